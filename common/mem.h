@@ -1,0 +1,31 @@
+/* mem.h - allocation that cannot fail (the process aborts), and a bump arena for decoded batches.
+ * Any thread. */
+#ifndef IMC_COMMON_MEM_H
+#define IMC_COMMON_MEM_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+
+void *mem_alloc(size_t size);
+void *mem_zalloc(size_t size);
+void *mem_realloc(void *ptr, size_t size);
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t n);
+
+/* Everything allocated from an arena goes at once, with arena_free(). Not shared between threads
+ * while it grows. */
+struct arena_chunk;
+struct arena {
+    struct arena_chunk *chunks;
+    char *at, *end;
+};
+
+void arena_init(struct arena *arena);
+/* Aligned to 16; never NULL. */
+void *arena_alloc(struct arena *arena, size_t size);
+void arena_free(struct arena *arena);
+/* For imc__v1__…__unpack(&allocator, …): the message lives in the arena, so never call
+ * …__free_unpacked(). */
+ProtobufCAllocator arena_allocator(struct arena *arena);
+
+#endif
