@@ -1,0 +1,83 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/ids.h"
+
+static void carries_time_node_and_sequence(void **state)
+{
+    (void)state;
+    struct ids ids;
+    ids_init(&ids, 5);
+    uint64_t id = ids_next(&ids, 1700000000000);
+    assert_int_equal(id, 1700000000000U << 22 | 5U << 12);
+    assert_int_equal(ids_millis(id), 1700000000000);
+    assert_int_equal(ids_next(&ids, 1700000000000), id + 1);
+    assert_int_equal(ids_next(&ids, 1700000000001), 1700000000001U << 22 | 5U << 12);
+}
+
+static void rises_past_4096_in_a_millisecond(void **state)
+{
+    (void)state;
+    struct ids ids;
+    ids_init(&ids, IDS_MAX_NODE);
+    uint64_t last = 0;
+    for (int i = 0; i < 10000; i++) {
+        uint64_t id = ids_next(&ids, 1000);
+        assert_true(id > last);
+        assert_int_equal(id >> 12 & 1023, IDS_MAX_NODE);
+        last = id;
+    }
+    assert_int_equal(ids_millis(last), 1002); /* ran ahead: 10,000 / 4096 */
+    assert_true(ids_next(&ids, 1001) > last); /* and the clock has not caught up */
+    assert_int_equal(ids_millis(ids_next(&ids, 1003)), 1003);
+}
+
+static void rises_when_the_clock_steps_back(void **state)
+{
+    (void)state;
+    struct ids ids;
+    ids_init(&ids, 0);
+    uint64_t last = ids_next(&ids, 5000);
+    for (uint64_t ms = 4999; ms > 0; ms--) {
+        uint64_t id = ids_next(&ids, ms);
+        assert_true(id > last);
+        last = id;
+    }
+}
+
+static void rises_over_a_change_of_node(void **state)
+{
+    (void)state;
+    struct ids ids;
+    ids_init(&ids, 9);
+    uint64_t last = ids_next(&ids, 5000);
+    ids_renumber(&ids, 3);
+    uint64_t id = ids_next(&ids, 5000);
+    assert_true(id > last);
+    assert_int_equal(id >> 12 & 1023, 3);
+    ids_renumber(&ids, 3);
+    assert_int_equal(ids_next(&ids, 5000), id + 1);
+}
+
+static void clock_is_unix_milliseconds(void **state)
+{
+    (void)state;
+    assert_true(unix_now_ms() > 1577836800000); /* 2020 */
+    assert_true(unix_now_ms() < 4102444800000); /* 2100 */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(carries_time_node_and_sequence),
+        cmocka_unit_test(rises_past_4096_in_a_millisecond),
+        cmocka_unit_test(rises_when_the_clock_steps_back),
+        cmocka_unit_test(rises_over_a_change_of_node),
+        cmocka_unit_test(clock_is_unix_milliseconds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
