@@ -1,0 +1,103 @@
+/* The lease itself: a field `id` in the hash imc:members:<kind>, a JSON object with the member, its
+ * ttl and `expires` on Redis's clock.
+ *
+ * A lease lapses only while somebody looks: "seen" is when the script last ran for anyone. After a
+ * gap (Redis was away, or the whole cluster slept) every lease that was alive at its beginning gets
+ * its whole ttl again, so that an outage of Redis makes nobody look dead. */
+#include "common/membership_internal.h"
+
+/* clang-format off */
+struct redis_script membership_renew_script = {
+    .source =
+        "local kind, watch, id = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]\n"
+        "local epoch, rpc, member = ARGV[4], ARGV[5], ARGV[6]\n"
+        "local ttl, gap, max_node = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[11])\n"
+        "local had, take = ARGV[9] == '1', ARGV[10] == '1'\n"
+        "local time = redis.call('TIME')\n"
+        "local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)\n"
+        "local seen = tonumber(redis.call('GET', KEYS[1]) or now)\n"
+        "local away = now - seen > gap\n"
+        "redis.call('SET', KEYS[1], string.format('%.0f', now))\n"
+        "\n"
+        "local function decode(text)\n"
+        "  local ok, m = pcall(cjson.decode, text)\n"
+        "  if ok and type(m) == 'table' and type(m.expires) == 'number' and\n"
+        "      type(m.ttl) == 'number' then return m end\n"
+        "end\n"
+        "\n"
+        "local function read(key)\n"
+        "  local live, all = {}, redis.call('HGETALL', key)\n"
+        "  for i = 1, #all, 2 do\n"
+        "    local m = decode(all[i + 1])\n"
+        /* Alive when Redis went away; or written before its clock was set back. */
+        "    if m and ((away and m.expires > seen) or m.expires > now + m.ttl) then\n"
+        "      m.expires = now + m.ttl\n"
+        "      redis.call('HSET', key, all[i], cjson.encode(m))\n"
+        "    end\n"
+        "    if m and m.expires > now then\n"
+        "      live[all[i]] = m\n"
+        "    else\n"
+        "      redis.call('HDEL', key, all[i])\n"
+        "    end\n"
+        "  end\n"
+        "  return live\n"
+        "end\n"
+        "\n"
+        "local function watched(k)\n"
+        "  return math.floor(watch / 2 ^ k) % 2 == 1\n"
+        "end\n"
+        "\n"
+        "local live = {}\n"
+        "for k = 0, #KEYS - 2 do\n"
+        "  if k == kind or watched(k) or away then live[k] = read(KEYS[k + 2]) end\n"
+        "end\n"
+        "\n"
+        "local function free_node()\n"
+        "  local used = {}\n"
+        "  for other, m in pairs(live[kind]) do\n"
+        "    if other ~= id then used[tonumber(m.node) or -1] = true end\n"
+        "  end\n"
+        "  for node = 0, max_node do\n"
+        "    if not used[node] then return node end\n"
+        "  end\n"
+        "end\n"
+        "\n"
+        "local mine, node, status, other = live[kind][id], 0, 'held', ''\n"
+        "if mine and mine.epoch == epoch then\n"
+        "  node = tonumber(mine.node) or 0\n"
+        "elseif mine and not (take and rpc ~= '' and mine.rpc == rpc) then\n"
+        "  status, other = 'other', tostring(mine.rpc)\n"
+        "elseif not mine and had then\n"
+        "  status = 'lost'\n"
+        "elseif max_node >= 0 then\n"
+        "  node = free_node()\n"
+        "  if not node then status = 'full' end\n"
+        "end\n"
+        "if status == 'held' then\n"
+        "  local m = cjson.decode(member)\n"
+        "  m.node, m.expires = node, now + ttl\n"
+        "  live[kind][id] = m\n"
+        "  redis.call('HSET', KEYS[kind + 2], id, cjson.encode(m))\n"
+        "end\n"
+        "\n"
+        "local answer = {status, node or 0, other}\n"
+        "for k = 0, #KEYS - 2 do\n"
+        "  if watched(k) then\n"
+        "    local list = {}\n"
+        "    for name, m in pairs(live[k]) do\n"
+        "      list[#list + 1] = name\n"
+        "      list[#list + 1] = cjson.encode(m)\n"
+        "    end\n"
+        "    answer[#answer + 1] = list\n"
+        "  end\n"
+        "end\n"
+        "return answer\n",
+};
+
+struct redis_script membership_leave_script = {
+    .source =
+        "local ok, m = pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1]) or '')\n"
+        "if not ok or type(m) ~= 'table' or m.epoch ~= ARGV[2] then return 0 end\n"
+        "return redis.call('HDEL', KEYS[1], ARGV[1])\n",
+};
+/* clang-format on */
