@@ -1,0 +1,198 @@
+/* imc-router: who is where. Everything that it knows is in memory, told by the comets through
+ * logic.
+ *
+ *   Redis ──leases──► membership ──► shard ◄── batches ── server ◄══ logic
+ *                                      │
+ *                              sweep, a slice per turn      main loop; server.c: rpc thread too */
+#include "common/log.h"
+#include "common/mem.h"
+#include "router/server.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 500, LINGER_MS = 1000 };
+
+static const struct config_row router_rows[] = {
+    {"map", "sweep_slice", CONFIG_INT, offsetof(struct router_config, sweep_slice), "2048", 64,
+     1048576,
+     "Sessions that are looked at in one go when those of a dead comet are taken out, or those "
+     "that moved to another "
+     "router. Larger: gone sooner; smaller: other requests wait less meanwhile."},
+    {"map", "max_counted", CONFIG_INT, offsetof(struct router_config, max_counted), "100000", 1,
+     10000000,
+     "Most rooms that one answer to a request for counts lists; what is beyond is left out and "
+     "counted in "
+     "imc_router_counts_cut_total."},
+    {.key = NULL},
+};
+
+static void sweep_run(struct loop *loop, struct loop_task *task)
+{
+    struct router *router = container_of(task, struct router, sweep);
+
+    if (shard_sweep(&router->shard) && !router->stopping)
+        loop_defer(loop, task);
+}
+
+void router_sweep(struct router *router)
+{
+    if (shard_sweep_waits(&router->shard) && !router->stopping)
+        loop_defer(&router->daemon->loop, &router->sweep);
+}
+
+static void on_members(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct router *router = arg;
+    const struct member_list *list = membership_list(membership, kind);
+
+    router->shard.now_ms = loop_now_ms(&router->daemon->loop);
+    if (kind == MEMBER_COMET)
+        shard_comets(&router->shard, list);
+    else if (kind == MEMBER_ROUTER)
+        shard_routers(&router->shard, list, membership_self(membership)->id);
+    router->shard.registry.ready = membership_ready(membership);
+    router_sweep(router);
+}
+
+static void on_held(struct membership *membership, bool lost, void *arg)
+{
+    struct router *router = arg;
+
+    router->shard.registry.ready = membership_ready(membership);
+    if (lost)
+        shard_lost(&router->shard);
+    router_sweep(router);
+}
+
+static const struct membership_events membership_events = {
+    .changed = on_members,
+    .held = on_held,
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct router *router = timer->data;
+
+    router->shard.registry.ready = membership_ready(router->membership);
+    shard_tick(&router->shard, loop_now_ms(&router->daemon->loop), redis_is_up(router->redis));
+    membership_set_connections(router->membership, (int64_t)router->shard.comets->live_sessions);
+    router_sweep(router);
+}
+
+static void router_open_timers(struct router *router)
+{
+    uv_loop_t *uv = &router->daemon->loop.uv;
+
+    uv_timer_init(uv, &router->linger);
+    router->linger.data = router;
+    uv_timer_init(uv, &router->tick);
+    router->tick.data = router;
+    uv_timer_start(&router->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static int router_join(struct router *router)
+{
+    struct member self = {0};
+    unsigned watch = 1U << MEMBER_COMET | 1U << MEMBER_ROUTER;
+
+    return daemon_join(router->daemon, &self, watch, &membership_events, router, &router->redis,
+                       &router->membership);
+}
+
+static int router_start(struct daemon *daemon)
+{
+    const struct router_config *config = daemon->config;
+    struct router *router = mem_zalloc(sizeof *router);
+    struct shard_limits limits = {
+        .comet_grace_ms =
+            (uint64_t)(config->daemon.lease_ttl_ms + 2 * config->daemon.lease_renew_ms),
+        .sweep_slice = (uint32_t)config->sweep_slice,
+        .max_counted = (uint32_t)config->max_counted,
+    };
+
+    daemon->state = router;
+    router->daemon = daemon;
+    router->sweep.run = sweep_run;
+    shard_init(&router->shard, &limits, daemon->counters);
+    shard_tick(&router->shard, loop_now_ms(&daemon->loop), false);
+    /* First the port, then the lease: nobody is to hear of a router that does not answer yet. */
+    int err = server_open(router, config->daemon.rpc_listen);
+    if (err != 0) {
+        daemon_listen_failed(daemon, config->daemon.rpc_listen, "rpc", "listen", err);
+        goto fail_shard;
+    }
+    err = router_join(router);
+    if (err != 0)
+        goto fail_server;
+    router_open_timers(router);
+    return 0;
+
+fail_server:
+    server_close(router);
+fail_shard:
+    shard_close(&router->shard);
+    free(router);
+    daemon->state = NULL;
+    return err;
+}
+
+static void on_linger(uv_timer_t *timer)
+{
+    struct router *router = timer->data;
+
+    daemon_drained(router->daemon);
+}
+
+/* Logics notice within a renewal that we left, and go to the next router of the ring: until then we
+ * answer. */
+static void router_drain(struct daemon *daemon)
+{
+    struct router *router = daemon->state;
+
+    daemon_leave(daemon);
+    uv_timer_start(&router->linger, on_linger, LINGER_MS, 0);
+}
+
+static void router_stop(struct daemon *daemon)
+{
+    struct router *router = daemon->state;
+
+    router->stopping = true;
+    uv_close((uv_handle_t *)&router->tick, NULL);
+    uv_close((uv_handle_t *)&router->linger, NULL);
+    server_close(router);
+    /* Timers and the sweep's task lie in the memory that goes now. */
+    uv_run(&daemon->loop.uv, UV_RUN_NOWAIT);
+    shard_close(&router->shard);
+    free(router);
+    daemon->state = NULL;
+}
+
+static void router_scrape(struct daemon *daemon)
+{
+    struct router *router = daemon->state;
+
+    if (router != NULL)
+        shard_scrape(&router->shard);
+}
+
+static const struct daemon_spec router_spec = {
+    .name = "router",
+    .summary = "keeps its share of the map from users to their sessions",
+    .kind = MEMBER_ROUTER,
+    .admin_default = "127.0.0.1:7273",
+    .rpc_default = "127.0.0.1:7270",
+    .rows = router_rows,
+    .config_size = sizeof(struct router_config),
+    .metrics = router_metric_rows,
+    .n_metrics = ROUTER_METRIC_COUNT,
+    .start = router_start,
+    .drain = router_drain,
+    .stop = router_stop,
+    .scrape = router_scrape,
+};
+
+int main(int argc, char **argv)
+{
+    return daemon_main(&router_spec, argc, argv);
+}

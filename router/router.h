@@ -1,0 +1,31 @@
+/* router.h - the router daemon: its configuration and what hangs together at run time. Main loop
+ * only. */
+#ifndef IMC_ROUTER_ROUTER_H
+#define IMC_ROUTER_ROUTER_H
+
+#include "common/daemon.h"
+#include "router/shard.h"
+
+struct router_config {
+    struct daemon_config daemon;
+    int64_t sweep_slice;
+    int64_t max_counted;
+};
+
+struct router {
+    struct daemon *daemon;
+    struct shard shard;
+    bool stopping; /* no more sweeps */
+    struct loop_task sweep;
+    uv_timer_t tick;
+    uv_timer_t linger; /* after SIGTERM: how long we go on answering */
+    struct redis *redis;
+    struct membership *membership;
+    struct rpc_server *server;
+    int64_t *rpc_counters; /* the rpc thread's block of metrics */
+};
+
+/* Something may have died or moved: sweeps, a slice per turn of the loop, until nothing is left. */
+void router_sweep(struct router *router);
+
+#endif

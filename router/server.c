@@ -1,0 +1,165 @@
+/*   logic ══stream══► stream_on_message   rpc thread: unpack into the job's arena
+ *                          │ inbox_post
+ *                          ▼
+ *                     job_run             main loop: batch_apply() ─► struct msg
+ *                          │ rpc_stream_send
+ *   logic ◄════════════════┘ */
+#include "router/server.h"
+#include "common/log.h"
+#include "common/pipe.h"
+#include "router/batch.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* A pipe keeps a handful of batches in flight. Who sends this many without waiting does not count
+ * its answers. */
+enum { UNANSWERED_MAX = 256 };
+
+/* One stream of one logic. Freed when the stream has closed and its last job has run. */
+struct caller {
+    struct router *router;
+    uint32_t refs;       /* atomic: the stream, and each job */
+    uint32_t unanswered; /* atomic */
+};
+
+struct job {
+    struct inbox_item item;
+    struct caller *caller;
+    struct rpc_stream *stream; /* a reference */
+    struct arena arena;
+    Imc__V1__MapBatch *batch; /* in the arena */
+};
+
+static void caller_unref(struct caller *caller)
+{
+    if (__atomic_sub_fetch(&caller->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        free(caller);
+}
+
+static void job_free(struct job *job)
+{
+    rpc_stream_unref(job->stream);
+    caller_unref(job->caller);
+    arena_free(&job->arena);
+    free(job);
+}
+
+/* A caller that has gone needs no answer; one that asked for more than a message holds must not
+ * wait for it. */
+static void job_answer(struct job *job, struct msg *reply)
+{
+    uint32_t len = reply->len;
+
+    if (rpc_stream_send(job->stream, reply) != -EMSGSIZE)
+        return;
+    log_warn("stream closed", "peer=%s bytes=%u why=\"answer too large: ask for less at once\"",
+             rpc_stream_peer(job->stream), len);
+    rpc_stream_close(job->stream);
+}
+
+/* Main loop. */
+static void job_run(struct loop *loop, struct inbox_item *item)
+{
+    struct job *job = container_of(item, struct job, item);
+    struct router *router = job->caller->router;
+
+    router->shard.now_ms = loop_now_ms(loop);
+    struct msg *reply = batch_apply(&router->shard, job->batch, &job->arena);
+    __atomic_sub_fetch(&job->caller->unanswered, 1, __ATOMIC_RELAXED);
+    job_answer(job, reply);
+    job_free(job);
+    router_sweep(router);
+}
+
+/* rpc thread. A batch needs a seq: its answer would find no taker otherwise. */
+static struct job *job_new(struct caller *caller, struct rpc_stream *stream, const struct msg *msg)
+{
+    struct job *job = mem_zalloc(sizeof *job);
+
+    arena_init(&job->arena);
+    ProtobufCAllocator allocator = arena_allocator(&job->arena);
+    job->batch = imc__v1__map_batch__unpack(&allocator, msg->len, msg->data);
+    if (job->batch == NULL || job->batch->seq == 0) {
+        arena_free(&job->arena);
+        free(job);
+        return NULL;
+    }
+    job->item.run = job_run;
+    job->caller = caller;
+    job->stream = rpc_stream_ref(stream);
+    __atomic_add_fetch(&caller->refs, 1, __ATOMIC_RELAXED);
+    return job;
+}
+
+static void stream_on_message(struct rpc_stream *stream, void *arg, struct msg *msg)
+{
+    struct caller *caller = arg;
+    struct router *router = caller->router;
+    uint32_t unanswered = __atomic_add_fetch(&caller->unanswered, 1, __ATOMIC_RELAXED);
+    struct job *job = unanswered > UNANSWERED_MAX ? NULL : job_new(caller, stream, msg);
+
+    if (unanswered > UNANSWERED_MAX) {
+        metric_add(router->rpc_counters, ROUTER_FLOODED, 1);
+        log_warn("stream closed", "peer=%s why=\"%u batches unanswered\"", rpc_stream_peer(stream),
+                 unanswered);
+        rpc_stream_close(stream);
+    } else if (job == NULL) {
+        metric_add(router->rpc_counters, ROUTER_MALFORMED, 1);
+        log_warn("stream closed", "peer=%s bytes=%u why=\"not an imc.v1.MapBatch with a seq\"",
+                 rpc_stream_peer(stream), msg->len);
+        rpc_stream_close(stream);
+    } else if (!inbox_post(&router->daemon->loop, &job->item)) {
+        job_free(job);
+    }
+    msg_unref(msg);
+}
+
+static void stream_on_closed(struct rpc_stream *stream, void *arg, const char *why)
+{
+    struct caller *caller = arg;
+
+    metric_add(caller->router->rpc_counters, ROUTER_STREAMS, -1);
+    log_info("logic left", "peer=%s why=\"%s\"", rpc_stream_peer(stream), why);
+    caller_unref(caller);
+}
+
+static const struct rpc_stream_events stream_events = {
+    .message = stream_on_message,
+    .closed = stream_on_closed,
+};
+
+static void stream_on_opened(struct rpc_stream *stream, void *server_arg)
+{
+    struct caller *caller = mem_zalloc(sizeof *caller);
+
+    caller->router = server_arg;
+    caller->refs = 1;
+    metric_add(caller->router->rpc_counters, ROUTER_STREAMS, 1);
+    log_info("logic came", "peer=%s", rpc_stream_peer(stream));
+    rpc_stream_accept(stream, &stream_events, caller);
+}
+
+static const struct rpc_method methods[] = {
+    {"/imc.v1.Router/Map", stream_on_opened},
+    {NULL, NULL},
+};
+
+int server_open(struct router *router, const char *address)
+{
+    router->rpc_counters = metrics_block(router->daemon->metrics);
+    int err = rpc_server_open(router->daemon->rpc, address, methods, router, &router->server);
+    if (err == 0)
+        daemon_set_rpc_port(router->daemon, rpc_server_port(router->server));
+    return err;
+}
+
+void server_close(struct router *router)
+{
+    if (router->server == NULL)
+        return;
+    rpc_server_close(router->server, 0);
+    router->server = NULL;
+    /* Jobs that were posted last hold streams and memory, and need the map: they run now or never.
+     */
+    uv_run(&router->daemon->loop.uv, UV_RUN_NOWAIT);
+}

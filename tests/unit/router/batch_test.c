@@ -1,0 +1,371 @@
+/* Batches as logic packs them, replies as it unpacks them. */
+#include "router/batch.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PARTS_MAX = 16 };
+
+struct fixture {
+    struct shard shard;
+    int64_t counters[ROUTER_METRIC_COUNT];
+    Imc__V1__MapReply *reply;
+};
+
+/* A batch under construction. */
+struct draft {
+    Imc__V1__MapBatch batch;
+    Imc__V1__CometRef comets[PARTS_MAX], *comet_list[PARTS_MAX];
+    Imc__V1__Put puts[PARTS_MAX], *put_list[PARTS_MAX];
+    Imc__V1__Del dels[PARTS_MAX], *del_list[PARTS_MAX];
+    Imc__V1__CometRegistered registered[PARTS_MAX], *registered_list[PARTS_MAX];
+    int64_t lookups[PARTS_MAX];
+    char *forget[PARTS_MAX];
+    char text[1024]; /* what the strings point to: protobuf-c's are not const */
+    size_t text_len;
+};
+
+static void show(struct fixture *f, enum member_kind kind, const char *id, uint64_t epoch)
+{
+    struct member member = {.epoch = epoch, .weight = 1};
+    struct member_list list = {.n = 1, .members = &member};
+
+    snprintf(member.id, sizeof member.id, "%s", id);
+    if (kind == MEMBER_COMET)
+        shard_comets(&f->shard, &list);
+    else
+        shard_routers(&f->shard, &list, "r1");
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+    struct shard_limits limits = {.comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 3};
+
+    shard_init(&f->shard, &limits, f->counters);
+    f->shard.now_ms = 1000;
+    f->shard.registry.ready = true;
+    show(f, MEMBER_ROUTER, "r1", 1);
+    show(f, MEMBER_COMET, "c1", 5);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->reply != NULL)
+        imc__v1__map_reply__free_unpacked(f->reply, NULL);
+    shard_close(&f->shard);
+    free(f);
+    return 0;
+}
+
+static void draft_init(struct fixture *f, struct draft *d)
+{
+    memset(d, 0, sizeof *d);
+    imc__v1__map_batch__init(&d->batch);
+    d->batch.seq = 77;
+    d->batch.ring = f->shard.registry.hash;
+    d->batch.comets = d->comet_list;
+    d->batch.puts = d->put_list;
+    d->batch.dels = d->del_list;
+    d->batch.registered = d->registered_list;
+    d->batch.lookups = d->lookups;
+    d->batch.forget = d->forget;
+}
+
+static char *draft_text(struct draft *d, const char *s)
+{
+    char *copy = d->text + d->text_len;
+
+    d->text_len += strlen(s) + 1;
+    assert_true(d->text_len <= sizeof d->text);
+    memcpy(copy, s, strlen(s) + 1);
+    return copy;
+}
+
+static void draft_comet(struct draft *d, const char *id, uint64_t epoch)
+{
+    size_t n = d->batch.n_comets++;
+
+    imc__v1__comet_ref__init(&d->comets[n]);
+    d->comets[n].id = draft_text(d, id);
+    d->comets[n].epoch = epoch;
+    d->comet_list[n] = &d->comets[n];
+}
+
+static Imc__V1__Put *draft_put(struct draft *d, uint32_t comet, int64_t uid, uint64_t handle)
+{
+    size_t n = d->batch.n_puts++;
+
+    imc__v1__put__init(&d->puts[n]);
+    d->puts[n].comet = comet;
+    d->puts[n].uid = uid;
+    d->puts[n].handle = handle;
+    return d->put_list[n] = &d->puts[n];
+}
+
+static void draft_del(struct draft *d, uint32_t comet, int64_t uid, uint64_t handle)
+{
+    size_t n = d->batch.n_dels++;
+
+    imc__v1__del__init(&d->dels[n]);
+    d->dels[n].comet = comet;
+    d->dels[n].uid = uid;
+    d->dels[n].handle = handle;
+    d->del_list[n] = &d->dels[n];
+}
+
+static void draft_registered(struct draft *d, uint32_t comet, uint32_t loop, uint32_t loops)
+{
+    size_t n = d->batch.n_registered++;
+
+    imc__v1__comet_registered__init(&d->registered[n]);
+    d->registered[n].comet = comet;
+    d->registered[n].loop = loop;
+    d->registered[n].loops = loops;
+    d->registered_list[n] = &d->registered[n];
+}
+
+static void draft_lookup(struct draft *d, int64_t uid)
+{
+    d->lookups[d->batch.n_lookups++] = uid;
+}
+
+/* Over the wire and back, both ways. */
+static const Imc__V1__MapReply *send_draft(struct fixture *f, const struct draft *d)
+{
+    uint8_t buf[8192];
+    struct arena arena;
+    size_t len = imc__v1__map_batch__get_packed_size(&d->batch);
+
+    assert_true(len <= sizeof buf);
+    imc__v1__map_batch__pack(&d->batch, buf);
+    arena_init(&arena);
+    ProtobufCAllocator allocator = arena_allocator(&arena);
+    Imc__V1__MapBatch *batch = imc__v1__map_batch__unpack(&allocator, len, buf);
+    assert_non_null(batch);
+    struct msg *msg = batch_apply(&f->shard, batch, &arena);
+    arena_free(&arena);
+    assert_true(msg->len >= 9);
+    assert_int_equal(msg->data[0], 0x09); /* field 1, fixed64: what pipe.h looks for */
+    if (f->reply != NULL)
+        imc__v1__map_reply__free_unpacked(f->reply, NULL);
+    f->reply = imc__v1__map_reply__unpack(NULL, msg->len, msg->data);
+    msg_unref(msg);
+    assert_non_null(f->reply);
+    assert_int_equal(f->reply->seq, d->batch.seq);
+    return f->reply;
+}
+
+static void a_batch_is_carried_out_in_the_stated_order(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    Imc__V1__Put *put = draft_put(&d, 0, -3, 30);
+    put->key = draft_text(&d, "phone");
+    put->room = draft_text(&d, "lobby");
+    draft_put(&d, 0, 4, 40);
+    draft_del(&d, 0, 4, 40);
+    draft_registered(&d, 0, 0, 1);
+    draft_lookup(&d, -3);
+    draft_lookup(&d, 4);
+    d.forget[d.batch.n_forget++] = draft_text(&d, "c1");
+    d.batch.count_comets = true;
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_int_equal(reply->n_puts, 2);
+    assert_int_equal(reply->puts[0], IMC__V1__PUT_STATUS__PUT_OK);
+    assert_true(reply->complete);
+    assert_false(reply->ring_mismatch);
+    assert_int_equal(reply->n_lookups, 2);
+    assert_int_equal(reply->lookups[0]->n_sessions, 1);
+    const Imc__V1__Session *session = reply->lookups[0]->sessions[0];
+    assert_string_equal(session->comet, "c1");
+    assert_int_equal(session->epoch, 5);
+    assert_int_equal(session->handle, 30);
+    assert_string_equal(session->key, "phone");
+    assert_string_equal(session->room, "lobby");
+    assert_int_equal(reply->lookups[1]->n_sessions, 0);
+    assert_int_equal(reply->n_comets, 0);
+    draft_init(f, &d);
+    draft_lookup(&d, -3);
+    reply = send_draft(f, &d);
+    assert_int_equal(reply->lookups[0]->n_sessions, 0);
+    assert_true(reply->complete);
+    assert_int_equal(f->counters[ROUTER_LOOKUP_HIT], 1);
+    assert_int_equal(f->counters[ROUTER_LOOKUP_MISS], 2);
+}
+
+static void another_ring_changes_nothing_but_dels(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_put(&d, 0, 1, 10);
+    draft_put(&d, 0, 2, 20);
+    send_draft(f, &d);
+    draft_init(f, &d);
+    d.batch.ring ^= 1;
+    draft_comet(&d, "c1", 5);
+    draft_put(&d, 0, 3, 30);
+    draft_del(&d, 0, 1, 10);
+    draft_registered(&d, 0, 0, 1);
+    draft_lookup(&d, 1);
+    draft_lookup(&d, 2);
+    draft_lookup(&d, 3);
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_true(reply->ring_mismatch);
+    assert_false(reply->complete);
+    assert_int_equal(reply->n_puts, 0);
+    assert_int_equal(reply->lookups[0]->n_sessions, 0);
+    assert_int_equal(reply->lookups[1]->n_sessions, 1);
+    assert_int_equal(reply->lookups[2]->n_sessions, 0);
+    assert_false(registry_complete(&f->shard.registry));
+    assert_int_equal(f->counters[ROUTER_PUT_RING], 1);
+    assert_int_equal(f->counters[ROUTER_MISMATCHES], 1);
+}
+
+static void a_router_without_a_ring_agrees_with_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct member_list none = {0};
+    struct draft d;
+
+    shard_routers(&f->shard, &none, "r1");
+    draft_init(f, &d);
+    d.batch.ring = 0;
+    assert_true(send_draft(f, &d)->ring_mismatch);
+}
+
+static void every_put_has_its_status(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+    char room[BATCH_ROOM_MAX + 2];
+
+    memset(room, 'r', sizeof room);
+    room[sizeof room - 1] = '\0';
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_comet(&d, "c1", 4);
+    draft_comet(&d, "", 4);
+    draft_put(&d, 0, 1, 10);
+    draft_put(&d, 0, 1, 11)->max_sessions = 1;
+    draft_put(&d, 1, 1, 12);
+    draft_put(&d, 2, 1, 13);
+    draft_put(&d, 3, 1, 14);
+    draft_put(&d, 0, 1, 15)->room = room;
+    draft_put(&d, 0, 1, 16)->room = room + 1;
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    const uint32_t expected[] = {
+        IMC__V1__PUT_STATUS__PUT_OK,          IMC__V1__PUT_STATUS__PUT_TOO_MANY,
+        IMC__V1__PUT_STATUS__PUT_STALE_COMET, IMC__V1__PUT_STATUS__PUT_REFUSED,
+        IMC__V1__PUT_STATUS__PUT_REFUSED,     IMC__V1__PUT_STATUS__PUT_REFUSED,
+        IMC__V1__PUT_STATUS__PUT_OK};
+    assert_int_equal(reply->n_puts, 7);
+    assert_memory_equal(reply->puts, expected, sizeof expected);
+    assert_int_equal(f->counters[ROUTER_PUT_REFUSED], 3);
+}
+
+static void a_newer_epoch_in_the_same_batch_wins(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_comet(&d, "c1", 6);
+    draft_put(&d, 0, 1, 10);
+    draft_put(&d, 1, 1, 11);
+    draft_put(&d, 0, 1, 12);
+    draft_lookup(&d, 1);
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_int_equal(reply->puts[1], IMC__V1__PUT_STATUS__PUT_OK);
+    assert_int_equal(reply->puts[2], IMC__V1__PUT_STATUS__PUT_STALE_COMET);
+    assert_int_equal(reply->lookups[0]->n_sessions, 1);
+    assert_int_equal(reply->lookups[0]->sessions[0]->handle, 11);
+}
+
+static void dels_that_find_nothing_change_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_comet(&d, "c1", 4);
+    draft_comet(&d, "c9", 5);
+    draft_put(&d, 0, 1, 10);
+    draft_del(&d, 1, 1, 10); /* another epoch */
+    draft_del(&d, 2, 1, 10); /* a comet nobody knows */
+    draft_del(&d, 0, 1, 11);
+    draft_del(&d, 7, 1, 10); /* no such reference */
+    draft_lookup(&d, 1);
+    assert_int_equal(send_draft(f, &d)->lookups[0]->n_sessions, 1);
+    assert_int_equal(f->counters[ROUTER_DEL_UNKNOWN], 4);
+    assert_null(comets_find(f->shard.comets, "c9"));
+}
+
+static void counts_list_what_lives_up_to_the_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+    static const char *const rooms[] = {"a", "a", "b", "", "c", "d"};
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_comet(&d, "c2", 5);
+    for (uint32_t i = 0; i < 3; i++)
+        draft_put(&d, i % 2, i, i)->room = draft_text(&d, rooms[i]);
+    d.batch.count_rooms = d.batch.count_comets = true;
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_int_equal(reply->n_rooms, 2);
+    assert_string_equal(reply->rooms[0]->name, "a");
+    assert_int_equal(reply->rooms[0]->sessions, 2);
+    assert_int_equal(reply->n_comets, 2);
+    assert_string_equal(reply->comets[0]->name, "c1");
+    assert_int_equal(reply->comets[0]->sessions, 2);
+    assert_int_equal(f->counters[ROUTER_COUNTS_CUT], 0);
+    for (uint32_t i = 3; i < 6; i++)
+        draft_put(&d, 0, i, i)->room = draft_text(&d, rooms[i]);
+    assert_int_equal(send_draft(f, &d)->n_rooms, 3);
+    assert_int_equal(f->counters[ROUTER_COUNTS_CUT], 1);
+}
+
+static void an_empty_batch_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_false(reply->complete); /* c1 has not registered */
+    assert_int_equal(reply->n_puts + reply->n_lookups + reply->n_rooms + reply->n_comets, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_batch_is_carried_out_in_the_stated_order),
+        TEST(another_ring_changes_nothing_but_dels),
+        TEST(a_router_without_a_ring_agrees_with_nobody),
+        TEST(every_put_has_its_status),
+        TEST(a_newer_epoch_in_the_same_batch_wins),
+        TEST(dels_that_find_nothing_change_nothing),
+        TEST(counts_list_what_lives_up_to_the_limit),
+        TEST(an_empty_batch_is_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

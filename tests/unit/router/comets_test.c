@@ -1,0 +1,255 @@
+#include "router/comets.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { GRACE = 7000, TOMB = 60000 };
+
+/* Membership as a test writes it: "c1" with epoch 5, and so on. */
+struct shown {
+    struct member members[4];
+    struct member_list list;
+};
+
+static const struct member_list *show(struct shown *shown, const char *a, uint64_t a_epoch,
+                                      const char *b, uint64_t b_epoch)
+{
+    const char *ids[] = {a, b};
+    uint64_t epochs[] = {a_epoch, b_epoch};
+
+    *shown = (struct shown){.list.members = shown->members};
+    for (int i = 0; i < 2; i++) {
+        if (ids[i] == NULL)
+            continue;
+        struct member *member = &shown->members[shown->list.n++];
+        snprintf(member->id, sizeof member->id, "%s", ids[i]);
+        member->epoch = epochs[i];
+    }
+    return &shown->list;
+}
+
+static int see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now)
+{
+    struct comet *comet;
+
+    return comets_see(comets, id, epoch, now, &comet);
+}
+
+static uint16_t put(struct comets *comets, const char *id, uint64_t epoch, uint64_t now)
+{
+    struct comet *comet;
+
+    assert_int_equal(comets_see(comets, id, epoch, now, &comet), 0);
+    uint16_t life = comets_life(comets, comet);
+    assert_int_not_equal(life, LIFE_NONE);
+    comets_take(comets, life);
+    return life;
+}
+
+static void older_epochs_are_stale_newer_ones_take_over(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    uint16_t old = put(comets, "c1", 5, 1000);
+
+    assert_int_equal(see(comets, "c1", 4, 1000), -ESTALE);
+    assert_false(comets->lives[old].dead);
+    assert_int_equal(see(comets, "c1", 6, 1000), 0);
+    assert_true(comets->lives[old].dead);
+    assert_int_equal(see(comets, "c1", 5, 1000), -ESTALE);
+    assert_int_equal(comets->live_sessions, 0);
+    assert_int_equal(comets->dead_sessions, 1);
+    assert_int_equal(comets->deaths, 1);
+    comets_free(comets);
+}
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    char id[COMET_ID_MAX + 2];
+
+    memset(id, 'x', sizeof id);
+    id[COMET_ID_MAX + 1] = '\0';
+    assert_int_equal(see(comets, id, 1, 1000), -EINVAL);
+    id[COMET_ID_MAX] = '\0';
+    assert_int_equal(see(comets, id, 1, 1000), 0);
+    assert_int_equal(see(comets, "", 1, 1000), -EINVAL);
+    assert_int_equal(see(comets, "c1", 0, 1000), -EINVAL);
+    assert_int_equal(comets->n, 1);
+    comets_free(comets);
+}
+
+static void a_comet_that_leaves_membership_is_dead_at_once(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+
+    assert_true(comets_members(comets, show(&shown, "c1", 5, "c2", 7), 1000));
+    uint16_t gone = put(comets, "c1", 5, 1000), stays = put(comets, "c2", 7, 1000);
+    assert_false(comets_members(comets, show(&shown, "c1", 5, "c2", 7), 2000));
+    assert_true(comets_members(comets, show(&shown, "c2", 7, NULL, 0), 3000));
+    assert_true(comets->lives[gone].dead);
+    assert_false(comets->lives[stays].dead);
+    assert_int_equal(comets_alive(comets), 1);
+    /* What a slow logic still says for it is not believed; its next life is. */
+    assert_int_equal(see(comets, "c1", 5, 3000), -ESTALE);
+    assert_int_equal(see(comets, "c1", 6, 3000), 0);
+    comets_free(comets);
+}
+
+static void a_new_epoch_in_membership_kills_the_old_sessions(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
+    uint16_t old = put(comets, "c1", 5, 1000);
+    assert_true(comets_members(comets, show(&shown, "c1", 6, NULL, 0), 2000));
+    assert_true(comets->lives[old].dead);
+    assert_int_equal(see(comets, "c1", 5, 2000), -ESTALE);
+    assert_int_equal(comets_life_of(comets, "c1", 5), LIFE_NONE);
+    comets_free(comets);
+}
+
+static void a_guest_is_believed_for_the_grace_time(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+    uint16_t early = put(comets, "early", 1, 1000), never = put(comets, "never", 1, 1000);
+
+    comets_members(comets, show(&shown, NULL, 0, NULL, 0), 2000);
+    assert_false(comets->lives[early].dead);
+    comets_members(comets, show(&shown, "early", 1, NULL, 0), 3000);
+    comets_tick(comets, 1000 + GRACE - 1, true);
+    assert_false(comets->lives[never].dead);
+    comets_tick(comets, 1000 + GRACE, true);
+    assert_true(comets->lives[never].dead);
+    assert_false(comets->lives[early].dead);
+    comets_free(comets);
+}
+
+static void guests_are_kept_while_membership_is_not_read(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    uint16_t guest = put(comets, "c1", 1, 1000);
+
+    for (uint64_t now = 2000; now < 60000; now += 500)
+        comets_tick(comets, now, false);
+    assert_false(comets->lives[guest].dead);
+    comets_tick(comets, 60000, true);
+    assert_false(comets->lives[guest].dead);
+    comets_tick(comets, 60000 + GRACE, true);
+    assert_true(comets->lives[guest].dead);
+    comets_free(comets);
+}
+
+static void a_newer_life_that_membership_never_shows_gives_way(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
+    uint16_t wrong = put(comets, "c1", 9, 1000);
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 2000);
+    assert_int_equal(see(comets, "c1", 5, 2000), -ESTALE);
+    comets_tick(comets, 1000 + GRACE, true);
+    assert_true(comets->lives[wrong].dead);
+    assert_int_equal(see(comets, "c1", 5, 9000), 0);
+    assert_int_equal(comets_find(comets, "c1")->state, COMET_MEMBER);
+    comets_free(comets);
+}
+
+static void a_member_whose_clock_went_back_is_believed(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
+    uint16_t old = put(comets, "c1", 5, 1000);
+    comets_members(comets, show(&shown, "c1", 4, NULL, 0), 2000);
+    assert_true(comets->lives[old].dead);
+    assert_int_equal(see(comets, "c1", 4, 2000), 0);
+    comets_free(comets);
+}
+
+static void comets_are_forgotten_when_they_are_long_gone_and_swept(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+
+    comets_members(comets, show(&shown, "c1", 5, "c2", 5), 1000);
+    uint16_t life = put(comets, "c1", 5, 1000);
+    comets_members(comets, show(&shown, NULL, 0, NULL, 0), 1000);
+    comets_tick(comets, 1000 + TOMB, true);
+    assert_null(comets_find(comets, "c2"));
+    assert_non_null(comets_find(comets, "c1")); /* a session still names it */
+    comets_release(comets, life);
+    comets_tick(comets, 1000 + TOMB, true);
+    assert_null(comets_find(comets, "c1"));
+    assert_int_equal(comets->n, 0);
+    comets_free(comets);
+}
+
+static void forgetting_kills_sessions_but_not_the_comet(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    uint16_t old = put(comets, "c1", 5, 1000);
+
+    comets_forget(comets, "c1");
+    comets_forget(comets, "nobody");
+    assert_true(comets->lives[old].dead);
+    uint16_t new = put(comets, "c1", 5, 1000);
+    assert_int_not_equal(new, old);
+    assert_int_equal(comets->live_sessions, 1);
+    assert_int_equal(comets_life_of(comets, "c1", 5), new);
+    comets_free(comets);
+}
+
+static void lives_run_out_and_come_back(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct comet *comet;
+    uint16_t first = LIFE_NONE;
+
+    for (uint64_t epoch = 1; epoch <= UINT16_MAX; epoch++) {
+        uint16_t life = put(comets, "c1", epoch, 1000);
+        first = epoch == 1 ? life : first;
+    }
+    assert_int_equal(comets_see(comets, "c1", 100000, 1000, &comet), 0);
+    assert_int_equal(comets_life(comets, comet), LIFE_NONE);
+    comets_release(comets, first);
+    assert_int_equal(comets_life(comets, comet), first);
+    comets_free(comets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(older_epochs_are_stale_newer_ones_take_over),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(a_comet_that_leaves_membership_is_dead_at_once),
+        cmocka_unit_test(a_new_epoch_in_membership_kills_the_old_sessions),
+        cmocka_unit_test(a_guest_is_believed_for_the_grace_time),
+        cmocka_unit_test(guests_are_kept_while_membership_is_not_read),
+        cmocka_unit_test(a_newer_life_that_membership_never_shows_gives_way),
+        cmocka_unit_test(a_member_whose_clock_went_back_is_believed),
+        cmocka_unit_test(comets_are_forgotten_when_they_are_long_gone_and_swept),
+        cmocka_unit_test(forgetting_kills_sessions_but_not_the_comet),
+        cmocka_unit_test(lives_run_out_and_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

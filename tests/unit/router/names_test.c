@@ -1,0 +1,86 @@
+#include "router/names.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void equal_texts_share_a_number_and_count(void **state)
+{
+    (void)state;
+    struct names *names = names_new(true);
+    uint32_t a = names_ref(names, "a"), b = names_ref(names, "b");
+
+    assert_int_not_equal(a, b);
+    assert_int_equal(names_ref(names, "a"), a);
+    assert_int_equal(names_refs(names, a), 2);
+    assert_int_equal(names_count(names), 2);
+    names_unref(names, a);
+    assert_string_equal(names_text(names, a), "a");
+    names_unref(names, a);
+    assert_int_equal(names_count(names), 1);
+    assert_int_equal(names_next(names, 0), b);
+    assert_int_equal(names_next(names, b), 0);
+    names_free(names);
+}
+
+static void unshared_texts_do_not(void **state)
+{
+    (void)state;
+    struct names *names = names_new(false);
+    uint32_t a = names_ref(names, "a"), b = names_ref(names, "a");
+
+    assert_int_not_equal(a, b);
+    names_unref(names, a);
+    assert_string_equal(names_text(names, b), "a");
+    names_free(names);
+}
+
+static void the_empty_text_is_number_0(void **state)
+{
+    (void)state;
+    struct names *names = names_new(true);
+
+    assert_int_equal(names_ref(names, ""), 0);
+    names_unref(names, 0);
+    assert_string_equal(names_text(names, 0), "");
+    assert_int_equal(names_count(names), 0);
+    assert_int_equal(names_next(names, 0), 0);
+    names_free(names);
+}
+
+static void numbers_are_used_again(void **state)
+{
+    (void)state;
+    struct names *names = names_new(true);
+    uint32_t numbers[1000], highest = 0;
+    char text[16];
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++) {
+            snprintf(text, sizeof text, "%d/%d", round, i);
+            numbers[i] = names_ref(names, text);
+            highest = numbers[i] > highest ? numbers[i] : highest;
+        }
+        for (int i = 0; i < 1000; i++) {
+            snprintf(text, sizeof text, "%d/%d", round, i);
+            assert_string_equal(names_text(names, numbers[i]), text);
+            names_unref(names, numbers[i]);
+        }
+    }
+    assert_int_equal(highest, 1000);
+    assert_int_equal(names_next(names, 0), 0);
+    names_free(names);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_texts_share_a_number_and_count),
+        cmocka_unit_test(unshared_texts_do_not),
+        cmocka_unit_test(the_empty_text_is_number_0),
+        cmocka_unit_test(numbers_are_used_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
