@@ -1,0 +1,85 @@
+/* daemon.h - what the four daemons share: command line, configuration, log, signals, admin listener, lifecycle.
+ *
+ *   daemon_main: parse arguments ─► load config ─► start() ─► main loop ─► SIGTERM: drain() … daemon_drained() ─► stop()
+ *
+ * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config and --doc-metrics
+ * (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config /version. Main loop's thread unless said. */
+#ifndef IMC_COMMON_DAEMON_H
+#define IMC_COMMON_DAEMON_H
+
+#include "common/config.h"
+#include "common/loop.h"
+#include "common/membership.h"
+#include "common/metrics.h"
+#include "common/redis.h"
+#include "common/rpc.h"
+
+struct daemon;
+
+/* First member of every daemon's configuration struct; rows in daemon_config_rows. */
+struct daemon_config {
+    char *log_level;
+    char *admin_listen;
+    char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
+    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host name if that is 0.0.0.0 */
+    char *redis_servers, *redis_password;
+    int64_t redis_database, redis_timeout_ms;
+    char *lease_id; /* empty: HOSTNAME-PORT */
+    char *lease_region, *lease_zone;
+    int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
+    int64_t drain_ms; /* daemon.drain: longest time between SIGTERM and exit */
+};
+
+struct daemon_spec {
+    const char *name;    /* "comet": also the prefix of the environment */
+    const char *summary; /* one line for --help */
+    enum member_kind kind;
+    const char *admin_default, *rpc_default; /* "127.0.0.1:8093"; rpc_default "" = no RPC server */
+    const struct config_row *rows;           /* the daemon's own */
+    size_t config_size;
+    const struct metric_row *metrics;
+    size_t n_metrics;
+    /* Checks across settings; 0, or -EINVAL with ERR filled. May be NULL. */
+    int (*check)(const void *config, char *err, size_t errlen);
+    /* Opens listeners and threads. 0 or -E… after logging what failed and what to do. */
+    int (*start)(struct daemon *daemon);
+    /* SIGTERM or SIGINT: stop accepting, finish, then call daemon_drained(). A second signal or daemon.drain exits. */
+    void (*drain)(struct daemon *daemon);
+    /* After the main loop ended. */
+    void (*stop)(struct daemon *daemon);
+    /* Refresh gauges before a scrape. May be NULL. */
+    void (*scrape)(struct daemon *daemon);
+};
+
+struct daemon {
+    const struct daemon_spec *spec;
+    void *config; /* starts with struct daemon_config */
+    struct loop loop;
+    struct metrics *metrics;
+    int64_t *counters; /* the main loop's block */
+    struct rpc *rpc;
+    void *state; /* the daemon's own */
+    struct daemon_internal *internal;
+};
+
+/* main() of a daemon is one call of this. The exit code. */
+int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
+/* /readyz is 200 when every condition named so far holds. Any thread. NAME is kept. */
+void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not);
+/* The drain is done: gives the lease back if that has not happened yet, then ends the main loop. */
+void daemon_drained(struct daemon *daemon);
+/* Gives the lease back now, so that the others send nothing more here. Idempotent; for drain(). */
+void daemon_leave(struct daemon *daemon);
+/* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */
+void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section, const char *key, int err);
+/* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
+void daemon_set_rpc_port(struct daemon *daemon, int port);
+/* Opens Redis and the lease from the common configuration, with conditions "redis" and "lease". WATCH, EVENTS as in
+ * membership.h; SELF's empty rpc, id, region … are filled from the configuration. 0 or -E… after logging. Both are closed by
+ * daemon_main() after stop(), not by the daemon; once per daemon. */
+int daemon_join(struct daemon *daemon, struct member *self, unsigned watch, const struct membership_events *events,
+                void *arg, struct redis **redis, struct membership **membership);
+/* rpc.advertise worked out, see above; "" without an RPC server. Valid until the next call. */
+const char *daemon_advertised(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,77 @@
+/* daemon_internal.h - shared by daemon*.c only. Main loop's thread unless said. */
+#ifndef IMC_COMMON_DAEMON_INTERNAL_H
+#define IMC_COMMON_DAEMON_INTERNAL_H
+
+#include "common/daemon.h"
+#include "common/http.h"
+#include <pthread.h>
+
+#define DAEMON_CONDITIONS 32
+#define DAEMON_WHY_MAX    128
+#define DAEMON_TABLES     3 /* common, the daemon's own, NULL */
+
+struct daemon_condition {
+    const char *name;
+    bool holds;
+    char why[DAEMON_WHY_MAX];
+};
+
+struct daemon_internal {
+    const struct config_row *tables[DAEMON_TABLES];
+    struct config_row *common; /* daemon_config_rows with this daemon's defaults */
+    struct http_server *admin;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t deadline; /* of the drain, later of the lease's return */
+    uint64_t started_ms;
+    bool draining, leaving, left, drained, overdue;
+    int rpc_port; /* bound port when rpc.listen says 0 */
+    char advertised[160];
+    struct redis *redis;
+    struct membership *membership;
+    pthread_mutex_t lock; /* guards what follows */
+    struct daemon_condition conditions[DAEMON_CONDITIONS];
+    size_t n_conditions;
+};
+
+extern const struct config_row daemon_config_rows[];
+
+enum daemon_command {
+    DAEMON_RUN,
+    DAEMON_CHECK,
+    DAEMON_DUMP,
+    DAEMON_VERSION,
+    DAEMON_HELP,
+    DAEMON_HEALTH,
+    DAEMON_DOC_CONFIG,
+    DAEMON_DOC_METRICS,
+};
+
+struct daemon_arguments {
+    enum daemon_command command;
+    const char *path; /* of the configuration file, or NULL */
+};
+
+/* 0, or -EINVAL after a line on stderr. */
+int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
+                 struct daemon_arguments *arguments);
+void daemon_print_help(const struct daemon_spec *spec);
+/* Fills internal->tables. */
+void daemon_tables(struct daemon *daemon);
+/* Loads and checks spec->config; -EINVAL after a line on stderr. */
+int daemon_load(struct daemon *daemon, const char *path);
+/* Asks a running daemon's /readyz. The exit code. Blocking. */
+int daemon_health(const char *admin_listen);
+
+/* 0 or -E… after logging. */
+int daemon_admin_open(struct daemon *daemon);
+void daemon_admin_close(struct daemon *daemon);
+/* True when every condition holds; one line per condition to OUT. */
+bool daemon_render_ready(struct daemon *daemon, FILE *out);
+/* Prometheus text of what the kernel knows of this process. */
+void daemon_render_process(struct daemon *daemon, FILE *out);
+void daemon_document_process(FILE *out);
+
+/* Closes what daemon_join() opened. */
+void daemon_part(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,158 @@
+#include "common/config_value.h"
+#include "common/daemon.h"
+#include "common/daemon_internal.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
+                          const char *key, int err)
+{
+    struct config_row row = {.section = section, .key = key};
+    char env[128];
+    config_env_name(&row, daemon->spec->name, env, sizeof(env));
+    log_error(
+        "cannot listen", "on %s (%s): %s; %s set %s.%s / %s", address, section, uv_strerror(err),
+        err == -EADDRINUSE ? "stop what holds it or" : "to listen elsewhere", section, key, env);
+}
+
+void daemon_set_rpc_port(struct daemon *daemon, int port)
+{
+    daemon->internal->rpc_port = port;
+}
+
+static void split(const char *address, char *host, size_t len, int *port)
+{
+    const char *colon = strrchr(address, ':');
+    size_t n = colon != NULL ? (size_t)(colon - address) : strlen(address);
+    snprintf(host, len, "%.*s", (int)n, address);
+    *port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
+
+static bool is_any(const char *host)
+{
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0;
+}
+
+static void host_name(char *buf, size_t len)
+{
+    if (gethostname(buf, len) != 0)
+        snprintf(buf, len, "localhost");
+    buf[len - 1] = '\0';
+}
+
+const char *daemon_advertised(struct daemon *daemon)
+{
+    const struct daemon_config *config = daemon->config;
+    struct daemon_internal *in = daemon->internal;
+    const char *given = config->rpc_advertise;
+    char host[128], wanted[128];
+    int port, wanted_port = 0;
+    in->advertised[0] = '\0';
+    if (config->rpc_listen[0] == '\0')
+        return in->advertised;
+    split(config->rpc_listen, host, sizeof(host), &port);
+    if (port == 0)
+        port = in->rpc_port;
+    if (is_any(host))
+        host_name(host, sizeof(host));
+    /* "[::1]" has colons of its own: only one after the bracket is a port's. */
+    bool bare_v6 = given[0] != '\0' && given[strlen(given) - 1] == ']';
+    if (bare_v6)
+        snprintf(wanted, sizeof(wanted), "%s", given);
+    else
+        split(given, wanted, sizeof(wanted), &wanted_port);
+    snprintf(in->advertised, sizeof(in->advertised), "%s:%d", wanted[0] != '\0' ? wanted : host,
+             wanted_port != 0 ? wanted_port : port);
+    return in->advertised;
+}
+
+/* HOSTNAME-PORT: the port tells apart the daemons of one machine. */
+static void default_id(struct daemon *daemon, char *buf, size_t len)
+{
+    const struct daemon_config *config = daemon->config;
+    char host[128];
+    int port;
+    split(config->rpc_listen[0] != '\0' ? config->rpc_listen : config->admin_listen, host,
+          sizeof(host), &port);
+    if (port == 0 && config->rpc_listen[0] != '\0')
+        port = daemon->internal->rpc_port;
+    else if (port == 0 && daemon->internal->admin != NULL)
+        port = http_server_port(daemon->internal->admin);
+    host_name(host, sizeof(host));
+    snprintf(buf, len, "%.*s-%d", (int)len - 8, host, port);
+}
+
+static void fill(char *field, size_t len, const char *value)
+{
+    if (field[0] == '\0')
+        snprintf(field, len, "%s", value);
+}
+
+static void fill_self(struct daemon *daemon, struct member *self)
+{
+    const struct daemon_config *config = daemon->config;
+    char id[sizeof(self->id)];
+    default_id(daemon, id, sizeof(id));
+    fill(self->id, sizeof(self->id), config->lease_id[0] != '\0' ? config->lease_id : id);
+    fill(self->rpc, sizeof(self->rpc), daemon_advertised(daemon));
+    fill(self->region, sizeof(self->region), config->lease_region);
+    fill(self->zone, sizeof(self->zone), config->lease_zone);
+    if (self->weight == 0)
+        self->weight = (uint32_t)config->lease_weight;
+}
+
+static void on_redis(struct redis *redis, bool up, const char *why, void *arg)
+{
+    (void)redis;
+    daemon_ready(arg, "redis", up, why);
+}
+
+/* NOLINTNEXTLINE(readability-function-size): its parameters, see daemon.h */
+int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
+                const struct membership_events *events, void *arg, struct redis **redis,
+                struct membership **membership)
+{
+    const struct daemon_config *config = daemon->config;
+    struct daemon_internal *in = daemon->internal;
+    struct redis_options options = {
+        .servers = config->redis_servers,
+        .password = config->redis_password,
+        .database = config->redis_database,
+        .timeout_ms = config->redis_timeout_ms,
+    };
+    fill_self(daemon, self);
+    daemon_ready(daemon, "redis", false, "connecting");
+    daemon_ready(daemon, "lease", false, "connecting");
+    int err = redis_open(&daemon->loop, &options, on_redis, daemon, &in->redis);
+    if (err != 0) {
+        log_error("bad redis.servers", "servers=\"%s\" err=\"%s\"; want host:port, host:port …",
+                  config->redis_servers, uv_strerror(err));
+        return err;
+    }
+    struct membership_options lease = {
+        .kind = daemon->spec->kind,
+        .self = *self,
+        .watch = watch,
+        .renew_ms = config->lease_renew_ms,
+        .ttl_ms = config->lease_ttl_ms,
+    };
+    in->membership = membership_open(&daemon->loop, in->redis, &lease, events, arg);
+    *redis = in->redis;
+    *membership = in->membership;
+    return 0;
+}
+
+void daemon_part(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    if (in->membership != NULL)
+        membership_close(in->membership);
+    if (in->redis != NULL)
+        redis_close(in->redis);
+    in->membership = NULL;
+    in->redis = NULL;
+}

@@ -1,0 +1,169 @@
+#include "common/http.h"
+#include "common/http_internal.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define HEAD_MAX 512 /* of an answer, without content type and extra headers */
+
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    }
+    return "Status";
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT": once per second and thread. */
+static const char *date_text(void)
+{
+    static _Thread_local time_t cached = -1;
+    static _Thread_local char text[40];
+    time_t now = time(NULL);
+    struct tm tm;
+    if (now != cached && gmtime_r(&now, &tm) != NULL) {
+        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        cached = now;
+    }
+    return text;
+}
+
+enum http_method http_method(const struct http_request *request)
+{
+    return request->method;
+}
+
+const char *http_path(const struct http_request *request)
+{
+    return request->path;
+}
+
+const uint8_t *http_body(const struct http_request *request, size_t *len)
+{
+    *len = request->body_len;
+    return request->body_len > 0 ? request->body : (const uint8_t *)"";
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    return http_params_get(&request->headers, name, 0);
+}
+
+const char *http_query(const struct http_request *request, const char *name, size_t index)
+{
+    return http_params_get(&request->query, name, index);
+}
+
+static bool is_form(const struct http_request *request)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *type = http_header(request, "content-type");
+    size_t len = sizeof(form) - 1;
+    return type != NULL && strncasecmp(type, form, len) == 0 &&
+           (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
+const char *http_form(struct http_request *request, const char *name, size_t index)
+{
+    if (!request->form_parsed) {
+        request->form_parsed = true;
+        if (is_form(request))
+            http_params_parse(&request->form, &request->arena, (const char *)request->body,
+                              request->body_len);
+    }
+    return http_params_get(&request->form, name, index);
+}
+
+const char *http_peer(const struct http_request *request)
+{
+    return request->peer;
+}
+
+static bool is_private_v4(uint32_t address)
+{
+    return address >> 24 == 127 || address >> 24 == 10 || address >> 20 == 0xac1 ||
+           address >> 16 == 0xc0a8 || address >> 16 == 0xa9fe;
+}
+
+bool http_peer_is_private(const struct http_request *request)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, request->peer, &v4) == 1)
+        return is_private_v4(ntohl(v4.s_addr));
+    if (inet_pton(AF_INET6, request->peer, &v6) != 1)
+        return false;
+    if (memcmp(v6.s6_addr, mapped, sizeof(mapped)) == 0) {
+        memcpy(&v4, v6.s6_addr + sizeof(mapped), sizeof(v4));
+        return is_private_v4(ntohl(v4.s_addr));
+    }
+    return IN6_IS_ADDR_LOOPBACK(&v6) || (v6.s6_addr[0] & 0xfe) == 0xfc ||
+           IN6_IS_ADDR_LINKLOCAL(&v6);
+}
+
+/* "Connection: …" as far as HTTP/1.0 and 1.1 differ in what goes without saying. */
+static const char *connection_line(const struct http_request *request)
+{
+    if (request->close || request->server->draining)
+        return "Connection: close\r\n";
+    return request->http_1_0 ? "Connection: keep-alive\r\n" : "";
+}
+
+void http_respond(struct http_request *request, int status, const char *content_type,
+                  const void *body, size_t len, const char *extra)
+{
+    const char *type = content_type != NULL ? content_type : "text/plain; charset=utf-8";
+    assert(extra == NULL || extra[0] == '\0' || strcmp(extra + strlen(extra) - 2, "\r\n") == 0);
+    if (request->conn == NULL) { /* nobody listens any more */
+        http_request_free(request);
+        return;
+    }
+    size_t room = HEAD_MAX + strlen(type) + (extra != NULL ? strlen(extra) : 0);
+    size_t shown = request->method == HTTP_HEAD || status == 204 || status == 304 ? 0 : len;
+    char *text = mem_alloc(room + shown);
+    int head = snprintf(
+        text, room,
+        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", status,
+        reason_of(status), date_text(), type, len, connection_line(request),
+        extra != NULL ? extra : "");
+    assert(head > 0 && (size_t)head < room);
+    if (shown > 0)
+        memcpy(text + head, body, shown);
+    http_conn_answer(request, text, (size_t)head + shown);
+}

@@ -1,0 +1,352 @@
+#include "common/http_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WHY_MAX 160
+
+static char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static void set_due(struct http_conn *conn, int64_t ms)
+{
+    conn->due_ms = ms > 0 ? loop_now_ms(conn->server->loop) + (uint64_t)ms : 0;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct http_conn *conn = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(conn->server->in, sizeof(conn->server->in));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void set_reading(struct http_conn *conn, bool reading)
+{
+    if (conn->reading == reading || conn->state == HTTP_CONN_CLOSED)
+        return;
+    conn->reading = reading;
+    if (reading)
+        uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+    else
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+}
+
+/* The handler still answers its request, into nothing; one that no handler has goes. */
+static void detach(struct http_conn *conn)
+{
+    struct http_request *request = conn->request;
+    conn->request = NULL;
+    if (request == NULL)
+        return;
+    if (request->dispatched)
+        request->conn = NULL;
+    else
+        http_request_free(request);
+}
+
+static void release(struct http_conn *conn)
+{
+    http_parse_free(conn->parse);
+    free(conn->stash.data);
+    free(conn->unwritten);
+    http_server_unref(conn->server);
+    free(conn);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http_conn *conn = handle->data;
+    if (conn->resume.queued)
+        conn->freed_late = true;
+    else
+        release(conn);
+}
+
+void http_conn_close(struct http_conn *conn)
+{
+    if (conn->state == HTTP_CONN_CLOSED)
+        return;
+    conn->state = HTTP_CONN_CLOSED;
+    conn->due_ms = 0;
+    detach(conn);
+    http_server_del(conn->server, conn);
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+static void on_shut(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown;
+    (void)status;
+}
+
+/* The last answer is out. Closing with unread bytes would reset the connection and could take the
+ * answer with it: so half-close, read on, and close when the client has, or after a while. */
+static void linger(struct http_conn *conn)
+{
+    if (conn->eof) {
+        http_conn_close(conn);
+        return;
+    }
+    conn->state = HTTP_CONN_LINGER;
+    set_due(conn, HTTP_LINGER_MS);
+    uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut);
+    set_reading(conn, true);
+}
+
+/* An answer is with the kernel. */
+static void written(struct http_conn *conn)
+{
+    if (conn->last) {
+        linger(conn);
+        return;
+    }
+    conn->state = HTTP_CONN_IDLE;
+    set_due(conn, conn->server->options.idle_timeout_ms);
+    if (conn->parsing) /* the parser goes on by itself */
+        return;
+    http_parse_resume(conn->parse);
+    if (conn->stash.len > 0 || conn->eof)
+        loop_defer(conn->server->loop,
+                   &conn->resume); /* not here: the handler must not run within http_respond() */
+    else
+        set_reading(conn, true);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct http_conn *conn = write->data;
+    free(conn->unwritten);
+    conn->unwritten = NULL;
+    if (status != 0)
+        http_conn_close(conn);
+    if (conn->state == HTTP_CONN_WRITING)
+        written(conn);
+}
+
+void http_conn_answer(struct http_request *request, char *text, size_t len)
+{
+    struct http_conn *conn = request->conn;
+    uv_buf_t buf = uv_buf_init(text, (unsigned)len);
+    conn->last = request->close || conn->server->draining;
+    http_request_free(request);
+    int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
+    if (n >= 0 && (size_t)n == len) {
+        free(text);
+        written(conn);
+        return;
+    }
+    conn->unwritten = text;
+    if (n < 0 && n != UV_EAGAIN) {
+        http_conn_close(conn);
+        return;
+    }
+    buf = uv_buf_init(text + (n > 0 ? n : 0), (unsigned)(len - (size_t)(n > 0 ? n : 0)));
+    conn->state = HTTP_CONN_WRITING;
+    set_due(conn, conn->server->options.idle_timeout_ms);
+    conn->write.data = conn;
+    if (uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) != 0)
+        http_conn_close(conn);
+}
+
+static void refuse(struct http_conn *conn, int status, const char *why)
+{
+    if (conn->request == NULL)
+        conn->request = http_request_new(conn);
+    http_request_refuse(conn->request, status, why);
+}
+
+static int on_begin(void *arg)
+{
+    struct http_conn *conn = arg;
+    conn->state = HTTP_CONN_RECEIVING;
+    set_due(conn, conn->server->options.header_timeout_ms);
+    conn->request = http_request_new(conn);
+    return 0;
+}
+
+static int on_text(void *arg, enum http_parse_text kind, const char *data, size_t len)
+{
+    struct http_conn *conn = arg;
+    if (conn->request->complete) /* trailers of a chunked body */
+        return 0;
+    if (http_request_text(conn->request, kind, data, len) == 0)
+        return 0;
+    refuse(conn, 431, "the request's target and headers are longer than allowed");
+    return -1;
+}
+
+static int on_head(void *arg, const struct http_parse_head *head)
+{
+    struct http_conn *conn = arg;
+    struct http_request *request = conn->request;
+    request->complete = true;
+    if (http_request_head(request, head) != 0) {
+        refuse(conn, 400, "malformed request: its target or the name of a header");
+        return -1;
+    }
+    if (head->has_length && head->length > (uint64_t)conn->server->options.max_body) {
+        refuse(conn, 413, "the body is longer than allowed");
+        return -1;
+    }
+    const char *expect = http_header(request, "expect");
+    if (expect != NULL && strcasecmp(expect, "100-continue") == 0) {
+        uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
+        uv_try_write((uv_stream_t *)&conn->tcp, &line,
+                     1); /* a client that does not get it sends the body anyway */
+    }
+    set_due(conn, conn->server->options.body_timeout_ms);
+    return 0;
+}
+
+static int on_body(void *arg, const char *data, size_t len)
+{
+    struct http_conn *conn = arg;
+    if (http_request_append(conn->request, data, len) == 0)
+        return 0;
+    refuse(conn, 413, "the body is longer than allowed");
+    return -1;
+}
+
+/* Nonzero until the answer is out: the next request waits. */
+static int on_end(void *arg, bool keep_alive)
+{
+    struct http_conn *conn = arg;
+    conn->state = HTTP_CONN_HANDLING;
+    conn->due_ms = 0;
+    conn->request->close = !keep_alive;
+    http_request_dispatch(conn->request);
+    return conn->state != HTTP_CONN_IDLE;
+}
+
+static const struct http_parse_events events = {on_begin, on_text, on_head, on_body, on_end};
+
+/* Parses DATA; what waits for an answer goes to the stash. */
+static void feed(struct http_conn *conn, const char *data, size_t len)
+{
+    char why[WHY_MAX];
+    size_t used;
+    conn->parsing = true;
+    enum http_parse_result result = http_parse_feed(conn->parse, data, len, &used);
+    conn->parsing = false;
+    switch (result) {
+    case HTTP_PARSE_MORE:
+    case HTTP_PARSE_STOPPED:
+        break;
+    case HTTP_PARSE_PAUSED:
+        if (conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING)
+            http_buffer_append(&conn->stash, data + used, len - used);
+        break;
+    case HTTP_PARSE_BAD:
+        snprintf(why, sizeof(why), "malformed request: %s", http_parse_why(conn->parse));
+        refuse(conn, 400, why);
+        break;
+    }
+}
+
+/* The client sends no more. What it asked is still answered. */
+static void on_eof(struct http_conn *conn)
+{
+    conn->eof = true;
+    if (conn->state != HTTP_CONN_HANDLING && conn->state != HTTP_CONN_WRITING)
+        http_conn_close(conn);
+    else
+        set_reading(conn, false);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct http_conn *conn = stream->data;
+    if (n == UV_EOF) {
+        on_eof(conn);
+        return;
+    }
+    if (n < 0) {
+        http_conn_close(conn);
+        return;
+    }
+    switch (conn->state) {
+    case HTTP_CONN_NEW:
+    case HTTP_CONN_RECEIVING:
+    case HTTP_CONN_IDLE:
+        if (conn->stash.len == 0) {
+            feed(conn, buf->base, (size_t)n);
+            break;
+        }
+        http_buffer_append(&conn->stash, buf->base, (size_t)n); /* its turn is about to come */
+        break;
+    case HTTP_CONN_HANDLING:
+    case HTTP_CONN_WRITING:
+        http_buffer_append(&conn->stash, buf->base, (size_t)n);
+        if (conn->stash.len >= HTTP_MAX_STASH)
+            set_reading(conn, false);
+        break;
+    case HTTP_CONN_LINGER:
+    case HTTP_CONN_CLOSED:
+        break;
+    }
+}
+
+/* Goes on with what came while a request was unanswered. */
+static void run_resume(struct loop *loop, struct loop_task *task)
+{
+    struct http_conn *conn = container_of(task, struct http_conn, resume);
+    struct http_buffer stash = conn->stash;
+    (void)loop;
+    if (conn->freed_late) {
+        release(conn);
+        return;
+    }
+    if (conn->state != HTTP_CONN_IDLE)
+        return;
+    conn->stash = (struct http_buffer){0};
+    if (stash.len > 0) /* no bytes would mean the end of input to the parser */
+        feed(conn, stash.data, stash.len);
+    free(stash.data);
+    bool waiting = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
+    if (waiting || conn->state == HTTP_CONN_LINGER)
+        return;
+    if (conn->eof)
+        http_conn_close(conn);
+    else
+        set_reading(conn, true);
+}
+
+void http_conn_expire(struct http_conn *conn)
+{
+    switch (conn->state) {
+    case HTTP_CONN_NEW:
+        refuse(conn, 408, "no request came in time");
+        break;
+    case HTTP_CONN_RECEIVING:
+        refuse(conn, 408,
+               conn->request->complete ? "the request's body did not arrive in time"
+                                       : "the request's headers did not arrive in time");
+        break;
+    default:
+        http_conn_close(conn);
+        break;
+    }
+}
+
+void http_conn_open(struct http_server *server, int fd, const char *peer)
+{
+    struct http_conn *conn = mem_zalloc(sizeof(*conn));
+    conn->server = server;
+    conn->resume.run = run_resume;
+    memcpy(conn->peer, peer, sizeof(conn->peer));
+    conn->parse = http_parse_new(&events, conn);
+    uv_tcp_init(&server->loop->uv, &conn->tcp);
+    conn->tcp.data = conn;
+    server->handles++;
+    http_server_add(server, conn);
+    set_due(conn, server->options.header_timeout_ms);
+    if (uv_tcp_open(&conn->tcp, fd) != 0) {
+        close(fd);
+        http_conn_close(conn);
+        return;
+    }
+    uv_tcp_nodelay(&conn->tcp, 1);
+    set_reading(conn, true);
+}

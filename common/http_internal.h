@@ -1,0 +1,150 @@
+/* http_internal.h - shared by http*.c only. Owner loop only.
+ *
+ *   http_server.c   listener, list of connections, deadlines
+ *   http_conn.c     one connection: bytes in, parser's events, answers out
+ *   http_request.c  a request taking shape: texts, headers, body, parameters
+ *   http.c          a request as handlers see it, an answer as text
+ *   http_params.c   parameters of queries and forms
+ *   http_parse.c    the library http_parser */
+#ifndef IMC_COMMON_HTTP_INTERNAL_H
+#define IMC_COMMON_HTTP_INTERNAL_H
+
+#include "common/http.h"
+#include "common/http_parse.h"
+#include "common/mem.h"
+
+#define HTTP_MAX_CONNS   4096
+#define HTTP_MAX_HEADERS 32768 /* bytes of target and headers together */
+#define HTTP_MAX_STASH   65536 /* bytes read ahead of an unanswered request */
+#define HTTP_READ_SIZE   65536
+#define HTTP_TICK_MS     100  /* accuracy of deadlines */
+#define HTTP_LINGER_MS   2000 /* for a client to read the last answer */
+#define HTTP_PEER_MAX    48
+
+struct http_param {
+    const char *name, *value;
+};
+
+struct http_params {
+    struct http_param *items; /* grown by doubling; in the arena */
+    size_t n, size;
+};
+
+struct http_buffer {
+    char *data;
+    size_t len, size;
+};
+
+struct http_conn;
+
+struct http_request {
+    struct http_server *server; /* NULL: closed meanwhile */
+    struct http_conn *conn;     /* NULL: the client has gone */
+    struct http_request *next, **prev;
+    struct arena arena;
+    enum http_method method;
+    bool http_1_0, close;                   /* CLOSE: the connection ends with this answer */
+    bool complete, dispatched, form_parsed; /* COMPLETE: all headers are there */
+    /* target NUL name NUL value NUL name NUL value NUL …, as they come */
+    struct http_buffer head;
+    enum http_parse_text last; /* kind of text that HEAD ends with */
+    const char *path;
+    struct http_params headers, query, form;
+    uint8_t *body;
+    size_t body_len, body_size, expected; /* EXPECTED: Content-Length or 0 */
+    char peer[HTTP_PEER_MAX];
+};
+
+/*   accept ─► NEW ─┐ on_begin()          on_end()             http_conn_answer()
+ *                  ├──────────► RECEIVING ───────► HANDLING ─────────────────────► WRITING ─on_written()─► IDLE ─► …
+ *            IDLE ─┘                │                                                 │ last answer
+ *                                   └─ refused: 400, 408, 413, 431 ──────────────────►└─► LINGER ─► CLOSED
+ * WRITING is passed through at once when the kernel takes the whole answer. */
+enum http_conn_state {
+    HTTP_CONN_NEW,
+    HTTP_CONN_RECEIVING,
+    HTTP_CONN_HANDLING,
+    HTTP_CONN_WRITING,
+    HTTP_CONN_IDLE,
+    HTTP_CONN_LINGER, /* our side is shut down; what still comes is thrown away */
+    HTTP_CONN_CLOSED,
+};
+
+struct http_conn {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct loop_task resume; /* goes on with the stash at the end of the turn */
+    struct http_server *server;
+    struct http_conn *next, **prev;
+    struct http_request *request; /* taking shape, or unanswered */
+    struct http_parse *parse;
+    enum http_conn_state state;
+    uint64_t due_ms;          /* loop time; 0 = no deadline */
+    struct http_buffer stash; /* arrived while a request was unanswered */
+    char *unwritten;          /* rest of an answer, owned by WRITE */
+    bool parsing;             /* within http_parse_feed() */
+    bool reading, eof;
+    bool last;       /* close after what is being written */
+    bool freed_late; /* closed while RESUME was queued: it frees */
+    char peer[HTTP_PEER_MAX];
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_options options;
+    int fd, port;
+    uv_poll_t listener;
+    uv_timer_t tick;
+    bool listening, draining;
+    bool full; /* not accepting until the next tick */
+    struct http_conn *conns;
+    size_t n_conns, pending;
+    unsigned handles;              /* open uv handles of the server and its connections */
+    struct http_request *requests; /* dispatched, unanswered */
+    char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */
+};
+
+/* http_conn.c */
+/* Takes FD. */
+void http_conn_open(struct http_server *server, int fd, const char *peer);
+void http_conn_close(struct http_conn *conn);
+/* A deadline passed. */
+void http_conn_expire(struct http_conn *conn);
+/* The request's answer: takes TEXT (malloc'ed), ends the request. */
+void http_conn_answer(struct http_request *request, char *text, size_t len);
+
+/* http_server.c */
+void http_server_add(struct http_server *server, struct http_conn *conn);
+void http_server_del(struct http_server *server, struct http_conn *conn);
+/* A handle of the server's has closed; the last one frees it. */
+void http_server_unref(struct http_server *server);
+
+/* http_request.c */
+struct http_request *http_request_new(struct http_conn *conn);
+void http_request_free(struct http_request *request);
+/* -EMSGSIZE beyond HTTP_MAX_HEADERS. */
+int http_request_text(struct http_request *request, enum http_parse_text kind, const char *data,
+                      size_t len);
+/* All texts are there. -EBADMSG: malformed target or name of a header. */
+int http_request_head(struct http_request *request, const struct http_parse_head *head);
+/* -EMSGSIZE beyond max_body. */
+int http_request_append(struct http_request *request, const void *data, size_t len);
+/* Runs the handler. */
+void http_request_dispatch(struct http_request *request);
+/* Answers in the API's own form and closes; the handler never sees it. */
+void http_request_refuse(struct http_request *request, int status, const char *why);
+
+void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len);
+
+/* http_params.c */
+void http_params_add(struct http_params *params, struct arena *arena, const char *name,
+                     const char *value);
+/* Splits and decodes "a=1&b=2". */
+void http_params_parse(struct http_params *params, struct arena *arena, const char *text,
+                       size_t len);
+const char *http_params_get(const struct http_params *params, const char *name, size_t index);
+/* Percent-decodes in place; PLUS: '+' is a space. False: an escape that is none, or one of NUL. */
+bool http_decode(char *text, bool plus);
+
+#endif

@@ -1,0 +1,236 @@
+#include "common/http.h"
+#include "common/http_internal.h"
+#include "common/log.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG          1024
+#define ACCEPTS_PER_TURN 64
+
+static void on_readable(uv_poll_t *listener, int status, int events);
+
+/* Runs while somebody is connected, or nobody can be. */
+static void on_tick(uv_timer_t *tick)
+{
+    struct http_server *server = tick->data;
+    struct http_conn *conn, *next;
+    uint64_t now = loop_now_ms(server->loop);
+    for (conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next; /* expiring one removes no other */
+        if (conn->due_ms != 0 && conn->due_ms <= now)
+            http_conn_expire(conn);
+    }
+    if (server->full && server->listening)
+        uv_poll_start(&server->listener, UV_READABLE, on_readable);
+    server->full = false;
+    if (server->n_conns == 0)
+        uv_timer_stop(&server->tick);
+}
+
+/* Until the next tick further connections wait in the kernel's queue. */
+static void pause_accepting(struct http_server *server)
+{
+    server->full = true;
+    uv_poll_stop(&server->listener);
+    if (server->n_conns == 0)
+        uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
+}
+
+void http_server_add(struct http_server *server, struct http_conn *conn)
+{
+    conn->next = server->conns;
+    conn->prev = &server->conns;
+    if (conn->next != NULL)
+        conn->next->prev = &conn->next;
+    server->conns = conn;
+    if (server->n_conns++ == 0)
+        uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
+}
+
+void http_server_del(struct http_server *server, struct http_conn *conn)
+{
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    server->n_conns--;
+}
+
+void http_server_unref(struct http_server *server)
+{
+    if (--server->handles == 0)
+        free(server);
+}
+
+static void peer_text(const struct sockaddr_storage *address, char *buf, size_t len)
+{
+    const void *raw = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (address->ss_family == AF_INET6)
+        raw = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (inet_ntop(address->ss_family, raw, buf, (socklen_t)len) == NULL)
+        buf[0] = '\0';
+}
+
+/* Whether to go on accepting. */
+static bool accept_one(struct http_server *server)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    char peer[HTTP_PEER_MAX] = "";
+    if (server->n_conns >= HTTP_MAX_CONNS) {
+        pause_accepting(server);
+        log_warn("http connections full", "port=%d limit=%d; further ones wait", server->port,
+                 HTTP_MAX_CONNS);
+        return false;
+    }
+    int fd = accept4(server->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        int err = errno;
+        if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
+            return err != EAGAIN;
+        pause_accepting(server); /* out of file descriptors or memory: spinning would not help */
+        log_warn("cannot accept", "port=%d err=\"%s\"; trying again", server->port,
+                 uv_strerror(-err));
+        return false;
+    }
+    peer_text(&address, peer, sizeof(peer));
+    http_conn_open(server, fd, peer);
+    return true;
+}
+
+static void on_readable(uv_poll_t *listener, int status, int events)
+{
+    struct http_server *server = listener->data;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server); i++)
+        continue;
+}
+
+/* A listening socket, or -E…. */
+static int listen_on(const struct addrinfo *at)
+{
+    int yes = 1;
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int err = -errno;
+    close(fd);
+    return err;
+}
+
+static int resolve_and_listen(const char *address)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *list = NULL;
+    const char *colon = strrchr(address, ':');
+    char host[256];
+    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
+        return -EINVAL;
+    bool v6 = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - (v6 ? 2 : 0), address + v6);
+    if (getaddrinfo(host, colon + 1, &hints, &list) != 0)
+        return -EADDRNOTAVAIL;
+    int fd = listen_on(list);
+    freeaddrinfo(list);
+    return fd;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_in6 address = {0}; /* the port is at the same place in both families */
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    return ntohs(address.sin6_port);
+}
+
+int http_server_open(struct loop *loop, const struct http_options *options,
+                     struct http_server **out)
+{
+    struct http_server *server = mem_zalloc(sizeof(*server));
+    int err;
+    server->loop = loop;
+    server->options = *options;
+    server->options.address = NULL; /* borrowed only for this call */
+    server->fd = resolve_and_listen(options->address);
+    if (server->fd < 0) {
+        err = server->fd;
+        goto free_server;
+    }
+    server->port = bound_port(server->fd);
+    err = uv_poll_init(&loop->uv, &server->listener, server->fd);
+    if (err != 0)
+        goto close_fd;
+    uv_timer_init(&loop->uv, &server->tick);
+    server->listener.data = server->tick.data = server;
+    server->handles = 2;
+    uv_poll_start(&server->listener, UV_READABLE, on_readable);
+    server->listening = true;
+    *out = server;
+    return 0;
+
+close_fd:
+    close(server->fd);
+free_server:
+    free(server);
+    return err;
+}
+
+int http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+size_t http_server_pending(const struct http_server *server)
+{
+    return server->pending;
+}
+
+void http_server_drain(struct http_server *server)
+{
+    struct http_conn *conn, *next;
+    if (!server->listening)
+        return;
+    server->listening = false;
+    server->draining = true;
+    uv_poll_stop(&server->listener);
+    close(server->fd);
+    server->fd = -1;
+    for (conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->state == HTTP_CONN_NEW || (conn->state == HTTP_CONN_IDLE && conn->stash.len == 0))
+            http_conn_close(conn);
+    }
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    http_server_unref(handle->data);
+}
+
+void http_server_close(struct http_server *server)
+{
+    struct http_request *request, *next;
+    if (server == NULL)
+        return;
+    http_server_drain(server);
+    while (server->conns != NULL)
+        http_conn_close(server->conns);
+    for (request = server->requests; request != NULL;
+         request = next) { /* their owners still answer them */
+        next = request->next;
+        request->server = NULL;
+    }
+    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    uv_close((uv_handle_t *)&server->tick, on_handle_closed);
+}
