@@ -1,0 +1,375 @@
+#include "common/bus.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* --- configuration --- */
+
+/* librdkafka's threads. Levels are syslog's. */
+static void bus_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    if (level <= 3)
+        log_error("kafka client", "facility=%s text=\"%s\"", facility, text);
+    else if (level == 4)
+        log_warn("kafka client", "facility=%s text=\"%s\"", facility, text);
+    else if (level <= 6)
+        log_info("kafka client", "facility=%s text=\"%s\"", facility, text);
+    else
+        log_debug("kafka client", "facility=%s text=\"%s\"", facility, text);
+}
+
+int bus_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *err,
+                 size_t errlen)
+{
+    char why[256];
+
+    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK)
+        return 0;
+    snprintf(err, errlen, "kafka property %s=%s: %s", name, value, why);
+    return -EINVAL;
+}
+
+int bus_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value, char *err,
+                     size_t errlen)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return bus_conf_set(conf, name, text, err, errlen);
+}
+
+rd_kafka_conf_t *bus_conf_new(const char *brokers, const char *client_id, char *err, size_t errlen)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    rd_kafka_conf_set_log_cb(conf, bus_on_log);
+    /* Brokers close idle connections: that is no news. */
+    if (bus_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
+        bus_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
+        bus_conf_set(conf, "log.connection.close", "false", err, errlen) == 0 &&
+        bus_conf_set_int(conf, "reconnect.backoff.max.ms", 1000, err, errlen) == 0)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+/* End of the value that starts at AT: the comma before the next part that has a '=' of its own, or
+ * the end. */
+static char *value_end(char *at)
+{
+    char *comma = strchr(at, ',');
+
+    while (comma != NULL) {
+        size_t part = strcspn(comma + 1, ",=");
+        if (comma[1 + part] == '=')
+            return comma;
+        comma = strchr(comma + 1, ',');
+    }
+    return at + strlen(at);
+}
+
+static char *trim(char *text)
+{
+    while (*text == ' ')
+        text++;
+    for (size_t len = strlen(text); len > 0 && text[len - 1] == ' '; len--)
+        text[len - 1] = '\0';
+    return text;
+}
+
+int bus_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size_t errlen)
+{
+    if (options == NULL || options[strspn(options, " ,")] == '\0')
+        return 0;
+    char *copy = mem_strdup(options);
+    char *at = copy;
+    int result = 0;
+
+    for (size_t len = strlen(copy); copy[len - 1] == ' ' || copy[len - 1] == ','; len--)
+        copy[len - 1] = '\0';
+    while (*at != '\0' && result == 0) {
+        char *value = strchr(at, '=');
+        if (value == NULL) {
+            snprintf(err, errlen, "bus.options: \"%s\" is not name=value", at);
+            result = -EINVAL;
+            break;
+        }
+        *value++ = '\0';
+        char *end = value_end(value);
+        bool last = *end == '\0';
+        *end = '\0';
+        result = bus_conf_set(conf, trim(at), trim(value), err, errlen);
+        at = last ? end : end + 1;
+    }
+    free(copy);
+    return result;
+}
+
+int bus_options_check(const char *options, char *err, size_t errlen)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int result = bus_conf_options(conf, options, err, errlen);
+
+    rd_kafka_conf_destroy(conf);
+    return result;
+}
+
+/* --- a queue on a loop --- */
+
+struct bus_queue {
+    struct loop *loop;
+    rd_kafka_queue_t *queue;
+    bus_drain_fn drain; /* NULL: closed */
+    void *arg;
+    struct loop_task again;
+    int fd;
+    uv_poll_t poll;
+};
+
+static void bus_queue_run(struct bus_queue *bus)
+{
+    if (bus->drain != NULL && bus->drain(bus->queue, bus->arg))
+        bus_queue_wake(bus);
+}
+
+static void bus_queue_on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct bus_queue *bus = container_of(poll, struct bus_queue, poll);
+    uint64_t count;
+
+    (void)status;
+    (void)events;
+    /* The counter is cleared before the queue is read: what comes meanwhile sets it again. */
+    ssize_t n = read(bus->fd, &count, sizeof count);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        log_error("kafka wakeup failed", "errno=%d", errno);
+    bus_queue_run(bus);
+}
+
+static void bus_queue_on_closed(uv_handle_t *handle)
+{
+    struct bus_queue *bus = container_of(handle, struct bus_queue, poll);
+
+    close(bus->fd);
+    free(bus);
+}
+
+/* The deferred task also ends the life of a closed queue: it cannot be taken out of the loop's
+ * list. */
+static void bus_queue_on_again(struct loop *loop, struct loop_task *task)
+{
+    struct bus_queue *bus = container_of(task, struct bus_queue, again);
+
+    (void)loop;
+    if (bus->drain == NULL)
+        uv_close((uv_handle_t *)&bus->poll, bus_queue_on_closed);
+    else
+        bus_queue_run(bus);
+}
+
+int bus_queue_open(struct loop *loop, rd_kafka_queue_t *queue, bus_drain_fn drain, void *arg,
+                   struct bus_queue **bus)
+{
+    static const uint64_t one = 1;
+    struct bus_queue *b = mem_zalloc(sizeof *b);
+
+    *b = (struct bus_queue){.loop = loop, .queue = queue, .drain = drain, .arg = arg};
+    b->again.run = bus_queue_on_again;
+    b->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (b->fd < 0) {
+        int err = -errno;
+        free(b);
+        return err;
+    }
+    int err = uv_poll_init(&loop->uv, &b->poll, b->fd);
+    if (err != 0) {
+        close(b->fd);
+        free(b);
+        return err;
+    }
+    uv_poll_start(&b->poll, UV_READABLE, bus_queue_on_readable);
+    rd_kafka_queue_io_event_enable(queue, b->fd, &one, sizeof one);
+    bus_queue_wake(b);
+    *bus = b;
+    return 0;
+}
+
+void bus_queue_wake(struct bus_queue *bus)
+{
+    loop_defer(bus->loop, &bus->again);
+}
+
+void bus_queue_close(struct bus_queue *bus)
+{
+    if (bus == NULL)
+        return;
+    rd_kafka_queue_io_event_enable(bus->queue, -1, NULL, 0);
+    bus->drain = NULL;
+    uv_poll_stop(&bus->poll);
+    loop_defer(bus->loop, &bus->again);
+}
+
+/* --- topics --- */
+
+enum { TOPICS_RETRY_MS = 1000, TOPICS_TIMEOUT_MS = 5000, TOPICS_LOOK_MS = 50 };
+
+struct bus_topics {
+    rd_kafka_t *rk;
+    struct bus_topic topic;
+    bus_topics_fn answered;
+    void *arg;
+    rd_kafka_queue_t *queue;
+    struct bus_queue *bus;
+    uv_timer_t timer; /* looks for a mock cluster while a request is out, else waits to repeat it */
+    bool asking;
+};
+
+static void bus_topics_on_look(uv_timer_t *timer);
+
+static void bus_topics_send(struct bus_topics *topics)
+{
+    char why[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(topics->topic.name, topics->topic.partitions,
+                                                       topics->topic.replication, why, sizeof why);
+    if (topic == NULL) { /* impossible values: the settings' ranges exclude them */
+        topics->answered(false, why, topics->arg);
+        return;
+    }
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(topics->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_request_timeout(options, TOPICS_TIMEOUT_MS, why, sizeof why);
+    rd_kafka_AdminOptions_set_operation_timeout(options, TOPICS_TIMEOUT_MS / 2, why, sizeof why);
+    rd_kafka_CreateTopics(topics->rk, &topic, 1, options, topics->queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_NewTopic_destroy(topic);
+    uv_timer_start(&topics->timer, bus_topics_on_look, TOPICS_LOOK_MS, TOPICS_LOOK_MS);
+}
+
+static void bus_topics_on_retry(uv_timer_t *timer)
+{
+    bus_topics_send(container_of(timer, struct bus_topics, timer));
+}
+
+/* librdkafka's mock cluster names a controller that does not exist, so that no admin request is
+ * ever answered; but it has told its name, and it makes topics as they are used. */
+static bool is_mock_cluster(rd_kafka_t *rk)
+{
+    static const char prefix[] = "mockCluster";
+    char *id = rd_kafka_clusterid(rk, 0);
+    bool mock = id != NULL && strncmp(id, prefix, sizeof prefix - 1) == 0;
+
+    if (id != NULL)
+        rd_kafka_mem_free(rk, id);
+    return mock;
+}
+
+static void bus_topics_end(struct bus_topics *topics)
+{
+    topics->asking = false;
+    uv_timer_stop(&topics->timer);
+    topics->answered(true, "", topics->arg);
+}
+
+static void bus_topics_on_look(uv_timer_t *timer)
+{
+    struct bus_topics *topics = container_of(timer, struct bus_topics, timer);
+
+    if (is_mock_cluster(topics->rk))
+        bus_topics_end(topics);
+}
+
+/* NULL: the topic is there. */
+static const char *topic_problem(rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    size_t n;
+
+    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
+        return NULL;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return rd_kafka_event_error_string(event);
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+    if (n == 0)
+        return "empty answer";
+    code = rd_kafka_topic_result_error(results[0]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return NULL;
+    const char *text = rd_kafka_topic_result_error_string(results[0]);
+    return text != NULL ? text : rd_kafka_err2str(code);
+}
+
+static void bus_topics_take(struct bus_topics *topics, rd_kafka_event_t *event)
+{
+    const char *why = topic_problem(event);
+
+    if (why == NULL) {
+        bus_topics_end(topics);
+        return;
+    }
+    uv_timer_start(&topics->timer, bus_topics_on_retry, TOPICS_RETRY_MS, 0);
+    topics->answered(false, why, topics->arg);
+}
+
+static bool bus_topics_drain(rd_kafka_queue_t *queue, void *arg)
+{
+    struct bus_topics *topics = arg;
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
+
+    if (event == NULL)
+        return false;
+    /* Not asking: a mock cluster's request has timed out. */
+    if (topics->asking && rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
+        bus_topics_take(topics, event);
+    rd_kafka_event_destroy(event);
+    return true;
+}
+
+int bus_topics_open(struct loop *loop, rd_kafka_t *rk, const struct bus_topic *topic,
+                    bus_topics_fn answered, void *arg, struct bus_topics **topics)
+{
+    struct bus_topics *t = mem_zalloc(sizeof *t);
+
+    *t = (struct bus_topics){.rk = rk, .topic = *topic, .answered = answered, .arg = arg};
+    t->queue = rd_kafka_queue_new(rk);
+    int err = bus_queue_open(loop, t->queue, bus_topics_drain, t, &t->bus);
+    if (err != 0) {
+        rd_kafka_queue_destroy(t->queue);
+        free(t);
+        return err;
+    }
+    uv_timer_init(&loop->uv, &t->timer);
+    bus_topics_ask(t);
+    *topics = t;
+    return 0;
+}
+
+void bus_topics_ask(struct bus_topics *topics)
+{
+    if (topics->asking)
+        return;
+    topics->asking = true;
+    bus_topics_send(topics);
+}
+
+static void bus_topics_on_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct bus_topics, timer));
+}
+
+void bus_topics_close(struct bus_topics *topics)
+{
+    if (topics == NULL)
+        return;
+    bus_queue_close(topics->bus);
+    rd_kafka_queue_destroy(topics->queue);
+    uv_close((uv_handle_t *)&topics->timer, bus_topics_on_closed);
+}

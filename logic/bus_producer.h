@@ -1,0 +1,37 @@
+/* bus_producer.h - the way onto the bus: an idempotent Kafka producer whose delivery reports come
+ * back on the loop.
+ *
+ * Messages of one key go to one partition (murmur2_random) and arrive there in the order of the
+ * calls. Main loop only. */
+#ifndef IMC_LOGIC_BUS_PRODUCER_H
+#define IMC_LOGIC_BUS_PRODUCER_H
+
+#include "logic/logic.h"
+
+/* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
+ * within bus.timeout
+ * (-EIO; WHY for the answer). Exactly once, later than bus_produce(). */
+struct bus_ticket {
+    struct bus_ticket *next, **prev; /* the producer's */
+    void (*done)(struct bus_ticket *ticket, int err, const char *why);
+};
+
+/* -EINVAL and the like after logging. Sets the ready condition "bus". */
+int bus_producer_open(struct logic *logic, struct bus_producer **out);
+struct bus_message {
+    const void *key; /* borrowed */
+    size_t key_len;
+    void *value; /* from mem_alloc(); taken when bus_produce() returns 0 */
+    size_t value_len;
+};
+/* -ENOBUFS: too much waits already, -EIO: refused; then *WHY says more and the ticket is not used.
+ */
+int bus_produce(struct bus_producer *producer, const struct bus_message *message,
+                struct bus_ticket *ticket, const char **why);
+/* Messages without a delivery report. */
+size_t bus_producer_outstanding(const struct bus_producer *producer);
+/* What is outstanding fails (-ECANCELED). NULL is fine. May block for a moment: only after the main
+ * loop has ended. */
+void bus_producer_close(struct bus_producer *producer);
+
+#endif

@@ -1,0 +1,99 @@
+#include "common/bus.h"
+#include "logic/logic.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#define FIELD(name) offsetof(struct logic_config, name)
+
+enum { KIB = 1024, MIB = 1024 * 1024, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+#define DAY (INT64_C(24) * HOUR)
+
+const struct config_row logic_config_rows[] = {
+    {"api", "listen", CONFIG_ADDRESS, FIELD(api_listen), "0.0.0.0:7172", 0, 0,
+     "Where the HTTP API listens."},
+    {"api", "keys", CONFIG_LIST, FIELD(api_keys), "", 0, 0,
+     "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: any caller from "
+     "a loopback or private "
+     "address is let in, nobody else."},
+    {"api", "max_body", CONFIG_BYTES, FIELD(api_max_body), "1m", KIB, 64 * MIB,
+     "Longest body of a request."},
+    {"api", "header_timeout", CONFIG_DURATION, FIELD(api_header_timeout_ms), "5s", 100, HOUR,
+     "Time a client has to send a request's header."},
+    {"api", "body_timeout", CONFIG_DURATION, FIELD(api_body_timeout_ms), "10s", 100, HOUR,
+     "Time a client has to send a request's body."},
+    {"api", "idle_timeout", CONFIG_DURATION, FIELD(api_idle_timeout_ms), "60s", 100, HOUR,
+     "A kept-alive connection without a request is closed after this long."},
+    {"bus", "brokers", CONFIG_LIST, FIELD(bus_brokers), "127.0.0.1:9092", 0, 0,
+     "Kafka's bootstrap servers."},
+    {"bus", "topic", CONFIG_STRING, FIELD(bus_topic), "imc-push", 0, 0,
+     "Topic of the pushes; created if missing."},
+    {"bus", "partitions", CONFIG_INT, FIELD(bus_partitions), "8", 1, 10000,
+     "Partitions of the topic when it is created: the most jobs that can share the work."},
+    {"bus", "replication", CONFIG_INT, FIELD(bus_replication), "1", 1, 15,
+     "Replication factor of the topic when it is created."},
+    {"bus", "linger", CONFIG_DURATION, FIELD(bus_linger_ms), "1ms", 0, 1000,
+     "Time a message waits for others to share a request to Kafka."},
+    {"bus", "timeout", CONFIG_DURATION, FIELD(bus_timeout_ms), "5s", 100, 5 * MINUTE,
+     "A push that Kafka has not confirmed after this long is answered with an error."},
+    {"bus", "options", CONFIG_STRING, FIELD(bus_options), "", 0, 0,
+     "librdkafka properties, name=value,name=value: security.protocol, sasl.mechanisms, "
+     "compression.codec …"},
+    {"mailbox", "limit", CONFIG_INT, FIELD(mailbox_limit), "20", 1, 100000,
+     "Newest messages kept for a user who is away; older ones are dropped and counted."},
+    {"mailbox", "limit_spilled", CONFIG_INT, FIELD(mailbox_limit_spilled), "10000", 1, 1000000,
+     "Newest messages kept for a user whose session is online but slow."},
+    {"mailbox", "ttl", CONFIG_DURATION, FIELD(mailbox_ttl_ms), "24h", SECOND, 366 * DAY,
+     "A message waits at most this long; a push's ttl may shorten it."},
+    {"mailbox", "page", CONFIG_INT, FIELD(mailbox_page), "500", 1, 10000,
+     "Most messages in one answer to a Fetch."},
+    {"mailbox", "page_bytes", CONFIG_BYTES, FIELD(mailbox_page_bytes), "1m", 64 * KIB, 2 * MIB,
+     "Bytes of waiting messages in one answer to a comet; the rest is fetched next."},
+    {"sessions", "max_per_uid", CONFIG_INT, FIELD(sessions_max_per_uid), "32", 0, 10000,
+     "Sessions one uid may have at a time, 0 = any number; one more is refused with code 6."},
+    {"connect", "timeout", CONFIG_DURATION, FIELD(connect_timeout_ms), "3s", 100, MINUTE,
+     "A connecting session that Redis and the router have not admitted by then is refused with "
+     "code 12."},
+    {"lookup", "timeout", CONFIG_DURATION, FIELD(lookup_timeout_ms), "500ms", 10, MINUTE,
+     "A push whose uid the router has not found by then goes to the bus without a hint."},
+    {"tokens", "ttl", CONFIG_DURATION, FIELD(tokens_ttl_ms), "24h", 0, 3660 * DAY,
+     "Life of a token made without expire; 0 = for ever."},
+    {"push", "max_message", CONFIG_BYTES, FIELD(push_max_message), "64k", 1, MIB,
+     "Longest message of a push."},
+    {"push", "max_uids", CONFIG_INT, FIELD(push_max_uids), "10000", 1, 50000,
+     "Most uids in one call of /1/pushs."},
+    {"router", "timeout", CONFIG_DURATION, FIELD(router_timeout_ms), "2s", 100, MINUTE,
+     "A router that leaves a batch unanswered this long is taken for away until it answers again."},
+    {"router", "window", CONFIG_INT, FIELD(router_window), "2", 1, 64,
+     "Batches in flight per router."},
+    {NULL, NULL, CONFIG_STRING, 0, NULL, 0, 0, NULL},
+};
+
+const struct metric_row logic_metric_rows[LOGIC_METRIC_COUNT] = {
+#define X(id, name, labels, type, help) {name, labels, type, help},
+    LOGIC_METRICS(X)
+#undef X
+};
+
+int logic_config_check(const void *config, char *err, size_t errlen)
+{
+    const struct logic_config *c = config;
+
+    if (c->mailbox_limit_spilled < c->mailbox_limit) {
+        snprintf(err, errlen, "mailbox.limit_spilled must not be less than mailbox.limit");
+        return -EINVAL;
+    }
+    if (c->push_max_message > c->api_max_body) {
+        snprintf(err, errlen, "push.max_message must not be more than api.max_body");
+        return -EINVAL;
+    }
+    if (c->bus_linger_ms >= c->bus_timeout_ms) {
+        snprintf(err, errlen, "bus.linger must be less than bus.timeout");
+        return -EINVAL;
+    }
+    if (c->bus_brokers[0] == '\0' || c->bus_topic[0] == '\0') {
+        snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
+        return -EINVAL;
+    }
+    return bus_options_check(c->bus_options, err, errlen);
+}

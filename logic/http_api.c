@@ -1,0 +1,208 @@
+#include "logic/http_api.h"
+#include "common/log.h"
+#include "logic/api_auth.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char type_json[] = "application/json; charset=utf-8";
+
+/* --- faces: how errors look --- */
+
+struct face_error {
+    int status, ret;
+};
+
+struct face {
+    const struct face_error *errors; /* API_ERRORS of them */
+    size_t (*write)(int ret, const char *text, char *out, size_t outlen);
+};
+
+/* imgo answers 200 with its own code to what is the caller's mistake, and its clients look at the
+ * code. */
+static const struct face_error imgo_errors[API_ERRORS] = {
+    [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},     [API_NO_SERVER] = {200, 1001},
+    [API_KEY] = {401, 65533},         [API_NOT_FOUND] = {404, 65534}, [API_METHOD] = {405, 65534},
+    [API_UNAVAILABLE] = {503, 65535},
+};
+static const struct face face_imgo = {imgo_errors, params_imgo_error};
+
+/* --- routes --- */
+
+struct route {
+    enum http_method method;
+    const char *path;
+    void (*handle)(struct logic *logic, struct http_request *request);
+    const struct face *face;
+    bool open; /* no key: the call proves itself by a user's token, and browsers make it */
+};
+
+static const struct route routes[] = {
+    {HTTP_POST, "/1/push", api_push_uid, &face_imgo, false},
+    {HTTP_POST, "/1/pushs", api_push_uids, &face_imgo, false},
+    {HTTP_POST, "/1/push/room", api_push_room, &face_imgo, false},
+    {HTTP_POST, "/1/push/all", api_push_all, &face_imgo, false},
+    {HTTP_POST, "/1/server/del", api_server_del, &face_imgo, false},
+    {HTTP_GET, "/1/count", api_count, &face_imgo, false},
+    {HTTP_POST, "/1/admin/token/new", api_token_new, &face_imgo, false},
+    {HTTP_POST, "/1/admin/token/del", api_token_del, &face_imgo, false},
+    {HTTP_GET, "/1/msg/get", api_msg_get, &face_imgo, true},
+};
+
+static const struct route *route_of(const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].path, path) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+/* --- answers --- */
+
+static void respond(struct logic *logic, struct http_request *request, int status, const void *body,
+                    size_t len, const char *extra)
+{
+    logic_count(logic,
+                status >= 500   ? LOGIC_HTTP_5XX
+                : status >= 400 ? LOGIC_HTTP_4XX
+                                : LOGIC_HTTP_2XX,
+                1);
+    http_respond(request, status, type_json, body, len, extra);
+}
+
+void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
+{
+    respond(logic, request, 200, body, len, NULL);
+}
+
+void api_ok(struct logic *logic, struct http_request *request)
+{
+    static const char ok[] = "{\"ret\":1}";
+
+    api_json(logic, request, ok, sizeof ok - 1);
+}
+
+static void refuse(struct logic *logic, struct http_request *request, enum api_error error,
+                   const char *text, const char *extra)
+{
+    const struct route *route = route_of(http_path(request));
+    const struct face *face = route != NULL ? route->face : &face_imgo;
+    const struct face_error *how = &face->errors[error];
+    char body[512];
+    size_t len = face->write(how->ret, text, body, sizeof body);
+
+    respond(logic, request, how->status, body, len, extra);
+}
+
+void api_error(struct logic *logic, struct http_request *request, enum api_error error,
+               const char *text)
+{
+    static const enum logic_metric rows[API_ERRORS] = {
+        [API_PARAMETER] = LOGIC_REFUSED_PARAMETER, [API_TOKEN] = LOGIC_REFUSED_TOKEN,
+        [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
+        [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
+        [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
+    };
+    const char *extra = error == API_KEY ? "WWW-Authenticate: Bearer\r\n" : NULL;
+
+    logic_count(logic, rows[error], 1);
+    refuse(logic, request, error, text, extra);
+}
+
+void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
+                     const char *text)
+{
+    logic_count(logic, cause, 1);
+    refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 1\r\n");
+}
+
+/* --- parameters --- */
+
+int api_query(struct http_request *request, const char *name, const char **value,
+              struct params_error *err)
+{
+    *value = http_query(request, name, 0);
+    if (*value == NULL || http_query(request, name, 1) == NULL)
+        return 0;
+    snprintf(err->text, sizeof err->text, "%s: given twice", name);
+    return -EINVAL;
+}
+
+int api_query_int64(struct http_request *request, const char *name, int64_t min, int64_t max,
+                    int64_t *out, struct params_error *err)
+{
+    const char *text;
+    int failed = api_query(request, name, &text, err);
+
+    if (failed != 0 || text == NULL)
+        return failed;
+    return params_int64(name, text, min, max, out, err);
+}
+
+/* --- the server --- */
+
+static void refuse_method(struct logic *logic, struct http_request *request,
+                          const struct route *route)
+{
+    const char *allow = route->method == HTTP_POST ? "Allow: POST\r\n" : "Allow: GET\r\n";
+    const char *text =
+        route->method == HTTP_POST ? "method not allowed: POST it" : "method not allowed: GET it";
+
+    logic_count(logic, LOGIC_REFUSED_METHOD, 1);
+    refuse(logic, request, API_METHOD, text, allow);
+}
+
+static void api_handle(struct http_request *request, void *arg)
+{
+    struct logic *logic = arg;
+    const struct route *route = route_of(http_path(request));
+    const char *why = route != NULL && route->open ? NULL : api_auth_refusal(logic->keys, request);
+
+    if (why != NULL)
+        api_error(logic, request, API_KEY, why);
+    else if (route == NULL)
+        api_error(logic, request, API_NOT_FOUND, "no such path");
+    else if (http_method(request) != route->method)
+        refuse_method(logic, request, route);
+    else if (logic->draining)
+        api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
+    else
+        route->handle(logic, request);
+}
+
+/* What the HTTP server refuses itself: malformed, too large, too slow. There is no path to go by.
+ */
+static void api_refuse(int status, const char *why, struct http_request *request, char *body,
+                       size_t bodylen, const char **content_type)
+{
+    (void)request;
+    *content_type = type_json;
+    params_imgo_error(status >= 500 ? 65535 : 65534, why, body, bodylen);
+}
+
+int http_api_open(struct logic *logic)
+{
+    const struct logic_config *config = logic->config;
+    struct http_options options = {
+        .address = config->api_listen,
+        .max_body = config->api_max_body,
+        .header_timeout_ms = config->api_header_timeout_ms,
+        .body_timeout_ms = config->api_body_timeout_ms,
+        .idle_timeout_ms = config->api_idle_timeout_ms,
+        .handle = api_handle,
+        .refuse = api_refuse,
+        .arg = logic,
+    };
+
+    logic->keys = api_keys_open(config->api_keys);
+    if (api_keys_empty(logic->keys))
+        log_warn("api.keys is empty",
+                 "hint=\"every loopback and private address may push; set api.keys before others "
+                 "can reach %s\"",
+                 config->api_listen);
+    int err = http_server_open(logic->loop, &options, &logic->http);
+    if (err != 0)
+        daemon_listen_failed(logic->daemon, config->api_listen, "api", "listen", err);
+    return err;
+}

@@ -1,0 +1,123 @@
+/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─► STORED or UNKNOWN
+ *                                     └─ not stored: FAILED
+ *     SettleReply ◄── the last one's settle_batch_drop() */
+#include "logic/job_service.h"
+#include "logic/mailbox.h"
+#include "logic/router_link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct settle_batch;
+
+struct settle_item {
+    struct settle_batch *sb;
+    int64_t uid;
+    Imc__V1__SettleResult *result;
+    struct router_reply *reply; /* keeps the result's sessions alive */
+};
+
+struct settle_batch {
+    struct stream_batch *batch;
+    struct logic *logic;
+    const Imc__V1__SettleBatch *in;
+    Imc__V1__SettleReply reply;
+    size_t pending;            /* items without a result, + 1 while they are being started */
+    struct settle_item *items; /* outlive the arena: see settle_batch_drop() */
+};
+
+static void settle_batch_drop(struct settle_batch *sb)
+{
+    assert(sb->pending > 0);
+    if (--sb->pending > 0)
+        return;
+    struct settle_item *items = sb->items;
+    size_t n = sb->in->n_settles;
+    stream_reply(sb->batch, &sb->reply.base); /* frees SB, not what its results point to */
+    for (size_t i = 0; i < n; i++)
+        router_reply_unref(items[i].reply);
+    free(items);
+}
+
+static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status status)
+{
+    static const enum logic_metric rows[] = {
+        [IMC__V1__SETTLE_RESULT__STATUS__STORED] = LOGIC_SETTLED_STORED,
+        [IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN] = LOGIC_SETTLED_UNKNOWN,
+        [IMC__V1__SETTLE_RESULT__STATUS__FAILED] = LOGIC_SETTLED_FAILED,
+    };
+
+    item->result->status = status;
+    logic_count(item->sb->logic, rows[status], 1);
+    settle_batch_drop(item->sb);
+}
+
+static void on_lookup(void *arg, const struct router_answer *answer)
+{
+    struct settle_item *item = arg;
+
+    item->result->n_sessions = answer->n_sessions;
+    item->result->sessions = answer->sessions;
+    item->reply = router_reply_ref(answer->reply);
+    if (answer->result == ROUTER_OK && answer->complete)
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    else
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+}
+
+static void on_stored(void *arg, int err)
+{
+    struct settle_item *item = arg;
+    struct logic *logic = item->sb->logic;
+
+    if (err != 0)
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    else
+        router_lookup(logic->routers, item->uid, (uint64_t)logic->config->lookup_timeout_ms,
+                      on_lookup, item);
+}
+
+static void start_item(struct settle_batch *sb, size_t i)
+{
+    const Imc__V1__Settle *in = sb->in->settles[i];
+    struct settle_item *item = &sb->items[i];
+    Imc__V1__SettleResult *result = arena_alloc(&sb->batch->arena, sizeof *result);
+
+    imc__v1__settle_result__init(result);
+    sb->reply.results[i] = result;
+    *item = (struct settle_item){.sb = sb, .uid = in->uid, .result = result};
+    sb->pending++;
+    if (in->message == NULL || in->message->id == 0) {
+        item_done(item,
+                  IMC__V1__SETTLE_RESULT__STATUS__STORED); /* nothing to keep, nobody to poke */
+        return;
+    }
+    struct mailbox_message message = {
+        .id = in->message->id,
+        .op = in->message->op,
+        .expires_ms = in->message->expires_ms,
+        .body = in->message->body.data,
+        .len = in->message->body.len,
+    };
+    mailbox_store(sb->logic, MAILBOX_SETTLE, in->uid, &message, on_stored, item);
+}
+
+void job_service_handle(struct stream_batch *batch)
+{
+    struct settle_batch *sb = arena_alloc(&batch->arena, sizeof *sb);
+
+    *sb = (struct settle_batch){
+        .batch = batch,
+        .logic = batch->logic,
+        .in = (const Imc__V1__SettleBatch *)batch->message,
+        .reply = IMC__V1__SETTLE_REPLY__INIT,
+        .pending = 1,
+    };
+    sb->reply.seq = sb->in->seq;
+    sb->reply.n_results = sb->in->n_settles;
+    sb->reply.results = arena_alloc(&batch->arena, sb->in->n_settles * sizeof(void *));
+    sb->items = mem_zalloc((sb->in->n_settles + 1) * sizeof *sb->items);
+    for (size_t i = 0; i < sb->in->n_settles; i++)
+        start_item(sb, i);
+    settle_batch_drop(sb);
+}

@@ -1,0 +1,11 @@
+/* job_service.h - imc.v1.Logic/Settle: messages that found nobody go into the mailbox, then the
+ * router is asked again. A connect does it the other way round (connect.h). Main loop only. */
+#ifndef IMC_LOGIC_JOB_SERVICE_H
+#define IMC_LOGIC_JOB_SERVICE_H
+
+#include "logic/stream.h"
+#include "proto/session.pb-c.h"
+
+void job_service_handle(struct stream_batch *batch);
+
+#endif

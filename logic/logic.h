@@ -1,0 +1,193 @@
+/* logic.h - the daemon: configuration, metrics, state. Everything of logic belongs to the main loop
+ * (daemon->loop); the rpc thread only unpacks what streams bring (stream.c, router_peer.c) and
+ * posts it here.
+ *
+ *   business ── http_api ─┬─ http_push ─► push ─┬─► bus_producer ═══════════════════════► Kafka
+ *                         │     └ idempotency   └─► router_link ─► router_peer ═════════► router
+ *                         ├─ http_token ─► tokens ══════════════════════════════════════► Redis
+ *                         ├─ http_count ─► router_link
+ *                         └─ http_mailbox ─► mailbox ═══════════════════════════════════► Redis
+ *   comet ═══ stream ─── comet_service ─► connect ─► tokens, router_link, mailbox
+ *   job ═════ stream ─── job_service ───► mailbox, router_link */
+#ifndef IMC_LOGIC_LOGIC_H
+#define IMC_LOGIC_LOGIC_H
+
+#include "common/daemon.h"
+#include "common/ids.h"
+#include "common/wheel.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+struct logic_config {
+    struct daemon_config daemon; /* first */
+    char *api_listen, *api_keys;
+    int64_t api_max_body, api_header_timeout_ms, api_body_timeout_ms, api_idle_timeout_ms;
+    char *bus_brokers, *bus_topic, *bus_options;
+    int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
+    int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
+    int64_t sessions_max_per_uid;
+    int64_t connect_timeout_ms;
+    int64_t lookup_timeout_ms;
+    int64_t tokens_ttl_ms;
+    int64_t push_max_message, push_max_uids;
+    int64_t router_timeout_ms, router_window;
+};
+
+/* X(ID, name, labels, type, help); rows of one name stand together. */
+#define LOGIC_METRICS(X)                                                                         \
+    X(ACCEPTED_UID, "imc_logic_accepted_total", "kind=\"uid\"", METRIC_COUNTER,                  \
+      "Messages taken from the HTTP API for the bus, one per uid, room or broadcast.")           \
+    X(ACCEPTED_ROOM, "imc_logic_accepted_total", "kind=\"room\"", METRIC_COUNTER, "")            \
+    X(ACCEPTED_ALL, "imc_logic_accepted_total", "kind=\"all\"", METRIC_COUNTER, "")              \
+    X(PRODUCED_UID, "imc_logic_produced_total", "kind=\"uid\"", METRIC_COUNTER,                  \
+      "Accepted messages that the bus has: accepted = produced + produce_failed + outstanding.") \
+    X(PRODUCED_ROOM, "imc_logic_produced_total", "kind=\"room\"", METRIC_COUNTER, "")            \
+    X(PRODUCED_ALL, "imc_logic_produced_total", "kind=\"all\"", METRIC_COUNTER, "")              \
+    X(FAILED_UID, "imc_logic_produce_failed_total", "kind=\"uid\"", METRIC_COUNTER,              \
+      "Messages the bus did not confirm in bus.timeout: the caller got an error.")               \
+    X(FAILED_ROOM, "imc_logic_produce_failed_total", "kind=\"room\"", METRIC_COUNTER, "")        \
+    X(FAILED_ALL, "imc_logic_produce_failed_total", "kind=\"all\"", METRIC_COUNTER, "")          \
+    X(OUTSTANDING, "imc_logic_outstanding", NULL, METRIC_GAUGE,                                  \
+      "Accepted messages without a delivery report.")                                            \
+    X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
+      "uid messages produced without a hint: nobody online, or the router did not know.")        \
+    X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \
+      "Calls with an idempotency key: answered as the first time, or first of their key.")       \
+    X(FIRST, "imc_logic_idempotent_total", "result=\"first\"", METRIC_COUNTER, "")               \
+    X(REFUSED_PARAMETER, "imc_logic_refused_total", "reason=\"parameter\"", METRIC_COUNTER,      \
+      "API calls refused.")                                                                      \
+    X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
+    X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
+    X(REFUSED_PATH, "imc_logic_refused_total", "reason=\"path\"", METRIC_COUNTER, "")            \
+    X(REFUSED_METHOD, "imc_logic_refused_total", "reason=\"method\"", METRIC_COUNTER, "")        \
+    X(REFUSED_HTTP, "imc_logic_refused_total", "reason=\"http\"", METRIC_COUNTER, "")            \
+    X(REFUSED_BUS, "imc_logic_refused_total", "reason=\"bus\"", METRIC_COUNTER, "")              \
+    X(REFUSED_REDIS, "imc_logic_refused_total", "reason=\"redis\"", METRIC_COUNTER, "")          \
+    X(REFUSED_ROUTER, "imc_logic_refused_total", "reason=\"router\"", METRIC_COUNTER, "")        \
+    X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
+    X(HTTP_2XX, "imc_logic_http_responses_total", "code=\"2xx\"", METRIC_COUNTER,                \
+      "Answers of the HTTP API.")                                                                \
+    X(HTTP_4XX, "imc_logic_http_responses_total", "code=\"4xx\"", METRIC_COUNTER, "")            \
+    X(HTTP_5XX, "imc_logic_http_responses_total", "code=\"5xx\"", METRIC_COUNTER, "")            \
+    X(HTTP_PENDING, "imc_logic_http_pending", NULL, METRIC_GAUGE, "Requests not answered yet.")  \
+    X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                     \
+      "Tokens made and taken back.")                                                             \
+    X(TOKENS_REVOKED, "imc_logic_tokens_total", "event=\"revoked\"", METRIC_COUNTER, "")         \
+    X(STORED_SETTLE, "imc_logic_stored_total", "by=\"settle\"", METRIC_COUNTER,                  \
+      "Messages new in a mailbox: stored = confirmed + expired + trimmed + waiting.")            \
+    X(STORED_SPILL, "imc_logic_stored_total", "by=\"spill\"", METRIC_COUNTER, "")                \
+    X(STORED_AGAIN, "imc_logic_stored_again_total", NULL, METRIC_COUNTER,                        \
+      "Messages to be stored that were in the mailbox already (retries).")                       \
+    X(STORE_FAILED, "imc_logic_store_failed_total", NULL, METRIC_COUNTER,                        \
+      "Stores that Redis did not carry out.")                                                    \
+    X(TRIMMED, "imc_logic_trimmed_total", NULL, METRIC_COUNTER,                                  \
+      "Messages dropped from mailboxes because newer ones reached the limit.")                   \
+    X(EXPIRED, "imc_logic_expired_total", NULL, METRIC_COUNTER,                                  \
+      "Messages dropped from mailboxes by age.")                                                 \
+    X(FETCHED, "imc_logic_fetched_total", NULL, METRIC_COUNTER,                                  \
+      "Waiting messages handed out (they stay).")                                                \
+    X(CONFIRMED, "imc_logic_confirmed_total", NULL, METRIC_COUNTER,                              \
+      "Waiting messages that left by confirmation.")                                             \
+    X(SETTLED_STORED, "imc_logic_settled_total", "result=\"stored\"", METRIC_COUNTER,            \
+      "Settle requests of job.")                                                                 \
+    X(SETTLED_UNKNOWN, "imc_logic_settled_total", "result=\"unknown\"", METRIC_COUNTER, "")      \
+    X(SETTLED_FAILED, "imc_logic_settled_total", "result=\"failed\"", METRIC_COUNTER, "")        \
+    X(CONNECT_OK, "imc_logic_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
+      "Sessions that asked to enter.")                                                           \
+    X(CONNECT_TOKEN, "imc_logic_connects_total", "result=\"token\"", METRIC_COUNTER, "")         \
+    X(CONNECT_TOO_MANY, "imc_logic_connects_total", "result=\"too_many\"", METRIC_COUNTER, "")   \
+    X(CONNECT_UNAVAILABLE, "imc_logic_connects_total", "result=\"unavailable\"", METRIC_COUNTER, \
+      "")                                                                                        \
+    X(DISCONNECTS, "imc_logic_disconnects_total", NULL, METRIC_COUNTER, "Sessions that ended.")  \
+    X(REGISTERS, "imc_logic_registers_total", "result=\"taken\"", METRIC_COUNTER,                \
+      "Open sessions told to the routers again.")                                                \
+    X(REGISTERS_REFUSED, "imc_logic_registers_total", "result=\"refused\"", METRIC_COUNTER, "")  \
+    X(LOOKUP_COMPLETE, "imc_logic_lookups_total", "result=\"complete\"", METRIC_COUNTER,         \
+      "Questions to the routers where a uid is; incomplete: the router is still being told.")    \
+    X(LOOKUP_INCOMPLETE, "imc_logic_lookups_total", "result=\"incomplete\"", METRIC_COUNTER, "") \
+    X(LOOKUP_UNANSWERED, "imc_logic_lookups_total", "result=\"unanswered\"", METRIC_COUNTER, "") \
+    X(ROUTER_BATCHES, "imc_logic_router_batches_total", NULL, METRIC_COUNTER,                    \
+      "Batches sent to routers.")                                                                \
+    X(ROUTER_MISMATCH, "imc_logic_router_mismatch_total", NULL, METRIC_COUNTER,                  \
+      "Batches a router answered with another ring than ours.")                                  \
+    X(ROUTER_TIMEOUT, "imc_logic_router_timeout_total", NULL, METRIC_COUNTER,                    \
+      "Requests a router did not answer.")                                                       \
+    X(ROUTER_MALFORMED, "imc_logic_router_malformed_total", NULL, METRIC_COUNTER,                \
+      "Router answers that do not fit their batch.")                                             \
+    X(ROUTERS, "imc_logic_routers", NULL, METRIC_GAUGE, "Live routers on the ring.")             \
+    X(BATCHES_COMET, "imc_logic_batches_total", "from=\"comet\"", METRIC_COUNTER,                \
+      "Batches received.")                                                                       \
+    X(BATCHES_JOB, "imc_logic_batches_total", "from=\"job\"", METRIC_COUNTER, "")                \
+    X(BATCHES_MALFORMED, "imc_logic_batches_malformed_total", NULL, METRIC_COUNTER,              \
+      "Streams closed for a batch that could not be decoded.")                                   \
+    X(BATCHES_PENDING, "imc_logic_batches_pending", NULL, METRIC_GAUGE,                          \
+      "Batches not answered yet.")                                                               \
+    X(STREAMS, "imc_logic_streams", NULL, METRIC_GAUGE, "Open streams of comets and jobs.")
+
+enum logic_metric {
+#define X(id, name, labels, type, help) LOGIC_##id,
+    LOGIC_METRICS(X)
+#undef X
+        LOGIC_METRIC_COUNT
+};
+
+struct router_link;
+struct bus_producer;
+struct stream_service;
+struct push_lanes;
+struct connects;
+struct api_keys;
+struct http_server;
+
+/* Ticks of the wheel that bounds requests to routers. */
+enum { LOGIC_TICK_MS = 10, LOGIC_WHEEL_SLOTS = 512 };
+
+struct logic {
+    struct daemon *daemon;
+    const struct logic_config *config;
+    struct loop *loop;
+    int64_t *counters;
+    struct redis *redis;
+    struct membership *membership;
+    struct ids ids;
+    bool has_node; /* the lease gave us a node number: ids may be made */
+    bool draining;
+    struct router_link *routers;
+    struct bus_producer *bus;
+    struct stream_service *streams;
+    struct push_lanes *lanes;
+    struct connects *connects;
+    struct api_keys *keys;
+    struct http_server *http;
+};
+
+static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)
+{
+    metric_add(logic->counters, metric, by);
+}
+
+/* protobuf-c's structs have no const: what is only packed stays what it was. */
+static inline char *pb_text(const char *text)
+{
+    union {
+        const char *in;
+        char *out;
+    } u = {.in = text};
+    return u.out;
+}
+
+static inline ProtobufCBinaryData pb_bytes(const void *data, size_t len)
+{
+    union {
+        const void *in;
+        uint8_t *out;
+    } u = {.in = data};
+    return (ProtobufCBinaryData){.len = len, .data = u.out};
+}
+
+extern const struct config_row logic_config_rows[];
+extern const struct metric_row logic_metric_rows[LOGIC_METRIC_COUNT];
+/* Checks across settings, for daemon_spec. */
+int logic_config_check(const void *config, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,170 @@
+/* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See logic.h for what is connected
+ * to what. */
+#include "common/http.h"
+#include "common/log.h"
+#include "logic/api_auth.h"
+#include "logic/bus_producer.h"
+#include "logic/connect.h"
+#include "logic/http_api.h"
+#include "logic/push.h"
+#include "logic/router_link.h"
+#include "logic/stream.h"
+
+#include <errno.h>
+
+enum { DRAIN_LOOK_MS = 10, STOP_TURNS = 3 };
+
+static struct logic the_logic;
+
+static void tell_routers(struct logic *logic)
+{
+    bool any = router_link_count(logic->routers) > 0;
+
+    daemon_ready(logic->daemon, "router", any, any ? "" : "no router holds a lease");
+}
+
+static void on_members(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct logic *logic = arg;
+
+    logic->membership = membership;
+    if (kind != MEMBER_ROUTER || logic->routers == NULL)
+        return;
+    router_link_update(logic->routers);
+    tell_routers(logic);
+}
+
+static void on_lease(struct membership *membership, bool lost, void *arg)
+{
+    struct logic *logic = arg;
+    uint32_t node = membership_self(membership)->node;
+
+    if (lost)
+        log_warn("lease was lost and taken anew", "node=%u", node);
+    if (logic->has_node)
+        ids_renumber(&logic->ids, node);
+    else
+        ids_init(&logic->ids, node);
+    logic->has_node = true;
+}
+
+static int join(struct logic *logic)
+{
+    static const struct membership_events events = {.changed = on_members, .held = on_lease};
+    struct member self = {0};
+
+    return daemon_join(logic->daemon, &self, 1U << MEMBER_ROUTER | 1U << MEMBER_COMET, &events,
+                       logic, &logic->redis, &logic->membership);
+}
+
+static void logic_stop(struct daemon *daemon);
+
+static int logic_start(struct daemon *daemon)
+{
+    struct logic *logic = &the_logic;
+
+    logic->daemon = daemon;
+    logic->config = daemon->config;
+    logic->loop = &daemon->loop;
+    logic->counters = daemon->counters;
+    daemon->state = logic;
+    daemon_ready(daemon, "router", false, "no router holds a lease");
+    logic->routers = router_link_open(logic);
+    logic->lanes = push_lanes_open();
+    logic->connects = connects_open(logic);
+    int err = stream_service_open(logic, &logic->streams);
+    if (err == 0)
+        err = bus_producer_open(logic, &logic->bus);
+    if (err == 0)
+        err = join(logic);
+    if (err == 0)
+        err = http_api_open(logic);
+    if (err != 0)
+        logic_stop(daemon);
+    return err;
+}
+
+/* --- drain --- */
+
+static void on_drain_look(uv_timer_t *timer)
+{
+    struct logic *logic = timer->data;
+
+    /* What was accepted over HTTP is answered first: its delivery reports may still need routers
+     * and Redis. */
+    if (http_server_pending(logic->http) > 0 || bus_producer_outstanding(logic->bus) > 0 ||
+        stream_service_count(logic->streams) > 0)
+        return;
+    uv_timer_stop(timer);
+    uv_close((uv_handle_t *)timer, NULL);
+    daemon_drained(logic->daemon);
+}
+
+/* Gives the lease back at once, so that comets and jobs turn to other logics while we finish. */
+static void logic_drain(struct daemon *daemon)
+{
+    static uv_timer_t look;
+    struct logic *logic = daemon->state;
+
+    logic->draining = true;
+    daemon_leave(daemon);
+    http_server_drain(logic->http);
+    stream_service_drain(logic->streams);
+    look.data = logic;
+    uv_timer_init(&logic->loop->uv, &look);
+    uv_timer_start(&look, on_drain_look, 0, DRAIN_LOOK_MS);
+}
+
+/* From the callers inwards. Redis is closed after this, and what still waits for it then ends in
+ * answers that go nowhere: so the state stays, in static memory. */
+static void logic_stop(struct daemon *daemon)
+{
+    struct logic *logic = daemon->state;
+
+    stream_service_close(logic->streams);
+    connects_close(logic->connects);
+    router_link_close(logic->routers);
+    logic->routers = NULL;
+    bus_producer_close(logic->bus);
+    logic->bus = NULL;
+    for (int i = 0; i < STOP_TURNS; i++)
+        uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* the answers that these have put off */
+    http_server_close(logic->http);
+    logic->http = NULL;
+    push_lanes_close(logic->lanes);
+    api_keys_close(logic->keys);
+    logic->lanes = NULL;
+    logic->keys = NULL;
+}
+
+static void logic_scrape(struct daemon *daemon)
+{
+    struct logic *logic = daemon->state;
+
+    if (logic == NULL || logic->bus == NULL || logic->http == NULL)
+        return; /* starting or stopping */
+    metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)bus_producer_outstanding(logic->bus));
+    metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_spec spec = {
+        .name = "logic",
+        .summary = "auth, routing decisions, mailboxes and the HTTP APIs",
+        .kind = MEMBER_LOGIC,
+        .admin_default = "127.0.0.1:7173",
+        .rpc_default = "0.0.0.0:7170",
+        .rows = logic_config_rows,
+        .config_size = sizeof(struct logic_config),
+        .metrics = logic_metric_rows,
+        .n_metrics = LOGIC_METRIC_COUNT,
+        .check = logic_config_check,
+        .start = logic_start,
+        .drain = logic_drain,
+        .stop = logic_stop,
+        .scrape = logic_scrape,
+    };
+
+    return daemon_main(&spec, argc, argv);
+}

@@ -1,0 +1,408 @@
+/* Tokens in Redis; every arrow is one round trip, the keys may live on different shards.
+ *
+ *   new:  SET imc:token:T ─► SET imc:ut:UID T GET ─► delete imc:token:OLD if it is still of UID
+ *   del:  GETDEL imc:token:T ─► delete imc:ut:UID if it still says T
+ *   uid:  GETDEL imc:ut:UID ─► delete imc:token:T if it is still of UID
+ *
+ * Two new() of one uid at once: each has set its token before it swaps imc:ut, and each deletes
+ * what it swapped out; so exactly the last one stays. */
+#include "logic/tokens.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- encoding --- */
+
+size_t token_value_size(const struct token_value *value)
+{
+    return sizeof "1 -9223372036854775808  " + value->accepts_len + value->room_len;
+}
+
+size_t token_encode(const struct token_value *value, char *out, size_t outlen)
+{
+    assert(outlen >= token_value_size(value));
+    size_t at = (size_t)snprintf(out, outlen, "1 %" PRId64 " ", value->uid);
+
+    memcpy(out + at, value->accepts, value->accepts_len);
+    at += value->accepts_len;
+    out[at++] = ' ';
+    memcpy(out + at, value->room, value->room_len);
+    return at + value->room_len;
+}
+
+int token_decode(const char *text, size_t len, struct token_value *value)
+{
+    char number[24];
+    const char *end = text + len;
+
+    if (len < 2 || memcmp(text, "1 ", 2) != 0)
+        return -EBADMSG;
+    const char *uid = text + 2;
+    const char *accepts = memchr(uid, ' ', (size_t)(end - uid));
+    if (accepts == NULL || accepts == uid || (size_t)(accepts - uid) >= sizeof number)
+        return -EBADMSG;
+    memcpy(number, uid, (size_t)(accepts - uid));
+    number[accepts - uid] = '\0';
+    char *rest;
+    errno = 0;
+    int64_t parsed = strtoll(number, &rest, 10);
+    if (errno != 0 || *rest != '\0')
+        return -EBADMSG;
+    accepts++;
+    const char *room = memchr(accepts, ' ', (size_t)(end - accepts));
+    if (room == NULL)
+        return -EBADMSG;
+    *value = (struct token_value){.uid = parsed,
+                                  .accepts = accepts,
+                                  .accepts_len = (size_t)(room - accepts),
+                                  .room = room + 1,
+                                  .room_len = (size_t)(end - room - 1)};
+    return 0;
+}
+
+/* --- keys --- */
+
+#define TOKEN_PREFIX "imc:token:"
+#define UID_PREFIX   "imc:ut:"
+
+struct token_key {
+    char text[sizeof TOKEN_PREFIX + TOKEN_MAX];
+    size_t len;
+};
+
+static struct token_key key_of(const void *token, size_t len)
+{
+    struct token_key key;
+
+    assert(len <= TOKEN_MAX);
+    memcpy(key.text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1);
+    memcpy(key.text + sizeof TOKEN_PREFIX - 1, token, len);
+    key.len = sizeof TOKEN_PREFIX - 1 + len;
+    key.text[key.len] = '\0';
+    return key;
+}
+
+static struct token_key key_of_uid(int64_t uid)
+{
+    struct token_key key;
+
+    key.len = (size_t)snprintf(key.text, sizeof key.text, UID_PREFIX "%" PRId64, uid);
+    return key;
+}
+
+static size_t shard_of(struct logic *logic, const struct token_key *key)
+{
+    return redis_shard_of(logic->redis, key->text, key->len);
+}
+
+/* --- find --- */
+
+struct find {
+    struct logic *logic;
+    token_fn fn;
+    void *arg;
+    size_t n;
+    size_t index[];
+};
+
+static void find_one(const struct find *find, size_t index, const redisReply *value)
+{
+    struct token_value token;
+
+    if (value->type == REDIS_REPLY_NIL) {
+        find->fn(find->arg, index, -ENOENT, NULL);
+        return;
+    }
+    if (value->type == REDIS_REPLY_STRING &&
+        token_decode(value->str, (size_t)value->len, &token) == 0) {
+        find->fn(find->arg, index, 0, &token);
+        return;
+    }
+    log_error("token value is not ours", "keys=" TOKEN_PREFIX "* hint=\"only logic writes them\"");
+    find->fn(find->arg, index, -ENOENT, NULL);
+}
+
+static void find_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct find *find = arg;
+    bool good = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == find->n;
+
+    (void)redis;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        log_error("redis refused MGET", "err=\"%s\"", reply->str);
+    for (size_t i = 0; i < find->n; i++) {
+        if (good)
+            find_one(find, find->index[i], reply->element[i]);
+        else
+            find->fn(find->arg, find->index[i], -EAGAIN, NULL);
+    }
+    free(find);
+}
+
+/* The tokens of SHARD in one MGET. */
+static void find_on_shard(struct logic *logic, size_t shard, const size_t *shards,
+                          const struct token_key *keys, struct find *like)
+{
+    struct find *find = mem_alloc(sizeof *find + like->n * sizeof find->index[0]);
+    const char **argv = mem_alloc((like->n + 1) * sizeof *argv);
+    size_t *argvlen = mem_alloc((like->n + 1) * sizeof *argvlen);
+
+    *find = *like;
+    find->n = 0;
+    argv[0] = "MGET";
+    argvlen[0] = 4;
+    for (size_t i = 0; i < like->n; i++) {
+        if (shards[i] != shard)
+            continue;
+        find->index[find->n++] = i;
+        argv[find->n] = keys[i].text;
+        argvlen[find->n] = keys[i].len;
+    }
+    if (find->n > 0)
+        redis_command(logic->redis, shard, (int)find->n + 1, argv, argvlen, find_on_reply, find);
+    else
+        free(find);
+    free(argvlen);
+    free(argv);
+}
+
+void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
+                 void *arg)
+{
+    struct find like = {.logic = logic, .fn = fn, .arg = arg, .n = n};
+    struct token_key *keys = mem_alloc(n * sizeof *keys);
+    size_t *shards = mem_alloc(n * sizeof *shards);
+
+    for (size_t i = 0; i < n; i++) {
+        /* No token is longer: the key of its start names none that was made through us. */
+        size_t len = refs[i].len <= TOKEN_MAX ? refs[i].len : 0;
+        keys[i] = key_of(refs[i].data, len);
+        shards[i] = shard_of(logic, &keys[i]);
+    }
+    for (size_t shard = 0; shard < redis_shards(logic->redis); shard++)
+        find_on_shard(logic, shard, shards, keys, &like);
+    free(shards);
+    free(keys);
+}
+
+/* --- new, del --- */
+
+/* One call of new or del, on its way through the drawing at the top. */
+struct change {
+    struct logic *logic;
+    token_done_fn fn;
+    void *arg;
+    int64_t uid;
+    uint64_t expire_ms;
+    size_t token_len;
+    char token[TOKEN_MAX + 1];
+};
+
+static struct redis_script delete_if_of_uid = {
+    .source = "local v = redis.call('GET', KEYS[1])\n"
+              "if v and string.sub(v, 1, #ARGV[1]) == ARGV[1] then return redis.call('DEL', "
+              "KEYS[1]) end\n"
+              "return 0",
+};
+static struct redis_script delete_if_equal = {
+    .source =
+        "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end\n"
+        "return 0",
+};
+
+static void change_done(struct change *change, int err)
+{
+    change->fn(change->arg, err);
+    free(change);
+}
+
+/* True if REPLY is one to go on with; else the change is over. */
+static bool change_goes_on(struct change *change, const redisReply *reply)
+{
+    if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
+        return true;
+    if (reply != NULL)
+        log_error("redis refused a token command", "err=\"%s\"", reply->str);
+    change_done(change, -EAGAIN);
+    return false;
+}
+
+static void on_deleted(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+
+    (void)redis;
+    if (!change_goes_on(change, reply))
+        return;
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)
+        logic_count(change->logic, LOGIC_TOKENS_REVOKED, 1);
+    change_done(change, 0);
+}
+
+static void delete_token_of_uid(struct change *change, const char *token, size_t len)
+{
+    struct token_key key = key_of(token, len <= TOKEN_MAX ? len : TOKEN_MAX);
+    char owner[32];
+    int owner_len = snprintf(owner, sizeof owner, "1 %" PRId64 " ", change->uid);
+    const char *argv[] = {key.text, owner};
+    size_t argvlen[] = {key.len, (size_t)owner_len};
+
+    redis_eval(change->logic->redis, shard_of(change->logic, &key), &delete_if_of_uid, 1, 2, argv,
+               argvlen, on_deleted, change);
+}
+
+static void new_on_swapped(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+
+    (void)redis;
+    if (!change_goes_on(change, reply))
+        return;
+    logic_count(change->logic, LOGIC_TOKENS_NEW, 1);
+    bool same = reply->type == REDIS_REPLY_STRING && (size_t)reply->len == change->token_len &&
+                memcmp(reply->str, change->token, change->token_len) == 0;
+    if (reply->type != REDIS_REPLY_STRING || same) {
+        change_done(change, 0);
+        return;
+    }
+    delete_token_of_uid(change, reply->str, (size_t)reply->len);
+}
+
+/* SET KEY VALUE [PX expire] [GET] */
+static void set_key(struct change *change, const struct token_key *key, struct token_ref value,
+                    bool get, redis_fn fn)
+{
+    char px[24];
+    int argc = 3;
+    const char *argv[6] = {"SET", key->text, value.data};
+    size_t argvlen[6] = {3, key->len, value.len};
+
+    if (change->expire_ms != 0) {
+        argv[argc] = "PX";
+        argvlen[argc++] = 2;
+        argv[argc] = px;
+        argvlen[argc++] = (size_t)snprintf(px, sizeof px, "%" PRIu64, change->expire_ms);
+    }
+    if (get) {
+        argv[argc] = "GET";
+        argvlen[argc++] = 3;
+    }
+    redis_command(change->logic->redis, shard_of(change->logic, key), argc, argv, argvlen, fn,
+                  change);
+}
+
+static void new_on_set(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+
+    (void)redis;
+    if (!change_goes_on(change, reply))
+        return;
+    struct token_key key = key_of_uid(change->uid);
+    set_key(change, &key, (struct token_ref){change->token, change->token_len}, true,
+            new_on_swapped);
+}
+
+static struct change *change_new(struct logic *logic, const char *token, token_done_fn fn,
+                                 void *arg)
+{
+    struct change *change = mem_zalloc(sizeof *change);
+
+    change->logic = logic;
+    change->fn = fn;
+    change->arg = arg;
+    change->token_len = strlen(token);
+    assert(change->token_len <= TOKEN_MAX);
+    memcpy(change->token, token, change->token_len);
+    return change;
+}
+
+void tokens_new(struct logic *logic, const char *token, const struct token_value *value,
+                uint64_t expire_ms, token_done_fn fn, void *arg)
+{
+    struct change *change = change_new(logic, token, fn, arg);
+    struct token_key key = key_of(token, change->token_len);
+    char *text = mem_alloc(token_value_size(value));
+
+    change->uid = value->uid;
+    change->expire_ms = expire_ms;
+    size_t len = token_encode(value, text, token_value_size(value));
+    set_key(change, &key, (struct token_ref){text, len}, false, new_on_set);
+    free(text);
+}
+
+static void getdel(struct change *change, const struct token_key *key, redis_fn fn)
+{
+    const char *argv[] = {"GETDEL", key->text};
+    size_t argvlen[] = {6, key->len};
+
+    redis_command(change->logic->redis, shard_of(change->logic, key), 2, argv, argvlen, fn, change);
+}
+
+static void del_on_unnamed(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+
+    (void)redis;
+    if (change_goes_on(change, reply))
+        change_done(change, 0);
+}
+
+static void del_on_taken(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+    struct token_value value;
+
+    (void)redis;
+    if (!change_goes_on(change, reply))
+        return;
+    if (reply->type != REDIS_REPLY_STRING) {
+        change_done(change, -ENOENT);
+        return;
+    }
+    logic_count(change->logic, LOGIC_TOKENS_REVOKED, 1);
+    if (token_decode(reply->str, (size_t)reply->len, &value) != 0) {
+        change_done(change, 0);
+        return;
+    }
+    struct token_key key = key_of_uid(value.uid);
+    const char *argv[] = {key.text, change->token};
+    size_t argvlen[] = {key.len, change->token_len};
+    redis_eval(change->logic->redis, shard_of(change->logic, &key), &delete_if_equal, 1, 2, argv,
+               argvlen, del_on_unnamed, change);
+}
+
+void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *arg)
+{
+    struct change *change = change_new(logic, token, fn, arg);
+    struct token_key key = key_of(token, change->token_len);
+
+    getdel(change, &key, del_on_taken);
+}
+
+static void del_on_uid_taken(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+
+    (void)redis;
+    if (!change_goes_on(change, reply))
+        return;
+    if (reply->type == REDIS_REPLY_STRING)
+        delete_token_of_uid(change, reply->str, (size_t)reply->len);
+    else
+        change_done(change, -ENOENT);
+}
+
+void tokens_del_uid(struct logic *logic, int64_t uid, token_done_fn fn, void *arg)
+{
+    struct change *change = change_new(logic, "", fn, arg);
+    struct token_key key = key_of_uid(uid);
+
+    change->uid = uid;
+    getdel(change, &key, del_on_uid_taken);
+}

@@ -1,0 +1,155 @@
+#include "common/bus.h"
+
+#include <errno.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+static const char *conf_value(rd_kafka_conf_t *conf, const char *name)
+{
+    static char value[256];
+    size_t size = sizeof value;
+
+    assert_int_equal(rd_kafka_conf_get(conf, name, value, &size), RD_KAFKA_CONF_OK);
+    return value;
+}
+
+static void options_are_applied(void **state)
+{
+    char err[256] = "";
+    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "me", err, sizeof err);
+
+    (void)state;
+    assert_non_null(conf);
+    assert_string_equal(conf_value(conf, "client.id"), "me");
+    assert_int_equal(bus_conf_options(conf, NULL, err, sizeof err), 0);
+    assert_int_equal(bus_conf_options(conf, " ", err, sizeof err), 0);
+    assert_int_equal(bus_conf_options(conf, "linger.ms = 7 , debug=broker,topic,client.rack=r1,",
+                                      err, sizeof err),
+                     0);
+    assert_string_equal(conf_value(conf, "linger.ms"), "7");
+    assert_string_equal(conf_value(conf, "debug"), "broker,topic");
+    assert_string_equal(conf_value(conf, "client.rack"), "r1");
+    rd_kafka_conf_destroy(conf);
+}
+
+static void bad_options_say_what(void **state)
+{
+    char err[256];
+
+    (void)state;
+    assert_int_equal(bus_options_check("linger.ms=1", err, sizeof err), 0);
+    assert_int_equal(bus_options_check("no.such=1", err, sizeof err), -EINVAL);
+    assert_non_null(strstr(err, "no.such"));
+    assert_int_equal(bus_options_check("linger.ms=x", err, sizeof err), -EINVAL);
+    assert_non_null(strstr(err, "linger.ms=x"));
+    assert_int_equal(bus_options_check("linger.ms", err, sizeof err), -EINVAL);
+    assert_non_null(strstr(err, "name=value"));
+}
+
+/* --- with librdkafka's mock cluster, in this process --- */
+
+struct bus {
+    struct loop loop;
+    rd_kafka_t *rk;
+    int reports, topics_ok, drains, per_drain;
+};
+
+static bool drain_reports(rd_kafka_queue_t *queue, void *arg)
+{
+    struct bus *bus = arg;
+
+    bus->drains++;
+    for (int i = 0; i < bus->per_drain; i++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
+        if (event == NULL)
+            return false;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+            bus->reports += (int)rd_kafka_event_message_count(event);
+        rd_kafka_event_destroy(event);
+    }
+    return true;
+}
+
+static void on_topic(bool ok, const char *why, void *arg)
+{
+    struct bus *bus = arg;
+
+    (void)why;
+    bus->topics_ok += ok;
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    (void)timer;
+    fail_msg("took too long");
+}
+
+static void open_bus(struct bus *bus, rd_kafka_conf_t *conf)
+{
+    char err[256];
+
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
+    assert_int_equal(bus_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
+    bus->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
+    assert_non_null(bus->rk);
+    assert_int_equal(loop_init(&bus->loop, "test", 0), 0);
+}
+
+static void queue_wakes_the_loop_and_topics_answer(void **state)
+{
+    enum { MESSAGES = 100 };
+    struct bus bus = {.per_drain = 1}; /* stops after each event, and must be called again */
+    struct bus_topic topic = {"t", 1, 1};
+    struct bus_queue *queue;
+    struct bus_topics *topics;
+    char err[256];
+    char value[] = "x";
+    uv_timer_t deadline;
+
+    (void)state;
+    open_bus(&bus, bus_conf_new("127.0.0.1:1", "test", err, sizeof err));
+    rd_kafka_queue_t *main_queue = rd_kafka_queue_get_main(bus.rk);
+    assert_int_equal(bus_queue_open(&bus.loop, main_queue, drain_reports, &bus, &queue), 0);
+    assert_int_equal(bus_topics_open(&bus.loop, bus.rk, &topic, on_topic, &bus, &topics), 0);
+    uv_timer_init(&bus.loop.uv, &deadline);
+    uv_timer_start(&deadline, on_deadline, 20000, 0);
+    while (bus.topics_ok == 0)
+        uv_run(&bus.loop.uv, UV_RUN_ONCE);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_int_equal(
+            rd_kafka_producev(bus.rk, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_VALUE(value, 1),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+            0);
+    while (bus.reports < MESSAGES)
+        uv_run(&bus.loop.uv, UV_RUN_ONCE);
+    bus_topics_ask(topics);
+    while (bus.topics_ok < 2)
+        uv_run(&bus.loop.uv, UV_RUN_ONCE);
+
+    int drains = bus.drains;
+    bus_queue_wake(queue);
+    bus_queue_close(queue);
+    bus_topics_close(topics);
+    uv_run(&bus.loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(bus.drains, drains); /* no drain() after close */
+    rd_kafka_queue_destroy(main_queue);
+    loop_close(&bus.loop);
+    rd_kafka_destroy(bus.rk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_are_applied),
+        cmocka_unit_test(bad_options_say_what),
+        cmocka_unit_test(queue_wakes_the_loop_and_topics_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* Settling, with fakes in place of streams, mailbox and routers. */
+#include "common/mem.h"
+#include "logic/job_service.h"
+#include "logic/mailbox.h"
+#include "logic/router_link.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+enum { MOST = 8 };
+
+static struct {
+    int64_t uid;
+    uint64_t id;
+    mailbox_fn fn;
+    void *arg;
+} stores[MOST];
+static size_t n_stores;
+
+void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
+                   const struct mailbox_message *message, mailbox_fn fn, void *arg)
+{
+    (void)logic;
+    assert_int_equal(by, MAILBOX_SETTLE);
+    stores[n_stores].uid = uid;
+    stores[n_stores].id = message->id;
+    stores[n_stores].fn = fn;
+    stores[n_stores++].arg = arg;
+}
+
+static struct {
+    int64_t uid;
+    router_fn fn;
+    void *arg;
+} lookups[MOST];
+static size_t n_lookups;
+static int reply_refs;
+
+void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
+                   void *arg)
+{
+    (void)link;
+    (void)timeout_ms;
+    lookups[n_lookups].uid = uid;
+    lookups[n_lookups].fn = fn;
+    lookups[n_lookups++].arg = arg;
+}
+
+struct router_reply *router_reply_ref(struct router_reply *reply)
+{
+    reply_refs += reply != NULL;
+    return reply;
+}
+
+void router_reply_unref(struct router_reply *reply)
+{
+    reply_refs -= reply != NULL;
+}
+
+static Imc__V1__SettleReply *reply;
+
+void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
+{
+    assert_null(reply);
+    size_t len = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = mem_alloc(len + 1);
+    protobuf_c_message_pack(message, bytes);
+    reply = imc__v1__settle_reply__unpack(NULL, len, bytes);
+    free(bytes);
+    arena_free(&batch->arena);
+    free(batch);
+}
+
+static int64_t counters[LOGIC_METRIC_COUNT];
+static struct logic_config config = {.lookup_timeout_ms = 500};
+static struct logic logic = {.config = &config, .counters = counters};
+
+static void settle(size_t n)
+{
+    static Imc__V1__Waiting waiting[MOST];
+    static Imc__V1__Settle settles[MOST], *list[MOST];
+    Imc__V1__SettleBatch in;
+    struct stream_batch *batch = mem_zalloc(sizeof *batch);
+
+    for (size_t i = 0; i < n; i++) {
+        imc__v1__waiting__init(&waiting[i]);
+        imc__v1__settle__init(&settles[i]);
+        waiting[i].id = 1000 + i;
+        settles[i].uid = (int64_t)i;
+        settles[i].message = &waiting[i];
+        list[i] = &settles[i];
+    }
+    imc__v1__settle_batch__init(&in);
+    in.seq = 3;
+    in.n_settles = n;
+    in.settles = list;
+    size_t len = imc__v1__settle_batch__get_packed_size(&in);
+    uint8_t *bytes = mem_alloc(len + 1);
+    imc__v1__settle_batch__pack(&in, bytes);
+    batch->logic = &logic;
+    arena_init(&batch->arena);
+    ProtobufCAllocator allocator = arena_allocator(&batch->arena);
+    batch->message = &imc__v1__settle_batch__unpack(&allocator, len, bytes)->base;
+    free(bytes);
+    job_service_handle(batch);
+}
+
+static void router_says(size_t i, enum router_result result, bool complete, size_t n_sessions)
+{
+    /* As a reply's arena: valid while references are held. */
+    static Imc__V1__Session sessions[MOST], *list[MOST];
+    static int dummy;
+
+    imc__v1__session__init(&sessions[i]);
+    sessions[i].comet = (char *)(uintptr_t) "comet-1";
+    list[i] = &sessions[i];
+    struct router_answer answer = {
+        .result = result,
+        .complete = complete,
+        .n_sessions = n_sessions,
+        .sessions = &list[i],
+        .reply = (struct router_reply *)(void *)&dummy,
+    };
+    lookups[i].fn(lookups[i].arg, &answer);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(counters, 0, sizeof counters);
+    n_stores = n_lookups = 0;
+    reply_refs = 0;
+    reply = NULL;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (reply != NULL)
+        imc__v1__settle_reply__free_unpacked(reply, NULL);
+    assert_int_equal(reply_refs, 0);
+    return 0;
+}
+
+static void stored_first_then_asked(void **state)
+{
+    (void)state;
+    settle(1);
+    assert_int_equal(n_stores, 1);
+    assert_int_equal(n_lookups, 0);
+    stores[0].fn(stores[0].arg, 0);
+    assert_int_equal(n_lookups, 1);
+    assert_null(reply);
+    router_says(0, ROUTER_OK, true, 1);
+    assert_true(reply->seq == 3);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_string_equal(reply->results[0]->sessions[0]->comet, "comet-1");
+}
+
+static void every_outcome(void **state)
+{
+    (void)state;
+    settle(5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(stores[i].id == 1000 + i); /* the order of the batch */
+    stores[4].fn(stores[4].arg, -EAGAIN);
+    for (size_t i = 0; i < 4; i++)
+        stores[i].fn(stores[i].arg, 0);
+    router_says(3, ROUTER_AWAY, false, 0);
+    router_says(2, ROUTER_MISMATCH, false, 1);
+    router_says(1, ROUTER_OK, false, 0);
+    assert_null(reply);
+    router_says(0, ROUTER_OK, true, 0);
+    assert_int_equal(reply->n_results, 5);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_int_equal(reply->results[0]->n_sessions, 0);
+    assert_int_equal(reply->results[1]->status, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+    assert_int_equal(reply->results[2]->status, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+    assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+    assert_int_equal(reply->results[4]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    assert_int_equal(counters[LOGIC_SETTLED_STORED], 1);
+    assert_int_equal(counters[LOGIC_SETTLED_UNKNOWN], 3);
+    assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
+}
+
+static void empty_batch_is_answered(void **state)
+{
+    (void)state;
+    settle(0);
+    assert_non_null(reply);
+    assert_int_equal(reply->n_results, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(stored_first_then_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+#include "common/mem.h"
+#include "logic/mailbox.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+/* In place of Redis: keeps the last command that has an answer to come. */
+static redis_fn last_fn;
+static void *last_arg;
+static char sent[4096];
+
+static void remember(int argc, const char **argv, const size_t *argvlen)
+{
+    size_t at = 0;
+    for (int i = 0; i < argc && at < sizeof sent; i++)
+        at += (size_t)snprintf(sent + at, sizeof sent - at, "%s%.*s", i > 0 ? " " : "",
+                               (int)argvlen[i], argv[i]);
+}
+
+size_t redis_shard_of(const struct redis *redis, const char *key, size_t len)
+{
+    (void)redis;
+    (void)key;
+    (void)len;
+    return 0;
+}
+
+static int removals;
+static redis_fn remove_fn;
+static void *remove_arg;
+
+void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
+                   const size_t *argvlen, redis_fn fn, void *arg)
+{
+    (void)redis;
+    (void)shard;
+    if (strcmp(argv[0], "ZREM") == 0) {
+        removals += argc - 2;
+        remove_fn = fn;
+        remove_arg = arg;
+        return;
+    }
+    remember(argc, argv, argvlen);
+    last_fn = fn;
+    last_arg = arg;
+}
+
+void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
+                const char **argv, const size_t *argvlen, redis_fn fn, void *arg)
+{
+    (void)redis;
+    (void)shard;
+    (void)script;
+    (void)nkeys;
+    remember(argc, argv, argvlen);
+    last_fn = fn;
+    last_arg = arg;
+}
+
+static int64_t counters[LOGIC_METRIC_COUNT];
+static struct logic_config config = {
+    .mailbox_limit = 20,
+    .mailbox_limit_spilled = 10000,
+    .mailbox_ttl_ms = 86400000,
+    .mailbox_page = 500,
+    .mailbox_page_bytes = 1000,
+};
+static struct logic logic = {.config = &config, .counters = counters};
+
+static int clear(void **state)
+{
+    (void)state;
+    memset(counters, 0, sizeof counters);
+    removals = 0;
+    sent[0] = '\0';
+    return 0;
+}
+
+static uint64_t id_now(uint64_t sequence)
+{
+    return unix_now_ms() << 22 | sequence;
+}
+
+/* A reply of members with ids FIRST, FIRST + 1 …, bodies of LEN bytes. */
+static redisReply *members(size_t n, uint64_t first, size_t len, uint64_t expires_ms)
+{
+    redisReply *reply = mem_zalloc(sizeof *reply);
+    reply->type = REDIS_REPLY_ARRAY;
+    reply->elements = n;
+    reply->element = mem_zalloc((n + 1) * sizeof *reply->element);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *body = mem_zalloc(len + 1);
+        struct mailbox_message message = {
+            .id = first + i, .op = 5, .expires_ms = expires_ms, .body = body, .len = len};
+        redisReply *member = reply->element[i] = mem_zalloc(sizeof *member);
+        member->type = REDIS_REPLY_STRING;
+        member->len = MAILBOX_HEADER + len;
+        member->str = mem_zalloc(member->len + 1);
+        mailbox_encode(&message, (uint8_t *)member->str);
+        free(body);
+    }
+    return reply;
+}
+
+static void members_free(redisReply *reply)
+{
+    for (size_t i = 0; i < reply->elements; i++) {
+        free(reply->element[i]->str);
+        free(reply->element[i]);
+    }
+    free(reply->element);
+    free(reply);
+}
+
+static struct {
+    int calls, err;
+    size_t n;
+    bool more;
+    uint64_t first, last;
+} got;
+
+static void on_page(void *arg, int err, const struct mailbox_page *page)
+{
+    (void)arg;
+    got.calls++;
+    got.err = err;
+    got.n = err == 0 ? page->n : 0;
+    got.more = err == 0 && page->more;
+    got.first = got.n > 0 ? page->messages[0].id : 0;
+    got.last = got.n > 0 ? page->messages[got.n - 1].id : 0;
+}
+
+static void answer_page(redisReply *reply)
+{
+    memset(&got, 0, sizeof got);
+    last_fn(NULL, reply, last_arg);
+    members_free(reply);
+    assert_int_equal(got.calls, 1);
+}
+
+static void member_encoding(void **state)
+{
+    struct mailbox_message in = {.id = 0x0102030405060708,
+                                 .op = -2,
+                                 .expires_ms = 0x1122334455667788,
+                                 .body = (const uint8_t *)"hi",
+                                 .len = 2};
+    struct mailbox_message out;
+    static const uint8_t want[] = {1,    2,    3,    4,    5,    6,    7,    8,    0xff, 0xff, 0xff,
+                                   0xfe, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 'h',  'i'};
+    uint8_t bytes[MAILBOX_HEADER + 2];
+
+    (void)state;
+    mailbox_encode(&in, bytes);
+    assert_memory_equal(bytes, want, sizeof want);
+    assert_int_equal(mailbox_decode(bytes, sizeof bytes, &out), 0);
+    assert_true(out.id == in.id && out.op == -2 && out.expires_ms == in.expires_ms && out.len == 2);
+    assert_memory_equal(out.body, "hi", 2);
+    assert_int_equal(mailbox_decode(bytes, MAILBOX_HEADER, &out), 0);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(mailbox_decode(bytes, MAILBOX_HEADER - 1, &out), -EBADMSG);
+}
+
+static void bytes_order_as_ids(void **state)
+{
+    uint8_t a[MAILBOX_HEADER], b[MAILBOX_HEADER];
+    struct mailbox_message lower = {.id = 0x00000000000000ff, .op = 99},
+                           higher = {.id = 0x0000000000000100, .op = 1};
+
+    (void)state;
+    mailbox_encode(&lower, a);
+    mailbox_encode(&higher, b);
+    assert_true(memcmp(a, b, sizeof a) < 0);
+}
+
+static void expiry(void **state)
+{
+    struct mailbox_message message = {.id = (uint64_t)1000 << 22, .expires_ms = 0};
+
+    (void)state;
+    assert_false(mailbox_is_expired(&message, 1499, 500));
+    assert_true(mailbox_is_expired(&message, 1500, 500));
+    message.expires_ms = 1200;
+    assert_false(mailbox_is_expired(&message, 1199, 500));
+    assert_true(mailbox_is_expired(&message, 1200, 500));
+}
+
+static void on_stored(void *arg, int err)
+{
+    *(int *)arg = err;
+}
+
+static void store_keeps_by_who_stores(void **state)
+{
+    struct mailbox_message message = {.id = (uint64_t)7 << 22};
+    redisReply added = {.type = REDIS_REPLY_INTEGER, .integer = 1},
+               trimmed = {.type = REDIS_REPLY_INTEGER, .integer = 3};
+    redisReply *pair[] = {&added, &trimmed};
+    redisReply reply = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = pair};
+    int err = 99;
+
+    (void)state;
+    mailbox_store(&logic, MAILBOX_SETTLE, 42, &message, on_stored, &err);
+    assert_memory_equal(sent, "imc:mb:42 7 ", 12);
+    last_fn(NULL, &reply, last_arg);
+    assert_int_equal(err, 0);
+    assert_int_equal(counters[LOGIC_STORED_SETTLE], 1);
+    assert_int_equal(counters[LOGIC_TRIMMED], 3);
+
+    mailbox_store(&logic, MAILBOX_SPILL, 42, &message, on_stored, &err);
+    added.integer = trimmed.integer = 0;
+    last_fn(NULL, &reply, last_arg);
+    assert_int_equal(counters[LOGIC_STORED_SPILL], 0);
+    assert_int_equal(counters[LOGIC_STORED_AGAIN], 1);
+
+    mailbox_store(&logic, MAILBOX_SPILL, 42, &message, on_stored, &err);
+    last_fn(NULL, NULL, last_arg);
+    assert_int_equal(err, -EAGAIN);
+    assert_int_equal(counters[LOGIC_STORE_FAILED], 1);
+}
+
+static void page_is_cut_at_its_limit(void **state)
+{
+    uint64_t id = id_now(0);
+
+    (void)state;
+    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    answer_page(members(4, id, 1, 0)); /* one more than asked for */
+    assert_int_equal(got.n, 3);
+    assert_true(got.more && got.first == id && got.last == id + 2);
+
+    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    answer_page(members(3, id, 1, 0));
+    assert_int_equal(got.n, 3);
+    assert_false(got.more);
+    assert_int_equal(counters[LOGIC_FETCHED], 6);
+}
+
+static void page_is_cut_at_its_bytes(void **state)
+{
+    (void)state;
+    mailbox_fetch(&logic, 1, 0, 0, on_page, NULL);
+    answer_page(members(3, id_now(0), 450, 0));
+    assert_int_equal(got.n, 2);
+    assert_true(got.more);
+    /* One alone goes, however long. */
+    mailbox_fetch(&logic, 1, 0, 0, on_page, NULL);
+    answer_page(members(1, id_now(0), 5000, 0));
+    assert_int_equal(got.n, 1);
+}
+
+static void expired_are_skipped_removed_and_counted(void **state)
+{
+    redisReply removed = {.type = REDIS_REPLY_INTEGER, .integer = 2};
+
+    (void)state;
+    mailbox_fetch(&logic, 1, 0, 10, on_page, NULL);
+    answer_page(members(2, id_now(0), 1, unix_now_ms() - 1));
+    assert_int_equal(got.n, 0);
+    assert_false(got.more);
+    assert_int_equal(removals, 2);
+    assert_int_equal(counters[LOGIC_EXPIRED], 0); /* not before Redis says so */
+    remove_fn(NULL, &removed, remove_arg);
+    assert_int_equal(counters[LOGIC_EXPIRED], 2);
+
+    /* A page of nothing but expired ones: there may be others behind. */
+    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    answer_page(members(4, id_now(0), 1, unix_now_ms() - 1));
+    assert_int_equal(got.n, 0);
+    assert_true(got.more);
+}
+
+static void redis_away(void **state)
+{
+    redisReply error = {.type = REDIS_REPLY_ERROR, .str = (char[]){"OOM"}};
+
+    (void)state;
+    mailbox_first(&logic, 1, on_page, NULL);
+    assert_string_equal(sent, "ZRANGE imc:mb:1 0 20");
+    memset(&got, 0, sizeof got);
+    last_fn(NULL, NULL, last_arg);
+    assert_int_equal(got.err, -EAGAIN);
+    mailbox_first(&logic, 1, on_page, NULL);
+    last_fn(NULL, &error, last_arg);
+    assert_int_equal(got.calls, 2);
+    assert_int_equal(got.err, -EAGAIN);
+}
+
+static void fetch_starts_inside_the_millisecond(void **state)
+{
+    (void)state;
+    mailbox_fetch(&logic, 9, (uint64_t)5 << 22 | 3, 10, on_page, NULL);
+    assert_string_equal(sent, "imc:mb:9 5 0 20971523 11 1000");
+    answer_page(members(0, 0, 0, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(member_encoding),
+        cmocka_unit_test(bytes_order_as_ids),
+        cmocka_unit_test(expiry),
+        cmocka_unit_test_setup(store_keeps_by_who_stores, clear),
+        cmocka_unit_test_setup(page_is_cut_at_its_limit, clear),
+        cmocka_unit_test_setup(page_is_cut_at_its_bytes, clear),
+        cmocka_unit_test_setup(expired_are_skipped_removed_and_counted, clear),
+        cmocka_unit_test_setup(redis_away, clear),
+        cmocka_unit_test_setup(fetch_starts_inside_the_millisecond, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+#include "logic/tokens.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+static void round_trip(int64_t uid, const char *room, const char *accepts)
+{
+    struct token_value in = {.uid = uid,
+                             .room = room,
+                             .room_len = strlen(room),
+                             .accepts = accepts,
+                             .accepts_len = strlen(accepts)};
+    struct token_value out;
+    char text[512];
+
+    assert_true(token_value_size(&in) <= sizeof text);
+    size_t len = token_encode(&in, text, sizeof text);
+    assert_int_equal(token_decode(text, len, &out), 0);
+    assert_true(out.uid == uid);
+    assert_int_equal(out.room_len, strlen(room));
+    assert_memory_equal(out.room, room, out.room_len);
+    assert_int_equal(out.accepts_len, strlen(accepts));
+    assert_memory_equal(out.accepts, accepts, out.accepts_len);
+}
+
+static void encoding_round_trips(void **state)
+{
+    (void)state;
+    round_trip(1, "", "*");
+    round_trip(0, "7", "");
+    round_trip(INT64_MIN, "live://1000", "5,6");
+    round_trip(INT64_MAX, "a room with spaces ", "*");
+}
+
+static void encoding_is_readable(void **state)
+{
+    struct token_value in = {
+        .uid = 42, .room = "7", .room_len = 1, .accepts = "*", .accepts_len = 1};
+    char text[64];
+
+    (void)state;
+    assert_int_equal(token_encode(&in, text, sizeof text), 8);
+    assert_memory_equal(text, "1 42 * 7", 8);
+}
+
+static void garbage_is_refused(void **state)
+{
+    static const char *const rows[] = {"",
+                                       "1",
+                                       "1 ",
+                                       "2 42 * ",
+                                       "1 x * ",
+                                       "1 42",
+                                       "1 42 *",
+                                       "1  * ",
+                                       "1 42x * ",
+                                       "1 99999999999999999999 * ",
+                                       "1 123456789012345678901234567890 * "};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct token_value out;
+        assert_true(token_decode(rows[i], strlen(rows[i]), &out) < 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encoding_round_trips),
+        cmocka_unit_test(encoding_is_readable),
+        cmocka_unit_test(garbage_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
