@@ -18,6 +18,7 @@
 #include "common/mem.h"
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ struct link_replies {
 struct pipe_link {
     struct inbox_item item;
     uint32_t refs; /* atomic: the pipe's, the rpc thread's, the inbox's while posted */
-    bool cut;      /* atomic: nobody wants what comes */
+    bool cut;      /* atomic, set under lock: nobody wants what comes, and LOOP may be gone */
+    bool posting;  /* atomic: the rpc thread is in inbox_post() */
     struct loop *loop;
     const struct pipe_ops *ops;
     struct pipe *pipe;           /* owner loop only; NULL: cut */
@@ -108,18 +110,24 @@ static void link_unref(struct pipe_link *link)
 
 static void link_run(struct loop *loop, struct inbox_item *item);
 
-/* One inbox item stands for everything that came since it ran last. Gives the lock back. */
+/* One inbox item stands for everything that came since it ran last. Gives the lock back. Nothing is
+ * posted for a link that was cut, and pipe_cut() waits for what is being posted: so the loop may be
+ * freed once its pipes are closed. */
 static void link_post_unlock(struct pipe_link *link)
 {
-    bool post = !link->posted;
+    bool post = !link->posted && !link->cut;
 
     link->posted = true;
+    if (post)
+        __atomic_store_n(&link->posting, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&link->lock);
     if (!post)
         return;
     __atomic_fetch_add(&link->refs, 1, __ATOMIC_RELAXED);
     link->item.run = link_run;
-    if (!inbox_post(link->loop, &link->item))
+    bool posted = inbox_post(link->loop, &link->item);
+    __atomic_store_n(&link->posting, false, __ATOMIC_RELEASE);
+    if (!posted)
         link_unref(link); /* the loop is closed; the link's end frees what it holds */
 }
 
@@ -242,7 +250,11 @@ static void pipe_cut(struct pipe *pipe)
     if (link == NULL)
         return;
     link->pipe = NULL;
+    pthread_mutex_lock(&link->lock);
     __atomic_store_n(&link->cut, true, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&link->lock);
+    while (__atomic_load_n(&link->posting, __ATOMIC_ACQUIRE))
+        sched_yield();
     rpc_stream_close(pipe->stream);
     rpc_stream_unref(pipe->stream);
     link_unref(link);

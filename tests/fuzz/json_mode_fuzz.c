@@ -45,8 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ws_json_parse(data, size, &request, &keep, why, sizeof why) == 0) {
         assert(request.kind == BODY_STRING || request.body == NULL);
         uint8_t out[128];
-        size_t len = wire_reply(WIRE_WS_JSON, request.version, request.op, request.seq, NULL, 0,
-                                out, sizeof out);
+        const struct wire_unit reply = {
+            .version = request.version, .op = request.op, .seq = request.seq};
+        size_t len = wire_reply(WIRE_WS_JSON, &reply, out, sizeof out);
         assert(len <= sizeof out);
         check_array(out, len);
         if (request.kind == BODY_STRING)

@@ -1,0 +1,82 @@
+#include "comet/comet.h"
+#include <errno.h>
+#include <stdio.h>
+
+#define ROW(section, key, type, field, init, min, max, doc)                           \
+    {                                                                                 \
+        section, key, type, offsetof(struct comet_config, field), init, min, max, doc \
+    }
+
+const struct config_row comet_config_rows[] = {
+    ROW("comet", "workers", CONFIG_INT, workers, "0", 0, 64,
+        "Event loops, each with its own listeners and sessions. 0 = one per core."),
+    ROW("tcp", "listen", CONFIG_ADDRESS, tcp_listen, "0.0.0.0:8080", 0, 0,
+        "Where TCP clients connect."),
+    ROW("tcp", "advertise", CONFIG_STRING, tcp_advertise, "", 0, 0,
+        "host:port that clients are told for TCP; empty = the advertised RPC host with "
+        "tcp.listen's port."),
+    ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, 0,
+        "Where WebSocket clients connect, path /sub."),
+    ROW("ws", "advertise", CONFIG_STRING, ws_advertise, "", 0, 0,
+        "host:port that clients are told for WebSocket; empty = the advertised RPC host with "
+        "ws.listen's port."),
+    ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
+        "Values of the Origin header that are let in; empty = any."),
+    ROW("test", "ws_echo", CONFIG_ADDRESS, echo_listen, "", 0, 0,
+        "For conformance tests only: a WebSocket listener that echoes every message. Empty = off."),
+    ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
+        "From accept to the end of authentication."),
+    ROW("conn", "heartbeat", CONFIG_DURATION, heartbeat_ms, "5m", 1000, 86400000,
+        "A session that sends nothing for this long is closed with code 11."),
+    ROW("conn", "linger", CONFIG_DURATION, linger_ms, "2s", 0, 60000,
+        "How long a closing connection may take to read what it was sent and to close its side."),
+    ROW("conn", "max_body", CONFIG_BYTES, max_body, "4k", 64, 1 << 20,
+        "Largest body of a client's frame."),
+    ROW("conn", "max", CONFIG_INT, max_connections, "0", 0, 10000000,
+        "Connections of this process. 0 = what the limit of open files leaves."),
+    ROW("fanout", "sendq", CONFIG_BYTES, sendq_bytes, "256k", 1024, 64 << 20,
+        "Bytes that may wait for one slow connection. Room messages beyond close it with code 8, "
+        "messages to a user go "
+        "to the mailbox."),
+    ROW("fanout", "spill_after", CONFIG_DURATION, spill_ms, "100ms", 10, 60000,
+        "A message to a user that its socket has not taken for this long goes to the mailbox, to "
+        "be fetched when the "
+        "socket has drained."),
+    ROW("fanout", "slice", CONFIG_INT, walk_slice, "512", 1, 1000000,
+        "Members a room walk writes to before other work of the loop gets its turn."),
+    ROW("fanout", "batch", CONFIG_BYTES, walk_bytes, "256k", 1024, 16 << 20,
+        "Bytes of messages that one walk over a room carries at most."),
+    ROW("imgo", "sdk_gap", CONFIG_DURATION, sdk_gap_ms, "50ms", 0, 10000,
+        "Pause after the auth reply on TCP before messages follow: imgo's Java SDK takes one read "
+        "for one frame."),
+    ROW("session", "held", CONFIG_INT, held_messages, "256", 1, 100000,
+        "Messages held in memory for a session while its waiting messages are fetched; further "
+        "ones go to the mailbox."),
+    ROW("logic", "connect_timeout", CONFIG_DURATION, connect_ms, "4s", 100, 60000,
+        "How long logic may take to admit a session before it is told to try again (code 12)."),
+    ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
+        "Batches in flight from one loop to one logic."),
+    {.key = NULL},
+};
+
+const struct metric_row comet_metric_rows[COMET_METRIC_COUNT] = {
+#define X(id, name, labels, type, help) [COMET_##id] = {name, labels, type, help},
+    COMET_METRICS(X)
+#undef X
+};
+
+int comet_config_check(const void *arg, char *err, size_t errlen)
+{
+    const struct comet_config *config = arg;
+
+    if (config->handshake_ms < config->connect_ms) {
+        snprintf(
+            err, errlen,
+            "conn.handshake_timeout (%lld ms) is shorter than logic.connect_timeout (%lld ms): "
+            "clients would be "
+            "told of a timeout before logic had its chance; raise the first or lower the second",
+            (long long)config->handshake_ms, (long long)config->connect_ms);
+        return -EINVAL;
+    }
+    return 0;
+}

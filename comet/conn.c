@@ -1,0 +1,322 @@
+/* listener ─► conn_accept ─► on_poll ─► output_flush, input_readable
+ *                              └─ error, end ─► conn_close ─► uv_close ─► on_closed: slab
+ *             conn_break, conn_opened, … ─► chain ─► conn_attend_all, at the end of the turn */
+#include "comet/conn_internal.h"
+#include "comet/input.h"
+#include "comet/room.h"
+#include "comet/sendq.h"
+#include "comet/session.h"
+#include "comet/table.h"
+#include "comet/ws.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { HEARD_SHIFT = 8 }; /* last_heard is in units of 256 ms */
+
+/* conn.max is the process's, hence the only thing all loops count together: once per accept and
+ * close, never per message. */
+static int64_t total;
+
+int64_t conn_total(void)
+{
+    return __atomic_load_n(&total, __ATOMIC_RELAXED);
+}
+
+void conn_list_add(struct conn **list, struct conn *conn)
+{
+    conn->next = *list;
+    conn->prev = list;
+    if (conn->next != NULL)
+        conn->next->prev = &conn->next;
+    *list = conn;
+}
+
+void conn_list_remove(struct conn *conn)
+{
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    conn->prev = NULL;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = container_of(poll, struct conn, poll);
+    if (status < 0 || conn->broken) {
+        conn_close(conn);
+        return;
+    }
+    if ((events & UV_WRITABLE) != 0)
+        output_flush(conn);
+    if ((events & UV_DISCONNECT) != 0 && conn->paused)
+        conn_close(conn);
+    else if ((events & UV_READABLE) != 0 && !conn->broken)
+        input_readable(conn);
+}
+
+void conn_poll_update(struct conn *conn)
+{
+    int events = 0;
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (!conn->eof)
+        events |= conn->paused ? UV_DISCONNECT : UV_READABLE;
+    conn->writable_armed = conn->out != NULL;
+    if (conn->writable_armed)
+        events |= UV_WRITABLE;
+    if (events == 0)
+        uv_poll_stop(&conn->poll);
+    else
+        uv_poll_start(&conn->poll, events, on_poll);
+}
+
+struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
+{
+    struct worker *worker = edge->worker;
+    struct conn *conn = slab_alloc(edge->conns);
+    int err = uv_poll_init(&worker->loop.uv, &conn->poll, fd);
+    if (err != 0) { /* the descriptor cannot be polled: there is nothing to tell the peer with */
+        slab_free(edge->conns, conn);
+        close(fd);
+        return NULL;
+    }
+    conn->worker = worker;
+    conn->fd = fd;
+    conn->is_ws = kind != LISTENER_TCP;
+    conn->is_echo = kind == LISTENER_ECHO;
+    conn->state = conn->is_ws ? CONN_HANDSHAKE : CONN_AUTH;
+    conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
+    conn_list_add(&edge->live, conn);
+    edge->n_conns++;
+    __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    conn_count(conn, COMET_CONNECTIONS, 1);
+    wheel_set(edge->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
+    conn_heard(conn);
+    conn_poll_update(conn);
+    conn_checked(conn);
+    return conn;
+}
+
+/* --- deadlines --- */
+
+void conn_heard(struct conn *conn)
+{
+    conn->last_heard = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
+}
+
+/* Milliseconds without a sign of life; up to 256 too few, never too many. */
+static uint64_t silence(const struct conn *conn)
+{
+    uint32_t now = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
+    uint32_t units = now - conn->last_heard;
+    return units == 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
+}
+
+/* Signs of life only note the time; the timer looks when it fires, and goes on for what is left. */
+static void check_heartbeat(struct conn *conn)
+{
+    uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = silence(conn);
+    if (silent < limit) {
+        wheel_set(conn_edge(conn)->wheel, &conn->timer, limit - silent);
+        return;
+    }
+    char why[80];
+    (void)snprintf(why, sizeof why, "no heartbeat for %llu ms", (unsigned long long)limit);
+    conn_kick(conn, CLOSE_HEARTBEAT_MISSED, why);
+}
+
+void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer)
+{
+    struct conn *conn = container_of(timer, struct conn, timer);
+    (void)wheel;
+    if (conn->broken || conn->state == CONN_CLOSING)
+        conn_close(conn);
+    else if (conn->state == CONN_OPEN || (conn->is_echo && conn->state == CONN_AUTH))
+        check_heartbeat(conn);
+    else
+        conn_kick(conn, CLOSE_HANDSHAKE_TIMEOUT,
+                  conn->state == CONN_HANDSHAKE    ? "the WebSocket handshake took too long"
+                  : conn->state == CONN_CONNECTING ? "the service did not answer in time"
+                                                   : "no auth (operation 7) in time");
+}
+
+/* --- changes of state --- */
+
+void conn_upgraded(struct conn *conn)
+{
+    assert(conn->state == CONN_HANDSHAKE);
+    conn->state = CONN_AUTH;
+    if (conn->is_echo)
+        wheel_set(conn_edge(conn)->wheel, &conn->timer,
+                  (uint64_t)conn->worker->config->heartbeat_ms);
+    conn_checked(conn);
+}
+
+static void chain(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    if (conn->chained)
+        return;
+    conn->chained = true;
+    conn->chain = edge->chain;
+    edge->chain = conn;
+    loop_defer(&conn->worker->loop, &edge->attend);
+}
+
+void conn_opened(struct conn *conn)
+{
+    assert(conn->state == CONN_CONNECTING);
+    conn->state = CONN_OPEN;
+    conn_heard(conn);
+    wheel_set(conn_edge(conn)->wheel, &conn->timer, (uint64_t)conn->worker->config->heartbeat_ms);
+    if (conn->paused || conn->in != NULL) {
+        conn->resume = true;
+        chain(conn);
+    }
+    conn_checked(conn);
+}
+
+void conn_note_drained(struct conn *conn)
+{
+    conn->drained = true;
+    chain(conn);
+}
+
+void conn_break(struct conn *conn)
+{
+    conn->broken = true;
+    chain(conn);
+}
+
+/* --- the end --- */
+
+static void conn_free(struct conn *conn)
+{
+    slab_free(conn_edge(conn)->conns, conn);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *conn = container_of(handle, struct conn, poll);
+    struct edge *edge = conn_edge(conn);
+    close(conn->fd);
+    edge->n_conns--;
+    conn_count(conn, COMET_CONNECTIONS, -1);
+    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
+    conn->gone = true;
+    if (!conn->chained) /* else conn_attend_all() does it */
+        conn_free(conn);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn->state = CONN_CLOSED;
+    conn->paused = false;
+    wheel_cancel(conn_edge(conn)->wheel, &conn->timer);
+    if (conn->room != NULL)
+        room_leave(conn);
+    output_drop(conn);
+    msg_unref(conn->in);
+    conn->in = NULL;
+    ws_free(conn->ws);
+    conn->ws = NULL;
+    conn_list_remove(conn);
+    conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
+    uv_poll_stop(&conn->poll);
+    uv_close((uv_handle_t *)&conn->poll, on_closed);
+    session_closed(conn);
+    conn_checked(conn);
+}
+
+static void attend(struct conn *conn)
+{
+    bool resume = conn->resume, drained = conn->drained;
+    conn->resume = false;
+    conn->drained = false;
+    if (conn->state == CONN_CLOSED) {
+        if (conn->gone)
+            conn_free(conn);
+        return;
+    }
+    if (conn->broken) {
+        conn_close(conn);
+        return;
+    }
+    if (drained && conn->state == CONN_OPEN && conn->out == NULL)
+        session_drained(conn);
+    if (resume && conn->state == CONN_OPEN && !conn->broken)
+        input_resume(conn);
+}
+
+void conn_attend_all(struct loop *loop, struct loop_task *task)
+{
+    struct edge *edge = container_of(task, struct edge, attend);
+    struct conn *conn = edge->chain;
+    (void)loop;
+    edge->chain = NULL;
+    while (conn != NULL) {
+        struct conn *next = conn->chain;
+        conn->chain = NULL;
+        conn->chained = false; /* it may be chained again, for the next turn */
+        attend(conn);
+        conn = next;
+    }
+}
+
+/* --- looking at it --- */
+
+void conn_peer(const struct conn *conn, char *out, size_t len)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t address_len = sizeof address;
+    const void *at = NULL;
+    if (getpeername(conn->fd, (struct sockaddr *)&address, &address_len) != 0)
+        address.ss_family = AF_UNSPEC;
+    if (address.ss_family == AF_INET)
+        at = &((const struct sockaddr_in *)(const void *)&address)->sin_addr;
+    else if (address.ss_family == AF_INET6)
+        at = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
+    if (at == NULL || inet_ntop(address.ss_family, at, out, (socklen_t)len) == NULL)
+        (void)snprintf(out, len, "?");
+}
+
+static void check_transport(const struct conn *conn)
+{
+    if (!conn->is_ws) {
+        assert(conn->wire == WIRE_TCP && conn->state != CONN_HANDSHAKE);
+        assert(conn->ws == NULL && !conn->close_sent && !conn->is_echo);
+    }
+    assert(!conn->is_echo || conn->handle == 0);
+    assert(conn->out == NULL || (conn->out->conn == conn && conn->writable_armed));
+}
+
+static void check_closed(const struct conn *conn)
+{
+    assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
+    assert(conn->room == NULL && conn->handle == 0);
+}
+
+void conn_check(const struct conn *conn)
+{
+    bool closed = conn->state == CONN_CLOSED;
+    assert(conn->worker != NULL && conn->fd >= 0);
+    assert((conn->prev == NULL) == closed && wheel_is_set(&conn->timer) == !closed);
+    assert(conn->handle == 0 || table_find(conn->worker->table, conn->handle) == conn);
+    if (conn->state == CONN_OPEN)
+        assert(conn->handle != 0);
+    if (conn->state < CONN_CLOSING)
+        assert(!conn->close_sent && !conn->shut && !conn->eof);
+    if (conn->room != NULL || conn->paused)
+        assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
+    check_transport(conn);
+    if (closed)
+        check_closed(conn);
+}

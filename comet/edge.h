@@ -1,0 +1,20 @@
+/* edge.h - the client side of a loop: listeners, connections, rooms, walks. Owner loop only, except
+ * edge_open/close (before the loop runs / after it stopped). */
+#ifndef IMC_COMET_EDGE_H
+#define IMC_COMET_EDGE_H
+
+#include "comet/worker.h"
+#include "common/ops.h"
+
+/* Binds the listeners of worker->config with SO_REUSEPORT and starts accepting only after
+ * edge_accept(). 0 or -E… with ERR telling which address and what to do. */
+int edge_open(struct worker *worker, char *err, size_t errlen);
+void edge_accept(struct worker *worker, bool on);
+/* Kicks every connection with CODE, in slices; DONE when none is left. */
+void edge_kick_all(struct worker *worker, enum close_code code, const char *reason,
+                   void (*done)(struct worker *worker));
+void edge_close(struct worker *worker);
+/* Connections in any state. */
+size_t edge_connections(const struct worker *worker);
+
+#endif

@@ -1,0 +1,52 @@
+/* edge_internal.h - what the edge of one loop consists of. Owner loop only. */
+#ifndef IMC_COMET_EDGE_INTERNAL_H
+#define IMC_COMET_EDGE_INTERNAL_H
+
+#include "comet/comet.h"
+#include "comet/edge.h"
+#include "comet/walk.h"
+#include "common/slab.h"
+#include "common/wheel.h"
+
+struct listeners;
+struct rooms;
+struct sendq;
+
+enum {
+    EDGE_READ = 64 * 1024,    /* read per connection and turn */
+    EDGE_SCRATCH = 32 * 1024, /* replies and pushes are encoded here */
+    EDGE_HTTP_MAX = 8192,     /* request line and headers of a handshake */
+    EDGE_ECHO_MAX = 16 << 20, /* message on the echo listener */
+};
+
+struct edge {
+    struct worker *worker;
+    struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
+    size_t n_conns;
+    struct slab *conns, *sendqs, *entries;
+    struct wheel *wheel;
+    uint8_t *in;     /* shared by all connections: remainder of the last read, then what is read */
+    size_t in_ahead; /* room in it for a remainder */
+    uint8_t *scratch;
+    struct conn
+        *corked; /* whose input is being carried out: its replies gather in cork (output.c) */
+    uint8_t *cork;
+    size_t cork_len;
+    size_t max_message; /* WebSocket, JSON mode */
+    struct conn *chain; /* conn_internal.h */
+    struct loop_task attend;
+    struct sendq *queued; /* every connection with a queue */
+    uv_timer_t scan;
+    struct listeners *listeners;
+    struct rooms *rooms;
+    struct walks walks;
+    struct {
+        uv_timer_t timer; /* edge_kick_all */
+        enum close_code code;
+        char *reason;
+        void (*done)(struct worker *worker);
+    } kick;
+    int open_handles; /* the timers above, until closed */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* job_service.h - the answering end of imc.v1.Comet/Push: batches from job, spread over the loops,
+ * results gathered.
+ *
+ *   job ══► rpc thread: unpack, fence and replay check (applied.h) ─► every loop that is meant:
+ * deliver its share
+ *                                                                           │ last loop done with its share
+ *   job ◄══ PushReply(seq): gone, refused, pending ◄────────────────────────┘
+ *   job ◄══ PushReply(late) ◄── a pending item's last ticket was told, at the end of that loop's
+ * turn
+ *
+ * A batch lives until every ticket that points into it has been told. */
+#ifndef IMC_COMET_JOB_SERVICE_H
+#define IMC_COMET_JOB_SERVICE_H
+
+#include "comet/push.h"
+#include "common/rpc.h"
+#include <stdbool.h>
+
+struct comet;
+struct worker;
+struct job_service;
+struct job_results;
+
+struct job_service *job_service_open(struct comet *comet);
+void job_service_close(struct job_service *service);
+/* rpc thread: struct rpc_method.opened, with the service as server_arg. */
+void job_service_opened(struct rpc_stream *stream, void *service);
+/* The push that a ticket taken from a queue stands for; false if it is none of ours. Valid while
+ * the ticket is. */
+bool job_service_push(const struct ticket *ticket, struct push *push);
+
+/* Per worker: late results of this turn. */
+struct job_results *job_results_open(struct worker *worker);
+void job_results_close(struct job_results *results);
+
+#endif

@@ -1,0 +1,239 @@
+/* comet: holds the clients' connections and fans messages out to them.
+ *
+ *   main loop: lease, who is alive (view) ──posts──► worker loops: sessions, rooms      rpc thread:
+ * job's batches ──posts──►
+ *
+ * The main loop owns Redis, the lease and the admin pages; a worker owns its sessions (worker.h);
+ * nothing is shared but immutable views, batches and atomic counters. */
+#include "comet/comet.h"
+#include "comet/edge.h"
+#include "comet/job_service.h"
+#include "comet/view.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { TICK_MS = 1000, SPARE_FILES = 256 };
+
+static void comet_publish(struct comet *comet)
+{
+    struct view *view = view_new(membership_list(comet->membership, MEMBER_LOGIC),
+                                 membership_list(comet->membership, MEMBER_ROUTER),
+                                 __atomic_load_n(&comet->epoch, __ATOMIC_RELAXED), comet->lapsed);
+
+    daemon_ready(comet->daemon, "logic", view->n_logics > 0, "no logic is alive");
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_view(&comet->workers[i], view);
+    view_unref(view);
+}
+
+static void comet_members_changed(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct comet *comet = arg;
+
+    (void)kind;
+    if (membership == comet->membership)
+        comet_publish(comet);
+}
+
+static void comet_lease_held(struct membership *membership, bool lost, void *arg)
+{
+    struct comet *comet = arg;
+    const struct member *self = membership_self(membership);
+
+    if (lost)
+        log_warn("lease had lapsed, registering every session again", "comet=%s epoch=%llu",
+                 self->id, (unsigned long long)self->epoch);
+    comet->lapsed = comet->lapsed || lost;
+    comet->membership = membership;
+    __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
+    comet_publish(comet);
+}
+
+static const struct membership_events comet_membership_events = {
+    .changed = comet_members_changed,
+    .held = comet_lease_held,
+};
+
+/* Every descriptor the host allows; what is left after our own needs is for clients. */
+static void comet_raise_files(struct comet_config *config)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int64_t files = limit.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_max;
+    int64_t most = files > 2 * SPARE_FILES ? files - SPARE_FILES : files / 2;
+    if (config->max_connections == 0 || config->max_connections > most) {
+        if (config->max_connections > most)
+            log_warn("conn.max is beyond the limit of open files",
+                     "conn_max=%lld limit=%lld using=%lld", (long long)config->max_connections,
+                     (long long)files, (long long)most);
+        config->max_connections = most;
+    }
+}
+
+static int comet_open_workers(struct comet *comet)
+{
+    char err[256] = "";
+    int n =
+        comet->config->workers > 0 ? (int)comet->config->workers : (int)uv_available_parallelism();
+
+    comet->workers = mem_zalloc((size_t)n * sizeof *comet->workers);
+    comet->n_workers = n;
+    for (int i = 0; i < n; i++) {
+        int failed = worker_open(&comet->workers[i], comet, i, err, sizeof err);
+        if (failed != 0) {
+            log_error("cannot open worker", "%s", err[0] != '\0' ? err : uv_strerror(failed));
+            return failed;
+        }
+    }
+    return 0;
+}
+
+static const struct rpc_method comet_methods[] = {
+    {"/imc.v1.Comet/Push", job_service_opened},
+    {NULL, NULL},
+};
+
+static int comet_open_server(struct comet *comet)
+{
+    const char *address = comet->config->daemon.rpc_listen;
+
+    comet->jobs = job_service_open(comet);
+    int failed =
+        rpc_server_open(comet->daemon->rpc, address, comet_methods, comet->jobs, &comet->server);
+    if (failed != 0) {
+        daemon_listen_failed(comet->daemon, address, "rpc", "listen", failed);
+        return failed;
+    }
+    daemon_set_rpc_port(comet->daemon, rpc_server_port(comet->server));
+    return 0;
+}
+
+static void comet_advertise(struct comet *comet, struct member *self)
+{
+    const struct comet_config *config = comet->config;
+    const char *rpc = daemon_advertised(comet->daemon);
+    int host = (int)(strrchr(rpc, ':') != NULL ? strrchr(rpc, ':') - rpc : (long)strlen(rpc));
+
+    if (config->tcp_advertise[0] != '\0')
+        snprintf(self->tcp, sizeof self->tcp, "%s", config->tcp_advertise);
+    else
+        snprintf(self->tcp, sizeof self->tcp, "%.*s%s", host, rpc,
+                 strrchr(config->tcp_listen, ':'));
+    if (config->ws_advertise[0] != '\0')
+        snprintf(self->ws, sizeof self->ws, "%s", config->ws_advertise);
+    else
+        snprintf(self->ws, sizeof self->ws, "%.*s%s", host, rpc, strrchr(config->ws_listen, ':'));
+}
+
+static void comet_on_tick(uv_timer_t *tick)
+{
+    struct comet *comet = tick->data;
+    membership_set_connections(comet->membership,
+                               metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
+}
+
+static int comet_start(struct daemon *daemon)
+{
+    struct comet *comet = mem_zalloc(sizeof *comet);
+    struct member self = {0};
+
+    daemon->state = comet;
+    comet->daemon = daemon;
+    comet->config = daemon->config;
+    comet_raise_files(daemon->config);
+    daemon_ready(daemon, "logic", false, "no logic is known yet");
+    int failed = comet_open_workers(comet);
+    if (failed == 0)
+        failed = comet_open_server(comet);
+    if (failed != 0)
+        return failed;
+    comet_advertise(comet, &self);
+    failed = daemon_join(daemon, &self, 1U << MEMBER_LOGIC | 1U << MEMBER_ROUTER,
+                         &comet_membership_events, comet, &comet->redis, &comet->membership);
+    if (failed != 0)
+        return failed;
+    snprintf(comet->id, sizeof comet->id, "%s", membership_self(comet->membership)->id);
+    comet->tick = mem_alloc(sizeof *comet->tick);
+    uv_timer_init(&daemon->loop.uv, comet->tick);
+    comet->tick->data = comet;
+    uv_timer_start(comet->tick, comet_on_tick, TICK_MS, TICK_MS);
+    for (int i = 0; i < comet->n_workers && failed == 0; i++) {
+        failed = loop_start(&comet->workers[i].loop);
+        worker_post_accept(&comet->workers[i]);
+    }
+    return failed;
+}
+
+static void comet_worker_drained(struct loop *loop, struct inbox_item *item)
+{
+    struct daemon *daemon = container_of(loop, struct daemon, loop);
+    struct comet *comet = daemon->state;
+
+    free(item);
+    if (++comet->workers_drained == comet->n_workers)
+        daemon_drained(daemon);
+}
+
+static void comet_drain(struct daemon *daemon)
+{
+    struct comet *comet = daemon->state;
+
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_drain(&comet->workers[i], comet_worker_drained);
+}
+
+static void comet_tick_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void comet_stop(struct daemon *daemon)
+{
+    struct comet *comet = daemon->state;
+
+    if (comet == NULL)
+        return;
+    rpc_server_close(comet->server, 500);
+    for (int i = 0; i < comet->n_workers; i++) {
+        if (comet->workers[i].loop.thread == 0)
+            continue;
+        loop_stop(&comet->workers[i].loop);
+        loop_join(&comet->workers[i].loop);
+    }
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_close(&comet->workers[i]);
+    job_service_close(comet->jobs);
+    if (comet->tick != NULL)
+        uv_close((uv_handle_t *)comet->tick, comet_tick_closed);
+    free(comet->workers);
+    free(comet);
+}
+
+static const struct daemon_spec comet_spec = {
+    .name = "comet",
+    .summary = "holds client connections (TCP, WebSocket) and fans messages out to them",
+    .kind = MEMBER_COMET,
+    .admin_default = "127.0.0.1:8093",
+    .rpc_default = "127.0.0.1:8092",
+    .rows = comet_config_rows,
+    .config_size = sizeof(struct comet_config),
+    .metrics = comet_metric_rows,
+    .n_metrics = COMET_METRIC_COUNT,
+    .check = comet_config_check,
+    .start = comet_start,
+    .drain = comet_drain,
+    .stop = comet_stop,
+};
+
+int main(int argc, char **argv)
+{
+    return daemon_main(&comet_spec, argc, argv);
+}

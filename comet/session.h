@@ -1,0 +1,53 @@
+/* session.h - what makes a connection a session: admission by logic, messages in order, what the
+ * socket did not take. Owner loop only. The edge (conn, verbs, sendq) calls the functions under
+ * "from the edge"; job_service and logic_link call the others.
+ *
+ * A session is up to date (conn->catchup == NULL: a push is written at once) or catching up:
+ *
+ *   up to date ──session_stalled(): the socket did not take a message in spill_after──►  SPILLING
+ *       ▲  ▲                                                                                │ pushes go to the mailbox
+ *       │  └──────── mailbox read to the end, nothing being stored ──── FETCHING ◄──────────┘ session_drained()
+ *       │                                                                 ▲
+ *       │   ◄── sdk_gap over, waiting messages and held pushes written    │ session_poke(): messages were put into the mailbox
+ *   CONNECTING/GAP (pushes are held)                                      │
+ *       └─────────────────────────────────────────────────────────────────┘
+ */
+#ifndef IMC_COMET_SESSION_H
+#define IMC_COMET_SESSION_H
+
+#include "comet/push.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct worker;
+
+/* --- from the edge --- */
+/* An auth frame came in CONN_AUTH: asks logic to admit it. TOKEN is copied. The connection becomes
+ * CONN_CONNECTING. */
+void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_t seq);
+/* The output queue became empty. */
+void session_drained(struct conn *conn);
+/* The oldest queued entry with a ticket has waited fanout.spill_after. */
+void session_stalled(struct conn *conn);
+/* The connection ended, in whatever state; its queue's tickets have been dropped, its room left. */
+void session_closed(struct conn *conn);
+
+/* --- from job_service --- */
+/* A uid push for this session. The ticket is always taken. */
+void session_push(struct conn *conn, const struct push *push, struct ticket ticket);
+/* Messages IDS wait in the mailbox for this session. The ticket is told at once: the mailbox keeps
+ * them. */
+void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
+
+/* --- from the worker's session wheel --- */
+struct wheel;
+struct wheel_timer;
+void session_on_timer(struct wheel *wheel, struct wheel_timer *timer);
+
+/* --- from the registrar --- */
+/* Others took this session for dead for a while: whatever waits for its user is fetched. */
+void session_refetch(struct conn *conn);
+
+#endif

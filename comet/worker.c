@@ -1,0 +1,147 @@
+#include "comet/worker.h"
+#include "comet/comet.h"
+#include "comet/edge.h"
+#include "comet/job_service.h"
+#include "comet/logic_link.h"
+#include "comet/registrar.h"
+#include "comet/session.h"
+#include "comet/table.h"
+#include "comet/view.h"
+#include "common/mem.h"
+#include <stdlib.h>
+
+enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
+
+int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen)
+{
+    const struct member_list nobody = {0};
+
+    int failed = loop_init(&worker->loop, "imc-worker", index);
+    if (failed != 0)
+        return failed;
+    worker->comet = comet;
+    worker->config = comet->config;
+    worker->counters = metrics_block(comet->daemon->metrics);
+    worker->table = table_open(index);
+    worker->session_wheel =
+        wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, session_on_timer, worker);
+    worker->view = view_new(&nobody, &nobody, 0, false);
+    worker->logic = logic_link_open(worker);
+    worker->registrar = registrar_open(worker);
+    worker->late = job_results_open(worker);
+    return edge_open(worker, err, errlen);
+}
+
+void worker_close(struct worker *worker)
+{
+    if (worker->comet == NULL)
+        return; /* was never opened */
+    worker->closed = true;
+    edge_close(worker);
+    logic_link_close(worker->logic);
+    registrar_close(worker->registrar);
+    wheel_close(worker->session_wheel);
+    loop_close(&worker->loop);
+    job_results_close(worker->late);
+    table_close(worker->table);
+    view_unref(worker->view);
+}
+
+/* --- what the main loop posts --- */
+
+struct view_post {
+    struct inbox_item item;
+    struct view *view;
+};
+
+static void view_arrived(struct loop *loop, struct inbox_item *item)
+{
+    struct view_post *post = container_of(item, struct view_post, item);
+    struct worker *worker = container_of(loop, struct worker, loop);
+
+    view_unref(worker->view);
+    worker->view = post->view;
+    free(post);
+    if (worker->closed)
+        return;
+    logic_link_update(worker->logic);
+    registrar_update(worker->registrar);
+}
+
+void worker_post_view(struct worker *worker, struct view *view)
+{
+    struct view_post *post = mem_zalloc(sizeof *post);
+
+    post->item.run = view_arrived;
+    post->view = view_ref(view);
+    if (inbox_post(&worker->loop, &post->item))
+        return;
+    view_unref(view);
+    free(post);
+}
+
+static void accept_asked(struct loop *loop, struct inbox_item *item)
+{
+    struct worker *worker = container_of(loop, struct worker, loop);
+
+    free(item);
+    if (!worker->closed)
+        edge_accept(worker, true);
+}
+
+void worker_post_accept(struct worker *worker)
+{
+    struct inbox_item *item = mem_zalloc(sizeof *item);
+
+    item->run = accept_asked;
+    if (!inbox_post(&worker->loop, item))
+        free(item);
+}
+
+/* --- drain: nobody new, everybody told to go, then what logic must know --- */
+
+static void worker_drained_wait(uv_timer_t *timer);
+
+static void worker_kicked(struct worker *worker)
+{
+    uv_timer_init(&worker->loop.uv, &worker->drain);
+    worker->drain.data = worker;
+    uv_timer_start(&worker->drain, worker_drained_wait, 0, 20);
+}
+
+static void worker_drained_wait(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+
+    /* Bounded by daemon.drain: without a logic nothing will ever be answered. */
+    if (logic_link_pending(worker->logic) > 0 && worker->view->n_logics > 0)
+        return;
+    uv_timer_stop(timer);
+    struct inbox_item *item = mem_zalloc(sizeof *item);
+    item->run = worker->drained_run;
+    if (!inbox_post(&worker->comet->daemon->loop, item))
+        free(item);
+}
+
+static void drain_asked(struct loop *loop, struct inbox_item *item)
+{
+    struct worker *worker = container_of(loop, struct worker, loop);
+
+    free(item);
+    if (worker->closed)
+        return;
+    edge_accept(worker, false);
+    edge_kick_all(worker, CLOSE_GOING_AWAY, "this node is going away, connect again",
+                  worker_kicked);
+}
+
+void worker_post_drain(struct worker *worker,
+                       void (*drained)(struct loop *loop, struct inbox_item *item))
+{
+    struct inbox_item *item = mem_zalloc(sizeof *item);
+
+    worker->drained_run = drained;
+    item->run = drain_asked;
+    if (!inbox_post(&worker->loop, item))
+        free(item);
+}

@@ -1,0 +1,50 @@
+/* worker.h - everything one loop of comet owns. Other threads touch nothing of it but loop.inbox.
+ */
+#ifndef IMC_COMET_WORKER_H
+#define IMC_COMET_WORKER_H
+
+#include "common/loop.h"
+#include "common/map.h"
+#include "common/slab.h"
+#include "common/wheel.h"
+
+struct comet;
+struct comet_config;
+struct table;
+struct edge;
+struct logic_link;
+struct job_results;
+struct registrar;
+struct view;
+
+struct worker {
+    struct loop loop;
+    struct comet *comet;
+    const struct comet_config *config;
+    int64_t *counters; /* this loop's block of comet_metrics */
+    struct table *table;
+    struct edge *edge;        /* listeners, slabs, wheel, scratch buffers, rooms, walks: edge.h */
+    struct logic_link *logic; /* logic_link.h */
+    struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
+    struct job_results *late;    /* results that came after a batch's answer: job_service.h */
+    struct registrar *registrar; /* register.h */
+    struct view *view; /* who is alive, as last posted to this loop; never NULL once it runs */
+    size_t sessions;   /* admitted and not closed yet */
+    bool closed;       /* its loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain;  /* while draining: until logic has answered everything */
+    void (*drained_run)(struct loop *loop, struct inbox_item *item);
+};
+
+/* Main thread, before the loop runs. 0 or -E…, then ERR may tell more. */
+int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen);
+/* Main thread, after the loop has ended. */
+void worker_close(struct worker *worker);
+/* Any thread; the worker takes a reference of its own. */
+void worker_post_view(struct worker *worker, struct view *view);
+void worker_post_accept(struct worker *worker);
+/* Stops accepting, sends everybody away, waits for logic's answers; then posts an item with DRAINED
+ * to the daemon's loop, which frees it. */
+void worker_post_drain(struct worker *worker,
+                       void (*drained)(struct loop *loop, struct inbox_item *item));
+
+#endif

@@ -1,0 +1,266 @@
+/* What was applied is repeated, what was not is new, and nothing is believed that nobody said. */
+#include "comet/applied.h"
+#include "common/mem.h"
+#include <cmocka.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { P = 7, W = APPLIED_WINDOW };
+
+static struct applied *applied;
+
+static int setup(void **state)
+{
+    (void)state;
+    applied = applied_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    applied_free(applied);
+    return 0;
+}
+
+static enum applied_verdict look(int64_t offset)
+{
+    return applied_check(applied, P, 1, offset);
+}
+
+static void only_what_was_taken_is_a_repeat(void **state)
+{
+    (void)state;
+    assert_int_equal(look(100), APPLIED_NEW);
+    assert_int_equal(look(100), APPLIED_NEW); /* not taken yet: pending, or gone */
+    applied_taken(applied, P, 100);
+    assert_int_equal(look(100), APPLIED_REPEAT);
+    assert_int_equal(look(99), APPLIED_NEW);
+    assert_int_equal(look(101), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P + 1, 1, 100), APPLIED_NEW);
+}
+
+static void offsets_need_not_rise(void **state)
+{
+    (void)state;
+    assert_int_equal(look(500), APPLIED_NEW);
+    applied_taken(applied, P, 500);
+    assert_int_equal(look(3), APPLIED_NEW);
+    applied_taken(applied, P, 3);
+    assert_int_equal(look(3), APPLIED_REPEAT);
+    assert_int_equal(look(501), APPLIED_NEW);
+    assert_int_equal(look(3), APPLIED_REPEAT);
+    assert_int_equal(look(500), APPLIED_REPEAT);
+}
+
+static void the_window_is_remembered_to_its_edge(void **state)
+{
+    (void)state;
+    look(0);
+    applied_taken(applied, P, 0);
+    look(1);
+    applied_taken(applied, P, 1);
+    assert_int_equal(look(W - 1), APPLIED_NEW);
+    assert_int_equal(look(0), APPLIED_REPEAT);
+    assert_int_equal(look(W), APPLIED_NEW); /* has the bit that was 0's */
+    assert_int_equal(look(W), APPLIED_NEW);
+    assert_int_equal(look(0), APPLIED_NEW);
+    assert_int_equal(look(1), APPLIED_REPEAT);
+}
+
+static void what_fell_out_of_the_window_changes_nothing(void **state)
+{
+    (void)state;
+    look(5);
+    look(5 + W); /* 5 was pending all the time */
+    applied_taken(applied, P, 5);
+    assert_int_equal(look(5 + W), APPLIED_NEW);
+    assert_int_equal(look(5), APPLIED_NEW);
+}
+
+static void a_jump_forgets_what_it_passed(void **state)
+{
+    (void)state;
+    for (int64_t offset = 0; offset < 1000; offset++) {
+        look(offset);
+        applied_taken(applied, P, offset);
+    }
+    look(10LL * W + 500);
+    for (int64_t offset = 0; offset < 1000; offset++)
+        assert_int_equal(look(10LL * W - 500 + offset), APPLIED_NEW);
+    assert_int_equal(look(9LL * W + 501), APPLIED_NEW);
+}
+
+static void lower_fences_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(applied_check(applied, P, 5, 10), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 5, 11), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 4, 12), APPLIED_FENCED);
+    assert_int_equal(applied_check(applied, P, 4, -1), APPLIED_FENCED); /* a poke as well */
+    assert_int_equal(applied_check(applied, P + 1, 4, 12), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 6, -1), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 5, 13), APPLIED_FENCED);
+}
+
+static void a_new_owner_replays_what_the_old_one_applied(void **state)
+{
+    (void)state;
+    applied_check(applied, P, 5, 10);
+    applied_taken(applied, P, 10);
+    assert_int_equal(applied_check(applied, P, 6, 10), APPLIED_REPEAT);
+    /* What was refused was not applied. */
+    assert_int_equal(applied_check(applied, P, 5, 11), APPLIED_FENCED);
+    assert_int_equal(applied_check(applied, P, 6, 11), APPLIED_NEW);
+}
+
+static void no_fence_and_no_offset_are_not_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(applied_check(applied, P, 5, -1), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 0, -1), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 0, 1), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P, 4, 1), APPLIED_FENCED);
+    applied_taken(applied, P, -1);
+    assert_int_equal(applied_check(applied, P, 5, -1), APPLIED_NEW);
+}
+
+static void partitions_beyond_the_limit_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(applied_check(applied, APPLIED_PARTITIONS_MAX - 1, 1, 0), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, APPLIED_PARTITIONS_MAX, 1, 0), APPLIED_FENCED);
+    assert_int_equal(applied_check(applied, UINT32_MAX, 1, 0), APPLIED_FENCED);
+    applied_taken(applied, APPLIED_PARTITIONS_MAX, 0);
+    applied_taken(applied, P, 0); /* was never seen */
+}
+
+/* Against a byte per offset. */
+static void random_offsets_match_a_plain_list(void **state)
+{
+    (void)state;
+    enum { OFFSETS = 6 * W };
+    bool *taken = mem_zalloc(OFFSETS);
+    int64_t highest = -1;
+
+    srand(1);
+    while (highest < OFFSETS - 1) {
+        int64_t back = rand() % 4 == 0 ? rand() % (W + W / 8) : rand() % 100;
+        int64_t offset = rand() % 2 == 0 ? highest + 1 + rand() % 300 : highest - back;
+        if (rand() % 2000 == 0)
+            offset = highest + rand() % (W + W / 4);
+        if (offset < 0 || offset >= OFFSETS)
+            offset = offset < 0 ? 0 : OFFSETS - 1;
+        bool known = offset > highest - W && offset <= highest && taken[offset];
+        assert_int_equal(look(offset), known ? APPLIED_REPEAT : APPLIED_NEW);
+        if (offset > highest)
+            highest = offset;
+        if (rand() % 3 != 0) {
+            applied_taken(applied, P, offset);
+            taken[offset] = taken[offset] || offset > highest - W;
+        }
+    }
+    free(taken);
+}
+
+/* --- loops say what they took while the rpc thread goes on --- */
+
+enum { THREADS = 4, EACH = 50000 };
+
+struct taker {
+    pthread_t thread;
+    int64_t first;
+    int64_t *seen; /* highest offset that was checked; atomic */
+};
+
+static void *take(void *arg)
+{
+    struct taker *taker = arg;
+
+    for (int64_t i = 0; i < EACH; i++) {
+        int64_t offset = taker->first + i * THREADS;
+        while (__atomic_load_n(taker->seen, __ATOMIC_ACQUIRE) < offset)
+            continue;
+        if (offset % 3 != 0)
+            applied_taken(applied, P, offset);
+    }
+    return NULL;
+}
+
+static void loops_take_while_offsets_are_checked(void **state)
+{
+    (void)state;
+    int64_t seen = -1;
+    struct taker takers[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        takers[i] = (struct taker){.first = i, .seen = &seen};
+        assert_int_equal(pthread_create(&takers[i].thread, NULL, take, &takers[i]), 0);
+    }
+    for (int64_t offset = 0; offset < THREADS * EACH; offset++) {
+        assert_int_equal(look(offset), APPLIED_NEW);
+        __atomic_store_n(&seen, offset, __ATOMIC_RELEASE);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(takers[i].thread, NULL);
+    for (int64_t offset = 0; offset < THREADS * EACH; offset++)
+        assert_int_equal(look(offset), offset % 3 != 0 ? APPLIED_REPEAT : APPLIED_NEW);
+}
+
+/* An old offset is told as taken just when the window passes over it: at most a repeat is lost by
+ * that, never is a new offset taken for applied. */
+static void *take_old(void *arg)
+{
+    struct taker *taker = arg;
+    int64_t seen = 0, end = 4LL * W;
+
+    while (seen < end) {
+        seen = __atomic_load_n(taker->seen, __ATOMIC_ACQUIRE);
+        applied_taken(applied, P, seen - W + 1);
+        applied_taken(applied, P, seen - W + 2);
+        applied_taken(applied, P, seen - W);
+    }
+    return NULL;
+}
+
+static void old_offsets_never_pass_for_new_ones(void **state)
+{
+    (void)state;
+    int64_t seen = W;
+    struct taker taker = {.seen = &seen};
+
+    look(W);
+    assert_int_equal(pthread_create(&taker.thread, NULL, take_old, &taker), 0);
+    for (int64_t offset = W + 1; offset <= 4LL * W; offset++) {
+        look(offset);
+        __atomic_store_n(&seen, offset, __ATOMIC_RELEASE);
+    }
+    pthread_join(taker.thread, NULL);
+    for (int64_t offset = 4LL * W; offset > 3LL * W + 4; offset--)
+        assert_int_equal(look(offset), APPLIED_NEW);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(only_what_was_taken_is_a_repeat),
+        TEST(offsets_need_not_rise),
+        TEST(the_window_is_remembered_to_its_edge),
+        TEST(what_fell_out_of_the_window_changes_nothing),
+        TEST(a_jump_forgets_what_it_passed),
+        TEST(lower_fences_are_refused),
+        TEST(a_new_owner_replays_what_the_old_one_applied),
+        TEST(no_fence_and_no_offset_are_not_checked),
+        TEST(partitions_beyond_the_limit_are_refused),
+        TEST(random_offsets_match_a_plain_list),
+        TEST(loops_take_while_offsets_are_checked),
+        TEST(old_offsets_never_pass_for_new_ones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

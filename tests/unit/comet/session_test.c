@@ -1,0 +1,662 @@
+/* The session against a model: a socket that takes what it likes when it likes, a mailbox, a job
+ * that settles what was handed back, in random order of events. Whatever happens, the client must
+ * see every message once, in order. */
+#include "comet/catchup.h"
+#include "comet/comet.h"
+#include "comet/conn.h"
+#include "comet/job_service.h"
+#include "comet/logic_link.h"
+#include "comet/registrar.h"
+#include "comet/room.h"
+#include "comet/session.h"
+#include "comet/table.h"
+#include "common/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { QUEUE_MAX = 4, IDS_MAX = 400, PAGE = 3 };
+
+struct queued {
+    uint64_t id;
+    struct ticket ticket;
+};
+
+static struct {
+    struct worker worker;
+    struct comet_config config;
+    int64_t counters[COMET_METRIC_COUNT];
+    struct conn conn;
+    int socket_takes; /* messages the kernel takes now */
+    struct queued queue[QUEUE_MAX];
+    int n_queue;
+    uint64_t written[2 * IDS_MAX];
+    int n_written;
+    bool mailbox[IDS_MAX + 1];
+    bool settle[IDS_MAX + 1];
+    bool elsewhere[IDS_MAX + 1]; /* another device of the user got it, and confirmed it */
+    struct request *requests, **requests_tail;
+    int auth_replies, kicked;
+    struct chances {
+        int store_fails, fetch_fails, short_page; /* percent */
+        int other_device, replay, refetch;        /* percent of events */
+        int overtake; /* requests that may be answered before an older one, more than one logic */
+        bool tcp;
+    } chance;
+} w;
+
+static bool happens(int percent)
+{
+    return rand() % 100 < percent;
+}
+
+/* --- fakes of the edge --- */
+
+static void socket_write(uint64_t id, struct ticket *ticket)
+{
+    w.written[w.n_written++] = id;
+    ticket_done(ticket, &w.conn, TICKET_WRITTEN);
+}
+
+enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    if (conn->state != CONN_OPEN)
+        return WRITE_CLOSED;
+    if (w.n_queue == 0 && w.socket_takes > 0) {
+        w.socket_takes--;
+        socket_write(push->id, &ticket);
+        return WRITE_DONE;
+    }
+    if (w.n_queue == QUEUE_MAX)
+        return WRITE_FULL;
+    w.queue[w.n_queue++] = (struct queued){push->id, ticket};
+    return WRITE_QUEUED;
+}
+
+void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *, void *), void *arg)
+{
+    (void)conn;
+    int n = w.n_queue;
+    w.n_queue = 0;
+    for (int i = 0; i < n; i++)
+        fn(&w.queue[i].ticket, arg);
+}
+
+void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
+                size_t len)
+{
+    (void)conn, (void)version, (void)seq, (void)body, (void)len;
+    assert_int_equal(op, OP_AUTH_REPLY);
+    assert_int_equal(w.n_written, 0);
+    w.auth_replies++;
+}
+
+void conn_opened(struct conn *conn)
+{
+    conn->state = CONN_OPEN;
+}
+
+void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+{
+    (void)reason;
+    conn->state = CONN_CLOSING;
+    w.kicked = (int)code;
+}
+
+void conn_peer(const struct conn *conn, char *out, size_t len)
+{
+    (void)conn, (void)len;
+    out[0] = '\0';
+}
+
+void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
+{
+    (void)worker, (void)conn, (void)name, (void)len;
+}
+
+void registrar_admitted(struct registrar *registrar, struct conn *conn, const struct answer *answer)
+{
+    (void)registrar, (void)conn, (void)answer;
+}
+
+void registrar_closed(struct registrar *registrar, struct conn *conn)
+{
+    (void)registrar, (void)conn;
+}
+
+void registrar_disconnect(struct registrar *registrar, uint64_t handle, int64_t uid)
+{
+    (void)registrar;
+    struct request *request = logic_link_request(NULL, REQUEST_DISCONNECT);
+    request->handle = handle;
+    request->uid = uid;
+    logic_link_send(NULL, request);
+}
+
+/* --- fake of job: tickets carry the id; what is handed back is settled, and meanwhile the user's
+ * next messages wait --- */
+
+static void no_free(struct backing *backing)
+{
+    (void)backing;
+}
+
+static struct backing immortal = {.refs = 1, .free = no_free};
+
+static void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
+{
+    (void)owner, (void)conn;
+    if (result == TICKET_DROPPED)
+        w.settle[id] = true;
+}
+
+bool job_service_push(const struct ticket *ticket, struct push *push)
+{
+    *push = (struct push){.backing = &immortal, .id = ticket->arg};
+    return ticket->done == job_told;
+}
+
+static bool job_settles(void)
+{
+    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+        if (w.settle[id])
+            return true;
+    }
+    return false;
+}
+
+static void job_settle_one(void)
+{
+    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+        if (!w.settle[id])
+            continue;
+        w.settle[id] = false;
+        if (happens(w.chance.other_device)) { /* took it: there is nothing to settle */
+            w.elsewhere[id] = true;
+            return;
+        }
+        w.mailbox[id] = true;
+        session_poke(&w.conn, &id, 1);
+        return;
+    }
+}
+
+static void job_push(uint64_t id);
+
+/* Another job took the partition over and begins with what was not resolved. */
+static void job_replay(void)
+{
+    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+        if (!w.settle[id])
+            continue;
+        w.settle[id] = false;
+        job_push(id);
+    }
+}
+
+static void other_device_fetches(void)
+{
+    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+        if (!w.mailbox[id])
+            continue;
+        w.mailbox[id] = false;
+        w.elsewhere[id] = true;
+        return;
+    }
+}
+
+static void job_push(uint64_t id)
+{
+    struct push push = {.backing = &immortal, .id = id};
+    session_push(&w.conn, &push, (struct ticket){.done = job_told, .arg = id});
+}
+
+/* --- fake of logic --- */
+
+struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+{
+    (void)link;
+    struct request *request = mem_zalloc(sizeof *request);
+    request->kind = kind;
+    return request;
+}
+
+void logic_link_send(struct logic_link *link, struct request *request)
+{
+    (void)link;
+    request->next = NULL;
+    *w.requests_tail = request;
+    w.requests_tail = &request->next;
+}
+
+void logic_link_confirm(struct logic_link *link, int64_t uid, uint64_t id)
+{
+    struct request *request = logic_link_request(link, REQUEST_CONFIRM);
+    assert_int_equal(uid, 42);
+    request->after = id;
+    logic_link_send(link, request);
+}
+
+static void logic_page(uint64_t after, Imc__V1__Waiting *values, Imc__V1__Waiting **list, size_t *n,
+                       int *more)
+{
+    *n = 0;
+    *more = 0;
+    for (uint64_t id = after + 1; id <= IDS_MAX; id++) {
+        if (!w.mailbox[id])
+            continue;
+        if (*n == PAGE || happens(w.chance.short_page)) {
+            *more = 1;
+            return;
+        }
+        imc__v1__waiting__init(&values[*n]);
+        values[*n].id = id;
+        list[*n] = &values[*n];
+        ++*n;
+    }
+}
+
+static struct request *logic_take(void)
+{
+    struct request **at = &w.requests;
+    for (int skip = w.chance.overtake == 0 ? 0 : rand() % (w.chance.overtake + 1);
+         skip > 0 && *at != NULL && (*at)->next != NULL; skip--)
+        at = &(*at)->next;
+    struct request *request = *at;
+    if (request == NULL)
+        return NULL;
+    *at = request->next;
+    if (*at == NULL)
+        w.requests_tail = at;
+    return request;
+}
+
+static void logic_answer_one(void)
+{
+    struct request *request = logic_take();
+    if (request == NULL)
+        return;
+    struct answer answer = {.answered = true, .backing = &immortal};
+    Imc__V1__Waiting values[PAGE], *list[PAGE];
+    Imc__V1__ConnectResult connect = IMC__V1__CONNECT_RESULT__INIT;
+    Imc__V1__FetchResult fetch = IMC__V1__FETCH_RESULT__INIT;
+    if (request->kind == REQUEST_CONNECT) {
+        connect.uid = 42;
+        connect.waiting = list;
+        logic_page(0, values, list, &connect.n_waiting, &connect.more);
+        answer.connect = &connect;
+    } else if (request->kind == REQUEST_FETCH) {
+        fetch.waiting = list;
+        logic_page(request->after, values, list, &fetch.n_waiting, &fetch.more);
+        answer.fetch = &fetch;
+        if (happens(w.chance.fetch_fails)) {
+            fetch.n_waiting = 0;
+            answer.status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+        }
+    } else if (request->kind == REQUEST_STORE) {
+        if (happens(w.chance.store_fails))
+            answer.status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+        else
+            w.mailbox[request->push.id] = true;
+    } else if (request->kind == REQUEST_CONFIRM) {
+        w.mailbox[request->after] = false;
+    }
+    if (request->done != NULL)
+        request->done(&w.worker, request, &answer);
+    free(request->bytes);
+    free(request);
+}
+
+/* --- the model --- */
+
+static void socket_takes_more(int n)
+{
+    w.socket_takes += n;
+    bool had = w.n_queue > 0;
+    while (w.n_queue > 0 && w.socket_takes > 0) {
+        struct queued first = w.queue[0];
+        memmove(w.queue, w.queue + 1, (size_t)--w.n_queue * sizeof *w.queue);
+        w.socket_takes--;
+        socket_write(first.id, &first.ticket);
+    }
+    bool spilling = w.conn.catchup != NULL && w.conn.catchup->mode == CATCHUP_SPILLING;
+    if ((had || spilling) && w.n_queue == 0 && w.socket_takes > 0)
+        session_drained(&w.conn);
+}
+
+/* The catch-up's timer fires; but a message handed back to job comes before the session gives up
+ * waiting for it. */
+static void timer_fires(void)
+{
+    struct catchup *catchup = w.conn.catchup;
+    if (catchup == NULL || !wheel_is_set(&catchup->timer))
+        return;
+    if (catchup->awaits_poke && !job_settles())
+        w.worker.loop.uv.time += 5000;
+    wheel_cancel(w.worker.session_wheel, &catchup->timer);
+    session_on_timer(w.worker.session_wheel, &catchup->timer);
+}
+
+static void world_open(struct chances chance)
+{
+    memset(&w, 0, sizeof w);
+    w.requests_tail = &w.requests;
+    w.config.held_messages = 5;
+    w.config.connect_ms = 1000;
+    w.config.sdk_gap_ms = 50;
+    w.chance = chance;
+    assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
+    w.worker.config = &w.config;
+    w.worker.counters = w.counters;
+    w.worker.table = table_open(0);
+    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, session_on_timer, &w.worker);
+    w.conn.worker = &w.worker;
+    w.conn.state = CONN_AUTH;
+    w.conn.wire = chance.tcp ? WIRE_TCP : WIRE_WS_JSON;
+    session_connect(&w.conn, (const uint8_t *)"token", 5, 7);
+}
+
+static void world_close(void)
+{
+    while (w.requests != NULL)
+        logic_answer_one();
+    if (w.conn.handle != 0)
+        session_closed(&w.conn);
+    while (w.requests != NULL)
+        logic_answer_one();
+    wheel_close(w.worker.session_wheel);
+    loop_close(&w.worker.loop);
+    table_close(w.worker.table);
+}
+
+static void world_settle_down(void)
+{
+    for (int i = 0; i < 20 * IDS_MAX; i++) {
+        socket_takes_more(10);
+        logic_answer_one();
+        job_settle_one();
+        timer_fires();
+    }
+}
+
+/* Every message that no other device got has come, its first copy after those of all older ones; and
+ * no second copy, unless REPEATS. */
+static void assert_everything_in_order(uint64_t last, bool repeats)
+{
+    uint64_t next = 1;
+    for (int i = 0; i < w.n_written; i++) {
+        if (repeats && w.written[i] < next)
+            continue;
+        while (next < w.written[i])
+            assert_true(w.elsewhere[next++]);
+        assert_int_equal(w.written[i], next++);
+    }
+    while (next <= last)
+        assert_true(w.elsewhere[next++]);
+    assert_null(w.conn.catchup);
+    for (int i = 0; i <= IDS_MAX; i++)
+        assert_false(w.mailbox[i]);
+}
+
+static void random_event(void)
+{
+    if (happens(w.chance.other_device))
+        other_device_fetches();
+    if (happens(w.chance.replay))
+        job_replay();
+    if (happens(w.chance.refetch))
+        session_refetch(&w.conn);
+    if (happens(20))
+        timer_fires();
+}
+
+static void random_run(unsigned seed, struct chances chance, bool repeats)
+{
+    uint64_t next = 1;
+
+    srand(seed);
+    world_open(chance);
+    for (int waiting = rand() % 8; waiting > 0; waiting--)
+        w.mailbox[next++] = true;
+    while (next <= IDS_MAX) {
+        switch (rand() % 8) {
+        case 0:
+        case 1:
+        case 2:
+            if (!job_settles())
+                job_push(next++);
+            break;
+        case 3:
+        case 4:
+            logic_answer_one();
+            break;
+        case 5:
+            socket_takes_more(rand() % 6);
+            break;
+        case 6:
+            if (w.n_queue > 0 && rand() % 4 == 0)
+                session_stalled(&w.conn);
+            break;
+        default:
+            job_settle_one();
+        }
+        random_event();
+    }
+    w.chance.store_fails = w.chance.fetch_fails = 0;
+    world_settle_down();
+    assert_int_equal(w.auth_replies, 1);
+    assert_everything_in_order(IDS_MAX, repeats);
+    world_close();
+}
+
+static void every_message_arrives_once_in_order_whatever_happens(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 500; seed++)
+        random_run(seed, (struct chances){.tcp = seed % 2}, false);
+}
+
+static void also_when_the_mailbox_often_fails(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 500; seed++)
+        random_run(seed,
+                   (struct chances){.store_fails = 30, .fetch_fails = 30, .tcp = seed % 2},
+                   false);
+}
+
+static void also_when_pages_are_short(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 300; seed++)
+        random_run(seed, (struct chances){.short_page = 40, .store_fails = 5}, false);
+}
+
+static void also_with_another_device_and_replays(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 500; seed++)
+        random_run(seed, (struct chances){.other_device = 5, .replay = 5, .store_fails = 10},
+                   false);
+}
+
+static void repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 500; seed++)
+        random_run(seed,
+                   (struct chances){.overtake = 3,
+                                    .refetch = 2,
+                                    .replay = 3,
+                                    .store_fails = 10,
+                                    .fetch_fails = 10,
+                                    .tcp = seed % 2},
+                   true);
+}
+
+/* Messages come faster than a Store is answered, without end. */
+static void catches_up_while_messages_keep_coming(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    world_open((struct chances){0});
+    logic_answer_one();
+    while (w.conn.catchup == NULL || w.conn.catchup->mode != CATCHUP_SPILLING)
+        job_push(next++);
+    for (int i = 0; i < 30; i++)
+        job_push(next++);
+    while (next <= IDS_MAX && w.conn.catchup != NULL) {
+        int asked = 0;
+        for (struct request *request = w.requests; request != NULL; request = request->next)
+            asked++;
+        socket_takes_more(100);
+        job_push(next++);
+        while (asked-- > 0)
+            logic_answer_one();
+    }
+    assert_null(w.conn.catchup);
+    while (w.requests != NULL)
+        logic_answer_one();
+    assert_everything_in_order(next - 1, false);
+    world_close();
+}
+
+/* Another device has got what was handed back, so no poke comes: newer ones wait, but not for
+ * ever, however many follow. */
+static void waits_for_a_poke_only_so_long(void **state)
+{
+    (void)state;
+    uint64_t next = 2;
+    world_open((struct chances){.store_fails = 100});
+    logic_answer_one();
+    while (!w.settle[1]) { /* stall, fail to store, hand back */
+        if (w.conn.catchup == NULL)
+            job_push(1);
+        session_stalled(&w.conn);
+        logic_answer_one();
+    }
+    w.settle[1] = false;
+    w.elsewhere[1] = true;
+    w.chance.store_fails = 0;
+    for (int seconds = 0; seconds < 8; seconds++) {
+        job_push(next++);
+        for (int i = 0; i < 10; i++) {
+            socket_takes_more(10);
+            logic_answer_one();
+            job_settle_one();
+        }
+        if (seconds < 4)
+            assert_int_equal(w.n_written, 0);
+        struct catchup *catchup = w.conn.catchup;
+        w.worker.loop.uv.time += 1000;
+        if (catchup != NULL && wheel_is_set(&catchup->timer) && seconds >= 4) {
+            wheel_cancel(w.worker.session_wheel, &catchup->timer);
+            session_on_timer(w.worker.session_wheel, &catchup->timer);
+        }
+    }
+    assert_null(w.conn.catchup);
+    assert_everything_in_order(next - 1, false);
+    world_close();
+}
+
+static void store_answered_while_closing_goes_back_to_job(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    logic_answer_one();
+    job_push(1);
+    session_stalled(&w.conn);
+    w.conn.state = CONN_CLOSING;
+    logic_answer_one();
+    assert_true(w.mailbox[1]);
+    assert_true(w.settle[1]);
+    world_close();
+}
+
+static void session_that_leaves_before_logic_answers_is_disconnected(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    w.mailbox[1] = true;
+    job_push(2);
+    w.conn.state = CONN_CLOSED;
+    session_closed(&w.conn);
+    assert_true(w.settle[2]); /* what was held goes back to job */
+    logic_answer_one();
+    assert_non_null(w.requests);
+    assert_int_equal(w.requests->kind, REQUEST_DISCONNECT);
+    assert_int_equal(w.requests->uid, 42);
+    assert_true(w.mailbox[1]); /* nothing was confirmed */
+    world_close();
+}
+
+static void queued_and_held_messages_go_back_when_the_session_ends(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    logic_answer_one();
+    for (uint64_t id = 1; id <= 6; id++)
+        job_push(id); /* the socket takes none: four queue, then the queue is stored */
+    assert_int_equal(w.conn.catchup->mode, CATCHUP_SPILLING);
+    w.conn.state = CONN_CLOSED;
+    session_closed(&w.conn);
+    while (w.requests != NULL)
+        logic_answer_one();
+    for (uint64_t id = 1; id <= 6; id++)
+        assert_true(w.settle[id]);
+    world_close();
+}
+
+static void refused_token_kicks(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    struct request *request = w.requests;
+    Imc__V1__ConnectResult refused = IMC__V1__CONNECT_RESULT__INIT;
+    char reason[] = "unknown token";
+    refused.code = CLOSE_BAD_TOKEN;
+    refused.reason = reason;
+    struct answer answer = {
+        .answered = true, .status = CLOSE_BAD_TOKEN, .connect = &refused, .backing = &immortal};
+    request->done(&w.worker, request, &answer);
+    assert_int_equal(w.kicked, CLOSE_BAD_TOKEN);
+    assert_int_equal(w.auth_replies, 0);
+    world_close();
+}
+
+static void unknown_code_from_logic_is_unavailable(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    Imc__V1__ConnectResult refused = IMC__V1__CONNECT_RESULT__INIT;
+    struct answer answer = {
+        .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
+    w.requests->done(&w.worker, w.requests, &answer);
+    assert_int_equal(w.kicked, CLOSE_UNAVAILABLE);
+    world_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_arrives_once_in_order_whatever_happens),
+        cmocka_unit_test(also_when_the_mailbox_often_fails),
+        cmocka_unit_test(also_when_pages_are_short),
+        cmocka_unit_test(also_with_another_device_and_replays),
+        cmocka_unit_test(repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses),
+        cmocka_unit_test(catches_up_while_messages_keep_coming),
+        cmocka_unit_test(waits_for_a_poke_only_so_long),
+        cmocka_unit_test(store_answered_while_closing_goes_back_to_job),
+        cmocka_unit_test(session_that_leaves_before_logic_answers_is_disconnected),
+        cmocka_unit_test(queued_and_held_messages_go_back_when_the_session_ends),
+        cmocka_unit_test(refused_token_kicks),
+        cmocka_unit_test(unknown_code_from_logic_is_unavailable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
