@@ -1,0 +1,21 @@
+# One image with the four daemons and imc-client; docker-compose.yml says which of them a container runs.
+FROM debian:bookworm-slim AS build
+WORKDIR /src
+# First what seldom changes: the packages stay cached while the sources change.
+COPY scripts/packages.txt scripts/lib.sh scripts/install-deps scripts/
+RUN scripts/install-deps build && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN cmake -S . -B build -G Ninja -DBUILD_TESTING=OFF \
+ && cmake --build build \
+ && install -s -D -t /out build/comet/imc-comet build/logic/imc-logic build/router/imc-router build/job/imc-job \
+        build/client/imc-client
+
+FROM debian:bookworm-slim
+COPY scripts/packages.txt scripts/lib.sh scripts/install-deps /tmp/imc/scripts/
+RUN /tmp/imc/scripts/install-deps runtime && rm -rf /var/lib/apt/lists/* /tmp/imc \
+ && useradd --system --user-group --no-create-home imc
+COPY --from=build /out/ /usr/local/bin/
+USER imc
+# comet: clients over TCP and WebSocket, gRPC, admin; logic: HTTP, gRPC, admin; router: gRPC, admin; job: admin
+EXPOSE 8080 8090 8092 8093 7172 7170 7173 7270 7273 7373
+CMD ["imc-comet", "--help"]

@@ -1,0 +1,26 @@
+# Thin on purpose: each target is a script of the same name. Variables reach it: make up BUS=kafka COMETS=2
+.PHONY: help build up down test fmt lint docs compose-test clean
+
+help:
+	@echo 'make up           install, build and start a cluster on this machine    scripts/up --help'
+	@echo 'make down         end it                                                scripts/down --help'
+	@echo 'make test         every test that needs no docker                       scripts/test --help'
+	@echo 'make compose-test the cluster of docker-compose.yml, tried out          scripts/compose-test --help'
+	@echo 'make build        the programs, into build/'
+	@echo 'make fmt          clang-format over every C file'
+	@echo 'make lint         clang-tidy, shellcheck, clang-format --dry-run'
+	@echo 'make docs         configs/, docs/configuration.md and docs/metrics.md from the tables in the code'
+	@echo 'make clean        remove the build directories; run/ and its data stay'
+
+build:
+	@scripts/install-deps runtime build
+	@cmake -S . -B build -G Ninja -DBUILD_TESTING=OFF && cmake --build build
+
+docs: build
+	@scripts/gen-docs
+
+up down test fmt lint compose-test:
+	@scripts/$@
+
+clean:
+	@rm -rf build build-*
