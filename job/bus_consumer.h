@@ -1,0 +1,34 @@
+/* bus_consumer.h - job's membership of the consumer group: partitions come and go, messages are
+ * read while there is room for them, offsets of what is resolved are stored. Owner loop only;
+ * librdkafka's threads only wake it. */
+#ifndef IMC_JOB_BUS_CONSUMER_H
+#define IMC_JOB_BUS_CONSUMER_H
+
+#include "common/redis.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+struct bus_consumer;
+
+/* In the group with brokers that answer, or WHY not. */
+typedef void (*bus_ready_fn)(bool ready, const char *why, void *arg);
+
+/* Creates the topic if need be and joins the group. 0, or -E… after logging what is wrong and what
+ * to do. */
+int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready, void *arg,
+                      struct bus_consumer **consumer);
+/* job->comets_known became true. */
+void bus_consumer_wake(struct bus_consumer *consumer);
+/* Stops reading, waits up to WAIT_MS for what is unresolved, stores and commits, leaves the group;
+ * then DONE. */
+void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*done)(void *arg),
+                        void *arg);
+/* At once; may wait shortly for librdkafka's threads to end. NULL is fine. */
+void bus_consumer_close(struct bus_consumer *consumer);
+/* Partitions assigned, and messages there behind what is resolved. */
+size_t bus_consumer_partitions(const struct bus_consumer *consumer);
+int64_t bus_consumer_lag(const struct bus_consumer *consumer);
+
+#endif

@@ -1,0 +1,29 @@
+/* comet_wire.h - items as PushBatch, PushReply as struct. comet_wire_decode/drop: any thread; the
+ * rest: owner loop. */
+#ifndef IMC_JOB_COMET_WIRE_H
+#define IMC_JOB_COMET_WIRE_H
+
+#include "common/msg.h"
+#include "job/task.h"
+#include "proto/push.pb-c.h"
+
+/* What one comet is to do with a task. */
+struct item {
+    struct item *next;
+    struct task *task; /* a reference */
+    Imc__V1__PushItem__Kind kind;
+    uint32_t n_handles;
+    uint64_t handles[];
+};
+
+/* About the bytes it takes in a batch. */
+size_t comet_wire_size(const struct item *item);
+struct msg *comet_wire_pack(uint64_t seq, char *job, uint64_t epoch, struct item *const *items,
+                            size_t n);
+
+/* pipe_ops.decode and .drop. */
+void *comet_wire_decode(struct msg *msg);
+void comet_wire_drop(void *reply);
+const Imc__V1__PushReply *comet_wire_reply(const void *reply);
+
+#endif

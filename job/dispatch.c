@@ -1,0 +1,182 @@
+/* dispatch.c - see dispatch.h.
+ *
+ *   bytes ─envelope_check─► uid:  hold.h ─┬─ dispatch_send ───► comet_link: an item per comet
+ *                           │             └─ dispatch_settle ─► settle
+ *                           room, all: comet_link: an item for each live comet
+ */
+#include "job/dispatch.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "job/comet_link.h"
+#include "job/job.h"
+#include "job/partition.h"
+#include "job/settle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- a uid's message: where to --- */
+
+/* splitmix64's finisher: every bit of the result depends on every bit of X. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+    return x ^ x >> 31;
+}
+
+static uint64_t dispatch_aim(const struct hold_entry *entry, void *arg)
+{
+    const struct task *task = (const struct task *)(const void *)entry;
+    struct job *job = arg;
+    uint64_t aimed = 0;
+
+    for (uint32_t i = 0; i < task->n_hints; i++) {
+        const struct hint *hint = &task->hints[i];
+        struct comet *comet;
+        if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
+            aimed = mix(aimed ^ mix(comet_life(comet)) ^ hint->handle) | 1;
+    }
+    return aimed;
+}
+
+/* Hints after FIRST that are of the same life of the same comet, FIRST included. */
+static uint32_t hints_alike(const struct task *task, uint32_t first)
+{
+    uint32_t end = first + 1;
+
+    while (end < task->n_hints && hint_same_comet(&task->hints[first], &task->hints[end]))
+        end++;
+    return end - first;
+}
+
+static void dispatch_send(struct hold_entry *entry, void *arg)
+{
+    struct task *task = task_of(entry);
+    struct job *job = arg;
+
+    for (uint32_t i = 0, n; i < task->n_hints; i += n) {
+        const struct hint *hint = &task->hints[i];
+        struct comet *comet;
+        n = hints_alike(task, i);
+        if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
+            comet_push(comet, task, IMC__V1__PUSH_ITEM__KIND__UID, hint, n);
+    }
+}
+
+static void dispatch_settle(struct hold_entry *entry, void *arg)
+{
+    struct job *job = arg;
+
+    settle_add(job->settle, task_of(entry));
+}
+
+const struct hold_ops dispatch_hold_ops = {
+    .aim = dispatch_aim, .send = dispatch_send, .settle = dispatch_settle};
+
+static void dispatch_uid(struct job *job, struct task *task)
+{
+    hold_add(job->hold, &task->hold, task->uid);
+    if (task->hold.state == HOLD_WAITING)
+        job_count(job, JOB_HELD);
+}
+
+/* --- rooms and all --- */
+
+/* A comet that appears later has no part in it. */
+static void dispatch_everywhere(struct job *job, struct task *task)
+{
+    size_t comets = comets_count(job->comets);
+
+    if (comets == 0) {
+        partition_resolve(task);
+        return;
+    }
+    if (task->kind == TASK_ROOM) {
+        comets_push(job->comets, task, IMC__V1__PUSH_ITEM__KIND__ROOM);
+        return;
+    }
+    /* The business asked for so many a second, wherever the sessions are. */
+    if (task->speed > 0)
+        task->speed = task->speed > (int32_t)comets ? task->speed / (int32_t)comets : 1;
+    comets_push(job->comets, task, IMC__V1__PUSH_ITEM__KIND__ALL);
+}
+
+/* --- envelopes --- */
+
+static const char *push_problem(const Imc__V1__PushMsg *envelope)
+{
+    if (envelope->has_uid)
+        return envelope->id == 0 ? "type PUSH without id" : NULL;
+    return envelope->n_keys > 0 ? "type PUSH without uid is goim's keys push, not supported yet"
+                                : "type PUSH without uid";
+}
+
+static const char *envelope_problem(const struct job *job, const Imc__V1__PushMsg *envelope)
+{
+    static char text[96];
+
+    if (envelope == NULL)
+        return "not a protobuf message of imc.v1.PushMsg";
+    if (envelope->msg.len > (size_t)job->config->max_message) {
+        snprintf(text, sizeof text, "a body of %zu bytes, job.max_message is %" PRId64,
+                 envelope->msg.len, job->config->max_message);
+        return text;
+    }
+    switch (envelope->type) {
+    case IMC__V1__PUSH_MSG__TYPE__PUSH:
+        return push_problem(envelope);
+    case IMC__V1__PUSH_MSG__TYPE__ROOM:
+        return envelope->room[0] == '\0' ? "type ROOM without room" : NULL;
+    case IMC__V1__PUSH_MSG__TYPE__BROADCAST:
+        return NULL;
+    default:
+        snprintf(text, sizeof text, "unknown type %d", (int)envelope->type);
+        return text;
+    }
+}
+
+static void envelope_skip(struct partition *partition, int64_t offset,
+                          const Imc__V1__PushMsg *envelope, const char *why)
+{
+    struct job *job = partition->job;
+    bool keys = envelope != NULL && envelope->type == IMC__V1__PUSH_MSG__TYPE__PUSH &&
+                !envelope->has_uid && envelope->n_keys > 0;
+
+    job_count(job, keys ? JOB_KEYS : JOB_MALFORMED);
+    log_warn("message skipped", "topic=%s partition=%" PRId32 " offset=%" PRId64 " why=\"%s\"",
+             job->config->bus_topic, partition->id, offset, why);
+    partition_skip(partition, offset);
+}
+
+static enum task_kind envelope_kind(const Imc__V1__PushMsg *envelope)
+{
+    if (envelope->type == IMC__V1__PUSH_MSG__TYPE__ROOM)
+        return TASK_ROOM;
+    return envelope->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST ? TASK_ALL : TASK_UID;
+}
+
+void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len)
+{
+    struct job *job = partition->job;
+    struct arena arena;
+
+    job_count(job, JOB_CONSUMED);
+    arena_init(&arena);
+    ProtobufCAllocator allocator = arena_allocator(&arena);
+    Imc__V1__PushMsg *envelope =
+        payload == NULL ? NULL : imc__v1__push_msg__unpack(&allocator, len, payload);
+    const char *problem = envelope_problem(job, envelope);
+    if (problem != NULL) {
+        envelope_skip(partition, offset, envelope, problem);
+        arena_free(&arena);
+        return;
+    }
+    struct task *task = task_new(envelope_kind(envelope), envelope);
+    arena_free(&arena);
+    partition_add(partition, task, offset);
+    if (task->kind == TASK_UID)
+        dispatch_uid(job, task);
+    else
+        dispatch_everywhere(job, task);
+}

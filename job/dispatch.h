@@ -1,0 +1,18 @@
+/* dispatch.h - from a message of the bus to what comets or logic are asked. Owner loop only. */
+#ifndef IMC_JOB_DISPATCH_H
+#define IMC_JOB_DISPATCH_H
+
+#include "job/hold.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct partition;
+
+/* The message at OFFSET, an imc.v1.PushMsg; PAYLOAD is not needed afterwards. What is no valid
+ * envelope is counted, logged and skipped. */
+void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len);
+
+/* What hold.h asks; ARG is the struct job. */
+extern const struct hold_ops dispatch_hold_ops;
+
+#endif

@@ -1,0 +1,100 @@
+#include "job/fence.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FENCE_RETRY_MS = 500, FENCE_KEY_MAX = 320 };
+
+static struct redis_script fence_script = {
+    .source = "local n = redis.call('INCR', KEYS[1])\n"
+              "local t = redis.call('TIME')\n"
+              "local ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+              "if n < ms then n = ms redis.call('SET', KEYS[1], string.format('%.0f', n)) end\n"
+              "return n\n",
+};
+
+/* Lives until Redis has answered the outstanding command and the timer is closed. */
+struct fence {
+    struct redis *redis;
+    char key[FENCE_KEY_MAX];
+    fence_fn fn; /* NULL: cancelled */
+    void *arg;
+    uv_timer_t retry;
+    bool asked; /* a command is out */
+};
+
+static void fence_on_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct fence, retry));
+}
+
+static void fence_end(struct fence *fence)
+{
+    uv_close((uv_handle_t *)&fence->retry, fence_on_closed);
+}
+
+static void fence_send(struct fence *fence);
+
+static void fence_on_retry(uv_timer_t *timer)
+{
+    fence_send(container_of(timer, struct fence, retry));
+}
+
+static void fence_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct fence *fence = arg;
+
+    (void)redis;
+    fence->asked = false;
+    if (fence->fn == NULL) {
+        fence_end(fence);
+        return;
+    }
+    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER || reply->integer <= 0) {
+        log_warn("no fence yet", "key=%s err=\"%s\"", fence->key,
+                 reply == NULL                      ? "redis does not answer"
+                 : reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                    : "odd reply");
+        uv_timer_start(&fence->retry, fence_on_retry, FENCE_RETRY_MS, 0);
+        return;
+    }
+    fence->fn((uint64_t)reply->integer, fence->arg);
+    fence_end(fence);
+}
+
+static void fence_send(struct fence *fence)
+{
+    const char *argv[] = {fence->key};
+    size_t len = strlen(fence->key);
+
+    fence->asked = true;
+    redis_eval(fence->redis, redis_shard_of(fence->redis, fence->key, len), &fence_script, 1, 1,
+               argv, &len, fence_on_reply, fence);
+}
+
+struct fence *fence_ask(struct loop *loop, struct redis *redis, const char *topic,
+                        int32_t partition, fence_fn fn, void *arg)
+{
+    struct fence *fence = mem_zalloc(sizeof *fence);
+
+    fence->redis = redis;
+    fence->fn = fn;
+    fence->arg = arg;
+    snprintf(fence->key, sizeof fence->key, "imc:fence:%s:%" PRId32, topic, partition);
+    uv_timer_init(&loop->uv, &fence->retry);
+    fence_send(fence);
+    return fence;
+}
+
+void fence_cancel(struct fence *fence)
+{
+    if (fence == NULL)
+        return;
+    fence->fn = NULL;
+    if (!fence->asked)
+        fence_end(fence);
+}

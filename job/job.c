@@ -1,0 +1,116 @@
+#include "job/job.h"
+#include "job/comet_link.h"
+#include "job/dispatch.h"
+#include "job/settle.h"
+
+#include <assert.h>
+
+#define ROW_(type, section, key, field, init, min, max, doc)                        \
+    {                                                                               \
+        section, key, type, offsetof(struct job_config, field), init, min, max, doc \
+    }
+
+const struct config_row job_config_rows[] = {
+    ROW_(CONFIG_LIST, "bus", "brokers", bus_brokers, "127.0.0.1:9092", 0, 0,
+         "Kafka brokers to begin with, host:port each."),
+    ROW_(CONFIG_STRING, "bus", "topic", bus_topic, "imc-push", 0, 0,
+         "The topic that logic produces to."),
+    ROW_(CONFIG_INT, "bus", "partitions", bus_partitions, "8", 1, 10000,
+         "Partitions of the topic if it has to be created: the most jobs that can share the work."),
+    ROW_(CONFIG_INT, "bus", "replication", bus_replication, "1", 1, 15,
+         "Copies of each partition if the topic has to be created; 3 in production."),
+    ROW_(CONFIG_STRING, "bus", "group", bus_group, "imc-job", 0, 0,
+         "Consumer group; all jobs of a cluster share it."),
+    ROW_(CONFIG_STRING, "bus", "options", bus_options, "", 0, 0,
+         "Further properties for librdkafka, name=value,name=value."),
+    ROW_(CONFIG_DURATION, "bus", "fetch_wait", fetch_wait_ms, "5ms", 1, 10000,
+         "How long a broker may wait for more before it answers a fetch."),
+    ROW_(CONFIG_DURATION, "bus", "session_timeout", session_ms, "10s", 1000, 300000,
+         "A job that is not heard of for this long loses its partitions to the others. "
+         "Brokers refuse less than their group.min.session.timeout.ms, 6 s by default."),
+    ROW_(CONFIG_INT, "job", "window", window, "50000", 1, 1000000,
+         "Messages consumed and not yet resolved; beyond, the rest waits in Kafka."),
+    ROW_(CONFIG_BYTES, "job", "window_bytes", window_bytes, "64m", 65536, 0x100000000,
+         "The same in bytes."),
+    ROW_(CONFIG_BYTES, "job", "max_message", max_message, "1m", 1024, 2097152,
+         "Messages of the bus with a larger body are skipped."),
+    ROW_(CONFIG_INT, "comet", "window", comet_window, "4", 1, 64, "Batches in flight to a comet."),
+    ROW_(CONFIG_INT, "comet", "items", comet_items, "1024", 1, 65536, "Items in a batch at most."),
+    ROW_(CONFIG_BYTES, "comet", "bytes", comet_bytes, "512k", 1024, 1048576,
+         "Bytes after which a batch is full."),
+    ROW_(CONFIG_DURATION, "comet", "timeout", comet_timeout_ms, "10s", 100, 600000,
+         "A batch unanswered for this long breaks the stream; what it held is sent again."),
+    ROW_(CONFIG_INT, "logic", "window", logic_window, "2", 1, 64,
+         "Settle batches in flight to a logic."),
+    ROW_(CONFIG_INT, "logic", "items", logic_items, "512", 1, 65536,
+         "Messages in a settle batch at most."),
+    ROW_(CONFIG_BYTES, "logic", "bytes", logic_bytes, "512k", 1024, 1048576,
+         "Bytes after which a batch is full."),
+    ROW_(CONFIG_DURATION, "logic", "timeout", logic_timeout_ms, "10s", 100, 600000,
+         "A settle batch unanswered for this long goes to another logic."),
+    ROW_(CONFIG_DURATION, "settle", "retry_first", retry_first_ms, "50ms", 1, 60000,
+         "Pause before a settle is repeated; it doubles each time."),
+    ROW_(CONFIG_DURATION, "settle", "retry_last", retry_last_ms, "1s", 1, 60000,
+         "Longest such pause."),
+    ROW_(CONFIG_DURATION, "settle", "patience", patience_ms, "15s", 0, 600000,
+         "How long to wait for a comet that holds a session but is not among the live ones, before "
+         "the stored message is "
+         "left to the user's next connect."),
+    {0},
+};
+
+const struct metric_row job_metric_rows[JOB_METRIC_COUNT] = {
+#define X(id, name, labels, type, help) {name, labels, type, help},
+    JOB_METRICS(X)
+#undef X
+};
+
+void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct job_config *config,
+              int64_t *counters)
+{
+    *job = (struct job){.loop = loop, .rpc = rpc, .config = config, .counters = counters};
+    job->hold = hold_open(&dispatch_hold_ops, job);
+    job->comets = comets_open(job);
+    job->settle = settle_open(job);
+}
+
+void job_close(struct job *job)
+{
+    assert(job->unresolved == 0);
+    settle_close(job->settle);
+    comets_close(job->comets);
+    hold_close(job->hold);
+}
+
+void job_charge(struct job *job, size_t size)
+{
+    job->unresolved++;
+    job->bytes += size;
+    if (job->unresolved >= (size_t)job->config->window ||
+        job->bytes >= (size_t)job->config->window_bytes)
+        job->full = true;
+}
+
+void job_discharge(struct job *job, size_t size)
+{
+    job->unresolved--;
+    job->bytes -= size;
+    if (job->full && job->unresolved <= (size_t)job->config->window * 3 / 4 &&
+        job->bytes <= (size_t)job->config->window_bytes * 3 / 4) {
+        job->full = false;
+        if (job->room != NULL)
+            job->room(job, job->arg);
+    }
+    if (job->unresolved == 0 && job->idle != NULL)
+        job->idle(job, job->arg);
+}
+
+void job_scrape(struct job *job)
+{
+    metric_set(job->counters, JOB_UNRESOLVED, (int64_t)job->unresolved);
+    metric_set(job->counters, JOB_UNRESOLVED_BYTES, (int64_t)job->bytes);
+    metric_set(job->counters, JOB_USERS, (int64_t)hold_users(job->hold));
+    metric_set(job->counters, JOB_COMETS, (int64_t)comets_count(job->comets));
+    metric_set(job->counters, JOB_COMETS_UP, (int64_t)comets_up(job->comets));
+    metric_set(job->counters, JOB_LOGICS, (int64_t)settle_logics(job->settle));
+}

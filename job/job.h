@@ -1,0 +1,131 @@
+/* job.h - the daemon's configuration, metrics and what its parts share. Everything on the main
+ * loop.
+ *
+ *   Kafka ──bus_consumer──► dispatch ──hold──► comet_link ══► comets
+ *     ▲                        │ nowhere           │ answers
+ *     │ offsets                ▼                   ▼
+ *     └──── partition ◄──── settle, logic_link ◄─ answer
+ */
+#ifndef IMC_JOB_JOB_H
+#define IMC_JOB_JOB_H
+
+#include "common/daemon.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job_config {
+    struct daemon_config daemon; /* first */
+    char *bus_brokers, *bus_topic, *bus_group, *bus_options;
+    int64_t bus_partitions, bus_replication;
+    int64_t fetch_wait_ms, session_ms;
+    int64_t window, window_bytes;
+    int64_t max_message; /* job.max_message: bytes of a body */
+    int64_t comet_window, comet_items, comet_bytes, comet_timeout_ms;
+    int64_t logic_window, logic_items, logic_bytes, logic_timeout_ms;
+    int64_t retry_first_ms, retry_last_ms;
+    int64_t patience_ms; /* settle.patience */
+};
+
+/* X(ID, name, labels, type, help); rows of one name stand together. */
+#define JOB_METRICS(X)                                                                            \
+    X(CONSUMED, "imc_job_consumed_total", NULL, METRIC_COUNTER, "Messages taken from the bus.")   \
+    X(DELIVERED_UID, "imc_job_delivered_total", "kind=\"uid\"", METRIC_COUNTER,                   \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(DELIVERED_ROOM, "imc_job_delivered_total", "kind=\"room\"", METRIC_COUNTER,                 \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(DELIVERED_ALL, "imc_job_delivered_total", "kind=\"all\"", METRIC_COUNTER,                   \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(GONE, "imc_job_gone_total", NULL, METRIC_COUNTER,                                           \
+      "uid messages that no hinted session took; they are settled.")                              \
+    X(SETTLED, "imc_job_settled_total", NULL, METRIC_COUNTER,                                     \
+      "Messages that logic put into a mailbox.")                                                  \
+    X(SETTLE_UNKNOWN, "imc_job_settle_retries_total", "why=\"unknown\"", METRIC_COUNTER,          \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(SETTLE_FAILED, "imc_job_settle_retries_total", "why=\"failed\"", METRIC_COUNTER,            \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(SETTLE_ORDER, "imc_job_settle_retries_total", "why=\"order\"", METRIC_COUNTER,              \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(UNPOKED, "imc_job_unpoked_total", NULL, METRIC_COUNTER,                                     \
+      "Sessions not told of a stored message: their comet was not among the live ones within "    \
+      "settle.patience.")                                                                         \
+    X(POKED, "imc_job_poked_total", NULL, METRIC_COUNTER,                                         \
+      "Pokes sent: sessions told to read their mailbox.")                                         \
+    X(HELD, "imc_job_held_total", NULL, METRIC_COUNTER,                                           \
+      "Messages that had to wait for an earlier one of the same user.")                           \
+    X(RESENT, "imc_job_resent_total", NULL, METRIC_COUNTER, "Items sent again on a new stream.")  \
+    X(REFUSED, "imc_job_refused_total", NULL, METRIC_COUNTER,                                     \
+      "Items refused: another job owns the partition.")                                           \
+    X(LATE, "imc_job_late_total", NULL, METRIC_COUNTER,                                           \
+      "Results that came after their batch's answer.")                                            \
+    X(MALFORMED, "imc_job_malformed_total", "what=\"envelope\"", METRIC_COUNTER,                  \
+      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")      \
+    X(MALFORMED_ANSWER, "imc_job_malformed_total", "what=\"answer\"", METRIC_COUNTER,             \
+      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")      \
+    X(KEYS, "imc_job_keys_unsupported_total", NULL, METRIC_COUNTER,                               \
+      "Skipped: goim's pushes by key, not built yet.")                                            \
+    X(DROPPED, "imc_job_forgotten_total", NULL, METRIC_COUNTER,                                   \
+      "Unresolved messages forgotten because their partition went to another job, which replays " \
+      "them.")                                                                                    \
+    X(BUS_ERRORS, "imc_job_bus_errors_total", NULL, METRIC_COUNTER,                               \
+      "Errors that the Kafka client reported.")                                                   \
+    X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                       \
+      "Messages consumed and not yet resolved.")                                                  \
+    X(UNRESOLVED_BYTES, "imc_job_unresolved_bytes", NULL, METRIC_GAUGE, "Their memory.")          \
+    X(USERS, "imc_job_users_unresolved", NULL, METRIC_GAUGE, "Users with unresolved messages.")   \
+    X(PARTITIONS, "imc_job_partitions", NULL, METRIC_GAUGE, "Partitions assigned.")               \
+    X(LAG, "imc_job_lag", NULL, METRIC_GAUGE,                                                     \
+      "Messages in the assigned partitions behind what is resolved.")                             \
+    X(COMETS, "imc_job_comets", NULL, METRIC_GAUGE, "Live comets.")                               \
+    X(COMETS_UP, "imc_job_comet_streams_up", NULL, METRIC_GAUGE,                                  \
+      "Live comets whose stream is not broken.")                                                  \
+    X(LOGICS, "imc_job_logics", NULL, METRIC_GAUGE, "Live logics.")
+
+enum job_metric {
+#define X(id, name, labels, type, help) JOB_##id,
+    JOB_METRICS(X)
+#undef X
+        JOB_METRIC_COUNT
+};
+
+extern const struct config_row job_config_rows[];
+extern const struct metric_row job_metric_rows[];
+
+struct job {
+    struct loop *loop;
+    struct rpc *rpc;
+    const struct job_config *config;
+    int64_t *counters;
+    char id[64]; /* of our lease: what batches carry */
+    struct hold *hold;
+    struct comets *comets;
+    struct settle *settle;
+    size_t unresolved, bytes; /* of all partitions */
+    bool full;                /* nothing is consumed until there is room again */
+    bool comets_known;        /* the list of comets has been read once */
+    bool closing;
+    /* Told once when there is room again, and whenever nothing is unresolved any more. */
+    void (*room)(struct job *job, void *arg);
+    void (*idle)(struct job *job, void *arg);
+    void *arg;
+};
+
+/* Opens the parts between the bus and the peers. Borrows all of what it gets. */
+void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct job_config *config,
+              int64_t *counters);
+/* Every partition must have been forgotten before. */
+void job_close(struct job *job);
+/* A message of SIZE bytes became unresolved / was resolved or forgotten. */
+void job_charge(struct job *job, size_t size);
+void job_discharge(struct job *job, size_t size);
+void job_scrape(struct job *job);
+
+static inline void job_count(struct job *job, enum job_metric id)
+{
+    metric_add(job->counters, id, 1);
+}
+
+#endif

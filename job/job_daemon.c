@@ -1,0 +1,184 @@
+/* job_daemon.c - start, readiness and end of the daemon.
+ *
+ *   start ─► lease and lists (membership) ─► comets known ─┐
+ *        └─► group (bus_consumer) ─► partitions ─► fences ─┴─► messages flow
+ *   SIGTERM ─► stop reading ─► answers come in ─► offsets committed, group left ─► lease given back
+ */
+#include "job/job_daemon.h"
+#include "common/bus.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "job/bus_consumer.h"
+#include "job/comet_link.h"
+#include "job/job.h"
+#include "job/settle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct job_daemon {
+    struct job job;
+    struct daemon *daemon;
+    struct redis *redis;
+    struct membership *membership;
+    struct member self;
+    struct bus_consumer *consumer;
+};
+
+/* --- membership --- */
+
+static void see_comets(struct job_daemon *state)
+{
+    comets_changed(state->job.comets, membership_list(state->membership, MEMBER_COMET));
+}
+
+static void see_logics(struct job_daemon *state)
+{
+    settle_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
+    daemon_ready(state->daemon, "logic", settle_logics(state->job.settle) > 0,
+                 "no logic holds a lease");
+}
+
+/* Until every list was read, nothing is consumed: hints would lead nowhere and rooms to nobody. */
+static void see_whether_ready(struct job_daemon *state)
+{
+    if (state->job.comets_known || !membership_ready(state->membership))
+        return;
+    see_comets(state);
+    see_logics(state);
+    state->job.comets_known = true;
+    if (state->consumer != NULL)
+        bus_consumer_wake(state->consumer);
+}
+
+static void on_members(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    state->membership = membership;
+    if (kind == MEMBER_COMET)
+        see_comets(state);
+    else if (kind == MEMBER_LOGIC)
+        see_logics(state);
+    see_whether_ready(state);
+}
+
+static void on_held(struct membership *membership, bool lost, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    state->membership = membership;
+    daemon_ready(state->daemon, "lease", true, NULL);
+    if (lost)
+        log_warn("lease had lapsed", "id=%s", state->self.id);
+    see_whether_ready(state);
+}
+
+static const struct membership_events membership_events = {.changed = on_members, .held = on_held};
+
+/* --- the daemon --- */
+
+static void on_bus(bool ready, const char *why, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_ready(state->daemon, "bus", ready, why);
+}
+
+static int job_check(const void *config, char *err, size_t errlen)
+{
+    const struct job_config *c = config;
+
+    if (c->bus_brokers[0] == '\0' || c->bus_topic[0] == '\0' || c->bus_group[0] == '\0') {
+        snprintf(err, errlen, "bus.brokers, bus.topic and bus.group must not be empty");
+        return -EINVAL;
+    }
+    if (c->retry_first_ms > c->retry_last_ms) {
+        snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
+        return -EINVAL;
+    }
+    return bus_options_check(c->bus_options, err, errlen);
+}
+
+static int job_start(struct daemon *daemon)
+{
+    struct job_daemon *state = mem_zalloc(sizeof *state);
+    const unsigned watch = 1U << MEMBER_COMET | 1U << MEMBER_LOGIC;
+
+    daemon->state = state;
+    state->daemon = daemon;
+    daemon_ready(daemon, "bus", false, "connecting");
+    daemon_ready(daemon, "logic", false, "no logic holds a lease");
+    job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
+    int err = daemon_join(daemon, &state->self, watch, &membership_events, state, &state->redis,
+                          &state->membership);
+    if (err != 0)
+        goto fail_job;
+    snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
+    err = bus_consumer_open(&state->job, state->redis, on_bus, state, &state->consumer);
+    if (err != 0)
+        goto fail_job;
+    return 0;
+
+fail_job:
+    job_close(&state->job);
+    free(state);
+    daemon->state = NULL;
+    return err;
+}
+
+static void on_drained(void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_drained(state->daemon);
+}
+
+/* Half of the time is for answers, the rest for the group and the lease. */
+static void job_drain(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+    const struct job_config *config = daemon->config;
+
+    bus_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
+}
+
+static void job_stop(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+
+    bus_consumer_close(state->consumer);
+    job_close(&state->job);
+    daemon->state = NULL;
+    free(state);
+}
+
+static void job_daemon_scrape(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+
+    if (state == NULL)
+        return;
+    job_scrape(&state->job);
+    metric_set(daemon->counters, JOB_PARTITIONS, (int64_t)bus_consumer_partitions(state->consumer));
+    metric_set(daemon->counters, JOB_LAG, bus_consumer_lag(state->consumer));
+}
+
+const struct daemon_spec job_daemon_spec = {
+    .name = "job",
+    .summary = "takes pushes from Kafka to the comets that hold the sessions, and what finds "
+               "nobody to its mailbox",
+    .kind = MEMBER_JOB,
+    .admin_default = "127.0.0.1:7373",
+    .rpc_default = "",
+    .rows = job_config_rows,
+    .config_size = sizeof(struct job_config),
+    .metrics = job_metric_rows,
+    .n_metrics = JOB_METRIC_COUNT,
+    .check = job_check,
+    .start = job_start,
+    .drain = job_drain,
+    .stop = job_stop,
+    .scrape = job_daemon_scrape,
+};

@@ -1,0 +1,243 @@
+/* logic_link.c - see logic_link.h.
+ *
+ *   logic_push ─► queue ─logic_fill─► batch ══► logic ─logic_answered─► settle_answered(result)
+ *                   └───── logic_state: down, logic_failed ─────────────► settle_answered(NULL)
+ */
+#include "job/logic_link.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/pipe.h"
+#include "job/job.h"
+#include "job/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct logic {
+    struct job *job;
+    struct settle *settle;
+    char id[sizeof((struct member *)0)->id];
+    char address[sizeof((struct member *)0)->rpc];
+    uint64_t epoch;
+    struct pipe *pipe;
+    struct task *first, **last;
+};
+
+struct settle_batch {
+    size_t n;
+    struct task *tasks[];
+};
+
+/* --- protobuf --- */
+
+struct packed_settle {
+    Imc__V1__Settle settle;
+    Imc__V1__Waiting message;
+};
+
+static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *tasks, size_t n)
+{
+    Imc__V1__SettleBatch batch;
+    struct packed_settle *packed = mem_alloc(n * sizeof *packed);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    Imc__V1__Settle **list = mem_alloc(n * sizeof *list);
+
+    for (size_t i = 0; i < n; i++) {
+        imc__v1__settle__init(&packed[i].settle);
+        imc__v1__waiting__init(&packed[i].message);
+        packed[i].settle.uid = tasks[i]->uid;
+        packed[i].settle.message = &packed[i].message;
+        packed[i].message.id = tasks[i]->id;
+        packed[i].message.op = tasks[i]->op;
+        packed[i].message.expires_ms = tasks[i]->expires_ms;
+        packed[i].message.body.len = tasks[i]->body_len;
+        packed[i].message.body.data = tasks[i]->body;
+        list[i] = &packed[i].settle;
+    }
+    imc__v1__settle_batch__init(&batch);
+    batch.seq = seq;
+    batch.job = job;
+    batch.n_settles = n;
+    batch.settles = list;
+    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
+    imc__v1__settle_batch__pack(&batch, msg->data);
+    free(list);
+    free(packed);
+    return msg;
+}
+
+struct decoded_reply {
+    struct arena arena;
+    Imc__V1__SettleReply *reply;
+};
+
+static void logic_drop(void *reply)
+{
+    struct decoded_reply *decoded = reply;
+
+    arena_free(&decoded->arena);
+    free(decoded);
+}
+
+/* rpc thread. */
+static void *logic_decode(struct msg *msg)
+{
+    struct decoded_reply *decoded = mem_alloc(sizeof *decoded);
+
+    arena_init(&decoded->arena);
+    ProtobufCAllocator allocator = arena_allocator(&decoded->arena);
+    decoded->reply = imc__v1__settle_reply__unpack(&allocator, msg->len, msg->data);
+    msg_unref(msg);
+    if (decoded->reply != NULL)
+        return decoded;
+    logic_drop(decoded);
+    return NULL;
+}
+
+/* --- the pipe --- */
+
+static struct task *logic_take(struct logic *logic)
+{
+    struct task *task = logic->first;
+
+    if (task == NULL)
+        return NULL;
+    logic->first = task->next;
+    if (logic->first == NULL)
+        logic->last = &logic->first;
+    task->next = NULL;
+    return task;
+}
+
+enum { SETTLE_OVERHEAD = 64 };
+
+static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic *logic = arg;
+    const struct job_config *config = logic->job->config;
+    size_t max = (size_t)config->logic_items, bytes = 0;
+    struct settle_batch *batch = NULL;
+
+    (void)pipe;
+    while (logic->first != NULL && bytes < (size_t)config->logic_bytes &&
+           (batch == NULL || batch->n < max)) {
+        struct task *task = logic_take(logic);
+        if (task->partition == NULL) {
+            task_unref(task);
+            continue;
+        }
+        if (batch == NULL) {
+            batch = mem_alloc(sizeof *batch + max * sizeof(struct task *));
+            batch->n = 0;
+        }
+        batch->tasks[batch->n++] = task;
+        bytes += task->body_len + SETTLE_OVERHEAD;
+    }
+    if (batch == NULL)
+        return NULL;
+    *out = batch;
+    return settle_pack(seq, logic->job->id, batch->tasks, batch->n);
+}
+
+static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
+{
+    struct logic *logic = arg;
+    struct settle_batch *batch = sent;
+    const Imc__V1__SettleReply *message = ((struct decoded_reply *)reply)->reply;
+
+    (void)pipe;
+    if (message->n_results != batch->n) {
+        job_count(logic->job, JOB_MALFORMED_ANSWER);
+        log_warn("settle answer fits no batch", "logic=%s settles=%zu results=%zu", logic->id,
+                 batch->n, message->n_results);
+    }
+    for (size_t i = 0; i < batch->n; i++)
+        settle_answered(logic->settle, batch->tasks[i],
+                        i < message->n_results ? message->results[i] : NULL);
+    free(batch);
+    logic_drop(reply);
+}
+
+static void logic_failed(struct pipe *pipe, void *arg, void *sent)
+{
+    struct logic *logic = arg;
+    struct settle_batch *batch = sent;
+
+    (void)pipe;
+    for (size_t i = 0; i < batch->n; i++)
+        settle_answered(logic->settle, batch->tasks[i], NULL);
+    free(batch);
+}
+
+static void logic_give_back(struct logic *logic)
+{
+    struct task *task;
+
+    while ((task = logic_take(logic)) != NULL)
+        settle_answered(logic->settle, task, NULL);
+}
+
+static void logic_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct logic *logic = arg;
+
+    (void)pipe;
+    if (up) {
+        log_info("logic stream up", "logic=%s address=%s", logic->id, logic->address);
+        return;
+    }
+    log_warn("logic stream down", "logic=%s address=%s err=\"%s\"", logic->id, logic->address, why);
+    logic_give_back(logic); /* perhaps another logic answers */
+}
+
+static const struct pipe_ops logic_pipe_ops = {.fill = logic_fill,
+                                               .decode = logic_decode,
+                                               .answered = logic_answered,
+                                               .failed = logic_failed,
+                                               .state = logic_state,
+                                               .drop = logic_drop};
+
+/* --- life --- */
+
+struct logic *logic_open(struct job *job, struct settle *settle, const struct member *member)
+{
+    const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
+                                         .window = (int)job->config->logic_window,
+                                         .timeout_ms = (int)job->config->logic_timeout_ms};
+    struct logic *logic = mem_zalloc(sizeof *logic);
+
+    logic->job = job;
+    logic->settle = settle;
+    memcpy(logic->id, member->id, sizeof logic->id);
+    memcpy(logic->address, member->rpc, sizeof logic->address);
+    logic->epoch = member->epoch;
+    logic->last = &logic->first;
+    logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
+    return logic;
+}
+
+void logic_close(struct logic *logic)
+{
+    pipe_close(logic->pipe);
+    logic_give_back(logic);
+    free(logic);
+}
+
+void logic_push(struct logic *logic, struct task *task)
+{
+    task->next = NULL;
+    *logic->last = task;
+    logic->last = &task->next;
+    pipe_kick(logic->pipe);
+}
+
+bool logic_is_up(const struct logic *logic)
+{
+    return pipe_is_up(logic->pipe);
+}
+
+bool logic_is(const struct logic *logic, const struct member *member)
+{
+    return logic->epoch == member->epoch && strcmp(logic->id, member->id) == 0 &&
+           strcmp(logic->address, member->rpc) == 0;
+}

@@ -1,0 +1,6 @@
+#include "job/job_daemon.h"
+
+int main(int argc, char **argv)
+{
+    return daemon_main(&job_daemon_spec, argc, argv);
+}

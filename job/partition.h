@@ -1,0 +1,46 @@
+/* partition.h - an assigned partition: its fence, its unresolved messages, the offset that may be
+ * committed. Owner loop only. */
+#ifndef IMC_JOB_PARTITION_H
+#define IMC_JOB_PARTITION_H
+
+#include "job/task.h"
+#include "job/tracker.h"
+
+struct job;
+
+enum {
+    /* Comets remember which offsets they have applied this far below the highest (push.proto); a
+     * bite more may be read and offsets may have gaps, so reading stops well before. */
+    PARTITION_SPAN = 200000,
+};
+
+struct partition {
+    struct job *job;
+    int32_t id;
+    uint64_t fence; /* 0: not known yet, nothing may be consumed */
+    bool
+        refused; /* a comet has seen a higher fence: another job owns it, and the group will tell */
+    int64_t stored; /* position last handed to the Kafka client; -1: none */
+    struct tracker tracker;
+};
+
+void partition_init(struct partition *partition, struct job *job, int32_t id);
+/* Forgets what is unresolved. */
+void partition_free(struct partition *partition);
+/* May messages be consumed from it now? */
+bool partition_wants(const struct partition *partition);
+/* TASK, the message at OFFSET, is unresolved; takes the caller's reference. */
+void partition_add(struct partition *partition, struct task *task, int64_t offset);
+/* The message at OFFSET needs nothing. */
+void partition_skip(struct partition *partition, int64_t offset);
+/* TASK is resolved. Gives the partition's reference up. */
+void partition_resolve(struct task *task);
+/* Whatever is unresolved is another job's now: answers that still come are ignored, the position
+ * stays. */
+void partition_forget(struct partition *partition);
+/* A comet refused its item. */
+void partition_refuse(struct partition *partition);
+/* The offset to store if it has risen since the last call, else -1. */
+int64_t partition_to_store(struct partition *partition);
+
+#endif

@@ -1,0 +1,46 @@
+/* tracker.h - which offsets of one partition are still unresolved, and so where a replay has to
+ * begin. Pure; owner only.
+ *
+ *        head                                   tail
+ *          ▼                                     ▼
+ *   ... │ 17 open │ 18 done │ 20 open │ 21 done │     position = 17: all below is resolved
+ *
+ * Offsets are kept in the order they were consumed; they may have gaps (compaction, transaction
+ * marks). A slot leaves when it and all before it are resolved. */
+#ifndef IMC_JOB_TRACKER_H
+#define IMC_JOB_TRACKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tracker_slot {
+    int64_t offset;
+    void *owner; /* NULL: resolved */
+};
+
+struct tracker {
+    struct tracker_slot *slots; /* ring of `size`, a power of two */
+    uint64_t head, tail;        /* absolute; the slot is index & (size - 1) */
+    uint64_t size;
+    int64_t next; /* offset after the newest one; -1: nothing was added yet */
+};
+
+void tracker_init(struct tracker *tracker);
+void tracker_free(struct tracker *tracker);
+/* OFFSET was consumed and belongs to OWNER (not NULL). The ticket is for tracker_resolve(), exactly
+ * once. */
+uint64_t tracker_add(struct tracker *tracker, int64_t offset, void *owner);
+void tracker_resolve(struct tracker *tracker, uint64_t ticket);
+/* OFFSET was consumed and needs nothing. */
+void tracker_skip(struct tracker *tracker, int64_t offset);
+/* The lowest unresolved offset, or the one after the newest if all are resolved: what may be
+ * committed. -1: nothing was consumed yet. */
+int64_t tracker_position(const struct tracker *tracker);
+/* Offsets between position and the newest: how far a replay would reach. */
+int64_t tracker_span(const struct tracker *tracker);
+/* Takes the newest slot off, resolved (*OWNER = NULL) or not; false when none is left. Position
+ * does not rise by it. */
+bool tracker_pop(struct tracker *tracker, void **owner);
+
+#endif

@@ -1,0 +1,692 @@
+/* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
+ * docs/job.md. */
+#include "job/comet_link.h"
+#include "job/dispatch.h"
+#include "job/job.h"
+#include "job/partition.h"
+#include "job/settle.h"
+#include "tests/unit/job/fake_peers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+enum { COMETS = 2, LOGICS = 2, PATIENCE_MS = 8000 };
+
+struct bench {
+    struct loop loop;
+    struct rpc *rpc;
+    struct job_config config;
+    int64_t counters[JOB_METRIC_COUNT];
+    struct job job;
+    struct partition partition;
+    struct fake_comet *comets[COMETS];
+    struct fake_logic *logics[LOGICS];
+    struct member comet_members[COMETS], logic_members[LOGICS];
+    uv_timer_t wake;
+    int64_t offset;
+    bool partition_open;
+};
+
+static struct bench bench;
+static char seen[FAKE_TEXT];
+
+/* --- membership --- */
+
+static void members_are(unsigned comets, unsigned logics)
+{
+    struct member list[COMETS];
+    size_t n = 0;
+
+    for (int i = 0; i < COMETS; i++) {
+        if (comets & 1U << i)
+            list[n++] = bench.comet_members[i];
+    }
+    comets_changed(bench.job.comets, &(struct member_list){n, list});
+    n = 0;
+    for (int i = 0; i < LOGICS; i++) {
+        if (logics & 1U << i)
+            list[n++] = bench.logic_members[i];
+    }
+    settle_logics_changed(bench.job.settle, &(struct member_list){n, list});
+}
+
+static void on_wake(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&bench, 0, sizeof bench);
+    struct job_config *config = &bench.config;
+    char topic[] = "test";
+    *config = (struct job_config){.window = 1000,
+                                  .window_bytes = 1 << 20,
+                                  .max_message = 4096,
+                                  .comet_window = 4,
+                                  .comet_items = 16,
+                                  .comet_bytes = 65536,
+                                  .comet_timeout_ms = 3000,
+                                  .logic_window = 2,
+                                  .logic_items = 16,
+                                  .logic_bytes = 65536,
+                                  .logic_timeout_ms = 500,
+                                  .retry_first_ms = 20,
+                                  .retry_last_ms = 100,
+                                  .patience_ms = 1000};
+    config->bus_topic = mem_strdup(topic);
+    assert_int_equal(loop_init(&bench.loop, "test", 0), 0);
+    assert_int_equal(rpc_open(&bench.rpc, 1 << 22), 0);
+    job_open(&bench.job, &bench.loop, bench.rpc, config, bench.counters);
+    bench.job.comets_known = true;
+    partition_init(&bench.partition, &bench.job, 3);
+    bench.partition.fence = 9;
+    bench.partition_open = true;
+    for (int i = 0; i < COMETS; i++) {
+        struct member *member = &bench.comet_members[i];
+        bench.comets[i] = fake_comet_open(bench.rpc);
+        *member = (struct member){.epoch = 100};
+        snprintf(member->id, sizeof member->id, "comet-%d", i);
+        snprintf(member->rpc, sizeof member->rpc, "127.0.0.1:%d", bench.comets[i]->port);
+    }
+    for (int i = 0; i < LOGICS; i++) {
+        struct member *member = &bench.logic_members[i];
+        bench.logics[i] = fake_logic_open(bench.rpc);
+        *member = (struct member){.epoch = 100};
+        snprintf(member->id, sizeof member->id, "logic-%d", i);
+        snprintf(member->rpc, sizeof member->rpc, "127.0.0.1:%d", bench.logics[i]->port);
+    }
+    uv_timer_init(&bench.loop.uv, &bench.wake);
+    uv_timer_start(&bench.wake, on_wake, 2, 2);
+    members_are(3, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (bench.partition_open)
+        partition_free(&bench.partition);
+    job_close(&bench.job);
+    uv_close((uv_handle_t *)&bench.wake, NULL);
+    for (int i = 0; i < 20; i++)
+        uv_run(&bench.loop.uv, UV_RUN_NOWAIT);
+    for (int i = 0; i < COMETS; i++)
+        fake_comet_close(bench.comets[i]);
+    for (int i = 0; i < LOGICS; i++)
+        fake_logic_close(bench.logics[i]);
+    rpc_close(bench.rpc);
+    loop_close(&bench.loop);
+    free(bench.config.bus_topic);
+    return 0;
+}
+
+/* --- messages --- */
+
+static void consume(const Imc__V1__PushMsg *envelope)
+{
+    uint8_t packed[8192];
+    size_t len = imc__v1__push_msg__get_packed_size(envelope);
+
+    assert_true(len <= sizeof packed);
+    imc__v1__push_msg__pack(envelope, packed);
+    dispatch_message(&bench.partition, bench.offset++, packed, len);
+}
+
+/* Message ID = 100 + offset. HINTS: "0:1,1:2" = handle 1 on comet-0 and handle 2 on comet-1. */
+static void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
+{
+    Imc__V1__PushMsg envelope;
+    Imc__V1__Session sessions[4];
+    Imc__V1__Session *list[4];
+    char comets[4][16];
+    uint8_t body[] = "hello";
+
+    imc__v1__push_msg__init(&envelope);
+    envelope.has_uid = 1;
+    envelope.uid = uid;
+    envelope.operation = 5;
+    envelope.id = 100 + (uint64_t)bench.offset;
+    envelope.msg = (ProtobufCBinaryData){5, body};
+    envelope.hints = list;
+    for (const char *at = hints; *at != '\0';
+         at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
+        size_t n = envelope.n_hints++;
+        imc__v1__session__init(&sessions[n]);
+        snprintf(comets[n], sizeof comets[n], "comet-%c", at[0]);
+        sessions[n].comet = comets[n];
+        sessions[n].epoch = epoch;
+        sessions[n].handle = strtoull(at + 2, NULL, 10);
+        list[n] = &sessions[n];
+    }
+    consume(&envelope);
+}
+
+static void push(int64_t uid, const char *hints)
+{
+    push_epoch(uid, hints, 100);
+}
+
+static void push_room(Imc__V1__PushMsg__Type type, const char *room, int speed)
+{
+    Imc__V1__PushMsg envelope;
+    char name[32];
+
+    snprintf(name, sizeof name, "%s", room);
+    imc__v1__push_msg__init(&envelope);
+    envelope.type = type;
+    envelope.room = name;
+    envelope.speed = speed;
+    envelope.id = 100 + (uint64_t)bench.offset;
+    consume(&envelope);
+}
+
+/* --- waiting --- */
+
+#define wait_for(condition)                                              \
+    do {                                                                 \
+        uint64_t until_ = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000; \
+        while (!(condition) && uv_hrtime() < until_)                     \
+            uv_run(&bench.loop.uv, UV_RUN_ONCE);                         \
+        assert_true(condition);                                          \
+    } while (0)
+
+static void turn_for(uint64_t ms)
+{
+    uint64_t until = uv_hrtime() + ms * 1000000;
+
+    while (uv_hrtime() < until)
+        uv_run(&bench.loop.uv, UV_RUN_ONCE);
+}
+
+static int64_t position(void)
+{
+    return tracker_position(&bench.partition.tracker);
+}
+
+static int64_t counter(enum job_metric id)
+{
+    return bench.counters[id];
+}
+
+static const char *comet_saw(int i)
+{
+    fake_read(&bench.comets[i]->lock, bench.comets[i]->seen, seen, true);
+    return seen;
+}
+
+static bool comet_has_seen(int i, const char *text)
+{
+    fake_read(&bench.comets[i]->lock, bench.comets[i]->seen, seen, false);
+    return strstr(seen, text) != NULL;
+}
+
+static const char *logic_saw(int i)
+{
+    fake_read(&bench.logics[i]->lock, bench.logics[i]->seen, seen, true);
+    return seen;
+}
+
+static bool logic_has_seen(int i, const char *text)
+{
+    fake_read(&bench.logics[i]->lock, bench.logics[i]->seen, seen, false);
+    return strstr(seen, text) != NULL;
+}
+
+/* --- comets take --- */
+
+static void message_reaches_its_session(void **state)
+{
+    (void)state;
+    push(7, "0:1");
+    assert_int_equal(position(), 0);
+    wait_for(position() == 1);
+    assert_string_equal(comet_saw(0), "u7@0:1 ");
+    assert_string_equal(comet_saw(1), "");
+    assert_int_equal(counter(JOB_DELIVERED_UID), 1);
+    assert_int_equal(bench.job.unresolved, 0);
+    assert_int_equal(bench.job.bytes, 0);
+}
+
+static void several_sessions_one_item_per_comet(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[1], FAKE_TAKEN, true);
+    push(7, "1:4,0:2,0:1");
+    wait_for(comet_has_seen(0, "u7@0:1,2 ") && comet_has_seen(1, "u7@0:4 "));
+    turn_for(50);
+    assert_int_equal(position(), 0); /* comet-1 has not answered */
+    fake_comet_tell(bench.comets[1], FAKE_TAKEN, false);
+    fake_comet_break(bench.comets[1]);
+    wait_for(position() == 1);
+    assert_int_equal(counter(JOB_RESENT), 1);
+}
+
+static void gone_on_one_comet_taken_on_the_other_is_done(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    push(7, "0:1,1:2");
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "");
+    assert_int_equal(counter(JOB_DELIVERED_UID), 1);
+}
+
+static void rooms_and_broadcasts_go_to_every_comet_in_order(void **state)
+{
+    (void)state;
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    push_room(IMC__V1__PUSH_MSG__TYPE__BROADCAST, "", 20);
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    wait_for(position() == 3);
+    assert_string_equal(comet_saw(0), "r:lobby@0 a@1/10 r:lobby@2 ");
+    assert_string_equal(comet_saw(1), "r:lobby@0 a@1/10 r:lobby@2 ");
+    assert_int_equal(counter(JOB_DELIVERED_ROOM), 2);
+    assert_int_equal(counter(JOB_DELIVERED_ALL), 1);
+    members_are(0, 1);
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    assert_int_equal(position(), 4);
+}
+
+static void room_is_done_where_the_comet_died(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[1], FAKE_TAKEN, true);
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    wait_for(comet_has_seen(1, "r:lobby@0"));
+    turn_for(30);
+    assert_int_equal(position(), 0);
+    members_are(1, 1);
+    assert_int_equal(position(), 1);
+}
+
+/* --- nobody takes it --- */
+
+static void gone_message_is_settled_and_its_new_session_poked(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    fake_logic_tell(bench.logics[0], "", "comet-1", 100);
+    push(7, "0:1");
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "7/100 ");
+    assert_string_equal(comet_saw(1), "p7#100:77 ");
+    assert_int_equal(counter(JOB_GONE), 1);
+    assert_int_equal(counter(JOB_SETTLED), 1);
+    assert_int_equal(counter(JOB_POKED), 1);
+}
+
+static void message_without_usable_hint_is_settled(void **state)
+{
+    (void)state;
+    push(7, "");
+    push_epoch(8, "0:1", 99); /* a former life of comet-0 */
+    push(9, "5:1");           /* a comet nobody knows */
+    wait_for(position() == 3);
+    assert_string_equal(logic_saw(0), "7/100 8/101 9/102 ");
+    assert_string_equal(comet_saw(0), "");
+}
+
+static void unknown_is_settled_again_until_stored(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "UFU", "comet-0", 100);
+    push(7, "");
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "7/100 7/100 7/100 7/100 ");
+    assert_string_equal(comet_saw(0), "p7#100:77 ");
+    assert_int_equal(counter(JOB_SETTLE_UNKNOWN), 2);
+    assert_int_equal(counter(JOB_SETTLE_FAILED), 1);
+}
+
+static void many_for_an_absent_user_go_in_few_batches_in_order(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        push(7, "");
+    wait_for(position() == 30);
+    assert_true(bench.logics[0]->batches <= 4);
+    logic_saw(0);
+    for (int i = 0; i < 30; i++) {
+        char word[16];
+        snprintf(word, sizeof word, "7/%d ", 100 + i);
+        assert_int_equal(strncmp(seen + 6 * (size_t)i, word, 6), 0);
+    }
+    assert_int_equal(counter(JOB_HELD), 29); /* until the first is stored, then all together */
+}
+
+static void failed_settle_holds_back_the_later_messages(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "F", "comet-0", 100);
+    push(7, "");
+    push(7, "");
+    wait_for(position() == 2);
+    assert_string_equal(logic_saw(0), "7/100 7/100 7/101 ");
+    assert_string_equal(comet_saw(0), "p7#100:77 p7#101:77 ");
+}
+
+static void failure_within_a_run_keeps_the_order_of_pokes(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "SFS", "comet-0", 100);
+    push(7, "");
+    push(7, "");
+    push(7, ""); /* stored at once, but settled again after the second */
+    wait_for(position() == 3);
+    assert_string_equal(comet_saw(0), "p7#100:77 p7#101:77 p7#102:77 ");
+    assert_true(counter(JOB_SETTLE_ORDER) >= 1);
+}
+
+static void stored_for_a_comet_not_known_yet_is_asked_again(void **state)
+{
+    (void)state;
+    members_are(1, 1);
+    fake_logic_tell(bench.logics[0], "", "comet-1", 100);
+    push(7, "");
+    turn_for(100);
+    assert_int_equal(position(), 0);
+    members_are(3, 1);
+    wait_for(position() == 1);
+    assert_string_equal(comet_saw(1), "p7#100:77 ");
+    assert_int_equal(counter(JOB_UNPOKED), 0);
+}
+
+static void stored_for_a_comet_that_never_comes_is_left_in_the_mailbox(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "", "comet-9", 100);
+    push(7, "");
+    wait_for(position() == 1);
+    assert_int_equal(counter(JOB_UNPOKED), 1);
+}
+
+static void former_life_of_a_comet_is_not_poked(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "", "comet-0", 50);
+    push(7, "");
+    wait_for(position() == 1);
+    assert_string_equal(comet_saw(0), "");
+    assert_int_equal(counter(JOB_POKED), 0);
+}
+
+static void without_logic_messages_wait_for_one(void **state)
+{
+    (void)state;
+    members_are(3, 0);
+    push(7, "");
+    turn_for(50);
+    assert_int_equal(position(), 0);
+    members_are(3, 2);
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(1), "7/100 ");
+}
+
+static void silent_logic_loses_its_settles_to_another(void **state)
+{
+    (void)state;
+    bench.logics[0]->mute = true;
+    push(7, "");
+    wait_for(logic_has_seen(0, "7/100"));
+    members_are(3, 3);
+    wait_for(position() == 1);
+    assert_true(logic_has_seen(1, "7/100"));
+}
+
+/* --- streams break, comets die --- */
+
+static void broken_stream_is_resent_in_order_before_newer(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, true);
+    push(1, "0:1");
+    wait_for(comet_has_seen(0, "u1@0:1"));
+    push(2, "0:2");
+    wait_for(comet_has_seen(0, "u2@1:2"));
+    comet_saw(0);
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
+    fake_comet_break(bench.comets[0]);
+    wait_for(bench.comets[0]->streams >= 2 || counter(JOB_RESENT) == 2);
+    push(3, "0:3");
+    wait_for(position() == 3);
+    assert_string_equal(comet_saw(0), "u1@0:1 u2@1:2 u3@2:3 ");
+    assert_int_equal(counter(JOB_RESENT), 2);
+    assert_string_equal(logic_saw(0), "");
+}
+
+static void dead_comet_leaves_its_messages_to_the_mailbox(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, true);
+    for (int i = 0; i < 40; i++)
+        push(7, "0:1");
+    wait_for(comet_has_seen(0, "u7@20:1"));
+    members_are(2, 1);
+    wait_for(position() == 40);
+    logic_saw(0);
+    assert_int_equal(strncmp(seen, "7/100 7/101 7/102 7/103 ", 24), 0);
+    assert_int_equal(counter(JOB_SETTLED), 40);
+}
+
+static void new_life_of_a_comet_does_not_get_the_old_ones_messages(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, true);
+    push(7, "0:1");
+    wait_for(comet_has_seen(0, "u7@0:1"));
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
+    bench.comet_members[0].epoch = 101;
+    members_are(3, 1);
+    push_epoch(8, "0:1", 101);
+    wait_for(position() == 2);
+    assert_string_equal(logic_saw(0), "7/100 ");
+    assert_string_equal(comet_saw(0), "u7@0:1 u8@1:1 ");
+}
+
+static void late_results_end_pending_items(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
+    push(7, "0:1");
+    push(8, "0:2");
+    wait_for(comet_has_seen(0, "u8@1:2"));
+    turn_for(50);
+    assert_int_equal(position(), 0);
+    uint64_t seq = fake_comet_seq(bench.comets[0]);
+    fake_comet_late(bench.comets[0], seq, 1, FAKE_GONE);
+    wait_for(logic_has_seen(0, "8/101"));
+    assert_int_equal(position(), 0);
+    fake_comet_late(bench.comets[0], seq, 0, FAKE_TAKEN);
+    wait_for(position() == 2);
+    assert_int_equal(counter(JOB_LATE), 2);
+    fake_comet_late(bench.comets[0], seq, 0, FAKE_TAKEN); /* again: of nothing */
+    fake_comet_late(bench.comets[0], 12345, 0, FAKE_TAKEN);
+    wait_for(counter(JOB_MALFORMED_ANSWER) == 2);
+}
+
+static void pending_items_of_a_broken_stream_are_resent_first(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
+    push(1, "0:1");
+    wait_for(comet_has_seen(0, "u1@0:1"));
+    turn_for(20); /* the answer is in: only its result is owed */
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, true);
+    push(2, "0:2");
+    wait_for(comet_has_seen(0, "u2@1:2"));
+    comet_saw(0);
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
+    fake_comet_break(bench.comets[0]);
+    wait_for(position() == 2);
+    assert_string_equal(comet_saw(0), "u1@0:1 u2@1:2 ");
+}
+
+/* --- order --- */
+
+static void moved_user_gets_the_new_message_after_the_old(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_GONE, true);
+    fake_logic_tell(bench.logics[0], "", "comet-1", 100);
+    push(7, "0:1");
+    push(7, "1:2");
+    push(8, "1:3"); /* another user does not wait */
+    wait_for(comet_has_seen(1, "u8@2:3"));
+    wait_for(comet_has_seen(0, "u7@0:1"));
+    assert_false(comet_has_seen(1, "u7"));
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    fake_comet_break(bench.comets[0]);
+    wait_for(position() == 3);
+    assert_string_equal(comet_saw(1), "u8@2:3 p7#100:77 u7@1:2 ");
+    assert_int_equal(counter(JOB_HELD), 1);
+}
+
+static void gone_session_sends_the_whole_run_to_settle(void **state)
+{
+    (void)state;
+    bench.comets[0]->gone_from = 2;
+    for (int i = 0; i < 6; i++)
+        push(7, "0:1");
+    wait_for(position() == 6);
+    assert_string_equal(logic_saw(0), "7/102 7/103 7/104 7/105 ");
+    assert_int_equal(counter(JOB_DELIVERED_UID), 2);
+}
+
+/* --- what is wrong --- */
+
+static void refused_partition_is_left_to_its_owner(void **state)
+{
+    (void)state;
+    push(1, "0:1");
+    wait_for(position() == 1);
+    fake_comet_tell(bench.comets[0], FAKE_REFUSED, false);
+    push(2, "0:1");
+    push(3, "");
+    fake_logic_tell(bench.logics[0], "UUUU", "", 0);
+    wait_for(counter(JOB_REFUSED) == 1);
+    assert_true(bench.partition.refused);
+    assert_false(partition_wants(&bench.partition));
+    assert_int_equal(position(), 1);
+    assert_int_equal(bench.job.unresolved, 0);
+    turn_for(150); /* what is still answered is ignored */
+    assert_int_equal(position(), 1);
+}
+
+static void malformed_envelopes_are_skipped(void **state)
+{
+    (void)state;
+    Imc__V1__PushMsg envelope;
+    static const uint8_t garbage[] = {0xff, 0xff, 0xff};
+    uint8_t large[4097] = {0};
+    char key[] = "device-1", *keys[] = {key};
+
+    dispatch_message(&bench.partition, bench.offset++, garbage, sizeof garbage);
+    dispatch_message(&bench.partition, bench.offset++, NULL, 0);
+    imc__v1__push_msg__init(&envelope);
+    consume(&envelope); /* uid push without uid */
+    envelope.n_keys = 1;
+    envelope.keys = keys;
+    consume(&envelope);
+    envelope.type = IMC__V1__PUSH_MSG__TYPE__ROOM; /* without room */
+    consume(&envelope);
+    envelope.type = (Imc__V1__PushMsg__Type)17;
+    consume(&envelope);
+    envelope.type = IMC__V1__PUSH_MSG__TYPE__BROADCAST;
+    envelope.msg = (ProtobufCBinaryData){sizeof large, large};
+    consume(&envelope);
+    assert_int_equal(position(), 7);
+    assert_int_equal(counter(JOB_MALFORMED), 6);
+    assert_int_equal(counter(JOB_KEYS), 1);
+    push(7, "0:1");
+    wait_for(position() == 8);
+}
+
+static int rooms;
+
+static void on_room(struct job *job, void *arg)
+{
+    (void)job;
+    (void)arg;
+    rooms++;
+}
+
+static void full_window_stops_reading_until_three_quarters(void **state)
+{
+    (void)state;
+    bench.config.window = 8;
+    bench.job.room = on_room;
+    rooms = 0;
+    fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
+    for (int i = 0; i < 8; i++) {
+        assert_true(partition_wants(&bench.partition));
+        push(i, "0:1");
+    }
+    assert_false(partition_wants(&bench.partition));
+    wait_for(comet_has_seen(0, "u7@7:1"));
+    uint64_t seq = fake_comet_seq(bench.comets[0]);
+    for (uint32_t i = 0; i < 2; i++) {
+        fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
+        wait_for(bench.job.unresolved == 7 - i);
+        assert_int_equal(partition_wants(&bench.partition), i == 1);
+    }
+    assert_int_equal(rooms, 1);
+}
+
+static void forgotten_partition_ignores_answers_and_keeps_its_position(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, true);
+    push(7, "0:1");
+    push(7, "1:1");
+    wait_for(comet_has_seen(0, "u7@0:1"));
+    partition_forget(&bench.partition);
+    assert_int_equal(position(), 0);
+    assert_int_equal(bench.job.unresolved, 0);
+    assert_int_equal(counter(JOB_DROPPED), 2);
+    fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
+    fake_comet_break(bench.comets[0]);
+    turn_for(300);
+    assert_false(comet_has_seen(1, "u7"));
+    assert_int_equal(counter(JOB_DELIVERED_UID), 0);
+}
+
+#define core_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        core_test(message_reaches_its_session),
+        core_test(several_sessions_one_item_per_comet),
+        core_test(gone_on_one_comet_taken_on_the_other_is_done),
+        core_test(rooms_and_broadcasts_go_to_every_comet_in_order),
+        core_test(room_is_done_where_the_comet_died),
+        core_test(gone_message_is_settled_and_its_new_session_poked),
+        core_test(message_without_usable_hint_is_settled),
+        core_test(unknown_is_settled_again_until_stored),
+        core_test(many_for_an_absent_user_go_in_few_batches_in_order),
+        core_test(failed_settle_holds_back_the_later_messages),
+        core_test(failure_within_a_run_keeps_the_order_of_pokes),
+        core_test(stored_for_a_comet_not_known_yet_is_asked_again),
+        core_test(stored_for_a_comet_that_never_comes_is_left_in_the_mailbox),
+        core_test(former_life_of_a_comet_is_not_poked),
+        core_test(without_logic_messages_wait_for_one),
+        core_test(silent_logic_loses_its_settles_to_another),
+        core_test(broken_stream_is_resent_in_order_before_newer),
+        core_test(dead_comet_leaves_its_messages_to_the_mailbox),
+        core_test(new_life_of_a_comet_does_not_get_the_old_ones_messages),
+        core_test(late_results_end_pending_items),
+        core_test(pending_items_of_a_broken_stream_are_resent_first),
+        core_test(moved_user_gets_the_new_message_after_the_old),
+        core_test(gone_session_sends_the_whole_run_to_settle),
+        core_test(refused_partition_is_left_to_its_owner),
+        core_test(malformed_envelopes_are_skipped),
+        core_test(full_window_stops_reading_until_three_quarters),
+        core_test(forgotten_partition_ignores_answers_and_keeps_its_position),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+#include "job/tracker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+static int owner;
+
+static void position_is_unknown_before_the_first_message(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+
+    tracker_init(&tracker);
+    assert_int_equal(tracker_position(&tracker), -1);
+    assert_int_equal(tracker_span(&tracker), 0);
+    tracker_free(&tracker);
+}
+
+static void position_waits_for_the_lowest(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+    uint64_t tickets[4];
+
+    tracker_init(&tracker);
+    for (int i = 0; i < 4; i++)
+        tickets[i] = tracker_add(&tracker, 100 + i, &owner);
+    assert_int_equal(tracker_position(&tracker), 100);
+    tracker_resolve(&tracker, tickets[2]);
+    tracker_resolve(&tracker, tickets[1]);
+    assert_int_equal(tracker_position(&tracker), 100);
+    assert_int_equal(tracker_span(&tracker), 4);
+    tracker_resolve(&tracker, tickets[0]);
+    assert_int_equal(tracker_position(&tracker), 103);
+    tracker_resolve(&tracker, tickets[3]);
+    assert_int_equal(tracker_position(&tracker), 104);
+    assert_int_equal(tracker_span(&tracker), 0);
+    tracker_free(&tracker);
+}
+
+static void gaps_and_skipped_offsets_count_as_resolved(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+
+    tracker_init(&tracker);
+    uint64_t first = tracker_add(&tracker, 7, &owner);
+    tracker_skip(&tracker, 9); /* 8 was a transaction mark */
+    uint64_t last = tracker_add(&tracker, 20, &owner);
+    assert_int_equal(tracker_position(&tracker), 7);
+    assert_int_equal(tracker_span(&tracker), 14);
+    tracker_resolve(&tracker, first);
+    assert_int_equal(tracker_position(&tracker), 20);
+    tracker_resolve(&tracker, last);
+    tracker_skip(&tracker, 30);
+    assert_int_equal(tracker_position(&tracker), 31);
+    tracker_free(&tracker);
+}
+
+static void popping_gives_the_newest_first_and_no_resolved_owner(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+    int owners[3];
+    uint64_t tickets[3];
+    void *got;
+
+    tracker_init(&tracker);
+    for (int i = 0; i < 3; i++)
+        tickets[i] = tracker_add(&tracker, i, &owners[i]);
+    tracker_resolve(&tracker, tickets[1]);
+    assert_true(tracker_pop(&tracker, &got));
+    assert_ptr_equal(got, &owners[2]);
+    assert_true(tracker_pop(&tracker, &got));
+    assert_null(got);
+    assert_true(tracker_pop(&tracker, &got));
+    assert_ptr_equal(got, &owners[0]);
+    assert_false(tracker_pop(&tracker, &got));
+    assert_int_equal(tracker_position(&tracker), 0);
+    tracker_free(&tracker);
+}
+
+/* Against the plainest model: a flag per offset. Runs the ring around many times while it grows. */
+static void agrees_with_a_model_over_many_rounds(void **state)
+{
+    (void)state;
+    enum { N = 20000, WINDOW = 300 };
+    struct tracker tracker;
+    static uint64_t tickets[N];
+    static char done[N];
+    int open[WINDOW], n_open = 0, next = 0, lowest = 0;
+
+    tracker_init(&tracker);
+    srand(1);
+    while (next < N || n_open > 0) {
+        if (next < N && n_open < WINDOW && (n_open == 0 || rand() % 100 < 52)) {
+            tickets[next] = tracker_add(&tracker, next, &owner);
+            open[n_open++] = next++;
+        } else {
+            int pick = rand() % n_open;
+            done[open[pick]] = 1;
+            tracker_resolve(&tracker, tickets[open[pick]]);
+            open[pick] = open[--n_open];
+        }
+        while (lowest < next && done[lowest])
+            lowest++;
+        assert_int_equal(tracker_position(&tracker), lowest);
+        assert_int_equal(tracker_span(&tracker), next - lowest);
+    }
+    assert_true(tracker.size <= 16384);
+    tracker_free(&tracker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(position_is_unknown_before_the_first_message),
+        cmocka_unit_test(position_waits_for_the_lowest),
+        cmocka_unit_test(gaps_and_skipped_offsets_count_as_resolved),
+        cmocka_unit_test(popping_gives_the_newest_first_and_no_resolved_owner),
+        cmocka_unit_test(agrees_with_a_model_over_many_rounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
