@@ -60,13 +60,16 @@ static void applied_advance(struct partition_applied *p, int64_t offset)
     __atomic_store_n(&p->highest, offset, __ATOMIC_SEQ_CST);
     if (offset - from >= APPLIED_WINDOW)
         from = offset - APPLIED_WINDOW + 1;
-    while (from <= offset) {
-        if (from % 64 == 0 && offset - from >= 64) {
-            __atomic_store_n(applied_word(p, from), 0, __ATOMIC_SEQ_CST);
-            from += 64;
+    /* Unsigned, to end behind INT64_MAX too: who says so is no job, but must not hold us up. */
+    uint64_t at = (uint64_t)from, last = (uint64_t)offset;
+    while (at <= last) {
+        if (at % 64 == 0 && last - at >= 64) {
+            __atomic_store_n(applied_word(p, (int64_t)at), 0, __ATOMIC_SEQ_CST);
+            at += 64;
         } else {
-            __atomic_fetch_and(applied_word(p, from), ~applied_bit(from), __ATOMIC_SEQ_CST);
-            from++;
+            __atomic_fetch_and(applied_word(p, (int64_t)at), ~applied_bit((int64_t)at),
+                               __ATOMIC_SEQ_CST);
+            at++;
         }
     }
 }

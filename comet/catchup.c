@@ -121,7 +121,8 @@ static void storing_make_room(struct catchup *catchup)
         mem_realloc(catchup->storing, catchup->cap_storing * sizeof *catchup->storing);
 }
 
-/* They come in the order of their ids and are answered so, but for rare cases: both ends are quick. */
+/* They come in the order of their ids and are answered so, but for rare cases: both ends are quick.
+ */
 void catchup_storing(struct catchup *catchup, uint64_t id)
 {
     storing_make_room(catchup);

@@ -52,7 +52,8 @@ struct catchup {
     uint64_t stale;
     uint64_t page_last; /* last id of the last page */
     uint64_t after;     /* everything: the last id taken */
-    /* Ids of the Stores that are unanswered, rising: nothing newer than the first may be written. */
+    /* Ids of the Stores that are unanswered, rising: nothing newer than the first may be written.
+     */
     uint64_t *storing;
     uint32_t first_storing, n_storing, cap_storing; /* at [first, first + n) */
     uint32_t n_wanted, cap_wanted;

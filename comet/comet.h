@@ -136,7 +136,7 @@ enum comet_metric {
 
 extern const struct config_row comet_config_rows[];
 extern const struct metric_row comet_metric_rows[COMET_METRIC_COUNT];
-int comet_config_check(const void *config, char *err, size_t errlen);
+int comet_config_check(const void *arg, char *err, size_t errlen);
 
 struct job_service;
 

@@ -1,16 +1,21 @@
 /* conn.h - one client connection: socket, state, bounded output. Owner loop only.
  *
- *   accept ─► CONN_HANDSHAKE (WebSocket: HTTP upgrade) ─► CONN_AUTH ─auth frame: session_connect()─► CONN_CONNECTING
+ *   accept ─► CONN_HANDSHAKE (WebSocket: HTTP upgrade) ─► CONN_AUTH ─auth frame:
+ * session_connect()─► CONN_CONNECTING
  *             (TCP starts at CONN_AUTH)                                                                     │
  *                                                          conn_opened(), conn_reply(8)   ◄── logic answered
  *                                                                                                           ▼
- *   closed ◄─ flushed, or linger over ── CONN_CLOSING ◄── conn_kick(): op 6, WebSocket close ◄─────── CONN_OPEN
- *   any state: peer gone, socket error ─► closed: tickets dropped, session_closed(), freed at the end of the turn
+ *   closed ◄─ flushed, or linger over ── CONN_CLOSING ◄── conn_kick(): op 6, WebSocket close
+ * ◄─────── CONN_OPEN
+ *   any state: peer gone, socket error ─► closed: tickets dropped, session_closed(), freed at the
+ * end of the turn
  *
- * While CONNECTING nothing is read: what a client sends after its auth waits (as in imgo) until logic has answered.
+ * While CONNECTING nothing is read: what a client sends after its auth waits (as in imgo) until
+ * logic has answered.
  *
- * Small on purpose: an idle connection is this struct, a table slot and libuv's slot for the descriptor. Whatever only busy
- * or slow connections need (input remainder, output queue, catch-up) is allocated while it is needed. */
+ * Small on purpose: an idle connection is this struct, a table slot and libuv's slot for the
+ * descriptor. Whatever only busy or slow connections need (input remainder, output queue, catch-up)
+ * is allocated while it is needed. */
 #ifndef IMC_COMET_CONN_H
 #define IMC_COMET_CONN_H
 
@@ -28,7 +33,14 @@ struct sendq;
 struct ws;
 struct catchup;
 
-enum conn_state { CONN_HANDSHAKE, CONN_AUTH, CONN_CONNECTING, CONN_OPEN, CONN_CLOSING, CONN_CLOSED };
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_AUTH,
+    CONN_CONNECTING,
+    CONN_OPEN,
+    CONN_CLOSING,
+    CONN_CLOSED
+};
 
 struct conn {
     uv_poll_t poll; /* first */
@@ -40,13 +52,13 @@ struct conn {
     struct msg *in;           /* unparsed input, NULL: none */
     struct ws *ws;            /* only while a message is being put together; NULL otherwise */
     struct room *room;
-    struct catchup *catchup; /* session.h; NULL: nothing to catch up with */
-    uint32_t room_index;     /* position in room's members */
+    struct catchup *catchup;   /* session.h; NULL: nothing to catch up with */
+    uint32_t room_index;       /* position in room's members */
     struct conn *next, **prev; /* the edge's list of live or of closing connections */
-    struct conn *chain;      /* conn_internal.h: wants attention at the end of the turn */
-    uint32_t last_heard;     /* loop time in units of 256 ms */
-    int32_t auth_seq;        /* of the auth frame, for its reply */
-    uint16_t auth_version;   /* likewise */
+    struct conn *chain;        /* conn_internal.h: wants attention at the end of the turn */
+    uint32_t last_heard;       /* loop time in units of 256 ms */
+    int32_t auth_seq;          /* of the auth frame, for its reply */
+    uint16_t auth_version;     /* likewise */
     int fd;
     uint8_t state; /* enum conn_state */
     uint8_t wire;  /* enum wire */
@@ -73,24 +85,28 @@ enum write_result {
     WRITE_CLOSED, /* the connection is closing: nothing was taken */
 };
 
-/* Writes at once if nothing is queued; copies what the kernel did not take. The limit holds for what is added to a queue;
- * the rest of a single write is always kept, however long. A socket error is WRITE_CLOSED; the connection then closes at
- * the end of the turn, never inside the call. */
-enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n, struct ticket ticket);
+/* Writes at once if nothing is queued; copies what the kernel did not take. The limit holds for
+ * what is added to a queue; the rest of a single write is always kept, however long. A socket error
+ * is WRITE_CLOSED; the connection then closes at the end of the turn, never inside the call. */
+enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
+                             struct ticket ticket);
 /* The same for shared bytes: refers to MSG instead of copying. */
 enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct ticket ticket);
 /* One push in the connection's own wire form, in a write of its own. */
 enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket);
-/* A reply in the connection's wire form; beyond the queue's limit the connection is kicked as too slow. */
-void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body, size_t body_len);
-/* logic admitted the session: CONN_CONNECTING becomes CONN_OPEN, the heartbeat deadline replaces the handshake's. The auth
- * reply is the caller's to send. What the client sent meanwhile is read from the end of the turn on. */
+/* A reply in the connection's wire form; beyond the queue's limit the connection is kicked as too
+ * slow. */
+void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
+                size_t body_len);
+/* logic admitted the session: CONN_CONNECTING becomes CONN_OPEN, the heartbeat deadline replaces
+ * the handshake's. The auth reply is the caller's to send. What the client sent meanwhile is read
+ * from the end of the turn on. */
 void conn_opened(struct conn *conn);
-/* Operation 6 with CODE and REASON (plain text, no quotes), WebSocket close 4000 + CODE, flush, close. Tickets of what
- * is queued behind are dropped when the connection closes. Idempotent. */
+/* Operation 6 with CODE and REASON (plain text, no quotes), WebSocket close 4000 + CODE, flush,
+ * close. Tickets of what is queued behind are dropped when the connection closes. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);
-/* Takes every queued entry with a ticket of which no byte has been sent out of the queue, in order, and hands the tickets
- * to FN instead of completing them. */
+/* Takes every queued entry with a ticket of which no byte has been sent out of the queue, in order,
+ * and hands the tickets to FN instead of completing them. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg);
 bool conn_has_queued(const struct conn *conn);
 /* Peer address as text into OUT (at least INET6_ADDRSTRLEN). */

@@ -74,8 +74,9 @@ static void batch_free(struct backing *backing)
 static void late_send(const struct late *late, size_t n)
 {
     Imc__V1__LateResult *values = mem_alloc(n * sizeof *values);
-    Imc__V1__LateResult **list = mem_alloc(n * sizeof *list);
-    Imc__V1__PushReply reply = IMC__V1__PUSH_REPLY__INIT;
+    Imc__V1__LateResult **list = mem_alloc(n * sizeof(void *));
+    Imc__V1__PushReply reply;
+    imc__v1__push_reply__init(&reply);
 
     for (size_t i = 0; i < n; i++) {
         imc__v1__late_result__init(&values[i]);
@@ -160,7 +161,8 @@ static void item_told(struct worker *worker, struct batch *batch, uint32_t index
 
 static void batch_answer(struct batch *batch)
 {
-    Imc__V1__PushReply reply = IMC__V1__PUSH_REPLY__INIT;
+    Imc__V1__PushReply reply;
+    imc__v1__push_reply__init(&reply);
     size_t n = batch->proto->n_items;
     uint32_t *lists = mem_alloc(3 * n * sizeof *lists);
 
@@ -187,7 +189,7 @@ static void batch_answer(struct batch *batch)
 
 /* --- a loop's share --- */
 
-static void uid_told(void *owner, uint64_t index, struct conn *conn, enum ticket_result result);
+static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result);
 
 static struct push item_push(struct batch *batch, const Imc__V1__PushItem *proto)
 {
@@ -203,8 +205,8 @@ static struct push item_push(struct batch *batch, const Imc__V1__PushItem *proto
     };
 }
 
-/* A ticket is told on the loop that took it, but at the end that is no thread of its own: the ticket
- * says which loop. It keeps its batch alive: the reference goes with the last word. */
+/* A ticket is told on the loop that took it, but at the end that is no thread of its own: the
+ * ticket says which loop. It keeps its batch alive: the reference goes with the last word. */
 enum { TICKET_LOOP_SHIFT = 32 };
 
 static struct ticket batch_ticket(const struct worker *worker, struct batch *batch, uint32_t index)
@@ -295,7 +297,7 @@ static void deliver_share(struct worker *worker, struct batch *batch)
             room_push_all(worker, &push, proto->speed, batch_ticket(worker, batch, i));
             break;
         default:
-            assert(!"kinds were checked on the rpc thread");
+            assert(false && "kinds were checked on the rpc thread");
         }
     }
 }

@@ -254,7 +254,7 @@ static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
     message->op = request->push.op;
     message->expires_ms = request->push.expires_ms;
     message->body.len = request->push.body_len;
-    message->body.data = (uint8_t *)(uintptr_t)request->push.body;
+    message->body.data = mem_unconst(request->push.body);
     batch->stores[batch->n_stores++] = item;
 }
 
@@ -336,7 +336,8 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
         return NULL;
     peer->probe = false;
 
-    Imc__V1__SessionBatch batch = IMC__V1__SESSION_BATCH__INIT;
+    Imc__V1__SessionBatch batch;
+    imc__v1__session_batch__init(&batch);
     struct arena arena;
     arena_init(&arena);
     batch.seq = seq;

@@ -108,8 +108,8 @@ static struct msg *iov_copy(const struct iovec *iov, int n)
     return msg;
 }
 
-/* All of it, not only the rest: an entry's `sent` tells whether its frame has begun on the wire, and
- * one that has cannot be taken out of the queue any more. */
+/* All of it, not only the rest: an entry's `sent` tells whether its frame has begun on the wire,
+ * and one that has cannot be taken out of the queue any more. */
 static void enqueue_copy(struct conn *conn, const struct iovec *iov, int n, size_t sent,
                          struct ticket ticket)
 {

@@ -29,12 +29,12 @@ struct owed {
 struct registrar {
     struct worker *worker;
     enum registrar_state state;
-    struct view *valid;  /* conn->registered speaks of the owners in this view */
-    uint64_t generation; /* of that: answers to what was asked before it prove nothing */
-    size_t cursor;       /* next table slot */
-    bool walked;         /* the end of the table was reached */
-    size_t outstanding;  /* Registers that are unanswered, of whichever generation */
-    size_t refused;      /* of this walk */
+    struct view *valid;           /* conn->registered speaks of the owners in this view */
+    uint64_t generation;          /* of that: answers to what was asked before it prove nothing */
+    size_t cursor;                /* next table slot */
+    bool walked;                  /* the end of the table was reached */
+    size_t outstanding;           /* Registers that are unanswered, of whichever generation */
+    size_t refused;               /* of this walk */
     struct request *announcement; /* REGISTRAR_ANNOUNCED */
     struct owed *owed;
     size_t n_owed, cap_owed;
@@ -105,8 +105,8 @@ static void registrar_announce(struct registrar *registrar)
     logic_link_send(registrar->worker->logic, request);
 }
 
-/* What is next, once the table was walked and everything was answered: announce, or go over what was
- * refused once more. */
+/* What is next, once the table was walked and everything was answered: announce, or go over what
+ * was refused once more. */
 static void registrar_step(struct registrar *registrar)
 {
     if (registrar->state != REGISTRAR_WALKING || !registrar->walked || registrar->outstanding > 0)

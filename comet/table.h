@@ -20,8 +20,8 @@ void table_remove(struct table *table, uint64_t handle);
 /* NULL: gone, or another loop's. */
 struct conn *table_find(const struct table *table, uint64_t handle);
 size_t table_count(const struct table *table);
-/* Slots ever used (never shrinks below the highest used one): with table_at() it lets walks go on where they stopped.
- * NULL for a free slot. */
+/* Slots ever used (never shrinks below the highest used one): with table_at() it lets walks go on
+ * where they stopped. NULL for a free slot. */
 size_t table_slots(const struct table *table);
 struct conn *table_at(const struct table *table, size_t slot);
 

@@ -117,12 +117,17 @@ static const struct config_row *find_row(const struct loader *loader, const char
 static void set_value(struct loader *loader, const struct config_row *row, const char *where,
                       const char *value)
 {
-    char accepts[NAME_MAX_LEN];
+    char accepts[NAME_MAX_LEN], *masked;
     if (config_value_set(row, value, loader->conf) == 0)
         return;
     config_value_accepts(row, accepts, sizeof(accepts));
+    masked = config_value_masked(value);
     refuse(loader, "%s: \"%s\" is not accepted; want %s", where,
-           config_row_is_secret(row) ? "********" : value, accepts);
+           config_row_is_secret(row) ? "********"
+           : masked != NULL          ? masked
+                                     : value,
+           accepts);
+    free(masked);
 }
 
 static int on_setting(void *user, const char *section, const char *key, const char *value)

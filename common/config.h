@@ -1,8 +1,10 @@
-/* config.h - configuration by tables: one row per setting gives its default, range, environment name, check and docs.
+/* config.h - configuration by tables: one row per setting gives its default, range, environment
+ * name, check and docs.
  *
- * Sources, later ones win: defaults, the INI file (-c FILE), the environment (IMC_<DAEMON>_<SECTION>_<KEY>, upper case,
- * dots and dashes as underscores). Unknown names and bad values are refused with file, line and the nearest valid name.
- * Main thread, before any other thread runs; read-only after that. */
+ * Sources, later ones win: defaults, the INI file (-c FILE), the environment
+ * (IMC_<DAEMON>_<SECTION>_<KEY>, upper case, dots and dashes as underscores). Unknown names and bad
+ * values are refused with file, line and the nearest valid name. Main thread, before any other
+ * thread runs; read-only after that. */
 #ifndef IMC_COMMON_CONFIG_H
 #define IMC_COMMON_CONFIG_H
 
@@ -15,7 +17,8 @@ enum config_type {
     CONFIG_STRING,   /* char *, owned by the struct */
     CONFIG_INT,      /* int64_t */
     CONFIG_BOOL,     /* bool: true/false, yes/no, on/off, 1/0 */
-    CONFIG_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "24h", a bare number is milliseconds */
+    CONFIG_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "24h", a bare number is
+                        milliseconds */
     CONFIG_BYTES,    /* int64_t; "4096" "64k" "1m" "2g" */
     CONFIG_ADDRESS,  /* char *, "host:port"; empty only where the default is empty (= off) */
     CONFIG_LIST,     /* char *, comma-separated, spaces around commas allowed */
@@ -33,14 +36,18 @@ struct config_row {
 /* NULL-terminated list of tables, each ended by a row with key == NULL. */
 typedef const struct config_row *const *config_tables;
 
-/* Fills the zeroed struct CONF. PATH may be NULL. 0 or -EINVAL, then ERR says what, where and what to do. */
-int config_load(config_tables tables, const char *daemon, const char *path, void *conf, char *err, size_t errlen);
+/* Fills the zeroed struct CONF. PATH may be NULL. 0 or -EINVAL, then ERR says what, where and what
+ * to do. */
+int config_load(config_tables tables, const char *daemon, const char *path, void *conf, char *err,
+                size_t errlen);
 void config_free(config_tables tables, void *conf);
-/* As an INI file with every setting, its doc as comment; secrets (keys ending in password, keys, secret) are masked. */
+/* As an INI file with every setting, its doc as comment; secrets (keys ending in password, keys,
+ * secret, and such items of a "name=value,name=value" text) are masked. */
 void config_dump(config_tables tables, const void *conf, FILE *out);
 /* As a Markdown table per section, for docs/configuration.md. */
 void config_document(config_tables tables, const char *daemon, FILE *out);
 /* Calls fn for each non-empty item of a CONFIG_LIST, spaces trimmed. */
-void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg), void *arg);
+void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg),
+                      void *arg);
 
 #endif

@@ -49,6 +49,19 @@ struct dump {
     FILE *out;
 };
 
+/* Secrets as a comment, so that loading the dump sets no wrong ones. */
+static void write_setting(const struct config_row *row, const char *value, FILE *out)
+{
+    char *masked = config_value_masked(value);
+    if (config_row_is_secret(row) && value[0] != '\0')
+        fprintf(out, "# %s = ******** (set, not shown)\n\n", row->key);
+    else if (masked != NULL)
+        fprintf(out, "# %s = %s (secrets not shown)\n\n", row->key, masked);
+    else
+        fprintf(out, "%s = %s\n\n", row->key, value);
+    free(masked);
+}
+
 static void dump_row(const struct config_row *row, bool first, void *arg)
 {
     struct dump *dump = arg;
@@ -61,11 +74,7 @@ static void dump_row(const struct config_row *row, bool first, void *arg)
              row->init[0] != '\0' ? row->init : "empty");
     write_comment(row->doc, dump->out);
     write_comment(note, dump->out);
-    if (config_row_is_secret(row) &&
-        value[0] != '\0') /* a comment, so that loading the dump sets no wrong secret */
-        fprintf(dump->out, "# %s = ******** (set, not shown)\n\n", row->key);
-    else
-        fprintf(dump->out, "%s = %s\n\n", row->key, value);
+    write_setting(row, value, dump->out);
 }
 
 void config_dump(config_tables tables, const void *conf, FILE *out)

@@ -1,9 +1,12 @@
-/* daemon.h - what the four daemons share: command line, configuration, log, signals, admin listener, lifecycle.
+/* daemon.h - what the four daemons share: command line, configuration, log, signals, admin
+ * listener, lifecycle.
  *
- *   daemon_main: parse arguments ─► load config ─► start() ─► main loop ─► SIGTERM: drain() … daemon_drained() ─► stop()
+ *   daemon_main: parse arguments ─► load config ─► start() ─► main loop ─► SIGTERM: drain() …
+ * daemon_drained() ─► stop()
  *
- * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config and --doc-metrics
- * (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config /version. Main loop's thread unless said. */
+ * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config
+ * and --doc-metrics (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config
+ * /version. Main loop's thread unless said. */
 #ifndef IMC_COMMON_DAEMON_H
 #define IMC_COMMON_DAEMON_H
 
@@ -21,7 +24,8 @@ struct daemon_config {
     char *log_level;
     char *admin_listen;
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
-    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host name if that is 0.0.0.0 */
+    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host
+                            name if that is 0.0.0.0 */
     char *redis_servers, *redis_password;
     int64_t redis_database, redis_timeout_ms;
     char *lease_id; /* empty: HOSTNAME-PORT */
@@ -43,7 +47,8 @@ struct daemon_spec {
     int (*check)(const void *config, char *err, size_t errlen);
     /* Opens listeners and threads. 0 or -E… after logging what failed and what to do. */
     int (*start)(struct daemon *daemon);
-    /* SIGTERM or SIGINT: stop accepting, finish, then call daemon_drained(). A second signal or daemon.drain exits. */
+    /* SIGTERM or SIGINT: stop accepting, finish, then call daemon_drained(). A second signal or
+     * daemon.drain exits. */
     void (*drain)(struct daemon *daemon);
     /* After the main loop ended. */
     void (*stop)(struct daemon *daemon);
@@ -71,14 +76,17 @@ void daemon_drained(struct daemon *daemon);
 /* Gives the lease back now, so that the others send nothing more here. Idempotent; for drain(). */
 void daemon_leave(struct daemon *daemon);
 /* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */
-void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section, const char *key, int err);
+void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
+                          const char *key, int err);
 /* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
-/* Opens Redis and the lease from the common configuration, with conditions "redis" and "lease". WATCH, EVENTS as in
- * membership.h; SELF's empty rpc, id, region … are filled from the configuration. 0 or -E… after logging. Both are closed by
- * daemon_main() after stop(), not by the daemon; once per daemon. */
-int daemon_join(struct daemon *daemon, struct member *self, unsigned watch, const struct membership_events *events,
-                void *arg, struct redis **redis, struct membership **membership);
+/* Opens Redis and the lease from the common configuration, with conditions "redis" and "lease".
+ * WATCH, EVENTS as in membership.h; SELF's empty rpc, id, region … are filled from the
+ * configuration. 0 or -E… after logging. Both are closed by daemon_main() after stop(), not by the
+ * daemon; once per daemon. */
+int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
+                const struct membership_events *events, void *arg, struct redis **redis,
+                struct membership **membership);
 /* rpc.advertise worked out, see above; "" without an RPC server. Valid until the next call. */
 const char *daemon_advertised(struct daemon *daemon);
 

@@ -38,6 +38,7 @@ static const struct {
     {501, "Not Implemented"},
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
 };
 
 static const char *reason_of(int status)
@@ -107,6 +108,11 @@ const char *http_form(struct http_request *request, const char *name, size_t ind
                               request->body_len);
     }
     return http_params_get(&request->form, name, index);
+}
+
+void *http_arg(const struct http_request *request)
+{
+    return request->server->options.arg;
 }
 
 const char *http_peer(const struct http_request *request)

@@ -1,8 +1,8 @@
 /* http.h - a small HTTP/1.1 server on a loop, over libuv and the library http_parser.
  *
- * For logic's API and every daemon's admin pages: few connections, many requests. Keep-alive and pipelining; the body,
- * also a chunked one, is read whole (up to max_body) before the handler runs; an answer may be given later. Wishes to
- * upgrade (WebSocket, h2c) are ignored. Owner loop only. */
+ * For logic's API and every daemon's admin pages: few connections, many requests. Keep-alive and
+ * pipelining; the body, also a chunked one, is read whole (up to max_body) before the handler runs;
+ * an answer may be given later. Wishes to upgrade (WebSocket, h2c) are ignored. Owner loop only. */
 #ifndef IMC_COMMON_HTTP_H
 #define IMC_COMMON_HTTP_H
 
@@ -14,50 +14,64 @@
 struct http_server;
 struct http_request;
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD, HTTP_OPTIONS, HTTP_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_HEAD,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
 
 struct http_options {
     const char *address; /* host:port */
     int64_t max_body;
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
-    /* Called for every complete request, any path and method; must lead to exactly one http_respond(). */
+    /* Called for every complete request, any path and method; must lead to exactly one
+     * http_respond(). */
     void (*handle)(struct http_request *request, void *arg);
-    /* Optional: a request was refused before handle() (STATUS 400, 408, 413, 431 …): fill the answer's body and type
-     * in the API's own form. NULL: plain text. */
-    void (*refuse)(int status, const char *why, struct http_request *request, char *body, size_t bodylen,
-                   const char **content_type);
+    /* Optional: a request was refused before handle() (STATUS 400, 408, 413, 431 …): fill the
+     * answer's body and type in the API's own form. NULL: plain text. */
+    void (*refuse)(int status, const char *why, struct http_request *request, char *body,
+                   size_t bodylen, const char **content_type);
     void *arg;
 };
 
 /* -EADDRINUSE and the like. */
-int http_server_open(struct loop *loop, const struct http_options *options, struct http_server **out);
+int http_server_open(struct loop *loop, const struct http_options *options,
+                     struct http_server **out);
 int http_server_port(const struct http_server *server);
 /* Stops listening; requests under way may still be answered until http_server_close(). */
 void http_server_drain(struct http_server *server);
 /* Requests without an answer yet. */
 size_t http_server_pending(const struct http_server *server);
-/* Requests under way stay valid, their answers go nowhere. Memory goes with the loop's close callbacks. NULL is fine. */
+/* Requests under way stay valid, their answers go nowhere. Memory goes with the loop's close
+ * callbacks. NULL is fine. */
 void http_server_close(struct http_server *server);
 
 /* All borrowed, valid until http_respond(). */
 enum http_method http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request); /* decoded, without query */
 const uint8_t *http_body(const struct http_request *request, size_t *len);
-/* NULL if absent; the first if there are several. Names in lower case: "content-type", "authorization", "x-api-key". */
+/* NULL if absent; the first if there are several. Names in lower case: "content-type",
+ * "authorization", "x-api-key". */
 const char *http_header(const struct http_request *request, const char *name);
 /* Query parameter, percent-decoded. Index 0, 1, … for repeated ones; NULL if there are fewer. */
 const char *http_query(const struct http_request *request, const char *name, size_t index);
 /* Same from a body of application/x-www-form-urlencoded. */
 const char *http_form(struct http_request *request, const char *name, size_t index);
+/* arg of http_options: for refuse(), which has no other way to it. */
+void *http_arg(const struct http_request *request);
 /* Peer's address without port: "127.0.0.1". */
 const char *http_peer(const struct http_request *request);
 /* True for loopback and private ranges (RFC 1918, fc00::/7, link-local). */
 bool http_peer_is_private(const struct http_request *request);
 
-/* Answers and ends the request; it is invalid afterwards. Safe if the client has gone. BODY is copied. EXTRA: NULL or
- * "Name: value\r\n…" lines. Not on another thread. */
-void http_respond(struct http_request *request, int status, const char *content_type, const void *body, size_t len,
-                  const char *extra);
+/* Answers and ends the request; it is invalid afterwards. Safe if the client has gone. BODY is
+ * copied. EXTRA: NULL or "Name: value\r\n…" lines. Not on another thread. */
+void http_respond(struct http_request *request, int status, const char *content_type,
+                  const void *body, size_t len, const char *extra);
 
 #endif

@@ -186,6 +186,10 @@ static int on_head(void *arg, const struct http_parse_head *head)
         refuse(conn, 400, "malformed request: its target or the name of a header");
         return -1;
     }
+    if (!head->http_1) { /* what has no version at all is 0.9 */
+        refuse(conn, 505, "HTTP/1.1 or HTTP/1.0 is needed");
+        return -1;
+    }
     if (head->has_length && head->length > (uint64_t)conn->server->options.max_body) {
         refuse(conn, 413, "the body is longer than allowed");
         return -1;
@@ -248,11 +252,12 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
 /* The client sends no more. What it asked is still answered. */
 static void on_eof(struct http_conn *conn)
 {
+    bool asked = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
     conn->eof = true;
-    if (conn->state != HTTP_CONN_HANDLING && conn->state != HTTP_CONN_WRITING)
-        http_conn_close(conn);
-    else
+    if (asked || (conn->state == HTTP_CONN_IDLE && conn->stash.len > 0))
         set_reading(conn, false);
+    else
+        http_conn_close(conn);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

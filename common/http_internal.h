@@ -58,7 +58,7 @@ struct http_request {
 /*   accept ─► NEW ─┐ on_begin()          on_end()             http_conn_answer()
  *                  ├──────────► RECEIVING ───────► HANDLING ─────────────────────► WRITING ─on_written()─► IDLE ─► …
  *            IDLE ─┘                │                                                 │ last answer
- *                                   └─ refused: 400, 408, 413, 431 ──────────────────►└─► LINGER ─► CLOSED
+ *                                   └─ refused: 400, 408, 413, 431, 505 ─────────────►└─► LINGER ─► CLOSED
  * WRITING is passed through at once when the kernel takes the whole answer. */
 enum http_conn_state {
     HTTP_CONN_NEW,

@@ -39,7 +39,8 @@ static int on_head(http_parser *parser)
     struct http_parse *parse = parser->data;
     struct http_parse_head head = {
         .method = http_method_str((enum http_method)parser->method),
-        .http_1_0 = parser->http_major < 1 || (parser->http_major == 1 && parser->http_minor == 0),
+        .http_1 = parser->http_major == 1,
+        .http_1_0 = parser->http_major == 1 && parser->http_minor == 0,
         .has_length = (parser->flags & F_CONTENTLENGTH) != 0 && (parser->flags & F_CHUNKED) == 0,
         .length = parser->content_length,
     };

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct http_parse_head {
-    const char *method; /* "GET" */
-    bool http_1_0;
-    bool has_length; /* Content-Length is there; chunked bodies have none */
+    const char *method;    /* "GET" */
+    bool http_1, http_1_0; /* HTTP/1.x; of these, 1.0 */
+    bool has_length;       /* Content-Length is there; chunked bodies have none */
     uint64_t length;
 };
 

@@ -1,7 +1,9 @@
-/* ids.h - 64-bit message ids: 41 bits of Unix milliseconds, 10 bits of node, 12 bits of sequence (bit 63 is 0).
+/* ids.h - 64-bit message ids: 41 bits of Unix milliseconds, 10 bits of node, 12 bits of sequence
+ * (bit 63 is 0).
  *
- * Strictly rising per generator, even if the clock steps back or more than 4096 are wanted in a millisecond (then they
- * run ahead of the clock). Two live logics never share a node number: it comes with the lease. Owner thread only. */
+ * Strictly rising per generator, even if the clock steps back or more than 4096 are wanted in a
+ * millisecond (then they run ahead of the clock). Two live logics never share a node number: it
+ * comes with the lease. Owner thread only. */
 #ifndef IMC_COMMON_IDS_H
 #define IMC_COMMON_IDS_H
 

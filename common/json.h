@@ -1,4 +1,5 @@
-/* json.h - the two questions the data path asks about JSON, answered without allocating (jansson does the rest). */
+/* json.h - the two questions the data path asks about JSON, answered without allocating (jansson
+ * does the rest). */
 #ifndef IMC_COMMON_JSON_H
 #define IMC_COMMON_JSON_H
 
@@ -6,17 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* True if BUF is exactly one JSON value (RFC 8259, any type, white space around allowed, nesting at most 512) in
- * valid UTF-8: it can stand verbatim inside another document. */
+/* True if BUF is exactly one JSON value (RFC 8259, any type, white space around allowed, nesting at
+ * most 512) in valid UTF-8: it can stand verbatim inside another document. */
 bool json_is_value(const uint8_t *buf, size_t len);
-/* Writes BUF as a JSON string with its quotes, invalid UTF-8 as U+FFFD. Returns the bytes that are needed; writes only
- * if OUTLEN suffices (6 * len + 2 always does). */
+/* Writes BUF as a JSON string with its quotes, invalid UTF-8 as U+FFFD. Returns the bytes that are
+ * needed; writes only if OUTLEN suffices (6 * len + 2 always does). */
 size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t outlen);
 /* RFC 3629: no surrogates, no overlong forms. */
 bool utf8_is_valid(const uint8_t *buf, size_t len);
 
-/* Streaming UTF-8 check for fragmented WebSocket text. state starts at 0; false as soon as the text can no longer become
- * valid. At the end of the message the state must be 0 again. */
+/* Streaming UTF-8 check for fragmented WebSocket text. state starts at 0; false as soon as the text
+ * can no longer become valid. At the end of the message the state must be 0 again. */
 bool utf8_feed(uint32_t *state, const uint8_t *buf, size_t len);
 
 #endif

@@ -1,7 +1,8 @@
-/* map.h - open-addressing hash map, 64-bit key to 64-bit value, and one from strings to pointers. Owner loop only.
+/* map.h - open-addressing hash map, 64-bit key to 64-bit value, and one from strings to pointers.
+ * Owner loop only.
  *
- * Robin-hood with backward-shift deletion: no tombstones, so it stays fast under churn; grows at 7/8 and shrinks at
- * 1/8 load. 17 bytes per slot for map64. */
+ * Robin-hood with backward-shift deletion: no tombstones, so it stays fast under churn; grows at
+ * 7/8 and shrinks at 1/8 load. 17 bytes per slot for map64. */
 #ifndef IMC_COMMON_MAP_H
 #define IMC_COMMON_MAP_H
 

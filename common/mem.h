@@ -12,6 +12,16 @@ void *mem_realloc(void *ptr, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
+/* For libraries that declare what they only read as writable. */
+static inline void *mem_unconst(const void *ptr)
+{
+    union {
+        const void *read;
+        void *written;
+    } both = {.read = ptr};
+    return both.written;
+}
+
 /* Everything allocated from an arena goes at once, with arena_free(). Not shared between threads
  * while it grows. */
 struct arena_chunk;

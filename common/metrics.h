@@ -1,8 +1,8 @@
 /* metrics.h - counters and gauges by tables; one block of values per thread, summed when scraped.
  *
- * A daemon lists its metrics as rows (enum + table, by X-macro); every loop opens a block and alone writes it, with
- * plain relaxed stores: no lock, no shared cache line. metrics_render() may run on any thread at any time.
- * docs/metrics.md is generated from the tables. */
+ * A daemon lists its metrics as rows (enum + table, by X-macro); every loop opens a block and alone
+ * writes it, with plain relaxed stores: no lock, no shared cache line. metrics_render() may run on
+ * any thread at any time. docs/metrics.md is generated from the tables. */
 #ifndef IMC_COMMON_METRICS_H
 #define IMC_COMMON_METRICS_H
 
@@ -14,7 +14,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metric_row {
     const char *name;   /* "imc_comet_writes_total" */
-    const char *labels; /* "reason=\"slow\"" or NULL; rows of one name stand together and share help and type */
+    const char *labels; /* "reason=\"slow\"" or NULL; rows of one name stand together and share help
+                           and type */
     enum metric_type type;
     const char *help;
 };

@@ -1,8 +1,9 @@
-/* redis.h - asynchronous Redis on a loop: shards by ketama, reconnects, bounds waiting. Owner loop only.
+/* redis.h - asynchronous Redis on a loop: shards by ketama, reconnects, bounds waiting. Owner loop
+ * only.
  *
- * Commands are pipelined on one connection per shard. While a shard is down, commands to it fail at once with NULL;
- * a command unanswered after the timeout breaks the connection (its commands fail with NULL). Lua scripts are sent by
- * EVALSHA and loaded on demand. */
+ * Commands are pipelined on one connection per shard. While a shard is down, commands to it fail at
+ * once with NULL; a command unanswered after the timeout breaks the connection (its commands fail
+ * with NULL). Lua scripts are sent by EVALSHA and loaded on demand. */
 #ifndef IMC_COMMON_REDIS_H
 #define IMC_COMMON_REDIS_H
 
@@ -23,19 +24,21 @@ struct redis_options {
     int64_t timeout_ms;
 };
 
-/* Connects in the background. -EINVAL for a bad server list (empty, not host:port, the same twice). STATE is called on
- * every change, first when all shards have answered PING or one could not be reached; WHY names the server. */
-int redis_open(struct loop *loop, const struct redis_options *options, redis_state_fn state, void *arg,
-               struct redis **redis);
-/* Outstanding commands get NULL before this returns, and so do commands that these callbacks issue. NULL is fine. */
+/* Connects in the background. -EINVAL for a bad server list (empty, not host:port, the same twice).
+ * STATE is called on every change, first when all shards have answered PING or one could not be
+ * reached; WHY names the server. */
+int redis_open(struct loop *loop, const struct redis_options *options, redis_state_fn state,
+               void *arg, struct redis **redis);
+/* Outstanding commands get NULL before this returns, and so do commands that these callbacks issue.
+ * NULL is fine. */
 void redis_close(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
 size_t redis_shards(const struct redis *redis);
 /* The shard that owns KEY. */
 size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
 /* Fire one command. FN may be NULL. It is called exactly once, never before this returns. */
-void redis_command(struct redis *redis, size_t shard, int argc, const char **argv, const size_t *argvlen, redis_fn fn,
-                   void *arg);
+void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
+                   const size_t *argvlen, redis_fn fn, void *arg);
 
 /* Since redis_open(), over all shards. */
 struct redis_stats {
@@ -51,9 +54,9 @@ struct redis_script {
     const char *source;
     char sha1[41]; /* filled on first use */
 };
-/* KEYS first, then ARGV; all in args. A script that Redis does not know (yet, or no more) is loaded and run again: only
- * then it may run after commands that were issued later. */
-void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc, const char **argv,
-                const size_t *argvlen, redis_fn fn, void *arg);
+/* KEYS first, then ARGV; all in args. A script that Redis does not know (yet, or no more) is loaded
+ * and run again: only then it may run after commands that were issued later. */
+void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
+                const char **argv, const size_t *argvlen, redis_fn fn, void *arg);
 
 #endif

@@ -44,8 +44,7 @@ int64_t rpc_now_ms(void)
 grpc_arg rpc_arg(const char *key, int value)
 {
     /* gRPC declares the key char *, and only reads it. */
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = mem_unconst(key), .value.integer = value};
 }
 
 void rpc_hand_over(struct rpc_tag *tag)

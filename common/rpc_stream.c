@@ -20,7 +20,7 @@ static void queue_push(struct rpc_stream *stream, struct msg *msg)
 {
     if (stream->queue_len == stream->queue_size) {
         uint32_t size = stream->queue_size == 0 ? QUEUE_FIRST : stream->queue_size * 2;
-        struct msg **queue = mem_alloc(size * sizeof *queue);
+        struct msg **queue = mem_alloc(size * sizeof(void *));
         for (uint32_t i = 0; i < stream->queue_len; i++)
             queue[i] = stream->queue[(stream->queue_head + i) & (stream->queue_size - 1)];
         free(stream->queue);

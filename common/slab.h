@@ -1,7 +1,8 @@
-/* slab.h - fixed-size objects from chunks that go back to the system when they are empty. Owner loop only.
+/* slab.h - fixed-size objects from chunks that go back to the system when they are empty. Owner
+ * loop only.
  *
- * For what exists a hundred thousand times (connections, queue entries): no header per object, and after a mass
- * disconnect the memory returns. */
+ * For what exists a hundred thousand times (connections, queue entries): no header per object, and
+ * after a mass disconnect the memory returns. */
 #ifndef IMC_COMMON_SLAB_H
 #define IMC_COMMON_SLAB_H
 

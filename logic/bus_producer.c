@@ -17,7 +17,7 @@ enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024 };
 struct bus_producer {
     struct logic *logic;
     rd_kafka_t *kafka;
-    rd_kafka_topic_t *topic;
+    rd_kafka_topic_t *topic; /* NULL until it is known to exist */
     rd_kafka_queue_t *events;
     struct bus_queue *queue;
     struct bus_topics *topics;
@@ -49,6 +49,10 @@ static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
                 struct bus_ticket *ticket, const char **why)
 {
+    if (producer->topic == NULL) {
+        *why = "no Kafka broker has answered yet";
+        return -EAGAIN;
+    }
     int failed = rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE,
                                   message->value, message->value_len, message->key,
                                   message->key_len, ticket);
@@ -136,11 +140,24 @@ static bool on_events(rd_kafka_queue_t *queue, void *arg)
     return reports >= REPORTS_PER_TURN;
 }
 
+/* Not before the topic was created: asking for one that is not there makes a broker create it, with
+ * its own number of partitions. */
+static bool open_topic(struct bus_producer *producer, const char **why)
+{
+    if (producer->topic == NULL)
+        producer->topic =
+            rd_kafka_topic_new(producer->kafka, producer->logic->config->bus_topic, NULL);
+    if (producer->topic == NULL)
+        *why = rd_kafka_err2str(rd_kafka_last_error());
+    return producer->topic != NULL;
+}
+
 static void on_topic(bool ok, const char *why, void *arg)
 {
     struct bus_producer *producer = arg;
     const struct logic_config *config = producer->logic->config;
 
+    ok = ok && open_topic(producer, &why);
     if (ok)
         log_info("bus answers", "brokers=%s topic=%s", config->bus_brokers, config->bus_topic);
     else
@@ -202,12 +219,6 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
     producer->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
     if (producer->kafka == NULL) {
         rd_kafka_conf_destroy(conf);
-        goto fail;
-    }
-    producer->topic = rd_kafka_topic_new(producer->kafka, logic->config->bus_topic, NULL);
-    if (producer->topic == NULL) {
-        snprintf(err, sizeof err, "topic %s: %s", logic->config->bus_topic,
-                 rd_kafka_err2str(rd_kafka_last_error()));
         goto fail;
     }
     if (open_queues(producer) != 0) {

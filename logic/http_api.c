@@ -176,9 +176,12 @@ static void api_handle(struct http_request *request, void *arg)
 static void api_refuse(int status, const char *why, struct http_request *request, char *body,
                        size_t bodylen, const char **content_type)
 {
-    (void)request;
+    struct logic *logic = http_arg(request);
+
+    logic_count(logic, LOGIC_REFUSED_HTTP, 1);
+    logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 505 */
     *content_type = type_json;
-    params_imgo_error(status >= 500 ? 65535 : 65534, why, body, bodylen);
+    params_imgo_error(65534, why, body, bodylen);
 }
 
 int http_api_open(struct logic *logic)

@@ -252,7 +252,8 @@ static struct msg *reply_pack(const Imc__V1__MapReply *reply)
 
 struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, struct arena *arena)
 {
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     struct batch_run run = {.shard = shard,
                             .batch = batch,
                             .arena = arena,

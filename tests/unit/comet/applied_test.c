@@ -1,7 +1,6 @@
 /* What was applied is repeated, what was not is new, and nothing is believed that nobody said. */
 #include "comet/applied.h"
 #include "common/mem.h"
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +8,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { P = 7, W = APPLIED_WINDOW };
 
@@ -43,6 +44,16 @@ static void only_what_was_taken_is_a_repeat(void **state)
     assert_int_equal(look(99), APPLIED_NEW);
     assert_int_equal(look(101), APPLIED_NEW);
     assert_int_equal(applied_check(applied, P + 1, 1, 100), APPLIED_NEW);
+}
+
+static void the_highest_offset_of_all_is_one_like_others(void **state)
+{
+    (void)state;
+    assert_int_equal(look(INT64_MAX), APPLIED_NEW);
+    applied_taken(applied, P, INT64_MAX);
+    assert_int_equal(look(INT64_MAX), APPLIED_REPEAT);
+    assert_int_equal(look(INT64_MAX - 1), APPLIED_NEW);
+    assert_int_equal(look(5), APPLIED_NEW);
 }
 
 static void offsets_need_not_rise(void **state)
@@ -250,6 +261,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(only_what_was_taken_is_a_repeat),
+        TEST(the_highest_offset_of_all_is_one_like_others),
         TEST(offsets_need_not_rise),
         TEST(the_window_is_remembered_to_its_edge),
         TEST(what_fell_out_of_the_window_changes_nothing),

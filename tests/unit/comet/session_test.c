@@ -284,8 +284,10 @@ static void logic_answer_one(void)
         return;
     struct answer answer = {.answered = true, .backing = &immortal};
     Imc__V1__Waiting values[PAGE], *list[PAGE];
-    Imc__V1__ConnectResult connect = IMC__V1__CONNECT_RESULT__INIT;
-    Imc__V1__FetchResult fetch = IMC__V1__FETCH_RESULT__INIT;
+    Imc__V1__ConnectResult connect;
+    imc__v1__connect_result__init(&connect);
+    Imc__V1__FetchResult fetch;
+    imc__v1__fetch_result__init(&fetch);
     if (request->kind == REQUEST_CONNECT) {
         connect.uid = 42;
         connect.waiting = list;
@@ -385,8 +387,8 @@ static void world_settle_down(void)
     }
 }
 
-/* Every message that no other device got has come, its first copy after those of all older ones; and
- * no second copy, unless REPEATS. */
+/* Every message that no other device got has come, its first copy after those of all older ones;
+ * and no second copy, unless REPEATS. */
 static void assert_everything_in_order(uint64_t last, bool repeats)
 {
     uint64_t next = 1;
@@ -466,8 +468,7 @@ static void also_when_the_mailbox_often_fails(void **state)
 {
     (void)state;
     for (unsigned seed = 1; seed <= 500; seed++)
-        random_run(seed,
-                   (struct chances){.store_fails = 30, .fetch_fails = 30, .tcp = seed % 2},
+        random_run(seed, (struct chances){.store_fails = 30, .fetch_fails = 30, .tcp = seed % 2},
                    false);
 }
 
@@ -618,7 +619,8 @@ static void refused_token_kicks(void **state)
     (void)state;
     world_open((struct chances){0});
     struct request *request = w.requests;
-    Imc__V1__ConnectResult refused = IMC__V1__CONNECT_RESULT__INIT;
+    Imc__V1__ConnectResult refused;
+    imc__v1__connect_result__init(&refused);
     char reason[] = "unknown token";
     refused.code = CLOSE_BAD_TOKEN;
     refused.reason = reason;
@@ -634,7 +636,8 @@ static void unknown_code_from_logic_is_unavailable(void **state)
 {
     (void)state;
     world_open((struct chances){0});
-    Imc__V1__ConnectResult refused = IMC__V1__CONNECT_RESULT__INIT;
+    Imc__V1__ConnectResult refused;
+    imc__v1__connect_result__init(&refused);
     struct answer answer = {
         .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
     w.requests->done(&w.worker, w.requests, &answer);

@@ -268,6 +268,49 @@ static void test_dump_hides_secrets(void **state)
     free(text);
 }
 
+/* "name=value,name=value", as bus.options: only what is secret is hidden. */
+static void test_dump_hides_secret_items(void **state)
+{
+    static const struct {
+        const char *value, *shown;
+    } cases[] = {
+        {"sasl.username=imc,sasl.password=hush,acks=all",
+         "sasl.username=imc,sasl.password=********,acks=all"},
+        {"ssl.key.password = hush", "ssl.key.password =********"},
+        {"SASL.PASSWORD=hush,debug=broker,topic", "SASL.PASSWORD=********,debug=broker,topic"},
+        /* commas and equal signs in the secret itself */
+        {"sasl.password=hush,hush,acks=1", "sasl.password=********,acks=1"},
+        {"sasl.password=hush=hush,,hush", "sasl.password=********"},
+        {"debug=a,b,sasl.oauthbearer.client.secret=hush",
+         "debug=a,b,sasl.oauthbearer.client.secret=********"},
+        {"ssl.key.pem=hush,", "ssl.key.pem=********"},
+        {"xsecretx=1,sasl.password=hush", "xsecretx=********,sasl.password=********"},
+    };
+    static const char *const shown[] = {"linger.ms=1", "a secret password",   "sasl.password=", "=",
+                                        ",,",          "sasl.password,acks=1"};
+    char text[200], want[200];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text), "[main]\nname = %s\n", cases[i].value);
+        assert_int_equal(load(text), 0);
+        char *dumped = dump();
+        assert_null(strstr(dumped, "hush"));
+        snprintf(want, sizeof(want), "\n# name = %s (secrets not shown)\n", cases[i].shown);
+        if (strstr(dumped, want) == NULL)
+            fail_msg("wanted \"%s\" in \"%s\"", want, dumped);
+        free(dumped);
+    }
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        snprintf(text, sizeof(text), "[main]\nname = %s\n", shown[i]);
+        assert_int_equal(load(text), 0);
+        char *dumped = dump();
+        snprintf(want, sizeof(want), "\nname = %s\n", shown[i]);
+        assert_non_null(strstr(dumped, want));
+        free(dumped);
+    }
+    refused("[main]\nname = sasl.password=geh\x01im\n", "\"sasl.password=********\" is not");
+}
+
 static void test_document(void **state)
 {
     char *text = NULL;
@@ -315,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_dump_hides_secrets),
+        cmocka_unit_test(test_dump_hides_secret_items),
         cmocka_unit_test(test_document),
         cmocka_unit_test(test_list),
     };

@@ -31,11 +31,13 @@ struct fixture {
     struct http_server *server, *second;
     struct http_request *held; /* answered by the test, after the server has closed */
     int handled;               /* atomic */
+    int answered, shut;        /* atomic: "/rendezvous" has been; the client has sent its FIN */
 };
 
 struct later {
     uv_timer_t timer;
     struct http_request *request;
+    struct fixture *fixture;
 };
 
 struct client {
@@ -66,7 +68,13 @@ static void free_later(uv_handle_t *handle)
 static void on_later(uv_timer_t *timer)
 {
     struct later *later = timer->data;
+    bool rendezvous = strcmp(http_path(later->request), "/rendezvous") == 0;
     http_respond(later->request, 200, NULL, "later", 5, NULL);
+    if (rendezvous) {
+        __atomic_store_n(&later->fixture->answered, 1, __ATOMIC_RELEASE);
+        while (!__atomic_load_n(&later->fixture->shut, __ATOMIC_ACQUIRE))
+            usleep(1000);
+    }
     uv_close((uv_handle_t *)timer, free_later);
 }
 
@@ -74,6 +82,7 @@ static void answer_later(struct fixture *fixture, struct http_request *request)
 {
     struct later *later = calloc(1, sizeof(*later));
     later->request = request;
+    later->fixture = fixture;
     later->timer.data = later;
     uv_timer_init(&fixture->loop.uv, &later->timer);
     uv_timer_start(&later->timer, on_later, LATER_MS, 0);
@@ -107,7 +116,7 @@ static void handle(struct http_request *request, void *arg)
     struct fixture *fixture = arg;
     const char *path = http_path(request);
     __atomic_fetch_add(&fixture->handled, 1, __ATOMIC_RELAXED);
-    if (strcmp(path, "/later") == 0) {
+    if (strcmp(path, "/later") == 0 || strcmp(path, "/rendezvous") == 0) {
         answer_later(fixture, request);
     } else if (strcmp(path, "/hold") == 0) {
         fixture->held = request;
@@ -641,6 +650,23 @@ static void test_half_closed_client(void **state)
     hang_up(&client);
 }
 
+/* Its FIN comes in the turn of the loop in which an answer has left and the next request waits. */
+static void test_half_closed_between_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client;
+    dial(&client, fixture);
+    put(&client, "GET /rendezvous HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (!__atomic_load_n(&fixture->answered, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    shutdown(client.fd, SHUT_WR);
+    __atomic_store_n(&fixture->shut, 1, __ATOMIC_RELEASE);
+    expect(&client, 200, "later");
+    expect(&client, 200, "path=/two");
+    expect_end(&client);
+    hang_up(&client);
+}
+
 /* What is read ahead of an unanswered request is bounded: the rest waits in the kernel, and none is
  * lost. */
 static void test_read_ahead_is_bounded(void **state)
@@ -826,6 +852,7 @@ int main(void)
         SERVER_TEST(test_big_answers),
         SERVER_TEST(test_many_parameters),
         SERVER_TEST(test_half_closed_client),
+        SERVER_TEST(test_half_closed_between_answers),
         SERVER_TEST(test_read_ahead_is_bounded),
         SERVER_TEST(test_expect_continue),
         SERVER_TEST(test_default_refusal_on_second),

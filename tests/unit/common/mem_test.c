@@ -27,9 +27,10 @@ static void arena_serves_small_and_huge_aligned(void **state)
 static void protobuf_unpacks_into_an_arena(void **state)
 {
     (void)state;
-    Imc__V1__PushMsg in = IMC__V1__PUSH_MSG__INIT;
+    Imc__V1__PushMsg in;
     uint8_t body[] = "hello";
     uint8_t packed[128];
+    imc__v1__push_msg__init(&in);
     in.uid = -5;
     in.has_uid = 1;
     in.msg = (ProtobufCBinaryData){5, body};

@@ -419,7 +419,8 @@ static void waiting_messages_share_the_reply(void **state)
 static void mailbox_items(void **state)
 {
     Imc__V1__SessionBatch in = new_batch();
-    Imc__V1__Waiting waiting = IMC__V1__WAITING__INIT;
+    Imc__V1__Waiting waiting;
+    imc__v1__waiting__init(&waiting);
     Imc__V1__Store store = IMC__V1__STORE__INIT, *stores[] = {&store};
     Imc__V1__Confirm confirm = IMC__V1__CONFIRM__INIT, *confirms[] = {&confirm};
     Imc__V1__Fetch fetch = IMC__V1__FETCH__INIT, *fetches[] = {&fetch};

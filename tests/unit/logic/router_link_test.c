@@ -170,7 +170,8 @@ static void a_batch_and_its_answer(void **state)
     Imc__V1__Session session, *sessions[] = {&session};
     Imc__V1__Lookup first = IMC__V1__LOOKUP__INIT, second = IMC__V1__LOOKUP__INIT,
                     *lookups[] = {&first, &second};
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     void *batch;
 
     (void)state;
@@ -218,7 +219,8 @@ static void a_batch_and_its_answer(void **state)
 static void mismatch_reaches_everybody(void **state)
 {
     Imc__V1__Lookup lookup = IMC__V1__LOOKUP__INIT, *lookups[] = {&lookup};
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     void *batch;
 
     (void)state;
@@ -240,7 +242,8 @@ static void mismatch_reaches_everybody(void **state)
 
 static void answer_that_does_not_fit_is_no_answer(void **state)
 {
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     void *batch;
 
     (void)state;
@@ -271,7 +274,8 @@ static void nobody_there_is_told_later(void **state)
 
 static void a_pipe_that_is_down_gets_an_empty_probe(void **state)
 {
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     void *batch;
 
     (void)state;
@@ -288,7 +292,8 @@ static void a_pipe_that_is_down_gets_an_empty_probe(void **state)
 static void a_late_answer_is_not_told_twice(void **state)
 {
     Imc__V1__Lookup lookup = IMC__V1__LOOKUP__INIT, *lookups[] = {&lookup, &lookup};
-    Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
     void *batch;
 
     (void)state;
