@@ -1,0 +1,315 @@
+/* imc-client - one device on the command line: connects, authenticates as an imgo client, prints
+ * what it is sent.
+ *
+ *   wire_open ─► op 7 (token) ─► op 8 ─► listen: print pushes, heartbeat in the gaps ─► N messages,
+ * op 6, signal or time
+ *
+ * Messages go to stdout, one a line; everything else to stderr. */
+#include "client/wire.h"
+#include "common/mem.h"
+#include "common/ops.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EXIT_USAGE = 2,
+    EXIT_CONNECT = 3,
+    EXIT_DISCONNECTED = 4,
+    EXIT_LOST = 5,
+    EXIT_TOO_FEW = 6,
+    CONNECT_TIMEOUT_MS = 10000,
+};
+
+struct options {
+    enum wire_kind kind;
+    const char *address, *token;
+    int64_t count;   /* 0: until something ends it */
+    int64_t timeout; /* seconds, 0: none */
+    int64_t heartbeat;
+    bool raw;
+};
+
+struct session {
+    const struct options *opt;
+    struct wire *wire;
+    int32_t seq;
+    int64_t received;
+    int64_t deadline_ms, heartbeat_ms; /* when */
+};
+
+static const char usage[] =
+    "usage: imc-client --tcp HOST:PORT --token TOKEN [--count N] [--timeout S] [--raw]\n"
+    "       imc-client --ws  HOST:PORT --token TOKEN ...\n"
+    "\n"
+    "Connects to a comet as an imgo client and prints each message it is sent:\n"
+    "  op=5 seq=0 body=hello\n"
+    "\n"
+    "  --tcp HOST:PORT   frames over TCP (comet's tcp.listen, port 8080)\n"
+    "  --ws HOST:PORT    JSON over WebSocket (comet's ws.listen, port 8090)\n"
+    "  --token TOKEN     the token that /1/admin/token/new was given\n"
+    "  --count N         end after N messages\n"
+    "  --timeout S       end after S seconds\n"
+    "  --heartbeat S     a heartbeat every S seconds (default 30)\n"
+    "  --raw             print only the bodies, byte for byte, a newline after each\n"
+    "  --version, --help\n"
+    "\n"
+    "Exit codes: 0 all N messages came, or the time is over and no N was given, or SIGINT;\n"
+    "2 bad arguments, 3 cannot connect, 4 the server sent a disconnect (its code and reason\n"
+    "are printed), 5 the connection was lost, 6 fewer than N messages in time.\n";
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+    interrupted = sig;
+}
+
+/* --- arguments --- */
+
+static int fail_usage(const char *what, const char *value)
+{
+    fprintf(stderr, "imc-client: %s%s%s (see --help)\n", what, value != NULL ? ": " : "",
+            value != NULL ? value : "");
+    return -EINVAL;
+}
+
+static int parse_number(const char *name, const char *text, int64_t *out)
+{
+    char *end;
+    long long n;
+
+    errno = 0;
+    n = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > 1000000000)
+        return fail_usage(name, text);
+    *out = n;
+    return 0;
+}
+
+static int set_address(struct options *opt, enum wire_kind kind, const char *address)
+{
+    if (opt->address != NULL)
+        return fail_usage("one of --tcp and --ws, once", NULL);
+    opt->kind = kind;
+    opt->address = address;
+    return 0;
+}
+
+static int apply_option(struct options *opt, int c, const char *value)
+{
+    switch (c) {
+    case 't':
+        return set_address(opt, WIRE_TCP, value);
+    case 'w':
+        return set_address(opt, WIRE_WS, value);
+    case 'k':
+        opt->token = value;
+        return 0;
+    case 'n':
+        return parse_number("--count takes a number from 1", value, &opt->count);
+    case 's':
+        return parse_number("--timeout takes seconds from 1", value, &opt->timeout);
+    case 'b':
+        return parse_number("--heartbeat takes seconds from 1", value, &opt->heartbeat);
+    case 'r':
+        opt->raw = true;
+        return 0;
+    default:
+        return -EINVAL; /* getopt has said what */
+    }
+}
+
+/* 0 go on, 1 help or version was printed, -EINVAL. */
+static int parse_options(struct options *opt, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"tcp", required_argument, NULL, 't'},     {"ws", required_argument, NULL, 'w'},
+        {"token", required_argument, NULL, 'k'},   {"count", required_argument, NULL, 'n'},
+        {"timeout", required_argument, NULL, 's'}, {"heartbeat", required_argument, NULL, 'b'},
+        {"raw", no_argument, NULL, 'r'},           {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    opt->heartbeat = 30;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
+    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        if (c == 'h' || c == 'V')
+            return fputs(c == 'h' ? usage : "imc-client " IMC_VERSION "\n", stdout) < 0 ? -EIO : 1;
+        if (apply_option(opt, c, optarg) != 0)
+            return -EINVAL;
+    }
+    if (optind != argc)
+        return fail_usage("unexpected argument", argv[optind]);
+    if (opt->address == NULL)
+        return fail_usage("--tcp HOST:PORT or --ws HOST:PORT is missing", NULL);
+    return opt->token != NULL ? 0 : fail_usage("--token is missing", NULL);
+}
+
+/* --- printing --- */
+
+/* A line stays a line: control bytes as \xNN, a backslash doubled. UTF-8 passes. */
+static void print_escaped(const char *body, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)body[i];
+        if (c == '\\')
+            (void)fputs("\\\\", stdout);
+        else if (c < 0x20 || c == 0x7f)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+}
+
+static void print_message(const struct options *opt, const struct wire_message *message)
+{
+    if (opt->raw) {
+        (void)fwrite(message->body, 1, message->body_len, stdout);
+    } else {
+        printf("op=%" PRId32 " seq=%" PRId32 " body=", message->op, message->seq);
+        print_escaped(message->body, message->body_len);
+    }
+    putchar('\n');
+    (void)fflush(stdout);
+}
+
+static int print_disconnect(const struct wire_message *message)
+{
+    json_t *body = json_loadb(message->body, message->body_len, 0, NULL);
+    const char *reason = json_string_value(json_object_get(body, "reason"));
+
+    fprintf(stderr, "imc-client: disconnected by the server: code %" JSON_INTEGER_FORMAT ": %s\n",
+            json_integer_value(json_object_get(body, "code")),
+            reason != NULL ? reason : "no reason given");
+    json_decref(body);
+    return EXIT_DISCONNECTED;
+}
+
+/* --- the session; functions return an exit code, or -1 to go on --- */
+
+static int print_lost(const struct session *session)
+{
+    fprintf(stderr, "imc-client: %s\n", wire_error(session->wire));
+    return EXIT_LOST;
+}
+
+static int send_auth(struct session *session)
+{
+    const char *token = session->opt->token;
+    json_t *json;
+    char *quoted;
+    int err;
+
+    if (session->opt->kind == WIRE_TCP)
+        return wire_send(session->wire, OP_AUTH, ++session->seq, token, strlen(token));
+    json = json_string(token);
+    if (json == NULL)
+        return -EINVAL; /* not UTF-8 */
+    quoted = json_dumps(json, JSON_ENCODE_ANY);
+    err = wire_send(session->wire, OP_AUTH, ++session->seq, quoted, strlen(quoted));
+    free(quoted);
+    json_decref(json);
+    return err;
+}
+
+static int handle_message(struct session *session, const struct wire_message *message)
+{
+    switch (message->op) {
+    case OP_HEARTBEAT_REPLY:
+        return -1;
+    case OP_AUTH_REPLY:
+        fprintf(stderr, "imc-client: authenticated\n");
+        return -1;
+    case OP_DISCONNECT:
+        return print_disconnect(message);
+    default:
+        print_message(session->opt, message);
+        session->received++;
+        return session->received == session->opt->count ? EXIT_SUCCESS : -1;
+    }
+}
+
+static int on_time_over(const struct session *session)
+{
+    if (session->opt->count == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "imc-client: %" PRId64 " of %" PRId64 " messages in %" PRId64 " s\n",
+            session->received, session->opt->count, session->opt->timeout);
+    return EXIT_TOO_FEW;
+}
+
+static int turn(struct session *session)
+{
+    struct wire_message message;
+    int64_t now = wire_now_ms(), until = session->heartbeat_ms;
+    int n;
+
+    if (interrupted != 0)
+        return EXIT_SUCCESS;
+    if (session->deadline_ms != 0 && now >= session->deadline_ms)
+        return on_time_over(session);
+    if (now >= session->heartbeat_ms) {
+        session->heartbeat_ms = until = now + session->opt->heartbeat * 1000;
+        if (wire_send(session->wire, OP_HEARTBEAT, ++session->seq, "", 0) != 0)
+            return print_lost(session);
+    }
+    if (session->deadline_ms != 0 && session->deadline_ms < until)
+        until = session->deadline_ms;
+    /* Capped, so that it fits an int whatever was asked for. */
+    n = wire_next(session->wire, until - now < 60000 ? (int)(until - now) : 60000, &message);
+    if (n < 0)
+        return print_lost(session);
+    return n > 0 ? handle_message(session, &message) : -1;
+}
+
+static int run(const struct options *opt)
+{
+    struct session session = {.opt = opt};
+    char err[256];
+    int code = -1;
+
+    if (wire_open(opt->kind, opt->address, CONNECT_TIMEOUT_MS, &session.wire, err, sizeof err) !=
+        0) {
+        if (interrupted != 0)
+            return EXIT_SUCCESS;
+        fprintf(stderr, "imc-client: %s: %s\n", opt->address, err);
+        return EXIT_CONNECT;
+    }
+    session.heartbeat_ms = wire_now_ms() + opt->heartbeat * 1000;
+    session.deadline_ms = opt->timeout > 0 ? wire_now_ms() + opt->timeout * 1000 : 0;
+    if (send_auth(&session) != 0)
+        code = print_lost(&session);
+    while (code < 0)
+        code = turn(&session);
+    wire_close(session.wire);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options opt = {0};
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t blocked;
+    int err = parse_options(&opt, argc, argv);
+
+    if (err != 0)
+        return err > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+    /* Blocked but while waiting in wire.c: no signal is missed between looking at the flag and the
+     * wait. */
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    return run(&opt);
+}

@@ -1,0 +1,118 @@
+/*
+ *   wire_open ─► wire_tcp.c   frames on a socket
+ *            └─► wire_ws.c    JSON in WebSocket messages, by libwebsockets
+ */
+#include "client/wire.h"
+#include "client/wire_internal.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int64_t wire_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int wire_fail(struct wire *wire, int err, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(wire->error, sizeof wire->error, fmt, args);
+    va_end(args);
+    return err;
+}
+
+int wire_fail_errno(struct wire *wire, const char *what)
+{
+    int err = errno;
+    char text[128];
+
+    return wire_fail(wire, -err, "%s: %s", what, strerror_r(err, text, sizeof text));
+}
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n == 0 || n > 65535)
+        return -EINVAL;
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* "host:port" or "[v6]:port". */
+static int parse_address(const char *text, struct wire_address *address)
+{
+    const char *colon = strrchr(text, ':'), *host = text;
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+
+    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+        host++;
+        len -= 2;
+    }
+    if (len == 0 || len >= sizeof address->host || parse_port(colon + 1, &address->port) != 0)
+        return -EINVAL;
+    address->text = text;
+    memcpy(address->host, host, len);
+    address->host[len] = '\0';
+    snprintf(address->port_text, sizeof address->port_text, "%u", address->port);
+    return 0;
+}
+
+int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
+              char *err, size_t errlen)
+{
+    const struct wire_ops *ops = kind == WIRE_TCP ? &wire_tcp : &wire_ws;
+    int64_t deadline = wire_now_ms() + timeout_ms;
+    struct wire_address parsed;
+    struct wire *wire;
+    int failed;
+
+    if (parse_address(address, &parsed) != 0) {
+        snprintf(err, errlen, "'%s' is no address: host:port is", address);
+        return -EINVAL;
+    }
+    wire = mem_zalloc(ops->size);
+    wire->ops = ops;
+    failed = ops->open(wire, &parsed, deadline);
+    if (failed == 0) {
+        *out = wire;
+        return 0;
+    }
+    snprintf(err, errlen, "%s", wire->error);
+    wire_close(wire);
+    return failed;
+}
+
+int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len)
+{
+    return wire->ops->send(wire, op, seq, body, len);
+}
+
+int wire_next(struct wire *wire, int timeout_ms, struct wire_message *message)
+{
+    return wire->ops->next(wire, wire_now_ms() + timeout_ms, message);
+}
+
+const char *wire_error(const struct wire *wire)
+{
+    return wire->error;
+}
+
+void wire_close(struct wire *wire)
+{
+    if (wire == NULL)
+        return;
+    wire->ops->close(wire);
+    free(wire);
+}
