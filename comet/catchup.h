@@ -51,6 +51,7 @@ struct catchup {
      * nothing newer than that may be written before. */
     uint64_t stale;
     uint64_t page_last; /* last id of the last page */
+    uint64_t begun;     /* was stored although a part of it had left: not written again; 0 = none */
     uint64_t after;     /* everything: the last id taken */
     /* Ids of the Stores that are unanswered, rising: nothing newer than the first may be written.
      */

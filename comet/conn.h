@@ -108,6 +108,9 @@ void conn_kick(struct conn *conn, enum close_code code, const char *reason);
 /* Takes every queued entry with a ticket of which no byte has been sent out of the queue, in order,
  * and hands the tickets to FN instead of completing them. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg);
+/* The ticket of the queued entry that has been sent in part, NULL if there is none or nobody asks.
+ * The caller may put another one in its place. */
+struct ticket *conn_begun_ticket(struct conn *conn);
 bool conn_has_queued(const struct conn *conn);
 /* Peer address as text into OUT (at least INET6_ADDRSTRLEN). */
 void conn_peer(const struct conn *conn, char *out, size_t len);

@@ -20,7 +20,8 @@ struct job_service {
 
 /* An item's way: OPEN ─► a result, told in the answer; or OPEN ─► LATE when the answer leaves first
  * ─► a result, told late. Whoever comes second, the answer or the result, sees the other: both
- * exchange the state. */
+ * exchange the state. (Not while the loop's share is being delivered: the answer waits for that.)
+ */
 enum item_state { ITEM_OPEN, ITEM_LATE, ITEM_TAKEN, ITEM_GONE, ITEM_REFUSED };
 
 struct item {
@@ -31,6 +32,7 @@ struct item {
 
 struct batch_share {
     struct inbox_item item;
+    struct loop_task end; /* of the turn, when walks have begun */
     struct batch *batch;
 };
 
@@ -57,6 +59,10 @@ struct job_results {
     struct late *late;
     size_t n, cap;
     struct loop_task flush;
+    /* The batch whose share is being delivered, and how many of its tickets are not told yet: most
+     * are told at once, so their references are counted here and only what is left becomes real. */
+    struct batch *running;
+    uint32_t open;
 };
 
 static void batch_free(struct backing *backing)
@@ -145,16 +151,19 @@ static void item_told(struct worker *worker, struct batch *batch, uint32_t index
 
     if (taken)
         __atomic_store_n(&item->taken, 1, __ATOMIC_RELAXED);
-    if (__atomic_sub_fetch(&item->left, 1, __ATOMIC_ACQ_REL) != 0)
+    /* The last one has it to itself. */
+    if (__atomic_load_n(&item->left, __ATOMIC_ACQUIRE) != 1 &&
+        __atomic_sub_fetch(&item->left, 1, __ATOMIC_ACQ_REL) != 0)
         return;
     taken = __atomic_load_n(&item->taken, __ATOMIC_RELAXED) != 0;
     if (taken && proto->kind != IMC__V1__PUSH_ITEM__KIND__POKE)
         applied_taken(batch->service->applied, proto->partition, proto->offset);
     if (!taken)
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
-    uint8_t state =
-        __atomic_exchange_n(&item->state, taken ? ITEM_TAKEN : ITEM_GONE, __ATOMIC_ACQ_REL);
-    if (state == ITEM_LATE)
+    uint8_t state = taken ? ITEM_TAKEN : ITEM_GONE;
+    if (worker->late->running == batch)
+        __atomic_store_n(&item->state, state, __ATOMIC_RELEASE);
+    else if (__atomic_exchange_n(&item->state, state, __ATOMIC_ACQ_REL) == ITEM_LATE)
         late_add(worker->late, batch, index,
                  taken ? IMC__V1__PUSH_RESULT__TAKEN : IMC__V1__PUSH_RESULT__GONE);
 }
@@ -171,8 +180,9 @@ static void batch_answer(struct batch *batch)
     reply.refused = lists + n;
     reply.pending = lists + 2 * n;
     for (uint32_t i = 0; i < n; i++) {
-        uint8_t state = ITEM_OPEN;
-        if (__atomic_compare_exchange_n(&batch->items[i].state, &state, ITEM_LATE, false,
+        uint8_t state = __atomic_load_n(&batch->items[i].state, __ATOMIC_ACQUIRE);
+        if (state == ITEM_OPEN &&
+            __atomic_compare_exchange_n(&batch->items[i].state, &state, ITEM_LATE, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             reply.pending[reply.n_pending++] = i;
         else if (state == ITEM_GONE)
@@ -211,7 +221,7 @@ enum { TICKET_LOOP_SHIFT = 32 };
 
 static struct ticket batch_ticket(const struct worker *worker, struct batch *batch, uint32_t index)
 {
-    backing_ref(&batch->backing);
+    worker->late->open++;
     return (struct ticket){.done = uid_told,
                            .owner = batch,
                            .arg = (uint64_t)worker->loop.index << TICKET_LOOP_SHIFT | index};
@@ -232,8 +242,14 @@ static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_r
     struct worker *worker = &batch->service->comet->workers[arg >> TICKET_LOOP_SHIFT];
 
     (void)conn;
-    item_told(worker, batch, (uint32_t)arg, result == TICKET_WRITTEN);
-    backing_unref(&batch->backing);
+    if (result == TICKET_WRITTEN &&
+        batch->proto->items[(uint32_t)arg]->kind == IMC__V1__PUSH_ITEM__KIND__UID)
+        metric_add(worker->counters, COMET_DELIVERIES_UID, 1);
+    item_told(worker, batch, (uint32_t)arg, result != TICKET_DROPPED);
+    if (worker->late->running == batch)
+        worker->late->open--;
+    else
+        backing_unref(&batch->backing);
 }
 
 static void deliver_uid(struct worker *worker, struct batch *batch, uint32_t index)
@@ -269,15 +285,32 @@ static void deliver_poke(struct worker *worker, struct batch *batch, uint32_t in
     }
 }
 
-static void deliver_share(struct worker *worker, struct batch *batch)
+static void deliver_room(struct worker *worker, struct batch *batch, uint32_t index)
 {
+    const Imc__V1__PushItem *proto = batch->proto->items[index];
+    struct push push = item_push(batch, proto);
+    struct ticket ticket = batch_ticket(worker, batch, index);
+
+    if (proto->kind == IMC__V1__PUSH_ITEM__KIND__ROOM) {
+        metric_add(worker->counters, COMET_ITEMS_ROOM, 1);
+        room_push(worker, proto->room, strlen(proto->room), &push, ticket);
+    } else {
+        metric_add(worker->counters, COMET_ITEMS_ALL, 1);
+        room_push_all(worker, &push, proto->speed, ticket);
+    }
+}
+
+/* True if there are messages to rooms among it. */
+static bool deliver_share(struct worker *worker, struct batch *batch)
+{
+    bool rooms = false;
+
     for (uint32_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
         uint8_t state = __atomic_load_n(&batch->items[i].state, __ATOMIC_RELAXED);
         /* An item with nobody left to tell was decided on the rpc thread. */
         if (state != ITEM_OPEN || __atomic_load_n(&batch->items[i].left, __ATOMIC_RELAXED) == 0)
             continue;
-        struct push push;
         switch (proto->kind) {
         case IMC__V1__PUSH_ITEM__KIND__UID:
             deliver_uid(worker, batch, i);
@@ -286,20 +319,15 @@ static void deliver_share(struct worker *worker, struct batch *batch)
             deliver_poke(worker, batch, i);
             break;
         case IMC__V1__PUSH_ITEM__KIND__ROOM:
-            metric_add(worker->counters, COMET_ITEMS_ROOM, 1);
-            push = item_push(batch, proto);
-            room_push(worker, proto->room, strlen(proto->room), &push,
-                      batch_ticket(worker, batch, i));
-            break;
         case IMC__V1__PUSH_ITEM__KIND__ALL:
-            metric_add(worker->counters, COMET_ITEMS_ALL, 1);
-            push = item_push(batch, proto);
-            room_push_all(worker, &push, proto->speed, batch_ticket(worker, batch, i));
+            deliver_room(worker, batch, i);
+            rooms = true;
             break;
         default:
             assert(false && "kinds were checked on the rpc thread");
         }
     }
+    return rooms;
 }
 
 static void share_done(struct batch *batch)
@@ -309,14 +337,33 @@ static void share_done(struct batch *batch)
     backing_unref(&batch->backing);
 }
 
+static void share_end(struct loop *loop, struct loop_task *task)
+{
+    (void)loop;
+    share_done(container_of(task, struct batch_share, end)->batch);
+}
+
 static void share_run(struct loop *loop, struct inbox_item *posted)
 {
     struct batch_share *share = container_of(posted, struct batch_share, item);
     struct worker *worker = container_of(loop, struct worker, loop);
+    struct job_results *results = worker->late;
+    struct batch *batch = share->batch;
+    bool rooms = false;
 
-    if (!worker->closed)
-        deliver_share(worker, share->batch);
-    share_done(share->batch);
+    if (!worker->closed) {
+        results->running = batch;
+        rooms = deliver_share(worker, batch);
+        results->running = NULL;
+        __atomic_fetch_add(&batch->backing.refs, results->open, __ATOMIC_RELAXED);
+        results->open = 0;
+    }
+    /* Walks begin at the end of the turn, in tasks that wait already: behind them the answer knows
+     * of these items as well. */
+    if (rooms)
+        loop_defer(loop, &share->end);
+    else
+        share_done(batch);
 }
 
 /* --- the rpc thread --- */
@@ -428,8 +475,7 @@ static void batch_post(struct batch *batch, uint64_t loops)
         struct batch_share *share = &batch->shares[i];
         if ((loops & (1ULL << i)) == 0)
             continue;
-        share->item.run = share_run;
-        share->batch = batch;
+        *share = (struct batch_share){.item.run = share_run, .end.run = share_end, .batch = batch};
         backing_ref(&batch->backing);
         /* A loop that has closed is on its way out with the process: pending for ever, so job
          * resends or settles when the stream breaks. */

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { TICK_MS = 1000, SPARE_FILES = 256 };
+enum { TICK_MS = 100, SPARE_FILES = 256 };
 
 static void comet_publish(struct comet *comet)
 {
@@ -49,8 +49,27 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
                  self->id, (unsigned long long)self->epoch);
     comet->lapsed = comet->lapsed || lost;
     comet->membership = membership;
+    if (comet->epoch == 0)
+        comet->held_ms = loop_now_ms(&comet->daemon->loop);
     __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
     comet_publish(comet);
+}
+
+static void comet_accept(struct comet *comet)
+{
+    comet->accepting = true;
+    daemon_ready(comet->daemon, "clients", true, "");
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_accept(&comet->workers[i]);
+}
+
+/* Jobs read the list of comets once per renewal: a client that came before they have seen us would
+ * miss what is pushed to its room. */
+static bool comet_is_known(const struct comet *comet)
+{
+    uint64_t known_ms = (uint64_t)comet->config->daemon.lease_renew_ms * 5 / 4;
+
+    return comet->epoch != 0 && loop_now_ms(&comet->daemon->loop) - comet->held_ms >= known_ms;
 }
 
 static const struct membership_events comet_membership_events = {
@@ -138,6 +157,8 @@ static void comet_on_tick(uv_timer_t *tick)
     struct comet *comet = tick->data;
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
+    if (!comet->accepting && comet_is_known(comet))
+        comet_accept(comet);
 }
 
 static int comet_start(struct daemon *daemon)
@@ -150,6 +171,7 @@ static int comet_start(struct daemon *daemon)
     comet->config = daemon->config;
     comet_raise_files(daemon->config);
     daemon_ready(daemon, "logic", false, "no logic is known yet");
+    daemon_ready(daemon, "clients", false, "none are let in before jobs know of this comet");
     int failed = comet_open_workers(comet);
     if (failed == 0)
         failed = comet_open_server(comet);
@@ -165,10 +187,11 @@ static int comet_start(struct daemon *daemon)
     uv_timer_init(&daemon->loop.uv, comet->tick);
     comet->tick->data = comet;
     uv_timer_start(comet->tick, comet_on_tick, TICK_MS, TICK_MS);
-    for (int i = 0; i < comet->n_workers && failed == 0; i++) {
+    for (int i = 0; i < comet->n_workers && failed == 0; i++)
         failed = loop_start(&comet->workers[i].loop);
-        worker_post_accept(&comet->workers[i]);
-    }
+    /* The echo needs no cluster: conformance tests run without Redis. */
+    if (failed == 0 && comet->config->echo_listen[0] != '\0')
+        comet_accept(comet);
     return failed;
 }
 

@@ -39,6 +39,7 @@ struct push {
 
 enum ticket_result {
     TICKET_WRITTEN, /* the kernel has all of it (a room's: its walk has begun) */
+    TICKET_STORED,  /* it is in the mailbox, from which its session will fetch it */
     TICKET_DROPPED, /* it never will: the connection ended, or the entry was discarded */
 };
 

@@ -83,7 +83,7 @@ static void store_done(struct worker *worker, struct request *request, const str
         metric_add(worker->counters, COMET_SPILLED, 1);
         catchup_want(catchup, request->push.id);
         catchup_put(catchup, request->push.id);
-        ticket_done(&request->ticket, conn, TICKET_WRITTEN);
+        ticket_done(&request->ticket, conn, TICKET_STORED);
     } else {
         metric_add(worker->counters, COMET_SPILL_FAILED, 1);
         session_drop(conn, request->push.id, &request->ticket);
@@ -146,12 +146,38 @@ static void spill_queued(struct ticket *ticket, void *arg)
         ticket_done(ticket, conn, TICKET_DROPPED);
 }
 
+static void begun_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
+{
+    struct worker *worker = owner;
+
+    (void)id, (void)conn;
+    if (result == TICKET_WRITTEN)
+        metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
+}
+
+/* A message of which a part has left cannot be taken back, and nobody knows when its rest will
+ * leave. It is stored like the others, for job must not wait for one phone; but when it is fetched,
+ * its rest has left, and it is only confirmed. */
+static void spill_begun(struct conn *conn)
+{
+    struct ticket *ticket = conn_begun_ticket(conn);
+    struct push push;
+
+    if (ticket == NULL || !job_service_push(ticket, &push))
+        return;
+    struct ticket job = *ticket;
+    *ticket = (struct ticket){.done = begun_done, .owner = conn->worker, .arg = push.id};
+    conn->catchup->begun = push.id;
+    catchup_store(conn, &push, job);
+}
+
 void session_stalled(struct conn *conn)
 {
     if (conn->state != CONN_OPEN)
         return;
     struct catchup *catchup = session_catchup(conn, CATCHUP_SPILLING);
-    /* The queue is older than what is held: it is stored first. */
+    /* In the order of age: the queue is older than what is held. */
+    spill_begun(conn);
     conn_take_queued(conn, spill_queued, conn);
     if (conn->catchup == catchup)
         catchup_spill(conn);
@@ -185,11 +211,11 @@ static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
     if (waiting->id == 0)
         return;
     catchup->page_last = waiting->id;
-    /* One that job has handed us as well is written once; the copy in the mailbox only has to go.
-     */
+    /* One that job has handed us as well, or that has left meanwhile, is written once; the copy in
+     * the mailbox only has to go. */
     if (!catchup_take(catchup, waiting->id))
         return;
-    if (catchup_holds(catchup, waiting->id))
+    if (waiting->id == catchup->begun || catchup_holds(catchup, waiting->id))
         logic_link_confirm(conn->worker->logic, conn->uid, waiting->id);
     else
         catchup_add(&catchup->fetched, &push, ticket);
@@ -432,7 +458,7 @@ static void session_push_behind(struct conn *conn, const struct push *push, stru
     catchup_undrop(catchup, push->id); /* job sends it again instead of settling it */
     if (catchup_awaits(catchup, push->id))
         session_drop(conn, push->id, &ticket);
-    else if (catchup->mode == CATCHUP_SPILLING)
+    else if (catchup->mode == CATCHUP_SPILLING || push->id == catchup->begun)
         catchup_store(conn, push, ticket);
     else
         session_hold(conn, push, ticket);

@@ -14,6 +14,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+enum { ROOM_MAX = 128 }; /* bytes of a name, docs/protocol.md */
 
 /* --- a uid's message: where to --- */
 
@@ -112,6 +115,14 @@ static const char *push_problem(const Imc__V1__PushMsg *envelope)
                                 : "type PUSH without uid";
 }
 
+/* A comet closes the stream that carries a longer name, and would again when it is resent. */
+static const char *room_problem(const char *room)
+{
+    if (room[0] == '\0')
+        return "type ROOM without room";
+    return strlen(room) > ROOM_MAX ? "a room's name of more than 128 bytes" : NULL;
+}
+
 static const char *envelope_problem(const struct job *job, const Imc__V1__PushMsg *envelope)
 {
     static char text[96];
@@ -127,7 +138,7 @@ static const char *envelope_problem(const struct job *job, const Imc__V1__PushMs
     case IMC__V1__PUSH_MSG__TYPE__PUSH:
         return push_problem(envelope);
     case IMC__V1__PUSH_MSG__TYPE__ROOM:
-        return envelope->room[0] == '\0' ? "type ROOM without room" : NULL;
+        return room_problem(envelope->room);
     case IMC__V1__PUSH_MSG__TYPE__BROADCAST:
         return NULL;
     default:

@@ -84,6 +84,8 @@ struct logic_config {
       "Messages dropped from mailboxes because newer ones reached the limit.")                   \
     X(EXPIRED, "imc_logic_expired_total", NULL, METRIC_COUNTER,                                  \
       "Messages dropped from mailboxes by age.")                                                 \
+    X(MAILBOX_FOREIGN, "imc_logic_mailbox_foreign_total", NULL, METRIC_COUNTER,                  \
+      "Members of mailboxes that no logic had written: dropped.")                                \
     X(FETCHED, "imc_logic_fetched_total", NULL, METRIC_COUNTER,                                  \
       "Waiting messages handed out (they stay).")                                                \
     X(CONFIRMED, "imc_logic_confirmed_total", NULL, METRIC_COUNTER,                              \

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An id further ahead of our clock than this was not made by a logic of this cluster. */
+enum { FOREIGN_AHEAD_MS = 24 * 3600 * 1000 };
+
 /* --- encoding --- */
 
 static void put_be(uint8_t *out, uint64_t value, int bytes)
@@ -186,7 +189,8 @@ void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
 
 /* ARGV: lowest score, the two halves of AFTER, number wanted, bytes wanted → members. Several ids
  * may share AFTER's millisecond, so the page starts inside that score: hence by script, in one step
- * with respect to confirms. At least one member comes if there is one. */
+ * with respect to confirms. At least one member comes if there is one. A member too short for an id
+ * comes too: page_answer() throws it out. */
 static struct redis_script fetch_script = {
     .source = "local out, offset, bytes = {}, 0, 0\n"
               "local high, low, want, room = tonumber(ARGV[2]), tonumber(ARGV[3]), "
@@ -197,7 +201,8 @@ static struct redis_script fetch_script = {
               "offset, step)\n"
               "  if #page == 0 then break end\n"
               "  for _, member in ipairs(page) do\n"
-              "    local h, l = struct.unpack('>I4I4', member)\n"
+              "    local h, l = math.huge, 0\n"
+              "    if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
               "    if h > high or (h == high and l > low) then\n"
               "      out[#out + 1] = member\n"
               "      bytes = bytes + #member\n"
@@ -209,17 +214,23 @@ static struct redis_script fetch_script = {
               "return out",
 };
 
-static void remove_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+/* Counted by what Redis removes: two readers at once may find the same. */
+static void expired_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct logic *logic = arg;
-
     (void)redis;
     if (reply_is(reply, REDIS_REPLY_INTEGER, "ZREM"))
-        logic_count(logic, LOGIC_EXPIRED, reply->integer);
+        logic_count(arg, LOGIC_EXPIRED, reply->integer);
 }
 
-/* Counted by what Redis removes: two readers at once may find the same. */
-static void remove_expired(struct logic *logic, int64_t uid, const redisReply **members, size_t n)
+static void foreign_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    if (reply_is(reply, REDIS_REPLY_INTEGER, "ZREM"))
+        logic_count(arg, LOGIC_MAILBOX_FOREIGN, reply->integer);
+}
+
+static void remove_members(struct logic *logic, int64_t uid, const redisReply **members, size_t n,
+                           redis_fn fn)
 {
     struct mailbox_key key = key_of(logic, uid);
     const char **argv = mem_alloc((n + 2) * sizeof *argv);
@@ -233,9 +244,43 @@ static void remove_expired(struct logic *logic, int64_t uid, const redisReply **
         argv[i + 2] = members[i]->str;
         argvlen[i + 2] = (size_t)members[i]->len;
     }
-    redis_command(logic->redis, key.shard, (int)n + 2, argv, argvlen, remove_on_reply, logic);
+    redis_command(logic->redis, key.shard, (int)n + 2, argv, argvlen, fn, logic);
     free(argvlen);
     free(argv);
+}
+
+/* What a page leaves out, and what therefore leaves the mailbox. */
+struct outcasts {
+    const redisReply **members; /* the expired from the start, those of others from the end */
+    size_t n, n_expired, n_foreign;
+};
+
+static void outcasts_remove(struct logic *logic, int64_t uid, const struct outcasts *out)
+{
+    if (out->n_expired > 0)
+        remove_members(logic, uid, out->members, out->n_expired, expired_on_reply);
+    if (out->n_foreign == 0)
+        return;
+    log_error("mailbox members are not ours",
+              "key=imc:mb:%" PRId64 " dropped=%zu hint=\"only logic writes them\"", uid,
+              out->n_foreign);
+    remove_members(logic, uid, out->members + out->n - out->n_foreign, out->n_foreign,
+                   foreign_on_reply);
+}
+
+/* False: it does not belong into a page. */
+static bool take_member(const struct logic *logic, const redisReply *member, uint64_t now,
+                        struct mailbox_message *message, struct outcasts *out)
+{
+    bool short_one = mailbox_decode(member->str, (size_t)member->len, message) != 0;
+
+    if (short_one || ids_millis(message->id) > now + FOREIGN_AHEAD_MS)
+        out->members[out->n - ++out->n_foreign] = member;
+    else if (mailbox_is_expired(message, now, (uint64_t)logic->config->mailbox_ttl_ms))
+        out->members[out->n_expired++] = member;
+    else
+        return true;
+    return false;
 }
 
 /* A page of at most LIMIT out of the members that came; one more than LIMIT was asked for, to know
@@ -243,35 +288,31 @@ static void remove_expired(struct logic *logic, int64_t uid, const redisReply **
 static void page_answer(struct mailbox_call *call, const redisReply *reply)
 {
     struct logic *logic = call->logic;
-    uint64_t now = unix_now_ms(), ttl = (uint64_t)logic->config->mailbox_ttl_ms;
-    size_t room = (size_t)logic->config->mailbox_page_bytes, used = 0, n_expired = 0, bytes = 0;
+    uint64_t now = unix_now_ms();
+    size_t room = (size_t)logic->config->mailbox_page_bytes, used = 0, bytes = 0;
     struct mailbox_message *messages = mem_alloc((reply->elements + 1) * sizeof *messages);
-    const redisReply **expired = mem_alloc((reply->elements + 1) * sizeof(void *));
+    struct outcasts out = {.members = mem_alloc((reply->elements + 1) * sizeof(void *)),
+                           .n = reply->elements};
     struct mailbox_page page = {.messages = messages};
 
     for (size_t i = 0; i < reply->elements; i++) {
-        const redisReply *member = reply->element[i];
         struct mailbox_message *message = &messages[page.n];
-        bytes += (size_t)member->len;
-        if (mailbox_decode(member->str, (size_t)member->len, message) != 0 ||
-            mailbox_is_expired(message, now, ttl)) {
-            expired[n_expired++] = member;
+        bytes += (size_t)reply->element[i]->len;
+        if (!take_member(logic, reply->element[i], now, message, &out))
             continue;
-        }
         page.more = page.n == call->limit || (page.n > 0 && used + message->len > room);
         if (page.more)
             break;
         used += message->len;
         page.n++;
     }
-    /* Expired ones may have made the page full, or stopped the script at its bytes: there may be
+    /* Those left out may have made the page full, or stopped the script at its bytes: there may be
      * others behind. */
     page.more = page.more || reply->elements > call->limit || bytes > room;
-    if (n_expired > 0)
-        remove_expired(logic, call->uid, expired, n_expired);
+    outcasts_remove(logic, call->uid, &out);
     logic_count(logic, LOGIC_FETCHED, (int64_t)page.n);
     call->page_fn(call->arg, 0, &page);
-    free(expired);
+    free(out.members);
     free(messages);
 }
 
@@ -341,7 +382,8 @@ static struct redis_script upto_script = {
     .source = "local removed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])\n"
               "local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
               "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
-              "  local h, l = struct.unpack('>I4I4', member)\n"
+              "  local h, l = 0, 0\n"
+              "  if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
               "  if h < high or (h == high and l <= low) then\n"
               "    removed = removed + redis.call('ZREM', KEYS[1], member)\n"
               "  end\n"

@@ -5,10 +5,10 @@
  *   member = id (8 bytes, big-endian) | operation (4) | expires_ms (8) | body
  *
  * Members of one millisecond are ordered by id, for Redis orders equal scores by the member's
- * bytes. Storing twice changes nothing; reading removes nothing but what has expired; a message
- * leaves by confirmation, expiry or trimming. Commands for one uid are carried out in the order of
- * the calls, except that a script which Redis does not have yet (it restarted) goes a round trip
- * later. FN runs once, never before the call returns. */
+ * bytes. Storing twice changes nothing; reading removes nothing but what has expired and what is no
+ * message of ours; a message leaves by confirmation, expiry or trimming. Commands for one uid are
+ * carried out in the order of the calls, except that a script which Redis does not have yet (it
+ * restarted) goes a round trip later. FN runs once, never before the call returns. */
 #ifndef IMC_LOGIC_MAILBOX_H
 #define IMC_LOGIC_MAILBOX_H
 

@@ -55,7 +55,7 @@ int token_decode(const char *text, size_t len, struct token_value *value)
         return -EBADMSG;
     accepts++;
     const char *room = memchr(accepts, ' ', (size_t)(end - accepts));
-    if (room == NULL)
+    if (room == NULL || end - room - 1 > TOKEN_ROOM_MAX)
         return -EBADMSG;
     *value = (struct token_value){.uid = parsed,
                                   .accepts = accepts,

@@ -36,16 +36,18 @@ static struct {
     int socket_takes; /* messages the kernel takes now */
     struct queued queue[QUEUE_MAX];
     int n_queue;
+    bool begun; /* a part of the first in the queue has been sent */
     uint64_t written[2 * IDS_MAX];
     int n_written;
     bool mailbox[IDS_MAX + 1];
     bool settle[IDS_MAX + 1];
     bool elsewhere[IDS_MAX + 1]; /* another device of the user got it, and confirmed it */
     struct request *requests, **requests_tail;
-    int auth_replies, kicked;
+    int auth_replies, kicked, told;
     struct chances {
         int store_fails, fetch_fails, short_page; /* percent */
         int other_device, replay, refetch;        /* percent of events */
+        int begun;    /* percent of what the socket does not take: a part has left */
         int overtake; /* requests that may be answered before an older one, more than one logic */
         bool tcp;
     } chance;
@@ -75,6 +77,8 @@ enum write_result conn_push(struct conn *conn, const struct push *push, struct t
     }
     if (w.n_queue == QUEUE_MAX)
         return WRITE_FULL;
+    if (w.n_queue == 0)
+        w.begun = happens(w.chance.begun);
     w.queue[w.n_queue++] = (struct queued){push->id, ticket};
     return WRITE_QUEUED;
 }
@@ -83,9 +87,15 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *, void *), vo
 {
     (void)conn;
     int n = w.n_queue;
-    w.n_queue = 0;
-    for (int i = 0; i < n; i++)
+    w.n_queue = w.begun ? 1 : 0;
+    for (int i = w.n_queue; i < n; i++)
         fn(&w.queue[i].ticket, arg);
+}
+
+struct ticket *conn_begun_ticket(struct conn *conn)
+{
+    (void)conn;
+    return w.begun ? &w.queue[0].ticket : NULL;
 }
 
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
@@ -152,6 +162,7 @@ static struct backing immortal = {.refs = 1, .free = no_free};
 static void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
 {
     (void)owner, (void)conn;
+    w.told++;
     if (result == TICKET_DROPPED)
         w.settle[id] = true;
 }
@@ -325,8 +336,11 @@ static void socket_takes_more(int n)
         struct queued first = w.queue[0];
         memmove(w.queue, w.queue + 1, (size_t)--w.n_queue * sizeof *w.queue);
         w.socket_takes--;
+        w.begun = false;
         socket_write(first.id, &first.ticket);
     }
+    if (w.n_queue > 0 && happens(w.chance.begun))
+        w.begun = true;
     bool spilling = w.conn.catchup != NULL && w.conn.catchup->mode == CATCHUP_SPILLING;
     if ((had || spilling) && w.n_queue == 0 && w.socket_takes > 0)
         session_drained(&w.conn);
@@ -423,6 +437,7 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
     uint64_t next = 1;
 
     srand(seed);
+    chance.begun = 30;
     world_open(chance);
     for (int waiting = rand() % 8; waiting > 0; waiting--)
         w.mailbox[next++] = true;
@@ -566,6 +581,25 @@ static void waits_for_a_poke_only_so_long(void **state)
     world_close();
 }
 
+/* The rest of a message may leave tomorrow, or never: job has its answer at once. */
+static void a_message_that_has_left_in_part_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    world_open((struct chances){.begun = 100});
+    logic_answer_one();
+    job_push(1);
+    job_push(2);
+    session_stalled(&w.conn);
+    while (w.requests != NULL)
+        logic_answer_one();
+    assert_int_equal(w.told, 2);
+    assert_true(w.mailbox[1] && w.mailbox[2]);
+    assert_int_equal(w.n_queue, 1);
+    world_settle_down();
+    assert_everything_in_order(2, false);
+    world_close();
+}
+
 static void store_answered_while_closing_goes_back_to_job(void **state)
 {
     (void)state;
@@ -655,6 +689,7 @@ int main(void)
         cmocka_unit_test(repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses),
         cmocka_unit_test(catches_up_while_messages_keep_coming),
         cmocka_unit_test(waits_for_a_poke_only_so_long),
+        cmocka_unit_test(a_message_that_has_left_in_part_keeps_nobody_waiting),
         cmocka_unit_test(store_answered_while_closing_goes_back_to_job),
         cmocka_unit_test(session_that_leaves_before_logic_answers_is_disconnected),
         cmocka_unit_test(queued_and_held_messages_go_back_when_the_session_ends),

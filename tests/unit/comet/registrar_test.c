@@ -1,0 +1,792 @@
+/* The registrar against a model: routers that know what was put, logics that see other routers than
+ * we do, streams that break, sessions that come and go.
+ *
+ * What must hold: Registered is never sent while a session is unknown to the routers; in the end
+ * routers know exactly the sessions there are; and no message waits in a mailbox of which its
+ * session has not been told. */
+#include "comet/comet.h"
+#include "comet/conn.h"
+#include "comet/logic_link.h"
+#include "comet/registrar.h"
+#include "comet/room.h"
+#include "comet/session.h"
+#include "comet/table.h"
+#include "comet/view.h"
+#include "common/mem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SESSIONS = 40, ROUTERS = 3 };
+
+struct session {
+    struct conn conn;
+    uint64_t handle; /* 0: never connected */
+    bool connecting; /* logic has put it, and has not answered yet */
+    struct answer answer;
+    int router;           /* which one has it; -1: none */
+    uint64_t router_life; /* … as long as it lives this life */
+    uint64_t epoch;       /* of ours, under which it was put */
+    bool missed;          /* a message was put into its mailbox, and it does not know */
+    int refetches;
+};
+
+static struct {
+    struct worker worker;
+    struct comet comet;
+    int64_t counters[COMET_METRIC_COUNT];
+    struct session *sessions;
+    size_t n_sessions;
+    struct request *queued, **queued_tail; /* not sent yet */
+    struct request *sent;                  /* one at a time, under the view it was sent under */
+    uint64_t sent_ring, sent_epoch;
+    /* routers */
+    uint64_t lives[ROUTERS]; /* 0: not there */
+    uint64_t next_life;
+    struct view *truth; /* as routers see it */
+    struct view *logic; /* as logic sees it */
+    uint64_t epoch;     /* ours, as routers see it */
+    bool dead;          /* our lease has lapsed */
+    bool away;          /* routers do not answer */
+    uint64_t registered_ring, registered_epoch;
+    int claims;
+} w;
+
+/* --- fakes --- */
+
+struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+{
+    (void)link;
+    struct request *request = mem_zalloc(sizeof *request);
+    request->kind = kind;
+    return request;
+}
+
+void logic_link_send(struct logic_link *link, struct request *request)
+{
+    (void)link;
+    request->next = NULL;
+    *w.queued_tail = request;
+    w.queued_tail = &request->next;
+}
+
+const char *room_name(const struct room *room, size_t *len)
+{
+    (void)room;
+    *len = 4;
+    return "room";
+}
+
+static struct session *session_of(uint64_t handle)
+{
+    for (size_t i = 0; i < w.n_sessions; i++) {
+        if (w.sessions[i].handle == handle)
+            return &w.sessions[i];
+    }
+    return NULL;
+}
+
+void session_refetch(struct conn *conn)
+{
+    struct session *session = container_of(conn, struct session, conn);
+    assert_true(conn->registered); /* put, then fetch */
+    session->missed = false;
+    session->refetches++;
+}
+
+/* --- routers --- */
+
+static struct view *view_of_routers(uint64_t epoch, bool lapsed)
+{
+    static char ids[ROUTERS][8] = {"r0", "r1", "r2"};
+    struct member members[ROUTERS];
+    struct member_list routers = {.members = members}, nobody = {0};
+
+    for (int i = 0; i < ROUTERS; i++) {
+        if (w.lives[i] == 0)
+            continue;
+        struct member *member = &members[routers.n++];
+        memset(member, 0, sizeof *member);
+        memcpy(member->id, ids[i], sizeof ids[i]);
+        member->epoch = w.lives[i];
+        member->weight = 1;
+    }
+    return view_new(&nobody, &routers, epoch, lapsed);
+}
+
+static int owner(const struct view *view, int64_t uid)
+{
+    if (view->ring == NULL)
+        return -1;
+    const struct member *member = &view->routers[ring_find_uid(view->ring, uid)];
+    return member->id[1] - '0';
+}
+
+static bool routers_have(const struct session *session)
+{
+    return session->router >= 0 && session->router_life == w.lives[session->router] &&
+           session->epoch == w.epoch && !w.dead;
+}
+
+/* Another ring: what moved is dropped, registrations are void. */
+static void routers_changed(void)
+{
+    struct view *before = w.truth;
+    w.truth = view_of_routers(0, false);
+    bool same = before->ring_hash == w.truth->ring_hash;
+    view_unref(before);
+    if (same)
+        return;
+    w.registered_ring = 0;
+    for (size_t i = 0; i < w.n_sessions; i++) {
+        struct session *session = &w.sessions[i];
+        if (session->router >= 0 &&
+            (!routers_have(session) || owner(w.truth, session->conn.uid) != session->router))
+            session->router = -1;
+    }
+}
+
+static uint32_t routers_put(struct session *session, uint64_t ring, uint64_t epoch)
+{
+    if (ring != w.logic->ring_hash || ring != w.truth->ring_hash)
+        return IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+    if (w.away || ring == 0 || epoch != w.epoch || w.dead)
+        return IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    session->router = owner(w.truth, session->conn.uid);
+    session->router_life = w.lives[session->router];
+    session->epoch = epoch;
+    return IMC__V1__LOGIC_STATUS__OK;
+}
+
+static bool routers_complete(void)
+{
+    return w.truth->ring_hash != 0 &&
+           (w.dead || (w.registered_ring == w.truth->ring_hash && w.registered_epoch == w.epoch));
+}
+
+/* job has settled a message: stored, then looked up. */
+static void settle(struct session *session)
+{
+    if ((session->conn.counted || session->connecting) && routers_complete() &&
+        !routers_have(session))
+        session->missed = true;
+}
+
+/* --- the link and logic --- */
+
+static void assert_claim_is_true(void)
+{
+    if (w.worker.view->ring_hash != w.truth->ring_hash || w.worker.view->comet_epoch != w.epoch ||
+        w.dead)
+        return; /* will be refused */
+    for (size_t i = 0; i < w.n_sessions; i++) {
+        struct session *session = &w.sessions[i];
+        if (session->conn.counted && !routers_have(session))
+            fail_msg("Registered is sent, but session %zu is not", i);
+    }
+    w.claims++;
+}
+
+static void link_send_one(void)
+{
+    if (w.queued == NULL || w.sent != NULL || w.worker.view->comet_epoch == 0)
+        return;
+    w.sent = w.queued;
+    w.queued = w.sent->next;
+    if (w.queued == NULL)
+        w.queued_tail = &w.queued;
+    w.sent->next = NULL;
+    w.sent_ring = w.worker.view->ring_hash;
+    w.sent_epoch = w.worker.view->comet_epoch;
+    if (w.sent->kind == REQUEST_REGISTERED && !w.sent->cancelled)
+        assert_claim_is_true();
+}
+
+static void link_breaks(void)
+{
+    if (w.sent == NULL)
+        return;
+    w.sent->next = w.queued;
+    if (w.queued == NULL)
+        w.queued_tail = &w.sent->next;
+    w.queued = w.sent;
+    w.sent = NULL;
+}
+
+static uint32_t logic_registered(const struct request *request)
+{
+    if (request->cancelled)
+        return IMC__V1__LOGIC_STATUS__OK; /* the batch did not carry it */
+    if (w.sent_ring != w.logic->ring_hash || w.sent_ring != w.truth->ring_hash)
+        return IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+    if (w.away || w.dead || w.sent_epoch != w.epoch)
+        return IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    w.registered_ring = w.sent_ring;
+    w.registered_epoch = w.sent_epoch;
+    return IMC__V1__LOGIC_STATUS__OK;
+}
+
+static void logic_carries_out(bool answers)
+{
+    struct request *request = w.sent;
+    if (request == NULL)
+        return;
+    struct session *session = session_of(request->handle);
+    struct answer answer = {.answered = true, .ring = w.logic->ring_hash, .epoch = w.sent_epoch};
+    if (request->kind == REQUEST_REGISTER) {
+        answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
+    } else if (request->kind == REQUEST_REGISTERED) {
+        answer.status = logic_registered(request);
+    } else {
+        assert_int_equal(request->kind, REQUEST_DISCONNECT);
+        answer.status = w.away ? IMC__V1__LOGIC_STATUS__UNAVAILABLE : IMC__V1__LOGIC_STATUS__OK;
+        if (!w.away && w.sent_epoch == w.epoch)
+            session->router = -1;
+    }
+    if (!answers)
+        return; /* it was done, but the stream will break */
+    w.sent = NULL;
+    request->done(&w.worker, request, &answer);
+    free(request->bytes);
+    free(request);
+}
+
+/* --- sessions --- */
+
+static void session_begin(void)
+{
+    if (w.n_sessions == SESSIONS || w.worker.view->comet_epoch == 0)
+        return;
+    struct session *session = &w.sessions[w.n_sessions];
+    session->conn.worker = &w.worker;
+    session->conn.uid = (int64_t)w.n_sessions * 7919;
+    session->router = -1;
+    uint64_t epoch = w.worker.view->comet_epoch;
+    if (routers_put(session, w.logic->ring_hash, epoch) != IMC__V1__LOGIC_STATUS__OK)
+        return; /* refused: the client comes again */
+    w.n_sessions++;
+    session->handle = session->conn.handle = table_add(w.worker.table, &session->conn);
+    session->connecting = true;
+    session->answer = (struct answer){.answered = true, .ring = w.logic->ring_hash, .epoch = epoch};
+}
+
+static void session_admitted(struct session *session)
+{
+    if (!session->connecting)
+        return;
+    session->connecting = false;
+    session->conn.counted = true;
+    w.worker.sessions++;
+    registrar_admitted(w.worker.registrar, &session->conn, &session->answer);
+}
+
+static void session_ends(struct session *session)
+{
+    if (!session->conn.counted)
+        return;
+    table_remove(w.worker.table, session->handle);
+    registrar_closed(w.worker.registrar, &session->conn);
+    session->conn.counted = false;
+    session->missed = false;
+    w.worker.sessions--;
+    registrar_disconnect(w.worker.registrar, session->handle, session->conn.uid);
+}
+
+/* --- the world --- */
+
+static void view_arrives(bool lapsed)
+{
+    view_unref(w.worker.view);
+    w.worker.view = view_of_routers(w.epoch, lapsed);
+    registrar_update(w.worker.registrar);
+}
+
+static void logic_learns(void)
+{
+    view_unref(w.logic);
+    w.logic = view_of_routers(0, false);
+}
+
+static void world_open(size_t sessions)
+{
+    const struct member_list nobody = {0};
+    memset(&w, 0, sizeof w);
+    w.sessions = mem_zalloc(sessions * sizeof *w.sessions);
+    w.queued_tail = &w.queued;
+    assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
+    w.comet.n_workers = 1;
+    w.worker.comet = &w.comet;
+    w.worker.counters = w.counters;
+    w.worker.table = table_open(0);
+    w.worker.view = view_new(&nobody, &nobody, 0, false);
+    w.worker.registrar = registrar_open(&w.worker);
+    w.truth = view_of_routers(0, false);
+    w.logic = view_ref(w.truth);
+    w.epoch = 1;
+}
+
+static void requests_free(struct request *request)
+{
+    while (request != NULL) {
+        struct request *next = request->next;
+        free(request->bytes);
+        free(request);
+        request = next;
+    }
+}
+
+static void world_close(void)
+{
+    for (size_t i = 0; i < w.n_sessions; i++) {
+        if (w.sessions[i].conn.counted || w.sessions[i].connecting)
+            table_remove(w.worker.table, w.sessions[i].handle);
+    }
+    registrar_close(w.worker.registrar);
+    loop_close(&w.worker.loop);
+    requests_free(w.queued);
+    requests_free(w.sent);
+    table_close(w.worker.table);
+    view_unref(w.worker.view);
+    view_unref(w.truth);
+    view_unref(w.logic);
+    free(w.sessions);
+}
+
+static void fire(uv_handle_t *handle, void *fired)
+{
+    if (handle->type != UV_TIMER || !uv_is_active(handle))
+        return;
+    uv_timer_t *timer = (uv_timer_t *)handle;
+    uv_timer_stop(timer);
+    timer->timer_cb(timer);
+    *(bool *)fired = true;
+}
+
+/* The retry timer, without waiting for it. */
+static bool timers_fire(void)
+{
+    bool fired = false;
+    uv_walk(&w.worker.loop.uv, fire, &fired);
+    return fired;
+}
+
+static void turn(void)
+{
+    uv_run(&w.worker.loop.uv, UV_RUN_NOWAIT);
+}
+
+static void settle_down(void)
+{
+    w.away = false;
+    routers_changed();
+    logic_learns();
+    view_arrives(true);
+    for (int i = 0; i < 40 * SESSIONS; i++) {
+        turn();
+        link_send_one();
+        logic_carries_out(true);
+        if (i % 50 == 0)
+            timers_fire();
+    }
+}
+
+static void router_event(void)
+{
+    int i = rand() % ROUTERS;
+    switch (rand() % 4) {
+    case 0: /* restarts, or appears */
+        w.lives[i] = ++w.next_life;
+        break;
+    case 1: /* goes; back to a ring that was there before only after we have seen this one */
+        if (w.worker.view->ring_hash != w.truth->ring_hash)
+            return;
+        w.lives[i] = 0;
+        break;
+    default:
+        w.away = !w.away;
+        return;
+    }
+    routers_changed();
+}
+
+/* Others take us for dead; membership tells us later, with a new epoch. */
+static void lease_event(bool *lapsed)
+{
+    if (!w.dead) {
+        w.dead = true;
+        return;
+    }
+    w.dead = false;
+    w.epoch++;
+    *lapsed = true;
+    view_arrives(true);
+}
+
+static void random_event(bool *lapsed)
+{
+    struct session *any = w.n_sessions > 0 ? &w.sessions[rand() % (int)w.n_sessions] : NULL;
+    switch (rand() % 16) {
+    case 0:
+    case 1:
+        session_begin();
+        break;
+    case 2:
+    case 3:
+    case 4:
+        if (any != NULL)
+            session_admitted(any);
+        break;
+    case 5:
+        if (any != NULL && rand() % 3 == 0)
+            session_ends(any);
+        break;
+    case 6:
+        if (rand() % 3 == 0)
+            router_event();
+        break;
+    case 7:
+        logic_learns();
+        break;
+    case 8:
+        view_arrives(*lapsed);
+        break;
+    case 9:
+        if (rand() % 6 == 0 && w.worker.view->comet_epoch != 0)
+            lease_event(lapsed);
+        break;
+    case 10:
+        logic_carries_out(false);
+        link_breaks();
+        break;
+    case 11:
+        timers_fire();
+        break;
+    case 12:
+        if (any != NULL)
+            settle(any);
+        break;
+    default:
+        turn();
+        link_send_one();
+        logic_carries_out(true);
+    }
+}
+
+static void random_run(unsigned seed)
+{
+    bool lapsed = false;
+
+    srand(seed);
+    world_open(SESSIONS);
+    for (int i = 0; i < 2000; i++)
+        random_event(&lapsed);
+    if (w.dead)
+        lease_event(&lapsed);
+    for (size_t i = 0; i < w.n_sessions; i++)
+        session_admitted(&w.sessions[i]);
+    if (w.lives[0] == 0)
+        w.lives[0] = ++w.next_life;
+    settle_down();
+    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(routers_complete());
+    for (size_t i = 0; i < w.n_sessions; i++) {
+        assert_int_equal(routers_have(&w.sessions[i]), w.sessions[i].conn.counted);
+        assert_false(w.sessions[i].missed);
+    }
+    assert_null(w.queued);
+    world_close();
+}
+
+static void routers_learn_the_truth_whatever_happens(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 400; seed++)
+        random_run(seed);
+}
+
+static void open_with_one_router(size_t sessions)
+{
+    world_open(sessions);
+    w.lives[0] = ++w.next_life;
+    routers_changed();
+    logic_learns();
+    view_arrives(false);
+    turn();
+    link_send_one();
+    logic_carries_out(true);
+    assert_true(registrar_complete(w.worker.registrar));
+}
+
+static void logic_that_sees_other_routers_is_asked_again(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    w.lives[1] = ++w.next_life;
+    routers_changed();
+    view_arrives(false);
+    for (int tries = 1; tries <= 3; tries++) {
+        turn();
+        link_send_one();
+        logic_carries_out(true);
+        assert_false(registrar_complete(w.worker.registrar));
+        assert_null(w.queued); /* not before the timer */
+        assert_true(timers_fire());
+    }
+    logic_learns();
+    turn();
+    link_send_one();
+    logic_carries_out(true);
+    assert_true(registrar_complete(w.worker.registrar));
+    world_close();
+}
+
+static void a_session_admitted_under_other_routers_is_registered_and_fetches(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    struct session *session = &w.sessions[0];
+    w.lives[0] = ++w.next_life; /* restarts */
+    routers_changed();
+    logic_learns();
+    view_arrives(false);
+    turn();
+    link_send_one();
+    logic_carries_out(true);
+    assert_true(registrar_complete(w.worker.registrar));
+    settle(session);
+    assert_true(session->missed);
+    session_admitted(session);
+    assert_false(registrar_complete(w.worker.registrar));
+    link_send_one();
+    logic_carries_out(true);
+    assert_true(routers_have(session));
+    assert_int_equal(session->refetches, 1);
+    link_send_one(); /* Registered, again */
+    logic_carries_out(true);
+    assert_true(registrar_complete(w.worker.registrar));
+    world_close();
+}
+
+/* New sessions make the table grow while the last Registers are unanswered. */
+static void a_walk_ends_although_the_table_grows(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    session_admitted(&w.sessions[0]);
+    w.lives[0] = ++w.next_life;
+    routers_changed();
+    logic_learns();
+    view_arrives(false);
+    turn();
+    session_begin();
+    session_admitted(&w.sessions[1]);
+    link_send_one();
+    logic_carries_out(true);
+    link_send_one();
+    logic_carries_out(true);
+    assert_true(registrar_complete(w.worker.registrar));
+    world_close();
+}
+
+static void after_a_lapse_everybody_fetches_and_not_again_after_the_next_change(void **state)
+{
+    (void)state;
+    bool lapsed = false;
+    open_with_one_router(SESSIONS);
+    for (int i = 0; i < 3; i++) {
+        session_begin();
+        session_admitted(&w.sessions[i]);
+    }
+    lease_event(&lapsed);
+    settle(&w.sessions[1]);
+    assert_true(w.sessions[1].missed);
+    lease_event(&lapsed);
+    settle_down();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(w.sessions[i].refetches, 1);
+    w.lives[0] = ++w.next_life;
+    settle_down();
+    for (int i = 0; i < 3; i++) {
+        assert_true(routers_have(&w.sessions[i]));
+        assert_int_equal(w.sessions[i].refetches, 1);
+    }
+    world_close();
+}
+
+/* The Disconnect overtakes the Register. */
+static void a_session_that_left_while_it_was_registered_leaves_no_ghost(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    session_admitted(&w.sessions[0]);
+    w.lives[0] = ++w.next_life;
+    routers_changed();
+    logic_learns();
+    view_arrives(false);
+    turn();
+    link_send_one();
+    assert_int_equal(w.sent->kind, REQUEST_REGISTER);
+    session_ends(&w.sessions[0]);
+    struct request *registering = w.sent;
+    w.sent = NULL;
+    link_send_one();
+    assert_int_equal(w.sent->kind, REQUEST_DISCONNECT);
+    logic_carries_out(true);
+    w.sent = registering;
+    logic_carries_out(true);
+    assert_true(routers_have(&w.sessions[0]));
+    settle_down();
+    assert_false(routers_have(&w.sessions[0]));
+    world_close();
+}
+
+static void a_disconnect_is_repeated_until_a_router_has_it(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    session_admitted(&w.sessions[0]);
+    w.away = true;
+    session_ends(&w.sessions[0]);
+    for (int i = 0; i < 3; i++) {
+        link_send_one();
+        logic_carries_out(true);
+        assert_null(w.queued);
+        assert_true(routers_have(&w.sessions[0]));
+        assert_true(timers_fire());
+    }
+    w.away = false;
+    link_send_one();
+    logic_carries_out(true);
+    assert_false(routers_have(&w.sessions[0]));
+    assert_false(timers_fire());
+    world_close();
+}
+
+/* We alone see no router for a while. */
+static void no_routers_no_requests(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    uint64_t life = w.lives[0];
+    w.lives[0] = 0;
+    view_arrives(false);
+    session_admitted(&w.sessions[0]);
+    turn();
+    assert_false(timers_fire());
+    assert_null(w.queued);
+    assert_false(registrar_complete(w.worker.registrar));
+    w.lives[0] = life;
+    view_arrives(false);
+    for (int i = 0; i < 2; i++) {
+        turn();
+        link_send_one();
+        logic_carries_out(true);
+    }
+    assert_true(routers_have(&w.sessions[0]));
+    assert_int_equal(w.sessions[0].refetches, 1);
+    assert_true(registrar_complete(w.worker.registrar));
+    world_close();
+}
+
+/* What was asked under routers that have gone and come back proves nothing. */
+static void answers_from_before_a_change_are_not_believed(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    session_admitted(&w.sessions[0]);
+    uint64_t first = w.lives[0], second = ++w.next_life;
+    w.lives[0] = second;
+    view_arrives(false);
+    turn();
+    link_send_one();
+    struct request *asked = w.sent;
+    w.sent = NULL;
+    uint64_t ring = w.sent_ring;
+    w.lives[0] = first;
+    view_arrives(false);
+    w.lives[0] = second;
+    view_arrives(false);
+    struct answer answer = {.answered = true, .ring = ring, .epoch = w.epoch};
+    asked->done(&w.worker, asked, &answer);
+    requests_free(asked);
+    assert_false(w.sessions[0].conn.registered);
+    turn();
+    assert_non_null(w.queued);
+    assert_int_equal(w.queued->kind, REQUEST_REGISTER);
+    world_close();
+}
+
+/* A table larger than what may be unanswered: the walk waits for answers, and the loop may sleep.
+ */
+static void a_long_walk_waits_without_spinning(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    size_t asked = 0;
+    open_with_one_router(MANY);
+    for (w.n_sessions = 0; w.n_sessions < MANY; w.n_sessions++) {
+        struct session *session = &w.sessions[w.n_sessions];
+        session->conn.worker = &w.worker;
+        session->conn.uid = (int64_t)w.n_sessions;
+        session->conn.counted = session->conn.registered = true;
+        session->handle = session->conn.handle = table_add(w.worker.table, &session->conn);
+    }
+    w.lives[0] = ++w.next_life;
+    routers_changed();
+    logic_learns();
+    view_arrives(false);
+    for (int i = 0; i < 100; i++)
+        turn();
+    assert_null(w.worker.loop.tasks);
+    for (struct request *request = w.queued; request != NULL; request = request->next)
+        asked++;
+    assert_in_range(asked, 1000, MANY / 2);
+    while (!registrar_complete(w.worker.registrar)) {
+        turn();
+        for (int i = 0; i < 1000 && w.queued != NULL; i++) {
+            struct session *session = &w.sessions[w.queued->handle & 0xffffff];
+            link_send_one();
+            if (w.sent->kind == REQUEST_REGISTER)
+                assert_int_equal(session->handle, w.sent->handle);
+            struct request *request = w.sent;
+            struct answer answer = {.answered = true, .ring = w.sent_ring, .epoch = w.sent_epoch};
+            if (request->kind == REQUEST_REGISTER)
+                answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
+            w.sent = NULL;
+            request->done(&w.worker, request, &answer);
+            free(request->bytes);
+            free(request);
+        }
+    }
+    for (size_t i = 0; i < MANY; i++)
+        assert_true(routers_have(&w.sessions[i]));
+    world_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logic_that_sees_other_routers_is_asked_again),
+        cmocka_unit_test(a_session_admitted_under_other_routers_is_registered_and_fetches),
+        cmocka_unit_test(a_walk_ends_although_the_table_grows),
+        cmocka_unit_test(after_a_lapse_everybody_fetches_and_not_again_after_the_next_change),
+        cmocka_unit_test(a_session_that_left_while_it_was_registered_leaves_no_ghost),
+        cmocka_unit_test(a_disconnect_is_repeated_until_a_router_has_it),
+        cmocka_unit_test(no_routers_no_requests),
+        cmocka_unit_test(answers_from_before_a_change_are_not_believed),
+        cmocka_unit_test(a_long_walk_waits_without_spinning),
+        cmocka_unit_test(routers_learn_the_truth_whatever_happens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
