@@ -1,0 +1,439 @@
+"""Starts real daemons, a real Redis and a bus for tests, on free ports, in a directory of its own.
+
+Binaries come from IMC_BUILD_DIR (default: build/). Ends only what it started, by pid. With IMC_TEST_KEEP set, logs and
+data of clusters stay.
+"""
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("IMC_BUILD_DIR") or os.environ.get("IMC_BUILD") or ROOT / "build").resolve()
+
+
+def _slowness():
+    """By how much deadlines are stretched: sanitizer builds take longer. IMC_TEST_SLOW overrides."""
+    if "IMC_TEST_SLOW" in os.environ:
+        return float(os.environ["IMC_TEST_SLOW"])
+    cache = BUILD / "CMakeCache.txt"
+    sanitized = cache.exists() and re.search(r"^IMC_SANITIZE:\w+=.+", cache.read_text(), re.M)
+    return 3.0 if sanitized else 1.0
+
+
+SLOW = _slowness()
+
+
+def wait_for(condition, timeout=10.0, what="", every=0.02):
+    end = time.monotonic() + timeout * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            what = what() if callable(what) else what or condition
+            raise AssertionError(f"waited {timeout * SLOW:.0f} s in vain for {what}")
+        time.sleep(every)
+
+
+_ports_given = set()
+
+
+def free_port():
+    """A port nobody listens on, not given twice; below the ephemeral range, so no client's source port takes it."""
+    for _ in range(1000):
+        port = random.randrange(20000, 30000)
+        if port in _ports_given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _ports_given.add(port)
+        return port
+    raise RuntimeError("no free port")
+
+
+class Process:
+    """One program with its log; .kill9() .pause() .resume() .term() for fault tests."""
+
+    def __init__(self, name, argv, env, directory):
+        self.name = name
+        self.argv = argv
+        self.env = env
+        self.log_path = directory / f"{name}.log"
+        self.popen = None
+        self.start()
+
+    def start(self):
+        self.asked = False
+        self.paused = False
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(self.argv, env={**os.environ, **self.env}, stdout=log, stderr=log,
+                                          stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def kill9(self):
+        self.popen.kill()
+        self.popen.wait()
+
+    def pause(self):
+        self.paused = True
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.paused = False
+        self.popen.send_signal(signal.SIGCONT)
+
+    def ask_to_end(self):
+        """SIGTERM, once: a second one would cut the drain short."""
+        if self.alive() and not self.asked:
+            self.asked = True
+            self.resume()
+            self.popen.terminate()
+
+    def term(self, timeout=15):
+        """SIGTERM and the exit code."""
+        self.ask_to_end()
+        try:
+            return self.popen.wait(timeout * SLOW)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError(f"{self.name} did not end after SIGTERM:\n{self.log()[-3000:]}") from None
+
+
+class Daemon(Process):
+    def __init__(self, kind, number, env, directory):
+        self.kind = kind
+        self.admin = free_port()
+        self.rpc = free_port() if kind != "job" else None
+        prefix = f"IMC_{kind.upper()}"
+        settings = {f"{prefix}_ADMIN_LISTEN": f"127.0.0.1:{self.admin}", f"{prefix}_LEASE_ID": f"{number}",
+                    f"{prefix}_REDIS_SERVERS": env["REDIS"]}
+        if self.rpc:
+            settings[f"{prefix}_RPC_LISTEN"] = f"127.0.0.1:{self.rpc}"
+        for key, value in env.items():
+            if key.startswith(prefix + "_"):
+                settings[key] = value
+        self.id = str(number)
+        binary = BUILD / kind / f"imc-{kind}"
+        super().__init__(f"{kind}-{number}", [str(binary)], settings, directory)
+
+    def get(self, path, timeout=5):
+        """(status, text) of an admin page; (0, "") if it does not answer."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=timeout * SLOW)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (OSError, http.client.HTTPException):
+            return 0, ""
+
+    def ready(self):
+        assert self.alive(), f"{self.name} ended with {self.popen.returncode}:\n{self.log()[-3000:]}"
+        return self.get("/readyz")[0] == 200
+
+    def metrics(self):
+        """{"name": value} and {'name{labels}': value}; sums over labels stand under the bare name."""
+        values = {}
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith("#") or not line.strip():
+                continue
+            name, value = line.rsplit(" ", 1)
+            values[name] = float(value)
+            bare = name.split("{")[0]
+            if bare != name:
+                values[bare] = values.get(bare, 0) + float(value)
+        return values
+
+
+class Api:
+    """The business's side: logic's HTTP API, imgo's face. One keep-alive connection per thread."""
+
+    def __init__(self, port, key=None):
+        self.port = port
+        self.key = key
+        self.local = threading.local()
+
+    def request(self, method, path, body=None, headers=(), timeout=10):
+        """(status, text, headers)"""
+        connection = getattr(self.local, "connection", None)
+        if connection is None or self._was_closed(connection):
+            connection = self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port,
+                                                                            timeout=timeout * SLOW)
+        headers = dict(headers)
+        if self.key and not {"Authorization", "X-API-Key"} & headers.keys():
+            headers["Authorization"] = f"Bearer {self.key}"
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode(), response.headers
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            self.local.connection = None
+            raise
+
+    @staticmethod
+    def _was_closed(connection):
+        """The logic behind a kept connection has been restarted."""
+        return connection.sock is not None and select.select([connection.sock], [], [], 0)[0]
+
+    def call(self, method, path, body=None, headers=(), **query):
+        """(status, answer)"""
+        if query:
+            path += "?" + urllib.parse.urlencode(query, doseq=True)
+        if isinstance(body, str):
+            body = body.encode()
+        status, text, _ = self.request(method, path, body, headers)
+        return status, json.loads(text)
+
+    def ok(self, method, path, body=None, **query):
+        status, answer = self.call(method, path, body, **query)
+        assert status == 200 and answer["ret"] == 1, (status, answer)
+        return answer
+
+    def refused(self, ret, method, path, body=None, status=200, **query):
+        """The words of an error in imgo's form."""
+        got, answer = self.call(method, path, body, **query)
+        assert (got, answer["ret"]) == (status, ret), (got, answer)
+        assert answer.keys() == {"ret", "error"} and answer["error"], answer
+        return answer["error"]
+
+    def token(self, uid, token=None, **more):
+        token = token or f"token-{uid}-{os.urandom(4).hex()}"
+        self.ok("POST", "/1/admin/token/new", uid=uid, token=token, **more)
+        return token
+
+    def push(self, uid, body, **query):
+        return self.ok("POST", "/1/push", body, uid=uid, **query)
+
+    def pushs(self, uids, message):
+        return self.ok("POST", "/1/pushs", json.dumps({"u": uids, "m": message}))
+
+    def push_room(self, room, body, **query):
+        return self.ok("POST", "/1/push/room", body, rid=room, **query)
+
+    def push_all(self, body, **query):
+        return self.ok("POST", "/1/push/all", body, **query)
+
+    def counts(self, kind):
+        """{room or server: sessions}"""
+        field = {"room": "RoomId", "server": "Server"}[kind]
+        return {row[field]: row["Count"] for row in self.ok("GET", "/1/count", type=kind)["data"]}
+
+    def waiting(self, uid, token, **query):
+        """The bodies that wait for UID, as imgo's store tells them."""
+        status, answer = self.call("GET", "/1/msg/get", uid=uid, token=token, **query)
+        assert status == 200 and answer["ret"] == 0, (status, answer)
+        return [base64.b64decode(row["msg"]) for row in answer["data"]["msgs"]]
+
+    def push_many(self, uid, n, pad=0, lanes=8):
+        """N pushes to UID over several connections: bodies "LANE:NUMBER:xxx", in order within each lane."""
+        def lane(number):
+            for i in range(number, n, lanes):
+                self.push(uid, f"{number}:{i}:" + "x" * pad)
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(lane, range(lanes)))
+
+
+class Bus:
+    """A running bus that several clusters may share; each takes a topic of its own."""
+
+    # The devbus has no controller: every topic that a cluster of this run may take exists from the start.
+    DEVBUS_TOPICS = 32
+
+    def __init__(self, kind, directory):
+        self.kind = kind
+        self.directory = directory
+        self.topics = 0
+        self.process = None
+        getattr(self, f"_start_{kind}")()
+
+    def topic(self):
+        """A topic that no other cluster uses."""
+        self.topics += 1
+        assert self.kind != "devbus" or self.topics <= self.DEVBUS_TOPICS, "raise DEVBUS_TOPICS"
+        return f"imc-test-{self.topics}"
+
+    def _start_devbus(self):
+        path = self.directory / "devbus.bootstrap"
+        topics = [arg for n in range(1, self.DEVBUS_TOPICS + 1) for arg in ("--topic", f"imc-test-{n}:4")]
+        self.process = Process("devbus", [str(BUILD / "devbus" / "imc-devbus"), "--bootstrap-file", str(path), *topics],
+                               {}, self.directory)
+        wait_for(path.exists, 10, "the devbus's bootstrap file")
+        self.brokers = path.read_text().strip()
+
+    def _start_kafka(self):
+        scripts = ROOT / "scripts" / "kafka"
+        jars = subprocess.run([str(scripts / "fetch")], check=True, timeout=300, stdout=subprocess.PIPE,
+                              text=True).stdout.strip()
+        port, controller = free_port(), free_port()
+        self.brokers = f"127.0.0.1:{port}"
+        text = (scripts / "server.properties").read_text()
+        for name, value in (("PORT", port), ("CONTROLLER_PORT", controller), ("DATA", self.directory / "data")):
+            text = text.replace(f"@{name}@", str(value))
+        # Tests of dying jobs cannot wait for the 6 s that Kafka wants at least.
+        text += "\ngroup.min.session.timeout.ms=1000\n"
+        properties = self.directory / "server.properties"
+        properties.write_text(text)
+        java = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                f"-Dlog4j2.configurationFile={scripts / 'log4j2.properties'}", "-cp", f"{jars}/*"]
+        cluster_id = base64.b64encode(os.urandom(16), b"ab").decode()[:22]
+        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--config", str(properties), "--cluster-id",
+                        cluster_id], check=True, timeout=60, stdout=subprocess.DEVNULL)
+        self.process = Process("kafka", [*java, "kafka.Kafka", str(properties)], {}, self.directory)
+        probe = [str(BUILD / "devbus" / "imc-devbus"), "--probe", self.brokers]
+        wait_for(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, 60,
+                 lambda: f"Kafka to answer:\n{self.process.log()[-3000:]}", 0.2)
+
+    def pause(self):
+        self.process.pause()
+
+    def resume(self):
+        self.process.resume()
+
+    def stop(self):
+        self.process.kill9()  # its data goes with the directory
+
+
+class Cluster:
+    """Redis, the bus and some of each daemon. ENV overrides settings; KEY is what .api sends, see api.keys."""
+
+    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None):
+        self.bus = bus
+        self.key = key
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-test-"))
+        self.extra = dict(env or {})
+        self.topic = bus.topic()
+        self.processes = []
+        self.redis_port = free_port()
+        self._start_redis()
+        self.env = {"REDIS": f"127.0.0.1:{self.redis_port}"}
+        for kind in ("LOGIC", "JOB"):
+            self.env[f"IMC_{kind}_BUS_BROKERS"] = bus.brokers
+            self.env[f"IMC_{kind}_BUS_TOPIC"] = self.topic
+            self.env[f"IMC_{kind}_BUS_PARTITIONS"] = "4"
+        self.env["IMC_JOB_BUS_GROUP"] = self.topic
+        self.env.update(self.extra)
+        self.routers = [self._daemon("router", i + 1) for i in range(routers)]
+        self.logics = [self.add_logic() for _ in range(logics)]
+        self.jobs = [self._daemon("job", i + 1) for i in range(jobs)]
+        self.comets = [self.add_comet() for _ in range(comets)]
+
+    def _start_redis(self):
+        directory = self.directory / "redis"
+        directory.mkdir()
+        self.redis = Process("redis", ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--dir",
+                                       str(directory), "--appendonly", "yes", "--save", ""], {}, self.directory)
+        self.processes.append(self.redis)
+
+    def _daemon(self, kind, number, **more):
+        daemon = Daemon(kind, number, {**self.env, **more}, self.directory)
+        self.processes.append(daemon)
+        return daemon
+
+    def add_logic(self):
+        port = free_port()
+        number = sum(1 for p in self.processes if p.name.startswith("logic")) + 1
+        daemon = self._daemon("logic", number, IMC_LOGIC_API_LISTEN=f"127.0.0.1:{port}")
+        daemon.http = port
+        daemon.api = Api(port, self.key)
+        return daemon
+
+    def add_comet(self):
+        tcp, ws = free_port(), free_port()
+        number = sum(1 for p in self.processes if p.name.startswith("comet")) + 1
+        daemon = self._daemon("comet", number, IMC_COMET_TCP_LISTEN=f"127.0.0.1:{tcp}",
+                              IMC_COMET_WS_LISTEN=f"127.0.0.1:{ws}")
+        daemon.tcp = ("127.0.0.1", tcp)
+        daemon.ws = ("127.0.0.1", ws)
+        return daemon
+
+    def wait_ready(self, timeout=40):
+        try:
+            for daemon in self.daemons():
+                wait_for(daemon.ready, timeout, lambda: f"{daemon.name} to be ready: {daemon.get('/readyz')}\n"
+                         f"{daemon.log()[-3000:]}", 0.05)
+        except BaseException as failure:
+            try:
+                self.stop()
+            except AssertionError as more:
+                raise failure from more
+            raise
+        return self
+
+    def heal(self):
+        """Everything that was ended or paused runs again and is ready."""
+        for process in self.processes:
+            if not process.alive():
+                assert process.popen.returncode in (0, -signal.SIGKILL), f"{process.name} died:\n{process.log()[-3000:]}"
+                process.start()
+            elif process.paused:
+                process.resume()
+        return self.wait_ready()
+
+    def daemons(self):
+        return [p for p in self.processes if isinstance(p, Daemon)]
+
+    @property
+    def api(self):
+        return self.logics[0].api
+
+    def redis_cli(self, *args):
+        """A Redis command's raw answer, by redis-cli."""
+        return subprocess.run(["redis-cli", "-p", str(self.redis_port), *map(str, args)], capture_output=True,
+                              text=True, timeout=10, check=True).stdout.strip()
+
+    def mailbox(self, uid):
+        """Number of messages that wait for UID."""
+        # Asked often, and a process each time would cost more than all that is tested.
+        with socket.create_connection(("127.0.0.1", self.redis_port), 10) as sock:
+            sock.sendall(f"zcard imc:mb:{uid}\r\n".encode())
+            answer = sock.makefile().readline()
+        assert answer.startswith(":"), answer
+        return int(answer[1:])
+
+    def sum(self, kind, metric):
+        return sum(d.metrics().get(metric, 0) for d in self.daemons() if d.kind == kind and d.alive())
+
+    def settled(self, timeout=15):
+        """Waits until nothing is on its way any more."""
+        wait_for(lambda: self.sum("job", "imc_job_unresolved") == 0 and
+                 self.sum("logic", "imc_logic_produced_total") <= self.sum("job", "imc_job_consumed_total"), timeout,
+                 "job to resolve what it consumed")
+
+    def stop(self):
+        """Ends everything, gently first; complains about daemons that had died or ended badly."""
+        died = [p for p in self.processes if isinstance(p, Daemon) and not p.alive() and p.popen.returncode not in
+                (0, -signal.SIGKILL)]
+        bad = []
+        for kind in ("comet", "job", "logic", "router", "redis"):
+            group = [p for p in self.processes if p.name.startswith(kind)]
+            for process in group:
+                process.ask_to_end()
+            bad += [p for p in group if p.term(20) not in (0, -signal.SIGKILL) and p not in died and kind != "redis"]
+        report = "\n".join(f"--- {p.name} ended with {p.popen.returncode}\n{p.log()[-4000:]}" for p in died + bad)
+        if os.environ.get("IMC_TEST_KEEP"):
+            print("kept:", self.directory)
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        assert not report, report

@@ -1,0 +1,118 @@
+"""Fixtures. Files named test_*.py hold one behaviour each; `connect` runs each test by TCP and by WebSocket JSON."""
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+import cluster as cluster_module
+import imgo
+
+
+def pytest_addoption(parser):
+    parser.addoption("--bus", default=os.environ.get("IMC_TEST_BUS", "kafka"), choices=("kafka", "devbus"))
+
+
+@pytest.fixture(scope="session")
+def bus(request):
+    """A real Kafka node (or the devbus with --bus devbus), shared by all clusters of the run."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
+    bus = cluster_module.Bus(request.config.getoption("--bus"), directory)
+    yield bus
+    bus.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared(bus):
+    """One of each daemon, for tests that break nothing."""
+    cluster = cluster_module.Cluster(bus).wait_ready()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def strict(bus):
+    """Like shared, with short deadlines, low limits, and keys for the API."""
+    cluster = cluster_module.Cluster(bus, key="key-one", env={
+        "IMC_COMET_CONN_HANDSHAKE_TIMEOUT": "1s",
+        "IMC_COMET_LOGIC_CONNECT_TIMEOUT": "1s",
+        "IMC_COMET_CONN_HEARTBEAT": "1s",
+        "IMC_LOGIC_SESSIONS_MAX_PER_UID": "3",
+        "IMC_LOGIC_MAILBOX_TTL": "2s",
+        "IMC_LOGIC_API_KEYS": "key-one,key-two",
+    }).wait_ready()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def make_cluster(bus):
+    """Clusters of a test's own: make_cluster(comets=2, env={...})."""
+    made = []
+
+    def make(**kwargs):
+        made.append(cluster_module.Cluster(bus, **kwargs))
+        return made[-1].wait_ready()
+
+    yield make
+    for cluster in made:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def own_cluster(bus):
+    """One cluster for all tests of a file, which may break it: own_cluster(comets=2, ...) gives it whole again."""
+    made = []
+
+    def give(**kwargs):
+        if made:
+            try:
+                return made[-1].heal()
+            except AssertionError:
+                with contextlib.suppress(AssertionError):
+                    made.pop().stop()
+                raise
+        made.append(cluster_module.Cluster(bus, **kwargs))
+        return made[-1].wait_ready()
+
+    yield give
+    for cluster in made:
+        cluster.stop()
+
+
+_next_uid = [10_000_000 + os.getpid() * 1000]
+
+
+@pytest.fixture
+def uid():
+    """A user nobody else in this run is."""
+    _next_uid[0] += 1
+    return _next_uid[0]
+
+
+@pytest.fixture
+def uids():
+    def give(n):
+        _next_uid[0] += n
+        return list(range(_next_uid[0] - n + 1, _next_uid[0] + 1))
+    return give
+
+
+@pytest.fixture(params=["tcp", "ws"])
+def connect(request):
+    """connect(comet) opens a connection, connect(comet, token) a session, by TCP and by WebSocket JSON."""
+    opened = []
+
+    def open_client(comet, token=None, **kwargs):
+        kind = imgo.TcpClient if request.param == "tcp" else imgo.WsClient
+        client = kind(comet.tcp if request.param == "tcp" else comet.ws, **kwargs)
+        opened.append(client)
+        return client.auth(token) if token else client
+
+    open_client.transport = request.param
+    yield open_client
+    for client in opened:
+        client.close()
