@@ -1,0 +1,45 @@
+#include "bench/shared.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static size_t size_for(size_t streams)
+{
+    return sizeof(struct shared) + streams * sizeof(uint32_t);
+}
+
+struct shared *shared_open(const size_t streams[STREAM_KINDS])
+{
+    size_t first[STREAM_KINDS], total = 0;
+    struct shared *shared;
+
+    for (int kind = 0; kind < STREAM_KINDS; kind++) {
+        first[kind] = total;
+        total += streams[kind];
+    }
+    shared = mmap(NULL, size_for(total), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        abort();
+    shared->streams = total;
+    for (int kind = 0; kind < STREAM_KINDS; kind++)
+        shared->first_of_kind[kind] = first[kind];
+    return shared;
+}
+
+void shared_close(struct shared *shared)
+{
+    if (shared != NULL)
+        munmap(shared, size_for(shared->streams));
+}
+
+void shared_fail(struct shared *shared, const char *what)
+{
+    uint64_t none = 0;
+
+    if (!__atomic_compare_exchange_n(&shared->failed, &none, 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
+        return;
+    snprintf(shared->failure, sizeof shared->failure, "%s", what);
+    shared_set(&shared->failed, 2);
+}

@@ -1,0 +1,208 @@
+/* worker.c - one process with its share of the connections.
+ *
+ *   orders ─► make tokens ─► connect up to `wanted`, paced ─► poll: judge what comes
+ *                            churn, heartbeats, try again ◄─ tick ─┘      verify ─► lost */
+#include "bench/clock.h"
+#include "bench/conns.h"
+#include "bench/crew.h"
+#include "bench/tokens.h"
+#include "common/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    POLL_MS = 10,
+    RETRY_MS = 100,
+    FAILURES_MAX = 20000, /* then something is wrong with the server, not with one connection */
+    HEARTBEAT_S = 200,    /* to each connection; comet's limit is 300 by default */
+};
+
+struct worker {
+    const struct crew *crew;
+    const struct worker_orders *orders;
+    struct worker_stats *stats;
+    struct conns *conns;
+    struct judge *judge;
+    size_t first, n;
+    size_t opened;       /* connections 0 … opened - 1 were asked for */
+    uint64_t in_flight;  /* handshakes at a time */
+    uint64_t began_ns;   /* of the present climb to `wanted` */
+    size_t began_opened; /* connections there were then */
+    uint64_t retry_ns, churn_ns, heartbeat_ns;
+    double churn_due, heartbeat_due;
+    size_t churn_at, heartbeat_at;
+};
+
+/* --- connecting --- */
+
+static void give_up(struct worker *worker, const char *what, int error)
+{
+    char text[256], why[128];
+
+    snprintf(text, sizeof text, "%s%s%s", what, error != 0 ? ": " : "",
+             error != 0 ? strerror_r(-error, why, sizeof why) : "");
+    shared_fail(worker->crew->shared, text);
+}
+
+static void open_one(struct worker *worker, size_t i, bool anywhere)
+{
+    int failed = conns_connect(worker->conns, i, anywhere);
+
+    if (failed != 0)
+        give_up(worker, "connect", failed);
+}
+
+/* How many connections may have been opened by NOW. */
+static size_t allowed(const struct worker *worker, uint64_t now)
+{
+    uint64_t rate = shared_get(&worker->orders->connect_rate);
+    uint64_t wanted = shared_get(&worker->orders->wanted);
+    double due = (double)(now - worker->began_ns) / 1e9 * (double)rate;
+
+    if (rate == 0 || (double)worker->began_opened + due > (double)wanted)
+        return wanted;
+    return worker->began_opened + (size_t)due;
+}
+
+static void keep_number(struct worker *worker, uint64_t now)
+{
+    uint64_t wanted = shared_get(&worker->orders->wanted);
+
+    for (; worker->opened > wanted; worker->opened--)
+        conns_close(worker->conns, worker->opened - 1);
+    if (worker->opened == wanted) {
+        worker->began_ns = 0;
+        return;
+    }
+    if (worker->began_ns == 0) {
+        worker->began_ns = now;
+        worker->began_opened = worker->opened;
+    }
+    for (size_t may = allowed(worker, now);
+         worker->opened < may && worker->stats->connecting < worker->in_flight; worker->opened++)
+        open_one(worker, worker->opened, false);
+}
+
+static void retry_failed(struct worker *worker, uint64_t now)
+{
+    if (now - worker->retry_ns < (uint64_t)RETRY_MS * 1000000)
+        return;
+    worker->retry_ns = now;
+    if (worker->stats->connect_failures > FAILURES_MAX)
+        give_up(worker, "too many connections fail before they are admitted", 0);
+    for (size_t i; worker->stats->connecting < worker->in_flight &&
+                   (i = conns_next_failed(worker->conns)) != SIZE_MAX;)
+        if (i < worker->opened)
+            open_one(worker, i, i >= shared_get(&worker->orders->churn_first));
+}
+
+/* --- while connected --- */
+
+static void churn(struct worker *worker, uint64_t now)
+{
+    uint64_t rate = shared_get(&worker->orders->churn_rate);
+    uint64_t first = shared_get(&worker->orders->churn_first);
+    uint64_t since = worker->churn_ns;
+
+    worker->churn_ns = now;
+    if (rate == 0 || first >= worker->opened || since == 0)
+        return;
+    for (worker->churn_due += (double)(now - since) / 1e9 * (double)rate; worker->churn_due >= 1;
+         worker->churn_due--) {
+        size_t i = worker->churn_at;
+        if (i < first || i >= worker->opened)
+            i = first;
+        worker->churn_at = i + 1;
+        if (!conns_is_online(worker->conns, i))
+            continue;
+        conns_close(worker->conns, i);
+        open_one(worker, i, true);
+    }
+}
+
+static void send_heartbeats(struct worker *worker, uint64_t now)
+{
+    uint64_t since = worker->heartbeat_ns;
+
+    worker->heartbeat_ns = now;
+    if (since == 0)
+        return;
+    worker->heartbeat_due += (double)(now - since) / 1e9 * (double)worker->n / HEARTBEAT_S;
+    for (; worker->heartbeat_due >= 1; worker->heartbeat_due--) {
+        conns_heartbeat(worker->conns, worker->heartbeat_at);
+        worker->heartbeat_at = (worker->heartbeat_at + 1) % worker->n;
+    }
+}
+
+/* --- orders --- */
+
+static void make_tokens(struct worker *worker)
+{
+    const struct config *config = worker->crew->config;
+    uint64_t wanted = shared_get(&worker->orders->make_tokens), have = worker->stats->tokens;
+    char err[256];
+
+    if (wanted > have &&
+        tokens_make(&worker->crew->people, worker->first + have, wanted - have, config->http,
+                    config->key, worker->stats, err, sizeof err) != 0)
+        give_up(worker, err, 0);
+}
+
+static void verify(struct worker *worker)
+{
+    uint64_t wanted = shared_get(&worker->orders->verify), lost = 0;
+    uint64_t churners = shared_get(&worker->orders->churn_first);
+
+    if (wanted == worker->stats->verified)
+        return;
+    for (size_t i = 0; i < worker->opened && i < churners; i++)
+        lost += judge_lost(worker->judge, i, worker->crew->shared);
+    shared_set(&worker->stats->lost, lost);
+    shared_set(&worker->stats->verified, wanted);
+}
+
+static int worker_open(struct worker *worker, const struct crew *crew, unsigned index)
+{
+    const struct conns_options options = {
+        .transport = crew->transport,
+        .people = &crew->people,
+        .targets = crew->targets,
+        .n_targets = crew->n_targets,
+        .host = crew->host,
+        .worker = index,
+        .first = crew_first(crew, index),
+        .n = crew_first(crew, index + 1) - crew_first(crew, index),
+    };
+
+    worker->crew = crew;
+    worker->orders = &crew->shared->worker_orders[index];
+    worker->stats = &crew->shared->workers[index];
+    worker->first = options.first;
+    worker->n = options.n;
+    worker->in_flight = crew->config->in_flight / crew->n_workers + 1;
+    worker->judge = judge_new(&crew->people, options.first, options.n, worker->stats);
+    return conns_new(&options, worker->judge, worker->stats, &worker->conns);
+}
+
+_Noreturn void worker_run(const struct crew *crew, unsigned index)
+{
+    struct worker worker = {.n = 0};
+    int failed = worker_open(&worker, crew, index);
+
+    if (failed != 0)
+        give_up(&worker, "epoll_create1", failed);
+    while (failed == 0 && shared_get(&crew->shared->failed) == 0) {
+        uint64_t now = clock_ns();
+        make_tokens(&worker);
+        keep_number(&worker, now);
+        retry_failed(&worker, now);
+        churn(&worker, now);
+        send_heartbeats(&worker, now);
+        verify(&worker);
+        conns_poll(worker.conns, POLL_MS);
+    }
+    for (;;) /* the controller ends it: its connections shall not vanish before */
+        pause();
+}
