@@ -1,11 +1,12 @@
 # Thin on purpose: each target is a script of the same name. Variables reach it: make up BUS=kafka COMETS=2
-.PHONY: help build up down test fmt lint docs compose-test clean
+.PHONY: help build up down test fmt lint docs compose-test bench bench-full clean
 
 help:
 	@echo 'make up           install, build and start a cluster on this machine    scripts/up --help'
 	@echo 'make down         end it                                                scripts/down --help'
 	@echo 'make test         every test that needs no docker                       scripts/test --help'
 	@echo 'make compose-test the cluster of docker-compose.yml, tried out          scripts/compose-test --help'
+	@echo 'make bench        what this machine and imc reach, in 5 minutes; bench-full  scripts/bench --help'
 	@echo 'make build        the programs, into build/'
 	@echo 'make fmt          clang-format over every C file'
 	@echo 'make lint         clang-tidy, shellcheck, clang-format --dry-run'
@@ -24,3 +25,9 @@ up down test fmt lint compose-test:
 
 clean:
 	@rm -rf build build-*
+
+bench:
+	@scripts/bench short
+
+bench-full:
+	@scripts/bench full

@@ -30,7 +30,7 @@ struct config {
     /* SCENARIO_UNSET until the command line or the scenario says. */
     uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
     uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base;
-    double seconds, drain_s, raw_s;
+    double seconds, warmup_s, drain_s, raw_s;
     bool quiet;
     const char *json, *plot;
 };

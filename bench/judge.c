@@ -82,7 +82,8 @@ void judge_message(struct judge *judge, size_t i, const uint8_t *body, size_t le
         size_t check = i * judge->per_conn + judge->at[stamp.kind] + stamp.lane;
         count_verdict(stats, seqcheck_take(&judge->checks[check], stamp.seq));
         shared_set(&stats->last_delivery_ns, now_ns);
-        hist_record(&stats->latency, now_ns > stamp.time_ns ? now_ns - stamp.time_ns : 0);
+        hist_record(&stats->latency[stamp.kind],
+                    now_ns > stamp.time_ns ? now_ns - stamp.time_ns : 0);
     }
 }
 

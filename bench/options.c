@@ -31,7 +31,7 @@ static const char usage_options[] =
     "                       the intended time\n"
     "  --backlog B          with --rate 0: pushing pauses while B messages per connection are on\n"
     "                       their way; 0 = never\n"
-    "  --seconds S          of pushing (10)\n"
+    "  --seconds S          of pushing (10), after --warmup S (2) that is not measured\n"
     "  --lanes L            ordered streams of pushes per room: as many can be under way at a "
     "time\n"
     "  --http-connections C (64), one request each at a time\n"
@@ -82,6 +82,7 @@ static const struct {
     double init;
 } seconds[] = {
     {"seconds", FIELD(seconds), 10},
+    {"warmup", FIELD(warmup_s), 2},
     {"drain", FIELD(drain_s), 30},
     {"raw", FIELD(raw_s), -1},
 };

@@ -104,6 +104,26 @@ static void report_writes(struct run *run, const struct mark *between)
     number(run, "raw_ratio", "writes against raw", comets->writes / cpu / raw, "");
 }
 
+/* Of all pushes, and by kind if there were several. */
+static void report_latencies(struct run *run, const struct mark *between)
+{
+    static const struct {
+        const char *key, *label;
+    } rows[STREAM_KINDS] = {
+        [STREAM_UID] = {"latency_uid", "  to a user"},
+        [STREAM_ROOM] = {"latency_room", "  to a room"},
+        [STREAM_ALL] = {"latency_all", "  to all"},
+    };
+    struct hist sum = {0};
+
+    for (int kind = 0; kind < STREAM_KINDS; kind++)
+        hist_add(&sum, &between->latency[kind]);
+    report_latency(run->report, "latency", "latency", &sum);
+    for (int kind = 0; kind < STREAM_KINDS; kind++)
+        if (between->latency[kind].count < sum.count)
+            report_latency(run->report, rows[kind].key, rows[kind].label, &between->latency[kind]);
+}
+
 void results_push(struct run *run, const struct mark *between)
 {
     double seconds = delivery_seconds(run, between);
@@ -116,7 +136,7 @@ void results_push(struct run *run, const struct mark *between)
     if (cpu > 0)
         number(run, "deliveries_per_comet_cpu_s", "deliveries per comet CPU-second",
                (double)between->deliveries / cpu, "");
-    report_latency(run->report, "latency", "latency", &between->latency);
+    report_latencies(run, between);
     report_writes(run, between);
     results_cpu(run, between, (double)between->driver.accepted, "push");
     results_memory(run, between);

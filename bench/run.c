@@ -217,7 +217,7 @@ int mark_take(struct run *run, struct mark *mark)
     mark->fresh = CREW_SUM(crew, fresh);
     mark->connects = CREW_SUM(crew, connects);
     mark->driver = crew->shared->driver;
-    timeline_latency(crew, &mark->latency);
+    timeline_latency(crew, mark->latency);
     for (size_t i = 0; i < crew->n_workers; i++)
         hist_add(&mark->connect, &crew->shared->workers[i].connect);
     if (run->config->admins == NULL)
@@ -239,7 +239,8 @@ void mark_since(struct mark *mark, const struct mark *earlier)
     mark->driver.unknown -= earlier->driver.unknown;
     mark->driver.expected -= earlier->driver.expected;
     hist_since(&mark->driver.answer, &earlier->driver.answer);
-    hist_since(&mark->latency, &earlier->latency);
+    for (int kind = 0; kind < STREAM_KINDS; kind++)
+        hist_since(&mark->latency[kind], &earlier->latency[kind]);
     hist_since(&mark->connect, &earlier->connect);
     mark->comets.writes -= earlier->comets.writes;
     mark->comets.write_bytes -= earlier->comets.write_bytes;

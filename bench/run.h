@@ -29,7 +29,7 @@ struct mark {
     struct scrape comets; /* zero without --admin */
     uint64_t deliveries, fresh, connects;
     struct driver_stats driver;
-    struct hist latency, connect;
+    struct hist latency[STREAM_KINDS], connect;
 };
 
 /* What to push: shares of kinds, see shared.h. */

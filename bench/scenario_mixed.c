@@ -1,4 +1,4 @@
-/* mixed - what a day looks like: mostly pushes to users, some to rooms, few to all. */
+/* mixed - what a day may look like: mostly pushes to users, some to rooms, few to all. */
 #include "bench/scenario.h"
 
 enum { WEIGHT_UID = 900, WEIGHT_ROOM = 99, WEIGHT_ALL = 1 };

@@ -47,9 +47,9 @@ struct worker_stats {
 #define X(name) uint64_t name;
     WORKER_STATS(X)
 #undef X
-    struct hist latency; /* intended sending to reading */
-    struct hist connect; /* connect() to the auth reply */
-    char trouble[160];   /* why the first connection was lost */
+    struct hist latency[STREAM_KINDS]; /* intended sending to reading */
+    struct hist connect;               /* connect() to the auth reply */
+    char trouble[160];                 /* why the first connection was lost */
 };
 
 struct worker_orders {

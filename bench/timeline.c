@@ -26,11 +26,18 @@ struct timeline {
     bool terminal, dirty;
 };
 
-void timeline_latency(const struct crew *crew, struct hist *out)
+static void add_latency(const struct crew *crew, enum stream_kind kind, struct hist *out)
 {
-    *out = (struct hist){0};
     for (size_t i = 0; i < crew->n_workers; i++)
-        hist_add(out, &crew->shared->workers[i].latency);
+        hist_add(out, &crew->shared->workers[i].latency[kind]);
+}
+
+void timeline_latency(const struct crew *crew, struct hist out[STREAM_KINDS])
+{
+    for (int kind = 0; kind < STREAM_KINDS; kind++) {
+        out[kind] = (struct hist){0};
+        add_latency(crew, kind, &out[kind]);
+    }
 }
 
 static void count(const struct timeline *timeline, struct counts *out)
@@ -40,7 +47,9 @@ static void count(const struct timeline *timeline, struct counts *out)
     out->deliveries = CREW_SUM(timeline->crew, deliveries);
     out->connects = CREW_SUM(timeline->crew, connects);
     usage_read(timeline->config, timeline->crew, &out->usage);
-    timeline_latency(timeline->crew, &out->latency);
+    out->latency = (struct hist){0};
+    for (int kind = 0; kind < STREAM_KINDS; kind++)
+        add_latency(timeline->crew, kind, &out->latency);
 }
 
 struct timeline *timeline_new(const struct config *config, const struct crew *crew)

@@ -23,7 +23,7 @@ void timeline_tick(struct timeline *timeline, const char *phase);
 /* Ends the progress line. */
 void timeline_pause(struct timeline *timeline);
 const struct sample *timeline_samples(const struct timeline *timeline, size_t *n);
-/* Latencies of all workers together. */
-void timeline_latency(const struct crew *crew, struct hist *out);
+/* Latencies of all workers together, by kind of push. */
+void timeline_latency(const struct crew *crew, struct hist out[STREAM_KINDS]);
 
 #endif

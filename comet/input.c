@@ -155,7 +155,8 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
         closing_ws_peer(conn, item.code);
     if (item.event == WS_MORE || conn->state >= CONN_CLOSING)
         return taken;
-    conn_heard(conn);
+    if (item.event != WS_PART) /* as on TCP, a frame that is never finished is no sign of life */
+        conn_heard(conn);
     if (item.event == WS_MESSAGE)
         take_message(conn, &item);
     else if (item.event == WS_PING)

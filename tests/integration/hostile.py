@@ -22,8 +22,9 @@ import cluster as cluster_module
 import imgo
 from cluster import SLOW, wait_for
 
-HANDSHAKE_S, HEARTBEAT_S, HTTP_S, IDLE_S = 1.5 * SLOW, 4.0 * SLOW, 1.0 * SLOW, 4.0 * SLOW
+HANDSHAKE_S, HEARTBEAT_S, HTTP_S, IDLE_S = 1.5 * SLOW, 4.0 * SLOW, 1.0 * SLOW, 2.0 * SLOW
 CONN_MAX = 600
+CHECK_EVERY_S = 1
 MAX_BODY = 4096
 GOOD_ORIGIN = "https://good.example"
 TOOLS = cluster_module.BUILD / "tests" / "tools"
@@ -123,11 +124,12 @@ class Witness(threading.Thread):
             assert (got.op, text.strip('"')) == (imgo.PUSH, body), f"{client.name}: wanted {body}, got {got}"
             return
 
-    def check(self, since):
-        """It has gone on since round SINCE, and nothing was late."""
-        wait_for(lambda: self.failure or self.rounds >= since + 2, 15, "the witness to go on")
-        assert self.failure is None, f"the witness noticed:\n{self.failure}"
-        assert self.slowest < LATENCY_S, f"a push to the witness took {self.slowest:.1f} s"
+    def check(self, tests):
+        """It goes on, and since the last look nothing was late."""
+        since = self.rounds
+        wait_for(lambda: self.failure or self.rounds >= since + 2, 15, lambda: f"the witness to go on after {tests}")
+        assert self.failure is None, f"after {tests}: the witness noticed:\n{self.failure}"
+        assert self.slowest < LATENCY_S, f"after {tests}: a push to the witness took {self.slowest:.1f} s"
         self.slowest = 0.0
 
     def stop(self):
@@ -147,12 +149,16 @@ class World:
         self.pids = {d: d.popen.pid for d in self.cluster.daemons()}
         self.read = {d: 0 for d in self.cluster.daemons()}
         self.uids = iter(range(88_000_000 + os.getpid() * 10_000, 1 << 62))
+        self.tests, self.checked_at = [], 0
         self.witness = Witness(self.cluster)
         self.witness.start()
 
     def stop(self):
-        self.witness.stop()
-        self.cluster.stop()
+        try:
+            self.check("the end", True)
+        finally:
+            self.witness.stop()
+            self.cluster.stop()
 
     def uid(self):
         return next(self.uids)
@@ -167,7 +173,11 @@ class World:
 
     def http(self, method, path, body=None, **query):
         """One call of the API on a connection of its own: (status, answer). The witness has the kept-alive one."""
-        return cluster_module.Api(self.logic.http).call(method, path, body, **query)
+        return self.api().call(method, path, body, **query)
+
+    def api(self):
+        """A connection of its own, for many calls: it is closed when it idles."""
+        return cluster_module.Api(self.logic.http)
 
     def push(self, uid, body):
         status, answer = self.http("POST", "/1/push", body, uid=uid)
@@ -196,15 +206,23 @@ class World:
         wait_for(lambda: re.search(pattern, daemon.log()[start:]), 5,
                  lambda: f"{daemon.name} to say {pattern!r}:\n{daemon.log()[start:][-2000:]}")
 
-    def check(self):
+    def check(self, test, full):
+        """After TEST. FULL takes a while, so that quick tests share one; it tells the tests since the one before."""
+        self.tests.append(test)
         for daemon, pid in self.pids.items():
             assert daemon.alive() and daemon.popen.pid == pid, f"{daemon.name} ended:\n{daemon.log()[-4000:]}"
+        assert self.witness.failure is None, f"after {self.tests}: the witness noticed:\n{self.witness.failure}"
+        if not full:
+            return
+        tests, self.tests = self.tests, []
         for daemon in self.pids:
-            wait_for(lambda: daemon.get("/readyz")[0] == 200, 10, lambda: f"{daemon.name}: {daemon.get('/readyz')}")
+            wait_for(lambda: daemon.get("/readyz")[0] == 200, 10, lambda: f"{daemon.name}: {daemon.get('/readyz')}, after {tests}")
             new = daemon.log()[self.read[daemon]:]
             self.read[daemon] += len(new)
             for sign in ("Sanitizer", "runtime error:", "ssertion"):
-                assert sign not in new, f"{daemon.name}:\n{new[-4000:]}"
+                assert sign not in new, f"after {tests}: {daemon.name}:\n{new[-4000:]}"
+        self.witness.check(tests)
+        self.checked_at = time.monotonic()
 
 
 _world = None
@@ -223,11 +241,9 @@ def hostile(bus):
 
 
 @pytest.fixture
-def world(hostile):
-    since = hostile.witness.rounds
+def world(hostile, request):
     yield hostile
-    hostile.check()
-    hostile.witness.check(since)
+    hostile.check(request.node.name, full=time.monotonic() > hostile.checked_at + CHECK_EVERY_S)
 
 
 # --- raw sockets ---

@@ -262,7 +262,7 @@ def test_the_peers_end_at_any_moment_between_its_requests(world):
     """A half-close that comes while an answer is on its way takes no request with it."""
     client, uid = world.session("tcp")
     with client:
-        for i in range(40):
+        for i in range(20):
             with Raw(world.logic.http, b"".join(pipeline(uid, 7))) as raw:
                 time.sleep(i * 0.0005)
                 in_order(http_responses(raw.finish().all()), 7)

@@ -13,8 +13,8 @@ def confirmed(cluster, uid):
 @pytest.mark.parametrize("end", ["close", "reset"])
 def test_pushed_right_after_the_end(shared, connect, uid, end):
     token = shared.api.token(uid)
+    client = connect(shared.comets[0], token)
     for i in range(50):
-        client = connect(shared.comets[0], token)
         shared.api.push(uid, f"{i}")
         assert client.push() == body_of(client, f"{i}")
         getattr(client, end)()
@@ -22,8 +22,7 @@ def test_pushed_right_after_the_end(shared, connect, uid, end):
         client = connect(shared.comets[0], token)
         assert client.push() == body_of(client, f"after {i}"), i
         confirmed(shared, uid)
-        client.close()
-    connect(shared.comets[0], token).nothing()
+    client.nothing()
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])

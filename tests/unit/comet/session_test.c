@@ -475,14 +475,14 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
 static void every_message_arrives_once_in_order_whatever_happens(void **state)
 {
     (void)state;
-    for (unsigned seed = 1; seed <= 500; seed++)
+    for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed, (struct chances){.tcp = seed % 2}, false);
 }
 
 static void also_when_the_mailbox_often_fails(void **state)
 {
     (void)state;
-    for (unsigned seed = 1; seed <= 500; seed++)
+    for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed, (struct chances){.store_fails = 30, .fetch_fails = 30, .tcp = seed % 2},
                    false);
 }
@@ -490,14 +490,14 @@ static void also_when_the_mailbox_often_fails(void **state)
 static void also_when_pages_are_short(void **state)
 {
     (void)state;
-    for (unsigned seed = 1; seed <= 300; seed++)
+    for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed, (struct chances){.short_page = 40, .store_fails = 5}, false);
 }
 
 static void also_with_another_device_and_replays(void **state)
 {
     (void)state;
-    for (unsigned seed = 1; seed <= 500; seed++)
+    for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed, (struct chances){.other_device = 5, .replay = 5, .store_fails = 10},
                    false);
 }
@@ -505,7 +505,7 @@ static void also_with_another_device_and_replays(void **state)
 static void repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses(void **state)
 {
     (void)state;
-    for (unsigned seed = 1; seed <= 500; seed++)
+    for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed,
                    (struct chances){.overtake = 3,
                                     .refetch = 2,
