@@ -11,6 +11,7 @@
 #include "bench/http_client.h"
 #include "common/mem.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,6 @@ enum {
 struct due {
     uint64_t time_ns;
     uint32_t stream; /* among all kinds */
-    uint32_t seq;
 };
 
 struct lane {
@@ -47,7 +47,6 @@ struct driver {
     size_t n_lanes;
     uint32_t *seqs; /* next of each stream */
     bool held;      /* the backlog is full */
-    char header[256];
     char *body;
     size_t body_size;
     uint64_t made;                  /* pushes of this plan */
@@ -80,6 +79,8 @@ static uint32_t pick_stream(struct driver *driver)
     enum stream_kind kind = pick_kind(driver);
     uint64_t n = people_streams(&driver->crew->people, kind);
 
+    if (n == 0) /* nobody is in a room */
+        return 0;
     return (uint32_t)(driver->crew->shared->first_of_kind[kind] + driver->of_kind[kind]++ % n);
 }
 
@@ -154,10 +155,10 @@ static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_
 
     stamp.seq = driver->seqs[stream]++;
     split_stream(driver, stream, &stamp);
-    lane->sent = (struct due){.time_ns = due_ns, .stream = stream, .seq = stamp.seq};
+    lane->sent = (struct due){.time_ns = due_ns, .stream = stream};
     len = write_request(driver, &stamp, target);
     shared_add(&driver->stats->sent, 1);
-    if (http_client_post(driver->http, i, target, driver->header, driver->body, len) != 0)
+    if (http_client_post(driver->http, i, target, driver->body, len) != 0)
         shared_fail(driver->crew->shared, "pushing: the HTTP API cannot be reached any more");
 }
 
@@ -165,8 +166,10 @@ static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_
 
 static void enqueue(struct driver *driver, uint32_t stream, uint64_t due_ns)
 {
-    struct lane *lane = &driver->lanes[stream % driver->n_lanes];
+    struct lane *lane;
 
+    assert(driver->n_lanes > 0);
+    lane = &driver->lanes[stream % driver->n_lanes];
     if (lane->n == QUEUE_MAX) {
         shared_fail(driver->crew->shared, "pushing: the rate is far more than the server accepts");
         return;
@@ -355,6 +358,13 @@ static void run_plan(struct driver *driver, uint64_t plan)
 
 static int driver_open(struct driver *driver, const struct crew *crew)
 {
+    const struct http_client_options options = {
+        .address = crew->config->http,
+        .key = crew->config->key,
+        .lanes = crew->config->http_lanes,
+        .answer = on_answer,
+        .arg = driver,
+    };
     char err[256];
 
     driver->crew = crew;
@@ -363,10 +373,7 @@ static int driver_open(struct driver *driver, const struct crew *crew)
     driver->n_lanes = crew->config->http_lanes;
     driver->lanes = mem_zalloc(driver->n_lanes * sizeof driver->lanes[0]);
     driver->seqs = mem_zalloc(crew->shared->streams * sizeof driver->seqs[0]);
-    if (crew->config->key != NULL)
-        snprintf(driver->header, sizeof driver->header, "X-API-Key: %s\r\n", crew->config->key);
-    if (http_client_open(crew->config->http, driver->n_lanes, on_answer, driver, &driver->http, err,
-                         sizeof err) == 0)
+    if (http_client_open(&options, &driver->http, err, sizeof err) == 0)
         return 0;
     shared_fail(crew->shared, err);
     return -1;

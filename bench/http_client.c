@@ -32,7 +32,7 @@ struct http_lane {
 
 struct http_client {
     struct sockaddr_in address;
-    char host[64];
+    char host[128], key_line[256];
     int epoll;
     http_client_answer *answer;
     void *arg;
@@ -69,23 +69,37 @@ static int lane_open(struct http_client *client, size_t i)
     return 0;
 }
 
-int http_client_open(const char *address, size_t lanes, http_client_answer *answer, void *arg,
-                     struct http_client **out, char *err, size_t errlen)
+static int start(struct http_client *client, char *err, size_t errlen)
 {
-    struct http_client *client = mem_zalloc(sizeof *client + lanes * sizeof client->lanes[0]);
     char why[128];
     int failed;
 
-    *client = (struct http_client){.epoll = -1, .answer = answer, .arg = arg, .n = lanes};
+    client->epoll = epoll_create1(EPOLL_CLOEXEC);
+    failed = client->epoll < 0 ? -errno : lane_open(client, 0);
+    if (failed != 0)
+        snprintf(err, errlen, "%s: %s", client->host, strerror_r(-failed, why, sizeof why));
+    return failed;
+}
+
+int http_client_open(const struct http_client_options *options, struct http_client **out, char *err,
+                     size_t errlen)
+{
+    size_t lanes = options->lanes;
+    struct http_client *client = mem_zalloc(sizeof *client + lanes * sizeof client->lanes[0]);
+    int failed;
+
+    client->epoll = -1;
+    client->answer = options->answer;
+    client->arg = options->arg;
+    client->n = lanes;
     for (size_t i = 0; i < lanes; i++)
         client->lanes[i].fd = -1;
-    snprintf(client->host, sizeof client->host, "%s", address);
-    failed = net_address(address, &client->address, err, errlen);
-    if (failed == 0) {
-        client->epoll = epoll_create1(EPOLL_CLOEXEC);
-        failed = client->epoll < 0 ? -errno : lane_open(client, 0);
-        snprintf(err, errlen, "%s: %s", address, strerror_r(-failed, why, sizeof why));
-    }
+    snprintf(client->host, sizeof client->host, "%s", options->address);
+    if (options->key != NULL)
+        snprintf(client->key_line, sizeof client->key_line, "X-API-Key: %s\r\n", options->key);
+    failed = net_address(options->address, &client->address, err, errlen);
+    if (failed == 0)
+        failed = start(client, err, errlen);
     if (failed != 0)
         http_client_close(client);
     else
@@ -160,8 +174,8 @@ static void append(struct http_lane *lane, const char *data, size_t len)
     lane->out_len += len;
 }
 
-int http_client_post(struct http_client *client, size_t i, const char *target, const char *extra,
-                     const char *body, size_t len)
+int http_client_post(struct http_client *client, size_t i, const char *target, const char *body,
+                     size_t len)
 {
     struct http_lane *lane = &client->lanes[i];
     char head[HEAD_MAX];
@@ -170,7 +184,7 @@ int http_client_post(struct http_client *client, size_t i, const char *target, c
     if (failed != 0)
         return failed;
     n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n",
-                 target, client->host, extra != NULL ? extra : "", len);
+                 target, client->host, client->key_line, len);
     if (n < 0 || (size_t)n >= sizeof head)
         return -EMSGSIZE;
     lane->busy = true;

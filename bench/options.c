@@ -186,6 +186,7 @@ static int add_run_dir(struct config *config, const char *path)
 
     if (dir == NULL)
         return complain("--run-dir", path, "no such directory");
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */
     while (failed == 0 && (entry = readdir(dir)) != NULL) {
         size_t len = strlen(entry->d_name);
         if (len > 4 && strcmp(entry->d_name + len - 4, ".pid") == 0)
@@ -290,6 +291,7 @@ int options_parse(int argc, char **argv, struct config *config)
     struct option options[NUMBERS + SECONDS + 16];
 
     init(config, options);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'H') {
             print_usage();

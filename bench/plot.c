@@ -33,13 +33,14 @@ static double value_of(const struct sample *sample, const struct curve *curve)
 /* The next of 1, 2, 5, 10, 20 … that is not below VALUE. */
 static double round_up(double value)
 {
-    static const double steps[] = {1, 2, 5};
+    double unit = 0.001;
 
-    for (double unit = 0.001; unit < 1e12; unit *= 10)
-        for (int i = 0; i < 3; i++)
-            if (steps[i] * unit >= value)
-                return steps[i] * unit;
-    return value;
+    while (unit * 10 < value)
+        unit *= 10;
+    return value <= unit       ? unit
+           : value <= 2 * unit ? 2 * unit
+           : value <= 5 * unit ? 5 * unit
+                               : 10 * unit;
 }
 
 static double highest(const struct panel *panel, const struct sample *samples, size_t n)

@@ -9,6 +9,7 @@
 #include "bench/net.h"
 #include "common/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -139,6 +140,7 @@ static int run_sender(struct raw *raw)
 
     if (failed != 0)
         return failed;
+    assert(raw->fds != NULL);
     raw->frame = mem_zalloc(raw->options.bytes);
     result->sockets = raw->options.sockets;
     start = clock_ns();

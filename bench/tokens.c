@@ -11,8 +11,9 @@
 enum { LANES = 32, TARGET_MAX = 256, HTTP_OK = 200, TRIES_IN_VAIN = 20 };
 
 struct token_maker {
-    const struct people *people;
+    const struct tokens_order *order;
     struct worker_stats *stats;
+    struct http_client *client;
     size_t answered, failed;
     char why[160];
 };
@@ -33,11 +34,10 @@ static void on_answer(void *arg, size_t lane, int status, const char *body, size
                  len < 100 ? (int)len : 100, body);
 }
 
-static int ask(struct token_maker *maker, struct http_client *client, size_t lane, size_t i,
-               const char *header)
+static int ask(struct token_maker *maker, size_t lane, size_t i)
 {
     char token[PEOPLE_NAME_MAX], room[PEOPLE_NAME_MAX], target[TARGET_MAX];
-    const struct people *people = maker->people;
+    const struct people *people = maker->order->people;
     size_t number = people_number(people, STREAM_ROOM, i);
     int n;
 
@@ -48,42 +48,44 @@ static int ask(struct token_maker *maker, struct http_client *client, size_t lan
         people_room(people, number, room);
         snprintf(target + n, sizeof target - (size_t)n, "&room=%s", room);
     }
-    return http_client_post(client, lane, target, header, "", 0);
+    return http_client_post(maker->client, lane, target, "", 0);
 }
 
-static int ask_all(struct token_maker *maker, struct http_client *client, size_t first, size_t n,
-                   const char *header)
+static int ask_all(struct token_maker *maker)
 {
-    size_t asked = 0, in_vain = 0;
+    size_t asked = 0, in_vain = 0, n = maker->order->n;
 
     while (maker->answered < n && maker->failed == 0 && in_vain < TRIES_IN_VAIN) {
         size_t before = maker->answered;
         for (size_t lane = 0; lane < LANES && asked < n; lane++)
-            if (http_client_idle(client, lane) &&
-                ask(maker, client, lane, first + asked, header) == 0)
+            if (http_client_idle(maker->client, lane) &&
+                ask(maker, lane, maker->order->first + asked) == 0)
                 asked++;
-        http_client_poll(client, CLOCK_SECOND);
+        http_client_poll(maker->client, CLOCK_SECOND);
         in_vain = maker->answered > before ? 0 : in_vain + 1;
     }
     return maker->answered == n && maker->failed == 0 ? 0 : -EIO;
 }
 
-int tokens_make(const struct people *people, size_t first, size_t n, const char *http,
-                const char *key, struct worker_stats *stats, char *err, size_t errlen)
+int tokens_make(const struct tokens_order *order, struct worker_stats *stats, char *err,
+                size_t errlen)
 {
-    struct token_maker maker = {.people = people, .stats = stats};
-    struct http_client *client;
-    char header[256] = "";
-    int failed = http_client_open(http, LANES, on_answer, &maker, &client, err, errlen);
+    struct token_maker maker = {.order = order, .stats = stats};
+    const struct http_client_options options = {
+        .address = order->http,
+        .key = order->key,
+        .lanes = LANES,
+        .answer = on_answer,
+        .arg = &maker,
+    };
+    int failed = http_client_open(&options, &maker.client, err, errlen);
 
     if (failed != 0)
         return failed;
-    if (key != NULL)
-        snprintf(header, sizeof header, "X-API-Key: %s\r\n", key);
-    failed = ask_all(&maker, client, first, n, header);
+    failed = ask_all(&maker);
     if (failed != 0)
         snprintf(err, errlen, "%s",
                  maker.why[0] != '\0' ? maker.why : "tokens: the HTTP API does not answer");
-    http_client_close(client);
+    http_client_close(maker.client);
     return failed;
 }

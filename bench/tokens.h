@@ -6,9 +6,15 @@
 #include "bench/people.h"
 #include "bench/shared.h"
 
-/* For connections FIRST … FIRST + N - 1; with their rooms, if there are any. KEY of the API or
- * NULL. 0, or -E… with ERR filled: the first refusal. */
-int tokens_make(const struct people *people, size_t first, size_t n, const char *http,
-                const char *key, struct worker_stats *stats, char *err, size_t errlen);
+struct tokens_order {
+    const struct people *people;
+    size_t first, n;  /* connections FIRST … FIRST + N - 1 */
+    const char *http; /* the API, host:port */
+    const char *key;  /* for it, or NULL */
+};
+
+/* With their rooms, if there are any. 0, or -E… with ERR filled: the first refusal. */
+int tokens_make(const struct tokens_order *order, struct worker_stats *stats, char *err,
+                size_t errlen);
 
 #endif

@@ -3,6 +3,7 @@
 #include "bench/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,20 +27,31 @@ enum usage_kind usage_kind_of(const char *name)
     return USAGE_KINDS;
 }
 
+/* The numbers of a file's first line, words before them skipped; missing ones stay 0. */
+static void read_numbers(const char *path, unsigned long *out, size_t n)
+{
+    char line[512] = "", *at = line;
+    FILE *file = fopen(path, "r");
+
+    if (file == NULL)
+        return;
+    if (fgets(line, sizeof line, file) == NULL)
+        line[0] = '\0';
+    fclose(file);
+    at += strcspn(at, "0123456789");
+    for (size_t i = 0; i < n && *at != '\0'; i++)
+        out[i] = strtoul(at, &at, 10);
+}
+
+/* statm: size, resident … in pages. */
 static uint64_t read_rss(int pid)
 {
     char path[64];
-    unsigned long size, resident = 0;
-    FILE *file;
+    unsigned long pages[2] = {0};
 
     snprintf(path, sizeof path, "/proc/%d/statm", pid);
-    file = fopen(path, "r");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%lu %lu", &size, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    read_numbers(path, pages, 2);
+    return (uint64_t)pages[1] * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void add(struct usage *usage, enum usage_kind kind, int pid)
@@ -57,14 +69,8 @@ static void add(struct usage *usage, enum usage_kind kind, int pid)
 static double read_machine(void)
 {
     unsigned long t[8] = {0};
-    FILE *file = fopen("/proc/stat", "r");
 
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &t[0], &t[1], &t[2], &t[3], &t[4],
-               &t[5], &t[6], &t[7]) != 8)
-        t[0] = 0;
-    fclose(file);
+    read_numbers("/proc/stat", t, 8);
     return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / (double)sysconf(_SC_CLK_TCK);
 }
 

@@ -100,17 +100,28 @@ static void retry_failed(struct worker *worker, uint64_t now)
 
 /* --- while connected --- */
 
+/* What has come due since the last time, in whole things; the rest stays in *DUE. */
+static uint64_t take_due(double *due, uint64_t *since_ns, uint64_t now, double per_s)
+{
+    uint64_t n;
+
+    if (*since_ns != 0)
+        *due += (double)(now - *since_ns) / 1e9 * per_s;
+    *since_ns = now;
+    n = (uint64_t)*due;
+    *due -= (double)n;
+    return n;
+}
+
 static void churn(struct worker *worker, uint64_t now)
 {
     uint64_t rate = shared_get(&worker->orders->churn_rate);
     uint64_t first = shared_get(&worker->orders->churn_first);
-    uint64_t since = worker->churn_ns;
+    uint64_t n = take_due(&worker->churn_due, &worker->churn_ns, now, (double)rate);
 
-    worker->churn_ns = now;
-    if (rate == 0 || first >= worker->opened || since == 0)
+    if (first >= worker->opened)
         return;
-    for (worker->churn_due += (double)(now - since) / 1e9 * (double)rate; worker->churn_due >= 1;
-         worker->churn_due--) {
+    for (; n > 0; n--) {
         size_t i = worker->churn_at;
         if (i < first || i >= worker->opened)
             i = first;
@@ -124,13 +135,10 @@ static void churn(struct worker *worker, uint64_t now)
 
 static void send_heartbeats(struct worker *worker, uint64_t now)
 {
-    uint64_t since = worker->heartbeat_ns;
+    double per_s = (double)worker->n / HEARTBEAT_S;
+    uint64_t n = take_due(&worker->heartbeat_due, &worker->heartbeat_ns, now, per_s);
 
-    worker->heartbeat_ns = now;
-    if (since == 0)
-        return;
-    worker->heartbeat_due += (double)(now - since) / 1e9 * (double)worker->n / HEARTBEAT_S;
-    for (; worker->heartbeat_due >= 1; worker->heartbeat_due--) {
+    for (; n > 0; n--) {
         conns_heartbeat(worker->conns, worker->heartbeat_at);
         worker->heartbeat_at = (worker->heartbeat_at + 1) % worker->n;
     }
@@ -140,13 +148,17 @@ static void send_heartbeats(struct worker *worker, uint64_t now)
 
 static void make_tokens(struct worker *worker)
 {
-    const struct config *config = worker->crew->config;
     uint64_t wanted = shared_get(&worker->orders->make_tokens), have = worker->stats->tokens;
+    const struct tokens_order order = {
+        .people = &worker->crew->people,
+        .first = worker->first + have,
+        .n = wanted - have,
+        .http = worker->crew->config->http,
+        .key = worker->crew->config->key,
+    };
     char err[256];
 
-    if (wanted > have &&
-        tokens_make(&worker->crew->people, worker->first + have, wanted - have, config->http,
-                    config->key, worker->stats, err, sizeof err) != 0)
+    if (wanted > have && tokens_make(&order, worker->stats, err, sizeof err) != 0)
         give_up(worker, err, 0);
 }
 

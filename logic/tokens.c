@@ -81,7 +81,8 @@ static struct token_key key_of(const void *token, size_t len)
 
     assert(len <= TOKEN_MAX);
     memcpy(key.text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1);
-    memcpy(key.text + sizeof TOKEN_PREFIX - 1, token, len);
+    if (len > 0)
+        memcpy(key.text + sizeof TOKEN_PREFIX - 1, token, len);
     key.len = sizeof TOKEN_PREFIX - 1 + len;
     key.text[key.len] = '\0';
     return key;

@@ -242,6 +242,8 @@ def hostile(bus):
 
 @pytest.fixture
 def world(hostile, request):
+    dead = [daemon.name for daemon in hostile.pids if not daemon.alive()]
+    assert not dead and hostile.witness.failure is None, f"broken by an earlier test: {dead or 'the witness'}"
     yield hostile
     hostile.check(request.node.name, full=time.monotonic() > hostile.checked_at + CHECK_EVERY_S)
 

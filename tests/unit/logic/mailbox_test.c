@@ -278,6 +278,25 @@ static void expired_are_skipped_removed_and_counted(void **state)
     assert_true(got.more);
 }
 
+/* Too short for a message, or of an id that no clock of ours has made. */
+static void what_is_not_ours_is_removed_and_counted_apart(void **state)
+{
+    redisReply removed = {.type = REDIS_REPLY_INTEGER, .integer = 2};
+    redisReply *page = members(4, id_now(0), 1, 0);
+    struct mailbox_message future = {.id = id_now(0) + ((uint64_t)25 * 3600 * 1000 << 22)};
+
+    (void)state;
+    page->element[0]->len = MAILBOX_HEADER - 1;
+    mailbox_encode(&future, (uint8_t *)page->element[2]->str);
+    mailbox_fetch(&logic, 1, 0, 10, on_page, NULL);
+    answer_page(page);
+    assert_int_equal(got.n, 2);
+    assert_int_equal(removals, 2);
+    remove_fn(NULL, &removed, remove_arg);
+    assert_int_equal(counters[LOGIC_MAILBOX_FOREIGN], 2);
+    assert_int_equal(counters[LOGIC_EXPIRED], 0);
+}
+
 static void redis_away(void **state)
 {
     redisReply error = {.type = REDIS_REPLY_ERROR, .str = (char[]){"OOM"}};
@@ -312,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup(page_is_cut_at_its_limit, clear),
         cmocka_unit_test_setup(page_is_cut_at_its_bytes, clear),
         cmocka_unit_test_setup(expired_are_skipped_removed_and_counted, clear),
+        cmocka_unit_test_setup(what_is_not_ours_is_removed_and_counted_apart, clear),
         cmocka_unit_test_setup(redis_away, clear),
         cmocka_unit_test_setup(fetch_starts_inside_the_millisecond, clear),
     };

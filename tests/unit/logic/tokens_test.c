@@ -69,12 +69,26 @@ static void garbage_is_refused(void **state)
     }
 }
 
+static void a_room_is_bounded(void **state)
+{
+    struct token_value out;
+    char text[8 + TOKEN_ROOM_MAX] = "1 5 * ";
+    size_t head = strlen(text);
+
+    (void)state;
+    memset(text + head, 'r', TOKEN_ROOM_MAX + 1);
+    assert_int_equal(token_decode(text, head + TOKEN_ROOM_MAX, &out), 0);
+    assert_int_equal(out.room_len, TOKEN_ROOM_MAX);
+    assert_true(token_decode(text, head + TOKEN_ROOM_MAX + 1, &out) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding_round_trips),
         cmocka_unit_test(encoding_is_readable),
         cmocka_unit_test(garbage_is_refused),
+        cmocka_unit_test(a_room_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
