@@ -154,7 +154,8 @@ struct comet {
     struct job_service *jobs;
     uint64_t held_ms; /* loop time when the lease was held first */
     bool accepting;
-    bool lapsed; /* the lease had lapsed once: sessions fetch after registering */
+    int loops_accepting; /* atomic */
+    bool lapsed;         /* the lease had lapsed once: sessions fetch after registering */
     int workers_drained;
     uv_timer_t *tick; /* tells membership how many connections there are */
 };

@@ -58,7 +58,6 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
 static void comet_accept(struct comet *comet)
 {
     comet->accepting = true;
-    daemon_ready(comet->daemon, "clients", true, "");
     for (int i = 0; i < comet->n_workers; i++)
         worker_post_accept(&comet->workers[i]);
 }

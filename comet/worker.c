@@ -83,10 +83,14 @@ void worker_post_view(struct worker *worker, struct view *view)
 static void accept_asked(struct loop *loop, struct inbox_item *item)
 {
     struct worker *worker = container_of(loop, struct worker, loop);
+    struct comet *comet = worker->comet;
 
     free(item);
-    if (!worker->closed)
-        edge_accept(worker, true);
+    if (worker->closed)
+        return;
+    edge_accept(worker, true);
+    if (__atomic_add_fetch(&comet->loops_accepting, 1, __ATOMIC_RELAXED) == comet->n_workers)
+        daemon_ready(comet->daemon, "clients", true, "");
 }
 
 void worker_post_accept(struct worker *worker)
