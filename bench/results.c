@@ -152,7 +152,7 @@ void results_connect(struct run *run, const struct mark *between)
     report_latency(run->report, "connect", "connect() to auth reply", &between->connect);
     number(run, "cpu_us_per_connect", "CPU of all daemons and Redis per connection",
            between->connects > 0
-               ? usage_server_cpu(&between->usage) * 1e6 / (double)between->connects
+               ? usage_daemons_cpu(&between->usage) * 1e6 / (double)between->connects
                : 0,
            "µs");
     results_cpu(run, between, (double)between->connects, "connect");

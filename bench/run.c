@@ -61,9 +61,7 @@ int run_settle(struct run *run, const char *phase, double most_s)
     do {
         failed = run_wait(run, phase, 0.5);
         usage_read(run->config, &run->crew, &now);
-        double busy = usage_server_cpu(&now) - usage_server_cpu(&last);
-        /* An idle Kafka takes some percent by itself. */
-        busy -= now.cpu_s[USAGE_BUS] - last.cpu_s[USAGE_BUS];
+        double busy = usage_daemons_cpu(&now) - usage_daemons_cpu(&last);
         if (busy < 0.03)
             break;
         last = now;
@@ -207,9 +205,10 @@ int run_raw(struct run *run, size_t bytes, struct raw_result *out)
     return raw_measure(&options, out, run->err, sizeof run->err);
 }
 
-int mark_take(struct run *run, struct mark *mark)
+void mark_take(struct run *run, struct mark *mark)
 {
     const struct crew *crew = &run->crew;
+    char err[256];
 
     *mark = (struct mark){.at_ns = clock_ns()};
     usage_read(run->config, crew, &mark->usage);
@@ -220,9 +219,10 @@ int mark_take(struct run *run, struct mark *mark)
     timeline_latency(crew, mark->latency);
     for (size_t i = 0; i < crew->n_workers; i++)
         hist_add(&mark->connect, &crew->shared->workers[i].connect);
-    if (run->config->admins == NULL)
-        return 0;
-    return scrape_comets(run->config->admins, &mark->comets, run->err, sizeof run->err);
+    /* A comet that has died shall not keep the rest from being told. */
+    if (run->config->admins != NULL &&
+        scrape_comets(run->config->admins, &mark->comets, err, sizeof err) != 0)
+        fprintf(stderr, "imc-bench: %s\n", err);
 }
 
 void mark_since(struct mark *mark, const struct mark *earlier)

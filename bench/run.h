@@ -61,7 +61,7 @@ void run_churn(struct run *run, double first, uint64_t rate);
 /* The raw limit with frames of BYTES; nothing if it is switched off. */
 int run_raw(struct run *run, size_t bytes, struct raw_result *out);
 
-int mark_take(struct run *run, struct mark *mark);
+void mark_take(struct run *run, struct mark *mark);
 /* MARK becomes what happened since EARLIER. */
 void mark_since(struct mark *mark, const struct mark *earlier);
 

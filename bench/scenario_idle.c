@@ -36,24 +36,21 @@ static void report_sizes(struct run *run, const struct mark *begin, const struct
 static int run_idle(struct run *run)
 {
     struct mark begin, connected, held, left, idle;
-    int failed = mark_take(run, &begin);
+    int failed;
 
-    if (failed == 0)
-        failed = run_connect(run, run->config->connections, run->config->connect_rate);
-    if (failed == 0)
-        failed = mark_take(run, &connected);
+    mark_take(run, &begin);
+    failed = run_connect(run, run->config->connections, run->config->connect_rate);
+    mark_take(run, &connected);
     if (failed == 0)
         failed = run_wait(run, "idle", SETTLE_S);
-    if (failed == 0)
-        failed = mark_take(run, &held);
+    mark_take(run, &held);
     if (failed == 0)
         failed = results_verify(run);
     if (failed == 0)
         failed = run_connect(run, 0, 0);
     if (failed == 0)
         failed = run_wait(run, "leave", LEFT_S);
-    if (failed == 0)
-        failed = mark_take(run, &left);
+    mark_take(run, &left);
     if (failed != 0)
         return failed;
     report_sizes(run, &begin, &held, &left);

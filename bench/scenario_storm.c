@@ -10,12 +10,11 @@ static void defaults(struct config *config)
 static int run_storm(struct run *run)
 {
     struct mark before, after;
-    int failed = mark_take(run, &before);
+    int failed;
 
-    if (failed == 0)
-        failed = run_connect(run, run->config->connections, run->config->connect_rate);
-    if (failed == 0)
-        failed = mark_take(run, &after);
+    mark_take(run, &before);
+    failed = run_connect(run, run->config->connections, run->config->connect_rate);
+    mark_take(run, &after);
     if (failed != 0)
         return failed;
     mark_since(&after, &before);

@@ -85,6 +85,11 @@ void usage_read(const struct config *config, const struct crew *crew, struct usa
     out->machine_cpu_s = read_machine();
 }
 
+double usage_daemons_cpu(const struct usage *usage)
+{
+    return usage_server_cpu(usage) - usage->cpu_s[USAGE_BUS];
+}
+
 double usage_others_cpu(const struct usage *usage)
 {
     double ours =

@@ -31,6 +31,8 @@ enum usage_kind usage_kind_of(const char *name);
 void usage_read(const struct config *config, const struct crew *crew, struct usage *out);
 /* The server's side: all but the benchmark's own. */
 double usage_server_cpu(const struct usage *usage);
+/* Our daemons and Redis: an idle Kafka takes some percent of a core whatever is done. */
+double usage_daemons_cpu(const struct usage *usage);
 /* What neither the server's side nor the benchmark used: how far the figures are to be trusted. */
 double usage_others_cpu(const struct usage *usage);
 void usage_since(struct usage *usage, const struct usage *earlier);
