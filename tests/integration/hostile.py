@@ -1,7 +1,7 @@
 """What tests of bad input share: one cluster with short deadlines, a witness that must notice nothing, raw sockets.
 
-A test file imports the fixtures `hostile` (not used directly) and `world`. Whatever a test does to a port, after it every daemon
-must be the same process, ready and without a sanitizer's complaint, and the witness' pushes must have gone on.
+A test file imports the fixtures hostile_cluster and hostile (not used directly) and world. Whatever a test does to a port, after
+it every daemon must be the same process, ready and without a sanitizer's complaint, and the witness' pushes must have gone on.
 """
 import collections
 import contextlib
@@ -150,15 +150,19 @@ class World:
         self.read = {d: 0 for d in self.cluster.daemons()}
         self.uids = iter(range(88_000_000 + os.getpid() * 10_000, 1 << 62))
         self.tests, self.checked_at = [], 0
+        self.witness = None
+
+    def begin(self):
+        """A witness for the tests of a file. Between files, others may pause the bus, for one."""
+        self.cluster.wait_ready()
         self.witness = Witness(self.cluster)
         self.witness.start()
 
-    def stop(self):
+    def end(self):
         try:
             self.check("the end", True)
         finally:
             self.witness.stop()
-            self.cluster.stop()
 
     def uid(self):
         return next(self.uids)
@@ -229,15 +233,22 @@ _world = None
 
 
 @pytest.fixture(scope="session")
-def hostile(bus):
+def hostile_cluster(bus):
     """One World for all files of a run: this fixture exists once per file that imports it."""
     global _world
     if _world is None:
         _world = World(bus)
     yield _world
     if _world is not None:
-        _world.stop()
+        _world.cluster.stop()
         _world = None
+
+
+@pytest.fixture(scope="module")
+def hostile(hostile_cluster):
+    hostile_cluster.begin()
+    yield hostile_cluster
+    hostile_cluster.end()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hostile import Fixed, bus_put, hostile, pb, varint, wait_for, world  # noqa: F401 (fixtures)
+from hostile import Fixed, bus_put, hostile, hostile_cluster, pb, varint, wait_for, world  # noqa: F401 (fixtures)
 
 PARTITIONS = 4
 PUSH, ROOM, BROADCAST = 0, 1, 2

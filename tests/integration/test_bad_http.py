@@ -6,7 +6,7 @@ import time
 import pytest
 
 import imgo
-from hostile import IDLE_S, SLOW, TLS_HELLO, Raw, hostile, http_complete, http_responses, wait_for, world  # noqa: F401 (fixtures)
+from hostile import IDLE_S, SLOW, TLS_HELLO, Raw, hostile, hostile_cluster, http_complete, http_responses, wait_for, world  # noqa: F401 (fixtures)
 
 MAX_HEADER, API_BODY, ADMIN_BODY = 32768, 1 << 20, 4096
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import imgo
-from hostile import hostile, wait_for, world  # noqa: F401 (fixtures)
+from hostile import hostile, hostile_cluster, wait_for, world  # noqa: F401 (fixtures)
 
 
 def redis(world, *args):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hostile import TLS_HELLO, Fixed, Raw, garble, hostile, pb, varint, wait_for, world  # noqa: F401 (fixtures)
+from hostile import TLS_HELLO, Fixed, Raw, garble, hostile, hostile_cluster, pb, varint, wait_for, world  # noqa: F401 (fixtures)
 
 STREAMS = {
     "comet": "/imc.v1.Comet/Push",

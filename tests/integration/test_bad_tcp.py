@@ -4,7 +4,7 @@ import random
 import pytest
 
 import imgo
-from hostile import MAX_BODY, TLS_HELLO, Raw, hostile, kicked, tcp_frames, world  # noqa: F401 (fixtures)
+from hostile import MAX_BODY, TLS_HELLO, Raw, hostile, hostile_cluster, kicked, tcp_frames, world  # noqa: F401 (fixtures)
 from imgo import AUTH, HEARTBEAT, SEND, frame
 
 GARBAGE = random.Random(1).randbytes(4000)

@@ -4,7 +4,7 @@ import json
 import pytest
 
 import imgo
-from hostile import MAX_BODY, Raw, hostile, world, ws_frames, ws_kicked, ws_message, ws_request  # noqa: F401 (fixtures)
+from hostile import MAX_BODY, Raw, hostile, hostile_cluster, world, ws_frames, ws_kicked, ws_message, ws_request  # noqa: F401 (fixtures)
 from imgo import ws_frame
 
 MAX_MESSAGE = 4 * MAX_BODY + 1024

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from hostile import GOOD_ORIGIN, TLS_HELLO, Raw, hostile, http_responses, world, ws_frames, ws_message, ws_request  # noqa: F401
+from hostile import GOOD_ORIGIN, TLS_HELLO, Raw, hostile, hostile_cluster, http_responses, world, ws_frames, ws_message, ws_request  # noqa: F401
 from imgo import frame
 
 REFUSED = {

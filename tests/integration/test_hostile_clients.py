@@ -5,7 +5,7 @@ import time
 import pytest
 
 import imgo
-from hostile import CONN_MAX, SLOW, Raw, hostile, wait_for, world, ws_message, ws_request  # noqa: F401 (fixtures)
+from hostile import CONN_MAX, SLOW, Raw, hostile, hostile_cluster, wait_for, world, ws_message, ws_request  # noqa: F401 (fixtures)
 from imgo import frame, ws_frame
 
 

@@ -3,7 +3,7 @@ its time is up, not earlier and not much later."""
 import json
 
 import imgo
-from hostile import HANDSHAKE_S, HEARTBEAT_S, HTTP_S, SLOW, Crowd, Raw, hostile, http_responses, kicked, tcp_frames, world, ws_frames, \
+from hostile import HANDSHAKE_S, HEARTBEAT_S, HTTP_S, SLOW, Crowd, Raw, hostile, hostile_cluster, http_responses, kicked, tcp_frames, world, ws_frames, \
     ws_kicked, ws_message, ws_request  # noqa: F401 (fixtures)
 from imgo import frame, ws_frame
 from test_bad_rpc import LATE
