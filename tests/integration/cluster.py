@@ -334,6 +334,8 @@ class Cluster:
             self.env[f"IMC_{kind}_BUS_PARTITIONS"] = "4"
         self.env["IMC_JOB_BUS_GROUP"] = self.topic
         self.env.update(self.extra)
+        if bus.kind == "devbus":
+            self.env["IMC_JOB_BUS_SESSION_TIMEOUT"] = "6s"  # it takes 3 s to put a group together
         self.routers = [self._daemon("router", i + 1) for i in range(routers)]
         self.logics = [self.add_logic() for _ in range(logics)]
         self.jobs = [self._daemon("job", i + 1) for i in range(jobs)]

@@ -54,8 +54,8 @@ def make_cluster(bus):
     made = []
 
     def make(**kwargs):
-        made.append(cluster_module.Cluster(bus, **kwargs))
-        return made[-1].wait_ready()
+        made.append(cluster_module.Cluster(bus, **kwargs).wait_ready())
+        return made[-1]
 
     yield make
     for cluster in made:
@@ -75,8 +75,8 @@ def own_cluster(bus):
                 with contextlib.suppress(AssertionError):
                     made.pop().stop()
                 raise
-        made.append(cluster_module.Cluster(bus, **kwargs))
-        return made[-1].wait_ready()
+        made.append(cluster_module.Cluster(bus, **kwargs).wait_ready())
+        return made[-1]
 
     yield give
     for cluster in made:
