@@ -12,21 +12,24 @@ struct comet_config {
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
     char *echo_listen; /* test.ws_echo: empty = off; an RFC 6455 echo of our own WebSocket code */
-    char *allowed_origins;   /* ws.allowed_origins: list, empty = any */
-    int64_t handshake_ms;    /* conn.handshake_timeout: to the end of auth */
-    int64_t heartbeat_ms;    /* conn.heartbeat: silence longer than this closes */
-    int64_t linger_ms;       /* conn.linger: time to flush and to wait for the peer's close */
-    int64_t max_body;        /* conn.max_body: client frames */
-    int64_t max_connections; /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
-    int64_t sendq_bytes;     /* fanout.sendq: bytes queued per connection */
-    int64_t spill_ms;        /* fanout.spill_after */
-    int64_t walk_slice;      /* fanout.slice: members per turn */
-    int64_t walk_bytes;      /* fanout.batch: bytes of pushes in one walk */
-    int64_t sdk_gap_ms;      /* imgo.sdk_gap */
-    int64_t connect_ms;      /* logic.connect_timeout */
-    int64_t logic_window;    /* logic.window: batches in flight per loop and logic */
-    int64_t held_messages;   /* session.held: pushes held in memory while a session catches up;
-                                beyond: mailbox */
+    char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
+    int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
+    int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
+    int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
+    int64_t max_body;         /* conn.max_body: client frames */
+    int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
+    int64_t sendq_bytes;      /* fanout.sendq: bytes queued per connection */
+    int64_t spill_ms;         /* fanout.spill_after */
+    int64_t walk_slice;       /* fanout.slice: members per turn */
+    int64_t walk_bytes;       /* fanout.batch: bytes of pushes in one walk */
+    int64_t walk_delay_ms;    /* fanout.max_delay: how long a message to a large room may wait for
+                                 others */
+    int64_t walk_patience_ms; /* fanout.patience: how long walks wait for sockets that are behind */
+    int64_t sdk_gap_ms;       /* imgo.sdk_gap */
+    int64_t connect_ms;       /* logic.connect_timeout */
+    int64_t logic_window;     /* logic.window: batches in flight per loop and logic */
+    int64_t held_messages;    /* session.held: pushes held in memory while a session catches up;
+                                 beyond: mailbox */
 };
 
 /* X(ID, name, labels, type, help); rows of one name stand together. Edge's and session's rows in
@@ -52,6 +55,8 @@ struct comet_config {
     X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER,       \
       "Messages written to a session.")                                                           \
     X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")    \
+    X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                             \
+      "Times a walk was put off for 5 ms because too many sockets had not taken the one before.") \
     X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                 \
       "Bytes waiting for slow sockets.")                                                          \
     X(ROOMS, "imc_comet_rooms", NULL, METRIC_GAUGE, "Rooms with members, summed over loops.")     \

@@ -46,6 +46,13 @@ const struct config_row comet_config_rows[] = {
         "Members a room walk writes to before other work of the loop gets its turn."),
     ROW("fanout", "batch", CONFIG_BYTES, walk_bytes, "256k", 1024, 16 << 20,
         "Bytes of messages that one walk over a room carries at most."),
+    ROW("fanout", "max_delay", CONFIG_DURATION, walk_delay_ms, "0ms", 0, 60000,
+        "How long a message to more than fanout.slice sessions may wait for others to share its "
+        "writes: more latency for less CPU. 0 = it goes as soon as the walk before it is over."),
+    ROW("fanout", "patience", CONFIG_DURATION, walk_patience_ms, "1s", 0, 60000,
+        "While more than an eighth of a loop's sockets have not taken what they were sent, the "
+        "next walk waits for them, and job and Kafka with it; but not for longer than this in "
+        "one go."),
     ROW("imgo", "sdk_gap", CONFIG_DURATION, sdk_gap_ms, "50ms", 0, 10000,
         "Pause after the auth reply on TCP before messages follow: imgo's Java SDK takes one read "
         "for one frame."),

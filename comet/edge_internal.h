@@ -36,6 +36,7 @@ struct edge {
     struct conn *chain; /* conn_internal.h */
     struct loop_task attend;
     struct sendq *queued; /* every connection with a queue */
+    size_t n_queued;
     uv_timer_t scan;
     struct listeners *listeners;
     struct rooms *rooms;

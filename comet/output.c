@@ -60,6 +60,7 @@ static struct sendq *queue_of(struct conn *conn)
     if (sendq->next != NULL)
         sendq->next->prev = &sendq->next;
     edge->queued = sendq;
+    edge->n_queued++;
     conn->out = sendq;
     return sendq;
 }
@@ -71,6 +72,7 @@ static void queue_free(struct conn *conn)
     *sendq->prev = sendq->next;
     if (sendq->next != NULL)
         sendq->next->prev = sendq->prev;
+    edge->n_queued--;
     if (edge->queued == NULL)
         uv_timer_stop(&edge->scan);
     conn->out = NULL;

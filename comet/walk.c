@@ -4,7 +4,11 @@
  *      ▲                    ─► deliver to a share of the members ─► walk over: next batch, or idle
  *      └── to the end of the queue, while fanout.slice deliveries have not been made in this turn
  *
- * So a turn serves one large room for a slice, or hundreds of small ones whole. */
+ * So a turn serves one large room for a slice, or hundreds of small ones whole.
+ *
+ * A walk may have to rest before it begins (walk_must_rest): then its audience leaves the queue for
+ * the list of those that rest, and all of them are looked at again every REST_MS. Its tickets are
+ * told when it begins: that is how sockets that are full reach back to Kafka. */
 #include "comet/walk.h"
 #include "comet/conn_internal.h"
 #include "comet/table.h"
@@ -23,6 +27,9 @@ enum {
         64, /* broadcasts with a speed at the same time; others wait in the queue of everybody */
     LIMITED_MS = 20,
     SLOTS_PER_SEND = 16, /* looking at so many slots of the table counts as one delivery */
+    REST_MS = 5,
+    BEHIND_MIN = 64,  /* so few sockets that are behind hold up nobody, */
+    BEHIND_SHARE = 8, /* nor does less than this part of all */
 };
 
 /* --- the backlog --- */
@@ -194,16 +201,21 @@ static size_t audience_run(struct edge *edge, struct audience *audience, size_t 
     return used > 0 ? used : 1;
 }
 
-static void queue_add(struct edge *edge, struct audience *audience)
+static void queue_append(struct edge *edge, struct audience *audience)
 {
     struct walks *walks = &edge->walks;
-    if (audience->queued)
-        return;
-    audience->queued = true;
     audience->next = NULL;
     *walks->tail = audience;
     walks->tail = &audience->next;
     loop_defer(&edge->worker->loop, &walks->task);
+}
+
+static void queue_add(struct edge *edge, struct audience *audience)
+{
+    if (audience->queued)
+        return;
+    audience->queued = true;
+    queue_append(edge, audience);
 }
 
 static struct audience *queue_take(struct walks *walks)
@@ -216,6 +228,78 @@ static struct audience *queue_take(struct walks *walks)
     return audience;
 }
 
+/* --- resting --- */
+
+/* Room messages that wait longer share a write with more others. Small audiences cost little: they
+ * are not made to wait. */
+static bool walk_gathers(const struct edge *edge, const struct audience *audience, uint64_t now)
+{
+    const struct comet_config *config = edge->worker->config;
+    size_t n = audience->everybody ? edge->n_conns : audience->n;
+
+    return n > (size_t)config->walk_slice && audience->backlog.bytes < (size_t)config->walk_bytes &&
+           now - audience->backlog.since_ms < (uint64_t)config->walk_delay_ms;
+}
+
+/* Many sockets have not taken yet what they were sent: more would only fill their queues and have
+ * them closed as too slow. But who does not read at all holds up the others no longer than
+ * fanout.patience. */
+static bool walk_waits_for_sockets(struct edge *edge, uint64_t now)
+{
+    struct walks *walks = &edge->walks;
+
+    if (edge->n_queued <= BEHIND_MIN || edge->n_queued <= edge->n_conns / BEHIND_SHARE) {
+        walks->behind_ms = 0;
+        return false;
+    }
+    if (walks->behind_ms == 0)
+        walks->behind_ms = now;
+    return now - walks->behind_ms < (uint64_t)edge->worker->config->walk_patience_ms;
+}
+
+static bool walk_must_rest(struct edge *edge, const struct audience *audience)
+{
+    uint64_t now = loop_now_ms(&edge->worker->loop);
+
+    if (audience->walking || (!audience->everybody && audience->n == 0))
+        return false;
+    if (walk_gathers(edge, audience, now))
+        return true;
+    if (!walk_waits_for_sockets(edge, now))
+        return false;
+    metric_add(edge->worker->counters, COMET_WALK_WAITS, 1);
+    return true;
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    struct edge *edge = container_of(timer, struct edge, walks.rest);
+    struct audience *audience = edge->walks.resting;
+
+    edge->walks.resting = NULL;
+    edge->walks.resting_tail = &edge->walks.resting;
+    while (audience != NULL) {
+        struct audience *next = audience->next;
+        queue_append(edge, audience);
+        audience = next;
+    }
+}
+
+/* It still counts as queued. */
+static void walk_rest(struct edge *edge, struct audience *audience)
+{
+    struct walks *walks = &edge->walks;
+
+    audience->queued = true;
+    audience->next = NULL;
+    *walks->resting_tail = audience;
+    walks->resting_tail = &audience->next;
+    if (!uv_is_active((uv_handle_t *)&walks->rest))
+        uv_timer_start(&walks->rest, on_rested, REST_MS, 0);
+}
+
+/* --- the end of a turn --- */
+
 static void walks_run(struct loop *loop, struct loop_task *task)
 {
     struct edge *edge = container_of(task, struct edge, walks.task);
@@ -224,6 +308,10 @@ static void walks_run(struct loop *loop, struct loop_task *task)
 
     while (budget > 0 && walks->head != NULL) {
         struct audience *audience = queue_take(walks);
+        if (walk_must_rest(edge, audience)) {
+            walk_rest(edge, audience);
+            continue;
+        }
         size_t used = audience_run(edge, audience, share < budget ? share : budget);
         budget -= used < budget ? used : budget;
         if (audience_has_work(audience))
@@ -238,6 +326,8 @@ static void walks_run(struct loop *loop, struct loop_task *task)
 void audience_push(struct edge *edge, struct audience *audience, const struct push *push,
                    struct ticket ticket)
 {
+    if (audience->backlog.n == 0)
+        audience->backlog.since_ms = loop_now_ms(&edge->worker->loop);
     backlog_add(&audience->backlog, push, ticket);
     queue_add(edge, audience);
 }
@@ -370,10 +460,12 @@ void walks_open(struct edge *edge)
 {
     struct walks *walks = &edge->walks;
     walks->tail = &walks->head;
+    walks->resting_tail = &walks->resting;
     walks->task.run = walks_run;
     walks->everybody.everybody = true;
     uv_timer_init(&edge->worker->loop.uv, &walks->timer);
-    edge->open_handles++;
+    uv_timer_init(&edge->worker->loop.uv, &walks->rest);
+    edge->open_handles += 2;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -382,11 +474,17 @@ static void on_timer_closed(uv_handle_t *handle)
     edge->open_handles--;
 }
 
+static void on_rest_closed(uv_handle_t *handle)
+{
+    container_of((uv_timer_t *)handle, struct edge, walks.rest)->open_handles--;
+}
+
 void walks_close(struct edge *edge)
 {
     struct walks *walks = &edge->walks;
     while (walks->limited != NULL)
         limited_free(edge, &walks->limited);
+    on_rested(&walks->rest);
     while (walks->head != NULL) {
         struct audience *audience = queue_take(walks);
         audience_clear(audience);
@@ -395,4 +493,5 @@ void walks_close(struct edge *edge)
     }
     audience_clear(&walks->everybody);
     uv_close((uv_handle_t *)&walks->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&walks->rest, on_rest_closed);
 }

@@ -24,6 +24,7 @@ struct backlog {
     struct ticket *tickets;
     uint32_t first, n, cap; /* waiting: [first, first + n) */
     size_t bytes;
+    uint64_t since_ms; /* the oldest of them */
 };
 
 /* One batch on its way. */
@@ -34,7 +35,7 @@ struct walk {
 };
 
 struct audience {
-    struct audience *next; /* in the queue of those with something to send */
+    struct audience *next; /* in the queue of those with something to send, or of those that rest */
     bool queued, walking;
     bool everybody;     /* all sessions of the loop: done and end are slots of the table */
     int32_t speed;      /* deliveries per second; 0: no limit */
@@ -51,6 +52,9 @@ struct audience {
 struct walks {
     struct audience *head, **tail; /* queue, served in turn */
     struct loop_task task;
+    struct audience *resting, **resting_tail; /* their next walk may not begin yet */
+    uv_timer_t rest;                          /* runs while there are any */
+    uint64_t behind_ms;                       /* since when too many sockets are; 0: they are not */
     struct audience everybody;
     struct audience *limited; /* broadcasts with a speed, each an audience of its own */
     size_t n_limited;

@@ -292,6 +292,131 @@ static void a_slow_member_is_kicked_and_the_others_go_on(void **state)
     close_all();
 }
 
+static void a_large_room_gathers_for_max_delay_and_a_small_one_does_not(void **state)
+{
+    (void)state;
+    fixture_config.walk_slice = 20;
+    fixture_config.walk_delay_ms = 60;
+    for (int i = 0; i < 60; i++) {
+        visitor_open(&members[i], LISTENER_TCP);
+        room_join(&fixture, members[i].conn, i < 50 ? "large" : "small", 5);
+    }
+    told = 0;
+    uint64_t begin = uv_hrtime();
+    push_room("large", 0);
+    push_room("small", 1);
+    for (int i = 0; i < 5; i++)
+        step();
+    push_room("large", 2);
+    for (int i = 0; i < 5; i++)
+        step();
+    assert_int_equal(told, 1); /* the small room's */
+    while (told < 3 && uv_hrtime() - begin < 2000000000U)
+        step_for(5);
+    assert_true(uv_hrtime() - begin >= 55 * 1000000U);
+    for (int i = 0; i < 10; i++)
+        step();
+    assert_int_equal(fixture_counters[COMET_WALKS], 2); /* both of the large room's in one */
+    assert_int_equal(fixture_counters[COMET_DELIVERIES_ROOM], 2 * 50 + 10);
+
+    begin = uv_hrtime(); /* with a whole batch there is nothing to wait for */
+    fixture_config.walk_bytes = 1;
+    push_room("large", 3);
+    for (int i = 0; i < 10; i++)
+        step();
+    assert_int_equal(told, 4);
+    close_all();
+}
+
+/* Two of these fill a socket of the fixture and begin its queue. */
+static uint8_t heavy[40000];
+
+static void push_heavy(void)
+{
+    struct push push = {.body = heavy, .body_len = sizeof heavy, .op = 5};
+    room_push(&fixture, "r", 1, &push, counted);
+}
+
+static void fill_sockets(int n)
+{
+    for (int i = 0; i < n; i++) {
+        int size = 30000;
+        visitor_open(&members[i], LISTENER_TCP);
+        setsockopt(members[i].conn->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        room_join(&fixture, members[i].conn, "r", 1);
+    }
+    told = 0;
+    while (fixture.edge->n_queued == 0) {
+        push_heavy();
+        for (int i = 0; i < 20; i++)
+            step();
+    }
+    assert_int_equal(fixture.edge->n_queued, n);
+}
+
+static void read_all(int n)
+{
+    static char sink[1 << 20];
+    for (int i = 0; i < n; i++) {
+        while (recv(members[i].fd, sink, sizeof sink, MSG_DONTWAIT) > 0)
+            continue;
+    }
+}
+
+static void a_walk_waits_for_sockets_that_are_behind(void **state)
+{
+    (void)state;
+    fixture_config.walk_patience_ms = 60000;
+    fill_sockets(100);
+    int before = told;
+    push_heavy();
+    step_for(30);
+    assert_int_equal(told, before);
+    assert_true(fixture_counters[COMET_WALK_WAITS] > 1);
+    read_all(100);
+    for (int i = 0; i < 40 && told == before; i++)
+        step_for(5);
+    assert_int_equal(told, before + 1);
+    read_all(100);
+    step_for(20);
+    read_all(100);
+    assert_int_equal(fixture_counters[COMET_KICKED_8], 0);
+    close_all();
+}
+
+static void a_walk_has_not_more_than_patience(void **state)
+{
+    (void)state;
+    fixture_config.walk_patience_ms = 50;
+    fill_sockets(100);
+    int before = told;
+    uint64_t begin = uv_hrtime();
+    push_heavy();
+    while (told == before && uv_hrtime() - begin < 5000000000U)
+        step_for(5);
+    uint64_t waited = (uv_hrtime() - begin) / 1000000;
+    assert_true(waited >= 40 && waited < 4000);
+    push_heavy(); /* once it has run out, nobody is waited for before they have caught up */
+    for (int i = 0; i < 20; i++)
+        step();
+    assert_int_equal(told, before + 2);
+    close_all();
+}
+
+static void a_few_sockets_that_are_behind_hold_up_nobody(void **state)
+{
+    (void)state;
+    fixture_config.walk_patience_ms = 60000;
+    fill_sockets(64);
+    int before = told;
+    push_heavy();
+    for (int i = 0; i < 20; i++)
+        step();
+    assert_int_equal(told, before + 1);
+    assert_int_equal(fixture_counters[COMET_WALK_WAITS], 0);
+    close_all();
+}
+
 static void sessions_that_are_not_open_get_nothing(void **state)
 {
     (void)state;
@@ -401,6 +526,10 @@ int main(void)
         WALK_TEST(many_small_rooms_are_walked_in_one_turn),
         WALK_TEST(a_walk_takes_at_most_its_bytes),
         WALK_TEST(a_slow_member_is_kicked_and_the_others_go_on),
+        WALK_TEST(a_large_room_gathers_for_max_delay_and_a_small_one_does_not),
+        WALK_TEST(a_walk_waits_for_sockets_that_are_behind),
+        WALK_TEST(a_walk_has_not_more_than_patience),
+        WALK_TEST(a_few_sockets_that_are_behind_hold_up_nobody),
         WALK_TEST(sessions_that_are_not_open_get_nothing),
         WALK_TEST(a_broadcast_reaches_every_session),
         WALK_TEST(a_broadcast_keeps_its_speed),
