@@ -7,7 +7,8 @@
  * The owner keeps whatever waits in its own queues and calls pipe_kick(). Whenever fewer than
  * `window` batches are unanswered, the pipe asks fill() for the next one, which takes everything
  * that waits (up to its limit). So a lone request leaves at once, and under load batches grow until
- * the peer is saturated. No timers.
+ * the peer is saturated. There are at most about 1,000 batches a second (bursts aside): a batch
+ * costs far more than what is in it, so beyond that they had better grow.
  *
  * Batches and replies are protobuf messages whose field 1 is `fixed64 seq`: the pipe reads it
  * without decoding the rest. A reply without it goes to event(). The pipe reconnects by itself (100
