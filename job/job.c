@@ -23,8 +23,9 @@ const struct config_row job_config_rows[] = {
          "Consumer group; all jobs of a cluster share it."),
     ROW_(CONFIG_STRING, "bus", "options", bus_options, "", 0, 0,
          "Further properties for librdkafka, name=value,name=value."),
-    ROW_(CONFIG_DURATION, "bus", "fetch_wait", fetch_wait_ms, "5ms", 1, 10000,
-         "How long a broker may wait for more before it answers a fetch."),
+    ROW_(CONFIG_DURATION, "bus", "fetch_wait", fetch_wait_ms, "500ms", 1, 10000,
+         "How long a broker keeps a fetch for which it has nothing yet. It answers at once when a "
+         "message comes; imc-devbus does not: 5ms there."),
     ROW_(CONFIG_DURATION, "bus", "session_timeout", session_ms, "10s", 1000, 300000,
          "A job that is not heard of for this long loses its partitions to the others. "
          "Brokers refuse less than their group.min.session.timeout.ms, 6 s by default."),

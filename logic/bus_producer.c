@@ -1,5 +1,7 @@
-/* bus_produce ──► librdkafka's queue ══► Kafka
- *      done() ◄── on_report ◄── bus_queue (eventfd) ◄── delivery reports ◄┘
+/* bus_produce ─► gathered ─► flush, end of turn, paced ─► librdkafka's queue ══► Kafka
+ *      done() ◄── on_report ◄── bus_queue (eventfd) ◄── delivery reports ◄──────────┘
+ *
+ * librdkafka's own linger would make every message wait, also a lone one: it is 0.
  *
  * "Accepted means durable" rests here: enable.idempotence (no duplicates, no reordering on
  * retries), acks=all, and done() with 0 only for a delivery report without error. */
@@ -7,12 +9,18 @@
 #include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pace.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024 };
+enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024, BURST = 4 };
+
+struct tickets {
+    struct bus_ticket *head, **tail;
+};
 
 struct bus_producer {
     struct logic *logic;
@@ -21,19 +29,29 @@ struct bus_producer {
     rd_kafka_queue_t *events;
     struct bus_queue *queue;
     struct bus_topics *topics;
-    struct bus_ticket *waiting;
-    size_t outstanding;
-    bool answers; /* as /readyz was told */
+    struct tickets gathered;    /* not with librdkafka yet, in order */
+    struct bus_ticket *waiting; /* for their reports */
+    size_t outstanding;         /* both */
+    struct pace pace;
+    struct loop_task flush;
+    uv_timer_t pause; /* until the next flush */
+    bool answers;     /* as /readyz was told */
 };
 
-static void ticket_link(struct bus_producer *producer, struct bus_ticket *ticket)
+static void ticket_wait(struct bus_producer *producer, struct bus_ticket *ticket)
 {
     ticket->next = producer->waiting;
     ticket->prev = &producer->waiting;
     if (ticket->next != NULL)
         ticket->next->prev = &ticket->next;
     producer->waiting = ticket;
-    producer->outstanding++;
+}
+
+static void ticket_end(struct bus_producer *producer, struct bus_ticket *ticket, int err,
+                       const char *why)
+{
+    producer->outstanding--;
+    ticket->done(ticket, err, why);
 }
 
 static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket, int err,
@@ -42,8 +60,65 @@ static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket
     *ticket->prev = ticket->next;
     if (ticket->next != NULL)
         ticket->next->prev = ticket->prev;
-    producer->outstanding--;
-    ticket->done(ticket, err, why);
+    ticket_end(producer, ticket, err, why);
+}
+
+/* --- producing --- */
+
+static void hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
+{
+    const struct bus_message *message = &ticket->message;
+
+    ticket_wait(producer, ticket);
+    if (rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE,
+                         message->value, message->value_len, message->key, message->key_len,
+                         ticket) == 0)
+        return;
+    rd_kafka_resp_err_t code = rd_kafka_last_error();
+    const char *why = rd_kafka_err2str(code);
+    log_warn("bus refused a message", "bytes=%zu err=\"%s\"", message->value_len, why);
+    free(message->value);
+    ticket_done(producer, ticket, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO, why);
+}
+
+static void tickets_init(struct tickets *tickets)
+{
+    tickets->head = NULL;
+    tickets->tail = &tickets->head;
+}
+
+static void hand_over_all(struct bus_producer *producer)
+{
+    struct bus_ticket *ticket = producer->gathered.head;
+
+    tickets_init(&producer->gathered);
+    while (ticket != NULL) {
+        struct bus_ticket *next = ticket->next;
+        hand_over(producer, ticket);
+        ticket = next;
+    }
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct bus_producer *producer = container_of(timer, struct bus_producer, pause);
+
+    loop_defer(producer->logic->loop, &producer->flush);
+}
+
+static void on_flush(struct loop *loop, struct loop_task *task)
+{
+    struct bus_producer *producer = container_of(task, struct bus_producer, flush);
+    uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
+
+    if (producer->gathered.head == NULL)
+        return;
+    if (wait > 0) {
+        uv_timer_start(&producer->pause, on_pause_over, wait, 0);
+        return;
+    }
+    pace_spend(&producer->pace, now);
+    hand_over_all(producer);
 }
 
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
@@ -53,17 +128,14 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
         *why = "no Kafka broker has answered yet";
         return -EAGAIN;
     }
-    int failed = rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE,
-                                  message->value, message->value_len, message->key,
-                                  message->key_len, ticket);
-    if (failed == 0) {
-        ticket_link(producer, ticket);
-        return 0;
-    }
-    rd_kafka_resp_err_t code = rd_kafka_last_error();
-    *why = rd_kafka_err2str(code);
-    log_warn("bus refused a message", "bytes=%zu err=\"%s\"", message->value_len, *why);
-    return code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO;
+    ticket->message = *message;
+    ticket->next = NULL;
+    *producer->gathered.tail = ticket;
+    producer->gathered.tail = &ticket->next;
+    producer->outstanding++;
+    if (!uv_is_active((uv_handle_t *)&producer->pause))
+        loop_defer(producer->logic->loop, &producer->flush);
+    return 0;
 }
 
 size_t bus_producer_outstanding(const struct bus_producer *producer)
@@ -178,7 +250,7 @@ static rd_kafka_conf_t *configure(const struct logic_config *config, char *err, 
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
     /* The operator's options come before what the promise needs: that cannot be switched off. */
     if (bus_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "linger.ms", config->bus_linger_ms, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
         bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
         bus_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
         bus_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
@@ -213,6 +285,11 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
     rd_kafka_conf_t *conf = configure(logic->config, err, sizeof err);
 
     producer->logic = logic;
+    producer->flush.run = on_flush;
+    producer->pace =
+        (struct pace){.period_ms = (uint32_t)logic->config->bus_linger_ms, .burst = BURST};
+    tickets_init(&producer->gathered);
+    uv_timer_init(&logic->loop->uv, &producer->pause);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
     if (conf == NULL)
         goto fail;
@@ -234,10 +311,32 @@ fail:
     return -EINVAL;
 }
 
+static void on_pause_closed(uv_handle_t *handle)
+{
+    struct bus_producer *producer = container_of((uv_timer_t *)handle, struct bus_producer, pause);
+
+    assert(!producer->flush.queued); /* a turn's tasks run before it closes handles */
+    free(producer);
+}
+
+static void gathered_fail(struct bus_producer *producer)
+{
+    struct bus_ticket *ticket = producer->gathered.head;
+
+    tickets_init(&producer->gathered);
+    while (ticket != NULL) {
+        struct bus_ticket *next = ticket->next;
+        free(ticket->message.value);
+        ticket_end(producer, ticket, -ECANCELED, "logic stops");
+        ticket = next;
+    }
+}
+
 void bus_producer_close(struct bus_producer *producer)
 {
     if (producer == NULL)
         return;
+    gathered_fail(producer);
     while (producer->waiting != NULL)
         ticket_done(producer, producer->waiting, -ECANCELED, "logic stops");
     bus_topics_close(producer->topics);
@@ -250,5 +349,5 @@ void bus_producer_close(struct bus_producer *producer)
         rd_kafka_purge(producer->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_destroy(producer->kafka);
     }
-    free(producer);
+    uv_close((uv_handle_t *)&producer->pause, on_pause_closed);
 }

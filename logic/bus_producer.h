@@ -2,30 +2,33 @@
  * back on the loop.
  *
  * Messages of one key go to one partition (murmur2_random) and arrive there in the order of the
- * calls. Main loop only. */
+ * calls. A lone message goes to Kafka at once; under load what comes within bus.linger goes
+ * together, for a request to Kafka costs far more than a message in it. Main loop only. */
 #ifndef IMC_LOGIC_BUS_PRODUCER_H
 #define IMC_LOGIC_BUS_PRODUCER_H
 
 #include "logic/logic.h"
 
+struct bus_message {
+    void *value; /* from mem_alloc() */
+    size_t value_len;
+    const void *key; /* in the same allocation */
+    size_t key_len;
+};
+
 /* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
- * within bus.timeout
- * (-EIO; WHY for the answer). Exactly once, later than bus_produce(). */
+ * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). Exactly once, later than
+ * bus_produce(). */
 struct bus_ticket {
     struct bus_ticket *next, **prev; /* the producer's */
     void (*done)(struct bus_ticket *ticket, int err, const char *why);
+    struct bus_message message; /* until librdkafka has it */
 };
 
 /* -EINVAL and the like after logging. Sets the ready condition "bus". */
 int bus_producer_open(struct logic *logic, struct bus_producer **out);
-struct bus_message {
-    const void *key; /* borrowed */
-    size_t key_len;
-    void *value; /* from mem_alloc(); taken when bus_produce() returns 0 */
-    size_t value_len;
-};
-/* -ENOBUFS: too much waits already, -EIO: refused; then *WHY says more and the ticket is not used.
- */
+/* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet (*WHY says so); then
+ * the ticket is not used. */
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
                 struct bus_ticket *ticket, const char **why);
 /* Messages without a delivery report. */

@@ -32,8 +32,9 @@ const struct config_row logic_config_rows[] = {
      "Partitions of the topic when it is created: the most jobs that can share the work."},
     {"bus", "replication", CONFIG_INT, FIELD(bus_replication), "1", 1, 15,
      "Replication factor of the topic when it is created."},
-    {"bus", "linger", CONFIG_DURATION, FIELD(bus_linger_ms), "1ms", 0, 1000,
-     "Time a message waits for others to share a request to Kafka."},
+    {"bus", "linger", CONFIG_DURATION, FIELD(bus_linger_ms), "5ms", 0, 1000,
+     "Under load, what comes within this time goes to Kafka together. A lone message goes at "
+     "once."},
     {"bus", "timeout", CONFIG_DURATION, FIELD(bus_timeout_ms), "5s", 100, 5 * MINUTE,
      "A push that Kafka has not confirmed after this long is answered with an error."},
     {"bus", "options", CONFIG_STRING, FIELD(bus_options), "", 0, 0,

@@ -131,10 +131,14 @@ static size_t part_key(const struct push_part *part, char *buf, size_t size, con
     return (size_t)snprintf(buf, size, "%" PRId64, part->uid);
 }
 
-static void *part_envelope(const struct push_part *part, size_t *len)
+/* The envelope, its key behind it. */
+static struct bus_message part_message(const struct push_part *part)
 {
     struct push_job *job = part->job;
+    struct bus_message message;
     Imc__V1__PushMsg envelope;
+    char buf[32];
+    const char *key;
 
     imc__v1__push_msg__init(&envelope);
     envelope.type = job->type;
@@ -148,24 +152,24 @@ static void *part_envelope(const struct push_part *part, size_t *len)
     envelope.expires_ms = job->message.expires_ms;
     envelope.n_hints = part->n_sessions;
     envelope.hints = part->sessions;
-    *len = imc__v1__push_msg__get_packed_size(&envelope);
-    uint8_t *bytes = mem_alloc(*len);
+    message.key_len = part_key(part, buf, sizeof buf, &key);
+    message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
+    uint8_t *bytes = mem_alloc(message.value_len + message.key_len);
     imc__v1__push_msg__pack(&envelope, bytes);
-    return bytes;
+    memcpy(bytes + message.value_len, key, message.key_len);
+    message.value = bytes;
+    message.key = bytes + message.value_len;
+    return message;
 }
 
 static void part_produce(struct push_part *part)
 {
     struct push_job *job = part->job;
-    struct bus_message message;
-    char buf[32];
-    const char *key, *why = "";
+    struct bus_message message = part_message(part);
+    const char *why = "";
 
     if (job->type == IMC__V1__PUSH_MSG__TYPE__PUSH && part->n_sessions == 0)
         logic_count(job->logic, LOGIC_UNHINTED, 1);
-    message.key_len = part_key(part, buf, sizeof buf, &key);
-    message.key = key;
-    message.value = part_envelope(part, &message.value_len);
     part->ticket.done = part_on_report;
     int err = bus_produce(job->logic->bus, &message, &part->ticket, &why);
     router_reply_unref(part->reply);

@@ -336,6 +336,7 @@ class Cluster:
         self.env.update(self.extra)
         if bus.kind == "devbus":
             self.env["IMC_JOB_BUS_SESSION_TIMEOUT"] = "6s"  # it takes 3 s to put a group together
+            self.env["IMC_JOB_BUS_FETCH_WAIT"] = "5ms"  # it keeps a fetch waiting although a message has come
         self.routers = [self._daemon("router", i + 1) for i in range(routers)]
         self.logics = [self.add_logic() for _ in range(logics)]
         self.jobs = [self._daemon("job", i + 1) for i in range(jobs)]

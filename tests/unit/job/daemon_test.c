@@ -131,6 +131,8 @@ static int setup(void **state)
     setenv("IMC_JOB_BUS_PARTITIONS", "4", 1);
     /* Kafka allows no less than 6 s; the mock lets members wait 3 s to join. */
     setenv("IMC_JOB_BUS_SESSION_TIMEOUT", world.cluster == NULL ? "6s" : "4s", 1);
+    if (world.cluster != NULL) /* it does not answer a waiting fetch when a message comes */
+        setenv("IMC_JOB_BUS_FETCH_WAIT", "5ms", 1);
     setenv("IMC_JOB_REDIS_SERVERS", world.redis_server.address, 1);
     setenv("IMC_JOB_LEASE_RENEW", "300ms", 1);
     setenv("IMC_JOB_LEASE_TTL", "2s", 1);
