@@ -29,8 +29,9 @@ static const char usage_options[] =
     "  --rate R             pushes a second, 0 = as fast as they are accepted; latency counts "
     "from\n"
     "                       the intended time\n"
-    "  --backlog B          with --rate 0: pushing pauses while B messages per connection are on\n"
-    "                       their way; 0 = never\n"
+    "  --backlog B          with --rate 0: pushing pauses while B deliveries of what was accepted "
+    "are\n"
+    "                       missing; 0 = never\n"
     "  --seconds S          of pushing (10), after --warmup S (2) that is not measured\n"
     "  --lanes L            ordered streams of pushes per room: as many can be under way at a "
     "time\n"
@@ -65,7 +66,7 @@ static const struct number_row numbers[] = {
     {"lanes", FIELD(lanes), 1, STAMP_LANES, SCENARIO_UNSET},
     {"rate", FIELD(rate), 0, 10000000, SCENARIO_UNSET},
     {"churn-rate", FIELD(churn_rate), 0, 1000000, SCENARIO_UNSET},
-    {"backlog", FIELD(backlog), 0, 1000000, SCENARIO_UNSET},
+    {"backlog", FIELD(backlog), 0, UINT64_C(1) << 40, SCENARIO_UNSET},
     {"waiting", FIELD(waiting), 1, 10000, 20},
     {"connect-rate", FIELD(connect_rate), 0, 10000000, 0},
     {"workers", FIELD(workers), 0, WORKERS_MAX, 0},
@@ -278,7 +279,7 @@ static int check(struct config *config, int argc, char **argv)
     scenario_default(&config->lanes, 1);
     scenario_default(&config->rate, 0);
     scenario_default(&config->churn_rate, 0);
-    scenario_default(&config->backlog, BACKLOG);
+    scenario_default(&config->backlog, BACKLOG * config->connections);
     if (config->raw_s < 0)
         config->raw_s = scenario->walks ? RAW_S : 0;
     if (config->rooms <= config->connections)

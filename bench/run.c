@@ -129,7 +129,7 @@ int run_push(struct run *run, const struct push_plan *plan)
     orders->rate = plan->rate;
     orders->rounds = plan->rounds;
     orders->duration_ms = (uint64_t)(plan->seconds * 1000);
-    orders->backlog = plan->unbounded ? 0 : run->config->backlog * run->config->connections;
+    orders->backlog = plan->unbounded ? 0 : run->config->backlog;
     shared_set(&orders->plan, number);
     while (failed == 0 && shared_get(&stats->done) < number) {
         failed = tick(run, "push");

@@ -7,7 +7,7 @@ static void defaults(struct config *config)
 {
     scenario_default(&config->connections, 10000);
     scenario_default(&config->rate, 8);
-    scenario_default(&config->backlog, 500);
+    scenario_default(&config->backlog, 500 * config->connections);
     scenario_default(&config->lanes,
                      config->rate == 0 || config->rate > SLOW_RATE ? LANES_WHEN_SATURATED : 1);
 }

@@ -8,7 +8,7 @@ static void room_defaults(struct config *config)
     scenario_default(&config->connections, 10000);
     scenario_default(&config->rooms, 1);
     scenario_default(&config->rate, 40);
-    scenario_default(&config->backlog, 500);
+    scenario_default(&config->backlog, 500 * config->connections);
     /* One connection of the business carries what is asked for at a slow rate, strictly in order.
      */
     scenario_default(&config->lanes,

@@ -7,6 +7,10 @@ static void defaults(struct config *config)
 {
     scenario_default(&config->connections, 10000);
     scenario_default(&config->rate, 200);
+    scenario_default(&config->group, 1);
+    /* What Kafka has taken and nobody got yet only waits: a business that watches what arrives
+     * keeps that short. */
+    scenario_default(&config->backlog, 2 * config->http_lanes * config->group);
 }
 
 static int run_unicast(struct run *run)
