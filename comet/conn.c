@@ -45,47 +45,48 @@ void conn_list_remove(struct conn *conn)
     conn->prev = NULL;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+void conn_on_event(void *socket, uint32_t events)
 {
-    struct conn *conn = container_of(poll, struct conn, poll);
-    if (status < 0 || conn->broken) {
+    struct conn *conn = socket;
+    if ((events & EPOLLERR) != 0 || conn->broken) {
         conn_close(conn);
         return;
     }
-    if ((events & UV_WRITABLE) != 0)
+    if ((events & EPOLLOUT) != 0)
         output_flush(conn);
-    if ((events & UV_DISCONNECT) != 0 && conn->paused)
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0 && conn->paused)
         conn_close(conn);
-    else if ((events & UV_READABLE) != 0 && !conn->broken)
+    else if ((events & (EPOLLIN | EPOLLHUP)) != 0 && (conn->polled & EPOLLIN) != 0 && !conn->broken)
         input_readable(conn);
 }
 
 void conn_poll_update(struct conn *conn)
 {
-    int events = 0;
+    uint32_t events = 0;
     if (conn->state == CONN_CLOSED)
         return;
     if (!conn->eof)
-        events |= conn->paused ? UV_DISCONNECT : UV_READABLE;
+        events |= conn->paused ? EPOLLRDHUP : EPOLLIN;
     conn->writable_armed = conn->out != NULL;
     if (conn->writable_armed)
-        events |= UV_WRITABLE;
-    if (events == 0)
-        uv_poll_stop(&conn->poll);
+        events |= EPOLLOUT;
+    if (poller_set(conn_edge(conn)->poller, conn->fd, conn, conn->polled, events) == 0)
+        conn->polled = (uint16_t)events;
     else
-        uv_poll_start(&conn->poll, events, on_poll);
+        conn_break(conn);
 }
 
 struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
 {
     struct worker *worker = edge->worker;
     struct conn *conn = slab_alloc(edge->conns);
-    int err = uv_poll_init(&worker->loop.uv, &conn->poll, fd);
-    if (err != 0) { /* the descriptor cannot be polled: there is nothing to tell the peer with */
+    if (poller_set(edge->poller, fd, conn, 0, EPOLLIN) != 0) {
+        /* The descriptor cannot be polled: there is nothing to tell the peer with. */
         slab_free(edge->conns, conn);
         close(fd);
         return NULL;
     }
+    conn->polled = EPOLLIN;
     conn->worker = worker;
     conn->fd = fd;
     conn->is_ws = kind != LISTENER_TCP;
@@ -98,7 +99,6 @@ struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
     conn_count(conn, COMET_CONNECTIONS, 1);
     wheel_set(edge->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
     conn_heard(conn);
-    conn_poll_update(conn);
     conn_checked(conn);
     return conn;
 }
@@ -196,31 +196,14 @@ void conn_break(struct conn *conn)
 
 /* --- the end --- */
 
-static void conn_free(struct conn *conn)
-{
-    slab_free(conn_edge(conn)->conns, conn);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct conn *conn = container_of(handle, struct conn, poll);
-    struct edge *edge = conn_edge(conn);
-    close(conn->fd);
-    edge->n_conns--;
-    conn_count(conn, COMET_CONNECTIONS, -1);
-    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
-    conn->gone = true;
-    if (!conn->chained) /* else conn_attend_all() does it */
-        conn_free(conn);
-}
-
 void conn_close(struct conn *conn)
 {
+    struct edge *edge = conn_edge(conn);
     if (conn->state == CONN_CLOSED)
         return;
     conn->state = CONN_CLOSED;
     conn->paused = false;
-    wheel_cancel(conn_edge(conn)->wheel, &conn->timer);
+    wheel_cancel(edge->wheel, &conn->timer);
     if (conn->room != NULL)
         room_leave(conn);
     output_drop(conn);
@@ -230,9 +213,13 @@ void conn_close(struct conn *conn)
     conn->ws = NULL;
     conn_list_remove(conn);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
-    uv_poll_stop(&conn->poll);
-    uv_close((uv_handle_t *)&conn->poll, on_closed);
     session_closed(conn);
+    poller_forget(edge->poller, conn);
+    close(conn->fd);
+    edge->n_conns--;
+    conn_count(conn, COMET_CONNECTIONS, -1);
+    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
+    chain(conn); /* its callers may still look at it */
     conn_checked(conn);
 }
 
@@ -242,8 +229,7 @@ static void attend(struct conn *conn)
     conn->resume = false;
     conn->drained = false;
     if (conn->state == CONN_CLOSED) {
-        if (conn->gone)
-            conn_free(conn);
+        slab_free(conn_edge(conn)->conns, conn);
         return;
     }
     if (conn->broken) {

@@ -13,9 +13,8 @@
  * While CONNECTING nothing is read: what a client sends after its auth waits (as in imgo) until
  * logic has answered.
  *
- * Small on purpose: an idle connection is this struct, a table slot and libuv's slot for the
- * descriptor. Whatever only busy or slow connections need (input remainder, output queue, catch-up)
- * is allocated while it is needed. */
+ * Small on purpose: an idle connection is this struct and a table slot. Whatever only busy or slow
+ * connections need (input remainder, output queue, catch-up) is allocated while it is needed. */
 #ifndef IMC_COMET_CONN_H
 #define IMC_COMET_CONN_H
 
@@ -43,7 +42,6 @@ enum conn_state {
 };
 
 struct conn {
-    uv_poll_t poll; /* first */
     struct worker *worker;
     uint64_t handle; /* table.h; 0 before CONN_CONNECTING */
     int64_t uid;
@@ -59,6 +57,7 @@ struct conn {
     uint32_t last_heard;       /* loop time in units of 256 ms */
     int32_t auth_seq;          /* of the auth frame, for its reply */
     uint16_t auth_version;     /* likewise */
+    uint16_t polled;           /* events the poller watches for */
     int fd;
     uint8_t state; /* enum conn_state */
     uint8_t wire;  /* enum wire */
@@ -75,7 +74,7 @@ struct conn {
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */
     bool shut : 1;           /* we have sent our FIN */
     bool by_us : 1;          /* who began the end */
-    bool chained : 1, broken : 1, resume : 1, drained : 1, gone : 1; /* conn_internal.h */
+    bool chained : 1, broken : 1, resume : 1, drained : 1; /* conn_internal.h */
 };
 
 enum write_result {

@@ -25,7 +25,9 @@ void conn_break(struct conn *conn);
 /* The output queue has become empty: session_drained() at the end of the turn. */
 void conn_note_drained(struct conn *conn);
 void conn_attend_all(struct loop *loop, struct loop_task *task);
-/* Tells libuv what the connection waits for. */
+/* The poller's word on a connection. */
+void conn_on_event(void *socket, uint32_t events);
+/* Tells the poller what the connection waits for. */
 void conn_poll_update(struct conn *conn);
 /* A sign of life. */
 void conn_heard(struct conn *conn);

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -39,6 +40,12 @@ static void on_kick_tick(uv_timer_t *timer);
 int edge_open(struct worker *worker, char *err, size_t errlen)
 {
     struct edge *edge = mem_zalloc(sizeof *edge);
+    int rc = poller_open(&worker->loop, conn_on_event, &edge->poller);
+    if (rc != 0) {
+        (void)snprintf(err, errlen, "cannot watch sockets: %s", uv_err_name(rc));
+        free(edge);
+        return rc;
+    }
     worker->edge = edge;
     edge->worker = worker;
     edge->conns = slab_open("connections", sizeof(struct conn));
@@ -53,10 +60,10 @@ int edge_open(struct worker *worker, char *err, size_t errlen)
     edge->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &edge->scan);
     uv_timer_init(&worker->loop.uv, &edge->kick.timer);
-    edge->open_handles = 2;
+    edge->open_handles = 3;
     rooms_open(edge);
     walks_open(edge);
-    int rc = listeners_open(edge, err, errlen);
+    rc = listeners_open(edge, err, errlen);
     if (rc != 0)
         edge_close(worker);
     return rc;
@@ -119,6 +126,11 @@ static void on_kick_closed(uv_handle_t *handle)
     container_of((uv_timer_t *)handle, struct edge, kick.timer)->open_handles--;
 }
 
+static void on_poller_closed(void *arg)
+{
+    ((struct edge *)arg)->open_handles--;
+}
+
 static void edge_free(struct edge *edge)
 {
     assert(edge->queued == NULL && edge->chain == NULL);
@@ -147,6 +159,7 @@ void edge_close(struct worker *worker)
     walks_close(edge);
     uv_close((uv_handle_t *)&edge->scan, on_scan_closed);
     uv_close((uv_handle_t *)&edge->kick.timer, on_kick_closed);
+    poller_close(edge->poller, on_poller_closed, edge);
     wheel_close(edge->wheel);
     while (edge->n_conns > 0 || edge->open_handles > 0 || edge->chain != NULL)
         uv_run(&worker->loop.uv, UV_RUN_NOWAIT);

@@ -4,6 +4,7 @@
 
 #include "comet/comet.h"
 #include "comet/edge.h"
+#include "comet/poller.h"
 #include "comet/walk.h"
 #include "common/slab.h"
 #include "common/wheel.h"
@@ -21,6 +22,7 @@ enum {
 
 struct edge {
     struct worker *worker;
+    struct poller *poller;
     struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
     size_t n_conns;
     struct slab *conns, *sendqs, *entries;
