@@ -38,7 +38,9 @@ static int on_head(http_parser *parser)
 {
     struct http_parse *parse = parser->data;
     struct http_parse_head head = {
-        .method = http_method_str((enum http_method)parser->method),
+        .method =
+            parser->type == HTTP_REQUEST ? http_method_str((enum http_method)parser->method) : NULL,
+        .status = parser->type == HTTP_RESPONSE ? (int)parser->status_code : 0,
         .http_1 = parser->http_major == 1,
         .http_1_0 = parser->http_major == 1 && parser->http_minor == 0,
         .has_length = (parser->flags & F_CONTENTLENGTH) != 0 && (parser->flags & F_CHUNKED) == 0,
@@ -73,14 +75,25 @@ static const http_parser_settings settings = {
     .on_message_complete = on_end,
 };
 
-struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg)
+static struct http_parse *parse_new(enum http_parser_type type,
+                                    const struct http_parse_events *events, void *arg)
 {
     struct http_parse *parse = mem_zalloc(sizeof(*parse));
-    http_parser_init(&parse->parser, HTTP_REQUEST);
+    http_parser_init(&parse->parser, type);
     parse->parser.data = parse;
     parse->events = events;
     parse->arg = arg;
     return parse;
+}
+
+struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg)
+{
+    return parse_new(HTTP_REQUEST, events, arg);
+}
+
+struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg)
+{
+    return parse_new(HTTP_RESPONSE, events, arg);
 }
 
 void http_parse_free(struct http_parse *parse)

@@ -1,5 +1,6 @@
-/* http_parse.h - HTTP/1 requests out of bytes: the library http_parser, whose names clash with
- * those of http.h, so that http_parse.c alone includes its header. Any thread, one at a time. */
+/* http_parse.h - HTTP/1 requests, or answers, out of bytes: the library http_parser, whose names
+ * clash with those of http.h, so that http_parse.c alone includes its header. Any thread, one at a
+ * time. */
 #ifndef IMC_COMMON_HTTP_PARSE_H
 #define IMC_COMMON_HTTP_PARSE_H
 
@@ -8,7 +9,8 @@
 #include <stdint.h>
 
 struct http_parse_head {
-    const char *method;    /* "GET" */
+    const char *method;    /* "GET"; NULL: an answer */
+    int status;            /* of an answer */
     bool http_1, http_1_0; /* HTTP/1.x; of these, 1.0 */
     bool has_length;       /* Content-Length is there; chunked bodies have none */
     uint64_t length;
@@ -36,6 +38,9 @@ enum http_parse_result {
 
 struct http_parse;
 struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg);
+/* The same for what a server answers to GETs; no text of kind HTTP_PARSE_URL comes. Feeding no
+ * bytes says that the connection has ended. */
+struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg);
 void http_parse_free(struct http_parse *parse);
 /* *USED: bytes consumed. */
 enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,

@@ -1,0 +1,297 @@
+/* Questions to a server on the same loop that answers with prepared texts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/http_ask.h"
+
+static struct loop loop;
+static uv_timer_t guard;
+
+/* What the server does with each request: writes ANSWER (NULL: nothing), then closes if CLOSE. */
+static struct {
+    uv_tcp_t listener;
+    struct sockaddr_in address;
+    const char *answer;
+    size_t len; /* 0: strlen */
+    bool close, close_idle;
+    int connections, requests;
+    char request[1024];
+} server;
+
+struct served {
+    uv_tcp_t tcp;
+    char in[1024];
+};
+
+static struct {
+    int calls, status;
+    size_t len;
+    char body[HTTP_ASK_MAX + 1];
+} got;
+
+/* --- the server --- */
+
+static void on_served_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct served *served = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(served->in, sizeof served->in - 1);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct served *served = stream->data;
+    (void)buf;
+    if (n <= 0) {
+        uv_close((uv_handle_t *)stream, on_served_closed);
+        return;
+    }
+    server.requests++;
+    (void)snprintf(server.request, sizeof server.request, "%.*s", (int)n, served->in);
+    if (server.close_idle && server.requests == 2) { /* as a server whose idle time was over */
+        uv_close((uv_handle_t *)stream, on_served_closed);
+        return;
+    }
+    if (server.answer != NULL) {
+        size_t len = server.len != 0 ? server.len : strlen(server.answer);
+        uv_buf_t out = uv_buf_init((char *)(uintptr_t)server.answer, (unsigned)len);
+        assert_int_equal(uv_try_write(stream, &out, 1), (int)len);
+    }
+    if (server.close)
+        uv_close((uv_handle_t *)stream, on_served_closed);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct served *served = calloc(1, sizeof *served);
+    assert_int_equal(status, 0);
+    server.connections++;
+    uv_tcp_init(listener->loop, &served->tcp);
+    served->tcp.data = served;
+    assert_int_equal(uv_accept(listener, (uv_stream_t *)&served->tcp), 0);
+    uv_read_start((uv_stream_t *)&served->tcp, on_alloc, on_read);
+}
+
+static int setup(void **state)
+{
+    int len = sizeof server.address;
+    (void)state;
+    memset(&server, 0, sizeof server);
+    memset(&got, 0, sizeof got);
+    assert_int_equal(loop_init(&loop, "test", 0), 0);
+    uv_timer_init(&loop.uv, &guard);
+    uv_tcp_init(&loop.uv, &server.listener);
+    uv_ip4_addr("127.0.0.1", 0, &server.address);
+    assert_int_equal(uv_tcp_bind(&server.listener, (struct sockaddr *)&server.address, 0), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&server.listener, 8, on_connection), 0);
+    uv_tcp_getsockname(&server.listener, (struct sockaddr *)&server.address, &len);
+    return 0;
+}
+
+static void close_served(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (handle->type == UV_TCP && handle != (uv_handle_t *)&server.listener &&
+        !uv_is_closing(handle))
+        uv_close(handle, on_served_closed);
+}
+
+/* After http_ask_close(): what is left are the server's connections. */
+static int teardown(void **state)
+{
+    (void)state;
+    uv_walk(&loop.uv, close_served, NULL);
+    loop_close(&loop);
+    return 0;
+}
+
+/* --- the asker --- */
+
+static void on_answer(int status, const char *body, size_t len, void *arg)
+{
+    (void)arg;
+    got.calls++;
+    got.status = status;
+    got.len = len;
+    memcpy(got.body, body, len);
+    got.body[len] = '\0';
+}
+
+static void on_guard(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+static void turn_for(uint64_t ms, int calls)
+{
+    bool late = false;
+    guard.data = &late;
+    uv_update_time(&loop.uv);
+    uv_timer_start(&guard, on_guard, ms, 0);
+    while (!late && got.calls < calls)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    uv_timer_stop(&guard);
+}
+
+static struct http_ask *open_ask(void)
+{
+    return http_ask_open(&loop, (struct sockaddr *)&server.address, on_answer, NULL);
+}
+
+static void get(struct http_ask *ask, int status, const char *body)
+{
+    int calls = got.calls;
+    http_ask_get(ask, "/member?id=a%20b", 300);
+    assert_true(http_ask_busy(ask));
+    assert_int_equal(got.calls, calls);
+    turn_for(3000, calls + 1);
+    assert_int_equal(got.calls, calls + 1);
+    assert_false(http_ask_busy(ask));
+    assert_int_equal(got.status, status);
+    assert_string_equal(got.body, body);
+}
+
+static void a_connection_is_kept(void **state)
+{
+    struct http_ask *ask = open_ask();
+    char host[64];
+    (void)state;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    get(ask, 200, "hello");
+    get(ask, 200, "hello");
+    server.answer =
+        "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    get(ask, 503, "abc");
+    server.answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    get(ask, 204, "");
+    assert_int_equal(server.connections, 1);
+    assert_int_equal(server.requests, 4);
+    assert_int_equal(strncmp(server.request, "GET /member?id=a%20b HTTP/1.1\r\n", 31), 0);
+    (void)snprintf(host, sizeof host, "Host: 127.0.0.1:%d\r\n", ntohs(server.address.sin_port));
+    assert_non_null(strstr(server.request, host));
+    http_ask_close(ask);
+}
+
+static void a_server_may_close(void **state)
+{
+    struct http_ask *ask = open_ask();
+    (void)state;
+    server.answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    get(ask, 200, "hi");
+    server.close = true;
+    server.answer = "HTTP/1.0 200 OK\r\n\r\nto the end";
+    get(ask, 200, "to the end");
+    assert_int_equal(server.connections, 2);
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut";
+    get(ask, -ECONNRESET, "");
+    server.answer = NULL;
+    get(ask, -ECONNRESET, "");
+    http_ask_close(ask);
+}
+
+static void a_kept_connection_that_ended_is_replaced(void **state)
+{
+    struct http_ask *ask = open_ask();
+    (void)state;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    server.close_idle = true;
+    get(ask, 200, "hi");
+    get(ask, 200, "hi");
+    assert_int_equal(server.connections, 2);
+    assert_int_equal(server.requests, 3);
+    http_ask_close(ask);
+}
+
+static void what_goes_wrong_is_told(void **state)
+{
+    static char big[HTTP_ASK_MAX + 200];
+    struct http_ask *ask = open_ask();
+    (void)state;
+    server.answer = "SSH-2.0-OpenSSH_9.2\r\n";
+    get(ask, -EBADMSG, "");
+    server.answer = NULL;
+    get(ask, -ETIMEDOUT, "");
+    int head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+                        HTTP_ASK_MAX + 1);
+    memset(big + head, 'x', HTTP_ASK_MAX + 1);
+    server.answer = big;
+    server.len = (size_t)head + HTTP_ASK_MAX + 1;
+    get(ask, -EMSGSIZE, "");
+    /* At the limit. */
+    head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", HTTP_ASK_MAX);
+    memset(big + head, 'y', HTTP_ASK_MAX);
+    server.len = (size_t)head + HTTP_ASK_MAX;
+    http_ask_get(ask, "/", 1000);
+    turn_for(3000, got.calls + 1);
+    assert_int_equal(got.status, 200);
+    assert_int_equal(got.len, HTTP_ASK_MAX);
+    /* What was not asked for ends the connection, not the asker. */
+    server.len = 0;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n\r\n";
+    get(ask, 200, "a");
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb";
+    get(ask, 200, "b");
+    http_ask_close(ask);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    *(bool *)handle->data = true;
+}
+
+static void nobody_listens(void **state)
+{
+    struct http_ask *ask = open_ask();
+    bool closed = false;
+    (void)state;
+    server.listener.data = &closed;
+    uv_close((uv_handle_t *)&server.listener, on_listener_closed);
+    while (!closed)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    get(ask, -ECONNREFUSED, "");
+    get(ask, -ECONNREFUSED, "");
+    http_ask_close(ask);
+}
+
+static void closed_while_asking(void **state)
+{
+    struct http_ask *connecting = open_ask(), *waiting = open_ask();
+    (void)state;
+    http_ask_get(waiting, "/", 1000);
+    turn_for(50, 1);
+    assert_int_equal(server.requests, 1);
+    http_ask_get(connecting, "/", 1000);
+    http_ask_close(connecting);
+    http_ask_close(waiting);
+    http_ask_close(NULL);
+    turn_for(50, 1);
+    assert_int_equal(got.calls, 0);
+}
+
+#define ask_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ask_test(a_connection_is_kept),
+        ask_test(a_server_may_close),
+        ask_test(a_kept_connection_that_ended_is_replaced),
+        ask_test(what_goes_wrong_is_told),
+        ask_test(nobody_listens),
+        ask_test(closed_while_asking),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
