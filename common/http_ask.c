@@ -182,7 +182,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (link->ask == NULL || n == 0)
         return;
-    if (n < 0 && n == UV_EOF && link->heard) {
+    if (n == UV_EOF && link->heard) {
         link_feed(link, 0); /* may be the end of a body without a length */
         if (link->ask == NULL || !link->ask->busy)
             return;
