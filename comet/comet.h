@@ -157,7 +157,6 @@ struct comet {
     struct membership *membership;
     struct rpc_server *server;
     struct job_service *jobs;
-    uint64_t held_ms; /* loop time when the lease was held first */
     bool accepting;
     int loops_accepting; /* atomic */
     bool lapsed;         /* the lease had lapsed once: sessions fetch after registering */

@@ -49,8 +49,6 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
                  self->id, (unsigned long long)self->epoch);
     comet->lapsed = comet->lapsed || lost;
     comet->membership = membership;
-    if (comet->epoch == 0)
-        comet->held_ms = loop_now_ms(&comet->daemon->loop);
     __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
     comet_publish(comet);
 }
@@ -60,15 +58,6 @@ static void comet_accept(struct comet *comet)
     comet->accepting = true;
     for (int i = 0; i < comet->n_workers; i++)
         worker_post_accept(&comet->workers[i]);
-}
-
-/* Jobs read the list of comets once per renewal: a client that came before they have seen us would
- * miss what is pushed to its room. */
-static bool comet_is_known(const struct comet *comet)
-{
-    uint64_t known_ms = (uint64_t)comet->config->daemon.lease_renew_ms * 5 / 4;
-
-    return comet->epoch != 0 && loop_now_ms(&comet->daemon->loop) - comet->held_ms >= known_ms;
 }
 
 static const struct membership_events comet_membership_events = {
@@ -156,7 +145,9 @@ static void comet_on_tick(uv_timer_t *tick)
     struct comet *comet = tick->data;
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
-    if (!comet->accepting && comet_is_known(comet))
+    /* Jobs see the list of comets once per renewal: a client that came before they have seen us
+     * would miss what is pushed to its room. */
+    if (!comet->accepting && membership_known(comet->membership))
         comet_accept(comet);
 }
 

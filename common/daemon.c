@@ -1,8 +1,8 @@
 /*   daemon.c         lifecycle: open everything, run the main loop, drain, close in reverse
  *   daemon_cli.c     command line, configuration, --health
  *   daemon_admin.c   admin listener, readiness
- *   daemon_process.c what the kernel knows of this process, for /metrics
- *   daemon_join.c    Redis, lease, advertised address
+ *   daemon_process.c what the kernel and membership know of this process, for /metrics
+ *   daemon_join.c    Redis, membership, advertised address
  *
  *        SIGTERM            daemon_drained()        lease given back, or 1 s
  *   run ─────────► draining ───────────────► leaving ───────────────────────► stop, exit 0

@@ -6,7 +6,7 @@
  *
  * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config
  * and --doc-metrics (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config
- * /version. Main loop's thread unless said. */
+ * /version /member. Main loop's thread unless said. */
 #ifndef IMC_COMMON_DAEMON_H
 #define IMC_COMMON_DAEMON_H
 
@@ -31,7 +31,8 @@ struct daemon_config {
     char *lease_id; /* empty: HOSTNAME-PORT */
     char *lease_region, *lease_zone;
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
-    int64_t drain_ms; /* daemon.drain: longest time between SIGTERM and exit */
+    char *members_static; /* admin addresses of all daemons; empty: leases in Redis */
+    int64_t drain_ms;     /* daemon.drain: longest time between SIGTERM and exit */
 };
 
 struct daemon_spec {
@@ -80,7 +81,7 @@ void daemon_listen_failed(struct daemon *daemon, const char *address, const char
                           const char *key, int err);
 /* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
-/* Opens Redis and the lease from the common configuration, with conditions "redis" and "lease".
+/* Opens Redis and membership from the common configuration, with conditions "redis" and "lease".
  * WATCH, EVENTS as in membership.h; SELF's empty rpc, id, region … are filled from the
  * configuration. 0 or -E… after logging. Both are closed by daemon_main() after stop(), not by the
  * daemon; once per daemon. */

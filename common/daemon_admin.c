@@ -105,13 +105,14 @@ static int page_index(struct daemon *daemon, FILE *out);
 
 static const struct page {
     const char *path, *type;
-    int (*render)(struct daemon *daemon, FILE *out); /* the status */
+    int (*render)(struct daemon *daemon, FILE *out); /* the status; NULL: membership_serve() */
 } pages[] = {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
     {"/healthz", text_plain, page_health},
     {"/readyz", text_plain, page_ready},
     {"/config", text_plain, page_config},
     {"/version", "application/json", page_version},
+    {"/member", "application/json", NULL},
     {"/", text_plain, page_index},
 };
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
@@ -129,6 +130,10 @@ static void respond_page(struct daemon *daemon, struct http_request *request,
 {
     char *text = NULL;
     size_t len = 0;
+    if (page->render == NULL) {
+        membership_serve(daemon->internal->membership, request);
+        return;
+    }
     FILE *out = open_memstream(&text, &len);
     if (out == NULL) {
         http_respond(request, 500, text_plain, "out of memory\n", 14, NULL);

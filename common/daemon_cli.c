@@ -21,7 +21,7 @@ const struct config_row daemon_config_rows[] = {
     {"log", "level", CONFIG_STRING, COMMON(log_level), "info", 0, 0,
      "The least serious lines that are written to stderr: debug, info, warn or error."},
     {"admin", "listen", CONFIG_ADDRESS, COMMON(admin_listen), "", 0, 0,
-     "Where /metrics, /healthz, /readyz, /config and /version are served over HTTP. Port 0 takes a free one."},
+     "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
      "Where other daemons connect by gRPC. Empty for a daemon that serves none."},
     {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
@@ -45,9 +45,14 @@ const struct config_row daemon_config_rows[] = {
     {"lease", "weight", CONFIG_INT, COMMON(lease_weight), "10", 1, 10000,
      "Share of the load this daemon gets, relative to the others of its kind."},
     {"lease", "renew", CONFIG_DURATION, COMMON(lease_renew_ms), "1s", 100, 60000,
-     "How often the lease in Redis is renewed and the list of the other daemons read."},
+     "How often the lease in Redis is renewed and the list of the other daemons read; or each address of members.static "
+     "asked."},
     {"lease", "ttl", CONFIG_DURATION, COMMON(lease_ttl_ms), "5s", 500, 600000,
-     "How long the others believe this daemon alive after its last renewal. At least twice lease.renew."},
+     "How long the others believe this daemon alive after its last renewal or answer. At least twice lease.renew."},
+    {"members", "static", CONFIG_LIST, COMMON(members_static), "", 0, 0,
+     "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
+     "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "
+     "resolves to, and is looked up again every 5 seconds. Empty: leases in Redis."},
     {"daemon", "drain", CONFIG_DURATION, COMMON(drain_ms), "30s", 0, 3600000,
      "Longest time between SIGTERM and exit."},
     {0},
@@ -154,6 +159,24 @@ static int check_lengths(const struct daemon_config *config, char *err, size_t e
     return 0;
 }
 
+static int check_members(const struct daemon_config *config, char *err, size_t errlen)
+{
+    char why[512];
+    if (config->members_static[0] == '\0')
+        return 0;
+    if (membership_check_addresses(config->members_static, why, sizeof(why)) != 0) {
+        snprintf(err, errlen, "members.static: %s", why);
+        return -EINVAL;
+    }
+    if (config->admin_listen[0] == '\0') {
+        snprintf(err, errlen,
+                 "members.static is set, but admin.listen is empty: the others could not ask this "
+                 "daemon whether it lives");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int check_common(const struct daemon_config *config, char *err, size_t errlen)
 {
     if (log_set_level(config->log_level) != 0) {
@@ -166,6 +189,8 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
                  (long long)config->lease_ttl_ms, (long long)config->lease_renew_ms);
         return -EINVAL;
     }
+    if (check_members(config, err, errlen) != 0)
+        return -EINVAL;
     return check_lengths(config, err, errlen);
 }
 

@@ -139,6 +139,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
         .watch = watch,
         .renew_ms = config->lease_renew_ms,
         .ttl_ms = config->lease_ttl_ms,
+        .addresses = config->members_static,
     };
     in->membership = membership_open(&daemon->loop, in->redis, &lease, events, arg);
     *redis = in->redis;

@@ -69,7 +69,33 @@ static double start_time(struct daemon *daemon)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9 - uptime_seconds(daemon);
 }
 
-/* The names that Prometheus's own libraries use. */
+/* --- membership --- */
+
+static struct membership_stats members_of(struct daemon *daemon)
+{
+    struct membership_stats stats = {0};
+    if (daemon->internal->membership != NULL)
+        membership_stats(daemon->internal->membership, &stats);
+    return stats;
+}
+
+#define MEMBERS(field)                                   \
+    static double members_##field(struct daemon *daemon) \
+    {                                                    \
+        return (double)members_of(daemon).field;         \
+    }
+MEMBERS(lives)
+MEMBERS(asked)
+MEMBERS(unanswered)
+MEMBERS(malformed)
+MEMBERS(unresolved)
+MEMBERS(lapsed)
+MEMBERS(doubles)
+MEMBERS(addresses)
+MEMBERS(silent)
+#undef MEMBERS
+
+/* The first ones have the names that Prometheus's own libraries use. */
 static const struct {
     struct metric_row row;
     double (*read)(struct daemon *daemon);
@@ -82,6 +108,30 @@ static const struct {
     {{"process_start_time_seconds", NULL, METRIC_GAUGE, "Start of the process, Unix time."},
      start_time},
     {{"imc_uptime_seconds", NULL, METRIC_GAUGE, "Time since the daemon started."}, uptime_seconds},
+    {{"imc_member_lives_total", NULL, METRIC_COUNTER,
+      "Times that this daemon became a member; more than 1: others may have taken it for dead."},
+     members_lives},
+    {{"imc_members_asked_total", NULL, METRIC_COUNTER, "Questions to addresses of members.static."},
+     members_asked},
+    {{"imc_members_unanswered_total", NULL, METRIC_COUNTER,
+      "Of these, those that brought no answer."},
+     members_unanswered},
+    {{"imc_members_malformed_total", NULL, METRIC_COUNTER,
+      "Of these, those answered by something else than a daemon's record."},
+     members_malformed},
+    {{"imc_members_unresolved_total", NULL, METRIC_COUNTER,
+      "Lookups of names in members.static that failed."},
+     members_unresolved},
+    {{"imc_members_lapsed_total", NULL, METRIC_COUNTER,
+      "Daemons taken for dead because they did not answer for lease.ttl."},
+     members_lapsed},
+    {{"imc_members_doubles_total", NULL, METRIC_COUNTER,
+      "Answers of a second process with the id of a living daemon."},
+     members_doubles},
+    {{"imc_members_addresses", NULL, METRIC_GAUGE, "Addresses that members.static stands for."},
+     members_addresses},
+    {{"imc_members_silent", NULL, METRIC_GAUGE, "Of these, those that do not answer now."},
+     members_silent},
 };
 #define PROCESS_ROWS (sizeof(process_rows) / sizeof(process_rows[0]))
 

@@ -1,9 +1,72 @@
-/* membership_internal.h - what membership.c, membership_list.c and membership_script.c share. Owner
- * loop only. */
+/* membership_internal.h - what membership*.c share. Owner loop only.
+ *
+ *   membership.c         what both ways have in common: lists, epochs, events
+ *   membership_list.c    lists of members
+ *   membership_record.c  members as JSON
+ *   membership_serve.c   GET /member
+ *   membership_redis.c   leases; membership_script.c: what Redis runs
+ *   membership_static.c  a list of addresses; its parts: membership_static.h */
 #ifndef IMC_COMMON_MEMBERSHIP_INTERNAL_H
 #define IMC_COMMON_MEMBERSHIP_INTERNAL_H
 
 #include "common/membership.h"
+
+/* Who asks for our record, and what it says: the query of GET /member. */
+struct member_question {
+    enum member_kind kind;
+    const char *id; /* NULL: not a daemon */
+    uint64_t epoch;
+    bool leaving;
+    uint64_t dead; /* the epoch that it has taken for dead; 0 = none */
+};
+
+struct membership_ops {
+    /* From a timer or later: no event before membership_open() has returned. */
+    void (*start)(struct membership *membership);
+    bool (*fresh)(const struct membership *membership);
+    bool (*known)(const struct membership *membership);
+    void (*heard)(struct membership *membership, const struct member_question *question);
+    void (*leave)(struct membership *membership);
+    /* Ends in membership_free(), once no callback can come any more. */
+    void (*close)(struct membership *membership);
+    void (*stats)(const struct membership *membership, struct membership_stats *stats);
+};
+
+/* First member of each backend's struct. */
+struct membership {
+    const struct membership_ops *ops;
+    struct loop *loop;
+    enum member_kind kind;
+    unsigned watch;
+    int64_t renew_ms, ttl_ms;
+    struct member self;
+    uint64_t process; /* random: tells our own record from another process's of the same id */
+    struct membership_events events;
+    void *arg;
+    bool holding, ever_held, leaving, closed;
+    bool numbered;    /* self.node is ours, or claimed */
+    unsigned read;    /* kinds that were read */
+    uint64_t held_ms; /* loop time, first */
+    struct member_list lists[MEMBER_KINDS];
+    void (*left)(void *arg);
+    void *left_arg;
+    int64_t lives;
+};
+
+/* membership.c: for the backends */
+struct membership *membership_redis_new(struct redis *redis);
+struct membership *membership_static_new(const char *addresses);
+uint64_t membership_random(void);
+/* Takes LIST; the event comes if it differs in more than connections. */
+void membership_take_list(struct membership *membership, enum member_kind kind,
+                          struct member_list list);
+/* We are a member now: the event. Nothing if we were. */
+void membership_hold(struct membership *membership, uint32_t node);
+/* We are none any more: what comes next is another life. */
+void membership_give_up(struct membership *membership);
+/* Calls done() of membership_leave(). */
+void membership_tell_left(struct membership *membership);
+void membership_free(struct membership *membership);
 
 /* membership_script.c. KEYS: "imc:members:seen", then one hash per kind in the enum's order.
  * ARGV: own kind (0 …), watched kinds (bits), id, epoch, rpc, member as JSON, ttl_ms, gap_ms
@@ -17,15 +80,44 @@ extern struct redis_script membership_renew_script;
 extern struct redis_script membership_leave_script;
 
 /* membership_list.c: */
-/* To be freed. */
+/* Adds to LIST what only OLD has. */
+void member_list_keep(struct member_list *list, const struct member_list *old);
+void member_list_sort(struct member_list *list);
+/* But for the connections. */
+bool member_same(const struct member *a, const struct member *b);
+bool member_list_same(const struct member_list *a, const struct member_list *b);
+struct member *member_list_find(const struct member_list *list, const char *id);
+void member_list_free(struct member_list *list);
+
+/* membership_record.c: */
+const char *member_kind_name(enum member_kind kind);
+/* What goes into a lease; to be freed. */
 char *member_encode(const struct member *member, int64_t ttl_ms);
 /* From an array of id, JSON, id, JSON …; what cannot be read is left out and logged. Sorted. */
 struct member_list member_list_decode(const redisReply *reply);
-/* Adds to LIST what only OLD has. */
-void member_list_keep(struct member_list *list, const struct member_list *old);
-/* But for the connections. */
-bool member_list_same(const struct member_list *a, const struct member_list *b);
-const struct member *member_list_find(const struct member_list *list, const char *id);
-void member_list_free(struct member_list *list);
+
+enum record_state {
+    RECORD_SEEKING, /* not a member: it looks around, or another process has its id */
+    RECORD_HELD,
+    RECORD_LEAVING,
+};
+
+/* What GET /member answers. */
+struct member_record {
+    enum member_kind kind;
+    enum record_state state;
+    uint64_t process;
+    bool numbered; /* member.node is its number, or claimed */
+    struct member member;
+};
+
+/* To be freed. */
+char *member_record_encode(const struct member_record *record);
+/* NULL, or what is wrong with TEXT. */
+const char *member_record_decode(const char *text, size_t len, struct member_record *record);
+
+/* membership_serve.c: the request target, percent-encoded. */
+enum { MEMBER_TARGET_MAX = 512 };
+void member_question_encode(const struct member_question *question, char *buf, size_t len);
 
 #endif

@@ -1,7 +1,7 @@
 /* imc-router: who is where. Everything that it knows is in memory, told by the comets through
  * logic.
  *
- *   Redis ──leases──► membership ──► shard ◄── batches ── server ◄══ logic
+ *   leases, list ───► membership ──► shard ◄── batches ── server ◄══ logic
  *                                      │
  *                              sweep, a slice per turn      main loop; server.c: rpc thread too */
 #include "common/log.h"
@@ -74,7 +74,8 @@ static void on_tick(uv_timer_t *timer)
     struct router *router = timer->data;
 
     router->shard.registry.ready = membership_ready(router->membership);
-    shard_tick(&router->shard, loop_now_ms(&router->daemon->loop), redis_is_up(router->redis));
+    shard_tick(&router->shard, loop_now_ms(&router->daemon->loop),
+               membership_fresh(router->membership));
     membership_set_connections(router->membership, (int64_t)router->shard.comets->live_sessions);
     router_sweep(router);
 }

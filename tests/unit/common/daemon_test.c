@@ -289,6 +289,11 @@ static void test_bad_settings(void **state)
     expect_refusal("IMC_TEST_LOG_LEVEL", "loud", "log.level: \"loud\" is not accepted; want debug");
     expect_refusal("IMC_TEST_LEASE_TTL", "1s",
                    "lease.ttl (1000ms) must be at least twice lease.renew");
+    expect_refusal("IMC_TEST_MEMBERS_STATIC", "10.0.0.1:8093, comet",
+                   "imc-test: members.static: \"comet\": host:port is wanted");
+    setenv("IMC_TEST_MEMBERS_STATIC", "10.0.0.1:8093, comet:8093", 1);
+    expect_command(ARGS("--check"), 0, "configuration ok\n", "");
+    unsetenv("IMC_TEST_MEMBERS_STATIC");
     memset(longest, 'i', 64);
     longest[64] = '\0';
     expect_refusal("IMC_TEST_LEASE_ID", longest, "is longer than 63 bytes");
@@ -311,6 +316,8 @@ static void test_admin_pages(void **state)
     expect_page(child.port, "GET /config", "200", "\nmode = plain\n");
     assert_null(strstr(ask(child.port, "GET /config"), "hush"));
     expect_page(child.port, "GET /", "200", "/metrics\n");
+    expect_page(child.port, "GET /", "200", "/member\n");
+    expect_page(child.port, "GET /member", "503", "not a member yet\n");
     expect_page(child.port, "GET /nowhere", "404", "no such page");
     expect_page(child.port, "POST /metrics", "405", "Allow: GET, HEAD");
     expect_page(child.port, "HEAD /metrics", "200", "Content-Length");
@@ -400,6 +407,8 @@ static void test_join(void **state)
     run_daemon(&child, "join");
     await_page(child.port, "GET /readyz", "200", "lease: ok\n");
     expect_page(child.port, "GET /readyz", "200", "redis: ok\n");
+    expect_page(child.port, "GET /member", "200", "\"state\":\"held\"");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_member_lives_total 1.000\n");
     redis_server_kill(&server);
     await_page(child.port, "GET /readyz", "503", "redis: not ready: ");
     redis_server_run(&server);
@@ -416,6 +425,29 @@ static void test_join(void **state)
     kill(child.pid, SIGTERM);
     assert_int_equal(wait_exit(&child), 0);
     assert_in_range(now_ms() - start_ms, 0, 5000);
+    drop(&child);
+}
+
+static void test_join_by_list(void **state)
+{
+    struct child child;
+    char list[64];
+    (void)state;
+    int port = pick_port();
+    snprintf(list, sizeof(list), "127.0.0.1:%d", port);
+    setenv("IMC_TEST_MEMBERS_STATIC", list, 1);
+    setenv("IMC_TEST_REDIS_SERVERS", "127.0.0.1:1", 1); /* membership does without it */
+    run_daemon(&child, "join");
+    unsetenv("IMC_TEST_MEMBERS_STATIC");
+    unsetenv("IMC_TEST_REDIS_SERVERS");
+    await_page(child.port, "GET /readyz", "503", "lease: ok\n");
+    expect_page(child.port, "GET /readyz", "503", "redis: not ready: ");
+    expect_page(child.port, "GET /member", "200", "\"kind\":\"job\"");
+    expect_page(child.port, "HEAD /member", "200", "Content-Length");
+    expect_page(child.port, "POST /member", "405", "Allow: GET, HEAD");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_members_silent 1.000\n");
+    kill(child.pid, SIGTERM);
+    assert_int_equal(wait_exit(&child), 0);
     drop(&child);
 }
 
@@ -463,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_failed_start),
         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_join_by_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
