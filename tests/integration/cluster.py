@@ -122,9 +122,9 @@ class Process:
 
 
 class Daemon(Process):
-    def __init__(self, kind, number, env, directory):
+    def __init__(self, kind, number, env, directory, admin=None):
         self.kind = kind
-        self.admin = free_port()
+        self.admin = admin or free_port()
         self.rpc = free_port() if kind != "job" else None
         prefix = f"IMC_{kind.upper()}"
         settings = {f"{prefix}_ADMIN_LISTEN": f"127.0.0.1:{self.admin}", f"{prefix}_LEASE_ID": f"{number}",
@@ -316,9 +316,10 @@ class Bus:
 
 
 class Cluster:
-    """Redis, the bus and some of each daemon. ENV overrides settings; KEY is what .api sends, see api.keys."""
+    """Redis, the bus and some of each daemon. ENV overrides settings; KEY is what .api sends, see api.keys. MEMBERS: they
+    find each other by a list (members.static) and not by leases; what it holds is listed too, beside the daemons."""
 
-    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None):
+    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None, members=None):
         self.bus = bus
         self.key = key
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-test-"))
@@ -333,6 +334,9 @@ class Cluster:
             self.env[f"IMC_{kind}_BUS_TOPIC"] = self.topic
             self.env[f"IMC_{kind}_BUS_PARTITIONS"] = "4"
         self.env["IMC_JOB_BUS_GROUP"] = self.topic
+        self.admins = {}
+        if members is not None:
+            self._list_members({"comet": comets, "logic": logics, "router": routers, "job": jobs}, members)
         self.env.update(self.extra)
         if bus.kind == "devbus":
             self.env["IMC_JOB_BUS_SESSION_TIMEOUT"] = "6s"  # it takes 3 s to put a group together
@@ -349,8 +353,16 @@ class Cluster:
                                        str(directory), "--appendonly", "yes", "--save", ""], {}, self.directory)
         self.processes.append(self.redis)
 
+    def _list_members(self, counts, more):
+        """Admin ports are picked here, because everybody has to know them. Comets are listed by name."""
+        self.admins = {(kind, n + 1): free_port() for kind, count in counts.items() for n in range(count)}
+        hosts = {"comet": "localhost"}
+        listed = [f"{hosts.get(kind, '127.0.0.1')}:{port}" for (kind, _), port in self.admins.items()]
+        for kind in counts:
+            self.env[f"IMC_{kind.upper()}_MEMBERS_STATIC"] = ",".join([*listed, *more])
+
     def _daemon(self, kind, number, **more):
-        daemon = Daemon(kind, number, {**self.env, **more}, self.directory)
+        daemon = Daemon(kind, number, {**self.env, **more}, self.directory, self.admins.get((kind, number)))
         self.processes.append(daemon)
         return daemon
 
