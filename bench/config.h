@@ -24,12 +24,15 @@ struct config {
     const char *http;
     const char *key;    /* of the HTTP API, or NULL */
     const char *admins; /* comets' admin listeners, or NULL */
+    const char *redis;  /* tokens go there, past the API; or NULL */
+    const char *plain;  /* body of messages without a stamp, or NULL */
     struct config_pid pids[PIDS_MAX];
     size_t n_pids;
 
     /* SCENARIO_UNSET until the command line or the scenario says. */
     uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
-    uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base;
+    uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base, heartbeat_s;
+    uint64_t memory_before; /* MiB that were available before the cluster started, 0 = not known */
     double seconds, warmup_s, drain_s, raw_s;
     bool quiet;
     const char *json, *plot;

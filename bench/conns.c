@@ -94,17 +94,26 @@ size_t conns_next_failed(struct conns *conns)
 
 /* --- coming and going --- */
 
+/* Where there are enough workers, each has one server: its fan-outs then wake one of us, not all.
+ */
+static size_t target_of(const struct conns_options *options, size_t i)
+{
+    if (options->n_workers % options->n_targets == 0)
+        return options->worker % options->n_targets;
+    return (options->first + i) % options->n_targets;
+}
+
 int conns_connect(struct conns *conns, size_t i, bool anywhere)
 {
     const struct conns_options *options = &conns->options;
     struct epoll_event event = {.events = EPOLLOUT, .data.u64 = i};
     struct conn *conn = &conns->conns[i];
-    size_t target = (options->first + i) % options->n_targets;
+    size_t target = target_of(options, i);
     int fd;
 
     if (conn->state != CONN_CLOSED)
         return 0;
-    fd = net_connect(&options->targets[target], options->worker, (unsigned)i);
+    fd = net_connect(&options->targets[target], (unsigned)options->worker, (unsigned)i);
     if (fd < 0)
         return fd;
     if (epoll_ctl(conns->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -182,7 +191,7 @@ static void on_connected(struct conns *conns, size_t i)
 {
     const struct transport *transport = conns->options.transport;
     struct conn *conn = &conns->conns[i];
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = i};
     uint8_t out[TRANSPORT_OUT_MAX];
     int error = 0;
     socklen_t len = sizeof error;
@@ -243,18 +252,22 @@ static void on_message(void *arg, int32_t op, const uint8_t *body, size_t len)
 static long take(struct conns *conns, size_t i, const uint8_t *data, size_t len)
 {
     const struct transport *transport = conns->options.transport;
-    long greeting = 0, n;
+    long known = 0, n;
 
     if (conns->conns[i].state == CONN_GREETING) {
-        greeting = transport->greeted(data, len);
-        if (greeting <= 0)
-            return greeting;
+        known = transport->greeted(data, len);
+        if (known <= 0)
+            return known;
         say_auth(conns, i);
     }
     conns->current = i;
     conns->closing = false;
-    n = transport->take(data + greeting, len - (size_t)greeting, on_message, conns);
-    return n < 0 ? n : greeting + n;
+    if (conns->conns[i].state == CONN_ONLINE)
+        known = (long)judge_run(conns->judge, i, data, len);
+    if ((size_t)known == len)
+        return known;
+    n = transport->take(data + known, len - (size_t)known, on_message, conns);
+    return n < 0 ? n : known + n;
 }
 
 static void keep_rest(struct conn *conn, const uint8_t *data, size_t len)
@@ -270,26 +283,12 @@ static void keep_rest(struct conn *conn, const uint8_t *data, size_t len)
     memcpy(conn->rest, data, len);
 }
 
-static void on_input(struct conns *conns, size_t i)
+/* LEN bytes of the buffer are what connection I has got and nobody has taken yet. */
+static void on_bytes(struct conns *conns, size_t i, size_t len)
 {
     struct conn *conn = &conns->conns[i];
-    size_t len = conn->rest_len;
-    ssize_t got = recv(conn->fd, conns->buffer + len, BUFFER - len, MSG_DONTWAIT);
-    long used;
+    long used = take(conns, i, conns->buffer, len);
 
-    if (got < 0 && errno == EAGAIN)
-        return;
-    if (got <= 0) {
-        lost_by_errno(conns, i, got < 0 ? errno : 0);
-        return;
-    }
-    if (len > 0)
-        memcpy(conns->buffer, conn->rest, len);
-    len += (size_t)got;
-    conns->now_ns = clock_ns();
-    shared_add(&conns->stats->reads, 1);
-    shared_add(&conns->stats->bytes, (uint64_t)got);
-    used = take(conns, i, conns->buffer, len);
     if (conn->state == CONN_CLOSED)
         return;
     if (used < 0)
@@ -302,6 +301,38 @@ static void on_input(struct conns *conns, size_t i)
         keep_rest(conn, conns->buffer + used, len - (size_t)used);
 }
 
+/* One recv(). True: there may be more. */
+static bool read_some(struct conns *conns, size_t i, bool to_the_end)
+{
+    struct conn *conn = &conns->conns[i];
+    size_t rest = conn->rest_len, room = BUFFER - rest;
+    ssize_t got = recv(conn->fd, conns->buffer + rest, room, MSG_DONTWAIT);
+
+    if (got < 0 && errno == EAGAIN)
+        return false;
+    if (got <= 0) {
+        lost_by_errno(conns, i, got < 0 ? errno : 0);
+        return false;
+    }
+    if (rest > 0)
+        memcpy(conns->buffer, conn->rest, rest);
+    conns->now_ns = clock_ns();
+    shared_add(&conns->stats->reads, 1);
+    shared_add(&conns->stats->bytes, (uint64_t)got);
+    on_bytes(conns, i, rest + (size_t)got);
+    return conn->state != CONN_CLOSED && ((size_t)got == room || to_the_end);
+}
+
+/* Edge-triggered: a socket that gave less than was asked for is empty, and is heard of again when
+ * more comes; one that was closed meanwhile is not, and is read to its end. */
+static void on_input(struct conns *conns, size_t i, uint32_t events)
+{
+    bool to_the_end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+
+    while (read_some(conns, i, to_the_end))
+        continue;
+}
+
 void conns_poll(struct conns *conns, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
@@ -312,6 +343,7 @@ void conns_poll(struct conns *conns, int timeout_ms)
         if (conns->conns[i].state == CONN_CONNECTING)
             on_connected(conns, i);
         else if (conns->conns[i].state != CONN_CLOSED)
-            on_input(conns, i);
+            on_input(conns, i, events[k].events);
     }
+    judge_flush(conns->judge);
 }

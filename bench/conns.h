@@ -14,11 +14,11 @@ struct conns;
 struct conns_options {
     const struct transport *transport;
     const struct people *people;
-    const struct sockaddr_in *targets; /* connection I goes to target I % N_TARGETS */
+    const struct sockaddr_in *targets; /* connections are dealt out to them */
     size_t n_targets;
-    const char *host; /* for the WebSocket handshake */
-    unsigned worker;  /* gives the source addresses */
-    size_t first, n;  /* this worker's share of the connections */
+    const char *host;         /* for the WebSocket handshake */
+    size_t worker, n_workers; /* which of them this is: gives the source addresses */
+    size_t first, n;          /* this worker's share of the connections */
 };
 
 /* 0, or -E…. */

@@ -94,7 +94,7 @@ int crew_start(struct crew *crew, char *err, size_t errlen)
         return -EINVAL;
     for (int kind = 0; kind < STREAM_KINDS; kind++)
         streams[kind] = people_streams(&crew->people, kind);
-    crew->shared = shared_open(streams);
+    crew->shared = shared_open(streams, crew->people.plain != NULL);
     for (unsigned i = 0; i < crew->n_workers; i++) {
         crew->shared->worker_orders[i].churn_first = UINT64_MAX;
         crew->workers[i] = fork_child();

@@ -53,6 +53,7 @@ struct driver {
     size_t n_streams;               /* that it is for */
     uint64_t of_kind[STREAM_KINDS]; /* of these */
     int64_t credit[STREAM_KINDS];
+    size_t numbered; /* pushes sent, of all plans, where messages carry no stamp */
 };
 
 /* --- what the next push is --- */
@@ -143,7 +144,25 @@ static size_t write_request(struct driver *driver, const struct stamp *stamp,
         snprintf(target, TARGET_MAX, "/1/push/all");
     }
     body_room(driver, driver->crew->config->size + STAMP_SIZE);
+    if (people->plain != NULL) {
+        memcpy(driver->body, people->plain, driver->crew->config->size);
+        return driver->crew->config->size;
+    }
     return stamp_write(stamp, driver->body, driver->crew->config->size);
+}
+
+/* What carries no stamp is known by its number: who gets it looks here when it was due. A push that
+ * is refused leaves its time to the next one. */
+static void note_due(struct driver *driver, uint64_t due_ns)
+{
+    struct shared *shared = driver->crew->shared;
+
+    if (shared->due_ns == NULL)
+        return;
+    if (driver->numbered == NUMBERED_MAX)
+        shared_fail(shared, "pushing: too many messages without a stamp in one run");
+    else
+        __atomic_store_n(&shared->due_ns[driver->numbered++], due_ns, __ATOMIC_RELAXED);
 }
 
 static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_ns)
@@ -156,6 +175,7 @@ static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_
     stamp.seq = driver->seqs[stream]++;
     split_stream(driver, stream, &stamp);
     lane->sent = (struct due){.time_ns = due_ns, .stream = stream};
+    note_due(driver, due_ns);
     len = write_request(driver, &stamp, target);
     shared_add(&driver->stats->sent, 1);
     if (http_client_post(driver->http, i, target, driver->body, len) != 0)

@@ -29,15 +29,20 @@ static uint64_t bucket_top(unsigned bucket)
     return ((uint64_t)(bucket - (shift << HIST_SUB_BITS) + 1) << shift) - 1;
 }
 
-void hist_record(struct hist *hist, uint64_t value)
+void hist_record_many(struct hist *hist, uint64_t value, uint64_t times)
 {
     uint64_t *bucket = &hist->buckets[bucket_of(value)];
 
-    STORE(*bucket, *bucket + 1);
-    STORE(hist->count, hist->count + 1);
-    STORE(hist->sum, hist->sum + value);
+    STORE(*bucket, *bucket + times);
+    STORE(hist->count, hist->count + times);
+    STORE(hist->sum, hist->sum + value * times);
     if (value > hist->max)
         STORE(hist->max, value);
+}
+
+void hist_record(struct hist *hist, uint64_t value)
+{
+    hist_record_many(hist, value, 1);
 }
 
 void hist_add(struct hist *into, const struct hist *more)

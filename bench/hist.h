@@ -20,6 +20,7 @@ struct hist {
 };
 
 void hist_record(struct hist *hist, uint64_t value);
+void hist_record_many(struct hist *hist, uint64_t value, uint64_t times);
 void hist_add(struct hist *into, const struct hist *more);
 /* INTO becomes what was recorded since it was like EARLIER; its max is that of the highest bucket.
  */

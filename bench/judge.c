@@ -1,6 +1,7 @@
 #include "bench/judge.h"
 
 #include "bench/seqcheck.h"
+#include "bench/tally.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
@@ -8,34 +9,44 @@
 
 struct judge {
     const struct people *people;
+    const struct shared *shared;
     struct worker_stats *stats;
+    struct tally *tally; /* messages without a stamp: it does all the work */
     size_t first;
     size_t at[STREAM_KINDS]; /* of the kind's lanes among a connection's checks */
     size_t per_conn;
     struct seqcheck checks[];
 };
 
-struct judge *judge_new(const struct people *people, size_t first, size_t n,
-                        struct worker_stats *stats)
+struct judge *judge_new(const struct judge_options *options, struct worker_stats *stats)
 {
+    const struct people *people = options->people;
     size_t at[STREAM_KINDS], per_conn = 0;
     struct judge *judge;
 
-    for (int kind = 0; kind < STREAM_KINDS; kind++) {
+    for (int kind = 0; people->plain == NULL && kind < STREAM_KINDS; kind++) {
         at[kind] = per_conn;
         per_conn += people->lanes[kind];
     }
-    judge = mem_zalloc(sizeof *judge + n * per_conn * sizeof judge->checks[0]);
+    judge = mem_zalloc(sizeof *judge + options->n * per_conn * sizeof judge->checks[0]);
     judge->people = people;
+    judge->shared = options->shared;
     judge->stats = stats;
-    judge->first = first;
+    judge->first = options->first;
     judge->per_conn = per_conn;
-    memcpy(judge->at, at, sizeof at);
+    if (people->plain != NULL)
+        judge->tally =
+            tally_new(options->transport, people->plain, options->n, options->shared, stats);
+    else
+        memcpy(judge->at, at, sizeof at);
     return judge;
 }
 
 void judge_free(struct judge *judge)
 {
+    if (judge == NULL)
+        return;
+    tally_free(judge->tally);
     free(judge);
 }
 
@@ -71,7 +82,9 @@ void judge_message(struct judge *judge, size_t i, const uint8_t *body, size_t le
     struct worker_stats *stats = judge->stats;
     struct stamp stamp;
 
-    if (stamp_read(body, len, &stamp) != 0) {
+    if (judge->tally != NULL) {
+        tally_message(judge->tally, i, body, len);
+    } else if (stamp_read(body, len, &stamp) != 0) {
         shared_add(&stats->malformed, 1);
     } else if (stamp.run != people->run) {
         shared_add(&stats->foreign, 1);
@@ -87,20 +100,54 @@ void judge_message(struct judge *judge, size_t i, const uint8_t *body, size_t le
     }
 }
 
-uint64_t judge_lost(const struct judge *judge, size_t i, const struct shared *shared)
+size_t judge_run(struct judge *judge, size_t i, const uint8_t *data, size_t len)
+{
+    return judge->tally != NULL ? tally_take(judge->tally, i, data, len) : 0;
+}
+
+void judge_flush(struct judge *judge)
+{
+    if (judge->tally != NULL)
+        tally_flush(judge->tally);
+}
+
+static uint32_t accepted_of(const struct judge *judge, enum stream_kind kind, size_t stream)
+{
+    const struct shared *shared = judge->shared;
+
+    return __atomic_load_n(&shared->accepted[shared->first_of_kind[kind] + stream],
+                           __ATOMIC_RELAXED);
+}
+
+/* With plain messages: everything that the room was sent, whatever the lane. */
+static uint64_t accepted_plain(const struct judge *judge)
+{
+    uint64_t sum = 0;
+
+    for (size_t lane = 0; lane < judge->people->lanes[STREAM_ROOM]; lane++)
+        sum += accepted_of(judge, STREAM_ROOM, lane);
+    return sum;
+}
+
+uint64_t judge_lost(const struct judge *judge, size_t i)
 {
     const struct people *people = judge->people;
     uint64_t lost = 0;
 
+    if (judge->tally != NULL)
+        return tally_lost(judge->tally, i, accepted_plain(judge));
     for (int kind = 0; kind < STREAM_KINDS; kind++) {
         size_t number = people_number(people, kind, judge->first + i);
         for (size_t lane = 0; number != SIZE_MAX && lane < people->lanes[kind]; lane++) {
-            size_t stream = people_stream(people, kind, number, lane);
-            const uint32_t *accepted = &shared->accepted[shared->first_of_kind[kind] + stream];
-            uint32_t n = __atomic_load_n(accepted, __ATOMIC_RELAXED);
+            uint32_t n = accepted_of(judge, kind, people_stream(people, kind, number, lane));
             uint32_t taken = judge->checks[i * judge->per_conn + judge->at[kind] + lane].taken;
             lost += n > taken ? n - taken : 0;
         }
     }
     return lost;
+}
+
+uint64_t judge_extra(const struct judge *judge, size_t i)
+{
+    return judge->tally != NULL ? tally_extra(judge->tally, i, accepted_plain(judge)) : 0;
 }

@@ -23,6 +23,8 @@ static const char usage_options[] =
     "  --admin LIST         comets' admin listeners: writes, compared with raw send()\n"
     "  --run-dir DIR        reads the daemons' CPU and memory by DIR/NAME.pid (make up's run/)\n"
     "  --pid NAME=PID       the same, by hand: --pid comet-1=4711; may be repeated\n"
+    "  --redis HOST:PORT    tokens go straight into the only Redis shard, as logic writes them,\n"
+    "                       not through the API\n"
     "The load (defaults depend on the scenario):\n"
     "  --connections N      --rooms R    --group G (uids per push)   --size BYTES (48) of a "
     "message\n"
@@ -40,6 +42,13 @@ static const char usage_options[] =
     "256)\n"
     "  --churn-rate R       --waiting M (messages per user, offline)   --drain S (30)\n"
     "  --workers K          processes that hold connections (as many as the file limit needs)\n"
+    "  --heartbeat S        each session sends one every S seconds (200; comet's limit is 300 by\n"
+    "                       default), 0 = none\n"
+    "  --memory-before MIB  MemAvailable before the cluster was started: million counts from "
+    "there\n"
+    "  --plain BODY         every message is BODY, without a stamp: cheap to check, but order is "
+    "not\n"
+    "                       seen; for room, in one room, and million\n"
     "  --raw S              seconds of measuring raw send() before and after (2 with rooms\n"
     "                       and all, else 0)\n"
     "  --uid-base U         (1000000)\n"
@@ -50,7 +59,15 @@ static const char usage_options[] =
     "the\n"
     "run could not be finished.\n";
 
-enum { OPT_NUMBER = 1000, OPT_SECONDS = 2000, RAW_S = 2, BACKLOG = 5, MAX_NUMBER = 2000000000 };
+enum {
+    OPT_NUMBER = 1000,
+    OPT_SECONDS = 2000,
+    RAW_S = 2,
+    BACKLOG = 5,
+    MAX_NUMBER = 2000000000,
+    HEARTBEAT_S = 200,
+    PLAIN_MAX = 400
+};
 
 struct number_row {
     const char *name;
@@ -74,6 +91,8 @@ static const struct number_row numbers[] = {
     {"http-connections", FIELD(http_lanes), 1, 4096, 64},
     {"size", FIELD(size), STAMP_SIZE, STAMP_SIZE_MAX, STAMP_SIZE},
     {"uid-base", FIELD(uid_base), 1, MAX_NUMBER, 1000000},
+    {"heartbeat", FIELD(heartbeat_s), 0, 86400, HEARTBEAT_S},
+    {"memory-before", FIELD(memory_before), 0, MAX_NUMBER, 0},
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
@@ -219,6 +238,12 @@ static int apply(struct config *config, int c, const char *value)
     case 'a':
         config->admins = value;
         return 0;
+    case 'R':
+        config->redis = value;
+        return 0;
+    case 'b':
+        config->plain = value;
+        return 0;
     case 'r':
         return add_run_dir(config, value);
     case 'p':
@@ -240,10 +265,11 @@ static int apply(struct config *config, int c, const char *value)
 static void init(struct config *config, struct option *options)
 {
     static const struct option fixed[] = {
-        {"tcp", 1, NULL, 't'},   {"ws", 1, NULL, 'w'},      {"http", 1, NULL, 'h'},
-        {"key", 1, NULL, 'k'},   {"admin", 1, NULL, 'a'},   {"run-dir", 1, NULL, 'r'},
-        {"pid", 1, NULL, 'p'},   {"json", 1, NULL, 'j'},    {"plot", 1, NULL, 's'},
-        {"quiet", 0, NULL, 'q'}, {"version", 0, NULL, 'V'}, {"help", 0, NULL, 'H'},
+        {"tcp", 1, NULL, 't'},     {"ws", 1, NULL, 'w'},    {"http", 1, NULL, 'h'},
+        {"key", 1, NULL, 'k'},     {"admin", 1, NULL, 'a'}, {"run-dir", 1, NULL, 'r'},
+        {"pid", 1, NULL, 'p'},     {"json", 1, NULL, 'j'},  {"plot", 1, NULL, 's'},
+        {"redis", 1, NULL, 'R'},   {"plain", 1, NULL, 'b'}, {"quiet", 0, NULL, 'q'},
+        {"version", 0, NULL, 'V'}, {"help", 0, NULL, 'H'},
     };
     size_t n = 0;
 
@@ -259,6 +285,22 @@ static void init(struct config *config, struct option *options)
         options[n++] = (struct option){seconds[i].name, 1, NULL, OPT_SECONDS + (int)i};
     }
     options[n] = (struct option){NULL, 0, NULL, 0};
+}
+
+/* Connections are judged by how many messages they got: all must get all of them. */
+static int check_plain(struct config *config, const struct scenario *scenario)
+{
+    size_t len;
+
+    if (config->plain == NULL)
+        return 0;
+    len = strlen(config->plain);
+    if ((scenario != &scenario_room && scenario != &scenario_million) || config->rooms != 1 ||
+        len == 0 || len > PLAIN_MAX)
+        return complain("--plain", config->plain,
+                        "a body of 1 to 400 bytes, and scenario room or million, are wanted");
+    config->size = len;
+    return 0;
 }
 
 static int check(struct config *config, int argc, char **argv)
@@ -282,14 +324,14 @@ static int check(struct config *config, int argc, char **argv)
     scenario_default(&config->backlog, BACKLOG * config->connections);
     if (config->raw_s < 0)
         config->raw_s = scenario->walks ? RAW_S : 0;
-    if (config->rooms <= config->connections)
-        return 0;
-    return complain("--rooms", NULL, "not more than --connections");
+    if (config->rooms > config->connections)
+        return complain("--rooms", NULL, "not more than --connections");
+    return check_plain(config, scenario);
 }
 
 int options_parse(int argc, char **argv, struct config *config)
 {
-    struct option options[NUMBERS + SECONDS + 16];
+    struct option options[NUMBERS + SECONDS + 20];
 
     init(config, options);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */

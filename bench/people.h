@@ -21,6 +21,7 @@ struct people {
     size_t rooms;      /* 0: nobody is in a room */
     size_t group;      /* uids that one uid push is for, at least 1 */
     size_t lanes[STREAM_KINDS];
+    const char *plain; /* body of every message, which then carries no stamp; NULL: it does */
 };
 
 /* Streams of a kind, lanes included. */

@@ -45,6 +45,22 @@ void results_memory(struct run *run, const struct mark *at)
     }
 }
 
+void results_machine(struct run *run, const struct machine *base, size_t from)
+{
+    size_t n;
+    const struct sample *samples = timeline_samples(run->timeline, &n);
+    double taken = 0, buffers = 0;
+
+    for (size_t i = from; i < n; i++) {
+        double more = (double)base->available - samples[i].available;
+        taken = more > taken ? more : taken;
+        buffers = samples[i].tcp_buffers > buffers ? samples[i].tcp_buffers : buffers;
+    }
+    number(run, "machine_taken_mib", "memory of the machine that this took, at most",
+           taken / 1048576, "MiB");
+    number(run, "tcp_buffers_mib", "  of it in sockets' queues, at most", buffers / 1048576, "MiB");
+}
+
 /* --- pushing --- */
 
 /* From the first push to the last delivery. */
@@ -177,15 +193,16 @@ int results_verify(struct run *run)
     static const struct {
         const char *key, *label;
         size_t field;
+        bool stamped; /* seen only by a stamp */
     } rows[] = {
-#define ROW(name, label) {#name, label, offsetof(struct worker_stats, name)}
-        ROW(lost, "lost"),
-        ROW(twice, "duplicated"),
-        ROW(late, "out of order"),
-        ROW(stray, "delivered to the wrong one"),
-        ROW(malformed, "malformed"),
-        ROW(dropped, "connections dropped by the server"),
-        ROW(connect_failures, "connection attempts failed"),
+#define ROW(name, label, stamped) {#name, label, offsetof(struct worker_stats, name), stamped}
+        ROW(lost, "lost", false),
+        ROW(twice, "duplicated", false),
+        ROW(late, "out of order", true),
+        ROW(stray, "delivered to the wrong one", true),
+        ROW(malformed, "malformed", false),
+        ROW(dropped, "connections dropped by the server", false),
+        ROW(connect_failures, "connection attempts failed", false),
 #undef ROW
     };
     uint64_t lost;
@@ -198,6 +215,8 @@ int results_verify(struct run *run)
                     "yes");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t n = crew_sum(&run->crew, rows[i].field);
+        if (rows[i].stamped && run->config->plain != NULL)
+            continue;
         number(run, rows[i].key, rows[i].label, (double)n, "");
         run->faults += n > 0;
     }

@@ -7,6 +7,9 @@
 /* Cores (or µs per unit of work) and memory by daemon. WORK 0: only cores. */
 void results_cpu(struct run *run, const struct mark *between, double work, const char *per);
 void results_memory(struct run *run, const struct mark *at);
+/* What the machine gave since BASE, at the worst moment of samples FROM … of the timeline: memory
+ * in all, and what sockets' queues held. */
+void results_machine(struct run *run, const struct machine *base, size_t from);
 /* What became of the pushes: accepted, refused, how long that took. */
 void results_pushes(struct run *run, const struct mark *between);
 /* Everything about a step of pushing: rates, latency, the comets' writes against the raw limit. */

@@ -118,29 +118,42 @@ int run_connect(struct run *run, size_t n, uint64_t rate)
     return failed;
 }
 
-int run_push(struct run *run, const struct push_plan *plan)
+void run_push_begin(struct run *run, const struct push_plan *plan)
 {
     struct driver_orders *orders = &run->crew.shared->driver_orders;
-    const struct driver_stats *stats = &run->crew.shared->driver;
-    uint64_t begin = clock_ns(), number = orders->plan + 1;
-    int failed = 0;
 
     memcpy(orders->share, plan->share, sizeof orders->share);
     orders->rate = plan->rate;
     orders->rounds = plan->rounds;
     orders->duration_ms = (uint64_t)(plan->seconds * 1000);
     orders->backlog = plan->unbounded ? 0 : run->config->backlog;
-    shared_set(&orders->plan, number);
+    shared_set(&orders->plan, orders->plan + 1);
+    run->push_ns = clock_ns();
+}
+
+int run_push_end(struct run *run, const struct push_plan *plan)
+{
+    struct driver_orders *orders = &run->crew.shared->driver_orders;
+    const struct driver_stats *stats = &run->crew.shared->driver;
+    uint64_t number = orders->plan;
+    int failed = 0;
+
     while (failed == 0 && shared_get(&stats->done) < number) {
         failed = tick(run, "push");
-        if (since(begin) > plan->seconds + ANSWER_S && orders->stop < number)
+        if (since(run->push_ns) > plan->seconds + ANSWER_S && orders->stop < number)
             shared_set(&orders->stop, number);
-        if (failed == 0 && since(begin) > plan->seconds + 2 * ANSWER_S) {
+        if (failed == 0 && since(run->push_ns) > plan->seconds + 2 * ANSWER_S) {
             snprintf(run->err, sizeof run->err, "pushes are not answered");
             failed = -ETIMEDOUT;
         }
     }
     return failed;
+}
+
+int run_push(struct run *run, const struct push_plan *plan)
+{
+    run_push_begin(run, plan);
+    return run_push_end(run, plan);
 }
 
 int run_drain(struct run *run)
@@ -205,10 +218,9 @@ int run_raw(struct run *run, size_t bytes, struct raw_result *out)
     return raw_measure(&options, out, run->err, sizeof run->err);
 }
 
-void mark_take(struct run *run, struct mark *mark)
+void mark_take_quick(struct run *run, struct mark *mark)
 {
     const struct crew *crew = &run->crew;
-    char err[256];
 
     *mark = (struct mark){.at_ns = clock_ns()};
     usage_read(run->config, crew, &mark->usage);
@@ -219,6 +231,13 @@ void mark_take(struct run *run, struct mark *mark)
     timeline_latency(crew, mark->latency);
     for (size_t i = 0; i < crew->n_workers; i++)
         hist_add(&mark->connect, &crew->shared->workers[i].connect);
+}
+
+void mark_take(struct run *run, struct mark *mark)
+{
+    char err[256];
+
+    mark_take_quick(run, mark);
     /* A comet that has died shall not keep the rest from being told. */
     if (run->config->admins != NULL &&
         scrape_comets(run->config->admins, &mark->comets, err, sizeof err) != 0)

@@ -17,8 +17,9 @@ struct run {
     struct timeline *timeline;
     struct report *report;
     struct raw_result raw_before, raw_after;
-    int faults;      /* what makes the program end with 1 */
-    bool unfinished; /* messages were still coming when the time was over */
+    int faults;       /* what makes the program end with 1 */
+    bool unfinished;  /* messages were still coming when the time was over */
+    uint64_t push_ns; /* the present plan began */
     char err[256];
 };
 
@@ -47,6 +48,9 @@ int run_make_tokens(struct run *run);
 int run_connect(struct run *run, size_t n, uint64_t rate);
 /* Pushes; ends when all are answered. */
 int run_push(struct run *run, const struct push_plan *plan);
+/* The same in two steps, for who has something to do meanwhile. */
+void run_push_begin(struct run *run, const struct push_plan *plan);
+int run_push_end(struct run *run, const struct push_plan *plan);
 /* Until everything that was accepted has come, or nothing has for 5 s, or drain_s is over while it
  * still comes: run->unfinished. */
 int run_drain(struct run *run);
@@ -62,6 +66,8 @@ void run_churn(struct run *run, double first, uint64_t rate);
 int run_raw(struct run *run, size_t bytes, struct raw_result *out);
 
 void mark_take(struct run *run, struct mark *mark);
+/* Without asking the comets, which takes time while they are busy. */
+void mark_take_quick(struct run *run, struct mark *mark);
 /* MARK becomes what happened since EARLIER. */
 void mark_since(struct mark *mark, const struct mark *earlier);
 

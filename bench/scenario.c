@@ -10,7 +10,7 @@ enum { RAW_MOST = 16 * 1024 };
 
 static const struct scenario *const scenarios[] = {
     &scenario_idle,    &scenario_storm,   &scenario_room,  &scenario_rooms, &scenario_all,
-    &scenario_unicast, &scenario_offline, &scenario_churn, &scenario_mixed,
+    &scenario_unicast, &scenario_offline, &scenario_churn, &scenario_mixed, &scenario_million,
 };
 
 const struct scenario *scenario_at(size_t i)

@@ -22,7 +22,8 @@ static inline void scenario_default(uint64_t *field, uint64_t value)
 }
 
 extern const struct scenario scenario_idle, scenario_storm, scenario_room, scenario_rooms,
-    scenario_all, scenario_unicast, scenario_offline, scenario_churn, scenario_mixed;
+    scenario_all, scenario_unicast, scenario_offline, scenario_churn, scenario_mixed,
+    scenario_million;
 
 /* NULL if there is none of that name; by number: NULL after the last. */
 const struct scenario *scenario_find(const char *name);

@@ -9,7 +9,17 @@ static size_t size_for(size_t streams)
     return sizeof(struct shared) + streams * sizeof(uint32_t);
 }
 
-struct shared *shared_open(const size_t streams[STREAM_KINDS])
+/* Zeroed, and only what is written takes memory. */
+static void *map_shared(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        abort();
+    return memory;
+}
+
+struct shared *shared_open(const size_t streams[STREAM_KINDS], bool numbered)
 {
     size_t first[STREAM_KINDS], total = 0;
     struct shared *shared;
@@ -18,9 +28,9 @@ struct shared *shared_open(const size_t streams[STREAM_KINDS])
         first[kind] = total;
         total += streams[kind];
     }
-    shared = mmap(NULL, size_for(total), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        abort();
+    shared = map_shared(size_for(total));
+    if (numbered)
+        shared->due_ns = map_shared(NUMBERED_MAX * sizeof shared->due_ns[0]);
     shared->streams = total;
     for (int kind = 0; kind < STREAM_KINDS; kind++)
         shared->first_of_kind[kind] = first[kind];
@@ -29,8 +39,11 @@ struct shared *shared_open(const size_t streams[STREAM_KINDS])
 
 void shared_close(struct shared *shared)
 {
-    if (shared != NULL)
-        munmap(shared, size_for(shared->streams));
+    if (shared == NULL)
+        return;
+    if (shared->due_ns != NULL)
+        munmap(shared->due_ns, NUMBERED_MAX * sizeof shared->due_ns[0]);
+    munmap(shared, size_for(shared->streams));
 }
 
 void shared_fail(struct shared *shared, const char *what)

@@ -5,6 +5,7 @@
  *              ── orders ──► driver          pushes over HTTP
  *              ◄─ stats ──
  *   driver ── accepted[] ──► workers         how many messages of each stream were accepted
+ *          ── due_ns[]   ──►                 when messages without a stamp were meant to be sent
  *
  * Every field has one writer; all are read and written by the functions below, so nobody waits. */
 #ifndef IMC_BENCH_SHARED_H
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WORKERS_MAX = 128 };
+enum { WORKERS_MAX = 128, NUMBERED_MAX = 1 << 22 };
 
 /* What a worker has seen, in total since it was forked; gauges are marked. */
 #define WORKER_STATS(X)                                                     \
@@ -102,11 +103,13 @@ struct shared {
     uint64_t failed;
     size_t first_of_kind[STREAM_KINDS]; /* into accepted */
     size_t streams;
+    uint64_t *due_ns;    /* push K was meant to be sent then; NULL where messages carry stamps */
     uint32_t accepted[]; /* per stream: messages that the server accepted */
 };
 
-/* STREAMS per kind, lanes multiplied in. Aborts without memory. */
-struct shared *shared_open(const size_t streams[STREAM_KINDS]);
+/* STREAMS per kind, lanes multiplied in. NUMBERED: with room for the due times of NUMBERED_MAX
+ * pushes. Aborts without memory. */
+struct shared *shared_open(const size_t streams[STREAM_KINDS], bool numbered);
 void shared_close(struct shared *shared);
 /* Any process: what keeps it from going on. The first one stays. */
 void shared_fail(struct shared *shared, const char *what);

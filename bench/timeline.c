@@ -97,6 +97,8 @@ static void make_sample(struct timeline *timeline, struct sample *sample)
         .server_cpu = (usage_server_cpu(&now->usage) - usage_server_cpu(&last->usage)) / seconds,
         .faults = (double)(CREW_SUM(crew, late) + CREW_SUM(crew, twice) + CREW_SUM(crew, stray) +
                            CREW_SUM(crew, malformed) + CREW_SUM(crew, dropped)),
+        .available = (double)now->usage.machine.available,
+        .tcp_buffers = (double)now->usage.machine.tcp_buffers,
     };
 }
 
@@ -105,11 +107,12 @@ static void show(struct timeline *timeline, const char *phase, const struct samp
     if (timeline->config->quiet || (!timeline->terminal && timeline->n % SHOW_EVERY != 0))
         return;
     fprintf(stderr,
-            "%s%-8s %6.1f s  online %.0f  push/s %.0f  deliveries/s %.0f  p50 %.1f  p99 %.1f ms  "
-            "CPU comet %.2f all %.2f  faults %.0f%s",
+            "%s%-8s %6.1f s  online %.0f (+%.0f/s)  push/s %.0f  deliveries/s %.0f  p50 %.1f  "
+            "p99 %.1f ms  CPU comet %.2f all %.2f  memory free %.0f MiB  faults %.0f%s",
             timeline->terminal ? "\r\033[K" : "", phase, sample->at_s, sample->online,
-            sample->pushes_s, sample->deliveries_s, sample->p50_ms, sample->p99_ms,
-            sample->comet_cpu, sample->server_cpu, sample->faults, timeline->terminal ? "" : "\n");
+            sample->connects_s, sample->pushes_s, sample->deliveries_s, sample->p50_ms,
+            sample->p99_ms, sample->comet_cpu, sample->server_cpu, sample->available / 1048576,
+            sample->faults, timeline->terminal ? "" : "\n");
     timeline->dirty = timeline->terminal;
 }
 

@@ -13,23 +13,31 @@ enum { PACKET_MAX = 16 << 20 };
 
 /* --- frames over TCP --- */
 
-static size_t frame_write(uint8_t out[TRANSPORT_OUT_MAX], int32_t op, const char *body)
+/* VERSION is the sequence as well. */
+static size_t frame_write(uint8_t out[TRANSPORT_OUT_MAX], uint16_t version, int32_t op,
+                          const char *body)
 {
     size_t len = strnlen(body, TRANSPORT_OUT_MAX - FRAME_HEADER);
 
-    frame_header(out, 1, op, 1, len);
+    frame_header(out, version, op, version, len);
     memcpy(out + FRAME_HEADER, body, len);
     return FRAME_HEADER + len;
 }
 
 static size_t tcp_auth(uint8_t out[TRANSPORT_OUT_MAX], const char *token)
 {
-    return frame_write(out, OP_AUTH, token);
+    return frame_write(out, 1, OP_AUTH, token);
 }
 
 static size_t tcp_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
 {
-    return frame_write(out, OP_HEARTBEAT, "");
+    return frame_write(out, 1, OP_HEARTBEAT, "");
+}
+
+/* imgo's: version 0, sequence 0. */
+static size_t tcp_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
+{
+    return frame_write(out, 0, OP_PUSH, body);
 }
 
 static long tcp_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
@@ -164,8 +172,8 @@ static long ws_take(const uint8_t *buf, size_t len, transport_sink *sink, void *
 }
 
 static const struct transport transports[] = {
-    {"tcp", "TCP", NULL, NULL, tcp_auth, tcp_heartbeat, tcp_take},
-    {"ws", "WebSocket JSON", ws_greet, ws_greeted, ws_auth, ws_heartbeat, ws_take},
+    {"tcp", "TCP", NULL, NULL, tcp_auth, tcp_heartbeat, tcp_push, tcp_take},
+    {"ws", "WebSocket JSON", ws_greet, ws_greeted, ws_auth, ws_heartbeat, NULL, ws_take},
 };
 
 const struct transport *transport_find(const char *name)

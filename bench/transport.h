@@ -20,6 +20,9 @@ struct transport {
     long (*greeted)(const uint8_t *buf, size_t len);
     size_t (*auth)(uint8_t out[TRANSPORT_OUT_MAX], const char *token);
     size_t (*heartbeat)(uint8_t out[TRANSPORT_OUT_MAX]);
+    /* A push of BODY as the server sends it, if it is the same bytes every time; NULL: it is not.
+     */
+    size_t (*push)(uint8_t out[TRANSPORT_OUT_MAX], const char *body);
     /* Takes the whole messages at the start of BUF. Bytes consumed, or -EBADMSG. */
     long (*take)(const uint8_t *buf, size_t len, transport_sink *sink, void *arg);
 };

@@ -83,6 +83,7 @@ void usage_read(const struct config *config, const struct crew *crew, struct usa
         add(out, USAGE_CLIENTS, crew->workers[i]);
     add(out, USAGE_DRIVER, crew->driver);
     out->machine_cpu_s = read_machine();
+    machine_read(&out->machine);
 }
 
 double usage_daemons_cpu(const struct usage *usage)

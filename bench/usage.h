@@ -4,6 +4,7 @@
 #define IMC_BENCH_USAGE_H
 
 #include "bench/crew.h"
+#include "bench/machine.h"
 
 enum usage_kind {
     USAGE_COMET,
@@ -21,6 +22,7 @@ struct usage {
     double cpu_s[USAGE_KINDS];
     uint64_t rss[USAGE_KINDS];
     double machine_cpu_s; /* of everything, the kernel's interrupts included */
+    struct machine machine;
 };
 
 /* "comet" … */

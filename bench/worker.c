@@ -14,9 +14,10 @@
 
 enum {
     POLL_MS = 10,
+    POLL_MANY_MS = 50, /* many workers: waking up is work as well */
+    MANY = 8,
     RETRY_MS = 100,
     FAILURES_MAX = 20000, /* then something is wrong with the server, not with one connection */
-    HEARTBEAT_S = 200,    /* to each connection; comet's limit is 300 by default */
 };
 
 struct worker {
@@ -135,7 +136,8 @@ static void churn(struct worker *worker, uint64_t now)
 
 static void send_heartbeats(struct worker *worker, uint64_t now)
 {
-    double per_s = (double)worker->n / HEARTBEAT_S;
+    uint64_t every_s = worker->crew->config->heartbeat_s;
+    double per_s = every_s > 0 ? (double)worker->n / (double)every_s : 0;
     uint64_t n = take_due(&worker->heartbeat_due, &worker->heartbeat_ns, now, per_s);
 
     for (; n > 0; n--) {
@@ -155,23 +157,33 @@ static void make_tokens(struct worker *worker)
         .n = wanted - have,
         .http = worker->crew->config->http,
         .key = worker->crew->config->key,
+        .redis = worker->crew->config->redis,
     };
     char err[256];
+    int failed = 0;
 
-    if (wanted > have && tokens_make(&order, worker->stats, err, sizeof err) != 0)
+    if (wanted > have && order.redis != NULL)
+        failed = tokens_put(&order, worker->stats, err, sizeof err);
+    else if (wanted > have)
+        failed = tokens_make(&order, worker->stats, err, sizeof err);
+    if (failed != 0)
         give_up(worker, err, 0);
 }
 
 static void verify(struct worker *worker)
 {
-    uint64_t wanted = shared_get(&worker->orders->verify), lost = 0;
+    uint64_t wanted = shared_get(&worker->orders->verify), lost = 0, extra = 0;
     uint64_t churners = shared_get(&worker->orders->churn_first);
 
     if (wanted == worker->stats->verified)
         return;
-    for (size_t i = 0; i < worker->opened && i < churners; i++)
-        lost += judge_lost(worker->judge, i, worker->crew->shared);
+    for (size_t i = 0; i < worker->opened && i < churners; i++) {
+        lost += judge_lost(worker->judge, i);
+        extra += judge_extra(worker->judge, i);
+    }
     shared_set(&worker->stats->lost, lost);
+    if (extra > 0)
+        shared_set(&worker->stats->twice, extra);
     shared_set(&worker->stats->verified, wanted);
 }
 
@@ -184,8 +196,16 @@ static int worker_open(struct worker *worker, const struct crew *crew, unsigned 
         .n_targets = crew->n_targets,
         .host = crew->host,
         .worker = index,
+        .n_workers = crew->n_workers,
         .first = crew_first(crew, index),
         .n = crew_first(crew, index + 1) - crew_first(crew, index),
+    };
+    const struct judge_options judge_options = {
+        .people = &crew->people,
+        .transport = crew->transport,
+        .shared = crew->shared,
+        .first = options.first,
+        .n = options.n,
     };
 
     worker->crew = crew;
@@ -194,7 +214,7 @@ static int worker_open(struct worker *worker, const struct crew *crew, unsigned 
     worker->first = options.first;
     worker->n = options.n;
     worker->in_flight = crew->config->in_flight / crew->n_workers + 1;
-    worker->judge = judge_new(&crew->people, options.first, options.n, worker->stats);
+    worker->judge = judge_new(&judge_options, worker->stats);
     return conns_new(&options, worker->judge, worker->stats, &worker->conns);
 }
 
@@ -202,6 +222,7 @@ _Noreturn void worker_run(const struct crew *crew, unsigned index)
 {
     struct worker worker = {.n = 0};
     int failed = worker_open(&worker, crew, index);
+    int poll_ms = crew->n_workers < MANY ? POLL_MS : POLL_MANY_MS;
 
     if (failed != 0)
         give_up(&worker, "epoll_create1", failed);
@@ -213,7 +234,7 @@ _Noreturn void worker_run(const struct crew *crew, unsigned index)
         churn(&worker, now);
         send_heartbeats(&worker, now);
         verify(&worker);
-        conns_poll(worker.conns, POLL_MS);
+        conns_poll(worker.conns, poll_ms);
     }
     for (;;) /* the controller ends it: its connections shall not vanish before */
         pause();
