@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,15 +75,34 @@ static int count_workers(struct crew *crew, char *err, size_t errlen)
     return -EINVAL;
 }
 
-static pid_t fork_child(void)
+/* By session where Linux groups processes so, and by process where it does not. Being nicer is
+ * allowed to everybody; what fails leaves things as they were. */
+static void be_nice(uint64_t by)
+{
+    FILE *group = fopen("/proc/self/autogroup", "w");
+
+    if (group != NULL) {
+        fprintf(group, "%llu", (unsigned long long)by);
+        fclose(group);
+    }
+    setpriority(PRIO_PROCESS, 0, (int)by);
+}
+
+static pid_t fork_child(uint64_t nice_by)
 {
     pid_t pid;
 
     fflush(NULL);
     pid = fork();
-    if (pid == 0)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Linux shares a busy machine by session (autogroup), and each daemon has one: fifty clients in
+     * one session would get as much as one daemon. */
+    setsid();
+    if (nice_by > 0)
+        be_nice(nice_by);
+    return 0;
 }
 
 int crew_start(struct crew *crew, char *err, size_t errlen)
@@ -97,11 +117,11 @@ int crew_start(struct crew *crew, char *err, size_t errlen)
     crew->shared = shared_open(streams, crew->people.plain != NULL);
     for (unsigned i = 0; i < crew->n_workers; i++) {
         crew->shared->worker_orders[i].churn_first = UINT64_MAX;
-        crew->workers[i] = fork_child();
+        crew->workers[i] = fork_child(crew->config->nice);
         if (crew->workers[i] == 0)
             worker_run(crew, i);
     }
-    crew->driver = fork_child();
+    crew->driver = fork_child(0);
     if (crew->driver == 0)
         driver_run(crew);
     for (size_t i = 0; i < crew->n_workers; i++)

@@ -42,6 +42,7 @@ static const char usage_options[] =
     "256)\n"
     "  --churn-rate R       --waiting M (messages per user, offline)   --drain S (30)\n"
     "  --workers K          processes that hold connections (as many as the file limit needs)\n"
+    "  --nice N             of these (0 to 19): the others go before them where all is busy\n"
     "  --heartbeat S        each session sends one every S seconds (200; comet's limit is 300 by\n"
     "                       default), 0 = none\n"
     "  --memory-before MIB  MemAvailable before the cluster was started: million counts from "
@@ -92,6 +93,7 @@ static const struct number_row numbers[] = {
     {"size", FIELD(size), STAMP_SIZE, STAMP_SIZE_MAX, STAMP_SIZE},
     {"uid-base", FIELD(uid_base), 1, MAX_NUMBER, 1000000},
     {"heartbeat", FIELD(heartbeat_s), 0, 86400, HEARTBEAT_S},
+    {"nice", FIELD(nice), 0, 19, 0},
     {"memory-before", FIELD(memory_before), 0, MAX_NUMBER, 0},
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { TICK_NS = 20000000, CONNECT_QUIET_S = 20, DRAIN_QUIET_S = 5, ANSWER_S = 30 };
+enum { TICK_NS = 20000000, CONNECT_QUIET_S = 20, DRAIN_QUIET_PART = 6, ANSWER_S = 30 };
 
 static int check_crew(struct run *run)
 {
@@ -169,7 +169,7 @@ int run_drain(struct run *run)
         if (fresh != last)
             progress_ns = clock_ns();
         last = fresh;
-        if (since(progress_ns) > DRAIN_QUIET_S)
+        if (since(progress_ns) > run->config->drain_s / DRAIN_QUIET_PART)
             return 0;
         failed = tick(run, "drain");
     }

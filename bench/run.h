@@ -51,8 +51,8 @@ int run_push(struct run *run, const struct push_plan *plan);
 /* The same in two steps, for who has something to do meanwhile. */
 void run_push_begin(struct run *run, const struct push_plan *plan);
 int run_push_end(struct run *run, const struct push_plan *plan);
-/* Until everything that was accepted has come, or nothing has for 5 s, or drain_s is over while it
- * still comes: run->unfinished. */
+/* Until everything that was accepted has come, or nothing has for a sixth of drain_s, or that is
+ * over while it still comes: run->unfinished. */
 int run_drain(struct run *run);
 /* Compares what came with what was accepted; LOST is what did not. */
 int run_verify(struct run *run, uint64_t *lost);
