@@ -32,8 +32,8 @@ struct config {
     /* SCENARIO_UNSET until the command line or the scenario says. */
     uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
     uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base, heartbeat_s;
-    uint64_t nice; /* of the workers */
-    uint64_t memory_before; /* MiB that were available before the cluster started, 0 = not known */
+    uint64_t nice;          /* of the workers */
+    uint64_t memory_before; /* MiB that were unused before the cluster started, 0 = not known */
     double seconds, warmup_s, drain_s, raw_s;
     bool quiet;
     const char *json, *plot;

@@ -4,26 +4,34 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The number after NAME in LINE; FOUND unchanged if it is not there. */
-static void find_number(const char *line, const char *name, uint64_t unit, uint64_t *found)
+enum { KIB = 1024 };
+
+/* The number after NAME in LINE; 0 if it is not there. */
+static uint64_t find_number(const char *line, const char *name)
 {
     const char *at = strstr(line, name);
 
-    if (at != NULL)
-        *found = strtoull(at + strlen(name), NULL, 10) * unit;
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-/* "MemAvailable:   12345 kB", "TCP: inuse 4 orphan 0 tw 2 alloc 5 mem 1" (pages) */
+/* "TCP: inuse 4 orphan 0 tw 2 alloc 5 mem 1" (pages) or "MemFree:   12345 kB" */
 void machine_line(const char *line, uint64_t page, struct machine *out)
 {
+    static const struct {
+        const char *name;
+        int sign;
+    } unused[] = {{"MemFree:", 1}, {"Buffers:", 1}, {"Cached:", 1}, {"Shmem:", -1}};
+    uint64_t bytes = find_number(line, ":") * KIB;
+
     if (strncmp(line, "TCP:", 4) == 0) {
-        find_number(line, " inuse ", 1, &out->tcp_sockets);
-        find_number(line, " mem ", page, &out->tcp_buffers);
-    } else if (strncmp(line, "MemAvailable:", 13) == 0) {
-        find_number(line, ":", 1024, &out->available);
+        out->tcp_sockets = find_number(line, " inuse ");
+        out->tcp_buffers = find_number(line, " mem ") * page;
     } else if (strncmp(line, "Slab:", 5) == 0) {
-        find_number(line, ":", 1024, &out->slab);
+        out->slab = bytes;
     }
+    for (size_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
+        if (strncmp(line, unused[i].name, strlen(unused[i].name)) == 0)
+            out->unused += unused[i].sign * (int64_t)bytes;
 }
 
 static void read_file(const char *path, struct machine *out)

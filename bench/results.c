@@ -52,7 +52,7 @@ void results_machine(struct run *run, const struct machine *base, size_t from)
     double taken = 0, buffers = 0;
 
     for (size_t i = from; i < n; i++) {
-        double more = (double)base->available - samples[i].available;
+        double more = (double)base->unused - samples[i].unused;
         taken = more > taken ? more : taken;
         buffers = samples[i].tcp_buffers > buffers ? samples[i].tcp_buffers : buffers;
     }

@@ -9,6 +9,9 @@
 
 enum { TICK_NS = 20000000, CONNECT_QUIET_S = 20, DRAIN_QUIET_PART = 6, ANSWER_S = 30 };
 
+/* An idle daemon's share of half a second: it renews its lease. */
+static const double IDLE_CPU_S = 0.03, IDLE_CPU_S_EACH = 0.001;
+
 static int check_crew(struct run *run)
 {
     const struct crew *crew = &run->crew;
@@ -62,7 +65,7 @@ int run_settle(struct run *run, const char *phase, double most_s)
         failed = run_wait(run, phase, 0.5);
         usage_read(run->config, &run->crew, &now);
         double busy = usage_daemons_cpu(&now) - usage_daemons_cpu(&last);
-        if (busy < 0.03)
+        if (busy < IDLE_CPU_S + IDLE_CPU_S_EACH * (double)run->config->n_pids)
             break;
         last = now;
     } while (failed == 0 && since(begin) < most_s);

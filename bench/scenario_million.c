@@ -67,7 +67,7 @@ static double rss_in_all(const struct usage *usage)
 /* What nobody's RSS shows but is gone: the kernel's, of both ends of each connection. */
 static double kernel_taken(const struct usage *now, const struct usage *before)
 {
-    double gone = (double)before->machine.available - (double)now->machine.available;
+    double gone = (double)before->machine.unused - (double)now->machine.unused;
 
     return gone - (rss_in_all(now) - rss_in_all(before));
 }
@@ -160,7 +160,7 @@ static struct machine memory_base(const struct run *run, const struct mark *begi
     struct machine base = begin->usage.machine;
 
     if (run->config->memory_before > 0)
-        base.available = run->config->memory_before * MIB;
+        base.unused = (int64_t)run->config->memory_before * MIB;
     return base;
 }
 

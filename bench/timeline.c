@@ -97,7 +97,7 @@ static void make_sample(struct timeline *timeline, struct sample *sample)
         .server_cpu = (usage_server_cpu(&now->usage) - usage_server_cpu(&last->usage)) / seconds,
         .faults = (double)(CREW_SUM(crew, late) + CREW_SUM(crew, twice) + CREW_SUM(crew, stray) +
                            CREW_SUM(crew, malformed) + CREW_SUM(crew, dropped)),
-        .available = (double)now->usage.machine.available,
+        .unused = (double)now->usage.machine.unused,
         .tcp_buffers = (double)now->usage.machine.tcp_buffers,
     };
 }
@@ -111,7 +111,7 @@ static void show(struct timeline *timeline, const char *phase, const struct samp
             "p99 %.1f ms  CPU comet %.2f all %.2f  memory free %.0f MiB  faults %.0f%s",
             timeline->terminal ? "\r\033[K" : "", phase, sample->at_s, sample->online,
             sample->connects_s, sample->pushes_s, sample->deliveries_s, sample->p50_ms,
-            sample->p99_ms, sample->comet_cpu, sample->server_cpu, sample->available / 1048576,
+            sample->p99_ms, sample->comet_cpu, sample->server_cpu, sample->unused / 1048576,
             sample->faults, timeline->terminal ? "" : "\n");
     timeline->dirty = timeline->terminal;
 }

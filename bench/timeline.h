@@ -9,10 +9,10 @@
 struct sample {
     double at_s; /* since the timeline began */
     double online, pushes_s, deliveries_s, connects_s;
-    double p50_ms, p99_ms;         /* of what was delivered in this interval */
-    double comet_cpu, server_cpu;  /* cores */
-    double faults;                 /* late, twice, stray, malformed, dropped, so far */
-    double available, tcp_buffers; /* bytes of the machine, see machine.h */
+    double p50_ms, p99_ms;        /* of what was delivered in this interval */
+    double comet_cpu, server_cpu; /* cores */
+    double faults;                /* late, twice, stray, malformed, dropped, so far */
+    double unused, tcp_buffers;   /* bytes of the machine, see machine.h */
 };
 
 struct timeline;
