@@ -106,7 +106,7 @@ static size_t target_of(const struct conns_options *options, size_t i)
 int conns_connect(struct conns *conns, size_t i, bool anywhere)
 {
     const struct conns_options *options = &conns->options;
-    struct epoll_event event = {.events = EPOLLOUT, .data.u64 = i};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = i};
     struct conn *conn = &conns->conns[i];
     size_t target = target_of(options, i);
     int fd;
@@ -187,18 +187,17 @@ static void say_auth(struct conns *conns, size_t i)
     say(conns, i, out, options->transport->auth(out, token));
 }
 
-static void on_connected(struct conns *conns, size_t i)
+static void on_connected(struct conns *conns, size_t i, uint32_t events)
 {
     const struct transport *transport = conns->options.transport;
     struct conn *conn = &conns->conns[i];
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = i};
     uint8_t out[TRANSPORT_OUT_MAX];
     int error = 0;
     socklen_t len = sizeof error;
 
-    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0 ||
-        epoll_ctl(conns->epoll, EPOLL_CTL_MOD, conn->fd, &event) != 0) {
-        lost_by_errno(conns, i, error != 0 ? error : errno);
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        lost_by_errno(conns, i, error);
         return;
     }
     if (transport->greet == NULL) {
@@ -341,8 +340,8 @@ void conns_poll(struct conns *conns, int timeout_ms)
     for (int k = 0; k < n; k++) {
         size_t i = events[k].data.u64;
         if (conns->conns[i].state == CONN_CONNECTING)
-            on_connected(conns, i);
-        else if (conns->conns[i].state != CONN_CLOSED)
+            on_connected(conns, i, events[k].events);
+        if (conns->conns[i].state != CONN_CLOSED && (events[k].events & ~(uint32_t)EPOLLOUT) != 0)
             on_input(conns, i, events[k].events);
     }
     judge_flush(conns->judge);

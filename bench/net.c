@@ -54,14 +54,13 @@ static int bind_source(int fd, const struct sockaddr_in *to, unsigned group, uns
 int net_connect(const struct sockaddr_in *to, unsigned group, unsigned n)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    int on = 1, failed, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int failed, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
     failed = bind_source(fd, to, group, n);
     if (failed == 0 &&
         (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0 ||
-         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
          (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS)))
         failed = -errno;
     if (failed != 0) {
