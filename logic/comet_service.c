@@ -1,11 +1,14 @@
 /* SessionBatch ─► session_batch ─┬─ stores, confirms, fetches ─► mailbox
+ *                                │    └─ a confirm of what others are owed ─► heir
  *                                ├─ connects ─► connect
  *                                ├─ disconnects, registers ─► router_link
  *                                └─ registered ─► router_link, once all its registers were taken
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/comet_service.h"
 #include "logic/connect.h"
+#include "logic/heir.h"
 #include "logic/mailbox.h"
+#include "logic/owed.h"
 #include "logic/router_link.h"
 
 #include <assert.h>
@@ -47,6 +50,8 @@ static void on_mailbox(void *arg, int err)
 
 static void start_stores(struct session_batch *sb)
 {
+    char token[OWED_TOKEN_MAX];
+
     for (size_t i = 0; i < sb->in->n_stores; i++) {
         const Imc__V1__Store *in = sb->in->stores[i];
         struct status_item *item = status_item(sb, &sb->reply.stores[i]);
@@ -54,23 +59,40 @@ static void start_stores(struct session_batch *sb)
             item_done(item, IMC__V1__LOGIC_STATUS__OK); /* nothing to keep */
             continue;
         }
-        struct mailbox_message message = {
-            .id = in->message->id,
-            .op = in->message->op,
-            .expires_ms = in->message->expires_ms,
-            .body = in->message->body.data,
-            .len = in->message->body.len,
+        owed_token(sb->in->comet, in->handle, token);
+        struct mailbox_put put = {
+            .by = MAILBOX_SPILL,
+            .uid = in->uid,
+            .message = mailbox_message_of(in->message),
+            .owed = token,
         };
-        mailbox_store(sb->logic, MAILBOX_SPILL, in->uid, &message, on_mailbox, item);
+        mailbox_store(sb->logic, &put, on_mailbox, item);
     }
+}
+
+/* The answer does not wait for what becomes of that which is left. */
+static void on_confirmed(void *arg, int err, const struct mailbox_debts *left)
+{
+    struct status_item *item = arg;
+
+    heir_take(item->sb->logic, left);
+    on_mailbox(item, err);
 }
 
 static void start_confirms(struct session_batch *sb)
 {
+    char token[OWED_TOKEN_MAX];
+
     for (size_t i = 0; i < sb->in->n_confirms; i++) {
         const Imc__V1__Confirm *in = sb->in->confirms[i];
         struct status_item *item = status_item(sb, &sb->reply.confirms[i]);
-        mailbox_confirm(sb->logic, in->uid, in->ids, in->n_ids, on_mailbox, item);
+        struct mailbox_debts debts = {
+            .uid = in->uid, .n = in->n_ids, .ids = in->ids, .owed = token};
+        owed_token(sb->in->comet, in->handle, token);
+        if (in->how == IMC__V1__CONFIRM__HOW__WAIVED)
+            mailbox_waive(sb->logic, &debts, on_mailbox, item);
+        else
+            mailbox_confirm(sb->logic, &debts, on_confirmed, item);
     }
 }
 
@@ -83,17 +105,24 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
         result->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
     else
         result->more = session_batch_page(item->sb, page, &result->waiting, &result->n_waiting);
+    if (err == 0 && result->n_waiting == page->n)
+        result->last = page->last;
     session_batch_drop(item->sb);
 }
 
 static void start_fetches(struct session_batch *sb)
 {
+    char token[OWED_TOKEN_MAX];
+
     for (size_t i = 0; i < sb->in->n_fetches; i++) {
         const Imc__V1__Fetch *in = sb->in->fetches[i];
         struct fetch_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
         *item = (struct fetch_item){sb, sb->reply.fetches[i]};
         sb->pending++;
-        mailbox_fetch(sb->logic, in->uid, in->after, in->limit, on_page, item);
+        owed_token(sb->in->comet, in->handle, token);
+        struct mailbox_read read = {
+            .uid = in->uid, .after = in->after, .limit = in->limit, .own = token};
+        mailbox_fetch(sb->logic, &read, on_page, item);
     }
 }
 

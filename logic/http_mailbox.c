@@ -106,10 +106,12 @@ static void on_confirmed(void *arg, int err)
 {
     struct get_call *call = arg;
 
+    struct mailbox_read read = {.uid = call->uid, .after = (uint64_t)call->mid};
+
     if (err != 0)
         fail(call, API_UNAVAILABLE, "Redis does not answer");
     else
-        mailbox_fetch(call->logic, call->uid, (uint64_t)call->mid, 0, on_page, call);
+        mailbox_fetch(call->logic, &read, on_page, call);
 }
 
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)

@@ -1,8 +1,11 @@
-/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─► STORED or UNKNOWN
- *                                     └─ not stored: FAILED
+/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─┬─ nobody there ───► STORED
+ *                                     │                       ├─ not complete ───► UNKNOWN
+ *                                     └─ not stored: FAILED   └─ sessions: mailbox_store ─► STORED
+ *                                                                owed to them     └─► FAILED
  *     SettleReply ◄── the last one's settle_batch_drop() */
 #include "logic/job_service.h"
 #include "logic/mailbox.h"
+#include "logic/owed.h"
 #include "logic/router_link.h"
 
 #include <assert.h>
@@ -12,7 +15,7 @@ struct settle_batch;
 
 struct settle_item {
     struct settle_batch *sb;
-    int64_t uid;
+    const Imc__V1__Settle *in;
     Imc__V1__SettleResult *result;
     struct router_reply *reply; /* keeps the result's sessions alive */
 };
@@ -52,6 +55,43 @@ static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status st
     settle_batch_drop(item->sb);
 }
 
+static void item_store(struct settle_item *item, enum mailbox_by by, const char *owed,
+                       mailbox_fn fn)
+{
+    struct mailbox_put put = {
+        .by = by,
+        .uid = item->in->uid,
+        .message = mailbox_message_of(item->in->message),
+        .owed = owed,
+    };
+
+    mailbox_store(item->sb->logic, &put, fn, item);
+}
+
+static void on_owed(void *arg, int err)
+{
+    item_done(arg, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
+                            : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+}
+
+/* Each session that is poked must find it, whoever else confirms it first: another one that is
+ * poked, or one that connects now. What has been confirmed since it was stored was so by a session
+ * that was connecting: the only one that is there had it; of several, the others had not. */
+static void item_owe(struct settle_item *item)
+{
+    const Imc__V1__SettleResult *result = item->result;
+    struct owed owed = {0};
+    char token[OWED_TOKEN_MAX];
+
+    for (size_t i = 0; i < result->n_sessions; i++) {
+        const Imc__V1__Session *session = result->sessions[i];
+        owed_add(&owed, token, owed_token(session->comet, session->handle, token));
+    }
+    item_store(item, result->n_sessions == 1 ? MAILBOX_OWE_IF_THERE : MAILBOX_OWE, owed.text,
+               on_owed);
+    owed_free(&owed);
+}
+
 static void on_lookup(void *arg, const struct router_answer *answer)
 {
     struct settle_item *item = arg;
@@ -59,10 +99,12 @@ static void on_lookup(void *arg, const struct router_answer *answer)
     item->result->n_sessions = answer->n_sessions;
     item->result->sessions = answer->sessions;
     item->reply = router_reply_ref(answer->reply);
-    if (answer->result == ROUTER_OK && answer->complete)
+    if (answer->result != ROUTER_OK || !answer->complete)
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+    else if (answer->n_sessions == 0)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
     else
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+        item_owe(item);
 }
 
 static void on_stored(void *arg, int err)
@@ -70,10 +112,10 @@ static void on_stored(void *arg, int err)
     struct settle_item *item = arg;
     struct logic *logic = item->sb->logic;
 
-    if (err != 0)
+    if (err != 0 || logic->routers == NULL) /* we are stopping */
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     else
-        router_lookup(logic->routers, item->uid, (uint64_t)logic->config->lookup_timeout_ms,
+        router_lookup(logic->routers, item->in->uid, (uint64_t)logic->config->lookup_timeout_ms,
                       on_lookup, item);
 }
 
@@ -85,21 +127,14 @@ static void start_item(struct settle_batch *sb, size_t i)
 
     imc__v1__settle_result__init(result);
     sb->reply.results[i] = result;
-    *item = (struct settle_item){.sb = sb, .uid = in->uid, .result = result};
+    *item = (struct settle_item){.sb = sb, .in = in, .result = result};
     sb->pending++;
     if (in->message == NULL || in->message->id == 0) {
         item_done(item,
                   IMC__V1__SETTLE_RESULT__STATUS__STORED); /* nothing to keep, nobody to poke */
         return;
     }
-    struct mailbox_message message = {
-        .id = in->message->id,
-        .op = in->message->op,
-        .expires_ms = in->message->expires_ms,
-        .body = in->message->body.data,
-        .len = in->message->body.len,
-    };
-    mailbox_store(sb->logic, MAILBOX_SETTLE, in->uid, &message, on_stored, item);
+    item_store(item, MAILBOX_SETTLE, NULL, on_stored);
 }
 
 void job_service_handle(struct stream_batch *batch)

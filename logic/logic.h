@@ -8,6 +8,7 @@
  *                         ├─ http_count ─► router_link
  *                         └─ http_mailbox ─► mailbox ═══════════════════════════════════► Redis
  *   comet ═══ stream ─── comet_service ─► connect ─► tokens, router_link, mailbox
+ *                                   └───► heir ────► router_link, mailbox
  *   job ═════ stream ─── job_service ───► mailbox, router_link */
 #ifndef IMC_LOGIC_LOGIC_H
 #define IMC_LOGIC_LOGIC_H
@@ -90,6 +91,8 @@ struct logic_config {
       "Waiting messages handed out (they stay).")                                                \
     X(CONFIRMED, "imc_logic_confirmed_total", NULL, METRIC_COUNTER,                              \
       "Waiting messages that left by confirmation.")                                             \
+    X(CONFIRMED_KEPT, "imc_logic_confirmed_kept_total", NULL, METRIC_COUNTER,                    \
+      "Confirmations of messages that stay, because other sessions of the user are owed them.")  \
     X(SETTLED_STORED, "imc_logic_settled_total", "result=\"stored\"", METRIC_COUNTER,            \
       "Settle requests of job.")                                                                 \
     X(SETTLED_UNKNOWN, "imc_logic_settled_total", "result=\"unknown\"", METRIC_COUNTER, "")      \
@@ -138,6 +141,7 @@ struct bus_producer;
 struct stream_service;
 struct push_lanes;
 struct connects;
+struct heirs;
 struct api_keys;
 struct http_server;
 
@@ -159,6 +163,7 @@ struct logic {
     struct stream_service *streams;
     struct push_lanes *lanes;
     struct connects *connects;
+    struct heirs *heirs;
     struct api_keys *keys;
     struct http_server *http;
 };

@@ -1,10 +1,11 @@
-/* mailbox_store ──ZADD, trim, PEXPIRE (script)──►
- * mailbox_first ──ZRANGE──────────────────────►     imc:mb:UID
- * mailbox_fetch ──ZRANGEBYSCORE (script)──────►  on the shard of that key
- * mailbox_confirm ──find by id, ZREM (script)─► */
+/* mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID, imc:mb:UID:owed
+ * mailbox_first ──ZRANGE──────────────────────────────────────►  on the shard of the former:
+ * mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  scripts make the second name
+ * mailbox_confirm, _waive: mailbox_confirm.c                     themselves */
 #include "logic/mailbox.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "logic/mailbox_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +32,16 @@ static uint64_t get_be(const uint8_t *in, int bytes)
     for (int i = 0; i < bytes; i++)
         value = value << 8 | in[i];
     return value;
+}
+
+void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id)
+{
+    put_be(out, id, MAILBOX_ID);
+}
+
+uint64_t mailbox_get_id(const void *in)
+{
+    return get_be(in, MAILBOX_ID);
 }
 
 void mailbox_encode(const struct mailbox_message *message, uint8_t *out)
@@ -65,12 +76,7 @@ bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, 
 
 /* --- what every command needs --- */
 
-struct mailbox_key {
-    char text[40];
-    size_t len, shard;
-};
-
-static struct mailbox_key key_of(struct logic *logic, int64_t uid)
+struct mailbox_key mailbox_key_of(struct logic *logic, int64_t uid)
 {
     struct mailbox_key key;
 
@@ -79,31 +85,15 @@ static struct mailbox_key key_of(struct logic *logic, int64_t uid)
     return key;
 }
 
-/* A number as an argument of a command. */
-struct number {
-    char text[24];
-    size_t len;
-};
-
-static struct number number(uint64_t value)
+struct mailbox_number mailbox_number(uint64_t value)
 {
-    struct number n;
+    struct mailbox_number n;
 
     n.len = (size_t)snprintf(n.text, sizeof n.text, "%" PRIu64, value);
     return n;
 }
 
-struct mailbox_call {
-    struct logic *logic;
-    int64_t uid;
-    enum mailbox_store by;
-    mailbox_fn fn;
-    mailbox_page_fn page_fn;
-    void *arg;
-    size_t limit;
-};
-
-static struct mailbox_call *call_new(struct logic *logic, int64_t uid, void *arg)
+struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg)
 {
     struct mailbox_call *call = mem_zalloc(sizeof *call);
 
@@ -113,8 +103,7 @@ static struct mailbox_call *call_new(struct logic *logic, int64_t uid, void *arg
     return call;
 }
 
-/* False, and a line in the log, for no answer, an error, or another type than TYPE. */
-static bool reply_is(const redisReply *reply, int type, const char *what)
+bool mailbox_reply_is(const redisReply *reply, int type, const char *what)
 {
     if (reply == NULL)
         return false; /* redis.c has told */
@@ -127,32 +116,68 @@ static bool reply_is(const redisReply *reply, int type, const char *what)
 
 /* --- store --- */
 
-/* ARGV: score, member, number to keep, ttl → {added, trimmed}. The key outlives its newest message
- * by nothing: what the key's expiry takes with it is older than mailbox.ttl. */
+/* ARGV: score, member, ttl, number to keep, number to keep while sessions are owed messages; then,
+ * unless nobody is owed this one, tokens, and 1 if it must be there already → {added, trimmed}. The
+ * key outlives its newest message by nothing: what the key's expiry takes with it is older than
+ * mailbox.ttl; nor does the hash, whose newest message is not newer. A hash that has outlived its
+ * set (somebody deleted that, or Redis evicted it) goes before a new one begins. */
 static struct redis_script store_script = {
-    .source = "local added = redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])\n"
-              "local trimmed = 0\n"
-              "if added == 1 then\n"
-              "  trimmed = redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[3]))\n"
-              "end\n"
-              "redis.call('PEXPIRE', KEYS[1], ARGV[4])\n"
-              "return {added, trimmed}",
+    .source =
+        "local owed, member = KEYS[1] .. ':owed', ARGV[2]\n"
+        "if ARGV[7] == '1' and not redis.call('ZSCORE', KEYS[1], member) then return {0, 0} end\n"
+        "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
+        "if ARGV[6] then\n"
+        "  if added == 1 and redis.call('ZCARD', KEYS[1]) == 1 then redis.call('DEL', owed) end\n"
+        "  local id = string.sub(member, 1, 8)\n"
+        "  local list = redis.call('HGET', owed, id) or ''\n"
+        "  for token in string.gmatch(ARGV[6], '%S+') do\n"
+        "    if list == '' then\n"
+        "      list = token\n"
+        "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
+        "      list = list .. ' ' .. token\n"
+        "    end\n"
+        "  end\n"
+        "  redis.call('HSET', owed, id, list)\n"
+        "  redis.call('PEXPIRE', owed, ARGV[3])\n"
+        "end\n"
+        "local excess = 0\n"
+        "if added == 1 then\n"
+        "  local count = redis.call('ZCARD', KEYS[1])\n"
+        "  excess = count - ARGV[4]\n"
+        "  if excess > 0 and redis.call('EXISTS', owed) == 1 then\n"
+        "    excess = count - ARGV[5]\n"
+        "    if excess > 0 then\n"
+        "      for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
+        "        redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
+        "      end\n"
+        "    end\n"
+        "  end\n"
+        "end\n"
+        "local trimmed = 0\n"
+        "if excess > 0 then\n"
+        "  trimmed = redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"
+        "end\n"
+        "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+        "return {added, trimmed}",
 };
 
 static void store_count(const struct mailbox_call *call, const redisReply *reply)
 {
     struct logic *logic = call->logic;
-    enum logic_metric stored =
-        call->by == MAILBOX_SETTLE ? LOGIC_STORED_SETTLE : LOGIC_STORED_SPILL;
+    bool again = call->by == MAILBOX_OWE || call->by == MAILBOX_OWE_IF_THERE;
+    enum logic_metric stored = call->by == MAILBOX_SPILL ? LOGIC_STORED_SPILL : LOGIC_STORED_SETTLE;
 
-    logic_count(logic, reply->element[0]->integer == 1 ? stored : LOGIC_STORED_AGAIN, 1);
+    if (reply->element[0]->integer == 1)
+        logic_count(logic, stored, 1);
+    else if (!again)
+        logic_count(logic, LOGIC_STORED_AGAIN, 1);
     logic_count(logic, LOGIC_TRIMMED, reply->element[1]->integer);
 }
 
 static void store_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct mailbox_call *call = arg;
-    bool good = reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 2;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 2;
 
     (void)redis;
     if (good)
@@ -163,88 +188,106 @@ static void store_on_reply(struct redis *redis, const redisReply *reply, void *a
     free(call);
 }
 
-void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
-                   const struct mailbox_message *message, mailbox_fn fn, void *arg)
+void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
     const struct logic_config *config = logic->config;
-    struct mailbox_call *call = call_new(logic, uid, arg);
-    struct mailbox_key key = key_of(logic, uid);
-    struct number score = number(ids_millis(message->id));
-    struct number keep = number(
-        (uint64_t)(by == MAILBOX_SETTLE ? config->mailbox_limit : config->mailbox_limit_spilled));
-    struct number ttl = number((uint64_t)config->mailbox_ttl_ms);
-    size_t len = MAILBOX_HEADER + message->len;
+    struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, put->uid);
+    bool spill = put->by == MAILBOX_SPILL, owed = put->owed != NULL && put->owed[0] != '\0';
+    struct mailbox_number score = mailbox_number(ids_millis(put->message.id)),
+                          ttl = mailbox_number((uint64_t)config->mailbox_ttl_ms),
+                          most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
+    struct mailbox_number keep = spill ? most : mailbox_number((uint64_t)config->mailbox_limit);
+    size_t len = MAILBOX_HEADER + put->message.len;
     uint8_t *member = mem_alloc(len);
-    const char *argv[] = {key.text, score.text, (const char *)member, keep.text, ttl.text};
-    size_t argvlen[] = {key.len, score.len, len, keep.len, ttl.len};
+    const char *if_there = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
+    const char *argv[] = {key.text,  score.text, (const char *)member,  ttl.text,
+                          keep.text, most.text,  owed ? put->owed : "", if_there};
+    size_t argvlen[] = {
+        key.len, score.len, len, ttl.len, keep.len, most.len, owed ? strlen(put->owed) : 0, 1};
 
-    call->by = by;
+    call->by = put->by;
     call->fn = fn;
-    mailbox_encode(message, member);
-    redis_eval(logic->redis, key.shard, &store_script, 1, 5, argv, argvlen, store_on_reply, call);
+    mailbox_encode(&put->message, member);
+    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? 8 : 6, argv, argvlen,
+               store_on_reply, call);
     free(member);
 }
 
 /* --- fetch --- */
 
-/* ARGV: lowest score, the two halves of AFTER, number wanted, bytes wanted → members. Several ids
- * may share AFTER's millisecond, so the page starts inside that score: hence by script, in one step
- * with respect to confirms. At least one member comes if there is one. A member too short for an id
- * comes too: page_answer() throws it out. */
+/* ARGV: lowest score, the two halves of AFTER, number wanted, bytes wanted; then, if what is owed
+ * only to others is to be left out, a token → members, and of what is left out the id alone.
+ * Several ids may share AFTER's millisecond, so the page starts inside that score: hence by script,
+ * in one step with respect to confirms. At least one member comes if there is one. A member too
+ * short for an id comes too: page_answer() throws it out. */
 static struct redis_script fetch_script = {
-    .source = "local out, offset, bytes = {}, 0, 0\n"
-              "local high, low, want, room = tonumber(ARGV[2]), tonumber(ARGV[3]), "
-              "tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-              "local step = math.min(want, 64)\n"
-              "while #out < want do\n"
-              "  local page = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'LIMIT', "
-              "offset, step)\n"
-              "  if #page == 0 then break end\n"
-              "  for _, member in ipairs(page) do\n"
-              "    local h, l = math.huge, 0\n"
-              "    if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
-              "    if h > high or (h == high and l > low) then\n"
-              "      out[#out + 1] = member\n"
-              "      bytes = bytes + #member\n"
-              "      if #out == want or bytes > room then return out end\n"
-              "    end\n"
-              "  end\n"
-              "  offset = offset + #page\n"
+    .source =
+        "local out, offset, bytes, owed = {}, 0, 0, KEYS[1] .. ':owed'\n"
+        "local high, low, want, room = tonumber(ARGV[2]), tonumber(ARGV[3]), "
+        "tonumber(ARGV[4]), tonumber(ARGV[5])\n"
+        "local own = ARGV[6] and redis.call('EXISTS', owed) == 1 and ' ' .. ARGV[6] .. ' '\n"
+        "local step = math.min(want, 64)\n"
+        "while #out < want do\n"
+        "  local page = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'LIMIT', "
+        "offset, step)\n"
+        "  if #page == 0 then break end\n"
+        "  for _, member in ipairs(page) do\n"
+        "    local h, l = math.huge, 0\n"
+        "    if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
+        "    if h > high or (h == high and l > low) then\n"
+        "      local id = string.sub(member, 1, 8)\n"
+        "      local list = own and redis.call('HGET', owed, id)\n"
+        "      if list and not string.find(' ' .. list .. ' ', own, 1, true) then member = id end\n"
+        "      out[#out + 1] = member\n"
+        "      bytes = bytes + #member\n"
+        "      if #out == want or bytes > room then return out end\n"
+        "    end\n"
+        "  end\n"
+        "  offset = offset + #page\n"
+        "end\n"
+        "return out",
+};
+
+/* ARGV: members → number removed. */
+static struct redis_script remove_script = {
+    .source = "local removed = 0\n"
+              "for _, member in ipairs(ARGV) do\n"
+              "  removed = removed + redis.call('ZREM', KEYS[1], member)\n"
+              "  redis.call('HDEL', KEYS[1] .. ':owed', string.sub(member, 1, 8))\n"
               "end\n"
-              "return out",
+              "return removed",
 };
 
 /* Counted by what Redis removes: two readers at once may find the same. */
 static void expired_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     (void)redis;
-    if (reply_is(reply, REDIS_REPLY_INTEGER, "ZREM"))
+    if (mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "remove"))
         logic_count(arg, LOGIC_EXPIRED, reply->integer);
 }
 
 static void foreign_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     (void)redis;
-    if (reply_is(reply, REDIS_REPLY_INTEGER, "ZREM"))
+    if (mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "remove"))
         logic_count(arg, LOGIC_MAILBOX_FOREIGN, reply->integer);
 }
 
 static void remove_members(struct logic *logic, int64_t uid, const redisReply **members, size_t n,
                            redis_fn fn)
 {
-    struct mailbox_key key = key_of(logic, uid);
-    const char **argv = mem_alloc((n + 2) * sizeof *argv);
-    size_t *argvlen = mem_alloc((n + 2) * sizeof *argvlen);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
+    const char **argv = mem_alloc((n + 1) * sizeof *argv);
+    size_t *argvlen = mem_alloc((n + 1) * sizeof *argvlen);
 
-    argv[0] = "ZREM";
-    argvlen[0] = 4;
-    argv[1] = key.text;
-    argvlen[1] = key.len;
+    argv[0] = key.text;
+    argvlen[0] = key.len;
     for (size_t i = 0; i < n; i++) {
-        argv[i + 2] = members[i]->str;
-        argvlen[i + 2] = (size_t)members[i]->len;
+        argv[i + 1] = members[i]->str;
+        argvlen[i + 1] = (size_t)members[i]->len;
     }
-    redis_command(logic->redis, key.shard, (int)n + 2, argv, argvlen, fn, logic);
+    redis_eval(logic->redis, key.shard, &remove_script, 1, (int)n + 1, argv, argvlen, fn, logic);
     free(argvlen);
     free(argv);
 }
@@ -298,6 +341,10 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
     for (size_t i = 0; i < reply->elements; i++) {
         struct mailbox_message *message = &messages[page.n];
         bytes += (size_t)reply->element[i]->len;
+        if (call->own && reply->element[i]->len == MAILBOX_ID) {
+            page.last = mailbox_get_id(reply->element[i]->str);
+            continue;
+        }
         if (!take_member(logic, reply->element[i], now, message, &out))
             continue;
         page.more = page.n == call->limit || (page.n > 0 && used + message->len > room);
@@ -306,6 +353,8 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
         used += message->len;
         page.n++;
     }
+    if (page.n > 0 && page.last <= messages[page.n - 1].id)
+        page.last = 0; /* one goes on after the messages anyway */
     /* Those left out may have made the page full, or stopped the script at its bytes: there may be
      * others behind. */
     page.more = page.more || reply->elements > call->limit || bytes > room;
@@ -321,126 +370,57 @@ static void page_on_reply(struct redis *redis, const redisReply *reply, void *ar
     struct mailbox_call *call = arg;
 
     (void)redis;
-    if (reply_is(reply, REDIS_REPLY_ARRAY, "fetch"))
+    if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "fetch"))
         page_answer(call, reply);
     else
         call->page_fn(call->arg, -EAGAIN, NULL);
     free(call);
 }
 
-void mailbox_fetch(struct logic *logic, int64_t uid, uint64_t after, size_t limit,
-                   mailbox_page_fn fn, void *arg)
+void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
+                   void *arg)
 {
-    struct mailbox_call *call = call_new(logic, uid, arg);
-    struct mailbox_key key = key_of(logic, uid);
+    struct mailbox_call *call = mailbox_call_new(logic, read->uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, read->uid);
     size_t page = (size_t)logic->config->mailbox_page;
 
     call->page_fn = fn;
-    call->limit = limit == 0 || limit > page ? page : limit;
-    struct number score = number(ids_millis(after)), high = number(after >> 32),
-                  low = number(after & UINT32_MAX);
-    struct number want = number(call->limit + 1),
-                  room = number((uint64_t)logic->config->mailbox_page_bytes);
-    const char *argv[] = {key.text, score.text, high.text, low.text, want.text, room.text};
-    size_t argvlen[] = {key.len, score.len, high.len, low.len, want.len, room.len};
-    redis_eval(logic->redis, key.shard, &fetch_script, 1, 6, argv, argvlen, page_on_reply, call);
+    call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
+    call->own = read->own != NULL && read->own[0] != '\0';
+    struct mailbox_number score = mailbox_number(ids_millis(read->after)),
+                          high = mailbox_number(read->after >> 32),
+                          low = mailbox_number(read->after & UINT32_MAX),
+                          want = mailbox_number(call->limit + 1),
+                          room = mailbox_number((uint64_t)logic->config->mailbox_page_bytes);
+    const char *argv[] = {key.text,
+                          score.text,
+                          high.text,
+                          low.text,
+                          want.text,
+                          room.text,
+                          call->own ? read->own : ""};
+    size_t argvlen[] = {key.len,
+                        score.len,
+                        high.len,
+                        low.len,
+                        want.len,
+                        room.len,
+                        call->own ? strlen(read->own) : 0};
+    redis_eval(logic->redis, key.shard, &fetch_script, 1, call->own ? 7 : 6, argv, argvlen,
+               page_on_reply, call);
 }
 
 void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg)
 {
     enum { FIRST_MOST = 64 };
-    struct mailbox_call *call = call_new(logic, uid, arg);
-    struct mailbox_key key = key_of(logic, uid);
+    struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
     size_t limit = (size_t)logic->config->mailbox_limit;
 
     call->page_fn = fn;
     call->limit = limit < FIRST_MOST ? limit : FIRST_MOST;
-    struct number last = number(call->limit);
+    struct mailbox_number last = mailbox_number(call->limit);
     const char *argv[] = {"ZRANGE", key.text, "0", last.text};
     size_t argvlen[] = {6, key.len, 1, last.len};
     redis_command(logic->redis, key.shard, 4, argv, argvlen, page_on_reply, call);
-}
-
-/* --- confirm --- */
-
-/* ARGV: pairs of score and id (8 bytes) → number removed. */
-static struct redis_script confirm_script = {
-    .source =
-        "local removed = 0\n"
-        "for i = 1, #ARGV, 2 do\n"
-        "  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do\n"
-        "    if string.sub(member, 1, 8) == ARGV[i + 1] then\n"
-        "      removed = removed + redis.call('ZREM', KEYS[1], member)\n"
-        "    end\n"
-        "  end\n"
-        "end\n"
-        "return removed",
-};
-
-/* ARGV: score, the two halves of the id → number removed. */
-static struct redis_script upto_script = {
-    .source = "local removed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])\n"
-              "local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-              "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
-              "  local h, l = 0, 0\n"
-              "  if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
-              "  if h < high or (h == high and l <= low) then\n"
-              "    removed = removed + redis.call('ZREM', KEYS[1], member)\n"
-              "  end\n"
-              "end\n"
-              "return removed",
-};
-
-static void confirm_on_reply(struct redis *redis, const redisReply *reply, void *arg)
-{
-    struct mailbox_call *call = arg;
-    bool good = reply_is(reply, REDIS_REPLY_INTEGER, "confirm");
-
-    (void)redis;
-    if (good)
-        logic_count(call->logic, LOGIC_CONFIRMED, reply->integer);
-    call->fn(call->arg, good ? 0 : -EAGAIN);
-    free(call);
-}
-
-void mailbox_confirm(struct logic *logic, int64_t uid, const uint64_t *ids, size_t n, mailbox_fn fn,
-                     void *arg)
-{
-    struct mailbox_call *call = call_new(logic, uid, arg);
-    struct mailbox_key key = key_of(logic, uid);
-    struct number *scores = mem_alloc((n + 1) * sizeof *scores);
-    uint8_t(*prefixes)[8] = mem_alloc((n + 1) * sizeof *prefixes);
-    const char **argv = mem_alloc((2 * n + 1) * sizeof *argv);
-    size_t *argvlen = mem_alloc((2 * n + 1) * sizeof *argvlen);
-
-    call->fn = fn;
-    argv[0] = key.text;
-    argvlen[0] = key.len;
-    for (size_t i = 0; i < n; i++) {
-        scores[i] = number(ids_millis(ids[i]));
-        put_be(prefixes[i], ids[i], 8);
-        argv[2 * i + 1] = scores[i].text;
-        argvlen[2 * i + 1] = scores[i].len;
-        argv[2 * i + 2] = (const char *)prefixes[i];
-        argvlen[2 * i + 2] = 8;
-    }
-    redis_eval(logic->redis, key.shard, &confirm_script, 1, (int)(2 * n + 1), argv, argvlen,
-               confirm_on_reply, call);
-    free(argvlen);
-    free(argv);
-    free(prefixes);
-    free(scores);
-}
-
-void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
-{
-    struct mailbox_call *call = call_new(logic, uid, arg);
-    struct mailbox_key key = key_of(logic, uid);
-    struct number score = number(ids_millis(upto)), high = number(upto >> 32),
-                  low = number(upto & UINT32_MAX);
-    const char *argv[] = {key.text, score.text, high.text, low.text};
-    size_t argvlen[] = {key.len, score.len, high.len, low.len};
-
-    call->fn = fn;
-    redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, confirm_on_reply, call);
 }

@@ -1,18 +1,24 @@
-/* mailbox.h - the durable place of a uid: a sorted set in Redis, imc:mb:UID. Main loop only, except
- * the encoding (pure).
+/* mailbox.h - the durable place of a uid in Redis: a sorted set, imc:mb:UID, and beside it, only
+ * while some messages are kept for certain sessions, a hash, imc:mb:UID:owed. Main loop only,
+ * except the encoding (pure).
  *
  *   score  = milliseconds of the id
  *   member = id (8 bytes, big-endian) | operation (4) | expires_ms (8) | body
  *
+ *   field  = id (8 bytes)
+ *   value  = tokens of the sessions that are owed the message (owed.h); no field: whoever reads it
+ *
  * Members of one millisecond are ordered by id, for Redis orders equal scores by the member's
  * bytes. Storing twice changes nothing; reading removes nothing but what has expired and what is no
- * message of ours; a message leaves by confirmation, expiry or trimming. Commands for one uid are
- * carried out in the order of the calls, except that a script which Redis does not have yet (it
- * restarted) goes a round trip later. FN runs once, never before the call returns. */
+ * message of ours; a message leaves by expiry, by trimming, or when it is confirmed and no other
+ * session is owed it; its field leaves with it. Commands for one uid are carried out in the order
+ * of the calls, except that a script which Redis does not have yet (it restarted) goes a round trip
+ * later. FN runs once, never before the call returns. */
 #ifndef IMC_LOGIC_MAILBOX_H
 #define IMC_LOGIC_MAILBOX_H
 
 #include "logic/logic.h"
+#include "proto/bus.pb-c.h"
 
 enum { MAILBOX_HEADER = 20 };
 
@@ -24,6 +30,17 @@ struct mailbox_message {
     size_t len;
 };
 
+static inline struct mailbox_message mailbox_message_of(const Imc__V1__Waiting *waiting)
+{
+    return (struct mailbox_message){
+        .id = waiting->id,
+        .op = waiting->op,
+        .expires_ms = waiting->expires_ms,
+        .body = waiting->body.data,
+        .len = waiting->body.len,
+    };
+}
+
 /* Writes MAILBOX_HEADER + len bytes. */
 void mailbox_encode(const struct mailbox_message *message, uint8_t *out);
 /* 0, or -EBADMSG if shorter than a header. */
@@ -33,29 +50,62 @@ bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, 
 /* 0, or -EAGAIN when Redis did not answer or refused (logged). */
 typedef void (*mailbox_fn)(void *arg, int err);
 
-enum mailbox_store {
-    MAILBOX_SETTLE,
-    MAILBOX_SPILL
-}; /* keeps mailbox.limit, mailbox.limit_spilled */
-void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
-                   const struct mailbox_message *message, mailbox_fn fn, void *arg);
+enum mailbox_by {
+    MAILBOX_SETTLE, /* keeps mailbox.limit; mailbox.limit_spilled while sessions are owed messages
+                     */
+    MAILBOX_SPILL,  /* keeps mailbox.limit_spilled */
+    MAILBOX_OWE,    /* settled before: only says to whom it is owed, and stores it again if it has
+                       been confirmed since */
+    MAILBOX_OWE_IF_THERE, /* the same, but what has been confirmed since stays away */
+};
+
+struct mailbox_put {
+    enum mailbox_by by;
+    int64_t uid;
+    struct mailbox_message message;
+    const char *owed; /* tokens; NULL or "": nobody in particular */
+};
+void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg);
 
 struct mailbox_page {
     size_t n;
     const struct mailbox_message *messages; /* oldest first; borrowed until the call returns */
-    bool more; /* there are others after these, or some were only expired */
+    bool more;     /* there are others after these, or some were only expired */
+    uint64_t last; /* the id to go on after if others' were left out, else 0 */
 };
 typedef void (*mailbox_page_fn)(void *arg, int err, const struct mailbox_page *page);
-/* Messages with an id above AFTER, at most LIMIT and about mailbox.page_bytes. */
-void mailbox_fetch(struct logic *logic, int64_t uid, uint64_t after, size_t limit,
-                   mailbox_page_fn fn, void *arg);
-/* The first page of a session that connects: the oldest mailbox.limit messages, read in the
- * cheapest way. */
+
+struct mailbox_read {
+    int64_t uid;
+    uint64_t after;  /* messages with an id above this */
+    size_t limit;    /* at most so many, and about mailbox.page_bytes; 0 = mailbox.page */
+    const char *own; /* a token: leaves out what is owed only to others; NULL or "": nothing */
+};
+void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
+                   void *arg);
+/* The first page of a session that connects: the oldest mailbox.limit messages, whoever is owed
+ * them, read in the cheapest way. */
 void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg);
 
-void mailbox_confirm(struct logic *logic, int64_t uid, const uint64_t *ids, size_t n, mailbox_fn fn,
+/* Messages of a mailbox, and sessions that are, or were, owed them. */
+struct mailbox_debts {
+    int64_t uid;
+    size_t n;
+    const uint64_t *ids;
+    const char *owed; /* tokens */
+};
+
+/* What stays although somebody who was not owed it has confirmed it: others are. Borrowed until the
+ * call returns. */
+typedef void (*mailbox_confirm_fn)(void *arg, int err, const struct mailbox_debts *left);
+/* DEBTS->owed: the one token of the session that confirms, or "". */
+void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
                      void *arg);
-/* Every id ≤ UPTO. */
+/* These sessions are owed these messages no longer. What no other is owed leaves if anybody has
+ * confirmed it, else it waits for whoever comes. */
+void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn,
+                   void *arg);
+/* Every id ≤ UPTO, whoever is owed it. */
 void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn,
                           void *arg);
 

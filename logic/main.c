@@ -5,6 +5,7 @@
 #include "logic/api_auth.h"
 #include "logic/bus_producer.h"
 #include "logic/connect.h"
+#include "logic/heir.h"
 #include "logic/http_api.h"
 #include "logic/push.h"
 #include "logic/router_link.h"
@@ -72,6 +73,7 @@ static int logic_start(struct daemon *daemon)
     logic->routers = router_link_open(logic);
     logic->lanes = push_lanes_open();
     logic->connects = connects_open(logic);
+    logic->heirs = heirs_open(logic);
     int err = stream_service_open(logic, &logic->streams);
     if (err == 0)
         err = bus_producer_open(logic, &logic->bus);
@@ -123,6 +125,8 @@ static void logic_stop(struct daemon *daemon)
 
     stream_service_close(logic->streams);
     connects_close(logic->connects);
+    heirs_close(logic->heirs);
+    logic->heirs = NULL;
     router_link_close(logic->routers);
     logic->routers = NULL;
     bus_producer_close(logic->bus);

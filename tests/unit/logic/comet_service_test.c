@@ -3,6 +3,7 @@
 #include "common/ops.h"
 #include "logic/comet_service.h"
 #include "logic/connect.h"
+#include "logic/heir.h"
 #include "logic/mailbox.h"
 #include "logic/router_link.h"
 #include "logic/tokens.h"
@@ -11,6 +12,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,57 +108,80 @@ static void token_is(size_t i, int64_t uid)
 }
 
 struct mailbox_ask {
-    char what; /* s store, f fetch, 1 first, c confirm */
+    char what; /* s store, f fetch, 1 first, c confirm, w waive */
     int64_t uid;
     mailbox_fn fn;
     mailbox_page_fn page_fn;
+    mailbox_confirm_fn confirm_fn;
     void *arg;
+    char token[32];
 };
 static struct mailbox_ask mailbox[MOST];
 static size_t n_mailbox;
 
-void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
-                   const struct mailbox_message *message, mailbox_fn fn, void *arg)
+static struct mailbox_ask *mailbox_keep(char what, int64_t uid, const char *token, void *arg)
 {
-    (void)logic;
-    (void)message;
-    assert_int_equal(by, MAILBOX_SPILL);
-    mailbox[n_mailbox++] = (struct mailbox_ask){'s', uid, fn, NULL, arg};
+    struct mailbox_ask *ask = &mailbox[n_mailbox++];
+    *ask = (struct mailbox_ask){.what = what, .uid = uid, .arg = arg};
+    snprintf(ask->token, sizeof ask->token, "%s", token);
+    return ask;
 }
 
-void mailbox_fetch(struct logic *logic, int64_t uid, uint64_t after, size_t limit,
-                   mailbox_page_fn fn, void *arg)
+void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
     (void)logic;
-    (void)after;
-    (void)limit;
-    mailbox[n_mailbox++] = (struct mailbox_ask){'f', uid, NULL, fn, arg};
+    assert_int_equal(put->by, MAILBOX_SPILL);
+    mailbox_keep('s', put->uid, put->owed, arg)->fn = fn;
+}
+
+void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
+                   void *arg)
+{
+    (void)logic;
+    mailbox_keep('f', read->uid, read->own, arg)->page_fn = fn;
 }
 
 void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg)
 {
     (void)logic;
-    mailbox[n_mailbox++] = (struct mailbox_ask){'1', uid, NULL, fn, arg};
+    mailbox_keep('1', uid, "", arg)->page_fn = fn;
 }
 
-void mailbox_confirm(struct logic *logic, int64_t uid, const uint64_t *ids, size_t n, mailbox_fn fn,
+void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
                      void *arg)
 {
     (void)logic;
-    (void)ids;
-    (void)n;
-    mailbox[n_mailbox++] = (struct mailbox_ask){'c', uid, fn, NULL, arg};
+    mailbox_keep('c', debts->uid, debts->owed, arg)->confirm_fn = fn;
 }
 
-static void mailbox_has(size_t i, size_t n, size_t len)
+void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn, void *arg)
+{
+    (void)logic;
+    mailbox_keep('w', debts->uid, debts->owed, arg)->fn = fn;
+}
+
+static size_t n_inherited;
+
+void heir_take(struct logic *logic, const struct mailbox_debts *left)
+{
+    (void)logic;
+    n_inherited += left->n;
+}
+
+static void mailbox_says(size_t i, size_t n, size_t len, uint64_t last)
 {
     struct mailbox_message messages[4];
-    struct mailbox_page page = {.n = n, .messages = messages};
+    struct mailbox_page page = {.n = n, .messages = messages, .last = last};
     uint8_t *body = mem_zalloc(len + 1);
     for (size_t k = 0; k < n; k++)
         messages[k] = (struct mailbox_message){.id = 10 + k, .op = 5, .body = body, .len = len};
     mailbox[i].page_fn(mailbox[i].arg, 0, &page);
     free(body);
+}
+
+static void mailbox_has(size_t i, size_t n, size_t len)
+{
+    mailbox_says(i, n, len, 0);
 }
 
 static bool stream_open = true;
@@ -194,7 +219,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(counters, 0, sizeof counters);
-    n_routers = n_mailbox = 0;
+    n_routers = n_mailbox = n_inherited = 0;
     n_live = 1;
     ring_now = RING;
     stream_open = true;
@@ -422,29 +447,50 @@ static void mailbox_items(void **state)
     Imc__V1__Waiting waiting;
     imc__v1__waiting__init(&waiting);
     Imc__V1__Store store = IMC__V1__STORE__INIT, *stores[] = {&store};
-    Imc__V1__Confirm confirm = IMC__V1__CONFIRM__INIT, *confirms[] = {&confirm};
-    Imc__V1__Fetch fetch = IMC__V1__FETCH__INIT, *fetches[] = {&fetch};
+    Imc__V1__Confirm confirm = IMC__V1__CONFIRM__INIT, waive = confirm,
+                     *confirms[] = {&confirm, &waive};
+    Imc__V1__Fetch fetch = IMC__V1__FETCH__INIT, all = fetch, *fetches[] = {&fetch, &all};
+    uint64_t left_ids[] = {5, 6, 7};
+    struct mailbox_debts left = {.uid = 1, .n = 3, .ids = left_ids, .owed = "comet-2/1"};
 
     (void)state;
     waiting.id = 1;
     store.message = &waiting;
-    in.n_stores = in.n_confirms = in.n_fetches = 1;
+    store.handle = 0x10;
+    confirm.handle = 0x20;
+    waive.handle = 0x30;
+    waive.how = IMC__V1__CONFIRM__HOW__WAIVED;
+    fetch.handle = 0x40;
+    in.n_stores = 1;
+    in.n_confirms = in.n_fetches = 2;
     in.stores = stores;
     in.confirms = confirms;
     in.fetches = fetches;
     handle(&in);
-    assert_int_equal(n_mailbox, 3);
-    assert_int_equal(mailbox[0].what,
-                     's'); /* what a fetch of the same batch must see, and must not */
-    assert_int_equal(mailbox[1].what, 'c');
-    assert_int_equal(mailbox[2].what, 'f');
-    mailbox_has(2, 1, 3);
+    /* What a fetch of the same batch must see, and must not. */
+    static const char order[] = "scwff";
+    static const char *const tokens_of[] = {"comet-1/10", "comet-1/20", "comet-1/30", "comet-1/40",
+                                            ""};
+    assert_int_equal(n_mailbox, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(mailbox[i].what, order[i]);
+        assert_string_equal(mailbox[i].token, tokens_of[i]);
+    }
+    mailbox_says(3, 1, 3, 99);
+    mailbox_says(4, 2, 501, 99);
     mailbox[0].fn(mailbox[0].arg, -EAGAIN);
+    mailbox[2].fn(mailbox[2].arg, 0);
     assert_null(reply);
-    mailbox[1].fn(mailbox[1].arg, 0);
+    mailbox[1].confirm_fn(mailbox[1].arg, 0, &left);
+    assert_int_equal(n_inherited, 3);
     assert_int_equal(reply->stores[0], IMC__V1__LOGIC_STATUS__UNAVAILABLE);
     assert_int_equal(reply->confirms[0], IMC__V1__LOGIC_STATUS__OK);
+    assert_int_equal(reply->confirms[1], IMC__V1__LOGIC_STATUS__OK);
     assert_int_equal(reply->fetches[0]->n_waiting, 1);
+    assert_int_equal(reply->fetches[0]->last, 99);
+    /* What did not fit into the reply comes before what was left out behind it. */
+    assert_int_equal(reply->fetches[1]->n_waiting, 1);
+    assert_true(reply->fetches[1]->more && reply->fetches[1]->last == 0);
 }
 
 static Imc__V1__SessionBatch register_batch(bool with_register)

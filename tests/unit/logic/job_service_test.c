@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,20 +18,23 @@
 enum { MOST = 8 };
 
 static struct {
+    enum mailbox_by by;
     int64_t uid;
     uint64_t id;
+    char owed[64];
     mailbox_fn fn;
     void *arg;
 } stores[MOST];
 static size_t n_stores;
 
-void mailbox_store(struct logic *logic, enum mailbox_store by, int64_t uid,
-                   const struct mailbox_message *message, mailbox_fn fn, void *arg)
+void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
     (void)logic;
-    assert_int_equal(by, MAILBOX_SETTLE);
-    stores[n_stores].uid = uid;
-    stores[n_stores].id = message->id;
+    stores[n_stores].by = put->by;
+    stores[n_stores].uid = put->uid;
+    stores[n_stores].id = put->message.id;
+    snprintf(stores[n_stores].owed, sizeof stores[n_stores].owed, "%s",
+             put->owed != NULL ? put->owed : "");
     stores[n_stores].fn = fn;
     stores[n_stores++].arg = arg;
 }
@@ -115,12 +119,15 @@ static void settle(size_t n)
 static void router_says(size_t i, enum router_result result, bool complete, size_t n_sessions)
 {
     /* As a reply's arena: valid while references are held. */
-    static Imc__V1__Session sessions[MOST], *list[MOST];
+    static Imc__V1__Session sessions[MOST + 2], *list[MOST + 2];
     static int dummy;
 
-    imc__v1__session__init(&sessions[i]);
-    sessions[i].comet = (char *)(uintptr_t) "comet-1";
-    list[i] = &sessions[i];
+    for (size_t k = i; k < i + n_sessions; k++) {
+        imc__v1__session__init(&sessions[k]);
+        sessions[k].comet = (char *)(uintptr_t) "comet-1";
+        sessions[k].handle = 16 + k - i;
+        list[k] = &sessions[k];
+    }
     struct router_answer answer = {
         .result = result,
         .complete = complete,
@@ -135,6 +142,8 @@ static int setup(void **state)
 {
     (void)state;
     memset(counters, 0, sizeof counters);
+    static int routers;
+    logic.routers = (struct router_link *)(void *)&routers;
     n_stores = n_lookups = 0;
     reply_refs = 0;
     reply = NULL;
@@ -158,11 +167,43 @@ static void stored_first_then_asked(void **state)
     assert_int_equal(n_lookups, 0);
     stores[0].fn(stores[0].arg, 0);
     assert_int_equal(n_lookups, 1);
-    assert_null(reply);
+    assert_int_equal(stores[0].by, MAILBOX_SETTLE);
+    assert_string_equal(stores[0].owed, "");
     router_says(0, ROUTER_OK, true, 1);
+    assert_null(reply); /* it is the session's now, but that must be in the mailbox first */
+    assert_int_equal(n_stores, 2);
+    assert_int_equal(stores[1].by, MAILBOX_OWE_IF_THERE);
+    assert_true(stores[1].uid == stores[0].uid && stores[1].id == stores[0].id);
+    assert_string_equal(stores[1].owed, "comet-1/10");
+    stores[1].fn(stores[1].arg, 0);
     assert_true(reply->seq == 3);
     assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
     assert_string_equal(reply->results[0]->sessions[0]->comet, "comet-1");
+}
+
+static void each_of_several_is_owed_it(void **state)
+{
+    (void)state;
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 2);
+    assert_int_equal(stores[1].by, MAILBOX_OWE);
+    assert_string_equal(stores[1].owed, "comet-1/10 comet-1/11");
+    stores[1].fn(stores[1].arg, 0);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_int_equal(reply->results[0]->n_sessions, 2);
+}
+
+/* Poked, each would fetch it; but one of them might find it gone. */
+static void not_poked_before_it_is_owed(void **state)
+{
+    (void)state;
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 2);
+    stores[1].fn(stores[1].arg, -EAGAIN);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
 }
 
 static void every_outcome(void **state)
@@ -203,6 +244,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stored_first_then_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_of_several_is_owed_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
     };

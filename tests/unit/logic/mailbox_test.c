@@ -15,7 +15,7 @@
 /* In place of Redis: keeps the last command that has an answer to come. */
 static redis_fn last_fn;
 static void *last_arg;
-static char sent[4096];
+static char sent[4096]; /* of what is binary up to the first NUL */
 
 static void remember(int argc, const char **argv, const size_t *argvlen)
 {
@@ -36,18 +36,13 @@ size_t redis_shard_of(const struct redis *redis, const char *key, size_t len)
 static int removals;
 static redis_fn remove_fn;
 static void *remove_arg;
+static bool in_page; /* a script is called while a page is answered: it removes */
 
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg)
 {
     (void)redis;
     (void)shard;
-    if (strcmp(argv[0], "ZREM") == 0) {
-        removals += argc - 2;
-        remove_fn = fn;
-        remove_arg = arg;
-        return;
-    }
     remember(argc, argv, argvlen);
     last_fn = fn;
     last_arg = arg;
@@ -59,7 +54,13 @@ void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, 
     (void)redis;
     (void)shard;
     (void)script;
-    (void)nkeys;
+    assert_int_equal(nkeys, 1);
+    if (in_page) {
+        removals += argc - 1;
+        remove_fn = fn;
+        remove_arg = arg;
+        return;
+    }
     remember(argc, argv, argvlen);
     last_fn = fn;
     last_arg = arg;
@@ -124,7 +125,7 @@ static struct {
     int calls, err;
     size_t n;
     bool more;
-    uint64_t first, last;
+    uint64_t first, last, left_out;
 } got;
 
 static void on_page(void *arg, int err, const struct mailbox_page *page)
@@ -134,6 +135,7 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
     got.err = err;
     got.n = err == 0 ? page->n : 0;
     got.more = err == 0 && page->more;
+    got.left_out = err == 0 ? page->last : 0;
     got.first = got.n > 0 ? page->messages[0].id : 0;
     got.last = got.n > 0 ? page->messages[got.n - 1].id : 0;
 }
@@ -141,7 +143,9 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
 static void answer_page(redisReply *reply)
 {
     memset(&got, 0, sizeof got);
+    in_page = true;
     last_fn(NULL, reply, last_arg);
+    in_page = false;
     members_free(reply);
     assert_int_equal(got.calls, 1);
 }
@@ -200,7 +204,7 @@ static void on_stored(void *arg, int err)
 
 static void store_keeps_by_who_stores(void **state)
 {
-    struct mailbox_message message = {.id = (uint64_t)7 << 22};
+    struct mailbox_put put = {.uid = 42, .message.id = (uint64_t)7 << 22};
     redisReply added = {.type = REDIS_REPLY_INTEGER, .integer = 1},
                trimmed = {.type = REDIS_REPLY_INTEGER, .integer = 3};
     redisReply *pair[] = {&added, &trimmed};
@@ -208,23 +212,45 @@ static void store_keeps_by_who_stores(void **state)
     int err = 99;
 
     (void)state;
-    mailbox_store(&logic, MAILBOX_SETTLE, 42, &message, on_stored, &err);
-    assert_memory_equal(sent, "imc:mb:42 7 ", 12);
+    put.by = MAILBOX_SETTLE;
+    mailbox_store(&logic, &put, on_stored, &err);
+    assert_string_equal(sent, "imc:mb:42 7  86400000 20 10000");
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(err, 0);
     assert_int_equal(counters[LOGIC_STORED_SETTLE], 1);
     assert_int_equal(counters[LOGIC_TRIMMED], 3);
 
-    mailbox_store(&logic, MAILBOX_SPILL, 42, &message, on_stored, &err);
+    put.by = MAILBOX_SPILL;
+    put.owed = "c/1";
+    mailbox_store(&logic, &put, on_stored, &err);
+    assert_string_equal(sent, "imc:mb:42 7  86400000 10000 10000 c/1 0");
     added.integer = trimmed.integer = 0;
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(counters[LOGIC_STORED_SPILL], 0);
     assert_int_equal(counters[LOGIC_STORED_AGAIN], 1);
 
-    mailbox_store(&logic, MAILBOX_SPILL, 42, &message, on_stored, &err);
+    mailbox_store(&logic, &put, on_stored, &err);
     last_fn(NULL, NULL, last_arg);
     assert_int_equal(err, -EAGAIN);
     assert_int_equal(counters[LOGIC_STORE_FAILED], 1);
+
+    /* Saying to whom it is owed is no repetition; but it may have to be stored after all. */
+    put.by = MAILBOX_OWE;
+    mailbox_store(&logic, &put, on_stored, &err);
+    last_fn(NULL, &reply, last_arg);
+    assert_int_equal(counters[LOGIC_STORED_AGAIN], 1);
+    put.by = MAILBOX_OWE_IF_THERE;
+    mailbox_store(&logic, &put, on_stored, &err);
+    assert_string_equal(sent, "imc:mb:42 7  86400000 20 10000 c/1 1");
+    added.integer = 1;
+    last_fn(NULL, &reply, last_arg);
+    assert_int_equal(counters[LOGIC_STORED_SETTLE], 2);
+}
+
+static void fetch(int64_t uid, uint64_t after, size_t limit, const char *own)
+{
+    struct mailbox_read read = {.uid = uid, .after = after, .limit = limit, .own = own};
+    mailbox_fetch(&logic, &read, on_page, NULL);
 }
 
 static void page_is_cut_at_its_limit(void **state)
@@ -232,12 +258,12 @@ static void page_is_cut_at_its_limit(void **state)
     uint64_t id = id_now(0);
 
     (void)state;
-    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    fetch(1, 0, 3, NULL);
     answer_page(members(4, id, 1, 0)); /* one more than asked for */
     assert_int_equal(got.n, 3);
     assert_true(got.more && got.first == id && got.last == id + 2);
 
-    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    fetch(1, 0, 3, NULL);
     answer_page(members(3, id, 1, 0));
     assert_int_equal(got.n, 3);
     assert_false(got.more);
@@ -247,12 +273,12 @@ static void page_is_cut_at_its_limit(void **state)
 static void page_is_cut_at_its_bytes(void **state)
 {
     (void)state;
-    mailbox_fetch(&logic, 1, 0, 0, on_page, NULL);
+    fetch(1, 0, 0, NULL);
     answer_page(members(3, id_now(0), 450, 0));
     assert_int_equal(got.n, 2);
     assert_true(got.more);
     /* One alone goes, however long. */
-    mailbox_fetch(&logic, 1, 0, 0, on_page, NULL);
+    fetch(1, 0, 0, NULL);
     answer_page(members(1, id_now(0), 5000, 0));
     assert_int_equal(got.n, 1);
 }
@@ -262,7 +288,7 @@ static void expired_are_skipped_removed_and_counted(void **state)
     redisReply removed = {.type = REDIS_REPLY_INTEGER, .integer = 2};
 
     (void)state;
-    mailbox_fetch(&logic, 1, 0, 10, on_page, NULL);
+    fetch(1, 0, 10, NULL);
     answer_page(members(2, id_now(0), 1, unix_now_ms() - 1));
     assert_int_equal(got.n, 0);
     assert_false(got.more);
@@ -272,7 +298,7 @@ static void expired_are_skipped_removed_and_counted(void **state)
     assert_int_equal(counters[LOGIC_EXPIRED], 2);
 
     /* A page of nothing but expired ones: there may be others behind. */
-    mailbox_fetch(&logic, 1, 0, 3, on_page, NULL);
+    fetch(1, 0, 3, NULL);
     answer_page(members(4, id_now(0), 1, unix_now_ms() - 1));
     assert_int_equal(got.n, 0);
     assert_true(got.more);
@@ -288,7 +314,7 @@ static void what_is_not_ours_is_removed_and_counted_apart(void **state)
     (void)state;
     page->element[0]->len = MAILBOX_HEADER - 1;
     mailbox_encode(&future, (uint8_t *)page->element[2]->str);
-    mailbox_fetch(&logic, 1, 0, 10, on_page, NULL);
+    fetch(1, 0, 10, NULL);
     answer_page(page);
     assert_int_equal(got.n, 2);
     assert_int_equal(removals, 2);
@@ -316,9 +342,121 @@ static void redis_away(void **state)
 static void fetch_starts_inside_the_millisecond(void **state)
 {
     (void)state;
-    mailbox_fetch(&logic, 9, (uint64_t)5 << 22 | 3, 10, on_page, NULL);
+    fetch(9, (uint64_t)5 << 22 | 3, 10, "");
     assert_string_equal(sent, "imc:mb:9 5 0 20971523 11 1000");
     answer_page(members(0, 0, 0, 0));
+}
+
+/* Of what others are owed only the id comes: it takes room on the page, and says where to go on. */
+static void what_others_are_owed_is_left_out(void **state)
+{
+    uint64_t id = id_now(0);
+    redisReply *page = members(4, id, 1, 0);
+
+    (void)state;
+    page->element[1]->len = page->element[2]->len = page->element[3]->len = 8;
+    fetch(1, 0, 3, "c/1");
+    assert_string_equal(strrchr(sent, ' '), " c/1");
+    answer_page(page);
+    assert_int_equal(got.n, 1);
+    assert_true(got.more && got.left_out == id + 3);
+    assert_int_equal(removals, 0);
+
+    page = members(3, id, 1, 0);
+    page->element[0]->len = 8;
+    fetch(1, 0, 3, "c/1");
+    answer_page(page);
+    assert_int_equal(got.n, 2);
+    assert_true(!got.more && got.left_out == 0); /* behind the messages nothing is */
+
+    /* Whoever wants all gets no bare ids: this is garbage. */
+    page = members(1, id, 1, 0);
+    page->element[0]->len = 8;
+    fetch(1, 0, 3, NULL);
+    answer_page(page);
+    assert_int_equal(removals, 1);
+}
+
+/* --- confirm --- */
+
+static struct {
+    int calls, err;
+    size_t n;
+    uint64_t ids[2];
+    char owed[64];
+} left;
+
+static void on_confirmed(void *arg, int err, const struct mailbox_debts *debts)
+{
+    (void)arg;
+    left.calls++;
+    left.err = err;
+    left.n = debts->n;
+    for (size_t i = 0; i < debts->n && i < 2; i++)
+        left.ids[i] = debts->ids[i];
+    snprintf(left.owed, sizeof left.owed, "%s", debts->owed);
+}
+
+static redisReply text(const char *bytes, size_t len)
+{
+    return (redisReply){.type = REDIS_REPLY_STRING, .str = mem_unconst(bytes), .len = len};
+}
+
+static void confirm(const redisReply *reply)
+{
+    static const uint64_t ids[] = {(uint64_t)7 << 22, (uint64_t)8 << 22 | 1};
+    struct mailbox_debts debts = {.uid = 42, .n = 2, .ids = ids, .owed = "c/1"};
+
+    memset(&left, 0, sizeof left);
+    mailbox_confirm(&logic, &debts, on_confirmed, NULL);
+    assert_string_equal(sent, "imc:mb:42 c/1 7  8 ");
+    last_fn(NULL, reply, last_arg);
+    assert_int_equal(left.calls, 1);
+}
+
+static void what_stays_is_told(void **state)
+{
+    redisReply number = {.type = REDIS_REPLY_INTEGER, .integer = 2};
+    redisReply kept = {.type = REDIS_REPLY_INTEGER};
+    redisReply one = text("\0\0\0\0\0\0\0\x01", 8), two = text("\0\0\0\0\0\0\0\x02", 8),
+               ones = text("a/1 b/2", 7), twos = text("b/2 c/3", 7);
+    redisReply *list[] = {&number, &kept, &one, &ones, &two, &twos};
+    redisReply reply = {.type = REDIS_REPLY_ARRAY, .elements = 6, .element = list};
+
+    (void)state;
+    reply.elements = 2;
+    confirm(&reply);
+    assert_int_equal(left.err, 0);
+    assert_int_equal(left.n, 0);
+    assert_string_equal(left.owed, "");
+    assert_int_equal(counters[LOGIC_CONFIRMED], 2);
+    assert_int_equal(counters[LOGIC_CONFIRMED_KEPT], 0);
+    kept.integer = 5;
+    reply.elements = 6;
+    confirm(&reply);
+    assert_int_equal(left.err, 0);
+    assert_int_equal(left.n, 2);
+    assert_true(left.ids[0] == 1 && left.ids[1] == 2);
+    assert_string_equal(left.owed, "a/1 b/2 c/3");
+    assert_int_equal(counters[LOGIC_CONFIRMED], 4);
+    assert_int_equal(counters[LOGIC_CONFIRMED_KEPT], 5);
+    two.len = 3; /* what no script of ours says */
+    confirm(&reply);
+    assert_int_equal(left.n, 1);
+    confirm(&number);
+    assert_int_equal(left.err, -EAGAIN);
+}
+
+static void a_confirmation_may_fail(void **state)
+{
+    redisReply error = {.type = REDIS_REPLY_ERROR, .str = (char[]){"OOM"}};
+
+    (void)state;
+    confirm(NULL);
+    assert_int_equal(left.err, -EAGAIN);
+    confirm(&error);
+    assert_int_equal(left.err, -EAGAIN);
+    assert_int_equal(counters[LOGIC_CONFIRMED], 0);
 }
 
 int main(void)
@@ -334,6 +472,9 @@ int main(void)
         cmocka_unit_test_setup(what_is_not_ours_is_removed_and_counted_apart, clear),
         cmocka_unit_test_setup(redis_away, clear),
         cmocka_unit_test_setup(fetch_starts_inside_the_millisecond, clear),
+        cmocka_unit_test_setup(what_others_are_owed_is_left_out, clear),
+        cmocka_unit_test_setup(what_stays_is_told, clear),
+        cmocka_unit_test_setup(a_confirmation_may_fail, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
