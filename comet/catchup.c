@@ -199,18 +199,26 @@ void catchup_unfetch(struct catchup *catchup)
 {
     while (catchup->fetched.head != NULL) {
         struct held *held = held_list_pop(&catchup->fetched);
-        catchup_want(catchup, held->push.id);
+        catchup_want_again(catchup, held->push.id);
         held_free(held);
     }
 }
 
-bool catchup_holds(const struct catchup *catchup, uint64_t id)
+struct held *catchup_unhold(struct catchup *catchup, uint64_t id)
 {
-    for (const struct held *held = catchup->held.head; held != NULL; held = held->next) {
-        if (held->push.id == id)
-            return true;
+    struct held_list *list = &catchup->held;
+
+    for (struct held **at = &list->head; *at != NULL; at = &(*at)->next) {
+        struct held *held = *at;
+        if (held->push.id != id)
+            continue;
+        *at = held->next;
+        if (held->next == NULL)
+            list->tail = at;
+        list->n--;
+        return held;
     }
-    return false;
+    return NULL;
 }
 
 void catchup_want(struct catchup *catchup, uint64_t id)
@@ -235,6 +243,13 @@ void catchup_want(struct catchup *catchup, uint64_t id)
             mem_realloc(catchup->wanted, catchup->cap_wanted * sizeof *catchup->wanted);
     }
     catchup->wanted[catchup->n_wanted++] = id;
+}
+
+void catchup_want_again(struct catchup *catchup, uint64_t id)
+{
+    if (id > catchup->others_upto)
+        catchup->others_upto = id;
+    catchup_want(catchup, id);
 }
 
 bool catchup_take(struct catchup *catchup, uint64_t id)
@@ -290,6 +305,12 @@ void catchup_undrop(struct catchup *catchup, uint64_t id)
 bool catchup_wants(const struct catchup *catchup)
 {
     return catchup->everything || catchup->n_wanted > 0;
+}
+
+/* With a list of what is wanted nothing else is taken anyway. */
+bool catchup_leaves_others(const struct catchup *catchup)
+{
+    return catchup->everything && catchup_fetch_after(catchup) >= catchup->others_upto;
 }
 
 uint64_t catchup_fetch_after(const struct catchup *catchup)

@@ -47,6 +47,10 @@ struct catchup {
     bool fetch_void;  /* … and its answer no longer fits: the session has spilled since */
     bool everything;  /* take whatever waits, not only what is wanted */
     bool more;        /* the mailbox holds more than the last page */
+    /* Up to this id what is owed only to other sessions is taken as well: a session that connects
+     * reads the mailbox to its end in their place (one may have been its former self), and keeps
+     * what it read so until it is written. Behind it that would be what this session has had. */
+    uint64_t others_upto;
     /* The lowest id put into the mailbox since it was asked, 0 = none: it must be read again, and
      * nothing newer than that may be written before. */
     uint64_t stale;
@@ -84,9 +88,11 @@ void catchup_put_back(struct catchup *catchup, struct held *held);
 void held_free(struct held *held);
 /* Forgets what was fetched and not written; it is wanted again. */
 void catchup_unfetch(struct catchup *catchup);
-/* A held message has this id. */
-bool catchup_holds(const struct catchup *catchup, uint64_t id);
+/* The held message of this id, taken out; NULL if there is none. */
+struct held *catchup_unhold(struct catchup *catchup, uint64_t id);
 void catchup_want(struct catchup *catchup, uint64_t id);
+/* The same for one that was fetched before, whoever may be owed it. */
+void catchup_want_again(struct catchup *catchup, uint64_t id);
 /* True if ID is for this session; it is wanted no longer. */
 bool catchup_take(struct catchup *catchup, uint64_t id);
 /* Remembers until UNTIL_MS that ID was handed back to job; beyond CATCHUP_WANTED_MAX later ones are
@@ -111,6 +117,8 @@ bool catchup_blocks(const struct catchup *catchup, uint64_t id);
 bool catchup_has_next(const struct catchup *catchup);
 /* Something in the mailbox may be for this session. */
 bool catchup_wants(const struct catchup *catchup);
+/* The next Fetch may leave out what is owed only to others. */
+bool catchup_leaves_others(const struct catchup *catchup);
 /* Where the next Fetch begins. */
 uint64_t catchup_fetch_after(const struct catchup *catchup);
 

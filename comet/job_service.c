@@ -2,6 +2,7 @@
 #include "comet/applied.h"
 #include "comet/comet.h"
 #include "comet/conn.h"
+#include "comet/logic_link.h"
 #include "comet/room.h"
 #include "comet/session.h"
 #include "comet/table.h"
@@ -269,6 +270,17 @@ static void deliver_uid(struct worker *worker, struct batch *batch, uint32_t ind
     }
 }
 
+/* Logic took the session for one that is there, and keeps the messages for it. It never saw them:
+ * a session that comes in its place must not get again what others have had by now. */
+static void poke_waive(struct worker *worker, const Imc__V1__PushItem *proto, uint64_t handle)
+{
+    struct confirm confirm = {
+        .how = IMC__V1__CONFIRM__HOW__WAIVED, .uid = proto->uid, .handle = handle};
+
+    for (size_t i = 0; i < proto->n_ids; i++)
+        logic_link_confirm(worker->logic, &confirm, proto->ids[i]);
+}
+
 static void deliver_poke(struct worker *worker, struct batch *batch, uint32_t index)
 {
     const Imc__V1__PushItem *proto = batch->proto->items[index];
@@ -281,6 +293,8 @@ static void deliver_poke(struct worker *worker, struct batch *batch, uint32_t in
         bool here = conn != NULL && conn->state < CONN_CLOSING;
         if (here)
             session_poke(conn, proto->ids, proto->n_ids);
+        else
+            poke_waive(worker, proto, proto->handles[i]);
         item_told(worker, batch, index, here);
     }
 }

@@ -115,14 +115,23 @@ void logic_link_send(struct logic_link *link, struct request *request)
     link_kick(link);
 }
 
-void logic_link_confirm(struct logic_link *link, int64_t uid, uint64_t id)
+static bool confirm_joins(const struct request *request, const struct confirm *confirm)
+{
+    return request != NULL && request->uid == confirm->uid && request->handle == confirm->handle &&
+           request->how == confirm->how && request->n_ids < CONFIRM_IDS;
+}
+
+void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
 {
     struct request *request = link->last_confirm;
 
-    metric_add(link->worker->counters, COMET_CONFIRMED, 1);
-    if (request == NULL || request->uid != uid || request->n_ids == CONFIRM_IDS) {
+    if (confirm->how != IMC__V1__CONFIRM__HOW__WAIVED)
+        metric_add(link->worker->counters, COMET_CONFIRMED, 1);
+    if (!confirm_joins(request, confirm)) {
         request = logic_link_request(link, REQUEST_CONFIRM);
-        request->uid = uid;
+        request->uid = confirm->uid;
+        request->handle = confirm->handle;
+        request->how = confirm->how;
         request->ids = mem_alloc(CONFIRM_IDS * sizeof *request->ids);
         logic_link_send(link, request);
         link->last_confirm = request;
@@ -249,6 +258,7 @@ static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
     imc__v1__store__init(item);
     imc__v1__waiting__init(message);
     item->uid = request->uid;
+    item->handle = request->handle;
     item->message = message;
     message->id = request->push.id;
     message->op = request->push.op;
@@ -272,11 +282,14 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         imc__v1__fetch__init(item);
         item->uid = request->uid;
         item->after = request->after;
+        item->handle = request->own ? request->handle : 0;
         batch->fetches[batch->n_fetches++] = item;
     } else if (request->kind == REQUEST_CONFIRM) {
         Imc__V1__Confirm *item = arena_alloc(arena, sizeof *item);
         imc__v1__confirm__init(item);
         item->uid = request->uid;
+        item->handle = request->handle;
+        item->how = request->how;
         item->ids = request->ids;
         item->n_ids = request->n_ids;
         batch->confirms[batch->n_confirms++] = item;

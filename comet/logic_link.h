@@ -48,20 +48,22 @@ struct request {
     bool sent;            /* the link's: some logic may have carried it out */
     bool cancelled;       /* REGISTERED: no longer true, must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
-    uint64_t handle;
+    uint64_t handle;      /* CONFIRM, STORE: of the session that is owed it */
     int64_t uid;
     /* Runs once; the link frees the request (and what `bytes`, `ids` point to) after it. May be
      * NULL. */
     void (*done)(struct worker *worker, struct request *request, const struct answer *answer);
     char *bytes; /* CONNECT: token; REGISTER: room */
     size_t bytes_len;
-    char peer[48];        /* CONNECT */
-    uint32_t wire;        /* CONNECT */
-    uint64_t after;       /* FETCH; REGISTER: the registrar's */
-    uint64_t *ids;        /* CONFIRM */
-    size_t n_ids;         /* CONFIRM */
-    struct push push;     /* STORE: holds a reference to its backing */
-    struct ticket ticket; /* STORE: for done() */
+    char peer[48];             /* CONNECT */
+    uint32_t wire;             /* CONNECT */
+    uint64_t after;            /* FETCH; REGISTER: the registrar's */
+    bool own;                  /* FETCH: leave out what is owed only to others */
+    uint64_t *ids;             /* CONFIRM */
+    size_t n_ids;              /* CONFIRM */
+    Imc__V1__Confirm__How how; /* CONFIRM */
+    struct push push;          /* STORE: holds a reference to its backing */
+    struct ticket ticket;      /* STORE: for done() */
 };
 
 struct logic_link *logic_link_open(struct worker *worker);
@@ -72,8 +74,13 @@ void logic_link_update(struct logic_link *link);
 /* A zeroed request, to be filled and sent. */
 struct request *logic_link_request(struct logic_link *link, enum request_kind kind);
 void logic_link_send(struct logic_link *link, struct request *request);
-/* Confirms one message; consecutive ones of a uid share a request. */
-void logic_link_confirm(struct logic_link *link, int64_t uid, uint64_t id);
+struct confirm {
+    Imc__V1__Confirm__How how;
+    int64_t uid;
+    uint64_t handle; /* of the session */
+};
+/* Confirms one message; consecutive ones of a session share a request. */
+void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id);
 /* Requests that wait or are unanswered. */
 size_t logic_link_pending(const struct logic_link *link);
 

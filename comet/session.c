@@ -34,6 +34,13 @@ static void session_up_to_date(struct conn *conn)
     catchup_free(catchup);
 }
 
+static void session_confirm(struct conn *conn, uint64_t id)
+{
+    struct confirm confirm = {
+        .how = IMC__V1__CONFIRM__HOW__WRITTEN, .uid = conn->uid, .handle = conn->handle};
+    logic_link_confirm(conn->worker->logic, &confirm, id);
+}
+
 /* A message from the mailbox leaves it when the kernel has it. If the connection ends first, it
  * stays there. */
 static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
@@ -43,7 +50,7 @@ static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticke
     if (result != TICKET_WRITTEN)
         return;
     metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
-    logic_link_confirm(worker->logic, conn->uid, id);
+    session_confirm(conn, id);
 }
 
 /* What the session was waiting for has come in one way or another. */
@@ -111,7 +118,7 @@ static void catchup_store(struct conn *conn, const struct push *push, struct tic
 static void catchup_spill_one(struct conn *conn, const struct push *push, struct ticket ticket)
 {
     if (ticket.done == waiting_done)
-        catchup_want(conn->catchup, push->id);
+        catchup_want_again(conn->catchup, push->id);
     else
         catchup_store(conn, push, ticket);
 }
@@ -139,7 +146,7 @@ static void spill_queued(struct ticket *ticket, void *arg)
     struct push push;
 
     if (ticket->done == waiting_done)
-        catchup_want(conn->catchup, ticket->arg);
+        catchup_want_again(conn->catchup, ticket->arg);
     else if (job_service_push(ticket, &push))
         catchup_store(conn, &push, *ticket);
     else
@@ -211,14 +218,21 @@ static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
     if (waiting->id == 0)
         return;
     catchup->page_last = waiting->id;
-    /* One that job has handed us as well, or that has left meanwhile, is written once; the copy in
-     * the mailbox only has to go. */
     if (!catchup_take(catchup, waiting->id))
         return;
-    if (waiting->id == catchup->begun || catchup_holds(catchup, waiting->id))
-        logic_link_confirm(conn->worker->logic, conn->uid, waiting->id);
-    else
+    if (waiting->id == catchup->begun) { /* it has left meanwhile */
+        session_confirm(conn, waiting->id);
+        return;
+    }
+    struct held *held = catchup_unhold(catchup, waiting->id);
+    if (held == NULL) {
         catchup_add(&catchup->fetched, &push, ticket);
+        return;
+    }
+    /* One that job has handed us as well is written once. The copy in the mailbox may be another
+     * session's alone, and leave with that; so it is made ours, too. */
+    catchup_store(conn, &held->push, held->ticket);
+    held_free(held);
 }
 
 static void fetch_done(struct worker *worker, struct request *request, const struct answer *answer)
@@ -245,7 +259,11 @@ static void fetch_done(struct worker *worker, struct request *request, const str
     catchup->page_last = request->after;
     for (size_t i = 0; i < answer->fetch->n_waiting; i++)
         fetched_append(conn, answer->fetch->waiting[i], answer->backing);
+    if (answer->fetch->last > catchup->page_last)
+        catchup->page_last = answer->fetch->last;
     catchup->more = answer->fetch->more && catchup_wants(catchup);
+    if (!catchup->more)
+        catchup->others_upto = 0;
     catchup_deliver(conn);
 }
 
@@ -263,6 +281,7 @@ static void catchup_fetch(struct conn *conn)
     request->handle = conn->handle;
     request->uid = conn->uid;
     request->after = catchup_fetch_after(catchup);
+    request->own = catchup_leaves_others(catchup);
     request->done = fetch_done;
     if (!catchup->more)
         catchup->stale = 0;
@@ -349,6 +368,7 @@ static void session_admit(struct conn *conn, const struct answer *answer)
     for (size_t i = 0; i < result->n_waiting; i++)
         fetched_append(conn, result->waiting[i], answer->backing);
     catchup->more = result->more;
+    catchup->others_upto = result->more ? UINT64_MAX : 0;
     conn_opened(conn);
     conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, NULL, 0);
     if (conn->state != CONN_OPEN)

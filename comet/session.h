@@ -47,7 +47,8 @@ struct wheel_timer;
 void session_on_timer(struct wheel *wheel, struct wheel_timer *timer);
 
 /* --- from the registrar --- */
-/* Others took this session for dead for a while: whatever waits for its user is fetched. */
+/* Others took this session for dead for a while: what waits for its user is fetched, but for what
+ * is owed only to other sessions. */
 void session_refetch(struct conn *conn);
 
 #endif

@@ -3,6 +3,7 @@
 #include "comet/comet.h"
 #include "comet/conn.h"
 #include "comet/job_service.h"
+#include "comet/logic_link.h"
 #include "comet/room.h"
 #include "comet/session.h"
 #include "comet/table.h"
@@ -54,6 +55,9 @@ static struct {
     Imc__V1__PushReply *replies[8192];
     int n_replies;
     bool closed;
+    struct confirm waived;
+    uint64_t waived_ids[4];
+    int n_waived;
 } w;
 
 static struct side *side_of(const struct worker *worker)
@@ -122,6 +126,16 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
     for (size_t i = 0; i < n && i < 4; i++)
         side->poked[i] = ids[i];
     __atomic_fetch_add(&side->pokes, 1, __ATOMIC_SEQ_CST);
+}
+
+void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
+{
+    assert_null(link);
+    assert_int_equal(confirm->how, IMC__V1__CONFIRM__HOW__WAIVED);
+    pthread_mutex_lock(&w.lock);
+    w.waived = *confirm;
+    w.waived_ids[w.n_waived++ % 4] = id;
+    pthread_mutex_unlock(&w.lock);
 }
 
 static void room_takes(struct side *side, const struct push *push, struct ticket ticket)
@@ -624,6 +638,12 @@ static void a_poke_reaches_sessions_that_can_fetch(void **state)
     assert_result(reply, 1, GONE);
     assert_int_equal(TOTAL(pokes), 1);
     assert_int_equal(w.sides[0].poked[1], 9);
+    /* One that is leaving, or has left, is owed nothing. */
+    assert_int_equal(w.n_waived, 2);
+    assert_int_equal(w.waived.handle, w.sides[1].conns[TAKES].handle);
+    assert_int_equal(w.waived.uid, TAKES);
+    assert_int_equal(w.waived_ids[0], 8);
+    assert_int_equal(w.waived_ids[1], 9);
     make(2); /* pokes may be repeated */
     Imc__V1__PushItem *item = make_item(IMC__V1__PUSH_ITEM__KIND__POKE, 0);
     aim(item, 0, TAKES);

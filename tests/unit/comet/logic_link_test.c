@@ -359,6 +359,12 @@ static void no_free(struct backing *backing)
 
 static struct backing immortal = {.refs = 1, .free = no_free};
 
+static void confirm(Imc__V1__Confirm__How how, int64_t uid, uint64_t handle, uint64_t id)
+{
+    struct confirm confirm = {.how = how, .uid = uid, .handle = handle};
+    logic_link_confirm(w.worker.logic, &confirm, id);
+}
+
 static void ask_all_kinds(void)
 {
     struct request *made = request(REQUEST_CONNECT, 1);
@@ -383,7 +389,7 @@ static void ask_all_kinds(void)
     made->bytes = mem_strdup("lobby");
     logic_link_send(w.worker.logic, made);
     ask(REQUEST_REGISTERED, 6);
-    logic_link_confirm(w.worker.logic, 70, 7);
+    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 70, 8, 7);
 }
 
 static void one_batch_carries_every_kind(void **state)
@@ -405,6 +411,8 @@ static void one_batch_carries_every_kind(void **state)
     assert_int_equal(batch->connects[0]->wire, 2);
     assert_int_equal(batch->disconnects[0]->uid, 20);
     assert_int_equal(batch->fetches[0]->after, 33);
+    assert_int_equal(batch->fetches[0]->handle, 0); /* nothing is left out */
+    assert_int_equal(batch->stores[0]->handle, 4);
     assert_int_equal(batch->stores[0]->message->id, 44);
     assert_int_equal(batch->stores[0]->message->op, 5);
     assert_int_equal(batch->stores[0]->message->expires_ms, 444);
@@ -414,6 +422,8 @@ static void one_batch_carries_every_kind(void **state)
     assert_int_equal(batch->registered->loops, 3);
     assert_int_equal(batch->confirms[0]->uid, 70);
     assert_int_equal(batch->confirms[0]->ids[0], 7);
+    assert_int_equal(batch->confirms[0]->handle, 8);
+    assert_int_equal(batch->confirms[0]->how, IMC__V1__CONFIRM__HOW__WAIVED);
     assert_int_equal(w.done_handles[5], 6);
     assert_int_equal(w.done_status[5], 5); /* Registered has its own status */
     assert_int_equal(w.last.ring, 77);
@@ -490,18 +500,50 @@ static void batches_have_limits(void **state)
     assert_int_equal(registered, 2);
 }
 
-static void confirms_of_a_user_share_a_request(void **state)
+static void a_fetch_may_leave_out_what_others_are_owed(void **state)
+{
+    (void)state;
+    see(1, 1);
+    struct request *made = request(REQUEST_FETCH, 9);
+    made->own = true;
+    logic_link_send(w.worker.logic, made);
+    run(3000, &w.n_done, 1);
+    assert_int_equal(logic_batch(&w.logics[0], 0)->fetches[0]->handle, 9);
+}
+
+static void confirms_of_another_session_or_kind_do_not_share_one(void **state)
+{
+    (void)state;
+    see(1, 1);
+    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 5, 1);
+    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 6, 1);
+    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 3);
+    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 4);
+    assert_int_equal(logic_link_pending(w.worker.logic), 3);
+    run_until_batches(&w.logics[0], 1);
+    const Imc__V1__SessionBatch *batch = logic_batch(&w.logics[0], 0);
+    for (size_t i = 0; i < 3; i++) {
+        static const size_t ids[] = {1, 1, 2};
+        assert_int_equal(batch->confirms[i]->handle, i == 0 ? 5 : 6);
+        assert_int_equal(batch->confirms[i]->n_ids, ids[i]);
+    }
+    assert_int_equal(batch->confirms[2]->how, IMC__V1__CONFIRM__HOW__WAIVED);
+    assert_int_equal(w.counters[COMET_CONFIRMED], 2); /* a waiver is none */
+}
+
+static void confirms_of_a_session_share_a_request(void **state)
 {
     (void)state;
     struct logic *logic = &w.logics[0];
     see(1, 1);
     for (uint64_t id = 1; id <= 100; id++)
-        logic_link_confirm(w.worker.logic, 1, id);
-    logic_link_confirm(w.worker.logic, 2, 5);
-    logic_link_confirm(w.worker.logic, 1, 101);
+        confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, id);
+    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 2, 8, 5);
+    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 101);
     assert_int_equal(logic_link_pending(w.worker.logic), 4);
     run_until_batches(logic, 1);
-    logic_link_confirm(w.worker.logic, 1, 102); /* the request before is on its way */
+    /* The request before is on its way. */
+    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 102);
     assert_int_equal(w.counters[COMET_CONFIRMED], 103);
     run_until_batches(logic, 2);
     const Imc__V1__SessionBatch *batch = logic_batch(logic, 0);
@@ -680,7 +722,9 @@ int main(void)
         TEST(every_request_gets_its_own_result),
         TEST(while_the_window_is_full_the_next_batch_grows),
         TEST(batches_have_limits),
-        TEST(confirms_of_a_user_share_a_request),
+        TEST(confirms_of_a_session_share_a_request),
+        TEST(confirms_of_another_session_or_kind_do_not_share_one),
+        TEST(a_fetch_may_leave_out_what_others_are_owed),
         TEST(what_was_taken_back_is_not_sent),
         TEST(nothing_is_sent_before_the_lease_is_held),
         TEST(what_a_logic_left_unanswered_goes_to_another),

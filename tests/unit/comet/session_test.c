@@ -1,6 +1,6 @@
-/* The session against a model: a socket that takes what it likes when it likes, a mailbox, a job
- * that settles what was handed back, in random order of events. Whatever happens, the client must
- * see every message once, in order. */
+/* The session against a model: a socket that takes what it likes when it likes, a mailbox that it
+ * shares with other sessions of its user, a job that settles what was handed back, in random order
+ * of events. Whatever happens, the client must see every message once, in order. */
 #include "comet/catchup.h"
 #include "comet/comet.h"
 #include "comet/conn.h"
@@ -21,7 +21,13 @@
 
 #include <cmocka.h>
 
-enum { QUEUE_MAX = 4, IDS_MAX = 400, PAGE = 3 };
+enum { QUEUE_MAX = 4, IDS_MAX = 1500, RUN = 400, PAGE = 3 };
+
+/* A message in the mailbox. */
+struct kept {
+    bool here;
+    bool mine, others; /* owed to this session, to another one; neither: to whoever reads it */
+};
 
 struct queued {
     uint64_t id;
@@ -39,14 +45,18 @@ static struct {
     bool begun; /* a part of the first in the queue has been sent */
     uint64_t written[2 * IDS_MAX];
     int n_written;
-    bool mailbox[IDS_MAX + 1];
+    uint64_t ids;       /* messages of this run: 1 … */
+    uint64_t inherited; /* of these the first waited before the session was there */
+    struct kept mailbox[IDS_MAX + 1];
     bool settle[IDS_MAX + 1];
-    bool elsewhere[IDS_MAX + 1]; /* another device of the user got it, and confirmed it */
+    bool elsewhere[IDS_MAX +
+                   1]; /* another device of the user got it, and this one is owed nothing */
     struct request *requests, **requests_tail;
     int auth_replies, kicked, told;
     struct chances {
         int store_fails, fetch_fails, short_page; /* percent */
         int other_device, replay, refetch;        /* percent of events */
+        int others;   /* percent of events, and of what waits: another session is owed it */
         int begun;    /* percent of what the socket does not take: a part has left */
         int overtake; /* requests that may be answered before an older one, more than one logic */
         bool tcp;
@@ -175,7 +185,7 @@ bool job_service_push(const struct ticket *ticket, struct push *push)
 
 static bool job_settles(void)
 {
-    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+    for (uint64_t id = 1; id <= w.ids; id++) {
         if (w.settle[id])
             return true;
     }
@@ -184,7 +194,7 @@ static bool job_settles(void)
 
 static void job_settle_one(void)
 {
-    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+    for (uint64_t id = 1; id <= w.ids; id++) {
         if (!w.settle[id])
             continue;
         w.settle[id] = false;
@@ -192,7 +202,7 @@ static void job_settle_one(void)
             w.elsewhere[id] = true;
             return;
         }
-        w.mailbox[id] = true;
+        w.mailbox[id].here = w.mailbox[id].mine = true;
         session_poke(&w.conn, &id, 1);
         return;
     }
@@ -203,7 +213,7 @@ static void job_push(uint64_t id);
 /* Another job took the partition over and begins with what was not resolved. */
 static void job_replay(void)
 {
-    for (uint64_t id = 1; id <= IDS_MAX; id++) {
+    for (uint64_t id = 1; id <= w.ids; id++) {
         if (!w.settle[id])
             continue;
         w.settle[id] = false;
@@ -211,15 +221,35 @@ static void job_replay(void)
     }
 }
 
+/* One that connects: it gets all, and takes away what nobody is owed. */
 static void other_device_fetches(void)
 {
-    for (uint64_t id = 1; id <= IDS_MAX; id++) {
-        if (!w.mailbox[id])
+    for (uint64_t id = 1; id <= w.ids; id++) {
+        if (!w.mailbox[id].here || w.mailbox[id].mine || w.mailbox[id].others)
             continue;
-        w.mailbox[id] = false;
+        w.mailbox[id].here = false;
         w.elsewhere[id] = true;
         return;
     }
+}
+
+/* One that was pushed to like this one, and is slow: it spills ID, or has caught up with it. */
+static void other_device_spills(uint64_t id)
+{
+    struct kept *kept = &w.mailbox[id];
+    if (w.settle[id]) { /* it took what this one had handed back */
+        w.settle[id] = false;
+        w.elsewhere[id] = true;
+    }
+    if (!kept->here || !kept->others) {
+        if (id > w.inherited)
+            kept->here = kept->others = true;
+        return;
+    }
+    kept->others = false;
+    kept->here = kept->mine;
+    if (id <= w.inherited) /* its own all along, whatever this one has read meanwhile */
+        w.elsewhere[id] = true;
 }
 
 static void job_push(uint64_t id)
@@ -246,30 +276,37 @@ void logic_link_send(struct logic_link *link, struct request *request)
     w.requests_tail = &request->next;
 }
 
-void logic_link_confirm(struct logic_link *link, int64_t uid, uint64_t id)
+void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
 {
     struct request *request = logic_link_request(link, REQUEST_CONFIRM);
-    assert_int_equal(uid, 42);
+    assert_int_equal(confirm->uid, 42);
+    assert_true(confirm->handle == w.conn.handle && confirm->handle != 0);
     request->after = id;
     logic_link_send(link, request);
 }
 
-static void logic_page(uint64_t after, Imc__V1__Waiting *values, Imc__V1__Waiting **list, size_t *n,
-                       int *more)
+/* What is left out counts as well: a page may be nothing but that. */
+static void logic_page(const struct request *request, Imc__V1__Waiting *values,
+                       Imc__V1__FetchResult *out)
 {
-    *n = 0;
-    *more = 0;
-    for (uint64_t id = after + 1; id <= IDS_MAX; id++) {
-        if (!w.mailbox[id])
+    size_t n = 0;
+    for (uint64_t id = request->after + 1; id <= w.ids; id++) {
+        const struct kept *kept = &w.mailbox[id];
+        if (!kept->here)
             continue;
-        if (*n == PAGE || happens(w.chance.short_page)) {
-            *more = 1;
+        if (n == PAGE || happens(w.chance.short_page)) {
+            out->more = 1;
             return;
         }
-        imc__v1__waiting__init(&values[*n]);
-        values[*n].id = id;
-        list[*n] = &values[*n];
-        ++*n;
+        n++;
+        if (request->own && kept->others && !kept->mine) {
+            out->last = id;
+            continue;
+        }
+        Imc__V1__Waiting *waiting = &values[out->n_waiting];
+        imc__v1__waiting__init(waiting);
+        waiting->id = id;
+        out->waiting[out->n_waiting++] = waiting;
     }
 }
 
@@ -299,14 +336,17 @@ static void logic_answer_one(void)
     imc__v1__connect_result__init(&connect);
     Imc__V1__FetchResult fetch;
     imc__v1__fetch_result__init(&fetch);
+    fetch.waiting = list;
     if (request->kind == REQUEST_CONNECT) {
+        assert_false(request->own);
+        logic_page(request, values, &fetch);
         connect.uid = 42;
         connect.waiting = list;
-        logic_page(0, values, list, &connect.n_waiting, &connect.more);
+        connect.n_waiting = fetch.n_waiting;
+        connect.more = fetch.more;
         answer.connect = &connect;
     } else if (request->kind == REQUEST_FETCH) {
-        fetch.waiting = list;
-        logic_page(request->after, values, list, &fetch.n_waiting, &fetch.more);
+        logic_page(request, values, &fetch);
         answer.fetch = &fetch;
         if (happens(w.chance.fetch_fails)) {
             fetch.n_waiting = 0;
@@ -316,9 +356,10 @@ static void logic_answer_one(void)
         if (happens(w.chance.store_fails))
             answer.status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
         else
-            w.mailbox[request->push.id] = true;
+            w.mailbox[request->push.id].here = w.mailbox[request->push.id].mine = true;
     } else if (request->kind == REQUEST_CONFIRM) {
-        w.mailbox[request->after] = false;
+        w.mailbox[request->after].mine = false;
+        w.mailbox[request->after].here = w.mailbox[request->after].others;
     }
     if (request->done != NULL)
         request->done(&w.worker, request, &answer);
@@ -362,6 +403,7 @@ static void timer_fires(void)
 static void world_open(struct chances chance)
 {
     memset(&w, 0, sizeof w);
+    w.ids = RUN;
     w.requests_tail = &w.requests;
     w.config.held_messages = 5;
     w.config.connect_ms = 1000;
@@ -393,7 +435,7 @@ static void world_close(void)
 
 static void world_settle_down(void)
 {
-    for (int i = 0; i < 20 * IDS_MAX; i++) {
+    for (uint64_t i = 0; i < 20 * w.ids; i++) {
         socket_takes_more(10);
         logic_answer_one();
         job_settle_one();
@@ -416,12 +458,14 @@ static void assert_everything_in_order(uint64_t last, bool repeats)
     while (next <= last)
         assert_true(w.elsewhere[next++]);
     assert_null(w.conn.catchup);
-    for (int i = 0; i <= IDS_MAX; i++)
-        assert_false(w.mailbox[i]);
+    for (uint64_t id = 0; id <= w.ids; id++)
+        assert_true(!w.mailbox[id].here || (w.mailbox[id].others && !w.mailbox[id].mine));
 }
 
-static void random_event(void)
+static void random_event(uint64_t next)
 {
+    if (next > 1 && happens(w.chance.others)) /* more often a recent one */
+        other_device_spills(next - 1 - (uint64_t)rand() % (next - 1) % (uint64_t)(1 + rand() % 50));
     if (happens(w.chance.other_device))
         other_device_fetches();
     if (happens(w.chance.replay))
@@ -440,8 +484,9 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
     chance.begun = 30;
     world_open(chance);
     for (int waiting = rand() % 8; waiting > 0; waiting--)
-        w.mailbox[next++] = true;
-    while (next <= IDS_MAX) {
+        w.mailbox[next++] = (struct kept){.here = true, .others = happens(w.chance.others)};
+    w.inherited = next - 1;
+    while (next <= RUN) {
         switch (rand() % 8) {
         case 0:
         case 1:
@@ -463,12 +508,12 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
         default:
             job_settle_one();
         }
-        random_event();
+        random_event(next);
     }
     w.chance.store_fails = w.chance.fetch_fails = 0;
     world_settle_down();
     assert_int_equal(w.auth_replies, 1);
-    assert_everything_in_order(IDS_MAX, repeats);
+    assert_everything_in_order(RUN, repeats);
     world_close();
 }
 
@@ -502,6 +547,21 @@ static void also_with_another_device_and_replays(void **state)
                    false);
 }
 
+/* What another session is owed is no business of one that is open, whether it has had it or not;
+ * but one that connects gets all. */
+static void also_with_another_slow_device(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 150; seed++)
+        random_run(seed,
+                   (struct chances){.others = seed % 3 == 0 ? 60 : 15,
+                                    .short_page = seed % 2 ? 30 : 0,
+                                    .other_device = seed % 5 == 0 ? 5 : 0,
+                                    .replay = seed % 4 == 0 ? 5 : 0,
+                                    .tcp = seed % 2},
+                   false);
+}
+
 static void repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses(void **state)
 {
     (void)state;
@@ -512,6 +572,7 @@ static void repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses(
                                     .replay = 3,
                                     .store_fails = 10,
                                     .fetch_fails = 10,
+                                    .others = seed % 3 * 20,
                                     .tcp = seed % 2},
                    true);
 }
@@ -527,7 +588,7 @@ static void catches_up_while_messages_keep_coming(void **state)
         job_push(next++);
     for (int i = 0; i < 30; i++)
         job_push(next++);
-    while (next <= IDS_MAX && w.conn.catchup != NULL) {
+    while (next <= w.ids && w.conn.catchup != NULL) {
         int asked = 0;
         for (struct request *request = w.requests; request != NULL; request = request->next)
             asked++;
@@ -581,6 +642,55 @@ static void waits_for_a_poke_only_so_long(void **state)
     world_close();
 }
 
+/* What was read in the place of another session that is no more (six messages, two of them still in
+ * the queue when the socket stalls) comes even if more is spilled then than can be listed: the
+ * mailbox is read as a whole from there on. */
+static void what_was_inherited_is_not_forgotten(void **state)
+{
+    (void)state;
+    uint64_t next = 1;
+    world_open((struct chances){0});
+    w.ids = IDS_MAX;
+    while (next <= 6)
+        w.mailbox[next++] = (struct kept){.here = true, .others = true};
+    for (int i = 0; i < 10; i++) {
+        logic_answer_one();
+        socket_takes_more(i == 0 ? 4 : 0);
+    }
+    assert_int_equal(w.n_written, 4);
+    assert_null(w.conn.catchup); /* read to the end, and handed to the socket */
+    assert_int_equal(w.n_queue, 2);
+    for (uint64_t id = 1; id <= 4; id++)
+        w.mailbox[id] = (struct kept){.here = true, .others = true}; /* as if it lived after all */
+    session_stalled(&w.conn);
+    while (next <= w.ids) {
+        job_push(next++);
+        logic_answer_one();
+    }
+    assert_true(w.conn.catchup->everything);
+    world_settle_down();
+    assert_everything_in_order(w.ids, false);
+    world_close();
+}
+
+static void refetching_brings_nothing_that_others_are_owed(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    logic_answer_one();
+    socket_takes_more(100);
+    for (uint64_t id = 1; id <= 10; id++)
+        job_push(id);
+    assert_null(w.conn.catchup);
+    for (uint64_t id = 1; id <= 10; id++)
+        w.mailbox[id] = (struct kept){.here = true, .others = true};
+    w.mailbox[11] = (struct kept){.here = true};
+    session_refetch(&w.conn);
+    world_settle_down();
+    assert_everything_in_order(11, false);
+    world_close();
+}
+
 /* The rest of a message may leave tomorrow, or never: job has its answer at once. */
 static void a_message_that_has_left_in_part_keeps_nobody_waiting(void **state)
 {
@@ -593,7 +703,7 @@ static void a_message_that_has_left_in_part_keeps_nobody_waiting(void **state)
     while (w.requests != NULL)
         logic_answer_one();
     assert_int_equal(w.told, 2);
-    assert_true(w.mailbox[1] && w.mailbox[2]);
+    assert_true(w.mailbox[1].mine && w.mailbox[2].mine);
     assert_int_equal(w.n_queue, 1);
     world_settle_down();
     assert_everything_in_order(2, false);
@@ -609,7 +719,7 @@ static void store_answered_while_closing_goes_back_to_job(void **state)
     session_stalled(&w.conn);
     w.conn.state = CONN_CLOSING;
     logic_answer_one();
-    assert_true(w.mailbox[1]);
+    assert_true(w.mailbox[1].here);
     assert_true(w.settle[1]);
     world_close();
 }
@@ -618,7 +728,7 @@ static void session_that_leaves_before_logic_answers_is_disconnected(void **stat
 {
     (void)state;
     world_open((struct chances){0});
-    w.mailbox[1] = true;
+    w.mailbox[1].here = true;
     job_push(2);
     w.conn.state = CONN_CLOSED;
     session_closed(&w.conn);
@@ -627,7 +737,7 @@ static void session_that_leaves_before_logic_answers_is_disconnected(void **stat
     assert_non_null(w.requests);
     assert_int_equal(w.requests->kind, REQUEST_DISCONNECT);
     assert_int_equal(w.requests->uid, 42);
-    assert_true(w.mailbox[1]); /* nothing was confirmed */
+    assert_true(w.mailbox[1].here); /* nothing was confirmed */
     world_close();
 }
 
@@ -686,9 +796,12 @@ int main(void)
         cmocka_unit_test(also_when_the_mailbox_often_fails),
         cmocka_unit_test(also_when_pages_are_short),
         cmocka_unit_test(also_with_another_device_and_replays),
+        cmocka_unit_test(also_with_another_slow_device),
         cmocka_unit_test(repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses),
         cmocka_unit_test(catches_up_while_messages_keep_coming),
         cmocka_unit_test(waits_for_a_poke_only_so_long),
+        cmocka_unit_test(what_was_inherited_is_not_forgotten),
+        cmocka_unit_test(refetching_brings_nothing_that_others_are_owed),
         cmocka_unit_test(a_message_that_has_left_in_part_keeps_nobody_waiting),
         cmocka_unit_test(store_answered_while_closing_goes_back_to_job),
         cmocka_unit_test(session_that_leaves_before_logic_answers_is_disconnected),
