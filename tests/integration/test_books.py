@@ -15,7 +15,7 @@ class Books:
         for daemon in self.cluster.daemons():
             for name, value in daemon.metrics().items():
                 self.values[name] = self.values.get(name, 0) + int(value)
-        keys = self.cluster.redis_cli("keys", "imc:mb:*").split()
+        keys = [key for key in self.cluster.redis_cli("keys", "imc:mb:*").split() if not key.endswith(":owed")]
         self.values["mailboxes"] = sum(int(self.cluster.redis_cli("zcard", key)) for key in keys)
         return self
 
