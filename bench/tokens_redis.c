@@ -28,11 +28,11 @@ static int append(redisContext *redis, const struct people *people, size_t i)
 {
     char token[PEOPLE_NAME_MAX], value[TOKENS_VALUE_MAX];
     size_t len = tokens_value(people, i, value, sizeof value);
+    unsigned long long uid = people->uid_base + i;
 
     people_token(people, i, token);
     if (redisAppendCommand(redis, "SET imc:token:%s %b EX %d", token, value, len, EXPIRE_S) != 0 ||
-        redisAppendCommand(redis, "SET imc:ut:%llu %s EX %d",
-                           (unsigned long long)(people->uid_base + i), token, EXPIRE_S) != 0)
+        redisAppendCommand(redis, "SET imc:ut:%llu %s EX %d", uid, token, EXPIRE_S) != 0)
         return -EIO;
     return 0;
 }
