@@ -50,12 +50,15 @@ def wait_for(condition, timeout=10.0, what="", every=0.02):
 
 
 _ports_given = set()
+# Workers of one run share the range: between the probe here and the daemon's bind another one might take the port.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def free_port():
     """A port nobody listens on, not given twice; below the ephemeral range, so no client's source port takes it."""
     for _ in range(1000):
-        port = random.randrange(20000, 30000)
+        port = random.randrange(20000 + _WORKER, 30000, _WORKERS)
         if port in _ports_given:
             continue
         with socket.socket() as probe:
