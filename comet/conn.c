@@ -1,6 +1,8 @@
-/* listener ─► conn_accept ─► on_poll ─► output_flush, input_readable
- *                              └─ error, end ─► conn_close ─► uv_close ─► on_closed: slab
- *             conn_break, conn_opened, … ─► chain ─► conn_attend_all, at the end of the turn */
+/* listener ─► conn_accept ─► poller ─► conn_on_event ─► output_flush, input_readable
+ *                                          └─ error, end ─► conn_close ─┐
+ *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
+ *                                  conn_attend_all, at the end of the turn; closed: back to the slab
+ */
 #include "comet/conn_internal.h"
 #include "comet/input.h"
 #include "comet/room.h"

@@ -24,7 +24,6 @@
 #include "common/wheel.h"
 #include <stdbool.h>
 #include <sys/uio.h>
-#include <uv.h>
 
 struct worker;
 struct room;

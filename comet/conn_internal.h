@@ -1,6 +1,6 @@
 /* conn_internal.h - what only the edge's own files may do with a connection. Owner loop only.
  *
- *   listener ─► conn_accept ─► poll callback ─► output_flush (writable), input_readable (readable)
+ *   listener ─► conn_accept ─► conn_on_event ─► output_flush (writable), input_readable (readable)
  *
  * A connection never ends inside a call that was made for it: conn_break() and what is due once the
  * callers have returned are noted on the edge's chain, which conn_attend_all() works off at the end

@@ -87,11 +87,18 @@ static void tickets_init(struct tickets *tickets)
     tickets->tail = &tickets->head;
 }
 
+static struct bus_ticket *tickets_take(struct tickets *tickets)
+{
+    struct bus_ticket *head = tickets->head;
+
+    tickets_init(tickets);
+    return head;
+}
+
 static void hand_over_all(struct bus_producer *producer)
 {
-    struct bus_ticket *ticket = producer->gathered.head;
+    struct bus_ticket *ticket = tickets_take(&producer->gathered);
 
-    tickets_init(&producer->gathered);
     while (ticket != NULL) {
         struct bus_ticket *next = ticket->next;
         hand_over(producer, ticket);
@@ -321,9 +328,8 @@ static void on_pause_closed(uv_handle_t *handle)
 
 static void gathered_fail(struct bus_producer *producer)
 {
-    struct bus_ticket *ticket = producer->gathered.head;
+    struct bus_ticket *ticket = tickets_take(&producer->gathered);
 
-    tickets_init(&producer->gathered);
     while (ticket != NULL) {
         struct bus_ticket *next = ticket->next;
         free(ticket->message.value);
