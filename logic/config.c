@@ -43,7 +43,7 @@ const struct config_row logic_config_rows[] = {
     {"mailbox", "limit", CONFIG_INT, FIELD(mailbox_limit), "20", 1, 100000,
      "Newest messages kept for a user who is away; older ones are dropped and counted."},
     {"mailbox", "limit_spilled", CONFIG_INT, FIELD(mailbox_limit_spilled), "10000", 1, 1000000,
-     "Newest messages kept for a user some of whose sessions are online but slow."},
+     "Newest messages kept for a user who is online but slow, or not yet known to be away."},
     {"mailbox", "ttl", CONFIG_DURATION, FIELD(mailbox_ttl_ms), "24h", SECOND, 366 * DAY,
      "A message waits at most this long; a push's ttl may shorten it."},
     {"mailbox", "page", CONFIG_INT, FIELD(mailbox_page), "500", 1, 10000,

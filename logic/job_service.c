@@ -1,8 +1,13 @@
-/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─┬─ nobody there ───► STORED
- *                                     │                       ├─ not complete ───► UNKNOWN
- *                                     └─ not stored: FAILED   └─ sessions: mailbox_store ─► STORED
- *                                                                owed to them     └─► FAILED
- *     SettleReply ◄── the last one's settle_batch_drop() */
+/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─┬─ nobody there: mailbox_trim
+ *                                     │                       │             └─────► STORED
+ *                                     └─ not stored: FAILED   ├─ not complete ────► UNKNOWN
+ *                                                             └─ sessions: mailbox_store
+ *                                                                owed to them ├───► STORED
+ *                                                                             └───► FAILED
+ *     SettleReply ◄── the last one's settle_batch_drop()
+ *
+ * Only when a user is known to be away is the mailbox cut to what is kept for those who are: it may
+ * hold more for a user who is there while routers are away, or who has just come back. */
 #include "logic/job_service.h"
 #include "logic/mailbox.h"
 #include "logic/owed.h"
@@ -18,6 +23,7 @@ struct settle_item {
     const Imc__V1__Settle *in;
     Imc__V1__SettleResult *result;
     struct router_reply *reply; /* keeps the result's sessions alive */
+    uint64_t waiting;           /* messages in the mailbox, when it had been stored */
 };
 
 struct settle_batch {
@@ -63,6 +69,7 @@ static void item_store(struct settle_item *item, enum mailbox_by by, const char 
         .uid = item->in->uid,
         .message = mailbox_message_of(item->in->message),
         .owed = owed,
+        .n = by == MAILBOX_SETTLE ? &item->waiting : NULL,
     };
 
     mailbox_store(item->sb->logic, &put, fn, item);
@@ -92,6 +99,24 @@ static void item_owe(struct settle_item *item)
     owed_free(&owed);
 }
 
+/* Stored it is in any case. What could not be cut now will be with the next. */
+static void on_trimmed(void *arg, int err)
+{
+    (void)err;
+    item_done(arg, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
+static void item_trim(struct settle_item *item)
+{
+    struct logic *logic = item->sb->logic;
+    struct mailbox_message message = mailbox_message_of(item->in->message);
+
+    if (item->waiting > (uint64_t)logic->config->mailbox_limit)
+        mailbox_trim(logic, item->in->uid, &message, on_trimmed, item);
+    else
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
 static void on_lookup(void *arg, const struct router_answer *answer)
 {
     struct settle_item *item = arg;
@@ -102,7 +127,7 @@ static void on_lookup(void *arg, const struct router_answer *answer)
     if (answer->result != ROUTER_OK || !answer->complete)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
     else if (answer->n_sessions == 0)
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+        item_trim(item);
     else
         item_owe(item);
 }

@@ -1,7 +1,7 @@
 /* mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID, imc:mb:UID:owed
  * mailbox_first ──ZRANGE──────────────────────────────────────►  on the shard of the former:
  * mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  scripts make the second name
- * mailbox_confirm, _waive: mailbox_confirm.c                     themselves */
+ * mailbox_confirm, _waive, _trim: mailbox_confirm.c              themselves */
 #include "logic/mailbox.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -116,49 +116,43 @@ bool mailbox_reply_is(const redisReply *reply, int type, const char *what)
 
 /* --- store --- */
 
-/* ARGV: score, member, ttl, number to keep, number to keep while sessions are owed messages; then,
- * unless nobody is owed this one, tokens, and 1 if it must be there already → {added, trimmed}. The
- * key outlives its newest message by nothing: what the key's expiry takes with it is older than
- * mailbox.ttl; nor does the hash, whose newest message is not newer. A hash that has outlived its
- * set (somebody deleted that, or Redis evicted it) goes before a new one begins. */
+/* ARGV: score, member, ttl, number to keep; then, unless nobody is owed this one, tokens, and 1 if
+ * it must be there already → {added, trimmed, how many there are}. The key outlives its newest
+ * message by nothing: what the key's expiry takes with it is older than mailbox.ttl; nor does the
+ * hash, whose newest message is not newer. A hash that has outlived its set (somebody deleted that,
+ * or Redis evicted it) goes before a new one begins. */
 static struct redis_script store_script = {
-    .source =
-        "local owed, member = KEYS[1] .. ':owed', ARGV[2]\n"
-        "if ARGV[7] == '1' and not redis.call('ZSCORE', KEYS[1], member) then return {0, 0} end\n"
-        "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
-        "if ARGV[6] then\n"
-        "  if added == 1 and redis.call('ZCARD', KEYS[1]) == 1 then redis.call('DEL', owed) end\n"
-        "  local id = string.sub(member, 1, 8)\n"
-        "  local list = redis.call('HGET', owed, id) or ''\n"
-        "  for token in string.gmatch(ARGV[6], '%S+') do\n"
-        "    if list == '' then\n"
-        "      list = token\n"
-        "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
-        "      list = list .. ' ' .. token\n"
-        "    end\n"
-        "  end\n"
-        "  redis.call('HSET', owed, id, list)\n"
-        "  redis.call('PEXPIRE', owed, ARGV[3])\n"
-        "end\n"
-        "local excess = 0\n"
-        "if added == 1 then\n"
-        "  local count = redis.call('ZCARD', KEYS[1])\n"
-        "  excess = count - ARGV[4]\n"
-        "  if excess > 0 and redis.call('EXISTS', owed) == 1 then\n"
-        "    excess = count - ARGV[5]\n"
-        "    if excess > 0 then\n"
-        "      for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
-        "        redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
-        "      end\n"
-        "    end\n"
-        "  end\n"
-        "end\n"
-        "local trimmed = 0\n"
-        "if excess > 0 then\n"
-        "  trimmed = redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"
-        "end\n"
-        "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
-        "return {added, trimmed}",
+    .source = "local owed, member = KEYS[1] .. ':owed', ARGV[2]\n"
+              "if ARGV[6] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
+              "  return {0, 0, 0}\n"
+              "end\n"
+              "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
+              "local count = redis.call('ZCARD', KEYS[1])\n"
+              "if ARGV[5] then\n"
+              "  if added == 1 and count == 1 then redis.call('DEL', owed) end\n"
+              "  local id = string.sub(member, 1, 8)\n"
+              "  local list = redis.call('HGET', owed, id) or ''\n"
+              "  for token in string.gmatch(ARGV[5], '%S+') do\n"
+              "    if list == '' then\n"
+              "      list = token\n"
+              "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
+              "      list = list .. ' ' .. token\n"
+              "    end\n"
+              "  end\n"
+              "  redis.call('HSET', owed, id, list)\n"
+              "  redis.call('PEXPIRE', owed, ARGV[3])\n"
+              "end\n"
+              "local excess = count - ARGV[4]\n"
+              "if excess > 0 then\n"
+              "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
+              "    redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
+              "  end\n"
+              "  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"
+              "else\n"
+              "  excess = 0\n"
+              "end\n"
+              "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+              "return {added, excess, count - excess}",
 };
 
 static void store_count(const struct mailbox_call *call, const redisReply *reply)
@@ -172,12 +166,14 @@ static void store_count(const struct mailbox_call *call, const redisReply *reply
     else if (!again)
         logic_count(logic, LOGIC_STORED_AGAIN, 1);
     logic_count(logic, LOGIC_TRIMMED, reply->element[1]->integer);
+    if (call->n != NULL)
+        *call->n = (uint64_t)reply->element[2]->integer;
 }
 
 static void store_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct mailbox_call *call = arg;
-    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 2;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 3;
 
     (void)redis;
     if (good)
@@ -193,23 +189,24 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
     const struct logic_config *config = logic->config;
     struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, put->uid);
-    bool spill = put->by == MAILBOX_SPILL, owed = put->owed != NULL && put->owed[0] != '\0';
+    bool owed = put->owed != NULL && put->owed[0] != '\0';
     struct mailbox_number score = mailbox_number(ids_millis(put->message.id)),
                           ttl = mailbox_number((uint64_t)config->mailbox_ttl_ms),
-                          most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
-    struct mailbox_number keep = spill ? most : mailbox_number((uint64_t)config->mailbox_limit);
+                          keep = mailbox_number((uint64_t)config->mailbox_limit_spilled);
     size_t len = MAILBOX_HEADER + put->message.len;
     uint8_t *member = mem_alloc(len);
     const char *if_there = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
-    const char *argv[] = {key.text,  score.text, (const char *)member,  ttl.text,
-                          keep.text, most.text,  owed ? put->owed : "", if_there};
-    size_t argvlen[] = {
-        key.len, score.len, len, ttl.len, keep.len, most.len, owed ? strlen(put->owed) : 0, 1};
+    const char *argv[] = {key.text, score.text, (const char *)member,
+                          ttl.text, keep.text,  owed ? put->owed : "",
+                          if_there};
+    size_t argvlen[] = {key.len, score.len, len, ttl.len, keep.len, owed ? strlen(put->owed) : 0,
+                        1};
 
     call->by = put->by;
+    call->n = put->n;
     call->fn = fn;
     mailbox_encode(&put->message, member);
-    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? 8 : 6, argv, argvlen,
+    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? 7 : 5, argv, argvlen,
                store_on_reply, call);
     free(member);
 }

@@ -51,9 +51,8 @@ bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, 
 typedef void (*mailbox_fn)(void *arg, int err);
 
 enum mailbox_by {
-    MAILBOX_SETTLE, /* keeps mailbox.limit; mailbox.limit_spilled while sessions are owed messages
-                     */
-    MAILBOX_SPILL,  /* keeps mailbox.limit_spilled */
+    MAILBOX_SETTLE, /* job does: nobody took it */
+    MAILBOX_SPILL,  /* comet does: a socket did not */
     MAILBOX_OWE,    /* settled before: only says to whom it is owed, and stores it again if it has
                        been confirmed since */
     MAILBOX_OWE_IF_THERE, /* the same, but what has been confirmed since stays away */
@@ -64,8 +63,14 @@ struct mailbox_put {
     int64_t uid;
     struct mailbox_message message;
     const char *owed; /* tokens; NULL or "": nobody in particular */
+    uint64_t *n;      /* set before FN: how many messages there are now; may be NULL */
 };
+/* Keeps mailbox.limit_spilled: the user may be there. */
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg);
+/* Of MESSAGE and what is older, keeps mailbox.limit; mailbox.limit_spilled while sessions are owed
+ * messages. For a user who was away after it had been stored. */
+void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
+                  mailbox_fn fn, void *arg);
 
 struct mailbox_page {
     size_t n;

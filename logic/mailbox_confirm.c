@@ -5,6 +5,7 @@
  *   mailbox_waive ─► tokens gone ─┬─ others: stays                    it was not owed it himself
  *                                 ├─ no other, '+': ZREM, HDEL ─────────────► confirmed
  *                                 └─ no other, nobody had it: HDEL; waits for whoever comes
+ *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
  *
  * '+' stands among the tokens of a field: somebody has had the message. */
 #include "common/mem.h"
@@ -101,6 +102,24 @@ static struct redis_script upto_script = {
         "  if covers(id) then redis.call('HDEL', KEYS[1] .. ':owed', id) end\n"
         "end\n"
         "return removed",
+};
+
+/* ARGV: score and id, number to keep of what is not newer, the same while sessions are owed
+ * messages → number removed. */
+static struct redis_script trim_script = {
+    .source = "local owed, rank, keep = KEYS[1] .. ':owed', -1, ARGV[3]\n"
+              "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
+              "  if string.sub(member, 1, 8) == ARGV[2] then\n"
+              "    rank = redis.call('ZRANK', KEYS[1], member)\n"
+              "  end\n"
+              "end\n"
+              "if redis.call('EXISTS', owed) == 1 then keep = ARGV[4] end\n"
+              "local excess = rank + 1 - keep\n"
+              "if excess <= 0 then return 0 end\n"
+              "for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
+              "  redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
+              "end\n"
+              "return redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)",
 };
 
 /* --- confirm --- */
@@ -219,4 +238,36 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
 
     call->fn = fn;
     redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, removed_on_reply, call);
+}
+
+/* --- trim --- */
+
+static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct mailbox_call *call = arg;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "trim");
+
+    (void)redis;
+    if (good)
+        logic_count(call->logic, LOGIC_TRIMMED, reply->integer);
+    call->fn(call->arg, good ? 0 : -EAGAIN);
+    free(call);
+}
+
+void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
+                  mailbox_fn fn, void *arg)
+{
+    const struct logic_config *config = logic->config;
+    struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
+    struct mailbox_number score = mailbox_number(ids_millis(message->id)),
+                          keep = mailbox_number((uint64_t)config->mailbox_limit),
+                          most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
+    uint8_t id[MAILBOX_ID];
+    const char *argv[] = {key.text, score.text, (const char *)id, keep.text, most.text};
+    size_t argvlen[] = {key.len, score.len, sizeof id, keep.len, most.len};
+
+    call->fn = fn;
+    mailbox_put_id(id, message->id);
+    redis_eval(logic->redis, key.shard, &trim_script, 1, 5, argv, argvlen, trim_on_reply, call);
 }

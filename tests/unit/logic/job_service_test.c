@@ -26,6 +26,7 @@ static struct {
     void *arg;
 } stores[MOST];
 static size_t n_stores;
+static uint64_t waiting_now; /* what the mailbox is said to have */
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
@@ -37,6 +38,26 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
              put->owed != NULL ? put->owed : "");
     stores[n_stores].fn = fn;
     stores[n_stores++].arg = arg;
+    if (put->n != NULL)
+        *put->n = waiting_now;
+}
+
+static struct {
+    int64_t uid;
+    uint64_t id;
+    mailbox_fn fn;
+    void *arg;
+} trims[MOST];
+static size_t n_trims;
+
+void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
+                  mailbox_fn fn, void *arg)
+{
+    (void)logic;
+    trims[n_trims].uid = uid;
+    trims[n_trims].id = message->id;
+    trims[n_trims].fn = fn;
+    trims[n_trims++].arg = arg;
 }
 
 static struct {
@@ -83,7 +104,7 @@ void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
 }
 
 static int64_t counters[LOGIC_METRIC_COUNT];
-static struct logic_config config = {.lookup_timeout_ms = 500};
+static struct logic_config config = {.lookup_timeout_ms = 500, .mailbox_limit = 20};
 static struct logic logic = {.config = &config, .counters = counters};
 
 static void settle(size_t n)
@@ -144,7 +165,8 @@ static int setup(void **state)
     memset(counters, 0, sizeof counters);
     static int routers;
     logic.routers = (struct router_link *)(void *)&routers;
-    n_stores = n_lookups = 0;
+    n_stores = n_lookups = n_trims = 0;
+    waiting_now = 1;
     reply_refs = 0;
     reply = NULL;
     return 0;
@@ -232,6 +254,38 @@ static void every_outcome(void **state)
     assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
 }
 
+/* mailbox.limit is for users who are away. */
+static void trimmed_only_if_nobody_is_there(void **state)
+{
+    (void)state;
+    waiting_now = 21;
+    settle(4);
+    for (size_t i = 0; i < 4; i++)
+        stores[i].fn(stores[i].arg, 0);
+    router_says(0, ROUTER_OK, true, 1);
+    stores[4].fn(stores[4].arg, 0);
+    router_says(1, ROUTER_OK, false, 0);
+    router_says(2, ROUTER_AWAY, false, 0);
+    assert_int_equal(n_trims, 0);
+    router_says(3, ROUTER_OK, true, 0);
+    assert_int_equal(n_trims, 1);
+    assert_true(trims[0].uid == 3 && trims[0].id == 1003);
+    assert_null(reply);
+    trims[0].fn(trims[0].arg, -EAGAIN); /* it is stored, and the next one trims */
+    assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
+static void not_trimmed_up_to_the_limit(void **state)
+{
+    (void)state;
+    waiting_now = 20;
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 0);
+    assert_int_equal(n_trims, 0);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
 static void empty_batch_is_answered(void **state)
 {
     (void)state;
@@ -247,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_of_several_is_owed_it, setup, teardown),
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_trimmed_up_to_the_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

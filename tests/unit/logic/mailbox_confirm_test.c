@@ -134,6 +134,15 @@ static void waive(const char *tokens, uint64_t first, uint64_t last)
     assert_int_equal(got.err, 0);
 }
 
+static void trim(uint64_t number)
+{
+    struct mailbox_message message = {.id = id_of(number), .op = 5};
+    memset(&got, 0, sizeof got);
+    mailbox_trim(&logic, UID, &message, on_done, NULL);
+    wait_for(1);
+    assert_int_equal(got.err, 0);
+}
+
 static long long waiting(void)
 {
     return redis_server_do(&server, "ZCARD imc:mb:42");
@@ -195,6 +204,7 @@ static void without_sessions_nothing_is_beside_the_mailbox(void **state)
     (void)state;
     for (uint64_t number = 1; number <= 6; number++)
         store(MAILBOX_SETTLE, number, NULL);
+    trim(6);
     assert_left(LIMIT, 0);
     assert_int_equal(counters[LOGIC_TRIMMED], 2);
     confirm("a/1", 3, 6);
@@ -347,19 +357,50 @@ static void fields_leave_with_their_messages(void **state)
     assert_true(redis_server_do(&server, "PTTL imc:mb:42:owed") > 0);
 }
 
-/* mailbox.limit is for those who are away. */
-static void a_settled_message_does_not_trim_what_sessions_are_owed(void **state)
+/* mailbox.limit is for those who are away: whoever stores does not know yet. */
+static void storing_keeps_what_a_user_who_is_there_may_have(void **state)
 {
     (void)state;
-    for (uint64_t number = 1; number <= LIMIT + 2; number++)
-        store(MAILBOX_SPILL, number, "a/1");
-    store(MAILBOX_SETTLE, LIMIT + 3, NULL);
-    assert_left(LIMIT + 3, LIMIT + 2);
+    for (uint64_t number = 1; number <= LIMIT_SPILLED; number++)
+        store(MAILBOX_SETTLE, number, NULL);
+    assert_left(LIMIT_SPILLED, 0);
     assert_int_equal(counters[LOGIC_TRIMMED], 0);
     store(MAILBOX_SETTLE, 10, NULL);
-    store(MAILBOX_SETTLE, 11, NULL);
-    assert_left(LIMIT_SPILLED, LIMIT_SPILLED - 3);
+    assert_left(LIMIT_SPILLED, 0);
     assert_int_equal(counters[LOGIC_TRIMMED], 1);
+}
+
+/* What is newer may have come when the user was back; also if it is of the same millisecond. */
+static void trimming_counts_the_message_and_what_is_older(void **state)
+{
+    (void)state;
+    for (uint64_t number = 1; number <= LIMIT + 3; number++)
+        store(MAILBOX_SETTLE, number, NULL);
+    trim(LIMIT);
+    assert_left(LIMIT + 3, 0);
+    trim(LIMIT + 1);
+    assert_left(LIMIT + 2, 0);
+    trim(1); /* has left */
+    assert_left(LIMIT + 2, 0);
+    trim(LIMIT + 3);
+    assert_left(LIMIT, 0);
+    assert_int_equal(counters[LOGIC_TRIMMED], 3);
+    fetch(0, NULL);
+    assert_true(got.ids[0] == 4);
+}
+
+static void trimming_leaves_what_sessions_are_owed(void **state)
+{
+    (void)state;
+    store(MAILBOX_SPILL, 1, "a/1");
+    for (uint64_t number = 2; number <= LIMIT_SPILLED; number++)
+        store(MAILBOX_SETTLE, number, NULL);
+    trim(LIMIT_SPILLED);
+    assert_left(LIMIT_SPILLED, 1);
+    store(MAILBOX_SETTLE, 10, NULL); /* takes the oldest, and its field */
+    assert_left(LIMIT_SPILLED, 0);
+    trim(10);
+    assert_left(LIMIT, 0);
 }
 
 static void a_hash_without_its_mailbox_is_swept(void **state)
@@ -405,7 +446,9 @@ int main(void)
         cmocka_unit_test_setup(telling_to_whom_a_settled_one_is_owed, clear),
         cmocka_unit_test_setup(others_messages_are_left_out, clear),
         cmocka_unit_test_setup(fields_leave_with_their_messages, clear),
-        cmocka_unit_test_setup(a_settled_message_does_not_trim_what_sessions_are_owed, clear),
+        cmocka_unit_test_setup(storing_keeps_what_a_user_who_is_there_may_have, clear),
+        cmocka_unit_test_setup(trimming_counts_the_message_and_what_is_older, clear),
+        cmocka_unit_test_setup(trimming_leaves_what_sessions_are_owed, clear),
         cmocka_unit_test_setup(a_hash_without_its_mailbox_is_swept, clear),
         cmocka_unit_test_setup(a_refusal_is_an_error, clear),
     };
