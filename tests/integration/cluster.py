@@ -100,8 +100,12 @@ class Process:
         self.popen.wait()
 
     def pause(self):
+        """Returns when no thread of it runs any more: until then it could still answer."""
         self.paused = True
         self.popen.send_signal(signal.SIGSTOP)
+        how = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        wait_for(lambda: not self.alive() or os.waitid(os.P_PID, self.popen.pid, how) is not None, 5,
+                 f"{self.name} to stand still", 0.001)
 
     def resume(self):
         self.paused = False
