@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Larger writes are bound by copying, and rounds of them by the memory of the sockets. */
-enum { RAW_MOST = 16 * 1024 };
+enum { RAW_MOST = 64 * 1024 };
 
 static const struct scenario *const scenarios[] = {
     &scenario_idle,    &scenario_storm,   &scenario_room,  &scenario_rooms, &scenario_all,
