@@ -44,7 +44,8 @@ struct audience {
     struct conn **members;
     struct backlog backlog;
     struct walk walk;
-    uint64_t begun_ms, sent; /* walks with a speed */
+    uint64_t begun_ms, sent; /* the walk under way; SENT only with a speed */
+    uint64_t rested_ms;      /* the next walk over many begins no sooner */
     /* Nothing waits and no walk is under way any more: the audience may be freed. */
     void (*idle)(struct edge *edge, struct audience *audience);
 };

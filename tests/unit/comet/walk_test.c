@@ -328,6 +328,34 @@ static void a_large_room_gathers_for_max_delay_and_a_small_one_does_not(void **s
     close_all();
 }
 
+static void after_a_walk_over_many_half_of_its_time_passes(void **state)
+{
+    (void)state;
+    fixture_config.walk_slice = 20;
+    for (int i = 0; i < 50; i++) {
+        visitor_open(&members[i], LISTENER_TCP);
+        room_join(&fixture, members[i].conn, "large", 5);
+    }
+    told = 0;
+    push_room("large", 0);
+    step();
+    assert_in_range(fixture_counters[COMET_DELIVERIES_ROOM], 1, 49);
+    usleep(80000);
+    while (fixture_counters[COMET_DELIVERIES_ROOM] < 50)
+        step();
+    uint64_t end = uv_hrtime();
+    push_room("large", 1);
+    push_room("large", 2);
+    for (int i = 0; i < 5; i++)
+        step();
+    assert_int_equal(told, 1);
+    while (told < 3 && uv_hrtime() - end < 5000000000U)
+        step_for(5);
+    assert_true(uv_hrtime() - end >= 35 * 1000000U);
+    assert_int_equal(fixture_counters[COMET_WALKS], 2);
+    close_all();
+}
+
 /* Two of these fill a socket of the fixture and begin its queue. */
 static uint8_t heavy[40000];
 
@@ -527,6 +555,7 @@ int main(void)
         WALK_TEST(a_walk_takes_at_most_its_bytes),
         WALK_TEST(a_slow_member_is_kicked_and_the_others_go_on),
         WALK_TEST(a_large_room_gathers_for_max_delay_and_a_small_one_does_not),
+        WALK_TEST(after_a_walk_over_many_half_of_its_time_passes),
         WALK_TEST(a_walk_waits_for_sockets_that_are_behind),
         WALK_TEST(a_walk_has_not_more_than_patience),
         WALK_TEST(a_few_sockets_that_are_behind_hold_up_nobody),
