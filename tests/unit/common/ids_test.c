@@ -7,16 +7,35 @@
 
 #include "common/ids.h"
 
-static void carries_time_node_and_sequence(void **state)
+enum { MS = 1000 }; /* microseconds */
+
+static void carries_time_fraction_and_node(void **state)
 {
     (void)state;
     struct ids ids;
     ids_init(&ids, 5);
-    uint64_t id = ids_next(&ids, 1700000000000);
-    assert_int_equal(id, 1700000000000U << 22 | 5U << 12);
+    uint64_t id = ids_next(&ids, 1700000000000 * MS);
+    assert_int_equal(id, 1700000000000U << 22 | 5U);
     assert_int_equal(ids_millis(id), 1700000000000);
-    assert_int_equal(ids_next(&ids, 1700000000000), id + 1);
-    assert_int_equal(ids_next(&ids, 1700000000001), 1700000000001U << 22 | 5U << 12);
+    assert_int_equal(ids_next(&ids, 1700000000000 * MS), id + (1U << 10));
+    assert_int_equal(ids_next(&ids, 1700000000000 * MS + 500),
+                     1700000000000U << 22 | 2048U << 10 | 5U);
+    assert_int_equal(ids_next(&ids, 1700000000000 * MS + 999),
+                     1700000000000U << 22 | 4091U << 10 | 5U);
+    assert_int_equal(ids_next(&ids, 1700000000001 * MS), 1700000000001U << 22 | 5U);
+}
+
+/* Whichever node has the higher number. */
+static void orders_within_a_millisecond_over_nodes(void **state)
+{
+    (void)state;
+    struct ids high, low;
+    ids_init(&high, 7);
+    ids_init(&low, 3);
+    uint64_t first = ids_next(&high, 5000 * MS + 100), second = ids_next(&low, 5000 * MS + 101);
+    assert_true(second > first);
+    assert_true(ids_next(&high, 5000 * MS + 102) > second);
+    assert_true(ids_next(&high, 6000 * MS) != ids_next(&low, 6000 * MS));
 }
 
 static void rises_past_4096_in_a_millisecond(void **state)
@@ -26,14 +45,14 @@ static void rises_past_4096_in_a_millisecond(void **state)
     ids_init(&ids, IDS_MAX_NODE);
     uint64_t last = 0;
     for (int i = 0; i < 10000; i++) {
-        uint64_t id = ids_next(&ids, 1000);
+        uint64_t id = ids_next(&ids, 1000 * MS);
         assert_true(id > last);
-        assert_int_equal(id >> 12 & 1023, IDS_MAX_NODE);
+        assert_int_equal(id & 1023, IDS_MAX_NODE);
         last = id;
     }
-    assert_int_equal(ids_millis(last), 1002); /* ran ahead: 10,000 / 4096 */
-    assert_true(ids_next(&ids, 1001) > last); /* and the clock has not caught up */
-    assert_int_equal(ids_millis(ids_next(&ids, 1003)), 1003);
+    assert_int_equal(ids_millis(last), 1002);      /* ran ahead: 10,000 / 4096 */
+    assert_true(ids_next(&ids, 1001 * MS) > last); /* and the clock has not caught up */
+    assert_int_equal(ids_millis(ids_next(&ids, 1003 * MS)), 1003);
 }
 
 static void rises_when_the_clock_steps_back(void **state)
@@ -41,9 +60,9 @@ static void rises_when_the_clock_steps_back(void **state)
     (void)state;
     struct ids ids;
     ids_init(&ids, 0);
-    uint64_t last = ids_next(&ids, 5000);
+    uint64_t last = ids_next(&ids, 5000 * MS);
     for (uint64_t ms = 4999; ms > 0; ms--) {
-        uint64_t id = ids_next(&ids, ms);
+        uint64_t id = ids_next(&ids, ms * MS);
         assert_true(id > last);
         last = id;
     }
@@ -54,13 +73,11 @@ static void rises_over_a_change_of_node(void **state)
     (void)state;
     struct ids ids;
     ids_init(&ids, 9);
-    uint64_t last = ids_next(&ids, 5000);
+    uint64_t last = ids_next(&ids, 5000 * MS);
     ids_renumber(&ids, 3);
-    uint64_t id = ids_next(&ids, 5000);
+    uint64_t id = ids_next(&ids, 5000 * MS);
     assert_true(id > last);
-    assert_int_equal(id >> 12 & 1023, 3);
-    ids_renumber(&ids, 3);
-    assert_int_equal(ids_next(&ids, 5000), id + 1);
+    assert_int_equal(id & 1023, 3);
 }
 
 static void clock_is_unix_milliseconds(void **state)
@@ -73,7 +90,8 @@ static void clock_is_unix_milliseconds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(carries_time_node_and_sequence),
+        cmocka_unit_test(carries_time_fraction_and_node),
+        cmocka_unit_test(orders_within_a_millisecond_over_nodes),
         cmocka_unit_test(rises_past_4096_in_a_millisecond),
         cmocka_unit_test(rises_when_the_clock_steps_back),
         cmocka_unit_test(rises_over_a_change_of_node),
