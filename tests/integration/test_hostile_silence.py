@@ -161,7 +161,8 @@ def test_half_close_right_behind_the_auth(world):
         world.cluster.settled()
         data = frame(7, token.encode()) if kind == "tcp" else ws_request() + ws_message(7, token)
         with Raw(getattr(world.comet, kind), data) as raw:
-            raw.finish().all()
+            if b"waits" in raw.finish().all():
+                continue  # logic was quicker than the end: it has been delivered
         client = (imgo.TcpClient(world.comet.tcp) if kind == "tcp" else imgo.WsClient(world.comet.ws)).auth(token)
         with client:
             assert client.push() in (b"waits", "waits")
