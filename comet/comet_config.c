@@ -49,8 +49,7 @@ const struct config_row comet_config_rows[] = {
     ROW("fanout", "max_delay", CONFIG_DURATION, walk_delay_ms, "0ms", 0, 60000,
         "How long a message to more than fanout.slice sessions may wait for others to share its "
         "writes: more latency for less CPU. 0 = not at all, but for the pause of half a walk's "
-        "time, "
-        "100 ms at most, that follows each walk over so many."),
+        "time, 100 ms at most, that follows each walk over so many."),
     ROW("fanout", "patience", CONFIG_DURATION, walk_patience_ms, "1s", 0, 60000,
         "While more than an eighth of a loop's sockets have not taken what they were sent, the "
         "next walk waits for them, and job and Kafka with it; but not for longer than this in "
