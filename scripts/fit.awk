@@ -99,11 +99,11 @@ END {
         exit 1
     print "| cost | fitted | worst row |"
     print "| --- | --- | --- |"
-    wave = "1;1/sqrt(connects per second of each comet)"
-    fit("a connect, comet, µs", "comet µs/connect", wave)
-    fit("… logic, µs", "logic", wave)
-    fit("… router, µs", "router", wave)
-    fit("… Redis, µs", "redis", wave)
+    connect = "1;1/sqrt(connects per second of each comet)"
+    fit("a connect, comet, µs", "comet µs/connect", connect)
+    fit("… logic, µs", "logic", connect)
+    fit("… router, µs", "router", connect)
+    fit("… Redis, µs", "redis", connect)
     fit("memory of comets, above an empty one's, MB", "RSS, MB", "comets;million sessions")
     fit("memory of the machine, MiB", "memory MiB", "1;comets;million sessions")
     fit("comets with idle sessions, cores", "idle comets, cores", "comets;million sessions")
