@@ -109,10 +109,9 @@ static void on_trimmed(void *arg, int err)
 static void item_trim(struct settle_item *item)
 {
     struct logic *logic = item->sb->logic;
-    struct mailbox_message message = mailbox_message_of(item->in->message);
 
     if (item->waiting > (uint64_t)logic->config->mailbox_limit)
-        mailbox_trim(logic, item->in->uid, &message, on_trimmed, item);
+        mailbox_trim(logic, item->in->uid, item->in->message->id, on_trimmed, item);
     else
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }

@@ -142,15 +142,7 @@ static struct redis_script store_script = {
               "  redis.call('HSET', owed, id, list)\n"
               "  redis.call('PEXPIRE', owed, ARGV[3])\n"
               "end\n"
-              "local excess = count - ARGV[4]\n"
-              "if excess > 0 then\n"
-              "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
-              "    redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
-              "  end\n"
-              "  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"
-              "else\n"
-              "  excess = 0\n"
-              "end\n"
+              "local excess = count - ARGV[4]\n" MAILBOX_LUA_REMOVE_EXCESS
               "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
               "return {added, excess, count - excess}",
 };

@@ -67,10 +67,9 @@ struct mailbox_put {
 };
 /* Keeps mailbox.limit_spilled: the user may be there. */
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg);
-/* Of MESSAGE and what is older, keeps mailbox.limit; mailbox.limit_spilled while sessions are owed
- * messages. For a user who was away after it had been stored. */
-void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
-                  mailbox_fn fn, void *arg);
+/* Of the message UPTO and what is older, keeps mailbox.limit; mailbox.limit_spilled while sessions
+ * are owed messages. For a user who was away after it had been stored; nothing if it has left. */
+void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg);
 
 struct mailbox_page {
     size_t n;

@@ -114,12 +114,7 @@ static struct redis_script trim_script = {
               "  end\n"
               "end\n"
               "if redis.call('EXISTS', owed) == 1 then keep = ARGV[4] end\n"
-              "local excess = rank + 1 - keep\n"
-              "if excess <= 0 then return 0 end\n"
-              "for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n"
-              "  redis.call('HDEL', owed, string.sub(old, 1, 8))\n"
-              "end\n"
-              "return redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)",
+              "local excess = rank + 1 - keep\n" MAILBOX_LUA_REMOVE_EXCESS "return excess",
 };
 
 /* --- confirm --- */
@@ -206,16 +201,28 @@ void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mai
 
 /* --- what is no session's own --- */
 
-static void removed_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+/* Tells the caller; ROW counts what a script says that it has removed. */
+static void removal_tell(struct mailbox_call *call, const redisReply *reply, const char *what,
+                         enum logic_metric row)
 {
-    struct mailbox_call *call = arg;
-    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "confirm");
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, what);
 
-    (void)redis;
     if (good)
-        logic_count(call->logic, LOGIC_CONFIRMED, reply->integer);
+        logic_count(call->logic, row, reply->integer);
     call->fn(call->arg, good ? 0 : -EAGAIN);
     free(call);
+}
+
+static void removed_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    removal_tell(arg, reply, "confirm", LOGIC_CONFIRMED);
+}
+
+static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    removal_tell(arg, reply, "trim", LOGIC_TRIMMED);
 }
 
 void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn, void *arg)
@@ -240,27 +247,12 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
     redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, removed_on_reply, call);
 }
 
-/* --- trim --- */
-
-static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
-{
-    struct mailbox_call *call = arg;
-    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "trim");
-
-    (void)redis;
-    if (good)
-        logic_count(call->logic, LOGIC_TRIMMED, reply->integer);
-    call->fn(call->arg, good ? 0 : -EAGAIN);
-    free(call);
-}
-
-void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
-                  mailbox_fn fn, void *arg)
+void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
 {
     const struct logic_config *config = logic->config;
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, uid);
-    struct mailbox_number score = mailbox_number(ids_millis(message->id)),
+    struct mailbox_number score = mailbox_number(ids_millis(upto)),
                           keep = mailbox_number((uint64_t)config->mailbox_limit),
                           most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
     uint8_t id[MAILBOX_ID];
@@ -268,6 +260,6 @@ void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message
     size_t argvlen[] = {key.len, score.len, sizeof id, keep.len, most.len};
 
     call->fn = fn;
-    mailbox_put_id(id, message->id);
+    mailbox_put_id(id, upto);
     redis_eval(logic->redis, key.shard, &trim_script, 1, 5, argv, argvlen, trim_on_reply, call);
 }

@@ -50,12 +50,11 @@ static struct {
 } trims[MOST];
 static size_t n_trims;
 
-void mailbox_trim(struct logic *logic, int64_t uid, const struct mailbox_message *message,
-                  mailbox_fn fn, void *arg)
+void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
 {
     (void)logic;
     trims[n_trims].uid = uid;
-    trims[n_trims].id = message->id;
+    trims[n_trims].id = upto;
     trims[n_trims].fn = fn;
     trims[n_trims++].arg = arg;
 }

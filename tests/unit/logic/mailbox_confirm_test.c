@@ -136,9 +136,8 @@ static void waive(const char *tokens, uint64_t first, uint64_t last)
 
 static void trim(uint64_t number)
 {
-    struct mailbox_message message = {.id = id_of(number), .op = 5};
     memset(&got, 0, sizeof got);
-    mailbox_trim(&logic, UID, &message, on_done, NULL);
+    mailbox_trim(&logic, UID, id_of(number), on_done, NULL);
     wait_for(1);
     assert_int_equal(got.err, 0);
 }
