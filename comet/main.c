@@ -160,6 +160,8 @@ static int comet_start(struct daemon *daemon)
     comet->daemon = daemon;
     comet->config = daemon->config;
     comet_raise_files(daemon->config);
+    if (comet->config->echo_listen[0] != '\0')
+        daemon_warn_if_open("test.ws_echo", comet->config->echo_listen, "gets back what it sends");
     daemon_ready(daemon, "logic", false, "no logic is known yet");
     daemon_ready(daemon, "clients", false, "none are let in before jobs know of this comet");
     int failed = comet_open_workers(comet);

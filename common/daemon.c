@@ -3,6 +3,7 @@
  *   daemon_admin.c   admin listener, readiness
  *   daemon_process.c what the kernel and membership know of this process, for /metrics
  *   daemon_join.c    Redis, membership, advertised address
+ *   daemon_listen.c  what is said about addresses to listen on
  *
  *        SIGTERM            daemon_drained()        lease given back, or 1 s
  *   run ─────────► draining ───────────────► leaving ───────────────────────► stop, exit 0
@@ -118,6 +119,7 @@ static int run(struct daemon *daemon)
         goto close_loop;
     }
     daemon_ready(daemon, "running", false, "starting");
+    daemon_warn_of_open(common_config(daemon));
     if (daemon_admin_open(daemon) != 0)
         goto close_rpc;
     if (daemon->spec->start(daemon) != 0)

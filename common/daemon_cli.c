@@ -21,9 +21,11 @@ const struct config_row daemon_config_rows[] = {
     {"log", "level", CONFIG_STRING, COMMON(log_level), "info", 0, 0,
      "The least serious lines that are written to stderr: debug, info, warn or error."},
     {"admin", "listen", CONFIG_ADDRESS, COMMON(admin_listen), "", 0, 0,
-     "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one."},
+     "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one. "
+     "Nobody is asked who he is: listen only where no stranger gets."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
-     "Where other daemons connect by gRPC. Empty for a daemon that serves none."},
+     "Where other daemons connect by gRPC. Nobody is asked who he is: whoever gets here can speak as any daemon. Daemons "
+     "on several machines listen on an address of a network of their own. Empty for a daemon that serves none."},
     {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
      "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself, with this machine's "
      "name if that listens on every address."},

@@ -62,6 +62,9 @@ int daemon_load(struct daemon *daemon, const char *path);
 /* Asks a running daemon's /readyz. The exit code. Blocking. */
 int daemon_health(const char *admin_listen);
 
+/* daemon_warn_if_open() for the listeners that every daemon has. */
+void daemon_warn_of_open(const struct daemon_config *config);
+
 /* 0 or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);
 void daemon_admin_close(struct daemon *daemon);

@@ -1,4 +1,3 @@
-#include "common/config_value.h"
 #include "common/daemon.h"
 #include "common/daemon_internal.h"
 #include "common/log.h"
@@ -7,17 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
-                          const char *key, int err)
-{
-    struct config_row row = {.section = section, .key = key};
-    char env[128];
-    config_env_name(&row, daemon->spec->name, env, sizeof(env));
-    log_error(
-        "cannot listen", "on %s (%s): %s; %s set %s.%s / %s", address, section, uv_strerror(err),
-        err == -EADDRINUSE ? "stop what holds it or" : "to listen elsewhere", section, key, env);
-}
 
 void daemon_set_rpc_port(struct daemon *daemon, int port)
 {

@@ -158,7 +158,7 @@ int main(int argc, char **argv)
         .summary = "auth, routing decisions, mailboxes and the HTTP APIs",
         .kind = MEMBER_LOGIC,
         .admin_default = "127.0.0.1:7173",
-        .rpc_default = "0.0.0.0:7170",
+        .rpc_default = "127.0.0.1:7170",
         .rows = logic_config_rows,
         .config_size = sizeof(struct logic_config),
         .metrics = logic_metric_rows,

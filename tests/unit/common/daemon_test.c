@@ -451,6 +451,36 @@ static void test_join_by_list(void **state)
     drop(&child);
 }
 
+static void expect_warning(const char *setting, const char *address, bool wanted)
+{
+    struct child child;
+    char part[128];
+    snprintf(part, sizeof(part), "open to other machines %s=%s", setting, address);
+    run_daemon(&child, "plain");
+    kill(child.pid, SIGTERM);
+    assert_int_equal(wait_exit(&child), 0);
+    if ((strstr(contents(child.err), part) != NULL) != wanted)
+        fail_msg("%s=%s: %s", setting, address, contents(child.err));
+    drop(&child);
+}
+
+static void test_open_listeners_are_warned_of(void **state)
+{
+    static const struct {
+        const char *address;
+        bool open;
+    } cases[] = {
+        {"0.0.0.0:1", true},     {"[::]:1", true},   {"192.0.2.1:1", true},  {"127.0.0.1:1", false},
+        {"127.99.0.1:1", false}, {"[::1]:1", false}, {"localhost:1", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("IMC_TEST_RPC_LISTEN", cases[i].address, 1);
+        expect_warning("rpc.listen", cases[i].address, cases[i].open);
+    }
+    unsetenv("IMC_TEST_RPC_LISTEN");
+}
+
 struct advertised {
     const char *listen, *advertise, *want;
 };
@@ -489,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_usage_errors),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_advertised),
+        cmocka_unit_test(test_open_listeners_are_warned_of),
         cmocka_unit_test(test_admin_pages),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_deadline_and_second_signal),
