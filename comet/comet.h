@@ -17,6 +17,8 @@ struct comet_config {
     int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
     int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
     int64_t max_body;         /* conn.max_body: client frames */
+    int64_t max_auth;         /* conn.max_auth: of the auth frame, not over max_body */
+    int64_t strangers;        /* conn.strangers: bytes kept for all who are not authenticated */
     int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
     int64_t sendq_bytes;      /* fanout.sendq: bytes queued per connection */
     int64_t spill_ms;         /* fanout.spill_after */
@@ -60,6 +62,12 @@ struct comet_config {
     X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                 \
       "Bytes waiting for slow sockets.")                                                          \
     X(ROOMS, "imc_comet_rooms", NULL, METRIC_GAUGE, "Rooms with members, summed over loops.")     \
+    X(STRANGER_BYTES, "imc_comet_stranger_bytes", NULL, METRIC_GAUGE,                             \
+      "Bytes kept for clients that have not authenticated yet.")                                  \
+    X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,   \
+      "Clients refused before authentication: conn.strangers is reached, or too many pings.")     \
+    X(STRANGERS_PINGS, "imc_comet_strangers_refused_total", "reason=\"pings\"", METRIC_COUNTER,   \
+      "Clients refused before authentication: conn.strangers is reached, or too many pings.")     \
     X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                               \
       "Frames received from clients.")                                                            \
     X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,             \

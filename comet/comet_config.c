@@ -32,6 +32,12 @@ const struct config_row comet_config_rows[] = {
         "How long a closing connection may take to read what it was sent and to close its side."),
     ROW("conn", "max_body", CONFIG_BYTES, max_body, "4k", 64, 1 << 20,
         "Largest body of a client's frame."),
+    ROW("conn", "max_auth", CONFIG_BYTES, max_auth, "4k", 64, 1 << 20,
+        "Largest body of the auth frame, if conn.max_body is not less."),
+    ROW("conn", "strangers", CONFIG_BYTES, strangers, "64m", 1 << 20, 1LL << 40,
+        "Bytes that may be kept for clients that have not authenticated yet: half handshakes, half "
+        "frames, tokens logic is asked about. Beyond it those that want more than 1 KiB are "
+        "refused (503, code 12)."),
     ROW("conn", "max", CONFIG_INT, max_connections, "0", 0, 10000000,
         "Connections of this process. 0 = what the limit of open files leaves."),
     ROW("fanout", "sendq", CONFIG_BYTES, sendq_bytes, "256k", 1024, 64 << 20,

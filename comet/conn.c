@@ -19,7 +19,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEARD_SHIFT = 8 }; /* last_heard is in units of 256 ms */
+enum {
+    HEARD_SHIFT = 8,      /* last_heard is in units of 256 ms */
+    STRANGER_FREE = 1024, /* bytes that conn.strangers refuses nobody */
+};
 
 /* conn.max is the process's, hence the only thing all loops count together: once per accept and
  * close, never per message. */
@@ -28,6 +31,20 @@ static int64_t total;
 int64_t conn_total(void)
 {
     return __atomic_load_n(&total, __ATOMIC_RELAXED);
+}
+
+/* Likewise of all loops together: whoever is not authenticated may be anybody, and many. */
+static int64_t strangers;
+
+bool conn_keep(struct conn *conn, size_t bytes)
+{
+    int64_t by = (int64_t)bytes - (int64_t)conn->kept;
+    if (by == 0)
+        return true;
+    conn->kept = (uint32_t)bytes;
+    conn_count(conn, COMET_STRANGER_BYTES, by);
+    int64_t all = __atomic_add_fetch(&strangers, by, __ATOMIC_RELAXED);
+    return by < 0 || bytes <= STRANGER_FREE || all <= conn->worker->config->strangers;
 }
 
 void conn_list_add(struct conn **list, struct conn *conn)
@@ -175,6 +192,7 @@ void conn_opened(struct conn *conn)
 {
     assert(conn->state == CONN_CONNECTING);
     conn->state = CONN_OPEN;
+    conn_keep(conn, 0);
     conn_heard(conn);
     wheel_set(conn_edge(conn)->wheel, &conn->timer, (uint64_t)conn->worker->config->heartbeat_ms);
     if (conn->paused || conn->in != NULL) {
@@ -213,6 +231,7 @@ void conn_close(struct conn *conn)
     conn->in = NULL;
     ws_free(conn->ws);
     conn->ws = NULL;
+    conn_keep(conn, 0);
     conn_list_remove(conn);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
     session_closed(conn);
@@ -289,7 +308,7 @@ static void check_transport(const struct conn *conn)
 static void check_closed(const struct conn *conn)
 {
     assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
-    assert(conn->room == NULL && conn->handle == 0);
+    assert(conn->room == NULL && conn->handle == 0 && conn->kept == 0);
 }
 
 void conn_check(const struct conn *conn)
@@ -299,7 +318,7 @@ void conn_check(const struct conn *conn)
     assert((conn->prev == NULL) == closed && wheel_is_set(&conn->timer) == !closed);
     assert(conn->handle == 0 || table_find(conn->worker->table, conn->handle) == conn);
     if (conn->state == CONN_OPEN)
-        assert(conn->handle != 0);
+        assert(conn->handle != 0 && conn->kept == 0);
     if (conn->state < CONN_CLOSING)
         assert(!conn->close_sent && !conn->shut && !conn->eof);
     if (conn->room != NULL || conn->paused)

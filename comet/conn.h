@@ -51,6 +51,7 @@ struct conn {
     struct room *room;
     struct catchup *catchup;   /* session.h; NULL: nothing to catch up with */
     uint32_t room_index;       /* position in room's members */
+    uint32_t kept;             /* bytes counted against conn.strangers: conn_keep() */
     struct conn *next, **prev; /* the edge's list of live or of closing connections */
     struct conn *chain;        /* conn_internal.h: wants attention at the end of the turn */
     uint32_t last_heard;       /* loop time in units of 256 ms */
@@ -73,6 +74,7 @@ struct conn {
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */
     bool shut : 1;           /* we have sent our FIN */
     bool by_us : 1;          /* who began the end */
+    uint8_t controls : 3;    /* WebSocket pings and pongs before auth */
     bool chained : 1, broken : 1, resume : 1, drained : 1; /* conn_internal.h */
 };
 

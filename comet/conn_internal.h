@@ -18,6 +18,9 @@
 struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind);
 /* Connections of the whole process. */
 int64_t conn_total(void);
+/* BYTES are kept in memory for this connection, which is not authenticated. False: that is too much
+ * for all such connections together, and it is to be refused; counted all the same. */
+bool conn_keep(struct conn *conn, size_t bytes);
 /* Ends it now: only from the edge's own callbacks, never from inside a write or a handler. */
 void conn_close(struct conn *conn);
 /* The socket failed: ends it at the end of the turn; nothing is written any more. */

@@ -20,10 +20,15 @@ enum {
     KICK_SLICE = 256, /* connections told to go per KICK_EVERY_MS */
 };
 
-static size_t max_message(const struct comet_config *config)
+static int64_t max_auth(const struct comet_config *config)
+{
+    return config->max_auth < config->max_body ? config->max_auth : config->max_body;
+}
+
+static size_t max_message(int64_t max_body)
 {
     /* Any body within the limit fits, even if most of it is escaped. */
-    return 4 * (size_t)config->max_body + 1024;
+    return 4 * (size_t)max_body + 1024;
 }
 
 /* The longest rest that can stand before what is read next: a frame, a handshake, or (while logic
@@ -56,7 +61,9 @@ int edge_open(struct worker *worker, char *err, size_t errlen)
     edge->in = mem_alloc(edge->in_ahead + EDGE_READ);
     edge->scratch = mem_alloc(EDGE_SCRATCH);
     edge->cork = mem_alloc(EDGE_SCRATCH);
-    edge->max_message = max_message(worker->config);
+    edge->max_message = max_message(worker->config->max_body);
+    edge->max_auth = max_message(max_auth(worker->config));
+    edge->max_auth_body = (size_t)max_auth(worker->config);
     edge->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &edge->scan);
     uv_timer_init(&worker->loop.uv, &edge->kick.timer);

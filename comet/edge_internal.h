@@ -14,10 +14,11 @@ struct rooms;
 struct sendq;
 
 enum {
-    EDGE_READ = 64 * 1024,    /* read per connection and turn */
-    EDGE_SCRATCH = 32 * 1024, /* replies and pushes are encoded here */
-    EDGE_HTTP_MAX = 8192,     /* request line and headers of a handshake */
-    EDGE_ECHO_MAX = 16 << 20, /* message on the echo listener */
+    EDGE_READ = 64 * 1024,     /* read per connection and turn */
+    EDGE_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
+    EDGE_STRANGER = 4 * 1024,  /* read before auth, likewise: what is behind stays in the kernel */
+    EDGE_HTTP_MAX = 32 * 1024, /* request line and headers of a handshake: browsers send cookies */
+    EDGE_ECHO_MAX = 16 << 20,  /* message on the echo listener */
 };
 
 struct edge {
@@ -29,12 +30,15 @@ struct edge {
     struct wheel *wheel;
     uint8_t *in;     /* shared by all connections: remainder of the last read, then what is read */
     size_t in_ahead; /* room in it for a remainder */
+    size_t in_kept;  /* bytes of it that were looked at before */
     uint8_t *scratch;
     struct conn
         *corked; /* whose input is being carried out: its replies gather in cork (output.c) */
     uint8_t *cork;
     size_t cork_len;
     size_t max_message; /* WebSocket, JSON mode */
+    size_t max_auth;    /* likewise, before auth */
+    size_t max_auth_body;
     struct conn *chain; /* conn_internal.h */
     struct loop_task attend;
     struct sendq *queued; /* every connection with a queue */

@@ -20,13 +20,20 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { STRANGER_CONTROLS = 4 }; /* pings and pongs before auth; fits conn->controls */
+
 /* --- frames on TCP --- */
+
+static size_t max_body(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN ? (size_t)conn->worker->config->max_body
+                                    : conn_edge(conn)->max_auth_body;
+}
 
 static void kick_too_large(struct conn *conn)
 {
     char why[80];
-    (void)snprintf(why, sizeof why, "body longer than %lld bytes",
-                   (long long)conn->worker->config->max_body);
+    (void)snprintf(why, sizeof why, "body longer than %zu bytes", max_body(conn));
     conn_kick(conn, CLOSE_BODY_TOO_LARGE, why);
 }
 
@@ -34,7 +41,7 @@ static void kick_too_large(struct conn *conn)
 static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
 {
     struct frame frame;
-    long taken = frame_parse(buf, len, (size_t)conn->worker->config->max_body, &frame);
+    long taken = frame_parse(buf, len, max_body(conn), &frame);
     if (taken == -EMSGSIZE) {
         kick_too_large(conn);
         return len;
@@ -68,6 +75,7 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
         .path = conn->is_echo ? NULL : "/sub",
         .origins = conn->worker->config->allowed_origins,
         .max_header = EDGE_HTTP_MAX,
+        .seen = conn_edge(conn)->in_kept,
     };
     long taken = ws_handshake_parse(buf, len, &rules, key, &refusal);
     if (taken < 0) {
@@ -114,11 +122,26 @@ static void take_message(struct conn *conn, const struct ws_item *item)
         conn_kick(conn, CLOSE_MALFORMED, why);
         return;
     }
-    if (request.body_len > (size_t)conn->worker->config->max_body)
+    if (request.body_len > max_body(conn))
         kick_too_large(conn);
     else
         verb_run(conn, &request);
     ws_json_free(keep);
+}
+
+/* A client that has not authenticated might send nothing but pings and read none of the pongs. A
+ * monitor asks for one or two. */
+static bool stranger_pings(struct conn *conn)
+{
+    if (conn->state != CONN_AUTH || conn->is_echo)
+        return false;
+    if (conn->controls < STRANGER_CONTROLS) {
+        conn->controls++;
+        return false;
+    }
+    conn_count(conn, COMET_STRANGERS_PINGS, 1);
+    conn_kick(conn, CLOSE_MALFORMED, "too many pings before auth (operation 7)");
+    return true;
 }
 
 static void answer_ping(struct conn *conn, const struct ws_item *item)
@@ -142,10 +165,18 @@ static void ws_violated(struct conn *conn, const struct ws_item *item)
         closing_ws_fail(conn, item->code, item->why);
 }
 
+static size_t max_message(const struct conn *conn)
+{
+    const struct edge *edge = conn_edge(conn);
+    if (conn->is_echo)
+        return EDGE_ECHO_MAX;
+    return conn->state == CONN_OPEN ? edge->max_message : edge->max_auth;
+}
+
 static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
 {
     struct ws_item item;
-    size_t max = conn->is_echo ? EDGE_ECHO_MAX : conn_edge(conn)->max_message;
+    size_t max = max_message(conn);
     size_t taken = ws_next(&conn->ws, buf, len, max, &item);
     if (item.event == WS_FAIL) {
         ws_violated(conn, &item);
@@ -157,6 +188,8 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
         return taken;
     if (item.event != WS_PART) /* as on TCP, a frame that is never finished is no sign of life */
         conn_heard(conn);
+    if ((item.event == WS_PING || item.event == WS_PONG) && stranger_pings(conn))
+        return len;
     if (item.event == WS_MESSAGE)
         take_message(conn, &item);
     else if (item.event == WS_PING)
@@ -184,6 +217,27 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
     return len;
 }
 
+/* Counts what is kept for a client that may be anybody; beyond what all of them may have it is
+ * refused. A token that logic is asked about was counted by verb_auth(). */
+static void keep_count(struct conn *conn)
+{
+    size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
+    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSED || conn->is_echo)
+        return;
+    kept += ws_held(conn->ws) + (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
+    if (conn_keep(conn, kept))
+        return;
+    conn_count(conn, COMET_STRANGERS_BYTES, 1);
+    msg_unref(conn->in);
+    conn->in = NULL;
+    ws_free(conn->ws);
+    conn->ws = NULL;
+    if (conn->state == CONN_CLOSING)
+        conn_break(conn);
+    else
+        conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
+}
+
 /* BUF is edge->in. Keeps what cannot be used yet. */
 static void take_all(struct conn *conn, uint8_t *buf, size_t len)
 {
@@ -195,6 +249,7 @@ static void take_all(struct conn *conn, uint8_t *buf, size_t len)
     assert(conn->in == NULL && at <= len);
     if (at < len && !conn->broken && conn->state != CONN_CLOSED)
         conn->in = msg_copy(buf + at, len - at);
+    keep_count(conn);
     conn_checked(conn);
 }
 
@@ -235,7 +290,8 @@ void input_readable(struct conn *conn)
         return;
     }
     size_t kept = conn->in != NULL ? conn->in->len : 0;
-    ssize_t n = recv(conn->fd, buf + kept, EDGE_READ, 0);
+    size_t bite = conn->state < CONN_OPEN && !conn->is_echo ? EDGE_STRANGER : EDGE_READ;
+    ssize_t n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -246,6 +302,7 @@ void input_readable(struct conn *conn)
         return;
     }
     take_kept(conn, buf);
+    conn_edge(conn)->in_kept = kept;
     take_all(conn, buf, kept + (size_t)n);
 }
 

@@ -52,6 +52,11 @@ static void verb_auth(struct conn *conn, const struct verb_request *request)
         conn_kick(conn, CLOSE_MALFORMED, "auth: the body must be a token string");
         return;
     }
+    if (!conn_keep(conn, token.body_len + 1)) {
+        conn_count(conn, COMET_STRANGERS_BYTES, 1);
+        conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
+        return;
+    }
     conn->auth_version = token.version;
     session_connect(conn, token.body, token.body_len, token.seq);
 }

@@ -33,6 +33,11 @@ void ws_free(struct ws *ws)
     free(ws);
 }
 
+size_t ws_held(const struct ws *ws)
+{
+    return ws == NULL ? 0 : sizeof *ws + ws->cap;
+}
+
 static void fail(struct ws_item *item, uint16_t code, const char *why)
 {
     item->event = WS_FAIL;
@@ -184,7 +189,7 @@ size_t ws_next(struct ws **ws, uint8_t *buf, size_t len, size_t max, struct ws_i
     size_t before = *ws != NULL ? (*ws)->len : 0;
     if (why != NULL)
         fail(item, WS_CLOSE_PROTOCOL, why);
-    else if (header.len > max - before)
+    else if (before > max || header.len > max - before)
         fail(item, WS_CLOSE_TOO_BIG, "message too big");
     if (item->event == WS_FAIL)
         return (size_t)size;

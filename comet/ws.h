@@ -32,6 +32,8 @@ struct ws_item {
 /* Takes one item from the start of BUF, which is unmasked in place. *WS starts as NULL and is NULL
  * again whenever no message is under way. MAX: longest message. Returns the bytes consumed. */
 size_t ws_next(struct ws **ws, uint8_t *buf, size_t len, size_t max, struct ws_item *item);
+/* Bytes of memory held; NULL is fine. */
+size_t ws_held(const struct ws *ws);
 /* NULL is fine. */
 void ws_free(struct ws *ws);
 

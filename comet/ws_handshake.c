@@ -262,9 +262,11 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
     if (!looks_like_http(buf, len))
         return refuse(refusal, 400, "not an HTTP request");
     size_t look = len < rules->max_header ? len : rules->max_header;
-    const uint8_t *end = look > 0 ? memmem(buf, look, "\r\n\r\n", 4) : NULL;
+    /* Each byte is searched once or twice, however small the pieces are in which they come. */
+    size_t from = rules->seen < 3 ? 0 : rules->seen - 3 < look ? rules->seen - 3 : look;
+    const uint8_t *end = look > from ? memmem(buf + from, look - from, "\r\n\r\n", 4) : NULL;
     if (end == NULL) {
-        if (look > 0 && memmem(buf, look, "\n\n", 2) != NULL)
+        if (look > from && memmem(buf + from, look - from, "\n\n", 2) != NULL)
             return refuse(refusal, 400, "line that does not end in CRLF");
         if (len >= rules->max_header)
             return refuse(refusal, 431, "request headers are too long");

@@ -15,6 +15,7 @@ struct ws_rules {
     const char *path;    /* the only one there is; NULL: any */
     const char *origins; /* list (config.h) of allowed origins; "" or NULL: any */
     size_t max_header;   /* request line and headers, bytes */
+    size_t seen; /* of the buffer's bytes: so many were looked at before, and were not all */
 };
 
 struct ws_refusal {

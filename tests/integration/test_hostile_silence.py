@@ -58,7 +58,9 @@ def on_comet(world, crowd):
     add(HANDSHAKE_S, ws(2), "ws nothing behind the handshake", upgraded(world))
     add(HANDSHAKE_S, ws(2), "ws half an auth", upgraded(world, ws_message(7, token)[:20]))
     add(HANDSHAKE_S, ws(2), "ws half of a fragmented auth", upgraded(world, ws_frame(1, b'{"op":7,', fin=False)))
-    add(HANDSHAKE_S, ws(2), "ws pings but no auth", upgraded(world), drip=ws_frame(9) * 100, every=0.1)
+    add(HANDSHAKE_S, ws(2), "ws pings but no auth", upgraded(world, ws_frame(9) * 4))
+    add(HANDSHAKE_S, ws(2), "ws fragments without an end", upgraded(world, ws_frame(1, b"{", fin=False)),
+        drip=ws_frame(0, b" ", fin=False) * 20, every=0.1)
     add(HEARTBEAT_S, missed, "tcp session silence", session(world, "tcp"))
     add(HEARTBEAT_S, missed, "tcp session half a header", session(world, "tcp", half[:3]))
     add(HEARTBEAT_S, missed, "tcp session half a frame", session(world, "tcp", half[:-1]))

@@ -90,6 +90,8 @@ static void fixture_defaults(void)
         .heartbeat_ms = 60000,
         .linger_ms = 1000,
         .max_body = 4096,
+        .max_auth = 4096,
+        .strangers = 64 << 20,
         .sendq_bytes = 64 * 1024,
         .spill_ms = 100,
         .walk_slice = 64,
@@ -134,6 +136,7 @@ static int fixture_teardown(void **state)
     assert_int_equal(fixture_counters[COMET_CONNECTIONS], 0);
     assert_int_equal(fixture_counters[COMET_QUEUED_BYTES], 0);
     assert_int_equal(fixture_counters[COMET_ROOMS], 0);
+    assert_int_equal(fixture_counters[COMET_STRANGER_BYTES], 0);
     return 0;
 }
 

@@ -151,7 +151,36 @@ static void pings_are_answered_before_auth_too(void **state)
     client_send_ws(fd, 0x8a, "unasked", 7);
     client_send_ws(fd, 0x89, "", 0);
     expect_ws(fd, 0x8a, "");
+    client_send_text(fd, "{\"op\":7,\"body\":\"t\"}");
+    expect_ws(fd, 0x81, "[{\"ver\":0,\"op\":8,\"seq\":0,\"body\":{}}]");
+    for (int i = 0; i < 100; i++) {
+        client_send_ws(fd, 0x89, "x", 1); /* as many as it likes */
+        expect_ws(fd, 0x8a, "x");
+    }
     close(fd);
+}
+
+/* Who has not authenticated and reads nothing must not make us queue, here or in the kernel. */
+static void a_stranger_who_only_pings_is_refused(void **state)
+{
+    (void)state;
+    static uint8_t pings[1000 * 131];
+    char payload[125];
+    size_t len = 0;
+    memset(payload, 'p', sizeof payload);
+    for (int i = 0; i < 1000; i++)
+        len += ws_client_frame(pings + len, 0x89, payload, sizeof payload);
+    int fd = client_upgrade(LISTENER_WS);
+    client_send(fd, pings, len);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(client_read_ws(fd, text, sizeof text, &text_len), 0x8a);
+    expect_ws(fd, 0x81,
+              "[{\"ver\":1,\"op\":6,\"seq\":0,\"body\":{\"code\":3,\"reason\":\"too many pings "
+              "before auth (operation 7)\"}}]");
+    expect_close(fd, 4003, "too many pings before auth (operation 7)");
+    client_send_ws(fd, 0x88, "", 0);
+    expect_end(fd);
+    assert_int_equal(fixture_counters[COMET_STRANGERS_PINGS], 1);
 }
 
 static void the_peers_close_is_answered(void **state)
@@ -219,6 +248,144 @@ static void frames_right_behind_the_handshake_are_not_lost(void **state)
     close(fd);
 }
 
+/* Browsers send their cookies along. LEN bytes, if need be without the end. */
+static size_t long_handshake(char *out, size_t len)
+{
+    static const char end[4] = {'\r', '\n', '\r', '\n'};
+    size_t at = (size_t)sprintf(out, "GET /sub HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                                     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: c=");
+    memset(out + at, 'c', len - at);
+    memcpy(out + len - sizeof end, end, sizeof end);
+    return len;
+}
+
+static void a_handshake_of_32_kib_is_taken(void **state)
+{
+    (void)state;
+    static char request[32 * 1024];
+    size_t len = long_handshake(request, sizeof request), half = len / 2;
+    int fd = client_connect(LISTENER_WS);
+    client_send(fd, request, half);
+    assert_true(fixture_counters[COMET_STRANGER_BYTES] >= (int64_t)half);
+    client_send(fd, request + half, len - half);
+    assert_true(client_read(fd, text, 129));
+    assert_int_equal(strncmp(text, "HTTP/1.1 101 ", 13), 0);
+    assert_int_equal(fixture_counters[COMET_STRANGER_BYTES], 0);
+    close(fd);
+}
+
+static void the_end_of_a_handshake_may_come_in_pieces(void **state)
+{
+    (void)state;
+    char request[300];
+    size_t len = long_handshake(request, sizeof request);
+    int fd = client_connect(LISTENER_WS);
+    client_send(fd, request, len - 5);
+    for (size_t i = len - 5; i < len; i++)
+        client_send(fd, request + i, 1);
+    assert_true(client_read(fd, text, 129));
+    close(fd);
+}
+
+static int few_bytes_for_strangers(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_config.strangers = 20000;
+    fixture_config.max_body = 16384;
+    return fixture_open();
+}
+
+static void strangers_share_what_they_may_keep(void **state)
+{
+    (void)state;
+    static char request[16 * 1024];
+    uint8_t frame[4096];
+    size_t len = long_handshake(request, sizeof request);
+    int first = client_connect(LISTENER_WS), second = client_connect(LISTENER_WS);
+    int third = client_connect(LISTENER_TCP);
+    client_send(first, request, len - 4);
+    client_send(second, request, len - 4);
+    size_t n = client_read_all(second, text, sizeof text - 1);
+    assert_true(n < sizeof text);
+    assert_int_equal(strncmp(text, "HTTP/1.1 503 ", 13), 0);
+    assert_int_equal(fixture_counters[COMET_STRANGERS_BYTES], 1);
+    assert_in_range(fixture_counters[COMET_STRANGER_BYTES], len - 4, 20000);
+    /* Half an auth frame is no different, but whoever asks for little is let in. */
+    frame_header(frame, 1, OP_AUTH, 1, 4000);
+    memset(frame + FRAME_HEADER, 't', 4000);
+    client_send(third, frame, 4000);
+    client_send(third, frame + 4000, 16);
+    assert_int_equal(session_notes.connects, 0);
+    assert_int_equal(fixture_counters[COMET_STRANGERS_BYTES], 2);
+    int little = client_login();
+    client_send(first, "\r\n\r\n", 4);
+    assert_true(client_read(first, text, 129));
+    close(first);
+    close(second);
+    close(third);
+    close(little);
+}
+
+/* conn.max_body may be large for those who are known. */
+static void a_stranger_sends_no_long_body(void **state)
+{
+    (void)state;
+    static char sent[12000];
+    char body[64];
+    struct frame frame;
+    int fd = client_connect(LISTENER_TCP);
+    client_send(fd, "\0\0\x10\x11\0\x10\0\1\0\0\0\7\0\0\0\0", 16);
+    assert_int_equal(client_read_frame(fd, &frame, text, sizeof text), OP_DISCONNECT);
+    assert_string_equal(text, "{\"code\":4,\"reason\":\"body longer than 4096 bytes\"}");
+    close(fd);
+    fd = client_upgrade(LISTENER_WS);
+    client_send(fd, "\x01\xfe\x44\x01\0\0\0\0", 8); /* 4 * 4096 + 1024 and one more */
+    expect_ws(
+        fd, 0x81,
+        "[{\"ver\":1,\"op\":6,\"seq\":0,\"body\":{\"code\":4,\"reason\":\"message too big\"}}]");
+    close(fd);
+    fd = client_login();
+    frame_header((uint8_t *)sent, 1, OP_HEARTBEAT, 1, sizeof sent - FRAME_HEADER);
+    client_send(fd, sent, sizeof sent);
+    assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), OP_HEARTBEAT_REPLY);
+    close(fd);
+}
+
+static int short_handshake(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_config.handshake_ms = 300;
+    return fixture_open();
+}
+
+/* Neither pings nor bytes that trickle in give a stranger more time. */
+static void nothing_prolongs_a_handshake(void **state)
+{
+    (void)state;
+    char request[4096];
+    long_handshake(request, sizeof request);
+    int pinging = client_upgrade(LISTENER_WS), trickling = client_connect(LISTENER_WS);
+    int half = client_upgrade(LISTENER_WS);
+    client_send(half, "\x01\x84\0\0\0\0{\"op", 10);
+    for (int i = 0; i < 20; i++) {
+        if (i % 7 == 0 && i < 14)
+            client_send_ws(pinging, 0x89, "", 0);
+        if (fixture_counters[COMET_CLOSED_BY_US] == 0 && i < 10)
+            client_send(trickling, request + i, 1);
+        if (i < 10)
+            client_send(half, "\x00\x81\0\0\0\0 ", 7);
+        step_for(30);
+    }
+    assert_int_equal(fixture_counters[COMET_KICKED_2], 2);
+    assert_int_equal(fixture_counters[COMET_HTTP_REFUSED], 1);
+    close(pinging);
+    close(trickling);
+    close(half);
+}
+
 static void the_echo_listener_echoes(void **state)
 {
     (void)state;
@@ -249,10 +416,19 @@ int main(void)
         EDGE_TEST(goims_binary_mode_is_refused_in_its_own_form),
         EDGE_TEST(limits_of_a_message),
         EDGE_TEST(pings_are_answered_before_auth_too),
+        EDGE_TEST(a_stranger_who_only_pings_is_refused),
         EDGE_TEST(the_peers_close_is_answered),
         EDGE_TEST(violations_close_with_their_code),
         EDGE_TEST(http_errors_are_answered),
         EDGE_TEST(frames_right_behind_the_handshake_are_not_lost),
+        EDGE_TEST(a_handshake_of_32_kib_is_taken),
+        EDGE_TEST(the_end_of_a_handshake_may_come_in_pieces),
+        cmocka_unit_test_setup_teardown(strangers_share_what_they_may_keep, few_bytes_for_strangers,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_sends_no_long_body, few_bytes_for_strangers,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(nothing_prolongs_a_handshake, short_handshake,
+                                        fixture_teardown),
         EDGE_TEST(the_echo_listener_echoes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
