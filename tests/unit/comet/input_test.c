@@ -27,8 +27,7 @@ static void expect_end(int fd)
 {
     assert_int_equal(client_read_all(fd, text, sizeof text), 0);
     close(fd);
-    step_for(5);
-    assert_int_equal(edge_connections(&fixture), 0);
+    step_until(edge_connections(&fixture) == 0);
 }
 
 static int json_login(void)

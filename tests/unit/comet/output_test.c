@@ -151,9 +151,9 @@ static void a_stalled_queue_is_told_and_can_be_taken(void **state)
     uint64_t n = fill(), last_taken = 0;
     for (uint64_t i = n + 1; i <= n + 5; i++)
         assert_int_equal(write_byte(conn, numbered(i)), WRITE_QUEUED);
-    step_for(60);
+    step_for(99); /* spill_ms is 100, and looked at every quarter of it */
     assert_int_equal(session_notes.stalled, 0);
-    step_for(120);
+    step_for(1 + 25);
     assert_int_equal(session_notes.stalled, 1);
     conn_take_queued(conn, take_one, &last_taken);
     assert_int_equal(last_taken, n + 5);
