@@ -1,22 +1,43 @@
-/* bus_produce ─► gathered ─► flush, end of turn, paced ─► librdkafka's queue ══► Kafka
- *      done() ◄── on_report ◄── bus_queue (eventfd) ◄── delivery reports ◄──────────┘
+/* bus_produce ─► gathered ─► flush, end of turn, paced ─► bus_client (librdkafka's queue) ══► Kafka
+ *      done() ◄── on_report ◄────────────────────────────── delivery reports ◄──────────────────┘
  *
  * librdkafka's own linger would make every message wait, also a lone one: it is 0.
  *
  * "Accepted means durable" rests here: enable.idempotence (no duplicates, no reordering on
- * retries), acks=all, and done() with 0 only for a delivery report without error. */
+ * retries), acks=all, and done() with 0 only for a delivery report without error.
+ *
+ * An idempotent producer can fail for good (docs/operations.md has the list). Then another takes
+ * its place, and what came meanwhile waits in its order:
+ *
+ *          ┌─ on_error: fatal ───────► DRAINING: nothing is handed over; what it has not sent is
+ *          │  hand_over: ERR__FATAL    │          purged, what is on its way is reported still
+ *        OPEN                          │ on_settle: no report is due, or they are overdue (those
+ *          ▲                           ▼            messages fail: nobody knows whether Kafka has
+ *          └── on_renew: paced ──── RESTING         them)
+ *
+ * So a message of the new one never overtakes one whose fate is open, and none is produced twice.
+ */
 #include "logic/bus_producer.h"
-#include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pace.h"
+#include "logic/bus_client.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024, BURST = 4 };
+enum {
+    BURST = 4,
+    LOOK_MS = 100,     /* at what waits for a new client */
+    OVERDUE_MS = 1000, /* after bus.timeout librdkafka should have reported it */
+    REST_MS = 1000,    /* before the second new client in a row; doubled for each further one */
+    REST_DOUBLINGS = 5,
+    HELD_BYTES = 64 * 1024 * 1024, /* of messages that wait for a new client */
+};
+
+enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
 
 struct tickets {
     struct bus_ticket *head, **tail;
@@ -24,19 +45,35 @@ struct tickets {
 
 struct bus_producer {
     struct logic *logic;
-    rd_kafka_t *kafka;
-    rd_kafka_topic_t *topic; /* NULL until it is known to exist */
-    rd_kafka_queue_t *events;
-    struct bus_queue *queue;
-    struct bus_topics *topics;
+    enum producer_state state;
+    struct bus_client *client;  /* NULL: resting */
+    struct bus_client *retired; /* being destroyed */
     struct tickets gathered;    /* not with librdkafka yet, in order */
+    size_t gathered_bytes;
     struct bus_ticket *waiting; /* for their reports */
     size_t outstanding;         /* both */
     struct pace pace;
-    struct loop_task flush;
-    uv_timer_t pause; /* until the next flush */
-    bool answers;     /* as /readyz was told */
+    struct loop_task flush, settle;
+    uv_timer_t pause;  /* until the next flush */
+    uv_timer_t look;   /* while there is no client to hand over to */
+    uint64_t since_ms; /* in this state */
+    unsigned in_a_row; /* clients that failed without having delivered anything */
+    bool answers;      /* as /readyz was told */
+    bool seen;         /* a broker has answered once */
 };
+
+static uint64_t now_ms(const struct bus_producer *producer)
+{
+    return loop_now_ms(producer->logic->loop);
+}
+
+static void producer_enter(struct bus_producer *producer, enum producer_state state)
+{
+    producer->state = state;
+    producer->since_ms = now_ms(producer);
+}
+
+/* --- tickets --- */
 
 static void ticket_wait(struct bus_producer *producer, struct bus_ticket *ticket)
 {
@@ -61,49 +98,173 @@ static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket
     if (ticket->next != NULL)
         ticket->next->prev = ticket->prev;
     ticket_end(producer, ticket, err, why);
+    if (producer->waiting == NULL && producer->state == PRODUCER_DRAINING)
+        loop_defer(producer->logic->loop, &producer->settle);
+}
+
+static void gathered_add(struct bus_producer *producer, struct bus_ticket *ticket)
+{
+    ticket->next = NULL;
+    *producer->gathered.tail = ticket;
+    producer->gathered.tail = &ticket->next;
+    producer->gathered_bytes += ticket->message.value_len;
+    producer->outstanding++;
+}
+
+static struct bus_ticket *gathered_pop(struct bus_producer *producer)
+{
+    struct bus_ticket *ticket = producer->gathered.head;
+
+    producer->gathered.head = ticket->next;
+    if (ticket->next == NULL)
+        producer->gathered.tail = &producer->gathered.head;
+    producer->gathered_bytes -= ticket->message.value_len;
+    return ticket;
+}
+
+/* Those gathered before SINCE_MS. */
+static void gathered_fail(struct bus_producer *producer, uint64_t since_ms, int err,
+                          const char *why)
+{
+    while (producer->gathered.head != NULL && producer->gathered.head->since_ms < since_ms) {
+        struct bus_ticket *ticket = gathered_pop(producer);
+        free(ticket->message.value);
+        ticket_end(producer, ticket, err, why);
+    }
+}
+
+static void waiting_fail(struct bus_producer *producer, int err, const char *why)
+{
+    while (producer->waiting != NULL)
+        ticket_done(producer, producer->waiting, err, why);
+}
+
+/* --- readiness --- */
+
+static void tell_ready(struct bus_producer *producer, bool answers, const char *why)
+{
+    if (producer->answers == answers || producer->state != PRODUCER_OPEN)
+        return;
+    producer->answers = answers;
+    daemon_ready(producer->logic->daemon, "bus", answers, why);
+    if (!answers)
+        bus_client_ask(producer->client);
+}
+
+/* --- a new client --- */
+
+static void client_open(struct bus_producer *producer);
+
+static void on_look(uv_timer_t *timer);
+
+static void producer_replace(struct bus_producer *producer, const char *why)
+{
+    char text[320];
+
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    producer_enter(producer, PRODUCER_DRAINING);
+    logic_count(producer->logic, LOGIC_PRODUCER_RESTARTS, 1);
+    log_error("bus producer failed for good, another takes over", "outstanding=%zu err=\"%s\"",
+              producer->outstanding, why);
+    snprintf(text, sizeof text, "the bus producer failed and is replaced: %s", why);
+    producer->answers = false;
+    daemon_ready(producer->logic->daemon, "bus", false, text);
+    bus_client_purge(producer->client);
+    uv_timer_start(&producer->look, on_look, LOOK_MS, LOOK_MS);
+    loop_defer(producer->logic->loop, &producer->settle);
+}
+
+static void on_retired(void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    producer->retired = NULL;
+}
+
+/* Nothing of the old client is open any more. */
+static void on_settle(struct loop *loop, struct loop_task *task)
+{
+    struct bus_producer *producer = container_of(task, struct bus_producer, settle);
+
+    (void)loop;
+    if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
+        return;
+    producer->retired = producer->client;
+    producer->client = NULL;
+    bus_client_retire(producer->retired, on_retired, producer);
+    producer_enter(producer, PRODUCER_RESTING);
+    on_look(&producer->look);
+}
+
+static uint64_t rest_ms(const struct bus_producer *producer)
+{
+    unsigned n = producer->in_a_row;
+
+    if (n == 0)
+        return 0;
+    return (uint64_t)REST_MS << (n <= REST_DOUBLINGS ? n - 1 : REST_DOUBLINGS);
+}
+
+static void renew(struct bus_producer *producer)
+{
+    if (producer->retired != NULL || now_ms(producer) < producer->since_ms + rest_ms(producer))
+        return;
+    producer->in_a_row++;
+    client_open(producer);
+}
+
+/* What librdkafka puts back into its queue, to try again, is purged there. */
+static void drain(struct bus_producer *producer)
+{
+    uint64_t most = (uint64_t)producer->logic->config->bus_timeout_ms + OVERDUE_MS;
+
+    bus_client_purge(producer->client);
+    if (now_ms(producer) < producer->since_ms + most)
+        return;
+    log_warn("bus reports overdue", "messages given up=%zu",
+             producer->outstanding); /* some of them only wait */
+    waiting_fail(producer, -EIO, "the bus producer failed before Kafka confirmed it");
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct bus_producer *producer = container_of(timer, struct bus_producer, look);
+    uint64_t now = now_ms(producer), timeout = (uint64_t)producer->logic->config->bus_timeout_ms;
+
+    if (now > timeout)
+        gathered_fail(producer, now - timeout, -EIO, "the bus producer is being replaced");
+    if (producer->state == PRODUCER_DRAINING)
+        drain(producer);
+    else if (producer->state == PRODUCER_RESTING)
+        renew(producer);
 }
 
 /* --- producing --- */
 
-static void hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
+static bool can_produce(const struct bus_producer *producer)
 {
-    const struct bus_message *message = &ticket->message;
-
-    ticket_wait(producer, ticket);
-    if (rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE,
-                         message->value, message->value_len, message->key, message->key_len,
-                         ticket) == 0)
-        return;
-    rd_kafka_resp_err_t code = rd_kafka_last_error();
-    const char *why = rd_kafka_err2str(code);
-    log_warn("bus refused a message", "bytes=%zu err=\"%s\"", message->value_len, why);
-    free(message->value);
-    ticket_done(producer, ticket, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO, why);
+    return producer->state == PRODUCER_OPEN && bus_client_answers(producer->client);
 }
 
-static void tickets_init(struct tickets *tickets)
+/* False: not now, and the ticket stays where it is. */
+static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
 {
-    tickets->head = NULL;
-    tickets->tail = &tickets->head;
-}
+    rd_kafka_resp_err_t code = bus_client_produce(producer->client, &ticket->message, ticket);
 
-static struct bus_ticket *tickets_take(struct tickets *tickets)
-{
-    struct bus_ticket *head = tickets->head;
-
-    tickets_init(tickets);
-    return head;
-}
-
-static void hand_over_all(struct bus_producer *producer)
-{
-    struct bus_ticket *ticket = tickets_take(&producer->gathered);
-
-    while (ticket != NULL) {
-        struct bus_ticket *next = ticket->next;
-        hand_over(producer, ticket);
-        ticket = next;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
+        producer_replace(producer, rd_kafka_err2str(code));
+        return false;
     }
+    (void)gathered_pop(producer);
+    ticket_wait(producer, ticket);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    const char *why = rd_kafka_err2str(code);
+    log_warn("bus refused a message", "bytes=%zu err=\"%s\"", ticket->message.value_len, why);
+    free(ticket->message.value);
+    ticket_done(producer, ticket, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO, why);
+    return true;
 }
 
 static void on_pause_over(uv_timer_t *timer)
@@ -118,28 +279,31 @@ static void on_flush(struct loop *loop, struct loop_task *task)
     struct bus_producer *producer = container_of(task, struct bus_producer, flush);
     uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
 
-    if (producer->gathered.head == NULL)
+    if (producer->gathered.head == NULL || !can_produce(producer))
         return;
     if (wait > 0) {
         uv_timer_start(&producer->pause, on_pause_over, wait, 0);
         return;
     }
     pace_spend(&producer->pace, now);
-    hand_over_all(producer);
+    while (producer->gathered.head != NULL && hand_over(producer, producer->gathered.head))
+        continue;
 }
 
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
                 struct bus_ticket *ticket, const char **why)
 {
-    if (producer->topic == NULL) {
+    if (!producer->seen) {
         *why = "no Kafka broker has answered yet";
         return -EAGAIN;
     }
+    if (!can_produce(producer) && producer->gathered_bytes > HELD_BYTES) {
+        *why = "the bus producer is being replaced, and too much waits for it already";
+        return -EAGAIN;
+    }
     ticket->message = *message;
-    ticket->next = NULL;
-    *producer->gathered.tail = ticket;
-    producer->gathered.tail = &ticket->next;
-    producer->outstanding++;
+    ticket->since_ms = now_ms(producer);
+    gathered_add(producer, ticket);
     if (!uv_is_active((uv_handle_t *)&producer->pause))
         loop_defer(producer->logic->loop, &producer->flush);
     return 0;
@@ -152,91 +316,43 @@ size_t bus_producer_outstanding(const struct bus_producer *producer)
 
 /* --- events --- */
 
-static void tell_ready(struct bus_producer *producer, bool answers, const char *why)
+static void on_report(const rd_kafka_message_t *message, void *arg)
 {
-    if (producer->answers == answers)
-        return;
-    producer->answers = answers;
-    daemon_ready(producer->logic->daemon, "bus", answers, why);
-    if (!answers)
-        bus_topics_ask(producer->topics);
-}
+    struct bus_producer *producer = arg;
 
-static void on_report(struct bus_producer *producer, rd_kafka_event_t *event)
-{
-    const rd_kafka_message_t *message;
-
-    while ((message = rd_kafka_event_message_next(event)) != NULL) {
-        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            tell_ready(producer, true, "");
-            ticket_done(producer, message->_private, 0, "");
-            continue;
-        }
-        const char *why = rd_kafka_err2str(message->err);
-        log_warn("bus did not take a message", "topic=%s partition=%d err=\"%s\"",
-                 producer->logic->config->bus_topic, (int)message->partition, why);
-        tell_ready(producer, false, why);
-        ticket_done(producer, message->_private, -EIO, why);
-    }
-}
-
-static void on_error(struct bus_producer *producer, rd_kafka_event_t *event)
-{
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const char *why = rd_kafka_event_error_string(event);
-    char text[256];
-
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        /* The idempotent producer cannot go on without breaking its promise; a restart begins anew.
-         */
-        code = rd_kafka_fatal_error(producer->kafka, text, sizeof text);
-        log_error("bus producer failed for good",
-                  "err=\"%s\" text=\"%s\" hint=\"restart this logic\"", rd_kafka_err2name(code),
-                  text);
-        tell_ready(producer, false, text);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        producer->in_a_row = 0;
+        tell_ready(producer, true, "");
+        ticket_done(producer, message->_private, 0, "");
         return;
     }
-    log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name(code), why);
+    const char *why = rd_kafka_err2str(message->err);
+    log_warn("bus did not take a message", "topic=%s partition=%d err=\"%s\"",
+             producer->logic->config->bus_topic, (int)message->partition, why);
+    tell_ready(producer, false, why);
+    ticket_done(producer, message->_private, -EIO, why);
+}
+
+static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    if (fatal) {
+        producer_replace(producer, text);
+        return;
+    }
+    log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name(code), text);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         tell_ready(producer, false, "no Kafka broker can be reached: see bus.brokers");
 }
 
-static bool on_events(rd_kafka_queue_t *queue, void *arg)
-{
-    struct bus_producer *producer = arg;
-    size_t reports = 0;
-    rd_kafka_event_t *event;
-
-    while (reports < REPORTS_PER_TURN && (event = rd_kafka_queue_poll(queue, 0)) != NULL) {
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
-            reports += rd_kafka_event_message_count(event);
-            on_report(producer, event);
-        } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
-            on_error(producer, event);
-        }
-        rd_kafka_event_destroy(event);
-    }
-    return reports >= REPORTS_PER_TURN;
-}
-
-/* Not before the topic was created: asking for one that is not there makes a broker create it, with
- * its own number of partitions. */
-static bool open_topic(struct bus_producer *producer, const char **why)
-{
-    if (producer->topic == NULL)
-        producer->topic =
-            rd_kafka_topic_new(producer->kafka, producer->logic->config->bus_topic, NULL);
-    if (producer->topic == NULL)
-        *why = rd_kafka_err2str(rd_kafka_last_error());
-    return producer->topic != NULL;
-}
-
-static void on_topic(bool ok, const char *why, void *arg)
+static void on_answered(bool ok, const char *why, void *arg)
 {
     struct bus_producer *producer = arg;
     const struct logic_config *config = producer->logic->config;
 
-    ok = ok && open_topic(producer, &why);
+    if (producer->state != PRODUCER_OPEN)
+        return;
     if (ok)
         log_info("bus answers", "brokers=%s topic=%s", config->bus_brokers, config->bus_topic);
     else
@@ -244,116 +360,73 @@ static void on_topic(bool ok, const char *why, void *arg)
                  config->bus_topic, why);
     producer->answers = ok;
     daemon_ready(producer->logic->daemon, "bus", ok, why);
+    if (!ok)
+        return;
+    producer->seen = true;
+    uv_timer_stop(&producer->look);
+    loop_defer(producer->logic->loop, &producer->flush);
 }
 
 /* --- life --- */
 
-static rd_kafka_conf_t *configure(const struct logic_config *config, char *err, size_t errlen)
+static const struct bus_client_events client_events = {
+    .answered = on_answered, .report = on_report, .error = on_error};
+
+/* Fails: rests, and is tried again. */
+static void client_open(struct bus_producer *producer)
 {
-    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, "imc-logic", err, errlen);
+    char err[512];
 
-    if (conf == NULL)
-        return NULL;
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
-    /* The operator's options come before what the promise needs: that cannot be switched off. */
-    if (bus_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
-        bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
-        bus_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
-        bus_conf_set(conf, "acks", "all", err, errlen) == 0 &&
-        bus_conf_set(conf, "partitioner", "murmur2_random", err, errlen) == 0)
-        return conf;
-    rd_kafka_conf_destroy(conf);
-    return NULL;
-}
-
-static int open_queues(struct bus_producer *producer)
-{
-    const struct logic_config *config = producer->logic->config;
-    struct loop *loop = producer->logic->loop;
-    struct bus_topic topic = {
-        .name = config->bus_topic,
-        .partitions = (int)config->bus_partitions,
-        .replication = (int)config->bus_replication,
-    };
-
-    producer->events = rd_kafka_queue_get_main(producer->kafka);
-    int err = bus_queue_open(loop, producer->events, on_events, producer, &producer->queue);
-    if (err != 0)
-        return err;
-    return bus_topics_open(loop, producer->kafka, &topic, on_topic, producer, &producer->topics);
+    if (bus_client_open(producer->logic, &client_events, producer, &producer->client, err,
+                        sizeof err) == 0) {
+        producer_enter(producer, PRODUCER_OPEN);
+        return;
+    }
+    log_error("bus producer cannot start", "err=\"%s\" hint=\"see the [bus] settings\"", err);
+    producer_enter(producer, PRODUCER_RESTING);
 }
 
 int bus_producer_open(struct logic *logic, struct bus_producer **out)
 {
-    char err[512];
     struct bus_producer *producer = mem_zalloc(sizeof *producer);
-    rd_kafka_conf_t *conf = configure(logic->config, err, sizeof err);
 
     producer->logic = logic;
     producer->flush.run = on_flush;
+    producer->settle.run = on_settle;
     producer->pace =
         (struct pace){.period_ms = (uint32_t)logic->config->bus_linger_ms, .burst = BURST};
-    tickets_init(&producer->gathered);
+    producer->gathered.tail = &producer->gathered.head;
     uv_timer_init(&logic->loop->uv, &producer->pause);
+    uv_timer_init(&logic->loop->uv, &producer->look);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
-    if (conf == NULL)
-        goto fail;
-    producer->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
-    if (producer->kafka == NULL) {
-        rd_kafka_conf_destroy(conf);
-        goto fail;
-    }
-    if (open_queues(producer) != 0) {
-        snprintf(err, sizeof err, "no file descriptor left for the bus");
-        goto fail;
+    client_open(producer);
+    if (producer->client == NULL) {
+        bus_producer_close(producer);
+        return -EINVAL;
     }
     *out = producer;
     return 0;
-
-fail:
-    log_error("bus producer cannot start", "err=\"%s\" hint=\"see the [bus] settings\"", err);
-    bus_producer_close(producer);
-    return -EINVAL;
 }
 
-static void on_pause_closed(uv_handle_t *handle)
+static void on_look_closed(uv_handle_t *handle)
 {
-    struct bus_producer *producer = container_of((uv_timer_t *)handle, struct bus_producer, pause);
+    struct bus_producer *producer = container_of((uv_timer_t *)handle, struct bus_producer, look);
 
-    assert(!producer->flush.queued); /* a turn's tasks run before it closes handles */
+    /* A turn's tasks run before it closes handles. */
+    assert(!producer->flush.queued && !producer->settle.queued);
     free(producer);
-}
-
-static void gathered_fail(struct bus_producer *producer)
-{
-    struct bus_ticket *ticket = tickets_take(&producer->gathered);
-
-    while (ticket != NULL) {
-        struct bus_ticket *next = ticket->next;
-        free(ticket->message.value);
-        ticket_end(producer, ticket, -ECANCELED, "logic stops");
-        ticket = next;
-    }
 }
 
 void bus_producer_close(struct bus_producer *producer)
 {
     if (producer == NULL)
         return;
-    gathered_fail(producer);
-    while (producer->waiting != NULL)
-        ticket_done(producer, producer->waiting, -ECANCELED, "logic stops");
-    bus_topics_close(producer->topics);
-    bus_queue_close(producer->queue);
-    if (producer->events != NULL)
-        rd_kafka_queue_destroy(producer->events);
-    if (producer->topic != NULL)
-        rd_kafka_topic_destroy(producer->topic);
-    if (producer->kafka != NULL) {
-        rd_kafka_purge(producer->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_destroy(producer->kafka);
-    }
-    uv_close((uv_handle_t *)&producer->pause, on_pause_closed);
+    producer_enter(producer, PRODUCER_RESTING);
+    gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
+    waiting_fail(producer, -ECANCELED, "logic stops");
+    bus_client_close(producer->client);
+    if (producer->retired != NULL)
+        bus_client_forget(producer->retired);
+    uv_close((uv_handle_t *)&producer->pause, NULL);
+    uv_close((uv_handle_t *)&producer->look, on_look_closed);
 }

@@ -17,18 +17,20 @@ struct bus_message {
 };
 
 /* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
- * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). Exactly once, later than
+ * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). While a failed producer is
+ * replaced, messages wait up to bus.timeout before that begins. Exactly once, later than
  * bus_produce(). */
 struct bus_ticket {
     struct bus_ticket *next, **prev; /* the producer's */
     void (*done)(struct bus_ticket *ticket, int err, const char *why);
     struct bus_message message; /* until librdkafka has it */
+    uint64_t since_ms;
 };
 
 /* -EINVAL and the like after logging. Sets the ready condition "bus". */
 int bus_producer_open(struct logic *logic, struct bus_producer **out);
-/* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet (*WHY says so); then
- * the ticket is not used. */
+/* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet, or too much waits
+ * for a new producer (*WHY says which); then the ticket is not used. */
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
                 struct bus_ticket *ticket, const char **why);
 /* Messages without a delivery report. */

@@ -50,6 +50,8 @@ struct logic_config {
     X(FAILED_ALL, "imc_logic_produce_failed_total", "kind=\"all\"", METRIC_COUNTER, "")          \
     X(OUTSTANDING, "imc_logic_outstanding", NULL, METRIC_GAUGE,                                  \
       "Accepted messages without a delivery report.")                                            \
+    X(PRODUCER_RESTARTS, "imc_logic_producer_restarts_total", NULL, METRIC_COUNTER,              \
+      "Kafka producers that failed for good and were replaced.")                                 \
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
       "uid messages produced without a hint: nobody online, or the router did not know.")        \
     X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \

@@ -1,0 +1,224 @@
+#include "logic/bus_client.h"
+#include "common/bus.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "logic/bus_producer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024 };
+
+struct bus_client {
+    struct logic *logic;
+    const struct bus_client_events *on;
+    void *arg;
+    rd_kafka_t *kafka;
+    rd_kafka_topic_t *topic; /* NULL until it is known to exist */
+    rd_kafka_queue_t *events;
+    struct bus_queue *queue;
+    struct bus_topics *topics;
+    uv_work_t destroying;
+    void (*gone)(void *arg);
+    void *gone_arg;
+};
+
+/* --- events --- */
+
+static size_t on_reports(struct bus_client *client, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message;
+    size_t n = 0;
+
+    while ((message = rd_kafka_event_message_next(event)) != NULL) {
+        client->on->report(message, client->arg);
+        n++;
+    }
+    return n;
+}
+
+/* A fatal error's event has the code of what caused it. */
+static void on_error(struct bus_client *client, rd_kafka_event_t *event)
+{
+    client->on->error(rd_kafka_event_error(event), rd_kafka_event_error_is_fatal(event) != 0,
+                      rd_kafka_event_error_string(event), client->arg);
+}
+
+static bool on_events(rd_kafka_queue_t *queue, void *arg)
+{
+    struct bus_client *client = arg;
+    size_t reports = 0;
+    rd_kafka_event_t *event;
+
+    while (reports < REPORTS_PER_TURN && (event = rd_kafka_queue_poll(queue, 0)) != NULL) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+            reports += on_reports(client, event);
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+            on_error(client, event);
+        rd_kafka_event_destroy(event);
+    }
+    return reports >= REPORTS_PER_TURN;
+}
+
+/* Not before the topic was created: asking for one that is not there makes a broker create it, with
+ * its own number of partitions. */
+static void on_topic(bool ok, const char *why, void *arg)
+{
+    struct bus_client *client = arg;
+
+    if (ok && client->topic == NULL) {
+        client->topic = rd_kafka_topic_new(client->kafka, client->logic->config->bus_topic, NULL);
+        ok = client->topic != NULL;
+        if (!ok)
+            why = rd_kafka_err2str(rd_kafka_last_error());
+    }
+    client->on->answered(ok, why, client->arg);
+}
+
+/* --- use --- */
+
+bool bus_client_answers(const struct bus_client *client)
+{
+    return client->topic != NULL;
+}
+
+rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
+                                       void *ticket)
+{
+    if (rd_kafka_produce(client->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE, message->value,
+                         message->value_len, message->key, message->key_len, ticket) == 0)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    return rd_kafka_last_error();
+}
+
+void bus_client_ask(struct bus_client *client)
+{
+    bus_topics_ask(client->topics);
+}
+
+void bus_client_purge(struct bus_client *client)
+{
+    rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+/* --- life --- */
+
+static rd_kafka_conf_t *configure(const struct logic_config *config, char *err, size_t errlen)
+{
+    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, "imc-logic", err, errlen);
+
+    if (conf == NULL)
+        return NULL;
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    /* The operator's options come before what the promise needs: that cannot be switched off. */
+    if (bus_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
+        bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
+        bus_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
+        bus_conf_set(conf, "acks", "all", err, errlen) == 0 &&
+        bus_conf_set(conf, "partitioner", "murmur2_random", err, errlen) == 0)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+static int open_queues(struct bus_client *client)
+{
+    const struct logic_config *config = client->logic->config;
+    struct loop *loop = client->logic->loop;
+    struct bus_topic topic = {
+        .name = config->bus_topic,
+        .partitions = (int)config->bus_partitions,
+        .replication = (int)config->bus_replication,
+    };
+
+    client->events = rd_kafka_queue_get_main(client->kafka);
+    int err = bus_queue_open(loop, client->events, on_events, client, &client->queue);
+    if (err != 0)
+        return err;
+    return bus_topics_open(loop, client->kafka, &topic, on_topic, client, &client->topics);
+}
+
+int bus_client_open(struct logic *logic, const struct bus_client_events *events, void *arg,
+                    struct bus_client **out, char *err, size_t errlen)
+{
+    rd_kafka_conf_t *conf = configure(logic->config, err, errlen);
+
+    if (conf == NULL)
+        return -EINVAL;
+    struct bus_client *client = mem_zalloc(sizeof *client);
+    *client = (struct bus_client){.logic = logic, .on = events, .arg = arg};
+    client->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, errlen);
+    if (client->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        free(client);
+        return -EINVAL;
+    }
+    if (open_queues(client) != 0) {
+        snprintf(err, errlen, "no file descriptor left for the bus");
+        bus_client_close(client);
+        return -EMFILE;
+    }
+    *out = client;
+    return 0;
+}
+
+/* All but the instance itself. */
+static void let_go(struct bus_client *client)
+{
+    bus_topics_close(client->topics);
+    bus_queue_close(client->queue);
+    client->topics = NULL;
+    client->queue = NULL;
+    if (client->events != NULL)
+        rd_kafka_queue_destroy(client->events);
+    if (client->topic != NULL)
+        rd_kafka_topic_destroy(client->topic);
+}
+
+static void destroy(struct bus_client *client)
+{
+    rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_destroy(client->kafka);
+}
+
+static void on_destroy(uv_work_t *work)
+{
+    destroy(container_of(work, struct bus_client, destroying));
+}
+
+static void on_destroyed(uv_work_t *work, int status)
+{
+    struct bus_client *client = container_of(work, struct bus_client, destroying);
+
+    (void)status;
+    if (client->gone != NULL)
+        client->gone(client->gone_arg);
+    free(client);
+}
+
+void bus_client_retire(struct bus_client *client, void (*gone)(void *arg), void *arg)
+{
+    client->gone = gone;
+    client->gone_arg = arg;
+    let_go(client);
+    int err =
+        uv_queue_work(&client->logic->loop->uv, &client->destroying, on_destroy, on_destroyed);
+    assert(err == 0); /* only without a work function */
+}
+
+void bus_client_forget(struct bus_client *client)
+{
+    client->gone = NULL;
+}
+
+void bus_client_close(struct bus_client *client)
+{
+    if (client == NULL)
+        return;
+    let_go(client);
+    destroy(client);
+    free(client);
+}

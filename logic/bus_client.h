@@ -1,0 +1,42 @@
+/* bus_client.h - one instance of librdkafka's idempotent producer, from its first question to the
+ * brokers to its destruction. bus_producer.c has one at a time and replaces it when it can do its
+ * work no longer. Main loop only. */
+#ifndef IMC_LOGIC_BUS_CLIENT_H
+#define IMC_LOGIC_BUS_CLIENT_H
+
+#include "logic/logic.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct bus_client;
+struct bus_message;
+
+struct bus_client_events {
+    /* The topic is there, or WHY not; then it is asked again until it is. */
+    void (*answered)(bool ok, const char *why, void *arg);
+    /* One message's fate; its _private is bus_client_produce()'s TICKET. */
+    void (*report)(const rd_kafka_message_t *message, void *arg);
+    /* FATAL: this instance produces no more; what is in flight is still reported. */
+    void (*error)(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg);
+};
+
+/* -EINVAL or -EMFILE with ERR filled. No event before it returns. */
+int bus_client_open(struct logic *logic, const struct bus_client_events *events, void *arg,
+                    struct bus_client **out, char *err, size_t errlen);
+/* Whether answered(true) has come. */
+bool bus_client_answers(const struct bus_client *client);
+/* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. Only if bus_client_answers(). */
+rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
+                                       void *ticket);
+/* Asks for the topic again, as at first. */
+void bus_client_ask(struct bus_client *client);
+/* What waits in librdkafka's queue and is not on its way is reported as failed. */
+void bus_client_purge(struct bus_client *client);
+/* Not from inside an event. No event after this returns. It is destroyed on another thread, for
+ * that can take a while; then GONE, which is not called any more after bus_client_forget(). */
+void bus_client_retire(struct bus_client *client, void (*gone)(void *arg), void *arg);
+void bus_client_forget(struct bus_client *client);
+/* At once, and may block for a moment: only after the main loop has ended. NULL is fine. */
+void bus_client_close(struct bus_client *client);
+
+#endif

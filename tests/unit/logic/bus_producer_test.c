@@ -1,0 +1,249 @@
+/* With librdkafka's mock cluster in this process, which can be told to answer wrongly. */
+#include "common/mem.h"
+#include "logic/bus_producer.h"
+
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+/* needs rdkafka.h before it */
+#include <librdkafka/rdkafka_mock.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+enum { PRODUCE = 0 /* Kafka's number of the request */, MOST = 64 };
+
+static int64_t counters[LOGIC_METRIC_COUNT];
+static struct logic_config config;
+static struct loop loop;
+static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
+static rd_kafka_t *host;
+static rd_kafka_mock_cluster_t *cluster;
+static struct bus_producer *producer;
+static bool ready, was_unready;
+static char why_unready[256];
+
+void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why)
+{
+    (void)daemon;
+    assert_string_equal(name, "bus");
+    ready = holds;
+    was_unready |= !holds;
+    if (!holds)
+        snprintf(why_unready, sizeof why_unready, "%s", why);
+}
+
+/* --- messages --- */
+
+struct sent {
+    struct bus_ticket ticket;
+    bool done;
+    int err;
+    char why[128];
+};
+
+static struct sent sent[MOST];
+
+static void on_done(struct bus_ticket *ticket, int err, const char *why)
+{
+    struct sent *message = container_of(ticket, struct sent, ticket);
+
+    assert_false(message->done);
+    message->done = true;
+    message->err = err;
+    snprintf(message->why, sizeof message->why, "%s", why);
+}
+
+/* Its value is the character 'a' + N, its key the same for all. */
+static int produce(int n)
+{
+    const char *why;
+    char *value = mem_alloc(4);
+    struct bus_message message = {.value = value, .value_len = 1, .key = value + 1, .key_len = 3};
+
+    memcpy(value, (char[]){(char)('a' + n), 'k', 'e', 'y'}, 4);
+    sent[n] = (struct sent){.ticket.done = on_done};
+    int err = bus_produce(producer, &message, &sent[n].ticket, &why);
+    if (err != 0)
+        free(value);
+    return err;
+}
+
+/* --- the loop --- */
+
+static void on_deadline(uv_timer_t *timer)
+{
+    (void)timer;
+    fail_msg("took too long; bus: %s %s", ready ? "ready" : "not ready", why_unready);
+}
+
+static void run_until(const bool *flag)
+{
+    uv_timer_t deadline;
+
+    uv_timer_init(&loop.uv, &deadline);
+    uv_timer_start(&deadline, on_deadline, 60000, 0);
+    while (!*flag)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&deadline, NULL);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+}
+
+/* All values of the topic's only partition, in their order. */
+static void read_all(char *values, size_t size)
+{
+    char err[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    size_t n = 0;
+
+    rd_kafka_conf_set(conf, "bootstrap.servers", config.bus_brokers, err, sizeof err);
+    rd_kafka_conf_set(conf, "group.id", "test", err, sizeof err);
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", err, sizeof err);
+    rd_kafka_t *reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, "t", 0)->offset = 0;
+    rd_kafka_assign(reader, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    for (bool end = false; !end;) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 10000);
+        assert_non_null(message);
+        end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && n + 1 < size)
+            values[n++] = *(char *)message->payload;
+        rd_kafka_message_destroy(message);
+    }
+    values[n] = '\0';
+    rd_kafka_destroy(reader);
+}
+
+static int setup(void **state)
+{
+    char err[256];
+
+    (void)state;
+    memset(counters, 0, sizeof counters);
+    host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), err, sizeof err);
+    cluster = rd_kafka_mock_cluster_new(host, 1);
+    rd_kafka_mock_topic_create(cluster, "t", 1, 1);
+    config = (struct logic_config){
+        .bus_brokers = mem_strdup(rd_kafka_mock_cluster_bootstraps(cluster)),
+        .bus_topic = mem_strdup("t"),
+        .bus_options = mem_strdup(""),
+        .bus_partitions = 1,
+        .bus_replication = 1,
+        .bus_linger_ms = 1,
+        .bus_timeout_ms = 20000,
+    };
+    assert_int_equal(loop_init(&loop, "test", 0), 0);
+    assert_int_equal(bus_producer_open(&logic, &producer), 0);
+    run_until(&ready);
+    was_unready = false;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bus_producer_close(producer);
+    loop_close(&loop);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
+    free(config.bus_brokers);
+    free(config.bus_topic);
+    free(config.bus_options);
+    return 0;
+}
+
+/* --- */
+
+static void messages_arrive_in_order(void **state)
+{
+    char values[MOST];
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(produce(i), 0);
+    assert_int_equal(bus_producer_outstanding(producer), 20);
+    run_until(&sent[19].done);
+    assert_int_equal(sent[19].err, 0);
+    assert_int_equal(bus_producer_outstanding(producer), 0);
+    read_all(values, sizeof values);
+    assert_string_equal(values, "abcdefghijklmnopqrst");
+    assert_false(was_unready);
+}
+
+/* A request's connection breaks, the next is answered "out of order sequence number": nothing can
+ * be produced any more with this producer. */
+static void fail_for_good(int n)
+{
+    static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR__TRANSPORT,
+                                                 RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER};
+
+    rd_kafka_mock_push_request_errors_array(cluster, PRODUCE, 2, errors);
+    assert_int_equal(produce(n), 0);
+    run_until(&sent[n].done);
+    assert_int_equal(sent[n].err, -EIO);
+}
+
+static void a_producer_that_failed_for_good_is_replaced(void **state)
+{
+    char values[MOST];
+
+    (void)state;
+    assert_int_equal(produce(0), 0);
+    run_until(&sent[0].done);
+    fail_for_good(1);
+    for (int i = 2; i < 12; i++)
+        assert_int_equal(produce(i), 0); /* waits for the new one */
+    run_until(&sent[11].done);
+    for (int i = 2; i < 12; i++)
+        assert_int_equal(sent[i].err, 0);
+    assert_int_equal(counters[LOGIC_PRODUCER_RESTARTS], 1);
+    assert_true(was_unready);
+    run_until(&ready);
+    read_all(values, sizeof values);
+    assert_string_equal(values, "acdefghijkl"); /* b was refused, and none came twice */
+}
+
+static void it_fails_again_and_is_replaced_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fail_for_good(2 * i);
+        assert_int_equal(produce(2 * i + 1), 0);
+        run_until(&sent[2 * i + 1].done);
+        assert_int_equal(sent[2 * i + 1].err, 0);
+    }
+    assert_int_equal(counters[LOGIC_PRODUCER_RESTARTS], 3);
+    assert_int_equal(bus_producer_outstanding(producer), 0);
+}
+
+static void closing_while_it_is_replaced_ends_every_message(void **state)
+{
+    (void)state;
+    fail_for_good(0);
+    assert_int_equal(produce(1), 0);
+    bus_producer_close(producer);
+    assert_true(sent[1].done);
+    assert_int_equal(sent[1].err, -ECANCELED);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    ready = false;
+    assert_int_equal(bus_producer_open(&logic, &producer), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(messages_arrive_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_producer_that_failed_for_good_is_replaced, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(it_fails_again_and_is_replaced_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_while_it_is_replaced_ends_every_message, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
