@@ -59,6 +59,12 @@ void daemon_drained(struct daemon *daemon)
         uv_timer_start(&in->deadline, on_leave_deadline, LEAVE_MS, 0);
 }
 
+void daemon_fail(struct daemon *daemon)
+{
+    daemon->internal->overdue = true;
+    loop_stop(&daemon->loop);
+}
+
 static void on_drain_deadline(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;

@@ -74,6 +74,9 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
 void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not);
 /* The drain is done: gives the lease back if that has not happened yet, then ends the main loop. */
 void daemon_drained(struct daemon *daemon);
+/* Ends the main loop with exit code 1, so that a supervisor starts the daemon anew: for what it
+ * cannot mend itself. The caller has logged why. */
+void daemon_fail(struct daemon *daemon);
 /* Gives the lease back now, so that the others send nothing more here. Idempotent; for drain(). */
 void daemon_leave(struct daemon *daemon);
 /* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */

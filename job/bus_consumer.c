@@ -30,6 +30,7 @@ enum consumer_state { CONSUMER_RUNNING, CONSUMER_DRAINING, CONSUMER_CLOSING, CON
 struct bus_consumer {
     struct job *job;
     bus_ready_fn ready;
+    bus_failed_fn failed;
     void *ready_arg;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* consumer's; after bus_consumer_drain() that of closing */
@@ -174,6 +175,24 @@ static void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     }
 }
 
+/* Another member with our group.instance.id has taken our place, for one: this instance never reads
+ * again. */
+static void consumer_fail(struct bus_consumer *consumer)
+{
+    char text[256], why[320];
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->rk, text, sizeof text);
+
+    if (consumer->state != CONSUMER_RUNNING)
+        return;
+    log_error("bus consumer failed for good",
+              "err=%s text=\"%s\" hint=\"two jobs with one lease.id or group.instance.id?\"",
+              rd_kafka_err2name(code), text);
+    snprintf(why, sizeof why, "the bus consumer failed for good: %s", text);
+    consumer->joined = false;
+    consumer_tell(consumer, why);
+    consumer->failed(consumer->ready_arg);
+}
+
 /* The log has it already. */
 static void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
@@ -213,6 +232,8 @@ static void consumer_message(struct bus_consumer *consumer, const rd_kafka_messa
     assert(message->err != RD_KAFKA_RESP_ERR_NO_ERROR);
     job_count(consumer->job, JOB_BUS_ERRORS);
     log_warn("kafka consumer error", "err=\"%s\"", rd_kafka_message_errstr(message));
+    if (message->err == RD_KAFKA_RESP_ERR__FATAL)
+        consumer_fail(consumer);
     if (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT)
         consumer_tell(consumer, "the brokers do not allow this bus.session_timeout");
     if (message->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
@@ -452,12 +473,12 @@ static void consumer_start_timers(struct bus_consumer *consumer)
     uv_timer_start(&consumer->tick, consumer_on_tick, TICK_MS, TICK_MS);
 }
 
-int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready, void *arg,
-                      struct bus_consumer **consumer)
+int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
+                      bus_failed_fn failed, void *arg, struct bus_consumer **consumer)
 {
     struct bus_consumer *c = mem_zalloc(sizeof *c);
 
-    *c = (struct bus_consumer){.job = job, .ready = ready, .ready_arg = arg};
+    *c = (struct bus_consumer){.job = job, .ready = ready, .failed = failed, .ready_arg = arg};
     int err = consumer_create(c);
     if (err != 0)
         goto fail;

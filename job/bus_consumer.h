@@ -14,11 +14,13 @@ struct bus_consumer;
 
 /* In the group with brokers that answer, or WHY not. */
 typedef void (*bus_ready_fn)(bool ready, const char *why, void *arg);
+/* librdkafka's consumer has failed for good (it was logged): nothing is read any more. */
+typedef void (*bus_failed_fn)(void *arg);
 
 /* Creates the topic if need be and joins the group. 0, or -E… after logging what is wrong and what
  * to do. */
-int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready, void *arg,
-                      struct bus_consumer **consumer);
+int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
+                      bus_failed_fn failed, void *arg, struct bus_consumer **consumer);
 /* job->comets_known became true. */
 void bus_consumer_wake(struct bus_consumer *consumer);
 /* Stops reading, waits up to WAIT_MS for what is unresolved, stores and commits, leaves the group;

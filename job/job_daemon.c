@@ -86,6 +86,14 @@ static void on_bus(bool ready, const char *why, void *arg)
     daemon_ready(state->daemon, "bus", ready, why);
 }
 
+/* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. */
+static void on_bus_failed(void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_fail(state->daemon);
+}
+
 static int job_check(const void *config, char *err, size_t errlen)
 {
     const struct job_config *c = config;
@@ -116,7 +124,8 @@ static int job_start(struct daemon *daemon)
     if (err != 0)
         goto fail_job;
     snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
-    err = bus_consumer_open(&state->job, state->redis, on_bus, state, &state->consumer);
+    err = bus_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
+                            &state->consumer);
     if (err != 0)
         goto fail_job;
     return 0;
