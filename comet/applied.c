@@ -1,5 +1,7 @@
 #include "comet/applied.h"
+#include "common/fence.h"
 #include "common/mem.h"
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -74,16 +76,37 @@ static void applied_advance(struct partition_applied *p, int64_t offset)
     }
 }
 
-enum applied_verdict applied_check(struct applied *applied, uint32_t partition, uint64_t fence,
-                                   int64_t offset)
+enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
+                                     uint64_t now_ms)
 {
     if (partition >= APPLIED_PARTITIONS_MAX)
-        return APPLIED_FENCED;
+        return SPEAKER_FENCED;
+    if (fence == 0)
+        return SPEAKER_HEARD;
+    if (!fence_is_plausible(fence, now_ms))
+        return SPEAKER_IMPLAUSIBLE;
     struct partition_applied *p = applied_partition(applied, partition);
-    if (fence != 0 && fence < p->fence)
-        return APPLIED_FENCED;
-    if (fence != 0)
-        p->fence = fence;
+    /* Our clock was ahead when we believed it. */
+    if (!fence_is_plausible(p->fence, now_ms))
+        p->fence = 0;
+    if (fence < p->fence)
+        return SPEAKER_FENCED;
+    p->fence = fence;
+    return SPEAKER_HEARD;
+}
+
+uint64_t applied_fence(const struct applied *applied, uint32_t partition)
+{
+    if (partition >= APPLIED_PARTITIONS_MAX || applied->partitions[partition] == NULL)
+        return 0;
+    return applied->partitions[partition]->fence;
+}
+
+enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset)
+{
+    assert(partition < APPLIED_PARTITIONS_MAX);
+    struct partition_applied *p = applied_partition(applied, partition);
+
     if (offset < 0)
         return APPLIED_NEW;
     if (offset > p->highest) {

@@ -2,8 +2,8 @@
  * twice, and who may speak for a partition.
  *
  * Per partition: the highest fence, the highest offset seen, and a ring of bits for the last
- * APPLIED_WINDOW offsets: set = a session here took it. Threads: applied_check() on the rpc thread
- * alone; applied_taken() on any loop. */
+ * APPLIED_WINDOW offsets: set = a session here took it. Threads: all on the rpc thread alone
+ * but applied_taken(), on any loop. */
 #ifndef IMC_COMET_APPLIED_H
 #define IMC_COMET_APPLIED_H
 
@@ -15,15 +15,25 @@ enum { APPLIED_WINDOW = 262144, APPLIED_PARTITIONS_MAX = 65536 };
 enum applied_verdict {
     APPLIED_NEW,    /* deliver it */
     APPLIED_REPEAT, /* a session here has it already */
-    APPLIED_FENCED, /* a later owner of the partition has spoken */
+};
+
+enum applied_speaker {
+    SPEAKER_HEARD,
+    SPEAKER_FENCED,      /* a later owner of the partition has spoken */
+    SPEAKER_IMPLAUSIBLE, /* nobody's fence, or ours is the wrong clock: see common/fence.h */
 };
 
 struct applied;
 struct applied *applied_new(void);
 void applied_free(struct applied *applied);
-/* FENCE 0: not checked, OFFSET < 0: likewise. PARTITION beyond the limit: APPLIED_FENCED. */
-enum applied_verdict applied_check(struct applied *applied, uint32_t partition, uint64_t fence,
-                                   int64_t offset);
+/* May the owner with FENCE speak for PARTITION? The highest that may is remembered. FENCE 0: not
+ * checked. PARTITION beyond the limit: SPEAKER_FENCED. NOW_MS: wall clock. */
+enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
+                                     uint64_t now_ms);
+/* The highest fence that was heard of PARTITION; 0: none. */
+uint64_t applied_fence(const struct applied *applied, uint32_t partition);
+/* Of a speaker that is heard. OFFSET < 0: not checked. */
+enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset);
 void applied_taken(struct applied *applied, uint32_t partition, int64_t offset);
 
 #endif

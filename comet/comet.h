@@ -120,6 +120,9 @@ struct comet_config {
       "Items skipped because their offset had been applied here (replay).")                       \
     X(ITEMS_FENCED, "imc_comet_items_fenced_total", NULL, METRIC_COUNTER,                         \
       "Items refused because another job owns the partition.")                                    \
+    X(FENCES_IMPLAUSIBLE, "imc_comet_fences_implausible_total", NULL, METRIC_COUNTER,             \
+      "Items refused because their fence lies more than a day in the future: forged, or a clock " \
+      "is wrong.")                                                                                \
     X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,               \
       "Streams from job closed for a batch that could not be decoded.")                           \
     X(SPILLED, "imc_comet_spilled_total", NULL, METRIC_COUNTER,                                   \

@@ -6,10 +6,12 @@
 #include "comet/room.h"
 #include "comet/session.h"
 #include "comet/table.h"
+#include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/push.pb-c.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +47,7 @@ struct batch {
     struct rpc_stream *stream;
     struct item *items;
     struct batch_share *shares; /* one per loop */
+    uint64_t fence;             /* the highest of those that refused items came too late for */
     uint32_t loops_left;        /* atomic: shares that are not done */
     uint8_t answered;           /* atomic: the answer has left, late results may follow */
 };
@@ -177,6 +180,7 @@ static void batch_answer(struct batch *batch)
     uint32_t *lists = mem_alloc(3 * n * sizeof *lists);
 
     reply.seq = batch->proto->seq;
+    reply.fence = batch->fence;
     reply.gone = lists;
     reply.refused = lists + n;
     reply.pending = lists + 2 * n;
@@ -410,6 +414,25 @@ static bool item_is_nameless(const Imc__V1__PushItem *proto)
     return proto->kind == IMC__V1__PUSH_ITEM__KIND__UID && proto->message->id == 0;
 }
 
+/* Whether the job that sent the item may speak for its partition. */
+static bool item_is_heard(struct job_service *service, const Imc__V1__PushItem *proto,
+                          uint64_t now_ms)
+{
+    enum applied_speaker speaker =
+        applied_speaker(service->applied, proto->partition, proto->fence, now_ms);
+
+    if (speaker == SPEAKER_FENCED)
+        metric_add(service->counters, COMET_ITEMS_FENCED, 1);
+    if (speaker != SPEAKER_IMPLAUSIBLE)
+        return speaker == SPEAKER_HEARD;
+    metric_add(service->counters, COMET_FENCES_IMPLAUSIBLE, 1);
+    log_warn("fence of the far future refused",
+             "partition=%u fence=%" PRIu64 " now=%" PRIu64 "; forged, or a clock is wrong: this "
+             "machine's or that of Redis",
+             proto->partition, proto->fence, now_ms);
+    return false;
+}
+
 /* The state of an item before any loop saw it, and the loops it needs. */
 static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem *proto,
                            struct item *item)
@@ -417,13 +440,9 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
     bool poke = proto->kind == IMC__V1__PUSH_ITEM__KIND__POKE;
     bool by_handle = poke || proto->kind == IMC__V1__PUSH_ITEM__KIND__UID;
     enum applied_verdict verdict =
-        applied_check(service->applied, proto->partition, proto->fence, poke ? -1 : proto->offset);
+        applied_check(service->applied, proto->partition, poke ? -1 : proto->offset);
     uint64_t loops = item_loops(service->comet, proto, &item->left);
-
-    if (verdict == APPLIED_FENCED) {
-        metric_add(service->counters, COMET_ITEMS_FENCED, 1);
-        item->state = ITEM_REFUSED;
-    } else if (verdict == APPLIED_REPEAT) {
+    if (verdict == APPLIED_REPEAT) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
         item->state = ITEM_TAKEN;
     } else if (loops == 0 || item_is_nameless(proto) ||
@@ -436,6 +455,24 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
         return loops;
     }
     return 0;
+}
+
+static uint64_t batch_begin(struct batch *batch)
+{
+    struct job_service *service = batch->service;
+    uint64_t loops = 0, now_ms = unix_now_ms();
+
+    for (size_t i = 0; i < batch->proto->n_items; i++) {
+        const Imc__V1__PushItem *proto = batch->proto->items[i];
+        if (item_is_heard(service, proto, now_ms)) {
+            loops |= item_begin(service, proto, &batch->items[i]);
+            continue;
+        }
+        batch->items[i].state = ITEM_REFUSED;
+        uint64_t fence = applied_fence(service->applied, proto->partition);
+        batch->fence = fence > batch->fence ? fence : batch->fence;
+    }
+    return loops;
 }
 
 static bool item_is_valid(const Imc__V1__PushItem *proto)
@@ -502,7 +539,6 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
 {
     struct job_service *service = arg;
     struct batch *batch = batch_new(service, stream, msg);
-    uint64_t loops = 0;
 
     msg_unref(msg);
     if (batch == NULL) {
@@ -514,9 +550,7 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
     }
     batch->items = arena_alloc(&batch->arena, batch->proto->n_items * sizeof *batch->items);
     memset(batch->items, 0, batch->proto->n_items * sizeof *batch->items);
-    for (size_t i = 0; i < batch->proto->n_items; i++)
-        loops |= item_begin(service, batch->proto->items[i], &batch->items[i]);
-    batch_post(batch, loops);
+    batch_post(batch, batch_begin(batch));
     backing_unref(&batch->backing);
 }
 

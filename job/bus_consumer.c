@@ -16,13 +16,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    EVENTS = 64,     /* of the consumer's queue per turn */
-    TICK_MS = 100,   /* storing offsets */
-    POLL_MS = 60000, /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
+    EVENTS = 64,      /* of the consumer's queue per turn */
+    TICK_MS = 100,    /* storing offsets */
+    UNREAD_MS = 2000, /* a partition that is not read for so long makes us unready */
+    POLL_MS = 60000,  /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
 };
 
 enum consumer_state { CONSUMER_RUNNING, CONSUMER_DRAINING, CONSUMER_CLOSING, CONSUMER_CLOSED };
@@ -61,7 +63,22 @@ static bool consumer_is_ready(const struct bus_consumer *consumer)
 static void consumer_tell(struct bus_consumer *consumer, const char *why)
 {
     if (consumer->state == CONSUMER_RUNNING)
-        consumer->ready(consumer_is_ready(consumer), why, consumer->ready_arg);
+        consumer->ready("bus", consumer_is_ready(consumer), why, consumer->ready_arg);
+}
+
+static void consumer_tell_unread(struct bus_consumer *consumer)
+{
+    char why[160];
+    uint64_t longest_ms;
+    size_t unread = bus_partitions_unread(consumer->partitions, &longest_ms);
+
+    if (consumer->state != CONSUMER_RUNNING)
+        return;
+    snprintf(why, sizeof why,
+             "%zu of %zu partitions are not read: Redis gives no fence, or comets refuse ours (see "
+             "the log)",
+             unread, bus_consumer_partitions(consumer));
+    consumer->ready("partitions", longest_ms < UNREAD_MS, why, consumer->ready_arg);
 }
 
 /* Some broker has answered something. */
@@ -82,6 +99,8 @@ static void consumer_on_tick(uv_timer_t *timer)
     struct bus_consumer *consumer = container_of(timer, struct bus_consumer, tick);
 
     bus_partitions_store(consumer->partitions);
+    bus_partitions_check(consumer->partitions);
+    consumer_tell_unread(consumer);
     bus_partitions_wake(consumer->partitions);
     bus_queue_wake(consumer->bus); /* keeps max.poll.interval.ms satisfied */
 }
@@ -536,6 +555,13 @@ void bus_consumer_close(struct bus_consumer *consumer)
 size_t bus_consumer_partitions(const struct bus_consumer *consumer)
 {
     return bus_partitions_count(consumer->partitions);
+}
+
+size_t bus_consumer_unread(const struct bus_consumer *consumer)
+{
+    uint64_t longest_ms;
+
+    return bus_partitions_unread(consumer->partitions, &longest_ms);
 }
 
 int64_t bus_consumer_lag(const struct bus_consumer *consumer)

@@ -12,8 +12,9 @@
 struct job;
 struct bus_consumer;
 
-/* In the group with brokers that answer, or WHY not. */
-typedef void (*bus_ready_fn)(bool ready, const char *why, void *arg);
+/* "bus": in the group with brokers that answer; "partitions": those that are ours are read; or WHY
+ * not. */
+typedef void (*bus_ready_fn)(const char *what, bool ready, const char *why, void *arg);
 /* librdkafka's consumer has failed for good (it was logged): nothing is read any more. */
 typedef void (*bus_failed_fn)(void *arg);
 
@@ -31,6 +32,7 @@ void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*d
 void bus_consumer_close(struct bus_consumer *consumer);
 /* Partitions assigned, and messages there behind what is resolved. */
 size_t bus_consumer_partitions(const struct bus_consumer *consumer);
+size_t bus_consumer_unread(const struct bus_consumer *consumer);
 int64_t bus_consumer_lag(const struct bus_consumer *consumer);
 
 #endif

@@ -12,7 +12,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BITE = 256 /* messages of a partition per turn */ };
+enum {
+    BITE = 256,      /* messages of a partition per turn */
+    ASK_MS = 500,    /* between two new fences of a partition */
+    LATER_MS = 1000, /* between two looks whether there still is a later owner */
+    PATIENCE_MS =
+        2000,        /* beyond the session's timeout: then the group's word is newer than Redis's */
+    QUIET_MS = 1000, /* without a refusal: it is being read */
+};
 
 struct assigned {
     struct assigned *next;
@@ -20,8 +27,12 @@ struct assigned {
     struct partition partition;
     rd_kafka_queue_t *queue;
     struct bus_queue *bus;
-    struct fence *fence; /* NULL: known */
+    struct fence *fence; /* NULL: known, or not asked for */
     bool stopped;        /* its queue may hold messages that nobody was told of */
+    /* Loop times; 0: never. */
+    uint64_t unread_since_ms, unread_last_ms;
+    uint64_t ask_ms;   /* when Redis may be asked again */
+    uint64_t later_ms; /* since when Redis tells of a later owner */
 };
 
 struct bus_partitions {
@@ -79,15 +90,112 @@ void bus_partitions_wake(struct bus_partitions *partitions)
 
 /* --- coming and going --- */
 
+/* What was forgotten is read again. In the background: what is in the queue already is dropped by
+ * librdkafka from now on. */
+static void assigned_seek(struct assigned *assigned, int64_t offset)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at =
+        rd_kafka_topic_partition_list_add(list, topic_of(partitions), assigned->partition.id);
+
+    at->offset = offset;
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(partitions->rk, list, 0);
+    if (error != NULL)
+        rd_kafka_error_destroy(error); /* that it did not wait */
+    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR && at->err != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        log_error("cannot seek", "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
+                  topic_of(partitions), assigned->partition.id, offset, rd_kafka_err2str(at->err));
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void assigned_wait(struct assigned *assigned)
+{
+    uint64_t now = loop_now_ms(assigned->owner->job->loop);
+
+    assigned->ask_ms = now + LATER_MS;
+    if (assigned->later_ms != 0)
+        return;
+    assigned->later_ms = now;
+    log_warn("partition has a later owner",
+             "topic=%s partition=%" PRId32 " fence=%" PRIu64 "; not read until the group tells",
+             topic_of(assigned->owner), assigned->partition.id, assigned->partition.fence);
+}
+
 static void assigned_on_fence(uint64_t number, void *arg)
 {
     struct assigned *assigned = arg;
+    int64_t position = tracker_position(&assigned->partition.tracker);
 
     assigned->fence = NULL;
-    assigned->partition.fence = number;
+    if (number == 0) {
+        assigned_wait(assigned);
+        return;
+    }
+    assigned->ask_ms = loop_now_ms(assigned->owner->job->loop) + ASK_MS;
+    assigned->later_ms = 0;
+    partition_own(&assigned->partition, number);
+    if (position >= 0)
+        assigned_seek(assigned, position);
     log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
              topic_of(assigned->owner), assigned->partition.id, number);
     bus_queue_wake(assigned->bus);
+}
+
+static void assigned_ask(struct assigned *assigned)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    struct job *job = partitions->job;
+    uint64_t patience = (uint64_t)job->config->session_ms + PATIENCE_MS;
+    const struct fence_question question = {
+        .topic = topic_of(partitions),
+        .partition = assigned->partition.id,
+        .ours = assigned->partition.fence,
+        .heard = job->fence_heard,
+        .claim = assigned->later_ms != 0 && loop_now_ms(job->loop) - assigned->later_ms > patience,
+    };
+
+    assigned->fence =
+        fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
+}
+
+static void assigned_check(struct assigned *assigned, uint64_t now)
+{
+    const struct partition *partition = &assigned->partition;
+
+    if (partition->refused && assigned->fence == NULL && now >= assigned->ask_ms)
+        assigned_ask(assigned);
+    if (partition->refused || partition->fence == 0) {
+        assigned->unread_last_ms = now;
+        if (assigned->unread_since_ms == 0)
+            assigned->unread_since_ms = now;
+    } else if (now - assigned->unread_last_ms > QUIET_MS) {
+        assigned->unread_since_ms = 0;
+    }
+}
+
+void bus_partitions_check(struct bus_partitions *partitions)
+{
+    uint64_t now = loop_now_ms(partitions->job->loop);
+
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next)
+        assigned_check(a, now);
+}
+
+size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms)
+{
+    uint64_t now = loop_now_ms(partitions->job->loop);
+    size_t n = 0;
+
+    *longest_ms = 0;
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        if (a->unread_since_ms == 0)
+            continue;
+        n++;
+        if (now - a->unread_since_ms > *longest_ms)
+            *longest_ms = now - a->unread_since_ms;
+    }
+    return n;
 }
 
 static struct assigned **assigned_find(struct bus_partitions *partitions, int32_t id)
@@ -120,8 +228,7 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     }
     assigned->next = partitions->first;
     partitions->first = assigned;
-    assigned->fence = fence_ask(job->loop, partitions->redis, topic_of(partitions), id,
-                                assigned_on_fence, assigned);
+    assigned_ask(assigned);
 }
 
 void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)

@@ -2,6 +2,9 @@
  * only.
  *
  *   add ─► FENCING ──on_fence──► READING ⇄ STOPPED (partition_wants() says no)
+ *             │         seek ▲       │ partition_refuse: a comet has heard a higher fence
+ *             │     on_fence │       ▼
+ *             │              └── REFUSED ⇄ a later owner: until the group tells, or its time is over
  *             └─────────── remove: what is unresolved is forgotten ───────────►
  *
  * Every partition has a queue of its own, apart from the consumer's, so that it is read, held back
@@ -28,6 +31,10 @@ void bus_partitions_remove(struct bus_partitions *partitions, int32_t id);
 void bus_partitions_clear(struct bus_partitions *partitions);
 /* Those that stopped look again whether they may go on. */
 void bus_partitions_wake(struct bus_partitions *partitions);
+/* Now and then: asks Redis about those that were refused. */
+void bus_partitions_check(struct bus_partitions *partitions);
+/* Those that nobody reads, and for how long the first of them, in ms. */
+size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms);
 /* The offsets that have risen, to librdkafka, which commits them. */
 void bus_partitions_store(struct bus_partitions *partitions);
 size_t bus_partitions_count(const struct bus_partitions *partitions);

@@ -213,6 +213,8 @@ static void comet_take_answer(struct comet *comet, struct batch *batch,
 {
     uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
 
+    if (reply->fence > comet->job->fence_heard)
+        comet->job->fence_heard = reply->fence;
     static_assert(IMC__V1__PUSH_RESULT__TAKEN == 0, "items in no list are taken");
     mark(comet, batch, results, reply->pending, reply->n_pending, RESULT_PENDING);
     mark(comet, batch, results, reply->gone, reply->n_gone, IMC__V1__PUSH_RESULT__GONE);

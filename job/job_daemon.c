@@ -79,11 +79,11 @@ static const struct membership_events membership_events = {.changed = on_members
 
 /* --- the daemon --- */
 
-static void on_bus(bool ready, const char *why, void *arg)
+static void on_bus(const char *what, bool ready, const char *why, void *arg)
 {
     struct job_daemon *state = arg;
 
-    daemon_ready(state->daemon, "bus", ready, why);
+    daemon_ready(state->daemon, what, ready, why);
 }
 
 /* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. */
@@ -171,6 +171,8 @@ static void job_daemon_scrape(struct daemon *daemon)
         return;
     job_scrape(&state->job);
     metric_set(daemon->counters, JOB_PARTITIONS, (int64_t)bus_consumer_partitions(state->consumer));
+    metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
+               (int64_t)bus_consumer_unread(state->consumer));
     metric_set(daemon->counters, JOB_LAG, bus_consumer_lag(state->consumer));
 }
 

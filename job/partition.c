@@ -76,10 +76,16 @@ void partition_refuse(struct partition *partition)
         return;
     partition->refused = true;
     log_warn("partition refused",
-             "partition=%" PRId32 " fence=%" PRIu64 " why=\"a comet knows a later owner; what is "
-             "unresolved is left to that one\"",
+             "partition=%" PRId32 " fence=%" PRIu64 " why=\"a comet has heard of a later owner\"; "
+             "asking Redis",
              partition->id, partition->fence);
     partition_forget(partition);
+}
+
+void partition_own(struct partition *partition, uint64_t fence)
+{
+    partition->fence = fence;
+    partition->refused = false;
 }
 
 int64_t partition_to_store(struct partition *partition)

@@ -18,8 +18,7 @@ struct partition {
     struct job *job;
     int32_t id;
     uint64_t fence; /* 0: not known yet, nothing may be consumed */
-    bool
-        refused; /* a comet has seen a higher fence: another job owns it, and the group will tell */
+    bool refused;   /* a comet has heard a higher fence: nothing is read until Redis was asked */
     int64_t stored; /* position last handed to the Kafka client; -1: none */
     struct tracker tracker;
 };
@@ -38,8 +37,10 @@ void partition_resolve(struct task *task);
 /* Whatever is unresolved is another job's now: answers that still come are ignored, the position
  * stays. */
 void partition_forget(struct partition *partition);
-/* A comet refused its item. */
+/* A comet refused its item: whatever is unresolved is forgotten until it is known who owns it. */
 void partition_refuse(struct partition *partition);
+/* It is ours, with a new fence. What was forgotten has to be read again. */
+void partition_own(struct partition *partition, uint64_t fence);
 /* The offset to store if it has risen since the last call, else -1. */
 int64_t partition_to_store(struct partition *partition);
 

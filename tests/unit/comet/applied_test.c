@@ -1,5 +1,6 @@
 /* What was applied is repeated, what was not is new, and nothing is believed that nobody said. */
 #include "comet/applied.h"
+#include "common/fence.h"
 #include "common/mem.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -31,7 +32,14 @@ static int teardown(void **state)
 
 static enum applied_verdict look(int64_t offset)
 {
-    return applied_check(applied, P, 1, offset);
+    return applied_check(applied, P, offset);
+}
+
+enum { NOW = 1000000 };
+
+static enum applied_speaker hear(uint32_t partition, uint64_t fence)
+{
+    return applied_speaker(applied, partition, fence, NOW);
 }
 
 static void only_what_was_taken_is_a_repeat(void **state)
@@ -43,7 +51,7 @@ static void only_what_was_taken_is_a_repeat(void **state)
     assert_int_equal(look(100), APPLIED_REPEAT);
     assert_int_equal(look(99), APPLIED_NEW);
     assert_int_equal(look(101), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P + 1, 1, 100), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P + 1, 100), APPLIED_NEW);
 }
 
 static void the_highest_offset_of_all_is_one_like_others(void **state)
@@ -110,45 +118,71 @@ static void a_jump_forgets_what_it_passed(void **state)
 static void lower_fences_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(applied_check(applied, P, 5, 10), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 5, 11), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 4, 12), APPLIED_FENCED);
-    assert_int_equal(applied_check(applied, P, 4, -1), APPLIED_FENCED); /* a poke as well */
-    assert_int_equal(applied_check(applied, P + 1, 4, 12), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 6, -1), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 5, 13), APPLIED_FENCED);
+    assert_int_equal(applied_fence(applied, P), 0);
+    assert_int_equal(hear(P, 5), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 5), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 4), SPEAKER_FENCED);
+    assert_int_equal(hear(P + 1, 4), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 6), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 5), SPEAKER_FENCED);
+    assert_int_equal(applied_fence(applied, P), 6);
+    assert_int_equal(applied_fence(applied, P + 1), 4);
 }
 
 static void a_new_owner_replays_what_the_old_one_applied(void **state)
 {
     (void)state;
-    applied_check(applied, P, 5, 10);
+    hear(P, 5);
+    look(10);
     applied_taken(applied, P, 10);
-    assert_int_equal(applied_check(applied, P, 6, 10), APPLIED_REPEAT);
-    /* What was refused was not applied. */
-    assert_int_equal(applied_check(applied, P, 5, 11), APPLIED_FENCED);
-    assert_int_equal(applied_check(applied, P, 6, 11), APPLIED_NEW);
+    hear(P, 6);
+    assert_int_equal(look(10), APPLIED_REPEAT);
+    assert_int_equal(look(11), APPLIED_NEW);
 }
 
 static void no_fence_and_no_offset_are_not_checked(void **state)
 {
     (void)state;
-    assert_int_equal(applied_check(applied, P, 5, -1), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 0, -1), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 0, 1), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P, 4, 1), APPLIED_FENCED);
+    assert_int_equal(hear(P, 5), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 0), SPEAKER_HEARD);
+    assert_int_equal(hear(P, 4), SPEAKER_FENCED);
     applied_taken(applied, P, -1);
-    assert_int_equal(applied_check(applied, P, 5, -1), APPLIED_NEW);
+    assert_int_equal(look(-1), APPLIED_NEW);
 }
 
 static void partitions_beyond_the_limit_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(applied_check(applied, APPLIED_PARTITIONS_MAX - 1, 1, 0), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, APPLIED_PARTITIONS_MAX, 1, 0), APPLIED_FENCED);
-    assert_int_equal(applied_check(applied, UINT32_MAX, 1, 0), APPLIED_FENCED);
+    assert_int_equal(hear(APPLIED_PARTITIONS_MAX - 1, 1), SPEAKER_HEARD);
+    assert_int_equal(hear(APPLIED_PARTITIONS_MAX, 1), SPEAKER_FENCED);
+    assert_int_equal(hear(APPLIED_PARTITIONS_MAX, 0), SPEAKER_FENCED);
+    assert_int_equal(hear(UINT32_MAX, 1), SPEAKER_FENCED);
+    assert_int_equal(applied_fence(applied, UINT32_MAX), 0);
     applied_taken(applied, APPLIED_PARTITIONS_MAX, 0);
     applied_taken(applied, P, 0); /* was never seen */
+}
+
+/* So that nobody is shut out for ever by a number that somebody made up. */
+static void a_fence_of_the_far_future_is_not_believed(void **state)
+{
+    (void)state;
+    assert_int_equal(hear(P, UINT64_MAX), SPEAKER_IMPLAUSIBLE);
+    assert_int_equal(hear(P, NOW + FENCE_AHEAD_MS + 1), SPEAKER_IMPLAUSIBLE);
+    assert_int_equal(applied_fence(applied, P), 0);
+    assert_int_equal(hear(P, NOW + FENCE_AHEAD_MS), SPEAKER_HEARD);
+    assert_int_equal(hear(P, NOW), SPEAKER_FENCED);
+    /* The next moment there is a number above it. */
+    assert_int_equal(applied_speaker(applied, P, NOW + FENCE_AHEAD_MS + 1, NOW + 1), SPEAKER_HEARD);
+}
+
+static void a_fence_that_only_a_wrong_clock_believed_is_forgotten(void **state)
+{
+    uint64_t wrong = NOW + 3ULL * FENCE_AHEAD_MS;
+
+    (void)state;
+    assert_int_equal(applied_speaker(applied, P, wrong, wrong), SPEAKER_HEARD);
+    assert_int_equal(hear(P, NOW), SPEAKER_HEARD);
+    assert_int_equal(applied_fence(applied, P), NOW);
 }
 
 /* Against a byte per offset. */
@@ -270,6 +304,8 @@ int main(void)
         TEST(a_new_owner_replays_what_the_old_one_applied),
         TEST(no_fence_and_no_offset_are_not_checked),
         TEST(partitions_beyond_the_limit_are_refused),
+        TEST(a_fence_of_the_far_future_is_not_believed),
+        TEST(a_fence_that_only_a_wrong_clock_believed_is_forgotten),
         TEST(random_offsets_match_a_plain_list),
         TEST(loops_take_while_offsets_are_checked),
         TEST(old_offsets_never_pass_for_new_ones),
