@@ -28,62 +28,62 @@ struct job_config {
 };
 
 /* X(ID, name, labels, type, help); rows of one name stand together. */
-#define JOB_METRICS(X)                                                                             \
-    X(CONSUMED, "imc_job_consumed_total", NULL, METRIC_COUNTER, "Messages taken from the bus.")    \
-    X(DELIVERED_UID, "imc_job_delivered_total", "kind=\"uid\"", METRIC_COUNTER,                    \
-      "Messages that comets took (room and all: that every live comet answered).")                 \
-    X(DELIVERED_ROOM, "imc_job_delivered_total", "kind=\"room\"", METRIC_COUNTER,                  \
-      "Messages that comets took (room and all: that every live comet answered).")                 \
-    X(DELIVERED_ALL, "imc_job_delivered_total", "kind=\"all\"", METRIC_COUNTER,                    \
-      "Messages that comets took (room and all: that every live comet answered).")                 \
-    X(GONE, "imc_job_gone_total", NULL, METRIC_COUNTER,                                            \
-      "uid messages that no hinted session took; they are settled.")                               \
-    X(SETTLED, "imc_job_settled_total", NULL, METRIC_COUNTER,                                      \
-      "Messages that logic put into a mailbox.")                                                   \
-    X(SETTLE_UNKNOWN, "imc_job_settle_retries_total", "why=\"unknown\"", METRIC_COUNTER,           \
-      "Settles repeated: where the user is was not known, storing failed, or an earlier message "  \
-      "waits.")                                                                                    \
-    X(SETTLE_FAILED, "imc_job_settle_retries_total", "why=\"failed\"", METRIC_COUNTER,             \
-      "Settles repeated: where the user is was not known, storing failed, or an earlier message "  \
-      "waits.")                                                                                    \
-    X(SETTLE_ORDER, "imc_job_settle_retries_total", "why=\"order\"", METRIC_COUNTER,               \
-      "Settles repeated: where the user is was not known, storing failed, or an earlier message "  \
-      "waits.")                                                                                    \
-    X(UNPOKED, "imc_job_unpoked_total", NULL, METRIC_COUNTER,                                      \
-      "Sessions not told of a stored message: their comet was not among the live ones within "     \
-      "settle.patience.")                                                                          \
-    X(POKED, "imc_job_poked_total", NULL, METRIC_COUNTER,                                          \
-      "Pokes sent: sessions told to read their mailbox.")                                          \
-    X(HELD, "imc_job_held_total", NULL, METRIC_COUNTER,                                            \
-      "Messages that had to wait for an earlier one of the same user.")                            \
-    X(RESENT, "imc_job_resent_total", NULL, METRIC_COUNTER, "Items sent again on a new stream.")   \
-    X(REFUSED, "imc_job_refused_total", NULL, METRIC_COUNTER,                                      \
-      "Items refused: another job owns the partition.")                                            \
-    X(LATE, "imc_job_late_total", NULL, METRIC_COUNTER,                                            \
-      "Results that came after their batch's answer.")                                             \
-    X(MALFORMED, "imc_job_malformed_total", "what=\"envelope\"", METRIC_COUNTER,                   \
-      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")       \
-    X(MALFORMED_ANSWER, "imc_job_malformed_total", "what=\"answer\"", METRIC_COUNTER,              \
-      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")       \
-    X(KEYS, "imc_job_keys_unsupported_total", NULL, METRIC_COUNTER,                                \
-      "Skipped: goim's pushes by key, not built yet.")                                             \
-    X(DROPPED, "imc_job_forgotten_total", NULL, METRIC_COUNTER,                                    \
-      "Unresolved messages forgotten because their partition went to another job, which replays "  \
-      "them.")                                                                                     \
-    X(BUS_ERRORS, "imc_job_bus_errors_total", NULL, METRIC_COUNTER,                                \
-      "Errors that the Kafka client reported.")                                                    \
-    X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                        \
-      "Messages consumed and not yet resolved.")                                                   \
-    X(UNRESOLVED_BYTES, "imc_job_unresolved_bytes", NULL, METRIC_GAUGE, "Their memory.")           \
-    X(USERS, "imc_job_users_unresolved", NULL, METRIC_GAUGE, "Users with unresolved messages.")    \
-    X(PARTITIONS, "imc_job_partitions", NULL, METRIC_GAUGE, "Partitions assigned.")                \
-    X(PARTITIONS_UNREAD, "imc_job_partitions_unread", NULL, METRIC_GAUGE,                          \
-      "Assigned partitions that nobody reads: their fence is not known yet, or comets refuse us.") \
-    X(LAG, "imc_job_lag", NULL, METRIC_GAUGE,                                                      \
-      "Messages in the assigned partitions behind what is resolved.")                              \
-    X(COMETS, "imc_job_comets", NULL, METRIC_GAUGE, "Live comets.")                                \
-    X(COMETS_UP, "imc_job_comet_streams_up", NULL, METRIC_GAUGE,                                   \
-      "Live comets whose stream is not broken.")                                                   \
+#define JOB_METRICS(X)                                                                            \
+    X(CONSUMED, "imc_job_consumed_total", NULL, METRIC_COUNTER, "Messages taken from the bus.")   \
+    X(DELIVERED_UID, "imc_job_delivered_total", "kind=\"uid\"", METRIC_COUNTER,                   \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(DELIVERED_ROOM, "imc_job_delivered_total", "kind=\"room\"", METRIC_COUNTER,                 \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(DELIVERED_ALL, "imc_job_delivered_total", "kind=\"all\"", METRIC_COUNTER,                   \
+      "Messages that comets took (room and all: that every live comet answered).")                \
+    X(GONE, "imc_job_gone_total", NULL, METRIC_COUNTER,                                           \
+      "uid messages that no hinted session took; they are settled.")                              \
+    X(SETTLED, "imc_job_settled_total", NULL, METRIC_COUNTER,                                     \
+      "Messages that logic put into a mailbox.")                                                  \
+    X(SETTLE_UNKNOWN, "imc_job_settle_retries_total", "why=\"unknown\"", METRIC_COUNTER,          \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(SETTLE_FAILED, "imc_job_settle_retries_total", "why=\"failed\"", METRIC_COUNTER,            \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(SETTLE_ORDER, "imc_job_settle_retries_total", "why=\"order\"", METRIC_COUNTER,              \
+      "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
+      "waits.")                                                                                   \
+    X(UNPOKED, "imc_job_unpoked_total", NULL, METRIC_COUNTER,                                     \
+      "Sessions not told of a stored message: their comet was not among the live ones within "    \
+      "settle.patience.")                                                                         \
+    X(POKED, "imc_job_poked_total", NULL, METRIC_COUNTER,                                         \
+      "Pokes sent: sessions told to read their mailbox.")                                         \
+    X(HELD, "imc_job_held_total", NULL, METRIC_COUNTER,                                           \
+      "Messages that had to wait for an earlier one of the same user.")                           \
+    X(RESENT, "imc_job_resent_total", NULL, METRIC_COUNTER, "Items sent again on a new stream.")  \
+    X(REFUSED, "imc_job_refused_total", NULL, METRIC_COUNTER,                                     \
+      "Items refused: another job owns the partition.")                                           \
+    X(LATE, "imc_job_late_total", NULL, METRIC_COUNTER,                                           \
+      "Results that came after their batch's answer.")                                            \
+    X(MALFORMED, "imc_job_malformed_total", "what=\"envelope\"", METRIC_COUNTER,                  \
+      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")      \
+    X(MALFORMED_ANSWER, "imc_job_malformed_total", "what=\"answer\"", METRIC_COUNTER,             \
+      "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")      \
+    X(KEYS, "imc_job_keys_unsupported_total", NULL, METRIC_COUNTER,                               \
+      "Skipped: goim's pushes by key, not built yet.")                                            \
+    X(DROPPED, "imc_job_forgotten_total", NULL, METRIC_COUNTER,                                   \
+      "Unresolved messages forgotten because their partition went to another job, which replays " \
+      "them.")                                                                                    \
+    X(BUS_ERRORS, "imc_job_bus_errors_total", NULL, METRIC_COUNTER,                               \
+      "Errors that the Kafka client reported.")                                                   \
+    X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                       \
+      "Messages consumed and not yet resolved.")                                                  \
+    X(UNRESOLVED_BYTES, "imc_job_unresolved_bytes", NULL, METRIC_GAUGE, "Their memory.")          \
+    X(USERS, "imc_job_users_unresolved", NULL, METRIC_GAUGE, "Users with unresolved messages.")   \
+    X(PARTITIONS, "imc_job_partitions", NULL, METRIC_GAUGE, "Partitions assigned.")               \
+    X(PARTITIONS_UNREAD, "imc_job_partitions_unread", NULL, METRIC_GAUGE,                         \
+      "Assigned partitions that are not read: no fence is known yet, or comets refuse ours.")     \
+    X(LAG, "imc_job_lag", NULL, METRIC_GAUGE,                                                     \
+      "Messages in the assigned partitions behind what is resolved.")                             \
+    X(COMETS, "imc_job_comets", NULL, METRIC_GAUGE, "Live comets.")                               \
+    X(COMETS_UP, "imc_job_comet_streams_up", NULL, METRIC_GAUGE,                                  \
+      "Live comets whose stream is not broken.")                                                  \
     X(LOGICS, "imc_job_logics", NULL, METRIC_GAUGE, "Live logics.")
 
 enum job_metric {
