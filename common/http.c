@@ -82,7 +82,9 @@ const uint8_t *http_body(const struct http_request *request, size_t *len)
 
 const char *http_header(const struct http_request *request, const char *name)
 {
-    return http_params_get(&request->headers, name, 0);
+    const struct http_slice *value =
+        request->head != NULL ? http_head_get(request->head, name, 0) : NULL;
+    return value != NULL ? value->text : NULL;
 }
 
 const char *http_query(const struct http_request *request, const char *name, size_t index)
@@ -99,15 +101,30 @@ static bool is_form(const struct http_request *request)
            (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
+/* Of a copy: the body stays as it came. */
+static void parse_form(struct http_request *request)
+{
+    if (request->form_parsed)
+        return;
+    request->form_parsed = true;
+    if (!is_form(request) || request->body_len == 0)
+        return;
+    char *copy = arena_alloc(&request->arena, request->body_len + 1);
+    memcpy(copy, request->body, request->body_len);
+    request->form_bad = !http_params_parse(&request->form, &request->arena,
+                                           (struct http_slice){copy, request->body_len});
+}
+
 const char *http_form(struct http_request *request, const char *name, size_t index)
 {
-    if (!request->form_parsed) {
-        request->form_parsed = true;
-        if (is_form(request))
-            http_params_parse(&request->form, &request->arena, (const char *)request->body,
-                              request->body_len);
-    }
+    parse_form(request);
     return http_params_get(&request->form, name, index);
+}
+
+bool http_form_is_bad(struct http_request *request)
+{
+    parse_form(request);
+    return request->form_bad;
 }
 
 void *http_arg(const struct http_request *request)
@@ -148,7 +165,7 @@ static const char *connection_line(const struct http_request *request)
 {
     if (request->close || request->server->draining)
         return "Connection: close\r\n";
-    return request->http_1_0 ? "Connection: keep-alive\r\n" : "";
+    return request->head != NULL && request->head->http_1_0 ? "Connection: keep-alive\r\n" : "";
 }
 
 void http_respond(struct http_request *request, int status, const char *content_type,

@@ -1,4 +1,4 @@
-/* http.h - a small HTTP/1.1 server on a loop, over libuv and the library http_parser.
+/* http.h - a small HTTP/1.1 server on a loop, over libuv and the library llhttp.
  *
  * For logic's API and every daemon's admin pages: few connections, many requests. Keep-alive and
  * pipelining; the body, also a chunked one, is read whole (up to max_body) before the handler runs;
@@ -51,7 +51,8 @@ size_t http_server_pending(const struct http_server *server);
  * callbacks. NULL is fine. */
 void http_server_close(struct http_server *server);
 
-/* All borrowed, valid until http_respond(). */
+/* All borrowed, valid until http_respond(). No text has control bytes in it, so that C strings lose
+ * nothing. */
 enum http_method http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request); /* decoded, without query */
 const uint8_t *http_body(const struct http_request *request, size_t *len);
@@ -62,6 +63,9 @@ const char *http_header(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name, size_t index);
 /* Same from a body of application/x-www-form-urlencoded. */
 const char *http_form(struct http_request *request, const char *name, size_t index);
+/* Is there such a body, with control bytes in it, escaped or not, or with too many parameters? Then
+ * it has none. */
+bool http_form_is_bad(struct http_request *request);
 /* arg of http_options: for refuse(), which has no other way to it. */
 void *http_arg(const struct http_request *request);
 /* Peer's address without port: "127.0.0.1". */

@@ -99,20 +99,12 @@ static int on_begin(void *arg)
     return 0;
 }
 
-static int on_text(void *arg, enum http_parse_text kind, const char *data, size_t len)
-{
-    (void)arg;
-    (void)kind;
-    (void)data;
-    (void)len;
-    return 0;
-}
-
-static int on_head(void *arg, const struct http_parse_head *head)
+static int on_head(void *arg, struct http_head *head)
 {
     struct http_ask *ask = ((struct link *)arg)->ask;
 
     ask->status = head->status;
+    http_head_free(head);
     return 0;
 }
 
@@ -136,7 +128,7 @@ static int on_end(void *arg, bool keep_alive)
     return -1; /* what follows was not asked for */
 }
 
-static const struct http_parse_events events = {on_begin, on_text, on_head, on_body, on_end};
+static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
 
 static void link_answered(struct link *link, bool more)
 {
@@ -163,8 +155,20 @@ static void link_feed(struct link *link, size_t len)
         link_answered(link, used < len);
     else if (result == HTTP_PARSE_STOPPED)
         ask_finish(ask, -EMSGSIZE);
-    else if (result != HTTP_PARSE_MORE && len > 0)
+    else if (result != HTTP_PARSE_MORE)
         ask_finish(ask, -EBADMSG);
+}
+
+/* The other side has ended the connection: so may an answer without a length have. */
+static bool link_ended(struct link *link)
+{
+    link->ask->complete = false;
+    http_parse_finish(link->parse);
+    if (!link->ask->complete)
+        return false;
+    link->ask->keep = false;
+    link_answered(link, false);
+    return true;
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -182,11 +186,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (link->ask == NULL || n == 0)
         return;
-    if (n == UV_EOF && link->heard) {
-        link_feed(link, 0); /* may be the end of a body without a length */
-        if (link->ask == NULL || !link->ask->busy)
-            return;
-    }
+    if (n == UV_EOF && link->heard && link_ended(link))
+        return;
     if (n < 0) {
         link_broken(link, (int)n);
     } else if (!link->ask->busy) {

@@ -49,8 +49,8 @@ static void detach(struct http_conn *conn)
 static void release(struct http_conn *conn)
 {
     http_parse_free(conn->parse);
-    free(conn->stash.data);
-    free(conn->unwritten);
+    mem_wiped_free(conn->stash.data, conn->stash.len);
+    mem_wiped_free(conn->unwritten, conn->unwritten_len);
     http_server_unref(conn->server);
     free(conn);
 }
@@ -117,7 +117,7 @@ static void written(struct http_conn *conn)
 static void on_written(uv_write_t *write, int status)
 {
     struct http_conn *conn = write->data;
-    free(conn->unwritten);
+    mem_wiped_free(conn->unwritten, conn->unwritten_len);
     conn->unwritten = NULL;
     if (status != 0)
         http_conn_close(conn);
@@ -133,11 +133,12 @@ void http_conn_answer(struct http_request *request, char *text, size_t len)
     http_request_free(request);
     int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
     if (n >= 0 && (size_t)n == len) {
-        free(text);
+        mem_wiped_free(text, len); /* a new token may be in it */
         written(conn);
         return;
     }
     conn->unwritten = text;
+    conn->unwritten_len = len;
     if (n < 0 && n != UV_EAGAIN) {
         http_conn_close(conn);
         return;
@@ -154,6 +155,7 @@ static void refuse(struct http_conn *conn, int status, const char *why)
 {
     if (conn->request == NULL)
         conn->request = http_request_new(conn);
+    conn->request->close = true;
     http_request_refuse(conn->request, status, why);
 }
 
@@ -166,28 +168,15 @@ static int on_begin(void *arg)
     return 0;
 }
 
-static int on_text(void *arg, enum http_parse_text kind, const char *data, size_t len)
-{
-    struct http_conn *conn = arg;
-    if (conn->request->complete) /* trailers of a chunked body */
-        return 0;
-    if (http_request_text(conn->request, kind, data, len) == 0)
-        return 0;
-    refuse(conn, 431, "the request's target and headers are longer than allowed");
-    return -1;
-}
-
-static int on_head(void *arg, const struct http_parse_head *head)
+static int on_head(void *arg, struct http_head *head)
 {
     struct http_conn *conn = arg;
     struct http_request *request = conn->request;
-    request->complete = true;
-    if (http_request_head(request, head) != 0) {
-        refuse(conn, 400, "malformed request: its target or the name of a header");
-        return -1;
-    }
-    if (!head->http_1) { /* what has no version at all is 0.9 */
-        refuse(conn, 505, "HTTP/1.1 or HTTP/1.0 is needed");
+    char why[WHY_MAX];
+    const char *wrong = http_request_head(request, head);
+    if (wrong != NULL) {
+        snprintf(why, sizeof(why), "malformed request: %s", wrong);
+        refuse(conn, 400, why);
         return -1;
     }
     if (head->has_length && head->length > (uint64_t)conn->server->options.max_body) {
@@ -220,11 +209,14 @@ static int on_end(void *arg, bool keep_alive)
     conn->state = HTTP_CONN_HANDLING;
     conn->due_ms = 0;
     conn->request->close = !keep_alive;
-    http_request_dispatch(conn->request);
+    if (conn->request->bad_params)
+        http_request_refuse(conn->request, 400, "malformed request: a control byte in a parameter");
+    else
+        http_request_dispatch(conn->request);
     return conn->state != HTTP_CONN_IDLE;
 }
 
-static const struct http_parse_events events = {on_begin, on_text, on_head, on_body, on_end};
+static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
 
 /* Parses DATA; what waits for an answer goes to the stash. */
 static void feed(struct http_conn *conn, const char *data, size_t len)
@@ -243,8 +235,10 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
             http_buffer_append(&conn->stash, data + used, len - used);
         break;
     case HTTP_PARSE_BAD:
-        snprintf(why, sizeof(why), "malformed request: %s", http_parse_why(conn->parse));
-        refuse(conn, 400, why);
+        snprintf(why, sizeof(why), "%s%s",
+                 http_parse_status(conn->parse) == 400 ? "malformed request: " : "",
+                 http_parse_why(conn->parse));
+        refuse(conn, http_parse_status(conn->parse), why);
         break;
     }
 }
@@ -260,36 +254,40 @@ static void on_eof(struct http_conn *conn)
         http_conn_close(conn);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void take_bytes(struct http_conn *conn, const char *data, size_t len)
 {
-    struct http_conn *conn = stream->data;
-    if (n == UV_EOF) {
-        on_eof(conn);
-        return;
-    }
-    if (n < 0) {
-        http_conn_close(conn);
-        return;
-    }
     switch (conn->state) {
     case HTTP_CONN_NEW:
     case HTTP_CONN_RECEIVING:
     case HTTP_CONN_IDLE:
         if (conn->stash.len == 0) {
-            feed(conn, buf->base, (size_t)n);
+            feed(conn, data, len);
             break;
         }
-        http_buffer_append(&conn->stash, buf->base, (size_t)n); /* its turn is about to come */
+        http_buffer_append(&conn->stash, data, len); /* its turn is about to come */
         break;
     case HTTP_CONN_HANDLING:
     case HTTP_CONN_WRITING:
-        http_buffer_append(&conn->stash, buf->base, (size_t)n);
+        http_buffer_append(&conn->stash, data, len);
         if (conn->stash.len >= HTTP_MAX_STASH)
             set_reading(conn, false);
         break;
     case HTTP_CONN_LINGER:
     case HTTP_CONN_CLOSED:
         break;
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct http_conn *conn = stream->data;
+    if (n == UV_EOF) {
+        on_eof(conn);
+    } else if (n < 0) {
+        http_conn_close(conn);
+    } else if (n > 0) { /* 0: nothing has come after all; it is not the end */
+        take_bytes(conn, buf->base, (size_t)n);
+        explicit_bzero(buf->base, (size_t)n); /* the buffer is the server's, and keys were in it */
     }
 }
 
@@ -306,9 +304,8 @@ static void run_resume(struct loop *loop, struct loop_task *task)
     if (conn->state != HTTP_CONN_IDLE)
         return;
     conn->stash = (struct http_buffer){0};
-    if (stash.len > 0) /* no bytes would mean the end of input to the parser */
-        feed(conn, stash.data, stash.len);
-    free(stash.data);
+    feed(conn, stash.data, stash.len);
+    mem_wiped_free(stash.data, stash.len);
     bool waiting = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
     if (waiting || conn->state == HTTP_CONN_LINGER)
         return;
@@ -326,8 +323,8 @@ void http_conn_expire(struct http_conn *conn)
         break;
     case HTTP_CONN_RECEIVING:
         refuse(conn, 408,
-               conn->request->complete ? "the request's body did not arrive in time"
-                                       : "the request's headers did not arrive in time");
+               conn->request->head != NULL ? "the request's body did not arrive in time"
+                                           : "the request's headers did not arrive in time");
         break;
     default:
         http_conn_close(conn);

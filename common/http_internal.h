@@ -2,10 +2,11 @@
  *
  *   http_server.c   listener, list of connections, deadlines
  *   http_conn.c     one connection: bytes in, parser's events, answers out
- *   http_request.c  a request taking shape: texts, headers, body, parameters
+ *   http_request.c  a request taking shape: target, headers, body, parameters
  *   http.c          a request as handlers see it, an answer as text
  *   http_params.c   parameters of queries and forms
- *   http_parse.c    the library http_parser */
+ *   http_parse.c    bytes into heads and bodies, with the library llhttp
+ *   http_head.c     a head, and what is refused of it */
 #ifndef IMC_COMMON_HTTP_INTERNAL_H
 #define IMC_COMMON_HTTP_INTERNAL_H
 
@@ -13,21 +14,22 @@
 #include "common/http_parse.h"
 #include "common/mem.h"
 
-#define HTTP_MAX_CONNS   4096
-#define HTTP_MAX_HEADERS 32768 /* bytes of target and headers together */
-#define HTTP_MAX_STASH   65536 /* bytes read ahead of an unanswered request */
-#define HTTP_READ_SIZE   65536
-#define HTTP_TICK_MS     100  /* accuracy of deadlines */
-#define HTTP_LINGER_MS   2000 /* for a client to read the last answer */
-#define HTTP_PEER_MAX    48
+#define HTTP_MAX_CONNS  4096
+#define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
+#define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
+#define HTTP_READ_SIZE  65536
+#define HTTP_TICK_MS    100  /* accuracy of deadlines */
+#define HTTP_LINGER_MS  2000 /* for a client to read the last answer */
+#define HTTP_PEER_MAX   48
 
+/* Decoded; without control bytes, so that they are also good C strings. */
 struct http_param {
-    const char *name, *value;
+    struct http_slice name, value;
 };
 
 struct http_params {
-    struct http_param *items; /* grown by doubling; in the arena */
-    size_t n, size;
+    struct http_param *items; /* in the arena */
+    size_t n;
 };
 
 struct http_buffer {
@@ -43,13 +45,13 @@ struct http_request {
     struct http_request *next, **prev;
     struct arena arena;
     enum http_method method;
-    bool http_1_0, close;                   /* CLOSE: the connection ends with this answer */
-    bool complete, dispatched, form_parsed; /* COMPLETE: all headers are there */
-    /* target NUL name NUL value NUL name NUL value NUL …, as they come */
-    struct http_buffer head;
-    enum http_parse_text last; /* kind of text that HEAD ends with */
+    bool close;      /* the connection ends with this answer */
+    bool bad_params; /* control bytes in the query */
+    bool dispatched;
+    bool form_parsed, form_bad;
+    struct http_head *head; /* NULL: not there yet */
     const char *path;
-    struct http_params headers, query, form;
+    struct http_params query, form;
     uint8_t *body;
     size_t body_len, body_size, expected; /* EXPECTED: Content-Length or 0 */
     char peer[HTTP_PEER_MAX];
@@ -82,8 +84,9 @@ struct http_conn {
     enum http_conn_state state;
     uint64_t due_ms;          /* loop time; 0 = no deadline */
     struct http_buffer stash; /* arrived while a request was unanswered */
-    char *unwritten;          /* rest of an answer, owned by WRITE */
-    bool parsing;             /* within http_parse_feed() */
+    char *unwritten;          /* an answer that WRITE has the rest of */
+    size_t unwritten_len;
+    bool parsing; /* within http_parse_feed() */
     bool reading, eof;
     bool last;       /* close after what is being written */
     bool freed_late; /* closed while RESUME was queued: it frees */
@@ -123,28 +126,27 @@ void http_server_unref(struct http_server *server);
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *conn);
 void http_request_free(struct http_request *request);
-/* -EMSGSIZE beyond HTTP_MAX_HEADERS. */
-int http_request_text(struct http_request *request, enum http_parse_text kind, const char *data,
-                      size_t len);
-/* All texts are there. -EBADMSG: malformed target or name of a header. */
-int http_request_head(struct http_request *request, const struct http_parse_head *head);
+/* Takes HEAD. NULL, or what is wrong with its target; the request may still be answered. */
+const char *http_request_head(struct http_request *request, struct http_head *head);
 /* -EMSGSIZE beyond max_body. */
 int http_request_append(struct http_request *request, const void *data, size_t len);
 /* Runs the handler. */
 void http_request_dispatch(struct http_request *request);
-/* Answers in the API's own form and closes; the handler never sees it. */
+/* Answers in the API's own form; the handler never sees it. */
 void http_request_refuse(struct http_request *request, int status, const char *why);
 
+/* What is outgrown is wiped. */
 void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len);
 
 /* http_params.c */
-void http_params_add(struct http_params *params, struct arena *arena, const char *name,
-                     const char *value);
-/* Splits and decodes "a=1&b=2". */
-void http_params_parse(struct http_params *params, struct arena *arena, const char *text,
-                       size_t len);
+/* Splits and decodes "a=1&b=2" in place; TEXT has a byte behind it that may be written to. False:
+ * a control byte, also an escaped one, or more than HTTP_MAX_PARAMS; then there are none. */
+bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text);
 const char *http_params_get(const struct http_params *params, const char *name, size_t index);
-/* Percent-decodes in place; PLUS: '+' is a space. False: an escape that is none, or one of NUL. */
-bool http_decode(char *text, bool plus);
+/* Percent-decodes in place; PLUS: '+' is a space. Writes a NUL behind it. False: an escape that is
+ * none; it stands as it is. */
+bool http_decode(struct http_slice *slice, bool plus);
+/* Has it no control bytes? */
+bool http_is_text(const struct http_slice *slice);
 
 #endif

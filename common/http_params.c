@@ -7,73 +7,82 @@ static int hex(char c)
     return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-bool http_decode(char *text, bool plus)
+bool http_decode(struct http_slice *slice, bool plus)
 {
-    char *out = text;
+    uint8_t *out = (uint8_t *)slice->text;
+    const char *end = slice->text + slice->len;
     bool good = true;
-    for (; *text != '\0'; text++) {
-        bool escape =
-            *text == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
-        int value = escape ? hex(text[1]) * 16 + hex(text[2]) : 0;
-        good = good && (*text != '%' || value != 0);
-        if (escape && value != 0) {
-            *out++ = (char)value;
-            text += 2;
+    for (const char *at = slice->text; at < end; at++) {
+        bool escape = *at == '%' && end - at > 2 && isxdigit((unsigned char)at[1]) &&
+                      isxdigit((unsigned char)at[2]);
+        good = good && (*at != '%' || escape);
+        if (escape) {
+            *out++ = (uint8_t)(hex(at[1]) * 16 + hex(at[2]));
+            at += 2;
         } else {
-            *out = *text;
-            if (plus && *out == '+')
-                *out = ' ';
-            out++;
+            *out++ = plus && *at == '+' ? ' ' : (uint8_t)*at;
         }
     }
+    slice->len = (size_t)(out - (uint8_t *)slice->text);
     *out = '\0';
     return good;
 }
 
-void http_params_add(struct http_params *params, struct arena *arena, const char *name,
-                     const char *value)
+bool http_is_text(const struct http_slice *slice)
 {
-    if (params->n == params->size) {
-        size_t size = params->size == 0 ? 8 : params->size * 2;
-        struct http_param *items = arena_alloc(arena, size * sizeof(*items));
-        if (params->n > 0)
-            memcpy(items, params->items, params->n * sizeof(*items));
-        params->items = items;
-        params->size = size;
+    for (size_t i = 0; i < slice->len; i++) {
+        unsigned char c = (unsigned char)slice->text[i];
+        if (c < 0x20 || c == 0x7f)
+            return false;
     }
-    params->items[params->n++] = (struct http_param){name, value};
+    return true;
 }
 
-void http_params_parse(struct http_params *params, struct arena *arena, const char *text,
-                       size_t len)
+/* "a=1" from TEXT to END. A lone percent sign is taken as it stands. False: a control byte. */
+static bool read_pair(char *text, char *end, struct http_param *param)
 {
-    char *copy = arena_alloc(arena, len + 1), *next;
-    if (len > 0)
-        memcpy(copy, text, len);
-    copy[len] = '\0';
-    for (char *pair = copy; pair != NULL; pair = next) {
-        next = strchr(pair, '&');
-        if (next != NULL)
-            *next++ = '\0';
-        char *value = strchr(pair, '=');
-        if (value != NULL)
-            *value++ = '\0';
-        else
-            value = pair + strlen(pair);
-        /* A lone percent sign is taken as it stands. */
-        http_decode(pair, true);
-        if (value[0] != '\0')
-            http_decode(value, true);
-        if (pair[0] != '\0')
-            http_params_add(params, arena, pair, value);
+    char *equals = memchr(text, '=', (size_t)(end - text));
+    char *name_end = equals != NULL ? equals : end, *value = equals != NULL ? equals + 1 : end;
+    param->name = (struct http_slice){text, (size_t)(name_end - text)};
+    param->value = (struct http_slice){value, (size_t)(end - value)};
+    (void)http_decode(&param->value, true);
+    (void)http_decode(&param->name, true);
+    return http_is_text(&param->name) && http_is_text(&param->value);
+}
+
+static size_t count_pairs(const struct http_slice *text)
+{
+    size_t n = text->len > 0;
+    for (size_t i = 0; i < text->len; i++)
+        n += text->text[i] == '&';
+    return n;
+}
+
+bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text)
+{
+    char *at = text.text, *end = text.text + text.len;
+    size_t pairs = count_pairs(&text);
+    *params = (struct http_params){0};
+    if (pairs == 0 || pairs > HTTP_MAX_PARAMS)
+        return pairs == 0;
+    params->items = arena_alloc(arena, pairs * sizeof(*params->items));
+    while (at < end) {
+        char *next = memchr(at, '&', (size_t)(end - at));
+        if (!read_pair(at, next != NULL ? next : end, &params->items[params->n])) {
+            params->n = 0;
+            return false;
+        }
+        params->n += params->items[params->n].name.len > 0;
+        at = next != NULL ? next + 1 : end;
     }
+    return true;
 }
 
 const char *http_params_get(const struct http_params *params, const char *name, size_t index)
 {
     for (size_t i = 0; i < params->n; i++) {
-        if (strcmp(params->items[i].name, name) == 0 && index-- == 0)
-            return params->items[i].value;
+        if (strcmp(params->items[i].name.text, name) == 0 && index-- == 0)
+            return params->items[i].value.text;
     }
     return NULL;
 }

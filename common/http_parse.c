@@ -1,73 +1,120 @@
+/*   bytes ─► collect(): whole lines, each ended by CRLF ─► an empty one ─► llhttp ─► on_head()
+ *                                                                                     │
+ *         end() ◄─ on_end() ◄─ llhttp ◄─ bytes of the body ◄────────────── head() ◄───┘ http_head.c
+ *
+ * llhttp is strict in most (its makers' LLHTTP_STRICT_MODE, set in CMakeLists.txt). What it lets
+ * pass is refused here and in http_head.c: bare LF, folded headers, other versions, hosts and
+ * framing that two readers may read in two ways. */
 #include "common/http_parse.h"
+#include "common/http_head.h"
 #include "common/mem.h"
-#include <http_parser.h>
+#include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct http_parse {
-    http_parser parser;
-    const struct http_parse_events *events;
-    void *arg;
+enum {
+    HEAD_FIRST = 1024,
+    EXTRA_FREE = 16384, /* bytes of chunks' sizes, extensions and trailers that cost nothing */
+    EXTRA_EACH = 8,     /* for each byte of the body: "1\r\nx\r\n" takes five */
+    CRLF_CRLF = 0x0d0a0d0a,
 };
 
-static int on_begin(http_parser *parser)
+struct http_parse {
+    llhttp_t parser;
+    llhttp_type_t type;
+    const struct http_parse_events *events;
+    void *arg;
+    struct http_head *head; /* being collected */
+    size_t line;            /* where its last line begins */
+    bool in_body, chunked;
+    bool ended, keep_alive; /* as llhttp has it: end() is still to be called */
+    bool paused, stopped;
+    uint32_t tail;        /* the last four bytes of what was fed of the body */
+    uint64_t body, extra; /* bytes of the body, and of what is around it, so far */
+    const char *why;
+    int status;
+};
+
+static const char another_version[] = "HTTP/1.1 or HTTP/1.0 is needed";
+
+static int bad(struct http_parse *parse, int status, const char *why)
 {
-    struct http_parse *parse = parser->data;
-    return parse->events->begin(parse->arg);
+    parse->status = status;
+    parse->why = why;
+    return -1;
 }
 
-static int on_url(http_parser *parser, const char *data, size_t len)
-{
-    struct http_parse *parse = parser->data;
-    return parse->events->text(parse->arg, HTTP_PARSE_URL, data, len);
-}
+/* --- llhttp's events: it is given whole heads, so each text of one comes in one piece --- */
 
-static int on_name(http_parser *parser, const char *data, size_t len)
+static int on_target(llhttp_t *parser, const char *data, size_t len)
 {
     struct http_parse *parse = parser->data;
-    return parse->events->text(parse->arg, HTTP_PARSE_NAME, data, len);
-}
-
-static int on_value(http_parser *parser, const char *data, size_t len)
-{
-    struct http_parse *parse = parser->data;
-    return parse->events->text(parse->arg, HTTP_PARSE_VALUE, data, len);
-}
-
-static int on_head(http_parser *parser)
-{
-    struct http_parse *parse = parser->data;
-    struct http_parse_head head = {
-        .method =
-            parser->type == HTTP_REQUEST ? http_method_str((enum http_method)parser->method) : NULL,
-        .status = parser->type == HTTP_RESPONSE ? (int)parser->status_code : 0,
-        .http_1 = parser->http_major == 1,
-        .http_1_0 = parser->http_major == 1 && parser->http_minor == 0,
-        .has_length = (parser->flags & F_CONTENTLENGTH) != 0 && (parser->flags & F_CHUNKED) == 0,
-        .length = parser->content_length,
-    };
-    parser->upgrade = 0; /* wishes for WebSocket or HTTP/2 may be ignored, and are */
-    /* 1 would mean "no body" to the parser. */
-    return parse->events->head(parse->arg, &head) != 0 ? -1 : 0;
-}
-
-static int on_body(http_parser *parser, const char *data, size_t len)
-{
-    struct http_parse *parse = parser->data;
-    return parse->events->body(parse->arg, data, len);
-}
-
-static int on_end(http_parser *parser)
-{
-    struct http_parse *parse = parser->data;
-    if (parse->events->end(parse->arg, http_should_keep_alive(parser) != 0) != 0)
-        http_parser_pause(parser, 1);
+    http_head_slice(parse->head, &parse->head->target, data, len);
     return 0;
 }
 
-static const http_parser_settings settings = {
-    .on_message_begin = on_begin,
-    .on_url = on_url,
+static int on_name(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    if (parse->in_body) /* a trailer: nobody asks for it */
+        return 0;
+    struct http_field *field = http_head_add(parse->head);
+    if (field == NULL)
+        return bad(parse, 431, "more headers than allowed");
+    http_head_slice(parse->head, &field->name, data, len);
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    if (!parse->in_body && len > 0) /* an empty one is said to be on the next line */
+        http_head_slice(parse->head, &http_head_last(parse->head)->value, data, len);
+    return 0;
+}
+
+static int on_head(llhttp_t *parser)
+{
+    struct http_parse *parse = parser->data;
+    struct http_head *head = parse->head;
+    const char *why = NULL;
+    if (parser->http_major != 1 || parser->http_minor > 1)
+        return bad(parse, 505, another_version);
+    head->method = parser->type == HTTP_REQUEST ? llhttp_method_name(parser->method) : NULL;
+    head->status = parser->type == HTTP_RESPONSE ? parser->status_code : 0;
+    head->http_1_0 = parser->http_minor == 0;
+    head->chunked = (parser->flags & F_CHUNKED) != 0;
+    head->has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
+    head->length = parser->content_length;
+    parser->upgrade = 0; /* wishes for WebSocket or HTTP/2 may be ignored, and are */
+    int status = http_head_check(head, &why);
+    if (status != 0)
+        return bad(parse, status, why);
+    parse->head = NULL;
+    parse->in_body = true;
+    parse->chunked = head->chunked;
+    parse->stopped = parse->events->head(parse->arg, head) != 0;
+    return parse->stopped ? -1 : 0;
+}
+
+static int on_body(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    parse->body += len;
+    parse->stopped = parse->events->body(parse->arg, data, len) != 0;
+    return parse->stopped ? -1 : 0;
+}
+
+static int on_end(llhttp_t *parser)
+{
+    struct http_parse *parse = parser->data;
+    parse->ended = true;
+    parse->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    return HPE_PAUSED; /* the next message has a head of its own to be looked at */
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_target,
     .on_header_field = on_name,
     .on_header_value = on_value,
     .on_headers_complete = on_head,
@@ -75,12 +122,201 @@ static const http_parser_settings settings = {
     .on_message_complete = on_end,
 };
 
-static struct http_parse *parse_new(enum http_parser_type type,
-                                    const struct http_parse_events *events, void *arg)
+/* --- the head's lines --- */
+
+static void head_append(struct http_head *head, const char *data, size_t len)
+{
+    size_t size = head->size == 0 ? HEAD_FIRST : head->size;
+    while (size < head->len + len)
+        size *= 2;
+    if (size != head->size)
+        head->text = mem_wiped_realloc(head->text, head->len, size);
+    head->size = size;
+    memcpy(head->text + head->len, data, len);
+    head->len += len;
+}
+
+/* The line that has just become whole. 1: it is the empty one that ends the head. */
+static int look_at_line(struct http_parse *parse)
+{
+    struct http_head *head = parse->head;
+    const char *line = head->text + parse->line;
+    size_t len = head->len - parse->line;
+    if (len < 2 || line[len - 2] != '\r')
+        return bad(parse, 400, "a line that does not end in CR LF");
+    if (memchr(line, '\r', len - 2) != NULL)
+        return bad(parse, 400, "CR without LF");
+    if (memchr(line, '\0', len) != NULL)
+        return bad(parse, 400, "a NUL byte in the head");
+    if (parse->line == 0 && len == 2) { /* RFC 9112 2.2: empty lines before a message */
+        head->len = 0;
+        return 0;
+    }
+    if (parse->line != 0 && (line[0] == ' ' || line[0] == '\t'))
+        return bad(parse, 400, "a folded header");
+    parse->line = head->len;
+    return len == 2;
+}
+
+/* What is no HTTP at all is told at its first byte, since its first line may never end. */
+static bool can_begin(const struct http_parse *parse, char c)
+{
+    return c == '\r' || (parse->type == HTTP_REQUEST ? c >= 'A' && c <= 'Z' : c == 'H');
+}
+
+/* Takes bytes up to the head's end. 1: there it is; 0: more are needed; -1: bad. */
+static int collect(struct http_parse *parse, const char *data, size_t len, size_t *used)
+{
+    while (*used < len) {
+        const char *at = data + *used, *lf = memchr(at, '\n', len - *used);
+        size_t n = lf != NULL ? (size_t)(lf - at) + 1 : len - *used;
+        if (parse->head->len == 0 && !can_begin(parse, *at))
+            return bad(parse, 400, "not HTTP");
+        if (n > HTTP_HEAD_MAX - parse->head->len)
+            return bad(parse, 431, "the request's target and headers are longer than allowed");
+        head_append(parse->head, at, n);
+        *used += n;
+        int end = lf != NULL ? look_at_line(parse) : 0;
+        if (end != 0)
+            return end;
+    }
+    return 0;
+}
+
+/* --- feeding --- */
+
+static void begin_head(struct http_parse *parse)
+{
+    llhttp_init(&parse->parser, parse->type, &settings);
+    parse->parser.data = parse;
+    parse->parser.lenient_flags |= LENIENT_VERSION; /* to say 505, which on_head() does */
+    parse->head = mem_zalloc(sizeof(*parse->head));
+    parse->line = 0;
+    parse->ended = false;
+    parse->tail = 0;
+    parse->body = parse->extra = 0;
+}
+
+static enum http_parse_result failed(struct http_parse *parse)
+{
+    if (parse->stopped)
+        return HTTP_PARSE_STOPPED;
+    if (parse->why != NULL)
+        return HTTP_PARSE_BAD;
+    bad(parse, 400, parse->parser.reason != NULL ? parse->parser.reason : "malformed");
+    return HTTP_PARSE_BAD;
+}
+
+/* Chunks' sizes, extensions and trailers are nothing to us but work. */
+static int count_extra(struct http_parse *parse, uint64_t body_before, size_t used)
+{
+    parse->extra += used - (parse->body - body_before);
+    if (parse->extra <= EXTRA_FREE + EXTRA_EACH * parse->body)
+        return 0;
+    return bad(parse, 400, "more around the body's chunks than in them");
+}
+
+static void tell_end(struct http_parse *parse)
+{
+    parse->in_body = false;
+    parse->paused = parse->events->end(parse->arg, parse->keep_alive) != 0;
+}
+
+static enum http_parse_result feed_head(struct http_parse *parse, const char *data, size_t len,
+                                        size_t *used)
+{
+    if (parse->head == NULL) {
+        begin_head(parse);
+        if (parse->events->begin(parse->arg) != 0) {
+            parse->stopped = true;
+            return HTTP_PARSE_STOPPED;
+        }
+    }
+    int whole = collect(parse, data, len, used);
+    if (whole < 0)
+        return HTTP_PARSE_BAD;
+    if (whole == 0)
+        return HTTP_PARSE_MORE;
+    /* Before on_head() gives it away. */
+    const char *text = parse->head->text;
+    size_t text_len = parse->head->len;
+    llhttp_errno_t err = llhttp_execute(&parse->parser, text, text_len);
+    if (err == HPE_OK && !parse->in_body) { /* it reads on only for the preface of HTTP/2 */
+        bad(parse, 505, another_version);
+        return HTTP_PARSE_BAD;
+    }
+    if (parse->ended)
+        tell_end(parse);
+    return err == HPE_OK || parse->ended ? HTTP_PARSE_MORE : failed(parse);
+}
+
+static enum http_parse_result feed_body(struct http_parse *parse, const char *data, size_t len,
+                                        size_t *used)
+{
+    uint64_t before = parse->body;
+    llhttp_errno_t err = llhttp_execute(&parse->parser, data + *used, len - *used);
+    if (err != HPE_OK && !parse->ended)
+        return failed(parse);
+    size_t n =
+        parse->ended ? (size_t)(llhttp_get_error_pos(&parse->parser) - data) - *used : len - *used;
+    for (size_t i = n < 4 ? 0 : n - 4; i < n; i++)
+        parse->tail = parse->tail << 8 | (unsigned char)data[*used + i];
+    *used += n;
+    if (count_extra(parse, before, n) != 0)
+        return HTTP_PARSE_BAD;
+    if (parse->ended && parse->chunked && parse->tail != CRLF_CRLF) {
+        bad(parse, 400, "a line that does not end in CR LF");
+        return HTTP_PARSE_BAD;
+    }
+    if (parse->ended)
+        tell_end(parse);
+    return HTTP_PARSE_MORE;
+}
+
+enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
+                                       size_t *used)
+{
+    *used = 0;
+    while (*used < len && !parse->paused) {
+        enum http_parse_result result =
+            parse->in_body ? feed_body(parse, data, len, used) : feed_head(parse, data, len, used);
+        if (result == HTTP_PARSE_MORE)
+            continue;
+        http_head_free(parse->head);
+        parse->head = NULL;
+        return result;
+    }
+    return parse->paused ? HTTP_PARSE_PAUSED : HTTP_PARSE_MORE;
+}
+
+void http_parse_finish(struct http_parse *parse)
+{
+    if (parse->in_body)
+        (void)llhttp_finish(&parse->parser);
+    if (parse->in_body && parse->ended)
+        tell_end(parse);
+}
+
+void http_parse_resume(struct http_parse *parse)
+{
+    parse->paused = false;
+}
+
+const char *http_parse_why(const struct http_parse *parse)
+{
+    return parse->why != NULL ? parse->why : "";
+}
+
+int http_parse_status(const struct http_parse *parse)
+{
+    return parse->status;
+}
+
+static struct http_parse *parse_new(llhttp_type_t type, const struct http_parse_events *events,
+                                    void *arg)
 {
     struct http_parse *parse = mem_zalloc(sizeof(*parse));
-    http_parser_init(&parse->parser, type);
-    parse->parser.data = parse;
+    parse->type = type;
     parse->events = events;
     parse->arg = arg;
     return parse;
@@ -98,60 +334,8 @@ struct http_parse *http_parse_new_answers(const struct http_parse_events *events
 
 void http_parse_free(struct http_parse *parse)
 {
+    if (parse == NULL)
+        return;
+    http_head_free(parse->head);
     free(parse);
-}
-
-enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
-                                       size_t *used)
-{
-    *used = http_parser_execute(&parse->parser, &settings, data, len);
-    switch (HTTP_PARSER_ERRNO(&parse->parser)) {
-    case HPE_OK:
-        return HTTP_PARSE_MORE;
-    case HPE_PAUSED:
-        return HTTP_PARSE_PAUSED;
-    case HPE_CB_message_begin:
-    case HPE_CB_url:
-    case HPE_CB_header_field:
-    case HPE_CB_header_value:
-    case HPE_CB_headers_complete:
-    case HPE_CB_body:
-        return HTTP_PARSE_STOPPED;
-    default:
-        return HTTP_PARSE_BAD;
-    }
-}
-
-void http_parse_resume(struct http_parse *parse)
-{
-    http_parser_pause(&parse->parser, 0);
-}
-
-const char *http_parse_why(const struct http_parse *parse)
-{
-    return http_errno_description(HTTP_PARSER_ERRNO(&parse->parser));
-}
-
-bool http_parse_target(const char *url, size_t len, size_t *path, size_t *path_len, size_t *query,
-                       size_t *query_len)
-{
-    struct http_parser_url parts;
-    http_parser_url_init(&parts);
-    *path_len = *query_len = *path = *query = 0;
-    if (len == 1 && url[0] == '*') { /* OPTIONS * */
-        *path_len = 1;
-        return true;
-    }
-    /* Its fields are 16 bits wide. */
-    if (len > UINT16_MAX || http_parser_parse_url(url, len, 0, &parts) != 0)
-        return false;
-    if (parts.field_set & (1 << UF_PATH)) {
-        *path = parts.field_data[UF_PATH].off;
-        *path_len = parts.field_data[UF_PATH].len;
-    }
-    if (parts.field_set & (1 << UF_QUERY)) {
-        *query = parts.field_data[UF_QUERY].off;
-        *query_len = parts.field_data[UF_QUERY].len;
-    }
-    return true;
 }

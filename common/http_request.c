@@ -21,7 +21,7 @@ void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len
     if (need > buffer->size) {
         size_t size = buffer->size == 0 ? BUFFER_FIRST : buffer->size * 2;
         buffer->size = size > need ? size : need;
-        buffer->data = mem_realloc(buffer->data, buffer->size);
+        buffer->data = mem_wiped_realloc(buffer->data, buffer->len, buffer->size);
     }
     if (len > 0)
         memcpy(buffer->data + buffer->len, data, len);
@@ -56,79 +56,97 @@ void http_request_free(struct http_request *request)
     forget(request);
     if (request->conn != NULL && request->conn->request == request)
         request->conn->request = NULL;
-    arena_free(&request->arena);
-    free(request->head.data);
-    free(request->body);
+    arena_wipe(&request->arena);
+    http_head_free(request->head);
+    mem_wiped_free(request->body, request->body_len);
     free(request);
 }
 
-int http_request_text(struct http_request *request, enum http_parse_text kind, const char *data,
-                      size_t len)
+/* Does the path, still encoded, have what some readers change or split at and others do not? */
+static const char *path_is_ambiguous(const struct http_slice *path)
 {
-    struct http_buffer *head = &request->head;
-    /* The parser tells empty values too, so a change of kind is where a text ends. */
-    if (kind != request->last)
-        http_buffer_append(head, "", 1);
-    request->last = kind;
-    if (head->len + len > HTTP_MAX_HEADERS)
-        return -EMSGSIZE;
-    http_buffer_append(head, data, len);
-    return 0;
+    const char *text = path->text;
+    if (text[0] != '/')
+        return "a target that is no path";
+    if (strpbrk(text, "\\\"<>^`{|}") != NULL)
+        return "a byte in the path that has to be percent-encoded";
+    if (strstr(text, "//") != NULL)
+        return "an empty segment in the path";
+    if (strcasestr(text, "%2f") != NULL || strcasestr(text, "%5c") != NULL)
+        return "an escaped slash in the path";
+    return NULL;
 }
 
-static void lower(char *name)
+static bool has_dot_segment(const char *path)
 {
-    for (; *name != '\0'; name++) {
-        if (*name >= 'A' && *name <= 'Z')
-            *name = (char)(*name - 'A' + 'a');
+    while (*path != '\0') { /* at a slash */
+        size_t len = strcspn(++path, "/");
+        if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
+            return true;
+        path += len;
     }
+    return false;
 }
 
-static void trim(char *value, size_t len)
+/* A proxy in front must not have read another path than we do. */
+static const char *read_path(struct http_request *request, struct http_slice path)
 {
-    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-        value[--len] = '\0';
+    const char *why = path_is_ambiguous(&path);
+    if (why != NULL)
+        return why;
+    if (!http_decode(&path, false))
+        return "an escape in the path that is none";
+    if (!http_is_text(&path))
+        return "a control byte in the path";
+    if (has_dot_segment(path.text))
+        return "a dot segment in the path";
+    request->path = path.text;
+    return NULL;
 }
 
-/* Takes the texts apart: they do not move any more. Debian's parser lets blanks in names pass,
- * which proxies read differently: refused. */
-static int read_headers(struct http_request *request)
+/* "http://host/path": the host has to be that of the header, and is passed over (RFC 9112 3.2.2).
+ */
+static bool skip_authority(const struct http_head *head, struct http_slice *path)
 {
-    char *at = request->head.data + strlen(request->head.data) + 1;
-    const char *end = request->head.data + request->head.len;
-    while (at < end) {
-        char *name = at, *value = name + strlen(name) + 1;
-        size_t len = strlen(value);
-        lower(name);
-        if (strchr(name, ' ') != NULL)
-            return -EBADMSG;
-        trim(value, len);
-        http_params_add(&request->headers, &request->arena, name, value);
-        at = value + len + 1;
+    static const char scheme[] = "http://";
+    const struct http_slice *host = http_head_get(head, "host", 0);
+    if (strncasecmp(path->text, scheme, sizeof(scheme) - 1) != 0)
+        return true;
+    char *name = path->text + sizeof(scheme) - 1;
+    size_t len = strcspn(name, "/?");
+    if (host == NULL || host->len != len || strncasecmp(host->text, name, len) != 0 || len == 0)
+        return false;
+    if (name[len] != '/') /* no path: the byte before is the host's, and is not needed any more */
+        name[--len] = '/';
+    path->len -= (size_t)(name + len - path->text);
+    path->text = name + len;
+    return true;
+}
+
+static const char *read_target(struct http_request *request)
+{
+    struct http_slice path = request->head->target, query = {0};
+    if (!skip_authority(request->head, &path))
+        return "a target of another host";
+    if (memchr(path.text, '#', path.len) != NULL)
+        return "a fragment in the target";
+    char *mark = memchr(path.text, '?', path.len);
+    if (mark != NULL) {
+        query = (struct http_slice){mark + 1, path.len - (size_t)(mark + 1 - path.text)};
+        path.len = (size_t)(mark - path.text);
+        *mark = '\0';
     }
-    return 0;
+    if (request->method == HTTP_OPTIONS && strcmp(path.text, "*") == 0) {
+        request->path = "*";
+        return NULL;
+    }
+    request->bad_params = !http_params_parse(&request->query, &request->arena, query);
+    return read_path(request, path);
 }
 
-static int read_target(struct http_request *request)
+const char *http_request_head(struct http_request *request, struct http_head *head)
 {
-    const char *url = request->head.data;
-    size_t path, path_len, query, query_len;
-    if (!http_parse_target(url, strlen(url), &path, &path_len, &query, &query_len))
-        return -EBADMSG;
-    char *copy = arena_alloc(&request->arena, path_len + 2);
-    memcpy(copy, path_len > 0 ? url + path : "/", path_len > 0 ? path_len : 1);
-    copy[path_len > 0 ? path_len : 1] = '\0';
-    if (!http_decode(copy, false))
-        return -EBADMSG;
-    request->path = copy;
-    http_params_parse(&request->query, &request->arena, url + query, query_len);
-    return 0;
-}
-
-int http_request_head(struct http_request *request, const struct http_parse_head *head)
-{
-    http_buffer_append(&request->head, "", 1); /* ends the last text */
-    request->http_1_0 = head->http_1_0;
+    request->head = head;
     request->expected =
         head->has_length && head->length <= (uint64_t)request->server->options.max_body
             ? (size_t)head->length
@@ -137,8 +155,7 @@ int http_request_head(struct http_request *request, const struct http_parse_head
         if (strcmp(methods[i].name, head->method) == 0)
             request->method = methods[i].method;
     }
-    int err = read_headers(request);
-    return err != 0 ? err : read_target(request);
+    return read_target(request);
 }
 
 int http_request_append(struct http_request *request, const void *data, size_t len)
@@ -149,7 +166,7 @@ int http_request_append(struct http_request *request, const void *data, size_t l
     if (need > request->body_size) {
         size_t size = request->expected > 0 ? request->expected : request->body_size * 2;
         request->body_size = size > need ? size : need;
-        request->body = mem_realloc(request->body, request->body_size);
+        request->body = mem_wiped_realloc(request->body, request->body_len, request->body_size);
     }
     if (len > 0)
         memcpy(request->body + request->body_len, data, len);
@@ -178,6 +195,5 @@ void http_request_refuse(struct http_request *request, int status, const char *w
     snprintf(body, sizeof(body), "%s\n", why);
     if (options->refuse != NULL)
         options->refuse(status, why, request, body, sizeof(body), &type);
-    request->close = true;
     http_respond(request, status, type, body, strlen(body), NULL);
 }

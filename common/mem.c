@@ -37,6 +37,23 @@ char *mem_strndup(const char *s, size_t n)
     return mem_checked(strndup(s, n), 1);
 }
 
+void *mem_wiped_realloc(void *ptr, size_t len, size_t size)
+{
+    void *moved = mem_alloc(size);
+
+    if (len > 0)
+        memcpy(moved, ptr, len);
+    mem_wiped_free(ptr, len);
+    return moved;
+}
+
+void mem_wiped_free(void *ptr, size_t len)
+{
+    if (ptr != NULL)
+        explicit_bzero(ptr, len);
+    free(ptr);
+}
+
 /* Chunks grow with what the arena holds, so that a small batch costs one small malloc and a large
  * one few. */
 struct arena_chunk {
@@ -85,6 +102,15 @@ void arena_free(struct arena *arena)
         arena->chunks = next;
     }
     arena_init(arena);
+}
+
+void arena_wipe(struct arena *arena)
+{
+    for (struct arena_chunk *chunk = arena->chunks; chunk != NULL; chunk = chunk->next) {
+        char *begin = (char *)chunk + ARENA_HEADER, *end = (char *)chunk + chunk->size;
+        explicit_bzero(begin, (size_t)((chunk == arena->chunks ? arena->at : end) - begin));
+    }
+    arena_free(arena);
 }
 
 static void *arena_pb_alloc(void *data, size_t size)

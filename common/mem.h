@@ -12,6 +12,10 @@ void *mem_realloc(void *ptr, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
+/* For what may have held a key or a token: its first LEN bytes are overwritten before they go. */
+void *mem_wiped_realloc(void *ptr, size_t len, size_t size);
+void mem_wiped_free(void *ptr, size_t len);
+
 /* For libraries that declare what they only read as writable. */
 static inline void *mem_unconst(const void *ptr)
 {
@@ -34,6 +38,8 @@ void arena_init(struct arena *arena);
 /* Aligned to 16; never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void arena_free(struct arena *arena);
+/* The same; what was in it is overwritten first. */
+void arena_wipe(struct arena *arena);
 /* For imc__v1__…__unpack(&allocator, …): the message lives in the arena, so never call
  * …__free_unpacked(). */
 ProtobufCAllocator arena_allocator(struct arena *arena);

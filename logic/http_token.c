@@ -40,8 +40,12 @@ static int call_open(struct token_call *call, struct params_error *err)
 
     while (at < len && strchr(" \t\r\n", body[at]) != NULL)
         at++;
-    if (at == len || body[at] != '{')
-        return 0;
+    if (at == len || body[at] != '{') {
+        if (!http_form_is_bad(call->request))
+            return 0;
+        snprintf(err->text, sizeof err->text, "body: a control byte, or too many parameters");
+        return -EINVAL;
+    }
     call->json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
     if (call->json != NULL)
         return 0;
@@ -52,7 +56,7 @@ static int call_open(struct token_call *call, struct params_error *err)
 static void call_free(struct token_call *call)
 {
     json_decref(call->json);
-    free(call);
+    mem_wiped_free(call, sizeof *call);
 }
 
 /* [5,6] as "5,6". */
@@ -222,7 +226,7 @@ static void on_new(void *arg, int err)
     fprintf(out, ",\"uid\":%" PRId64 ",\"expire\":%" PRId64 "}}", call->uid, call->expire_s);
     fclose(out);
     api_json(call->logic, call->request, body, len);
-    free(body);
+    mem_wiped_free(body, len);
     call_free(call);
 }
 

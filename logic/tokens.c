@@ -188,7 +188,7 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
     for (size_t shard = 0; shard < redis_shards(logic->redis); shard++)
         find_on_shard(logic, shard, shards, keys, &like);
     free(shards);
-    free(keys);
+    mem_wiped_free(keys, n * sizeof *keys);
 }
 
 /* --- new, del --- */
@@ -219,7 +219,7 @@ static struct redis_script delete_if_equal = {
 static void change_done(struct change *change, int err)
 {
     change->fn(change->arg, err);
-    free(change);
+    mem_wiped_free(change, sizeof *change);
 }
 
 /* True if REPLY is one to go on with; else the change is over. */

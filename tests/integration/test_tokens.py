@@ -119,7 +119,7 @@ def test_a_token_carries_a_room(shared, connect, uid):
 
 @pytest.mark.parametrize("what, query", [
     ("uid", {}), ("uid", {"uid": "x"}), ("uid", {"uid": ""}), ("uid", {"uid": 1 << 63}), ("uid", {"uid": [1, 2]}),
-    ("token", {"uid": 1, "token": "x" * 513}), ("token", {"uid": 1, "token": "a\nb"}),
+    ("token", {"uid": 1, "token": "x" * 513}),
     ("expire", {"uid": 1, "expire": -1}), ("expire", {"uid": 1, "expire": "soon"}),
     ("room", {"uid": 1, "room": "r" * 129}), ("accepts", {"uid": 1, "accepts": "5,x"}),
 ])

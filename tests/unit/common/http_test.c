@@ -482,7 +482,7 @@ static void test_body_limit(void **state)
     hang_up(&client);
     dial(&client, *state);
     put(&client, "POST /l HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\nabc");
-    expect(&client, 400, "content-length");
+    expect(&client, 400, "Content-Length");
     hang_up(&client);
     expect_alive(*state);
 }
@@ -513,18 +513,164 @@ static void test_garbage(void **state)
 {
     static const char *const texts[] = {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03",
                                         "hello there\r\n\r\n",
-                                        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                                         "NOSUCH / HTTP/1.1\r\nHost: x\r\n\r\n",
                                         "GET / HTTP/9.9.9\r\n\r\n",
                                         "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
                                         "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n",
-                                        "GET / HTTP/1.1\r\nBad Name: x\r\n\r\n"};
+                                        "GET / HTTP/1.1\r\nBad Name: x\r\n\r\n",
+                                        "\r\nhello",
+                                        "\n"};
     struct client client;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         dial(&client, *state);
         put(&client, texts[i]);
         expect(&client, 400, "malformed");
         expect_end(&client);
+        hang_up(&client);
+    }
+    expect_alive(*state);
+}
+
+/* The first bytes of a proper request: what follows makes it one or not. */
+#define HEAD(target) "POST " target " HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKS       HEAD("/c") "Transfer-Encoding: chunked\r\n\r\n"
+
+struct strict_case {
+    int status;
+    const char *text;
+    size_t len;
+};
+#define CASE(status, text)             \
+    {                                  \
+        status, text, sizeof(text) - 1 \
+    }
+
+/* RFC 9112: what two readers may read in two ways is read by none. */
+static const struct strict_case strict_cases[] = {
+    /* bytes in the head */
+    CASE(400, HEAD("/") "e: \0n\r\n\r\n"),
+    CASE(400, HEAD("/") "e: n\0\r\n\r\n"),
+    CASE(400, HEAD("/") "e\0: n\r\n\r\n"),
+    CASE(400, HEAD("/\0")),
+    CASE(400, HEAD("/") "e: a\x01\r\n\r\n"),
+    CASE(400, HEAD("/") "e: a\x7f\r\n\r\n"),
+    CASE(200, HEAD("/") "e: a\tb\xc3\xa4\r\n\r\n"),
+    CASE(400, HEAD("/\tx") "\r\n"),
+    CASE(400, HEAD("/\xc3\xa4") "\r\n"),
+    /* lines */
+    CASE(400, "GET / HTTP/1.1\nHost: x\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x\r\n\n"),
+    CASE(400, "GET / HTTP/1.1\n\n"),
+    CASE(400, HEAD("/") "e: a\rb: c\r\n\r\n"),
+    CASE(400, HEAD("/") "e:\rb: c\r\n\r\n"),
+    CASE(400, HEAD("/") "e: a\r\n b\r\n\r\n"),
+    CASE(400, HEAD("/") "e: a\r\n\tb\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\n Host: x\r\n\r\n"),
+    CASE(400, HEAD("/") "e : a\r\n\r\n"),
+    CASE(400, HEAD("/") "e\t: a\r\n\r\n"),
+    CASE(400, HEAD("/") ": a\r\n\r\n"),
+    CASE(400, HEAD("/") "e\r\n\r\n"),
+    CASE(200, "\r\n" HEAD("/") "\r\n"),
+    CASE(200, HEAD("/") "e:\r\nf:\r\n\r\n"),
+    /* versions */
+    CASE(505, "GET / HTTP/1.2\r\nHost: x\r\n\r\n"),
+    CASE(505, "GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
+    CASE(505, "GET / HTTP/0.9\r\nHost: x\r\n\r\n"),
+    CASE(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    CASE(505, "GET /\r\n\r\n"),
+    CASE(400, "GET / http/1.1\r\nHost: x\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1 \r\nHost: x\r\n\r\n"),
+    /* hosts */
+    CASE(400, "GET / HTTP/1.1\r\n\r\n"),
+    CASE(200, "GET / HTTP/1.0\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x, y\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n"),
+    CASE(200, "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
+    /* headers of which there is one */
+    CASE(400, HEAD("/") "X-API-Key: a\r\nX-API-Key: b\r\n\r\n"),
+    CASE(400, HEAD("/") "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n"),
+    /* framing */
+    CASE(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding: chunked, chunked\r\n\r\n"),
+    CASE(501, HEAD("/") "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding: chunked, gzip\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding: xchunked\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding:\r\n\r\n"),
+    CASE(400, HEAD("/") "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n"),
+    CASE(400, HEAD("/") "Content-Length: 0\r\nContent-Length: 0\r\n\r\n"),
+    CASE(400, HEAD("/") "Content-Length: 0, 0\r\n\r\n"),
+    CASE(400, HEAD("/") "Content-Length:\r\n\r\n"),
+    CASE(400, HEAD("/") "Content-Length: 0x1\r\n\r\na"),
+    CASE(400, HEAD("/") "Content-Length: 1 1\r\n\r\na"),
+    CASE(200, CHUNKS "1\r\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "1\r\naXX0\r\n\r\n"),
+    CASE(400, CHUNKS "1\r\na\n0\r\n\r\n"),
+    CASE(400, CHUNKS "1\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "1 \r\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "0x1\r\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "-1\r\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "ffffffffffffffff1\r\na"),
+    CASE(400, CHUNKS "1;a\nb\r\na\r\n0\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt: a\nb: c\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\n\n"),
+    CASE(400, CHUNKS "\r\n0\r\n\r\n"),
+    /* targets: no proxy in front may have read another path */
+    CASE(400, HEAD("/1%2fpush") "\r\n"),
+    CASE(400, HEAD("/1%2Fpush") "\r\n"),
+    CASE(400, HEAD("/1%5cpush") "\r\n"),
+    CASE(400, HEAD("/1\\push") "\r\n"),
+    CASE(400, HEAD("/a%00") "\r\n"),
+    CASE(400, HEAD("/a%0d%0a") "\r\n"),
+    CASE(400, HEAD("/a%7F") "\r\n"),
+    CASE(400, HEAD("//a") "\r\n"),
+    CASE(400, HEAD("/a//b") "\r\n"),
+    CASE(400, HEAD("/a/../b") "\r\n"),
+    CASE(400, HEAD("/a/%2e%2E/b") "\r\n"),
+    CASE(400, HEAD("/a/.") "\r\n"),
+    CASE(400, HEAD("/..") "\r\n"),
+    CASE(200, HEAD("/..a/.b/c.") "\r\n"),
+    CASE(400, HEAD("/a#b") "\r\n"),
+    CASE(400, HEAD("/a?b#c") "\r\n"),
+    CASE(200, HEAD("http://x/a") "\r\n"),
+    CASE(200, HEAD("HTTP://X?a=1") "\r\n"),
+    CASE(400, HEAD("http://y/a") "\r\n"),
+    CASE(400, HEAD("http://x@y/a") "\r\n"),
+    CASE(400, HEAD("http:///a") "\r\n"),
+    CASE(400, HEAD("http://x//a") "\r\n"),
+    CASE(400, HEAD("https://x/a") "\r\n"),
+    CASE(400, HEAD("ftp://x/a") "\r\n"),
+    CASE(400, HEAD("x:80") "\r\n"),
+    CASE(400, HEAD("*") "\r\n"),
+    CASE(400, HEAD("/{a}") "\r\n"),
+    CASE(200, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"),
+    CASE(400, "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n"),
+    /* parameters; these end no connection */
+    CASE(400, HEAD("/?a=b%00c") "Connection: close\r\n\r\n"),
+    CASE(400, HEAD("/?a=%0A") "Connection: close\r\n\r\n"),
+    CASE(400, HEAD("/?a=%0d") "Connection: close\r\n\r\n"),
+    CASE(400, HEAD("/?a%00=b") "Connection: close\r\n\r\n"),
+    CASE(200, HEAD("/?a=%2F%zz%") "\r\n"),
+};
+
+static void test_strictness(void **state)
+{
+    struct client client;
+    for (size_t i = 0; i < sizeof(strict_cases) / sizeof(strict_cases[0]); i++) {
+        const struct strict_case *c = &strict_cases[i];
+        struct answer answer;
+        dial(&client, *state);
+        assert_int_equal(send(client.fd, c->text, c->len, MSG_NOSIGNAL), (ssize_t)c->len);
+        get_answer(&client, &answer, false);
+        if (answer.status != c->status)
+            fail_msg("case %zu: wanted %d, got %s%s for:\n%s", i, c->status, answer.head,
+                     answer.body, c->text);
+        free(answer.body);
+        if (c->status != 200)
+            expect_end(&client);
         hang_up(&client);
     }
     expect_alive(*state);
@@ -714,7 +860,7 @@ static void test_default_refusal_on_second(void **state)
     put(&client, "GET /s HTTP/1.1\r\nHost: x\r\n\r\nPOST /s HTTP/1.1\r\nHost: x\r\nContent-Length: "
                  "x\r\n\r\n");
     expect(&client, 200, "path=/s");
-    expect(&client, 400, "malformed request: invalid character in content-length header\n");
+    expect(&client, 400, "malformed request: Invalid character in Content-Length\n");
     hang_up(&client);
 }
 
@@ -846,6 +992,7 @@ int main(void)
         SERVER_TEST(test_body_limit),
         SERVER_TEST(test_bad_framing),
         SERVER_TEST(test_garbage),
+        SERVER_TEST(test_strictness),
         SERVER_TEST(test_upgrade_is_ignored),
         SERVER_TEST(test_slow_clients),
         SERVER_TEST(test_oversized_headers),
