@@ -26,7 +26,8 @@ struct daemon_config {
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
     char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host
                             name if that is 0.0.0.0 */
-    char *redis_servers, *redis_password;
+    char *redis_servers, *redis_user, *redis_password;
+    char *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_database, redis_timeout_ms;
     char *lease_id; /* empty: HOSTNAME-PORT */
     char *lease_region, *lease_zone;
@@ -88,7 +89,8 @@ void daemon_listen_failed(struct daemon *daemon, const char *address, const char
 void daemon_warn_if_open(const char *setting, const char *address, const char *meaning);
 /* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
-/* Opens Redis and membership from the common configuration, with conditions "redis" and "lease".
+/* Opens Redis and membership from the common configuration, with conditions "redis" (every
+ * shard answers), "redis_write" (and takes writes) and "lease".
  * WATCH, EVENTS as in membership.h; SELF's empty rpc, id, region … are filled from the
  * configuration. 0 or -E… after logging. Both are closed by daemon_main() after stop(), not by the
  * daemon; once per daemon. */

@@ -32,6 +32,16 @@ const struct config_row daemon_config_rows[] = {
     {"redis", "servers", CONFIG_LIST, COMMON(redis_servers), "127.0.0.1:6379", 0, 0,
      "Redis servers, host:port, separated by commas; each is a shard, so every daemon needs the same list in the same "
      "spelling."},
+    {"redis", "sentinels", CONFIG_LIST, COMMON(redis_sentinels), "", 0, 0,
+     "Sentinels, host:port, separated by commas: they are asked where the primary of each name in redis.master is, at each "
+     "connect and every second. redis.servers is not used then. Empty: no Sentinel."},
+    {"redis", "master", CONFIG_LIST, COMMON(redis_master), "mymaster", 0, 0,
+     "With redis.sentinels: names of the primaries, separated by commas; each is a shard, so every daemon needs the same "
+     "list in the same spelling."},
+    {"redis", "sentinel_password", CONFIG_STRING, COMMON(redis_sentinel_password), "", 0, 0,
+     "Password of every Sentinel; empty for none."},
+    {"redis", "user", CONFIG_STRING, COMMON(redis_user), "", 0, 0,
+     "Name of the ACL user at every Redis server, for redis.password; empty for the default user."},
     {"redis", "password", CONFIG_STRING, COMMON(redis_password), "", 0, 0,
      "Password of every Redis server; empty for none."},
     {"redis", "database", CONFIG_INT, COMMON(redis_database), "0", 0, 65535,

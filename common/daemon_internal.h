@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #define DAEMON_CONDITIONS 32
-#define DAEMON_WHY_MAX    128
+#define DAEMON_WHY_MAX    256
 #define DAEMON_TABLES     3 /* common, the daemon's own, NULL */
 
 struct daemon_condition {

@@ -47,6 +47,7 @@ static void fail_call(struct redis *redis)
 {
     struct redis_call call = redis_calls_pop(&redis->failed);
     redis->stats.failed++;
+    redis_note_said(redis, NULL);
     if (call.fn != NULL)
         call.fn(redis, NULL, call.arg);
 }
@@ -75,6 +76,7 @@ static void maybe_free(struct redis *redis)
     free(redis->shards);
     ring_free(redis->ring);
     free(redis->failed.ring);
+    free(redis->user);
     free(redis->password);
     free(redis);
 }
@@ -170,6 +172,7 @@ static int parse_server(struct redis_shard *shard, const char *item, size_t len)
 
 struct parsing {
     struct redis *redis;
+    bool names; /* of masters, not addresses */
     int err;
 };
 
@@ -181,7 +184,9 @@ static void add_server(const char *item, size_t len, void *arg)
     struct redis_shard *shard = &redis->shards[redis->n_shards++];
     memset(shard, 0, sizeof *shard);
     shard->redis = redis;
-    if (parse_server(shard, item, len) != 0)
+    if (parsing->names)
+        shard->name = mem_strndup(item, len);
+    else if (parse_server(shard, item, len) != 0)
         parsing->err = -EINVAL;
     for (size_t i = 0; i + 1 < redis->n_shards; i++) {
         if (strcmp(redis->shards[i].name, shard->name) == 0)
@@ -206,35 +211,82 @@ static void open_handle(struct redis *redis, uv_timer_t *timer, void *data)
     redis->handles++;
 }
 
-int redis_open(struct loop *loop, const struct redis_options *options, redis_state_fn state,
-               void *arg, struct redis **redis)
+static bool is_given(const char *text)
 {
+    return text != NULL && text[0] != '\0';
+}
+
+static char *copy(const char *text)
+{
+    return mem_strdup(text != NULL ? text : "");
+}
+
+static int parse_servers(struct redis *redis, const struct redis_options *options)
+{
+    bool names = is_given(options->sentinels);
+    struct parsing parsing = {.redis = redis, .names = names};
+    config_list_each(names ? options->masters : options->servers, add_server, &parsing);
+    return parsing.err != 0 || redis->n_shards == 0 ? -EINVAL : 0;
+}
+
+static void open_shards(struct redis *redis, const struct redis_options *options)
+{
+    redis->user = copy(options->user);
+    redis->password = copy(options->password);
+    redis->database = options->database;
+    redis->timeout_ms = (uint64_t)options->timeout_ms;
+    redis->ring = ring_of(redis);
+    redis->task.run = on_task;
+    open_handle(redis, &redis->tick, redis);
+    open_handle(redis, &redis->probe, redis);
+    redis_probe_start(redis);
+    for (size_t i = 0; i < redis->n_shards; i++) {
+        open_handle(redis, &redis->shards[i].retry, &redis->shards[i]);
+        redis_shard_retry(&redis->shards[i], 0);
+    }
+}
+
+static int open_sentinels(struct redis *redis, const struct redis_options *options)
+{
+    const struct redis_options of_sentinels = {
+        .servers = options->sentinels,
+        .password = options->sentinel_password,
+        .timeout_ms = options->timeout_ms,
+    };
+    if (!is_given(options->sentinels))
+        return 0;
     struct redis *opened = mem_zalloc(sizeof *opened);
-    struct parsing parsing = {.redis = opened};
-    config_list_each(options->servers, add_server, &parsing);
-    if (parsing.err != 0 || opened->n_shards == 0) {
+    opened->loop = redis->loop;
+    opened->is_sentinels = true;
+    if (parse_servers(opened, &of_sentinels) != 0) {
         opened->closed = true;
         maybe_free(opened);
         return -EINVAL;
     }
+    open_shards(opened, &of_sentinels);
+    redis->sentinels = opened;
+    return 0;
+}
+
+int redis_open(struct loop *loop, const struct redis_options *options, redis_state_fn state,
+               void *arg, struct redis **redis)
+{
+    struct redis *opened = mem_zalloc(sizeof *opened);
     opened->loop = loop;
-    opened->password = mem_strdup(options->password != NULL ? options->password : "");
-    opened->database = options->database;
-    opened->timeout_ms = (uint64_t)options->timeout_ms;
-    opened->state = state;
-    opened->arg = arg;
-    opened->ring = ring_of(opened);
-    opened->task.run = on_task;
-    open_handle(opened, &opened->tick, opened);
-    for (size_t i = 0; i < opened->n_shards; i++) {
-        open_handle(opened, &opened->shards[i].retry, &opened->shards[i]);
-        redis_shard_retry(&opened->shards[i], 0);
+    if (parse_servers(opened, options) != 0 || open_sentinels(opened, options) != 0) {
+        opened->closed = true;
+        maybe_free(opened);
+        return -EINVAL;
     }
+    opened->state = state;
+    opened->write_state = options->write_state;
+    opened->arg = arg;
+    open_shards(opened, options);
     *redis = opened;
     return 0;
 }
 
-static void on_tick_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
     redis_handle_gone(handle->data);
 }
@@ -245,9 +297,11 @@ void redis_close(struct redis *redis)
         return;
     assert(!redis->closed);
     redis->closed = true;
+    redis_close(redis->sentinels);
     for (size_t i = 0; i < redis->n_shards; i++)
         redis_shard_close(&redis->shards[i]);
-    uv_close((uv_handle_t *)&redis->tick, on_tick_closed);
+    uv_close((uv_handle_t *)&redis->tick, on_timer_closed);
+    uv_close((uv_handle_t *)&redis->probe, on_timer_closed);
     while (redis->failed.count > 0)
         fail_call(redis);
 }
@@ -270,6 +324,8 @@ void redis_report(struct redis *redis, const char *why)
     if ((int)redis->told == now || (!up && why[0] == '\0'))
         return;
     redis->told = up ? REDIS_TOLD_UP : REDIS_TOLD_DOWN;
+    if (up)
+        redis->why[0] = '\0';
     if (redis->state != NULL)
         redis->state(redis, up, why, redis->arg);
 }

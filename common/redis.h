@@ -3,7 +3,9 @@
  *
  * Commands are pipelined on one connection per shard. While a shard is down, commands to it fail at
  * once with NULL; a command unanswered after the timeout breaks the connection (its commands fail
- * with NULL). Lua scripts are sent by EVALSHA and loaded on demand. */
+ * with NULL), and so does an error that says that this is not the primary (any more): the next
+ * connection looks the name up again, or asks Sentinel. Lua scripts are sent by EVALSHA and loaded
+ * on demand. */
 #ifndef IMC_COMMON_REDIS_H
 #define IMC_COMMON_REDIS_H
 
@@ -18,10 +20,15 @@ typedef void (*redis_fn)(struct redis *redis, const redisReply *reply, void *arg
 typedef void (*redis_state_fn)(struct redis *redis, bool up, const char *why, void *arg);
 
 struct redis_options {
-    const char *servers;  /* CONFIG_LIST of host:port, each a shard */
-    const char *password; /* NULL or "" = none */
+    const char *servers;   /* CONFIG_LIST of host:port, each a shard */
+    const char *sentinels; /* the same, of Sentinels; NULL or "" = none */
+    const char *masters;   /* with Sentinels, instead of SERVERS: names, each a shard */
+    const char *user;      /* NULL or "" = the default user */
+    const char *password, *sentinel_password; /* NULL or "" = none */
     int64_t database;
     int64_t timeout_ms;
+    /* Every shard takes writes, or (with WHY, on each change) some shard does not; may be NULL. */
+    redis_state_fn write_state;
 };
 
 /* Connects in the background. -EINVAL for a bad server list (empty, not host:port, the same twice).
@@ -33,12 +40,32 @@ int redis_open(struct loop *loop, const struct redis_options *options, redis_sta
  * NULL is fine. */
 void redis_close(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
+/* Every shard is up and has taken a write not long ago. */
+bool redis_is_writable(const struct redis *redis);
+/* NULL: SHARD takes writes. Else why not; valid until the loop turns. */
+const char *redis_trouble(const struct redis *redis, size_t shard);
 size_t redis_shards(const struct redis *redis);
 /* The shard that owns KEY. */
 size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
 /* Fire one command. FN may be NULL. It is called exactly once, never before this returns. */
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg);
+
+/* What an answer means. */
+enum redis_class {
+    REDIS_ANSWERED,   /* no error */
+    REDIS_AWAY,       /* NULL */
+    REDIS_DISPLACED,  /* READONLY, MASTERDOWN, LOADING …: not the primary; the connection goes */
+    REDIS_UNWRITABLE, /* OOM, MISCONF, NOREPLICAS: reads work */
+    REDIS_OCCUPIED,   /* BUSY …: later */
+    REDIS_FORBIDDEN,  /* NOPERM …: the user lacks a right */
+    REDIS_REFUSED,    /* anything else: the command is wrong */
+};
+enum redis_class redis_class_of(const redisReply *reply);
+/* For messages, inside a redis_fn that was given something else than it wants (and inside what that
+ * calls): "Redis does not answer (WHY)" or "Redis says: OOM command not allowed …". One line; WHY
+ * names the server. */
+const char *redis_said(const struct redis *redis);
 
 /* Since redis_open(), over all shards. */
 struct redis_stats {

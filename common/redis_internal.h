@@ -1,5 +1,6 @@
-/* redis_internal.h - what redis.c (shards, commands, scripts) and redis_link.c (one connection)
- * share. Owner loop only. */
+/* redis_internal.h - what the parts of redis.h share: redis.c (shards, commands, scripts),
+ * redis_link.c (one connection), redis_error.c (what errors mean), redis_probe.c (writes),
+ * redis_sentinel.c (where the primary is). Owner loop only. */
 #ifndef IMC_COMMON_REDIS_INTERNAL_H
 #define IMC_COMMON_REDIS_INTERNAL_H
 
@@ -28,18 +29,21 @@ struct redis_bytes {
 
 enum redis_shard_state {
     REDIS_WAITING, /* for the next attempt */
+    REDIS_ASKING,  /* a Sentinel */
     REDIS_RESOLVING,
     REDIS_CONNECTING,
-    REDIS_GREETING, /* connected; not up before it answers PING */
+    REDIS_GREETING, /* connected; not up before it answers PING, and has been written to */
     REDIS_UP,
 };
 
 struct redis_link;
 
+enum { REDIS_TEXT = 384, REDIS_WHY = 512 };
+
 struct redis_shard {
     struct redis *redis;
-    char *name;     /* host:port, as configured */
-    char host[256]; /* without brackets */
+    char *name;     /* host:port, or a master's name, as configured */
+    char host[256]; /* without brackets; of a master: the last that a Sentinel told */
     char port[6];
     enum redis_shard_state state;
     struct redis_link *link;  /* from CONNECTING on */
@@ -47,25 +51,38 @@ struct redis_shard {
     uv_getaddrinfo_t resolve; /* in use while RESOLVING */
     uint64_t backoff_ms, connect_due_ms;
     unsigned attempts;
-    bool suspect; /* was overdue at the last tick; see on_tick */
+    unsigned loadings;       /* answers LOADING to this connection's PING */
+    bool suspect;            /* was overdue at the last tick; see on_tick */
+    bool ponged;             /* GREETING: PING is answered, the first write is not */
+    bool probing;            /* a write is under way */
+    bool asking, led;        /* a Sentinel is asked; its last answer has not led to a primary yet */
+    size_t sentinel;         /* the one to ask */
+    char trouble[REDIS_WHY]; /* why it takes no writes, or lacks a right; "" = it does */
+    uint64_t trouble_until_ms;
     struct redis_bytes out;
     struct redis_calls pending; /* answers come in this order */
 };
 
 struct redis {
     struct loop *loop;
-    char *password;
+    char *user, *password;
     int64_t database;
     uint64_t timeout_ms;
-    redis_state_fn state;
+    redis_state_fn state, write_state;
     void *arg;
+    struct redis *sentinels; /* NULL = none: shards are addresses */
+    bool is_sentinels;       /* these are Sentinels: nothing to write */
     struct ring *ring;
     size_t n_shards;
     struct redis_shard *shards;
     struct redis_calls failed; /* get NULL at the end of the turn */
     struct loop_task task;     /* fails those, writes what was put */
     uv_timer_t tick;           /* while something is waited for */
-    enum { REDIS_UNTOLD, REDIS_TOLD_DOWN, REDIS_TOLD_UP } told;
+    uv_timer_t probe;
+    enum redis_told { REDIS_UNTOLD, REDIS_TOLD_DOWN, REDIS_TOLD_UP } told, write_told;
+    char why[REDIS_WHY];       /* a shard broke last: "" = none yet */
+    char write_why[REDIS_WHY]; /* told last */
+    char said[REDIS_WHY + 64]; /* see redis_said() */
     bool closed;
     unsigned handles; /* of libuv's, that still refer to us */
     struct redis_stats stats;
@@ -81,7 +98,35 @@ void redis_tick_start(struct redis *redis);
 /* Once less of what .handles counts. */
 void redis_handle_gone(struct redis *redis);
 
+/* redis_error.c: */
+/* The connection is no good: see redis_class. */
+bool redis_error_breaks(const redisReply *reply);
+/* Of an error: one line, with what to do. */
+void redis_error_text(const redisReply *reply, char *buf, size_t len);
+/* REPLY, or NULL, is about to be handed out: for redis_said(). */
+void redis_note_said(struct redis *redis, const redisReply *reply);
+
+/* redis_probe.c: */
+void redis_probe_start(struct redis *redis);
+/* Writes; the shard is up when that is answered. */
+void redis_probe_put(struct redis_shard *shard);
+/* Looks at what any command was answered. */
+void redis_probe_take(struct redis_shard *shard, const redisReply *reply);
+void redis_report_write(struct redis *redis);
+
+/* redis_sentinel.c: */
+/* Ends in redis_shard_connect(), a retry or a break. */
+void redis_sentinel_find(struct redis_shard *shard);
+/* Breaks the connection of a shard that is up if the primary is another one. */
+void redis_sentinel_follow(struct redis_shard *shard);
+
 /* redis_link.c: */
+/* To shard->host and port. */
+void redis_shard_connect(struct redis_shard *shard);
+/* The greeting is over. */
+void redis_shard_up(struct redis_shard *shard);
+/* Queues one of our own. */
+void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn);
 /* Connects in DELAY_MS. */
 void redis_shard_retry(struct redis_shard *shard, uint64_t delay_ms);
 /* Queues a command that is encoded already, in whatever state; written by redis_shard_flush(). */

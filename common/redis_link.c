@@ -2,11 +2,12 @@
  * socket is libuv's own, because hiredis' asynchronous half resolves names with a blocking call and
  * frees itself at times of its choosing.
  *
- *   WAITING ─on_retry─► RESOLVING ─on_resolved─► CONNECTING ─on_connected─► GREETING ─on_pong─► UP
- *      ▲                    │ (names only)           │                       ▲ │   │              │
- *      │                    │                        │    LOADING, on_retry: └─┘   │              │
- *      └────────────────────┴──── redis_shard_break: an error, no answer in time ───┴──────────────┘
- */
+ *   WAITING ─on_retry─► RESOLVING ─on_resolved─► CONNECTING ─on_connected─► GREETING ───────► UP
+ *      ▲                    │ (names only)           │                       ▲ │   │  on_pong,   │
+ *      │                    │                        │    LOADING, on_retry: └─┘   │  on_probed  │
+ *      └────────────────────┴──── redis_shard_break: an error, no answer in time ───┴─────────────┘
+ *
+ * With Sentinels, ASKING is between WAITING and the rest: redis_sentinel.c. */
 #include "common/mem.h"
 #include "common/redis_internal.h"
 
@@ -21,6 +22,7 @@ enum {
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 1000,
     LOADING_RETRY_MS = 100,
+    LOADINGS_MAX = 20,     /* then the name is looked up again: another one may have taken over */
     READER_KEEP = 1 << 20, /* bytes that hiredis may keep for the next answers */
     OUT_KEEP = 1 << 20,    /* an emptied output buffer larger than this is given back */
 };
@@ -77,11 +79,14 @@ void redis_shard_break(struct redis_shard *shard, const char *fmt, ...)
     (void)vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     (void)snprintf(why, sizeof why, "%s: %s", shard->name, what);
+    (void)snprintf(shard->redis->why, sizeof shard->redis->why, "%s", why);
     drop_link(shard);
     shard->state = REDIS_WAITING;
-    shard->suspect = false;
+    shard->suspect = shard->probing = false;
+    shard->trouble[0] = '\0';
     redis_shard_retry(shard, next_backoff(shard));
     redis_fail_pending(shard);
+    redis_report_write(shard->redis);
     redis_report(shard->redis, why);
 }
 
@@ -103,7 +108,7 @@ void redis_shard_close(struct redis_shard *shard)
 
 /* --- greeting --- */
 
-static void put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn)
+void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn)
 {
     char *cmd;
     int len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
@@ -115,9 +120,10 @@ static void put_command(struct redis_shard *shard, int argc, const char **argv, 
 static void on_auth(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct redis_shard *shard = arg;
-    (void)redis;
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-        redis_shard_break(shard, "refused the password, check redis.password (%s)", reply->str);
+        redis_shard_break(shard, "refused the password, check redis.%s (%s)",
+                          redis->user[0] != '\0' ? "user and redis.password" : "password",
+                          reply->str);
 }
 
 static void on_select(struct redis *redis, const redisReply *reply, void *arg)
@@ -131,25 +137,42 @@ static void on_select(struct redis *redis, const redisReply *reply, void *arg)
                       (long long)redis->database, reply->str);
 }
 
+void redis_shard_up(struct redis_shard *shard)
+{
+    struct redis *redis = shard->redis;
+    shard->state = REDIS_UP;
+    shard->backoff_ms = 0;
+    shard->led = false;
+    redis->stats.connects++;
+    redis_report(redis, "");
+}
+
+static void on_loading(struct redis_shard *shard, const char *text)
+{
+    char why[REDIS_WHY];
+    if (++shard->loadings > LOADINGS_MAX) {
+        redis_shard_break(shard, "%s", text);
+        return;
+    }
+    (void)snprintf(why, sizeof why, "%s: %s", shard->name, text);
+    (void)snprintf(shard->redis->why, sizeof shard->redis->why, "%s", why);
+    uv_timer_start(&shard->retry, on_retry, LOADING_RETRY_MS, 0);
+    redis_report(shard->redis, why);
+}
+
 static void on_pong(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct redis_shard *shard = arg;
     if (reply == NULL || shard->state != REDIS_GREETING)
         return;
     if (reply->type == REDIS_REPLY_STATUS) {
-        shard->state = REDIS_UP;
-        shard->backoff_ms = 0;
-        redis->stats.connects++;
-        redis_report(redis, "");
-        return;
-    }
-    if (reply->type != REDIS_REPLY_ERROR) {
+        shard->ponged = true; /* the rest: on_probed() */
+        if (redis->is_sentinels)
+            redis_shard_up(shard);
+    } else if (reply->type != REDIS_REPLY_ERROR) {
         redis_shard_break(shard, "does not answer PING as Redis does");
     } else if (strncmp(reply->str, "LOADING", 7) == 0) {
-        char why[512];
-        (void)snprintf(why, sizeof why, "%s: %s", shard->name, reply->str);
-        uv_timer_start(&shard->retry, on_retry, LOADING_RETRY_MS, 0);
-        redis_report(redis, why);
+        on_loading(shard, reply->str);
     } else if (strncmp(reply->str, "NOAUTH", 6) == 0) {
         redis_shard_break(shard, "wants a password, set redis.password");
     } else {
@@ -160,14 +183,20 @@ static void on_pong(struct redis *redis, const redisReply *reply, void *arg)
 static void put_greeting(struct redis_shard *shard)
 {
     const struct redis *redis = shard->redis;
-    if (redis->password[0] != '\0')
-        put_command(shard, 2, (const char *[]){"AUTH", redis->password}, on_auth);
+    if (redis->user[0] != '\0')
+        redis_shard_put_command(shard, 3, (const char *[]){"AUTH", redis->user, redis->password},
+                                on_auth);
+    else if (redis->password[0] != '\0')
+        redis_shard_put_command(shard, 2, (const char *[]){"AUTH", redis->password}, on_auth);
     if (redis->database != 0) {
         char database[24];
         (void)snprintf(database, sizeof database, "%lld", (long long)redis->database);
-        put_command(shard, 2, (const char *[]){"SELECT", database}, on_select);
+        redis_shard_put_command(shard, 2, (const char *[]){"SELECT", database}, on_select);
     }
-    put_command(shard, 1, (const char *[]){"PING"}, on_pong);
+    shard->ponged = false;
+    redis_shard_put_command(shard, 1, (const char *[]){"PING"}, on_pong);
+    if (!redis->is_sentinels)
+        redis_probe_put(shard);
 }
 
 /* --- reading --- */
@@ -177,6 +206,25 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct redis_link *link = container_of(handle, struct redis_link, tcp);
     (void)suggested;
     *buf = uv_buf_init(link->redis->read_buffer, sizeof link->redis->read_buffer);
+}
+
+static void take_reply(struct redis_link *link, redisReply *reply)
+{
+    struct redis_shard *shard = link->shard;
+    struct redis_call call = redis_calls_pop(&shard->pending);
+    bool error = reply->type == REDIS_REPLY_ERROR;
+    shard->suspect = false;
+    redis_note_said(link->redis, reply);
+    if (call.fn != NULL)
+        call.fn(link->redis, reply, call.arg);
+    if (!error || link->shard == NULL || shard->state != REDIS_UP)
+        return;
+    redis_probe_take(shard, reply);
+    if (link->shard == NULL || !redis_error_breaks(reply))
+        return;
+    char text[REDIS_TEXT];
+    redis_error_text(reply, text, sizeof text);
+    redis_shard_break(shard, "%s", text);
 }
 
 /* Any call of FN may end the link, or close everything: then link->shard is NULL. */
@@ -196,10 +244,7 @@ static void take_replies(struct redis_link *link)
             redis_shard_break(shard, "sent an answer that nobody asked for");
             return;
         }
-        struct redis_call call = redis_calls_pop(&shard->pending);
-        shard->suspect = false;
-        if (call.fn != NULL)
-            call.fn(link->redis, reply, call.arg);
+        take_reply(link, reply);
         freeReplyObject(reply);
     }
 }
@@ -312,6 +357,7 @@ static void on_connected(uv_connect_t *connect, int status)
     uv_tcp_keepalive(&link->tcp, 1, 15);
     uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
     shard->state = REDIS_GREETING;
+    shard->loadings = 0;
     put_greeting(shard);
 }
 
@@ -361,7 +407,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
     uv_freeaddrinfo(found);
 }
 
-static void shard_connect(struct redis_shard *shard)
+void redis_shard_connect(struct redis_shard *shard)
 {
     struct redis *redis = shard->redis;
     union {
@@ -390,8 +436,10 @@ static void shard_connect(struct redis_shard *shard)
 static void on_retry(uv_timer_t *timer)
 {
     struct redis_shard *shard = timer->data;
-    if (shard->state == REDIS_WAITING)
-        shard_connect(shard);
+    if (shard->state == REDIS_WAITING && shard->redis->sentinels != NULL)
+        redis_sentinel_find(shard);
+    else if (shard->state == REDIS_WAITING)
+        redis_shard_connect(shard);
     else if (shard->state == REDIS_GREETING)
         put_greeting(shard);
 }
