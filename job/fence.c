@@ -60,17 +60,13 @@ static void fence_on_reply(struct redis *redis, const redisReply *reply, void *a
 {
     struct fence *fence = arg;
 
-    (void)redis;
     fence->asked = false;
     if (fence->fn == NULL) {
         fence_end(fence);
         return;
     }
     if (reply == NULL || reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
-        log_warn("no fence yet", "key=%s err=\"%s\"", fence->key,
-                 reply == NULL                      ? "redis does not answer"
-                 : reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                    : "odd reply");
+        log_warn("no fence yet", "key=%s err=\"%s\"", fence->key, redis_said(redis));
         uv_timer_start(&fence->retry, fence_on_retry, FENCE_RETRY_MS, 0);
         return;
     }

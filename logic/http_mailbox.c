@@ -66,6 +66,14 @@ static void fail(struct get_call *call, enum api_error error, const char *text)
     free(call);
 }
 
+/* Clients call this: they are not told which servers there are. */
+static const char *redis_trouble_of(const struct get_call *call)
+{
+    const char *said = redis_said(call->logic->redis);
+
+    return strncmp(said, "Redis says", 10) == 0 ? said : "Redis does not answer";
+}
+
 static void write_message(FILE *out, const struct mailbox_message *message)
 {
     size_t size = (message->len + 2) / 3 * 4 + 1;
@@ -84,7 +92,7 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
     size_t len = 0;
 
     if (err != 0) {
-        fail(call, API_UNAVAILABLE, "Redis does not answer");
+        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
         return;
     }
     FILE *out = open_memstream(&body, &len);
@@ -109,7 +117,7 @@ static void on_confirmed(void *arg, int err)
     struct mailbox_read read = {.uid = call->uid, .after = (uint64_t)call->mid};
 
     if (err != 0)
-        fail(call, API_UNAVAILABLE, "Redis does not answer");
+        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
     else
         mailbox_fetch(call->logic, &read, on_page, call);
 }
@@ -120,7 +128,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
 
     (void)index;
     if (err == -EAGAIN)
-        fail(call, API_UNAVAILABLE, "Redis does not answer");
+        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
     else if (err != 0)
         fail(call, API_TOKEN, "token: unknown or expired");
     else if (value->uid != call->uid)

@@ -200,6 +200,7 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
 {
     struct push_call *call = arg;
     struct logic *logic = call->logic;
+    char text[400];
 
     switch (verdict) {
     case IDEM_FIRST:
@@ -216,8 +217,8 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
                         "id: the first call with it is still under way");
         break;
     case IDEM_AWAY:
-        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS,
-                        "id: cannot be honoured now, Redis does not answer");
+        snprintf(text, sizeof text, "id: cannot be honoured now: %s", redis_said(logic->redis));
+        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS, text);
         break;
     }
     call_free(call);

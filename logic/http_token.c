@@ -216,7 +216,8 @@ static void on_new(void *arg, int err)
     size_t len = 0;
 
     if (err != 0) {
-        api_unavailable(call->logic, call->request, LOGIC_REFUSED_REDIS, "Redis does not answer");
+        api_unavailable(call->logic, call->request, LOGIC_REFUSED_REDIS,
+                        redis_said(call->logic->redis));
         call_free(call);
         return;
     }
@@ -276,7 +277,8 @@ static void on_deleted(void *arg, int err)
     else if (err == -ENOENT)
         api_error(call->logic, call->request, API_TOKEN, "token: no such token");
     else
-        api_unavailable(call->logic, call->request, LOGIC_REFUSED_REDIS, "Redis does not answer");
+        api_unavailable(call->logic, call->request, LOGIC_REFUSED_REDIS,
+                        redis_said(call->logic->redis));
     call_free(call);
 }
 
