@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { LOOPS = 2, EPOCH = 77, KEPT_MAX = 1024, ITEMS_MAX = 20000, PATIENCE_MS = 5000 };
+enum { LOOPS = 2, EPOCH = 77, KEPT_MAX = 1024, ITEMS_MAX = 20000, PATIENCE_MS = 60000 };
 
 /* What a session does with a push: its uid says. TAKES_SOON: once the other loop's session has
  * taken something, which is when that loop is answering the batch. */

@@ -70,10 +70,10 @@ static void not_up_while_it_is_a_replica(const char *serve_stale, const char *co
     (void)snprintf(command, sizeof command, "CONFIG SET replica-serve-stale-data %s", serve_stale);
     redis_server_do(&server, command);
     open_up(&f, server.address);
-    assert_true(turn_until(&f, &f.writables, 1, 2000));
+    assert_true(turn_until(&f, &f.writables, 1, SOON));
     redis_server_do(&server, "REPLICAOF 127.0.0.1 1"); /* nobody is there: it stays as it is */
     /* Nobody writes but the probe: found all the same. */
-    assert_true(turn_until(&f, &f.downs, 1, 3000));
+    assert_true(turn_until(&f, &f.downs, 1, SOON));
     assert_non_null(strstr(f.why, "READONLY"));
     assert_non_null(strstr(f.write_why, "READONLY"));
     turn_for(&f, 1500);
@@ -83,7 +83,7 @@ static void not_up_while_it_is_a_replica(const char *serve_stale, const char *co
     if (strstr(answer.said, code) == NULL)
         fail_msg("%s", answer.said);
     redis_server_do(&server, "REPLICAOF NO ONE");
-    assert_true(turn_until(&f, &f.ups, 2, 3000));
+    assert_true(turn_until(&f, &f.ups, 2, SOON));
     assert_int_equal(set(&f, "k").type, REDIS_REPLY_STATUS);
     assert_true(redis_is_writable(f.redis));
     close_all(&f);
@@ -113,7 +113,7 @@ static void a_write_that_is_refused_breaks_it_at_once(void **state)
     assert_non_null(strstr(answer.said, "Redis says: READONLY"));
     assert_int_equal(f.downs, 1);
     redis_server_do(&server, "REPLICAOF NO ONE");
-    assert_true(turn_until(&f, &f.ups, 2, 3000));
+    assert_true(turn_until(&f, &f.ups, 2, SOON));
     close_all(&f);
 }
 
@@ -137,7 +137,7 @@ static void reads_go_on(const char *command, const char *undo, const char *code)
     assert_int_equal(f.unwritables, 1);
     int before = f.writables;
     redis_server_do(&server, undo);
-    assert_true(turn_until(&f, &f.writables, before + 1, 5000));
+    assert_true(turn_until(&f, &f.writables, before + 1, SOON));
     assert_null(redis_trouble(f.redis, 0));
     assert_int_equal(f.downs, 0);
     close_all(&f);
@@ -162,11 +162,11 @@ static void full_from_the_start(void **state)
     struct fixture f;
     redis_server_do(&server, "CONFIG SET maxmemory 1");
     open_on(&f, server.address, NULL, 0);
-    assert_true(turn_until(&f, &f.ups, 1, 3000));
-    assert_true(turn_until(&f, &f.unwritables, 1, 3000));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
+    assert_true(turn_until(&f, &f.unwritables, 1, SOON));
     assert_int_equal(f.writables, 0);
     redis_server_do(&server, "CONFIG SET maxmemory 0");
-    assert_true(turn_until(&f, &f.writables, 1, 5000));
+    assert_true(turn_until(&f, &f.writables, 1, SOON));
     close_all(&f);
 }
 
@@ -181,13 +181,13 @@ static void a_user_by_name(void **state)
     redis_server_do(&server, "ACL SETUSER imc on >secret ~imc:* +@all -zadd");
     struct redis_options options = {.servers = server.address, .user = "imc", .password = "wrong"};
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.downs, 1, 3000));
+    assert_true(turn_until(&f, &f.downs, 1, SOON));
     assert_non_null(strstr(f.why, "redis.user"));
     close_all(&f);
     options.password = "secret";
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.ups, 1, 3000));
-    assert_true(turn_until(&f, &f.writables, 1, 3000));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
+    assert_true(turn_until(&f, &f.writables, 1, SOON));
     struct answer answer = set(&f, "elsewhere");
     assert_int_equal(answer.class, REDIS_FORBIDDEN);
     assert_non_null(strstr(f.write_why, "NOPERM"));
@@ -197,7 +197,7 @@ static void a_user_by_name(void **state)
     assert_non_null(strstr(f.write_why, "zadd"));
     struct answer by_script = {0};
     redis_eval(f.redis, 0, &zadd, 1, 1, (const char *[]){"imc:z"}, NULL, on_answer, &by_script);
-    assert_true(turn_until(&f, &by_script.count, 1, 3000));
+    assert_true(turn_until(&f, &by_script.count, 1, SOON));
     assert_int_equal(by_script.class, REDIS_FORBIDDEN);
     assert_int_equal(f.downs, 0);
     assert_false(redis_is_writable(f.redis));
@@ -212,8 +212,8 @@ static void a_user_that_may_not_write(void **state)
     redis_server_do(&server, "ACL SETUSER reader on nopass ~* +@read +ping +auth");
     struct redis_options options = {.servers = server.address, .user = "reader"};
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.unwritables, 1, 3000));
-    assert_true(turn_until(&f, &f.ups, 1, 3000));
+    assert_true(turn_until(&f, &f.unwritables, 1, SOON));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
     if (strstr(f.write_why, "NOPERM") == NULL || strstr(f.write_why, "redis.user") == NULL)
         fail_msg("%s", f.write_why);
     close_all(&f);
@@ -300,13 +300,13 @@ static void sentinel_leads_to_the_new_primary(void **state)
     (void)snprintf(sentinels, sizeof sentinels, "127.0.0.1:1, %s", s.name);
     struct redis_options options = {.sentinels = sentinels, .masters = "first"};
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.ups, 1, 10000));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
     assert_int_equal(set(&f, "k").type, REDIS_REPLY_STATUS);
     assert_int_equal(redis_server_do(&s.primary, "EXISTS k"), 1);
     await_replica(&f, &s);
     int downs = f.downs, ups = f.ups; /* it may have begun before the Sentinel did */
     redis_server_kill(&s.primary);
-    assert_true(turn_until(&f, &f.downs, downs + 1, 5000));
+    assert_true(turn_until(&f, &f.downs, downs + 1, SOON));
     if (!turn_until(&f, &f.ups, ups + 1, 20000))
         fail_msg("not up: %s", f.why);
     assert_int_equal(set(&f, "after").type, REDIS_REPLY_STATUS);
@@ -325,16 +325,16 @@ static void sentinel_is_followed_while_connected(void **state)
     sentinel_start(&s);
     struct redis_options options = {.sentinels = s.name, .masters = "first"};
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.ups, 1, 10000));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
     int downs = f.downs, ups = f.ups;
     redis_server_do(&s.replica, "REPLICAOF NO ONE");
     redis_server_do(&s.sentinel, "SENTINEL REMOVE first");
     (void)snprintf(command, sizeof command, "SENTINEL MONITOR first 127.0.0.1 %d 1",
                    s.replica.port);
     redis_server_do(&s.sentinel, command);
-    assert_true(turn_until(&f, &f.downs, downs + 1, 5000));
+    assert_true(turn_until(&f, &f.downs, downs + 1, SOON));
     assert_non_null(strstr(f.why, "says that the primary is"));
-    assert_true(turn_until(&f, &f.ups, ups + 1, 5000));
+    assert_true(turn_until(&f, &f.ups, ups + 1, SOON));
     assert_int_equal(set(&f, "there").type, REDIS_REPLY_STATUS);
     assert_int_equal(redis_server_do(&s.replica, "EXISTS there"), 1);
     close_all(&f);
@@ -349,7 +349,7 @@ static void sentinels_that_do_not_know(void **state)
     sentinel_start(&s);
     struct redis_options options = {.sentinels = s.name, .masters = "another"};
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.downs, 1, 10000));
+    assert_true(turn_until(&f, &f.downs, 1, SOON));
     for (int i = 0; i < 50 && strstr(f.why, "redis.master") == NULL; i++)
         turn_for(&f, 100);
     struct answer answer = set(&f, "k");
@@ -358,7 +358,7 @@ static void sentinels_that_do_not_know(void **state)
     sentinel_stop(&s);
     options.sentinels = "127.0.0.1:1";
     open_with(&f, &options);
-    assert_true(turn_until(&f, &f.downs, 1, 5000));
+    assert_true(turn_until(&f, &f.downs, 1, SOON));
     assert_non_null(strstr(f.why, "no Sentinel answers"));
     close_all(&f);
 }

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { COMETS = 2, LOGICS = 2, PATIENCE_MS = 8000 };
+enum { COMETS = 2, LOGICS = 2, PATIENCE_MS = 60000 };
 
 struct bench {
     struct loop loop;

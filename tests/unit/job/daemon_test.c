@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { PARTITIONS = 4, PATIENCE_MS = 20000 };
+enum { PARTITIONS = 4, PATIENCE_MS = 60000 };
 
 static struct {
     struct redis_server redis_server;

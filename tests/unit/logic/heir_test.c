@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "logic/heir.h"
 #include "logic/router_link.h"
+#include "tests/unit/clock.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -59,6 +60,7 @@ static int setup(void **state)
 
     (void)state;
     memset(&w, 0, sizeof w);
+    clock_take();
     int err = loop_init(&loop, "test", 0);
     logic.routers = (struct router_link *)(void *)&routers;
     logic.heirs = heirs_open(&logic);
@@ -100,8 +102,8 @@ static void assert_over(void)
 {
     uint64_t start = loop_now_ms(&loop);
     int before = w.lookups;
-    while (loop_now_ms(&loop) < start + 150) {
-        uv_sleep(10);
+    while (loop_now_ms(&loop) < start + 1000) {
+        clock_move(10);
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     }
     assert_int_equal(w.lookups, before);

@@ -1,5 +1,6 @@
 #include "common/mem.h"
 #include "logic/idempotency.h"
+#include "tests/unit/clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,6 +118,7 @@ static int clear(void **state)
     stored_len = 0;
     away = false;
     asked = 0;
+    clock_take();
     return loop_init(&loop, "test", 0);
 }
 
