@@ -13,10 +13,10 @@ choose_bus() {
 
 # What a figure depends on, as a list.
 describe_machine() {
-    say "- $(date -u +%Y-%m-%d), $(nproc) cores: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
+    say "- $(date -u +%Y-%m-%d), $(nproc) cores: $(sed -n '/^model name/ { s/^[^:]*: //p; q }' /proc/cpuinfo)," \
         "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r)," \
         "$(. /etc/os-release && say "$PRETTY_NAME")"
-    say "- imc $("$BUILD_DIR/comet/imc-comet" --version | head -n 1), commit $(git -C "$ROOT" describe --always --dirty 2>/dev/null ||
+    say "- imc $("$BUILD_DIR/comet/imc-comet" --version | sed -n 1p), commit $(git -C "$ROOT" describe --always --dirty 2>/dev/null ||
         say unknown); bus: $BUS; Redis fsync: $REDIS_FSYNC; $(redis-server --version | awk '{ print $3 }')"
     say "- client, cluster and bus share the cores; ulimit -n $(ulimit -n); conntrack $(
         if [ -e /proc/sys/net/netfilter/nf_conntrack_count ]; then say loaded; else say 'not loaded'; fi)"

@@ -120,8 +120,10 @@ port_of() { ports_of "$1" | awk -v want="$2.listen" '$2 == want { print $1 }'; }
 
 # The inode of a socket that listens there; nothing if the port is free.
 listener_of() {
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-        awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }'
+    local tables=(/proc/net/tcp)
+    [ ! -e /proc/net/tcp6 ] || tables+=(/proc/net/tcp6)
+    awk -v port="$(printf ':%04X' "$1")" '
+        $4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' "${tables[@]}"
 }
 
 # Who has that socket open, as far as this user may look.
