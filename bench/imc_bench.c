@@ -9,6 +9,7 @@
 #include "bench/options.h"
 #include "bench/plot.h"
 #include "bench/scenario.h"
+#include "common/log_sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
 {
     struct config config;
     struct report *report;
+    log_sink_fill();
     int faults = 0, failed = options_parse(argc, argv, &config);
 
     if (failed != 0)

@@ -6,6 +6,7 @@
  *
  * Messages go to stdout, one a line; everything else to stderr. */
 #include "client/wire.h"
+#include "common/log_sink.h"
 #include "common/mem.h"
 #include "common/ops.h"
 
@@ -299,6 +300,7 @@ int main(int argc, char **argv)
     struct options opt = {0};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
+    log_sink_fill();
     int err = parse_options(&opt, argc, argv);
 
     if (err != 0)

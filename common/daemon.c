@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/daemon_internal.h"
 #include "common/log.h"
+#include "common/log_sink.h"
 #include "common/mem.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #define RPC_MAX_MESSAGE (64u << 20)
 #define LEAVE_MS        1000
+#define WATCH_MS        500
 
 static struct daemon_config *common_config(struct daemon *daemon)
 {
@@ -95,11 +97,19 @@ static void on_signal(uv_signal_t *handle, int number)
         daemon_drained(daemon);
 }
 
+static void on_watch(uv_timer_t *timer)
+{
+    (void)timer;
+    (void)log_tell_lost();
+}
+
 static void open_handles(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
     in->terminate.data = in->interrupt.data = in->deadline.data = daemon;
     uv_timer_init(&daemon->loop.uv, &in->deadline);
+    uv_timer_init(&daemon->loop.uv, &in->watch);
+    uv_timer_start(&in->watch, on_watch, WATCH_MS, WATCH_MS);
     uv_signal_init(&daemon->loop.uv, &in->terminate);
     uv_signal_init(&daemon->loop.uv, &in->interrupt);
     uv_signal_start(&in->terminate, on_signal, SIGTERM);
@@ -165,7 +175,9 @@ static int execute(struct daemon *daemon, enum daemon_command command)
     default:
         break;
     }
+    log_sink_open();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* a terminal that goes, or who means to reload: there is no reload */
     return run(daemon);
 }
 
@@ -197,6 +209,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     struct daemon_internal internal = {.started_ms = uv_hrtime() / 1000000};
     struct daemon daemon = {.spec = spec, .internal = &internal};
     struct daemon_arguments arguments;
+    log_sink_fill();
     if (daemon_parse(spec, argc, argv, &arguments) != 0)
         return 1;
     log_open(spec->name);

@@ -98,7 +98,9 @@ void daemon_print_help(const struct daemon_spec *spec)
         "      --doc-metrics  print the metrics as Markdown\n"
         "      --version      print the version\n"
         "      --help         print this\n\n"
-        "SIGTERM and SIGINT drain and exit; a second one exits at once.\n",
+        "SIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
+        "settings "
+        "are read at the start only.\n",
         spec->name, IMC_VERSION, spec->summary, spec->name);
 }
 

@@ -1,5 +1,6 @@
 #include "common/daemon.h"
 #include "common/daemon_internal.h"
+#include "common/log.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,12 @@ static double start_time(struct daemon *daemon)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9 - uptime_seconds(daemon);
 }
 
+static double log_lines_lost(struct daemon *daemon)
+{
+    (void)daemon;
+    return (double)log_lost();
+}
+
 /* --- membership --- */
 
 static struct membership_stats members_of(struct daemon *daemon)
@@ -108,6 +115,9 @@ static const struct {
     {{"process_start_time_seconds", NULL, METRIC_GAUGE, "Start of the process, Unix time."},
      start_time},
     {{"imc_uptime_seconds", NULL, METRIC_GAUGE, "Time since the daemon started."}, uptime_seconds},
+    {{"imc_log_lost_total", NULL, METRIC_COUNTER,
+      "Log lines that were dropped because nobody read standard error."},
+     log_lines_lost},
     {{"imc_member_lives_total", NULL, METRIC_COUNTER,
       "Times that this daemon became a member; more than 1: others may have taken it for dead."},
      members_lives},

@@ -1,11 +1,13 @@
-/* log_at() ─► rate limit of the call site ─► one line in a stack buffer ─► write(2) */
+/* log_at() ─► rate limit of the call site ─► one line in a stack buffer ─► log_sink_write()
+ *                                                                              └─► lost: counted,
+ * and told before the next line that gets out */
 #include "common/log.h"
+#include "common/log_sink.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LINE_SIZE \
     4096 /* at most PIPE_BUF, so that lines of several processes do not mix in a pipe */
@@ -14,6 +16,7 @@
 
 int log_threshold = LOG_INFO;
 static const char *log_daemon = "imc";
+static uint64_t lost, untold; /* atomic */
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -83,46 +86,94 @@ static size_t escape(const char *text, char *out, size_t size)
     return used;
 }
 
-static void write_line(const char *line, size_t len)
+struct line {
+    char text[LINE_SIZE + SUPPRESSED_SIZE];
+    size_t used; /* at most LINE_SIZE - SUPPRESSED_SIZE - 1 before the end is put to it */
+};
+
+static size_t room(const struct line *line)
 {
-    while (len > 0) {
-        ssize_t n = write(STDERR_FILENO, line, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) /* nobody to tell */
-            return;
-        line += n;
-        len -= (size_t)n;
-    }
+    const size_t most = LINE_SIZE - SUPPRESSED_SIZE - 1;
+    return most > line->used ? most - line->used : 0;
+}
+
+static void add_head(struct line *line, const struct timespec *now, enum log_level level,
+                     const char *event)
+{
+    size_t space = room(line);
+    int n = snprintf(line->text + line->used, space + 1, "%s.%03ldZ %-5s %s %s",
+                     second_text(now->tv_sec), now->tv_nsec / 1000000, level_names[level],
+                     log_daemon, event);
+    line->used += (size_t)n < space ? (size_t)n : space;
+}
+
+/* How many lines are told to be lost by the one put to LINE, which goes out with what follows or
+ * not at all. */
+static uint64_t add_lost(struct line *line, const struct timespec *now)
+{
+    if (__atomic_load_n(&untold, __ATOMIC_RELAXED) == 0)
+        return 0;
+    uint64_t n = __atomic_exchange_n(&untold, 0, __ATOMIC_RELAXED);
+    if (n == 0)
+        return 0;
+    add_head(line, now, LOG_WARN, "log lines lost");
+    line->used +=
+        (size_t)snprintf(line->text + line->used, room(line) + 1,
+                         " lines=%llu; nobody read standard error\n", (unsigned long long)n);
+    return n;
+}
+
+/* TELLS: as add_lost() said; LINES: what LINE holds beside that. */
+static bool line_out(const struct line *line, uint64_t tells, uint64_t lines)
+{
+    if (log_sink_write(line->text, line->used))
+        return true;
+    __atomic_fetch_add(&lost, lines, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&untold, tells + lines, __ATOMIC_RELAXED);
+    return false;
+}
+
+uint64_t log_lost(void)
+{
+    return __atomic_load_n(&lost, __ATOMIC_RELAXED);
+}
+
+bool log_tell_lost(void)
+{
+    struct line line;
+    struct timespec now;
+    line.used = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t tells = add_lost(&line, &now);
+    return tells == 0 || line_out(&line, tells, 0);
 }
 
 void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
 {
-    char text[LINE_SIZE], line[LINE_SIZE + SUPPRESSED_SIZE];
-    int saved = errno, n;
+    char text[LINE_SIZE];
+    struct line line;
+    int saved = errno;
     struct timespec now;
     va_list args;
+    line.used = 0;
     clock_gettime(CLOCK_REALTIME, &now);
     if (!admit(site, (uint64_t)now.tv_sec))
         return;
     va_start(args, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    if (n < 0)
+    if (vsnprintf(text, sizeof(text), fmt, args) < 0)
         text[0] = '\0';
-    n = snprintf(line, LINE_SIZE, "%s.%03ldZ %-5s %s %s%s", second_text(now.tv_sec),
-                 now.tv_nsec / 1000000, level_names[level], log_daemon, event,
-                 text[0] != '\0' ? " " : "");
-    size_t used = (size_t)n < LINE_SIZE ? (size_t)n : LINE_SIZE - 1;
-    used +=
-        escape(text, line + used,
-               LINE_SIZE - SUPPRESSED_SIZE - 1 > used ? LINE_SIZE - SUPPRESSED_SIZE - 1 - used : 0);
-    uint32_t suppressed = __atomic_exchange_n(&site->suppressed, 0, __ATOMIC_RELAXED);
-    if (suppressed > 0) {
-        n = snprintf(line + used, SUPPRESSED_SIZE, " suppressed=%u", suppressed);
-        used += (size_t)n;
+    va_end(args);
+    uint64_t tells = add_lost(&line, &now);
+    add_head(&line, &now, level, event);
+    if (text[0] != '\0' && room(&line) > 0) {
+        line.text[line.used++] = ' ';
+        line.used += escape(text, line.text + line.used, room(&line));
     }
-    line[used++] = '\n';
-    write_line(line, used);
+    uint32_t suppressed = __atomic_exchange_n(&site->suppressed, 0, __ATOMIC_RELAXED);
+    if (suppressed > 0)
+        line.used +=
+            (size_t)snprintf(line.text + line.used, SUPPRESSED_SIZE, " suppressed=%u", suppressed);
+    line.text[line.used++] = '\n';
+    (void)line_out(&line, tells, 1);
     errno = saved;
 }

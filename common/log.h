@@ -4,7 +4,10 @@
  *   → 2026-11-22T10:00:00.123Z warn  comet redis down server=127.0.0.1:6379 err="…" retry_ms=100
  *
  * A call site prints at most 10 lines a second; what it swallowed is told by suppressed=N on its
- * next line. A level that is off costs one load and a branch. */
+ * next line. A level that is off costs one load and a branch.
+ *
+ * After log_sink_open() no line waits for who reads them: what does not get out is lost, counted,
+ * and told by a line of its own as soon as one gets out again. */
 #ifndef IMC_COMMON_LOG_H
 #define IMC_COMMON_LOG_H
 
@@ -25,6 +28,11 @@ void log_open(const char *daemon);
 int log_set_level(const char *level);
 void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Lines lost so far. */
+uint64_t log_lost(void);
+/* Says how many were lost since that was said last; false if it cannot be said yet. */
+bool log_tell_lost(void);
 
 #define log_at(level, event, ...)                                              \
     do {                                                                       \

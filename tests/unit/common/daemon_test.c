@@ -117,6 +117,8 @@ static const char *contents(int fd)
     return text;
 }
 
+static bool close_stderr; /* of the next child */
+
 /* Arguments end with NULL. */
 static void run(struct child *child, const char *const *args)
 {
@@ -131,6 +133,8 @@ static void run(struct child *child, const char *const *args)
     if (child->pid == 0) {
         dup2(child->out, STDOUT_FILENO);
         dup2(child->err, STDERR_FILENO);
+        if (close_stderr)
+            close(STDERR_FILENO);
         exit(daemon_main(&spec, argc, argv));
     }
 }
@@ -342,6 +346,22 @@ static void test_drain(void **state)
     drop(&child);
 }
 
+/* Without standard error, and with a terminal that hangs up. */
+static void test_closed_stderr_and_hangup(void **state)
+{
+    struct child child;
+    (void)state;
+    close_stderr = true;
+    run_daemon(&child, "plain");
+    close_stderr = false;
+    await_page(child.port, "GET /readyz", "200", "running: ok\n");
+    kill(child.pid, SIGHUP);
+    expect_page(child.port, "GET /metrics", "200", "\nimc_log_lost_total 0.000\n");
+    kill(child.pid, SIGTERM);
+    assert_int_equal(wait_exit(&child), 0);
+    drop(&child);
+}
+
 static void test_drain_deadline_and_second_signal(void **state)
 {
     struct child child;
@@ -523,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_open_listeners_are_warned_of),
         cmocka_unit_test(test_admin_pages),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_closed_stderr_and_hangup),
         cmocka_unit_test(test_drain_deadline_and_second_signal),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_failed_start),

@@ -1,5 +1,6 @@
 /* Standard error goes to a file while a test runs. */
 #include "common/log.h"
+#include "common/log_sink.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,6 +188,107 @@ static void test_errno_survives(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* --- who reads stands still --- */
+
+static int pipe_fds[2];
+
+static void stand_in(int fd)
+{
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+    log_sink_open();
+}
+
+/* As many lines as there is room for, and some more; how many were lost of them. */
+static uint64_t fill(void)
+{
+    static char text[3000];
+    uint64_t before = log_lost();
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 400; i++) {
+        struct log_site fresh = {0};
+        log_write(&fresh, LOG_WARN, "fill", "n=%d text=%s", i, text);
+    }
+    return log_lost() - before;
+}
+
+/* All that is there, into captured. FD does not wait. */
+static size_t drain(int fd)
+{
+    size_t used = 0;
+    for (ssize_t n; used < CAPTURE_SIZE - 1; used += (size_t)n) {
+        n = read(fd, captured + used, CAPTURE_SIZE - 1 - used);
+        if (n <= 0)
+            break;
+    }
+    captured[used] = '\0';
+    return used;
+}
+
+static void lost_lines_are_counted_and_told(int reader)
+{
+    char want[64];
+    (void)log_tell_lost(); /* what the test before has lost */
+    drain(reader);
+    uint64_t lost = fill();
+    assert_in_range(lost, 1, 399);
+    drain(reader);
+    assert_int_equal(count_lines(captured), 400 - lost);
+    log_info("after", "n=%d", 1);
+    drain(reader);
+    (void)snprintf(want, sizeof want, "log lines lost lines=%llu;", (unsigned long long)lost);
+    assert_non_null(strstr(captured, want));
+    assert_int_equal(count_lines(captured), 2); /* once */
+    assert_non_null(strstr(captured, "after n=1"));
+    assert_true(log_tell_lost());
+    assert_int_equal(drain(reader), 0);
+}
+
+static void test_full_pipe(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(pipe_fds), 0);
+    int others = dup(pipe_fds[1]);
+    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+    stand_in(pipe_fds[1]);
+    lost_lines_are_counted_and_told(pipe_fds[0]);
+    /* Whoever else has the pipe still may wait in it. */
+    assert_int_equal(fcntl(others, F_GETFL) & O_NONBLOCK, 0);
+    close(others);
+    close(pipe_fds[0]);
+}
+
+static void test_full_socket(void **state)
+{
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pipe_fds), 0);
+    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+    stand_in(pipe_fds[1]);
+    uint64_t lost = fill();
+    assert_in_range(lost, 1, 399);
+    drain(pipe_fds[0]);
+    assert_true(log_tell_lost());
+    drain(pipe_fds[0]);
+    assert_non_null(strstr(captured, "log lines lost lines="));
+    close(pipe_fds[0]);
+}
+
+/* In a process of its own: a descriptor that is missing is one that the next open() gets. */
+static void test_closed_descriptors_are_filled(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+        log_sink_fill();
+        _exit(open("/dev/null", O_RDONLY) > STDERR_FILENO ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define LOG_TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
 int main(void)
@@ -197,6 +301,9 @@ int main(void)
         LOG_TEST(test_rate_limit),
         LOG_TEST(test_threads),
         LOG_TEST(test_errno_survives),
+        LOG_TEST(test_closed_descriptors_are_filled),
+        LOG_TEST(test_full_pipe),
+        LOG_TEST(test_full_socket), /* last: the sink stays one for sockets */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
