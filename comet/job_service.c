@@ -9,6 +9,7 @@
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pb.h"
 #include "proto/push.pb-c.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -502,7 +503,7 @@ static struct batch *batch_new(struct job_service *service, struct rpc_stream *s
     batch->stream = rpc_stream_ref(stream);
     arena_init(&batch->arena);
     ProtobufCAllocator allocator = arena_allocator(&batch->arena);
-    batch->proto = imc__v1__push_batch__unpack(&allocator, msg->len, msg->data);
+    batch->proto = pb_unpack(&imc__v1__push_batch__descriptor, &allocator, msg->len, msg->data);
     bool valid = batch->proto != NULL && batch->proto->seq != 0;
     for (size_t i = 0; valid && i < batch->proto->n_items; i++)
         valid = item_is_valid(batch->proto->items[i]);

@@ -3,6 +3,7 @@
 #include "comet/view.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pb.h"
 #include "common/pipe.h"
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static void *link_decode(struct msg *msg)
     reply->backing.free = reply_free;
     arena_init(&reply->arena);
     ProtobufCAllocator allocator = arena_allocator(&reply->arena);
-    reply->proto = imc__v1__session_reply__unpack(&allocator, msg->len, msg->data);
+    reply->proto = pb_unpack(&imc__v1__session_reply__descriptor, &allocator, msg->len, msg->data);
     msg_unref(msg);
     if (reply->proto != NULL)
         return reply;

@@ -9,6 +9,7 @@
 #include "comet/edge.h"
 #include "comet/job_service.h"
 #include "comet/view.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include <errno.h>
@@ -250,5 +251,6 @@ static const struct daemon_spec comet_spec = {
 
 int main(int argc, char **argv)
 {
+    json_wipe_what_is_freed(); /* tokens come in JSON */
     return daemon_main(&comet_spec, argc, argv);
 }

@@ -90,7 +90,12 @@ static void object_measure(struct object *object, const struct wire_unit *unit)
                        (unsigned)unit->version, unit->op, unit->seq);
     assert(len > 0 && len < HEAD_MAX);
     object->head_len = (size_t)len;
-    object->quote = !json_is_value(object->unit.body, object->unit.body_len);
+    size_t mark = json_mark(object->unit.body, object->unit.body_len);
+    object->quote = !json_is_value(object->unit.body + mark, object->unit.body_len - mark);
+    if (!object->quote) { /* between other JSON a byte order mark is an error */
+        object->unit.body += mark;
+        object->unit.body_len -= (uint32_t)mark;
+    }
     object->body_size = object->unit.body_len;
     if (object->quote)
         object->body_size = json_write_string(object->unit.body, object->unit.body_len, NULL, 0);

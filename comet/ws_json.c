@@ -1,4 +1,5 @@
 #include "comet/ws_json.h"
+#include "common/json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -61,7 +62,7 @@ int ws_json_parse(const uint8_t *buf, size_t len, struct verb_request *request, 
 {
     json_error_t error;
     int32_t version;
-    json_t *object = json_loadb((const char *)buf, len, DECODE_FLAGS, &error);
+    json_t *object = json_load(buf, len, DECODE_FLAGS, &error);
     if (object == NULL) {
         (void)snprintf(why, why_len, "not JSON: %.80s at byte %d", error.text, error.position);
         return -EBADMSG;

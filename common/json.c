@@ -6,7 +6,11 @@
  *   VALUE ── scalar, ] or } ──► AFTER ───┴── white space to the end, nothing open ──► true
  */
 #include "common/json.h"
+#include "common/mem.h"
 
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 512 };
@@ -395,4 +399,38 @@ size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t ou
     }
     *at++ = '"';
     return (size_t)(at - out);
+}
+
+size_t json_mark(const uint8_t *buf, size_t len)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+
+    return len >= sizeof mark && memcmp(buf, mark, sizeof mark) == 0 ? sizeof mark : 0;
+}
+
+json_t *json_load(const void *text, size_t len, size_t flags, json_error_t *why)
+{
+    size_t mark = json_mark(text, len);
+    const char *at = len > mark ? (const char *)text + mark : "";
+    const char *nul = len > mark ? memchr(at, '\0', len - mark) : NULL;
+
+    if (nul == NULL)
+        return json_loadb(at, len - mark, flags, why);
+    if (why != NULL) {
+        snprintf(why->text, sizeof why->text, "a NUL byte");
+        why->position = (int)(nul - at);
+    }
+    return NULL;
+}
+
+static void wiped_free(void *ptr)
+{
+    if (ptr != NULL)
+        explicit_bzero(ptr, malloc_usable_size(ptr));
+    free(ptr);
+}
+
+void json_wipe_what_is_freed(void)
+{
+    json_set_alloc_funcs(mem_alloc, wiped_free);
 }

@@ -1,6 +1,7 @@
 /* Members as JSON: in a lease (Redis adds `node` and `expires`), and as the answer to GET /member,
  * which is the same object with kind, id, process, state and node. */
 #include "common/ids.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/membership_internal.h"
@@ -109,10 +110,10 @@ static int64_t number_of(const json_t *object, const char *name)
 static bool decode(struct member *member, const redisReply *id, const redisReply *text)
 {
     *member = (struct member){0};
-    json_t *object = json_loadb(text->str, text->len, 0, NULL);
+    json_t *object = json_load(text->str, text->len, 0, NULL);
     const char *epoch = json_string_value(json_object_get(object, "epoch"));
-    bool ok = epoch != NULL && copy_string(member->id, sizeof member->id, id->str) &&
-              strings_of(object, member);
+    bool ok = epoch != NULL && memchr(id->str, '\0', id->len) == NULL &&
+              copy_string(member->id, sizeof member->id, id->str) && strings_of(object, member);
     if (ok) {
         member->epoch = strtoull(epoch, NULL, 10);
         member->node = (uint32_t)number_of(object, "node");
@@ -215,7 +216,7 @@ static const char *record_of(const json_t *object, struct member_record *record)
 
 const char *member_record_decode(const char *text, size_t len, struct member_record *record)
 {
-    json_t *object = json_loadb(text, len, 0, NULL);
+    json_t *object = json_load(text, len, 0, NULL);
     const char *why = "not JSON";
     if (object != NULL) {
         *record = (struct member_record){0};

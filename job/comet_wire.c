@@ -1,5 +1,6 @@
 #include "job/comet_wire.h"
 #include "common/mem.h"
+#include "common/pb.h"
 #include "job/partition.h"
 
 #include <stdlib.h>
@@ -85,7 +86,7 @@ void *comet_wire_decode(struct msg *msg)
 
     arena_init(&decoded->arena);
     ProtobufCAllocator allocator = arena_allocator(&decoded->arena);
-    decoded->reply = imc__v1__push_reply__unpack(&allocator, msg->len, msg->data);
+    decoded->reply = pb_unpack(&imc__v1__push_reply__descriptor, &allocator, msg->len, msg->data);
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;

@@ -7,6 +7,7 @@
 #include "job/dispatch.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pb.h"
 #include "job/comet_link.h"
 #include "job/job.h"
 #include "job/partition.h"
@@ -176,7 +177,8 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     arena_init(&arena);
     ProtobufCAllocator allocator = arena_allocator(&arena);
     Imc__V1__PushMsg *envelope =
-        payload == NULL ? NULL : imc__v1__push_msg__unpack(&allocator, len, payload);
+        payload == NULL ? NULL
+                        : pb_unpack(&imc__v1__push_msg__descriptor, &allocator, len, payload);
     const char *problem = envelope_problem(job, envelope);
     if (problem != NULL) {
         envelope_skip(partition, offset, envelope, problem);

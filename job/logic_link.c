@@ -6,6 +6,7 @@
 #include "job/logic_link.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pb.h"
 #include "common/pipe.h"
 #include "job/job.h"
 #include "job/settle.h"
@@ -86,7 +87,7 @@ static void *logic_decode(struct msg *msg)
 
     arena_init(&decoded->arena);
     ProtobufCAllocator allocator = arena_allocator(&decoded->arena);
-    decoded->reply = imc__v1__settle_reply__unpack(&allocator, msg->len, msg->data);
+    decoded->reply = pb_unpack(&imc__v1__settle_reply__descriptor, &allocator, msg->len, msg->data);
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;

@@ -11,6 +11,7 @@
  *        → {"ret":1,"data":{"token":"…","uid":1,"expire":86400}}
  *        (imgo answered {"ret":1} alone; its clients look at ret)
  *   del: token or uid → {"ret":1}; 65533 if there is no such token */
+#include "common/json.h"
 #include "common/mem.h"
 #include "logic/http_api.h"
 #include "logic/tokens.h"
@@ -35,8 +36,9 @@ struct token_call {
 static int call_open(struct token_call *call, struct params_error *err)
 {
     json_error_t why;
-    size_t len, at = 0;
-    const char *body = (const char *)http_body(call->request, &len);
+    size_t len;
+    const uint8_t *body = http_body(call->request, &len);
+    size_t at = json_mark(body, len);
 
     while (at < len && strchr(" \t\r\n", body[at]) != NULL)
         at++;
@@ -46,7 +48,7 @@ static int call_open(struct token_call *call, struct params_error *err)
         snprintf(err->text, sizeof err->text, "body: a control byte, or too many parameters");
         return -EINVAL;
     }
-    call->json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+    call->json = json_load(body, len, JSON_REJECT_DUPLICATES, &why);
     if (call->json != NULL)
         return 0;
     snprintf(err->text, sizeof err->text, "body: %s", why.text);

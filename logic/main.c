@@ -1,6 +1,7 @@
 /* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See logic.h for what is connected
  * to what. */
 #include "common/http.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "logic/api_auth.h"
 #include "logic/bus_producer.h"
@@ -170,5 +171,6 @@ int main(int argc, char **argv)
         .scrape = logic_scrape,
     };
 
+    json_wipe_what_is_freed(); /* tokens come in JSON */
     return daemon_main(&spec, argc, argv);
 }

@@ -243,7 +243,7 @@ static int parse_members(const uint8_t *body, size_t max_uids, struct params_pus
         return REFUSE(err, uids == 0 ? "u: missing" : "u: given twice");
     if (message <= 0)
         return REFUSE(err, message == 0 ? "m: missing" : "m: given twice");
-    json_t *list = json_loadb((const char *)u, u_len, JSON_DECODE_ANY, &why);
+    json_t *list = json_load(u, u_len, JSON_DECODE_ANY, &why);
     if (list == NULL)
         return REFUSE(err, "u: %s", why.text);
     int failed = parse_uids(pushs, list, max_uids, err);
@@ -254,7 +254,11 @@ static int parse_members(const uint8_t *body, size_t max_uids, struct params_pus
 int params_pushs(const uint8_t *body, size_t len, size_t max_uids, struct params_pushs *pushs,
                  struct params_error *err)
 {
+    size_t mark = json_mark(body, len);
+
     *pushs = (struct params_pushs){0};
+    body += mark;
+    len -= mark;
     if (len == 0)
         return REFUSE(err, "body: empty");
     if (!json_is_value(body, len) || *skip_space(body) != '{')

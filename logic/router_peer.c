@@ -9,6 +9,7 @@
 #include "logic/router_peer.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pb.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -209,7 +210,7 @@ static void *peer_decode(struct msg *msg)
     reply->refs = 1;
     arena_init(&reply->arena);
     ProtobufCAllocator allocator = arena_allocator(&reply->arena);
-    reply->map = imc__v1__map_reply__unpack(&allocator, msg->len, msg->data);
+    reply->map = pb_unpack(&imc__v1__map_reply__descriptor, &allocator, msg->len, msg->data);
     msg_unref(msg);
     if (reply->map != NULL)
         return reply;

@@ -1,5 +1,6 @@
 #include "logic/stream.h"
 #include "common/log.h"
+#include "common/pb.h"
 #include "common/rpc.h"
 #include "logic/comet_service.h"
 #include "logic/job_service.h"
@@ -160,8 +161,7 @@ static void on_message(struct rpc_stream *rpc, void *arg, struct msg *msg)
     batch->item.run = on_batch;
     batch->stream = stream;
     batch->logic = logic;
-    batch->message =
-        protobuf_c_message_unpack(stream->kind->batch, &allocator, msg->len, msg->data);
+    batch->message = pb_unpack(stream->kind->batch, &allocator, msg->len, msg->data);
     if (batch->message == NULL) {
         stream->malformed = true;
         log_warn("malformed batch, closing the stream", "from=%s peer=%s bytes=%u",

@@ -51,11 +51,12 @@ int token_decode(const char *text, size_t len, struct token_value *value)
     char *rest;
     errno = 0;
     int64_t parsed = strtoll(number, &rest, 10);
-    if (errno != 0 || *rest != '\0')
+    if (errno != 0 || rest != number + (accepts - uid))
         return -EBADMSG;
     accepts++;
     const char *room = memchr(accepts, ' ', (size_t)(end - accepts));
-    if (room == NULL || end - room - 1 > TOKEN_ROOM_MAX)
+    if (room == NULL || end - room - 1 > TOKEN_ROOM_MAX ||
+        memchr(accepts, '\0', (size_t)(end - accepts)) != NULL)
         return -EBADMSG;
     *value = (struct token_value){.uid = parsed,
                                   .accepts = accepts,

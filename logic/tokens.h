@@ -18,7 +18,7 @@ struct token_value {
     size_t accepts_len;
 };
 
-/* "1 UID ACCEPTS ROOM"; the room is last and may contain anything. Bytes written; OUTLEN of
+/* "1 UID ACCEPTS ROOM"; the room is last and may contain anything but NUL. Bytes written; OUTLEN of
  * token_value_size() suffices. */
 size_t token_value_size(const struct token_value *value);
 size_t token_encode(const struct token_value *value, char *out, size_t outlen);

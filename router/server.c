@@ -6,6 +6,7 @@
  *   logic ◄════════════════┘ */
 #include "router/server.h"
 #include "common/log.h"
+#include "common/pb.h"
 #include "common/pipe.h"
 #include "router/batch.h"
 #include <errno.h>
@@ -78,7 +79,7 @@ static struct job *job_new(struct caller *caller, struct rpc_stream *stream, con
 
     arena_init(&job->arena);
     ProtobufCAllocator allocator = arena_allocator(&job->arena);
-    job->batch = imc__v1__map_batch__unpack(&allocator, msg->len, msg->data);
+    job->batch = pb_unpack(&imc__v1__map_batch__descriptor, &allocator, msg->len, msg->data);
     if (job->batch == NULL || job->batch->seq == 0) {
         arena_free(&job->arena);
         free(job);

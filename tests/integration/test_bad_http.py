@@ -185,7 +185,7 @@ REFUSED = {
     **{f"token/new {name}": (post("/1/admin/token/new", body), 200, 65534, words) for name, body, words in (
         ("without anything", b"", "uid"), ("half", b'{"uid":', "body"), ("deep", b'{"uid":' + b"[" * 5000, "body"),
         ("uid twice", b'{"uid":1,"uid":2}', "body"), ("uid nested", b'{"uid":{"a":1}}', "uid"), ("uid true", b'{"uid":true}', "uid"),
-        ("NUL in the token", b'{"uid":1,"token":"a\\u0000b"}', "body"), ("token of 1,000 bytes", b'{"uid":1,"token":"' + b"x" * 1000 + b'"}', "token"),
+        ("NUL behind it", b'{"uid":1}\0', "body"), ("NUL in the token", b'{"uid":1,"token":"a\\u0000b"}', "body"), ("token of 1,000 bytes", b'{"uid":1,"token":"' + b"x" * 1000 + b'"}', "token"),
         ("expire -1", b'{"uid":1,"expire":-1}', "expire"), ("accepts 'x'", b'{"uid":1,"accepts":"x"}', "accepts"),
         ("room of 1,000 bytes", b'{"uid":1,"room":"' + b"x" * 1000 + b'"}', "room"))},
     "token/new in a form of 300,000 parameters": (

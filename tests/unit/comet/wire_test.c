@@ -50,6 +50,17 @@ static void tcp_batch_is_frames_back_to_back(void **state)
     msg_unref(msg);
 }
 
+static void json_loses_its_byte_order_mark(void **state)
+{
+    (void)state;
+    const struct push pushes[] = {push_of("\xef\xbb\xbf{\"a\":1}"), push_of("\xef\xbb\xbftext")};
+    struct msg *msg = wire_pushes(WIRE_WS_JSON, pushes, 2);
+    assert_text(msg, 2,
+                "[{\"ver\":0,\"op\":5,\"seq\":0,\"body\":{\"a\":1}},"
+                "{\"ver\":0,\"op\":5,\"seq\":0,\"body\":\"\xef\xbb\xbftext\"}]");
+    msg_unref(msg);
+}
+
 static void json_push_is_imgos_bytes(void **state)
 {
     (void)state;
@@ -141,6 +152,7 @@ int main(void)
         cmocka_unit_test(tcp_push_is_imgos_bytes),
         cmocka_unit_test(tcp_batch_is_frames_back_to_back),
         cmocka_unit_test(json_push_is_imgos_bytes),
+        cmocka_unit_test(json_loses_its_byte_order_mark),
         cmocka_unit_test(one_push_alone_is_the_same_as_a_batch_of_one),
         cmocka_unit_test(too_small_a_buffer_is_not_touched),
         cmocka_unit_test(long_messages_have_a_64_bit_length),

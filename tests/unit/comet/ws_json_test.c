@@ -76,9 +76,33 @@ static void refusals_name_the_field(void **state)
     }
 }
 
+static void nothing_follows_a_nul(void **state)
+{
+    (void)state;
+    static const uint8_t text[] = "{\"op\":2}\0{\"op\":4}";
+    void *keep = NULL;
+    why[0] = '\0';
+    assert_int_equal(ws_json_parse(text, sizeof text - 1, &request, &keep, why, sizeof why),
+                     -EBADMSG);
+    assert_string_equal(why, "not JSON: a NUL byte at byte 8");
+    assert_null(keep);
+}
+
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    (void)state;
+    void *keep = NULL;
+    assert_int_equal(parse("\xef\xbb\xbf{\"op\":2}", &keep), 0);
+    assert_int_equal(request.op, 2);
+    ws_json_free(keep);
+    assert_int_equal(parse("\xef\xbb\xbf\xef\xbb\xbf{\"op\":2}", &keep), -EBADMSG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_follows_a_nul),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(requests_are_read),
         cmocka_unit_test(refusals_name_the_field),
     };

@@ -69,6 +69,18 @@ static void garbage_is_refused(void **state)
     }
 }
 
+/* As a C string each would be another value than the one that stands there. */
+static void a_nul_is_refused(void **state)
+{
+    static const char uid[] = "1 4\0002 * r", accepts[] = "1 42 5\0,6 r", room[] = "1 42 * a\0b";
+    struct token_value out;
+
+    (void)state;
+    assert_int_equal(token_decode(uid, sizeof uid - 1, &out), -EBADMSG);
+    assert_int_equal(token_decode(accepts, sizeof accepts - 1, &out), -EBADMSG);
+    assert_int_equal(token_decode(room, sizeof room - 1, &out), -EBADMSG);
+}
+
 static void a_room_is_bounded(void **state)
 {
     struct token_value out;
@@ -85,9 +97,8 @@ static void a_room_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encoding_round_trips),
-        cmocka_unit_test(encoding_is_readable),
-        cmocka_unit_test(garbage_is_refused),
+        cmocka_unit_test(encoding_round_trips), cmocka_unit_test(encoding_is_readable),
+        cmocka_unit_test(garbage_is_refused),   cmocka_unit_test(a_nul_is_refused),
         cmocka_unit_test(a_room_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
