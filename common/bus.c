@@ -55,10 +55,41 @@ rd_kafka_conf_t *bus_conf_new(const char *brokers, const char *client_id, char *
     if (bus_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
         bus_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
         bus_conf_set(conf, "log.connection.close", "false", err, errlen) == 0 &&
+        /* A topic is made by us, with bus.partitions, or not at all. */
+        bus_conf_set(conf, "allow.auto.create.topics", "false", err, errlen) == 0 &&
         bus_conf_set_int(conf, "reconnect.backoff.max.ms", 1000, err, errlen) == 0)
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
+}
+
+bool bus_refusal(rd_kafka_resp_err_t code, const char *topic, const char *rights, char *buf,
+                 size_t size)
+{
+    const char *name = rd_kafka_err2name(code);
+
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        snprintf(buf, size, "Kafka refuses topic %s (%s): grant this user %s on it", topic, name,
+                 rights);
+        return true;
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        snprintf(buf, size,
+                 "Kafka refuses to begin (%s): grant %s on topic %s, before Kafka 2.8 "
+                 "IdempotentWrite on the cluster",
+                 name, rights, topic);
+        return true;
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        snprintf(buf, size, "Kafka refuses the group (%s): grant Read on group bus.group", name);
+        return true;
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        snprintf(buf, size, "Kafka does not know this user or password (%s): see bus.options",
+                 name);
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* End of the value that starts at AT: the comma before the next part that has a '=' of its own, or
@@ -215,161 +246,4 @@ void bus_queue_close(struct bus_queue *bus)
     bus->drain = NULL;
     uv_poll_stop(&bus->poll);
     loop_defer(bus->loop, &bus->again);
-}
-
-/* --- topics --- */
-
-enum { TOPICS_RETRY_MS = 1000, TOPICS_TIMEOUT_MS = 5000, TOPICS_LOOK_MS = 50 };
-
-struct bus_topics {
-    rd_kafka_t *rk;
-    struct bus_topic topic;
-    bus_topics_fn answered;
-    void *arg;
-    rd_kafka_queue_t *queue;
-    struct bus_queue *bus;
-    uv_timer_t timer; /* looks for a mock cluster while a request is out, else waits to repeat it */
-    bool asking;
-};
-
-static void bus_topics_on_look(uv_timer_t *timer);
-
-static void bus_topics_send(struct bus_topics *topics)
-{
-    char why[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(topics->topic.name, topics->topic.partitions,
-                                                       topics->topic.replication, why, sizeof why);
-    if (topic == NULL) { /* impossible values: the settings' ranges exclude them */
-        topics->answered(false, why, topics->arg);
-        return;
-    }
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(topics->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_AdminOptions_set_request_timeout(options, TOPICS_TIMEOUT_MS, why, sizeof why);
-    rd_kafka_AdminOptions_set_operation_timeout(options, TOPICS_TIMEOUT_MS / 2, why, sizeof why);
-    rd_kafka_CreateTopics(topics->rk, &topic, 1, options, topics->queue);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_NewTopic_destroy(topic);
-    uv_timer_start(&topics->timer, bus_topics_on_look, TOPICS_LOOK_MS, TOPICS_LOOK_MS);
-}
-
-static void bus_topics_on_retry(uv_timer_t *timer)
-{
-    bus_topics_send(container_of(timer, struct bus_topics, timer));
-}
-
-/* librdkafka's mock cluster names a controller that does not exist, so that no admin request is
- * ever answered; but it has told its name, and it makes topics as they are used. */
-static bool is_mock_cluster(rd_kafka_t *rk)
-{
-    static const char prefix[] = "mockCluster";
-    char *id = rd_kafka_clusterid(rk, 0);
-    bool mock = id != NULL && strncmp(id, prefix, sizeof prefix - 1) == 0;
-
-    if (id != NULL)
-        rd_kafka_mem_free(rk, id);
-    return mock;
-}
-
-static void bus_topics_end(struct bus_topics *topics)
-{
-    topics->asking = false;
-    uv_timer_stop(&topics->timer);
-    topics->answered(true, "", topics->arg);
-}
-
-static void bus_topics_on_look(uv_timer_t *timer)
-{
-    struct bus_topics *topics = container_of(timer, struct bus_topics, timer);
-
-    if (is_mock_cluster(topics->rk))
-        bus_topics_end(topics);
-}
-
-/* NULL: the topic is there. */
-static const char *topic_problem(rd_kafka_event_t *event)
-{
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    size_t n;
-
-    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
-        return NULL;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return rd_kafka_event_error_string(event);
-    const rd_kafka_topic_result_t **results =
-        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
-    if (n == 0)
-        return "empty answer";
-    code = rd_kafka_topic_result_error(results[0]);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        return NULL;
-    const char *text = rd_kafka_topic_result_error_string(results[0]);
-    return text != NULL ? text : rd_kafka_err2str(code);
-}
-
-static void bus_topics_take(struct bus_topics *topics, rd_kafka_event_t *event)
-{
-    const char *why = topic_problem(event);
-
-    if (why == NULL) {
-        bus_topics_end(topics);
-        return;
-    }
-    uv_timer_start(&topics->timer, bus_topics_on_retry, TOPICS_RETRY_MS, 0);
-    topics->answered(false, why, topics->arg);
-}
-
-static bool bus_topics_drain(rd_kafka_queue_t *queue, void *arg)
-{
-    struct bus_topics *topics = arg;
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
-
-    if (event == NULL)
-        return false;
-    /* Not asking: a mock cluster's request has timed out. */
-    if (topics->asking && rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
-        bus_topics_take(topics, event);
-    rd_kafka_event_destroy(event);
-    return true;
-}
-
-int bus_topics_open(struct loop *loop, rd_kafka_t *rk, const struct bus_topic *topic,
-                    bus_topics_fn answered, void *arg, struct bus_topics **topics)
-{
-    struct bus_topics *t = mem_zalloc(sizeof *t);
-
-    *t = (struct bus_topics){.rk = rk, .topic = *topic, .answered = answered, .arg = arg};
-    t->queue = rd_kafka_queue_new(rk);
-    int err = bus_queue_open(loop, t->queue, bus_topics_drain, t, &t->bus);
-    if (err != 0) {
-        rd_kafka_queue_destroy(t->queue);
-        free(t);
-        return err;
-    }
-    uv_timer_init(&loop->uv, &t->timer);
-    bus_topics_ask(t);
-    *topics = t;
-    return 0;
-}
-
-void bus_topics_ask(struct bus_topics *topics)
-{
-    if (topics->asking)
-        return;
-    topics->asking = true;
-    bus_topics_send(topics);
-}
-
-static void bus_topics_on_closed(uv_handle_t *handle)
-{
-    free(container_of(handle, struct bus_topics, timer));
-}
-
-void bus_topics_close(struct bus_topics *topics)
-{
-    if (topics == NULL)
-        return;
-    bus_queue_close(topics->bus);
-    rd_kafka_queue_destroy(topics->queue);
-    uv_close((uv_handle_t *)&topics->timer, bus_topics_on_closed);
 }

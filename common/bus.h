@@ -1,10 +1,10 @@
-/* bus.h - what logic (producer) and job (consumer) share about Kafka: settings, log, topics, waking
- * a loop.
+/* bus.h - what logic (producer) and job (consumer) share about Kafka: settings, log, waking a loop,
+ * words for refusals.
  *
  *   librdkafka's threads ──► rd_kafka_queue ──eventfd──► bus_queue on a loop ──► drain():
  * rd_kafka_queue_poll(…, 0)
  *
- * No call here blocks. Configuration: any thread. bus_queue and bus_topics: owner loop only. */
+ * No call here blocks. Configuration: any thread. bus_queue: owner loop only. */
 #ifndef IMC_COMMON_BUS_H
 #define IMC_COMMON_BUS_H
 
@@ -44,24 +44,15 @@ void bus_queue_wake(struct bus_queue *bus);
 /* No drain() after this returns; frees at the end of the turn. NULL is fine. */
 void bus_queue_close(struct bus_queue *bus);
 
-/* Creates a topic if it does not exist, and with it asks whether the brokers answer. Repeats every
- * second until they do. librdkafka's mock cluster (imc-devbus) cannot be asked to: there it is
- * enough that it has once told its name. */
-struct bus_topic {
-    const char *name; /* borrowed for the life of the bus_topics */
-    int partitions, replication;
-};
-struct bus_topics;
-/* OK: the topic is there; then the asking stops until bus_topics_ask(). Not OK: WHY for the log and
- * /readyz; it goes on. */
-typedef void (*bus_topics_fn)(bool ok, const char *why, void *arg);
-/* RK stays the caller's and must outlive this. -E… */
-int bus_topics_open(struct loop *loop, rd_kafka_t *rk, const struct bus_topic *topic,
-                    bus_topics_fn answered, void *arg, struct bus_topics **topics);
-/* Ask again until there is an answer: after RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, to learn when they
- * are back. */
-void bus_topics_ask(struct bus_topics *topics);
-/* No answered() after this returns. NULL is fine. */
-void bus_topics_close(struct bus_topics *topics);
+/* What logic writes to see whether it can, and job skips: imc.v1.PushMsg with the type 16, which is
+ * no push. */
+#define BUS_PROBE "\x08\x10"
+enum { BUS_PROBE_LEN = 2 };
+
+/* What a refusal means and what to grant, in BUF: "Kafka refuses … (NAME): grant …"; RIGHTS: what
+ * the program needs on TOPIC ("Describe and Write"). False: CODE is no refusal, BUF is untouched.
+ */
+bool bus_refusal(rd_kafka_resp_err_t code, const char *topic, const char *rights, char *buf,
+                 size_t size);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "job/bus_consumer.h"
 #include "common/bus.h"
+#include "common/bus_topics.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "job/bus_partition.h"
@@ -46,6 +47,7 @@ struct bus_consumer {
     bool joined;  /* the group has given us our share, if only an empty one */
     bool missing; /* the brokers do not know the topic */
     bool down;    /* no broker answers */
+    rd_kafka_resp_err_t group_refused, topic_refused; /* the right that this user lacks, or 0 */
     void (*drained)(void *arg);
     void *drained_arg;
 };
@@ -55,9 +57,16 @@ static const char *consumer_topic(const struct bus_consumer *consumer)
     return consumer->job->config->bus_topic;
 }
 
+static bool consumer_is_refused(const struct bus_consumer *consumer)
+{
+    return consumer->group_refused != RD_KAFKA_RESP_ERR_NO_ERROR ||
+           consumer->topic_refused != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static bool consumer_is_ready(const struct bus_consumer *consumer)
 {
-    return consumer->joined && !consumer->missing && !consumer->down;
+    return consumer->joined && !consumer->missing && !consumer->down &&
+           !consumer_is_refused(consumer);
 }
 
 static void consumer_tell(struct bus_consumer *consumer, const char *why)
@@ -90,6 +99,50 @@ static void consumer_is_up(void *arg)
         return;
     consumer->down = false;
     consumer_tell(consumer, "joining the group");
+}
+
+/* librdkafka tells a refusal once; it is over when partitions or messages come. */
+static void consumer_tell_refused(struct bus_consumer *consumer)
+{
+    rd_kafka_resp_err_t err = consumer->group_refused != RD_KAFKA_RESP_ERR_NO_ERROR
+                                  ? consumer->group_refused
+                                  : consumer->topic_refused;
+    char why[256];
+
+    if (bus_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
+        consumer_tell(consumer, why);
+}
+
+static void consumer_refused(struct bus_consumer *consumer, rd_kafka_resp_err_t err)
+{
+    char why[256];
+
+    if (!bus_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
+        return;
+    if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        consumer->topic_refused = err;
+    else
+        consumer->group_refused = err;
+    log_error("bus refuses this user", "why=\"%s\"", why);
+    consumer_tell_refused(consumer);
+}
+
+static void consumer_allowed(struct bus_consumer *consumer)
+{
+    consumer->group_refused = consumer->topic_refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void consumer_on_heard(rd_kafka_resp_err_t err, void *arg)
+{
+    struct bus_consumer *consumer = arg;
+
+    consumer_is_up(consumer);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        consumer_refused(consumer, err);
+    } else if (consumer_is_refused(consumer)) {
+        consumer_allowed(consumer);
+        consumer_tell(consumer, "");
+    }
 }
 
 /* --- all the time --- */
@@ -146,6 +199,8 @@ static void consumer_assign(struct bus_consumer *consumer,
     consumer->joined = true;
     consumer->down = false;
     consumer->missing &= list->cnt == 0;
+    if (list->cnt > 0)
+        consumer_allowed(consumer);
     log_info("partitions assigned", "new=%d all=%zu", list->cnt, bus_consumer_partitions(consumer));
     consumer_tell(consumer, "the topic is missing");
 }
@@ -243,6 +298,7 @@ static void consumer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     job_count(consumer->job, JOB_BUS_ERRORS);
     log_warn("offsets not committed", "err=\"%s\"; they will be consumed again",
              rd_kafka_err2str(err));
+    consumer_refused(consumer, err);
 }
 
 static void consumer_message(struct bus_consumer *consumer, const rd_kafka_message_t *message)
@@ -253,6 +309,7 @@ static void consumer_message(struct bus_consumer *consumer, const rd_kafka_messa
     log_warn("kafka consumer error", "err=\"%s\"", rd_kafka_message_errstr(message));
     if (message->err == RD_KAFKA_RESP_ERR__FATAL)
         consumer_fail(consumer);
+    consumer_refused(consumer, message->err);
     if (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT)
         consumer_tell(consumer, "the brokers do not allow this bus.session_timeout");
     if (message->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
@@ -299,12 +356,18 @@ static void consumer_on_topic(bool ok, const char *why, void *arg)
         return;
     if (!ok) {
         /* Brokers that cannot be asked may serve the topic all the same. */
-        if (!consumer_is_ready(consumer))
+        if (!consumer_is_ready(consumer)) {
             log_warn("topic not there yet", "topic=%s brokers=%s err=\"%s\"",
                      consumer_topic(consumer), consumer->job->config->bus_brokers, why);
+            consumer_tell(consumer, why);
+        }
         return;
     }
     consumer_is_up(consumer);
+    if (!consumer->joined) { /* nothing was read that could have been refused */
+        consumer->topic_refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+        consumer_tell_refused(consumer);
+    }
     if (!consumer->missing)
         return;
     /* It did not exist when we subscribed. */
@@ -461,7 +524,8 @@ static int consumer_connect(struct bus_consumer *consumer)
     struct loop *loop = consumer->job->loop;
     const struct bus_topic topic = {.name = config->bus_topic,
                                     .partitions = (int)config->bus_partitions,
-                                    .replication = (int)config->bus_replication};
+                                    .replication = (int)config->bus_replication,
+                                    .rights = "Describe and Read"};
 
     int err = bus_queue_open(loop, consumer->queue, consumer_drain, consumer, &consumer->bus);
     if (err != 0)
@@ -473,7 +537,7 @@ static int consumer_connect(struct bus_consumer *consumer)
     err = consumer_subscribe(consumer);
     if (err == 0)
         return 0;
-    bus_topics_close(consumer->topics);
+    bus_look_wait(bus_topics_close(consumer->topics));
 fail_bus:
     bus_queue_close(consumer->bus);
 fail:
@@ -501,7 +565,7 @@ int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
     int err = consumer_create(c);
     if (err != 0)
         goto fail;
-    c->partitions = bus_partitions_open(job, c->rk, redis, consumer_is_up, c);
+    c->partitions = bus_partitions_open(job, c->rk, redis, consumer_on_heard, c);
     c->queue = rd_kafka_queue_get_consumer(c->rk);
     err = consumer_connect(c);
     if (err != 0)
@@ -538,7 +602,7 @@ void bus_consumer_close(struct bus_consumer *consumer)
     bool left = consumer->state == CONSUMER_CLOSED;
     consumer->state = CONSUMER_CLOSED;
     consumer->job->room = consumer->job->idle = NULL;
-    bus_topics_close(consumer->topics);
+    struct bus_look *look = bus_topics_close(consumer->topics);
     if (!left)
         bus_partitions_store(consumer->partitions);
     bus_partitions_close(consumer->partitions);
@@ -546,6 +610,7 @@ void bus_consumer_close(struct bus_consumer *consumer)
     rd_kafka_queue_destroy(consumer->queue);
     /* Leaving the group could wait for brokers that do not answer; the session's timeout does it as
      * well. */
+    bus_look_wait(look);
     rd_kafka_destroy_flags(consumer->rk, left ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     consumer->tick.data = consumer->limit.data = consumer;
     uv_close((uv_handle_t *)&consumer->tick, consumer_on_timer_closed);

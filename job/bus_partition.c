@@ -40,7 +40,7 @@ struct bus_partitions {
     rd_kafka_t *rk;
     struct redis *redis;
     struct assigned *first;
-    void (*heard)(void *arg);
+    void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
 
@@ -66,17 +66,19 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
 {
     struct assigned *assigned = arg;
     rd_kafka_message_t *messages[BITE];
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     assigned->stopped = !partition_wants(&assigned->partition);
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
     for (ssize_t i = 0; i < n; i++) {
+        err = messages[i]->err; /* an error stands alone */
         assigned_message(assigned, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
     if (n > 0)
-        assigned->owner->heard(assigned->owner->arg);
+        assigned->owner->heard(err, assigned->owner->arg);
     return n > 0;
 }
 
@@ -253,7 +255,8 @@ void bus_partitions_clear(struct bus_partitions *partitions)
 }
 
 struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
-                                           void (*heard)(void *arg), void *arg)
+                                           void (*heard)(rd_kafka_resp_err_t err, void *arg),
+                                           void *arg)
 {
     struct bus_partitions *partitions = mem_zalloc(sizeof *partitions);
 

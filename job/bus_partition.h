@@ -19,9 +19,10 @@
 struct job;
 struct bus_partitions;
 
-/* HEARD is called when messages have come. */
+/* HEARD is called when messages have come, or ERR instead of them. */
 struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
-                                           void (*heard)(void *arg), void *arg);
+                                           void (*heard)(rd_kafka_resp_err_t err, void *arg),
+                                           void *arg);
 void bus_partitions_close(struct bus_partitions *partitions);
 /* Before rd_kafka_incremental_assign(): the queue must be on its own when the first message comes.
  */

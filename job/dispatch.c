@@ -5,6 +5,7 @@
  *                           room, all: comet_link: an item for each live comet
  */
 #include "job/dispatch.h"
+#include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pb.h"
@@ -173,6 +174,10 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     struct job *job = partition->job;
     struct arena arena;
 
+    if (len == BUS_PROBE_LEN && memcmp(payload, BUS_PROBE, BUS_PROBE_LEN) == 0) {
+        partition_skip(partition, offset);
+        return;
+    }
     job_count(job, JOB_CONSUMED);
     arena_init(&arena);
     ProtobufCAllocator allocator = arena_allocator(&arena);

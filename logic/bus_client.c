@@ -1,5 +1,6 @@
 #include "logic/bus_client.h"
 #include "common/bus.h"
+#include "common/bus_topics.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "logic/bus_producer.h"
@@ -8,7 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { REPORTS_PER_TURN = 4096, QUEUE_KBYTES = 256 * 1024 };
+enum {
+    REPORTS_PER_TURN = 4096,
+    QUEUE_KBYTES = 256 * 1024,
+    BATCH_HEAD = 512, /* of max.message.bytes, for what Kafka counts besides the messages */
+};
 
 struct bus_client {
     struct logic *logic;
@@ -19,6 +24,8 @@ struct bus_client {
     rd_kafka_queue_t *events;
     struct bus_queue *queue;
     struct bus_topics *topics;
+    struct bus_look *look; /* left behind by topics */
+    int64_t max_bytes;
     uv_work_t destroying;
     void (*gone)(void *arg);
     void *gone_arg;
@@ -61,8 +68,6 @@ static bool on_events(rd_kafka_queue_t *queue, void *arg)
     return reports >= REPORTS_PER_TURN;
 }
 
-/* Not before the topic was created: asking for one that is not there makes a broker create it, with
- * its own number of partitions. */
 static void on_topic(bool ok, const char *why, void *arg)
 {
     struct bus_client *client = arg;
@@ -92,6 +97,26 @@ rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct b
     return rd_kafka_last_error();
 }
 
+rd_kafka_resp_err_t bus_client_probe(struct bus_client *client)
+{
+    static const char probe[] = BUS_PROBE;
+
+    if (rd_kafka_produce(client->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                         pb_bytes(probe, BUS_PROBE_LEN).data, BUS_PROBE_LEN, NULL, 0, NULL) == 0)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    return rd_kafka_last_error();
+}
+
+int64_t bus_client_max_bytes(const struct bus_client *client)
+{
+    return client->max_bytes;
+}
+
+int64_t bus_client_topic_max_bytes(const struct bus_client *client)
+{
+    return bus_topics_max_bytes(client->topics);
+}
+
 void bus_client_ask(struct bus_client *client)
 {
     bus_topics_ask(client->topics);
@@ -104,7 +129,25 @@ void bus_client_purge(struct bus_client *client)
 
 /* --- life --- */
 
-static rd_kafka_conf_t *configure(const struct logic_config *config, char *err, size_t errlen)
+/* Batches that the topic takes, and messages up to all of one. */
+static int set_limit(rd_kafka_conf_t *conf, int64_t max_bytes, char *err, size_t errlen)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    int64_t batch = max_bytes > 2 * BATCH_HEAD ? max_bytes - BATCH_HEAD : max_bytes / 2;
+
+    rd_kafka_conf_get(conf, "batch.size", text, &size);
+    int64_t asked = strtoll(text, NULL, 10); /* smaller by bus.options */
+    if (asked > 0 && asked < batch)
+        batch = asked;
+    int failed = bus_conf_set_int(conf, "batch.size", batch, err, errlen);
+    if (failed != 0)
+        return failed;
+    return bus_conf_set_int(conf, "message.max.bytes", max_bytes, err, errlen);
+}
+
+static rd_kafka_conf_t *configure(const struct logic_config *config, int64_t max_bytes, char *err,
+                                  size_t errlen)
 {
     rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, "imc-logic", err, errlen);
 
@@ -115,6 +158,7 @@ static rd_kafka_conf_t *configure(const struct logic_config *config, char *err, 
     if (bus_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
         bus_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
         bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
+        set_limit(conf, max_bytes, err, errlen) == 0 &&
         bus_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
         bus_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
         bus_conf_set(conf, "acks", "all", err, errlen) == 0 &&
@@ -132,6 +176,9 @@ static int open_queues(struct bus_client *client)
         .name = config->bus_topic,
         .partitions = (int)config->bus_partitions,
         .replication = (int)config->bus_replication,
+        .rights = "Describe and Write",
+        .again_ms = TOPIC_AGAIN_MS,
+        .limit = true,
     };
 
     client->events = rd_kafka_queue_get_main(client->kafka);
@@ -141,23 +188,34 @@ static int open_queues(struct bus_client *client)
     return bus_topics_open(loop, client->kafka, &topic, on_topic, client, &client->topics);
 }
 
-int bus_client_open(struct logic *logic, const struct bus_client_events *events, void *arg,
-                    struct bus_client **out, char *err, size_t errlen)
+static rd_kafka_t *create(const struct logic_config *config, int64_t max_bytes, char *err,
+                          size_t errlen)
 {
-    rd_kafka_conf_t *conf = configure(logic->config, err, errlen);
+    rd_kafka_conf_t *conf = configure(config, max_bytes, err, errlen);
 
     if (conf == NULL)
-        return -EINVAL;
-    struct bus_client *client = mem_zalloc(sizeof *client);
-    *client = (struct bus_client){.logic = logic, .on = events, .arg = arg};
-    client->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, errlen);
-    if (client->kafka == NULL) {
+        return NULL;
+    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, errlen);
+    if (kafka == NULL)
         rd_kafka_conf_destroy(conf);
-        free(client);
+    return kafka;
+}
+
+int bus_client_open(struct logic *logic, int64_t max_bytes, const struct bus_client_events *events,
+                    void *arg, struct bus_client **out)
+{
+    char err[512];
+    rd_kafka_t *kafka = create(logic->config, max_bytes, err, sizeof err);
+
+    if (kafka == NULL) {
+        log_error("bus producer cannot start", "err=\"%s\" hint=\"see the [bus] settings\"", err);
         return -EINVAL;
     }
+    struct bus_client *client = mem_zalloc(sizeof *client);
+    *client = (struct bus_client){
+        .logic = logic, .on = events, .arg = arg, .kafka = kafka, .max_bytes = max_bytes};
     if (open_queues(client) != 0) {
-        snprintf(err, errlen, "no file descriptor left for the bus");
+        log_error("bus producer cannot start", "err=\"no file descriptor left\"");
         bus_client_close(client);
         return -EMFILE;
     }
@@ -168,7 +226,7 @@ int bus_client_open(struct logic *logic, const struct bus_client_events *events,
 /* All but the instance itself. */
 static void let_go(struct bus_client *client)
 {
-    bus_topics_close(client->topics);
+    client->look = bus_topics_close(client->topics);
     bus_queue_close(client->queue);
     client->topics = NULL;
     client->queue = NULL;
@@ -180,6 +238,7 @@ static void let_go(struct bus_client *client)
 
 static void destroy(struct bus_client *client)
 {
+    bus_look_wait(client->look);
     rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_destroy(client->kafka);
 }

@@ -12,7 +12,8 @@ struct bus_client;
 struct bus_message;
 
 struct bus_client_events {
-    /* The topic is there, or WHY not; then it is asked again until it is. */
+    /* The topic is there, or WHY not; then it is asked again until it is. Once it is there, again
+     * with every look. */
     void (*answered)(bool ok, const char *why, void *arg);
     /* One message's fate; its _private is bus_client_produce()'s TICKET. */
     void (*report)(const rd_kafka_message_t *message, void *arg);
@@ -20,15 +21,22 @@ struct bus_client_events {
     void (*error)(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg);
 };
 
-/* -EINVAL or -EMFILE with ERR filled. No event before it returns. */
-int bus_client_open(struct logic *logic, const struct bus_client_events *events, void *arg,
-                    struct bus_client **out, char *err, size_t errlen);
+/* MAX_BYTES: what the topic lets a batch have; batches are made no larger. -EINVAL or -EMFILE after
+ * logging. No event before it returns. */
+int bus_client_open(struct logic *logic, int64_t max_bytes, const struct bus_client_events *events,
+                    void *arg, struct bus_client **out);
 /* Whether answered(true) has come. */
 bool bus_client_answers(const struct bus_client *client);
 /* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. Only if bus_client_answers(). */
 rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
                                        void *ticket);
-/* Asks for the topic again, as at first. */
+/* An empty message that job skips; reported with _private NULL. */
+rd_kafka_resp_err_t bus_client_probe(struct bus_client *client);
+/* As it was opened with, and as the topic has it now (0: not known). */
+int64_t bus_client_max_bytes(const struct bus_client *client);
+int64_t bus_client_topic_max_bytes(const struct bus_client *client);
+/* Asks for the topic again, as at first; it is looked at every TOPIC_AGAIN_MS besides. */
+enum { TOPIC_AGAIN_MS = 3000 };
 void bus_client_ask(struct bus_client *client);
 /* What waits in librdkafka's queue and is not on its way is reported as failed. */
 void bus_client_purge(struct bus_client *client);

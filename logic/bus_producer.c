@@ -18,6 +18,7 @@
  * So a message of the new one never overtakes one whose fate is open, and none is produced twice.
  */
 #include "logic/bus_producer.h"
+#include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pace.h"
@@ -30,11 +31,15 @@
 
 enum {
     BURST = 4,
-    LOOK_MS = 100,     /* at what waits for a new client */
-    OVERDUE_MS = 1000, /* after bus.timeout librdkafka should have reported it */
-    REST_MS = 1000,    /* before the second new client in a row; doubled for each further one */
+    LOOK_EVERY_MS = 100, /* at what waits for a new client */
+    OVERDUE_MS = 1000,   /* after bus.timeout librdkafka should have reported it */
+    REST_MS = 1000,      /* before the second new client in a row; doubled for each further one */
     REST_DOUBLINGS = 5,
     HELD_BYTES = 64 * 1024 * 1024, /* of messages that wait for a new client */
+    LIMIT_ASSUMED = 1048588,       /* max.message.bytes of a Kafka that nobody has configured */
+    LIMIT_LEAST = 4096,            /* a topic with less takes few pushes: they are refused there */
+    LIMIT_MOST = 1000000000,       /* librdkafka's */
+    RECORD_HEAD = 128, /* what a message costs in a batch of its own, besides key and value */
 };
 
 enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
@@ -58,8 +63,12 @@ struct bus_producer {
     uv_timer_t look;   /* while there is no client to hand over to */
     uint64_t since_ms; /* in this state */
     unsigned in_a_row; /* clients that failed without having delivered anything */
+    int64_t max_bytes; /* of a batch: the topic's max.message.bytes, or what we take it to be */
     bool answers;      /* as /readyz was told */
     bool seen;         /* a broker has answered once */
+    bool proven;       /* Kafka took what was produced last */
+    bool probing;      /* a probe is under way */
+    bool failed;       /* the client that is draining cannot finish */
 };
 
 static uint64_t now_ms(const struct bus_producer *producer)
@@ -143,12 +152,52 @@ static void waiting_fail(struct bus_producer *producer, int err, const char *why
 
 static void tell_ready(struct bus_producer *producer, bool answers, const char *why)
 {
-    if (producer->answers == answers || producer->state != PRODUCER_OPEN)
+    if (!answers && !producer->answers)
+        log_debug("bus still not ready", "err=\"%s\"", why);
+    if (producer->answers == answers)
         return;
     producer->answers = answers;
     daemon_ready(producer->logic->daemon, "bus", answers, why);
-    if (!answers)
-        bus_client_ask(producer->client);
+}
+
+static void tell_reason(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *text)
+{
+    char why[256];
+
+    if (!bus_refusal(code, producer->logic->config->bus_topic, "Describe and Write", why,
+                     sizeof why))
+        snprintf(why, sizeof why, "%s", text);
+    daemon_ready(producer->logic->daemon, "bus", false, why);
+    producer->answers = false;
+}
+
+/* Whether a broker answers and has the topic is half of it: a message that it takes is the proof.
+ */
+static void probe(struct bus_producer *producer)
+{
+    if (producer->probing)
+        return;
+    rd_kafka_resp_err_t code = bus_client_probe(producer->client);
+    producer->probing = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!producer->probing)
+        tell_reason(producer, code, rd_kafka_err2str(code));
+}
+
+static void unproven(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *why)
+{
+    producer->proven = false;
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    tell_reason(producer, code, why);
+    bus_client_ask(producer->client); /* then it is probed */
+}
+
+static void proven(struct bus_producer *producer)
+{
+    producer->proven = true;
+    producer->in_a_row = 0;
+    if (producer->state == PRODUCER_OPEN)
+        tell_ready(producer, true, "");
 }
 
 /* --- a new client --- */
@@ -157,22 +206,43 @@ static void client_open(struct bus_producer *producer);
 
 static void on_look(uv_timer_t *timer);
 
-static void producer_replace(struct bus_producer *producer, const char *why)
+static void producer_drain(struct bus_producer *producer)
+{
+    producer_enter(producer, PRODUCER_DRAINING);
+    uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+    loop_defer(producer->logic->loop, &producer->settle);
+}
+
+static void producer_replace(struct bus_producer *producer, rd_kafka_resp_err_t code,
+                             const char *why)
 {
     char text[320];
 
     if (producer->state != PRODUCER_OPEN)
         return;
-    producer_enter(producer, PRODUCER_DRAINING);
     logic_count(producer->logic, LOGIC_PRODUCER_RESTARTS, 1);
     log_error("bus producer failed for good, another takes over", "outstanding=%zu err=\"%s\"",
               producer->outstanding, why);
     snprintf(text, sizeof text, "the bus producer failed and is replaced: %s", why);
-    producer->answers = false;
-    daemon_ready(producer->logic->daemon, "bus", false, text);
+    tell_reason(producer, code, text);
+    producer->proven = false;
+    producer->failed = true;
+    producer_drain(producer);
     bus_client_purge(producer->client);
-    uv_timer_start(&producer->look, on_look, LOOK_MS, LOOK_MS);
-    loop_defer(producer->logic->loop, &producer->settle);
+}
+
+/* Batches are sized when a client is made. What is on its way is waited for: nothing fails. */
+static void producer_resize(struct bus_producer *producer, int64_t max_bytes)
+{
+    max_bytes = max_bytes < LIMIT_LEAST ? LIMIT_LEAST : max_bytes;
+    max_bytes = max_bytes > LIMIT_MOST ? LIMIT_MOST : max_bytes;
+    if (producer->state != PRODUCER_OPEN || bus_client_max_bytes(producer->client) == max_bytes)
+        return;
+    log_info("the topic's limit", "topic=%s max.message.bytes=%lld",
+             producer->logic->config->bus_topic, (long long)max_bytes);
+    producer->max_bytes = max_bytes;
+    producer->failed = false;
+    producer_drain(producer);
 }
 
 static void on_retired(void *arg)
@@ -192,6 +262,7 @@ static void on_settle(struct loop *loop, struct loop_task *task)
         return;
     producer->retired = producer->client;
     producer->client = NULL;
+    producer->probing = false;
     bus_client_retire(producer->retired, on_retired, producer);
     producer_enter(producer, PRODUCER_RESTING);
     on_look(&producer->look);
@@ -210,7 +281,7 @@ static void renew(struct bus_producer *producer)
 {
     if (producer->retired != NULL || now_ms(producer) < producer->since_ms + rest_ms(producer))
         return;
-    producer->in_a_row++;
+    producer->in_a_row += producer->failed;
     client_open(producer);
 }
 
@@ -219,7 +290,8 @@ static void drain(struct bus_producer *producer)
 {
     uint64_t most = (uint64_t)producer->logic->config->bus_timeout_ms + OVERDUE_MS;
 
-    bus_client_purge(producer->client);
+    if (producer->failed)
+        bus_client_purge(producer->client);
     if (now_ms(producer) < producer->since_ms + most)
         return;
     log_warn("bus reports overdue", "messages given up=%zu",
@@ -253,7 +325,7 @@ static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
     rd_kafka_resp_err_t code = bus_client_produce(producer->client, &ticket->message, ticket);
 
     if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
-        producer_replace(producer, rd_kafka_err2str(code));
+        producer_replace(producer, code, rd_kafka_err2str(code));
         return false;
     }
     (void)gathered_pop(producer);
@@ -309,6 +381,11 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
     return 0;
 }
 
+size_t bus_producer_most(const struct bus_producer *producer)
+{
+    return (size_t)(producer->max_bytes - RECORD_HEAD);
+}
+
 size_t bus_producer_outstanding(const struct bus_producer *producer)
 {
     return producer->outstanding;
@@ -316,20 +393,53 @@ size_t bus_producer_outstanding(const struct bus_producer *producer)
 
 /* --- events --- */
 
+/* The topic takes less than we thought, and nobody tells us how much: half of it, until it fits. */
+static void too_large(struct bus_producer *producer)
+{
+    int64_t half = bus_client_max_bytes(producer->client) / 2;
+
+    bus_client_ask(producer->client);
+    if (bus_client_topic_max_bytes(producer->client) > 0)
+        return; /* it was lowered since, and is asked for */
+    producer_resize(producer, half);
+}
+
+static void probed(struct bus_producer *producer, rd_kafka_resp_err_t code)
+{
+    producer->probing = false;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        proven(producer);
+    else if (producer->state == PRODUCER_OPEN)
+        tell_reason(producer, code, rd_kafka_err2str(code));
+}
+
+/* What is wrong with one message says nothing about the bus. */
+static bool is_its_own_fault(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
+}
+
 static void on_report(const rd_kafka_message_t *message, void *arg)
 {
     struct bus_producer *producer = arg;
 
+    if (message->_private == NULL) {
+        probed(producer, message->err);
+        return;
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        producer->in_a_row = 0;
-        tell_ready(producer, true, "");
+        proven(producer);
         ticket_done(producer, message->_private, 0, "");
         return;
     }
     const char *why = rd_kafka_err2str(message->err);
-    log_warn("bus did not take a message", "topic=%s partition=%d err=\"%s\"",
-             producer->logic->config->bus_topic, (int)message->partition, why);
-    tell_ready(producer, false, why);
+    log_warn("bus did not take a message", "topic=%s partition=%d bytes=%zu err=\"%s\"",
+             producer->logic->config->bus_topic, (int)message->partition, message->len, why);
+    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        too_large(producer);
+    if (!is_its_own_fault(message->err))
+        unproven(producer, message->err, why);
     ticket_done(producer, message->_private, -EIO, why);
 }
 
@@ -338,12 +448,24 @@ static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, voi
     struct bus_producer *producer = arg;
 
     if (fatal) {
-        producer_replace(producer, text);
+        producer_replace(producer, code, text);
         return;
     }
     log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name(code), text);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        tell_ready(producer, false, "no Kafka broker can be reached: see bus.brokers");
+        unproven(producer, code, "no Kafka broker can be reached: see bus.brokers");
+    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        unproven(producer, code, text);
+}
+
+static void on_topic_missing(struct bus_producer *producer, const char *why)
+{
+    const struct logic_config *config = producer->logic->config;
+
+    log_warn("bus does not answer", "brokers=%s topic=%s err=\"%s\"", config->bus_brokers,
+             config->bus_topic, why);
+    producer->proven = producer->answers = false;
+    daemon_ready(producer->logic->daemon, "bus", false, why);
 }
 
 static void on_answered(bool ok, const char *why, void *arg)
@@ -353,15 +475,19 @@ static void on_answered(bool ok, const char *why, void *arg)
 
     if (producer->state != PRODUCER_OPEN)
         return;
-    if (ok)
-        log_info("bus answers", "brokers=%s topic=%s", config->bus_brokers, config->bus_topic);
-    else
-        log_warn("bus does not answer", "brokers=%s topic=%s err=\"%s\"", config->bus_brokers,
-                 config->bus_topic, why);
-    producer->answers = ok;
-    daemon_ready(producer->logic->daemon, "bus", ok, why);
-    if (!ok)
+    if (!ok) {
+        on_topic_missing(producer, why);
         return;
+    }
+    int64_t max_bytes = bus_client_topic_max_bytes(producer->client);
+    if (max_bytes > 0)
+        producer_resize(producer, max_bytes);
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    if (!producer->proven) {
+        log_info("bus answers", "brokers=%s topic=%s", config->bus_brokers, config->bus_topic);
+        probe(producer);
+    }
     producer->seen = true;
     uv_timer_stop(&producer->look);
     loop_defer(producer->logic->loop, &producer->flush);
@@ -375,15 +501,11 @@ static const struct bus_client_events client_events = {
 /* Fails: rests, and is tried again. */
 static void client_open(struct bus_producer *producer)
 {
-    char err[512];
+    int err = bus_client_open(producer->logic, producer->max_bytes, &client_events, producer,
+                              &producer->client);
 
-    if (bus_client_open(producer->logic, &client_events, producer, &producer->client, err,
-                        sizeof err) == 0) {
-        producer_enter(producer, PRODUCER_OPEN);
-        return;
-    }
-    log_error("bus producer cannot start", "err=\"%s\" hint=\"see the [bus] settings\"", err);
-    producer_enter(producer, PRODUCER_RESTING);
+    producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
+    producer->failed = true; /* unless it says otherwise */
 }
 
 int bus_producer_open(struct logic *logic, struct bus_producer **out)
@@ -391,6 +513,7 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
     struct bus_producer *producer = mem_zalloc(sizeof *producer);
 
     producer->logic = logic;
+    producer->max_bytes = LIMIT_ASSUMED;
     producer->flush.run = on_flush;
     producer->settle.run = on_settle;
     producer->pace =

@@ -27,12 +27,15 @@ struct bus_ticket {
     uint64_t since_ms;
 };
 
-/* -EINVAL and the like after logging. Sets the ready condition "bus". */
+/* -EINVAL and the like after logging. Sets the ready condition "bus": it holds when
+ * Kafka has taken what was produced last, if only a probe. */
 int bus_producer_open(struct logic *logic, struct bus_producer **out);
 /* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet, or too much waits
  * for a new producer (*WHY says which); then the ticket is not used. */
 int bus_produce(struct bus_producer *producer, const struct bus_message *message,
                 struct bus_ticket *ticket, const char **why);
+/* The most bytes of a value and its key together that the topic takes. */
+size_t bus_producer_most(const struct bus_producer *producer);
 /* Messages without a delivery report. */
 size_t bus_producer_outstanding(const struct bus_producer *producer);
 /* What is outstanding fails (-ECANCELED). NULL is fine. May block for a moment: only after the main

@@ -21,9 +21,9 @@ struct face {
 /* imgo answers 200 with its own code to what is the caller's mistake, and its clients look at the
  * code. */
 static const struct face_error imgo_errors[API_ERRORS] = {
-    [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},     [API_NO_SERVER] = {200, 1001},
-    [API_KEY] = {401, 65533},         [API_NOT_FOUND] = {404, 65534}, [API_METHOD] = {405, 65534},
-    [API_UNAVAILABLE] = {503, 65535},
+    [API_PARAMETER] = {200, 65534}, [API_TOKEN] = {200, 65533},       [API_NO_SERVER] = {200, 1001},
+    [API_KEY] = {401, 65533},       [API_NOT_FOUND] = {404, 65534},   [API_METHOD] = {405, 65534},
+    [API_TOO_LARGE] = {413, 65534}, [API_UNAVAILABLE] = {503, 65535},
 };
 static const struct face face_imgo = {imgo_errors, params_imgo_error};
 
@@ -102,7 +102,7 @@ void api_error(struct logic *logic, struct http_request *request, enum api_error
         [API_PARAMETER] = LOGIC_REFUSED_PARAMETER, [API_TOKEN] = LOGIC_REFUSED_TOKEN,
         [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
         [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
-        [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
+        [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
     };
     const char *extra = error == API_KEY ? "WWW-Authenticate: Bearer\r\n" : NULL;
 

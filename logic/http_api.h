@@ -20,6 +20,7 @@ enum api_error {
     API_KEY,         /* api.keys */
     API_NOT_FOUND,   /* path */
     API_METHOD,      /* wrong method */
+    API_TOO_LARGE,   /* for the bus */
     API_UNAVAILABLE, /* Redis, bus or router did not answer, or we drain: try again */
     API_ERRORS,
 };

@@ -6,6 +6,7 @@
  * accepted. */
 #include "common/mem.h"
 #include "common/ops.h"
+#include "logic/bus_producer.h"
 #include "logic/http_api.h"
 #include "logic/idempotency.h"
 #include "logic/push.h"
@@ -28,6 +29,7 @@ struct push_call {
     struct idem *idem;
     int64_t *before; /* uids that an earlier try of the same id had accepted */
     size_t n_before;
+    bool too_large; /* what parse() complains of */
 };
 
 /* --- parsing --- */
@@ -51,16 +53,22 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
     return *id == NULL ? 0 : params_text("id", *id, IDEM_KEY_MAX, err);
 }
 
-static int check_message(const struct push_call *call, const char *field, struct params_error *err)
+static int check_message(struct push_call *call, const char *field, struct params_error *err)
 {
-    int64_t most = call->logic->config->push_max_message;
+    size_t len = call->message.len, most = (size_t)call->logic->config->push_max_message;
+    size_t bus = bus_producer_most(call->logic->bus) - PUSH_ENVELOPE_MOST;
 
-    if (call->message.len > 0 && call->message.len <= (size_t)most)
+    if (len > 0 && len <= most && len <= bus)
         return 0;
-    if (call->message.len == 0)
+    call->too_large = len <= most && len > bus;
+    if (len == 0)
         snprintf(err->text, sizeof err->text, "%s: empty", field);
+    else if (call->too_large)
+        snprintf(err->text, sizeof err->text,
+                 "%s: %zu bytes, the bus takes %zu (max.message.bytes of the topic)", field, len,
+                 bus);
     else
-        snprintf(err->text, sizeof err->text, "%s: longer than %lld bytes", field, (long long)most);
+        snprintf(err->text, sizeof err->text, "%s: longer than %zu bytes", field, most);
     return -1;
 }
 
@@ -238,7 +246,7 @@ static void push_handle(struct logic *logic, struct http_request *request,
                         "this logic is starting: it holds no lease yet");
         call_free(call);
     } else if (parse(call, &err) != 0 || parse_common(call, &id, &err) != 0) {
-        api_error(logic, request, API_PARAMETER, err.text);
+        api_error(logic, request, call->too_large ? API_TOO_LARGE : API_PARAMETER, err.text);
         call_free(call);
     } else if (id != NULL) {
         idem_begin(logic, id, on_idem, call);

@@ -61,6 +61,7 @@ struct logic_config {
       "API calls refused.")                                                                      \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
     X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
+    X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
     X(REFUSED_PATH, "imc_logic_refused_total", "reason=\"path\"", METRIC_COUNTER, "")            \
     X(REFUSED_METHOD, "imc_logic_refused_total", "reason=\"method\"", METRIC_COUNTER, "")        \
     X(REFUSED_HTTP, "imc_logic_refused_total", "reason=\"http\"", METRIC_COUNTER, "")            \

@@ -154,6 +154,10 @@ static struct bus_message part_message(const struct push_part *part)
     envelope.hints = part->sessions;
     message.key_len = part_key(part, buf, sizeof buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
+    if (message.value_len + message.key_len > bus_producer_most(job->logic->bus)) {
+        envelope.n_hints = 0; /* job asks where they are */
+        message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
+    }
     uint8_t *bytes = mem_alloc(message.value_len + message.key_len);
     imc__v1__push_msg__pack(&envelope, bytes);
     memcpy(bytes + message.value_len, key, message.key_len);

@@ -15,6 +15,9 @@ struct push_message {
     size_t len;
 };
 
+/* What the envelope and the key of a message cost besides its body, without hints. */
+enum { PUSH_ENVELOPE_MOST = 512 };
+
 struct push_result {
     size_t n, n_failed;
     const bool *failed; /* per uid of the call */

@@ -268,9 +268,11 @@ class Bus:
     # The devbus has no controller: every topic that a cluster of this run may take exists from the start.
     DEVBUS_TOPICS = 32
 
-    def __init__(self, kind, directory):
+    def __init__(self, kind, directory, properties=""):
+        """PROPERTIES: more of them, for Kafka's server.properties."""
         self.kind = kind
         self.directory = directory
+        self.properties = properties
         self.topics = 0
         self.process = None
         getattr(self, f"_start_{kind}")()
@@ -295,13 +297,14 @@ class Bus:
                               text=True).stdout.strip()
         port, controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{port}"
-        text = (scripts / "server.properties").read_text()
+        text = (scripts / "server.properties").read_text() + self.properties
         for name, value in (("PORT", port), ("CONTROLLER_PORT", controller), ("DATA", self.directory / "data")):
             text = text.replace(f"@{name}@", str(value))
         # Tests of dying jobs cannot wait for the 6 s that Kafka wants at least.
         text += "\ngroup.min.session.timeout.ms=1000\n"
         properties = self.directory / "server.properties"
         properties.write_text(text)
+        self.tools = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
         java = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 f"-Dlog4j2.configurationFile={scripts / 'log4j2.properties'}", "-cp", f"{jars}/*"]
         cluster_id = base64.b64encode(os.urandom(16), b"ab").decode()[:22]
@@ -311,6 +314,11 @@ class Bus:
         probe = [str(BUILD / "devbus" / "imc-devbus"), "--probe", self.brokers]
         wait_for(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, 60,
                  lambda: f"Kafka to answer:\n{self.process.log()[-3000:]}", 0.2)
+
+    def tool(self, name, *args, package="org.apache.kafka.tools"):
+        """One of Kafka's own programs: tool("TopicCommand", "--create", …)."""
+        return subprocess.run([*self.tools, f"{package}.{name}", "--bootstrap-server", self.brokers, *args],
+                              check=True, timeout=60 * SLOW, capture_output=True, text=True).stdout
 
     def pause(self):
         self.process.pause()

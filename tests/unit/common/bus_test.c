@@ -1,4 +1,5 @@
 #include "common/bus.h"
+#include "common/bus_topics.h"
 
 #include <errno.h>
 
@@ -106,7 +107,7 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
 {
     enum { MESSAGES = 100 };
     struct bus bus = {.per_drain = 1}; /* stops after each event, and must be called again */
-    struct bus_topic topic = {"t", 1, 1};
+    struct bus_topic topic = {.name = "t", .partitions = 1, .replication = 1, .rights = "Write"};
     struct bus_queue *queue;
     struct bus_topics *topics;
     char err[256];
@@ -136,7 +137,7 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
     int drains = bus.drains;
     bus_queue_wake(queue);
     bus_queue_close(queue);
-    bus_topics_close(topics);
+    bus_look_wait(bus_topics_close(topics));
     uv_run(&bus.loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(bus.drains, drains); /* no drain() after close */
     rd_kafka_queue_destroy(main_queue);

@@ -27,14 +27,14 @@ static struct bus_producer *producer;
 static bool ready, was_unready;
 static char why_unready[256];
 
-void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why)
+void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not)
 {
     (void)daemon;
     assert_string_equal(name, "bus");
     ready = holds;
     was_unready |= !holds;
     if (!holds)
-        snprintf(why_unready, sizeof why_unready, "%s", why);
+        snprintf(why_unready, sizeof why_unready, "%s", why_not);
 }
 
 /* --- messages --- */
@@ -93,7 +93,7 @@ static void run_until(const bool *flag)
     uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
-/* All values of the topic's only partition, in their order. */
+/* All values of the topic's only partition, in their order, without probes. */
 static void read_all(char *values, size_t size)
 {
     char err[256];
@@ -112,7 +112,7 @@ static void read_all(char *values, size_t size)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 10000);
         assert_non_null(message);
         end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
-        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && n + 1 < size)
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->len == 1 && n + 1 < size)
             values[n++] = *(char *)message->payload;
         rd_kafka_message_destroy(message);
     }
@@ -174,6 +174,28 @@ static void messages_arrive_in_order(void **state)
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
     assert_false(was_unready);
+}
+
+/* Nobody tells it how much the topic takes. */
+static void a_limit_is_learned_from_refusals(void **state)
+{
+    static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE};
+    size_t most = bus_producer_most(producer);
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rd_kafka_mock_push_request_errors_array(cluster, PRODUCE, 1, errors);
+        assert_int_equal(produce(2 * i), 0);
+        run_until(&sent[2 * i].done);
+        assert_int_equal(sent[2 * i].err, -EIO);
+        assert_in_range(bus_producer_most(producer), most / 2 - 1000, most / 2);
+        most = bus_producer_most(producer);
+        assert_int_equal(produce(2 * i + 1), 0);
+        run_until(&sent[2 * i + 1].done);
+        assert_int_equal(sent[2 * i + 1].err, 0);
+    }
+    assert_false(was_unready); /* one message's fault is not the bus's */
+    assert_int_equal(counters[LOGIC_PRODUCER_RESTARTS], 0);
 }
 
 /* A request's connection breaks, the next is answered "out of order sequence number": nothing can
@@ -239,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_arrive_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_limit_is_learned_from_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(a_producer_that_failed_for_good_is_replaced, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(it_fails_again_and_is_replaced_again, setup, teardown),

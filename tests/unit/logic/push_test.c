@@ -68,6 +68,14 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
     return 0;
 }
 
+static size_t bus_most = 1000000;
+
+size_t bus_producer_most(const struct bus_producer *producer)
+{
+    (void)producer;
+    return bus_most;
+}
+
 /* --- */
 
 static int64_t counters[LOGIC_METRIC_COUNT];
@@ -133,6 +141,18 @@ static void answer_lookup(int i, const char *comet)
 static void report(int i, int err)
 {
     produced[i].ticket->done(produced[i].ticket, err, "broken");
+}
+
+static void a_hint_that_makes_it_too_large_is_left_out(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        bus_most = i == 0 ? 70 : 1000000;
+        push_uids(&logic, &message, (int64_t[]){-42}, 1, on_pushed, NULL);
+        answer_lookup(i, "a comet with a name that is not short");
+        assert_int_equal(produced[i].envelope->n_hints, i);
+        report(i, 0);
+    }
 }
 
 static void uid_message_goes_with_its_hint(void **state)
@@ -252,6 +272,8 @@ static void nobody_is_answered_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_hint_that_makes_it_too_large_is_left_out, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(uid_message_goes_with_its_hint, setup, teardown),
         cmocka_unit_test_setup_teardown(lookups_out_of_order_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(many_uids_one_answer, setup, teardown),
