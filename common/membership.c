@@ -104,7 +104,7 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
     membership->self = options->self;
     membership->self.epoch = new_epoch(0);
     membership->self.node = 0;
-    membership->process = membership_random() | 1;
+    membership->self.process = membership_random() | 1;
     if (events != NULL)
         membership->events = *events;
     membership->arg = arg;

@@ -40,7 +40,6 @@ struct membership {
     unsigned watch;
     int64_t renew_ms, ttl_ms;
     struct member self;
-    uint64_t process; /* random: tells our own record from another process's of the same id */
     struct membership_events events;
     void *arg;
     bool holding, ever_held, leaving, closed;
@@ -72,8 +71,8 @@ void membership_free(struct membership *membership);
  * ARGV: own kind (0 …), watched kinds (bits), id, epoch, rpc, member as JSON, ttl_ms, gap_ms
  * (nobody ran the script for so long: Redis was away), held ("1": we had the lease of this epoch),
  * take ("1": may replace a live lease of the same rpc), the highest node number, or -1: this kind
- * has none. Answer: status, node, rpc of the one who has the id, then per watched kind an array of
- * id, JSON, id, JSON … Status: held, lost (our lease had lapsed; nothing was written), other (has
+ * has none. Answer: status, node, rpc of the one who has the id, 1 if Redis may have lost leases less
+ * than ttl_ms ago, then per watched kind an array of id, JSON, id, JSON … Status: held, lost (our lease had lapsed; nothing was written), other (has
  * the id), full (no node number is free). */
 extern struct redis_script membership_renew_script;
 /* KEYS: the kind's hash. ARGV: id, epoch. 1 if the lease was ours and is gone. */
@@ -106,7 +105,6 @@ enum record_state {
 struct member_record {
     enum member_kind kind;
     enum record_state state;
-    uint64_t process;
     bool numbered; /* member.node is its number, or claimed */
     struct member member;
 };

@@ -48,7 +48,7 @@ static struct peer *peer_of(struct members *members, const struct address *addre
 static bool is_double(struct members *members, struct peer *peer, const struct address *address,
                       const struct member_record *record)
 {
-    if (peer->record.process == record->process || peer->address == address)
+    if (peer->record.member.process == record->member.process || peer->address == address)
         return false;
     if (peer->state == PEER_GONE || (peer->state == PEER_SEEKING && record->state == RECORD_HELD))
         return false;
@@ -70,7 +70,7 @@ static bool is_double(struct members *members, struct peer *peer, const struct a
 static bool is_restarting(const struct peer *peer, const struct member_record *record)
 {
     return peer->state == PEER_HELD && record->state == RECORD_SEEKING &&
-           peer->record.process != record->process && record->kind != MEMBER_LOGIC;
+           peer->record.member.process != record->member.process && record->kind != MEMBER_LOGIC;
 }
 
 static void peer_set_address(struct peer *peer, struct address *address)
@@ -118,7 +118,7 @@ void peers_take(struct members *members, struct address *address,
 {
     /* Nobody vouches for the address any more: who was there still counts, nobody else. */
     if (!address->listed &&
-        (address->peer == NULL || address->peer->record.process != record->process))
+        (address->peer == NULL || address->peer->record.member.process != record->member.process))
         return;
     struct peer *peer = peer_of(members, address, record);
     if (is_double(members, peer, address, record)) {
@@ -128,7 +128,7 @@ void peers_take(struct members *members, struct address *address,
     }
     if (is_restarting(peer, record))
         return;
-    if (peer->record.process != record->process)
+    if (peer->record.member.process != record->member.process)
         peer->asked = peer->told_double = false;
     bool same = member_same(&peer->record.member, &record->member);
     peer_set_address(peer, address);

@@ -56,6 +56,7 @@ static json_t *to_json(const struct member *member)
                                (json_int_t)member->connections);
     assert(object != NULL);
     set_u64(object, "epoch", member->epoch);
+    set_u64(object, "process", member->process);
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *value = (const char *)member + FIELDS[i].offset;
         json_object_set_new(object, FIELDS[i].name, json_string(value));
@@ -93,6 +94,15 @@ static bool strings_of(const json_t *object, struct member *member)
     return true;
 }
 
+/* 0 if it is none: neither an epoch nor a process has that number. */
+static uint64_t u64_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (text == NULL || strspn(text, "0123456789") != strlen(text))
+        return 0;
+    return strtoull(text, NULL, 10);
+}
+
 /* --- leases --- */
 
 char *member_encode(const struct member *member, int64_t ttl_ms)
@@ -116,6 +126,7 @@ static bool decode(struct member *member, const redisReply *id, const redisReply
               copy_string(member->id, sizeof member->id, id->str) && strings_of(object, member);
     if (ok) {
         member->epoch = strtoull(epoch, NULL, 10);
+        member->process = u64_of(object, "process");
         member->node = (uint32_t)number_of(object, "node");
         member->weight = (uint32_t)number_of(object, "weight");
         member->connections = number_of(object, "connections");
@@ -150,7 +161,6 @@ char *member_record_encode(const struct member_record *record)
     json_object_set_new(object, "kind", json_string(KIND_NAMES[record->kind]));
     json_object_set_new(object, "id", json_string(record->member.id));
     json_object_set_new(object, "state", json_string(STATE_NAMES[record->state]));
-    set_u64(object, "process", record->process);
     if (record->numbered)
         json_object_set_new(object, "node", json_integer((json_int_t)record->member.node));
     return to_text(object);
@@ -165,15 +175,6 @@ static int name_of(const json_t *object, const char *name, const char *const *na
             return i;
     }
     return -1;
-}
-
-/* 0 if it is none: neither an epoch nor a process has that number. */
-static uint64_t u64_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    if (text == NULL || strspn(text, "0123456789") != strlen(text))
-        return 0;
-    return strtoull(text, NULL, 10);
 }
 
 static bool integer_of(const json_t *object, const char *name, int64_t max, int64_t *value)
@@ -195,9 +196,9 @@ static const char *record_of(const json_t *object, struct member_record *record)
         return "no daemon's kind and state";
     if (id == NULL || id[0] == '\0' || !copy_string(member->id, sizeof member->id, id))
         return "no id, or a long one";
-    record->process = u64_of(object, "process");
+    record->member.process = u64_of(object, "process");
     member->epoch = u64_of(object, "epoch");
-    if (record->process == 0 || member->epoch == 0)
+    if (record->member.process == 0 || member->epoch == 0)
         return "no process or no epoch";
     if (!strings_of(object, member))
         return "an address, region or zone is too long";

@@ -33,6 +33,8 @@ static const char *const KIND_KEYS[MEMBER_KINDS] = {
     [MEMBER_JOB] = "imc:members:job",
 };
 
+enum { ANSWER_LISTS = 4 }; /* where they begin */
+
 enum trouble { TROUBLE_NONE, TROUBLE_OTHER, TROUBLE_FULL, TROUBLE_ERROR };
 
 struct leases {
@@ -117,22 +119,31 @@ static unsigned count_bits(unsigned bits)
 static bool is_answer(const struct leases *leases, const redisReply *reply)
 {
     size_t lists = count_bits(leases->base.watch);
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 + lists ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != ANSWER_LISTS + lists ||
         reply->element[0]->type != REDIS_REPLY_STRING ||
         reply->element[1]->type != REDIS_REPLY_INTEGER ||
-        reply->element[2]->type != REDIS_REPLY_STRING)
+        reply->element[2]->type != REDIS_REPLY_STRING ||
+        reply->element[3]->type != REDIS_REPLY_INTEGER)
         return false;
     for (size_t i = 0; i < lists; i++) {
-        if (reply->element[3 + i]->type != REDIS_REPLY_ARRAY)
+        if (reply->element[ANSWER_LISTS + i]->type != REDIS_REPLY_ARRAY)
             return false;
     }
     return true;
 }
 
-static void after_outage(struct leases *leases)
+/* Redis may have lost its data without an outage: FLUSHALL, or its name leads to another one now.
+ * Then our own lease has vanished, and so have the others'. */
+static bool lost_data(const redisReply *reply)
+{
+    return reply->element[3]->integer != 0 && strcmp(reply->element[0]->str, "lost") == 0;
+}
+
+static void after_outage(struct leases *leases, const redisReply *reply)
 {
     int64_t connects = redis_stats(leases->redis)->connects;
-    if (leases->base.read != 0 && (leases->away || connects != leases->connects))
+    if (leases->base.read != 0 &&
+        (leases->away || lost_data(reply) || connects != leases->connects))
         leases->keep_until = loop_now_ms(leases->base.loop) + (uint64_t)leases->base.ttl_ms;
     leases->away = false;
     leases->connects = connects;
@@ -140,8 +151,8 @@ static void after_outage(struct leases *leases)
 
 static bool take_answer(struct leases *leases, const redisReply *reply)
 {
-    size_t next = 3;
-    after_outage(leases);
+    size_t next = ANSWER_LISTS;
+    after_outage(leases, reply);
     for (int kind = 0; kind < MEMBER_KINDS && !leases->base.closed; kind++) {
         if ((leases->base.watch >> kind & 1) != 0)
             take_list(leases, (enum member_kind)kind, reply->element[next++]);

@@ -3,7 +3,9 @@
  *
  * A lease lapses only while somebody looks: "seen" is when the script last ran for anyone. After a
  * gap (Redis was away, or the whole cluster slept) every lease that was alive at its beginning gets
- * its whole ttl again, so that an outage of Redis makes nobody look dead. */
+ * its whole ttl again, so that an outage of Redis makes nobody look dead. "since" is when the
+ * script first ran: for a ttl after that (Redis lost its data) a member that is missing may only
+ * not have come to its renewal yet. */
 #include "common/membership_internal.h"
 
 /* clang-format off */
@@ -16,6 +18,12 @@ struct redis_script membership_renew_script = {
         "local time = redis.call('TIME')\n"
         "local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)\n"
         "local seen = tonumber(redis.call('GET', KEYS[1]) or now) or now\n"
+        "local key = KEYS[1] .. ':since'\n"
+        "local since = tonumber(redis.call('GET', key) or '')\n"
+        "if not since or since > now then\n"
+        "  since = now\n"
+        "  redis.call('SET', key, string.format('%.0f', now))\n"
+        "end\n"
         "local away = now - seen > gap\n"
         "redis.call('SET', KEYS[1], string.format('%.0f', now))\n"
         "\n"
@@ -91,7 +99,7 @@ struct redis_script membership_renew_script = {
         "  redis.call('HSET', KEYS[kind + 2], id, texts[m])\n"
         "end\n"
         "\n"
-        "local answer = {status, node or 0, other}\n"
+        "local answer = {status, node or 0, other, now - since < ttl and 1 or 0}\n"
         "for k = 0, #KEYS - 2 do\n"
         "  if watched(k) then\n"
         "    local list = {}\n"

@@ -71,7 +71,6 @@ static void respond_record(const struct membership *membership, struct http_requ
         .state = membership->leaving   ? RECORD_LEAVING
                  : membership->holding ? RECORD_HELD
                                        : RECORD_SEEKING,
-        .process = membership->process,
         .numbered = membership->kind == MEMBER_LOGIC && membership->numbered,
         .member = membership->self,
     };

@@ -194,7 +194,7 @@ static void new_life(struct members *members, const char *who, const char *id, u
 void members_take(struct members *members, struct address *address,
                   const struct member_record *record)
 {
-    if (record->process == members->base.process) {
+    if (record->member.process == members->base.self.process) {
         members->met_self = true;
         address->peer = NULL;
         return;

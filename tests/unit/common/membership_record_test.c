@@ -10,7 +10,8 @@
 
 static void a_record_round_trips(void **state)
 {
-    struct member_record in = {.kind = MEMBER_LOGIC, .state = RECORD_LEAVING, .process = 7}, out;
+    struct member_record in = {.kind = MEMBER_LOGIC, .state = RECORD_LEAVING}, out;
+    in.member.process = 7;
 
     (void)state;
     in.member.epoch = UINT64_MAX;

@@ -357,6 +357,32 @@ static void redis_without_its_data_makes_nobody_look_dead(void **state)
     vanish(&b);
 }
 
+/* FLUSHALL, with no connection broken: each member comes back at its next renewal. */
+static void leases_that_vanish_at_once_make_nobody_look_dead(void **state)
+{
+    (void)state;
+    struct daemon_view a, b, dead;
+    join(&a, MEMBER_COMET, "a", "a:1");
+    join(&b, MEMBER_COMET, "b", "b:1");
+    join(&dead, MEMBER_COMET, "dead", "d:1");
+    turn_for(TTL + 3 * RENEW);
+    memset(a.fewest, 0x7f, sizeof a.fewest);
+    memset(b.fewest, 0x7f, sizeof b.fewest);
+    uint64_t process = membership_self(b.membership)->process;
+    assert_int_equal(seen(&a, MEMBER_COMET, "b")->process, process);
+    vanish(&dead);
+    redis_server_do(&server, "FLUSHALL");
+    turn_for(4 * RENEW);
+    assert_int_equal(a.fewest[MEMBER_COMET], 3);
+    assert_int_equal(b.fewest[MEMBER_COMET], 3);
+    assert_int_equal(seen(&a, MEMBER_COMET, "b")->process, process); /* its new life */
+    turn_for(TTL + 3 * RENEW);
+    assert_int_equal(membership_list(a.membership, MEMBER_COMET)->n, 2);
+    assert_null(seen(&a, MEMBER_COMET, "dead"));
+    vanish(&a);
+    vanish(&b);
+}
+
 static void rubbish_among_the_members_is_dropped(void **state)
 {
     (void)state;
@@ -438,6 +464,7 @@ int main(void)
         member_test(a_restart_on_the_same_port_takes_over_at_once),
         member_test(redis_away_for_long_changes_nothing),
         member_test(redis_without_its_data_makes_nobody_look_dead),
+        member_test(leases_that_vanish_at_once_make_nobody_look_dead),
         member_test(rubbish_among_the_members_is_dropped),
         member_test(redis_that_answers_with_errors_is_like_no_redis),
         member_test(leave_and_close_without_redis),
