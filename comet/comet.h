@@ -27,6 +27,9 @@ struct comet_config {
     int64_t walk_delay_ms;    /* fanout.max_delay: how long a message to a large room may wait for
                                  others */
     int64_t walk_patience_ms; /* fanout.patience: how long walks wait for sockets that are behind */
+    int64_t drain_rate;       /* drain.rate: sessions a second, at least */
+    int64_t recall_ms;        /* rooms.recall: time to tell all who missed something */
+    int64_t vouch_ms;         /* rooms.vouch_timeout */
     int64_t sdk_gap_ms;       /* imgo.sdk_gap */
     int64_t connect_ms;       /* logic.connect_timeout */
     int64_t logic_window;     /* logic.window: batches in flight per loop and logic */
@@ -102,6 +105,9 @@ struct comet_config {
       "WebSocket handshakes answered with an HTTP error.")                                        \
     X(WS_FAILED, "imc_comet_ws_failed_total", NULL, METRIC_COUNTER,                               \
       "Connections closed for an RFC 6455 violation.")                                            \
+    X(ROOMS_MISSED, "imc_comet_rooms_missed_total", NULL, METRIC_COUNTER,                         \
+      "Sessions told to connect again (code 12) because messages to their room, or to all, may "  \
+      "not have come here while others took this comet for dead.")                                \
     X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                    \
       "Connections that ended.")                                                                  \
     X(CLOSED_BY_US, "imc_comet_closed_total", "by=\"us\"", METRIC_COUNTER,                        \
@@ -123,6 +129,8 @@ struct comet_config {
     X(FENCES_IMPLAUSIBLE, "imc_comet_fences_implausible_total", NULL, METRIC_COUNTER,             \
       "Items refused because their fence lies more than a day in the future: forged, or a clock " \
       "is wrong.")                                                                                \
+    X(ITEMS_MISDIRECTED, "imc_comet_items_misdirected_total", NULL, METRIC_COUNTER,               \
+      "Items that a job meant for another process, which had this one's id or address.")          \
     X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,               \
       "Streams from job closed for a batch that could not be decoded.")                           \
     X(SPILLED, "imc_comet_spilled_total", NULL, METRIC_COUNTER,                                   \
@@ -155,15 +163,18 @@ extern const struct metric_row comet_metric_rows[COMET_METRIC_COUNT];
 int comet_config_check(const void *arg, char *err, size_t errlen);
 
 struct job_service;
+struct standings;
 
 struct comet {
     struct daemon *daemon;
     const struct comet_config *config;
-    char id[64];    /* of our lease */
-    uint64_t epoch; /* of our lease, 0 before it is held; atomic: the main loop writes, everybody
-                       reads */
+    char id[64];      /* of our lease */
+    uint64_t epoch;   /* of our lease, 0 before it is held; atomic: the main loop writes, everybody
+                         reads */
+    uint64_t process; /* membership's; 0 before it is known; atomic */
     struct worker *workers;
     int n_workers;
+    struct standings *standings;
     struct redis *redis;
     struct membership *membership;
     struct rpc_server *server;

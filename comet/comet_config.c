@@ -60,6 +60,15 @@ const struct config_row comet_config_rows[] = {
         "While more than an eighth of a loop's sockets have not taken what they were sent, the "
         "next walk waits for them, and job and Kafka with it; but not for longer than this in "
         "one go."),
+    ROW("drain", "rate", CONFIG_INT, drain_rate, "100", 1, 1000000,
+        "Sessions a second that are told to go when comet is to end; more if daemon.drain would "
+        "not be enough."),
+    ROW("rooms", "recall", CONFIG_DURATION, recall_ms, "30s", 0, 3600000,
+        "Sessions that missed messages to their room while others took this comet for dead are "
+        "told to connect again (code 12), spread over this time, or sooner at drain.rate."),
+    ROW("rooms", "vouch_timeout", CONFIG_DURATION, vouch_ms, "30s", 1000, 3600000,
+        "How long jobs may take, after others took this comet for dead, to vouch that every "
+        "message to a room has come; then it is taken for missed."),
     ROW("imgo", "sdk_gap", CONFIG_DURATION, sdk_gap_ms, "50ms", 0, 10000,
         "Pause after the auth reply on TCP before messages follow: imgo's Java SDK takes one read "
         "for one frame."),

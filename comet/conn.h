@@ -66,6 +66,7 @@ struct conn {
     bool close_sent : 1; /* WebSocket close frame */
     bool counted : 1;    /* known to logic: a Disconnect is owed */
     bool registered : 1; /* known to the routers of the ring that session.h registers under */
+    bool recalled : 1;   /* is to be told that it missed something: farewell.h */
     bool missed : 1;     /* routers may have taken its user for away: it fetches once registered */
     /* The edge's own: */
     bool is_echo : 1;        /* came by the echo listener: never a session */

@@ -3,6 +3,7 @@
  * One of each per loop; nothing here is shared between loops. */
 #include "comet/edge.h"
 #include "comet/conn_internal.h"
+#include "comet/farewell.h"
 #include "comet/listener.h"
 #include "comet/room_internal.h"
 #include "comet/sendq.h"
@@ -16,8 +17,6 @@
 enum {
     TICK_MS = 100, /* accuracy of handshake, heartbeat and linger deadlines */
     WHEEL_SLOTS = 4096,
-    KICK_EVERY_MS = 10,
-    KICK_SLICE = 256, /* connections told to go per KICK_EVERY_MS */
 };
 
 static int64_t max_auth(const struct comet_config *config)
@@ -39,8 +38,6 @@ static size_t longest_rest(const struct comet_config *config)
     size_t rest = frame > EDGE_HTTP_MAX ? frame : EDGE_HTTP_MAX;
     return rest + EDGE_READ;
 }
-
-static void on_kick_tick(uv_timer_t *timer);
 
 int edge_open(struct worker *worker, char *err, size_t errlen)
 {
@@ -66,8 +63,8 @@ int edge_open(struct worker *worker, char *err, size_t errlen)
     edge->max_auth_body = (size_t)max_auth(worker->config);
     edge->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &edge->scan);
-    uv_timer_init(&worker->loop.uv, &edge->kick.timer);
-    edge->open_handles = 3;
+    edge->open_handles = 2;
+    farewells_open(edge);
     rooms_open(edge);
     walks_open(edge);
     rc = listeners_open(edge, err, errlen);
@@ -89,48 +86,11 @@ size_t edge_connections(const struct worker *worker)
     return worker->edge == NULL ? 0 : worker->edge->n_conns;
 }
 
-/* --- kicking everybody --- */
-
-static void on_kick_tick(uv_timer_t *timer)
-{
-    struct edge *edge = container_of(timer, struct edge, kick.timer);
-    for (int i = 0; i < KICK_SLICE && edge->live != NULL; i++) {
-        struct conn *conn = edge->live;
-        conn_kick(conn, edge->kick.code, edge->kick.reason);
-        if (edge->live ==
-            conn) { /* broken: it closes at the end of the turn, the others wait for that */
-            assert(conn->broken);
-            break;
-        }
-    }
-    if (edge->n_conns > 0)
-        return;
-    uv_timer_stop(&edge->kick.timer);
-    if (edge->kick.done != NULL)
-        edge->kick.done(edge->worker);
-}
-
-void edge_kick_all(struct worker *worker, enum close_code code, const char *reason,
-                   void (*done)(struct worker *worker))
-{
-    struct edge *edge = worker->edge;
-    free(edge->kick.reason);
-    edge->kick.reason = mem_strdup(reason);
-    edge->kick.code = code;
-    edge->kick.done = done;
-    uv_timer_start(&edge->kick.timer, on_kick_tick, 0, KICK_EVERY_MS);
-}
-
 /* --- the end --- */
 
 static void on_scan_closed(uv_handle_t *handle)
 {
     container_of((uv_timer_t *)handle, struct edge, scan)->open_handles--;
-}
-
-static void on_kick_closed(uv_handle_t *handle)
-{
-    container_of((uv_timer_t *)handle, struct edge, kick.timer)->open_handles--;
 }
 
 static void on_poller_closed(void *arg)
@@ -149,7 +109,6 @@ static void edge_free(struct edge *edge)
     free(edge->in);
     free(edge->scratch);
     free(edge->cork);
-    free(edge->kick.reason);
     free(edge);
 }
 
@@ -165,7 +124,7 @@ void edge_close(struct worker *worker)
         conn_close(edge->closing);
     walks_close(edge);
     uv_close((uv_handle_t *)&edge->scan, on_scan_closed);
-    uv_close((uv_handle_t *)&edge->kick.timer, on_kick_closed);
+    farewells_close(edge);
     poller_close(edge->poller, on_poller_closed, edge);
     wheel_close(edge->wheel);
     while (edge->n_conns > 0 || edge->open_handles > 0 || edge->chain != NULL)

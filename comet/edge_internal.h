@@ -4,6 +4,7 @@
 
 #include "comet/comet.h"
 #include "comet/edge.h"
+#include "comet/farewell.h"
 #include "comet/poller.h"
 #include "comet/walk.h"
 #include "common/slab.h"
@@ -47,13 +48,8 @@ struct edge {
     struct listeners *listeners;
     struct rooms *rooms;
     struct walks walks;
-    struct {
-        uv_timer_t timer; /* edge_kick_all */
-        enum close_code code;
-        char *reason;
-        void (*done)(struct worker *worker);
-    } kick;
-    int open_handles; /* the timers above, until closed */
+    struct farewell kick, recall; /* edge_kick_all(), edge_recall() */
+    int open_handles;             /* the timers above, until closed */
 };
 
 #endif

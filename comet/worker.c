@@ -102,6 +102,31 @@ void worker_post_accept(struct worker *worker)
         free(item);
 }
 
+struct recall_post {
+    struct inbox_item item;
+    bool all;
+};
+
+static void recall_asked(struct loop *loop, struct inbox_item *item)
+{
+    struct recall_post *post = container_of(item, struct recall_post, item);
+    struct worker *worker = container_of(loop, struct worker, loop);
+
+    if (!worker->closed)
+        edge_recall(worker, post->all, (uint64_t)worker->config->recall_ms);
+    free(post);
+}
+
+void worker_post_recall(struct worker *worker, bool all)
+{
+    struct recall_post *post = mem_zalloc(sizeof *post);
+
+    post->item.run = recall_asked;
+    post->all = all;
+    if (!inbox_post(&worker->loop, &post->item))
+        free(post);
+}
+
 /* --- drain: nobody new, everybody told to go, then what logic must know --- */
 
 static void worker_drained_wait(uv_timer_t *timer);
@@ -127,6 +152,15 @@ static void worker_drained_wait(uv_timer_t *timer)
         free(item);
 }
 
+/* The last one told has its time to go, and logic to answer what that brings. */
+static uint64_t drain_over_ms(const struct comet_config *config)
+{
+    int64_t drain_ms = config->daemon.drain_ms;
+    int64_t over_ms = drain_ms - drain_ms / 8 - config->linger_ms;
+
+    return (uint64_t)(over_ms > drain_ms / 2 ? over_ms : drain_ms / 2);
+}
+
 static void drain_asked(struct loop *loop, struct inbox_item *item)
 {
     struct worker *worker = container_of(loop, struct worker, loop);
@@ -136,7 +170,7 @@ static void drain_asked(struct loop *loop, struct inbox_item *item)
         return;
     edge_accept(worker, false);
     edge_kick_all(worker, CLOSE_GOING_AWAY, "this node is going away, connect again",
-                  worker_kicked);
+                  drain_over_ms(worker->config), worker_kicked);
 }
 
 void worker_post_drain(struct worker *worker,

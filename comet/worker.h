@@ -42,6 +42,8 @@ void worker_close(struct worker *worker);
 /* Any thread; the worker takes a reference of its own. */
 void worker_post_view(struct worker *worker, struct view *view);
 void worker_post_accept(struct worker *worker);
+/* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
+void worker_post_recall(struct worker *worker, bool all);
 /* Stops accepting, sends everybody away, waits for logic's answers; then posts an item with DRAINED
  * to the daemon's loop, which frees it. */
 void worker_post_drain(struct worker *worker,
