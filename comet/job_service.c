@@ -5,6 +5,7 @@
 #include "comet/logic_link.h"
 #include "comet/room.h"
 #include "comet/session.h"
+#include "comet/standing.h"
 #include "comet/table.h"
 #include "common/ids.h"
 #include "common/log.h"
@@ -161,7 +162,7 @@ static void item_told(struct worker *worker, struct batch *batch, uint32_t index
         __atomic_sub_fetch(&item->left, 1, __ATOMIC_ACQ_REL) != 0)
         return;
     taken = __atomic_load_n(&item->taken, __ATOMIC_RELAXED) != 0;
-    if (taken && proto->kind != IMC__V1__PUSH_ITEM__KIND__POKE)
+    if (taken && proto->kind == IMC__V1__PUSH_ITEM__KIND__UID)
         applied_taken(batch->service->applied, proto->partition, proto->offset);
     if (!taken)
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
@@ -453,6 +454,10 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
         item->state = ITEM_GONE;
     } else {
         item->state = ITEM_OPEN;
+        /* To a room it goes once, whatever becomes of the stream before its walks begin: each loop
+         * has it in its inbox. */
+        if (!by_handle)
+            applied_taken(service->applied, proto->partition, proto->offset);
         return loops;
     }
     return 0;
@@ -536,6 +541,41 @@ static void batch_post(struct batch *batch, uint64_t loops)
     }
 }
 
+void job_service_missed(struct comet *comet, unsigned missed, const char *why)
+{
+    log_warn("room messages were missed, telling sessions to connect again", "what=%s why=\"%s\"",
+             (missed & MISSED_ALL) != 0 ? "rooms,all" : "rooms", why);
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
+}
+
+static void batch_take_standing(struct batch *batch)
+{
+    struct comet *comet = batch->service->comet;
+
+    if (batch->proto->standing == NULL)
+        return;
+    unsigned missed = standings_take(comet->standings, batch->proto->standing);
+    if (missed != 0)
+        job_service_missed(comet, missed, "a job did not keep them, or is another than before");
+}
+
+/* Meant for another process: one that had our id, or has our address. */
+static bool batch_is_for_us(const struct batch *batch)
+{
+    uint64_t ours = __atomic_load_n(&batch->service->comet->process, __ATOMIC_ACQUIRE);
+
+    return batch->proto->process == 0 || batch->proto->process == ours;
+}
+
+static void batch_disown(struct batch *batch)
+{
+    metric_add(batch->service->counters, COMET_ITEMS_MISDIRECTED, (int64_t)batch->proto->n_items);
+    for (size_t i = 0; i < batch->proto->n_items; i++)
+        batch->items[i].state = ITEM_GONE;
+    batch_post(batch, 0);
+}
+
 static void service_message(struct rpc_stream *stream, void *arg, struct msg *msg)
 {
     struct job_service *service = arg;
@@ -551,7 +591,14 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
     }
     batch->items = arena_alloc(&batch->arena, batch->proto->n_items * sizeof *batch->items);
     memset(batch->items, 0, batch->proto->n_items * sizeof *batch->items);
-    batch_post(batch, batch_begin(batch));
+    if (!batch_is_for_us(batch)) {
+        batch_disown(batch);
+        backing_unref(&batch->backing);
+        return;
+    }
+    uint64_t loops = batch_begin(batch);
+    batch_take_standing(batch);
+    batch_post(batch, loops);
     backing_unref(&batch->backing);
 }
 

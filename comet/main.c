@@ -8,6 +8,7 @@
 #include "comet/comet.h"
 #include "comet/edge.h"
 #include "comet/job_service.h"
+#include "comet/standing.h"
 #include "comet/view.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -50,6 +51,7 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
                  self->id, (unsigned long long)self->epoch);
     comet->lapsed = comet->lapsed || lost;
     comet->membership = membership;
+    standings_epoch(comet->standings, self->epoch, loop_now_ms(&comet->daemon->loop));
     __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
     comet_publish(comet);
 }
@@ -144,6 +146,11 @@ static void comet_advertise(struct comet *comet, struct member *self)
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
+    unsigned missed = standings_overdue(comet->standings, loop_now_ms(&comet->daemon->loop),
+                                        (uint64_t)comet->config->vouch_ms);
+
+    if (missed != 0)
+        job_service_missed(comet, missed, "no job has vouched that nothing was missed");
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
     /* Jobs see the list of comets once per renewal: a client that came before they have seen us
@@ -160,6 +167,7 @@ static int comet_start(struct daemon *daemon)
     daemon->state = comet;
     comet->daemon = daemon;
     comet->config = daemon->config;
+    comet->standings = standings_new();
     comet_raise_files(daemon->config);
     if (comet->config->echo_listen[0] != '\0')
         daemon_warn_if_open("test.ws_echo", comet->config->echo_listen, "gets back what it sends");
@@ -175,6 +183,9 @@ static int comet_start(struct daemon *daemon)
                          &comet_membership_events, comet, &comet->redis, &comet->membership);
     if (failed != 0)
         return failed;
+    /* Before anybody can have read of it. */
+    __atomic_store_n(&comet->process, membership_self(comet->membership)->process,
+                     __ATOMIC_RELEASE);
     snprintf(comet->id, sizeof comet->id, "%s", membership_self(comet->membership)->id);
     comet->tick = mem_alloc(sizeof *comet->tick);
     uv_timer_init(&daemon->loop.uv, comet->tick);
@@ -227,6 +238,7 @@ static void comet_stop(struct daemon *daemon)
     for (int i = 0; i < comet->n_workers; i++)
         worker_close(&comet->workers[i]);
     job_service_close(comet->jobs);
+    standings_free(comet->standings);
     if (comet->tick != NULL)
         uv_close((uv_handle_t *)comet->tick, comet_tick_closed);
     free(comet->workers);

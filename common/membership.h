@@ -25,9 +25,9 @@ enum member_kind { MEMBER_COMET, MEMBER_LOGIC, MEMBER_ROUTER, MEMBER_JOB, MEMBER
 
 struct member {
     char id[64];
-    uint64_t epoch; /* start of this life, random low bits: another epoch is another life */
+    uint64_t epoch;   /* start of this life, random low bits: another epoch is another life */
     uint64_t process; /* random: alike in all lives of one process; 0 = it did not say */
-    uint32_t node;  /* logic: 0 … 1023, unique among live logics, kept while the lease is held */
+    uint32_t node; /* logic: 0 … 1023, unique among live logics, kept while the lease is held */
     uint32_t weight;
     int64_t connections;
     char rpc[128];                    /* host:port for gRPC */

@@ -71,9 +71,10 @@ void membership_free(struct membership *membership);
  * ARGV: own kind (0 …), watched kinds (bits), id, epoch, rpc, member as JSON, ttl_ms, gap_ms
  * (nobody ran the script for so long: Redis was away), held ("1": we had the lease of this epoch),
  * take ("1": may replace a live lease of the same rpc), the highest node number, or -1: this kind
- * has none. Answer: status, node, rpc of the one who has the id, 1 if Redis may have lost leases less
- * than ttl_ms ago, then per watched kind an array of id, JSON, id, JSON … Status: held, lost (our lease had lapsed; nothing was written), other (has
- * the id), full (no node number is free). */
+ * has none. Answer: status, node, rpc of the one who has the id, 1 if Redis may have lost leases
+ * less than ttl_ms ago, then per watched kind an array of id, JSON, id, JSON … Status: held, lost
+ * (our lease had lapsed; nothing was written), other (has the id), full (no node number is free).
+ */
 extern struct redis_script membership_renew_script;
 /* KEYS: the kind's hash. ARGV: id, epoch. 1 if the lease was ours and is gone. */
 extern struct redis_script membership_leave_script;

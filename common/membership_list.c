@@ -31,10 +31,11 @@ void member_list_keep(struct member_list *list, const struct member_list *old)
 
 bool member_same(const struct member *a, const struct member *b)
 {
-    return strcmp(a->id, b->id) == 0 && a->epoch == b->epoch && a->process == b->process && a->node == b->node &&
-           a->weight == b->weight && strcmp(a->rpc, b->rpc) == 0 && strcmp(a->tcp, b->tcp) == 0 &&
-           strcmp(a->ws, b->ws) == 0 && strcmp(a->wss, b->wss) == 0 &&
-           strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0;
+    return strcmp(a->id, b->id) == 0 && a->epoch == b->epoch && a->process == b->process &&
+           a->node == b->node && a->weight == b->weight && strcmp(a->rpc, b->rpc) == 0 &&
+           strcmp(a->tcp, b->tcp) == 0 && strcmp(a->ws, b->ws) == 0 &&
+           strcmp(a->wss, b->wss) == 0 && strcmp(a->region, b->region) == 0 &&
+           strcmp(a->zone, b->zone) == 0;
 }
 
 bool member_list_same(const struct member_list *a, const struct member_list *b)

@@ -3,6 +3,7 @@
 #include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/fence.h"
 #include "job/job.h"
@@ -141,6 +142,7 @@ static void assigned_on_fence(uint64_t number, void *arg)
         assigned_seek(assigned, position);
     log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
              topic_of(assigned->owner), assigned->partition.id, number);
+    comets_state(assigned->owner->job->comets);
     bus_queue_wake(assigned->bus);
 }
 

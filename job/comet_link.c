@@ -5,63 +5,30 @@
 #include "common/mem.h"
 #include "common/pipe.h"
 #include "job/answer.h"
-#include "job/comet_wire.h"
-#include "job/job.h"
+#include "job/comet_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Items of one PushBatch; items[i] is NULL once it is answered. */
-struct batch {
-    struct batch *next, *prev; /* among the pending ones, by seq */
-    uint64_t seq;
-    uint32_t n, open;
-    struct item *items[];
-};
-
-struct items {
-    struct item *first, **last;
-};
-
-struct comet {
-    struct job *job;
-    char id[sizeof((struct member *)0)->id];
-    char address[sizeof((struct member *)0)->rpc];
-    uint64_t epoch, life;
-    struct pipe *pipe;
-    struct items queue, returned;
-    size_t n_returned;
-    struct batch *pending_first, *pending_last; /* answered, but for some items */
-    struct map64 *pending;                      /* seq → struct batch */
-    bool listed;                                /* mark of comets_changed() */
-};
-
-struct comets {
-    struct job *job;
-    struct strmap *by_id;
-    struct comet **list;
-    size_t n;
-    uint64_t lives;
-};
+#include <sys/random.h>
 
 /* --- queues --- */
 
-static void items_init(struct items *items)
+void items_init(struct items *items)
 {
     items->first = NULL;
     items->last = &items->first;
 }
 
-static void items_append(struct items *items, struct item *item)
+void items_append(struct items *items, struct item *item)
 {
     item->next = NULL;
     *items->last = item;
     items->last = &item->next;
 }
 
-static struct item *items_take(struct items *items)
+struct item *items_take(struct items *items)
 {
     struct item *item = items->first;
 
@@ -73,16 +40,23 @@ static struct item *items_take(struct items *items)
     return item;
 }
 
-static void item_free(struct item *item)
+void comet_item_free(struct comet *comet, struct item *item)
 {
+    if (item->kept) {
+        comet->n_kept--;
+        comet->comets->kept_bytes -= comet_wire_size(item);
+        if (comet->n_kept == 0 && comet->standing_due && comet->pipe != NULL)
+            pipe_kick(comet->pipe);
+    }
     task_unref(item->task);
     free(item);
 }
 
 static void item_answer(struct comet *comet, struct item *item, Imc__V1__PushResult result)
 {
-    answer_item(comet->job, item->task, item->kind, result);
-    item_free(item);
+    if (!item->kept)
+        answer_item(comet->job, item->task, item->kind, result);
+    comet_item_free(comet, item);
 }
 
 /* What the broken stream owes goes before all that was not sent yet. */
@@ -155,37 +129,91 @@ static void pending_return(struct comet *comet, uint64_t below_seq)
 
 /* --- the pipe --- */
 
+static struct batch *batch_new(uint64_t seq, size_t max)
+{
+    struct batch *batch = mem_alloc(sizeof *batch + max * sizeof(struct item *));
+
+    *batch = (struct batch){.seq = seq};
+    return batch;
+}
+
+/* Once nothing that was kept is under way: after that it is as if it had never been lost. */
+static bool standing_may_go(const struct comet *comet)
+{
+    return comet->standing_due && !comet->lost &&
+           (comet->n_kept == 0 || comet->missed_rooms || comet->missed_all);
+}
+
+static void batch_add_standing(struct comet *comet, struct batch *batch)
+{
+    batch->standing = true;
+    batch->missed_rooms = comet->missed_rooms;
+    batch->missed_all = comet->missed_all;
+    comet->standing_due = comet->missed_rooms = comet->missed_all = false;
+}
+
+static void batch_take_back_standing(struct comet *comet, const struct batch *batch)
+{
+    if (!batch->standing)
+        return;
+    comet->standing_due = true;
+    comet->missed_rooms |= batch->missed_rooms;
+    comet->missed_all |= batch->missed_all;
+}
+
+static struct msg *batch_pack(const struct comet *comet, const struct batch *batch)
+{
+    const struct comet_envelope envelope = {
+        .job = comet->job,
+        .seq = batch->seq,
+        .epoch = comet->epoch,
+        .process = comet->process,
+        .link = batch->standing ? comet->link : 0,
+        .missed_rooms = batch->missed_rooms,
+        .missed_all = batch->missed_all,
+    };
+
+    return comet_wire_pack(&envelope, batch->items, batch->n);
+}
+
+static void batch_fill(struct comet *comet, struct batch *batch, size_t max)
+{
+    size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
+
+    while (comet->queue.first != NULL && bytes < most && batch->n < max) {
+        struct item *item = items_take(&comet->queue);
+        if (!item->kept && item->task->partition == NULL) {
+            comet_item_free(comet, item);
+            continue;
+        }
+        batch->items[batch->n++] = item;
+        bytes += comet_wire_size(item);
+    }
+}
+
 static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
     struct comet *comet = arg;
-    const struct job_config *config = comet->job->config;
-    size_t max = (size_t)config->comet_items, bytes = 0;
-    struct batch *batch = NULL;
+    size_t max = (size_t)comet->job->config->comet_items;
 
     (void)pipe;
     comet_splice_returned(comet);
     metric_add(comet->job->counters, JOB_RESENT, (int64_t)comet->n_returned);
     comet->n_returned = 0;
-    while (comet->queue.first != NULL && bytes < (size_t)config->comet_bytes &&
-           (batch == NULL || batch->n < max)) {
-        struct item *item = items_take(&comet->queue);
-        if (item->task->partition == NULL) {
-            item_free(item);
-            continue;
-        }
-        if (batch == NULL) {
-            batch = mem_alloc(sizeof *batch + max * sizeof(struct item *));
-            *batch = (struct batch){.seq = seq};
-        }
-        batch->items[batch->n++] = item;
-        bytes += comet_wire_size(item);
-    }
-    if (batch == NULL)
+    if (comet->queue.first == NULL && !standing_may_go(comet))
         return NULL;
+    struct batch *batch = batch_new(seq, max);
+    batch_fill(comet, batch, max);
+    if (standing_may_go(comet))
+        batch_add_standing(comet, batch);
+    if (batch->n == 0 && !batch->standing) {
+        free(batch);
+        return NULL;
+    }
     batch = mem_realloc(batch, sizeof *batch + batch->n * sizeof(struct item *));
     batch->open = batch->n;
     *out = batch;
-    return comet_wire_pack(seq, comet->job->id, comet->epoch, batch->items, batch->n);
+    return batch_pack(comet, batch);
 }
 
 static void comet_malformed(struct comet *comet, const char *what, uint64_t seq)
@@ -284,6 +312,7 @@ static void comet_failed(struct pipe *pipe, void *arg, void *failed)
     struct batch *batch = failed;
 
     (void)pipe;
+    batch_take_back_standing(comet, batch);
     pending_return(comet, batch->seq);
     batch_return(comet, batch);
 }
@@ -296,9 +325,11 @@ static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
         log_info("comet stream up", "comet=%s address=%s", comet->id, comet->address);
         return;
     }
-    log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address, why);
+    if (!comet->lost)
+        log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address,
+                 why);
     pending_return(comet, UINT64_MAX);
-    if (comet->returned.first != NULL)
+    if (comet->returned.first != NULL || comet->standing_due)
         pipe_kick(pipe);
 }
 
@@ -312,60 +343,95 @@ static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
 
 /* --- life --- */
 
-static void comet_connect(struct comet *comet, const struct member *member)
+void comet_connect(struct comet *comet)
 {
     const struct job_config *config = comet->job->config;
     const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
                                          .window = (int)config->comet_window,
                                          .timeout_ms = (int)config->comet_timeout_ms};
 
-    memcpy(comet->address, member->rpc, sizeof comet->address);
     comet->pipe = pipe_open(comet->job->loop, comet->job->rpc, comet->address, &options,
                             &comet_pipe_ops, comet);
-    if (comet->queue.first != NULL || comet->returned.first != NULL)
-        pipe_kick(comet->pipe);
+    pipe_kick(comet->pipe);
 }
 
-/* What the stream owes is in `returned` afterwards. */
-static void comet_disconnect(struct comet *comet)
+void comet_disconnect(struct comet *comet)
 {
     pipe_close(comet->pipe);
     comet->pipe = NULL;
     pending_return(comet, UINT64_MAX);
+    comet_splice_returned(comet);
+}
+
+uint64_t comets_new_link(struct comets *comets)
+{
+    if (comets->links == 0 &&
+        getrandom(&comets->links, sizeof comets->links, GRND_NONBLOCK) < (ssize_t)sizeof(uint64_t))
+        comets->links = uv_hrtime();
+    return ++comets->links == 0 ? ++comets->links : comets->links;
 }
 
 static struct comet *comet_open(struct comets *comets, const struct member *member)
 {
     struct comet *comet = mem_zalloc(sizeof *comet);
 
+    comet->comets = comets;
     comet->job = comets->job;
     memcpy(comet->id, member->id, sizeof comet->id);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
     comet->epoch = member->epoch;
+    comet->process = member->process;
+    comet->link = comets_new_link(comets);
+    comet->standing_due = true;
     comet->life = ++comets->lives;
     comet->pending = map64_new();
     items_init(&comet->queue);
     items_init(&comet->returned);
-    comet_connect(comet, member);
+    comet_connect(comet);
     log_info("comet found", "comet=%s address=%s epoch=%" PRIu64, comet->id, comet->address,
              comet->epoch);
     return comet;
 }
 
-/* It is in no list any more, so that nothing is sent to it by what follows from the answers. */
-static void comet_close(struct comet *comet, bool answer)
+/* The same process under a new epoch. What was kept goes first: it is at the head of the queue. */
+static void comet_revive(struct comet *comet, const struct member *member)
+{
+    comet->lost = false;
+    comet->epoch = member->epoch;
+    comet->life = ++comet->comets->lives;
+    comet->standing_due = true;
+    log_info("comet found again", "comet=%s address=%s epoch=%" PRIu64 " kept=%zu", comet->id,
+             member->rpc, comet->epoch, comet->n_kept);
+    if (comet->pipe != NULL && strcmp(comet->address, member->rpc) == 0) {
+        pipe_kick(comet->pipe);
+        return;
+    }
+    if (comet->pipe != NULL)
+        comet_disconnect(comet);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
+    comet_connect(comet);
+}
+
+void comet_free(struct comet *comet)
 {
     struct item *item;
 
-    comet_disconnect(comet);
-    comet_splice_returned(comet);
-    while ((item = items_take(&comet->queue)) != NULL) {
-        if (answer)
-            item_answer(comet, item, IMC__V1__PUSH_RESULT__GONE);
-        else
-            item_free(item);
-    }
+    if (comet->pipe != NULL)
+        comet_disconnect(comet);
+    comet->standing_due = false;
+    while ((item = items_take(&comet->queue)) != NULL)
+        comet_item_free(comet, item);
     map64_free(comet->pending);
     free(comet);
+}
+
+/* Nothing says which process it is: nothing can be kept for it. */
+static void comet_abandon(struct comet *comet, struct answers *answers)
+{
+    comet_disconnect(comet);
+    for (const struct item *item = comet->queue.first; item != NULL; item = item->next)
+        answers_add(answers, item->task, item->kind);
+    comet_free(comet);
 }
 
 struct comets *comets_open(struct job *job)
@@ -374,16 +440,24 @@ struct comets *comets_open(struct job *job)
 
     comets->job = job;
     comets->by_id = strmap_new();
+    uv_timer_init(&job->loop->uv, &comets->expiry);
+    comets->expiry.data = comets;
     return comets;
+}
+
+static void comets_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
 }
 
 void comets_close(struct comets *comets)
 {
     for (size_t i = 0; i < comets->n; i++)
-        comet_close(comets->list[i], false);
+        comet_free(comets->list[i]);
+    comets_lost_close(comets);
     strmap_free(comets->by_id);
     free(comets->list);
-    free(comets);
+    uv_close((uv_handle_t *)&comets->expiry, comets_on_closed);
 }
 
 static struct comet *comets_get(struct comets *comets, const char *id)
@@ -401,7 +475,8 @@ static void comets_keep(struct comets *comets, const struct member *member)
     if (strcmp(comet->address, member->rpc) == 0)
         return;
     comet_disconnect(comet);
-    comet_connect(comet, member);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
+    comet_connect(comet);
 }
 
 /* Takes those that are not listed out; returns them, *N of them. */
@@ -436,7 +511,11 @@ static void comets_add_new(struct comets *comets, const struct member_list *list
         const struct member *member = &list->members[i];
         if (member->rpc[0] == '\0' || comets_get(comets, member->id) != NULL)
             continue;
-        struct comet *comet = comet_open(comets, member);
+        struct comet *comet = comets_find_lost(comets, member);
+        if (comet != NULL)
+            comet_revive(comet, member);
+        else
+            comet = comet_open(comets, member);
         strmap_set(comets->by_id, comet->id, strlen(comet->id), comet);
         comets->list[comets->n++] = comet;
     }
@@ -444,17 +523,35 @@ static void comets_add_new(struct comets *comets, const struct member_list *list
 
 void comets_changed(struct comets *comets, const struct member_list *list)
 {
+    struct answers answers = {0};
     size_t n_removed;
 
     for (size_t i = 0; i < list->n; i++)
         comets_keep(comets, &list->members[i]);
     struct comet **removed = comets_remove_unlisted(comets, &n_removed);
-    comets_add_new(comets, list);
     for (size_t i = 0; i < n_removed; i++) {
         log_info("comet lost", "comet=%s epoch=%" PRIu64, removed[i]->id, removed[i]->epoch);
-        comet_close(removed[i], true);
+        if (removed[i]->process != 0)
+            comet_lose(removed[i], &answers);
+        else
+            comet_abandon(removed[i], &answers);
     }
     free(removed);
+    comets_add_new(comets, list);
+    answers_tell(comets->job, &answers);
+}
+
+void comets_state(struct comets *comets)
+{
+    for (size_t i = 0; i < comets->n; i++) {
+        comets->list[i]->standing_due = true;
+        pipe_kick(comets->list[i]->pipe);
+    }
+}
+
+size_t comets_kept_bytes(const struct comets *comets)
+{
+    return comets->kept_bytes;
 }
 
 enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t epoch,
@@ -494,8 +591,7 @@ void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind 
 {
     struct item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
 
-    item->task = task_ref(task);
-    item->kind = kind;
+    *item = (struct item){.task = task_ref(task), .kind = kind};
     item->n_handles = (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         item->handles[i] = hints[i].handle;
@@ -508,5 +604,7 @@ uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem
 {
     for (size_t i = 0; i < comets->n; i++)
         comet_push(comets->list[i], task, kind, NULL, 0);
+    for (size_t i = 0; i < comets->n_lost; i++)
+        comet_keep(comets->lost[i], task, kind);
     return (uint32_t)comets->n;
 }

@@ -5,7 +5,8 @@
  *                      │ └── returned ◄──┴───────┘  the stream broke: in order, before all newer
  *
  * A comet here is one life of one: another epoch is another comet. When its lease lapses everything
- * that was meant for it is answered GONE. */
+ * that was meant for it is answered GONE. But the process may live: what is for rooms and all is
+ * kept for it (comet_lost.c), and when it comes back, that goes first. */
 #ifndef IMC_JOB_COMET_LINK_H
 #define IMC_JOB_COMET_LINK_H
 
@@ -40,7 +41,13 @@ uint64_t comet_life(const struct comet *comet);
  * answer. */
 void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n);
-/* One to each live comet; how many that were. */
+/* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
+void comets_state(struct comets *comets);
+/* Of what is kept for those taken for dead. */
+size_t comets_kept_bytes(const struct comets *comets);
+
+/* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
+ * owed for that. */
 uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem__Kind kind);
 
 #endif

@@ -1,6 +1,7 @@
 #include "job/comet_wire.h"
 #include "common/mem.h"
 #include "common/pb.h"
+#include "job/job.h"
 #include "job/partition.h"
 
 #include <stdlib.h>
@@ -20,15 +21,25 @@ struct packed_item {
     Imc__V1__Waiting message;
 };
 
-static void item_describe(struct packed_item *packed, struct item *item, uint64_t epoch)
+/* A kept item may be older than our last fence, or the partition another job's by now. */
+static uint64_t task_fence(const struct job *job, const struct task *task)
+{
+    const struct partition *ours =
+        task->partition != NULL ? task->partition : partition_find(job, task->partition_id);
+
+    return ours != NULL && partition_is_ours(ours) ? ours->fence : task->fence;
+}
+
+static void item_describe(struct packed_item *packed, struct item *item, const struct job *job,
+                          uint64_t epoch)
 {
     struct task *task = item->task;
     Imc__V1__PushItem *out = &packed->item;
 
     imc__v1__push_item__init(out);
     out->kind = item->kind;
-    out->partition = (uint32_t)task->partition->id;
-    out->fence = task->partition->fence;
+    out->partition = (uint32_t)task->partition_id;
+    out->fence = task_fence(job, task);
     out->epoch = epoch;
     out->uid = task->uid;
     out->n_handles = item->n_handles;
@@ -51,25 +62,54 @@ static void item_describe(struct packed_item *packed, struct item *item, uint64_
     out->message = &packed->message;
 }
 
-struct msg *comet_wire_pack(uint64_t seq, char *job, uint64_t epoch, struct item *const *items,
+static void standing_describe(Imc__V1__Standing *out, const struct comet_envelope *envelope)
+{
+    size_t n = 0;
+
+    imc__v1__standing__init(out);
+    out->epoch = envelope->epoch;
+    out->link = envelope->link;
+    out->missed_rooms = envelope->missed_rooms;
+    out->missed_all = envelope->missed_all;
+    for (const struct partition *p = envelope->job->partitions; p != NULL; p = p->next)
+        n += partition_is_ours(p);
+    out->partitions = mem_alloc((n + 1) * sizeof *out->partitions);
+    out->fences = mem_alloc((n + 1) * sizeof *out->fences);
+    for (const struct partition *p = envelope->job->partitions; p != NULL; p = p->next) {
+        if (!partition_is_ours(p))
+            continue;
+        out->partitions[out->n_partitions++] = (uint32_t)p->id;
+        out->fences[out->n_fences++] = p->fence;
+    }
+}
+
+struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *const *items,
                             size_t n)
 {
     Imc__V1__PushBatch batch;
-    struct packed_item *packed = mem_alloc(n * sizeof *packed);
+    Imc__V1__Standing standing = {0};
+    struct packed_item *packed = mem_alloc((n + 1) * sizeof *packed);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    Imc__V1__PushItem **list = mem_alloc(n * sizeof *list);
+    Imc__V1__PushItem **list = mem_alloc((n + 1) * sizeof *list);
 
     for (size_t i = 0; i < n; i++) {
-        item_describe(&packed[i], items[i], epoch);
+        item_describe(&packed[i], items[i], envelope->job, envelope->epoch);
         list[i] = &packed[i].item;
     }
     imc__v1__push_batch__init(&batch);
-    batch.seq = seq;
-    batch.job = job;
+    batch.seq = envelope->seq;
+    batch.job = envelope->job->id;
+    batch.process = envelope->process;
     batch.n_items = n;
     batch.items = list;
+    if (envelope->link != 0) {
+        standing_describe(&standing, envelope);
+        batch.standing = &standing;
+    }
     struct msg *msg = msg_new(imc__v1__push_batch__get_packed_size(&batch));
     imc__v1__push_batch__pack(&batch, msg->data);
+    free(standing.partitions);
+    free(standing.fences);
     free(list);
     free(packed);
     return msg;

@@ -12,13 +12,22 @@ struct item {
     struct item *next;
     struct task *task; /* a reference */
     Imc__V1__PushItem__Kind kind;
+    bool kept; /* comet_link.h: its task waits for no answer */
     uint32_t n_handles;
     uint64_t handles[];
 };
 
 /* About the bytes it takes in a batch. */
 size_t comet_wire_size(const struct item *item);
-struct msg *comet_wire_pack(uint64_t seq, char *job, uint64_t epoch, struct item *const *items,
+/* What stands on a batch. */
+struct comet_envelope {
+    struct job *job;
+    uint64_t seq, epoch, process;
+    /* A Standing; 0: none. */
+    uint64_t link;
+    bool missed_rooms, missed_all;
+};
+struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *const *items,
                             size_t n);
 
 /* pipe_ops.decode and .drop. */

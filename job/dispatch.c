@@ -88,23 +88,19 @@ static void dispatch_uid(struct job *job, struct task *task)
 
 /* --- rooms and all --- */
 
-/* A comet that appears later has no part in it. */
+/* A comet that appears later has no part in it, unless it was only taken for dead. */
 static void dispatch_everywhere(struct job *job, struct task *task)
 {
     size_t comets = comets_count(job->comets);
 
-    if (comets == 0) {
-        partition_resolve(task);
-        return;
-    }
-    if (task->kind == TASK_ROOM) {
-        comets_push(job->comets, task, IMC__V1__PUSH_ITEM__KIND__ROOM);
-        return;
-    }
     /* The business asked for so many a second, wherever the sessions are. */
-    if (task->speed > 0)
+    if (task->speed > 0 && comets > 0)
         task->speed = task->speed > (int32_t)comets ? task->speed / (int32_t)comets : 1;
-    comets_push(job->comets, task, IMC__V1__PUSH_ITEM__KIND__ALL);
+    comets_push(job->comets, task,
+                task->kind == TASK_ROOM ? IMC__V1__PUSH_ITEM__KIND__ROOM
+                                        : IMC__V1__PUSH_ITEM__KIND__ALL);
+    if (comets == 0)
+        partition_resolve(task);
 }
 
 /* --- envelopes --- */

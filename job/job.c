@@ -41,6 +41,12 @@ const struct config_row job_config_rows[] = {
          "Bytes after which a batch is full."),
     ROW_(CONFIG_DURATION, "comet", "timeout", comet_timeout_ms, "10s", 100, 600000,
          "A batch unanswered for this long breaks the stream; what it held is sent again."),
+    ROW_(CONFIG_DURATION, "comet", "hold", hold_ms, "60s", 0, 3600000,
+         "How long messages to rooms and to all are kept for a comet that was taken for dead: it "
+         "may only have stood still. 0 = not at all; its sessions are told that they missed some."),
+    ROW_(CONFIG_BYTES, "comet", "hold_bytes", hold_bytes, "64m", 0, 0x100000000,
+         "What may be kept so, for all comets together; a comet for which there is no room gets "
+         "nothing of it."),
     ROW_(CONFIG_INT, "logic", "window", logic_window, "2", 1, 64,
          "Settle batches in flight to a logic."),
     ROW_(CONFIG_INT, "logic", "items", logic_items, "512", 1, 65536,
@@ -113,5 +119,6 @@ void job_scrape(struct job *job)
     metric_set(job->counters, JOB_USERS, (int64_t)hold_users(job->hold));
     metric_set(job->counters, JOB_COMETS, (int64_t)comets_count(job->comets));
     metric_set(job->counters, JOB_COMETS_UP, (int64_t)comets_up(job->comets));
+    metric_set(job->counters, JOB_KEPT_BYTES, (int64_t)comets_kept_bytes(job->comets));
     metric_set(job->counters, JOB_LOGICS, (int64_t)settle_logics(job->settle));
 }

@@ -22,6 +22,7 @@ struct job_config {
     int64_t window, window_bytes;
     int64_t max_message; /* job.max_message: bytes of a body */
     int64_t comet_window, comet_items, comet_bytes, comet_timeout_ms;
+    int64_t hold_ms, hold_bytes; /* comet.hold, comet.hold_bytes */
     int64_t logic_window, logic_items, logic_bytes, logic_timeout_ms;
     int64_t retry_first_ms, retry_last_ms;
     int64_t patience_ms; /* settle.patience */
@@ -57,6 +58,13 @@ struct job_config {
     X(HELD, "imc_job_held_total", NULL, METRIC_COUNTER,                                           \
       "Messages that had to wait for an earlier one of the same user.")                           \
     X(RESENT, "imc_job_resent_total", NULL, METRIC_COUNTER, "Items sent again on a new stream.")  \
+    X(KEPT, "imc_job_room_items_kept_total", NULL, METRIC_COUNTER,                                \
+      "Room and all items kept for a comet that was taken for dead, in case it comes back.")      \
+    X(KEPT_DROPPED, "imc_job_room_items_dropped_total", NULL, METRIC_COUNTER,                     \
+      "Room and all items not kept (any longer) for a comet that was taken for dead: comet.hold " \
+      "or comet.hold_bytes was over. If it comes back, its sessions are told.")                   \
+    X(KEPT_BYTES, "imc_job_room_items_kept_bytes", NULL, METRIC_GAUGE,                            \
+      "Bytes kept for comets that were taken for dead.")                                          \
     X(REFUSED, "imc_job_refused_total", NULL, METRIC_COUNTER,                                     \
       "Items refused: another job owns the partition.")                                           \
     X(LATE, "imc_job_late_total", NULL, METRIC_COUNTER,                                           \
@@ -105,9 +113,10 @@ struct job {
     struct hold *hold;
     struct comets *comets;
     struct settle *settle;
-    size_t unresolved, bytes; /* of all partitions */
-    bool full;                /* nothing is consumed until there is room again */
-    bool comets_known;        /* the list of comets has been read once */
+    struct partition *partitions; /* those assigned: partition_init() to partition_free() */
+    size_t unresolved, bytes;     /* of all partitions */
+    bool full;                    /* nothing is consumed until there is room again */
+    bool comets_known;            /* the list of comets has been read once */
     bool closing;
     uint64_t fence_heard; /* the highest that comets say they have heard, job/fence.h */
     /* Told once when there is room again, and whenever nothing is unresolved any more. */

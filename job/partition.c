@@ -7,12 +7,36 @@
 
 void partition_init(struct partition *partition, struct job *job, int32_t id)
 {
-    *partition = (struct partition){.job = job, .id = id, .stored = -1};
+    *partition = (struct partition){.job = job,
+                                    .id = id,
+                                    .stored = -1,
+                                    .next = job->partitions,
+                                    .assigned_ms = loop_now_ms(job->loop)};
+    job->partitions = partition;
     tracker_init(&partition->tracker);
+}
+
+struct partition *partition_find(const struct job *job, int32_t id)
+{
+    struct partition *partition = job->partitions;
+
+    while (partition != NULL && partition->id != id)
+        partition = partition->next;
+    return partition;
+}
+
+bool partition_is_ours(const struct partition *partition)
+{
+    return partition->fence != 0 && !partition->refused;
 }
 
 void partition_free(struct partition *partition)
 {
+    struct partition **at = &partition->job->partitions;
+
+    while (*at != partition)
+        at = &(*at)->next;
+    *at = partition->next;
     partition_forget(partition);
     tracker_free(&partition->tracker);
 }
@@ -29,6 +53,8 @@ void partition_add(struct partition *partition, struct task *task, int64_t offse
 {
     assert(task->partition == NULL);
     task->partition = partition;
+    task->partition_id = partition->id;
+    task->fence = partition->fence;
     task->offset = offset;
     task->ticket = tracker_add(&partition->tracker, offset, task);
     job_charge(partition->job, task->size);

@@ -16,6 +16,8 @@ enum {
 
 struct partition {
     struct job *job;
+    struct partition *next; /* of the job's */
+    uint64_t assigned_ms;   /* loop time */
     int32_t id;
     uint64_t fence; /* 0: not known yet, nothing may be consumed */
     bool refused;   /* a comet has heard a higher fence: nothing is read until Redis was asked */
@@ -26,6 +28,10 @@ struct partition {
 void partition_init(struct partition *partition, struct job *job, int32_t id);
 /* Forgets what is unresolved. */
 void partition_free(struct partition *partition);
+/* NULL: not assigned. */
+struct partition *partition_find(const struct job *job, int32_t id);
+/* Its fence is known, and no comet has refused it. */
+bool partition_is_ours(const struct partition *partition);
 /* May messages be consumed from it now? */
 bool partition_wants(const struct partition *partition);
 /* TASK, the message at OFFSET, is unresolved; takes the caller's reference. */

@@ -28,6 +28,8 @@ struct task {
     struct task *next; /* in the one queue of settle it stands in */
     uint64_t ticket;   /* tracker.h */
     int64_t offset;
+    uint64_t fence;       /* of the partition, for when that is none of ours any more */
+    int32_t partition_id; /* likewise */
     uint64_t id, expires_ms;
     int64_t uid;
     uint64_t settle_since_ms; /* loop time of the first settle */

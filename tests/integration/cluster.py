@@ -451,6 +451,13 @@ class Cluster:
                  self.sum("logic", "imc_logic_produced_total") <= self.sum("job", "imc_job_consumed_total"), timeout,
                  "job to resolve what it consumed")
 
+    def job_reads(self, timeout=20):
+        """Waits until every partition is read, and has been for longer than a list of members is old."""
+        wait_for(lambda: self.sum("job", "imc_job_partitions") == 4, timeout, "job to have the partitions")
+        begin = time.monotonic()
+        wait_for(lambda: time.monotonic() - begin > 1, what="every job to have seen the same comets")
+        return self
+
     def stop(self):
         """Ends everything, gently first; complains about daemons that had died or ended badly."""
         died = [p for p in self.processes if isinstance(p, Daemon) and not p.alive() and p.popen.returncode not in

@@ -6,6 +6,7 @@
 #include "comet/logic_link.h"
 #include "comet/room.h"
 #include "comet/session.h"
+#include "comet/standing.h"
 #include "comet/table.h"
 #include "common/mem.h"
 #include "proto/push.pb-c.h"
@@ -19,7 +20,14 @@
 
 #include <cmocka.h>
 
-enum { LOOPS = 2, EPOCH = 77, KEPT_MAX = 1024, ITEMS_MAX = 20000, PATIENCE_MS = 60000 };
+enum {
+    LOOPS = 2,
+    EPOCH = 77,
+    PROCESS = 555,
+    KEPT_MAX = 1024,
+    ITEMS_MAX = 20000,
+    PATIENCE_MS = 60000
+};
 
 /* What a session does with a push: its uid says. TAKES_SOON: once the other loop's session has
  * taken something, which is when that loop is answering the batch. */
@@ -58,6 +66,7 @@ static struct {
     struct confirm waived;
     uint64_t waived_ids[4];
     int n_waived;
+    int recalls, recalls_all;
 } w;
 
 static struct side *side_of(const struct worker *worker)
@@ -135,6 +144,15 @@ void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, 
     pthread_mutex_lock(&w.lock);
     w.waived = *confirm;
     w.waived_ids[w.n_waived++ % 4] = id;
+    pthread_mutex_unlock(&w.lock);
+}
+
+void worker_post_recall(struct worker *worker, bool all)
+{
+    (void)worker;
+    pthread_mutex_lock(&w.lock);
+    w.recalls++;
+    w.recalls_all += all;
     pthread_mutex_unlock(&w.lock);
 }
 
@@ -397,6 +415,9 @@ static int setup(void **state)
     w.comet.workers = w.workers;
     w.comet.n_workers = LOOPS;
     w.comet.epoch = EPOCH;
+    w.comet.process = PROCESS;
+    w.comet.standings = standings_new();
+    standings_epoch(w.comet.standings, EPOCH, 0);
     w.comet.jobs = job_service_open(&w.comet);
     for (int i = 0; i < LOOPS; i++)
         side_open(i);
@@ -433,6 +454,7 @@ static int teardown(void **state)
         table_close(w.workers[i].table);
     }
     job_service_close(w.comet.jobs);
+    standings_free(w.comet.standings);
     rpc_stream_close(w.stream);
     rpc_stream_unref(w.stream);
     rpc_channel_close(w.channel);
@@ -680,6 +702,26 @@ static void a_room_item_goes_once_to_each_loop(void **state)
     assert_int_equal(TOTAL(rooms), LOOPS);
 }
 
+static void a_room_item_that_waits_for_its_walk_is_not_taken_twice(void **state)
+{
+    (void)state;
+    static char lobby[] = "lobby";
+    for (int i = 0; i < LOOPS; i++)
+        __atomic_store_n(&w.sides[i].room, ROOM_KEEPS, __ATOMIC_SEQ_CST);
+    for (uint64_t seq = 1; seq <= 2; seq++) {
+        make(seq);
+        make_item(IMC__V1__PUSH_ITEM__KIND__ROOM, 1)->room = lobby;
+        m.items[0].offset = 70;
+        make_item(IMC__V1__PUSH_ITEM__KIND__ALL, 2)->speed = 9;
+        m.items[1].offset = 71;
+        assert_int_equal(exchange()->n_pending, seq == 1 ? 2 : 0);
+    }
+    assert_int_equal(TOTAL(rooms), LOOPS);
+    assert_int_equal(TOTAL(alls), LOOPS);
+    for (int i = 0; i < LOOPS; i++)
+        side_tells(i, TICKET_WRITTEN);
+}
+
 static void a_room_item_is_answered_when_every_loop_walks(void **state)
 {
     (void)state;
@@ -748,6 +790,42 @@ static void malformed_batches_close_the_stream(void **state)
     assert_result(exchange(), 0, TAKEN);
 }
 
+static void what_is_meant_for_another_process_is_gone(void **state)
+{
+    (void)state;
+    static char lobby[] = "lobby";
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        make(seq);
+        m.batch.process = seq == 1 ? PROCESS + 1 : seq == 2 ? PROCESS : 0;
+        make_uid(1, 0, TAKES)->offset = 5;
+        make_item(IMC__V1__PUSH_ITEM__KIND__ROOM, 2)->room = lobby;
+        m.items[1].offset = 6;
+        const Imc__V1__PushReply *reply = exchange();
+        assert_int_equal(reply->n_gone, seq == 1 ? 2 : 0);
+        if (seq == 1)
+            assert_int_equal(TOTAL(pushes) + TOTAL(rooms), 0);
+    }
+    assert_int_equal(metrics_sum(w.daemon.metrics, COMET_ITEMS_MISDIRECTED), 2);
+}
+
+static void sessions_are_recalled_when_job_dropped_something(void **state)
+{
+    (void)state;
+    Imc__V1__Standing standing;
+    imc__v1__standing__init(&standing);
+    standing.epoch = EPOCH;
+    standing.link = 3;
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        standing.missed_rooms = seq > 1;
+        standing.missed_all = seq > 2;
+        make(seq);
+        m.batch.standing = &standing;
+        exchange();
+        assert_int_equal(w.recalls, (seq - 1) * LOOPS);
+        assert_int_equal(w.recalls_all, seq > 2 ? LOOPS : 0);
+    }
+}
+
 static void an_empty_batch_is_answered(void **state)
 {
     (void)state;
@@ -813,9 +891,12 @@ int main(void)
         TEST(an_earlier_owner_is_refused),
         TEST(a_poke_reaches_sessions_that_can_fetch),
         TEST(a_room_item_goes_once_to_each_loop),
+        TEST(a_room_item_that_waits_for_its_walk_is_not_taken_twice),
         TEST(a_room_item_is_answered_when_every_loop_walks),
         TEST(the_answer_waits_for_walks_of_the_same_turn),
         TEST(malformed_batches_close_the_stream),
+        TEST(what_is_meant_for_another_process_is_gone),
+        TEST(sessions_are_recalled_when_job_dropped_something),
         TEST(an_empty_batch_is_answered),
         TEST(a_stream_that_breaks_leaves_nothing_behind),
         TEST(batches_that_come_too_late_are_only_freed),

@@ -24,7 +24,10 @@ struct fake_comet {
     pthread_mutex_t lock;
     struct rpc_stream *stream; /* the latest */
     char seen[FAKE_TEXT];      /* one word per item, see fake_describe() */
-    uint64_t last_seq;
+    uint64_t last_seq, process;
+    uint64_t link; /* of the last Standing */
+    int standings;
+    bool missed_rooms, missed_all; /* of any */
     int streams;
     /* guarded by lock, set by the test */
     int result;    /* for every item */
@@ -111,6 +114,13 @@ static inline void fake_comet_message(struct rpc_stream *stream, void *arg, stru
         indexes[result][n[result]++] = (uint32_t)i;
     }
     comet->last_seq = batch->seq;
+    comet->process = batch->process;
+    if (batch->standing != NULL && !comet->mute) {
+        comet->standings++;
+        comet->link = batch->standing->link;
+        comet->missed_rooms |= batch->standing->missed_rooms;
+        comet->missed_all |= batch->standing->missed_all;
+    }
     imc__v1__push_reply__init(&reply);
     reply.seq = batch->seq;
     reply.n_gone = n[FAKE_GONE];
