@@ -10,7 +10,7 @@
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/pb.h"
+#include "common/unpack.h"
 #include "proto/push.pb-c.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -52,7 +52,11 @@ struct batch {
     uint64_t fence;             /* the highest of those that refused items came too late for */
     uint32_t loops_left;        /* atomic: shares that are not done */
     uint8_t answered;           /* atomic: the answer has left, late results may follow */
+    size_t held;                /* bytes of the arena that are counted for the peer */
 };
+
+/* In each list of a batch: what job.ini's comet.items may be. */
+enum { ITEMS_MAX = 65536, LATE_MAX = 65536 };
 
 /* Late results of one loop's turn, at most one message per stream. */
 struct late {
@@ -75,6 +79,7 @@ static void batch_free(struct backing *backing)
 {
     struct batch *batch = container_of(backing, struct batch, backing);
 
+    rpc_stream_release(batch->stream, batch->held);
     rpc_stream_unref(batch->stream);
     arena_free(&batch->arena);
     free(batch);
@@ -125,7 +130,8 @@ static void late_flush(struct loop *loop, struct loop_task *task)
     size_t ready = late_ready(results);
 
     for (size_t from = 0, to; from < ready; from = to) {
-        for (to = from + 1; to < ready && late[to].batch->stream == late[from].batch->stream;)
+        for (to = from + 1; to < ready && to - from < LATE_MAX &&
+                            late[to].batch->stream == late[from].batch->stream;)
             to++;
         late_send(late + from, to - from);
         for (size_t i = from; i < to; i++)
@@ -201,6 +207,7 @@ static void batch_answer(struct batch *batch)
     imc__v1__push_reply__pack(&reply, msg->data);
     free(lists);
     rpc_stream_send(batch->stream, msg);
+    rpc_stream_answered(batch->stream);
     __atomic_store_n(&batch->answered, 1, __ATOMIC_RELEASE);
 }
 
@@ -498,8 +505,9 @@ static bool item_is_valid(const Imc__V1__PushItem *proto)
 }
 
 static struct batch *batch_new(struct job_service *service, struct rpc_stream *stream,
-                               const struct msg *msg)
+                               const struct msg *msg, const char **why)
 {
+    struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
     struct batch *batch = mem_zalloc(sizeof *batch);
 
     batch->backing.refs = 1;
@@ -507,13 +515,17 @@ static struct batch *batch_new(struct job_service *service, struct rpc_stream *s
     batch->service = service;
     batch->stream = rpc_stream_ref(stream);
     arena_init(&batch->arena);
-    ProtobufCAllocator allocator = arena_allocator(&batch->arena);
-    batch->proto = pb_unpack(&imc__v1__push_batch__descriptor, &allocator, msg->len, msg->data);
+    batch->proto =
+        (Imc__V1__PushBatch *)unpack(&imc__v1__push_batch__descriptor, &batch->arena, &in, why);
+    *why = batch->proto != NULL ? "an item that makes no sense, or no seq" : *why;
     bool valid = batch->proto != NULL && batch->proto->seq != 0;
     for (size_t i = 0; valid && i < batch->proto->n_items; i++)
         valid = item_is_valid(batch->proto->items[i]);
-    if (valid)
+    if (valid) {
+        batch->held = batch->arena.bytes;
+        rpc_stream_hold(stream, batch->held);
         return batch;
+    }
     backing_unref(&batch->backing);
     return NULL;
 }
@@ -579,13 +591,14 @@ static void batch_disown(struct batch *batch)
 static void service_message(struct rpc_stream *stream, void *arg, struct msg *msg)
 {
     struct job_service *service = arg;
-    struct batch *batch = batch_new(service, stream, msg);
+    const char *why = "";
+    struct batch *batch = batch_new(service, stream, msg, &why);
 
     msg_unref(msg);
     if (batch == NULL) {
         metric_add(service->counters, COMET_BATCHES_MALFORMED, 1);
-        log_error("malformed batch from job, closing its stream", "peer=%s",
-                  rpc_stream_peer(stream));
+        log_error("malformed batch from job, closing its stream", "peer=%s why=\"%s\"",
+                  rpc_stream_peer(stream), why);
         rpc_stream_close(stream);
         return;
     }

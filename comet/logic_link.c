@@ -3,8 +3,8 @@
 #include "comet/view.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/pb.h"
 #include "common/pipe.h"
+#include "common/unpack.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +57,8 @@ static void *link_decode(struct msg *msg)
     reply->backing.refs = 1;
     reply->backing.free = reply_free;
     arena_init(&reply->arena);
-    ProtobufCAllocator allocator = arena_allocator(&reply->arena);
-    reply->proto = pb_unpack(&imc__v1__session_reply__descriptor, &allocator, msg->len, msg->data);
+    reply->proto = (Imc__V1__SessionReply *)unpack_peer(&imc__v1__session_reply__descriptor,
+                                                        &reply->arena, msg, "logic");
     msg_unref(msg);
     if (reply->proto != NULL)
         return reply;

@@ -17,9 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RPC_MAX_MESSAGE (64u << 20)
+/* The largest of what is sent: a page of waiting messages (logic's mailbox.page_bytes, at most 2
+ * MiB), or job's comet.bytes or logic.bytes (1 MiB), and one message more (2 MiB). */
+#define RPC_MAX_MESSAGE (4u << 20)
 #define LEAVE_MS        1000
 #define WATCH_MS        500
+#define TRIM_QUIET_MS   1000
 
 static struct daemon_config *common_config(struct daemon *daemon)
 {
@@ -99,8 +102,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void on_watch(uv_timer_t *timer)
 {
-    (void)timer;
     (void)log_tell_lost();
+    if (mem_trim(loop_now_ms(loop_of((uv_handle_t *)timer)), TRIM_QUIET_MS))
+        log_debug("memory trimmed", "after=%dms", TRIM_QUIET_MS);
 }
 
 static void open_handles(struct daemon *daemon)
@@ -134,6 +138,9 @@ static int run(struct daemon *daemon)
         log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
         goto close_loop;
     }
+    rpc_set_limits(daemon->rpc,
+                   &(struct rpc_limits){.connections = (int)common_config(daemon)->rpc_connections,
+                                        .held = (size_t)common_config(daemon)->rpc_held});
     daemon_ready(daemon, "running", false, "starting");
     daemon_warn_of_open(common_config(daemon));
     if (daemon_admin_open(daemon) != 0)

@@ -26,6 +26,7 @@ struct daemon_config {
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
     char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host
                             name if that is 0.0.0.0 */
+    int64_t rpc_connections, rpc_held;
     char *redis_servers, *redis_user, *redis_password;
     char *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_database, redis_timeout_ms;

@@ -22,7 +22,7 @@ struct daemon_internal {
     struct http_server *admin;
     uv_signal_t terminate, interrupt;
     uv_timer_t deadline; /* of the drain, later of the lease's return */
-    uv_timer_t watch;    /* looks after what nobody calls for: lost log lines */
+    uv_timer_t watch;    /* looks after what nobody calls for: lost log lines, free memory */
     uint64_t started_ms;
     bool draining, leaving, left, drained, overdue;
     int rpc_port; /* bound port when rpc.listen says 0 */

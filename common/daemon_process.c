@@ -1,6 +1,7 @@
 #include "common/daemon.h"
 #include "common/daemon_internal.h"
 #include "common/log.h"
+#include "common/unpack.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,37 @@ MEMBERS(addresses)
 MEMBERS(silent)
 #undef MEMBERS
 
+/* --- gRPC --- */
+
+static struct rpc_stats rpc_of(struct daemon *daemon)
+{
+    struct rpc_stats stats = {0};
+    if (daemon->rpc != NULL)
+        rpc_stats(daemon->rpc, &stats);
+    return stats;
+}
+
+#define RPC(field)                                   \
+    static double rpc_##field(struct daemon *daemon) \
+    {                                                \
+        return (double)rpc_of(daemon).field;         \
+    }
+RPC(connections)
+RPC(accepted)
+RPC(waited)
+RPC(accept_errors)
+RPC(cut)
+RPC(refused)
+RPC(paused)
+RPC(held)
+#undef RPC
+
+static double unpack_refusals(struct daemon *daemon)
+{
+    (void)daemon;
+    return (double)unpack_refused();
+}
+
 /* The first ones have the names that Prometheus's own libraries use. */
 static const struct {
     struct metric_row row;
@@ -142,6 +174,33 @@ static const struct {
      members_addresses},
     {{"imc_members_silent", NULL, METRIC_GAUGE, "Of these, those that do not answer now."},
      members_silent},
+    {{"imc_rpc_connections", NULL, METRIC_GAUGE, "Connections to rpc.listen."}, rpc_connections},
+    {{"imc_rpc_accepted_total", NULL, METRIC_COUNTER, "Connections to rpc.listen accepted."},
+     rpc_accepted},
+    {{"imc_rpc_full_total", NULL, METRIC_COUNTER,
+      "Times that a connection to rpc.listen had to wait because there were rpc.connections."},
+     rpc_waited},
+    {{"imc_rpc_accept_errors_total", NULL, METRIC_COUNTER,
+      "Connections to rpc.listen that could not be accepted, for want of descriptors or memory."},
+     rpc_accept_errors},
+    {{"imc_rpc_cut_total", NULL, METRIC_COUNTER,
+      "Connections to rpc.listen cut: too many streams, or idle when others waited."},
+     rpc_cut},
+    {{"imc_rpc_refused_streams_total", NULL, METRIC_COUNTER,
+      "Streams refused because their connection had too many, or opened them too often."},
+     rpc_refused},
+    {{"imc_rpc_refused_messages_total", NULL, METRIC_COUNTER,
+      "Messages of peers, and of the bus, refused before they were unpacked: more items, or "
+      "memory, "
+      "than any honest one takes."},
+     unpack_refusals},
+    {{"imc_rpc_paused_total", NULL, METRIC_COUNTER,
+      "Times that a stream was not read on because too much of it was unanswered, or rpc.held of "
+      "all."},
+     rpc_paused},
+    {{"imc_rpc_held_bytes", NULL, METRIC_GAUGE,
+      "Memory of unanswered batches and of answers that wait to be sent, see rpc.held."},
+     rpc_held},
 };
 #define PROCESS_ROWS (sizeof(process_rows) / sizeof(process_rows[0]))
 

@@ -1,4 +1,5 @@
 #include "common/mem.h"
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,26 +69,42 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
-static void arena_grow(struct arena *arena, size_t size)
+/* Of the next chunk, if SIZE bytes have to be in it. */
+static size_t arena_next(const struct arena *arena, size_t size)
 {
     size_t want = arena->chunks == NULL ? ARENA_FIRST : arena->chunks->size * 2;
 
     if (want > ARENA_LARGEST)
         want = ARENA_LARGEST;
-    if (want < size + ARENA_HEADER)
-        want = size + ARENA_HEADER;
+    return want < size + ARENA_HEADER ? size + ARENA_HEADER : want;
+}
+
+static bool arena_has(const struct arena *arena, size_t size)
+{
+    return arena->at != NULL && (size_t)(arena->end - arena->at) >= size;
+}
+
+static void arena_grow(struct arena *arena, size_t size)
+{
+    size_t want = arena_next(arena, size);
     struct arena_chunk *chunk = mem_alloc(want);
     chunk->next = arena->chunks;
     chunk->size = want;
     arena->chunks = chunk;
     arena->at = (char *)chunk + ARENA_HEADER;
     arena->end = (char *)chunk + want;
+    arena->bytes += want;
+}
+
+static size_t arena_round(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
-    if (arena->at == NULL || (size_t)(arena->end - arena->at) < size)
+    size = arena_round(size);
+    if (!arena_has(arena, size))
         arena_grow(arena, size);
     void *ptr = arena->at;
     arena->at += size;
@@ -115,7 +132,15 @@ void arena_wipe(struct arena *arena)
 
 static void *arena_pb_alloc(void *data, size_t size)
 {
-    return arena_alloc(data, size);
+    struct arena *arena = data;
+
+    if (arena->limit > 0 && !arena_has(arena, arena_round(size)) &&
+        (size > arena->limit ||
+         arena->bytes + arena_next(arena, arena_round(size)) > arena->limit)) {
+        arena->refused = true;
+        return NULL;
+    }
+    return arena_alloc(arena, size);
 }
 
 static void arena_pb_free(void *data, void *ptr)
@@ -129,4 +154,25 @@ ProtobufCAllocator arena_allocator(struct arena *arena)
 {
     return (ProtobufCAllocator){
         .alloc = arena_pb_alloc, .free = arena_pb_free, .allocator_data = arena};
+}
+
+/* ── giving back ── */
+
+static bool trim_wanted;       /* atomic */
+static uint64_t trim_since_ms; /* of the one thread that trims: when it saw the last wish */
+
+void mem_trim_soon(void)
+{
+    __atomic_store_n(&trim_wanted, true, __ATOMIC_RELAXED);
+}
+
+bool mem_trim(uint64_t now_ms, uint64_t wait_ms)
+{
+    if (__atomic_exchange_n(&trim_wanted, false, __ATOMIC_RELAXED))
+        trim_since_ms = now_ms > 0 ? now_ms : 1;
+    if (trim_since_ms == 0 || now_ms - trim_since_ms < wait_ms)
+        return false;
+    trim_since_ms = 0;
+    malloc_trim(0);
+    return true;
 }

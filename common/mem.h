@@ -4,7 +4,9 @@
 #define IMC_COMMON_MEM_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
@@ -32,6 +34,10 @@ struct arena_chunk;
 struct arena {
     struct arena_chunk *chunks;
     char *at, *end;
+    size_t bytes; /* of its chunks */
+    size_t
+        limit; /* 0, or: arena_allocator() gives nothing that would need more BYTES, see unpack.h */
+    bool refused; /* it gave nothing once */
 };
 
 void arena_init(struct arena *arena);
@@ -43,5 +49,11 @@ void arena_wipe(struct arena *arena);
 /* For imc__v1__…__unpack(&allocator, …): the message lives in the arena, so never call
  * …__free_unpacked(). */
 ProtobufCAllocator arena_allocator(struct arena *arena);
+
+/* Much memory was used for something that does not last, such as an attack. Any thread, cheap. */
+void mem_trim_soon(void);
+/* Gives free memory back to the kernel if that was said, and not within the last WAIT_MS: which may
+ * take milliseconds and is worth it once things are quiet. True if it did. */
+bool mem_trim(uint64_t now_ms, uint64_t wait_ms);
 
 #endif

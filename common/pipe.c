@@ -37,6 +37,7 @@ enum {
 struct link_reply {
     uint64_t seq;
     void *reply;
+    uint32_t held; /* bytes that are counted for the peer until it is handled */
 };
 
 struct link_replies {
@@ -54,6 +55,7 @@ struct pipe_link {
     struct pipe *pipe;           /* owner loop only; NULL: cut */
     struct link_replies drained; /* owner loop only: kept for its memory */
     bool malformed;              /* rpc thread only */
+    struct rpc_stream *stream;   /* a reference, from the first answer on */
 
     pthread_mutex_t lock; /* guards the rest */
     struct link_replies replies;
@@ -100,12 +102,22 @@ static void reply_drop(const struct pipe_ops *ops, void *reply)
         msg_unref(reply);
 }
 
+/* Before it is handled: what is done about it is the owner's, and bounded by his window. */
+static void link_took(struct pipe_link *link, const struct link_reply *reply)
+{
+    rpc_stream_answered(link->stream);
+    rpc_stream_release(link->stream, reply->held);
+}
+
 static void link_unref(struct pipe_link *link)
 {
     if (__atomic_sub_fetch(&link->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    for (size_t i = 0; i < link->replies.n; i++)
+    for (size_t i = 0; i < link->replies.n; i++) {
+        link_took(link, &link->replies.items[i]);
         reply_drop(link->ops, link->replies.items[i].reply);
+    }
+    rpc_stream_unref(link->stream);
     free(link->replies.items);
     free(link->drained.items);
     pthread_mutex_destroy(&link->lock);
@@ -135,7 +147,7 @@ static void link_post_unlock(struct pipe_link *link)
         link_unref(link); /* the loop is closed; the link's end frees what it holds */
 }
 
-static void link_push(struct pipe_link *link, uint64_t seq, void *reply)
+static void link_push(struct pipe_link *link, const struct link_reply *reply)
 {
     struct link_replies *replies = &link->replies;
 
@@ -144,7 +156,7 @@ static void link_push(struct pipe_link *link, uint64_t seq, void *reply)
         replies->size = replies->size == 0 ? 8 : replies->size * 2;
         replies->items = mem_realloc(replies->items, replies->size * sizeof *replies->items);
     }
-    replies->items[replies->n++] = (struct link_reply){seq, reply};
+    replies->items[replies->n++] = *reply;
     link_post_unlock(link);
 }
 
@@ -152,6 +164,7 @@ static void link_message(struct rpc_stream *stream, void *arg, struct msg *msg)
 {
     struct pipe_link *link = arg;
     uint64_t seq = pipe_seq(msg);
+    uint32_t len = msg->len;
     void *reply = msg;
 
     if (link->malformed || __atomic_load_n(&link->cut, __ATOMIC_ACQUIRE)) {
@@ -165,7 +178,10 @@ static void link_message(struct rpc_stream *stream, void *arg, struct msg *msg)
         rpc_stream_close(stream);
         return;
     }
-    link_push(link, seq, reply);
+    if (link->stream == NULL)
+        link->stream = rpc_stream_ref(stream);
+    rpc_stream_hold(stream, len);
+    link_push(link, &(struct link_reply){seq, reply, len});
 }
 
 static void link_closed(struct rpc_stream *stream, void *arg, const char *why)
@@ -201,6 +217,7 @@ static void link_drain(struct pipe_link *link)
     bool closed = link->closed;
     pthread_mutex_unlock(&link->lock);
     for (size_t i = 0; i < replies.n; i++) {
+        link_took(link, &replies.items[i]);
         if (link->pipe != NULL)
             pipe_take(link->pipe, &replies.items[i]);
         else

@@ -33,6 +33,8 @@
 #define rpc_tsan_acquire(tag) ((void)(tag))
 #endif
 
+enum { PAUSE_MS = 5 };
+
 int64_t rpc_now_ms(void)
 {
     struct timespec now;
@@ -50,6 +52,23 @@ grpc_arg rpc_arg(const char *key, int value)
 void rpc_hand_over(struct rpc_tag *tag)
 {
     rpc_tsan_release(tag);
+}
+
+void rpc_tag_done(struct rpc_tag *tag, bool ok)
+{
+    rpc_tsan_acquire(tag);
+    tag->done(tag, ok);
+}
+
+int rpc_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = -pthread_create(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
 }
 
 void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *tag)
@@ -150,11 +169,15 @@ static void rpc_connect_expire(struct rpc *rpc)
     }
 }
 
+/* Paused streams are looked at every PAUSE_MS: who frees what they hold is on another thread, and a
+ * stream that is not read is in no hurry. */
 static gpr_timespec rpc_sleep_until(const struct rpc *rpc)
 {
-    if (rpc->connecting == NULL)
+    if (rpc->connecting == NULL && rpc->paused == NULL)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    int64_t wait = rpc->connect_due_ms - rpc_now_ms();
+    int64_t wait = rpc->connecting != NULL ? rpc->connect_due_ms - rpc_now_ms() : PAUSE_MS;
+    if (rpc->paused != NULL && wait > PAUSE_MS)
+        wait = PAUSE_MS;
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                         gpr_time_from_millis(wait > 0 ? wait : 0, GPR_TIMESPAN));
 }
@@ -171,11 +194,10 @@ static void *rpc_thread(void *arg)
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         if (event.type == GRPC_OP_COMPLETE) {
-            struct rpc_tag *tag = event.tag;
-            rpc_tsan_acquire(tag);
-            tag->done(tag, event.success != 0);
+            rpc_tag_done(event.tag, event.success != 0);
         }
         rpc_connect_expire(rpc);
+        rpc_paused_look(rpc);
     }
 }
 
@@ -217,6 +239,7 @@ int rpc_open(struct rpc **out, size_t max_message)
 
     assert(max_message > 0 && max_message <= INT32_MAX);
     rpc->max_message = max_message;
+    rpc->limits = (struct rpc_limits){RPC_CONNECTIONS_DEFAULT, RPC_HELD_DEFAULT};
     rpc_locks_init(rpc);
     /* Signals belong to the main loop: neither our thread nor gRPC's own take them. */
     sigfillset(&all);
@@ -237,6 +260,21 @@ int rpc_open(struct rpc **out, size_t max_message)
     }
     *out = rpc;
     return 0;
+}
+
+void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits)
+{
+    assert(limits->connections > 0 && limits->held > 0);
+    rpc->limits = *limits;
+}
+
+void rpc_stats(struct rpc *rpc, struct rpc_stats *out)
+{
+    *out = (struct rpc_stats){.held = rpc_held(), .paused = rpc_paused()};
+    pthread_mutex_lock(&rpc->lock);
+    if (rpc->gate != NULL)
+        rpc_gate_stats(rpc->gate, out);
+    pthread_mutex_unlock(&rpc->lock);
 }
 
 void rpc_close(struct rpc *rpc)

@@ -11,7 +11,12 @@
  * (protobuf-c).
  *
  * A stream sends one message at a time, as gRPC wants it; rpc_stream_send() queues, and messages
- * are sent with GRPC_WRITE_BUFFER_HINT while more wait. Pipes (pipe.h) bound how much waits. */
+ * are sent with GRPC_WRITE_BUFFER_HINT while more wait. Pipes (pipe.h) bound how much waits.
+ *
+ * What a peer can make us hold is bounded (struct rpc_limits): bytes of a message, messages of a
+ * stream that are not done with (it is not read meanwhile, and the peer's sending stops), bytes of
+ * such messages in all, streams of a connection and how often it opens one (beyond, the connection
+ * is cut), connections (beyond, further ones wait). */
 #ifndef IMC_COMMON_RPC_H
 #define IMC_COMMON_RPC_H
 
@@ -34,8 +39,33 @@ struct rpc_stream_events {
     void (*closed)(struct rpc_stream *stream, void *arg, const char *why);
 };
 
+enum {
+    RPC_UNANSWERED_MAX = 64,       /* messages of a stream held, see rpc_stream_hold() */
+    RPC_STREAMS_MAX = 16,          /* of a connection; our own callers have one */
+    RPC_OPENED_MAX = 64,           /* streams that a connection opens within a second */
+    RPC_CONNECTIONS_DEFAULT = 512, /* see rpc_set_limits() */
+    RPC_HELD_DEFAULT = 128 << 20,
+};
+
+struct rpc_limits {
+    int connections; /* to the server */
+    size_t held;     /* bytes of messages that are held, or wait to be sent, in all */
+};
+
+struct rpc_stats {
+    int64_t connections;             /* open to the server */
+    int64_t held;                    /* bytes */
+    uint64_t accepted, waited, cut;  /* connections; WAITED: times that no more were let in */
+    uint64_t accept_errors, refused; /* REFUSED: streams */
+    uint64_t paused; /* times that a stream was not read because too much of it was held */
+};
+
 /* One per process. 0 or -E…. MAX_MESSAGE in bytes bounds what a peer may send. */
 int rpc_open(struct rpc **out, size_t max_message);
+/* Before the server is opened. */
+void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits);
+/* Any thread. */
+void rpc_stats(struct rpc *rpc, struct rpc_stats *out);
 /* After servers, channels and streams are closed. Joins the thread. NULL is fine. */
 void rpc_close(struct rpc *rpc);
 
@@ -47,7 +77,8 @@ struct rpc_method {
     void (*opened)(struct rpc_stream *stream, void *server_arg);
 };
 
-/* Listens on "host:port" ("0.0.0.0:8092"). -EADDRINUSE and the like; no message to the log. */
+/* Listens on "host:port" ("127.0.0.1:8092"), on every address of the host. -EADDRINUSE and the
+ * like; no message to the log. */
 int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_method *methods,
                     void *server_arg, struct rpc_server **out);
 /* The port that was bound (for address "…:0"). */
@@ -74,6 +105,12 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
 /* Takes MSG, also on failure. 0, -EPIPE after the stream has ended or was closed here, or -EMSGSIZE
  * above MAX_MESSAGE. */
 int rpc_stream_send(struct rpc_stream *stream, struct msg *msg);
+/* From message(): it takes BYTES while it is worked on. The stream is not read further while it has
+ * RPC_UNANSWERED_MAX such messages, or any and all streams together have rpc_limits.held. */
+void rpc_stream_hold(struct rpc_stream *stream, size_t bytes);
+/* One held message is answered / BYTES are free again. Any thread. */
+void rpc_stream_answered(struct rpc_stream *stream);
+void rpc_stream_release(struct rpc_stream *stream, size_t bytes);
 /* Ends the stream: as a caller by cancelling, as a callee with status OK. closed() still comes, and
  * before it perhaps messages that were on their way. What a callee sent before is still sent.
  * Idempotent. */

@@ -50,9 +50,12 @@ struct rpc {
     pthread_cond_t idle;     /* a server or stream has gone */
     struct rpc_stream *live; /* under lock: every stream that is not OVER */
     unsigned servers;        /* under lock */
+    struct rpc_limits limits;
+    struct rpc_gate *gate; /* under lock: the server's, while it is open */
     /* rpc thread only: streams that wait for their connection, and when to look at them next. */
     struct rpc_stream *connecting;
     int64_t connect_due_ms;
+    struct rpc_stream *paused; /* that hold too much to be read */
 };
 
 struct rpc_channel {
@@ -84,10 +87,15 @@ struct rpc_stream {
     bool closed_here;   /* rpc_stream_close was called */
     struct msg **queue; /* ring of queue_size (a power of two) places */
     uint32_t queue_size, queue_head, queue_len;
+    uint64_t conn;                   /* callee: its connection, see rpc_gate_enter() */
+    const struct rpc_method *method; /* callee; NULL: there is none of that path */
+
+    uint32_t held; /* atomic: messages */
 
     struct rpc_tag send_tag, recv_tag, meta_tag, end_tag;
     grpc_byte_buffer *out; /* of the send batch under way */
-    size_t max_message;    /* a copy: struct rpc may be gone before the last reference */
+    size_t out_len;
+    size_t max_message; /* a copy: struct rpc may be gone before the last reference */
 
     /* rpc thread only. */
     grpc_byte_buffer *in;
@@ -99,12 +107,16 @@ struct rpc_stream {
     int64_t connect_due_ms; /* 0: not on rpc->connecting */
     int connect_timeout_ms;
     bool connect_late;
-    struct rpc_stream *connecting_next;
+    struct rpc_stream *connecting_next, *paused_next;
     char why[256];
 };
 
 /* rpc.c */
 int64_t rpc_now_ms(void);
+/* A thread that takes no signals. 0 or -E…. */
+int rpc_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+/* A completion queue gave TAG back. */
+void rpc_tag_done(struct rpc_tag *tag, bool ok);
 /* Starts a batch; TAG is given back by the rpc thread, always. */
 void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *tag);
 /* Passes ownership of TAG's object to the rpc thread, as far as ThreadSanitizer is concerned. */
@@ -132,10 +144,32 @@ void rpc_stream_ended(struct rpc_stream *stream);
 /* rpc thread: a batch has come back; the last statement of a tag's function. */
 void rpc_stream_op_done(struct rpc_stream *stream);
 
+/* rpc thread: goes on reading paused streams that may be read again, or that have ended. */
+void rpc_paused_look(struct rpc *rpc);
+/* Of the whole process; any thread. */
+int64_t rpc_held(void);
+uint64_t rpc_paused(void);
+
 /* rpc_client.c */
 void rpc_channel_unref(struct rpc_channel *channel);
 
 /* rpc_server.c: a stream of the server is OVER. Under rpc->lock. */
-void rpc_server_stream_gone(struct rpc_server *server);
+void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *stream);
+
+/* rpc_gate.c: who is let in to a server. A thread of its own accepts. */
+struct rpc_gate;
+/* Binds; nobody is let in before rpc_gate_start(). 0 or -E…. */
+int rpc_gate_open(struct rpc *rpc, grpc_server *server, const char *address, struct rpc_gate **out);
+int rpc_gate_start(struct rpc_gate *gate);
+/* Lets nobody in any more. Connections go on. */
+void rpc_gate_stop(struct rpc_gate *gate);
+void rpc_gate_free(struct rpc_gate *gate);
+int rpc_gate_port(const struct rpc_gate *gate);
+/* A stream was opened on the connection that gRPC calls NAME: its number, for rpc_gate_leave(), and
+ * PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its connection has been cut. */
+uint64_t rpc_gate_enter(struct rpc_gate *gate, const char *name, char **peer);
+void rpc_gate_leave(struct rpc_gate *gate, uint64_t number);
+/* Adds its share. */
+void rpc_gate_stats(struct rpc_gate *gate, struct rpc_stats *out);
 
 #endif

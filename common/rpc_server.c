@@ -1,8 +1,13 @@
 /* rpc_server.c - listening, and the callee's side of a stream's life.
  *
- *   gRPC ─► one of ARMED requests: server_requested ─► path in the table? ─► method->opened() ─►
- * rpc_stream_accept()?
- *                 └─► re-armed                          └─ no: UNIMPLEMENTED     └─ no: UNAVAILABLE
+ *   calls thread:  one of ARMED requests: server_requested ─► too many of that connection? cut it
+ *                       └─► re-armed           └─► rpc_stream_new ─► hop to the rpc thread
+ *   rpc thread:    server_accept ─► path in the table? ─► method->opened() ─► rpc_stream_accept()?
+ *                       └─ no: UNIMPLEMENTED                                    └─ no: UNAVAILABLE
+ *
+ * The calls thread never polls sockets. gRPC reads and parses on the rpc thread for as long as a
+ * peer sends, and only then hands out what it read: who opens streams and resets them at once would
+ * fill the memory before anybody had counted them.
  *
  * Methods are not registered with gRPC: calls of unknown paths would wait there unanswered for
  * ever. */
@@ -10,20 +15,18 @@
 #include "rpc_internal.h"
 #include <assert.h>
 #include <errno.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     ARMED = 8,           /* requests that wait for a call; more calls at once queue inside gRPC */
     KEEPALIVE_MS = 5000, /* a caller that froze or vanished is found out … */
     KEEPALIVE_LATE_MS = 3000,
+    IDLE_MS = 60000, /* a connection without a stream: callers always have one */
+    READ_BYTES = 16384,
 };
 
 struct server_request {
@@ -36,10 +39,12 @@ struct server_request {
 
 struct rpc_server {
     struct rpc *rpc;
+    struct rpc_gate *gate;
     grpc_server *server;
     const struct rpc_method *methods;
     void *arg;
-    int port;
+    grpc_completion_queue *calls;
+    pthread_t thread;
     struct rpc_tag shutdown_tag;
     struct server_request requests[ARMED];
     /* under rpc->lock; all 0 and true: nothing of gRPC's refers to us any more */
@@ -94,22 +99,15 @@ static const struct rpc_method *server_find(const struct rpc_server *server, con
     return NULL;
 }
 
-static void server_accept(struct rpc_server *server, grpc_call *call, const grpc_slice *path)
+static void server_accept(struct rpc_tag *tag, bool ok)
 {
-    struct rpc_stream *stream = rpc_stream_new(server->rpc, call);
-    char *peer = grpc_call_get_peer(call);
+    struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, meta_tag);
 
-    stream->server = server;
-    stream->peer = mem_strdup(peer);
-    gpr_free(peer);
-    pthread_mutex_lock(&server->rpc->lock);
-    server->streams++;
-    pthread_mutex_unlock(&server->rpc->lock);
-    const struct rpc_method *method = server_find(server, path);
-    if (method == NULL) {
+    (void)ok;
+    if (stream->method == NULL) {
         server_refuse(stream, GRPC_STATUS_UNIMPLEMENTED, "no such method here");
     } else {
-        method->opened(stream, server->arg);
+        stream->method->opened(stream, stream->server->arg);
         if (stream->events == NULL)
             server_refuse(stream, GRPC_STATUS_UNAVAILABLE, "refused");
     }
@@ -123,13 +121,38 @@ void rpc_stream_accept(struct rpc_stream *stream, const struct rpc_stream_events
     stream->arg = arg;
 }
 
-void rpc_server_stream_gone(struct rpc_server *server)
+void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *stream)
 {
     assert(server->streams > 0);
     server->streams--;
+    if (stream->conn != 0)
+        rpc_gate_leave(server->gate, stream->conn);
 }
 
-/* ── requests ── */
+/* ── requests; calls thread ── */
+
+static void server_let_in(struct rpc_server *server, grpc_call *call, const grpc_slice *path)
+{
+    char *name = grpc_call_get_peer(call), *peer;
+    uint64_t conn = rpc_gate_enter(server->gate, name, &peer);
+
+    gpr_free(name);
+    if (conn == 0) {
+        free(peer);
+        grpc_call_unref(call);
+        return;
+    }
+    struct rpc_stream *stream = rpc_stream_new(server->rpc, call);
+    stream->server = server;
+    stream->conn = conn;
+    stream->peer = peer;
+    stream->method = server_find(server, path);
+    pthread_mutex_lock(&server->rpc->lock);
+    server->streams++;
+    pthread_mutex_unlock(&server->rpc->lock);
+    stream->meta_tag.done = server_accept;
+    rpc_start_batch(call, NULL, 0, &stream->meta_tag);
+}
 
 static void server_arm(struct server_request *request)
 {
@@ -138,9 +161,9 @@ static void server_arm(struct server_request *request)
     grpc_call_details_init(&request->details);
     grpc_metadata_array_init(&request->metadata);
     rpc_hand_over(&request->tag);
-    grpc_call_error err = grpc_server_request_call(server->server, &request->call,
-                                                   &request->details, &request->metadata,
-                                                   server->rpc->cq, server->rpc->cq, &request->tag);
+    grpc_call_error err =
+        grpc_server_request_call(server->server, &request->call, &request->details,
+                                 &request->metadata, server->rpc->cq, server->calls, &request->tag);
     assert(err == GRPC_CALL_OK);
     (void)err;
 }
@@ -151,7 +174,7 @@ static void server_requested(struct rpc_tag *tag, bool ok)
     struct rpc_server *server = request->server;
 
     if (ok)
-        server_accept(server, request->call, &request->details.method);
+        server_let_in(server, request->call, &request->details.method);
     grpc_call_details_destroy(&request->details);
     grpc_metadata_array_destroy(&request->metadata);
     if (ok) {
@@ -164,44 +187,37 @@ static void server_requested(struct rpc_tag *tag, bool ok)
     pthread_mutex_unlock(&server->rpc->lock);
 }
 
-/* ── opening ── */
-
-/* gRPC says only that it could not listen; the same bind tells why. */
-static int server_bind_error(const char *address)
+static void *server_thread(void *arg)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-    const char *colon = strrchr(address, ':');
-    int err = 0, one = 1;
+    struct rpc_server *server = arg;
 
-    if (colon == NULL)
-        return -EINVAL;
-    const char *host = address;
-    size_t len = (size_t)(colon - address);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host++;
-        len -= 2;
+    pthread_setname_np(pthread_self(), "rpc-calls");
+    for (;;) {
+        grpc_event event =
+            grpc_completion_queue_next(server->calls, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        if (event.type == GRPC_OP_COMPLETE)
+            rpc_tag_done(event.tag, event.success != 0);
     }
-    char *name = mem_strndup(host, len);
-    if (getaddrinfo(name, colon + 1, &hints, &found) != 0) {
-        free(name);
-        return -EADDRNOTAVAIL;
-    }
-    free(name);
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0)
-        err = -errno;
-    if (fd >= 0)
-        close(fd);
-    freeaddrinfo(found);
-    return err != 0 ? err : -EADDRINUSE;
 }
 
-static grpc_server *server_create(const struct rpc *rpc)
+/* ── opening ── */
+
+/* The quota is for what gRPC itself holds, parts of messages above all: half of what whole messages
+ * may take. */
+static grpc_server *server_create(const struct rpc *rpc, grpc_completion_queue *calls)
 {
+    grpc_resource_quota *quota = grpc_resource_quota_create("server");
+    grpc_resource_quota_resize(quota, rpc->limits.held / 2);
     grpc_arg args[] = {
         rpc_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)rpc->max_message),
-        rpc_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a second listener */
+        rpc_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, RPC_STREAMS_MAX),
+        rpc_arg(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
+        /* What is read at once is worked on at once: the more, the more memory streams of a
+         * stranger may take before they are counted. */
+        rpc_arg(GRPC_ARG_TCP_READ_CHUNK_SIZE, READ_BYTES),
+        rpc_arg(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, READ_BYTES),
         rpc_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
         rpc_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_LATE_MS),
         rpc_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
@@ -210,35 +226,47 @@ static grpc_server *server_create(const struct rpc *rpc)
         rpc_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 0),
         rpc_arg(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
         rpc_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
+        {.type = GRPC_ARG_POINTER,
+         .key = mem_unconst(GRPC_ARG_RESOURCE_QUOTA),
+         .value.pointer = {quota, grpc_resource_quota_arg_vtable()}},
     };
     grpc_channel_args server_args = {sizeof args / sizeof args[0], args};
     grpc_server *server = grpc_server_create(&server_args, NULL);
 
+    grpc_resource_quota_unref(quota);
     grpc_server_register_completion_queue(server, rpc->cq, NULL);
+    grpc_server_register_completion_queue(server, calls, NULL);
     return server;
 }
 
 int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_method *methods,
                     void *server_arg, struct rpc_server **out)
 {
-    grpc_server *grpc = server_create(rpc);
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int port = grpc_server_add_http2_port(grpc, address, credentials);
+    struct rpc_gate *gate;
+    grpc_completion_queue_attributes attributes = {GRPC_CQ_CURRENT_VERSION, GRPC_CQ_NEXT,
+                                                   GRPC_CQ_NON_POLLING, NULL};
+    grpc_completion_queue *calls = grpc_completion_queue_create(
+        grpc_completion_queue_factory_lookup(&attributes), &attributes, NULL);
+    grpc_server *grpc = server_create(rpc, calls);
+    int err = rpc_gate_open(rpc, grpc, address, &gate);
 
-    grpc_server_credentials_release(credentials);
-    if (port <= 0) {
+    if (err != 0) {
         grpc_server_destroy(grpc);
-        return server_bind_error(address);
+        grpc_completion_queue_shutdown(calls);
+        grpc_completion_queue_destroy(calls);
+        return err;
     }
     struct rpc_server *server = mem_zalloc(sizeof *server);
+    server->calls = calls;
     server->rpc = rpc;
     server->server = grpc;
     server->methods = methods;
     server->arg = server_arg;
-    server->port = port;
+    server->gate = gate;
     server->armed = ARMED;
     pthread_mutex_lock(&rpc->lock);
     rpc->servers++;
+    rpc->gate = gate;
     pthread_mutex_unlock(&rpc->lock);
     *out = server; /* opened() may run before this returns */
     grpc_server_start(grpc);
@@ -247,12 +275,17 @@ int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_metho
         server->requests[i].tag.done = server_requested;
         server_arm(&server->requests[i]);
     }
-    return 0;
+    err = rpc_thread_start(&server->thread, server_thread, server);
+    if (err == 0)
+        err = rpc_gate_start(gate);
+    if (err != 0)
+        rpc_server_close(server, 0);
+    return err;
 }
 
 int rpc_server_port(const struct rpc_server *server)
 {
-    return server->port;
+    return rpc_gate_port(server->gate);
 }
 
 /* ── closing ── */
@@ -302,6 +335,7 @@ void rpc_server_close(struct rpc_server *server, int grace_ms)
     if (server == NULL)
         return;
     assert(!pthread_equal(pthread_self(), server->rpc->thread));
+    rpc_gate_stop(server->gate);
     server->shutdown_tag.done = server_shut_down;
     rpc_hand_over(&server->shutdown_tag);
     grpc_server_shutdown_and_notify(server->server, server->rpc->cq, &server->shutdown_tag);
@@ -310,8 +344,13 @@ void rpc_server_close(struct rpc_server *server, int grace_ms)
         server_wait(server, -1);
     }
     grpc_server_destroy(server->server);
+    grpc_completion_queue_shutdown(server->calls);
+    pthread_join(server->thread, NULL);
+    grpc_completion_queue_destroy(server->calls);
     pthread_mutex_lock(&server->rpc->lock);
     server->rpc->servers--;
+    server->rpc->gate = NULL;
     pthread_mutex_unlock(&server->rpc->lock);
+    rpc_gate_free(server->gate);
     free(server);
 }

@@ -3,6 +3,7 @@
  *   any thread:  rpc_stream_send ─► queue ─stream_pump─► one send batch at a time ─► stream_sent ─►
  * stream_pump …
  *   rpc thread:  receive batch ─► stream_received ─► events->message ─► the next receive batch … */
+#include "common/log.h"
 #include "common/mem.h"
 #include "rpc_internal.h"
 #include <assert.h>
@@ -12,7 +13,50 @@
 
 enum { QUEUE_FIRST = 8 };
 
+/* Of the process: there is one struct rpc, which may be gone before the last message is. */
+static size_t held_bytes;    /* atomic */
+static uint64_t pause_count; /* atomic */
+
 static void stream_release(struct rpc_stream *stream);
+
+/* ── what is held ── */
+
+static void held_add(size_t bytes)
+{
+    __atomic_add_fetch(&held_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static void held_sub(size_t bytes)
+{
+    __atomic_sub_fetch(&held_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+int64_t rpc_held(void)
+{
+    return (int64_t)__atomic_load_n(&held_bytes, __ATOMIC_RELAXED);
+}
+
+uint64_t rpc_paused(void)
+{
+    return __atomic_load_n(&pause_count, __ATOMIC_RELAXED);
+}
+
+void rpc_stream_hold(struct rpc_stream *stream, size_t bytes)
+{
+    __atomic_add_fetch(&stream->held, 1, __ATOMIC_RELAXED);
+    held_add(bytes);
+}
+
+void rpc_stream_answered(struct rpc_stream *stream)
+{
+    __atomic_sub_fetch(&stream->held, 1, __ATOMIC_RELAXED);
+}
+
+void rpc_stream_release(struct rpc_stream *stream, size_t bytes)
+{
+    (void)stream; /* for symmetry: bytes are counted for all streams together */
+    held_sub(bytes);
+}
 
 /* ── the queue of messages; under stream->lock ── */
 
@@ -30,6 +74,7 @@ static void queue_push(struct rpc_stream *stream, struct msg *msg)
     }
     stream->queue[(stream->queue_head + stream->queue_len) & (stream->queue_size - 1)] = msg;
     stream->queue_len++;
+    held_add(msg->len);
 }
 
 static struct msg *queue_pop(struct rpc_stream *stream)
@@ -43,8 +88,11 @@ static struct msg *queue_pop(struct rpc_stream *stream)
 
 static void queue_clear(struct rpc_stream *stream)
 {
-    while (stream->queue_len > 0)
-        msg_unref(queue_pop(stream));
+    while (stream->queue_len > 0) {
+        struct msg *msg = queue_pop(stream);
+        held_sub(msg->len);
+        msg_unref(msg);
+    }
 }
 
 /* ── sending ── */
@@ -67,6 +115,7 @@ static void stream_start_message(struct rpc_stream *stream, struct msg *msg, boo
 {
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE, .flags = more ? GRPC_WRITE_BUFFER_HINT : 0};
 
+    stream->out_len = msg->len;
     stream->out = rpc_buffer_of(msg);
     op.data.send_message.send_message = stream->out;
     rpc_start_batch(stream->call, &op, 1, &stream->send_tag);
@@ -120,8 +169,10 @@ static void stream_sent(struct rpc_tag *tag, bool ok)
 {
     struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, send_tag);
 
-    if (stream->out != NULL)
+    if (stream->out != NULL) {
         grpc_byte_buffer_destroy(stream->out);
+        held_sub(stream->out_len);
+    }
     stream->out = NULL;
     if (ok) {
         /* Otherwise the call is dead, its end is on the way, and nothing more is worth a try. */
@@ -173,6 +224,52 @@ static void stream_half_closed(struct rpc_stream *stream)
     stream_pump(stream);
 }
 
+/* What is held and what waits to be sent count alike: a peer that does not read its answers is not
+ * read either. Whoever holds nothing may always go on. */
+static bool stream_may_read(struct rpc_stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    uint32_t n = __atomic_load_n(&stream->held, __ATOMIC_RELAXED) + stream->queue_len;
+    pthread_mutex_unlock(&stream->lock);
+    return n == 0 || (n < RPC_UNANSWERED_MAX && (size_t)rpc_held() < stream->rpc->limits.held);
+}
+
+static void stream_read_on(struct rpc_stream *stream)
+{
+    if (stream_may_read(stream)) {
+        stream_receive(stream);
+        return;
+    }
+    if (__atomic_fetch_add(&pause_count, 1, __ATOMIC_RELAXED) == 0)
+        log_info("a peer waits",
+                 "peer=%s; more of its messages are unanswered than one may have, "
+                 "or of all peers together; see imc_rpc_paused_total for how often",
+                 stream->peer);
+    stream->paused_next = stream->rpc->paused;
+    stream->rpc->paused = stream;
+}
+
+void rpc_paused_look(struct rpc *rpc)
+{
+    struct rpc_stream *list = rpc->paused, *next;
+
+    rpc->paused = NULL;
+    for (struct rpc_stream *stream = list; stream != NULL; stream = next) {
+        next = stream->paused_next;
+        pthread_mutex_lock(&stream->lock);
+        bool ended = stream->state >= STREAM_ENDED;
+        pthread_mutex_unlock(&stream->lock);
+        if (ended) {
+            rpc_stream_op_done(stream); /* of the receive that was put off */
+        } else if (stream_may_read(stream)) {
+            stream_receive(stream);
+        } else {
+            stream->paused_next = rpc->paused;
+            rpc->paused = stream;
+        }
+    }
+}
+
 static void stream_received(struct rpc_tag *tag, bool ok)
 {
     struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, recv_tag);
@@ -196,7 +293,7 @@ static void stream_received(struct rpc_tag *tag, bool ok)
         msg_unref(msg);
     /* Also after the call has ended: what arrived before the end is read until gRPC says there is
      * no more. */
-    stream_receive(stream);
+    stream_read_on(stream);
 }
 
 /* ── life ── */
@@ -219,7 +316,7 @@ static void live_remove(struct rpc *rpc, struct rpc_stream *stream)
     if (stream->live_next != NULL)
         stream->live_next->live_prev = stream->live_prev;
     if (stream->server != NULL)
-        rpc_server_stream_gone(stream->server);
+        rpc_server_stream_gone(stream->server, stream);
     pthread_cond_broadcast(&rpc->idle);
     pthread_mutex_unlock(&rpc->lock);
 }

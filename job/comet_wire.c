@@ -1,6 +1,6 @@
 #include "job/comet_wire.h"
 #include "common/mem.h"
-#include "common/pb.h"
+#include "common/unpack.h"
 #include "job/job.h"
 #include "job/partition.h"
 
@@ -125,8 +125,8 @@ void *comet_wire_decode(struct msg *msg)
     struct decoded_reply *decoded = mem_alloc(sizeof *decoded);
 
     arena_init(&decoded->arena);
-    ProtobufCAllocator allocator = arena_allocator(&decoded->arena);
-    decoded->reply = pb_unpack(&imc__v1__push_reply__descriptor, &allocator, msg->len, msg->data);
+    decoded->reply = (Imc__V1__PushReply *)unpack_peer(&imc__v1__push_reply__descriptor,
+                                                       &decoded->arena, msg, "comet");
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;

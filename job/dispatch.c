@@ -8,7 +8,7 @@
 #include "common/bus.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/pb.h"
+#include "common/unpack.h"
 #include "job/comet_link.h"
 #include "job/job.h"
 #include "job/partition.h"
@@ -176,10 +176,12 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     }
     job_count(job, JOB_CONSUMED);
     arena_init(&arena);
-    ProtobufCAllocator allocator = arena_allocator(&arena);
+    struct unpack_input in = {.data = payload, .len = len};
+    const char *why = NULL;
     Imc__V1__PushMsg *envelope =
-        payload == NULL ? NULL
-                        : pb_unpack(&imc__v1__push_msg__descriptor, &allocator, len, payload);
+        payload == NULL
+            ? NULL
+            : (Imc__V1__PushMsg *)unpack(&imc__v1__push_msg__descriptor, &arena, &in, &why);
     const char *problem = envelope_problem(job, envelope);
     if (problem != NULL) {
         envelope_skip(partition, offset, envelope, problem);

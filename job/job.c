@@ -49,7 +49,7 @@ const struct config_row job_config_rows[] = {
          "nothing of it."),
     ROW_(CONFIG_INT, "logic", "window", logic_window, "2", 1, 64,
          "Settle batches in flight to a logic."),
-    ROW_(CONFIG_INT, "logic", "items", logic_items, "512", 1, 65536,
+    ROW_(CONFIG_INT, "logic", "items", logic_items, "512", 1, 8192,
          "Messages in a settle batch at most."),
     ROW_(CONFIG_BYTES, "logic", "bytes", logic_bytes, "512k", 1024, 1048576,
          "Bytes after which a batch is full."),

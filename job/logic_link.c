@@ -6,8 +6,8 @@
 #include "job/logic_link.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/pb.h"
 #include "common/pipe.h"
+#include "common/unpack.h"
 #include "job/job.h"
 #include "job/settle.h"
 
@@ -86,8 +86,8 @@ static void *logic_decode(struct msg *msg)
     struct decoded_reply *decoded = mem_alloc(sizeof *decoded);
 
     arena_init(&decoded->arena);
-    ProtobufCAllocator allocator = arena_allocator(&decoded->arena);
-    decoded->reply = pb_unpack(&imc__v1__settle_reply__descriptor, &allocator, msg->len, msg->data);
+    decoded->reply = (Imc__V1__SettleReply *)unpack_peer(&imc__v1__settle_reply__descriptor,
+                                                         &decoded->arena, msg, "logic");
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;

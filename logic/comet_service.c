@@ -14,6 +14,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* What a message costs in a reply besides its body: many empty ones fill a page too. */
+enum { WAITING_OVERHEAD = 32 };
+
 /* An item whose result is one status. */
 struct status_item {
     struct session_batch *sb;
@@ -137,9 +140,10 @@ bool session_batch_page(struct session_batch *sb, const struct mailbox_page *pag
         const struct mailbox_message *message = &page->messages[taken];
         /* The first message of a reply always goes, so that asking again gets on. */
         bool first = sb->bytes_left == (size_t)sb->logic->config->mailbox_page_bytes;
-        if (message->len > sb->bytes_left && !first)
+        size_t size = message->len + WAITING_OVERHEAD;
+        if (size > sb->bytes_left && !first)
             break;
-        sb->bytes_left -= message->len < sb->bytes_left ? message->len : sb->bytes_left;
+        sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
         Imc__V1__Waiting *copy = list[taken] = arena_alloc(arena, sizeof *copy);
         imc__v1__waiting__init(copy);
         copy->id = message->id;

@@ -16,6 +16,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Sessions in one reply, which has to stay below what a message may be. */
+enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 4 };
+
 struct settle_batch;
 
 struct settle_item {
@@ -32,6 +35,7 @@ struct settle_batch {
     const Imc__V1__SettleBatch *in;
     Imc__V1__SettleReply reply;
     size_t pending;            /* items without a result, + 1 while they are being started */
+    size_t bytes_left;         /* of the reply, for sessions */
     struct settle_item *items; /* outlive the arena: see settle_batch_drop() */
 };
 
@@ -116,14 +120,29 @@ static void item_trim(struct settle_item *item)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }
 
+/* What does not fit the reply any more is settled again, in another one. */
+static bool item_fits(struct settle_item *item, const struct router_answer *answer)
+{
+    struct settle_batch *sb = item->sb;
+    size_t size = 0;
+
+    for (size_t i = 0; i < answer->n_sessions; i++)
+        size += imc__v1__session__get_packed_size(answer->sessions[i]) + SESSION_OVERHEAD;
+    if (size > sb->bytes_left && sb->bytes_left < REPLY_BYTES)
+        return false;
+    sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
+    return true;
+}
+
 static void on_lookup(void *arg, const struct router_answer *answer)
 {
     struct settle_item *item = arg;
 
-    item->result->n_sessions = answer->n_sessions;
+    bool fits = item_fits(item, answer);
+    item->result->n_sessions = fits ? answer->n_sessions : 0;
     item->result->sessions = answer->sessions;
     item->reply = router_reply_ref(answer->reply);
-    if (answer->result != ROUTER_OK || !answer->complete)
+    if (answer->result != ROUTER_OK || !answer->complete || !fits)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
     else if (answer->n_sessions == 0)
         item_trim(item);
@@ -171,6 +190,7 @@ void job_service_handle(struct stream_batch *batch)
         .in = (const Imc__V1__SettleBatch *)batch->message,
         .reply = IMC__V1__SETTLE_REPLY__INIT,
         .pending = 1,
+        .bytes_left = REPLY_BYTES,
     };
     sb->reply.seq = sb->in->seq;
     sb->reply.n_results = sb->in->n_settles;

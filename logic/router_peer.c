@@ -9,13 +9,14 @@
 #include "logic/router_peer.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/pb.h"
+#include "common/unpack.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_MOST = 2048 };
+/* SESSION_BYTES: of one session in an answer, all texts as long as they may be. */
+enum { BATCH_MOST = 2048, REPLY_BYTES = 3 << 20, SESSION_BYTES = 256, LOOKUPS_LEAST = 8 };
 
 struct router_reply {
     uint32_t refs;
@@ -166,17 +167,28 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     return msg;
 }
 
+/* As many as one answer holds, if each of the users has all the sessions that he may have. */
+static size_t lookups_most(const struct logic *logic)
+{
+    size_t sessions = (size_t)logic->config->sessions_max_per_uid;
+    size_t most = sessions > 0 ? REPLY_BYTES / (sessions * SESSION_BYTES) : BATCH_MOST;
+
+    return most < LOOKUPS_LEAST ? LOOKUPS_LEAST : most;
+}
+
 /* Takes up to BATCH_MOST requests that somebody still waits for. */
 static struct map_batch *take_batch(struct router_peer *peer)
 {
     struct map_batch *batch = mem_alloc(sizeof *batch + BATCH_MOST * sizeof(void *));
+    size_t lookups = lookups_most(router_link_logic(peer->link));
 
     batch->n = 0;
     batch->ring = router_link_ring(peer->link);
-    while (batch->n < BATCH_MOST) {
+    while (batch->n < BATCH_MOST && lookups > 0) {
         struct router_request *request = router_queue_take(&peer->waiting);
         if (request == NULL)
             break;
+        lookups -= request->kind == ROUTER_LOOKUP;
         if (request->fn != NULL)
             batch->requests[batch->n++] = request;
         else
@@ -209,8 +221,8 @@ static void *peer_decode(struct msg *msg)
 
     reply->refs = 1;
     arena_init(&reply->arena);
-    ProtobufCAllocator allocator = arena_allocator(&reply->arena);
-    reply->map = pb_unpack(&imc__v1__map_reply__descriptor, &allocator, msg->len, msg->data);
+    reply->map = (Imc__V1__MapReply *)unpack_peer(&imc__v1__map_reply__descriptor, &reply->arena,
+                                                  msg, "router");
     msg_unref(msg);
     if (reply->map != NULL)
         return reply;

@@ -1,7 +1,7 @@
 #include "logic/stream.h"
 #include "common/log.h"
-#include "common/pb.h"
 #include "common/rpc.h"
+#include "common/unpack.h"
 #include "logic/comet_service.h"
 #include "logic/job_service.h"
 
@@ -12,6 +12,7 @@
 struct stream_kind {
     const char *peer;
     const ProtobufCMessageDescriptor *batch;
+    size_t max_items; /* in each list of a batch */
     enum logic_metric count;
     void (*handle)(struct stream_batch *batch);
 };
@@ -38,8 +39,10 @@ struct stream {
 };
 
 static const struct stream_kind kinds[] = {
-    {"comet", &imc__v1__session_batch__descriptor, LOGIC_BATCHES_COMET, comet_service_handle},
-    {"job", &imc__v1__settle_batch__descriptor, LOGIC_BATCHES_JOB, job_service_handle},
+    {"comet", &imc__v1__session_batch__descriptor, STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET,
+     comet_service_handle},
+    {"job", &imc__v1__settle_batch__descriptor, STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB,
+     job_service_handle},
 };
 
 /* --- main loop --- */
@@ -94,6 +97,10 @@ static void on_over(struct loop *loop, struct inbox_item *item)
 
 static void batch_free(struct stream_batch *batch)
 {
+    if (batch->message != NULL) {
+        rpc_stream_answered(batch->stream->rpc);
+        rpc_stream_release(batch->stream->rpc, batch->held);
+    }
     arena_free(&batch->arena);
     free(batch);
 }
@@ -157,16 +164,20 @@ static void on_message(struct rpc_stream *rpc, void *arg, struct msg *msg)
     }
     struct stream_batch *batch = mem_zalloc(sizeof *batch);
     arena_init(&batch->arena);
-    ProtobufCAllocator allocator = arena_allocator(&batch->arena);
+    struct unpack_input in = {msg->data, msg->len, stream->kind->max_items};
+    const char *why = "";
     batch->item.run = on_batch;
     batch->stream = stream;
     batch->logic = logic;
-    batch->message = pb_unpack(stream->kind->batch, &allocator, msg->len, msg->data);
+    batch->message = unpack(stream->kind->batch, &batch->arena, &in, &why);
+    batch->held = batch->arena.bytes;
     if (batch->message == NULL) {
         stream->malformed = true;
-        log_warn("malformed batch, closing the stream", "from=%s peer=%s bytes=%u",
-                 stream->kind->peer, rpc_stream_peer(rpc), msg->len);
+        log_warn("malformed batch, closing the stream", "from=%s peer=%s bytes=%u why=\"%s\"",
+                 stream->kind->peer, rpc_stream_peer(rpc), msg->len, why);
         rpc_stream_close(rpc);
+    } else {
+        rpc_stream_hold(rpc, batch->held);
     }
     msg_unref(msg);
     if (batch->message == NULL || !inbox_post(logic->loop, &batch->item))

@@ -21,7 +21,12 @@ struct stream_batch {
     struct logic *logic;
     struct arena arena;
     ProtobufCMessage *message;
+    size_t held; /* bytes of the arena that are counted for the peer */
 };
+
+/* Items in each list of a batch. A comet puts 1,000 requests into one; job.ini's logic.items may be
+ * as many as STREAM_SETTLES_MAX. */
+enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
 
 /* Opens the gRPC server on rpc.listen. -E… after logging. */
 int stream_service_open(struct logic *logic, struct stream_service **out);

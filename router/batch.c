@@ -11,7 +11,12 @@ struct batch_run {
     struct arena *arena;
     struct comet **comets; /* per CometRef: who it named when it was last looked at */
     bool ring_matches;
+    size_t bytes_left; /* of the reply, for what has no fixed number of elements */
 };
+
+/* A reply has to stay below what a message may be. Fields of a session, or a count, but for texts.
+ */
+enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 32, COUNT_OVERHEAD = 16 };
 
 static void *run_alloc(struct batch_run *run, size_t n, size_t size)
 {
@@ -149,7 +154,30 @@ static void session_describe(const struct shard *shard, const struct session *se
     out->room = names_text(shard->sessions->rooms, session->room);
 }
 
-static void lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
+/* True if so much fits into the reply besides. */
+static bool run_spend(struct batch_run *run, size_t bytes)
+{
+    if (bytes > run->bytes_left)
+        return false;
+    run->bytes_left -= bytes;
+    return true;
+}
+
+static size_t session_bytes(const Imc__V1__Session *session)
+{
+    return SESSION_OVERHEAD + strlen(session->comet) + strlen(session->key) + strlen(session->room);
+}
+
+/* Logic asks for no more at once than fits, if no user has more sessions than it lets in. */
+static void lookup_cut(struct batch_run *run, int64_t uid, Imc__V1__MapReply *reply)
+{
+    reply->complete = false;
+    metric_add(run->shard->counters, ROUTER_LOOKUPS_CUT, 1);
+    log_warn("sessions cut", "uid=%lld; more than one answer holds, see sessions.max_per_uid",
+             (long long)uid);
+}
+
+static bool lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
 {
     const struct sessions *sessions = run->shard->sessions;
     const struct session *first = sessions_first(sessions, uid);
@@ -160,13 +188,16 @@ static void lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *look
         n++;
     metric_add(run->shard->counters, n > 0 ? ROUTER_LOOKUP_HIT : ROUTER_LOOKUP_MISS, 1);
     if (n == 0)
-        return;
+        return true;
     Imc__V1__Session *out = run_alloc(run, n, sizeof *out);
     lookup->sessions = run_alloc(run, n, sizeof(Imc__V1__Session *));
     for (const struct session *at = first; at != NULL; at = sessions_next(sessions, at)) {
         session_describe(run->shard, at, out);
+        if (!run_spend(run, session_bytes(out)))
+            return false;
         lookup->sessions[lookup->n_sessions++] = out++;
     }
+    return true;
 }
 
 static void run_lookups(struct batch_run *run, Imc__V1__MapReply *reply)
@@ -176,7 +207,8 @@ static void run_lookups(struct batch_run *run, Imc__V1__MapReply *reply)
 
     reply->lookups = run_alloc(run, batch->n_lookups, sizeof(Imc__V1__Lookup *));
     for (size_t i = 0; i < batch->n_lookups; i++) {
-        lookup_one(run, batch->lookups[i], &lookups[i]);
+        if (!lookup_one(run, batch->lookups[i], &lookups[i]))
+            lookup_cut(run, batch->lookups[i], reply);
         reply->lookups[reply->n_lookups++] = &lookups[i];
     }
 }
@@ -192,13 +224,13 @@ static void run_forget(struct batch_run *run)
     }
 }
 
-/* True: the list is full. */
-static bool counts_cut(struct batch_run *run, const char *what, size_t n)
+/* True: the list is full. NAME is what comes next. */
+static bool counts_cut(struct batch_run *run, const char *what, size_t n, const char *name)
 {
-    if (n < run->shard->limits.max_counted)
+    if (n < run->shard->limits.max_counted && run_spend(run, COUNT_OVERHEAD + strlen(name)))
         return false;
     metric_add(run->shard->counters, ROUTER_COUNTS_CUT, 1);
-    log_warn("counts cut", "what=%s limit=%u setting=map.max_counted", what,
+    log_warn("counts cut", "what=%s listed=%zu limit=%u setting=map.max_counted", what, n,
              run->shard->limits.max_counted);
     return true;
 }
@@ -219,7 +251,7 @@ static void run_count_rooms(struct batch_run *run, Imc__V1__MapReply *reply)
 
     reply->rooms = run_alloc(run, names_count(rooms), sizeof(Imc__V1__Count *));
     for (uint32_t room = names_next(rooms, 0); room != 0; room = names_next(rooms, room)) {
-        if (counts_cut(run, "rooms", reply->n_rooms))
+        if (counts_cut(run, "rooms", reply->n_rooms, names_text(rooms, room)))
             break;
         reply->rooms[reply->n_rooms++] =
             run_count(run, names_text(rooms, room), names_refs(rooms, room));
@@ -236,7 +268,7 @@ static void run_count_comets(struct batch_run *run, Imc__V1__MapReply *reply)
         uint32_t sessions = comets->lives[comet->life].sessions;
         if (sessions == 0)
             continue;
-        if (counts_cut(run, "comets", reply->n_comets))
+        if (counts_cut(run, "comets", reply->n_comets, comet->id))
             break;
         reply->comets[reply->n_comets++] = run_count(run, comet->id, sessions);
     }
@@ -257,8 +289,8 @@ struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, str
     struct batch_run run = {.shard = shard,
                             .batch = batch,
                             .arena = arena,
-                            .ring_matches =
-                                batch->ring != 0 && batch->ring == shard->registry.hash};
+                            .ring_matches = batch->ring != 0 && batch->ring == shard->registry.hash,
+                            .bytes_left = REPLY_BYTES};
 
     run.comets = run_alloc(&run, batch->n_comets, sizeof(struct comet *));
     memset(run.comets, 0, batch->n_comets * sizeof(struct comet *));

@@ -19,7 +19,7 @@ static const struct config_row router_rows[] = {
      "that moved to another "
      "router. Larger: gone sooner; smaller: other requests wait less meanwhile."},
     {"map", "max_counted", CONFIG_INT, offsetof(struct router_config, max_counted), "100000", 1,
-     10000000,
+     131072,
      "Most rooms that one answer to a request for counts lists; what is beyond is left out and "
      "counted in "
      "imc_router_counts_cut_total."},

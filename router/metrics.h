@@ -26,6 +26,7 @@
     X(LOOKUP_MISS,    "imc_router_lookups_total", "found=\"no\"", COUNTER, "") \
     X(REGISTERED,     "imc_router_registered_loops_total", NULL, COUNTER, "Loops of comets that said they had put everything") \
     X(FORGET,         "imc_router_forgets_total", NULL, COUNTER, "Comets whose sessions were to be forgotten") \
+    X(LOOKUPS_CUT,    "imc_router_lookups_cut_total", NULL, COUNTER, "Lookups answered with some of a user's sessions only, because more fit no answer") \
     X(COUNTS_CUT,     "imc_router_counts_cut_total", NULL, COUNTER, "Lists of counts that map.max_counted made incomplete") \
     X(SWEEPS,         "imc_router_sweeps_total", NULL, COUNTER, "Passes over the map that ended") \
     X(SWEPT_DEAD,     "imc_router_swept_sessions_total", "reason=\"dead\"", COUNTER, "Sessions that sweeps took out, by reason") \
@@ -34,7 +35,6 @@
     X(BATCHES,        "imc_router_batches_total", NULL, COUNTER, "Batches carried out") \
     X(MISMATCHES,     "imc_router_ring_mismatches_total", NULL, COUNTER, "Batches of a caller that saw other routers than this one does") \
     X(MALFORMED,      "imc_router_malformed_batches_total", NULL, COUNTER, "Batches that could not be decoded; their stream was closed") \
-    X(FLOODED,        "imc_router_flooded_streams_total", NULL, COUNTER, "Streams closed for too many unanswered batches") \
     X(STREAMS,        "imc_router_streams", NULL, GAUGE, "Open streams of logics")
 /* clang-format on */
 

@@ -6,21 +6,18 @@
  *   logic ◄════════════════┘ */
 #include "router/server.h"
 #include "common/log.h"
-#include "common/pb.h"
-#include "common/pipe.h"
+#include "common/unpack.h"
 #include "router/batch.h"
 #include <errno.h>
 #include <stdlib.h>
 
-/* A pipe keeps a handful of batches in flight. Who sends this many without waiting does not count
- * its answers. */
-enum { UNANSWERED_MAX = 256 };
+/* In each list of a batch. Logic puts 2,048 requests into one. */
+enum { ITEMS_MAX = 16384 };
 
 /* One stream of one logic. Freed when the stream has closed and its last job has run. */
 struct caller {
     struct router *router;
-    uint32_t refs;       /* atomic: the stream, and each job */
-    uint32_t unanswered; /* atomic */
+    uint32_t refs; /* atomic: the stream, and each job */
 };
 
 struct job {
@@ -29,6 +26,7 @@ struct job {
     struct rpc_stream *stream; /* a reference */
     struct arena arena;
     Imc__V1__MapBatch *batch; /* in the arena */
+    size_t held;              /* bytes of the arena that are counted for the peer */
 };
 
 static void caller_unref(struct caller *caller)
@@ -39,6 +37,8 @@ static void caller_unref(struct caller *caller)
 
 static void job_free(struct job *job)
 {
+    rpc_stream_answered(job->stream);
+    rpc_stream_release(job->stream, job->held);
     rpc_stream_unref(job->stream);
     caller_unref(job->caller);
     arena_free(&job->arena);
@@ -66,21 +66,23 @@ static void job_run(struct loop *loop, struct inbox_item *item)
 
     router->shard.now_ms = loop_now_ms(loop);
     struct msg *reply = batch_apply(&router->shard, job->batch, &job->arena);
-    __atomic_sub_fetch(&job->caller->unanswered, 1, __ATOMIC_RELAXED);
     job_answer(job, reply);
     job_free(job);
     router_sweep(router);
 }
 
 /* rpc thread. A batch needs a seq: its answer would find no taker otherwise. */
-static struct job *job_new(struct caller *caller, struct rpc_stream *stream, const struct msg *msg)
+static struct job *job_new(struct caller *caller, struct rpc_stream *stream, const struct msg *msg,
+                           const char **why)
 {
     struct job *job = mem_zalloc(sizeof *job);
+    struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
 
     arena_init(&job->arena);
-    ProtobufCAllocator allocator = arena_allocator(&job->arena);
-    job->batch = pb_unpack(&imc__v1__map_batch__descriptor, &allocator, msg->len, msg->data);
+    job->batch =
+        (Imc__V1__MapBatch *)unpack(&imc__v1__map_batch__descriptor, &job->arena, &in, why);
     if (job->batch == NULL || job->batch->seq == 0) {
+        *why = job->batch == NULL ? *why : "no seq";
         arena_free(&job->arena);
         free(job);
         return NULL;
@@ -88,6 +90,8 @@ static struct job *job_new(struct caller *caller, struct rpc_stream *stream, con
     job->item.run = job_run;
     job->caller = caller;
     job->stream = rpc_stream_ref(stream);
+    job->held = job->arena.bytes;
+    rpc_stream_hold(stream, job->held);
     __atomic_add_fetch(&caller->refs, 1, __ATOMIC_RELAXED);
     return job;
 }
@@ -96,18 +100,13 @@ static void stream_on_message(struct rpc_stream *stream, void *arg, struct msg *
 {
     struct caller *caller = arg;
     struct router *router = caller->router;
-    uint32_t unanswered = __atomic_add_fetch(&caller->unanswered, 1, __ATOMIC_RELAXED);
-    struct job *job = unanswered > UNANSWERED_MAX ? NULL : job_new(caller, stream, msg);
+    const char *why = "";
+    struct job *job = job_new(caller, stream, msg, &why);
 
-    if (unanswered > UNANSWERED_MAX) {
-        metric_add(router->rpc_counters, ROUTER_FLOODED, 1);
-        log_warn("stream closed", "peer=%s why=\"%u batches unanswered\"", rpc_stream_peer(stream),
-                 unanswered);
-        rpc_stream_close(stream);
-    } else if (job == NULL) {
+    if (job == NULL) {
         metric_add(router->rpc_counters, ROUTER_MALFORMED, 1);
-        log_warn("stream closed", "peer=%s bytes=%u why=\"not an imc.v1.MapBatch with a seq\"",
-                 rpc_stream_peer(stream), msg->len);
+        log_warn("stream closed", "peer=%s bytes=%u why=\"not an imc.v1.MapBatch: %s\"",
+                 rpc_stream_peer(stream), msg->len, why);
         rpc_stream_close(stream);
     } else if (!inbox_post(&router->daemon->loop, &job->item)) {
         job_free(job);

@@ -182,9 +182,19 @@ def test_the_log_names_who_sent_no_batch(world):
 
 
 def test_a_message_beyond_the_limit(world):
-    """64 MiB is what a daemon takes."""
-    answers, end = garble(world.router.rpc, STREAMS["router"], bytes(65 << 20))
-    assert answers == [] and end.startswith("closed resource exhausted"), end
+    """4 MiB is what a daemon takes."""
+    for name, path in STREAMS.items():
+        answers, end = garble(getattr(world, name.split()[0]).rpc, path, bytes((4 << 20) + 1))
+        assert answers == [] and end.startswith("closed resource exhausted"), (name, end)
+
+
+def test_a_message_at_the_limit(world):
+    """Answered: what it says is not too much, only its comet's name is long."""
+    head = pb((1, Fixed(1)))
+    batch = head + pb((2, "c" * ((4 << 20) - len(head) - 5)))
+    assert len(batch) == 4 << 20
+    answers, end = garble(world.logic.rpc, STREAMS["logic sessions"], batch, answers=1)
+    assert len(answers) == 1 and end == "open", (len(answers), end)
 
 
 # --- batches that make no sense ---
@@ -261,7 +271,7 @@ def test_logic_answers_sessions_that_make_no_sense(world):
     sessions = world.router.metrics()["imc_router_sessions"]
     batches = [
         pb((1, Fixed(0))),
-        pb((1, Fixed(1)), comet, *[(5, pb((1, Fixed(i)), (2, b"\0\xff" * i), (3, "a" * 1000), (4, -1))) for i in range(2000)]),
+        pb((1, Fixed(1)), comet, *[(5, pb((1, Fixed(i)), (2, b"\0\xff" * i), (3, "a" * 1000), (4, -1))) for i in range(1200)]),
         pb((1, Fixed(2)), comet, *[(6, pb((1, Fixed(i)), (2, Fixed(-i)))) for i in range(1000)]),
         pb((1, Fixed(3)), comet, (7, pb((1, Fixed(-2**63)), (2, Fixed(2**64 - 1)), (3, 0xffffffff))), (7, b"")),
         pb((1, Fixed(4)), comet, (8, pb((1, Fixed(1)), (2, bytes(8) * 50_000))), (8, b"")),
@@ -295,7 +305,7 @@ def test_router_answers_batches_that_make_no_sense(world):
         pb((1, Fixed(1)), (2, Fixed(1)), *comets, *[(4, pb((1, i), (2, Fixed(1)), (3, Fixed(1)))) for i in (0, 1, 2, 3, 0xffffffff)]),
         pb((1, Fixed(2)), *comets, *[(5, pb((1, i), (2, Fixed(1)), (3, Fixed(1)))) for i in (0, 1, 2, 3, 0xffffffff)]),
         pb((1, Fixed(3)), *comets, *[(6, pb((1, i), (2, 0xffffffff), (3, 0xffffffff))) for i in (0, 1, 2, 3)]),
-        pb((1, Fixed(4)), (7, bytes(8) * 100_000)),
+        pb((1, Fixed(4)), (7, bytes(8) * 16_384)),
         pb((1, Fixed(5)), (8, "nobody"), (8, ""), (8, "x" * 5000), (8, b"\xff")),
         pb((1, Fixed(6)), (9, 1), (10, 1)),
     ]

@@ -523,7 +523,7 @@ static void test_close_while_sending(void **state)
 static void test_many_streams_at_once(void **state)
 {
     struct fixture *fx = *state;
-    enum { STREAMS = 100 };
+    enum { STREAMS = RPC_STREAMS_MAX };
     struct rpc_stream *streams[STREAMS];
     struct seen seen[STREAMS];
 
