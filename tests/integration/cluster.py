@@ -5,6 +5,7 @@ data of clusters stay.
 """
 import base64
 import concurrent.futures
+import ctypes
 import http.client
 import json
 import os
@@ -35,6 +36,8 @@ def _slowness():
 
 
 SLOW = _slowness()
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 def wait_for(condition, timeout=10.0, what="", every=0.02):
@@ -71,6 +74,14 @@ def free_port():
     raise RuntimeError("no free port")
 
 
+def _end_with_me():
+    """For preexec_fn: the child is killed when this process is, so that an interrupted run leaves nothing behind. The
+    kernel means the thread that forked, so only the main thread, which lives longest, may ask for it."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
     """One program with its log; .kill9() .pause() .resume() .term() for fault tests."""
 
@@ -87,7 +98,7 @@ class Process:
         self.paused = False
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(self.argv, env={**os.environ, **self.env}, stdout=log, stderr=log,
-                                          stdin=subprocess.DEVNULL, start_new_session=True)
+                                          stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_me())
 
     def alive(self):
         return self.popen.poll() is None
