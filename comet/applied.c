@@ -7,8 +7,7 @@
 
 struct partition_applied {
     uint64_t fence;
-    int64_t highest; /* atomic: read by the loops */
-    uint64_t bits[APPLIED_WINDOW / 64];
+    uint32_t tags[APPLIED_WINDOW]; /* atomic; 0: none. Pages that nobody has touched cost nothing */
 };
 
 /* Loops find a partition by index without a lock: a slot is set once, with release, and stays. */
@@ -30,14 +29,23 @@ void applied_free(struct applied *applied)
     free(applied);
 }
 
-static uint64_t *applied_word(struct partition_applied *p, int64_t offset)
+static uint64_t mix(uint64_t x)
 {
-    return &p->bits[((uint64_t)offset % APPLIED_WINDOW) / 64];
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+    return x ^ x >> 31;
 }
 
-static uint64_t applied_bit(int64_t offset)
+static uint32_t applied_tag(int64_t offset, uint64_t id)
 {
-    return 1ULL << ((uint64_t)offset % 64);
+    uint32_t tag = (uint32_t)(mix(id ^ mix((uint64_t)offset)) >> 32);
+
+    return tag != 0 ? tag : 1;
+}
+
+static uint32_t *applied_slot(struct partition_applied *p, int64_t offset)
+{
+    return &p->tags[(uint64_t)offset % APPLIED_WINDOW];
 }
 
 static struct partition_applied *applied_partition(struct applied *applied, uint32_t partition)
@@ -46,34 +54,9 @@ static struct partition_applied *applied_partition(struct applied *applied, uint
 
     if (p == NULL) {
         p = mem_zalloc(sizeof *p);
-        p->highest = -1;
         __atomic_store_n(&applied->partitions[partition], p, __ATOMIC_RELEASE);
     }
     return p;
-}
-
-/* The bits between the old and the new highest offset speak of offsets a window ago: forget them.
- * The new highest comes first: applied_taken() sets a bit and looks then, so that one of the two
- * clears what was set for an offset a window ago. */
-static void applied_advance(struct partition_applied *p, int64_t offset)
-{
-    int64_t from = p->highest + 1;
-
-    __atomic_store_n(&p->highest, offset, __ATOMIC_SEQ_CST);
-    if (offset - from >= APPLIED_WINDOW)
-        from = offset - APPLIED_WINDOW + 1;
-    /* Unsigned, to end behind INT64_MAX too: who says so is no job, but must not hold us up. */
-    uint64_t at = (uint64_t)from, last = (uint64_t)offset;
-    while (at <= last) {
-        if (at % 64 == 0 && last - at >= 64) {
-            __atomic_store_n(applied_word(p, (int64_t)at), 0, __ATOMIC_SEQ_CST);
-            at += 64;
-        } else {
-            __atomic_fetch_and(applied_word(p, (int64_t)at), ~applied_bit((int64_t)at),
-                               __ATOMIC_SEQ_CST);
-            at++;
-        }
-    }
 }
 
 enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
@@ -102,33 +85,23 @@ uint64_t applied_fence(const struct applied *applied, uint32_t partition)
     return applied->partitions[partition]->fence;
 }
 
-enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset)
+enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset,
+                                   uint64_t id)
 {
     assert(partition < APPLIED_PARTITIONS_MAX);
-    struct partition_applied *p = applied_partition(applied, partition);
-
     if (offset < 0)
         return APPLIED_NEW;
-    if (offset > p->highest) {
-        applied_advance(p, offset);
-        return APPLIED_NEW;
-    }
-    if (p->highest - offset >= APPLIED_WINDOW)
-        return APPLIED_NEW;
-    bool taken =
-        (__atomic_load_n(applied_word(p, offset), __ATOMIC_ACQUIRE) & applied_bit(offset)) != 0;
+    const uint32_t *slot = applied_slot(applied_partition(applied, partition), offset);
+    bool taken = __atomic_load_n(slot, __ATOMIC_ACQUIRE) == applied_tag(offset, id);
     return taken ? APPLIED_REPEAT : APPLIED_NEW;
 }
 
-void applied_taken(struct applied *applied, uint32_t partition, int64_t offset)
+void applied_taken(struct applied *applied, uint32_t partition, int64_t offset, uint64_t id)
 {
     if (partition >= APPLIED_PARTITIONS_MAX || offset < 0)
         return;
     struct partition_applied *p =
         __atomic_load_n(&applied->partitions[partition], __ATOMIC_ACQUIRE);
-    if (p == NULL || __atomic_load_n(&p->highest, __ATOMIC_ACQUIRE) - offset >= APPLIED_WINDOW)
-        return;
-    __atomic_fetch_or(applied_word(p, offset), applied_bit(offset), __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&p->highest, __ATOMIC_SEQ_CST) - offset >= APPLIED_WINDOW)
-        __atomic_fetch_and(applied_word(p, offset), ~applied_bit(offset), __ATOMIC_SEQ_CST);
+    if (p != NULL)
+        __atomic_store_n(applied_slot(p, offset), applied_tag(offset, id), __ATOMIC_RELEASE);
 }

@@ -1,8 +1,13 @@
-/* applied.h - which offsets of the bus this comet has applied, so that a replay delivers nothing
+/* applied.h - which messages of the bus this comet has applied, so that a replay delivers nothing
  * twice, and who may speak for a partition.
  *
- * Per partition: the highest fence, the highest offset seen, and a ring of bits for the last
- * APPLIED_WINDOW offsets: set = a session here took it. Threads: all on the rpc thread alone
+ * Per partition: the highest fence, and for the last APPLIED_WINDOW offsets that a session here
+ * took a tag of 32 bits, made of the message's id and its offset. An offset alone would not do:
+ * when Kafka has lost its data, or the topic was made anew, offsets start again, and what stands
+ * there now is another message with another id. (That the tags of two are the same: one in
+ * 4,000,000,000.) 1 MB for each partition whose offsets have gone round once.
+ *
+ * Threads: all on the rpc thread alone
  * but applied_taken(), on any loop. */
 #ifndef IMC_COMET_APPLIED_H
 #define IMC_COMET_APPLIED_H
@@ -33,7 +38,8 @@ enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition
 /* The highest fence that was heard of PARTITION; 0: none. */
 uint64_t applied_fence(const struct applied *applied, uint32_t partition);
 /* Of a speaker that is heard. OFFSET < 0: not checked. */
-enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset);
-void applied_taken(struct applied *applied, uint32_t partition, int64_t offset);
+enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset,
+                                   uint64_t id);
+void applied_taken(struct applied *applied, uint32_t partition, int64_t offset, uint64_t id);
 
 #endif

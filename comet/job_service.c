@@ -155,6 +155,19 @@ static void late_add(struct job_results *results, struct batch *batch, uint32_t 
     loop_defer(&results->worker->loop, &results->flush);
 }
 
+/* What tells this message from others at its offset. goim's pushes to rooms and all have no id. */
+static uint64_t item_id(const Imc__V1__PushItem *proto)
+{
+    const Imc__V1__Waiting *message = proto->message;
+    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+
+    if (message->id != 0)
+        return message->id;
+    for (size_t i = 0; i < message->body.len; i++)
+        hash = (hash ^ message->body.data[i]) * 0x100000001b3U;
+    return hash;
+}
+
 /* One handle's or loop's word on item INDEX; the last one decides. */
 static void item_told(struct worker *worker, struct batch *batch, uint32_t index, bool taken)
 {
@@ -169,7 +182,7 @@ static void item_told(struct worker *worker, struct batch *batch, uint32_t index
         return;
     taken = __atomic_load_n(&item->taken, __ATOMIC_RELAXED) != 0;
     if (taken && proto->kind == IMC__V1__PUSH_ITEM__KIND__UID)
-        applied_taken(batch->service->applied, proto->partition, proto->offset);
+        applied_taken(batch->service->applied, proto->partition, proto->offset, item_id(proto));
     if (!taken)
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
     uint8_t state = taken ? ITEM_TAKEN : ITEM_GONE;
@@ -449,7 +462,8 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
     bool poke = proto->kind == IMC__V1__PUSH_ITEM__KIND__POKE;
     bool by_handle = poke || proto->kind == IMC__V1__PUSH_ITEM__KIND__UID;
     enum applied_verdict verdict =
-        applied_check(service->applied, proto->partition, poke ? -1 : proto->offset);
+        poke ? APPLIED_NEW
+             : applied_check(service->applied, proto->partition, proto->offset, item_id(proto));
     uint64_t loops = item_loops(service->comet, proto, &item->left);
     if (verdict == APPLIED_REPEAT) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
@@ -464,7 +478,7 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
         /* To a room it goes once, whatever becomes of the stream before its walks begin: each loop
          * has it in its inbox. */
         if (!by_handle)
-            applied_taken(service->applied, proto->partition, proto->offset);
+            applied_taken(service->applied, proto->partition, proto->offset, item_id(proto));
         return loops;
     }
     return 0;

@@ -7,6 +7,7 @@
 #include "job/dispatch.h"
 #include "job/fence.h"
 #include "job/job.h"
+#include "job/log_check.h"
 #include "job/partition.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 
 enum {
+    OTHER_MS = 1500, /* longer than a heartbeat */
     BITE = 256,      /* messages of a partition per turn */
     ASK_MS = 500,    /* between two new fences of a partition */
     LATER_MS = 1000, /* between two looks whether there still is a later owner */
@@ -29,7 +31,10 @@ struct assigned {
     rd_kafka_queue_t *queue;
     struct bus_queue *bus;
     struct fence *fence; /* NULL: known, or not asked for */
-    bool stopped;        /* its queue may hold messages that nobody was told of */
+    struct log_check check;
+    uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
+    bool restarted;    /* the log is another one, and nothing of it was read yet */
+    bool stopped;      /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
     uint64_t unread_since_ms, unread_last_ms;
     uint64_t ask_ms;   /* when Redis may be asked again */
@@ -50,17 +55,103 @@ static const char *topic_of(const struct bus_partitions *partitions)
     return partitions->job->config->bus_topic;
 }
 
+static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *assigned,
+                                                      int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, topic_of(assigned->owner), assigned->partition.id)
+        ->offset = offset;
+    return list;
+}
+
+/* In the background: what is in the queue already is dropped by librdkafka from now on. */
+static void assigned_seek(struct assigned *assigned, int64_t offset)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
+    const rd_kafka_topic_partition_t *at = &list->elems[0];
+
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(partitions->rk, list, 0);
+    if (error != NULL)
+        rd_kafka_error_destroy(error); /* that it did not wait */
+    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR && at->err != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        log_error("cannot seek", "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
+                  topic_of(partitions), assigned->partition.id, offset, rd_kafka_err2str(at->err));
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 /* --- reading --- */
 
-static void assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
+/* Its offsets start again. Messages of the former log that are not resolved yet are gone on with.
+ */
+static void assigned_restart(struct assigned *assigned)
 {
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        dispatch_message(&assigned->partition, message->offset, message->payload, message->len);
-        return;
-    }
+    job_count(assigned->owner->job, JOB_LOG_RESTARTS);
+    log_warn("partition has another log",
+             "topic=%s partition=%" PRId32 " read_to=%" PRId64
+             "; its data was lost or the topic made anew: reading from its beginning",
+             topic_of(assigned->owner), assigned->partition.id, assigned->check.next);
+    log_check_init(&assigned->check);
+    partition_restart(&assigned->partition);
+    assigned->other_ms = 0;
+    assigned->restarted = true;
+    assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
+}
+
+/* Not read for now: if another cluster has come in the place of ours, its group does not know us,
+ * and tells so first. Then we begin where it says. */
+static void assigned_doubt(struct assigned *assigned)
+{
+    assigned->other_ms = loop_now_ms(assigned->owner->job->loop);
+}
+
+/* librdkafka by itself commits only what is above the last commit, which was of the former log. */
+static void assigned_commit_first(struct assigned *assigned, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
+
+    assigned->restarted = false;
+    (void)rd_kafka_commit(assigned->owner->rk, list, 1); /* consumer_on_commit() is told */
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *message)
+{
     job_count(assigned->owner->job, JOB_BUS_ERRORS);
     log_warn("kafka partition error", "topic=%s partition=%" PRId32 " err=\"%s\"",
              topic_of(assigned->owner), assigned->partition.id, rd_kafka_message_errstr(message));
+    log_check_alarm(&assigned->check);
+}
+
+/* False: what came with it is of no use. */
+static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
+{
+    uint64_t now = loop_now_ms(assigned->owner->job->loop);
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        assigned_error(assigned, message);
+        return true;
+    }
+    uint64_t mark =
+        log_mark(rd_kafka_message_timestamp(message, NULL), message->payload, message->len);
+    switch (log_check_message(&assigned->check, message->offset, mark, now)) {
+    case LOG_NEW:
+        if (assigned->restarted)
+            assigned_commit_first(assigned, message->offset);
+        dispatch_message(&assigned->partition, message->offset, message->payload, message->len);
+        return true;
+    case LOG_SEEN:
+        return true;
+    default:
+        assigned_doubt(assigned);
+        return false;
+    }
+}
+
+static bool assigned_wants(const struct assigned *assigned)
+{
+    return assigned->other_ms == 0 && partition_wants(&assigned->partition);
 }
 
 static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
@@ -68,14 +159,15 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     struct assigned *assigned = arg;
     rd_kafka_message_t *messages[BITE];
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool useful = true;
 
-    assigned->stopped = !partition_wants(&assigned->partition);
+    assigned->stopped = !assigned_wants(assigned);
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
-        assigned_message(assigned, messages[i]);
+        useful = useful && assigned_message(assigned, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
     if (n > 0)
@@ -86,31 +178,12 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
 void bus_partitions_wake(struct bus_partitions *partitions)
 {
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        if (a->stopped && partition_wants(&a->partition))
+        if (a->stopped && assigned_wants(a))
             bus_queue_wake(a->bus);
     }
 }
 
 /* --- coming and going --- */
-
-/* What was forgotten is read again. In the background: what is in the queue already is dropped by
- * librdkafka from now on. */
-static void assigned_seek(struct assigned *assigned, int64_t offset)
-{
-    struct bus_partitions *partitions = assigned->owner;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *at =
-        rd_kafka_topic_partition_list_add(list, topic_of(partitions), assigned->partition.id);
-
-    at->offset = offset;
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(partitions->rk, list, 0);
-    if (error != NULL)
-        rd_kafka_error_destroy(error); /* that it did not wait */
-    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR && at->err != RD_KAFKA_RESP_ERR__IN_PROGRESS)
-        log_error("cannot seek", "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
-                  topic_of(partitions), assigned->partition.id, offset, rd_kafka_err2str(at->err));
-    rd_kafka_topic_partition_list_destroy(list);
-}
 
 static void assigned_wait(struct assigned *assigned)
 {
@@ -128,7 +201,7 @@ static void assigned_wait(struct assigned *assigned)
 static void assigned_on_fence(uint64_t number, void *arg)
 {
     struct assigned *assigned = arg;
-    int64_t position = tracker_position(&assigned->partition.tracker);
+    int64_t position = tracker_replay(&assigned->partition.tracker);
 
     assigned->fence = NULL;
     if (number == 0) {
@@ -138,8 +211,10 @@ static void assigned_on_fence(uint64_t number, void *arg)
     assigned->ask_ms = loop_now_ms(assigned->owner->job->loop) + ASK_MS;
     assigned->later_ms = 0;
     partition_own(&assigned->partition, number);
-    if (position >= 0)
+    if (position >= 0) {
+        log_check_rewind(&assigned->check, position);
         assigned_seek(assigned, position);
+    }
     log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
              topic_of(assigned->owner), assigned->partition.id, number);
     comets_state(assigned->owner->job->comets);
@@ -163,6 +238,26 @@ static void assigned_ask(struct assigned *assigned)
         fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
 }
 
+/* Is it still the same log? */
+static void assigned_check_log(struct assigned *assigned, uint64_t now)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    int64_t low = -1, high = -1;
+
+    if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
+        assigned_restart(assigned);
+    if (!assigned_wants(assigned))
+        return;
+    if (rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
+                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        high = -1;
+    int64_t offset = log_check_due(&assigned->check, high, now);
+    if (offset >= 0)
+        assigned_seek(assigned, offset);
+    else if (offset == LOG_IS_OTHER)
+        assigned_doubt(assigned);
+}
+
 static void assigned_check(struct assigned *assigned, uint64_t now)
 {
     const struct partition *partition = &assigned->partition;
@@ -182,8 +277,10 @@ void bus_partitions_check(struct bus_partitions *partitions)
 {
     uint64_t now = loop_now_ms(partitions->job->loop);
 
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next)
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         assigned_check(a, now);
+        assigned_check_log(a, now);
+    }
 }
 
 size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms)
@@ -220,6 +317,7 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     struct assigned *assigned = mem_zalloc(sizeof *assigned);
     assigned->owner = partitions;
     partition_init(&assigned->partition, job, id);
+    log_check_init(&assigned->check);
     assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
     assert(assigned->queue != NULL);
     rd_kafka_queue_forward(assigned->queue, NULL);

@@ -78,6 +78,9 @@ struct job_config {
     X(DROPPED, "imc_job_forgotten_total", NULL, METRIC_COUNTER,                                   \
       "Unresolved messages forgotten because their partition went to another job, which replays " \
       "them.")                                                                                    \
+    X(LOG_RESTARTS, "imc_job_log_restarts_total", NULL, METRIC_COUNTER,                           \
+      "Partitions whose log is another one than before (data lost, topic made anew): read from "  \
+      "its beginning.")                                                                           \
     X(BUS_ERRORS, "imc_job_bus_errors_total", NULL, METRIC_COUNTER,                               \
       "Errors that the Kafka client reported.")                                                   \
     X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                       \

@@ -79,7 +79,7 @@ void partition_resolve(struct task *task)
 void partition_forget(struct partition *partition)
 {
     struct job *job = partition->job;
-    int64_t position = tracker_position(&partition->tracker);
+    int64_t position = tracker_replay(&partition->tracker);
     void *owner;
 
     while (tracker_pop(&partition->tracker, &owner)) {
@@ -94,6 +94,12 @@ void partition_forget(struct partition *partition)
         task_unref(task);
     }
     partition->tracker.next = position;
+}
+
+void partition_restart(struct partition *partition)
+{
+    tracker_restart(&partition->tracker);
+    partition->stored = -1;
 }
 
 void partition_refuse(struct partition *partition)

@@ -43,6 +43,10 @@ void partition_resolve(struct task *task);
 /* Whatever is unresolved is another job's now: answers that still come are ignored, the position
  * stays. */
 void partition_forget(struct partition *partition);
+/* Its log is another one from now on, that begins at any offset. What is unresolved is gone on
+ * with.
+ */
+void partition_restart(struct partition *partition);
 /* A comet refused its item: whatever is unresolved is forgotten until it is known who owns it. */
 void partition_refuse(struct partition *partition);
 /* It is ours, with a new fence. What was forgotten has to be read again. */

@@ -13,7 +13,7 @@ static struct tracker_slot *tracker_slot(const struct tracker *tracker, uint64_t
 
 void tracker_init(struct tracker *tracker)
 {
-    *tracker = (struct tracker){.next = -1};
+    *tracker = (struct tracker){.next = -1, .first = -1};
 }
 
 void tracker_free(struct tracker *tracker)
@@ -41,6 +41,8 @@ uint64_t tracker_add(struct tracker *tracker, int64_t offset, void *owner)
         tracker_grow(tracker);
     *tracker_slot(tracker, tracker->tail) = (struct tracker_slot){offset, owner};
     tracker->next = offset + 1;
+    if (tracker->first < 0)
+        tracker->first = offset;
     return tracker->tail++;
 }
 
@@ -66,11 +68,25 @@ int64_t tracker_position(const struct tracker *tracker)
     return tracker_slot(tracker, tracker->head)->offset;
 }
 
+void tracker_restart(struct tracker *tracker)
+{
+    for (uint64_t i = tracker->head; i != tracker->tail; i++)
+        tracker_slot(tracker, i)->offset = -1;
+    tracker->next = tracker->first = -1;
+}
+
+int64_t tracker_replay(const struct tracker *tracker)
+{
+    int64_t position = tracker_position(tracker);
+
+    return position >= 0 ? position : tracker->first;
+}
+
 int64_t tracker_span(const struct tracker *tracker)
 {
-    if (tracker->head == tracker->tail)
+    if (tracker->head == tracker->tail || tracker->next < 0)
         return 0;
-    return tracker->next - tracker_position(tracker);
+    return tracker->next - tracker_replay(tracker);
 }
 
 bool tracker_pop(struct tracker *tracker, void **owner)

@@ -15,15 +15,16 @@
 #include <stdint.h>
 
 struct tracker_slot {
-    int64_t offset;
-    void *owner; /* NULL: resolved */
+    int64_t offset; /* -1: in a log that is no more */
+    void *owner;    /* NULL: resolved */
 };
 
 struct tracker {
     struct tracker_slot *slots; /* ring of `size`, a power of two */
     uint64_t head, tail;        /* absolute; the slot is index & (size - 1) */
     uint64_t size;
-    int64_t next; /* offset after the newest one; -1: nothing was added yet */
+    int64_t next;  /* offset after the newest one; -1: nothing was added yet */
+    int64_t first; /* of the present log; -1: nothing was added yet */
 };
 
 void tracker_init(struct tracker *tracker);
@@ -34,9 +35,14 @@ uint64_t tracker_add(struct tracker *tracker, int64_t offset, void *owner);
 void tracker_resolve(struct tracker *tracker, uint64_t ticket);
 /* OFFSET was consumed and needs nothing. */
 void tracker_skip(struct tracker *tracker, int64_t offset);
+/* The log begins anew: what is unresolved is resolved one day all the same, but has no place in the
+ * new one. */
+void tracker_restart(struct tracker *tracker);
 /* The lowest unresolved offset, or the one after the newest if all are resolved: what may be
- * committed. -1: nothing was consumed yet. */
+ * committed. -1: nothing was consumed yet, or something of a former log is unresolved. */
 int64_t tracker_position(const struct tracker *tracker);
+/* Where a replay would have to begin in the present log; -1: nothing of it was consumed yet. */
+int64_t tracker_replay(const struct tracker *tracker);
 /* Offsets between position and the newest: how far a replay would reach. */
 int64_t tracker_span(const struct tracker *tracker);
 /* Takes the newest slot off, resolved (*OWNER = NULL) or not; false when none is left. Position

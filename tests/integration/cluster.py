@@ -23,6 +23,7 @@ import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+KAFKA = ROOT / "scripts" / "kafka"
 BUILD = pathlib.Path(os.environ.get("IMC_BUILD_DIR") or os.environ.get("IMC_BUILD") or ROOT / "build").resolve()
 
 
@@ -303,24 +304,28 @@ class Bus:
         self.brokers = path.read_text().strip()
 
     def _start_kafka(self):
-        scripts = ROOT / "scripts" / "kafka"
-        jars = subprocess.run([str(scripts / "fetch")], check=True, timeout=300, stdout=subprocess.PIPE,
-                              text=True).stdout.strip()
         port, controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{port}"
-        text = (scripts / "server.properties").read_text() + self.properties
-        for name, value in (("PORT", port), ("CONTROLLER_PORT", controller), ("DATA", self.directory / "data")):
+        text = (KAFKA / "server.properties").read_text() + self.properties
+        for name, value in (("PORT", port), ("CONTROLLER_PORT", controller)):
             text = text.replace(f"@{name}@", str(value))
         # Tests of dying jobs cannot wait for the 6 s that Kafka wants at least.
-        text += "\ngroup.min.session.timeout.ms=1000\n"
-        properties = self.directory / "server.properties"
-        properties.write_text(text)
+        self.text = text + "\ngroup.min.session.timeout.ms=1000\n"
+        self.run_kafka("data")
+
+    def run_kafka(self, data):
+        """With its data in DATA: there already, or a new cluster with an id of its own."""
+        jars = subprocess.run([str(KAFKA / "fetch")], check=True, timeout=300, stdout=subprocess.PIPE,
+                              text=True).stdout.strip()
         self.tools = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
+        properties = self.directory / f"{data}.properties"
+        properties.write_text(self.text.replace("@DATA@", str(self.directory / data)))
         java = ["java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                f"-Dlog4j2.configurationFile={scripts / 'log4j2.properties'}", "-cp", f"{jars}/*"]
-        cluster_id = base64.b64encode(os.urandom(16), b"ab").decode()[:22]
-        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--config", str(properties), "--cluster-id",
-                        cluster_id], check=True, timeout=60, stdout=subprocess.DEVNULL)
+                f"-Dlog4j2.configurationFile={KAFKA / 'log4j2.properties'}", "-cp", f"{jars}/*"]
+        if not (self.directory / data).exists():
+            cluster_id = base64.b64encode(os.urandom(16), b"ab").decode()[:22]
+            subprocess.run([*java, "kafka.tools.StorageTool", "format", "--config", str(properties), "--cluster-id",
+                            cluster_id], check=True, timeout=60, stdout=subprocess.DEVNULL)
         self.process = Process("kafka", [*java, "kafka.Kafka", str(properties)], {}, self.directory)
         probe = [str(BUILD / "devbus" / "imc-devbus"), "--probe", self.brokers]
         wait_for(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, 60,
@@ -330,6 +335,10 @@ class Bus:
         """One of Kafka's own programs: tool("TopicCommand", "--create", …)."""
         return subprocess.run([*self.tools, f"{package}.{name}", "--bootstrap-server", self.brokers, *args],
                               check=True, timeout=60 * SLOW, capture_output=True, text=True).stdout
+
+    def topic_tool(self, *args):
+        """create TOPIC PARTITIONS, or delete TOPIC"""
+        subprocess.run([str(BUILD / "tests" / "tools" / "bus_topic"), self.brokers, *map(str, args)], check=True, timeout=60)
 
     def pause(self):
         self.process.pause()

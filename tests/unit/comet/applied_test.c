@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { P = 7, W = APPLIED_WINDOW };
+enum { P = 7, W = APPLIED_WINDOW, ID = 12345 };
 
 static struct applied *applied;
 
@@ -32,7 +32,12 @@ static int teardown(void **state)
 
 static enum applied_verdict look(int64_t offset)
 {
-    return applied_check(applied, P, offset);
+    return applied_check(applied, P, offset, ID);
+}
+
+static void take_at(int64_t offset)
+{
+    applied_taken(applied, P, offset, ID);
 }
 
 enum { NOW = 1000000 };
@@ -47,18 +52,18 @@ static void only_what_was_taken_is_a_repeat(void **state)
     (void)state;
     assert_int_equal(look(100), APPLIED_NEW);
     assert_int_equal(look(100), APPLIED_NEW); /* not taken yet: pending, or gone */
-    applied_taken(applied, P, 100);
+    take_at(100);
     assert_int_equal(look(100), APPLIED_REPEAT);
     assert_int_equal(look(99), APPLIED_NEW);
     assert_int_equal(look(101), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P + 1, 100), APPLIED_NEW);
+    assert_int_equal(applied_check(applied, P + 1, 100, ID), APPLIED_NEW);
 }
 
 static void the_highest_offset_of_all_is_one_like_others(void **state)
 {
     (void)state;
     assert_int_equal(look(INT64_MAX), APPLIED_NEW);
-    applied_taken(applied, P, INT64_MAX);
+    take_at(INT64_MAX);
     assert_int_equal(look(INT64_MAX), APPLIED_REPEAT);
     assert_int_equal(look(INT64_MAX - 1), APPLIED_NEW);
     assert_int_equal(look(5), APPLIED_NEW);
@@ -68,9 +73,9 @@ static void offsets_need_not_rise(void **state)
 {
     (void)state;
     assert_int_equal(look(500), APPLIED_NEW);
-    applied_taken(applied, P, 500);
+    take_at(500);
     assert_int_equal(look(3), APPLIED_NEW);
-    applied_taken(applied, P, 3);
+    take_at(3);
     assert_int_equal(look(3), APPLIED_REPEAT);
     assert_int_equal(look(501), APPLIED_NEW);
     assert_int_equal(look(3), APPLIED_REPEAT);
@@ -80,26 +85,41 @@ static void offsets_need_not_rise(void **state)
 static void the_window_is_remembered_to_its_edge(void **state)
 {
     (void)state;
-    look(0);
-    applied_taken(applied, P, 0);
-    look(1);
-    applied_taken(applied, P, 1);
+    assert_int_equal(look(0), APPLIED_NEW);
+    take_at(0);
+    take_at(1);
     assert_int_equal(look(W - 1), APPLIED_NEW);
+    assert_int_equal(look(W), APPLIED_NEW); /* has the place that is 0's */
     assert_int_equal(look(0), APPLIED_REPEAT);
-    assert_int_equal(look(W), APPLIED_NEW); /* has the bit that was 0's */
-    assert_int_equal(look(W), APPLIED_NEW);
+    take_at(W);
+    assert_int_equal(look(W), APPLIED_REPEAT);
     assert_int_equal(look(0), APPLIED_NEW);
     assert_int_equal(look(1), APPLIED_REPEAT);
 }
 
-static void what_fell_out_of_the_window_changes_nothing(void **state)
+static void what_fell_out_of_the_window_passes_for_nothing_new(void **state)
 {
     (void)state;
-    look(5);
-    look(5 + W); /* 5 was pending all the time */
-    applied_taken(applied, P, 5);
+    look(5 + W);
+    take_at(5); /* was pending all the time */
     assert_int_equal(look(5 + W), APPLIED_NEW);
-    assert_int_equal(look(5), APPLIED_NEW);
+    assert_int_equal(look(5 + 2 * W), APPLIED_NEW);
+}
+
+/* Kafka lost its data, or the topic was made anew. */
+static void another_message_at_the_same_offset_is_new(void **state)
+{
+    (void)state;
+    for (int64_t offset = 0; offset < 1000; offset++) {
+        look(offset);
+        take_at(offset);
+    }
+    for (int64_t offset = 0; offset < 1000; offset++) {
+        assert_int_equal(applied_check(applied, P, offset, ID + 1), APPLIED_NEW);
+        applied_taken(applied, P, offset, ID + 1);
+        assert_int_equal(applied_check(applied, P, offset, ID + 1), APPLIED_REPEAT);
+        assert_int_equal(look(offset), APPLIED_NEW);
+    }
 }
 
 static void a_jump_forgets_what_it_passed(void **state)
@@ -107,7 +127,7 @@ static void a_jump_forgets_what_it_passed(void **state)
     (void)state;
     for (int64_t offset = 0; offset < 1000; offset++) {
         look(offset);
-        applied_taken(applied, P, offset);
+        take_at(offset);
     }
     look(10LL * W + 500);
     for (int64_t offset = 0; offset < 1000; offset++)
@@ -134,7 +154,7 @@ static void a_new_owner_replays_what_the_old_one_applied(void **state)
     (void)state;
     hear(P, 5);
     look(10);
-    applied_taken(applied, P, 10);
+    take_at(10);
     hear(P, 6);
     assert_int_equal(look(10), APPLIED_REPEAT);
     assert_int_equal(look(11), APPLIED_NEW);
@@ -146,7 +166,7 @@ static void no_fence_and_no_offset_are_not_checked(void **state)
     assert_int_equal(hear(P, 5), SPEAKER_HEARD);
     assert_int_equal(hear(P, 0), SPEAKER_HEARD);
     assert_int_equal(hear(P, 4), SPEAKER_FENCED);
-    applied_taken(applied, P, -1);
+    take_at(-1);
     assert_int_equal(look(-1), APPLIED_NEW);
 }
 
@@ -158,8 +178,8 @@ static void partitions_beyond_the_limit_are_refused(void **state)
     assert_int_equal(hear(APPLIED_PARTITIONS_MAX, 0), SPEAKER_FENCED);
     assert_int_equal(hear(UINT32_MAX, 1), SPEAKER_FENCED);
     assert_int_equal(applied_fence(applied, UINT32_MAX), 0);
-    applied_taken(applied, APPLIED_PARTITIONS_MAX, 0);
-    applied_taken(applied, P, 0); /* was never seen */
+    applied_taken(applied, APPLIED_PARTITIONS_MAX, 0, ID);
+    take_at(0); /* was never seen */
 }
 
 /* So that nobody is shut out for ever by a number that somebody made up. */
@@ -185,32 +205,32 @@ static void a_fence_that_only_a_wrong_clock_believed_is_forgotten(void **state)
     assert_int_equal(applied_fence(applied, P), NOW);
 }
 
-/* Against a byte per offset. */
+/* Against a plain list of what each place was given last. */
 static void random_offsets_match_a_plain_list(void **state)
 {
     (void)state;
-    enum { OFFSETS = 6 * W };
-    bool *taken = mem_zalloc(OFFSETS);
+    int64_t *places = mem_alloc(W * sizeof *places);
     int64_t highest = -1;
 
+    for (int64_t i = 0; i < W; i++)
+        places[i] = -1;
     srand(1);
-    while (highest < OFFSETS - 1) {
+    while (highest < 6LL * W) {
         int64_t back = rand() % 4 == 0 ? rand() % (W + W / 8) : rand() % 100;
         int64_t offset = rand() % 2 == 0 ? highest + 1 + rand() % 300 : highest - back;
         if (rand() % 2000 == 0)
             offset = highest + rand() % (W + W / 4);
-        if (offset < 0 || offset >= OFFSETS)
-            offset = offset < 0 ? 0 : OFFSETS - 1;
-        bool known = offset > highest - W && offset <= highest && taken[offset];
-        assert_int_equal(look(offset), known ? APPLIED_REPEAT : APPLIED_NEW);
+        if (offset < 0)
+            offset = 0;
+        assert_int_equal(look(offset), places[offset % W] == offset ? APPLIED_REPEAT : APPLIED_NEW);
         if (offset > highest)
             highest = offset;
         if (rand() % 3 != 0) {
-            applied_taken(applied, P, offset);
-            taken[offset] = taken[offset] || offset > highest - W;
+            take_at(offset);
+            places[offset % W] = offset;
         }
     }
-    free(taken);
+    free(places);
 }
 
 /* --- loops say what they took while the rpc thread goes on --- */
@@ -232,7 +252,7 @@ static void *take(void *arg)
         while (__atomic_load_n(taker->seen, __ATOMIC_ACQUIRE) < offset)
             continue;
         if (offset % 3 != 0)
-            applied_taken(applied, P, offset);
+            take_at(offset);
     }
     return NULL;
 }
@@ -266,9 +286,9 @@ static void *take_old(void *arg)
 
     while (seen < end) {
         seen = __atomic_load_n(taker->seen, __ATOMIC_ACQUIRE);
-        applied_taken(applied, P, seen - W + 1);
-        applied_taken(applied, P, seen - W + 2);
-        applied_taken(applied, P, seen - W);
+        take_at(seen - W + 1);
+        take_at(seen - W + 2);
+        take_at(seen - W);
     }
     return NULL;
 }
@@ -298,7 +318,8 @@ int main(void)
         TEST(the_highest_offset_of_all_is_one_like_others),
         TEST(offsets_need_not_rise),
         TEST(the_window_is_remembered_to_its_edge),
-        TEST(what_fell_out_of_the_window_changes_nothing),
+        TEST(what_fell_out_of_the_window_passes_for_nothing_new),
+        TEST(another_message_at_the_same_offset_is_new),
         TEST(a_jump_forgets_what_it_passed),
         TEST(lower_fences_are_refused),
         TEST(a_new_owner_replays_what_the_old_one_applied),

@@ -115,6 +115,35 @@ static void agrees_with_a_model_over_many_rounds(void **state)
     tracker_free(&tracker);
 }
 
+static void what_is_open_in_a_former_log_holds_the_position_back(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+
+    tracker_init(&tracker);
+    tracker_skip(&tracker, 100);
+    uint64_t old = tracker_add(&tracker, 101, &owner);
+    tracker_restart(&tracker);
+    assert_int_equal(tracker_position(&tracker), -1);
+    assert_int_equal(tracker_replay(&tracker), -1);
+    assert_int_equal(tracker_span(&tracker), 0);
+    tracker_skip(&tracker, 3);
+    uint64_t new = tracker_add(&tracker, 4, &owner);
+    assert_int_equal(tracker_position(&tracker), -1);
+    assert_int_equal(tracker_replay(&tracker), 3);
+    assert_int_equal(tracker_span(&tracker), 2);
+    tracker_resolve(&tracker, old);
+    assert_int_equal(tracker_position(&tracker), 4);
+    assert_int_equal(tracker_replay(&tracker), 4);
+    tracker_resolve(&tracker, new);
+    assert_int_equal(tracker_position(&tracker), 5);
+    tracker_restart(&tracker);
+    assert_int_equal(tracker_position(&tracker), -1);
+    tracker_skip(&tracker, 0);
+    assert_int_equal(tracker_position(&tracker), 1);
+    tracker_free(&tracker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +151,7 @@ int main(void)
         cmocka_unit_test(position_waits_for_the_lowest),
         cmocka_unit_test(gaps_and_skipped_offsets_count_as_resolved),
         cmocka_unit_test(popping_gives_the_newest_first_and_no_resolved_owner),
+        cmocka_unit_test(what_is_open_in_a_former_log_holds_the_position_back),
         cmocka_unit_test(agrees_with_a_model_over_many_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,232 @@
+/* Another log at the same offsets is found out, whatever its length; the same one is not taken for
+ * another, however it is read. */
+#include "job/log_check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct log_check check;
+static uint64_t now;
+
+static int setup(void **state)
+{
+    (void)state;
+    now = 100000;
+    log_check_init(&check);
+    return 0;
+}
+
+/* What stands at an offset of the first, the second … log. */
+static uint64_t mark_of(int log, int64_t offset)
+{
+    uint64_t words[] = {(uint64_t)log, (uint64_t)offset};
+
+    return log_mark(1000 + log, words, sizeof words);
+}
+
+static enum log_verdict message(int log, int64_t offset)
+{
+    return log_check_message(&check, offset, mark_of(log, offset), now);
+}
+
+static void read_log(int log, int64_t from, int64_t to)
+{
+    for (int64_t offset = from; offset < to; offset++)
+        assert_int_equal(message(log, offset), LOG_NEW);
+}
+
+static int64_t due(int64_t end)
+{
+    return log_check_due(&check, end, now);
+}
+
+static void what_rises_is_new(void **state)
+{
+    (void)state;
+    assert_int_equal(due(0), LOG_NOTHING);
+    read_log(1, 17, 100);
+    assert_int_equal(message(1, 105), LOG_NEW); /* gaps are nothing special */
+    assert_int_equal(due(106), LOG_NOTHING);
+}
+
+static void offsets_that_go_back_are_another_log(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    assert_int_equal(message(2, 0), LOG_OTHER);
+}
+
+static void an_idle_log_is_looked_at_and_is_the_same(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(due(10), LOG_NOTHING);
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    assert_int_equal(message(1, 10), LOG_NEW);
+    now += LOG_LOOK_MS - 1;
+    assert_int_equal(due(11), LOG_NOTHING);
+    now++;
+    assert_int_equal(due(11), 9); /* there was a pause after it */
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    assert_int_equal(message(1, 10), LOG_SEEN);
+    assert_int_equal(message(1, 11), LOG_NEW);
+}
+
+static void another_log_of_the_same_length_is_found_when_idle(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(2, 9), LOG_OTHER);
+}
+
+/* It has outgrown what was read of the first one before anything was read of it. */
+static void a_longer_log_is_found_after_the_pause(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_LOOK_MS + LOG_PAUSE_MS;
+    read_log(2, 10, 50000);
+    assert_int_equal(due(50000), 9);
+    assert_int_equal(message(2, 9), LOG_OTHER);
+}
+
+static void a_shorter_log_is_found_by_an_older_message(void **state)
+{
+    (void)state;
+    read_log(1, 0, 100000);
+    assert_int_equal(due(40000), LOG_NOTHING);
+    now += LOG_SHORT_MS;
+    int64_t offset = due(40000);
+    assert_in_range(offset, 0, 39999);
+    assert_int_equal(message(2, offset), LOG_OTHER);
+}
+
+static void a_log_with_less_than_any_message_we_know_is_another(void **state)
+{
+    (void)state;
+    read_log(1, 7, 10);
+    due(0);
+    now += LOG_SHORT_MS;
+    assert_int_equal(due(0), LOG_IS_OTHER);
+}
+
+/* The end is behind us for a while when a broker takes over from another one. */
+static void an_end_behind_us_may_be_of_the_same_log(void **state)
+{
+    (void)state;
+    read_log(1, 0, 1000);
+    due(990);
+    now += LOG_SHORT_MS - 1;
+    assert_int_equal(due(990), LOG_NOTHING);
+    assert_int_equal(due(1000), LOG_NOTHING);
+    now += LOG_SHORT_MS;
+    assert_int_equal(due(990), LOG_NOTHING); /* begins again */
+    now += LOG_SHORT_MS;
+    int64_t offset = due(990);
+    assert_in_range(offset, 0, 989);
+    for (; offset < 1000; offset++)
+        assert_int_equal(message(1, offset), LOG_SEEN);
+    assert_int_equal(message(1, 1000), LOG_NEW);
+}
+
+static void a_look_into_a_log_that_became_shorter_goes_deeper(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(due(4), LOG_NOTHING);
+    now += LOG_SHORT_MS;
+    assert_int_equal(due(4), 3);
+    assert_int_equal(message(2, 3), LOG_OTHER);
+}
+
+static void old_messages_may_be_deleted(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(1, 10), LOG_NEW);
+}
+
+static void it_begins_anew_while_we_look(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(2, 0), LOG_OTHER);
+}
+
+static void it_begins_anew_after_we_have_looked(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_IDLE_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    assert_int_equal(message(2, 0), LOG_OTHER);
+}
+
+static void what_is_rewound_is_new_once_more(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    log_check_rewind(&check, 5);
+    read_log(1, 5, 12);
+    assert_int_equal(message(1, 11), LOG_OTHER);
+}
+
+static void an_alarm_has_it_looked_at_at_once(void **state)
+{
+    (void)state;
+    log_check_alarm(&check);
+    assert_int_equal(due(10), LOG_NOTHING);
+    read_log(1, 0, 10);
+    log_check_alarm(&check);
+    assert_int_equal(due(10), 9);
+}
+
+static void marks_tell_messages_apart(void **state)
+{
+    static const char text[] = "the very same forty bytes in both of them";
+
+    (void)state;
+    assert_int_equal(log_mark(5, text, sizeof text), log_mark(5, text, sizeof text));
+    assert_int_not_equal(log_mark(5, text, sizeof text), log_mark(6, text, sizeof text));
+    assert_int_not_equal(log_mark(5, text, sizeof text), log_mark(5, text, sizeof text - 1));
+    assert_int_not_equal(log_mark(5, NULL, 0), log_mark(6, NULL, 0));
+    assert_int_not_equal(log_mark(5, "a", 1), log_mark(5, NULL, 0));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+    const struct CMUnitTest tests[] = {
+        TEST(what_rises_is_new),
+        TEST(offsets_that_go_back_are_another_log),
+        TEST(an_idle_log_is_looked_at_and_is_the_same),
+        TEST(another_log_of_the_same_length_is_found_when_idle),
+        TEST(a_longer_log_is_found_after_the_pause),
+        TEST(a_shorter_log_is_found_by_an_older_message),
+        TEST(a_log_with_less_than_any_message_we_know_is_another),
+        TEST(an_end_behind_us_may_be_of_the_same_log),
+        TEST(a_look_into_a_log_that_became_shorter_goes_deeper),
+        TEST(old_messages_may_be_deleted),
+        TEST(it_begins_anew_while_we_look),
+        TEST(it_begins_anew_after_we_have_looked),
+        TEST(what_is_rewound_is_new_once_more),
+        TEST(an_alarm_has_it_looked_at_at_once),
+        TEST(marks_tell_messages_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
