@@ -22,6 +22,12 @@ const struct config_row comet_config_rows[] = {
         "ws.listen's port."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
         "Values of the Origin header that are let in; empty = any."),
+    ROW("ws", "protocols", CONFIG_LIST, protocols, "", 0, 0,
+        "Subprotocols (Sec-WebSocket-Protocol) that are taken up if a client offers them; empty = "
+        "the first one it offers. What is spoken is the same with any."),
+    ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
+        "A WebSocket session that has been silent for about this long is pinged, so that proxies "
+        "between do not take it for idle (nginx: 60 s). 0 = never."),
     ROW("test", "ws_echo", CONFIG_ADDRESS, echo_listen, "", 0, 0,
         "For conformance tests only: a WebSocket listener that echoes every message. Empty = off."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,

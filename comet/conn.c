@@ -10,6 +10,7 @@
 #include "comet/session.h"
 #include "comet/table.h"
 #include "comet/ws.h"
+#include "comet/ws_frame.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -21,6 +22,7 @@
 
 enum {
     HEARD_SHIFT = 8,      /* last_heard is in units of 256 ms */
+    PING_SLACK_MS = 600,  /* silence() may say so much too little, and the wheel be early */
     STRANGER_FREE = 1024, /* bytes that conn.strangers refuses nobody */
 };
 
@@ -137,12 +139,39 @@ static uint64_t silence(const struct conn *conn)
     return units == 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
 }
 
+/* When a silent WebSocket session is pinged. A crowd that came at once is not pinged at once: each
+ * time its members drift apart by up to a quarter. UINT64_MAX: never. */
+static uint64_t ping_after(const struct conn *conn)
+{
+    uint64_t ping_ms = (uint64_t)conn->worker->config->ping_ms;
+    uint64_t mixed = (conn->handle ^ conn->last_heard) * 0x9e3779b97f4a7c15U >> 40;
+    if (ping_ms == 0 || !conn->is_ws || conn->is_echo)
+        return UINT64_MAX;
+    return ping_ms - mixed * (ping_ms / 4) / (1U << 24);
+}
+
+/* Whoever has something in its queue is not idle to anybody between. */
+static void send_ping(struct conn *conn)
+{
+    uint8_t ping[] = {0x80 | WS_OP_PING, 0};
+    struct iovec iov = {ping, sizeof ping};
+    if (conn_has_queued(conn))
+        return;
+    conn_count(conn, COMET_PINGS, 1);
+    conn_write(conn, &iov, 1, TICKET_NONE);
+}
+
 /* Signs of life only note the time; the timer looks when it fires, and goes on for what is left. */
 static void check_heartbeat(struct conn *conn)
 {
     uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = silence(conn);
     if (silent < limit) {
-        wheel_set(conn_edge(conn)->wheel, &conn->timer, limit - silent);
+        uint64_t ping = ping_after(conn), left = limit - silent;
+        bool due = ping != UINT64_MAX && silent + PING_SLACK_MS >= ping;
+        if (due)
+            send_ping(conn);
+        ping -= due || ping == UINT64_MAX ? 0 : silent;
+        wheel_set(conn_edge(conn)->wheel, &conn->timer, ping < left ? ping : left);
         return;
     }
     char why[80];
@@ -194,7 +223,7 @@ void conn_opened(struct conn *conn)
     conn->state = CONN_OPEN;
     conn_keep(conn, 0);
     conn_heard(conn);
-    wheel_set(conn_edge(conn)->wheel, &conn->timer, (uint64_t)conn->worker->config->heartbeat_ms);
+    check_heartbeat(conn);
     if (conn->paused || conn->in != NULL) {
         conn->resume = true;
         chain(conn);

@@ -69,22 +69,24 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
 
 static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
 {
-    char key[WS_KEY_LEN], response[WS_RESPONSE_MAX];
+    char response[WS_RESPONSE_MAX];
+    struct ws_accepted accepted;
     struct ws_refusal refusal;
     const struct ws_rules rules = {
         .path = conn->is_echo ? NULL : "/sub",
         .origins = conn->worker->config->allowed_origins,
+        .protocols = conn->worker->config->protocols,
         .max_header = EDGE_HTTP_MAX,
         .seen = conn_edge(conn)->in_kept,
     };
-    long taken = ws_handshake_parse(buf, len, &rules, key, &refusal);
+    long taken = ws_handshake_parse(buf, len, &rules, &accepted, &refusal);
     if (taken < 0) {
         closing_http(conn, response, ws_handshake_refuse(refusal.status, refusal.text, response));
         return len;
     }
     if (taken == 0)
         return 0;
-    struct iovec iov = {response, ws_handshake_accept(key, response)};
+    struct iovec iov = {response, ws_handshake_accept(&accepted, response)};
     conn_upgraded(conn);
     conn_write(conn, &iov, 1, TICKET_NONE);
     return (size_t)taken;

@@ -21,6 +21,9 @@ struct span {
 struct http_request {
     struct span method, target, version;
     struct span host, upgrade, key, ws_version, origin, length, encoding;
+    const struct ws_rules *rules;
+    struct span protocol; /* of those offered, in any header of that name, the one taken up */
+    bool bad_protocol;
     bool has_upgrade_token; /* in any Connection header */
     bool wants_websocket;   /* in any Upgrade header */
     bool repeated;          /* a header that may come once came twice */
@@ -86,6 +89,37 @@ static bool has_control(struct span span)
 
 /* --- reading --- */
 
+struct list_search {
+    struct span item;
+    bool any, found;
+};
+
+static void list_compare(const char *item, size_t len, void *arg)
+{
+    struct list_search *search = arg;
+    search->any = true;
+    if (len == search->item.len && memcmp(item, search->item.at, len) == 0)
+        search->found = true;
+}
+
+/* Browsers end the connection if they offered subprotocols and none is taken up, or another. */
+static void take_protocols(struct http_request *request, struct span offered)
+{
+    while (offered.len > 0) {
+        struct list_search search = {.item = span_trim(span_cut(&offered, ','))};
+        if (search.item.len == 0)
+            continue;
+        if (!is_token(search.item) || search.item.len > WS_PROTOCOL_MAX) {
+            request->bad_protocol = true;
+            return;
+        }
+        if (request->rules->protocols != NULL)
+            config_list_each(request->rules->protocols, list_compare, &search);
+        if (request->protocol.at == NULL && (search.found || !search.any))
+            request->protocol = search.item;
+    }
+}
+
 static void take_header(struct http_request *request, struct span name, struct span value)
 {
     const struct {
@@ -101,6 +135,8 @@ static void take_header(struct http_request *request, struct span name, struct s
     };
     if (span_is(name, "Connection"))
         request->has_upgrade_token |= list_has(value, "upgrade");
+    if (span_is(name, "Sec-WebSocket-Protocol"))
+        take_protocols(request, value);
     if (span_is(name, "Upgrade"))
         request->wants_websocket |= list_has(value, "websocket");
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
@@ -229,6 +265,7 @@ static int judge_headers(const struct http_request *request, const char **text)
         {!request->has_upgrade_token, 400, "Connection: Upgrade is missing"},
         {!span_is(request->ws_version, "13"), 426, "Sec-WebSocket-Version must be 13"},
         {!is_key(request->key), 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
+        {request->bad_protocol, 400, "Sec-WebSocket-Protocol must be a list of names"},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         if (!checks[i].wrong)
@@ -257,7 +294,7 @@ static bool looks_like_http(const uint8_t *buf, size_t len)
 }
 
 long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *rules,
-                        char key[WS_KEY_LEN], struct ws_refusal *refusal)
+                        struct ws_accepted *accepted, struct ws_refusal *refusal)
 {
     if (!looks_like_http(buf, len))
         return refuse(refusal, 400, "not an HTTP request");
@@ -272,7 +309,7 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
             return refuse(refusal, 431, "request headers are too long");
         return 0;
     }
-    struct http_request request = {0};
+    struct http_request request = {.rules = rules};
     struct span text = {(const char *)buf, (size_t)(end - buf) + 2};
     const char *wrong = take_lines(&request, text);
     if (wrong != NULL)
@@ -286,25 +323,30 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
     }
     if (status != 0)
         return refuse(refusal, status, wrong);
-    memcpy(key, request.key.at, WS_KEY_LEN);
+    memcpy(accepted->key, request.key.at, WS_KEY_LEN);
+    accepted->protocol = request.protocol.at;
+    accepted->protocol_len = request.protocol.len;
     return (long)(end - buf) + 4;
 }
 
 /* --- answering --- */
 
-size_t ws_handshake_accept(const char key[WS_KEY_LEN], char out[WS_RESPONSE_MAX])
+size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     unsigned char text[WS_KEY_LEN + sizeof guid - 1], digest[SHA_DIGEST_LENGTH], accept[32];
-    memcpy(text, key, WS_KEY_LEN);
+    bool chosen = accepted->protocol != NULL;
+    memcpy(text, accepted->key, WS_KEY_LEN);
     memcpy(text + WS_KEY_LEN, guid, sizeof guid - 1);
     SHA1(text, sizeof text, digest);
     EVP_EncodeBlock(accept, digest, sizeof digest);
     int len = snprintf(out, WS_RESPONSE_MAX,
                        "HTTP/1.1 101 Switching Protocols\r\n"
                        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       (const char *)accept);
+                       "Sec-WebSocket-Accept: %s\r\n%s%.*s%s\r\n",
+                       (const char *)accept, chosen ? "Sec-WebSocket-Protocol: " : "",
+                       chosen ? (int)accepted->protocol_len : 0, chosen ? accepted->protocol : "",
+                       chosen ? "\r\n" : "");
     assert(len > 0 && len < WS_RESPONSE_MAX);
     return (size_t)len;
 }

@@ -7,15 +7,24 @@
 #include <stdint.h>
 
 enum {
-    WS_KEY_LEN = 24,       /* 16 bytes in base64 */
-    WS_RESPONSE_MAX = 512, /* any response fits */
+    WS_KEY_LEN = 24,        /* 16 bytes in base64 */
+    WS_PROTOCOL_MAX = 1024, /* name of a subprotocol: some clients put a token there */
+    WS_RESPONSE_MAX = 1280, /* any response fits */
 };
 
 struct ws_rules {
-    const char *path;    /* the only one there is; NULL: any */
-    const char *origins; /* list (config.h) of allowed origins; "" or NULL: any */
-    size_t max_header;   /* request line and headers, bytes */
+    const char *path;      /* the only one there is; NULL: any */
+    const char *origins;   /* list (config.h) of allowed origins; "" or NULL: any */
+    const char *protocols; /* list of subprotocols that are taken up; "" or NULL: the first one
+                              offered */
+    size_t max_header;     /* request line and headers, bytes */
     size_t seen; /* of the buffer's bytes: so many were looked at before, and were not all */
+};
+
+struct ws_accepted {
+    char key[WS_KEY_LEN]; /* the client's, not terminated */
+    const char *protocol; /* taken up; in the request, not terminated. NULL: none */
+    size_t protocol_len;
 };
 
 struct ws_refusal {
@@ -23,12 +32,12 @@ struct ws_refusal {
     const char *text; /* one line for people */
 };
 
-/* Bytes of the request, 0 = need more, -EPROTO with REFUSAL set. KEY gets the client's key, not
- * terminated. */
+/* Bytes of the request, with ACCEPTED set; 0 = need more; -EPROTO with REFUSAL set. ACCEPTED
+ * borrows from BUF. */
 long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *rules,
-                        char key[WS_KEY_LEN], struct ws_refusal *refusal);
+                        struct ws_accepted *accepted, struct ws_refusal *refusal);
 /* The 101 response; its length. */
-size_t ws_handshake_accept(const char key[WS_KEY_LEN], char out[WS_RESPONSE_MAX]);
+size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX]);
 /* An error response with "Connection: close"; its length. STATUS may also be 408 or 503. */
 size_t ws_handshake_refuse(int status, const char *text, char out[WS_RESPONSE_MAX]);
 

@@ -85,16 +85,17 @@ static size_t handshake(const uint8_t *data, size_t size)
 {
     static const struct ws_rules rules = {
         .path = "/sub", .origins = "http://a, https://b", .max_header = 512};
-    char key[WS_KEY_LEN], response[WS_RESPONSE_MAX];
+    char response[WS_RESPONSE_MAX];
+    struct ws_accepted accepted;
     struct ws_refusal refusal = {0};
-    long taken = ws_handshake_parse(data, size, &rules, key, &refusal);
+    long taken = ws_handshake_parse(data, size, &rules, &accepted, &refusal);
     assert(taken <= (long)size);
     if (taken < 0) {
         assert(ws_handshake_refuse(refusal.status, refusal.text, response) < WS_RESPONSE_MAX);
         return size;
     }
     if (taken > 0)
-        assert(ws_handshake_accept(key, response) < WS_RESPONSE_MAX);
+        assert(ws_handshake_accept(&accepted, response) < WS_RESPONSE_MAX);
     return (size_t)taken;
 }
 

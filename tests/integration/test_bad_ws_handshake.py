@@ -63,8 +63,9 @@ ODD = {
     b"UPGRADE: WebSocket\r\nconnection:keep-alive ,\tUPGRADE\t\r\n\r\n",
     "a list of upgrades": ws_request(upgrade="h2c, websocket"),
     "a good Origin": ws_request(origin=GOOD_ORIGIN),
-    "extensions and protocols that are not taken up": ws_request(
-        sec_websocket_extensions="permessage-deflate; client_max_window_bits", sec_websocket_protocol="chat, mqtt"),
+    "extensions that are not taken up": ws_request(
+        sec_websocket_extensions="permessage-deflate; client_max_window_bits"),
+    "subprotocols": ws_request(sec_websocket_protocol="chat, mqtt"),
     "Content-Length: 0": ws_request(content_length="0"),
     "high bytes in a header": ws_request(x_y="\xff\xfe\x80"),
     "32,000 bytes of header": ws_request(x_y="x" * 32_000),
@@ -78,7 +79,8 @@ def upgraded(raw):
     answer = http_responses(head + b"\r\n\r\n")[0]
     assert answer.status == 101, answer
     assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-    assert "sec-websocket-extensions" not in answer.headers and "sec-websocket-protocol" not in answer.headers
+    assert "sec-websocket-extensions" not in answer.headers
+    assert answer.headers.get("sec-websocket-protocol", "chat") == "chat"
     return raw
 
 

@@ -88,6 +88,7 @@ static void fixture_defaults(void)
         .ws_listen = any,
         .echo_listen = any,
         .allowed_origins = empty,
+        .protocols = empty,
         .handshake_ms = 5000,
         .heartbeat_ms = 60000,
         .linger_ms = 1000,

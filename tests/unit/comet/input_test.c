@@ -385,6 +385,105 @@ static void nothing_prolongs_a_handshake(void **state)
     close(half);
 }
 
+static void a_subprotocol_is_taken_up(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /sub HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Protocol: imgo, json\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    int fd = client_connect(LISTENER_WS);
+    client_send(fd, request, sizeof request - 1);
+    assert_true(client_read(fd, text, 129 + sizeof "Sec-WebSocket-Protocol: imgo\r\n" - 1));
+    assert_non_null(strstr(text, "\r\nSec-WebSocket-Protocol: imgo\r\n\r\n"));
+    close(fd);
+}
+
+/* --- pings of ours --- */
+
+static int pings_after_four_seconds(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_config.ping_ms = 4000;
+    return fixture_open();
+}
+
+static void silent_sessions_are_pinged(void **state)
+{
+    (void)state;
+    int fd = json_login(), tcp = client_login();
+    step_for(2000);
+    assert_int_equal(fixture_counters[COMET_PINGS], 0);
+    step_for(2200);
+    assert_int_equal(fixture_counters[COMET_PINGS], 1); /* none on TCP */
+    expect_ws(fd, 0x89, "");
+    step_for(4100); /* unanswered: again */
+    assert_int_equal(fixture_counters[COMET_PINGS], 2);
+    expect_ws(fd, 0x89, "");
+    client_send_ws(fd, 0x8a, "", 0);
+    step_for(2000);
+    assert_int_equal(fixture_counters[COMET_PINGS], 2);
+    for (int i = 0; i < 8; i++) { /* who speaks is not */
+        client_send_text(fd, "{\"op\":2}");
+        expect_ws(fd, 0x81, "[{\"ver\":0,\"op\":3,\"seq\":0,\"body\":{}}]");
+        step_for(1500);
+    }
+    assert_int_equal(fixture_counters[COMET_PINGS], 2);
+    close(fd);
+    close(tcp);
+}
+
+static void a_pong_is_a_sign_of_life_and_its_absence_none(void **state)
+{
+    (void)state;
+    fixture_config.heartbeat_ms = 9000;
+    int good = json_login(), bad = json_login();
+    for (int i = 0; i < 25; i++) {
+        step_for(1000);
+        if (i % 4 == 3)
+            client_send_ws(good, 0x8a, "", 0);
+    }
+    assert_int_equal(fixture_counters[COMET_KICKED_11], 1);
+    assert_int_equal(edge_connections(&fixture), 1);
+    close(good);
+    close(bad);
+}
+
+static void a_crowd_is_not_pinged_at_once(void **state)
+{
+    (void)state;
+    int fds[40];
+    for (int i = 0; i < 40; i++)
+        fds[i] = json_login();
+    step_for(3000);
+    int64_t before = fixture_counters[COMET_PINGS], most = 0;
+    for (int i = 0; i < 12; i++) {
+        int64_t was = fixture_counters[COMET_PINGS];
+        step_for(100);
+        most =
+            fixture_counters[COMET_PINGS] - was > most ? fixture_counters[COMET_PINGS] - was : most;
+    }
+    assert_true(before < 20);
+    assert_true(most <= 20);
+    assert_true(fixture_counters[COMET_PINGS] >= 40);
+    for (int i = 0; i < 40; i++)
+        close(fds[i]);
+}
+
+/* What waits in its queue keeps the proxies awake, or cannot be sent past. */
+static void a_session_that_is_behind_is_not_pinged(void **state)
+{
+    (void)state;
+    static char big[8 << 20];
+    int fd = json_login();
+    struct iovec iov = {big, sizeof big};
+    assert_int_equal(conn_write(session_notes.last, &iov, 1, TICKET_NONE), WRITE_QUEUED);
+    step_for(9000);
+    assert_int_equal(fixture_counters[COMET_PINGS], 0);
+    close(fd);
+}
+
 static void the_echo_listener_echoes(void **state)
 {
     (void)state;
@@ -408,6 +507,8 @@ static void the_echo_listener_echoes(void **state)
 int main(void)
 {
 #define EDGE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+#define PING_TEST(test) \
+    cmocka_unit_test_setup_teardown(test, pings_after_four_seconds, fixture_teardown)
     const struct CMUnitTest tests[] = {
         EDGE_TEST(json_mode_answers_as_imgo),
         EDGE_TEST(json_login_by_a_binary_message),
@@ -428,6 +529,11 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(nothing_prolongs_a_handshake, short_handshake,
                                         fixture_teardown),
+        EDGE_TEST(a_subprotocol_is_taken_up),
+        PING_TEST(silent_sessions_are_pinged),
+        PING_TEST(a_pong_is_a_sign_of_life_and_its_absence_none),
+        PING_TEST(a_crowd_is_not_pinged_at_once),
+        PING_TEST(a_session_that_is_behind_is_not_pinged),
         EDGE_TEST(the_echo_listener_echoes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,12 +17,12 @@
 #define GET      "GET /sub HTTP/1.1\r\n"
 
 static struct ws_rules rules = {.path = "/sub", .origins = "", .max_header = 8192};
-static char key[WS_KEY_LEN];
+static struct ws_accepted accepted;
 static struct ws_refusal refusal;
 
 static long parse(const char *text)
 {
-    return ws_handshake_parse((const uint8_t *)text, strlen(text), &rules, key, &refusal);
+    return ws_handshake_parse((const uint8_t *)text, strlen(text), &rules, &accepted, &refusal);
 }
 
 static void good_requests(void **state)
@@ -39,13 +39,13 @@ static void good_requests(void **state)
     };
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         assert_int_equal(parse(requests[i]), strlen(requests[i]));
-        assert_memory_equal(key, "dGhlIHNhbXBsZSBub25jZQ==", WS_KEY_LEN);
+        assert_memory_equal(accepted.key, "dGhlIHNhbXBsZSBub25jZQ==", WS_KEY_LEN);
     }
     /* Frames right behind it are not consumed, and any part of it is not enough. */
     assert_int_equal(parse(GET COMPLETE "\r\n\x81\x80"), strlen(requests[0]));
     for (size_t len = 0; len < strlen(requests[0]); len++)
         assert_int_equal(
-            ws_handshake_parse((const uint8_t *)requests[0], len, &rules, key, &refusal), 0);
+            ws_handshake_parse((const uint8_t *)requests[0], len, &rules, &accepted, &refusal), 0);
 }
 
 static void bad_requests(void **state)
@@ -126,16 +126,64 @@ static void origins_are_checked_if_there_is_a_list(void **state)
     rules.origins = "";
 }
 
+static const char *protocol_of(const char *text)
+{
+    static char out[WS_PROTOCOL_MAX + 1];
+    assert_true(parse(text) > 0);
+    if (accepted.protocol == NULL)
+        return "none";
+    (void)snprintf(out, sizeof out, "%.*s", (int)accepted.protocol_len, accepted.protocol);
+    return out;
+}
+
+static void one_of_the_subprotocols_is_taken_up(void **state)
+{
+    (void)state;
+#define OFFER(list) "Sec-WebSocket-Protocol: " list "\r\n"
+    assert_string_equal(protocol_of(GET COMPLETE "\r\n"), "none");
+    assert_string_equal(protocol_of(GET COMPLETE OFFER("imgo, json") "\r\n"), "imgo");
+    assert_string_equal(protocol_of(GET COMPLETE OFFER(" ,b") OFFER("c") "\r\n"), "b");
+    rules.protocols = "json, c";
+    assert_string_equal(protocol_of(GET COMPLETE OFFER("imgo, json") "\r\n"), "json");
+    assert_string_equal(protocol_of(GET COMPLETE OFFER("imgo") OFFER("x,c,json") "\r\n"), "c");
+    assert_string_equal(protocol_of(GET COMPLETE OFFER("JSON") "\r\n"), "none");
+    rules.protocols = NULL;
+    assert_int_equal(parse(GET COMPLETE OFFER("a b") "\r\n"), -EPROTO);
+    assert_int_equal(refusal.status, 400);
+    assert_int_equal(parse(GET COMPLETE OFFER("a\"b") "\r\n"), -EPROTO);
+}
+
+/* Some clients put a token there. */
+static void a_subprotocol_has_a_longest_name(void **state)
+{
+    (void)state;
+    char text[4096], out[WS_RESPONSE_MAX], name[WS_PROTOCOL_MAX + 2];
+    for (size_t len = WS_PROTOCOL_MAX; len <= WS_PROTOCOL_MAX + 1; len++) {
+        memset(name, 'n', sizeof name);
+        name[len] = '\0';
+        (void)snprintf(text, sizeof text, GET COMPLETE OFFER("%s") "\r\n", name);
+        assert_int_equal(parse(text) > 0, len == WS_PROTOCOL_MAX);
+    }
+    name[WS_PROTOCOL_MAX] = '\0';
+    (void)snprintf(text, sizeof text, GET COMPLETE OFFER("%s") "\r\n", name);
+    assert_true(parse(text) > 0);
+    size_t len = ws_handshake_accept(&accepted, out);
+    assert_int_equal(len, 129 + 26 + WS_PROTOCOL_MAX);
+    assert_memory_equal(out + len - 6, "nn\r\n\r\n", 6);
+}
+
 static void responses(void **state)
 {
     (void)state;
     char out[WS_RESPONSE_MAX];
-    size_t len = ws_handshake_accept("dGhlIHNhbXBsZSBub25jZQ==", out);
-    static const char accepted[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    struct ws_accepted plain = {.protocol = NULL};
+    memcpy(plain.key, "dGhlIHNhbXBsZSBub25jZQ==", WS_KEY_LEN);
+    size_t len = ws_handshake_accept(&plain, out);
+    static const char upgraded[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                    "Connection: Upgrade\r\n"
                                    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    assert_int_equal(len, sizeof accepted - 1);
-    assert_memory_equal(out, accepted, len);
+    assert_int_equal(len, sizeof upgraded - 1);
+    assert_memory_equal(out, upgraded, len);
     len = ws_handshake_refuse(426, "old", out);
     static const char refused[] = "HTTP/1.1 426 Upgrade Required\r\n"
                                   "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n"
@@ -152,6 +200,8 @@ int main(void)
         cmocka_unit_test(bad_requests),
         cmocka_unit_test(headers_have_a_limit),
         cmocka_unit_test(origins_are_checked_if_there_is_a_list),
+        cmocka_unit_test(one_of_the_subprotocols_is_taken_up),
+        cmocka_unit_test(a_subprotocol_has_a_longest_name),
         cmocka_unit_test(responses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
