@@ -51,6 +51,10 @@ struct comet_config {
       "Connections accepted.")                                                                    \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                 \
       "Connections closed right after accept: conn.max or the file limit is reached.")            \
+    X(REFUSED_MEMORY, "imc_comet_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")         \
+    X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                   \
+      "Connections closed because memory was nearly used up: slowest readers, oldest strangers.") \
+    X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")         \
     X(WRITES, "imc_comet_writes_total", NULL, METRIC_COUNTER, "Successful send() calls.")         \
     X(WRITE_BYTES, "imc_comet_write_bytes_total", NULL, METRIC_COUNTER, "Bytes the kernel took.") \
     X(DELIVERIES_UID, "imc_comet_deliveries_total", "kind=\"uid\"", METRIC_COUNTER,               \

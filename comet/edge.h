@@ -20,5 +20,7 @@ void edge_recall(struct worker *worker, bool all, uint64_t over_ms);
 void edge_close(struct worker *worker);
 /* Connections in any state. */
 size_t edge_connections(const struct worker *worker);
+/* Memory is nearly used up: closes some of those who cost most (let_go.c). */
+void edge_let_go(struct worker *worker);
 
 #endif

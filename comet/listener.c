@@ -51,10 +51,10 @@ static int open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void refuse(struct listener *listener, int fd, const char *why)
+static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
 {
     close(fd);
-    metric_add(listener->edge->worker->counters, COMET_REFUSED_FULL, 1);
+    metric_add(listener->edge->worker->counters, metric, 1);
     log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
 }
 
@@ -85,7 +85,8 @@ static int refuse_with_spare(struct listener *listener)
     close(listeners->spare_fd);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC), rc = fd < 0 ? -errno : 0;
     if (fd >= 0)
-        refuse(listener, fd, "no file descriptor left: raise the limit of open files");
+        refuse(listener, fd, COMET_REFUSED_FULL,
+               "no file descriptor left: raise the limit of open files");
     listeners->spare_fd = open_spare();
     return rc;
 }
@@ -95,7 +96,11 @@ static void take(struct listener *listener, int fd)
     static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS, -1};
     struct edge *edge = listener->edge;
     if (conn_total() >= edge->listeners->max_connections) {
-        refuse(listener, fd, "conn.max reached");
+        refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
+        return;
+    }
+    if (edge->worker->memory != MEMORY_OK) {
+        refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
         return;
     }
     if (conn_accept(edge, fd, listener->kind) == NULL)

@@ -245,6 +245,14 @@ static void comet_stop(struct daemon *daemon)
     free(comet);
 }
 
+static void comet_memory(struct daemon *daemon, enum memory_level level)
+{
+    struct comet *comet = daemon->state;
+
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_memory(&comet->workers[i], level);
+}
+
 static const struct daemon_spec comet_spec = {
     .name = "comet",
     .summary = "holds client connections (TCP, WebSocket) and fans messages out to them",
@@ -259,6 +267,8 @@ static const struct daemon_spec comet_spec = {
     .start = comet_start,
     .drain = comet_drain,
     .stop = comet_stop,
+    .memory = comet_memory,
+    .memory_refused = "connections; near the limit slow readers and strangers are let go",
 };
 
 int main(int argc, char **argv)

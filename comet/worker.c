@@ -93,6 +93,32 @@ static void accept_asked(struct loop *loop, struct inbox_item *item)
         daemon_ready(comet->daemon, "clients", true, "");
 }
 
+struct memory_post {
+    struct inbox_item item;
+    enum memory_level level;
+};
+
+static void memory_arrived(struct loop *loop, struct inbox_item *item)
+{
+    struct memory_post *post = container_of(item, struct memory_post, item);
+    struct worker *worker = container_of(loop, struct worker, loop);
+
+    worker->memory = post->level;
+    free(post);
+    if (!worker->closed && worker->memory == MEMORY_CRITICAL)
+        edge_let_go(worker);
+}
+
+void worker_post_memory(struct worker *worker, enum memory_level level)
+{
+    struct memory_post *post = mem_zalloc(sizeof *post);
+
+    post->item.run = memory_arrived;
+    post->level = level;
+    if (!inbox_post(&worker->loop, &post->item))
+        free(post);
+}
+
 void worker_post_accept(struct worker *worker)
 {
     struct inbox_item *item = mem_zalloc(sizeof *item);

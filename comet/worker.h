@@ -5,6 +5,7 @@
 
 #include "common/loop.h"
 #include "common/map.h"
+#include "common/memory.h"
 #include "common/slab.h"
 #include "common/wheel.h"
 
@@ -30,8 +31,9 @@ struct worker {
     struct registrar *registrar; /* register.h */
     struct view *view; /* who is alive, as last posted to this loop; never NULL once it runs */
     size_t sessions;   /* admitted and not closed yet */
-    bool closed;       /* its loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain;  /* while draining: until logic has answered everything */
+    enum memory_level memory; /* as last posted */
+    bool closed;              /* its loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain;         /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 
@@ -44,6 +46,8 @@ void worker_post_view(struct worker *worker, struct view *view);
 void worker_post_accept(struct worker *worker);
 /* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
 void worker_post_recall(struct worker *worker, bool all);
+/* How short memory is; at MEMORY_CRITICAL the worker lets go of something each time. */
+void worker_post_memory(struct worker *worker, enum memory_level level);
 /* Stops accepting, sends everybody away, waits for logic's answers; then posts an item with DRAINED
  * to the daemon's loop, which frees it. */
 void worker_post_drain(struct worker *worker,

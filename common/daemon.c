@@ -1,6 +1,7 @@
 /*   daemon.c         lifecycle: open everything, run the main loop, drain, close in reverse
  *   daemon_cli.c     command line, configuration, --health
  *   daemon_admin.c   admin listener, readiness
+ *   daemon_watch.c   lost log lines, memory
  *   daemon_process.c what the kernel and membership know of this process, for /metrics
  *   daemon_join.c    Redis, membership, advertised address
  *   daemon_listen.c  what is said about addresses to listen on
@@ -21,8 +22,6 @@
  * MiB), or job's comet.bytes or logic.bytes (1 MiB), and one message more (2 MiB). */
 #define RPC_MAX_MESSAGE (4u << 20)
 #define LEAVE_MS        1000
-#define WATCH_MS        500
-#define TRIM_QUIET_MS   1000
 
 static struct daemon_config *common_config(struct daemon *daemon)
 {
@@ -100,20 +99,11 @@ static void on_signal(uv_signal_t *handle, int number)
         daemon_drained(daemon);
 }
 
-static void on_watch(uv_timer_t *timer)
-{
-    (void)log_tell_lost();
-    if (mem_trim(loop_now_ms(loop_of((uv_handle_t *)timer)), TRIM_QUIET_MS))
-        log_debug("memory trimmed", "after=%dms", TRIM_QUIET_MS);
-}
-
 static void open_handles(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
     in->terminate.data = in->interrupt.data = in->deadline.data = daemon;
     uv_timer_init(&daemon->loop.uv, &in->deadline);
-    uv_timer_init(&daemon->loop.uv, &in->watch);
-    uv_timer_start(&in->watch, on_watch, WATCH_MS, WATCH_MS);
     uv_signal_init(&daemon->loop.uv, &in->terminate);
     uv_signal_init(&daemon->loop.uv, &in->interrupt);
     uv_signal_start(&in->terminate, on_signal, SIGTERM);
@@ -148,9 +138,11 @@ static int run(struct daemon *daemon)
     if (daemon->spec->start(daemon) != 0)
         goto close_admin;
     daemon_ready(daemon, "running", true, NULL);
+    daemon_watch_open(daemon);
     log_info("started", "version=%s pid=%d admin=%s rpc=%s", IMC_VERSION, (int)getpid(),
              common_config(daemon)->admin_listen, daemon_advertised(daemon));
     loop_run(&daemon->loop);
+    uv_timer_stop(&in->watch); /* what it calls is about to go */
     code = in->overdue ? 1 : 0;
     if (daemon->spec->stop != NULL)
         daemon->spec->stop(daemon);

@@ -13,6 +13,7 @@
 #include "common/config.h"
 #include "common/loop.h"
 #include "common/membership.h"
+#include "common/memory.h"
 #include "common/metrics.h"
 #include "common/redis.h"
 #include "common/rpc.h"
@@ -34,6 +35,7 @@ struct daemon_config {
     char *lease_region, *lease_zone;
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
     char *members_static; /* admin addresses of all daemons; empty: leases in Redis */
+    int64_t memory_limit; /* bytes, 0: memory_default() */
     int64_t drain_ms;     /* daemon.drain: longest time between SIGTERM and exit */
 };
 
@@ -55,6 +57,11 @@ struct daemon_spec {
     void (*drain)(struct daemon *daemon);
     /* After the main loop ended. */
     void (*stop)(struct daemon *daemon);
+    /* Every 100 ms while memory is short (memory.h), and once when it is enough again.
+     * MEMORY_SHORT: refuse what is new; MEMORY_CRITICAL: let go of something each time. May be
+     * NULL. */
+    void (*memory)(struct daemon *daemon, enum memory_level level);
+    const char *memory_refused; /* what that refuses, for log and readiness: "new connections" */
     /* Refresh gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
 };

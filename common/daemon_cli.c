@@ -72,6 +72,10 @@ const struct config_row daemon_config_rows[] = {
      "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
      "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "
      "resolves to, and is looked up again every 5 seconds. Empty: leases in Redis."},
+    {"memory", "limit", CONFIG_BYTES, COMMON(memory_limit), "0", 0, INT64_C(1) << 50,
+     "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
+     "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
+     "cgroup's limit, or half of the machine's memory if that is less."},
     {"daemon", "drain", CONFIG_DURATION, COMMON(drain_ms), "30s", 0, 3600000,
      "Longest time between SIGTERM and exit."},
     {0},

@@ -4,6 +4,7 @@
 
 #include "common/daemon.h"
 #include "common/http.h"
+#include "common/memory.h"
 #include <pthread.h>
 
 #define DAEMON_CONDITIONS 32
@@ -22,7 +23,9 @@ struct daemon_internal {
     struct http_server *admin;
     uv_signal_t terminate, interrupt;
     uv_timer_t deadline; /* of the drain, later of the lease's return */
-    uv_timer_t watch;    /* looks after what nobody calls for: lost log lines, free memory */
+    uv_timer_t watch;    /* daemon_watch.c */
+    struct memory memory;
+    uint64_t trim_due_ms;
     uint64_t started_ms;
     bool draining, leaving, left, drained, overdue;
     int rpc_port; /* bound port when rpc.listen says 0 */
@@ -65,6 +68,9 @@ int daemon_health(const char *admin_listen);
 
 /* daemon_warn_if_open() for the listeners that every daemon has. */
 void daemon_warn_of_open(const struct daemon_config *config);
+
+/* Once the daemon has started. */
+void daemon_watch_open(struct daemon *daemon);
 
 /* 0 or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);

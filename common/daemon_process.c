@@ -13,15 +13,23 @@
 
 static double resident_bytes(struct daemon *daemon)
 {
-    char line[128] = "", *second = line;
-    FILE *file = fopen("/proc/self/statm", "re");
     (void)daemon;
-    if (file == NULL)
-        return 0;
-    if (fgets(line, sizeof(line), file) != NULL) /* "total resident …", in pages */
-        second = line + strcspn(line, " ");
-    fclose(file);
-    return (double)strtoull(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
+    return (double)memory_resident();
+}
+
+static double memory_budget(struct daemon *daemon)
+{
+    return (double)daemon->internal->memory.budget;
+}
+
+static double memory_level(struct daemon *daemon)
+{
+    return daemon->internal->memory.level;
+}
+
+static double memory_shortages(struct daemon *daemon)
+{
+    return (double)daemon->internal->memory.shortages;
 }
 
 static double cpu_seconds(struct daemon *daemon)
@@ -147,6 +155,14 @@ static const struct {
     {{"process_start_time_seconds", NULL, METRIC_GAUGE, "Start of the process, Unix time."},
      start_time},
     {{"imc_uptime_seconds", NULL, METRIC_GAUGE, "Time since the daemon started."}, uptime_seconds},
+    {{"imc_memory_limit_bytes", NULL, METRIC_GAUGE,
+      "Memory that this daemon may use: memory.limit, or what was found to be fit."},
+     memory_budget},
+    {{"imc_memory_level", NULL, METRIC_GAUGE,
+      "0: enough; 1: short, what is new is refused; 2: nearly used up, a comet lets go."},
+     memory_level},
+    {{"imc_memory_shortages_total", NULL, METRIC_COUNTER, "Times that memory became short."},
+     memory_shortages},
     {{"imc_log_lost_total", NULL, METRIC_COUNTER,
       "Log lines that were dropped because nobody read standard error."},
      log_lines_lost},

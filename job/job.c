@@ -98,16 +98,31 @@ void job_charge(struct job *job, size_t size)
         job->full = true;
 }
 
+static void see_room(struct job *job)
+{
+    if (!job->full || job->short_of_memory ||
+        job->unresolved > (size_t)job->config->window * 3 / 4 ||
+        job->bytes > (size_t)job->config->window_bytes * 3 / 4)
+        return;
+    job->full = false;
+    if (job->room != NULL)
+        job->room(job, job->arg);
+}
+
+void job_memory(struct job *job, bool is_short)
+{
+    job->short_of_memory = is_short;
+    if (is_short)
+        job->full = true;
+    else
+        see_room(job);
+}
+
 void job_discharge(struct job *job, size_t size)
 {
     job->unresolved--;
     job->bytes -= size;
-    if (job->full && job->unresolved <= (size_t)job->config->window * 3 / 4 &&
-        job->bytes <= (size_t)job->config->window_bytes * 3 / 4) {
-        job->full = false;
-        if (job->room != NULL)
-            job->room(job, job->arg);
-    }
+    see_room(job);
     if (job->unresolved == 0 && job->idle != NULL)
         job->idle(job, job->arg);
 }

@@ -119,6 +119,7 @@ struct job {
     struct partition *partitions; /* those assigned: partition_init() to partition_free() */
     size_t unresolved, bytes;     /* of all partitions */
     bool full;                    /* nothing is consumed until there is room again */
+    bool short_of_memory;         /* which keeps it full */
     bool comets_known;            /* the list of comets has been read once */
     bool closing;
     uint64_t fence_heard; /* the highest that comets say they have heard, job/fence.h */
@@ -136,6 +137,8 @@ void job_close(struct job *job);
 /* A message of SIZE bytes became unresolved / was resolved or forgotten. */
 void job_charge(struct job *job, size_t size);
 void job_discharge(struct job *job, size_t size);
+/* While memory is short nothing more is read: what is unresolved goes on. */
+void job_memory(struct job *job, bool is_short);
 void job_scrape(struct job *job);
 
 static inline void job_count(struct job *job, enum job_metric id)

@@ -176,6 +176,13 @@ static void job_daemon_scrape(struct daemon *daemon)
     metric_set(daemon->counters, JOB_LAG, bus_consumer_lag(state->consumer));
 }
 
+static void on_memory(struct daemon *daemon, enum memory_level level)
+{
+    struct job_daemon *state = daemon->state;
+
+    job_memory(&state->job, level != MEMORY_OK);
+}
+
 const struct daemon_spec job_daemon_spec = {
     .name = "job",
     .summary = "takes pushes from Kafka to the comets that hold the sessions, and what finds "
@@ -192,4 +199,6 @@ const struct daemon_spec job_daemon_spec = {
     .drain = job_drain,
     .stop = job_stop,
     .scrape = job_daemon_scrape,
+    .memory = on_memory,
+    .memory_refused = "reading further from Kafka",
 };

@@ -49,6 +49,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/1/msg/get", api_msg_get, &face_imgo, true},
 };
 
+static const char push_path[] = "/1/push"; /* what all pushes begin with */
+
 static const struct route *route_of(const char *path)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -167,6 +169,11 @@ static void api_handle(struct http_request *request, void *arg)
         refuse_method(logic, request, route);
     else if (logic->draining)
         api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
+    else if (logic->memory >= (strncmp(route->path, push_path, sizeof push_path - 1) == 0
+                                   ? MEMORY_SHORT
+                                   : MEMORY_CRITICAL))
+        api_unavailable(logic, request, LOGIC_REFUSED_MEMORY,
+                        "this logic is short of memory (memory.limit): try again, or another one");
     else
         route->handle(logic, request);
 }

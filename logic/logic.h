@@ -69,6 +69,7 @@ struct logic_config {
     X(REFUSED_REDIS, "imc_logic_refused_total", "reason=\"redis\"", METRIC_COUNTER, "")          \
     X(REFUSED_ROUTER, "imc_logic_refused_total", "reason=\"router\"", METRIC_COUNTER, "")        \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
+    X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")        \
     X(HTTP_2XX, "imc_logic_http_responses_total", "code=\"2xx\"", METRIC_COUNTER,                \
       "Answers of the HTTP API.")                                                                \
     X(HTTP_4XX, "imc_logic_http_responses_total", "code=\"4xx\"", METRIC_COUNTER, "")            \
@@ -161,6 +162,7 @@ struct logic {
     struct ids ids;
     bool has_node; /* the lease gave us a node number: ids may be made */
     bool draining;
+    enum memory_level memory;
     struct router_link *routers;
     struct bus_producer *bus;
     struct stream_service *streams;

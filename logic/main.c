@@ -152,6 +152,13 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
 }
 
+static void logic_memory(struct daemon *daemon, enum memory_level level)
+{
+    struct logic *logic = daemon->state;
+
+    logic->memory = level;
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -169,6 +176,8 @@ int main(int argc, char **argv)
         .drain = logic_drain,
         .stop = logic_stop,
         .scrape = logic_scrape,
+        .memory = logic_memory,
+        .memory_refused = "pushes; near the limit every call",
     };
 
     json_wipe_what_is_freed(); /* tokens come in JSON */

@@ -48,6 +48,16 @@ static uint32_t put_refuse(const Imc__V1__Put *put, const char *why)
     return IMC__V1__PUT_STATUS__PUT_REFUSED;
 }
 
+/* Sessions of users who have one here already are put again when a comet registers: most of them
+ * take no memory. */
+static bool refused_for_memory(struct batch_run *run, const Imc__V1__Put *put)
+{
+    if (!run->shard->refuses || sessions_first(run->shard->sessions, put->uid) != NULL)
+        return false;
+    metric_add(run->shard->counters, ROUTER_NO_MEMORY, 1);
+    return true;
+}
+
 static uint32_t put_one(struct batch_run *run, const Imc__V1__Put *put)
 {
     struct comet *comet;
@@ -67,6 +77,8 @@ static uint32_t put_one(struct batch_run *run, const Imc__V1__Put *put)
                                   .key = put->key,
                                   .room = put->room,
                                   .max_others = put->max_sessions};
+    if (refused_for_memory(run, put))
+        return put_refuse(put, "memory is short, see memory.limit");
     if (session.life == LIFE_NONE)
         return put_refuse(put, "too many lives of comets, wait for the sweep");
     switch (sessions_put(run->shard->sessions, &session)) {

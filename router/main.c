@@ -177,6 +177,13 @@ static void router_scrape(struct daemon *daemon)
         shard_scrape(&router->shard);
 }
 
+static void router_memory(struct daemon *daemon, enum memory_level level)
+{
+    struct router *router = daemon->state;
+
+    router->shard.refuses = level != MEMORY_OK;
+}
+
 static const struct daemon_spec router_spec = {
     .name = "router",
     .summary = "keeps its share of the map from users to their sessions",
@@ -191,6 +198,8 @@ static const struct daemon_spec router_spec = {
     .drain = router_drain,
     .stop = router_stop,
     .scrape = router_scrape,
+    .memory = router_memory,
+    .memory_refused = "sessions of users who have none here",
 };
 
 int main(int argc, char **argv)

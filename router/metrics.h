@@ -20,6 +20,7 @@
     X(PUT_STALE,      "imc_router_puts_total", "status=\"stale_comet\"", COUNTER, "") \
     X(PUT_REFUSED,    "imc_router_puts_total", "status=\"refused\"", COUNTER, "") \
     X(PUT_RING,       "imc_router_puts_total", "status=\"ring_mismatch\"", COUNTER, "") \
+    X(NO_MEMORY,      "imc_router_no_memory_total", NULL, COUNTER, "Of the refused sessions, those for want of memory (memory.limit)") \
     X(DEL_FOUND,      "imc_router_dels_total", "found=\"yes\"", COUNTER, "Sessions to delete, by whether they were there") \
     X(DEL_UNKNOWN,    "imc_router_dels_total", "found=\"no\"", COUNTER, "") \
     X(LOOKUP_HIT,     "imc_router_lookups_total", "found=\"yes\"", COUNTER, "Uids looked up, by whether a session was there") \

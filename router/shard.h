@@ -20,6 +20,7 @@ struct shard {
     struct sessions *sessions;
     int64_t *counters; /* ROUTER_METRIC_COUNT of them, borrowed */
     uint64_t now_ms;   /* whoever calls in sets it first */
+    bool refuses;      /* new sessions, for want of memory */
     bool was_complete;
     uint64_t incomplete_since_ms, told_ms;
 };

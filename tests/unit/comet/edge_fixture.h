@@ -168,7 +168,8 @@ static inline void step_for(unsigned ms)
 static inline int64_t connections_taken(void)
 {
     return (int64_t)edge_connections(&fixture) + fixture_counters[COMET_CLOSED_BY_PEER] +
-           fixture_counters[COMET_CLOSED_BY_US] + fixture_counters[COMET_REFUSED_FULL];
+           fixture_counters[COMET_CLOSED_BY_US] + fixture_counters[COMET_REFUSED_FULL] +
+           fixture_counters[COMET_REFUSED_MEMORY];
 }
 
 static inline int client_connect(enum listener_kind kind)

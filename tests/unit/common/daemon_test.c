@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define TEXT_SIZE 65536
@@ -30,6 +31,7 @@ static const struct config_row rows[] = {
 static const struct metric_row metrics[] = {
     {"imc_test_starts_total", NULL, METRIC_COUNTER, "Starts."},
     {"imc_test_scrapes_total", NULL, METRIC_COUNTER, "Scrapes."},
+    {"imc_test_told", NULL, METRIC_GAUGE, "Times it was told that memory is short."},
 };
 
 static const char *mode_of(struct daemon *daemon)
@@ -45,6 +47,32 @@ static int check(const void *config, char *err, size_t errlen)
     return -EINVAL;
 }
 
+/* Mode "hungry": takes more than its limit, and lets go of it when it has been told for 3 s that
+ * little is left. */
+static struct {
+    void *much;
+    int told;
+} hunger;
+
+enum { MUCH = 300 << 20 };
+
+static void hungry(struct daemon *daemon)
+{
+    daemon->state = &hunger;
+    hunger.much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t at = 0; at < MUCH; at += 4096)
+        ((volatile char *)hunger.much)[at] = 1;
+}
+
+static void on_memory(struct daemon *daemon, enum memory_level level)
+{
+    metric_set(daemon->counters, 2, level == MEMORY_OK ? -hunger.told : ++hunger.told);
+    if (level == MEMORY_CRITICAL && hunger.told == 30) {
+        munmap(hunger.much, MUCH);
+        hunger.much = NULL;
+    }
+}
+
 static int start(struct daemon *daemon)
 {
     static struct member self;
@@ -53,6 +81,8 @@ static int start(struct daemon *daemon)
     metric_add(daemon->counters, 0, 1);
     if (strcmp(mode_of(daemon), "fail") == 0)
         return -EIO;
+    if (strcmp(mode_of(daemon), "hungry") == 0)
+        hungry(daemon);
     if (strcmp(mode_of(daemon), "join") == 0)
         return daemon_join(daemon, &self, 1U << MEMBER_JOB, &(struct membership_events){0}, NULL,
                            &redis, &membership);
@@ -88,11 +118,13 @@ static const struct daemon_spec spec = {
     .rows = rows,
     .config_size = sizeof(struct config),
     .metrics = metrics,
-    .n_metrics = 2,
+    .n_metrics = 3,
     .check = check,
     .start = start,
     .drain = drain,
     .scrape = scrape,
+    .memory = on_memory,
+    .memory_refused = "second helpings",
 };
 
 struct child {
@@ -346,6 +378,29 @@ static void test_drain(void **state)
     drop(&child);
 }
 
+static void test_memory_limit(void **state)
+{
+    struct child child;
+    (void)state;
+    setenv("IMC_TEST_MEMORY_LIMIT", "256m", 1);
+    run_daemon(&child, "hungry");
+    unsetenv("IMC_TEST_MEMORY_LIMIT");
+    await_page(child.port, "GET /readyz", "503",
+               "memory: not ready: little of memory.limit (256 MiB) is left; refused: second "
+               "helpings\n");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_memory_limit_bytes 268435456.000\n");
+    await_page(child.port, "GET /readyz", "200", "memory: ok\n");
+    /* Each 100 ms, and once that it is over. */
+    expect_page(child.port, "GET /metrics", "200", "\nimc_test_told -30\n");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_memory_level 0.000\n");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_memory_shortages_total 1.000\n");
+    kill(child.pid, SIGTERM);
+    assert_int_equal(wait_exit(&child), 0);
+    assert_non_null(strstr(contents(child.err), "memory is nearly used up used_mib="));
+    assert_non_null(strstr(contents(child.err), "memory is enough again used_mib="));
+    drop(&child);
+}
+
 /* Without standard error, and with a terminal that hangs up. */
 static void test_closed_stderr_and_hangup(void **state)
 {
@@ -544,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_admin_pages),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_closed_stderr_and_hangup),
+        cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_drain_deadline_and_second_signal),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_failed_start),

@@ -791,6 +791,33 @@ static void full_window_stops_reading_until_three_quarters(void **state)
     assert_int_equal(rooms, 1);
 }
 
+static void short_memory_stops_reading_whatever_the_window(void **state)
+{
+    (void)state;
+    bench.config.window = 8;
+    bench.job.room = on_room;
+    rooms = 0;
+    job_memory(&bench.job, true);
+    assert_false(partition_wants(&bench.partition));
+    job_memory(&bench.job, false);
+    assert_true(partition_wants(&bench.partition));
+    assert_int_equal(rooms, 1);
+    fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
+    for (int i = 0; i < 8; i++)
+        push(i, "0:1");
+    job_memory(&bench.job, true);
+    wait_for(comet_has_seen(0, "u7@7:1"));
+    uint64_t seq = fake_comet_seq(bench.comets[0]);
+    for (uint32_t i = 0; i < 8; i++)
+        fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
+    wait_for(bench.job.unresolved == 0); /* what was taken up goes on */
+    assert_false(partition_wants(&bench.partition));
+    assert_int_equal(rooms, 1);
+    job_memory(&bench.job, false);
+    assert_int_equal(rooms, 2);
+    assert_true(partition_wants(&bench.partition));
+}
+
 static void forgotten_partition_ignores_answers_and_keeps_its_position(void **state)
 {
     (void)state;
@@ -848,6 +875,7 @@ int main(void)
         core_test(refused_partition_is_left_to_its_owner),
         core_test(malformed_envelopes_are_skipped),
         core_test(full_window_stops_reading_until_three_quarters),
+        core_test(short_memory_stops_reading_whatever_the_window),
         core_test(forgotten_partition_ignores_answers_and_keeps_its_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,25 @@ static void every_put_has_its_status(void **state)
     assert_int_equal(f->counters[ROUTER_PUT_REFUSED], 3);
 }
 
+static void strangers_are_refused_while_memory_is_short(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    for (int turn = 0; turn < 3; turn++) {
+        f->shard.refuses = turn == 1;
+        draft_init(f, &d);
+        draft_comet(&d, "c1", 5);
+        draft_put(&d, 0, 1, 10);
+        draft_put(&d, 0, 2 + turn, 20);
+        const Imc__V1__MapReply *reply = send_draft(f, &d);
+        assert_int_equal(reply->puts[0], IMC__V1__PUT_STATUS__PUT_OK); /* the second time: again */
+        assert_int_equal(reply->puts[1], turn == 1 ? IMC__V1__PUT_STATUS__PUT_REFUSED
+                                                   : IMC__V1__PUT_STATUS__PUT_OK);
+        assert_int_equal(f->counters[ROUTER_NO_MEMORY], turn > 0);
+    }
+}
+
 static void a_newer_epoch_in_the_same_batch_wins(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +381,7 @@ int main(void)
         TEST(another_ring_changes_nothing_but_dels),
         TEST(a_router_without_a_ring_agrees_with_nobody),
         TEST(every_put_has_its_status),
+        TEST(strangers_are_refused_while_memory_is_short),
         TEST(a_newer_epoch_in_the_same_batch_wins),
         TEST(dels_that_find_nothing_change_nothing),
         TEST(counts_list_what_lives_up_to_the_limit),
