@@ -2,6 +2,7 @@
  *   daemon_cli.c     command line, configuration, --health
  *   daemon_admin.c   admin listener, readiness
  *   daemon_watch.c   lost log lines, memory
+ *   daemon_clock.c   this machine's clock beside Redis's
  *   daemon_process.c what the kernel and membership know of this process, for /metrics
  *   daemon_join.c    Redis, membership, advertised address
  *   daemon_listen.c  what is said about addresses to listen on

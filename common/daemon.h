@@ -34,9 +34,10 @@ struct daemon_config {
     char *lease_id; /* empty: HOSTNAME-PORT */
     char *lease_region, *lease_zone;
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
-    char *members_static; /* admin addresses of all daemons; empty: leases in Redis */
-    int64_t memory_limit; /* bytes, 0: memory_default() */
-    int64_t drain_ms;     /* daemon.drain: longest time between SIGTERM and exit */
+    int64_t clock_max_offset_ms; /* from Redis's: further off is not ready */
+    char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
+    int64_t memory_limit;        /* bytes, 0: memory_default() */
+    int64_t drain_ms;            /* daemon.drain: longest time between SIGTERM and exit */
 };
 
 struct daemon_spec {
@@ -98,7 +99,7 @@ void daemon_warn_if_open(const char *setting, const char *address, const char *m
 /* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
 /* Opens Redis and membership from the common configuration, with conditions "redis" (every
- * shard answers), "redis_write" (and takes writes) and "lease".
+ * shard answers), "redis_write" (and takes writes), "clock" and "lease".
  * WATCH, EVENTS as in membership.h; SELF's empty rpc, id, region … are filled from the
  * configuration. 0 or -E… after logging. Both are closed by daemon_main() after stop(), not by the
  * daemon; once per daemon. */

@@ -68,6 +68,9 @@ const struct config_row daemon_config_rows[] = {
      "asked."},
     {"lease", "ttl", CONFIG_DURATION, COMMON(lease_ttl_ms), "5s", 500, 600000,
      "How long the others believe this daemon alive after its last renewal or answer. At least twice lease.renew."},
+    {"clock", "max_offset", CONFIG_DURATION, COMMON(clock_max_offset_ms), "10s", 100, 86400000,
+     "How far this machine's clock may be from Redis's before the daemon is not ready. Beyond a second it is said in the "
+     "log. Messages are dated by Redis's clock in any case."},
     {"members", "static", CONFIG_LIST, COMMON(members_static), "", 0, 0,
      "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
      "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "

@@ -32,7 +32,8 @@ struct daemon_internal {
     char advertised[160];
     struct redis *redis;
     struct membership *membership;
-    pthread_mutex_t lock; /* guards what follows */
+    uint64_t clock_told_ms; /* loop time when the log had that the clock is off; 0 = it is not */
+    pthread_mutex_t lock;   /* guards what follows */
     struct daemon_condition conditions[DAEMON_CONDITIONS];
     size_t n_conditions;
 };
@@ -65,6 +66,10 @@ void daemon_tables(struct daemon *daemon);
 int daemon_load(struct daemon *daemon, const char *path);
 /* Asks a running daemon's /readyz. The exit code. Blocking. */
 int daemon_health(const char *admin_listen);
+
+/* Condition "clock"; a redis_clock_fn. */
+void daemon_clock_unknown(struct daemon *daemon);
+void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
 /* daemon_warn_if_open() for the listeners that every daemon has. */
 void daemon_warn_of_open(const struct daemon_config *config);

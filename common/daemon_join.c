@@ -118,10 +118,12 @@ static int open_redis(struct daemon *daemon)
         .database = config->redis_database,
         .timeout_ms = config->redis_timeout_ms,
         .write_state = on_redis_write,
+        .clock_state = daemon_clock_take,
     };
     bool sentinels = config->redis_sentinels[0] != '\0';
     daemon_ready(daemon, "redis", false, "connecting");
     daemon_ready(daemon, "redis_write", false, "connecting");
+    daemon_clock_unknown(daemon);
     int err = redis_open(&daemon->loop, &options, on_redis, daemon, &daemon->internal->redis);
     if (err != 0 && sentinels)
         log_error("bad redis.sentinels or redis.master",

@@ -85,6 +85,12 @@ static double log_lines_lost(struct daemon *daemon)
     return (double)log_lost();
 }
 
+static double clock_offset(struct daemon *daemon)
+{
+    const struct redis *redis = daemon->internal->redis;
+    return redis != NULL ? (double)redis_clock_offset_us(redis) / 1e6 : 0;
+}
+
 /* --- membership --- */
 
 static struct membership_stats members_of(struct daemon *daemon)
@@ -166,6 +172,9 @@ static const struct {
     {{"imc_log_lost_total", NULL, METRIC_COUNTER,
       "Log lines that were dropped because nobody read standard error."},
      log_lines_lost},
+    {{"imc_clock_offset_seconds", NULL, METRIC_GAUGE,
+      "How far this machine's clock is ahead of Redis's (negative: behind)."},
+     clock_offset},
     {{"imc_member_lives_total", NULL, METRIC_COUNTER,
       "Times that this daemon became a member; more than 1: others may have taken it for dead."},
      members_lives},

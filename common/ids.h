@@ -1,11 +1,12 @@
 /* ids.h - 64-bit message ids: 41 bits of Unix milliseconds, 12 of a millisecond's fraction, 10 of
  * node (bit 63 is 0).
  *
- * Ids of two logics order as their clocks do, to a quarter of a microsecond: what one of them has
- * accepted before another is asked sorts before that, too, where the clocks agree. Strictly rising
- * per generator, even if the clock steps back or more than 4096 are wanted in a millisecond (then
- * they run ahead of the clock). Two live logics never share a node number: it comes with the lease.
- * Owner thread only. */
+ * Logics take Redis's clock for it (redis_now_us()), so one whose own is wrong orders with the
+ * others. Ids of two logics order as their clocks do, to a quarter of a microsecond: what one of
+ * them has accepted before another is asked sorts before that, too, where the clocks agree.
+ * Strictly rising per generator, even if the clock steps back or more than 4096 are wanted in a
+ * millisecond (then they run ahead of the clock). Two live logics never share a node number: it
+ * comes with the lease. Owner thread only. */
 #ifndef IMC_COMMON_IDS_H
 #define IMC_COMMON_IDS_H
 

@@ -236,6 +236,7 @@ static void open_shards(struct redis *redis, const struct redis_options *options
     redis->database = options->database;
     redis->timeout_ms = (uint64_t)options->timeout_ms;
     redis->ring = ring_of(redis);
+    redis_clock_start(redis);
     redis->task.run = on_task;
     open_handle(redis, &redis->tick, redis);
     open_handle(redis, &redis->probe, redis);
@@ -280,6 +281,7 @@ int redis_open(struct loop *loop, const struct redis_options *options, redis_sta
     }
     opened->state = state;
     opened->write_state = options->write_state;
+    opened->clock_state = options->clock_state;
     opened->arg = arg;
     open_shards(opened, options);
     *redis = opened;

@@ -19,6 +19,9 @@ typedef void (*redis_fn)(struct redis *redis, const redisReply *reply, void *arg
 /* Every shard answers (up) or some shard does not (down). */
 typedef void (*redis_state_fn)(struct redis *redis, bool up, const char *why, void *arg);
 
+/* The clock of Redis was asked: OFFSET_US is how far this machine's own is ahead of it. */
+typedef void (*redis_clock_fn)(struct redis *redis, int64_t offset_us, void *arg);
+
 struct redis_options {
     const char *servers;   /* CONFIG_LIST of host:port, each a shard */
     const char *sentinels; /* the same, of Sentinels; NULL or "" = none */
@@ -29,6 +32,7 @@ struct redis_options {
     int64_t timeout_ms;
     /* Every shard takes writes, or (with WHY, on each change) some shard does not; may be NULL. */
     redis_state_fn write_state;
+    redis_clock_fn clock_state; /* when connected, and every second; may be NULL */
 };
 
 /* Connects in the background. -EINVAL for a bad server list (empty, not host:port, the same twice).
@@ -50,6 +54,13 @@ size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
 /* Fire one command. FN may be NULL. It is called exactly once, never before this returns. */
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg);
+
+/* Unix time by the clock of the first shard, as far as it is known, which it is once that shard has
+ * been up; before that, by the own one. Does not jump when the own one is set. */
+uint64_t redis_now_us(const struct redis *redis);
+bool redis_clock_is_known(const struct redis *redis);
+/* How far the own clock is ahead of it, now; 0 while that is not known. */
+int64_t redis_clock_offset_us(const struct redis *redis);
 
 /* What an answer means. */
 enum redis_class {

@@ -1,6 +1,6 @@
 /* redis_internal.h - what the parts of redis.h share: redis.c (shards, commands, scripts),
  * redis_link.c (one connection), redis_error.c (what errors mean), redis_probe.c (writes),
- * redis_sentinel.c (where the primary is). Owner loop only. */
+ * redis_clock.c (its time), redis_sentinel.c (where the primary is). Owner loop only. */
 #ifndef IMC_COMMON_REDIS_INTERNAL_H
 #define IMC_COMMON_REDIS_INTERNAL_H
 
@@ -63,12 +63,21 @@ struct redis_shard {
     struct redis_calls pending; /* answers come in this order */
 };
 
+struct redis_clock {
+    int64_t ahead_us; /* of CLOCK_BOOTTIME is Redis's */
+    int64_t sent_us;  /* CLOCK_BOOTTIME when it was asked last */
+    bool known, asking;
+    unsigned narrow; /* so many more questions at once */
+};
+
 struct redis {
     struct loop *loop;
     char *user, *password;
     int64_t database;
     uint64_t timeout_ms;
     redis_state_fn state, write_state;
+    redis_clock_fn clock_state;
+    struct redis_clock clock;
     void *arg;
     struct redis *sentinels; /* NULL = none: shards are addresses */
     bool is_sentinels;       /* these are Sentinels: nothing to write */
@@ -108,11 +117,18 @@ void redis_note_said(struct redis *redis, const redisReply *reply);
 
 /* redis_probe.c: */
 void redis_probe_start(struct redis *redis);
-/* Writes; the shard is up when that is answered. */
+/* Asks the time and writes; the shard is up when that is answered. */
 void redis_probe_put(struct redis_shard *shard);
 /* Looks at what any command was answered. */
 void redis_probe_take(struct redis_shard *shard, const redisReply *reply);
 void redis_report_write(struct redis *redis);
+
+/* redis_clock.c: */
+int64_t redis_clock_boot_us(void);
+/* TIME was sent and answered at these CLOCK_BOOTTIMEs. Pure. */
+void redis_clock_take(struct redis_clock *clock, int64_t sent_us, int64_t came_us,
+                      int64_t redis_us);
+void redis_clock_start(struct redis *redis);
 
 /* redis_sentinel.c: */
 /* Ends in redis_shard_connect(), a retry or a break. */

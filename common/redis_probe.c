@@ -1,4 +1,7 @@
-/* Does a shard take writes? Proved by writing: when it is connected, before it counts as up, and
+/* What is asked of a shard when it is connected, and every second: whether it takes writes, and of
+ * the first one what time it is.
+ *
+ * Writes are proved by writing: when it is connected, before it counts as up, and
  * from then on every second. What an error of another command says counts at once, and is forgotten
  * when a write has worked and it has not been seen for a while: a Redis that is nearly full takes
  * one write and not the next, which shall not be told each time. */
@@ -96,13 +99,68 @@ static void on_probed(struct redis *redis, const redisReply *reply, void *arg)
         redis_report_write(redis);
 }
 
+/* --- the clock --- */
+
+/* Microseconds; -1: that is no answer to TIME. */
+static int64_t time_of(const redisReply *reply)
+{
+    int64_t parts[2];
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        const redisReply *part = reply->element[i];
+        if (part->type != REDIS_REPLY_STRING || part->len == 0 || part->len > 12)
+            return -1;
+        parts[i] = 0;
+        for (size_t k = 0; k < part->len; k++) {
+            if (part->str[k] < '0' || part->str[k] > '9')
+                return -1;
+            parts[i] = parts[i] * 10 + (part->str[k] - '0');
+        }
+    }
+    return parts[1] < 1000000 ? parts[0] * 1000000 + parts[1] : -1;
+}
+
+static void clock_ask(struct redis_shard *shard);
+
+static void on_time(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct redis_shard *shard = arg;
+    int64_t redis_us = time_of(reply);
+    redis->clock.asking = false;
+    if (redis_us < 0 || redis->closed)
+        return;
+    redis_clock_take(&redis->clock, redis->clock.sent_us, redis_clock_boot_us(), redis_us);
+    if (redis->clock_state != NULL)
+        redis->clock_state(redis, redis_clock_offset_us(redis), redis->arg);
+    if (redis->clock.narrow == 0 || redis->closed)
+        return;
+    redis->clock.narrow--;
+    clock_ask(shard);
+}
+
+static void clock_ask(struct redis_shard *shard)
+{
+    struct redis *redis = shard->redis;
+    if (shard != &redis->shards[0] || redis->clock.asking)
+        return;
+    redis->clock.asking = true;
+    redis->clock.sent_us = redis_clock_boot_us();
+    redis_shard_put_command(shard, 1, (const char *[]){"TIME"}, on_time);
+}
+
+/* --- asking --- */
+
 void redis_probe_put(struct redis_shard *shard)
 {
     /* The life is for a key that nobody writes any more. */
     const char *set[] = {"SET", PROBE_KEY, "1", "PX", "3600000"};
+    clock_ask(shard);
     shard->probing = true;
     redis_shard_put_command(shard, 5, set, on_probed);
 }
+
+/* --- every second --- */
 
 static void on_probe_timer(uv_timer_t *timer)
 {

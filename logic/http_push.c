@@ -49,7 +49,7 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
     }
     call->message.op = (int32_t)op;
     if (ttl >= 0)
-        call->message.expires_ms = unix_now_ms() + (uint64_t)ttl * 1000;
+        call->message.expires_ms = logic_now_ms(call->logic) + (uint64_t)ttl * 1000;
     return *id == NULL ? 0 : params_text("id", *id, IDEM_KEY_MAX, err);
 }
 

@@ -178,6 +178,17 @@ static inline void logic_count(struct logic *logic, enum logic_metric metric, in
     metric_add(logic->counters, metric, by);
 }
 
+/* Unix time by Redis's clock, which all logics share: what ages and ids are reckoned by. */
+static inline uint64_t logic_now_us(const struct logic *logic)
+{
+    return logic->redis != NULL ? redis_now_us(logic->redis) : unix_now_us();
+}
+
+static inline uint64_t logic_now_ms(const struct logic *logic)
+{
+    return logic_now_us(logic) / 1000;
+}
+
 /* protobuf-c's structs have no const: what is only packed stays what it was. */
 static inline char *pb_text(const char *text)
 {

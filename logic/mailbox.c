@@ -320,7 +320,7 @@ static bool take_member(const struct logic *logic, const redisReply *member, uin
 static void page_answer(struct mailbox_call *call, const redisReply *reply)
 {
     struct logic *logic = call->logic;
-    uint64_t now = unix_now_ms();
+    uint64_t now = logic_now_ms(logic);
     size_t room = (size_t)logic->config->mailbox_page_bytes, used = 0, bytes = 0;
     struct mailbox_message *messages = mem_alloc((reply->elements + 1) * sizeof *messages);
     struct outcasts out = {.members = mem_alloc((reply->elements + 1) * sizeof(void *)),

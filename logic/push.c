@@ -146,7 +146,7 @@ static struct bus_message part_message(const struct push_part *part)
     envelope.speed = job->speed;
     envelope.room = pb_text(job->room);
     envelope.msg = pb_bytes(job->message.body, job->message.len);
-    envelope.id = ids_next(&job->logic->ids, unix_now_us());
+    envelope.id = ids_next(&job->logic->ids, logic_now_us(job->logic));
     envelope.has_uid = job->type == IMC__V1__PUSH_MSG__TYPE__PUSH;
     envelope.uid = part->uid;
     envelope.expires_ms = job->message.expires_ms;

@@ -454,7 +454,10 @@ static void loading_is_not_up(void **state)
 {
     (void)state;
 #define LOADING "-LOADING Redis is loading the dataset in memory"
-    const char *lines[] = {LOADING "\r\n" LOADING, LOADING "\r\n" LOADING, "+PONG\r\n+OK", NULL};
+    /* To PING, TIME and SET. */
+    const char *lines[] = {LOADING "\r\n" LOADING "\r\n" LOADING,
+                           LOADING "\r\n" LOADING "\r\n" LOADING,
+                           "+PONG\r\n*2\r\n$1\r\n1\r\n$1\r\n1\r\n+OK", NULL};
     struct fixture f;
     struct fake fake;
     open_on_fake(&f, &fake, lines);
@@ -470,7 +473,7 @@ static void something_else_is_told(void **state)
 {
     (void)state;
     static const char *const answers[][2] = {{"HTTP/1.1 400 Bad Request", "speaks no Redis"},
-                                             {"+PONG\r\n+OK\r\n+PONG", "nobody asked"},
+                                             {"+PONG\r\n:1\r\n+OK\r\n+PONG", "nobody asked"},
                                              {":1", "does not answer PING"},
                                              {"-ERR unknown", "answers PING with an error"}};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {

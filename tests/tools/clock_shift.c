@@ -1,0 +1,59 @@
+/* clock_shift.c - LD_PRELOAD: another time of day, for one process of a test.
+ *
+ * The file named by CLOCK_SHIFT_FILE holds eight bytes, microseconds, native order; they are added
+ * to CLOCK_REALTIME, at once when the test writes others. Monotonic clocks, and with them timers,
+ * stay as they are. */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static const volatile int64_t *shift;
+
+__attribute__((constructor)) static void open_shift(void)
+{
+    const char *path = getenv("CLOCK_SHIFT_FILE");
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *mapped = fd >= 0 ? mmap(NULL, sizeof *shift, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (mapped == MAP_FAILED)
+        abort();
+    shift = mapped;
+    close(fd);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    int rc = (int)syscall(SYS_clock_gettime, id, now);
+
+    if (rc != 0 || shift == NULL || (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE))
+        return rc;
+    int64_t ns = now->tv_nsec + *shift % 1000000 * 1000;
+    now->tv_sec += *shift / 1000000 + (ns < 0 ? -1 : ns / 1000000000);
+    now->tv_nsec = (ns + 1000000000) % 1000000000;
+    return 0;
+}
+
+int gettimeofday(struct timeval *now, void *zone)
+{
+    struct timespec ts;
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    *now = (struct timeval){.tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000};
+    return 0;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    if (out != NULL)
+        *out = ts.tv_sec;
+    return ts.tv_sec;
+}
