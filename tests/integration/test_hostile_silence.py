@@ -97,7 +97,7 @@ def on_http(world, crowd):
     add("api a body but its last byte", api, HTTP_S, lambda raw: imgo_error(raw, "body"), data=request[:-1])
     add("api a body's byte now and then", api, HTTP_S, lambda raw: imgo_error(raw, "body"), data=request[:head], drip=request[head:], every=0.2)
     add("api a chunk now and then", api, HTTP_S, lambda raw: imgo_error(raw, "body"), drip=b"1\r\nx\r\n" * 99, every=0.1,
-        data=b"POST /1/push?uid=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        data=b"POST /1/push?uid=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
     for daemon in (world.comet, world.logic, world.router, world.job):
         add(f"{daemon.name} admin silence", daemon.admin, ADMIN_S, plain)
         add(f"{daemon.name} admin a byte now and then", daemon.admin, ADMIN_S, plain, drip=b"GET /metrics HTTP/1.1\r\nHost: h\r\n", every=0.5)
