@@ -58,8 +58,9 @@ const char *daemon_advertised(struct daemon *daemon)
     return in->advertised;
 }
 
-/* HOSTNAME-PORT: the port tells apart the daemons of one machine. */
-static void default_id(struct daemon *daemon, char *buf, size_t len)
+/* Of gRPC, or of the admin listener of a daemon without it: tells apart the daemons of one machine.
+ */
+static int own_port(struct daemon *daemon)
 {
     const struct daemon_config *config = daemon->config;
     char host[128];
@@ -70,8 +71,15 @@ static void default_id(struct daemon *daemon, char *buf, size_t len)
         port = daemon->internal->rpc_port;
     else if (port == 0 && daemon->internal->admin != NULL)
         port = http_server_port(daemon->internal->admin);
+    return port;
+}
+
+/* HOSTNAME-PORT, or with another MARK between them. */
+static void own_name(struct daemon *daemon, char mark, char *buf, size_t len)
+{
+    char host[128];
     host_name(host, sizeof(host));
-    snprintf(buf, len, "%.*s-%d", (int)len - 8, host, port);
+    snprintf(buf, len, "%.*s%c%d", (int)len - 8, host, mark, own_port(daemon));
 }
 
 static void fill(char *field, size_t len, const char *value)
@@ -83,10 +91,13 @@ static void fill(char *field, size_t len, const char *value)
 static void fill_self(struct daemon *daemon, struct member *self)
 {
     const struct daemon_config *config = daemon->config;
-    char id[sizeof(self->id)];
-    default_id(daemon, id, sizeof(id));
+    char id[sizeof(self->id)], home[sizeof(self->rpc)];
+    own_name(daemon, '-', id, sizeof(id));
+    own_name(daemon, ':', home, sizeof(home));
     fill(self->id, sizeof(self->id), config->lease_id[0] != '\0' ? config->lease_id : id);
     fill(self->rpc, sizeof(self->rpc), daemon_advertised(daemon));
+    fill(self->rpc, sizeof(self->rpc),
+         home); /* nobody calls it: so that a restart is known as one */
     fill(self->region, sizeof(self->region), config->lease_region);
     fill(self->zone, sizeof(self->zone), config->lease_zone);
     if (self->weight == 0)

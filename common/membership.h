@@ -30,7 +30,7 @@ struct member {
     uint32_t node; /* logic: 0 … 1023, unique among live logics, kept while the lease is held */
     uint32_t weight;
     int64_t connections;
-    char rpc[128];                    /* host:port for gRPC */
+    char rpc[128];                    /* host:port for gRPC; of a job: of its admin listener */
     char tcp[128], ws[128], wss[128]; /* comet: public addresses, may be empty */
     char region[32], zone[32];
 };

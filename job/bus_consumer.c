@@ -3,8 +3,10 @@
  *   consumer queue ─► consumer_drain: rebalance, errors ─► bus_partitions_add / _remove
  *   tick (100 ms): bus_partitions_store ─► librdkafka commits each second and on revoke
  *
- *   RUNNING ──bus_consumer_drain──► DRAINING ──consumer_leave──► CLOSING ──► CLOSED: drained()
- *                                              all is resolved, or the wait is over
+ *   RUNNING ──bus_consumer_drain──► DRAINING ──consumer_leave──► LEAVING ──consumer_close──►
+ * CLOSING ──► CLOSED: drained()
+ *                                              all is resolved,            partitions are
+ *                                              or the wait is over         given back
  */
 #include "job/bus_consumer.h"
 #include "common/bus.h"
@@ -15,6 +17,7 @@
 #include "job/job.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,13 +25,22 @@
 #include <string.h>
 
 enum {
-    EVENTS = 64,      /* of the consumer's queue per turn */
-    TICK_MS = 100,    /* storing offsets */
-    UNREAD_MS = 2000, /* a partition that is not read for so long makes us unready */
-    POLL_MS = 60000,  /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
+    EVENTS = 64,               /* of the consumer's queue per turn */
+    TICK_MS = 100,             /* storing offsets */
+    UNREAD_MS = 2000,          /* a partition that is not read for so long makes us unready */
+    SESSION_ALLOWED_MS = 6000, /* brokers' default of group.min.session.timeout.ms */
+    REVOKE_MS = 2000,          /* for giving the partitions back */
+    GOODBYE_MS = 300,          /* for telling the group, once they are given back */
+    POLL_MS = 60000, /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
 };
 
-enum consumer_state { CONSUMER_RUNNING, CONSUMER_DRAINING, CONSUMER_CLOSING, CONSUMER_CLOSED };
+enum consumer_state {
+    CONSUMER_RUNNING,
+    CONSUMER_DRAINING,
+    CONSUMER_LEAVING,
+    CONSUMER_CLOSING,
+    CONSUMER_CLOSED
+};
 
 struct bus_consumer {
     struct job *job;
@@ -205,6 +217,8 @@ static void consumer_assign(struct bus_consumer *consumer,
     consumer_tell(consumer, "the topic is missing");
 }
 
+static void consumer_on_left(uv_timer_t *timer);
+
 /* What is stored now is committed by the unassignment; what is forgotten is consumed again by the
  * next owner. */
 static void consumer_revoke(struct bus_consumer *consumer,
@@ -223,6 +237,8 @@ static void consumer_revoke(struct bus_consumer *consumer,
         rd_kafka_assign(consumer->rk, NULL);
     log_info(lost ? "partitions lost" : "partitions revoked", "gone=%d left=%zu", list->cnt,
              bus_consumer_partitions(consumer));
+    if (consumer->state == CONSUMER_LEAVING && bus_consumer_partitions(consumer) == 0)
+        uv_timer_start(&consumer->limit, consumer_on_left, GOODBYE_MS, 0);
     if (!lost)
         return;
     consumer->joined = false;
@@ -264,7 +280,14 @@ static void consumer_fail(struct bus_consumer *consumer)
     snprintf(why, sizeof why, "the bus consumer failed for good: %s", text);
     consumer->joined = false;
     consumer_tell(consumer, why);
-    consumer->failed(consumer->ready_arg);
+    consumer->failed(false, consumer->ready_arg);
+}
+
+static void consumer_session_refused(struct bus_consumer *consumer)
+{
+    consumer_tell(consumer, "the brokers do not allow this bus.session_timeout");
+    if (consumer->state == CONSUMER_RUNNING && consumer->job->session_ms < SESSION_ALLOWED_MS)
+        consumer->failed(true, consumer->ready_arg);
 }
 
 /* The log has it already. */
@@ -311,7 +334,7 @@ static void consumer_message(struct bus_consumer *consumer, const rd_kafka_messa
         consumer_fail(consumer);
     consumer_refused(consumer, message->err);
     if (message->err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT)
-        consumer_tell(consumer, "the brokers do not allow this bus.session_timeout");
+        consumer_session_refused(consumer);
     if (message->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return;
     consumer->missing = true;
@@ -405,10 +428,8 @@ static void consumer_on_closing(uv_timer_t *timer)
 
 enum { CLOSING_POLL_MS = 20 };
 
-static void consumer_leave(struct bus_consumer *consumer)
+static void consumer_close(struct bus_consumer *consumer)
 {
-    if (consumer->state != CONSUMER_DRAINING)
-        return;
     consumer->state = CONSUMER_CLOSING;
     uv_timer_stop(&consumer->tick);
     bus_partitions_store(consumer->partitions);
@@ -422,6 +443,24 @@ static void consumer_leave(struct bus_consumer *consumer)
                        &consumer->bus) != 0)
         log_warn("closing is polled", "every=%dms", (int)CLOSING_POLL_MS);
     uv_timer_start(&consumer->limit, consumer_on_closing, CLOSING_POLL_MS, CLOSING_POLL_MS);
+}
+
+static void consumer_on_left(uv_timer_t *timer)
+{
+    consumer_close(container_of(timer, struct bus_consumer, limit));
+}
+
+/* A member with a name of its own that only closes is taken for one that comes back: the others get
+ * its partitions when its session is over. One that ends its subscription leaves. */
+static void consumer_leave(struct bus_consumer *consumer)
+{
+    if (consumer->state != CONSUMER_DRAINING)
+        return;
+    consumer->state = CONSUMER_LEAVING;
+    bus_partitions_store(consumer->partitions);
+    rd_kafka_unsubscribe(consumer->rk);
+    bool none = bus_consumer_partitions(consumer) == 0;
+    uv_timer_start(&consumer->limit, consumer_on_left, none ? GOODBYE_MS : REVOKE_MS, 0);
 }
 
 static void consumer_on_finish(struct loop *loop, struct loop_task *task)
@@ -462,11 +501,24 @@ void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*d
 
 /* --- life --- */
 
+/* The group's name for us: whoever comes with it takes over what is ours at once, without waiting
+ * until we are taken for dead. Brokers allow only these characters. */
+static void consumer_instance(const char *id, char *instance)
+{
+    size_t i = 0;
+
+    for (; id[i] != '\0'; i++)
+        instance[i] = isalnum((unsigned char)id[i]) || strchr("._-", id[i]) != NULL ? id[i] : '_';
+    instance[i] = '\0';
+}
+
 static int consumer_settings(struct bus_consumer *consumer, rd_kafka_conf_t *conf, char *err,
                              size_t errlen)
 {
     const struct job_config *config = consumer->job->config;
-    int64_t poll_ms = config->session_ms > POLL_MS ? config->session_ms : POLL_MS;
+    int64_t session_ms = consumer->job->session_ms;
+    int64_t poll_ms = session_ms > POLL_MS ? session_ms : POLL_MS;
+    char instance[sizeof consumer->job->id];
     const struct {
         const char *name, *value;
     } words[] = {
@@ -483,13 +535,16 @@ static int consumer_settings(struct bus_consumer *consumer, rd_kafka_conf_t *con
         {"fetch.error.backoff.ms", "100"},
     };
 
+    consumer_instance(consumer->job->id, instance);
+    if (bus_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
+        return -EINVAL;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (bus_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
             return -EINVAL;
     }
     if (bus_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
-        bus_conf_set_int(conf, "session.timeout.ms", config->session_ms, err, errlen) != 0 ||
-        bus_conf_set_int(conf, "heartbeat.interval.ms", config->session_ms / 5, err, errlen) != 0 ||
+        bus_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
+        bus_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0 ||
         bus_conf_set_int(conf, "max.poll.interval.ms", poll_ms, err, errlen) != 0)
         return -EINVAL;
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);

@@ -15,11 +15,14 @@ struct bus_consumer;
 /* "bus": in the group with brokers that answer; "partitions": those that are ours are read; or WHY
  * not. */
 typedef void (*bus_ready_fn)(const char *what, bool ready, const char *why, void *arg);
-/* librdkafka's consumer has failed for good (it was logged): nothing is read any more. */
-typedef void (*bus_failed_fn)(void *arg);
+/* Nothing is read any more (it was logged). Not SHORT: librdkafka's consumer has failed for good.
+ * SHORT: the brokers want a longer session than job->session_ms; it has to be opened anew with
+ * that. */
+typedef void (*bus_failed_fn)(bool is_short, void *arg);
 
 /* Creates the topic if need be and joins the group. 0, or -E… after logging what is wrong and what
- * to do. */
+ * to do. The job must hold its lease: brokers give the partitions of an earlier member of the same
+ * name (lease.id) to the later one, who is meant to be the same job after a restart. */
 int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
                       bus_failed_fn failed, void *arg, struct bus_consumer **consumer);
 /* job->comets_known became true. */

@@ -225,7 +225,7 @@ static void assigned_ask(struct assigned *assigned)
 {
     struct bus_partitions *partitions = assigned->owner;
     struct job *job = partitions->job;
-    uint64_t patience = (uint64_t)job->config->session_ms + PATIENCE_MS;
+    uint64_t patience = (uint64_t)job->session_ms + PATIENCE_MS;
     const struct fence_question question = {
         .topic = topic_of(partitions),
         .partition = assigned->partition.id,

@@ -26,9 +26,15 @@ const struct config_row job_config_rows[] = {
     ROW_(CONFIG_DURATION, "bus", "fetch_wait", fetch_wait_ms, "500ms", 1, 10000,
          "How long a broker keeps a fetch for which it has nothing yet. It answers at once when a "
          "message comes; imc-devbus does not: 5ms there."),
-    ROW_(CONFIG_DURATION, "bus", "session_timeout", session_ms, "10s", 1000, 300000,
-         "A job that is not heard of for this long loses its partitions to the others. "
-         "Brokers refuse less than their group.min.session.timeout.ms, 6 s by default."),
+    ROW_(CONFIG_DURATION, "bus", "session_timeout", session_ms, "4s", 1000, 300000,
+         "A job that is not heard of for this long loses its partitions to the others: how long "
+         "users "
+         "wait for messages when a job dies and does not come back. Brokers refuse less than their "
+         "group.min.session.timeout.ms, 6 s by default: then it is 6 s. The shorter, the shorter a "
+         "stall of the machine or the network that costs a job its partitions, which are then read "
+         "again from the last commit (comets recognise what repeats); heartbeats come eight times "
+         "as "
+         "often."),
     ROW_(CONFIG_INT, "job", "window", window, "50000", 1, 1000000,
          "Messages consumed and not yet resolved; beyond, the rest waits in Kafka."),
     ROW_(CONFIG_BYTES, "job", "window_bytes", window_bytes, "64m", 65536, 0x100000000,
@@ -75,7 +81,11 @@ const struct metric_row job_metric_rows[JOB_METRIC_COUNT] = {
 void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct job_config *config,
               int64_t *counters)
 {
-    *job = (struct job){.loop = loop, .rpc = rpc, .config = config, .counters = counters};
+    *job = (struct job){.loop = loop,
+                        .rpc = rpc,
+                        .config = config,
+                        .counters = counters,
+                        .session_ms = config->session_ms};
     job->hold = hold_open(&dispatch_hold_ops, job);
     job->comets = comets_open(job);
     job->settle = settle_open(job);

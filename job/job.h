@@ -122,6 +122,7 @@ struct job {
     bool short_of_memory;         /* which keeps it full */
     bool comets_known;            /* the list of comets has been read once */
     bool closing;
+    int64_t session_ms;   /* bus.session_timeout, or the least that the brokers allow */
     uint64_t fence_heard; /* the highest that comets say they have heard, job/fence.h */
     /* Told once when there is room again, and whenever nothing is unresolved any more. */
     void (*room)(struct job *job, void *arg);

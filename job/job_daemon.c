@@ -14,6 +14,7 @@
 #include "job/settle.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,8 +24,14 @@ struct job_daemon {
     struct redis *redis;
     struct membership *membership;
     struct member self;
-    struct bus_consumer *consumer;
+    struct bus_consumer *consumer; /* NULL: the lease was not held yet */
+    struct loop_task reopen;
+    bool draining;
 };
+
+enum { SESSION_LONGER_MS = 6000 /* what brokers allow unless told otherwise */ };
+
+static void open_bus(struct job_daemon *state);
 
 /* --- membership --- */
 
@@ -72,6 +79,7 @@ static void on_held(struct membership *membership, bool lost, void *arg)
     daemon_ready(state->daemon, "lease", true, NULL);
     if (lost)
         log_warn("lease had lapsed", "id=%s", state->self.id);
+    open_bus(state);
     see_whether_ready(state);
 }
 
@@ -87,11 +95,41 @@ static void on_bus(const char *what, bool ready, const char *why, void *arg)
 }
 
 /* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. */
-static void on_bus_failed(void *arg)
+static void on_bus_failed(bool is_short, void *arg)
 {
     struct job_daemon *state = arg;
 
-    daemon_fail(state->daemon);
+    if (is_short)
+        loop_defer(&state->daemon->loop, &state->reopen);
+    else
+        daemon_fail(state->daemon);
+}
+
+static void open_bus(struct job_daemon *state)
+{
+    if (state->draining || state->consumer != NULL)
+        return;
+    if (bus_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
+                          &state->consumer) != 0)
+        daemon_fail(state->daemon);
+}
+
+static void on_reopen(struct loop *loop, struct loop_task *task)
+{
+    struct job_daemon *state = container_of(task, struct job_daemon, reopen);
+
+    (void)loop;
+    if (state->draining)
+        return;
+    log_warn("longer session",
+             "bus.session_timeout=%" PRId64
+             "ms used=%dms; the brokers' group.min.session.timeout.ms "
+             "does not allow less",
+             state->job.session_ms, (int)SESSION_LONGER_MS);
+    state->job.session_ms = SESSION_LONGER_MS;
+    bus_consumer_close(state->consumer);
+    state->consumer = NULL;
+    open_bus(state);
 }
 
 static int job_check(const void *config, char *err, size_t errlen)
@@ -116,7 +154,8 @@ static int job_start(struct daemon *daemon)
 
     daemon->state = state;
     state->daemon = daemon;
-    daemon_ready(daemon, "bus", false, "connecting");
+    state->reopen.run = on_reopen;
+    daemon_ready(daemon, "bus", false, "waiting for the lease");
     daemon_ready(daemon, "logic", false, "no logic holds a lease");
     job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
     int err = daemon_join(daemon, &state->self, watch, &membership_events, state, &state->redis,
@@ -124,10 +163,6 @@ static int job_start(struct daemon *daemon)
     if (err != 0)
         goto fail_job;
     snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
-    err = bus_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
-                            &state->consumer);
-    if (err != 0)
-        goto fail_job;
     return 0;
 
 fail_job:
@@ -150,6 +185,11 @@ static void job_drain(struct daemon *daemon)
     struct job_daemon *state = daemon->state;
     const struct job_config *config = daemon->config;
 
+    state->draining = true;
+    if (state->consumer == NULL) {
+        daemon_drained(daemon);
+        return;
+    }
     bus_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
 }
 
@@ -170,6 +210,8 @@ static void job_daemon_scrape(struct daemon *daemon)
     if (state == NULL)
         return;
     job_scrape(&state->job);
+    if (state->consumer == NULL)
+        return;
     metric_set(daemon->counters, JOB_PARTITIONS, (int64_t)bus_consumer_partitions(state->consumer));
     metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
                (int64_t)bus_consumer_unread(state->consumer));

@@ -306,11 +306,10 @@ class Bus:
     def _start_kafka(self):
         port, controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{port}"
-        text = (KAFKA / "server.properties").read_text() + self.properties
+        text = (KAFKA / "server.properties").read_text()
         for name, value in (("PORT", port), ("CONTROLLER_PORT", controller)):
             text = text.replace(f"@{name}@", str(value))
-        # Tests of dying jobs cannot wait for the 6 s that Kafka wants at least.
-        self.text = text + "\ngroup.min.session.timeout.ms=1000\n"
+        self.text = text + self.properties
         self.run_kafka("data")
 
     def run_kafka(self, data):
