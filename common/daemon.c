@@ -161,9 +161,9 @@ close_loop:
 }
 
 /* Everything after the configuration is loaded. */
-static int execute(struct daemon *daemon, enum daemon_command command)
+static int execute(struct daemon *daemon, const struct daemon_arguments *arguments)
 {
-    switch (command) {
+    switch (arguments->command) {
     case DAEMON_CHECK:
         puts("configuration ok");
         return 0;
@@ -172,6 +172,8 @@ static int execute(struct daemon *daemon, enum daemon_command command)
         return 0;
     case DAEMON_HEALTH:
         return daemon_health(common_config(daemon)->admin_listen);
+    case DAEMON_VERB:
+        return daemon->spec->verb->run(daemon, arguments->argument);
     default:
         break;
     }
@@ -218,7 +220,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     daemon_tables(&daemon);
     int code = execute_early(&daemon, arguments.command);
     if (code < 0)
-        code = daemon_load(&daemon, arguments.path) == 0 ? execute(&daemon, arguments.command) : 1;
+        code = daemon_load(&daemon, arguments.path) == 0 ? execute(&daemon, &arguments) : 1;
     config_free(internal.tables, daemon.config);
     free(internal.common);
     free(daemon.config);

@@ -40,6 +40,13 @@ struct daemon_config {
     int64_t drain_ms;            /* daemon.drain: longest time between SIGTERM and exit */
 };
 
+/* A command of one daemon's own: "--name ARGUMENT". It runs with the configuration loaded, instead
+ * of the daemon; may block. The exit code. */
+struct daemon_verb {
+    const char *name, *argument, *help;
+    int (*run)(struct daemon *daemon, const char *argument);
+};
+
 struct daemon_spec {
     const char *name;    /* "comet": also the prefix of the environment */
     const char *summary; /* one line for --help */
@@ -65,6 +72,7 @@ struct daemon_spec {
     const char *memory_refused; /* what that refuses, for log and readiness: "new connections" */
     /* Refresh gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
+    const struct daemon_verb *verb; /* may be NULL */
 };
 
 struct daemon {
@@ -106,6 +114,8 @@ void daemon_set_rpc_port(struct daemon *daemon, int port);
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
                 struct membership **membership);
+/* What the common configuration says of Redis. */
+void daemon_redis_options(const struct daemon_config *config, struct redis_options *options);
 /* rpc.advertise worked out, see above; "" without an RPC server. Valid until the next call. */
 const char *daemon_advertised(struct daemon *daemon);
 

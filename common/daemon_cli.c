@@ -111,11 +111,14 @@ void daemon_print_help(const struct daemon_spec *spec)
         "      --doc-config   print the settings as Markdown\n"
         "      --doc-metrics  print the metrics as Markdown\n"
         "      --version      print the version\n"
-        "      --help         print this\n\n"
-        "SIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
-        "settings "
-        "are read at the start only.\n",
+        "      --help         print this\n",
         spec->name, IMC_VERSION, spec->summary, spec->name);
+    if (spec->verb != NULL)
+        printf("      --%s %s\n                     %s\n", spec->verb->name, spec->verb->argument,
+               spec->verb->help);
+    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
+         "settings "
+         "are read at the start only.");
 }
 
 static int usage(const struct daemon_spec *spec, const char *what, const char *argument)
@@ -128,12 +131,17 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
                  struct daemon_arguments *arguments)
 {
     int option;
+    struct option all[sizeof(options) / sizeof(options[0]) + 1] = {0};
+    memcpy(all, options, sizeof(options));
+    if (spec->verb != NULL)
+        all[sizeof(options) / sizeof(options[0]) - 1] =
+            (struct option){spec->verb->name, required_argument, NULL, DAEMON_VERB};
     arguments->command = DAEMON_RUN;
     arguments->path = NULL;
     opterr = 0;
     optind = 1;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
-    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:h", all, NULL)) != -1) {
         if (option == 'c')
             arguments->path = optarg;
         else if (option == ':')
@@ -144,6 +152,8 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
             return usage(spec, "one command at a time, not also", argv[optind - 1]);
         else
             arguments->command = option == 'h' ? DAEMON_HELP : (enum daemon_command)option;
+        if (option == DAEMON_VERB)
+            arguments->argument = optarg;
     }
     return optind < argc ? usage(spec, "unexpected argument", argv[optind]) : 0;
 }

@@ -47,13 +47,15 @@ enum daemon_command {
     DAEMON_VERSION,
     DAEMON_HELP,
     DAEMON_HEALTH,
+    DAEMON_VERB,
     DAEMON_DOC_CONFIG,
     DAEMON_DOC_METRICS,
 };
 
 struct daemon_arguments {
     enum daemon_command command;
-    const char *path; /* of the configuration file, or NULL */
+    const char *path;     /* of the configuration file, or NULL */
+    const char *argument; /* of the verb */
 };
 
 /* 0, or -EINVAL after a line on stderr. */

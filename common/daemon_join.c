@@ -116,10 +116,9 @@ static void on_redis_write(struct redis *redis, bool up, const char *why, void *
     daemon_ready(arg, "redis_write", up, why);
 }
 
-static int open_redis(struct daemon *daemon)
+void daemon_redis_options(const struct daemon_config *config, struct redis_options *options)
 {
-    const struct daemon_config *config = daemon->config;
-    struct redis_options options = {
+    *options = (struct redis_options){
         .servers = config->redis_servers,
         .sentinels = config->redis_sentinels,
         .masters = config->redis_master,
@@ -128,9 +127,16 @@ static int open_redis(struct daemon *daemon)
         .sentinel_password = config->redis_sentinel_password,
         .database = config->redis_database,
         .timeout_ms = config->redis_timeout_ms,
-        .write_state = on_redis_write,
-        .clock_state = daemon_clock_take,
     };
+}
+
+static int open_redis(struct daemon *daemon)
+{
+    const struct daemon_config *config = daemon->config;
+    struct redis_options options;
+    daemon_redis_options(config, &options);
+    options.write_state = on_redis_write;
+    options.clock_state = daemon_clock_take;
     bool sentinels = config->redis_sentinels[0] != '\0';
     daemon_ready(daemon, "redis", false, "connecting");
     daemon_ready(daemon, "redis_write", false, "connecting");

@@ -531,7 +531,7 @@ static int consumer_settings(struct bus_consumer *consumer, rd_kafka_conf_t *con
         {"auto.commit.interval.ms", "1000"},
         {"queued.max.messages.kbytes", "8192"}, /* per partition */
         {"queued.min.messages", "10000"},
-        {"topic.metadata.refresh.interval.ms", "30000"},
+        {"topic.metadata.refresh.interval.ms", "3000"}, /* new partitions */
         {"fetch.error.backoff.ms", "100"},
     };
 

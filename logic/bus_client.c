@@ -26,6 +26,7 @@ struct bus_client {
     struct bus_topics *topics;
     struct bus_look *look; /* left behind by topics */
     int64_t max_bytes;
+    unsigned probes;
     uv_work_t destroying;
     void (*gone)(void *arg);
     void *gone_arg;
@@ -89,22 +90,36 @@ bool bus_client_answers(const struct bus_client *client)
 }
 
 rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
-                                       void *ticket)
+                                       int partitions, void *ticket)
 {
-    if (rd_kafka_produce(client->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_FREE, message->value,
+    int32_t partition = rd_kafka_msg_partitioner_murmur2(client->topic, message->key,
+                                                         message->key_len, partitions, NULL, NULL);
+
+    if (rd_kafka_produce(client->topic, partition, RD_KAFKA_MSG_F_FREE, message->value,
                          message->value_len, message->key, message->key_len, ticket) == 0)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     return rd_kafka_last_error();
 }
 
-rd_kafka_resp_err_t bus_client_probe(struct bus_client *client)
+rd_kafka_resp_err_t bus_client_probe(struct bus_client *client, int partitions)
 {
     static const char probe[] = BUS_PROBE;
 
-    if (rd_kafka_produce(client->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
-                         pb_bytes(probe, BUS_PROBE_LEN).data, BUS_PROBE_LEN, NULL, 0, NULL) == 0)
+    if (rd_kafka_produce(client->topic, (int32_t)(client->probes++ % (unsigned)partitions),
+                         RD_KAFKA_MSG_F_COPY, pb_bytes(probe, BUS_PROBE_LEN).data, BUS_PROBE_LEN,
+                         NULL, 0, NULL) == 0)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     return rd_kafka_last_error();
+}
+
+int bus_client_partitions(const struct bus_client *client)
+{
+    return bus_topics_partitions(client->topics);
+}
+
+uint64_t bus_client_seen_ms(const struct bus_client *client)
+{
+    return bus_topics_seen_ms(client->topics);
 }
 
 int64_t bus_client_max_bytes(const struct bus_client *client)
@@ -161,8 +176,7 @@ static rd_kafka_conf_t *configure(const struct logic_config *config, int64_t max
         set_limit(conf, max_bytes, err, errlen) == 0 &&
         bus_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
         bus_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
-        bus_conf_set(conf, "acks", "all", err, errlen) == 0 &&
-        bus_conf_set(conf, "partitioner", "murmur2_random", err, errlen) == 0)
+        bus_conf_set(conf, "acks", "all", err, errlen) == 0)
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;

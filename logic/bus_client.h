@@ -27,11 +27,16 @@ int bus_client_open(struct logic *logic, int64_t max_bytes, const struct bus_cli
                     void *arg, struct bus_client **out);
 /* Whether answered(true) has come. */
 bool bus_client_answers(const struct bus_client *client);
-/* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. Only if bus_client_answers(). */
+/* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. The key decides which of
+ * PARTITIONS it goes to (as librdkafka's murmur2 does, and Kafka's own clients). Only if
+ * bus_client_answers(). */
 rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
-                                       void *ticket);
-/* An empty message that job skips; reported with _private NULL. */
-rd_kafka_resp_err_t bus_client_probe(struct bus_client *client);
+                                       int partitions, void *ticket);
+/* A message that job skips, to one of PARTITIONS; reported with _private NULL. */
+rd_kafka_resp_err_t bus_client_probe(struct bus_client *client, int partitions);
+/* What Kafka said last, and when that question began; 0: nothing yet. */
+int bus_client_partitions(const struct bus_client *client);
+uint64_t bus_client_seen_ms(const struct bus_client *client);
 /* As it was opened with, and as the topic has it now (0: not known). */
 int64_t bus_client_max_bytes(const struct bus_client *client);
 int64_t bus_client_topic_max_bytes(const struct bus_client *client);

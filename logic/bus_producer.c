@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pace.h"
+#include "logic/bus_agree.h"
 #include "logic/bus_client.h"
 
 #include <assert.h>
@@ -53,6 +54,7 @@ struct bus_producer {
     enum producer_state state;
     struct bus_client *client;  /* NULL: resting */
     struct bus_client *retired; /* being destroyed */
+    struct bus_agree *agree;    /* how many partitions */
     struct tickets gathered;    /* not with librdkafka yet, in order */
     size_t gathered_bytes;
     struct bus_ticket *waiting; /* for their reports */
@@ -175,9 +177,11 @@ static void tell_reason(struct bus_producer *producer, rd_kafka_resp_err_t code,
  */
 static void probe(struct bus_producer *producer)
 {
-    if (producer->probing)
+    int partitions = bus_agree_partitions(producer->agree, NULL);
+
+    if (producer->probing || partitions == 0)
         return;
-    rd_kafka_resp_err_t code = bus_client_probe(producer->client);
+    rd_kafka_resp_err_t code = bus_client_probe(producer->client, partitions);
     producer->probing = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!producer->probing)
         tell_reason(producer, code, rd_kafka_err2str(code));
@@ -245,6 +249,18 @@ static void producer_resize(struct bus_producer *producer, int64_t max_bytes)
     producer_drain(producer);
 }
 
+/* NULL: yes. */
+static const char *refusal(const struct bus_producer *producer)
+{
+    const char *why = NULL;
+
+    if (producer->state != PRODUCER_OPEN)
+        return "the bus producer is being replaced";
+    if (!bus_client_answers(producer->client))
+        return "Kafka has not answered yet";
+    return bus_agree_partitions(producer->agree, &why) == 0 ? why : NULL;
+}
+
 static void on_retired(void *arg)
 {
     struct bus_producer *producer = arg;
@@ -303,9 +319,15 @@ static void on_look(uv_timer_t *timer)
 {
     struct bus_producer *producer = container_of(timer, struct bus_producer, look);
     uint64_t now = now_ms(producer), timeout = (uint64_t)producer->logic->config->bus_timeout_ms;
+    const char *why = refusal(producer);
 
+    if (why == NULL) {
+        uv_timer_stop(&producer->look);
+        loop_defer(producer->logic->loop, &producer->flush);
+        return;
+    }
     if (now > timeout)
-        gathered_fail(producer, now - timeout, -EIO, "the bus producer is being replaced");
+        gathered_fail(producer, now - timeout, -EIO, why);
     if (producer->state == PRODUCER_DRAINING)
         drain(producer);
     else if (producer->state == PRODUCER_RESTING)
@@ -314,15 +336,12 @@ static void on_look(uv_timer_t *timer)
 
 /* --- producing --- */
 
-static bool can_produce(const struct bus_producer *producer)
-{
-    return producer->state == PRODUCER_OPEN && bus_client_answers(producer->client);
-}
-
 /* False: not now, and the ticket stays where it is. */
 static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
 {
-    rd_kafka_resp_err_t code = bus_client_produce(producer->client, &ticket->message, ticket);
+    int partitions = bus_agree_partitions(producer->agree, NULL);
+    rd_kafka_resp_err_t code =
+        bus_client_produce(producer->client, &ticket->message, partitions, ticket);
 
     if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
         producer_replace(producer, code, rd_kafka_err2str(code));
@@ -351,7 +370,7 @@ static void on_flush(struct loop *loop, struct loop_task *task)
     struct bus_producer *producer = container_of(task, struct bus_producer, flush);
     uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
 
-    if (producer->gathered.head == NULL || !can_produce(producer))
+    if (producer->gathered.head == NULL || refusal(producer) != NULL)
         return;
     if (wait > 0) {
         uv_timer_start(&producer->pause, on_pause_over, wait, 0);
@@ -369,10 +388,13 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
         *why = "no Kafka broker has answered yet";
         return -EAGAIN;
     }
-    if (!can_produce(producer) && producer->gathered_bytes > HELD_BYTES) {
-        *why = "the bus producer is being replaced, and too much waits for it already";
+    const char *refused = refusal(producer);
+    if (refused != NULL && producer->gathered_bytes > HELD_BYTES) {
+        *why = refused;
         return -EAGAIN;
     }
+    if (refused != NULL && !uv_is_active((uv_handle_t *)&producer->look))
+        uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     ticket->message = *message;
     ticket->since_ms = now_ms(producer);
     gathered_add(producer, ticket);
@@ -479,6 +501,8 @@ static void on_answered(bool ok, const char *why, void *arg)
         on_topic_missing(producer, why);
         return;
     }
+    bus_agree_saw(producer->agree, bus_client_partitions(producer->client),
+                  bus_client_seen_ms(producer->client));
     int64_t max_bytes = bus_client_topic_max_bytes(producer->client);
     if (max_bytes > 0)
         producer_resize(producer, max_bytes);
@@ -489,8 +513,34 @@ static void on_answered(bool ok, const char *why, void *arg)
         probe(producer);
     }
     producer->seen = true;
-    uv_timer_stop(&producer->look);
     loop_defer(producer->logic->loop, &producer->flush);
+}
+
+/* --- partitions --- */
+
+static bool is_idle(void *arg)
+{
+    const struct bus_producer *producer = arg;
+
+    return producer->waiting == NULL && !producer->probing && producer->retired == NULL;
+}
+
+static void on_opened(void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    if (producer->state != PRODUCER_OPEN || !bus_client_answers(producer->client))
+        return;
+    if (!producer->proven)
+        probe(producer);
+    loop_defer(producer->logic->loop, &producer->flush);
+}
+
+static const struct bus_agree_events agree_events = {.idle = is_idle, .opened = on_opened};
+
+int bus_producer_partitions(const struct bus_producer *producer)
+{
+    return bus_agree_partitions(producer->agree, NULL);
 }
 
 /* --- life --- */
@@ -522,6 +572,7 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
     uv_timer_init(&logic->loop->uv, &producer->pause);
     uv_timer_init(&logic->loop->uv, &producer->look);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
+    producer->agree = bus_agree_open(logic, &agree_events, producer);
     client_open(producer);
     if (producer->client == NULL) {
         bus_producer_close(producer);
@@ -548,6 +599,7 @@ void bus_producer_close(struct bus_producer *producer)
     gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
     waiting_fail(producer, -ECANCELED, "logic stops");
     bus_client_close(producer->client);
+    bus_agree_close(producer->agree);
     if (producer->retired != NULL)
         bus_client_forget(producer->retired);
     uv_close((uv_handle_t *)&producer->pause, NULL);

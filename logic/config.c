@@ -28,6 +28,8 @@ const struct config_row logic_config_rows[] = {
      "Kafka's bootstrap servers."},
     {"bus", "topic", CONFIG_STRING, FIELD(bus_topic), "imc-push", 0, 0,
      "Topic of the pushes; created if missing."},
+    {"bus", "group", CONFIG_STRING, FIELD(bus_group), "imc-job", 0, 0,
+     "The jobs' bus.group, for --set-partitions: whether they have read everything."},
     {"bus", "partitions", CONFIG_INT, FIELD(bus_partitions), "8", 1, 10000,
      "Partitions of the topic when it is created: the most jobs that can share the work."},
     {"bus", "replication", CONFIG_INT, FIELD(bus_replication), "1", 1, 15,

@@ -23,7 +23,7 @@ struct logic_config {
     struct daemon_config daemon; /* first */
     char *api_listen, *api_keys;
     int64_t api_max_body, api_header_timeout_ms, api_body_timeout_ms, api_idle_timeout_ms;
-    char *bus_brokers, *bus_topic, *bus_options;
+    char *bus_brokers, *bus_topic, *bus_group, *bus_options;
     int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
     int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
     int64_t sessions_max_per_uid;
@@ -52,6 +52,8 @@ struct logic_config {
       "Accepted messages without a delivery report.")                                            \
     X(PRODUCER_RESTARTS, "imc_logic_producer_restarts_total", NULL, METRIC_COUNTER,              \
       "Kafka producers that failed for good and were replaced.")                                 \
+    X(PARTITIONS, "imc_logic_partitions", NULL, METRIC_GAUGE,                                    \
+      "Partitions that messages are spread over, as agreed; 0: nothing can be produced now.")    \
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
       "uid messages produced without a hint: nobody online, or the router did not know.")        \
     X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \

@@ -9,6 +9,7 @@
 #include "logic/heir.h"
 #include "logic/http_api.h"
 #include "logic/push.h"
+#include "logic/repartition.h"
 #include "logic/router_link.h"
 #include "logic/stream.h"
 
@@ -149,6 +150,7 @@ static void logic_scrape(struct daemon *daemon)
     if (logic == NULL || logic->bus == NULL || logic->http == NULL)
         return; /* starting or stopping */
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)bus_producer_outstanding(logic->bus));
+    metric_set(logic->counters, LOGIC_PARTITIONS, bus_producer_partitions(logic->bus));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
 }
 
@@ -158,6 +160,13 @@ static void logic_memory(struct daemon *daemon, enum memory_level level)
 
     logic->memory = level;
 }
+
+static const struct daemon_verb set_partitions = {
+    .name = "set-partitions",
+    .argument = "N",
+    .help = "spread pushes over N partitions of bus.topic from now on: docs/operations.md",
+    .run = repartition,
+};
 
 int main(int argc, char **argv)
 {
@@ -175,6 +184,7 @@ int main(int argc, char **argv)
         .start = logic_start,
         .drain = logic_drain,
         .stop = logic_stop,
+        .verb = &set_partitions,
         .scrape = logic_scrape,
         .memory = logic_memory,
         .memory_refused = "pushes; near the limit every call",

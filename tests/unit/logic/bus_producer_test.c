@@ -1,5 +1,6 @@
 /* With librdkafka's mock cluster in this process, which can be told to answer wrongly. */
 #include "common/mem.h"
+#include "logic/bus_agree.h"
 #include "logic/bus_producer.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ enum { PRODUCE = 0 /* Kafka's number of the request */, MOST = 64 };
 static int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config;
 static struct loop loop;
-static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
+static struct logic the_logic = {.config = &config, .counters = counters, .loop = &loop};
 static rd_kafka_t *host;
 static rd_kafka_mock_cluster_t *cluster;
 static struct bus_producer *producer;
@@ -35,6 +36,42 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
     was_unready |= !holds;
     if (!holds)
         snprintf(why_unready, sizeof why_unready, "%s", why_not);
+}
+
+/* --- in place of the agreement: it can be held up --- */
+
+static struct bus_agree *const an_agreement = (struct bus_agree *)(void *)counters;
+static int agreed;
+static const struct bus_agree_events *agree_events;
+static void *agree_arg;
+
+struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_events *events,
+                                 void *arg)
+{
+    (void)logic;
+    agree_events = events;
+    agree_arg = arg;
+    agreed = 1;
+    return an_agreement;
+}
+
+void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms)
+{
+    assert_ptr_equal(agree, an_agreement);
+    assert_true(partitions == 1 && seen_ms > 0);
+}
+
+int bus_agree_partitions(const struct bus_agree *agree, const char **why)
+{
+    assert_ptr_equal(agree, an_agreement);
+    if (agreed == 0 && why != NULL)
+        *why = "held";
+    return agreed;
+}
+
+void bus_agree_close(struct bus_agree *agree)
+{
+    assert_ptr_equal(agree, an_agreement);
 }
 
 /* --- messages --- */
@@ -139,7 +176,7 @@ static int setup(void **state)
         .bus_timeout_ms = 20000,
     };
     assert_int_equal(loop_init(&loop, "test", 0), 0);
-    assert_int_equal(bus_producer_open(&logic, &producer), 0);
+    assert_int_equal(bus_producer_open(&the_logic, &producer), 0);
     run_until(&ready);
     was_unready = false;
     return 0;
@@ -174,6 +211,34 @@ static void messages_arrive_in_order(void **state)
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
     assert_false(was_unready);
+}
+
+static void messages_wait_while_partitions_change(void **state)
+{
+    char values[MOST];
+
+    (void)state;
+    assert_int_equal(produce(0), 0);
+    run_until(&sent[0].done);
+    assert_true(agree_events->idle(agree_arg));
+    agreed = 0;
+    for (int i = 1; i < 5; i++)
+        assert_int_equal(produce(i), 0);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_true(agree_events->idle(agree_arg)); /* nothing has left */
+    agreed = 1;
+    agree_events->opened(agree_arg);
+    run_until(&sent[4].done);
+    read_all(values, sizeof values);
+    assert_string_equal(values, "abcde");
+
+    /* For ever? They are refused with the reason. */
+    agreed = 0;
+    config.bus_timeout_ms = 200;
+    assert_int_equal(produce(5), 0);
+    run_until(&sent[5].done);
+    assert_int_equal(sent[5].err, -EIO);
+    assert_string_equal(sent[5].why, "held");
 }
 
 /* Nobody tells it how much the topic takes. */
@@ -254,13 +319,14 @@ static void closing_while_it_is_replaced_ends_every_message(void **state)
     assert_int_equal(sent[1].err, -ECANCELED);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     ready = false;
-    assert_int_equal(bus_producer_open(&logic, &producer), 0);
+    assert_int_equal(bus_producer_open(&the_logic, &producer), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_arrive_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(messages_wait_while_partitions_change, setup, teardown),
         cmocka_unit_test_setup_teardown(a_limit_is_learned_from_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(a_producer_that_failed_for_good_is_replaced, setup,
                                         teardown),
