@@ -15,6 +15,7 @@ struct comet_config {
     char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
     char *protocols;          /* ws.protocols: list, empty = the first one offered */
     int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
+    int64_t silent_ms;        /* session.silent */
     int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
     int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
     int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
@@ -114,6 +115,8 @@ struct comet_config {
     X(ROOMS_MISSED, "imc_comet_rooms_missed_total", NULL, METRIC_COUNTER,                         \
       "Sessions told to connect again (code 12) because messages to their room, or to all, may "  \
       "not have come here while others took this comet for dead.")                                \
+    X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                 \
+      "Silent sessions closed (code 5) because their user had too many and wanted another one.")  \
     X(PINGS, "imc_comet_pings_total", NULL, METRIC_COUNTER,                                       \
       "WebSocket pings sent to silent sessions.")                                                 \
     X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                    \

@@ -81,6 +81,9 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "held", CONFIG_INT, held_messages, "256", 1, 100000,
         "Messages held in memory for a session while its waiting messages are fetched; further "
         "ones go to the mailbox."),
+    ROW("session", "silent", CONFIG_DURATION, silent_ms, "60s", 1000, 86400000,
+        "If a user who has sessions.max_per_uid sessions wants another one, one of which nothing "
+        "has been heard for this long gives way. Longer than ws.ping, or living ones do."),
     ROW("logic", "connect_timeout", CONFIG_DURATION, connect_ms, "4s", 100, 60000,
         "How long logic may take to admit a session before it is told to try again (code 12)."),
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,

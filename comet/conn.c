@@ -22,7 +22,7 @@
 
 enum {
     HEARD_SHIFT = 8,      /* last_heard is in units of 256 ms */
-    PING_SLACK_MS = 600,  /* silence() may say so much too little, and the wheel be early */
+    PING_SLACK_MS = 600,  /* conn_silence() may say so much too little, and the wheel be early */
     STRANGER_FREE = 1024, /* bytes that conn.strangers refuses nobody */
 };
 
@@ -131,8 +131,7 @@ void conn_heard(struct conn *conn)
     conn->last_heard = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
 }
 
-/* Milliseconds without a sign of life; up to 256 too few, never too many. */
-static uint64_t silence(const struct conn *conn)
+uint64_t conn_silence(const struct conn *conn)
 {
     uint32_t now = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
     uint32_t units = now - conn->last_heard;
@@ -164,7 +163,7 @@ static void send_ping(struct conn *conn)
 /* Signs of life only note the time; the timer looks when it fires, and goes on for what is left. */
 static void check_heartbeat(struct conn *conn)
 {
-    uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = silence(conn);
+    uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = conn_silence(conn);
     if (silent < limit) {
         uint64_t ping = ping_after(conn), left = limit - silent;
         bool due = ping != UINT64_MAX && silent + PING_SLACK_MS >= ping;
@@ -229,6 +228,12 @@ void conn_opened(struct conn *conn)
         chain(conn);
     }
     conn_checked(conn);
+}
+
+void conn_replace(struct conn *conn)
+{
+    conn_kick(conn, CLOSE_REPLACED, "a newer session took the place of this one, which was silent");
+    conn_break(conn);
 }
 
 void conn_note_drained(struct conn *conn)

@@ -106,6 +106,11 @@ void conn_opened(struct conn *conn);
 /* Operation 6 with CODE and REASON (plain text, no quotes), WebSocket close 4000 + CODE, flush,
  * close. Tickets of what is queued behind are dropped when the connection closes. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);
+/* Milliseconds without a sign of life; up to 512 too few, never too many. */
+uint64_t conn_silence(const struct conn *conn);
+/* A newer session of its user takes its place: code 5. The peer seems to be gone, so it ends with
+ * this turn, without lingering. */
+void conn_replace(struct conn *conn);
 /* Takes every queued entry with a ticket of which no byte has been sent out of the queue, in order,
  * and hands the tickets to FN instead of completing them. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg);

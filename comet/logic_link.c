@@ -1,5 +1,6 @@
 #include "comet/logic_link.h"
 #include "comet/comet.h"
+#include "comet/session.h"
 #include "comet/view.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -437,6 +438,17 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
     backing_unref(&reply->backing);
 }
 
+static void link_event(struct pipe *pipe, void *arg, void *decoded)
+{
+    struct peer *peer = arg;
+    struct reply *reply = decoded;
+
+    (void)pipe;
+    for (size_t i = 0; i < reply->proto->n_give_way; i++)
+        session_give_way(peer->link->worker, reply->proto->give_way[i]);
+    backing_unref(&reply->backing);
+}
+
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
     struct peer *peer = arg;
@@ -470,6 +482,7 @@ static const struct pipe_ops link_ops = {
     .fill = link_fill,
     .decode = link_decode,
     .answered = link_answered,
+    .event = link_event,
     .failed = link_failed,
     .state = link_state,
     .drop = link_drop,

@@ -16,6 +16,7 @@
 #define IMC_COMET_SESSION_H
 
 #include "comet/push.h"
+#include "proto/session.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,10 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
 /* Messages IDS wait in the mailbox for this session. The ticket is told at once: the mailbox keeps
  * them. */
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
+
+/* --- from logic_link --- */
+/* See session.proto. */
+void session_give_way(struct worker *worker, const Imc__V1__GiveWay *way);
 
 /* --- from the worker's session wheel --- */
 struct wheel;

@@ -360,6 +360,7 @@ void comet_service_handle(struct stream_batch *batch)
         .bytes_left = (size_t)batch->logic->config->mailbox_page_bytes,
     };
     sb->reply.seq = sb->in->seq;
+    stream_name(batch, sb->in->comet, sb->in->epoch);
     alloc_results(sb);
     start_stores(sb);
     start_confirms(sb);

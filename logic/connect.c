@@ -16,6 +16,7 @@ struct connect {
     struct router_session session;
     struct connect *next; /* while waiting for another try */
     uint64_t again_ms;
+    int asks; /* how often others were asked to give way */
 };
 
 /* Connects that wait for another try, the first due first. */
@@ -126,6 +127,72 @@ static bool connect_is_late(const struct connect *connect)
            !stream_is_open(connect->sb->batch);
 }
 
+/* --- too many --- */
+
+/* Those of one comet, from sessions[FROM] on, which is its first; marks them. */
+static void ask_comet(struct logic *logic, int64_t uid, const struct router_answer *answer,
+                      size_t from, bool *asked)
+{
+    const Imc__V1__Session *first = answer->sessions[from];
+    Imc__V1__SessionReply message = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__GiveWay way = IMC__V1__GIVE_WAY__INIT, *ways[] = {&way};
+    uint64_t *handles = mem_alloc((answer->n_sessions - from) * sizeof *handles);
+
+    way.uid = uid;
+    way.handles = handles;
+    message.give_way = ways;
+    message.n_give_way = 1;
+    for (size_t i = from; i < answer->n_sessions; i++) {
+        const Imc__V1__Session *session = answer->sessions[i];
+        if (asked[i] || session->epoch != first->epoch || strcmp(session->comet, first->comet) != 0)
+            continue;
+        asked[i] = true;
+        handles[way.n_handles++] = session->handle;
+    }
+    stream_tell(logic->streams, first->comet, first->epoch, &message.base);
+    free(handles);
+}
+
+/* The oldest one first, then a few, then all: few are to give way, and soon. A router has the
+ * newest at the beginning. */
+static size_t first_asked(int asks, size_t n)
+{
+    size_t want = asks == 0 ? 1 : asks == 1 ? 4 : n;
+
+    return want < n ? n - want : 0;
+}
+
+static void on_others(void *arg, const struct router_answer *answer)
+{
+    struct connect *connect = arg;
+
+    if (answer->result != ROUTER_OK || connect_is_late(connect)) {
+        connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
+        return;
+    }
+    bool *asked = mem_zalloc(answer->n_sessions + 1);
+    for (size_t i = first_asked(connect->asks, answer->n_sessions); i < answer->n_sessions; i++) {
+        if (!asked[i])
+            ask_comet(connect->sb->logic, connect->session.uid, answer, i, asked);
+    }
+    free(asked);
+    connect->asks++;
+    connect_again(connect);
+}
+
+/* Some of the others may be dead without anybody having noticed: of those that have been silent for
+ * long one gives way, and the next put finds room. */
+static void connect_ask_others(struct connect *connect)
+{
+    struct logic *logic = connect->sb->logic;
+
+    if (connect->asks == CONNECT_ASKS || connect_is_late(connect))
+        connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
+    else
+        router_lookup(logic->routers, connect->session.uid,
+                      (uint64_t)logic->config->router_timeout_ms, on_others, connect);
+}
+
 static void on_put(void *arg, const struct router_answer *answer)
 {
     struct connect *connect = arg;
@@ -135,7 +202,7 @@ static void on_put(void *arg, const struct router_answer *answer)
         session_batch_put(connect->sb, answer->ring);
         mailbox_first(logic, connect->session.uid, on_waiting, connect);
     } else if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_TOO_MANY) {
-        connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
+        connect_ask_others(connect);
     } else if (answer->result == ROUTER_OK) {
         log_warn("comet is stale", "comet=%s hint=\"the router knows a newer life of it\"",
                  connect->session.comet);

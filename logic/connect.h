@@ -14,7 +14,7 @@
 
 #include "logic/comet_service.h"
 
-enum { CONNECT_RETRY_MS = 50 };
+enum { CONNECT_RETRY_MS = 50, CONNECT_ASKS = 3 };
 
 struct connects *connects_open(struct logic *logic);
 /* Those that wait for another try are refused. NULL is fine. */

@@ -6,6 +6,7 @@
 #include "logic/job_service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,8 @@ struct stream {
     struct rpc_stream *rpc;
     struct inbox_item opened, over;
     size_t pending; /* batches without an answer */
+    char comet[64]; /* of a comet: its id, "" before it said so */
+    uint64_t epoch;
     bool closed;    /* on_over() has run */
     bool malformed; /* rpc thread until `over` is posted */
 };
@@ -125,6 +128,38 @@ static void on_batch(struct loop *loop, struct inbox_item *item)
 bool stream_is_open(const struct stream_batch *batch)
 {
     return !batch->stream->closed;
+}
+
+void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
+{
+    struct stream *stream = batch->stream;
+
+    if (stream->epoch == epoch && strcmp(stream->comet, comet) == 0)
+        return;
+    snprintf(stream->comet, sizeof stream->comet, "%s", comet);
+    stream->epoch = epoch;
+}
+
+static bool stream_may_be_of(const struct stream *stream, const char *comet, uint64_t epoch)
+{
+    if (stream->kind != &kinds[0])
+        return false;
+    return stream->comet[0] == '\0' ||
+           (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
+}
+
+void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+                 const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+
+    for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
+        if (!stream_may_be_of(stream, comet, epoch))
+            continue;
+        struct msg *msg = msg_new(len);
+        protobuf_c_message_pack(message, msg->data);
+        (void)rpc_stream_send(stream->rpc, msg); /* one that has ended has no sessions */
+    }
 }
 
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *reply)

@@ -38,6 +38,12 @@ size_t stream_service_count(const struct stream_service *service);
  * so the service's memory stays. NULL is fine. */
 void stream_service_close(struct stream_service *service);
 
+/* The comet that BATCH came from says who it is. */
+void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
+/* Sends MESSAGE, which has no seq, to every stream of COMET, and to those that have not said whose
+ * they are. */
+void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+                 const ProtobufCMessage *message);
 /* False: the peer has gone and will not see the answer; it is asking elsewhere. */
 bool stream_is_open(const struct stream_batch *batch);
 /* Sends REPLY and frees the batch with its arena. */

@@ -48,6 +48,15 @@ void router_put(struct router_link *link, const struct router_session *session, 
     router_keep('p', session, fn, arg);
 }
 
+void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
+                   void *arg)
+{
+    const struct router_session session = {.uid = uid};
+    (void)link;
+    (void)timeout_ms;
+    router_keep('l', &session, fn, arg);
+}
+
 void router_del(struct router_link *link, const struct router_session *session, router_fn fn,
                 void *arg)
 {
@@ -194,6 +203,32 @@ bool stream_is_open(const struct stream_batch *batch)
     return stream_open;
 }
 
+void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
+{
+    (void)batch;
+    (void)comet;
+    (void)epoch;
+}
+
+/* Who was asked to give way: "comet/epoch:handle,handle ". */
+static char told[256];
+
+void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+                 const ProtobufCMessage *message)
+{
+    const Imc__V1__SessionReply *event = (const Imc__V1__SessionReply *)message;
+    size_t at = strlen(told);
+
+    (void)service;
+    assert_int_equal(event->seq, 0);
+    at +=
+        (size_t)snprintf(told + at, sizeof told - at, "%s/%llu:", comet, (unsigned long long)epoch);
+    for (size_t i = 0; i < event->give_way[0]->n_handles; i++)
+        at += (size_t)snprintf(told + at, sizeof told - at, "%llu,",
+                               (unsigned long long)event->give_way[0]->handles[i]);
+    (void)snprintf(told + at, sizeof told - at, " ");
+}
+
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
 {
     assert_null(reply);
@@ -332,10 +367,54 @@ static void reply_waits_for_the_last_item(void **state)
     tokens.fn(tokens.arg, 2, -EAGAIN, NULL);
     assert_null(reply);
     router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_TOO_MANY, RING);
+    assert_null(reply);
+    router_says(1, ROUTER_AWAY, 0, RING); /* who the others are */
     assert_non_null(reply);
     assert_int_equal(reply->connects[0]->code, CLOSE_BAD_TOKEN);
     assert_int_equal(reply->connects[1]->code, CLOSE_TOO_MANY_SESSIONS);
     assert_int_equal(reply->connects[2]->code, CLOSE_UNAVAILABLE);
+}
+
+/* The answer to lookup I: sessions of two comets, newest first. */
+static void router_finds(size_t i)
+{
+    static char one[] = "one", two[] = "two";
+    Imc__V1__Session sessions[6], *list[6];
+
+    for (int s = 0; s < 6; s++) {
+        imc__v1__session__init(&sessions[s]);
+        sessions[s].comet = s % 2 == 0 ? one : two;
+        sessions[s].epoch = 7;
+        sessions[s].handle = 60 - (uint64_t)s;
+        list[s] = &sessions[s];
+    }
+    assert_int_equal(routers[i].what, 'l');
+    assert_int_equal(routers[i].session.uid, 8);
+    const struct router_answer answer = {
+        .result = ROUTER_OK, .ring = RING, .n_sessions = 6, .sessions = list};
+    told[0] = '\0';
+    routers[i].fn(routers[i].arg, &answer);
+}
+
+static void others_are_asked_to_give_way(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"two/7:55, ", "one/7:58,56, two/7:57,55, ",
+                                        "one/7:60,58,56, two/7:59,57,55, "};
+    int64_t timeout_ms = config.connect_timeout_ms;
+    config.connect_timeout_ms = 60000;
+    connect_n(1);
+    config.connect_timeout_ms = timeout_ms;
+    token_is(0, 8);
+    for (size_t i = 0; i < 3; i++) {
+        router_says(2 * i, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_TOO_MANY, RING);
+        router_finds(2 * i + 1);
+        assert_string_equal(told, asked[i]);
+        run_until_routers(2 * i + 3);
+    }
+    assert_null(reply);
+    router_says(6, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_TOO_MANY, RING);
+    assert_int_equal(reply->connects[0]->code, CLOSE_TOO_MANY_SESSIONS);
 }
 
 static void mismatch_is_tried_again(void **state)
@@ -578,6 +657,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_is_answered_before_the_mailbox_is_read, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reply_waits_for_the_last_item, setup, teardown),
+        cmocka_unit_test_setup_teardown(others_are_asked_to_give_way, setup, teardown),
         cmocka_unit_test_setup_teardown(mismatch_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(late_router_is_unavailable, setup, teardown),
         cmocka_unit_test_setup_teardown(unanswered_put_is_taken_back, setup, teardown),
