@@ -16,9 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-enum { TICK_MS = 100, SPARE_FILES = 256 };
+enum { TICK_MS = 100 };
 
 static void comet_publish(struct comet *comet)
 {
@@ -68,24 +67,18 @@ static const struct membership_events comet_membership_events = {
     .held = comet_lease_held,
 };
 
-/* Every descriptor the host allows; what is left after our own needs is for clients. */
-static void comet_raise_files(struct comet_config *config)
+/* What the limit of open files leaves after our own needs is for clients. */
+static void comet_share_files(struct daemon *daemon)
 {
-    struct rlimit limit;
+    struct comet_config *config = daemon->config;
+    const struct daemon_files *files = daemon_files(daemon);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    int64_t files = limit.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_max;
-    int64_t most = files > 2 * SPARE_FILES ? files - SPARE_FILES : files / 2;
-    if (config->max_connections == 0 || config->max_connections > most) {
-        if (config->max_connections > most)
-            log_warn("conn.max is beyond the limit of open files",
-                     "conn_max=%lld limit=%lld using=%lld", (long long)config->max_connections,
-                     (long long)files, (long long)most);
-        config->max_connections = most;
-    }
+    if (config->max_connections > files->clients)
+        log_warn("conn.max is beyond the limit of open files",
+                 "conn_max=%lld limit=%lld using=%lld", (long long)config->max_connections,
+                 (long long)files->limit, (long long)files->clients);
+    if (config->max_connections == 0 || config->max_connections > files->clients)
+        config->max_connections = files->clients;
 }
 
 static int comet_open_workers(struct comet *comet)
@@ -168,7 +161,7 @@ static int comet_start(struct daemon *daemon)
     comet->daemon = daemon;
     comet->config = daemon->config;
     comet->standings = standings_new();
-    comet_raise_files(daemon->config);
+    comet_share_files(daemon);
     if (comet->config->echo_listen[0] != '\0')
         daemon_warn_if_open("test.ws_echo", comet->config->echo_listen, "gets back what it sends");
     daemon_ready(daemon, "logic", false, "no logic is known yet");

@@ -5,6 +5,8 @@
  *   daemon_clock.c   this machine's clock beside Redis's
  *   daemon_process.c what the kernel and membership know of this process, for /metrics
  *   daemon_join.c    Redis, membership, advertised address
+ *   daemon_files.c   descriptors, and the share of each listener
+ *   daemon_probe.c   readiness: does the own gRPC port answer?
  *   daemon_listen.c  what is said about addresses to listen on
  *
  *        SIGTERM            daemon_drained()        lease given back, or 1 s
@@ -129,8 +131,9 @@ static int run(struct daemon *daemon)
         log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
         goto close_loop;
     }
+    daemon_open_files(daemon);
     rpc_set_limits(daemon->rpc,
-                   &(struct rpc_limits){.connections = (int)common_config(daemon)->rpc_connections,
+                   &(struct rpc_limits){.connections = (int)daemon_files(daemon)->rpc,
                                         .held = (size_t)common_config(daemon)->rpc_held});
     daemon_ready(daemon, "running", false, "starting");
     daemon_warn_of_open(common_config(daemon));
@@ -140,11 +143,13 @@ static int run(struct daemon *daemon)
         goto close_admin;
     daemon_ready(daemon, "running", true, NULL);
     daemon_watch_open(daemon);
+    daemon_probe_open(daemon);
     log_info("started", "version=%s pid=%d admin=%s rpc=%s", IMC_VERSION, (int)getpid(),
              common_config(daemon)->admin_listen, daemon_advertised(daemon));
     loop_run(&daemon->loop);
     uv_timer_stop(&in->watch); /* what it calls is about to go */
     code = in->overdue ? 1 : 0;
+    daemon_probe_close(daemon);
     if (daemon->spec->stop != NULL)
         daemon->spec->stop(daemon);
     log_info("stopped", "code=%d", code);

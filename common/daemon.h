@@ -86,6 +86,13 @@ struct daemon {
     struct daemon_internal *internal;
 };
 
+/* How many descriptors each listener may take, of all that the host allows this process. */
+struct daemon_files {
+    int64_t limit, admin, rpc;
+    int64_t http, clients; /* logic's API; comet's clients */
+};
+const struct daemon_files *daemon_files(const struct daemon *daemon);
+
 /* main() of a daemon is one call of this. The exit code. */
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
 /* /readyz is 200 when every condition named so far holds. Any thread. NAME is kept. */

@@ -30,8 +30,7 @@ const struct config_row daemon_config_rows[] = {
      "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself, with this machine's "
      "name if that listens on every address."},
     {"rpc", "connections", CONFIG_INT, COMMON(rpc_connections), "1024", 1, 65536,
-     "Connections to rpc.listen at once; beyond, the one that has been without a stream for longest is closed, or new "
-     "ones wait. Each comet opens one per worker to each logic, each logic one to each router, each job one to each "
+     "Connections to rpc.listen at once; beyond, those that have no stream are closed, or new ones wait. Each comet opens one per worker to each logic, each logic one to each router, each job one to each "
      "comet and logic."},
     {"rpc", "held", CONFIG_BYTES, COMMON(rpc_held), "128m", 1 << 20, 16LL << 30,
      "Bytes of unpacked batches that are not answered yet, and of answers that wait to be sent, for all peers together. "

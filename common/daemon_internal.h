@@ -17,6 +17,8 @@ struct daemon_condition {
     char why[DAEMON_WHY_MAX];
 };
 
+struct daemon_probe;
+
 struct daemon_internal {
     const struct config_row *tables[DAEMON_TABLES];
     struct config_row *common; /* daemon_config_rows with this daemon's defaults */
@@ -28,7 +30,9 @@ struct daemon_internal {
     uint64_t trim_due_ms;
     uint64_t started_ms;
     bool draining, leaving, left, drained, overdue;
-    int rpc_port; /* bound port when rpc.listen says 0 */
+    int rpc_port; /* that was bound; 0: there is no server */
+    struct daemon_files files;
+    struct daemon_probe *probe;
     char advertised[160];
     struct redis *redis;
     struct membership *membership;
@@ -78,6 +82,14 @@ void daemon_warn_of_open(const struct daemon_config *config);
 
 /* Once the daemon has started. */
 void daemon_watch_open(struct daemon *daemon);
+
+/* Raises the limit of open files and shares it out. */
+void daemon_open_files(struct daemon *daemon);
+void daemon_share_files(int64_t limit, int64_t rpc_connections, struct daemon_files *out);
+
+/* Condition "rpc", from now on. */
+void daemon_probe_open(struct daemon *daemon);
+void daemon_probe_close(struct daemon *daemon);
 
 /* 0 or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);

@@ -142,6 +142,23 @@ RPC(paused)
 RPC(held)
 #undef RPC
 
+static struct http_stats admin_of(struct daemon *daemon)
+{
+    struct http_stats stats = {0};
+    if (daemon->internal->admin != NULL)
+        http_server_stats(daemon->internal->admin, &stats);
+    return stats;
+}
+
+#define ADMIN(field)                                   \
+    static double admin_##field(struct daemon *daemon) \
+    {                                                  \
+        return (double)admin_of(daemon).field;         \
+    }
+ADMIN(full)
+ADMIN(gave_way)
+#undef ADMIN
+
 static double unpack_refusals(struct daemon *daemon)
 {
     (void)daemon;
@@ -199,6 +216,12 @@ static const struct {
      members_addresses},
     {{"imc_members_silent", NULL, METRIC_GAUGE, "Of these, those that do not answer now."},
      members_silent},
+    {{"imc_admin_full_total", NULL, METRIC_COUNTER,
+      "Times that a connection to admin.listen had to wait because there were as many as may be."},
+     admin_full},
+    {{"imc_admin_gave_way_total", NULL, METRIC_COUNTER,
+      "Connections to admin.listen without a request that were closed for others."},
+     admin_gave_way},
     {{"imc_rpc_connections", NULL, METRIC_GAUGE, "Connections to rpc.listen."}, rpc_connections},
     {{"imc_rpc_accepted_total", NULL, METRIC_COUNTER, "Connections to rpc.listen accepted."},
      rpc_accepted},

@@ -26,6 +26,8 @@ enum http_method {
 
 struct http_options {
     const char *address; /* host:port */
+    int64_t
+        max_conns; /* 0: HTTP_MAX_CONNS. Beyond, one that has no request gives way, or they wait */
     int64_t max_body;
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
@@ -43,6 +45,13 @@ struct http_options {
 int http_server_open(struct loop *loop, const struct http_options *options,
                      struct http_server **out);
 int http_server_port(const struct http_server *server);
+struct http_stats {
+    size_t connections;
+    uint64_t full;          /* times that a connection had to wait because there were max_conns */
+    uint64_t gave_way;      /* connections without a request closed for others */
+    uint64_t accept_errors; /* for want of descriptors or memory */
+};
+void http_server_stats(const struct http_server *server, struct http_stats *out);
 /* Stops listening; requests under way may still be answered until http_server_close(). */
 void http_server_drain(struct http_server *server);
 /* Requests without an answer yet. */

@@ -102,7 +102,8 @@ struct http_server {
     bool listening, draining;
     bool full; /* not accepting until the next tick */
     struct http_conn *conns;
-    size_t n_conns, pending;
+    size_t n_conns, max_conns, pending;
+    struct http_stats stats;       /* but for connections */
     unsigned handles;              /* open uv handles of the server and its connections */
     struct http_request *requests; /* dispatched, unanswered */
     char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */

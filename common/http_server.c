@@ -13,6 +13,9 @@
 
 #define BACKLOG          1024
 #define ACCEPTS_PER_TURN 64
+#define UNASKED_MS       200  /* a connection without its first request may give way then */
+#define UNUSED_MS        1000 /* the same, of one that has had some */
+#define UNASKED_FIRST    (1ULL << 40)
 
 static void on_readable(uv_poll_t *listener, int status, int events);
 
@@ -77,16 +80,53 @@ static void peer_text(const struct sockaddr_storage *address, char *buf, size_t 
         buf[0] = '\0';
 }
 
+/* How long a connection has been without a request; 0: it has one. Its deadline tells. */
+static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
+{
+    const struct http_options *options = &conn->server->options;
+    bool unasked = conn->state == HTTP_CONN_NEW;
+    if (!unasked && (conn->state != HTTP_CONN_IDLE || conn->stash.len > 0))
+        return 0;
+    uint64_t since =
+        conn->due_ms - (uint64_t)(unasked ? options->header_timeout_ms : options->idle_timeout_ms);
+    return conn->due_ms == 0 || now < since ? 0 : now - since;
+}
+
+/* The one that gives way: it never asked anything, for the longest; or else it has not for the
+ * longest. Who has just come, or just been answered, is given time to ask. */
+static bool make_room(struct http_server *server)
+{
+    struct http_conn *victim = NULL;
+    uint64_t now = loop_now_ms(server->loop), most = 0;
+    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        bool unasked = conn->state == HTTP_CONN_NEW;
+        uint64_t unused = unused_ms(conn, now);
+        if (unused < (unasked ? UNASKED_MS : UNUSED_MS))
+            continue;
+        uint64_t rank = unasked ? unused + UNASKED_FIRST : unused;
+        if (rank > most) {
+            most = rank;
+            victim = conn;
+        }
+    }
+    if (victim == NULL)
+        return false;
+    server->stats.gave_way++;
+    http_conn_close(victim);
+    return true;
+}
+
 /* Whether to go on accepting. */
 static bool accept_one(struct http_server *server)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char peer[HTTP_PEER_MAX] = "";
-    if (server->n_conns >= HTTP_MAX_CONNS) {
+    if (server->n_conns >= server->max_conns && !make_room(server)) {
         pause_accepting(server);
-        log_warn("http connections full", "port=%d limit=%d; further ones wait", server->port,
-                 HTTP_MAX_CONNS);
+        server->stats.full++;
+        log_warn("http connections full", "port=%d limit=%zu; further ones wait", server->port,
+                 server->max_conns);
         return false;
     }
     int fd = accept4(server->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -94,6 +134,7 @@ static bool accept_one(struct http_server *server)
         int err = errno;
         if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
             return err != EAGAIN;
+        server->stats.accept_errors++;
         pause_accepting(server); /* out of file descriptors or memory: spinning would not help */
         log_warn("cannot accept", "port=%d err=\"%s\"; trying again", server->port,
                  uv_strerror(-err));
@@ -162,6 +203,7 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     server->loop = loop;
     server->options = *options;
     server->options.address = NULL; /* borrowed only for this call */
+    server->max_conns = options->max_conns > 0 ? (size_t)options->max_conns : HTTP_MAX_CONNS;
     server->fd = resolve_and_listen(options->address);
     if (server->fd < 0) {
         err = server->fd;
@@ -194,6 +236,12 @@ int http_server_port(const struct http_server *server)
 size_t http_server_pending(const struct http_server *server)
 {
     return server->pending;
+}
+
+void http_server_stats(const struct http_server *server, struct http_stats *out)
+{
+    *out = server->stats;
+    out->connections = server->n_conns;
 }
 
 void http_server_drain(struct http_server *server)

@@ -33,7 +33,7 @@ enum {
     ACCEPTS_PER_TURN = 64,
     LOOK_MS = 1000, /* how often the list is compared with what is open */
     RETRY_MS = 100, /* the same while nobody more is let in */
-    IDLE_MS = 1000, /* when it is full, a connection that has had no stream for so long gives way */
+    IDLE_MS = 500,  /* when it is full, a connection that has had no stream for so long gives way */
     RATE_MS = 1000, /* of RPC_OPENED_MAX */
     PEER_MAX = 64,
 };
@@ -105,24 +105,24 @@ static void gate_sweep(struct rpc_gate *gate)
     gate->n = kept;
 }
 
-/* The one that has been without a stream for longest; the closing itself is gRPC's. */
+/* Those that have had no stream for a while, the longest here first; the closing itself is gRPC's.
+ */
 static void gate_make_room(struct rpc_gate *gate)
 {
-    struct gate_conn *idle = NULL;
     int64_t before = rpc_now_ms() - IDLE_MS;
+    int n = 0;
 
-    for (size_t i = 0; i < gate->n; i++) {
+    for (size_t i = 0; i < gate->n && n < ACCEPTS_PER_TURN; i++) {
         struct gate_conn *conn = &gate->conns[i];
-        if (conn->streams == 0 && !conn->cut && conn->idle_ms < before &&
-            (idle == NULL || conn->idle_ms < idle->idle_ms))
-            idle = conn;
+        if (conn->streams > 0 || conn->cut || conn->idle_ms >= before)
+            continue;
+        conn_cut(conn);
+        n++;
+        log_warn("idle peer cut",
+                 "peer=%s limit=%zu; all connections are taken, see rpc.connections", conn->peer,
+                 gate->limit);
     }
-    if (idle == NULL)
-        return;
-    conn_cut(idle);
-    gate->stats.cut++;
-    log_warn("idle peer cut", "peer=%s limit=%zu; all connections are taken, see rpc.connections",
-             idle->peer, gate->limit);
+    gate->stats.cut += (uint64_t)n;
 }
 
 static struct gate_conn *gate_by_fd(struct rpc_gate *gate, int fd)

@@ -196,6 +196,7 @@ int http_api_open(struct logic *logic)
     const struct logic_config *config = logic->config;
     struct http_options options = {
         .address = config->api_listen,
+        .max_conns = daemon_files(logic->daemon)->http,
         .max_body = config->api_max_body,
         .header_timeout_ms = config->api_header_timeout_ms,
         .body_timeout_ms = config->api_body_timeout_ms,

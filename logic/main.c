@@ -152,6 +152,12 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)bus_producer_outstanding(logic->bus));
     metric_set(logic->counters, LOGIC_PARTITIONS, bus_producer_partitions(logic->bus));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
+    struct http_stats stats;
+    http_server_stats(logic->http, &stats);
+    metric_set(logic->counters, LOGIC_HTTP_CONNECTIONS, (int64_t)stats.connections);
+    metric_set(logic->counters, LOGIC_HTTP_FULL, (int64_t)stats.full);
+    metric_set(logic->counters, LOGIC_HTTP_GAVE_WAY, (int64_t)stats.gave_way);
+    metric_set(logic->counters, LOGIC_HTTP_ACCEPT_ERRORS, (int64_t)stats.accept_errors);
 }
 
 static void logic_memory(struct daemon *daemon, enum memory_level level)
