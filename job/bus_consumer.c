@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "job/bus_partition.h"
 #include "job/job.h"
+#include "job/report.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -26,7 +27,7 @@
 
 enum {
     EVENTS = 64,               /* of the consumer's queue per turn */
-    TICK_MS = 100,             /* storing offsets */
+    TICK_MS = REPORT_EVERY_MS, /* storing offsets, too */
     UNREAD_MS = 2000,          /* a partition that is not read for so long makes us unready */
     SESSION_ALLOWED_MS = 6000, /* brokers' default of group.min.session.timeout.ms */
     REVOKE_MS = 2000,          /* for giving the partitions back */
@@ -167,6 +168,10 @@ static void consumer_on_tick(uv_timer_t *timer)
     bus_partitions_check(consumer->partitions);
     consumer_tell_unread(consumer);
     bus_partitions_wake(consumer->partitions);
+    bus_partitions_again(consumer->partitions);
+    bus_partitions_look(consumer->partitions);
+    report_look(consumer->job, bus_partitions_lag_ms(consumer->partitions),
+                bus_partitions_span_permille(consumer->partitions));
     bus_queue_wake(consumer->bus); /* keeps max.poll.interval.ms satisfied */
 }
 
@@ -174,6 +179,14 @@ static void consumer_on_room(struct job *job, void *arg)
 {
     (void)job;
     bus_consumer_wake(arg);
+}
+
+static void consumer_on_again(struct job *job, void *arg)
+{
+    struct bus_consumer *consumer = arg;
+
+    (void)job;
+    bus_partitions_again(consumer->partitions);
 }
 
 void bus_consumer_wake(struct bus_consumer *consumer)
@@ -482,7 +495,7 @@ static void consumer_on_limit(uv_timer_t *timer)
     struct bus_consumer *consumer = container_of(timer, struct bus_consumer, limit);
 
     log_warn("drained in part", "unresolved=%zu; the next owner of the partitions takes them up",
-             consumer->job->unresolved);
+             job_unresolved(consumer->job));
     consumer_leave(consumer);
 }
 
@@ -495,7 +508,7 @@ void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*d
     consumer->drained_arg = arg;
     consumer->job->closing = true;
     uv_timer_start(&consumer->limit, consumer_on_limit, (uint64_t)wait_ms, 0);
-    if (consumer->job->unresolved == 0)
+    if (job_unresolved(consumer->job) == 0)
         consumer_on_idle(consumer->job, consumer);
 }
 
@@ -627,6 +640,7 @@ int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
         goto fail_rk;
     consumer_start_timers(c);
     job->room = consumer_on_room;
+    job->again = consumer_on_again;
     job->idle = consumer_on_idle;
     job->arg = c;
     consumer_tell(c, "connecting");
@@ -656,7 +670,7 @@ void bus_consumer_close(struct bus_consumer *consumer)
         return;
     bool left = consumer->state == CONSUMER_CLOSED;
     consumer->state = CONSUMER_CLOSED;
-    consumer->job->room = consumer->job->idle = NULL;
+    consumer->job->room = consumer->job->again = consumer->job->idle = NULL;
     struct bus_look *look = bus_topics_close(consumer->topics);
     if (!left)
         bus_partitions_store(consumer->partitions);

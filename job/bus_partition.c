@@ -1,8 +1,10 @@
 /* bus_partition.c - the drawing is in bus_partition.h. */
 #include "job/bus_partition.h"
 #include "common/bus.h"
+#include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "job/bus_again.h"
 #include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/fence.h"
@@ -34,7 +36,10 @@ struct assigned {
     struct log_check check;
     uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
     bool restarted;    /* the log is another one, and nothing of it was read yet */
-    bool stopped;      /* its queue may hold messages that nobody was told of */
+    struct again_reader *again;
+    uint64_t caught_up_ms; /* loop time when nothing waited to be read */
+    int64_t read_ms;       /* when the newest message that was read was made; Unix */
+    bool stopped;          /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
     uint64_t unread_since_ms, unread_last_ms;
     uint64_t ask_ms;   /* when Redis may be asked again */
@@ -46,6 +51,7 @@ struct bus_partitions {
     rd_kafka_t *rk;
     struct redis *redis;
     struct assigned *first;
+    struct bus_again *again;
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
@@ -165,6 +171,10 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
+    if (n > 0 && messages[n - 1]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_timestamp_type_t type;
+        assigned->read_ms = rd_kafka_message_timestamp(messages[n - 1], &type);
+    }
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
         useful = useful && assigned_message(assigned, messages[i]);
@@ -181,6 +191,68 @@ void bus_partitions_wake(struct bus_partitions *partitions)
         if (a->stopped && assigned_wants(a))
             bus_queue_wake(a->bus);
     }
+}
+
+void bus_partitions_again(struct bus_partitions *partitions)
+{
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next)
+        again_wake(a->again);
+}
+
+/* Does anything wait to be read, as far as librdkafka knows? */
+static bool assigned_is_behind(const struct assigned *assigned)
+{
+    const struct bus_partitions *partitions = assigned->owner;
+    int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
+
+    return next >= 0 &&
+           rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions),
+                                          assigned->partition.id, &low,
+                                          &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           high > next;
+}
+
+void bus_partitions_look(struct bus_partitions *partitions)
+{
+    bus_again_serve(partitions->again);
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        if (!assigned_is_behind(a))
+            a->caught_up_ms = loop_now_ms(partitions->job->loop);
+    }
+}
+
+/* Under steady traffic something waits whenever one looks: then the age of what was read counts.
+ * After a pause what was read last is old: then the time since nothing waited. */
+static int64_t assigned_lag_ms(const struct assigned *assigned, int64_t now_unix_ms)
+{
+    const struct job *job = assigned->owner->job;
+    int64_t waiting = (int64_t)(loop_now_ms(job->loop) - assigned->caught_up_ms);
+    int64_t age = assigned->read_ms > 0 ? now_unix_ms - assigned->read_ms : waiting;
+
+    age = age < waiting ? age : waiting;
+    return age > 0 ? age : 0;
+}
+
+int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions)
+{
+    int64_t most = 0, now = (int64_t)unix_now_ms();
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        int64_t lag = assigned_lag_ms(a, now);
+        most = lag > most ? lag : most;
+    }
+    return most;
+}
+
+int64_t bus_partitions_span_permille(const struct bus_partitions *partitions)
+{
+    int64_t most = 0;
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        int64_t used = partition_span_permille(&a->partition);
+        most = used > most ? used : most;
+    }
+    return most;
 }
 
 /* --- coming and going --- */
@@ -318,6 +390,8 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     assigned->owner = partitions;
     partition_init(&assigned->partition, job, id);
     log_check_init(&assigned->check);
+    assigned->again = again_open(partitions->again, &assigned->partition);
+    assigned->caught_up_ms = loop_now_ms(job->loop);
     assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
     assert(assigned->queue != NULL);
     rd_kafka_queue_forward(assigned->queue, NULL);
@@ -342,6 +416,7 @@ void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)
         return;
     *at = assigned->next;
     fence_cancel(assigned->fence);
+    again_close(assigned->again);
     bus_queue_close(assigned->bus);
     rd_kafka_queue_destroy(assigned->queue);
     partition_free(&assigned->partition);
@@ -362,12 +437,14 @@ struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, stru
 
     *partitions =
         (struct bus_partitions){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
+    partitions->again = bus_again_open(job);
     return partitions;
 }
 
 void bus_partitions_close(struct bus_partitions *partitions)
 {
     bus_partitions_clear(partitions);
+    bus_again_close(partitions->again);
     free(partitions);
 }
 

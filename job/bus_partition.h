@@ -36,10 +36,18 @@ void bus_partitions_wake(struct bus_partitions *partitions);
 void bus_partitions_check(struct bus_partitions *partitions);
 /* Those that nobody reads, and for how long the first of them, in ms. */
 size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms);
+/* There may be room for parked messages. */
+void bus_partitions_again(struct bus_partitions *partitions);
+/* Every now and then: looks how far behind we are. */
+void bus_partitions_look(struct bus_partitions *partitions);
 /* The offsets that have risen, to librdkafka, which commits them. */
 void bus_partitions_store(struct bus_partitions *partitions);
 size_t bus_partitions_count(const struct bus_partitions *partitions);
 /* Messages behind what is resolved. */
 int64_t bus_partitions_lag(const struct bus_partitions *partitions);
+/* For how long messages wait before they are read, in the partition furthest behind. */
+int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions);
+/* The most that a partition has used of what may be read ahead, in 1/1000. */
+int64_t bus_partitions_span_permille(const struct bus_partitions *partitions);
 
 #endif

@@ -1,8 +1,10 @@
 /* dispatch.c - see dispatch.h.
  *
  *   bytes ─envelope_check─► uid:  hold.h ─┬─ dispatch_send ───► comet_link: an item per comet
- *                           │             └─ dispatch_settle ─► settle
- *                           room, all: comet_link: an item for each live comet
+ *               ▲           │             ├─ dispatch_settle ─► settle
+ *               │           │             └─ no room for that: partition_park
+ *               │           room, all: comet_link: an item for each live comet     │
+ *               └──────────────── dispatch_again ◄── bus_again: read once more ◄───┘
  */
 #include "job/dispatch.h"
 #include "common/bus.h"
@@ -76,13 +78,29 @@ static void dispatch_settle(struct hold_entry *entry, void *arg)
     settle_add(job->settle, task_of(entry));
 }
 
-const struct hold_ops dispatch_hold_ops = {
-    .aim = dispatch_aim, .send = dispatch_send, .settle = dispatch_settle};
+static bool dispatch_room(const struct hold_entry *entry, void *arg)
+{
+    const struct task *task = (const struct task *)(const void *)entry;
+
+    return job_may_store(arg, task->n_hints > 0);
+}
+
+static void dispatch_stall(struct hold_entry *entry, void *arg)
+{
+    job_charge_storing(arg, task_of(entry));
+}
+
+const struct hold_ops dispatch_hold_ops = {.aim = dispatch_aim,
+                                           .send = dispatch_send,
+                                           .settle = dispatch_settle,
+                                           .room = dispatch_room,
+                                           .stall = dispatch_stall};
 
 static void dispatch_uid(struct job *job, struct task *task)
 {
-    hold_add(job->hold, &task->hold, task->uid);
-    if (task->hold.state == HOLD_WAITING)
+    if (!hold_add(job->hold, &task->hold, task->uid))
+        partition_park(task);
+    else if (task->hold.state == HOLD_WAITING)
         job_count(job, JOB_HELD);
 }
 
@@ -165,6 +183,16 @@ static enum task_kind envelope_kind(const Imc__V1__PushMsg *envelope)
     return envelope->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST ? TASK_ALL : TASK_UID;
 }
 
+static Imc__V1__PushMsg *envelope_unpack(struct arena *arena, const void *payload, size_t len)
+{
+    struct unpack_input in = {.data = payload, .len = len};
+    const char *why = NULL;
+
+    if (payload == NULL)
+        return NULL;
+    return (Imc__V1__PushMsg *)unpack(&imc__v1__push_msg__descriptor, arena, &in, &why);
+}
+
 void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len)
 {
     struct job *job = partition->job;
@@ -176,14 +204,9 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     }
     job_count(job, JOB_CONSUMED);
     arena_init(&arena);
-    struct unpack_input in = {.data = payload, .len = len};
-    const char *why = NULL;
-    Imc__V1__PushMsg *envelope =
-        payload == NULL
-            ? NULL
-            : (Imc__V1__PushMsg *)unpack(&imc__v1__push_msg__descriptor, &arena, &in, &why);
+    Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
     const char *problem = envelope_problem(job, envelope);
-    if (problem != NULL) {
+    if (envelope == NULL || problem != NULL) {
         envelope_skip(partition, offset, envelope, problem);
         arena_free(&arena);
         return;
@@ -195,4 +218,47 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
         dispatch_uid(job, task);
     else
         dispatch_everywhere(job, task);
+}
+
+/* --- read again --- */
+
+static void parked_lost(struct partition *partition, uint64_t ticket, int64_t offset, int64_t uid)
+{
+    log_error("message lost",
+              "topic=%s partition=%" PRId32 " offset=%" PRId64 " uid=%" PRId64
+              " why=\"it had to be stored, and Kafka has removed it before it could be\"; see "
+              "the topic's retention",
+              partition->job->config->bus_topic, partition->id, offset, uid);
+    partition_lose(partition, ticket, uid);
+}
+
+static void parked_return(struct partition *partition, uint64_t ticket, int64_t offset,
+                          const Imc__V1__PushMsg *envelope)
+{
+    struct task *task = task_new(TASK_UID, envelope);
+
+    task->offset = offset;
+    partition_return(partition, ticket, task);
+    hold_return(partition->job->hold, &task->hold, task->uid);
+}
+
+void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len)
+{
+    int64_t parked, uid;
+    uint64_t ticket;
+    struct arena arena;
+
+    while (partition_parked(partition, &ticket, &parked, &uid) && parked < offset)
+        parked_lost(partition, ticket, parked, uid);
+    if (!partition_parked(partition, &ticket, &parked, &uid) || parked != offset)
+        return;
+    arena_init(&arena);
+    const Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
+    /* It was valid when it was read first. */
+    if (envelope != NULL && envelope_problem(partition->job, envelope) == NULL &&
+        envelope_kind(envelope) == TASK_UID && envelope->uid == uid)
+        parked_return(partition, ticket, offset, envelope);
+    else
+        parked_lost(partition, ticket, offset, uid);
+    arena_free(&arena);
 }

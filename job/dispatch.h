@@ -12,6 +12,10 @@ struct partition;
  * envelope is counted, logged and skipped. */
 void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
+/* The same message, read again: if it is parked, it goes on now. Parked ones before it that the bus
+ * did not bring are lost, which is counted and logged. */
+void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len);
+
 /* What hold.h asks; ARG is the struct job. */
 extern const struct hold_ops dispatch_hold_ops;
 

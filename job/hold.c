@@ -10,6 +10,7 @@ struct hold {
     const struct hold_ops *ops;
     void *arg;
     struct map64 *users;
+    struct map64 *parked; /* uid → messages */
 };
 
 struct hold_user {
@@ -29,6 +30,7 @@ struct hold *hold_open(const struct hold_ops *ops, void *arg)
     hold->ops = ops;
     hold->arg = arg;
     hold->users = map64_new();
+    hold->parked = map64_new();
     return hold;
 }
 
@@ -36,8 +38,9 @@ void hold_close(struct hold *hold)
 {
     if (hold == NULL)
         return;
-    assert(map64_count(hold->users) == 0);
+    assert(map64_count(hold->users) == 0 && map64_count(hold->parked) == 0);
     map64_free(hold->users);
+    map64_free(hold->parked);
     free(hold);
 }
 
@@ -51,15 +54,18 @@ struct hold_entry *hold_before(const struct hold_entry *entry)
     return entry->prev;
 }
 
-static struct hold_user *user_get(struct hold *hold, int64_t uid)
+static struct hold_user *user_find(struct hold *hold, int64_t uid)
 {
     uint64_t *found = map64_get(hold->users, (uint64_t)uid);
 
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
-    struct hold_user *user = found == NULL ? NULL : (struct hold_user *)(uintptr_t)*found;
-    if (user != NULL)
-        return user;
-    user = mem_zalloc(sizeof *user);
+    return found == NULL ? NULL : (struct hold_user *)(uintptr_t)*found;
+}
+
+static struct hold_user *user_new(struct hold *hold, int64_t uid)
+{
+    struct hold_user *user = mem_zalloc(sizeof *user);
+
     user->uid = uid;
     map64_set(hold->users, (uint64_t)uid, (uintptr_t)user);
     return user;
@@ -70,6 +76,26 @@ static struct hold_entry *next_waiting(struct hold_entry *entry)
     while (entry != NULL && entry->state != HOLD_WAITING)
         entry = entry->next;
     return entry;
+}
+
+static void entry_stall(struct hold *hold, struct hold_entry *entry)
+{
+    if (entry->stalled)
+        return;
+    entry->stalled = true;
+    hold->ops->stall(entry, hold->arg);
+}
+
+/* The mailbox is what those behind the settling ones wait for now. Those who know are before those
+ * who do not. */
+static void user_stall(struct hold *hold, struct hold_user *user)
+{
+    struct hold_entry *entry = user->last;
+
+    while (entry != NULL && entry->state == HOLD_WAITING && !entry->stalled) {
+        entry_stall(hold, entry);
+        entry = entry->prev;
+    }
 }
 
 /* Moves the first WAITING entry on if it may go. Nothing behind it may go before it. */
@@ -94,6 +120,7 @@ static bool user_step(struct hold *hold, struct hold_user *user, bool may_settle
         if (!may_settle || !only_settling_before ||
             (!entry->nowhere && hold->ops->aim(entry, hold->arg) != 0))
             return false;
+        entry_stall(hold, entry);
         entry->state = HOLD_SETTLING;
         user->settling++;
         user->unstored++;
@@ -112,17 +139,18 @@ static void user_advance(struct hold *hold, struct hold_user *user)
 
     while (user_step(hold, user, may_settle))
         continue;
+    if (user->settling > 0)
+        user_stall(hold, user);
 }
 
-void hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid)
+static void user_append(struct hold *hold, struct hold_user *user, struct hold_entry *entry)
 {
-    struct hold_user *user = user_get(hold, uid);
-
     assert(entry->state == HOLD_NONE);
     entry->user = user;
     entry->order = user->orders++;
     entry->state = HOLD_WAITING;
     entry->nowhere = false;
+    entry->stalled = false;
     entry->stored = false;
     entry->next = NULL;
     entry->prev = user->last;
@@ -134,7 +162,62 @@ void hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid)
     if (user->waiting == NULL) {
         user->waiting = entry;
         user_advance(hold, user);
+    } else if (user->settling > 0) {
+        entry_stall(hold, entry);
     }
+}
+
+/* Of UID; false if none is. */
+static bool parked_add(struct hold *hold, int64_t uid, int by)
+{
+    uint64_t *found = map64_get(hold->parked, (uint64_t)uid);
+
+    if (found == NULL && by < 0)
+        return false;
+    if (found == NULL)
+        map64_set(hold->parked, (uint64_t)uid, 1);
+    else if (by < 0 && *found == 1)
+        map64_del(hold->parked, (uint64_t)uid);
+    else
+        *found += (uint64_t)by;
+    return true;
+}
+
+/* Would ENTRY, the newest, have to wait for the mailbox? One that waits for comets may in the end
+ * have to as well, but is among what is delivered then. */
+static bool needs_mailbox(const struct hold *hold, const struct hold_user *user,
+                          const struct hold_entry *entry)
+{
+    return user != NULL ? user->settling > 0 : hold->ops->aim(entry, hold->arg) == 0;
+}
+
+bool hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid)
+{
+    bool behind = map64_count(hold->parked) > 0 && map64_get(hold->parked, (uint64_t)uid) != NULL;
+    struct hold_user *user = behind ? NULL : user_find(hold, uid);
+
+    if (behind || (needs_mailbox(hold, user, entry) && !hold->ops->room(entry, hold->arg))) {
+        parked_add(hold, uid, 1);
+        return false;
+    }
+    user_append(hold, user != NULL ? user : user_new(hold, uid), entry);
+    return true;
+}
+
+void hold_return(struct hold *hold, struct hold_entry *entry, int64_t uid)
+{
+    struct hold_user *user = user_find(hold, uid);
+
+    hold_unpark(hold, uid);
+    user_append(hold, user != NULL ? user : user_new(hold, uid), entry);
+}
+
+void hold_unpark(struct hold *hold, int64_t uid)
+{
+    bool known = parked_add(hold, uid, -1);
+
+    assert(known);
+    (void)known;
 }
 
 void hold_settle(struct hold *hold, struct hold_entry *entry)
@@ -145,6 +228,7 @@ void hold_settle(struct hold *hold, struct hold_entry *entry)
     user->sent--;
     entry->state = HOLD_WAITING;
     entry->nowhere = true;
+    entry_stall(hold, entry);
     if (user->waiting == NULL || user->waiting->order > entry->order)
         user->waiting = entry;
     user_advance(hold, user);

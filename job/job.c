@@ -2,6 +2,7 @@
 #include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/settle.h"
+#include "job/task.h"
 
 #include <assert.h>
 
@@ -36,7 +37,7 @@ const struct config_row job_config_rows[] = {
          "as "
          "often."),
     ROW_(CONFIG_INT, "job", "window", window, "50000", 1, 1000000,
-         "Messages consumed and not yet resolved; beyond, the rest waits in Kafka."),
+         "Messages consumed and not yet taken by comets; beyond, the rest waits in Kafka."),
     ROW_(CONFIG_BYTES, "job", "window_bytes", window_bytes, "64m", 65536, 0x100000000,
          "The same in bytes."),
     ROW_(CONFIG_BYTES, "job", "max_message", max_message, "1m", 1024, 2097152,
@@ -69,6 +70,14 @@ const struct config_row job_config_rows[] = {
          "How long to wait for a comet that holds a session but is not among the live ones, before "
          "the stored message is "
          "left to the user's next connect."),
+    ROW_(CONFIG_INT, "settle", "window", settle_window, "16384", 64, 1000000,
+         "Messages held in memory that are, or wait to be, stored; beyond, they are put off and "
+         "read from Kafka again, and do not hold up what can be delivered."),
+    ROW_(CONFIG_BYTES, "settle", "window_bytes", settle_window_bytes, "32m", 65536, 0x100000000,
+         "The same in bytes."),
+    ROW_(CONFIG_INT, "settle", "parked", settle_parked, "1000000", 1000, 100000000,
+         "Messages put off at most, of about 50 bytes each; beyond, nothing is read. Not more "
+         "than 200,000 offsets of a partition either: that far comets remember what they had."),
     {0},
 };
 
@@ -93,54 +102,135 @@ void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct 
 
 void job_close(struct job *job)
 {
-    assert(job->unresolved == 0);
+    assert(job_unresolved(job) == 0 && job->parked == 0);
     settle_close(job->settle);
     comets_close(job->comets);
     hold_close(job->hold);
 }
 
-void job_charge(struct job *job, size_t size)
+/* --- windows --- */
+
+enum { STORING_MOST = 4 /* windows: what was out for delivery, and has to be stored after all */ };
+
+static void window_add(struct job_window *window, const struct task *task)
 {
-    job->unresolved++;
-    job->bytes += size;
-    if (job->unresolved >= (size_t)job->config->window ||
-        job->bytes >= (size_t)job->config->window_bytes)
-        job->full = true;
+    window->count++;
+    window->bytes += task->size;
 }
 
-static void see_room(struct job *job)
+static void window_sub(struct job_window *window, const struct task *task)
 {
-    if (!job->full || job->short_of_memory ||
-        job->unresolved > (size_t)job->config->window * 3 / 4 ||
-        job->bytes > (size_t)job->config->window_bytes * 3 / 4)
-        return;
-    job->full = false;
-    if (job->room != NULL)
-        job->room(job, job->arg);
+    window->count--;
+    window->bytes -= task->size;
+}
+
+static bool window_is_below(const struct job_window *window, size_t count, size_t bytes)
+{
+    return window->count < count && window->bytes < bytes;
+}
+
+/* Is NUM / DEN of what bounds reading not reached? */
+static bool job_is_below(const struct job *job, size_t num, size_t den)
+{
+    const struct job_config *c = job->config;
+    size_t most = STORING_MOST * num;
+
+    return window_is_below(&job->delivering, (size_t)c->window * num / den,
+                           (size_t)c->window_bytes * num / den) &&
+           window_is_below(&job->storing, (size_t)c->settle_window * most / den,
+                           (size_t)c->settle_window_bytes * most / den);
+}
+
+static bool storing_is_below(const struct job *job, size_t num, size_t den)
+{
+    return window_is_below(&job->storing, (size_t)job->config->settle_window * num / den,
+                           (size_t)job->config->settle_window_bytes * num / den);
+}
+
+static void job_fill(struct job *job)
+{
+    job->full |= !job_is_below(job, 1, 1) || job->parked >= (size_t)job->config->settle_parked;
+    job->refill |= !storing_is_below(job, 1, 2);
+}
+
+static void job_drain(struct job *job)
+{
+    size_t parked = (size_t)job->config->settle_parked;
+
+    if (job->full && !job->short_of_memory && job_is_below(job, 3, 4) &&
+        job->parked < parked - parked / 64) {
+        job->full = false;
+        if (job->room != NULL)
+            job->room(job, job->arg);
+    }
+    if (job->refill && job_may_return(job)) {
+        job->refill = false;
+        if (job->again != NULL)
+            job->again(job, job->arg);
+    }
 }
 
 void job_memory(struct job *job, bool is_short)
 {
     job->short_of_memory = is_short;
     if (is_short)
-        job->full = true;
+        job->full = job->refill = true;
     else
-        see_room(job);
+        job_drain(job);
 }
 
-void job_discharge(struct job *job, size_t size)
+void job_charge(struct job *job, const struct task *task)
 {
-    job->unresolved--;
-    job->bytes -= size;
-    see_room(job);
-    if (job->unresolved == 0 && job->idle != NULL)
+    window_add(task->storing ? &job->storing : &job->delivering, task);
+    job_fill(job);
+}
+
+void job_discharge(struct job *job, const struct task *task)
+{
+    window_sub(task->storing ? &job->storing : &job->delivering, task);
+    job_drain(job);
+    if (job_unresolved(job) == 0 && job->idle != NULL)
         job->idle(job, job->arg);
+}
+
+void job_charge_storing(struct job *job, struct task *task)
+{
+    if (task->storing)
+        return;
+    window_sub(&job->delivering, task);
+    window_add(&job->storing, task);
+    task->storing = true;
+    job_fill(job);
+    job_drain(job);
+}
+
+bool job_may_store(const struct job *job, bool meant)
+{
+    return meant ? storing_is_below(job, 1, 1) : job->parked == 0 && storing_is_below(job, 3, 4);
+}
+
+bool job_may_return(const struct job *job)
+{
+    return !job->closing && !job->short_of_memory && storing_is_below(job, 1, 2);
+}
+
+void job_parked(struct job *job, int n)
+{
+    job->parked += (size_t)n;
+    if (n > 0)
+        job_fill(job);
+    else
+        job_drain(job);
 }
 
 void job_scrape(struct job *job)
 {
-    metric_set(job->counters, JOB_UNRESOLVED, (int64_t)job->unresolved);
-    metric_set(job->counters, JOB_UNRESOLVED_BYTES, (int64_t)job->bytes);
+    metric_set(job->counters, JOB_UNRESOLVED, (int64_t)job_unresolved(job));
+    metric_set(job->counters, JOB_UNRESOLVED_BYTES,
+               (int64_t)(job->delivering.bytes + job->storing.bytes));
+    metric_set(job->counters, JOB_SETTLING, (int64_t)job->storing.count);
+    metric_set(job->counters, JOB_SETTLING_BYTES, (int64_t)job->storing.bytes);
+    metric_set(job->counters, JOB_PARKED, (int64_t)job->parked);
     metric_set(job->counters, JOB_USERS, (int64_t)hold_users(job->hold));
     metric_set(job->counters, JOB_COMETS, (int64_t)comets_count(job->comets));
     metric_set(job->counters, JOB_COMETS_UP, (int64_t)comets_up(job->comets));

@@ -26,6 +26,7 @@ struct job_config {
     int64_t logic_window, logic_items, logic_bytes, logic_timeout_ms;
     int64_t retry_first_ms, retry_last_ms;
     int64_t patience_ms; /* settle.patience */
+    int64_t settle_window, settle_window_bytes, settle_parked;
 };
 
 /* X(ID, name, labels, type, help); rows of one name stand together. */
@@ -50,6 +51,11 @@ struct job_config {
     X(SETTLE_ORDER, "imc_job_settle_retries_total", "why=\"order\"", METRIC_COUNTER,              \
       "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
       "waits.")                                                                                   \
+    X(PARKED_ALL, "imc_job_parked_total", NULL, METRIC_COUNTER,                                   \
+      "Messages put off: they have to be stored, settle.window was full, and they are read from " \
+      "the bus again later.")                                                                     \
+    X(PARKED_LOST, "imc_job_parked_lost_total", NULL, METRIC_COUNTER,                             \
+      "Messages put off that the bus did not have any more, or another one in their place.")      \
     X(UNPOKED, "imc_job_unpoked_total", NULL, METRIC_COUNTER,                                     \
       "Sessions not told of a stored message: their comet was not among the live ones within "    \
       "settle.patience.")                                                                         \
@@ -86,6 +92,20 @@ struct job_config {
     X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                       \
       "Messages consumed and not yet resolved.")                                                  \
     X(UNRESOLVED_BYTES, "imc_job_unresolved_bytes", NULL, METRIC_GAUGE, "Their memory.")          \
+    X(SETTLING, "imc_job_settling", NULL, METRIC_GAUGE,                                           \
+      "Those of them that are, or wait to be, stored.")                                           \
+    X(SETTLING_BYTES, "imc_job_settling_bytes", NULL, METRIC_GAUGE, "Their memory.")              \
+    X(PARKED, "imc_job_parked", NULL, METRIC_GAUGE,                                               \
+      "Messages put off, at most settle.parked: not among the unresolved ones.")                  \
+    X(BACKLOG_USED, "imc_job_backlog_permille", NULL, METRIC_GAUGE,                               \
+      "How much of what may be put off is used: of settle.parked, or of the offsets that a "      \
+      "partition may be read ahead. At 1000 nothing is read.")                                    \
+    X(LAG_MS, "imc_job_lag_milliseconds", NULL, METRIC_GAUGE,                                     \
+      "Age of the messages that are read now, in the partition furthest behind; 0: none waits.")  \
+    X(STORING_IDLE_MS, "imc_job_storing_idle_milliseconds", NULL, METRIC_GAUGE,                   \
+      "For how long nothing could be stored although something waits for it.")                    \
+    X(STORING_STALLED, "imc_job_storing_stalled", NULL, METRIC_GAUGE,                             \
+      "1: messages have to be stored, and none could be for some seconds.")                       \
     X(USERS, "imc_job_users_unresolved", NULL, METRIC_GAUGE, "Users with unresolved messages.")   \
     X(PARTITIONS, "imc_job_partitions", NULL, METRIC_GAUGE, "Partitions assigned.")               \
     X(PARTITIONS_UNREAD, "imc_job_partitions_unread", NULL, METRIC_GAUGE,                         \
@@ -107,6 +127,20 @@ enum job_metric {
 extern const struct config_row job_config_rows[];
 extern const struct metric_row job_metric_rows[];
 
+struct job_window {
+    size_t count, bytes;
+};
+
+/* How far behind we are, as logics are told: report.h. */
+struct job_report {
+    int64_t lag_ms;        /* age of the messages that are read now */
+    int64_t used_permille; /* of what may be put off */
+    bool stalled;          /* nothing could be stored for some seconds */
+    char why[128];         /* of that */
+};
+
+struct task;
+
 struct job {
     struct loop *loop;
     struct rpc *rpc;
@@ -117,17 +151,28 @@ struct job {
     struct comets *comets;
     struct settle *settle;
     struct partition *partitions; /* those assigned: partition_init() to partition_free() */
-    size_t unresolved, bytes;     /* of all partitions */
-    bool full;                    /* nothing is consumed until there is room again */
-    bool short_of_memory;         /* which keeps it full */
-    bool comets_known;            /* the list of comets has been read once */
+    /* Of all partitions. What is to be stored has a window of its own, so that storing, which can
+     * be slow or stand still, does not hold up delivering. */
+    struct job_window delivering, storing;
+    size_t parked;        /* read again later: bus_again.h */
+    bool full;            /* nothing is consumed until there is room again */
+    bool short_of_memory; /* which keeps it full */
+    bool refill;          /* storing has become half empty, and AGAIN was not told yet */
+    struct job_report report;
+    uint64_t looks;    /* of report.c */
+    bool comets_known; /* the list of comets has been read once */
     bool closing;
     int64_t session_ms;   /* bus.session_timeout, or the least that the brokers allow */
     uint64_t fence_heard; /* the highest that comets say they have heard, job/fence.h */
     /* Told once when there is room again, and whenever nothing is unresolved any more. */
     void (*room)(struct job *job, void *arg);
+    /* Parked messages may be read. */
+    void (*again)(struct job *job, void *arg);
     void (*idle)(struct job *job, void *arg);
     void *arg;
+    /* Storing stands still, or goes on again. May be NULL. */
+    void (*stalled)(bool stalled, const char *why, void *arg);
+    void *stalled_arg;
 };
 
 /* Opens the parts between the bus and the peers. Borrows all of what it gets. */
@@ -135,11 +180,25 @@ void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct 
               int64_t *counters);
 /* Every partition must have been forgotten before. */
 void job_close(struct job *job);
-/* A message of SIZE bytes became unresolved / was resolved or forgotten. */
-void job_charge(struct job *job, size_t size);
-void job_discharge(struct job *job, size_t size);
+/* TASK became unresolved / was resolved, parked or forgotten. */
+void job_charge(struct job *job, const struct task *task);
+void job_discharge(struct job *job, const struct task *task);
 /* While memory is short nothing more is read: what is unresolved goes on. */
 void job_memory(struct job *job, bool is_short);
+/* From delivering to storing, unless it is there already. What has been out for delivery finds a
+ * place there in any case. */
+void job_charge_storing(struct job *job, struct task *task);
+/* May a new message wait to be stored? One that was MEANT for sessions keeps a share of the window
+ * to itself: its user is perhaps only moving, and should not wait behind those who are away. */
+bool job_may_store(const struct job *job, bool meant);
+/* May a parked message come back? */
+bool job_may_return(const struct job *job);
+/* By N messages, perhaps negative. */
+void job_parked(struct job *job, int n);
+static inline size_t job_unresolved(const struct job *job)
+{
+    return job->delivering.count + job->storing.count;
+}
 void job_scrape(struct job *job);
 
 static inline void job_count(struct job *job, enum job_metric id)

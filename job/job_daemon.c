@@ -132,6 +132,15 @@ static void on_reopen(struct loop *loop, struct loop_task *task)
     open_bus(state);
 }
 
+static void on_stalled(bool stalled, const char *why, void *arg)
+{
+    struct job_daemon *state = arg;
+    char text[192];
+
+    snprintf(text, sizeof text, "storing stands still: %s", why);
+    daemon_ready(state->daemon, "storing", !stalled, text);
+}
+
 static int job_check(const void *config, char *err, size_t errlen)
 {
     const struct job_config *c = config;
@@ -158,6 +167,8 @@ static int job_start(struct daemon *daemon)
     daemon_ready(daemon, "bus", false, "waiting for the lease");
     daemon_ready(daemon, "logic", false, "no logic holds a lease");
     job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
+    state->job.stalled = on_stalled;
+    state->job.stalled_arg = state;
     int err = daemon_join(daemon, &state->self, watch, &membership_events, state, &state->redis,
                           &state->membership);
     if (err != 0)

@@ -2,6 +2,7 @@
  *
  *   logic_push ─► queue ─logic_fill─► batch ══► logic ─logic_answered─► settle_answered(result)
  *                   └───── logic_state: down, logic_failed ─────────────► settle_answered(NULL)
+ *   logic_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
  */
 #include "job/logic_link.h"
 #include "common/log.h"
@@ -20,7 +21,8 @@ struct logic {
     char id[sizeof((struct member *)0)->id];
     char address[sizeof((struct member *)0)->rpc];
     uint64_t epoch;
-    struct pipe *pipe;
+    struct pipe *pipe, *reports;
+    bool report_due;
     struct task *first, **last;
 };
 
@@ -152,6 +154,8 @@ static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply
         log_warn("settle answer fits no batch", "logic=%s settles=%zu results=%zu", logic->id,
                  batch->n, message->n_results);
     }
+    if (message->why[0] != '\0')
+        settle_why(logic->settle, message->why);
     for (size_t i = 0; i < batch->n; i++)
         settle_answered(logic->settle, batch->tasks[i],
                         i < message->n_results ? message->results[i] : NULL);
@@ -165,6 +169,7 @@ static void logic_failed(struct pipe *pipe, void *arg, void *sent)
     struct settle_batch *batch = sent;
 
     (void)pipe;
+    settle_why(logic->settle, "a logic does not answer");
     for (size_t i = 0; i < batch->n; i++)
         settle_answered(logic->settle, batch->tasks[i], NULL);
     free(batch);
@@ -198,6 +203,62 @@ static const struct pipe_ops logic_pipe_ops = {.fill = logic_fill,
                                                .state = logic_state,
                                                .drop = logic_drop};
 
+/* --- reports --- */
+
+static struct msg *report_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic *logic = arg;
+    struct job *job = logic->job;
+    Imc__V1__SettleBatch batch;
+    Imc__V1__Backlog backlog;
+
+    (void)pipe;
+    if (!logic->report_due)
+        return NULL;
+    logic->report_due = false;
+    imc__v1__backlog__init(&backlog);
+    backlog.lag_ms = (uint32_t)job->report.lag_ms;
+    backlog.used_permille = (uint32_t)job->report.used_permille;
+    backlog.stalled = job->report.stalled;
+    backlog.why = job->report.why;
+    imc__v1__settle_batch__init(&batch);
+    batch.seq = seq;
+    batch.job = job->id;
+    batch.backlog = &backlog;
+    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
+    imc__v1__settle_batch__pack(&batch, msg->data);
+    *out = NULL;
+    return msg;
+}
+
+static void report_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
+{
+    (void)pipe;
+    (void)arg;
+    (void)sent;
+    logic_drop(reply);
+}
+
+/* The next one is newer. */
+static void report_failed(struct pipe *pipe, void *arg, void *sent)
+{
+    (void)pipe;
+    (void)arg;
+    (void)sent;
+}
+
+static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
+                                                .decode = logic_decode,
+                                                .answered = report_answered,
+                                                .failed = report_failed,
+                                                .drop = logic_drop};
+
+void logic_tell(struct logic *logic)
+{
+    logic->report_due = true;
+    pipe_kick(logic->reports);
+}
+
 /* --- life --- */
 
 struct logic *logic_open(struct job *job, struct settle *settle, const struct member *member)
@@ -214,12 +275,17 @@ struct logic *logic_open(struct job *job, struct settle *settle, const struct me
     logic->epoch = member->epoch;
     logic->last = &logic->first;
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
+    const struct pipe_options reports = {
+        .path = options.path, .window = 1, .timeout_ms = options.timeout_ms};
+    logic->reports =
+        pipe_open(job->loop, job->rpc, logic->address, &reports, &report_pipe_ops, logic);
     return logic;
 }
 
 void logic_close(struct logic *logic)
 {
     pipe_close(logic->pipe);
+    pipe_close(logic->reports);
     logic_give_back(logic);
     free(logic);
 }

@@ -1,4 +1,5 @@
-/* logic_link.h - the stream of settles to one logic. Owner loop only. */
+/* logic_link.h - the stream of settles to one logic, and one on which it is told how far behind we
+ * are. Owner loop only. */
 #ifndef IMC_JOB_LOGIC_LINK_H
 #define IMC_JOB_LOGIC_LINK_H
 
@@ -15,6 +16,8 @@ struct logic *logic_open(struct job *job, struct settle *settle, const struct me
 void logic_close(struct logic *logic);
 /* Takes the reference to TASK. */
 void logic_push(struct logic *logic, struct task *task);
+/* Sends job->report. */
+void logic_tell(struct logic *logic);
 bool logic_is_up(const struct logic *logic);
 /* The same process at the same address? */
 bool logic_is(const struct logic *logic, const struct member *member);

@@ -57,7 +57,7 @@ void partition_add(struct partition *partition, struct task *task, int64_t offse
     task->fence = partition->fence;
     task->offset = offset;
     task->ticket = tracker_add(&partition->tracker, offset, task);
-    job_charge(partition->job, task->size);
+    job_charge(partition->job, task);
 }
 
 void partition_skip(struct partition *partition, int64_t offset)
@@ -65,39 +65,102 @@ void partition_skip(struct partition *partition, int64_t offset)
     tracker_skip(&partition->tracker, offset);
 }
 
+/* TASK is not the partition's any more. */
+static void partition_let_go(struct partition *partition, struct task *task)
+{
+    task->partition = NULL;
+    job_discharge(partition->job, task);
+    task_unref(task);
+}
+
 void partition_resolve(struct task *task)
 {
     struct partition *partition = task->partition;
 
     tracker_resolve(&partition->tracker, task->ticket);
-    task->partition = NULL;
-    job_discharge(partition->job, task->size);
-    task_unref(task);
+    partition_let_go(partition, task);
+}
+
+/* --- put off --- */
+
+void partition_park(struct task *task)
+{
+    struct partition *partition = task->partition;
+
+    tracker_park(&partition->tracker, task->ticket, task->uid);
+    job_count(partition->job, JOB_PARKED_ALL);
+    job_parked(partition->job, 1);
+    partition_let_go(partition, task);
+}
+
+void partition_return(struct partition *partition, uint64_t ticket, struct task *task)
+{
+    assert(task->partition == NULL);
+    task->partition = partition;
+    task->ticket = ticket;
+    task->storing = true;
+    tracker_unpark(&partition->tracker, ticket, task);
+    job_parked(partition->job, -1);
+    job_charge(partition->job, task);
+}
+
+void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
+{
+    struct job *job = partition->job;
+
+    tracker_resolve(&partition->tracker, ticket);
+    hold_unpark(job->hold, uid);
+    job_count(job, JOB_PARKED_LOST);
+    job_parked(job, -1);
+}
+
+int64_t partition_span_permille(const struct partition *partition)
+{
+    return tracker_span(&partition->tracker) * 1000 / PARTITION_SPAN;
+}
+
+static void slot_forget(struct partition *partition, const struct tracker_slot *slot)
+{
+    struct job *job = partition->job;
+
+    if (slot->state == TRACKER_DONE)
+        return;
+    job_count(job, JOB_DROPPED);
+    if (slot->state == TRACKER_PARKED) {
+        hold_unpark(job->hold, slot->uid);
+        job_parked(job, -1);
+        return;
+    }
+    struct task *task = slot->owner;
+    if (task->kind == TASK_UID)
+        hold_remove(job->hold, &task->hold);
+    partition_let_go(partition, task);
 }
 
 /* Newest first: so no message that waits behind another one of its user gets its turn by this. */
 void partition_forget(struct partition *partition)
 {
-    struct job *job = partition->job;
     int64_t position = tracker_replay(&partition->tracker);
-    void *owner;
+    struct tracker_slot slot;
 
-    while (tracker_pop(&partition->tracker, &owner)) {
-        struct task *task = owner;
-        if (task == NULL)
-            continue;
-        if (task->kind == TASK_UID)
-            hold_remove(job->hold, &task->hold);
-        task->partition = NULL;
-        job_count(job, JOB_DROPPED);
-        job_discharge(job, task->size);
-        task_unref(task);
-    }
+    while (tracker_pop(&partition->tracker, &slot))
+        slot_forget(partition, &slot);
     partition->tracker.next = position;
 }
 
 void partition_restart(struct partition *partition)
 {
+    uint64_t ticket;
+    int64_t offset, uid;
+
+    if (partition->tracker.parked > 0)
+        log_error("messages lost",
+                  "partition=%" PRId32
+                  " n=%zu why=\"they had to be stored, and the log they are in "
+                  "is no more\"",
+                  partition->id, partition->tracker.parked);
+    while (partition_parked(partition, &ticket, &offset, &uid))
+        partition_lose(partition, ticket, uid);
     tracker_restart(&partition->tracker);
     partition->stored = -1;
 }

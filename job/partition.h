@@ -10,7 +10,8 @@ struct job;
 
 enum {
     /* Comets remember which offsets they have applied this far below the highest (push.proto); a
-     * bite more may be read and offsets may have gaps, so reading stops well before. */
+     * bite more may be read and offsets may have gaps, so reading stops well before. So the oldest
+     * message that cannot be stored bounds how far others are served. */
     PARTITION_SPAN = 200000,
 };
 
@@ -40,6 +41,21 @@ void partition_add(struct partition *partition, struct task *task, int64_t offse
 void partition_skip(struct partition *partition, int64_t offset);
 /* TASK is resolved. Gives the partition's reference up. */
 void partition_resolve(struct task *task);
+/* TASK is put off: it has to be stored, and there is no room. Only its offset and uid are kept.
+ * Gives the partition's reference up. */
+void partition_park(struct task *task);
+/* The parked message with the lowest offset; false: none is. */
+static inline bool partition_parked(struct partition *partition, uint64_t *ticket, int64_t *offset,
+                                    int64_t *uid)
+{
+    return tracker_parked(&partition->tracker, ticket, offset, uid);
+}
+/* That one is back, as TASK; takes the caller's reference. */
+void partition_return(struct partition *partition, uint64_t ticket, struct task *task);
+/* That one is on the bus no more. */
+void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
+/* How much of what may be read ahead of the lowest unresolved offset is used, in 1/1000. */
+int64_t partition_span_permille(const struct partition *partition);
 /* Whatever is unresolved is another job's now: answers that still come are ignored, the position
  * stays. */
 void partition_forget(struct partition *partition);

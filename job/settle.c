@@ -5,6 +5,7 @@
 #include "job/job.h"
 #include "job/logic_link.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,9 @@ struct settle {
     struct tasks stranded;            /* no logic lives */
     struct tasks retry[RETRY_LEVELS]; /* one delay each, so in order of due_ms */
     size_t retries;
-    uv_timer_t tick; /* runs while something is in retry */
+    uv_timer_t tick;      /* runs while something is in retry */
+    uint64_t progress_ms; /* loop time when a message was stored last, or none waited for it */
+    char why[128];        /* the last failure */
     bool closing;
 };
 
@@ -134,11 +137,40 @@ static void settle_retry(struct settle *settle, struct task *task)
 
 void settle_answered(struct settle *settle, struct task *task, const Imc__V1__SettleResult *result)
 {
-    if (task->partition != NULL && !settle->closing &&
-        answer_settled(settle->job, task, result) == ANSWER_AGAIN)
-        settle_retry(settle, task);
-    else
+    if (task->partition == NULL || settle->closing) {
         task_unref(task);
+    } else if (answer_settled(settle->job, task, result) == ANSWER_AGAIN) {
+        if (result != NULL && result->status == IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN)
+            settle_why(settle, "the routers do not know yet who is online");
+        settle_retry(settle, task);
+    } else {
+        settle->progress_ms = loop_now_ms(settle->job->loop);
+        task_unref(task);
+    }
+}
+
+/* --- how it goes --- */
+
+void settle_why(struct settle *settle, const char *why)
+{
+    snprintf(settle->why, sizeof settle->why, "%s", why);
+}
+
+uint64_t settle_idle_since(struct settle *settle, const char **why)
+{
+    if (settle->job->storing.count == 0 && settle->job->parked == 0)
+        settle->progress_ms = loop_now_ms(settle->job->loop);
+    if (settle->n_logics == 0)
+        *why = "no logic holds a lease";
+    else
+        *why = settle->job->storing.count > 0 ? settle->why : "Kafka does not give back what waits";
+    return settle->progress_ms;
+}
+
+void settle_tell(struct settle *settle)
+{
+    for (size_t i = 0; i < settle->n_logics; i++)
+        logic_tell(settle->logics[i]);
 }
 
 /* --- logics come and go --- */
@@ -202,6 +234,7 @@ struct settle *settle_open(struct job *job)
     struct settle *settle = mem_zalloc(sizeof *settle);
 
     settle->job = job;
+    settle->progress_ms = loop_now_ms(job->loop);
     tasks_init(&settle->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
         tasks_init(&settle->retry[i]);

@@ -26,6 +26,14 @@ size_t settle_logics(const struct settle *settle);
 /* Takes a reference; answer_settled() will be told as often as it asks for. */
 void settle_add(struct settle *settle, struct task *task);
 
+/* Since when nothing could be stored although something waits for it (loop time; now if all is
+ * well), and why not. */
+uint64_t settle_idle_since(struct settle *settle, const char **why);
+/* Tells every logic job->report. */
+void settle_tell(struct settle *settle);
+
+/* From logic_link.c. What a logic said, or what we know, of settles that failed. */
+void settle_why(struct settle *settle, const char *why);
 /* From logic_link.c. RESULT NULL: no answer. Takes the reference to TASK. */
 void settle_answered(struct settle *settle, struct task *task, const Imc__V1__SettleResult *result);
 

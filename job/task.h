@@ -40,8 +40,9 @@ struct task {
     int32_t op, speed;
     uint8_t kind; /* enum task_kind */
     uint8_t attempts;
-    bool taken;  /* some comet took it */
-    bool stored; /* in the mailbox; waiting counts pokes */
+    bool taken;   /* some comet took it */
+    bool stored;  /* in the mailbox; waiting counts pokes */
+    bool storing; /* charged to the window of what is stored */
     uint32_t body_len, n_hints;
     uint8_t *body;
     char *room;

@@ -466,7 +466,7 @@ class Cluster:
 
     def settled(self, timeout=15):
         """Waits until nothing is on its way any more."""
-        wait_for(lambda: self.sum("job", "imc_job_unresolved") == 0 and
+        wait_for(lambda: self.sum("job", "imc_job_unresolved") == 0 and self.sum("job", "imc_job_parked") == 0 and
                  self.sum("logic", "imc_logic_produced_total") <= self.sum("job", "imc_job_consumed_total"), timeout,
                  "job to resolve what it consumed")
 

@@ -77,7 +77,10 @@ static int setup(void **state)
                                   .logic_timeout_ms = 500,
                                   .retry_first_ms = 20,
                                   .retry_last_ms = 100,
-                                  .patience_ms = 1000};
+                                  .patience_ms = 1000,
+                                  .settle_window = 1000,
+                                  .settle_window_bytes = 1 << 20,
+                                  .settle_parked = 1000};
     config->bus_topic = mem_strdup(topic);
     assert_int_equal(loop_init(&bench.loop, "test", 0), 0);
     assert_int_equal(rpc_open(&bench.rpc, 1 << 22), 0);
@@ -127,14 +130,29 @@ static int teardown(void **state)
 
 /* --- messages --- */
 
+/* What the bus keeps. */
+enum { LOG_MOST = 64 };
+static struct {
+    uint8_t bytes[8192];
+    size_t len;
+} bus[LOG_MOST];
+
 static void consume(const Imc__V1__PushMsg *envelope)
 {
-    uint8_t packed[8192];
     size_t len = imc__v1__push_msg__get_packed_size(envelope);
+    int64_t offset = bench.offset++;
 
-    assert_true(len <= sizeof packed);
-    imc__v1__push_msg__pack(envelope, packed);
-    dispatch_message(&bench.partition, bench.offset++, packed, len);
+    assert_true(offset < LOG_MOST && len <= sizeof bus[offset].bytes);
+    imc__v1__push_msg__pack(envelope, bus[offset].bytes);
+    bus[offset].len = len;
+    dispatch_message(&bench.partition, offset, bus[offset].bytes, len);
+}
+
+/* As bus_again.c does with the messages from FIRST to LAST. */
+static void read_again(int64_t first, int64_t last)
+{
+    for (int64_t offset = first; offset <= last; offset++)
+        dispatch_again(&bench.partition, offset, bus[offset].bytes, bus[offset].len);
 }
 
 /* Message ID = 100 + offset. HINTS: "0:1,1:2" = handle 1 on comet-0 and handle 2 on comet-1. */
@@ -248,8 +266,8 @@ static void message_reaches_its_session(void **state)
     assert_string_equal(comet_saw(0), "u7@0:1 ");
     assert_string_equal(comet_saw(1), "");
     assert_int_equal(counter(JOB_DELIVERED_UID), 1);
-    assert_int_equal(bench.job.unresolved, 0);
-    assert_int_equal(bench.job.bytes, 0);
+    assert_int_equal(job_unresolved(&bench.job), 0);
+    assert_int_equal(bench.job.delivering.bytes + bench.job.storing.bytes, 0);
 }
 
 static void several_sessions_one_item_per_comet(void **state)
@@ -721,7 +739,7 @@ static void refused_partition_is_left_to_its_owner(void **state)
     assert_true(bench.partition.refused);
     assert_false(partition_wants(&bench.partition));
     assert_int_equal(position(), 1);
-    assert_int_equal(bench.job.unresolved, 0);
+    assert_int_equal(job_unresolved(&bench.job), 0);
     turn_for(150); /* what is still answered is ignored */
     assert_int_equal(position(), 1);
 }
@@ -783,10 +801,10 @@ static void full_window_stops_reading_until_three_quarters(void **state)
     assert_false(partition_wants(&bench.partition));
     wait_for(comet_has_seen(0, "u7@7:1"));
     uint64_t seq = fake_comet_seq(bench.comets[0]);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < 3; i++) {
         fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
-        wait_for(bench.job.unresolved == 7 - i);
-        assert_int_equal(partition_wants(&bench.partition), i == 1);
+        wait_for(job_unresolved(&bench.job) == 7 - i);
+        assert_int_equal(partition_wants(&bench.partition), i == 2);
     }
     assert_int_equal(rooms, 1);
 }
@@ -810,7 +828,7 @@ static void short_memory_stops_reading_whatever_the_window(void **state)
     uint64_t seq = fake_comet_seq(bench.comets[0]);
     for (uint32_t i = 0; i < 8; i++)
         fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
-    wait_for(bench.job.unresolved == 0); /* what was taken up goes on */
+    wait_for(job_unresolved(&bench.job) == 0); /* what was taken up goes on */
     assert_false(partition_wants(&bench.partition));
     assert_int_equal(rooms, 1);
     job_memory(&bench.job, false);
@@ -827,13 +845,176 @@ static void forgotten_partition_ignores_answers_and_keeps_its_position(void **st
     wait_for(comet_has_seen(0, "u7@0:1"));
     partition_forget(&bench.partition);
     assert_int_equal(position(), 0);
-    assert_int_equal(bench.job.unresolved, 0);
+    assert_int_equal(job_unresolved(&bench.job), 0);
     assert_int_equal(counter(JOB_DROPPED), 2);
     fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
     fake_comet_break(bench.comets[0]);
     turn_for(300);
     assert_false(comet_has_seen(1, "u7"));
     assert_int_equal(counter(JOB_DELIVERED_UID), 0);
+}
+
+/* --- put off --- */
+
+/* A window for two that are away, and nothing can be stored. */
+static void storing_stands_still(void)
+{
+    bench.config.settle_window = 3;
+    fake_logic_tell(bench.logics[0], "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF", "",
+                    0);
+}
+
+static void who_is_online_is_served_while_nothing_can_be_stored(void **state)
+{
+    (void)state;
+    bench.config.window = 4;
+    storing_stands_still();
+    for (int i = 0; i < 20; i++)
+        push(100 + i, "");
+    assert_true(partition_wants(&bench.partition));
+    assert_int_equal(bench.job.parked, 18);
+    assert_int_equal(bench.job.storing.count, 2);
+    push(7, "0:1");
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    wait_for(comet_has_seen(0, "u7@20:1") && comet_has_seen(0, "lobby"));
+    wait_for(bench.job.delivering.count == 0);
+    assert_int_equal(position(), 0);
+    assert_int_equal(counter(JOB_PARKED_ALL), 18);
+    assert_int_equal(counter(JOB_DELIVERED_UID), 1);
+}
+
+/* Whoever is put off stays behind his own messages, and finds his new sessions afterwards. */
+static void parked_user_who_comes_online_gets_all_in_order(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    push(1, "");
+    push(2, "");
+    push(7, "");
+    push(7, "0:1"); /* has come online: not before the former */
+    push(8, "0:2");
+    wait_for(comet_has_seen(0, "u8@4:2"));
+    assert_int_equal(bench.job.parked, 2);
+    fake_logic_tell(bench.logics[0], "", "", 0);
+    wait_for(job_unresolved(&bench.job) == 0);
+    assert_int_equal(position(), 2);
+    (void)logic_saw(0);
+    fake_logic_tell(bench.logics[0], "", "comet-0", 100);
+    read_again(0, 4);
+    assert_int_equal(bench.job.parked, 0);
+    wait_for(position() == 5);
+    assert_string_equal(comet_saw(0), "u8@4:2 p7#102:77 u7@3:1 ");
+}
+
+static void messages_meant_for_sessions_keep_a_share(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    for (int i = 0; i < 6; i++)
+        push(100 + i, "");    /* two of them fill what they may */
+    push_epoch(1, "0:1", 99); /* its comet has restarted */
+    assert_int_equal(bench.job.storing.count, 3);
+    push_epoch(2, "0:1", 99);
+    assert_int_equal(bench.job.storing.count, 3);
+    push(3, "0:1"); /* what was sent and is gone is kept in any case */
+    wait_for(bench.job.storing.count == 4);
+    assert_int_equal(bench.job.parked, 5);
+    assert_int_equal(bench.job.delivering.count, 0);
+}
+
+static int agains;
+
+static void on_again(struct job *job, void *arg)
+{
+    (void)job;
+    (void)arg;
+    agains++;
+}
+
+static void parked_messages_are_wanted_again_when_half_the_window_is_free(void **state)
+{
+    (void)state;
+    bench.config.settle_window = 8;
+    bench.job.again = on_again;
+    agains = 0;
+    fake_logic_tell(bench.logics[0], "FFFFFFFF", "", 0);
+    for (int i = 0; i < 20; i++)
+        push(100 + i, "");
+    assert_int_equal(bench.job.parked, 14);
+    assert_false(job_may_return(&bench.job));
+    assert_int_equal(agains, 0);
+    wait_for(bench.job.storing.count < 4);
+    assert_int_equal(agains, 1);
+    assert_true(job_may_return(&bench.job));
+    read_again(0, 19);
+    wait_for(position() == 20);
+    assert_int_equal(counter(JOB_SETTLED), 20);
+}
+
+static void too_many_parked_stop_reading(void **state)
+{
+    (void)state;
+    bench.config.settle_parked = 10;
+    storing_stands_still();
+    for (int i = 0; i < 11; i++)
+        push(100 + i, "");
+    assert_true(partition_wants(&bench.partition));
+    push(200, "");
+    assert_int_equal(bench.job.parked, 10);
+    assert_false(partition_wants(&bench.partition));
+    partition_forget(&bench.partition);
+    assert_true(partition_wants(&bench.partition));
+}
+
+static void forgotten_partition_forgets_what_is_parked(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    push(1, "");
+    push(2, "");
+    push(7, "");
+    push(7, "0:1");
+    assert_int_equal(bench.job.parked, 2);
+    partition_forget(&bench.partition);
+    assert_int_equal(position(), 0);
+    assert_int_equal(bench.job.parked + job_unresolved(&bench.job), 0);
+    push(7, "0:1"); /* nothing is before it any more */
+    wait_for(comet_has_seen(0, "u7@4:1"));
+}
+
+static void what_the_bus_has_lost_is_counted_and_holds_nobody_up(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    push(1, "");
+    push(2, "");
+    for (int i = 0; i < 4; i++)
+        push(7, "");
+    fake_logic_tell(bench.logics[0], "", "", 0);
+    wait_for(position() == 2);
+    bus[4] = bus[1];  /* another one in its place */
+    read_again(3, 4); /* 2 is not there any more */
+    assert_int_equal(counter(JOB_PARKED_LOST), 2);
+    assert_int_equal(bench.job.parked, 1);
+    read_again(5, 5);
+    wait_for(position() == 6);
+}
+
+static void what_is_parked_in_a_log_that_is_no_more_is_lost(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    push(1, "");
+    push(2, "");
+    push(7, "");
+    push(8, "");
+    partition_restart(&bench.partition);
+    assert_int_equal(counter(JOB_PARKED_LOST), 2);
+    assert_int_equal(bench.job.parked, 0);
+    bench.offset = 0;
+    push(7, "0:1"); /* nothing is before it any more */
+    wait_for(comet_has_seen(0, "u7@0:1"));
 }
 
 #define core_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -876,6 +1057,14 @@ int main(void)
         core_test(malformed_envelopes_are_skipped),
         core_test(full_window_stops_reading_until_three_quarters),
         core_test(short_memory_stops_reading_whatever_the_window),
+        core_test(who_is_online_is_served_while_nothing_can_be_stored),
+        core_test(parked_user_who_comes_online_gets_all_in_order),
+        core_test(messages_meant_for_sessions_keep_a_share),
+        core_test(parked_messages_are_wanted_again_when_half_the_window_is_free),
+        core_test(too_many_parked_stop_reading),
+        core_test(forgotten_partition_forgets_what_is_parked),
+        core_test(what_the_bus_has_lost_is_counted_and_holds_nobody_up),
+        core_test(what_is_parked_in_a_log_that_is_no_more_is_lost),
         core_test(forgotten_partition_ignores_answers_and_keeps_its_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

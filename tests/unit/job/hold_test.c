@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <assert.h>
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct message {
     struct hold_entry entry;
     uint64_t target; /* 0: nowhere */
     char name;
+    int stalls;
 };
 
 static char done[256];
@@ -43,7 +45,22 @@ static void test_settle(struct hold_entry *entry, void *arg)
     note('s', (struct message *)(void *)entry);
 }
 
-static const struct hold_ops test_ops = {test_aim, test_send, test_settle};
+static bool room;
+
+static bool test_room(const struct hold_entry *entry, void *arg)
+{
+    (void)entry;
+    (void)arg;
+    return room;
+}
+
+static void test_stall(struct hold_entry *entry, void *arg)
+{
+    (void)arg;
+    ((struct message *)(void *)entry)->stalls++;
+}
+
+static const struct hold_ops test_ops = {test_aim, test_send, test_settle, test_room, test_stall};
 
 enum { A = 1, B = 2, NOWHERE = 0 };
 
@@ -64,6 +81,7 @@ static int setup(void **state)
     for (int i = 0; i < 8; i++)
         m[i].name = (char)('0' + i);
     done[0] = '\0';
+    room = true;
     return 0;
 }
 
@@ -78,7 +96,19 @@ static int teardown(void **state)
 static void add(int i, uint64_t target)
 {
     m[i].target = target;
-    hold_add(hold, &m[i].entry, 4711);
+    assert_true(hold_add(hold, &m[i].entry, 4711));
+}
+
+static void park(int i, uint64_t target)
+{
+    m[i].target = target;
+    assert_false(hold_add(hold, &m[i].entry, 4711));
+    assert_int_equal(m[i].entry.state, HOLD_NONE);
+}
+
+static void back(int i)
+{
+    hold_return(hold, &m[i].entry, 4711);
 }
 
 static void finish(int i)
@@ -259,6 +289,87 @@ static void nowhere_behind_sent_may_yet_find_its_comet(void **state)
     finish(1);
 }
 
+static void without_room_only_what_needs_the_mailbox_is_parked(void **state)
+{
+    (void)state;
+    room = false;
+    add(0, A);
+    add(1, NOWHERE); /* waits for a comet first */
+    did(">0 ");
+    gone(0); /* has been out: not parked any more */
+    did("s0 s1 ");
+    assert_int_equal(m[0].stalls, 1);
+    assert_int_equal(m[1].stalls, 1);
+    park(2, A);
+    finish(0);
+    finish(1);
+    did("");
+    park(3, A); /* nothing passes those that are parked */
+    room = true;
+    park(4, A);
+    back(2);
+    back(3);
+    did(">2 >3 ");
+    park(5, A);
+    back(4);
+    did(">4 ");
+    hold_unpark(hold, 4711);
+    add(6, A);
+    did(">6 ");
+    for (int i = 2; i < 7; i++) {
+        if (i != 5)
+            finish(i);
+    }
+    assert_int_equal(m[6].stalls, 0);
+}
+
+static void parked_ones_settle_behind_each_other(void **state)
+{
+    (void)state;
+    room = false;
+    for (int i = 0; i < 4; i++)
+        park(i, NOWHERE);
+    room = true;
+    back(0);
+    back(1);
+    did("s0 ");
+    assert_int_equal(m[1].stalls, 1);
+    stored(0);
+    did("s1 ");
+    m[2].target = A; /* its session is there again */
+    back(2);
+    did("");
+    finish(0);
+    stored(1);
+    finish(1);
+    did(">2 ");
+    back(3);
+    did("");
+    finish(2);
+    did("s3 ");
+    finish(3);
+}
+
+static void what_waits_behind_a_sent_message_stalls_when_that_is_gone(void **state)
+{
+    (void)state;
+    add(0, A);
+    add(1, B);
+    add(2, B);
+    assert_int_equal(m[1].stalls + m[2].stalls, 0);
+    gone(0);
+    did(">0 s0 ");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(m[i].stalls, 1);
+    add(3, B);
+    assert_int_equal(m[3].stalls, 1);
+    finish(0);
+    did(">1 >2 >3 ");
+    finish(1);
+    finish(2);
+    finish(3);
+}
+
 static void forgetting_newest_first_moves_nothing(void **state)
 {
     (void)state;
@@ -295,7 +406,8 @@ struct life {
     struct hold_entry entry;
     int user, order;
     uint64_t target, sent_to;
-    enum { NEW, SENT, GONE, SETTLED, OVER } stage;
+    bool stalled;
+    enum { NEW, PARKED, SENT, GONE, SETTLED, OVER } stage;
 };
 
 static struct life lives[MESSAGES];
@@ -316,7 +428,7 @@ static void check_send(const struct life *later)
     for (int i = 0; i < n_lives; i++) {
         const struct life *l = &lives[i];
         if (l->user == later->user && l->order > later->order)
-            assert_int_equal(l->stage, NEW);
+            assert_true(l->stage == NEW || l->stage == PARKED);
     }
 }
 
@@ -356,8 +468,54 @@ static void random_settle(struct hold_entry *entry, void *arg)
     life->stage = SETTLED;
 }
 
+/* Room comes and goes. A message that needs none is not parked unless one of its user is. */
+static bool random_room(const struct hold_entry *entry, void *arg)
+{
+    (void)entry;
+    (void)arg;
+    return rand() % 2 == 0;
+}
+
+static void random_stall(struct hold_entry *entry, void *arg)
+{
+    struct life *life = (struct life *)(void *)entry;
+
+    (void)arg;
+    assert_false(life->stalled);
+    life->stalled = true;
+}
+
+static struct life *first_parked(int user)
+{
+    for (int i = 0; i < n_lives; i++) {
+        if (lives[i].user == user && lives[i].stage == PARKED)
+            return &lives[i];
+    }
+    return NULL;
+}
+
+/* Only those parked are left to their owner, and whatever waits behind one that is settled is known
+ * to wait. */
+static void check_parked(void)
+{
+    for (int user = 0; user < USERS; user++) {
+        const struct life *parked = first_parked(user);
+        bool settling = false;
+        for (int i = 0; i < n_lives; i++) {
+            const struct life *l = &lives[i];
+            if (l->user != user || l->stage == OVER)
+                continue;
+            settling |= l->stage == SETTLED;
+            if (parked != NULL && l->order > parked->order)
+                assert_int_equal(l->stage, PARKED);
+            if (l->stage == SETTLED || l->stage == GONE || (settling && l->stage == NEW))
+                assert_true(l->stalled);
+        }
+    }
+}
+
 /* What may always move on is not left waiting: the oldest unresolved message of each user is on its
- * way. */
+ * way, unless it is parked. */
 static void check_oldest_moves(void)
 {
     for (int user = 0; user < USERS; user++) {
@@ -367,8 +525,20 @@ static void check_oldest_moves(void)
                 (oldest == NULL || lives[i].order < oldest->order))
                 oldest = &lives[i];
         }
-        assert_true(oldest == NULL || oldest->stage == SENT || oldest->stage == SETTLED);
+        assert_true(oldest == NULL || oldest->stage == SENT || oldest->stage == SETTLED ||
+                    oldest->stage == PARKED);
     }
+}
+
+static const struct life *last_of(int user)
+{
+    const struct life *last = NULL;
+
+    for (int i = 0; i < n_lives; i++) {
+        if (lives[i].user == user)
+            last = &lives[i];
+    }
+    return last;
 }
 
 static void random_step(struct hold *random_hold)
@@ -394,6 +564,18 @@ static void random_step(struct hold *random_hold)
         life->stage = OVER;
         hold_remove(random_hold, &life->entry);
         break;
+    case PARKED: /* in order, or forgotten newest first */
+        if (rand() % 4 > 0) {
+            life = first_parked(life->user);
+            assert(life != NULL);
+            life->stage = NEW;
+            hold_return(random_hold, &life->entry, life->user);
+        } else if (life == last_of(life->user)) {
+            hold_unpark(random_hold, life->user);
+            life->stage = OVER;
+            life->user = USERS; /* as if it had never come */
+        }
+        break;
     case NEW: /* comets come and go; now and then it is forgotten */
         life->target = (uint64_t)(rand() % (TARGETS + 1));
         break;
@@ -406,7 +588,8 @@ static void random_step(struct hold *random_hold)
 static void order_holds_whatever_happens(void **state)
 {
     (void)state;
-    static const struct hold_ops ops = {random_aim, random_send, random_settle};
+    static const struct hold_ops ops = {random_aim, random_send, random_settle, random_room,
+                                        random_stall};
 
     for (int round = 0; round < ROUNDS; round++) {
         struct hold *random_hold = hold_open(&ops, NULL);
@@ -420,11 +603,13 @@ static void order_holds_whatever_happens(void **state)
                 life->user = rand() % USERS;
                 life->order = n_lives++;
                 life->target = rand() % 3 == 0 ? (uint64_t)(rand() % (TARGETS + 1)) : 1;
-                hold_add(random_hold, &life->entry, life->user);
+                if (!hold_add(random_hold, &life->entry, life->user))
+                    life->stage = PARKED;
             } else if (n_lives > 0) {
                 random_step(random_hold);
             }
             check_oldest_moves();
+            check_parked();
             over = 0;
             for (int i = 0; i < n_lives; i++)
                 over += lives[i].stage == OVER;
@@ -466,6 +651,9 @@ int main(void)
         hold_test(nothing_is_settled_past_one_that_is_tried_again),
         hold_test(held_message_aims_anew_when_its_turn_comes),
         hold_test(nowhere_behind_sent_may_yet_find_its_comet),
+        hold_test(without_room_only_what_needs_the_mailbox_is_parked),
+        hold_test(parked_ones_settle_behind_each_other),
+        hold_test(what_waits_behind_a_sent_message_stalls_when_that_is_gone),
         hold_test(forgetting_newest_first_moves_nothing),
         hold_test(users_do_not_wait_for_each_other),
         cmocka_unit_test(order_holds_whatever_happens),

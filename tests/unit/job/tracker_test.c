@@ -67,20 +67,111 @@ static void popping_gives_the_newest_first_and_no_resolved_owner(void **state)
     struct tracker tracker;
     int owners[3];
     uint64_t tickets[3];
-    void *got;
+    struct tracker_slot got;
 
     tracker_init(&tracker);
     for (int i = 0; i < 3; i++)
         tickets[i] = tracker_add(&tracker, i, &owners[i]);
     tracker_resolve(&tracker, tickets[1]);
     assert_true(tracker_pop(&tracker, &got));
-    assert_ptr_equal(got, &owners[2]);
+    assert_int_equal(got.state, TRACKER_OPEN);
+    assert_ptr_equal(got.owner, &owners[2]);
     assert_true(tracker_pop(&tracker, &got));
-    assert_null(got);
+    assert_int_equal(got.state, TRACKER_DONE);
     assert_true(tracker_pop(&tracker, &got));
-    assert_ptr_equal(got, &owners[0]);
+    assert_ptr_equal(got.owner, &owners[0]);
     assert_false(tracker_pop(&tracker, &got));
     assert_int_equal(tracker_position(&tracker), 0);
+    tracker_free(&tracker);
+}
+
+/* The lowest parked one, or -1. */
+static int64_t parked(struct tracker *tracker, int64_t *uid)
+{
+    uint64_t ticket;
+    int64_t offset;
+
+    return tracker_parked(tracker, &ticket, &offset, uid) ? offset : -1;
+}
+
+static void parked_ones_hold_the_position_and_come_back_lowest_first(void **state)
+{
+    (void)state;
+    struct tracker tracker;
+    struct tracker_slot got;
+    uint64_t tickets[5];
+    int64_t uid;
+
+    tracker_init(&tracker);
+    for (int i = 0; i < 5; i++)
+        tickets[i] = tracker_add(&tracker, 10 + i, &owner);
+    assert_int_equal(parked(&tracker, &uid), -1);
+    tracker_park(&tracker, tickets[1], -7);
+    tracker_park(&tracker, tickets[3], INT64_MAX);
+    tracker_resolve(&tracker, tickets[0]);
+    assert_int_equal(tracker_position(&tracker), 11);
+    assert_int_equal(parked(&tracker, &uid), 11);
+    assert_int_equal(uid, -7);
+    tracker_unpark(&tracker, tickets[1], &owner);
+    assert_int_equal(parked(&tracker, &uid), 13);
+    assert_int_equal(uid, INT64_MAX);
+    assert_int_equal(tracker_position(&tracker), 11);
+    tracker_resolve(&tracker, tickets[1]);
+    tracker_resolve(&tracker, tickets[2]);
+    assert_int_equal(tracker_position(&tracker), 13);
+    tracker_resolve(&tracker, tickets[3]); /* lost: resolved while it is parked */
+    assert_int_equal(parked(&tracker, &uid), -1);
+    assert_int_equal(tracker_position(&tracker), 14);
+    tracker_park(&tracker, tickets[4], 5);
+    assert_true(tracker_pop(&tracker, &got));
+    assert_int_equal(got.state, TRACKER_PARKED);
+    assert_int_equal(got.uid, 5);
+    assert_int_equal(tracker.parked, 0);
+    assert_int_equal(sizeof got, 16);
+    tracker_free(&tracker);
+}
+
+/* Against the plainest model: a state per offset. Runs the ring around many times while it grows.
+ */
+static void parking_agrees_with_a_model_over_many_rounds(void **state)
+{
+    (void)state;
+    enum { N = 20000, WINDOW = 300 };
+    struct tracker tracker;
+    static uint64_t tickets[N];
+    static char is[N]; /* tracker_state */
+    int next = 0, lowest = 0;
+    int64_t uid;
+
+    tracker_init(&tracker);
+    srand(2);
+    while (next < N || lowest < next) {
+        int what = rand() % 100, pick = lowest + (next > lowest ? rand() % (next - lowest) : 0);
+        int64_t first = parked(&tracker, &uid);
+        if (next < N && next - lowest < WINDOW && what < 40) {
+            is[next] = TRACKER_OPEN;
+            tickets[next] = tracker_add(&tracker, next, &owner);
+            if (what < 15) {
+                tracker_park(&tracker, tickets[next], -next);
+                is[next] = TRACKER_PARKED;
+            }
+            next++;
+        } else if (first >= 0 && what < 70) {
+            assert_int_equal(uid, -first);
+            tracker_unpark(&tracker, tickets[first], &owner);
+            is[first] = TRACKER_OPEN;
+        } else if (pick < next && is[pick] == TRACKER_OPEN) {
+            tracker_resolve(&tracker, tickets[pick]);
+            is[pick] = TRACKER_DONE;
+        }
+        while (lowest < next && is[lowest] == TRACKER_DONE)
+            lowest++;
+        assert_int_equal(tracker_position(&tracker), next > 0 ? lowest : -1);
+        for (first = lowest; first < next && is[first] != TRACKER_PARKED;)
+            first++;
+        assert_int_equal(parked(&tracker, &uid), first < next ? first : -1);
+    }
+    assert_int_equal(tracker.parked, 0);
     tracker_free(&tracker);
 }
 
@@ -152,7 +243,9 @@ int main(void)
         cmocka_unit_test(gaps_and_skipped_offsets_count_as_resolved),
         cmocka_unit_test(popping_gives_the_newest_first_and_no_resolved_owner),
         cmocka_unit_test(what_is_open_in_a_former_log_holds_the_position_back),
+        cmocka_unit_test(parked_ones_hold_the_position_and_come_back_lowest_first),
         cmocka_unit_test(agrees_with_a_model_over_many_rounds),
+        cmocka_unit_test(parking_agrees_with_a_model_over_many_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
