@@ -65,6 +65,18 @@ const struct config_row logic_config_rows[] = {
      "Longest message of a push."},
     {"push", "max_uids", CONFIG_INT, FIELD(push_max_uids), "10000", 1, 50000,
      "Most uids in one call of /1/pushs."},
+    {"push", "max_bytes", CONFIG_BYTES, FIELD(push_max_bytes), "64m", MIB, INT64_C(65536) * MIB,
+     "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
+     "sent."},
+    {"push", "max_pending", CONFIG_INT, FIELD(push_max_pending), "500000", 1000, 100000000,
+     "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
+     "pending."},
+    {"push", "max_lag", CONFIG_DURATION, FIELD(push_max_lag_ms), "30s", 0, HOUR,
+     "Pushes are refused while jobs deliver this much later than messages were accepted. 0 = "
+     "never."},
+    {"push", "max_backlog", CONFIG_INT, FIELD(push_max_backlog), "80", 1, 1000,
+     "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users who "
+     "are away are refused."},
     {"router", "timeout", CONFIG_DURATION, FIELD(router_timeout_ms), "2s", 100, MINUTE,
      "A router that leaves a batch unanswered this long is taken for away until it answers again."},
     {"router", "window", CONFIG_INT, FIELD(router_window), "2", 1, 64,

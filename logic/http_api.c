@@ -119,6 +119,13 @@ void api_unavailable(struct logic *logic, struct http_request *request, enum log
     refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 1\r\n");
 }
 
+void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
+                    const char *text)
+{
+    logic_count(logic, cause, 1);
+    refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 5\r\n");
+}
+
 /* --- parameters --- */
 
 int api_query(struct http_request *request, const char *name, const char **value,

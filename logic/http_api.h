@@ -20,7 +20,7 @@ enum api_error {
     API_KEY,         /* api.keys */
     API_NOT_FOUND,   /* path */
     API_METHOD,      /* wrong method */
-    API_TOO_LARGE,   /* for the bus */
+    API_TOO_LARGE,   /* a limit that a smaller call would keep */
     API_UNAVAILABLE, /* Redis, bus or router did not answer, or we drain: try again */
     API_ERRORS,
 };
@@ -35,6 +35,10 @@ void api_error(struct logic *logic, struct http_request *request, enum api_error
 /* API_UNAVAILABLE by cause, for the counters. */
 void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
                      const char *text);
+
+/* The same for what may be tried again only after some seconds. */
+void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
+                    const char *text);
 
 /* A query parameter that may be given once. *VALUE NULL = absent. -EINVAL: it is there twice. */
 int api_query(struct http_request *request, const char *name, const char **value,

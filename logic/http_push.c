@@ -6,6 +6,7 @@
  * accepted. */
 #include "common/mem.h"
 #include "common/ops.h"
+#include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/http_api.h"
 #include "logic/idempotency.h"
@@ -149,11 +150,14 @@ static void fail_partly(struct push_call *call, const struct push_result *result
 static void on_pushed(void *arg, const struct push_result *result)
 {
     struct push_call *call = arg;
-    char text[256];
+    char text[512];
 
     if (result->n_failed == 0) {
         idem_done(call->idem, answer_ok, sizeof answer_ok - 1);
         api_json(call->logic, call->request, answer_ok, sizeof answer_ok - 1);
+    } else if (result->refused) {
+        fail_partly(call, result);
+        api_overloaded(call->logic, call->request, LOGIC_REFUSED_BACKLOG, result->why);
     } else {
         fail_partly(call, result);
         snprintf(text, sizeof text, "the bus did not take %zu of %zu messages: %s",
@@ -180,13 +184,16 @@ static void start_all(struct push_call *call)
     push_all(call->logic, &call->message, (int32_t)call->speed, on_pushed, call);
 }
 
+static int compare_uids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
 static bool was_before(const struct push_call *call, int64_t uid)
 {
-    for (size_t i = 0; i < call->n_before; i++) {
-        if (call->before[i] == uid)
-            return true;
-    }
-    return false;
+    return bsearch(&uid, call->before, call->n_before, sizeof uid, compare_uids) != NULL;
 }
 
 static void skip_accepted(struct push_call *call, const void *data, size_t len)
@@ -196,6 +203,7 @@ static void skip_accepted(struct push_call *call, const void *data, size_t len)
     call->n_before = len / sizeof *call->before;
     call->before = mem_alloc(len + 1);
     memcpy(call->before, data, call->n_before * sizeof *call->before);
+    qsort(call->before, call->n_before, sizeof *call->before, compare_uids);
     for (size_t i = 0; i < call->users.n; i++) {
         if (!was_before(call, call->users.uids[i]))
             call->users.uids[left++] = call->users.uids[i];
@@ -232,6 +240,35 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
     call_free(call);
 }
 
+/* What is refused whole although nothing is wrong with it. False: answered. */
+static bool push_fits(struct push_call *call)
+{
+    struct logic *logic = call->logic;
+    const struct logic_config *config = logic->config;
+    size_t n = call->users.n, pending = push_pending(logic->lanes);
+    char text[BACKLOG_WHY];
+
+    if (n > 1 && n > (size_t)config->push_max_bytes / call->message.len) {
+        snprintf(text, sizeof text,
+                 "%zu uids times %zu bytes are more than push.max_bytes (%lld): push to fewer at a "
+                 "time",
+                 n, call->message.len, (long long)config->push_max_bytes);
+        api_error(logic, call->request, API_TOO_LARGE, text);
+        return false;
+    }
+    if (pending > 0 && pending + n > (size_t)config->push_max_pending) {
+        snprintf(text, sizeof text,
+                 "%zu messages are on their way to Kafka, push.max_pending is %lld: push later",
+                 pending, (long long)config->push_max_pending);
+        api_overloaded(logic, call->request, LOGIC_REFUSED_PENDING, text);
+        return false;
+    }
+    if (backlog_verdict(logic->backlogs, text) != BACKLOG_ALL)
+        return true;
+    api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
+    return false;
+}
+
 static void push_handle(struct logic *logic, struct http_request *request,
                         int (*parse)(struct push_call *call, struct params_error *err),
                         void (*start)(struct push_call *call))
@@ -247,6 +284,8 @@ static void push_handle(struct logic *logic, struct http_request *request,
         call_free(call);
     } else if (parse(call, &err) != 0 || parse_common(call, &id, &err) != 0) {
         api_error(logic, request, call->too_large ? API_TOO_LARGE : API_PARAMETER, err.text);
+        call_free(call);
+    } else if (!push_fits(call)) {
         call_free(call);
     } else if (id != NULL) {
         idem_begin(logic, id, on_idem, call);

@@ -9,12 +9,14 @@
  * Only when a user is known to be away is the mailbox cut to what is kept for those who are: it may
  * hold more for a user who is there while routers are away, or who has just come back. */
 #include "logic/job_service.h"
+#include "logic/backlog.h"
 #include "logic/mailbox.h"
 #include "logic/owed.h"
 #include "logic/router_link.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Sessions in one reply, which has to stay below what a message may be. */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 4 };
@@ -52,6 +54,16 @@ static void settle_batch_drop(struct settle_batch *sb)
     free(items);
 }
 
+/* Says why, once. Called from within an answer of Redis. */
+static void batch_failed(struct settle_batch *sb)
+{
+    if (sb->reply.why[0] != '\0' || sb->logic->redis == NULL)
+        return;
+    const char *said = redis_said(sb->logic->redis);
+    size_t size = strlen(said) + 1;
+    sb->reply.why = memcpy(arena_alloc(&sb->batch->arena, size), said, size);
+}
+
 static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status status)
 {
     static const enum logic_metric rows[] = {
@@ -62,6 +74,8 @@ static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status st
 
     item->result->status = status;
     logic_count(item->sb->logic, rows[status], 1);
+    if (status == IMC__V1__SETTLE_RESULT__STATUS__FAILED)
+        batch_failed(item->sb);
     settle_batch_drop(item->sb);
 }
 
@@ -192,6 +206,8 @@ void job_service_handle(struct stream_batch *batch)
         .pending = 1,
         .bytes_left = REPLY_BYTES,
     };
+    if (sb->in->backlog != NULL && batch->logic->backlogs != NULL)
+        backlog_take(batch->logic->backlogs, sb->in->job, sb->in->backlog);
     sb->reply.seq = sb->in->seq;
     sb->reply.n_results = sb->in->n_settles;
     sb->reply.results = arena_alloc(&batch->arena, sb->in->n_settles * sizeof(void *));

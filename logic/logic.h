@@ -9,7 +9,7 @@
  *                         └─ http_mailbox ─► mailbox ═══════════════════════════════════► Redis
  *   comet ═══ stream ─── comet_service ─► connect ─► tokens, router_link, mailbox
  *                                   └───► heir ────► router_link, mailbox
- *   job ═════ stream ─── job_service ───► mailbox, router_link */
+ *   job ═════ stream ─── job_service ───► mailbox, router_link, backlog */
 #ifndef IMC_LOGIC_LOGIC_H
 #define IMC_LOGIC_LOGIC_H
 
@@ -30,7 +30,8 @@ struct logic_config {
     int64_t connect_timeout_ms;
     int64_t lookup_timeout_ms;
     int64_t tokens_ttl_ms;
-    int64_t push_max_message, push_max_uids;
+    int64_t push_max_message, push_max_uids, push_max_bytes, push_max_pending;
+    int64_t push_max_lag_ms, push_max_backlog;
     int64_t router_timeout_ms, router_window;
 };
 
@@ -54,6 +55,12 @@ struct logic_config {
       "Kafka producers that failed for good and were replaced.")                                 \
     X(PARTITIONS, "imc_logic_partitions", NULL, METRIC_GAUGE,                                    \
       "Partitions that messages are spread over, as agreed; 0: nothing can be produced now.")    \
+    X(BACKLOG_LAG_MS, "imc_logic_backlog_lag_milliseconds", NULL, METRIC_GAUGE,                  \
+      "Age of the messages that jobs read now, as the one furthest behind tells.")               \
+    X(BACKLOG_USED, "imc_logic_backlog_permille", NULL, METRIC_GAUGE,                            \
+      "How much a job uses of what it may put off because it has to be stored.")                 \
+    X(STORING_STALLED, "imc_logic_storing_stalled", NULL, METRIC_GAUGE,                          \
+      "1: a job tells that nothing can be stored.")                                              \
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
       "uid messages produced without a hint: nobody online, or the router did not know.")        \
     X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \
@@ -70,6 +77,9 @@ struct logic_config {
     X(REFUSED_BUS, "imc_logic_refused_total", "reason=\"bus\"", METRIC_COUNTER, "")              \
     X(REFUSED_REDIS, "imc_logic_refused_total", "reason=\"redis\"", METRIC_COUNTER, "")          \
     X(REFUSED_ROUTER, "imc_logic_refused_total", "reason=\"router\"", METRIC_COUNTER, "")        \
+    X(REFUSED_PENDING, "imc_logic_refused_total", "reason=\"pending\"", METRIC_COUNTER, "")      \
+    X(REFUSED_LAG, "imc_logic_refused_total", "reason=\"lag\"", METRIC_COUNTER, "")              \
+    X(REFUSED_BACKLOG, "imc_logic_refused_total", "reason=\"backlog\"", METRIC_COUNTER, "")      \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")        \
     X(HTTP_2XX, "imc_logic_http_responses_total", "code=\"2xx\"", METRIC_COUNTER,                \
@@ -154,6 +164,7 @@ struct router_link;
 struct bus_producer;
 struct stream_service;
 struct push_lanes;
+struct backlogs;
 struct connects;
 struct heirs;
 struct api_keys;
@@ -177,6 +188,7 @@ struct logic {
     struct bus_producer *bus;
     struct stream_service *streams;
     struct push_lanes *lanes;
+    struct backlogs *backlogs;
     struct connects *connects;
     struct heirs *heirs;
     struct api_keys *keys;

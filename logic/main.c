@@ -4,6 +4,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "logic/api_auth.h"
+#include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/connect.h"
 #include "logic/heir.h"
@@ -73,7 +74,8 @@ static int logic_start(struct daemon *daemon)
     daemon->state = logic;
     daemon_ready(daemon, "router", false, "no router holds a lease");
     logic->routers = router_link_open(logic);
-    logic->lanes = push_lanes_open();
+    logic->lanes = push_lanes_open(logic);
+    logic->backlogs = backlogs_open(logic);
     logic->connects = connects_open(logic);
     logic->heirs = heirs_open(logic);
     int err = stream_service_open(logic, &logic->streams);
@@ -96,7 +98,7 @@ static void on_drain_look(uv_timer_t *timer)
 
     /* What was accepted over HTTP is answered first: its delivery reports may still need routers
      * and Redis. */
-    if (http_server_pending(logic->http) > 0 || bus_producer_outstanding(logic->bus) > 0 ||
+    if (http_server_pending(logic->http) > 0 || push_pending(logic->lanes) > 0 ||
         stream_service_count(logic->streams) > 0)
         return;
     uv_timer_stop(timer);
@@ -138,6 +140,8 @@ static void logic_stop(struct daemon *daemon)
     http_server_close(logic->http);
     logic->http = NULL;
     push_lanes_close(logic->lanes);
+    backlogs_close(logic->backlogs);
+    logic->backlogs = NULL;
     api_keys_close(logic->keys);
     logic->lanes = NULL;
     logic->keys = NULL;
@@ -149,8 +153,9 @@ static void logic_scrape(struct daemon *daemon)
 
     if (logic == NULL || logic->bus == NULL || logic->http == NULL)
         return; /* starting or stopping */
-    metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)bus_producer_outstanding(logic->bus));
+    metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, bus_producer_partitions(logic->bus));
+    backlogs_scrape(logic->backlogs);
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
     struct http_stats stats;
     http_server_stats(logic->http, &stats);

@@ -1,13 +1,21 @@
 /* A message to a uid:
  *
- *   push_uids ─► lane of the uid ─► router_lookup ─► head of the lane? ─► produce ─► report ─► fn
+ *   push_uids ─► lane of the uid ─► router_lookup ─► head of the lane? ─► ready ─► slice: produce
+ * ─►
+ *                                        │           all of the call           │    report ─► fn
+ *                                        └─ guarded: looked up, nobody away    └─ the bus has room
  *
  * Why order per uid holds: a lane is a uid's messages between acceptance and bus_produce(), first
  * in, first out. Lookups run side by side and may come back in any order (another router after a
- * ring change, a timeout overtaking an answer), but only the head of a lane is produced, and
- * librdkafka's idempotent producer keeps the order of the calls per partition. The id is taken
- * right before bus_produce(), so ids rise in the same order. A lane exists only while a lookup is
- * under way.
+ * ring change, a timeout overtaking an answer), but only the head of a lane gets ready, the next
+ * one when that is produced, and librdkafka's idempotent producer keeps the order of the calls per
+ * partition. The id is taken right before bus_produce(), so ids rise in the same order. A lane
+ * exists only while a message is in it.
+ *
+ * Why a call for many is no burden: what is ready waits in its call's list, a few bytes each beside
+ * the one body. A slice packs and produces some of it, of each call in turn, and goes on in the
+ * next turn of the loop; it stops while librdkafka has enough. If the bus fails one message of a
+ * call, those that wait are not tried.
  *
  * A hint is used if the router names a session, whether or not it is complete: sessions that are
  * there are there. Without one the message is settled by job, who asks again. */
@@ -15,6 +23,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/router_link.h"
 
@@ -23,6 +32,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    /* A slice takes about a millisecond. */
+    SLICE_PARTS = 256,
+    SLICE_BYTES = 1 << 20,
+    /* With the producer, without a report: librdkafka takes 100,000 messages unless told otherwise,
+     * and of a few MB no request gets larger. */
+    OUT_PARTS = 50000,
+    OUT_BYTES = 32 << 20,
+};
+
 struct push_job;
 
 /* One message to one uid, room or everybody. */
@@ -30,11 +49,16 @@ struct push_part {
     struct bus_ticket ticket;
     struct push_job *job;
     struct push_part *behind; /* in the lane */
+    struct push_part *next;   /* in the job's list of what is ready */
     int64_t uid;
     bool looked_up;
     size_t n_sessions; /* the hint; kept alive by reply */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
+};
+
+struct push_parts {
+    struct push_part *first, **last;
 };
 
 struct push_job {
@@ -47,8 +71,16 @@ struct push_job {
     push_fn fn;
     void *arg;
     size_t pending, n, n_failed;
+    size_t looking;          /* lookups under way */
+    bool guarded;            /* nobody may be away */
+    bool away;               /* somebody is */
+    bool refused;            /* that is why nothing is produced */
+    bool broken;             /* nothing more is produced */
+    struct push_parts ready; /* in order */
+    struct push_job *next;   /* in the ring of those with something ready */
+    bool in_ring;
     bool *failed;
-    char why[128];
+    char why[BACKLOG_WHY];
     struct push_part parts[];
 };
 
@@ -57,14 +89,31 @@ struct push_lane {
 };
 
 struct push_lanes {
-    struct map64 *map; /* uid → struct push_lane * */
+    struct logic *logic;
+    struct map64 *map;             /* uid → struct push_lane * */
+    struct push_job *first, *last; /* the ring: each gives one part and goes to its end */
+    struct loop_task slice;
+    size_t parts_left, bytes_left; /* of this slice */
+    size_t out_parts, out_bytes;   /* with the producer */
+    size_t pending;
 };
 
-struct push_lanes *push_lanes_open(void)
+static void on_slice(struct loop *loop, struct loop_task *task);
+
+static void slice_begin(struct push_lanes *lanes)
+{
+    lanes->parts_left = SLICE_PARTS;
+    lanes->bytes_left = SLICE_BYTES;
+}
+
+struct push_lanes *push_lanes_open(struct logic *logic)
 {
     struct push_lanes *lanes = mem_zalloc(sizeof *lanes);
 
+    lanes->logic = logic;
     lanes->map = map64_new();
+    lanes->slice.run = on_slice;
+    slice_begin(lanes);
     return lanes;
 }
 
@@ -74,6 +123,11 @@ void push_lanes_close(struct push_lanes *lanes)
         return;
     map64_free(lanes->map);
     free(lanes);
+}
+
+size_t push_pending(const struct push_lanes *lanes)
+{
+    return lanes->pending;
 }
 
 /* --- one part's end --- */
@@ -88,7 +142,12 @@ static void job_on_done(struct loop *loop, struct loop_task *task)
 {
     struct push_job *job = container_of(task, struct push_job, task);
     struct push_result result = {
-        .n = job->n, .n_failed = job->n_failed, .failed = job->failed, .why = job->why};
+        .n = job->n,
+        .n_failed = job->n_failed,
+        .failed = job->failed,
+        .why = job->why,
+        .refused = job->refused,
+    };
 
     (void)loop;
     job->fn(job->arg, &result);
@@ -96,23 +155,35 @@ static void job_on_done(struct loop *loop, struct loop_task *task)
     free(job);
 }
 
+/* ERR -ECANCELED: it was never accepted. */
 static void part_done(struct push_part *part, int err, const char *why)
 {
     struct push_job *job = part->job;
 
-    count_kind(job, err == 0 ? LOGIC_PRODUCED_UID : LOGIC_FAILED_UID);
+    if (err != -ECANCELED)
+        count_kind(job, err == 0 ? LOGIC_PRODUCED_UID : LOGIC_FAILED_UID);
     if (err != 0) {
         job->failed[part - job->parts] = true;
         job->n_failed++;
-        snprintf(job->why, sizeof job->why, "%s", why);
+        if (why != job->why)
+            snprintf(job->why, sizeof job->why, "%s", why);
+        job->broken = true;
     }
+    job->logic->lanes->pending--;
     if (--job->pending == 0)
         loop_defer(job->logic->loop, &job->task);
 }
 
 static void part_on_report(struct bus_ticket *ticket, int err, const char *why)
 {
-    part_done(container_of(ticket, struct push_part, ticket), err, why);
+    struct push_part *part = container_of(ticket, struct push_part, ticket);
+    struct push_lanes *lanes = part->job->logic->lanes;
+
+    lanes->out_parts--;
+    lanes->out_bytes -= part->job->message.len;
+    if (lanes->first != NULL)
+        loop_defer(lanes->logic->loop, &lanes->slice);
+    part_done(part, err, why);
 }
 
 /* --- producing --- */
@@ -166,23 +237,73 @@ static struct bus_message part_message(const struct push_part *part)
     return message;
 }
 
+static void part_forget_hint(struct push_part *part)
+{
+    router_reply_unref(part->reply);
+    part->reply = NULL;
+    part->n_sessions = 0;
+}
+
 static void part_produce(struct push_part *part)
 {
     struct push_job *job = part->job;
+    struct push_lanes *lanes = job->logic->lanes;
     struct bus_message message = part_message(part);
     const char *why = "";
 
     if (job->type == IMC__V1__PUSH_MSG__TYPE__PUSH && part->n_sessions == 0)
         logic_count(job->logic, LOGIC_UNHINTED, 1);
+    part_forget_hint(part);
     part->ticket.done = part_on_report;
+    lanes->out_parts++;
+    lanes->out_bytes += job->message.len;
     int err = bus_produce(job->logic->bus, &message, &part->ticket, &why);
-    router_reply_unref(part->reply);
-    part->reply = NULL;
-    part->n_sessions = 0;
     if (err == 0)
         return;
+    lanes->out_parts--;
+    lanes->out_bytes -= job->message.len;
     free(message.value);
     part_done(part, err, why);
+}
+
+/* --- what is ready --- */
+
+static void ring_append(struct push_lanes *lanes, struct push_job *job)
+{
+    job->next = NULL;
+    job->in_ring = true;
+    if (lanes->first == NULL)
+        lanes->first = job;
+    else
+        lanes->last->next = job;
+    lanes->last = job;
+}
+
+static void part_is_ready(struct push_lanes *lanes, struct push_part *part)
+{
+    struct push_job *job = part->job;
+
+    part->next = NULL;
+    *job->ready.last = part;
+    job->ready.last = &part->next;
+    if (!job->in_ring)
+        ring_append(lanes, job);
+}
+
+/* The next part that is ready, of each job in turn. */
+static struct push_part *ring_take(struct push_lanes *lanes)
+{
+    struct push_job *job = lanes->first;
+    struct push_part *part = job->ready.first;
+
+    lanes->first = job->next;
+    job->in_ring = false;
+    job->ready.first = part->next;
+    if (job->ready.first == NULL)
+        job->ready.last = &job->ready.first;
+    else
+        ring_append(lanes, job);
+    return part;
 }
 
 /* --- lanes --- */
@@ -210,34 +331,112 @@ static void lane_enter(struct push_lanes *lanes, struct push_part *part)
     lane->tail = part;
 }
 
-/* Produces from the head as far as the lookups are back. */
-static void lane_advance(struct push_lanes *lanes, int64_t uid)
+/* Of a message that is in it. */
+static struct push_lane *lane_get(struct push_lanes *lanes, int64_t uid)
 {
     struct push_lane *lane = lane_of(lanes, uid);
 
     assert(lane != NULL);
-    while (lane->head != NULL && lane->head->looked_up) {
-        struct push_part *part = lane->head;
-        lane->head = part->behind;
+    return lane;
+}
+
+/* May PART, the head of its lane, go? */
+static bool part_may_go(const struct push_part *part)
+{
+    return part->looked_up && (!part->job->guarded || part->job->looking == 0);
+}
+
+/* The head has gone. */
+static void lane_advance(struct push_lanes *lanes, int64_t uid)
+{
+    struct push_lane *lane = lane_get(lanes, uid);
+
+    lane->head = lane->head->behind;
+    if (lane->head == NULL) {
+        map64_del(lanes->map, (uint64_t)uid);
+        free(lane);
+    } else if (part_may_go(lane->head)) {
+        part_is_ready(lanes, lane->head);
+    }
+}
+
+static bool slice_has_room(const struct push_lanes *lanes)
+{
+    return lanes->parts_left > 0 && lanes->bytes_left > 0 && lanes->out_parts < OUT_PARTS &&
+           lanes->out_bytes < OUT_BYTES;
+}
+
+static void slice_spend(struct push_lanes *lanes, size_t bytes)
+{
+    lanes->parts_left--;
+    lanes->bytes_left -= bytes < lanes->bytes_left ? bytes : lanes->bytes_left;
+}
+
+/* Of a call that has failed nothing more is produced: that needs no room. */
+static void slice_run(struct push_lanes *lanes)
+{
+    while (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken)) {
+        struct push_part *part = ring_take(lanes);
+        struct push_job *job = part->job;
+        lane_advance(lanes, part->uid);
+        if (job->broken) {
+            part_forget_hint(part);
+            part_done(part, job->refused ? -ECANCELED : -EIO, job->why);
+            continue;
+        }
+        slice_spend(lanes, job->message.len);
         part_produce(part);
     }
-    if (lane->head != NULL)
-        return;
-    map64_del(lanes->map, (uint64_t)uid);
-    free(lane);
+    /* What is left goes on in the next turn, or when a report makes room. */
+    loop_defer(lanes->logic->loop, &lanes->slice);
+}
+
+static void on_slice(struct loop *loop, struct loop_task *task)
+{
+    struct push_lanes *lanes = container_of(task, struct push_lanes, slice);
+
+    (void)loop;
+    slice_begin(lanes);
+    if (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken))
+        slice_run(lanes);
+}
+
+/* --- lookups --- */
+
+/* All lookups of a guarded job are back. */
+static void job_decide(struct push_job *job)
+{
+    struct push_lanes *lanes = job->logic->lanes;
+
+    job->refused = job->broken = job->away;
+    if (!job->refused)
+        logic_count(job->logic, LOGIC_ACCEPTED_UID, (int64_t)job->n);
+    for (size_t i = 0; i < job->n; i++) {
+        struct push_part *part = &job->parts[i];
+        if (lane_get(lanes, part->uid)->head == part)
+            part_is_ready(lanes, part);
+    }
 }
 
 static void part_on_lookup(void *arg, const struct router_answer *answer)
 {
     struct push_part *part = arg;
+    struct push_job *job = part->job;
+    struct push_lanes *lanes = job->logic->lanes;
 
     part->looked_up = true;
+    job->looking--;
+    job->away |= answer->n_sessions == 0 && answer->complete;
     if (answer->n_sessions > 0) {
         part->n_sessions = answer->n_sessions;
         part->sessions = answer->sessions;
         part->reply = router_reply_ref(answer->reply);
     }
-    lane_advance(part->job->logic->lanes, part->uid);
+    if (job->guarded && job->looking == 0)
+        job_decide(job);
+    else if (!job->guarded && lane_get(lanes, part->uid)->head == part)
+        part_is_ready(lanes, part);
+    slice_run(lanes);
 }
 
 /* --- jobs --- */
@@ -254,6 +453,8 @@ static struct push_job *job_new(struct logic *logic, const struct push_message *
     job->fn = fn;
     job->arg = arg;
     job->pending = job->n = n;
+    logic->lanes->pending += n;
+    job->ready.last = &job->ready.first;
     job->failed = mem_zalloc(n * sizeof *job->failed);
     for (size_t i = 0; i < n; i++)
         job->parts[i].job = job;
@@ -268,10 +469,13 @@ void push_uids(struct logic *logic, const struct push_message *message, const in
     struct push_job *job = job_new(logic, message, n, fn, arg);
 
     job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
+    job->looking = n;
+    job->guarded = backlog_verdict(logic->backlogs, job->why) != BACKLOG_FINE;
+    if (!job->guarded)
+        logic_count(logic, LOGIC_ACCEPTED_UID, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
         struct push_part *part = &job->parts[i];
         part->uid = uids[i];
-        count_kind(job, LOGIC_ACCEPTED_UID);
         lane_enter(logic->lanes, part);
         router_lookup(logic->routers, part->uid, (uint64_t)logic->config->lookup_timeout_ms,
                       part_on_lookup, part);

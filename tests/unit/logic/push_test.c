@@ -1,4 +1,5 @@
 #include "common/mem.h"
+#include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/push.h"
 #include "logic/router_link.h"
@@ -79,7 +80,8 @@ size_t bus_producer_most(const struct bus_producer *producer)
 /* --- */
 
 static int64_t counters[LOGIC_METRIC_COUNT];
-static struct logic_config config = {.lookup_timeout_ms = 500};
+static struct logic_config config = {
+    .lookup_timeout_ms = 500, .push_max_backlog = 80, .push_max_lag_ms = 30000};
 static struct loop loop;
 static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
 static int answered;
@@ -95,14 +97,21 @@ static void on_pushed(void *arg, const struct push_result *result)
     memcpy(last_failed, result->failed, result->n * sizeof last_failed[0]);
 }
 
+static void turn(void)
+{
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+}
+
 static int setup(void **state)
 {
     (void)state;
     memset(counters, 0, sizeof counters);
     n_lookups = n_produced = answered = produce_err = reply_refs = 0;
     ids_init(&logic.ids, 3);
-    logic.lanes = push_lanes_open();
-    return loop_init(&loop, "test", 0);
+    int err = loop_init(&loop, "test", 0);
+    logic.lanes = push_lanes_open(&logic);
+    logic.backlogs = backlogs_open(&logic);
+    return err;
 }
 
 static int teardown(void **state)
@@ -110,15 +119,13 @@ static int teardown(void **state)
     (void)state;
     for (int i = 0; i < n_produced; i++)
         imc__v1__push_msg__free_unpacked(produced[i].envelope, NULL);
+    turn();
+    assert_int_equal(push_pending(logic.lanes), 0);
     push_lanes_close(logic.lanes);
+    backlogs_close(logic.backlogs);
     loop_close(&loop);
     assert_int_equal(reply_refs, 0);
     return 0;
-}
-
-static void turn(void)
-{
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
 static void answer_lookup(int i, const char *comet)
@@ -131,6 +138,7 @@ static void answer_lookup(int i, const char *comet)
     lists[i] = &sessions[i];
     struct router_answer answer = {
         .result = comet == NULL ? ROUTER_AWAY : ROUTER_OK,
+        .complete = comet == NULL,
         .n_sessions = comet != NULL,
         .sessions = &lists[i],
         .reply = comet != NULL ? (struct router_reply *)(void *)&reply : NULL,
@@ -269,6 +277,141 @@ static void nobody_is_answered_too(void **state)
     assert_int_equal(last.n_failed, 0);
 }
 
+/* --- many bytes --- */
+
+static struct push_message large_message(size_t len)
+{
+    static uint8_t *body;
+
+    free(body);
+    body = mem_zalloc(len);
+    return (struct push_message){.op = 5, .body = body, .len = len};
+}
+
+static void look_up_all(int from, int to)
+{
+    for (int i = from; i < to; i++)
+        answer_lookup(i, NULL);
+}
+
+static void report_all(int *from)
+{
+    while (*from < n_produced)
+        report((*from)++, 0);
+}
+
+/* A slice is a megabyte. */
+static void a_call_for_many_goes_in_slices_and_lets_others_in(void **state)
+{
+    (void)state;
+    const struct push_message large = large_message(600000);
+    push_uids(&logic, &large, (int64_t[]){1, 2, 3, 4, 5, 6, 7}, 7, on_pushed, NULL);
+    look_up_all(0, 7);
+    assert_int_equal(n_produced, 2);
+    push_uids(&logic, &message, (int64_t[]){100}, 1, on_pushed, NULL);
+    push_uids(&logic, &message, (int64_t[]){7}, 1, on_pushed, NULL); /* not before the seventh */
+    look_up_all(7, 9);
+    int reported = 0, turns = 0;
+    while (answered < 3 && turns < 20) {
+        turn();
+        assert_true(n_produced <= 2 + 3 * ++turns);
+        report_all(&reported);
+    }
+    assert_int_equal(n_produced, 9);
+    assert_true(turns >= 3);
+    int place[8] = {0};
+    for (int i = 0; i < n_produced; i++) {
+        if (strcmp(produced[i].key, "100") == 0)
+            assert_true(i <= 4); /* each call in turn */
+        if (strcmp(produced[i].key, "7") == 0)
+            place[produced[i].envelope->msg.len == 5] = i;
+    }
+    assert_true(place[0] < place[1]);
+    (void)large_message(1);
+}
+
+static void no_more_is_packed_than_the_bus_takes(void **state)
+{
+    (void)state;
+    const struct push_message large = large_message(12 << 20);
+    push_uids(&logic, &large, (int64_t[]){1, 2, 3, 4, 5}, 5, on_pushed, NULL);
+    look_up_all(0, 5);
+    for (int i = 0; i < 10; i++)
+        turn();
+    assert_int_equal(n_produced, 3); /* 36 MB */
+    report(0, 0);
+    for (int i = 0; i < 10; i++)
+        turn();
+    assert_int_equal(n_produced, 4);
+    report(1, -EIO); /* then the others are not tried */
+    turn();
+    assert_int_equal(n_produced, 4);
+    report(2, 0);
+    report(3, 0);
+    turn();
+    assert_int_equal(answered, 1);
+    assert_int_equal(last.n_failed, 2);
+    assert_true(last_failed[1] && last_failed[4]);
+    assert_int_equal(counters[LOGIC_ACCEPTED_UID],
+                     counters[LOGIC_PRODUCED_UID] + counters[LOGIC_FAILED_UID]);
+    (void)large_message(1);
+}
+
+/* --- too much to store --- */
+
+static void jobs_tell(uint32_t used_permille)
+{
+    Imc__V1__Backlog backlog;
+
+    imc__v1__backlog__init(&backlog);
+    backlog.used_permille = used_permille;
+    backlog_take(logic.backlogs, "job-1", &backlog);
+}
+
+static void with_a_backlog_who_is_away_is_refused_whole(void **state)
+{
+    (void)state;
+    jobs_tell(800);
+    push_uids(&logic, &message, (int64_t[]){1, 2, 3}, 3, on_pushed, NULL);
+    answer_lookup(0, "comet-1");
+    answer_lookup(1, NULL);
+    turn();
+    assert_int_equal(n_produced + answered, 0); /* not before all are known */
+    answer_lookup(2, "comet-1");
+    turn();
+    assert_int_equal(n_produced, 0);
+    assert_int_equal(answered, 1);
+    assert_true(last.refused && last.n_failed == 3);
+    assert_int_equal(counters[LOGIC_ACCEPTED_UID] + counters[LOGIC_FAILED_UID], 0);
+}
+
+static void with_a_backlog_who_is_there_gets_his_in_order(void **state)
+{
+    (void)state;
+    push_uids(&logic, &message, (int64_t[]){1}, 1, on_pushed, NULL);
+    jobs_tell(800);
+    push_uids(&logic, &message, (int64_t[]){1, 2}, 2, on_pushed, NULL);
+    push_uids(&logic, &message, (int64_t[]){3, 1}, 2, on_pushed, NULL); /* 3 is away */
+    jobs_tell(799);
+    push_uids(&logic, &message, (int64_t[]){1}, 1, on_pushed, NULL);
+    for (int i = 6; i-- > 1;)
+        answer_lookup(i, i == 3 ? NULL : i == 5 ? "last" : "comet-1");
+    assert_int_equal(n_produced, 1);
+    assert_string_equal(produced[0].key, "2");
+    answer_lookup(0, "first");
+    turn();
+    assert_int_equal(n_produced, 4);
+    assert_string_equal(produced[1].envelope->hints[0]->comet, "first");
+    assert_string_equal(produced[3].envelope->hints[0]->comet, "last");
+    assert_int_equal(answered, 1);
+    assert_true(last.refused);
+    for (int i = 0; i < 4; i++)
+        report(i, 0);
+    turn();
+    assert_int_equal(answered, 4);
+    assert_int_equal(counters[LOGIC_ACCEPTED_UID], 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +423,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_broker_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(rooms_and_everybody, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_is_answered_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_call_for_many_goes_in_slices_and_lets_others_in, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(no_more_is_packed_than_the_bus_takes, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_a_backlog_who_is_away_is_refused_whole, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(with_a_backlog_who_is_there_gets_his_in_order, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,126 @@
+#include "logic/backlog.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+static int64_t counters[LOGIC_METRIC_COUNT];
+static struct logic_config config = {.push_max_lag_ms = 30000, .push_max_backlog = 80};
+static struct loop loop;
+static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
+static char why[BACKLOG_WHY];
+
+static int setup(void **state)
+{
+    (void)state;
+    config.push_max_lag_ms = 30000;
+    int err = loop_init(&loop, "test", 0);
+    logic.backlogs = backlogs_open(&logic);
+    return err;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    backlogs_close(logic.backlogs);
+    loop_close(&loop);
+    return 0;
+}
+
+static void tell(const char *job, uint32_t lag_ms, uint32_t used_permille, const char *stalled)
+{
+    Imc__V1__Backlog backlog;
+    char text[64];
+
+    snprintf(text, sizeof text, "%s", stalled);
+    imc__v1__backlog__init(&backlog);
+    backlog.lag_ms = lag_ms;
+    backlog.used_permille = used_permille;
+    backlog.stalled = stalled[0] != '\0';
+    backlog.why = text;
+    backlog_take(logic.backlogs, job, &backlog);
+}
+
+static void nobody_told_anything(void **state)
+{
+    (void)state;
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+}
+
+static void the_limits_themselves(void **state)
+{
+    (void)state;
+    tell("a", 30000, 799, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    tell("a", 30001, 0, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    assert_non_null(strstr(why, "push.max_lag"));
+    config.push_max_lag_ms = 0;
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    tell("a", 0, 800, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_AWAY);
+    assert_non_null(strstr(why, "80 % of what"));
+    assert_null(strstr(why, "stands still"));
+}
+
+static void the_worst_job_counts_and_says_why(void **state)
+{
+    (void)state;
+    tell("a", 0, 900, "Redis says: OOM");
+    tell("b", 0, 10, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_AWAY);
+    assert_non_null(strstr(why, "90 %"));
+    assert_non_null(strstr(why, "Redis says: OOM"));
+    backlogs_scrape(logic.backlogs);
+    assert_int_equal(counters[LOGIC_STORING_STALLED], 1);
+    assert_int_equal(counters[LOGIC_BACKLOG_USED], 900);
+    tell("a", 0, 100, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+}
+
+/* The loop's time stands still unless it is updated: so moving it by hand is exact. */
+static void a_job_that_is_silent_counts_no_more(void **state)
+{
+    (void)state;
+    tell("a", 60000, 0, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    loop.uv.time += 4999;
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    loop.uv.time += 1;
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    backlogs_scrape(logic.backlogs);
+    assert_int_equal(counters[LOGIC_BACKLOG_LAG_MS], 0);
+}
+
+static void more_jobs_than_there_are_places(void **state)
+{
+    (void)state;
+    char name[32];
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "job-%d", i);
+        loop.uv.time++;
+        tell(name, 0, 0, "");
+    }
+    tell("last", 60000, 0, "");
+    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+}
+
+#define backlog_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        backlog_test(nobody_told_anything),
+        backlog_test(the_limits_themselves),
+        backlog_test(the_worst_job_counts_and_says_why),
+        backlog_test(a_job_that_is_silent_counts_no_more),
+        backlog_test(more_jobs_than_there_are_places),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
