@@ -4,7 +4,8 @@
  *   daemon_watch.c   lost log lines, memory
  *   daemon_clock.c   this machine's clock beside Redis's
  *   daemon_process.c what the kernel and membership know of this process, for /metrics
- *   daemon_join.c    Redis, membership, advertised address
+ *   daemon_join.c    membership, advertised address
+ *   daemon_redis.c   Redis
  *   daemon_files.c   descriptors, and the share of each listener
  *   daemon_probe.c   readiness: does the own gRPC port answer?
  *   daemon_listen.c  what is said about addresses to listen on

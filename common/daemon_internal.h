@@ -73,6 +73,13 @@ int daemon_load(struct daemon *daemon, const char *path);
 /* Asks a running daemon's /readyz. The exit code. Blocking. */
 int daemon_health(const char *admin_listen);
 
+/* Opens it; 0 or -E… after logging. */
+int daemon_redis_open(struct daemon *daemon);
+/* Prometheus text of what it tells, and the rows of that. */
+enum { DAEMON_REDIS_ROWS = 2 };
+extern const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS];
+void daemon_redis_render(struct daemon *daemon, FILE *out);
+
 /* Condition "clock"; a redis_clock_fn. */
 void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);

@@ -104,55 +104,6 @@ static void fill_self(struct daemon *daemon, struct member *self)
         self->weight = (uint32_t)config->lease_weight;
 }
 
-static void on_redis(struct redis *redis, bool up, const char *why, void *arg)
-{
-    (void)redis;
-    daemon_ready(arg, "redis", up, why);
-}
-
-static void on_redis_write(struct redis *redis, bool up, const char *why, void *arg)
-{
-    (void)redis;
-    daemon_ready(arg, "redis_write", up, why);
-}
-
-void daemon_redis_options(const struct daemon_config *config, struct redis_options *options)
-{
-    *options = (struct redis_options){
-        .servers = config->redis_servers,
-        .sentinels = config->redis_sentinels,
-        .masters = config->redis_master,
-        .user = config->redis_user,
-        .password = config->redis_password,
-        .sentinel_password = config->redis_sentinel_password,
-        .database = config->redis_database,
-        .timeout_ms = config->redis_timeout_ms,
-    };
-}
-
-static int open_redis(struct daemon *daemon)
-{
-    const struct daemon_config *config = daemon->config;
-    struct redis_options options;
-    daemon_redis_options(config, &options);
-    options.write_state = on_redis_write;
-    options.clock_state = daemon_clock_take;
-    bool sentinels = config->redis_sentinels[0] != '\0';
-    daemon_ready(daemon, "redis", false, "connecting");
-    daemon_ready(daemon, "redis_write", false, "connecting");
-    daemon_clock_unknown(daemon);
-    int err = redis_open(&daemon->loop, &options, on_redis, daemon, &daemon->internal->redis);
-    if (err != 0 && sentinels)
-        log_error("bad redis.sentinels or redis.master",
-                  "sentinels=\"%s\" master=\"%s\" err=\"%s\"; want host:port, host:port … and "
-                  "different names",
-                  config->redis_sentinels, config->redis_master, uv_strerror(err));
-    else if (err != 0)
-        log_error("bad redis.servers", "servers=\"%s\" err=\"%s\"; want host:port, host:port …",
-                  config->redis_servers, uv_strerror(err));
-    return err;
-}
-
 /* NOLINTNEXTLINE(readability-function-size): its parameters, see daemon.h */
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
@@ -162,7 +113,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
     struct daemon_internal *in = daemon->internal;
     fill_self(daemon, self);
     daemon_ready(daemon, "lease", false, "connecting");
-    int err = open_redis(daemon);
+    int err = daemon_redis_open(daemon);
     if (err != 0)
         return err;
     struct membership_options lease = {

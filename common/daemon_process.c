@@ -260,6 +260,7 @@ void daemon_render_process(struct daemon *daemon, FILE *out)
                 row->type == METRIC_COUNTER ? "counter" : "gauge", row->name,
                 process_rows[i].read(daemon));
     }
+    daemon_redis_render(daemon, out);
     fprintf(out,
             "# HELP imc_build_info Always 1; what runs here.\n# TYPE imc_build_info gauge\n"
             "imc_build_info{daemon=\"%s\",version=\"%s\"} 1\n",
@@ -268,11 +269,13 @@ void daemon_render_process(struct daemon *daemon, FILE *out)
 
 void daemon_document_process(FILE *out)
 {
-    struct metric_row rows[PROCESS_ROWS + 1];
+    struct metric_row rows[PROCESS_ROWS + DAEMON_REDIS_ROWS + 1];
     for (size_t i = 0; i < PROCESS_ROWS; i++)
         rows[i] = process_rows[i].row;
-    rows[PROCESS_ROWS] = (struct metric_row){"imc_build_info", "daemon=\"…\",version=\"…\"",
-                                             METRIC_GAUGE, "Always 1; what runs here."};
+    for (size_t i = 0; i < DAEMON_REDIS_ROWS; i++)
+        rows[PROCESS_ROWS + i] = daemon_redis_rows[i];
+    rows[PROCESS_ROWS + DAEMON_REDIS_ROWS] = (struct metric_row){
+        "imc_build_info", "daemon=\"…\",version=\"…\"", METRIC_GAUGE, "Always 1; what runs here."};
     fputc('\n', out);
-    metrics_document(rows, PROCESS_ROWS + 1, "every daemon", out);
+    metrics_document(rows, PROCESS_ROWS + DAEMON_REDIS_ROWS + 1, "every daemon", out);
 }

@@ -282,6 +282,7 @@ int redis_open(struct loop *loop, const struct redis_options *options, redis_sta
     opened->state = state;
     opened->write_state = options->write_state;
     opened->clock_state = options->clock_state;
+    opened->memory_state = options->memory_state;
     opened->arg = arg;
     open_shards(opened, options);
     *redis = opened;

@@ -22,6 +22,15 @@ typedef void (*redis_state_fn)(struct redis *redis, bool up, const char *why, vo
 /* The clock of Redis was asked: OFFSET_US is how far this machine's own is ahead of it. */
 typedef void (*redis_clock_fn)(struct redis *redis, int64_t offset_us, void *arg);
 
+struct redis_memory {
+    int64_t used, max; /* bytes; max 0: no limit is set; both 0: not known yet */
+    int level;         /* 0, 80 or 90: so many percent at least */
+    bool evicts;       /* at the limit Redis drops keys instead of refusing writes */
+};
+/* Level or policy of the shard NAME have changed. */
+typedef void (*redis_memory_fn)(struct redis *redis, const char *name,
+                                const struct redis_memory *memory, void *arg);
+
 struct redis_options {
     const char *servers;   /* CONFIG_LIST of host:port, each a shard */
     const char *sentinels; /* the same, of Sentinels; NULL or "" = none */
@@ -32,7 +41,8 @@ struct redis_options {
     int64_t timeout_ms;
     /* Every shard takes writes, or (with WHY, on each change) some shard does not; may be NULL. */
     redis_state_fn write_state;
-    redis_clock_fn clock_state; /* when connected, and every second; may be NULL */
+    redis_memory_fn memory_state; /* NULL: nobody asks how full it is */
+    redis_clock_fn clock_state;   /* when connected, and every second; may be NULL */
 };
 
 /* Connects in the background. -EINVAL for a bad server list (empty, not host:port, the same twice).
@@ -61,6 +71,9 @@ uint64_t redis_now_us(const struct redis *redis);
 bool redis_clock_is_known(const struct redis *redis);
 /* How far the own clock is ahead of it, now; 0 while that is not known. */
 int64_t redis_clock_offset_us(const struct redis *redis);
+
+/* How full SHARD was when it was asked last, within ten seconds; NAME is its name. */
+const struct redis_memory *redis_memory(const struct redis *redis, size_t shard, const char **name);
 
 /* What an answer means. */
 enum redis_class {

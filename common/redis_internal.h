@@ -1,6 +1,7 @@
 /* redis_internal.h - what the parts of redis.h share: redis.c (shards, commands, scripts),
  * redis_link.c (one connection), redis_error.c (what errors mean), redis_probe.c (writes),
- * redis_clock.c (its time), redis_sentinel.c (where the primary is). Owner loop only. */
+ * redis_clock.c (its time), redis_memory.c (how full it is), redis_sentinel.c (where the primary
+ * is). Owner loop only. */
 #ifndef IMC_COMMON_REDIS_INTERNAL_H
 #define IMC_COMMON_REDIS_INTERNAL_H
 
@@ -59,6 +60,8 @@ struct redis_shard {
     size_t sentinel;         /* the one to ask */
     char trouble[REDIS_WHY]; /* why it takes no writes, or lacks a right; "" = it does */
     uint64_t trouble_until_ms;
+    struct redis_memory memory;
+    unsigned memory_asked; /* times that it could have been */
     struct redis_bytes out;
     struct redis_calls pending; /* answers come in this order */
 };
@@ -77,6 +80,7 @@ struct redis {
     uint64_t timeout_ms;
     redis_state_fn state, write_state;
     redis_clock_fn clock_state;
+    redis_memory_fn memory_state;
     struct redis_clock clock;
     void *arg;
     struct redis *sentinels; /* NULL = none: shards are addresses */
@@ -122,6 +126,12 @@ void redis_probe_put(struct redis_shard *shard);
 /* Looks at what any command was answered. */
 void redis_probe_take(struct redis_shard *shard, const redisReply *reply);
 void redis_report_write(struct redis *redis);
+
+/* redis_memory.c: */
+/* Each tenth time. */
+void redis_memory_ask(struct redis_shard *shard);
+/* INFO: the answer's text. Pure. */
+void redis_memory_read(struct redis_memory *memory, const char *info);
 
 /* redis_clock.c: */
 int64_t redis_clock_boot_us(void);

@@ -170,6 +170,7 @@ static void on_probe_timer(uv_timer_t *timer)
         if (shard->state != REDIS_UP || shard->probing)
             continue;
         redis_probe_put(shard);
+        redis_memory_ask(shard);
         if (redis->sentinels != NULL)
             redis_sentinel_follow(shard);
     }
