@@ -69,7 +69,10 @@ static void start_stores(struct session_batch *sb)
             .message = mailbox_message_of(in->message),
             .owed = token,
         };
-        mailbox_store(sb->logic, &put, on_mailbox, item);
+        if (mailbox_refuses(sb->logic, &put.message))
+            item_done(item, IMC__V1__LOGIC_STATUS__OK);
+        else
+            mailbox_store(sb->logic, &put, on_mailbox, item);
     }
 }
 

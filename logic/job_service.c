@@ -28,7 +28,7 @@ struct settle_item {
     const Imc__V1__Settle *in;
     Imc__V1__SettleResult *result;
     struct router_reply *reply; /* keeps the result's sessions alive */
-    uint64_t waiting;           /* messages in the mailbox, when it had been stored */
+    struct mailbox_there there; /* when it had been stored */
 };
 
 struct settle_batch {
@@ -87,7 +87,7 @@ static void item_store(struct settle_item *item, enum mailbox_by by, const char 
         .uid = item->in->uid,
         .message = mailbox_message_of(item->in->message),
         .owed = owed,
-        .n = by == MAILBOX_SETTLE ? &item->waiting : NULL,
+        .there = by == MAILBOX_SETTLE ? &item->there : NULL,
     };
 
     mailbox_store(item->sb->logic, &put, fn, item);
@@ -128,7 +128,7 @@ static void item_trim(struct settle_item *item)
 {
     struct logic *logic = item->sb->logic;
 
-    if (item->waiting > (uint64_t)logic->config->mailbox_limit)
+    if (item->there.n > (uint64_t)logic->config->mailbox_limit)
         mailbox_trim(logic, item->in->uid, item->in->message->id, on_trimmed, item);
     else
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
@@ -189,6 +189,11 @@ static void start_item(struct settle_batch *sb, size_t i)
     if (in->message == NULL || in->message->id == 0) {
         item_done(item,
                   IMC__V1__SETTLE_RESULT__STATUS__STORED); /* nothing to keep, nobody to poke */
+        return;
+    }
+    struct mailbox_message message = mailbox_message_of(in->message);
+    if (mailbox_refuses(sb->logic, &message)) {
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
         return;
     }
     item_store(item, MAILBOX_SETTLE, NULL, on_stored);

@@ -109,6 +109,8 @@ struct logic_config {
       "Messages dropped from mailboxes because newer ones reached the limit.")                   \
     X(EXPIRED, "imc_logic_expired_total", NULL, METRIC_COUNTER,                                  \
       "Messages dropped from mailboxes by age.")                                                 \
+    X(EXPIRED_UNSTORED, "imc_logic_expired_unstored_total", NULL, METRIC_COUNTER,                \
+      "Messages that were too old when they were to be stored: dropped.")                        \
     X(MAILBOX_FOREIGN, "imc_logic_mailbox_foreign_total", NULL, METRIC_COUNTER,                  \
       "Members of mailboxes that no logic had written: dropped.")                                \
     X(FETCHED, "imc_logic_fetched_total", NULL, METRIC_COUNTER,                                  \

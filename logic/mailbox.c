@@ -1,7 +1,7 @@
-/* mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID, imc:mb:UID:owed
- * mailbox_first ──ZRANGE──────────────────────────────────────►  on the shard of the former:
- * mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  scripts make the second name
- * mailbox_confirm, _waive, _trim: mailbox_confirm.c              themselves */
+/* mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID, imc:mb:UID:owed,
+ * imc:soon:UID mailbox_first ──ZRANGE──────────────────────────────────────►  on the shard of the
+ * former: mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  scripts make the second
+ * name mailbox_confirm, _waive, _trim: mailbox_confirm.c              themselves */
 #include "logic/mailbox.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -116,35 +116,86 @@ bool mailbox_reply_is(const redisReply *reply, int type, const char *what)
 
 /* --- store --- */
 
-/* ARGV: score, member, ttl, number to keep; then, unless nobody is owed this one, tokens, and 1 if
- * it must be there already → {added, trimmed, how many there are}. The key outlives its newest
- * message by nothing: what the key's expiry takes with it is older than mailbox.ttl; nor does the
- * hash, whose newest message is not newer. A hash that has outlived its set (somebody deleted that,
- * or Redis evicted it) goes before a new one begins. */
+bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
+{
+    if (!mailbox_is_expired(message, logic_now_ms(logic), (uint64_t)logic->config->mailbox_ttl_ms))
+        return false;
+    logic_count(logic, LOGIC_EXPIRED_UNSTORED, 1);
+    return true;
+}
+
+/* What has ended leaves: by age, which is the lowest scores; and, if the number says that it is
+ * time, by a ttl of its own, for which members must be read: once a second, and a thousand, at
+ * most. */
+#define LUA_DROP_ENDED                                                                      \
+    "local expired = 0\n"                                                                   \
+    "local function drop(old)\n"                                                            \
+    "  redis.call('HDEL', owed, string.sub(old, 1, 8))\n"                                   \
+    "  expired = expired + redis.call('ZREM', KEYS[1], old)\n"                              \
+    "end\n"                                                                                 \
+    "local aged = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[6], 'LIMIT', 0, 100)\n" \
+    "for _, old in ipairs(aged) do drop(old) end\n"                                         \
+    "local at = redis.call('GET', soon)\n"                                                  \
+    "if at and tonumber(at) <= now then\n"                                                  \
+    "  local least = math.huge\n"                                                           \
+    "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, 999)) do\n"                    \
+    "    if #old >= 20 then\n"                                                              \
+    "      local high, low = struct.unpack('>I4I4', old, 13)\n"                             \
+    "      local ends = high * 4294967296 + low\n"                                          \
+    "      if ends > 0 and ends <= now then\n"                                              \
+    "        drop(old)\n"                                                                   \
+    "      elseif ends > 0 and ends < least then\n"                                         \
+    "        least = ends\n"                                                                \
+    "      end\n"                                                                           \
+    "    end\n"                                                                             \
+    "  end\n"                                                                               \
+    "  at = least < math.huge and math.max(least, now + 1000)\n"                            \
+    "  if not at then redis.call('DEL', soon) end\n"                                        \
+    "end\n"
+
+/* ARGV: score, member, how long it may wait, number to keep, now, the highest score that is too
+ * old, when the message ends by a ttl of its own (0 = not), mailbox.limit; then, unless nobody is
+ * owed this one, tokens, and 1 if it must be there already → {added, trimmed, how many there are,
+ * ended, id of the newest if there are more than mailbox.limit}. The keys live as long as what is
+ * in them that lives longest; nor does the hash live longer, whose newest message is not newer. A
+ * hash that has outlived its set (somebody deleted that, or Redis evicted it) goes before a new one
+ * begins. */
 static struct redis_script store_script = {
-    .source = "local owed, member = KEYS[1] .. ':owed', ARGV[2]\n"
-              "if ARGV[6] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
-              "  return {0, 0, 0}\n"
-              "end\n"
-              "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
-              "local count = redis.call('ZCARD', KEYS[1])\n"
-              "if ARGV[5] then\n"
-              "  if added == 1 and count == 1 then redis.call('DEL', owed) end\n"
-              "  local id = string.sub(member, 1, 8)\n"
-              "  local list = redis.call('HGET', owed, id) or ''\n"
-              "  for token in string.gmatch(ARGV[5], '%S+') do\n"
-              "    if list == '' then\n"
-              "      list = token\n"
-              "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
-              "      list = list .. ' ' .. token\n"
-              "    end\n"
-              "  end\n"
-              "  redis.call('HSET', owed, id, list)\n"
-              "  redis.call('PEXPIRE', owed, ARGV[3])\n"
-              "end\n"
-              "local excess = count - ARGV[4]\n" MAILBOX_LUA_REMOVE_EXCESS
-              "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
-              "return {added, excess, count - excess}",
+    .source =
+        "local owed, soon, member = KEYS[1] .. ':owed', 'imc:soon:' .. string.sub(KEYS[1], 8), "
+        "ARGV[2]\n"
+        "local now, ends = tonumber(ARGV[5]), tonumber(ARGV[7])\n"
+        "if ARGV[10] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
+        "  return {0, 0, 0, 0, ''}\n"
+        "end\n" LUA_DROP_ENDED
+        "local life = math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]))\n"
+        "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
+        "local count = redis.call('ZCARD', KEYS[1])\n"
+        "if ARGV[9] then\n"
+        "  if added == 1 and count == 1 then redis.call('DEL', owed) end\n"
+        "  local id = string.sub(member, 1, 8)\n"
+        "  local list = redis.call('HGET', owed, id) or ''\n"
+        "  for token in string.gmatch(ARGV[9], '%S+') do\n"
+        "    if list == '' then\n"
+        "      list = token\n"
+        "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
+        "      list = list .. ' ' .. token\n"
+        "    end\n"
+        "  end\n"
+        "  redis.call('HSET', owed, id, list)\n"
+        "  redis.call('PEXPIRE', owed, life)\n"
+        "end\n"
+        "if ends > 0 and not (at and tonumber(at) <= ends) then at = ends end\n"
+        "if at then\n"
+        "  redis.call('SET', soon, string.format('%.0f', tonumber(at)), 'PX', life)\n"
+        "end\n"
+        "local excess = count - ARGV[4]\n" MAILBOX_LUA_REMOVE_EXCESS "count = count - excess\n"
+        "redis.call('PEXPIRE', KEYS[1], life)\n"
+        "local newest = ''\n"
+        "if count > tonumber(ARGV[8]) then\n"
+        "  newest = string.sub(redis.call('ZRANGE', KEYS[1], -1, -1)[1], 1, 8)\n"
+        "end\n"
+        "return {added, excess, count, expired, newest}",
 };
 
 static void store_count(const struct mailbox_call *call, const redisReply *reply)
@@ -152,20 +203,26 @@ static void store_count(const struct mailbox_call *call, const redisReply *reply
     struct logic *logic = call->logic;
     bool again = call->by == MAILBOX_OWE || call->by == MAILBOX_OWE_IF_THERE;
     enum logic_metric stored = call->by == MAILBOX_SPILL ? LOGIC_STORED_SPILL : LOGIC_STORED_SETTLE;
+    const redisReply *newest = reply->element[4];
 
     if (reply->element[0]->integer == 1)
         logic_count(logic, stored, 1);
     else if (!again)
         logic_count(logic, LOGIC_STORED_AGAIN, 1);
     logic_count(logic, LOGIC_TRIMMED, reply->element[1]->integer);
-    if (call->n != NULL)
-        *call->n = (uint64_t)reply->element[2]->integer;
+    logic_count(logic, LOGIC_EXPIRED, reply->element[3]->integer);
+    if (call->there == NULL)
+        return;
+    call->there->n = (uint64_t)reply->element[2]->integer;
+    call->there->newest = newest->type == REDIS_REPLY_STRING && newest->len == MAILBOX_ID
+                              ? mailbox_get_id(newest->str)
+                              : 0;
 }
 
 static void store_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct mailbox_call *call = arg;
-    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 3;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 5;
 
     (void)redis;
     if (good)
@@ -176,29 +233,52 @@ static void store_on_reply(struct redis *redis, const redisReply *reply, void *a
     free(call);
 }
 
+/* How long MESSAGE may wait, from NOW on; at least a moment. */
+static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uint64_t ttl_ms)
+{
+    uint64_t ends = ids_millis(message->id) + ttl_ms;
+
+    if (message->expires_ms != 0 && message->expires_ms < ends)
+        ends = message->expires_ms;
+    return ends > now ? ends - now : 1;
+}
+
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
+    enum { OWED = 9, MOST = 11 }; /* arguments without, and with what is owed */
     const struct logic_config *config = logic->config;
+    const struct mailbox_message *message = &put->message;
     struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, put->uid);
     bool owed = put->owed != NULL && put->owed[0] != '\0';
-    struct mailbox_number score = mailbox_number(ids_millis(put->message.id)),
-                          ttl = mailbox_number((uint64_t)config->mailbox_ttl_ms),
-                          keep = mailbox_number((uint64_t)config->mailbox_limit_spilled);
-    size_t len = MAILBOX_HEADER + put->message.len;
+    uint64_t now = logic_now_ms(logic), ttl = (uint64_t)config->mailbox_ttl_ms;
+    struct mailbox_number numbers[] = {
+        mailbox_number(ids_millis(message->id)),
+        mailbox_number(life_of(message, now, ttl)),
+        mailbox_number((uint64_t)config->mailbox_limit_spilled),
+        mailbox_number(now),
+        mailbox_number(now > ttl ? now - ttl : 0),
+        mailbox_number(message->expires_ms),
+        mailbox_number((uint64_t)config->mailbox_limit),
+    };
+    size_t len = MAILBOX_HEADER + message->len;
     uint8_t *member = mem_alloc(len);
-    const char *if_there = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
-    const char *argv[] = {key.text, score.text, (const char *)member,
-                          ttl.text, keep.text,  owed ? put->owed : "",
-                          if_there};
-    size_t argvlen[] = {key.len, score.len, len, ttl.len, keep.len, owed ? strlen(put->owed) : 0,
-                        1};
+    const char *argv[MOST] = {key.text, numbers[0].text, (const char *)member};
+    size_t argvlen[MOST] = {key.len, numbers[0].len, len};
 
+    for (int i = 1; i < (int)(sizeof numbers / sizeof numbers[0]); i++) {
+        argv[i + 2] = numbers[i].text;
+        argvlen[i + 2] = numbers[i].len;
+    }
+    argv[OWED] = owed ? put->owed : "";
+    argvlen[OWED] = strlen(argv[OWED]);
+    argv[OWED + 1] = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
+    argvlen[OWED + 1] = 1;
     call->by = put->by;
-    call->n = put->n;
+    call->there = put->there;
     call->fn = fn;
-    mailbox_encode(&put->message, member);
-    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? 7 : 5, argv, argvlen,
+    mailbox_encode(message, member);
+    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? MOST : OWED, argv, argvlen,
                store_on_reply, call);
     free(member);
 }

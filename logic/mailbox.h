@@ -1,12 +1,17 @@
 /* mailbox.h - the durable place of a uid in Redis: a sorted set, imc:mb:UID, and beside it, only
- * while some messages are kept for certain sessions, a hash, imc:mb:UID:owed. Main loop only,
- * except the encoding (pure).
+ * while some messages are kept for certain sessions, a hash, imc:mb:UID:owed, and only while some
+ * have an end of their own (ttl), a number, imc:soon:UID. Main loop only, except the encoding
+ * (pure).
  *
  *   score  = milliseconds of the id
  *   member = id (8 bytes, big-endian) | operation (4) | expires_ms (8) | body
  *
  *   field  = id (8 bytes)
  *   value  = tokens of the sessions that are owed the message (owed.h); no field: whoever reads it
+ *
+ *   soon   = not before these milliseconds does one of them end
+ *
+ * The keys live as long as what waits in them. Storing drops what has ended by then.
  *
  * Members of one millisecond are ordered by id, for Redis orders equal scores by the member's
  * bytes. Storing twice changes nothing; reading removes nothing but what has expired and what is no
@@ -58,17 +63,26 @@ enum mailbox_by {
     MAILBOX_OWE_IF_THERE, /* the same, but what has been confirmed since stays away */
 };
 
+/* What is in a mailbox after a store. */
+struct mailbox_there {
+    uint64_t n;
+    uint64_t newest; /* its id, if there are more than mailbox.limit, else 0 */
+};
+
 struct mailbox_put {
     enum mailbox_by by;
     int64_t uid;
     struct mailbox_message message;
-    const char *owed; /* tokens; NULL or "": nobody in particular */
-    uint64_t *n;      /* set before FN: how many messages there are now; may be NULL */
+    const char *owed;            /* tokens; NULL or "": nobody in particular */
+    struct mailbox_there *there; /* set before FN; may be NULL */
 };
+/* True, and counted: it is too old to be stored. Whoever would store it is done. */
+bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message);
 /* Keeps mailbox.limit_spilled: the user may be there. */
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg);
 /* Of the message UPTO and what is older, keeps mailbox.limit; mailbox.limit_spilled while sessions
- * are owed messages. For a user who was away after it had been stored; nothing if it has left. */
+ * are owed messages. For a user who was away after all that had been stored: so the newest that was
+ * there when the last of it was. Nothing if UPTO has left. */
 void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg);
 
 struct mailbox_page {

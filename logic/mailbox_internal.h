@@ -42,8 +42,8 @@ struct mailbox_call {
     mailbox_confirm_fn confirm_fn;
     void *arg;
     size_t limit;
-    bool own;    /* fetch: others' are left out */
-    uint64_t *n; /* store: where the caller wants it */
+    bool own;                    /* fetch: others' are left out */
+    struct mailbox_there *there; /* store: where the caller wants it */
 };
 struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg);
 

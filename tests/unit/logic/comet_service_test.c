@@ -137,6 +137,13 @@ static struct mailbox_ask *mailbox_keep(char what, int64_t uid, const char *toke
     return ask;
 }
 
+bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
+{
+    (void)logic;
+    (void)message;
+    return false;
+}
+
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
     (void)logic;

@@ -26,7 +26,15 @@ static struct {
     void *arg;
 } stores[MOST];
 static size_t n_stores;
-static uint64_t waiting_now; /* what the mailbox is said to have */
+static struct mailbox_there there_now; /* what the mailbox is said to have */
+
+static uint64_t refused_id;
+
+bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
+{
+    (void)logic;
+    return message->id == refused_id;
+}
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
@@ -38,8 +46,8 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
              put->owed != NULL ? put->owed : "");
     stores[n_stores].fn = fn;
     stores[n_stores++].arg = arg;
-    if (put->n != NULL)
-        *put->n = waiting_now;
+    if (put->there != NULL)
+        *put->there = there_now;
 }
 
 static struct {
@@ -165,7 +173,7 @@ static int setup(void **state)
     static int routers;
     logic.routers = (struct router_link *)(void *)&routers;
     n_stores = n_lookups = n_trims = 0;
-    waiting_now = 1;
+    there_now.n = 1;
     reply_refs = 0;
     reply = NULL;
     return 0;
@@ -257,7 +265,7 @@ static void every_outcome(void **state)
 static void trimmed_only_if_nobody_is_there(void **state)
 {
     (void)state;
-    waiting_now = 21;
+    there_now.n = 21;
     settle(4);
     for (size_t i = 0; i < 4; i++)
         stores[i].fn(stores[i].arg, 0);
@@ -274,10 +282,24 @@ static void trimmed_only_if_nobody_is_there(void **state)
     assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }
 
+static void what_has_ended_is_settled_without_anybody(void **state)
+{
+    (void)state;
+    refused_id = 1001;
+    settle(2);
+    refused_id = 0;
+    assert_int_equal(n_stores, 1);
+    there_now.n = 1;
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 0);
+    assert_int_equal(reply->results[1]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_int_equal(n_lookups, 1);
+}
+
 static void not_trimmed_up_to_the_limit(void **state)
 {
     (void)state;
-    waiting_now = 20;
+    there_now.n = 20;
     settle(1);
     stores[0].fn(stores[0].arg, 0);
     router_says(0, ROUTER_OK, true, 0);
@@ -301,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_ended_is_settled_without_anybody, setup, teardown),
         cmocka_unit_test_setup_teardown(not_trimmed_up_to_the_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
     };
