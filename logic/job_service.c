@@ -117,19 +117,23 @@ static void item_owe(struct settle_item *item)
     owed_free(&owed);
 }
 
-/* Stored it is in any case. What could not be cut now will be with the next. */
+/* Stored it is in any case; but if nobody asked again, what could not be cut now might stay. */
 static void on_trimmed(void *arg, int err)
 {
-    (void)err;
-    item_done(arg, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    item_done(arg, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
+                            : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
 }
 
+/* All that was there when this one had been stored was so before routers were asked. It is cut, and
+ * not only what is older than this one: two logics, or one whose commands overtake each other,
+ * store in any order, and the last one to look must leave no more than the limit. */
 static void item_trim(struct settle_item *item)
 {
     struct logic *logic = item->sb->logic;
+    uint64_t own = item->in->message->id, newest = item->there.newest;
 
     if (item->there.n > (uint64_t)logic->config->mailbox_limit)
-        mailbox_trim(logic, item->in->uid, item->in->message->id, on_trimmed, item);
+        mailbox_trim(logic, item->in->uid, newest > own ? newest : own, on_trimmed, item);
     else
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }

@@ -278,8 +278,23 @@ static void trimmed_only_if_nobody_is_there(void **state)
     assert_int_equal(n_trims, 1);
     assert_true(trims[0].uid == 3 && trims[0].id == 1003);
     assert_null(reply);
-    trims[0].fn(trims[0].arg, -EAGAIN); /* it is stored, and the next one trims */
-    assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    trims[0].fn(trims[0].arg, -EAGAIN); /* job asks again, or it would stay beyond the limit */
+    assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+}
+
+/* What had been stored before by whomever waits for the same user. */
+static void trimmed_up_to_the_newest_that_was_there(void **state)
+{
+    (void)state;
+    there_now = (struct mailbox_there){.n = 21, .newest = 2000};
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 0);
+    assert_int_equal(n_trims, 1);
+    assert_true(trims[0].id == 2000);
+    trims[0].fn(trims[0].arg, 0);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    there_now.newest = 0;
 }
 
 static void what_has_ended_is_settled_without_anybody(void **state)
@@ -323,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(trimmed_up_to_the_newest_that_was_there, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_ended_is_settled_without_anybody, setup, teardown),
         cmocka_unit_test_setup_teardown(not_trimmed_up_to_the_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
