@@ -17,10 +17,11 @@
 #include <string.h>
 
 enum {
-    ASK_MS = 5000,      /* for one answer of Kafka */
-    STEP_MS = 100,      /* between two looks */
-    TRY_MS = 30000,     /* for the whole hold */
-    BEHIND_MOST = 1000, /* messages: more than that are not awaited while pushes wait */
+    ASK_MS = 5000,       /* for one answer of Kafka */
+    STEP_MS = 100,       /* between two looks */
+    TRY_MS = 30000,      /* for the whole hold */
+    BEHIND_MOST = 20000, /* messages: more than that are not awaited while pushes wait; busy jobs
+                            commit a second's at a time */
     PARTITIONS_MOST = 10000,
 };
 

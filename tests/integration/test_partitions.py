@@ -46,12 +46,24 @@ class Pusher:
         return [self.counts[lane] for lane in range(len(self.targets))]
 
 
-def set_partitions(cluster, n):
+def set_partitions(cluster, n, when_held=lambda: None):
     """The command's exit code and words; it is configured like a logic."""
     env = {**os.environ, **cluster.logics[0].env, "IMC_LOGIC_BUS_GROUP": cluster.topic}
-    done = subprocess.run([str(BUILD / "logic" / "imc-logic"), "--set-partitions", str(n)], env=env, timeout=120,
-                          capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    with subprocess.Popen([str(BUILD / "logic" / "imc-logic"), "--set-partitions", str(n)], env=env, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as command:
+        words = ""
+        for line in command.stdout:
+            words += line
+            if "pushes wait" in line:
+                when_held()
+    return command.returncode, words
+
+
+def freeze_jobs(cluster):
+    """So that there are messages that they have not read when the number changes."""
+    for job in cluster.jobs:
+        job.pause()
+    threading.Timer(1.5, lambda: [job.resume() for job in cluster.jobs]).start()
 
 
 def used(cluster):
@@ -74,7 +86,7 @@ def test_raising_the_number_keeps_the_order(bus, make_cluster, uids):
     assert used(cluster) == {4}
     code, words = set_partitions(cluster, 5)
     assert code == 1 and "cannot fall, say 6" in words, words
-    code, words = set_partitions(cluster, 12)
+    code, words = set_partitions(cluster, 12, lambda: freeze_jobs(cluster))
     assert code == 0 and "12 partitions instead of 4" in words, words
     wait_for(lambda: used(cluster) == {12}, 10, "all to use them")
     time.sleep(1)
