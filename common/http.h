@@ -1,8 +1,9 @@
 /* http.h - a small HTTP/1.1 server on a loop, over libuv and the library llhttp.
  *
  * For logic's API and every daemon's admin pages: few connections, many requests. Keep-alive and
- * pipelining; the body, also a chunked one, is read whole (up to max_body) before the handler runs;
- * an answer may be given later. Wishes to upgrade (WebSocket, h2c) are ignored. Owner loop only. */
+ * pipelining; the head may be refused before a byte of the body is kept; the body, also a chunked
+ * one, is read whole (up to max_body) before the handler runs; an answer may be given later. Wishes
+ * to upgrade (WebSocket, h2c) are ignored. Owner loop only. */
 #ifndef IMC_COMMON_HTTP_H
 #define IMC_COMMON_HTTP_H
 
@@ -29,12 +30,17 @@ struct http_options {
     int64_t
         max_conns; /* 0: HTTP_MAX_CONNS. Beyond, one that has no request gives way, or they wait */
     int64_t max_body;
+    int64_t max_held; /* bodies, and what is read ahead, of all connections together; 0 = any */
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
+    /* Optional: the head of a request is there, nothing of its body has been kept. May refuse it
+     * with http_respond(), within this call; then handle() does not get it, and its body is thrown
+     * away, or the connection ends after the answer. */
+    void (*head)(struct http_request *request, void *arg);
     /* Called for every complete request, any path and method; must lead to exactly one
      * http_respond(). */
     void (*handle)(struct http_request *request, void *arg);
-    /* Optional: a request was refused before handle() (STATUS 400, 408, 413, 431 …): fill the
+    /* Optional: a request was refused before handle() (STATUS 400, 408, 413, 431, 503 …): fill the
      * answer's body and type in the API's own form. NULL: plain text. */
     void (*refuse)(int status, const char *why, struct http_request *request, char *body,
                    size_t bodylen, const char **content_type);
@@ -56,6 +62,8 @@ void http_server_stats(const struct http_server *server, struct http_stats *out)
 void http_server_drain(struct http_server *server);
 /* Requests without an answer yet. */
 size_t http_server_pending(const struct http_server *server);
+/* Bytes that count against max_held. */
+int64_t http_server_held(const struct http_server *server);
 /* Requests under way stay valid, their answers go nowhere. Memory goes with the loop's close
  * callbacks. NULL is fine. */
 void http_server_close(struct http_server *server);

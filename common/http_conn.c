@@ -1,4 +1,5 @@
 #include "common/http_internal.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void detach(struct http_conn *conn)
 static void release(struct http_conn *conn)
 {
     http_parse_free(conn->parse);
+    (void)http_server_hold(conn->server, -(int64_t)conn->stash.len);
     mem_wiped_free(conn->stash.data, conn->stash.len);
     mem_wiped_free(conn->unwritten, conn->unwritten_len);
     http_server_unref(conn->server);
@@ -95,6 +97,15 @@ static void linger(struct http_conn *conn)
     set_reading(conn, true);
 }
 
+/* Bytes whose turn has not come yet. */
+static void stash(struct http_conn *conn, const char *data, size_t len)
+{
+    if (http_server_hold(conn->server, (int64_t)len))
+        http_buffer_append(&conn->stash, data, len);
+    else
+        http_conn_close(conn);
+}
+
 /* An answer is with the kernel. */
 static void written(struct http_conn *conn)
 {
@@ -102,8 +113,9 @@ static void written(struct http_conn *conn)
         linger(conn);
         return;
     }
-    conn->state = HTTP_CONN_IDLE;
-    set_due(conn, conn->server->options.idle_timeout_ms);
+    conn->state = conn->discard ? HTTP_CONN_RECEIVING : HTTP_CONN_IDLE;
+    set_due(conn, conn->discard ? conn->server->options.body_timeout_ms
+                                : conn->server->options.idle_timeout_ms);
     if (conn->parsing) /* the parser goes on by itself */
         return;
     http_parse_resume(conn->parse);
@@ -168,6 +180,39 @@ static int on_begin(void *arg)
     return 0;
 }
 
+/* Can the body of a request that is refused go by, for the connection to be used again? One that
+ * waits for a 100 may send it or not. */
+static bool can_drain(const struct http_head *head)
+{
+    return head->keep_alive && !head->chunked && head->length <= HTTP_MAX_DRAIN &&
+           http_head_get(head, "expect", 0) == NULL;
+}
+
+/* What is refused of a proper head. */
+static void judge_head(struct http_conn *conn, const struct http_head *head)
+{
+    struct http_request *request = conn->request;
+    const struct http_options *options = &conn->server->options;
+    if (request->bad_params) {
+        http_request_refuse(request, 400, "malformed request: a control byte in a parameter");
+        return;
+    }
+    if (options->head != NULL)
+        options->head(request, options->arg);
+    if (conn->request != NULL && head->length > (uint64_t)options->max_body)
+        refuse(conn, 413, "the body is longer than allowed");
+}
+
+static void send_continue(struct http_conn *conn, const struct http_head *head)
+{
+    const struct http_slice *expect = http_head_get(head, "expect", 0);
+    uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
+    if (expect == NULL || head->http_1_0 || strcasecmp(expect->text, "100-continue") != 0)
+        return;
+    /* A client that does not get it sends the body anyway. */
+    uv_try_write((uv_stream_t *)&conn->tcp, &line, 1);
+}
+
 static int on_head(void *arg, struct http_head *head)
 {
     struct http_conn *conn = arg;
@@ -179,16 +224,13 @@ static int on_head(void *arg, struct http_head *head)
         refuse(conn, 400, why);
         return -1;
     }
-    if (head->has_length && head->length > (uint64_t)conn->server->options.max_body) {
-        refuse(conn, 413, "the body is longer than allowed");
-        return -1;
-    }
-    const char *expect = http_header(request, "expect");
-    if (expect != NULL && strcasecmp(expect, "100-continue") == 0) {
-        uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
-        uv_try_write((uv_stream_t *)&conn->tcp, &line,
-                     1); /* a client that does not get it sends the body anyway */
-    }
+    conn->discard = true;
+    request->close = !can_drain(head);
+    judge_head(conn, head);
+    if (conn->request == NULL) /* answered */
+        return conn->last || conn->state == HTTP_CONN_CLOSED;
+    conn->discard = request->close = false;
+    send_continue(conn, head);
     set_due(conn, conn->server->options.body_timeout_ms);
     return 0;
 }
@@ -196,23 +238,30 @@ static int on_head(void *arg, struct http_head *head)
 static int on_body(void *arg, const char *data, size_t len)
 {
     struct http_conn *conn = arg;
-    if (http_request_append(conn->request, data, len) == 0)
-        return 0;
-    refuse(conn, 413, "the body is longer than allowed");
-    return -1;
+    int err = conn->discard ? 0 : http_request_append(conn->request, data, len);
+    if (err == -ENOBUFS)
+        refuse(conn, 503, "too many bodies at a time: try again");
+    else if (err != 0)
+        refuse(conn, 413, "the body is longer than allowed");
+    return err;
 }
 
 /* Nonzero until the answer is out: the next request waits. */
 static int on_end(void *arg, bool keep_alive)
 {
     struct http_conn *conn = arg;
+    if (conn->discard) {
+        conn->discard = false;
+        if (conn->state == HTTP_CONN_RECEIVING) {
+            conn->state = HTTP_CONN_IDLE;
+            set_due(conn, conn->server->options.idle_timeout_ms);
+        }
+        return conn->state != HTTP_CONN_IDLE;
+    }
     conn->state = HTTP_CONN_HANDLING;
     conn->due_ms = 0;
     conn->request->close = !keep_alive;
-    if (conn->request->bad_params)
-        http_request_refuse(conn->request, 400, "malformed request: a control byte in a parameter");
-    else
-        http_request_dispatch(conn->request);
+    http_request_dispatch(conn->request);
     return conn->state != HTTP_CONN_IDLE;
 }
 
@@ -232,9 +281,13 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
         break;
     case HTTP_PARSE_PAUSED:
         if (conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING)
-            http_buffer_append(&conn->stash, data + used, len - used);
+            stash(conn, data + used, len - used);
         break;
     case HTTP_PARSE_BAD:
+        if (conn->discard) { /* it has its answer */
+            http_conn_close(conn);
+            break;
+        }
         snprintf(why, sizeof(why), "%s%s",
                  http_parse_status(conn->parse) == 400 ? "malformed request: " : "",
                  http_parse_why(conn->parse));
@@ -264,11 +317,11 @@ static void take_bytes(struct http_conn *conn, const char *data, size_t len)
             feed(conn, data, len);
             break;
         }
-        http_buffer_append(&conn->stash, data, len); /* its turn is about to come */
+        stash(conn, data, len); /* its turn is about to come */
         break;
     case HTTP_CONN_HANDLING:
     case HTTP_CONN_WRITING:
-        http_buffer_append(&conn->stash, data, len);
+        stash(conn, data, len);
         if (conn->stash.len >= HTTP_MAX_STASH)
             set_reading(conn, false);
         break;
@@ -295,17 +348,18 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void run_resume(struct loop *loop, struct loop_task *task)
 {
     struct http_conn *conn = container_of(task, struct http_conn, resume);
-    struct http_buffer stash = conn->stash;
+    struct http_buffer later = conn->stash;
     (void)loop;
     if (conn->freed_late) {
         release(conn);
         return;
     }
-    if (conn->state != HTTP_CONN_IDLE)
+    if (conn->state != HTTP_CONN_IDLE && conn->state != HTTP_CONN_RECEIVING)
         return;
     conn->stash = (struct http_buffer){0};
-    feed(conn, stash.data, stash.len);
-    mem_wiped_free(stash.data, stash.len);
+    (void)http_server_hold(conn->server, -(int64_t)later.len);
+    feed(conn, later.data, later.len);
+    mem_wiped_free(later.data, later.len);
     bool waiting = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
     if (waiting || conn->state == HTTP_CONN_LINGER)
         return;
@@ -322,6 +376,10 @@ void http_conn_expire(struct http_conn *conn)
         refuse(conn, 408, "no request came in time");
         break;
     case HTTP_CONN_RECEIVING:
+        if (conn->discard) {
+            http_conn_close(conn);
+            break;
+        }
         refuse(conn, 408,
                conn->request->head != NULL ? "the request's body did not arrive in time"
                                            : "the request's headers did not arrive in time");

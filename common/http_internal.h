@@ -17,6 +17,7 @@
 #define HTTP_MAX_CONNS  4096
 #define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
 #define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
+#define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
 #define HTTP_READ_SIZE  65536
 #define HTTP_TICK_MS    100  /* accuracy of deadlines */
 #define HTTP_LINGER_MS  2000 /* for a client to read the last answer */
@@ -61,7 +62,8 @@ struct http_request {
  *                  ├──────────► RECEIVING ───────► HANDLING ─────────────────────► WRITING ─on_written()─► IDLE ─► …
  *            IDLE ─┘                │                                                 │ last answer
  *                                   └─ refused: 400, 408, 413, 431, 505 ─────────────►└─► LINGER ─► CLOSED
- * WRITING is passed through at once when the kernel takes the whole answer. */
+ * WRITING is passed through at once when the kernel takes the whole answer. A request that was
+ * answered at its head leads back to RECEIVING, until its body has gone by. */
 enum http_conn_state {
     HTTP_CONN_NEW,
     HTTP_CONN_RECEIVING,
@@ -87,6 +89,7 @@ struct http_conn {
     char *unwritten;          /* an answer that WRITE has the rest of */
     size_t unwritten_len;
     bool parsing; /* within http_parse_feed() */
+    bool discard; /* the request was answered at its head: its body is thrown away */
     bool reading, eof;
     bool last;       /* close after what is being written */
     bool freed_late; /* closed while RESUME was queued: it frees */
@@ -104,6 +107,7 @@ struct http_server {
     struct http_conn *conns;
     size_t n_conns, max_conns, pending;
     struct http_stats stats;       /* but for connections */
+    int64_t held;                  /* see max_held */
     unsigned handles;              /* open uv handles of the server and its connections */
     struct http_request *requests; /* dispatched, unanswered */
     char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */
@@ -121,6 +125,8 @@ void http_conn_answer(struct http_request *request, char *text, size_t len);
 /* http_server.c */
 void http_server_add(struct http_server *server, struct http_conn *conn);
 void http_server_del(struct http_server *server, struct http_conn *conn);
+/* BY more bytes are held; fewer always may be. False: that would be too many. */
+bool http_server_hold(struct http_server *server, int64_t by);
 /* A handle of the server's has closed; the last one frees it. */
 void http_server_unref(struct http_server *server);
 
@@ -129,7 +135,7 @@ struct http_request *http_request_new(struct http_conn *conn);
 void http_request_free(struct http_request *request);
 /* Takes HEAD. NULL, or what is wrong with its target; the request may still be answered. */
 const char *http_request_head(struct http_request *request, struct http_head *head);
-/* -EMSGSIZE beyond max_body. */
+/* -EMSGSIZE beyond max_body, -ENOBUFS beyond max_held. */
 int http_request_append(struct http_request *request, const void *data, size_t len);
 /* Runs the handler. */
 void http_request_dispatch(struct http_request *request);

@@ -86,6 +86,7 @@ static int on_head(llhttp_t *parser)
     head->chunked = (parser->flags & F_CHUNKED) != 0;
     head->has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
     head->length = parser->content_length;
+    head->keep_alive = llhttp_should_keep_alive(parser) != 0;
     parser->upgrade = 0; /* wishes for WebSocket or HTTP/2 may be ignored, and are */
     int status = http_head_check(head, &why);
     if (status != 0)

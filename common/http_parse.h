@@ -34,9 +34,10 @@ struct http_head {
     size_t n_fields, fields_size;
     const char *method; /* "GET"; NULL: an answer */
     struct http_slice target;
-    int status;      /* of an answer */
-    bool http_1_0;   /* else 1.1 */
-    bool chunked;    /* the body is */
+    int status;    /* of an answer */
+    bool http_1_0; /* else 1.1 */
+    bool chunked;  /* the body is */
+    bool keep_alive;
     bool has_length; /* Content-Length is there */
     uint64_t length;
 };

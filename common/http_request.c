@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BUFFER_FIRST 1024
+#define BODY_FIRST   4096
 #define REFUSAL_MAX  1024
 
 static const struct {
@@ -54,6 +55,8 @@ static void forget(struct http_request *request)
 void http_request_free(struct http_request *request)
 {
     forget(request);
+    if (request->server != NULL)
+        (void)http_server_hold(request->server, -(int64_t)request->body_size);
     if (request->conn != NULL && request->conn->request == request)
         request->conn->request = NULL;
     arena_wipe(&request->arena);
@@ -158,15 +161,26 @@ const char *http_request_head(struct http_request *request, struct http_head *he
     return read_target(request);
 }
 
+/* By doubling up to what was announced, so that a first byte does not take room for a million. */
+static size_t body_room(const struct http_request *request, size_t need)
+{
+    size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
+    if (request->expected > 0 && size > request->expected)
+        size = request->expected;
+    return size > need ? size : need;
+}
+
 int http_request_append(struct http_request *request, const void *data, size_t len)
 {
     size_t need = request->body_len + len;
     if (need > (size_t)request->server->options.max_body)
         return -EMSGSIZE;
     if (need > request->body_size) {
-        size_t size = request->expected > 0 ? request->expected : request->body_size * 2;
-        request->body_size = size > need ? size : need;
-        request->body = mem_wiped_realloc(request->body, request->body_len, request->body_size);
+        size_t size = body_room(request, need);
+        if (!http_server_hold(request->server, (int64_t)(size - request->body_size)))
+            return -ENOBUFS;
+        request->body = mem_wiped_realloc(request->body, request->body_len, size);
+        request->body_size = size;
     }
     if (len > 0)
         memcpy(request->body + request->body_len, data, len);
@@ -195,5 +209,6 @@ void http_request_refuse(struct http_request *request, int status, const char *w
     snprintf(body, sizeof(body), "%s\n", why);
     if (options->refuse != NULL)
         options->refuse(status, why, request, body, sizeof(body), &type);
-    http_respond(request, status, type, body, strlen(body), NULL);
+    http_respond(request, status, type, body, strlen(body),
+                 status == 503 ? "Retry-After: 1\r\n" : NULL);
 }

@@ -65,6 +65,20 @@ void http_server_del(struct http_server *server, struct http_conn *conn)
     server->n_conns--;
 }
 
+bool http_server_hold(struct http_server *server, int64_t by)
+{
+    int64_t most = server->options.max_held;
+    if (by > 0 && most > 0 && server->held + by > most)
+        return false;
+    server->held += by;
+    return true;
+}
+
+int64_t http_server_held(const struct http_server *server)
+{
+    return server->held;
+}
+
 void http_server_unref(struct http_server *server)
 {
     if (--server->handles == 0)

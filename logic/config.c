@@ -18,12 +18,15 @@ const struct config_row logic_config_rows[] = {
      "address is let in, nobody else."},
     {"api", "max_body", CONFIG_BYTES, FIELD(api_max_body), "1m", KIB, 64 * MIB,
      "Longest body of a request."},
+    {"api", "max_bodies", CONFIG_BYTES, FIELD(api_max_bodies), "64m", KIB, INT64_C(1024) * MIB,
+     "Bodies of all requests together that are held at a time; further ones get 503."},
     {"api", "header_timeout", CONFIG_DURATION, FIELD(api_header_timeout_ms), "5s", 100, HOUR,
      "Time a client has to send a request's header."},
     {"api", "body_timeout", CONFIG_DURATION, FIELD(api_body_timeout_ms), "10s", 100, HOUR,
      "Time a client has to send a request's body."},
-    {"api", "idle_timeout", CONFIG_DURATION, FIELD(api_idle_timeout_ms), "60s", 100, HOUR,
-     "A kept-alive connection without a request is closed after this long."},
+    {"api", "idle_timeout", CONFIG_DURATION, FIELD(api_idle_timeout_ms), "75s", 100, HOUR,
+     "A kept-alive connection without a request is closed after this long. Longer than what a "
+     "balancer keeps its connections for (60 s for many), or it will meet closed ones."},
     {"bus", "brokers", CONFIG_LIST, FIELD(bus_brokers), "127.0.0.1:9092", 0, 0,
      "Kafka's bootstrap servers."},
     {"bus", "topic", CONFIG_STRING, FIELD(bus_topic), "imc-push", 0, 0,
@@ -100,6 +103,10 @@ int logic_config_check(const void *config, char *err, size_t errlen)
     }
     if (c->push_max_message > c->api_max_body) {
         snprintf(err, errlen, "push.max_message must not be more than api.max_body");
+        return -EINVAL;
+    }
+    if (c->api_max_bodies < c->api_max_body) {
+        snprintf(err, errlen, "api.max_bodies must not be less than api.max_body");
         return -EINVAL;
     }
     if (c->bus_linger_ms >= c->bus_timeout_ms) {

@@ -2,8 +2,10 @@
 #include "common/log.h"
 #include "logic/api_auth.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 static const char type_json[] = "application/json; charset=utf-8";
 
@@ -21,9 +23,11 @@ struct face {
 /* imgo answers 200 with its own code to what is the caller's mistake, and its clients look at the
  * code. */
 static const struct face_error imgo_errors[API_ERRORS] = {
-    [API_PARAMETER] = {200, 65534}, [API_TOKEN] = {200, 65533},       [API_NO_SERVER] = {200, 1001},
-    [API_KEY] = {401, 65533},       [API_NOT_FOUND] = {404, 65534},   [API_METHOD] = {405, 65534},
-    [API_TOO_LARGE] = {413, 65534}, [API_UNAVAILABLE] = {503, 65535},
+    [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},
+    [API_NO_SERVER] = {200, 1001},    [API_KEY] = {401, 65533},
+    [API_NOT_FOUND] = {404, 65534},   [API_METHOD] = {405, 65534},
+    [API_TOO_LARGE] = {413, 65534},   [API_ENCODING] = {415, 65534},
+    [API_UNAVAILABLE] = {503, 65535},
 };
 static const struct face face_imgo = {imgo_errors, params_imgo_error};
 
@@ -104,9 +108,12 @@ void api_error(struct logic *logic, struct http_request *request, enum api_error
         [API_PARAMETER] = LOGIC_REFUSED_PARAMETER, [API_TOKEN] = LOGIC_REFUSED_TOKEN,
         [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
         [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
-        [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
+        [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_ENCODING] = LOGIC_REFUSED_ENCODING,
+        [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
     };
-    const char *extra = error == API_KEY ? "WWW-Authenticate: Bearer\r\n" : NULL;
+    const char *extra = error == API_KEY        ? "WWW-Authenticate: Bearer\r\n"
+                        : error == API_ENCODING ? "Accept-Encoding: identity\r\n"
+                                                : NULL;
 
     logic_count(logic, rows[error], 1);
     refuse(logic, request, error, text, extra);
@@ -162,7 +169,33 @@ static void refuse_method(struct logic *logic, struct http_request *request,
     refuse(logic, request, API_METHOD, text, allow);
 }
 
-static void api_handle(struct http_request *request, void *arg)
+/* A compressed message would be delivered as it is, to devices that cannot know. Unpacking it here
+ * would let a few bytes become many. */
+static bool is_encoded(const struct http_request *request)
+{
+    const char *encoding = http_header(request, "content-encoding");
+
+    return encoding != NULL && encoding[0] != '\0' && strcasecmp(encoding, "identity") != 0;
+}
+
+/* True: this logic cannot serve ROUTE now, and has said so. */
+static bool refuse_for_now(struct logic *logic, struct http_request *request,
+                           const struct route *route)
+{
+    bool is_push = strncmp(route->path, push_path, sizeof push_path - 1) == 0;
+
+    if (logic->draining)
+        api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
+    else if (logic->memory >= (is_push ? MEMORY_SHORT : MEMORY_CRITICAL))
+        api_unavailable(logic, request, LOGIC_REFUSED_MEMORY,
+                        "this logic is short of memory (memory.limit): try again, or another one");
+    else
+        return false;
+    return true;
+}
+
+/* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */
+static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
@@ -174,14 +207,19 @@ static void api_handle(struct http_request *request, void *arg)
         api_error(logic, request, API_NOT_FOUND, "no such path");
     else if (http_method(request) != route->method)
         refuse_method(logic, request, route);
-    else if (logic->draining)
-        api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
-    else if (logic->memory >= (strncmp(route->path, push_path, sizeof push_path - 1) == 0
-                                   ? MEMORY_SHORT
-                                   : MEMORY_CRITICAL))
-        api_unavailable(logic, request, LOGIC_REFUSED_MEMORY,
-                        "this logic is short of memory (memory.limit): try again, or another one");
+    else if (is_encoded(request))
+        api_error(logic, request, API_ENCODING, "content-encoding: send the body as it is");
     else
+        (void)refuse_for_now(logic, request, route);
+}
+
+static void api_handle(struct http_request *request, void *arg)
+{
+    struct logic *logic = arg;
+    const struct route *route = route_of(http_path(request));
+
+    assert(route != NULL);                      /* api_head() has refused the others */
+    if (!refuse_for_now(logic, request, route)) /* it may have begun since */
         route->handle(logic, request);
 }
 
@@ -192,10 +230,10 @@ static void api_refuse(int status, const char *why, struct http_request *request
 {
     struct logic *logic = http_arg(request);
 
-    logic_count(logic, LOGIC_REFUSED_HTTP, 1);
-    logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 505 */
+    logic_count(logic, status == 503 ? LOGIC_REFUSED_BODIES : LOGIC_REFUSED_HTTP, 1);
+    logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 501, 503, 505 */
     *content_type = type_json;
-    params_imgo_error(65534, why, body, bodylen);
+    params_imgo_error(status == 503 ? 65535 : 65534, why, body, bodylen);
 }
 
 int http_api_open(struct logic *logic)
@@ -208,6 +246,8 @@ int http_api_open(struct logic *logic)
         .header_timeout_ms = config->api_header_timeout_ms,
         .body_timeout_ms = config->api_body_timeout_ms,
         .idle_timeout_ms = config->api_idle_timeout_ms,
+        .max_held = config->api_max_bodies,
+        .head = api_head,
         .handle = api_handle,
         .refuse = api_refuse,
         .arg = logic,

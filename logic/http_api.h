@@ -21,6 +21,7 @@ enum api_error {
     API_NOT_FOUND,   /* path */
     API_METHOD,      /* wrong method */
     API_TOO_LARGE,   /* a limit that a smaller call would keep */
+    API_ENCODING,    /* a body that is compressed */
     API_UNAVAILABLE, /* Redis, bus or router did not answer, or we drain: try again */
     API_ERRORS,
 };

@@ -22,7 +22,8 @@
 struct logic_config {
     struct daemon_config daemon; /* first */
     char *api_listen, *api_keys;
-    int64_t api_max_body, api_header_timeout_ms, api_body_timeout_ms, api_idle_timeout_ms;
+    int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
+        api_idle_timeout_ms;
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;
     int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
     int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
@@ -73,6 +74,8 @@ struct logic_config {
     X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
     X(REFUSED_PATH, "imc_logic_refused_total", "reason=\"path\"", METRIC_COUNTER, "")            \
     X(REFUSED_METHOD, "imc_logic_refused_total", "reason=\"method\"", METRIC_COUNTER, "")        \
+    X(REFUSED_ENCODING, "imc_logic_refused_total", "reason=\"encoding\"", METRIC_COUNTER, "")    \
+    X(REFUSED_BODIES, "imc_logic_refused_total", "reason=\"bodies\"", METRIC_COUNTER, "")        \
     X(REFUSED_HTTP, "imc_logic_refused_total", "reason=\"http\"", METRIC_COUNTER, "")            \
     X(REFUSED_BUS, "imc_logic_refused_total", "reason=\"bus\"", METRIC_COUNTER, "")              \
     X(REFUSED_REDIS, "imc_logic_refused_total", "reason=\"redis\"", METRIC_COUNTER, "")          \
@@ -86,6 +89,8 @@ struct logic_config {
       "Answers of the HTTP API.")                                                                \
     X(HTTP_4XX, "imc_logic_http_responses_total", "code=\"4xx\"", METRIC_COUNTER, "")            \
     X(HTTP_5XX, "imc_logic_http_responses_total", "code=\"5xx\"", METRIC_COUNTER, "")            \
+    X(HTTP_HELD, "imc_logic_http_held_bytes", NULL, METRIC_GAUGE,                                \
+      "Bodies, and requests read ahead, that are held; at most api.max_bodies.")                 \
     X(HTTP_PENDING, "imc_logic_http_pending", NULL, METRIC_GAUGE, "Requests not answered yet.")  \
     X(HTTP_CONNECTIONS, "imc_logic_http_connections", NULL, METRIC_GAUGE,                        \
       "Connections to api.listen.")                                                              \

@@ -156,6 +156,7 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, bus_producer_partitions(logic->bus));
     backlogs_scrape(logic->backlogs);
+    metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
     struct http_stats stats;
     http_server_stats(logic->http, &stats);

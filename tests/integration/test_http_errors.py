@@ -68,6 +68,12 @@ def test_a_body_over_the_servers_limit(shared):
     shared.api.ok("GET", "/1/count", type="server")
 
 
+def test_a_compressed_body_is_refused(shared):
+    status, text, headers = shared.api.request("POST", "/1/push?uid=1", b"\x1f\x8b", {"Content-Encoding": "gzip"})
+    assert (status, json.loads(text)["ret"], headers["Accept-Encoding"]) == (415, 65534, "identity")
+    assert shared.api.request("POST", "/1/push?uid=1", b"x", {"Content-Encoding": "identity"})[0] == 200
+
+
 def test_operations_other_than_5(shared, connect, uid):
     client = connect(shared.comets[0], shared.api.token(uid))
     shared.api.push(uid, "1", op=1000)

@@ -17,6 +17,8 @@
 #define FORM_HEAD(len) "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " len "\r\n" FORM_TYPE
 #define FORM_TYPE      "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
 
+enum { MAX_BODY = 1 << 20, MAX_HELD = 1 << 18 };
+
 struct fixture {
     struct loop loop;
     struct http_server *server;
@@ -48,8 +50,11 @@ static void handle(struct http_request *request, void *arg)
 static int open_fixture(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct http_options options = {
-        .address = "127.0.0.1:0", .max_body = 1 << 20, .handle = handle, .arg = fixture};
+    struct http_options options = {.address = "127.0.0.1:0",
+                                   .max_body = MAX_BODY,
+                                   .max_held = MAX_HELD,
+                                   .handle = handle,
+                                   .arg = fixture};
     int fds[2];
     assert_int_equal(loop_init(&fixture->loop, "http", 0), 0);
     assert_int_equal(http_server_open(&fixture->loop, &options, &fixture->server), 0);
@@ -150,6 +155,68 @@ static void headers_are_limited(void **state)
     free(text);
 }
 
+/* --- what all connections hold together --- */
+
+static int connect_another(struct fixture *fixture)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    http_conn_open(fixture->server, fds[0], "127.0.0.1");
+    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    return fds[1];
+}
+
+/* N bytes of a body, as far as the server reads them. */
+static void send_body(struct fixture *fixture, size_t n)
+{
+    char zeros[4096] = "";
+    while (n > 0) {
+        ssize_t sent =
+            send(fixture->fd, zeros, n < sizeof(zeros) ? n : sizeof(zeros), MSG_NOSIGNAL);
+        n -= sent > 0 ? (size_t)sent : 0;
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
+static void bodies_are_bounded_together(void **state)
+{
+    struct fixture *fixture = *state;
+    int first = fixture->fd, second = connect_another(fixture), third = connect_another(fixture);
+    char text[200];
+    size_t half = MAX_HELD / 2 + 4096;
+    int n = snprintf(text, sizeof(text),
+                     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", half);
+    assert_int_equal(send(first, text, (size_t)n, 0), n);
+    send_body(fixture, half - 1);
+    assert_in_range(http_server_held(fixture->server), half - 1, half);
+    fixture->fd = second;
+    assert_int_equal(send(second, text, (size_t)n, 0), n);
+    send_body(fixture, half);
+    assert_int_equal(ask(fixture, "", 0), 503); /* it was the second that was too much */
+    fixture->fd = first;
+    assert_int_equal(ask(fixture, "x", 1), 200);
+    assert_int_equal(http_server_held(fixture->server), 0);
+    fixture->fd = third;
+    assert_int_equal(send(third, text, (size_t)n, 0), n);
+    send_body(fixture, half - 1);
+    assert_int_equal(ask(fixture, "x", 1), 200);
+    fixture->fd = first;
+    close(second);
+    close(third);
+}
+
+/* One announced byte of a million costs no million. */
+static void a_body_takes_room_as_it_comes(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[200];
+    int n = snprintf(text, sizeof(text),
+                     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\nx", MAX_BODY);
+    assert_int_equal(send(fixture->fd, text, (size_t)n, 0), n);
+    send_body(fixture, 1);
+    assert_in_range(http_server_held(fixture->server), 1, 4096);
+}
+
 /* --- secrets --- */
 
 /* Never in memory as it is read: each byte plus one. */
@@ -235,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(forms_are_split_and_decoded), SERVER_TEST(forms_with_control_bytes_are_bad),
         SERVER_TEST(parameters_are_limited),      SERVER_TEST(headers_are_limited),
+        SERVER_TEST(bodies_are_bounded_together), SERVER_TEST(a_body_takes_room_as_it_comes),
         SERVER_TEST(no_secret_stays_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

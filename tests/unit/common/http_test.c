@@ -135,6 +135,14 @@ static void handle(struct http_request *request, void *arg)
     }
 }
 
+/* "/secret…" is for nobody. */
+static void head(struct http_request *request, void *arg)
+{
+    (void)arg;
+    if (strncmp(http_path(request), "/secret", 7) == 0)
+        http_respond(request, 401, NULL, "no", 2, NULL);
+}
+
 static void refuse(int status, const char *why, struct http_request *request, char *body,
                    size_t bodylen, const char **content_type)
 {
@@ -152,6 +160,7 @@ static int open_with(void **state, int header_ms, int body_ms, int idle_ms)
         .header_timeout_ms = header_ms,
         .body_timeout_ms = body_ms,
         .idle_timeout_ms = idle_ms,
+        .head = head,
         .handle = handle,
         .refuse = refuse,
         .arg = fixture,
@@ -859,7 +868,66 @@ static void test_expect_continue(void **state)
     assert_string_equal(line, "HTTP/1.1 100 Continue\r\n\r\n");
     put(&client, "abc");
     expect(&client, 200, "body=abc");
+    /* HTTP/1.0 knows no 100: the answer itself is the first line. */
+    put(&client, "POST /e HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc");
+    expect(&client, 200, "body=abc");
+    expect_end(&client);
     hang_up(&client);
+}
+
+/* The head is enough, and the connection lives on behind a small body. */
+static void test_refused_at_the_head(void **state)
+{
+    struct client client;
+    dial(&client, *state);
+    put(&client, "POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n");
+    expect(&client, 401, "no");
+    put(&client, "bodyGET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(&client, 200, "path=/a");
+    put(&client, "POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+                 "GET /secret HTTP/1.1\r\nHost: x\r\n\r\n"
+                 "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(&client, 401, "no");
+    expect(&client, 401, "no");
+    expect(&client, 200, "path=/b");
+    put(&client, "POST /secret HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody");
+    expect(&client, 401, "no");
+    expect_end(&client);
+    hang_up(&client);
+}
+
+/* A body that never comes does not keep the connection. */
+static void test_refused_and_silent(void **state)
+{
+    struct client client;
+    int64_t start = now_ms();
+    dial(&client, *state);
+    put(&client, "POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n");
+    expect(&client, 401, "no");
+    expect_end(&client);
+    assert_in_range(now_ms() - start, BODY_MS - 10, LATE_MS - 10000);
+    hang_up(&client);
+}
+
+/* A long body is not waited for: the connection ends, but no reset takes the answer away from who
+ * reads it only after sending all. */
+static void test_refused_with_a_long_body(void **state)
+{
+    static const char *const heads[] = {"Content-Length: 1000000", "Transfer-Encoding: chunked",
+                                        "Content-Length: 3\r\nExpect: 100-continue"};
+    struct client client;
+    char text[256], body[4096] = "f0000\r\n";
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        dial(&client, *state);
+        snprintf(text, sizeof(text), "POST /secret HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", heads[i]);
+        put(&client, text);
+        for (int n = 0; n < 200; n++)
+            assert_int_equal(send(client.fd, body, sizeof(body), MSG_NOSIGNAL), sizeof(body));
+        expect(&client, 401, "no");
+        expect_end(&client);
+        hang_up(&client);
+    }
+    expect_alive(*state);
 }
 
 static void test_default_refusal_on_second(void **state)
@@ -1013,6 +1081,9 @@ int main(void)
         SERVER_TEST(test_half_closed_between_answers),
         SERVER_TEST(test_read_ahead_is_bounded),
         SERVER_TEST(test_expect_continue),
+        SERVER_TEST(test_refused_at_the_head),
+        cmocka_unit_test_setup_teardown(test_refused_and_silent, open_impatient, close_fixture),
+        SERVER_TEST(test_refused_with_a_long_body),
         SERVER_TEST(test_default_refusal_on_second),
         SERVER_TEST(test_no_descriptors),
         SERVER_TEST(test_address_in_use),
