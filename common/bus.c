@@ -1,4 +1,5 @@
 #include "common/bus.h"
+#include "common/config_mask.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -31,9 +32,17 @@ int bus_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, cha
 {
     char why[256];
 
-    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK)
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, why, sizeof why);
+
+    if (result == RD_KAFKA_CONF_OK)
         return 0;
-    snprintf(err, errlen, "kafka property %s=%s: %s", name, value, why);
+    /* librdkafka's words have the value in them. */
+    if (config_option_is_harmless(name, strlen(name)))
+        snprintf(err, errlen, "kafka property %s=%s: %s", name, value, why);
+    else if (result == RD_KAFKA_CONF_UNKNOWN)
+        snprintf(err, errlen, "kafka property %s: %s", name, why);
+    else
+        snprintf(err, errlen, "kafka property %s: its value (not shown) is not accepted", name);
     return -EINVAL;
 }
 
@@ -129,7 +138,9 @@ int bus_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size
     while (*at != '\0' && result == 0) {
         char *value = strchr(at, '=');
         if (value == NULL) {
-            snprintf(err, errlen, "bus.options: \"%s\" is not name=value", at);
+            snprintf(err, errlen,
+                     "bus.options: want name=value,name=value …; there is no '=' behind byte %zu",
+                     (size_t)(at - copy));
             result = -EINVAL;
             break;
         }

@@ -2,8 +2,10 @@
  *
  *   config.c        where values come from, and the refusals
  *   config_value.c  one value: text to field and back
+ *   config_mask.c   what may be shown of a value
  *   config_doc.c    the tables as an INI file and as Markdown */
 #include "common/config.h"
+#include "common/config_mask.h"
 #include "common/config_value.h"
 #include "common/mem.h"
 #include <assert.h>
@@ -121,11 +123,8 @@ static void set_value(struct loader *loader, const struct config_row *row, const
     if (config_value_set(row, value, loader->conf) == 0)
         return;
     config_value_accepts(row, accepts, sizeof(accepts));
-    masked = config_value_masked(value);
-    refuse(loader, "%s: \"%s\" is not accepted; want %s", where,
-           config_row_is_secret(row) ? "********"
-           : masked != NULL          ? masked
-                                     : value,
+    masked = config_masked(row, value);
+    refuse(loader, "%s: \"%s\" is not accepted; want %s", where, masked != NULL ? masked : value,
            accepts);
     free(masked);
 }

@@ -41,8 +41,8 @@ typedef const struct config_row *const *config_tables;
 int config_load(config_tables tables, const char *daemon, const char *path, void *conf, char *err,
                 size_t errlen);
 void config_free(config_tables tables, void *conf);
-/* As an INI file with every setting, its doc as comment; secrets (keys ending in password, keys,
- * secret, and such items of a "name=value,name=value" text) are masked. */
+/* As an INI file with every setting, its doc as comment; what is, or may be, secret is
+ * masked (config_mask.h). */
 void config_dump(config_tables tables, const void *conf, FILE *out);
 /* As a Markdown table per section, for docs/configuration.md. */
 void config_document(config_tables tables, const char *daemon, FILE *out);

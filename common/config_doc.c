@@ -1,4 +1,5 @@
 #include "common/config.h"
+#include "common/config_mask.h"
 #include "common/config_value.h"
 #include "common/mem.h"
 #include <stdlib.h>
@@ -52,7 +53,7 @@ struct dump {
 /* Secrets as a comment, so that loading the dump sets no wrong ones. */
 static void write_setting(const struct config_row *row, const char *value, FILE *out)
 {
-    char *masked = config_value_masked(value);
+    char *masked = config_masked(row, value);
     if (config_row_is_secret(row) && value[0] != '\0')
         fprintf(out, "# %s = ******** (set, not shown)\n\n", row->key);
     else if (masked != NULL)

@@ -30,69 +30,6 @@ const struct config_row *config_row_at(config_tables tables, size_t index)
     return NULL;
 }
 
-bool config_row_is_secret(const struct config_row *row)
-{
-    static const char *const endings[] = {"password", "keys", "secret"};
-    size_t len = strlen(row->key);
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t n = strlen(endings[i]);
-        if (len >= n && strcmp(row->key + len - n, endings[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool tells_a_secret(const char *name, size_t len)
-{
-    static const char *const words[] = {"password", "secret", "key.pem"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        size_t n = strlen(words[i]);
-        for (size_t at = 0; at + n <= len; at++) {
-            if (strncasecmp(name + at, words[i], n) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Length of the "name=value" at the start: a part without '=' behind a comma belongs to the value.
- */
-static size_t item_length(const char *item)
-{
-    size_t len = strcspn(item, ",");
-    while (item[len] == ',') {
-        size_t part = strcspn(item + len + 1, ",=");
-        if (item[len + 1 + part] == '=')
-            break;
-        len += 1 + part;
-    }
-    return len;
-}
-
-char *config_value_masked(const char *text)
-{
-    char *masked = NULL;
-    size_t size;
-    bool any = false;
-    FILE *out = open_memstream(&masked, &size);
-    if (out == NULL)
-        abort(); /* no memory, as in mem.c */
-    while (*text != '\0') {
-        size_t len = item_length(text), name = strcspn(text, ",=");
-        bool hide = text[name] == '=' && name + 1 < len && tells_a_secret(text, name);
-        any |= hide;
-        fprintf(out, "%.*s%s", (int)(hide ? name + 1 : len), text, hide ? "********" : "");
-        text += len;
-        if (*text == ',')
-            fputc(*text++, out);
-    }
-    fclose(out);
-    if (any)
-        return masked;
-    free(masked);
-    return NULL;
-}
-
 void config_env_name(const struct config_row *row, const char *daemon, char *buf, size_t len)
 {
     snprintf(buf, len, "IMC_%s_%s_%s", daemon, row->section, row->key);

@@ -17,12 +17,6 @@ const char *config_value_text(const struct config_row *row, const void *conf, ch
                               size_t len);
 /* What a row accepts, in words: "a duration such as 250ms, 5s, 10m or 24h, from 1s to 1h". */
 void config_value_accepts(const struct config_row *row, char *buf, size_t len);
-/* True for keys whose value must not be shown. */
-bool config_row_is_secret(const struct config_row *row);
-/* A text that holds secrets among other things, "name=value,name=value" as in bus.options (bus.h),
- * with the values of names such as sasl.password hidden. NULL = nothing to hide. The caller frees.
- */
-char *config_value_masked(const char *text);
 /* The environment variable of a row: IMC_COMET_LEASE_TTL. */
 void config_env_name(const struct config_row *row, const char *daemon, char *buf, size_t len);
 

@@ -50,6 +50,12 @@ static void bad_options_say_what(void **state)
     assert_non_null(strstr(err, "no.such"));
     assert_int_equal(bus_options_check("linger.ms=x", err, sizeof err), -EINVAL);
     assert_non_null(strstr(err, "linger.ms=x"));
+    /* But not a secret. */
+    assert_int_equal(bus_options_check("offset.store.method=hush", err, sizeof err), -EINVAL);
+    assert_null(strstr(err, "hush"));
+    assert_non_null(strstr(err, "offset.store.method"));
+    assert_int_equal(bus_options_check("hush", err, sizeof err), -EINVAL);
+    assert_null(strstr(err, "hush"));
     assert_int_equal(bus_options_check("linger.ms", err, sizeof err), -EINVAL);
     assert_non_null(strstr(err, "name=value"));
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct settings {
-    char *name, *listen, *off, *servers, *password;
+    char *name, *listen, *off, *servers, *password, *options;
     int64_t count, wait_ms, size, any;
     bool flag;
 };
@@ -23,6 +23,7 @@ static const struct config_row first[] = {
     {"main", "off", CONFIG_ADDRESS, AT(off), "", 0, 0, "Empty is off."},
     {"store", "servers", CONFIG_LIST, AT(servers), "a:1, b:2", 0, 0, "Servers."},
     {"store", "password", CONFIG_STRING, AT(password), "", 0, 0, "Secret."},
+    {"store", "options", CONFIG_STRING, AT(options), "", 0, 0, "Of a library."},
     {0},
 };
 static const struct config_row second[] = {
@@ -268,7 +269,60 @@ static void test_dump_hides_secrets(void **state)
     free(text);
 }
 
-/* "name=value,name=value", as bus.options: only what is secret is hidden. */
+/* As bus.options: what is not known to be harmless is hidden. */
+static void test_dump_hides_options_that_may_be_secret(void **state)
+{
+    static const struct {
+        const char *value, *shown; /* NULL: all of it */
+    } cases[] = {
+        {"security.protocol=SASL_SSL,sasl.mechanisms=PLAIN,sasl.username=imc", NULL},
+        {"linger.ms=1, batch.size = 100,debug=broker,topic,socket.keepalive.enable=true", NULL},
+        {"SASL.Username=imc", NULL},
+        {"sasl.oauthbearer.config=hush", "sasl.oauthbearer.config=********"},
+        {"acks=all,sasl.oauthbearer.config=principal=hush scope=hush,linger.ms=2",
+         "acks=all,sasl.oauthbearer.config=********,linger.ms=2"},
+        {"ssl.keystore.location=/a,ssl.keystore.password=hush",
+         "ssl.keystore.location=/a,ssl.keystore.password=********"},
+        {"ssl.key.pem=hush,ssl.ca.pem=hush", "ssl.key.pem=********,ssl.ca.pem=********"},
+        {"plugin.library.paths=hush", "plugin.library.paths=********"},
+        {"of.a.later.version=hush,retries=1", "of.a.later.version=********,retries=1"},
+        {"sasl.password=hush,x=hush", "sasl.password=********,x=********"},
+        {"hush", "********"},
+        {"batch.=hush", "batch.=********"},
+        {"socketx=hush", "socketx=********"},
+    };
+    char text[200], want[200];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *shown = cases[i].shown;
+        snprintf(text, sizeof(text), "[store]\noptions = %s\n", cases[i].value);
+        assert_int_equal(load(text), 0);
+        char *dumped = dump();
+        assert_null(strstr(dumped, "hush"));
+        if (shown != NULL)
+            snprintf(want, sizeof(want), "\n# options = %s (secrets not shown)\n", shown);
+        else
+            snprintf(want, sizeof(want), "\noptions = %s\n", cases[i].value);
+        if (strstr(dumped, want) == NULL)
+            fail_msg("wanted \"%s\" in \"%s\"", want, dumped);
+        free(dumped);
+    }
+    refused("[store]\noptions = sasl.oauthbearer.config=geh\x01im\n",
+            "\"sasl.oauthbearer.config=********\"");
+}
+
+/* Somebody pastes an address as other programs take it. */
+static void test_dump_hides_credentials_of_addresses(void **state)
+{
+    (void)state;
+    assert_int_equal(load("[store]\nservers = redis://imc:hush@a:1, b:2\n"), 0);
+    char *dumped = dump();
+    assert_null(strstr(dumped, "hush"));
+    assert_non_null(strstr(dumped, "# servers = ********@a:1, b:2 (secrets not shown)"));
+    free(dumped);
+}
+
+/* Any other text of the form "name=value,name=value". */
 static void test_dump_hides_secret_items(void **state)
 {
     static const struct {
@@ -359,6 +413,8 @@ int main(void)
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_dump_hides_secrets),
         cmocka_unit_test(test_dump_hides_secret_items),
+        cmocka_unit_test(test_dump_hides_options_that_may_be_secret),
+        cmocka_unit_test(test_dump_hides_credentials_of_addresses),
         cmocka_unit_test(test_document),
         cmocka_unit_test(test_list),
     };
