@@ -16,12 +16,12 @@
  *           uthash    530  150   137  236   97
  */
 #include "common/map.h"
+#include "common/hash.h"
 #include "common/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { MIN_SLOTS = 8, MAX_DISTANCE = 255 };
 
@@ -34,33 +34,18 @@ struct map64 {
     uint8_t *distances; /* in the same block, behind the pairs */
     size_t slots;       /* a power of two, 0 before the first set */
     size_t count;
-    uint64_t seed; /* keys come from outside: nobody may choose them so that they collide */
+    struct hash_seed seed; /* keys come from outside: nobody may choose them so that they collide */
 };
-
-static uint64_t random_seed(void)
-{
-    uint64_t seed = 0;
-    /* Without entropy the map still works; it is only predictable. */
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = (uint64_t)(uintptr_t)&seed;
-    return seed | 1;
-}
-
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
 
 static size_t home_of(const struct map64 *map, uint64_t key)
 {
-    return (size_t)fold(key ^ map->seed, 0x9e3779b97f4a7c15U) & (map->slots - 1);
+    return (size_t)hash_fold(key ^ map->seed.words[0], map->seed.words[1]) & (map->slots - 1);
 }
 
 struct map64 *map64_new(void)
 {
     struct map64 *map = mem_zalloc(sizeof *map);
-    map->seed = random_seed();
+    hash_seed_init(&map->seed);
     return map;
 }
 

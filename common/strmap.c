@@ -1,13 +1,13 @@
 /* The other half of map.h: strings to pointers. The same table as map64 (see map.c), but a slot
  * keeps its key's hash, which tells how far the entry has come and spares most comparisons of
  * strings. */
+#include "common/hash.h"
 #include "common/map.h"
 #include "common/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { MIN_SLOTS = 8 };
 
@@ -21,16 +21,13 @@ struct strmap {
     struct entry *entries;
     size_t slots; /* a power of two, 0 before the first set */
     size_t count;
-    uint64_t seed[2]; /* keys are chosen by clients: they must not know where they end up */
+    struct hash_seed seed; /* keys are chosen by clients: they must not know where they end up */
 };
 
 struct strmap *strmap_new(void)
 {
     struct strmap *map = mem_zalloc(sizeof *map);
-    if (getrandom(map->seed, sizeof map->seed, GRND_NONBLOCK) != (ssize_t)sizeof map->seed)
-        map->seed[0] = (uint64_t)(uintptr_t)map;
-    map->seed[0] |= 1;
-    map->seed[1] |= 1;
+    hash_seed_init(&map->seed);
     return map;
 }
 
@@ -42,24 +39,18 @@ void strmap_free(struct strmap *map)
     free(map);
 }
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static uint32_t hash_of(const struct strmap *map, const char *key, size_t len)
 {
-    uint64_t h = map->seed[0] ^ len, word;
+    uint64_t h = map->seed.words[0] ^ len, word;
     for (; len >= 8; len -= 8, key += 8) {
         memcpy(&word, key, 8);
-        h = fold(h ^ word, map->seed[1]);
+        h = hash_fold(h ^ word, map->seed.words[1]);
     }
     word = 0;
     if (len > 0)
         memcpy(&word, key, len);
-    h = fold(h ^ word, map->seed[1]);
-    h = fold(h ^ map->seed[0], 0x9e3779b97f4a7c15U);
+    h = hash_fold(h ^ word, map->seed.words[1]);
+    h = hash_fold(h ^ map->seed.words[0], 0x9e3779b97f4a7c15U);
     return (uint32_t)(h >> 32 ^ h);
 }
 

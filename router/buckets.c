@@ -29,6 +29,7 @@ static void segment_add(struct buckets *buckets)
 void buckets_init(struct buckets *buckets)
 {
     *buckets = (struct buckets){.count = BUCKETS_MIN, .round = BUCKETS_MIN};
+    hash_seed_init(&buckets->seed);
     segment_add(buckets);
 }
 
@@ -40,23 +41,9 @@ void buckets_close(struct buckets *buckets)
     *buckets = (struct buckets){0};
 }
 
-/* uids are often consecutive: every bit of them must reach the low bits. (The finalizer of
- * MurmurHash3.) */
-static uint32_t uid_hash(int64_t uid)
-{
-    uint64_t h = (uint64_t)uid;
-
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdULL;
-    h ^= h >> 33;
-    h *= 0xc4ceb9fe1a85ec53ULL;
-    h ^= h >> 33;
-    return (uint32_t)h;
-}
-
 static uint32_t bucket_of(const struct buckets *buckets, int64_t uid)
 {
-    uint32_t hash = uid_hash(uid);
+    uint32_t hash = (uint32_t)hash_u64(&buckets->seed, (uint64_t)uid);
     uint32_t number = hash & (2 * buckets->round - 1);
 
     return number < buckets->count ? number : hash & (buckets->round - 1);

@@ -10,11 +10,13 @@
 #ifndef IMC_ROUTER_BUCKETS_H
 #define IMC_ROUTER_BUCKETS_H
 
+#include "common/hash.h"
 #include "router/slots.h"
 
 enum { BUCKETS_PER_SEGMENT = 4096 };
 
 struct buckets {
+    struct hash_seed seed; /* clients' business chooses the uids */
     uint32_t **segments;
     uint32_t n_segments, capacity;
     uint32_t count; /* buckets in use */
