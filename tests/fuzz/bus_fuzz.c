@@ -1,0 +1,85 @@
+/* A message of the bus, as anybody who may write to the topic can put it there: it is skipped and
+ * counted, or becomes one task within the limits, and nothing of it stays behind. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "job/dispatch.h"
+#include "job/job.h"
+#include "job/partition.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MAX_MESSAGE = 256, SETTLED_TURNS = 3 };
+
+static struct loop loop;
+static struct rpc *rpc;
+static struct job job;
+static struct job_config config = {.window = 1000,
+                                   .window_bytes = 1 << 20,
+                                   .max_message = MAX_MESSAGE,
+                                   .comet_window = 4,
+                                   .comet_items = 16,
+                                   .comet_bytes = 65536,
+                                   .comet_timeout_ms = 3000,
+                                   .logic_window = 2,
+                                   .logic_items = 16,
+                                   .logic_bytes = 65536,
+                                   .logic_timeout_ms = 500,
+                                   .retry_first_ms = 20,
+                                   .retry_last_ms = 100,
+                                   .patience_ms = 1000};
+static int64_t counters[JOB_METRIC_COUNT];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static char topic[] = "fuzz";
+    (void)argc;
+    (void)argv;
+    (void)log_set_level("error");
+    config.bus_topic = topic;
+    if (loop_init(&loop, "fuzz", 0) != 0 || rpc_open(&rpc, 1 << 20) != 0)
+        abort();
+    job_open(&job, &loop, rpc, &config, counters);
+    job.comets_known = true;
+    return 0;
+}
+
+/* What waits in the partition is within what the envelope may hold. */
+static void check_task(const struct partition *partition, size_t size)
+{
+    assert(job.unresolved == 1 && job.bytes > 0);
+    /* A task is one copy of its envelope: hints cost more than the two bytes they come with. */
+    assert(job.bytes <= sizeof(struct task) + size * (1 + sizeof(struct hint)) + 64);
+    assert(tracker_position(&partition->tracker) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct partition partition;
+    int64_t skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS];
+    int64_t consumed = counters[JOB_CONSUMED];
+    uint8_t *copy = malloc(size + 1); /* of just its size, so that one byte too far is seen */
+
+    memcpy(copy, data, size);
+    partition_init(&partition, &job, 3);
+    partition.fence = 9;
+    dispatch_message(&partition, 0, copy, size);
+    memset(copy, 0xee, size); /* is not needed afterwards */
+    free(copy);
+    skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] - skipped;
+    consumed = counters[JOB_CONSUMED] - consumed;
+    assert(skipped <= consumed && consumed <= 1);
+    if (job.unresolved > 0)
+        check_task(&partition, size);
+    else /* skipped, a probe, or a room of a cluster that has no comets */
+        assert(tracker_position(&partition.tracker) == 1);
+    partition_free(&partition);
+    assert(job.unresolved == 0 && job.bytes == 0);
+    for (int i = 0; i < SETTLED_TURNS; i++)
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    return 0;
+}
