@@ -36,9 +36,10 @@ enum {
     /* A slice takes about a millisecond. */
     SLICE_PARTS = 256,
     SLICE_BYTES = 1 << 20,
-    /* With the producer, without a report: librdkafka takes 100,000 messages unless told otherwise,
+    /* With the producer, without a report. A lone push is produced behind them. librdkafka takes
+     * 100,000 messages unless told otherwise,
      * and of a few MB no request gets larger. */
-    OUT_PARTS = 50000,
+    OUT_PARTS = 20000,
     OUT_BYTES = 32 << 20,
 };
 
