@@ -89,6 +89,8 @@ struct job_config {
       "its beginning.")                                                                           \
     X(BUS_ERRORS, "imc_job_bus_errors_total", NULL, METRIC_COUNTER,                               \
       "Errors that the Kafka client reported.")                                                   \
+    X(CONSUMER_RESTARTS, "imc_job_consumer_restarts_total", NULL, METRIC_COUNTER,                 \
+      "Kafka consumers that failed for good and were opened anew.")                               \
     X(UNRESOLVED, "imc_job_unresolved", NULL, METRIC_GAUGE,                                       \
       "Messages consumed and not yet resolved.")                                                  \
     X(UNRESOLVED_BYTES, "imc_job_unresolved_bytes", NULL, METRIC_GAUGE, "Their memory.")          \

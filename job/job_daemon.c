@@ -26,10 +26,17 @@ struct job_daemon {
     struct member self;
     struct bus_consumer *consumer; /* NULL: the lease was not held yet */
     struct loop_task reopen;
+    bool is_short;      /* why it is opened anew */
+    uint64_t failed_ms; /* since when failures of the consumer are counted */
+    unsigned failures;
     bool draining;
 };
 
-enum { SESSION_LONGER_MS = 6000 /* what brokers allow unless told otherwise */ };
+enum {
+    SESSION_LONGER_MS = 6000, /* what brokers allow unless told otherwise */
+    FAILURES_MOST = 3,        /* of the consumer within … that opening it anew may mend */
+    FAILURES_MS = 60000,
+};
 
 static void open_bus(struct job_daemon *state);
 
@@ -94,15 +101,26 @@ static void on_bus(const char *what, bool ready, const char *why, void *arg)
     daemon_ready(state->daemon, what, ready, why);
 }
 
-/* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. */
+/* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. Once in a while it
+ * happens to a job that is alone: it commits as the member it was before its session lapsed. Again
+ * and again, two jobs have one name. */
 static void on_bus_failed(bool is_short, void *arg)
 {
     struct job_daemon *state = arg;
+    uint64_t now = loop_now_ms(&state->daemon->loop);
 
-    if (is_short)
-        loop_defer(&state->daemon->loop, &state->reopen);
-    else
+    state->is_short = is_short;
+    if (!is_short) {
+        job_count(&state->job, JOB_CONSUMER_RESTARTS);
+        if (now >= state->failed_ms + FAILURES_MS)
+            state->failures = 0;
+        if (state->failures++ == 0)
+            state->failed_ms = now;
+    }
+    if (state->failures > FAILURES_MOST)
         daemon_fail(state->daemon);
+    else
+        loop_defer(&state->daemon->loop, &state->reopen);
 }
 
 static void open_bus(struct job_daemon *state)
@@ -121,12 +139,14 @@ static void on_reopen(struct loop *loop, struct loop_task *task)
     (void)loop;
     if (state->draining)
         return;
-    log_warn("longer session",
-             "bus.session_timeout=%" PRId64
-             "ms used=%dms; the brokers' group.min.session.timeout.ms "
-             "does not allow less",
-             state->job.session_ms, (int)SESSION_LONGER_MS);
-    state->job.session_ms = SESSION_LONGER_MS;
+    if (state->is_short) {
+        log_warn("longer session",
+                 "bus.session_timeout=%" PRId64
+                 "ms used=%dms; the brokers' group.min.session.timeout.ms "
+                 "does not allow less",
+                 state->job.session_ms, (int)SESSION_LONGER_MS);
+        state->job.session_ms = SESSION_LONGER_MS;
+    }
     bus_consumer_close(state->consumer);
     state->consumer = NULL;
     open_bus(state);

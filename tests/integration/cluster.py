@@ -306,10 +306,10 @@ class Bus:
     def _start_kafka(self):
         port, controller = free_port(), free_port()
         self.brokers = f"127.0.0.1:{port}"
-        text = (KAFKA / "server.properties").read_text()
+        text = (KAFKA / "server.properties").read_text() + self.properties
         for name, value in (("PORT", port), ("CONTROLLER_PORT", controller)):
             text = text.replace(f"@{name}@", str(value))
-        self.text = text + self.properties
+        self.text = text
         self.run_kafka("data")
 
     def run_kafka(self, data):
