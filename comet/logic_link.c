@@ -497,6 +497,7 @@ static void peer_open(struct logic_link *link, const struct member *logic)
         .path = "/imc.v1.Logic/Sessions",
         .window = (int)link->worker->config->logic_window,
         .timeout_ms = (int)link->worker->config->connect_ms + 2000,
+        .to = member_name(logic),
     };
 
     peer->link = link;

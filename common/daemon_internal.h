@@ -36,6 +36,8 @@ struct daemon_internal {
     char advertised[160];
     struct redis *redis;
     struct membership *membership;
+    struct membership_events events; /* the daemon's */
+    void *events_arg;
     uint64_t clock_told_ms; /* loop time when the log had that the clock is off; 0 = it is not */
     pthread_mutex_t lock;   /* guards what follows */
     struct daemon_condition conditions[DAEMON_CONDITIONS];

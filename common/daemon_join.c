@@ -104,6 +104,25 @@ static void fill_self(struct daemon *daemon, struct member *self)
         self->weight = (uint32_t)config->lease_weight;
 }
 
+static void on_changed(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct daemon_internal *in = ((struct daemon *)arg)->internal;
+    if (in->events.changed != NULL)
+        in->events.changed(membership, kind, in->events_arg);
+}
+
+static void on_held(struct membership *membership, bool lost, void *arg)
+{
+    struct daemon *daemon = arg;
+    struct daemon_internal *in = daemon->internal;
+    const struct member *self = membership_self(membership);
+    rpc_be(daemon->rpc, self->id, self->epoch);
+    if (in->events.held != NULL)
+        in->events.held(membership, lost, in->events_arg);
+}
+
+static const struct membership_events own_events = {.changed = on_changed, .held = on_held};
+
 /* NOLINTNEXTLINE(readability-function-size): its parameters, see daemon.h */
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
@@ -124,7 +143,9 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
         .ttl_ms = config->lease_ttl_ms,
         .addresses = config->members_static,
     };
-    in->membership = membership_open(&daemon->loop, in->redis, &lease, events, arg);
+    in->events = *events;
+    in->events_arg = arg;
+    in->membership = membership_open(&daemon->loop, in->redis, &lease, &own_events, daemon);
     *redis = in->redis;
     *membership = in->membership;
     return 0;

@@ -165,6 +165,18 @@ static double unpack_refusals(struct daemon *daemon)
     return (double)unpack_refused();
 }
 
+static double names_refused(struct daemon *daemon)
+{
+    (void)daemon;
+    return (double)rpc_names_refused();
+}
+
+static double names_missed(struct daemon *daemon)
+{
+    (void)daemon;
+    return (double)rpc_names_missed();
+}
+
 /* The first ones have the names that Prometheus's own libraries use. */
 static const struct {
     struct metric_row row;
@@ -237,6 +249,13 @@ static const struct {
     {{"imc_rpc_refused_streams_total", NULL, METRIC_COUNTER,
       "Streams refused because their connection had too many, or opened them too often."},
      rpc_refused},
+    {{"imc_rpc_names_refused_total", NULL, METRIC_COUNTER,
+      "Streams refused because they wanted another daemon: two with one rpc.advertise, or an "
+      "address that was another's."},
+     names_refused},
+    {{"imc_rpc_names_missed_total", NULL, METRIC_COUNTER,
+      "Streams to others that were refused because another daemon than wanted has the address."},
+     names_missed},
     {{"imc_rpc_refused_messages_total", NULL, METRIC_COUNTER,
       "Messages of peers, and of the bus, refused before they were unpacked: more items, or "
       "memory, "

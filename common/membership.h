@@ -20,6 +20,8 @@
 #include "common/http.h"
 #include "common/loop.h"
 #include "common/redis.h"
+#include "common/rpc.h"
+#include <string.h>
 
 enum member_kind { MEMBER_COMET, MEMBER_LOGIC, MEMBER_ROUTER, MEMBER_JOB, MEMBER_KINDS };
 
@@ -34,6 +36,15 @@ struct member {
     char tcp[128], ws[128], wss[128]; /* comet: public addresses, may be empty */
     char region[32], zone[32];
 };
+
+/* For streams to it. */
+static inline struct rpc_name member_name(const struct member *member)
+{
+    struct rpc_name name = {.epoch = member->epoch};
+
+    memcpy(name.id, member->id, sizeof name.id);
+    return name;
+}
 
 struct member_list {
     size_t n;

@@ -489,6 +489,7 @@ struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
     assert((ops->decode == NULL) == (ops->drop == NULL));
     pipe->loop = loop;
     pipe->channel = rpc_channel_open(rpc, address);
+    rpc_channel_want(pipe->channel, &options->to);
     pipe->address = mem_strdup(address);
     pipe->options = *options;
     pipe->ops = ops;
@@ -504,6 +505,11 @@ struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
     pipe->pace = (struct pace){.period_ms = PACE_MS, .burst = PACE_BURST};
     pipe_try(pipe);
     return pipe;
+}
+
+void pipe_want(struct pipe *pipe, const struct rpc_name *name)
+{
+    rpc_channel_want(pipe->channel, name);
 }
 
 int pipe_in_flight(const struct pipe *pipe)

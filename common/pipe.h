@@ -46,9 +46,10 @@ struct pipe_ops {
 };
 
 struct pipe_options {
-    const char *path; /* the method */
-    int window;       /* batches in flight */
-    int timeout_ms;   /* an unanswered batch after this long breaks the stream; 0 = never */
+    const char *path;   /* the method */
+    int window;         /* batches in flight */
+    int timeout_ms;     /* an unanswered batch after this long breaks the stream; 0 = never */
+    struct rpc_name to; /* whom it is for; id "": whoever is there */
 };
 
 /* Opens towards ADDRESS ("host:port") at once. OPS is static (a late reply may need drop() even
@@ -56,6 +57,8 @@ struct pipe_options {
  * callback may. */
 struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
                        const struct pipe_options *options, const struct pipe_ops *ops, void *arg);
+/* From the next stream on it is for NAME: the same peer in another life. */
+void pipe_want(struct pipe *pipe, const struct rpc_name *name);
 /* Something waits: fill() will be asked at the end of this turn if the window has room. Cheap, call
  * it per item. */
 void pipe_kick(struct pipe *pipe);

@@ -60,6 +60,12 @@ struct rpc_stats {
     uint64_t paused; /* times that a stream was not read because too much of it was held */
 };
 
+/* Who a daemon is: the id and epoch of its lease. */
+struct rpc_name {
+    char id[64];
+    uint64_t epoch;
+};
+
 /* One per process. 0 or -E…. MAX_MESSAGE in bytes bounds what a peer may send. */
 int rpc_open(struct rpc **out, size_t max_message);
 /* Before the server is opened. */
@@ -68,6 +74,14 @@ void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits);
 void rpc_stats(struct rpc *rpc, struct rpc_stats *out);
 /* After servers, channels and streams are closed. Joins the thread. NULL is fine. */
 void rpc_close(struct rpc *rpc);
+
+/* We are ID, now under EPOCH: from now on streams that want somebody else are refused. Those that
+ * want nobody in particular, as of goim's programs, are not. Any thread. */
+void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch);
+/* Of the process; any thread. Streams of ours that somebody else answered; of others that wanted
+ * somebody else than us. */
+uint64_t rpc_names_missed(void);
+uint64_t rpc_names_refused(void);
 
 /* One row per method; the table ends with path == NULL and must outlive the server. */
 struct rpc_method {
@@ -93,6 +107,9 @@ const char *rpc_stream_peer(const struct rpc_stream *stream);
 
 /* A connection to one peer; reconnects by itself (backoff at most 1 s). */
 struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address);
+/* Whom streams that are opened on it from now on are for: an address may belong to somebody else
+ * meanwhile, or by mistake. Until then, and with an empty id: for whoever is there. */
+void rpc_channel_want(struct rpc_channel *channel, const struct rpc_name *name);
 /* Streams opened on it keep it alive until they are closed. NULL is fine. */
 void rpc_channel_close(struct rpc_channel *channel);
 /* Starts a stream at once; if the peer cannot be reached, closed() says so (within

@@ -42,6 +42,13 @@ struct rpc_tag {
     void (*done)(struct rpc_tag *tag, bool ok);
 };
 
+enum { RPC_EPOCH_LEN = 8 };
+/* As it travels. */
+struct rpc_want {
+    uint8_t len; /* 0: whoever is there */
+    uint8_t bytes[RPC_EPOCH_LEN + sizeof((struct rpc_name *)0)->id - 1];
+};
+
 struct rpc {
     grpc_completion_queue *cq;
     pthread_t thread;
@@ -51,6 +58,8 @@ struct rpc {
     struct rpc_stream *live; /* under lock: every stream that is not OVER */
     unsigned servers;        /* under lock */
     struct rpc_limits limits;
+    struct rpc_name self;  /* under lock; id "": not known yet */
+    uint64_t first_epoch;  /* under lock */
     struct rpc_gate *gate; /* under lock: the server's, while it is open */
     /* rpc thread only: streams that wait for their connection, and when to look at them next. */
     struct rpc_stream *connecting;
@@ -63,6 +72,7 @@ struct rpc_channel {
     struct rpc *rpc;
     grpc_channel *channel;
     char *address;
+    struct rpc_want want; /* under rpc->lock */
 };
 
 enum rpc_stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSING, STREAM_ENDED, STREAM_OVER };
@@ -102,6 +112,9 @@ struct rpc_stream {
     grpc_metadata_array metadata, trailing;
     grpc_status_code status; /* received by a caller; to be sent by a callee */
     const char *refusal;     /* callee: details of STATUS */
+    char *refusal_text;      /* the same, if it is of this stream only */
+    struct rpc_want want;    /* caller: set before it begins */
+    grpc_metadata want_metadata;
     grpc_slice details;
     int cancelled;
     int64_t connect_due_ms; /* 0: not on rpc->connecting */
@@ -152,6 +165,16 @@ uint64_t rpc_paused(void);
 
 /* rpc_client.c */
 void rpc_channel_unref(struct rpc_channel *channel);
+
+/* rpc_name.c. Caller: what its channel wants, when the stream is made; the number of
+ * stream->want_metadata to be sent. */
+void rpc_want_copy(struct rpc_stream *stream);
+size_t rpc_want_send(struct rpc_stream *stream);
+/* It has ended: was it refused for its name? */
+void rpc_name_missed(const struct rpc_stream *stream);
+/* Callee: what the caller wants; whether that is us. If not: stream->refusal_text. */
+void rpc_want_take(struct rpc_stream *stream, const grpc_metadata_array *metadata);
+bool rpc_name_fits(struct rpc_stream *stream);
 
 /* rpc_server.c: a stream of the server is OVER. Under rpc->lock. */
 void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *stream);

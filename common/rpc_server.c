@@ -2,8 +2,8 @@
  *
  *   calls thread:  one of ARMED requests: server_requested ─► too many of that connection? cut it
  *                       └─► re-armed           └─► rpc_stream_new ─► hop to the rpc thread
- *   rpc thread:    server_accept ─► path in the table? ─► method->opened() ─► rpc_stream_accept()?
- *                       └─ no: UNIMPLEMENTED                                    └─ no: UNAVAILABLE
+ *   rpc thread:    server_accept ─► path in the table? ─► rpc_name_fits? ─► method->opened() ─►
+ *   rpc_stream_accept()? └─ no: UNIMPLEMENTED    └─ no: FAILED_PRECONDITION    └─ no: UNAVAILABLE
  *
  * The calls thread never polls sockets. gRPC reads and parses on the rpc thread for as long as a
  * peer sends, and only then hands out what it read: who opens streams and resets them at once would
@@ -106,6 +106,8 @@ static void server_accept(struct rpc_tag *tag, bool ok)
     (void)ok;
     if (stream->method == NULL) {
         server_refuse(stream, GRPC_STATUS_UNIMPLEMENTED, "no such method here");
+    } else if (!rpc_name_fits(stream)) {
+        server_refuse(stream, GRPC_STATUS_FAILED_PRECONDITION, stream->refusal_text);
     } else {
         stream->method->opened(stream, stream->server->arg);
         if (stream->events == NULL)
@@ -131,8 +133,9 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
 
 /* ── requests; calls thread ── */
 
-static void server_let_in(struct rpc_server *server, grpc_call *call, const grpc_slice *path)
+static void server_let_in(struct rpc_server *server, struct server_request *request)
 {
+    grpc_call *call = request->call;
     char *name = grpc_call_get_peer(call), *peer;
     uint64_t conn = rpc_gate_enter(server->gate, name, &peer);
 
@@ -146,7 +149,8 @@ static void server_let_in(struct rpc_server *server, grpc_call *call, const grpc
     stream->server = server;
     stream->conn = conn;
     stream->peer = peer;
-    stream->method = server_find(server, path);
+    stream->method = server_find(server, &request->details.method);
+    rpc_want_take(stream, &request->metadata);
     pthread_mutex_lock(&server->rpc->lock);
     server->streams++;
     pthread_mutex_unlock(&server->rpc->lock);
@@ -174,7 +178,7 @@ static void server_requested(struct rpc_tag *tag, bool ok)
     struct rpc_server *server = request->server;
 
     if (ok)
-        server_let_in(server, request->call, &request->details.method);
+        server_let_in(server, request);
     grpc_call_details_destroy(&request->details);
     grpc_metadata_array_destroy(&request->metadata);
     if (ok) {

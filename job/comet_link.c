@@ -343,12 +343,21 @@ static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
 
 /* --- life --- */
 
+static struct rpc_name comet_name(const struct comet *comet)
+{
+    struct rpc_name name = {.epoch = comet->epoch};
+
+    memcpy(name.id, comet->id, sizeof name.id);
+    return name;
+}
+
 void comet_connect(struct comet *comet)
 {
     const struct job_config *config = comet->job->config;
     const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
                                          .window = (int)config->comet_window,
-                                         .timeout_ms = (int)config->comet_timeout_ms};
+                                         .timeout_ms = (int)config->comet_timeout_ms,
+                                         .to = comet_name(comet)};
 
     comet->pipe = pipe_open(comet->job->loop, comet->job->rpc, comet->address, &options,
                             &comet_pipe_ops, comet);
@@ -403,6 +412,8 @@ static void comet_revive(struct comet *comet, const struct member *member)
     log_info("comet found again", "comet=%s address=%s epoch=%" PRIu64 " kept=%zu", comet->id,
              member->rpc, comet->epoch, comet->n_kept);
     if (comet->pipe != NULL && strcmp(comet->address, member->rpc) == 0) {
+        const struct rpc_name name = member_name(member);
+        pipe_want(comet->pipe, &name);
         pipe_kick(comet->pipe);
         return;
     }

@@ -265,7 +265,8 @@ struct logic *logic_open(struct job *job, struct settle *settle, const struct me
 {
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
                                          .window = (int)job->config->logic_window,
-                                         .timeout_ms = (int)job->config->logic_timeout_ms};
+                                         .timeout_ms = (int)job->config->logic_timeout_ms,
+                                         .to = member_name(member)};
     struct logic *logic = mem_zalloc(sizeof *logic);
 
     logic->job = job;

@@ -239,6 +239,8 @@ void router_link_update(struct router_link *link)
         peers[i] = peer_find(link, &list->members[i]);
         if (peers[i] == NULL)
             peers[i] = router_peer_open(link, &list->members[i]);
+        else
+            router_peer_want(peers[i], &list->members[i]);
         peers[i]->live = true;
     }
     ring_free(link->ring);

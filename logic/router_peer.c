@@ -378,6 +378,7 @@ struct router_peer *router_peer_open(struct router_link *link, const struct memb
         .path = "/imc.v1.Router/Map",
         .window = (int)logic->config->router_window,
         .timeout_ms = (int)logic->config->router_timeout_ms,
+        .to = member_name(member),
     };
 
     peer->link = link;
@@ -387,6 +388,13 @@ struct router_peer *router_peer_open(struct router_link *link, const struct memb
     peer->pipe =
         pipe_open(logic->loop, logic->daemon->rpc, peer->address, &options, &peer_ops, peer);
     return peer;
+}
+
+void router_peer_want(struct router_peer *peer, const struct member *member)
+{
+    const struct rpc_name name = member_name(member);
+
+    pipe_want(peer->pipe, &name);
 }
 
 void router_peer_close(struct router_peer *peer)

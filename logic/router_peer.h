@@ -40,6 +40,8 @@ struct router_peer {
 };
 
 struct router_peer *router_peer_open(struct router_link *link, const struct member *member);
+/* It may be another life of the same one, as MEMBER says. */
+void router_peer_want(struct router_peer *peer, const struct member *member);
 /* What is unanswered gets ROUTER_AWAY. */
 void router_peer_close(struct router_peer *peer);
 /* False: the router is away. */
