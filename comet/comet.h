@@ -184,6 +184,7 @@ struct comet {
                          reads */
     uint64_t process; /* membership's; 0 before it is known; atomic */
     struct worker *workers;
+    size_t n_logics; /* alive; main loop only */
     int n_workers;
     struct standings *standings;
     struct redis *redis;

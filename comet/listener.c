@@ -4,6 +4,7 @@
  *                        └─ not even that: all listeners pause for PAUSE_MS */
 #include "comet/listener.h"
 #include "comet/conn_internal.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -36,8 +37,11 @@ struct listener {
     bool bound; /* poll is initialised */
 };
 
+/* Each kind's stand together, one for each address of its name. */
+enum { SOCKETS = LISTENERS * LISTEN_MOST };
+
 struct listeners {
-    struct listener at[LISTENERS];
+    struct listener at[SOCKETS];
     uv_timer_t pause;
     int spare_fd;
     int64_t max_connections;
@@ -143,7 +147,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 static void poll_all(struct listeners *listeners, bool on)
 {
-    for (int i = 0; i < LISTENERS; i++) {
+    for (int i = 0; i < SOCKETS; i++) {
         struct listener *listener = &listeners->at[i];
         if (!listener->bound || listeners->stopped)
             continue;
@@ -160,7 +164,7 @@ void listeners_accept(struct edge *edge)
     if (listeners->accepting || listeners->stopped)
         return;
     listeners->accepting = true;
-    for (int i = 0; i < LISTENERS; i++) {
+    for (int i = 0; i < SOCKETS; i++) {
         struct listener *listener = &listeners->at[i];
         if (listener->bound && listen(listener->fd, BACKLOG) != 0)
             log_error("cannot listen", "listen=%s err=%s", listener->address, uv_err_name(-errno));
@@ -238,27 +242,52 @@ static int bind_socket(const struct addrinfo *to)
     return -error;
 }
 
-static int listener_open(struct listener *listener, char *err, size_t errlen)
+/* TO may have a port that is to be chosen. 0 or -E…. */
+static int listener_open(struct listener *listener, const struct addrinfo *to)
 {
     struct worker *worker = listener->edge->worker;
-    struct addrinfo *to = resolve(listener->address, err, errlen);
-    if (to == NULL)
-        return -EINVAL;
     int rc = worker->loop.index == 0 ? probe(to) : 0;
     if (rc == 0)
         rc = bind_socket(to);
-    freeaddrinfo(to);
     if (rc < 0)
-        return complain(listener->address, -rc, err, errlen);
+        return rc;
     listener->fd = rc;
     rc = uv_poll_init(&worker->loop.uv, &listener->poll, listener->fd);
-    if (rc != 0) {
-        close(listener->fd);
-        listener->fd = -1;
-        return complain(listener->address, -rc, err, errlen);
+    listener->bound = rc == 0;
+    if (rc == 0)
+        return 0;
+    close(listener->fd);
+    listener->fd = -1;
+    return rc;
+}
+
+static void set_port(struct sockaddr *address, int port)
+{
+    /* at the same place in both families */
+    ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+}
+
+/* All addresses of a name, with one port. */
+static int kind_open(struct edge *edge, enum listener_kind kind, char *err, size_t errlen)
+{
+    struct listener *first = &edge->listeners->at[kind * LISTEN_MOST], *next = first;
+    struct addrinfo *list = resolve(first->address, err, errlen);
+    int rc = -EADDRNOTAVAIL;
+    if (list == NULL)
+        return -EINVAL;
+    for (struct addrinfo *to = list; to != NULL && next < first + LISTEN_MOST; to = to->ai_next) {
+        if (next > first)
+            set_port(to->ai_addr, listen_port(first->fd));
+        rc = listener_open(next, to);
+        if (rc == 0)
+            next++;
+        else if (rc != -EADDRNOTAVAIL && rc != -EAFNOSUPPORT)
+            break; /* else: a name may be listed for a family that is switched off here */
     }
-    listener->bound = true;
-    return 0;
+    freeaddrinfo(list);
+    if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT)
+        rc = next > first ? 0 : rc;
+    return rc == 0 ? 0 : complain(first->address, -rc, err, errlen);
 }
 
 static int64_t connection_limit(int64_t configured)
@@ -281,13 +310,15 @@ int listeners_open(struct edge *edge, char *err, size_t errlen)
     listeners->max_connections = connection_limit(config->max_connections);
     listeners->spare_fd = open_spare();
     uv_timer_init(&edge->worker->loop.uv, &listeners->pause);
-    for (int i = 0; i < LISTENERS; i++)
-        listeners->at[i] =
-            (struct listener){.edge = edge, .kind = i, .fd = -1, .address = addresses[i]};
+    for (int i = 0; i < SOCKETS; i++)
+        listeners->at[i] = (struct listener){.edge = edge,
+                                             .kind = (enum listener_kind)(i / LISTEN_MOST),
+                                             .fd = -1,
+                                             .address = addresses[i / LISTEN_MOST]};
     for (int i = 0; i < LISTENERS; i++) {
         if (addresses[i] == NULL || *addresses[i] == '\0')
             continue;
-        int rc = listener_open(&listeners->at[i], err, errlen);
+        int rc = kind_open(edge, (enum listener_kind)i, err, errlen);
         if (rc != 0)
             return rc;
     }
@@ -296,16 +327,8 @@ int listeners_open(struct edge *edge, char *err, size_t errlen)
 
 int listeners_port(const struct edge *edge, enum listener_kind kind)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v6 = {0}};
-    socklen_t len = sizeof address;
-    int fd = edge->listeners->at[kind].fd;
-    if (fd < 0 || getsockname(fd, &address.any, &len) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    int fd = edge->listeners->at[kind * LISTEN_MOST].fd;
+    return fd < 0 ? 0 : listen_port(fd);
 }
 
 /* --- closing --- */
@@ -331,7 +354,7 @@ void listeners_stop(struct edge *edge)
     if (listeners->stopped)
         return;
     listeners->stopped = true;
-    for (int i = 0; i < LISTENERS; i++) {
+    for (int i = 0; i < SOCKETS; i++) {
         if (!listeners->at[i].bound)
             continue;
         edge->open_handles++;

@@ -463,6 +463,16 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
     link_kick(peer->link);
 }
 
+/* The main loop wants to know whether we are ready. */
+static void link_tell(struct logic_link *link)
+{
+    bool any = false;
+
+    for (const struct peer *peer = link->peers; peer != NULL; peer = peer->next)
+        any = any || pipe_is_up(peer->pipe);
+    __atomic_store_n(&link->worker->logic_up, any, __ATOMIC_RELAXED);
+}
+
 static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct peer *peer = arg;
@@ -475,6 +485,7 @@ static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
                  pipe_address(pipe), peer->link->worker->loop.index, why);
     if (!up && !uv_is_active((uv_handle_t *)&peer->link->tick))
         uv_timer_again(&peer->link->tick);
+    link_tell(peer->link);
     link_kick(peer->link);
 }
 
@@ -549,6 +560,7 @@ void logic_link_update(struct logic_link *link)
         if (!link_has_peer(link, &view->logics[i]))
             peer_open(link, &view->logics[i]);
     }
+    link_tell(link);
     link_kick(link);
 }
 

@@ -25,7 +25,7 @@ static void comet_publish(struct comet *comet)
                                  membership_list(comet->membership, MEMBER_ROUTER),
                                  __atomic_load_n(&comet->epoch, __ATOMIC_RELAXED), comet->lapsed);
 
-    daemon_ready(comet->daemon, "logic", view->n_logics > 0, "no logic is alive");
+    comet->n_logics = view->n_logics;
     for (int i = 0; i < comet->n_workers; i++)
         worker_post_view(&comet->workers[i], view);
     view_unref(view);
@@ -136,6 +136,18 @@ static void comet_advertise(struct comet *comet, struct member *self)
         snprintf(self->ws, sizeof self->ws, "%.*s%s", host, rpc, strrchr(config->ws_listen, ':'));
 }
 
+static void comet_tell_logic(struct comet *comet)
+{
+    bool all = true;
+
+    for (int i = 0; i < comet->n_workers; i++)
+        all = all && __atomic_load_n(&comet->workers[i].logic_up, __ATOMIC_RELAXED);
+    daemon_ready(comet->daemon, "logic", comet->n_logics > 0 && all,
+                 comet->n_logics == 0
+                     ? "no logic is alive"
+                     : "no logic can be reached at the address that it advertises");
+}
+
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
@@ -144,6 +156,7 @@ static void comet_on_tick(uv_timer_t *tick)
 
     if (missed != 0)
         job_service_missed(comet, missed, "no job has vouched that nothing was missed");
+    comet_tell_logic(comet);
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
     /* Jobs see the list of comets once per renewal: a client that came before they have seen us

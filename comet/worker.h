@@ -26,6 +26,7 @@ struct worker {
     struct table *table;
     struct edge *edge;        /* listeners, slabs, wheel, scratch buffers, rooms, walks: edge.h */
     struct logic_link *logic; /* logic_link.h */
+    bool logic_up;            /* atomic: some logic can be reached from this loop */
     struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
     struct job_results *late;    /* results that came after a batch's answer: job_service.h */
     struct registrar *registrar; /* register.h */

@@ -25,8 +25,8 @@ struct daemon_config {
     char *log_level;
     char *admin_listen;
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
-    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen, or the host
-                            name if that is 0.0.0.0 */
+    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen; if that is
+                            0.0.0.0: the host's name if it leads here, or an interface's address */
     int64_t rpc_connections, rpc_held;
     char *redis_servers, *redis_user, *redis_password;
     char *redis_sentinels, *redis_master, *redis_sentinel_password;

@@ -34,6 +34,7 @@ struct daemon_internal {
     struct daemon_files files;
     struct daemon_probe *probe;
     char advertised[160];
+    char reachable[128]; /* host that others reach us by; "": not worked out yet */
     struct redis *redis;
     struct membership *membership;
     struct membership_events events; /* the daemon's */
@@ -111,5 +112,8 @@ void daemon_document_process(FILE *out);
 
 /* Closes what daemon_join() opened. */
 void daemon_part(struct daemon *daemon);
+
+/* daemon_address.c: HOSTNAME-PORT, or with another MARK between them. */
+void daemon_own_name(struct daemon *daemon, char mark, char *buf, size_t len);
 
 #endif

@@ -7,81 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void daemon_set_rpc_port(struct daemon *daemon, int port)
-{
-    daemon->internal->rpc_port = port;
-}
-
-static void split(const char *address, char *host, size_t len, int *port)
-{
-    const char *colon = strrchr(address, ':');
-    size_t n = colon != NULL ? (size_t)(colon - address) : strlen(address);
-    snprintf(host, len, "%.*s", (int)n, address);
-    *port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 0;
-}
-
-static bool is_any(const char *host)
-{
-    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0;
-}
-
-static void host_name(char *buf, size_t len)
-{
-    if (gethostname(buf, len) != 0)
-        snprintf(buf, len, "localhost");
-    buf[len - 1] = '\0';
-}
-
-const char *daemon_advertised(struct daemon *daemon)
-{
-    const struct daemon_config *config = daemon->config;
-    struct daemon_internal *in = daemon->internal;
-    const char *given = config->rpc_advertise;
-    char host[128], wanted[128];
-    int port, wanted_port = 0;
-    in->advertised[0] = '\0';
-    if (config->rpc_listen[0] == '\0')
-        return in->advertised;
-    split(config->rpc_listen, host, sizeof(host), &port);
-    if (port == 0)
-        port = in->rpc_port;
-    if (is_any(host))
-        host_name(host, sizeof(host));
-    /* "[::1]" has colons of its own: only one after the bracket is a port's. */
-    bool bare_v6 = given[0] != '\0' && given[strlen(given) - 1] == ']';
-    if (bare_v6)
-        snprintf(wanted, sizeof(wanted), "%s", given);
-    else
-        split(given, wanted, sizeof(wanted), &wanted_port);
-    snprintf(in->advertised, sizeof(in->advertised), "%s:%d", wanted[0] != '\0' ? wanted : host,
-             wanted_port != 0 ? wanted_port : port);
-    return in->advertised;
-}
-
-/* Of gRPC, or of the admin listener of a daemon without it: tells apart the daemons of one machine.
- */
-static int own_port(struct daemon *daemon)
-{
-    const struct daemon_config *config = daemon->config;
-    char host[128];
-    int port;
-    split(config->rpc_listen[0] != '\0' ? config->rpc_listen : config->admin_listen, host,
-          sizeof(host), &port);
-    if (port == 0 && config->rpc_listen[0] != '\0')
-        port = daemon->internal->rpc_port;
-    else if (port == 0 && daemon->internal->admin != NULL)
-        port = http_server_port(daemon->internal->admin);
-    return port;
-}
-
-/* HOSTNAME-PORT, or with another MARK between them. */
-static void own_name(struct daemon *daemon, char mark, char *buf, size_t len)
-{
-    char host[128];
-    host_name(host, sizeof(host));
-    snprintf(buf, len, "%.*s%c%d", (int)len - 8, host, mark, own_port(daemon));
-}
-
 static void fill(char *field, size_t len, const char *value)
 {
     if (field[0] == '\0')
@@ -92,8 +17,8 @@ static void fill_self(struct daemon *daemon, struct member *self)
 {
     const struct daemon_config *config = daemon->config;
     char id[sizeof(self->id)], home[sizeof(self->rpc)];
-    own_name(daemon, '-', id, sizeof(id));
-    own_name(daemon, ':', home, sizeof(home));
+    daemon_own_name(daemon, '-', id, sizeof(id));
+    daemon_own_name(daemon, ':', home, sizeof(home));
     fill(self->id, sizeof(self->id), config->lease_id[0] != '\0' ? config->lease_id : id);
     fill(self->rpc, sizeof(self->rpc), daemon_advertised(daemon));
     fill(self->rpc, sizeof(self->rpc),

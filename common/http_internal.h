@@ -12,6 +12,7 @@
 
 #include "common/http.h"
 #include "common/http_parse.h"
+#include "common/listen.h"
 #include "common/mem.h"
 
 #define HTTP_MAX_CONNS  4096
@@ -99,8 +100,8 @@ struct http_conn {
 struct http_server {
     struct loop *loop;
     struct http_options options;
-    int fd, port;
-    uv_poll_t listener;
+    int fds[LISTEN_MOST], n_fds, port;
+    uv_poll_t listeners[LISTEN_MOST];
     uv_timer_t tick;
     bool listening, draining;
     bool full; /* not accepting until the next tick */

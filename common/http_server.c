@@ -2,8 +2,8 @@
 #include "common/http_internal.h"
 #include "common/log.h"
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,16 @@
 
 static void on_readable(uv_poll_t *listener, int status, int events);
 
+static void poll_all(struct http_server *server, bool on)
+{
+    for (int i = 0; i < server->n_fds; i++) {
+        if (on)
+            uv_poll_start(&server->listeners[i], UV_READABLE, on_readable);
+        else
+            uv_poll_stop(&server->listeners[i]);
+    }
+}
+
 /* Runs while somebody is connected, or nobody can be. */
 static void on_tick(uv_timer_t *tick)
 {
@@ -31,7 +41,7 @@ static void on_tick(uv_timer_t *tick)
             http_conn_expire(conn);
     }
     if (server->full && server->listening)
-        uv_poll_start(&server->listener, UV_READABLE, on_readable);
+        poll_all(server, true);
     server->full = false;
     if (server->n_conns == 0)
         uv_timer_stop(&server->tick);
@@ -41,7 +51,7 @@ static void on_tick(uv_timer_t *tick)
 static void pause_accepting(struct http_server *server)
 {
     server->full = true;
-    uv_poll_stop(&server->listener);
+    poll_all(server, false);
     if (server->n_conns == 0)
         uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
 }
@@ -131,7 +141,7 @@ static bool make_room(struct http_server *server)
 }
 
 /* Whether to go on accepting. */
-static bool accept_one(struct http_server *server)
+static bool accept_one(struct http_server *server, int listener)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
@@ -143,7 +153,7 @@ static bool accept_one(struct http_server *server)
                  server->max_conns);
         return false;
     }
-    int fd = accept4(server->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         int err = errno;
         if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
@@ -162,51 +172,11 @@ static bool accept_one(struct http_server *server)
 static void on_readable(uv_poll_t *listener, int status, int events)
 {
     struct http_server *server = listener->data;
+    int fd = server->fds[listener - server->listeners];
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server); i++)
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server, fd); i++)
         continue;
-}
-
-/* A listening socket, or -E…. */
-static int listen_on(const struct addrinfo *at)
-{
-    int yes = 1;
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int err = -errno;
-    close(fd);
-    return err;
-}
-
-static int resolve_and_listen(const char *address)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
-                    *list = NULL;
-    const char *colon = strrchr(address, ':');
-    char host[256];
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
-        return -EINVAL;
-    bool v6 = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - (v6 ? 2 : 0), address + v6);
-    if (getaddrinfo(host, colon + 1, &hints, &list) != 0)
-        return -EADDRNOTAVAIL;
-    int fd = listen_on(list);
-    freeaddrinfo(list);
-    return fd;
-}
-
-static int bound_port(int fd)
-{
-    struct sockaddr_in6 address = {0}; /* the port is at the same place in both families */
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        return 0;
-    return ntohs(address.sin6_port);
 }
 
 int http_server_open(struct loop *loop, const struct http_options *options,
@@ -218,25 +188,24 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     server->options = *options;
     server->options.address = NULL; /* borrowed only for this call */
     server->max_conns = options->max_conns > 0 ? (size_t)options->max_conns : HTTP_MAX_CONNS;
-    server->fd = resolve_and_listen(options->address);
-    if (server->fd < 0) {
-        err = server->fd;
+    err = listen_open(options->address, BACKLOG, server->fds);
+    if (err < 0)
         goto free_server;
+    server->n_fds = err;
+    server->port = listen_port(server->fds[0]);
+    for (int i = 0; i < server->n_fds; i++) {
+        err = uv_poll_init(&loop->uv, &server->listeners[i], server->fds[i]);
+        assert(err == 0); /* they are sockets, and non-blocking */
+        server->listeners[i].data = server;
     }
-    server->port = bound_port(server->fd);
-    err = uv_poll_init(&loop->uv, &server->listener, server->fd);
-    if (err != 0)
-        goto close_fd;
     uv_timer_init(&loop->uv, &server->tick);
-    server->listener.data = server->tick.data = server;
-    server->handles = 2;
-    uv_poll_start(&server->listener, UV_READABLE, on_readable);
+    server->tick.data = server;
+    server->handles = (unsigned)server->n_fds + 1;
+    poll_all(server, true);
     server->listening = true;
     *out = server;
     return 0;
 
-close_fd:
-    close(server->fd);
 free_server:
     free(server);
     return err;
@@ -265,9 +234,8 @@ void http_server_drain(struct http_server *server)
         return;
     server->listening = false;
     server->draining = true;
-    uv_poll_stop(&server->listener);
-    close(server->fd);
-    server->fd = -1;
+    poll_all(server, false);
+    listen_close(server->fds, server->n_fds);
     for (conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
         if (conn->state == HTTP_CONN_NEW || (conn->state == HTTP_CONN_IDLE && conn->stash.len == 0))
@@ -293,6 +261,7 @@ void http_server_close(struct http_server *server)
         next = request->next;
         request->server = NULL;
     }
-    uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    for (int i = 0; i < server->n_fds; i++)
+        uv_close((uv_handle_t *)&server->listeners[i], on_handle_closed);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
 }
