@@ -27,8 +27,9 @@ const struct config_row daemon_config_rows[] = {
      "Where other daemons connect by gRPC. Nobody is asked who he is: whoever gets here can speak as any daemon. Daemons "
      "on several machines listen on an address of a network of their own. Empty for a daemon that serves none."},
     {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
-     "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself, with this machine's "
-     "name if that listens on every address."},
+     "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself; if that listens on "
+     "every address, this machine's name, or an interface's address if the name does not lead here. Whoever else has "
+     "this address refuses streams that are for us."},
     {"rpc", "connections", CONFIG_INT, COMMON(rpc_connections), "1024", 1, 65536,
      "Connections to rpc.listen at once; beyond, those that have no stream are closed, or new ones wait. Each comet opens one per worker to each logic, each logic one to each router, each job one to each "
      "comet and logic."},
