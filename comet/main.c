@@ -259,6 +259,17 @@ static void comet_memory(struct daemon *daemon, enum memory_level level)
         worker_post_memory(&comet->workers[i], level);
 }
 
+/* Who is there stays, and is pushed to, without Redis and logics. Who comes needs both. */
+static const struct daemon_need comet_needs[] = {
+    {"redis", USE_CONNECT},
+    {"redis_write", 0},
+    {"clock", USE_CONNECT},
+    {"logic", USE_CONNECT | USE_STORE},
+    {"clients", USE_CONNECT},
+    {"rpc", USE_PUSH | USE_STORE},
+    {NULL, 0},
+};
+
 static const struct daemon_spec comet_spec = {
     .name = "comet",
     .summary = "holds client connections (TCP, WebSocket) and fans messages out to them",
@@ -267,6 +278,7 @@ static const struct daemon_spec comet_spec = {
     .rpc_default = "127.0.0.1:8092",
     .rows = comet_config_rows,
     .config_size = sizeof(struct comet_config),
+    .needs = comet_needs,
     .metrics = comet_metric_rows,
     .n_metrics = COMET_METRIC_COUNT,
     .check = comet_config_check,

@@ -47,6 +47,21 @@ struct daemon_verb {
     int (*run)(struct daemon *daemon, const char *argument);
 };
 
+/* What a cluster is used for. A daemon that lacks something may still serve some of it. */
+enum daemon_use {
+    USE_PUSH = 1 << 0,    /* a push is accepted, and reaches who is online, and rooms */
+    USE_CONNECT = 1 << 1, /* a session comes in */
+    USE_STORE = 1 << 2,   /* what waits for users is kept, and fetched; tokens are made */
+    USE_ALL = USE_PUSH | USE_CONNECT | USE_STORE,
+};
+
+/* A row per readiness condition: what the daemon needs it for, 0: nothing, it is only shown. A
+ * condition without a row is needed for everything. docs/operations.md has the list. */
+struct daemon_need {
+    const char *condition;
+    unsigned uses;
+};
+
 struct daemon_spec {
     const char *name;    /* "comet": also the prefix of the environment */
     const char *summary; /* one line for --help */
@@ -54,6 +69,7 @@ struct daemon_spec {
     const char *admin_default, *rpc_default; /* "127.0.0.1:8093"; rpc_default "" = no RPC server */
     const struct config_row *rows;           /* the daemon's own */
     size_t config_size;
+    const struct daemon_need *needs; /* ends with condition NULL; NULL: everything is for all */
     const struct metric_row *metrics;
     size_t n_metrics;
     /* Checks across settings; 0, or -EINVAL with ERR filled. May be NULL. */
@@ -95,7 +111,9 @@ const struct daemon_files *daemon_files(const struct daemon *daemon);
 
 /* main() of a daemon is one call of this. The exit code. */
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
-/* /readyz is 200 when every condition named so far holds. Any thread. NAME is kept. */
+/* /readyz is 200 when every condition named so far holds that is needed for something, and
+ * /readyz?for=push (connect, store) when those do that are needed for that, see daemon_need. Any
+ * thread. NAME is kept. */
 void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not);
 /* The drain is done: gives the lease back if that has not happened yet, then ends the main loop. */
 void daemon_drained(struct daemon *daemon);

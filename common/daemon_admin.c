@@ -48,7 +48,52 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
         log_info("ready", "condition=%s", name);
 }
 
-bool daemon_render_ready(struct daemon *daemon, FILE *out)
+static const struct {
+    const char *name;
+    unsigned use;
+} uses_named[] = {{"push", USE_PUSH}, {"connect", USE_CONNECT}, {"store", USE_STORE}};
+#define USES (sizeof(uses_named) / sizeof(uses_named[0]))
+
+static unsigned uses_of(const struct daemon *daemon, const char *condition)
+{
+    const struct daemon_need *need = daemon->spec->needs;
+    for (; need != NULL && need->condition != NULL; need++) {
+        if (strcmp(need->condition, condition) == 0)
+            return need->uses;
+    }
+    return USE_ALL;
+}
+
+/* "push, store" */
+static void print_uses(unsigned uses, FILE *out)
+{
+    const char *between = "";
+    for (size_t i = 0; i < USES; i++) {
+        if ((uses & uses_named[i].use) == 0)
+            continue;
+        fprintf(out, "%s%s", between, uses_named[i].name);
+        between = ", ";
+    }
+    if (uses == 0)
+        fputs("nothing", out);
+}
+
+static void print_condition(const struct daemon_condition *condition, unsigned uses, FILE *out)
+{
+    if (condition->holds) {
+        fprintf(out, "%s: ok\n", condition->name);
+        return;
+    }
+    fprintf(out, "%s: not ready: %s", condition->name, condition->why);
+    if (uses != USE_ALL) {
+        fputs(" (needed for ", out);
+        print_uses(uses, out);
+        fputc(')', out);
+    }
+    fputc('\n', out);
+}
+
+bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out)
 {
     struct daemon_internal *in = daemon->internal;
     bool all = true;
@@ -58,18 +103,17 @@ bool daemon_render_ready(struct daemon *daemon, FILE *out)
     pthread_mutex_lock(&in->lock);
     for (size_t i = 0; i < in->n_conditions; i++) {
         const struct daemon_condition *condition = &in->conditions[i];
-        all = all && condition->holds;
-        if (condition->holds)
-            fprintf(out, "%s: ok\n", condition->name);
-        else
-            fprintf(out, "%s: not ready: %s\n", condition->name, condition->why);
+        unsigned needed = uses_of(daemon, condition->name);
+        all = all && (condition->holds || (needed & uses) == 0);
+        print_condition(condition, needed, out);
     }
     pthread_mutex_unlock(&in->lock);
     return all;
 }
 
-static int page_metrics(struct daemon *daemon, FILE *out)
+static int page_metrics(struct daemon *daemon, struct http_request *request, FILE *out)
 {
+    (void)request;
     if (daemon->spec->scrape != NULL)
         daemon->spec->scrape(daemon);
     metrics_render(daemon->metrics, out);
@@ -77,35 +121,52 @@ static int page_metrics(struct daemon *daemon, FILE *out)
     return 200;
 }
 
-static int page_health(struct daemon *daemon, FILE *out)
+static int page_health(struct daemon *daemon, struct http_request *request, FILE *out)
 {
+    (void)request;
     (void)daemon;
     fputs("ok\n", out);
     return 200;
 }
 
-static int page_ready(struct daemon *daemon, FILE *out)
+/* Several uses: ?for=push&for=connect. */
+static int page_ready(struct daemon *daemon, struct http_request *request, FILE *out)
 {
-    return daemon_render_ready(daemon, out) ? 200 : 503;
+    const char *wanted;
+    unsigned uses = 0;
+    for (size_t n = 0; (wanted = http_query(request, "for", n)) != NULL; n++) {
+        size_t i = 0;
+        while (i < USES && strcmp(uses_named[i].name, wanted) != 0)
+            i++;
+        if (i == USES) {
+            fputs("for: push, connect or store\n", out);
+            return 400;
+        }
+        uses |= uses_named[i].use;
+    }
+    return daemon_render_ready(daemon, uses != 0 ? uses : USE_ALL, out) ? 200 : 503;
 }
 
-static int page_config(struct daemon *daemon, FILE *out)
+static int page_config(struct daemon *daemon, struct http_request *request, FILE *out)
 {
+    (void)request;
     config_dump(daemon->internal->tables, daemon->config, out);
     return 200;
 }
 
-static int page_version(struct daemon *daemon, FILE *out)
+static int page_version(struct daemon *daemon, struct http_request *request, FILE *out)
 {
+    (void)request;
     fprintf(out, "{\"name\":\"imc-%s\",\"version\":\"%s\"}\n", daemon->spec->name, IMC_VERSION);
     return 200;
 }
 
-static int page_index(struct daemon *daemon, FILE *out);
+static int page_index(struct daemon *daemon, struct http_request *request, FILE *out);
 
 static const struct page {
     const char *path, *type;
-    int (*render)(struct daemon *daemon, FILE *out); /* the status; NULL: membership_serve() */
+    /* The status; NULL: membership_serve(). */
+    int (*render)(struct daemon *daemon, struct http_request *request, FILE *out);
 } pages[] = {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
     {"/healthz", text_plain, page_health},
@@ -117,8 +178,9 @@ static const struct page {
 };
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
 
-static int page_index(struct daemon *daemon, FILE *out)
+static int page_index(struct daemon *daemon, struct http_request *request, FILE *out)
 {
+    (void)request;
     fprintf(out, "imc-%s %s\n", daemon->spec->name, IMC_VERSION);
     for (size_t i = 0; i + 1 < PAGES; i++)
         fprintf(out, "%s\n", pages[i].path);
@@ -139,7 +201,7 @@ static void respond_page(struct daemon *daemon, struct http_request *request,
         http_respond(request, 500, text_plain, "out of memory\n", 14, NULL);
         return;
     }
-    int status = page->render(daemon, out);
+    int status = page->render(daemon, request, out);
     fclose(out);
     http_respond(request, status, page->type, text, len, "Cache-Control: no-store\r\n");
     free(text);

@@ -104,8 +104,8 @@ void daemon_probe_close(struct daemon *daemon);
 /* 0 or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);
 void daemon_admin_close(struct daemon *daemon);
-/* True when every condition holds; one line per condition to OUT. */
-bool daemon_render_ready(struct daemon *daemon, FILE *out);
+/* True when every condition holds that is needed for one of USES; one line per condition to OUT. */
+bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
 /* Prometheus text of what the kernel and membership know of this process. */
 void daemon_render_process(struct daemon *daemon, FILE *out);
 void daemon_document_process(FILE *out);

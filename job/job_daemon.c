@@ -256,6 +256,19 @@ static void on_memory(struct daemon *daemon, enum memory_level level)
     job_memory(&state->job, level != MEMORY_OK);
 }
 
+/* Who is online is delivered to without Redis and logics, as long as the partitions stay: a job
+ * that gets one asks Redis for a fence first, and until then "partitions" does not hold. */
+static const struct daemon_need job_needs[] = {
+    {"redis", USE_STORE},
+    {"redis_write", USE_STORE},
+    {"clock", USE_STORE},
+    {"logic", USE_STORE},
+    {"storing", USE_STORE},
+    {"bus", USE_PUSH | USE_STORE},
+    {"partitions", USE_PUSH | USE_STORE},
+    {NULL, 0},
+};
+
 const struct daemon_spec job_daemon_spec = {
     .name = "job",
     .summary = "takes pushes from Kafka to the comets that hold the sessions, and what finds "
@@ -265,6 +278,7 @@ const struct daemon_spec job_daemon_spec = {
     .rpc_default = "",
     .rows = job_config_rows,
     .config_size = sizeof(struct job_config),
+    .needs = job_needs,
     .metrics = job_metric_rows,
     .n_metrics = JOB_METRIC_COUNT,
     .check = job_check,

@@ -192,6 +192,7 @@ struct logic {
     bool draining;
     enum memory_level memory;
     struct router_link *routers;
+    void (*routers_told)(struct logic *logic); /* one answers, or does no more; may be NULL */
     struct bus_producer *bus;
     struct stream_service *streams;
     struct push_lanes *lanes;

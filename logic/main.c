@@ -22,9 +22,13 @@ static struct logic the_logic;
 
 static void tell_routers(struct logic *logic)
 {
+    if (logic->routers == NULL)
+        return; /* we are stopping */
     bool any = router_link_count(logic->routers) > 0;
+    bool up = router_link_up(logic->routers) > 0;
 
-    daemon_ready(logic->daemon, "router", any, any ? "" : "no router holds a lease");
+    daemon_ready(logic->daemon, "router", up,
+                 any ? "no router answers" : "no router holds a lease");
 }
 
 static void on_members(struct membership *membership, enum member_kind kind, void *arg)
@@ -74,6 +78,7 @@ static int logic_start(struct daemon *daemon)
     daemon->state = logic;
     daemon_ready(daemon, "router", false, "no router holds a lease");
     logic->routers = router_link_open(logic);
+    logic->routers_told = tell_routers;
     logic->lanes = push_lanes_open(logic);
     logic->backlogs = backlogs_open(logic);
     logic->connects = connects_open(logic);
@@ -180,6 +185,18 @@ static const struct daemon_verb set_partitions = {
     .run = repartition,
 };
 
+/* Pushes need no Redis but for idempotency keys; who pushes to users who are away is told so by
+ * job's backlog. */
+static const struct daemon_need needs[] = {
+    {"redis", USE_CONNECT | USE_STORE},
+    {"redis_write", USE_STORE},
+    {"clock", USE_CONNECT | USE_STORE},
+    {"rpc", USE_CONNECT | USE_STORE},
+    {"bus", USE_PUSH},
+    {"partitions", USE_PUSH},
+    {NULL, 0},
+};
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -190,6 +207,7 @@ int main(int argc, char **argv)
         .rpc_default = "127.0.0.1:7170",
         .rows = logic_config_rows,
         .config_size = sizeof(struct logic_config),
+        .needs = needs,
         .metrics = logic_metric_rows,
         .n_metrics = LOGIC_METRIC_COUNT,
         .check = logic_config_check,

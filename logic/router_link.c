@@ -45,6 +45,15 @@ size_t router_link_count(const struct router_link *link)
     return link->n_peers;
 }
 
+size_t router_link_up(const struct router_link *link)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < link->n_peers; i++)
+        up += router_peer_is_up(link->peers[i]);
+    return up;
+}
+
 /* --- requests --- */
 
 static void count_lookup(struct logic *logic, const struct router_answer *answer)

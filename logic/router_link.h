@@ -54,6 +54,8 @@ void router_link_close(struct router_link *link);
 /* Of the routers as we see them; 0 = none is alive (or LINK is NULL: closed). */
 uint64_t router_link_ring(const struct router_link *link);
 size_t router_link_count(const struct router_link *link);
+/* Of these, those that answer, as far as is known. */
+size_t router_link_up(const struct router_link *link);
 
 void router_put(struct router_link *link, const struct router_session *session, uint64_t timeout_ms,
                 router_fn fn, void *arg);

@@ -351,12 +351,17 @@ static void peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct router_peer *peer = arg;
 
+    struct logic *logic = router_link_logic(peer->link);
+
     if (up) {
         log_info("router up", "router=%s address=%s", peer->id, pipe_address(pipe));
-        return;
+    } else {
+        log_warn("router away", "router=%s address=%s why=\"%s\"", peer->id, pipe_address(pipe),
+                 why);
+        fail_waiting(peer);
     }
-    log_warn("router away", "router=%s address=%s why=\"%s\"", peer->id, pipe_address(pipe), why);
-    fail_waiting(peer);
+    if (logic->routers_told != NULL)
+        logic->routers_told(logic);
 }
 
 /* --- life --- */
@@ -402,6 +407,11 @@ void router_peer_close(struct router_peer *peer)
     pipe_close(peer->pipe);
     fail_waiting(peer);
     free(peer);
+}
+
+bool router_peer_is_up(const struct router_peer *peer)
+{
+    return pipe_is_up(peer->pipe);
 }
 
 bool router_peer_submit(struct router_peer *peer, struct router_request *request)

@@ -44,6 +44,8 @@ struct router_peer *router_peer_open(struct router_link *link, const struct memb
 void router_peer_want(struct router_peer *peer, const struct member *member);
 /* What is unanswered gets ROUTER_AWAY. */
 void router_peer_close(struct router_peer *peer);
+/* False: its stream is broken, or does not open. */
+bool router_peer_is_up(const struct router_peer *peer);
 /* False: the router is away. */
 bool router_peer_submit(struct router_peer *peer, struct router_request *request);
 

@@ -184,6 +184,14 @@ static void router_memory(struct daemon *daemon, enum memory_level level)
     router->shard.refuses = level != MEMORY_OK;
 }
 
+/* The map is in memory: Redis is needed to become a member, which is condition "lease". */
+static const struct daemon_need router_needs[] = {
+    {"redis", 0},
+    {"redis_write", 0},
+    {"clock", 0},
+    {NULL, 0},
+};
+
 static const struct daemon_spec router_spec = {
     .name = "router",
     .summary = "keeps its share of the map from users to their sessions",
@@ -192,6 +200,7 @@ static const struct daemon_spec router_spec = {
     .rpc_default = "127.0.0.1:7270",
     .rows = router_rows,
     .config_size = sizeof(struct router_config),
+    .needs = router_needs,
     .metrics = router_metric_rows,
     .n_metrics = ROUTER_METRIC_COUNT,
     .start = router_start,

@@ -83,6 +83,8 @@ static int start(struct daemon *daemon)
         return -EIO;
     if (strcmp(mode_of(daemon), "hungry") == 0)
         hungry(daemon);
+    if (strncmp(mode_of(daemon), "lack ", 5) == 0) /* of a condition */
+        daemon_ready(daemon, mode_of(daemon) + 5, false, "it is not there");
     if (strcmp(mode_of(daemon), "join") == 0)
         return daemon_join(daemon, &self, 1U << MEMBER_JOB, &(struct membership_events){0}, NULL,
                            &redis, &membership);
@@ -109,6 +111,13 @@ static void scrape(struct daemon *daemon)
     metric_add(daemon->counters, 1, 1);
 }
 
+static const struct daemon_need needs[] = {
+    {"for_push", USE_PUSH},
+    {"for_store", USE_CONNECT | USE_STORE},
+    {"for_nothing", 0},
+    {NULL, 0},
+};
+
 static const struct daemon_spec spec = {
     .name = "test",
     .summary = "a daemon for tests",
@@ -117,6 +126,7 @@ static const struct daemon_spec spec = {
     .rpc_default = "0.0.0.0:20002",
     .rows = rows,
     .config_size = sizeof(struct config),
+    .needs = needs,
     .metrics = metrics,
     .n_metrics = 3,
     .check = check,
@@ -365,6 +375,37 @@ static void test_admin_pages(void **state)
     drop(&child);
 }
 
+static void test_ready_for_a_use(void **state)
+{
+    static const struct {
+        const char *mode, *all, *push, *connect, *store, *shown;
+    } cases[] = {
+        {"plain", "200", "200", "200", "200", "running: ok\n"},
+        {"lack of", "503", "503", "503", "503", "of: not ready: it is not there\n"},
+        {"lack for_push", "503", "503", "200", "200",
+         "for_push: not ready: it is not there (needed for push)\n"},
+        {"lack for_store", "503", "200", "503", "503",
+         "for_store: not ready: it is not there (needed for connect, store)\n"},
+        {"lack for_nothing", "200", "200", "200", "200",
+         "for_nothing: not ready: it is not there (needed for nothing)\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct child child;
+        run_daemon(&child, cases[i].mode);
+        await_page(child.port, "GET /readyz", cases[i].all, "running: ok\n");
+        expect_page(child.port, "GET /readyz", cases[i].all, cases[i].shown);
+        expect_page(child.port, "GET /readyz?for=push", cases[i].push, cases[i].shown);
+        expect_page(child.port, "GET /readyz?for=connect", cases[i].connect, cases[i].shown);
+        expect_page(child.port, "GET /readyz?for=store", cases[i].store, cases[i].shown);
+        expect_page(child.port, "GET /readyz?for=push&for=store", cases[i].all, cases[i].shown);
+        expect_page(child.port, "GET /readyz?for=fun", "400", "for: push, connect or store");
+        kill(child.pid, SIGTERM);
+        assert_int_equal(wait_exit(&child), 0);
+        drop(&child);
+    }
+}
+
 static void test_drain(void **state)
 {
     struct child child;
@@ -597,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_advertised),
         cmocka_unit_test(test_open_listeners_are_warned_of),
         cmocka_unit_test(test_admin_pages),
+        cmocka_unit_test(test_ready_for_a_use),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_closed_stderr_and_hangup),
         cmocka_unit_test(test_memory_limit),
