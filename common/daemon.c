@@ -114,6 +114,18 @@ static void open_handles(struct daemon *daemon)
     uv_signal_start(&in->interrupt, on_signal, SIGINT);
 }
 
+static int open_rpc(struct daemon *daemon)
+{
+    struct rpc_limits limits = {.connections = (int)daemon_files(daemon)->rpc,
+                                .held = (size_t)common_config(daemon)->rpc_held};
+    int err = rpc_open(&daemon->rpc, RPC_MAX_MESSAGE);
+    if (err != 0)
+        log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
+    else
+        rpc_set_limits(daemon->rpc, &limits);
+    return err;
+}
+
 /* From the configuration to a running daemon and back. The exit code. */
 static int run(struct daemon *daemon)
 {
@@ -127,15 +139,9 @@ static int run(struct daemon *daemon)
     daemon->metrics = metrics_open(daemon->spec->metrics, daemon->spec->n_metrics);
     daemon->counters = metrics_block(daemon->metrics);
     open_handles(daemon);
-    err = rpc_open(&daemon->rpc, RPC_MAX_MESSAGE);
-    if (err != 0) {
-        log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
-        goto close_loop;
-    }
     daemon_open_files(daemon);
-    rpc_set_limits(daemon->rpc,
-                   &(struct rpc_limits){.connections = (int)daemon_files(daemon)->rpc,
-                                        .held = (size_t)common_config(daemon)->rpc_held});
+    if (open_rpc(daemon) != 0)
+        goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
     daemon_warn_of_open(common_config(daemon));
     if (daemon_admin_open(daemon) != 0)

@@ -211,10 +211,10 @@ void job_service_handle(struct stream_batch *batch)
         .batch = batch,
         .logic = batch->logic,
         .in = (const Imc__V1__SettleBatch *)batch->message,
-        .reply = IMC__V1__SETTLE_REPLY__INIT,
         .pending = 1,
         .bytes_left = REPLY_BYTES,
     };
+    imc__v1__settle_reply__init(&sb->reply);
     if (sb->in->backlog != NULL && batch->logic->backlogs != NULL)
         backlog_take(batch->logic->backlogs, sb->in->job, sb->in->backlog);
     sb->reply.seq = sb->in->seq;

@@ -31,7 +31,10 @@ static struct job_config config = {.window = 1000,
                                    .logic_timeout_ms = 500,
                                    .retry_first_ms = 20,
                                    .retry_last_ms = 100,
-                                   .patience_ms = 1000};
+                                   .patience_ms = 1000,
+                                   .settle_window = 1000,
+                                   .settle_window_bytes = 1 << 20,
+                                   .settle_parked = 1000};
 static int64_t counters[JOB_METRIC_COUNT];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -48,12 +51,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+static size_t bytes_waiting(void)
+{
+    return job.delivering.bytes + job.storing.bytes;
+}
+
 /* What waits in the partition is within what the envelope may hold. */
 static void check_task(const struct partition *partition, size_t size)
 {
-    assert(job.unresolved == 1 && job.bytes > 0);
+    assert(job_unresolved(&job) == 1 && job.parked == 0 && bytes_waiting() > 0);
     /* A task is one copy of its envelope: hints cost more than the two bytes they come with. */
-    assert(job.bytes <= sizeof(struct task) + size * (1 + sizeof(struct hint)) + 64);
+    assert(bytes_waiting() <= sizeof(struct task) + size * (1 + sizeof(struct hint)) + 64);
     assert(tracker_position(&partition->tracker) == 0);
 }
 
@@ -73,12 +81,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] - skipped;
     consumed = counters[JOB_CONSUMED] - consumed;
     assert(skipped <= consumed && consumed <= 1);
-    if (job.unresolved > 0)
+    if (job_unresolved(&job) > 0)
         check_task(&partition, size);
     else /* skipped, a probe, or a room of a cluster that has no comets */
         assert(tracker_position(&partition.tracker) == 1);
     partition_free(&partition);
-    assert(job.unresolved == 0 && job.bytes == 0);
+    assert(job_unresolved(&job) == 0 && job.parked == 0 && bytes_waiting() == 0);
     for (int i = 0; i < SETTLED_TURNS; i++)
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     return 0;

@@ -102,10 +102,12 @@ static void what_was_packed_is_taken(void **state)
 {
     uint8_t packed[512], body[] = {0, 1, 2, 0};
     char comet[] = "c1", key[] = "k", room[] = "r";
-    Imc__V1__Session session = IMC__V1__SESSION__INIT, *hints[] = {&session, &session};
-    Imc__V1__PushMsg in = IMC__V1__PUSH_MSG__INIT;
+    Imc__V1__Session session, *hints[] = {&session, &session};
+    Imc__V1__PushMsg in;
 
     (void)state;
+    imc__v1__session__init(&session);
+    imc__v1__push_msg__init(&in);
     session.comet = comet;
     session.key = key;
     session.epoch = session.handle = UINT64_MAX;

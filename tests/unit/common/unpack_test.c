@@ -146,12 +146,13 @@ static void any_allocation_may_be_refused(void **state)
 {
     (void)state;
     static char room[] = "room", key[] = "key";
-    Imc__V1__Session session = IMC__V1__SESSION__INIT, *sessions[] = {&session, &session};
+    Imc__V1__Session session, *sessions[] = {&session, &session};
     Imc__V1__Lookup lookup = IMC__V1__LOOKUP__INIT, *lookups[] = {&lookup, &lookup, &lookup};
     Imc__V1__MapReply reply = IMC__V1__MAP_REPLY__INIT;
     uint32_t puts[] = {1, 2, 3};
     uint8_t packed[512] = {0};
 
+    imc__v1__session__init(&session);
     session.room = room;
     session.key = key;
     lookup.sessions = sessions;

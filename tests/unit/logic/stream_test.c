@@ -27,7 +27,8 @@ static void answer(struct stream_batch *batch)
         reply.seq = ((Imc__V1__SessionBatch *)batch->message)->seq;
         stream_reply(batch, &reply.base);
     } else {
-        Imc__V1__SettleReply reply = IMC__V1__SETTLE_REPLY__INIT;
+        Imc__V1__SettleReply reply;
+        imc__v1__settle_reply__init(&reply);
         reply.seq = ((Imc__V1__SettleBatch *)batch->message)->seq;
         stream_reply(batch, &reply.base);
     }
