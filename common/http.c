@@ -1,6 +1,5 @@
 #include "common/http.h"
 #include "common/http_internal.h"
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -135,29 +134,6 @@ void *http_arg(const struct http_request *request)
 const char *http_peer(const struct http_request *request)
 {
     return request->peer;
-}
-
-static bool is_private_v4(uint32_t address)
-{
-    return address >> 24 == 127 || address >> 24 == 10 || address >> 20 == 0xac1 ||
-           address >> 16 == 0xc0a8 || address >> 16 == 0xa9fe;
-}
-
-bool http_peer_is_private(const struct http_request *request)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (inet_pton(AF_INET, request->peer, &v4) == 1)
-        return is_private_v4(ntohl(v4.s_addr));
-    if (inet_pton(AF_INET6, request->peer, &v6) != 1)
-        return false;
-    if (memcmp(v6.s6_addr, mapped, sizeof(mapped)) == 0) {
-        memcpy(&v4, v6.s6_addr + sizeof(mapped), sizeof(v4));
-        return is_private_v4(ntohl(v4.s_addr));
-    }
-    return IN6_IS_ADDR_LOOPBACK(&v6) || (v6.s6_addr[0] & 0xfe) == 0xfc ||
-           IN6_IS_ADDR_LINKLOCAL(&v6);
 }
 
 /* "Connection: …" as far as HTTP/1.0 and 1.1 differ in what goes without saying. */

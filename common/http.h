@@ -87,8 +87,6 @@ bool http_form_is_bad(struct http_request *request);
 void *http_arg(const struct http_request *request);
 /* Peer's address without port: "127.0.0.1". */
 const char *http_peer(const struct http_request *request);
-/* True for loopback and private ranges (RFC 1918, fc00::/7, link-local). */
-bool http_peer_is_private(const struct http_request *request);
 
 /* Answers and ends the request; it is invalid afterwards. Safe if the client has gone. BODY is
  * copied. EXTRA: NULL or "Name: value\r\n…" lines. Not on another thread. */

@@ -2,6 +2,7 @@
 #include "common/config.h"
 #include "common/http.h"
 #include "common/mem.h"
+#include "logic/api_local.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -65,15 +66,14 @@ const char *api_bearer(const char *authorization)
     return authorization + SCHEME + strspn(authorization + SCHEME, " ");
 }
 
-const char *api_auth_refusal(const struct api_keys *keys, struct http_request *request)
+const char *api_auth_refusal(const struct api_keys *keys, const struct api_local *local,
+                             const struct http_request *request)
 {
     const char *authorization = http_header(request, "authorization");
     const char *key = authorization != NULL ? api_bearer(authorization) : NULL;
 
     if (api_keys_empty(keys))
-        return http_peer_is_private(request)
-                   ? NULL
-                   : "api.keys is empty: only private addresses are let in";
+        return api_local_refusal(local, request);
     if (key == NULL)
         key = http_header(request, "x-api-key");
     if (key == NULL)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct api_keys;
+struct api_local;
 struct http_request;
 
 /* LIST as in the setting. Never NULL. */
@@ -18,7 +19,9 @@ bool api_keys_match(const struct api_keys *keys, const char *presented);
 /* The key in the value of an Authorization header ("Bearer KEY", any case), NULL if it is another
  * scheme. */
 const char *api_bearer(const char *authorization);
-/* NULL: REQUEST may be carried out. Else why not. */
-const char *api_auth_refusal(const struct api_keys *keys, struct http_request *request);
+/* NULL: REQUEST may be carried out: it brings a key, or there are none and LOCAL lets it in. Else
+ * why not. */
+const char *api_auth_refusal(const struct api_keys *keys, const struct api_local *local,
+                             const struct http_request *request);
 
 #endif

@@ -1,4 +1,5 @@
 #include "common/bus.h"
+#include "logic/api_local.h"
 #include "logic/logic.h"
 
 #include <errno.h>
@@ -13,9 +14,14 @@ const struct config_row logic_config_rows[] = {
     {"api", "listen", CONFIG_ADDRESS, FIELD(api_listen), "0.0.0.0:7172", 0, 0,
      "Where the HTTP API listens."},
     {"api", "keys", CONFIG_LIST, FIELD(api_keys), "", 0, 0,
-     "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: any caller from "
-     "a loopback or private "
-     "address is let in, nobody else."},
+     "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: programs on this "
+     "machine are let in, over loopback, and nobody else: no web page, no proxy."},
+    {"api", "trusted", CONFIG_LIST, FIELD(api_trusted), "", 0, 0,
+     "While api.keys is empty: addresses and networks that are let in like loopback, 10.1.0.0/16."},
+    {"api", "hosts", CONFIG_LIST, FIELD(api_hosts), "", 0, 0,
+     "While api.keys is empty: names of this API beside localhost and loopback addresses; a "
+     "request "
+     "with another one in Host is refused, since a web page may have made it up."},
     {"api", "max_body", CONFIG_BYTES, FIELD(api_max_body), "1m", KIB, 64 * MIB,
      "Longest body of a request."},
     {"api", "max_bodies", CONFIG_BYTES, FIELD(api_max_bodies), "64m", KIB, INT64_C(1024) * MIB,
@@ -117,5 +123,7 @@ int logic_config_check(const void *config, char *err, size_t errlen)
         snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
         return -EINVAL;
     }
+    if (api_local_check(c->api_trusted, err, errlen) != 0)
+        return -EINVAL;
     return bus_options_check(c->bus_options, err, errlen);
 }

@@ -1,6 +1,7 @@
 #include "logic/http_api.h"
 #include "common/log.h"
 #include "logic/api_auth.h"
+#include "logic/api_local.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -199,7 +200,8 @@ static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
-    const char *why = route != NULL && route->open ? NULL : api_auth_refusal(logic->keys, request);
+    const char *why =
+        route != NULL && route->open ? NULL : api_auth_refusal(logic->keys, logic->local, request);
 
     if (why != NULL)
         api_error(logic, request, API_KEY, why);
@@ -254,10 +256,11 @@ int http_api_open(struct logic *logic)
     };
 
     logic->keys = api_keys_open(config->api_keys);
+    logic->local = api_local_open(config->api_trusted, config->api_hosts);
     if (api_keys_empty(logic->keys))
         log_warn("api.keys is empty",
-                 "hint=\"every loopback and private address may push; set api.keys before others "
-                 "can reach %s\"",
+                 "address=%s hint=\"only programs on this machine and in api.trusted may push; set "
+                 "api.keys for others\"",
                  config->api_listen);
     int err = http_server_open(logic->loop, &options, &logic->http);
     if (err != 0)

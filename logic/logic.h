@@ -21,7 +21,7 @@
 
 struct logic_config {
     struct daemon_config daemon; /* first */
-    char *api_listen, *api_keys;
+    char *api_listen, *api_keys, *api_trusted, *api_hosts;
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;
@@ -175,6 +175,7 @@ struct backlogs;
 struct connects;
 struct heirs;
 struct api_keys;
+struct api_local;
 struct http_server;
 
 /* Ticks of the wheel that bounds requests to routers. */
@@ -200,6 +201,7 @@ struct logic {
     struct connects *connects;
     struct heirs *heirs;
     struct api_keys *keys;
+    struct api_local *local; /* who needs none */
     struct http_server *http;
 };
 

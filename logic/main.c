@@ -4,6 +4,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "logic/api_auth.h"
+#include "logic/api_local.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/connect.h"
@@ -148,6 +149,8 @@ static void logic_stop(struct daemon *daemon)
     backlogs_close(logic->backlogs);
     logic->backlogs = NULL;
     api_keys_close(logic->keys);
+    api_local_close(logic->local);
+    logic->local = NULL;
     logic->lanes = NULL;
     logic->keys = NULL;
 }

@@ -44,6 +44,7 @@ def settings():
         "IMC_COMET_CONN_LINGER": "1s",
         "IMC_COMET_CONN_MAX": str(CONN_MAX),
         "IMC_COMET_WS_ALLOWED_ORIGINS": GOOD_ORIGIN,
+        "IMC_LOGIC_API_HOSTS": "h,x",  # what the raw requests name
         "IMC_LOGIC_API_HEADER_TIMEOUT": _ms(HTTP_S),
         "IMC_LOGIC_API_BODY_TIMEOUT": _ms(HTTP_S),
         "IMC_LOGIC_API_IDLE_TIMEOUT": _ms(IDLE_S),

@@ -1032,33 +1032,11 @@ static void test_drain(void **state)
     hang_up(&idle);
 }
 
-static void test_private_peers(void **state)
-{
-    static const struct {
-        const char *peer;
-        bool is_private;
-    } cases[] = {{"127.0.0.1", true},       {"10.1.2.3", true},
-                 {"172.16.0.1", true},      {"172.31.255.255", true},
-                 {"172.32.0.1", false},     {"192.168.1.1", true},
-                 {"192.169.1.1", false},    {"169.254.1.1", true},
-                 {"8.8.8.8", false},        {"::1", true},
-                 {"fd00::1", true},         {"fe80::1", true},
-                 {"2001:db8::1", false},    {"::ffff:10.0.0.1", true},
-                 {"::ffff:8.8.8.8", false}, {"", false}};
-    struct http_request request = {0};
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        snprintf(request.peer, sizeof(request.peer), "%s", cases[i].peer);
-        assert_int_equal(http_peer_is_private(&request), cases[i].is_private);
-    }
-}
-
 #define SERVER_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_fixture, close_fixture)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_private_peers),
         SERVER_TEST(test_query),
         SERVER_TEST(test_headers_and_form),
         SERVER_TEST(test_methods),

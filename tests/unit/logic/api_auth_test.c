@@ -1,5 +1,6 @@
 #include "common/http.h"
 #include "logic/api_auth.h"
+#include "logic/api_local.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 
 /* In place of the HTTP server. */
 static const char *authorization, *x_api_key;
-static bool peer_private;
+static const char *peer;
 
 const char *http_header(const struct http_request *request, const char *name)
 {
@@ -21,10 +22,10 @@ const char *http_header(const struct http_request *request, const char *name)
                                               : NULL;
 }
 
-bool http_peer_is_private(const struct http_request *request)
+const char *http_peer(const struct http_request *request)
 {
     (void)request;
-    return peer_private;
+    return peer;
 }
 
 static bool let_in(const char *list, const char *auth, const char *key)
@@ -32,15 +33,17 @@ static bool let_in(const char *list, const char *auth, const char *key)
     struct api_keys *keys = api_keys_open(list);
     authorization = auth;
     x_api_key = key;
-    bool in = api_auth_refusal(keys, NULL) == NULL;
+    struct api_local *local = api_local_open("", "");
+    bool in = api_auth_refusal(keys, local, NULL) == NULL;
     api_keys_close(keys);
+    api_local_close(local);
     return in;
 }
 
 static void keys_are_asked_for(void **state)
 {
     (void)state;
-    peer_private = true; /* means nothing once there are keys */
+    peer = "127.0.0.1"; /* means nothing once there are keys */
     assert_true(let_in("k1, k2", "Bearer k1", NULL));
     assert_true(let_in("k1, k2", "bearer  k2", NULL));
     assert_true(let_in("k1, k2", NULL, "k2"));
@@ -55,13 +58,13 @@ static void keys_are_asked_for(void **state)
     assert_false(let_in("k1, k2", NULL, "k1, k2"));
 }
 
-static void without_keys_only_private_peers(void **state)
+static void without_keys_only_local_ones(void **state)
 {
     (void)state;
-    peer_private = true;
+    peer = "127.0.0.1";
     assert_true(let_in("", NULL, NULL));
     assert_true(let_in(" , ", "Bearer whatever", NULL));
-    peer_private = false;
+    peer = "10.0.0.1";
     assert_false(let_in("", NULL, NULL));
     assert_false(let_in("", "Bearer ", NULL));
 }
@@ -78,7 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_asked_for),
-        cmocka_unit_test(without_keys_only_private_peers),
+        cmocka_unit_test(without_keys_only_local_ones),
         cmocka_unit_test(another_scheme_leaves_the_other_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

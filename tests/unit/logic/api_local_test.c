@@ -1,0 +1,143 @@
+#include "common/http.h"
+#include "logic/api_local.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+/* In place of the HTTP server: a peer, and headers as name, value, name, value … */
+static const char *peer;
+static const char *const *headers;
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    (void)request;
+    for (size_t i = 0; headers != NULL && headers[i] != NULL; i += 2) {
+        if (strcmp(headers[i], name) == 0)
+            return headers[i + 1];
+    }
+    return NULL;
+}
+
+const char *http_peer(const struct http_request *request)
+{
+    (void)request;
+    return peer;
+}
+
+static bool let_in(const char *trusted, const char *hosts, const char *from,
+                   const char *const *with)
+{
+    struct api_local *local = api_local_open(trusted, hosts);
+    peer = from;
+    headers = with;
+    bool in = api_local_refusal(local, NULL) == NULL;
+    api_local_close(local);
+    return in;
+}
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void only_loopback_is_near(void **state)
+{
+    static const char *const near[] = {"127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"};
+    static const char *const far[] = {"10.1.2.3",       "172.16.0.1", "192.168.1.1", "169.254.1.1",
+                                      "128.0.0.1",      "126.0.0.1",  "fd00::1",     "fe80::1",
+                                      "::ffff:8.8.8.8", "::2",        "8.8.8.8",     ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++)
+        assert_true(let_in("", "", near[i], NULL));
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++)
+        assert_false(let_in("", "", far[i], NULL));
+}
+
+static void networks_may_be_trusted(void **state)
+{
+    static const char list[] = "10.0.0.0/8, 172.16.0.0/12,192.0.2.7,fd00::/7";
+    (void)state;
+    assert_true(let_in(list, "", "10.255.1.1", NULL));
+    assert_true(let_in(list, "", "::ffff:10.1.1.1", NULL));
+    assert_true(let_in(list, "", "172.31.255.255", NULL));
+    assert_true(let_in(list, "", "192.0.2.7", NULL));
+    assert_true(let_in(list, "", "fc00::1", NULL));
+    assert_false(let_in(list, "", "11.0.0.1", NULL));
+    assert_false(let_in(list, "", "172.32.0.1", NULL));
+    assert_false(let_in(list, "", "192.0.2.8", NULL));
+    assert_false(let_in(list, "", "fe00::1", NULL));
+    assert_true(let_in("0.0.0.0/0", "", "8.8.8.8", NULL));
+    assert_false(let_in("0.0.0.0/0", "", "2001:db8::1", NULL));
+}
+
+static void networks_are_checked(void **state)
+{
+    static const char *const bad[] = {"10.0.0.0/33", "10.0.0/8",    "x",          "10.0.0.0/",
+                                      "::1/129",     "10.0.0.0/8x", "10.0.0.0/-1"};
+    char err[200] = "";
+    (void)state;
+    assert_int_equal(api_local_check("", err, sizeof err), 0);
+    assert_int_equal(api_local_check("10.0.0.0/8,::1/128,0.0.0.0/0", err, sizeof err), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_true(api_local_check(bad[i], err, sizeof err) < 0);
+        assert_non_null(strstr(err, bad[i]));
+    }
+}
+
+/* A name may resolve to loopback without being ours: DNS rebinding. */
+static void a_host_has_to_be_ours(void **state)
+{
+    static const char *const ours[] = {"127.0.0.1",  "127.0.0.1:7172", "localhost:7172",
+                                       "LOCALHOST",  "[::1]:7172",     "[::1]",
+                                       "Logic:7172", "logic"};
+    static const char *const others[] = {"evil.example",
+                                         "localhost.evil.example",
+                                         "10.0.0.1",
+                                         "",
+                                         "127.0.0.1.evil.example",
+                                         "[fd00::1]",
+                                         "logic2"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        assert_true(let_in("", "logic, api", "127.0.0.1", WITH("host", ours[i])));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(let_in("", "logic", "127.0.0.1", WITH("host", others[i])));
+}
+
+static void web_pages_are_refused(void **state)
+{
+    static const char *const sites[] = {"cross-site", "same-site", "what-comes-next", ""};
+    static const char *const origins[] = {"https://evil.example",  "null",
+                                          "http://localhost:3000", "https://localhost:7172",
+                                          "http://localhost",      ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof sites / sizeof sites[0]; i++)
+        assert_false(let_in("", "", "127.0.0.1", WITH("sec-fetch-site", sites[i])));
+    for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++)
+        assert_false(
+            let_in("", "", "127.0.0.1", WITH("host", "localhost:7172", "origin", origins[i])));
+    assert_false(let_in("", "", "127.0.0.1", WITH("origin", "http://localhost")));
+    assert_true(let_in("", "", "127.0.0.1",
+                       WITH("host", "localhost:7172", "origin", "http://localhost:7172",
+                            "sec-fetch-site", "same-origin")));
+    assert_true(let_in("", "", "127.0.0.1", WITH("sec-fetch-site", "none")));
+}
+
+static void a_forwarded_request_is_not_local(void **state)
+{
+    static const char *const names[] = {"forwarded", "x-forwarded-for", "x-real-ip", "via"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_false(let_in("0.0.0.0/0", "", "127.0.0.1", WITH(names[i], "127.0.0.1")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_loopback_is_near), cmocka_unit_test(networks_may_be_trusted),
+        cmocka_unit_test(networks_are_checked),  cmocka_unit_test(a_host_has_to_be_ours),
+        cmocka_unit_test(web_pages_are_refused), cmocka_unit_test(a_forwarded_request_is_not_local),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
