@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#define HEAD_MAX 512 /* of an answer, without content type and extra headers */
+#define ABOUT_MAX 192 /* type and length of an answer */
+#define HEAD_MAX  512 /* of an answer, without content type and extra headers */
 
 static const struct {
     int status;
@@ -156,11 +157,12 @@ void http_respond(struct http_request *request, int status, const char *content_
     size_t room = HEAD_MAX + strlen(type) + (extra != NULL ? strlen(extra) : 0);
     size_t shown = request->method == HTTP_HEAD || status == 204 || status == 304 ? 0 : len;
     char *text = mem_alloc(room + shown);
-    int head = snprintf(
-        text, room,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", status,
-        reason_of(status), date_text(), type, len, connection_line(request),
-        extra != NULL ? extra : "");
+    char about[ABOUT_MAX] = ""; /* nothing, of a body that cannot be */
+    if (status != 204)
+        snprintf(about, sizeof(about), "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
+    int head =
+        snprintf(text, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%s\r\n", status, reason_of(status),
+                 date_text(), about, connection_line(request), extra != NULL ? extra : "");
     assert(head > 0 && (size_t)head < room);
     if (shown > 0)
         memcpy(text + head, body, shown);

@@ -22,6 +22,9 @@ const struct config_row logic_config_rows[] = {
      "While api.keys is empty: names of this API beside localhost and loopback addresses; a "
      "request "
      "with another one in Host is refused, since a web page may have made it up."},
+    {"api", "origins", CONFIG_LIST, FIELD(api_origins), "", 0, 0,
+     "Origins of web pages that may read /1/msg/get (CORS), each as a browser writes it: "
+     "https://chat.example. Empty: none."},
     {"api", "max_body", CONFIG_BYTES, FIELD(api_max_body), "1m", KIB, 64 * MIB,
      "Longest body of a request."},
     {"api", "max_bodies", CONFIG_BYTES, FIELD(api_max_bodies), "64m", KIB, INT64_C(1024) * MIB,

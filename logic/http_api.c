@@ -1,4 +1,5 @@
 #include "logic/http_api.h"
+#include "common/config.h"
 #include "common/log.h"
 #include "logic/api_auth.h"
 #include "logic/api_local.h"
@@ -7,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+enum { LINES_MAX = 1024 }; /* of headers beyond those of every answer */
 
 static const char type_json[] = "application/json; charset=utf-8";
 
@@ -67,15 +70,57 @@ static const struct route *route_of(const char *path)
 
 /* --- answers --- */
 
+struct origin_search {
+    const char *origin;
+    size_t len;
+    bool found;
+};
+
+static void origin_compare(const char *item, size_t len, void *arg)
+{
+    struct origin_search *search = arg;
+
+    search->found |= len == search->len && memcmp(item, search->origin, len) == 0;
+}
+
+/* May the web page that sent REQUEST read its answer? Only calls that prove themselves by a token
+ * are for pages at all. */
+static bool origin_may_read(struct logic *logic, const struct http_request *request)
+{
+    const struct route *route = route_of(http_path(request));
+    const char *origin = http_header(request, "origin");
+    struct origin_search search = {.origin = origin};
+
+    if (route == NULL || !route->open || origin == NULL)
+        return false;
+    search.len = strlen(origin);
+    config_list_each(logic->config->api_origins, origin_compare, &search);
+    return search.found;
+}
+
+/* EXTRA and what a browser wants to read; in BUF if there is both. */
+static const char *with_cors(struct logic *logic, const struct http_request *request,
+                             const char *extra, char *buf, size_t len)
+{
+    if (!origin_may_read(logic, request))
+        return extra;
+    int n = snprintf(buf, len, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s",
+                     http_header(request, "origin"), extra != NULL ? extra : "");
+    return n > 0 && (size_t)n < len ? buf : extra;
+}
+
 static void respond(struct logic *logic, struct http_request *request, int status, const void *body,
                     size_t len, const char *extra)
 {
+    char lines[LINES_MAX];
+
     logic_count(logic,
                 status >= 500   ? LOGIC_HTTP_5XX
                 : status >= 400 ? LOGIC_HTTP_4XX
                                 : LOGIC_HTTP_2XX,
                 1);
-    http_respond(request, status, type_json, body, len, extra);
+    http_respond(request, status, type_json, body, len,
+                 with_cors(logic, request, extra, lines, sizeof lines));
 }
 
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
@@ -195,6 +240,18 @@ static bool refuse_for_now(struct logic *logic, struct http_request *request,
     return true;
 }
 
+/* A browser asks before it sends what is no plain GET. */
+static void answer_preflight(struct logic *logic, struct http_request *request)
+{
+    char lines[LINES_MAX];
+    static const char allow[] = "Access-Control-Allow-Methods: GET\r\n"
+                                "Access-Control-Max-Age: 600\r\n";
+
+    logic_count(logic, LOGIC_HTTP_2XX, 1);
+    http_respond(request, 204, type_json, NULL, 0,
+                 with_cors(logic, request, allow, lines, sizeof lines));
+}
+
 /* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */
 static void api_head(struct http_request *request, void *arg)
 {
@@ -207,6 +264,8 @@ static void api_head(struct http_request *request, void *arg)
         api_error(logic, request, API_KEY, why);
     else if (route == NULL)
         api_error(logic, request, API_NOT_FOUND, "no such path");
+    else if (http_method(request) == HTTP_OPTIONS && origin_may_read(logic, request))
+        answer_preflight(logic, request);
     else if (http_method(request) != route->method)
         refuse_method(logic, request, route);
     else if (is_encoded(request))

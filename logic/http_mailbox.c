@@ -80,8 +80,9 @@ static void write_message(FILE *out, const struct mailbox_message *message)
     uint8_t *text = mem_alloc(size);
 
     int len = EVP_EncodeBlock(text, message->body, (int)message->len);
-    fprintf(out, "{\"msg\":\"%.*s\",\"mid\":%" PRIu64 ",\"gid\":0}", len, (const char *)text,
-            message->id);
+    /* JavaScript's numbers have 53 bits, an id has more: mid_str is what such callers send back. */
+    fprintf(out, "{\"msg\":\"%.*s\",\"mid\":%" PRIu64 ",\"mid_str\":\"%" PRIu64 "\",\"gid\":0}",
+            len, (const char *)text, message->id, message->id);
     free(text);
 }
 
@@ -139,6 +140,23 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         on_confirmed(call, 0);
 }
 
+/* "mid", or by the name it also has in answers: "mid_str"; not both. */
+static int parse_mid(struct get_call *call, struct params_error *err)
+{
+    const char *mid, *mid_str;
+
+    if (api_query(call->request, "mid", &mid, err) != 0 ||
+        api_query(call->request, "mid_str", &mid_str, err) != 0)
+        return -EINVAL;
+    if (mid != NULL && mid_str != NULL) {
+        snprintf(err->text, sizeof err->text, "mid, mid_str: one of them");
+        return -EINVAL;
+    }
+    if (mid != NULL)
+        return params_int64("mid", mid, 0, INT64_MAX, &call->mid, err);
+    return mid_str != NULL ? params_int64("mid_str", mid_str, 0, INT64_MAX, &call->mid, err) : 0;
+}
+
 static int parse(struct get_call *call, struct params_error *err)
 {
     const char *uid;
@@ -152,8 +170,7 @@ static int parse(struct get_call *call, struct params_error *err)
     }
     if (api_query(call->request, "uid", &uid, err) != 0 ||
         params_int64("uid", uid, INT64_MIN, INT64_MAX, &call->uid, err) != 0 ||
-        api_query_int64(call->request, "mid", 0, INT64_MAX, &call->mid, err) != 0 ||
-        api_query(call->request, "token", &call->token, err) != 0)
+        parse_mid(call, err) != 0 || api_query(call->request, "token", &call->token, err) != 0)
         return -EINVAL;
     return params_text("token", call->token, TOKEN_MAX, err);
 }

@@ -21,7 +21,7 @@
 
 struct logic_config {
     struct daemon_config daemon; /* first */
-    char *api_listen, *api_keys, *api_trusted, *api_hosts;
+    char *api_listen, *api_keys, *api_trusted, *api_hosts, *api_origins;
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;

@@ -43,6 +43,7 @@ def strict(bus):
         "IMC_LOGIC_SESSIONS_MAX_PER_UID": "3",
         "IMC_LOGIC_MAILBOX_TTL": "2s",
         "IMC_LOGIC_API_KEYS": "key-one,key-two",
+        "IMC_LOGIC_API_ORIGINS": "https://chat.example,https://other.example",
     }).wait_ready()
     yield cluster
     cluster.stop()

@@ -27,7 +27,7 @@ def test_the_answer(shared, uid):
     fill(shared, uid, bodies)
     messages = get(shared, uid=uid, mid=0, token=token)
     assert [base64.b64decode(m["msg"], validate=True).decode() for m in messages] == bodies
-    assert all(m.keys() == {"msg", "mid", "gid"} and m["gid"] == 0 for m in messages)
+    assert all(m.keys() == {"msg", "mid", "mid_str", "gid"} and m["gid"] == 0 for m in messages)
     assert (mids := [m["mid"] for m in messages]) == sorted(set(mids)) and 0 < mids[0] and mids[-1] < 1 << 63
 
 
@@ -93,3 +93,28 @@ def test_the_token_is_the_key(strict, uid):
 ])
 def test_bad_parameters_are_named(shared, what, query):
     assert shared.api.refused(65534, "GET", "/1/msg/get", **query).startswith(f"{what}: ")
+
+
+def test_mid_as_text_loses_no_digits(shared, uid):
+    """JavaScript reads `mid` as a double: what it sends back is another number."""
+    token = shared.api.token(uid)
+    fill(shared, uid, ["1", "2"])
+    messages = get(shared, uid=uid, token=token)
+    assert [m["mid_str"] for m in messages] == [str(m["mid"]) for m in messages]
+    for name in ("mid", "mid_str"):
+        left = get(shared, uid=uid, token=token, **{name: messages[0]["mid_str"]})
+        assert [m["mid_str"] for m in left] == [messages[1]["mid_str"]]
+    assert shared.api.refused(65534, "GET", "/1/msg/get", uid=uid, token=token, mid=1, mid_str=1).startswith("mid, mid_str")
+
+
+def test_web_pages_of_named_origins_may_read(strict, uid):
+    path = f"/1/msg/get?uid={uid}&token={strict.api.token(uid)}"
+    ours, other = {"Origin": "https://chat.example"}, {"Origin": "https://chat.example.evil"}
+    for method, status in (("GET", 200), ("OPTIONS", 204)):
+        got, _, headers = strict.api.request(method, path, headers=ours)
+        assert (got, headers["Access-Control-Allow-Origin"], headers["Vary"]) == (status, ours["Origin"], "Origin")
+    assert headers["Access-Control-Allow-Methods"] == "GET"
+    assert strict.api.request("GET", path, headers=other)[2]["Access-Control-Allow-Origin"] is None
+    assert strict.api.request("OPTIONS", path, headers=other)[0] == 405
+    assert strict.api.request("OPTIONS", "/1/push?uid=1", headers=ours)[0] == 405
+    assert strict.api.request("GET", "/1/count?type=room", headers=ours)[2]["Access-Control-Allow-Origin"] is None
