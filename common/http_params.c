@@ -60,11 +60,11 @@ static size_t count_pairs(const struct http_slice *text)
 
 bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text)
 {
-    char *at = text.text, *end = text.text + text.len;
     size_t pairs = count_pairs(&text);
     *params = (struct http_params){0};
     if (pairs == 0 || pairs > HTTP_MAX_PARAMS)
         return pairs == 0;
+    char *at = text.text, *end = text.text + text.len;
     params->items = arena_alloc(arena, pairs * sizeof(*params->items));
     while (at < end) {
         char *next = memchr(at, '&', (size_t)(end - at));
