@@ -38,6 +38,7 @@ struct assigned {
     bool restarted;    /* the log is another one, and nothing of it was read yet */
     struct again_reader *again;
     uint64_t caught_up_ms; /* loop time when nothing waited to be read */
+    int64_t unread;        /* at the last look */
     int64_t read_ms;       /* when the newest message that was read was made; Unix */
     bool stopped;          /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
@@ -199,24 +200,26 @@ void bus_partitions_again(struct bus_partitions *partitions)
         again_wake(a->again);
 }
 
-/* Does anything wait to be read, as far as librdkafka knows? */
-static bool assigned_is_behind(const struct assigned *assigned)
+/* Messages that wait to be read, as far as librdkafka knows. */
+static int64_t assigned_unread(const struct assigned *assigned)
 {
     const struct bus_partitions *partitions = assigned->owner;
     int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
 
-    return next >= 0 &&
-           rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions),
-                                          assigned->partition.id, &low,
-                                          &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-           high > next;
+    if (next < 0 ||
+        rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
+                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high <= next)
+        return 0;
+    return high - next;
 }
 
 void bus_partitions_look(struct bus_partitions *partitions)
 {
     bus_again_serve(partitions->again);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        if (!assigned_is_behind(a))
+        a->unread = assigned_unread(a);
+        if (a->unread == 0)
             a->caught_up_ms = loop_now_ms(partitions->job->loop);
     }
 }
@@ -249,7 +252,7 @@ int64_t bus_partitions_span_permille(const struct bus_partitions *partitions)
     int64_t most = 0;
 
     for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        int64_t used = partition_span_permille(&a->partition);
+        int64_t used = partition_span_permille(&a->partition, a->unread);
         most = used > most ? used : most;
     }
     return most;

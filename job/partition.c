@@ -114,9 +114,13 @@ void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
     job_parked(job, -1);
 }
 
-int64_t partition_span_permille(const struct partition *partition)
+int64_t partition_span_permille(const struct partition *partition, int64_t unread)
 {
-    return tracker_span(&partition->tracker) * 1000 / PARTITION_SPAN;
+    int64_t span = tracker_span(&partition->tracker);
+
+    if (partition->tracker.parked > 0)
+        span += unread;
+    return span * 1000 / PARTITION_SPAN;
 }
 
 static void slot_forget(struct partition *partition, const struct tracker_slot *slot)

@@ -54,8 +54,9 @@ static inline bool partition_parked(struct partition *partition, uint64_t *ticke
 void partition_return(struct partition *partition, uint64_t ticket, struct task *task);
 /* That one is on the bus no more. */
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
-/* How much of what may be read ahead of the lowest unresolved offset is used, in 1/1000. */
-int64_t partition_span_permille(const struct partition *partition);
+/* How much of what may be read ahead of the lowest unresolved offset is used, in 1/1000. While
+ * something is parked, what is UNREAD counts: it will use it, too. */
+int64_t partition_span_permille(const struct partition *partition, int64_t unread);
 /* Whatever is unresolved is another job's now: answers that still come are ignored, the position
  * stays. */
 void partition_forget(struct partition *partition);

@@ -80,7 +80,7 @@ const struct config_row logic_config_rows[] = {
     {"push", "max_bytes", CONFIG_BYTES, FIELD(push_max_bytes), "64m", MIB, INT64_C(65536) * MIB,
      "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
      "sent."},
-    {"push", "max_pending", CONFIG_INT, FIELD(push_max_pending), "500000", 1000, 100000000,
+    {"push", "max_pending", CONFIG_INT, FIELD(push_max_pending), "200000", 1000, 100000000,
      "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
      "pending."},
     {"push", "max_lag", CONFIG_DURATION, FIELD(push_max_lag_ms), "30s", 0, HOUR,

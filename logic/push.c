@@ -37,8 +37,7 @@ enum {
     SLICE_PARTS = 256,
     SLICE_BYTES = 1 << 20,
     /* With the producer, without a report. A lone push is produced behind them. librdkafka takes
-     * 100,000 messages unless told otherwise,
-     * and of a few MB no request gets larger. */
+     * 100,000 messages unless told otherwise, and of a few MB no request gets larger. */
     OUT_PARTS = 20000,
     OUT_BYTES = 32 << 20,
 };

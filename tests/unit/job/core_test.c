@@ -967,6 +967,18 @@ static void too_many_parked_stop_reading(void **state)
     assert_true(partition_wants(&bench.partition));
 }
 
+static void what_is_unread_counts_while_something_is_parked(void **state)
+{
+    (void)state;
+    storing_stands_still();
+    push(1, "");
+    push(2, "");
+    assert_int_equal(partition_span_permille(&bench.partition, 100000), 0);
+    push(3, "");
+    assert_int_equal(partition_span_permille(&bench.partition, 100000), 500);
+    assert_int_equal(partition_span_permille(&bench.partition, 0), 0);
+}
+
 static void forgotten_partition_forgets_what_is_parked(void **state)
 {
     (void)state;
@@ -1062,6 +1074,7 @@ int main(void)
         core_test(messages_meant_for_sessions_keep_a_share),
         core_test(parked_messages_are_wanted_again_when_half_the_window_is_free),
         core_test(too_many_parked_stop_reading),
+        core_test(what_is_unread_counts_while_something_is_parked),
         core_test(forgotten_partition_forgets_what_is_parked),
         core_test(what_the_bus_has_lost_is_counted_and_holds_nobody_up),
         core_test(what_is_parked_in_a_log_that_is_no_more_is_lost),
