@@ -395,7 +395,7 @@ void http_conn_open(struct http_server *server, int fd, const char *peer)
     struct http_conn *conn = mem_zalloc(sizeof(*conn));
     conn->server = server;
     conn->resume.run = run_resume;
-    memcpy(conn->peer, peer, sizeof(conn->peer));
+    snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
     conn->parse = http_parse_new(&events, conn);
     uv_tcp_init(&server->loop->uv, &conn->tcp);
     conn->tcp.data = conn;
