@@ -217,6 +217,22 @@ static void a_body_takes_room_as_it_comes(void **state)
     assert_in_range(http_server_held(fixture->server), 1, 4096);
 }
 
+/* When a read has filled the buffer, libuv reads again and tells of 0 bytes: not the end. */
+static void a_full_read_is_not_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[200], *body = calloc(1, HTTP_READ_SIZE);
+    int n = snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+                     HTTP_READ_SIZE + 1);
+    assert_int_equal(send(fixture->fd, text, (size_t)n, 0), n);
+    uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(send(fixture->fd, body, HTTP_READ_SIZE, 0), HTTP_READ_SIZE);
+    uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(ask(fixture, "x", 1), 200);
+    free(body);
+}
+
 /* --- secrets --- */
 
 /* Never in memory as it is read: each byte plus one. */
@@ -303,7 +319,7 @@ int main(void)
         SERVER_TEST(forms_are_split_and_decoded), SERVER_TEST(forms_with_control_bytes_are_bad),
         SERVER_TEST(parameters_are_limited),      SERVER_TEST(headers_are_limited),
         SERVER_TEST(bodies_are_bounded_together), SERVER_TEST(a_body_takes_room_as_it_comes),
-        SERVER_TEST(no_secret_stays_in_memory),
+        SERVER_TEST(a_full_read_is_not_the_end),  SERVER_TEST(no_secret_stays_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
