@@ -215,7 +215,8 @@ static void handle(struct http_request *request, void *arg)
     for (size_t i = 0; i < PAGES; i++) {
         if (strcmp(http_path(request), pages[i].path) != 0)
             continue;
-        if (http_method(request) == HTTP_GET || http_method(request) == HTTP_HEAD)
+        bool member = pages[i].render == NULL && http_method(request) == HTTP_POST;
+        if (member || http_method(request) == HTTP_GET || http_method(request) == HTTP_HEAD)
             respond_page(daemon, request, &pages[i]);
         else
             http_respond(request, 405, text_plain, method, sizeof(method) - 1,

@@ -113,6 +113,7 @@ MEMBERS(malformed)
 MEMBERS(unresolved)
 MEMBERS(lapsed)
 MEMBERS(doubles)
+MEMBERS(disbelieved)
 MEMBERS(addresses)
 MEMBERS(silent)
 #undef MEMBERS
@@ -224,6 +225,11 @@ static const struct {
     {{"imc_members_doubles_total", NULL, METRIC_COUNTER,
       "Answers of a second process with the id of a living daemon."},
      members_doubles},
+    {{"imc_members_disbelieved_total", NULL, METRIC_COUNTER,
+      "Words that somebody is dead or leaves (POST /member) that were not believed: from an "
+      "address "
+      "that is not in members.static, or not possible."},
+     members_disbelieved},
     {{"imc_members_addresses", NULL, METRIC_GAUGE, "Addresses that members.static stands for."},
      members_addresses},
     {{"imc_members_silent", NULL, METRIC_GAUGE, "Of these, those that do not answer now."},

@@ -35,6 +35,7 @@ struct http_ask {
     struct link *link;
     uv_timer_t timer;
     char *path;
+    bool post; /* the method */
     bool busy, closed;
     int failed; /* why there is no link; told by the timer */
     int status;
@@ -224,13 +225,17 @@ static void ask_fail_later(struct http_ask *ask, int err)
 
 static void link_write(struct link *link)
 {
-    static const char form[] = "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n";
+    static const char get[] = "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n";
+    static const char post[] =
+        "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n";
     struct http_ask *ask = link->ask;
-    size_t size = sizeof form + strlen(ask->path) + sizeof ask->host;
+    const char *form = ask->post ? post : get;
+    size_t size = strlen(form) + strlen(ask->path) + sizeof ask->host;
 
     free(link->request);
     link->request = mem_alloc(size);
-    int len = snprintf(link->request, size, form, ask->path, ask->host);
+    int len = ask->post ? snprintf(link->request, size, post, ask->path, ask->host)
+                        : snprintf(link->request, size, get, ask->path, ask->host);
     uv_buf_t buf = uv_buf_init(link->request, (unsigned)len);
     link->write.data = link;
     int err = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
@@ -311,15 +316,26 @@ struct http_ask *http_ask_open(struct loop *loop, const struct sockaddr *address
     return ask;
 }
 
-void http_ask_get(struct http_ask *ask, const char *path, uint64_t timeout_ms)
+static void ask_begin(struct http_ask *ask, bool post, const char *path, uint64_t timeout_ms)
 {
     assert(!ask->busy && !ask->closed);
     ask->busy = true;
+    ask->post = post;
     free(ask->path);
     ask->path = mem_strdup(path);
     ask->failed = 0;
     uv_timer_start(&ask->timer, on_timer, timeout_ms, 0);
     ask_send(ask);
+}
+
+void http_ask_get(struct http_ask *ask, const char *path, uint64_t timeout_ms)
+{
+    ask_begin(ask, false, path, timeout_ms);
+}
+
+void http_ask_post(struct http_ask *ask, const char *path, uint64_t timeout_ms)
+{
+    ask_begin(ask, true, path, timeout_ms);
 }
 
 bool http_ask_busy(const struct http_ask *ask)

@@ -1,4 +1,5 @@
-/* http_ask.h - GETs to one address, one at a time, over a connection that is kept. Owner loop only.
+/* http_ask.h - GETs and POSTs to one address, one at a time, over a connection that is kept. Owner
+ * loop only.
  *
  * A kept connection that ends without a byte of an answer is replaced once; everything else that
  * goes wrong is told. Answers longer than HTTP_ASK_MAX are refused. */
@@ -21,6 +22,8 @@ struct http_ask *http_ask_open(struct loop *loop, const struct sockaddr *address
 /* Not while one is unanswered. PATH with its query, already percent-encoded. FN is called exactly
  * once, never before this returns. */
 void http_ask_get(struct http_ask *ask, const char *path, uint64_t timeout_ms);
+/* The same, with POST and no body. It may be sent twice. */
+void http_ask_post(struct http_ask *ask, const char *path, uint64_t timeout_ms);
 bool http_ask_busy(const struct http_ask *ask);
 /* FN is not called any more. NULL is fine. */
 void http_ask_close(struct http_ask *ask);

@@ -95,9 +95,10 @@ bool membership_fresh(const struct membership *membership);
  * (a list). */
 bool membership_known(const struct membership *membership);
 void membership_set_connections(struct membership *membership, int64_t connections);
-/* GET /member of the admin listener: answers REQUEST with the own record. Its query says who asks
- * (kind, id, epoch), that the asker leaves (leaving), and which epoch of ours it has taken for dead
- * (dead). MEMBERSHIP may be NULL: 503. */
+/* /member of the admin listener: answers REQUEST with the own record. Its query says who asks
+ * (kind, id, epoch); by POST also that the asker leaves (leaving), and which epoch of ours it has
+ * taken for dead (dead). That is believed only from an address of the list, and no web page.
+ * MEMBERSHIP may be NULL: 503. */
 void membership_serve(struct membership *membership, struct http_request *request);
 /* Gives the lease back, so that the others know at once; DONE (may be NULL) runs when they know, or
  * do not answer, never before this returns and not after membership_close(). No renewal after
@@ -114,6 +115,7 @@ struct membership_stats {
     int64_t asked, unanswered, malformed; /* questions; without answer; answered by no record */
     int64_t lapsed;                       /* daemons taken for dead */
     int64_t doubles;                      /* answers with an id that another process has */
+    int64_t disbelieved;                  /* what was said by others, or cannot be true */
     int64_t unresolved;                   /* names that DNS did not resolve, each try */
     int64_t addresses, silent;            /* now: in the list; of these, without answer */
 };

@@ -1,6 +1,7 @@
 /* One address: asked every renew_ms, one question at a time.
  *
- *   addresses_ask() ─► ask() ─ GET /member?kind=&id=&epoch=[&dead=][&leaving=1] ─► on_answer()
+ *   addresses_ask() ─► ask() ─ GET /member?kind=&id=&epoch= ────────────────────► on_answer()
+ *                              POST, with dead= or leaving=1
  *     200, a record: members_take() · 503: it starts or stops · else: odd · no answer: silent
  *
  * What is wrong is logged once, and once when it is right again. */
@@ -39,7 +40,10 @@ static void ask(struct address *address)
     member_question_encode(&question, target, sizeof target);
     address->asked_round = members->round;
     members->counts.asked++;
-    http_ask_get(address->ask, target, timeout_ms(members));
+    if (question.dead != 0 || question.leaving)
+        http_ask_post(address->ask, target, timeout_ms(members));
+    else
+        http_ask_get(address->ask, target, timeout_ms(members));
 }
 
 /* --- answers --- */
@@ -218,6 +222,25 @@ void addresses_ask(struct members *members)
         if (!http_ask_busy(address->ask))
             ask(address);
     }
+}
+
+bool address_is(const struct address *address, const char *ip)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address->endpoint.any.sa_family == AF_INET)
+        uv_ip4_name(&address->endpoint.v4, text, sizeof text);
+    else
+        uv_ip6_name(&address->endpoint.v6, text, sizeof text);
+    return strcmp(text, ip) == 0;
+}
+
+bool addresses_have(const struct members *members, const char *ip)
+{
+    for (const struct address *at = members->addresses; at != NULL; at = at->next) {
+        if (address_is(at, ip))
+            return true;
+    }
+    return false;
 }
 
 static void address_free(struct members *members, struct address *address)

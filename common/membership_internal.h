@@ -11,8 +11,11 @@
 
 #include "common/membership.h"
 
-/* Who asks for our record, and what it says: the query of GET /member. */
+/* Who asks for our record, and what it says: the query of /member. What it says, by POST, is heard;
+ * a GET is only a question. */
 struct member_question {
+    bool says;        /* by POST */
+    const char *from; /* its IP address */
     enum member_kind kind;
     const char *id; /* NULL: not a daemon */
     uint64_t epoch;

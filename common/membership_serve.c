@@ -1,4 +1,5 @@
-/* GET /member: the question, as the asker writes it and as the asked one reads it, and its answer.
+/* GET and POST /member: the question, as the asker writes it and as the asked one reads it, and its
+ * answer.
  */
 #include "common/membership_internal.h"
 
@@ -60,6 +61,8 @@ static const char *question_of(const struct http_request *request, struct member
         !query_u64(request, "dead", &question->dead))
         return "epoch and dead: a decimal number is wanted\n";
     question->kind = (enum member_kind)i;
+    question->from = http_peer(request);
+    question->says = http_method(request) == HTTP_POST;
     question->leaving = leaving != NULL && strcmp(leaving, "1") == 0;
     return NULL;
 }
@@ -80,21 +83,41 @@ static void respond_record(const struct membership *membership, struct http_requ
     free(text);
 }
 
+/* Browsers say where a request comes from; daemons do not. */
+static bool is_from_a_page(const struct http_request *request)
+{
+    return http_header(request, "origin") != NULL || http_header(request, "sec-fetch-site") != NULL;
+}
+
+static void refuse(struct http_request *request, int status, const char *why, const char *extra)
+{
+    http_respond(request, status, "text/plain; charset=utf-8", why, strlen(why), extra);
+}
+
 void membership_serve(struct membership *membership, struct http_request *request)
 {
-    static const char text_plain[] = "text/plain; charset=utf-8", none[] = "not a member yet\n";
     struct member_question question;
     const char *why = question_of(request, &question);
+    bool page = is_from_a_page(request);
     if (why != NULL) {
-        http_respond(request, 400, text_plain, why, strlen(why), NULL);
+        refuse(request, 400, why, NULL);
+        return;
+    }
+    if (question.says && question.dead == 0 && !question.leaving) {
+        refuse(request, 405, "only GET and HEAD here, unless dead or leaving is said\n",
+               "Allow: GET, HEAD\r\n");
+        return;
+    }
+    if (question.says && page) {
+        refuse(request, 403, "not from a web page\n", NULL);
         return;
     }
     if (membership == NULL) {
-        http_respond(request, 503, text_plain, none, sizeof none - 1, NULL);
+        refuse(request, 503, "not a member yet\n", NULL);
         return;
     }
     /* A HEAD only looks. */
-    if (membership->ops->heard != NULL && http_method(request) == HTTP_GET)
+    if (membership->ops->heard != NULL && http_method(request) != HTTP_HEAD && !page)
         membership->ops->heard(membership, &question);
     respond_record(membership, request);
 }

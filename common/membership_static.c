@@ -286,6 +286,38 @@ static bool static_known(const struct membership *membership)
     return peers_ignorant((const struct members *)(const void *)membership) == NULL;
 }
 
+static void disbelieve(struct members *members, const struct member_question *question,
+                       const char *why)
+{
+    members->counts.disbelieved++;
+    log_warn("not believed", "from=%s who=%s/%s says=%s why=\"%s\"", question->from,
+             member_kind_name(question->kind), question->id != NULL ? question->id : "",
+             question->dead != 0 ? "dead" : "leaving", why);
+}
+
+/* Nobody proves who he is, so what is said has to come from where a member may be, and to be
+ * possible; then a stranger's part is left to those who are on a machine of the cluster. */
+static const char *doubt(const struct members *members, const struct member_question *question,
+                         const struct peer *peer)
+{
+    const struct membership *base = &members->base;
+    uint64_t lived_ms = members_now() - members->epoch_ms;
+    bool known = peer != NULL && peer->state == PEER_HELD;
+
+    if (!addresses_have(members, question->from))
+        return "no address of members.static";
+    if (known && peer->record.member.epoch != question->epoch)
+        return "it has another epoch";
+    if (question->leaving && known &&
+        !(peer->address != NULL && address_is(peer->address, question->from)))
+        return "not where it answers";
+    /* Whoever takes us for dead has heard nothing of this life for lease.ttl. */
+    if (question->dead != 0 && question->dead == base->self.epoch &&
+        lived_ms + (uint64_t)base->renew_ms < (uint64_t)base->ttl_ms)
+        return "this life is too young for that";
+    return NULL;
+}
+
 static void static_heard(struct membership *membership, const struct member_question *question)
 {
     struct members *members = members_of(membership);
@@ -294,14 +326,21 @@ static void static_heard(struct membership *membership, const struct member_ques
 
     if (membership->closed)
         return;
+    if (question->says) {
+        const char *why = doubt(members, question, peer);
+        if (why != NULL) {
+            disbelieve(members, question, why);
+            return;
+        }
+    }
     if (peer != NULL && peer->record.member.epoch == question->epoch) {
-        if (question->leaving)
+        if (question->says && question->leaving)
             peer_leaves(members, peer);
-        else
+        else if (addresses_have(members, question->from))
             peer->asked = membership->holding;
     }
-    if (question->id != NULL && question->dead == membership->self.epoch && membership->holding &&
-        !membership->leaving)
+    if (question->says && question->id != NULL && question->dead == membership->self.epoch &&
+        membership->holding && !membership->leaving)
         new_life(members, member_kind_name(question->kind), question->id, 0);
     else
         members_step(members);

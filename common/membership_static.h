@@ -133,6 +133,10 @@ bool addresses_done(const struct members *members, uint64_t now_ms);
 void addresses_part(struct members *members);
 void members_parted(struct members *members);
 void addresses_close(struct members *members);
+/* Is IP, as http_peer() has it, that of ADDRESS? */
+bool address_is(const struct address *address, const char *ip);
+/* … of any in the list? */
+bool addresses_have(const struct members *members, const char *ip);
 
 /* --- membership_peer.c --- */
 struct peer *peers_find(const struct members *members, enum member_kind kind, const char *id);

@@ -1,4 +1,5 @@
 """Members by a list (members.static) instead of leases: who lives is asked of every address, Redis is not."""
+import http.client
 import json
 import socketserver
 import subprocess
@@ -235,3 +236,37 @@ def test_a_bad_list_is_refused(kind, listed, why):
     result = subprocess.run([str(BUILD / kind / f"imc-{kind}"), "--check"], capture_output=True, text=True, timeout=30,
                             check=False, env={f"IMC_{kind.upper()}_MEMBERS_STATIC": listed})
     assert (result.returncode, result.stderr) == (1, f"imc-{kind}: {why}\n")
+
+
+def say(daemon, query, source="127.0.0.1", method="POST", **headers):
+    """What is said to DAEMON about itself: the status."""
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=5, source_address=(source, 0))
+    connection.request(method, f"/member?{query}", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_who_is_believed(cluster):
+    """That somebody is dead: said by POST, from an address of the list, by no web page, and not to a life that has just begun."""
+    router, comet = cluster.routers[0], cluster.comets[0]
+    wait_for(lambda: router.metrics()["imc_uptime_seconds"] > 2 * TTL, what="a life to last")
+    epoch = member(router)["epoch"]
+    who = f"kind=comet&id=1&epoch={member(comet)['epoch']}"
+    before = router.metrics()["imc_members_disbelieved_total"]
+    assert say(router, f"{who}&dead={epoch}", method="GET") == 200
+    assert say(router, f"{who}&dead={epoch}", Origin="http://example.org") == 403
+    assert say(router, f"{who}&dead={epoch}", **{"Sec-Fetch-Site": "same-origin"}) == 403
+    assert say(router, f"{who}&dead={epoch}", source="127.0.0.9") == 200
+    assert say(router, f"kind=comet&id=1&epoch=7&dead={epoch}") == 200
+    assert say(router, f"{who}&leaving=1", source="127.0.0.9") == 200
+    assert member(router)["epoch"] == epoch
+    assert router.metrics()["imc_members_disbelieved_total"] == before + 3
+    assert "not believed" in router.log()
+    assert say(router, f"{who}&dead={epoch}") == 200
+    again = member(router)["epoch"]
+    assert again != epoch
+    wait_for(lambda: member(router)["state"] == "held", what="the next life")
+    assert say(router, f"{who}&dead={again}") == 200, "one more at once cannot be"
+    assert member(router)["epoch"] == again
+    wait_for(lambda: all(daemon.ready() for daemon in cluster.daemons()) and not incomplete(cluster), 20, "all to be as before")

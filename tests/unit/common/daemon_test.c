@@ -561,7 +561,9 @@ static void test_join_by_list(void **state)
     expect_page(child.port, "GET /readyz", "503", "redis: not ready: ");
     expect_page(child.port, "GET /member", "200", "\"kind\":\"job\"");
     expect_page(child.port, "HEAD /member", "200", "Content-Length");
-    expect_page(child.port, "POST /member", "405", "Allow: GET, HEAD");
+    expect_page(child.port, "POST /member", "405", "Allow: GET, HEAD"); /* nothing is said */
+    expect_page(child.port, "POST /member?kind=comet&id=x&epoch=1&dead=7", "200",
+                "\"kind\":\"job\"");
     expect_page(child.port, "GET /metrics", "200", "\nimc_members_silent 1.000\n");
     kill(child.pid, SIGTERM);
     assert_int_equal(wait_exit(&child), 0);

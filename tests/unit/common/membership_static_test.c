@@ -900,18 +900,36 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
     (void)snprintf(got.body, sizeof got.body, "%.*s", (int)len, body);
 }
 
-static void ask(struct node *node, const char *target, int status, const char *part)
+static void ask_by(void (*by)(struct http_ask *, const char *, uint64_t), struct node *node,
+                   const char *target, int status, const char *part)
 {
     struct sockaddr_in address;
     uv_ip4_addr("127.0.0.1", node->port, &address);
     struct http_ask *asker =
         http_ask_open(&node->loop, (struct sockaddr *)&address, on_answer, NULL);
     got.calls = 0;
-    http_ask_get(asker, target, 1000);
+    by(asker, target, 1000);
     turn_until(got.calls == 1, 2000);
     http_ask_close(asker);
     if (got.status != status || strstr(got.body, part) == NULL)
         fail_msg("%s: %d %s", target, got.status, got.body);
+}
+
+static void ask(struct node *node, const char *target, int status, const char *part)
+{
+    ask_by(http_ask_get, node, target, status, part);
+}
+
+static void say(struct node *node, const char *target, int status, const char *part)
+{
+    ask_by(http_ask_post, node, target, status, part);
+}
+
+static int64_t disbelieved(const struct node *node)
+{
+    struct membership_stats stats;
+    membership_stats(node->membership, &stats);
+    return stats.disbelieved;
 }
 
 static void questions(void **state)
@@ -931,18 +949,26 @@ static void questions(void **state)
     ask(a, "/member?kind=comet", 400, "both or none");
     ask(a, "/member?id=x", 400, "both or none");
     turn_until(membership_ready(a->membership), 1000);
-    uint64_t epoch = epoch_of(a);
+    uint64_t epoch = epoch_of(a), held_ms = members_now();
     (void)snprintf(part, sizeof part, "\"epoch\":\"%llu\"", (unsigned long long)epoch);
     ask(a, "/member?kind=comet&id=x&epoch=1", 200, part);
-    ask(a, "/member?kind=comet&id=x&epoch=1&dead=77", 200, part); /* not ours */
-    ask(a, "/member?kind=comet&id=x&epoch=1&leaving=1", 200, part);
+    say(a, "/member?kind=comet&id=x&epoch=1&dead=77", 200, part); /* not ours */
+    say(a, "/member?kind=comet&id=x&epoch=1&leaving=1", 200, part);
+    say(a, "/member?kind=comet&id=x&epoch=1", 405, "only GET"); /* nothing is said */
+    say(a, "/member?kind=comet&id=x&epoch=x&dead=1", 400, "decimal number");
     ask(a, "/member?kind=comet&id=x&epoch=1", 200, "\"state\":\"held\"");
     (void)snprintf(target, sizeof target, "/member?dead=%llu", (unsigned long long)epoch);
-    ask(a, target, 200, part); /* by nobody */
+    say(a, target, 200, part); /* by nobody */
     assert_int_equal(a->lost, 0);
     (void)snprintf(target, sizeof target, "/member?kind=comet&id=x&epoch=1&dead=%llu",
                    (unsigned long long)epoch);
-    ask(a, target, 200, "\"kind\":\"logic\"");
+    ask(a, target, 200, part); /* a question changes nothing */
+    int64_t before = disbelieved(a);
+    say(a, target, 200, part); /* nobody can have missed us for lease.ttl yet */
+    assert_int_equal(disbelieved(a), before + 1);
+    turn_until(members_now() >= held_ms + TTL, 10 * TTL);
+    assert_int_equal(a->lost, 0);
+    say(a, target, 200, "\"kind\":\"logic\"");
     assert_null(strstr(got.body, part));
     turn_until(a->held == 2, 1000);
     assert_int_equal(a->lost, 1);
