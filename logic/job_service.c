@@ -64,7 +64,7 @@ static void batch_failed(struct settle_batch *sb)
     sb->reply.why = memcpy(arena_alloc(&sb->batch->arena, size), said, size);
 }
 
-static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status status)
+static void item_result(struct settle_item *item, Imc__V1__SettleResult__Status status)
 {
     static const enum logic_metric rows[] = {
         [IMC__V1__SETTLE_RESULT__STATUS__STORED] = LOGIC_SETTLED_STORED,
@@ -76,6 +76,12 @@ static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status st
     logic_count(item->sb->logic, rows[status], 1);
     if (status == IMC__V1__SETTLE_RESULT__STATUS__FAILED)
         batch_failed(item->sb);
+}
+
+/* Of an item that was waited for. */
+static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status status)
+{
+    item_result(item, status);
     settle_batch_drop(item->sb);
 }
 
@@ -180,6 +186,14 @@ static void on_stored(void *arg, int err)
                       on_lookup, item);
 }
 
+static bool is_to_be_kept(struct logic *logic, const Imc__V1__Settle *in)
+{
+    if (in->message == NULL || in->message->id == 0)
+        return false;
+    struct mailbox_message message = mailbox_message_of(in->message);
+    return !mailbox_refuses(logic, &message);
+}
+
 static void start_item(struct settle_batch *sb, size_t i)
 {
     const Imc__V1__Settle *in = sb->in->settles[i];
@@ -189,17 +203,11 @@ static void start_item(struct settle_batch *sb, size_t i)
     imc__v1__settle_result__init(result);
     sb->reply.results[i] = result;
     *item = (struct settle_item){.sb = sb, .in = in, .result = result};
+    if (!is_to_be_kept(sb->logic, in)) {
+        item_result(item, IMC__V1__SETTLE_RESULT__STATUS__STORED); /* and nobody to poke */
+        return;
+    }
     sb->pending++;
-    if (in->message == NULL || in->message->id == 0) {
-        item_done(item,
-                  IMC__V1__SETTLE_RESULT__STATUS__STORED); /* nothing to keep, nobody to poke */
-        return;
-    }
-    struct mailbox_message message = mailbox_message_of(in->message);
-    if (mailbox_refuses(sb->logic, &message)) {
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
-        return;
-    }
     item_store(item, MAILBOX_SETTLE, NULL, on_stored);
 }
 
