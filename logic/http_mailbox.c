@@ -160,14 +160,15 @@ static int parse_mid(struct get_call *call, struct params_error *err)
 static int parse(struct get_call *call, struct params_error *err)
 {
     const char *uid;
+    const char *callback; /* the call's own only once it is good: errors are answered with it */
 
-    if (api_query(call->request, "cb", &call->callback, err) != 0)
+    if (api_query(call->request, "cb", &callback, err) != 0)
         return -EINVAL;
-    if (call->callback != NULL && !params_is_jsonp(call->callback)) {
-        call->callback = NULL;
+    if (callback != NULL && !params_is_jsonp(callback)) {
         snprintf(err->text, sizeof err->text, "cb: want 1 to 64 of A-Z a-z 0-9 _ . $");
         return -EINVAL;
     }
+    call->callback = callback;
     if (api_query(call->request, "uid", &uid, err) != 0 ||
         params_int64("uid", uid, INT64_MIN, INT64_MAX, &call->uid, err) != 0 ||
         parse_mid(call, err) != 0 || api_query(call->request, "token", &call->token, err) != 0)
