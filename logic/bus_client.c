@@ -89,27 +89,37 @@ bool bus_client_answers(const struct bus_client *client)
     return client->topic != NULL;
 }
 
+/* Dated by Redis's clock, as everything is: Kafka refuses what lies far from its own, and this
+ * machine's may be wrong. */
+static rd_kafka_resp_err_t produce(struct bus_client *client, int32_t partition, int flags,
+                                   const struct bus_message *message, void *ticket)
+{
+    return rd_kafka_producev(client->kafka, RD_KAFKA_V_RKT(client->topic),
+                             RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(flags),
+                             RD_KAFKA_V_VALUE(message->value, message->value_len),
+                             RD_KAFKA_V_KEY(pb_bytes(message->key, 0).data, message->key_len),
+                             RD_KAFKA_V_TIMESTAMP((int64_t)logic_now_ms(client->logic)),
+                             RD_KAFKA_V_OPAQUE(ticket), RD_KAFKA_V_END);
+}
+
 rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
                                        int partitions, void *ticket)
 {
     int32_t partition = rd_kafka_msg_partitioner_murmur2(client->topic, message->key,
                                                          message->key_len, partitions, NULL, NULL);
 
-    if (rd_kafka_produce(client->topic, partition, RD_KAFKA_MSG_F_FREE, message->value,
-                         message->value_len, message->key, message->key_len, ticket) == 0)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    return rd_kafka_last_error();
+    return produce(client, partition, RD_KAFKA_MSG_F_FREE, message, ticket);
 }
 
 rd_kafka_resp_err_t bus_client_probe(struct bus_client *client, int partitions)
 {
     static const char probe[] = BUS_PROBE;
 
-    if (rd_kafka_produce(client->topic, (int32_t)(client->probes++ % (unsigned)partitions),
-                         RD_KAFKA_MSG_F_COPY, pb_bytes(probe, BUS_PROBE_LEN).data, BUS_PROBE_LEN,
-                         NULL, 0, NULL) == 0)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    return rd_kafka_last_error();
+    struct bus_message message = {.value = pb_bytes(probe, BUS_PROBE_LEN).data,
+                                  .value_len = BUS_PROBE_LEN};
+    int32_t partition = (int32_t)(client->probes++ % (unsigned)partitions);
+
+    return produce(client, partition, RD_KAFKA_MSG_F_COPY, &message, NULL);
 }
 
 int bus_client_partitions(const struct bus_client *client)

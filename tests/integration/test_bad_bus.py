@@ -9,7 +9,8 @@ from hostile import Fixed, bus_put, hostile, hostile_cluster, pb, varint, wait_f
 
 PARTITIONS = 4
 PUSH, ROOM, BROADCAST = 0, 1, 2
-ID = (16, Fixed((1 << 62) + 5))
+FIRST_ID = int(time.time() * 1000) << 22  # what is older than mailbox.ttl is not kept
+ID = (16, Fixed(FIRST_ID + 5))
 
 
 def to_uid(uid):
@@ -104,7 +105,7 @@ def test_hints_of_nobody(world):
         [(20, b"")] * 100,
         [(6, "a key"), (5, "a room"), (4, "a server"), (3, -1)],
     ]
-    lines = [(i % PARTITIONS, b"%d" % uid, pb((1, PUSH), (2, 5), *to_uid(uid), (16, Fixed((1 << 62) + i)), (7, b"hello"), *hints[i]))
+    lines = [(i % PARTITIONS, b"%d" % uid, pb((1, PUSH), (2, 5), *to_uid(uid), (16, Fixed(FIRST_ID + i)), (7, b"hello"), *hints[i]))
              for i, uid in enumerate(uids)]
     bus_put(world, *lines)
     for uid in uids:
