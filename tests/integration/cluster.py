@@ -39,6 +39,8 @@ def _slowness():
 SLOW = _slowness()
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+# c-ares 1.18 loses the name of each look-up of "localhost", ten bytes.
+os.environ.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/integration/lsan.supp:print_suppressions=0")
 
 
 def wait_for(condition, timeout=10.0, what="", every=0.02):
