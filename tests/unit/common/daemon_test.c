@@ -600,44 +600,12 @@ static void test_open_listeners_are_warned_of(void **state)
     unsetenv("IMC_TEST_RPC_LISTEN");
 }
 
-struct advertised {
-    const char *listen, *advertise, *want;
-};
-
-static void test_advertised(void **state)
-{
-    char name[128] = "", any[140];
-    gethostname(name, sizeof(name) - 1);
-    snprintf(any, sizeof(any), "%s:7170", name);
-    const struct advertised cases[] = {
-        {"127.0.0.1:7170", "", "127.0.0.1:7170"},
-        {"0.0.0.0:7170", "", any},
-        {"[::]:7170", "", any},
-        {"0.0.0.0:7170", "logic.example", "logic.example:7170"},
-        {"0.0.0.0:7170", "x:99", "x:99"},
-        {"0.0.0.0:7170", "[fd00::1]", "[fd00::1]:7170"},
-        {"0.0.0.0:0", "h", "h:4321"},
-        {"", "h", ""},
-        {"[::1]:7170", "", "[::1]:7170"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct daemon_config config = {.rpc_listen = (char *)(uintptr_t)cases[i].listen,
-                                       .rpc_advertise = (char *)(uintptr_t)cases[i].advertise};
-        struct daemon_internal internal = {0};
-        struct daemon daemon = {.config = &config, .internal = &internal};
-        daemon_set_rpc_port(&daemon, 4321);
-        assert_string_equal(daemon_advertised(&daemon), cases[i].want);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_usage_errors),
         cmocka_unit_test(test_bad_settings),
-        cmocka_unit_test(test_advertised),
         cmocka_unit_test(test_open_listeners_are_warned_of),
         cmocka_unit_test(test_admin_pages),
         cmocka_unit_test(test_ready_for_a_use),
