@@ -91,8 +91,10 @@ void freeifaddrs(struct ifaddrs *list)
 
 static void expect(const char *listen, const char *advertise, const char *want)
 {
-    struct daemon_config config = {.rpc_listen = (char *)(uintptr_t)listen,
-                                   .rpc_advertise = (char *)(uintptr_t)advertise};
+    char listens[64], advertises[64];
+    snprintf(listens, sizeof(listens), "%s", listen);
+    snprintf(advertises, sizeof(advertises), "%s", advertise);
+    struct daemon_config config = {.rpc_listen = listens, .rpc_advertise = advertises};
     struct daemon_internal internal = {0};
     struct daemon daemon = {.config = &config, .internal = &internal};
     daemon_set_rpc_port(&daemon, 4321);
