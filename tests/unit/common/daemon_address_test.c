@@ -32,6 +32,8 @@ static struct sockaddr_storage address_of(const char *text)
     return address;
 }
 
+/* libc's headers name these parameters otherwise. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 int gethostname(char *name, size_t len)
 {
     snprintf(name, len, "box");
@@ -88,6 +90,8 @@ void freeifaddrs(struct ifaddrs *list)
 {
     (void)list;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 static void expect(const char *listen, const char *advertise, const char *want)
 {
