@@ -13,10 +13,21 @@
 
 /* --- configuration --- */
 
+/* Of brokers that do not know allow.auto.create.topics, as the development bus, librdkafka tells
+ * with every request for a topic: every few seconds. Once is enough. */
+static bool was_told(const char *facility)
+{
+    static int told; /* atomic */
+
+    return strcmp(facility, "AUTOCREATE") == 0 && __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED);
+}
+
 /* librdkafka's threads. Levels are syslog's. */
 static void bus_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
+    if (was_told(facility))
+        return;
     if (level <= 3)
         log_error("kafka client", "facility=%s text=\"%s\"", facility, text);
     else if (level == 4)

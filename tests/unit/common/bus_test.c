@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* needs the above */
 #include <cmocka.h>
@@ -151,9 +152,59 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
     rd_kafka_destroy(bus.rk);
 }
 
+/* Reads an empty partition to its end, which asks the broker for the topic. */
+static void read_to_the_end(void)
+{
+    char err[256];
+    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "test", err, sizeof err);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t got = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    assert_int_equal(bus_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
+    assert_int_equal(bus_conf_set(conf, "group.id", "g", err, sizeof err), 0);
+    assert_int_equal(bus_conf_set(conf, "enable.partition.eof", "true", err, sizeof err), 0);
+    assert_int_equal(bus_conf_set(conf, "auto.offset.reset", "earliest", err, sizeof err), 0);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+    assert_non_null(rk);
+    rd_kafka_topic_partition_list_add(list, "t", 0);
+    assert_int_equal(rd_kafka_assign(rk, list), 0);
+    for (int tries = 0; got != RD_KAFKA_RESP_ERR__PARTITION_EOF && tries < 100; tries++) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 200);
+        got = message != NULL ? message->err : got;
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+    assert_int_equal(got, RD_KAFKA_RESP_ERR__PARTITION_EOF);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+}
+
+/* The development bus does not know allow.auto.create.topics: librdkafka says so with every request
+ * for a topic, which is every three seconds, to whoever reads the log. */
+static void a_bus_without_autocreate_is_told_of_once(void **state)
+{
+    char text[8192];
+    int told = 0, old = dup(STDERR_FILENO);
+    FILE *log = tmpfile();
+
+    (void)state;
+    assert_non_null(log);
+    dup2(fileno(log), STDERR_FILENO);
+    read_to_the_end();
+    read_to_the_end();
+    dup2(old, STDERR_FILENO);
+    close(old);
+    rewind(log);
+    while (fgets(text, sizeof text, log) != NULL)
+        told += strstr(text, "facility=AUTOCREATE") != NULL;
+    fclose(log);
+    assert_int_equal(told, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bus_without_autocreate_is_told_of_once), /* of all in this process */
         cmocka_unit_test(options_are_applied),
         cmocka_unit_test(bad_options_say_what),
         cmocka_unit_test(queue_wakes_the_loop_and_topics_answer),
