@@ -1,5 +1,6 @@
 #include "common/http_internal.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,14 @@ static bool can_drain(const struct http_head *head)
            http_head_get(head, "expect", 0) == NULL;
 }
 
+static void refuse_length(struct http_conn *conn)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof(why), "the body is longer than %" PRId64 " bytes",
+             conn->server->options.max_body);
+    refuse(conn, 413, why);
+}
+
 /* What is refused of a proper head. */
 static void judge_head(struct http_conn *conn, const struct http_head *head)
 {
@@ -200,7 +209,7 @@ static void judge_head(struct http_conn *conn, const struct http_head *head)
     if (options->head != NULL)
         options->head(request, options->arg);
     if (conn->request != NULL && head->length > (uint64_t)options->max_body)
-        refuse(conn, 413, "the body is longer than allowed");
+        refuse_length(conn);
 }
 
 static void send_continue(struct http_conn *conn, const struct http_head *head)
@@ -242,7 +251,7 @@ static int on_body(void *arg, const char *data, size_t len)
     if (err == -ENOBUFS)
         refuse(conn, 503, "too many bodies at a time: try again");
     else if (err != 0)
-        refuse(conn, 413, "the body is longer than allowed");
+        refuse_length(conn);
     return err;
 }
 

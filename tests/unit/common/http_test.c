@@ -468,7 +468,7 @@ static void test_chunked_body(void **state)
     put(&client, "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d1\r\n");
     for (int i = 0; i < 2001; i++)
         send(client.fd, "x", 1, MSG_NOSIGNAL);
-    expect(&client, 413, "longer than allowed");
+    expect(&client, 413, "longer than 2000 bytes");
     hang_up(&client);
 }
 
