@@ -129,6 +129,22 @@ static void set_value(struct loader *loader, const struct config_row *row, const
     free(masked);
 }
 
+/* Names are section.key wherever they are told, and some people write them so into the file. */
+static void refuse_homeless(struct loader *loader, const char *key)
+{
+    char section[NAME_MAX_LEN], hint[2 * NAME_MAX_LEN];
+    size_t index, len = strcspn(key, ".");
+    snprintf(section, sizeof(section), "%.*s", (int)len, key);
+    if (key[len] == '.' && find_row(loader, section, key + len + 1, &index) != NULL) {
+        snprintf(hint, sizeof(hint), ": write [%s], and %s = ... below it", section, key + len + 1);
+    } else {
+        hint[0] = ';', hint[1] = ' ';
+        suggest(loader, key, key, false, hint + 2, sizeof(hint) - 2);
+    }
+    refuse(loader, "%s:%d: %s stands before any [section]%s", loader->path, loader->line, key,
+           hint);
+}
+
 static int on_setting(void *user, const char *section, const char *key, const char *value)
 {
     struct loader *loader = user;
@@ -136,7 +152,9 @@ static int on_setting(void *user, const char *section, const char *key, const ch
     size_t index;
     const struct config_row *row = find_row(loader, section, key, &index);
     snprintf(name, sizeof(name), "%s.%s", section, key);
-    if (row == NULL) {
+    if (section[0] == '\0') {
+        refuse_homeless(loader, key);
+    } else if (row == NULL) {
         suggest(loader, name, key, false, hint, sizeof(hint));
         refuse(loader, "%s:%d: unknown setting %s; %s", loader->path, loader->line, name, hint);
     } else if (loader->lines[index] != 0) {

@@ -141,7 +141,9 @@ static void test_unknown_names(void **state)
     refused("[main]\nname = x\nlisen = y\n", want);
     refused("[limit]\nwait = 5s\n", "unknown setting limit.wait; did you mean limits.wait?");
     refused("[main]\nservers = 5s\n", "did you mean store.servers?"); /* the wrong section */
-    refused("name = x\n", ":1: unknown setting .name; did you mean main.name?");
+    refused("name = x\n", ":1: name stands before any [section]; did you mean main.name?");
+    refused("main.name = x\n",
+            ":1: main.name stands before any [section]: write [main], and name = ... below it");
     refused("[main]\nxyzzyplugh = 1\n", "unknown setting main.xyzzyplugh; --dump-config lists all");
 }
 
