@@ -74,8 +74,6 @@ static void print_uses(unsigned uses, FILE *out)
         fprintf(out, "%s%s", between, uses_named[i].name);
         between = ", ";
     }
-    if (uses == 0)
-        fputs("nothing", out);
 }
 
 static void print_condition(const struct daemon_condition *condition, unsigned uses, FILE *out)
@@ -85,7 +83,9 @@ static void print_condition(const struct daemon_condition *condition, unsigned u
         return;
     }
     fprintf(out, "%s: not ready: %s", condition->name, condition->why);
-    if (uses != USE_ALL) {
+    if (uses == 0) {
+        fputs(" (shown only)", out); /* docs/operations.md's words */
+    } else if (uses != USE_ALL) {
         fputs(" (needed for ", out);
         print_uses(uses, out);
         fputc(')', out);

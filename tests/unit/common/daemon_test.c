@@ -387,7 +387,7 @@ static void test_ready_for_a_use(void **state)
         {"lack for_store", "503", "200", "503", "503",
          "for_store: not ready: it is not there (needed for connect, store)\n"},
         {"lack for_nothing", "200", "200", "200", "200",
-         "for_nothing: not ready: it is not there (needed for nothing)\n"},
+         "for_nothing: not ready: it is not there (shown only)\n"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
