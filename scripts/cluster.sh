@@ -8,6 +8,10 @@
 RUN_DIR=${RUN_DIR:-$ROOT/run}
 BUILD_DIR=${BUILD_DIR:-$ROOT/build}
 CONFIG_DIR=${CONFIG_DIR:-$ROOT/configs}
+# A relative one is the caller's; the processes run elsewhere.
+[[ $RUN_DIR = /* ]] || RUN_DIR=$PWD/$RUN_DIR
+[[ $BUILD_DIR = /* ]] || BUILD_DIR=$PWD/$BUILD_DIR
+[[ $CONFIG_DIR = /* ]] || CONFIG_DIR=$PWD/$CONFIG_DIR
 
 # kind, section whose "listen" it sets, port of number 1, what for. Number n listens 20 × (n − 1) higher.
 LISTENERS='comet tcp 8080 clients over TCP
