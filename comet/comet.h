@@ -51,7 +51,8 @@ struct comet_config {
     X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER,                 \
       "Connections accepted.")                                                                    \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                 \
-      "Connections closed right after accept: conn.max or the file limit is reached.")            \
+      "Connections closed right after accept. full: conn.max or the file limit is reached; "      \
+      "memory: memory.limit nearly is.")                                                          \
     X(REFUSED_MEMORY, "imc_comet_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")         \
     X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                   \
       "Connections closed because memory was nearly used up: slowest readers, oldest strangers.") \

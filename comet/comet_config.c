@@ -13,12 +13,14 @@ const struct config_row comet_config_rows[] = {
     ROW("tcp", "listen", CONFIG_ADDRESS, tcp_listen, "0.0.0.0:8080", 0, 0,
         "Where TCP clients connect."),
     ROW("tcp", "advertise", CONFIG_STRING, tcp_advertise, "", 0, 0,
-        "host:port that clients are told for TCP; empty = the advertised RPC host with "
+        "host:port under which clients reach tcp.listen. /member shows it; clients are not told "
+        "yet. Empty = the advertised RPC host with "
         "tcp.listen's port."),
     ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, 0,
         "Where WebSocket clients connect, path /sub."),
     ROW("ws", "advertise", CONFIG_STRING, ws_advertise, "", 0, 0,
-        "host:port that clients are told for WebSocket; empty = the advertised RPC host with "
+        "host:port under which clients reach ws.listen. /member shows it; clients are not told "
+        "yet. Empty = the advertised RPC host with "
         "ws.listen's port."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
         "Values of the Origin header that are let in; empty = any."),

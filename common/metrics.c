@@ -115,5 +115,6 @@ void metrics_document(const struct metric_row *rows, size_t n, const char *title
     for (size_t i = 0; i < n; i++)
         fprintf(out, "| `%s` | %s | %s%s%s | %s |\n", rows[i].name, type_name(rows[i].type),
                 rows[i].labels != NULL ? "`" : "", rows[i].labels != NULL ? rows[i].labels : "",
-                rows[i].labels != NULL ? "`" : "", rows[i].help);
+                rows[i].labels != NULL ? "`" : "",
+                *rows[i].help != '\0' ? rows[i].help : "as above");
 }

@@ -65,10 +65,14 @@ struct logic_config {
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
       "uid messages produced without a hint: nobody online, or the router did not know.")        \
     X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \
-      "Calls with an idempotency key: answered as the first time, or first of their key.")       \
+      "With an idempotency key: answered as the first time (repeated), first of their key.")     \
     X(FIRST, "imc_logic_idempotent_total", "result=\"first\"", METRIC_COUNTER, "")               \
     X(REFUSED_PARAMETER, "imc_logic_refused_total", "reason=\"parameter\"", METRIC_COUNTER,      \
-      "API calls refused.")                                                                      \
+      "API calls refused. The caller's mistake: parameter, key, token, path, method, encoding; " \
+      "size: more than the topic or push.max_bytes takes; http: no proper request. For want of " \
+      "something: bus, redis, router (no answer), bodies (api.max_bodies), memory "              \
+      "(memory.limit), drain (this logic ends). Too much under way: pending, lag, backlog "      \
+      "(push.max_pending, push.max_lag, push.max_backlog).")                                     \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
     X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
     X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
