@@ -46,6 +46,7 @@ struct catchup {
     bool fetch_asked; /* a Fetch is unanswered */
     bool fetch_void;  /* … and its answer no longer fits: the session has spilled since */
     bool everything;  /* take whatever waits, not only what is wanted */
+    bool whole;       /* … and from the mailbox's beginning, or what is written already */
     bool more;        /* the mailbox holds more than the last page */
     /* Up to this id what is owed only to other sessions is taken as well: a session that connects
      * reads the mailbox to its end in their place (one may have been its former self), and keeps

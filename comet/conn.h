@@ -67,7 +67,8 @@ struct conn {
     bool counted : 1;    /* known to logic: a Disconnect is owed */
     bool registered : 1; /* known to the routers of the ring that session.h registers under */
     bool recalled : 1;   /* is to be told that it missed something: farewell.h */
-    bool missed : 1;     /* routers may have taken its user for away: it fetches once registered */
+    bool missed : 1;     /* routers may have taken its user for away: it fetches once registered,
+                            and until then before whatever comes for it is written */
     /* The edge's own: */
     bool is_echo : 1;        /* came by the echo listener: never a session */
     bool close_received : 1; /* WebSocket close frame */

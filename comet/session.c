@@ -201,6 +201,26 @@ void session_drained(struct conn *conn)
 
 /* --- reading the mailbox --- */
 
+static void catchup_read_whole(struct catchup *catchup)
+{
+    catchup->everything = catchup->whole = true;
+    catchup->after = 0;
+}
+
+/* Routers have taken its user for away, or may have: what was settled then is in the mailbox, and
+ * nobody pokes for it. They know the session again before it knows that they do. But ID comes only
+ * when all before it is stored (job's hold rule); so the mailbox is read before ID is written,
+ * and again once the session is registered. */
+static void session_read_missed(struct conn *conn, uint64_t id)
+{
+    if (!conn->missed || conn->state != CONN_OPEN)
+        return;
+    struct catchup *catchup = session_catchup(conn, CATCHUP_FETCHING);
+    if (!catchup->whole)
+        catchup_read_whole(catchup);
+    catchup_put(catchup, id);
+}
+
 static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
                            struct backing *backing)
 {
@@ -363,7 +383,7 @@ static void session_admit(struct conn *conn, const struct answer *answer)
     conn->uid = result->uid;
     conn->counted = true;
     session_count(worker, 1);
-    catchup->everything = true;
+    catchup_read_whole(catchup);
     catchup->mode = CATCHUP_GAP;
     for (size_t i = 0; i < result->n_waiting; i++)
         fetched_append(conn, result->waiting[i], answer->backing);
@@ -491,6 +511,7 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         ticket_done(&ticket, conn, TICKET_DROPPED);
         return;
     }
+    session_read_missed(conn, push->id);
     if (conn->catchup != NULL) {
         session_push_behind(conn, push, ticket);
         return;
@@ -510,6 +531,7 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
         return;
     struct catchup *catchup = session_catchup(conn, CATCHUP_FETCHING);
     for (size_t i = 0; i < n; i++) {
+        session_read_missed(conn, ids[i]);
         catchup_undrop(catchup, ids[i]);
         catchup_want(catchup, ids[i]);
         catchup_put(catchup, ids[i]);
@@ -523,8 +545,7 @@ void session_refetch(struct conn *conn)
     if (conn->state != CONN_OPEN)
         return;
     struct catchup *catchup = session_catchup(conn, CATCHUP_FETCHING);
-    catchup->everything = true;
-    catchup->after = 0;
+    catchup_read_whole(catchup);
     catchup_put(catchup, 1);
     catchup_step(conn);
 }

@@ -53,12 +53,15 @@ static struct {
                    1]; /* another device of the user got it, and this one is owed nothing */
     struct request *requests, **requests_tail;
     int auth_replies, kicked, told;
+    int out; /* pushes that were not told of */
     struct chances {
         int store_fails, fetch_fails, short_page; /* percent */
         int other_device, replay, refetch;        /* percent of events */
-        int others;   /* percent of events, and of what waits: another session is owed it */
-        int begun;    /* percent of what the socket does not take: a part has left */
-        int overtake; /* requests that may be answered before an older one, more than one logic */
+        int others;     /* percent of events, and of what waits: another session is owed it */
+        int begun;      /* percent of what the socket does not take: a part has left */
+        int overtake;   /* requests that may be answered before an older one, more than one logic */
+        int lapse;      /* percent of events: others take the session for dead, until … */
+        int registered; /* percent of events: it learns that routers know it again */
         bool tcp;
     } chance;
 } w;
@@ -142,7 +145,8 @@ void room_join(struct worker *worker, struct conn *conn, const char *name, size_
 
 void registrar_admitted(struct registrar *registrar, struct conn *conn, const struct answer *answer)
 {
-    (void)registrar, (void)conn, (void)answer;
+    (void)registrar, (void)answer;
+    conn->missed = happens(10 * w.chance.lapse);
 }
 
 void registrar_closed(struct registrar *registrar, struct conn *conn)
@@ -173,6 +177,7 @@ static void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_re
 {
     (void)owner, (void)conn;
     w.told++;
+    w.out--;
     if (result == TICKET_DROPPED)
         w.settle[id] = true;
 }
@@ -255,7 +260,29 @@ static void other_device_spills(uint64_t id)
 static void job_push(uint64_t id)
 {
     struct push push = {.backing = &immortal, .id = id};
+    w.out++;
     session_push(&w.conn, &push, (struct ticket){.done = job_told, .arg = id});
+}
+
+/* Routers do not know a session that was taken for dead until it is registered: then they do, and
+ * it does not know that yet. What is settled first is in the mailbox, and nobody pokes for it; what
+ * comes after that is pushed. But nothing is settled past what was pushed, the hold rule. */
+static void job_next(uint64_t id)
+{
+    if (w.conn.missed && w.out == 0 && happens(50))
+        w.mailbox[id].here = true;
+    else
+        job_push(id);
+}
+
+static void lapse_or_register(void)
+{
+    if (!w.conn.missed) {
+        w.conn.missed = w.conn.state == CONN_OPEN && happens(w.chance.lapse);
+    } else if (happens(w.chance.registered)) {
+        w.conn.missed = false;
+        session_refetch(&w.conn);
+    }
 }
 
 /* --- fake of logic --- */
@@ -472,6 +499,7 @@ static void random_event(uint64_t next)
         job_replay();
     if (happens(w.chance.refetch))
         session_refetch(&w.conn);
+    lapse_or_register();
     if (happens(20))
         timer_fires();
 }
@@ -492,7 +520,7 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
         case 1:
         case 2:
             if (!job_settles())
-                job_push(next++);
+                job_next(next++);
             break;
         case 3:
         case 4:
@@ -511,6 +539,9 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
         random_event(next);
     }
     w.chance.store_fails = w.chance.fetch_fails = 0;
+    w.chance.lapse = 0;
+    w.chance.registered = 100;
+    lapse_or_register();
     world_settle_down();
     assert_int_equal(w.auth_replies, 1);
     assert_everything_in_order(RUN, repeats);
@@ -575,6 +606,45 @@ static void repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses(
                                     .others = seed % 3 * 20,
                                     .tcp = seed % 2},
                    true);
+}
+
+static void what_was_settled_for_one_taken_for_dead_comes_before_what_is_newer(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 150; seed++)
+        random_run(seed,
+                   (struct chances){.lapse = 3,
+                                    .registered = seed % 3 == 0 ? 2 : 20,
+                                    .short_page = seed % 2 ? 30 : 0,
+                                    .store_fails = seed % 4 == 0 ? 10 : 0,
+                                    .replay = seed % 5 == 0 ? 3 : 0,
+                                    .tcp = seed % 2},
+                   true);
+}
+
+/* The push, or the poke, comes between the routers' hearing of the session and the answer that says
+ * so. */
+static void neither_a_push_nor_a_poke_overtakes_what_it_missed(void **state)
+{
+    (void)state;
+    uint64_t poked = 6;
+    world_open((struct chances){0});
+    logic_answer_one();
+    socket_takes_more(100);
+    assert_null(w.conn.catchup);
+    w.conn.missed = true;
+    for (uint64_t id = 1; id <= 3; id++)
+        w.mailbox[id].here = true;
+    job_push(4);
+    assert_int_equal(w.n_written, 0);
+    world_settle_down();
+    assert_everything_in_order(4, false);
+    w.mailbox[5].here = true;
+    w.mailbox[6] = (struct kept){.here = true, .mine = true};
+    session_poke(&w.conn, &poked, 1);
+    world_settle_down();
+    assert_everything_in_order(6, false);
+    world_close();
 }
 
 /* Messages come faster than a Store is answered, without end. */
@@ -798,6 +868,8 @@ int main(void)
         cmocka_unit_test(also_with_another_device_and_replays),
         cmocka_unit_test(also_with_another_slow_device),
         cmocka_unit_test(repeats_at_most_when_logics_overtake_each_other_or_the_lease_lapses),
+        cmocka_unit_test(what_was_settled_for_one_taken_for_dead_comes_before_what_is_newer),
+        cmocka_unit_test(neither_a_push_nor_a_poke_overtakes_what_it_missed),
         cmocka_unit_test(catches_up_while_messages_keep_coming),
         cmocka_unit_test(waits_for_a_poke_only_so_long),
         cmocka_unit_test(what_was_inherited_is_not_forgotten),
