@@ -12,7 +12,7 @@ struct partition_applied {
 
 /* Loops find a partition by index without a lock: a slot is set once, with release, and stays. */
 struct applied {
-    struct partition_applied *partitions[APPLIED_PARTITIONS_MAX];
+    struct partition_applied *partitions[PARTITIONS_MAX];
 };
 
 struct applied *applied_new(void)
@@ -24,7 +24,7 @@ void applied_free(struct applied *applied)
 {
     if (applied == NULL)
         return;
-    for (size_t i = 0; i < APPLIED_PARTITIONS_MAX; i++)
+    for (size_t i = 0; i < PARTITIONS_MAX; i++)
         free(applied->partitions[i]);
     free(applied);
 }
@@ -62,7 +62,7 @@ static struct partition_applied *applied_partition(struct applied *applied, uint
 enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
                                      uint64_t now_ms)
 {
-    if (partition >= APPLIED_PARTITIONS_MAX)
+    if (partition >= PARTITIONS_MAX)
         return SPEAKER_FENCED;
     if (fence == 0)
         return SPEAKER_HEARD;
@@ -80,7 +80,7 @@ enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition
 
 uint64_t applied_fence(const struct applied *applied, uint32_t partition)
 {
-    if (partition >= APPLIED_PARTITIONS_MAX || applied->partitions[partition] == NULL)
+    if (partition >= PARTITIONS_MAX || applied->partitions[partition] == NULL)
         return 0;
     return applied->partitions[partition]->fence;
 }
@@ -88,7 +88,7 @@ uint64_t applied_fence(const struct applied *applied, uint32_t partition)
 enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset,
                                    uint64_t id)
 {
-    assert(partition < APPLIED_PARTITIONS_MAX);
+    assert(partition < PARTITIONS_MAX);
     if (offset < 0)
         return APPLIED_NEW;
     const uint32_t *slot = applied_slot(applied_partition(applied, partition), offset);
@@ -98,7 +98,7 @@ enum applied_verdict applied_check(struct applied *applied, uint32_t partition, 
 
 void applied_taken(struct applied *applied, uint32_t partition, int64_t offset, uint64_t id)
 {
-    if (partition >= APPLIED_PARTITIONS_MAX || offset < 0)
+    if (partition >= PARTITIONS_MAX || offset < 0)
         return;
     struct partition_applied *p =
         __atomic_load_n(&applied->partitions[partition], __ATOMIC_ACQUIRE);

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* The window is push.proto's: job never sends an offset further behind the highest one. */
-enum { APPLIED_WINDOW = 262144, APPLIED_PARTITIONS_MAX = 65536 };
+enum { APPLIED_WINDOW = 262144 };
 
 enum applied_verdict {
     APPLIED_NEW,    /* deliver it */
@@ -32,7 +32,7 @@ struct applied;
 struct applied *applied_new(void);
 void applied_free(struct applied *applied);
 /* May the owner with FENCE speak for PARTITION? The highest that may is remembered. FENCE 0: not
- * checked. PARTITION beyond the limit: SPEAKER_FENCED. NOW_MS: wall clock. */
+ * checked. PARTITION from PARTITIONS_MAX on: SPEAKER_FENCED. NOW_MS: wall clock. */
 enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
                                      uint64_t now_ms);
 /* The highest fence that was heard of PARTITION; 0: none. */

@@ -139,8 +139,8 @@ struct comet_config {
     X(ITEMS_FENCED, "imc_comet_items_fenced_total", NULL, METRIC_COUNTER,                         \
       "Items refused because another job owns the partition.")                                    \
     X(FENCES_IMPLAUSIBLE, "imc_comet_fences_implausible_total", NULL, METRIC_COUNTER,             \
-      "Items refused because their fence lies more than a day in the future: forged, or a clock " \
-      "is wrong.")                                                                                \
+      "Items, and words of jobs about a partition, refused because their fence lies more than "   \
+      "a day in the future: forged, or a clock is wrong.")                                        \
     X(ITEMS_MISDIRECTED, "imc_comet_items_misdirected_total", NULL, METRIC_COUNTER,               \
       "Items that a job meant for another process, which had this one's id or address.")          \
     X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,               \

@@ -436,23 +436,20 @@ static bool item_is_nameless(const Imc__V1__PushItem *proto)
     return proto->kind == IMC__V1__PUSH_ITEM__KIND__UID && proto->message->id == 0;
 }
 
-/* Whether the job that sent the item may speak for its partition. */
-static bool item_is_heard(struct job_service *service, const Imc__V1__PushItem *proto,
-                          uint64_t now_ms)
+/* Whether a job with FENCE may speak for PARTITION. */
+static enum applied_speaker job_speaks(struct job_service *service, uint32_t partition,
+                                       uint64_t fence, uint64_t now_ms)
 {
-    enum applied_speaker speaker =
-        applied_speaker(service->applied, proto->partition, proto->fence, now_ms);
+    enum applied_speaker speaker = applied_speaker(service->applied, partition, fence, now_ms);
 
-    if (speaker == SPEAKER_FENCED)
-        metric_add(service->counters, COMET_ITEMS_FENCED, 1);
     if (speaker != SPEAKER_IMPLAUSIBLE)
-        return speaker == SPEAKER_HEARD;
+        return speaker;
     metric_add(service->counters, COMET_FENCES_IMPLAUSIBLE, 1);
     log_warn("fence of the far future refused",
              "partition=%u fence=%" PRIu64 " now=%" PRIu64 "; forged, or a clock is wrong: this "
              "machine's or that of Redis",
-             proto->partition, proto->fence, now_ms);
-    return false;
+             partition, fence, now_ms);
+    return speaker;
 }
 
 /* The state of an item before any loop saw it, and the loops it needs. */
@@ -491,10 +488,12 @@ static uint64_t batch_begin(struct batch *batch)
 
     for (size_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
-        if (item_is_heard(service, proto, now_ms)) {
+        enum applied_speaker speaker = job_speaks(service, proto->partition, proto->fence, now_ms);
+        if (speaker == SPEAKER_HEARD) {
             loops |= item_begin(service, proto, &batch->items[i]);
             continue;
         }
+        metric_add(service->counters, COMET_ITEMS_FENCED, speaker == SPEAKER_FENCED);
         batch->items[i].state = ITEM_REFUSED;
         uint64_t fence = applied_fence(service->applied, proto->partition);
         batch->fence = fence > batch->fence ? fence : batch->fence;
@@ -575,12 +574,30 @@ void job_service_missed(struct comet *comet, unsigned missed, const char *why)
         worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
 }
 
+/* Leaves the partitions for which this job may speak. */
+static void standing_sift(struct job_service *service, Imc__V1__Standing *standing)
+{
+    uint64_t now_ms = unix_now_ms();
+    size_t kept = 0;
+
+    for (size_t i = 0; i < standing->n_partitions && i < standing->n_fences; i++) {
+        uint32_t partition = standing->partitions[i];
+        uint64_t fence = standing->fences[i];
+        if (fence == 0 || job_speaks(service, partition, fence, now_ms) != SPEAKER_HEARD)
+            continue;
+        standing->partitions[kept] = partition;
+        standing->fences[kept++] = fence;
+    }
+    standing->n_partitions = standing->n_fences = kept;
+}
+
 static void batch_take_standing(struct batch *batch)
 {
     struct comet *comet = batch->service->comet;
 
     if (batch->proto->standing == NULL)
         return;
+    standing_sift(batch->service, batch->proto->standing);
     unsigned missed = standings_take(comet->standings, batch->proto->standing);
     if (missed != 0)
         job_service_missed(comet, missed, "a job did not keep them, or is another than before");

@@ -1,5 +1,5 @@
 #include "comet/standing.h"
-#include "comet/applied.h"
+#include "common/fence.h"
 #include "common/mem.h"
 
 #include <pthread.h>
@@ -48,41 +48,33 @@ static struct owner *owner_of(struct standings *standings, uint32_t partition)
 }
 
 /* Everybody is told that it may have missed something. */
-static unsigned settle(struct standings *standings)
+static unsigned settle(struct standings *standings, uint64_t epoch)
 {
     for (size_t i = 0; i < standings->n; i++)
-        standings->owners[i].epoch = standings->epoch;
+        standings->owners[i].epoch = epoch;
     standings->doubt = false;
     return MISSED_ROOMS | MISSED_ALL;
 }
 
 /* True: what this partition had since we were last sure of it may not all have come. Within an
- * epoch owners may change: each replays what its predecessor had not finished with us. */
-static bool owner_gap(struct standings *standings, uint32_t partition, uint64_t fence,
-                      uint64_t link)
+ * epoch owners may change: each replays what its predecessor had not finished with us. Before we
+ * have held a lease at all nothing can have been missed. */
+static bool owner_gap(struct standings *standings, uint32_t partition, const struct owner *now)
 {
     struct owner *owner = owner_of(standings, partition);
-    bool same = owner->fence == fence && owner->link == link;
+    bool same = owner->fence == now->fence && owner->link == now->link;
     uint64_t sure = owner->fence == 0 ? standings->first : owner->epoch;
 
-    if (fence < owner->fence)
-        return false; /* an earlier owner is still talking */
-    *owner = (struct owner){fence, link, standings->epoch};
-    return !same && sure != standings->epoch;
-}
-
-static void raise_epoch(struct standings *standings, uint64_t epoch)
-{
-    if (standings->first == 0)
-        standings->first = epoch;
-    if (epoch > standings->epoch)
-        standings->epoch = epoch;
+    *owner = *now;
+    return !same && sure != now->epoch && standings->first != 0;
 }
 
 void standings_epoch(struct standings *standings, uint64_t epoch, uint64_t now_ms)
 {
     pthread_mutex_lock(&standings->lock);
-    raise_epoch(standings, epoch);
+    if (standings->first == 0)
+        standings->first = epoch;
+    standings->epoch = epoch;
     standings->doubt = epoch != standings->first;
     standings->since_ms = now_ms;
     pthread_mutex_unlock(&standings->lock);
@@ -95,15 +87,16 @@ unsigned standings_take(struct standings *standings, const Imc__V1__Standing *st
     bool gap = false;
 
     pthread_mutex_lock(&standings->lock);
-    /* Job may have read of our new epoch before we were told that it is ours. */
-    raise_epoch(standings, standing->epoch);
-    for (size_t i = 0; standing->epoch == standings->epoch && i < standing->n_partitions; i++) {
-        if (i < standing->n_fences && standing->partitions[i] < APPLIED_PARTITIONS_MAX)
-            gap |=
-                owner_gap(standings, standing->partitions[i], standing->fences[i], standing->link);
+    /* A later epoch than ours: job may have read of it before we were told that it is ours. Only
+     * what it says of its partitions is taken from it, never what our epoch is. */
+    for (size_t i = 0; standing->epoch >= standings->epoch && i < standing->n_partitions; i++) {
+        const struct owner now = {i < standing->n_fences ? standing->fences[i] : 0, standing->link,
+                                  standing->epoch};
+        if (now.fence != 0 && standing->partitions[i] < PARTITIONS_MAX)
+            gap |= owner_gap(standings, standing->partitions[i], &now);
     }
     if (gap)
-        missed |= settle(standings);
+        missed |= settle(standings, standing->epoch);
     pthread_mutex_unlock(&standings->lock);
     return missed;
 }
@@ -117,7 +110,7 @@ unsigned standings_overdue(struct standings *standings, uint64_t now_ms, uint64_
     for (size_t i = 0; due && missed == 0 && i < standings->n; i++) {
         const struct owner *owner = &standings->owners[i];
         if (owner->fence != 0 && owner->epoch != standings->epoch)
-            missed = settle(standings);
+            missed = settle(standings, standings->epoch);
     }
     if (due)
         standings->doubt = false;

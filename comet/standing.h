@@ -22,7 +22,8 @@ struct standings *standings_new(void);
 void standings_free(struct standings *standings);
 /* Our epoch is EPOCH since NOW_MS. */
 void standings_epoch(struct standings *standings, uint64_t epoch, uint64_t now_ms);
-/* A job's word. What was missed according to it: told once, and no doubt is left then. */
+/* A job's word of partitions for which it may speak (applied.h): the caller has looked. What was
+ * missed according to it: told once, and no doubt is left then. */
 unsigned standings_take(struct standings *standings, const Imc__V1__Standing *standing);
 /* What must be taken for missed because nobody has vouched for it within TIMEOUT_MS of the epoch's
  * beginning; likewise. */

@@ -1,4 +1,4 @@
-/* fence.h - which numbers can be a fence at all. Pure.
+/* fence.h - which numbers can be a fence, or a partition, at all. Pure.
  *
  * A fence is about the time in milliseconds at which a partition was taken (job/fence.h). So a
  * number far in the future is nobody's, and whoever believed it could be shut out by it for ever.
@@ -9,7 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FENCE_AHEAD_MS = 24 * 60 * 60 * 1000 };
+enum {
+    FENCE_AHEAD_MS = 24 * 60 * 60 * 1000,
+    /* Each that is heard of costs a comet up to 1 MB (comet/applied.h). */
+    PARTITIONS_MAX = 10000,
+};
 
 /* NOW_MS: wall clock. */
 static inline bool fence_is_plausible(uint64_t fence, uint64_t now_ms)

@@ -1,5 +1,7 @@
 /* comet_link.c - the drawing is in comet_link.h. */
 #include "job/comet_link.h"
+#include "common/fence.h"
+#include "common/ids.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -241,8 +243,12 @@ static void comet_take_answer(struct comet *comet, struct batch *batch,
 {
     uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
 
-    if (reply->fence > comet->job->fence_heard)
-        comet->job->fence_heard = reply->fence;
+    if (reply->fence > comet->job->fence_heard) {
+        if (fence_is_plausible(reply->fence, unix_now_ms()))
+            comet->job->fence_heard = reply->fence;
+        else
+            comet_malformed(comet, "a fence of the far future", batch->seq);
+    }
     static_assert(IMC__V1__PUSH_RESULT__TAKEN == 0, "items in no list are taken");
     mark(comet, batch, results, reply->pending, reply->n_pending, RESULT_PENDING);
     mark(comet, batch, results, reply->gone, reply->n_gone, IMC__V1__PUSH_RESULT__GONE);

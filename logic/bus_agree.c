@@ -1,4 +1,5 @@
 #include "logic/bus_agree.h"
+#include "common/fence.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/membership.h"
@@ -83,6 +84,11 @@ static const char *refusal(const struct bus_agree *agree)
 
     if (agree->n == 0)
         return "how many partitions are agreed is not known: Redis has not told yet";
+    if (agree->n > PARTITIONS_MAX) {
+        snprintf(text, sizeof text, "%d partitions are agreed, comets take at most %d", agree->n,
+                 PARTITIONS_MAX);
+        return text;
+    }
     if (agree->hold != 0)
         return "the number of partitions is being changed";
     if (agree->count == 0)

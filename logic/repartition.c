@@ -6,6 +6,7 @@
  * produced, and read, after it. */
 #include "logic/repartition.h"
 #include "common/bus.h"
+#include "common/fence.h"
 #include "common/log.h"
 #include "common/redis.h"
 #include "logic/bus_agree.h"
@@ -22,7 +23,6 @@ enum {
     TRY_MS = 30000,      /* for the whole hold */
     BEHIND_MOST = 20000, /* messages: more than that are not awaited while pushes wait; busy jobs
                             commit a second's at a time */
-    PARTITIONS_MOST = 10000,
 };
 
 struct change {
@@ -398,8 +398,8 @@ int repartition(struct daemon *daemon, const char *argument)
     long n = strtol(argument, &end, 10);
     int err = -1;
 
-    if (*argument == '\0' || *end != '\0' || n < 1 || n > PARTITIONS_MOST) {
-        complain("--set-partitions takes 1 to %d, not \"%s\"", PARTITIONS_MOST, argument);
+    if (*argument == '\0' || *end != '\0' || n < 1 || n > PARTITIONS_MAX) {
+        complain("--set-partitions takes 1 to %d, not \"%s\"", PARTITIONS_MAX, argument);
         return 1;
     }
     (void)log_set_level("warn"); /* what it does is said on stdout */

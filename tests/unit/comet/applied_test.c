@@ -173,12 +173,12 @@ static void no_fence_and_no_offset_are_not_checked(void **state)
 static void partitions_beyond_the_limit_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(hear(APPLIED_PARTITIONS_MAX - 1, 1), SPEAKER_HEARD);
-    assert_int_equal(hear(APPLIED_PARTITIONS_MAX, 1), SPEAKER_FENCED);
-    assert_int_equal(hear(APPLIED_PARTITIONS_MAX, 0), SPEAKER_FENCED);
+    assert_int_equal(hear(PARTITIONS_MAX - 1, 1), SPEAKER_HEARD);
+    assert_int_equal(hear(PARTITIONS_MAX, 1), SPEAKER_FENCED);
+    assert_int_equal(hear(PARTITIONS_MAX, 0), SPEAKER_FENCED);
     assert_int_equal(hear(UINT32_MAX, 1), SPEAKER_FENCED);
     assert_int_equal(applied_fence(applied, UINT32_MAX), 0);
-    applied_taken(applied, APPLIED_PARTITIONS_MAX, 0, ID);
+    applied_taken(applied, PARTITIONS_MAX, 0, ID);
     take_at(0); /* was never seen */
 }
 

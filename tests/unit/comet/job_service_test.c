@@ -826,6 +826,48 @@ static void sessions_are_recalled_when_job_dropped_something(void **state)
     }
 }
 
+/* A job with LINK says that it owns partition 3 with FENCE. */
+static void stand(uint64_t seq, uint64_t epoch, uint64_t link, uint64_t fence)
+{
+    uint32_t partition = 3;
+    Imc__V1__Standing standing;
+    imc__v1__standing__init(&standing);
+    standing.epoch = epoch;
+    standing.link = link;
+    standing.n_partitions = standing.n_fences = 1;
+    standing.partitions = &partition;
+    standing.fences = &fence;
+    make(seq);
+    m.batch.standing = &standing;
+    exchange();
+}
+
+static void nobody_vouches_with_a_fence_that_cannot_be(void **state)
+{
+    (void)state;
+    stand(1, EPOCH, 3, 10);
+    stand(2, EPOCH, 4, UINT64_MAX);
+    standings_epoch(w.comet.standings, EPOCH + 1, 0);
+    stand(3, EPOCH + 1, 3, 10); /* the owner is the same as before */
+    assert_int_equal(w.recalls, 0);
+    assert_int_equal(metrics_sum(w.daemon.metrics, COMET_FENCES_IMPLAUSIBLE), 1);
+}
+
+/* Nor does somebody whom comet would not let deliver: he is told so, and asks for a new fence. */
+static void an_earlier_owner_does_not_vouch(void **state)
+{
+    (void)state;
+    stand(1, EPOCH, 3, 11);
+    standings_epoch(w.comet.standings, EPOCH + 1, 0);
+    stand(2, EPOCH + 1, 4, 10);
+    stand(3, EPOCH + 1, 3, 11);
+    assert_int_equal(w.recalls, 0);
+    stand(4, EPOCH + 1, 3, 12);
+    make(5);
+    make_at(1, 11, TAKES);
+    assert_result(exchange(), 0, REFUSED);
+}
+
 static void an_empty_batch_is_answered(void **state)
 {
     (void)state;
@@ -896,6 +938,8 @@ int main(void)
         TEST(the_answer_waits_for_walks_of_the_same_turn),
         TEST(malformed_batches_close_the_stream),
         TEST(what_is_meant_for_another_process_is_gone),
+        TEST(nobody_vouches_with_a_fence_that_cannot_be),
+        TEST(an_earlier_owner_does_not_vouch),
         TEST(sessions_are_recalled_when_job_dropped_something),
         TEST(an_empty_batch_is_answered),
         TEST(a_stream_that_breaks_leaves_nothing_behind),

@@ -89,14 +89,31 @@ static void nor_somebody_for_a_partition_nobody_had_spoken_of(void **state)
     assert_int_equal(take(200, 7, 1, 10), BOTH);
 }
 
-static void an_earlier_owner_is_not_listened_to(void **state)
+/* Somebody who says that our epoch is another one cannot make us deaf for the true owner. */
+static void what_our_epoch_is_nobody_else_tells(void **state)
 {
     (void)state;
     take(100, 7, 0, 10);
-    take(100, 8, 0, 11);
+    take(100, 7, 1, 10);
+    take(UINT64_MAX, 9, 5, 10);
     standings_epoch(standings, 200, 5000);
     assert_int_equal(take(200, 7, 0, 10), 0);
-    assert_int_equal(take(200, 8, 0, 11), 0);
+    assert_int_equal(take(200, 8, 1, 11), BOTH);
+}
+
+static void nor_before_we_have_one(void **state)
+{
+    (void)state;
+    standings_free(standings);
+    standings = standings_new();
+    assert_int_equal(take(UINT64_MAX, 9, 0, 10), 0);
+    standings_epoch(standings, 200, 5000);
+    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    assert_int_equal(take(200, 7, 1, 10), 0);
+    standings_epoch(standings, 300, 6000);
+    assert_int_equal(take(300, 7, 1, 10), 0);
+    assert_int_equal(take(300, 8, 1, 11), 0);
+    assert_int_equal(standings_overdue(standings, 1000000, 1000), BOTH); /* nobody spoke for 0 */
 }
 
 static void silence_is_not_vouching(void **state)
@@ -162,7 +179,8 @@ int main(void)
         TEST(another_owner_cannot),
         TEST(nor_can_a_job_that_has_lost_count),
         TEST(nor_somebody_for_a_partition_nobody_had_spoken_of),
-        TEST(an_earlier_owner_is_not_listened_to),
+        TEST(what_our_epoch_is_nobody_else_tells),
+        TEST(nor_before_we_have_one),
         TEST(silence_is_not_vouching),
         TEST(what_job_says_it_dropped_is_missed),
         TEST(job_may_know_our_epoch_first),

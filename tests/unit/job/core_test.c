@@ -1,5 +1,6 @@
 /* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
  * docs/job.md. */
+#include "common/ids.h"
 #include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/job.h"
@@ -744,6 +745,31 @@ static void refused_partition_is_left_to_its_owner(void **state)
     assert_int_equal(position(), 1);
 }
 
+static void comet_hears(uint64_t fence)
+{
+    pthread_mutex_lock(&bench.comets[0]->lock);
+    bench.comets[0]->fence = fence;
+    pthread_mutex_unlock(&bench.comets[0]->lock);
+}
+
+/* job would ask for one above it, and not get that: nor one above those that are. */
+static void a_fence_that_cannot_be_is_not_believed_of_a_comet(void **state)
+{
+    (void)state;
+    uint64_t now_ms = unix_now_ms();
+    fake_comet_tell(bench.comets[0], FAKE_REFUSED, false);
+    comet_hears(now_ms);
+    push(7, "0:1");
+    wait_for(counter(JOB_REFUSED) == 1);
+    assert_int_equal(bench.job.fence_heard, now_ms);
+    partition_own(&bench.partition, now_ms + 1);
+    comet_hears(UINT64_MAX);
+    push(7, "0:1");
+    wait_for(counter(JOB_REFUSED) == 2);
+    assert_int_equal(bench.job.fence_heard, now_ms);
+    assert_int_equal(counter(JOB_MALFORMED_ANSWER), 1);
+}
+
 static void malformed_envelopes_are_skipped(void **state)
 {
     (void)state;
@@ -1066,6 +1092,7 @@ int main(void)
         core_test(moved_user_gets_the_new_message_after_the_old),
         core_test(gone_session_sends_the_whole_run_to_settle),
         core_test(refused_partition_is_left_to_its_owner),
+        core_test(a_fence_that_cannot_be_is_not_believed_of_a_comet),
         core_test(malformed_envelopes_are_skipped),
         core_test(full_window_stops_reading_until_three_quarters),
         core_test(short_memory_stops_reading_whatever_the_window),

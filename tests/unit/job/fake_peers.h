@@ -25,7 +25,8 @@ struct fake_comet {
     struct rpc_stream *stream; /* the latest */
     char seen[FAKE_TEXT];      /* one word per item, see fake_describe() */
     uint64_t last_seq, process;
-    uint64_t link; /* of the last Standing */
+    uint64_t fence; /* guarded by lock: what it says it has heard, with what it refuses */
+    uint64_t link;  /* of the last Standing */
     int standings;
     bool missed_rooms, missed_all; /* of any */
     int streams;
@@ -127,6 +128,7 @@ static inline void fake_comet_message(struct rpc_stream *stream, void *arg, stru
     reply.gone = indexes[FAKE_GONE];
     reply.n_refused = n[FAKE_REFUSED];
     reply.refused = indexes[FAKE_REFUSED];
+    reply.fence = n[FAKE_REFUSED] > 0 ? comet->fence : 0;
     reply.n_pending = n[FAKE_PENDING];
     reply.pending = indexes[FAKE_PENDING];
     if (!comet->mute)

@@ -216,6 +216,19 @@ static void a_number_beyond_kafkas_is_not_used(void **state)
     run_until(8, is_allowed, 8);
 }
 
+/* More than comets take. */
+static void a_number_out_of_reason_is_not_used(void **state)
+{
+    (void)state;
+    const char *why;
+    ask("HSET imc:bus:t n 10000 v 3");
+    run_until(10001, is_allowed, 10000);
+    ask("HSET imc:bus:t n 10001 v 4");
+    run_until(10001, is_allowed, 0);
+    bus_agree_partitions(agree, &why);
+    assert_string_equal(why, "10001 partitions are agreed, comets take at most 10000");
+}
+
 static void who_leaves_is_not_waited_for(void **state)
 {
     (void)state;
@@ -234,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             without_redis_kafkas_word_counts_as_long_as_nothing_is_afoot, setup, teardown),
         cmocka_unit_test_setup_teardown(a_number_beyond_kafkas_is_not_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_number_out_of_reason_is_not_used, setup, teardown),
         cmocka_unit_test_setup_teardown(who_leaves_is_not_waited_for, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
