@@ -68,7 +68,7 @@ static uint32_t put_one(struct batch_run *run, const Imc__V1__Put *put)
     if (err == -EINVAL)
         return put_refuse(put, "comet index out of range, or id or epoch not valid");
     if (err != 0)
-        return put_refuse(put, "too many comets");
+        return put_refuse(put, "too many comets, or too many epochs of this one");
     if (strlen(put->room) > BATCH_ROOM_MAX || strlen(put->key) > BATCH_KEY_MAX)
         return put_refuse(put, "room or key too long");
     struct session_new session = {.uid = put->uid,

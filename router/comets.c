@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the last epoch of a comet that is gone is kept: longer than any batch is under way. */
-enum { TOMB_MS = 60000, LIVES_MAX = UINT16_MAX };
+enum {
+    TOMB_MS = 60000, /* a life that is gone is remembered: longer than any batch is under way */
+    LIVES_MAX = UINT16_MAX,
+    GUESTS_MAX = 4, /* lives of one id that membership has not shown */
+};
 
 struct comets *comets_new(uint64_t grace_ms)
 {
@@ -34,9 +37,19 @@ void comets_free(struct comets *comets)
     free(comets);
 }
 
-struct comet *comets_find(const struct comets *comets, const char *id)
+/* The lives of ID, in no order; NULL: none is known. */
+static struct comet *comets_chain(const struct comets *comets, const char *id)
 {
     return strmap_get(comets->by_id, id, strlen(id));
+}
+
+struct comet *comets_find(const struct comets *comets, const char *id, uint64_t epoch)
+{
+    struct comet *comet = comets_chain(comets, id);
+
+    while (comet != NULL && comet->epoch != epoch)
+        comet = comet->next;
+    return comet;
 }
 
 static struct comet *comet_add(struct comets *comets, const char *id, uint64_t epoch)
@@ -47,6 +60,7 @@ static struct comet *comet_add(struct comets *comets, const char *id, uint64_t e
     assert(len <= COMET_ID_MAX);
     memcpy(comet->id, id, len + 1);
     comet->epoch = epoch;
+    comet->next = comets_chain(comets, id);
     if (comets->n == comets->capacity) {
         comets->capacity = comets->capacity == 0 ? 16 : comets->capacity * 2;
         comets->all = mem_realloc(comets->all, comets->capacity * sizeof(struct comet *));
@@ -58,9 +72,16 @@ static struct comet *comet_add(struct comets *comets, const char *id, uint64_t e
 
 static void comet_remove(struct comets *comets, size_t index)
 {
-    struct comet *comet = comets->all[index];
+    struct comet *comet = comets->all[index], *before = comets_chain(comets, comet->id);
 
-    strmap_del(comets->by_id, comet->id, strlen(comet->id));
+    while (before != comet && before->next != comet)
+        before = before->next;
+    if (before != comet)
+        before->next = comet->next;
+    else if (comet->next != NULL)
+        strmap_set(comets->by_id, comet->next->id, strlen(comet->id), comet->next);
+    else
+        strmap_del(comets->by_id, comet->id, strlen(comet->id));
     comets->all[index] = comets->all[--comets->n];
     free(comet);
 }
@@ -98,13 +119,6 @@ void comet_unregister(struct comet *comet)
     memset(comet->registered, 0, sizeof comet->registered);
 }
 
-static void comet_set_epoch(struct comets *comets, struct comet *comet, uint64_t epoch)
-{
-    comet_kill_life(comets, comet);
-    comet_unregister(comet);
-    comet->epoch = epoch;
-}
-
 static void comet_be_guest(const struct comets *comets, struct comet *comet, uint64_t now_ms)
 {
     comet->state = COMET_GUEST;
@@ -119,6 +133,31 @@ static void comet_be_gone(struct comets *comets, struct comet *comet, uint64_t n
     comet->deadline_ms = now_ms + TOMB_MS;
 }
 
+/* After a guest of this id came or went. */
+static void comets_doubt(struct comets *comets, const char *id)
+{
+    struct comet *chain = comets_chain(comets, id);
+
+    for (struct comet *comet = chain; comet != NULL; comet = comet->next) {
+        comet->doubted = false;
+        for (const struct comet *other = chain; other != NULL; other = other->next)
+            comet->doubted |= other->state == COMET_GUEST && other->epoch > comet->epoch;
+    }
+}
+
+/* 0: there may be a life of ID with EPOCH that we have not heard of. */
+static int comets_may_be(const struct comets *comets, const char *id, uint64_t epoch)
+{
+    size_t guests = 0;
+
+    for (const struct comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next) {
+        if (comet->shown && comet->epoch > epoch)
+            return -ESTALE;
+        guests += comet->state == COMET_GUEST;
+    }
+    return guests >= GUESTS_MAX || comets->n >= COMETS_MAX ? -ENOSPC : 0;
+}
+
 int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now_ms,
                struct comet **comet)
 {
@@ -126,17 +165,16 @@ int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t n
 
     if (len == 0 || len > COMET_ID_MAX || epoch == 0)
         return -EINVAL;
-    struct comet *known = strmap_get(comets->by_id, id, len);
+    struct comet *known = comets_find(comets, id, epoch);
     if (known == NULL) {
-        if (comets->n == COMETS_MAX)
-            return -ENOSPC;
+        int err = comets_may_be(comets, id, epoch);
+        if (err != 0)
+            return err;
         known = comet_add(comets, id, epoch);
         comet_be_guest(comets, known, now_ms);
-    } else if (epoch < known->epoch || (epoch == known->epoch && known->state == COMET_GONE)) {
+        comets_doubt(comets, id);
+    } else if (known->state == COMET_GONE) {
         return -ESTALE;
-    } else if (epoch > known->epoch) {
-        comet_set_epoch(comets, known, epoch);
-        comet_be_guest(comets, known, now_ms);
     }
     *comet = known;
     return 0;
@@ -174,9 +212,9 @@ uint16_t comets_life(struct comets *comets, struct comet *comet)
 
 uint16_t comets_life_of(const struct comets *comets, const char *id, uint64_t epoch)
 {
-    struct comet *comet = comets_find(comets, id);
+    const struct comet *comet = comets_find(comets, id, epoch);
 
-    return comet != NULL && comet->epoch == epoch ? comet->life : LIFE_NONE;
+    return comet != NULL ? comet->life : LIFE_NONE;
 }
 
 void comets_take(struct comets *comets, uint16_t life)
@@ -202,18 +240,23 @@ void comets_release(struct comets *comets, uint16_t life)
 }
 
 /* True if this changed what is believed of the comet. */
-static bool comet_shown(struct comets *comets, struct comet *comet, uint64_t epoch)
+static bool comet_is_shown(struct comets *comets, const struct member *member, uint64_t now_ms)
 {
-    bool changed = comet->member_epoch != epoch;
+    struct comet *comet = comets_find(comets, member->id, member->epoch);
 
+    if (comet == NULL)
+        comet = comet_add(comets, member->id, member->epoch);
     comet->listed = true;
-    comet->member_epoch = epoch;
-    if (epoch < comet->epoch && comet->state == COMET_GUEST)
-        return changed; /* its next life has put sessions already: membership will follow */
-    if (epoch != comet->epoch)
-        comet_set_epoch(comets, comet, epoch);
+    if (comet->shown && comet->state == COMET_MEMBER)
+        return false;
+    comet->shown = true;
     comet->state = COMET_MEMBER;
-    return changed;
+    /* Later ones stay: its next life has put sessions already, and membership will follow. */
+    for (struct comet *other = comets_chain(comets, member->id); other != NULL; other = other->next)
+        if (other->state == COMET_GUEST && other->epoch < member->epoch)
+            comet_be_gone(comets, other, now_ms);
+    comets_doubt(comets, member->id);
+    return true;
 }
 
 bool comets_members(struct comets *comets, const struct member_list *list, uint64_t now_ms)
@@ -222,30 +265,21 @@ bool comets_members(struct comets *comets, const struct member_list *list, uint6
 
     for (size_t i = 0; i < comets->n; i++)
         comets->all[i]->listed = false;
-    for (size_t i = 0; i < list->n; i++) {
-        const struct member *member = &list->members[i];
-        struct comet *comet = comets_find(comets, member->id);
-        if (comet == NULL)
-            comet = comet_add(comets, member->id, member->epoch);
-        changed |= comet_shown(comets, comet, member->epoch);
-    }
+    for (size_t i = 0; i < list->n; i++)
+        changed |= comet_is_shown(comets, &list->members[i], now_ms);
     for (size_t i = 0; i < comets->n; i++) {
         struct comet *comet = comets->all[i];
-        if (comet->listed)
+        if (comet->listed || comet->state != COMET_MEMBER)
             continue;
-        changed |= comet->member_epoch != 0;
-        comet->member_epoch = 0;
-        if (comet->state == COMET_MEMBER)
-            comet_be_gone(comets, comet, now_ms);
+        changed = true;
+        comet_be_gone(comets, comet, now_ms);
     }
     return changed;
 }
 
 void comets_forget(struct comets *comets, const char *id)
 {
-    struct comet *comet = comets_find(comets, id);
-
-    if (comet != NULL)
+    for (struct comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next)
         comet_kill_life(comets, comet);
 }
 
@@ -257,15 +291,6 @@ void comets_forget_all(struct comets *comets)
     }
 }
 
-/* Nobody but puts spoke for this epoch. Membership may still show an older one: then that is the
- * comet. */
-static void guest_expire(struct comets *comets, struct comet *comet, uint64_t now_ms)
-{
-    comet_be_gone(comets, comet, now_ms);
-    if (comet->member_epoch != 0)
-        comet_shown(comets, comet, comet->member_epoch);
-}
-
 void comets_tick(struct comets *comets, uint64_t now_ms, bool reading)
 {
     for (size_t i = 0; i < comets->n;) {
@@ -273,9 +298,10 @@ void comets_tick(struct comets *comets, uint64_t now_ms, bool reading)
         bool due = comet->state != COMET_MEMBER && comet->deadline_ms <= now_ms;
         if (comet->state == COMET_GUEST && !reading)
             comet->deadline_ms = now_ms + comets->grace_ms;
-        else if (due && comet->state == COMET_GUEST)
-            guest_expire(comets, comet, now_ms);
-        else if (due && comet->lives == 0) {
+        else if (due && comet->state == COMET_GUEST) {
+            comet_be_gone(comets, comet, now_ms); /* nobody but puts spoke for it */
+            comets_doubt(comets, comet->id);
+        } else if (due && comet->lives == 0) {
             comet_remove(comets, i); /* the last one took its place */
             continue;
         }
@@ -288,7 +314,7 @@ size_t comets_alive(const struct comets *comets)
     size_t alive = 0;
 
     for (size_t i = 0; i < comets->n; i++)
-        alive += comets->all[i]->state != COMET_GONE;
+        alive += comets->all[i]->state != COMET_GONE && !comets->all[i]->doubted;
     return alive;
 }
 

@@ -1,12 +1,19 @@
 /* comets.h - the comets that a router knows: their epochs, whether they live, and the lives their
  * sessions belong to. Main loop only; no I/O, the time is an argument.
  *
- *          comets_members(): shown           comets_members(): no longer shown
+ *      comets_see()
+ *        │  comets_members(): shown           comets_members(): no longer shown, or another epoch
  *   GUEST ───────────────────────────► MEMBER ────────────────────────────────► GONE ─► forgotten
- *     └───── comets_tick(): not shown within the grace time ──────────────────────┘  (comets_tick)
+ *     └───── comets_tick(): not shown within the grace time, ─────────────────────┘  (comets_tick)
+ *            or a later epoch was
  *
- *   MEMBER, GONE ─► GUEST   comets_see(): a put or registration of a newer epoch
  *   GONE ─► MEMBER          comets_members(): shown again
+ *
+ * Each epoch of an id is a comet of its own here. Who puts says which he means, and is believed,
+ * for a comet may be quicker than membership. But only membership ends the epoch that it has shown:
+ * else one put with a number of the far future took all sessions from a comet that lives, and what
+ * it says of itself would be refused. Sessions of an epoch that seems to be over by now are
+ * *doubted*: lookups find them, limits do not count them.
  *
  * A *life* is a run of sessions that dies as a whole: when the comet goes, has a new epoch, or is
  * to be forgotten. A session names its life by 16 bits, so killing a million sessions is setting
@@ -27,10 +34,12 @@ enum comet_state { COMET_GUEST, COMET_MEMBER, COMET_GONE };
 
 struct comet {
     char id[COMET_ID_MAX + 1];
-    uint64_t epoch;        /* the highest that was seen */
-    uint64_t member_epoch; /* as membership shows it; 0 = it does not */
-    uint64_t deadline_ms;  /* GUEST: gone then; GONE: forgotten then */
+    struct comet *next; /* another epoch of the same id */
+    uint64_t epoch;
+    uint64_t deadline_ms; /* GUEST: gone then; GONE: forgotten then */
     enum comet_state state;
+    bool shown;     /* membership has shown it, if only once */
+    bool doubted;   /* there is a guest with a later epoch */
     bool listed;    /* scratch of comets_members() */
     uint16_t life;  /* which puts of this epoch go to; LIFE_NONE before the first */
     uint32_t lives; /* this one, and dead ones whose sessions are not swept yet */
@@ -62,9 +71,10 @@ struct comets {
 /* GRACE_MS: how long a comet that membership does not show is believed. */
 struct comets *comets_new(uint64_t grace_ms);
 void comets_free(struct comets *comets);
-struct comet *comets_find(const struct comets *comets, const char *id);
-/* Somebody speaks for (ID, EPOCH). 0 and *COMET; -ESTALE = a newer epoch is known, or this one is
- * over; -EINVAL = the id is empty or too long, or the epoch is 0; -ENOSPC = too many comets. */
+struct comet *comets_find(const struct comets *comets, const char *id, uint64_t epoch);
+/* Somebody speaks for (ID, EPOCH). 0 and *COMET; -ESTALE = membership has shown a newer epoch, or
+ * this one is over; -EINVAL = the id is empty or too long, or the epoch is 0; -ENOSPC = too many
+ * comets, or too many epochs of this one that membership does not show. */
 int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now_ms,
                struct comet **comet);
 /* The life that puts of COMET go to; LIFE_NONE when there are too many (unswept) lives. */
@@ -78,14 +88,14 @@ void comets_release(struct comets *comets, uint16_t life);
 bool comets_members(struct comets *comets, const struct member_list *list, uint64_t now_ms);
 /* Forgets which loops have registered. */
 void comet_unregister(struct comet *comet);
-/* Kills the sessions of ID, any epoch; the comet itself lives on. */
+/* Kills the sessions of ID, every epoch; the comet itself lives on. */
 void comets_forget(struct comets *comets, const char *id);
 /* The same for every comet; registrations are forgotten too. */
 void comets_forget_all(struct comets *comets);
 /* Now and then. READING = false: membership is not being read (Redis is away), so nobody is given
  * up meanwhile. */
 void comets_tick(struct comets *comets, uint64_t now_ms, bool reading);
-/* Live comets. */
+/* Live comets; each id once. */
 size_t comets_alive(const struct comets *comets);
 size_t comets_bytes(const struct comets *comets);
 

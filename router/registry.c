@@ -73,10 +73,9 @@ int registry_loop(struct comet *comet, uint32_t loop, uint32_t loops)
 
 bool registry_has(const struct comet *comet)
 {
-    if (comet->member_epoch == 0)
+    if (comet->state != COMET_MEMBER)
         return true;
-    return comet->epoch == comet->member_epoch && comet->loops != 0 &&
-           comet->loops_registered == comet->loops;
+    return comet->loops != 0 && comet->loops_registered == comet->loops;
 }
 
 bool registry_complete(const struct registry *registry)
@@ -119,7 +118,7 @@ static void comet_missing(struct text *text, const struct comet *comet)
 
     text_add(text, comet->id);
     text_add(text, " loops=");
-    if (comet->loops == 0 || comet->epoch != comet->member_epoch) {
+    if (comet->loops == 0) {
         text_add(text, "all");
         return;
     }

@@ -34,6 +34,12 @@ static bool session_is_dead(const struct sessions *sessions, const struct sessio
     return sessions->comets->lives[session->life].dead;
 }
 
+/* Its comet seems to have another life by now, as membership will tell. */
+static bool session_is_doubted(const struct sessions *sessions, const struct session *session)
+{
+    return sessions->comets->lives[session->life].comet->doubted;
+}
+
 /* What the chain of a uid holds, as far as a put wants to know. */
 struct chain_view {
     struct session *same; /* live, of this life and handle */
@@ -54,7 +60,7 @@ static struct chain_view chain_look(const struct sessions *sessions, const struc
         view.any = true;
         if (session->life == put->life && session->handle == put->handle)
             view.same = session;
-        else if (!session_is_dead(sessions, session))
+        else if (!session_is_dead(sessions, session) && !session_is_doubted(sessions, session))
             view.others++;
     }
     return view;

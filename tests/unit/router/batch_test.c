@@ -297,7 +297,7 @@ static void strangers_are_refused_while_memory_is_short(void **state)
     }
 }
 
-static void a_newer_epoch_in_the_same_batch_wins(void **state)
+static void two_epochs_in_a_batch_are_told_apart(void **state)
 {
     struct fixture *f = *state;
     struct draft d;
@@ -306,12 +306,20 @@ static void a_newer_epoch_in_the_same_batch_wins(void **state)
     draft_comet(&d, "c1", 5);
     draft_comet(&d, "c1", 6);
     draft_put(&d, 0, 1, 10);
-    draft_put(&d, 1, 1, 11);
-    draft_put(&d, 0, 1, 12);
+    draft_put(&d, 1, 1, 11)->max_sessions = 1; /* the earlier one is likely gone */
+    draft_put(&d, 0, 1, 12)->max_sessions = 1; /* and this one is not over yet */
     draft_lookup(&d, 1);
     const Imc__V1__MapReply *reply = send_draft(f, &d);
     assert_int_equal(reply->puts[1], IMC__V1__PUT_STATUS__PUT_OK);
-    assert_int_equal(reply->puts[2], IMC__V1__PUT_STATUS__PUT_STALE_COMET);
+    assert_int_equal(reply->puts[2], IMC__V1__PUT_STATUS__PUT_TOO_MANY);
+    assert_int_equal(reply->lookups[0]->n_sessions, 2);
+    show(f, MEMBER_COMET, "c1", 6);
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_put(&d, 0, 1, 12);
+    draft_lookup(&d, 1);
+    reply = send_draft(f, &d);
+    assert_int_equal(reply->puts[0], IMC__V1__PUT_STATUS__PUT_STALE_COMET);
     assert_int_equal(reply->lookups[0]->n_sessions, 1);
     assert_int_equal(reply->lookups[0]->sessions[0]->handle, 11);
 }
@@ -333,7 +341,7 @@ static void dels_that_find_nothing_change_nothing(void **state)
     draft_lookup(&d, 1);
     assert_int_equal(send_draft(f, &d)->lookups[0]->n_sessions, 1);
     assert_int_equal(f->counters[ROUTER_DEL_UNKNOWN], 4);
-    assert_null(comets_find(f->shard.comets, "c9"));
+    assert_null(comets_find(f->shard.comets, "c9", 5));
 }
 
 static void counts_list_what_lives_up_to_the_limit(void **state)
@@ -382,7 +390,7 @@ int main(void)
         TEST(a_router_without_a_ring_agrees_with_nobody),
         TEST(every_put_has_its_status),
         TEST(strangers_are_refused_while_memory_is_short),
-        TEST(a_newer_epoch_in_the_same_batch_wins),
+        TEST(two_epochs_in_a_batch_are_told_apart),
         TEST(dels_that_find_nothing_change_nothing),
         TEST(counts_list_what_lives_up_to_the_limit),
         TEST(an_empty_batch_is_answered),

@@ -50,20 +50,58 @@ static uint16_t put(struct comets *comets, const char *id, uint64_t epoch, uint6
     return life;
 }
 
-static void older_epochs_are_stale_newer_ones_take_over(void **state)
+static bool is_doubted(const struct comets *comets, uint16_t life)
+{
+    return comets->lives[life].comet->doubted;
+}
+
+static void older_epochs_are_stale_newer_ones_take_over_when_shown(void **state)
 {
     (void)state;
     struct comets *comets = comets_new(GRACE);
-    uint16_t old = put(comets, "c1", 5, 1000);
+    struct shown shown;
 
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
+    uint16_t old = put(comets, "c1", 5, 1000);
     assert_int_equal(see(comets, "c1", 4, 1000), -ESTALE);
+    assert_false(is_doubted(comets, old));
+    uint16_t new = put(comets, "c1", 6, 1000);
+    assert_int_equal(see(comets, "c1", 5, 1000), 0);
     assert_false(comets->lives[old].dead);
-    assert_int_equal(see(comets, "c1", 6, 1000), 0);
+    assert_true(is_doubted(comets, old));
+    assert_false(is_doubted(comets, new));
+    assert_int_equal(comets_alive(comets), 1);
+    assert_true(comets_members(comets, show(&shown, "c1", 6, NULL, 0), 2000));
     assert_true(comets->lives[old].dead);
+    assert_false(comets->lives[new].dead);
     assert_int_equal(see(comets, "c1", 5, 1000), -ESTALE);
-    assert_int_equal(comets->live_sessions, 0);
+    assert_int_equal(comets->live_sessions, 1);
     assert_int_equal(comets->dead_sessions, 1);
     assert_int_equal(comets->deaths, 1);
+    comets_free(comets);
+}
+
+/* Of those that were not shown nobody knows which is the truth. */
+static void guests_of_one_id_live_side_by_side_up_to_a_limit(void **state)
+{
+    (void)state;
+    struct comets *comets = comets_new(GRACE);
+    struct shown shown;
+    uint16_t first = put(comets, "c1", 5, 1000), last = put(comets, "c1", UINT64_MAX, 1000);
+
+    put(comets, "c1", 4, 1000);
+    put(comets, "c1", 3, 1000);
+    assert_int_equal(see(comets, "c1", 6, 1000), -ENOSPC);
+    assert_int_equal(see(comets, "c1", 5, 1000), 0);
+    assert_int_equal(see(comets, "c2", 6, 1000), 0);
+    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 2000);
+    assert_false(comets->lives[first].dead);
+    assert_false(comets->lives[last].dead);
+    assert_int_equal(comets->dead_sessions, 2); /* those of 4 and 3 */
+    comets_tick(comets, 1000 + GRACE, true);
+    assert_true(comets->lives[last].dead);
+    assert_false(is_doubted(comets, first));
+    assert_int_equal(see(comets, "c1", 6, 9000), 0);
     comets_free(comets);
 }
 
@@ -159,13 +197,16 @@ static void a_newer_life_that_membership_never_shows_gives_way(void **state)
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
+    uint16_t life = put(comets, "c1", 5, 1000);
     uint16_t wrong = put(comets, "c1", 9, 1000);
-    comets_members(comets, show(&shown, "c1", 5, NULL, 0), 2000);
-    assert_int_equal(see(comets, "c1", 5, 2000), -ESTALE);
+    assert_false(comets_members(comets, show(&shown, "c1", 5, NULL, 0), 2000));
+    assert_int_equal(see(comets, "c1", 5, 2000), 0);
     comets_tick(comets, 1000 + GRACE, true);
     assert_true(comets->lives[wrong].dead);
+    assert_false(comets->lives[life].dead); /* nobody would have put it again */
     assert_int_equal(see(comets, "c1", 5, 9000), 0);
-    assert_int_equal(comets_find(comets, "c1")->state, COMET_MEMBER);
+    assert_int_equal(see(comets, "c1", 9, 9000), -ESTALE);
+    assert_int_equal(comets_find(comets, "c1", 5)->state, COMET_MEMBER);
     comets_free(comets);
 }
 
@@ -193,13 +234,29 @@ static void comets_are_forgotten_when_they_are_long_gone_and_swept(void **state)
     uint16_t life = put(comets, "c1", 5, 1000);
     comets_members(comets, show(&shown, NULL, 0, NULL, 0), 1000);
     comets_tick(comets, 1000 + TOMB, true);
-    assert_null(comets_find(comets, "c2"));
-    assert_non_null(comets_find(comets, "c1")); /* a session still names it */
+    assert_null(comets_find(comets, "c2", 5));
+    assert_non_null(comets_find(comets, "c1", 5)); /* a session still names it */
     comets_release(comets, life);
     comets_tick(comets, 1000 + TOMB, true);
-    assert_null(comets_find(comets, "c1"));
+    assert_null(comets_find(comets, "c1", 5));
     assert_int_equal(comets->n, 0);
     comets_free(comets);
+}
+
+/* Whichever goes first, the others are found. */
+static void epochs_of_one_id_are_forgotten_one_by_one(void **state)
+{
+    (void)state;
+    for (uint64_t first = 1; first <= 3; first++) {
+        struct comets *comets = comets_new(GRACE);
+        for (uint64_t epoch = 1; epoch <= 3; epoch++)
+            see(comets, "c1", epoch, epoch == first ? 1000 : 2000);
+        comets_tick(comets, 1000 + GRACE, true);
+        comets_tick(comets, 1000 + GRACE + TOMB, true);
+        for (uint64_t epoch = 1; epoch <= 3; epoch++)
+            assert_int_equal(comets_find(comets, "c1", epoch) == NULL, epoch == first);
+        comets_free(comets);
+    }
 }
 
 static void forgetting_kills_sessions_but_not_the_comet(void **state)
@@ -225,11 +282,15 @@ static void lives_run_out_and_come_back(void **state)
     struct comet *comet;
     uint16_t first = LIFE_NONE;
 
-    for (uint64_t epoch = 1; epoch <= UINT16_MAX; epoch++) {
-        uint16_t life = put(comets, "c1", epoch, 1000);
-        first = epoch == 1 ? life : first;
+    for (int i = 1; i <= UINT16_MAX; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "c%d", i);
+        uint16_t life = put(comets, id, 1, 1000);
+        first = i == 1 ? life : first;
     }
-    assert_int_equal(comets_see(comets, "c1", 100000, 1000, &comet), 0);
+    assert_int_equal(comets_see(comets, "one more", 1, 1000, &comet), 0);
+    assert_int_equal(comets_life(comets, comet), LIFE_NONE);
+    comets_forget(comets, "c1");
     assert_int_equal(comets_life(comets, comet), LIFE_NONE);
     comets_release(comets, first);
     assert_int_equal(comets_life(comets, comet), first);
@@ -239,7 +300,8 @@ static void lives_run_out_and_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(older_epochs_are_stale_newer_ones_take_over),
+        cmocka_unit_test(older_epochs_are_stale_newer_ones_take_over_when_shown),
+        cmocka_unit_test(guests_of_one_id_live_side_by_side_up_to_a_limit),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(a_comet_that_leaves_membership_is_dead_at_once),
         cmocka_unit_test(a_new_epoch_in_membership_kills_the_old_sessions),
@@ -248,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_newer_life_that_membership_never_shows_gives_way),
         cmocka_unit_test(a_member_whose_clock_went_back_is_believed),
         cmocka_unit_test(comets_are_forgotten_when_they_are_long_gone_and_swept),
+        cmocka_unit_test(epochs_of_one_id_are_forgotten_one_by_one),
         cmocka_unit_test(forgetting_kills_sessions_but_not_the_comet),
         cmocka_unit_test(lives_run_out_and_come_back),
     };

@@ -130,11 +130,24 @@ static void a_registration_may_come_before_membership_shows_the_comet(void **sta
     (void)state;
     WALK({READY, .complete = false}, {ROUTERS, "r1=1", .complete = true},
          {LOOP, "c1", 5, 0, 1, .complete = true}, {COMETS, "c1=5", .complete = true});
-    /* Its next life as well; until membership shows it, the old one is gone and the new one is not
-     * there. */
+    /* Its next life as well; until membership shows it, the old one is there. */
     WALK({READY, .complete = false}, {ROUTERS, "r1=1", .complete = true},
          {COMETS, "c1=5", .complete = false}, {LOOP, "c1", 5, 0, 1, .complete = true},
-         {LOOP, "c1", 6, 0, 1, .complete = false}, {COMETS, "c1=6", .complete = true});
+         {LOOP, "c1", 6, 0, 1, .complete = true}, {COMETS, "c1=6", .complete = true});
+    WALK({READY, .complete = false}, {ROUTERS, "r1=1", .complete = true},
+         {COMETS, "c1=5", .complete = false}, {LOOP, "c1", 5, 0, 1, .complete = true},
+         {LOOP, "c1", 6, 0, 2, .complete = true}, {COMETS, "c1=6", .complete = false},
+         {LOOP, "c1", 6, 1, 2, .complete = true});
+}
+
+/* A number of the far future that nobody has: all is as before. */
+static void a_registration_that_is_forged_leaves_the_map_complete(void **state)
+{
+    (void)state;
+    WALK({READY, .complete = false}, {ROUTERS, "r1=1", .complete = true},
+         {COMETS, "c1=5", .complete = false}, {LOOP, "c1", 5, 0, 1, .complete = true},
+         {LOOP, "c1", UINT64_MAX, 0, 1, .complete = true}, {COMETS, "c1=5", .complete = true},
+         {LATER, .epoch = 7000, .complete = true}, {COMETS, "c1=5", .complete = true});
 }
 
 static void a_change_of_routers_voids_all_registrations(void **state)
@@ -289,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_comet_that_goes_holds_nothing_up),
         cmocka_unit_test(another_epoch_has_to_register_anew),
         cmocka_unit_test(a_registration_may_come_before_membership_shows_the_comet),
+        cmocka_unit_test(a_registration_that_is_forged_leaves_the_map_complete),
         cmocka_unit_test(a_change_of_routers_voids_all_registrations),
         cmocka_unit_test(a_comet_that_hangs_holds_up_until_its_lease_lapses),
         cmocka_unit_test(a_comet_that_contradicts_itself_begins_anew),
