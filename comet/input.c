@@ -243,6 +243,7 @@ static void keep_count(struct conn *conn)
 /* BUF is edge->in. Keeps what cannot be used yet. */
 static void take_all(struct conn *conn, uint8_t *buf, size_t len)
 {
+    bool stranger = conn->state < CONN_OPEN && !conn->is_echo;
     size_t at = 0, taken;
     output_cork(conn);
     while (at < len && !conn->broken && (taken = take_next(conn, buf + at, len - at)) > 0)
@@ -251,6 +252,11 @@ static void take_all(struct conn *conn, uint8_t *buf, size_t len)
     assert(conn->in == NULL && at <= len);
     if (at < len && !conn->broken && conn->state != CONN_CLOSED)
         conn->in = msg_copy(buf + at, len - at);
+    if (stranger) { /* a token was in it, or its beginning is */
+        explicit_bzero(buf, len);
+        if (conn->in != NULL)
+            msg_is_secret(conn->in);
+    }
     keep_count(conn);
     conn_checked(conn);
 }

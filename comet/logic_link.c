@@ -85,7 +85,7 @@ static void request_free(struct logic_link *link, struct request *request)
 {
     if (request->push.backing != NULL)
         backing_unref(request->push.backing);
-    free(request->bytes);
+    mem_wiped_free(request->bytes, request->bytes_len);
     free(request->ids);
     slab_free(link->requests, request);
     link->pending--;
@@ -362,6 +362,8 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     batch_build(link, &batch, &arena, requests, counts);
     struct msg *msg = msg_new(imc__v1__session_batch__get_packed_size(&batch));
     imc__v1__session_batch__pack(&batch, msg->data);
+    if (batch.n_connects > 0)
+        msg_is_secret(msg);
     arena_free(&arena);
 
     struct sent *sent = mem_alloc(sizeof *sent);

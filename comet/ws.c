@@ -29,7 +29,7 @@ void ws_free(struct ws *ws)
 {
     if (ws == NULL)
         return;
-    free(ws->data);
+    mem_wiped_free(ws->data, ws->len); /* a token may be in it */
     free(ws);
 }
 
@@ -51,7 +51,7 @@ static void ws_reserve(struct ws *ws, size_t len)
         return;
     /* A frame's first claim is met exactly; a message of many fragments grows by doubling. */
     size_t cap = ws->cap == 0 || len > 2 * ws->cap ? len : 2 * ws->cap;
-    ws->data = mem_realloc(ws->data, cap);
+    ws->data = mem_wiped_realloc(ws->data, ws->len, cap);
     ws->cap = cap;
 }
 

@@ -162,7 +162,7 @@ int bus_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size
         result = bus_conf_set(conf, trim(at), trim(value), err, errlen);
         at = last ? end : end + 1;
     }
-    free(copy);
+    mem_wiped_free(copy, strlen(options));
     return result;
 }
 

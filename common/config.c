@@ -181,6 +181,8 @@ static char *read_line(char *buf, int size, void *stream)
         loader->binary |= c == '\0';
         buf[used++] = (char)c;
     }
+    if (c == EOF) /* inih frees it now */
+        explicit_bzero(buf + used, (size_t)(size - used));
     buf[used] = '\0';
     loader->partial = c != '\n';
     loader->length += (size_t)used;
@@ -211,15 +213,18 @@ static void parse_file(struct loader *loader)
 
 static void load_file(struct loader *loader)
 {
+    char buffer[4096];
     loader->file = fopen(loader->path, "re");
     if (loader->file == NULL) {
         refuse(loader, "%s: %s", loader->path, uv_strerror(-errno));
         return;
     }
+    setvbuf(loader->file, buffer, _IOFBF, sizeof(buffer));
     parse_file(loader);
     if (loader->rc == 0 && ferror(loader->file))
         refuse(loader, "%s: cannot read: %s", loader->path, uv_strerror(-errno));
     fclose(loader->file);
+    explicit_bzero(buffer, sizeof(buffer));
 }
 
 /* One "NAME=value" of the environment that has our prefix. */
@@ -293,7 +298,7 @@ void config_free(config_tables tables, void *conf)
         if (row->type != CONFIG_STRING && row->type != CONFIG_ADDRESS && row->type != CONFIG_LIST)
             continue;
         memcpy(&string, field, sizeof(string));
-        free(string);
+        mem_wiped_free_text(string); /* some are keys and passwords */
         string = NULL;
         memcpy(field, &string, sizeof(string));
     }

@@ -55,6 +55,11 @@ void mem_wiped_free(void *ptr, size_t len)
     free(ptr);
 }
 
+void mem_wiped_free_text(char *text)
+{
+    mem_wiped_free(text, text != NULL ? strlen(text) : 0);
+}
+
 /* Chunks grow with what the arena holds, so that a small batch costs one small malloc and a large
  * one few. */
 struct arena_chunk {

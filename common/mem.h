@@ -17,6 +17,8 @@ char *mem_strndup(const char *s, size_t n);
 /* For what may have held a key or a token: its first LEN bytes are overwritten before they go. */
 void *mem_wiped_realloc(void *ptr, size_t len, size_t size);
 void mem_wiped_free(void *ptr, size_t len);
+/* Of a string, all of it. NULL is fine. */
+void mem_wiped_free_text(char *text);
 
 /* For libraries that declare what they only read as writable. */
 static inline void *mem_unconst(const void *ptr)

@@ -29,6 +29,14 @@ struct msg *msg_ref(struct msg *msg)
 
 void msg_unref(struct msg *msg)
 {
-    if (msg != NULL && __atomic_sub_fetch(&msg->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    uint32_t refs = msg != NULL ? __atomic_sub_fetch(&msg->refs, 1, __ATOMIC_ACQ_REL) : 1;
+    if (refs == MSG_SECRET)
+        mem_wiped_free(msg, sizeof *msg + msg->len);
+    else if (refs == 0)
         free(msg);
+}
+
+void msg_is_secret(struct msg *msg)
+{
+    __atomic_fetch_or(&msg->refs, MSG_SECRET, __ATOMIC_RELAXED);
 }

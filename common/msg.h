@@ -10,10 +10,12 @@
 #include <stdint.h>
 
 struct msg {
-    uint32_t refs; /* atomic */
+    uint32_t refs; /* atomic; with MSG_SECRET */
     uint32_t len;  /* bytes in data */
     uint8_t data[];
 };
+
+enum { MSG_SECRET = 1 << 30 };
 
 /* Never NULL: memory is not expected to run out, and the process aborts if it does. */
 struct msg *msg_new(size_t len);
@@ -21,5 +23,7 @@ struct msg *msg_copy(const void *data, size_t len);
 struct msg *msg_ref(struct msg *msg);
 /* NULL is fine. */
 void msg_unref(struct msg *msg);
+/* A token is in it: the bytes are overwritten when the last reference goes. */
+void msg_is_secret(struct msg *msg);
 
 #endif

@@ -70,14 +70,14 @@ static void maybe_free(struct redis *redis)
     for (size_t i = 0; i < redis->n_shards; i++) {
         struct redis_shard *shard = &redis->shards[i];
         free(shard->name);
-        free(shard->out.data);
+        mem_wiped_free(shard->out.data, shard->out.len);
         free(shard->pending.ring);
     }
     free(redis->shards);
     ring_free(redis->ring);
     free(redis->failed.ring);
     free(redis->user);
-    free(redis->password);
+    mem_wiped_free_text(redis->password);
     free(redis);
 }
 
@@ -373,7 +373,7 @@ void redis_command(struct redis *redis, size_t shard, int argc, const char **arg
     int len = redisFormatCommandArgv(&cmd, argc, argv, argvlen);
     assert(len > 0);
     issue(&redis->shards[shard], cmd, (size_t)len, fn, arg);
-    redisFreeCommand(cmd);
+    redis_command_free(cmd, (size_t)len);
 }
 
 /* --- scripts --- */
@@ -417,7 +417,7 @@ static void on_eval(struct redis *redis, const redisReply *reply, void *arg)
     }
     if (eval->fn != NULL)
         eval->fn(redis, reply, eval->arg);
-    redisFreeCommand(eval->cmd);
+    redis_command_free(eval->cmd, eval->len);
     free(eval);
 }
 

@@ -7,6 +7,8 @@
 
 #include "common/redis.h"
 
+#include <string.h>
+
 /* Who waits for an answer. */
 struct redis_call {
     redis_fn fn; /* may be NULL */
@@ -22,6 +24,15 @@ struct redis_calls {
 
 void redis_calls_push(struct redis_calls *calls, struct redis_call call);
 struct redis_call redis_calls_pop(struct redis_calls *calls);
+
+/* A key, a token or a password may be in what is sent and received here, and it is not looked at
+ * which: whatever goes is overwritten first. What hiredis outgrows while it reads a large answer is
+ * its own. */
+static inline void redis_command_free(char *cmd, size_t len)
+{
+    explicit_bzero(cmd, len);
+    redisFreeCommand(cmd);
+}
 
 struct redis_bytes {
     char *data;

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <hiredis/sds.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,54 @@ struct redis_link {
     uv_write_t write;
     struct redis_bytes writing; /* what the socket did not take at once */
     bool busy;                  /* write is under way */
+    size_t dirty; /* bytes of the reader's buffer that were in use since it was wiped */
 };
 
 static void on_retry(uv_timer_t *timer);
+
+/* --- buffers --- */
+
+static void append(struct redis_bytes *bytes, const char *data, size_t len)
+{
+    if (bytes->len + len > bytes->size) {
+        size_t size = bytes->size == 0 ? 4096 : bytes->size;
+        while (size < bytes->len + len)
+            size *= 2;
+        bytes->data = mem_wiped_realloc(bytes->data, bytes->len, size);
+        bytes->size = size;
+    }
+    memcpy(bytes->data + bytes->len, data, len);
+    bytes->len += len;
+}
+
+static void clear(struct redis_bytes *bytes)
+{
+    if (bytes->len > 0)
+        explicit_bzero(bytes->data, bytes->len);
+    bytes->len = 0;
+    if (bytes->size <= OUT_KEEP)
+        return;
+    free(bytes->data);
+    *bytes = (struct redis_bytes){0};
+}
+
+/* All that hiredis has read into its buffer, once everything in it was taken or nothing will be. */
+static void reader_wipe(struct redis_link *link)
+{
+    char *buf = link->reader->buf;
+    size_t size = buf != NULL ? sdsalloc(buf) : 0;
+    if (size > 0)
+        explicit_bzero(buf, link->dirty < size ? link->dirty : size);
+    link->dirty = 0;
+}
+
+static void reply_wipe(redisReply *reply)
+{
+    if (reply->str != NULL)
+        explicit_bzero(reply->str, (size_t)reply->len);
+    for (size_t i = 0; reply->element != NULL && i < reply->elements; i++)
+        reply_wipe(reply->element[i]);
+}
 
 /* --- letting go --- */
 
@@ -47,8 +93,9 @@ static void on_link_closed(uv_handle_t *handle)
 {
     struct redis_link *link = container_of(handle, struct redis_link, tcp);
     struct redis *redis = link->redis;
+    reader_wipe(link);
     redisReaderFree(link->reader);
-    free(link->writing.data);
+    mem_wiped_free(link->writing.data, link->writing.len);
     free(link);
     redis_handle_gone(redis);
 }
@@ -60,7 +107,7 @@ static void drop_link(struct redis_shard *shard)
     shard->link->shard = NULL;
     uv_close((uv_handle_t *)&shard->link->tcp, on_link_closed);
     shard->link = NULL;
-    shard->out.len = 0;
+    clear(&shard->out);
 }
 
 static uint64_t next_backoff(struct redis_shard *shard)
@@ -114,7 +161,7 @@ void redis_shard_put_command(struct redis_shard *shard, int argc, const char **a
     int len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
     assert(len > 0);
     redis_shard_put(shard, cmd, (size_t)len, (struct redis_call){.fn = fn, .arg = shard});
-    redisFreeCommand(cmd);
+    redis_command_free(cmd, (size_t)len);
 }
 
 static void on_auth(struct redis *redis, const redisReply *reply, void *arg)
@@ -237,14 +284,19 @@ static void take_replies(struct redis_link *link)
             redis_shard_break(shard, "speaks no Redis (%s)", link->reader->errstr);
             return;
         }
-        if (reply == NULL)
+        if (reply == NULL) {
+            if (link->reader->pos == link->reader->len)
+                reader_wipe(link);
             return;
+        }
         if (shard->pending.count == 0) {
+            reply_wipe(reply);
             freeReplyObject(reply);
             redis_shard_break(shard, "sent an answer that nobody asked for");
             return;
         }
         take_reply(link, reply);
+        reply_wipe(reply);
         freeReplyObject(reply);
     }
 }
@@ -259,35 +311,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                           n == UV_EOF ? "closed the connection" : uv_strerror((int)n));
         return;
     }
-    if (redisReaderFeed(link->reader, buf->base, (size_t)n) != REDIS_OK)
+    int fed = redisReaderFeed(link->reader, buf->base, (size_t)n);
+    explicit_bzero(buf->base, (size_t)n);
+    if (link->reader->len > link->dirty)
+        link->dirty = link->reader->len;
+    if (fed != REDIS_OK)
         redis_shard_break(link->shard, "answer too large (%s)", link->reader->errstr);
     else
         take_replies(link);
 }
 
 /* --- writing --- */
-
-static void append(struct redis_bytes *bytes, const char *data, size_t len)
-{
-    if (bytes->len + len > bytes->size) {
-        size_t size = bytes->size == 0 ? 4096 : bytes->size;
-        while (size < bytes->len + len)
-            size *= 2;
-        bytes->data = mem_realloc(bytes->data, size);
-        bytes->size = size;
-    }
-    memcpy(bytes->data + bytes->len, data, len);
-    bytes->len += len;
-}
-
-static void clear(struct redis_bytes *bytes)
-{
-    bytes->len = 0;
-    if (bytes->size <= OUT_KEEP)
-        return;
-    free(bytes->data);
-    *bytes = (struct redis_bytes){0};
-}
 
 void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len, struct redis_call call)
 {

@@ -16,6 +16,7 @@ struct stream_kind {
     size_t max_items; /* in each list of a batch */
     enum logic_metric count;
     void (*handle)(struct stream_batch *batch);
+    bool secret; /* tokens come in it: it is overwritten before it goes */
 };
 
 struct stream_service {
@@ -43,9 +44,9 @@ struct stream {
 
 static const struct stream_kind kinds[] = {
     {"comet", &imc__v1__session_batch__descriptor, STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET,
-     comet_service_handle},
+     comet_service_handle, true},
     {"job", &imc__v1__settle_batch__descriptor, STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB,
-     job_service_handle},
+     job_service_handle, false},
 };
 
 /* --- main loop --- */
@@ -104,7 +105,10 @@ static void batch_free(struct stream_batch *batch)
         rpc_stream_answered(batch->stream->rpc);
         rpc_stream_release(batch->stream->rpc, batch->held);
     }
-    arena_free(&batch->arena);
+    if (batch->stream->kind->secret)
+        arena_wipe(&batch->arena);
+    else
+        arena_free(&batch->arena);
     free(batch);
 }
 
@@ -214,6 +218,8 @@ static void on_message(struct rpc_stream *rpc, void *arg, struct msg *msg)
     } else {
         rpc_stream_hold(rpc, batch->held);
     }
+    if (stream->kind->secret)
+        msg_is_secret(msg);
     msg_unref(msg);
     if (batch->message == NULL || !inbox_post(logic->loop, &batch->item))
         batch_free(batch);

@@ -2,6 +2,8 @@
  * the echo listener. */
 #include "edge_fixture.h"
 
+#include "../freed.h"
+
 static char text[70000];
 static size_t text_len;
 
@@ -51,6 +53,22 @@ static void json_mode_answers_as_imgo(void **state)
     expect_ws(fd, 0x81, "[{\"ver\":1,\"op\":5,\"seq\":5,\"body\":{}}]");
     assert_null(session_notes.last->ws);
     assert_null(session_notes.last->in);
+    close(fd);
+}
+
+static void a_token_is_overwritten(void **state)
+{
+    (void)state;
+    static const char auth[] = "{\"op\":7,\"body\":\"" FREED_SECRET "\"}";
+    freed_watch(true);
+    int fd = client_upgrade(LISTENER_WS);
+    client_send_ws(fd, 0x01, auth, sizeof auth - 3); /* the token, and not all of the message */
+    client_send_ws(fd, 0x80, auth + sizeof auth - 3, 2);
+    expect_ws(fd, 0x81, "[{\"ver\":0,\"op\":8,\"seq\":0,\"body\":{}}]");
+    const struct edge *edge = conn_edge(session_notes.last);
+    assert_null(
+        memmem(edge->in, edge->in_ahead + EDGE_READ, FREED_SECRET, sizeof FREED_SECRET - 1));
+    assert_int_equal(freed_end(), 0);
     close(fd);
 }
 
@@ -513,6 +531,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, pings_after_four_seconds, fixture_teardown)
     const struct CMUnitTest tests[] = {
         EDGE_TEST(json_mode_answers_as_imgo),
+        EDGE_TEST(a_token_is_overwritten),
         EDGE_TEST(json_login_by_a_binary_message),
         EDGE_TEST(json_kicks_name_what_is_wrong),
         EDGE_TEST(goims_binary_mode_is_refused_in_its_own_form),

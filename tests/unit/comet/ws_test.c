@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "../freed.h"
+
 /* What was sent, masked, ready to be fed. */
 static uint8_t wire[4096];
 static size_t wire_len;
@@ -169,10 +171,27 @@ static void the_limit_holds_for_the_whole_message(void **state)
     wire_len = 0;
 }
 
+/* A token may come so. */
+static void what_was_collected_is_overwritten(void **state)
+{
+    (void)state;
+    if (!freed_is_watched)
+        skip();
+    frame(0x01, "{\"op\":7,\"body\":\"" FREED_SECRET,
+          sizeof "{\"op\":7,\"body\":\"" FREED_SECRET - 1);
+    frame(0x80, "\"}", 2);
+    freed_watch(false);
+    for (size_t step = 1; step < wire_len; step++)
+        feed(step, 1000);
+    assert_int_equal(freed_end(), 0);
+    wire_len = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_in_one_frame),
+        cmocka_unit_test(what_was_collected_is_overwritten),
         cmocka_unit_test(fragments_with_control_frames_between),
         cmocka_unit_test(fragments_out_of_order_fail),
         cmocka_unit_test(text_must_be_utf8_also_across_fragments),

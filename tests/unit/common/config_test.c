@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../freed.h"
+
 struct settings {
     char *name, *listen, *off, *servers, *password, *options;
     int64_t count, wait_ms, size, any;
@@ -402,6 +404,24 @@ static void test_list(void **state)
     assert_string_equal(text, "");
 }
 
+static void test_secrets_are_overwritten(void **state)
+{
+    (void)state;
+    if (!freed_is_watched)
+        skip();
+    config_free(tables, &conf);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    setvbuf(file, NULL, _IONBF, 0);
+    fputs("[store]\npassword = " FREED_SECRET "\noptions = a=" FREED_SECRET "\n", file);
+    fclose(file);
+    freed_watch(false);
+    assert_int_equal(config_load(tables, "comet", path, &conf, err, sizeof(err)), 0);
+    assert_string_equal(conf.password, FREED_SECRET);
+    config_free(tables, &conf);
+    assert_int_equal(freed_end(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_secrets_are_overwritten),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_dump_hides_secrets),
         cmocka_unit_test(test_dump_hides_secret_items),

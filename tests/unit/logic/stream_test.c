@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../common/rpc_caller.h"
+#include "../freed.h"
 
 enum { KEPT = 256 };
 
@@ -161,6 +162,32 @@ static void every_batch_is_answered(void **state)
     assert_int_equal(stream_service_count(f->logic.streams), 1);
 }
 
+/* gRPC keeps copies of its own for a while, which are out of reach. */
+static void tokens_are_overwritten(void **state)
+{
+    static char token[] = FREED_SECRET;
+    struct fixture *f = *state;
+    Imc__V1__Connect connect, *connects = &connect;
+    Imc__V1__SessionBatch batch;
+
+    if (!freed_is_watched)
+        skip();
+    imc__v1__connect__init(&connect);
+    connect.token = (ProtobufCBinaryData){sizeof token, (uint8_t *)token};
+    imc__v1__session_batch__init(&batch);
+    batch.n_connects = 1;
+    batch.connects = &connects;
+    freed_watch(true);
+    for (batch.seq = 1; batch.seq <= 2; batch.seq++) {
+        struct msg *msg = msg_new(imc__v1__session_batch__get_packed_size(&batch));
+        imc__v1__session_batch__pack(&batch, msg->data);
+        msg_is_secret(msg);
+        rpc_stream_send(f->caller.stream, msg);
+    }
+    assert_true(caller_wait(&f->caller, 2, false));
+    assert_int_equal(freed_end(), 0);
+}
+
 static void job_at_the_limit_of_items(void **state)
 {
     struct fixture *f = *state;
@@ -255,6 +282,7 @@ int main(void)
 {
 #define row(test, setup) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        row(tokens_are_overwritten, setup_comet),
         row(every_batch_is_answered, setup_comet),
         row(job_at_the_limit_of_items, setup_job),
         row(comet_beyond_the_limit_of_items, setup_comet),
