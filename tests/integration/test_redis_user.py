@@ -1,5 +1,6 @@
 """imc as an ACL user of Redis: the rights that docs/redis.md lists are enough, and a missing one is named."""
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -17,14 +18,15 @@ def cli(port, *args):
 @pytest.fixture
 def as_user(monkeypatch, make_cluster):
     """A cluster whose daemons are the user "imc", who has the documented rights."""
-    rights = re.search(r"^ +ACL SETUSER (.*)$", (ROOT / "docs" / "redis.md").read_text(), re.M).group(1)
+    text = (ROOT / "docs" / "redis.md").read_text().replace("\\\n", " ")
+    rights = shlex.split(re.search(r"^ +redis-cli ACL SETUSER (.*)$", text, re.M).group(1).replace("PASSWORD", "secret"))
     start_redis = Cluster._start_redis
 
     def with_user(self):
         start_redis(self)
         wait_for(lambda: subprocess.run(["redis-cli", "-p", str(self.redis_port), "ping"], capture_output=True,
                                         check=False).returncode == 0, what="Redis")
-        assert cli(self.redis_port, "acl", "setuser", *rights.replace("PASSWORD", "secret").split()) == "OK"
+        assert cli(self.redis_port, "acl", "setuser", *rights) == "OK"
         for kind in ("LOGIC", "ROUTER", "COMET", "JOB"):
             self.extra[f"IMC_{kind}_REDIS_USER"] = "imc"
             self.extra[f"IMC_{kind}_REDIS_PASSWORD"] = "secret"
