@@ -138,6 +138,10 @@ enum answer_settle answer_settled(struct job *job, struct task *task,
         job_count(job, JOB_SETTLE_FAILED);
         return ANSWER_AGAIN;
     }
+    if (result->status == IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY) {
+        job_count(job, JOB_SETTLE_ORDER);
+        return ANSWER_AGAIN;
+    }
     if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED) {
         job_count(job, JOB_SETTLE_UNKNOWN);
         return ANSWER_AGAIN;

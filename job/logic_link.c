@@ -38,6 +38,15 @@ struct packed_settle {
     Imc__V1__Waiting message;
 };
 
+/* The message of its user before it, if that is not known to be in the mailbox. */
+static uint64_t settle_behind(const struct task *task)
+{
+    const struct hold_entry *entry = hold_before(&task->hold);
+    const struct task *before = (const struct task *)(const void *)entry;
+
+    return before != NULL && !before->stored ? before->id : 0;
+}
+
 static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *tasks, size_t n)
 {
     Imc__V1__SettleBatch batch;
@@ -49,6 +58,7 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *task
         imc__v1__settle__init(&packed[i].settle);
         imc__v1__waiting__init(&packed[i].message);
         packed[i].settle.uid = tasks[i]->uid;
+        packed[i].settle.behind = settle_behind(tasks[i]);
         packed[i].settle.message = &packed[i].message;
         packed[i].message.id = tasks[i]->id;
         packed[i].message.op = tasks[i]->op;

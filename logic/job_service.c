@@ -4,6 +4,8 @@
  *                                                             └─ sessions: mailbox_store
  *                                                                owed to them ├───► STORED
  *                                                                             └───► FAILED
+ *     (a message that is behind another which is not there is not stored: TOO_EARLY)
+ *
  *     SettleReply ◄── the last one's settle_batch_drop()
  *
  * Only when a user is known to be away is the mailbox cut to what is kept for those who are: it may
@@ -29,6 +31,8 @@ struct settle_item {
     Imc__V1__SettleResult *result;
     struct router_reply *reply; /* keeps the result's sessions alive */
     struct mailbox_there there; /* when it had been stored */
+    uint64_t behind;            /* what must be there before it */
+    bool ended;                 /* nothing to store */
 };
 
 struct settle_batch {
@@ -70,6 +74,7 @@ static void item_result(struct settle_item *item, Imc__V1__SettleResult__Status 
         [IMC__V1__SETTLE_RESULT__STATUS__STORED] = LOGIC_SETTLED_STORED,
         [IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN] = LOGIC_SETTLED_UNKNOWN,
         [IMC__V1__SETTLE_RESULT__STATUS__FAILED] = LOGIC_SETTLED_FAILED,
+        [IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY] = LOGIC_SETTLED_EARLY,
     };
 
     item->result->status = status;
@@ -92,6 +97,7 @@ static void item_store(struct settle_item *item, enum mailbox_by by, const char 
         .by = by,
         .uid = item->in->uid,
         .message = mailbox_message_of(item->in->message),
+        .behind = by == MAILBOX_SETTLE ? item->behind : 0,
         .owed = owed,
         .there = by == MAILBOX_SETTLE ? &item->there : NULL,
     };
@@ -179,7 +185,9 @@ static void on_stored(void *arg, int err)
     struct settle_item *item = arg;
     struct logic *logic = item->sb->logic;
 
-    if (err != 0 || logic->routers == NULL) /* we are stopping */
+    if (err == -ENOENT)
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
+    else if (err != 0 || logic->routers == NULL) /* we are stopping */
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     else
         router_lookup(logic->routers, item->in->uid, (uint64_t)logic->config->lookup_timeout_ms,
@@ -194,6 +202,19 @@ static bool is_to_be_kept(struct logic *logic, const Imc__V1__Settle *in)
     return !mailbox_refuses(logic, &message);
 }
 
+/* Job sends what is behind one another in one go. What has ended is not stored: then it is what
+ * that one was behind. */
+static uint64_t item_behind(const struct settle_batch *sb, size_t i)
+{
+    const struct settle_item *before = i > 0 ? &sb->items[i - 1] : NULL;
+    const Imc__V1__Settle *in = sb->in->settles[i];
+
+    if (before == NULL || !before->ended || before->in->uid != in->uid ||
+        before->in->message == NULL || before->in->message->id != in->behind)
+        return in->behind;
+    return before->behind;
+}
+
 static void start_item(struct settle_batch *sb, size_t i)
 {
     const Imc__V1__Settle *in = sb->in->settles[i];
@@ -203,7 +224,9 @@ static void start_item(struct settle_batch *sb, size_t i)
     imc__v1__settle_result__init(result);
     sb->reply.results[i] = result;
     *item = (struct settle_item){.sb = sb, .in = in, .result = result};
-    if (!is_to_be_kept(sb->logic, in)) {
+    item->behind = item_behind(sb, i);
+    item->ended = !is_to_be_kept(sb->logic, in);
+    if (item->ended) {
         item_result(item, IMC__V1__SETTLE_RESULT__STATUS__STORED); /* and nobody to poke */
         return;
     }

@@ -132,6 +132,7 @@ struct logic_config {
       "Settle requests of job.")                                                                 \
     X(SETTLED_UNKNOWN, "imc_logic_settled_total", "result=\"unknown\"", METRIC_COUNTER, "")      \
     X(SETTLED_FAILED, "imc_logic_settled_total", "result=\"failed\"", METRIC_COUNTER, "")        \
+    X(SETTLED_EARLY, "imc_logic_settled_total", "result=\"too_early\"", METRIC_COUNTER, "")      \
     X(CONNECT_OK, "imc_logic_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
       "Sessions that asked to enter.")                                                           \
     X(CONNECT_TOKEN, "imc_logic_connects_total", "result=\"token\"", METRIC_COUNTER, "")         \

@@ -154,28 +154,36 @@ bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
     "end\n"
 
 /* ARGV: score, member, how long it may wait, number to keep, now, the highest score that is too
- * old, when the message ends by a ttl of its own (0 = not), mailbox.limit; then, unless nobody is
- * owed this one, tokens, and 1 if it must be there already → {added, trimmed, how many there are,
- * ended, id of the newest if there are more than mailbox.limit}. The keys live as long as what is
- * in them that lives longest; nor does the hash live longer, whose newest message is not newer. A
- * hash that has outlived its set (somebody deleted that, or Redis evicted it) goes before a new one
- * begins. */
+ * old, when the message ends by a ttl of its own (0 = not), mailbox.limit, score and id of the one
+ * that must be there before it (id '': none); then, unless nobody is owed this one, tokens, and 1
+ * if it must be there already → {added, trimmed, how many there are, ended, id of the newest if
+ * there are more than mailbox.limit}, or {0, 0, -1, 0, ''}: that one is not there. The keys live as
+ * long as what is in them that lives longest; nor does the hash live longer, whose newest message
+ * is not newer. A hash that has outlived its set (somebody deleted that, or Redis evicted it) goes
+ * before a new one begins. */
 static struct redis_script store_script = {
     .source =
         "local owed, soon, member = KEYS[1] .. ':owed', 'imc:soon:' .. string.sub(KEYS[1], 8), "
         "ARGV[2]\n"
         "local now, ends = tonumber(ARGV[5]), tonumber(ARGV[7])\n"
-        "if ARGV[10] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
+        "if ARGV[12] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
         "  return {0, 0, 0, 0, ''}\n"
+        "end\n"
+        "if ARGV[10] ~= '' then\n"
+        "  local there = false\n"
+        "  for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[9], ARGV[9])) do\n"
+        "    there = there or string.sub(old, 1, 8) == ARGV[10]\n"
+        "  end\n"
+        "  if not there then return {0, 0, -1, 0, ''} end\n"
         "end\n" LUA_DROP_ENDED
         "local life = math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]))\n"
         "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
         "local count = redis.call('ZCARD', KEYS[1])\n"
-        "if ARGV[9] then\n"
+        "if ARGV[11] then\n"
         "  if added == 1 and count == 1 then redis.call('DEL', owed) end\n"
         "  local id = string.sub(member, 1, 8)\n"
         "  local list = redis.call('HGET', owed, id) or ''\n"
-        "  for token in string.gmatch(ARGV[9], '%S+') do\n"
+        "  for token in string.gmatch(ARGV[11], '%S+') do\n"
         "    if list == '' then\n"
         "      list = token\n"
         "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
@@ -223,13 +231,14 @@ static void store_on_reply(struct redis *redis, const redisReply *reply, void *a
 {
     struct mailbox_call *call = arg;
     bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 5;
+    bool early = good && reply->element[2]->integer < 0;
 
     (void)redis;
-    if (good)
-        store_count(call, reply);
-    else
+    if (!good)
         logic_count(call->logic, LOGIC_STORE_FAILED, 1);
-    call->fn(call->arg, good ? 0 : -EAGAIN);
+    else if (!early)
+        store_count(call, reply);
+    call->fn(call->arg, early ? -ENOENT : good ? 0 : -EAGAIN);
     free(call);
 }
 
@@ -245,7 +254,7 @@ static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uin
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
-    enum { OWED = 9, MOST = 11 }; /* arguments without, and with what is owed */
+    enum { OWED = 11, MOST = 13 }; /* arguments without, and with what is owed */
     const struct logic_config *config = logic->config;
     const struct mailbox_message *message = &put->message;
     struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
@@ -260,9 +269,10 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
         mailbox_number(now > ttl ? now - ttl : 0),
         mailbox_number(message->expires_ms),
         mailbox_number((uint64_t)config->mailbox_limit),
+        mailbox_number(ids_millis(put->behind)),
     };
     size_t len = MAILBOX_HEADER + message->len;
-    uint8_t *member = mem_alloc(len);
+    uint8_t *member = mem_alloc(len), behind[MAILBOX_ID];
     const char *argv[MOST] = {key.text, numbers[0].text, (const char *)member};
     size_t argvlen[MOST] = {key.len, numbers[0].len, len};
 
@@ -270,6 +280,9 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
         argv[i + 2] = numbers[i].text;
         argvlen[i + 2] = numbers[i].len;
     }
+    mailbox_put_id(behind, put->behind);
+    argv[OWED - 1] = (const char *)behind;
+    argvlen[OWED - 1] = put->behind != 0 ? sizeof behind : 0;
     argv[OWED] = owed ? put->owed : "";
     argvlen[OWED] = strlen(argv[OWED]);
     argv[OWED + 1] = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";

@@ -52,7 +52,7 @@ void mailbox_encode(const struct mailbox_message *message, uint8_t *out);
 int mailbox_decode(const void *member, size_t len, struct mailbox_message *message);
 bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, uint64_t ttl_ms);
 
-/* 0, or -EAGAIN when Redis did not answer or refused (logged). */
+/* 0, or -EAGAIN when Redis did not answer or refused (logged). -ENOENT: mailbox_put. */
 typedef void (*mailbox_fn)(void *arg, int err);
 
 enum mailbox_by {
@@ -73,7 +73,8 @@ struct mailbox_put {
     enum mailbox_by by;
     int64_t uid;
     struct mailbox_message message;
-    const char *owed;            /* tokens; NULL or "": nobody in particular */
+    uint64_t behind;  /* not stored, and -ENOENT, unless the message of this id is there; 0: none */
+    const char *owed; /* tokens; NULL or "": nobody in particular */
     struct mailbox_there *there; /* set before FN; may be NULL */
 };
 /* True, and counted: it is too old to be stored. Whoever would store it is done. */

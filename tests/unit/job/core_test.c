@@ -550,6 +550,25 @@ static void failure_within_a_run_keeps_the_order_of_pokes(void **state)
     assert_true(counter(JOB_SETTLE_ORDER) >= 1);
 }
 
+/* Of a run, that is: what is to be stored while the one before it is not. Logic then stores none of
+ * it alone. */
+static void each_of_a_run_is_behind_the_one_before_it(void **state)
+{
+    (void)state;
+    char behind[FAKE_TEXT];
+
+    fake_logic_tell(bench.logics[0], "SFE", "", 0);
+    push(7, "");
+    push(8, "");
+    push(7, ""); /* these two wait for the first one */
+    push(7, "");
+    wait_for(position() == 4);
+    assert_string_equal(logic_saw(0), "7/100 8/101 7/102 7/103 8/101 7/102 7/103 ");
+    fake_read(&bench.logics[0]->lock, bench.logics[0]->behind, behind, true);
+    assert_string_equal(behind, "103<102 103<102 ");
+    assert_int_equal(counter(JOB_SETTLE_ORDER), 2);
+}
+
 static void stored_for_a_comet_not_known_yet_is_asked_again(void **state)
 {
     (void)state;
@@ -1079,6 +1098,7 @@ int main(void)
         core_test(many_for_an_absent_user_go_in_few_batches_in_order),
         core_test(failed_settle_holds_back_the_later_messages),
         core_test(failure_within_a_run_keeps_the_order_of_pokes),
+        core_test(each_of_a_run_is_behind_the_one_before_it),
         core_test(stored_for_a_comet_not_known_yet_is_asked_again),
         core_test(stored_for_a_comet_that_never_comes_is_left_in_the_mailbox),
         core_test(former_life_of_a_comet_is_not_poked),

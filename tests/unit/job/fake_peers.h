@@ -41,9 +41,10 @@ struct fake_logic {
     int port;
     pthread_mutex_t lock;
     struct rpc_stream *stream;
-    char seen[FAKE_TEXT]; /* one word per settle: UID/ID */
-    char statuses[64]; /* per settle: S stored, U unknown, F failed; consumed from the front, then S
-                        */
+    char seen[FAKE_TEXT];   /* one word per settle: UID/ID */
+    char behind[FAKE_TEXT]; /* one word per settle that is behind another: ID<BEHIND */
+    char statuses[64]; /* per settle: S stored, U unknown, F failed, E too early; consumed from the
+                          front, then S */
     char comet[64];    /* where users are; "" = nowhere */
     uint64_t epoch;
     bool mute;
@@ -242,11 +243,16 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
     snprintf(word, sizeof word, "%lld/%llu", (long long)settle->uid,
              (unsigned long long)settle->message->id);
     fake_note(logic->seen, word);
+    snprintf(word, sizeof word, "%llu<%llu", (unsigned long long)settle->message->id,
+             (unsigned long long)settle->behind);
+    if (settle->behind != 0)
+        fake_note(logic->behind, word);
     if (status != '\0')
         memmove(logic->statuses, logic->statuses + 1, strlen(logic->statuses));
     imc__v1__settle_result__init(result);
     result->status = status == 'U'   ? IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN
                      : status == 'F' ? IMC__V1__SETTLE_RESULT__STATUS__FAILED
+                     : status == 'E' ? IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY
                                      : IMC__V1__SETTLE_RESULT__STATUS__STORED;
     if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED || logic->comet[0] == '\0')
         return result;

@@ -20,7 +20,7 @@ enum { MOST = 8 };
 static struct {
     enum mailbox_by by;
     int64_t uid;
-    uint64_t id;
+    uint64_t id, behind;
     char owed[64];
     mailbox_fn fn;
     void *arg;
@@ -42,6 +42,7 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
     stores[n_stores].by = put->by;
     stores[n_stores].uid = put->uid;
     stores[n_stores].id = put->message.id;
+    stores[n_stores].behind = put->behind;
     snprintf(stores[n_stores].owed, sizeof stores[n_stores].owed, "%s",
              put->owed != NULL ? put->owed : "");
     stores[n_stores].fn = fn;
@@ -114,6 +115,9 @@ static int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.lookup_timeout_ms = 500, .mailbox_limit = 20};
 static struct logic logic = {.config = &config, .counters = counters};
 
+/* Of the user 0 all of them, each behind the one before it; else each of a user of its own. */
+static bool of_one_user;
+
 static void settle(size_t n)
 {
     static Imc__V1__Waiting waiting[MOST];
@@ -125,7 +129,8 @@ static void settle(size_t n)
         imc__v1__waiting__init(&waiting[i]);
         imc__v1__settle__init(&settles[i]);
         waiting[i].id = 1000 + i;
-        settles[i].uid = (int64_t)i;
+        settles[i].uid = of_one_user ? 0 : (int64_t)i;
+        settles[i].behind = of_one_user ? 999 + i : 0;
         settles[i].message = &waiting[i];
         list[i] = &settles[i];
     }
@@ -261,6 +266,30 @@ static void every_outcome(void **state)
     assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
 }
 
+static void what_is_behind_another_says_so(void **state)
+{
+    (void)state;
+    of_one_user = true;
+    refused_id = 1001;
+    settle(4);
+    of_one_user = false;
+    refused_id = 0;
+    assert_int_equal(n_stores, 3);
+    assert_true(stores[0].id == 1000 && stores[0].behind == 999);
+    assert_true(stores[1].id == 1002 && stores[1].behind == 1000); /* 1001 has ended */
+    assert_true(stores[2].id == 1003 && stores[2].behind == 1002);
+    stores[0].fn(stores[0].arg, 0);
+    stores[1].fn(stores[1].arg, -EAGAIN);
+    stores[2].fn(stores[2].arg, -ENOENT);
+    router_says(0, ROUTER_OK, true, 1);
+    assert_int_equal(n_stores, 4);
+    assert_true(stores[3].behind == 0); /* it is there, whatever has become of the other */
+    stores[3].fn(stores[3].arg, 0);
+    assert_int_equal(reply->results[2]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
+    assert_int_equal(counters[LOGIC_SETTLED_EARLY], 1);
+}
+
 /* mailbox.limit is for users who are away. */
 static void trimmed_only_if_nobody_is_there(void **state)
 {
@@ -337,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_of_several_is_owed_it, setup, teardown),
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_behind_another_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(trimmed_up_to_the_newest_that_was_there, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_ended_is_settled_without_anybody, setup, teardown),

@@ -80,6 +80,45 @@ static void pass(uint64_t ms)
         usleep(1000);
 }
 
+/* --- what is behind another --- */
+
+static int last_err;
+
+static void on_tried(void *arg, int err)
+{
+    (void)arg;
+    calls++;
+    last_err = err;
+}
+
+static int store_behind(uint64_t id, uint64_t behind)
+{
+    struct mailbox_put put = {
+        .by = MAILBOX_SETTLE, .uid = UID, .message = {.id = id, .op = 5}, .behind = behind};
+    calls = 0;
+    mailbox_store(&logic, &put, on_tried, NULL);
+    wait_for(1);
+    return last_err;
+}
+
+/* Whoever reads in between must not find the newer one alone. */
+static void nothing_is_stored_before_what_it_is_behind(void **state)
+{
+    (void)state;
+    uint64_t first = unix_now_ms() << 22 | 7, second = first + 1, third = first + (5 << 22);
+    assert_int_equal(store_behind(second, first), -ENOENT);
+    assert_int_equal(redis("EXISTS imc:mb:42"), 0);
+    assert_int_equal(store_behind(first, 0), 0);
+    assert_int_equal(store_behind(third, second), -ENOENT); /* another one of that millisecond is */
+    assert_int_equal(waiting(), 1);
+    assert_int_equal(store_behind(second, first), 0);
+    assert_int_equal(store_behind(third, second), 0);
+    assert_int_equal(store_behind(third, second), 0); /* again */
+    assert_int_equal(waiting(), 3);
+    assert_int_equal(counters[LOGIC_STORED_SETTLE], 3);
+    assert_int_equal(counters[LOGIC_STORE_FAILED], 0);
+}
+
 /* --- what has ended --- */
 
 static void keys_live_as_long_as_what_is_in_them(void **state)
@@ -311,6 +350,7 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(nothing_is_stored_before_what_it_is_behind, clear),
         cmocka_unit_test_setup(keys_live_as_long_as_what_is_in_them, clear),
         cmocka_unit_test_setup(nothing_is_left_of_short_ones, clear),
         cmocka_unit_test_setup(a_store_drops_what_has_ended, clear),

@@ -230,7 +230,7 @@ static void store_counts_by_who_stores(void **state)
     (void)state;
     put.by = MAILBOX_SETTLE;
     mailbox_store(&logic, &put, on_stored, &err);
-    assert_stored(" 0 20");
+    assert_stored(" 0 20 0 ");
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(err, 0);
     assert_true(has.n == 10000 && has.newest == 9);
@@ -238,10 +238,21 @@ static void store_counts_by_who_stores(void **state)
     assert_int_equal(counters[LOGIC_STORED_SETTLE], 1);
     assert_int_equal(counters[LOGIC_TRIMMED], 3);
 
+    put.behind = (uint64_t)6 << 22;
+    mailbox_store(&logic, &put, on_stored, &err);
+    there.integer = -1;
+    last_fn(NULL, &reply, last_arg);
+    there.integer = 10000;
+    assert_int_equal(err, -ENOENT);
+    assert_true(has.n == 10000);
+    assert_int_equal(counters[LOGIC_STORED_SETTLE], 1);
+    assert_int_equal(counters[LOGIC_STORE_FAILED], 0);
+
+    put.behind = 0;
     put.by = MAILBOX_SPILL;
     put.owed = "c/1";
     mailbox_store(&logic, &put, on_stored, &err);
-    assert_stored(" 0 20 c/1 0");
+    assert_stored(" 0 20 0  c/1 0");
     added.integer = trimmed.integer = 0;
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(counters[LOGIC_STORED_SPILL], 0);
@@ -259,7 +270,7 @@ static void store_counts_by_who_stores(void **state)
     assert_int_equal(counters[LOGIC_STORED_AGAIN], 1);
     put.by = MAILBOX_OWE_IF_THERE;
     mailbox_store(&logic, &put, on_stored, &err);
-    assert_stored(" 0 20 c/1 1");
+    assert_stored(" 0 20 0  c/1 1");
     added.integer = 1;
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(counters[LOGIC_STORED_SETTLE], 2);
