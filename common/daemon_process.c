@@ -238,7 +238,7 @@ static const struct {
       "Times that a connection to admin.listen had to wait because there were as many as may be."},
      admin_full},
     {{"imc_admin_gave_way_total", NULL, METRIC_COUNTER,
-      "Connections to admin.listen without a request that were closed for others."},
+      "Connections to admin.listen without a whole request that were closed for others."},
      admin_gave_way},
     {{"imc_rpc_connections", NULL, METRIC_GAUGE, "Connections to rpc.listen."}, rpc_connections},
     {{"imc_rpc_accepted_total", NULL, METRIC_COUNTER, "Connections to rpc.listen accepted."},

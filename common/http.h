@@ -30,7 +30,10 @@ struct http_options {
     int64_t
         max_conns; /* 0: HTTP_MAX_CONNS. Beyond, one that has no request gives way, or they wait */
     int64_t max_body;
-    int64_t max_held; /* bodies, and what is read ahead, of all connections together; 0 = any */
+    int64_t max_held;  /* requests with their bodies, and what is read ahead, of all connections
+                          together; 0 = any */
+    int64_t max_heads; /* heads under way, likewise; 0: HTTP_MAX_HEADS. Beyond, the one that takes
+                          longest is refused */
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
     /* Optional: the head of a request is there, nothing of its body has been kept. May refuse it
@@ -54,7 +57,7 @@ int http_server_port(const struct http_server *server);
 struct http_stats {
     size_t connections;
     uint64_t full;          /* times that a connection had to wait because there were max_conns */
-    uint64_t gave_way;      /* connections without a request closed for others */
+    uint64_t gave_way;      /* connections without a whole request closed for others */
     uint64_t accept_errors; /* for want of descriptors or memory */
 };
 void http_server_stats(const struct http_server *server, struct http_stats *out);

@@ -8,6 +8,7 @@
 
 #define WHY_MAX 160
 
+const char http_too_much[] = "too many requests at a time: try again";
 static char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static void set_due(struct http_conn *conn, int64_t ms)
@@ -48,6 +49,15 @@ static void detach(struct http_conn *conn)
         http_request_free(request);
 }
 
+/* What is kept of a head that is not whole yet. */
+static void count_head(struct http_conn *conn, size_t held)
+{
+    int64_t by = (int64_t)held - (int64_t)conn->head_held;
+    conn->head_held = held;
+    if (by != 0)
+        http_server_hold_head(conn->server, by); /* may close this very connection */
+}
+
 static void release(struct http_conn *conn)
 {
     http_parse_free(conn->parse);
@@ -74,6 +84,7 @@ void http_conn_close(struct http_conn *conn)
     conn->state = HTTP_CONN_CLOSED;
     conn->due_ms = 0;
     detach(conn);
+    count_head(conn, 0);
     http_server_del(conn->server, conn);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
@@ -238,6 +249,10 @@ static int on_head(void *arg, struct http_head *head)
     judge_head(conn, head);
     if (conn->request == NULL) /* answered */
         return conn->last || conn->state == HTTP_CONN_CLOSED;
+    if (!http_request_hold_head(request)) {
+        refuse(conn, 503, http_too_much);
+        return -1;
+    }
     conn->discard = request->close = false;
     send_continue(conn, head);
     set_due(conn, conn->server->options.body_timeout_ms);
@@ -249,7 +264,7 @@ static int on_body(void *arg, const char *data, size_t len)
     struct http_conn *conn = arg;
     int err = conn->discard ? 0 : http_request_append(conn->request, data, len);
     if (err == -ENOBUFS)
-        refuse(conn, 503, "too many bodies at a time: try again");
+        refuse(conn, 503, http_too_much);
     else if (err != 0)
         refuse_length(conn);
     return err;
@@ -275,6 +290,18 @@ static int on_end(void *arg, bool keep_alive)
 }
 
 static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
+
+static void refuse_head(struct http_conn *conn, int status, const char *why)
+{
+    http_parse_drop(conn->parse);
+    count_head(conn, 0);
+    refuse(conn, status, why);
+}
+
+void http_conn_give_way(struct http_conn *conn)
+{
+    refuse_head(conn, 503, "too many requests are on their way at a time: try again");
+}
 
 /* Parses DATA; what waits for an answer goes to the stash. */
 static void feed(struct http_conn *conn, const char *data, size_t len)
@@ -303,6 +330,8 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
         refuse(conn, http_parse_status(conn->parse), why);
         break;
     }
+    if (conn->state != HTTP_CONN_CLOSED)
+        count_head(conn, http_parse_held(conn->parse));
 }
 
 /* The client sends no more. What it asked is still answered. */
@@ -389,9 +418,10 @@ void http_conn_expire(struct http_conn *conn)
             http_conn_close(conn);
             break;
         }
-        refuse(conn, 408,
-               conn->request->head != NULL ? "the request's body did not arrive in time"
-                                           : "the request's headers did not arrive in time");
+        if (conn->request->head != NULL)
+            refuse(conn, 408, "the request's body did not arrive in time");
+        else
+            refuse_head(conn, 408, "the request's headers did not arrive in time");
         break;
     default:
         http_conn_close(conn);

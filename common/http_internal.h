@@ -16,6 +16,7 @@
 #include "common/mem.h"
 
 #define HTTP_MAX_CONNS  4096
+#define HTTP_MAX_HEADS  (8 << 20)
 #define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
 #define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
 #define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
@@ -56,6 +57,7 @@ struct http_request {
     struct http_params query, form;
     uint8_t *body;
     size_t body_len, body_size, expected; /* EXPECTED: Content-Length or 0 */
+    size_t head_held;                     /* counted: head and parameters */
     char peer[HTTP_PEER_MAX];
 };
 
@@ -89,8 +91,9 @@ struct http_conn {
     struct http_buffer stash; /* arrived while a request was unanswered */
     char *unwritten;          /* an answer that WRITE has the rest of */
     size_t unwritten_len;
-    bool parsing; /* within http_parse_feed() */
-    bool discard; /* the request was answered at its head: its body is thrown away */
+    size_t head_held; /* of a head under way */
+    bool parsing;     /* within http_parse_feed() */
+    bool discard;     /* the request was answered at its head: its body is thrown away */
     bool reading, eof;
     bool last;       /* close after what is being written */
     bool freed_late; /* closed while RESUME was queued: it frees */
@@ -108,16 +111,19 @@ struct http_server {
     struct http_conn *conns;
     size_t n_conns, max_conns, pending;
     struct http_stats stats;       /* but for connections */
-    int64_t held;                  /* see max_held */
+    int64_t held, heads;           /* see max_held and max_heads */
     unsigned handles;              /* open uv handles of the server and its connections */
     struct http_request *requests; /* dispatched, unanswered */
     char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */
 };
 
 /* http_conn.c */
+extern const char http_too_much[]; /* why a request is refused beyond max_held */
 /* Takes FD. */
 void http_conn_open(struct http_server *server, int fd, const char *peer);
 void http_conn_close(struct http_conn *conn);
+/* Its head is under way and makes room for others. */
+void http_conn_give_way(struct http_conn *conn);
 /* A deadline passed. */
 void http_conn_expire(struct http_conn *conn);
 /* The request's answer: takes TEXT (malloc'ed), ends the request. */
@@ -128,6 +134,8 @@ void http_server_add(struct http_server *server, struct http_conn *conn);
 void http_server_del(struct http_server *server, struct http_conn *conn);
 /* BY more bytes are held; fewer always may be. False: that would be too many. */
 bool http_server_hold(struct http_server *server, int64_t by);
+/* Heads under way take BY more bytes, which may let some of them go. */
+void http_server_hold_head(struct http_server *server, int64_t by);
 /* A handle of the server's has closed; the last one frees it. */
 void http_server_unref(struct http_server *server);
 
@@ -136,9 +144,11 @@ struct http_request *http_request_new(struct http_conn *conn);
 void http_request_free(struct http_request *request);
 /* Takes HEAD. NULL, or what is wrong with its target; the request may still be answered. */
 const char *http_request_head(struct http_request *request, struct http_head *head);
+/* Counts what the head takes. False: beyond max_held. */
+bool http_request_hold_head(struct http_request *request);
 /* -EMSGSIZE beyond max_body, -ENOBUFS beyond max_held. */
 int http_request_append(struct http_request *request, const void *data, size_t len);
-/* Runs the handler. */
+/* Runs the handler, unless max_held is passed. */
 void http_request_dispatch(struct http_request *request);
 /* Answers in the API's own form; the handler never sees it. */
 void http_request_refuse(struct http_request *request, int status, const char *why);

@@ -283,8 +283,7 @@ enum http_parse_result http_parse_feed(struct http_parse *parse, const char *dat
             parse->in_body ? feed_body(parse, data, len, used) : feed_head(parse, data, len, used);
         if (result == HTTP_PARSE_MORE)
             continue;
-        http_head_free(parse->head);
-        parse->head = NULL;
+        http_parse_drop(parse);
         return result;
     }
     return parse->paused ? HTTP_PARSE_PAUSED : HTTP_PARSE_MORE;
@@ -296,6 +295,17 @@ void http_parse_finish(struct http_parse *parse)
         (void)llhttp_finish(&parse->parser);
     if (parse->in_body && parse->ended)
         tell_end(parse);
+}
+
+void http_parse_drop(struct http_parse *parse)
+{
+    http_head_free(parse->head);
+    parse->head = NULL;
+}
+
+size_t http_parse_held(const struct http_parse *parse)
+{
+    return parse->head != NULL ? sizeof(*parse->head) + parse->head->size : 0;
 }
 
 void http_parse_resume(struct http_parse *parse)
@@ -337,6 +347,6 @@ void http_parse_free(struct http_parse *parse)
 {
     if (parse == NULL)
         return;
-    http_head_free(parse->head);
+    http_parse_drop(parse);
     free(parse);
 }

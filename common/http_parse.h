@@ -69,12 +69,16 @@ struct http_parse *http_parse_new(const struct http_parse_events *events, void *
 /* The same for what a server answers to GETs. */
 struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg);
 void http_parse_free(struct http_parse *parse);
+/* Memory of a head that is under way. */
+size_t http_parse_held(const struct http_parse *parse);
 /* *USED: bytes consumed. LEN 0 changes nothing. */
 enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
                                        size_t *used);
 /* The connection has ended: so may a body without a length have, and end() is called. */
 void http_parse_finish(struct http_parse *parse);
 void http_parse_resume(struct http_parse *parse);
+/* Forgets a head that is under way. */
+void http_parse_drop(struct http_parse *parse);
 /* Of HTTP_PARSE_BAD: what was wrong, in words, and the status that says so (400, 431, 501, 505). */
 const char *http_parse_why(const struct http_parse *parse);
 int http_parse_status(const struct http_parse *parse);

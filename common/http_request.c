@@ -56,7 +56,8 @@ void http_request_free(struct http_request *request)
 {
     forget(request);
     if (request->server != NULL)
-        (void)http_server_hold(request->server, -(int64_t)request->body_size);
+        (void)http_server_hold(request->server,
+                               -(int64_t)(request->body_size + request->head_held));
     if (request->conn != NULL && request->conn->request == request)
         request->conn->request = NULL;
     arena_wipe(&request->arena);
@@ -161,6 +162,17 @@ const char *http_request_head(struct http_request *request, struct http_head *he
     return read_target(request);
 }
 
+bool http_request_hold_head(struct http_request *request)
+{
+    const struct http_head *head = request->head;
+    size_t bytes = sizeof(*request) + sizeof(*head) + head->size +
+                   head->fields_size * sizeof(head->fields[0]) + request->arena.bytes;
+    if (!http_server_hold(request->server, (int64_t)bytes))
+        return false;
+    request->head_held = bytes;
+    return true;
+}
+
 /* By doubling up to what was announced, so that a first byte does not take room for a million. */
 static size_t body_room(const struct http_request *request, size_t need)
 {
@@ -191,6 +203,11 @@ int http_request_append(struct http_request *request, const void *data, size_t l
 void http_request_dispatch(struct http_request *request)
 {
     struct http_server *server = request->server;
+    int64_t most = server->options.max_held;
+    if (most > 0 && server->held > most) { /* forms have passed it */
+        http_request_refuse(request, 503, http_too_much);
+        return;
+    }
     request->dispatched = true;
     request->next = server->requests;
     request->prev = &server->requests;

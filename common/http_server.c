@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,27 @@ bool http_server_hold(struct http_server *server, int64_t by)
     return true;
 }
 
+/* The connection whose head has been under way for the longest. */
+static struct http_conn *slowest_head(const struct http_server *server)
+{
+    struct http_conn *slowest = NULL;
+    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (conn->head_held > 0 && (slowest == NULL || conn->due_ms <= slowest->due_ms))
+            slowest = conn;
+    }
+    return slowest;
+}
+
+void http_server_hold_head(struct http_server *server, int64_t by)
+{
+    int64_t most = server->options.max_heads > 0 ? server->options.max_heads : HTTP_MAX_HEADS;
+    server->heads += by;
+    while (by > 0 && server->heads > most) {
+        server->stats.gave_way++;
+        http_conn_give_way(slowest_head(server));
+    }
+}
+
 int64_t http_server_held(const struct http_server *server)
 {
     return server->held;
@@ -140,13 +162,23 @@ static bool make_room(struct http_server *server)
     return true;
 }
 
+/* For nobody none gives way. */
+static bool somebody_waits(int listener)
+{
+    struct pollfd look = {.fd = listener, .events = POLLIN};
+    return poll(&look, 1, 0) == 1;
+}
+
 /* Whether to go on accepting. */
 static bool accept_one(struct http_server *server, int listener)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char peer[HTTP_PEER_MAX] = "";
-    if (server->n_conns >= server->max_conns && !make_room(server)) {
+    bool full = server->n_conns >= server->max_conns;
+    if (full && !somebody_waits(listener))
+        return false;
+    if (full && !make_room(server)) {
         pause_accepting(server);
         server->stats.full++;
         log_warn("http connections full", "port=%d limit=%zu; further ones wait", server->port,

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LINES_MAX = 1024 }; /* of headers beyond those of every answer */
+enum {
+    LINES_MAX = 1024,    /* of headers beyond those of every answer */
+    HEADS_ROOM = 1 << 20 /* api.max_bodies speaks of bodies: one with its head always fits */
+};
 
 static const char type_json[] = "application/json; charset=utf-8";
 
@@ -307,7 +310,7 @@ int http_api_open(struct logic *logic)
         .header_timeout_ms = config->api_header_timeout_ms,
         .body_timeout_ms = config->api_body_timeout_ms,
         .idle_timeout_ms = config->api_idle_timeout_ms,
-        .max_held = config->api_max_bodies,
+        .max_held = config->api_max_bodies + HEADS_ROOM,
         .head = api_head,
         .handle = api_handle,
         .refuse = api_refuse,

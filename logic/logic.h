@@ -94,14 +94,15 @@ struct logic_config {
     X(HTTP_4XX, "imc_logic_http_responses_total", "code=\"4xx\"", METRIC_COUNTER, "")            \
     X(HTTP_5XX, "imc_logic_http_responses_total", "code=\"5xx\"", METRIC_COUNTER, "")            \
     X(HTTP_HELD, "imc_logic_http_held_bytes", NULL, METRIC_GAUGE,                                \
-      "Bodies, and requests read ahead, that are held; at most api.max_bodies.")                 \
+      "Requests with their bodies, and what is read ahead, that are held; at most "              \
+      "api.max_bodies, and 1 MiB for heads.")                                                    \
     X(HTTP_PENDING, "imc_logic_http_pending", NULL, METRIC_GAUGE, "Requests not answered yet.")  \
     X(HTTP_CONNECTIONS, "imc_logic_http_connections", NULL, METRIC_GAUGE,                        \
       "Connections to api.listen.")                                                              \
     X(HTTP_FULL, "imc_logic_http_full_total", NULL, METRIC_COUNTER,                              \
       "Times that a connection to api.listen had to wait: its share of open files was taken.")   \
     X(HTTP_GAVE_WAY, "imc_logic_http_gave_way_total", NULL, METRIC_COUNTER,                      \
-      "Connections to api.listen without a request that were closed for others.")                \
+      "Connections to api.listen without a whole request that were closed for others.")          \
     X(HTTP_ACCEPT_ERRORS, "imc_logic_http_accept_errors_total", NULL, METRIC_COUNTER,            \
       "Connections to api.listen not accepted for want of descriptors or memory.")               \
     X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                     \

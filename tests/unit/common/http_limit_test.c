@@ -1,5 +1,7 @@
-/* As many connections as a server may have: who gives way, who waits. The test turns the loop. */
+/* As many connections as a server may have, and as many heads under way: who gives way, who waits.
+ * The test turns the loop. */
 #include "common/http.h"
+#include "common/http_parse.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST = 4, TURNS = 5000 };
+#include "tests/unit/clock.h"
+
+enum { MOST = 4, TURNS = 5000, HEAD = sizeof(struct http_head) + 1024 /* a short one under way */ };
 
 struct fixture {
     struct loop loop;
@@ -40,6 +44,7 @@ static int setup(void **state)
         .address = "127.0.0.1:0",
         .max_conns = MOST,
         .max_body = 100,
+        .max_heads = (MOST - 1) * HEAD,
         .header_timeout_ms = 60000,
         .body_timeout_ms = 60000,
         .idle_timeout_ms = 60000,
@@ -47,6 +52,7 @@ static int setup(void **state)
         .arg = &f,
     };
     memset(&f, 0, sizeof f);
+    clock_take();
     assert_int_equal(loop_init(&f.loop, "http", 0), 0);
     assert_int_equal(http_server_open(&f.loop, &options, &f.server), 0);
     *state = &f;
@@ -60,6 +66,7 @@ static int teardown(void **state)
     for (size_t i = 0; i < f->n_held; i++)
         http_respond(f->held[i], 200, NULL, "", 0, NULL);
     loop_close(&f->loop);
+    clock_give_back();
     return 0;
 }
 
@@ -99,6 +106,7 @@ static int outcome(struct fixture *f, int fd, int turns)
         if (errno != EAGAIN)
             return 0;
         usleep(1000);
+        clock_move(1);
     }
     return -1;
 }
@@ -108,6 +116,7 @@ static void turn_until(struct fixture *f, size_t connections)
     for (int i = 0; i < TURNS && stats_of(f).connections < connections; i++) {
         uv_run(&f->loop.uv, UV_RUN_NOWAIT);
         usleep(1000);
+        clock_move(1);
     }
     assert_int_equal(stats_of(f).connections, connections);
 }
@@ -120,6 +129,7 @@ static void who_never_asked_gives_way(void **state)
         idle[i] = client(f);
         turn_until(f, (size_t)i + 1);
     }
+    clock_move(300); /* each of them may give way */
     int late = client(f);
     ask(late, "/");
     assert_int_equal(outcome(f, late, TURNS), 1);
@@ -154,11 +164,55 @@ static void who_has_a_request_does_not(void **state)
     close(late);
 }
 
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void who_is_longest_at_a_head_gives_way(void **state)
+{
+    struct fixture *f = *state;
+    int slow[MOST];
+    for (int i = 0; i < MOST; i++) {
+        slow[i] = client(f);
+        turn_until(f, (size_t)i + 1);
+        send_text(slow[i], "GET / HTTP/1.1\r\nHost: x\r\nX: ");
+        assert_int_equal(outcome(f, slow[i], i < MOST - 1 ? 20 : 0), -1);
+    }
+    assert_int_equal(stats_of(f).gave_way, 0); /* as many as may be, and one not read yet */
+    char answer[1000] = "";
+    for (int i = 0; i < TURNS && recv(slow[0], answer, sizeof answer - 1, MSG_DONTWAIT) <= 0; i++) {
+        uv_run(&f->loop.uv, UV_RUN_NOWAIT);
+        usleep(1000);
+        clock_move(1);
+    }
+    assert_int_equal(strncmp(answer, "HTTP/1.1 503 ", 13), 0);
+    assert_int_equal(stats_of(f).gave_way, 1);
+    for (int i = 1; i < MOST; i++) {
+        send_text(slow[i], "y\r\n\r\n");
+        assert_int_equal(outcome(f, slow[i], TURNS), 1);
+    }
+    /* They count no more: there is room for one as large as all, and no larger. */
+    char large[(MOST - 1) * HEAD + 1];
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    memcpy(large, "GET /", 5);
+    large[2048] = '\0';
+    send_text(slow[1], large);
+    assert_int_equal(outcome(f, slow[1], 20), -1);
+    send_text(slow[1], "x"); /* doubles what is kept */
+    assert_int_equal(outcome(f, slow[1], TURNS), 1);
+    assert_int_equal(stats_of(f).gave_way, 2);
+    for (int i = 0; i < MOST; i++)
+        close(slow[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_never_asked_gives_way, setup, teardown),
         cmocka_unit_test_setup_teardown(who_has_a_request_does_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_longest_at_a_head_gives_way, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,13 +17,14 @@
 #define FORM_HEAD(len) "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " len "\r\n" FORM_TYPE
 #define FORM_TYPE      "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
 
-enum { MAX_BODY = 1 << 20, MAX_HELD = 1 << 18 };
+enum { MAX_BODY = 1 << 20, MAX_HELD = 1 << 18, HEAD_ROOM = 2048 /* of a short one */ };
 
 struct fixture {
     struct loop loop;
     struct http_server *server;
     int fd; /* the client's end */
     int handled;
+    struct http_request *kept; /* of the path /keep: not answered */
     char seen[4096];
 };
 
@@ -44,7 +45,10 @@ static void handle(struct http_request *request, void *arg)
     see(fixture, "fa", http_form(request, "a", 0));
     see(fixture, "bad", http_form_is_bad(request) ? "yes" : "no");
     see(fixture, "x", http_header(request, "x"));
-    http_respond(request, 200, NULL, "ok", 2, NULL);
+    if (strcmp(http_path(request), "/keep") == 0)
+        fixture->kept = request;
+    else
+        http_respond(request, 200, NULL, "ok", 2, NULL);
 }
 
 static int open_fixture(void **state)
@@ -188,7 +192,7 @@ static void bodies_are_bounded_together(void **state)
                      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", half);
     assert_int_equal(send(first, text, (size_t)n, 0), n);
     send_body(fixture, half - 1);
-    assert_in_range(http_server_held(fixture->server), half - 1, half);
+    assert_in_range(http_server_held(fixture->server), half - 1, half + HEAD_ROOM);
     fixture->fd = second;
     assert_int_equal(send(second, text, (size_t)n, 0), n);
     send_body(fixture, half);
@@ -214,7 +218,68 @@ static void a_body_takes_room_as_it_comes(void **state)
                      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\nx", MAX_BODY);
     assert_int_equal(send(fixture->fd, text, (size_t)n, 0), n);
     send_body(fixture, 1);
-    assert_in_range(http_server_held(fixture->server), 1, 4096);
+    assert_in_range(http_server_held(fixture->server), 1, 4096 + HEAD_ROOM);
+}
+
+/* A head, then N parameters, of two bytes each and many times that in memory. */
+static int begin_with_parameters(struct fixture *fixture, size_t n, const char *end)
+{
+    char *text = malloc(2 * n + 200);
+    size_t at = (size_t)snprintf(text, 100, "POST /?");
+    for (size_t i = 0; i < n; i++)
+        at += (size_t)snprintf(text + at, 4, "a&");
+    at += (size_t)snprintf(text + at, 100, " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n");
+    int status = end == NULL ? 0 : ask(fixture, text, at);
+    if (end == NULL)
+        assert_int_equal(send(fixture->fd, text, at, 0), at);
+    uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    free(text);
+    return status;
+}
+
+static void heads_are_bounded_together(void **state)
+{
+    enum { FIT = MAX_HELD * 6 / 10 / sizeof(struct http_param), TOO_MANY = 2 * FIT };
+    struct fixture *fixture = *state;
+    int first = fixture->fd, second = connect_another(fixture), third = connect_another(fixture);
+    begin_with_parameters(fixture, FIT, NULL);
+    assert_in_range(http_server_held(fixture->server), MAX_HELD / 2, MAX_HELD);
+    fixture->fd = second;
+    assert_int_equal(begin_with_parameters(fixture, FIT, ""), 503);
+    fixture->fd = first;
+    assert_int_equal(ask(fixture, "x", 1), 200);
+    assert_int_equal(http_server_held(fixture->server), 0);
+    fixture->fd = third;
+    assert_int_equal(begin_with_parameters(fixture, TOO_MANY, ""), 503); /* by itself */
+    assert_int_equal(fixture->handled, 1);
+    fixture->fd = first;
+    close(second);
+    close(third);
+}
+
+static void what_a_form_takes_holds_up_who_comes_next(void **state)
+{
+    enum { FORM = 2 * HTTP_MAX_PARAMS - 1 };
+    static const char next[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture *fixture = *state;
+    int first = fixture->fd, second = connect_another(fixture), third = connect_another(fixture);
+    char text[FORM + 300];
+    int at = snprintf(text, 300,
+                      "POST /keep HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" FORM_TYPE, FORM);
+    for (int i = 0; i < FORM; i++)
+        text[at++] = i % 2 == 0 ? 'a' : '&';
+    assert_int_equal(send(first, text, (size_t)at, 0), at);
+    while (fixture->kept == NULL)
+        uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+    fixture->fd = second;
+    assert_int_equal(ask(fixture, next, sizeof next - 1), 503);
+    http_respond(fixture->kept, 200, NULL, "", 0, NULL);
+    assert_int_equal(http_server_held(fixture->server), 0);
+    fixture->fd = third;
+    assert_int_equal(ask(fixture, next, sizeof next - 1), 200);
+    fixture->fd = first;
+    close(second);
+    close(third);
 }
 
 /* When a read has filled the buffer, libuv reads again and tells of 0 bytes: not the end. */
@@ -316,10 +381,16 @@ static void no_secret_stays_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVER_TEST(forms_are_split_and_decoded), SERVER_TEST(forms_with_control_bytes_are_bad),
-        SERVER_TEST(parameters_are_limited),      SERVER_TEST(headers_are_limited),
-        SERVER_TEST(bodies_are_bounded_together), SERVER_TEST(a_body_takes_room_as_it_comes),
-        SERVER_TEST(a_full_read_is_not_the_end),  SERVER_TEST(no_secret_stays_in_memory),
+        SERVER_TEST(forms_are_split_and_decoded),
+        SERVER_TEST(forms_with_control_bytes_are_bad),
+        SERVER_TEST(parameters_are_limited),
+        SERVER_TEST(headers_are_limited),
+        SERVER_TEST(bodies_are_bounded_together),
+        SERVER_TEST(a_body_takes_room_as_it_comes),
+        SERVER_TEST(heads_are_bounded_together),
+        SERVER_TEST(what_a_form_takes_holds_up_who_comes_next),
+        SERVER_TEST(a_full_read_is_not_the_end),
+        SERVER_TEST(no_secret_stays_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
