@@ -1,8 +1,9 @@
 /* clock_shift.c - LD_PRELOAD: another time of day, for one process of a test.
  *
  * The file named by CLOCK_SHIFT_FILE holds eight bytes, microseconds, native order; they are added
- * to CLOCK_REALTIME, at once when the test writes others. Monotonic clocks, and with them timers,
- * stay as they are. */
+ * to CLOCK_REALTIME, at once when the test writes others. If eight more follow that are not zero,
+ * it stands still at those, in microseconds since 1970, until the test writes others. Monotonic
+ * clocks, and with them timers, stay as they are. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,13 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *shift;
+static const volatile int64_t *shift; /* two; behind the end of a file of one there is zero */
 
 __attribute__((constructor)) static void open_shift(void)
 {
     const char *path = getenv("CLOCK_SHIFT_FILE");
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *mapped = fd >= 0 ? mmap(NULL, sizeof *shift, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *mapped =
+        fd >= 0 ? mmap(NULL, 2 * sizeof *shift, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     if (mapped == MAP_FAILED)
         abort();
@@ -32,6 +34,12 @@ int clock_gettime(clockid_t id, struct timespec *now)
 
     if (rc != 0 || shift == NULL || (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE))
         return rc;
+    int64_t stands = shift[1];
+    if (stands != 0) {
+        now->tv_sec = stands / 1000000;
+        now->tv_nsec = stands % 1000000 * 1000;
+        return 0;
+    }
     int64_t ns = now->tv_nsec + *shift % 1000000 * 1000;
     now->tv_sec += *shift / 1000000 + (ns < 0 ? -1 : ns / 1000000000);
     now->tv_nsec = (ns + 1000000000) % 1000000000;

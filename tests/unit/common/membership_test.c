@@ -10,12 +10,15 @@
 #include "common/membership.h"
 
 #include "redis_server.h"
+#include "tests/unit/clock.h"
 
+/* All times are of the test's clock, which is Redis's too. */
 enum {
     RENEW = 40,
     TTL = 1200,
+    STEP_MS = 5,
     EVERYTHING = 15,
-    SOON = 60000, /* for what comes, and may be late on a machine that is busy */
+    SOON = 60000,
 };
 
 static struct redis_server server;
@@ -69,7 +72,6 @@ static bool turn_while(bool (*waiting)(void *arg), void *arg, uint64_t ms)
     return !waiting(arg);
 }
 
-/* For what comes, and may be late on a machine that is busy. */
 #define turn_until(condition)                                      \
     do {                                                           \
         for (int late_ = 0; !(condition) && late_ < 6000; late_++) \
@@ -314,12 +316,12 @@ static void redis_away_for_long_changes_nothing(void **state)
     join(&b, MEMBER_LOGIC, "b", "b:1");
     turn_for(3 * RENEW);
     int changes = a.changed[MEMBER_COMET] + a.changed[MEMBER_LOGIC];
-    kill(server.pid, SIGSTOP);
+    redis_server_pause(&server);
     turn_for(3 * TTL);
     assert_false(redis_is_up(a.redis));
     assert_true(membership_ready(a.membership)); /* last known */
     assert_non_null(seen(&a, MEMBER_LOGIC, "b"));
-    kill(server.pid, SIGCONT);
+    redis_server_resume(&server);
     turn_for(3000); /* reconnecting may wait for a second */
     assert_true(redis_is_up(a.redis) && redis_is_up(b.redis));
     assert_int_equal(a.held + b.held, 2);
@@ -425,12 +427,12 @@ static void leave_and_close_without_redis(void **state)
     struct daemon_view a, b;
     join(&a, MEMBER_COMET, "a", "a:1");
     join(&b, MEMBER_COMET, "b", "b:1");
-    kill(server.pid, SIGSTOP);
+    redis_server_pause(&server);
     turn_for(2 * RENEW); /* a renewal is under way */
     membership_leave(a.membership, on_left, &a);
     membership_close(b.membership);
     assert_true(turn_while(not_left, &a, SOON));
-    kill(server.pid, SIGCONT);
+    redis_server_resume(&server);
     redis_close(b.redis);
     vanish(&a);
     membership_close(NULL);
@@ -441,6 +443,8 @@ static int start_server(void **state)
     (void)state;
     signal(SIGPIPE, SIG_IGN);
     redis_server_start(&server, NULL);
+    clock_share(STEP_MS, redis_servers_catch_up);
+    clock_share_day(redis_server_day());
     return 0;
 }
 

@@ -65,12 +65,12 @@ static void it_is_known_once_up_and_asked_every_second(void **state)
     open_with(&f, &(struct redis_options){.servers = server.address, .clock_state = on_clock});
     assert_false(redis_clock_is_known(f.redis));
     assert_in_range(redis_now_us(f.redis), unix_now_us() - SECOND, unix_now_us() + SECOND);
-    assert_true(turn_until(&f, &f.ups, 1, 5000));
+    assert_true(turn_until(&f, &f.ups, 1, SOON));
     assert_true(redis_clock_is_known(f.redis));
     assert_int_equal(compared, 1);
     assert_true(llabs(offset) < SECOND);
     assert_true(llabs(redis_clock_offset_us(f.redis)) < SECOND);
-    assert_true(turn_until(&f, &compared, 3, 5000));
+    assert_true(turn_until(&f, &compared, 3, SOON));
     close_all(&f);
     redis_server_stop(&server);
 }

@@ -222,44 +222,75 @@ static void a_user_that_may_not_write(void **state)
 
 /* --- Sentinel --- */
 
+/* A Sentinel thinks the machine has stood still when its time of day jumps, and then does nothing.
+ */
+static int by_real_time(void **state)
+{
+    (void)state;
+    clock_give_back();
+    redis_servers.by_real_time = true;
+    return 0;
+}
+
+static int by_own_time(void **state)
+{
+    (void)state;
+    redis_servers.by_real_time = false;
+    return 0;
+}
+
 struct sentinel {
     struct redis_server primary, replica, sentinel;
-    char name[32];
 };
 
-static void sentinel_configure(const struct sentinel *s, char *path, size_t len)
+static void sentinel_configure(const struct sentinel *s)
 {
-    (void)snprintf(path, len, "%s/sentinel.conf", s->sentinel.dir);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    (void)fprintf(file,
-                  "port %d\nbind 127.0.0.1\ndir %s\nlogfile log\n"
-                  "sentinel monitor first 127.0.0.1 %d 1\n"
-                  "sentinel down-after-milliseconds first 500\n"
-                  "sentinel failover-timeout first 2000\n",
-                  s->sentinel.port, s->sentinel.dir, s->primary.port);
-    (void)fclose(file);
+    char more[256];
+    (void)snprintf(more, sizeof more,
+                   "sentinel monitor first 127.0.0.1 %d 1\n"
+                   "sentinel down-after-milliseconds first 500\n"
+                   "sentinel failover-timeout first 2000",
+                   s->primary.port);
+    redis_server_configure(&s->sentinel, more);
+}
+
+static bool says(const redisReply *reply, const char *word)
+{
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (says(reply->element[i], word))
+            return true;
+    }
+    return reply->str != NULL && strcmp(reply->str, word) == 0;
+}
+
+/* Is one of the words that OF answers COMMAND with WORD? */
+static bool answers(const struct redis_server *of, const char *command, const char *word)
+{
+    redisContext *c = redisConnect("127.0.0.1", of->port);
+    redisReply *reply = c->err == 0 ? redisCommand(c, command) : NULL;
+    bool found = reply != NULL && says(reply, word);
+    freeReplyObject(reply);
+    redisFree(c);
+    return found;
+}
+
+static void await_link(const struct sentinel *s)
+{
+    if (!until(answers(&s->replica, "ROLE", "connected"), (void)0))
+        fail_msg("the replica does not find its primary");
 }
 
 static void sentinel_start(struct sentinel *s)
 {
-    char path[128], command[64];
+    char command[64];
     redis_server_start(&s->primary, NULL);
     redis_server_start(&s->replica, NULL);
     (void)snprintf(command, sizeof command, "REPLICAOF 127.0.0.1 %d", s->primary.port);
     redis_server_do(&s->replica, command);
-    memset(&s->sentinel, 0, sizeof s->sentinel);
-    s->sentinel.port = pick_port();
-    (void)snprintf(s->sentinel.dir, sizeof s->sentinel.dir, "/tmp/imc-redis-XXXXXX");
-    assert_non_null(mkdtemp(s->sentinel.dir));
-    (void)snprintf(s->name, sizeof s->name, "127.0.0.1:%d", s->sentinel.port);
-    sentinel_configure(s, path, sizeof path);
-    s->sentinel.pid = fork();
-    if (s->sentinel.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", path, "--sentinel", (char *)NULL);
-        _exit(127);
-    }
+    await_link(s); /* a Sentinel that comes sooner looks again ten seconds later */
+    redis_server_settle(&s->sentinel, NULL);
+    sentinel_configure(s);
+    redis_server_exec(&s->sentinel, "--sentinel");
 }
 
 static void sentinel_stop(struct sentinel *s)
@@ -269,24 +300,11 @@ static void sentinel_stop(struct sentinel *s)
     redis_server_stop(&s->primary);
 }
 
-/* Turns until the Sentinel knows the replica: before that there is nobody to promote. */
+/* Until the Sentinel knows the replica: before that there is nobody to promote. */
 static void await_replica(struct fixture *f, struct sentinel *s)
 {
-    for (int i = 0; i < 300; i++) {
-        redisContext *c = redisConnect("127.0.0.1", s->sentinel.port);
-        redisReply *reply = c->err == 0 ? redisCommand(c, "SENTINEL REPLICAS first") : NULL;
-        bool known = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1;
-        for (size_t k = 0; known && k + 1 < reply->element[0]->elements; k += 2) {
-            if (strcmp(reply->element[0]->element[k]->str, "master-link-status") == 0)
-                known = strcmp(reply->element[0]->element[k + 1]->str, "ok") == 0;
-        }
-        freeReplyObject(reply);
-        redisFree(c);
-        if (known)
-            return;
-        turn_for(f, 100);
-    }
-    fail_msg("the Sentinel does not see the replica");
+    if (!until(answers(&s->sentinel, "SENTINEL REPLICAS first", "ok"), turn_for(f, STEP_MS)))
+        fail_msg("the Sentinel does not see the replica");
 }
 
 static void sentinel_leads_to_the_new_primary(void **state)
@@ -297,7 +315,7 @@ static void sentinel_leads_to_the_new_primary(void **state)
     char sentinels[80];
     sentinel_start(&s);
     /* One that nobody listens at is passed over. */
-    (void)snprintf(sentinels, sizeof sentinels, "127.0.0.1:1, %s", s.name);
+    (void)snprintf(sentinels, sizeof sentinels, "127.0.0.1:1, %s", s.sentinel.address);
     struct redis_options options = {.sentinels = sentinels, .masters = "first"};
     open_with(&f, &options);
     assert_true(turn_until(&f, &f.ups, 1, SOON));
@@ -307,7 +325,7 @@ static void sentinel_leads_to_the_new_primary(void **state)
     int downs = f.downs, ups = f.ups; /* it may have begun before the Sentinel did */
     redis_server_kill(&s.primary);
     assert_true(turn_until(&f, &f.downs, downs + 1, SOON));
-    if (!turn_until(&f, &f.ups, ups + 1, 20000))
+    if (!turn_until(&f, &f.ups, ups + 1, SOON))
         fail_msg("not up: %s", f.why);
     assert_int_equal(set(&f, "after").type, REDIS_REPLY_STATUS);
     assert_int_equal(redis_server_do(&s.replica, "EXISTS after"), 1);
@@ -323,7 +341,7 @@ static void sentinel_is_followed_while_connected(void **state)
     struct fixture f;
     char command[80];
     sentinel_start(&s);
-    struct redis_options options = {.sentinels = s.name, .masters = "first"};
+    struct redis_options options = {.sentinels = s.sentinel.address, .masters = "first"};
     open_with(&f, &options);
     assert_true(turn_until(&f, &f.ups, 1, SOON));
     int downs = f.downs, ups = f.ups;
@@ -347,11 +365,11 @@ static void sentinels_that_do_not_know(void **state)
     struct sentinel s;
     struct fixture f;
     sentinel_start(&s);
-    struct redis_options options = {.sentinels = s.name, .masters = "another"};
+    struct redis_options options = {.sentinels = s.sentinel.address, .masters = "another"};
     open_with(&f, &options);
     assert_true(turn_until(&f, &f.downs, 1, SOON));
-    for (int i = 0; i < 50 && strstr(f.why, "redis.master") == NULL; i++)
-        turn_for(&f, 100);
+    if (!until(strstr(f.why, "redis.master") != NULL, turn_for(&f, STEP_MS)))
+        fail_msg("%s", f.why);
     struct answer answer = set(&f, "k");
     assert_non_null(strstr(answer.said, "another"));
     close_all(&f);
@@ -399,6 +417,8 @@ static int stop_server(void **state)
     return 0;
 }
 
+#define SENTINEL_TEST(name) cmocka_unit_test_setup_teardown(name, by_real_time, by_own_time)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,9 +431,9 @@ int main(void)
         cmocka_unit_test(full_from_the_start),
         cmocka_unit_test(a_user_by_name),
         cmocka_unit_test(a_user_that_may_not_write),
-        cmocka_unit_test(sentinel_leads_to_the_new_primary),
-        cmocka_unit_test(sentinel_is_followed_while_connected),
-        cmocka_unit_test(sentinels_that_do_not_know),
+        SENTINEL_TEST(sentinel_leads_to_the_new_primary),
+        SENTINEL_TEST(sentinel_is_followed_while_connected),
+        SENTINEL_TEST(sentinels_that_do_not_know),
         cmocka_unit_test(bad_sentinel_lists),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);

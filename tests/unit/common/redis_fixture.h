@@ -1,12 +1,17 @@
-/* redis_fixture.h - a struct redis on a loop of its own, for a test that turns it by hand. Include
- * cmocka.h first. */
+/* redis_fixture.h - a struct redis on a loop of its own, for a test that turns it by hand, and
+ * whose clock stands still while a Redis is busy. Include cmocka.h first. */
 #ifndef IMC_TESTS_REDIS_FIXTURE_H
 #define IMC_TESTS_REDIS_FIXTURE_H
 
 #include "common/redis.h"
 #include "redis_server.h"
+#include "tests/unit/clock.h"
 
-enum { SOON = 60000 }; /* for what comes, and may be late on a machine that is busy */
+enum {
+    STEP_MS = 5, /* of the clock, when no Redis has anything to do */
+    SOON =
+        3600000, /* for what comes; of our own clock, which does not wait for names and Sentinels */
+};
 
 static int timeout_ms = SOON; /* of redis.c, in tests that are not about it */
 
@@ -49,7 +54,7 @@ static inline void on_guard(uv_timer_t *timer)
     *(bool *)timer->data = true;
 }
 
-/* Turns the loop until *COUNT reaches WANT; false after MS. */
+/* Turns the loop until *COUNT reaches WANT; false after MS of its time. */
 static inline bool turn_until(struct fixture *f, const int *count, int want, uint64_t ms)
 {
     bool late = false;
@@ -71,6 +76,10 @@ static inline void turn_for(struct fixture *f, uint64_t ms)
 static inline void open_with(struct fixture *f, const struct redis_options *given)
 {
     struct redis_options options = *given;
+    if (clock_own.day_us == NULL && !redis_servers.by_real_time) {
+        clock_share(STEP_MS, redis_servers_catch_up);
+        clock_share_day(redis_server_day());
+    }
     memset(f, 0, sizeof *f);
     assert_int_equal(loop_init(&f->loop, "test", 0), 0);
     uv_timer_init(&f->loop.uv, &f->guard);

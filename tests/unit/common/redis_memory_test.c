@@ -79,7 +79,7 @@ static void it_is_told_once(void **state)
     redis_server_do(&server, "CONFIG SET maxmemory 1");
     redis_server_do(&server, "CONFIG SET maxmemory-policy volatile-lru");
     open_with(&f, &(struct redis_options){.servers = server.address, .memory_state = on_memory});
-    assert_true(turn_until(&f, &told, 1, 5000));
+    assert_true(turn_until(&f, &told, 1, SOON));
     assert_int_equal(level, 90);
     assert_true(evicts);
     turn_for(&f, 1500);

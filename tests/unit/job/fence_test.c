@@ -3,6 +3,7 @@
 #include "common/fence.h"
 #include "common/ids.h"
 #include "job/fence.h"
+#include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 
 #include <setjmp.h>
@@ -29,16 +30,12 @@ static void on_redis(struct redis *redis, bool up, const char *why, void *arg)
 
 static void turn_until(const bool *condition)
 {
-    for (int i = 0; i < 5000 && !*condition; i++) {
-        uv_run(&world.loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
-    assert_true(*condition);
+    assert_true(until(*condition, uv_run(&world.loop.uv, UV_RUN_NOWAIT)));
 }
 
 static int setup(void **state)
 {
-    struct redis_options options = {.timeout_ms = 2000};
+    struct redis_options options = {.timeout_ms = CLOCK_HOPELESS_MS};
 
     (void)state;
     world.up = false;

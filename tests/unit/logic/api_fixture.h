@@ -101,7 +101,7 @@ static inline int api_teardown(void **state)
 
 static inline void api_turn(void)
 {
-    uv_run(&f.loop.uv, UV_RUN_NOWAIT);
+    uv_run(&f.loop.uv, UV_RUN_ONCE);
     api_around();
 }
 

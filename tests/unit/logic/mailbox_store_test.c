@@ -1,9 +1,10 @@
 /* What a store leaves behind, on a real Redis: nothing that has ended, and, whoever stores when,
  * never more than mailbox.limit for a user who is away. */
-#include "../common/redis_server.h"
 #include "common/mem.h"
 #include "common/redis.h"
 #include "logic/mailbox.h"
+#include "tests/unit/clock.h"
+#include "tests/unit/common/redis_server.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -72,14 +73,6 @@ static void store(uint64_t number, uint64_t ago_ms, int64_t in_ms, const char *o
     wait_for(1);
 }
 
-/* By Redis's own clock: that is what the keys lapse by. */
-static void pass(uint64_t ms)
-{
-    uint64_t until = unix_now_ms() + ms;
-    while (unix_now_ms() < until)
-        usleep(1000);
-}
-
 /* --- what is behind another --- */
 
 static int last_err;
@@ -143,7 +136,7 @@ static void nothing_is_left_of_short_ones(void **state)
 {
     (void)state;
     store(1, 0, 200, "c/1");
-    pass(300);
+    clock_move(300);
     assert_int_equal(redis("EXISTS imc:mb:42 imc:mb:42:owed imc:soon:42"), 0);
 }
 
@@ -155,7 +148,7 @@ static void a_store_drops_what_has_ended(void **state)
         store(i, 0, 100, "c/1");
     store(12, 0, 30000, NULL);
     assert_int_equal(waiting(), 12);
-    pass(150);
+    clock_move(150);
     assert_int_equal(waiting(), 12); /* nobody looked */
     store(13, 0, 0, NULL);
     assert_int_equal(waiting(), 3);
@@ -169,10 +162,10 @@ static void ended_ones_are_looked_for_again_a_second_later(void **state)
     (void)state;
     store(1, 0, 50, NULL);
     store(2, 0, 300, NULL);
-    pass(100);
+    clock_move(100);
     store(3, 0, 0, NULL);
     assert_int_equal(waiting(), 2);
-    pass(1100);
+    clock_move(1100);
     store(4, 0, 0, NULL);
     assert_int_equal(waiting(), 2);
 }
@@ -328,6 +321,8 @@ static int open_all(void **state)
 
     (void)state;
     signal(SIGPIPE, SIG_IGN);
+    clock_share(5, redis_servers_catch_up);
+    clock_share_day(redis_server_day()); /* by it keys lapse */
     redis_server_start(&server, NULL);
     struct redis_options options = {.servers = server.address, .timeout_ms = 5000};
     loop_init(&loop, "test", 0);
