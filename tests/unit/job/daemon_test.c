@@ -3,6 +3,7 @@
  * jobs, nothing is lost. */
 #include "common/membership.h"
 #include "job/job_daemon.h"
+#include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 #include "tests/unit/job/fake_peers.h"
 
@@ -14,12 +15,19 @@
 
 #include <cmocka.h>
 
-enum { PARTITIONS = 4, PATIENCE_MS = 60000 };
+enum {
+    PARTITIONS = 4,
+    SESSION_S = 4,  /* the mock lets members wait so long to join: */
+    JOIN_S = 3,     /* the first of a group waits for others, in the mock as in Kafka */
+    JOIN_GROUP = 11 /* Kafka's number of that request */
+};
 
 static struct {
     struct redis_server redis_server;
-    rd_kafka_t *kafka; /* producer, and the mock cluster's home */
+    rd_kafka_t *kafka;   /* producer, and the mock cluster's home */
+    rd_kafka_t *offsets; /* asks what the group has committed */
     rd_kafka_mock_cluster_t *cluster;
+    uint64_t cluster_ahead_s; /* of the mock's clock, atomic */
     struct loop loop;
     struct rpc *rpc;
     struct redis *redis;
@@ -69,24 +77,68 @@ static struct membership *lease(enum member_kind kind, const char *id, int port)
     return membership_open(&world.loop, world.redis, &options, &events, NULL);
 }
 
-static void turn_for(uint64_t ms)
+static void turn(void)
 {
-    uint64_t until = uv_hrtime() + ms * 1000000;
-
-    while (uv_hrtime() < until) {
-        uv_run(&world.loop.uv, UV_RUN_NOWAIT);
-        rd_kafka_poll(world.kafka, 0);
-        usleep(2000);
-    }
+    uv_run(&world.loop.uv, UV_RUN_NOWAIT);
+    rd_kafka_poll(world.kafka, 0);
 }
 
-#define wait_for(condition)                                              \
-    do {                                                                 \
-        uint64_t until_ = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000; \
-        while (!(condition) && uv_hrtime() < until_)                     \
-            turn_for(10);                                                \
-        assert_true(condition);                                          \
-    } while (0)
+/* Real time: it is other processes that may do something. */
+static void turn_for(uint64_t ms)
+{
+    for (uint64_t end = clock_real_ms() + ms; clock_real_ms() < end; usleep(1000))
+        turn();
+}
+
+#define wait_for(condition) assert_true(until(condition, turn()))
+
+/* --- Kafka --- */
+
+static rd_kafka_resp_err_t on_thread(rd_kafka_t *kafka, rd_kafka_thread_type_t type,
+                                     const char *name, void *arg)
+{
+    (void)kafka;
+    (void)name;
+    (void)arg;
+    if (type == RD_KAFKA_THREAD_BACKGROUND) /* the mock's */
+        clock_follow(&world.cluster_ahead_s);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *kafka, const rd_kafka_conf_t *conf, void *arg,
+                                  char *why, size_t size)
+{
+    (void)conf;
+    (void)why;
+    (void)size;
+    return rd_kafka_interceptor_add_on_thread_start(kafka, "clock", on_thread, arg);
+}
+
+/* What the mock waits for is over. Who is in the group has been heard of so lately that it stays.
+ */
+static void kafka_hurry(unsigned s)
+{
+    __atomic_fetch_add(&world.cluster_ahead_s, s, __ATOMIC_SEQ_CST);
+}
+
+/* The next N requests to join are counted. */
+static void kafka_count_joins(size_t n)
+{
+    const rd_kafka_resp_err_t fine = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (size_t i = 0; i < n && world.cluster != NULL; i++)
+        rd_kafka_mock_broker_push_request_error_rtts(world.cluster, 1, JOIN_GROUP, 1, fine, 0);
+}
+
+static bool kafka_has_joins(void)
+{
+    size_t left = 1;
+
+    if (world.cluster == NULL)
+        return true;
+    rd_kafka_mock_broker_error_stack_cnt(world.cluster, 1, JOIN_GROUP, &left);
+    return left == 0;
+}
 
 static void start_kafka(void)
 {
@@ -94,7 +146,9 @@ static void start_kafka(void)
     static int topics;
     char why[256];
 
-    world.kafka = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, sizeof why);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_interceptor_add_on_new(conf, "clock", on_new, NULL);
+    world.kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
     assert_non_null(world.kafka);
     snprintf(world.topic, sizeof world.topic, "imc-test-%d-%d", (int)getpid(), topics++);
     world.cluster = NULL;
@@ -106,6 +160,26 @@ static void start_kafka(void)
     }
     snprintf(world.brokers, sizeof world.brokers, "%s", brokers);
     rd_kafka_brokers_add(world.kafka, brokers);
+    conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "group.id", world.topic, why, sizeof why);
+    rd_kafka_conf_set(conf, "bootstrap.servers", world.brokers, why, sizeof why);
+    world.offsets = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    assert_non_null(world.offsets);
+}
+
+/* How many messages the group has committed, as they all begin at 0. */
+static int64_t committed(void)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(PARTITIONS);
+    int64_t n = 0;
+
+    rd_kafka_topic_partition_list_add_range(list, world.topic, 0, PARTITIONS - 1);
+    if (rd_kafka_committed(world.offsets, list, 1000) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < list->cnt; i++)
+            n += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return n;
 }
 
 static int setup(void **state)
@@ -129,7 +203,7 @@ static int setup(void **state)
     setenv("IMC_JOB_BUS_TOPIC", world.topic, 1);
     setenv("IMC_JOB_BUS_GROUP", world.topic, 1);
     setenv("IMC_JOB_BUS_PARTITIONS", "4", 1);
-    /* Kafka allows no less than 6 s; the mock lets members wait 3 s to join. */
+    /* Kafka allows no less than 6 s. */
     setenv("IMC_JOB_BUS_SESSION_TIMEOUT", world.cluster == NULL ? "6s" : "4s", 1);
     if (world.cluster != NULL) /* it does not answer a waiting fetch when a message comes */
         setenv("IMC_JOB_BUS_FETCH_WAIT", "5ms", 1);
@@ -156,6 +230,7 @@ static int teardown(void **state)
     fake_logic_close(world.logic);
     rpc_close(world.rpc);
     loop_close(&world.loop);
+    rd_kafka_destroy(world.offsets);
     if (world.cluster != NULL)
         rd_kafka_mock_cluster_destroy(world.cluster);
     rd_kafka_destroy(world.kafka);
@@ -186,6 +261,16 @@ static pid_t job_start(void)
     return pid;
 }
 
+/* When nobody else is in the group: it is not waited for that others come. */
+static pid_t job_start_alone(void)
+{
+    kafka_count_joins(1);
+    pid_t pid = job_start();
+    wait_for(kafka_has_joins());
+    kafka_hurry(JOIN_S);
+    return pid;
+}
+
 static bool job_has_ended(pid_t pid, int *status)
 {
     if (waitpid(pid, status, WNOHANG) != pid)
@@ -198,10 +283,8 @@ static bool job_has_ended(pid_t pid, int *status)
 static int job_wait(pid_t pid)
 {
     int status = -1;
-    uint64_t until = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000;
 
-    while (!job_has_ended(pid, &status) && uv_hrtime() < until)
-        turn_for(10);
+    wait_for(job_has_ended(pid, &status));
     return status;
 }
 
@@ -209,6 +292,13 @@ static int job_kill(pid_t pid, int sig)
 {
     kill(pid, sig);
     return job_wait(pid);
+}
+
+/* The last one of the group. */
+static void job_kill_at_once(pid_t pid)
+{
+    job_kill(pid, SIGKILL);
+    kafka_hurry(SESSION_S);
 }
 
 /* --- messages: each to a uid of its own, so that they can be counted --- */
@@ -242,6 +332,14 @@ static void push_range(int64_t from, int64_t to)
 {
     for (int64_t uid = from; uid < to; uid++)
         push(uid, true);
+}
+
+static void push_slowly(int64_t from, int64_t to)
+{
+    for (int64_t uid = from; uid < to; uid += 5) {
+        push_range(uid, uid + 5);
+        turn_for(40);
+    }
 }
 
 static int times_seen(int64_t uid)
@@ -296,20 +394,20 @@ static long long fence_of_0(void)
     return redis_server_do(&world.redis_server, command);
 }
 
-enum { COMMIT_MS = 2500 };
+enum { COMMIT_MS = 1500 }; /* a second, and a job's tick */
 
 static void messages_flow_and_a_clean_end_leaves_nothing_to_replay(void **state)
 {
     (void)state;
     int64_t items;
-    pid_t job = job_start();
+    pid_t job = job_start_alone();
 
     push_range(0, 40);
     wait_for(comet_saw(0, 40, &items) == 40);
     assert_int_equal(items, 40);
     assert_int_equal(job_kill(job, SIGTERM), 0);
     comet_forgets();
-    job = job_start();
+    job = job_start_alone();
     push_range(40, 44);
     wait_for(comet_saw(40, 44, NULL) == 4);
     assert_int_equal(comet_saw(0, 40, NULL), 0);
@@ -323,7 +421,7 @@ static void drain_waits_for_answers(void **state)
 {
     (void)state;
     int status;
-    pid_t job = job_start();
+    pid_t job = job_start_alone();
 
     fake_comet_tell(world.comet, FAKE_PENDING, false);
     push(3, true);
@@ -336,7 +434,7 @@ static void drain_waits_for_answers(void **state)
     assert_int_equal(job_wait(job), 0);
     fake_comet_tell(world.comet, FAKE_TAKEN, false);
     comet_forgets();
-    job = job_start();
+    job = job_start_alone();
     push(7, true);
     wait_for(comet_saw(7, 8, NULL) == 1);
     assert_int_equal(comet_saw(3, 4, NULL), 0);
@@ -347,11 +445,11 @@ static void killed_job_is_replayed_from_the_lowest_unresolved(void **state)
 {
     (void)state;
     int64_t items;
-    pid_t job = job_start();
+    pid_t job = job_start_alone();
 
     push_range(0, 20);
     wait_for(comet_saw(0, 20, NULL) == 20);
-    turn_for(COMMIT_MS);
+    wait_for(committed() == 20);
     fake_comet_tell(world.comet, FAKE_PENDING, false);
     push_range(20, 24); /* one in each partition: unresolved */
     wait_for(comet_saw(20, 24, NULL) == 4);
@@ -361,9 +459,10 @@ static void killed_job_is_replayed_from_the_lowest_unresolved(void **state)
     turn_for(COMMIT_MS);
     long long fence = fence_of_0();
     assert_true(fence > 1);
-    job_kill(job, SIGKILL);
+    assert_int_equal(committed(), 20);
+    job_kill_at_once(job);
     comet_forgets();
-    job = job_start();
+    job = job_start_alone();
     wait_for(comet_saw(20, 32, &items) == 12);
     assert_int_equal(items, 12);
     assert_int_equal(comet_saw(0, 20, NULL), 0);
@@ -374,7 +473,7 @@ static void killed_job_is_replayed_from_the_lowest_unresolved(void **state)
 static void dead_comet_is_settled_when_its_lease_is_over(void **state)
 {
     (void)state;
-    pid_t job = job_start();
+    pid_t job = job_start_alone();
 
     fake_comet_tell(world.comet, FAKE_TAKEN, true); /* hangs */
     push(5, true);
@@ -388,23 +487,28 @@ static void partitions_move_between_jobs_without_loss(void **state)
 {
     (void)state;
     int64_t items;
-    pid_t first = job_start();
+    pid_t first = job_start_alone();
 
     push_range(0, 20);
     wait_for(comet_saw(0, 20, NULL) == 20);
+    kafka_count_joins(2);
     pid_t second = job_start();
-    for (int i = 0; i < 20; i++) { /* while the group rebalances */
-        push_range(20 + 5 * i, 25 + 5 * i);
-        turn_for(200);
-    }
+    push_slowly(20, 70); /* while the group rebalances */
+    wait_for(kafka_has_joins());
+    kafka_hurry(JOIN_S);
+    push_slowly(70, 120);
     wait_for(comet_saw(20, 120, NULL) == 100);
-    assert_true(world.comet->streams >= 2);
+    wait_for(world.comet->streams >= 2);
     comet_forgets();
     push_range(200, 240);
     wait_for(comet_saw(200, 240, &items) == 40);
     assert_int_equal(items, 40);
-    turn_for(COMMIT_MS);
+    wait_for(committed() == 160);
+    kafka_count_joins(1);
     job_kill(first, SIGKILL);
+    kafka_hurry(SESSION_S - 1);
+    wait_for(kafka_has_joins());
+    kafka_hurry(JOIN_S);
     push_range(300, 340);
     wait_for(comet_saw(300, 340, NULL) == 40);
     assert_int_equal(job_kill(second, SIGTERM), 0);
@@ -414,11 +518,14 @@ static void redis_away_at_start_delays_but_loses_nothing(void **state)
 {
     (void)state;
     redis_server_kill(&world.redis_server);
+    kafka_count_joins(1);
     pid_t job = job_start();
     push_range(0, 8);
     turn_for(1500);
     assert_int_equal(comet_saw(0, 8, NULL), 0);
     redis_server_run(&world.redis_server);
+    wait_for(kafka_has_joins());
+    kafka_hurry(JOIN_S);
     /* The comet lost its lease meanwhile: it is another life of it, so the hints lead nowhere. */
     for (int i = 0; i < 8; i++) {
         char word[16];
