@@ -47,14 +47,14 @@ static int check(const void *config, char *err, size_t errlen)
     return -EINVAL;
 }
 
-/* Mode "hungry": takes more than its limit, and lets go of it when it has been told for 3 s that
- * little is left. */
+/* Mode "hungry": takes more than its limit, and lets go of it when it has been told so often that
+ * little is left, and somebody has seen that. */
 static struct {
     void *much;
-    int told;
+    int told, looked;
 } hunger;
 
-enum { MUCH = 300 << 20 };
+enum { MUCH = 300 << 20, OFTEN = 5 };
 
 static void hungry(struct daemon *daemon)
 {
@@ -66,8 +66,9 @@ static void hungry(struct daemon *daemon)
 
 static void on_memory(struct daemon *daemon, enum memory_level level)
 {
-    metric_set(daemon->counters, 2, level == MEMORY_OK ? -hunger.told : ++hunger.told);
-    if (level == MEMORY_CRITICAL && hunger.told == 30) {
+    hunger.told += level != MEMORY_OK && hunger.told < OFTEN;
+    metric_set(daemon->counters, 2, level == MEMORY_OK ? -hunger.told : hunger.told);
+    if (level == MEMORY_CRITICAL && hunger.much != NULL && hunger.looked == OFTEN) {
         munmap(hunger.much, MUCH);
         hunger.much = NULL;
     }
@@ -96,19 +97,30 @@ static void on_drained(uv_timer_t *timer)
     daemon_drained(timer->data);
 }
 
-static void drain(struct daemon *daemon)
+static void drained_soon(struct daemon *daemon)
 {
     static uv_timer_t timer;
-    if (strcmp(mode_of(daemon), "stuck") == 0)
-        return;
     timer.data = daemon;
     uv_timer_init(&daemon->loop.uv, &timer);
-    uv_timer_start(&timer, on_drained, 300, 0);
+    uv_timer_start(&timer, on_drained, 1, 0);
+}
+
+static bool draining;
+
+/* Mode "stuck" never ends, mode "watched" when its metrics are read meanwhile. */
+static void drain(struct daemon *daemon)
+{
+    draining = true;
+    if (strcmp(mode_of(daemon), "stuck") != 0 && strcmp(mode_of(daemon), "watched") != 0)
+        drained_soon(daemon);
 }
 
 static void scrape(struct daemon *daemon)
 {
     metric_add(daemon->counters, 1, 1);
+    hunger.looked = hunger.told;
+    if (draining && strcmp(mode_of(daemon), "watched") == 0)
+        drained_soon(daemon);
 }
 
 static const struct daemon_need needs[] = {
@@ -253,7 +265,7 @@ static void expect_page(int port, const char *request, const char *status, const
 
 static void await_page(int port, const char *request, const char *status, const char *part)
 {
-    for (int64_t end = now_ms() + LATE_MS; now_ms() < end; usleep(20000)) {
+    for (int64_t end = now_ms() + LATE_MS; now_ms() < end; usleep(2000)) {
         if (answers(port, request, status, part))
             return;
     }
@@ -410,11 +422,12 @@ static void test_drain(void **state)
 {
     struct child child;
     (void)state;
-    run_daemon(&child, "plain");
+    run_daemon(&child, "watched");
     await_page(child.port, "GET /readyz", "200", "running: ok\n");
     kill(child.pid, SIGINT);
     await_page(child.port, "GET /readyz", "503", "running: not ready: draining\n");
     assert_int_equal(health(child.port, "running: not ready: draining", ""), 1);
+    expect_page(child.port, "GET /metrics", "200", "\nimc_test_starts_total 1\n");
     assert_int_equal(wait_exit(&child), 0);
     drop(&child);
 }
@@ -430,9 +443,12 @@ static void test_memory_limit(void **state)
                "memory: not ready: little of memory.limit (256 MiB) is left; refused: second "
                "helpings\n");
     expect_page(child.port, "GET /metrics", "200", "\nimc_memory_limit_bytes 268435456.000\n");
+    char often[40]; /* each 100 ms it is told again */
+    snprintf(often, sizeof(often), "\nimc_test_told %d\n", OFTEN);
+    await_page(child.port, "GET /metrics", "200", often);
     await_page(child.port, "GET /readyz", "200", "memory: ok\n");
-    /* Each 100 ms, and once that it is over. */
-    expect_page(child.port, "GET /metrics", "200", "\nimc_test_told -30\n");
+    snprintf(often, sizeof(often), "\nimc_test_told -%d\n", OFTEN);
+    expect_page(child.port, "GET /metrics", "200", often); /* and once that it is over */
     expect_page(child.port, "GET /metrics", "200", "\nimc_memory_level 0.000\n");
     expect_page(child.port, "GET /metrics", "200", "\nimc_memory_shortages_total 1.000\n");
     kill(child.pid, SIGTERM);
