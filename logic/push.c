@@ -1,9 +1,8 @@
 /* A message to a uid:
  *
- *   push_uids ─► lane of the uid ─► router_lookup ─► head of the lane? ─► ready ─► slice: produce
- * ─►
- *                                        │           all of the call           │    report ─► fn
- *                                        └─ guarded: looked up, nobody away    └─ the bus has room
+ *   push_uids ─► lane of the uid ─► lookups ─► head of the lane? ─► ready ─► slice: produce ─►
+ *                                     │        all of the call           │    report ─► fn
+ *                                     └─ guarded: looked up, nobody away └─ the bus has room
  *
  * Why order per uid holds: a lane is a uid's messages between acceptance and bus_produce(), first
  * in, first out. Lookups run side by side and may come back in any order (another router after a
@@ -25,6 +24,7 @@
 #include "common/mem.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
+#include "logic/lookups.h"
 #include "logic/router_link.h"
 
 #include <assert.h>
@@ -64,6 +64,7 @@ struct push_parts {
 struct push_job {
     struct logic *logic;
     struct loop_task task; /* answers when nothing is pending */
+    struct lookups_call lookups;
     struct push_message message;
     Imc__V1__PushMsg__Type type;
     const char *room;
@@ -90,7 +91,8 @@ struct push_lane {
 
 struct push_lanes {
     struct logic *logic;
-    struct map64 *map;             /* uid → struct push_lane * */
+    struct map64 *map; /* uid → struct push_lane * */
+    struct lookups lookups;
     struct push_job *first, *last; /* the ring: each gives one part and goes to its end */
     struct loop_task slice;
     size_t parts_left, bytes_left; /* of this slice */
@@ -99,6 +101,7 @@ struct push_lanes {
 };
 
 static void on_slice(struct loop *loop, struct loop_task *task);
+static void part_look_up(struct lookups_call *call, size_t i);
 
 static void slice_begin(struct push_lanes *lanes)
 {
@@ -113,6 +116,7 @@ struct push_lanes *push_lanes_open(struct logic *logic)
     lanes->logic = logic;
     lanes->map = map64_new();
     lanes->slice.run = on_slice;
+    lookups_init(&lanes->lookups, part_look_up);
     slice_begin(lanes);
     return lanes;
 }
@@ -248,9 +252,15 @@ static void part_produce(struct push_part *part)
 {
     struct push_job *job = part->job;
     struct push_lanes *lanes = job->logic->lanes;
-    struct bus_message message = part_message(part);
+    struct bus_message message;
     const char *why = "";
 
+    if (job->logic->bus == NULL) { /* we are stopping */
+        part_forget_hint(part);
+        part_done(part, -EIO, "this logic is stopping");
+        return;
+    }
+    message = part_message(part);
     if (job->type == IMC__V1__PUSH_MSG__TYPE__PUSH && part->n_sessions == 0)
         logic_count(job->logic, LOGIC_UNHINTED, 1);
     part_forget_hint(part);
@@ -432,11 +442,24 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
         part->sessions = answer->sessions;
         part->reply = router_reply_ref(answer->reply);
     }
+    lookups_answered(&lanes->lookups, &job->lookups);
     if (job->guarded && job->looking == 0)
         job_decide(job);
     else if (!job->guarded && lane_get(lanes, part->uid)->head == part)
         part_is_ready(lanes, part);
     slice_run(lanes);
+}
+
+static void part_look_up(struct lookups_call *call, size_t i)
+{
+    struct push_job *job = container_of(call, struct push_job, lookups);
+    struct push_part *part = &job->parts[i];
+
+    if (job->broken || job->logic->routers == NULL) /* we are stopping */
+        part_on_lookup(part, &(struct router_answer){.result = ROUTER_AWAY});
+    else
+        router_lookup(job->logic->routers, part->uid,
+                      (uint64_t)job->logic->config->lookup_timeout_ms, part_on_lookup, part);
 }
 
 /* --- jobs --- */
@@ -477,9 +500,8 @@ void push_uids(struct logic *logic, const struct push_message *message, const in
         struct push_part *part = &job->parts[i];
         part->uid = uids[i];
         lane_enter(logic->lanes, part);
-        router_lookup(logic->routers, part->uid, (uint64_t)logic->config->lookup_timeout_ms,
-                      part_on_lookup, part);
     }
+    lookups_begin(&logic->lanes->lookups, &job->lookups, n);
 }
 
 static void push_single(struct push_job *job)

@@ -14,7 +14,7 @@
 /* needs the above */
 #include <cmocka.h>
 
-enum { MOST = 16 };
+enum { MOST = 4096 };
 
 /* In place of the routers. */
 static struct {
@@ -83,7 +83,14 @@ static int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {
     .lookup_timeout_ms = 500, .push_max_backlog = 80, .push_max_lag_ms = 30000};
 static struct loop loop;
-static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
+static int routers, producer; /* stand for them */
+static struct logic logic = {
+    .config = &config,
+    .counters = counters,
+    .loop = &loop,
+    .routers = (struct router_link *)(void *)&routers,
+    .bus = (struct bus_producer *)(void *)&producer,
+};
 static int answered;
 static struct push_result last;
 static bool last_failed[MOST];
@@ -137,12 +144,19 @@ static void answer_lookup(int i, const char *comet)
     sessions[i].comet = (char *)(uintptr_t)comet;
     lists[i] = &sessions[i];
     struct router_answer answer = {
-        .result = comet == NULL ? ROUTER_AWAY : ROUTER_OK,
-        .complete = comet == NULL,
+        .result = ROUTER_OK,
+        .complete = true,
         .n_sessions = comet != NULL,
         .sessions = &lists[i],
         .reply = comet != NULL ? (struct router_reply *)(void *)&reply : NULL,
     };
+    lookups[i].fn(lookups[i].arg, &answer);
+}
+
+static void answer_in_vain(int i)
+{
+    struct router_answer answer = {.result = ROUTER_AWAY};
+
     lookups[i].fn(lookups[i].arg, &answer);
 }
 
@@ -275,6 +289,76 @@ static void nobody_is_answered_too(void **state)
     turn();
     assert_int_equal(answered, 1);
     assert_int_equal(last.n_failed, 0);
+}
+
+/* --- many users --- */
+
+static void push_to(int64_t first, size_t n)
+{
+    int64_t *uids = mem_alloc(n * sizeof *uids);
+
+    for (size_t i = 0; i < n; i++)
+        uids[i] = first + (int64_t)i;
+    push_uids(&logic, &message, uids, n, on_pushed, NULL);
+    free(uids);
+}
+
+/* Each was asked for once, and is answered in the order it was asked for. */
+static void answer_lookups(int *from, int to)
+{
+    while (*from < to)
+        answer_lookup((*from)++, NULL);
+}
+
+static void lookups_of_a_large_call_let_others_in(void **state)
+{
+    (void)state;
+    int looked_up = 0, reported = 0;
+
+    push_to(1, 1500);
+    assert_int_equal(n_lookups, 1024);
+    push_to(10001, 300); /* large, too */
+    assert_int_equal(n_lookups, 1024);
+    push_to(20001, 1); /* not, and does not wait */
+    assert_int_equal(n_lookups, 1025);
+    assert_int_equal(lookups[1024].uid, 20001);
+    answer_lookups(&looked_up, 512);
+    assert_int_equal(n_lookups, 1025 + 512);
+    size_t second = 0;
+    for (int i = 1025; i < n_lookups; i++)
+        second += lookups[i].uid > 10000;
+    assert_int_equal(second, 256); /* each in turn */
+    while (looked_up < n_lookups)
+        answer_lookups(&looked_up, n_lookups);
+    assert_int_equal(n_lookups, 1801);
+    for (int turns = 0; answered < 3 && turns < 50; turns++) {
+        turn();
+        while (reported < n_produced)
+            report(reported++, 0);
+    }
+    assert_int_equal(answered, 3);
+    assert_int_equal(n_produced, 1801);
+}
+
+/* logic stops: neither routers nor bus are there any more. */
+static void what_is_not_looked_up_yet_fails_at_the_end(void **state)
+{
+    (void)state;
+    struct router_link *before = logic.routers;
+
+    push_to(1, 3000);
+    logic.routers = NULL;
+    logic.bus = NULL;
+    for (int i = 0; i < 1024; i++)
+        answer_in_vain(i);
+    for (int turns = 0; answered == 0 && turns < 50; turns++)
+        turn();
+    logic.routers = before;
+    logic.bus = (struct bus_producer *)(void *)&producer;
+    assert_int_equal(n_lookups, 1024);
+    assert_int_equal(n_produced, 0);
+    assert_int_equal(answered, 1);
+    assert_int_equal(last.n_failed, 3000);
 }
 
 /* --- many bytes --- */
@@ -423,6 +507,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_broker_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(rooms_and_everybody, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_is_answered_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(lookups_of_a_large_call_let_others_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_looked_up_yet_fails_at_the_end, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_call_for_many_goes_in_slices_and_lets_others_in, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(no_more_is_packed_than_the_bus_takes, setup, teardown),
