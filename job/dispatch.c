@@ -71,18 +71,25 @@ static void dispatch_send(struct hold_entry *entry, void *arg)
     }
 }
 
+/* One before it that is not urgent must be stored first: his sessions are told of each by itself.
+ */
 static void dispatch_settle(struct hold_entry *entry, void *arg)
 {
     struct job *job = arg;
+    struct task *task = task_of(entry);
+    struct hold_entry *before = hold_before(entry);
 
-    settle_add(job->settle, task_of(entry));
+    task->urgent = !task->away && (before == NULL || task_of(before)->urgent);
+    settle_add(job->settle, task);
 }
 
 static bool dispatch_room(const struct hold_entry *entry, void *arg)
 {
     const struct task *task = (const struct task *)(const void *)entry;
 
-    return job_may_store(arg, task->n_hints > 0);
+    if (task->away)
+        return job_may_store(arg, JOB_USER_AWAY);
+    return job_may_store(arg, task->n_hints > 0 ? JOB_USER_THERE : JOB_USER_UNKNOWN);
 }
 
 static void dispatch_stall(struct hold_entry *entry, void *arg)

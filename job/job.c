@@ -204,9 +204,16 @@ void job_charge_storing(struct job *job, struct task *task)
     job_drain(job);
 }
 
-bool job_may_store(const struct job *job, bool meant)
+bool job_may_store(const struct job *job, enum job_whereabouts user)
 {
-    return meant ? storing_is_below(job, 1, 1) : job->parked == 0 && storing_is_below(job, 3, 4);
+    switch (user) {
+    case JOB_USER_THERE:
+        return storing_is_below(job, 1, 1);
+    case JOB_USER_UNKNOWN:
+        return storing_is_below(job, 7, 8);
+    default: /* in the order they came */
+        return job->parked == 0 && storing_is_below(job, 3, 4);
+    }
 }
 
 bool job_may_return(const struct job *job)

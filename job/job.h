@@ -190,9 +190,15 @@ void job_memory(struct job *job, bool is_short);
 /* From delivering to storing, unless it is there already. What has been out for delivery finds a
  * place there in any case. */
 void job_charge_storing(struct job *job, struct task *task);
-/* May a new message wait to be stored? One that was MEANT for sessions keeps a share of the window
- * to itself: its user is perhaps only moving, and should not wait behind those who are away. */
-bool job_may_store(const struct job *job, bool meant);
+/* What is known of a message's user when it comes. */
+enum job_whereabouts {
+    JOB_USER_AWAY,    /* nobody was there */
+    JOB_USER_UNKNOWN, /* no router had an answer in time: he may be there */
+    JOB_USER_THERE,   /* his session is gone meanwhile: perhaps he is only moving */
+};
+/* May a new message wait to be stored? Each of these has a share of the window to itself, so that
+ * those who may be there do not wait behind those who are away. */
+bool job_may_store(const struct job *job, enum job_whereabouts user);
 /* May a parked message come back? */
 bool job_may_return(const struct job *job);
 /* By N messages, perhaps negative. */

@@ -1,9 +1,10 @@
 /* logic_link.c - see logic_link.h.
  *
- *   logic_push ─► queue ─logic_fill─► batch ══► logic ─logic_answered─► settle_answered(result)
- *                   └───── logic_state: down, logic_failed ─────────────► settle_answered(NULL)
+ *   logic_push ─┬► urgent ─┬─logic_fill─► batch ══► logic ─logic_answered─► settle_answered(result)
+ *               └► others ─┴── logic_state: down, logic_failed ───────────► settle_answered(NULL)
  *   logic_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
- */
+ *
+ * A quarter of a batch is left to the others: whatever is urgent, they get on. */
 #include "job/logic_link.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -15,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct logic_queue {
+    struct task *first, **last;
+};
+
 struct logic {
     struct job *job;
     struct settle *settle;
@@ -23,7 +28,7 @@ struct logic {
     uint64_t epoch;
     struct pipe *pipe, *reports;
     bool report_due;
-    struct task *first, **last;
+    struct logic_queue urgent, others;
 };
 
 struct settle_batch {
@@ -109,45 +114,71 @@ static void *logic_decode(struct msg *msg)
 
 /* --- the pipe --- */
 
-static struct task *logic_take(struct logic *logic)
+static void queue_init(struct logic_queue *queue)
 {
-    struct task *task = logic->first;
+    queue->first = NULL;
+    queue->last = &queue->first;
+}
+
+static void queue_add(struct logic_queue *queue, struct task *task)
+{
+    task->next = NULL;
+    *queue->last = task;
+    queue->last = &task->next;
+}
+
+static struct task *queue_take(struct logic_queue *queue)
+{
+    struct task *task = queue->first;
 
     if (task == NULL)
         return NULL;
-    logic->first = task->next;
-    if (logic->first == NULL)
-        logic->last = &logic->first;
+    queue->first = task->next;
+    if (queue->first == NULL)
+        queue->last = &queue->first;
     task->next = NULL;
     return task;
 }
 
 enum { SETTLE_OVERHEAD = 64 };
 
-static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+/* Fills BATCH up to MOST tasks and BYTES, which it lowers. */
+static void batch_take(struct settle_batch *batch, struct logic_queue *queue, size_t most,
+                       size_t *bytes)
 {
-    struct logic *logic = arg;
-    const struct job_config *config = logic->job->config;
-    size_t max = (size_t)config->logic_items, bytes = 0;
-    struct settle_batch *batch = NULL;
-
-    (void)pipe;
-    while (logic->first != NULL && bytes < (size_t)config->logic_bytes &&
-           (batch == NULL || batch->n < max)) {
-        struct task *task = logic_take(logic);
+    while (queue->first != NULL && *bytes > 0 && batch->n < most) {
+        struct task *task = queue_take(queue);
         if (task->partition == NULL) {
             task_unref(task);
             continue;
         }
-        if (batch == NULL) {
-            batch = mem_alloc(sizeof *batch + max * sizeof(struct task *));
-            batch->n = 0;
-        }
+        size_t size = task->body_len + SETTLE_OVERHEAD;
         batch->tasks[batch->n++] = task;
-        bytes += task->body_len + SETTLE_OVERHEAD;
+        *bytes -= size < *bytes ? size : *bytes;
     }
-    if (batch == NULL)
+}
+
+static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic *logic = arg;
+    const struct job_config *config = logic->job->config;
+    size_t most = (size_t)config->logic_items, bytes = (size_t)config->logic_bytes;
+    size_t kept = logic->others.first != NULL ? bytes / 4 : 0;
+    size_t urgent = logic->others.first != NULL ? most - most / 4 : most;
+
+    (void)pipe;
+    if (logic->urgent.first == NULL && logic->others.first == NULL)
         return NULL;
+    struct settle_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct task *));
+    batch->n = 0;
+    bytes -= kept;
+    batch_take(batch, &logic->urgent, urgent, &bytes);
+    bytes += kept;
+    batch_take(batch, &logic->others, most, &bytes);
+    if (batch->n == 0) {
+        free(batch);
+        return NULL;
+    }
     *out = batch;
     return settle_pack(seq, logic->job->id, batch->tasks, batch->n);
 }
@@ -189,7 +220,8 @@ static void logic_give_back(struct logic *logic)
 {
     struct task *task;
 
-    while ((task = logic_take(logic)) != NULL)
+    while ((task = queue_take(&logic->urgent)) != NULL ||
+           (task = queue_take(&logic->others)) != NULL)
         settle_answered(logic->settle, task, NULL);
 }
 
@@ -284,7 +316,8 @@ struct logic *logic_open(struct job *job, struct settle *settle, const struct me
     memcpy(logic->id, member->id, sizeof logic->id);
     memcpy(logic->address, member->rpc, sizeof logic->address);
     logic->epoch = member->epoch;
-    logic->last = &logic->first;
+    queue_init(&logic->urgent);
+    queue_init(&logic->others);
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
     const struct pipe_options reports = {
         .path = options.path, .window = 1, .timeout_ms = options.timeout_ms};
@@ -303,9 +336,7 @@ void logic_close(struct logic *logic)
 
 void logic_push(struct logic *logic, struct task *task)
 {
-    task->next = NULL;
-    *logic->last = task;
-    logic->last = &task->next;
+    queue_add(task->urgent ? &logic->urgent : &logic->others, task);
     pipe_kick(logic->pipe);
 }
 

@@ -59,6 +59,7 @@ struct task *task_new(enum task_kind kind, const Imc__V1__PushMsg *envelope)
     task->speed = envelope->speed;
     task->hints = (struct hint *)(task + 1);
     task->n_hints = (uint32_t)envelope->n_hints;
+    task->away = envelope->away && envelope->n_hints == 0;
     char *at = (char *)(task->hints + task->n_hints);
     for (uint32_t i = 0; i < task->n_hints; i++) {
         const Imc__V1__Session *session = envelope->hints[i];

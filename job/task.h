@@ -43,6 +43,8 @@ struct task {
     bool taken;   /* some comet took it */
     bool stored;  /* in the mailbox; waiting counts pokes */
     bool storing; /* charged to the window of what is stored */
+    bool away;    /* nobody was there when logic accepted it, as routers said */
+    bool urgent;  /* is settled before those who are away */
     uint32_t body_len, n_hints;
     uint8_t *body;
     char *room;

@@ -17,7 +17,8 @@
  * call, those that wait are not tried.
  *
  * A hint is used if the router names a session, whether or not it is complete: sessions that are
- * there are there. Without one the message is settled by job, who asks again. */
+ * there are there. Without one the message is settled by job, who asks again: soon, unless it says
+ * that its user is away. */
 #include "logic/push.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -52,6 +53,7 @@ struct push_part {
     struct push_part *next;   /* in the job's list of what is ready */
     int64_t uid;
     bool looked_up;
+    bool away;         /* known to be: nobody is there */
     size_t n_sessions; /* the hint; kept alive by reply */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
@@ -227,6 +229,7 @@ static struct bus_message part_message(const struct push_part *part)
     envelope.expires_ms = job->message.expires_ms;
     envelope.n_hints = part->n_sessions;
     envelope.hints = part->sessions;
+    envelope.away = part->away;
     message.key_len = part_key(part, buf, sizeof buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     if (message.value_len + message.key_len > bus_producer_most(job->logic->bus)) {
@@ -436,7 +439,8 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
 
     part->looked_up = true;
     job->looking--;
-    job->away |= answer->n_sessions == 0 && answer->complete;
+    part->away = answer->n_sessions == 0 && answer->complete;
+    job->away |= part->away;
     if (answer->n_sessions > 0) {
         part->n_sessions = answer->n_sessions;
         part->sessions = answer->sessions;

@@ -156,7 +156,9 @@ static void read_again(int64_t first, int64_t last)
         dispatch_again(&bench.partition, offset, bus[offset].bytes, bus[offset].len);
 }
 
-/* Message ID = 100 + offset. HINTS: "0:1,1:2" = handle 1 on comet-0 and handle 2 on comet-1. */
+/* Message ID = 100 + offset. HINTS: "0:1,1:2" = handle 1 on comet-0 and handle 2 on comet-1; AWAY:
+ * nobody is there, and that is known. */
+#define AWAY "-"
 static void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
 {
     Imc__V1__PushMsg envelope;
@@ -172,7 +174,8 @@ static void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
     envelope.id = 100 + (uint64_t)bench.offset;
     envelope.msg = (ProtobufCBinaryData){5, body};
     envelope.hints = list;
-    for (const char *at = hints; *at != '\0';
+    envelope.away = strcmp(hints, AWAY) == 0;
+    for (const char *at = envelope.away ? "" : hints; *at != '\0';
          at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
         size_t n = envelope.n_hints++;
         imc__v1__session__init(&sessions[n]);
@@ -915,7 +918,7 @@ static void who_is_online_is_served_while_nothing_can_be_stored(void **state)
     bench.config.window = 4;
     storing_stands_still();
     for (int i = 0; i < 20; i++)
-        push(100 + i, "");
+        push(100 + i, AWAY);
     assert_true(partition_wants(&bench.partition));
     assert_int_equal(bench.job.parked, 18);
     assert_int_equal(bench.job.storing.count, 2);
@@ -933,9 +936,9 @@ static void parked_user_who_comes_online_gets_all_in_order(void **state)
 {
     (void)state;
     storing_stands_still();
-    push(1, "");
-    push(2, "");
-    push(7, "");
+    push(1, AWAY);
+    push(2, AWAY);
+    push(7, AWAY);
     push(7, "0:1"); /* has come online: not before the former */
     push(8, "0:2");
     wait_for(comet_has_seen(0, "u8@4:2"));
@@ -957,7 +960,7 @@ static void messages_meant_for_sessions_keep_a_share(void **state)
     storing_stands_still();
     fake_comet_tell(bench.comets[0], FAKE_GONE, false);
     for (int i = 0; i < 6; i++)
-        push(100 + i, "");    /* two of them fill what they may */
+        push(100 + i, AWAY);  /* two of them fill what they may */
     push_epoch(1, "0:1", 99); /* its comet has restarted */
     assert_int_equal(bench.job.storing.count, 3);
     push_epoch(2, "0:1", 99);
@@ -966,6 +969,45 @@ static void messages_meant_for_sessions_keep_a_share(void **state)
     wait_for(bench.job.storing.count == 4);
     assert_int_equal(bench.job.parked, 5);
     assert_int_equal(bench.job.delivering.count, 0);
+}
+
+/* No router had an answer in time: he is perhaps there, and does not wait behind those who are not.
+ */
+static void whereabouts_unknown_is_not_put_off_behind_those_who_are_away(void **state)
+{
+    (void)state;
+    bench.config.settle_window = 8;
+    fake_logic_tell(bench.logics[0], "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF", "", 0);
+    for (int i = 0; i < 20; i++)
+        push(100 + i, AWAY); /* six of them fill what they may */
+    assert_int_equal(bench.job.parked, 14);
+    push(7, "");
+    assert_int_equal(bench.job.storing.count, 7);
+    push(8, ""); /* the last place is for those who are known to be there */
+    assert_int_equal(bench.job.parked, 15);
+    push_epoch(9, "0:1", 99);
+    assert_int_equal(bench.job.storing.count, 8);
+    fake_logic_tell(bench.logics[0], "", "comet-0", 100);
+    wait_for(comet_has_seen(0, "p7#120"));
+    wait_for(job_unresolved(&bench.job) == 0);
+}
+
+static void who_may_be_there_is_settled_before_those_who_are_away(void **state)
+{
+    (void)state;
+    bench.config.logic_items = 4;
+    bench.config.logic_window = 1;
+    for (int i = 0; i < 8; i++)
+        push(100 + i, AWAY);
+    push(103, ""); /* his first is among those who are away: after that one */
+    push(7, "");
+    push_epoch(8, "0:1", 99);
+    push(9, "");
+    push(10, "");
+    wait_for(position() == 13);
+    /* A quarter of each batch is left to those who are away. */
+    assert_string_equal(logic_saw(0), "7/109 8/110 9/111 100/100 10/112 101/101 102/102 103/103 "
+                                      "104/104 105/105 106/106 107/107 103/108 ");
 }
 
 static int agains;
@@ -985,7 +1027,7 @@ static void parked_messages_are_wanted_again_when_half_the_window_is_free(void *
     agains = 0;
     fake_logic_tell(bench.logics[0], "FFFFFFFF", "", 0);
     for (int i = 0; i < 20; i++)
-        push(100 + i, "");
+        push(100 + i, AWAY);
     assert_int_equal(bench.job.parked, 14);
     assert_false(job_may_return(&bench.job));
     assert_int_equal(agains, 0);
@@ -1119,6 +1161,8 @@ int main(void)
         core_test(who_is_online_is_served_while_nothing_can_be_stored),
         core_test(parked_user_who_comes_online_gets_all_in_order),
         core_test(messages_meant_for_sessions_keep_a_share),
+        core_test(whereabouts_unknown_is_not_put_off_behind_those_who_are_away),
+        core_test(who_may_be_there_is_settled_before_those_who_are_away),
         core_test(parked_messages_are_wanted_again_when_half_the_window_is_free),
         core_test(too_many_parked_stop_reading),
         core_test(what_is_unread_counts_while_something_is_parked),

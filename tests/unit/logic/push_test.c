@@ -173,6 +173,7 @@ static void a_hint_that_makes_it_too_large_is_left_out(void **state)
         push_uids(&logic, &message, (int64_t[]){-42}, 1, on_pushed, NULL);
         answer_lookup(i, "a comet with a name that is not short");
         assert_int_equal(produced[i].envelope->n_hints, i);
+        assert_false(produced[i].envelope->away);
         report(i, 0);
     }
 }
@@ -246,6 +247,21 @@ static void many_uids_one_answer(void **state)
     assert_int_equal(counters[LOGIC_ACCEPTED_UID],
                      counters[LOGIC_PRODUCED_UID] + counters[LOGIC_FAILED_UID]);
     assert_int_equal(counters[LOGIC_UNHINTED], 3);
+}
+
+/* job puts off only those who are known to be away. */
+static void away_is_not_unknown(void **state)
+{
+    (void)state;
+    push_uids(&logic, &message, (int64_t[]){1, 2, 3}, 3, on_pushed, NULL);
+    answer_lookup(0, NULL);
+    answer_in_vain(1);
+    answer_lookup(2, "comet-1");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(produced[i].envelope->away, i == 0);
+        assert_int_equal(produced[i].envelope->n_hints, i == 2);
+        report(i, 0);
+    }
 }
 
 static void no_broker_is_a_failure(void **state)
@@ -504,6 +520,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(uid_message_goes_with_its_hint, setup, teardown),
         cmocka_unit_test_setup_teardown(lookups_out_of_order_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(many_uids_one_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(away_is_not_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(no_broker_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(rooms_and_everybody, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_is_answered_too, setup, teardown),
