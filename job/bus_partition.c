@@ -1,7 +1,6 @@
 /* bus_partition.c - the drawing is in bus_partition.h. */
 #include "job/bus_partition.h"
 #include "common/bus.h"
-#include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "job/bus_again.h"
@@ -9,6 +8,7 @@
 #include "job/dispatch.h"
 #include "job/fence.h"
 #include "job/job.h"
+#include "job/lag.h"
 #include "job/log_check.h"
 #include "job/partition.h"
 
@@ -37,10 +37,9 @@ struct assigned {
     uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
     bool restarted;    /* the log is another one, and nothing of it was read yet */
     struct again_reader *again;
-    uint64_t caught_up_ms; /* loop time when nothing waited to be read */
-    int64_t unread;        /* at the last look */
-    int64_t read_ms;       /* when the newest message that was read was made; Unix */
-    bool stopped;          /* its queue may hold messages that nobody was told of */
+    struct lag lag;
+    int64_t lag_ms, unread; /* at the last look */
+    bool stopped;           /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
     uint64_t unread_since_ms, unread_last_ms;
     uint64_t ask_ms;   /* when Redis may be asked again */
@@ -53,6 +52,7 @@ struct bus_partitions {
     struct redis *redis;
     struct assigned *first;
     struct bus_again *again;
+    int64_t unix_ms; /* by Redis's clock, when a bite was taken */
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
@@ -100,6 +100,7 @@ static void assigned_restart(struct assigned *assigned)
              "; its data was lost or the topic made anew: reading from its beginning",
              topic_of(assigned->owner), assigned->partition.id, assigned->check.next);
     log_check_init(&assigned->check);
+    lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
     partition_restart(&assigned->partition);
     assigned->other_ms = 0;
     assigned->restarted = true;
@@ -131,21 +132,29 @@ static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *
     log_check_alarm(&assigned->check);
 }
 
+/* Messages are dated by Redis's clock. */
+static int64_t partitions_unix_ms(const struct bus_partitions *partitions)
+{
+    return (int64_t)(redis_now_us(partitions->redis) / 1000);
+}
+
 /* False: what came with it is of no use. */
 static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
 {
+    int64_t made_ms = rd_kafka_message_timestamp(message, NULL);
     uint64_t now = loop_now_ms(assigned->owner->job->loop);
 
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         assigned_error(assigned, message);
         return true;
     }
-    uint64_t mark =
-        log_mark(rd_kafka_message_timestamp(message, NULL), message->payload, message->len);
+    uint64_t mark = log_mark(made_ms, message->payload, message->len);
     switch (log_check_message(&assigned->check, message->offset, mark, now)) {
     case LOG_NEW:
         if (assigned->restarted)
             assigned_commit_first(assigned, message->offset);
+        if (made_ms > 0)
+            lag_read(&assigned->lag, made_ms, assigned->owner->unix_ms);
         dispatch_message(&assigned->partition, message->offset, message->payload, message->len);
         return true;
     case LOG_SEEN:
@@ -172,10 +181,7 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
-    if (n > 0 && messages[n - 1]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_timestamp_type_t type;
-        assigned->read_ms = rd_kafka_message_timestamp(messages[n - 1], &type);
-    }
+    assigned->owner->unix_ms = partitions_unix_ms(assigned->owner);
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
         useful = useful && assigned_message(assigned, messages[i]);
@@ -216,34 +222,22 @@ static int64_t assigned_unread(const struct assigned *assigned)
 
 void bus_partitions_look(struct bus_partitions *partitions)
 {
+    uint64_t now = loop_now_ms(partitions->job->loop);
+    int64_t unix_ms = partitions_unix_ms(partitions);
+
     bus_again_serve(partitions->again);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         a->unread = assigned_unread(a);
-        if (a->unread == 0)
-            a->caught_up_ms = loop_now_ms(partitions->job->loop);
+        a->lag_ms = lag_look(&a->lag, a->unread > 0, now, unix_ms);
     }
-}
-
-/* Under steady traffic something waits whenever one looks: then the age of what was read counts.
- * After a pause what was read last is old: then the time since nothing waited. */
-static int64_t assigned_lag_ms(const struct assigned *assigned, int64_t now_unix_ms)
-{
-    const struct job *job = assigned->owner->job;
-    int64_t waiting = (int64_t)(loop_now_ms(job->loop) - assigned->caught_up_ms);
-    int64_t age = assigned->read_ms > 0 ? now_unix_ms - assigned->read_ms : waiting;
-
-    age = age < waiting ? age : waiting;
-    return age > 0 ? age : 0;
 }
 
 int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions)
 {
-    int64_t most = 0, now = (int64_t)unix_now_ms();
+    int64_t most = 0;
 
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        int64_t lag = assigned_lag_ms(a, now);
-        most = lag > most ? lag : most;
-    }
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next)
+        most = a->lag_ms > most ? a->lag_ms : most;
     return most;
 }
 
@@ -288,6 +282,7 @@ static void assigned_on_fence(uint64_t number, void *arg)
     partition_own(&assigned->partition, number);
     if (position >= 0) {
         log_check_rewind(&assigned->check, position);
+        lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
         assigned_seek(assigned, position);
     }
     log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
@@ -394,7 +389,7 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     partition_init(&assigned->partition, job, id);
     log_check_init(&assigned->check);
     assigned->again = again_open(partitions->again, &assigned->partition);
-    assigned->caught_up_ms = loop_now_ms(job->loop);
+    lag_begin(&assigned->lag, loop_now_ms(job->loop));
     assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
     assert(assigned->queue != NULL);
     rd_kafka_queue_forward(assigned->queue, NULL);

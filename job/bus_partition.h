@@ -45,7 +45,7 @@ void bus_partitions_store(struct bus_partitions *partitions);
 size_t bus_partitions_count(const struct bus_partitions *partitions);
 /* Messages behind what is resolved. */
 int64_t bus_partitions_lag(const struct bus_partitions *partitions);
-/* For how long messages wait before they are read, in the partition furthest behind. */
+/* How late messages were read between the last two looks, in the partition furthest behind. */
 int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions);
 /* The most that a partition has used of what may be read ahead, in 1/1000. */
 int64_t bus_partitions_span_permille(const struct bus_partitions *partitions);

@@ -103,7 +103,8 @@ struct job_config {
       "How much of what may be put off is used: of settle.parked, or of the offsets that a "      \
       "partition may be read ahead. At 1000 nothing is read.")                                    \
     X(LAG_MS, "imc_job_lag_milliseconds", NULL, METRIC_GAUGE,                                     \
-      "Age of the messages that are read now, in the partition furthest behind; 0: none waits.")  \
+      "How late messages are read, in the partition furthest behind: their age when they were, "  \
+      "or for how long they have waited; the most of the last half second.")                      \
     X(STORING_IDLE_MS, "imc_job_storing_idle_milliseconds", NULL, METRIC_GAUGE,                   \
       "For how long nothing could be stored although something waits for it.")                    \
     X(STORING_STALLED, "imc_job_storing_stalled", NULL, METRIC_GAUGE,                             \
@@ -135,7 +136,7 @@ struct job_window {
 
 /* How far behind we are, as logics are told: report.h. */
 struct job_report {
-    int64_t lag_ms;        /* age of the messages that are read now */
+    int64_t lag_ms;        /* how late messages are read */
     int64_t used_permille; /* of what may be put off */
     bool stalled;          /* nothing could be stored for some seconds */
     char why[128];         /* of that */
