@@ -111,14 +111,15 @@ static int outcome(struct fixture *f, int fd, int turns)
     return -1;
 }
 
+static void turn(struct fixture *f)
+{
+    uv_run(&f->loop.uv, UV_RUN_NOWAIT);
+    clock_move(1);
+}
+
 static void turn_until(struct fixture *f, size_t connections)
 {
-    for (int i = 0; i < TURNS && stats_of(f).connections < connections; i++) {
-        uv_run(&f->loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-        clock_move(1);
-    }
-    assert_int_equal(stats_of(f).connections, connections);
+    assert_true(until(stats_of(f).connections == connections, turn(f)));
 }
 
 static void who_never_asked_gives_way(void **state)
@@ -181,11 +182,7 @@ static void who_is_longest_at_a_head_gives_way(void **state)
     }
     assert_int_equal(stats_of(f).gave_way, 0); /* as many as may be, and one not read yet */
     char answer[1000] = "";
-    for (int i = 0; i < TURNS && recv(slow[0], answer, sizeof answer - 1, MSG_DONTWAIT) <= 0; i++) {
-        uv_run(&f->loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-        clock_move(1);
-    }
+    assert_true(until(recv(slow[0], answer, sizeof answer - 1, MSG_DONTWAIT) > 0, turn(f)));
     assert_int_equal(strncmp(answer, "HTTP/1.1 503 ", 13), 0);
     assert_int_equal(stats_of(f).gave_way, 1);
     for (int i = 1; i < MOST; i++) {

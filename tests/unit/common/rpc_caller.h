@@ -6,11 +6,12 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/rpc.h"
+#include "tests/unit/clock.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { CALLER_ANSWERS = 256, CALLER_TURNS = 10000 }; /* a turn waits a millisecond at most */
+enum { CALLER_ANSWERS = 256 };
 
 struct caller_side {
     struct rpc_channel *channel;
@@ -58,20 +59,18 @@ static void caller_open(struct caller_side *caller, struct rpc *rpc, struct loop
     caller->stream = rpc_stream_open(caller->channel, path, 5000, &events, caller);
 }
 
+static bool caller_has(struct caller_side *caller, size_t n, bool closed)
+{
+    pthread_mutex_lock(&caller->lock);
+    bool has = closed ? caller->closed : caller->n >= n;
+    pthread_mutex_unlock(&caller->lock);
+    return has;
+}
+
 /* Turns the loop until N answers have come, or the stream has closed (if CLOSED). */
 static bool caller_wait(struct caller_side *caller, size_t n, bool closed)
 {
-    bool done = false;
-
-    for (int i = 0; i < CALLER_TURNS && !done; i++) {
-        uv_run(&caller->loop->uv, UV_RUN_NOWAIT);
-        pthread_mutex_lock(&caller->lock);
-        done = closed ? caller->closed : caller->n >= n;
-        pthread_mutex_unlock(&caller->lock);
-        if (!done)
-            usleep(1000);
-    }
-    return done;
+    return until(caller_has(caller, n, closed), uv_run(&caller->loop->uv, UV_RUN_NOWAIT));
 }
 
 static void caller_close(struct caller_side *caller)

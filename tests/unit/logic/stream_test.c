@@ -139,13 +139,14 @@ static int64_t count(struct fixture *f, enum logic_metric metric)
     return metrics_sum(f->daemon.metrics, metric);
 }
 
+static void turn(struct fixture *f)
+{
+    uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
+}
+
 static bool turn_until(struct fixture *f, size_t batches)
 {
-    for (int i = 0; i < CALLER_TURNS && n_kept < batches; i++) {
-        uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
-    return n_kept >= batches;
+    return until(n_kept >= batches, turn(f));
 }
 
 static void every_batch_is_answered(void **state)
@@ -209,11 +210,7 @@ static void comet_beyond_the_limit_of_items(void **state)
     ask(f, 3, 7, 1);
     assert_true(caller_wait(&f->caller, 0, true));
     assert_int_equal(count(f, LOGIC_BATCHES_COMET), 1);
-    for (int i = 0; i < CALLER_TURNS && count(f, LOGIC_BATCHES_MALFORMED) == 0; i++) {
-        uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
-    assert_int_equal(count(f, LOGIC_BATCHES_MALFORMED), 1);
+    assert_true(until(count(f, LOGIC_BATCHES_MALFORMED) == 1, turn(f)));
     assert_int_equal(stream_service_count(f->logic.streams), 0);
 }
 
@@ -227,10 +224,7 @@ static void more_than_may_be_unanswered_wait(void **state)
         ask(f, seq, 7, 1);
     assert_true(turn_until(f, RPC_UNANSWERED_MAX));
     struct rpc_stats stats = {0};
-    for (int i = 0; i < CALLER_TURNS && stats.paused == 0; i++) {
-        rpc_stats(f->daemon.rpc, &stats);
-        usleep(1000);
-    }
+    assert_true(until(stats.paused != 0, rpc_stats(f->daemon.rpc, &stats)));
     uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(n_kept, RPC_UNANSWERED_MAX);
     assert_in_range(stats.held, 1, 100 << 20);
@@ -253,10 +247,7 @@ static void a_stream_may_end_before_its_answers(void **state)
     assert_true(stream_is_open(kept[0]));
     rpc_stream_close(f->caller.stream);
     assert_true(caller_wait(&f->caller, 0, true));
-    for (int i = 0; i < CALLER_TURNS && stream_is_open(kept[0]); i++) {
-        uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
+    assert_true(until(!stream_is_open(kept[0]), turn(f)));
     assert_false(stream_is_open(kept[1]));
     answer_all(); /* the last one frees the stream */
     assert_int_equal(count(f, LOGIC_BATCHES_PENDING), 0);

@@ -141,8 +141,7 @@ static void closing_with_batches_under_way(void **state)
 
     for (uint64_t seq = 1; seq <= 20; seq++)
         ask(f, seq, 3);
-    for (int i = 0; i < 100 && count(f, ROUTER_STREAMS) == 0; i++)
-        usleep(10000);
+    assert_true(until(count(f, ROUTER_STREAMS) != 0, (void)0));
     server_close(&f->router);
     assert_true(caller_wait(&f->caller, 0, true));
     assert_int_equal(count(f, ROUTER_STREAMS), 0);
