@@ -110,7 +110,13 @@ void job_close(struct job *job)
 
 /* --- windows --- */
 
-enum { STORING_MOST = 4 /* windows: what was out for delivery, and has to be stored after all */ };
+enum {
+    STORING_MOST = 4, /* windows: what was out for delivery, and has to be stored after all */
+    /* Of each window, while memory is short. Not none of it: what the Kafka client has read ahead
+     * is given back only when it is taken, and what is parked only when it is read again. If these
+     * are what fills the memory, nothing else would ever end that. */
+    SHORT_PART = 16,
+};
 
 static void window_add(struct job_window *window, const struct task *task)
 {
@@ -124,27 +130,32 @@ static void window_sub(struct job_window *window, const struct task *task)
     window->bytes -= task->size;
 }
 
-static bool window_is_below(const struct job_window *window, size_t count, size_t bytes)
+static bool window_is_below(const struct job *job, const struct job_window *window,
+                            const struct job_window *share)
 {
-    return window->count < count && window->bytes < bytes;
+    size_t part = job->short_of_memory ? SHORT_PART : 1;
+
+    /* At least one message may be under way. */
+    return window->count < (share->count + part - 1) / part &&
+           window->bytes < (share->bytes + part - 1) / part;
+}
+
+static bool storing_is_below(const struct job *job, size_t num, size_t den)
+{
+    const struct job_window share = {(size_t)job->config->settle_window * num / den,
+                                     (size_t)job->config->settle_window_bytes * num / den};
+
+    return window_is_below(job, &job->storing, &share);
 }
 
 /* Is NUM / DEN of what bounds reading not reached? */
 static bool job_is_below(const struct job *job, size_t num, size_t den)
 {
-    const struct job_config *c = job->config;
-    size_t most = STORING_MOST * num;
+    const struct job_window share = {(size_t)job->config->window * num / den,
+                                     (size_t)job->config->window_bytes * num / den};
 
-    return window_is_below(&job->delivering, (size_t)c->window * num / den,
-                           (size_t)c->window_bytes * num / den) &&
-           window_is_below(&job->storing, (size_t)c->settle_window * most / den,
-                           (size_t)c->settle_window_bytes * most / den);
-}
-
-static bool storing_is_below(const struct job *job, size_t num, size_t den)
-{
-    return window_is_below(&job->storing, (size_t)job->config->settle_window * num / den,
-                           (size_t)job->config->settle_window_bytes * num / den);
+    return window_is_below(job, &job->delivering, &share) &&
+           storing_is_below(job, STORING_MOST * num, den);
 }
 
 static void job_fill(struct job *job)
@@ -157,8 +168,7 @@ static void job_drain(struct job *job)
 {
     size_t parked = (size_t)job->config->settle_parked;
 
-    if (job->full && !job->short_of_memory && job_is_below(job, 3, 4) &&
-        job->parked < parked - parked / 64) {
+    if (job->full && job_is_below(job, 3, 4) && job->parked < parked - parked / 64) {
         job->full = false;
         if (job->room != NULL)
             job->room(job, job->arg);
@@ -173,10 +183,8 @@ static void job_drain(struct job *job)
 void job_memory(struct job *job, bool is_short)
 {
     job->short_of_memory = is_short;
-    if (is_short)
-        job->full = job->refill = true;
-    else
-        job_drain(job);
+    job_fill(job);
+    job_drain(job);
 }
 
 void job_charge(struct job *job, const struct task *task)
@@ -218,7 +226,7 @@ bool job_may_store(const struct job *job, enum job_whereabouts user)
 
 bool job_may_return(const struct job *job)
 {
-    return !job->closing && !job->short_of_memory && storing_is_below(job, 1, 2);
+    return !job->closing && storing_is_below(job, 1, 2);
 }
 
 void job_parked(struct job *job, int n)

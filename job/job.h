@@ -159,7 +159,7 @@ struct job {
     struct job_window delivering, storing;
     size_t parked;        /* read again later: bus_again.h */
     bool full;            /* nothing is consumed until there is room again */
-    bool short_of_memory; /* which keeps it full */
+    bool short_of_memory; /* the windows are small */
     bool refill;          /* storing has become half empty, and AGAIN was not told yet */
     struct job_report report;
     uint64_t looks;    /* of report.c */
@@ -186,7 +186,7 @@ void job_close(struct job *job);
 /* TASK became unresolved / was resolved, parked or forgotten. */
 void job_charge(struct job *job, const struct task *task);
 void job_discharge(struct job *job, const struct task *task);
-/* While memory is short nothing more is read: what is unresolved goes on. */
+/* While memory is short the windows are a sixteenth of what they are else. */
 void job_memory(struct job *job, bool is_short);
 /* From delivering to storing, unless it is there already. What has been out for delivery finds a
  * place there in any case. */

@@ -287,5 +287,5 @@ const struct daemon_spec job_daemon_spec = {
     .stop = job_stop,
     .scrape = job_daemon_scrape,
     .memory = on_memory,
-    .memory_refused = "reading further from Kafka",
+    .memory_refused = "reading far ahead in Kafka",
 };
