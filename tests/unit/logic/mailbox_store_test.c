@@ -112,6 +112,24 @@ static void nothing_is_stored_before_what_it_is_behind(void **state)
     assert_int_equal(counters[LOGIC_STORE_FAILED], 0);
 }
 
+/* What is quicker for the first one must not differ. */
+static void the_first_that_waits_is_as_any_other(void **state)
+{
+    (void)state;
+    redis("HSET imc:mb:42:owed stale c/1"); /* outlived its set */
+    redis("SET imc:soon:42 1");
+    for (uint64_t n = 1; n <= 2; n++) {
+        store(n, 20000, 0, NULL);
+        assert_in_range(redis("PTTL imc:mb:42"), TTL - 25000, TTL - 20000);
+        assert_int_equal(waiting(), n);
+        assert_int_equal(counters[LOGIC_STORED_SETTLE], n);
+    }
+    assert_int_equal(redis("EXISTS imc:soon:42"), 0);
+    store(3, 0, 0, "c/1"); /* what is owed goes beside what is not */
+    assert_int_equal(waiting(), 3);
+    assert_int_equal(counters[LOGIC_EXPIRED] + counters[LOGIC_TRIMMED], 0);
+}
+
 /* --- what has ended --- */
 
 static void keys_live_as_long_as_what_is_in_them(void **state)
@@ -345,6 +363,7 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_first_that_waits_is_as_any_other, clear),
         cmocka_unit_test_setup(nothing_is_stored_before_what_it_is_behind, clear),
         cmocka_unit_test_setup(keys_live_as_long_as_what_is_in_them, clear),
         cmocka_unit_test_setup(nothing_is_left_of_short_ones, clear),
