@@ -60,9 +60,12 @@ class Pings:
         for thread in self.threads:
             thread.join()
 
-    def quantile(self, share):
-        assert len(self.ages) == len(self.due) > 0
-        return sorted(self.ages)[int(len(self.ages) * share)]
+    def quantile(self, share, since=0.0):
+        """Of those that were due since then."""
+        assert len(self.ages) == len(self.due)
+        ages = sorted(age for due, age in zip(self.due, self.ages) if due >= since)
+        assert ages
+        return ages[int(len(ages) * share)]
 
 
 class Crowd:
