@@ -73,6 +73,11 @@ void daemon_fail(struct daemon *daemon)
     loop_stop(&daemon->loop);
 }
 
+void daemon_abandon(struct daemon *daemon)
+{
+    daemon->internal->abandon = true;
+}
+
 static void on_drain_deadline(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -237,5 +242,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     free(internal.common);
     free(daemon.config);
     pthread_mutex_destroy(&internal.lock);
+    if (internal.abandon)
+        _exit(code); /* exit() would take libraries' memory from threads that still run */
     return code;
 }

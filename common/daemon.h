@@ -120,6 +120,8 @@ void daemon_drained(struct daemon *daemon);
 /* Ends the main loop with exit code 1, so that a supervisor starts the daemon anew: for what it
  * cannot mend itself. The caller has logged why. */
 void daemon_fail(struct daemon *daemon);
+/* For stop(): a library's threads do not end. The process ends without the libraries' own ends. */
+void daemon_abandon(struct daemon *daemon);
 /* Gives the lease back now, so that the others send nothing more here. Idempotent; for drain(). */
 void daemon_leave(struct daemon *daemon);
 /* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */

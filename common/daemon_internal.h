@@ -29,7 +29,7 @@ struct daemon_internal {
     struct memory memory;
     uint64_t trim_due_ms;
     uint64_t started_ms;
-    bool draining, leaving, left, drained, overdue;
+    bool draining, leaving, left, drained, overdue, abandon;
     int rpc_port; /* that was bound; 0: there is no server */
     struct daemon_files files;
     struct daemon_probe *probe;

@@ -4,6 +4,7 @@
  * commits. What it has fetched in advance stays in its queue while there is no room. */
 #include "job/bus_again.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "job/dispatch.h"
@@ -75,7 +76,7 @@ static bool again_connect(struct bus_again *again)
     if (again->topic != NULL)
         return true;
     if (again->rk != NULL)
-        rd_kafka_destroy(again->rk);
+        bus_end_forget(bus_end(again->rk, NULL));
     again->rk = NULL;
     job_count(again->job, JOB_BUS_ERRORS);
     if (!again->failed)
@@ -97,7 +98,7 @@ void bus_again_close(struct bus_again *again)
     if (again->topic != NULL)
         rd_kafka_topic_destroy(again->topic);
     if (again->rk != NULL)
-        rd_kafka_destroy_flags(again->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        bus_end_forget(bus_end(again->rk, NULL));
     free(again);
 }
 

@@ -7,9 +7,11 @@
  * CLOSING ──► CLOSED: drained()
  *                                              all is resolved,            partitions are
  *                                              or the wait is over         given back
- */
+ *
+ *   Every step has its time: whether brokers answer or not, CLOSED comes. */
 #include "job/bus_consumer.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/bus_topics.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -32,6 +34,7 @@ enum {
     SESSION_ALLOWED_MS = 6000, /* brokers' default of group.min.session.timeout.ms */
     REVOKE_MS = 2000,          /* for giving the partitions back */
     GOODBYE_MS = 300,          /* for telling the group, once they are given back */
+    CLOSE_MS = 2000,           /* for the last commit; beyond that the next owner reads again */
     POLL_MS = 60000, /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
 };
 
@@ -55,6 +58,7 @@ struct bus_consumer {
     struct bus_partitions *partitions;
     uv_timer_t tick, limit;
     struct loop_task finish;
+    uint64_t closing_ms; /* since when */
     int handles;
     enum consumer_state state;
     bool joined;  /* the group has given us our share, if only an empty one */
@@ -415,11 +419,20 @@ static void consumer_on_topic(bool ok, const char *why, void *arg)
 
 static void consumer_finish_closing(struct bus_consumer *consumer)
 {
-    if (consumer->state != CONSUMER_CLOSING || rd_kafka_consumer_closed(consumer->rk) == 0)
+    const char *group = consumer->job->config->bus_group;
+
+    if (consumer->state != CONSUMER_CLOSING)
+        return;
+    if (rd_kafka_consumer_closed(consumer->rk) != 0)
+        log_info("left the group", "group=%s", group);
+    else if (loop_now_ms(consumer->job->loop) >= consumer->closing_ms + CLOSE_MS)
+        log_warn("group not left",
+                 "group=%s waited=%dms hint=\"brokers do not answer; it ends with our session\"",
+                 group, (int)CLOSE_MS);
+    else
         return;
     consumer->state = CONSUMER_CLOSED;
     uv_timer_stop(&consumer->limit);
-    log_info("left the group", "group=%s", consumer->job->config->bus_group);
     consumer->drained(consumer->drained_arg);
 }
 
@@ -444,6 +457,7 @@ enum { CLOSING_POLL_MS = 20 };
 static void consumer_close(struct bus_consumer *consumer)
 {
     consumer->state = CONSUMER_CLOSING;
+    consumer->closing_ms = loop_now_ms(consumer->job->loop);
     uv_timer_stop(&consumer->tick);
     bus_partitions_store(consumer->partitions);
     bus_queue_close(consumer->bus);
@@ -650,7 +664,7 @@ int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
 fail_rk:
     rd_kafka_queue_destroy(c->queue);
     bus_partitions_close(c->partitions);
-    rd_kafka_destroy(c->rk);
+    bus_end_forget(bus_end(c->rk, NULL));
 fail:
     free(c);
     return err;
@@ -677,10 +691,7 @@ void bus_consumer_close(struct bus_consumer *consumer)
     bus_partitions_close(consumer->partitions);
     bus_queue_close(consumer->bus);
     rd_kafka_queue_destroy(consumer->queue);
-    /* Leaving the group could wait for brokers that do not answer; the session's timeout does it as
-     * well. */
-    bus_look_wait(look);
-    rd_kafka_destroy_flags(consumer->rk, left ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    bus_end_forget(bus_end(consumer->rk, look));
     consumer->tick.data = consumer->limit.data = consumer;
     uv_close((uv_handle_t *)&consumer->tick, consumer_on_timer_closed);
     uv_close((uv_handle_t *)&consumer->limit, consumer_on_timer_closed);

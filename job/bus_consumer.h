@@ -31,7 +31,7 @@ void bus_consumer_wake(struct bus_consumer *consumer);
  * then DONE. */
 void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*done)(void *arg),
                         void *arg);
-/* At once; may wait shortly for librdkafka's threads to end. NULL is fine. */
+/* At once. NULL is fine. Before the process ends: bus_ends_wait(). */
 void bus_consumer_close(struct bus_consumer *consumer);
 /* Partitions assigned, and messages there behind what is resolved. */
 size_t bus_consumer_partitions(const struct bus_consumer *consumer);

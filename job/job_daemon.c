@@ -6,6 +6,7 @@
  */
 #include "job/job_daemon.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "job/bus_consumer.h"
@@ -232,6 +233,8 @@ static void job_stop(struct daemon *daemon)
     job_close(&state->job);
     daemon->state = NULL;
     free(state);
+    if (bus_ends_wait() > 0)
+        daemon_abandon(daemon);
 }
 
 static void job_daemon_scrape(struct daemon *daemon)

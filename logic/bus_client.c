@@ -1,11 +1,11 @@
 #include "logic/bus_client.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/bus_topics.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "logic/bus_producer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -24,12 +24,8 @@ struct bus_client {
     rd_kafka_queue_t *events;
     struct bus_queue *queue;
     struct bus_topics *topics;
-    struct bus_look *look; /* left behind by topics */
     int64_t max_bytes;
     unsigned probes;
-    uv_work_t destroying;
-    void (*gone)(void *arg);
-    void *gone_arg;
 };
 
 /* --- events --- */
@@ -240,68 +236,23 @@ int bus_client_open(struct logic *logic, int64_t max_bytes, const struct bus_cli
         .logic = logic, .on = events, .arg = arg, .kafka = kafka, .max_bytes = max_bytes};
     if (open_queues(client) != 0) {
         log_error("bus producer cannot start", "err=\"no file descriptor left\"");
-        bus_client_close(client);
+        bus_end_forget(bus_client_close(client));
         return -EMFILE;
     }
     *out = client;
     return 0;
 }
 
-/* All but the instance itself. */
-static void let_go(struct bus_client *client)
+struct bus_end *bus_client_close(struct bus_client *client)
 {
-    client->look = bus_topics_close(client->topics);
+    struct bus_look *look = bus_topics_close(client->topics);
+
     bus_queue_close(client->queue);
-    client->topics = NULL;
-    client->queue = NULL;
     if (client->events != NULL)
         rd_kafka_queue_destroy(client->events);
     if (client->topic != NULL)
         rd_kafka_topic_destroy(client->topic);
-}
-
-static void destroy(struct bus_client *client)
-{
-    bus_look_wait(client->look);
-    rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_destroy(client->kafka);
-}
-
-static void on_destroy(uv_work_t *work)
-{
-    destroy(container_of(work, struct bus_client, destroying));
-}
-
-static void on_destroyed(uv_work_t *work, int status)
-{
-    struct bus_client *client = container_of(work, struct bus_client, destroying);
-
-    (void)status;
-    if (client->gone != NULL)
-        client->gone(client->gone_arg);
+    struct bus_end *end = bus_end(client->kafka, look);
     free(client);
-}
-
-void bus_client_retire(struct bus_client *client, void (*gone)(void *arg), void *arg)
-{
-    client->gone = gone;
-    client->gone_arg = arg;
-    let_go(client);
-    int err =
-        uv_queue_work(&client->logic->loop->uv, &client->destroying, on_destroy, on_destroyed);
-    assert(err == 0); /* only without a work function */
-}
-
-void bus_client_forget(struct bus_client *client)
-{
-    client->gone = NULL;
-}
-
-void bus_client_close(struct bus_client *client)
-{
-    if (client == NULL)
-        return;
-    let_go(client);
-    destroy(client);
-    free(client);
+    return end;
 }

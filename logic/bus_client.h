@@ -9,6 +9,7 @@
 #include <librdkafka/rdkafka.h>
 
 struct bus_client;
+struct bus_end;
 struct bus_message;
 
 struct bus_client_events {
@@ -45,11 +46,8 @@ enum { TOPIC_AGAIN_MS = 3000 };
 void bus_client_ask(struct bus_client *client);
 /* What waits in librdkafka's queue and is not on its way is reported as failed. */
 void bus_client_purge(struct bus_client *client);
-/* Not from inside an event. No event after this returns. It is destroyed on another thread, for
- * that can take a while; then GONE, which is not called any more after bus_client_forget(). */
-void bus_client_retire(struct bus_client *client, void (*gone)(void *arg), void *arg);
-void bus_client_forget(struct bus_client *client);
-/* At once, and may block for a moment: only after the main loop has ended. NULL is fine. */
-void bus_client_close(struct bus_client *client);
+/* Not from inside an event. No event after this returns; what it has not delivered is dropped. When
+ * the answer is over, it sends nothing any more. */
+struct bus_end *bus_client_close(struct bus_client *client);
 
 #endif

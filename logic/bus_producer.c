@@ -19,6 +19,7 @@
  */
 #include "logic/bus_producer.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/pace.h"
@@ -52,10 +53,10 @@ struct tickets {
 struct bus_producer {
     struct logic *logic;
     enum producer_state state;
-    struct bus_client *client;  /* NULL: resting */
-    struct bus_client *retired; /* being destroyed */
-    struct bus_agree *agree;    /* how many partitions */
-    struct tickets gathered;    /* not with librdkafka yet, in order */
+    struct bus_client *client; /* NULL: resting */
+    struct bus_end *retired;   /* client, being destroyed */
+    struct bus_agree *agree;   /* how many partitions */
+    struct tickets gathered;   /* not with librdkafka yet, in order */
     size_t gathered_bytes;
     struct bus_ticket *waiting; /* for their reports */
     size_t outstanding;         /* both */
@@ -261,11 +262,16 @@ static const char *refusal(const struct bus_producer *producer)
     return bus_agree_partitions(producer->agree, &why) == 0 ? why : NULL;
 }
 
-static void on_retired(void *arg)
+/* The former client sends nothing any more. */
+static bool has_retired(struct bus_producer *producer)
 {
-    struct bus_producer *producer = arg;
-
+    if (producer->retired == NULL)
+        return true;
+    if (!bus_end_is_over(producer->retired))
+        return false;
+    bus_end_forget(producer->retired);
     producer->retired = NULL;
+    return true;
 }
 
 /* Nothing of the old client is open any more. */
@@ -276,10 +282,9 @@ static void on_settle(struct loop *loop, struct loop_task *task)
     (void)loop;
     if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
         return;
-    producer->retired = producer->client;
+    producer->retired = bus_client_close(producer->client);
     producer->client = NULL;
     producer->probing = false;
-    bus_client_retire(producer->retired, on_retired, producer);
     producer_enter(producer, PRODUCER_RESTING);
     on_look(&producer->look);
 }
@@ -295,7 +300,7 @@ static uint64_t rest_ms(const struct bus_producer *producer)
 
 static void renew(struct bus_producer *producer)
 {
-    if (producer->retired != NULL || now_ms(producer) < producer->since_ms + rest_ms(producer))
+    if (!has_retired(producer) || now_ms(producer) < producer->since_ms + rest_ms(producer))
         return;
     producer->in_a_row += producer->failed;
     client_open(producer);
@@ -520,9 +525,9 @@ static void on_answered(bool ok, const char *why, void *arg)
 
 static bool is_idle(void *arg)
 {
-    const struct bus_producer *producer = arg;
+    struct bus_producer *producer = arg;
 
-    return producer->waiting == NULL && !producer->probing && producer->retired == NULL;
+    return producer->waiting == NULL && !producer->probing && has_retired(producer);
 }
 
 static void on_opened(void *arg)
@@ -598,10 +603,10 @@ void bus_producer_close(struct bus_producer *producer)
     producer_enter(producer, PRODUCER_RESTING);
     gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
     waiting_fail(producer, -ECANCELED, "logic stops");
-    bus_client_close(producer->client);
+    if (producer->client != NULL)
+        bus_end_forget(bus_client_close(producer->client));
     bus_agree_close(producer->agree);
-    if (producer->retired != NULL)
-        bus_client_forget(producer->retired);
+    bus_end_forget(producer->retired);
     uv_close((uv_handle_t *)&producer->pause, NULL);
     uv_close((uv_handle_t *)&producer->look, on_look_closed);
 }

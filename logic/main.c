@@ -1,5 +1,6 @@
 /* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See logic.h for what is connected
  * to what. */
+#include "common/bus_end.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -153,6 +154,8 @@ static void logic_stop(struct daemon *daemon)
     logic->local = NULL;
     logic->lanes = NULL;
     logic->keys = NULL;
+    if (bus_ends_wait() > 0)
+        daemon_abandon(daemon);
 }
 
 static void logic_scrape(struct daemon *daemon)

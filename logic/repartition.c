@@ -6,6 +6,7 @@
  * produced, and read, after it. */
 #include "logic/repartition.h"
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/fence.h"
 #include "common/log.h"
 #include "common/redis.h"
@@ -414,7 +415,8 @@ int repartition(struct daemon *daemon, const char *argument)
     else if (await_redis(&change) == 0 && open_kafka(&change) == 0)
         err = carry_out(&change);
     if (change.rk != NULL)
-        rd_kafka_destroy(change.rk);
+        bus_end_forget(bus_end(change.rk, NULL));
+    (void)bus_ends_wait(); /* the log has what is left */
     redis_close(change.redis);
     loop_close(&change.loop);
     return err == 0 ? 0 : 1;
