@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "job/bus_again.h"
+#include "job/bus_gone.h"
 #include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/fence.h"
@@ -53,6 +54,7 @@ struct bus_partitions {
     struct assigned *first;
     struct bus_again *again;
     int64_t unix_ms; /* by Redis's clock, when a bite was taken */
+    struct bus_gone *gone;
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
@@ -226,6 +228,7 @@ void bus_partitions_look(struct bus_partitions *partitions)
     int64_t unix_ms = partitions_unix_ms(partitions);
 
     bus_again_serve(partitions->again);
+    bus_gone_sweep(partitions->gone);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         a->unread = assigned_unread(a);
         a->lag_ms = lag_look(&a->lag, a->unread > 0, now, unix_ms);
@@ -392,6 +395,7 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     lag_begin(&assigned->lag, loop_now_ms(job->loop));
     assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
     assert(assigned->queue != NULL);
+    bus_gone_back(partitions->gone, id);
     rd_kafka_queue_forward(assigned->queue, NULL);
     int err = bus_queue_open(job->loop, assigned->queue, assigned_drain, assigned, &assigned->bus);
     if (err != 0) {
@@ -416,7 +420,7 @@ void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)
     fence_cancel(assigned->fence);
     again_close(assigned->again);
     bus_queue_close(assigned->bus);
-    rd_kafka_queue_destroy(assigned->queue);
+    bus_gone_add(partitions->gone, id, assigned->queue);
     partition_free(&assigned->partition);
     free(assigned);
 }
@@ -436,6 +440,7 @@ struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, stru
     *partitions =
         (struct bus_partitions){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
     partitions->again = bus_again_open(job);
+    partitions->gone = bus_gone_open(rk);
     return partitions;
 }
 
@@ -443,6 +448,7 @@ void bus_partitions_close(struct bus_partitions *partitions)
 {
     bus_partitions_clear(partitions);
     bus_again_close(partitions->again);
+    bus_gone_close(partitions->gone);
     free(partitions);
 }
 
