@@ -66,11 +66,21 @@ int bus_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value, cha
     return bus_conf_set(conf, name, text, err, errlen);
 }
 
+/* With connections made only when needed, whatever waits for a certain broker (the controller, to
+ * create a topic) has it connected to at once whenever a connection fails: thousands of times a
+ * second while nothing listens there. Without, reconnect.backoff holds. Not a documented property:
+ * a librdkafka that does not know it any more goes its own way. */
+static void bus_conf_calm(rd_kafka_conf_t *conf)
+{
+    (void)rd_kafka_conf_set(conf, "enable.sparse.connections", "false", NULL, 0);
+}
+
 rd_kafka_conf_t *bus_conf_new(const char *brokers, const char *client_id, char *err, size_t errlen)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     rd_kafka_conf_set_log_cb(conf, bus_on_log);
+    bus_conf_calm(conf);
     /* Brokers close idle connections: that is no news. */
     if (bus_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
         bus_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
