@@ -35,6 +35,9 @@ enum {
     REVOKE_MS = 2000,          /* for giving the partitions back */
     GOODBYE_MS = 300,          /* for telling the group, once they are given back */
     CLOSE_MS = 2000,           /* for the last commit; beyond that the next owner reads again */
+    NONE_MS =
+        1000, /* with a share of nothing that may be a mistake; doubled for each time in a row */
+    NONE_TIMES = 4,
     POLL_MS = 60000, /* max.poll.interval.ms: a loop that hangs so long loses its partitions */
 };
 
@@ -61,9 +64,12 @@ struct bus_consumer {
     uint64_t closing_ms; /* since when */
     int handles;
     enum consumer_state state;
-    bool joined;  /* the group has given us our share, if only an empty one */
-    bool missing; /* the brokers do not know the topic */
-    bool down;    /* no broker answers */
+    bool joined;      /* the group has given us our share, if only an empty one */
+    bool missing;     /* the brokers do not know the topic */
+    bool down;        /* no broker answers */
+    bool doubt;       /* brokers or topic were away since we had a partition */
+    uint64_t none_ms; /* since when our share is nothing that is doubted; 0: it is not */
+    unsigned none_times;
     rd_kafka_resp_err_t group_refused, topic_refused; /* the right that this user lacks, or 0 */
     void (*drained)(void *arg);
     void *drained_arg;
@@ -73,6 +79,8 @@ static const char *consumer_topic(const struct bus_consumer *consumer)
 {
     return consumer->job->config->bus_topic;
 }
+
+static int consumer_subscribe(struct bus_consumer *consumer);
 
 static bool consumer_is_refused(const struct bus_consumer *consumer)
 {
@@ -164,12 +172,42 @@ static void consumer_on_heard(rd_kafka_resp_err_t err, void *arg)
 
 /* --- all the time --- */
 
+/* Who deals out the partitions may have found no topic just then; librdkafka joins again only if
+ * the topic is not what it was when it was there last. If the others have them all, nothing comes
+ * of it. */
+static void consumer_check_share(struct bus_consumer *consumer)
+{
+    uint64_t since = consumer->none_ms;
+
+    if (consumer->state != CONSUMER_RUNNING || since == 0 ||
+        loop_now_ms(consumer->job->loop) - since < (uint64_t)NONE_MS << consumer->none_times ||
+        bus_topics_seen_ms(consumer->topics) < since)
+        return;
+    consumer->none_ms = 0;
+    consumer->none_times++;
+    log_info("joining again", "why=\"no partition is ours since Kafka was away\"");
+    rd_kafka_unsubscribe(consumer->rk);
+    consumer_subscribe(consumer);
+}
+
+static void consumer_share(struct bus_consumer *consumer)
+{
+    if (bus_consumer_partitions(consumer) > 0) {
+        consumer->doubt = false;
+        consumer->none_ms = consumer->none_times = 0;
+    } else if (consumer->doubt && consumer->none_times < NONE_TIMES) {
+        consumer->none_ms = loop_now_ms(consumer->job->loop);
+        bus_topics_ask(consumer->topics);
+    }
+}
+
 static void consumer_on_tick(uv_timer_t *timer)
 {
     struct bus_consumer *consumer = container_of(timer, struct bus_consumer, tick);
 
     bus_partitions_store(consumer->partitions);
     bus_partitions_check(consumer->partitions);
+    consumer_check_share(consumer);
     consumer_tell_unread(consumer);
     bus_partitions_wake(consumer->partitions);
     bus_partitions_again(consumer->partitions);
@@ -230,6 +268,7 @@ static void consumer_assign(struct bus_consumer *consumer,
     consumer->missing &= list->cnt == 0;
     if (list->cnt > 0)
         consumer_allowed(consumer);
+    consumer_share(consumer);
     log_info("partitions assigned", "new=%d all=%zu", list->cnt, bus_consumer_partitions(consumer));
     consumer_tell(consumer, "the topic is missing");
 }
@@ -259,6 +298,7 @@ static void consumer_revoke(struct bus_consumer *consumer,
     if (!lost)
         return;
     consumer->joined = false;
+    consumer->doubt = true;
     consumer_tell(consumer, "expelled from the group, joining again");
 }
 
@@ -318,7 +358,7 @@ static void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void 
               reason);
     if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         return;
-    consumer->down = true;
+    consumer->down = consumer->doubt = true;
     consumer_tell(consumer, "no broker answers, see bus.brokers");
     if (consumer->topics != NULL)
         bus_topics_ask(consumer->topics);
@@ -354,7 +394,7 @@ static void consumer_message(struct bus_consumer *consumer, const rd_kafka_messa
         consumer_session_refused(consumer);
     if (message->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return;
-    consumer->missing = true;
+    consumer->missing = consumer->doubt = true;
     consumer_tell(consumer, "the topic is missing, see bus.topic");
     bus_topics_ask(consumer->topics);
 }
