@@ -1,7 +1,9 @@
 #include "common/bus.h"
+#include "common/bus_end.h"
 #include "common/bus_topics.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,6 +203,62 @@ static void a_bus_without_autocreate_is_told_of_once(void **state)
     assert_int_equal(told, 1);
 }
 
+/* With a message that was never delivered. */
+static void an_instance_ends_by_itself(void **state)
+{
+    char err[256];
+    char value[] = "x";
+
+    (void)state;
+    assert_int_equal(bus_ends_wait(), 0); /* there is none */
+    rd_kafka_t *rk = rd_kafka_new(
+        RD_KAFKA_PRODUCER, bus_conf_new("127.0.0.1:1", "test", err, sizeof err), err, sizeof err);
+    assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_VALUE(value, 1),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     0);
+    struct bus_end *end = bus_end(rk, NULL);
+    assert_int_equal(bus_ends_wait(), 0);
+    assert_true(bus_end_is_over(end));
+    bus_end_forget(end);
+    bus_end_forget(NULL);
+}
+
+static pthread_t test_thread;
+static bool stuck;
+
+/* As one that looks up a name at a server that does not answer. */
+static void get_stuck(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    (void)level;
+    (void)facility;
+    (void)text;
+    while (!pthread_equal(pthread_self(), test_thread) && __atomic_load_n(&stuck, __ATOMIC_ACQUIRE))
+        uv_sleep(5);
+}
+
+static void an_instance_that_does_not_end_is_left_behind(void **state)
+{
+    char err[256];
+    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "test", err, sizeof err);
+
+    (void)state;
+    test_thread = pthread_self();
+    stuck = true;
+    rd_kafka_conf_set_log_cb(conf, get_stuck);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
+    struct bus_end *end = bus_end(rk, NULL);
+    assert_false(bus_end_is_over(end));
+    uint64_t began = uv_hrtime();
+    assert_int_equal(bus_ends_wait(), 1);
+    assert_true((uv_hrtime() - began) / 1000000 >= BUS_END_MS - 500);
+    assert_true(bus_end_is_over(end));
+    __atomic_store_n(&stuck, false, __ATOMIC_RELEASE);
+    while (bus_ends_wait() > 0)
+        uv_sleep(10);
+    bus_end_forget(end);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +266,8 @@ int main(void)
         cmocka_unit_test(options_are_applied),
         cmocka_unit_test(bad_options_say_what),
         cmocka_unit_test(queue_wakes_the_loop_and_topics_answer),
+        cmocka_unit_test(an_instance_ends_by_itself),
+        cmocka_unit_test(an_instance_that_does_not_end_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

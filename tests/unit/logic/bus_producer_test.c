@@ -1,4 +1,5 @@
 /* With librdkafka's mock cluster in this process, which can be told to answer wrongly. */
+#include "common/bus_end.h"
 #include "common/mem.h"
 #include "logic/bus_agree.h"
 #include "logic/bus_producer.h"
@@ -186,6 +187,7 @@ static int teardown(void **state)
 {
     (void)state;
     bus_producer_close(producer);
+    assert_int_equal(bus_ends_wait(), 0);
     loop_close(&loop);
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(host);
