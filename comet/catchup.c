@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DROPPED_LATE_MS = 1000 }; /* no loop is so late that runs */
+
 static void held_list_init(struct held_list *list)
 {
     list->head = NULL;
@@ -275,13 +277,15 @@ void catchup_drop(struct catchup *catchup, uint64_t id, uint64_t until_ms)
     catchup->dropped[catchup->n_dropped++] = (struct dropped){id, until_ms};
 }
 
-uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms)
+uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms, uint64_t wait_ms)
 {
     uint64_t due = 0;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < catchup->n_dropped; i++) {
         struct dropped dropped = catchup->dropped[i];
+        if (dropped.until_ms + DROPPED_LATE_MS <= now_ms)
+            dropped.until_ms = now_ms + wait_ms;
         if (dropped.until_ms <= now_ms)
             continue;
         catchup->dropped[kept++] = dropped;

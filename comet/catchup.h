@@ -99,9 +99,10 @@ bool catchup_take(struct catchup *catchup, uint64_t id);
 /* Remembers until UNTIL_MS that ID was handed back to job; beyond CATCHUP_WANTED_MAX later ones are
  * known by an earlier one's being there. */
 void catchup_drop(struct catchup *catchup, uint64_t id, uint64_t until_ms);
-/* Forgets those that were waited for long enough. When the next one will have been; 0: none is
+/* Forgets those that were waited for long enough, but for those whose time was over long ago: we
+ * stood still, and wait for them for WAIT_MS again. When the next one will have been; 0: none is
  * waited for. */
-uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms);
+uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms, uint64_t wait_ms);
 /* ID came after all. */
 void catchup_undrop(struct catchup *catchup, uint64_t id);
 /* ID was put into the mailbox (1: who knows what was). */

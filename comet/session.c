@@ -240,6 +240,7 @@ static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
     catchup->page_last = waiting->id;
     if (!catchup_take(catchup, waiting->id))
         return;
+    catchup_undrop(catchup, waiting->id);
     if (waiting->id == catchup->begun) { /* it has left meanwhile */
         session_confirm(conn, waiting->id);
         return;
@@ -318,7 +319,8 @@ static void catchup_step(struct conn *conn)
 
     if (catchup == NULL || catchup->mode != CATCHUP_FETCHING || conn->state != CONN_OPEN)
         return;
-    uint64_t now = loop_now_ms(&conn->worker->loop), due = catchup_drops_due(catchup, now);
+    uint64_t now = loop_now_ms(&conn->worker->loop),
+             due = catchup_drops_due(catchup, now, POKE_WAIT_MS);
     if (catchup->fetch_asked || wheel_is_set(&catchup->timer))
         return;
     if (catchup_has_next(catchup)) {
@@ -547,6 +549,7 @@ void session_refetch(struct conn *conn)
     struct catchup *catchup = session_catchup(conn, CATCHUP_FETCHING);
     catchup_read_whole(catchup);
     catchup_put(catchup, 1);
+    session_stop_awaiting(conn);
     catchup_step(conn);
 }
 

@@ -712,6 +712,37 @@ static void waits_for_a_poke_only_so_long(void **state)
     world_close();
 }
 
+/* Of two messages the first could not be stored and was handed back to job; then the process stood
+ * still for longer than a poke is waited for, and job, who took it for dead, pokes nobody. */
+static void standing_still_is_no_waiting_for_a_poke(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    logic_answer_one();
+    assert_null(w.conn.catchup);
+    job_push(1);
+    job_push(2);
+    session_stalled(&w.conn);
+    w.chance.store_fails = 100;
+    logic_answer_one();
+    w.chance.store_fails = 0;
+    logic_answer_one();
+    assert_true(w.settle[1] && w.mailbox[2].mine);
+    w.settle[1] = false;
+    w.mailbox[1].here = true;
+    w.worker.loop.uv.time += 10000;
+    for (int i = 0; i < 10; i++) {
+        socket_takes_more(10);
+        logic_answer_one();
+    }
+    assert_int_equal(w.n_written, 0);
+    session_refetch(&w.conn); /* it has heard that it was taken for dead, and is registered */
+    for (int i = 0; i < 10; i++)
+        logic_answer_one();
+    assert_everything_in_order(2, false); /* at once: what was waited for has come */
+    world_close();
+}
+
 /* What was read in the place of another session that is no more (six messages, two of them still in
  * the queue when the socket stalls) comes even if more is spilled then than can be listed: the
  * mailbox is read as a whole from there on. */
@@ -872,6 +903,7 @@ int main(void)
         cmocka_unit_test(neither_a_push_nor_a_poke_overtakes_what_it_missed),
         cmocka_unit_test(catches_up_while_messages_keep_coming),
         cmocka_unit_test(waits_for_a_poke_only_so_long),
+        cmocka_unit_test(standing_still_is_no_waiting_for_a_poke),
         cmocka_unit_test(what_was_inherited_is_not_forgotten),
         cmocka_unit_test(refetching_brings_nothing_that_others_are_owed),
         cmocka_unit_test(a_message_that_has_left_in_part_keeps_nobody_waiting),
