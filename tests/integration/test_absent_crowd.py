@@ -36,9 +36,7 @@ def test_who_is_there_does_not_wait_for_those_who_are_away(cluster, uid, callers
           f"{len(pings.ages)} pings, {pings.refused} refused: median "
           f"{pings.quantile(0.5):.3f} s, p95 {pings.quantile(0.95):.3f} s, longest {max(pings.ages):.3f} s; put off "
           f"{cluster.sum('job', 'imc_job_parked_total'):.0f}")
-    # Callers who want all at once can bring in more than a busy machine reads: that holds up everybody, storing must not.
-    assert pings.quantile(0.95) <= max(1 * SLOW, accepted / 2 if callers > 1 else 0)
-    assert pings.quantile(0.95, since=begin + accepted) <= 1 * SLOW
+    assert pings.quantile(0.95) <= 1 * SLOW
     assert cluster.sum("job", "imc_job_parked_total") > 0
     assert cluster.sum("job", "imc_job_parked_lost_total") == 0
     assert int(cluster.redis_cli("dbsize")) >= crowd.n
