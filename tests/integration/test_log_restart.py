@@ -102,6 +102,21 @@ def test_topic_made_anew_with_more_messages_than_before(world):
     world.push_all("after")
 
 
+def test_job_dies_before_it_notices(world):
+    """Kafka keeps what the group has read of a topic that is gone. The new log does not reach so far, so it is read from
+    its beginning; docs/operations.md says what if it does."""
+    world.cluster.jobs[0].pause()
+    world.cluster.bus.topic_tool("delete", world.cluster.topic)
+    world.cluster.bus.topic_tool("create", world.cluster.topic, PARTITIONS)
+    for uid in world.clients:
+        world.push(uid, "anew")
+    world.cluster.jobs[0].kill9()
+    world.cluster.jobs[0].start()
+    for client in world.clients.values():
+        assert client.push(30) == body_of(client, "anew")
+    world.push_all("after")
+
+
 def test_data_lost(world):
     bus = world.cluster.bus
     bus.process.kill9()
