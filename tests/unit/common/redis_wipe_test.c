@@ -19,10 +19,10 @@ static void nothing_of_it_is_left_in_freed_memory(void **state)
     struct redis_server server;
     struct fixture f;
     struct answer answer = {0};
-    char *value = mem_alloc(LONG + 1);
 
     if (!freed_is_watched)
         skip();
+    char *value = mem_alloc(LONG + 1);
     redis_server_start(&server, FREED_SECRET);
     memset(value, 'x', LONG);
     memcpy(value + LONG - sizeof FREED_SECRET, FREED_SECRET, sizeof FREED_SECRET);

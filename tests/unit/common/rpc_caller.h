@@ -56,7 +56,7 @@ static void caller_open(struct caller_side *caller, struct rpc *rpc, struct loop
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     caller->loop = loop;
     caller->channel = rpc_channel_open(rpc, address);
-    caller->stream = rpc_stream_open(caller->channel, path, 5000, &events, caller);
+    caller->stream = rpc_stream_open(caller->channel, path, CLOCK_HOPELESS_MS, &events, caller);
 }
 
 static bool caller_has(struct caller_side *caller, size_t n, bool closed)

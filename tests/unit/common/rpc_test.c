@@ -235,7 +235,7 @@ static int teardown(void **state)
 
 static struct rpc_stream *stream_to(struct fixture *fx, const char *path)
 {
-    return rpc_stream_open(fx->channel, path, 3000, &client_events, &fx->seen);
+    return rpc_stream_open(fx->channel, path, LATE_MS, &client_events, &fx->seen);
 }
 
 static struct msg *numbered(uint32_t n, uint32_t sender, uint32_t len)
@@ -308,7 +308,7 @@ static void test_too_large_for_the_peer(void **state)
     assert_int_equal(rpc_open(&big, MAX_MESSAGE * 2), 0);
     struct rpc_channel *channel = rpc_channel_open(big, fx->address);
     struct rpc_stream *stream =
-        rpc_stream_open(channel, "/test/Echo", 3000, &client_events, &fx->seen);
+        rpc_stream_open(channel, "/test/Echo", LATE_MS, &client_events, &fx->seen);
     assert_int_equal(rpc_stream_send(stream, numbered(0, 0, MAX_MESSAGE + 1)), 0);
     assert_true(seen_wait(&fx->seen, 0, 1));
     assert_int_equal(fx->seen.messages, 0);
@@ -529,7 +529,7 @@ static void test_many_streams_at_once(void **state)
 
     for (int i = 0; i < STREAMS; i++) {
         seen_init(&seen[i]);
-        streams[i] = rpc_stream_open(fx->channel, "/test/Echo", 3000, &client_events, &seen[i]);
+        streams[i] = rpc_stream_open(fx->channel, "/test/Echo", LATE_MS, &client_events, &seen[i]);
         rpc_stream_send(streams[i], numbered(0, 0, 8));
     }
     for (int i = 0; i < STREAMS; i++)
@@ -568,7 +568,7 @@ static void test_forgotten_stream(void **state)
     assert_int_equal(rpc_open(&rpc, MAX_MESSAGE), 0);
     struct rpc_channel *channel = rpc_channel_open(rpc, fx->address);
     struct rpc_stream *stream =
-        rpc_stream_open(channel, "/test/Hang", 3000, &client_events, &fx->seen);
+        rpc_stream_open(channel, "/test/Hang", LATE_MS, &client_events, &fx->seen);
     rpc_channel_close(channel);
     rpc_close(rpc);
     assert_int_equal(fx->seen.closed, 1);
@@ -624,7 +624,7 @@ static void test_frozen_peer(void **state)
     pthread_create(&thread, NULL, proxy_run, &proxy);
     struct rpc_channel *channel = rpc_channel_open(fx->rpc, address);
     struct rpc_stream *stream =
-        rpc_stream_open(channel, "/test/Echo", 3000, &client_events, &fx->seen);
+        rpc_stream_open(channel, "/test/Echo", LATE_MS, &client_events, &fx->seen);
     rpc_stream_send(stream, numbered(0, 0, 8));
     assert_true(seen_wait(&fx->seen, 1, 0));
     __atomic_store_n(&proxy.frozen, true, __ATOMIC_SEQ_CST);
