@@ -85,6 +85,15 @@ static bool is_target(const struct http_slice *target)
     return target->len > 0;
 }
 
+/* What stands behind the name, or the brackets: nothing, or a port, which may be empty. */
+static bool is_port(const struct http_slice *host)
+{
+    const char *end = host->text + strcspn(host->text, host->text[0] == '[' ? "]" : ":");
+    if (*end == ']')
+        end++;
+    return *end == '\0' || (*end == ':' && strspn(end + 1, "0123456789") == strlen(end + 1));
+}
+
 /* "name:port" as far as its bytes go: nothing that another reader could split elsewhere. */
 static bool is_host(const struct http_slice *host)
 {
@@ -95,7 +104,7 @@ static bool is_host(const struct http_slice *host)
         if (!plain && (c == '\0' || strchr(others, c) == NULL))
             return false;
     }
-    return true;
+    return is_port(host);
 }
 
 static void end_slice(struct http_slice *slice)

@@ -14,6 +14,7 @@
 
 enum {
     HEAD_FIRST = 1024,
+    BLANKS_MAX = 8,     /* empty lines before a message */
     EXTRA_FREE = 16384, /* bytes of chunks' sizes, extensions and trailers that cost nothing */
     EXTRA_EACH = 8,     /* for each byte of the body: "1\r\nx\r\n" takes five */
     CRLF_CRLF = 0x0d0a0d0a,
@@ -26,6 +27,7 @@ struct http_parse {
     void *arg;
     struct http_head *head; /* being collected */
     size_t line;            /* where its last line begins */
+    unsigned blanks;        /* empty lines before it */
     bool in_body, chunked;
     bool ended, keep_alive; /* as llhttp has it: end() is still to be called */
     bool paused, stopped;
@@ -137,6 +139,12 @@ static void head_append(struct http_head *head, const char *data, size_t len)
     head->len += len;
 }
 
+/* Of a request line: a reader that splits at each space sees another target. */
+static bool has_two_spaces(const char *line, size_t len)
+{
+    return memmem(line, len, "  ", 2) != NULL;
+}
+
 /* The line that has just become whole. 1: it is the empty one that ends the head. */
 static int look_at_line(struct http_parse *parse)
 {
@@ -151,8 +159,12 @@ static int look_at_line(struct http_parse *parse)
         return bad(parse, 400, "a NUL byte in the head");
     if (parse->line == 0 && len == 2) { /* RFC 9112 2.2: empty lines before a message */
         head->len = 0;
-        return 0;
+        return ++parse->blanks > BLANKS_MAX
+                   ? bad(parse, 400, "too many empty lines before a request")
+                   : 0;
     }
+    if (parse->line == 0 && parse->type == HTTP_REQUEST && has_two_spaces(line, len))
+        return bad(parse, 400, "two spaces in a row in the request line");
     if (parse->line != 0 && (line[0] == ' ' || line[0] == '\t'))
         return bad(parse, 400, "a folded header");
     parse->line = head->len;
@@ -193,6 +205,7 @@ static void begin_head(struct http_parse *parse)
     parse->parser.lenient_flags |= LENIENT_VERSION; /* to say 505, which on_head() does */
     parse->head = mem_zalloc(sizeof(*parse->head));
     parse->line = 0;
+    parse->blanks = 0;
     parse->ended = false;
     parse->tail = 0;
     parse->body = parse->extra = 0;

@@ -148,7 +148,10 @@ static const char *browser_refusal(const struct http_request *request, const cha
 
 const char *api_local_refusal(const struct api_local *local, const struct http_request *request)
 {
-    static const char *const forwards[] = {"forwarded", "x-forwarded-for", "x-real-ip", "via"};
+    static const char *const forwards[] = {
+        "forwarded",         "x-forwarded-for",  "x-forwarded-host",
+        "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
+        "cf-connecting-ip",  "true-client-ip",   "via"};
     const char *host = http_header(request, "host");
 
     if (!peer_is_near(local, http_peer(request)))

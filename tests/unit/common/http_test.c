@@ -564,6 +564,7 @@ static void test_garbage(void **state)
 }
 
 /* The first bytes of a proper request: what follows makes it one or not. */
+#define EIGHT_BLANKS "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 #define HEAD(target) "POST " target " HTTP/1.1\r\nHost: x\r\n"
 #define CHUNKS       HEAD("/c") "Transfer-Encoding: chunked\r\n\r\n"
 
@@ -604,6 +605,10 @@ static const struct strict_case strict_cases[] = {
     CASE(400, HEAD("/") ": a\r\n\r\n"),
     CASE(400, HEAD("/") "e\r\n\r\n"),
     CASE(200, "\r\n" HEAD("/") "\r\n"),
+    CASE(200, EIGHT_BLANKS HEAD("/") "\r\n"),
+    CASE(400, EIGHT_BLANKS "\r\n" HEAD("/") "\r\n"),
+    CASE(400, "GET  / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    CASE(400, "GET /  HTTP/1.1\r\nHost: x\r\n\r\n"),
     CASE(200, HEAD("/") "e:\r\nf:\r\n\r\n"),
     /* versions */
     CASE(505, "GET / HTTP/1.2\r\nHost: x\r\n\r\n"),
@@ -621,6 +626,10 @@ static const struct strict_case strict_cases[] = {
     CASE(400, "GET / HTTP/1.1\r\nHost: x, y\r\n\r\n"),
     CASE(400, "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n"),
     CASE(200, "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
+    CASE(200, "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n"),
+    CASE(200, "GET / HTTP/1.1\r\nHost: x:\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x:y\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [::1]:80:\r\n\r\n"),
     /* headers of which there is one */
     CASE(400, HEAD("/") "X-API-Key: a\r\nX-API-Key: b\r\n\r\n"),
     CASE(400, HEAD("/") "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n"),

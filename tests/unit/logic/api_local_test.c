@@ -126,7 +126,9 @@ static void web_pages_are_refused(void **state)
 
 static void a_forwarded_request_is_not_local(void **state)
 {
-    static const char *const names[] = {"forwarded", "x-forwarded-for", "x-real-ip", "via"};
+    static const char *const names[] = {"forwarded",         "x-forwarded-for",  "x-forwarded-host",
+                                        "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
+                                        "cf-connecting-ip",  "true-client-ip",   "via"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_false(let_in("0.0.0.0/0", "", "127.0.0.1", WITH(names[i], "127.0.0.1")));
