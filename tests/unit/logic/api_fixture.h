@@ -1,12 +1,15 @@
 /* api_fixture.h - handlers of the HTTP API behind a real HTTP server, with a real Redis, on one
  * loop that the test turns. Include cmocka.h first.
  *
- *   api_call() ─► socket ─► http server ─► the handler of the path ─► answer, whole, in a buffer
+ *   api_call() ─► socket ─► http server ─► api_head() ─► the handler of the path ─► answer, whole
  *
  * api_around() runs in every turn: a test that has a fake bus or router moves it there. */
 #ifndef IMC_TESTS_API_FIXTURE_H
 #define IMC_TESTS_API_FIXTURE_H
 
+#include "common/daemon_internal.h"
+#include "logic/api_auth.h"
+#include "logic/api_local.h"
 #include "logic/http_api.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_fixture.h"
@@ -14,9 +17,19 @@
 #include <errno.h>
 
 static int64_t counters[LOGIC_METRIC_COUNT];
+static char api_listen[] = "127.0.0.1:0", api_host[] = "t", api_none[] = "";
 static char api_origins[] = "https://page.example";
 static struct logic_config config = {
+    .api_listen = api_listen,
+    .api_keys = api_none, /* who calls from here may */
+    .api_hosts = api_host,
+    .api_trusted = api_none,
     .api_origins = api_origins,
+    .api_max_body = 65536,
+    .api_max_bodies = 1 << 20,
+    .api_header_timeout_ms = SOON,
+    .api_body_timeout_ms = SOON,
+    .api_idle_timeout_ms = SOON,
     .bus_timeout_ms = 10000,
     .lookup_timeout_ms = 500,
     .mailbox_limit = 20,
@@ -34,8 +47,10 @@ static struct logic_config config = {
 };
 static struct redis_server server;
 static struct fixture f;
-static struct http_server *http;
-static struct logic logic = {.config = &config, .counters = counters, .has_node = true};
+static struct daemon_internal internal = {.files = {.http = 100}};
+static struct daemon daemon_of_test = {.internal = &internal};
+static struct logic logic = {
+    .daemon = &daemon_of_test, .config = &config, .counters = counters, .has_node = true};
 
 struct api_reply {
     int status;
@@ -45,55 +60,23 @@ struct api_reply {
 
 static void api_around(void);
 
-static inline void api_dispatch(struct http_request *request, void *arg)
-{
-    static const struct {
-        const char *path;
-        void (*handle)(struct logic *logic, struct http_request *request);
-    } rows[] = {
-        {"/1/push", api_push_uid},
-        {"/1/pushs", api_push_uids},
-        {"/1/push/room", api_push_room},
-        {"/1/push/all", api_push_all},
-        {"/1/admin/token/new", api_token_new},
-        {"/1/admin/token/del", api_token_del},
-        {"/1/msg/get", api_msg_get},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcmp(rows[i].path, http_path(request)) == 0) {
-            rows[i].handle(arg, request);
-            return;
-        }
-    }
-    api_error(arg, request, API_NOT_FOUND, "the test has no such path");
-}
-
 static inline int api_setup(void **state)
 {
     (void)state;
-    struct http_options options = {
-        .address = "127.0.0.1:0",
-        .max_body = 65536,
-        .header_timeout_ms = SOON,
-        .body_timeout_ms = SOON,
-        .idle_timeout_ms = SOON,
-        .handle = api_dispatch,
-        .arg = &logic,
-    };
-
     redis_server_start(&server, NULL);
     open_up(&f, server.address);
     logic.loop = &f.loop;
     logic.redis = f.redis;
     ids_init(&logic.ids, 3);
-    return http_server_open(&f.loop, &options, &http);
+    return http_api_open(&logic);
 }
 
 static inline int api_teardown(void **state)
 {
     (void)state;
-    http_server_close(http);
+    http_server_close(logic.http);
+    api_keys_close(logic.keys);
+    api_local_close(logic.local);
     close_all(&f);
     redis_server_stop(&server);
     return 0;
@@ -105,23 +88,31 @@ static inline void api_turn(void)
     api_around();
 }
 
-/* What TARGET is sent is gone; the answer is to be waited for with api_await(). */
-static inline int api_send(const char *method, const char *target, const char *lines,
-                           const void *body, size_t len)
+/* A head and nothing behind it; the answer is to be waited for with api_await(). */
+static inline int api_send_head(const char *method, const char *target, const char *lines)
 {
     static char head[16384];
     struct sockaddr_in to = {.sin_family = AF_INET};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int n = snprintf(head, sizeof head,
-                     "%s %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n%sContent-Length: "
-                     "%zu\r\n\r\n",
-                     method, target, lines, len);
+    int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n%s\r\n",
+                     method, target, lines);
 
     assert_in_range(n, 1, sizeof head - 1);
-    to.sin_port = htons((uint16_t)http_server_port(http));
+    to.sin_port = htons((uint16_t)http_server_port(logic.http));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(send(fd, head, (size_t)n, MSG_NOSIGNAL), n);
+    return fd;
+}
+
+/* The same for a whole call. */
+static inline int api_send(const char *method, const char *target, const char *lines,
+                           const void *body, size_t len)
+{
+    char all[8192];
+
+    (void)snprintf(all, sizeof all, "%sContent-Length: %zu\r\n", lines, len);
+    int fd = api_send_head(method, target, all);
     if (len > 0)
         assert_int_equal(send(fd, body, len, MSG_NOSIGNAL), len);
     return fd;

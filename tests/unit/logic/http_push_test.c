@@ -353,6 +353,31 @@ static void too_many_on_their_way_are_too_many(void **state)
     config.push_max_pending = 100;
 }
 
+static void jobs_that_are_behind_are_waited_for(void **state)
+{
+    (void)state;
+    Imc__V1__Backlog told;
+    struct backlogs *before = logic.backlogs;
+    logic.backlogs = backlogs_open(&logic);
+    imc__v1__backlog__init(&told);
+    told.lag_ms = 30001;
+    backlog_take(logic.backlogs, "job-1", &told);
+    static const char *const calls[] = {"/1/push?uid=1", "/1/push/room?rid=7", "/1/push/all"};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        const struct api_reply *reply = push(calls[i], "x");
+        assert_int_equal(reply->status, 503);
+        assert_non_null(strstr(reply->body, "more than push.max_lag (30 s): push later"));
+        assert_non_null(strstr(reply->text, "Retry-After: 5\r\n"));
+    }
+    assert_int_equal(n_produced, 0);
+    assert_int_equal(counters[LOGIC_REFUSED_LAG], 3);
+    told.lag_ms = 30000;
+    backlog_take(logic.backlogs, "job-1", &told);
+    api_says(push("/1/push?uid=1", "x"), 200, ok);
+    backlogs_close(logic.backlogs);
+    logic.backlogs = before;
+}
+
 static void before_the_lease_nothing_is_pushed(void **state)
 {
     (void)state;
@@ -387,6 +412,7 @@ int main(void)
         cmocka_unit_test_teardown(an_id_under_way_is_busy, clear),
         cmocka_unit_test_teardown(a_retry_goes_to_those_who_lack_it, clear),
         cmocka_unit_test_teardown(too_many_on_their_way_are_too_many, clear),
+        cmocka_unit_test_teardown(jobs_that_are_behind_are_waited_for, clear),
         cmocka_unit_test_teardown(before_the_lease_nothing_is_pushed, clear),
         cmocka_unit_test_teardown(without_redis_an_id_is_not_honoured, clear), /* last */
     };
