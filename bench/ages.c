@@ -8,7 +8,7 @@
 #include "bench/ages.h"
 
 #include "bench/clock.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdlib.h>
 

@@ -8,8 +8,8 @@
 
 #include "bench/clock.h"
 #include "bench/net.h"
-#include "common/mem.h"
-#include "common/ops.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
 
 #include <errno.h>
 #include <stdio.h>

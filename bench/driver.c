@@ -9,7 +9,7 @@
 #include "bench/clock.h"
 #include "bench/crew.h"
 #include "bench/http_client.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 
 #include "bench/clock.h"
 #include "bench/net.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

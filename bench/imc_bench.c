@@ -9,7 +9,7 @@
 #include "bench/options.h"
 #include "bench/plot.h"
 #include "bench/scenario.h"
-#include "common/log_sink.h"
+#include "common/base/log_sink.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "bench/seqcheck.h"
 #include "bench/tally.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include "bench/clock.h"
 #include "bench/net.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "bench/report.h"
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 #include "bench/scenario.h"
 
 #include "bench/results.h"
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include "bench/scenario.h"
 
 #include "bench/clock.h"
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 #include <stdio.h>
 

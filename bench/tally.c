@@ -3,7 +3,7 @@
 #include "bench/ages.h"
 #include "bench/alike.h"
 #include "bench/clock.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "bench/timeline.h"
 
 #include "bench/clock.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

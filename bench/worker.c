@@ -6,7 +6,7 @@
 #include "bench/conns.h"
 #include "bench/crew.h"
 #include "bench/tokens.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdio.h>
 #include <string.h>

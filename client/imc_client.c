@@ -6,9 +6,9 @@
  *
  * Messages go to stdout, one a line; everything else to stderr. */
 #include "client/wire.h"
-#include "common/log_sink.h"
-#include "common/mem.h"
-#include "common/ops.h"
+#include "common/base/log_sink.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
 
 #include <errno.h>
 #include <getopt.h>

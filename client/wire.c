@@ -4,7 +4,7 @@
  */
 #include "client/wire.h"
 #include "client/wire_internal.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <errno.h>
 #include <stdarg.h>

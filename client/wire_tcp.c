@@ -2,8 +2,8 @@
  *   socket ──recv──► in[] ──frame_parse_reply──► message
  */
 #include "client/wire_internal.h"
-#include "common/frame.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/frame.h"
 
 #include <errno.h>
 #include <netdb.h>

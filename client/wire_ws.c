@@ -5,7 +5,7 @@
  * libwebsockets calls on_event() only from lws_service(), and that is called only in service(): all
  * of this happens while somebody waits for it. */
 #include "client/wire_internal.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <errno.h>
 #include <inttypes.h>

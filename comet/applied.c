@@ -1,6 +1,6 @@
 #include "comet/applied.h"
-#include "common/fence.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/fence.h"
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -25,7 +25,8 @@ enum applied_verdict {
 enum applied_speaker {
     SPEAKER_HEARD,
     SPEAKER_FENCED,      /* a later owner of the partition has spoken */
-    SPEAKER_IMPLAUSIBLE, /* nobody's fence, or ours is the wrong clock: see common/fence.h */
+    SPEAKER_IMPLAUSIBLE, /* nobody's fence, or ours is the wrong clock: see common/protocol/fence.h
+                          */
 };
 
 struct applied;

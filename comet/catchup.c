@@ -1,5 +1,5 @@
 #include "comet/catchup.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

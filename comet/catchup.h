@@ -8,7 +8,7 @@
 #define IMC_COMET_CATCHUP_H
 
 #include "comet/push.h"
-#include "common/wheel.h"
+#include "common/containers/wheel.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

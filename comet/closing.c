@@ -13,8 +13,8 @@
 #include "comet/ws.h"
 #include "comet/ws_frame.h"
 #include "comet/ws_handshake.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/protocol/json_scan.h"
 
 #include <assert.h>
 #include <stdio.h>

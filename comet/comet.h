@@ -4,7 +4,7 @@
 #define IMC_COMET_COMET_H
 
 #include "comet/worker.h"
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 
 struct comet_config {
     struct daemon_config daemon; /* first */

@@ -20,8 +20,8 @@
 
 #include "comet/push.h"
 #include "comet/wire.h"
-#include "common/ops.h"
-#include "common/wheel.h"
+#include "common/containers/wheel.h"
+#include "common/protocol/ops.h"
 #include <stdbool.h>
 #include <sys/uio.h>
 

@@ -7,8 +7,8 @@
 #include "comet/listener.h"
 #include "comet/room_internal.h"
 #include "comet/sendq.h"
-#include "common/frame.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/frame.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define IMC_COMET_EDGE_H
 
 #include "comet/worker.h"
-#include "common/ops.h"
+#include "common/protocol/ops.h"
 
 /* Binds the listeners of worker->config with SO_REUSEPORT and starts accepting only after
  * edge_accept(). 0 or -E… with ERR telling which address and what to do. */

@@ -7,8 +7,8 @@
 #include "comet/farewell.h"
 #include "comet/poller.h"
 #include "comet/walk.h"
-#include "common/slab.h"
-#include "common/wheel.h"
+#include "common/containers/slab.h"
+#include "common/containers/wheel.h"
 
 struct listeners;
 struct rooms;

@@ -3,7 +3,7 @@
 #include "comet/farewell.h"
 #include "comet/conn_internal.h"
 #include "comet/table.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

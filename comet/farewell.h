@@ -3,7 +3,7 @@
 #ifndef IMC_COMET_FAREWELL_H
 #define IMC_COMET_FAREWELL_H
 
-#include "common/ops.h"
+#include "common/protocol/ops.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
 #include "comet/ws_frame.h"
 #include "comet/ws_handshake.h"
 #include "comet/ws_json.h"
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -7,10 +7,10 @@
 #include "comet/session.h"
 #include "comet/standing.h"
 #include "comet/table.h"
-#include "common/ids.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/message_id.h"
+#include "common/protocol/unpack.h"
 #include "proto/push.pb-c.h"
 #include <assert.h>
 #include <inttypes.h>

@@ -13,7 +13,7 @@
 #define IMC_COMET_JOB_SERVICE_H
 
 #include "comet/push.h"
-#include "common/rpc.h"
+#include "common/rpc/rpc.h"
 #include <stdbool.h>
 
 struct comet;

@@ -4,9 +4,9 @@
  *                        └─ not even that: all listeners pause for PAUSE_MS */
 #include "comet/listener.h"
 #include "comet/conn_internal.h"
-#include "common/listen.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/net/listen.h"
 
 #include <assert.h>
 #include <errno.h>

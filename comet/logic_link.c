@@ -2,10 +2,10 @@
 #include "comet/comet.h"
 #include "comet/session.h"
 #include "comet/view.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/pipe.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/pipe.h"
 #include <stdlib.h>
 #include <string.h>
 

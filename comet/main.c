@@ -10,9 +10,9 @@
 #include "comet/job_service.h"
 #include "comet/standing.h"
 #include "comet/view.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/json_scan.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

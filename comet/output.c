@@ -8,7 +8,7 @@
 #include "comet/conn_internal.h"
 #include "comet/sendq.h"
 #include "comet/session.h"
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 #include <assert.h>
 #include <errno.h>

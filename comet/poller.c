@@ -1,5 +1,5 @@
 #include "comet/poller.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #ifndef IMC_COMET_POLLER_H
 #define IMC_COMET_POLLER_H
 
-#include "common/loop.h"
+#include "common/base/loop.h"
 
 #include <sys/epoll.h>
 

@@ -6,8 +6,8 @@
 #include "comet/session.h"
 #include "comet/table.h"
 #include "comet/view.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #include "comet/conn_internal.h"
 #include "comet/room_internal.h"
 #include "comet/walk.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 
 #include <assert.h>
 #include <stdlib.h>

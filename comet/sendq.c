@@ -1,5 +1,5 @@
 #include "comet/sendq.h"
-#include "common/slab.h"
+#include "common/containers/slab.h"
 
 #include <assert.h>
 

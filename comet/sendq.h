@@ -7,7 +7,7 @@
 #define IMC_COMET_SENDQ_H
 
 #include "comet/push.h"
-#include "common/msg.h"
+#include "common/base/msg.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

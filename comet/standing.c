@@ -1,6 +1,6 @@
 #include "comet/standing.h"
-#include "common/fence.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/fence.h"
 
 #include <pthread.h>
 #include <stdbool.h>

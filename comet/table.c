@@ -5,7 +5,7 @@
  *
  * Generations are counted over the whole table, not per slot: they outlive the chunk. */
 #include "comet/table.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #include "comet/view.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #ifndef IMC_COMET_VIEW_H
 #define IMC_COMET_VIEW_H
 
-#include "common/membership.h"
-#include "common/ring.h"
+#include "common/containers/ring.h"
+#include "common/membership/membership.h"
 
 struct view {
     uint32_t refs;        /* atomic */

@@ -12,7 +12,7 @@
 #include "comet/walk.h"
 #include "comet/conn_internal.h"
 #include "comet/table.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

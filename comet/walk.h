@@ -13,7 +13,7 @@
 
 #include "comet/push.h"
 #include "comet/wire.h"
-#include "common/loop.h"
+#include "common/base/loop.h"
 
 struct conn;
 struct edge;

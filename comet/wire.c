@@ -7,9 +7,9 @@
  */
 #include "comet/wire.h"
 #include "comet/ws_frame.h"
-#include "common/frame.h"
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/frame.h"
+#include "common/protocol/json_scan.h"
 
 #include <assert.h>
 #include <inttypes.h>

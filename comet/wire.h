@@ -6,7 +6,7 @@
 #define IMC_COMET_WIRE_H
 
 #include "comet/push.h"
-#include "common/msg.h"
+#include "common/base/msg.h"
 #include <stddef.h>
 
 enum wire {

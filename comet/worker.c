@@ -7,7 +7,7 @@
 #include "comet/session.h"
 #include "comet/table.h"
 #include "comet/view.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <stdlib.h>
 
 enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };

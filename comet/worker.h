@@ -3,11 +3,11 @@
 #ifndef IMC_COMET_WORKER_H
 #define IMC_COMET_WORKER_H
 
-#include "common/loop.h"
-#include "common/map.h"
-#include "common/memory.h"
-#include "common/slab.h"
-#include "common/wheel.h"
+#include "common/base/loop.h"
+#include "common/base/memory_budget.h"
+#include "common/containers/map.h"
+#include "common/containers/slab.h"
+#include "common/containers/wheel.h"
 
 struct comet;
 struct comet_config;

@@ -8,8 +8,8 @@
  * Control frames are short: they wait in the caller's buffer until they are whole. */
 #include "comet/ws.h"
 #include "comet/ws_frame.h"
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/json_scan.h"
 
 #include <stdlib.h>
 #include <string.h>

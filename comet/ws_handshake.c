@@ -2,7 +2,7 @@
  * are refused at once: whoever speaks TLS or bare frames to this port shall not wait for a timeout
  * to learn it. */
 #include "comet/ws_handshake.h"
-#include "common/config.h"
+#include "common/config/config.h"
 
 #include <assert.h>
 #include <errno.h>

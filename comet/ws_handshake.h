@@ -14,7 +14,7 @@ enum {
 
 struct ws_rules {
     const char *path;      /* the only one there is; NULL: any */
-    const char *origins;   /* list (config.h) of allowed origins; "" or NULL: any */
+    const char *origins;   /* list (common/config/config.h) of allowed origins; "" or NULL: any */
     const char *protocols; /* list of subprotocols that are taken up; "" or NULL: the first one
                               offered */
     size_t max_header;     /* request line and headers, bytes */

@@ -1,5 +1,5 @@
 #include "comet/ws_json.h"
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 
 #include <errno.h>
 #include <jansson.h>

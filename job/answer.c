@@ -1,7 +1,7 @@
 /* answer.c - see answer.h. The arrows of docs/job.md that begin at a peer. */
 #include "job/answer.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 #include "job/comet_link.h"
 #include "job/job.h"
 #include "job/partition.h"

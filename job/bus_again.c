@@ -3,10 +3,10 @@
  * librdkafka's "simple consumer" reads a partition from a given offset, without group and without
  * commits. What it has fetched in advance stays in its queue while there is no room. */
 #include "job/bus_again.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
 #include "job/dispatch.h"
 #include "job/job.h"
 #include "job/partition.h"

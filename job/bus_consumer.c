@@ -10,11 +10,11 @@
  *
  *   Every step has its time: whether brokers answer or not, CLOSED comes. */
 #include "job/bus_consumer.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/bus_topics.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "common/kafka/topics.h"
 #include "job/bus_partition.h"
 #include "job/job.h"
 #include "job/report.h"

@@ -4,7 +4,7 @@
 #ifndef IMC_JOB_BUS_CONSUMER_H
 #define IMC_JOB_BUS_CONSUMER_H
 
-#include "common/redis.h"
+#include "common/redis/redis.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

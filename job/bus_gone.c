@@ -1,5 +1,5 @@
 #include "job/bus_gone.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* bus_partition.c - the drawing is in bus_partition.h. */
 #include "job/bus_partition.h"
-#include "common/bus.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
 #include "job/bus_again.h"
 #include "job/bus_gone.h"
 #include "job/comet_link.h"

@@ -13,7 +13,7 @@
 #ifndef IMC_JOB_BUS_PARTITION_H
 #define IMC_JOB_BUS_PARTITION_H
 
-#include "common/redis.h"
+#include "common/redis/redis.h"
 #include <librdkafka/rdkafka.h>
 
 struct job;

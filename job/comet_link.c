@@ -1,11 +1,11 @@
 /* comet_link.c - the drawing is in comet_link.h. */
 #include "job/comet_link.h"
-#include "common/fence.h"
-#include "common/ids.h"
-#include "common/log.h"
-#include "common/map.h"
-#include "common/mem.h"
-#include "common/pipe.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "common/protocol/fence.h"
+#include "common/protocol/message_id.h"
+#include "common/rpc/pipe.h"
 #include "job/answer.h"
 #include "job/comet_internal.h"
 

@@ -10,7 +10,7 @@
 #ifndef IMC_JOB_COMET_LINK_H
 #define IMC_JOB_COMET_LINK_H
 
-#include "common/membership.h"
+#include "common/membership/membership.h"
 #include "job/task.h"
 #include "proto/push.pb-c.h"
 

@@ -8,9 +8,9 @@
  *
  * Nobody waits for the answers to what is kept: its offsets are committed. So it goes with us; the
  * comet learns from the Standing of the next owner that nobody vouches for it. */
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/pipe.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/rpc/pipe.h"
 #include "job/answer.h"
 #include "job/comet_internal.h"
 #include "job/partition.h"

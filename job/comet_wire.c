@@ -1,6 +1,6 @@
 #include "job/comet_wire.h"
-#include "common/mem.h"
-#include "common/unpack.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
 #include "job/job.h"
 #include "job/partition.h"
 

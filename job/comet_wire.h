@@ -3,7 +3,7 @@
 #ifndef IMC_JOB_COMET_WIRE_H
 #define IMC_JOB_COMET_WIRE_H
 
-#include "common/msg.h"
+#include "common/base/msg.h"
 #include "job/task.h"
 #include "proto/push.pb-c.h"
 

@@ -7,10 +7,10 @@
  *               └──────────────── dispatch_again ◄── bus_again: read once more ◄───┘
  */
 #include "job/dispatch.h"
-#include "common/bus.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/protocol/unpack.h"
 #include "job/comet_link.h"
 #include "job/job.h"
 #include "job/partition.h"

@@ -1,7 +1,7 @@
 #include "job/fence.h"
-#include "common/fence.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/fence.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,11 +6,12 @@
  * Asked for until Redis answers.
  *
  * A comet that refuses has heard a higher number. Redis knows whether anybody was given one: if
- * not, the next number is above what that comet heard, unless that cannot be (common/fence.h). */
+ * not, the next number is above what that comet heard, unless that cannot be
+ * (common/protocol/fence.h). */
 #ifndef IMC_JOB_FENCE_H
 #define IMC_JOB_FENCE_H
 
-#include "common/redis.h"
+#include "common/redis/redis.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* hold.c - the drawing is in hold.h. */
 #include "job/hold.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 
 #include <assert.h>
 #include <stdlib.h>

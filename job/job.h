@@ -9,7 +9,7 @@
 #ifndef IMC_JOB_JOB_H
 #define IMC_JOB_JOB_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

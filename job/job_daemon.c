@@ -5,10 +5,10 @@
  *   SIGTERM ─► stop reading ─► answers come in ─► offsets committed, group left ─► lease given back
  */
 #include "job/job_daemon.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
 #include "job/bus_consumer.h"
 #include "job/comet_link.h"
 #include "job/job.h"

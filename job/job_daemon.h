@@ -2,7 +2,7 @@
 #ifndef IMC_JOB_JOB_DAEMON_H
 #define IMC_JOB_JOB_DAEMON_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 
 extern const struct daemon_spec job_daemon_spec;
 

@@ -6,10 +6,10 @@
  *
  * A quarter of a batch is left to the others: whatever is urgent, they get on. */
 #include "job/logic_link.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/pipe.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/pipe.h"
 #include "job/job.h"
 #include "job/settle.h"
 

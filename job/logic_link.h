@@ -3,7 +3,7 @@
 #ifndef IMC_JOB_LOGIC_LINK_H
 #define IMC_JOB_LOGIC_LINK_H
 
-#include "common/membership.h"
+#include "common/membership/membership.h"
 #include "job/task.h"
 #include <stdbool.h>
 

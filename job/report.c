@@ -1,5 +1,5 @@
 #include "job/report.h"
-#include "common/log.h"
+#include "common/base/log.h"
 #include "job/job.h"
 #include "job/settle.h"
 

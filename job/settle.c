@@ -1,6 +1,6 @@
 /* settle.c - the drawing is in settle.h. */
 #include "job/settle.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "job/answer.h"
 #include "job/job.h"
 #include "job/logic_link.h"

@@ -11,7 +11,7 @@
 #ifndef IMC_JOB_SETTLE_H
 #define IMC_JOB_SETTLE_H
 
-#include "common/membership.h"
+#include "common/membership/membership.h"
 #include "job/task.h"
 #include "proto/session.pb-c.h"
 

@@ -1,5 +1,5 @@
 #include "job/task.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

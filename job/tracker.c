@@ -1,5 +1,5 @@
 #include "job/tracker.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "logic/api_local.h"
-#include "common/config.h"
-#include "common/http.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/http/http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "logic/backlog.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #include "logic/bus_agree.h"
-#include "common/fence.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/membership.h"
-#include "common/redis.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/membership/membership.h"
+#include "common/protocol/fence.h"
+#include "common/redis/redis.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #include "logic/bus_client.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/bus_topics.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "common/kafka/topics.h"
 #include "logic/bus_producer.h"
 
 #include <errno.h>

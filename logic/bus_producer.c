@@ -18,11 +18,11 @@
  * So a message of the new one never overtakes one whose fate is open, and none is produced twice.
  */
 #include "logic/bus_producer.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/pace.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/pace.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
 #include "logic/bus_agree.h"
 #include "logic/bus_client.h"
 

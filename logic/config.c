@@ -1,4 +1,4 @@
-#include "common/bus.h"
+#include "common/kafka/kafka.h"
 #include "logic/api_local.h"
 #include "logic/logic.h"
 

@@ -1,5 +1,5 @@
 #include "logic/heir.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/owed.h"
 #include "logic/router_link.h"
 

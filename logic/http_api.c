@@ -1,6 +1,6 @@
 #include "logic/http_api.h"
-#include "common/config.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
 #include "logic/api_auth.h"
 #include "logic/api_local.h"
 

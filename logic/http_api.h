@@ -6,7 +6,7 @@
 #ifndef IMC_LOGIC_HTTP_API_H
 #define IMC_LOGIC_HTTP_API_H
 
-#include "common/http.h"
+#include "common/http/http.h"
 #include "logic/logic.h"
 #include "logic/params.h"
 

@@ -3,8 +3,8 @@
  *   count: router_count ─► each router's part ─► summed by name ─► JSON
  *   del:   alive, or does a router count sessions of it? ─► router_forget ─► {"ret":1}; else 1001
  */
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 #include "logic/http_api.h"
 #include "logic/router_link.h"
 

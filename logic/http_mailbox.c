@@ -4,7 +4,7 @@
  *
  * The user's token is the credential, so no API key is asked for: browsers call this (cb: JSONP).
  * Reading deletes nothing. */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/http_api.h"
 #include "logic/mailbox.h"
 #include "logic/tokens.h"

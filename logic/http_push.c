@@ -4,8 +4,8 @@
  *
  * The request keeps body and parameters alive until it is answered. Nothing of a malformed push is
  * accepted. */
-#include "common/mem.h"
-#include "common/ops.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/http_api.h"

@@ -11,8 +11,8 @@
  *        → {"ret":1,"data":{"token":"…","uid":1,"expire":86400}}
  *        (imgo answered {"ret":1} alone; its clients look at ret)
  *   del: token or uid → {"ret":1}; 65533 if there is no such token */
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/json_scan.h"
 #include "logic/http_api.h"
 #include "logic/tokens.h"
 

@@ -13,9 +13,9 @@
 #ifndef IMC_LOGIC_LOGIC_H
 #define IMC_LOGIC_LOGIC_H
 
-#include "common/daemon.h"
-#include "common/ids.h"
-#include "common/wheel.h"
+#include "common/containers/wheel.h"
+#include "common/daemon/daemon.h"
+#include "common/protocol/message_id.h"
 
 #include <protobuf-c/protobuf-c.h>
 

@@ -3,8 +3,8 @@
  * former: mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  scripts make the second
  * name mailbox_confirm, _waive, _trim: mailbox_confirm.c              themselves */
 #include "logic/mailbox.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 #include "logic/mailbox_internal.h"
 
 #include <errno.h>
@@ -106,7 +106,7 @@ struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *ar
 bool mailbox_reply_is(const redisReply *reply, int type, const char *what)
 {
     if (reply == NULL)
-        return false; /* redis.c has told */
+        return false; /* common/redis/redis.c has told */
     if (reply->type == type)
         return true;
     log_error("redis refused a mailbox command", "command=%s err=\"%s\"", what,

@@ -8,7 +8,7 @@
  *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
  *
  * '+' stands among the tokens of a field: somebody has had the message. */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/mailbox_internal.h"
 #include "logic/owed.h"
 

@@ -1,9 +1,9 @@
 /* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See logic.h for what is connected
  * to what. */
-#include "common/bus_end.h"
-#include "common/http.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/http/http.h"
+#include "common/kafka/shutdown.h"
+#include "common/protocol/json_scan.h"
 #include "logic/api_auth.h"
 #include "logic/api_local.h"
 #include "logic/backlog.h"

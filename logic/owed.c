@@ -1,5 +1,5 @@
 #include "logic/owed.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>

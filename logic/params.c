@@ -1,7 +1,7 @@
 #include "logic/params.h"
-#include "common/json.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "common/protocol/json_scan.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -20,9 +20,9 @@
  * there are there. Without one the message is settled by job, who asks again: soon, unless it says
  * that its user is away. */
 #include "logic/push.h"
-#include "common/log.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/lookups.h"

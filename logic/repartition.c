@@ -5,11 +5,11 @@
  * and resolved all that is in the old partitions. So whatever is produced by the new number is
  * produced, and read, after it. */
 #include "logic/repartition.h"
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/fence.h"
-#include "common/log.h"
-#include "common/redis.h"
+#include "common/base/log.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "common/protocol/fence.h"
+#include "common/redis/redis.h"
 #include "logic/bus_agree.h"
 
 #include <errno.h>

@@ -7,10 +7,10 @@
  * A request that took too long is answered ROUTER_AWAY by the wheel; its memory goes when the batch
  * does. */
 #include "logic/router_link.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/ring.h"
-#include "common/slab.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/ring.h"
+#include "common/containers/slab.h"
 #include "logic/router_peer.h"
 
 #include <inttypes.h>

@@ -7,9 +7,9 @@
  * The lists of a reply answer the lists of its batch index by index; requests keep the order they
  * came in, so the n-th put of the batch is the n-th ROUTER_PUT of its requests. */
 #include "logic/router_peer.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef IMC_LOGIC_ROUTER_PEER_H
 #define IMC_LOGIC_ROUTER_PEER_H
 
-#include "common/pipe.h"
+#include "common/rpc/pipe.h"
 #include "logic/router_link.h"
 
 enum router_kind {

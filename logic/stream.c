@@ -1,7 +1,7 @@
 #include "logic/stream.h"
-#include "common/log.h"
-#include "common/rpc.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/rpc.h"
 #include "logic/comet_service.h"
 #include "logic/job_service.h"
 

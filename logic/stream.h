@@ -9,7 +9,7 @@
 #ifndef IMC_LOGIC_STREAM_H
 #define IMC_LOGIC_STREAM_H
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/logic.h"
 
 struct stream;

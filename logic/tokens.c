@@ -7,8 +7,8 @@
  * Two new() of one uid at once: each has set its token before it swaps imc:ut, and each deletes
  * what it swapped out; so exactly the last one stays. */
 #include "logic/tokens.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*   MapBatch:  puts ─► dels ─► registered ─► lookups ─► forget ─► counts   (as router.proto states)
  *   MapReply:  puts[i]                       lookups[i]           rooms, comets */
 #include "router/batch.h"
-#include "common/log.h"
+#include "common/base/log.h"
 #include <errno.h>
 #include <string.h>
 

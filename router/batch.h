@@ -2,8 +2,8 @@
 #ifndef IMC_ROUTER_BATCH_H
 #define IMC_ROUTER_BATCH_H
 
-#include "common/mem.h"
-#include "common/msg.h"
+#include "common/base/mem.h"
+#include "common/base/msg.h"
 #include "proto/router.pb-c.h"
 #include "router/shard.h"
 

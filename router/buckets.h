@@ -10,7 +10,7 @@
 #ifndef IMC_ROUTER_BUCKETS_H
 #define IMC_ROUTER_BUCKETS_H
 
-#include "common/hash.h"
+#include "common/base/hash.h"
 #include "router/slots.h"
 
 enum { BUCKETS_PER_SEGMENT = 4096 };

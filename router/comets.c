@@ -1,6 +1,6 @@
 #include "router/comets.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

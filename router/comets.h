@@ -23,7 +23,7 @@
 #ifndef IMC_ROUTER_COMETS_H
 #define IMC_ROUTER_COMETS_H
 
-#include "common/membership.h"
+#include "common/membership/membership.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

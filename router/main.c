@@ -4,8 +4,8 @@
  *   leases, list ───► membership ──► shard ◄── batches ── server ◄══ logic
  *                                      │
  *                              sweep, a slice per turn      main loop; server.c: rpc thread too */
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 #include "router/server.h"
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef IMC_ROUTER_METRICS_H
 #define IMC_ROUTER_METRICS_H
 
-#include "common/metrics.h"
+#include "common/base/metrics.h"
 
 /* clang-format off */
 #define ROUTER_METRICS(X) \

@@ -1,6 +1,6 @@
 #include "router/names.h"
-#include "common/map.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "router/registry.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #ifndef IMC_ROUTER_REGISTRY_H
 #define IMC_ROUTER_REGISTRY_H
 
-#include "common/ring.h"
+#include "common/containers/ring.h"
 #include "router/comets.h"
 
 struct registry {

@@ -3,7 +3,7 @@
 #ifndef IMC_ROUTER_ROUTER_H
 #define IMC_ROUTER_ROUTER_H
 
-#include "common/daemon.h"
+#include "common/daemon/daemon.h"
 #include "router/shard.h"
 
 struct router_config {

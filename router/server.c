@@ -5,8 +5,8 @@
  *                          │ rpc_stream_send
  *   logic ◄════════════════┘ */
 #include "router/server.h"
-#include "common/log.h"
-#include "common/unpack.h"
+#include "common/base/log.h"
+#include "common/protocol/unpack.h"
 #include "router/batch.h"
 #include <errno.h>
 #include <stdlib.h>

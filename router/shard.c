@@ -1,7 +1,7 @@
 /*   membership ──► shard_comets() ───► comets ──► lives die ─┐
  *              └─► shard_routers() ──► registry: ring ───────┴► shard_sweep(), slice by slice */
 #include "router/shard.h"
-#include "common/log.h"
+#include "common/base/log.h"
 #include <string.h>
 
 enum { TELL_MS = 10000 };

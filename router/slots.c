@@ -1,5 +1,5 @@
 #include "router/slots.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

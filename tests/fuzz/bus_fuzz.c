@@ -1,7 +1,7 @@
 /* A message of the bus, as anybody who may write to the topic can put it there: it is skipped and
  * counted, or becomes one task within the limits, and nothing of it stays behind. */
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
 #include "job/dispatch.h"
 #include "job/job.h"
 #include "job/partition.h"

@@ -1,8 +1,8 @@
 /* A configuration: what stands before the first byte 1 is the file, every text between two such
  * bytes a variable of the environment. It is refused with a reason in one line, or what it means
  * can be written down and read again. */
-#include "common/config.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
 
 #include <assert.h>
 #include <stdlib.h>

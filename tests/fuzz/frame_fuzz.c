@@ -1,6 +1,6 @@
 /* Both parsers stay within the buffer, agree with every prefix of it, and what they took is what
  * frame_header() writes. */
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 #include <errno.h>
 #include <stdlib.h>

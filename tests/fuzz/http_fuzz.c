@@ -1,7 +1,7 @@
 /* The HTTP server over a socket pair, fed in two pieces: whatever comes, each handler sees texts
  * without control bytes, each answer is one, and nothing is held when the connection is over. */
-#include "common/http.h"
-#include "common/http_internal.h"
+#include "common/http/http.h"
+#include "common/http/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

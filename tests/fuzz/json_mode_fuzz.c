@@ -3,7 +3,7 @@
 #include "comet/wire.h"
 #include "comet/ws_frame.h"
 #include "comet/ws_json.h"
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What callers of the HTTP API send, and what Redis says of a token: taken or refused, never half.
  */
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 #include "logic/params.h"
 #include "logic/tokens.h"
 

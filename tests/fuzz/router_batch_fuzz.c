@@ -1,6 +1,6 @@
 /* Batches on a shard that lives: what a logic, or somebody who says he is one, may send. The shard
  * stays from one input to the next, so that sessions, comets and rooms of many are in it. */
-#include "common/unpack.h"
+#include "common/protocol/unpack.h"
 #include "router/batch.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "comet/ws.h"
 #include "comet/ws_frame.h"
 #include "comet/ws_handshake.h"
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  *                            when ANSWERS messages have come
  *
  * Exit code: 0 closed by the daemon, 3 still open, 2 usage. */
-#include "common/mem.h"
-#include "common/rpc.h"
+#include "common/base/mem.h"
+#include "common/rpc/rpc.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* clock.h - the clock of a unit test: time passes when the test says so.
  *
- * Everything that imc waits for is reckoned in a loop's time (loop_now_ms, uv's timers, wheel.h,
- * pace.h by its callers' now), which libuv asks of clock_gettime(). This file stands before libc's:
- * in the thread that has called clock_take() the monotonic clocks stand still, and move by
- * clock_move() alone, or by a turn of the loop that would sleep (UV_RUN_ONCE, UV_RUN_DEFAULT):
- * such a turn looks what is there, and if there is nothing, it is at once as late as it would have
- * woken. So a verdict is the same on a machine that has no time for the test, waiting costs
- * nothing, and the daemons have no code for it.
+ * Everything that imc waits for is reckoned in a loop's time (loop_now_ms, uv's timers,
+ * common/containers/wheel.h, common/base/pace.h by its callers' now), which libuv asks of
+ * clock_gettime(). This file stands before libc's: in the thread that has called clock_take() the
+ * monotonic clocks stand still, and move by clock_move() alone, or by a turn of the loop that would
+ * sleep (UV_RUN_ONCE, UV_RUN_DEFAULT): such a turn looks what is there, and if there is nothing, it
+ * is at once as late as it would have woken. So a verdict is the same on a machine that has no time
+ * for the test, waiting costs nothing, and the daemons have no code for it.
  *
  * Where another thread or process answers, clock_share(): a turn that would sleep lets it finish
  * first, and only if there is nothing to do then, the clock moves, by a step. What it does by

@@ -1,5 +1,5 @@
 #include "bench/stamp.h"
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 
 #include <errno.h>
 #include <setjmp.h>

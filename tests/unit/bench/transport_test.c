@@ -1,7 +1,7 @@
 #include "bench/transport.h"
 #include "bench/ws.h"
-#include "common/frame.h"
-#include "common/ops.h"
+#include "common/protocol/frame.h"
+#include "common/protocol/ops.h"
 
 #include <errno.h>
 #include <setjmp.h>

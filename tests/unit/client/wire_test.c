@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "client/wire.h"
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* What was applied is repeated, what was not is new, and nothing is believed that nobody said. */
 #include "comet/applied.h"
-#include "common/fence.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/fence.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,8 +12,8 @@
 #include "comet/room.h"
 #include "comet/session.h"
 #include "comet/table.h"
-#include "common/frame.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/protocol/frame.h"
 #include "tests/unit/clock.h"
 
 #include <arpa/inet.h>

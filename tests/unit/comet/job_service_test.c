@@ -8,7 +8,7 @@
 #include "comet/session.h"
 #include "comet/standing.h"
 #include "comet/table.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "proto/push.pb-c.h"
 #include <pthread.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
 #include "comet/comet.h"
 #include "comet/logic_link.h"
 #include "comet/view.h"
-#include "common/mem.h"
-#include "common/rpc.h"
+#include "common/base/mem.h"
+#include "common/rpc/rpc.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

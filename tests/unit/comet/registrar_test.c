@@ -12,7 +12,7 @@
 #include "comet/session.h"
 #include "comet/table.h"
 #include "comet/view.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

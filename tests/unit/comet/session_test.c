@@ -10,7 +10,7 @@
 #include "comet/room.h"
 #include "comet/session.h"
 #include "comet/table.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
 

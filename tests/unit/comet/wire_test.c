@@ -1,5 +1,5 @@
 #include "comet/wire.h"
-#include "common/ops.h"
+#include "common/protocol/ops.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-#include "common/bus.h"
-#include "common/bus_end.h"
-#include "common/bus_topics.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "common/kafka/topics.h"
 
 #include <errno.h>
 #include <pthread.h>

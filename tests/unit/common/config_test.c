@@ -1,4 +1,4 @@
-#include "common/config.h"
+#include "common/config/config.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

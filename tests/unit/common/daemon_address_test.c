@@ -1,7 +1,7 @@
 /* Which address a daemon names to others. What its host says of itself is what the test says: this
  * file's gethostname(), getaddrinfo() and getifaddrs() stand before libc's. */
-#include "common/daemon.h"
-#include "common/daemon_internal.h"
+#include "common/daemon/daemon.h"
+#include "common/daemon/internal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

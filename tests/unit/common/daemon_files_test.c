@@ -1,4 +1,4 @@
-#include "common/daemon_internal.h"
+#include "common/daemon/internal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Each test runs small daemons in processes of their own and looks at them from outside. */
-#include "common/daemon_internal.h"
+#include "common/daemon/internal.h"
 #include "redis_server.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/frame.h"
+#include "common/protocol/frame.h"
 
 /* imgo's own bytes: auth of sequence 0x4d with a body of 35 bytes, and a push. */
 static const uint8_t AUTH_HEADER[] = {0, 0, 0, 0x33, 0, 16, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0x4d};

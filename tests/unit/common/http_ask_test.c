@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/http_ask.h"
+#include "common/http/client.h"
 
 static struct loop loop;
 static uv_timer_t guard;

@@ -1,7 +1,7 @@
 /* As many connections as a server may have, and as many heads under way: who gives way, who waits.
  * The test turns the loop. */
-#include "common/http.h"
-#include "common/http_parse.h"
+#include "common/http/http.h"
+#include "common/http/parser.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* A server whose loop the test turns itself, and one connection to it over a socket pair. */
-#include "common/http.h"
-#include "common/http_internal.h"
+#include "common/http/http.h"
+#include "common/http/internal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

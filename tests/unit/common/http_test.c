@@ -1,6 +1,6 @@
 /* A server on a loop in a thread of its own; the tests are blocking clients. */
-#include "common/http.h"
-#include "common/http_internal.h"
+#include "common/http/http.h"
+#include "common/http/internal.h"
 #include "tests/unit/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "common/ids.h"
+#include "common/protocol/message_id.h"
 
 enum { MS = 1000 }; /* microseconds */
 

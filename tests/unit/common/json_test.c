@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/protocol/json_scan.h"
 
 /* A copy of exactly that size, so that ASan sees a read beyond it. */
 static bool is_value(const char *text, size_t len)

@@ -1,4 +1,4 @@
-#include "common/listen.h"
+#include "common/net/listen.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Standard error goes to a file while a test runs. */
-#include "common/log.h"
-#include "common/log_sink.h"
+#include "common/base/log.h"
+#include "common/base/log_sink.h"
 #include "tests/unit/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>

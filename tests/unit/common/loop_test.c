@@ -1,4 +1,4 @@
-#include "common/loop.h"
+#include "common/base/loop.h"
 #include <stdlib.h>
 
 #include <setjmp.h>

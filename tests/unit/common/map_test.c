@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/map.h"
+#include "common/containers/map.h"
 
 static uint64_t next_random(uint64_t *state)
 {

@@ -1,5 +1,5 @@
-#include "common/mem.h"
-#include "common/msg.h"
+#include "common/base/mem.h"
+#include "common/base/msg.h"
 #include "proto/bus.pb-c.h"
 #include <string.h>
 

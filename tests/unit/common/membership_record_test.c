@@ -1,5 +1,5 @@
-#include "common/mem.h"
-#include "common/membership_internal.h"
+#include "common/base/mem.h"
+#include "common/membership/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

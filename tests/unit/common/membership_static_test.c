@@ -15,10 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/http.h"
-#include "common/http_ask.h"
-#include "common/log.h"
-#include "common/membership_static.h"
+#include "common/base/log.h"
+#include "common/http/client.h"
+#include "common/http/http.h"
+#include "common/membership/static/static.h"
 #include "tests/unit/clock.h"
 
 enum { RENEW = 40, TTL = 400, EVERYTHING = 15, NODES = 8 };

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/membership.h"
+#include "common/base/log.h"
+#include "common/membership/membership.h"
 
 #include "redis_server.h"
 #include "tests/unit/clock.h"

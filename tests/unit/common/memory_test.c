@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/memory.h"
+#include "common/base/memory_budget.h"
 
 #define MIB (UINT64_C(1) << 20)
 

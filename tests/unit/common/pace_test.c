@@ -1,5 +1,5 @@
 /* How often something may happen. */
-#include "common/pace.h"
+#include "common/base/pace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

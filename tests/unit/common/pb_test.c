@@ -1,5 +1,5 @@
-#include "common/mem.h"
-#include "common/pb.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack_strings.h"
 #include "proto/bus.pb-c.h"
 #include "proto/router.pb-c.h"
 

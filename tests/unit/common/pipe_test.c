@@ -1,7 +1,7 @@
 /* Pipes on a loop that the test turns by hand, against a server in the same process whose behaviour
  * is a variable. */
-#include "common/mem.h"
-#include "common/pipe.h"
+#include "common/base/mem.h"
+#include "common/rpc/pipe.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

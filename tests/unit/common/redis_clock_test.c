@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ids.h"
-#include "common/redis_internal.h"
+#include "common/protocol/message_id.h"
+#include "common/redis/internal.h"
 
 #include "redis_fixture.h"
 

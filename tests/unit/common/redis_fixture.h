@@ -3,7 +3,7 @@
 #ifndef IMC_TESTS_REDIS_FIXTURE_H
 #define IMC_TESTS_REDIS_FIXTURE_H
 
-#include "common/redis.h"
+#include "common/redis/redis.h"
 #include "redis_server.h"
 #include "tests/unit/clock.h"
 
@@ -13,7 +13,7 @@ enum {
         3600000, /* for what comes; of our own clock, which does not wait for names and Sentinels */
 };
 
-static int timeout_ms = SOON; /* of redis.c, in tests that are not about it */
+static int timeout_ms = SOON; /* of common/redis/redis.c, in tests that are not about it */
 
 struct fixture {
     struct loop loop;

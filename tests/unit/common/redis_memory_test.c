@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "common/redis_internal.h"
+#include "common/redis/internal.h"
 
 #include "redis_fixture.h"
 

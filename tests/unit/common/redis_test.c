@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/redis.h"
+#include "common/redis/redis.h"
 
 #include "redis_fixture.h"
 

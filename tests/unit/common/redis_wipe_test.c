@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "../freed.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "redis_fixture.h"
 
 static struct redis_script echo = {.source = "return {ARGV[1], {ARGV[1]}}"};

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/ring.h"
+#include "common/containers/ring.h"
 
 static int find_number(const struct ring *ring, int i)
 {

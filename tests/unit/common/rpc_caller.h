@@ -3,9 +3,9 @@
 #ifndef IMC_TESTS_RPC_CALLER_H
 #define IMC_TESTS_RPC_CALLER_H
 
-#include "common/loop.h"
-#include "common/mem.h"
-#include "common/rpc.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+#include "common/rpc/rpc.h"
 #include "tests/unit/clock.h"
 #include <pthread.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Streams against a server in the same process; every wait is bounded. */
-#include "common/mem.h"
-#include "common/rpc.h"
+#include "common/base/mem.h"
+#include "common/rpc/rpc.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/slab.h"
+#include "common/containers/slab.h"
 
 enum { CHUNK = 64 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "common/unpack.h"
+#include "common/protocol/unpack.h"
 #include "proto/push.pb-c.h"
 #include "proto/router.pb-c.h"
 #include "proto/session.pb-c.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/wheel.h"
+#include "common/containers/wheel.h"
 #include "tests/unit/clock.h"
 
 enum { TICK = 5, SLOTS = 8 };

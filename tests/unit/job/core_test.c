@@ -1,6 +1,6 @@
 /* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
  * docs/job.md. */
-#include "common/ids.h"
+#include "common/protocol/message_id.h"
 #include "job/comet_link.h"
 #include "job/dispatch.h"
 #include "job/job.h"

@@ -1,7 +1,7 @@
 /* The whole job daemon, in a process of its own, with a real Redis, librdkafka's mock cluster, a
  * fake comet and a fake logic: offsets survive a clean end and kill -9, partitions move between
  * jobs, nothing is lost. */
-#include "common/membership.h"
+#include "common/membership/membership.h"
 #include "job/job_daemon.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"

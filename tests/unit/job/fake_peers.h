@@ -3,8 +3,8 @@
 #ifndef IMC_TESTS_FAKE_PEERS_H
 #define IMC_TESTS_FAKE_PEERS_H
 
-#include "common/mem.h"
-#include "common/rpc.h"
+#include "common/base/mem.h"
+#include "common/rpc/rpc.h"
 #include "proto/push.pb-c.h"
 #include "proto/session.pb-c.h"
 

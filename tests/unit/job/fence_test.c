@@ -1,7 +1,7 @@
 /* With a real Redis: numbers rise, a comet's hearsay is outbid, a later owner is found out, and
  * what cannot be a fence counts for nothing. */
-#include "common/fence.h"
-#include "common/ids.h"
+#include "common/protocol/fence.h"
+#include "common/protocol/message_id.h"
 #include "job/fence.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"

@@ -1,4 +1,4 @@
-#include "common/http.h"
+#include "common/http/http.h"
 #include "logic/api_auth.h"
 #include "logic/api_local.h"
 

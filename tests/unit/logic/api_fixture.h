@@ -7,7 +7,7 @@
 #ifndef IMC_TESTS_API_FIXTURE_H
 #define IMC_TESTS_API_FIXTURE_H
 
-#include "common/daemon_internal.h"
+#include "common/daemon/internal.h"
 #include "logic/api_auth.h"
 #include "logic/api_local.h"
 #include "logic/http_api.h"

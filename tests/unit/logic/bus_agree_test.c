@@ -1,6 +1,6 @@
 /* With a real Redis: what counts is what its script makes of several askers. */
-#include "common/mem.h"
-#include "common/redis.h"
+#include "common/base/mem.h"
+#include "common/redis/redis.h"
 #include "logic/bus_agree.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"

@@ -1,6 +1,6 @@
 /* With librdkafka's mock cluster in this process, which can be told to answer wrongly. */
-#include "common/bus_end.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/kafka/shutdown.h"
 #include "logic/bus_agree.h"
 #include "logic/bus_producer.h"
 

@@ -1,6 +1,6 @@
 /* A batch from a comet, with fakes in place of streams, tokens, mailbox and routers. */
-#include "common/mem.h"
-#include "common/ops.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
 #include "logic/comet_service.h"
 #include "logic/connect.h"
 #include "logic/heir.h"

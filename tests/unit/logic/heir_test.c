@@ -1,6 +1,6 @@
 /* What becomes of messages that a session got in place of others, with fakes for mailbox and
  * routers. */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/heir.h"
 #include "logic/router_link.h"
 #include "tests/unit/clock.h"

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "common/mem.h"
-#include "common/membership_internal.h"
+#include "common/base/mem.h"
+#include "common/membership/internal.h"
 #include "logic/router_link.h"
 #include "tests/unit/logic/api_fixture.h"
 

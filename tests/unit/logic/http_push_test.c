@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/push.h"

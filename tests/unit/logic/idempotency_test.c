@@ -1,4 +1,4 @@
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/idempotency.h"
 #include "tests/unit/clock.h"
 

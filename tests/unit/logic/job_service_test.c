@@ -1,5 +1,5 @@
 /* Settling, with fakes in place of streams, mailbox and routers. */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/job_service.h"
 #include "logic/mailbox.h"
 #include "logic/router_link.h"

@@ -1,7 +1,7 @@
 /* The mailbox's scripts on a real Redis: who is owed what, and what is left when. */
 #include "../common/redis_server.h"
-#include "common/mem.h"
-#include "common/redis.h"
+#include "common/base/mem.h"
+#include "common/redis/redis.h"
 #include "logic/mailbox.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* What a store leaves behind, on a real Redis: nothing that has ended, and, whoever stores when,
  * never more than mailbox.limit for a user who is away. */
-#include "common/mem.h"
-#include "common/redis.h"
+#include "common/base/mem.h"
+#include "common/redis/redis.h"
 #include "logic/mailbox.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"

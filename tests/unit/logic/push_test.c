@@ -1,4 +1,4 @@
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "logic/backlog.h"
 #include "logic/bus_producer.h"
 #include "logic/push.h"

@@ -1,7 +1,7 @@
 /* Requests to routers, with fakes in place of pipes and membership; ring, wheel and packing are the
  * real ones. */
-#include "common/mem.h"
-#include "common/pipe.h"
+#include "common/base/mem.h"
+#include "common/rpc/pipe.h"
 #include "logic/router_link.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Streams of comets and jobs; what handles their batches is the test itself. */
-#include "common/daemon_internal.h"
+#include "common/daemon/internal.h"
 #include "logic/comet_service.h"
 #include "logic/job_service.h"
 #include "logic/stream.h"

@@ -149,7 +149,8 @@ static void each_is_found_wherever_it_is(void **state)
     assert_true(redis_server_do(&servers[1], "DBSIZE") > TOKENS / 4);
     for (int i = 0; i < TOKENS; i++) /* the uid's key may be on the other one */
         assert_int_equal(i % 2 == 0 ? take(names[i]) : take_of(i), i % 4 != 0 ? 0 : -ENOENT);
-    for (int i = 0; i < 2; i++) /* redis.c has a key of its own, to see whether it may write */
+    for (int i = 0; i < 2;
+         i++) /* common/redis/redis.c has a key of its own, to see whether it may write */
         assert_int_equal(redis_server_do(&servers[i], "DBSIZE"), 1);
     assert_int_equal(counters[LOGIC_TOKENS_REVOKED], TOKENS / 4 * 3);
 }

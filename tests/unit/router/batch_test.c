@@ -154,7 +154,7 @@ static const Imc__V1__MapReply *send_draft(struct fixture *f, const struct draft
     struct msg *msg = batch_apply(&f->shard, batch, &arena);
     arena_free(&arena);
     assert_true(msg->len >= 9);
-    assert_int_equal(msg->data[0], 0x09); /* field 1, fixed64: what pipe.h looks for */
+    assert_int_equal(msg->data[0], 0x09); /* field 1, fixed64: what common/rpc/pipe.h looks for */
     if (f->reply != NULL)
         imc__v1__map_reply__free_unpacked(f->reply, NULL);
     f->reply = imc__v1__map_reply__unpack(NULL, msg->len, msg->data);

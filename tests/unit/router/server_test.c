@@ -1,5 +1,5 @@
 /* Batches over a real stream: answered, or the stream ends. */
-#include "common/daemon_internal.h"
+#include "common/daemon/internal.h"
 #include "proto/router.pb-c.h"
 #include "router/server.h"
 #include <setjmp.h>

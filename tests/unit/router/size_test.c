@@ -1,5 +1,5 @@
 /* What a million sessions cost: memory, puts, lookups, a sweep. Prints figures, asserts memory. */
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "router/sessions.h"
 #include <setjmp.h>
 #include <stdarg.h>

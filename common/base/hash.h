@@ -1,0 +1,35 @@
+/* hash.h - what tables whose keys a peer chooses hash them with: a seed of their own, so that
+ * nobody can choose keys that all end up in one place. Any thread. */
+#ifndef IMC_COMMON_BASE_HASH_H
+#define IMC_COMMON_BASE_HASH_H
+
+#include <stdint.h>
+#include <sys/random.h>
+
+struct hash_seed {
+    uint64_t words[2]; /* odd */
+};
+
+/* Without entropy (early at boot) tables still work; they are only predictable. */
+static inline void hash_seed_init(struct hash_seed *seed)
+{
+    if (getrandom(seed->words, sizeof seed->words, GRND_NONBLOCK) != (ssize_t)sizeof seed->words)
+        seed->words[0] = seed->words[1] = (uint64_t)(uintptr_t)seed;
+    seed->words[0] |= 1;
+    seed->words[1] |= 1;
+}
+
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Every bit of KEY reaches every bit. */
+static inline uint64_t hash_u64(const struct hash_seed *seed, uint64_t key)
+{
+    return hash_fold(hash_fold(key ^ seed->words[0], seed->words[1]) ^ seed->words[0],
+                     0x9e3779b97f4a7c15U);
+}
+
+#endif

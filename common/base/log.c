@@ -1,0 +1,179 @@
+/* log_at() ─► rate limit of the call site ─► one line in a stack buffer ─► log_sink_write()
+ *                                                                              └─► lost: counted,
+ * and told before the next line that gets out */
+#include "common/base/log.h"
+#include "common/base/log_sink.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define LINE_SIZE \
+    4096 /* at most PIPE_BUF, so that lines of several processes do not mix in a pipe */
+#define LINES_PER_SITE  10 /* a second */
+#define SUPPRESSED_SIZE 32
+
+int log_threshold = LOG_INFO;
+static const char *log_daemon = "imc";
+static uint64_t lost, untold; /* atomic */
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+void log_open(const char *daemon)
+{
+    log_daemon = daemon;
+}
+
+int log_set_level(const char *level)
+{
+    for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
+        if (strcmp(level, level_names[i]) == 0) {
+            __atomic_store_n(&log_threshold, i, __ATOMIC_RELAXED);
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* Threads that race at the turn of a second may let a line too many or too few through; none is
+ * lost uncounted. */
+static bool admit(struct log_site *site, uint64_t second)
+{
+    uint64_t last = __atomic_load_n(&site->second, __ATOMIC_RELAXED);
+    if (last != second && __atomic_compare_exchange_n(&site->second, &last, second, false,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        __atomic_store_n(&site->printed, 0, __ATOMIC_RELAXED);
+    if (__atomic_fetch_add(&site->printed, 1, __ATOMIC_RELAXED) < LINES_PER_SITE)
+        return true;
+    __atomic_fetch_add(&site->suppressed, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+/* "2026-11-22T10:00:00": gmtime_r once per second and thread. */
+static const char *second_text(time_t second)
+{
+    static _Thread_local time_t cached = -1;
+    static _Thread_local char text[32];
+    struct tm tm;
+    if (cached != second && gmtime_r(&second, &tm) != NULL) {
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+        cached = second;
+    }
+    return text;
+}
+
+/* Control characters become \n, \x1b …: text from a peer cannot forge a line. Returns the length
+ * written. */
+static size_t escape(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        char seq[8];
+        int n;
+        if (c >= ' ' && c != 0x7f)
+            n = snprintf(seq, sizeof(seq), "%c", c);
+        else if (c == '\n' || c == '\r' || c == '\t')
+            n = snprintf(seq, sizeof(seq), "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+        else
+            n = snprintf(seq, sizeof(seq), "\\x%02x", c);
+        if (used + (size_t)n > size)
+            break;
+        memcpy(out + used, seq, (size_t)n);
+        used += (size_t)n;
+    }
+    return used;
+}
+
+struct line {
+    char text[LINE_SIZE + SUPPRESSED_SIZE];
+    size_t used; /* at most LINE_SIZE - SUPPRESSED_SIZE - 1 before the end is put to it */
+};
+
+static size_t room(const struct line *line)
+{
+    const size_t most = LINE_SIZE - SUPPRESSED_SIZE - 1;
+    return most > line->used ? most - line->used : 0;
+}
+
+static void add_head(struct line *line, const struct timespec *now, enum log_level level,
+                     const char *event)
+{
+    size_t space = room(line);
+    int n = snprintf(line->text + line->used, space + 1, "%s.%03ldZ %-5s %s %s",
+                     second_text(now->tv_sec), now->tv_nsec / 1000000, level_names[level],
+                     log_daemon, event);
+    line->used += (size_t)n < space ? (size_t)n : space;
+}
+
+/* How many lines are told to be lost by the one put to LINE, which goes out with what follows or
+ * not at all. */
+static uint64_t add_lost(struct line *line, const struct timespec *now)
+{
+    if (__atomic_load_n(&untold, __ATOMIC_RELAXED) == 0)
+        return 0;
+    uint64_t n = __atomic_exchange_n(&untold, 0, __ATOMIC_RELAXED);
+    if (n == 0)
+        return 0;
+    add_head(line, now, LOG_WARN, "log lines lost");
+    line->used +=
+        (size_t)snprintf(line->text + line->used, room(line) + 1,
+                         " lines=%llu; nobody read standard error\n", (unsigned long long)n);
+    return n;
+}
+
+/* TELLS: as add_lost() said; LINES: what LINE holds beside that. */
+static bool line_out(const struct line *line, uint64_t tells, uint64_t lines)
+{
+    if (log_sink_write(line->text, line->used))
+        return true;
+    __atomic_fetch_add(&lost, lines, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&untold, tells + lines, __ATOMIC_RELAXED);
+    return false;
+}
+
+uint64_t log_lost(void)
+{
+    return __atomic_load_n(&lost, __ATOMIC_RELAXED);
+}
+
+bool log_tell_lost(void)
+{
+    struct line line;
+    struct timespec now;
+    line.used = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t tells = add_lost(&line, &now);
+    return tells == 0 || line_out(&line, tells, 0);
+}
+
+void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
+{
+    char text[LINE_SIZE];
+    struct line line;
+    int saved = errno;
+    struct timespec now;
+    va_list args;
+    line.used = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!admit(site, (uint64_t)now.tv_sec))
+        return;
+    va_start(args, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, args) < 0)
+        text[0] = '\0';
+    va_end(args);
+    uint64_t tells = add_lost(&line, &now);
+    add_head(&line, &now, level, event);
+    if (text[0] != '\0' && room(&line) > 0) {
+        line.text[line.used++] = ' ';
+        line.used += escape(text, line.text + line.used, room(&line));
+    }
+    uint32_t suppressed = __atomic_exchange_n(&site->suppressed, 0, __ATOMIC_RELAXED);
+    if (suppressed > 0)
+        line.used +=
+            (size_t)snprintf(line.text + line.used, SUPPRESSED_SIZE, " suppressed=%u", suppressed);
+    line.text[line.used++] = '\n';
+    (void)line_out(&line, tells, 1);
+    errno = saved;
+}

@@ -1,0 +1,48 @@
+/* log.h - key=value lines on stderr, rate-limited per call site. Any thread.
+ *
+ *   log_warn("redis down", "server=%s err=\"%s\" retry_ms=%d", …);
+ *   → 2026-11-22T10:00:00.123Z warn  comet redis down server=127.0.0.1:6379 err="…" retry_ms=100
+ *
+ * A call site prints at most 10 lines a second; what it swallowed is told by suppressed=N on its
+ * next line. A level that is off costs one load and a branch.
+ *
+ * After log_sink_open() no line waits for who reads them: what does not get out is lost, counted,
+ * and told by a line of its own as soon as one gets out again. */
+#ifndef IMC_COMMON_BASE_LOG_H
+#define IMC_COMMON_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_site {
+    uint64_t second; /* atomic */
+    uint32_t printed, suppressed;
+};
+
+extern int log_threshold; /* read relaxed; set by log_set_level */
+
+void log_open(const char *daemon);
+/* "debug" "info" "warn" "error"; -EINVAL for another word. */
+int log_set_level(const char *level);
+void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Lines lost so far. */
+uint64_t log_lost(void);
+/* Says how many were lost since that was said last; false if it cannot be said yet. */
+bool log_tell_lost(void);
+
+#define log_at(level, event, ...)                                              \
+    do {                                                                       \
+        static struct log_site log_site_;                                      \
+        if ((int)(level) >= __atomic_load_n(&log_threshold, __ATOMIC_RELAXED)) \
+            log_write(&log_site_, level, event, __VA_ARGS__);                  \
+    } while (0)
+#define log_debug(event, ...) log_at(LOG_DEBUG, event, __VA_ARGS__)
+#define log_info(event, ...)  log_at(LOG_INFO, event, __VA_ARGS__)
+#define log_warn(event, ...)  log_at(LOG_WARN, event, __VA_ARGS__)
+#define log_error(event, ...) log_at(LOG_ERROR, event, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,82 @@
+/* loop.h - a libuv loop that one thread owns, its inbox for other threads and its end-of-turn
+ * tasks.
+ *
+ * Everything in imc belongs to one loop from creation to free. Other threads (gRPC's, librdkafka's,
+ * other loops) reach it only by inbox_post(). Work that must not run inside the caller's own
+ * callback (free this connection, write what piled up, go on with a walk) is deferred to the end of
+ * the turn. */
+#ifndef IMC_COMMON_BASE_LOOP_H
+#define IMC_COMMON_BASE_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct loop;
+
+/* Embedded in what is posted; run() owns the item from then on and runs on the loop's thread. */
+struct inbox_item {
+    struct inbox_item *next;
+    void (*run)(struct loop *loop, struct inbox_item *item);
+};
+
+/* Embedded in what is deferred. Deferring a task that is already queued changes nothing. */
+struct loop_task {
+    struct loop_task *next;
+    void (*run)(struct loop *loop, struct loop_task *task);
+    bool queued;
+};
+
+struct inbox {
+    pthread_mutex_t lock;
+    struct inbox_item *head, **tail;
+    bool open; /* posting is possible; guarded by lock */
+};
+
+struct loop {
+    uv_loop_t uv; /* uv.data points back to this struct */
+    struct inbox inbox;
+    uv_async_t wake;
+    uv_check_t turn_end;
+    uv_idle_t busy; /* keeps the poll phase from sleeping while tasks wait */
+    struct loop_task *tasks, **tasks_tail;
+    pthread_t thread;
+    int index; /* position among its siblings, as given to loop_init */
+    const char *name;
+    bool stopping;
+    void *user; /* the owner's, untouched here */
+};
+
+/* 0 or -E…; NAME is kept, not copied, and becomes the thread's name. */
+int loop_init(struct loop *loop, const char *name, int index);
+/* Runs in the calling thread until loop_stop(). */
+void loop_run(struct loop *loop);
+/* Runs in a thread of its own until loop_stop(); loop_join() waits for it. 0 or -E…. */
+int loop_start(struct loop *loop);
+void loop_join(struct loop *loop);
+/* Any thread; returns at once. */
+void loop_stop(struct loop *loop);
+/* After it has stopped, in the thread that frees it: closes what is left open, runs close
+ * callbacks. */
+void loop_close(struct loop *loop);
+
+/* Any thread. False: the loop is closed and the item was not taken. */
+bool inbox_post(struct loop *loop, struct inbox_item *item);
+/* Owner only. Tasks deferred by a running task run in the next turn, after new I/O was looked at.
+ */
+void loop_defer(struct loop *loop, struct loop_task *task);
+
+static inline uint64_t loop_now_ms(const struct loop *loop)
+{
+    return uv_now(&loop->uv);
+}
+
+static inline struct loop *loop_of(const uv_handle_t *handle)
+{
+    return (struct loop *)handle->loop->data;
+}
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,53 @@
+/* config.h - configuration by tables: one row per setting gives its default, range, environment
+ * name, check and docs.
+ *
+ * Sources, later ones win: defaults, the INI file (-c FILE), the environment
+ * (IMC_<DAEMON>_<SECTION>_<KEY>, upper case, dots and dashes as underscores). Unknown names and bad
+ * values are refused with file, line and the nearest valid name. Main thread, before any other
+ * thread runs; read-only after that. */
+#ifndef IMC_COMMON_CONFIG_CONFIG_H
+#define IMC_COMMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum config_type {
+    CONFIG_STRING,   /* char *, owned by the struct */
+    CONFIG_INT,      /* int64_t */
+    CONFIG_BOOL,     /* bool: true/false, yes/no, on/off, 1/0 */
+    CONFIG_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "24h", a bare number is
+                        milliseconds */
+    CONFIG_BYTES,    /* int64_t; "4096" "64k" "1m" "2g" */
+    CONFIG_ADDRESS,  /* char *, "host:port"; empty only where the default is empty (= off) */
+    CONFIG_LIST,     /* char *, comma-separated, spaces around commas allowed */
+};
+
+struct config_row {
+    const char *section, *key;
+    enum config_type type;
+    size_t offset;    /* of the field in the daemon's struct */
+    const char *init; /* default, as it would be written in the file */
+    int64_t min, max; /* numbers; both 0 = any that is not negative */
+    const char *doc;  /* one or two sentences for configuration.md */
+};
+
+/* NULL-terminated list of tables, each ended by a row with key == NULL. */
+typedef const struct config_row *const *config_tables;
+
+/* Fills the zeroed struct CONF. PATH may be NULL. 0 or -EINVAL, then ERR says what, where and what
+ * to do. */
+int config_load(config_tables tables, const char *daemon, const char *path, void *conf, char *err,
+                size_t errlen);
+void config_free(config_tables tables, void *conf);
+/* As an INI file with every setting, its doc as comment; what is, or may be, secret is
+ * masked (mask.h). */
+void config_dump(config_tables tables, const void *conf, FILE *out);
+/* As a Markdown table per section, for docs/configuration.md. */
+void config_document(config_tables tables, const char *daemon, FILE *out);
+/* Calls fn for each non-empty item of a CONFIG_LIST, spaces trimmed. */
+void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg),
+                      void *arg);
+
+#endif

@@ -1,0 +1,208 @@
+/* What may be shown of a setting. Three kinds hide something:
+ *
+ *   password, keys, secret      nothing is shown, by the name of the setting
+ *   options (of a library)      item by item: only the values of those that are known to be
+ * harmless.
+ *                               What is secret among them nobody can list for all versions of it
+ *   any other text              what stands before an '@', as in redis://user:password@host, and
+ * the
+ *                               values of items whose name sounds like a secret */
+#include "common/config/mask.h"
+#include "common/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char HIDDEN[] = "********";
+
+/* Properties of librdkafka. Names that end in '.' stand for all that begin with them. */
+static const char *const harmless[] = {
+    "acks",
+    "allow.auto.create.topics",
+    "api.version.",
+    "auto.commit.",
+    "auto.offset.reset",
+    "batch.",
+    "broker.address.",
+    "broker.version.fallback",
+    "builtin.features",
+    "check.crcs",
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "compression.",
+    "connections.max.idle.ms",
+    "debug",
+    "delivery.",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "enable.metrics.push",
+    "enable.partition.eof",
+    "enable.random.seed",
+    "enable.sasl.oauthbearer.unsecure.jwt",
+    "enable.sparse.connections",
+    "enable.ssl.certificate.verification",
+    "fetch.",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "linger.ms",
+    "log.connection.close",
+    "log.queue",
+    "log.thread.name",
+    "log_level",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "message.copy.max.bytes",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "metadata.",
+    "partition.assignment.strategy",
+    "partitioner",
+    "queue.buffering.",
+    "queued.",
+    "receive.message.max.bytes",
+    "reconnect.",
+    "request.required.acks",
+    "request.timeout.ms",
+    "resolve_canonical_bootstrap_servers_only",
+    "retries",
+    "retry.",
+    "sasl.kerberos.min.time.before.relogin",
+    "sasl.kerberos.service.name",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.oauthbearer.method",
+    "sasl.username",
+    "security.protocol",
+    "session.timeout.ms",
+    "socket.",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.cipher.suites",
+    "ssl.crl.location",
+    "ssl.curves.list",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.sigalgs.list",
+    "statistics.interval.ms",
+    "sticky.partitioning.linger.ms",
+    "topic.metadata.",
+};
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t len = strlen(text), n = strlen(end);
+    return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+bool config_row_is_secret(const struct config_row *row)
+{
+    return ends_in(row->key, "password") || ends_in(row->key, "keys") ||
+           ends_in(row->key, "secret");
+}
+
+bool config_option_is_harmless(const char *name, size_t len)
+{
+    while (len > 0 && name[len - 1] == ' ')
+        len--;
+    for (; len > 0 && *name == ' '; name++)
+        len--;
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        size_t n = strlen(harmless[i]);
+        bool whole = harmless[i][n - 1] != '.';
+        if ((whole ? len == n : len > n) && strncasecmp(name, harmless[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool sounds_secret(const char *name, size_t len)
+{
+    static const char *const words[] = {"password", "secret", "key.pem", "token", "credential"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t n = strlen(words[i]);
+        for (size_t at = 0; at + n <= len; at++) {
+            if (strncasecmp(name + at, words[i], n) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Length of the "name=value" at the start: a part without '=' behind a comma belongs to the value.
+ */
+static size_t item_length(const char *item)
+{
+    size_t len = strcspn(item, ",");
+    while (item[len] == ',') {
+        size_t part = strcspn(item + len + 1, ",=");
+        if (item[len + 1 + part] == '=')
+            break;
+        len += 1 + part;
+    }
+    return len;
+}
+
+/* Bytes from the start of ITEM that are "user:password@" behind "scheme://", or 0. */
+static size_t credentials_end(const char *item, size_t len)
+{
+    for (size_t i = len; i > 0; i--) {
+        if (item[i - 1] == '@')
+            return i - 1;
+    }
+    return 0;
+}
+
+/* True if anything was hidden. */
+static bool mask_item(const char *item, size_t len, bool options, FILE *out)
+{
+    size_t name = strcspn(item, ",="), at;
+    bool has_value = item[name] == '=' && name < len;
+    bool hide = options ? !has_value || !config_option_is_harmless(item, name)
+                        : has_value && sounds_secret(item, name);
+    if (len == strspn(item, " ") || (has_value && name + 1 == len))
+        hide = false; /* there is nothing */
+    if (hide) {
+        fprintf(out, "%.*s%s", has_value ? (int)name + 1 : 0, item, HIDDEN);
+        return true;
+    }
+    at = options ? 0 : credentials_end(item, len);
+    if (at > 0)
+        fputs(HIDDEN, out);
+    fprintf(out, "%.*s", (int)(len - at), item + at);
+    return at > 0;
+}
+
+char *config_masked(const struct config_row *row, const char *value)
+{
+    char *masked = NULL;
+    size_t size;
+    bool any = false, options = ends_in(row->key, "options");
+    if (config_row_is_secret(row))
+        return value[0] != '\0' ? mem_strdup(HIDDEN) : NULL;
+    FILE *out = open_memstream(&masked, &size);
+    if (out == NULL)
+        abort(); /* no memory, as in base/mem.c */
+    while (*value != '\0') {
+        size_t len = item_length(value);
+        any |= mask_item(value, len, options, out);
+        value += len;
+        if (*value == ',')
+            fputc(*value++, out);
+    }
+    fclose(out);
+    if (any)
+        return masked;
+    free(masked);
+    return NULL;
+}

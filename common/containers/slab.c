@@ -1,0 +1,219 @@
+/* Chunks are aligned to their size, so that an object's chunk is found by masking its address:
+ *
+ *   chunk (64 KiB)  │ header │ object │ object │ … │ never used yet │
+ *                                └── free: next free ──►
+ *
+ * A chunk with free objects hangs in one of four lists, by how full it is; allocating takes from
+ * the fullest, so that the emptiest can drain and go back to the system. One empty chunk is kept
+ * against flapping at a chunk's edge. */
+#include "common/containers/slab.h"
+#include "common/base/mem.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SLAB_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLAB_ASAN 1
+#endif
+#endif
+#ifdef SLAB_ASAN
+#include <sanitizer/asan_interface.h> /* use after slab_free() is found like use after free() */
+#else
+#define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#endif
+
+enum {
+    CHUNK_MIN = 64 * 1024,
+    OBJECTS_MIN = 8, /* in a chunk: larger objects get larger chunks */
+    HEADER = 64,
+    CLASSES = 4, /* by quarters of fullness; full chunks are in no list */
+};
+
+struct object {
+    struct object *next;
+};
+
+struct chunk {
+    struct slab *slab; /* checked when an object comes back */
+    struct chunk *next, **prev;
+    struct object *free;
+    uint32_t used, fresh; /* objects in use; objects that were ever used */
+    uint32_t quarter;
+};
+
+_Static_assert(sizeof(struct chunk) <= HEADER, "chunk header");
+
+struct slab {
+    const char *name;
+    size_t size, chunk_size;
+    uint32_t capacity; /* objects of a chunk */
+    size_t used, chunks;
+    struct chunk *spare;
+    struct chunk *lists[CLASSES];
+};
+
+struct slab *slab_open(const char *name, size_t size)
+{
+    assert(size > 0);
+    struct slab *slab = mem_zalloc(sizeof *slab);
+    slab->name = name;
+    slab->size = (size + 15) & ~(size_t)15;
+    slab->chunk_size = CHUNK_MIN;
+    while ((slab->chunk_size - HEADER) / slab->size < OBJECTS_MIN)
+        slab->chunk_size *= 2;
+    slab->capacity = (uint32_t)((slab->chunk_size - HEADER) / slab->size);
+    return slab;
+}
+
+static void *map_pages(const struct slab *slab, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        (void)fprintf(stderr, "out of memory: slab %s, %zu bytes\n", slab->name, size);
+        abort();
+    }
+    return p;
+}
+
+/* The kernel hands out addresses side by side: after the first chunk the plain call is mostly
+ * aligned already, and neighbours count as one mapping. */
+static void *map_aligned(const struct slab *slab)
+{
+    size_t size = slab->chunk_size;
+    char *p = map_pages(slab, size);
+    if (((uintptr_t)p & (size - 1)) == 0)
+        return p;
+    munmap(p, size);
+    p = map_pages(slab, size * 2);
+    size_t before = (size - ((uintptr_t)p & (size - 1))) & (size - 1);
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + size, size - before);
+    return p + before;
+}
+
+static struct chunk *chunk_new(struct slab *slab)
+{
+    struct chunk *chunk = map_aligned(slab);
+    chunk->slab = slab;
+    ASAN_POISON_MEMORY_REGION((char *)chunk + HEADER, slab->chunk_size - HEADER);
+    slab->chunks++;
+    return chunk;
+}
+
+static void chunk_free(struct slab *slab, struct chunk *chunk)
+{
+    ASAN_UNPOISON_MEMORY_REGION(chunk, slab->chunk_size);
+    munmap(chunk, slab->chunk_size);
+    slab->chunks--;
+}
+
+static void chunk_unlink(struct chunk *chunk)
+{
+    if (chunk->prev == NULL)
+        return;
+    *chunk->prev = chunk->next;
+    if (chunk->next != NULL)
+        chunk->next->prev = chunk->prev;
+    chunk->prev = NULL;
+}
+
+/* Puts the chunk where its number of used objects belongs. */
+static void chunk_file(struct slab *slab, struct chunk *chunk)
+{
+    uint32_t quarter = chunk->used * CLASSES / slab->capacity;
+    if (chunk->prev != NULL && chunk->quarter == quarter)
+        return;
+    chunk_unlink(chunk);
+    if (chunk->used == slab->capacity)
+        return;
+    chunk->quarter = quarter;
+    chunk->next = slab->lists[quarter];
+    chunk->prev = &slab->lists[quarter];
+    if (chunk->next != NULL)
+        chunk->next->prev = &chunk->next;
+    slab->lists[quarter] = chunk;
+}
+
+static struct chunk *chunk_with_room(struct slab *slab)
+{
+    for (int quarter = CLASSES - 1; quarter >= 0; quarter--) {
+        if (slab->lists[quarter] != NULL)
+            return slab->lists[quarter];
+    }
+    struct chunk *chunk = slab->spare;
+    slab->spare = NULL;
+    return chunk != NULL ? chunk : chunk_new(slab);
+}
+
+void *slab_alloc(struct slab *slab)
+{
+    struct chunk *chunk = chunk_with_room(slab);
+    struct object *object = chunk->free;
+    if (object != NULL) {
+        ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
+        chunk->free = object->next;
+        memset(object, 0, slab->size);
+    } else { /* as the system gave it: zeroed, and not touched until now */
+        object = (struct object *)(void *)((char *)chunk + HEADER + chunk->fresh * slab->size);
+        ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
+        chunk->fresh++;
+    }
+    chunk->used++;
+    slab->used++;
+    chunk_file(slab, chunk);
+    return object;
+}
+
+void slab_free(struct slab *slab, void *object)
+{
+    if (object == NULL)
+        return;
+    struct object *freed = object;
+    size_t offset = (uintptr_t)object & (slab->chunk_size - 1);
+    struct chunk *chunk = (struct chunk *)(void *)((char *)object - offset);
+    assert(chunk->slab == slab && chunk->used > 0);
+    freed->next = chunk->free;
+    chunk->free = freed;
+    ASAN_POISON_MEMORY_REGION(object, slab->size);
+    chunk->used--;
+    slab->used--;
+    if (chunk->used > 0) {
+        chunk_file(slab, chunk);
+        return;
+    }
+    chunk_unlink(chunk);
+    if (slab->spare == NULL)
+        slab->spare = chunk;
+    else
+        chunk_free(slab, chunk);
+}
+
+size_t slab_used(const struct slab *slab)
+{
+    return slab->used;
+}
+
+size_t slab_reserved(const struct slab *slab)
+{
+    return slab->chunks * slab->chunk_size;
+}
+
+void slab_close(struct slab *slab)
+{
+    if (slab == NULL)
+        return;
+    assert(slab->used == 0);
+    if (slab->spare != NULL)
+        chunk_free(slab, slab->spare);
+    assert(slab->chunks == 0);
+    free(slab);
+}

@@ -1,0 +1,258 @@
+#include "common/base/log.h"
+#include "common/daemon/daemon.h"
+#include "common/daemon/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADMIN_MAX_BODY   4096
+#define ADMIN_TIMEOUT_MS 10000
+#define ADMIN_IDLE_MS    60000
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+
+static struct daemon_condition *find_condition(struct daemon_internal *in, const char *name)
+{
+    for (size_t i = 0; i < in->n_conditions; i++) {
+        if (strcmp(in->conditions[i].name, name) == 0)
+            return &in->conditions[i];
+    }
+    if (in->n_conditions == DAEMON_CONDITIONS)
+        return NULL;
+    struct daemon_condition *condition = &in->conditions[in->n_conditions++];
+    condition->name = name;
+    condition->holds = false;
+    condition->why[0] = '\0';
+    return condition;
+}
+
+void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not)
+{
+    struct daemon_internal *in = daemon->internal;
+    const char *why = holds || why_not == NULL ? "" : why_not;
+    pthread_mutex_lock(&in->lock);
+    struct daemon_condition *condition = find_condition(in, name);
+    bool changed =
+        condition != NULL && (condition->holds != holds || strcmp(condition->why, why) != 0);
+    if (condition != NULL) {
+        condition->holds = holds;
+        snprintf(condition->why, sizeof(condition->why), "%s", why);
+    }
+    pthread_mutex_unlock(&in->lock);
+    if (condition == NULL)
+        log_error("too many readiness conditions", "name=%s limit=%d", name, DAEMON_CONDITIONS);
+    else if (changed && !holds)
+        log_info("not ready", "condition=%s why=\"%s\"", name, why);
+    else if (changed)
+        log_info("ready", "condition=%s", name);
+}
+
+static const struct {
+    const char *name;
+    unsigned use;
+} uses_named[] = {{"push", USE_PUSH}, {"connect", USE_CONNECT}, {"store", USE_STORE}};
+#define USES (sizeof(uses_named) / sizeof(uses_named[0]))
+
+static unsigned uses_of(const struct daemon *daemon, const char *condition)
+{
+    const struct daemon_need *need = daemon->spec->needs;
+    for (; need != NULL && need->condition != NULL; need++) {
+        if (strcmp(need->condition, condition) == 0)
+            return need->uses;
+    }
+    return USE_ALL;
+}
+
+/* "push, store" */
+static void print_uses(unsigned uses, FILE *out)
+{
+    const char *between = "";
+    for (size_t i = 0; i < USES; i++) {
+        if ((uses & uses_named[i].use) == 0)
+            continue;
+        fprintf(out, "%s%s", between, uses_named[i].name);
+        between = ", ";
+    }
+}
+
+static void print_condition(const struct daemon_condition *condition, unsigned uses, FILE *out)
+{
+    if (condition->holds) {
+        fprintf(out, "%s: ok\n", condition->name);
+        return;
+    }
+    fprintf(out, "%s: not ready: %s", condition->name, condition->why);
+    if (uses == 0) {
+        fputs(" (shown only)", out); /* docs/operations.md's words */
+    } else if (uses != USE_ALL) {
+        fputs(" (needed for ", out);
+        print_uses(uses, out);
+        fputc(')', out);
+    }
+    fputc('\n', out);
+}
+
+bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out)
+{
+    struct daemon_internal *in = daemon->internal;
+    bool all = true;
+    if (in->membership != NULL)
+        daemon_ready(daemon, "lease", membership_ready(in->membership),
+                     "the lease is not held or the list of daemons was not read yet");
+    pthread_mutex_lock(&in->lock);
+    for (size_t i = 0; i < in->n_conditions; i++) {
+        const struct daemon_condition *condition = &in->conditions[i];
+        unsigned needed = uses_of(daemon, condition->name);
+        all = all && (condition->holds || (needed & uses) == 0);
+        print_condition(condition, needed, out);
+    }
+    pthread_mutex_unlock(&in->lock);
+    return all;
+}
+
+static int page_metrics(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    if (daemon->spec->scrape != NULL)
+        daemon->spec->scrape(daemon);
+    metrics_render(daemon->metrics, out);
+    daemon_render_process(daemon, out);
+    return 200;
+}
+
+static int page_health(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    (void)daemon;
+    fputs("ok\n", out);
+    return 200;
+}
+
+/* Several uses: ?for=push&for=connect. */
+static int page_ready(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    const char *wanted;
+    unsigned uses = 0;
+    for (size_t n = 0; (wanted = http_query(request, "for", n)) != NULL; n++) {
+        size_t i = 0;
+        while (i < USES && strcmp(uses_named[i].name, wanted) != 0)
+            i++;
+        if (i == USES) {
+            fputs("for: push, connect or store\n", out);
+            return 400;
+        }
+        uses |= uses_named[i].use;
+    }
+    return daemon_render_ready(daemon, uses != 0 ? uses : USE_ALL, out) ? 200 : 503;
+}
+
+static int page_config(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    config_dump(daemon->internal->tables, daemon->config, out);
+    return 200;
+}
+
+static int page_version(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    fprintf(out, "{\"name\":\"imc-%s\",\"version\":\"%s\"}\n", daemon->spec->name, IMC_VERSION);
+    return 200;
+}
+
+static int page_index(struct daemon *daemon, struct http_request *request, FILE *out);
+
+static const struct page {
+    const char *path, *type;
+    /* The status; NULL: membership_serve(). */
+    int (*render)(struct daemon *daemon, struct http_request *request, FILE *out);
+} pages[] = {
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
+    {"/healthz", text_plain, page_health},
+    {"/readyz", text_plain, page_ready},
+    {"/config", text_plain, page_config},
+    {"/version", "application/json", page_version},
+    {"/member", "application/json", NULL},
+    {"/", text_plain, page_index},
+};
+#define PAGES (sizeof(pages) / sizeof(pages[0]))
+
+static int page_index(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    fprintf(out, "imc-%s %s\n", daemon->spec->name, IMC_VERSION);
+    for (size_t i = 0; i + 1 < PAGES; i++)
+        fprintf(out, "%s\n", pages[i].path);
+    return 200;
+}
+
+static void respond_page(struct daemon *daemon, struct http_request *request,
+                         const struct page *page)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (page->render == NULL) {
+        membership_serve(daemon->internal->membership, request);
+        return;
+    }
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL) {
+        http_respond(request, 500, text_plain, "out of memory\n", 14, NULL);
+        return;
+    }
+    int status = page->render(daemon, request, out);
+    fclose(out);
+    http_respond(request, status, page->type, text, len, "Cache-Control: no-store\r\n");
+    free(text);
+}
+
+static void handle(struct http_request *request, void *arg)
+{
+    static const char missing[] = "no such page; / lists them\n",
+                      method[] = "only GET and HEAD here\n";
+    struct daemon *daemon = arg;
+    for (size_t i = 0; i < PAGES; i++) {
+        if (strcmp(http_path(request), pages[i].path) != 0)
+            continue;
+        bool member = pages[i].render == NULL && http_method(request) == HTTP_POST;
+        if (member || http_method(request) == HTTP_GET || http_method(request) == HTTP_HEAD)
+            respond_page(daemon, request, &pages[i]);
+        else
+            http_respond(request, 405, text_plain, method, sizeof(method) - 1,
+                         "Allow: GET, HEAD\r\n");
+        return;
+    }
+    http_respond(request, 404, text_plain, missing, sizeof(missing) - 1, NULL);
+}
+
+int daemon_admin_open(struct daemon *daemon)
+{
+    const struct daemon_config *config = daemon->config;
+    struct http_options options = {
+        .address = config->admin_listen,
+        .max_conns = daemon_files(daemon)->admin,
+        .max_body = ADMIN_MAX_BODY,
+        .header_timeout_ms = ADMIN_TIMEOUT_MS,
+        .body_timeout_ms = ADMIN_TIMEOUT_MS,
+        .idle_timeout_ms = ADMIN_IDLE_MS,
+        .handle = handle,
+        .arg = daemon,
+    };
+    if (config->admin_listen[0] == '\0') /* switched off */
+        return 0;
+    int err = http_server_open(&daemon->loop, &options, &daemon->internal->admin);
+    if (err != 0)
+        daemon_listen_failed(daemon, config->admin_listen, "admin", "listen", err);
+    else
+        log_info("admin pages", "address=%s port=%d", config->admin_listen,
+                 http_server_port(daemon->internal->admin));
+    return err;
+}
+
+void daemon_admin_close(struct daemon *daemon)
+{
+    if (daemon->internal->admin != NULL)
+        http_server_close(daemon->internal->admin);
+    daemon->internal->admin = NULL;
+}

@@ -1,0 +1,321 @@
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/daemon/daemon.h"
+#include "common/daemon/internal.h"
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define COMMON(field)  offsetof(struct daemon_config, field)
+#define HEALTH_SECONDS 3
+#define HEALTH_ANSWER  8192
+
+/* clang-format off */
+const struct config_row daemon_config_rows[] = {
+    {"log", "level", CONFIG_STRING, COMMON(log_level), "info", 0, 0,
+     "The least serious lines that are written to stderr: debug, info, warn or error."},
+    {"admin", "listen", CONFIG_ADDRESS, COMMON(admin_listen), "", 0, 0,
+     "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one. "
+     "Nobody is asked who he is: listen only where no stranger gets."},
+    {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
+     "Where other daemons connect by gRPC. Nobody is asked who he is: whoever gets here can speak as any daemon. Daemons "
+     "on several machines listen on an address of a network of their own. Empty for a daemon that serves none."},
+    {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
+     "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself; if that listens on "
+     "every address, this machine's name, or an interface's address if the name does not lead here. Whoever else has "
+     "this address refuses streams that are for us."},
+    {"rpc", "connections", CONFIG_INT, COMMON(rpc_connections), "1024", 1, 65536,
+     "Connections to rpc.listen at once; beyond, those that have no stream are closed, or new ones wait. Each comet opens one per worker to each logic, each logic one to each router, each job one to each "
+     "comet and logic."},
+    {"rpc", "held", CONFIG_BYTES, COMMON(rpc_held), "128m", 1 << 20, 16LL << 30,
+     "Bytes of unpacked batches that are not answered yet, and of answers that wait to be sent, for all peers together. "
+     "Beyond, only peers that have none are read on."},
+    {"redis", "servers", CONFIG_LIST, COMMON(redis_servers), "127.0.0.1:6379", 0, 0,
+     "Redis servers, host:port, separated by commas; each is a shard, so every daemon needs the same list in the same "
+     "spelling."},
+    {"redis", "sentinels", CONFIG_LIST, COMMON(redis_sentinels), "", 0, 0,
+     "Sentinels, host:port, separated by commas: they are asked where the primary of each name in redis.master is, at each "
+     "connect and every second. redis.servers is not used then. Empty: no Sentinel."},
+    {"redis", "master", CONFIG_LIST, COMMON(redis_master), "mymaster", 0, 0,
+     "With redis.sentinels: names of the primaries, separated by commas; each is a shard, so every daemon needs the same "
+     "list in the same spelling."},
+    {"redis", "sentinel_password", CONFIG_STRING, COMMON(redis_sentinel_password), "", 0, 0,
+     "Password of every Sentinel; empty for none."},
+    {"redis", "user", CONFIG_STRING, COMMON(redis_user), "", 0, 0,
+     "Name of the ACL user at every Redis server, for redis.password; empty for the default user."},
+    {"redis", "password", CONFIG_STRING, COMMON(redis_password), "", 0, 0,
+     "Password of every Redis server; empty for none."},
+    {"redis", "database", CONFIG_INT, COMMON(redis_database), "0", 0, 65535,
+     "Number of the Redis database."},
+    {"redis", "timeout", CONFIG_DURATION, COMMON(redis_timeout_ms), "1s", 10, 60000,
+     "A command unanswered for so long counts as failed and its connection as broken."},
+    {"lease", "id", CONFIG_STRING, COMMON(lease_id), "", 0, 0,
+     "This daemon's name among its kind, unique in the cluster. Empty: the host name and a port."},
+    {"lease", "region", CONFIG_STRING, COMMON(lease_region), "", 0, 0,
+     "Region this daemon runs in. /member shows it; nothing else uses it yet."},
+    {"lease", "zone", CONFIG_STRING, COMMON(lease_zone), "", 0, 0,
+     "Zone within the region. /member shows it; nothing else uses it yet."},
+    {"lease", "weight", CONFIG_INT, COMMON(lease_weight), "10", 1, 10000,
+     "A router's share of the users, relative to the other routers. Of no effect for other daemons yet."},
+    {"lease", "renew", CONFIG_DURATION, COMMON(lease_renew_ms), "1s", 100, 60000,
+     "How often the lease in Redis is renewed and the list of the other daemons read; or each address of members.static "
+     "asked."},
+    {"lease", "ttl", CONFIG_DURATION, COMMON(lease_ttl_ms), "5s", 500, 600000,
+     "How long the others believe this daemon alive after its last renewal or answer. At least twice lease.renew."},
+    {"clock", "max_offset", CONFIG_DURATION, COMMON(clock_max_offset_ms), "10s", 100, 86400000,
+     "How far this machine's clock may be from Redis's before the daemon is not ready. Beyond a second it is said in the "
+     "log. Messages are dated by Redis's clock in any case."},
+    {"members", "static", CONFIG_LIST, COMMON(members_static), "", 0, 0,
+     "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
+     "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "
+     "resolves to, and is looked up again every 5 seconds. Empty: leases in Redis."},
+    {"memory", "limit", CONFIG_BYTES, COMMON(memory_limit), "0", 0, INT64_C(1) << 50,
+     "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
+     "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
+     "cgroup's limit, or half of the machine's memory if that is less."},
+    {"daemon", "drain", CONFIG_DURATION, COMMON(drain_ms), "30s", 0, 3600000,
+     "Longest time between SIGTERM and exit."},
+    {0},
+};
+/* clang-format on */
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, DAEMON_CHECK},
+    {"dump-config", no_argument, NULL, DAEMON_DUMP},
+    {"version", no_argument, NULL, DAEMON_VERSION},
+    {"help", no_argument, NULL, DAEMON_HELP},
+    {"health", no_argument, NULL, DAEMON_HEALTH},
+    {"doc-config", no_argument, NULL, DAEMON_DOC_CONFIG},
+    {"doc-metrics", no_argument, NULL, DAEMON_DOC_METRICS},
+    {0},
+};
+
+void daemon_print_help(const struct daemon_spec *spec)
+{
+    printf(
+        "imc-%s %s - %s\n\n"
+        "usage: imc-%s [-c FILE] [command]\n\n"
+        "  -c, --config FILE  read settings from FILE; IMC_<DAEMON>_<SECTION>_<KEY> in the "
+        "environment wins\n"
+        "      --check        check the configuration and exit\n"
+        "      --dump-config  print the configuration in force, every setting explained, and exit\n"
+        "      --health       ask a running daemon (admin.listen) whether it is ready; exit 0 if "
+        "so\n"
+        "      --doc-config   print the settings as Markdown\n"
+        "      --doc-metrics  print the metrics as Markdown\n"
+        "      --version      print the version\n"
+        "      --help         print this\n",
+        spec->name, IMC_VERSION, spec->summary, spec->name);
+    if (spec->verb != NULL)
+        printf("      --%s %s\n                     %s\n", spec->verb->name, spec->verb->argument,
+               spec->verb->help);
+    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
+         "settings "
+         "are read at the start only.");
+}
+
+static int usage(const struct daemon_spec *spec, const char *what, const char *argument)
+{
+    fprintf(stderr, "imc-%s: %s %s; --help lists what there is\n", spec->name, what, argument);
+    return -EINVAL;
+}
+
+int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
+                 struct daemon_arguments *arguments)
+{
+    int option;
+    struct option all[sizeof(options) / sizeof(options[0]) + 1] = {0};
+    memcpy(all, options, sizeof(options));
+    if (spec->verb != NULL)
+        all[sizeof(options) / sizeof(options[0]) - 1] =
+            (struct option){spec->verb->name, required_argument, NULL, DAEMON_VERB};
+    arguments->command = DAEMON_RUN;
+    arguments->path = NULL;
+    opterr = 0;
+    optind = 1;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
+    while ((option = getopt_long(argc, argv, ":c:h", all, NULL)) != -1) {
+        if (option == 'c')
+            arguments->path = optarg;
+        else if (option == ':')
+            return usage(spec, "a value is missing after", argv[optind - 1]);
+        else if (option == '?')
+            return usage(spec, "unknown option", argv[optind - 1]);
+        else if (arguments->command != DAEMON_RUN)
+            return usage(spec, "one command at a time, not also", argv[optind - 1]);
+        else
+            arguments->command = option == 'h' ? DAEMON_HELP : (enum daemon_command)option;
+        if (option == DAEMON_VERB)
+            arguments->argument = optarg;
+    }
+    return optind < argc ? usage(spec, "unexpected argument", argv[optind]) : 0;
+}
+
+void daemon_tables(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    in->common = mem_alloc(sizeof(daemon_config_rows));
+    memcpy(in->common, daemon_config_rows, sizeof(daemon_config_rows));
+    for (struct config_row *row = in->common; row->key != NULL; row++) {
+        if (row->offset == COMMON(admin_listen))
+            row->init = daemon->spec->admin_default;
+        else if (row->offset == COMMON(rpc_listen))
+            row->init = daemon->spec->rpc_default;
+    }
+    in->tables[0] = in->common;
+    in->tables[1] = daemon->spec->rows; /* NULL ends the list early */
+}
+
+/* What goes into a lease has room in struct member. */
+static int check_lengths(const struct daemon_config *config, char *err, size_t errlen)
+{
+    const struct {
+        const char *setting, *value;
+        size_t limit;
+    } fields[] = {
+        {"lease.id", config->lease_id, sizeof(((struct member *)NULL)->id) - 1},
+        {"lease.region", config->lease_region, sizeof(((struct member *)NULL)->region) - 1},
+        {"lease.zone", config->lease_zone, sizeof(((struct member *)NULL)->zone) - 1},
+        {"rpc.listen", config->rpc_listen, sizeof(((struct member *)NULL)->rpc) - 1},
+        {"rpc.advertise", config->rpc_advertise,
+         sizeof(((struct member *)NULL)->rpc) - 8}, /* ":65535" may be added */
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (strlen(fields[i].value) <= fields[i].limit)
+            continue;
+        snprintf(err, errlen, "%s: \"%s\" is longer than %zu bytes", fields[i].setting,
+                 fields[i].value, fields[i].limit);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_members(const struct daemon_config *config, char *err, size_t errlen)
+{
+    char why[512];
+    if (config->members_static[0] == '\0')
+        return 0;
+    if (membership_check_addresses(config->members_static, why, sizeof(why)) != 0) {
+        snprintf(err, errlen, "members.static: %s", why);
+        return -EINVAL;
+    }
+    if (config->admin_listen[0] == '\0') {
+        snprintf(err, errlen,
+                 "members.static is set, but admin.listen is empty: the others could not ask this "
+                 "daemon whether it lives");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_common(const struct daemon_config *config, char *err, size_t errlen)
+{
+    if (log_set_level(config->log_level) != 0) {
+        snprintf(err, errlen, "log.level: \"%s\" is not accepted; want debug, info, warn or error",
+                 config->log_level);
+        return -EINVAL;
+    }
+    if (config->lease_ttl_ms < 2 * config->lease_renew_ms) {
+        snprintf(err, errlen, "lease.ttl (%lldms) must be at least twice lease.renew (%lldms)",
+                 (long long)config->lease_ttl_ms, (long long)config->lease_renew_ms);
+        return -EINVAL;
+    }
+    if (check_members(config, err, errlen) != 0)
+        return -EINVAL;
+    return check_lengths(config, err, errlen);
+}
+
+int daemon_load(struct daemon *daemon, const char *path)
+{
+    const struct daemon_spec *spec = daemon->spec;
+    char err[1024] = "";
+    int rc =
+        config_load(daemon->internal->tables, spec->name, path, daemon->config, err, sizeof(err));
+    if (rc == 0)
+        rc = check_common(daemon->config, err, sizeof(err));
+    if (rc == 0 && spec->check != NULL)
+        rc = spec->check(daemon->config, err, sizeof(err));
+    if (rc != 0)
+        fprintf(stderr, "imc-%s: %s\n", spec->name, err);
+    return rc;
+}
+
+/* A connected socket, or -E…. */
+static int health_connect(const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
+    struct timeval limit = {.tv_sec = HEALTH_SECONDS};
+    int fd = -1, err = EHOSTUNREACH;
+    if (getaddrinfo(host, port, &hints, &list) != 0)
+        return -EHOSTUNREACH;
+    for (at = list; at != NULL && fd < 0; at = at->ai_next) {
+        fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+            continue;
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+        if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+            continue;
+        err = errno;
+        close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(list);
+    return fd < 0 ? -err : fd;
+}
+
+/* The whole answer, NUL-terminated, into BUF. Bytes or -E…. */
+static ssize_t health_ask(int fd, char *buf, size_t size)
+{
+    static const char request[] =
+        "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    size_t used = 0;
+    ssize_t n;
+    if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(request) - 1)
+        return -errno;
+    while ((n = recv(fd, buf + used, size - 1 - used, 0)) > 0)
+        used += (size_t)n;
+    if (n < 0 && used == 0)
+        return errno == EAGAIN ? -ETIMEDOUT : -errno;
+    buf[used] = '\0';
+    return (ssize_t)used;
+}
+
+int daemon_health(const char *admin_listen)
+{
+    char host[256], answer[HEALTH_ANSWER];
+    const char *colon = strrchr(admin_listen, ':');
+    if (colon == NULL) {
+        fprintf(stderr, "admin.listen is empty: there is nothing to ask\n");
+        return 1;
+    }
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - admin_listen), admin_listen);
+    if (host[0] == '[')
+        snprintf(host, sizeof(host), "%.*s", (int)(colon - admin_listen) - 2, admin_listen + 1);
+    /* Every address includes loopback. */
+    const char *to = strcmp(host, "0.0.0.0") == 0 ? "127.0.0.1"
+                     : strcmp(host, "::") == 0    ? "::1"
+                                                  : host;
+    int fd = health_connect(to, colon + 1);
+    ssize_t n = fd;
+    if (fd >= 0) {
+        n = health_ask(fd, answer, sizeof(answer));
+        close(fd);
+    }
+    if (n < 0) {
+        fprintf(stderr, "no answer from %s: %s\n", admin_listen, uv_strerror((int)n));
+        return 1;
+    }
+    const char *body = strstr(answer, "\r\n\r\n");
+    if (strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0)
+        return 0;
+    fputs(body != NULL ? body + 4 : answer, stdout);
+    return 1;
+}

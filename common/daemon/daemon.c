@@ -1,0 +1,248 @@
+/*   daemon.c           lifecycle: open everything, run the main loop, drain, close in reverse
+ *   cli.c              command line, configuration, --health
+ *   admin.c            admin listener, readiness
+ *   housekeeping.c     lost log lines, memory
+ *   clock_offset.c     this machine's clock beside Redis's
+ *   process_metrics.c  what the kernel and membership know of this process, for /metrics
+ *   join.c             membership, advertised address
+ *   redis.c            Redis
+ *   descriptors.c      descriptors, and the share of each listener
+ *   self_probe.c       readiness: does the own gRPC port answer?
+ *   listen_messages.c  what is said about addresses to listen on
+ *
+ *        SIGTERM            daemon_drained()        lease given back, or 1 s
+ *   run ─────────► draining ───────────────► leaving ───────────────────────► stop, exit 0
+ *                     └── second signal, or daemon.drain passed ────────────► stop, exit 1 */
+#include "common/daemon/daemon.h"
+#include "common/base/log.h"
+#include "common/base/log_sink.h"
+#include "common/base/mem.h"
+#include "common/daemon/internal.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The largest of what is sent: a page of waiting messages (logic's mailbox.page_bytes, at most 2
+ * MiB), or job's comet.bytes or logic.bytes (1 MiB), and one message more (2 MiB). */
+#define RPC_MAX_MESSAGE (4u << 20)
+#define LEAVE_MS        1000
+
+static struct daemon_config *common_config(struct daemon *daemon)
+{
+    return daemon->config;
+}
+
+static void on_left(void *arg)
+{
+    struct daemon *daemon = arg;
+    daemon->internal->left = true;
+    if (daemon->internal->drained)
+        loop_stop(&daemon->loop);
+}
+
+void daemon_leave(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    if (in->membership == NULL || in->leaving)
+        return;
+    in->leaving = true;
+    membership_leave(in->membership, on_left, daemon);
+}
+
+static void on_leave_deadline(uv_timer_t *timer)
+{
+    loop_stop(loop_of((uv_handle_t *)timer));
+}
+
+void daemon_drained(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    if (in->drained)
+        return;
+    in->drained = true;
+    daemon_leave(daemon);
+    if (in->left || in->membership == NULL)
+        loop_stop(&daemon->loop);
+    else
+        uv_timer_start(&in->deadline, on_leave_deadline, LEAVE_MS, 0);
+}
+
+void daemon_fail(struct daemon *daemon)
+{
+    daemon->internal->overdue = true;
+    loop_stop(&daemon->loop);
+}
+
+void daemon_abandon(struct daemon *daemon)
+{
+    daemon->internal->abandon = true;
+}
+
+static void on_drain_deadline(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    log_warn("drain took too long", "drain=%lldms; what was left is given up, see daemon.drain",
+             (long long)common_config(daemon)->drain_ms);
+    daemon->internal->overdue = true;
+    loop_stop(&daemon->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    struct daemon_internal *in = daemon->internal;
+    if (in->draining) {
+        log_warn("second signal", "signal=%d; exiting without draining", number);
+        in->overdue = !in->drained;
+        loop_stop(&daemon->loop);
+        return;
+    }
+    in->draining = true;
+    log_info("draining", "signal=%d limit=%lldms", number,
+             (long long)common_config(daemon)->drain_ms);
+    daemon_ready(daemon, "running", false, "draining");
+    uv_timer_start(&in->deadline, on_drain_deadline, (uint64_t)common_config(daemon)->drain_ms, 0);
+    if (daemon->spec->drain != NULL)
+        daemon->spec->drain(daemon);
+    else
+        daemon_drained(daemon);
+}
+
+static void open_handles(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    in->terminate.data = in->interrupt.data = in->deadline.data = daemon;
+    uv_timer_init(&daemon->loop.uv, &in->deadline);
+    uv_signal_init(&daemon->loop.uv, &in->terminate);
+    uv_signal_init(&daemon->loop.uv, &in->interrupt);
+    uv_signal_start(&in->terminate, on_signal, SIGTERM);
+    uv_signal_start(&in->interrupt, on_signal, SIGINT);
+}
+
+static int open_rpc(struct daemon *daemon)
+{
+    struct rpc_limits limits = {.connections = (int)daemon_files(daemon)->rpc,
+                                .held = (size_t)common_config(daemon)->rpc_held};
+    int err = rpc_open(&daemon->rpc, RPC_MAX_MESSAGE);
+    if (err != 0)
+        log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
+    else
+        rpc_set_limits(daemon->rpc, &limits);
+    return err;
+}
+
+/* From the configuration to a running daemon and back. The exit code. */
+static int run(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    int code = 1;
+    int err = loop_init(&daemon->loop, "main", 0);
+    if (err != 0) {
+        log_error("cannot open the main loop", "err=\"%s\"", uv_strerror(err));
+        return code;
+    }
+    daemon->metrics = metrics_open(daemon->spec->metrics, daemon->spec->n_metrics);
+    daemon->counters = metrics_block(daemon->metrics);
+    open_handles(daemon);
+    daemon_open_files(daemon);
+    if (open_rpc(daemon) != 0)
+        goto close_loop;
+    daemon_ready(daemon, "running", false, "starting");
+    daemon_warn_of_open(common_config(daemon));
+    if (daemon_admin_open(daemon) != 0)
+        goto close_rpc;
+    if (daemon->spec->start(daemon) != 0)
+        goto close_admin;
+    daemon_ready(daemon, "running", true, NULL);
+    daemon_watch_open(daemon);
+    daemon_probe_open(daemon);
+    log_info("started", "version=%s pid=%d admin=%s rpc=%s", IMC_VERSION, (int)getpid(),
+             common_config(daemon)->admin_listen, daemon_advertised(daemon));
+    loop_run(&daemon->loop);
+    uv_timer_stop(&in->watch); /* what it calls is about to go */
+    code = in->overdue ? 1 : 0;
+    daemon_probe_close(daemon);
+    if (daemon->spec->stop != NULL)
+        daemon->spec->stop(daemon);
+    log_info("stopped", "code=%d", code);
+
+close_admin:
+    daemon_part(daemon);
+    daemon_admin_close(daemon);
+close_rpc:
+    rpc_close(daemon->rpc);
+close_loop:
+    loop_close(&daemon->loop);
+    metrics_close(daemon->metrics);
+    return code;
+}
+
+/* Everything after the configuration is loaded. */
+static int execute(struct daemon *daemon, const struct daemon_arguments *arguments)
+{
+    switch (arguments->command) {
+    case DAEMON_CHECK:
+        puts("configuration ok");
+        return 0;
+    case DAEMON_DUMP:
+        config_dump(daemon->internal->tables, daemon->config, stdout);
+        return 0;
+    case DAEMON_HEALTH:
+        return daemon_health(common_config(daemon)->admin_listen);
+    case DAEMON_VERB:
+        return daemon->spec->verb->run(daemon, arguments->argument);
+    default:
+        break;
+    }
+    log_sink_open();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* a terminal that goes, or who means to reload: there is no reload */
+    return run(daemon);
+}
+
+/* Commands that need no configuration; -1 = not one of them. */
+static int execute_early(struct daemon *daemon, enum daemon_command command)
+{
+    const struct daemon_spec *spec = daemon->spec;
+    switch (command) {
+    case DAEMON_VERSION:
+        printf("imc-%s %s\n", spec->name, IMC_VERSION);
+        return 0;
+    case DAEMON_HELP:
+        daemon_print_help(spec);
+        return 0;
+    case DAEMON_DOC_CONFIG:
+        config_document(daemon->internal->tables, spec->name, stdout);
+        return 0;
+    case DAEMON_DOC_METRICS:
+        metrics_document(spec->metrics, spec->n_metrics, spec->name, stdout);
+        daemon_document_process(stdout);
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
+{
+    struct daemon_internal internal = {.started_ms = uv_hrtime() / 1000000};
+    struct daemon daemon = {.spec = spec, .internal = &internal};
+    struct daemon_arguments arguments;
+    log_sink_fill();
+    if (daemon_parse(spec, argc, argv, &arguments) != 0)
+        return 1;
+    log_open(spec->name);
+    pthread_mutex_init(&internal.lock, NULL);
+    daemon.config = mem_zalloc(spec->config_size);
+    daemon_tables(&daemon);
+    int code = execute_early(&daemon, arguments.command);
+    if (code < 0)
+        code = daemon_load(&daemon, arguments.path) == 0 ? execute(&daemon, &arguments) : 1;
+    config_free(internal.tables, daemon.config);
+    free(internal.common);
+    free(daemon.config);
+    pthread_mutex_destroy(&internal.lock);
+    if (internal.abandon)
+        _exit(code); /* exit() would take libraries' memory from threads that still run */
+    return code;
+}

@@ -1,0 +1,119 @@
+/* internal.h - shared by this folder's files only. Main loop's thread unless said. */
+#ifndef IMC_COMMON_DAEMON_INTERNAL_H
+#define IMC_COMMON_DAEMON_INTERNAL_H
+
+#include "common/base/memory_budget.h"
+#include "common/daemon/daemon.h"
+#include "common/http/http.h"
+#include <pthread.h>
+
+#define DAEMON_CONDITIONS 32
+#define DAEMON_WHY_MAX    256
+#define DAEMON_TABLES     3 /* common, the daemon's own, NULL */
+
+struct daemon_condition {
+    const char *name;
+    bool holds;
+    char why[DAEMON_WHY_MAX];
+};
+
+struct daemon_probe;
+
+struct daemon_internal {
+    const struct config_row *tables[DAEMON_TABLES];
+    struct config_row *common; /* daemon_config_rows with this daemon's defaults */
+    struct http_server *admin;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t deadline; /* of the drain, later of the lease's return */
+    uv_timer_t watch;    /* housekeeping.c */
+    struct memory memory;
+    uint64_t trim_due_ms;
+    uint64_t started_ms;
+    bool draining, leaving, left, drained, overdue, abandon;
+    int rpc_port; /* that was bound; 0: there is no server */
+    struct daemon_files files;
+    struct daemon_probe *probe;
+    char advertised[160];
+    char reachable[128]; /* host that others reach us by; "": not worked out yet */
+    struct redis *redis;
+    struct membership *membership;
+    struct membership_events events; /* the daemon's */
+    void *events_arg;
+    uint64_t clock_told_ms; /* loop time when the log had that the clock is off; 0 = it is not */
+    pthread_mutex_t lock;   /* guards what follows */
+    struct daemon_condition conditions[DAEMON_CONDITIONS];
+    size_t n_conditions;
+};
+
+extern const struct config_row daemon_config_rows[];
+
+enum daemon_command {
+    DAEMON_RUN,
+    DAEMON_CHECK,
+    DAEMON_DUMP,
+    DAEMON_VERSION,
+    DAEMON_HELP,
+    DAEMON_HEALTH,
+    DAEMON_VERB,
+    DAEMON_DOC_CONFIG,
+    DAEMON_DOC_METRICS,
+};
+
+struct daemon_arguments {
+    enum daemon_command command;
+    const char *path;     /* of the configuration file, or NULL */
+    const char *argument; /* of the verb */
+};
+
+/* 0, or -EINVAL after a line on stderr. */
+int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
+                 struct daemon_arguments *arguments);
+void daemon_print_help(const struct daemon_spec *spec);
+/* Fills internal->tables. */
+void daemon_tables(struct daemon *daemon);
+/* Loads and checks spec->config; -EINVAL after a line on stderr. */
+int daemon_load(struct daemon *daemon, const char *path);
+/* Asks a running daemon's /readyz. The exit code. Blocking. */
+int daemon_health(const char *admin_listen);
+
+/* Opens it; 0 or -E… after logging. */
+int daemon_redis_open(struct daemon *daemon);
+/* Prometheus text of what it tells, and the rows of that. */
+enum { DAEMON_REDIS_ROWS = 2 };
+extern const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS];
+void daemon_redis_render(struct daemon *daemon, FILE *out);
+
+/* Condition "clock"; a redis_clock_fn. */
+void daemon_clock_unknown(struct daemon *daemon);
+void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
+
+/* daemon_warn_if_open() for the listeners that every daemon has. */
+void daemon_warn_of_open(const struct daemon_config *config);
+
+/* Once the daemon has started. */
+void daemon_watch_open(struct daemon *daemon);
+
+/* Raises the limit of open files and shares it out. */
+void daemon_open_files(struct daemon *daemon);
+void daemon_share_files(int64_t limit, int64_t rpc_connections, struct daemon_files *out);
+
+/* Condition "rpc", from now on. */
+void daemon_probe_open(struct daemon *daemon);
+void daemon_probe_close(struct daemon *daemon);
+
+/* 0 or -E… after logging. */
+int daemon_admin_open(struct daemon *daemon);
+void daemon_admin_close(struct daemon *daemon);
+/* True when every condition holds that is needed for one of USES; one line per condition to OUT. */
+bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
+/* Prometheus text of what the kernel and membership know of this process. */
+void daemon_render_process(struct daemon *daemon, FILE *out);
+void daemon_document_process(FILE *out);
+
+/* Closes what daemon_join() opened. */
+void daemon_part(struct daemon *daemon);
+
+/* advertise.c: HOSTNAME-PORT, or with another MARK between them. */
+void daemon_own_name(struct daemon *daemon, char mark, char *buf, size_t len);
+
+#endif

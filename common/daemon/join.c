@@ -1,0 +1,88 @@
+#include "common/base/log.h"
+#include "common/daemon/daemon.h"
+#include "common/daemon/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void fill(char *field, size_t len, const char *value)
+{
+    if (field[0] == '\0')
+        snprintf(field, len, "%s", value);
+}
+
+static void fill_self(struct daemon *daemon, struct member *self)
+{
+    const struct daemon_config *config = daemon->config;
+    char id[sizeof(self->id)], home[sizeof(self->rpc)];
+    daemon_own_name(daemon, '-', id, sizeof(id));
+    daemon_own_name(daemon, ':', home, sizeof(home));
+    fill(self->id, sizeof(self->id), config->lease_id[0] != '\0' ? config->lease_id : id);
+    fill(self->rpc, sizeof(self->rpc), daemon_advertised(daemon));
+    fill(self->rpc, sizeof(self->rpc),
+         home); /* nobody calls it: so that a restart is known as one */
+    fill(self->region, sizeof(self->region), config->lease_region);
+    fill(self->zone, sizeof(self->zone), config->lease_zone);
+    if (self->weight == 0)
+        self->weight = (uint32_t)config->lease_weight;
+}
+
+static void on_changed(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct daemon_internal *in = ((struct daemon *)arg)->internal;
+    if (in->events.changed != NULL)
+        in->events.changed(membership, kind, in->events_arg);
+}
+
+static void on_held(struct membership *membership, bool lost, void *arg)
+{
+    struct daemon *daemon = arg;
+    struct daemon_internal *in = daemon->internal;
+    const struct member *self = membership_self(membership);
+    rpc_be(daemon->rpc, self->id, self->epoch);
+    if (in->events.held != NULL)
+        in->events.held(membership, lost, in->events_arg);
+}
+
+static const struct membership_events own_events = {.changed = on_changed, .held = on_held};
+
+/* NOLINTNEXTLINE(readability-function-size): its parameters, see daemon.h */
+int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
+                const struct membership_events *events, void *arg, struct redis **redis,
+                struct membership **membership)
+{
+    const struct daemon_config *config = daemon->config;
+    struct daemon_internal *in = daemon->internal;
+    fill_self(daemon, self);
+    daemon_ready(daemon, "lease", false, "connecting");
+    int err = daemon_redis_open(daemon);
+    if (err != 0)
+        return err;
+    struct membership_options lease = {
+        .kind = daemon->spec->kind,
+        .self = *self,
+        .watch = watch,
+        .renew_ms = config->lease_renew_ms,
+        .ttl_ms = config->lease_ttl_ms,
+        .addresses = config->members_static,
+    };
+    in->events = *events;
+    in->events_arg = arg;
+    in->membership = membership_open(&daemon->loop, in->redis, &lease, &own_events, daemon);
+    *redis = in->redis;
+    *membership = in->membership;
+    return 0;
+}
+
+void daemon_part(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    if (in->membership != NULL)
+        membership_close(in->membership);
+    if (in->redis != NULL)
+        redis_close(in->redis);
+    in->membership = NULL;
+    in->redis = NULL;
+}

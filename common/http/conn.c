@@ -1,0 +1,451 @@
+#include "common/http/internal.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WHY_MAX 160
+
+const char http_too_much[] = "too many requests at a time: try again";
+static char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static void set_due(struct http_conn *conn, int64_t ms)
+{
+    conn->due_ms = ms > 0 ? loop_now_ms(conn->server->loop) + (uint64_t)ms : 0;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct http_conn *conn = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(conn->server->in, sizeof(conn->server->in));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void set_reading(struct http_conn *conn, bool reading)
+{
+    if (conn->reading == reading || conn->state == HTTP_CONN_CLOSED)
+        return;
+    conn->reading = reading;
+    if (reading)
+        uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+    else
+        uv_read_stop((uv_stream_t *)&conn->tcp);
+}
+
+/* The handler still answers its request, into nothing; one that no handler has goes. */
+static void detach(struct http_conn *conn)
+{
+    struct http_request *request = conn->request;
+    conn->request = NULL;
+    if (request == NULL)
+        return;
+    if (request->dispatched)
+        request->conn = NULL;
+    else
+        http_request_free(request);
+}
+
+/* What is kept of a head that is not whole yet. */
+static void count_head(struct http_conn *conn, size_t held)
+{
+    int64_t by = (int64_t)held - (int64_t)conn->head_held;
+    conn->head_held = held;
+    if (by != 0)
+        http_server_hold_head(conn->server, by); /* may close this very connection */
+}
+
+static void release(struct http_conn *conn)
+{
+    http_parse_free(conn->parse);
+    (void)http_server_hold(conn->server, -(int64_t)conn->stash.len);
+    mem_wiped_free(conn->stash.data, conn->stash.len);
+    mem_wiped_free(conn->unwritten, conn->unwritten_len);
+    http_server_unref(conn->server);
+    free(conn);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http_conn *conn = handle->data;
+    if (conn->resume.queued)
+        conn->freed_late = true;
+    else
+        release(conn);
+}
+
+void http_conn_close(struct http_conn *conn)
+{
+    if (conn->state == HTTP_CONN_CLOSED)
+        return;
+    conn->state = HTTP_CONN_CLOSED;
+    conn->due_ms = 0;
+    detach(conn);
+    count_head(conn, 0);
+    http_server_del(conn->server, conn);
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+static void on_shut(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown;
+    (void)status;
+}
+
+/* The last answer is out. Closing with unread bytes would reset the connection and could take the
+ * answer with it: so half-close, read on, and close when the client has, or after a while. */
+static void linger(struct http_conn *conn)
+{
+    if (conn->eof) {
+        http_conn_close(conn);
+        return;
+    }
+    conn->state = HTTP_CONN_LINGER;
+    set_due(conn, HTTP_LINGER_MS);
+    uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut);
+    set_reading(conn, true);
+}
+
+/* Bytes whose turn has not come yet. */
+static void stash(struct http_conn *conn, const char *data, size_t len)
+{
+    if (http_server_hold(conn->server, (int64_t)len))
+        http_buffer_append(&conn->stash, data, len);
+    else
+        http_conn_close(conn);
+}
+
+/* An answer is with the kernel. */
+static void written(struct http_conn *conn)
+{
+    if (conn->last) {
+        linger(conn);
+        return;
+    }
+    conn->state = conn->discard ? HTTP_CONN_RECEIVING : HTTP_CONN_IDLE;
+    set_due(conn, conn->discard ? conn->server->options.body_timeout_ms
+                                : conn->server->options.idle_timeout_ms);
+    if (conn->parsing) /* the parser goes on by itself */
+        return;
+    http_parse_resume(conn->parse);
+    if (conn->stash.len > 0 || conn->eof)
+        loop_defer(conn->server->loop,
+                   &conn->resume); /* not here: the handler must not run within http_respond() */
+    else
+        set_reading(conn, true);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct http_conn *conn = write->data;
+    mem_wiped_free(conn->unwritten, conn->unwritten_len);
+    conn->unwritten = NULL;
+    if (status != 0)
+        http_conn_close(conn);
+    if (conn->state == HTTP_CONN_WRITING)
+        written(conn);
+}
+
+void http_conn_answer(struct http_request *request, char *text, size_t len)
+{
+    struct http_conn *conn = request->conn;
+    uv_buf_t buf = uv_buf_init(text, (unsigned)len);
+    conn->last = request->close || conn->server->draining;
+    http_request_free(request);
+    int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
+    if (n >= 0 && (size_t)n == len) {
+        mem_wiped_free(text, len); /* a new token may be in it */
+        written(conn);
+        return;
+    }
+    conn->unwritten = text;
+    conn->unwritten_len = len;
+    if (n < 0 && n != UV_EAGAIN) {
+        http_conn_close(conn);
+        return;
+    }
+    buf = uv_buf_init(text + (n > 0 ? n : 0), (unsigned)(len - (size_t)(n > 0 ? n : 0)));
+    conn->state = HTTP_CONN_WRITING;
+    set_due(conn, conn->server->options.idle_timeout_ms);
+    conn->write.data = conn;
+    if (uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) != 0)
+        http_conn_close(conn);
+}
+
+static void refuse(struct http_conn *conn, int status, const char *why)
+{
+    if (conn->request == NULL)
+        conn->request = http_request_new(conn);
+    conn->request->close = true;
+    http_request_refuse(conn->request, status, why);
+}
+
+static int on_begin(void *arg)
+{
+    struct http_conn *conn = arg;
+    conn->state = HTTP_CONN_RECEIVING;
+    set_due(conn, conn->server->options.header_timeout_ms);
+    conn->request = http_request_new(conn);
+    return 0;
+}
+
+/* Can the body of a request that is refused go by, for the connection to be used again? One that
+ * waits for a 100 may send it or not. */
+static bool can_drain(const struct http_head *head)
+{
+    return head->keep_alive && !head->chunked && head->length <= HTTP_MAX_DRAIN &&
+           http_head_get(head, "expect", 0) == NULL;
+}
+
+static void refuse_length(struct http_conn *conn)
+{
+    char why[WHY_MAX];
+    snprintf(why, sizeof(why), "the body is longer than %" PRId64 " bytes",
+             conn->server->options.max_body);
+    refuse(conn, 413, why);
+}
+
+/* What is refused of a proper head. */
+static void judge_head(struct http_conn *conn, const struct http_head *head)
+{
+    struct http_request *request = conn->request;
+    const struct http_options *options = &conn->server->options;
+    if (request->bad_params) {
+        http_request_refuse(request, 400, "malformed request: a control byte in a parameter");
+        return;
+    }
+    if (options->head != NULL)
+        options->head(request, options->arg);
+    if (conn->request != NULL && head->length > (uint64_t)options->max_body)
+        refuse_length(conn);
+}
+
+static void send_continue(struct http_conn *conn, const struct http_head *head)
+{
+    const struct http_slice *expect = http_head_get(head, "expect", 0);
+    uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
+    if (expect == NULL || head->http_1_0 || strcasecmp(expect->text, "100-continue") != 0)
+        return;
+    /* A client that does not get it sends the body anyway. */
+    uv_try_write((uv_stream_t *)&conn->tcp, &line, 1);
+}
+
+static int on_head(void *arg, struct http_head *head)
+{
+    struct http_conn *conn = arg;
+    struct http_request *request = conn->request;
+    char why[WHY_MAX];
+    const char *wrong = http_request_head(request, head);
+    if (wrong != NULL) {
+        snprintf(why, sizeof(why), "malformed request: %s", wrong);
+        refuse(conn, 400, why);
+        return -1;
+    }
+    conn->discard = true;
+    request->close = !can_drain(head);
+    judge_head(conn, head);
+    if (conn->request == NULL) /* answered */
+        return conn->last || conn->state == HTTP_CONN_CLOSED;
+    if (!http_request_hold_head(request)) {
+        refuse(conn, 503, http_too_much);
+        return -1;
+    }
+    conn->discard = request->close = false;
+    send_continue(conn, head);
+    set_due(conn, conn->server->options.body_timeout_ms);
+    return 0;
+}
+
+static int on_body(void *arg, const char *data, size_t len)
+{
+    struct http_conn *conn = arg;
+    int err = conn->discard ? 0 : http_request_append(conn->request, data, len);
+    if (err == -ENOBUFS)
+        refuse(conn, 503, http_too_much);
+    else if (err != 0)
+        refuse_length(conn);
+    return err;
+}
+
+/* Nonzero until the answer is out: the next request waits. */
+static int on_end(void *arg, bool keep_alive)
+{
+    struct http_conn *conn = arg;
+    if (conn->discard) {
+        conn->discard = false;
+        if (conn->state == HTTP_CONN_RECEIVING) {
+            conn->state = HTTP_CONN_IDLE;
+            set_due(conn, conn->server->options.idle_timeout_ms);
+        }
+        return conn->state != HTTP_CONN_IDLE;
+    }
+    conn->state = HTTP_CONN_HANDLING;
+    conn->due_ms = 0;
+    conn->request->close = !keep_alive;
+    http_request_dispatch(conn->request);
+    return conn->state != HTTP_CONN_IDLE;
+}
+
+static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
+
+static void refuse_head(struct http_conn *conn, int status, const char *why)
+{
+    http_parse_drop(conn->parse);
+    count_head(conn, 0);
+    refuse(conn, status, why);
+}
+
+void http_conn_give_way(struct http_conn *conn)
+{
+    refuse_head(conn, 503, "too many requests are on their way at a time: try again");
+}
+
+/* Parses DATA; what waits for an answer goes to the stash. */
+static void feed(struct http_conn *conn, const char *data, size_t len)
+{
+    char why[WHY_MAX];
+    size_t used;
+    conn->parsing = true;
+    enum http_parse_result result = http_parse_feed(conn->parse, data, len, &used);
+    conn->parsing = false;
+    switch (result) {
+    case HTTP_PARSE_MORE:
+    case HTTP_PARSE_STOPPED:
+        break;
+    case HTTP_PARSE_PAUSED:
+        if (conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING)
+            stash(conn, data + used, len - used);
+        break;
+    case HTTP_PARSE_BAD:
+        if (conn->discard) { /* it has its answer */
+            http_conn_close(conn);
+            break;
+        }
+        snprintf(why, sizeof(why), "%s%s",
+                 http_parse_status(conn->parse) == 400 ? "malformed request: " : "",
+                 http_parse_why(conn->parse));
+        refuse(conn, http_parse_status(conn->parse), why);
+        break;
+    }
+    if (conn->state != HTTP_CONN_CLOSED)
+        count_head(conn, http_parse_held(conn->parse));
+}
+
+/* The client sends no more. What it asked is still answered. */
+static void on_eof(struct http_conn *conn)
+{
+    bool asked = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
+    conn->eof = true;
+    if (asked || (conn->state == HTTP_CONN_IDLE && conn->stash.len > 0))
+        set_reading(conn, false);
+    else
+        http_conn_close(conn);
+}
+
+static void take_bytes(struct http_conn *conn, const char *data, size_t len)
+{
+    switch (conn->state) {
+    case HTTP_CONN_NEW:
+    case HTTP_CONN_RECEIVING:
+    case HTTP_CONN_IDLE:
+        if (conn->stash.len == 0) {
+            feed(conn, data, len);
+            break;
+        }
+        stash(conn, data, len); /* its turn is about to come */
+        break;
+    case HTTP_CONN_HANDLING:
+    case HTTP_CONN_WRITING:
+        stash(conn, data, len);
+        if (conn->stash.len >= HTTP_MAX_STASH)
+            set_reading(conn, false);
+        break;
+    case HTTP_CONN_LINGER:
+    case HTTP_CONN_CLOSED:
+        break;
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct http_conn *conn = stream->data;
+    if (n == UV_EOF) {
+        on_eof(conn);
+    } else if (n < 0) {
+        http_conn_close(conn);
+    } else if (n > 0) { /* 0: nothing has come after all; it is not the end */
+        take_bytes(conn, buf->base, (size_t)n);
+        explicit_bzero(buf->base, (size_t)n); /* the buffer is the server's, and keys were in it */
+    }
+}
+
+/* Goes on with what came while a request was unanswered. */
+static void run_resume(struct loop *loop, struct loop_task *task)
+{
+    struct http_conn *conn = container_of(task, struct http_conn, resume);
+    struct http_buffer later = conn->stash;
+    (void)loop;
+    if (conn->freed_late) {
+        release(conn);
+        return;
+    }
+    if (conn->state != HTTP_CONN_IDLE && conn->state != HTTP_CONN_RECEIVING)
+        return;
+    conn->stash = (struct http_buffer){0};
+    (void)http_server_hold(conn->server, -(int64_t)later.len);
+    feed(conn, later.data, later.len);
+    mem_wiped_free(later.data, later.len);
+    bool waiting = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
+    if (waiting || conn->state == HTTP_CONN_LINGER)
+        return;
+    if (conn->eof)
+        http_conn_close(conn);
+    else
+        set_reading(conn, true);
+}
+
+void http_conn_expire(struct http_conn *conn)
+{
+    switch (conn->state) {
+    case HTTP_CONN_NEW:
+        refuse(conn, 408, "no request came in time");
+        break;
+    case HTTP_CONN_RECEIVING:
+        if (conn->discard) {
+            http_conn_close(conn);
+            break;
+        }
+        if (conn->request->head != NULL)
+            refuse(conn, 408, "the request's body did not arrive in time");
+        else
+            refuse_head(conn, 408, "the request's headers did not arrive in time");
+        break;
+    default:
+        http_conn_close(conn);
+        break;
+    }
+}
+
+void http_conn_open(struct http_server *server, int fd, const char *peer)
+{
+    struct http_conn *conn = mem_zalloc(sizeof(*conn));
+    conn->server = server;
+    conn->resume.run = run_resume;
+    snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
+    conn->parse = http_parse_new(&events, conn);
+    uv_tcp_init(&server->loop->uv, &conn->tcp);
+    conn->tcp.data = conn;
+    server->handles++;
+    http_server_add(server, conn);
+    set_due(conn, server->options.header_timeout_ms);
+    if (uv_tcp_open(&conn->tcp, fd) != 0) {
+        close(fd);
+        http_conn_close(conn);
+        return;
+    }
+    uv_tcp_nodelay(&conn->tcp, 1);
+    set_reading(conn, true);
+}

@@ -1,0 +1,170 @@
+/* internal.h - shared by the server's files only. Owner loop only.
+ *
+ *   server.c   listener, list of connections, deadlines
+ *   conn.c     one connection: bytes in, parser's events, answers out
+ *   request.c  a request taking shape: target, headers, body, parameters
+ *   http.c     a request as handlers see it, an answer as text
+ *   params.c   parameters of queries and forms
+ *   parser.c   bytes into heads and bodies, with the library llhttp
+ *   head.c     a head, and what is refused of it */
+#ifndef IMC_COMMON_HTTP_INTERNAL_H
+#define IMC_COMMON_HTTP_INTERNAL_H
+
+#include "common/base/mem.h"
+#include "common/http/http.h"
+#include "common/http/parser.h"
+#include "common/net/listen.h"
+
+#define HTTP_MAX_CONNS  4096
+#define HTTP_MAX_HEADS  (8 << 20)
+#define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
+#define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
+#define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
+#define HTTP_READ_SIZE  65536
+#define HTTP_TICK_MS    100  /* accuracy of deadlines */
+#define HTTP_LINGER_MS  2000 /* for a client to read the last answer */
+#define HTTP_PEER_MAX   48
+
+/* Decoded; without control bytes, so that they are also good C strings. */
+struct http_param {
+    struct http_slice name, value;
+};
+
+struct http_params {
+    struct http_param *items; /* in the arena */
+    size_t n;
+};
+
+struct http_buffer {
+    char *data;
+    size_t len, size;
+};
+
+struct http_conn;
+
+struct http_request {
+    struct http_server *server; /* NULL: closed meanwhile */
+    struct http_conn *conn;     /* NULL: the client has gone */
+    struct http_request *next, **prev;
+    struct arena arena;
+    enum http_method method;
+    bool close;      /* the connection ends with this answer */
+    bool bad_params; /* control bytes in the query */
+    bool dispatched;
+    bool form_parsed, form_bad;
+    struct http_head *head; /* NULL: not there yet */
+    const char *path;
+    struct http_params query, form;
+    uint8_t *body;
+    size_t body_len, body_size, expected; /* EXPECTED: Content-Length or 0 */
+    size_t head_held;                     /* counted: head and parameters */
+    char peer[HTTP_PEER_MAX];
+};
+
+/*   accept ─► NEW ─┐ on_begin()          on_end()             http_conn_answer()
+ *                  ├──────────► RECEIVING ───────► HANDLING ─────────────────────► WRITING ─on_written()─► IDLE ─► …
+ *            IDLE ─┘                │                                                 │ last answer
+ *                                   └─ refused: 400, 408, 413, 431, 505 ─────────────►└─► LINGER ─► CLOSED
+ * WRITING is passed through at once when the kernel takes the whole answer. A request that was
+ * answered at its head leads back to RECEIVING, until its body has gone by. */
+enum http_conn_state {
+    HTTP_CONN_NEW,
+    HTTP_CONN_RECEIVING,
+    HTTP_CONN_HANDLING,
+    HTTP_CONN_WRITING,
+    HTTP_CONN_IDLE,
+    HTTP_CONN_LINGER, /* our side is shut down; what still comes is thrown away */
+    HTTP_CONN_CLOSED,
+};
+
+struct http_conn {
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct loop_task resume; /* goes on with the stash at the end of the turn */
+    struct http_server *server;
+    struct http_conn *next, **prev;
+    struct http_request *request; /* taking shape, or unanswered */
+    struct http_parse *parse;
+    enum http_conn_state state;
+    uint64_t due_ms;          /* loop time; 0 = no deadline */
+    struct http_buffer stash; /* arrived while a request was unanswered */
+    char *unwritten;          /* an answer that WRITE has the rest of */
+    size_t unwritten_len;
+    size_t head_held; /* of a head under way */
+    bool parsing;     /* within http_parse_feed() */
+    bool discard;     /* the request was answered at its head: its body is thrown away */
+    bool reading, eof;
+    bool last;       /* close after what is being written */
+    bool freed_late; /* closed while RESUME was queued: it frees */
+    char peer[HTTP_PEER_MAX];
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_options options;
+    int fds[LISTEN_MOST], n_fds, port;
+    uv_poll_t listeners[LISTEN_MOST];
+    uv_timer_t tick;
+    bool listening, draining;
+    bool full; /* not accepting until the next tick */
+    struct http_conn *conns;
+    size_t n_conns, max_conns, pending;
+    struct http_stats stats;       /* but for connections */
+    int64_t held, heads;           /* see max_held and max_heads */
+    unsigned handles;              /* open uv handles of the server and its connections */
+    struct http_request *requests; /* dispatched, unanswered */
+    char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */
+};
+
+/* conn.c */
+extern const char http_too_much[]; /* why a request is refused beyond max_held */
+/* Takes FD. */
+void http_conn_open(struct http_server *server, int fd, const char *peer);
+void http_conn_close(struct http_conn *conn);
+/* Its head is under way and makes room for others. */
+void http_conn_give_way(struct http_conn *conn);
+/* A deadline passed. */
+void http_conn_expire(struct http_conn *conn);
+/* The request's answer: takes TEXT (malloc'ed), ends the request. */
+void http_conn_answer(struct http_request *request, char *text, size_t len);
+
+/* server.c */
+void http_server_add(struct http_server *server, struct http_conn *conn);
+void http_server_del(struct http_server *server, struct http_conn *conn);
+/* BY more bytes are held; fewer always may be. False: that would be too many. */
+bool http_server_hold(struct http_server *server, int64_t by);
+/* Heads under way take BY more bytes, which may let some of them go. */
+void http_server_hold_head(struct http_server *server, int64_t by);
+/* A handle of the server's has closed; the last one frees it. */
+void http_server_unref(struct http_server *server);
+
+/* request.c */
+struct http_request *http_request_new(struct http_conn *conn);
+void http_request_free(struct http_request *request);
+/* Takes HEAD. NULL, or what is wrong with its target; the request may still be answered. */
+const char *http_request_head(struct http_request *request, struct http_head *head);
+/* Counts what the head takes. False: beyond max_held. */
+bool http_request_hold_head(struct http_request *request);
+/* -EMSGSIZE beyond max_body, -ENOBUFS beyond max_held. */
+int http_request_append(struct http_request *request, const void *data, size_t len);
+/* Runs the handler, unless max_held is passed. */
+void http_request_dispatch(struct http_request *request);
+/* Answers in the API's own form; the handler never sees it. */
+void http_request_refuse(struct http_request *request, int status, const char *why);
+
+/* What is outgrown is wiped. */
+void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len);
+
+/* params.c */
+/* Splits and decodes "a=1&b=2" in place; TEXT has a byte behind it that may be written to. False:
+ * a control byte, also an escaped one, or more than HTTP_MAX_PARAMS; then there are none. */
+bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text);
+const char *http_params_get(const struct http_params *params, const char *name, size_t index);
+/* Percent-decodes in place; PLUS: '+' is a space. Writes a NUL behind it. False: an escape that is
+ * none; it stands as it is. */
+bool http_decode(struct http_slice *slice, bool plus);
+/* Has it no control bytes? */
+bool http_is_text(const struct http_slice *slice);
+
+#endif

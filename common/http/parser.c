@@ -1,0 +1,365 @@
+/*   bytes ─► collect(): whole lines, each ended by CRLF ─► an empty one ─► llhttp ─► on_head()
+ *                                                                                     │
+ *         end() ◄─ on_end() ◄─ llhttp ◄─ bytes of the body ◄────────────── head() ◄───┘ head.c
+ *
+ * llhttp is strict in most (its makers' LLHTTP_STRICT_MODE, set in CMakeLists.txt). What it lets
+ * pass is refused here and in head.c: bare LF, folded headers, other versions, hosts and
+ * framing that two readers may read in two ways. */
+#include "common/http/parser.h"
+#include "common/base/mem.h"
+#include "common/http/head.h"
+#include <llhttp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEAD_FIRST = 1024,
+    BLANKS_MAX = 8,     /* empty lines before a message */
+    EXTRA_FREE = 16384, /* bytes of chunks' sizes, extensions and trailers that cost nothing */
+    EXTRA_EACH = 8,     /* for each byte of the body: "1\r\nx\r\n" takes five */
+    CRLF_CRLF = 0x0d0a0d0a,
+};
+
+struct http_parse {
+    llhttp_t parser;
+    llhttp_type_t type;
+    const struct http_parse_events *events;
+    void *arg;
+    struct http_head *head; /* being collected */
+    size_t line;            /* where its last line begins */
+    unsigned blanks;        /* empty lines before it */
+    bool in_body, chunked;
+    bool ended, keep_alive; /* as llhttp has it: end() is still to be called */
+    bool paused, stopped;
+    uint32_t tail;        /* the last four bytes of what was fed of the body */
+    uint64_t body, extra; /* bytes of the body, and of what is around it, so far */
+    const char *why;
+    int status;
+};
+
+static const char another_version[] = "HTTP/1.1 or HTTP/1.0 is needed";
+
+static int bad(struct http_parse *parse, int status, const char *why)
+{
+    parse->status = status;
+    parse->why = why;
+    return -1;
+}
+
+/* --- llhttp's events: it is given whole heads, so each text of one comes in one piece --- */
+
+static int on_target(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    http_head_slice(parse->head, &parse->head->target, data, len);
+    return 0;
+}
+
+static int on_name(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    if (parse->in_body) /* a trailer: nobody asks for it */
+        return 0;
+    struct http_field *field = http_head_add(parse->head);
+    if (field == NULL)
+        return bad(parse, 431, "more headers than allowed");
+    http_head_slice(parse->head, &field->name, data, len);
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    if (!parse->in_body && len > 0) /* an empty one is said to be on the next line */
+        http_head_slice(parse->head, &http_head_last(parse->head)->value, data, len);
+    return 0;
+}
+
+static int on_head(llhttp_t *parser)
+{
+    struct http_parse *parse = parser->data;
+    struct http_head *head = parse->head;
+    const char *why = NULL;
+    if (parser->http_major != 1 || parser->http_minor > 1)
+        return bad(parse, 505, another_version);
+    head->method = parser->type == HTTP_REQUEST ? llhttp_method_name(parser->method) : NULL;
+    head->status = parser->type == HTTP_RESPONSE ? parser->status_code : 0;
+    head->http_1_0 = parser->http_minor == 0;
+    head->chunked = (parser->flags & F_CHUNKED) != 0;
+    head->has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
+    head->length = parser->content_length;
+    head->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    parser->upgrade = 0; /* wishes for WebSocket or HTTP/2 may be ignored, and are */
+    int status = http_head_check(head, &why);
+    if (status != 0)
+        return bad(parse, status, why);
+    parse->head = NULL;
+    parse->in_body = true;
+    parse->chunked = head->chunked;
+    parse->stopped = parse->events->head(parse->arg, head) != 0;
+    return parse->stopped ? -1 : 0;
+}
+
+static int on_body(llhttp_t *parser, const char *data, size_t len)
+{
+    struct http_parse *parse = parser->data;
+    parse->body += len;
+    parse->stopped = parse->events->body(parse->arg, data, len) != 0;
+    return parse->stopped ? -1 : 0;
+}
+
+static int on_end(llhttp_t *parser)
+{
+    struct http_parse *parse = parser->data;
+    parse->ended = true;
+    parse->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    return HPE_PAUSED; /* the next message has a head of its own to be looked at */
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_target,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_message_complete = on_end,
+};
+
+/* --- the head's lines --- */
+
+static void head_append(struct http_head *head, const char *data, size_t len)
+{
+    size_t size = head->size == 0 ? HEAD_FIRST : head->size;
+    while (size < head->len + len)
+        size *= 2;
+    if (size != head->size)
+        head->text = mem_wiped_realloc(head->text, head->len, size);
+    head->size = size;
+    memcpy(head->text + head->len, data, len);
+    head->len += len;
+}
+
+/* Of a request line: a reader that splits at each space sees another target. */
+static bool has_two_spaces(const char *line, size_t len)
+{
+    return memmem(line, len, "  ", 2) != NULL;
+}
+
+/* The line that has just become whole. 1: it is the empty one that ends the head. */
+static int look_at_line(struct http_parse *parse)
+{
+    struct http_head *head = parse->head;
+    const char *line = head->text + parse->line;
+    size_t len = head->len - parse->line;
+    if (len < 2 || line[len - 2] != '\r')
+        return bad(parse, 400, "a line that does not end in CR LF");
+    if (memchr(line, '\r', len - 2) != NULL)
+        return bad(parse, 400, "CR without LF");
+    if (memchr(line, '\0', len) != NULL)
+        return bad(parse, 400, "a NUL byte in the head");
+    if (parse->line == 0 && len == 2) { /* RFC 9112 2.2: empty lines before a message */
+        head->len = 0;
+        return ++parse->blanks > BLANKS_MAX
+                   ? bad(parse, 400, "too many empty lines before a request")
+                   : 0;
+    }
+    if (parse->line == 0 && parse->type == HTTP_REQUEST && has_two_spaces(line, len))
+        return bad(parse, 400, "two spaces in a row in the request line");
+    if (parse->line != 0 && (line[0] == ' ' || line[0] == '\t'))
+        return bad(parse, 400, "a folded header");
+    parse->line = head->len;
+    return len == 2;
+}
+
+/* What is no HTTP at all is told at its first byte, since its first line may never end. */
+static bool can_begin(const struct http_parse *parse, char c)
+{
+    return c == '\r' || (parse->type == HTTP_REQUEST ? c >= 'A' && c <= 'Z' : c == 'H');
+}
+
+/* Takes bytes up to the head's end. 1: there it is; 0: more are needed; -1: bad. */
+static int collect(struct http_parse *parse, const char *data, size_t len, size_t *used)
+{
+    while (*used < len) {
+        const char *at = data + *used, *lf = memchr(at, '\n', len - *used);
+        size_t n = lf != NULL ? (size_t)(lf - at) + 1 : len - *used;
+        if (parse->head->len == 0 && !can_begin(parse, *at))
+            return bad(parse, 400, "not HTTP");
+        if (n > HTTP_HEAD_MAX - parse->head->len)
+            return bad(parse, 431, "the request's target and headers are longer than allowed");
+        head_append(parse->head, at, n);
+        *used += n;
+        int end = lf != NULL ? look_at_line(parse) : 0;
+        if (end != 0)
+            return end;
+    }
+    return 0;
+}
+
+/* --- feeding --- */
+
+static void begin_head(struct http_parse *parse)
+{
+    llhttp_init(&parse->parser, parse->type, &settings);
+    parse->parser.data = parse;
+    parse->parser.lenient_flags |= LENIENT_VERSION; /* to say 505, which on_head() does */
+    parse->head = mem_zalloc(sizeof(*parse->head));
+    parse->line = 0;
+    parse->blanks = 0;
+    parse->ended = false;
+    parse->tail = 0;
+    parse->body = parse->extra = 0;
+}
+
+static enum http_parse_result failed(struct http_parse *parse)
+{
+    if (parse->stopped)
+        return HTTP_PARSE_STOPPED;
+    if (parse->why != NULL)
+        return HTTP_PARSE_BAD;
+    bad(parse, 400, parse->parser.reason != NULL ? parse->parser.reason : "malformed");
+    return HTTP_PARSE_BAD;
+}
+
+/* Chunks' sizes, extensions and trailers are nothing to us but work. */
+static int count_extra(struct http_parse *parse, uint64_t body_before, size_t used)
+{
+    parse->extra += used - (parse->body - body_before);
+    if (parse->extra <= EXTRA_FREE + EXTRA_EACH * parse->body)
+        return 0;
+    return bad(parse, 400, "more around the body's chunks than in them");
+}
+
+static void tell_end(struct http_parse *parse)
+{
+    parse->in_body = false;
+    parse->paused = parse->events->end(parse->arg, parse->keep_alive) != 0;
+}
+
+static enum http_parse_result feed_head(struct http_parse *parse, const char *data, size_t len,
+                                        size_t *used)
+{
+    if (parse->head == NULL) {
+        begin_head(parse);
+        if (parse->events->begin(parse->arg) != 0) {
+            parse->stopped = true;
+            return HTTP_PARSE_STOPPED;
+        }
+    }
+    int whole = collect(parse, data, len, used);
+    if (whole < 0)
+        return HTTP_PARSE_BAD;
+    if (whole == 0)
+        return HTTP_PARSE_MORE;
+    /* Before on_head() gives it away. */
+    const char *text = parse->head->text;
+    size_t text_len = parse->head->len;
+    llhttp_errno_t err = llhttp_execute(&parse->parser, text, text_len);
+    if (err == HPE_OK && !parse->in_body) { /* it reads on only for the preface of HTTP/2 */
+        bad(parse, 505, another_version);
+        return HTTP_PARSE_BAD;
+    }
+    if (parse->ended)
+        tell_end(parse);
+    return err == HPE_OK || parse->ended ? HTTP_PARSE_MORE : failed(parse);
+}
+
+static enum http_parse_result feed_body(struct http_parse *parse, const char *data, size_t len,
+                                        size_t *used)
+{
+    uint64_t before = parse->body;
+    llhttp_errno_t err = llhttp_execute(&parse->parser, data + *used, len - *used);
+    if (err != HPE_OK && !parse->ended)
+        return failed(parse);
+    size_t n =
+        parse->ended ? (size_t)(llhttp_get_error_pos(&parse->parser) - data) - *used : len - *used;
+    for (size_t i = n < 4 ? 0 : n - 4; i < n; i++)
+        parse->tail = parse->tail << 8 | (unsigned char)data[*used + i];
+    *used += n;
+    if (count_extra(parse, before, n) != 0)
+        return HTTP_PARSE_BAD;
+    if (parse->ended && parse->chunked && parse->tail != CRLF_CRLF) {
+        bad(parse, 400, "a line that does not end in CR LF");
+        return HTTP_PARSE_BAD;
+    }
+    if (parse->ended)
+        tell_end(parse);
+    return HTTP_PARSE_MORE;
+}
+
+enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
+                                       size_t *used)
+{
+    *used = 0;
+    while (*used < len && !parse->paused) {
+        enum http_parse_result result =
+            parse->in_body ? feed_body(parse, data, len, used) : feed_head(parse, data, len, used);
+        if (result == HTTP_PARSE_MORE)
+            continue;
+        http_parse_drop(parse);
+        return result;
+    }
+    return parse->paused ? HTTP_PARSE_PAUSED : HTTP_PARSE_MORE;
+}
+
+void http_parse_finish(struct http_parse *parse)
+{
+    if (parse->in_body)
+        (void)llhttp_finish(&parse->parser);
+    if (parse->in_body && parse->ended)
+        tell_end(parse);
+}
+
+void http_parse_drop(struct http_parse *parse)
+{
+    http_head_free(parse->head);
+    parse->head = NULL;
+}
+
+size_t http_parse_held(const struct http_parse *parse)
+{
+    return parse->head != NULL ? sizeof(*parse->head) + parse->head->size : 0;
+}
+
+void http_parse_resume(struct http_parse *parse)
+{
+    parse->paused = false;
+}
+
+const char *http_parse_why(const struct http_parse *parse)
+{
+    return parse->why != NULL ? parse->why : "";
+}
+
+int http_parse_status(const struct http_parse *parse)
+{
+    return parse->status;
+}
+
+static struct http_parse *parse_new(llhttp_type_t type, const struct http_parse_events *events,
+                                    void *arg)
+{
+    struct http_parse *parse = mem_zalloc(sizeof(*parse));
+    parse->type = type;
+    parse->events = events;
+    parse->arg = arg;
+    return parse;
+}
+
+struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg)
+{
+    return parse_new(HTTP_REQUEST, events, arg);
+}
+
+struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg)
+{
+    return parse_new(HTTP_RESPONSE, events, arg);
+}
+
+void http_parse_free(struct http_parse *parse)
+{
+    if (parse == NULL)
+        return;
+    http_parse_drop(parse);
+    free(parse);
+}

@@ -1,0 +1,86 @@
+/* parser.h - HTTP/1 requests, or answers, out of bytes: strictly as RFC 9112 has it. Any
+ * thread, one at a time.
+ *
+ * The library llhttp reads them. Its names clash with those of http.h, so that parser.c alone
+ * includes its header. A head is collected whole, looked at line by line and only then given to the
+ * library, so that names, values and target are slices of one buffer, each with its length. */
+#ifndef IMC_COMMON_HTTP_PARSER_H
+#define IMC_COMMON_HTTP_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HTTP_HEAD_MAX = 32768,  /* bytes of a request line, or status line, and headers */
+    HTTP_FIELDS_MAX = 2000, /* headers */
+};
+
+/* TEXT also has a NUL behind it, and none inside. */
+struct http_slice {
+    char *text;
+    size_t len;
+};
+
+struct http_field {
+    struct http_slice name, value; /* NAME in lower case; VALUE without blanks around it */
+};
+
+/* Slices point into TEXT. Owned by whom head() gave it to, who may write into the slices. */
+struct http_head {
+    char *text;
+    size_t len, size;
+    struct http_field *fields;
+    size_t n_fields, fields_size;
+    const char *method; /* "GET"; NULL: an answer */
+    struct http_slice target;
+    int status;    /* of an answer */
+    bool http_1_0; /* else 1.1 */
+    bool chunked;  /* the body is */
+    bool keep_alive;
+    bool has_length; /* Content-Length is there */
+    uint64_t length;
+};
+
+/* Wipes it: it may have held a key. NULL is fine. */
+void http_head_free(struct http_head *head);
+/* The INDEXth header of NAME (in lower case). NULL: there are fewer. */
+const struct http_slice *http_head_get(const struct http_head *head, const char *name,
+                                       size_t index);
+
+/* In order: begin, head, body…, end. A nonzero answer stops the parser for good, except that of
+ * end(), which pauses it. */
+struct http_parse_events {
+    int (*begin)(void *arg);
+    int (*head)(void *arg, struct http_head *head); /* HEAD is the receiver's from now on */
+    int (*body)(void *arg, const char *data, size_t len);
+    int (*end)(void *arg, bool keep_alive);
+};
+
+enum http_parse_result {
+    HTTP_PARSE_MORE,    /* all consumed */
+    HTTP_PARSE_PAUSED,  /* by end(); feed the rest after http_parse_resume() */
+    HTTP_PARSE_STOPPED, /* by an event */
+    HTTP_PARSE_BAD,     /* see http_parse_why() */
+};
+
+struct http_parse;
+struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg);
+/* The same for what a server answers to GETs. */
+struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg);
+void http_parse_free(struct http_parse *parse);
+/* Memory of a head that is under way. */
+size_t http_parse_held(const struct http_parse *parse);
+/* *USED: bytes consumed. LEN 0 changes nothing. */
+enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
+                                       size_t *used);
+/* The connection has ended: so may a body without a length have, and end() is called. */
+void http_parse_finish(struct http_parse *parse);
+void http_parse_resume(struct http_parse *parse);
+/* Forgets a head that is under way. */
+void http_parse_drop(struct http_parse *parse);
+/* Of HTTP_PARSE_BAD: what was wrong, in words, and the status that says so (400, 431, 501, 505). */
+const char *http_parse_why(const struct http_parse *parse);
+int http_parse_status(const struct http_parse *parse);
+
+#endif

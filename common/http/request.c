@@ -1,0 +1,231 @@
+#include "common/http/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER_FIRST 1024
+#define BODY_FIRST   4096
+#define REFUSAL_MAX  1024
+
+static const struct {
+    const char *name;
+    enum http_method method;
+} methods[] = {
+    {"GET", HTTP_GET},       {"POST", HTTP_POST}, {"PUT", HTTP_PUT},
+    {"DELETE", HTTP_DELETE}, {"HEAD", HTTP_HEAD}, {"OPTIONS", HTTP_OPTIONS},
+};
+
+void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len)
+{
+    size_t need = buffer->len + len;
+    if (need > buffer->size) {
+        size_t size = buffer->size == 0 ? BUFFER_FIRST : buffer->size * 2;
+        buffer->size = size > need ? size : need;
+        buffer->data = mem_wiped_realloc(buffer->data, buffer->len, buffer->size);
+    }
+    if (len > 0)
+        memcpy(buffer->data + buffer->len, data, len);
+    buffer->len = need;
+}
+
+struct http_request *http_request_new(struct http_conn *conn)
+{
+    struct http_request *request = mem_zalloc(sizeof(*request));
+    request->server = conn->server;
+    request->conn = conn;
+    request->method = HTTP_OTHER;
+    request->path = "";
+    memcpy(request->peer, conn->peer, sizeof(request->peer));
+    arena_init(&request->arena);
+    return request;
+}
+
+/* Takes it off the server's list of unanswered ones. */
+static void forget(struct http_request *request)
+{
+    if (!request->dispatched || request->server == NULL)
+        return;
+    *request->prev = request->next;
+    if (request->next != NULL)
+        request->next->prev = request->prev;
+    request->server->pending--;
+}
+
+void http_request_free(struct http_request *request)
+{
+    forget(request);
+    if (request->server != NULL)
+        (void)http_server_hold(request->server,
+                               -(int64_t)(request->body_size + request->head_held));
+    if (request->conn != NULL && request->conn->request == request)
+        request->conn->request = NULL;
+    arena_wipe(&request->arena);
+    http_head_free(request->head);
+    mem_wiped_free(request->body, request->body_len);
+    free(request);
+}
+
+/* Does the path, still encoded, have what some readers change or split at and others do not? */
+static const char *path_is_ambiguous(const struct http_slice *path)
+{
+    const char *text = path->text;
+    if (text[0] != '/')
+        return "a target that is no path";
+    if (strpbrk(text, "\\\"<>^`{|}") != NULL)
+        return "a byte in the path that has to be percent-encoded";
+    if (strstr(text, "//") != NULL)
+        return "an empty segment in the path";
+    if (strcasestr(text, "%2f") != NULL || strcasestr(text, "%5c") != NULL)
+        return "an escaped slash in the path";
+    return NULL;
+}
+
+static bool has_dot_segment(const char *path)
+{
+    while (*path != '\0') { /* at a slash */
+        size_t len = strcspn(++path, "/");
+        if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
+            return true;
+        path += len;
+    }
+    return false;
+}
+
+/* A proxy in front must not have read another path than we do. */
+static const char *read_path(struct http_request *request, struct http_slice path)
+{
+    const char *why = path_is_ambiguous(&path);
+    if (why != NULL)
+        return why;
+    if (!http_decode(&path, false))
+        return "an escape in the path that is none";
+    if (!http_is_text(&path))
+        return "a control byte in the path";
+    if (has_dot_segment(path.text))
+        return "a dot segment in the path";
+    request->path = path.text;
+    return NULL;
+}
+
+/* "http://host/path": the host has to be that of the header, and is passed over (RFC 9112 3.2.2).
+ */
+static bool skip_authority(const struct http_head *head, struct http_slice *path)
+{
+    static const char scheme[] = "http://";
+    const struct http_slice *host = http_head_get(head, "host", 0);
+    if (strncasecmp(path->text, scheme, sizeof(scheme) - 1) != 0)
+        return true;
+    char *name = path->text + sizeof(scheme) - 1;
+    size_t len = strcspn(name, "/?");
+    if (host == NULL || host->len != len || strncasecmp(host->text, name, len) != 0 || len == 0)
+        return false;
+    if (name[len] != '/') /* no path: the byte before is the host's, and is not needed any more */
+        name[--len] = '/';
+    path->len -= (size_t)(name + len - path->text);
+    path->text = name + len;
+    return true;
+}
+
+static const char *read_target(struct http_request *request)
+{
+    struct http_slice path = request->head->target, query = {0};
+    if (!skip_authority(request->head, &path))
+        return "a target of another host";
+    if (memchr(path.text, '#', path.len) != NULL)
+        return "a fragment in the target";
+    char *mark = memchr(path.text, '?', path.len);
+    if (mark != NULL) {
+        query = (struct http_slice){mark + 1, path.len - (size_t)(mark + 1 - path.text)};
+        path.len = (size_t)(mark - path.text);
+        *mark = '\0';
+    }
+    if (request->method == HTTP_OPTIONS && strcmp(path.text, "*") == 0) {
+        request->path = "*";
+        return NULL;
+    }
+    request->bad_params = !http_params_parse(&request->query, &request->arena, query);
+    return read_path(request, path);
+}
+
+const char *http_request_head(struct http_request *request, struct http_head *head)
+{
+    request->head = head;
+    request->expected =
+        head->has_length && head->length <= (uint64_t)request->server->options.max_body
+            ? (size_t)head->length
+            : 0;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(methods[i].name, head->method) == 0)
+            request->method = methods[i].method;
+    }
+    return read_target(request);
+}
+
+bool http_request_hold_head(struct http_request *request)
+{
+    const struct http_head *head = request->head;
+    size_t bytes = sizeof(*request) + sizeof(*head) + head->size +
+                   head->fields_size * sizeof(head->fields[0]) + request->arena.bytes;
+    if (!http_server_hold(request->server, (int64_t)bytes))
+        return false;
+    request->head_held = bytes;
+    return true;
+}
+
+/* By doubling up to what was announced, so that a first byte does not take room for a million. */
+static size_t body_room(const struct http_request *request, size_t need)
+{
+    size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
+    if (request->expected > 0 && size > request->expected)
+        size = request->expected;
+    return size > need ? size : need;
+}
+
+int http_request_append(struct http_request *request, const void *data, size_t len)
+{
+    size_t need = request->body_len + len;
+    if (need > (size_t)request->server->options.max_body)
+        return -EMSGSIZE;
+    if (need > request->body_size) {
+        size_t size = body_room(request, need);
+        if (!http_server_hold(request->server, (int64_t)(size - request->body_size)))
+            return -ENOBUFS;
+        request->body = mem_wiped_realloc(request->body, request->body_len, size);
+        request->body_size = size;
+    }
+    if (len > 0)
+        memcpy(request->body + request->body_len, data, len);
+    request->body_len = need;
+    return 0;
+}
+
+void http_request_dispatch(struct http_request *request)
+{
+    struct http_server *server = request->server;
+    int64_t most = server->options.max_held;
+    if (most > 0 && server->held > most) { /* forms have passed it */
+        http_request_refuse(request, 503, http_too_much);
+        return;
+    }
+    request->dispatched = true;
+    request->next = server->requests;
+    request->prev = &server->requests;
+    if (request->next != NULL)
+        request->next->prev = &request->next;
+    server->requests = request;
+    server->pending++;
+    server->options.handle(request, server->options.arg);
+}
+
+void http_request_refuse(struct http_request *request, int status, const char *why)
+{
+    const struct http_options *options = &request->server->options;
+    const char *type = "text/plain; charset=utf-8";
+    char body[REFUSAL_MAX];
+    snprintf(body, sizeof(body), "%s\n", why);
+    if (options->refuse != NULL)
+        options->refuse(status, why, request, body, sizeof(body), &type);
+    http_respond(request, status, type, body, strlen(body),
+                 status == 503 ? "Retry-After: 1\r\n" : NULL);
+}

@@ -1,0 +1,299 @@
+#include "common/base/log.h"
+#include "common/http/http.h"
+#include "common/http/internal.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG          1024
+#define ACCEPTS_PER_TURN 64
+#define UNASKED_MS       200  /* a connection without its first request may give way then */
+#define UNUSED_MS        1000 /* the same, of one that has had some */
+#define UNASKED_FIRST    (1ULL << 40)
+
+static void on_readable(uv_poll_t *listener, int status, int events);
+
+static void poll_all(struct http_server *server, bool on)
+{
+    for (int i = 0; i < server->n_fds; i++) {
+        if (on)
+            uv_poll_start(&server->listeners[i], UV_READABLE, on_readable);
+        else
+            uv_poll_stop(&server->listeners[i]);
+    }
+}
+
+/* Runs while somebody is connected, or nobody can be. */
+static void on_tick(uv_timer_t *tick)
+{
+    struct http_server *server = tick->data;
+    struct http_conn *conn, *next;
+    uint64_t now = loop_now_ms(server->loop);
+    for (conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next; /* expiring one removes no other */
+        if (conn->due_ms != 0 && conn->due_ms <= now)
+            http_conn_expire(conn);
+    }
+    if (server->full && server->listening)
+        poll_all(server, true);
+    server->full = false;
+    if (server->n_conns == 0)
+        uv_timer_stop(&server->tick);
+}
+
+/* Until the next tick further connections wait in the kernel's queue. */
+static void pause_accepting(struct http_server *server)
+{
+    server->full = true;
+    poll_all(server, false);
+    if (server->n_conns == 0)
+        uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
+}
+
+void http_server_add(struct http_server *server, struct http_conn *conn)
+{
+    conn->next = server->conns;
+    conn->prev = &server->conns;
+    if (conn->next != NULL)
+        conn->next->prev = &conn->next;
+    server->conns = conn;
+    if (server->n_conns++ == 0)
+        uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
+}
+
+void http_server_del(struct http_server *server, struct http_conn *conn)
+{
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    server->n_conns--;
+}
+
+bool http_server_hold(struct http_server *server, int64_t by)
+{
+    int64_t most = server->options.max_held;
+    if (by > 0 && most > 0 && server->held + by > most)
+        return false;
+    server->held += by;
+    return true;
+}
+
+/* The connection whose head has been under way for the longest. */
+static struct http_conn *slowest_head(const struct http_server *server)
+{
+    struct http_conn *slowest = NULL;
+    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (conn->head_held > 0 && (slowest == NULL || conn->due_ms <= slowest->due_ms))
+            slowest = conn;
+    }
+    return slowest;
+}
+
+void http_server_hold_head(struct http_server *server, int64_t by)
+{
+    int64_t most = server->options.max_heads > 0 ? server->options.max_heads : HTTP_MAX_HEADS;
+    server->heads += by;
+    while (by > 0 && server->heads > most) {
+        server->stats.gave_way++;
+        http_conn_give_way(slowest_head(server));
+    }
+}
+
+int64_t http_server_held(const struct http_server *server)
+{
+    return server->held;
+}
+
+void http_server_unref(struct http_server *server)
+{
+    if (--server->handles == 0)
+        free(server);
+}
+
+static void peer_text(const struct sockaddr_storage *address, char *buf, size_t len)
+{
+    const void *raw = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (address->ss_family == AF_INET6)
+        raw = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (inet_ntop(address->ss_family, raw, buf, (socklen_t)len) == NULL)
+        buf[0] = '\0';
+}
+
+/* How long a connection has been without a request; 0: it has one. Its deadline tells. */
+static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
+{
+    const struct http_options *options = &conn->server->options;
+    bool unasked = conn->state == HTTP_CONN_NEW;
+    if (!unasked && (conn->state != HTTP_CONN_IDLE || conn->stash.len > 0))
+        return 0;
+    uint64_t since =
+        conn->due_ms - (uint64_t)(unasked ? options->header_timeout_ms : options->idle_timeout_ms);
+    return conn->due_ms == 0 || now < since ? 0 : now - since;
+}
+
+/* The one that gives way: it never asked anything, for the longest; or else it has not for the
+ * longest. Who has just come, or just been answered, is given time to ask. */
+static bool make_room(struct http_server *server)
+{
+    struct http_conn *victim = NULL;
+    uint64_t now = loop_now_ms(server->loop), most = 0;
+    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        bool unasked = conn->state == HTTP_CONN_NEW;
+        uint64_t unused = unused_ms(conn, now);
+        if (unused < (unasked ? UNASKED_MS : UNUSED_MS))
+            continue;
+        uint64_t rank = unasked ? unused + UNASKED_FIRST : unused;
+        if (rank > most) {
+            most = rank;
+            victim = conn;
+        }
+    }
+    if (victim == NULL)
+        return false;
+    server->stats.gave_way++;
+    http_conn_close(victim);
+    return true;
+}
+
+/* For nobody none gives way. */
+static bool somebody_waits(int listener)
+{
+    struct pollfd look = {.fd = listener, .events = POLLIN};
+    return poll(&look, 1, 0) == 1;
+}
+
+/* Whether to go on accepting. */
+static bool accept_one(struct http_server *server, int listener)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    char peer[HTTP_PEER_MAX] = "";
+    bool full = server->n_conns >= server->max_conns;
+    if (full && !somebody_waits(listener))
+        return false;
+    if (full && !make_room(server)) {
+        pause_accepting(server);
+        server->stats.full++;
+        log_warn("http connections full", "port=%d limit=%zu; further ones wait", server->port,
+                 server->max_conns);
+        return false;
+    }
+    int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        int err = errno;
+        if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
+            return err != EAGAIN;
+        server->stats.accept_errors++;
+        pause_accepting(server); /* out of file descriptors or memory: spinning would not help */
+        log_warn("cannot accept", "port=%d err=\"%s\"; trying again", server->port,
+                 uv_strerror(-err));
+        return false;
+    }
+    peer_text(&address, peer, sizeof(peer));
+    http_conn_open(server, fd, peer);
+    return true;
+}
+
+static void on_readable(uv_poll_t *listener, int status, int events)
+{
+    struct http_server *server = listener->data;
+    int fd = server->fds[listener - server->listeners];
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server, fd); i++)
+        continue;
+}
+
+int http_server_open(struct loop *loop, const struct http_options *options,
+                     struct http_server **out)
+{
+    struct http_server *server = mem_zalloc(sizeof(*server));
+    int err;
+    server->loop = loop;
+    server->options = *options;
+    server->options.address = NULL; /* borrowed only for this call */
+    server->max_conns = options->max_conns > 0 ? (size_t)options->max_conns : HTTP_MAX_CONNS;
+    err = listen_open(options->address, BACKLOG, server->fds);
+    if (err < 0)
+        goto free_server;
+    server->n_fds = err;
+    server->port = listen_port(server->fds[0]);
+    for (int i = 0; i < server->n_fds; i++) {
+        err = uv_poll_init(&loop->uv, &server->listeners[i], server->fds[i]);
+        assert(err == 0); /* they are sockets, and non-blocking */
+        server->listeners[i].data = server;
+    }
+    uv_timer_init(&loop->uv, &server->tick);
+    server->tick.data = server;
+    server->handles = (unsigned)server->n_fds + 1;
+    poll_all(server, true);
+    server->listening = true;
+    *out = server;
+    return 0;
+
+free_server:
+    free(server);
+    return err;
+}
+
+int http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+size_t http_server_pending(const struct http_server *server)
+{
+    return server->pending;
+}
+
+void http_server_stats(const struct http_server *server, struct http_stats *out)
+{
+    *out = server->stats;
+    out->connections = server->n_conns;
+}
+
+void http_server_drain(struct http_server *server)
+{
+    struct http_conn *conn, *next;
+    if (!server->listening)
+        return;
+    server->listening = false;
+    server->draining = true;
+    poll_all(server, false);
+    listen_close(server->fds, server->n_fds);
+    for (conn = server->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->state == HTTP_CONN_NEW || (conn->state == HTTP_CONN_IDLE && conn->stash.len == 0))
+            http_conn_close(conn);
+    }
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    http_server_unref(handle->data);
+}
+
+void http_server_close(struct http_server *server)
+{
+    struct http_request *request, *next;
+    if (server == NULL)
+        return;
+    http_server_drain(server);
+    while (server->conns != NULL)
+        http_conn_close(server->conns);
+    for (request = server->requests; request != NULL;
+         request = next) { /* their owners still answer them */
+        next = request->next;
+        request->server = NULL;
+    }
+    for (int i = 0; i < server->n_fds; i++)
+        uv_close((uv_handle_t *)&server->listeners[i], on_handle_closed);
+    uv_close((uv_handle_t *)&server->tick, on_handle_closed);
+}

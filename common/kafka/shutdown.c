@@ -1,0 +1,155 @@
+#include "common/kafka/shutdown.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <uv.h>
+
+struct bus_end {
+    struct bus_end *next; /* of those that are not over */
+    rd_kafka_t *rk;
+    struct bus_look *look;
+    uint64_t late_ms;
+    bool over;
+    int refs; /* the thread's and the caller's */
+};
+
+/* Guards all of it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct bus_end *afoot;
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+/* Locked. */
+static void end_unref(struct bus_end *end)
+{
+    if (--end->refs == 0)
+        free(end);
+}
+
+static void end_destroy(const struct bus_end *end)
+{
+    bus_look_wait(end->look);
+    if (rd_kafka_type(end->rk) == RD_KAFKA_PRODUCER)
+        rd_kafka_purge(end->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_destroy_flags(end->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/* Locked. */
+static void end_over(struct bus_end *end)
+{
+    struct bus_end **at = &afoot;
+
+    while (*at != end)
+        at = &(*at)->next;
+    *at = end->next;
+    end->over = true;
+    pthread_cond_broadcast(&changed);
+}
+
+static void *end_thread(void *arg)
+{
+    struct bus_end *end = arg;
+
+    end_destroy(end);
+    pthread_mutex_lock(&lock);
+    end_over(end);
+    end_unref(end);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+static bool end_start(struct bus_end *end)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, end_thread, end) != 0)
+        return false;
+    pthread_detach(thread);
+    return true;
+}
+
+struct bus_end *bus_end(rd_kafka_t *rk, struct bus_look *look)
+{
+    struct bus_end *end = mem_zalloc(sizeof *end);
+
+    *end = (struct bus_end){.rk = rk, .look = look, .late_ms = now_ms() + BUS_END_MS, .refs = 2};
+    pthread_mutex_lock(&lock);
+    end->next = afoot;
+    afoot = end;
+    pthread_mutex_unlock(&lock);
+    if (end_start(end))
+        return end;
+    end_destroy(end); /* no thread to be had: here, then */
+    pthread_mutex_lock(&lock);
+    end_over(end);
+    end->refs--;
+    pthread_mutex_unlock(&lock);
+    return end;
+}
+
+bool bus_end_is_over(const struct bus_end *end)
+{
+    pthread_mutex_lock(&lock);
+    bool over = end->over || now_ms() >= end->late_ms;
+    pthread_mutex_unlock(&lock);
+    return over;
+}
+
+void bus_end_forget(struct bus_end *end)
+{
+    if (end == NULL)
+        return;
+    pthread_mutex_lock(&lock);
+    end_unref(end);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Locked. When all that are not over will be late; 0: there are none. */
+static uint64_t latest_ms(void)
+{
+    uint64_t latest = 0;
+
+    for (const struct bus_end *end = afoot; end != NULL; end = end->next)
+        latest = end->late_ms > latest ? end->late_ms : latest;
+    return latest;
+}
+
+/* Locked. */
+static void wait_some(uint64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&changed, &lock, &until);
+}
+
+size_t bus_ends_wait(void)
+{
+    size_t left = 0;
+    uint64_t now, latest;
+
+    pthread_mutex_lock(&lock);
+    while ((now = now_ms()) < (latest = latest_ms()))
+        wait_some(latest - now);
+    for (const struct bus_end *end = afoot; end != NULL; end = end->next)
+        left++;
+    pthread_mutex_unlock(&lock);
+    if (left > 0)
+        log_warn("kafka client does not end", "clients=%zu waited=%dms; left behind", left,
+                 (int)BUS_END_MS);
+    return left;
+}

@@ -1,0 +1,123 @@
+/* GET and POST /member: the question, as the asker writes it and as the asked one reads it, and its
+ * answer.
+ */
+#include "common/membership/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void percent_encode(const char *text, char *buf, size_t len)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    size_t at = 0;
+    for (; *text != '\0' && at + 4 <= len; text++) {
+        if (strchr(plain, *text) != NULL)
+            buf[at++] = *text;
+        else
+            at += (size_t)snprintf(buf + at, len - at, "%%%02X", (unsigned char)*text);
+    }
+    buf[at] = '\0';
+}
+
+void member_question_encode(const struct member_question *question, char *buf, size_t len)
+{
+    char id[3 * sizeof(((struct member *)0)->id) + 1], dead[32] = "";
+    percent_encode(question->id, id, sizeof id);
+    if (question->dead != 0)
+        (void)snprintf(dead, sizeof dead, "&dead=%llu", (unsigned long long)question->dead);
+    (void)snprintf(buf, len, "/member?kind=%s&id=%s&epoch=%llu%s%s",
+                   member_kind_name(question->kind), id, (unsigned long long)question->epoch, dead,
+                   question->leaving ? "&leaving=1" : "");
+}
+
+static bool query_u64(const struct http_request *request, const char *name, uint64_t *value)
+{
+    const char *text = http_query(request, name, 0);
+    *value = 0;
+    if (text == NULL)
+        return true;
+    if (text[0] == '\0' || strlen(text) > 20 || strspn(text, "0123456789") != strlen(text))
+        return false;
+    *value = strtoull(text, NULL, 10);
+    return true;
+}
+
+/* NULL, or what is wrong with the query. */
+static const char *question_of(const struct http_request *request, struct member_question *question)
+{
+    const char *kind = http_query(request, "kind", 0), *leaving = http_query(request, "leaving", 0);
+    int i = 0;
+    *question = (struct member_question){.id = http_query(request, "id", 0)};
+    while (kind != NULL && i < MEMBER_KINDS &&
+           strcmp(member_kind_name((enum member_kind)i), kind) != 0)
+        i++;
+    if (i == MEMBER_KINDS)
+        return "kind: comet, logic, router or job is wanted\n";
+    if ((question->id == NULL) != (kind == NULL))
+        return "kind and id: both or none are wanted\n";
+    if (!query_u64(request, "epoch", &question->epoch) ||
+        !query_u64(request, "dead", &question->dead))
+        return "epoch and dead: a decimal number is wanted\n";
+    question->kind = (enum member_kind)i;
+    question->from = http_peer(request);
+    question->says = http_method(request) == HTTP_POST;
+    question->leaving = leaving != NULL && strcmp(leaving, "1") == 0;
+    return NULL;
+}
+
+static void respond_record(const struct membership *membership, struct http_request *request)
+{
+    struct member_record record = {
+        .kind = membership->kind,
+        .state = membership->leaving   ? RECORD_LEAVING
+                 : membership->holding ? RECORD_HELD
+                                       : RECORD_SEEKING,
+        .numbered = membership->kind == MEMBER_LOGIC && membership->numbered,
+        .member = membership->self,
+    };
+    char *text = member_record_encode(&record);
+    http_respond(request, 200, "application/json", text, strlen(text),
+                 "Cache-Control: no-store\r\n");
+    free(text);
+}
+
+/* Browsers say where a request comes from; daemons do not. */
+static bool is_from_a_page(const struct http_request *request)
+{
+    return http_header(request, "origin") != NULL || http_header(request, "sec-fetch-site") != NULL;
+}
+
+static void refuse(struct http_request *request, int status, const char *why, const char *extra)
+{
+    http_respond(request, status, "text/plain; charset=utf-8", why, strlen(why), extra);
+}
+
+void membership_serve(struct membership *membership, struct http_request *request)
+{
+    struct member_question question;
+    const char *why = question_of(request, &question);
+    bool page = is_from_a_page(request);
+    if (why != NULL) {
+        refuse(request, 400, why, NULL);
+        return;
+    }
+    if (question.says && question.dead == 0 && !question.leaving) {
+        refuse(request, 405, "only GET and HEAD here, unless dead or leaving is said\n",
+               "Allow: GET, HEAD\r\n");
+        return;
+    }
+    if (question.says && page) {
+        refuse(request, 403, "not from a web page\n", NULL);
+        return;
+    }
+    if (membership == NULL) {
+        refuse(request, 503, "not a member yet\n", NULL);
+        return;
+    }
+    /* A HEAD only looks. */
+    if (membership->ops->heard != NULL && http_method(request) != HTTP_HEAD && !page)
+        membership->ops->heard(membership, &question);
+    respond_record(membership, request);
+}

@@ -1,0 +1,35 @@
+/* frame.h - imgo/goim's binary frame (docs/protocol.md, "Frame"): 16 bytes of big-endian header,
+ * then the body.
+ *
+ *   0 packet length u32 | 4 header length u16 | 6 version u16 | 8 operation u32 | 12 sequence u32 |
+ * 16 body
+ *
+ * Pure functions, any thread. */
+#ifndef IMC_COMMON_PROTOCOL_FRAME_H
+#define IMC_COMMON_PROTOCOL_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FRAME_HEADER = 16 };
+
+struct frame {
+    uint16_t version;
+    int32_t op;
+    int32_t seq;
+    const uint8_t *body; /* borrowed from the buffer */
+    uint32_t body_len;
+};
+
+/* What a server accepts from a client: header length exactly 16, body at most MAX_BODY.
+ * Bytes consumed, 0 = need more, -EBADMSG = header length or packet length is wrong, -EMSGSIZE =
+ * body too large (both are told as soon as the header is there). */
+long frame_parse(const uint8_t *buf, size_t len, size_t max_body, struct frame *frame);
+/* What a client accepts from a server: any header length ≥ 16, packet up to MAX_PACKET. Same
+ * results. */
+long frame_parse_reply(const uint8_t *buf, size_t len, size_t max_packet, struct frame *frame);
+/* Writes the 16 bytes of a header. */
+void frame_header(uint8_t out[FRAME_HEADER], uint16_t version, int32_t op, int32_t seq,
+                  size_t body_len);
+
+#endif

@@ -1,0 +1,37 @@
+/* ops.h - operations and close codes of the client protocol (docs/protocol.md). */
+#ifndef IMC_COMMON_PROTOCOL_OPS_H
+#define IMC_COMMON_PROTOCOL_OPS_H
+
+enum op {
+    OP_HEARTBEAT = 2,
+    OP_HEARTBEAT_REPLY = 3,
+    OP_SEND = 4,
+    OP_SEND_REPLY = 5, /* also the operation of an imgo push */
+    OP_PUSH = 5,
+    OP_DISCONNECT = 6,
+    OP_AUTH = 7,
+    OP_AUTH_REPLY = 8,
+    OP_RAW = 9,
+    OP_TEST = 254,
+    OP_TEST_REPLY = 255,
+};
+
+/* Codes of operation 6; on WebSocket also the close code 4000 + this. */
+enum close_code {
+    CLOSE_NONE = 0,
+    CLOSE_BAD_TOKEN = 1,
+    CLOSE_HANDSHAKE_TIMEOUT = 2,
+    CLOSE_MALFORMED = 3,
+    CLOSE_BODY_TOO_LARGE = 4,
+    CLOSE_REPLACED = 5,
+    CLOSE_TOO_MANY_SESSIONS = 6,
+    CLOSE_KICKED = 7,
+    CLOSE_TOO_SLOW = 8,
+    CLOSE_GOING_AWAY = 9,
+    CLOSE_RATE_LIMITED = 10,
+    CLOSE_HEARTBEAT_MISSED = 11,
+    CLOSE_UNAVAILABLE = 12,
+    CLOSE_UNKNOWN_OP = 13,
+};
+
+#endif

@@ -1,0 +1,153 @@
+#include "common/protocol/unpack.h"
+#include "common/base/log.h"
+#include "common/protocol/unpack_strings.h"
+#include <stdbool.h>
+
+enum { FIELDS = 32, WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+static const char why_items[] = "more items in a list than any honest batch has",
+                  why_bytes[] = "it would take more memory than any honest batch does",
+                  why_malformed[] = "malformed";
+
+static uint64_t refused; /* atomic */
+
+struct scan {
+    const uint8_t *at, *end;
+};
+
+/* False: cut off, or longer than ten bytes. */
+static bool scan_varint(struct scan *scan, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (scan->at == scan->end)
+            return false;
+        uint8_t byte = *scan->at++;
+        value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
+        if ((byte & 0x80) == 0) {
+            *out = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Elements of a packed list: every varint ends in a byte below 128. */
+static size_t count_varints(const uint8_t *at, size_t len)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++)
+        n += at[i] < 0x80;
+    return n;
+}
+
+static size_t count_elements(const ProtobufCFieldDescriptor *field, const uint8_t *at, size_t len)
+{
+    if (field == NULL || field->label != PROTOBUF_C_LABEL_REPEATED)
+        return 1;
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return 1;
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return len / 8;
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return len / 4;
+    default:
+        return count_varints(at, len);
+    }
+}
+
+/* Over one field's content: how many elements it adds, or 0 where the message is malformed. */
+static size_t scan_content(struct scan *scan, unsigned wire, const ProtobufCFieldDescriptor *field)
+{
+    const uint8_t *begin;
+    uint64_t len = 0;
+
+    if (wire == WIRE_VARINT)
+        return scan_varint(scan, &len) ? 1 : 0;
+    if (wire == WIRE_BYTES && !scan_varint(scan, &len))
+        return 0;
+    if (wire == WIRE_64 || wire == WIRE_32)
+        len = wire == WIRE_64 ? 8 : 4;
+    else if (wire != WIRE_BYTES)
+        return 0;
+    if (len > (uint64_t)(scan->end - scan->at))
+        return 0;
+    begin = scan->at;
+    scan->at += len;
+    size_t n = wire == WIRE_BYTES ? count_elements(field, begin, (size_t)len) : 1;
+    return n > 0 ? n : 1;
+}
+
+/* True also for what is malformed: protobuf-c says so. Fields beyond FIELDS, unknown all, count
+ * together. */
+static bool within_items(const ProtobufCMessageDescriptor *type, const struct unpack_input *in)
+{
+    struct scan scan = {in->data, in->data + in->len};
+    size_t counts[FIELDS] = {0}, limit = in->max_items > 0 ? in->max_items : UNPACK_ITEMS;
+    uint64_t tag;
+
+    while (scan.at < scan.end && scan_varint(&scan, &tag)) {
+        unsigned number = tag >> 3 < FIELDS ? (unsigned)(tag >> 3) : 0;
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, number);
+        size_t n = scan_content(&scan, (unsigned)tag & 7, field);
+        if (n == 0)
+            return true;
+        counts[number] += n;
+        if (counts[number] > limit)
+            return false;
+    }
+    return true;
+}
+
+static ProtobufCMessage *refuse(const char *text, const char **why)
+{
+    __atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
+    mem_trim_soon();
+    *why = text;
+    return NULL;
+}
+
+ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *arena,
+                         const struct unpack_input *in, const char **why)
+{
+    ProtobufCAllocator allocator = arena_allocator(arena);
+
+    if (!within_items(type, in))
+        return refuse(why_items, why);
+    arena->limit = UNPACK_FREE + UNPACK_RATIO * in->len;
+    ProtobufCMessage *message = pb_unpack(type, &allocator, in->len, in->data);
+    arena->limit = 0; /* what its handler needs besides is his own affair */
+    if (message == NULL && arena->refused)
+        return refuse(why_bytes, why);
+    if (message == NULL)
+        *why = why_malformed;
+    return message;
+}
+
+ProtobufCMessage *unpack_peer(const ProtobufCMessageDescriptor *type, struct arena *arena,
+                              const struct msg *msg, const char *from)
+{
+    struct unpack_input in = {.data = msg->data, .len = msg->len};
+    const char *wrong = "";
+    ProtobufCMessage *message = unpack(type, arena, &in, &wrong);
+
+    if (message == NULL)
+        log_warn("bad answer", "from=%s type=%s bytes=%u why=\"%s\"", from, type->short_name,
+                 msg->len, wrong);
+    return message;
+}
+
+uint64_t unpack_refused(void)
+{
+    return __atomic_load_n(&refused, __ATOMIC_RELAXED);
+}

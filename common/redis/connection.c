@@ -1,0 +1,484 @@
+/* One connection to one Redis, over and over. hiredis encodes commands and parses answers; the
+ * socket is libuv's own, because hiredis' asynchronous half resolves names with a blocking call and
+ * frees itself at times of its choosing.
+ *
+ *   WAITING ─on_retry─► RESOLVING ─on_resolved─► CONNECTING ─on_connected─► GREETING ───────► UP
+ *      ▲                    │ (names only)           │                       ▲ │   │  on_pong,   │
+ *      │                    │                        │    LOADING, on_retry: └─┘   │  on_probed  │
+ *      └────────────────────┴──── redis_shard_break: an error, no answer in time ───┴─────────────┘
+ *
+ * With Sentinels, ASKING is between WAITING and the rest: sentinel.c. */
+#include "common/base/mem.h"
+#include "common/redis/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <hiredis/sds.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BACKOFF_MIN_MS = 50,
+    BACKOFF_MAX_MS = 1000,
+    LOADING_RETRY_MS = 100,
+    LOADINGS_MAX = 20,     /* then the name is looked up again: another one may have taken over */
+    READER_KEEP = 1 << 20, /* bytes that hiredis may keep for the next answers */
+    OUT_KEEP = 1 << 20,    /* an emptied output buffer larger than this is given back */
+};
+
+/* Lives from connect to its close callback, longer than the shard looks at it. */
+struct redis_link {
+    uv_tcp_t tcp;
+    struct redis *redis;
+    struct redis_shard *shard; /* NULL once the shard let go of it */
+    redisReader *reader;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct redis_bytes writing; /* what the socket did not take at once */
+    bool busy;                  /* write is under way */
+    size_t dirty; /* bytes of the reader's buffer that were in use since it was wiped */
+};
+
+static void on_retry(uv_timer_t *timer);
+
+/* --- buffers --- */
+
+static void append(struct redis_bytes *bytes, const char *data, size_t len)
+{
+    if (bytes->len + len > bytes->size) {
+        size_t size = bytes->size == 0 ? 4096 : bytes->size;
+        while (size < bytes->len + len)
+            size *= 2;
+        bytes->data = mem_wiped_realloc(bytes->data, bytes->len, size);
+        bytes->size = size;
+    }
+    memcpy(bytes->data + bytes->len, data, len);
+    bytes->len += len;
+}
+
+static void clear(struct redis_bytes *bytes)
+{
+    if (bytes->len > 0)
+        explicit_bzero(bytes->data, bytes->len);
+    bytes->len = 0;
+    if (bytes->size <= OUT_KEEP)
+        return;
+    free(bytes->data);
+    *bytes = (struct redis_bytes){0};
+}
+
+/* All that hiredis has read into its buffer, once everything in it was taken or nothing will be. */
+static void reader_wipe(struct redis_link *link)
+{
+    char *buf = link->reader->buf;
+    size_t size = buf != NULL ? sdsalloc(buf) : 0;
+    if (size > 0)
+        explicit_bzero(buf, link->dirty < size ? link->dirty : size);
+    link->dirty = 0;
+}
+
+static void reply_wipe(redisReply *reply)
+{
+    if (reply->str != NULL)
+        explicit_bzero(reply->str, (size_t)reply->len);
+    for (size_t i = 0; reply->element != NULL && i < reply->elements; i++)
+        reply_wipe(reply->element[i]);
+}
+
+/* --- letting go --- */
+
+static void on_link_closed(uv_handle_t *handle)
+{
+    struct redis_link *link = container_of(handle, struct redis_link, tcp);
+    struct redis *redis = link->redis;
+    reader_wipe(link);
+    redisReaderFree(link->reader);
+    mem_wiped_free(link->writing.data, link->writing.len);
+    free(link);
+    redis_handle_gone(redis);
+}
+
+static void drop_link(struct redis_shard *shard)
+{
+    if (shard->link == NULL)
+        return;
+    shard->link->shard = NULL;
+    uv_close((uv_handle_t *)&shard->link->tcp, on_link_closed);
+    shard->link = NULL;
+    clear(&shard->out);
+}
+
+static uint64_t next_backoff(struct redis_shard *shard)
+{
+    uint64_t backoff = shard->backoff_ms == 0 ? BACKOFF_MIN_MS : shard->backoff_ms * 2;
+    shard->backoff_ms = backoff < BACKOFF_MAX_MS ? backoff : BACKOFF_MAX_MS;
+    /* Spread by up to a quarter, or a restarted Redis meets all daemons at once. */
+    return shard->backoff_ms - uv_hrtime() / 1000 % (shard->backoff_ms / 4);
+}
+
+void redis_shard_break(struct redis_shard *shard, const char *fmt, ...)
+{
+    char what[256], why[512];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    (void)snprintf(why, sizeof why, "%s: %s", shard->name, what);
+    (void)snprintf(shard->redis->why, sizeof shard->redis->why, "%s", why);
+    drop_link(shard);
+    shard->state = REDIS_WAITING;
+    shard->suspect = shard->probing = false;
+    shard->trouble[0] = '\0';
+    redis_shard_retry(shard, next_backoff(shard));
+    redis_fail_pending(shard);
+    redis_report_write(shard->redis);
+    redis_report(shard->redis, why);
+}
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+    struct redis_shard *shard = handle->data;
+    redis_handle_gone(shard->redis);
+}
+
+void redis_shard_close(struct redis_shard *shard)
+{
+    if (shard->state == REDIS_RESOLVING)
+        uv_cancel((uv_req_t *)&shard->resolve); /* on_resolved() still comes */
+    drop_link(shard);
+    shard->state = REDIS_WAITING;
+    uv_close((uv_handle_t *)&shard->retry, on_retry_closed);
+    redis_fail_pending(shard);
+}
+
+/* --- greeting --- */
+
+void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn)
+{
+    char *cmd;
+    int len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
+    assert(len > 0);
+    redis_shard_put(shard, cmd, (size_t)len, (struct redis_call){.fn = fn, .arg = shard});
+    redis_command_free(cmd, (size_t)len);
+}
+
+static void on_auth(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct redis_shard *shard = arg;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        redis_shard_break(shard, "refused the password, check redis.%s (%s)",
+                          redis->user[0] != '\0' ? "user and redis.password" : "password",
+                          reply->str);
+}
+
+static void on_select(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct redis_shard *shard = arg;
+    /* NOAUTH is told by PING, with what to do. */
+    if (reply == NULL || reply->type != REDIS_REPLY_ERROR ||
+        strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "LOADING", 7) == 0)
+        return;
+    redis_shard_break(shard, "refused database %lld, check redis.database (%s)",
+                      (long long)redis->database, reply->str);
+}
+
+void redis_shard_up(struct redis_shard *shard)
+{
+    struct redis *redis = shard->redis;
+    shard->state = REDIS_UP;
+    shard->backoff_ms = 0;
+    shard->led = false;
+    redis->stats.connects++;
+    redis_report(redis, "");
+}
+
+static void on_loading(struct redis_shard *shard, const char *text)
+{
+    char why[REDIS_WHY];
+    if (++shard->loadings > LOADINGS_MAX) {
+        redis_shard_break(shard, "%s", text);
+        return;
+    }
+    (void)snprintf(why, sizeof why, "%s: %s", shard->name, text);
+    (void)snprintf(shard->redis->why, sizeof shard->redis->why, "%s", why);
+    uv_timer_start(&shard->retry, on_retry, LOADING_RETRY_MS, 0);
+    redis_report(shard->redis, why);
+}
+
+static void on_pong(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct redis_shard *shard = arg;
+    if (reply == NULL || shard->state != REDIS_GREETING)
+        return;
+    if (reply->type == REDIS_REPLY_STATUS) {
+        shard->ponged = true; /* the rest: on_probed() */
+        if (redis->is_sentinels)
+            redis_shard_up(shard);
+    } else if (reply->type != REDIS_REPLY_ERROR) {
+        redis_shard_break(shard, "does not answer PING as Redis does");
+    } else if (strncmp(reply->str, "LOADING", 7) == 0) {
+        on_loading(shard, reply->str);
+    } else if (strncmp(reply->str, "NOAUTH", 6) == 0) {
+        redis_shard_break(shard, "wants a password, set redis.password");
+    } else {
+        redis_shard_break(shard, "answers PING with an error: %s", reply->str);
+    }
+}
+
+static void put_greeting(struct redis_shard *shard)
+{
+    const struct redis *redis = shard->redis;
+    if (redis->user[0] != '\0')
+        redis_shard_put_command(shard, 3, (const char *[]){"AUTH", redis->user, redis->password},
+                                on_auth);
+    else if (redis->password[0] != '\0')
+        redis_shard_put_command(shard, 2, (const char *[]){"AUTH", redis->password}, on_auth);
+    if (redis->database != 0) {
+        char database[24];
+        (void)snprintf(database, sizeof database, "%lld", (long long)redis->database);
+        redis_shard_put_command(shard, 2, (const char *[]){"SELECT", database}, on_select);
+    }
+    shard->ponged = false;
+    redis_shard_put_command(shard, 1, (const char *[]){"PING"}, on_pong);
+    if (!redis->is_sentinels)
+        redis_probe_put(shard);
+}
+
+/* --- reading --- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct redis_link *link = container_of(handle, struct redis_link, tcp);
+    (void)suggested;
+    *buf = uv_buf_init(link->redis->read_buffer, sizeof link->redis->read_buffer);
+}
+
+static void take_reply(struct redis_link *link, redisReply *reply)
+{
+    struct redis_shard *shard = link->shard;
+    struct redis_call call = redis_calls_pop(&shard->pending);
+    bool error = reply->type == REDIS_REPLY_ERROR;
+    shard->suspect = false;
+    redis_note_said(link->redis, reply);
+    if (call.fn != NULL)
+        call.fn(link->redis, reply, call.arg);
+    if (!error || link->shard == NULL || shard->state != REDIS_UP)
+        return;
+    redis_probe_take(shard, reply);
+    if (link->shard == NULL || !redis_error_breaks(reply))
+        return;
+    char text[REDIS_TEXT];
+    redis_error_text(reply, text, sizeof text);
+    redis_shard_break(shard, "%s", text);
+}
+
+/* Any call of FN may end the link, or close everything: then link->shard is NULL. */
+static void take_replies(struct redis_link *link)
+{
+    while (link->shard != NULL) {
+        struct redis_shard *shard = link->shard;
+        void *reply = NULL;
+        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+            redis_shard_break(shard, "speaks no Redis (%s)", link->reader->errstr);
+            return;
+        }
+        if (reply == NULL) {
+            if (link->reader->pos == link->reader->len)
+                reader_wipe(link);
+            return;
+        }
+        if (shard->pending.count == 0) {
+            reply_wipe(reply);
+            freeReplyObject(reply);
+            redis_shard_break(shard, "sent an answer that nobody asked for");
+            return;
+        }
+        take_reply(link, reply);
+        reply_wipe(reply);
+        freeReplyObject(reply);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct redis_link *link = container_of(stream, struct redis_link, tcp);
+    if (n == 0 || link->shard == NULL)
+        return;
+    if (n < 0) {
+        redis_shard_break(link->shard, "%s",
+                          n == UV_EOF ? "closed the connection" : uv_strerror((int)n));
+        return;
+    }
+    int fed = redisReaderFeed(link->reader, buf->base, (size_t)n);
+    explicit_bzero(buf->base, (size_t)n);
+    if (link->reader->len > link->dirty)
+        link->dirty = link->reader->len;
+    if (fed != REDIS_OK)
+        redis_shard_break(link->shard, "answer too large (%s)", link->reader->errstr);
+    else
+        take_replies(link);
+}
+
+/* --- writing --- */
+
+void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len, struct redis_call call)
+{
+    struct redis *redis = shard->redis;
+    append(&shard->out, cmd, len);
+    call.sent_ms = loop_now_ms(redis->loop);
+    redis_calls_push(&shard->pending, call);
+    redis_tick_start(redis);
+    loop_defer(redis->loop, &redis->task);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct redis_link *link = container_of(write, struct redis_link, write);
+    link->busy = false;
+    clear(&link->writing);
+    if (link->shard == NULL)
+        return;
+    if (status != 0)
+        redis_shard_break(link->shard, "%s", uv_strerror(status));
+    else
+        redis_shard_flush(link->shard);
+}
+
+void redis_shard_flush(struct redis_shard *shard)
+{
+    struct redis_link *link = shard->link;
+    if (link == NULL || link->busy || shard->out.len == 0)
+        return;
+    uv_stream_t *stream = (uv_stream_t *)&link->tcp;
+    size_t len = shard->out.len;
+    uv_buf_t buf = uv_buf_init(shard->out.data, (unsigned)(len < INT32_MAX ? len : INT32_MAX));
+    int taken = uv_try_write(stream, &buf, 1);
+    if (taken < 0 && taken != UV_EAGAIN) {
+        redis_shard_break(shard, "%s", uv_strerror(taken));
+        return;
+    }
+    if (taken > 0 && (size_t)taken == len) {
+        clear(&shard->out);
+        return;
+    }
+    size_t at = taken > 0 ? (size_t)taken : 0;
+    append(&link->writing, shard->out.data + at, len - at);
+    clear(&shard->out);
+    buf = uv_buf_init(link->writing.data, (unsigned)link->writing.len);
+    link->busy = true;
+    int err = uv_write(&link->write, stream, &buf, 1, on_written);
+    if (err != 0) {
+        link->busy = false;
+        redis_shard_break(shard, "%s", uv_strerror(err));
+    }
+}
+
+/* --- connecting --- */
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct redis_link *link = container_of(connect, struct redis_link, connect);
+    struct redis_shard *shard = link->shard;
+    if (shard == NULL)
+        return;
+    if (status != 0) {
+        redis_shard_break(shard, "%s", uv_strerror(status));
+        return;
+    }
+    uv_tcp_nodelay(&link->tcp, 1);
+    uv_tcp_keepalive(&link->tcp, 1, 15);
+    uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
+    shard->state = REDIS_GREETING;
+    shard->loadings = 0;
+    put_greeting(shard);
+}
+
+static void connect_to(struct redis_shard *shard, const struct sockaddr *address)
+{
+    struct redis *redis = shard->redis;
+    struct redis_link *link = mem_zalloc(sizeof *link);
+    link->redis = redis;
+    link->shard = shard;
+    link->reader = redisReaderCreate();
+    if (link->reader == NULL)
+        abort(); /* only for want of memory */
+    link->reader->maxbuf = READER_KEEP;
+    uv_tcp_init(&redis->loop->uv, &link->tcp);
+    redis->handles++;
+    shard->link = link;
+    shard->state = REDIS_CONNECTING;
+    shard->connect_due_ms = loop_now_ms(redis->loop) + redis->timeout_ms;
+    int err = uv_tcp_connect(&link->connect, &link->tcp, address, on_connected);
+    if (err != 0)
+        redis_shard_break(shard, "%s", uv_strerror(err));
+    else
+        redis_tick_start(redis);
+}
+
+static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *found)
+{
+    struct redis_shard *shard = resolve->data;
+    if (shard->redis->closed) {
+        uv_freeaddrinfo(found);
+        redis_handle_gone(shard->redis);
+        return;
+    }
+    shard->redis->handles--;
+    if (status != 0 || found == NULL) {
+        redis_shard_break(shard, "name not found (%s)", uv_strerror(status));
+        return;
+    }
+    /* A name with several addresses: another one at each attempt. */
+    unsigned n = 0;
+    for (struct addrinfo *a = found; a != NULL; a = a->ai_next)
+        n++;
+    struct addrinfo *chosen = found;
+    for (unsigned i = shard->attempts++ % n; i > 0; i--)
+        chosen = chosen->ai_next;
+    connect_to(shard, chosen->ai_addr);
+    uv_freeaddrinfo(found);
+}
+
+void redis_shard_connect(struct redis_shard *shard)
+{
+    struct redis *redis = shard->redis;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address;
+    int port = (int)strtol(shard->port, NULL, 10);
+    if (uv_ip4_addr(shard->host, port, &address.v4) == 0 ||
+        uv_ip6_addr(shard->host, port, &address.v6) == 0) {
+        connect_to(shard, &address.any);
+        return;
+    }
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    shard->resolve.data = shard;
+    int err = uv_getaddrinfo(&redis->loop->uv, &shard->resolve, on_resolved, shard->host,
+                             shard->port, &hints);
+    if (err != 0) {
+        redis_shard_break(shard, "name not found (%s)", uv_strerror(err));
+        return;
+    }
+    shard->state = REDIS_RESOLVING;
+    redis->handles++;
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct redis_shard *shard = timer->data;
+    if (shard->state == REDIS_WAITING && shard->redis->sentinels != NULL)
+        redis_sentinel_find(shard);
+    else if (shard->state == REDIS_WAITING)
+        redis_shard_connect(shard);
+    else if (shard->state == REDIS_GREETING)
+        put_greeting(shard);
+}
+
+void redis_shard_retry(struct redis_shard *shard, uint64_t delay_ms)
+{
+    uv_timer_start(&shard->retry, on_retry, delay_ms, 0);
+}

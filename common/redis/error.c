@@ -1,0 +1,110 @@
+/* What Redis's errors mean. Their first word is a code; in scripts an older Redis puts it behind
+ * "ERR Error running script (…): …: -". */
+#include "common/redis/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct error {
+    const char *code;
+    enum redis_class class;
+    bool breaks; /* the connection; the next one looks the name up again, or asks Sentinel */
+    const char *hint;
+} ERRORS[] = {
+    /* Another server may be behind the name by now. */
+    {"READONLY", REDIS_DISPLACED, true, NULL},
+    {"MASTERDOWN", REDIS_DISPLACED, true, NULL},
+    {"LOADING", REDIS_DISPLACED, true, NULL},
+    {"CLUSTERDOWN", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
+    {"MOVED", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
+    {"ASK", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
+    {"CROSSSLOT", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
+    /* The right one, but it takes no writes; what is stored can be read. */
+    {"OOM", REDIS_UNWRITABLE, false, NULL},
+    {"MISCONF", REDIS_UNWRITABLE, false, NULL},
+    {"NOREPLICAS", REDIS_UNWRITABLE, false, NULL},
+    /* The right one, and it will do it later. */
+    {"BUSY", REDIS_OCCUPIED, false, NULL},
+    {"UNKILLABLE", REDIS_OCCUPIED, false, NULL},
+    {"TRYAGAIN", REDIS_OCCUPIED, false, NULL},
+    /* Only whoever runs it can mend that. */
+    {"NOPERM", REDIS_FORBIDDEN, false, "give the user of redis.user that right"},
+    {"NOAUTH", REDIS_FORBIDDEN, true, "set redis.password"},
+    {"WRONGPASS", REDIS_FORBIDDEN, true, "check redis.user and redis.password"},
+};
+
+/* Redis 7.0's words for a script whose user lacks a right. */
+static const char FORBIDDEN_SCRIPT[] = "ERR The user executing the script can't";
+static const struct error FORBIDDEN_IN_SCRIPT = {
+    "ERR", REDIS_FORBIDDEN, false,
+    "give the user of redis.user the rights that docs/redis.md lists"};
+static const struct error OTHER = {"", REDIS_REFUSED, false, NULL};
+
+static bool has_code(const char *text, const char *code)
+{
+    size_t len = strlen(code);
+    return strncmp(text, code, len) == 0 && (text[len] == ' ' || text[len] == '\0');
+}
+
+static const struct error *error_of(const char *text)
+{
+    if (strncmp(text, FORBIDDEN_SCRIPT, sizeof FORBIDDEN_SCRIPT - 1) == 0)
+        return &FORBIDDEN_IN_SCRIPT;
+    if (strncmp(text, "ERR Error running script", 24) == 0) {
+        const char *inner = strstr(text, ": -");
+        text = inner != NULL ? inner + 3 : text;
+    }
+    for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++) {
+        if (has_code(text, ERRORS[i].code))
+            return &ERRORS[i];
+    }
+    return &OTHER;
+}
+
+enum redis_class redis_class_of(const redisReply *reply)
+{
+    if (reply == NULL)
+        return REDIS_AWAY;
+    return reply->type == REDIS_REPLY_ERROR ? error_of(reply->str)->class : REDIS_ANSWERED;
+}
+
+bool redis_error_breaks(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR && error_of(reply->str)->breaks;
+}
+
+void redis_error_text(const redisReply *reply, char *buf, size_t len)
+{
+    const struct error *error = error_of(reply->str);
+    const char *where = strstr(reply->str, " script: "); /* its checksum helps nobody */
+    size_t n = where != NULL ? (size_t)(where - reply->str) : strlen(reply->str);
+    /* One line, and no quotes, which would end the value in a line of the log. */
+    int used = snprintf(buf, len, "%.*s%s%s", (int)(n < len ? n : len - 1), reply->str,
+                        error->hint != NULL ? "; " : "", error->hint != NULL ? error->hint : "");
+    for (int i = 0; i < used && (size_t)i < len; i++) {
+        if (buf[i] == '"')
+            buf[i] = '\'';
+        else if ((unsigned char)buf[i] < ' ')
+            buf[i] = buf[i] == '\0' ? '\0' : ' ';
+    }
+}
+
+const char *redis_said(const struct redis *redis)
+{
+    return redis->said[0] != '\0' ? redis->said : "Redis gave an answer of an unexpected kind";
+}
+
+void redis_note_said(struct redis *redis, const redisReply *reply)
+{
+    char text[REDIS_TEXT];
+    if (reply == NULL) {
+        (void)snprintf(redis->said, sizeof redis->said, "Redis does not answer%s%s%s",
+                       redis->why[0] != '\0' ? " (" : "", redis->why,
+                       redis->why[0] != '\0' ? ")" : "");
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        redis_error_text(reply, text, sizeof text);
+        (void)snprintf(redis->said, sizeof redis->said, "Redis says: %s", text);
+    } else {
+        redis->said[0] = '\0';
+    }
+}

@@ -1,0 +1,133 @@
+/* addressee.c - streams name whom they want, and are refused by anybody else.
+ *
+ *   caller: rpc_channel_want ─► metadata "imc-to-bin" of each stream ─► callee: rpc_name_fits, or
+ *                                                                       FAILED_PRECONDITION */
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/rpc/internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_KEY "imc-to-bin" /* gRPC's suffix of what may be any bytes */
+
+static uint64_t missed, turned_away; /* atomic; of the process */
+
+/* The epoch, big-endian, and the id. */
+static void want_pack(struct rpc_want *want, const struct rpc_name *name)
+{
+    size_t len = strlen(name->id);
+
+    for (int i = 0; i < RPC_EPOCH_LEN; i++)
+        want->bytes[i] = (uint8_t)(name->epoch >> (56 - 8 * i));
+    memcpy(want->bytes + RPC_EPOCH_LEN, name->id, len);
+    want->len = (uint8_t)(RPC_EPOCH_LEN + len);
+}
+
+/* False: no name. */
+static bool want_unpack(const struct rpc_want *want, struct rpc_name *name)
+{
+    size_t len = want->len < RPC_EPOCH_LEN ? 0 : want->len - (size_t)RPC_EPOCH_LEN;
+
+    if (len == 0)
+        return false;
+    name->epoch = 0;
+    for (int i = 0; i < RPC_EPOCH_LEN; i++)
+        name->epoch = name->epoch << 8 | want->bytes[i];
+    memcpy(name->id, want->bytes + RPC_EPOCH_LEN, len);
+    name->id[len] = '\0';
+    return true;
+}
+
+void rpc_channel_want(struct rpc_channel *channel, const struct rpc_name *name)
+{
+    struct rpc_want want = {0};
+
+    if (name->id[0] != '\0')
+        want_pack(&want, name);
+    pthread_mutex_lock(&channel->rpc->lock);
+    channel->want = want;
+    pthread_mutex_unlock(&channel->rpc->lock);
+}
+
+void rpc_want_copy(struct rpc_stream *stream)
+{
+    pthread_mutex_lock(&stream->rpc->lock);
+    stream->want = stream->channel->want;
+    pthread_mutex_unlock(&stream->rpc->lock);
+}
+
+size_t rpc_want_send(struct rpc_stream *stream)
+{
+    if (stream->channel == NULL || stream->want.len == 0)
+        return 0;
+    stream->want_metadata = (grpc_metadata){
+        .key = grpc_slice_from_static_string(NAME_KEY),
+        .value = grpc_slice_from_static_buffer(stream->want.bytes, stream->want.len),
+    };
+    return 1;
+}
+
+void rpc_want_take(struct rpc_stream *stream, const grpc_metadata_array *metadata)
+{
+    for (size_t i = 0; i < metadata->count; i++) {
+        const grpc_metadata *at = &metadata->metadata[i];
+        size_t len = GRPC_SLICE_LENGTH(at->value);
+        if (grpc_slice_str_cmp(at->key, NAME_KEY) != 0 || len > sizeof stream->want.bytes)
+            continue;
+        memcpy(stream->want.bytes, GRPC_SLICE_START_PTR(at->value), len);
+        stream->want.len = (uint8_t)len;
+    }
+}
+
+void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch)
+{
+    pthread_mutex_lock(&rpc->lock);
+    if (strcmp(rpc->self.id, id) != 0)
+        rpc->first_epoch = epoch;
+    snprintf(rpc->self.id, sizeof rpc->self.id, "%s", id);
+    rpc->self.epoch = epoch;
+    pthread_mutex_unlock(&rpc->lock);
+}
+
+bool rpc_name_fits(struct rpc_stream *stream)
+{
+    struct rpc *rpc = stream->rpc;
+    struct rpc_name wanted, self;
+    char text[256];
+
+    if (!want_unpack(&stream->want, &wanted))
+        return true;
+    pthread_mutex_lock(&rpc->lock);
+    self = rpc->self;
+    uint64_t first = rpc->first_epoch;
+    pthread_mutex_unlock(&rpc->lock);
+    /* An earlier epoch of this very process is still us. */
+    if (self.id[0] == '\0' ||
+        (strcmp(self.id, wanted.id) == 0 && wanted.epoch >= first && wanted.epoch <= self.epoch))
+        return true;
+    __atomic_add_fetch(&turned_away, 1, __ATOMIC_RELAXED);
+    snprintf(text, sizeof text, "this is %s (epoch %" PRIu64 "), not %s (epoch %" PRIu64 ")",
+             self.id, self.epoch, wanted.id, wanted.epoch);
+    stream->refusal_text = mem_strdup(text);
+    log_warn("stream for somebody else",
+             "peer=%s why=\"%s\"; two daemons with one rpc.advertise, or one of them has restarted",
+             stream->peer, text);
+    return false;
+}
+
+void rpc_name_missed(const struct rpc_stream *stream)
+{
+    if (stream->status == GRPC_STATUS_FAILED_PRECONDITION && stream->want.len > 0)
+        __atomic_add_fetch(&missed, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t rpc_names_missed(void)
+{
+    return __atomic_load_n(&missed, __ATOMIC_RELAXED);
+}
+
+uint64_t rpc_names_refused(void)
+{
+    return __atomic_load_n(&turned_away, __ATOMIC_RELAXED);
+}
