@@ -24,12 +24,12 @@ struct worker {
     const struct comet_config *config;
     int64_t *counters; /* this loop's block of comet_metrics */
     struct table *table;
-    struct edge *edge;        /* listeners, slabs, wheel, scratch buffers, rooms, walks: edge.h */
-    struct logic_link *logic; /* logic_link.h */
-    bool logic_up;            /* atomic: some logic can be reached from this loop */
+    struct edge *edge; /* listeners, slabs, wheel, scratch buffers, rooms, walks: frontend.h */
+    struct logic_link *logic;    /* peers/logic_requests.h */
+    bool logic_up;               /* atomic: some logic can be reached from this loop */
     struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
-    struct job_results *late;    /* results that came after a batch's answer: job_service.h */
-    struct registrar *registrar; /* register.h */
+    struct job_results *late;    /* results that came after a batch's answer: peers/job_batches.h */
+    struct registrar *registrar; /* session/reregister.h */
     struct view *view; /* who is alive, as last posted to this loop; never NULL once it runs */
     size_t sessions;   /* admitted and not closed yet */
     enum memory_level memory; /* as last posted */

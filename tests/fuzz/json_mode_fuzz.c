@@ -1,8 +1,8 @@
 /* A JSON mode message of a client, and what is sent back about it: whatever the body, an answer is
  * one JSON array. */
-#include "comet/wire.h"
-#include "comet/ws_frame.h"
-#include "comet/ws_json.h"
+#include "comet/wire/wire.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_json.h"
 #include "common/protocol/json_scan.h"
 
 #include <assert.h>

@@ -1,9 +1,9 @@
 /* WebSocket bytes as a client may send them: first byte picks the sizes of the reads, the rest is
  * the stream. A stream that starts with 'G' is a handshake first. Whatever the reads, the same
  * items must come out. */
-#include "comet/ws.h"
-#include "comet/ws_frame.h"
-#include "comet/ws_handshake.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_handshake.h"
+#include "comet/wire/ws_reader.h"
 #include "common/protocol/json_scan.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* WebSocket handshakes as a stranger may send them: the first byte picks rules and what is put
  * around the rest, the second the sizes of the reads. Whatever the reads, the answer is the same,
  * and nothing of the request can add a line to it. */
-#include "comet/ws_handshake.h"
+#include "comet/wire/ws_handshake.h"
 
 #include <assert.h>
 #include <stdbool.h>

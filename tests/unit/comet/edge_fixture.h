@@ -1,5 +1,5 @@
-/* edge_fixture.h - one worker with a real edge in the test's own thread, and a session.c that only
- * takes notes.
+/* edge_fixture.h - one worker with a real edge in the test's own thread, and a
+ * comet/session/session.c that only takes notes.
  *
  * The loop is stepped by hand, so that a test sees every state in between, and its time is the
  * test's (clock.h): it passes in step_for() and nowhere else. Include it in one file per test
@@ -7,11 +7,11 @@
 #ifndef IMC_TESTS_EDGE_FIXTURE_H
 #define IMC_TESTS_EDGE_FIXTURE_H
 
-#include "comet/conn_internal.h"
-#include "comet/edge.h"
-#include "comet/room.h"
-#include "comet/session.h"
-#include "comet/table.h"
+#include "comet/fanout/room.h"
+#include "comet/net/conn_internal.h"
+#include "comet/net/frontend.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/session.h"
 #include "common/base/mem.h"
 #include "common/protocol/frame.h"
 #include "tests/unit/clock.h"
@@ -37,7 +37,7 @@ static struct comet_config fixture_config;
 static struct worker fixture;
 static int64_t fixture_counters[COMET_METRIC_COUNT];
 
-/* What session.c was told. */
+/* What comet/session/session.c was told. */
 static struct {
     bool hold; /* do not admit at once */
     int connects, drained, stalled, closed;

@@ -1,13 +1,13 @@
 /* The answering end of Push: two real loops in threads, sessions and rooms that do what the test
  * says, and a job on the other end of a real stream. */
 #include "comet/comet.h"
-#include "comet/conn.h"
-#include "comet/job_service.h"
-#include "comet/logic_link.h"
-#include "comet/room.h"
-#include "comet/session.h"
-#include "comet/standing.h"
-#include "comet/table.h"
+#include "comet/fanout/room.h"
+#include "comet/net/conn.h"
+#include "comet/peers/broadcast_gaps.h"
+#include "comet/peers/job_batches.h"
+#include "comet/peers/logic_requests.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/session.h"
 #include "common/base/mem.h"
 #include "proto/push.pb-c.h"
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* Memory is short: who is refused, who is let go, in what order. */
-#include "comet/sendq.h"
+#include "comet/net/sendq.h"
 #include "edge_fixture.h"
 
 enum { READERS = 40, AT_A_TIME = 32 };

@@ -1,6 +1,6 @@
 /* What the socket does not take: queueing, tickets, limits, stalls. Over a socket pair with a small
  * buffer. */
-#include "comet/sendq.h"
+#include "comet/net/sendq.h"
 #include "edge_fixture.h"
 
 static int peer; /* the client's end */

@@ -1,5 +1,5 @@
 /* Many sockets on one descriptor: what is told, and what is told no more. */
-#include "comet/poller.h"
+#include "comet/net/poller.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -4,14 +4,14 @@
  * What must hold: Registered is never sent while a session is unknown to the routers; in the end
  * routers know exactly the sessions there are; and no message waits in a mailbox of which its
  * session has not been told. */
+#include "comet/cluster_view.h"
 #include "comet/comet.h"
-#include "comet/conn.h"
-#include "comet/logic_link.h"
-#include "comet/registrar.h"
-#include "comet/room.h"
-#include "comet/session.h"
-#include "comet/table.h"
-#include "comet/view.h"
+#include "comet/fanout/room.h"
+#include "comet/net/conn.h"
+#include "comet/peers/logic_requests.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/reregister.h"
+#include "comet/session/session.h"
 #include "common/base/mem.h"
 #include <setjmp.h>
 #include <stdarg.h>

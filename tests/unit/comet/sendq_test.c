@@ -1,4 +1,4 @@
-#include "comet/sendq.h"
+#include "comet/net/sendq.h"
 #include "common/containers/slab.h"
 
 #include <setjmp.h>

@@ -1,15 +1,15 @@
 /* The session against a model: a socket that takes what it likes when it likes, a mailbox that it
  * shares with other sessions of its user, a job that settles what was handed back, in random order
  * of events. Whatever happens, the client must see every message once, in order. */
-#include "comet/catchup.h"
 #include "comet/comet.h"
-#include "comet/conn.h"
-#include "comet/job_service.h"
-#include "comet/logic_link.h"
-#include "comet/registrar.h"
-#include "comet/room.h"
-#include "comet/session.h"
-#include "comet/table.h"
+#include "comet/fanout/room.h"
+#include "comet/net/conn.h"
+#include "comet/peers/job_batches.h"
+#include "comet/peers/logic_requests.h"
+#include "comet/session/catchup.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/reregister.h"
+#include "comet/session/session.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>

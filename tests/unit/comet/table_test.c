@@ -1,4 +1,4 @@
-#include "comet/table.h"
+#include "comet/session/handle_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 
 enum {
     MEMBERS = 400,
-    REST_MS = 5,        /* walk.c looks so often whether a rest is over, */
+    REST_MS = 5,        /* comet/fanout/fanout.c looks so often whether a rest is over, */
     SPEED_TICK_MS = 20, /* and so often how far a broadcast with a speed may be */
 };
 
@@ -137,9 +137,9 @@ static void joining_another_room_leaves_the_first(void **state)
     close_all();
 }
 
-/* The invariant of walk.h, by chance: members leave, join and close between any two slices, pushes
- * come all the time. Who was there from before a push was made until its walk was over has it
- * exactly once, and nobody has one twice. */
+/* The invariant of comet/fanout/fanout.h, by chance: members leave, join and close between any two
+ * slices, pushes come all the time. Who was there from before a push was made until its walk was
+ * over has it exactly once, and nobody has one twice. */
 static void nobody_is_skipped_or_gets_it_twice(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-#include "comet/wire.h"
+#include "comet/wire/wire.h"
 #include "common/protocol/ops.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "comet/ws_frame.h"
+#include "comet/wire/ws_frame.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "comet/ws_handshake.h"
+#include "comet/wire/ws_handshake.h"
 
 #include <errno.h>
 #include <setjmp.h>

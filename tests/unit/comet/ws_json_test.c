@@ -1,4 +1,4 @@
-#include "comet/ws_json.h"
+#include "comet/wire/ws_json.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "comet/ws.h"
-#include "comet/ws_frame.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_reader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

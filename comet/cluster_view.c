@@ -1,0 +1,71 @@
+#include "comet/cluster_view.h"
+#include "common/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct member *members_copy(const struct member_list *list)
+{
+    if (list->n == 0)
+        return NULL;
+    struct member *copy = mem_alloc(list->n * sizeof *copy);
+    memcpy(copy, list->members, list->n * sizeof *copy);
+    return copy;
+}
+
+static struct ring *routers_ring(const struct member *routers, size_t n)
+{
+    if (n == 0)
+        return NULL;
+    struct ring_node *nodes = mem_alloc(n * sizeof *nodes);
+    for (size_t i = 0; i < n; i++)
+        nodes[i] = (struct ring_node){routers[i].id, routers[i].epoch, routers[i].weight};
+    struct ring *ring = ring_new(nodes, n);
+    free(nodes);
+    return ring;
+}
+
+struct view *view_new(const struct member_list *logics, const struct member_list *routers,
+                      uint64_t comet_epoch, bool lapsed)
+{
+    struct view *view = mem_zalloc(sizeof *view);
+
+    view->refs = 1;
+    view->comet_epoch = comet_epoch;
+    view->lapsed = lapsed;
+    view->n_logics = logics->n;
+    view->logics = members_copy(logics);
+    view->n_routers = routers->n;
+    view->routers = members_copy(routers);
+    view->ring = routers_ring(view->routers, view->n_routers);
+    view->ring_hash = view->ring != NULL ? ring_hash(view->ring) : 0;
+    return view;
+}
+
+struct view *view_ref(struct view *view)
+{
+    __atomic_fetch_add(&view->refs, 1, __ATOMIC_RELAXED);
+    return view;
+}
+
+void view_unref(struct view *view)
+{
+    if (view == NULL || __atomic_sub_fetch(&view->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    ring_free(view->ring);
+    free(view->routers);
+    free(view->logics);
+    free(view);
+}
+
+bool view_same_owner(const struct view *a, const struct view *b, int64_t uid)
+{
+    if (a->comet_epoch != b->comet_epoch || a->ring == NULL || b->ring == NULL)
+        return false;
+    if (a->ring_hash == b->ring_hash)
+        return true;
+    int at_a = ring_find_uid(a->ring, uid), at_b = ring_find_uid(b->ring, uid);
+    if (at_a < 0 || at_b < 0)
+        return false; /* routers without weight own nothing */
+    const struct member *owner_a = &a->routers[at_a], *owner_b = &b->routers[at_b];
+    return owner_a->epoch == owner_b->epoch && strcmp(owner_a->id, owner_b->id) == 0;
+}

@@ -1,0 +1,26 @@
+/* cluster_view.h - who is alive, as one immutable, reference-counted picture: the main loop makes
+ * it of the membership lists, the workers read it. */
+#ifndef IMC_COMET_CLUSTER_VIEW_H
+#define IMC_COMET_CLUSTER_VIEW_H
+
+#include "common/containers/ring.h"
+#include "common/membership/membership.h"
+
+struct view {
+    uint32_t refs;        /* atomic */
+    uint64_t comet_epoch; /* ours, in whose name sessions are registered */
+    bool lapsed;        /* the epoch is new because our lease had lapsed: others took us for dead */
+    uint64_t ring_hash; /* 0: no router */
+    struct ring *ring;  /* over ROUTERS; NULL without routers */
+    size_t n_routers, n_logics;
+    struct member *routers, *logics; /* own copies */
+};
+
+struct view *view_new(const struct member_list *logics, const struct member_list *routers,
+                      uint64_t comet_epoch, bool lapsed);
+struct view *view_ref(struct view *view);
+void view_unref(struct view *view);
+/* True if the sessions of UID are kept by the same life of the same router in both. */
+bool view_same_owner(const struct view *a, const struct view *b, int64_t uid);
+
+#endif

@@ -1,0 +1,363 @@
+/* listener ─► conn_accept ─► poller ─► conn_on_event ─► output_flush, input_readable
+ *                                          └─ error, end ─► conn_close ─┐
+ *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
+ *                                  conn_attend_all, at the end of the turn; closed: back to the slab
+ */
+#include "comet/fanout/room.h"
+#include "comet/net/conn_internal.h"
+#include "comet/net/conn_read.h"
+#include "comet/net/sendq.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/session.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_reader.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    HEARD_SHIFT = 8,      /* last_heard is in units of 256 ms */
+    PING_SLACK_MS = 600,  /* conn_silence() may say so much too little, and the wheel be early */
+    STRANGER_FREE = 1024, /* bytes that conn.strangers refuses nobody */
+};
+
+/* conn.max is the process's, hence the only thing all loops count together: once per accept and
+ * close, never per message. */
+static int64_t total;
+
+int64_t conn_total(void)
+{
+    return __atomic_load_n(&total, __ATOMIC_RELAXED);
+}
+
+/* Likewise of all loops together: whoever is not authenticated may be anybody, and many. */
+static int64_t strangers;
+
+bool conn_keep(struct conn *conn, size_t bytes)
+{
+    int64_t by = (int64_t)bytes - (int64_t)conn->kept;
+    if (by == 0)
+        return true;
+    conn->kept = (uint32_t)bytes;
+    conn_count(conn, COMET_STRANGER_BYTES, by);
+    int64_t all = __atomic_add_fetch(&strangers, by, __ATOMIC_RELAXED);
+    return by < 0 || bytes <= STRANGER_FREE || all <= conn->worker->config->strangers;
+}
+
+void conn_list_add(struct conn **list, struct conn *conn)
+{
+    conn->next = *list;
+    conn->prev = list;
+    if (conn->next != NULL)
+        conn->next->prev = &conn->next;
+    *list = conn;
+}
+
+void conn_list_remove(struct conn *conn)
+{
+    *conn->prev = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    conn->prev = NULL;
+}
+
+void conn_on_event(void *socket, uint32_t events)
+{
+    struct conn *conn = socket;
+    if ((events & EPOLLERR) != 0 || conn->broken) {
+        conn_close(conn);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0)
+        output_flush(conn);
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0 && conn->paused)
+        conn_close(conn);
+    else if ((events & (EPOLLIN | EPOLLHUP)) != 0 && (conn->polled & EPOLLIN) != 0 && !conn->broken)
+        input_readable(conn);
+}
+
+void conn_poll_update(struct conn *conn)
+{
+    uint32_t events = 0;
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (!conn->eof)
+        events |= conn->paused ? EPOLLRDHUP : EPOLLIN;
+    conn->writable_armed = conn->out != NULL;
+    if (conn->writable_armed)
+        events |= EPOLLOUT;
+    if (poller_set(conn_edge(conn)->poller, conn->fd, conn, conn->polled, events) == 0)
+        conn->polled = (uint16_t)events;
+    else
+        conn_break(conn);
+}
+
+struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
+{
+    struct worker *worker = edge->worker;
+    struct conn *conn = slab_alloc(edge->conns);
+    if (poller_set(edge->poller, fd, conn, 0, EPOLLIN) != 0) {
+        /* The descriptor cannot be polled: there is nothing to tell the peer with. */
+        slab_free(edge->conns, conn);
+        close(fd);
+        return NULL;
+    }
+    conn->polled = EPOLLIN;
+    conn->worker = worker;
+    conn->fd = fd;
+    conn->is_ws = kind != LISTENER_TCP;
+    conn->is_echo = kind == LISTENER_ECHO;
+    conn->state = conn->is_ws ? CONN_HANDSHAKE : CONN_AUTH;
+    conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
+    conn_list_add(&edge->live, conn);
+    edge->n_conns++;
+    __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    conn_count(conn, COMET_CONNECTIONS, 1);
+    wheel_set(edge->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
+    conn_heard(conn);
+    conn_checked(conn);
+    return conn;
+}
+
+/* --- deadlines --- */
+
+void conn_heard(struct conn *conn)
+{
+    conn->last_heard = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
+}
+
+uint64_t conn_silence(const struct conn *conn)
+{
+    uint32_t now = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
+    uint32_t units = now - conn->last_heard;
+    return units == 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
+}
+
+/* When a silent WebSocket session is pinged. A crowd that came at once is not pinged at once: each
+ * time its members drift apart by up to a quarter. UINT64_MAX: never. */
+static uint64_t ping_after(const struct conn *conn)
+{
+    uint64_t ping_ms = (uint64_t)conn->worker->config->ping_ms;
+    uint64_t mixed = (conn->handle ^ conn->last_heard) * 0x9e3779b97f4a7c15U >> 40;
+    if (ping_ms == 0 || !conn->is_ws || conn->is_echo)
+        return UINT64_MAX;
+    return ping_ms - mixed * (ping_ms / 4) / (1U << 24);
+}
+
+/* Whoever has something in its queue is not idle to anybody between. */
+static void send_ping(struct conn *conn)
+{
+    uint8_t ping[] = {0x80 | WS_OP_PING, 0};
+    struct iovec iov = {ping, sizeof ping};
+    if (conn_has_queued(conn))
+        return;
+    conn_count(conn, COMET_PINGS, 1);
+    conn_write(conn, &iov, 1, TICKET_NONE);
+}
+
+/* Signs of life only note the time; the timer looks when it fires, and goes on for what is left. */
+static void check_heartbeat(struct conn *conn)
+{
+    uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = conn_silence(conn);
+    if (silent < limit) {
+        uint64_t ping = ping_after(conn), left = limit - silent;
+        bool due = ping != UINT64_MAX && silent + PING_SLACK_MS >= ping;
+        if (due)
+            send_ping(conn);
+        ping -= due || ping == UINT64_MAX ? 0 : silent;
+        wheel_set(conn_edge(conn)->wheel, &conn->timer, ping < left ? ping : left);
+        return;
+    }
+    char why[80];
+    (void)snprintf(why, sizeof why, "no heartbeat for %llu ms", (unsigned long long)limit);
+    conn_kick(conn, CLOSE_HEARTBEAT_MISSED, why);
+}
+
+void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer)
+{
+    struct conn *conn = container_of(timer, struct conn, timer);
+    (void)wheel;
+    if (conn->broken || conn->state == CONN_CLOSING)
+        conn_close(conn);
+    else if (conn->state == CONN_OPEN || (conn->is_echo && conn->state == CONN_AUTH))
+        check_heartbeat(conn);
+    else
+        conn_kick(conn, CLOSE_HANDSHAKE_TIMEOUT,
+                  conn->state == CONN_HANDSHAKE    ? "the WebSocket handshake took too long"
+                  : conn->state == CONN_CONNECTING ? "the service did not answer in time"
+                                                   : "no auth (operation 7) in time");
+}
+
+/* --- changes of state --- */
+
+void conn_upgraded(struct conn *conn)
+{
+    assert(conn->state == CONN_HANDSHAKE);
+    conn->state = CONN_AUTH;
+    if (conn->is_echo)
+        wheel_set(conn_edge(conn)->wheel, &conn->timer,
+                  (uint64_t)conn->worker->config->heartbeat_ms);
+    conn_checked(conn);
+}
+
+static void chain(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    if (conn->chained)
+        return;
+    conn->chained = true;
+    conn->chain = edge->chain;
+    edge->chain = conn;
+    loop_defer(&conn->worker->loop, &edge->attend);
+}
+
+void conn_opened(struct conn *conn)
+{
+    assert(conn->state == CONN_CONNECTING);
+    conn->state = CONN_OPEN;
+    conn_keep(conn, 0);
+    conn_heard(conn);
+    check_heartbeat(conn);
+    if (conn->paused || conn->in != NULL) {
+        conn->resume = true;
+        chain(conn);
+    }
+    conn_checked(conn);
+}
+
+void conn_replace(struct conn *conn)
+{
+    conn_kick(conn, CLOSE_REPLACED, "a newer session took the place of this one, which was silent");
+    conn_break(conn);
+}
+
+void conn_note_drained(struct conn *conn)
+{
+    conn->drained = true;
+    chain(conn);
+}
+
+void conn_break(struct conn *conn)
+{
+    conn->broken = true;
+    chain(conn);
+}
+
+/* --- the end --- */
+
+void conn_close(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn->state = CONN_CLOSED;
+    conn->paused = false;
+    wheel_cancel(edge->wheel, &conn->timer);
+    if (conn->room != NULL)
+        room_leave(conn);
+    output_drop(conn);
+    msg_unref(conn->in);
+    conn->in = NULL;
+    ws_free(conn->ws);
+    conn->ws = NULL;
+    conn_keep(conn, 0);
+    conn_list_remove(conn);
+    conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
+    session_closed(conn);
+    poller_forget(edge->poller, conn);
+    close(conn->fd);
+    edge->n_conns--;
+    conn_count(conn, COMET_CONNECTIONS, -1);
+    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
+    chain(conn); /* its callers may still look at it */
+    conn_checked(conn);
+}
+
+static void attend(struct conn *conn)
+{
+    bool resume = conn->resume, drained = conn->drained;
+    conn->resume = false;
+    conn->drained = false;
+    if (conn->state == CONN_CLOSED) {
+        slab_free(conn_edge(conn)->conns, conn);
+        return;
+    }
+    if (conn->broken) {
+        conn_close(conn);
+        return;
+    }
+    if (drained && conn->state == CONN_OPEN && conn->out == NULL)
+        session_drained(conn);
+    if (resume && conn->state == CONN_OPEN && !conn->broken)
+        input_resume(conn);
+}
+
+void conn_attend_all(struct loop *loop, struct loop_task *task)
+{
+    struct edge *edge = container_of(task, struct edge, attend);
+    struct conn *conn = edge->chain;
+    (void)loop;
+    edge->chain = NULL;
+    while (conn != NULL) {
+        struct conn *next = conn->chain;
+        conn->chain = NULL;
+        conn->chained = false; /* it may be chained again, for the next turn */
+        attend(conn);
+        conn = next;
+    }
+}
+
+/* --- looking at it --- */
+
+void conn_peer(const struct conn *conn, char *out, size_t len)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t address_len = sizeof address;
+    const void *at = NULL;
+    if (getpeername(conn->fd, (struct sockaddr *)&address, &address_len) != 0)
+        address.ss_family = AF_UNSPEC;
+    if (address.ss_family == AF_INET)
+        at = &((const struct sockaddr_in *)(const void *)&address)->sin_addr;
+    else if (address.ss_family == AF_INET6)
+        at = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
+    if (at == NULL || inet_ntop(address.ss_family, at, out, (socklen_t)len) == NULL)
+        (void)snprintf(out, len, "?");
+}
+
+static void check_transport(const struct conn *conn)
+{
+    if (!conn->is_ws) {
+        assert(conn->wire == WIRE_TCP && conn->state != CONN_HANDSHAKE);
+        assert(conn->ws == NULL && !conn->close_sent && !conn->is_echo);
+    }
+    assert(!conn->is_echo || conn->handle == 0);
+    assert(conn->out == NULL || (conn->out->conn == conn && conn->writable_armed));
+}
+
+static void check_closed(const struct conn *conn)
+{
+    assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
+    assert(conn->room == NULL && conn->handle == 0 && conn->kept == 0);
+}
+
+void conn_check(const struct conn *conn)
+{
+    bool closed = conn->state == CONN_CLOSED;
+    assert(conn->worker != NULL && conn->fd >= 0);
+    assert((conn->prev == NULL) == closed && wheel_is_set(&conn->timer) == !closed);
+    assert(conn->handle == 0 || table_find(conn->worker->table, conn->handle) == conn);
+    if (conn->state == CONN_OPEN)
+        assert(conn->handle != 0 && conn->kept == 0);
+    if (conn->state < CONN_CLOSING)
+        assert(!conn->close_sent && !conn->shut && !conn->eof);
+    if (conn->room != NULL || conn->paused)
+        assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
+    check_transport(conn);
+    if (closed)
+        check_closed(conn);
+}

@@ -1,0 +1,169 @@
+/* Every way in which we end a connection, and the wait for the peer to take note:
+ *
+ *   conn_kick ── op 6 (+ WebSocket close) ──┐
+ *   closing_ws_fail ── WebSocket close ─────┤
+ *   closing_ws_peer ── close echoed ────────┼─► CONN_CLOSING: flush ─► our FIN ─► the peer's FIN,
+ * or linger ─► conn_close
+ *   closing_http ── error response ─────────┘   (WebSocket: FIN only after the peer's close frame)
+ *
+ * Only our side is shut, and what still comes is read and thrown away: closing a socket with unread
+ * input would send a reset, and the reset could overtake the words just written. */
+#include "comet/fanout/room.h"
+#include "comet/net/conn_internal.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_handshake.h"
+#include "comet/wire/ws_reader.h"
+#include "common/base/log.h"
+#include "common/protocol/json_scan.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { REASON_MAX = 200 };
+
+static void closing_begin(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    assert(conn->state < CONN_CLOSING);
+    if (conn->room != NULL)
+        room_leave(conn);
+    conn_list_remove(conn);
+    conn_list_add(&edge->closing, conn);
+    conn->state = CONN_CLOSING;
+    wheel_set(edge->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
+    if (conn->paused) {
+        conn->paused = false;
+        conn_poll_update(conn);
+    }
+}
+
+/* Sends the last words, then waits for the end. */
+static void closing_say(struct conn *conn, const struct iovec *iov, int n)
+{
+    output_force(conn, iov, n);
+    if (!conn->broken && !conn_has_queued(conn))
+        closing_flushed(conn);
+    conn_checked(conn);
+}
+
+void closing_flushed(struct conn *conn)
+{
+    if (conn->eof) { /* nothing more can come either */
+        conn_break(conn);
+        return;
+    }
+    if (conn->shut || (conn->close_sent && !conn->close_received))
+        return;
+    conn->shut = true;
+    shutdown(conn->fd, SHUT_WR);
+}
+
+void closing_eof(struct conn *conn)
+{
+    if (!conn_has_queued(conn)) {
+        conn_close(conn);
+        return;
+    }
+    conn->eof = true;
+    conn_poll_update(conn);
+}
+
+void closing_http(struct conn *conn, char *text, size_t len)
+{
+    struct iovec iov = {text, len};
+    conn_count(conn, COMET_HTTP_REFUSED, 1);
+    conn->by_us = true;
+    closing_begin(conn);
+    closing_say(conn, &iov, 1);
+}
+
+static void kick_http(struct conn *conn, enum close_code code, const char *reason)
+{
+    char response[WS_RESPONSE_MAX];
+    int status = code == CLOSE_HANDSHAKE_TIMEOUT ? 408 : 503;
+    closing_http(conn, response, ws_handshake_refuse(status, reason, response));
+}
+
+/* Operation 6 as it goes over the wire. */
+static size_t write_disconnect(const struct conn *conn, enum close_code code, const char *reason,
+                               uint8_t *out, size_t outlen)
+{
+    uint8_t body[6 * REASON_MAX + 64];
+    size_t len = strnlen(reason, REASON_MAX);
+    int head = snprintf((char *)body, sizeof body, "{\"code\":%d,\"reason\":", (int)code);
+    size_t at = (size_t)head;
+    at += json_write_string((const uint8_t *)reason, len, body + at, sizeof body - at - 1);
+    body[at++] = '}';
+    struct wire_unit unit = {.version = 1, .op = OP_DISCONNECT, .body = body, .body_len = at};
+    return wire_reply(conn->wire, &unit, out, outlen);
+}
+
+/* Operation 6 (KICK = CLOSE_NONE: none) and, on WebSocket, a close frame with CODE, in one write.
+ */
+static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
+{
+    uint8_t disconnect[6 * REASON_MAX + 256], close[2 + WS_CONTROL_MAX];
+    struct iovec iov[2];
+    int n = 0;
+    conn->by_us = true;
+    closing_begin(conn);
+    if (kick != CLOSE_NONE) {
+        size_t len = write_disconnect(conn, kick, reason, disconnect, sizeof disconnect);
+        assert(len <= sizeof disconnect);
+        iov[n++] = (struct iovec){disconnect, len};
+        conn_count(conn, COMET_KICKED_1 + (size_t)kick - 1, 1);
+    }
+    if (conn->is_ws) {
+        iov[n++] = (struct iovec){close, ws_close_write(close, code, reason)};
+        conn->close_sent = true;
+    }
+    if (log_threshold <= LOG_DEBUG) {
+        char peer[64];
+        conn_peer(conn, peer, sizeof peer);
+        log_debug("kicked", "peer=%s uid=%lld code=%d ws_code=%u reason=\"%s\"", peer,
+                  (long long)conn->uid, (int)kick, code, reason);
+    }
+    closing_say(conn, iov, n);
+}
+
+void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+{
+    _Static_assert(COMET_KICKED_13 - COMET_KICKED_1 == CLOSE_UNKNOWN_OP - CLOSE_BAD_TOKEN, "rows");
+    assert(code >= CLOSE_BAD_TOKEN && code <= CLOSE_UNKNOWN_OP);
+    if (conn->state >= CONN_CLOSING || conn->broken)
+        return;
+    if (conn->state == CONN_HANDSHAKE)
+        kick_http(conn, code, reason);
+    else
+        say_goodbye(conn, conn->is_echo ? CLOSE_NONE : code, (uint16_t)(WS_CLOSE_OURS + code),
+                    reason);
+}
+
+void closing_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
+{
+    conn_count(conn, COMET_WS_FAILED, 1);
+    conn->close_received =
+        true; /* what follows in its stream cannot be understood: none is waited for */
+    say_goodbye(conn, conn->is_echo ? CLOSE_NONE : kick, code, reason);
+}
+
+void closing_ws_fail(struct conn *conn, uint16_t code, const char *reason)
+{
+    closing_ws_kick(conn, CLOSE_NONE, code, reason);
+}
+
+void closing_ws_peer(struct conn *conn, uint16_t code)
+{
+    uint8_t close[2 + WS_CONTROL_MAX];
+    conn->close_received = true;
+    if (conn->state == CONN_CLOSING) { /* the answer to ours */
+        if (!conn_has_queued(conn))
+            closing_flushed(conn);
+        return;
+    }
+    closing_begin(conn);
+    conn->close_sent = true;
+    closing_say(conn, &(struct iovec){close, ws_close_write(close, code, "")}, 1);
+}

@@ -1,0 +1,326 @@
+/* recv ─► shared buffer ─┬─ CONN_HANDSHAKE ─► ws_handshake ─► 101, or an HTTP error
+ *   (rest of last time   ├─ WebSocket ─► ws_next ─► message ─► ws_json ─► verb_run
+ *    in front)           │                     └─► ping, close, violation
+ *                        ├─ TCP ─► frame_parse ─► verb_run
+ *                        ├─ CONN_CONNECTING: kept for later
+ *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
+#include "comet/net/conn_read.h"
+#include "comet/net/client_ops.h"
+#include "comet/net/conn_internal.h"
+#include "comet/net/echo.h"
+#include "comet/wire/ws_frame.h"
+#include "comet/wire/ws_handshake.h"
+#include "comet/wire/ws_json.h"
+#include "comet/wire/ws_reader.h"
+#include "common/protocol/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { STRANGER_CONTROLS = 4 }; /* pings and pongs before auth; fits conn->controls */
+
+/* --- frames on TCP --- */
+
+static size_t max_body(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN ? (size_t)conn->worker->config->max_body
+                                    : conn_edge(conn)->max_auth_body;
+}
+
+static void kick_too_large(struct conn *conn)
+{
+    char why[80];
+    (void)snprintf(why, sizeof why, "body longer than %zu bytes", max_body(conn));
+    conn_kick(conn, CLOSE_BODY_TOO_LARGE, why);
+}
+
+/* Each take_… returns the bytes it has consumed, 0 = more are needed. */
+static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
+{
+    struct frame frame;
+    long taken = frame_parse(buf, len, max_body(conn), &frame);
+    if (taken == -EMSGSIZE) {
+        kick_too_large(conn);
+        return len;
+    }
+    if (taken < 0) {
+        conn_kick(conn, CLOSE_MALFORMED,
+                  "malformed frame: header length must be 16, packet length at least 16");
+        return len;
+    }
+    if (taken == 0)
+        return 0;
+    struct verb_request request = {
+        .version = frame.version,
+        .op = frame.op,
+        .seq = frame.seq,
+        .kind = BODY_BYTES,
+        .body = frame.body,
+        .body_len = frame.body_len,
+    };
+    verb_run(conn, &request);
+    return (size_t)taken;
+}
+
+/* --- WebSocket --- */
+
+static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
+{
+    char response[WS_RESPONSE_MAX];
+    struct ws_accepted accepted;
+    struct ws_refusal refusal;
+    const struct ws_rules rules = {
+        .path = conn->is_echo ? NULL : "/sub",
+        .origins = conn->worker->config->allowed_origins,
+        .protocols = conn->worker->config->protocols,
+        .max_header = EDGE_HTTP_MAX,
+        .seen = conn_edge(conn)->in_kept,
+    };
+    long taken = ws_handshake_parse(buf, len, &rules, &accepted, &refusal);
+    if (taken < 0) {
+        closing_http(conn, response, ws_handshake_refuse(refusal.status, refusal.text, response));
+        return len;
+    }
+    if (taken == 0)
+        return 0;
+    struct iovec iov = {response, ws_handshake_accept(&accepted, response)};
+    conn_upgraded(conn);
+    conn_write(conn, &iov, 1, TICKET_NONE);
+    return (size_t)taken;
+}
+
+/* The first message decides: text is JSON mode, binary is goim's (later), except that imgo took
+ * JSON in binary as well. */
+static bool is_json_mode(const struct ws_item *item)
+{
+    size_t at = 0;
+    if (item->text)
+        return true;
+    while (at < item->len && strchr(" \t\r\n", item->data[at]) != NULL && item->data[at] != '\0')
+        at++;
+    return at < item->len && item->data[at] == '{';
+}
+
+static void take_message(struct conn *conn, const struct ws_item *item)
+{
+    struct verb_request request;
+    char why[160];
+    void *keep;
+
+    if (conn->is_echo) {
+        echo_message(conn, item);
+        return;
+    }
+    if (conn->state == CONN_AUTH && !is_json_mode(item)) {
+        conn->wire = WIRE_WS_BIN;
+        conn_kick(conn, CLOSE_MALFORMED,
+                  "goim v2 sessions (binary WebSocket messages) are not supported yet");
+        return;
+    }
+    if (ws_json_parse(item->data, item->len, &request, &keep, why, sizeof why) != 0) {
+        conn_kick(conn, CLOSE_MALFORMED, why);
+        return;
+    }
+    if (request.body_len > max_body(conn))
+        kick_too_large(conn);
+    else
+        verb_run(conn, &request);
+    ws_json_free(keep);
+}
+
+/* A client that has not authenticated might send nothing but pings and read none of the pongs. A
+ * monitor asks for one or two. */
+static bool stranger_pings(struct conn *conn)
+{
+    if (conn->state != CONN_AUTH || conn->is_echo)
+        return false;
+    if (conn->controls < STRANGER_CONTROLS) {
+        conn->controls++;
+        return false;
+    }
+    conn_count(conn, COMET_STRANGERS_PINGS, 1);
+    conn_kick(conn, CLOSE_MALFORMED, "too many pings before auth (operation 7)");
+    return true;
+}
+
+static void answer_ping(struct conn *conn, const struct ws_item *item)
+{
+    uint8_t header[WS_HEADER_MAX];
+    struct iovec iov[] = {
+        {header, ws_header_write(header, WS_OP_PONG, item->len)},
+        {item->data, item->len},
+    };
+    output_reply(conn, iov, item->len > 0 ? 2 : 1);
+}
+
+static void ws_violated(struct conn *conn, const struct ws_item *item)
+{
+    if (conn->state ==
+        CONN_CLOSING) /* we were only waiting for its close frame: it will send none */
+        closing_ws_peer(conn, 0);
+    else if (item->code == WS_CLOSE_TOO_BIG)
+        closing_ws_kick(conn, CLOSE_BODY_TOO_LARGE, item->code, item->why);
+    else
+        closing_ws_fail(conn, item->code, item->why);
+}
+
+static size_t max_message(const struct conn *conn)
+{
+    const struct edge *edge = conn_edge(conn);
+    if (conn->is_echo)
+        return EDGE_ECHO_MAX;
+    return conn->state == CONN_OPEN ? edge->max_message : edge->max_auth;
+}
+
+static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
+{
+    struct ws_item item;
+    size_t max = max_message(conn);
+    size_t taken = ws_next(&conn->ws, buf, len, max, &item);
+    if (item.event == WS_FAIL) {
+        ws_violated(conn, &item);
+        return len;
+    }
+    if (item.event == WS_CLOSE)
+        closing_ws_peer(conn, item.code);
+    if (item.event == WS_MORE || conn->state >= CONN_CLOSING)
+        return taken;
+    if (item.event != WS_PART) /* as on TCP, a frame that is never finished is no sign of life */
+        conn_heard(conn);
+    if ((item.event == WS_PING || item.event == WS_PONG) && stranger_pings(conn))
+        return len;
+    if (item.event == WS_MESSAGE)
+        take_message(conn, &item);
+    else if (item.event == WS_PING)
+        answer_ping(conn, &item);
+    return taken;
+}
+
+/* --- any of them --- */
+
+static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
+{
+    switch ((enum conn_state)conn->state) {
+    case CONN_HANDSHAKE:
+        return take_handshake(conn, buf, len);
+    case CONN_AUTH:
+    case CONN_OPEN:
+        return conn->is_ws ? take_ws(conn, buf, len) : take_frame(conn, buf, len);
+    case CONN_CONNECTING:
+        return 0;
+    case CONN_CLOSING:
+        return conn->close_sent && !conn->close_received ? take_ws(conn, buf, len) : len;
+    case CONN_CLOSED:
+        break;
+    }
+    return len;
+}
+
+/* Counts what is kept for a client that may be anybody; beyond what all of them may have it is
+ * refused. A token that logic is asked about was counted by verb_auth(). */
+static void keep_count(struct conn *conn)
+{
+    size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
+    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSED || conn->is_echo)
+        return;
+    kept += ws_held(conn->ws) + (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
+    if (conn_keep(conn, kept))
+        return;
+    conn_count(conn, COMET_STRANGERS_BYTES, 1);
+    msg_unref(conn->in);
+    conn->in = NULL;
+    ws_free(conn->ws);
+    conn->ws = NULL;
+    if (conn->state == CONN_CLOSING)
+        conn_break(conn);
+    else
+        conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
+}
+
+/* BUF is edge->in. Keeps what cannot be used yet. */
+static void take_all(struct conn *conn, uint8_t *buf, size_t len)
+{
+    bool stranger = conn->state < CONN_OPEN && !conn->is_echo;
+    size_t at = 0, taken;
+    output_cork(conn);
+    while (at < len && !conn->broken && (taken = take_next(conn, buf + at, len - at)) > 0)
+        at += taken;
+    output_uncork(conn);
+    assert(conn->in == NULL && at <= len);
+    if (at < len && !conn->broken && conn->state != CONN_CLOSED)
+        conn->in = msg_copy(buf + at, len - at);
+    if (stranger) { /* a token was in it, or its beginning is */
+        explicit_bzero(buf, len);
+        if (conn->in != NULL)
+            msg_is_secret(conn->in);
+    }
+    keep_count(conn);
+    conn_checked(conn);
+}
+
+/* Puts the kept rest in front of what is read next; its length. */
+static size_t take_kept(struct conn *conn, uint8_t *buf)
+{
+    struct msg *kept = conn->in;
+    if (kept == NULL)
+        return 0;
+    size_t len = kept->len;
+    assert(len <= conn_edge(conn)->in_ahead);
+    memcpy(buf, kept->data, len);
+    conn->in = NULL;
+    msg_unref(kept);
+    return len;
+}
+
+/* Nothing is read while logic is asked; the connection may end, though. */
+static void pause_reading(struct conn *conn)
+{
+    uint8_t byte;
+    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        conn_close(conn);
+        return;
+    }
+    if (n < 0)
+        return;
+    conn->paused = true;
+    conn_poll_update(conn);
+}
+
+void input_readable(struct conn *conn)
+{
+    uint8_t *buf = conn_edge(conn)->in;
+    if (conn->state == CONN_CONNECTING) {
+        pause_reading(conn);
+        return;
+    }
+    size_t kept = conn->in != NULL ? conn->in->len : 0;
+    size_t bite = conn->state < CONN_OPEN && !conn->is_echo ? EDGE_STRANGER : EDGE_READ;
+    ssize_t n = recv(conn->fd, buf + kept, bite, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        if (n == 0 && conn->state == CONN_CLOSING)
+            closing_eof(conn);
+        else
+            conn_close(conn);
+        return;
+    }
+    take_kept(conn, buf);
+    conn_edge(conn)->in_kept = kept;
+    take_all(conn, buf, kept + (size_t)n);
+}
+
+void input_resume(struct conn *conn)
+{
+    uint8_t *buf = conn_edge(conn)->in;
+    if (conn->paused) {
+        conn->paused = false;
+        conn_poll_update(conn);
+    }
+    if (conn->in != NULL)
+        take_all(conn, buf, take_kept(conn, buf));
+}

@@ -1,0 +1,17 @@
+/* conn_read.h - reading: a client's bytes become frames and messages. Owner loop only, from the
+ * edge's callbacks.
+ *
+ * Everything is parsed where it was received, in a buffer that the loop's connections share; only
+ * an incomplete rest is kept with its connection. */
+#ifndef IMC_COMET_NET_CONN_READ_H
+#define IMC_COMET_NET_CONN_READ_H
+
+struct conn;
+
+/* The socket is readable: one read of at most EDGE_READ bytes, everything in it carried out. May
+ * close the connection. */
+void input_readable(struct conn *conn);
+/* The connection became CONN_OPEN: what came meanwhile. */
+void input_resume(struct conn *conn);
+
+#endif

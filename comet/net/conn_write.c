@@ -1,0 +1,360 @@
+/* caller ─► conn_write, conn_write_msg ──nothing queued─► send() ──all taken─► ticket: written
+ *                     │ something queued                    │ the rest
+ *                     └──────────► sendq ◄──────────────────┘
+ *                                    └─► output_flush, when the socket is writable ─► tickets
+ *
+ * Writing comes before polling: a socket is polled for writability only while something is queued.
+ */
+#include "comet/net/conn_internal.h"
+#include "comet/net/sendq.h"
+#include "comet/session/session.h"
+#include "common/protocol/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    FLUSH_IOVS = 64,
+    FLUSH_CALLS = 4, /* per turn and connection */
+};
+
+static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
+{
+    ssize_t sent;
+    assert(n <= FLUSH_IOVS);
+    do {
+        if (n == 1) {
+            sent = send(conn->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+        } else {
+            struct iovec own[FLUSH_IOVS]; /* the header's type lacks a const */
+            memcpy(own, iov, (size_t)n * sizeof *iov);
+            struct msghdr header = {.msg_iov = own, .msg_iovlen = (size_t)n};
+            sent = sendmsg(conn->fd, &header, MSG_NOSIGNAL);
+        }
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    conn_count(conn, COMET_WRITES, 1);
+    conn_count(conn, COMET_WRITE_BYTES, sent);
+    return sent;
+}
+
+/* --- the queue --- */
+
+static struct sendq *queue_of(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    if (conn->out != NULL)
+        return conn->out;
+    struct sendq *sendq = slab_alloc(edge->sendqs);
+    sendq_init(sendq, conn);
+    if (edge->queued == NULL) {
+        uint64_t every = (uint64_t)conn->worker->config->spill_ms / 4;
+        every = every < 5 ? 5 : every;
+        uv_timer_start(&edge->scan, output_on_scan, every, every);
+    }
+    sendq->next = edge->queued;
+    sendq->prev = &edge->queued;
+    if (sendq->next != NULL)
+        sendq->next->prev = &sendq->next;
+    edge->queued = sendq;
+    edge->n_queued++;
+    conn->out = sendq;
+    return sendq;
+}
+
+static void queue_free(struct conn *conn)
+{
+    struct edge *edge = conn_edge(conn);
+    struct sendq *sendq = conn->out;
+    *sendq->prev = sendq->next;
+    if (sendq->next != NULL)
+        sendq->next->prev = sendq->prev;
+    edge->n_queued--;
+    if (edge->queued == NULL)
+        uv_timer_stop(&edge->scan);
+    conn->out = NULL;
+    slab_free(edge->sendqs, sendq);
+}
+
+/* MSG, of which SENT bytes are gone, into the queue. */
+static void enqueue(struct conn *conn, struct msg *msg, size_t sent, struct ticket ticket)
+{
+    struct edge *edge = conn_edge(conn);
+    sendq_add(queue_of(conn), edge->entries, msg, (uint32_t)sent, ticket,
+              loop_now_ms(&conn->worker->loop));
+    conn_count(conn, COMET_QUEUED_BYTES, (int64_t)(msg->len - sent));
+    if (!conn->writable_armed)
+        conn_poll_update(conn);
+}
+
+static size_t iov_len(const struct iovec *iov, int n)
+{
+    size_t len = 0;
+    for (int i = 0; i < n; i++)
+        len += iov[i].iov_len;
+    return len;
+}
+
+static struct msg *iov_copy(const struct iovec *iov, int n)
+{
+    struct msg *msg = msg_new(iov_len(iov, n));
+    uint8_t *at = msg->data;
+    for (int i = 0; i < n; i++) {
+        if (iov[i].iov_len > 0)
+            memcpy(at, iov[i].iov_base, iov[i].iov_len);
+        at += iov[i].iov_len;
+    }
+    return msg;
+}
+
+/* All of it, not only the rest: an entry's `sent` tells whether its frame has begun on the wire,
+ * and one that has cannot be taken out of the queue any more. */
+static void enqueue_copy(struct conn *conn, const struct iovec *iov, int n, size_t sent,
+                         struct ticket ticket)
+{
+    struct msg *msg = iov_copy(iov, n);
+    enqueue(conn, msg, sent, ticket);
+    msg_unref(msg);
+}
+
+/* --- the cork --- */
+
+/* Sends what has gathered; FORCE: beyond the queue's limit as well. */
+static void cork_send(struct conn *conn, bool force)
+{
+    struct edge *edge = conn_edge(conn);
+    struct iovec iov = {edge->cork, edge->cork_len};
+    if (edge->corked != conn || edge->cork_len == 0)
+        return;
+    edge->cork_len = 0;
+    if (force)
+        output_force(conn, &iov, 1);
+    else if (conn_write(conn, &iov, 1, TICKET_NONE) == WRITE_FULL)
+        conn_kick(conn, CLOSE_TOO_SLOW, "too slow: replies are not being read");
+}
+
+void output_cork(struct conn *conn)
+{
+    assert(conn_edge(conn)->corked == NULL);
+    conn_edge(conn)->corked = conn;
+}
+
+void output_uncork(struct conn *conn)
+{
+    cork_send(conn, conn->state >= CONN_CLOSING);
+    conn_edge(conn)->corked = NULL;
+}
+
+void output_reply(struct conn *conn, const struct iovec *iov, int n)
+{
+    struct edge *edge = conn_edge(conn);
+    size_t len = iov_len(iov, n);
+    if (edge->corked == conn && len > EDGE_SCRATCH - edge->cork_len)
+        cork_send(conn, false);
+    if (conn->state >= CONN_CLOSING || conn->broken)
+        return;
+    if (edge->corked != conn || len > EDGE_SCRATCH) {
+        if (conn_write(conn, iov, n, TICKET_NONE) == WRITE_FULL)
+            conn_kick(conn, CLOSE_TOO_SLOW, "too slow: replies are not being read");
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        memcpy(edge->cork + edge->cork_len, iov[i].iov_base, iov[i].iov_len);
+        edge->cork_len += iov[i].iov_len;
+    }
+}
+
+/* --- writing --- */
+
+/* Sends what can be sent now. WRITE_DONE, WRITE_QUEUED with *SENT = how much of it is gone, or why
+ * not. */
+static enum write_result try_write(struct conn *conn, const struct iovec *iov, int n, size_t len,
+                                   size_t *sent)
+{
+    *sent = 0;
+    if (conn_edge(conn)->cork_len > 0)
+        cork_send(conn, false);
+    if (conn->state >= CONN_CLOSING || conn->broken)
+        return WRITE_CLOSED;
+    if (conn_has_queued(conn)) {
+        size_t limit = (size_t)conn->worker->config->sendq_bytes;
+        return conn->out->bytes + len > limit ? WRITE_FULL : WRITE_QUEUED;
+    }
+    ssize_t result = send_iov(conn, iov, n);
+    if (result < 0) {
+        conn_break(conn);
+        return WRITE_CLOSED;
+    }
+    *sent = (size_t)result;
+    return *sent == len ? WRITE_DONE : WRITE_QUEUED;
+}
+
+enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
+                             struct ticket ticket)
+{
+    size_t sent;
+    enum write_result result = try_write(conn, iov, n, iov_len(iov, n), &sent);
+    if (result == WRITE_DONE)
+        ticket_done(&ticket, conn, TICKET_WRITTEN);
+    else if (result == WRITE_QUEUED)
+        enqueue_copy(conn, iov, n, sent, ticket);
+    return result;
+}
+
+enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct ticket ticket)
+{
+    struct iovec iov = {msg->data, msg->len};
+    size_t sent;
+    enum write_result result = try_write(conn, &iov, 1, msg->len, &sent);
+    if (result == WRITE_DONE)
+        ticket_done(&ticket, conn, TICKET_WRITTEN);
+    else if (result == WRITE_QUEUED)
+        enqueue(conn, msg, sent, ticket);
+    return result;
+}
+
+enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    uint8_t *scratch = conn_edge(conn)->scratch;
+    size_t len = wire_push(conn->wire, push, scratch, EDGE_SCRATCH);
+    if (len <= EDGE_SCRATCH)
+        return conn_write(conn, &(struct iovec){scratch, len}, 1, ticket);
+    struct msg *msg = msg_new(len);
+    len = wire_push(conn->wire, push, msg->data, msg->len);
+    assert(len == msg->len);
+    enum write_result result = conn_write_msg(conn, msg, ticket);
+    msg_unref(msg);
+    return result;
+}
+
+void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
+                size_t body_len)
+{
+    uint8_t *scratch = conn_edge(conn)->scratch;
+    const struct wire_unit unit = {
+        .version = version, .op = op, .seq = seq, .body = body, .body_len = body_len};
+    size_t len = wire_reply(conn->wire, &unit, scratch, EDGE_SCRATCH);
+    assert(len <= EDGE_SCRATCH && "replies are short");
+    output_reply(conn, &(struct iovec){scratch, len}, 1);
+}
+
+void output_force(struct conn *conn, const struct iovec *iov, int n)
+{
+    size_t len = iov_len(iov, n), sent = 0;
+    assert(conn->state != CONN_CLOSED);
+    if (conn_edge(conn)->cork_len > 0)
+        cork_send(conn, true);
+    if (conn->broken)
+        return;
+    if (!conn_has_queued(conn)) {
+        ssize_t result = send_iov(conn, iov, n);
+        if (result < 0) {
+            conn_break(conn);
+            return;
+        }
+        sent = (size_t)result;
+    }
+    if (sent < len)
+        enqueue_copy(conn, iov, n, sent, TICKET_NONE);
+}
+
+/* --- sending from the queue --- */
+
+static void finish(struct conn *conn, struct sendq_entry *entry, enum ticket_result result)
+{
+    struct edge *edge = conn_edge(conn);
+    while (entry != NULL) {
+        struct sendq_entry *next = entry->next;
+        struct ticket ticket = entry->ticket;
+        sendq_entry_free(edge->entries, entry);
+        ticket_done(&ticket, conn, result);
+        entry = next;
+    }
+}
+
+static void flushed(struct conn *conn)
+{
+    queue_free(conn);
+    conn_poll_update(conn);
+    if (conn->state == CONN_CLOSING)
+        closing_flushed(conn);
+    else
+        conn_note_drained(conn);
+}
+
+void output_flush(struct conn *conn)
+{
+    struct iovec iov[FLUSH_IOVS];
+    for (int calls = 0; conn_has_queued(conn) && calls < FLUSH_CALLS; calls++) {
+        int n = sendq_iov(conn->out, iov, FLUSH_IOVS);
+        size_t len = iov_len(iov, n);
+        ssize_t sent = send_iov(conn, iov, n);
+        if (sent < 0) {
+            conn_break(conn);
+            return;
+        }
+        conn_count(conn, COMET_QUEUED_BYTES, -sent);
+        /* The queue is in order before any ticket's owner can look at it or add to it. */
+        finish(conn, sendq_advance(conn->out, (size_t)sent), TICKET_WRITTEN);
+        if ((size_t)sent < len)
+            break;
+    }
+    if (conn->out != NULL && !conn_has_queued(conn))
+        flushed(conn);
+}
+
+void output_drop(struct conn *conn)
+{
+    if (conn->out == NULL)
+        return;
+    conn_count(conn, COMET_QUEUED_BYTES, -(int64_t)conn->out->bytes);
+    struct sendq_entry *entries = sendq_take_all(conn->out);
+    queue_free(conn);
+    finish(conn, entries, TICKET_DROPPED);
+}
+
+/* The queue stays, if only empty, until the socket is writable again: then session_drained() is
+ * due. */
+void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg)
+{
+    struct edge *edge = conn_edge(conn);
+    if (conn->out == NULL)
+        return;
+    size_t before = conn->out->bytes;
+    struct sendq_entry *entry = sendq_take_untouched(conn->out);
+    conn_count(conn, COMET_QUEUED_BYTES, -(int64_t)(before - conn->out->bytes));
+    while (entry != NULL) {
+        struct sendq_entry *next = entry->next;
+        struct ticket ticket = entry->ticket;
+        sendq_entry_free(edge->entries, entry);
+        fn(&ticket, arg);
+        entry = next;
+    }
+}
+
+struct ticket *conn_begun_ticket(struct conn *conn)
+{
+    struct sendq_entry *head = conn->out != NULL ? conn->out->head : NULL;
+    return head != NULL && head->sent > 0 && head->ticket.done != NULL ? &head->ticket : NULL;
+}
+
+bool conn_has_queued(const struct conn *conn)
+{
+    return conn->out != NULL && conn->out->head != NULL;
+}
+
+void output_on_scan(uv_timer_t *timer)
+{
+    struct edge *edge = container_of(timer, struct edge, scan);
+    uint64_t now = loop_now_ms(&edge->worker->loop);
+    uint64_t age = (uint64_t)edge->worker->config->spill_ms;
+    struct sendq *sendq, *next;
+    for (sendq = edge->queued; sendq != NULL; sendq = next) {
+        next = sendq->next; /* being told, a session may empty its own queue but frees none */
+        if (sendq->conn->state < CONN_CLOSING && sendq_stalled(sendq, now, age))
+            session_stalled(sendq->conn);
+    }
+}

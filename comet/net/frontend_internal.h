@@ -1,0 +1,55 @@
+/* frontend_internal.h - what the edge of one loop consists of. Owner loop only. */
+#ifndef IMC_COMET_NET_FRONTEND_INTERNAL_H
+#define IMC_COMET_NET_FRONTEND_INTERNAL_H
+
+#include "comet/comet.h"
+#include "comet/fanout/fanout.h"
+#include "comet/net/frontend.h"
+#include "comet/net/mass_kick.h"
+#include "comet/net/poller.h"
+#include "common/containers/slab.h"
+#include "common/containers/wheel.h"
+
+struct listeners;
+struct rooms;
+struct sendq;
+
+enum {
+    EDGE_READ = 64 * 1024,     /* read per connection and turn */
+    EDGE_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
+    EDGE_STRANGER = 4 * 1024,  /* read before auth, likewise: what is behind stays in the kernel */
+    EDGE_HTTP_MAX = 32 * 1024, /* request line and headers of a handshake: browsers send cookies */
+    EDGE_ECHO_MAX = 16 << 20,  /* message on the echo listener */
+};
+
+struct edge {
+    struct worker *worker;
+    struct poller *poller;
+    struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
+    size_t n_conns;
+    struct slab *conns, *sendqs, *entries;
+    struct wheel *wheel;
+    uint8_t *in;     /* shared by all connections: remainder of the last read, then what is read */
+    size_t in_ahead; /* room in it for a remainder */
+    size_t in_kept;  /* bytes of it that were looked at before */
+    uint8_t *scratch;
+    struct conn
+        *corked; /* whose input is being carried out: its replies gather in cork (conn_write.c) */
+    uint8_t *cork;
+    size_t cork_len;
+    size_t max_message; /* WebSocket, JSON mode */
+    size_t max_auth;    /* likewise, before auth */
+    size_t max_auth_body;
+    struct conn *chain; /* conn_internal.h */
+    struct loop_task attend;
+    struct sendq *queued; /* every connection with a queue */
+    size_t n_queued;
+    uv_timer_t scan;
+    struct listeners *listeners;
+    struct rooms *rooms;
+    struct walks walks;
+    struct farewell kick, recall; /* edge_kick_all(), edge_recall() */
+    int open_handles;             /* the timers above, until closed */
+};
+
+#endif

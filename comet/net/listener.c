@@ -1,0 +1,374 @@
+/* kernel's queue ─► on_readable: accept4, a bite per turn ─► conn_accept
+ *                        ├─ over conn.max: closed at once, counted
+ *                        ├─ no descriptor left: the spare one makes room to accept and close, counted
+ *                        └─ not even that: all listeners pause for PAUSE_MS */
+#include "comet/net/listener.h"
+#include "comet/net/conn_internal.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/net/listen.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BITE = 64, /* connections accepted per turn and listener */
+    BACKLOG = 4096,
+    PAUSE_MS = 100,
+    FILES_KEPT = 256, /* for everything that is not a client's connection */
+};
+
+struct listener {
+    uv_poll_t poll;
+    struct edge *edge;
+    const char *address; /* config's */
+    enum listener_kind kind;
+    int fd;     /* -1: off */
+    bool bound; /* poll is initialised */
+};
+
+/* Each kind's stand together, one for each address of its name. */
+enum { SOCKETS = LISTENERS * LISTEN_MOST };
+
+struct listeners {
+    struct listener at[SOCKETS];
+    uv_timer_t pause;
+    int spare_fd;
+    int64_t max_connections;
+    bool accepting, stopped;
+};
+
+/* --- accepting --- */
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
+{
+    close(fd);
+    metric_add(listener->edge->worker->counters, metric, 1);
+    log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
+}
+
+static void poll_all(struct listeners *listeners, bool on);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct listeners *listeners = container_of(timer, struct listeners, pause);
+    if (listeners->spare_fd < 0)
+        listeners->spare_fd = open_spare();
+    poll_all(listeners, true);
+}
+
+/* The listening socket stays readable, so that polling on would spin. */
+static void pause_accepting(struct listeners *listeners)
+{
+    poll_all(listeners, false);
+    uv_timer_start(&listeners->pause, on_pause_over, PAUSE_MS, 0);
+}
+
+/* EMFILE, ENFILE: the descriptor kept for this is given up for a moment. 0: one was refused,
+ * -EAGAIN: nobody waits. */
+static int refuse_with_spare(struct listener *listener)
+{
+    struct listeners *listeners = listener->edge->listeners;
+    if (listeners->spare_fd < 0)
+        return -EMFILE;
+    close(listeners->spare_fd);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC), rc = fd < 0 ? -errno : 0;
+    if (fd >= 0)
+        refuse(listener, fd, COMET_REFUSED_FULL,
+               "no file descriptor left: raise the limit of open files");
+    listeners->spare_fd = open_spare();
+    return rc;
+}
+
+static void take(struct listener *listener, int fd)
+{
+    static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS, -1};
+    struct edge *edge = listener->edge;
+    if (conn_total() >= edge->listeners->max_connections) {
+        refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
+        return;
+    }
+    if (edge->worker->memory != MEMORY_OK) {
+        refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
+        return;
+    }
+    if (conn_accept(edge, fd, listener->kind) == NULL)
+        return;
+    if (accepted[listener->kind] >= 0)
+        metric_add(edge->worker->counters, (size_t)accepted[listener->kind], 1);
+}
+
+/* True: go on with the next one. */
+static bool accept_one(struct listener *listener)
+{
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC),
+        rc = fd < 0 ? -errno : 0;
+    if (fd >= 0)
+        take(listener, fd);
+    else if (rc == -EMFILE || rc == -ENFILE)
+        rc = refuse_with_spare(listener);
+    if (rc == 0 || rc == -ECONNABORTED || rc == -EINTR)
+        return true;
+    if (rc != -EAGAIN) {
+        log_error("accept failed", "listen=%s err=%s pause_ms=%d", listener->address,
+                  uv_err_name(rc), PAUSE_MS);
+        pause_accepting(listener->edge->listeners);
+    }
+    return false;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = container_of(poll, struct listener, poll);
+    (void)events;
+    if (status < 0) {
+        log_error("listener failed", "listen=%s err=%s", listener->address, uv_err_name(status));
+        pause_accepting(listener->edge->listeners);
+        return;
+    }
+    for (int i = 0; i < BITE && accept_one(listener); i++)
+        continue;
+}
+
+static void poll_all(struct listeners *listeners, bool on)
+{
+    for (int i = 0; i < SOCKETS; i++) {
+        struct listener *listener = &listeners->at[i];
+        if (!listener->bound || listeners->stopped)
+            continue;
+        if (on)
+            uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+        else
+            uv_poll_stop(&listener->poll);
+    }
+}
+
+void listeners_accept(struct edge *edge)
+{
+    struct listeners *listeners = edge->listeners;
+    if (listeners->accepting || listeners->stopped)
+        return;
+    listeners->accepting = true;
+    for (int i = 0; i < SOCKETS; i++) {
+        struct listener *listener = &listeners->at[i];
+        if (listener->bound && listen(listener->fd, BACKLOG) != 0)
+            log_error("cannot listen", "listen=%s err=%s", listener->address, uv_err_name(-errno));
+    }
+    poll_all(listeners, true);
+}
+
+/* --- opening --- */
+
+static int complain(const char *address, int error, char *err, size_t errlen)
+{
+    char text[128];
+    const char *advice = "is it an address of this machine, as host:port?";
+    if (error == EADDRINUSE)
+        advice = "another program, or another comet, has this port: stop it or choose another port";
+    else if (error == EACCES)
+        advice = "ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose another port";
+    (void)snprintf(err, errlen, "cannot listen on %s: %s; %s", address,
+                   uv_strerror_r(-error, text, sizeof text), advice);
+    return -error;
+}
+
+/* "host:port", "[v6]:port", ":port". */
+static struct addrinfo *resolve(const char *address, char *err, size_t errlen)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *found;
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon[1] == '\0') {
+        (void)snprintf(err, errlen, "cannot listen on %s: it has no port, as in 0.0.0.0:8080",
+                       address);
+        return NULL;
+    }
+    size_t len = (size_t)(colon - address);
+    bool bracketed = len >= 2 && address[0] == '[' && address[len - 1] == ']';
+    char *host = mem_strndup(address + bracketed, len - 2 * (size_t)bracketed);
+    bool any = *host == '\0' || strcmp(host, "*") == 0;
+    int rc = getaddrinfo(any ? NULL : host, colon + 1, &hints, &found);
+    free(host);
+    if (rc == 0)
+        return found;
+    (void)snprintf(err, errlen, "cannot listen on %s: %s", address, gai_strerror(rc));
+    return NULL;
+}
+
+/* SO_REUSEPORT lets a second comet of the same user share a port unnoticed; a socket without it
+ * finds out. */
+static int probe(const struct addrinfo *to)
+{
+    const int one = 1;
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), rc = 0;
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, to->ai_addr, to->ai_addrlen) != 0)
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+/* A bound socket or -E…. */
+static int bind_socket(const struct addrinfo *to)
+{
+    const int one = 1;
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited by what is accepted */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
+        bind(fd, to->ai_addr, to->ai_addrlen) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+/* TO may have a port that is to be chosen. 0 or -E…. */
+static int listener_open(struct listener *listener, const struct addrinfo *to)
+{
+    struct worker *worker = listener->edge->worker;
+    int rc = worker->loop.index == 0 ? probe(to) : 0;
+    if (rc == 0)
+        rc = bind_socket(to);
+    if (rc < 0)
+        return rc;
+    listener->fd = rc;
+    rc = uv_poll_init(&worker->loop.uv, &listener->poll, listener->fd);
+    listener->bound = rc == 0;
+    if (rc == 0)
+        return 0;
+    close(listener->fd);
+    listener->fd = -1;
+    return rc;
+}
+
+static void set_port(struct sockaddr *address, int port)
+{
+    /* at the same place in both families */
+    ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+}
+
+/* All addresses of a name, with one port. */
+static int kind_open(struct edge *edge, enum listener_kind kind, char *err, size_t errlen)
+{
+    struct listener *first = &edge->listeners->at[kind * LISTEN_MOST], *next = first;
+    struct addrinfo *list = resolve(first->address, err, errlen);
+    int rc = -EADDRNOTAVAIL;
+    if (list == NULL)
+        return -EINVAL;
+    for (struct addrinfo *to = list; to != NULL && next < first + LISTEN_MOST; to = to->ai_next) {
+        if (next > first)
+            set_port(to->ai_addr, listen_port(first->fd));
+        rc = listener_open(next, to);
+        if (rc == 0)
+            next++;
+        else if (rc != -EADDRNOTAVAIL && rc != -EAFNOSUPPORT)
+            break; /* else: a name may be listed for a family that is switched off here */
+    }
+    freeaddrinfo(list);
+    if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT)
+        rc = next > first ? 0 : rc;
+    return rc == 0 ? 0 : complain(first->address, -rc, err, errlen);
+}
+
+static int64_t connection_limit(int64_t configured)
+{
+    struct rlimit files = {0};
+    if (configured > 0)
+        return configured;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return INT64_MAX;
+    int64_t limit = (int64_t)files.rlim_cur;
+    return limit > 2 * FILES_KEPT ? limit - FILES_KEPT : limit / 2;
+}
+
+int listeners_open(struct edge *edge, char *err, size_t errlen)
+{
+    const struct comet_config *config = edge->worker->config;
+    const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen, config->echo_listen};
+    struct listeners *listeners = mem_zalloc(sizeof *listeners);
+    edge->listeners = listeners;
+    listeners->max_connections = connection_limit(config->max_connections);
+    listeners->spare_fd = open_spare();
+    uv_timer_init(&edge->worker->loop.uv, &listeners->pause);
+    for (int i = 0; i < SOCKETS; i++)
+        listeners->at[i] = (struct listener){.edge = edge,
+                                             .kind = (enum listener_kind)(i / LISTEN_MOST),
+                                             .fd = -1,
+                                             .address = addresses[i / LISTEN_MOST]};
+    for (int i = 0; i < LISTENERS; i++) {
+        if (addresses[i] == NULL || *addresses[i] == '\0')
+            continue;
+        int rc = kind_open(edge, (enum listener_kind)i, err, errlen);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int listeners_port(const struct edge *edge, enum listener_kind kind)
+{
+    int fd = edge->listeners->at[kind * LISTEN_MOST].fd;
+    return fd < 0 ? 0 : listen_port(fd);
+}
+
+/* --- closing --- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct listener *listener = container_of(handle, struct listener, poll);
+    close(listener->fd);
+    listener->fd = -1;
+    listener->bound = false;
+    listener->edge->open_handles--;
+}
+
+static void on_pause_closed(uv_handle_t *handle)
+{
+    struct listeners *listeners = container_of(handle, struct listeners, pause);
+    listeners->at[0].edge->open_handles--;
+}
+
+void listeners_stop(struct edge *edge)
+{
+    struct listeners *listeners = edge->listeners;
+    if (listeners->stopped)
+        return;
+    listeners->stopped = true;
+    for (int i = 0; i < SOCKETS; i++) {
+        if (!listeners->at[i].bound)
+            continue;
+        edge->open_handles++;
+        uv_close((uv_handle_t *)&listeners->at[i].poll, on_closed);
+    }
+    edge->open_handles++;
+    uv_close((uv_handle_t *)&listeners->pause, on_pause_closed);
+}
+
+void listeners_free(struct edge *edge)
+{
+    assert(edge->listeners->stopped);
+    if (edge->listeners->spare_fd >= 0)
+        close(edge->listeners->spare_fd);
+    free(edge->listeners);
+    edge->listeners = NULL;
+}

@@ -1,0 +1,26 @@
+/* listener.h - the sockets that accept. Owner loop only, except listeners_open() (before the loop
+ * runs).
+ *
+ * Every loop binds its own with SO_REUSEPORT: the kernel spreads connections over the loops. */
+#ifndef IMC_COMET_NET_LISTENER_H
+#define IMC_COMET_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct edge;
+struct listeners;
+
+enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENER_ECHO, LISTENERS };
+
+/* Binds what worker->config names. 0 or -E… with ERR. */
+int listeners_open(struct edge *edge, char *err, size_t errlen);
+void listeners_accept(struct edge *edge);
+/* Closes the sockets, for good. Idempotent. */
+void listeners_stop(struct edge *edge);
+/* After listeners_stop() and a turn of the loop. */
+void listeners_free(struct edge *edge);
+/* The port it is bound to, 0 if it is off. */
+int listeners_port(const struct edge *edge, enum listener_kind kind);
+
+#endif

@@ -1,0 +1,38 @@
+/* job_batches.h - the answering end of imc.v1.Comet/Push: batches from job, spread over the loops,
+ * results gathered.
+ *
+ *   job ══► rpc thread: unpack, check fence and replay (replay_window.h)
+ *              └─► every loop that is meant: deliver its share
+ *                                              │ the last loop has done its share
+ *   job ◄══ PushReply(seq): gone, refused, pending
+ *   job ◄══ PushReply(late) ◄── a pending item's last ticket was told: end of that loop's turn
+ *
+ * A batch lives until every ticket that points into it has been told. */
+#ifndef IMC_COMET_PEERS_JOB_BATCHES_H
+#define IMC_COMET_PEERS_JOB_BATCHES_H
+
+#include "comet/push.h"
+#include "common/rpc/rpc.h"
+#include <stdbool.h>
+
+struct comet;
+struct worker;
+struct job_service;
+struct job_results;
+
+struct job_service *job_service_open(struct comet *comet);
+void job_service_close(struct job_service *service);
+/* rpc thread: struct rpc_method.opened, with the service as server_arg. */
+void job_service_opened(struct rpc_stream *stream, void *service);
+/* Any thread: messages to rooms, or to all (broadcast_gaps.h: bits), may not have come here; the
+ * sessions concerned are told to connect again. */
+void job_service_missed(struct comet *comet, unsigned missed, const char *why);
+/* The push that a ticket taken from a queue stands for; false if it is none of ours. Valid while
+ * the ticket is. */
+bool job_service_push(const struct ticket *ticket, struct push *push);
+
+/* Per worker: late results of this turn. */
+struct job_results *job_results_open(struct worker *worker);
+void job_results_close(struct job_results *results);
+
+#endif

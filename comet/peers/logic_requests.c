@@ -1,0 +1,603 @@
+#include "comet/peers/logic_requests.h"
+#include "comet/cluster_view.h"
+#include "comet/comet.h"
+#include "comet/session/session.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/pipe.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_REQUESTS = 1000, BATCH_BYTES = 512 * 1024, CONFIRM_IDS = 64, TICK_MS = 100 };
+
+struct peer {
+    struct peer *next;
+    struct logic_link *link;
+    struct pipe *pipe;
+    char id[64];
+    uint64_t epoch;
+    bool probe; /* the stream is down: an empty batch is due to find out whether it is back */
+};
+
+struct logic_link {
+    struct worker *worker;
+    struct peer *peers;
+    struct request *head, **tail;
+    size_t pending;               /* queued or unanswered */
+    struct request *last_confirm; /* still queued, so that ids can join it */
+    struct slab *requests;
+    uv_timer_t tick;
+};
+
+/* What a batch carried, in the order of its lists. */
+struct sent {
+    struct request *requests;
+    uint64_t epoch;
+};
+
+/* --- replies: decoded on the rpc thread, kept alive as long as a held message needs them --- */
+
+struct reply {
+    struct backing backing;
+    struct arena arena;
+    Imc__V1__SessionReply *proto;
+};
+
+static void reply_free(struct backing *backing)
+{
+    struct reply *reply = container_of(backing, struct reply, backing);
+    arena_free(&reply->arena);
+    free(reply);
+}
+
+static void *link_decode(struct msg *msg)
+{
+    struct reply *reply = mem_zalloc(sizeof *reply);
+
+    reply->backing.refs = 1;
+    reply->backing.free = reply_free;
+    arena_init(&reply->arena);
+    reply->proto = (Imc__V1__SessionReply *)unpack_peer(&imc__v1__session_reply__descriptor,
+                                                        &reply->arena, msg, "logic");
+    msg_unref(msg);
+    if (reply->proto != NULL)
+        return reply;
+    reply_free(&reply->backing);
+    return NULL;
+}
+
+static void link_drop(void *decoded)
+{
+    struct reply *reply = decoded;
+    backing_unref(&reply->backing);
+}
+
+/* --- the queue --- */
+
+static void link_kick(struct logic_link *link)
+{
+    for (struct peer *peer = link->peers; peer != NULL; peer = peer->next)
+        pipe_kick(peer->pipe);
+}
+
+static void request_free(struct logic_link *link, struct request *request)
+{
+    if (request->push.backing != NULL)
+        backing_unref(request->push.backing);
+    mem_wiped_free(request->bytes, request->bytes_len);
+    free(request->ids);
+    slab_free(link->requests, request);
+    link->pending--;
+}
+
+static void request_finish(struct logic_link *link, struct request *request,
+                           const struct answer *answer)
+{
+    if (request->done != NULL)
+        request->done(link->worker, request, answer);
+    request_free(link, request);
+}
+
+struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+{
+    struct request *request = slab_alloc(link->requests);
+    request->kind = kind;
+    link->pending++;
+    return request;
+}
+
+void logic_link_send(struct logic_link *link, struct request *request)
+{
+    request->next = NULL;
+    *link->tail = request;
+    link->tail = &request->next;
+    if (!uv_is_active((uv_handle_t *)&link->tick))
+        uv_timer_again(&link->tick);
+    link_kick(link);
+}
+
+static bool confirm_joins(const struct request *request, const struct confirm *confirm)
+{
+    return request != NULL && request->uid == confirm->uid && request->handle == confirm->handle &&
+           request->how == confirm->how && request->n_ids < CONFIRM_IDS;
+}
+
+void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
+{
+    struct request *request = link->last_confirm;
+
+    if (confirm->how != IMC__V1__CONFIRM__HOW__WAIVED)
+        metric_add(link->worker->counters, COMET_CONFIRMED, 1);
+    if (!confirm_joins(request, confirm)) {
+        request = logic_link_request(link, REQUEST_CONFIRM);
+        request->uid = confirm->uid;
+        request->handle = confirm->handle;
+        request->how = confirm->how;
+        request->ids = mem_alloc(CONFIRM_IDS * sizeof *request->ids);
+        logic_link_send(link, request);
+        link->last_confirm = request;
+    }
+    request->ids[request->n_ids++] = id;
+}
+
+size_t logic_link_pending(const struct logic_link *link)
+{
+    return link->pending;
+}
+
+static void link_requeue(struct logic_link *link, struct request *first)
+{
+    struct request **end = &first;
+
+    while (*end != NULL)
+        end = &(*end)->next;
+    if (link->head == NULL)
+        link->tail = end == &first ? &link->head : end;
+    *end = link->head;
+    link->head = first;
+}
+
+/* Ends what has waited past its deadline; keeps the rest in order. */
+static void link_expire(struct logic_link *link)
+{
+    uint64_t now = loop_now_ms(&link->worker->loop);
+    struct request *expired = NULL, **expired_tail = &expired, **at = &link->head;
+
+    while (*at != NULL) {
+        struct request *request = *at;
+        bool undecided = request->kind == REQUEST_CONNECT && request->sent;
+        if (request->deadline_ms == 0 || request->deadline_ms > now || undecided) {
+            at = &request->next;
+            continue;
+        }
+        *at = request->next;
+        request->next = NULL;
+        *expired_tail = request;
+        expired_tail = &request->next;
+    }
+    link->tail = at;
+    while (expired != NULL) {
+        struct request *next = expired->next;
+        request_finish(link, expired, &(struct answer){.answered = false});
+        expired = next;
+    }
+}
+
+static void link_on_tick(uv_timer_t *tick)
+{
+    struct logic_link *link = tick->data;
+    bool down = false;
+
+    link_expire(link);
+    for (struct peer *peer = link->peers; peer != NULL; peer = peer->next) {
+        peer->probe = !pipe_is_up(peer->pipe);
+        down = down || peer->probe;
+    }
+    if (link->head == NULL && !down)
+        uv_timer_stop(tick);
+    link_kick(link);
+}
+
+/* --- batches --- */
+
+static size_t request_size(const struct request *request)
+{
+    return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8;
+}
+
+/* The head of the queue that fits one batch. */
+static struct request *link_take(struct logic_link *link, size_t counts[REQUEST_KINDS])
+{
+    struct request *first = link->head, **at = &link->head;
+    size_t n = 0, bytes = 0;
+
+    while (*at != NULL && n < BATCH_REQUESTS && bytes < BATCH_BYTES) {
+        struct request *request = *at;
+        /* At most one REGISTERED a batch: the field is not repeated. */
+        if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
+            break;
+        request->sent = true;
+        counts[request->kind]++;
+        n++;
+        bytes += request_size(request);
+        if (request == link->last_confirm)
+            link->last_confirm = NULL;
+        at = &request->next;
+    }
+    if (n == 0)
+        return NULL;
+    link->head = *at;
+    if (link->head == NULL)
+        link->tail = &link->head;
+    *at = NULL;
+    return first;
+}
+
+static void *batch_list(struct arena *arena, size_t n)
+{
+    return arena_alloc(arena, n * sizeof(void *));
+}
+
+static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
+                              struct request *request)
+{
+    Imc__V1__Connect *item = arena_alloc(arena, sizeof *item);
+    imc__v1__connect__init(item);
+    item->handle = request->handle;
+    item->token.data = (uint8_t *)request->bytes;
+    item->token.len = request->bytes_len;
+    item->address = request->peer;
+    item->wire = request->wire;
+    batch->connects[batch->n_connects++] = item;
+}
+
+static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct request *request)
+{
+    Imc__V1__Store *item = arena_alloc(arena, sizeof *item);
+    Imc__V1__Waiting *message = arena_alloc(arena, sizeof *message);
+    imc__v1__store__init(item);
+    imc__v1__waiting__init(message);
+    item->uid = request->uid;
+    item->handle = request->handle;
+    item->message = message;
+    message->id = request->push.id;
+    message->op = request->push.op;
+    message->expires_ms = request->push.expires_ms;
+    message->body.len = request->push.body_len;
+    message->body.data = mem_unconst(request->push.body);
+    batch->stores[batch->n_stores++] = item;
+}
+
+static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct request *request)
+{
+    if (request->kind == REQUEST_DISCONNECT) {
+        Imc__V1__Disconnect *item = arena_alloc(arena, sizeof *item);
+        imc__v1__disconnect__init(item);
+        item->handle = request->handle;
+        item->uid = request->uid;
+        batch->disconnects[batch->n_disconnects++] = item;
+    } else if (request->kind == REQUEST_FETCH) {
+        Imc__V1__Fetch *item = arena_alloc(arena, sizeof *item);
+        imc__v1__fetch__init(item);
+        item->uid = request->uid;
+        item->after = request->after;
+        item->handle = request->own ? request->handle : 0;
+        batch->fetches[batch->n_fetches++] = item;
+    } else if (request->kind == REQUEST_CONFIRM) {
+        Imc__V1__Confirm *item = arena_alloc(arena, sizeof *item);
+        imc__v1__confirm__init(item);
+        item->uid = request->uid;
+        item->handle = request->handle;
+        item->how = request->how;
+        item->ids = request->ids;
+        item->n_ids = request->n_ids;
+        batch->confirms[batch->n_confirms++] = item;
+    } else if (request->kind == REQUEST_REGISTER) {
+        Imc__V1__Register *item = arena_alloc(arena, sizeof *item);
+        imc__v1__register__init(item);
+        item->handle = request->handle;
+        item->uid = request->uid;
+        if (request->bytes != NULL)
+            item->room = request->bytes;
+        batch->registers[batch->n_registers++] = item;
+    }
+}
+
+static void batch_build(struct logic_link *link, Imc__V1__SessionBatch *batch, struct arena *arena,
+                        struct request *requests, const size_t counts[REQUEST_KINDS])
+{
+    struct worker *worker = link->worker;
+
+    batch->connects = batch_list(arena, counts[REQUEST_CONNECT]);
+    batch->disconnects = batch_list(arena, counts[REQUEST_DISCONNECT]);
+    batch->fetches = batch_list(arena, counts[REQUEST_FETCH]);
+    batch->confirms = batch_list(arena, counts[REQUEST_CONFIRM]);
+    batch->stores = batch_list(arena, counts[REQUEST_STORE]);
+    batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
+    for (struct request *request = requests; request != NULL; request = request->next) {
+        if (request->kind == REQUEST_CONNECT) {
+            batch_add_connect(batch, arena, request);
+        } else if (request->kind == REQUEST_STORE) {
+            batch_add_store(batch, arena, request);
+        } else if (request->kind == REQUEST_REGISTERED) {
+            if (request->cancelled)
+                continue;
+            batch->registered = arena_alloc(arena, sizeof *batch->registered);
+            imc__v1__registered__init(batch->registered);
+            batch->registered->loop = (uint32_t)worker->loop.index;
+            batch->registered->loops = (uint32_t)worker->comet->n_workers;
+        } else {
+            batch_add_small(batch, arena, request);
+        }
+    }
+}
+
+static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
+{
+    struct peer *peer = arg;
+    struct logic_link *link = peer->link;
+    struct worker *worker = link->worker;
+    size_t counts[REQUEST_KINDS] = {0};
+    struct request *requests = NULL;
+
+    /* A peer that may be dead is asked with an empty batch, so that no request waits for it in
+     * vain. */
+    if (pipe_is_up(pipe) && worker->view->comet_epoch != 0)
+        requests = link_take(link, counts);
+    if (requests == NULL && !peer->probe)
+        return NULL;
+    peer->probe = false;
+
+    Imc__V1__SessionBatch batch;
+    imc__v1__session_batch__init(&batch);
+    struct arena arena;
+    arena_init(&arena);
+    batch.seq = seq;
+    batch.comet = worker->comet->id;
+    batch.epoch = worker->view->comet_epoch;
+    batch.ring = worker->view->ring_hash;
+    batch_build(link, &batch, &arena, requests, counts);
+    struct msg *msg = msg_new(imc__v1__session_batch__get_packed_size(&batch));
+    imc__v1__session_batch__pack(&batch, msg->data);
+    if (batch.n_connects > 0)
+        msg_is_secret(msg);
+    arena_free(&arena);
+
+    struct sent *sent = mem_alloc(sizeof *sent);
+    sent->requests = requests;
+    sent->epoch = batch.epoch;
+    *sent_out = sent;
+    return msg;
+}
+
+static bool reply_answers(const Imc__V1__SessionReply *reply, const size_t counts[REQUEST_KINDS])
+{
+    return reply->n_connects == counts[REQUEST_CONNECT] &&
+           reply->n_disconnects == counts[REQUEST_DISCONNECT] &&
+           reply->n_fetches == counts[REQUEST_FETCH] &&
+           reply->n_confirms == counts[REQUEST_CONFIRM] &&
+           reply->n_stores == counts[REQUEST_STORE] &&
+           reply->n_registers == counts[REQUEST_REGISTER];
+}
+
+static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum request_kind kind, size_t i)
+{
+    switch (kind) {
+    case REQUEST_CONNECT:
+        return reply->connects[i]->code;
+    case REQUEST_DISCONNECT:
+        return reply->disconnects[i];
+    case REQUEST_FETCH:
+        return reply->fetches[i]->status;
+    case REQUEST_CONFIRM:
+        return reply->confirms[i];
+    case REQUEST_STORE:
+        return reply->stores[i];
+    case REQUEST_REGISTER:
+        return reply->registers[i];
+    case REQUEST_REGISTERED:
+    case REQUEST_KINDS:
+        break;
+    }
+    return reply->registered;
+}
+
+static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *decoded)
+{
+    struct peer *peer = arg;
+    struct logic_link *link = peer->link;
+    struct sent *sent = sent_arg;
+    struct reply *reply = decoded;
+    size_t counts[REQUEST_KINDS] = {0}, index[REQUEST_KINDS] = {0};
+
+    for (struct request *request = sent->requests; request != NULL; request = request->next)
+        counts[request->kind]++;
+    bool fits = reply_answers(reply->proto, counts);
+    if (!fits)
+        log_error("logic answered another batch than it got", "logic=%s address=%s", peer->id,
+                  pipe_address(pipe));
+    struct request *request = sent->requests;
+    uint64_t epoch = sent->epoch;
+    free(sent);
+    while (request != NULL) {
+        struct request *next = request->next;
+        size_t i = index[request->kind]++;
+        struct answer answer = {.answered = fits,
+                                .ring = reply->proto->ring,
+                                .epoch = epoch,
+                                .backing = &reply->backing};
+        if (fits) {
+            answer.status = reply_status(reply->proto, request->kind, i);
+            answer.connect = request->kind == REQUEST_CONNECT ? reply->proto->connects[i] : NULL;
+            answer.fetch = request->kind == REQUEST_FETCH ? reply->proto->fetches[i] : NULL;
+        }
+        request_finish(link, request, &answer);
+        request = next;
+    }
+    backing_unref(&reply->backing);
+}
+
+static void link_event(struct pipe *pipe, void *arg, void *decoded)
+{
+    struct peer *peer = arg;
+    struct reply *reply = decoded;
+
+    (void)pipe;
+    for (size_t i = 0; i < reply->proto->n_give_way; i++)
+        session_give_way(peer->link->worker, reply->proto->give_way[i]);
+    backing_unref(&reply->backing);
+}
+
+static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
+{
+    struct peer *peer = arg;
+    struct sent *sent = sent_arg;
+
+    (void)pipe;
+    if (sent->requests != NULL)
+        link_requeue(peer->link, sent->requests);
+    free(sent);
+    if (!uv_is_active((uv_handle_t *)&peer->link->tick))
+        uv_timer_again(&peer->link->tick);
+    link_kick(peer->link);
+}
+
+/* The main loop wants to know whether we are ready. */
+static void link_tell(struct logic_link *link)
+{
+    bool any = false;
+
+    for (const struct peer *peer = link->peers; peer != NULL; peer = peer->next)
+        any = any || pipe_is_up(peer->pipe);
+    __atomic_store_n(&link->worker->logic_up, any, __ATOMIC_RELAXED);
+}
+
+static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct peer *peer = arg;
+
+    if (up)
+        log_info("logic up", "logic=%s address=%s loop=%d", peer->id, pipe_address(pipe),
+                 peer->link->worker->loop.index);
+    else
+        log_warn("logic down", "logic=%s address=%s loop=%d why=\"%s\"", peer->id,
+                 pipe_address(pipe), peer->link->worker->loop.index, why);
+    if (!up && !uv_is_active((uv_handle_t *)&peer->link->tick))
+        uv_timer_again(&peer->link->tick);
+    link_tell(peer->link);
+    link_kick(peer->link);
+}
+
+static const struct pipe_ops link_ops = {
+    .fill = link_fill,
+    .decode = link_decode,
+    .answered = link_answered,
+    .event = link_event,
+    .failed = link_failed,
+    .state = link_state,
+    .drop = link_drop,
+};
+
+/* --- peers --- */
+
+static void peer_open(struct logic_link *link, const struct member *logic)
+{
+    struct peer *peer = mem_zalloc(sizeof *peer);
+    struct pipe_options options = {
+        .path = "/imc.v1.Logic/Sessions",
+        .window = (int)link->worker->config->logic_window,
+        .timeout_ms = (int)link->worker->config->connect_ms + 2000,
+        .to = member_name(logic),
+    };
+
+    peer->link = link;
+    memcpy(peer->id, logic->id, sizeof peer->id);
+    peer->epoch = logic->epoch;
+    peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
+                           &options, &link_ops, peer);
+    peer->next = link->peers;
+    link->peers = peer;
+}
+
+static bool view_has_logic(const struct view *view, const char *id, uint64_t epoch)
+{
+    for (size_t i = 0; i < view->n_logics; i++) {
+        if (view->logics[i].epoch == epoch && strcmp(view->logics[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool link_has_peer(const struct logic_link *link, const struct member *logic)
+{
+    for (const struct peer *peer = link->peers; peer != NULL; peer = peer->next) {
+        if (peer->epoch == logic->epoch && strcmp(peer->id, logic->id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void peer_close(struct peer **at)
+{
+    struct peer *peer = *at;
+    *at = peer->next;
+    pipe_close(peer->pipe);
+    free(peer);
+}
+
+void logic_link_update(struct logic_link *link)
+{
+    const struct view *view = link->worker->view;
+
+    for (struct peer **at = &link->peers; *at != NULL;) {
+        if (view_has_logic(view, (*at)->id, (*at)->epoch))
+            at = &(*at)->next;
+        else
+            peer_close(at);
+    }
+    for (size_t i = 0; i < view->n_logics; i++) {
+        if (!link_has_peer(link, &view->logics[i]))
+            peer_open(link, &view->logics[i]);
+    }
+    link_tell(link);
+    link_kick(link);
+}
+
+struct logic_link *logic_link_open(struct worker *worker)
+{
+    struct logic_link *link = mem_zalloc(sizeof *link);
+
+    link->worker = worker;
+    link->tail = &link->head;
+    link->requests = slab_open("request", sizeof(struct request));
+    uv_timer_init(&worker->loop.uv, &link->tick);
+    link->tick.data = link;
+    uv_timer_start(&link->tick, link_on_tick, TICK_MS, TICK_MS);
+    return link;
+}
+
+static void link_on_tick_closed(uv_handle_t *handle)
+{
+    struct logic_link *link = handle->data;
+    free(link);
+}
+
+void logic_link_close(struct logic_link *link)
+{
+    while (link->peers != NULL)
+        peer_close(&link->peers);
+    struct request *request = link->head;
+    link->head = NULL;
+    link->tail = &link->head;
+    link->last_confirm = NULL;
+    while (request != NULL) {
+        struct request *next = request->next;
+        request_finish(link, request, &(struct answer){.answered = false});
+        request = next;
+    }
+    slab_close(link->requests);
+    uv_close((uv_handle_t *)&link->tick, link_on_tick_closed);
+}

@@ -1,0 +1,22 @@
+/* A user has too many sessions and wants another one: logic asks ─► the one of his that has been
+ * silent for longest, if it may be dead ─► conn_replace */
+#include "comet/comet.h"
+#include "comet/net/conn.h"
+#include "comet/session/handle_table.h"
+#include "comet/session/session.h"
+
+void session_give_way(struct worker *worker, const Imc__V1__GiveWay *way)
+{
+    struct conn *oldest = NULL;
+
+    for (size_t i = 0; i < way->n_handles; i++) {
+        struct conn *conn = table_find(worker->table, way->handles[i]);
+        if (conn != NULL && conn->state == CONN_OPEN && conn->uid == way->uid &&
+            (oldest == NULL || conn_silence(conn) > conn_silence(oldest)))
+            oldest = conn;
+    }
+    if (oldest == NULL || conn_silence(oldest) < (uint64_t)worker->config->silent_ms)
+        return;
+    metric_add(worker->counters, COMET_GAVE_WAY, 1);
+    conn_replace(oldest);
+}

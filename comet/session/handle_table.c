@@ -1,0 +1,153 @@
+/* Slots lie in chunks, so that growing moves nothing and an empty chunk goes back to the system:
+ *
+ *   chunks  [0] [1] [-] [3] …          chunk: free ─► slot ─► slot (linked by index)
+ *            └─► 4096 slots: who, generation
+ *
+ * Generations are counted over the whole table, not per slot: they outlive the chunk. */
+#include "comet/session/handle_table.h"
+#include "common/base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    CHUNK_BITS = 12,
+    CHUNK_SLOTS = 1 << CHUNK_BITS,
+    SLOT_BITS = 24,
+    CHUNKS = 1 << (SLOT_BITS - CHUNK_BITS),
+    NO_SLOT = CHUNK_SLOTS,
+};
+
+struct slot {
+    struct conn *conn; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free; /* within the chunk */
+};
+
+struct chunk {
+    uint32_t used, free; /* free: first of the list */
+    uint32_t fresh;      /* slots from here on were never used */
+    struct slot slots[CHUNK_SLOTS];
+};
+
+struct table {
+    uint64_t loop_bits;
+    uint32_t generation; /* the last one given */
+    size_t count;
+    size_t n_chunks;  /* behind the last one that exists */
+    size_t with_room; /* no chunk before it has room */
+    struct chunk *chunks[CHUNKS];
+};
+
+struct table *table_open(int loop_index)
+{
+    assert(loop_index >= 0 && loop_index < 256);
+    struct table *table = mem_zalloc(sizeof *table);
+    table->loop_bits = (uint64_t)loop_index << 56;
+    return table;
+}
+
+void table_close(struct table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->n_chunks; i++)
+        free(table->chunks[i]);
+    free(table);
+}
+
+/* The first chunk with room; CHUNKS if all are full. */
+static size_t chunk_with_room(struct table *table)
+{
+    size_t i = table->with_room;
+    while (i < CHUNKS && table->chunks[i] != NULL && table->chunks[i]->used == CHUNK_SLOTS)
+        i++;
+    table->with_room = i;
+    if (i < CHUNKS && table->chunks[i] == NULL) {
+        table->chunks[i] = mem_zalloc(sizeof *table->chunks[i]);
+        table->chunks[i]->free = NO_SLOT;
+        if (i >= table->n_chunks)
+            table->n_chunks = i + 1;
+    }
+    return i;
+}
+
+uint64_t table_add(struct table *table, struct conn *conn)
+{
+    assert(conn != NULL);
+    size_t chunk_index = chunk_with_room(table);
+    if (chunk_index == CHUNKS)
+        return 0;
+    struct chunk *chunk = table->chunks[chunk_index];
+    uint32_t index = chunk->free;
+    if (index != NO_SLOT)
+        chunk->free = chunk->slots[index].next_free;
+    else
+        index = chunk->fresh++;
+    if (++table->generation == 0)
+        table->generation = 1;
+    chunk->slots[index].conn = conn;
+    chunk->slots[index].generation = table->generation;
+    chunk->used++;
+    table->count++;
+    return table->loop_bits | (uint64_t)table->generation << SLOT_BITS |
+           (uint64_t)(chunk_index << CHUNK_BITS | index);
+}
+
+static struct slot *find(const struct table *table, uint64_t handle)
+{
+    size_t at = handle & ((1U << SLOT_BITS) - 1);
+    struct chunk *chunk = table->chunks[at >> CHUNK_BITS];
+    if (chunk == NULL || (handle ^ table->loop_bits) >> 56 != 0)
+        return NULL;
+    struct slot *slot = &chunk->slots[at & (CHUNK_SLOTS - 1)];
+    if (slot->conn == NULL || slot->generation != (uint32_t)(handle >> SLOT_BITS))
+        return NULL;
+    return slot;
+}
+
+struct conn *table_find(const struct table *table, uint64_t handle)
+{
+    const struct slot *slot = find(table, handle);
+    return slot == NULL ? NULL : slot->conn;
+}
+
+void table_remove(struct table *table, uint64_t handle)
+{
+    struct slot *slot = find(table, handle);
+    assert(slot != NULL);
+    size_t at = handle & ((1U << SLOT_BITS) - 1), chunk_index = at >> CHUNK_BITS;
+    struct chunk *chunk = table->chunks[chunk_index];
+    slot->conn = NULL;
+    slot->next_free = chunk->free;
+    chunk->free = (uint32_t)(at & (CHUNK_SLOTS - 1));
+    chunk->used--;
+    table->count--;
+    if (chunk_index < table->with_room)
+        table->with_room = chunk_index;
+    if (chunk->used > 0 || chunk_index == 0) /* one is kept against flapping */
+        return;
+    free(chunk);
+    table->chunks[chunk_index] = NULL;
+    while (table->n_chunks > 0 && table->chunks[table->n_chunks - 1] == NULL)
+        table->n_chunks--;
+}
+
+size_t table_count(const struct table *table)
+{
+    return table->count;
+}
+
+size_t table_slots(const struct table *table)
+{
+    if (table->n_chunks == 0)
+        return 0;
+    return ((table->n_chunks - 1) << CHUNK_BITS) + table->chunks[table->n_chunks - 1]->fresh;
+}
+
+struct conn *table_at(const struct table *table, size_t slot)
+{
+    assert(slot < (size_t)1 << SLOT_BITS);
+    const struct chunk *chunk = table->chunks[slot >> CHUNK_BITS];
+    return chunk == NULL ? NULL : chunk->slots[slot & (CHUNK_SLOTS - 1)].conn;
+}

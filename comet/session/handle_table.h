@@ -1,0 +1,33 @@
+/* handle_table.h - a loop's sessions by handle: an index, no hashing. Owner loop only.
+ *
+ *   handle, 64 bits: | loop 8 | generation 32 | slot 24 |     never 0: generations start at 1
+ *
+ * A slot that is used again gets the next generation, so an old handle finds nobody. */
+#ifndef IMC_COMET_SESSION_HANDLE_TABLE_H
+#define IMC_COMET_SESSION_HANDLE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct table;
+
+struct table *table_open(int loop_index);
+void table_close(struct table *table);
+/* The new handle, 0 if 2^24 sessions exist. */
+uint64_t table_add(struct table *table, struct conn *conn);
+void table_remove(struct table *table, uint64_t handle);
+/* NULL: gone, or another loop's. */
+struct conn *table_find(const struct table *table, uint64_t handle);
+size_t table_count(const struct table *table);
+/* Slots ever used (never shrinks below the highest used one): with table_at() it lets walks go on
+ * where they stopped. NULL for a free slot. */
+size_t table_slots(const struct table *table);
+struct conn *table_at(const struct table *table, size_t slot);
+
+static inline int handle_loop(uint64_t handle)
+{
+    return (int)(handle >> 56);
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* ws_frame.h - the bytes of RFC 6455 frames, for a server: headers, masks, close codes. Pure; any
+ * thread. */
+#ifndef IMC_COMET_WIRE_WS_FRAME_H
+#define IMC_COMET_WIRE_WS_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ws_opcode {
+    WS_OP_CONTINUATION = 0,
+    WS_OP_TEXT = 1,
+    WS_OP_BINARY = 2,
+    WS_OP_CLOSE = 8,
+    WS_OP_PING = 9,
+    WS_OP_PONG = 10,
+};
+
+enum ws_close_code {
+    WS_CLOSE_NORMAL = 1000,
+    WS_CLOSE_GOING_AWAY = 1001,
+    WS_CLOSE_PROTOCOL = 1002,
+    WS_CLOSE_BAD_DATA = 1007,
+    WS_CLOSE_TOO_BIG = 1009,
+    WS_CLOSE_OURS = 4000, /* + enum close_code */
+};
+
+enum {
+    WS_HEADER_MAX = 10,    /* of a server's frame */
+    WS_CONTROL_MAX = 125,  /* payload of a control frame */
+    WS_REASON_MAX = 123,   /* text in a close frame */
+    WS_CLIENT_HEADER = 14, /* longest header of a client's frame */
+};
+
+struct ws_header {
+    uint64_t len;
+    uint8_t mask[4];
+    uint8_t opcode;
+    bool fin;
+};
+
+/* The header of a client's frame. Its size, 0 = need more, -EPROTO with WHY set: unmasked, reserved
+ * bit or opcode, a length not in its shortest form or too long, a control frame fragmented or
+ * longer than 125 bytes. */
+int ws_header_parse(const uint8_t *buf, size_t len, struct ws_header *header, const char **why);
+/* The header of an unmasked, final frame; its size. */
+size_t ws_header_write(uint8_t out[WS_HEADER_MAX], enum ws_opcode opcode, size_t len);
+size_t ws_header_size(size_t len);
+/* Masks or unmasks in place. PHASE: payload bytes before BUF. */
+void ws_mask(uint8_t *buf, size_t len, const uint8_t mask[4], size_t phase);
+/* True for codes that may stand in a close frame. */
+bool ws_close_valid(uint16_t code);
+/* A whole close frame; CODE 0 = without one, REASON is cut at a character's edge. Its size. */
+size_t ws_close_write(uint8_t out[2 + WS_CONTROL_MAX], uint16_t code, const char *reason);
+
+#endif

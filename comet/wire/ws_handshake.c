@@ -1,0 +1,390 @@
+/* Nothing is parsed before the empty line has come, except that bytes which cannot become a request
+ * are refused at once: whoever speaks TLS or bare frames to this port shall not wait for a timeout
+ * to learn it. */
+#include "comet/wire/ws_handshake.h"
+#include "common/config/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+    const char *at;
+    size_t len;
+};
+
+struct http_request {
+    struct span method, target, version;
+    struct span host, upgrade, key, ws_version, origin, length, encoding;
+    const struct ws_rules *rules;
+    struct span protocol; /* of those offered, in any header of that name, the one taken up */
+    bool bad_protocol;
+    bool has_upgrade_token; /* in any Connection header */
+    bool wants_websocket;   /* in any Upgrade header */
+    bool repeated;          /* a header that may come once came twice */
+};
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.len == strlen(text) && strncasecmp(span.at, text, span.len) == 0;
+}
+
+static struct span span_trim(struct span span)
+{
+    while (span.len > 0 && (*span.at == ' ' || *span.at == '\t')) {
+        span.at++;
+        span.len--;
+    }
+    while (span.len > 0 && (span.at[span.len - 1] == ' ' || span.at[span.len - 1] == '\t'))
+        span.len--;
+    return span;
+}
+
+/* What stands before the first DELIMITER; REST becomes what stands behind it. */
+static struct span span_cut(struct span *rest, char delimiter)
+{
+    const char *end = rest->len > 0 ? memchr(rest->at, delimiter, rest->len) : NULL;
+    struct span head = {rest->at, end != NULL ? (size_t)(end - rest->at) : rest->len};
+    size_t gone = head.len + (end != NULL);
+    rest->at += gone;
+    rest->len -= gone;
+    return head;
+}
+
+static bool list_has(struct span list, const char *token)
+{
+    while (list.len > 0) {
+        if (span_is(span_trim(span_cut(&list, ',')), token))
+            return true;
+    }
+    return false;
+}
+
+static bool is_token(struct span span)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < span.len; i++) {
+        char c = span.at[i];
+        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!alnum && (c == '\0' || strchr(others, c) == NULL))
+            return false;
+    }
+    return span.len > 0;
+}
+
+static bool has_control(struct span span)
+{
+    for (size_t i = 0; i < span.len; i++) {
+        unsigned char c = (unsigned char)span.at[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+/* --- reading --- */
+
+struct list_search {
+    struct span item;
+    bool any, found;
+};
+
+static void list_compare(const char *item, size_t len, void *arg)
+{
+    struct list_search *search = arg;
+    search->any = true;
+    if (len == search->item.len && memcmp(item, search->item.at, len) == 0)
+        search->found = true;
+}
+
+/* Browsers end the connection if they offered subprotocols and none is taken up, or another. */
+static void take_protocols(struct http_request *request, struct span offered)
+{
+    while (offered.len > 0) {
+        struct list_search search = {.item = span_trim(span_cut(&offered, ','))};
+        if (search.item.len == 0)
+            continue;
+        if (!is_token(search.item) || search.item.len > WS_PROTOCOL_MAX) {
+            request->bad_protocol = true;
+            return;
+        }
+        if (request->rules->protocols != NULL)
+            config_list_each(request->rules->protocols, list_compare, &search);
+        if (request->protocol.at == NULL && (search.found || !search.any))
+            request->protocol = search.item;
+    }
+}
+
+static void take_header(struct http_request *request, struct span name, struct span value)
+{
+    const struct {
+        const char *name;
+        struct span *to;
+    } once[] = {
+        {"Host", &request->host},
+        {"Sec-WebSocket-Key", &request->key},
+        {"Sec-WebSocket-Version", &request->ws_version},
+        {"Origin", &request->origin},
+        {"Content-Length", &request->length},
+        {"Transfer-Encoding", &request->encoding},
+    };
+    if (span_is(name, "Connection"))
+        request->has_upgrade_token |= list_has(value, "upgrade");
+    if (span_is(name, "Sec-WebSocket-Protocol"))
+        take_protocols(request, value);
+    if (span_is(name, "Upgrade"))
+        request->wants_websocket |= list_has(value, "websocket");
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+        if (!span_is(name, once[i].name))
+            continue;
+        request->repeated |= once[i].to->at != NULL;
+        *once[i].to = value;
+    }
+}
+
+/* One line without its CRLF. NULL, or what is wrong with it. */
+static const char *take_line(struct http_request *request, struct span line)
+{
+    if (line.len == 0 || *line.at == ' ' || *line.at == '\t')
+        return "folded or empty header line";
+    struct span name = span_cut(&line, ':');
+    if (line.at == name.at + name.len || !is_token(name))
+        return "header line without a proper name and a colon";
+    if (has_control(line))
+        return "control character in a header";
+    take_header(request, name, span_trim(line));
+    return NULL;
+}
+
+static const char *take_request_line(struct http_request *request, struct span line)
+{
+    request->method = span_cut(&line, ' ');
+    request->target = span_cut(&line, ' ');
+    request->version = line;
+    if (!is_token(request->method) || request->target.len == 0 || has_control(request->target) ||
+        line.len < 5 || memcmp(line.at, "HTTP/", 5) != 0 || has_control(line))
+        return "not an HTTP request line";
+    return NULL;
+}
+
+/* TEXT: up to the empty line, without its last CRLF. */
+static const char *take_lines(struct http_request *request, struct span text)
+{
+    const char *wrong = NULL;
+    bool first = true;
+    while (text.len > 0 && wrong == NULL) {
+        struct span line = span_cut(&text, '\n');
+        if (line.len == 0 || line.at[line.len - 1] != '\r')
+            return "line that does not end in CRLF";
+        line.len--;
+        wrong = first ? take_request_line(request, line) : take_line(request, line);
+        first = false;
+    }
+    return wrong;
+}
+
+/* --- judging --- */
+
+struct origin_search {
+    struct span origin;
+    bool found;
+};
+
+static void origin_compare(const char *item, size_t len, void *arg)
+{
+    struct origin_search *search = arg;
+    if (len == 1 && *item == '*')
+        search->found = true;
+    if (len == search->origin.len && strncasecmp(item, search->origin.at, len) == 0)
+        search->found = true;
+}
+
+/* A client that is no browser sends no Origin and is let in. */
+static bool origin_allowed(const char *origins, struct span origin)
+{
+    struct origin_search search = {.origin = origin};
+    if (origins == NULL || *origins == '\0' || origin.at == NULL)
+        return true;
+    config_list_each(origins, origin_compare, &search);
+    return search.found;
+}
+
+/* 22 characters of base64 and two of padding; the last character carries but two bits. */
+static bool is_key(struct span key)
+{
+    if (key.len != WS_KEY_LEN || key.at[22] != '=' || key.at[23] != '=')
+        return false;
+    for (size_t i = 0; i < 22; i++) {
+        char c = key.at[i];
+        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!alnum && c != '+' && c != '/')
+            return false;
+    }
+    return true;
+}
+
+static int judge_request_line(const struct http_request *request, const struct ws_rules *rules,
+                              const char **text)
+{
+    struct span rest = request->target, path = span_cut(&rest, '?');
+    if (!span_is(request->version, "HTTP/1.1")) {
+        *text = "HTTP/1.1 is needed for a WebSocket";
+        return 505;
+    }
+    if (rules->path != NULL &&
+        (path.len != strlen(rules->path) || memcmp(path.at, rules->path, path.len) != 0)) {
+        *text = "nothing here; WebSocket clients connect to /sub";
+        return 404;
+    }
+    if (request->method.len != 3 || memcmp(request->method.at, "GET", 3) != 0) {
+        *text = "a WebSocket handshake is a GET";
+        return 405;
+    }
+    return 0;
+}
+
+static int judge_headers(const struct http_request *request, const char **text)
+{
+    const struct {
+        bool wrong;
+        int status;
+        const char *text;
+    } checks[] = {
+        {request->repeated, 400, "a header came twice that may come once"},
+        {request->host.len == 0, 400, "Host is missing"},
+        {request->encoding.at != NULL, 400, "a WebSocket handshake has no body"},
+        {request->length.at != NULL && !span_is(request->length, "0"), 400,
+         "a WebSocket handshake has no body"},
+        {!request->wants_websocket, 426,
+         "this is a WebSocket endpoint: Upgrade: websocket is missing"},
+        {!request->has_upgrade_token, 400, "Connection: Upgrade is missing"},
+        {!span_is(request->ws_version, "13"), 426, "Sec-WebSocket-Version must be 13"},
+        {!is_key(request->key), 400, "Sec-WebSocket-Key must be 16 bytes in base64"},
+        {request->bad_protocol, 400, "Sec-WebSocket-Protocol must be a list of names"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        if (!checks[i].wrong)
+            continue;
+        *text = checks[i].text;
+        return checks[i].status;
+    }
+    return 0;
+}
+
+static long refuse(struct ws_refusal *refusal, int status, const char *text)
+{
+    refusal->status = status;
+    refusal->text = text;
+    return -EPROTO;
+}
+
+/* Could these first bytes become "METHOD …"? */
+static bool looks_like_http(const uint8_t *buf, size_t len)
+{
+    for (size_t i = 0; i < len && i < 3; i++) {
+        if (buf[i] < 'A' || buf[i] > 'Z')
+            return false;
+    }
+    return true;
+}
+
+long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *rules,
+                        struct ws_accepted *accepted, struct ws_refusal *refusal)
+{
+    if (!looks_like_http(buf, len))
+        return refuse(refusal, 400, "not an HTTP request");
+    size_t look = len < rules->max_header ? len : rules->max_header;
+    /* Each byte is searched once or twice, however small the pieces are in which they come. */
+    size_t from = rules->seen < 3 ? 0 : rules->seen - 3 < look ? rules->seen - 3 : look;
+    const uint8_t *end = look > from ? memmem(buf + from, look - from, "\r\n\r\n", 4) : NULL;
+    if (end == NULL) {
+        if (look > from && memmem(buf + from, look - from, "\n\n", 2) != NULL)
+            return refuse(refusal, 400, "line that does not end in CRLF");
+        if (len >= rules->max_header)
+            return refuse(refusal, 431, "request headers are too long");
+        return 0;
+    }
+    struct http_request request = {.rules = rules};
+    struct span text = {(const char *)buf, (size_t)(end - buf) + 2};
+    const char *wrong = take_lines(&request, text);
+    if (wrong != NULL)
+        return refuse(refusal, 400, wrong);
+    int status = judge_request_line(&request, rules, &wrong);
+    if (status == 0)
+        status = judge_headers(&request, &wrong);
+    if (status == 0 && !origin_allowed(rules->origins, request.origin)) {
+        status = 403;
+        wrong = "this Origin is not allowed";
+    }
+    if (status != 0)
+        return refuse(refusal, status, wrong);
+    memcpy(accepted->key, request.key.at, WS_KEY_LEN);
+    accepted->protocol = request.protocol.at;
+    accepted->protocol_len = request.protocol.len;
+    return (long)(end - buf) + 4;
+}
+
+/* --- answering --- */
+
+size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX])
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    unsigned char text[WS_KEY_LEN + sizeof guid - 1], digest[SHA_DIGEST_LENGTH], accept[32];
+    bool chosen = accepted->protocol != NULL;
+    memcpy(text, accepted->key, WS_KEY_LEN);
+    memcpy(text + WS_KEY_LEN, guid, sizeof guid - 1);
+    SHA1(text, sizeof text, digest);
+    EVP_EncodeBlock(accept, digest, sizeof digest);
+    int len = snprintf(out, WS_RESPONSE_MAX,
+                       "HTTP/1.1 101 Switching Protocols\r\n"
+                       "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Accept: %s\r\n%s%.*s%s\r\n",
+                       (const char *)accept, chosen ? "Sec-WebSocket-Protocol: " : "",
+                       chosen ? (int)accepted->protocol_len : 0, chosen ? accepted->protocol : "",
+                       chosen ? "\r\n" : "");
+    assert(len > 0 && len < WS_RESPONSE_MAX);
+    return (size_t)len;
+}
+
+static const char *status_name(int status)
+{
+    static const struct {
+        int status;
+        const char *name;
+    } names[] = {
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {426, "Upgrade Required"},
+        {431, "Request Header Fields Too Large"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].status == status)
+            return names[i].name;
+    }
+    return "Error";
+}
+
+size_t ws_handshake_refuse(int status, const char *text, char out[WS_RESPONSE_MAX])
+{
+    const char *more = "";
+    if (status == 405)
+        more = "Allow: GET\r\n";
+    if (status == 426)
+        more = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    int len = snprintf(out, WS_RESPONSE_MAX,
+                       "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                       "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%.200s\n",
+                       status, status_name(status), strnlen(text, 200) + 1, more, text);
+    assert(len > 0 && len < WS_RESPONSE_MAX);
+    return (size_t)len;
+}

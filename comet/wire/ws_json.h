@@ -1,0 +1,18 @@
+/* ws_json.h - JSON mode's requests: {"ver":1,"op":7,"seq":1,"body":…}, one object per WebSocket
+ * message. Pure; any thread.
+ *
+ * As lenient as imgo: ver, seq and body may be missing or null (0, 0, nothing), unknown fields are
+ * ignored, the order is free. op must be there. ver, op and seq must be whole numbers in range;
+ * anything but one object is refused. */
+#ifndef IMC_COMET_WIRE_WS_JSON_H
+#define IMC_COMET_WIRE_WS_JSON_H
+
+#include "comet/net/client_ops.h"
+
+/* 0, or -EBADMSG with WHY (at least 128 bytes) naming the field. On success *KEEP owns what
+ * REQUEST's body points into: give it to ws_json_free(). */
+int ws_json_parse(const uint8_t *buf, size_t len, struct verb_request *request, void **keep,
+                  char *why, size_t why_len);
+void ws_json_free(void *keep);
+
+#endif
