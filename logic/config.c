@@ -1,5 +1,5 @@
 #include "common/kafka/kafka.h"
-#include "logic/api_local.h"
+#include "logic/http/local_callers.h"
 #include "logic/logic.h"
 
 #include <errno.h>

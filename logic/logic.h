@@ -1,15 +1,15 @@
 /* logic.h - the daemon: configuration, metrics, state. Everything of logic belongs to the main loop
- * (daemon->loop); the rpc thread only unpacks what streams bring (stream.c, router_peer.c) and
- * posts it here.
+ * (daemon->loop); the rpc thread only unpacks what streams bring (peers/streams.c,
+ * router/router_peer.c) and posts it here.
  *
- *   business ── http_api ─┬─ http_push ─► push ─┬─► bus_producer ═══════════════════════► Kafka
- *                         │     └ idempotency   └─► router_link ─► router_peer ═════════► router
- *                         ├─ http_token ─► tokens ══════════════════════════════════════► Redis
- *                         ├─ http_count ─► router_link
- *                         └─ http_mailbox ─► mailbox ═══════════════════════════════════► Redis
- *   comet ═══ stream ─── comet_service ─► connect ─► tokens, router_link, mailbox
- *                                   └───► heir ────► router_link, mailbox
- *   job ═════ stream ─── job_service ───► mailbox, router_link, backlog */
+ *   business ── http/routes ─┬─ http/push ─► push/push ─┬─► push/kafka_producer ════► Kafka
+ *                            │   └ idempotency          └─► router/routers ═════════► router
+ *                            ├─ http/token ─► tokens ═══════════════════════════════► Redis
+ *                            ├─ http/count ─► router/routers
+ *                            └─ http/mailbox ─► mailbox/mailbox ════════════════════► Redis
+ *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
+ *                                               └───► mailbox/gone_receivers ─► routers, mailbox
+ *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
 #ifndef IMC_LOGIC_LOGIC_H
 #define IMC_LOGIC_LOGIC_H
 

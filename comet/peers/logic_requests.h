@@ -1,8 +1,8 @@
 /* logic_requests.h - a worker's requests to the logics: queued here, sent in batches over one pipe
  * per live logic. Owner loop only.
  *
- *   session, register ── request ──► queue ──fill()──► SessionBatch ══ pipe ══► logic/comet_service
- *                     ◄── done() ── answered() ◄────── SessionReply ◄═════════════════┘
+ *   session, register ── request ──► queue ──fill()──► SessionBatch ══ pipe ══► logic:
+ *                     ◄── done() ── answered() ◄────── SessionReply ◄═════ peers/session_requests.c
  *
  * Any logic will do for any request: all of them are idempotent, so what a broken stream left
  * unanswered goes back to the head of the queue and to another logic. A request is answered exactly

@@ -1,7 +1,7 @@
 /* What callers of the HTTP API send, and what Redis says of a token: taken or refused, never half.
  */
 #include "common/protocol/json_scan.h"
-#include "logic/params.h"
+#include "logic/http/params.h"
 #include "logic/tokens.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "common/http/http.h"
-#include "logic/api_auth.h"
-#include "logic/api_local.h"
+#include "logic/http/api_keys.h"
+#include "logic/http/local_callers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

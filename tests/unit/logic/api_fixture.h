@@ -8,9 +8,9 @@
 #define IMC_TESTS_API_FIXTURE_H
 
 #include "common/daemon/internal.h"
-#include "logic/api_auth.h"
-#include "logic/api_local.h"
-#include "logic/http_api.h"
+#include "logic/http/api_keys.h"
+#include "logic/http/local_callers.h"
+#include "logic/http/routes.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_fixture.h"
 

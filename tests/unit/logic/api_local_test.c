@@ -1,5 +1,5 @@
 #include "common/http/http.h"
-#include "logic/api_local.h"
+#include "logic/http/local_callers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

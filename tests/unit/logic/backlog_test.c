@@ -1,4 +1,4 @@
-#include "logic/backlog.h"
+#include "logic/push/job_backlog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

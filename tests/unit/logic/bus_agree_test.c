@@ -1,7 +1,7 @@
 /* With a real Redis: what counts is what its script makes of several askers. */
 #include "common/base/mem.h"
 #include "common/redis/redis.h"
-#include "logic/bus_agree.h"
+#include "logic/push/partition_count.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 

@@ -1,8 +1,8 @@
 /* With librdkafka's mock cluster in this process, which can be told to answer wrongly. */
 #include "common/base/mem.h"
 #include "common/kafka/shutdown.h"
-#include "logic/bus_agree.h"
-#include "logic/bus_producer.h"
+#include "logic/push/kafka_producer.h"
+#include "logic/push/partition_count.h"
 
 #include <errno.h>
 #include <librdkafka/rdkafka.h>

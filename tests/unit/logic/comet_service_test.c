@@ -1,11 +1,11 @@
 /* A batch from a comet, with fakes in place of streams, tokens, mailbox and routers. */
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
-#include "logic/comet_service.h"
-#include "logic/connect.h"
-#include "logic/heir.h"
-#include "logic/mailbox.h"
-#include "logic/router_link.h"
+#include "logic/mailbox/gone_receivers.h"
+#include "logic/mailbox/mailbox.h"
+#include "logic/peers/connect.h"
+#include "logic/peers/session_requests.h"
+#include "logic/router/routers.h"
 #include "logic/tokens.h"
 #include "tests/unit/clock.h"
 

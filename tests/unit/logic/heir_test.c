@@ -1,8 +1,8 @@
 /* What becomes of messages that a session got in place of others, with fakes for mailbox and
  * routers. */
 #include "common/base/mem.h"
-#include "logic/heir.h"
-#include "logic/router_link.h"
+#include "logic/mailbox/gone_receivers.h"
+#include "logic/router/routers.h"
 #include "tests/unit/clock.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 /* needs cmocka.h */
 #include "common/base/mem.h"
 #include "common/membership/internal.h"
-#include "logic/router_link.h"
+#include "logic/router/routers.h"
 #include "tests/unit/logic/api_fixture.h"
 
 enum { ROUTERS = 2 };

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "logic/mailbox.h"
+#include "logic/mailbox/mailbox.h"
 #include "logic/tokens.h"
 #include "tests/unit/logic/api_fixture.h"
 

@@ -8,10 +8,10 @@
 
 /* needs cmocka.h */
 #include "common/base/mem.h"
-#include "logic/backlog.h"
-#include "logic/bus_producer.h"
-#include "logic/push.h"
-#include "logic/router_link.h"
+#include "logic/push/job_backlog.h"
+#include "logic/push/kafka_producer.h"
+#include "logic/push/push.h"
+#include "logic/router/routers.h"
 #include "tests/unit/logic/api_fixture.h"
 
 enum { MOST = 64 };

@@ -1,5 +1,5 @@
 #include "common/base/mem.h"
-#include "logic/idempotency.h"
+#include "logic/http/idempotency.h"
 #include "tests/unit/clock.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* Settling, with fakes in place of streams, mailbox and routers. */
 #include "common/base/mem.h"
-#include "logic/job_service.h"
-#include "logic/mailbox.h"
-#include "logic/router_link.h"
+#include "logic/mailbox/mailbox.h"
+#include "logic/peers/settle_requests.h"
+#include "logic/router/routers.h"
 
 #include <errno.h>
 #include <setjmp.h>

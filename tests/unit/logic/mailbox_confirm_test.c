@@ -2,7 +2,7 @@
 #include "../common/redis_server.h"
 #include "common/base/mem.h"
 #include "common/redis/redis.h"
-#include "logic/mailbox.h"
+#include "logic/mailbox/mailbox.h"
 
 #include <errno.h>
 #include <setjmp.h>

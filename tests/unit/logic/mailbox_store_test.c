@@ -2,7 +2,7 @@
  * never more than mailbox.limit for a user who is away. */
 #include "common/base/mem.h"
 #include "common/redis/redis.h"
-#include "logic/mailbox.h"
+#include "logic/mailbox/mailbox.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 
@@ -219,8 +219,8 @@ static void what_has_ended_is_not_stored(void **state)
 
 enum { MOST = 60 };
 
-/* Settling, as job_service.c does, by two logics at a time: their commands reach Redis in any
- * order. */
+/* Settling, as logic/peers/settle_requests.c does, by two logics at a time: their commands reach
+ * Redis in any order. */
 struct settling {
     uint64_t id;
     struct mailbox_there there;

@@ -1,5 +1,5 @@
 #include "common/base/mem.h"
-#include "logic/mailbox.h"
+#include "logic/mailbox/mailbox.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "logic/owed.h"
+#include "logic/mailbox/receivers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "logic/params.h"
+#include "logic/http/params.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

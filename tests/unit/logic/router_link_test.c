@@ -2,7 +2,7 @@
  * real ones. */
 #include "common/base/mem.h"
 #include "common/rpc/pipe.h"
-#include "logic/router_link.h"
+#include "logic/router/routers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

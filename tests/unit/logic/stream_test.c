@@ -1,8 +1,8 @@
 /* Streams of comets and jobs; what handles their batches is the test itself. */
 #include "common/daemon/internal.h"
-#include "logic/comet_service.h"
-#include "logic/job_service.h"
-#include "logic/stream.h"
+#include "logic/peers/session_requests.h"
+#include "logic/peers/settle_requests.h"
+#include "logic/peers/streams.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

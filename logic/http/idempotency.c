@@ -1,0 +1,215 @@
+#include "logic/http/idempotency.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDEM_PREFIX "imc:idem:"
+
+enum {
+    KEEP_MS = 5 * 60 * 1000,
+    AGAIN_MS = 50,
+    SPARE_MS = 3000, /* how much longer than its own timeouts a call may be pending before its logic
+                        is taken for dead */
+};
+
+struct idem {
+    struct logic *logic;
+    idem_fn fn;
+    void *arg;
+    uv_timer_t again;
+    uint64_t deadline_ms;
+    size_t key_len;
+    char key[sizeof IDEM_PREFIX + IDEM_KEY_MAX];
+    char owner[40]; /* "p" and what no other call has */
+};
+
+enum idem_state idem_parse(const char *value, size_t len, const char **rest, size_t *rest_len)
+{
+    if (len == 0)
+        return IDEM_GARBLED;
+    *rest = value + 1;
+    *rest_len = len - 1;
+    switch (value[0]) {
+    case 'p':
+        return IDEM_PENDING;
+    case 'f':
+        return IDEM_PARTIAL;
+    case 'a':
+        return IDEM_ANSWERED;
+    default:
+        return IDEM_GARBLED;
+    }
+}
+
+/* --- begin --- */
+
+/* ARGV: owner, life of a pending key → what was there before. Absent and partial become pending. */
+static struct redis_script begin_script = {
+    .source = "local v = redis.call('GET', KEYS[1])\n"
+              "if v and string.sub(v, 1, 1) ~= 'f' then return v end\n"
+              "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+              "return v",
+};
+
+/* ARGV: owner, new value or '', its life. Only while the key is pending for this owner: if it has
+ * lapsed, another call may have taken it. */
+static struct redis_script end_script = {
+    .source = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+              "if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end\n"
+              "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
+              "return 1",
+};
+
+static uint64_t pending_ms(const struct logic *logic)
+{
+    const struct logic_config *config = logic->config;
+
+    return (uint64_t)(config->bus_timeout_ms + config->lookup_timeout_ms) + SPARE_MS;
+}
+
+static void idem_on_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct idem, again));
+}
+
+static void idem_free(struct idem *idem)
+{
+    uv_close((uv_handle_t *)&idem->again, idem_on_closed);
+}
+
+static void begin_answer(struct idem *idem, enum idem_verdict verdict, const char *data, size_t len)
+{
+    if (verdict == IDEM_FIRST)
+        logic_count(idem->logic, LOGIC_FIRST, 1);
+    else if (verdict == IDEM_REPEATED)
+        logic_count(idem->logic, LOGIC_REPEATED, 1);
+    idem->fn(idem->arg, verdict, verdict == IDEM_FIRST ? idem : NULL, data, len);
+    if (verdict != IDEM_FIRST)
+        idem_free(idem);
+}
+
+static void begin_ask(struct idem *idem);
+
+static void idem_on_again(uv_timer_t *timer)
+{
+    begin_ask(container_of(timer, struct idem, again));
+}
+
+static void begin_wait(struct idem *idem)
+{
+    if (loop_now_ms(idem->logic->loop) >= idem->deadline_ms)
+        begin_answer(idem, IDEM_BUSY, NULL, 0);
+    else
+        uv_timer_start(&idem->again, idem_on_again, AGAIN_MS, 0);
+}
+
+static void begin_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct idem *idem = arg;
+    const char *rest = NULL;
+    size_t len = 0;
+
+    (void)redis;
+    if (reply == NULL || (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_STRING)) {
+        if (reply != NULL)
+            log_error("redis refused an idempotency command", "err=\"%s\"", reply->str);
+        begin_answer(idem, IDEM_AWAY, NULL, 0);
+        return;
+    }
+    if (reply->type == REDIS_REPLY_NIL) {
+        begin_answer(idem, IDEM_FIRST, NULL, 0);
+        return;
+    }
+    switch (idem_parse(reply->str, (size_t)reply->len, &rest, &len)) {
+    case IDEM_PARTIAL:
+        begin_answer(idem, IDEM_FIRST, rest, len);
+        break;
+    case IDEM_ANSWERED:
+        begin_answer(idem, IDEM_REPEATED, rest, len);
+        break;
+    case IDEM_PENDING:
+        begin_wait(idem);
+        break;
+    case IDEM_GARBLED:
+        log_error("idempotency value is not ours", "key=%s", idem->key);
+        begin_answer(idem, IDEM_AWAY, NULL, 0);
+        break;
+    }
+}
+
+static void begin_ask(struct idem *idem)
+{
+    struct logic *logic = idem->logic;
+    char life[24];
+    int life_len = snprintf(life, sizeof life, "%" PRIu64, pending_ms(logic));
+    const char *argv[] = {idem->key, idem->owner, life};
+    size_t argvlen[] = {idem->key_len, strlen(idem->owner), (size_t)life_len};
+
+    redis_eval(logic->redis, redis_shard_of(logic->redis, idem->key, idem->key_len), &begin_script,
+               1, 3, argv, argvlen, begin_on_reply, idem);
+}
+
+void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg)
+{
+    struct idem *idem = mem_zalloc(sizeof *idem);
+
+    assert(strlen(key) <= IDEM_KEY_MAX);
+    idem->logic = logic;
+    idem->fn = fn;
+    idem->arg = arg;
+    idem->deadline_ms = loop_now_ms(logic->loop) + pending_ms(logic);
+    idem->key_len = (size_t)snprintf(idem->key, sizeof idem->key, IDEM_PREFIX "%s", key);
+    snprintf(idem->owner, sizeof idem->owner, "p%016" PRIx64,
+             ids_next(&logic->ids, logic_now_us(logic)));
+    uv_timer_init(&logic->loop->uv, &idem->again);
+    begin_ask(idem);
+}
+
+/* --- end --- */
+
+static void end_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    (void)arg;
+    /* The call itself is answered: all that is lost is the memory of it. */
+    if (reply == NULL)
+        log_warn("idempotency answer not kept", "err=\"no answer from redis\"");
+    else if (reply->type == REDIS_REPLY_ERROR)
+        log_error("redis refused an idempotency command", "err=\"%s\"", reply->str);
+    else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
+        log_warn("idempotency key lapsed while its call was under way", "hint=\"see bus.timeout\"");
+}
+
+static void idem_end(struct idem *idem, char state, const void *data, size_t len)
+{
+    struct logic *logic = idem->logic;
+    char *value = mem_alloc(len + 1), life[24];
+    int life_len = snprintf(life, sizeof life, "%d", KEEP_MS);
+
+    value[0] = state;
+    if (len > 0)
+        memcpy(value + 1, data, len);
+    const char *argv[] = {idem->key, idem->owner, value, life};
+    size_t argvlen[] = {idem->key_len, strlen(idem->owner), state == '\0' ? 0 : len + 1,
+                        (size_t)life_len};
+    redis_eval(logic->redis, redis_shard_of(logic->redis, idem->key, idem->key_len), &end_script, 1,
+               4, argv, argvlen, end_on_reply, NULL);
+    free(value);
+    idem_free(idem);
+}
+
+void idem_done(struct idem *idem, const void *answer, size_t len)
+{
+    if (idem != NULL)
+        idem_end(idem, 'a', answer, len);
+}
+
+void idem_fail(struct idem *idem, const void *partial, size_t len)
+{
+    if (idem != NULL)
+        idem_end(idem, len > 0 ? 'f' : '\0', partial, len);
+}

@@ -1,0 +1,221 @@
+#include "logic/http/local_callers.h"
+#include "common/base/mem.h"
+#include "common/config/config.h"
+#include "common/http/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Addresses of both families: IPv4 ones as IPv6 has them (::ffff:a.b.c.d). */
+struct network {
+    uint8_t address[16];
+    unsigned bits;
+};
+
+struct api_local {
+    char *hosts;
+    size_t n;
+    struct network *networks;
+};
+
+enum { V4_BITS = 96, ITEM_MAX = 64 };
+
+/* --- addresses --- */
+
+static bool read_address(const char *text, uint8_t address[16], bool *is_v4)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    *is_v4 = inet_pton(AF_INET, text, address + sizeof mapped) == 1;
+    if (*is_v4)
+        memcpy(address, mapped, sizeof mapped);
+    return *is_v4 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+/* "10.0.0.0/8", "fd00::/8", "10.1.2.3". */
+static bool read_network(const char *item, size_t len, struct network *network)
+{
+    char text[ITEM_MAX], *end;
+    bool is_v4;
+
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, item, len);
+    text[len] = '\0';
+    char *slash = strchr(text, '/');
+    if (slash != NULL)
+        *slash++ = '\0';
+    if (strlen(text) + (slash != NULL ? strlen(slash) + 1 : 0) != len ||
+        !read_address(text, network->address, &is_v4))
+        return false;
+    unsigned most = is_v4 ? 32 : 128;
+    unsigned long bits = slash != NULL ? strtoul(slash, &end, 10) : most;
+    if (slash != NULL && (*slash < '0' || *slash > '9' || *end != '\0' || bits > most))
+        return false;
+    network->bits = (unsigned)bits + (is_v4 ? V4_BITS : 0);
+    return true;
+}
+
+static bool network_has(const struct network *network, const uint8_t address[16])
+{
+    unsigned bytes = network->bits / 8, rest = network->bits % 8;
+    uint8_t mask = (uint8_t)(0xff00 >> rest);
+
+    if (memcmp(network->address, address, bytes) != 0)
+        return false;
+    return rest == 0 || ((network->address[bytes] ^ address[bytes]) & mask) == 0;
+}
+
+static bool is_loopback(const uint8_t address[16])
+{
+    static const struct network v4 = {{[10] = 0xff, [11] = 0xff, [12] = 127}, V4_BITS + 8};
+    static const struct network v6 = {{[15] = 1}, 128};
+
+    return network_has(&v4, address) || network_has(&v6, address);
+}
+
+static bool peer_is_near(const struct api_local *local, const char *peer)
+{
+    uint8_t address[16];
+    bool is_v4;
+
+    if (!read_address(peer, address, &is_v4))
+        return false;
+    if (is_loopback(address))
+        return true;
+    for (size_t i = 0; i < local->n; i++) {
+        if (network_has(&local->networks[i], address))
+            return true;
+    }
+    return false;
+}
+
+/* --- hosts --- */
+
+struct host_search {
+    const char *name;
+    size_t len;
+    bool found;
+};
+
+static void host_compare(const char *item, size_t len, void *arg)
+{
+    struct host_search *search = arg;
+
+    if (len == search->len && strncasecmp(item, search->name, len) == 0)
+        search->found = true;
+}
+
+/* "127.0.0.1:7172", "[::1]", "localhost": without its port. */
+static bool host_is_ours(const struct api_local *local, const char *host)
+{
+    char name[ITEM_MAX];
+    uint8_t address[16];
+    bool is_v4, v6 = host[0] == '[';
+    struct host_search search = {.name = host + v6, .len = strcspn(host + v6, v6 ? "]" : ":")};
+
+    config_list_each(local->hosts, host_compare, &search);
+    if (search.found || search.len >= sizeof name)
+        return search.found;
+    memcpy(name, search.name, search.len);
+    name[search.len] = '\0';
+    if (strcasecmp(name, "localhost") == 0)
+        return true;
+    return read_address(name, address, &is_v4) && is_loopback(address);
+}
+
+/* --- what browsers and proxies say --- */
+
+static const char *browser_refusal(const struct http_request *request, const char *host)
+{
+    static const char scheme[] = "http://";
+    const char *origin = http_header(request, "origin");
+    const char *site = http_header(request, "sec-fetch-site");
+
+    if (site != NULL && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
+        return "no api.keys are set: requests of web pages are refused (Sec-Fetch-Site)";
+    if (origin == NULL)
+        return NULL;
+    bool same = host != NULL && strncasecmp(origin, scheme, sizeof scheme - 1) == 0 &&
+                strcasecmp(origin + sizeof scheme - 1, host) == 0;
+    return same ? NULL : "no api.keys are set: requests of web pages are refused (Origin)";
+}
+
+const char *api_local_refusal(const struct api_local *local, const struct http_request *request)
+{
+    static const char *const forwards[] = {
+        "forwarded",         "x-forwarded-for",  "x-forwarded-host",
+        "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
+        "cf-connecting-ip",  "true-client-ip",   "via"};
+    const char *host = http_header(request, "host");
+
+    if (!peer_is_near(local, http_peer(request)))
+        return "no api.keys are set: only loopback and the networks of api.trusted are let in";
+    for (size_t i = 0; i < sizeof forwards / sizeof forwards[0]; i++) {
+        if (http_header(request, forwards[i]) != NULL)
+            return "no api.keys are set: a request that a proxy forwards is not local";
+    }
+    if (host != NULL && !host_is_ours(local, host))
+        return "no api.keys are set: host has to be a loopback one, or one of api.hosts";
+    return browser_refusal(request, host);
+}
+
+/* --- settings --- */
+
+static void add_network(const char *item, size_t len, void *arg)
+{
+    struct api_local *local = arg;
+
+    local->networks = mem_realloc(local->networks, (local->n + 1) * sizeof *local->networks);
+    local->n += read_network(item, len, &local->networks[local->n]);
+}
+
+struct api_local *api_local_open(const char *trusted, const char *hosts)
+{
+    struct api_local *local = mem_zalloc(sizeof *local);
+
+    local->hosts = mem_strdup(hosts);
+    config_list_each(trusted, add_network, local);
+    return local;
+}
+
+void api_local_close(struct api_local *local)
+{
+    if (local == NULL)
+        return;
+    free(local->networks);
+    free(local->hosts);
+    free(local);
+}
+
+struct check {
+    char *err;
+    size_t errlen;
+    bool bad;
+};
+
+static void check_network(const char *item, size_t len, void *arg)
+{
+    struct check *check = arg;
+    struct network network;
+
+    if (check->bad || read_network(item, len, &network))
+        return;
+    check->bad = true;
+    snprintf(check->err, check->errlen,
+             "api.trusted: %.*s is no address and no network like 10.0.0.0/8",
+             (int)(len < ITEM_MAX ? len : ITEM_MAX), item);
+}
+
+int api_local_check(const char *trusted, char *err, size_t errlen)
+{
+    struct check check = {err, errlen, false};
+
+    config_list_each(trusted, check_network, &check);
+    return check.bad ? -EINVAL : 0;
+}

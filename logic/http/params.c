@@ -1,0 +1,302 @@
+#include "logic/http/params.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "common/protocol/json_scan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFUSE(err, ...) (snprintf((err)->text, sizeof(err)->text, __VA_ARGS__), -EINVAL)
+
+/* --- numbers and texts --- */
+
+static int digits_to_int64(const char *text, int64_t *out)
+{
+    const char *digits = text + (*text == '-');
+    char *end;
+
+    if (*digits < '0' || *digits > '9')
+        return -EINVAL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0)
+        return -ERANGE;
+    if (*end != '\0')
+        return -EINVAL;
+    *out = value;
+    return 0;
+}
+
+int params_int64(const char *field, const char *text, int64_t min, int64_t max, int64_t *out,
+                 struct params_error *err)
+{
+    int64_t value = 0;
+
+    if (text == NULL || *text == '\0')
+        return REFUSE(err, "%s: missing", field);
+    int failed = digits_to_int64(text, &value);
+    if (failed == -EINVAL)
+        return REFUSE(err, "%s: not a number", field);
+    if (failed != 0 || value < min || value > max)
+        return REFUSE(err, "%s: must be between %" PRId64 " and %" PRId64, field, min, max);
+    *out = value;
+    return 0;
+}
+
+int params_text(const char *field, const char *text, size_t max, struct params_error *err)
+{
+    size_t len = text == NULL ? 0 : strlen(text);
+
+    if (len == 0)
+        return REFUSE(err, "%s: missing", field);
+    if (len > max)
+        return REFUSE(err, "%s: longer than %zu bytes", field, max);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return REFUSE(err, "%s: has a control character", field);
+    }
+    if (!utf8_is_valid((const uint8_t *)text, len))
+        return REFUSE(err, "%s: not UTF-8", field);
+    return 0;
+}
+
+int params_ops(const char *field, const char *text, size_t max, struct params_error *err)
+{
+    char number[16];
+
+    if (strlen(text) > max)
+        return REFUSE(err, "%s: longer than %zu bytes", field, max);
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        int64_t value;
+        snprintf(number, sizeof number, "%.*s", (int)len, text);
+        if (len >= sizeof number || digits_to_int64(number, &value) != 0 || value < INT32_MIN ||
+            value > INT32_MAX)
+            return REFUSE(err, "%s: not a list of operations, \"5,6\"", field);
+        text += len;
+        if (*text == ',' && *++text == '\0')
+            return REFUSE(err, "%s: ends in a comma", field);
+    }
+    return 0;
+}
+
+bool params_is_jsonp(const char *name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$";
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= 64 && strspn(name, allowed) == len;
+}
+
+bool params_is_number(const char *text)
+{
+    int64_t value;
+    char again[24];
+
+    if (digits_to_int64(text, &value) != 0)
+        return false;
+    snprintf(again, sizeof again, "%" PRId64, value);
+    return strcmp(again, text) == 0;
+}
+
+/* --- pushs --- */
+
+static int add_uid(struct params_pushs *pushs, struct map64 *seen, size_t max, int64_t uid,
+                   struct params_error *err)
+{
+    if (map64_get(seen, (uint64_t)uid) != NULL)
+        return 0;
+    if (pushs->n == max)
+        return REFUSE(err, "u: more than %zu uids", max);
+    map64_set(seen, (uint64_t)uid, 1);
+    pushs->uids[pushs->n++] = uid;
+    return 0;
+}
+
+static int uids_from_array(struct params_pushs *pushs, struct map64 *seen, const json_t *array,
+                           size_t max, struct params_error *err)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *item = json_array_get(array, i);
+        if (!json_is_integer(item))
+            return REFUSE(err, "u: item %zu is not an integer", i);
+        int failed = add_uid(pushs, seen, max, json_integer_value(item), err);
+        if (failed != 0)
+            return failed;
+    }
+    return 0;
+}
+
+static int uids_from_text(struct params_pushs *pushs, struct map64 *seen, const char *text,
+                          size_t max, struct params_error *err)
+{
+    char number[24];
+
+    for (size_t i = 0; *text != '\0'; i++) {
+        size_t len = strcspn(text, ",");
+        int64_t uid;
+        snprintf(number, sizeof number, "%.*s", (int)len, text);
+        if (len >= sizeof number || digits_to_int64(number, &uid) != 0)
+            return REFUSE(err, "u: item %zu is not an integer", i);
+        int failed = add_uid(pushs, seen, max, uid, err);
+        if (failed != 0)
+            return failed;
+        text += len;
+        if (*text == ',' && *++text == '\0')
+            return REFUSE(err, "u: ends in a comma");
+    }
+    return 0;
+}
+
+static int parse_uids(struct params_pushs *pushs, const json_t *u, size_t max,
+                      struct params_error *err)
+{
+    struct map64 *seen = map64_new();
+    int failed;
+
+    pushs->uids = mem_alloc((max + 1) * sizeof *pushs->uids);
+    if (json_is_array(u))
+        failed = uids_from_array(pushs, seen, u, max, err);
+    else if (json_is_string(u))
+        failed = uids_from_text(pushs, seen, json_string_value(u), max, err);
+    else
+        failed = REFUSE(err, "u: neither a list nor a string of uids");
+    if (failed == 0 && pushs->n == 0)
+        failed = REFUSE(err, "u: no uid");
+    map64_free(seen);
+    return failed;
+}
+
+static const uint8_t *skip_space(const uint8_t *at)
+{
+    while (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')
+        at++;
+    return at;
+}
+
+static const uint8_t *skip_string(const uint8_t *at)
+{
+    for (at++; *at != '"'; at++)
+        at += *at == '\\';
+    return at + 1;
+}
+
+/* Behind the value at AT. The text is known to be valid JSON, so nothing runs over its end. */
+static const uint8_t *skip_value(const uint8_t *at)
+{
+    size_t depth = 0;
+
+    do {
+        if (*at == '"') {
+            at = skip_string(at);
+            continue;
+        }
+        if (*at == '{' || *at == '[')
+            depth++;
+        else if (*at == '}' || *at == ']')
+            depth--;
+        at++;
+    } while (depth > 0 || (*at != ',' && *at != '}'));
+    return at;
+}
+
+/* The bytes of member NAME (one letter) of the valid JSON object BODY: verbatim, so that nothing of
+ * a message is lost in a parser's numbers. 1, 0 = absent, -EINVAL = twice. A name written with
+ * escapes is not found. */
+static int find_member(const uint8_t *body, char name, const uint8_t **value, size_t *len)
+{
+    const uint8_t *at = skip_space(skip_space(body) + 1);
+    int found = 0;
+
+    while (*at == '"') {
+        bool is_it = at[1] == (uint8_t)name && at[2] == '"';
+        const uint8_t *start = skip_space(skip_space(skip_string(at)) + 1);
+        at = skip_value(start);
+        if (is_it && found)
+            return -EINVAL;
+        if (is_it) {
+            *value = start;
+            *len = (size_t)(at - start);
+            while (strchr(" \t\r\n", start[*len - 1]) != NULL)
+                --*len;
+            found = 1;
+        }
+        at = skip_space(*at == ',' ? at + 1 : at);
+    }
+    return found;
+}
+
+static int parse_members(const uint8_t *body, size_t max_uids, struct params_pushs *pushs,
+                         struct params_error *err)
+{
+    const uint8_t *u;
+    size_t u_len;
+    json_error_t why;
+    int uids = find_member(body, 'u', &u, &u_len);
+    int message = find_member(body, 'm', &pushs->message, &pushs->len);
+
+    if (uids <= 0)
+        return REFUSE(err, uids == 0 ? "u: missing" : "u: given twice");
+    if (message <= 0)
+        return REFUSE(err, message == 0 ? "m: missing" : "m: given twice");
+    json_t *list = json_load(u, u_len, JSON_DECODE_ANY, &why);
+    if (list == NULL)
+        return REFUSE(err, "u: %s", why.text);
+    int failed = parse_uids(pushs, list, max_uids, err);
+    json_decref(list);
+    return failed;
+}
+
+int params_pushs(const uint8_t *body, size_t len, size_t max_uids, struct params_pushs *pushs,
+                 struct params_error *err)
+{
+    size_t mark = json_mark(body, len);
+
+    *pushs = (struct params_pushs){0};
+    body += mark;
+    len -= mark;
+    if (len == 0)
+        return REFUSE(err, "body: empty");
+    if (!json_is_value(body, len) || *skip_space(body) != '{')
+        return REFUSE(err, "body: not a JSON object {\"u\":[1,2],\"m\":…}");
+    int failed = parse_members(body, max_uids, pushs, err);
+    if (failed != 0)
+        params_pushs_free(pushs);
+    return failed;
+}
+
+void params_pushs_free(struct params_pushs *pushs)
+{
+    free(pushs->uids);
+    *pushs = (struct params_pushs){0};
+}
+
+/* --- answers --- */
+
+size_t params_imgo_error(int ret, const char *text, char *out, size_t outlen)
+{
+    size_t at = (size_t)snprintf(out, outlen, "{\"ret\":%d,\"error\":", ret);
+    size_t room = outlen - at - 2, len = strlen(text);
+
+    while (json_write_string((const uint8_t *)text, len, (uint8_t *)out + at, room) > room) {
+        do
+            len--;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80);
+    }
+    at += json_write_string((const uint8_t *)text, len, (uint8_t *)out + at, room);
+    out[at++] = '}';
+    out[at] = '\0';
+    return at;
+}
+
+void params_write_string(FILE *out, const void *text, size_t len)
+{
+    uint8_t *buf = mem_alloc(6 * len + 2);
+
+    fwrite(buf, 1, json_write_string(text, len, buf, 6 * len + 2), out);
+    free(buf);
+}

@@ -1,0 +1,331 @@
+#include "logic/http/routes.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "logic/http/api_keys.h"
+#include "logic/http/local_callers.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    LINES_MAX = 1024,    /* of headers beyond those of every answer */
+    HEADS_ROOM = 1 << 20 /* api.max_bodies speaks of bodies: one with its head always fits */
+};
+
+static const char type_json[] = "application/json; charset=utf-8";
+
+/* --- faces: how errors look --- */
+
+struct face_error {
+    int status, ret;
+};
+
+struct face {
+    const struct face_error *errors; /* API_ERRORS of them */
+    size_t (*write)(int ret, const char *text, char *out, size_t outlen);
+};
+
+/* imgo answers 200 with its own code to what is the caller's mistake, and its clients look at the
+ * code. */
+static const struct face_error imgo_errors[API_ERRORS] = {
+    [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},
+    [API_NO_SERVER] = {200, 1001},    [API_KEY] = {401, 65533},
+    [API_NOT_FOUND] = {404, 65534},   [API_METHOD] = {405, 65534},
+    [API_TOO_LARGE] = {413, 65534},   [API_ENCODING] = {415, 65534},
+    [API_UNAVAILABLE] = {503, 65535},
+};
+static const struct face face_imgo = {imgo_errors, params_imgo_error};
+
+/* --- routes --- */
+
+struct route {
+    enum http_method method;
+    const char *path;
+    void (*handle)(struct logic *logic, struct http_request *request);
+    const struct face *face;
+    bool open; /* no key: the call proves itself by a user's token, and browsers make it */
+};
+
+static const struct route routes[] = {
+    {HTTP_POST, "/1/push", api_push_uid, &face_imgo, false},
+    {HTTP_POST, "/1/pushs", api_push_uids, &face_imgo, false},
+    {HTTP_POST, "/1/push/room", api_push_room, &face_imgo, false},
+    {HTTP_POST, "/1/push/all", api_push_all, &face_imgo, false},
+    {HTTP_POST, "/1/server/del", api_server_del, &face_imgo, false},
+    {HTTP_GET, "/1/count", api_count, &face_imgo, false},
+    {HTTP_POST, "/1/admin/token/new", api_token_new, &face_imgo, false},
+    {HTTP_POST, "/1/admin/token/del", api_token_del, &face_imgo, false},
+    {HTTP_GET, "/1/msg/get", api_msg_get, &face_imgo, true},
+};
+
+static const char push_path[] = "/1/push"; /* what all pushes begin with */
+
+static const struct route *route_of(const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].path, path) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+/* --- answers --- */
+
+struct origin_search {
+    const char *origin;
+    size_t len;
+    bool found;
+};
+
+static void origin_compare(const char *item, size_t len, void *arg)
+{
+    struct origin_search *search = arg;
+
+    search->found |= len == search->len && memcmp(item, search->origin, len) == 0;
+}
+
+/* May the web page that sent REQUEST read its answer? Only calls that prove themselves by a token
+ * are for pages at all. */
+static bool origin_may_read(struct logic *logic, const struct http_request *request)
+{
+    const struct route *route = route_of(http_path(request));
+    const char *origin = http_header(request, "origin");
+    struct origin_search search = {.origin = origin};
+
+    if (route == NULL || !route->open || origin == NULL)
+        return false;
+    search.len = strlen(origin);
+    config_list_each(logic->config->api_origins, origin_compare, &search);
+    return search.found;
+}
+
+/* EXTRA and what a browser wants to read; in BUF if there is both. */
+static const char *with_cors(struct logic *logic, const struct http_request *request,
+                             const char *extra, char *buf, size_t len)
+{
+    if (!origin_may_read(logic, request))
+        return extra;
+    int n = snprintf(buf, len, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s",
+                     http_header(request, "origin"), extra != NULL ? extra : "");
+    return n > 0 && (size_t)n < len ? buf : extra;
+}
+
+static void respond(struct logic *logic, struct http_request *request, int status, const void *body,
+                    size_t len, const char *extra)
+{
+    char lines[LINES_MAX];
+
+    logic_count(logic,
+                status >= 500   ? LOGIC_HTTP_5XX
+                : status >= 400 ? LOGIC_HTTP_4XX
+                                : LOGIC_HTTP_2XX,
+                1);
+    http_respond(request, status, type_json, body, len,
+                 with_cors(logic, request, extra, lines, sizeof lines));
+}
+
+void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
+{
+    respond(logic, request, 200, body, len, NULL);
+}
+
+void api_ok(struct logic *logic, struct http_request *request)
+{
+    static const char ok[] = "{\"ret\":1}";
+
+    api_json(logic, request, ok, sizeof ok - 1);
+}
+
+static void refuse(struct logic *logic, struct http_request *request, enum api_error error,
+                   const char *text, const char *extra)
+{
+    const struct route *route = route_of(http_path(request));
+    const struct face *face = route != NULL ? route->face : &face_imgo;
+    const struct face_error *how = &face->errors[error];
+    char body[512];
+    size_t len = face->write(how->ret, text, body, sizeof body);
+
+    respond(logic, request, how->status, body, len, extra);
+}
+
+void api_error(struct logic *logic, struct http_request *request, enum api_error error,
+               const char *text)
+{
+    static const enum logic_metric rows[API_ERRORS] = {
+        [API_PARAMETER] = LOGIC_REFUSED_PARAMETER, [API_TOKEN] = LOGIC_REFUSED_TOKEN,
+        [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
+        [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
+        [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_ENCODING] = LOGIC_REFUSED_ENCODING,
+        [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
+    };
+    const char *extra = error == API_KEY        ? "WWW-Authenticate: Bearer\r\n"
+                        : error == API_ENCODING ? "Accept-Encoding: identity\r\n"
+                                                : NULL;
+
+    logic_count(logic, rows[error], 1);
+    refuse(logic, request, error, text, extra);
+}
+
+void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
+                     const char *text)
+{
+    logic_count(logic, cause, 1);
+    refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 1\r\n");
+}
+
+void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
+                    const char *text)
+{
+    logic_count(logic, cause, 1);
+    refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 5\r\n");
+}
+
+/* --- parameters --- */
+
+int api_query(struct http_request *request, const char *name, const char **value,
+              struct params_error *err)
+{
+    *value = http_query(request, name, 0);
+    if (*value == NULL || http_query(request, name, 1) == NULL)
+        return 0;
+    snprintf(err->text, sizeof err->text, "%s: given twice", name);
+    return -EINVAL;
+}
+
+int api_query_int64(struct http_request *request, const char *name, int64_t min, int64_t max,
+                    int64_t *out, struct params_error *err)
+{
+    const char *text;
+    int failed = api_query(request, name, &text, err);
+
+    if (failed != 0 || text == NULL)
+        return failed;
+    return params_int64(name, text, min, max, out, err);
+}
+
+/* --- the server --- */
+
+static void refuse_method(struct logic *logic, struct http_request *request,
+                          const struct route *route)
+{
+    const char *allow = route->method == HTTP_POST ? "Allow: POST\r\n" : "Allow: GET\r\n";
+    const char *text =
+        route->method == HTTP_POST ? "method not allowed: POST it" : "method not allowed: GET it";
+
+    logic_count(logic, LOGIC_REFUSED_METHOD, 1);
+    refuse(logic, request, API_METHOD, text, allow);
+}
+
+/* A compressed message would be delivered as it is, to devices that cannot know. Unpacking it here
+ * would let a few bytes become many. */
+static bool is_encoded(const struct http_request *request)
+{
+    const char *encoding = http_header(request, "content-encoding");
+
+    return encoding != NULL && encoding[0] != '\0' && strcasecmp(encoding, "identity") != 0;
+}
+
+/* True: this logic cannot serve ROUTE now, and has said so. */
+static bool refuse_for_now(struct logic *logic, struct http_request *request,
+                           const struct route *route)
+{
+    bool is_push = strncmp(route->path, push_path, sizeof push_path - 1) == 0;
+
+    if (logic->draining)
+        api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
+    else if (logic->memory >= (is_push ? MEMORY_SHORT : MEMORY_CRITICAL))
+        api_unavailable(logic, request, LOGIC_REFUSED_MEMORY,
+                        "this logic is short of memory (memory.limit): try again, or another one");
+    else
+        return false;
+    return true;
+}
+
+/* A browser asks before it sends what is no plain GET. */
+static void answer_preflight(struct logic *logic, struct http_request *request)
+{
+    char lines[LINES_MAX];
+    static const char allow[] = "Access-Control-Allow-Methods: GET\r\n"
+                                "Access-Control-Max-Age: 600\r\n";
+
+    logic_count(logic, LOGIC_HTTP_2XX, 1);
+    http_respond(request, 204, type_json, NULL, 0,
+                 with_cors(logic, request, allow, lines, sizeof lines));
+}
+
+/* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */
+static void api_head(struct http_request *request, void *arg)
+{
+    struct logic *logic = arg;
+    const struct route *route = route_of(http_path(request));
+    const char *why =
+        route != NULL && route->open ? NULL : api_auth_refusal(logic->keys, logic->local, request);
+
+    if (why != NULL)
+        api_error(logic, request, API_KEY, why);
+    else if (route == NULL)
+        api_error(logic, request, API_NOT_FOUND, "no such path");
+    else if (http_method(request) == HTTP_OPTIONS && origin_may_read(logic, request))
+        answer_preflight(logic, request);
+    else if (http_method(request) != route->method)
+        refuse_method(logic, request, route);
+    else if (is_encoded(request))
+        api_error(logic, request, API_ENCODING, "content-encoding: send the body as it is");
+    else
+        (void)refuse_for_now(logic, request, route);
+}
+
+static void api_handle(struct http_request *request, void *arg)
+{
+    struct logic *logic = arg;
+    const struct route *route = route_of(http_path(request));
+
+    assert(route != NULL);                      /* api_head() has refused the others */
+    if (!refuse_for_now(logic, request, route)) /* it may have begun since */
+        route->handle(logic, request);
+}
+
+/* What the HTTP server refuses itself: malformed, too large, too slow. There is no path to go by.
+ */
+static void api_refuse(int status, const char *why, struct http_request *request, char *body,
+                       size_t bodylen, const char **content_type)
+{
+    struct logic *logic = http_arg(request);
+
+    logic_count(logic, status == 503 ? LOGIC_REFUSED_BODIES : LOGIC_REFUSED_HTTP, 1);
+    logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 501, 503, 505 */
+    *content_type = type_json;
+    params_imgo_error(status == 503 ? 65535 : 65534, why, body, bodylen);
+}
+
+int http_api_open(struct logic *logic)
+{
+    const struct logic_config *config = logic->config;
+    struct http_options options = {
+        .address = config->api_listen,
+        .max_conns = daemon_files(logic->daemon)->http,
+        .max_body = config->api_max_body,
+        .header_timeout_ms = config->api_header_timeout_ms,
+        .body_timeout_ms = config->api_body_timeout_ms,
+        .idle_timeout_ms = config->api_idle_timeout_ms,
+        .max_held = config->api_max_bodies + HEADS_ROOM,
+        .head = api_head,
+        .handle = api_handle,
+        .refuse = api_refuse,
+        .arg = logic,
+    };
+
+    logic->keys = api_keys_open(config->api_keys);
+    logic->local = api_local_open(config->api_trusted, config->api_hosts);
+    if (api_keys_empty(logic->keys))
+        log_warn("api.keys is empty",
+                 "address=%s hint=\"only programs on this machine and in api.trusted may push; set "
+                 "api.keys for others\"",
+                 config->api_listen);
+    int err = http_server_open(logic->loop, &options, &logic->http);
+    if (err != 0)
+        daemon_listen_failed(logic->daemon, config->api_listen, "api", "listen", err);
+    return err;
+}

@@ -1,0 +1,265 @@
+/* How messages leave a mailbox, and how they do not while other sessions are owed them:
+ *
+ *   mailbox_confirm ─► own token gone ─┬─ no other: ZREM, HDEL ─────────────► confirmed
+ *                                      └─ others: stays, marked '+' ─► kept; told to the caller if
+ *   mailbox_waive ─► tokens gone ─┬─ others: stays                    it was not owed it himself
+ *                                 ├─ no other, '+': ZREM, HDEL ─────────────► confirmed
+ *                                 └─ no other, nobody had it: HDEL; waits for whoever comes
+ *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
+ *
+ * '+' stands among the tokens of a field: somebody has had the message. */
+#include "common/base/mem.h"
+#include "logic/mailbox/internal.h"
+#include "logic/mailbox/receivers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ARGV: token (or ""), then pairs of score and id → {number removed, number kept, then pairs of id
+ * and tokens: those kept that TOKEN was not owed}. */
+static struct redis_script confirm_script = {
+    .source =
+        "local owed, removed, kept, left = KEYS[1] .. ':owed', 0, 0, {0, 0}\n"
+        "local some = redis.call('EXISTS', owed) == 1\n"
+        "for i = 2, #ARGV, 2 do\n"
+        "  local id, others, own = ARGV[i + 1], '', false\n"
+        "  local list = some and redis.call('HGET', owed, id)\n"
+        "  if list then\n"
+        "    for token in string.gmatch(list, '%S+') do\n"
+        "      if token == ARGV[1] then\n"
+        "        own = true\n"
+        "      elseif token ~= '+' then\n"
+        "        others = others .. token .. ' '\n"
+        "      end\n"
+        "    end\n"
+        "  end\n"
+        "  if others ~= '' then\n"
+        "    redis.call('HSET', owed, id, others .. '+')\n"
+        "    kept = kept + 1\n"
+        "    if not own then\n"
+        "      left[#left + 1] = id\n"
+        "      left[#left + 1] = others\n"
+        "    end\n"
+        "  else\n"
+        "    if list then redis.call('HDEL', owed, id) end\n"
+        "    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do\n"
+        "      if string.sub(member, 1, 8) == id then\n"
+        "        removed = removed + redis.call('ZREM', KEYS[1], member)\n"
+        "      end\n"
+        "    end\n"
+        "  end\n"
+        "end\n"
+        "left[1], left[2] = removed, kept\n"
+        "return left",
+};
+
+/* ARGV: tokens, then pairs of score and id → number removed. */
+static struct redis_script waive_script = {
+    .source =
+        "local owed, removed, gone = KEYS[1] .. ':owed', 0, {}\n"
+        "for token in string.gmatch(ARGV[1], '%S+') do gone[token] = true end\n"
+        "for i = 2, #ARGV, 2 do\n"
+        "  local id, others, had = ARGV[i + 1], {}, false\n"
+        "  local list = redis.call('HGET', owed, id)\n"
+        "  for token in string.gmatch(list or '', '%S+') do\n"
+        "    if token == '+' then\n"
+        "      had = true\n"
+        "    elseif not gone[token] then\n"
+        "      others[#others + 1] = token\n"
+        "    end\n"
+        "  end\n"
+        "  if list and #others > 0 then\n"
+        "    if had then others[#others + 1] = '+' end\n"
+        "    redis.call('HSET', owed, id, table.concat(others, ' '))\n"
+        "  elseif list then\n"
+        "    redis.call('HDEL', owed, id)\n"
+        "    local page = had and redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i]) or {}\n"
+        "    for _, member in ipairs(page) do\n"
+        "      if string.sub(member, 1, 8) == id then\n"
+        "        removed = removed + redis.call('ZREM', KEYS[1], member)\n"
+        "      end\n"
+        "    end\n"
+        "  end\n"
+        "end\n"
+        "return removed",
+};
+
+/* ARGV: score, the two halves of the id → number removed. */
+static struct redis_script upto_script = {
+    .source =
+        "local removed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])\n"
+        "local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+        "local function covers(text)\n"
+        "  local h, l = 0, 0\n"
+        "  if #text >= 8 then h, l = struct.unpack('>I4I4', text) end\n"
+        "  return h < high or (h == high and l <= low)\n"
+        "end\n"
+        "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
+        "  if covers(member) then removed = removed + redis.call('ZREM', KEYS[1], member) end\n"
+        "end\n"
+        "for _, id in ipairs(redis.call('HKEYS', KEYS[1] .. ':owed')) do\n"
+        "  if covers(id) then redis.call('HDEL', KEYS[1] .. ':owed', id) end\n"
+        "end\n"
+        "return removed",
+};
+
+/* ARGV: score and id, number to keep of what is not newer, the same while sessions are owed
+ * messages → number removed. */
+static struct redis_script trim_script = {
+    .source = "local owed, rank, keep = KEYS[1] .. ':owed', -1, ARGV[3]\n"
+              "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
+              "  if string.sub(member, 1, 8) == ARGV[2] then\n"
+              "    rank = redis.call('ZRANK', KEYS[1], member)\n"
+              "  end\n"
+              "end\n"
+              "if redis.call('EXISTS', owed) == 1 then keep = ARGV[4] end\n"
+              "local excess = rank + 1 - keep\n" MAILBOX_LUA_REMOVE_EXCESS "return excess",
+};
+
+/* --- confirm --- */
+
+/* The pairs behind {removed, kept}; a pair that is none ends the list. */
+static void confirm_tell(struct mailbox_call *call, const redisReply *reply)
+{
+    size_t most = reply->elements / 2;
+    uint64_t *ids = mem_alloc((most + 1) * sizeof *ids);
+    struct owed owed = {0};
+    struct mailbox_debts left = {.uid = call->uid, .ids = ids};
+
+    for (size_t i = 2; i + 1 < reply->elements; i += 2) {
+        const redisReply *id = reply->element[i], *list = reply->element[i + 1];
+        if (id->type != REDIS_REPLY_STRING || id->len != MAILBOX_ID ||
+            list->type != REDIS_REPLY_STRING)
+            break;
+        ids[left.n++] = mailbox_get_id(id->str);
+        const char *at = list->str, *end = at + list->len, *token;
+        size_t len;
+        while ((token = owed_next(&at, end, &len)) != NULL)
+            owed_add(&owed, token, len);
+    }
+    left.owed = owed.text != NULL ? owed.text : "";
+    call->confirm_fn(call->arg, 0, &left);
+    owed_free(&owed);
+    free(ids);
+}
+
+static void confirm_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    static const struct mailbox_debts none = {.owed = ""};
+    struct mailbox_call *call = arg;
+
+    (void)redis;
+    if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "confirm") && reply->elements >= 2) {
+        logic_count(call->logic, LOGIC_CONFIRMED, reply->element[0]->integer);
+        logic_count(call->logic, LOGIC_CONFIRMED_KEPT, reply->element[1]->integer);
+        confirm_tell(call, reply);
+    } else {
+        call->confirm_fn(call->arg, -EAGAIN, &none);
+    }
+    free(call);
+}
+
+/* SCRIPT with the list of tokens, and score and id of each message. */
+static void debts_eval(struct mailbox_call *call, const struct mailbox_debts *debts,
+                       struct redis_script *script, redis_fn fn)
+{
+    struct mailbox_key key = mailbox_key_of(call->logic, debts->uid);
+    size_t n = debts->n;
+    struct mailbox_number *scores = mem_alloc((n + 1) * sizeof *scores);
+    uint8_t(*ids)[MAILBOX_ID] = mem_alloc((n + 1) * sizeof *ids);
+    const char **argv = mem_alloc((2 * n + 2) * sizeof *argv);
+    size_t *argvlen = mem_alloc((2 * n + 2) * sizeof *argvlen);
+
+    argv[0] = key.text;
+    argvlen[0] = key.len;
+    argv[1] = debts->owed;
+    argvlen[1] = strlen(debts->owed);
+    for (size_t i = 0; i < n; i++) {
+        scores[i] = mailbox_number(ids_millis(debts->ids[i]));
+        mailbox_put_id(ids[i], debts->ids[i]);
+        argv[2 * i + 2] = scores[i].text;
+        argvlen[2 * i + 2] = scores[i].len;
+        argv[2 * i + 3] = (const char *)ids[i];
+        argvlen[2 * i + 3] = MAILBOX_ID;
+    }
+    redis_eval(call->logic->redis, key.shard, script, 1, (int)(2 * n + 2), argv, argvlen, fn, call);
+    free(argvlen);
+    free(argv);
+    free(ids);
+    free(scores);
+}
+
+void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
+                     void *arg)
+{
+    struct mailbox_call *call = mailbox_call_new(logic, debts->uid, arg);
+
+    call->confirm_fn = fn;
+    debts_eval(call, debts, &confirm_script, confirm_on_reply);
+}
+
+/* --- what is no session's own --- */
+
+/* Tells the caller; ROW counts what a script says that it has removed. */
+static void removal_tell(struct mailbox_call *call, const redisReply *reply, const char *what,
+                         enum logic_metric row)
+{
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, what);
+
+    if (good)
+        logic_count(call->logic, row, reply->integer);
+    call->fn(call->arg, good ? 0 : -EAGAIN);
+    free(call);
+}
+
+static void removed_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    removal_tell(arg, reply, "confirm", LOGIC_CONFIRMED);
+}
+
+static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    (void)redis;
+    removal_tell(arg, reply, "trim", LOGIC_TRIMMED);
+}
+
+void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn, void *arg)
+{
+    struct mailbox_call *call = mailbox_call_new(logic, debts->uid, arg);
+
+    call->fn = fn;
+    debts_eval(call, debts, &waive_script, removed_on_reply);
+}
+
+void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
+{
+    struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
+    struct mailbox_number score = mailbox_number(ids_millis(upto)),
+                          high = mailbox_number(upto >> 32),
+                          low = mailbox_number(upto & UINT32_MAX);
+    const char *argv[] = {key.text, score.text, high.text, low.text};
+    size_t argvlen[] = {key.len, score.len, high.len, low.len};
+
+    call->fn = fn;
+    redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, removed_on_reply, call);
+}
+
+void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
+{
+    const struct logic_config *config = logic->config;
+    struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
+    struct mailbox_number score = mailbox_number(ids_millis(upto)),
+                          keep = mailbox_number((uint64_t)config->mailbox_limit),
+                          most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
+    uint8_t id[MAILBOX_ID];
+    const char *argv[] = {key.text, score.text, (const char *)id, keep.text, most.text};
+    size_t argvlen[] = {key.len, score.len, sizeof id, keep.len, most.len};
+
+    call->fn = fn;
+    mailbox_put_id(id, upto);
+    redis_eval(logic->redis, key.shard, &trim_script, 1, 5, argv, argvlen, trim_on_reply, call);
+}

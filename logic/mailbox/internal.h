@@ -1,0 +1,53 @@
+/* internal.h - what the mailbox's files share. Main loop only. */
+#ifndef IMC_LOGIC_MAILBOX_INTERNAL_H
+#define IMC_LOGIC_MAILBOX_INTERNAL_H
+
+#include "logic/mailbox/mailbox.h"
+
+struct mailbox_key {
+    char text[40];
+    size_t len, shard;
+};
+struct mailbox_key mailbox_key_of(struct logic *logic, int64_t uid);
+
+/* A number as an argument of a command. */
+struct mailbox_number {
+    char text[24];
+    size_t len;
+};
+struct mailbox_number mailbox_number(uint64_t value);
+
+/* An id as the first bytes of a member, or a field. */
+enum { MAILBOX_ID = 8 };
+void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id);
+uint64_t mailbox_get_id(const void *in);
+
+/* Lua: the oldest EXCESS messages leave, and their fields in OWED; none if it is negative. */
+#define MAILBOX_LUA_REMOVE_EXCESS                                               \
+    "excess = math.max(excess, 0)\n"                                            \
+    "if excess > 0 then\n"                                                      \
+    "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n" \
+    "    redis.call('HDEL', owed, string.sub(old, 1, 8))\n"                     \
+    "  end\n"                                                                   \
+    "  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"                 \
+    "end\n"
+
+/* A command under way. */
+struct mailbox_call {
+    struct logic *logic;
+    int64_t uid;
+    enum mailbox_by by;
+    mailbox_fn fn;
+    mailbox_page_fn page_fn;
+    mailbox_confirm_fn confirm_fn;
+    void *arg;
+    size_t limit;
+    bool own;                    /* fetch: others' are left out */
+    struct mailbox_there *there; /* store: where the caller wants it */
+};
+struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg);
+
+/* False, and a line in the log, for no answer, an error, or another type than TYPE. */
+bool mailbox_reply_is(const redisReply *reply, int type, const char *what);
+
+#endif

@@ -1,0 +1,308 @@
+#include "logic/peers/connect.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
+#include "logic/mailbox/mailbox.h"
+#include "logic/router/routers.h"
+#include "logic/tokens.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct connect {
+    struct session_batch *sb;
+    Imc__V1__ConnectResult *result;
+    struct router_session session;
+    struct connect *next; /* while waiting for another try */
+    uint64_t again_ms;
+    int asks; /* how often others were asked to give way */
+};
+
+/* Connects that wait for another try, the first due first. */
+struct connects {
+    struct logic *logic;
+    struct connect *head, **tail;
+    uv_timer_t timer;
+};
+
+static void connect_put(struct connect *connect);
+
+/* --- the end --- */
+
+static enum logic_metric metric_of(uint32_t code)
+{
+    switch (code) {
+    case CLOSE_NONE:
+        return LOGIC_CONNECT_OK;
+    case CLOSE_BAD_TOKEN:
+        return LOGIC_CONNECT_TOKEN;
+    case CLOSE_TOO_MANY_SESSIONS:
+        return LOGIC_CONNECT_TOO_MANY;
+    default:
+        return LOGIC_CONNECT_UNAVAILABLE;
+    }
+}
+
+static void connect_end(struct connect *connect, uint32_t code, const char *reason)
+{
+    connect->result->code = code;
+    connect->result->reason = pb_text(reason);
+    logic_count(connect->sb->logic, metric_of(code), 1);
+    session_batch_drop(connect->sb);
+}
+
+static void connect_unavailable(struct connect *connect)
+{
+    connect_end(connect, CLOSE_UNAVAILABLE, "service unavailable");
+}
+
+static void on_taken_back(void *arg, const struct router_answer *answer)
+{
+    (void)answer; /* the lease of that comet will see to it if the router has gone */
+    connect_unavailable(arg);
+}
+
+/* The put was, or may have been, applied. */
+static void connect_take_back(struct connect *connect)
+{
+    struct logic *logic = connect->sb->logic;
+
+    if (stream_is_open(connect->sb->batch))
+        router_del(logic->routers, &connect->session, on_taken_back, connect);
+    else
+        connect_unavailable(connect);
+}
+
+/* --- waiting messages --- */
+
+static void on_waiting(void *arg, int err, const struct mailbox_page *page)
+{
+    struct connect *connect = arg;
+    Imc__V1__ConnectResult *result = connect->result;
+
+    if (err != 0) {
+        connect_take_back(connect);
+        return;
+    }
+    result->uid = connect->session.uid;
+    result->room = pb_text(connect->session.room);
+    result->more = session_batch_page(connect->sb, page, &result->waiting, &result->n_waiting);
+    connect_end(connect, CLOSE_NONE, "");
+}
+
+/* --- put --- */
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct connects *connects = container_of(timer, struct connects, timer);
+    uint64_t now = loop_now_ms(connects->logic->loop);
+
+    while (connects->head != NULL && connects->head->again_ms <= now) {
+        struct connect *connect = connects->head;
+        connects->head = connect->next;
+        if (connects->head == NULL)
+            connects->tail = &connects->head;
+        connect_put(connect);
+    }
+    if (connects->head != NULL)
+        uv_timer_start(timer, on_retry, connects->head->again_ms - now, 0);
+}
+
+static void connect_again(struct connect *connect)
+{
+    struct connects *connects = connect->sb->logic->connects;
+
+    connect->next = NULL;
+    connect->again_ms = loop_now_ms(connects->logic->loop) + CONNECT_RETRY_MS;
+    *connects->tail = connect;
+    connects->tail = &connect->next;
+    if (!uv_is_active((uv_handle_t *)&connects->timer))
+        uv_timer_start(&connects->timer, on_retry, CONNECT_RETRY_MS, 0);
+}
+
+static bool connect_is_late(const struct connect *connect)
+{
+    return loop_now_ms(connect->sb->logic->loop) >= connect->sb->deadline_ms ||
+           !stream_is_open(connect->sb->batch);
+}
+
+/* --- too many --- */
+
+/* Those of one comet, from sessions[FROM] on, which is its first; marks them. */
+static void ask_comet(struct logic *logic, int64_t uid, const struct router_answer *answer,
+                      size_t from, bool *asked)
+{
+    const Imc__V1__Session *first = answer->sessions[from];
+    Imc__V1__SessionReply message = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__GiveWay way = IMC__V1__GIVE_WAY__INIT, *ways[] = {&way};
+    uint64_t *handles = mem_alloc((answer->n_sessions - from) * sizeof *handles);
+
+    way.uid = uid;
+    way.handles = handles;
+    message.give_way = ways;
+    message.n_give_way = 1;
+    for (size_t i = from; i < answer->n_sessions; i++) {
+        const Imc__V1__Session *session = answer->sessions[i];
+        if (asked[i] || session->epoch != first->epoch || strcmp(session->comet, first->comet) != 0)
+            continue;
+        asked[i] = true;
+        handles[way.n_handles++] = session->handle;
+    }
+    stream_tell(logic->streams, first->comet, first->epoch, &message.base);
+    free(handles);
+}
+
+/* The oldest one first, then a few, then all: few are to give way, and soon. A router has the
+ * newest at the beginning. */
+static size_t first_asked(int asks, size_t n)
+{
+    size_t want = asks == 0 ? 1 : asks == 1 ? 4 : n;
+
+    return want < n ? n - want : 0;
+}
+
+static void on_others(void *arg, const struct router_answer *answer)
+{
+    struct connect *connect = arg;
+
+    if (answer->result != ROUTER_OK || connect_is_late(connect)) {
+        connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
+        return;
+    }
+    bool *asked = mem_zalloc(answer->n_sessions + 1);
+    for (size_t i = first_asked(connect->asks, answer->n_sessions); i < answer->n_sessions; i++) {
+        if (!asked[i])
+            ask_comet(connect->sb->logic, connect->session.uid, answer, i, asked);
+    }
+    free(asked);
+    connect->asks++;
+    connect_again(connect);
+}
+
+/* Some of the others may be dead without anybody having noticed: of those that have been silent for
+ * long one gives way, and the next put finds room. */
+static void connect_ask_others(struct connect *connect)
+{
+    struct logic *logic = connect->sb->logic;
+
+    if (connect->asks == CONNECT_ASKS || connect_is_late(connect))
+        connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
+    else
+        router_lookup(logic->routers, connect->session.uid,
+                      (uint64_t)logic->config->router_timeout_ms, on_others, connect);
+}
+
+static void on_put(void *arg, const struct router_answer *answer)
+{
+    struct connect *connect = arg;
+    struct logic *logic = connect->sb->logic;
+
+    if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_OK) {
+        session_batch_put(connect->sb, answer->ring);
+        mailbox_first(logic, connect->session.uid, on_waiting, connect);
+    } else if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_TOO_MANY) {
+        connect_ask_others(connect);
+    } else if (answer->result == ROUTER_OK) {
+        log_warn("comet is stale", "comet=%s hint=\"the router knows a newer life of it\"",
+                 connect->session.comet);
+        connect_unavailable(connect);
+    } else if (!connect_is_late(connect)) {
+        connect_again(connect);
+    } else if (answer->result == ROUTER_AWAY) {
+        connect_take_back(connect);
+    } else {
+        connect_unavailable(connect);
+    }
+}
+
+static void connect_put(struct connect *connect)
+{
+    struct session_batch *sb = connect->sb;
+    uint64_t now = loop_now_ms(sb->logic->loop);
+
+    if (connect_is_late(connect)) {
+        connect_unavailable(connect);
+        return;
+    }
+    router_put(sb->logic->routers, &connect->session, sb->deadline_ms - now, on_put, connect);
+}
+
+/* --- token --- */
+
+static void on_token(void *arg, size_t index, int err, const struct token_value *value)
+{
+    struct session_batch *sb = arg;
+    struct connect *connect = &sb->connects[index];
+
+    if (err == -ENOENT) {
+        connect_end(connect, CLOSE_BAD_TOKEN, "unknown or expired token");
+        return;
+    }
+    if (err != 0) {
+        connect_unavailable(connect);
+        return;
+    }
+    connect->session.uid = value->uid;
+    connect->session.room = session_batch_text(sb, value->room, value->room_len);
+    connect_put(connect);
+}
+
+void connects_start(struct session_batch *sb)
+{
+    struct logic *logic = sb->logic;
+    size_t n = sb->in->n_connects;
+    struct token_ref *refs = arena_alloc(&sb->batch->arena, n * sizeof *refs);
+
+    sb->connects = arena_alloc(&sb->batch->arena, n * sizeof *sb->connects);
+    sb->deadline_ms = loop_now_ms(logic->loop) + (uint64_t)logic->config->connect_timeout_ms;
+    for (size_t i = 0; i < n; i++) {
+        const Imc__V1__Connect *in = sb->in->connects[i];
+        refs[i] = (struct token_ref){in->token.data, in->token.len};
+        sb->connects[i] = (struct connect){
+            .sb = sb,
+            .result = sb->reply.connects[i],
+            .session =
+                {
+                    .comet = sb->in->comet,
+                    .epoch = sb->in->epoch,
+                    .handle = in->handle,
+                    .key = "",
+                    .room = "",
+                    .max_sessions = (uint32_t)logic->config->sessions_max_per_uid,
+                },
+        };
+    }
+    if (n > 0)
+        tokens_find(logic, refs, n, on_token, sb);
+}
+
+/* --- life --- */
+
+struct connects *connects_open(struct logic *logic)
+{
+    struct connects *connects = mem_zalloc(sizeof *connects);
+
+    connects->logic = logic;
+    connects->tail = &connects->head;
+    uv_timer_init(&logic->loop->uv, &connects->timer);
+    return connects;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct connects, timer));
+}
+
+void connects_close(struct connects *connects)
+{
+    if (connects == NULL)
+        return;
+    struct connect *next = connects->head;
+    while (next != NULL) {
+        struct connect *connect = next;
+        next = connect->next; /* ending it may free it */
+        connect_unavailable(connect);
+    }
+    uv_close((uv_handle_t *)&connects->timer, on_timer_closed);
+}

@@ -1,0 +1,376 @@
+/* SessionBatch ─► session_batch ─┬─ stores, confirms, fetches ─► mailbox
+ *                                │    └─ a confirm of what others are owed ─► gone_receivers
+ *                                ├─ connects ─► connect
+ *                                ├─ disconnects, registers ─► routers
+ *                                └─ registered ─► routers, once all its registers were taken
+ *     SessionReply ◄── the last item's session_batch_drop() */
+#include "logic/peers/session_requests.h"
+#include "logic/mailbox/gone_receivers.h"
+#include "logic/mailbox/mailbox.h"
+#include "logic/mailbox/receivers.h"
+#include "logic/peers/connect.h"
+#include "logic/router/routers.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What a message costs in a reply besides its body: many empty ones fill a page too. */
+enum { WAITING_OVERHEAD = 32 };
+
+/* An item whose result is one status. */
+struct status_item {
+    struct session_batch *sb;
+    uint32_t *status;
+    struct router_session session;
+};
+
+struct fetch_item {
+    struct session_batch *sb;
+    Imc__V1__FetchResult *result;
+};
+
+static struct status_item *status_item(struct session_batch *sb, uint32_t *status)
+{
+    struct status_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
+
+    *item = (struct status_item){.sb = sb, .status = status};
+    sb->pending++;
+    return item;
+}
+
+static void item_done(struct status_item *item, uint32_t status)
+{
+    *item->status = status;
+    session_batch_drop(item->sb);
+}
+
+/* --- mailbox --- */
+
+static void on_mailbox(void *arg, int err)
+{
+    item_done(arg, err == 0 ? IMC__V1__LOGIC_STATUS__OK : IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
+static void start_stores(struct session_batch *sb)
+{
+    char token[OWED_TOKEN_MAX];
+
+    for (size_t i = 0; i < sb->in->n_stores; i++) {
+        const Imc__V1__Store *in = sb->in->stores[i];
+        struct status_item *item = status_item(sb, &sb->reply.stores[i]);
+        if (in->message == NULL || in->message->id == 0) {
+            item_done(item, IMC__V1__LOGIC_STATUS__OK); /* nothing to keep */
+            continue;
+        }
+        owed_token(sb->in->comet, in->handle, token);
+        struct mailbox_put put = {
+            .by = MAILBOX_SPILL,
+            .uid = in->uid,
+            .message = mailbox_message_of(in->message),
+            .owed = token,
+        };
+        if (mailbox_refuses(sb->logic, &put.message))
+            item_done(item, IMC__V1__LOGIC_STATUS__OK);
+        else
+            mailbox_store(sb->logic, &put, on_mailbox, item);
+    }
+}
+
+/* The answer does not wait for what becomes of that which is left. */
+static void on_confirmed(void *arg, int err, const struct mailbox_debts *left)
+{
+    struct status_item *item = arg;
+
+    heir_take(item->sb->logic, left);
+    on_mailbox(item, err);
+}
+
+static void start_confirms(struct session_batch *sb)
+{
+    char token[OWED_TOKEN_MAX];
+
+    for (size_t i = 0; i < sb->in->n_confirms; i++) {
+        const Imc__V1__Confirm *in = sb->in->confirms[i];
+        struct status_item *item = status_item(sb, &sb->reply.confirms[i]);
+        struct mailbox_debts debts = {
+            .uid = in->uid, .n = in->n_ids, .ids = in->ids, .owed = token};
+        owed_token(sb->in->comet, in->handle, token);
+        if (in->how == IMC__V1__CONFIRM__HOW__WAIVED)
+            mailbox_waive(sb->logic, &debts, on_mailbox, item);
+        else
+            mailbox_confirm(sb->logic, &debts, on_confirmed, item);
+    }
+}
+
+static void on_page(void *arg, int err, const struct mailbox_page *page)
+{
+    struct fetch_item *item = arg;
+    Imc__V1__FetchResult *result = item->result;
+
+    if (err != 0)
+        result->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    else
+        result->more = session_batch_page(item->sb, page, &result->waiting, &result->n_waiting);
+    if (err == 0 && result->n_waiting == page->n)
+        result->last = page->last;
+    session_batch_drop(item->sb);
+}
+
+static void start_fetches(struct session_batch *sb)
+{
+    char token[OWED_TOKEN_MAX];
+
+    for (size_t i = 0; i < sb->in->n_fetches; i++) {
+        const Imc__V1__Fetch *in = sb->in->fetches[i];
+        struct fetch_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
+        *item = (struct fetch_item){sb, sb->reply.fetches[i]};
+        sb->pending++;
+        owed_token(sb->in->comet, in->handle, token);
+        struct mailbox_read read = {
+            .uid = in->uid, .after = in->after, .limit = in->limit, .own = token};
+        mailbox_fetch(sb->logic, &read, on_page, item);
+    }
+}
+
+bool session_batch_page(struct session_batch *sb, const struct mailbox_page *page,
+                        Imc__V1__Waiting ***waiting, size_t *n)
+{
+    struct arena *arena = &sb->batch->arena;
+    Imc__V1__Waiting **list = arena_alloc(arena, page->n * sizeof(void *));
+    size_t taken = 0;
+
+    for (; taken < page->n; taken++) {
+        const struct mailbox_message *message = &page->messages[taken];
+        /* The first message of a reply always goes, so that asking again gets on. */
+        bool first = sb->bytes_left == (size_t)sb->logic->config->mailbox_page_bytes;
+        size_t size = message->len + WAITING_OVERHEAD;
+        if (size > sb->bytes_left && !first)
+            break;
+        sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
+        Imc__V1__Waiting *copy = list[taken] = arena_alloc(arena, sizeof *copy);
+        imc__v1__waiting__init(copy);
+        copy->id = message->id;
+        copy->op = message->op;
+        copy->expires_ms = message->expires_ms;
+        copy->body.len = message->len;
+        copy->body.data = arena_alloc(arena, message->len);
+        if (message->len > 0)
+            memcpy(copy->body.data, message->body, message->len);
+    }
+    *waiting = list;
+    *n = taken;
+    return page->more || taken < page->n;
+}
+
+char *session_batch_text(struct session_batch *sb, const char *text, size_t len)
+{
+    char *copy = arena_alloc(&sb->batch->arena, len + 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+/* --- router --- */
+
+void session_batch_put(struct session_batch *sb, uint64_t ring)
+{
+    if (sb->has_put && sb->ring != ring)
+        sb->ring_changed = true;
+    if (!sb->has_put)
+        sb->ring = ring;
+    sb->has_put = true;
+}
+
+static uint32_t status_of(const struct router_answer *answer)
+{
+    if (answer->result == ROUTER_MISMATCH)
+        return IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+    if (answer->result == ROUTER_AWAY || answer->status != IMC__V1__PUT_STATUS__PUT_OK)
+        return IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    return IMC__V1__LOGIC_STATUS__OK;
+}
+
+static void on_disconnected(void *arg, const struct router_answer *answer)
+{
+    struct status_item *item = arg;
+    uint32_t status = status_of(answer);
+
+    if (status == IMC__V1__LOGIC_STATUS__OK)
+        logic_count(item->sb->logic, LOGIC_DISCONNECTS, 1);
+    item_done(item, status);
+}
+
+static void start_disconnects(struct session_batch *sb)
+{
+    for (size_t i = 0; i < sb->in->n_disconnects; i++) {
+        const Imc__V1__Disconnect *in = sb->in->disconnects[i];
+        struct status_item *item = status_item(sb, &sb->reply.disconnects[i]);
+        item->session = (struct router_session){
+            .comet = sb->in->comet, .epoch = sb->in->epoch, .handle = in->handle, .uid = in->uid};
+        router_del(sb->logic->routers, &item->session, on_disconnected, item);
+    }
+}
+
+static void on_router_registered(void *arg, const struct router_answer *answer)
+{
+    struct session_batch *sb = arg;
+    uint32_t status = status_of(answer);
+
+    if (status != IMC__V1__LOGIC_STATUS__OK)
+        sb->reply.registered = status;
+    if (--sb->routers_pending == 0)
+        session_batch_drop(sb);
+}
+
+/* A comet's loop may say that it has registered everything only if it has. */
+static uint32_t worst_register(const struct session_batch *sb)
+{
+    for (size_t i = 0; i < sb->reply.n_registers; i++) {
+        if (sb->reply.registers[i] != IMC__V1__LOGIC_STATUS__OK)
+            return sb->reply.registers[i];
+    }
+    return IMC__V1__LOGIC_STATUS__OK;
+}
+
+static void start_registered(struct session_batch *sb)
+{
+    const Imc__V1__Registered *in = sb->in->registered;
+    struct router_link *routers = sb->logic->routers;
+    struct router_session comet = {.comet = sb->in->comet, .epoch = sb->in->epoch};
+    uint32_t status = worst_register(sb);
+
+    if (sb->in->ring != router_link_ring(routers))
+        status = IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+    else if (router_link_count(routers) == 0)
+        status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    sb->reply.registered = status;
+    if (status != IMC__V1__LOGIC_STATUS__OK) {
+        session_batch_drop(sb);
+        return;
+    }
+    sb->routers_pending =
+        router_registered(routers, &comet, in->loop, in->loops, on_router_registered, sb);
+}
+
+static void register_done(struct status_item *item, uint32_t status)
+{
+    struct session_batch *sb = item->sb;
+
+    logic_count(sb->logic,
+                status == IMC__V1__LOGIC_STATUS__OK ? LOGIC_REGISTERS : LOGIC_REGISTERS_REFUSED, 1);
+    *item->status = status;
+    if (--sb->registers_pending == 0 && sb->in->registered != NULL)
+        start_registered(sb);
+    session_batch_drop(sb);
+}
+
+static void on_registered(void *arg, const struct router_answer *answer)
+{
+    struct status_item *item = arg;
+    uint32_t status = status_of(answer);
+
+    if (status == IMC__V1__LOGIC_STATUS__OK)
+        session_batch_put(item->sb, answer->ring);
+    register_done(item, status);
+}
+
+/* Sessions that are open already: no limit holds for them. */
+static void start_registers(struct session_batch *sb)
+{
+    struct router_link *routers = sb->logic->routers;
+    uint64_t timeout = (uint64_t)sb->logic->config->router_timeout_ms;
+    bool agreed = sb->in->ring == router_link_ring(routers);
+
+    if (sb->in->registered != NULL)
+        sb->pending++;
+    sb->registers_pending = sb->in->n_registers;
+    for (size_t i = 0; i < sb->in->n_registers; i++) {
+        const Imc__V1__Register *in = sb->in->registers[i];
+        struct status_item *item = status_item(sb, &sb->reply.registers[i]);
+        item->session = (struct router_session){
+            .comet = sb->in->comet,
+            .epoch = sb->in->epoch,
+            .handle = in->handle,
+            .uid = in->uid,
+            .key = in->key,
+            .room = in->room,
+        };
+        if (agreed)
+            router_put(routers, &item->session, timeout, on_registered, item);
+        else
+            register_done(item, IMC__V1__LOGIC_STATUS__RING_MISMATCH);
+    }
+    if (sb->in->n_registers == 0 && sb->in->registered != NULL)
+        start_registered(sb);
+}
+
+/* --- the batch --- */
+
+void session_batch_drop(struct session_batch *sb)
+{
+    assert(sb->pending > 0);
+    if (--sb->pending > 0)
+        return;
+    sb->reply.ring = sb->has_put ? sb->ring : router_link_ring(sb->logic->routers);
+    if (sb->ring_changed)
+        sb->reply.ring = 0;
+    stream_reply(sb->batch, &sb->reply.base);
+}
+
+static uint32_t *status_list(struct session_batch *sb, size_t n, size_t *out)
+{
+    uint32_t *list = arena_alloc(&sb->batch->arena, n * sizeof *list);
+
+    memset(list, 0, n * sizeof *list);
+    *out = n;
+    return list;
+}
+
+static void alloc_results(struct session_batch *sb)
+{
+    struct arena *arena = &sb->batch->arena;
+    Imc__V1__SessionReply *reply = &sb->reply;
+
+    reply->n_connects = sb->in->n_connects;
+    reply->connects = arena_alloc(arena, reply->n_connects * sizeof(void *));
+    for (size_t i = 0; i < reply->n_connects; i++) {
+        reply->connects[i] = arena_alloc(arena, sizeof *reply->connects[i]);
+        imc__v1__connect_result__init(reply->connects[i]);
+    }
+    reply->n_fetches = sb->in->n_fetches;
+    reply->fetches = arena_alloc(arena, reply->n_fetches * sizeof(void *));
+    for (size_t i = 0; i < reply->n_fetches; i++) {
+        reply->fetches[i] = arena_alloc(arena, sizeof *reply->fetches[i]);
+        imc__v1__fetch_result__init(reply->fetches[i]);
+    }
+    reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
+    reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
+    reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
+    reply->registers = status_list(sb, sb->in->n_registers, &reply->n_registers);
+}
+
+void comet_service_handle(struct stream_batch *batch)
+{
+    struct session_batch *sb = arena_alloc(&batch->arena, sizeof *sb);
+
+    *sb = (struct session_batch){
+        .batch = batch,
+        .logic = batch->logic,
+        .in = (const Imc__V1__SessionBatch *)batch->message,
+        .reply = IMC__V1__SESSION_REPLY__INIT,
+        .pending = 1,
+        .bytes_left = (size_t)batch->logic->config->mailbox_page_bytes,
+    };
+    sb->reply.seq = sb->in->seq;
+    stream_name(batch, sb->in->comet, sb->in->epoch);
+    alloc_results(sb);
+    start_stores(sb);
+    start_confirms(sb);
+    start_fetches(sb);
+    sb->pending += sb->in->n_connects;
+    connects_start(sb);
+    start_disconnects(sb);
+    start_registers(sb);
+    session_batch_drop(sb);
+}

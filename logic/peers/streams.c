@@ -1,0 +1,314 @@
+#include "logic/peers/streams.h"
+#include "common/base/log.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/rpc.h"
+#include "logic/peers/session_requests.h"
+#include "logic/peers/settle_requests.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stream_kind {
+    const char *peer;
+    const ProtobufCMessageDescriptor *batch;
+    size_t max_items; /* in each list of a batch */
+    enum logic_metric count;
+    void (*handle)(struct stream_batch *batch);
+    bool secret; /* tokens come in it: it is overwritten before it goes */
+};
+
+struct stream_service {
+    struct logic *logic;
+    struct rpc_server *server;
+    struct stream *streams;
+    size_t n_streams;
+    bool draining;
+};
+
+/* Made on the rpc thread; from on_opened() on the main loop's, but for `malformed` and what never
+ * changes. The inbox keeps order: opened, batches, closed. */
+struct stream {
+    struct stream *next, **prev;
+    struct stream_service *service;
+    const struct stream_kind *kind;
+    struct rpc_stream *rpc;
+    struct inbox_item opened, over;
+    size_t pending; /* batches without an answer */
+    char comet[64]; /* of a comet: its id, "" before it said so */
+    uint64_t epoch;
+    bool closed;    /* on_over() has run */
+    bool malformed; /* rpc thread until `over` is posted */
+};
+
+static const struct stream_kind kinds[] = {
+    {"comet", &imc__v1__session_batch__descriptor, STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET,
+     comet_service_handle, true},
+    {"job", &imc__v1__settle_batch__descriptor, STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB,
+     job_service_handle, false},
+};
+
+/* --- main loop --- */
+
+static void stream_free(struct stream *stream)
+{
+    rpc_stream_unref(stream->rpc);
+    free(stream);
+}
+
+static void gauge_streams(struct stream_service *service, int by)
+{
+    service->n_streams += (size_t)by;
+    metric_set(service->logic->counters, LOGIC_STREAMS, (int64_t)service->n_streams);
+}
+
+static void on_opened(struct loop *loop, struct inbox_item *item)
+{
+    struct stream *stream = container_of(item, struct stream, opened);
+    struct stream_service *service = stream->service;
+
+    (void)loop;
+    stream->next = service->streams;
+    stream->prev = &service->streams;
+    if (stream->next != NULL)
+        stream->next->prev = &stream->next;
+    service->streams = stream;
+    gauge_streams(service, 1);
+    log_info("stream opened", "from=%s peer=%s", stream->kind->peer, rpc_stream_peer(stream->rpc));
+    if (service->draining)
+        rpc_stream_close(stream->rpc);
+}
+
+static void on_over(struct loop *loop, struct inbox_item *item)
+{
+    struct stream *stream = container_of(item, struct stream, over);
+    struct stream_service *service = stream->service;
+
+    (void)loop;
+    *stream->prev = stream->next;
+    if (stream->next != NULL)
+        stream->next->prev = stream->prev;
+    gauge_streams(service, -1);
+    log_info("stream closed", "from=%s peer=%s unanswered=%zu", stream->kind->peer,
+             rpc_stream_peer(stream->rpc), stream->pending);
+    if (stream->malformed)
+        logic_count(service->logic, LOGIC_BATCHES_MALFORMED, 1);
+    stream->closed = true;
+    if (stream->pending == 0)
+        stream_free(stream);
+}
+
+static void batch_free(struct stream_batch *batch)
+{
+    if (batch->message != NULL) {
+        rpc_stream_answered(batch->stream->rpc);
+        rpc_stream_release(batch->stream->rpc, batch->held);
+    }
+    if (batch->stream->kind->secret)
+        arena_wipe(&batch->arena);
+    else
+        arena_free(&batch->arena);
+    free(batch);
+}
+
+static void on_batch(struct loop *loop, struct inbox_item *item)
+{
+    struct stream_batch *batch = container_of(item, struct stream_batch, item);
+    struct stream *stream = batch->stream;
+    struct logic *logic = stream->service->logic;
+
+    (void)loop;
+    if (stream->service->draining) {
+        batch_free(batch); /* the stream is about to close, and the peer asks another logic */
+        return;
+    }
+    stream->pending++;
+    logic_count(logic, stream->kind->count, 1);
+    logic_count(logic, LOGIC_BATCHES_PENDING, 1);
+    stream->kind->handle(batch);
+}
+
+bool stream_is_open(const struct stream_batch *batch)
+{
+    return !batch->stream->closed;
+}
+
+void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
+{
+    struct stream *stream = batch->stream;
+
+    if (stream->epoch == epoch && strcmp(stream->comet, comet) == 0)
+        return;
+    snprintf(stream->comet, sizeof stream->comet, "%s", comet);
+    stream->epoch = epoch;
+}
+
+static bool stream_may_be_of(const struct stream *stream, const char *comet, uint64_t epoch)
+{
+    if (stream->kind != &kinds[0])
+        return false;
+    return stream->comet[0] == '\0' ||
+           (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
+}
+
+void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+                 const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+
+    for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
+        if (!stream_may_be_of(stream, comet, epoch))
+            continue;
+        struct msg *msg = msg_new(len);
+        protobuf_c_message_pack(message, msg->data);
+        (void)rpc_stream_send(stream->rpc, msg); /* one that has ended has no sessions */
+    }
+}
+
+void stream_reply(struct stream_batch *batch, const ProtobufCMessage *reply)
+{
+    struct stream *stream = batch->stream;
+    struct msg *msg = msg_new(protobuf_c_message_get_packed_size(reply));
+
+    protobuf_c_message_pack(reply, msg->data);
+    size_t len = msg->len;
+    int err = rpc_stream_send(stream->rpc, msg);
+    if (err != 0 && err != -EPIPE) {
+        log_error("reply not sent", "to=%s peer=%s bytes=%zu err=%d", stream->kind->peer,
+                  rpc_stream_peer(stream->rpc), len, err);
+        rpc_stream_close(stream->rpc);
+    }
+    logic_count(batch->logic, LOGIC_BATCHES_PENDING, -1);
+    batch_free(batch);
+    stream->pending--;
+    if (stream->pending > 0)
+        return;
+    if (stream->closed)
+        stream_free(stream);
+    else if (stream->service->draining)
+        rpc_stream_close(stream->rpc);
+}
+
+/* --- rpc thread --- */
+
+static void on_message(struct rpc_stream *rpc, void *arg, struct msg *msg)
+{
+    struct stream *stream = arg;
+    struct logic *logic = stream->service->logic;
+
+    if (stream->malformed) {
+        msg_unref(msg);
+        return;
+    }
+    struct stream_batch *batch = mem_zalloc(sizeof *batch);
+    arena_init(&batch->arena);
+    struct unpack_input in = {msg->data, msg->len, stream->kind->max_items};
+    const char *why = "";
+    batch->item.run = on_batch;
+    batch->stream = stream;
+    batch->logic = logic;
+    batch->message = unpack(stream->kind->batch, &batch->arena, &in, &why);
+    batch->held = batch->arena.bytes;
+    if (batch->message == NULL) {
+        stream->malformed = true;
+        log_warn("malformed batch, closing the stream", "from=%s peer=%s bytes=%u why=\"%s\"",
+                 stream->kind->peer, rpc_stream_peer(rpc), msg->len, why);
+        rpc_stream_close(rpc);
+    } else {
+        rpc_stream_hold(rpc, batch->held);
+    }
+    if (stream->kind->secret)
+        msg_is_secret(msg);
+    msg_unref(msg);
+    if (batch->message == NULL || !inbox_post(logic->loop, &batch->item))
+        batch_free(batch);
+}
+
+static void on_closed(struct rpc_stream *rpc, void *arg, const char *why)
+{
+    struct stream *stream = arg;
+
+    (void)rpc;
+    log_debug("stream over", "from=%s why=\"%s\"", stream->kind->peer, why);
+    stream->over.run = on_over;
+    if (!inbox_post(stream->service->logic->loop, &stream->over))
+        stream_free(stream);
+}
+
+static const struct rpc_stream_events stream_events = {.message = on_message, .closed = on_closed};
+
+static void accept_stream(struct rpc_stream *rpc, struct stream_service *service,
+                          const struct stream_kind *kind)
+{
+    struct stream *stream = mem_zalloc(sizeof *stream);
+
+    stream->service = service;
+    stream->kind = kind;
+    stream->rpc = rpc_stream_ref(rpc);
+    stream->opened.run = on_opened;
+    if (!inbox_post(service->logic->loop, &stream->opened)) {
+        stream_free(stream); /* the loop is closed: not accepting refuses the stream */
+        return;
+    }
+    rpc_stream_accept(rpc, &stream_events, stream);
+}
+
+static void open_sessions(struct rpc_stream *rpc, void *service)
+{
+    accept_stream(rpc, service, &kinds[0]);
+}
+
+static void open_settle(struct rpc_stream *rpc, void *service)
+{
+    accept_stream(rpc, service, &kinds[1]);
+}
+
+/* --- life --- */
+
+static const struct rpc_method methods[] = {
+    {"/imc.v1.Logic/Sessions", open_sessions},
+    {"/imc.v1.Logic/Settle", open_settle},
+    {NULL, NULL},
+};
+
+int stream_service_open(struct logic *logic, struct stream_service **out)
+{
+    struct stream_service *service = mem_zalloc(sizeof *service);
+    const char *listen = logic->config->daemon.rpc_listen;
+
+    service->logic = logic;
+    int err = rpc_server_open(logic->daemon->rpc, listen, methods, service, &service->server);
+    if (err != 0) {
+        daemon_listen_failed(logic->daemon, listen, "rpc", "listen", err);
+        free(service);
+        return err;
+    }
+    daemon_set_rpc_port(logic->daemon, rpc_server_port(service->server));
+    *out = service;
+    return 0;
+}
+
+void stream_service_drain(struct stream_service *service)
+{
+    service->draining = true;
+    for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
+        if (stream->pending == 0)
+            rpc_stream_close(stream->rpc);
+    }
+}
+
+size_t stream_service_count(const struct stream_service *service)
+{
+    return service->n_streams;
+}
+
+void stream_service_close(struct stream_service *service)
+{
+    if (service == NULL)
+        return;
+    service->draining = true;
+    rpc_server_close(service->server, 0);
+    uv_run(&service->logic->loop->uv,
+           UV_RUN_NOWAIT); /* what was posted: streams learn that they are over */
+}

@@ -1,0 +1,126 @@
+#include "logic/push/job_backlog.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIFE_MS = 5000, /* ten reports */
+    JOBS_MOST = 256,
+};
+
+struct backlog {
+    char job[64];
+    char why[128];
+    uint64_t until_ms; /* loop time */
+    uint32_t lag_ms, used_permille;
+    bool stalled;
+};
+
+struct backlogs {
+    struct logic *logic;
+    struct backlog jobs[JOBS_MOST];
+    size_t n;
+};
+
+struct backlogs *backlogs_open(struct logic *logic)
+{
+    struct backlogs *backlogs = mem_zalloc(sizeof *backlogs);
+
+    backlogs->logic = logic;
+    return backlogs;
+}
+
+void backlogs_close(struct backlogs *backlogs)
+{
+    free(backlogs);
+}
+
+/* Its place; else one that is free, or the one that has not been heard of for longest. */
+static struct backlog *backlog_of(struct backlogs *backlogs, const char *job)
+{
+    struct backlog *oldest = &backlogs->jobs[0];
+
+    for (size_t i = 0; i < backlogs->n; i++) {
+        struct backlog *backlog = &backlogs->jobs[i];
+        if (strcmp(backlog->job, job) == 0)
+            return backlog;
+        if (backlog->until_ms < oldest->until_ms)
+            oldest = backlog;
+    }
+    struct backlog *backlog = backlogs->n < JOBS_MOST ? &backlogs->jobs[backlogs->n++] : oldest;
+    *backlog = (struct backlog){0};
+    snprintf(backlog->job, sizeof backlog->job, "%s", job);
+    return backlog;
+}
+
+void backlog_take(struct backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
+{
+    struct backlog *backlog = backlog_of(backlogs, job);
+
+    if (told->stalled && !backlog->stalled)
+        log_warn("storing stands still", "job=%s why=\"%s\"", backlog->job, told->why);
+    else if (!told->stalled && backlog->stalled)
+        log_info("storing goes on", "job=%s", backlog->job);
+    backlog->until_ms = loop_now_ms(backlogs->logic->loop) + LIFE_MS;
+    backlog->lag_ms = told->lag_ms;
+    backlog->used_permille = told->used_permille;
+    backlog->stalled = told->stalled;
+    snprintf(backlog->why, sizeof backlog->why, "%s", told->why);
+}
+
+/* The worst of each that is fresh. */
+static struct backlog backlogs_worst(const struct backlogs *backlogs)
+{
+    uint64_t now = loop_now_ms(backlogs->logic->loop);
+    struct backlog worst = {0};
+
+    for (size_t i = 0; i < backlogs->n; i++) {
+        const struct backlog *backlog = &backlogs->jobs[i];
+        if (backlog->until_ms <= now)
+            continue;
+        if (backlog->lag_ms > worst.lag_ms)
+            worst.lag_ms = backlog->lag_ms;
+        if (backlog->used_permille > worst.used_permille)
+            worst.used_permille = backlog->used_permille;
+        if (backlog->stalled && !worst.stalled) {
+            worst.stalled = true;
+            memcpy(worst.why, backlog->why, sizeof worst.why);
+        }
+    }
+    return worst;
+}
+
+enum backlog_verdict backlog_verdict(const struct backlogs *backlogs, char *why)
+{
+    const struct logic_config *config = backlogs->logic->config;
+    const struct backlog worst = backlogs_worst(backlogs);
+
+    if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
+        snprintf(why, BACKLOG_WHY,
+                 "delivery is %" PRIu32 " s behind, more than push.max_lag (%" PRId64
+                 " s): push later",
+                 worst.lag_ms / 1000, config->push_max_lag_ms / 1000);
+        return BACKLOG_ALL;
+    }
+    if (worst.used_permille < (uint64_t)config->push_max_backlog * 10)
+        return BACKLOG_FINE;
+    snprintf(why, BACKLOG_WHY,
+             "what is to be stored for users who are away has piled up to %" PRIu32
+             " %% of what job keeps (push.max_backlog)%s%s: push to them later",
+             worst.used_permille / 10, worst.stalled ? ", and storing stands still: " : "",
+             worst.why);
+    return BACKLOG_AWAY;
+}
+
+void backlogs_scrape(struct backlogs *backlogs)
+{
+    const struct backlog worst = backlogs_worst(backlogs);
+    int64_t *counters = backlogs->logic->counters;
+
+    metric_set(counters, LOGIC_BACKLOG_LAG_MS, worst.lag_ms);
+    metric_set(counters, LOGIC_BACKLOG_USED, worst.used_permille);
+    metric_set(counters, LOGIC_STORING_STALLED, worst.stalled);
+}

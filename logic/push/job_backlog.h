@@ -1,0 +1,30 @@
+/* job_backlog.h - how far behind the jobs are, as they tell, and what is refused because of it.
+ * Main loop only.
+ *
+ *   job ══ Backlog, twice a second ══► backlog_take ─► backlog_verdict ◄── http/push, push/push
+ *
+ * A report counts for some seconds: a job that has died is not behind, its partitions are another
+ * one's by then. */
+#ifndef IMC_LOGIC_PUSH_JOB_BACKLOG_H
+#define IMC_LOGIC_PUSH_JOB_BACKLOG_H
+
+#include "logic/logic.h"
+#include "proto/session.pb-c.h"
+
+struct backlogs *backlogs_open(struct logic *logic);
+void backlogs_close(struct backlogs *backlogs);
+/* JOB: its lease id. */
+void backlog_take(struct backlogs *backlogs, const char *job, const Imc__V1__Backlog *told);
+
+enum backlog_verdict {
+    BACKLOG_FINE,
+    BACKLOG_AWAY, /* no more for users who are away: what is to be stored piles up */
+    BACKLOG_ALL,  /* no more at all: what is accepted now is delivered too late */
+};
+enum { BACKLOG_WHY = 320 };
+/* WHY, of BACKLOG_WHY bytes, for the caller of a push that is refused. */
+enum backlog_verdict backlog_verdict(const struct backlogs *backlogs, char *why);
+/* The gauges. */
+void backlogs_scrape(struct backlogs *backlogs);
+
+#endif

@@ -1,0 +1,612 @@
+/* bus_produce ─► gathered ─► flush, end of turn, paced ─► producer_instance.c, librdkafka ══► Kafka
+ *      done() ◄── on_report ◄────────────────────────────── delivery reports ◄──────────────────┘
+ *
+ * librdkafka's own linger would make every message wait, also a lone one: it is 0.
+ *
+ * "Accepted means durable" rests here: enable.idempotence (no duplicates, no reordering on
+ * retries), acks=all, and done() with 0 only for a delivery report without error.
+ *
+ * An idempotent producer can fail for good (docs/operations.md has the list). Then another takes
+ * its place, and what came meanwhile waits in its order:
+ *
+ *          ┌─ on_error: fatal ───────► DRAINING: nothing is handed over; what it has not sent is
+ *          │  hand_over: ERR__FATAL    │          purged, what is on its way is reported still
+ *        OPEN                          │ on_settle: no report is due, or they are overdue (those
+ *          ▲                           ▼            messages fail: nobody knows whether Kafka has
+ *          └── on_renew: paced ──── RESTING         them)
+ *
+ * So a message of the new one never overtakes one whose fate is open, and none is produced twice.
+ */
+#include "logic/push/kafka_producer.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/pace.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "logic/push/partition_count.h"
+#include "logic/push/producer_instance.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BURST = 4,
+    LOOK_EVERY_MS = 100, /* at what waits for a new client */
+    OVERDUE_MS = 1000,   /* after bus.timeout librdkafka should have reported it */
+    REST_MS = 1000,      /* before the second new client in a row; doubled for each further one */
+    REST_DOUBLINGS = 5,
+    HELD_BYTES = 64 * 1024 * 1024, /* of messages that wait for a new client */
+    LIMIT_ASSUMED = 1048588,       /* max.message.bytes of a Kafka that nobody has configured */
+    LIMIT_LEAST = 4096,            /* a topic with less takes few pushes: they are refused there */
+    LIMIT_MOST = 1000000000,       /* librdkafka's */
+    RECORD_HEAD = 128, /* what a message costs in a batch of its own, besides key and value */
+};
+
+enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
+
+struct tickets {
+    struct bus_ticket *head, **tail;
+};
+
+struct bus_producer {
+    struct logic *logic;
+    enum producer_state state;
+    struct bus_client *client; /* NULL: resting */
+    struct bus_end *retired;   /* client, being destroyed */
+    struct bus_agree *agree;   /* how many partitions */
+    struct tickets gathered;   /* not with librdkafka yet, in order */
+    size_t gathered_bytes;
+    struct bus_ticket *waiting; /* for their reports */
+    size_t outstanding;         /* both */
+    struct pace pace;
+    struct loop_task flush, settle;
+    uv_timer_t pause;  /* until the next flush */
+    uv_timer_t look;   /* while there is no client to hand over to */
+    uint64_t since_ms; /* in this state */
+    unsigned in_a_row; /* clients that failed without having delivered anything */
+    int64_t max_bytes; /* of a batch: the topic's max.message.bytes, or what we take it to be */
+    bool answers;      /* as /readyz was told */
+    bool seen;         /* a broker has answered once */
+    bool proven;       /* Kafka took what was produced last */
+    bool probing;      /* a probe is under way */
+    bool failed;       /* the client that is draining cannot finish */
+};
+
+static uint64_t now_ms(const struct bus_producer *producer)
+{
+    return loop_now_ms(producer->logic->loop);
+}
+
+static void producer_enter(struct bus_producer *producer, enum producer_state state)
+{
+    producer->state = state;
+    producer->since_ms = now_ms(producer);
+}
+
+/* --- tickets --- */
+
+static void ticket_wait(struct bus_producer *producer, struct bus_ticket *ticket)
+{
+    ticket->next = producer->waiting;
+    ticket->prev = &producer->waiting;
+    if (ticket->next != NULL)
+        ticket->next->prev = &ticket->next;
+    producer->waiting = ticket;
+}
+
+static void ticket_end(struct bus_producer *producer, struct bus_ticket *ticket, int err,
+                       const char *why)
+{
+    producer->outstanding--;
+    ticket->done(ticket, err, why);
+}
+
+static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket, int err,
+                        const char *why)
+{
+    *ticket->prev = ticket->next;
+    if (ticket->next != NULL)
+        ticket->next->prev = ticket->prev;
+    ticket_end(producer, ticket, err, why);
+    if (producer->waiting == NULL && producer->state == PRODUCER_DRAINING)
+        loop_defer(producer->logic->loop, &producer->settle);
+}
+
+static void gathered_add(struct bus_producer *producer, struct bus_ticket *ticket)
+{
+    ticket->next = NULL;
+    *producer->gathered.tail = ticket;
+    producer->gathered.tail = &ticket->next;
+    producer->gathered_bytes += ticket->message.value_len;
+    producer->outstanding++;
+}
+
+static struct bus_ticket *gathered_pop(struct bus_producer *producer)
+{
+    struct bus_ticket *ticket = producer->gathered.head;
+
+    producer->gathered.head = ticket->next;
+    if (ticket->next == NULL)
+        producer->gathered.tail = &producer->gathered.head;
+    producer->gathered_bytes -= ticket->message.value_len;
+    return ticket;
+}
+
+/* Those gathered before SINCE_MS. */
+static void gathered_fail(struct bus_producer *producer, uint64_t since_ms, int err,
+                          const char *why)
+{
+    while (producer->gathered.head != NULL && producer->gathered.head->since_ms < since_ms) {
+        struct bus_ticket *ticket = gathered_pop(producer);
+        free(ticket->message.value);
+        ticket_end(producer, ticket, err, why);
+    }
+}
+
+static void waiting_fail(struct bus_producer *producer, int err, const char *why)
+{
+    while (producer->waiting != NULL)
+        ticket_done(producer, producer->waiting, err, why);
+}
+
+/* --- readiness --- */
+
+static void tell_ready(struct bus_producer *producer, bool answers, const char *why)
+{
+    if (!answers && !producer->answers)
+        log_debug("bus still not ready", "err=\"%s\"", why);
+    if (producer->answers == answers)
+        return;
+    producer->answers = answers;
+    daemon_ready(producer->logic->daemon, "bus", answers, why);
+}
+
+static void tell_reason(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *text)
+{
+    char why[256];
+
+    if (!bus_refusal(code, producer->logic->config->bus_topic, "Describe and Write", why,
+                     sizeof why))
+        snprintf(why, sizeof why, "%s", text);
+    daemon_ready(producer->logic->daemon, "bus", false, why);
+    producer->answers = false;
+}
+
+/* Whether a broker answers and has the topic is half of it: a message that it takes is the proof.
+ */
+static void probe(struct bus_producer *producer)
+{
+    int partitions = bus_agree_partitions(producer->agree, NULL);
+
+    if (producer->probing || partitions == 0)
+        return;
+    rd_kafka_resp_err_t code = bus_client_probe(producer->client, partitions);
+    producer->probing = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!producer->probing)
+        tell_reason(producer, code, rd_kafka_err2str(code));
+}
+
+static void unproven(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *why)
+{
+    producer->proven = false;
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    tell_reason(producer, code, why);
+    bus_client_ask(producer->client); /* then it is probed */
+}
+
+static void proven(struct bus_producer *producer)
+{
+    producer->proven = true;
+    producer->in_a_row = 0;
+    if (producer->state == PRODUCER_OPEN)
+        tell_ready(producer, true, "");
+}
+
+/* --- a new client --- */
+
+static void client_open(struct bus_producer *producer);
+
+static void on_look(uv_timer_t *timer);
+
+static void producer_drain(struct bus_producer *producer)
+{
+    producer_enter(producer, PRODUCER_DRAINING);
+    uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+    loop_defer(producer->logic->loop, &producer->settle);
+}
+
+static void producer_replace(struct bus_producer *producer, rd_kafka_resp_err_t code,
+                             const char *why)
+{
+    char text[320];
+
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    logic_count(producer->logic, LOGIC_PRODUCER_RESTARTS, 1);
+    log_error("bus producer failed for good, another takes over", "outstanding=%zu err=\"%s\"",
+              producer->outstanding, why);
+    snprintf(text, sizeof text, "the bus producer failed and is replaced: %s", why);
+    tell_reason(producer, code, text);
+    producer->proven = false;
+    producer->failed = true;
+    producer_drain(producer);
+    bus_client_purge(producer->client);
+}
+
+/* Batches are sized when a client is made. What is on its way is waited for: nothing fails. */
+static void producer_resize(struct bus_producer *producer, int64_t max_bytes)
+{
+    max_bytes = max_bytes < LIMIT_LEAST ? LIMIT_LEAST : max_bytes;
+    max_bytes = max_bytes > LIMIT_MOST ? LIMIT_MOST : max_bytes;
+    if (producer->state != PRODUCER_OPEN || bus_client_max_bytes(producer->client) == max_bytes)
+        return;
+    log_info("the topic's limit", "topic=%s max.message.bytes=%lld",
+             producer->logic->config->bus_topic, (long long)max_bytes);
+    producer->max_bytes = max_bytes;
+    producer->failed = false;
+    producer_drain(producer);
+}
+
+/* NULL: yes. */
+static const char *refusal(const struct bus_producer *producer)
+{
+    const char *why = NULL;
+
+    if (producer->state != PRODUCER_OPEN)
+        return "the bus producer is being replaced";
+    if (!bus_client_answers(producer->client))
+        return "Kafka has not answered yet";
+    return bus_agree_partitions(producer->agree, &why) == 0 ? why : NULL;
+}
+
+/* The former client sends nothing any more. */
+static bool has_retired(struct bus_producer *producer)
+{
+    if (producer->retired == NULL)
+        return true;
+    if (!bus_end_is_over(producer->retired))
+        return false;
+    bus_end_forget(producer->retired);
+    producer->retired = NULL;
+    return true;
+}
+
+/* Nothing of the old client is open any more. */
+static void on_settle(struct loop *loop, struct loop_task *task)
+{
+    struct bus_producer *producer = container_of(task, struct bus_producer, settle);
+
+    (void)loop;
+    if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
+        return;
+    producer->retired = bus_client_close(producer->client);
+    producer->client = NULL;
+    producer->probing = false;
+    producer_enter(producer, PRODUCER_RESTING);
+    on_look(&producer->look);
+}
+
+static uint64_t rest_ms(const struct bus_producer *producer)
+{
+    unsigned n = producer->in_a_row;
+
+    if (n == 0)
+        return 0;
+    return (uint64_t)REST_MS << (n <= REST_DOUBLINGS ? n - 1 : REST_DOUBLINGS);
+}
+
+static void renew(struct bus_producer *producer)
+{
+    if (!has_retired(producer) || now_ms(producer) < producer->since_ms + rest_ms(producer))
+        return;
+    producer->in_a_row += producer->failed;
+    client_open(producer);
+}
+
+/* What librdkafka puts back into its queue, to try again, is purged there. */
+static void drain(struct bus_producer *producer)
+{
+    uint64_t most = (uint64_t)producer->logic->config->bus_timeout_ms + OVERDUE_MS;
+
+    if (producer->failed)
+        bus_client_purge(producer->client);
+    if (now_ms(producer) < producer->since_ms + most)
+        return;
+    log_warn("bus reports overdue", "messages given up=%zu",
+             producer->outstanding); /* some of them only wait */
+    waiting_fail(producer, -EIO, "the bus producer failed before Kafka confirmed it");
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct bus_producer *producer = container_of(timer, struct bus_producer, look);
+    uint64_t now = now_ms(producer), timeout = (uint64_t)producer->logic->config->bus_timeout_ms;
+    const char *why = refusal(producer);
+
+    if (why == NULL) {
+        uv_timer_stop(&producer->look);
+        loop_defer(producer->logic->loop, &producer->flush);
+        return;
+    }
+    if (now > timeout)
+        gathered_fail(producer, now - timeout, -EIO, why);
+    if (producer->state == PRODUCER_DRAINING)
+        drain(producer);
+    else if (producer->state == PRODUCER_RESTING)
+        renew(producer);
+}
+
+/* --- producing --- */
+
+/* False: not now, and the ticket stays where it is. */
+static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
+{
+    int partitions = bus_agree_partitions(producer->agree, NULL);
+    rd_kafka_resp_err_t code =
+        bus_client_produce(producer->client, &ticket->message, partitions, ticket);
+
+    if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
+        producer_replace(producer, code, rd_kafka_err2str(code));
+        return false;
+    }
+    (void)gathered_pop(producer);
+    ticket_wait(producer, ticket);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    const char *why = rd_kafka_err2str(code);
+    log_warn("bus refused a message", "bytes=%zu err=\"%s\"", ticket->message.value_len, why);
+    free(ticket->message.value);
+    ticket_done(producer, ticket, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO, why);
+    return true;
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct bus_producer *producer = container_of(timer, struct bus_producer, pause);
+
+    loop_defer(producer->logic->loop, &producer->flush);
+}
+
+static void on_flush(struct loop *loop, struct loop_task *task)
+{
+    struct bus_producer *producer = container_of(task, struct bus_producer, flush);
+    uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
+
+    if (producer->gathered.head == NULL || refusal(producer) != NULL)
+        return;
+    if (wait > 0) {
+        uv_timer_start(&producer->pause, on_pause_over, wait, 0);
+        return;
+    }
+    pace_spend(&producer->pace, now);
+    while (producer->gathered.head != NULL && hand_over(producer, producer->gathered.head))
+        continue;
+}
+
+int bus_produce(struct bus_producer *producer, const struct bus_message *message,
+                struct bus_ticket *ticket, const char **why)
+{
+    if (!producer->seen) {
+        *why = "no Kafka broker has answered yet";
+        return -EAGAIN;
+    }
+    const char *refused = refusal(producer);
+    if (refused != NULL && producer->gathered_bytes > HELD_BYTES) {
+        *why = refused;
+        return -EAGAIN;
+    }
+    if (refused != NULL && !uv_is_active((uv_handle_t *)&producer->look))
+        uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
+    ticket->message = *message;
+    ticket->since_ms = now_ms(producer);
+    gathered_add(producer, ticket);
+    if (!uv_is_active((uv_handle_t *)&producer->pause))
+        loop_defer(producer->logic->loop, &producer->flush);
+    return 0;
+}
+
+size_t bus_producer_most(const struct bus_producer *producer)
+{
+    return (size_t)(producer->max_bytes - RECORD_HEAD);
+}
+
+size_t bus_producer_outstanding(const struct bus_producer *producer)
+{
+    return producer->outstanding;
+}
+
+/* --- events --- */
+
+/* The topic takes less than we thought, and nobody tells us how much: half of it, until it fits. */
+static void too_large(struct bus_producer *producer)
+{
+    int64_t half = bus_client_max_bytes(producer->client) / 2;
+
+    bus_client_ask(producer->client);
+    if (bus_client_topic_max_bytes(producer->client) > 0)
+        return; /* it was lowered since, and is asked for */
+    producer_resize(producer, half);
+}
+
+static void probed(struct bus_producer *producer, rd_kafka_resp_err_t code)
+{
+    producer->probing = false;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        proven(producer);
+    else if (producer->state == PRODUCER_OPEN)
+        tell_reason(producer, code, rd_kafka_err2str(code));
+}
+
+/* What is wrong with one message says nothing about the bus. */
+static bool is_its_own_fault(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
+}
+
+static void on_report(const rd_kafka_message_t *message, void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    if (message->_private == NULL) {
+        probed(producer, message->err);
+        return;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        proven(producer);
+        ticket_done(producer, message->_private, 0, "");
+        return;
+    }
+    const char *why = rd_kafka_err2str(message->err);
+    log_warn("bus did not take a message", "topic=%s partition=%d bytes=%zu err=\"%s\"",
+             producer->logic->config->bus_topic, (int)message->partition, message->len, why);
+    if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        too_large(producer);
+    if (!is_its_own_fault(message->err))
+        unproven(producer, message->err, why);
+    ticket_done(producer, message->_private, -EIO, why);
+}
+
+static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    if (fatal) {
+        producer_replace(producer, code, text);
+        return;
+    }
+    log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name(code), text);
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        unproven(producer, code, "no Kafka broker can be reached: see bus.brokers");
+    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        unproven(producer, code, text);
+}
+
+static void on_topic_missing(struct bus_producer *producer, const char *why)
+{
+    const struct logic_config *config = producer->logic->config;
+
+    log_warn("bus does not answer", "brokers=%s topic=%s err=\"%s\"", config->bus_brokers,
+             config->bus_topic, why);
+    producer->proven = producer->answers = false;
+    daemon_ready(producer->logic->daemon, "bus", false, why);
+}
+
+static void on_answered(bool ok, const char *why, void *arg)
+{
+    struct bus_producer *producer = arg;
+    const struct logic_config *config = producer->logic->config;
+
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    if (!ok) {
+        on_topic_missing(producer, why);
+        return;
+    }
+    bus_agree_saw(producer->agree, bus_client_partitions(producer->client),
+                  bus_client_seen_ms(producer->client));
+    int64_t max_bytes = bus_client_topic_max_bytes(producer->client);
+    if (max_bytes > 0)
+        producer_resize(producer, max_bytes);
+    if (producer->state != PRODUCER_OPEN)
+        return;
+    if (!producer->proven) {
+        log_info("bus answers", "brokers=%s topic=%s", config->bus_brokers, config->bus_topic);
+        probe(producer);
+    }
+    producer->seen = true;
+    loop_defer(producer->logic->loop, &producer->flush);
+}
+
+/* --- partitions --- */
+
+static bool is_idle(void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    return producer->waiting == NULL && !producer->probing && has_retired(producer);
+}
+
+static void on_opened(void *arg)
+{
+    struct bus_producer *producer = arg;
+
+    if (producer->state != PRODUCER_OPEN || !bus_client_answers(producer->client))
+        return;
+    if (!producer->proven)
+        probe(producer);
+    loop_defer(producer->logic->loop, &producer->flush);
+}
+
+static const struct bus_agree_events agree_events = {.idle = is_idle, .opened = on_opened};
+
+int bus_producer_partitions(const struct bus_producer *producer)
+{
+    return bus_agree_partitions(producer->agree, NULL);
+}
+
+/* --- life --- */
+
+static const struct bus_client_events client_events = {
+    .answered = on_answered, .report = on_report, .error = on_error};
+
+/* Fails: rests, and is tried again. */
+static void client_open(struct bus_producer *producer)
+{
+    int err = bus_client_open(producer->logic, producer->max_bytes, &client_events, producer,
+                              &producer->client);
+
+    producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
+    producer->failed = true; /* unless it says otherwise */
+}
+
+int bus_producer_open(struct logic *logic, struct bus_producer **out)
+{
+    struct bus_producer *producer = mem_zalloc(sizeof *producer);
+
+    producer->logic = logic;
+    producer->max_bytes = LIMIT_ASSUMED;
+    producer->flush.run = on_flush;
+    producer->settle.run = on_settle;
+    producer->pace =
+        (struct pace){.period_ms = (uint32_t)logic->config->bus_linger_ms, .burst = BURST};
+    producer->gathered.tail = &producer->gathered.head;
+    uv_timer_init(&logic->loop->uv, &producer->pause);
+    uv_timer_init(&logic->loop->uv, &producer->look);
+    daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
+    producer->agree = bus_agree_open(logic, &agree_events, producer);
+    client_open(producer);
+    if (producer->client == NULL) {
+        bus_producer_close(producer);
+        return -EINVAL;
+    }
+    *out = producer;
+    return 0;
+}
+
+static void on_look_closed(uv_handle_t *handle)
+{
+    struct bus_producer *producer = container_of((uv_timer_t *)handle, struct bus_producer, look);
+
+    /* A turn's tasks run before it closes handles. */
+    assert(!producer->flush.queued && !producer->settle.queued);
+    free(producer);
+}
+
+void bus_producer_close(struct bus_producer *producer)
+{
+    if (producer == NULL)
+        return;
+    producer_enter(producer, PRODUCER_RESTING);
+    gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
+    waiting_fail(producer, -ECANCELED, "logic stops");
+    if (producer->client != NULL)
+        bus_end_forget(bus_client_close(producer->client));
+    bus_agree_close(producer->agree);
+    bus_end_forget(producer->retired);
+    uv_close((uv_handle_t *)&producer->pause, NULL);
+    uv_close((uv_handle_t *)&producer->look, on_look_closed);
+}

@@ -1,0 +1,48 @@
+/* kafka_producer.h - the way onto the bus: an idempotent Kafka producer whose delivery reports come
+ * back on the loop.
+ *
+ * Messages of one key go to one partition and arrive there in the order of the
+ * calls. A lone message goes to Kafka at once; under load what comes within bus.linger goes
+ * together, for a request to Kafka costs far more than a message in it. Main loop only. */
+#ifndef IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
+#define IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
+
+#include "logic/logic.h"
+
+struct bus_message {
+    void *value; /* from mem_alloc() */
+    size_t value_len;
+    const void *key; /* in the same allocation */
+    size_t key_len;
+};
+
+/* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
+ * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). While the producer is
+ * replaced, or the number of partitions changed, messages wait up to bus.timeout before that.
+ * Exactly once, later than bus_produce(). */
+struct bus_ticket {
+    struct bus_ticket *next, **prev; /* the producer's */
+    void (*done)(struct bus_ticket *ticket, int err, const char *why);
+    struct bus_message message; /* until librdkafka has it */
+    uint64_t since_ms;
+};
+
+/* -EINVAL and the like after logging. Sets the ready condition "bus": it holds when
+ * Kafka has taken what was produced last, if only a probe. */
+int bus_producer_open(struct logic *logic, struct bus_producer **out);
+/* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet, or too much waits
+ * already for a new producer or for the number of partitions (*WHY says what); then the ticket is
+ * not used. */
+int bus_produce(struct bus_producer *producer, const struct bus_message *message,
+                struct bus_ticket *ticket, const char **why);
+/* The most bytes of a value and its key together that the topic takes. */
+size_t bus_producer_most(const struct bus_producer *producer);
+/* By which messages are spread, agreed among the logics (partition_count.h); 0: not now. */
+int bus_producer_partitions(const struct bus_producer *producer);
+/* Messages without a delivery report. */
+size_t bus_producer_outstanding(const struct bus_producer *producer);
+/* What is outstanding fails (-ECANCELED). NULL is fine. May block for a moment: only after the main
+ * loop has ended. */
+void bus_producer_close(struct bus_producer *producer);
+
+#endif

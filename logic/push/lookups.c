@@ -1,0 +1,71 @@
+#include "logic/push/lookups.h"
+
+#include <assert.h>
+
+void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call, size_t i))
+{
+    *lookups = (struct lookups){.ask = ask};
+}
+
+static bool call_is_large(const struct lookups_call *call)
+{
+    return call->n > LOOKUPS_FEW;
+}
+
+static void ring_append(struct lookups *lookups, struct lookups_call *call)
+{
+    call->next = NULL;
+    if (lookups->first == NULL)
+        lookups->first = call;
+    else
+        lookups->last->next = call;
+    lookups->last = call;
+}
+
+/* Out of the ring before it is asked for: the last answer ends the call, perhaps at once. */
+static void ring_turn(struct lookups *lookups)
+{
+    struct lookups_call *call = lookups->first;
+    size_t begin = call->begun, end = begin + LOOKUPS_FEW;
+
+    lookups->first = call->next;
+    call->begun = end = end < call->n ? end : call->n;
+    if (end < call->n)
+        ring_append(lookups, call);
+    lookups->out += end - begin;
+    for (size_t i = begin; i < end; i++)
+        lookups->ask(call, i);
+}
+
+/* Answers that come at once ask for more: not within each other. */
+static void ring_run(struct lookups *lookups)
+{
+    if (lookups->asking)
+        return;
+    lookups->asking = true;
+    while (lookups->first != NULL && lookups->out + LOOKUPS_FEW <= LOOKUPS_MOST)
+        ring_turn(lookups);
+    lookups->asking = false;
+}
+
+void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n)
+{
+    *call = (struct lookups_call){.n = n};
+    if (call_is_large(call)) {
+        ring_append(lookups, call);
+        ring_run(lookups);
+        return;
+    }
+    call->begun = n;
+    for (size_t i = 0; i < n; i++)
+        lookups->ask(call, i);
+}
+
+void lookups_answered(struct lookups *lookups, const struct lookups_call *call)
+{
+    if (!call_is_large(call))
+        return;
+    assert(lookups->out > 0);
+    lookups->out--;
+    ring_run(lookups);
+}

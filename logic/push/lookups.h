@@ -1,0 +1,44 @@
+/* lookups.h - asks routers where the users of a call are. Main loop only.
+ *
+ *   lookups_begin ─ few ──────────────────────────────────────► ask(), all at once
+ *                 └ many ─► ring: of each call some in turn ──► ask(), while few are unanswered
+ *                                      ▲ lookups_answered ───────────────┘
+ *
+ * So whatever else is asked of a router (where one user is, a session that connects, a message that
+ * is to be stored) waits behind some hundred lookups, however many are wanted; and none of those
+ * runs into lookup.timeout while it has only waited for the others of its own call. */
+#ifndef IMC_LOGIC_PUSH_LOOKUPS_H
+#define IMC_LOGIC_PUSH_LOOKUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Embedded in a call; lives until all N were asked. */
+struct lookups_call {
+    struct lookups_call *next; /* in the ring */
+    size_t n, begun;
+};
+
+struct lookups {
+    struct lookups_call *first, *last; /* the ring */
+    size_t out;                        /* of large calls, unanswered */
+    bool asking;
+    /* Asks for user I of CALL. May answer at once. */
+    void (*ask)(struct lookups_call *call, size_t i);
+};
+
+enum {
+    /* A call for as many is not large. Also what one gets before it is the next one's turn. */
+    LOOKUPS_FEW = 64,
+    /* Unanswered of large calls: two batches to a router on their way and a third that fills
+     * (router/router_peer.c). */
+    LOOKUPS_MOST = 1024,
+};
+
+void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call, size_t i));
+/* CALL: for N users, each of which is asked for once. */
+void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n);
+/* One of CALL is answered. */
+void lookups_answered(struct lookups *lookups, const struct lookups_call *call);
+
+#endif

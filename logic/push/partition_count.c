@@ -1,0 +1,281 @@
+#include "logic/push/partition_count.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/membership/membership.h"
+#include "common/protocol/fence.h"
+#include "common/redis/redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOWER_MS = 30000 /* a topic that has fewer partitions than agreed for so long was made anew */
+};
+
+/* ARGV: id, the number and version we know (0: none), the hold in which we are idle (its since; 0:
+ * we are not), Kafka's number, lower (1: take that), forget (ms; 0: do not look for who is gone).
+ * A version that is behind ours was lost by Redis. */
+static struct redis_script agree_script = {
+    .source =
+        "local t = redis.call('TIME')\n"
+        "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+        "local id, n, v = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+        "local count, forget = tonumber(ARGV[5]), tonumber(ARGV[7])\n"
+        "local r = redis.call('HMGET', KEYS[1], 'n', 'v', 'hold', 'since')\n"
+        "local rn, rv = tonumber(r[1] or '') or 0, tonumber(r[2] or '') or 0\n"
+        "if rn < 1 or v > rv then\n"
+        "  rn, rv = n, v\n"
+        "  if rn < 1 then rn, rv = count, 1 end\n"
+        "  redis.call('HSET', KEYS[1], 'n', rn, 'v', rv)\n"
+        "elseif ARGV[6] == '1' and v == rv and count < rn then\n"
+        "  rn, rv = count, rv + 1\n"
+        "  redis.call('HSET', KEYS[1], 'n', rn, 'v', rv)\n"
+        "end\n"
+        "local since = tonumber(r[4] or '') or 0\n"
+        "if (tonumber(r[3] or '') or 0) <= now then since = 0 end\n"
+        "local state = since > 0 and tonumber(ARGV[4]) == since and 'h ' or 'p '\n"
+        "redis.call('HSET', KEYS[1], 'l:' .. id, state .. string.format('%.0f', now))\n"
+        "if forget > 0 then\n"
+        "  local all = redis.call('HGETALL', KEYS[1])\n"
+        "  for i = 1, #all, 2 do\n"
+        "    local ms = string.sub(all[i], 1, 2) == 'l:' and tonumber(string.sub(all[i + 1], 3))\n"
+        "    if ms and now - ms > forget then redis.call('HDEL', KEYS[1], all[i]) end\n"
+        "  end\n"
+        "end\n"
+        "return {rn, rv, since}\n",
+};
+
+struct bus_agree {
+    struct logic *logic;
+    const struct bus_agree_events *on; /* NULL: closed */
+    void *arg;
+    char key[AGREE_KEY_MAX];
+    uv_timer_t timer;
+    bool asking, closed, asked_once;
+    int64_t hold; /* since when, by Redis's time; 0: nobody holds */
+    int n;        /* agreed; 0: not known */
+    int64_t version;
+    int count;                    /* Kafka's; 0: not known */
+    uint64_t seen_ms;             /* when it was that */
+    uint64_t fewer_ms;            /* since when count < n; 0: it is not */
+    uint64_t asked_ms, permit_ms; /* the last question; until when Redis permits */
+    bool told, tell;              /* the ready condition */
+    char why[128];
+};
+
+void bus_agree_key(const char *topic, char *buf, size_t size)
+{
+    snprintf(buf, size, "imc:bus:%s", topic);
+}
+
+static uint64_t now_ms(const struct bus_agree *agree)
+{
+    return loop_now_ms(agree->logic->loop);
+}
+
+/* --- may we? --- */
+
+/* NULL: yes. */
+static const char *refusal(const struct bus_agree *agree)
+{
+    static char text[128];
+    uint64_t now = now_ms(agree);
+
+    if (agree->n == 0)
+        return "how many partitions are agreed is not known: Redis has not told yet";
+    if (agree->n > PARTITIONS_MAX) {
+        snprintf(text, sizeof text, "%d partitions are agreed, comets take at most %d", agree->n,
+                 PARTITIONS_MAX);
+        return text;
+    }
+    if (agree->hold != 0)
+        return "the number of partitions is being changed";
+    if (agree->count == 0)
+        return "Kafka has not told yet how many partitions there are";
+    if (agree->count < agree->n) {
+        snprintf(text, sizeof text, "the topic has %d partitions, agreed are %d; was it made anew?",
+                 agree->count, agree->n);
+        return text;
+    }
+    if (now < agree->permit_ms ||
+        (agree->count == agree->n && now < agree->seen_ms + AGREE_FRESH_MS))
+        return NULL;
+    snprintf(
+        text, sizeof text,
+        "the topic has %d partitions, agreed were %d; Redis does not tell whether it is so yet",
+        agree->count, agree->n);
+    return text;
+}
+
+int bus_agree_partitions(const struct bus_agree *agree, const char **why)
+{
+    const char *refused = refusal(agree);
+
+    if (refused != NULL && why != NULL)
+        *why = refused;
+    return refused == NULL ? agree->n : 0;
+}
+
+/* A change holds for a moment only: pushes wait, and we stay ready. */
+static void tell(struct bus_agree *agree)
+{
+    const char *why = refusal(agree);
+
+    if (agree->hold != 0)
+        return;
+    if (agree->told && agree->tell == (why == NULL) &&
+        (why == NULL || strcmp(why, agree->why) == 0))
+        return;
+    agree->told = true;
+    agree->tell = why == NULL;
+    snprintf(agree->why, sizeof agree->why, "%s", why != NULL ? why : "");
+    daemon_ready(agree->logic->daemon, "partitions", agree->tell, agree->why);
+    if (agree->tell)
+        agree->on->opened(agree->arg);
+}
+
+/* --- asking --- */
+
+static void take(struct bus_agree *agree, int n, int64_t version, int64_t hold)
+{
+    if (n != agree->n || version != agree->version)
+        log_info("partitions agreed", "topic=%s partitions=%d version=%lld kafka=%d",
+                 agree->logic->config->bus_topic, n, (long long)version, agree->count);
+    if (agree->count > n && (n != agree->n || !agree->asked_once))
+        log_warn("partitions are not used",
+                 "topic=%s kafka=%d agreed=%d hint=\"imc-logic --set-partitions %d\"",
+                 agree->logic->config->bus_topic, agree->count, n, agree->count);
+    bool opened = agree->hold != 0 && hold == 0;
+    if (hold != 0 && agree->hold == 0)
+        log_info("partitions are being changed", "messages wait until=done");
+    agree->n = n;
+    agree->version = version;
+    agree->hold = hold;
+    agree->asked_once = true;
+    if (hold == 0)
+        agree->permit_ms = agree->asked_ms + AGREE_PERMIT_MS;
+    tell(agree);
+    if (opened)
+        agree->on->opened(agree->arg);
+}
+
+static bool is_answer(const redisReply *reply)
+{
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER)
+            return false;
+    }
+    return reply->element[0]->integer > 0 && reply->element[0]->integer <= INT32_MAX;
+}
+
+static void agree_free(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)handle, struct bus_agree, timer));
+}
+
+static void on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct bus_agree *agree = arg;
+
+    agree->asking = false;
+    if (agree->closed) {
+        uv_close((uv_handle_t *)&agree->timer, agree_free);
+        return;
+    }
+    if (is_answer(reply))
+        take(agree, (int)reply->element[0]->integer, reply->element[1]->integer,
+             reply->element[2]->integer);
+    else
+        log_warn("partitions not agreed", "key=%s err=\"%s\"", agree->key, redis_said(redis));
+}
+
+static void ask(struct bus_agree *agree)
+{
+    struct redis *redis = agree->logic->redis;
+    char n[16], version[24], hold[24], count[16], forget[16];
+    bool idle = agree->hold != 0 && agree->on->idle(agree->arg);
+    bool lower = agree->fewer_ms != 0 && now_ms(agree) >= agree->fewer_ms + LOWER_MS;
+    const char *argv[] = {agree->key,
+                          membership_self(agree->logic->membership)->id,
+                          n,
+                          version,
+                          hold,
+                          count,
+                          lower ? "1" : "0",
+                          forget};
+
+    snprintf(n, sizeof n, "%d", agree->n);
+    snprintf(version, sizeof version, "%lld", (long long)agree->version);
+    snprintf(hold, sizeof hold, "%lld", idle ? (long long)agree->hold : 0);
+    snprintf(count, sizeof count, "%d", agree->count);
+    snprintf(forget, sizeof forget, "%d", agree->asked_once ? 0 : AGREE_FORGET_MS);
+    agree->asking = true;
+    agree->asked_ms = now_ms(agree);
+    redis_eval(redis, redis_shard_of(redis, agree->key, strlen(agree->key)), &agree_script, 1,
+               sizeof argv / sizeof argv[0], argv, NULL, on_reply, agree);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct bus_agree *agree = container_of(timer, struct bus_agree, timer);
+    bool afoot = agree->hold != 0 || agree->n == 0 || agree->count != agree->n;
+    uint64_t every = afoot ? AGREE_ASK_SOON_MS : AGREE_ASK_MS;
+
+    tell(agree);
+    if (agree->asking || agree->count == 0 || agree->logic->redis == NULL ||
+        agree->logic->membership == NULL || now_ms(agree) < agree->asked_ms + every)
+        return;
+    ask(agree);
+}
+
+void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms)
+{
+    if (partitions != agree->count && agree->n != 0 && partitions > agree->n)
+        log_warn("partitions are not used",
+                 "topic=%s kafka=%d agreed=%d hint=\"imc-logic --set-partitions %d\"",
+                 agree->logic->config->bus_topic, partitions, agree->n, partitions);
+    agree->count = partitions;
+    agree->seen_ms = seen_ms;
+    if (agree->n == 0 || partitions >= agree->n)
+        agree->fewer_ms = 0;
+    else if (agree->fewer_ms == 0)
+        agree->fewer_ms = now_ms(agree);
+    tell(agree);
+}
+
+/* --- life --- */
+
+struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_events *events,
+                                 void *arg)
+{
+    struct bus_agree *agree = mem_zalloc(sizeof *agree);
+
+    *agree = (struct bus_agree){.logic = logic, .on = events, .arg = arg};
+    bus_agree_key(logic->config->bus_topic, agree->key, sizeof agree->key);
+    uv_timer_init(&logic->loop->uv, &agree->timer);
+    uv_timer_start(&agree->timer, on_timer, AGREE_ASK_SOON_MS, AGREE_ASK_SOON_MS);
+    return agree;
+}
+
+void bus_agree_close(struct bus_agree *agree)
+{
+    struct redis *redis;
+    char field[160];
+
+    if (agree == NULL)
+        return;
+    redis = agree->logic->redis;
+    agree->closed = true;
+    uv_timer_stop(&agree->timer);
+    if (agree->asked_once && redis != NULL) {
+        const char *argv[] = {"HDEL", agree->key, field};
+        snprintf(field, sizeof field, "l:%s", membership_self(agree->logic->membership)->id);
+        redis_command(redis, redis_shard_of(redis, agree->key, strlen(agree->key)), 3, argv, NULL,
+                      NULL, NULL);
+    }
+    if (!agree->asking)
+        uv_close((uv_handle_t *)&agree->timer, agree_free);
+}

@@ -1,0 +1,535 @@
+/* A message to a uid:
+ *
+ *   push_uids ─► lane of the uid ─► lookups ─► head of the lane? ─► ready ─► slice: produce ─►
+ *                                     │        all of the call           │    report ─► fn
+ *                                     └─ guarded: looked up, nobody away └─ the bus has room
+ *
+ * Why order per uid holds: a lane is a uid's messages between acceptance and bus_produce(), first
+ * in, first out. Lookups run side by side and may come back in any order (another router after a
+ * ring change, a timeout overtaking an answer), but only the head of a lane gets ready, the next
+ * one when that is produced, and librdkafka's idempotent producer keeps the order of the calls per
+ * partition. The id is taken right before bus_produce(), so ids rise in the same order. A lane
+ * exists only while a message is in it.
+ *
+ * Why a call for many is no burden: what is ready waits in its call's list, a few bytes each beside
+ * the one body. A slice packs and produces some of it, of each call in turn, and goes on in the
+ * next turn of the loop; it stops while librdkafka has enough. If the bus fails one message of a
+ * call, those that wait are not tried.
+ *
+ * A hint is used if the router names a session, whether or not it is complete: sessions that are
+ * there are there. Without one the message is settled by job, who asks again: soon, unless it says
+ * that its user is away. */
+#include "logic/push/push.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "logic/push/job_backlog.h"
+#include "logic/push/kafka_producer.h"
+#include "logic/push/lookups.h"
+#include "logic/router/routers.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* A slice takes about a millisecond. */
+    SLICE_PARTS = 256,
+    SLICE_BYTES = 1 << 20,
+    /* With the producer, without a report. A lone push is produced behind them. librdkafka takes
+     * 100,000 messages unless told otherwise, and of a few MB no request gets larger. */
+    OUT_PARTS = 20000,
+    OUT_BYTES = 32 << 20,
+};
+
+struct push_job;
+
+/* One message to one uid, room or everybody. */
+struct push_part {
+    struct bus_ticket ticket;
+    struct push_job *job;
+    struct push_part *behind; /* in the lane */
+    struct push_part *next;   /* in the job's list of what is ready */
+    int64_t uid;
+    bool looked_up;
+    bool away;         /* known to be: nobody is there */
+    size_t n_sessions; /* the hint; kept alive by reply */
+    Imc__V1__Session **sessions;
+    struct router_reply *reply;
+};
+
+struct push_parts {
+    struct push_part *first, **last;
+};
+
+struct push_job {
+    struct logic *logic;
+    struct loop_task task; /* answers when nothing is pending */
+    struct lookups_call lookups;
+    struct push_message message;
+    Imc__V1__PushMsg__Type type;
+    const char *room;
+    int32_t speed;
+    push_fn fn;
+    void *arg;
+    size_t pending, n, n_failed;
+    size_t looking;          /* lookups under way */
+    bool guarded;            /* nobody may be away */
+    bool away;               /* somebody is */
+    bool refused;            /* that is why nothing is produced */
+    bool broken;             /* nothing more is produced */
+    struct push_parts ready; /* in order */
+    struct push_job *next;   /* in the ring of those with something ready */
+    bool in_ring;
+    bool *failed;
+    char why[BACKLOG_WHY];
+    struct push_part parts[];
+};
+
+struct push_lane {
+    struct push_part *head, *tail;
+};
+
+struct push_lanes {
+    struct logic *logic;
+    struct map64 *map; /* uid → struct push_lane * */
+    struct lookups lookups;
+    struct push_job *first, *last; /* the ring: each gives one part and goes to its end */
+    struct loop_task slice;
+    size_t parts_left, bytes_left; /* of this slice */
+    size_t out_parts, out_bytes;   /* with the producer */
+    size_t pending;
+};
+
+static void on_slice(struct loop *loop, struct loop_task *task);
+static void part_look_up(struct lookups_call *call, size_t i);
+
+static void slice_begin(struct push_lanes *lanes)
+{
+    lanes->parts_left = SLICE_PARTS;
+    lanes->bytes_left = SLICE_BYTES;
+}
+
+struct push_lanes *push_lanes_open(struct logic *logic)
+{
+    struct push_lanes *lanes = mem_zalloc(sizeof *lanes);
+
+    lanes->logic = logic;
+    lanes->map = map64_new();
+    lanes->slice.run = on_slice;
+    lookups_init(&lanes->lookups, part_look_up);
+    slice_begin(lanes);
+    return lanes;
+}
+
+void push_lanes_close(struct push_lanes *lanes)
+{
+    if (lanes == NULL)
+        return;
+    map64_free(lanes->map);
+    free(lanes);
+}
+
+size_t push_pending(const struct push_lanes *lanes)
+{
+    return lanes->pending;
+}
+
+/* --- one part's end --- */
+
+/* Rows of one kind stand in the order uid, room, all: the types' numbers. */
+static void count_kind(const struct push_job *job, enum logic_metric uid_row)
+{
+    logic_count(job->logic, uid_row + (enum logic_metric)job->type, 1);
+}
+
+static void job_on_done(struct loop *loop, struct loop_task *task)
+{
+    struct push_job *job = container_of(task, struct push_job, task);
+    struct push_result result = {
+        .n = job->n,
+        .n_failed = job->n_failed,
+        .failed = job->failed,
+        .why = job->why,
+        .refused = job->refused,
+    };
+
+    (void)loop;
+    job->fn(job->arg, &result);
+    free(job->failed);
+    free(job);
+}
+
+/* ERR -ECANCELED: it was never accepted. */
+static void part_done(struct push_part *part, int err, const char *why)
+{
+    struct push_job *job = part->job;
+
+    if (err != -ECANCELED)
+        count_kind(job, err == 0 ? LOGIC_PRODUCED_UID : LOGIC_FAILED_UID);
+    if (err != 0) {
+        job->failed[part - job->parts] = true;
+        job->n_failed++;
+        if (why != job->why)
+            snprintf(job->why, sizeof job->why, "%s", why);
+        job->broken = true;
+    }
+    job->logic->lanes->pending--;
+    if (--job->pending == 0)
+        loop_defer(job->logic->loop, &job->task);
+}
+
+static void part_on_report(struct bus_ticket *ticket, int err, const char *why)
+{
+    struct push_part *part = container_of(ticket, struct push_part, ticket);
+    struct push_lanes *lanes = part->job->logic->lanes;
+
+    lanes->out_parts--;
+    lanes->out_bytes -= part->job->message.len;
+    if (lanes->first != NULL)
+        loop_defer(lanes->logic->loop, &lanes->slice);
+    part_done(part, err, why);
+}
+
+/* --- producing --- */
+
+static size_t part_key(const struct push_part *part, char *buf, size_t size, const char **key)
+{
+    const struct push_job *job = part->job;
+
+    if (job->type == IMC__V1__PUSH_MSG__TYPE__ROOM) {
+        *key = job->room;
+        return strlen(job->room);
+    }
+    *key = buf;
+    if (job->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST)
+        return (size_t)snprintf(buf, size, "all");
+    return (size_t)snprintf(buf, size, "%" PRId64, part->uid);
+}
+
+/* The envelope, its key behind it. */
+static struct bus_message part_message(const struct push_part *part)
+{
+    struct push_job *job = part->job;
+    struct bus_message message;
+    Imc__V1__PushMsg envelope;
+    char buf[32];
+    const char *key;
+
+    imc__v1__push_msg__init(&envelope);
+    envelope.type = job->type;
+    envelope.operation = job->message.op;
+    envelope.speed = job->speed;
+    envelope.room = pb_text(job->room);
+    envelope.msg = pb_bytes(job->message.body, job->message.len);
+    envelope.id = ids_next(&job->logic->ids, logic_now_us(job->logic));
+    envelope.has_uid = job->type == IMC__V1__PUSH_MSG__TYPE__PUSH;
+    envelope.uid = part->uid;
+    envelope.expires_ms = job->message.expires_ms;
+    envelope.n_hints = part->n_sessions;
+    envelope.hints = part->sessions;
+    envelope.away = part->away;
+    message.key_len = part_key(part, buf, sizeof buf, &key);
+    message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
+    if (message.value_len + message.key_len > bus_producer_most(job->logic->bus)) {
+        envelope.n_hints = 0; /* job asks where they are */
+        message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
+    }
+    uint8_t *bytes = mem_alloc(message.value_len + message.key_len);
+    imc__v1__push_msg__pack(&envelope, bytes);
+    memcpy(bytes + message.value_len, key, message.key_len);
+    message.value = bytes;
+    message.key = bytes + message.value_len;
+    return message;
+}
+
+static void part_forget_hint(struct push_part *part)
+{
+    router_reply_unref(part->reply);
+    part->reply = NULL;
+    part->n_sessions = 0;
+}
+
+static void part_produce(struct push_part *part)
+{
+    struct push_job *job = part->job;
+    struct push_lanes *lanes = job->logic->lanes;
+    struct bus_message message;
+    const char *why = "";
+
+    if (job->logic->bus == NULL) { /* we are stopping */
+        part_forget_hint(part);
+        part_done(part, -EIO, "this logic is stopping");
+        return;
+    }
+    message = part_message(part);
+    if (job->type == IMC__V1__PUSH_MSG__TYPE__PUSH && part->n_sessions == 0)
+        logic_count(job->logic, LOGIC_UNHINTED, 1);
+    part_forget_hint(part);
+    part->ticket.done = part_on_report;
+    lanes->out_parts++;
+    lanes->out_bytes += job->message.len;
+    int err = bus_produce(job->logic->bus, &message, &part->ticket, &why);
+    if (err == 0)
+        return;
+    lanes->out_parts--;
+    lanes->out_bytes -= job->message.len;
+    free(message.value);
+    part_done(part, err, why);
+}
+
+/* --- what is ready --- */
+
+static void ring_append(struct push_lanes *lanes, struct push_job *job)
+{
+    job->next = NULL;
+    job->in_ring = true;
+    if (lanes->first == NULL)
+        lanes->first = job;
+    else
+        lanes->last->next = job;
+    lanes->last = job;
+}
+
+static void part_is_ready(struct push_lanes *lanes, struct push_part *part)
+{
+    struct push_job *job = part->job;
+
+    part->next = NULL;
+    *job->ready.last = part;
+    job->ready.last = &part->next;
+    if (!job->in_ring)
+        ring_append(lanes, job);
+}
+
+/* The next part that is ready, of each job in turn. */
+static struct push_part *ring_take(struct push_lanes *lanes)
+{
+    struct push_job *job = lanes->first;
+    struct push_part *part = job->ready.first;
+
+    lanes->first = job->next;
+    job->in_ring = false;
+    job->ready.first = part->next;
+    if (job->ready.first == NULL)
+        job->ready.last = &job->ready.first;
+    else
+        ring_append(lanes, job);
+    return part;
+}
+
+/* --- lanes --- */
+
+static struct push_lane *lane_of(struct push_lanes *lanes, int64_t uid)
+{
+    uint64_t *value = map64_get(lanes->map, (uint64_t)uid);
+
+    if (value == NULL)
+        return NULL;
+    return (struct push_lane *)(uintptr_t)*value; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static void lane_enter(struct push_lanes *lanes, struct push_part *part)
+{
+    struct push_lane *lane = lane_of(lanes, part->uid);
+
+    if (lane == NULL) {
+        lane = mem_zalloc(sizeof *lane);
+        map64_set(lanes->map, (uint64_t)part->uid, (uintptr_t)lane);
+        lane->head = part;
+    } else {
+        lane->tail->behind = part;
+    }
+    lane->tail = part;
+}
+
+/* Of a message that is in it. */
+static struct push_lane *lane_get(struct push_lanes *lanes, int64_t uid)
+{
+    struct push_lane *lane = lane_of(lanes, uid);
+
+    assert(lane != NULL);
+    return lane;
+}
+
+/* May PART, the head of its lane, go? */
+static bool part_may_go(const struct push_part *part)
+{
+    return part->looked_up && (!part->job->guarded || part->job->looking == 0);
+}
+
+/* The head has gone. */
+static void lane_advance(struct push_lanes *lanes, int64_t uid)
+{
+    struct push_lane *lane = lane_get(lanes, uid);
+
+    lane->head = lane->head->behind;
+    if (lane->head == NULL) {
+        map64_del(lanes->map, (uint64_t)uid);
+        free(lane);
+    } else if (part_may_go(lane->head)) {
+        part_is_ready(lanes, lane->head);
+    }
+}
+
+static bool slice_has_room(const struct push_lanes *lanes)
+{
+    return lanes->parts_left > 0 && lanes->bytes_left > 0 && lanes->out_parts < OUT_PARTS &&
+           lanes->out_bytes < OUT_BYTES;
+}
+
+static void slice_spend(struct push_lanes *lanes, size_t bytes)
+{
+    lanes->parts_left--;
+    lanes->bytes_left -= bytes < lanes->bytes_left ? bytes : lanes->bytes_left;
+}
+
+/* Of a call that has failed nothing more is produced: that needs no room. */
+static void slice_run(struct push_lanes *lanes)
+{
+    while (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken)) {
+        struct push_part *part = ring_take(lanes);
+        struct push_job *job = part->job;
+        lane_advance(lanes, part->uid);
+        if (job->broken) {
+            part_forget_hint(part);
+            part_done(part, job->refused ? -ECANCELED : -EIO, job->why);
+            continue;
+        }
+        slice_spend(lanes, job->message.len);
+        part_produce(part);
+    }
+    /* What is left goes on in the next turn, or when a report makes room. */
+    loop_defer(lanes->logic->loop, &lanes->slice);
+}
+
+static void on_slice(struct loop *loop, struct loop_task *task)
+{
+    struct push_lanes *lanes = container_of(task, struct push_lanes, slice);
+
+    (void)loop;
+    slice_begin(lanes);
+    if (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken))
+        slice_run(lanes);
+}
+
+/* --- lookups --- */
+
+/* All lookups of a guarded job are back. */
+static void job_decide(struct push_job *job)
+{
+    struct push_lanes *lanes = job->logic->lanes;
+
+    job->refused = job->broken = job->away;
+    if (!job->refused)
+        logic_count(job->logic, LOGIC_ACCEPTED_UID, (int64_t)job->n);
+    for (size_t i = 0; i < job->n; i++) {
+        struct push_part *part = &job->parts[i];
+        if (lane_get(lanes, part->uid)->head == part)
+            part_is_ready(lanes, part);
+    }
+}
+
+static void part_on_lookup(void *arg, const struct router_answer *answer)
+{
+    struct push_part *part = arg;
+    struct push_job *job = part->job;
+    struct push_lanes *lanes = job->logic->lanes;
+
+    part->looked_up = true;
+    job->looking--;
+    part->away = answer->n_sessions == 0 && answer->complete;
+    job->away |= part->away;
+    if (answer->n_sessions > 0) {
+        part->n_sessions = answer->n_sessions;
+        part->sessions = answer->sessions;
+        part->reply = router_reply_ref(answer->reply);
+    }
+    lookups_answered(&lanes->lookups, &job->lookups);
+    if (job->guarded && job->looking == 0)
+        job_decide(job);
+    else if (!job->guarded && lane_get(lanes, part->uid)->head == part)
+        part_is_ready(lanes, part);
+    slice_run(lanes);
+}
+
+static void part_look_up(struct lookups_call *call, size_t i)
+{
+    struct push_job *job = container_of(call, struct push_job, lookups);
+    struct push_part *part = &job->parts[i];
+
+    if (job->broken || job->logic->routers == NULL) /* we are stopping */
+        part_on_lookup(part, &(struct router_answer){.result = ROUTER_AWAY});
+    else
+        router_lookup(job->logic->routers, part->uid,
+                      (uint64_t)job->logic->config->lookup_timeout_ms, part_on_lookup, part);
+}
+
+/* --- jobs --- */
+
+static struct push_job *job_new(struct logic *logic, const struct push_message *message, size_t n,
+                                push_fn fn, void *arg)
+{
+    struct push_job *job = mem_zalloc(sizeof *job + n * sizeof job->parts[0]);
+
+    job->logic = logic;
+    job->task.run = job_on_done;
+    job->message = *message;
+    job->room = "";
+    job->fn = fn;
+    job->arg = arg;
+    job->pending = job->n = n;
+    logic->lanes->pending += n;
+    job->ready.last = &job->ready.first;
+    job->failed = mem_zalloc(n * sizeof *job->failed);
+    for (size_t i = 0; i < n; i++)
+        job->parts[i].job = job;
+    if (n == 0)
+        loop_defer(logic->loop, &job->task);
+    return job;
+}
+
+void push_uids(struct logic *logic, const struct push_message *message, const int64_t *uids,
+               size_t n, push_fn fn, void *arg)
+{
+    struct push_job *job = job_new(logic, message, n, fn, arg);
+
+    job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
+    job->looking = n;
+    job->guarded = backlog_verdict(logic->backlogs, job->why) != BACKLOG_FINE;
+    if (!job->guarded)
+        logic_count(logic, LOGIC_ACCEPTED_UID, (int64_t)n);
+    for (size_t i = 0; i < n; i++) {
+        struct push_part *part = &job->parts[i];
+        part->uid = uids[i];
+        lane_enter(logic->lanes, part);
+    }
+    lookups_begin(&logic->lanes->lookups, &job->lookups, n);
+}
+
+static void push_single(struct push_job *job)
+{
+    count_kind(job, LOGIC_ACCEPTED_UID);
+    part_produce(&job->parts[0]);
+}
+
+void push_room(struct logic *logic, const struct push_message *message, const char *room,
+               push_fn fn, void *arg)
+{
+    struct push_job *job = job_new(logic, message, 1, fn, arg);
+
+    job->type = IMC__V1__PUSH_MSG__TYPE__ROOM;
+    job->room = room;
+    push_single(job);
+}
+
+void push_all(struct logic *logic, const struct push_message *message, int32_t speed, push_fn fn,
+              void *arg)
+{
+    struct push_job *job = job_new(logic, message, 1, fn, arg);
+
+    job->type = IMC__V1__PUSH_MSG__TYPE__BROADCAST;
+    job->speed = speed;
+    push_single(job);
+}

@@ -1,0 +1,424 @@
+/* One router.
+ *
+ *   router_peer_submit ─► waiting ──peer_fill──► MapBatch ══ pipe ══► router
+ *        fn() ◄── router_request_finish ◄── peer_answered ◄── MapReply ◄┘
+ *                                          (rpc thread: peer_decode)
+ *
+ * The lists of a reply answer the lists of its batch index by index; requests keep the order they
+ * came in, so the n-th put of the batch is the n-th ROUTER_PUT of its requests. */
+#include "logic/router/router_peer.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* SESSION_BYTES: of one session in an answer, all texts as long as they may be. */
+enum { BATCH_MOST = 2048, REPLY_BYTES = 3 << 20, SESSION_BYTES = 256, LOOKUPS_LEAST = 8 };
+
+struct router_reply {
+    uint32_t refs;
+    struct arena arena;
+    Imc__V1__MapReply *map;
+};
+
+struct map_batch {
+    uint64_t ring;
+    size_t n;
+    struct router_request *requests[];
+};
+
+/* --- queue --- */
+
+void router_queue_init(struct router_queue *queue)
+{
+    queue->head = NULL;
+    queue->tail = &queue->head;
+}
+
+void router_queue_add(struct router_queue *queue, struct router_request *request)
+{
+    request->next = NULL;
+    *queue->tail = request;
+    queue->tail = &request->next;
+}
+
+struct router_request *router_queue_take(struct router_queue *queue)
+{
+    struct router_request *request = queue->head;
+
+    if (request != NULL) {
+        queue->head = request->next;
+        if (queue->head == NULL)
+            queue->tail = &queue->head;
+    }
+    return request;
+}
+
+/* --- packing --- */
+
+/* The lists of a MapBatch under construction, all in one arena. */
+struct packing {
+    struct arena arena;
+    Imc__V1__MapBatch map;
+};
+
+static uint32_t comet_index(struct packing *p, const struct router_session *session)
+{
+    Imc__V1__MapBatch *map = &p->map;
+
+    for (size_t i = map->n_comets; i > 0; i--) {
+        const Imc__V1__CometRef *ref = map->comets[i - 1];
+        if (ref->epoch == session->epoch && strcmp(ref->id, session->comet) == 0)
+            return (uint32_t)(i - 1);
+    }
+    Imc__V1__CometRef *ref = arena_alloc(&p->arena, sizeof *ref);
+    imc__v1__comet_ref__init(ref);
+    ref->id = pb_text(session->comet);
+    ref->epoch = session->epoch;
+    map->comets[map->n_comets] = ref;
+    return (uint32_t)map->n_comets++;
+}
+
+static void pack_put(struct packing *p, const struct router_request *request)
+{
+    Imc__V1__Put *put = arena_alloc(&p->arena, sizeof *put);
+
+    imc__v1__put__init(put);
+    put->comet = comet_index(p, &request->session);
+    put->uid = request->session.uid;
+    put->handle = request->session.handle;
+    put->key = pb_text(request->session.key);
+    put->room = pb_text(request->session.room);
+    put->max_sessions = request->session.max_sessions;
+    p->map.puts[p->map.n_puts++] = put;
+}
+
+static void pack_del(struct packing *p, const struct router_request *request)
+{
+    Imc__V1__Del *del = arena_alloc(&p->arena, sizeof *del);
+
+    imc__v1__del__init(del);
+    del->comet = comet_index(p, &request->session);
+    del->uid = request->session.uid;
+    del->handle = request->session.handle;
+    p->map.dels[p->map.n_dels++] = del;
+}
+
+static void pack_registered(struct packing *p, const struct router_request *request)
+{
+    Imc__V1__CometRegistered *registered = arena_alloc(&p->arena, sizeof *registered);
+
+    imc__v1__comet_registered__init(registered);
+    registered->comet = comet_index(p, &request->session);
+    registered->loop = request->loop;
+    registered->loops = request->loops;
+    p->map.registered[p->map.n_registered++] = registered;
+}
+
+static void pack_request(struct packing *p, const struct router_request *request)
+{
+    switch (request->kind) {
+    case ROUTER_PUT:
+        pack_put(p, request);
+        break;
+    case ROUTER_DEL:
+        pack_del(p, request);
+        break;
+    case ROUTER_REGISTERED:
+        pack_registered(p, request);
+        break;
+    case ROUTER_LOOKUP:
+        p->map.lookups[p->map.n_lookups++] = request->session.uid;
+        break;
+    case ROUTER_FORGET:
+        p->map.forget[p->map.n_forget++] = pb_text(request->session.comet);
+        break;
+    case ROUTER_ROOMS:
+        p->map.count_rooms = true;
+        break;
+    case ROUTER_COMETS:
+        p->map.count_comets = true;
+        break;
+    }
+}
+
+static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
+{
+    struct packing p = {.map = IMC__V1__MAP_BATCH__INIT};
+    size_t n = batch->n;
+
+    arena_init(&p.arena);
+    p.map.seq = seq;
+    p.map.ring = batch->ring;
+    p.map.comets = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.puts = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.dels = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.registered = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.lookups = arena_alloc(&p.arena, n * sizeof(int64_t));
+    p.map.forget = arena_alloc(&p.arena, n * sizeof(void *));
+    for (size_t i = 0; i < n; i++)
+        pack_request(&p, batch->requests[i]);
+    struct msg *msg = msg_new(imc__v1__map_batch__get_packed_size(&p.map));
+    imc__v1__map_batch__pack(&p.map, msg->data);
+    arena_free(&p.arena);
+    return msg;
+}
+
+/* As many as one answer holds, if each of the users has all the sessions that he may have. */
+static size_t lookups_most(const struct logic *logic)
+{
+    size_t sessions = (size_t)logic->config->sessions_max_per_uid;
+    size_t most = sessions > 0 ? REPLY_BYTES / (sessions * SESSION_BYTES) : BATCH_MOST;
+
+    return most < LOOKUPS_LEAST ? LOOKUPS_LEAST : most;
+}
+
+/* Takes up to BATCH_MOST requests that somebody still waits for. */
+static struct map_batch *take_batch(struct router_peer *peer)
+{
+    struct map_batch *batch = mem_alloc(sizeof *batch + BATCH_MOST * sizeof(void *));
+    size_t lookups = lookups_most(router_link_logic(peer->link));
+
+    batch->n = 0;
+    batch->ring = router_link_ring(peer->link);
+    while (batch->n < BATCH_MOST && lookups > 0) {
+        struct router_request *request = router_queue_take(&peer->waiting);
+        if (request == NULL)
+            break;
+        lookups -= request->kind == ROUTER_LOOKUP;
+        if (request->fn != NULL)
+            batch->requests[batch->n++] = request;
+        else
+            router_request_finish(request, NULL);
+    }
+    return mem_realloc(batch, sizeof *batch + batch->n * sizeof(void *));
+}
+
+static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct router_peer *peer = arg;
+    struct map_batch *batch = take_batch(peer);
+
+    /* A pipe that is down wants a probe, be it empty: only an answer brings it up. */
+    if (batch->n == 0 && pipe_is_up(pipe)) {
+        free(batch);
+        return NULL;
+    }
+    logic_count(router_link_logic(peer->link), LOGIC_ROUTER_BATCHES, 1);
+    *out = batch;
+    return pack_batch(batch, seq);
+}
+
+/* --- answers --- */
+
+/* rpc thread. */
+static void *peer_decode(struct msg *msg)
+{
+    struct router_reply *reply = mem_alloc(sizeof *reply);
+
+    reply->refs = 1;
+    arena_init(&reply->arena);
+    reply->map = (Imc__V1__MapReply *)unpack_peer(&imc__v1__map_reply__descriptor, &reply->arena,
+                                                  msg, "router");
+    msg_unref(msg);
+    if (reply->map != NULL)
+        return reply;
+    router_reply_unref(reply);
+    return NULL;
+}
+
+struct router_reply *router_reply_ref(struct router_reply *reply)
+{
+    if (reply != NULL)
+        reply->refs++;
+    return reply;
+}
+
+/* Only one thread at a time has the reply: the rpc thread until it is posted, the main loop after
+ * that. */
+void router_reply_unref(struct router_reply *reply)
+{
+    if (reply == NULL || --reply->refs > 0)
+        return;
+    arena_free(&reply->arena);
+    free(reply);
+}
+
+static void peer_drop(void *reply)
+{
+    router_reply_unref(reply);
+}
+
+static bool reply_fits(const struct map_batch *batch, const Imc__V1__MapReply *map)
+{
+    size_t puts = 0, lookups = 0;
+
+    for (size_t i = 0; i < batch->n; i++) {
+        puts += batch->requests[i]->kind == ROUTER_PUT;
+        lookups += batch->requests[i]->kind == ROUTER_LOOKUP;
+    }
+    return map->n_lookups == lookups && (map->n_puts == puts || map->ring_mismatch);
+}
+
+static void answer_request(struct router_request *request, struct router_reply *reply,
+                           uint64_t ring, size_t *put, size_t *lookup)
+{
+    const Imc__V1__MapReply *map = reply->map;
+    struct router_answer answer = {
+        .result = map->ring_mismatch ? ROUTER_MISMATCH : ROUTER_OK,
+        .ring = ring,
+        .complete = map->complete && !map->ring_mismatch,
+        .reply = reply,
+    };
+
+    if (request->kind == ROUTER_PUT) {
+        answer.status = *put < map->n_puts ? map->puts[*put] : IMC__V1__PUT_STATUS__PUT_OK;
+        ++*put;
+    } else if (request->kind == ROUTER_LOOKUP) {
+        answer.n_sessions = map->lookups[*lookup]->n_sessions;
+        answer.sessions = map->lookups[*lookup]->sessions;
+        ++*lookup;
+    } else if (request->kind == ROUTER_ROOMS) {
+        answer.n_counts = map->n_rooms;
+        answer.counts = map->rooms;
+    } else if (request->kind == ROUTER_COMETS) {
+        answer.n_counts = map->n_comets;
+        answer.counts = map->comets;
+    }
+    router_request_finish(request, &answer);
+}
+
+static void fail_batch(struct map_batch *batch)
+{
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = batch->ring};
+
+    for (size_t i = 0; i < batch->n; i++)
+        router_request_finish(batch->requests[i], &away);
+    free(batch);
+}
+
+static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *reply_)
+{
+    struct router_peer *peer = arg;
+    struct map_batch *batch = batch_;
+    struct router_reply *reply = reply_;
+    struct logic *logic = router_link_logic(peer->link);
+    size_t put = 0, lookup = 0;
+
+    if (!reply_fits(batch, reply->map)) {
+        log_error("router answer does not fit its batch",
+                  "router=%s address=%s requests=%zu puts=%zu lookups=%zu", peer->id,
+                  pipe_address(pipe), batch->n, reply->map->n_puts, reply->map->n_lookups);
+        logic_count(logic, LOGIC_ROUTER_MALFORMED, 1);
+        fail_batch(batch);
+        router_reply_unref(reply);
+        return;
+    }
+    if (reply->map->ring_mismatch)
+        logic_count(logic, LOGIC_ROUTER_MISMATCH, 1);
+    for (size_t i = 0; i < batch->n; i++)
+        answer_request(batch->requests[i], reply, batch->ring, &put, &lookup);
+    free(batch);
+    router_reply_unref(reply);
+}
+
+static void peer_failed(struct pipe *pipe, void *arg, void *batch)
+{
+    (void)pipe;
+    (void)arg;
+    fail_batch(batch);
+}
+
+static void fail_waiting(struct router_peer *peer)
+{
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = router_link_ring(peer->link)};
+    struct router_queue queue;
+    struct router_request *request;
+
+    /* Only what waits now: the answers may ask anew. */
+    queue.head = peer->waiting.head;
+    router_queue_init(&peer->waiting);
+    while ((request = queue.head) != NULL) {
+        queue.head = request->next;
+        router_request_finish(request, &away);
+    }
+}
+
+static void peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct router_peer *peer = arg;
+
+    struct logic *logic = router_link_logic(peer->link);
+
+    if (up) {
+        log_info("router up", "router=%s address=%s", peer->id, pipe_address(pipe));
+    } else {
+        log_warn("router away", "router=%s address=%s why=\"%s\"", peer->id, pipe_address(pipe),
+                 why);
+        fail_waiting(peer);
+    }
+    if (logic->routers_told != NULL)
+        logic->routers_told(logic);
+}
+
+/* --- life --- */
+
+static const struct pipe_ops peer_ops = {
+    .fill = peer_fill,
+    .decode = peer_decode,
+    .answered = peer_answered,
+    .failed = peer_failed,
+    .state = peer_state,
+    .drop = peer_drop,
+};
+
+struct router_peer *router_peer_open(struct router_link *link, const struct member *member)
+{
+    struct logic *logic = router_link_logic(link);
+    struct router_peer *peer = mem_zalloc(sizeof *peer);
+    struct pipe_options options = {
+        .path = "/imc.v1.Router/Map",
+        .window = (int)logic->config->router_window,
+        .timeout_ms = (int)logic->config->router_timeout_ms,
+        .to = member_name(member),
+    };
+
+    peer->link = link;
+    memcpy(peer->id, member->id, sizeof peer->id);
+    memcpy(peer->address, member->rpc, sizeof peer->address);
+    router_queue_init(&peer->waiting);
+    peer->pipe =
+        pipe_open(logic->loop, logic->daemon->rpc, peer->address, &options, &peer_ops, peer);
+    return peer;
+}
+
+void router_peer_want(struct router_peer *peer, const struct member *member)
+{
+    const struct rpc_name name = member_name(member);
+
+    pipe_want(peer->pipe, &name);
+}
+
+void router_peer_close(struct router_peer *peer)
+{
+    pipe_close(peer->pipe);
+    fail_waiting(peer);
+    free(peer);
+}
+
+bool router_peer_is_up(const struct router_peer *peer)
+{
+    return pipe_is_up(peer->pipe);
+}
+
+bool router_peer_submit(struct router_peer *peer, struct router_request *request)
+{
+    if (!pipe_is_up(peer->pipe))
+        return false;
+    router_queue_add(&peer->waiting, request);
+    pipe_kick(peer->pipe);
+    return true;
+}
