@@ -1,20 +1,20 @@
 /* dispatch.c - see dispatch.h.
  *
- *   bytes ─envelope_check─► uid:  hold.h ─┬─ dispatch_send ───► comet_link: an item per comet
- *               ▲           │             ├─ dispatch_settle ─► settle
- *               │           │             └─ no room for that: partition_park
- *               │           room, all: comet_link: an item for each live comet     │
- *               └──────────────── dispatch_again ◄── bus_again: read once more ◄───┘
+ *   bytes ─envelope_check─► uid:  user_order.h ─┬─ dispatch_send ───► comets: an item per comet
+ *               ▲           │                   ├─ dispatch_settle ─► mailbox_handover
+ *               │           │                   └─ no room for that: partition_park
+ *               │           room, all: comets: an item for each live one       │
+ *               └──────────────── dispatch_again ◄── reread: read once more ◄──┘
  */
 #include "job/dispatch.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
 #include "common/protocol/unpack.h"
-#include "job/comet_link.h"
+#include "job/comets.h"
 #include "job/job.h"
+#include "job/mailbox_handover.h"
 #include "job/partition.h"
-#include "job/settle.h"
 
 #include <inttypes.h>
 #include <stdio.h>

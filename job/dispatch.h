@@ -2,7 +2,7 @@
 #ifndef IMC_JOB_DISPATCH_H
 #define IMC_JOB_DISPATCH_H
 
-#include "job/hold.h"
+#include "job/user_order.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +16,7 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
  * did not bring are lost, which is counted and logged. */
 void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
-/* What hold.h asks; ARG is the struct job. */
+/* What user_order.h asks; ARG is the struct job. */
 extern const struct hold_ops dispatch_hold_ops;
 
 #endif

@@ -1,8 +1,8 @@
 #include "job/job.h"
-#include "job/comet_link.h"
+#include "job/comets.h"
 #include "job/dispatch.h"
-#include "job/settle.h"
-#include "job/task.h"
+#include "job/mailbox_handover.h"
+#include "job/message.h"
 
 #include <assert.h>
 

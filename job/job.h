@@ -1,10 +1,10 @@
 /* job.h - the daemon's configuration, metrics and what its parts share. Everything on the main
  * loop.
  *
- *   Kafka ──bus_consumer──► dispatch ──hold──► comet_link ══► comets
- *     ▲                        │ nowhere           │ answers
- *     │ offsets                ▼                   ▼
- *     └──── partition ◄──── settle, logic_link ◄─ answer
+ *   Kafka ──kafka_consumer──► dispatch ──user_order──► comets ══► comet
+ *     ▲                          │ nowhere               │ answers
+ *     │ offsets                  ▼                       ▼
+ *     └── partition ◄── mailbox_handover, logic_peer ◄─ outcome
  */
 #ifndef IMC_JOB_JOB_H
 #define IMC_JOB_JOB_H
@@ -134,7 +134,7 @@ struct job_window {
     size_t count, bytes;
 };
 
-/* How far behind we are, as logics are told: report.h. */
+/* How far behind we are, as logics are told: lag_report.h. */
 struct job_report {
     int64_t lag_ms;        /* how late messages are read */
     int64_t used_permille; /* of what may be put off */
@@ -157,16 +157,16 @@ struct job {
     /* Of all partitions. What is to be stored has a window of its own, so that storing, which can
      * be slow or stand still, does not hold up delivering. */
     struct job_window delivering, storing;
-    size_t parked;        /* read again later: bus_again.h */
+    size_t parked;        /* read again later: reread.h */
     bool full;            /* nothing is consumed until there is room again */
     bool short_of_memory; /* the windows are small */
     bool refill;          /* storing has become half empty, and AGAIN was not told yet */
     struct job_report report;
-    uint64_t looks;    /* of report.c */
+    uint64_t looks;    /* of lag_report.c */
     bool comets_known; /* the list of comets has been read once */
     bool closing;
     int64_t session_ms;   /* bus.session_timeout, or the least that the brokers allow */
-    uint64_t fence_heard; /* the highest that comets say they have heard, job/fence.h */
+    uint64_t fence_heard; /* the highest that comets say they have heard, job/partition_fence.h */
     /* Told once when there is room again, and whenever nothing is unresolved any more. */
     void (*room)(struct job *job, void *arg);
     /* Parked messages may be read. */

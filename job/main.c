@@ -1,4 +1,4 @@
-#include "job/job_daemon.h"
+#include "job/lifecycle.h"
 
 int main(int argc, char **argv)
 {

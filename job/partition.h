@@ -3,8 +3,8 @@
 #ifndef IMC_JOB_PARTITION_H
 #define IMC_JOB_PARTITION_H
 
-#include "job/task.h"
-#include "job/tracker.h"
+#include "job/message.h"
+#include "job/offset_tracker.h"
 
 struct job;
 

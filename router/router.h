@@ -4,7 +4,7 @@
 #define IMC_ROUTER_ROUTER_H
 
 #include "common/daemon/daemon.h"
-#include "router/shard.h"
+#include "router/map_shard.h"
 
 struct router_config {
     struct daemon_config daemon;

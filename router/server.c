@@ -7,7 +7,7 @@
 #include "router/server.h"
 #include "common/base/log.h"
 #include "common/protocol/unpack.h"
-#include "router/batch.h"
+#include "router/map_batch.h"
 #include <errno.h>
 #include <stdlib.h>
 

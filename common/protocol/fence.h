@@ -1,8 +1,9 @@
 /* fence.h - which numbers can be a fence, or a partition, at all. Pure.
  *
- * A fence is about the time in milliseconds at which a partition was taken (job/fence.h). So a
- * number far in the future is nobody's, and whoever believed it could be shut out by it for ever.
- * The limit is wide, so that clocks may differ; below it the true owner takes a higher number. */
+ * A fence is about the time in milliseconds at which a partition was taken (job/partition_fence.h).
+ * So a number far in the future is nobody's, and whoever believed it could be shut out by it for
+ * ever. The limit is wide, so that clocks may differ; below it the true owner takes a higher
+ * number. */
 #ifndef IMC_COMMON_PROTOCOL_FENCE_H
 #define IMC_COMMON_PROTOCOL_FENCE_H
 

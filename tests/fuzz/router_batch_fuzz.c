@@ -1,7 +1,7 @@
 /* Batches on a shard that lives: what a logic, or somebody who says he is one, may send. The shard
  * stays from one input to the next, so that sessions, comets and rooms of many are in it. */
 #include "common/protocol/unpack.h"
-#include "router/batch.h"
+#include "router/map_batch.h"
 
 #include <stdlib.h>
 #include <string.h>

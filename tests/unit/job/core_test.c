@@ -1,11 +1,11 @@
 /* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
  * docs/job.md. */
 #include "common/protocol/message_id.h"
-#include "job/comet_link.h"
+#include "job/comets.h"
 #include "job/dispatch.h"
 #include "job/job.h"
+#include "job/mailbox_handover.h"
 #include "job/partition.h"
-#include "job/settle.h"
 #include "tests/unit/job/fake_peers.h"
 
 #include <setjmp.h>
@@ -149,7 +149,7 @@ static void consume(const Imc__V1__PushMsg *envelope)
     dispatch_message(&bench.partition, offset, bus[offset].bytes, len);
 }
 
-/* As bus_again.c does with the messages from FIRST to LAST. */
+/* As job/reread.c does with the messages from FIRST to LAST. */
 static void read_again(int64_t first, int64_t last)
 {
     for (int64_t offset = first; offset <= last; offset++)

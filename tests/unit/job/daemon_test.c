@@ -2,7 +2,7 @@
  * fake comet and a fake logic: offsets survive a clean end and kill -9, partitions move between
  * jobs, nothing is lost. */
 #include "common/membership/membership.h"
-#include "job/job_daemon.h"
+#include "job/lifecycle.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 #include "tests/unit/job/fake_peers.h"

@@ -2,7 +2,7 @@
  * what cannot be a fence counts for nothing. */
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
-#include "job/fence.h"
+#include "job/partition_fence.h"
 #include "tests/unit/clock.h"
 #include "tests/unit/common/redis_server.h"
 

@@ -1,4 +1,4 @@
-#include "job/hold.h"
+#include "job/user_order.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message as the tests see it; what hold.h did with it is noted in a line of text. */
+/* A message as the tests see it; what job/user_order.h did with it is noted in a line of text. */
 struct message {
     struct hold_entry entry;
     uint64_t target; /* 0: nowhere */

@@ -1,5 +1,5 @@
 /* How late messages are read is told however they are fetched, and never after they were. */
-#include "job/lag.h"
+#include "job/partition_lag.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Another log at the same offsets is found out, whatever its length; the same one is not taken for
  * another, however it is read. */
-#include "job/log_check.h"
+#include "job/log_identity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

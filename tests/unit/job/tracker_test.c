@@ -1,4 +1,4 @@
-#include "job/tracker.h"
+#include "job/offset_tracker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

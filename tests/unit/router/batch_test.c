@@ -1,5 +1,5 @@
 /* Batches as logic packs them, replies as it unpacks them. */
-#include "router/batch.h"
+#include "router/map_batch.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "router/buckets.h"
+#include "router/uid_index.h"
 
 enum { UIDS = 40000 };
 

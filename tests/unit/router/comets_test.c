@@ -1,4 +1,4 @@
-#include "router/comets.h"
+#include "router/comet_lives.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "router/names.h"
+#include "router/interned_strings.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* When is the map complete? Membership lists go in by hand, registrations as batches would bring
  * them. */
-#include "router/registry.h"
-#include "router/shard.h"
+#include "router/completeness.h"
+#include "router/map_shard.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #include "common/base/mem.h"
-#include "router/sessions.h"
+#include "router/session_map.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

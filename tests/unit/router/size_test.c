@@ -1,6 +1,6 @@
 /* What a million sessions cost: memory, puts, lookups, a sweep. Prints figures, asserts memory. */
 #include "common/base/mem.h"
-#include "router/sessions.h"
+#include "router/session_map.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

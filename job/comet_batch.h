@@ -1,0 +1,38 @@
+/* comet_batch.h - items as PushBatch, PushReply as struct. comet_wire_decode/drop: any thread; the
+ * rest: owner loop. */
+#ifndef IMC_JOB_COMET_BATCH_H
+#define IMC_JOB_COMET_BATCH_H
+
+#include "common/base/msg.h"
+#include "job/message.h"
+#include "proto/push.pb-c.h"
+
+/* What one comet is to do with a task. */
+struct item {
+    struct item *next;
+    struct task *task; /* a reference */
+    Imc__V1__PushItem__Kind kind;
+    bool kept; /* comets.h: its task waits for no answer */
+    uint32_t n_handles;
+    uint64_t handles[];
+};
+
+/* About the bytes it takes in a batch. */
+size_t comet_wire_size(const struct item *item);
+/* What stands on a batch. */
+struct comet_envelope {
+    struct job *job;
+    uint64_t seq, epoch, process;
+    /* A Standing; 0: none. */
+    uint64_t link;
+    bool missed_rooms, missed_all;
+};
+struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *const *items,
+                            size_t n);
+
+/* pipe_ops.decode and .drop. */
+void *comet_wire_decode(struct msg *msg);
+void comet_wire_drop(void *reply);
+const Imc__V1__PushReply *comet_wire_reply(const void *reply);
+
+#endif

@@ -1,0 +1,627 @@
+/* comets.c - the drawing is in comets.h. */
+#include "job/comets.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "common/protocol/fence.h"
+#include "common/protocol/message_id.h"
+#include "common/rpc/pipe.h"
+#include "job/comets_internal.h"
+#include "job/outcome.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* --- queues --- */
+
+void items_init(struct items *items)
+{
+    items->first = NULL;
+    items->last = &items->first;
+}
+
+void items_append(struct items *items, struct item *item)
+{
+    item->next = NULL;
+    *items->last = item;
+    items->last = &item->next;
+}
+
+struct item *items_take(struct items *items)
+{
+    struct item *item = items->first;
+
+    if (item == NULL)
+        return NULL;
+    items->first = item->next;
+    if (items->first == NULL)
+        items->last = &items->first;
+    return item;
+}
+
+void comet_item_free(struct comet *comet, struct item *item)
+{
+    if (item->kept) {
+        comet->n_kept--;
+        comet->comets->kept_bytes -= comet_wire_size(item);
+        if (comet->n_kept == 0 && comet->standing_due && comet->pipe != NULL)
+            pipe_kick(comet->pipe);
+    }
+    task_unref(item->task);
+    free(item);
+}
+
+static void item_answer(struct comet *comet, struct item *item, Imc__V1__PushResult result)
+{
+    if (!item->kept)
+        answer_item(comet->job, item->task, item->kind, result);
+    comet_item_free(comet, item);
+}
+
+/* What the broken stream owes goes before all that was not sent yet. */
+static void comet_splice_returned(struct comet *comet)
+{
+    if (comet->returned.first == NULL)
+        return;
+    *comet->returned.last = comet->queue.first;
+    if (comet->queue.first == NULL)
+        comet->queue.last = comet->returned.last;
+    comet->queue.first = comet->returned.first;
+    items_init(&comet->returned);
+}
+
+/* --- batches that are answered, but for some items --- */
+
+static void pending_add(struct comet *comet, struct batch *batch)
+{
+    struct batch *after = comet->pending_last;
+
+    while (after != NULL && after->seq > batch->seq)
+        after = after->prev;
+    batch->prev = after;
+    batch->next = after != NULL ? after->next : comet->pending_first;
+    if (batch->next != NULL)
+        batch->next->prev = batch;
+    else
+        comet->pending_last = batch;
+    if (after != NULL)
+        after->next = batch;
+    else
+        comet->pending_first = batch;
+    map64_set(comet->pending, batch->seq, (uintptr_t)batch);
+}
+
+static void pending_remove(struct comet *comet, struct batch *batch)
+{
+    if (batch->prev != NULL)
+        batch->prev->next = batch->next;
+    else
+        comet->pending_first = batch->next;
+    if (batch->next != NULL)
+        batch->next->prev = batch->prev;
+    else
+        comet->pending_last = batch->prev;
+    map64_del(comet->pending, batch->seq);
+}
+
+/* The items without an answer wait to be sent again. Takes BATCH. */
+static void batch_return(struct comet *comet, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n; i++) {
+        if (batch->items[i] == NULL)
+            continue;
+        items_append(&comet->returned, batch->items[i]);
+        comet->n_returned++;
+    }
+    free(batch);
+}
+
+static void pending_return(struct comet *comet, uint64_t below_seq)
+{
+    while (comet->pending_first != NULL && comet->pending_first->seq < below_seq) {
+        struct batch *batch = comet->pending_first;
+        assert(batch->prev == NULL);
+        pending_remove(comet, batch);
+        batch_return(comet, batch);
+    }
+}
+
+/* --- the pipe --- */
+
+static struct batch *batch_new(uint64_t seq, size_t max)
+{
+    struct batch *batch = mem_alloc(sizeof *batch + max * sizeof(struct item *));
+
+    *batch = (struct batch){.seq = seq};
+    return batch;
+}
+
+/* Once nothing that was kept is under way: after that it is as if it had never been lost. */
+static bool standing_may_go(const struct comet *comet)
+{
+    return comet->standing_due && !comet->lost &&
+           (comet->n_kept == 0 || comet->missed_rooms || comet->missed_all);
+}
+
+static void batch_add_standing(struct comet *comet, struct batch *batch)
+{
+    batch->standing = true;
+    batch->missed_rooms = comet->missed_rooms;
+    batch->missed_all = comet->missed_all;
+    comet->standing_due = comet->missed_rooms = comet->missed_all = false;
+}
+
+static void batch_take_back_standing(struct comet *comet, const struct batch *batch)
+{
+    if (!batch->standing)
+        return;
+    comet->standing_due = true;
+    comet->missed_rooms |= batch->missed_rooms;
+    comet->missed_all |= batch->missed_all;
+}
+
+static struct msg *batch_pack(const struct comet *comet, const struct batch *batch)
+{
+    const struct comet_envelope envelope = {
+        .job = comet->job,
+        .seq = batch->seq,
+        .epoch = comet->epoch,
+        .process = comet->process,
+        .link = batch->standing ? comet->link : 0,
+        .missed_rooms = batch->missed_rooms,
+        .missed_all = batch->missed_all,
+    };
+
+    return comet_wire_pack(&envelope, batch->items, batch->n);
+}
+
+static void batch_fill(struct comet *comet, struct batch *batch, size_t max)
+{
+    size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
+
+    while (comet->queue.first != NULL && bytes < most && batch->n < max) {
+        struct item *item = items_take(&comet->queue);
+        if (!item->kept && item->task->partition == NULL) {
+            comet_item_free(comet, item);
+            continue;
+        }
+        batch->items[batch->n++] = item;
+        bytes += comet_wire_size(item);
+    }
+}
+
+static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct comet *comet = arg;
+    size_t max = (size_t)comet->job->config->comet_items;
+
+    (void)pipe;
+    comet_splice_returned(comet);
+    metric_add(comet->job->counters, JOB_RESENT, (int64_t)comet->n_returned);
+    comet->n_returned = 0;
+    if (comet->queue.first == NULL && !standing_may_go(comet))
+        return NULL;
+    struct batch *batch = batch_new(seq, max);
+    batch_fill(comet, batch, max);
+    if (standing_may_go(comet))
+        batch_add_standing(comet, batch);
+    if (batch->n == 0 && !batch->standing) {
+        free(batch);
+        return NULL;
+    }
+    batch = mem_realloc(batch, sizeof *batch + batch->n * sizeof(struct item *));
+    batch->open = batch->n;
+    *out = batch;
+    return batch_pack(comet, batch);
+}
+
+static void comet_malformed(struct comet *comet, const char *what, uint64_t seq)
+{
+    job_count(comet->job, JOB_MALFORMED_ANSWER);
+    log_warn("answer fits no batch", "comet=%s what=\"%s\" seq=%" PRIu64, comet->id, what, seq);
+}
+
+static void mark(struct comet *comet, struct batch *batch, uint8_t *results,
+                 const uint32_t *indexes, size_t n, uint8_t result)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (indexes[i] < batch->n)
+            results[indexes[i]] = result;
+        else
+            comet_malformed(comet, "index beyond the batch", batch->seq);
+    }
+}
+
+enum { RESULT_PENDING = 255 };
+
+/* In order of the items, so that the messages of a user are settled in their order. */
+static void comet_take_answer(struct comet *comet, struct batch *batch,
+                              const Imc__V1__PushReply *reply)
+{
+    uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
+
+    if (reply->fence > comet->job->fence_heard) {
+        if (fence_is_plausible(reply->fence, unix_now_ms()))
+            comet->job->fence_heard = reply->fence;
+        else
+            comet_malformed(comet, "a fence of the far future", batch->seq);
+    }
+    static_assert(IMC__V1__PUSH_RESULT__TAKEN == 0, "items in no list are taken");
+    mark(comet, batch, results, reply->pending, reply->n_pending, RESULT_PENDING);
+    mark(comet, batch, results, reply->gone, reply->n_gone, IMC__V1__PUSH_RESULT__GONE);
+    mark(comet, batch, results, reply->refused, reply->n_refused, IMC__V1__PUSH_RESULT__REFUSED);
+    for (uint32_t i = 0; i < batch->n; i++) {
+        if (results[i] == RESULT_PENDING)
+            continue;
+        struct item *item = batch->items[i];
+        batch->items[i] = NULL;
+        batch->open--;
+        item_answer(comet, item, (Imc__V1__PushResult)results[i]);
+    }
+    free(results);
+    if (batch->open > 0)
+        pending_add(comet, batch);
+    else
+        free(batch);
+}
+
+static void comet_take_late(struct comet *comet, const Imc__V1__LateResult *late)
+{
+    uint64_t *found = map64_get(comet->pending, late->seq);
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
+    struct batch *batch = found == NULL ? NULL : (struct batch *)(uintptr_t)*found;
+
+    if (batch == NULL || late->index >= batch->n || batch->items[late->index] == NULL ||
+        late->result > IMC__V1__PUSH_RESULT__REFUSED) {
+        comet_malformed(comet, "late result of nothing pending", late->seq);
+        return;
+    }
+    struct item *item = batch->items[late->index];
+    batch->items[late->index] = NULL;
+    if (--batch->open == 0) {
+        pending_remove(comet, batch);
+        free(batch);
+    }
+    job_count(comet->job, JOB_LATE);
+    item_answer(comet, item, (Imc__V1__PushResult)late->result);
+}
+
+static void comet_take_lates(struct comet *comet, const Imc__V1__PushReply *reply)
+{
+    for (size_t i = 0; i < reply->n_late; i++)
+        comet_take_late(comet, reply->late[i]);
+}
+
+static void comet_answered(struct pipe *pipe, void *arg, void *batch, void *reply)
+{
+    const Imc__V1__PushReply *message = comet_wire_reply(reply);
+
+    (void)pipe;
+    comet_take_answer(arg, batch, message);
+    comet_take_lates(arg, message);
+    comet_wire_drop(reply);
+}
+
+static void comet_event(struct pipe *pipe, void *arg, void *reply)
+{
+    (void)pipe;
+    comet_take_lates(arg, comet_wire_reply(reply));
+    comet_wire_drop(reply);
+}
+
+static void comet_failed(struct pipe *pipe, void *arg, void *failed)
+{
+    struct comet *comet = arg;
+    struct batch *batch = failed;
+
+    (void)pipe;
+    batch_take_back_standing(comet, batch);
+    pending_return(comet, batch->seq);
+    batch_return(comet, batch);
+}
+
+static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct comet *comet = arg;
+
+    if (up) {
+        log_info("comet stream up", "comet=%s address=%s", comet->id, comet->address);
+        return;
+    }
+    if (!comet->lost)
+        log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address,
+                 why);
+    pending_return(comet, UINT64_MAX);
+    if (comet->returned.first != NULL || comet->standing_due)
+        pipe_kick(pipe);
+}
+
+static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
+                                               .decode = comet_wire_decode,
+                                               .answered = comet_answered,
+                                               .event = comet_event,
+                                               .failed = comet_failed,
+                                               .state = comet_state,
+                                               .drop = comet_wire_drop};
+
+/* --- life --- */
+
+static struct rpc_name comet_name(const struct comet *comet)
+{
+    struct rpc_name name = {.epoch = comet->epoch};
+
+    memcpy(name.id, comet->id, sizeof name.id);
+    return name;
+}
+
+void comet_connect(struct comet *comet)
+{
+    const struct job_config *config = comet->job->config;
+    const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
+                                         .window = (int)config->comet_window,
+                                         .timeout_ms = (int)config->comet_timeout_ms,
+                                         .to = comet_name(comet)};
+
+    comet->pipe = pipe_open(comet->job->loop, comet->job->rpc, comet->address, &options,
+                            &comet_pipe_ops, comet);
+    pipe_kick(comet->pipe);
+}
+
+void comet_disconnect(struct comet *comet)
+{
+    pipe_close(comet->pipe);
+    comet->pipe = NULL;
+    pending_return(comet, UINT64_MAX);
+    comet_splice_returned(comet);
+}
+
+uint64_t comets_new_link(struct comets *comets)
+{
+    if (comets->links == 0 &&
+        getrandom(&comets->links, sizeof comets->links, GRND_NONBLOCK) < (ssize_t)sizeof(uint64_t))
+        comets->links = uv_hrtime();
+    return ++comets->links == 0 ? ++comets->links : comets->links;
+}
+
+static struct comet *comet_open(struct comets *comets, const struct member *member)
+{
+    struct comet *comet = mem_zalloc(sizeof *comet);
+
+    comet->comets = comets;
+    comet->job = comets->job;
+    memcpy(comet->id, member->id, sizeof comet->id);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
+    comet->epoch = member->epoch;
+    comet->process = member->process;
+    comet->link = comets_new_link(comets);
+    comet->standing_due = true;
+    comet->life = ++comets->lives;
+    comet->pending = map64_new();
+    items_init(&comet->queue);
+    items_init(&comet->returned);
+    comet_connect(comet);
+    log_info("comet found", "comet=%s address=%s epoch=%" PRIu64, comet->id, comet->address,
+             comet->epoch);
+    return comet;
+}
+
+/* The same process under a new epoch. What was kept goes first: it is at the head of the queue. */
+static void comet_revive(struct comet *comet, const struct member *member)
+{
+    comet->lost = false;
+    comet->epoch = member->epoch;
+    comet->life = ++comet->comets->lives;
+    comet->standing_due = true;
+    log_info("comet found again", "comet=%s address=%s epoch=%" PRIu64 " kept=%zu", comet->id,
+             member->rpc, comet->epoch, comet->n_kept);
+    if (comet->pipe != NULL && strcmp(comet->address, member->rpc) == 0) {
+        const struct rpc_name name = member_name(member);
+        pipe_want(comet->pipe, &name);
+        pipe_kick(comet->pipe);
+        return;
+    }
+    if (comet->pipe != NULL)
+        comet_disconnect(comet);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
+    comet_connect(comet);
+}
+
+void comet_free(struct comet *comet)
+{
+    struct item *item;
+
+    if (comet->pipe != NULL)
+        comet_disconnect(comet);
+    comet->standing_due = false;
+    while ((item = items_take(&comet->queue)) != NULL)
+        comet_item_free(comet, item);
+    map64_free(comet->pending);
+    free(comet);
+}
+
+/* Nothing says which process it is: nothing can be kept for it. */
+static void comet_abandon(struct comet *comet, struct answers *answers)
+{
+    comet_disconnect(comet);
+    for (const struct item *item = comet->queue.first; item != NULL; item = item->next)
+        answers_add(answers, item->task, item->kind);
+    comet_free(comet);
+}
+
+struct comets *comets_open(struct job *job)
+{
+    struct comets *comets = mem_zalloc(sizeof *comets);
+
+    comets->job = job;
+    comets->by_id = strmap_new();
+    uv_timer_init(&job->loop->uv, &comets->expiry);
+    comets->expiry.data = comets;
+    return comets;
+}
+
+static void comets_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void comets_close(struct comets *comets)
+{
+    for (size_t i = 0; i < comets->n; i++)
+        comet_free(comets->list[i]);
+    comets_lost_close(comets);
+    strmap_free(comets->by_id);
+    free(comets->list);
+    uv_close((uv_handle_t *)&comets->expiry, comets_on_closed);
+}
+
+static struct comet *comets_get(struct comets *comets, const char *id)
+{
+    return strmap_get(comets->by_id, id, strlen(id));
+}
+
+static void comets_keep(struct comets *comets, const struct member *member)
+{
+    struct comet *comet = comets_get(comets, member->id);
+
+    if (comet == NULL || comet->epoch != member->epoch)
+        return;
+    comet->listed = true;
+    if (strcmp(comet->address, member->rpc) == 0)
+        return;
+    comet_disconnect(comet);
+    memcpy(comet->address, member->rpc, sizeof comet->address);
+    comet_connect(comet);
+}
+
+/* Takes those that are not listed out; returns them, *N of them. */
+static struct comet **comets_remove_unlisted(struct comets *comets, size_t *n)
+{
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    struct comet **removed = mem_alloc((comets->n + 1) * sizeof *removed);
+    size_t kept = 0;
+
+    *n = 0;
+    for (size_t i = 0; i < comets->n; i++) {
+        struct comet *comet = comets->list[i];
+        if (comet->listed) {
+            comet->listed = false;
+            comets->list[kept++] = comet;
+            continue;
+        }
+        strmap_del(comets->by_id, comet->id, strlen(comet->id));
+        removed[(*n)++] = comet;
+    }
+    comets->n = kept;
+    return removed;
+}
+
+static void comets_add_new(struct comets *comets, const struct member_list *list)
+{
+    size_t room = comets->n + list->n + 1;
+
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    comets->list = mem_realloc(comets->list, room * sizeof *comets->list);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct member *member = &list->members[i];
+        if (member->rpc[0] == '\0' || comets_get(comets, member->id) != NULL)
+            continue;
+        struct comet *comet = comets_find_lost(comets, member);
+        if (comet != NULL)
+            comet_revive(comet, member);
+        else
+            comet = comet_open(comets, member);
+        strmap_set(comets->by_id, comet->id, strlen(comet->id), comet);
+        comets->list[comets->n++] = comet;
+    }
+}
+
+void comets_changed(struct comets *comets, const struct member_list *list)
+{
+    struct answers answers = {0};
+    size_t n_removed;
+
+    for (size_t i = 0; i < list->n; i++)
+        comets_keep(comets, &list->members[i]);
+    struct comet **removed = comets_remove_unlisted(comets, &n_removed);
+    for (size_t i = 0; i < n_removed; i++) {
+        log_info("comet lost", "comet=%s epoch=%" PRIu64, removed[i]->id, removed[i]->epoch);
+        if (removed[i]->process != 0)
+            comet_lose(removed[i], &answers);
+        else
+            comet_abandon(removed[i], &answers);
+    }
+    free(removed);
+    comets_add_new(comets, list);
+    answers_tell(comets->job, &answers);
+}
+
+void comets_state(struct comets *comets)
+{
+    for (size_t i = 0; i < comets->n; i++) {
+        comets->list[i]->standing_due = true;
+        pipe_kick(comets->list[i]->pipe);
+    }
+}
+
+size_t comets_kept_bytes(const struct comets *comets)
+{
+    return comets->kept_bytes;
+}
+
+enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t epoch,
+                                struct comet **comet)
+{
+    struct comet *found = comets_get(comets, id);
+
+    if (found == NULL || found->epoch < epoch)
+        return COMET_UNKNOWN;
+    if (found->epoch > epoch)
+        return COMET_OVER;
+    *comet = found;
+    return COMET_ALIVE;
+}
+
+size_t comets_count(const struct comets *comets)
+{
+    return comets->n;
+}
+
+size_t comets_up(const struct comets *comets)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < comets->n; i++)
+        up += pipe_is_up(comets->list[i]->pipe);
+    return up;
+}
+
+uint64_t comet_life(const struct comet *comet)
+{
+    return comet->life;
+}
+
+void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+                const struct hint *hints, size_t n)
+{
+    struct item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
+
+    *item = (struct item){.task = task_ref(task), .kind = kind};
+    item->n_handles = (uint32_t)n;
+    for (size_t i = 0; i < n; i++)
+        item->handles[i] = hints[i].handle;
+    items_append(&comet->queue, item);
+    task->waiting++;
+    pipe_kick(comet->pipe);
+}
+
+uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem__Kind kind)
+{
+    for (size_t i = 0; i < comets->n; i++)
+        comet_push(comets->list[i], task, kind, NULL, 0);
+    for (size_t i = 0; i < comets->n_lost; i++)
+        comet_keep(comets->lost[i], task, kind);
+    return (uint32_t)comets->n;
+}

@@ -1,0 +1,53 @@
+/* comets.h - the live comets, and to each the ordered stream of items. Owner loop only.
+ *
+ *     comet_push() ─► queue ──fill──► batch in flight ──answer──► outcome.h
+ *                      ▲ ▲               │     └ pending ──late result──► outcome.h
+ *                      │ └── returned ◄──┴───────┘  the stream broke: in order, before all newer
+ *
+ * A comet here is one life of one: another epoch is another comet. When its lease lapses everything
+ * that was meant for it is answered GONE. But the process may live: what is for rooms and all is
+ * kept for it (comets_lost.c), and when it comes back, that goes first. */
+#ifndef IMC_JOB_COMETS_H
+#define IMC_JOB_COMETS_H
+
+#include "common/membership/membership.h"
+#include "job/message.h"
+#include "proto/push.pb-c.h"
+
+struct job;
+struct comet;
+struct comets;
+
+struct comets *comets_open(struct job *job);
+void comets_close(struct comets *comets);
+/* Membership's list. Items for comets that are not in it any more are answered GONE before this
+ * returns. */
+void comets_changed(struct comets *comets, const struct member_list *list);
+
+enum comet_standing {
+    COMET_ALIVE,
+    COMET_OVER,    /* a later life of it is alive */
+    COMET_UNKNOWN, /* dead, or too new for our list */
+};
+/* *COMET is set only for COMET_ALIVE, and valid until the next comets_changed(). */
+enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t epoch,
+                                struct comet **comet);
+size_t comets_count(const struct comets *comets);
+size_t comets_up(const struct comets *comets);
+/* Different for every life. */
+uint64_t comet_life(const struct comet *comet);
+
+/* Appends an item for the sessions HINTS (of this comet); takes a reference to TASK and owes it one
+ * answer. */
+void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+                const struct hint *hints, size_t n);
+/* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
+void comets_state(struct comets *comets);
+/* Of what is kept for those taken for dead. */
+size_t comets_kept_bytes(const struct comets *comets);
+
+/* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
+ * owed for that. */
+uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem__Kind kind);
+
+#endif

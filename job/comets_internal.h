@@ -1,0 +1,90 @@
+/* comets_internal.h - what comets.c (streams, the list) and comets_lost.c (those taken for dead)
+ * share. Owner loop only. */
+#ifndef IMC_JOB_COMETS_INTERNAL_H
+#define IMC_JOB_COMETS_INTERNAL_H
+
+#include "job/comet_batch.h"
+#include "job/comets.h"
+#include "job/job.h"
+
+/* Items of one PushBatch; items[i] is NULL once it is answered. */
+struct batch {
+    struct batch *next, *prev; /* among the pending ones, by seq */
+    uint64_t seq;
+    uint32_t n, open;
+    bool standing; /* it carries one, with: */
+    bool missed_rooms, missed_all;
+    struct item *items[];
+};
+
+struct items {
+    struct item *first, **last;
+};
+
+struct comet {
+    struct comets *comets;
+    struct job *job;
+    char id[sizeof((struct member *)0)->id];
+    char address[sizeof((struct member *)0)->rpc];
+    uint64_t epoch, life, process;
+    struct pipe *pipe; /* NULL: lost for longer than comet.hold */
+    struct items queue, returned;
+    size_t n_returned;
+    struct batch *pending_first, *pending_last; /* answered, but for some items */
+    struct map64 *pending;                      /* seq → struct batch */
+    bool listed;                                /* mark of comets_changed() */
+    bool lost;                                  /* in comets->lost, not in ->list */
+    bool standing_due;
+    bool missed_rooms, missed_all; /* items were dropped, and it does not know yet */
+    uint64_t lost_ms;              /* loop time */
+    uint64_t link;                 /* Standing.link */
+    size_t n_kept;                 /* kept items, queued or in a batch */
+};
+
+struct comets {
+    struct job *job;
+    struct strmap *by_id; /* of list */
+    struct comet **list, **lost;
+    size_t n, n_lost;
+    uint64_t lives, links;
+    size_t kept_bytes;
+    uv_timer_t expiry; /* runs while some are lost */
+};
+
+/* Answers that are due once every comet is where it belongs: what follows from them may push. */
+struct answers {
+    struct {
+        struct task *task;
+        Imc__V1__PushItem__Kind kind;
+    } * at;
+    size_t n, cap;
+};
+
+/* --- comets.c --- */
+void items_init(struct items *items);
+void items_append(struct items *items, struct item *item);
+struct item *items_take(struct items *items);
+/* Without an answer. */
+void comet_item_free(struct comet *comet, struct item *item);
+void comet_connect(struct comet *comet);
+/* What the stream owed is at the head of the queue afterwards. */
+void comet_disconnect(struct comet *comet);
+/* Vouches for nothing that was before. */
+uint64_t comets_new_link(struct comets *comets);
+/* Nothing is answered. */
+void comet_free(struct comet *comet);
+
+/* --- comets_lost.c --- */
+/* COMET, in no list any more, is not among the living: what waits for sessions is to be answered
+ * (ANSWERS), what waits for rooms and all is kept, and sent if it still listens or again does. */
+void comet_lose(struct comet *comet, struct answers *answers);
+/* MEMBER as it was lost, NULL: it was not. Its id under another process: that one is forgotten. */
+struct comet *comets_find_lost(struct comets *comets, const struct member *member);
+/* An item for a lost comet. */
+void comet_keep(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind);
+void answers_add(struct answers *answers, struct task *task, Imc__V1__PushItem__Kind kind);
+/* Answers GONE. */
+void answers_tell(struct job *job, struct answers *answers);
+void comets_lost_close(struct comets *comets);
+
+#endif

@@ -1,0 +1,294 @@
+/* lifecycle.c - start, readiness and end of the daemon.
+ *
+ *   start ─► lease and lists (membership) ─► comets known ───┐
+ *        └─► group (kafka_consumer) ─► partitions ─► fences ─┴─► messages flow
+ *   SIGTERM ─► stop reading ─► answers come in ─► offsets committed, group left ─► lease given back
+ */
+#include "job/lifecycle.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "job/comets.h"
+#include "job/job.h"
+#include "job/kafka_consumer.h"
+#include "job/mailbox_handover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct job_daemon {
+    struct job job;
+    struct daemon *daemon;
+    struct redis *redis;
+    struct membership *membership;
+    struct member self;
+    struct bus_consumer *consumer; /* NULL: the lease was not held yet */
+    struct loop_task reopen;
+    bool is_short;      /* why it is opened anew */
+    uint64_t failed_ms; /* since when failures of the consumer are counted */
+    unsigned failures;
+    bool draining;
+};
+
+enum {
+    SESSION_LONGER_MS = 6000, /* what brokers allow unless told otherwise */
+    FAILURES_MOST = 3,        /* of the consumer within … that opening it anew may mend */
+    FAILURES_MS = 60000,
+};
+
+static void open_bus(struct job_daemon *state);
+
+/* --- membership --- */
+
+static void see_comets(struct job_daemon *state)
+{
+    comets_changed(state->job.comets, membership_list(state->membership, MEMBER_COMET));
+}
+
+static void see_logics(struct job_daemon *state)
+{
+    settle_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
+    daemon_ready(state->daemon, "logic", settle_logics(state->job.settle) > 0,
+                 "no logic holds a lease");
+}
+
+/* Until every list was read, nothing is consumed: hints would lead nowhere and rooms to nobody. */
+static void see_whether_ready(struct job_daemon *state)
+{
+    if (state->job.comets_known || !membership_ready(state->membership))
+        return;
+    see_comets(state);
+    see_logics(state);
+    state->job.comets_known = true;
+    if (state->consumer != NULL)
+        bus_consumer_wake(state->consumer);
+}
+
+static void on_members(struct membership *membership, enum member_kind kind, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    state->membership = membership;
+    if (kind == MEMBER_COMET)
+        see_comets(state);
+    else if (kind == MEMBER_LOGIC)
+        see_logics(state);
+    see_whether_ready(state);
+}
+
+static void on_held(struct membership *membership, bool lost, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    state->membership = membership;
+    daemon_ready(state->daemon, "lease", true, NULL);
+    if (lost)
+        log_warn("lease had lapsed", "id=%s", state->self.id);
+    open_bus(state);
+    see_whether_ready(state);
+}
+
+static const struct membership_events membership_events = {.changed = on_members, .held = on_held};
+
+/* --- the daemon --- */
+
+static void on_bus(const char *what, bool ready, const char *why, void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_ready(state->daemon, what, ready, why);
+}
+
+/* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. Once in a while it
+ * happens to a job that is alone: it commits as the member it was before its session lapsed. Again
+ * and again, two jobs have one name. */
+static void on_bus_failed(bool is_short, void *arg)
+{
+    struct job_daemon *state = arg;
+    uint64_t now = loop_now_ms(&state->daemon->loop);
+
+    state->is_short = is_short;
+    if (!is_short) {
+        job_count(&state->job, JOB_CONSUMER_RESTARTS);
+        if (now >= state->failed_ms + FAILURES_MS)
+            state->failures = 0;
+        if (state->failures++ == 0)
+            state->failed_ms = now;
+    }
+    if (state->failures > FAILURES_MOST)
+        daemon_fail(state->daemon);
+    else
+        loop_defer(&state->daemon->loop, &state->reopen);
+}
+
+static void open_bus(struct job_daemon *state)
+{
+    if (state->draining || state->consumer != NULL)
+        return;
+    if (bus_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
+                          &state->consumer) != 0)
+        daemon_fail(state->daemon);
+}
+
+static void on_reopen(struct loop *loop, struct loop_task *task)
+{
+    struct job_daemon *state = container_of(task, struct job_daemon, reopen);
+
+    (void)loop;
+    if (state->draining)
+        return;
+    if (state->is_short) {
+        log_warn("longer session",
+                 "bus.session_timeout=%" PRId64
+                 "ms used=%dms; the brokers' group.min.session.timeout.ms "
+                 "does not allow less",
+                 state->job.session_ms, (int)SESSION_LONGER_MS);
+        state->job.session_ms = SESSION_LONGER_MS;
+    }
+    bus_consumer_close(state->consumer);
+    state->consumer = NULL;
+    open_bus(state);
+}
+
+static void on_stalled(bool stalled, const char *why, void *arg)
+{
+    struct job_daemon *state = arg;
+    char text[192];
+
+    snprintf(text, sizeof text, "storing stands still: %s", why);
+    daemon_ready(state->daemon, "storing", !stalled, text);
+}
+
+static int job_check(const void *config, char *err, size_t errlen)
+{
+    const struct job_config *c = config;
+
+    if (c->bus_brokers[0] == '\0' || c->bus_topic[0] == '\0' || c->bus_group[0] == '\0') {
+        snprintf(err, errlen, "bus.brokers, bus.topic and bus.group must not be empty");
+        return -EINVAL;
+    }
+    if (c->retry_first_ms > c->retry_last_ms) {
+        snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
+        return -EINVAL;
+    }
+    return bus_options_check(c->bus_options, err, errlen);
+}
+
+static int job_start(struct daemon *daemon)
+{
+    struct job_daemon *state = mem_zalloc(sizeof *state);
+    const unsigned watch = 1U << MEMBER_COMET | 1U << MEMBER_LOGIC;
+
+    daemon->state = state;
+    state->daemon = daemon;
+    state->reopen.run = on_reopen;
+    daemon_ready(daemon, "bus", false, "waiting for the lease");
+    daemon_ready(daemon, "logic", false, "no logic holds a lease");
+    job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
+    state->job.stalled = on_stalled;
+    state->job.stalled_arg = state;
+    int err = daemon_join(daemon, &state->self, watch, &membership_events, state, &state->redis,
+                          &state->membership);
+    if (err != 0)
+        goto fail_job;
+    snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
+    return 0;
+
+fail_job:
+    job_close(&state->job);
+    free(state);
+    daemon->state = NULL;
+    return err;
+}
+
+static void on_drained(void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_drained(state->daemon);
+}
+
+/* Half of the time is for answers, the rest for the group and the lease. */
+static void job_drain(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+    const struct job_config *config = daemon->config;
+
+    state->draining = true;
+    if (state->consumer == NULL) {
+        daemon_drained(daemon);
+        return;
+    }
+    bus_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
+}
+
+static void job_stop(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+
+    bus_consumer_close(state->consumer);
+    job_close(&state->job);
+    daemon->state = NULL;
+    free(state);
+    if (bus_ends_wait() > 0)
+        daemon_abandon(daemon);
+}
+
+static void job_daemon_scrape(struct daemon *daemon)
+{
+    struct job_daemon *state = daemon->state;
+
+    if (state == NULL)
+        return;
+    job_scrape(&state->job);
+    if (state->consumer == NULL)
+        return;
+    metric_set(daemon->counters, JOB_PARTITIONS, (int64_t)bus_consumer_partitions(state->consumer));
+    metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
+               (int64_t)bus_consumer_unread(state->consumer));
+    metric_set(daemon->counters, JOB_LAG, bus_consumer_lag(state->consumer));
+}
+
+static void on_memory(struct daemon *daemon, enum memory_level level)
+{
+    struct job_daemon *state = daemon->state;
+
+    job_memory(&state->job, level != MEMORY_OK);
+}
+
+/* Who is online is delivered to without Redis and logics, as long as the partitions stay: a job
+ * that gets one asks Redis for a fence first, and until then "partitions" does not hold. */
+static const struct daemon_need job_needs[] = {
+    {"redis", USE_STORE},
+    {"redis_write", USE_STORE},
+    {"clock", USE_STORE},
+    {"logic", USE_STORE},
+    {"storing", USE_STORE},
+    {"bus", USE_PUSH | USE_STORE},
+    {"partitions", USE_PUSH | USE_STORE},
+    {NULL, 0},
+};
+
+const struct daemon_spec job_daemon_spec = {
+    .name = "job",
+    .summary = "takes pushes from Kafka to the comets that hold the sessions, and what finds "
+               "nobody to its mailbox",
+    .kind = MEMBER_JOB,
+    .admin_default = "127.0.0.1:7373",
+    .rpc_default = "",
+    .rows = job_config_rows,
+    .config_size = sizeof(struct job_config),
+    .needs = job_needs,
+    .metrics = job_metric_rows,
+    .n_metrics = JOB_METRIC_COUNT,
+    .check = job_check,
+    .start = job_start,
+    .drain = job_drain,
+    .stop = job_stop,
+    .scrape = job_daemon_scrape,
+    .memory = on_memory,
+    .memory_refused = "reading far ahead in Kafka",
+};

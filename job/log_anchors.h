@@ -1,0 +1,28 @@
+/* log_anchors.h - what stood at some offsets of a log, so that it can be told from another log that
+ * has the same offsets. Pure.
+ *
+ *   level 0: the latest 16 that were added       level 2: of those divisible by 256 the latest 16
+ *   level 1: of those divisible by 16 …          … so there are some near and some far behind */
+#ifndef IMC_JOB_LOG_ANCHORS_H
+#define IMC_JOB_LOG_ANCHORS_H
+
+#include <stdint.h>
+
+enum { ANCHOR_LEVELS = 6, ANCHOR_SLOTS = 16 };
+
+struct anchor {
+    int64_t offset; /* -1: none */
+    uint64_t mark;  /* of the message there; two logs do not have the same one at one offset */
+};
+
+struct anchors {
+    struct anchor at[ANCHOR_LEVELS][ANCHOR_SLOTS];
+};
+
+void anchors_init(struct anchors *anchors);
+/* OFFSET is not below those that were added before. */
+void anchors_add(struct anchors *anchors, int64_t offset, uint64_t mark);
+/* The highest that is remembered below OFFSET; .offset is -1 if there is none. */
+struct anchor anchors_below(const struct anchors *anchors, int64_t offset);
+
+#endif

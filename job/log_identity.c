@@ -1,0 +1,114 @@
+#include "job/log_identity.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static const struct anchor no_anchor = {.offset = -1};
+
+void log_check_init(struct log_check *check)
+{
+    *check = (struct log_check){
+        .next = -1, .reread = INT64_MAX, .suspect = no_anchor, .sought = no_anchor};
+    anchors_init(&check->anchors);
+}
+
+void log_check_rewind(struct log_check *check, int64_t offset)
+{
+    check->next = offset;
+    check->sought = check->suspect = no_anchor;
+    check->reread = INT64_MAX;
+}
+
+void log_check_alarm(struct log_check *check)
+{
+    check->looked_ms = 0;
+    if (check->suspect.offset < 0 && check->next >= 0)
+        check->suspect = anchors_below(&check->anchors, check->next);
+}
+
+/* True: the anchor's message is another one, or the log does not reach so far any more. */
+static bool check_found_other(struct log_check *check, int64_t offset, uint64_t mark)
+{
+    struct anchor sought = check->sought;
+
+    if (sought.offset < 0)
+        return false;
+    check->sought = check->suspect = no_anchor;
+    check->reread = offset - 1;
+    /* Above it: the anchor has been deleted as all old messages are. */
+    return offset < sought.offset || (offset == sought.offset && mark != sought.mark);
+}
+
+enum log_verdict log_check_message(struct log_check *check, int64_t offset, uint64_t mark,
+                                   uint64_t now_ms)
+{
+    if (check_found_other(check, offset, mark))
+        return LOG_OTHER;
+    if (offset < check->next) {
+        if (offset <= check->reread)
+            return LOG_OTHER;
+        check->reread = offset;
+        return LOG_SEEN;
+    }
+    if (check->next >= 0 && check->suspect.offset < 0 && now_ms - check->read_ms >= LOG_PAUSE_MS)
+        check->suspect = anchors_below(&check->anchors, check->next);
+    check->reread = INT64_MAX;
+    check->read_ms = now_ms;
+    check->next = offset + 1;
+    anchors_add(&check->anchors, offset, mark);
+    return LOG_NEW;
+}
+
+static int64_t check_seek(struct log_check *check, struct anchor anchor, uint64_t now_ms)
+{
+    check->looked_ms = now_ms;
+    if (anchor.offset < 0)
+        return LOG_NOTHING;
+    check->sought = anchor;
+    return anchor.offset;
+}
+
+/* The log ends before what we have read. Right after a broker took over from another one that may
+ * be so for a while, therefore what is left of it is looked at. */
+static int64_t check_short(struct log_check *check, int64_t end, uint64_t now_ms)
+{
+    if (check->short_ms == 0)
+        check->short_ms = now_ms;
+    if (now_ms - check->short_ms < LOG_SHORT_MS)
+        return LOG_NOTHING;
+    struct anchor anchor = anchors_below(&check->anchors, end);
+    if (anchor.offset < 0)
+        return LOG_IS_OTHER;
+    check->short_ms = now_ms;
+    return check_seek(check, anchor, now_ms);
+}
+
+int64_t log_check_due(struct log_check *check, int64_t end, uint64_t now_ms)
+{
+    if (check->next < 0)
+        return LOG_NOTHING;
+    if (end >= 0 && end < check->next && (check->sought.offset < 0 || end <= check->sought.offset))
+        return check_short(check, end, now_ms);
+    check->short_ms = 0;
+    if (check->sought.offset >= 0 || now_ms - check->looked_ms < LOG_LOOK_MS)
+        return LOG_NOTHING;
+    if (check->suspect.offset >= 0)
+        return check_seek(check, check->suspect, now_ms);
+    if (now_ms - check->read_ms < LOG_IDLE_MS)
+        return LOG_NOTHING;
+    return check_seek(check, anchors_below(&check->anchors, check->next), now_ms);
+}
+
+/* The end of an envelope has its id, or the hints behind it; the time alone is nearly enough. */
+uint64_t log_mark(int64_t timestamp, const void *payload, size_t len)
+{
+    const unsigned char *bytes = payload;
+    uint64_t mark = (uint64_t)timestamp ^ (uint64_t)len << 48, word;
+
+    for (size_t i = 0; i < 4 && len >= sizeof word; i++, len -= sizeof word) {
+        memcpy(&word, bytes + len - sizeof word, sizeof word);
+        mark = (mark ^ word) * 0x9e3779b97f4a7c15U;
+        mark ^= mark >> 29;
+    }
+    return mark;
+}

@@ -1,0 +1,25 @@
+/* logic_peer.h - the stream of settles to one logic, and one on which it is told how far behind we
+ * are. Owner loop only. */
+#ifndef IMC_JOB_LOGIC_PEER_H
+#define IMC_JOB_LOGIC_PEER_H
+
+#include "common/membership/membership.h"
+#include "job/message.h"
+#include <stdbool.h>
+
+struct job;
+struct settle;
+struct logic;
+
+struct logic *logic_open(struct job *job, struct settle *settle, const struct member *member);
+/* Whatever it has is answered with NULL before this returns. */
+void logic_close(struct logic *logic);
+/* Takes the reference to TASK. */
+void logic_push(struct logic *logic, struct task *task);
+/* Sends job->report. */
+void logic_tell(struct logic *logic);
+bool logic_is_up(const struct logic *logic);
+/* The same process at the same address? */
+bool logic_is(const struct logic *logic, const struct member *member);
+
+#endif

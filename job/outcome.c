@@ -1,0 +1,156 @@
+/* outcome.c - see outcome.h. The arrows of docs/job.md that begin at a peer. */
+#include "job/outcome.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "job/comets.h"
+#include "job/job.h"
+#include "job/partition.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static void task_done(struct job *job, struct task *task)
+{
+    if (task->kind == TASK_UID)
+        hold_remove(job->hold, &task->hold);
+    partition_resolve(task);
+}
+
+/* --- comets --- */
+
+static void uid_answered(struct job *job, struct task *task)
+{
+    if (task->taken) {
+        job_count(job, JOB_DELIVERED_UID);
+        task_done(job, task);
+        return;
+    }
+    job_count(job, JOB_GONE);
+    hold_settle(job->hold, &task->hold);
+}
+
+void answer_item(struct job *job, struct task *task, Imc__V1__PushItem__Kind kind,
+                 Imc__V1__PushResult result)
+{
+    if (task->partition == NULL)
+        return;
+    if (result == IMC__V1__PUSH_RESULT__REFUSED) {
+        job_count(job, JOB_REFUSED);
+        partition_refuse(task->partition);
+        return;
+    }
+    task->taken |= result == IMC__V1__PUSH_RESULT__TAKEN;
+    if (--task->waiting > 0)
+        return;
+    if (kind == IMC__V1__PUSH_ITEM__KIND__UID) {
+        uid_answered(job, task);
+        return;
+    }
+    if (kind == IMC__V1__PUSH_ITEM__KIND__ROOM)
+        job_count(job, JOB_DELIVERED_ROOM);
+    else if (kind == IMC__V1__PUSH_ITEM__KIND__ALL)
+        job_count(job, JOB_DELIVERED_ALL);
+    task_done(job, task);
+}
+
+/* --- logic --- */
+
+/* Where the user is now, as logic sees it. */
+struct whereabouts {
+    struct hint *hints; /* sorted; strings of the reply */
+    size_t n;
+    bool unsure; /* some session is on a comet we do not know: too new for our list, or dead and not
+                    forgotten yet */
+};
+
+static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *result,
+                             struct whereabouts *where)
+{
+    *where =
+        (struct whereabouts){.hints = mem_alloc((result->n_sessions + 1) * sizeof(struct hint))};
+    for (size_t i = 0; i < result->n_sessions; i++) {
+        const Imc__V1__Session *session = result->sessions[i];
+        struct comet *comet;
+        enum comet_standing standing =
+            comets_find(job->comets, session->comet, session->epoch, &comet);
+        if (standing == COMET_ALIVE)
+            where->hints[where->n++] =
+                (struct hint){session->comet, session->epoch, session->handle};
+        where->unsure |= standing == COMET_UNKNOWN;
+    }
+    if (where->n > 1)
+        qsort(where->hints, where->n, sizeof *where->hints, hint_compare);
+}
+
+static void poke(struct job *job, struct task *task, const struct whereabouts *where)
+{
+    for (size_t i = 0, n; i < where->n; i += n) {
+        struct comet *comet;
+        for (n = 1; i + n < where->n && hint_same_comet(&where->hints[i], &where->hints[i + n]);)
+            n++;
+        if (comets_find(job->comets, where->hints[i].comet, where->hints[i].epoch, &comet) !=
+            COMET_ALIVE)
+            continue;
+        comet_push(comet, task, IMC__V1__PUSH_ITEM__KIND__POKE, &where->hints[i], n);
+        job_count(job, JOB_POKED);
+    }
+}
+
+static bool settle_is_patient(const struct job *job, const struct task *task)
+{
+    return loop_now_ms(job->loop) - task->settle_since_ms < (uint64_t)job->config->patience_ms;
+}
+
+static enum answer_settle stored(struct job *job, struct task *task,
+                                 const Imc__V1__SettleResult *result)
+{
+    struct whereabouts where;
+
+    whereabouts_read(job, result, &where);
+    if (where.unsure && settle_is_patient(job, task)) {
+        free(where.hints);
+        job_count(job, JOB_SETTLE_UNKNOWN);
+        return ANSWER_AGAIN;
+    }
+    if (where.unsure) {
+        job_count(job, JOB_UNPOKED);
+        log_warn("session not told of its message",
+                 "uid=%" PRId64 " id=%" PRIu64 " why=\"its comet is not among "
+                 "the live ones; the message waits for the next connect\"",
+                 task->uid, task->id);
+    }
+    task->stored = true;
+    job_count(job, JOB_SETTLED);
+    poke(job, task, &where);
+    free(where.hints);
+    hold_stored(job->hold, &task->hold);
+    if (task->waiting == 0)
+        task_done(job, task);
+    return ANSWER_DONE;
+}
+
+enum answer_settle answer_settled(struct job *job, struct task *task,
+                                  const Imc__V1__SettleResult *result)
+{
+    const struct hold_entry *before = hold_before(&task->hold);
+
+    if (result == NULL || result->status == IMC__V1__SETTLE_RESULT__STATUS__FAILED) {
+        job_count(job, JOB_SETTLE_FAILED);
+        return ANSWER_AGAIN;
+    }
+    if (result->status == IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY) {
+        job_count(job, JOB_SETTLE_ORDER);
+        return ANSWER_AGAIN;
+    }
+    if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED) {
+        job_count(job, JOB_SETTLE_UNKNOWN);
+        return ANSWER_AGAIN;
+    }
+    /* A session told of this one would read past the one before it, which is not in the mailbox
+     * yet. */
+    if (before != NULL && !((const struct task *)(const void *)before)->stored) {
+        job_count(job, JOB_SETTLE_ORDER);
+        return ANSWER_AGAIN;
+    }
+    return stored(job, task, result);
+}

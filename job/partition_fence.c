@@ -1,0 +1,114 @@
+#include "job/partition_fence.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/fence.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FENCE_RETRY_MS = 500, FENCE_KEY_MAX = 320 };
+
+/* KEYS: the partition's number. ARGV: ours, heard, claim (1 or 0), how far ahead of the time a
+ * number can be. What cannot be a number of ours is as good as none. */
+static struct redis_script fence_script = {
+    .source = "local t = redis.call('TIME')\n"
+              "local ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+              "local limit = ms + tonumber(ARGV[4])\n"
+              "local n = tonumber(redis.call('GET', KEYS[1]) or 0) or 0\n"
+              "local ours, heard = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
+              "if not (n <= limit) then n = 0 end\n"
+              "if ours > 0 and n > ours and ARGV[3] == '0' then return 0 end\n"
+              "if heard > limit then heard = 0 end\n"
+              "if ours > limit then ours = 0 end\n"
+              "n = math.max(n + 1, ours + 1, heard + 1, ms)\n"
+              "redis.call('SET', KEYS[1], string.format('%.0f', n))\n"
+              "return n\n",
+};
+
+/* Lives until Redis has answered the outstanding command and the timer is closed. */
+struct fence {
+    struct redis *redis;
+    char key[FENCE_KEY_MAX];
+    char ours[24], heard[24], ahead[24];
+    bool claim;
+    fence_fn fn; /* NULL: cancelled */
+    void *arg;
+    uv_timer_t retry;
+    bool asked; /* a command is out */
+};
+
+static void fence_on_closed(uv_handle_t *handle)
+{
+    free(container_of(handle, struct fence, retry));
+}
+
+static void fence_end(struct fence *fence)
+{
+    uv_close((uv_handle_t *)&fence->retry, fence_on_closed);
+}
+
+static void fence_send(struct fence *fence);
+
+static void fence_on_retry(uv_timer_t *timer)
+{
+    fence_send(container_of(timer, struct fence, retry));
+}
+
+static void fence_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct fence *fence = arg;
+
+    fence->asked = false;
+    if (fence->fn == NULL) {
+        fence_end(fence);
+        return;
+    }
+    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
+        log_warn("no fence yet", "key=%s err=\"%s\"", fence->key, redis_said(redis));
+        uv_timer_start(&fence->retry, fence_on_retry, FENCE_RETRY_MS, 0);
+        return;
+    }
+    fence->fn((uint64_t)reply->integer, fence->arg);
+    fence_end(fence);
+}
+
+static void fence_send(struct fence *fence)
+{
+    const char *argv[] = {fence->key, fence->ours, fence->heard, fence->claim ? "1" : "0",
+                          fence->ahead};
+    size_t shard = redis_shard_of(fence->redis, fence->key, strlen(fence->key));
+
+    fence->asked = true;
+    redis_eval(fence->redis, shard, &fence_script, 1, sizeof argv / sizeof argv[0], argv, NULL,
+               fence_on_reply, fence);
+}
+
+struct fence *fence_ask(struct loop *loop, struct redis *redis,
+                        const struct fence_question *question, fence_fn fn, void *arg)
+{
+    struct fence *fence = mem_zalloc(sizeof *fence);
+
+    fence->redis = redis;
+    fence->fn = fn;
+    fence->arg = arg;
+    fence->claim = question->claim;
+    snprintf(fence->key, sizeof fence->key, "imc:fence:%s:%" PRId32, question->topic,
+             question->partition);
+    snprintf(fence->ours, sizeof fence->ours, "%" PRIu64, question->ours);
+    snprintf(fence->heard, sizeof fence->heard, "%" PRIu64, question->heard);
+    snprintf(fence->ahead, sizeof fence->ahead, "%d", (int)FENCE_AHEAD_MS);
+    uv_timer_init(&loop->uv, &fence->retry);
+    fence_send(fence);
+    return fence;
+}
+
+void fence_cancel(struct fence *fence)
+{
+    if (fence == NULL)
+        return;
+    fence->fn = NULL;
+    if (!fence->asked)
+        fence_end(fence);
+}

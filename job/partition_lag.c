@@ -1,0 +1,37 @@
+#include "job/partition_lag.h"
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void lag_begin(struct lag *lag, uint64_t now_ms)
+{
+    *lag = (struct lag){.begun_ms = now_ms, .caught_up_ms = now_ms};
+}
+
+void lag_read(struct lag *lag, int64_t made_ms, int64_t unix_ms)
+{
+    int64_t age = unix_ms - made_ms;
+
+    lag->made_ms = made_ms;
+    if (age > lag->oldest_ms)
+        lag->oldest_ms = age;
+}
+
+int64_t lag_look(struct lag *lag, bool waiting, uint64_t now_ms, int64_t unix_ms)
+{
+    int64_t late = lesser(lag->oldest_ms, (int64_t)(now_ms - lag->begun_ms));
+
+    lag->oldest_ms = 0;
+    if (!waiting) {
+        lag->caught_up_ms = now_ms;
+        return late;
+    }
+    /* Under steady traffic something waits at each look: then it is hardly older than what was read
+     * last. After a pause that is old: then it came after nothing had waited. */
+    int64_t waited = (int64_t)(now_ms - lag->caught_up_ms);
+    if (lag->made_ms != 0)
+        waited = lesser(waited, unix_ms - lag->made_ms);
+    return waited > late ? waited : late;
+}

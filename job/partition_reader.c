@@ -1,0 +1,525 @@
+/* partition_reader.c - the drawing is in partition_reader.h. */
+#include "job/partition_reader.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "job/comets.h"
+#include "job/dispatch.h"
+#include "job/job.h"
+#include "job/log_identity.h"
+#include "job/partition.h"
+#include "job/partition_fence.h"
+#include "job/partition_lag.h"
+#include "job/reread.h"
+#include "job/revoked_queues.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    OTHER_MS = 1500, /* longer than a heartbeat */
+    BITE = 256,      /* messages of a partition per turn */
+    ASK_MS = 500,    /* between two new fences of a partition */
+    LATER_MS = 1000, /* between two looks whether there still is a later owner */
+    PATIENCE_MS =
+        2000,        /* beyond the session's timeout: then the group's word is newer than Redis's */
+    QUIET_MS = 1000, /* without a refusal: it is being read */
+};
+
+struct assigned {
+    struct assigned *next;
+    struct bus_partitions *owner;
+    struct partition partition;
+    rd_kafka_queue_t *queue;
+    struct bus_queue *bus;
+    struct fence *fence; /* NULL: known, or not asked for */
+    struct log_check check;
+    uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
+    bool restarted;    /* the log is another one, and nothing of it was read yet */
+    struct again_reader *again;
+    struct lag lag;
+    int64_t lag_ms, unread; /* at the last look */
+    bool stopped;           /* its queue may hold messages that nobody was told of */
+    /* Loop times; 0: never. */
+    uint64_t unread_since_ms, unread_last_ms;
+    uint64_t ask_ms;   /* when Redis may be asked again */
+    uint64_t later_ms; /* since when Redis tells of a later owner */
+};
+
+struct bus_partitions {
+    struct job *job;
+    rd_kafka_t *rk;
+    struct redis *redis;
+    struct assigned *first;
+    struct bus_again *again;
+    int64_t unix_ms; /* by Redis's clock, when a bite was taken */
+    struct bus_gone *gone;
+    void (*heard)(rd_kafka_resp_err_t err, void *arg);
+    void *arg;
+};
+
+static const char *topic_of(const struct bus_partitions *partitions)
+{
+    return partitions->job->config->bus_topic;
+}
+
+static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *assigned,
+                                                      int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, topic_of(assigned->owner), assigned->partition.id)
+        ->offset = offset;
+    return list;
+}
+
+/* In the background: what is in the queue already is dropped by librdkafka from now on. */
+static void assigned_seek(struct assigned *assigned, int64_t offset)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
+    const rd_kafka_topic_partition_t *at = &list->elems[0];
+
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(partitions->rk, list, 0);
+    if (error != NULL)
+        rd_kafka_error_destroy(error); /* that it did not wait */
+    if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR && at->err != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        log_error("cannot seek", "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
+                  topic_of(partitions), assigned->partition.id, offset, rd_kafka_err2str(at->err));
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* --- reading --- */
+
+/* Its offsets start again. Messages of the former log that are not resolved yet are gone on with.
+ */
+static void assigned_restart(struct assigned *assigned)
+{
+    job_count(assigned->owner->job, JOB_LOG_RESTARTS);
+    log_warn("partition has another log",
+             "topic=%s partition=%" PRId32 " read_to=%" PRId64
+             "; its data was lost or the topic made anew: reading from its beginning",
+             topic_of(assigned->owner), assigned->partition.id, assigned->check.next);
+    log_check_init(&assigned->check);
+    lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
+    partition_restart(&assigned->partition);
+    assigned->other_ms = 0;
+    assigned->restarted = true;
+    assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
+}
+
+/* Not read for now: if another cluster has come in the place of ours, its group does not know us,
+ * and tells so first. Then we begin where it says. */
+static void assigned_doubt(struct assigned *assigned)
+{
+    assigned->other_ms = loop_now_ms(assigned->owner->job->loop);
+}
+
+/* librdkafka by itself commits only what is above the last commit, which was of the former log. */
+static void assigned_commit_first(struct assigned *assigned, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
+
+    assigned->restarted = false;
+    (void)rd_kafka_commit(assigned->owner->rk, list, 1); /* consumer_on_commit() is told */
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *message)
+{
+    job_count(assigned->owner->job, JOB_BUS_ERRORS);
+    log_warn("kafka partition error", "topic=%s partition=%" PRId32 " err=\"%s\"",
+             topic_of(assigned->owner), assigned->partition.id, rd_kafka_message_errstr(message));
+    log_check_alarm(&assigned->check);
+}
+
+/* Messages are dated by Redis's clock. */
+static int64_t partitions_unix_ms(const struct bus_partitions *partitions)
+{
+    return (int64_t)(redis_now_us(partitions->redis) / 1000);
+}
+
+/* False: what came with it is of no use. */
+static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
+{
+    int64_t made_ms = rd_kafka_message_timestamp(message, NULL);
+    uint64_t now = loop_now_ms(assigned->owner->job->loop);
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        assigned_error(assigned, message);
+        return true;
+    }
+    uint64_t mark = log_mark(made_ms, message->payload, message->len);
+    switch (log_check_message(&assigned->check, message->offset, mark, now)) {
+    case LOG_NEW:
+        if (assigned->restarted)
+            assigned_commit_first(assigned, message->offset);
+        if (made_ms > 0)
+            lag_read(&assigned->lag, made_ms, assigned->owner->unix_ms);
+        dispatch_message(&assigned->partition, message->offset, message->payload, message->len);
+        return true;
+    case LOG_SEEN:
+        return true;
+    default:
+        assigned_doubt(assigned);
+        return false;
+    }
+}
+
+static bool assigned_wants(const struct assigned *assigned)
+{
+    return assigned->other_ms == 0 && partition_wants(&assigned->partition);
+}
+
+static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
+{
+    struct assigned *assigned = arg;
+    rd_kafka_message_t *messages[BITE];
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool useful = true;
+
+    assigned->stopped = !assigned_wants(assigned);
+    if (assigned->stopped)
+        return false;
+    ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
+    assigned->owner->unix_ms = partitions_unix_ms(assigned->owner);
+    for (ssize_t i = 0; i < n; i++) {
+        err = messages[i]->err; /* an error stands alone */
+        useful = useful && assigned_message(assigned, messages[i]);
+        rd_kafka_message_destroy(messages[i]);
+    }
+    if (n > 0)
+        assigned->owner->heard(err, assigned->owner->arg);
+    return n > 0;
+}
+
+void bus_partitions_wake(struct bus_partitions *partitions)
+{
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        if (a->stopped && assigned_wants(a))
+            bus_queue_wake(a->bus);
+    }
+}
+
+void bus_partitions_again(struct bus_partitions *partitions)
+{
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next)
+        again_wake(a->again);
+}
+
+/* Messages that wait to be read, as far as librdkafka knows. */
+static int64_t assigned_unread(const struct assigned *assigned)
+{
+    const struct bus_partitions *partitions = assigned->owner;
+    int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
+
+    if (next < 0 ||
+        rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
+                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high <= next)
+        return 0;
+    return high - next;
+}
+
+void bus_partitions_look(struct bus_partitions *partitions)
+{
+    uint64_t now = loop_now_ms(partitions->job->loop);
+    int64_t unix_ms = partitions_unix_ms(partitions);
+
+    bus_again_serve(partitions->again);
+    bus_gone_sweep(partitions->gone);
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        a->unread = assigned_unread(a);
+        a->lag_ms = lag_look(&a->lag, a->unread > 0, now, unix_ms);
+    }
+}
+
+int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions)
+{
+    int64_t most = 0;
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next)
+        most = a->lag_ms > most ? a->lag_ms : most;
+    return most;
+}
+
+int64_t bus_partitions_span_permille(const struct bus_partitions *partitions)
+{
+    int64_t most = 0;
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        int64_t used = partition_span_permille(&a->partition, a->unread);
+        most = used > most ? used : most;
+    }
+    return most;
+}
+
+/* --- coming and going --- */
+
+static void assigned_wait(struct assigned *assigned)
+{
+    uint64_t now = loop_now_ms(assigned->owner->job->loop);
+
+    assigned->ask_ms = now + LATER_MS;
+    if (assigned->later_ms != 0)
+        return;
+    assigned->later_ms = now;
+    log_warn("partition has a later owner",
+             "topic=%s partition=%" PRId32 " fence=%" PRIu64 "; not read until the group tells",
+             topic_of(assigned->owner), assigned->partition.id, assigned->partition.fence);
+}
+
+static void assigned_on_fence(uint64_t number, void *arg)
+{
+    struct assigned *assigned = arg;
+    int64_t position = tracker_replay(&assigned->partition.tracker);
+
+    assigned->fence = NULL;
+    if (number == 0) {
+        assigned_wait(assigned);
+        return;
+    }
+    assigned->ask_ms = loop_now_ms(assigned->owner->job->loop) + ASK_MS;
+    assigned->later_ms = 0;
+    partition_own(&assigned->partition, number);
+    if (position >= 0) {
+        log_check_rewind(&assigned->check, position);
+        lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
+        assigned_seek(assigned, position);
+    }
+    log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
+             topic_of(assigned->owner), assigned->partition.id, number);
+    comets_state(assigned->owner->job->comets);
+    bus_queue_wake(assigned->bus);
+}
+
+static void assigned_ask(struct assigned *assigned)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    struct job *job = partitions->job;
+    uint64_t patience = (uint64_t)job->session_ms + PATIENCE_MS;
+    const struct fence_question question = {
+        .topic = topic_of(partitions),
+        .partition = assigned->partition.id,
+        .ours = assigned->partition.fence,
+        .heard = job->fence_heard,
+        .claim = assigned->later_ms != 0 && loop_now_ms(job->loop) - assigned->later_ms > patience,
+    };
+
+    assigned->fence =
+        fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
+}
+
+/* Is it still the same log? */
+static void assigned_check_log(struct assigned *assigned, uint64_t now)
+{
+    struct bus_partitions *partitions = assigned->owner;
+    int64_t low = -1, high = -1;
+
+    if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
+        assigned_restart(assigned);
+    if (!assigned_wants(assigned))
+        return;
+    if (rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
+                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        high = -1;
+    int64_t offset = log_check_due(&assigned->check, high, now);
+    if (offset >= 0)
+        assigned_seek(assigned, offset);
+    else if (offset == LOG_IS_OTHER)
+        assigned_doubt(assigned);
+}
+
+static void assigned_check(struct assigned *assigned, uint64_t now)
+{
+    const struct partition *partition = &assigned->partition;
+
+    if (partition->refused && assigned->fence == NULL && now >= assigned->ask_ms)
+        assigned_ask(assigned);
+    if (partition->refused || partition->fence == 0) {
+        assigned->unread_last_ms = now;
+        if (assigned->unread_since_ms == 0)
+            assigned->unread_since_ms = now;
+    } else if (now - assigned->unread_last_ms > QUIET_MS) {
+        assigned->unread_since_ms = 0;
+    }
+}
+
+void bus_partitions_check(struct bus_partitions *partitions)
+{
+    uint64_t now = loop_now_ms(partitions->job->loop);
+
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        assigned_check(a, now);
+        assigned_check_log(a, now);
+    }
+}
+
+size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms)
+{
+    uint64_t now = loop_now_ms(partitions->job->loop);
+    size_t n = 0;
+
+    *longest_ms = 0;
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        if (a->unread_since_ms == 0)
+            continue;
+        n++;
+        if (now - a->unread_since_ms > *longest_ms)
+            *longest_ms = now - a->unread_since_ms;
+    }
+    return n;
+}
+
+static struct assigned **assigned_find(struct bus_partitions *partitions, int32_t id)
+{
+    struct assigned **at = &partitions->first;
+
+    while (*at != NULL && (*at)->partition.id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
+{
+    struct job *job = partitions->job;
+
+    if (*assigned_find(partitions, id) != NULL)
+        return;
+    struct assigned *assigned = mem_zalloc(sizeof *assigned);
+    assigned->owner = partitions;
+    partition_init(&assigned->partition, job, id);
+    log_check_init(&assigned->check);
+    assigned->again = again_open(partitions->again, &assigned->partition);
+    lag_begin(&assigned->lag, loop_now_ms(job->loop));
+    assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
+    assert(assigned->queue != NULL);
+    bus_gone_back(partitions->gone, id);
+    rd_kafka_queue_forward(assigned->queue, NULL);
+    int err = bus_queue_open(job->loop, assigned->queue, assigned_drain, assigned, &assigned->bus);
+    if (err != 0) {
+        log_error("cannot read a partition",
+                  "partition=%" PRId32 " err=\"%s\"; raise the limit of open files", id,
+                  uv_strerror(err));
+        abort(); /* restarted, it tries again; going on would leave the partition to nobody */
+    }
+    assigned->next = partitions->first;
+    partitions->first = assigned;
+    assigned_ask(assigned);
+}
+
+void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)
+{
+    struct assigned **at = assigned_find(partitions, id);
+    struct assigned *assigned = *at;
+
+    if (assigned == NULL)
+        return;
+    *at = assigned->next;
+    fence_cancel(assigned->fence);
+    again_close(assigned->again);
+    bus_queue_close(assigned->bus);
+    bus_gone_add(partitions->gone, id, assigned->queue);
+    partition_free(&assigned->partition);
+    free(assigned);
+}
+
+void bus_partitions_clear(struct bus_partitions *partitions)
+{
+    while (partitions->first != NULL)
+        bus_partitions_remove(partitions, partitions->first->partition.id);
+}
+
+struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
+                                           void (*heard)(rd_kafka_resp_err_t err, void *arg),
+                                           void *arg)
+{
+    struct bus_partitions *partitions = mem_zalloc(sizeof *partitions);
+
+    *partitions =
+        (struct bus_partitions){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
+    partitions->again = bus_again_open(job);
+    partitions->gone = bus_gone_open(rk);
+    return partitions;
+}
+
+void bus_partitions_close(struct bus_partitions *partitions)
+{
+    bus_partitions_clear(partitions);
+    bus_again_close(partitions->again);
+    bus_gone_close(partitions->gone);
+    free(partitions);
+}
+
+/* --- offsets --- */
+
+static rd_kafka_topic_partition_list_t *offsets_to_store(struct bus_partitions *partitions)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        int64_t offset = partition_to_store(&a->partition);
+        if (offset < 0)
+            continue;
+        if (list == NULL)
+            list = rd_kafka_topic_partition_list_new(16);
+        rd_kafka_topic_partition_list_add(list, topic_of(partitions), a->partition.id)->offset =
+            offset;
+    }
+    return list;
+}
+
+/* An offset that was not taken is stored at the next opportunity. */
+static void offsets_check(struct bus_partitions *partitions,
+                          const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &list->elems[i];
+        struct assigned *assigned = *assigned_find(partitions, element->partition);
+        if (element->err == RD_KAFKA_RESP_ERR_NO_ERROR || assigned == NULL)
+            continue;
+        assigned->partition.stored = -1;
+        job_count(partitions->job, JOB_BUS_ERRORS);
+        log_warn("offset not stored",
+                 "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
+                 topic_of(partitions), element->partition, element->offset,
+                 rd_kafka_err2str(element->err));
+    }
+}
+
+void bus_partitions_store(struct bus_partitions *partitions)
+{
+    rd_kafka_topic_partition_list_t *list = offsets_to_store(partitions);
+
+    if (list == NULL)
+        return;
+    /* Its result is in the elements, too. */
+    (void)rd_kafka_offsets_store(partitions->rk, list);
+    offsets_check(partitions, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+size_t bus_partitions_count(const struct bus_partitions *partitions)
+{
+    size_t n = 0;
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next)
+        n++;
+    return n;
+}
+
+int64_t bus_partitions_lag(const struct bus_partitions *partitions)
+{
+    int64_t lag = 0;
+
+    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        int64_t low = 0, high = 0, position = tracker_position(&a->partition.tracker);
+        if (position >= 0 &&
+            rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), a->partition.id,
+                                           &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            high > position)
+            lag += high - position;
+    }
+    return lag;
+}

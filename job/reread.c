@@ -1,0 +1,226 @@
+/* reread.c - see reread.h.
+ *
+ * librdkafka's "simple consumer" reads a partition from a given offset, without group and without
+ * commits. What it has fetched in advance stays in its queue while there is no room. */
+#include "job/reread.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/shutdown.h"
+#include "job/dispatch.h"
+#include "job/job.h"
+#include "job/partition.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    BITE = 128, /* messages of a partition per turn */
+    QUEUE_KBYTES = 2048,
+    QUEUE_MESSAGES = 2000,
+};
+
+struct bus_again {
+    struct job *job;
+    rd_kafka_t *rk; /* NULL: not needed yet, or it could not be made */
+    rd_kafka_topic_t *topic;
+    bool failed; /* the log has it */
+};
+
+struct again_reader {
+    struct bus_again *again;
+    struct partition *partition;
+    rd_kafka_queue_t *queue; /* NULL: STOPPED */
+    struct bus_queue *bus;
+    int64_t next; /* offset after the newest one read again, or where reading began */
+    bool full;    /* its queue may hold messages that nobody was told of */
+};
+
+/* --- the client --- */
+
+static rd_kafka_conf_t *again_settings(const struct job *job, char *err, size_t errlen)
+{
+    const struct job_config *config = job->config;
+    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, job->id, err, errlen);
+
+    if (conf == NULL)
+        return NULL;
+    if (bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "queued.max.messages.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "queued.min.messages", QUEUE_MESSAGES, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) == 0 &&
+        bus_conf_set_int(conf, "fetch.error.backoff.ms", 100, err, errlen) == 0 &&
+        /* Where what is parked has been removed, reading goes on behind it. */
+        bus_conf_set(conf, "auto.offset.reset", "earliest", err, errlen) == 0 &&
+        bus_conf_set(conf, "enable.auto.commit", "false", err, errlen) == 0 &&
+        bus_conf_set(conf, "enable.auto.offset.store", "false", err, errlen) == 0)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+static bool again_connect(struct bus_again *again)
+{
+    char err[512];
+
+    if (again->topic != NULL)
+        return true;
+    rd_kafka_conf_t *conf = again_settings(again->job, err, sizeof err);
+    if (conf != NULL)
+        again->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+    if (again->rk == NULL && conf != NULL)
+        rd_kafka_conf_destroy(conf);
+    if (again->rk != NULL)
+        again->topic = rd_kafka_topic_new(again->rk, again->job->config->bus_topic, NULL);
+    if (again->topic != NULL)
+        return true;
+    if (again->rk != NULL)
+        bus_end_forget(bus_end(again->rk, NULL));
+    again->rk = NULL;
+    job_count(again->job, JOB_BUS_ERRORS);
+    if (!again->failed)
+        log_error("cannot read messages again", "err=\"%s\"; they wait in Kafka, tried again", err);
+    again->failed = true;
+    return false;
+}
+
+struct bus_again *bus_again_open(struct job *job)
+{
+    struct bus_again *again = mem_zalloc(sizeof *again);
+
+    again->job = job;
+    return again;
+}
+
+void bus_again_close(struct bus_again *again)
+{
+    if (again->topic != NULL)
+        rd_kafka_topic_destroy(again->topic);
+    if (again->rk != NULL)
+        bus_end_forget(bus_end(again->rk, NULL));
+    free(again);
+}
+
+void bus_again_serve(struct bus_again *again)
+{
+    if (again->rk != NULL)
+        rd_kafka_poll(again->rk, 0);
+}
+
+/* --- a partition --- */
+
+static void reader_stop(struct again_reader *reader)
+{
+    if (reader->queue == NULL)
+        return;
+    rd_kafka_consume_stop(reader->again->topic, reader->partition->id);
+    bus_queue_close(reader->bus);
+    rd_kafka_queue_destroy(reader->queue);
+    reader->bus = NULL;
+    reader->queue = NULL;
+}
+
+/* The partition may have been forgotten since, and begun again. */
+static bool reader_is_ahead(struct again_reader *reader)
+{
+    uint64_t ticket;
+    int64_t offset, uid;
+
+    return partition_parked(reader->partition, &ticket, &offset, &uid) && offset < reader->next;
+}
+
+static void reader_message(struct again_reader *reader, const rd_kafka_message_t *message)
+{
+    struct partition *partition = reader->partition;
+
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        reader->next = message->offset + 1;
+        dispatch_again(partition, message->offset, message->payload, message->len);
+        return;
+    }
+    job_count(reader->again->job, JOB_BUS_ERRORS);
+    log_warn("kafka partition error", "partition=%" PRId32 " err=\"%s\" reading=again",
+             partition->id, rd_kafka_message_errstr(message));
+}
+
+static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
+{
+    struct again_reader *reader = arg;
+    rd_kafka_message_t *messages[BITE];
+
+    if (reader->partition->tracker.parked == 0 || reader_is_ahead(reader)) {
+        reader_stop(reader); /* again_wake() begins anew */
+        return false;
+    }
+    reader->full = !job_may_return(reader->again->job);
+    if (reader->full)
+        return false;
+    ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
+    for (ssize_t i = 0; i < n; i++) {
+        reader_message(reader, messages[i]);
+        rd_kafka_message_destroy(messages[i]);
+    }
+    return n > 0;
+}
+
+static int reader_open_queue(struct again_reader *reader)
+{
+    reader->queue = rd_kafka_queue_new(reader->again->rk);
+    int err =
+        bus_queue_open(reader->again->job->loop, reader->queue, reader_drain, reader, &reader->bus);
+    if (err == 0)
+        return 0;
+    rd_kafka_queue_destroy(reader->queue);
+    reader->queue = NULL;
+    log_error("cannot read messages again",
+              "partition=%" PRId32 " err=\"%s\"; raise the limit of open files",
+              reader->partition->id, uv_strerror(err));
+    return err;
+}
+
+static void reader_start(struct again_reader *reader)
+{
+    uint64_t ticket;
+    int64_t uid;
+
+    if (!partition_parked(reader->partition, &ticket, &reader->next, &uid) ||
+        !again_connect(reader->again) || reader_open_queue(reader) != 0)
+        return;
+    if (rd_kafka_consume_start_queue(reader->again->topic, reader->partition->id, reader->next,
+                                     reader->queue) == 0)
+        return;
+    job_count(reader->again->job, JOB_BUS_ERRORS);
+    log_warn("cannot read messages again", "partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
+             reader->partition->id, reader->next, rd_kafka_err2str(rd_kafka_last_error()));
+    reader_stop(reader);
+}
+
+void again_wake(struct again_reader *reader)
+{
+    if (reader->partition->tracker.parked == 0 || !job_may_return(reader->again->job))
+        return;
+    if (reader->queue != NULL && reader_is_ahead(reader))
+        reader_stop(reader);
+    if (reader->queue == NULL)
+        reader_start(reader);
+    else if (reader->full)
+        bus_queue_wake(reader->bus);
+}
+
+struct again_reader *again_open(struct bus_again *again, struct partition *partition)
+{
+    struct again_reader *reader = mem_zalloc(sizeof *reader);
+
+    reader->again = again;
+    reader->partition = partition;
+    return reader;
+}
+
+void again_close(struct again_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    reader_stop(reader);
+    free(reader);
+}

@@ -1,0 +1,102 @@
+/* comet_lives.h - the comets that a router knows: their epochs, whether they live, and the lives
+ * their sessions belong to. Main loop only; no I/O, the time is an argument.
+ *
+ *      comets_see()
+ *        │  comets_members(): shown           comets_members(): no longer shown, or another epoch
+ *   GUEST ───────────────────────────► MEMBER ────────────────────────────────► GONE ─► forgotten
+ *     └───── comets_tick(): not shown within the grace time, ─────────────────────┘  (comets_tick)
+ *            or a later epoch was
+ *
+ *   GONE ─► MEMBER          comets_members(): shown again
+ *
+ * Each epoch of an id is a comet of its own here. Who puts says which he means, and is believed,
+ * for a comet may be quicker than membership. But only membership ends the epoch that it has shown:
+ * else one put with a number of the far future took all sessions from a comet that lives, and what
+ * it says of itself would be refused. Sessions of an epoch that seems to be over by now are
+ * *doubted*: lookups find them, limits do not count them.
+ *
+ * A *life* is a run of sessions that dies as a whole: when the comet goes, has a new epoch, or is
+ * to be forgotten. A session names its life by 16 bits, so killing a million sessions is setting
+ * one flag: lookups and counts of comets see it at once, the sweep (session_map.h) takes the memory
+ * back. Of a comet that is gone the last epoch is kept for a while: what a slow logic still sends
+ * for it is refused instead of believed. */
+#ifndef IMC_ROUTER_COMET_LIVES_H
+#define IMC_ROUTER_COMET_LIVES_H
+
+#include "common/membership/membership.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { COMET_ID_MAX = 63, COMET_LOOPS_MAX = 1024, COMETS_MAX = 65536, LIFE_NONE = 0 };
+
+enum comet_state { COMET_GUEST, COMET_MEMBER, COMET_GONE };
+
+struct comet {
+    char id[COMET_ID_MAX + 1];
+    struct comet *next; /* another epoch of the same id */
+    uint64_t epoch;
+    uint64_t deadline_ms; /* GUEST: gone then; GONE: forgotten then */
+    enum comet_state state;
+    bool shown;     /* membership has shown it, if only once */
+    bool doubted;   /* there is a guest with a later epoch */
+    bool listed;    /* scratch of comets_members() */
+    uint16_t life;  /* which puts of this epoch go to; LIFE_NONE before the first */
+    uint32_t lives; /* this one, and dead ones whose sessions are not swept yet */
+    uint32_t loops; /* completeness.h: of this epoch, under the ring of now; 0 = none spoke */
+    uint32_t loops_registered;
+    uint64_t registered[COMET_LOOPS_MAX / 64]; /* a bit per loop */
+};
+
+struct life {
+    struct comet *comet; /* NULL: not in use */
+    uint64_t epoch;
+    uint32_t sessions;
+    bool dead;
+    uint16_t next_free;
+};
+
+struct comets {
+    struct strmap *by_id;
+    struct comet **all;
+    size_t n, capacity;
+    struct life *lives; /* [0] is LIFE_NONE */
+    uint32_t n_lives, lives_capacity;
+    uint16_t free_life;
+    uint64_t grace_ms;
+    uint64_t deaths; /* lives that died with sessions: rises when there is something to sweep */
+    size_t live_sessions, dead_sessions;
+};
+
+/* GRACE_MS: how long a comet that membership does not show is believed. */
+struct comets *comets_new(uint64_t grace_ms);
+void comets_free(struct comets *comets);
+struct comet *comets_find(const struct comets *comets, const char *id, uint64_t epoch);
+/* Somebody speaks for (ID, EPOCH). 0 and *COMET; -ESTALE = membership has shown a newer epoch, or
+ * this one is over; -EINVAL = the id is empty or too long, or the epoch is 0; -ENOSPC = too many
+ * comets, or too many epochs of this one that membership does not show. */
+int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now_ms,
+               struct comet **comet);
+/* The life that puts of COMET go to; LIFE_NONE when there are too many (unswept) lives. */
+uint16_t comets_life(struct comets *comets, struct comet *comet);
+/* The live sessions' life of (ID, EPOCH); LIFE_NONE if it has none. */
+uint16_t comets_life_of(const struct comets *comets, const char *id, uint64_t epoch);
+/* Sessions come and go: keeps the counts. */
+void comets_take(struct comets *comets, uint16_t life);
+void comets_release(struct comets *comets, uint16_t life);
+/* What membership shows. True if a comet came, went or changed its epoch. */
+bool comets_members(struct comets *comets, const struct member_list *list, uint64_t now_ms);
+/* Forgets which loops have registered. */
+void comet_unregister(struct comet *comet);
+/* Kills the sessions of ID, every epoch; the comet itself lives on. */
+void comets_forget(struct comets *comets, const char *id);
+/* The same for every comet; registrations are forgotten too. */
+void comets_forget_all(struct comets *comets);
+/* Now and then. READING = false: membership is not being read (Redis is away), so nobody is given
+ * up meanwhile. */
+void comets_tick(struct comets *comets, uint64_t now_ms, bool reading);
+/* Live comets; each id once. */
+size_t comets_alive(const struct comets *comets);
+size_t comets_bytes(const struct comets *comets);
+
+#endif

@@ -1,0 +1,153 @@
+#include "router/completeness.h"
+#include "common/base/mem.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MISSING_NAMED = 5, LOOPS_NAMED = 8 };
+
+void registry_init(struct registry *registry, struct comets *comets)
+{
+    *registry = (struct registry){.comets = comets, .self = -1};
+}
+
+void registry_close(struct registry *registry)
+{
+    ring_free(registry->ring);
+    registry->ring = NULL;
+}
+
+struct ring *registry_ring_of(const struct member_list *list)
+{
+    struct ring_node *nodes = mem_zalloc((list->n + 1) * sizeof *nodes);
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct member *member = &list->members[i];
+        nodes[i] = (struct ring_node){
+            .name = member->id, .epoch = member->epoch, .weight = member->weight};
+    }
+    struct ring *ring = ring_new(nodes, list->n);
+    free(nodes);
+    return ring;
+}
+
+void registry_set_ring(struct registry *registry, struct ring *ring, const struct member_list *list,
+                       const char *self)
+{
+    ring_free(registry->ring);
+    registry->ring = ring;
+    registry->hash = ring_hash(ring);
+    registry->self = -1;
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->members[i].id, self) == 0)
+            registry->self = (int)i;
+    for (size_t i = 0; i < registry->comets->n; i++)
+        comet_unregister(registry->comets->all[i]);
+}
+
+bool registry_owns(const struct registry *registry, int64_t uid)
+{
+    if (registry->self < 0)
+        return true;
+    return ring_find_uid(registry->ring, uid) == registry->self;
+}
+
+int registry_loop(struct comet *comet, uint32_t loop, uint32_t loops)
+{
+    if (loops == 0 || loops > COMET_LOOPS_MAX || loop >= loops)
+        return -EINVAL;
+    if (comet->loops != loops) {
+        /* The first word of this epoch under this ring, or a comet that contradicts itself: begin
+         * anew. */
+        comet_unregister(comet);
+        comet->loops = loops;
+    }
+    uint64_t bit = (uint64_t)1 << loop % 64;
+    if ((comet->registered[loop / 64] & bit) == 0) {
+        comet->registered[loop / 64] |= bit;
+        comet->loops_registered++;
+    }
+    return 0;
+}
+
+bool registry_has(const struct comet *comet)
+{
+    if (comet->state != COMET_MEMBER)
+        return true;
+    return comet->loops != 0 && comet->loops_registered == comet->loops;
+}
+
+bool registry_complete(const struct registry *registry)
+{
+    if (!registry->ready || registry->hash == 0)
+        return false;
+    for (size_t i = 0; i < registry->comets->n; i++)
+        if (!registry_has(registry->comets->all[i]))
+            return false;
+    return true;
+}
+
+struct text {
+    char *at;
+    size_t left; /* at least 1: the end */
+};
+
+/* What does not fit is left out. */
+static void text_add(struct text *text, const char *s)
+{
+    while (*s != '\0' && text->left > 1) {
+        *text->at++ = *s++;
+        text->left--;
+    }
+    *text->at = '\0';
+}
+
+static void text_add_number(struct text *text, const char *before, size_t number)
+{
+    char digits[24];
+
+    (void)snprintf(digits, sizeof digits, "%zu", number);
+    text_add(text, before);
+    text_add(text, digits);
+}
+
+static void comet_missing(struct text *text, const struct comet *comet)
+{
+    uint32_t named = 0;
+
+    text_add(text, comet->id);
+    text_add(text, " loops=");
+    if (comet->loops == 0) {
+        text_add(text, "all");
+        return;
+    }
+    for (uint32_t loop = 0; loop < comet->loops && named < LOOPS_NAMED; loop++)
+        if ((comet->registered[loop / 64] >> loop % 64 & 1) == 0)
+            text_add_number(text, named++ == 0 ? "" : ",", loop);
+    uint32_t missing = comet->loops - comet->loops_registered;
+    text_add_number(text, named < missing ? ",.../" : "/", comet->loops);
+}
+
+size_t registry_missing(const struct registry *registry, char *buf, size_t len)
+{
+    struct text text = {.at = buf, .left = len};
+    size_t missing = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < registry->comets->n; i++) {
+        const struct comet *comet = registry->comets->all[i];
+        if (registry_has(comet))
+            continue;
+        if (missing < MISSING_NAMED) {
+            text_add(&text, missing == 0 ? "" : " ");
+            comet_missing(&text, comet);
+        }
+        missing++;
+    }
+    if (missing > MISSING_NAMED) {
+        text_add_number(&text, " and ", missing - MISSING_NAMED);
+        text_add(&text, " more");
+    }
+    return missing;
+}

@@ -1,0 +1,324 @@
+/*   MapBatch:  puts ─► dels ─► registered ─► lookups ─► forget ─► counts   (as router.proto states)
+ *   MapReply:  puts[i]                       lookups[i]           rooms, comets */
+#include "router/map_batch.h"
+#include "common/base/log.h"
+#include <errno.h>
+#include <string.h>
+
+struct batch_run {
+    struct shard *shard;
+    const Imc__V1__MapBatch *batch;
+    struct arena *arena;
+    struct comet **comets; /* per CometRef: who it named when it was last looked at */
+    bool ring_matches;
+    size_t bytes_left; /* of the reply, for what has no fixed number of elements */
+};
+
+/* A reply has to stay below what a message may be. Fields of a session, or a count, but for texts.
+ */
+enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 32, COUNT_OVERHEAD = 16 };
+
+static void *run_alloc(struct batch_run *run, size_t n, size_t size)
+{
+    return arena_alloc(run->arena, n * size);
+}
+
+/* The comet that reference INDEX names, with an epoch that is neither old nor over. */
+static int run_see(struct batch_run *run, uint32_t index, struct comet **comet)
+{
+    if (index >= run->batch->n_comets)
+        return -EINVAL;
+    const Imc__V1__CometRef *ref = run->batch->comets[index];
+    struct comet *known = run->comets[index];
+
+    if (known == NULL || known->epoch != ref->epoch || known->state == COMET_GONE) {
+        int err = comets_see(run->shard->comets, ref->id, ref->epoch, run->shard->now_ms, &known);
+        if (err != 0)
+            return err;
+        run->comets[index] = known;
+    }
+    *comet = known;
+    return 0;
+}
+
+static uint32_t put_refuse(const Imc__V1__Put *put, const char *why)
+{
+    log_warn("put refused", "uid=%lld comet_index=%u why=\"%s\"", (long long)put->uid, put->comet,
+             why);
+    return IMC__V1__PUT_STATUS__PUT_REFUSED;
+}
+
+/* Sessions of users who have one here already are put again when a comet registers: most of them
+ * take no memory. */
+static bool refused_for_memory(struct batch_run *run, const Imc__V1__Put *put)
+{
+    if (!run->shard->refuses || sessions_first(run->shard->sessions, put->uid) != NULL)
+        return false;
+    metric_add(run->shard->counters, ROUTER_NO_MEMORY, 1);
+    return true;
+}
+
+static uint32_t put_one(struct batch_run *run, const Imc__V1__Put *put)
+{
+    struct comet *comet;
+    int err = run_see(run, put->comet, &comet);
+
+    if (err == -ESTALE)
+        return IMC__V1__PUT_STATUS__PUT_STALE_COMET;
+    if (err == -EINVAL)
+        return put_refuse(put, "comet index out of range, or id or epoch not valid");
+    if (err != 0)
+        return put_refuse(put, "too many comets, or too many epochs of this one");
+    if (strlen(put->room) > BATCH_ROOM_MAX || strlen(put->key) > BATCH_KEY_MAX)
+        return put_refuse(put, "room or key too long");
+    struct session_new session = {.uid = put->uid,
+                                  .handle = put->handle,
+                                  .life = comets_life(run->shard->comets, comet),
+                                  .key = put->key,
+                                  .room = put->room,
+                                  .max_others = put->max_sessions};
+    if (refused_for_memory(run, put))
+        return put_refuse(put, "memory is short, see memory.limit");
+    if (session.life == LIFE_NONE)
+        return put_refuse(put, "too many lives of comets, wait for the sweep");
+    switch (sessions_put(run->shard->sessions, &session)) {
+    case SESSIONS_OK:
+        return IMC__V1__PUT_STATUS__PUT_OK;
+    case SESSIONS_TOO_MANY:
+        return IMC__V1__PUT_STATUS__PUT_TOO_MANY;
+    case SESSIONS_FULL:
+        break;
+    }
+    return put_refuse(put, "the map is full");
+}
+
+static const enum router_metric put_metrics[] = {
+    [IMC__V1__PUT_STATUS__PUT_OK] = ROUTER_PUT_OK,
+    [IMC__V1__PUT_STATUS__PUT_TOO_MANY] = ROUTER_PUT_TOO_MANY,
+    [IMC__V1__PUT_STATUS__PUT_STALE_COMET] = ROUTER_PUT_STALE,
+    [IMC__V1__PUT_STATUS__PUT_REFUSED] = ROUTER_PUT_REFUSED,
+};
+
+static void run_puts(struct batch_run *run, Imc__V1__MapReply *reply)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    if (!run->ring_matches) {
+        metric_add(run->shard->counters, ROUTER_PUT_RING, (int64_t)batch->n_puts);
+        return;
+    }
+    reply->puts = run_alloc(run, batch->n_puts, sizeof *reply->puts);
+    reply->n_puts = batch->n_puts;
+    for (size_t i = 0; i < batch->n_puts; i++) {
+        reply->puts[i] = put_one(run, batch->puts[i]);
+        metric_add(run->shard->counters, put_metrics[reply->puts[i]], 1);
+    }
+}
+
+static void run_dels(struct batch_run *run)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+    struct shard *shard = run->shard;
+
+    for (size_t i = 0; i < batch->n_dels; i++) {
+        const Imc__V1__Del *del = batch->dels[i];
+        uint16_t life = LIFE_NONE;
+        if (del->comet < batch->n_comets) {
+            const Imc__V1__CometRef *ref = batch->comets[del->comet];
+            life = comets_life_of(shard->comets, ref->id, ref->epoch);
+        }
+        bool found =
+            life != LIFE_NONE && sessions_del(shard->sessions, del->uid, life, del->handle);
+        metric_add(shard->counters, found ? ROUTER_DEL_FOUND : ROUTER_DEL_UNKNOWN, 1);
+    }
+}
+
+static void run_registered(struct batch_run *run)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    if (!run->ring_matches)
+        return;
+    for (size_t i = 0; i < batch->n_registered; i++) {
+        const Imc__V1__CometRegistered *registered = batch->registered[i];
+        struct comet *comet;
+        int err = run_see(run, registered->comet, &comet);
+        if (err == 0)
+            err = registry_loop(comet, registered->loop, registered->loops);
+        if (err == 0)
+            metric_add(run->shard->counters, ROUTER_REGISTERED, 1);
+        else if (err != -ESTALE)
+            log_warn("registration refused", "comet_index=%u loop=%u loops=%u err=%d",
+                     registered->comet, registered->loop, registered->loops, err);
+    }
+}
+
+static void session_describe(const struct shard *shard, const struct session *session,
+                             Imc__V1__Session *out)
+{
+    const struct life *life = &shard->comets->lives[session->life];
+
+    imc__v1__session__init(out);
+    out->comet = life->comet->id;
+    out->epoch = life->epoch;
+    out->handle = session->handle;
+    out->key = names_text(shard->sessions->keys, session->key);
+    out->room = names_text(shard->sessions->rooms, session->room);
+}
+
+/* True if so much fits into the reply besides. */
+static bool run_spend(struct batch_run *run, size_t bytes)
+{
+    if (bytes > run->bytes_left)
+        return false;
+    run->bytes_left -= bytes;
+    return true;
+}
+
+static size_t session_bytes(const Imc__V1__Session *session)
+{
+    return SESSION_OVERHEAD + strlen(session->comet) + strlen(session->key) + strlen(session->room);
+}
+
+/* Logic asks for no more at once than fits, if no user has more sessions than it lets in. */
+static void lookup_cut(struct batch_run *run, int64_t uid, Imc__V1__MapReply *reply)
+{
+    reply->complete = false;
+    metric_add(run->shard->counters, ROUTER_LOOKUPS_CUT, 1);
+    log_warn("sessions cut", "uid=%lld; more than one answer holds, see sessions.max_per_uid",
+             (long long)uid);
+}
+
+static bool lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
+{
+    const struct sessions *sessions = run->shard->sessions;
+    const struct session *first = sessions_first(sessions, uid);
+    size_t n = 0;
+
+    imc__v1__lookup__init(lookup);
+    for (const struct session *at = first; at != NULL; at = sessions_next(sessions, at))
+        n++;
+    metric_add(run->shard->counters, n > 0 ? ROUTER_LOOKUP_HIT : ROUTER_LOOKUP_MISS, 1);
+    if (n == 0)
+        return true;
+    Imc__V1__Session *out = run_alloc(run, n, sizeof *out);
+    lookup->sessions = run_alloc(run, n, sizeof(Imc__V1__Session *));
+    for (const struct session *at = first; at != NULL; at = sessions_next(sessions, at)) {
+        session_describe(run->shard, at, out);
+        if (!run_spend(run, session_bytes(out)))
+            return false;
+        lookup->sessions[lookup->n_sessions++] = out++;
+    }
+    return true;
+}
+
+static void run_lookups(struct batch_run *run, Imc__V1__MapReply *reply)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+    Imc__V1__Lookup *lookups = run_alloc(run, batch->n_lookups, sizeof *lookups);
+
+    reply->lookups = run_alloc(run, batch->n_lookups, sizeof(Imc__V1__Lookup *));
+    for (size_t i = 0; i < batch->n_lookups; i++) {
+        if (!lookup_one(run, batch->lookups[i], &lookups[i]))
+            lookup_cut(run, batch->lookups[i], reply);
+        reply->lookups[reply->n_lookups++] = &lookups[i];
+    }
+}
+
+static void run_forget(struct batch_run *run)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    for (size_t i = 0; i < batch->n_forget; i++) {
+        comets_forget(run->shard->comets, batch->forget[i]);
+        metric_add(run->shard->counters, ROUTER_FORGET, 1);
+        log_info("comet forgotten", "comet=\"%.64s\"", batch->forget[i]);
+    }
+}
+
+/* True: the list is full. NAME is what comes next. */
+static bool counts_cut(struct batch_run *run, const char *what, size_t n, const char *name)
+{
+    if (n < run->shard->limits.max_counted && run_spend(run, COUNT_OVERHEAD + strlen(name)))
+        return false;
+    metric_add(run->shard->counters, ROUTER_COUNTS_CUT, 1);
+    log_warn("counts cut", "what=%s listed=%zu limit=%u setting=map.max_counted", what, n,
+             run->shard->limits.max_counted);
+    return true;
+}
+
+static Imc__V1__Count *run_count(struct batch_run *run, char *name, uint64_t sessions)
+{
+    Imc__V1__Count *count = run_alloc(run, 1, sizeof *count);
+
+    imc__v1__count__init(count);
+    count->name = name;
+    count->sessions = sessions;
+    return count;
+}
+
+static void run_count_rooms(struct batch_run *run, Imc__V1__MapReply *reply)
+{
+    const struct names *rooms = run->shard->sessions->rooms;
+
+    reply->rooms = run_alloc(run, names_count(rooms), sizeof(Imc__V1__Count *));
+    for (uint32_t room = names_next(rooms, 0); room != 0; room = names_next(rooms, room)) {
+        if (counts_cut(run, "rooms", reply->n_rooms, names_text(rooms, room)))
+            break;
+        reply->rooms[reply->n_rooms++] =
+            run_count(run, names_text(rooms, room), names_refs(rooms, room));
+    }
+}
+
+static void run_count_comets(struct batch_run *run, Imc__V1__MapReply *reply)
+{
+    const struct comets *comets = run->shard->comets;
+
+    reply->comets = run_alloc(run, comets->n, sizeof(Imc__V1__Count *));
+    for (size_t i = 0; i < comets->n; i++) {
+        struct comet *comet = comets->all[i];
+        uint32_t sessions = comets->lives[comet->life].sessions;
+        if (sessions == 0)
+            continue;
+        if (counts_cut(run, "comets", reply->n_comets, comet->id))
+            break;
+        reply->comets[reply->n_comets++] = run_count(run, comet->id, sessions);
+    }
+}
+
+static struct msg *reply_pack(const Imc__V1__MapReply *reply)
+{
+    struct msg *msg = msg_new(imc__v1__map_reply__get_packed_size(reply));
+
+    imc__v1__map_reply__pack(reply, msg->data);
+    return msg;
+}
+
+struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, struct arena *arena)
+{
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
+    struct batch_run run = {.shard = shard,
+                            .batch = batch,
+                            .arena = arena,
+                            .ring_matches = batch->ring != 0 && batch->ring == shard->registry.hash,
+                            .bytes_left = REPLY_BYTES};
+
+    run.comets = run_alloc(&run, batch->n_comets, sizeof(struct comet *));
+    memset(run.comets, 0, batch->n_comets * sizeof(struct comet *));
+    metric_add(shard->counters, ROUTER_BATCHES, 1);
+    metric_add(shard->counters, ROUTER_MISMATCHES, !run.ring_matches);
+    reply.seq = batch->seq;
+    reply.ring_mismatch = !run.ring_matches;
+    run_puts(&run, &reply);
+    run_dels(&run);
+    run_registered(&run);
+    reply.complete = run.ring_matches && registry_complete(&shard->registry);
+    run_lookups(&run, &reply);
+    run_forget(&run);
+    if (batch->count_rooms)
+        run_count_rooms(&run, &reply);
+    if (batch->count_comets)
+        run_count_comets(&run, &reply);
+    return reply_pack(&reply);
+}

@@ -1,0 +1,15 @@
+/* map_batch.h - carries out one MapBatch on a shard and packs the reply. Main loop only. */
+#ifndef IMC_ROUTER_MAP_BATCH_H
+#define IMC_ROUTER_MAP_BATCH_H
+
+#include "common/base/mem.h"
+#include "common/base/msg.h"
+#include "proto/router.pb-c.h"
+#include "router/map_shard.h"
+
+enum { BATCH_ROOM_MAX = 128, BATCH_KEY_MAX = 255 };
+
+/* ARENA is for the reply while it is put together; BATCH may live in it. */
+struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, struct arena *arena);
+
+#endif
