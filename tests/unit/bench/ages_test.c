@@ -1,4 +1,4 @@
-#include "bench/ages.h"
+#include "bench/check/ages.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

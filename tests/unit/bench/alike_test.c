@@ -1,4 +1,4 @@
-#include "bench/alike.h"
+#include "bench/check/alike.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "bench/hist.h"
+#include "bench/base/histogram.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "bench/machine.h"
+#include "bench/report/machine_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "bench/scrape.h"
+#include "bench/report/scrape.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

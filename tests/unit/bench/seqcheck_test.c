@@ -1,4 +1,4 @@
-#include "bench/seqcheck.h"
+#include "bench/check/seqcheck.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "bench/stamp.h"
+#include "bench/run/stamp.h"
 #include "common/protocol/json_scan.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "bench/judge.h"
+#include "bench/check/judge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "bench/tokens.h"
+#include "bench/load/tokens.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "bench/transport.h"
-#include "bench/ws.h"
+#include "bench/run/transport.h"
+#include "bench/run/ws.h"
 #include "common/protocol/frame.h"
 #include "common/protocol/ops.h"
 

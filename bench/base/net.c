@@ -1,0 +1,85 @@
+#include "bench/base/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { HOST_MAX = 256 };
+
+int net_address(const char *text, struct sockaddr_in *out, char *err, size_t errlen)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    const char *colon = strrchr(text, ':');
+    char host[HOST_MAX];
+    struct addrinfo *found;
+    int failed;
+
+    if (colon == NULL || colon == text || colon - text >= HOST_MAX) {
+        snprintf(err, errlen, "%s: host:port is wanted", text);
+        return -EINVAL;
+    }
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    failed = getaddrinfo(host, colon + 1, &hints, &found);
+    if (failed != 0) {
+        snprintf(err, errlen, "%s: %s", text, gai_strerror(failed));
+        return -EINVAL;
+    }
+    memcpy(out, found->ai_addr, sizeof *out);
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* On loopback only: elsewhere the machine's own address is the one to come from. */
+static int bind_source(int fd, const struct sockaddr_in *to, unsigned group, unsigned n)
+{
+    uint32_t source = 0x7f010001U + (group % NET_GROUPS << 8) + n / NET_PORTS_PER_SOURCE;
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(source)};
+    int on = 1;
+
+    if (ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return 0;
+    /* The port is chosen when connecting: it has to be free to that peer only. */
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&from, sizeof from) != 0)
+        return -errno;
+    return 0;
+}
+
+int net_connect(const struct sockaddr_in *to, unsigned group, unsigned n)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    int failed, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    failed = bind_source(fd, to, group, n);
+    if (failed == 0 &&
+        (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0 ||
+         (connect(fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS)))
+        failed = -errno;
+    if (failed != 0) {
+        close(fd);
+        return failed;
+    }
+    return fd;
+}
+
+size_t net_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+            return 1024;
+    }
+    return (size_t)limit.rlim_cur;
+}

@@ -1,0 +1,11 @@
+/* alike.h - a run of frames that are all the same. Pure functions. */
+#ifndef IMC_BENCH_CHECK_ALIKE_H
+#define IMC_BENCH_CHECK_ALIKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many whole frames equal to FRAME (of SIZE bytes, at least 1) stand at the start of DATA. */
+size_t alike_count(const uint8_t *data, size_t len, const uint8_t *frame, size_t size);
+
+#endif

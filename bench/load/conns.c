@@ -1,0 +1,348 @@
+/* conns.c - states of a connection:
+ *
+ *   CLOSED ─conns_connect─► CONNECTING ─on_connected─► GREETING ─on_greeted─► AUTH ─on_message(op
+ * 8)─►
+ *   ONLINE                                      └─ transport without greeting ─┘
+ *   any ─lost()─► CLOSED; before ONLINE the worker is told to try again */
+#include "bench/load/conns.h"
+
+#include "bench/base/clock.h"
+#include "bench/base/net.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS = 512, BUFFER = 1 << 20 };
+
+enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_GREETING, CONN_AUTH, CONN_ONLINE };
+
+struct conn {
+    int fd;
+    enum conn_state state;
+    uint64_t since_ns;
+    uint8_t *rest; /* begin of a message whose end has not come */
+    size_t rest_len;
+};
+
+struct conns {
+    struct conns_options options;
+    struct judge *judge;
+    struct worker_stats *stats;
+    int epoll;
+    uint64_t now_ns; /* of the read that is being judged */
+    size_t current;  /* the connection it came on */
+    bool closing;    /* the server said so in it */
+    char farewell[128];
+    uint32_t *failed; /* stack */
+    size_t n_failed;
+    uint8_t *buffer;
+    struct conn conns[];
+};
+
+int conns_new(const struct conns_options *options, struct judge *judge, struct worker_stats *stats,
+              struct conns **out)
+{
+    struct conns *conns;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    if (epoll < 0)
+        return -errno;
+    conns = mem_zalloc(sizeof *conns + options->n * sizeof conns->conns[0]);
+    conns->options = *options;
+    conns->judge = judge;
+    conns->stats = stats;
+    conns->epoll = epoll;
+    conns->buffer = mem_alloc(BUFFER);
+    conns->failed = mem_alloc((options->n + 1) * sizeof *conns->failed);
+    *out = conns;
+    return 0;
+}
+
+void conns_free(struct conns *conns)
+{
+    if (conns == NULL)
+        return;
+    for (size_t i = 0; i < conns->options.n; i++)
+        conns_close(conns, i);
+    close(conns->epoll);
+    free(conns->buffer);
+    free(conns->failed);
+    free(conns);
+}
+
+bool conns_is_closed(const struct conns *conns, size_t i)
+{
+    return conns->conns[i].state == CONN_CLOSED;
+}
+
+bool conns_is_online(const struct conns *conns, size_t i)
+{
+    return conns->conns[i].state == CONN_ONLINE;
+}
+
+size_t conns_next_failed(struct conns *conns)
+{
+    return conns->n_failed > 0 ? conns->failed[--conns->n_failed] : SIZE_MAX;
+}
+
+/* --- coming and going --- */
+
+/* Where there are enough workers, each has one server: its fan-outs then wake one of us, not all.
+ */
+static size_t target_of(const struct conns_options *options, size_t i)
+{
+    if (options->n_workers % options->n_targets == 0)
+        return options->worker % options->n_targets;
+    return (options->first + i) % options->n_targets;
+}
+
+int conns_connect(struct conns *conns, size_t i, bool anywhere)
+{
+    const struct conns_options *options = &conns->options;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = i};
+    struct conn *conn = &conns->conns[i];
+    size_t target = target_of(options, i);
+    int fd;
+
+    if (conn->state != CONN_CLOSED)
+        return 0;
+    fd = net_connect(&options->targets[target], (unsigned)options->worker, (unsigned)i);
+    if (fd < 0)
+        return fd;
+    if (epoll_ctl(conns->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        close(fd);
+        return -ENOMEM;
+    }
+    conn->fd = fd;
+    conn->state = CONN_CONNECTING;
+    conn->since_ns = clock_ns();
+    shared_add(&conns->stats->connecting, 1);
+    judge_expect(conns->judge, i, anywhere);
+    return 0;
+}
+
+void conns_close(struct conns *conns, size_t i)
+{
+    struct conn *conn = &conns->conns[i];
+
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (conn->state == CONN_ONLINE)
+        shared_set(&conns->stats->online, conns->stats->online - 1);
+    else
+        shared_set(&conns->stats->connecting, conns->stats->connecting - 1);
+    close(conn->fd);
+    free(conn->rest);
+    conn->rest = NULL;
+    conn->rest_len = 0;
+    conn->state = CONN_CLOSED;
+}
+
+/* The server or the network ended it. */
+static void lost(struct conns *conns, size_t i, const char *why)
+{
+    struct worker_stats *stats = conns->stats;
+    bool was_online = conns->conns[i].state == CONN_ONLINE;
+
+    if (stats->dropped + stats->connect_failures == 0)
+        snprintf(stats->trouble, sizeof stats->trouble, "%s", why);
+    conns_close(conns, i);
+    if (was_online) {
+        shared_add(&stats->dropped, 1);
+        return;
+    }
+    shared_add(&stats->connect_failures, 1);
+    conns->failed[conns->n_failed++] = (uint32_t)i;
+}
+
+static void lost_by_errno(struct conns *conns, size_t i, int error)
+{
+    char why[128];
+
+    lost(conns, i, error != 0 ? strerror_r(error, why, sizeof why) : "the server closed it");
+}
+
+/* What a client says here always fits into an empty socket. */
+static void say(struct conns *conns, size_t i, const uint8_t *data, size_t len)
+{
+    if (send(conns->conns[i].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
+        lost_by_errno(conns, i, errno);
+}
+
+static void say_auth(struct conns *conns, size_t i)
+{
+    const struct conns_options *options = &conns->options;
+    uint8_t out[TRANSPORT_OUT_MAX];
+    char token[PEOPLE_NAME_MAX];
+
+    conns->conns[i].state = CONN_AUTH;
+    people_token(options->people, options->first + i, token);
+    say(conns, i, out, options->transport->auth(out, token));
+}
+
+static void on_connected(struct conns *conns, size_t i, uint32_t events)
+{
+    const struct transport *transport = conns->options.transport;
+    struct conn *conn = &conns->conns[i];
+    uint8_t out[TRANSPORT_OUT_MAX];
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        lost_by_errno(conns, i, error);
+        return;
+    }
+    if (transport->greet == NULL) {
+        say_auth(conns, i);
+        return;
+    }
+    conn->state = CONN_GREETING;
+    say(conns, i, out, transport->greet(out, conns->options.host));
+}
+
+void conns_heartbeat(struct conns *conns, size_t i)
+{
+    uint8_t out[TRANSPORT_OUT_MAX];
+
+    if (conns_is_online(conns, i))
+        say(conns, i, out, conns->options.transport->heartbeat(out));
+}
+
+/* --- what the server sends --- */
+
+static void on_message(void *arg, int32_t op, const uint8_t *body, size_t len)
+{
+    struct conns *conns = arg;
+    struct conn *conn = &conns->conns[conns->current];
+
+    switch (op) {
+    case OP_PUSH:
+        judge_message(conns->judge, conns->current, body, len, conns->now_ns);
+        break;
+    case OP_AUTH_REPLY:
+        if (conn->state != CONN_AUTH)
+            break;
+        conn->state = CONN_ONLINE;
+        shared_set(&conns->stats->connecting, conns->stats->connecting - 1);
+        shared_add(&conns->stats->online, 1);
+        shared_add(&conns->stats->connects, 1);
+        shared_set(&conns->stats->last_connect_ns, conns->now_ns);
+        hist_record(&conns->stats->connect, conns->now_ns - conn->since_ns);
+        break;
+    case OP_DISCONNECT:
+        conns->closing = true;
+        snprintf(conns->farewell, sizeof conns->farewell, "%.*s", len < 120 ? (int)len : 120,
+                 (const char *)body);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Bytes consumed of the LEN that connection I has got so far, or negative. */
+static long take(struct conns *conns, size_t i, const uint8_t *data, size_t len)
+{
+    const struct transport *transport = conns->options.transport;
+    long known = 0, n;
+
+    if (conns->conns[i].state == CONN_GREETING) {
+        known = transport->greeted(data, len);
+        if (known <= 0)
+            return known;
+        say_auth(conns, i);
+    }
+    conns->current = i;
+    conns->closing = false;
+    if (conns->conns[i].state == CONN_ONLINE)
+        known = (long)judge_run(conns->judge, i, data, len);
+    if ((size_t)known == len)
+        return known;
+    n = transport->take(data + known, len - (size_t)known, on_message, conns);
+    return n < 0 ? n : known + n;
+}
+
+static void keep_rest(struct conn *conn, const uint8_t *data, size_t len)
+{
+    if (len == 0 && conn->rest == NULL)
+        return;
+    free(conn->rest);
+    conn->rest = NULL;
+    conn->rest_len = len;
+    if (len == 0)
+        return;
+    conn->rest = mem_alloc(len);
+    memcpy(conn->rest, data, len);
+}
+
+/* LEN bytes of the buffer are what connection I has got and nobody has taken yet. */
+static void on_bytes(struct conns *conns, size_t i, size_t len)
+{
+    struct conn *conn = &conns->conns[i];
+    long used = take(conns, i, conns->buffer, len);
+
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (used < 0)
+        shared_add(&conns->stats->malformed, 1);
+    if (used < 0)
+        lost(conns, i, "the server sent what is not of the protocol");
+    else if (conns->closing)
+        lost(conns, i, conns->farewell);
+    else
+        keep_rest(conn, conns->buffer + used, len - (size_t)used);
+}
+
+/* One recv(). True: there may be more. */
+static bool read_some(struct conns *conns, size_t i, bool to_the_end)
+{
+    struct conn *conn = &conns->conns[i];
+    size_t rest = conn->rest_len, room = BUFFER - rest;
+    ssize_t got = recv(conn->fd, conns->buffer + rest, room, MSG_DONTWAIT);
+
+    if (got < 0 && errno == EAGAIN)
+        return false;
+    if (got <= 0) {
+        lost_by_errno(conns, i, got < 0 ? errno : 0);
+        return false;
+    }
+    if (rest > 0)
+        memcpy(conns->buffer, conn->rest, rest);
+    conns->now_ns = clock_ns();
+    shared_add(&conns->stats->reads, 1);
+    shared_add(&conns->stats->bytes, (uint64_t)got);
+    on_bytes(conns, i, rest + (size_t)got);
+    return conn->state != CONN_CLOSED && ((size_t)got == room || to_the_end);
+}
+
+/* Edge-triggered: a socket that gave less than was asked for is empty, and is heard of again when
+ * more comes; one that was closed meanwhile is not, and is read to its end. */
+static void on_input(struct conns *conns, size_t i, uint32_t events)
+{
+    bool to_the_end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+
+    while (read_some(conns, i, to_the_end))
+        continue;
+}
+
+void conns_poll(struct conns *conns, int timeout_ms)
+{
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(conns->epoll, events, EVENTS, timeout_ms);
+
+    for (int k = 0; k < n; k++) {
+        size_t i = events[k].data.u64;
+        if (conns->conns[i].state == CONN_CONNECTING)
+            on_connected(conns, i, events[k].events);
+        if (conns->conns[i].state != CONN_CLOSED && (events[k].events & ~(uint32_t)EPOLLOUT) != 0)
+            on_input(conns, i, events[k].events);
+    }
+    judge_flush(conns->judge);
+}

@@ -1,0 +1,42 @@
+/* config.h - what a run is told on its command line, and what a scenario makes of it. Set before
+ * the processes are forked, read-only then. */
+#ifndef IMC_BENCH_RUN_CONFIG_H
+#define IMC_BENCH_RUN_CONFIG_H
+
+#include "bench/run/people.h"
+#include "bench/run/transport.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum { TARGETS_MAX = 128, PIDS_MAX = 512, ADMINS_MAX = 128, TRANSPORTS_MAX = 4 };
+
+struct config_pid {
+    char name[32]; /* comet-1 */
+    int pid;
+};
+
+struct config {
+    const char *scenario;
+    const struct transport *transports[TRANSPORTS_MAX];
+    size_t n_transports;
+    const char *targets[TRANSPORTS_MAX]; /* host:port,host:port as given, by transport */
+    const char *http;
+    const char *key;    /* of the HTTP API, or NULL */
+    const char *admins; /* comets' admin listeners, or NULL */
+    const char *redis;  /* tokens go there, past the API; or NULL */
+    const char *plain;  /* body of messages without a stamp, or NULL */
+    struct config_pid pids[PIDS_MAX];
+    size_t n_pids;
+
+    /* SCENARIO_UNSET until the command line or the scenario says. */
+    uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
+    uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base, heartbeat_s;
+    uint64_t nice;          /* of the workers */
+    uint64_t memory_before; /* MiB that were unused before the cluster started, 0 = not known */
+    double seconds, warmup_s, drain_s, raw_s;
+    bool quiet;
+    const char *json, *plot;
+};
+
+#endif

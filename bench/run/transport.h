@@ -1,0 +1,35 @@
+/* transport.h - the wire forms a client may speak: one row each. goim's family and TLS will be
+ * further rows. Pure functions, no sockets. */
+#ifndef IMC_BENCH_RUN_TRANSPORT_H
+#define IMC_BENCH_RUN_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* OP from the server; BODY is borrowed from the buffer. */
+typedef void transport_sink(void *arg, int32_t op, const uint8_t *body, size_t len);
+
+enum { TRANSPORT_OUT_MAX = 512 };
+
+struct transport {
+    const char *name;
+    const char *title; /* for the report */
+    /* Bytes to send right after connecting, before `hello` is answered; NULL: none. */
+    size_t (*greet)(uint8_t out[TRANSPORT_OUT_MAX], const char *host);
+    /* The answer to that. Bytes consumed, 0 = need more, -EPROTO. */
+    long (*greeted)(const uint8_t *buf, size_t len);
+    size_t (*auth)(uint8_t out[TRANSPORT_OUT_MAX], const char *token);
+    size_t (*heartbeat)(uint8_t out[TRANSPORT_OUT_MAX]);
+    /* A push of BODY as the server sends it, if it is the same bytes every time; NULL: it is not.
+     */
+    size_t (*push)(uint8_t out[TRANSPORT_OUT_MAX], const char *body);
+    /* Takes the whole messages at the start of BUF. Bytes consumed, or -EBADMSG. */
+    long (*take)(const uint8_t *buf, size_t len, transport_sink *sink, void *arg);
+};
+
+/* NULL if there is none of that name. */
+const struct transport *transport_find(const char *name);
+/* "tcp, ws" */
+const char *transport_names(void);
+
+#endif

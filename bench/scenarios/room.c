@@ -1,0 +1,41 @@
+/* room, rooms - N sessions in one room, or R rooms with N/R each; pushes go round the rooms. */
+#include "bench/scenarios/scenario.h"
+
+enum { LANES_WHEN_SATURATED = 16, SLOW_RATE = 100 };
+
+static void room_defaults(struct config *config)
+{
+    scenario_default(&config->connections, 10000);
+    scenario_default(&config->rooms, 1);
+    scenario_default(&config->rate, 40);
+    scenario_default(&config->backlog, 500 * config->connections);
+    /* One connection of the business carries what is asked for at a slow rate, strictly in order.
+     */
+    scenario_default(&config->lanes,
+                     config->rate == 0 || config->rate > SLOW_RATE ? LANES_WHEN_SATURATED : 1);
+}
+
+static void rooms_defaults(struct config *config)
+{
+    scenario_default(&config->connections, 10000);
+    scenario_default(&config->rooms, config->connections / 10 > 0 ? config->connections / 10 : 1);
+    scenario_default(&config->rate, 0);
+    scenario_default(&config->lanes, 1);
+}
+
+static int run_room(struct run *run)
+{
+    const struct push_plan plan = {
+        .share = {[STREAM_ROOM] = 1},
+        .rate = run->config->rate,
+        .seconds = run->config->seconds,
+    };
+
+    return scenario_push(run, &plan);
+}
+
+const struct scenario scenario_room = {
+    "room", "N sessions in one room, --rate pushes a second (0 = as fast as they are accepted)",
+    true, room_defaults, run_room};
+const struct scenario scenario_rooms = {
+    "rooms", "N sessions in --rooms rooms, pushes go round them", true, rooms_defaults, run_room};

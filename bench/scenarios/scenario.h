@@ -1,0 +1,35 @@
+/* scenario.h - one row per scenario: what it needs and how it runs. Controller only. */
+#ifndef IMC_BENCH_SCENARIOS_SCENARIO_H
+#define IMC_BENCH_SCENARIOS_SCENARIO_H
+
+#include "bench/scenarios/steps.h"
+
+struct scenario {
+    const char *name, *help;
+    bool walks; /* one push makes many writes: worth comparing with raw send() */
+    /* Fills what the command line left open (SCENARIO_UNSET). */
+    void (*defaults)(struct config *config);
+    /* Tokens are made, nobody is connected. 0, or -E… with run->err filled. */
+    int (*run)(struct run *run);
+};
+
+#define SCENARIO_UNSET UINT64_MAX
+
+static inline void scenario_default(uint64_t *field, uint64_t value)
+{
+    if (*field == SCENARIO_UNSET)
+        *field = value;
+}
+
+extern const struct scenario scenario_idle, scenario_storm, scenario_room, scenario_rooms,
+    scenario_all, scenario_unicast, scenario_offline, scenario_churn, scenario_mixed,
+    scenario_million;
+
+/* NULL if there is none of that name; by number: NULL after the last. */
+const struct scenario *scenario_find(const char *name);
+const struct scenario *scenario_at(size_t i);
+
+/* What most scenarios are: connect all, push, drain, verify, report. */
+int scenario_push(struct run *run, const struct push_plan *plan);
+
+#endif

@@ -1,0 +1,74 @@
+/* steps.h - the steps that scenarios are made of. Each shows its progress, ends early and with a
+ * message when something cannot go on, and is bounded in time. Controller only. */
+#ifndef IMC_BENCH_SCENARIOS_STEPS_H
+#define IMC_BENCH_SCENARIOS_STEPS_H
+
+#include "bench/load/crew.h"
+#include "bench/raw/raw.h"
+#include "bench/report/report.h"
+#include "bench/report/scrape.h"
+#include "bench/report/timeline.h"
+#include "bench/report/usage.h"
+#include "bench/run/config.h"
+
+struct run {
+    const struct config *config;
+    struct crew crew;
+    struct timeline *timeline;
+    struct report *report;
+    struct raw_result raw_before, raw_after;
+    int faults;       /* what makes the program end with 1 */
+    bool unfinished;  /* messages were still coming when the time was over */
+    uint64_t push_ns; /* the present plan began */
+    char err[256];
+};
+
+/* Everything that is subtracted when a step is measured. */
+struct mark {
+    uint64_t at_ns;
+    struct usage usage;
+    struct scrape comets; /* zero without --admin */
+    uint64_t deliveries, fresh, connects;
+    struct driver_stats driver;
+    struct hist latency[STREAM_KINDS], connect;
+};
+
+/* What to push: shares of kinds, see run/shared_page.h. */
+struct push_plan {
+    uint64_t share[STREAM_KINDS];
+    uint64_t rate, rounds;
+    double seconds;
+    bool unbounded; /* without a rate: not even config.backlog holds it back */
+};
+
+/* All return 0, or -E… with run->err filled. */
+int run_make_tokens(struct run *run);
+/* Until N connections are online (or closed, if there are more); RATE a second, 0 = as fast as they
+ * are admitted. */
+int run_connect(struct run *run, size_t n, uint64_t rate);
+/* Pushes; ends when all are answered. */
+int run_push(struct run *run, const struct push_plan *plan);
+/* The same in two steps, for who has something to do meanwhile. */
+void run_push_begin(struct run *run, const struct push_plan *plan);
+int run_push_end(struct run *run, const struct push_plan *plan);
+/* Until everything that was accepted has come, or nothing has for a sixth of drain_s, or that is
+ * over while it still comes: run->unfinished. */
+int run_drain(struct run *run);
+/* Compares what came with what was accepted; LOST is what did not. */
+int run_verify(struct run *run, uint64_t *lost);
+int run_wait(struct run *run, const char *phase, double seconds);
+/* Until the server's side does next to nothing. */
+int run_settle(struct run *run, const char *phase, double most_s);
+/* Connections from the share FIRST (0 to 1) of each worker on leave and come again, RATE a second.
+ */
+void run_churn(struct run *run, double first, uint64_t rate);
+/* The raw limit with frames of BYTES; nothing if it is switched off. */
+int run_raw(struct run *run, size_t bytes, struct raw_result *out);
+
+void mark_take(struct run *run, struct mark *mark);
+/* Without asking the comets, which takes time while they are busy. */
+void mark_take_quick(struct run *run, struct mark *mark);
+/* MARK becomes what happened since EARLIER. */
+void mark_since(struct mark *mark, const struct mark *earlier);
+
+#endif
