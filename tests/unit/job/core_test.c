@@ -6,7 +6,7 @@
 #include "job/job.h"
 #include "job/mailbox_handover.h"
 #include "job/partition.h"
-#include "tests/unit/job/fake_peers.h"
+#include "tests/unit/lib/scripted_peers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,9 +3,9 @@
  * jobs, nothing is lost. */
 #include "common/membership/membership.h"
 #include "job/lifecycle.h"
-#include "tests/unit/clock.h"
-#include "tests/unit/common/redis_server.h"
-#include "tests/unit/job/fake_peers.h"
+#include "tests/unit/lib/clock.h"
+#include "tests/unit/lib/redis_server.h"
+#include "tests/unit/lib/scripted_peers.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>

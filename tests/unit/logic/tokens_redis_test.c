@@ -9,8 +9,8 @@
 
 /* needs cmocka.h */
 #include "logic/tokens.h"
-#include "tests/unit/clock.h"
-#include "tests/unit/common/redis_fixture.h"
+#include "tests/unit/lib/clock.h"
+#include "tests/unit/lib/redis_fixture.h"
 
 enum { TOKENS = 64 };
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../common/rpc_caller.h"
+#include "tests/unit/lib/rpc_caller.h"
 
 static int sweeps;
 
