@@ -663,7 +663,8 @@ static void close_in(struct owner *owner, enum close_in where, enum behaviour be
     behave(owner, behaviour);
     owner->per_fill = 1;
     owner->close_in = where;
-    open_pipe(owner, &plain_ops, 3, 100);
+    bool by_timeout = where == IN_FAILED || where == IN_STATE;
+    open_pipe(owner, &plain_ops, 3, by_timeout ? 100 : SOON);
     add(owner, 3);
     while (owner->pipe != NULL)
         turn_for(owner, 10);
