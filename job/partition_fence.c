@@ -2,6 +2,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
+#include "job/fence_take.lua.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,22 +11,7 @@
 
 enum { FENCE_RETRY_MS = 500, FENCE_KEY_MAX = 320 };
 
-/* KEYS: the partition's number. ARGV: ours, heard, claim (1 or 0), how far ahead of the time a
- * number can be. What cannot be a number of ours is as good as none. */
-static struct redis_script fence_script = {
-    .source = "local t = redis.call('TIME')\n"
-              "local ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-              "local limit = ms + tonumber(ARGV[4])\n"
-              "local n = tonumber(redis.call('GET', KEYS[1]) or 0) or 0\n"
-              "local ours, heard = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
-              "if not (n <= limit) then n = 0 end\n"
-              "if ours > 0 and n > ours and ARGV[3] == '0' then return 0 end\n"
-              "if heard > limit then heard = 0 end\n"
-              "if ours > limit then ours = 0 end\n"
-              "n = math.max(n + 1, ours + 1, heard + 1, ms)\n"
-              "redis.call('SET', KEYS[1], string.format('%.0f', n))\n"
-              "return n\n",
-};
+static struct redis_script fence_script = {.source = fence_take_lua};
 
 /* Lives until Redis has answered the outstanding command and the timer is closed. */
 struct fence {

@@ -9,6 +9,8 @@
 #include "logic/tokens.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "logic/token_delete_if_equal.lua.h"
+#include "logic/token_delete_if_of_uid.lua.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -205,17 +207,8 @@ struct change {
     char token[TOKEN_MAX + 1];
 };
 
-static struct redis_script delete_if_of_uid = {
-    .source = "local v = redis.call('GET', KEYS[1])\n"
-              "if v and string.sub(v, 1, #ARGV[1]) == ARGV[1] then return redis.call('DEL', "
-              "KEYS[1]) end\n"
-              "return 0",
-};
-static struct redis_script delete_if_equal = {
-    .source =
-        "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end\n"
-        "return 0",
-};
+static struct redis_script delete_if_of_uid = {.source = token_delete_if_of_uid_lua};
+static struct redis_script delete_if_equal = {.source = token_delete_if_equal_lua};
 
 static void change_done(struct change *change, int err)
 {

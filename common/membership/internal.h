@@ -4,7 +4,7 @@
  *   list.c           lists of members
  *   record.c         members as JSON
  *   serve.c          GET /member
- *   lease.c          leases; lease_script.c: what Redis runs
+ *   lease.c          leases; lease_*.lua: what Redis runs
  *   static/          a list of addresses that are asked: static/static.h */
 #ifndef IMC_COMMON_MEMBERSHIP_INTERNAL_H
 #define IMC_COMMON_MEMBERSHIP_INTERNAL_H
@@ -69,18 +69,6 @@ void membership_give_up(struct membership *membership);
 /* Calls done() of membership_leave(). */
 void membership_tell_left(struct membership *membership);
 void membership_free(struct membership *membership);
-
-/* lease_script.c. KEYS: "imc:members:seen", then one hash per kind in the enum's order.
- * ARGV: own kind (0 …), watched kinds (bits), id, epoch, rpc, member as JSON, ttl_ms, gap_ms
- * (nobody ran the script for so long: Redis was away), held ("1": we had the lease of this epoch),
- * take ("1": may replace a live lease of the same rpc), the highest node number, or -1: this kind
- * has none. Answer: status, node, rpc of the one who has the id, 1 if Redis may have lost leases
- * less than ttl_ms ago, then per watched kind an array of id, JSON, id, JSON … Status: held, lost
- * (our lease had lapsed; nothing was written), other (has the id), full (no node number is free).
- */
-extern struct redis_script membership_renew_script;
-/* KEYS: the kind's hash. ARGV: id, epoch. 1 if the lease was ours and is gone. */
-extern struct redis_script membership_leave_script;
 
 /* list.c: */
 /* Adds to LIST what only OLD has. */

@@ -12,6 +12,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/membership/internal.h"
+#include "common/membership/lease_leave.lua.h"
+#include "common/membership/lease_renew.lua.h"
 #include "common/membership/membership.h"
 #include "common/protocol/message_id.h"
 
@@ -24,6 +26,9 @@
 /* After no answer: sooner than renew_ms, because commands to a Redis that is away fail at once and
  * for free. */
 enum { RETRY_MS = 100 };
+
+static struct redis_script renew_script = {.source = lease_renew_lua};
+static struct redis_script leave_script = {.source = lease_leave_lua};
 
 static const char SEEN_KEY[] = "imc:members:seen";
 static const char *const KIND_KEYS[MEMBER_KINDS] = {
@@ -228,7 +233,7 @@ static void renew(struct leases *leases)
     args[n++] = leases->base.ever_held ? "0" : "1";
     args[n++] = leases->base.kind == MEMBER_LOGIC ? max_node : "-1";
     leases->calls++;
-    redis_eval(leases->redis, 0, &membership_renew_script, keys, n, args, NULL, on_renewed, leases);
+    redis_eval(leases->redis, 0, &renew_script, keys, n, args, NULL, on_renewed, leases);
     free(member);
 }
 
@@ -252,7 +257,7 @@ static void leave_now(struct leases *leases)
     const char *args[] = {KIND_KEYS[leases->base.kind], leases->base.self.id, epoch};
     leases->base.holding = false;
     leases->calls++;
-    redis_eval(leases->redis, 0, &membership_leave_script, 1, 3, args, NULL, on_left, leases);
+    redis_eval(leases->redis, 0, &leave_script, 1, 3, args, NULL, on_left, leases);
 }
 
 /* --- the backend --- */

@@ -1,6 +1,8 @@
 #include "logic/http/idempotency.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "logic/http/idempotency_begin.lua.h"
+#include "logic/http/idempotency_end.lua.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -47,22 +49,9 @@ enum idem_state idem_parse(const char *value, size_t len, const char **rest, siz
 
 /* --- begin --- */
 
-/* ARGV: owner, life of a pending key → what was there before. Absent and partial become pending. */
-static struct redis_script begin_script = {
-    .source = "local v = redis.call('GET', KEYS[1])\n"
-              "if v and string.sub(v, 1, 1) ~= 'f' then return v end\n"
-              "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
-              "return v",
-};
+static struct redis_script begin_script = {.source = idempotency_begin_lua};
 
-/* ARGV: owner, new value or '', its life. Only while the key is pending for this owner: if it has
- * lapsed, another call may have taken it. */
-static struct redis_script end_script = {
-    .source = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
-              "if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end\n"
-              "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
-              "return 1",
-};
+static struct redis_script end_script = {.source = idempotency_end_lua};
 
 static uint64_t pending_ms(const struct logic *logic)
 {

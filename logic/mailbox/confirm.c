@@ -9,113 +9,24 @@
  *
  * '+' stands among the tokens of a field: somebody has had the message. */
 #include "common/base/mem.h"
+#include "logic/mailbox/confirm.lua.h"
+#include "logic/mailbox/confirm_upto.lua.h"
 #include "logic/mailbox/internal.h"
 #include "logic/mailbox/receivers.h"
+#include "logic/mailbox/trim.lua.h"
+#include "logic/mailbox/waive.lua.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ARGV: token (or ""), then pairs of score and id → {number removed, number kept, then pairs of id
- * and tokens: those kept that TOKEN was not owed}. */
-static struct redis_script confirm_script = {
-    .source =
-        "local owed, removed, kept, left = KEYS[1] .. ':owed', 0, 0, {0, 0}\n"
-        "local some = redis.call('EXISTS', owed) == 1\n"
-        "for i = 2, #ARGV, 2 do\n"
-        "  local id, others, own = ARGV[i + 1], '', false\n"
-        "  local list = some and redis.call('HGET', owed, id)\n"
-        "  if list then\n"
-        "    for token in string.gmatch(list, '%S+') do\n"
-        "      if token == ARGV[1] then\n"
-        "        own = true\n"
-        "      elseif token ~= '+' then\n"
-        "        others = others .. token .. ' '\n"
-        "      end\n"
-        "    end\n"
-        "  end\n"
-        "  if others ~= '' then\n"
-        "    redis.call('HSET', owed, id, others .. '+')\n"
-        "    kept = kept + 1\n"
-        "    if not own then\n"
-        "      left[#left + 1] = id\n"
-        "      left[#left + 1] = others\n"
-        "    end\n"
-        "  else\n"
-        "    if list then redis.call('HDEL', owed, id) end\n"
-        "    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do\n"
-        "      if string.sub(member, 1, 8) == id then\n"
-        "        removed = removed + redis.call('ZREM', KEYS[1], member)\n"
-        "      end\n"
-        "    end\n"
-        "  end\n"
-        "end\n"
-        "left[1], left[2] = removed, kept\n"
-        "return left",
-};
+static struct redis_script confirm_script = {.source = confirm_lua};
 
-/* ARGV: tokens, then pairs of score and id → number removed. */
-static struct redis_script waive_script = {
-    .source =
-        "local owed, removed, gone = KEYS[1] .. ':owed', 0, {}\n"
-        "for token in string.gmatch(ARGV[1], '%S+') do gone[token] = true end\n"
-        "for i = 2, #ARGV, 2 do\n"
-        "  local id, others, had = ARGV[i + 1], {}, false\n"
-        "  local list = redis.call('HGET', owed, id)\n"
-        "  for token in string.gmatch(list or '', '%S+') do\n"
-        "    if token == '+' then\n"
-        "      had = true\n"
-        "    elseif not gone[token] then\n"
-        "      others[#others + 1] = token\n"
-        "    end\n"
-        "  end\n"
-        "  if list and #others > 0 then\n"
-        "    if had then others[#others + 1] = '+' end\n"
-        "    redis.call('HSET', owed, id, table.concat(others, ' '))\n"
-        "  elseif list then\n"
-        "    redis.call('HDEL', owed, id)\n"
-        "    local page = had and redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i]) or {}\n"
-        "    for _, member in ipairs(page) do\n"
-        "      if string.sub(member, 1, 8) == id then\n"
-        "        removed = removed + redis.call('ZREM', KEYS[1], member)\n"
-        "      end\n"
-        "    end\n"
-        "  end\n"
-        "end\n"
-        "return removed",
-};
+static struct redis_script waive_script = {.source = waive_lua};
 
-/* ARGV: score, the two halves of the id → number removed. */
-static struct redis_script upto_script = {
-    .source =
-        "local removed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])\n"
-        "local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-        "local function covers(text)\n"
-        "  local h, l = 0, 0\n"
-        "  if #text >= 8 then h, l = struct.unpack('>I4I4', text) end\n"
-        "  return h < high or (h == high and l <= low)\n"
-        "end\n"
-        "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
-        "  if covers(member) then removed = removed + redis.call('ZREM', KEYS[1], member) end\n"
-        "end\n"
-        "for _, id in ipairs(redis.call('HKEYS', KEYS[1] .. ':owed')) do\n"
-        "  if covers(id) then redis.call('HDEL', KEYS[1] .. ':owed', id) end\n"
-        "end\n"
-        "return removed",
-};
+static struct redis_script upto_script = {.source = confirm_upto_lua};
 
-/* ARGV: score and id, number to keep of what is not newer, the same while sessions are owed
- * messages → number removed. */
-static struct redis_script trim_script = {
-    .source = "local owed, rank, keep = KEYS[1] .. ':owed', -1, ARGV[3]\n"
-              "for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) do\n"
-              "  if string.sub(member, 1, 8) == ARGV[2] then\n"
-              "    rank = redis.call('ZRANK', KEYS[1], member)\n"
-              "  end\n"
-              "end\n"
-              "if redis.call('EXISTS', owed) == 1 then keep = ARGV[4] end\n"
-              "local excess = rank + 1 - keep\n" MAILBOX_LUA_REMOVE_EXCESS "return excess",
-};
+static struct redis_script trim_script = {.source = trim_lua};
 
 /* --- confirm --- */
 

@@ -22,16 +22,6 @@ enum { MAILBOX_ID = 8 };
 void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id);
 uint64_t mailbox_get_id(const void *in);
 
-/* Lua: the oldest EXCESS messages leave, and their fields in OWED; none if it is negative. */
-#define MAILBOX_LUA_REMOVE_EXCESS                                               \
-    "excess = math.max(excess, 0)\n"                                            \
-    "if excess > 0 then\n"                                                      \
-    "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do\n" \
-    "    redis.call('HDEL', owed, string.sub(old, 1, 8))\n"                     \
-    "  end\n"                                                                   \
-    "  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)\n"                 \
-    "end\n"
-
 /* A command under way. */
 struct mailbox_call {
     struct logic *logic;

@@ -5,7 +5,10 @@
 #include "logic/mailbox/mailbox.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "logic/mailbox/fetch.lua.h"
 #include "logic/mailbox/internal.h"
+#include "logic/mailbox/remove.lua.h"
+#include "logic/mailbox/store.lua.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -124,94 +127,7 @@ bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
     return true;
 }
 
-/* What has ended leaves: by age, which is the lowest scores; and, if the number says that it is
- * time, by a ttl of its own, for which members must be read: once a second, and a thousand, at
- * most. */
-#define LUA_DROP_ENDED                                                                      \
-    "local expired = 0\n"                                                                   \
-    "local function drop(old)\n"                                                            \
-    "  redis.call('HDEL', owed, string.sub(old, 1, 8))\n"                                   \
-    "  expired = expired + redis.call('ZREM', KEYS[1], old)\n"                              \
-    "end\n"                                                                                 \
-    "local aged = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[6], 'LIMIT', 0, 100)\n" \
-    "for _, old in ipairs(aged) do drop(old) end\n"                                         \
-    "local at = redis.call('GET', soon)\n"                                                  \
-    "if at and tonumber(at) <= now then\n"                                                  \
-    "  local least = math.huge\n"                                                           \
-    "  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, 999)) do\n"                    \
-    "    if #old >= 20 then\n"                                                              \
-    "      local high, low = struct.unpack('>I4I4', old, 13)\n"                             \
-    "      local ends = high * 4294967296 + low\n"                                          \
-    "      if ends > 0 and ends <= now then\n"                                              \
-    "        drop(old)\n"                                                                   \
-    "      elseif ends > 0 and ends < least then\n"                                         \
-    "        least = ends\n"                                                                \
-    "      end\n"                                                                           \
-    "    end\n"                                                                             \
-    "  end\n"                                                                               \
-    "  at = least < math.huge and math.max(least, now + 1000)\n"                            \
-    "  if not at then redis.call('DEL', soon) end\n"                                        \
-    "end\n"
-
-/* ARGV: score, member, how long it may wait, number to keep, now, the highest score that is too
- * old, when the message ends by a ttl of its own (0 = not), mailbox.limit, score and id of the one
- * that must be there before it (id '': none); then, unless nobody is owed this one, tokens, and 1
- * if it must be there already → {added, trimmed, how many there are, ended, id of the newest if
- * there are more than mailbox.limit}, or {0, 0, -1, 0, ''}: that one is not there. The keys live as
- * long as what is in them that lives longest; nor does the hash live longer, whose newest message
- * is not newer. A hash that has outlived its set (somebody deleted that, or Redis evicted it) goes
- * before a new one begins. Where nothing waits yet, as for most of a crowd that is away, the first
- * lines do all there is to do, in little more than half the time. */
-static struct redis_script store_script = {
-    .source =
-        "local left = redis.call('PTTL', KEYS[1])\n"
-        "if left == -2 and ARGV[7] == '0' and ARGV[10] == '' and not ARGV[11] then\n"
-        "  redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])\n"
-        "  redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
-        "  return {1, 0, 1, 0, ''}\n"
-        "end\n"
-        "local owed, soon, member = KEYS[1] .. ':owed', 'imc:soon:' .. string.sub(KEYS[1], 8), "
-        "ARGV[2]\n"
-        "local now, ends = tonumber(ARGV[5]), tonumber(ARGV[7])\n"
-        "if ARGV[12] == '1' and not redis.call('ZSCORE', KEYS[1], member) then\n"
-        "  return {0, 0, 0, 0, ''}\n"
-        "end\n"
-        "if ARGV[10] ~= '' then\n"
-        "  local there = false\n"
-        "  for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[9], ARGV[9])) do\n"
-        "    there = there or string.sub(old, 1, 8) == ARGV[10]\n"
-        "  end\n"
-        "  if not there then return {0, 0, -1, 0, ''} end\n"
-        "end\n" LUA_DROP_ENDED "if expired > 0 then left = redis.call('PTTL', KEYS[1]) end\n"
-        "local life = math.max(left, tonumber(ARGV[3]))\n"
-        "local added = redis.call('ZADD', KEYS[1], ARGV[1], member)\n"
-        "local count = redis.call('ZCARD', KEYS[1])\n"
-        "if ARGV[11] then\n"
-        "  if added == 1 and count == 1 then redis.call('DEL', owed) end\n"
-        "  local id = string.sub(member, 1, 8)\n"
-        "  local list = redis.call('HGET', owed, id) or ''\n"
-        "  for token in string.gmatch(ARGV[11], '%S+') do\n"
-        "    if list == '' then\n"
-        "      list = token\n"
-        "    elseif not string.find(' ' .. list .. ' ', ' ' .. token .. ' ', 1, true) then\n"
-        "      list = list .. ' ' .. token\n"
-        "    end\n"
-        "  end\n"
-        "  redis.call('HSET', owed, id, list)\n"
-        "  redis.call('PEXPIRE', owed, life)\n"
-        "end\n"
-        "if ends > 0 and not (at and tonumber(at) <= ends) then at = ends end\n"
-        "if at then\n"
-        "  redis.call('SET', soon, string.format('%.0f', tonumber(at)), 'PX', life)\n"
-        "end\n"
-        "local excess = count - ARGV[4]\n" MAILBOX_LUA_REMOVE_EXCESS "count = count - excess\n"
-        "redis.call('PEXPIRE', KEYS[1], life)\n"
-        "local newest = ''\n"
-        "if count > tonumber(ARGV[8]) then\n"
-        "  newest = string.sub(redis.call('ZRANGE', KEYS[1], -1, -1)[1], 1, 8)\n"
-        "end\n"
-        "return {added, excess, count, expired, newest}",
-};
+static struct redis_script store_script = {.source = store_lua};
 
 static void store_count(const struct mailbox_call *call, const redisReply *reply)
 {
@@ -305,48 +221,9 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
 
 /* --- fetch --- */
 
-/* ARGV: lowest score, the two halves of AFTER, number wanted, bytes wanted; then, if what is owed
- * only to others is to be left out, a token → members, and of what is left out the id alone.
- * Several ids may share AFTER's millisecond, so the page starts inside that score: hence by script,
- * in one step with respect to confirms. At least one member comes if there is one. A member too
- * short for an id comes too: page_answer() throws it out. */
-static struct redis_script fetch_script = {
-    .source =
-        "local out, offset, bytes, owed = {}, 0, 0, KEYS[1] .. ':owed'\n"
-        "local high, low, want, room = tonumber(ARGV[2]), tonumber(ARGV[3]), "
-        "tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-        "local own = ARGV[6] and redis.call('EXISTS', owed) == 1 and ' ' .. ARGV[6] .. ' '\n"
-        "local step = math.min(want, 64)\n"
-        "while #out < want do\n"
-        "  local page = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'LIMIT', "
-        "offset, step)\n"
-        "  if #page == 0 then break end\n"
-        "  for _, member in ipairs(page) do\n"
-        "    local h, l = math.huge, 0\n"
-        "    if #member >= 8 then h, l = struct.unpack('>I4I4', member) end\n"
-        "    if h > high or (h == high and l > low) then\n"
-        "      local id = string.sub(member, 1, 8)\n"
-        "      local list = own and redis.call('HGET', owed, id)\n"
-        "      if list and not string.find(' ' .. list .. ' ', own, 1, true) then member = id end\n"
-        "      out[#out + 1] = member\n"
-        "      bytes = bytes + #member\n"
-        "      if #out == want or bytes > room then return out end\n"
-        "    end\n"
-        "  end\n"
-        "  offset = offset + #page\n"
-        "end\n"
-        "return out",
-};
+static struct redis_script fetch_script = {.source = fetch_lua};
 
-/* ARGV: members → number removed. */
-static struct redis_script remove_script = {
-    .source = "local removed = 0\n"
-              "for _, member in ipairs(ARGV) do\n"
-              "  removed = removed + redis.call('ZREM', KEYS[1], member)\n"
-              "  redis.call('HDEL', KEYS[1] .. ':owed', string.sub(member, 1, 8))\n"
-              "end\n"
-              "return removed",
-};
+static struct redis_script remove_script = {.source = remove_lua};
 
 /* Counted by what Redis removes: two readers at once may find the same. */
 static void expired_on_reply(struct redis *redis, const redisReply *reply, void *arg)

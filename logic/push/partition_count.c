@@ -4,6 +4,7 @@
 #include "common/membership/membership.h"
 #include "common/protocol/fence.h"
 #include "common/redis/redis.h"
+#include "logic/push/partitions_agree.lua.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,38 +14,7 @@ enum {
     LOWER_MS = 30000 /* a topic that has fewer partitions than agreed for so long was made anew */
 };
 
-/* ARGV: id, the number and version we know (0: none), the hold in which we are idle (its since; 0:
- * we are not), Kafka's number, lower (1: take that), forget (ms; 0: do not look for who is gone).
- * A version that is behind ours was lost by Redis. */
-static struct redis_script agree_script = {
-    .source =
-        "local t = redis.call('TIME')\n"
-        "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-        "local id, n, v = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-        "local count, forget = tonumber(ARGV[5]), tonumber(ARGV[7])\n"
-        "local r = redis.call('HMGET', KEYS[1], 'n', 'v', 'hold', 'since')\n"
-        "local rn, rv = tonumber(r[1] or '') or 0, tonumber(r[2] or '') or 0\n"
-        "if rn < 1 or v > rv then\n"
-        "  rn, rv = n, v\n"
-        "  if rn < 1 then rn, rv = count, 1 end\n"
-        "  redis.call('HSET', KEYS[1], 'n', rn, 'v', rv)\n"
-        "elseif ARGV[6] == '1' and v == rv and count < rn then\n"
-        "  rn, rv = count, rv + 1\n"
-        "  redis.call('HSET', KEYS[1], 'n', rn, 'v', rv)\n"
-        "end\n"
-        "local since = tonumber(r[4] or '') or 0\n"
-        "if (tonumber(r[3] or '') or 0) <= now then since = 0 end\n"
-        "local state = since > 0 and tonumber(ARGV[4]) == since and 'h ' or 'p '\n"
-        "redis.call('HSET', KEYS[1], 'l:' .. id, state .. string.format('%.0f', now))\n"
-        "if forget > 0 then\n"
-        "  local all = redis.call('HGETALL', KEYS[1])\n"
-        "  for i = 1, #all, 2 do\n"
-        "    local ms = string.sub(all[i], 1, 2) == 'l:' and tonumber(string.sub(all[i + 1], 3))\n"
-        "    if ms and now - ms > forget then redis.call('HDEL', KEYS[1], all[i]) end\n"
-        "  end\n"
-        "end\n"
-        "return {rn, rv, since}\n",
-};
+static struct redis_script agree_script = {.source = partitions_agree_lua};
 
 struct bus_agree {
     struct logic *logic;

@@ -11,6 +11,8 @@
 #include "common/protocol/fence.h"
 #include "common/redis/redis.h"
 #include "logic/push/partition_count.h"
+#include "logic/push/partitions_hold.lua.h"
+#include "logic/push/partitions_switch.lua.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -42,47 +44,9 @@ struct change {
 
 /* --- Redis --- */
 
-/* ARGV: hold for so many ms (0: only look), forget after so many. Returns since when it is held,
- * the number, how many logics are not holding, one of them. */
-static struct redis_script hold_script = {
-    .source = "local t = redis.call('TIME')\n"
-              "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-              "local hold, forget = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
-              "local r = redis.call('HMGET', KEYS[1], 'n', 'hold', 'since')\n"
-              "local since = tonumber(r[3] or '') or 0\n"
-              "if (tonumber(r[2] or '') or 0) <= now then since = now end\n"
-              "if hold > 0 then redis.call('HSET', KEYS[1], 'hold', "
-              "string.format('%.0f', now + hold), 'since', string.format('%.0f', since)) end\n"
-              "local n, who, all = 0, '', redis.call('HGETALL', KEYS[1])\n"
-              "for i = 1, #all, 2 do\n"
-              "  if string.sub(all[i], 1, 2) == 'l:' and string.sub(all[i + 1], 1, 1) == 'p' then\n"
-              "    local age = now - tonumber(string.sub(all[i + 1], 3))\n"
-              "    if age <= forget then\n"
-              "      n = n + 1\n"
-              "      who = string.sub(all[i], 3) .. ', heard of ' .. math.floor(age) .. ' ms ago'\n"
-              "    end\n"
-              "  end\n"
-              "end\n"
-              "return {since, tonumber(r[1] or '') or 0, n, who}\n",
-};
+static struct redis_script hold_script = {.source = partitions_hold_lua};
 
-/* ARGV: since, the number, forget. 1: done. */
-static struct redis_script switch_script = {
-    .source =
-        "local t = redis.call('TIME')\n"
-        "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-        "local r = redis.call('HMGET', KEYS[1], 'hold', 'since', 'v')\n"
-        "if (tonumber(r[1] or '') or 0) <= now then return 0 end\n"
-        "if tonumber(r[2] or '') ~= tonumber(ARGV[1]) then return 0 end\n"
-        "local all = redis.call('HGETALL', KEYS[1])\n"
-        "for i = 1, #all, 2 do\n"
-        "  if string.sub(all[i], 1, 2) == 'l:' and string.sub(all[i + 1], 1, 1) == 'p' and\n"
-        "     now - tonumber(string.sub(all[i + 1], 3)) <= tonumber(ARGV[3]) then return 0 end\n"
-        "end\n"
-        "redis.call('HSET', KEYS[1], 'n', ARGV[2], 'v', (tonumber(r[3] or '') or 0) + 1)\n"
-        "redis.call('HDEL', KEYS[1], 'hold', 'since')\n"
-        "return 1\n",
-};
+static struct redis_script switch_script = {.source = partitions_switch_lua};
 
 static int complained(void)
 {

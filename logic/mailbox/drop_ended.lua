@@ -1,0 +1,27 @@
+-- What has ended leaves: by age, which is the lowest scores; and, if the number says that it is
+-- time, by a ttl of its own, for which members must be read: once a second, and a thousand, at
+-- most.
+local expired = 0
+local function drop(old)
+  redis.call('HDEL', owed, string.sub(old, 1, 8))
+  expired = expired + redis.call('ZREM', KEYS[1], old)
+end
+local aged = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[6], 'LIMIT', 0, 100)
+for _, old in ipairs(aged) do drop(old) end
+local at = redis.call('GET', soon)
+if at and tonumber(at) <= now then
+  local least = math.huge
+  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, 999)) do
+    if #old >= 20 then
+      local high, low = struct.unpack('>I4I4', old, 13)
+      local ends = high * 4294967296 + low
+      if ends > 0 and ends <= now then
+        drop(old)
+      elseif ends > 0 and ends < least then
+        least = ends
+      end
+    end
+  end
+  at = least < math.huge and math.max(least, now + 1000)
+  if not at then redis.call('DEL', soon) end
+end
