@@ -29,7 +29,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
 };
 
-struct options {
+struct client_options {
     enum wire_kind kind;
     const char *address, *token;
     int64_t count;   /* 0: until something ends it */
@@ -38,8 +38,8 @@ struct options {
     bool raw;
 };
 
-struct session {
-    const struct options *opt;
+struct device {
+    const struct client_options *opt;
     struct wire *wire;
     int32_t seq;
     int64_t received;
@@ -95,7 +95,7 @@ static int parse_number(const char *name, const char *text, int64_t *out)
     return 0;
 }
 
-static int set_address(struct options *opt, enum wire_kind kind, const char *address)
+static int set_address(struct client_options *opt, enum wire_kind kind, const char *address)
 {
     if (opt->address != NULL)
         return fail_usage("one of --tcp and --ws, once", NULL);
@@ -104,7 +104,7 @@ static int set_address(struct options *opt, enum wire_kind kind, const char *add
     return 0;
 }
 
-static int apply_option(struct options *opt, int c, const char *value)
+static int apply_option(struct client_options *opt, int c, const char *value)
 {
     switch (c) {
     case 't':
@@ -129,7 +129,7 @@ static int apply_option(struct options *opt, int c, const char *value)
 }
 
 /* 0 go on, 1 help or version was printed, -EINVAL. */
-static int parse_options(struct options *opt, int argc, char **argv)
+static int parse_options(struct client_options *opt, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"tcp", required_argument, NULL, 't'},     {"ws", required_argument, NULL, 'w'},
@@ -171,7 +171,7 @@ static void print_escaped(const char *body, size_t len)
     }
 }
 
-static void print_message(const struct options *opt, const struct wire_message *message)
+static void print_message(const struct client_options *opt, const struct wire_message *message)
 {
     if (opt->raw) {
         (void)fwrite(message->body, 1, message->body_len, stdout);
@@ -197,13 +197,13 @@ static int print_disconnect(const struct wire_message *message)
 
 /* --- the session; functions return an exit code, or -1 to go on --- */
 
-static int print_lost(const struct session *session)
+static int print_lost(const struct device *session)
 {
     fprintf(stderr, "imc-client: %s\n", wire_error(session->wire));
     return EXIT_LOST;
 }
 
-static int send_auth(struct session *session)
+static int send_auth(struct device *session)
 {
     const char *token = session->opt->token;
     json_t *json;
@@ -222,7 +222,7 @@ static int send_auth(struct session *session)
     return err;
 }
 
-static int handle_message(struct session *session, const struct wire_message *message)
+static int handle_message(struct device *session, const struct wire_message *message)
 {
     switch (message->op) {
     case OP_HEARTBEAT_REPLY:
@@ -239,7 +239,7 @@ static int handle_message(struct session *session, const struct wire_message *me
     }
 }
 
-static int on_time_over(const struct session *session)
+static int on_time_over(const struct device *session)
 {
     if (session->opt->count == 0)
         return EXIT_SUCCESS;
@@ -248,7 +248,7 @@ static int on_time_over(const struct session *session)
     return EXIT_TOO_FEW;
 }
 
-static int turn(struct session *session)
+static int turn(struct device *session)
 {
     struct wire_message message;
     int64_t now = wire_now_ms(), until = session->heartbeat_ms;
@@ -272,9 +272,9 @@ static int turn(struct session *session)
     return n > 0 ? handle_message(session, &message) : -1;
 }
 
-static int run(const struct options *opt)
+static int run(const struct client_options *opt)
 {
-    struct session session = {.opt = opt};
+    struct device session = {.opt = opt};
     char err[256];
     int code = -1;
 
@@ -297,7 +297,7 @@ static int run(const struct options *opt)
 
 int main(int argc, char **argv)
 {
-    struct options opt = {0};
+    struct client_options opt = {0};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
     log_sink_fill();

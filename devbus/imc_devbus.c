@@ -34,7 +34,7 @@ struct topic {
     int partitions;
 };
 
-struct options {
+struct devbus_options {
     struct topic topics[MAX_TOPICS];
     int n_topics;
     const char *bootstrap_file; /* NULL: only stdout */
@@ -76,7 +76,7 @@ static int parse_number(const char *text, long max, int *out)
     return 0;
 }
 
-static int parse_topic(struct options *opt, const char *arg)
+static int parse_topic(struct devbus_options *opt, const char *arg)
 {
     const char *colon = strrchr(arg, ':');
     size_t len = colon != NULL ? (size_t)(colon - arg) : 0;
@@ -95,7 +95,7 @@ static int parse_topic(struct options *opt, const char *arg)
 }
 
 /* 0 go on, 1 done (help or version was printed), -EINVAL. */
-static int parse_options(struct options *opt, int argc, char **argv)
+static int parse_options(struct devbus_options *opt, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"topic", required_argument, NULL, 't'},
@@ -157,7 +157,7 @@ static rd_kafka_t *kafka_new(const char *brokers)
     return rk;
 }
 
-static int probe(const struct options *opt)
+static int probe(const struct devbus_options *opt)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_t *rk = kafka_new(opt->probe);
@@ -219,7 +219,7 @@ static void let_cluster_sleep(void)
     (void)nanosleep(&moment, NULL);
 }
 
-static int create_topics(rd_kafka_mock_cluster_t *cluster, const struct options *opt)
+static int create_topics(rd_kafka_mock_cluster_t *cluster, const struct devbus_options *opt)
 {
     for (int i = 0; i < opt->n_topics; i++) {
         const struct topic *topic = &opt->topics[i];
@@ -236,7 +236,7 @@ static int create_topics(rd_kafka_mock_cluster_t *cluster, const struct options 
     return 0;
 }
 
-static int serve_cluster(rd_kafka_mock_cluster_t *cluster, const struct options *opt,
+static int serve_cluster(rd_kafka_mock_cluster_t *cluster, const struct devbus_options *opt,
                          const sigset_t *signals)
 {
     const char *bootstraps = rd_kafka_mock_cluster_bootstraps(cluster);
@@ -258,7 +258,7 @@ static int serve_cluster(rd_kafka_mock_cluster_t *cluster, const struct options 
     return EXIT_SUCCESS;
 }
 
-static int serve(const struct options *opt)
+static int serve(const struct devbus_options *opt)
 {
     rd_kafka_mock_cluster_t *cluster;
     rd_kafka_t *rk;
@@ -288,7 +288,7 @@ out:
 
 int main(int argc, char **argv)
 {
-    struct options opt = {0};
+    struct devbus_options opt = {0};
     int err = parse_options(&opt, argc, argv);
 
     if (err != 0)

@@ -8,7 +8,7 @@
 
 enum { ITEM_OVERHEAD = 96 };
 
-size_t comet_wire_size(const struct item *item)
+size_t comet_wire_size(const struct comet_item *item)
 {
     const struct task *task = item->task;
     size_t size = ITEM_OVERHEAD + item->n_handles * sizeof item->handles[0];
@@ -30,8 +30,8 @@ static uint64_t task_fence(const struct job *job, const struct task *task)
     return ours != NULL && partition_is_ours(ours) ? ours->fence : task->fence;
 }
 
-static void item_describe(struct packed_item *packed, struct item *item, const struct job *job,
-                          uint64_t epoch)
+static void item_describe(struct packed_item *packed, struct comet_item *item,
+                          const struct job *job, uint64_t epoch)
 {
     struct task *task = item->task;
     Imc__V1__PushItem *out = &packed->item;
@@ -83,7 +83,7 @@ static void standing_describe(Imc__V1__Standing *out, const struct comet_envelop
     }
 }
 
-struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *const *items,
+struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
                             size_t n)
 {
     Imc__V1__PushBatch batch;
@@ -115,14 +115,14 @@ struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *
     return msg;
 }
 
-struct decoded_reply {
+struct push_answers {
     struct arena arena;
     Imc__V1__PushReply *reply;
 };
 
 void *comet_wire_decode(struct msg *msg)
 {
-    struct decoded_reply *decoded = mem_alloc(sizeof *decoded);
+    struct push_answers *decoded = mem_alloc(sizeof *decoded);
 
     arena_init(&decoded->arena);
     decoded->reply = (Imc__V1__PushReply *)unpack_peer(&imc__v1__push_reply__descriptor,
@@ -136,7 +136,7 @@ void *comet_wire_decode(struct msg *msg)
 
 void comet_wire_drop(void *reply)
 {
-    struct decoded_reply *decoded = reply;
+    struct push_answers *decoded = reply;
 
     arena_free(&decoded->arena);
     free(decoded);
@@ -144,5 +144,5 @@ void comet_wire_drop(void *reply)
 
 const Imc__V1__PushReply *comet_wire_reply(const void *reply)
 {
-    return ((const struct decoded_reply *)reply)->reply;
+    return ((const struct push_answers *)reply)->reply;
 }

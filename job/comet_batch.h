@@ -8,8 +8,8 @@
 #include "proto/push.pb-c.h"
 
 /* What one comet is to do with a task. */
-struct item {
-    struct item *next;
+struct comet_item {
+    struct comet_item *next;
     struct task *task; /* a reference */
     Imc__V1__PushItem__Kind kind;
     bool kept; /* comets.h: its task waits for no answer */
@@ -18,7 +18,7 @@ struct item {
 };
 
 /* About the bytes it takes in a batch. */
-size_t comet_wire_size(const struct item *item);
+size_t comet_wire_size(const struct comet_item *item);
 /* What stands on a batch. */
 struct comet_envelope {
     struct job *job;
@@ -27,7 +27,7 @@ struct comet_envelope {
     uint64_t link;
     bool missed_rooms, missed_all;
 };
-struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct item *const *items,
+struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
                             size_t n);
 
 /* pipe_ops.decode and .drop. */

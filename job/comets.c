@@ -17,22 +17,22 @@
 
 /* --- queues --- */
 
-void items_init(struct items *items)
+void items_init(struct comet_items *items)
 {
     items->first = NULL;
     items->last = &items->first;
 }
 
-void items_append(struct items *items, struct item *item)
+void items_append(struct comet_items *items, struct comet_item *item)
 {
     item->next = NULL;
     *items->last = item;
     items->last = &item->next;
 }
 
-struct item *items_take(struct items *items)
+struct comet_item *items_take(struct comet_items *items)
 {
-    struct item *item = items->first;
+    struct comet_item *item = items->first;
 
     if (item == NULL)
         return NULL;
@@ -42,7 +42,7 @@ struct item *items_take(struct items *items)
     return item;
 }
 
-void comet_item_free(struct comet *comet, struct item *item)
+void comet_item_free(struct comet_peer *comet, struct comet_item *item)
 {
     if (item->kept) {
         comet->n_kept--;
@@ -54,7 +54,8 @@ void comet_item_free(struct comet *comet, struct item *item)
     free(item);
 }
 
-static void item_answer(struct comet *comet, struct item *item, Imc__V1__PushResult result)
+static void item_answer(struct comet_peer *comet, struct comet_item *item,
+                        Imc__V1__PushResult result)
 {
     if (!item->kept)
         answer_item(comet->job, item->task, item->kind, result);
@@ -62,7 +63,7 @@ static void item_answer(struct comet *comet, struct item *item, Imc__V1__PushRes
 }
 
 /* What the broken stream owes goes before all that was not sent yet. */
-static void comet_splice_returned(struct comet *comet)
+static void comet_splice_returned(struct comet_peer *comet)
 {
     if (comet->returned.first == NULL)
         return;
@@ -75,9 +76,9 @@ static void comet_splice_returned(struct comet *comet)
 
 /* --- batches that are answered, but for some items --- */
 
-static void pending_add(struct comet *comet, struct batch *batch)
+static void pending_add(struct comet_peer *comet, struct comet_batch *batch)
 {
-    struct batch *after = comet->pending_last;
+    struct comet_batch *after = comet->pending_last;
 
     while (after != NULL && after->seq > batch->seq)
         after = after->prev;
@@ -94,7 +95,7 @@ static void pending_add(struct comet *comet, struct batch *batch)
     map64_set(comet->pending, batch->seq, (uintptr_t)batch);
 }
 
-static void pending_remove(struct comet *comet, struct batch *batch)
+static void pending_remove(struct comet_peer *comet, struct comet_batch *batch)
 {
     if (batch->prev != NULL)
         batch->prev->next = batch->next;
@@ -108,7 +109,7 @@ static void pending_remove(struct comet *comet, struct batch *batch)
 }
 
 /* The items without an answer wait to be sent again. Takes BATCH. */
-static void batch_return(struct comet *comet, struct batch *batch)
+static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
 {
     for (uint32_t i = 0; i < batch->n; i++) {
         if (batch->items[i] == NULL)
@@ -119,10 +120,10 @@ static void batch_return(struct comet *comet, struct batch *batch)
     free(batch);
 }
 
-static void pending_return(struct comet *comet, uint64_t below_seq)
+static void pending_return(struct comet_peer *comet, uint64_t below_seq)
 {
     while (comet->pending_first != NULL && comet->pending_first->seq < below_seq) {
-        struct batch *batch = comet->pending_first;
+        struct comet_batch *batch = comet->pending_first;
         assert(batch->prev == NULL);
         pending_remove(comet, batch);
         batch_return(comet, batch);
@@ -131,22 +132,22 @@ static void pending_return(struct comet *comet, uint64_t below_seq)
 
 /* --- the pipe --- */
 
-static struct batch *batch_new(uint64_t seq, size_t max)
+static struct comet_batch *batch_new(uint64_t seq, size_t max)
 {
-    struct batch *batch = mem_alloc(sizeof *batch + max * sizeof(struct item *));
+    struct comet_batch *batch = mem_alloc(sizeof *batch + max * sizeof(struct comet_item *));
 
-    *batch = (struct batch){.seq = seq};
+    *batch = (struct comet_batch){.seq = seq};
     return batch;
 }
 
 /* Once nothing that was kept is under way: after that it is as if it had never been lost. */
-static bool standing_may_go(const struct comet *comet)
+static bool standing_may_go(const struct comet_peer *comet)
 {
     return comet->standing_due && !comet->lost &&
            (comet->n_kept == 0 || comet->missed_rooms || comet->missed_all);
 }
 
-static void batch_add_standing(struct comet *comet, struct batch *batch)
+static void batch_add_standing(struct comet_peer *comet, struct comet_batch *batch)
 {
     batch->standing = true;
     batch->missed_rooms = comet->missed_rooms;
@@ -154,7 +155,7 @@ static void batch_add_standing(struct comet *comet, struct batch *batch)
     comet->standing_due = comet->missed_rooms = comet->missed_all = false;
 }
 
-static void batch_take_back_standing(struct comet *comet, const struct batch *batch)
+static void batch_take_back_standing(struct comet_peer *comet, const struct comet_batch *batch)
 {
     if (!batch->standing)
         return;
@@ -163,7 +164,7 @@ static void batch_take_back_standing(struct comet *comet, const struct batch *ba
     comet->missed_all |= batch->missed_all;
 }
 
-static struct msg *batch_pack(const struct comet *comet, const struct batch *batch)
+static struct msg *batch_pack(const struct comet_peer *comet, const struct comet_batch *batch)
 {
     const struct comet_envelope envelope = {
         .job = comet->job,
@@ -178,12 +179,12 @@ static struct msg *batch_pack(const struct comet *comet, const struct batch *bat
     return comet_wire_pack(&envelope, batch->items, batch->n);
 }
 
-static void batch_fill(struct comet *comet, struct batch *batch, size_t max)
+static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size_t max)
 {
     size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
 
     while (comet->queue.first != NULL && bytes < most && batch->n < max) {
-        struct item *item = items_take(&comet->queue);
+        struct comet_item *item = items_take(&comet->queue);
         if (!item->kept && item->task->partition == NULL) {
             comet_item_free(comet, item);
             continue;
@@ -195,7 +196,7 @@ static void batch_fill(struct comet *comet, struct batch *batch, size_t max)
 
 static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
-    struct comet *comet = arg;
+    struct comet_peer *comet = arg;
     size_t max = (size_t)comet->job->config->comet_items;
 
     (void)pipe;
@@ -204,7 +205,7 @@ static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
     comet->n_returned = 0;
     if (comet->queue.first == NULL && !standing_may_go(comet))
         return NULL;
-    struct batch *batch = batch_new(seq, max);
+    struct comet_batch *batch = batch_new(seq, max);
     batch_fill(comet, batch, max);
     if (standing_may_go(comet))
         batch_add_standing(comet, batch);
@@ -212,19 +213,19 @@ static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
         free(batch);
         return NULL;
     }
-    batch = mem_realloc(batch, sizeof *batch + batch->n * sizeof(struct item *));
+    batch = mem_realloc(batch, sizeof *batch + batch->n * sizeof(struct comet_item *));
     batch->open = batch->n;
     *out = batch;
     return batch_pack(comet, batch);
 }
 
-static void comet_malformed(struct comet *comet, const char *what, uint64_t seq)
+static void comet_malformed(struct comet_peer *comet, const char *what, uint64_t seq)
 {
     job_count(comet->job, JOB_MALFORMED_ANSWER);
     log_warn("answer fits no batch", "comet=%s what=\"%s\" seq=%" PRIu64, comet->id, what, seq);
 }
 
-static void mark(struct comet *comet, struct batch *batch, uint8_t *results,
+static void mark(struct comet_peer *comet, struct comet_batch *batch, uint8_t *results,
                  const uint32_t *indexes, size_t n, uint8_t result)
 {
     for (size_t i = 0; i < n; i++) {
@@ -238,7 +239,7 @@ static void mark(struct comet *comet, struct batch *batch, uint8_t *results,
 enum { RESULT_PENDING = 255 };
 
 /* In order of the items, so that the messages of a user are settled in their order. */
-static void comet_take_answer(struct comet *comet, struct batch *batch,
+static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batch,
                               const Imc__V1__PushReply *reply)
 {
     uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
@@ -256,7 +257,7 @@ static void comet_take_answer(struct comet *comet, struct batch *batch,
     for (uint32_t i = 0; i < batch->n; i++) {
         if (results[i] == RESULT_PENDING)
             continue;
-        struct item *item = batch->items[i];
+        struct comet_item *item = batch->items[i];
         batch->items[i] = NULL;
         batch->open--;
         item_answer(comet, item, (Imc__V1__PushResult)results[i]);
@@ -268,18 +269,18 @@ static void comet_take_answer(struct comet *comet, struct batch *batch,
         free(batch);
 }
 
-static void comet_take_late(struct comet *comet, const Imc__V1__LateResult *late)
+static void comet_take_late(struct comet_peer *comet, const Imc__V1__LateResult *late)
 {
     uint64_t *found = map64_get(comet->pending, late->seq);
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
-    struct batch *batch = found == NULL ? NULL : (struct batch *)(uintptr_t)*found;
+    struct comet_batch *batch = found == NULL ? NULL : (struct comet_batch *)(uintptr_t)*found;
 
     if (batch == NULL || late->index >= batch->n || batch->items[late->index] == NULL ||
         late->result > IMC__V1__PUSH_RESULT__REFUSED) {
         comet_malformed(comet, "late result of nothing pending", late->seq);
         return;
     }
-    struct item *item = batch->items[late->index];
+    struct comet_item *item = batch->items[late->index];
     batch->items[late->index] = NULL;
     if (--batch->open == 0) {
         pending_remove(comet, batch);
@@ -289,7 +290,7 @@ static void comet_take_late(struct comet *comet, const Imc__V1__LateResult *late
     item_answer(comet, item, (Imc__V1__PushResult)late->result);
 }
 
-static void comet_take_lates(struct comet *comet, const Imc__V1__PushReply *reply)
+static void comet_take_lates(struct comet_peer *comet, const Imc__V1__PushReply *reply)
 {
     for (size_t i = 0; i < reply->n_late; i++)
         comet_take_late(comet, reply->late[i]);
@@ -314,8 +315,8 @@ static void comet_event(struct pipe *pipe, void *arg, void *reply)
 
 static void comet_failed(struct pipe *pipe, void *arg, void *failed)
 {
-    struct comet *comet = arg;
-    struct batch *batch = failed;
+    struct comet_peer *comet = arg;
+    struct comet_batch *batch = failed;
 
     (void)pipe;
     batch_take_back_standing(comet, batch);
@@ -325,7 +326,7 @@ static void comet_failed(struct pipe *pipe, void *arg, void *failed)
 
 static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
-    struct comet *comet = arg;
+    struct comet_peer *comet = arg;
 
     if (up) {
         log_info("comet stream up", "comet=%s address=%s", comet->id, comet->address);
@@ -349,7 +350,7 @@ static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
 
 /* --- life --- */
 
-static struct rpc_name comet_name(const struct comet *comet)
+static struct rpc_name comet_name(const struct comet_peer *comet)
 {
     struct rpc_name name = {.epoch = comet->epoch};
 
@@ -357,7 +358,7 @@ static struct rpc_name comet_name(const struct comet *comet)
     return name;
 }
 
-void comet_connect(struct comet *comet)
+void comet_connect(struct comet_peer *comet)
 {
     const struct job_config *config = comet->job->config;
     const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
@@ -370,7 +371,7 @@ void comet_connect(struct comet *comet)
     pipe_kick(comet->pipe);
 }
 
-void comet_disconnect(struct comet *comet)
+void comet_disconnect(struct comet_peer *comet)
 {
     pipe_close(comet->pipe);
     comet->pipe = NULL;
@@ -378,7 +379,7 @@ void comet_disconnect(struct comet *comet)
     comet_splice_returned(comet);
 }
 
-uint64_t comets_new_link(struct comets *comets)
+uint64_t comets_new_link(struct comet_peers *comets)
 {
     if (comets->links == 0 &&
         getrandom(&comets->links, sizeof comets->links, GRND_NONBLOCK) < (ssize_t)sizeof(uint64_t))
@@ -386,9 +387,9 @@ uint64_t comets_new_link(struct comets *comets)
     return ++comets->links == 0 ? ++comets->links : comets->links;
 }
 
-static struct comet *comet_open(struct comets *comets, const struct member *member)
+static struct comet_peer *comet_open(struct comet_peers *comets, const struct member *member)
 {
-    struct comet *comet = mem_zalloc(sizeof *comet);
+    struct comet_peer *comet = mem_zalloc(sizeof *comet);
 
     comet->comets = comets;
     comet->job = comets->job;
@@ -409,7 +410,7 @@ static struct comet *comet_open(struct comets *comets, const struct member *memb
 }
 
 /* The same process under a new epoch. What was kept goes first: it is at the head of the queue. */
-static void comet_revive(struct comet *comet, const struct member *member)
+static void comet_revive(struct comet_peer *comet, const struct member *member)
 {
     comet->lost = false;
     comet->epoch = member->epoch;
@@ -429,9 +430,9 @@ static void comet_revive(struct comet *comet, const struct member *member)
     comet_connect(comet);
 }
 
-void comet_free(struct comet *comet)
+void comet_free(struct comet_peer *comet)
 {
-    struct item *item;
+    struct comet_item *item;
 
     if (comet->pipe != NULL)
         comet_disconnect(comet);
@@ -443,17 +444,17 @@ void comet_free(struct comet *comet)
 }
 
 /* Nothing says which process it is: nothing can be kept for it. */
-static void comet_abandon(struct comet *comet, struct answers *answers)
+static void comet_abandon(struct comet_peer *comet, struct answers *answers)
 {
     comet_disconnect(comet);
-    for (const struct item *item = comet->queue.first; item != NULL; item = item->next)
+    for (const struct comet_item *item = comet->queue.first; item != NULL; item = item->next)
         answers_add(answers, item->task, item->kind);
     comet_free(comet);
 }
 
-struct comets *comets_open(struct job *job)
+struct comet_peers *comets_open(struct job *job)
 {
-    struct comets *comets = mem_zalloc(sizeof *comets);
+    struct comet_peers *comets = mem_zalloc(sizeof *comets);
 
     comets->job = job;
     comets->by_id = strmap_new();
@@ -467,7 +468,7 @@ static void comets_on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-void comets_close(struct comets *comets)
+void comets_close(struct comet_peers *comets)
 {
     for (size_t i = 0; i < comets->n; i++)
         comet_free(comets->list[i]);
@@ -477,14 +478,14 @@ void comets_close(struct comets *comets)
     uv_close((uv_handle_t *)&comets->expiry, comets_on_closed);
 }
 
-static struct comet *comets_get(struct comets *comets, const char *id)
+static struct comet_peer *comets_get(struct comet_peers *comets, const char *id)
 {
     return strmap_get(comets->by_id, id, strlen(id));
 }
 
-static void comets_keep(struct comets *comets, const struct member *member)
+static void comets_keep(struct comet_peers *comets, const struct member *member)
 {
-    struct comet *comet = comets_get(comets, member->id);
+    struct comet_peer *comet = comets_get(comets, member->id);
 
     if (comet == NULL || comet->epoch != member->epoch)
         return;
@@ -497,15 +498,15 @@ static void comets_keep(struct comets *comets, const struct member *member)
 }
 
 /* Takes those that are not listed out; returns them, *N of them. */
-static struct comet **comets_remove_unlisted(struct comets *comets, size_t *n)
+static struct comet_peer **comets_remove_unlisted(struct comet_peers *comets, size_t *n)
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    struct comet **removed = mem_alloc((comets->n + 1) * sizeof *removed);
+    struct comet_peer **removed = mem_alloc((comets->n + 1) * sizeof *removed);
     size_t kept = 0;
 
     *n = 0;
     for (size_t i = 0; i < comets->n; i++) {
-        struct comet *comet = comets->list[i];
+        struct comet_peer *comet = comets->list[i];
         if (comet->listed) {
             comet->listed = false;
             comets->list[kept++] = comet;
@@ -518,7 +519,7 @@ static struct comet **comets_remove_unlisted(struct comets *comets, size_t *n)
     return removed;
 }
 
-static void comets_add_new(struct comets *comets, const struct member_list *list)
+static void comets_add_new(struct comet_peers *comets, const struct member_list *list)
 {
     size_t room = comets->n + list->n + 1;
 
@@ -528,7 +529,7 @@ static void comets_add_new(struct comets *comets, const struct member_list *list
         const struct member *member = &list->members[i];
         if (member->rpc[0] == '\0' || comets_get(comets, member->id) != NULL)
             continue;
-        struct comet *comet = comets_find_lost(comets, member);
+        struct comet_peer *comet = comets_find_lost(comets, member);
         if (comet != NULL)
             comet_revive(comet, member);
         else
@@ -538,14 +539,14 @@ static void comets_add_new(struct comets *comets, const struct member_list *list
     }
 }
 
-void comets_changed(struct comets *comets, const struct member_list *list)
+void comets_changed(struct comet_peers *comets, const struct member_list *list)
 {
     struct answers answers = {0};
     size_t n_removed;
 
     for (size_t i = 0; i < list->n; i++)
         comets_keep(comets, &list->members[i]);
-    struct comet **removed = comets_remove_unlisted(comets, &n_removed);
+    struct comet_peer **removed = comets_remove_unlisted(comets, &n_removed);
     for (size_t i = 0; i < n_removed; i++) {
         log_info("comet lost", "comet=%s epoch=%" PRIu64, removed[i]->id, removed[i]->epoch);
         if (removed[i]->process != 0)
@@ -558,7 +559,7 @@ void comets_changed(struct comets *comets, const struct member_list *list)
     answers_tell(comets->job, &answers);
 }
 
-void comets_state(struct comets *comets)
+void comets_state(struct comet_peers *comets)
 {
     for (size_t i = 0; i < comets->n; i++) {
         comets->list[i]->standing_due = true;
@@ -566,15 +567,15 @@ void comets_state(struct comets *comets)
     }
 }
 
-size_t comets_kept_bytes(const struct comets *comets)
+size_t comets_kept_bytes(const struct comet_peers *comets)
 {
     return comets->kept_bytes;
 }
 
-enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t epoch,
-                                struct comet **comet)
+enum comet_standing comets_find(struct comet_peers *comets, const char *id, uint64_t epoch,
+                                struct comet_peer **comet)
 {
-    struct comet *found = comets_get(comets, id);
+    struct comet_peer *found = comets_get(comets, id);
 
     if (found == NULL || found->epoch < epoch)
         return COMET_UNKNOWN;
@@ -584,12 +585,12 @@ enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t 
     return COMET_ALIVE;
 }
 
-size_t comets_count(const struct comets *comets)
+size_t comets_count(const struct comet_peers *comets)
 {
     return comets->n;
 }
 
-size_t comets_up(const struct comets *comets)
+size_t comets_up(const struct comet_peers *comets)
 {
     size_t up = 0;
 
@@ -598,17 +599,17 @@ size_t comets_up(const struct comets *comets)
     return up;
 }
 
-uint64_t comet_life(const struct comet *comet)
+uint64_t comet_life(const struct comet_peer *comet)
 {
     return comet->life;
 }
 
-void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+void comet_push(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n)
 {
-    struct item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
+    struct comet_item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
 
-    *item = (struct item){.task = task_ref(task), .kind = kind};
+    *item = (struct comet_item){.task = task_ref(task), .kind = kind};
     item->n_handles = (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         item->handles[i] = hints[i].handle;
@@ -617,7 +618,7 @@ void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind 
     pipe_kick(comet->pipe);
 }
 
-uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem__Kind kind)
+uint32_t comets_push(struct comet_peers *comets, struct task *task, Imc__V1__PushItem__Kind kind)
 {
     for (size_t i = 0; i < comets->n; i++)
         comet_push(comets->list[i], task, kind, NULL, 0);

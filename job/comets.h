@@ -15,14 +15,14 @@
 #include "proto/push.pb-c.h"
 
 struct job;
-struct comet;
-struct comets;
+struct comet_peer;
+struct comet_peers;
 
-struct comets *comets_open(struct job *job);
-void comets_close(struct comets *comets);
+struct comet_peers *comets_open(struct job *job);
+void comets_close(struct comet_peers *comets);
 /* Membership's list. Items for comets that are not in it any more are answered GONE before this
  * returns. */
-void comets_changed(struct comets *comets, const struct member_list *list);
+void comets_changed(struct comet_peers *comets, const struct member_list *list);
 
 enum comet_standing {
     COMET_ALIVE,
@@ -30,24 +30,24 @@ enum comet_standing {
     COMET_UNKNOWN, /* dead, or too new for our list */
 };
 /* *COMET is set only for COMET_ALIVE, and valid until the next comets_changed(). */
-enum comet_standing comets_find(struct comets *comets, const char *id, uint64_t epoch,
-                                struct comet **comet);
-size_t comets_count(const struct comets *comets);
-size_t comets_up(const struct comets *comets);
+enum comet_standing comets_find(struct comet_peers *comets, const char *id, uint64_t epoch,
+                                struct comet_peer **comet);
+size_t comets_count(const struct comet_peers *comets);
+size_t comets_up(const struct comet_peers *comets);
 /* Different for every life. */
-uint64_t comet_life(const struct comet *comet);
+uint64_t comet_life(const struct comet_peer *comet);
 
 /* Appends an item for the sessions HINTS (of this comet); takes a reference to TASK and owes it one
  * answer. */
-void comet_push(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+void comet_push(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n);
 /* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
-void comets_state(struct comets *comets);
+void comets_state(struct comet_peers *comets);
 /* Of what is kept for those taken for dead. */
-size_t comets_kept_bytes(const struct comets *comets);
+size_t comets_kept_bytes(const struct comet_peers *comets);
 
 /* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
  * owed for that. */
-uint32_t comets_push(struct comets *comets, struct task *task, Imc__V1__PushItem__Kind kind);
+uint32_t comets_push(struct comet_peers *comets, struct task *task, Imc__V1__PushItem__Kind kind);
 
 #endif

@@ -8,32 +8,32 @@
 #include "job/job.h"
 
 /* Items of one PushBatch; items[i] is NULL once it is answered. */
-struct batch {
-    struct batch *next, *prev; /* among the pending ones, by seq */
+struct comet_batch {
+    struct comet_batch *next, *prev; /* among the pending ones, by seq */
     uint64_t seq;
     uint32_t n, open;
     bool standing; /* it carries one, with: */
     bool missed_rooms, missed_all;
-    struct item *items[];
+    struct comet_item *items[];
 };
 
-struct items {
-    struct item *first, **last;
+struct comet_items {
+    struct comet_item *first, **last;
 };
 
-struct comet {
-    struct comets *comets;
+struct comet_peer {
+    struct comet_peers *comets;
     struct job *job;
     char id[sizeof((struct member *)0)->id];
     char address[sizeof((struct member *)0)->rpc];
     uint64_t epoch, life, process;
     struct pipe *pipe; /* NULL: lost for longer than comet.hold */
-    struct items queue, returned;
+    struct comet_items queue, returned;
     size_t n_returned;
-    struct batch *pending_first, *pending_last; /* answered, but for some items */
-    struct map64 *pending;                      /* seq → struct batch */
-    bool listed;                                /* mark of comets_changed() */
-    bool lost;                                  /* in comets->lost, not in ->list */
+    struct comet_batch *pending_first, *pending_last; /* answered, but for some items */
+    struct map64 *pending;                            /* seq → struct comet_batch */
+    bool listed;                                      /* mark of comets_changed() */
+    bool lost;                                        /* in comets->lost, not in ->list */
     bool standing_due;
     bool missed_rooms, missed_all; /* items were dropped, and it does not know yet */
     uint64_t lost_ms;              /* loop time */
@@ -41,10 +41,10 @@ struct comet {
     size_t n_kept;                 /* kept items, queued or in a batch */
 };
 
-struct comets {
+struct comet_peers {
     struct job *job;
     struct strmap *by_id; /* of list */
-    struct comet **list, **lost;
+    struct comet_peer **list, **lost;
     size_t n, n_lost;
     uint64_t lives, links;
     size_t kept_bytes;
@@ -61,30 +61,30 @@ struct answers {
 };
 
 /* --- comets.c --- */
-void items_init(struct items *items);
-void items_append(struct items *items, struct item *item);
-struct item *items_take(struct items *items);
+void items_init(struct comet_items *items);
+void items_append(struct comet_items *items, struct comet_item *item);
+struct comet_item *items_take(struct comet_items *items);
 /* Without an answer. */
-void comet_item_free(struct comet *comet, struct item *item);
-void comet_connect(struct comet *comet);
+void comet_item_free(struct comet_peer *comet, struct comet_item *item);
+void comet_connect(struct comet_peer *comet);
 /* What the stream owed is at the head of the queue afterwards. */
-void comet_disconnect(struct comet *comet);
+void comet_disconnect(struct comet_peer *comet);
 /* Vouches for nothing that was before. */
-uint64_t comets_new_link(struct comets *comets);
+uint64_t comets_new_link(struct comet_peers *comets);
 /* Nothing is answered. */
-void comet_free(struct comet *comet);
+void comet_free(struct comet_peer *comet);
 
 /* --- comets_lost.c --- */
 /* COMET, in no list any more, is not among the living: what waits for sessions is to be answered
  * (ANSWERS), what waits for rooms and all is kept, and sent if it still listens or again does. */
-void comet_lose(struct comet *comet, struct answers *answers);
+void comet_lose(struct comet_peer *comet, struct answers *answers);
 /* MEMBER as it was lost, NULL: it was not. Its id under another process: that one is forgotten. */
-struct comet *comets_find_lost(struct comets *comets, const struct member *member);
+struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct member *member);
 /* An item for a lost comet. */
-void comet_keep(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind);
+void comet_keep(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind);
 void answers_add(struct answers *answers, struct task *task, Imc__V1__PushItem__Kind kind);
 /* Answers GONE. */
 void answers_tell(struct job *job, struct answers *answers);
-void comets_lost_close(struct comets *comets);
+void comets_lost_close(struct comet_peers *comets);
 
 #endif

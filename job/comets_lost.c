@@ -50,7 +50,7 @@ static bool is_kept_kind(Imc__V1__PushItem__Kind kind)
     return kind == IMC__V1__PUSH_ITEM__KIND__ROOM || kind == IMC__V1__PUSH_ITEM__KIND__ALL;
 }
 
-static void comet_missed(struct comet *comet, Imc__V1__PushItem__Kind kind)
+static void comet_missed(struct comet_peer *comet, Imc__V1__PushItem__Kind kind)
 {
     if (kind == IMC__V1__PUSH_ITEM__KIND__ROOM)
         comet->missed_rooms = true;
@@ -61,10 +61,10 @@ static void comet_missed(struct comet *comet, Imc__V1__PushItem__Kind kind)
 }
 
 /* All of it: behind a gap nothing is of use, for the sessions will be told to come again. */
-static void comet_drop(struct comet *comet, const char *why)
+static void comet_drop(struct comet_peer *comet, const char *why)
 {
-    struct items queue = comet->queue;
-    struct item *item;
+    struct comet_items queue = comet->queue;
+    struct comet_item *item;
     size_t n = 0;
 
     if (queue.first == NULL)
@@ -80,7 +80,7 @@ static void comet_drop(struct comet *comet, const char *why)
 
 /* --- keeping --- */
 
-static void comet_charge(struct comet *comet, struct item *item)
+static void comet_charge(struct comet_peer *comet, struct comet_item *item)
 {
     item->kept = true;
     comet->n_kept++;
@@ -88,20 +88,20 @@ static void comet_charge(struct comet *comet, struct item *item)
     job_count(comet->job, JOB_KEPT);
 }
 
-static void comet_check_room(struct comet *comet)
+static void comet_check_room(struct comet_peer *comet)
 {
     if (comet->comets->kept_bytes > (size_t)comet->job->config->hold_bytes)
         comet_drop(comet, "comet.hold_bytes is reached");
 }
 
-void comet_keep(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind kind)
+void comet_keep(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind)
 {
     if (comet->pipe == NULL || comet->missed_rooms || comet->missed_all) {
         comet_missed(comet, kind);
         return;
     }
-    struct item *item = mem_alloc(sizeof *item);
-    *item = (struct item){.task = task_ref(task), .kind = kind};
+    struct comet_item *item = mem_alloc(sizeof *item);
+    *item = (struct comet_item){.task = task_ref(task), .kind = kind};
     comet_charge(comet, item);
     items_append(&comet->queue, item);
     comet_check_room(comet);
@@ -110,7 +110,7 @@ void comet_keep(struct comet *comet, struct task *task, Imc__V1__PushItem__Kind 
 
 /* --- losing --- */
 
-static void comet_retire(struct comet *comet)
+static void comet_retire(struct comet_peer *comet)
 {
     if (comet->pipe != NULL)
         comet_disconnect(comet);
@@ -119,7 +119,7 @@ static void comet_retire(struct comet *comet)
 
 static void comets_on_expiry(uv_timer_t *timer)
 {
-    struct comets *comets = timer->data;
+    struct comet_peers *comets = timer->data;
     uint64_t now = loop_now_ms(comets->job->loop), hold = (uint64_t)comets->job->config->hold_ms;
     bool open = false;
 
@@ -146,25 +146,25 @@ static bool partitions_are_young(const struct job *job)
     return false;
 }
 
-static void comets_add_lost(struct comets *comets, struct comet *comet)
+static void comets_add_lost(struct comet_peers *comets, struct comet_peer *comet)
 {
     if (comets->n_lost == LOST_MAX) {
         comet_free(comets->lost[0]);
-        memmove(comets->lost, comets->lost + 1, --comets->n_lost * sizeof(struct comet *));
+        memmove(comets->lost, comets->lost + 1, --comets->n_lost * sizeof(struct comet_peer *));
     }
-    comets->lost = mem_realloc(comets->lost, (comets->n_lost + 1) * sizeof(struct comet *));
+    comets->lost = mem_realloc(comets->lost, (comets->n_lost + 1) * sizeof(struct comet_peer *));
     comets->lost[comets->n_lost++] = comet;
     if (!uv_is_active((uv_handle_t *)&comets->expiry))
         uv_timer_start(&comets->expiry, comets_on_expiry, EXPIRY_MS, EXPIRY_MS);
 }
 
-void comet_lose(struct comet *comet, struct answers *answers)
+void comet_lose(struct comet_peer *comet, struct answers *answers)
 {
-    struct comets *comets = comet->comets;
-    struct item *item;
+    struct comet_peers *comets = comet->comets;
+    struct comet_item *item;
 
     comet_disconnect(comet);
-    struct items queue = comet->queue;
+    struct comet_items queue = comet->queue;
     items_init(&comet->queue);
     while ((item = items_take(&queue)) != NULL) {
         if (!item->kept)
@@ -190,15 +190,15 @@ void comet_lose(struct comet *comet, struct answers *answers)
     comet_connect(comet);
 }
 
-struct comet *comets_find_lost(struct comets *comets, const struct member *member)
+struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct member *member)
 {
     for (size_t i = 0; i < comets->n_lost; i++) {
-        struct comet *comet = comets->lost[i];
+        struct comet_peer *comet = comets->lost[i];
         if (strcmp(comet->id, member->id) != 0)
             continue;
         comets->n_lost--;
         memmove(comets->lost + i, comets->lost + i + 1,
-                (comets->n_lost - i) * sizeof(struct comet *));
+                (comets->n_lost - i) * sizeof(struct comet_peer *));
         if (comet->process == member->process)
             return comet;
         comet_free(comet);
@@ -207,7 +207,7 @@ struct comet *comets_find_lost(struct comets *comets, const struct member *membe
     return NULL;
 }
 
-void comets_lost_close(struct comets *comets)
+void comets_lost_close(struct comet_peers *comets)
 {
     for (size_t i = 0; i < comets->n_lost; i++)
         comet_free(comets->lost[i]);

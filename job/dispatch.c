@@ -40,7 +40,7 @@ static uint64_t dispatch_aim(const struct hold_entry *entry, void *arg)
 
     for (uint32_t i = 0; i < task->n_hints; i++) {
         const struct hint *hint = &task->hints[i];
-        struct comet *comet;
+        struct comet_peer *comet;
         if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
             aimed = mix(aimed ^ mix(comet_life(comet)) ^ hint->handle) | 1;
     }
@@ -64,7 +64,7 @@ static void dispatch_send(struct hold_entry *entry, void *arg)
 
     for (uint32_t i = 0, n; i < task->n_hints; i += n) {
         const struct hint *hint = &task->hints[i];
-        struct comet *comet;
+        struct comet_peer *comet;
         n = hints_alike(task, i);
         if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
             comet_push(comet, task, IMC__V1__PUSH_ITEM__KIND__UID, hint, n);

@@ -151,7 +151,7 @@ struct job {
     int64_t *counters;
     char id[64]; /* of our lease: what batches carry */
     struct hold *hold;
-    struct comets *comets;
+    struct comet_peers *comets;
     struct settle *settle;
     struct partition *partitions; /* those assigned: partition_init() to partition_free() */
     /* Of all partitions. What is to be stored has a window of its own, so that storing, which can

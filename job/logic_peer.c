@@ -20,7 +20,7 @@ struct logic_queue {
     struct task *first, **last;
 };
 
-struct logic {
+struct logic_peer {
     struct job *job;
     struct settle *settle;
     char id[sizeof((struct member *)0)->id];
@@ -31,7 +31,7 @@ struct logic {
     struct logic_queue urgent, others;
 };
 
-struct settle_batch {
+struct handover_batch {
     size_t n;
     struct task *tasks[];
 };
@@ -84,14 +84,14 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *task
     return msg;
 }
 
-struct decoded_reply {
+struct settle_answers {
     struct arena arena;
     Imc__V1__SettleReply *reply;
 };
 
 static void logic_drop(void *reply)
 {
-    struct decoded_reply *decoded = reply;
+    struct settle_answers *decoded = reply;
 
     arena_free(&decoded->arena);
     free(decoded);
@@ -100,7 +100,7 @@ static void logic_drop(void *reply)
 /* rpc thread. */
 static void *logic_decode(struct msg *msg)
 {
-    struct decoded_reply *decoded = mem_alloc(sizeof *decoded);
+    struct settle_answers *decoded = mem_alloc(sizeof *decoded);
 
     arena_init(&decoded->arena);
     decoded->reply = (Imc__V1__SettleReply *)unpack_peer(&imc__v1__settle_reply__descriptor,
@@ -143,7 +143,7 @@ static struct task *queue_take(struct logic_queue *queue)
 enum { SETTLE_OVERHEAD = 64 };
 
 /* Fills BATCH up to MOST tasks and BYTES, which it lowers. */
-static void batch_take(struct settle_batch *batch, struct logic_queue *queue, size_t most,
+static void batch_take(struct handover_batch *batch, struct logic_queue *queue, size_t most,
                        size_t *bytes)
 {
     while (queue->first != NULL && *bytes > 0 && batch->n < most) {
@@ -160,7 +160,7 @@ static void batch_take(struct settle_batch *batch, struct logic_queue *queue, si
 
 static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
-    struct logic *logic = arg;
+    struct logic_peer *logic = arg;
     const struct job_config *config = logic->job->config;
     size_t most = (size_t)config->logic_items, bytes = (size_t)config->logic_bytes;
     size_t kept = logic->others.first != NULL ? bytes / 4 : 0;
@@ -169,7 +169,7 @@ static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
     (void)pipe;
     if (logic->urgent.first == NULL && logic->others.first == NULL)
         return NULL;
-    struct settle_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct task *));
+    struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct task *));
     batch->n = 0;
     bytes -= kept;
     batch_take(batch, &logic->urgent, urgent, &bytes);
@@ -185,9 +185,9 @@ static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
 
 static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
 {
-    struct logic *logic = arg;
-    struct settle_batch *batch = sent;
-    const Imc__V1__SettleReply *message = ((struct decoded_reply *)reply)->reply;
+    struct logic_peer *logic = arg;
+    struct handover_batch *batch = sent;
+    const Imc__V1__SettleReply *message = ((struct settle_answers *)reply)->reply;
 
     (void)pipe;
     if (message->n_results != batch->n) {
@@ -206,8 +206,8 @@ static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply
 
 static void logic_failed(struct pipe *pipe, void *arg, void *sent)
 {
-    struct logic *logic = arg;
-    struct settle_batch *batch = sent;
+    struct logic_peer *logic = arg;
+    struct handover_batch *batch = sent;
 
     (void)pipe;
     settle_why(logic->settle, "a logic does not answer");
@@ -216,7 +216,7 @@ static void logic_failed(struct pipe *pipe, void *arg, void *sent)
     free(batch);
 }
 
-static void logic_give_back(struct logic *logic)
+static void logic_give_back(struct logic_peer *logic)
 {
     struct task *task;
 
@@ -227,7 +227,7 @@ static void logic_give_back(struct logic *logic)
 
 static void logic_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
-    struct logic *logic = arg;
+    struct logic_peer *logic = arg;
 
     (void)pipe;
     if (up) {
@@ -249,7 +249,7 @@ static const struct pipe_ops logic_pipe_ops = {.fill = logic_fill,
 
 static struct msg *report_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
-    struct logic *logic = arg;
+    struct logic_peer *logic = arg;
     struct job *job = logic->job;
     Imc__V1__SettleBatch batch;
     Imc__V1__Backlog backlog;
@@ -295,7 +295,7 @@ static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
                                                 .failed = report_failed,
                                                 .drop = logic_drop};
 
-void logic_tell(struct logic *logic)
+void logic_tell(struct logic_peer *logic)
 {
     logic->report_due = true;
     pipe_kick(logic->reports);
@@ -303,13 +303,13 @@ void logic_tell(struct logic *logic)
 
 /* --- life --- */
 
-struct logic *logic_open(struct job *job, struct settle *settle, const struct member *member)
+struct logic_peer *logic_open(struct job *job, struct settle *settle, const struct member *member)
 {
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
                                          .window = (int)job->config->logic_window,
                                          .timeout_ms = (int)job->config->logic_timeout_ms,
                                          .to = member_name(member)};
-    struct logic *logic = mem_zalloc(sizeof *logic);
+    struct logic_peer *logic = mem_zalloc(sizeof *logic);
 
     logic->job = job;
     logic->settle = settle;
@@ -326,7 +326,7 @@ struct logic *logic_open(struct job *job, struct settle *settle, const struct me
     return logic;
 }
 
-void logic_close(struct logic *logic)
+void logic_close(struct logic_peer *logic)
 {
     pipe_close(logic->pipe);
     pipe_close(logic->reports);
@@ -334,18 +334,18 @@ void logic_close(struct logic *logic)
     free(logic);
 }
 
-void logic_push(struct logic *logic, struct task *task)
+void logic_push(struct logic_peer *logic, struct task *task)
 {
     queue_add(task->urgent ? &logic->urgent : &logic->others, task);
     pipe_kick(logic->pipe);
 }
 
-bool logic_is_up(const struct logic *logic)
+bool logic_is_up(const struct logic_peer *logic)
 {
     return pipe_is_up(logic->pipe);
 }
 
-bool logic_is(const struct logic *logic, const struct member *member)
+bool logic_is(const struct logic_peer *logic, const struct member *member)
 {
     return logic->epoch == member->epoch && strcmp(logic->id, member->id) == 0 &&
            strcmp(logic->address, member->rpc) == 0;

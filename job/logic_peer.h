@@ -9,17 +9,17 @@
 
 struct job;
 struct settle;
-struct logic;
+struct logic_peer;
 
-struct logic *logic_open(struct job *job, struct settle *settle, const struct member *member);
+struct logic_peer *logic_open(struct job *job, struct settle *settle, const struct member *member);
 /* Whatever it has is answered with NULL before this returns. */
-void logic_close(struct logic *logic);
+void logic_close(struct logic_peer *logic);
 /* Takes the reference to TASK. */
-void logic_push(struct logic *logic, struct task *task);
+void logic_push(struct logic_peer *logic, struct task *task);
 /* Sends job->report. */
-void logic_tell(struct logic *logic);
-bool logic_is_up(const struct logic *logic);
+void logic_tell(struct logic_peer *logic);
+bool logic_is_up(const struct logic_peer *logic);
 /* The same process at the same address? */
-bool logic_is(const struct logic *logic, const struct member *member);
+bool logic_is(const struct logic_peer *logic, const struct member *member);
 
 #endif

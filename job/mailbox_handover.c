@@ -17,7 +17,7 @@ enum { RETRY_LEVELS = 8, RETRY_TICK_MS = 25 };
 
 struct settle {
     struct job *job;
-    struct logic **logics;
+    struct logic_peer **logics;
     size_t n_logics;
     struct tasks stranded;            /* no logic lives */
     struct tasks retry[RETRY_LEVELS]; /* one delay each, so in order of due_ms */
@@ -57,7 +57,7 @@ static struct task *tasks_take(struct tasks *tasks)
 /* --- which logic --- */
 
 /* Those that answer; if none does, any may be tried. */
-static struct logic *settle_choose(const struct settle *settle, int64_t uid)
+static struct logic_peer *settle_choose(const struct settle *settle, int64_t uid)
 {
     size_t up = 0;
 
@@ -78,7 +78,7 @@ static struct logic *settle_choose(const struct settle *settle, int64_t uid)
 /* Takes the reference. */
 static void settle_place(struct settle *settle, struct task *task)
 {
-    struct logic *logic;
+    struct logic_peer *logic;
 
     if (task->partition == NULL) {
         task_unref(task);
@@ -175,7 +175,7 @@ void settle_tell(struct settle *settle)
 
 /* --- logics come and go --- */
 
-static size_t member_find(const struct member_list *list, const struct logic *logic)
+static size_t member_find(const struct member_list *list, const struct logic_peer *logic)
 {
     size_t i = 0;
 
@@ -186,10 +186,10 @@ static size_t member_find(const struct member_list *list, const struct logic *lo
 
 void settle_logics_changed(struct settle *settle, const struct member_list *list)
 {
-    struct logic **before = settle->logics;
+    struct logic_peer **before = settle->logics;
     size_t n_before = settle->n_logics;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    struct logic **kept = mem_zalloc((list->n + 1) * sizeof *kept);
+    struct logic_peer **kept = mem_zalloc((list->n + 1) * sizeof *kept);
 
     /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     settle->logics = mem_alloc((list->n + 1) * sizeof *settle->logics);

@@ -70,7 +70,7 @@ static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *resul
         (struct whereabouts){.hints = mem_alloc((result->n_sessions + 1) * sizeof(struct hint))};
     for (size_t i = 0; i < result->n_sessions; i++) {
         const Imc__V1__Session *session = result->sessions[i];
-        struct comet *comet;
+        struct comet_peer *comet;
         enum comet_standing standing =
             comets_find(job->comets, session->comet, session->epoch, &comet);
         if (standing == COMET_ALIVE)
@@ -85,7 +85,7 @@ static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *resul
 static void poke(struct job *job, struct task *task, const struct whereabouts *where)
 {
     for (size_t i = 0, n; i < where->n; i += n) {
-        struct comet *comet;
+        struct comet_peer *comet;
         for (n = 1; i + n < where->n && hint_same_comet(&where->hints[i], &where->hints[i + n]);)
             n++;
         if (comets_find(job->comets, where->hints[i].comet, where->hints[i].epoch, &comet) !=

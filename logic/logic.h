@@ -177,7 +177,7 @@ struct router_link;
 struct bus_producer;
 struct stream_service;
 struct push_lanes;
-struct backlogs;
+struct job_backlogs;
 struct connects;
 struct heirs;
 struct api_keys;
@@ -203,7 +203,7 @@ struct logic {
     struct bus_producer *bus;
     struct stream_service *streams;
     struct push_lanes *lanes;
-    struct backlogs *backlogs;
+    struct job_backlogs *backlogs;
     struct connects *connects;
     struct heirs *heirs;
     struct api_keys *keys;

@@ -197,7 +197,7 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
 /* --- new, del --- */
 
 /* One call of new or del, on its way through the drawing at the top. */
-struct change {
+struct token_change {
     struct logic *logic;
     token_done_fn fn;
     void *arg;
@@ -210,14 +210,14 @@ struct change {
 static struct redis_script delete_if_of_uid = {.source = token_delete_if_of_uid_lua};
 static struct redis_script delete_if_equal = {.source = token_delete_if_equal_lua};
 
-static void change_done(struct change *change, int err)
+static void change_done(struct token_change *change, int err)
 {
     change->fn(change->arg, err);
     mem_wiped_free(change, sizeof *change);
 }
 
 /* True if REPLY is one to go on with; else the change is over. */
-static bool change_goes_on(struct change *change, const redisReply *reply)
+static bool change_goes_on(struct token_change *change, const redisReply *reply)
 {
     if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
         return true;
@@ -229,7 +229,7 @@ static bool change_goes_on(struct change *change, const redisReply *reply)
 
 static void on_deleted(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
 
     (void)redis;
     if (!change_goes_on(change, reply))
@@ -239,7 +239,7 @@ static void on_deleted(struct redis *redis, const redisReply *reply, void *arg)
     change_done(change, 0);
 }
 
-static void delete_token_of_uid(struct change *change, const char *token, size_t len)
+static void delete_token_of_uid(struct token_change *change, const char *token, size_t len)
 {
     struct token_key key = key_of(token, len <= TOKEN_MAX ? len : TOKEN_MAX);
     char owner[32];
@@ -253,7 +253,7 @@ static void delete_token_of_uid(struct change *change, const char *token, size_t
 
 static void new_on_swapped(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
 
     (void)redis;
     if (!change_goes_on(change, reply))
@@ -269,8 +269,8 @@ static void new_on_swapped(struct redis *redis, const redisReply *reply, void *a
 }
 
 /* SET KEY VALUE [PX expire] [GET] */
-static void set_key(struct change *change, const struct token_key *key, struct token_ref value,
-                    bool get, redis_fn fn)
+static void set_key(struct token_change *change, const struct token_key *key,
+                    struct token_ref value, bool get, redis_fn fn)
 {
     char px[24];
     int argc = 3;
@@ -293,7 +293,7 @@ static void set_key(struct change *change, const struct token_key *key, struct t
 
 static void new_on_set(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
 
     (void)redis;
     if (!change_goes_on(change, reply))
@@ -303,10 +303,10 @@ static void new_on_set(struct redis *redis, const redisReply *reply, void *arg)
             new_on_swapped);
 }
 
-static struct change *change_new(struct logic *logic, const char *token, token_done_fn fn,
-                                 void *arg)
+static struct token_change *change_new(struct logic *logic, const char *token, token_done_fn fn,
+                                       void *arg)
 {
-    struct change *change = mem_zalloc(sizeof *change);
+    struct token_change *change = mem_zalloc(sizeof *change);
 
     change->logic = logic;
     change->fn = fn;
@@ -320,7 +320,7 @@ static struct change *change_new(struct logic *logic, const char *token, token_d
 void tokens_new(struct logic *logic, const char *token, const struct token_value *value,
                 uint64_t expire_ms, token_done_fn fn, void *arg)
 {
-    struct change *change = change_new(logic, token, fn, arg);
+    struct token_change *change = change_new(logic, token, fn, arg);
     struct token_key key = key_of(token, change->token_len);
     char *text = mem_alloc(token_value_size(value));
 
@@ -331,7 +331,7 @@ void tokens_new(struct logic *logic, const char *token, const struct token_value
     free(text);
 }
 
-static void getdel(struct change *change, const struct token_key *key, redis_fn fn)
+static void getdel(struct token_change *change, const struct token_key *key, redis_fn fn)
 {
     const char *argv[] = {"GETDEL", key->text};
     size_t argvlen[] = {6, key->len};
@@ -341,7 +341,7 @@ static void getdel(struct change *change, const struct token_key *key, redis_fn 
 
 static void del_on_unnamed(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
 
     (void)redis;
     if (change_goes_on(change, reply))
@@ -350,7 +350,7 @@ static void del_on_unnamed(struct redis *redis, const redisReply *reply, void *a
 
 static void del_on_taken(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
     struct token_value value;
 
     (void)redis;
@@ -374,7 +374,7 @@ static void del_on_taken(struct redis *redis, const redisReply *reply, void *arg
 
 void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *arg)
 {
-    struct change *change = change_new(logic, token, fn, arg);
+    struct token_change *change = change_new(logic, token, fn, arg);
     struct token_key key = key_of(token, change->token_len);
 
     getdel(change, &key, del_on_taken);
@@ -382,7 +382,7 @@ void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *
 
 static void del_on_uid_taken(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct token_change *change = arg;
 
     (void)redis;
     if (!change_goes_on(change, reply))
@@ -395,7 +395,7 @@ static void del_on_uid_taken(struct redis *redis, const redisReply *reply, void 
 
 void tokens_del_uid(struct logic *logic, int64_t uid, token_done_fn fn, void *arg)
 {
-    struct change *change = change_new(logic, "", fn, arg);
+    struct token_change *change = change_new(logic, "", fn, arg);
     struct token_key key = key_of_uid(uid);
 
     change->uid = uid;

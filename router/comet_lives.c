@@ -12,9 +12,9 @@ enum {
     GUESTS_MAX = 4, /* lives of one id that membership has not shown */
 };
 
-struct comets *comets_new(uint64_t grace_ms)
+struct comet_lives *comets_new(uint64_t grace_ms)
 {
-    struct comets *comets = mem_zalloc(sizeof *comets);
+    struct comet_lives *comets = mem_zalloc(sizeof *comets);
 
     comets->by_id = strmap_new();
     comets->grace_ms = grace_ms;
@@ -25,7 +25,7 @@ struct comets *comets_new(uint64_t grace_ms)
     return comets;
 }
 
-void comets_free(struct comets *comets)
+void comets_free(struct comet_lives *comets)
 {
     if (comets == NULL)
         return;
@@ -38,23 +38,23 @@ void comets_free(struct comets *comets)
 }
 
 /* The lives of ID, in no order; NULL: none is known. */
-static struct comet *comets_chain(const struct comets *comets, const char *id)
+static struct known_comet *comets_chain(const struct comet_lives *comets, const char *id)
 {
     return strmap_get(comets->by_id, id, strlen(id));
 }
 
-struct comet *comets_find(const struct comets *comets, const char *id, uint64_t epoch)
+struct known_comet *comets_find(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
-    struct comet *comet = comets_chain(comets, id);
+    struct known_comet *comet = comets_chain(comets, id);
 
     while (comet != NULL && comet->epoch != epoch)
         comet = comet->next;
     return comet;
 }
 
-static struct comet *comet_add(struct comets *comets, const char *id, uint64_t epoch)
+static struct known_comet *comet_add(struct comet_lives *comets, const char *id, uint64_t epoch)
 {
-    struct comet *comet = mem_zalloc(sizeof *comet);
+    struct known_comet *comet = mem_zalloc(sizeof *comet);
     size_t len = strlen(id);
 
     assert(len <= COMET_ID_MAX);
@@ -63,16 +63,16 @@ static struct comet *comet_add(struct comets *comets, const char *id, uint64_t e
     comet->next = comets_chain(comets, id);
     if (comets->n == comets->capacity) {
         comets->capacity = comets->capacity == 0 ? 16 : comets->capacity * 2;
-        comets->all = mem_realloc(comets->all, comets->capacity * sizeof(struct comet *));
+        comets->all = mem_realloc(comets->all, comets->capacity * sizeof(struct known_comet *));
     }
     comets->all[comets->n++] = comet;
     strmap_set(comets->by_id, comet->id, len, comet);
     return comet;
 }
 
-static void comet_remove(struct comets *comets, size_t index)
+static void comet_remove(struct comet_lives *comets, size_t index)
 {
-    struct comet *comet = comets->all[index], *before = comets_chain(comets, comet->id);
+    struct known_comet *comet = comets->all[index], *before = comets_chain(comets, comet->id);
 
     while (before != comet && before->next != comet)
         before = before->next;
@@ -86,7 +86,7 @@ static void comet_remove(struct comets *comets, size_t index)
     free(comet);
 }
 
-static void life_free(struct comets *comets, uint16_t number)
+static void life_free(struct comet_lives *comets, uint16_t number)
 {
     struct life *life = &comets->lives[number];
 
@@ -95,7 +95,7 @@ static void life_free(struct comets *comets, uint16_t number)
     comets->free_life = number;
 }
 
-static void comet_kill_life(struct comets *comets, struct comet *comet)
+static void comet_kill_life(struct comet_lives *comets, struct known_comet *comet)
 {
     uint16_t number = comet->life;
     struct life *life = &comets->lives[number];
@@ -112,20 +112,21 @@ static void comet_kill_life(struct comets *comets, struct comet *comet)
         comets->deaths++;
 }
 
-void comet_unregister(struct comet *comet)
+void comet_unregister(struct known_comet *comet)
 {
     comet->loops = 0;
     comet->loops_registered = 0;
     memset(comet->registered, 0, sizeof comet->registered);
 }
 
-static void comet_be_guest(const struct comets *comets, struct comet *comet, uint64_t now_ms)
+static void comet_be_guest(const struct comet_lives *comets, struct known_comet *comet,
+                           uint64_t now_ms)
 {
     comet->state = COMET_GUEST;
     comet->deadline_ms = now_ms + comets->grace_ms;
 }
 
-static void comet_be_gone(struct comets *comets, struct comet *comet, uint64_t now_ms)
+static void comet_be_gone(struct comet_lives *comets, struct known_comet *comet, uint64_t now_ms)
 {
     comet_kill_life(comets, comet);
     comet_unregister(comet);
@@ -134,23 +135,24 @@ static void comet_be_gone(struct comets *comets, struct comet *comet, uint64_t n
 }
 
 /* After a guest of this id came or went. */
-static void comets_doubt(struct comets *comets, const char *id)
+static void comets_doubt(struct comet_lives *comets, const char *id)
 {
-    struct comet *chain = comets_chain(comets, id);
+    struct known_comet *chain = comets_chain(comets, id);
 
-    for (struct comet *comet = chain; comet != NULL; comet = comet->next) {
+    for (struct known_comet *comet = chain; comet != NULL; comet = comet->next) {
         comet->doubted = false;
-        for (const struct comet *other = chain; other != NULL; other = other->next)
+        for (const struct known_comet *other = chain; other != NULL; other = other->next)
             comet->doubted |= other->state == COMET_GUEST && other->epoch > comet->epoch;
     }
 }
 
 /* 0: there may be a life of ID with EPOCH that we have not heard of. */
-static int comets_may_be(const struct comets *comets, const char *id, uint64_t epoch)
+static int comets_may_be(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
     size_t guests = 0;
 
-    for (const struct comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next) {
+    for (const struct known_comet *comet = comets_chain(comets, id); comet != NULL;
+         comet = comet->next) {
         if (comet->shown && comet->epoch > epoch)
             return -ESTALE;
         guests += comet->state == COMET_GUEST;
@@ -158,14 +160,14 @@ static int comets_may_be(const struct comets *comets, const char *id, uint64_t e
     return guests >= GUESTS_MAX || comets->n >= COMETS_MAX ? -ENOSPC : 0;
 }
 
-int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now_ms,
-               struct comet **comet)
+int comets_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
+               struct known_comet **comet)
 {
     size_t len = strlen(id);
 
     if (len == 0 || len > COMET_ID_MAX || epoch == 0)
         return -EINVAL;
-    struct comet *known = comets_find(comets, id, epoch);
+    struct known_comet *known = comets_find(comets, id, epoch);
     if (known == NULL) {
         int err = comets_may_be(comets, id, epoch);
         if (err != 0)
@@ -180,7 +182,7 @@ int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t n
     return 0;
 }
 
-static uint16_t life_take(struct comets *comets)
+static uint16_t life_take(struct comet_lives *comets)
 {
     uint16_t number = comets->free_life;
 
@@ -197,7 +199,7 @@ static uint16_t life_take(struct comets *comets)
     return (uint16_t)comets->n_lives++;
 }
 
-uint16_t comets_life(struct comets *comets, struct comet *comet)
+uint16_t comets_life(struct comet_lives *comets, struct known_comet *comet)
 {
     if (comet->life != LIFE_NONE || comet->state == COMET_GONE)
         return comet->life;
@@ -210,21 +212,21 @@ uint16_t comets_life(struct comets *comets, struct comet *comet)
     return number;
 }
 
-uint16_t comets_life_of(const struct comets *comets, const char *id, uint64_t epoch)
+uint16_t comets_life_of(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
-    const struct comet *comet = comets_find(comets, id, epoch);
+    const struct known_comet *comet = comets_find(comets, id, epoch);
 
     return comet != NULL ? comet->life : LIFE_NONE;
 }
 
-void comets_take(struct comets *comets, uint16_t life)
+void comets_take(struct comet_lives *comets, uint16_t life)
 {
     assert(!comets->lives[life].dead);
     comets->lives[life].sessions++;
     comets->live_sessions++;
 }
 
-void comets_release(struct comets *comets, uint16_t life)
+void comets_release(struct comet_lives *comets, uint16_t life)
 {
     struct life *its = &comets->lives[life];
 
@@ -240,9 +242,9 @@ void comets_release(struct comets *comets, uint16_t life)
 }
 
 /* True if this changed what is believed of the comet. */
-static bool comet_is_shown(struct comets *comets, const struct member *member, uint64_t now_ms)
+static bool comet_is_shown(struct comet_lives *comets, const struct member *member, uint64_t now_ms)
 {
-    struct comet *comet = comets_find(comets, member->id, member->epoch);
+    struct known_comet *comet = comets_find(comets, member->id, member->epoch);
 
     if (comet == NULL)
         comet = comet_add(comets, member->id, member->epoch);
@@ -252,14 +254,15 @@ static bool comet_is_shown(struct comets *comets, const struct member *member, u
     comet->shown = true;
     comet->state = COMET_MEMBER;
     /* Later ones stay: its next life has put sessions already, and membership will follow. */
-    for (struct comet *other = comets_chain(comets, member->id); other != NULL; other = other->next)
+    for (struct known_comet *other = comets_chain(comets, member->id); other != NULL;
+         other = other->next)
         if (other->state == COMET_GUEST && other->epoch < member->epoch)
             comet_be_gone(comets, other, now_ms);
     comets_doubt(comets, member->id);
     return true;
 }
 
-bool comets_members(struct comets *comets, const struct member_list *list, uint64_t now_ms)
+bool comets_members(struct comet_lives *comets, const struct member_list *list, uint64_t now_ms)
 {
     bool changed = false;
 
@@ -268,7 +271,7 @@ bool comets_members(struct comets *comets, const struct member_list *list, uint6
     for (size_t i = 0; i < list->n; i++)
         changed |= comet_is_shown(comets, &list->members[i], now_ms);
     for (size_t i = 0; i < comets->n; i++) {
-        struct comet *comet = comets->all[i];
+        struct known_comet *comet = comets->all[i];
         if (comet->listed || comet->state != COMET_MEMBER)
             continue;
         changed = true;
@@ -277,13 +280,13 @@ bool comets_members(struct comets *comets, const struct member_list *list, uint6
     return changed;
 }
 
-void comets_forget(struct comets *comets, const char *id)
+void comets_forget(struct comet_lives *comets, const char *id)
 {
-    for (struct comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next)
+    for (struct known_comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next)
         comet_kill_life(comets, comet);
 }
 
-void comets_forget_all(struct comets *comets)
+void comets_forget_all(struct comet_lives *comets)
 {
     for (size_t i = 0; i < comets->n; i++) {
         comet_kill_life(comets, comets->all[i]);
@@ -291,10 +294,10 @@ void comets_forget_all(struct comets *comets)
     }
 }
 
-void comets_tick(struct comets *comets, uint64_t now_ms, bool reading)
+void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
 {
     for (size_t i = 0; i < comets->n;) {
-        struct comet *comet = comets->all[i];
+        struct known_comet *comet = comets->all[i];
         bool due = comet->state != COMET_MEMBER && comet->deadline_ms <= now_ms;
         if (comet->state == COMET_GUEST && !reading)
             comet->deadline_ms = now_ms + comets->grace_ms;
@@ -309,7 +312,7 @@ void comets_tick(struct comets *comets, uint64_t now_ms, bool reading)
     }
 }
 
-size_t comets_alive(const struct comets *comets)
+size_t comets_alive(const struct comet_lives *comets)
 {
     size_t alive = 0;
 
@@ -318,8 +321,8 @@ size_t comets_alive(const struct comets *comets)
     return alive;
 }
 
-size_t comets_bytes(const struct comets *comets)
+size_t comets_bytes(const struct comet_lives *comets)
 {
-    return comets->n * (sizeof(struct comet) + sizeof(struct comet *)) +
+    return comets->n * (sizeof(struct known_comet) + sizeof(struct known_comet *)) +
            comets->lives_capacity * sizeof(struct life);
 }

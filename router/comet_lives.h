@@ -32,9 +32,9 @@ enum { COMET_ID_MAX = 63, COMET_LOOPS_MAX = 1024, COMETS_MAX = 65536, LIFE_NONE 
 
 enum comet_state { COMET_GUEST, COMET_MEMBER, COMET_GONE };
 
-struct comet {
+struct known_comet {
     char id[COMET_ID_MAX + 1];
-    struct comet *next; /* another epoch of the same id */
+    struct known_comet *next; /* another epoch of the same id */
     uint64_t epoch;
     uint64_t deadline_ms; /* GUEST: gone then; GONE: forgotten then */
     enum comet_state state;
@@ -49,16 +49,16 @@ struct comet {
 };
 
 struct life {
-    struct comet *comet; /* NULL: not in use */
+    struct known_comet *comet; /* NULL: not in use */
     uint64_t epoch;
     uint32_t sessions;
     bool dead;
     uint16_t next_free;
 };
 
-struct comets {
+struct comet_lives {
     struct strmap *by_id;
-    struct comet **all;
+    struct known_comet **all;
     size_t n, capacity;
     struct life *lives; /* [0] is LIFE_NONE */
     uint32_t n_lives, lives_capacity;
@@ -69,34 +69,34 @@ struct comets {
 };
 
 /* GRACE_MS: how long a comet that membership does not show is believed. */
-struct comets *comets_new(uint64_t grace_ms);
-void comets_free(struct comets *comets);
-struct comet *comets_find(const struct comets *comets, const char *id, uint64_t epoch);
+struct comet_lives *comets_new(uint64_t grace_ms);
+void comets_free(struct comet_lives *comets);
+struct known_comet *comets_find(const struct comet_lives *comets, const char *id, uint64_t epoch);
 /* Somebody speaks for (ID, EPOCH). 0 and *COMET; -ESTALE = membership has shown a newer epoch, or
  * this one is over; -EINVAL = the id is empty or too long, or the epoch is 0; -ENOSPC = too many
  * comets, or too many epochs of this one that membership does not show. */
-int comets_see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now_ms,
-               struct comet **comet);
+int comets_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
+               struct known_comet **comet);
 /* The life that puts of COMET go to; LIFE_NONE when there are too many (unswept) lives. */
-uint16_t comets_life(struct comets *comets, struct comet *comet);
+uint16_t comets_life(struct comet_lives *comets, struct known_comet *comet);
 /* The live sessions' life of (ID, EPOCH); LIFE_NONE if it has none. */
-uint16_t comets_life_of(const struct comets *comets, const char *id, uint64_t epoch);
+uint16_t comets_life_of(const struct comet_lives *comets, const char *id, uint64_t epoch);
 /* Sessions come and go: keeps the counts. */
-void comets_take(struct comets *comets, uint16_t life);
-void comets_release(struct comets *comets, uint16_t life);
+void comets_take(struct comet_lives *comets, uint16_t life);
+void comets_release(struct comet_lives *comets, uint16_t life);
 /* What membership shows. True if a comet came, went or changed its epoch. */
-bool comets_members(struct comets *comets, const struct member_list *list, uint64_t now_ms);
+bool comets_members(struct comet_lives *comets, const struct member_list *list, uint64_t now_ms);
 /* Forgets which loops have registered. */
-void comet_unregister(struct comet *comet);
+void comet_unregister(struct known_comet *comet);
 /* Kills the sessions of ID, every epoch; the comet itself lives on. */
-void comets_forget(struct comets *comets, const char *id);
+void comets_forget(struct comet_lives *comets, const char *id);
 /* The same for every comet; registrations are forgotten too. */
-void comets_forget_all(struct comets *comets);
+void comets_forget_all(struct comet_lives *comets);
 /* Now and then. READING = false: membership is not being read (Redis is away), so nobody is given
  * up meanwhile. */
-void comets_tick(struct comets *comets, uint64_t now_ms, bool reading);
+void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading);
 /* Live comets; each id once. */
-size_t comets_alive(const struct comets *comets);
-size_t comets_bytes(const struct comets *comets);
+size_t comets_alive(const struct comet_lives *comets);
+size_t comets_bytes(const struct comet_lives *comets);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { MISSING_NAMED = 5, LOOPS_NAMED = 8 };
 
-void registry_init(struct registry *registry, struct comets *comets)
+void registry_init(struct registry *registry, struct comet_lives *comets)
 {
     *registry = (struct registry){.comets = comets, .self = -1};
 }
@@ -53,7 +53,7 @@ bool registry_owns(const struct registry *registry, int64_t uid)
     return ring_find_uid(registry->ring, uid) == registry->self;
 }
 
-int registry_loop(struct comet *comet, uint32_t loop, uint32_t loops)
+int registry_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
 {
     if (loops == 0 || loops > COMET_LOOPS_MAX || loop >= loops)
         return -EINVAL;
@@ -71,7 +71,7 @@ int registry_loop(struct comet *comet, uint32_t loop, uint32_t loops)
     return 0;
 }
 
-bool registry_has(const struct comet *comet)
+bool registry_has(const struct known_comet *comet)
 {
     if (comet->state != COMET_MEMBER)
         return true;
@@ -112,7 +112,7 @@ static void text_add_number(struct text *text, const char *before, size_t number
     text_add(text, digits);
 }
 
-static void comet_missing(struct text *text, const struct comet *comet)
+static void comet_missing(struct text *text, const struct known_comet *comet)
 {
     uint32_t named = 0;
 
@@ -136,7 +136,7 @@ size_t registry_missing(const struct registry *registry, char *buf, size_t len)
 
     buf[0] = '\0';
     for (size_t i = 0; i < registry->comets->n; i++) {
-        const struct comet *comet = registry->comets->all[i];
+        const struct known_comet *comet = registry->comets->all[i];
         if (registry_has(comet))
             continue;
         if (missing < MISSING_NAMED) {

@@ -13,14 +13,14 @@
 #include "router/comet_lives.h"
 
 struct registry {
-    struct comets *comets;
+    struct comet_lives *comets;
     struct ring *ring; /* NULL before routers were read */
     uint64_t hash;     /* ring_hash() of it; 0 = none */
     int self;          /* our node in it; -1 = we hold no lease that others see */
     bool ready;        /* membership has been read */
 };
 
-void registry_init(struct registry *registry, struct comets *comets);
+void registry_init(struct registry *registry, struct comet_lives *comets);
 void registry_close(struct registry *registry);
 /* The ring of LIST, for registry_set_ring(); freed by ring_free(). */
 struct ring *registry_ring_of(const struct member_list *list);
@@ -30,9 +30,9 @@ void registry_set_ring(struct registry *registry, struct ring *ring, const struc
 /* False: the uid belongs to another router. True without a ring, or with one that lacks us. */
 bool registry_owns(const struct registry *registry, int64_t uid);
 /* Loop LOOP of LOOPS of COMET has put everything. -EINVAL for numbers that cannot be. */
-int registry_loop(struct comet *comet, uint32_t loop, uint32_t loops);
+int registry_loop(struct known_comet *comet, uint32_t loop, uint32_t loops);
 /* True: this comet, if membership shows it, does not hold completeness up. */
-bool registry_has(const struct comet *comet);
+bool registry_has(const struct known_comet *comet);
 bool registry_complete(const struct registry *registry);
 /* Comets that are missing; the first few, "comet-1 loops=0,2/4 comet-2 loops=all", into BUF. */
 size_t registry_missing(const struct registry *registry, char *buf, size_t len);

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-struct batch_run {
+struct map_batch_run {
     struct shard *shard;
     const Imc__V1__MapBatch *batch;
     struct arena *arena;
-    struct comet **comets; /* per CometRef: who it named when it was last looked at */
+    struct known_comet **comets; /* per CometRef: who it named when it was last looked at */
     bool ring_matches;
     size_t bytes_left; /* of the reply, for what has no fixed number of elements */
 };
@@ -18,18 +18,18 @@ struct batch_run {
  */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 32, COUNT_OVERHEAD = 16 };
 
-static void *run_alloc(struct batch_run *run, size_t n, size_t size)
+static void *run_alloc(struct map_batch_run *run, size_t n, size_t size)
 {
     return arena_alloc(run->arena, n * size);
 }
 
 /* The comet that reference INDEX names, with an epoch that is neither old nor over. */
-static int run_see(struct batch_run *run, uint32_t index, struct comet **comet)
+static int run_see(struct map_batch_run *run, uint32_t index, struct known_comet **comet)
 {
     if (index >= run->batch->n_comets)
         return -EINVAL;
     const Imc__V1__CometRef *ref = run->batch->comets[index];
-    struct comet *known = run->comets[index];
+    struct known_comet *known = run->comets[index];
 
     if (known == NULL || known->epoch != ref->epoch || known->state == COMET_GONE) {
         int err = comets_see(run->shard->comets, ref->id, ref->epoch, run->shard->now_ms, &known);
@@ -50,7 +50,7 @@ static uint32_t put_refuse(const Imc__V1__Put *put, const char *why)
 
 /* Sessions of users who have one here already are put again when a comet registers: most of them
  * take no memory. */
-static bool refused_for_memory(struct batch_run *run, const Imc__V1__Put *put)
+static bool refused_for_memory(struct map_batch_run *run, const Imc__V1__Put *put)
 {
     if (!run->shard->refuses || sessions_first(run->shard->sessions, put->uid) != NULL)
         return false;
@@ -58,9 +58,9 @@ static bool refused_for_memory(struct batch_run *run, const Imc__V1__Put *put)
     return true;
 }
 
-static uint32_t put_one(struct batch_run *run, const Imc__V1__Put *put)
+static uint32_t put_one(struct map_batch_run *run, const Imc__V1__Put *put)
 {
-    struct comet *comet;
+    struct known_comet *comet;
     int err = run_see(run, put->comet, &comet);
 
     if (err == -ESTALE)
@@ -99,7 +99,7 @@ static const enum router_metric put_metrics[] = {
     [IMC__V1__PUT_STATUS__PUT_REFUSED] = ROUTER_PUT_REFUSED,
 };
 
-static void run_puts(struct batch_run *run, Imc__V1__MapReply *reply)
+static void run_puts(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
     const Imc__V1__MapBatch *batch = run->batch;
 
@@ -115,7 +115,7 @@ static void run_puts(struct batch_run *run, Imc__V1__MapReply *reply)
     }
 }
 
-static void run_dels(struct batch_run *run)
+static void run_dels(struct map_batch_run *run)
 {
     const Imc__V1__MapBatch *batch = run->batch;
     struct shard *shard = run->shard;
@@ -133,7 +133,7 @@ static void run_dels(struct batch_run *run)
     }
 }
 
-static void run_registered(struct batch_run *run)
+static void run_registered(struct map_batch_run *run)
 {
     const Imc__V1__MapBatch *batch = run->batch;
 
@@ -141,7 +141,7 @@ static void run_registered(struct batch_run *run)
         return;
     for (size_t i = 0; i < batch->n_registered; i++) {
         const Imc__V1__CometRegistered *registered = batch->registered[i];
-        struct comet *comet;
+        struct known_comet *comet;
         int err = run_see(run, registered->comet, &comet);
         if (err == 0)
             err = registry_loop(comet, registered->loop, registered->loops);
@@ -153,7 +153,7 @@ static void run_registered(struct batch_run *run)
     }
 }
 
-static void session_describe(const struct shard *shard, const struct session *session,
+static void session_describe(const struct shard *shard, const struct session_row *session,
                              Imc__V1__Session *out)
 {
     const struct life *life = &shard->comets->lives[session->life];
@@ -167,7 +167,7 @@ static void session_describe(const struct shard *shard, const struct session *se
 }
 
 /* True if so much fits into the reply besides. */
-static bool run_spend(struct batch_run *run, size_t bytes)
+static bool run_spend(struct map_batch_run *run, size_t bytes)
 {
     if (bytes > run->bytes_left)
         return false;
@@ -181,7 +181,7 @@ static size_t session_bytes(const Imc__V1__Session *session)
 }
 
 /* Logic asks for no more at once than fits, if no user has more sessions than it lets in. */
-static void lookup_cut(struct batch_run *run, int64_t uid, Imc__V1__MapReply *reply)
+static void lookup_cut(struct map_batch_run *run, int64_t uid, Imc__V1__MapReply *reply)
 {
     reply->complete = false;
     metric_add(run->shard->counters, ROUTER_LOOKUPS_CUT, 1);
@@ -189,21 +189,21 @@ static void lookup_cut(struct batch_run *run, int64_t uid, Imc__V1__MapReply *re
              (long long)uid);
 }
 
-static bool lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
+static bool lookup_one(struct map_batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
 {
-    const struct sessions *sessions = run->shard->sessions;
-    const struct session *first = sessions_first(sessions, uid);
+    const struct session_map *sessions = run->shard->sessions;
+    const struct session_row *first = sessions_first(sessions, uid);
     size_t n = 0;
 
     imc__v1__lookup__init(lookup);
-    for (const struct session *at = first; at != NULL; at = sessions_next(sessions, at))
+    for (const struct session_row *at = first; at != NULL; at = sessions_next(sessions, at))
         n++;
     metric_add(run->shard->counters, n > 0 ? ROUTER_LOOKUP_HIT : ROUTER_LOOKUP_MISS, 1);
     if (n == 0)
         return true;
     Imc__V1__Session *out = run_alloc(run, n, sizeof *out);
     lookup->sessions = run_alloc(run, n, sizeof(Imc__V1__Session *));
-    for (const struct session *at = first; at != NULL; at = sessions_next(sessions, at)) {
+    for (const struct session_row *at = first; at != NULL; at = sessions_next(sessions, at)) {
         session_describe(run->shard, at, out);
         if (!run_spend(run, session_bytes(out)))
             return false;
@@ -212,7 +212,7 @@ static bool lookup_one(struct batch_run *run, int64_t uid, Imc__V1__Lookup *look
     return true;
 }
 
-static void run_lookups(struct batch_run *run, Imc__V1__MapReply *reply)
+static void run_lookups(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
     const Imc__V1__MapBatch *batch = run->batch;
     Imc__V1__Lookup *lookups = run_alloc(run, batch->n_lookups, sizeof *lookups);
@@ -225,7 +225,7 @@ static void run_lookups(struct batch_run *run, Imc__V1__MapReply *reply)
     }
 }
 
-static void run_forget(struct batch_run *run)
+static void run_forget(struct map_batch_run *run)
 {
     const Imc__V1__MapBatch *batch = run->batch;
 
@@ -237,7 +237,7 @@ static void run_forget(struct batch_run *run)
 }
 
 /* True: the list is full. NAME is what comes next. */
-static bool counts_cut(struct batch_run *run, const char *what, size_t n, const char *name)
+static bool counts_cut(struct map_batch_run *run, const char *what, size_t n, const char *name)
 {
     if (n < run->shard->limits.max_counted && run_spend(run, COUNT_OVERHEAD + strlen(name)))
         return false;
@@ -247,7 +247,7 @@ static bool counts_cut(struct batch_run *run, const char *what, size_t n, const 
     return true;
 }
 
-static Imc__V1__Count *run_count(struct batch_run *run, char *name, uint64_t sessions)
+static Imc__V1__Count *run_count(struct map_batch_run *run, char *name, uint64_t sessions)
 {
     Imc__V1__Count *count = run_alloc(run, 1, sizeof *count);
 
@@ -257,7 +257,7 @@ static Imc__V1__Count *run_count(struct batch_run *run, char *name, uint64_t ses
     return count;
 }
 
-static void run_count_rooms(struct batch_run *run, Imc__V1__MapReply *reply)
+static void run_count_rooms(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
     const struct names *rooms = run->shard->sessions->rooms;
 
@@ -270,13 +270,13 @@ static void run_count_rooms(struct batch_run *run, Imc__V1__MapReply *reply)
     }
 }
 
-static void run_count_comets(struct batch_run *run, Imc__V1__MapReply *reply)
+static void run_count_comets(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
-    const struct comets *comets = run->shard->comets;
+    const struct comet_lives *comets = run->shard->comets;
 
     reply->comets = run_alloc(run, comets->n, sizeof(Imc__V1__Count *));
     for (size_t i = 0; i < comets->n; i++) {
-        struct comet *comet = comets->all[i];
+        struct known_comet *comet = comets->all[i];
         uint32_t sessions = comets->lives[comet->life].sessions;
         if (sessions == 0)
             continue;
@@ -298,14 +298,15 @@ struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, str
 {
     Imc__V1__MapReply reply;
     imc__v1__map_reply__init(&reply);
-    struct batch_run run = {.shard = shard,
-                            .batch = batch,
-                            .arena = arena,
-                            .ring_matches = batch->ring != 0 && batch->ring == shard->registry.hash,
-                            .bytes_left = REPLY_BYTES};
+    struct map_batch_run run = {.shard = shard,
+                                .batch = batch,
+                                .arena = arena,
+                                .ring_matches =
+                                    batch->ring != 0 && batch->ring == shard->registry.hash,
+                                .bytes_left = REPLY_BYTES};
 
-    run.comets = run_alloc(&run, batch->n_comets, sizeof(struct comet *));
-    memset(run.comets, 0, batch->n_comets * sizeof(struct comet *));
+    run.comets = run_alloc(&run, batch->n_comets, sizeof(struct known_comet *));
+    memset(run.comets, 0, batch->n_comets * sizeof(struct known_comet *));
     metric_add(shard->counters, ROUTER_BATCHES, 1);
     metric_add(shard->counters, ROUTER_MISMATCHES, !run.ring_matches);
     reply.seq = batch->seq;

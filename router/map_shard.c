@@ -116,7 +116,7 @@ bool shard_sweep(struct shard *shard)
 void shard_scrape(struct shard *shard)
 {
     int64_t *block = shard->counters;
-    const struct sessions *sessions = shard->sessions;
+    const struct session_map *sessions = shard->sessions;
     char unused[64];
 
     metric_set(block, ROUTER_SESSIONS, (int64_t)shard->comets->live_sessions);

@@ -16,9 +16,9 @@ struct shard_limits {
 
 struct shard {
     struct shard_limits limits;
-    struct comets *comets;
+    struct comet_lives *comets;
     struct registry registry;
-    struct sessions *sessions;
+    struct session_map *sessions;
     int64_t *counters; /* ROUTER_METRIC_COUNT of them, borrowed */
     uint64_t now_ms;   /* whoever calls in sets it first */
     bool refuses;      /* new sessions, for want of memory */

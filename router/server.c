@@ -20,7 +20,7 @@ struct caller {
     uint32_t refs; /* atomic: the stream, and each job */
 };
 
-struct job {
+struct map_request {
     struct inbox_item item;
     struct caller *caller;
     struct rpc_stream *stream; /* a reference */
@@ -35,7 +35,7 @@ static void caller_unref(struct caller *caller)
         free(caller);
 }
 
-static void job_free(struct job *job)
+static void job_free(struct map_request *job)
 {
     rpc_stream_answered(job->stream);
     rpc_stream_release(job->stream, job->held);
@@ -47,7 +47,7 @@ static void job_free(struct job *job)
 
 /* A caller that has gone needs no answer; one that asked for more than a message holds must not
  * wait for it. */
-static void job_answer(struct job *job, struct msg *reply)
+static void job_answer(struct map_request *job, struct msg *reply)
 {
     uint32_t len = reply->len;
 
@@ -61,7 +61,7 @@ static void job_answer(struct job *job, struct msg *reply)
 /* Main loop. */
 static void job_run(struct loop *loop, struct inbox_item *item)
 {
-    struct job *job = container_of(item, struct job, item);
+    struct map_request *job = container_of(item, struct map_request, item);
     struct router *router = job->caller->router;
 
     router->shard.now_ms = loop_now_ms(loop);
@@ -72,10 +72,10 @@ static void job_run(struct loop *loop, struct inbox_item *item)
 }
 
 /* rpc thread. A batch needs a seq: its answer would find no taker otherwise. */
-static struct job *job_new(struct caller *caller, struct rpc_stream *stream, const struct msg *msg,
-                           const char **why)
+static struct map_request *job_new(struct caller *caller, struct rpc_stream *stream,
+                                   const struct msg *msg, const char **why)
 {
-    struct job *job = mem_zalloc(sizeof *job);
+    struct map_request *job = mem_zalloc(sizeof *job);
     struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
 
     arena_init(&job->arena);
@@ -101,7 +101,7 @@ static void stream_on_message(struct rpc_stream *stream, void *arg, struct msg *
     struct caller *caller = arg;
     struct router *router = caller->router;
     const char *why = "";
-    struct job *job = job_new(caller, stream, msg, &why);
+    struct map_request *job = job_new(caller, stream, msg, &why);
 
     if (job == NULL) {
         metric_add(router->rpc_counters, ROUTER_MALFORMED, 1);

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sessions *sessions_new(struct comets *comets, sessions_owns_fn *owns, void *arg)
+struct session_map *sessions_new(struct comet_lives *comets, sessions_owns_fn *owns, void *arg)
 {
-    struct sessions *sessions = mem_zalloc(sizeof *sessions);
+    struct session_map *sessions = mem_zalloc(sizeof *sessions);
 
     sessions->comets = comets;
     sessions->owns = owns;
@@ -18,7 +18,7 @@ struct sessions *sessions_new(struct comets *comets, sessions_owns_fn *owns, voi
     return sessions;
 }
 
-void sessions_free(struct sessions *sessions)
+void sessions_free(struct session_map *sessions)
 {
     if (sessions == NULL)
         return;
@@ -29,31 +29,33 @@ void sessions_free(struct sessions *sessions)
     free(sessions);
 }
 
-static bool session_is_dead(const struct sessions *sessions, const struct session *session)
+static bool session_is_dead(const struct session_map *sessions, const struct session_row *session)
 {
     return sessions->comets->lives[session->life].dead;
 }
 
 /* Its comet seems to have another life by now, as membership will tell. */
-static bool session_is_doubted(const struct sessions *sessions, const struct session *session)
+static bool session_is_doubted(const struct session_map *sessions,
+                               const struct session_row *session)
 {
     return sessions->comets->lives[session->life].comet->doubted;
 }
 
 /* What the chain of a uid holds, as far as a put wants to know. */
 struct chain_view {
-    struct session *same; /* live, of this life and handle */
-    uint32_t others;      /* live ones beside it */
-    bool any;             /* dead ones count here */
+    struct session_row *same; /* live, of this life and handle */
+    uint32_t others;          /* live ones beside it */
+    bool any;                 /* dead ones count here */
 };
 
-static struct chain_view chain_look(const struct sessions *sessions, const struct session_new *put)
+static struct chain_view chain_look(const struct session_map *sessions,
+                                    const struct session_new *put)
 {
     struct chain_view view = {0};
     uint32_t slot = *buckets_head(&sessions->buckets, put->uid);
 
     while (slot != SLOT_NONE) {
-        struct session *session = slots_at(&sessions->slots, slot);
+        struct session_row *session = slots_at(&sessions->slots, slot);
         slot = session->next;
         if (session->uid != put->uid)
             continue;
@@ -67,7 +69,7 @@ static struct chain_view chain_look(const struct sessions *sessions, const struc
 }
 
 /* New names first: an unchanged one must not vanish between. */
-static void session_rename(struct sessions *sessions, struct session *session,
+static void session_rename(struct session_map *sessions, struct session_row *session,
                            const struct session_new *put)
 {
     uint32_t room = names_ref(sessions->rooms, put->room);
@@ -79,23 +81,23 @@ static void session_rename(struct sessions *sessions, struct session *session,
     session->key = key;
 }
 
-static void session_add(struct sessions *sessions, uint32_t slot, const struct session_new *put)
+static void session_add(struct session_map *sessions, uint32_t slot, const struct session_new *put)
 {
-    struct session *session = slots_at(&sessions->slots, slot);
+    struct session_row *session = slots_at(&sessions->slots, slot);
     uint32_t *head = buckets_head(&sessions->buckets, put->uid);
 
-    *session = (struct session){.uid = put->uid,
-                                .handle = put->handle,
-                                .life = put->life,
-                                .next = *head,
-                                .room = names_ref(sessions->rooms, put->room),
-                                .key = names_ref(sessions->keys, put->key)};
+    *session = (struct session_row){.uid = put->uid,
+                                    .handle = put->handle,
+                                    .life = put->life,
+                                    .next = *head,
+                                    .room = names_ref(sessions->rooms, put->room),
+                                    .key = names_ref(sessions->keys, put->key)};
     *head = slot;
     comets_take(sessions->comets, put->life);
     buckets_fit(&sessions->buckets, &sessions->slots);
 }
 
-enum sessions_put sessions_put(struct sessions *sessions, const struct session_new *put)
+enum sessions_put sessions_put(struct session_map *sessions, const struct session_new *put)
 {
     struct chain_view view = chain_look(sessions, put);
 
@@ -115,15 +117,15 @@ enum sessions_put sessions_put(struct sessions *sessions, const struct session_n
 }
 
 /* Unlinks and releases the session in SLOT. */
-static void session_remove(struct sessions *sessions, uint32_t slot)
+static void session_remove(struct session_map *sessions, uint32_t slot)
 {
-    struct session *session = slots_at(&sessions->slots, slot);
+    struct session_row *session = slots_at(&sessions->slots, slot);
     uint32_t *link = buckets_head(&sessions->buckets, session->uid);
     uint32_t *mine = NULL;
     bool last_of_uid = true;
 
     while (*link != SLOT_NONE) {
-        struct session *at = slots_at(&sessions->slots, *link);
+        struct session_row *at = slots_at(&sessions->slots, *link);
         if (at == session)
             mine = link;
         else if (at->uid == session->uid)
@@ -140,12 +142,12 @@ static void session_remove(struct sessions *sessions, uint32_t slot)
     buckets_fit(&sessions->buckets, &sessions->slots);
 }
 
-bool sessions_del(struct sessions *sessions, int64_t uid, uint16_t life, uint64_t handle)
+bool sessions_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle)
 {
     uint32_t slot = *buckets_head(&sessions->buckets, uid);
 
     while (slot != SLOT_NONE) {
-        const struct session *session = slots_at(&sessions->slots, slot);
+        const struct session_row *session = slots_at(&sessions->slots, slot);
         if (session->uid == uid && session->life == life && session->handle == handle) {
             session_remove(sessions, slot);
             return true;
@@ -155,10 +157,11 @@ bool sessions_del(struct sessions *sessions, int64_t uid, uint16_t life, uint64_
     return false;
 }
 
-static const struct session *chain_find(const struct sessions *sessions, uint32_t slot, int64_t uid)
+static const struct session_row *chain_find(const struct session_map *sessions, uint32_t slot,
+                                            int64_t uid)
 {
     while (slot != SLOT_NONE) {
-        const struct session *session = slots_at(&sessions->slots, slot);
+        const struct session_row *session = slots_at(&sessions->slots, slot);
         if (session->uid == uid && !session_is_dead(sessions, session))
             return session;
         slot = session->next;
@@ -166,12 +169,13 @@ static const struct session *chain_find(const struct sessions *sessions, uint32_
     return NULL;
 }
 
-const struct session *sessions_first(const struct sessions *sessions, int64_t uid)
+const struct session_row *sessions_first(const struct session_map *sessions, int64_t uid)
 {
     return chain_find(sessions, *buckets_head(&sessions->buckets, uid), uid);
 }
 
-const struct session *sessions_next(const struct sessions *sessions, const struct session *session)
+const struct session_row *sessions_next(const struct session_map *sessions,
+                                        const struct session_row *session)
 {
     return chain_find(sessions, session->next, session->uid);
 }
@@ -188,17 +192,17 @@ static void sweep_order(struct sweep *sweep, bool owners)
     sweep->cursor = 0;
 }
 
-void sessions_moved(struct sessions *sessions)
+void sessions_moved(struct session_map *sessions)
 {
     sweep_order(&sessions->sweep, true);
 }
 
-bool sessions_sweep_waits(const struct sessions *sessions)
+bool sessions_sweep_waits(const struct session_map *sessions)
 {
     return sessions->sweep.active || sessions->sweep.deaths != sessions->comets->deaths;
 }
 
-static void sweep_end_pass(struct sessions *sessions)
+static void sweep_end_pass(struct session_map *sessions)
 {
     struct sweep *sweep = &sessions->sweep;
     bool again = sweep->again, owners = sweep->owners_again;
@@ -209,9 +213,9 @@ static void sweep_end_pass(struct sessions *sessions)
         sweep_order(sweep, owners);
 }
 
-static void sweep_slot(struct sessions *sessions, uint32_t slot)
+static void sweep_slot(struct session_map *sessions, uint32_t slot)
 {
-    const struct session *session = slots_at(&sessions->slots, slot);
+    const struct session_row *session = slots_at(&sessions->slots, slot);
 
     if (session->life == 0)
         return;
@@ -225,7 +229,7 @@ static void sweep_slot(struct sessions *sessions, uint32_t slot)
 }
 
 /* Up to *N slots of the cursor's chunk. A chunk without sessions costs one. */
-static void sweep_chunk(struct sessions *sessions, uint32_t *n)
+static void sweep_chunk(struct session_map *sessions, uint32_t *n)
 {
     struct sweep *sweep = &sessions->sweep;
     uint32_t number = sweep->cursor / SLOTS_PER_CHUNK;
@@ -245,7 +249,7 @@ static void sweep_chunk(struct sessions *sessions, uint32_t *n)
     *n -= *n > 0;
 }
 
-bool sessions_sweep(struct sessions *sessions, uint32_t n)
+bool sessions_sweep(struct session_map *sessions, uint32_t n)
 {
     struct sweep *sweep = &sessions->sweep;
 
@@ -262,13 +266,13 @@ bool sessions_sweep(struct sessions *sessions, uint32_t n)
     return sessions_sweep_waits(sessions);
 }
 
-void sessions_sweep_moved(struct sessions *sessions, uint32_t slice)
+void sessions_sweep_moved(struct session_map *sessions, uint32_t slice)
 {
     while (sessions->sweep.owners || sessions->sweep.owners_again)
         sessions_sweep(sessions, slice);
 }
 
-size_t sessions_bytes(const struct sessions *sessions)
+size_t sessions_bytes(const struct session_map *sessions)
 {
     return sizeof *sessions + sessions->slots.bytes +
            sessions->slots.capacity * sizeof(struct slot_chunk) +

@@ -28,8 +28,8 @@ struct sweep {
     uint64_t deaths;          /* of comet_lives.h, when the last pass was ordered */
 };
 
-struct sessions {
-    struct comets *comets;
+struct session_map {
+    struct comet_lives *comets;
     struct slots slots;
     struct buckets buckets;
     struct names *rooms, *keys;
@@ -41,8 +41,8 @@ struct sessions {
 };
 
 /* OWNS is asked during the sweeps that sessions_moved() orders. */
-struct sessions *sessions_new(struct comets *comets, sessions_owns_fn *owns, void *arg);
-void sessions_free(struct sessions *sessions);
+struct session_map *sessions_new(struct comet_lives *comets, sessions_owns_fn *owns, void *arg);
+void sessions_free(struct session_map *sessions);
 
 struct session_new {
     int64_t uid;
@@ -53,22 +53,23 @@ struct session_new {
         max_others; /* SESSIONS_TOO_MANY if the uid has as many other live ones; 0 = no limit */
 };
 /* The same (life, handle) of the uid again updates it. */
-enum sessions_put sessions_put(struct sessions *sessions, const struct session_new *put);
+enum sessions_put sessions_put(struct session_map *sessions, const struct session_new *put);
 /* False: there was none. */
-bool sessions_del(struct sessions *sessions, int64_t uid, uint16_t life, uint64_t handle);
+bool sessions_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle);
 /* The live sessions of UID, one after the other; NULL at the end. Valid until the next put, del or
  * sweep. */
-const struct session *sessions_first(const struct sessions *sessions, int64_t uid);
-const struct session *sessions_next(const struct sessions *sessions, const struct session *session);
+const struct session_row *sessions_first(const struct session_map *sessions, int64_t uid);
+const struct session_row *sessions_next(const struct session_map *sessions,
+                                        const struct session_row *session);
 
 /* The ring changed: a sweep is to drop what is no longer ours. */
-void sessions_moved(struct sessions *sessions);
+void sessions_moved(struct session_map *sessions);
 /* Looks at up to N slots. True: there is more to do. Call it while sessions_sweep_waits(). */
-bool sessions_sweep(struct sessions *sessions, uint32_t n);
-bool sessions_sweep_waits(const struct sessions *sessions);
+bool sessions_sweep(struct session_map *sessions, uint32_t n);
+bool sessions_sweep_waits(const struct session_map *sessions);
 /* Ends what sessions_moved() ordered, at once: before the ring that it goes by is replaced. */
-void sessions_sweep_moved(struct sessions *sessions, uint32_t slice);
+void sessions_sweep_moved(struct session_map *sessions, uint32_t slice);
 /* Memory of the whole map, comets included. */
-size_t sessions_bytes(const struct sessions *sessions);
+size_t sessions_bytes(const struct session_map *sessions);
 
 #endif

@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 
 /* The last number is SLOT_NONE, so its chunk is never made. */
-enum { CHUNK_BYTES = SLOTS_PER_CHUNK * (int)sizeof(struct session), CHUNKS_MAX = (1 << 20) - 1 };
+enum {
+    CHUNK_BYTES = SLOTS_PER_CHUNK * (int)sizeof(struct session_row),
+    CHUNKS_MAX = (1 << 20) - 1
+};
 
 void slots_init(struct slots *slots)
 {
@@ -56,7 +59,7 @@ static void chunks_grow(struct slots *slots)
 
 /* mmap, not malloc: malloc's threshold moves after the first free, and then chunks would sit in the
  * heap for good. */
-static struct session *chunk_map(void)
+static struct session_row *chunk_map(void)
 {
     void *memory =
         mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -124,7 +127,7 @@ void slots_release(struct slots *slots, uint32_t slot)
 {
     uint32_t number = slot / SLOTS_PER_CHUNK, place = slot % SLOTS_PER_CHUNK;
     struct slot_chunk *chunk = &slots->chunks[number];
-    struct session *session = &chunk->sessions[place];
+    struct session_row *session = &chunk->sessions[place];
 
     assert(chunk->used > 0 && place < chunk->fresh);
     session->life = 0;

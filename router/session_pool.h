@@ -14,7 +14,7 @@
 #define SLOT_NONE UINT32_MAX
 enum { SLOTS_PER_CHUNK = 4096 };
 
-struct session {
+struct session_row {
     int64_t uid;
     uint64_t handle;
     uint32_t next;   /* in the chain of its bucket; in the list of released slots of its chunk */
@@ -23,10 +23,11 @@ struct session {
     uint16_t life;   /* comet_lives.h; 0 = this slot holds no session */
     uint16_t unused; /* flags of sessions will go here */
 };
-_Static_assert(sizeof(struct session) == 32, "a session is what the memory of the map consists of");
+_Static_assert(sizeof(struct session_row) == 32,
+               "a session is what the memory of the map consists of");
 
 struct slot_chunk {
-    struct session *sessions; /* NULL: no memory */
+    struct session_row *sessions; /* NULL: no memory */
     uint32_t used;
     uint32_t fresh;      /* slots from here on were never used */
     uint32_t released;   /* list of released slots, by place */
@@ -49,7 +50,7 @@ void slots_close(struct slots *slots);
 uint32_t slots_take(struct slots *slots);
 void slots_release(struct slots *slots, uint32_t slot);
 
-static inline struct session *slots_at(const struct slots *slots, uint32_t slot)
+static inline struct session_row *slots_at(const struct slots *slots, uint32_t slot)
 {
     return &slots->chunks[slot / SLOTS_PER_CHUNK].sessions[slot % SLOTS_PER_CHUNK];
 }

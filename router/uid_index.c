@@ -66,7 +66,7 @@ static void buckets_split(struct buckets *buckets, const struct slots *slots)
     uint32_t *stay = bucket_at(buckets, from), *go = bucket_at(buckets, to);
     uint32_t slot = *stay;
     while (slot != SLOT_NONE) {
-        struct session *session = slots_at(slots, slot);
+        struct session_row *session = slots_at(slots, slot);
         uint32_t next = session->next;
         uint32_t **tail = bucket_of(buckets, session->uid) == from ? &stay : &go;
         **tail = slot;

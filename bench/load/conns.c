@@ -23,7 +23,7 @@ enum { EVENTS = 512, BUFFER = 1 << 20 };
 
 enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_GREETING, CONN_AUTH, CONN_ONLINE };
 
-struct conn {
+struct bench_conn {
     int fd;
     enum conn_state state;
     uint64_t since_ns;
@@ -43,7 +43,7 @@ struct conns {
     uint32_t *failed; /* stack */
     size_t n_failed;
     uint8_t *buffer;
-    struct conn conns[];
+    struct bench_conn conns[];
 };
 
 int conns_new(const struct conns_options *options, struct judge *judge, struct worker_stats *stats,
@@ -107,7 +107,7 @@ int conns_connect(struct conns *conns, size_t i, bool anywhere)
 {
     const struct conns_options *options = &conns->options;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = i};
-    struct conn *conn = &conns->conns[i];
+    struct bench_conn *conn = &conns->conns[i];
     size_t target = target_of(options, i);
     int fd;
 
@@ -130,7 +130,7 @@ int conns_connect(struct conns *conns, size_t i, bool anywhere)
 
 void conns_close(struct conns *conns, size_t i)
 {
-    struct conn *conn = &conns->conns[i];
+    struct bench_conn *conn = &conns->conns[i];
 
     if (conn->state == CONN_CLOSED)
         return;
@@ -190,7 +190,7 @@ static void say_auth(struct conns *conns, size_t i)
 static void on_connected(struct conns *conns, size_t i, uint32_t events)
 {
     const struct transport *transport = conns->options.transport;
-    struct conn *conn = &conns->conns[i];
+    struct bench_conn *conn = &conns->conns[i];
     uint8_t out[TRANSPORT_OUT_MAX];
     int error = 0;
     socklen_t len = sizeof error;
@@ -221,7 +221,7 @@ void conns_heartbeat(struct conns *conns, size_t i)
 static void on_message(void *arg, int32_t op, const uint8_t *body, size_t len)
 {
     struct conns *conns = arg;
-    struct conn *conn = &conns->conns[conns->current];
+    struct bench_conn *conn = &conns->conns[conns->current];
 
     switch (op) {
     case OP_PUSH:
@@ -269,7 +269,7 @@ static long take(struct conns *conns, size_t i, const uint8_t *data, size_t len)
     return n < 0 ? n : known + n;
 }
 
-static void keep_rest(struct conn *conn, const uint8_t *data, size_t len)
+static void keep_rest(struct bench_conn *conn, const uint8_t *data, size_t len)
 {
     if (len == 0 && conn->rest == NULL)
         return;
@@ -285,7 +285,7 @@ static void keep_rest(struct conn *conn, const uint8_t *data, size_t len)
 /* LEN bytes of the buffer are what connection I has got and nobody has taken yet. */
 static void on_bytes(struct conns *conns, size_t i, size_t len)
 {
-    struct conn *conn = &conns->conns[i];
+    struct bench_conn *conn = &conns->conns[i];
     long used = take(conns, i, conns->buffer, len);
 
     if (conn->state == CONN_CLOSED)
@@ -303,7 +303,7 @@ static void on_bytes(struct conns *conns, size_t i, size_t len)
 /* One recv(). True: there may be more. */
 static bool read_some(struct conns *conns, size_t i, bool to_the_end)
 {
-    struct conn *conn = &conns->conns[i];
+    struct bench_conn *conn = &conns->conns[i];
     size_t rest = conn->rest_len, room = BUFFER - rest;
     ssize_t got = recv(conn->fd, conns->buffer + rest, room, MSG_DONTWAIT);
 

@@ -20,7 +20,7 @@ enum {
     FAILURES_MAX = 20000, /* then something is wrong with the server, not with one connection */
 };
 
-struct worker {
+struct bench_worker {
     const struct crew *crew;
     const struct worker_orders *orders;
     struct worker_stats *stats;
@@ -38,7 +38,7 @@ struct worker {
 
 /* --- connecting --- */
 
-static void give_up(struct worker *worker, const char *what, int error)
+static void give_up(struct bench_worker *worker, const char *what, int error)
 {
     char text[256], why[128];
 
@@ -47,7 +47,7 @@ static void give_up(struct worker *worker, const char *what, int error)
     shared_fail(worker->crew->shared, text);
 }
 
-static void open_one(struct worker *worker, size_t i, bool anywhere)
+static void open_one(struct bench_worker *worker, size_t i, bool anywhere)
 {
     int failed = conns_connect(worker->conns, i, anywhere);
 
@@ -56,7 +56,7 @@ static void open_one(struct worker *worker, size_t i, bool anywhere)
 }
 
 /* How many connections may have been opened by NOW. */
-static size_t allowed(const struct worker *worker, uint64_t now)
+static size_t allowed(const struct bench_worker *worker, uint64_t now)
 {
     uint64_t rate = shared_get(&worker->orders->connect_rate);
     uint64_t wanted = shared_get(&worker->orders->wanted);
@@ -67,7 +67,7 @@ static size_t allowed(const struct worker *worker, uint64_t now)
     return worker->began_opened + (size_t)due;
 }
 
-static void keep_number(struct worker *worker, uint64_t now)
+static void keep_number(struct bench_worker *worker, uint64_t now)
 {
     uint64_t wanted = shared_get(&worker->orders->wanted);
 
@@ -86,7 +86,7 @@ static void keep_number(struct worker *worker, uint64_t now)
         open_one(worker, worker->opened, false);
 }
 
-static void retry_failed(struct worker *worker, uint64_t now)
+static void retry_failed(struct bench_worker *worker, uint64_t now)
 {
     if (now - worker->retry_ns < (uint64_t)RETRY_MS * 1000000)
         return;
@@ -114,7 +114,7 @@ static uint64_t take_due(double *due, uint64_t *since_ns, uint64_t now, double p
     return n;
 }
 
-static void churn(struct worker *worker, uint64_t now)
+static void churn(struct bench_worker *worker, uint64_t now)
 {
     uint64_t rate = shared_get(&worker->orders->churn_rate);
     uint64_t first = shared_get(&worker->orders->churn_first);
@@ -134,7 +134,7 @@ static void churn(struct worker *worker, uint64_t now)
     }
 }
 
-static void send_heartbeats(struct worker *worker, uint64_t now)
+static void send_heartbeats(struct bench_worker *worker, uint64_t now)
 {
     uint64_t every_s = worker->crew->config->heartbeat_s;
     double per_s = every_s > 0 ? (double)worker->n / (double)every_s : 0;
@@ -148,7 +148,7 @@ static void send_heartbeats(struct worker *worker, uint64_t now)
 
 /* --- orders --- */
 
-static void make_tokens(struct worker *worker)
+static void make_tokens(struct bench_worker *worker)
 {
     uint64_t wanted = shared_get(&worker->orders->make_tokens), have = worker->stats->tokens;
     const struct tokens_order order = {
@@ -170,7 +170,7 @@ static void make_tokens(struct worker *worker)
         give_up(worker, err, 0);
 }
 
-static void verify(struct worker *worker)
+static void verify(struct bench_worker *worker)
 {
     uint64_t wanted = shared_get(&worker->orders->verify), lost = 0, extra = 0;
     uint64_t churners = shared_get(&worker->orders->churn_first);
@@ -187,7 +187,7 @@ static void verify(struct worker *worker)
     shared_set(&worker->stats->verified, wanted);
 }
 
-static int worker_open(struct worker *worker, const struct crew *crew, unsigned index)
+static int worker_open(struct bench_worker *worker, const struct crew *crew, unsigned index)
 {
     const struct conns_options options = {
         .transport = crew->transport,
@@ -220,7 +220,7 @@ static int worker_open(struct worker *worker, const struct crew *crew, unsigned 
 
 _Noreturn void worker_run(const struct crew *crew, unsigned index)
 {
-    struct worker worker = {.n = 0};
+    struct bench_worker worker = {.n = 0};
     int failed = worker_open(&worker, crew, index);
     int poll_ms = crew->n_workers < MANY ? POLL_MS : POLL_MANY_MS;
 

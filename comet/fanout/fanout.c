@@ -36,7 +36,7 @@ enum {
 
 /* --- the backlog --- */
 
-static void backlog_make_room(struct backlog *backlog)
+static void backlog_make_room(struct pending_pushes *backlog)
 {
     if (backlog->first + backlog->n < backlog->cap)
         return;
@@ -54,7 +54,8 @@ static void backlog_make_room(struct backlog *backlog)
     backlog->tickets = mem_realloc(backlog->tickets, backlog->cap * sizeof *backlog->tickets);
 }
 
-static void backlog_add(struct backlog *backlog, const struct push *push, struct ticket ticket)
+static void backlog_add(struct pending_pushes *backlog, const struct push *push,
+                        struct ticket ticket)
 {
     backlog_make_room(backlog);
     uint32_t at = backlog->first + backlog->n++;
@@ -66,7 +67,7 @@ static void backlog_add(struct backlog *backlog, const struct push *push, struct
 }
 
 /* How many go into one walk: at least one, else up to BYTES. */
-static uint32_t backlog_batch(const struct backlog *backlog, size_t bytes)
+static uint32_t backlog_batch(const struct pending_pushes *backlog, size_t bytes)
 {
     uint32_t n = 0;
     size_t sum = 0;
@@ -81,11 +82,11 @@ static uint32_t backlog_batch(const struct backlog *backlog, size_t bytes)
     return n;
 }
 
-static void backlog_free(struct backlog *backlog)
+static void backlog_free(struct pending_pushes *backlog)
 {
     free(backlog->pushes);
     free(backlog->tickets);
-    *backlog = (struct backlog){0};
+    *backlog = (struct pending_pushes){0};
 }
 
 static void tell(const struct ticket *tickets, size_t n, enum ticket_result result)
@@ -113,7 +114,7 @@ static void walk_end(struct audience *audience)
 /* Takes a batch out of the backlog. The tickets are told last: their owners may push again. */
 static void walk_begin(struct edge *edge, struct audience *audience)
 {
-    struct backlog *backlog = &audience->backlog;
+    struct pending_pushes *backlog = &audience->backlog;
     uint32_t n = backlog_batch(backlog, (size_t)edge->worker->config->walk_bytes);
     struct push *pushes = mem_alloc(n * sizeof *pushes);
     struct ticket *tickets = mem_alloc(n * sizeof *tickets);
@@ -351,8 +352,8 @@ void audience_push(struct edge *edge, struct audience *audience, const struct pu
 
 void audience_clear(struct audience *audience)
 {
-    struct backlog backlog = audience->backlog;
-    audience->backlog = (struct backlog){0};
+    struct pending_pushes backlog = audience->backlog;
+    audience->backlog = (struct pending_pushes){0};
     if (audience->walking)
         walk_end(audience);
     for (uint32_t i = 0; i < backlog.n; i++)

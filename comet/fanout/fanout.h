@@ -19,7 +19,7 @@ struct conn;
 struct edge;
 
 /* Pushes that wait for their walk. */
-struct backlog {
+struct pending_pushes {
     struct push *pushes;
     struct ticket *tickets;
     uint32_t first, n, cap; /* waiting: [first, first + n) */
@@ -42,7 +42,7 @@ struct audience {
     uint32_t n, cap;    /* members */
     uint32_t done, end; /* zones; both 0 while no walk is under way */
     struct conn **members;
-    struct backlog backlog;
+    struct pending_pushes backlog;
     struct walk walk;
     uint64_t begun_ms, sent; /* the walk under way; SENT only with a speed */
     uint64_t rested_ms;      /* the next walk over many begins no sooner */

@@ -29,7 +29,7 @@ struct job_service {
  */
 enum item_state { ITEM_OPEN, ITEM_LATE, ITEM_TAKEN, ITEM_GONE, ITEM_REFUSED };
 
-struct item {
+struct push_item {
     uint32_t left; /* atomic: handles or loops that have not told yet */
     uint8_t taken; /* atomic: some session took it */
     uint8_t state; /* atomic, enum item_state */
@@ -38,16 +38,16 @@ struct item {
 struct batch_share {
     struct inbox_item item;
     struct loop_task end; /* of the turn, when walks have begun */
-    struct batch *batch;
+    struct push_batch *batch;
 };
 
-struct batch {
+struct push_batch {
     struct backing backing;
     struct arena arena;
     Imc__V1__PushBatch *proto;
     struct job_service *service;
     struct rpc_stream *stream;
-    struct item *items;
+    struct push_item *items;
     struct batch_share *shares; /* one per loop */
     uint64_t fence;             /* the highest of those that refused items came too late for */
     uint32_t loops_left;        /* atomic: shares that are not done */
@@ -60,7 +60,7 @@ enum { ITEMS_MAX = 65536, LATE_MAX = 65536 };
 
 /* Late results of one loop's turn, at most one message per stream. */
 struct late {
-    struct batch *batch;
+    struct push_batch *batch;
     uint32_t index, result;
 };
 
@@ -71,13 +71,13 @@ struct job_results {
     struct loop_task flush;
     /* The batch whose share is being delivered, and how many of its tickets are not told yet: most
      * are told at once, so their references are counted here and only what is left becomes real. */
-    struct batch *running;
+    struct push_batch *running;
     uint32_t open;
 };
 
 static void batch_free(struct backing *backing)
 {
-    struct batch *batch = container_of(backing, struct batch, backing);
+    struct push_batch *batch = container_of(backing, struct push_batch, backing);
 
     rpc_stream_release(batch->stream, batch->held);
     rpc_stream_unref(batch->stream);
@@ -143,7 +143,7 @@ static void late_flush(struct loop *loop, struct loop_task *task)
         loop_defer(loop, task);
 }
 
-static void late_add(struct job_results *results, struct batch *batch, uint32_t index,
+static void late_add(struct job_results *results, struct push_batch *batch, uint32_t index,
                      uint32_t result)
 {
     if (results->n == results->cap) {
@@ -169,9 +169,9 @@ static uint64_t item_id(const Imc__V1__PushItem *proto)
 }
 
 /* One handle's or loop's word on item INDEX; the last one decides. */
-static void item_told(struct worker *worker, struct batch *batch, uint32_t index, bool taken)
+static void item_told(struct worker *worker, struct push_batch *batch, uint32_t index, bool taken)
 {
-    struct item *item = &batch->items[index];
+    struct push_item *item = &batch->items[index];
     const Imc__V1__PushItem *proto = batch->proto->items[index];
 
     if (taken)
@@ -193,7 +193,7 @@ static void item_told(struct worker *worker, struct batch *batch, uint32_t index
                  taken ? IMC__V1__PUSH_RESULT__TAKEN : IMC__V1__PUSH_RESULT__GONE);
 }
 
-static void batch_answer(struct batch *batch)
+static void batch_answer(struct push_batch *batch)
 {
     Imc__V1__PushReply reply;
     imc__v1__push_reply__init(&reply);
@@ -228,7 +228,7 @@ static void batch_answer(struct batch *batch)
 
 static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result);
 
-static struct push item_push(struct batch *batch, const Imc__V1__PushItem *proto)
+static struct push item_push(struct push_batch *batch, const Imc__V1__PushItem *proto)
 {
     const Imc__V1__Waiting *message = proto->message;
 
@@ -246,7 +246,8 @@ static struct push item_push(struct batch *batch, const Imc__V1__PushItem *proto
  * ticket says which loop. It keeps its batch alive: the reference goes with the last word. */
 enum { TICKET_LOOP_SHIFT = 32 };
 
-static struct ticket batch_ticket(const struct worker *worker, struct batch *batch, uint32_t index)
+static struct ticket batch_ticket(const struct worker *worker, struct push_batch *batch,
+                                  uint32_t index)
 {
     worker->late->open++;
     return (struct ticket){.done = uid_told,
@@ -258,14 +259,14 @@ bool job_service_push(const struct ticket *ticket, struct push *push)
 {
     if (ticket->done != uid_told)
         return false;
-    struct batch *batch = ticket->owner;
+    struct push_batch *batch = ticket->owner;
     *push = item_push(batch, batch->proto->items[(uint32_t)ticket->arg]);
     return true;
 }
 
 static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result)
 {
-    struct batch *batch = owner;
+    struct push_batch *batch = owner;
     struct worker *worker = &batch->service->comet->workers[arg >> TICKET_LOOP_SHIFT];
 
     (void)conn;
@@ -279,7 +280,7 @@ static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_r
         backing_unref(&batch->backing);
 }
 
-static void deliver_uid(struct worker *worker, struct batch *batch, uint32_t index)
+static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_t index)
 {
     const Imc__V1__PushItem *proto = batch->proto->items[index];
     struct push push = item_push(batch, proto);
@@ -307,7 +308,7 @@ static void poke_waive(struct worker *worker, const Imc__V1__PushItem *proto, ui
         logic_link_confirm(worker->logic, &confirm, proto->ids[i]);
 }
 
-static void deliver_poke(struct worker *worker, struct batch *batch, uint32_t index)
+static void deliver_poke(struct worker *worker, struct push_batch *batch, uint32_t index)
 {
     const Imc__V1__PushItem *proto = batch->proto->items[index];
 
@@ -325,7 +326,7 @@ static void deliver_poke(struct worker *worker, struct batch *batch, uint32_t in
     }
 }
 
-static void deliver_room(struct worker *worker, struct batch *batch, uint32_t index)
+static void deliver_room(struct worker *worker, struct push_batch *batch, uint32_t index)
 {
     const Imc__V1__PushItem *proto = batch->proto->items[index];
     struct push push = item_push(batch, proto);
@@ -341,7 +342,7 @@ static void deliver_room(struct worker *worker, struct batch *batch, uint32_t in
 }
 
 /* True if there are messages to rooms among it. */
-static bool deliver_share(struct worker *worker, struct batch *batch)
+static bool deliver_share(struct worker *worker, struct push_batch *batch)
 {
     bool rooms = false;
 
@@ -370,7 +371,7 @@ static bool deliver_share(struct worker *worker, struct batch *batch)
     return rooms;
 }
 
-static void share_done(struct batch *batch)
+static void share_done(struct push_batch *batch)
 {
     if (__atomic_sub_fetch(&batch->loops_left, 1, __ATOMIC_ACQ_REL) == 0)
         batch_answer(batch);
@@ -388,7 +389,7 @@ static void share_run(struct loop *loop, struct inbox_item *posted)
     struct batch_share *share = container_of(posted, struct batch_share, item);
     struct worker *worker = container_of(loop, struct worker, loop);
     struct job_results *results = worker->late;
-    struct batch *batch = share->batch;
+    struct push_batch *batch = share->batch;
     bool rooms = false;
 
     if (!worker->closed) {
@@ -454,7 +455,7 @@ static enum applied_speaker job_speaks(struct job_service *service, uint32_t par
 
 /* The state of an item before any loop saw it, and the loops it needs. */
 static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem *proto,
-                           struct item *item)
+                           struct push_item *item)
 {
     bool poke = proto->kind == IMC__V1__PUSH_ITEM__KIND__POKE;
     bool by_handle = poke || proto->kind == IMC__V1__PUSH_ITEM__KIND__UID;
@@ -481,7 +482,7 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
     return 0;
 }
 
-static uint64_t batch_begin(struct batch *batch)
+static uint64_t batch_begin(struct push_batch *batch)
 {
     struct job_service *service = batch->service;
     uint64_t loops = 0, now_ms = unix_now_ms();
@@ -517,11 +518,11 @@ static bool item_is_valid(const Imc__V1__PushItem *proto)
     }
 }
 
-static struct batch *batch_new(struct job_service *service, struct rpc_stream *stream,
-                               const struct msg *msg, const char **why)
+static struct push_batch *batch_new(struct job_service *service, struct rpc_stream *stream,
+                                    const struct msg *msg, const char **why)
 {
     struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
-    struct batch *batch = mem_zalloc(sizeof *batch);
+    struct push_batch *batch = mem_zalloc(sizeof *batch);
 
     batch->backing.refs = 1;
     batch->backing.free = batch_free;
@@ -543,7 +544,7 @@ static struct batch *batch_new(struct job_service *service, struct rpc_stream *s
     return NULL;
 }
 
-static void batch_post(struct batch *batch, uint64_t loops)
+static void batch_post(struct push_batch *batch, uint64_t loops)
 {
     struct comet *comet = batch->service->comet;
 
@@ -591,7 +592,7 @@ static void standing_sift(struct job_service *service, Imc__V1__Standing *standi
     standing->n_partitions = standing->n_fences = kept;
 }
 
-static void batch_take_standing(struct batch *batch)
+static void batch_take_standing(struct push_batch *batch)
 {
     struct comet *comet = batch->service->comet;
 
@@ -604,14 +605,14 @@ static void batch_take_standing(struct batch *batch)
 }
 
 /* Meant for another process: one that had our id, or has our address. */
-static bool batch_is_for_us(const struct batch *batch)
+static bool batch_is_for_us(const struct push_batch *batch)
 {
     uint64_t ours = __atomic_load_n(&batch->service->comet->process, __ATOMIC_ACQUIRE);
 
     return batch->proto->process == 0 || batch->proto->process == ours;
 }
 
-static void batch_disown(struct batch *batch)
+static void batch_disown(struct push_batch *batch)
 {
     metric_add(batch->service->counters, COMET_ITEMS_MISDIRECTED, (int64_t)batch->proto->n_items);
     for (size_t i = 0; i < batch->proto->n_items; i++)
@@ -623,7 +624,7 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
 {
     struct job_service *service = arg;
     const char *why = "";
-    struct batch *batch = batch_new(service, stream, msg, &why);
+    struct push_batch *batch = batch_new(service, stream, msg, &why);
 
     msg_unref(msg);
     if (batch == NULL) {

@@ -11,8 +11,8 @@
 
 enum { BATCH_REQUESTS = 1000, BATCH_BYTES = 512 * 1024, CONFIRM_IDS = 64, TICK_MS = 100 };
 
-struct peer {
-    struct peer *next;
+struct listed_logic {
+    struct listed_logic *next;
     struct logic_link *link;
     struct pipe *pipe;
     char id[64];
@@ -22,7 +22,7 @@ struct peer {
 
 struct logic_link {
     struct worker *worker;
-    struct peer *peers;
+    struct listed_logic *peers;
     struct request *head, **tail;
     size_t pending;               /* queued or unanswered */
     struct request *last_confirm; /* still queued, so that ids can join it */
@@ -77,7 +77,7 @@ static void link_drop(void *decoded)
 
 static void link_kick(struct logic_link *link)
 {
-    for (struct peer *peer = link->peers; peer != NULL; peer = peer->next)
+    for (struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
         pipe_kick(peer->pipe);
 }
 
@@ -190,7 +190,7 @@ static void link_on_tick(uv_timer_t *tick)
     bool down = false;
 
     link_expire(link);
-    for (struct peer *peer = link->peers; peer != NULL; peer = peer->next) {
+    for (struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next) {
         peer->probe = !pipe_is_up(peer->pipe);
         down = down || peer->probe;
     }
@@ -337,7 +337,7 @@ static void batch_build(struct logic_link *link, Imc__V1__SessionBatch *batch, s
 
 static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
 {
-    struct peer *peer = arg;
+    struct listed_logic *peer = arg;
     struct logic_link *link = peer->link;
     struct worker *worker = link->worker;
     size_t counts[REQUEST_KINDS] = {0};
@@ -407,7 +407,7 @@ static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum request_ki
 
 static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *decoded)
 {
-    struct peer *peer = arg;
+    struct listed_logic *peer = arg;
     struct logic_link *link = peer->link;
     struct sent *sent = sent_arg;
     struct reply *reply = decoded;
@@ -442,7 +442,7 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
 
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
 {
-    struct peer *peer = arg;
+    struct listed_logic *peer = arg;
     struct reply *reply = decoded;
 
     (void)pipe;
@@ -453,7 +453,7 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
 
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
-    struct peer *peer = arg;
+    struct listed_logic *peer = arg;
     struct sent *sent = sent_arg;
 
     (void)pipe;
@@ -470,14 +470,14 @@ static void link_tell(struct logic_link *link)
 {
     bool any = false;
 
-    for (const struct peer *peer = link->peers; peer != NULL; peer = peer->next)
+    for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
         any = any || pipe_is_up(peer->pipe);
     __atomic_store_n(&link->worker->logic_up, any, __ATOMIC_RELAXED);
 }
 
 static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
-    struct peer *peer = arg;
+    struct listed_logic *peer = arg;
 
     if (up)
         log_info("logic up", "logic=%s address=%s loop=%d", peer->id, pipe_address(pipe),
@@ -505,7 +505,7 @@ static const struct pipe_ops link_ops = {
 
 static void peer_open(struct logic_link *link, const struct member *logic)
 {
-    struct peer *peer = mem_zalloc(sizeof *peer);
+    struct listed_logic *peer = mem_zalloc(sizeof *peer);
     struct pipe_options options = {
         .path = "/imc.v1.Logic/Sessions",
         .window = (int)link->worker->config->logic_window,
@@ -533,16 +533,16 @@ static bool view_has_logic(const struct view *view, const char *id, uint64_t epo
 
 static bool link_has_peer(const struct logic_link *link, const struct member *logic)
 {
-    for (const struct peer *peer = link->peers; peer != NULL; peer = peer->next) {
+    for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next) {
         if (peer->epoch == logic->epoch && strcmp(peer->id, logic->id) == 0)
             return true;
     }
     return false;
 }
 
-static void peer_close(struct peer **at)
+static void peer_close(struct listed_logic **at)
 {
-    struct peer *peer = *at;
+    struct listed_logic *peer = *at;
     *at = peer->next;
     pipe_close(peer->pipe);
     free(peer);
@@ -552,7 +552,7 @@ void logic_link_update(struct logic_link *link)
 {
     const struct view *view = link->worker->view;
 
-    for (struct peer **at = &link->peers; *at != NULL;) {
+    for (struct listed_logic **at = &link->peers; *at != NULL;) {
         if (view_has_logic(view, (*at)->id, (*at)->epoch))
             at = &(*at)->next;
         else

@@ -24,7 +24,7 @@ struct slot {
     uint32_t next_free; /* within the chunk */
 };
 
-struct chunk {
+struct table_chunk {
     uint32_t used, free; /* free: first of the list */
     uint32_t fresh;      /* slots from here on were never used */
     struct slot slots[CHUNK_SLOTS];
@@ -36,7 +36,7 @@ struct table {
     size_t count;
     size_t n_chunks;  /* behind the last one that exists */
     size_t with_room; /* no chunk before it has room */
-    struct chunk *chunks[CHUNKS];
+    struct table_chunk *chunks[CHUNKS];
 };
 
 struct table *table_open(int loop_index)
@@ -78,7 +78,7 @@ uint64_t table_add(struct table *table, struct conn *conn)
     size_t chunk_index = chunk_with_room(table);
     if (chunk_index == CHUNKS)
         return 0;
-    struct chunk *chunk = table->chunks[chunk_index];
+    struct table_chunk *chunk = table->chunks[chunk_index];
     uint32_t index = chunk->free;
     if (index != NO_SLOT)
         chunk->free = chunk->slots[index].next_free;
@@ -97,7 +97,7 @@ uint64_t table_add(struct table *table, struct conn *conn)
 static struct slot *find(const struct table *table, uint64_t handle)
 {
     size_t at = handle & ((1U << SLOT_BITS) - 1);
-    struct chunk *chunk = table->chunks[at >> CHUNK_BITS];
+    struct table_chunk *chunk = table->chunks[at >> CHUNK_BITS];
     if (chunk == NULL || (handle ^ table->loop_bits) >> 56 != 0)
         return NULL;
     struct slot *slot = &chunk->slots[at & (CHUNK_SLOTS - 1)];
@@ -117,7 +117,7 @@ void table_remove(struct table *table, uint64_t handle)
     struct slot *slot = find(table, handle);
     assert(slot != NULL);
     size_t at = handle & ((1U << SLOT_BITS) - 1), chunk_index = at >> CHUNK_BITS;
-    struct chunk *chunk = table->chunks[chunk_index];
+    struct table_chunk *chunk = table->chunks[chunk_index];
     slot->conn = NULL;
     slot->next_free = chunk->free;
     chunk->free = (uint32_t)(at & (CHUNK_SLOTS - 1));
@@ -148,6 +148,6 @@ size_t table_slots(const struct table *table)
 struct conn *table_at(const struct table *table, size_t slot)
 {
     assert(slot < (size_t)1 << SLOT_BITS);
-    const struct chunk *chunk = table->chunks[slot >> CHUNK_BITS];
+    const struct table_chunk *chunk = table->chunks[slot >> CHUNK_BITS];
     return chunk == NULL ? NULL : chunk->slots[slot & (CHUNK_SLOTS - 1)].conn;
 }

@@ -21,7 +21,7 @@ enum registrar_state {
 };
 
 /* A Disconnect that routers have not carried out. */
-struct owed {
+struct departed {
     uint64_t handle;
     int64_t uid;
 };
@@ -36,7 +36,7 @@ struct registrar {
     size_t outstanding;           /* Registers that are unanswered, of whichever generation */
     size_t refused;               /* of this walk */
     struct request *announcement; /* REGISTRAR_ANNOUNCED */
-    struct owed *owed;
+    struct departed *owed;
     size_t n_owed, cap_owed;
     struct loop_task walk;
     uv_timer_t retry;
@@ -271,7 +271,7 @@ static void disconnected(struct worker *worker, struct request *request,
         registrar->owed =
             mem_realloc(registrar->owed, registrar->cap_owed * sizeof *registrar->owed);
     }
-    registrar->owed[registrar->n_owed++] = (struct owed){request->handle, request->uid};
+    registrar->owed[registrar->n_owed++] = (struct departed){request->handle, request->uid};
     registrar_retry_later(registrar);
 }
 
@@ -293,7 +293,7 @@ static void registrar_on_retry(uv_timer_t *timer)
     struct registrar *registrar = timer->data;
 
     for (int i = 0; i < DISCONNECTS_MAX && registrar->n_owed > 0; i++) {
-        struct owed owed = registrar->owed[--registrar->n_owed];
+        struct departed owed = registrar->owed[--registrar->n_owed];
         registrar_disconnect(registrar, owed.handle, owed.uid);
     }
     if (registrar->n_owed > 0)

@@ -69,7 +69,7 @@ static struct msg *frame_many(const struct push *pushes, size_t n)
 enum { HEAD_MAX = 64 };
 
 /* One object, measured: looking at a body for whether it is JSON is done once. */
-struct object {
+struct wire_object {
     struct wire_unit unit;
     char head[HEAD_MAX]; /* up to and with "body": */
     size_t head_len;
@@ -77,7 +77,7 @@ struct object {
     bool quote;       /* the body as a string */
 };
 
-static void object_measure(struct object *object, const struct wire_unit *unit)
+static void object_measure(struct wire_object *object, const struct wire_unit *unit)
 {
     static const uint8_t empty[] = "{}";
     object->unit = *unit;
@@ -102,12 +102,12 @@ static void object_measure(struct object *object, const struct wire_unit *unit)
 }
 
 /* With the comma or bracket before it and the brace behind. */
-static size_t object_size(const struct object *object)
+static size_t object_size(const struct wire_object *object)
 {
     return 1 + object->head_len + object->body_size + 1;
 }
 
-static uint8_t *object_put(uint8_t *at, const struct object *object, bool first)
+static uint8_t *object_put(uint8_t *at, const struct wire_object *object, bool first)
 {
     *at++ = first ? '[' : ',';
     at = put(at, object->head, object->head_len);
@@ -121,7 +121,7 @@ static uint8_t *object_put(uint8_t *at, const struct object *object, bool first)
 
 static size_t json_one(const struct wire_unit *unit, uint8_t *out, size_t outlen)
 {
-    struct object object;
+    struct wire_object object;
     object_measure(&object, unit);
     size_t text = object_size(&object) + 1, size = ws_header_size(text) + text;
     if (size > outlen)
@@ -134,7 +134,7 @@ static size_t json_one(const struct wire_unit *unit, uint8_t *out, size_t outlen
 
 static struct msg *json_many(const struct push *pushes, size_t n)
 {
-    struct object *objects = mem_alloc(n * sizeof *objects);
+    struct wire_object *objects = mem_alloc(n * sizeof *objects);
     size_t text = 1;
     for (size_t i = 0; i < n; i++) {
         struct wire_unit unit = unit_of_push(&pushes[i]);

@@ -18,7 +18,7 @@ struct span {
     size_t len;
 };
 
-struct http_request {
+struct handshake {
     struct span method, target, version;
     struct span host, upgrade, key, ws_version, origin, length, encoding;
     const struct ws_rules *rules;
@@ -103,7 +103,7 @@ static void list_compare(const char *item, size_t len, void *arg)
 }
 
 /* Browsers end the connection if they offered subprotocols and none is taken up, or another. */
-static void take_protocols(struct http_request *request, struct span offered)
+static void take_protocols(struct handshake *request, struct span offered)
 {
     while (offered.len > 0) {
         struct list_search search = {.item = span_trim(span_cut(&offered, ','))};
@@ -120,7 +120,7 @@ static void take_protocols(struct http_request *request, struct span offered)
     }
 }
 
-static void take_header(struct http_request *request, struct span name, struct span value)
+static void take_header(struct handshake *request, struct span name, struct span value)
 {
     const struct {
         const char *name;
@@ -148,7 +148,7 @@ static void take_header(struct http_request *request, struct span name, struct s
 }
 
 /* One line without its CRLF. NULL, or what is wrong with it. */
-static const char *take_line(struct http_request *request, struct span line)
+static const char *take_line(struct handshake *request, struct span line)
 {
     if (line.len == 0 || *line.at == ' ' || *line.at == '\t')
         return "folded or empty header line";
@@ -161,7 +161,7 @@ static const char *take_line(struct http_request *request, struct span line)
     return NULL;
 }
 
-static const char *take_request_line(struct http_request *request, struct span line)
+static const char *take_request_line(struct handshake *request, struct span line)
 {
     request->method = span_cut(&line, ' ');
     request->target = span_cut(&line, ' ');
@@ -173,7 +173,7 @@ static const char *take_request_line(struct http_request *request, struct span l
 }
 
 /* TEXT: up to the empty line, without its last CRLF. */
-static const char *take_lines(struct http_request *request, struct span text)
+static const char *take_lines(struct handshake *request, struct span text)
 {
     const char *wrong = NULL;
     bool first = true;
@@ -228,7 +228,7 @@ static bool is_key(struct span key)
     return true;
 }
 
-static int judge_request_line(const struct http_request *request, const struct ws_rules *rules,
+static int judge_request_line(const struct handshake *request, const struct ws_rules *rules,
                               const char **text)
 {
     struct span rest = request->target, path = span_cut(&rest, '?');
@@ -248,7 +248,7 @@ static int judge_request_line(const struct http_request *request, const struct w
     return 0;
 }
 
-static int judge_headers(const struct http_request *request, const char **text)
+static int judge_headers(const struct handshake *request, const char **text)
 {
     const struct {
         bool wrong;
@@ -309,7 +309,7 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
             return refuse(refusal, 431, "request headers are too long");
         return 0;
     }
-    struct http_request request = {.rules = rules};
+    struct handshake request = {.rules = rules};
     struct span text = {(const char *)buf, (size_t)(end - buf) + 2};
     const char *wrong = take_lines(&request, text);
     if (wrong != NULL)

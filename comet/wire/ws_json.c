@@ -10,18 +10,18 @@
  * it, and what stands in a body is not ours to judge. */
 enum { DECODE_FLAGS = JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL };
 
-struct field {
+struct ws_json_field {
     const char *name;
     double min, max;
     bool required;
 };
 
-static const struct field field_ver = {"ver", 0, UINT16_MAX, false};
-static const struct field field_op = {"op", INT32_MIN, INT32_MAX, true};
-static const struct field field_seq = {"seq", INT32_MIN, INT32_MAX, false};
+static const struct ws_json_field field_ver = {"ver", 0, UINT16_MAX, false};
+static const struct ws_json_field field_op = {"op", INT32_MIN, INT32_MAX, true};
+static const struct ws_json_field field_seq = {"seq", INT32_MIN, INT32_MAX, false};
 
-static int take_number(const json_t *object, const struct field *field, int32_t *out, char *why,
-                       size_t why_len)
+static int take_number(const json_t *object, const struct ws_json_field *field, int32_t *out,
+                       char *why, size_t why_len)
 {
     const json_t *value = json_object_get(object, field->name);
     if ((value == NULL || json_is_null(value)) && !field->required) {

@@ -37,27 +37,27 @@ enum {
     CLASSES = 4, /* by quarters of fullness; full chunks are in no list */
 };
 
-struct object {
-    struct object *next;
+struct slab_object {
+    struct slab_object *next;
 };
 
-struct chunk {
+struct slab_chunk {
     struct slab *slab; /* checked when an object comes back */
-    struct chunk *next, **prev;
-    struct object *free;
+    struct slab_chunk *next, **prev;
+    struct slab_object *free;
     uint32_t used, fresh; /* objects in use; objects that were ever used */
     uint32_t quarter;
 };
 
-_Static_assert(sizeof(struct chunk) <= HEADER, "chunk header");
+_Static_assert(sizeof(struct slab_chunk) <= HEADER, "chunk header");
 
 struct slab {
     const char *name;
     size_t size, chunk_size;
     uint32_t capacity; /* objects of a chunk */
     size_t used, chunks;
-    struct chunk *spare;
-    struct chunk *lists[CLASSES];
+    struct slab_chunk *spare;
+    struct slab_chunk *lists[CLASSES];
 };
 
 struct slab *slab_open(const char *name, size_t size)
@@ -100,23 +100,23 @@ static void *map_aligned(const struct slab *slab)
     return p + before;
 }
 
-static struct chunk *chunk_new(struct slab *slab)
+static struct slab_chunk *chunk_new(struct slab *slab)
 {
-    struct chunk *chunk = map_aligned(slab);
+    struct slab_chunk *chunk = map_aligned(slab);
     chunk->slab = slab;
     ASAN_POISON_MEMORY_REGION((char *)chunk + HEADER, slab->chunk_size - HEADER);
     slab->chunks++;
     return chunk;
 }
 
-static void chunk_free(struct slab *slab, struct chunk *chunk)
+static void chunk_free(struct slab *slab, struct slab_chunk *chunk)
 {
     ASAN_UNPOISON_MEMORY_REGION(chunk, slab->chunk_size);
     munmap(chunk, slab->chunk_size);
     slab->chunks--;
 }
 
-static void chunk_unlink(struct chunk *chunk)
+static void chunk_unlink(struct slab_chunk *chunk)
 {
     if (chunk->prev == NULL)
         return;
@@ -127,7 +127,7 @@ static void chunk_unlink(struct chunk *chunk)
 }
 
 /* Puts the chunk where its number of used objects belongs. */
-static void chunk_file(struct slab *slab, struct chunk *chunk)
+static void chunk_file(struct slab *slab, struct slab_chunk *chunk)
 {
     uint32_t quarter = chunk->used * CLASSES / slab->capacity;
     if (chunk->prev != NULL && chunk->quarter == quarter)
@@ -143,27 +143,27 @@ static void chunk_file(struct slab *slab, struct chunk *chunk)
     slab->lists[quarter] = chunk;
 }
 
-static struct chunk *chunk_with_room(struct slab *slab)
+static struct slab_chunk *chunk_with_room(struct slab *slab)
 {
     for (int quarter = CLASSES - 1; quarter >= 0; quarter--) {
         if (slab->lists[quarter] != NULL)
             return slab->lists[quarter];
     }
-    struct chunk *chunk = slab->spare;
+    struct slab_chunk *chunk = slab->spare;
     slab->spare = NULL;
     return chunk != NULL ? chunk : chunk_new(slab);
 }
 
 void *slab_alloc(struct slab *slab)
 {
-    struct chunk *chunk = chunk_with_room(slab);
-    struct object *object = chunk->free;
+    struct slab_chunk *chunk = chunk_with_room(slab);
+    struct slab_object *object = chunk->free;
     if (object != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
         chunk->free = object->next;
         memset(object, 0, slab->size);
     } else { /* as the system gave it: zeroed, and not touched until now */
-        object = (struct object *)(void *)((char *)chunk + HEADER + chunk->fresh * slab->size);
+        object = (struct slab_object *)(void *)((char *)chunk + HEADER + chunk->fresh * slab->size);
         ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
         chunk->fresh++;
     }
@@ -177,9 +177,9 @@ void slab_free(struct slab *slab, void *object)
 {
     if (object == NULL)
         return;
-    struct object *freed = object;
+    struct slab_object *freed = object;
     size_t offset = (uintptr_t)object & (slab->chunk_size - 1);
-    struct chunk *chunk = (struct chunk *)(void *)((char *)object - offset);
+    struct slab_chunk *chunk = (struct slab_chunk *)(void *)((char *)object - offset);
     assert(chunk->slab == slab && chunk->used > 0);
     freed->next = chunk->free;
     chunk->free = freed;

@@ -11,14 +11,14 @@
 
 enum { MIN_SLOTS = 8 };
 
-struct entry {
+struct strmap_slot {
     const char *key;
     void *value; /* NULL: the slot is empty */
     uint32_t len, hash;
 };
 
 struct strmap {
-    struct entry *entries;
+    struct strmap_slot *entries;
     size_t slots; /* a power of two, 0 before the first set */
     size_t count;
     struct hash_seed seed; /* keys are chosen by clients: they must not know where they end up */
@@ -60,7 +60,7 @@ static size_t find(const struct strmap *map, const char *key, size_t len, uint32
         return SIZE_MAX;
     size_t mask = map->slots - 1, slot = hash & mask;
     for (size_t distance = 0;; distance++, slot = (slot + 1) & mask) {
-        const struct entry *e = &map->entries[slot];
+        const struct strmap_slot *e = &map->entries[slot];
         if (e->value == NULL || ((slot - e->hash) & mask) < distance)
             return SIZE_MAX;
         if (e->hash == hash && e->len == len && (len == 0 || memcmp(e->key, key, len) == 0))
@@ -69,11 +69,11 @@ static size_t find(const struct strmap *map, const char *key, size_t len, uint32
 }
 
 /* Puts a key that is not there; a slot is free. */
-static void place(struct strmap *map, struct entry entry)
+static void place(struct strmap *map, struct strmap_slot entry)
 {
     size_t mask = map->slots - 1, slot = entry.hash & mask;
     for (size_t distance = 0;; distance++, slot = (slot + 1) & mask) {
-        struct entry *e = &map->entries[slot];
+        struct strmap_slot *e = &map->entries[slot];
         if (e->value == NULL) {
             *e = entry;
             return;
@@ -81,7 +81,7 @@ static void place(struct strmap *map, struct entry entry)
         size_t theirs = (slot - e->hash) & mask;
         if (theirs >= distance)
             continue;
-        struct entry displaced = *e;
+        struct strmap_slot displaced = *e;
         *e = entry;
         entry = displaced;
         distance = theirs;
@@ -90,7 +90,7 @@ static void place(struct strmap *map, struct entry entry)
 
 static void resize(struct strmap *map, size_t slots)
 {
-    struct entry *old = map->entries;
+    struct strmap_slot *old = map->entries;
     size_t old_slots = map->slots;
     map->entries = mem_zalloc(slots * sizeof *map->entries);
     map->slots = slots;
@@ -119,7 +119,8 @@ void strmap_set(struct strmap *map, const char *key, size_t len, void *value)
     }
     if (map->count >= map->slots - map->slots / 8)
         resize(map, map->slots == 0 ? MIN_SLOTS : map->slots * 2);
-    place(map, (struct entry){.key = key, .value = value, .len = (uint32_t)len, .hash = hash});
+    place(map,
+          (struct strmap_slot){.key = key, .value = value, .len = (uint32_t)len, .hash = hash});
     map->count++;
 }
 

@@ -24,7 +24,7 @@ static const char *const STATE_NAMES[] = {
 enum { N_STATES = sizeof STATE_NAMES / sizeof STATE_NAMES[0] };
 
 /* The strings of a member, as they are called in JSON. */
-static const struct field {
+static const struct record_field {
     const char *name;
     size_t offset, size;
 } FIELDS[] = {

@@ -15,7 +15,7 @@
 
 enum { MAX_DEPTH = 512 };
 
-struct scan {
+struct json_scan {
     const uint8_t *at, *end;
     unsigned depth;
     uint64_t objects[MAX_DEPTH / 64]; /* bit d: level d is an object */
@@ -102,14 +102,14 @@ static size_t utf8_sequence(const uint8_t *p, const uint8_t *end)
 
 /* --- one JSON value --- */
 
-static void skip_space(struct scan *scan)
+static void skip_space(struct json_scan *scan)
 {
     while (scan->at < scan->end &&
            (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
         scan->at++;
 }
 
-static bool take_byte(struct scan *scan, uint8_t c)
+static bool take_byte(struct json_scan *scan, uint8_t c)
 {
     if (scan->at == scan->end || *scan->at != c)
         return false;
@@ -117,7 +117,7 @@ static bool take_byte(struct scan *scan, uint8_t c)
     return true;
 }
 
-static bool take_word(struct scan *scan, const char *word, size_t len)
+static bool take_word(struct json_scan *scan, const char *word, size_t len)
 {
     if ((size_t)(scan->end - scan->at) < len || memcmp(scan->at, word, len) != 0)
         return false;
@@ -125,7 +125,7 @@ static bool take_word(struct scan *scan, const char *word, size_t len)
     return true;
 }
 
-static bool take_digits(struct scan *scan)
+static bool take_digits(struct json_scan *scan)
 {
     const uint8_t *start = scan->at;
     while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
@@ -133,7 +133,7 @@ static bool take_digits(struct scan *scan)
     return scan->at > start;
 }
 
-static bool take_number(struct scan *scan)
+static bool take_number(struct json_scan *scan)
 {
     take_byte(scan, '-');
     if (!take_byte(scan, '0') && !take_digits(scan))
@@ -149,7 +149,7 @@ static bool take_number(struct scan *scan)
 }
 
 /* The four digits of a \u escape; -1 if they are not. */
-static int32_t take_hex4(struct scan *scan)
+static int32_t take_hex4(struct json_scan *scan)
 {
     int32_t value = 0;
     if (scan->end - scan->at < 4)
@@ -168,7 +168,7 @@ static int32_t take_hex4(struct scan *scan)
 
 /* After the backslash. A surrogate escape without its other half is refused: RFC 8259 leaves it
  * open what a receiver makes of it, and many choke. */
-static bool take_escape(struct scan *scan)
+static bool take_escape(struct json_scan *scan)
 {
     if (scan->at == scan->end)
         return false;
@@ -186,7 +186,7 @@ static bool take_escape(struct scan *scan)
     return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-static bool take_string(struct scan *scan)
+static bool take_string(struct json_scan *scan)
 {
     if (!take_byte(scan, '"'))
         return false;
@@ -214,13 +214,13 @@ static bool take_string(struct scan *scan)
     return false;
 }
 
-static bool in_object(const struct scan *scan)
+static bool in_object(const struct json_scan *scan)
 {
     unsigned level = scan->depth - 1;
     return (scan->objects[level / 64] >> level % 64 & 1) != 0;
 }
 
-static bool open_level(struct scan *scan, bool object)
+static bool open_level(struct json_scan *scan, bool object)
 {
     unsigned level = scan->depth;
     if (level == MAX_DEPTH)
@@ -231,7 +231,7 @@ static bool open_level(struct scan *scan, bool object)
     return true;
 }
 
-static bool take_member_name(struct scan *scan)
+static bool take_member_name(struct json_scan *scan)
 {
     skip_space(scan);
     if (!take_string(scan))
@@ -242,7 +242,7 @@ static bool take_member_name(struct scan *scan)
 
 /* A scalar (then *OPENED is false), or everything up to where the first value inside an array or
  * object begins. An empty one is a scalar. */
-static bool take_value(struct scan *scan, bool *opened)
+static bool take_value(struct json_scan *scan, bool *opened)
 {
     *opened = false;
     skip_space(scan);
@@ -276,7 +276,7 @@ static bool take_value(struct scan *scan, bool *opened)
 }
 
 /* After a value: closes what ends here, up to the comma (and the name) before the next value. */
-static bool take_after(struct scan *scan)
+static bool take_after(struct json_scan *scan)
 {
     for (;;) {
         skip_space(scan);
@@ -295,7 +295,7 @@ bool json_is_value(const uint8_t *buf, size_t len)
 {
     if (len == 0)
         return false;
-    struct scan scan = {.at = buf, .end = buf + len};
+    struct json_scan scan = {.at = buf, .end = buf + len};
     do {
         bool opened;
         if (!take_value(&scan, &opened))

@@ -11,12 +11,12 @@ static const char why_items[] = "more items in a list than any honest batch has"
 
 static uint64_t refused; /* atomic */
 
-struct scan {
+struct unpack_scan {
     const uint8_t *at, *end;
 };
 
 /* False: cut off, or longer than ten bytes. */
-static bool scan_varint(struct scan *scan, uint64_t *out)
+static bool scan_varint(struct unpack_scan *scan, uint64_t *out)
 {
     uint64_t value = 0;
 
@@ -66,7 +66,8 @@ static size_t count_elements(const ProtobufCFieldDescriptor *field, const uint8_
 }
 
 /* Over one field's content: how many elements it adds, or 0 where the message is malformed. */
-static size_t scan_content(struct scan *scan, unsigned wire, const ProtobufCFieldDescriptor *field)
+static size_t scan_content(struct unpack_scan *scan, unsigned wire,
+                           const ProtobufCFieldDescriptor *field)
 {
     const uint8_t *begin;
     uint64_t len = 0;
@@ -91,7 +92,7 @@ static size_t scan_content(struct scan *scan, unsigned wire, const ProtobufCFiel
  * together. */
 static bool within_items(const ProtobufCMessageDescriptor *type, const struct unpack_input *in)
 {
-    struct scan scan = {in->data, in->data + in->len};
+    struct unpack_scan scan = {in->data, in->data + in->len};
     size_t counts[FIELDS] = {0}, limit = in->max_items > 0 ? in->max_items : UNPACK_ITEMS;
     uint64_t tag;
 

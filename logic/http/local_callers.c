@@ -193,7 +193,7 @@ void api_local_close(struct api_local *local)
     free(local);
 }
 
-struct check {
+struct caller_check {
     char *err;
     size_t errlen;
     bool bad;
@@ -201,7 +201,7 @@ struct check {
 
 static void check_network(const char *item, size_t len, void *arg)
 {
-    struct check *check = arg;
+    struct caller_check *check = arg;
     struct network network;
 
     if (check->bad || read_network(item, len, &network))
@@ -214,7 +214,7 @@ static void check_network(const char *item, size_t len, void *arg)
 
 int api_local_check(const char *trusted, char *err, size_t errlen)
 {
-    struct check check = {err, errlen, false};
+    struct caller_check check = {err, errlen, false};
 
     config_list_each(trusted, check_network, &check);
     return check.bad ? -EINVAL : 0;

@@ -35,7 +35,7 @@ static void confirm_tell(struct mailbox_call *call, const redisReply *reply)
 {
     size_t most = reply->elements / 2;
     uint64_t *ids = mem_alloc((most + 1) * sizeof *ids);
-    struct owed owed = {0};
+    struct receivers owed = {0};
     struct mailbox_debts left = {.uid = call->uid, .ids = ids};
 
     for (size_t i = 2; i + 1 < reply->elements; i += 2) {

@@ -12,8 +12,8 @@ struct heir {
     uint64_t due_ms;
     bool second; /* look */
     struct mailbox_debts debts;
-    struct owed owed; /* to these, as far as is known */
-    uint64_t ids[];   /* debts' */
+    struct receivers owed; /* to these, as far as is known */
+    uint64_t ids[];        /* debts' */
 };
 
 /* Those that wait, the first due first. */
@@ -89,9 +89,9 @@ static void on_waived(void *arg, int err)
     (void)err;
 }
 
-static struct owed tokens_of(const struct router_answer *answer)
+static struct receivers tokens_of(const struct router_answer *answer)
 {
-    struct owed there = {0};
+    struct receivers there = {0};
     char token[OWED_TOKEN_MAX];
 
     owed_add(&there, "", 0);
@@ -103,9 +103,9 @@ static struct owed tokens_of(const struct router_answer *answer)
 }
 
 /* Those who are not among THERE are owed nothing any more. */
-static void heir_waive(struct heir *heir, const struct owed *there)
+static void heir_waive(struct heir *heir, const struct receivers *there)
 {
-    struct owed gone = {0}, rest = {0};
+    struct receivers gone = {0}, rest = {0};
     struct mailbox_debts debts = heir->debts;
     const char *at = heir->owed.text, *end = at + heir->owed.len, *token;
     size_t len;
@@ -125,7 +125,7 @@ static void on_lookup(void *arg, const struct router_answer *answer)
     struct heir *heir = arg;
 
     if (answer->result == ROUTER_OK && answer->complete) {
-        struct owed there = tokens_of(answer);
+        struct receivers there = tokens_of(answer);
         heir_waive(heir, &there);
         owed_free(&there);
     }

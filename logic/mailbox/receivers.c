@@ -50,7 +50,7 @@ bool owed_has(const char *list, size_t list_len, const char *token, size_t len)
     return false;
 }
 
-void owed_add(struct owed *owed, const char *token, size_t len)
+void owed_add(struct receivers *owed, const char *token, size_t len)
 {
     if (owed->text != NULL && (len == 0 || owed_has(owed->text, owed->len, token, len)))
         return;
@@ -62,8 +62,8 @@ void owed_add(struct owed *owed, const char *token, size_t len)
     owed->text[owed->len] = '\0';
 }
 
-void owed_free(struct owed *owed)
+void owed_free(struct receivers *owed)
 {
     free(owed->text);
-    *owed = (struct owed){0};
+    *owed = (struct receivers){0};
 }

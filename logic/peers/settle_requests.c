@@ -117,7 +117,7 @@ static void on_owed(void *arg, int err)
 static void item_owe(struct settle_item *item)
 {
     const Imc__V1__SettleResult *result = item->result;
-    struct owed owed = {0};
+    struct receivers owed = {0};
     char token[OWED_TOKEN_MAX];
 
     for (size_t i = 0; i < result->n_sessions; i++) {

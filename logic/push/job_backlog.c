@@ -11,7 +11,7 @@ enum {
     JOBS_MOST = 256,
 };
 
-struct backlog {
+struct job_backlog {
     char job[64];
     char why[128];
     uint64_t until_ms; /* loop time */
@@ -19,46 +19,46 @@ struct backlog {
     bool stalled;
 };
 
-struct backlogs {
+struct job_backlogs {
     struct logic *logic;
-    struct backlog jobs[JOBS_MOST];
+    struct job_backlog jobs[JOBS_MOST];
     size_t n;
 };
 
-struct backlogs *backlogs_open(struct logic *logic)
+struct job_backlogs *backlogs_open(struct logic *logic)
 {
-    struct backlogs *backlogs = mem_zalloc(sizeof *backlogs);
+    struct job_backlogs *backlogs = mem_zalloc(sizeof *backlogs);
 
     backlogs->logic = logic;
     return backlogs;
 }
 
-void backlogs_close(struct backlogs *backlogs)
+void backlogs_close(struct job_backlogs *backlogs)
 {
     free(backlogs);
 }
 
 /* Its place; else one that is free, or the one that has not been heard of for longest. */
-static struct backlog *backlog_of(struct backlogs *backlogs, const char *job)
+static struct job_backlog *backlog_of(struct job_backlogs *backlogs, const char *job)
 {
-    struct backlog *oldest = &backlogs->jobs[0];
+    struct job_backlog *oldest = &backlogs->jobs[0];
 
     for (size_t i = 0; i < backlogs->n; i++) {
-        struct backlog *backlog = &backlogs->jobs[i];
+        struct job_backlog *backlog = &backlogs->jobs[i];
         if (strcmp(backlog->job, job) == 0)
             return backlog;
         if (backlog->until_ms < oldest->until_ms)
             oldest = backlog;
     }
-    struct backlog *backlog = backlogs->n < JOBS_MOST ? &backlogs->jobs[backlogs->n++] : oldest;
-    *backlog = (struct backlog){0};
+    struct job_backlog *backlog = backlogs->n < JOBS_MOST ? &backlogs->jobs[backlogs->n++] : oldest;
+    *backlog = (struct job_backlog){0};
     snprintf(backlog->job, sizeof backlog->job, "%s", job);
     return backlog;
 }
 
-void backlog_take(struct backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
+void backlog_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
 {
-    struct backlog *backlog = backlog_of(backlogs, job);
+    struct job_backlog *backlog = backlog_of(backlogs, job);
 
     if (told->stalled && !backlog->stalled)
         log_warn("storing stands still", "job=%s why=\"%s\"", backlog->job, told->why);
@@ -72,13 +72,13 @@ void backlog_take(struct backlogs *backlogs, const char *job, const Imc__V1__Bac
 }
 
 /* The worst of each that is fresh. */
-static struct backlog backlogs_worst(const struct backlogs *backlogs)
+static struct job_backlog backlogs_worst(const struct job_backlogs *backlogs)
 {
     uint64_t now = loop_now_ms(backlogs->logic->loop);
-    struct backlog worst = {0};
+    struct job_backlog worst = {0};
 
     for (size_t i = 0; i < backlogs->n; i++) {
-        const struct backlog *backlog = &backlogs->jobs[i];
+        const struct job_backlog *backlog = &backlogs->jobs[i];
         if (backlog->until_ms <= now)
             continue;
         if (backlog->lag_ms > worst.lag_ms)
@@ -93,10 +93,10 @@ static struct backlog backlogs_worst(const struct backlogs *backlogs)
     return worst;
 }
 
-enum backlog_verdict backlog_verdict(const struct backlogs *backlogs, char *why)
+enum backlog_verdict backlog_verdict(const struct job_backlogs *backlogs, char *why)
 {
     const struct logic_config *config = backlogs->logic->config;
-    const struct backlog worst = backlogs_worst(backlogs);
+    const struct job_backlog worst = backlogs_worst(backlogs);
 
     if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
         snprintf(why, BACKLOG_WHY,
@@ -115,9 +115,9 @@ enum backlog_verdict backlog_verdict(const struct backlogs *backlogs, char *why)
     return BACKLOG_AWAY;
 }
 
-void backlogs_scrape(struct backlogs *backlogs)
+void backlogs_scrape(struct job_backlogs *backlogs)
 {
-    const struct backlog worst = backlogs_worst(backlogs);
+    const struct job_backlog worst = backlogs_worst(backlogs);
     int64_t *counters = backlogs->logic->counters;
 
     metric_set(counters, LOGIC_BACKLOG_LAG_MS, worst.lag_ms);

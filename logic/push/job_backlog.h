@@ -11,10 +11,10 @@
 #include "logic/logic.h"
 #include "proto/session.pb-c.h"
 
-struct backlogs *backlogs_open(struct logic *logic);
-void backlogs_close(struct backlogs *backlogs);
+struct job_backlogs *backlogs_open(struct logic *logic);
+void backlogs_close(struct job_backlogs *backlogs);
 /* JOB: its lease id. */
-void backlog_take(struct backlogs *backlogs, const char *job, const Imc__V1__Backlog *told);
+void backlog_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told);
 
 enum backlog_verdict {
     BACKLOG_FINE,
@@ -23,8 +23,8 @@ enum backlog_verdict {
 };
 enum { BACKLOG_WHY = 320 };
 /* WHY, of BACKLOG_WHY bytes, for the caller of a push that is refused. */
-enum backlog_verdict backlog_verdict(const struct backlogs *backlogs, char *why);
+enum backlog_verdict backlog_verdict(const struct job_backlogs *backlogs, char *why);
 /* The gauges. */
-void backlogs_scrape(struct backlogs *backlogs);
+void backlogs_scrape(struct job_backlogs *backlogs);
 
 #endif

@@ -28,7 +28,7 @@ enum {
                             commit a second's at a time */
 };
 
-struct change {
+struct repartition {
     const struct logic_config *config;
     struct loop loop;
     struct redis *redis;
@@ -66,7 +66,7 @@ static void on_state(struct redis *redis, bool up, const char *why, void *arg)
 
 static void on_look(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct repartition *change = arg;
 
     change->answered = true;
     change->failed = reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 4;
@@ -82,7 +82,7 @@ static void on_look(struct redis *redis, const redisReply *reply, void *arg)
 
 static void on_number(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct change *change = arg;
+    struct repartition *change = arg;
 
     change->answered = true;
     change->failed = reply == NULL || reply->type != REDIS_REPLY_INTEGER;
@@ -94,13 +94,13 @@ static void on_number(struct redis *redis, const redisReply *reply, void *arg)
 
 static void on_nap_over(uv_timer_t *timer)
 {
-    struct change *change = container_of(timer, struct change, timer);
+    struct repartition *change = container_of(timer, struct repartition, timer);
 
     change->napping = false;
 }
 
 /* Redis's connection is tended meanwhile. */
-static void nap(struct change *change, int ms)
+static void nap(struct repartition *change, int ms)
 {
     change->napping = true;
     uv_update_time(&change->loop.uv);
@@ -109,7 +109,7 @@ static void nap(struct change *change, int ms)
         uv_run(&change->loop.uv, UV_RUN_ONCE);
 }
 
-static int await_redis(struct change *change)
+static int await_redis(struct repartition *change)
 {
     for (int i = 0; !redis_is_up(change->redis); i++) {
         if (i * STEP_MS > ASK_MS)
@@ -120,19 +120,19 @@ static int await_redis(struct change *change)
 }
 
 /* Until the answer is there: Redis's own timeout sees to it that one comes. */
-static int await(struct change *change)
+static int await(struct repartition *change)
 {
     while (!change->answered)
         uv_run(&change->loop.uv, UV_RUN_ONCE);
     return change->failed ? -1 : 0;
 }
 
-static size_t shard(const struct change *change)
+static size_t shard(const struct repartition *change)
 {
     return redis_shard_of(change->redis, change->key, strlen(change->key));
 }
 
-static int look(struct change *change, int hold_ms)
+static int look(struct repartition *change, int hold_ms)
 {
     char hold[16], forget[16];
     const char *argv[] = {change->key, hold, forget};
@@ -145,7 +145,7 @@ static int look(struct change *change, int hold_ms)
 }
 
 /* 0: it is done. */
-static int switch_over(struct change *change, int64_t since)
+static int switch_over(struct repartition *change, int64_t since)
 {
     char from[24], n[16], forget[16];
     const char *argv[] = {change->key, from, n, forget};
@@ -159,7 +159,7 @@ static int switch_over(struct change *change, int64_t since)
     return await(change) == 0 && change->switched == 1 ? 0 : -1;
 }
 
-static void let_go(struct change *change)
+static void let_go(struct repartition *change)
 {
     const char *argv[] = {"HDEL", change->key, "hold", "since"};
 
@@ -172,7 +172,7 @@ static void let_go(struct change *change)
 /* --- Kafka --- */
 
 /* The topic's partitions, or -1. */
-static int count_partitions(struct change *change)
+static int count_partitions(struct repartition *change)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(change->rk, change->config->bus_topic, NULL);
@@ -213,7 +213,7 @@ static int check_added(rd_kafka_event_t *event)
                         : "");
 }
 
-static int add_partitions(struct change *change)
+static int add_partitions(struct repartition *change)
 {
     char why[256];
     rd_kafka_NewPartitions_t *more = rd_kafka_NewPartitions_new(
@@ -233,7 +233,7 @@ static int add_partitions(struct change *change)
     return err;
 }
 
-static int have_partitions(struct change *change)
+static int have_partitions(struct repartition *change)
 {
     int count = count_partitions(change);
 
@@ -254,7 +254,7 @@ static int have_partitions(struct change *change)
 }
 
 /* Messages in the first N partitions that jobs have not resolved, or -1. */
-static int64_t jobs_behind(struct change *change, int n)
+static int64_t jobs_behind(struct repartition *change, int n)
 {
     const char *topic = change->config->bus_topic;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
@@ -280,7 +280,7 @@ static int64_t jobs_behind(struct change *change, int n)
 
 /* --- the change --- */
 
-static int open_kafka(struct change *change)
+static int open_kafka(struct repartition *change)
 {
     const struct logic_config *config = change->config;
     char err[512];
@@ -297,7 +297,7 @@ static int open_kafka(struct change *change)
 }
 
 /* The hold stands while this waits for logics, then for jobs. 0: switched. */
-static int change_under_hold(struct change *change, int64_t n)
+static int change_under_hold(struct repartition *change, int64_t n)
 {
     uint64_t began = uv_hrtime();
     int64_t behind = -1;
@@ -321,7 +321,7 @@ static int change_under_hold(struct change *change, int64_t n)
                     change->waiting, change->who, AGREE_FORGET_MS / 60000);
 }
 
-static int carry_out(struct change *change)
+static int carry_out(struct repartition *change)
 {
     if (have_partitions(change) != 0 || look(change, 0) != 0)
         return -1;
@@ -357,7 +357,7 @@ static int carry_out(struct change *change)
 
 int repartition(struct daemon *daemon, const char *argument)
 {
-    struct change change = {.config = daemon->config};
+    struct repartition change = {.config = daemon->config};
     struct redis_options options;
     char *end;
     long n = strtol(argument, &end, 10);

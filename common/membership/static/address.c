@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t timeout_ms(const struct members *members)
+static uint64_t timeout_ms(const struct static_members *members)
 {
     const struct membership *base = &members->base;
     /* Two in a row may fail before the ttl is over; leaving is not to take long. */
@@ -24,10 +24,10 @@ static uint64_t timeout_ms(const struct members *members)
     return timeout > 10 ? timeout : 10;
 }
 
-static void ask(struct address *address)
+static void ask(struct static_address *address)
 {
-    struct members *members = address->members;
-    const struct peer *peer = address->peer;
+    struct static_members *members = address->members;
+    const struct static_peer *peer = address->peer;
     char target[MEMBER_TARGET_MAX];
     struct member_question question = {
         .kind = members->base.kind,
@@ -48,7 +48,7 @@ static void ask(struct address *address)
 
 /* --- answers --- */
 
-static void on_no_answer(struct address *address, int err)
+static void on_no_answer(struct static_address *address, int err)
 {
     address->members->counts.unanswered++;
     if (!address->silent)
@@ -63,8 +63,8 @@ static void on_no_answer(struct address *address, int err)
     }
 }
 
-static void on_odd_answer(struct address *address, int status, const char *why, const char *body,
-                          size_t len)
+static void on_odd_answer(struct static_address *address, int status, const char *why,
+                          const char *body, size_t len)
 {
     address->members->counts.malformed++;
     if (!address->odd)
@@ -75,7 +75,7 @@ static void on_odd_answer(struct address *address, int status, const char *why, 
     address->odd = true;
 }
 
-static void on_some_answer(struct address *address, int status, const char *body, size_t len)
+static void on_some_answer(struct static_address *address, int status, const char *body, size_t len)
 {
     struct member_record record;
     const char *why = "not status 200";
@@ -101,16 +101,17 @@ static void on_some_answer(struct address *address, int status, const char *body
     members_take(address->members, address, &record);
 }
 
-static void part(struct members *members)
+static void part(struct static_members *members)
 {
-    for (struct address *address = members->addresses; address != NULL; address = address->next) {
+    for (struct static_address *address = members->addresses; address != NULL;
+         address = address->next) {
         if (address->parting)
             return;
     }
     members_parted(members);
 }
 
-static void on_parting_answer(struct address *address, bool told)
+static void on_parting_answer(struct static_address *address, bool told)
 {
     if (told)
         address->parting = false;
@@ -121,8 +122,8 @@ static void on_parting_answer(struct address *address, bool told)
 
 static void on_answer(int status, const char *body, size_t len, void *arg)
 {
-    struct address *address = arg;
-    struct members *members = address->members;
+    struct static_address *address = arg;
+    struct static_members *members = address->members;
 
     if (members->base.leaving) {
         on_parting_answer(address, address->asked_round == members->round);
@@ -152,15 +153,16 @@ static bool endpoint_same(const union endpoint *a, const union endpoint *b)
            memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
 }
 
-static struct address *address_find(struct members *members, const union endpoint *endpoint)
+static struct static_address *address_find(struct static_members *members,
+                                           const union endpoint *endpoint)
 {
-    struct address *address = members->addresses;
+    struct static_address *address = members->addresses;
     while (address != NULL && !endpoint_same(&address->endpoint, endpoint))
         address = address->next;
     return address;
 }
 
-static void name_address(struct address *address, const struct entry *entry)
+static void name_address(struct static_address *address, const struct static_entry *entry)
 {
     char ip[INET6_ADDRSTRLEN] = "";
     if (entry->literal) {
@@ -176,8 +178,9 @@ static void name_address(struct address *address, const struct entry *entry)
     snprintf(address->text, sizeof address->text, "%s:%s (%s)", entry->host, entry->port, ip);
 }
 
-static struct address *address_open(struct members *members, const struct entry *entry,
-                                    const union endpoint *endpoint)
+static struct static_address *address_open(struct static_members *members,
+                                           const struct static_entry *entry,
+                                           const union endpoint *endpoint)
 {
     if (members->n_addresses == ADDRESSES_MAX) {
         if (!members->told_crowd)
@@ -186,7 +189,7 @@ static struct address *address_open(struct members *members, const struct entry 
         members->told_crowd = true;
         return NULL;
     }
-    struct address *address = mem_zalloc(sizeof *address);
+    struct static_address *address = mem_zalloc(sizeof *address);
     address->members = members;
     address->endpoint = *endpoint;
     address->since_ms = members_now();
@@ -198,14 +201,15 @@ static struct address *address_open(struct members *members, const struct entry 
     return address;
 }
 
-void addresses_update(struct members *members)
+void addresses_update(struct static_members *members)
 {
-    for (struct address *address = members->addresses; address != NULL; address = address->next)
+    for (struct static_address *address = members->addresses; address != NULL;
+         address = address->next)
         address->listed = false;
     for (size_t i = 0; i < members->n_entries; i++) {
-        const struct entry *entry = &members->entries[i];
+        const struct static_entry *entry = &members->entries[i];
         for (size_t j = 0; j < entry->n_found; j++) {
-            struct address *address = address_find(members, &entry->found[j]);
+            struct static_address *address = address_find(members, &entry->found[j]);
             if (address != NULL) {
                 address->listed = true;
             } else if ((address = address_open(members, entry, &entry->found[j])) != NULL) {
@@ -216,15 +220,16 @@ void addresses_update(struct members *members)
     }
 }
 
-void addresses_ask(struct members *members)
+void addresses_ask(struct static_members *members)
 {
-    for (struct address *address = members->addresses; address != NULL; address = address->next) {
+    for (struct static_address *address = members->addresses; address != NULL;
+         address = address->next) {
         if (!http_ask_busy(address->ask))
             ask(address);
     }
 }
 
-bool address_is(const struct address *address, const char *ip)
+bool address_is(const struct static_address *address, const char *ip)
 {
     char text[INET6_ADDRSTRLEN] = "";
     if (address->endpoint.any.sa_family == AF_INET)
@@ -234,16 +239,16 @@ bool address_is(const struct address *address, const char *ip)
     return strcmp(text, ip) == 0;
 }
 
-bool addresses_have(const struct members *members, const char *ip)
+bool addresses_have(const struct static_members *members, const char *ip)
 {
-    for (const struct address *at = members->addresses; at != NULL; at = at->next) {
+    for (const struct static_address *at = members->addresses; at != NULL; at = at->next) {
         if (address_is(at, ip))
             return true;
     }
     return false;
 }
 
-static void address_free(struct members *members, struct address *address)
+static void address_free(struct static_members *members, struct static_address *address)
 {
     peers_forget_address(members, address);
     http_ask_close(address->ask);
@@ -251,11 +256,11 @@ static void address_free(struct members *members, struct address *address)
     free(address);
 }
 
-void addresses_prune(struct members *members)
+void addresses_prune(struct static_members *members)
 {
-    struct address **at = &members->addresses;
+    struct static_address **at = &members->addresses;
     while (*at != NULL) {
-        struct address *address = *at;
+        struct static_address *address = *at;
         bool alive = address->peer != NULL && address->peer->state != PEER_GONE &&
                      address->peer->address == address;
         if (address->listed || alive) {
@@ -267,7 +272,7 @@ void addresses_prune(struct members *members)
     }
 }
 
-static bool address_done(const struct members *members, const struct address *address,
+static bool address_done(const struct static_members *members, const struct static_address *address,
                          uint64_t now_ms)
 {
     if (!address->listed || address->done_round == members->round)
@@ -278,9 +283,9 @@ static bool address_done(const struct members *members, const struct address *ad
     return address->silent && (address->peer == NULL || address->peer->state == PEER_GONE);
 }
 
-bool addresses_done(const struct members *members, uint64_t now_ms)
+bool addresses_done(const struct static_members *members, uint64_t now_ms)
 {
-    for (const struct address *address = members->addresses; address != NULL;
+    for (const struct static_address *address = members->addresses; address != NULL;
          address = address->next) {
         if (!address_done(members, address, now_ms))
             return false;
@@ -288,10 +293,11 @@ bool addresses_done(const struct members *members, uint64_t now_ms)
     return true;
 }
 
-void addresses_part(struct members *members)
+void addresses_part(struct static_members *members)
 {
     members->round++; /* tells what is under way from what says that we leave */
-    for (struct address *address = members->addresses; address != NULL; address = address->next) {
+    for (struct static_address *address = members->addresses; address != NULL;
+         address = address->next) {
         address->parting = !address->silent;
         if (address->parting && !http_ask_busy(address->ask))
             ask(address);
@@ -299,10 +305,10 @@ void addresses_part(struct members *members)
     part(members);
 }
 
-void addresses_close(struct members *members)
+void addresses_close(struct static_members *members)
 {
     while (members->addresses != NULL) {
-        struct address *address = members->addresses;
+        struct static_address *address = members->addresses;
         members->addresses = address->next;
         address_free(members, address);
     }

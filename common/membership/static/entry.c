@@ -15,7 +15,7 @@
 
 /* --- parsing --- */
 
-static const char *parse_port(struct entry *entry, const char *text, size_t len)
+static const char *parse_port(struct static_entry *entry, const char *text, size_t len)
 {
     if (len == 0 || len >= sizeof entry->port || strspn(text, "0123456789") < len)
         return "its port is no number from 1 to 65535";
@@ -24,7 +24,7 @@ static const char *parse_port(struct entry *entry, const char *text, size_t len)
     return port >= 1 && port <= 65535 ? NULL : "its port is no number from 1 to 65535";
 }
 
-static void keep_literal(struct entry *entry, const union endpoint *endpoint)
+static void keep_literal(struct static_entry *entry, const union endpoint *endpoint)
 {
     entry->literal = entry->decided = true;
     entry->found = mem_alloc(sizeof *entry->found);
@@ -32,7 +32,7 @@ static void keep_literal(struct entry *entry, const union endpoint *endpoint)
     entry->n_found = 1;
 }
 
-static const char *parse_host(struct entry *entry, const char *text, size_t len)
+static const char *parse_host(struct static_entry *entry, const char *text, size_t len)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
@@ -61,7 +61,7 @@ static const char *parse_host(struct entry *entry, const char *text, size_t len)
 }
 
 /* NULL, or what is wrong. The zeroed ENTRY may own memory either way. */
-static const char *parse(struct entry *entry, const char *text, size_t len)
+static const char *parse(struct static_entry *entry, const char *text, size_t len)
 {
     const char *colon = memrchr(text, ':', len);
     if (colon == NULL)
@@ -70,17 +70,17 @@ static const char *parse(struct entry *entry, const char *text, size_t len)
     return why != NULL ? why : parse_host(entry, text, (size_t)(colon - text));
 }
 
-struct check {
-    struct members members; /* entries only */
+struct entry_check {
+    struct static_members members; /* entries only */
     char *err;
     size_t errlen;
     int rc;
 };
 
-static bool is_repeated(const struct members *members, const struct entry *entry)
+static bool is_repeated(const struct static_members *members, const struct static_entry *entry)
 {
     for (size_t i = 0; i < members->n_entries; i++) {
-        const struct entry *other = &members->entries[i];
+        const struct static_entry *other = &members->entries[i];
         if (strcmp(other->host, entry->host) == 0 && strcmp(other->port, entry->port) == 0)
             return true;
     }
@@ -89,9 +89,9 @@ static bool is_repeated(const struct members *members, const struct entry *entry
 
 static void check_item(const char *item, size_t len, void *arg)
 {
-    struct check *check = arg;
-    struct members *members = &check->members;
-    struct entry entry = {0};
+    struct entry_check *check = arg;
+    struct static_members *members = &check->members;
+    struct static_entry entry = {0};
 
     if (check->rc != 0)
         return;
@@ -111,7 +111,7 @@ static void check_item(const char *item, size_t len, void *arg)
 
 int membership_check_addresses(const char *list, char *err, size_t errlen)
 {
-    struct check check = {.err = err, .errlen = errlen};
+    struct entry_check check = {.err = err, .errlen = errlen};
 
     config_list_each(list, check_item, &check);
     if (check.rc == 0 && check.members.n_entries == 0 && list[0] != '\0') {
@@ -122,10 +122,10 @@ int membership_check_addresses(const char *list, char *err, size_t errlen)
     return check.rc;
 }
 
-void entries_open(struct members *members)
+void entries_open(struct static_members *members)
 {
     char err[512];
-    struct check check = {.err = err, .errlen = sizeof err};
+    struct entry_check check = {.err = err, .errlen = sizeof err};
 
     config_list_each(members->list, check_item, &check);
     if (check.rc != 0) /* daemons refuse it before */
@@ -138,7 +138,7 @@ void entries_open(struct members *members)
 
 /* --- looking up --- */
 
-static void take_addresses(struct entry *entry, const struct addrinfo *list)
+static void take_addresses(struct static_entry *entry, const struct addrinfo *list)
 {
     size_t n = 0;
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
@@ -156,7 +156,7 @@ static void take_addresses(struct entry *entry, const struct addrinfo *list)
     }
 }
 
-static void tell_failure(struct entry *entry, int err)
+static void tell_failure(struct static_entry *entry, int err)
 {
     entry->members->counts.unresolved++;
     if (!entry->failing)
@@ -169,8 +169,8 @@ static void tell_failure(struct entry *entry, int err)
 
 static void on_resolved(uv_getaddrinfo_t *request, int err, struct addrinfo *list)
 {
-    struct entry *entry = request->data;
-    struct members *members = entry->members;
+    struct static_entry *entry = request->data;
+    struct static_members *members = entry->members;
 
     entry->busy = false;
     if (!members->base.closed && !members->base.leaving) {
@@ -191,10 +191,10 @@ static void on_resolved(uv_getaddrinfo_t *request, int err, struct addrinfo *lis
     members_unref(members);
 }
 
-static void resolve(struct entry *entry)
+static void resolve(struct static_entry *entry)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    struct members *members = entry->members;
+    struct static_members *members = entry->members;
 
     entry->request.data = entry;
     int err = uv_getaddrinfo(&members->base.loop->uv, &entry->request, on_resolved, entry->host,
@@ -207,10 +207,10 @@ static void resolve(struct entry *entry)
     members->refs++;
 }
 
-void entries_resolve(struct members *members, uint64_t now_ms)
+void entries_resolve(struct static_members *members, uint64_t now_ms)
 {
     for (size_t i = 0; i < members->n_entries; i++) {
-        struct entry *entry = &members->entries[i];
+        struct static_entry *entry = &members->entries[i];
         if (entry->literal || entry->busy || now_ms < entry->due_ms)
             continue;
         entry->due_ms = now_ms + RESOLVE_MS;
@@ -218,7 +218,7 @@ void entries_resolve(struct members *members, uint64_t now_ms)
     }
 }
 
-bool entries_decided(const struct members *members)
+bool entries_decided(const struct static_members *members)
 {
     for (size_t i = 0; i < members->n_entries; i++) {
         if (!members->entries[i].decided)
@@ -227,7 +227,7 @@ bool entries_decided(const struct members *members)
     return true;
 }
 
-void entries_close(struct members *members)
+void entries_close(struct static_members *members)
 {
     /* One that a thread of the pool is at cannot be cancelled: its callback comes when the resolver
      * gives up, and a loop that is being closed waits for that. */
@@ -237,7 +237,7 @@ void entries_close(struct members *members)
     }
 }
 
-void entries_free(struct members *members)
+void entries_free(struct static_members *members)
 {
     for (size_t i = 0; i < members->n_entries; i++)
         free(members->entries[i].found);

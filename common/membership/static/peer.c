@@ -17,19 +17,21 @@
  * then it is told that it was dead. */
 enum { TOMB_MS = 3600000 };
 
-struct peer *peers_find(const struct members *members, enum member_kind kind, const char *id)
+struct static_peer *peers_find(const struct static_members *members, enum member_kind kind,
+                               const char *id)
 {
-    for (struct peer *peer = members->peers; peer != NULL; peer = peer->next) {
+    for (struct static_peer *peer = members->peers; peer != NULL; peer = peer->next) {
         if (peer->record.kind == kind && strcmp(peer->record.member.id, id) == 0)
             return peer;
     }
     return NULL;
 }
 
-static struct peer *peer_of(struct members *members, const struct address *address,
-                            const struct member_record *record)
+static struct static_peer *peer_of(struct static_members *members,
+                                   const struct static_address *address,
+                                   const struct member_record *record)
 {
-    struct peer *peer = address->peer;
+    struct static_peer *peer = address->peer;
     if (peer != NULL && peer->record.kind == record->kind &&
         strcmp(peer->record.member.id, record->member.id) == 0)
         return peer;
@@ -45,8 +47,8 @@ static struct peer *peer_of(struct members *members, const struct address *addre
 
 /* Another process has the id of PEER, who is there: the one that was seen first stays. True: RECORD
  * does not count. */
-static bool is_double(struct members *members, struct peer *peer, const struct address *address,
-                      const struct member_record *record)
+static bool is_double(struct static_members *members, struct static_peer *peer,
+                      const struct static_address *address, const struct member_record *record)
 {
     if (peer->record.member.process == record->member.process || peer->address == address)
         return false;
@@ -67,13 +69,13 @@ static bool is_double(struct members *members, struct peer *peer, const struct a
 
 /* Restarted, and not a member yet: what is registered with its former life moves once, to the next
  * one, and not away and back. Logics have nothing registered, but claims that must be seen. */
-static bool is_restarting(const struct peer *peer, const struct member_record *record)
+static bool is_restarting(const struct static_peer *peer, const struct member_record *record)
 {
     return peer->state == PEER_HELD && record->state == RECORD_SEEKING &&
            peer->record.member.process != record->member.process && record->kind != MEMBER_LOGIC;
 }
 
-static void peer_set_address(struct peer *peer, struct address *address)
+static void peer_set_address(struct static_peer *peer, struct static_address *address)
 {
     if (address->peer != NULL && address->peer != peer && address->peer->address == address)
         address->peer->address =
@@ -82,7 +84,7 @@ static void peer_set_address(struct peer *peer, struct address *address)
     peer->address = address;
 }
 
-static enum peer_state state_of(struct peer *peer, const struct member_record *record)
+static enum peer_state state_of(struct static_peer *peer, const struct member_record *record)
 {
     if (record->state == RECORD_LEAVING)
         peer->dead_epoch = record->member.epoch;
@@ -91,7 +93,8 @@ static enum peer_state state_of(struct peer *peer, const struct member_record *r
     return record->state == RECORD_HELD ? PEER_HELD : PEER_SEEKING;
 }
 
-static void peer_set_state(struct members *members, struct peer *peer, enum peer_state state)
+static void peer_set_state(struct static_members *members, struct static_peer *peer,
+                           enum peer_state state)
 {
     if (state == peer->state)
         return;
@@ -106,21 +109,21 @@ static void peer_set_state(struct members *members, struct peer *peer, enum peer
     peer->state = state;
 }
 
-static void update_connections(struct members *members, const struct member_record *record)
+static void update_connections(struct static_members *members, const struct member_record *record)
 {
     struct member *shown = member_list_find(&members->base.lists[record->kind], record->member.id);
     if (shown != NULL)
         shown->connections = record->member.connections;
 }
 
-void peers_take(struct members *members, struct address *address,
+void peers_take(struct static_members *members, struct static_address *address,
                 const struct member_record *record, uint64_t now_ms)
 {
     /* Nobody vouches for the address any more: who was there still counts, nobody else. */
     if (!address->listed &&
         (address->peer == NULL || address->peer->record.member.process != record->member.process))
         return;
-    struct peer *peer = peer_of(members, address, record);
+    struct static_peer *peer = peer_of(members, address, record);
     if (is_double(members, peer, address, record)) {
         if (address->peer == peer)
             address->peer = NULL;
@@ -140,13 +143,13 @@ void peers_take(struct members *members, struct address *address,
     update_connections(members, record);
 }
 
-void peer_leaves(struct members *members, struct peer *peer)
+void peer_leaves(struct static_members *members, struct static_peer *peer)
 {
     peer->dead_epoch = peer->record.member.epoch;
     peer_set_state(members, peer, PEER_GONE);
 }
 
-static void lapse(struct members *members, struct peer *peer, uint64_t silent_ms)
+static void lapse(struct static_members *members, struct static_peer *peer, uint64_t silent_ms)
 {
     if (peer->state == PEER_HELD) {
         members->counts.lapsed++;
@@ -159,11 +162,11 @@ static void lapse(struct members *members, struct peer *peer, uint64_t silent_ms
     peer_set_state(members, peer, PEER_GONE);
 }
 
-void peers_lapse(struct members *members, uint64_t now_ms)
+void peers_lapse(struct static_members *members, uint64_t now_ms)
 {
-    struct peer **at = &members->peers;
+    struct static_peer **at = &members->peers;
     while (*at != NULL) {
-        struct peer *peer = *at;
+        struct static_peer *peer = *at;
         uint64_t silent_ms = now_ms > peer->seen_ms ? now_ms - peer->seen_ms : 0;
         if (peer->state != PEER_GONE && silent_ms >= (uint64_t)members->base.ttl_ms)
             lapse(members, peer, silent_ms);
@@ -176,35 +179,35 @@ void peers_lapse(struct members *members, uint64_t now_ms)
     }
 }
 
-void peers_shift(struct members *members, uint64_t slept_ms)
+void peers_shift(struct static_members *members, uint64_t slept_ms)
 {
-    for (struct peer *peer = members->peers; peer != NULL; peer = peer->next)
+    for (struct static_peer *peer = members->peers; peer != NULL; peer = peer->next)
         peer->seen_ms += slept_ms;
 }
 
-void peers_forget_address(struct members *members, const struct address *address)
+void peers_forget_address(struct static_members *members, const struct static_address *address)
 {
-    for (struct peer *peer = members->peers; peer != NULL; peer = peer->next) {
+    for (struct static_peer *peer = members->peers; peer != NULL; peer = peer->next) {
         if (peer->address == address)
             peer->address = NULL;
     }
 }
 
-struct member_list peers_list(const struct members *members, enum member_kind kind)
+struct member_list peers_list(const struct static_members *members, enum member_kind kind)
 {
     struct member_list list = {0};
     size_t n = 1;
-    for (const struct peer *peer = members->peers; peer != NULL; peer = peer->next)
+    for (const struct static_peer *peer = members->peers; peer != NULL; peer = peer->next)
         n++;
     list.members = mem_alloc(n * sizeof list.members[0]);
-    for (const struct peer *peer = members->peers; peer != NULL; peer = peer->next) {
+    for (const struct static_peer *peer = members->peers; peer != NULL; peer = peer->next) {
         if (peer->state == PEER_HELD && peer->record.kind == kind)
             list.members[list.n++] = peer->record.member;
     }
     if (members->shown && members->base.kind == kind) {
         const struct member *self = &members->base.self;
         /* A rival of the same id: one of us is about to yield. */
-        const struct peer *rival = peers_find(members, kind, self->id);
+        const struct static_peer *rival = peers_find(members, kind, self->id);
         if (rival == NULL || rival->state != PEER_HELD)
             list.members[list.n++] = *self;
     }
@@ -212,9 +215,10 @@ struct member_list peers_list(const struct members *members, enum member_kind ki
     return list;
 }
 
-const struct peer *peers_with_node(const struct members *members, uint32_t node, bool ever)
+const struct static_peer *peers_with_node(const struct static_members *members, uint32_t node,
+                                          bool ever)
 {
-    for (const struct peer *peer = members->peers; peer != NULL; peer = peer->next) {
+    for (const struct static_peer *peer = members->peers; peer != NULL; peer = peer->next) {
         if ((ever || peer->state != PEER_GONE) && peer->record.kind == MEMBER_LOGIC &&
             peer->record.numbered && peer->record.member.node == node)
             return peer;
@@ -222,19 +226,19 @@ const struct peer *peers_with_node(const struct members *members, uint32_t node,
     return NULL;
 }
 
-const struct peer *peers_ignorant(const struct members *members)
+const struct static_peer *peers_ignorant(const struct static_members *members)
 {
-    for (const struct peer *peer = members->peers; peer != NULL; peer = peer->next) {
+    for (const struct static_peer *peer = members->peers; peer != NULL; peer = peer->next) {
         if (peer->state == PEER_HELD && !peer->asked)
             return peer;
     }
     return NULL;
 }
 
-void peers_free(struct members *members)
+void peers_free(struct static_members *members)
 {
     while (members->peers != NULL) {
-        struct peer *peer = members->peers;
+        struct static_peer *peer = members->peers;
         members->peers = peer->next;
         free(peer);
     }

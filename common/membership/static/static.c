@@ -21,9 +21,9 @@
 #include <string.h>
 #include <time.h>
 
-static struct members *members_of(struct membership *membership)
+static struct static_members *members_of(struct membership *membership)
 {
-    return container_of(membership, struct members, base);
+    return container_of(membership, struct static_members, base);
 }
 
 uint64_t members_now(void)
@@ -33,7 +33,7 @@ uint64_t members_now(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool members_bury(const struct members *members, enum member_kind kind)
+bool members_bury(const struct static_members *members, enum member_kind kind)
 {
     return (members->base.watch >> kind & 1) != 0 &&
            (kind == MEMBER_COMET || kind == MEMBER_ROUTER);
@@ -42,7 +42,7 @@ bool members_bury(const struct members *members, enum member_kind kind)
 /* --- telling --- */
 
 /* The events may close us. */
-static void publish(struct members *members)
+static void publish(struct static_members *members)
 {
     if (!members->stale || !members->looked)
         return;
@@ -54,7 +54,7 @@ static void publish(struct members *members)
     }
 }
 
-static void hold(struct members *members)
+static void hold(struct static_members *members)
 {
     members->shown = members->stale = true;
     members->claiming = members->told_rival = members->told_full = false;
@@ -64,7 +64,7 @@ static void hold(struct members *members)
         membership_hold(&members->base, members->base.self.node);
 }
 
-static void give_up(struct members *members)
+static void give_up(struct static_members *members)
 {
     membership_give_up(&members->base);
     members->shown = false;
@@ -75,10 +75,10 @@ static void give_up(struct members *members)
 /* --- what we are --- */
 
 /* Another process of our id that is in its right: true, and we wait. */
-static bool is_rivalled(struct members *members)
+static bool is_rivalled(struct static_members *members)
 {
     const struct membership *base = &members->base;
-    const struct peer *rival = peers_find(members, base->kind, base->self.id);
+    const struct static_peer *rival = peers_find(members, base->kind, base->self.id);
 
     if (rival == NULL || rival->state == PEER_GONE)
         return false;
@@ -97,10 +97,10 @@ static bool is_rivalled(struct members *members)
 }
 
 /* A logic with our node that is in its right. */
-static bool is_outnumbered(struct members *members)
+static bool is_outnumbered(struct static_members *members)
 {
     const struct membership *base = &members->base;
-    const struct peer *other;
+    const struct static_peer *other;
 
     if (base->kind != MEMBER_LOGIC || !members->claimed ||
         (other = peers_with_node(members, base->self.node, false)) == NULL)
@@ -117,7 +117,7 @@ static bool is_outnumbered(struct members *members)
     return true;
 }
 
-static void claim_node(struct members *members)
+static void claim_node(struct static_members *members)
 {
     struct membership *base = &members->base;
     enum { NODES = IDS_MAX_NODE + 1 };
@@ -142,7 +142,7 @@ static void claim_node(struct members *members)
     addresses_ask(members);
 }
 
-static void seek(struct members *members)
+static void seek(struct static_members *members)
 {
     bool logic = members->base.kind == MEMBER_LOGIC;
     bool asked = entries_decided(members) && addresses_done(members, members_now());
@@ -160,7 +160,7 @@ static void seek(struct members *members)
         hold(members);
 }
 
-void members_step(struct members *members)
+void members_step(struct static_members *members)
 {
     struct membership *base = &members->base;
 
@@ -178,7 +178,8 @@ void members_step(struct members *members)
         publish(members);
 }
 
-static void new_life(struct members *members, const char *who, const char *id, uint64_t slept_ms)
+static void new_life(struct static_members *members, const char *who, const char *id,
+                     uint64_t slept_ms)
 {
     if (who != NULL)
         log_warn("lease lapsed", "id=%s: %s %s has taken us for dead; starting a new life",
@@ -191,7 +192,7 @@ static void new_life(struct members *members, const char *who, const char *id, u
     members_step(members);
 }
 
-void members_take(struct members *members, struct address *address,
+void members_take(struct static_members *members, struct static_address *address,
                   const struct member_record *record)
 {
     if (record->member.process == members->base.self.process) {
@@ -204,7 +205,7 @@ void members_take(struct members *members, struct address *address,
 
 /* --- the clock --- */
 
-static void after_sleep(struct members *members, uint64_t now_ms)
+static void after_sleep(struct static_members *members, uint64_t now_ms)
 {
     uint64_t renew_ms = (uint64_t)members->base.renew_ms, ttl_ms = (uint64_t)members->base.ttl_ms;
     uint64_t before_ms = members->ticked_ms, gap_ms = now_ms - before_ms;
@@ -220,9 +221,9 @@ static void after_sleep(struct members *members, uint64_t now_ms)
 }
 
 /* What keeps us from being a full member is said again from time to time. */
-static void tell(struct members *members, uint64_t now_ms)
+static void tell(struct static_members *members, uint64_t now_ms)
 {
-    const struct peer *ignorant = peers_ignorant(members);
+    const struct static_peer *ignorant = peers_ignorant(members);
 
     if (now_ms - members->told_ms < TOLD_MS)
         return;
@@ -243,7 +244,7 @@ static void tell(struct members *members, uint64_t now_ms)
 
 static void on_tick(uv_timer_t *timer)
 {
-    struct members *members = timer->data;
+    struct static_members *members = timer->data;
     uint64_t now_ms = members_now();
 
     after_sleep(members, now_ms);
@@ -261,7 +262,7 @@ static void on_tick(uv_timer_t *timer)
 
 static void static_start(struct membership *membership)
 {
-    struct members *members = members_of(membership);
+    struct static_members *members = members_of(membership);
     uint64_t renew_ms = (uint64_t)membership->renew_ms;
 
     members->round = 1;
@@ -283,10 +284,10 @@ static bool static_fresh(const struct membership *membership)
 
 static bool static_known(const struct membership *membership)
 {
-    return peers_ignorant((const struct members *)(const void *)membership) == NULL;
+    return peers_ignorant((const struct static_members *)(const void *)membership) == NULL;
 }
 
-static void disbelieve(struct members *members, const struct member_question *question,
+static void disbelieve(struct static_members *members, const struct member_question *question,
                        const char *why)
 {
     members->counts.disbelieved++;
@@ -297,8 +298,8 @@ static void disbelieve(struct members *members, const struct member_question *qu
 
 /* Nobody proves who he is, so what is said has to come from where a member may be, and to be
  * possible; then a stranger's part is left to those who are on a machine of the cluster. */
-static const char *doubt(const struct members *members, const struct member_question *question,
-                         const struct peer *peer)
+static const char *doubt(const struct static_members *members,
+                         const struct member_question *question, const struct static_peer *peer)
 {
     const struct membership *base = &members->base;
     uint64_t lived_ms = members_now() - members->epoch_ms;
@@ -320,8 +321,8 @@ static const char *doubt(const struct members *members, const struct member_ques
 
 static void static_heard(struct membership *membership, const struct member_question *question)
 {
-    struct members *members = members_of(membership);
-    struct peer *peer =
+    struct static_members *members = members_of(membership);
+    struct static_peer *peer =
         question->id != NULL ? peers_find(members, question->kind, question->id) : NULL;
 
     if (membership->closed)
@@ -353,14 +354,14 @@ static void on_parted(uv_timer_t *timer)
 
 static void static_leave(struct membership *membership)
 {
-    struct members *members = members_of(membership);
+    struct static_members *members = members_of(membership);
 
     membership->holding = false;
     entries_close(members);
     uv_timer_start(&members->timer, on_parted, 0, 0);
 }
 
-void members_parted(struct members *members)
+void members_parted(struct static_members *members)
 {
     if (members->parted)
         return;
@@ -368,7 +369,7 @@ void members_parted(struct members *members)
     membership_tell_left(&members->base);
 }
 
-void members_unref(struct members *members)
+void members_unref(struct static_members *members)
 {
     if (--members->refs > 0)
         return;
@@ -385,7 +386,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void static_close(struct membership *membership)
 {
-    struct members *members = members_of(membership);
+    struct static_members *members = members_of(membership);
 
     entries_close(members);
     addresses_close(members);
@@ -394,14 +395,14 @@ static void static_close(struct membership *membership)
 
 static void static_stats(const struct membership *membership, struct membership_stats *stats)
 {
-    const struct members *members = (const void *)membership;
+    const struct static_members *members = (const void *)membership;
     int64_t lives = stats->lives;
 
     *stats = members->counts;
     stats->lives = lives;
     stats->addresses = (int64_t)members->n_addresses;
     stats->silent = 0;
-    for (const struct address *at = members->addresses; at != NULL; at = at->next)
+    for (const struct static_address *at = members->addresses; at != NULL; at = at->next)
         stats->silent += at->silent;
 }
 
@@ -417,7 +418,7 @@ static const struct membership_ops ops = {
 
 struct membership *membership_static_new(const char *addresses)
 {
-    struct members *members = mem_zalloc(sizeof *members);
+    struct static_members *members = mem_zalloc(sizeof *members);
     members->base.ops = &ops;
     members->list = mem_strdup(addresses);
     return &members->base;

@@ -26,8 +26,8 @@ union endpoint {
 };
 
 /* One item of the list. */
-struct entry {
-    struct members *members;
+struct static_entry {
+    struct static_members *members;
     char host[ENTRY_HOST_MAX], port[6];
     bool literal; /* an IP address: never looked up */
     bool decided; /* DNS has answered, be it that there is no such name */
@@ -38,13 +38,14 @@ struct entry {
     size_t n_found;
 };
 
-struct address {
-    struct address *next;
-    struct members *members;
+struct static_address {
+    struct static_address *next;
+    struct static_members *members;
     union endpoint endpoint;
     char text[ENTRY_HOST_MAX + 64]; /* for the log: "comet:8093 (10.0.0.7)" */
     struct http_ask *ask;
-    struct peer *peer;    /* whom it answered for last; NULL: nobody yet, ourselves, or a double */
+    struct static_peer
+        *peer;            /* whom it answered for last; NULL: nobody yet, ourselves, or a double */
     bool listed;          /* an entry stands for it, now */
     bool decided;         /* it answered, or nobody listens there */
     bool silent;          /* no answer to the last question */
@@ -62,26 +63,26 @@ enum peer_state {
 };
 
 /* Another process with its (kind, id). */
-struct peer {
-    struct peer *next;
+struct static_peer {
+    struct static_peer *next;
     struct member_record record; /* the last one */
     enum peer_state state;
     uint64_t seen_ms;    /* when it answered last */
     uint64_t dead_epoch; /* under this it is a member no more; 0 = none */
-    struct address *address;
+    struct static_address *address;
     bool asked;       /* it has asked us while we were a member: so it knows us */
     bool told_double; /* the log has that another process claims its id */
 };
 
-struct members {
+struct static_members {
     struct membership base;
     char *list;
     uv_timer_t timer;
-    struct entry *entries;
+    struct static_entry *entries;
     size_t n_entries;
-    struct address *addresses;
+    struct static_address *addresses;
     size_t n_addresses;
-    struct peer *peers;
+    struct static_peer *peers;
 
     uint64_t ticked_ms, epoch_ms; /* clock of members_now(): the last tick, the epoch's beginning */
     uint64_t told_ms;
@@ -103,58 +104,60 @@ struct members {
 uint64_t members_now(void);
 /* What is registered with, or by, a KIND that we watch is forgotten when it is taken for dead: so
  * it has to hear of it. Logics and jobs have nothing to forget. */
-bool members_bury(const struct members *members, enum member_kind kind);
+bool members_bury(const struct static_members *members, enum member_kind kind);
 /* RECORD was answered by ADDRESS. */
-void members_take(struct members *members, struct address *address,
+void members_take(struct static_members *members, struct static_address *address,
                   const struct member_record *record);
 /* Something that may decide what we are has changed. */
-void members_step(struct members *members);
-void members_unref(struct members *members);
+void members_step(struct static_members *members);
+void members_unref(struct static_members *members);
 
 /* --- entry.c --- */
-void entries_open(struct members *members);
+void entries_open(struct static_members *members);
 /* Looks up what is due. */
-void entries_resolve(struct members *members, uint64_t now_ms);
-bool entries_decided(const struct members *members);
+void entries_resolve(struct static_members *members, uint64_t now_ms);
+bool entries_decided(const struct static_members *members);
 /* No lookup begins any more; those under way are given up. */
-void entries_close(struct members *members);
-void entries_free(struct members *members);
+void entries_close(struct static_members *members);
+void entries_free(struct static_members *members);
 
 /* --- address.c --- */
 /* Marks what the entries stand for, makes and asks what is new. */
-void addresses_update(struct members *members);
+void addresses_update(struct static_members *members);
 /* Asks everyone who has answered the former question. */
-void addresses_ask(struct members *members);
+void addresses_ask(struct static_members *members);
 /* Drops those that no entry stands for and nobody alive answers at. */
-void addresses_prune(struct members *members);
+void addresses_prune(struct static_members *members);
 /* Everyone has been asked in this round, and has answered or will not. */
-bool addresses_done(const struct members *members, uint64_t now_ms);
+bool addresses_done(const struct static_members *members, uint64_t now_ms);
 /* Tells everyone that we leave; members_parted() when all know. */
-void addresses_part(struct members *members);
-void members_parted(struct members *members);
-void addresses_close(struct members *members);
+void addresses_part(struct static_members *members);
+void members_parted(struct static_members *members);
+void addresses_close(struct static_members *members);
 /* Is IP, as http_peer() has it, that of ADDRESS? */
-bool address_is(const struct address *address, const char *ip);
+bool address_is(const struct static_address *address, const char *ip);
 /* … of any in the list? */
-bool addresses_have(const struct members *members, const char *ip);
+bool addresses_have(const struct static_members *members, const char *ip);
 
 /* --- peer.c --- */
-struct peer *peers_find(const struct members *members, enum member_kind kind, const char *id);
-void peers_take(struct members *members, struct address *address,
+struct static_peer *peers_find(const struct static_members *members, enum member_kind kind,
+                               const char *id);
+void peers_take(struct static_members *members, struct static_address *address,
                 const struct member_record *record, uint64_t now_ms);
-void peers_lapse(struct members *members, uint64_t now_ms);
+void peers_lapse(struct static_members *members, uint64_t now_ms);
 /* We slept: nobody was given the time to answer. */
-void peers_shift(struct members *members, uint64_t slept_ms);
+void peers_shift(struct static_members *members, uint64_t slept_ms);
 /* It says that it leaves. */
-void peer_leaves(struct members *members, struct peer *peer);
+void peer_leaves(struct static_members *members, struct static_peer *peer);
 /* Address is about to be freed. */
-void peers_forget_address(struct members *members, const struct address *address);
+void peers_forget_address(struct static_members *members, const struct static_address *address);
 /* The members of KIND, ourselves among them if we are shown. */
-struct member_list peers_list(const struct members *members, enum member_kind kind);
+struct member_list peers_list(const struct static_members *members, enum member_kind kind);
 /* Another logic that has NODE, or claims it, or (EVER) had it before it was gone; NULL = none. */
-const struct peer *peers_with_node(const struct members *members, uint32_t node, bool ever);
+const struct static_peer *peers_with_node(const struct static_members *members, uint32_t node,
+                                          bool ever);
 /* A member that has not asked us since we are one; NULL = none. */
-const struct peer *peers_ignorant(const struct members *members);
-void peers_free(struct members *members);
+const struct static_peer *peers_ignorant(const struct static_members *members);
+void peers_free(struct static_members *members);
 
 #endif

@@ -32,16 +32,16 @@ static const struct member_list *show(struct shown *shown, const char *a, uint64
     return &shown->list;
 }
 
-static int see(struct comets *comets, const char *id, uint64_t epoch, uint64_t now)
+static int see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now)
 {
-    struct comet *comet;
+    struct known_comet *comet;
 
     return comets_see(comets, id, epoch, now, &comet);
 }
 
-static uint16_t put(struct comets *comets, const char *id, uint64_t epoch, uint64_t now)
+static uint16_t put(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now)
 {
-    struct comet *comet;
+    struct known_comet *comet;
 
     assert_int_equal(comets_see(comets, id, epoch, now, &comet), 0);
     uint16_t life = comets_life(comets, comet);
@@ -50,7 +50,7 @@ static uint16_t put(struct comets *comets, const char *id, uint64_t epoch, uint6
     return life;
 }
 
-static bool is_doubted(const struct comets *comets, uint16_t life)
+static bool is_doubted(const struct comet_lives *comets, uint16_t life)
 {
     return comets->lives[life].comet->doubted;
 }
@@ -58,7 +58,7 @@ static bool is_doubted(const struct comets *comets, uint16_t life)
 static void older_epochs_are_stale_newer_ones_take_over_when_shown(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
@@ -85,7 +85,7 @@ static void older_epochs_are_stale_newer_ones_take_over_when_shown(void **state)
 static void guests_of_one_id_live_side_by_side_up_to_a_limit(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
     uint16_t first = put(comets, "c1", 5, 1000), last = put(comets, "c1", UINT64_MAX, 1000);
 
@@ -108,7 +108,7 @@ static void guests_of_one_id_live_side_by_side_up_to_a_limit(void **state)
 static void nonsense_is_refused(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     char id[COMET_ID_MAX + 2];
 
     memset(id, 'x', sizeof id);
@@ -125,7 +125,7 @@ static void nonsense_is_refused(void **state)
 static void a_comet_that_leaves_membership_is_dead_at_once(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     assert_true(comets_members(comets, show(&shown, "c1", 5, "c2", 7), 1000));
@@ -144,7 +144,7 @@ static void a_comet_that_leaves_membership_is_dead_at_once(void **state)
 static void a_new_epoch_in_membership_kills_the_old_sessions(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
@@ -159,7 +159,7 @@ static void a_new_epoch_in_membership_kills_the_old_sessions(void **state)
 static void a_guest_is_believed_for_the_grace_time(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
     uint16_t early = put(comets, "early", 1, 1000), never = put(comets, "never", 1, 1000);
 
@@ -177,7 +177,7 @@ static void a_guest_is_believed_for_the_grace_time(void **state)
 static void guests_are_kept_while_membership_is_not_read(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     uint16_t guest = put(comets, "c1", 1, 1000);
 
     for (uint64_t now = 2000; now < 60000; now += 500)
@@ -193,7 +193,7 @@ static void guests_are_kept_while_membership_is_not_read(void **state)
 static void a_newer_life_that_membership_never_shows_gives_way(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
@@ -213,7 +213,7 @@ static void a_newer_life_that_membership_never_shows_gives_way(void **state)
 static void a_member_whose_clock_went_back_is_believed(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, NULL, 0), 1000);
@@ -227,7 +227,7 @@ static void a_member_whose_clock_went_back_is_believed(void **state)
 static void comets_are_forgotten_when_they_are_long_gone_and_swept(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     struct shown shown;
 
     comets_members(comets, show(&shown, "c1", 5, "c2", 5), 1000);
@@ -248,7 +248,7 @@ static void epochs_of_one_id_are_forgotten_one_by_one(void **state)
 {
     (void)state;
     for (uint64_t first = 1; first <= 3; first++) {
-        struct comets *comets = comets_new(GRACE);
+        struct comet_lives *comets = comets_new(GRACE);
         for (uint64_t epoch = 1; epoch <= 3; epoch++)
             see(comets, "c1", epoch, epoch == first ? 1000 : 2000);
         comets_tick(comets, 1000 + GRACE, true);
@@ -262,7 +262,7 @@ static void epochs_of_one_id_are_forgotten_one_by_one(void **state)
 static void forgetting_kills_sessions_but_not_the_comet(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
+    struct comet_lives *comets = comets_new(GRACE);
     uint16_t old = put(comets, "c1", 5, 1000);
 
     comets_forget(comets, "c1");
@@ -278,8 +278,8 @@ static void forgetting_kills_sessions_but_not_the_comet(void **state)
 static void lives_run_out_and_come_back(void **state)
 {
     (void)state;
-    struct comets *comets = comets_new(GRACE);
-    struct comet *comet;
+    struct comet_lives *comets = comets_new(GRACE);
+    struct known_comet *comet;
     uint16_t first = LIFE_NONE;
 
     for (int i = 1; i <= UINT16_MAX; i++) {

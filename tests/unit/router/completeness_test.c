@@ -47,7 +47,7 @@ static void open_shard(struct shard *shard)
 static int registers(struct shard *shard, const char *id, uint64_t epoch, uint32_t loop,
                      uint32_t loops)
 {
-    struct comet *comet;
+    struct known_comet *comet;
     int err = comets_see(shard->comets, id, epoch, shard->now_ms, &comet);
 
     return err != 0 ? err : registry_loop(comet, loop, loops);
@@ -210,7 +210,7 @@ static void what_is_missing_is_named(void **state)
 
 static size_t put_uids(struct shard *shard, int64_t n)
 {
-    struct comet *comet;
+    struct known_comet *comet;
     size_t owned = 0;
 
     assert_int_equal(comets_see(shard->comets, "c1", 5, shard->now_ms, &comet), 0);

@@ -10,8 +10,8 @@
 enum { NOW = 1000, GRACE = 7000 };
 
 struct fixture {
-    struct comets *comets;
-    struct sessions *sessions;
+    struct comet_lives *comets;
+    struct session_map *sessions;
     struct member shown[4]; /* by membership */
     size_t n_shown;
     int64_t
@@ -48,7 +48,7 @@ static int teardown(void **state)
 
 static uint16_t life_of(struct fixture *f, const char *id, uint64_t epoch)
 {
-    struct comet *comet;
+    struct known_comet *comet;
 
     assert_int_equal(comets_see(f->comets, id, epoch, NOW, &comet), 0);
     return comets_life(f->comets, comet);
@@ -83,7 +83,7 @@ static size_t found(struct fixture *f, int64_t uid)
 {
     size_t n = 0;
 
-    for (const struct session *at = sessions_first(f->sessions, uid); at != NULL;
+    for (const struct session_row *at = sessions_first(f->sessions, uid); at != NULL;
          at = sessions_next(f->sessions, at))
         n++;
     return n;
@@ -113,7 +113,7 @@ static void a_put_is_found_with_what_it_brought(void **state)
         .uid = -7, .handle = 99, .life = life, .key = "phone", .room = "lobby"};
 
     assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
-    const struct session *at = sessions_first(f->sessions, -7);
+    const struct session_row *at = sessions_first(f->sessions, -7);
     assert_non_null(at);
     assert_int_equal(at->handle, 99);
     assert_string_equal(names_text(f->sessions->keys, at->key), "phone");
@@ -236,7 +236,7 @@ static void the_sweep_works_in_slices_and_frees_everything(void **state)
     assert_int_equal(f->sessions->swept_dead, 40000);
     assert_int_equal(f->sessions->sweeps, 1);
     /* Those that stay lie in four chunks; one empty chunk is kept. */
-    assert_true(f->sessions->slots.bytes <= 5 * SLOTS_PER_CHUNK * sizeof(struct session));
+    assert_true(f->sessions->slots.bytes <= 5 * SLOTS_PER_CHUNK * sizeof(struct session_row));
     for (int64_t uid = 40000; uid < 50000; uid++)
         assert_int_equal(found(f, uid), 1);
 }
@@ -362,7 +362,7 @@ static void model_check_uid(struct fixture *f, const struct model *m, unsigned u
     for (unsigned comet = 0; comet < MODEL_COMETS; comet++)
         for (unsigned handle = 0; handle < MODEL_HANDLES; handle++)
             expected += m->there[comet][uid][handle];
-    for (const struct session *at = sessions_first(f->sessions, uid); at != NULL;
+    for (const struct session_row *at = sessions_first(f->sessions, uid); at != NULL;
          at = sessions_next(f->sessions, at)) {
         unsigned comet = (unsigned)(f->comets->lives[at->life].comet->id[1] - '0');
         assert_true(m->there[comet][uid][at->handle]);

@@ -54,7 +54,7 @@ static double seconds_since(uint64_t start)
     return (double)(uv_hrtime() - start) / 1e9;
 }
 
-static void put_many(struct sessions *sessions, uint16_t life, bool keys)
+static void put_many(struct session_map *sessions, uint16_t life, bool keys)
 {
     char room[32], key[64] = "";
 
@@ -73,7 +73,7 @@ static void put_many(struct sessions *sessions, uint16_t life, bool keys)
     }
 }
 
-static void look_up_many(const struct sessions *sessions)
+static void look_up_many(const struct session_map *sessions)
 {
     uint64_t x = 1, hits = 0, start = uv_hrtime();
 
@@ -92,7 +92,7 @@ static void look_up_many(const struct sessions *sessions)
            MANY / miss_s / 1e6);
 }
 
-static void sweep_many(struct sessions *sessions)
+static void sweep_many(struct session_map *sessions)
 {
     uint64_t start = uv_hrtime(), longest = 0;
 
@@ -108,14 +108,14 @@ static void sweep_many(struct sessions *sessions)
            seconds_since(start) * 1e3, SLICE, (double)longest / 1e6);
     assert_int_equal(sessions->slots.used, 0);
     assert_int_equal(names_count(sessions->rooms), 0);
-    assert_true(sessions->slots.bytes <= 2 * SLOTS_PER_CHUNK * sizeof(struct session));
+    assert_true(sessions->slots.bytes <= 2 * SLOTS_PER_CHUNK * sizeof(struct session_row));
 }
 
 static void measure(bool keys, size_t limit)
 {
-    struct comets *comets = comets_new(1000);
-    struct sessions *sessions = sessions_new(comets, owns_all, NULL);
-    struct comet *comet;
+    struct comet_lives *comets = comets_new(1000);
+    struct session_map *sessions = sessions_new(comets, owns_all, NULL);
+    struct known_comet *comet;
     size_t before = resident();
     uint64_t start = uv_hrtime();
 

@@ -32,7 +32,7 @@ static void map_put(struct map *map, int64_t uid)
     uint32_t slot = slots_take(&map->slots), *head = buckets_head(&map->buckets, uid);
 
     assert_true(slot != SLOT_NONE);
-    *slots_at(&map->slots, slot) = (struct session){.uid = uid, .life = 1, .next = *head};
+    *slots_at(&map->slots, slot) = (struct session_row){.uid = uid, .life = 1, .next = *head};
     *head = slot;
     buckets_fit(&map->buckets, &map->slots);
 }

@@ -357,7 +357,7 @@ static void jobs_that_are_behind_are_waited_for(void **state)
 {
     (void)state;
     Imc__V1__Backlog told;
-    struct backlogs *before = logic.backlogs;
+    struct job_backlogs *before = logic.backlogs;
     logic.backlogs = backlogs_open(&logic);
     imc__v1__backlog__init(&told);
     told.lag_ms = 30001;

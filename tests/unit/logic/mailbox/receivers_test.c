@@ -37,7 +37,7 @@ static void what_names_no_session_is_no_token(void **state)
 
 static void a_list_has_each_token_once(void **state)
 {
-    struct owed owed = {0};
+    struct receivers owed = {0};
 
     (void)state;
     owed_add(&owed, "", 0);

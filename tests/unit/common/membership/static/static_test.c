@@ -743,7 +743,7 @@ static void names_are_looked_up(void **state)
 static void look_up_again(struct node *node)
 {
     int lookups = dns.lookups;
-    ((struct members *)(void *)node->membership)->entries[0].due_ms = 0;
+    ((struct static_members *)(void *)node->membership)->entries[0].due_ms = 0;
     turn_until(dns.lookups > lookups && dns.n_waiting == 0, 1000);
     turn_for(3 * RENEW);
 }
