@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <uv.h>
 
 #define NAME_MAX_LEN 256
@@ -318,4 +319,23 @@ void config_list_each(const char *list, void (*fn)(const char *item, size_t len,
             fn(item, (size_t)(end - item), arg);
         list += len + (list[len] == ',');
     }
+}
+
+struct list_search {
+    const char *text;
+    size_t len;
+    bool found;
+};
+
+static void list_compare(const char *item, size_t len, void *arg)
+{
+    struct list_search *search = arg;
+    search->found |= len == search->len && strncasecmp(item, search->text, len) == 0;
+}
+
+bool config_list_has(const char *list, const char *text, size_t len)
+{
+    struct list_search search = {.text = text, .len = len};
+    config_list_each(list, list_compare, &search);
+    return search.found;
 }

@@ -49,5 +49,7 @@ void config_document(config_tables tables, const char *daemon, FILE *out);
 /* Calls fn for each non-empty item of a CONFIG_LIST, spaces trimmed. */
 void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg),
                       void *arg);
+/* Whether one of them is TEXT; case does not matter. */
+bool config_list_has(const char *list, const char *text, size_t len);
 
 #endif

@@ -97,33 +97,20 @@ static bool peer_is_near(const struct api_local *local, const char *peer)
 
 /* --- hosts --- */
 
-struct host_search {
-    const char *name;
-    size_t len;
-    bool found;
-};
-
-static void host_compare(const char *item, size_t len, void *arg)
-{
-    struct host_search *search = arg;
-
-    if (len == search->len && strncasecmp(item, search->name, len) == 0)
-        search->found = true;
-}
-
 /* "127.0.0.1:7172", "[::1]", "localhost": without its port. */
 static bool host_is_ours(const struct api_local *local, const char *host)
 {
     char name[ITEM_MAX];
     uint8_t address[16];
     bool is_v4, v6 = host[0] == '[';
-    struct host_search search = {.name = host + v6, .len = strcspn(host + v6, v6 ? "]" : ":")};
+    size_t len = strcspn(host + v6, v6 ? "]" : ":");
 
-    config_list_each(local->hosts, host_compare, &search);
-    if (search.found || search.len >= sizeof name)
-        return search.found;
-    memcpy(name, search.name, search.len);
-    name[search.len] = '\0';
+    if (config_list_has(local->hosts, host + v6, len))
+        return true;
+    if (len >= sizeof name)
+        return false;
+    memcpy(name, host + v6, len);
+    name[len] = '\0';
     if (strcasecmp(name, "localhost") == 0)
         return true;
     return read_address(name, address, &is_v4) && is_loopback(address);

@@ -73,32 +73,16 @@ static const struct route *route_of(const char *path)
 
 /* --- answers --- */
 
-struct origin_search {
-    const char *origin;
-    size_t len;
-    bool found;
-};
-
-static void origin_compare(const char *item, size_t len, void *arg)
-{
-    struct origin_search *search = arg;
-
-    search->found |= len == search->len && memcmp(item, search->origin, len) == 0;
-}
-
 /* May the web page that sent REQUEST read its answer? Only calls that prove themselves by a token
  * are for pages at all. */
 static bool origin_may_read(struct logic *logic, const struct http_request *request)
 {
     const struct route *route = route_of(http_path(request));
     const char *origin = http_header(request, "origin");
-    struct origin_search search = {.origin = origin};
 
     if (route == NULL || !route->open || origin == NULL)
         return false;
-    search.len = strlen(origin);
-    config_list_each(logic->config->api_origins, origin_compare, &search);
-    return search.found;
+    return config_list_has(logic->config->api_origins, origin, strlen(origin));
 }
 
 /* EXTRA and what a browser wants to read; in BUF if there is both. */

@@ -402,6 +402,11 @@ static void test_list(void **state)
     text[0] = '\0';
     config_list_each("", collect, text);
     assert_string_equal(text, "");
+    assert_true(config_list_has(" a , b:1,", "b:1", 3));
+    assert_true(config_list_has("a,Bc", "bCd", 2));
+    assert_false(config_list_has("a,bc", "b", 1));
+    assert_false(config_list_has("a,bc", "bcd", 3));
+    assert_false(config_list_has("a,,", "", 0));
 }
 
 static void test_secrets_are_overwritten(void **state)
