@@ -57,8 +57,8 @@ static int open_spare(void)
 
 static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
 {
+    metric_add(listener->edge->worker->counters, metric, 1); /* before the client can know */
     close(fd);
-    metric_add(listener->edge->worker->counters, metric, 1);
     log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
 }
 
