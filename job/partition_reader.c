@@ -104,6 +104,7 @@ static void assigned_restart(struct assigned *assigned)
     log_check_init(&assigned->check);
     lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
     partition_restart(&assigned->partition);
+    again_forget(assigned->again);
     assigned->other_ms = 0;
     assigned->restarted = true;
     assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);

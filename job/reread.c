@@ -208,6 +208,11 @@ void again_wake(struct again_reader *reader)
         bus_queue_wake(reader->bus);
 }
 
+void again_forget(struct again_reader *reader)
+{
+    reader_stop(reader);
+}
+
 struct again_reader *again_open(struct bus_again *again, struct partition *partition)
 {
     struct again_reader *reader = mem_zalloc(sizeof *reader);
