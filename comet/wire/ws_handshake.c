@@ -195,7 +195,7 @@ static bool origin_allowed(const char *origins, struct span origin)
 {
     if (origins == NULL || *origins == '\0' || origin.at == NULL)
         return true;
-    return config_list_has(origins, "*", 1) || config_list_has(origins, origin.at, origin.len);
+    return config_list_has(origins, "*", 1) || config_list_has_name(origins, origin.at, origin.len);
 }
 
 /* 22 characters of base64 and two of padding; the last character carries but two bits. */

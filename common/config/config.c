@@ -324,18 +324,26 @@ void config_list_each(const char *list, void (*fn)(const char *item, size_t len,
 struct list_search {
     const char *text;
     size_t len;
+    int (*compare)(const char *a, const char *b, size_t len);
     bool found;
 };
 
 static void list_compare(const char *item, size_t len, void *arg)
 {
     struct list_search *search = arg;
-    search->found |= len == search->len && strncasecmp(item, search->text, len) == 0;
+    search->found |= len == search->len && search->compare(item, search->text, len) == 0;
 }
 
 bool config_list_has(const char *list, const char *text, size_t len)
 {
-    struct list_search search = {.text = text, .len = len};
+    struct list_search search = {.text = text, .len = len, .compare = strncmp};
+    config_list_each(list, list_compare, &search);
+    return search.found;
+}
+
+bool config_list_has_name(const char *list, const char *name, size_t len)
+{
+    struct list_search search = {.text = name, .len = len, .compare = strncasecmp};
     config_list_each(list, list_compare, &search);
     return search.found;
 }

@@ -49,7 +49,9 @@ void config_document(config_tables tables, const char *daemon, FILE *out);
 /* Calls fn for each non-empty item of a CONFIG_LIST, spaces trimmed. */
 void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg),
                       void *arg);
-/* Whether one of them is TEXT; case does not matter. */
+/* Whether one of them is TEXT, to the byte. */
 bool config_list_has(const char *list, const char *text, size_t len);
+/* Whether one of them is NAME; case does not matter. */
+bool config_list_has_name(const char *list, const char *name, size_t len);
 
 #endif

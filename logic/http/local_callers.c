@@ -105,7 +105,7 @@ static bool host_is_ours(const struct api_local *local, const char *host)
     bool is_v4, v6 = host[0] == '[';
     size_t len = strcspn(host + v6, v6 ? "]" : ":");
 
-    if (config_list_has(local->hosts, host + v6, len))
+    if (config_list_has_name(local->hosts, host + v6, len))
         return true;
     if (len >= sizeof name)
         return false;

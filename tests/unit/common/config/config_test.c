@@ -403,7 +403,10 @@ static void test_list(void **state)
     config_list_each("", collect, text);
     assert_string_equal(text, "");
     assert_true(config_list_has(" a , b:1,", "b:1", 3));
-    assert_true(config_list_has("a,Bc", "bCd", 2));
+    assert_false(config_list_has("a,Bc", "bc", 2));
+    assert_true(config_list_has_name("a,Bc", "bCd", 2));
+    assert_false(config_list_has_name("a,bc", "bcd", 3));
+    assert_false(config_list_has_name("a,,", "", 0));
     assert_false(config_list_has("a,bc", "b", 1));
     assert_false(config_list_has("a,bc", "bcd", 3));
     assert_false(config_list_has("a,,", "", 0));
