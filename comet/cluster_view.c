@@ -24,10 +24,11 @@ static struct ring *routers_ring(const struct member *routers, size_t n)
     return ring;
 }
 
-struct view *view_new(const struct member_list *logics, const struct member_list *routers,
-                      uint64_t comet_epoch, bool lapsed)
+struct cluster_view *cluster_view_new(const struct member_list *logics,
+                                      const struct member_list *routers, uint64_t comet_epoch,
+                                      bool lapsed)
 {
-    struct view *view = mem_zalloc(sizeof *view);
+    struct cluster_view *view = mem_zalloc(sizeof *view);
 
     view->refs = 1;
     view->comet_epoch = comet_epoch;
@@ -41,13 +42,13 @@ struct view *view_new(const struct member_list *logics, const struct member_list
     return view;
 }
 
-struct view *view_ref(struct view *view)
+struct cluster_view *cluster_view_ref(struct cluster_view *view)
 {
     __atomic_fetch_add(&view->refs, 1, __ATOMIC_RELAXED);
     return view;
 }
 
-void view_unref(struct view *view)
+void cluster_view_unref(struct cluster_view *view)
 {
     if (view == NULL || __atomic_sub_fetch(&view->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
@@ -57,7 +58,8 @@ void view_unref(struct view *view)
     free(view);
 }
 
-bool view_same_owner(const struct view *a, const struct view *b, int64_t uid)
+bool cluster_view_same_owner(const struct cluster_view *a, const struct cluster_view *b,
+                             int64_t uid)
 {
     if (a->comet_epoch != b->comet_epoch || a->ring == NULL || b->ring == NULL)
         return false;

@@ -6,7 +6,7 @@
 #include "common/containers/ring.h"
 #include "common/membership/membership.h"
 
-struct view {
+struct cluster_view {
     uint32_t refs;        /* atomic */
     uint64_t comet_epoch; /* ours, in whose name sessions are registered */
     bool lapsed;        /* the epoch is new because our lease had lapsed: others took us for dead */
@@ -16,11 +16,13 @@ struct view {
     struct member *routers, *logics; /* own copies */
 };
 
-struct view *view_new(const struct member_list *logics, const struct member_list *routers,
-                      uint64_t comet_epoch, bool lapsed);
-struct view *view_ref(struct view *view);
-void view_unref(struct view *view);
+struct cluster_view *cluster_view_new(const struct member_list *logics,
+                                      const struct member_list *routers, uint64_t comet_epoch,
+                                      bool lapsed);
+struct cluster_view *cluster_view_ref(struct cluster_view *view);
+void cluster_view_unref(struct cluster_view *view);
 /* True if the sessions of UID are kept by the same life of the same router in both. */
-bool view_same_owner(const struct view *a, const struct view *b, int64_t uid);
+bool cluster_view_same_owner(const struct cluster_view *a, const struct cluster_view *b,
+                             int64_t uid);
 
 #endif

@@ -174,8 +174,8 @@ extern const struct config_row comet_config_rows[];
 extern const struct metric_row comet_metric_rows[COMET_METRIC_COUNT];
 int comet_config_check(const void *arg, char *err, size_t errlen);
 
-struct job_service;
-struct standings;
+struct job_batches;
+struct broadcast_gaps;
 
 struct comet {
     struct daemon *daemon;
@@ -187,11 +187,11 @@ struct comet {
     struct worker *workers;
     size_t n_logics; /* alive; main loop only */
     int n_workers;
-    struct standings *standings;
+    struct broadcast_gaps *standings;
     struct redis *redis;
     struct membership *membership;
     struct rpc_server *server;
-    struct job_service *jobs;
+    struct job_batches *jobs;
     bool accepting;
     int loops_accepting; /* atomic */
     bool lapsed;         /* the lease had lapsed once: sessions fetch after registering */

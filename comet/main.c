@@ -21,14 +21,15 @@ enum { TICK_MS = 100 };
 
 static void comet_publish(struct comet *comet)
 {
-    struct view *view = view_new(membership_list(comet->membership, MEMBER_LOGIC),
-                                 membership_list(comet->membership, MEMBER_ROUTER),
-                                 __atomic_load_n(&comet->epoch, __ATOMIC_RELAXED), comet->lapsed);
+    struct cluster_view *view =
+        cluster_view_new(membership_list(comet->membership, MEMBER_LOGIC),
+                         membership_list(comet->membership, MEMBER_ROUTER),
+                         __atomic_load_n(&comet->epoch, __ATOMIC_RELAXED), comet->lapsed);
 
     comet->n_logics = view->n_logics;
     for (int i = 0; i < comet->n_workers; i++)
         worker_post_view(&comet->workers[i], view);
-    view_unref(view);
+    cluster_view_unref(view);
 }
 
 static void comet_members_changed(struct membership *membership, enum member_kind kind, void *arg)
@@ -50,7 +51,7 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
                  self->id, (unsigned long long)self->epoch);
     comet->lapsed = comet->lapsed || lost;
     comet->membership = membership;
-    standings_epoch(comet->standings, self->epoch, loop_now_ms(&comet->daemon->loop));
+    broadcast_gaps_epoch(comet->standings, self->epoch, loop_now_ms(&comet->daemon->loop));
     __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
     comet_publish(comet);
 }
@@ -71,7 +72,7 @@ static const struct membership_events comet_membership_events = {
 static void comet_share_files(struct daemon *daemon)
 {
     struct comet_config *config = daemon->config;
-    const struct daemon_files *files = daemon_files(daemon);
+    const struct daemon_descriptors *files = daemon_descriptors(daemon);
 
     if (config->max_connections > files->clients)
         log_warn("conn.max is beyond the limit of open files",
@@ -100,7 +101,7 @@ static int comet_open_workers(struct comet *comet)
 }
 
 static const struct rpc_method comet_methods[] = {
-    {"/imc.v1.Comet/Push", job_service_opened},
+    {"/imc.v1.Comet/Push", job_batches_opened},
     {NULL, NULL},
 };
 
@@ -108,7 +109,7 @@ static int comet_open_server(struct comet *comet)
 {
     const char *address = comet->config->daemon.rpc_listen;
 
-    comet->jobs = job_service_open(comet);
+    comet->jobs = job_batches_open(comet);
     int failed =
         rpc_server_open(comet->daemon->rpc, address, comet_methods, comet->jobs, &comet->server);
     if (failed != 0) {
@@ -151,11 +152,11 @@ static void comet_tell_logic(struct comet *comet)
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
-    unsigned missed = standings_overdue(comet->standings, loop_now_ms(&comet->daemon->loop),
-                                        (uint64_t)comet->config->vouch_ms);
+    unsigned missed = broadcast_gaps_overdue(comet->standings, loop_now_ms(&comet->daemon->loop),
+                                             (uint64_t)comet->config->vouch_ms);
 
     if (missed != 0)
-        job_service_missed(comet, missed, "no job has vouched that nothing was missed");
+        job_batches_missed(comet, missed, "no job has vouched that nothing was missed");
     comet_tell_logic(comet);
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
@@ -173,7 +174,7 @@ static int comet_start(struct daemon *daemon)
     daemon->state = comet;
     comet->daemon = daemon;
     comet->config = daemon->config;
-    comet->standings = standings_new();
+    comet->standings = broadcast_gaps_new();
     comet_share_files(daemon);
     if (comet->config->echo_listen[0] != '\0')
         daemon_warn_if_open("test.ws_echo", comet->config->echo_listen, "gets back what it sends");
@@ -243,8 +244,8 @@ static void comet_stop(struct daemon *daemon)
     }
     for (int i = 0; i < comet->n_workers; i++)
         worker_close(&comet->workers[i]);
-    job_service_close(comet->jobs);
-    standings_free(comet->standings);
+    job_batches_close(comet->jobs);
+    broadcast_gaps_free(comet->standings);
     if (comet->tick != NULL)
         uv_close((uv_handle_t *)comet->tick, comet_tick_closed);
     free(comet->workers);

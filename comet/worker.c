@@ -22,14 +22,14 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->comet = comet;
     worker->config = comet->config;
     worker->counters = metrics_block(comet->daemon->metrics);
-    worker->table = table_open(index);
+    worker->table = handle_table_open(index);
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, session_on_timer, worker);
-    worker->view = view_new(&nobody, &nobody, 0, false);
-    worker->logic = logic_link_open(worker);
-    worker->registrar = registrar_open(worker);
+    worker->view = cluster_view_new(&nobody, &nobody, 0, false);
+    worker->logic = logic_requests_open(worker);
+    worker->reregister = reregister_open(worker);
     worker->late = job_results_open(worker);
-    return edge_open(worker, err, errlen);
+    return frontend_open(worker, err, errlen);
 }
 
 void worker_close(struct worker *worker)
@@ -37,21 +37,21 @@ void worker_close(struct worker *worker)
     if (worker->comet == NULL)
         return; /* was never opened */
     worker->closed = true;
-    edge_close(worker);
-    logic_link_close(worker->logic);
-    registrar_close(worker->registrar);
+    frontend_close(worker);
+    logic_requests_close(worker->logic);
+    reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);
     loop_close(&worker->loop);
     job_results_close(worker->late);
-    table_close(worker->table);
-    view_unref(worker->view);
+    handle_table_close(worker->table);
+    cluster_view_unref(worker->view);
 }
 
 /* --- what the main loop posts --- */
 
 struct view_post {
     struct inbox_item item;
-    struct view *view;
+    struct cluster_view *view;
 };
 
 static void view_arrived(struct loop *loop, struct inbox_item *item)
@@ -59,24 +59,24 @@ static void view_arrived(struct loop *loop, struct inbox_item *item)
     struct view_post *post = container_of(item, struct view_post, item);
     struct worker *worker = container_of(loop, struct worker, loop);
 
-    view_unref(worker->view);
+    cluster_view_unref(worker->view);
     worker->view = post->view;
     free(post);
     if (worker->closed)
         return;
-    logic_link_update(worker->logic);
-    registrar_update(worker->registrar);
+    logic_requests_update(worker->logic);
+    reregister_update(worker->reregister);
 }
 
-void worker_post_view(struct worker *worker, struct view *view)
+void worker_post_view(struct worker *worker, struct cluster_view *view)
 {
     struct view_post *post = mem_zalloc(sizeof *post);
 
     post->item.run = view_arrived;
-    post->view = view_ref(view);
+    post->view = cluster_view_ref(view);
     if (inbox_post(&worker->loop, &post->item))
         return;
-    view_unref(view);
+    cluster_view_unref(view);
     free(post);
 }
 
@@ -88,7 +88,7 @@ static void accept_asked(struct loop *loop, struct inbox_item *item)
     free(item);
     if (worker->closed)
         return;
-    edge_accept(worker, true);
+    frontend_accept(worker, true);
     if (__atomic_add_fetch(&comet->loops_accepting, 1, __ATOMIC_RELAXED) == comet->n_workers)
         daemon_ready(comet->daemon, "clients", true, "");
 }
@@ -106,7 +106,7 @@ static void memory_arrived(struct loop *loop, struct inbox_item *item)
     worker->memory = post->level;
     free(post);
     if (!worker->closed && worker->memory == MEMORY_CRITICAL)
-        edge_let_go(worker);
+        load_shedding_run(worker);
 }
 
 void worker_post_memory(struct worker *worker, enum memory_level level)
@@ -139,7 +139,7 @@ static void recall_asked(struct loop *loop, struct inbox_item *item)
     struct worker *worker = container_of(loop, struct worker, loop);
 
     if (!worker->closed)
-        edge_recall(worker, post->all, (uint64_t)worker->config->recall_ms);
+        mass_kick_recall(worker, post->all, (uint64_t)worker->config->recall_ms);
     free(post);
 }
 
@@ -169,7 +169,7 @@ static void worker_drained_wait(uv_timer_t *timer)
     struct worker *worker = timer->data;
 
     /* Bounded by daemon.drain: without a logic nothing will ever be answered. */
-    if (logic_link_pending(worker->logic) > 0 && worker->view->n_logics > 0)
+    if (logic_requests_pending(worker->logic) > 0 && worker->view->n_logics > 0)
         return;
     uv_timer_stop(timer);
     struct inbox_item *item = mem_zalloc(sizeof *item);
@@ -194,8 +194,8 @@ static void drain_asked(struct loop *loop, struct inbox_item *item)
     free(item);
     if (worker->closed)
         return;
-    edge_accept(worker, false);
-    edge_kick_all(worker, CLOSE_GOING_AWAY, "this node is going away, connect again",
+    frontend_accept(worker, false);
+    mass_kick_all(worker, CLOSE_GOING_AWAY, "this node is going away, connect again",
                   drain_over_ms(worker->config), worker_kicked);
 }
 

@@ -11,30 +11,30 @@
 
 struct comet;
 struct comet_config;
-struct table;
-struct edge;
-struct logic_link;
+struct handle_table;
+struct frontend;
+struct logic_requests;
 struct job_results;
-struct registrar;
-struct view;
+struct reregister;
+struct cluster_view;
 
 struct worker {
     struct loop loop;
     struct comet *comet;
     const struct comet_config *config;
     int64_t *counters; /* this loop's block of comet_metrics */
-    struct table *table;
-    struct edge *edge; /* listeners, slabs, wheel, scratch buffers, rooms, walks: frontend.h */
-    struct logic_link *logic;    /* peers/logic_requests.h */
-    bool logic_up;               /* atomic: some logic can be reached from this loop */
-    struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
-    struct job_results *late;    /* results that came after a batch's answer: peers/job_batches.h */
-    struct registrar *registrar; /* session/reregister.h */
-    struct view *view; /* who is alive, as last posted to this loop; never NULL once it runs */
-    size_t sessions;   /* admitted and not closed yet */
-    enum memory_level memory; /* as last posted */
-    bool closed;              /* its loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain;         /* while draining: until logic has answered everything */
+    struct handle_table *table;
+    struct frontend *frontend;    /* frontend.h: listeners, slabs, wheel, buffers, rooms, walks */
+    struct logic_requests *logic; /* peers/logic_requests.h */
+    bool logic_up;                /* atomic: some logic can be reached from this loop */
+    struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
+    struct job_results *late; /* results that came after a batch's answer: peers/job_batches.h */
+    struct reregister *reregister; /* session/reregister.h */
+    struct cluster_view *view;     /* who is alive, as last posted here; never NULL once it runs */
+    size_t sessions;               /* admitted and not closed yet */
+    enum memory_level memory;      /* as last posted */
+    bool closed;      /* its loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain; /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 
@@ -43,7 +43,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
 /* Main thread, after the loop has ended. */
 void worker_close(struct worker *worker);
 /* Any thread; the worker takes a reference of its own. */
-void worker_post_view(struct worker *worker, struct view *view);
+void worker_post_view(struct worker *worker, struct cluster_view *view);
 void worker_post_accept(struct worker *worker);
 /* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
 void worker_post_recall(struct worker *worker, bool all);

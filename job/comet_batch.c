@@ -8,12 +8,12 @@
 
 enum { ITEM_OVERHEAD = 96 };
 
-size_t comet_wire_size(const struct comet_item *item)
+size_t comet_batch_size(const struct comet_item *item)
 {
-    const struct task *task = item->task;
+    const struct message *message = item->message;
     size_t size = ITEM_OVERHEAD + item->n_handles * sizeof item->handles[0];
 
-    return item->kind == IMC__V1__PUSH_ITEM__KIND__POKE ? size : size + task->body_len;
+    return item->kind == IMC__V1__PUSH_ITEM__KIND__POKE ? size : size + message->body_len;
 }
 
 struct packed_item {
@@ -22,43 +22,44 @@ struct packed_item {
 };
 
 /* A kept item may be older than our last fence, or the partition another job's by now. */
-static uint64_t task_fence(const struct job *job, const struct task *task)
+static uint64_t message_fence(const struct job *job, const struct message *message)
 {
-    const struct partition *ours =
-        task->partition != NULL ? task->partition : partition_find(job, task->partition_id);
+    const struct partition *ours = message->partition != NULL
+                                       ? message->partition
+                                       : partition_find(job, message->partition_id);
 
-    return ours != NULL && partition_is_ours(ours) ? ours->fence : task->fence;
+    return ours != NULL && partition_is_ours(ours) ? ours->fence : message->fence;
 }
 
 static void item_describe(struct packed_item *packed, struct comet_item *item,
                           const struct job *job, uint64_t epoch)
 {
-    struct task *task = item->task;
+    struct message *message = item->message;
     Imc__V1__PushItem *out = &packed->item;
 
     imc__v1__push_item__init(out);
     out->kind = item->kind;
-    out->partition = (uint32_t)task->partition_id;
-    out->fence = task_fence(job, task);
+    out->partition = (uint32_t)message->partition_id;
+    out->fence = message_fence(job, message);
     out->epoch = epoch;
-    out->uid = task->uid;
+    out->uid = message->uid;
     out->n_handles = item->n_handles;
     out->handles = item->handles;
     if (item->kind == IMC__V1__PUSH_ITEM__KIND__POKE) {
         out->n_ids = 1;
-        out->ids = &task->id;
+        out->ids = &message->id;
         return;
     }
-    out->offset = task->offset;
-    out->speed = task->speed;
-    if (task->kind == TASK_ROOM)
-        out->room = task->room;
+    out->offset = message->offset;
+    out->speed = message->speed;
+    if (message->kind == MESSAGE_ROOM)
+        out->room = message->room;
     imc__v1__waiting__init(&packed->message);
-    packed->message.id = task->id;
-    packed->message.op = task->op;
-    packed->message.expires_ms = task->expires_ms;
-    packed->message.body.len = task->body_len;
-    packed->message.body.data = task->body;
+    packed->message.id = message->id;
+    packed->message.op = message->op;
+    packed->message.expires_ms = message->expires_ms;
+    packed->message.body.len = message->body_len;
+    packed->message.body.data = message->body;
     out->message = &packed->message;
 }
 
@@ -83,8 +84,8 @@ static void standing_describe(Imc__V1__Standing *out, const struct comet_envelop
     }
 }
 
-struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
-                            size_t n)
+struct msg *comet_batch_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
+                             size_t n)
 {
     Imc__V1__PushBatch batch;
     Imc__V1__Standing standing = {0};
@@ -120,7 +121,7 @@ struct push_answers {
     Imc__V1__PushReply *reply;
 };
 
-void *comet_wire_decode(struct msg *msg)
+void *comet_batch_decode(struct msg *msg)
 {
     struct push_answers *decoded = mem_alloc(sizeof *decoded);
 
@@ -130,11 +131,11 @@ void *comet_wire_decode(struct msg *msg)
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;
-    comet_wire_drop(decoded);
+    comet_batch_drop(decoded);
     return NULL;
 }
 
-void comet_wire_drop(void *reply)
+void comet_batch_drop(void *reply)
 {
     struct push_answers *decoded = reply;
 
@@ -142,7 +143,7 @@ void comet_wire_drop(void *reply)
     free(decoded);
 }
 
-const Imc__V1__PushReply *comet_wire_reply(const void *reply)
+const Imc__V1__PushReply *comet_batch_reply(const void *reply)
 {
     return ((const struct push_answers *)reply)->reply;
 }

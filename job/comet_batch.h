@@ -1,4 +1,4 @@
-/* comet_batch.h - items as PushBatch, PushReply as struct. comet_wire_decode/drop: any thread; the
+/* comet_batch.h - items as PushBatch, PushReply as struct. comet_batch_decode/drop: any thread; the
  * rest: owner loop. */
 #ifndef IMC_JOB_COMET_BATCH_H
 #define IMC_JOB_COMET_BATCH_H
@@ -7,18 +7,18 @@
 #include "job/message.h"
 #include "proto/push.pb-c.h"
 
-/* What one comet is to do with a task. */
+/* What one comet is to do with a message. */
 struct comet_item {
     struct comet_item *next;
-    struct task *task; /* a reference */
+    struct message *message; /* a reference */
     Imc__V1__PushItem__Kind kind;
-    bool kept; /* comets.h: its task waits for no answer */
+    bool kept; /* comets.h: its message waits for no answer */
     uint32_t n_handles;
     uint64_t handles[];
 };
 
 /* About the bytes it takes in a batch. */
-size_t comet_wire_size(const struct comet_item *item);
+size_t comet_batch_size(const struct comet_item *item);
 /* What stands on a batch. */
 struct comet_envelope {
     struct job *job;
@@ -27,12 +27,12 @@ struct comet_envelope {
     uint64_t link;
     bool missed_rooms, missed_all;
 };
-struct msg *comet_wire_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
-                            size_t n);
+struct msg *comet_batch_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
+                             size_t n);
 
 /* pipe_ops.decode and .drop. */
-void *comet_wire_decode(struct msg *msg);
-void comet_wire_drop(void *reply);
-const Imc__V1__PushReply *comet_wire_reply(const void *reply);
+void *comet_batch_decode(struct msg *msg);
+void comet_batch_drop(void *reply);
+const Imc__V1__PushReply *comet_batch_reply(const void *reply);
 
 #endif

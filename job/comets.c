@@ -17,20 +17,20 @@
 
 /* --- queues --- */
 
-void items_init(struct comet_items *items)
+void comet_items_init(struct comet_items *items)
 {
     items->first = NULL;
     items->last = &items->first;
 }
 
-void items_append(struct comet_items *items, struct comet_item *item)
+void comet_items_append(struct comet_items *items, struct comet_item *item)
 {
     item->next = NULL;
     *items->last = item;
     items->last = &item->next;
 }
 
-struct comet_item *items_take(struct comet_items *items)
+struct comet_item *comet_items_take(struct comet_items *items)
 {
     struct comet_item *item = items->first;
 
@@ -46,11 +46,11 @@ void comet_item_free(struct comet_peer *comet, struct comet_item *item)
 {
     if (item->kept) {
         comet->n_kept--;
-        comet->comets->kept_bytes -= comet_wire_size(item);
+        comet->comets->kept_bytes -= comet_batch_size(item);
         if (comet->n_kept == 0 && comet->standing_due && comet->pipe != NULL)
             pipe_kick(comet->pipe);
     }
-    task_unref(item->task);
+    message_unref(item->message);
     free(item);
 }
 
@@ -58,7 +58,7 @@ static void item_answer(struct comet_peer *comet, struct comet_item *item,
                         Imc__V1__PushResult result)
 {
     if (!item->kept)
-        answer_item(comet->job, item->task, item->kind, result);
+        outcome_item(comet->job, item->message, item->kind, result);
     comet_item_free(comet, item);
 }
 
@@ -71,7 +71,7 @@ static void comet_splice_returned(struct comet_peer *comet)
     if (comet->queue.first == NULL)
         comet->queue.last = comet->returned.last;
     comet->queue.first = comet->returned.first;
-    items_init(&comet->returned);
+    comet_items_init(&comet->returned);
 }
 
 /* --- batches that are answered, but for some items --- */
@@ -114,7 +114,7 @@ static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
     for (uint32_t i = 0; i < batch->n; i++) {
         if (batch->items[i] == NULL)
             continue;
-        items_append(&comet->returned, batch->items[i]);
+        comet_items_append(&comet->returned, batch->items[i]);
         comet->n_returned++;
     }
     free(batch);
@@ -176,7 +176,7 @@ static struct msg *batch_pack(const struct comet_peer *comet, const struct comet
         .missed_all = batch->missed_all,
     };
 
-    return comet_wire_pack(&envelope, batch->items, batch->n);
+    return comet_batch_pack(&envelope, batch->items, batch->n);
 }
 
 static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size_t max)
@@ -184,13 +184,13 @@ static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size
     size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
 
     while (comet->queue.first != NULL && bytes < most && batch->n < max) {
-        struct comet_item *item = items_take(&comet->queue);
-        if (!item->kept && item->task->partition == NULL) {
+        struct comet_item *item = comet_items_take(&comet->queue);
+        if (!item->kept && item->message->partition == NULL) {
             comet_item_free(comet, item);
             continue;
         }
         batch->items[batch->n++] = item;
-        bytes += comet_wire_size(item);
+        bytes += comet_batch_size(item);
     }
 }
 
@@ -298,19 +298,19 @@ static void comet_take_lates(struct comet_peer *comet, const Imc__V1__PushReply 
 
 static void comet_answered(struct pipe *pipe, void *arg, void *batch, void *reply)
 {
-    const Imc__V1__PushReply *message = comet_wire_reply(reply);
+    const Imc__V1__PushReply *message = comet_batch_reply(reply);
 
     (void)pipe;
     comet_take_answer(arg, batch, message);
     comet_take_lates(arg, message);
-    comet_wire_drop(reply);
+    comet_batch_drop(reply);
 }
 
 static void comet_event(struct pipe *pipe, void *arg, void *reply)
 {
     (void)pipe;
-    comet_take_lates(arg, comet_wire_reply(reply));
-    comet_wire_drop(reply);
+    comet_take_lates(arg, comet_batch_reply(reply));
+    comet_batch_drop(reply);
 }
 
 static void comet_failed(struct pipe *pipe, void *arg, void *failed)
@@ -341,12 +341,12 @@ static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
 }
 
 static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
-                                               .decode = comet_wire_decode,
+                                               .decode = comet_batch_decode,
                                                .answered = comet_answered,
                                                .event = comet_event,
                                                .failed = comet_failed,
                                                .state = comet_state,
-                                               .drop = comet_wire_drop};
+                                               .drop = comet_batch_drop};
 
 /* --- life --- */
 
@@ -401,8 +401,8 @@ static struct comet_peer *comet_open(struct comet_peers *comets, const struct me
     comet->standing_due = true;
     comet->life = ++comets->lives;
     comet->pending = map64_new();
-    items_init(&comet->queue);
-    items_init(&comet->returned);
+    comet_items_init(&comet->queue);
+    comet_items_init(&comet->returned);
     comet_connect(comet);
     log_info("comet found", "comet=%s address=%s epoch=%" PRIu64, comet->id, comet->address,
              comet->epoch);
@@ -437,7 +437,7 @@ void comet_free(struct comet_peer *comet)
     if (comet->pipe != NULL)
         comet_disconnect(comet);
     comet->standing_due = false;
-    while ((item = items_take(&comet->queue)) != NULL)
+    while ((item = comet_items_take(&comet->queue)) != NULL)
         comet_item_free(comet, item);
     map64_free(comet->pending);
     free(comet);
@@ -448,7 +448,7 @@ static void comet_abandon(struct comet_peer *comet, struct answers *answers)
 {
     comet_disconnect(comet);
     for (const struct comet_item *item = comet->queue.first; item != NULL; item = item->next)
-        answers_add(answers, item->task, item->kind);
+        answers_add(answers, item->message, item->kind);
     comet_free(comet);
 }
 
@@ -604,25 +604,26 @@ uint64_t comet_life(const struct comet_peer *comet)
     return comet->life;
 }
 
-void comet_push(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n)
 {
     struct comet_item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
 
-    *item = (struct comet_item){.task = task_ref(task), .kind = kind};
+    *item = (struct comet_item){.message = message_ref(message), .kind = kind};
     item->n_handles = (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         item->handles[i] = hints[i].handle;
-    items_append(&comet->queue, item);
-    task->waiting++;
+    comet_items_append(&comet->queue, item);
+    message->waiting++;
     pipe_kick(comet->pipe);
 }
 
-uint32_t comets_push(struct comet_peers *comets, struct task *task, Imc__V1__PushItem__Kind kind)
+uint32_t comets_push(struct comet_peers *comets, struct message *message,
+                     Imc__V1__PushItem__Kind kind)
 {
     for (size_t i = 0; i < comets->n; i++)
-        comet_push(comets->list[i], task, kind, NULL, 0);
+        comet_push(comets->list[i], message, kind, NULL, 0);
     for (size_t i = 0; i < comets->n_lost; i++)
-        comet_keep(comets->lost[i], task, kind);
+        comet_keep(comets->lost[i], message, kind);
     return (uint32_t)comets->n;
 }

@@ -39,7 +39,7 @@ uint64_t comet_life(const struct comet_peer *comet);
 
 /* Appends an item for the sessions HINTS (of this comet); takes a reference to TASK and owes it one
  * answer. */
-void comet_push(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind,
+void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n);
 /* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
 void comets_state(struct comet_peers *comets);
@@ -48,6 +48,7 @@ size_t comets_kept_bytes(const struct comet_peers *comets);
 
 /* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
  * owed for that. */
-uint32_t comets_push(struct comet_peers *comets, struct task *task, Imc__V1__PushItem__Kind kind);
+uint32_t comets_push(struct comet_peers *comets, struct message *message,
+                     Imc__V1__PushItem__Kind kind);
 
 #endif

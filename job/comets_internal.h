@@ -54,16 +54,16 @@ struct comet_peers {
 /* Answers that are due once every comet is where it belongs: what follows from them may push. */
 struct answers {
     struct {
-        struct task *task;
+        struct message *message;
         Imc__V1__PushItem__Kind kind;
     } * at;
     size_t n, cap;
 };
 
 /* --- comets.c --- */
-void items_init(struct comet_items *items);
-void items_append(struct comet_items *items, struct comet_item *item);
-struct comet_item *items_take(struct comet_items *items);
+void comet_items_init(struct comet_items *items);
+void comet_items_append(struct comet_items *items, struct comet_item *item);
+struct comet_item *comet_items_take(struct comet_items *items);
 /* Without an answer. */
 void comet_item_free(struct comet_peer *comet, struct comet_item *item);
 void comet_connect(struct comet_peer *comet);
@@ -81,8 +81,8 @@ void comet_lose(struct comet_peer *comet, struct answers *answers);
 /* MEMBER as it was lost, NULL: it was not. Its id under another process: that one is forgotten. */
 struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct member *member);
 /* An item for a lost comet. */
-void comet_keep(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind);
-void answers_add(struct answers *answers, struct task *task, Imc__V1__PushItem__Kind kind);
+void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind);
+void answers_add(struct answers *answers, struct message *message, Imc__V1__PushItem__Kind kind);
 /* Answers GONE. */
 void answers_tell(struct job *job, struct answers *answers);
 void comets_lost_close(struct comet_peers *comets);

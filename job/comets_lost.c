@@ -23,21 +23,21 @@ enum { LOST_MAX = 256, EXPIRY_MS = 500 };
 
 /* --- answers --- */
 
-void answers_add(struct answers *answers, struct task *task, Imc__V1__PushItem__Kind kind)
+void answers_add(struct answers *answers, struct message *message, Imc__V1__PushItem__Kind kind)
 {
     if (answers->n == answers->cap) {
         answers->cap = answers->cap == 0 ? 64 : answers->cap * 2;
         answers->at = mem_realloc(answers->at, answers->cap * sizeof *answers->at);
     }
-    answers->at[answers->n].task = task_ref(task);
+    answers->at[answers->n].message = message_ref(message);
     answers->at[answers->n++].kind = kind;
 }
 
 void answers_tell(struct job *job, struct answers *answers)
 {
     for (size_t i = 0; i < answers->n; i++) {
-        answer_item(job, answers->at[i].task, answers->at[i].kind, IMC__V1__PUSH_RESULT__GONE);
-        task_unref(answers->at[i].task);
+        outcome_item(job, answers->at[i].message, answers->at[i].kind, IMC__V1__PUSH_RESULT__GONE);
+        message_unref(answers->at[i].message);
     }
     free(answers->at);
     *answers = (struct answers){0};
@@ -69,8 +69,8 @@ static void comet_drop(struct comet_peer *comet, const char *why)
 
     if (queue.first == NULL)
         return;
-    items_init(&comet->queue);
-    while ((item = items_take(&queue)) != NULL) {
+    comet_items_init(&comet->queue);
+    while ((item = comet_items_take(&queue)) != NULL) {
         comet_missed(comet, item->kind);
         comet_item_free(comet, item);
         n++;
@@ -84,7 +84,7 @@ static void comet_charge(struct comet_peer *comet, struct comet_item *item)
 {
     item->kept = true;
     comet->n_kept++;
-    comet->comets->kept_bytes += comet_wire_size(item);
+    comet->comets->kept_bytes += comet_batch_size(item);
     job_count(comet->job, JOB_KEPT);
 }
 
@@ -94,16 +94,16 @@ static void comet_check_room(struct comet_peer *comet)
         comet_drop(comet, "comet.hold_bytes is reached");
 }
 
-void comet_keep(struct comet_peer *comet, struct task *task, Imc__V1__PushItem__Kind kind)
+void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind)
 {
     if (comet->pipe == NULL || comet->missed_rooms || comet->missed_all) {
         comet_missed(comet, kind);
         return;
     }
     struct comet_item *item = mem_alloc(sizeof *item);
-    *item = (struct comet_item){.task = task_ref(task), .kind = kind};
+    *item = (struct comet_item){.message = message_ref(message), .kind = kind};
     comet_charge(comet, item);
-    items_append(&comet->queue, item);
+    comet_items_append(&comet->queue, item);
     comet_check_room(comet);
     pipe_kick(comet->pipe);
 }
@@ -165,17 +165,17 @@ void comet_lose(struct comet_peer *comet, struct answers *answers)
 
     comet_disconnect(comet);
     struct comet_items queue = comet->queue;
-    items_init(&comet->queue);
-    while ((item = items_take(&queue)) != NULL) {
+    comet_items_init(&comet->queue);
+    while ((item = comet_items_take(&queue)) != NULL) {
         if (!item->kept)
-            answers_add(answers, item->task, item->kind);
+            answers_add(answers, item->message, item->kind);
         if (!is_kept_kind(item->kind)) {
             comet_item_free(comet, item);
             continue;
         }
         if (!item->kept)
             comet_charge(comet, item);
-        items_append(&comet->queue, item);
+        comet_items_append(&comet->queue, item);
     }
     comet->lost = true;
     comet->lost_ms = loop_now_ms(comet->job->loop);

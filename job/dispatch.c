@@ -32,14 +32,14 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static uint64_t dispatch_aim(const struct hold_entry *entry, void *arg)
+static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
 {
-    const struct task *task = (const struct task *)(const void *)entry;
+    const struct message *message = (const struct message *)(const void *)entry;
     struct job *job = arg;
     uint64_t aimed = 0;
 
-    for (uint32_t i = 0; i < task->n_hints; i++) {
-        const struct hint *hint = &task->hints[i];
+    for (uint32_t i = 0; i < message->n_hints; i++) {
+        const struct hint *hint = &message->hints[i];
         struct comet_peer *comet;
         if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
             aimed = mix(aimed ^ mix(comet_life(comet)) ^ hint->handle) | 1;
@@ -48,84 +48,84 @@ static uint64_t dispatch_aim(const struct hold_entry *entry, void *arg)
 }
 
 /* Hints after FIRST that are of the same life of the same comet, FIRST included. */
-static uint32_t hints_alike(const struct task *task, uint32_t first)
+static uint32_t hints_alike(const struct message *message, uint32_t first)
 {
     uint32_t end = first + 1;
 
-    while (end < task->n_hints && hint_same_comet(&task->hints[first], &task->hints[end]))
+    while (end < message->n_hints && hint_same_comet(&message->hints[first], &message->hints[end]))
         end++;
     return end - first;
 }
 
-static void dispatch_send(struct hold_entry *entry, void *arg)
+static void dispatch_send(struct user_order_entry *entry, void *arg)
 {
-    struct task *task = task_of(entry);
+    struct message *message = message_of(entry);
     struct job *job = arg;
 
-    for (uint32_t i = 0, n; i < task->n_hints; i += n) {
-        const struct hint *hint = &task->hints[i];
+    for (uint32_t i = 0, n; i < message->n_hints; i += n) {
+        const struct hint *hint = &message->hints[i];
         struct comet_peer *comet;
-        n = hints_alike(task, i);
+        n = hints_alike(message, i);
         if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
-            comet_push(comet, task, IMC__V1__PUSH_ITEM__KIND__UID, hint, n);
+            comet_push(comet, message, IMC__V1__PUSH_ITEM__KIND__UID, hint, n);
     }
 }
 
 /* One before it that is not urgent must be stored first: his sessions are told of each by itself.
  */
-static void dispatch_settle(struct hold_entry *entry, void *arg)
+static void dispatch_settle(struct user_order_entry *entry, void *arg)
 {
     struct job *job = arg;
-    struct task *task = task_of(entry);
-    struct hold_entry *before = hold_before(entry);
+    struct message *message = message_of(entry);
+    struct user_order_entry *before = user_order_before(entry);
 
-    task->urgent = !task->away && (before == NULL || task_of(before)->urgent);
-    settle_add(job->settle, task);
+    message->urgent = !message->away && (before == NULL || message_of(before)->urgent);
+    handover_add(job->settle, message);
 }
 
-static bool dispatch_room(const struct hold_entry *entry, void *arg)
+static bool dispatch_room(const struct user_order_entry *entry, void *arg)
 {
-    const struct task *task = (const struct task *)(const void *)entry;
+    const struct message *message = (const struct message *)(const void *)entry;
 
-    if (task->away)
+    if (message->away)
         return job_may_store(arg, JOB_USER_AWAY);
-    return job_may_store(arg, task->n_hints > 0 ? JOB_USER_THERE : JOB_USER_UNKNOWN);
+    return job_may_store(arg, message->n_hints > 0 ? JOB_USER_THERE : JOB_USER_UNKNOWN);
 }
 
-static void dispatch_stall(struct hold_entry *entry, void *arg)
+static void dispatch_stall(struct user_order_entry *entry, void *arg)
 {
-    job_charge_storing(arg, task_of(entry));
+    job_charge_storing(arg, message_of(entry));
 }
 
-const struct hold_ops dispatch_hold_ops = {.aim = dispatch_aim,
-                                           .send = dispatch_send,
-                                           .settle = dispatch_settle,
-                                           .room = dispatch_room,
-                                           .stall = dispatch_stall};
+const struct user_order_ops dispatch_hold_ops = {.aim = dispatch_aim,
+                                                 .send = dispatch_send,
+                                                 .settle = dispatch_settle,
+                                                 .room = dispatch_room,
+                                                 .stall = dispatch_stall};
 
-static void dispatch_uid(struct job *job, struct task *task)
+static void dispatch_uid(struct job *job, struct message *message)
 {
-    if (!hold_add(job->hold, &task->hold, task->uid))
-        partition_park(task);
-    else if (task->hold.state == HOLD_WAITING)
+    if (!user_order_add(job->hold, &message->hold, message->uid))
+        partition_park(message);
+    else if (message->hold.state == ORDER_WAITING)
         job_count(job, JOB_HELD);
 }
 
 /* --- rooms and all --- */
 
 /* A comet that appears later has no part in it, unless it was only taken for dead. */
-static void dispatch_everywhere(struct job *job, struct task *task)
+static void dispatch_everywhere(struct job *job, struct message *message)
 {
     size_t comets = comets_count(job->comets);
 
     /* The business asked for so many a second, wherever the sessions are. */
-    if (task->speed > 0 && comets > 0)
-        task->speed = task->speed > (int32_t)comets ? task->speed / (int32_t)comets : 1;
-    comets_push(job->comets, task,
-                task->kind == TASK_ROOM ? IMC__V1__PUSH_ITEM__KIND__ROOM
-                                        : IMC__V1__PUSH_ITEM__KIND__ALL);
+    if (message->speed > 0 && comets > 0)
+        message->speed = message->speed > (int32_t)comets ? message->speed / (int32_t)comets : 1;
+    comets_push(job->comets, message,
+                message->kind == MESSAGE_ROOM ? IMC__V1__PUSH_ITEM__KIND__ROOM
+                                              : IMC__V1__PUSH_ITEM__KIND__ALL);
     if (comets == 0)
-        partition_resolve(task);
+        partition_resolve(message);
 }
 
 /* --- envelopes --- */
@@ -183,11 +183,11 @@ static void envelope_skip(struct partition *partition, int64_t offset,
     partition_skip(partition, offset);
 }
 
-static enum task_kind envelope_kind(const Imc__V1__PushMsg *envelope)
+static enum message_kind envelope_kind(const Imc__V1__PushMsg *envelope)
 {
     if (envelope->type == IMC__V1__PUSH_MSG__TYPE__ROOM)
-        return TASK_ROOM;
-    return envelope->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST ? TASK_ALL : TASK_UID;
+        return MESSAGE_ROOM;
+    return envelope->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST ? MESSAGE_ALL : MESSAGE_UID;
 }
 
 static Imc__V1__PushMsg *envelope_unpack(struct arena *arena, const void *payload, size_t len)
@@ -205,7 +205,7 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     struct job *job = partition->job;
     struct arena arena;
 
-    if (len == BUS_PROBE_LEN && memcmp(payload, BUS_PROBE, BUS_PROBE_LEN) == 0) {
+    if (len == KAFKA_PROBE_LEN && memcmp(payload, KAFKA_PROBE, KAFKA_PROBE_LEN) == 0) {
         partition_skip(partition, offset);
         return;
     }
@@ -218,13 +218,13 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
         arena_free(&arena);
         return;
     }
-    struct task *task = task_new(envelope_kind(envelope), envelope);
+    struct message *message = message_new(envelope_kind(envelope), envelope);
     arena_free(&arena);
-    partition_add(partition, task, offset);
-    if (task->kind == TASK_UID)
-        dispatch_uid(job, task);
+    partition_add(partition, message, offset);
+    if (message->kind == MESSAGE_UID)
+        dispatch_uid(job, message);
     else
-        dispatch_everywhere(job, task);
+        dispatch_everywhere(job, message);
 }
 
 /* --- read again --- */
@@ -242,11 +242,11 @@ static void parked_lost(struct partition *partition, uint64_t ticket, int64_t of
 static void parked_return(struct partition *partition, uint64_t ticket, int64_t offset,
                           const Imc__V1__PushMsg *envelope)
 {
-    struct task *task = task_new(TASK_UID, envelope);
+    struct message *message = message_new(MESSAGE_UID, envelope);
 
-    task->offset = offset;
-    partition_return(partition, ticket, task);
-    hold_return(partition->job->hold, &task->hold, task->uid);
+    message->offset = offset;
+    partition_return(partition, ticket, message);
+    user_order_return(partition->job->hold, &message->hold, message->uid);
 }
 
 void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len)
@@ -263,7 +263,7 @@ void dispatch_again(struct partition *partition, int64_t offset, const void *pay
     const Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
     /* It was valid when it was read first. */
     if (envelope != NULL && envelope_problem(partition->job, envelope) == NULL &&
-        envelope_kind(envelope) == TASK_UID && envelope->uid == uid)
+        envelope_kind(envelope) == MESSAGE_UID && envelope->uid == uid)
         parked_return(partition, ticket, offset, envelope);
     else
         parked_lost(partition, ticket, offset, uid);

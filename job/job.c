@@ -95,17 +95,17 @@ void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct 
                         .config = config,
                         .counters = counters,
                         .session_ms = config->session_ms};
-    job->hold = hold_open(&dispatch_hold_ops, job);
+    job->hold = user_order_open(&dispatch_hold_ops, job);
     job->comets = comets_open(job);
-    job->settle = settle_open(job);
+    job->settle = handover_open(job);
 }
 
 void job_close(struct job *job)
 {
     assert(job_unresolved(job) == 0 && job->parked == 0);
-    settle_close(job->settle);
+    handover_close(job->settle);
     comets_close(job->comets);
-    hold_close(job->hold);
+    user_order_close(job->hold);
 }
 
 /* --- windows --- */
@@ -118,16 +118,16 @@ enum {
     SHORT_PART = 16,
 };
 
-static void window_add(struct job_window *window, const struct task *task)
+static void window_add(struct job_window *window, const struct message *message)
 {
     window->count++;
-    window->bytes += task->size;
+    window->bytes += message->size;
 }
 
-static void window_sub(struct job_window *window, const struct task *task)
+static void window_sub(struct job_window *window, const struct message *message)
 {
     window->count--;
-    window->bytes -= task->size;
+    window->bytes -= message->size;
 }
 
 static bool window_is_below(const struct job *job, const struct job_window *window,
@@ -187,27 +187,27 @@ void job_memory(struct job *job, bool is_short)
     job_drain(job);
 }
 
-void job_charge(struct job *job, const struct task *task)
+void job_charge(struct job *job, const struct message *message)
 {
-    window_add(task->storing ? &job->storing : &job->delivering, task);
+    window_add(message->storing ? &job->storing : &job->delivering, message);
     job_fill(job);
 }
 
-void job_discharge(struct job *job, const struct task *task)
+void job_discharge(struct job *job, const struct message *message)
 {
-    window_sub(task->storing ? &job->storing : &job->delivering, task);
+    window_sub(message->storing ? &job->storing : &job->delivering, message);
     job_drain(job);
     if (job_unresolved(job) == 0 && job->idle != NULL)
         job->idle(job, job->arg);
 }
 
-void job_charge_storing(struct job *job, struct task *task)
+void job_charge_storing(struct job *job, struct message *message)
 {
-    if (task->storing)
+    if (message->storing)
         return;
-    window_sub(&job->delivering, task);
-    window_add(&job->storing, task);
-    task->storing = true;
+    window_sub(&job->delivering, message);
+    window_add(&job->storing, message);
+    message->storing = true;
     job_fill(job);
     job_drain(job);
 }
@@ -246,9 +246,9 @@ void job_scrape(struct job *job)
     metric_set(job->counters, JOB_SETTLING, (int64_t)job->storing.count);
     metric_set(job->counters, JOB_SETTLING_BYTES, (int64_t)job->storing.bytes);
     metric_set(job->counters, JOB_PARKED, (int64_t)job->parked);
-    metric_set(job->counters, JOB_USERS, (int64_t)hold_users(job->hold));
+    metric_set(job->counters, JOB_USERS, (int64_t)user_order_users(job->hold));
     metric_set(job->counters, JOB_COMETS, (int64_t)comets_count(job->comets));
     metric_set(job->counters, JOB_COMETS_UP, (int64_t)comets_up(job->comets));
     metric_set(job->counters, JOB_KEPT_BYTES, (int64_t)comets_kept_bytes(job->comets));
-    metric_set(job->counters, JOB_LOGICS, (int64_t)settle_logics(job->settle));
+    metric_set(job->counters, JOB_LOGICS, (int64_t)handover_logics(job->settle));
 }

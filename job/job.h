@@ -142,7 +142,7 @@ struct job_report {
     char why[128];         /* of that */
 };
 
-struct task;
+struct message;
 
 struct job {
     struct loop *loop;
@@ -150,9 +150,9 @@ struct job {
     const struct job_config *config;
     int64_t *counters;
     char id[64]; /* of our lease: what batches carry */
-    struct hold *hold;
+    struct user_order *hold;
     struct comet_peers *comets;
-    struct settle *settle;
+    struct handover *settle;
     struct partition *partitions; /* those assigned: partition_init() to partition_free() */
     /* Of all partitions. What is to be stored has a window of its own, so that storing, which can
      * be slow or stand still, does not hold up delivering. */
@@ -184,13 +184,13 @@ void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct 
 /* Every partition must have been forgotten before. */
 void job_close(struct job *job);
 /* TASK became unresolved / was resolved, parked or forgotten. */
-void job_charge(struct job *job, const struct task *task);
-void job_discharge(struct job *job, const struct task *task);
+void job_charge(struct job *job, const struct message *message);
+void job_discharge(struct job *job, const struct message *message);
 /* While memory is short the windows are a sixteenth of what they are else. */
 void job_memory(struct job *job, bool is_short);
 /* From delivering to storing, unless it is there already. What has been out for delivery finds a
  * place there in any case. */
-void job_charge_storing(struct job *job, struct task *task);
+void job_charge_storing(struct job *job, struct message *message);
 /* What is known of a message's user when it comes. */
 enum job_whereabouts {
     JOB_USER_AWAY,    /* nobody was there */

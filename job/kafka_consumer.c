@@ -1,12 +1,12 @@
 /* kafka_consumer.c - see kafka_consumer.h.
  *
- *   consumer queue ─► consumer_drain: rebalance, errors ─► bus_partitions_add / _remove
- *   tick (100 ms): bus_partitions_store ─► librdkafka commits each second and on revoke
+ *   consumer queue ─► consumer_drain: rebalance, errors ─► partition_reader_add / _remove
+ *   tick (100 ms): partition_reader_store ─► librdkafka commits each second and on revoke
  *
- *   RUNNING ──bus_consumer_drain──► DRAINING ──consumer_leave──► LEAVING ──consumer_close──►
- * CLOSING ──► CLOSED: drained()
- *                                              all is resolved,            partitions are
- *                                              or the wait is over         given back
+ *   RUNNING ──kafka_consumer_drain──► DRAINING ──consumer_leave──► LEAVING ──consumer_close──┐
+ *                                               all is resolved,            partitions are   │
+ *                                               or the wait is over         given back       │
+ *                                               CLOSED: drained() ◄── CLOSING ◄──────────────┘
  *
  *   Every step has its time: whether brokers answer or not, CLOSED comes. */
 #include "job/kafka_consumer.h"
@@ -28,13 +28,13 @@
 #include <string.h>
 
 enum {
-    EVENTS = 64,               /* of the consumer's queue per turn */
-    TICK_MS = REPORT_EVERY_MS, /* storing offsets, too */
-    UNREAD_MS = 2000,          /* a partition that is not read for so long makes us unready */
-    SESSION_ALLOWED_MS = 6000, /* brokers' default of group.min.session.timeout.ms */
-    REVOKE_MS = 2000,          /* for giving the partitions back */
-    GOODBYE_MS = 300,          /* for telling the group, once they are given back */
-    CLOSE_MS = 2000,           /* for the last commit; beyond that the next owner reads again */
+    EVENTS = 64,                   /* of the consumer's queue per turn */
+    TICK_MS = LAG_REPORT_EVERY_MS, /* storing offsets, too */
+    UNREAD_MS = 2000,              /* a partition that is not read for so long makes us unready */
+    SESSION_ALLOWED_MS = 6000,     /* brokers' default of group.min.session.timeout.ms */
+    REVOKE_MS = 2000,              /* for giving the partitions back */
+    GOODBYE_MS = 300,              /* for telling the group, once they are given back */
+    CLOSE_MS = 2000,               /* for the last commit; beyond that the next owner reads again */
     NONE_MS =
         1000, /* with a share of nothing that may be a mistake; doubled for each time in a row */
     NONE_TIMES = 4,
@@ -49,16 +49,16 @@ enum consumer_state {
     CONSUMER_CLOSED
 };
 
-struct bus_consumer {
+struct kafka_consumer {
     struct job *job;
-    bus_ready_fn ready;
-    bus_failed_fn failed;
+    kafka_ready_fn ready;
+    kafka_failed_fn failed;
     void *ready_arg;
     rd_kafka_t *rk;
-    rd_kafka_queue_t *queue; /* consumer's; after bus_consumer_drain() that of closing */
-    struct bus_queue *bus;
-    struct bus_topics *topics;
-    struct bus_partitions *partitions;
+    rd_kafka_queue_t *queue; /* consumer's; after kafka_consumer_drain() that of closing */
+    struct kafka_queue *bus;
+    struct kafka_topics *topics;
+    struct partition_reader *partitions;
     uv_timer_t tick, limit;
     struct loop_task finish;
     uint64_t closing_ms; /* since when */
@@ -75,50 +75,50 @@ struct bus_consumer {
     void *drained_arg;
 };
 
-static const char *consumer_topic(const struct bus_consumer *consumer)
+static const char *consumer_topic(const struct kafka_consumer *consumer)
 {
     return consumer->job->config->bus_topic;
 }
 
-static int consumer_subscribe(struct bus_consumer *consumer);
+static int consumer_subscribe(struct kafka_consumer *consumer);
 
-static bool consumer_is_refused(const struct bus_consumer *consumer)
+static bool consumer_is_refused(const struct kafka_consumer *consumer)
 {
     return consumer->group_refused != RD_KAFKA_RESP_ERR_NO_ERROR ||
            consumer->topic_refused != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static bool consumer_is_ready(const struct bus_consumer *consumer)
+static bool consumer_is_ready(const struct kafka_consumer *consumer)
 {
     return consumer->joined && !consumer->missing && !consumer->down &&
            !consumer_is_refused(consumer);
 }
 
-static void consumer_tell(struct bus_consumer *consumer, const char *why)
+static void consumer_tell(struct kafka_consumer *consumer, const char *why)
 {
     if (consumer->state == CONSUMER_RUNNING)
         consumer->ready("bus", consumer_is_ready(consumer), why, consumer->ready_arg);
 }
 
-static void consumer_tell_unread(struct bus_consumer *consumer)
+static void consumer_tell_unread(struct kafka_consumer *consumer)
 {
     char why[160];
     uint64_t longest_ms;
-    size_t unread = bus_partitions_unread(consumer->partitions, &longest_ms);
+    size_t unread = partition_reader_unread(consumer->partitions, &longest_ms);
 
     if (consumer->state != CONSUMER_RUNNING)
         return;
     snprintf(why, sizeof why,
              "%zu of %zu partitions are not read: Redis gives no fence, or comets refuse ours (see "
              "the log)",
-             unread, bus_consumer_partitions(consumer));
+             unread, kafka_consumer_partitions(consumer));
     consumer->ready("partitions", longest_ms < UNREAD_MS, why, consumer->ready_arg);
 }
 
 /* Some broker has answered something. */
 static void consumer_is_up(void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     if (!consumer->down)
         return;
@@ -127,22 +127,22 @@ static void consumer_is_up(void *arg)
 }
 
 /* librdkafka tells a refusal once; it is over when partitions or messages come. */
-static void consumer_tell_refused(struct bus_consumer *consumer)
+static void consumer_tell_refused(struct kafka_consumer *consumer)
 {
     rd_kafka_resp_err_t err = consumer->group_refused != RD_KAFKA_RESP_ERR_NO_ERROR
                                   ? consumer->group_refused
                                   : consumer->topic_refused;
     char why[256];
 
-    if (bus_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
+    if (kafka_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
         consumer_tell(consumer, why);
 }
 
-static void consumer_refused(struct bus_consumer *consumer, rd_kafka_resp_err_t err)
+static void consumer_refused(struct kafka_consumer *consumer, rd_kafka_resp_err_t err)
 {
     char why[256];
 
-    if (!bus_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
+    if (!kafka_refusal(err, consumer_topic(consumer), "Describe and Read", why, sizeof why))
         return;
     if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         consumer->topic_refused = err;
@@ -152,14 +152,14 @@ static void consumer_refused(struct bus_consumer *consumer, rd_kafka_resp_err_t 
     consumer_tell_refused(consumer);
 }
 
-static void consumer_allowed(struct bus_consumer *consumer)
+static void consumer_allowed(struct kafka_consumer *consumer)
 {
     consumer->group_refused = consumer->topic_refused = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void consumer_on_heard(rd_kafka_resp_err_t err, void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     consumer_is_up(consumer);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -175,13 +175,13 @@ static void consumer_on_heard(rd_kafka_resp_err_t err, void *arg)
 /* Who deals out the partitions may have found no topic just then; librdkafka joins again only if
  * the topic is not what it was when it was there last. If the others have them all, nothing comes
  * of it. */
-static void consumer_check_share(struct bus_consumer *consumer)
+static void consumer_check_share(struct kafka_consumer *consumer)
 {
     uint64_t since = consumer->none_ms;
 
     if (consumer->state != CONSUMER_RUNNING || since == 0 ||
         loop_now_ms(consumer->job->loop) - since < (uint64_t)NONE_MS << consumer->none_times ||
-        bus_topics_seen_ms(consumer->topics) < since)
+        kafka_topics_seen_ms(consumer->topics) < since)
         return;
     consumer->none_ms = 0;
     consumer->none_times++;
@@ -190,55 +190,55 @@ static void consumer_check_share(struct bus_consumer *consumer)
     consumer_subscribe(consumer);
 }
 
-static void consumer_share(struct bus_consumer *consumer)
+static void consumer_share(struct kafka_consumer *consumer)
 {
-    if (bus_consumer_partitions(consumer) > 0) {
+    if (kafka_consumer_partitions(consumer) > 0) {
         consumer->doubt = false;
         consumer->none_ms = consumer->none_times = 0;
     } else if (consumer->doubt && consumer->none_times < NONE_TIMES) {
         consumer->none_ms = loop_now_ms(consumer->job->loop);
-        bus_topics_ask(consumer->topics);
+        kafka_topics_ask(consumer->topics);
     }
 }
 
 static void consumer_on_tick(uv_timer_t *timer)
 {
-    struct bus_consumer *consumer = container_of(timer, struct bus_consumer, tick);
+    struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, tick);
 
-    bus_partitions_store(consumer->partitions);
-    bus_partitions_check(consumer->partitions);
+    partition_reader_store(consumer->partitions);
+    partition_reader_check(consumer->partitions);
     consumer_check_share(consumer);
     consumer_tell_unread(consumer);
-    bus_partitions_wake(consumer->partitions);
-    bus_partitions_again(consumer->partitions);
-    bus_partitions_look(consumer->partitions);
-    report_look(consumer->job, bus_partitions_lag_ms(consumer->partitions),
-                bus_partitions_span_permille(consumer->partitions));
-    bus_queue_wake(consumer->bus); /* keeps max.poll.interval.ms satisfied */
+    partition_reader_wake(consumer->partitions);
+    partition_reader_again(consumer->partitions);
+    partition_reader_look(consumer->partitions);
+    lag_report_look(consumer->job, partition_reader_lag_ms(consumer->partitions),
+                    partition_reader_span_permille(consumer->partitions));
+    kafka_queue_wake(consumer->bus); /* keeps max.poll.interval.ms satisfied */
 }
 
 static void consumer_on_room(struct job *job, void *arg)
 {
     (void)job;
-    bus_consumer_wake(arg);
+    kafka_consumer_wake(arg);
 }
 
 static void consumer_on_again(struct job *job, void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     (void)job;
-    bus_partitions_again(consumer->partitions);
+    partition_reader_again(consumer->partitions);
 }
 
-void bus_consumer_wake(struct bus_consumer *consumer)
+void kafka_consumer_wake(struct kafka_consumer *consumer)
 {
-    bus_partitions_wake(consumer->partitions);
+    partition_reader_wake(consumer->partitions);
 }
 
 /* --- the group --- */
 
-static void consumer_complain(struct bus_consumer *consumer, const char *what,
+static void consumer_complain(struct kafka_consumer *consumer, const char *what,
                               rd_kafka_error_t *error)
 {
     if (error == NULL)
@@ -248,16 +248,16 @@ static void consumer_complain(struct bus_consumer *consumer, const char *what,
     rd_kafka_error_destroy(error);
 }
 
-static bool consumer_is_incremental(const struct bus_consumer *consumer)
+static bool consumer_is_incremental(const struct kafka_consumer *consumer)
 {
     return strcmp(rd_kafka_rebalance_protocol(consumer->rk), "COOPERATIVE") == 0;
 }
 
-static void consumer_assign(struct bus_consumer *consumer,
+static void consumer_assign(struct kafka_consumer *consumer,
                             const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++)
-        bus_partitions_add(consumer->partitions, list->elems[i].partition);
+        partition_reader_add(consumer->partitions, list->elems[i].partition);
     if (consumer_is_incremental(consumer))
         consumer_complain(consumer, "assign failed",
                           rd_kafka_incremental_assign(consumer->rk, list));
@@ -269,7 +269,8 @@ static void consumer_assign(struct bus_consumer *consumer,
     if (list->cnt > 0)
         consumer_allowed(consumer);
     consumer_share(consumer);
-    log_info("partitions assigned", "new=%d all=%zu", list->cnt, bus_consumer_partitions(consumer));
+    log_info("partitions assigned", "new=%d all=%zu", list->cnt,
+             kafka_consumer_partitions(consumer));
     consumer_tell(consumer, "the topic is missing");
 }
 
@@ -277,23 +278,23 @@ static void consumer_on_left(uv_timer_t *timer);
 
 /* What is stored now is committed by the unassignment; what is forgotten is consumed again by the
  * next owner. */
-static void consumer_revoke(struct bus_consumer *consumer,
+static void consumer_revoke(struct kafka_consumer *consumer,
                             const rd_kafka_topic_partition_list_t *list)
 {
     bool lost = rd_kafka_assignment_lost(consumer->rk);
 
     if (!lost)
-        bus_partitions_store(consumer->partitions);
+        partition_reader_store(consumer->partitions);
     for (int i = 0; i < list->cnt; i++)
-        bus_partitions_remove(consumer->partitions, list->elems[i].partition);
+        partition_reader_remove(consumer->partitions, list->elems[i].partition);
     if (consumer_is_incremental(consumer))
         consumer_complain(consumer, "unassign failed",
                           rd_kafka_incremental_unassign(consumer->rk, list));
     else
         rd_kafka_assign(consumer->rk, NULL);
     log_info(lost ? "partitions lost" : "partitions revoked", "gone=%d left=%zu", list->cnt,
-             bus_consumer_partitions(consumer));
-    if (consumer->state == CONSUMER_LEAVING && bus_consumer_partitions(consumer) == 0)
+             kafka_consumer_partitions(consumer));
+    if (consumer->state == CONSUMER_LEAVING && kafka_consumer_partitions(consumer) == 0)
         uv_timer_start(&consumer->limit, consumer_on_left, GOODBYE_MS, 0);
     if (!lost)
         return;
@@ -305,7 +306,7 @@ static void consumer_revoke(struct bus_consumer *consumer,
 static void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                                   rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-    struct bus_consumer *consumer = opaque;
+    struct kafka_consumer *consumer = opaque;
 
     switch (err) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
@@ -317,14 +318,14 @@ static void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     default:
         job_count(consumer->job, JOB_BUS_ERRORS);
         log_error("rebalance failed", "err=\"%s\"", rd_kafka_err2str(err));
-        bus_partitions_clear(consumer->partitions);
+        partition_reader_clear(consumer->partitions);
         rd_kafka_assign(rk, NULL);
     }
 }
 
 /* Another member with our group.instance.id has taken our place, for one: this instance never reads
  * again. */
-static void consumer_fail(struct bus_consumer *consumer)
+static void consumer_fail(struct kafka_consumer *consumer)
 {
     char text[256], why[320];
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->rk, text, sizeof text);
@@ -340,7 +341,7 @@ static void consumer_fail(struct bus_consumer *consumer)
     consumer->failed(false, consumer->ready_arg);
 }
 
-static void consumer_session_refused(struct bus_consumer *consumer)
+static void consumer_session_refused(struct kafka_consumer *consumer)
 {
     consumer_tell(consumer, "the brokers do not allow this bus.session_timeout");
     if (consumer->state == CONSUMER_RUNNING && consumer->job->session_ms < SESSION_ALLOWED_MS)
@@ -350,7 +351,7 @@ static void consumer_session_refused(struct bus_consumer *consumer)
 /* The log has it already. */
 static void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
-    struct bus_consumer *consumer = opaque;
+    struct kafka_consumer *consumer = opaque;
 
     (void)rk;
     job_count(consumer->job, JOB_BUS_ERRORS);
@@ -361,13 +362,13 @@ static void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void 
     consumer->down = consumer->doubt = true;
     consumer_tell(consumer, "no broker answers, see bus.brokers");
     if (consumer->topics != NULL)
-        bus_topics_ask(consumer->topics);
+        kafka_topics_ask(consumer->topics);
 }
 
 static void consumer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                                rd_kafka_topic_partition_list_t *offsets, void *opaque)
 {
-    struct bus_consumer *consumer = opaque;
+    struct kafka_consumer *consumer = opaque;
 
     (void)rk;
     (void)offsets;
@@ -381,7 +382,7 @@ static void consumer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     consumer_refused(consumer, err);
 }
 
-static void consumer_message(struct bus_consumer *consumer, const rd_kafka_message_t *message)
+static void consumer_message(struct kafka_consumer *consumer, const rd_kafka_message_t *message)
 {
     /* Messages come through their partition's queue only. */
     assert(message->err != RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -396,12 +397,12 @@ static void consumer_message(struct bus_consumer *consumer, const rd_kafka_messa
         return;
     consumer->missing = consumer->doubt = true;
     consumer_tell(consumer, "the topic is missing, see bus.topic");
-    bus_topics_ask(consumer->topics);
+    kafka_topics_ask(consumer->topics);
 }
 
 static bool consumer_drain(rd_kafka_queue_t *queue, void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     (void)queue;
     for (int i = 0; i < EVENTS; i++) {
@@ -414,7 +415,7 @@ static bool consumer_drain(rd_kafka_queue_t *queue, void *arg)
     return true;
 }
 
-static int consumer_subscribe(struct bus_consumer *consumer)
+static int consumer_subscribe(struct kafka_consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
@@ -430,7 +431,7 @@ static int consumer_subscribe(struct bus_consumer *consumer)
 
 static void consumer_on_topic(bool ok, const char *why, void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     if (consumer->state != CONSUMER_RUNNING)
         return;
@@ -457,7 +458,7 @@ static void consumer_on_topic(bool ok, const char *why, void *arg)
 
 /* --- draining --- */
 
-static void consumer_finish_closing(struct bus_consumer *consumer)
+static void consumer_finish_closing(struct kafka_consumer *consumer)
 {
     const char *group = consumer->job->config->bus_group;
 
@@ -486,7 +487,7 @@ static bool closing_drain(rd_kafka_queue_t *queue, void *arg)
 /* Its end is an event of no queue. */
 static void consumer_on_closing(uv_timer_t *timer)
 {
-    struct bus_consumer *consumer = container_of(timer, struct bus_consumer, limit);
+    struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, limit);
 
     rd_kafka_queue_poll_callback(consumer->queue, 0);
     consumer_finish_closing(consumer);
@@ -494,51 +495,51 @@ static void consumer_on_closing(uv_timer_t *timer)
 
 enum { CLOSING_POLL_MS = 20 };
 
-static void consumer_close(struct bus_consumer *consumer)
+static void consumer_close(struct kafka_consumer *consumer)
 {
     consumer->state = CONSUMER_CLOSING;
     consumer->closing_ms = loop_now_ms(consumer->job->loop);
     uv_timer_stop(&consumer->tick);
-    bus_partitions_store(consumer->partitions);
-    bus_queue_close(consumer->bus);
+    partition_reader_store(consumer->partitions);
+    kafka_queue_close(consumer->bus);
     rd_kafka_queue_destroy(consumer->queue);
     consumer->bus = NULL;
     consumer->queue = rd_kafka_queue_new(consumer->rk);
     consumer_complain(consumer, "close failed",
                       rd_kafka_consumer_close_queue(consumer->rk, consumer->queue));
-    if (bus_queue_open(consumer->job->loop, consumer->queue, closing_drain, consumer,
-                       &consumer->bus) != 0)
+    if (kafka_queue_open(consumer->job->loop, consumer->queue, closing_drain, consumer,
+                         &consumer->bus) != 0)
         log_warn("closing is polled", "every=%dms", (int)CLOSING_POLL_MS);
     uv_timer_start(&consumer->limit, consumer_on_closing, CLOSING_POLL_MS, CLOSING_POLL_MS);
 }
 
 static void consumer_on_left(uv_timer_t *timer)
 {
-    consumer_close(container_of(timer, struct bus_consumer, limit));
+    consumer_close(container_of(timer, struct kafka_consumer, limit));
 }
 
 /* A member with a name of its own that only closes is taken for one that comes back: the others get
  * its partitions when its session is over. One that ends its subscription leaves. */
-static void consumer_leave(struct bus_consumer *consumer)
+static void consumer_leave(struct kafka_consumer *consumer)
 {
     if (consumer->state != CONSUMER_DRAINING)
         return;
     consumer->state = CONSUMER_LEAVING;
-    bus_partitions_store(consumer->partitions);
+    partition_reader_store(consumer->partitions);
     rd_kafka_unsubscribe(consumer->rk);
-    bool none = bus_consumer_partitions(consumer) == 0;
+    bool none = kafka_consumer_partitions(consumer) == 0;
     uv_timer_start(&consumer->limit, consumer_on_left, none ? GOODBYE_MS : REVOKE_MS, 0);
 }
 
 static void consumer_on_finish(struct loop *loop, struct loop_task *task)
 {
     (void)loop;
-    consumer_leave(container_of(task, struct bus_consumer, finish));
+    consumer_leave(container_of(task, struct kafka_consumer, finish));
 }
 
 static void consumer_on_idle(struct job *job, void *arg)
 {
-    struct bus_consumer *consumer = arg;
+    struct kafka_consumer *consumer = arg;
 
     if (consumer->state == CONSUMER_DRAINING)
         loop_defer(job->loop, &consumer->finish);
@@ -546,15 +547,15 @@ static void consumer_on_idle(struct job *job, void *arg)
 
 static void consumer_on_limit(uv_timer_t *timer)
 {
-    struct bus_consumer *consumer = container_of(timer, struct bus_consumer, limit);
+    struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, limit);
 
     log_warn("drained in part", "unresolved=%zu; the next owner of the partitions takes them up",
              job_unresolved(consumer->job));
     consumer_leave(consumer);
 }
 
-void bus_consumer_drain(struct bus_consumer *consumer, int64_t wait_ms, void (*done)(void *arg),
-                        void *arg)
+void kafka_consumer_drain(struct kafka_consumer *consumer, int64_t wait_ms, void (*done)(void *arg),
+                          void *arg)
 {
     assert(consumer->state == CONSUMER_RUNNING);
     consumer->state = CONSUMER_DRAINING;
@@ -579,7 +580,7 @@ static void consumer_instance(const char *id, char *instance)
     instance[i] = '\0';
 }
 
-static int consumer_settings(struct bus_consumer *consumer, rd_kafka_conf_t *conf, char *err,
+static int consumer_settings(struct kafka_consumer *consumer, rd_kafka_conf_t *conf, char *err,
                              size_t errlen)
 {
     const struct job_config *config = consumer->job->config;
@@ -603,29 +604,29 @@ static int consumer_settings(struct bus_consumer *consumer, rd_kafka_conf_t *con
     };
 
     consumer_instance(consumer->job->id, instance);
-    if (bus_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
+    if (kafka_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
         return -EINVAL;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (bus_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
+        if (kafka_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
             return -EINVAL;
     }
-    if (bus_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
-        bus_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
-        bus_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0 ||
-        bus_conf_set_int(conf, "max.poll.interval.ms", poll_ms, err, errlen) != 0)
+    if (kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
+        kafka_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
+        kafka_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0 ||
+        kafka_conf_set_int(conf, "max.poll.interval.ms", poll_ms, err, errlen) != 0)
         return -EINVAL;
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
     rd_kafka_conf_set_error_cb(conf, consumer_on_error);
     rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);
     rd_kafka_conf_set_opaque(conf, consumer);
-    return bus_conf_options(conf, config->bus_options, err, errlen);
+    return kafka_conf_options(conf, config->bus_options, err, errlen);
 }
 
-static int consumer_create(struct bus_consumer *consumer)
+static int consumer_create(struct kafka_consumer *consumer)
 {
     const struct job_config *config = consumer->job->config;
     char err[512];
-    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, consumer->job->id, err, sizeof err);
+    rd_kafka_conf_t *conf = kafka_conf_new(config->bus_brokers, consumer->job->id, err, sizeof err);
 
     if (conf != NULL && consumer_settings(consumer, conf, err, sizeof err) == 0)
         consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
@@ -640,34 +641,34 @@ static int consumer_create(struct bus_consumer *consumer)
 }
 
 /* Its queue, and all that is asked of the brokers. */
-static int consumer_connect(struct bus_consumer *consumer)
+static int consumer_connect(struct kafka_consumer *consumer)
 {
     const struct job_config *config = consumer->job->config;
     struct loop *loop = consumer->job->loop;
-    const struct bus_topic topic = {.name = config->bus_topic,
-                                    .partitions = (int)config->bus_partitions,
-                                    .replication = (int)config->bus_replication,
-                                    .rights = "Describe and Read"};
+    const struct kafka_topic topic = {.name = config->bus_topic,
+                                      .partitions = (int)config->bus_partitions,
+                                      .replication = (int)config->bus_replication,
+                                      .rights = "Describe and Read"};
 
-    int err = bus_queue_open(loop, consumer->queue, consumer_drain, consumer, &consumer->bus);
+    int err = kafka_queue_open(loop, consumer->queue, consumer_drain, consumer, &consumer->bus);
     if (err != 0)
         goto fail;
-    err =
-        bus_topics_open(loop, consumer->rk, &topic, consumer_on_topic, consumer, &consumer->topics);
+    err = kafka_topics_open(loop, consumer->rk, &topic, consumer_on_topic, consumer,
+                            &consumer->topics);
     if (err != 0)
         goto fail_bus;
     err = consumer_subscribe(consumer);
     if (err == 0)
         return 0;
-    bus_look_wait(bus_topics_close(consumer->topics));
+    kafka_look_wait(kafka_topics_close(consumer->topics));
 fail_bus:
-    bus_queue_close(consumer->bus);
+    kafka_queue_close(consumer->bus);
 fail:
     log_error("cannot open the bus", "topic=%s err=\"%s\"", config->bus_topic, uv_strerror(err));
     return err;
 }
 
-static void consumer_start_timers(struct bus_consumer *consumer)
+static void consumer_start_timers(struct kafka_consumer *consumer)
 {
     struct loop *loop = consumer->job->loop;
 
@@ -678,16 +679,16 @@ static void consumer_start_timers(struct bus_consumer *consumer)
     uv_timer_start(&consumer->tick, consumer_on_tick, TICK_MS, TICK_MS);
 }
 
-int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
-                      bus_failed_fn failed, void *arg, struct bus_consumer **consumer)
+int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn ready,
+                        kafka_failed_fn failed, void *arg, struct kafka_consumer **consumer)
 {
-    struct bus_consumer *c = mem_zalloc(sizeof *c);
+    struct kafka_consumer *c = mem_zalloc(sizeof *c);
 
-    *c = (struct bus_consumer){.job = job, .ready = ready, .failed = failed, .ready_arg = arg};
+    *c = (struct kafka_consumer){.job = job, .ready = ready, .failed = failed, .ready_arg = arg};
     int err = consumer_create(c);
     if (err != 0)
         goto fail;
-    c->partitions = bus_partitions_open(job, c->rk, redis, consumer_on_heard, c);
+    c->partitions = partition_reader_open(job, c->rk, redis, consumer_on_heard, c);
     c->queue = rd_kafka_queue_get_consumer(c->rk);
     err = consumer_connect(c);
     if (err != 0)
@@ -703,8 +704,8 @@ int bus_consumer_open(struct job *job, struct redis *redis, bus_ready_fn ready,
 
 fail_rk:
     rd_kafka_queue_destroy(c->queue);
-    bus_partitions_close(c->partitions);
-    bus_end_forget(bus_end(c->rk, NULL));
+    partition_reader_close(c->partitions);
+    kafka_shutdown_forget(kafka_shutdown(c->rk, NULL));
 fail:
     free(c);
     return err;
@@ -712,44 +713,44 @@ fail:
 
 static void consumer_on_timer_closed(uv_handle_t *handle)
 {
-    struct bus_consumer *consumer = handle->data;
+    struct kafka_consumer *consumer = handle->data;
 
     if (--consumer->handles == 0)
         free(consumer);
 }
 
-void bus_consumer_close(struct bus_consumer *consumer)
+void kafka_consumer_close(struct kafka_consumer *consumer)
 {
     if (consumer == NULL)
         return;
     bool left = consumer->state == CONSUMER_CLOSED;
     consumer->state = CONSUMER_CLOSED;
     consumer->job->room = consumer->job->again = consumer->job->idle = NULL;
-    struct bus_look *look = bus_topics_close(consumer->topics);
+    struct kafka_look *look = kafka_topics_close(consumer->topics);
     if (!left)
-        bus_partitions_store(consumer->partitions);
-    bus_partitions_close(consumer->partitions);
-    bus_queue_close(consumer->bus);
+        partition_reader_store(consumer->partitions);
+    partition_reader_close(consumer->partitions);
+    kafka_queue_close(consumer->bus);
     rd_kafka_queue_destroy(consumer->queue);
-    bus_end_forget(bus_end(consumer->rk, look));
+    kafka_shutdown_forget(kafka_shutdown(consumer->rk, look));
     consumer->tick.data = consumer->limit.data = consumer;
     uv_close((uv_handle_t *)&consumer->tick, consumer_on_timer_closed);
     uv_close((uv_handle_t *)&consumer->limit, consumer_on_timer_closed);
 }
 
-size_t bus_consumer_partitions(const struct bus_consumer *consumer)
+size_t kafka_consumer_partitions(const struct kafka_consumer *consumer)
 {
-    return bus_partitions_count(consumer->partitions);
+    return partition_reader_count(consumer->partitions);
 }
 
-size_t bus_consumer_unread(const struct bus_consumer *consumer)
+size_t kafka_consumer_unread(const struct kafka_consumer *consumer)
 {
     uint64_t longest_ms;
 
-    return bus_partitions_unread(consumer->partitions, &longest_ms);
+    return partition_reader_unread(consumer->partitions, &longest_ms);
 }
 
-int64_t bus_consumer_lag(const struct bus_consumer *consumer)
+int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
 {
-    return bus_partitions_lag(consumer->partitions);
+    return partition_reader_lag(consumer->partitions);
 }

@@ -11,7 +11,7 @@ enum {
     TELL_EVERY = 5,  /* looks */
 };
 
-static void report_stall(struct job *job, bool stalled, const char *why)
+static void lag_report_stall(struct job *job, bool stalled, const char *why)
 {
     struct job_report *report = &job->report;
 
@@ -30,21 +30,21 @@ static void report_stall(struct job *job, bool stalled, const char *why)
         job->stalled(stalled, report->why, job->stalled_arg);
 }
 
-void report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
+void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
 {
     const char *why;
-    uint64_t now = loop_now_ms(job->loop), idle_ms = now - settle_idle_since(job->settle, &why);
+    uint64_t now = loop_now_ms(job->loop), idle_ms = now - handover_idle_since(job->settle, &why);
     int64_t parked = (int64_t)job->parked * 1000 / job->config->settle_parked;
 
     /* The worst since they were told last: what comes late may come all at once. */
     if (job->looks % TELL_EVERY == 1 || lag_ms > job->report.lag_ms)
         job->report.lag_ms = lag_ms;
     job->report.used_permille = parked > span_permille ? parked : span_permille;
-    report_stall(job, idle_ms > STALL_MS, why);
+    lag_report_stall(job, idle_ms > STALL_MS, why);
     metric_set(job->counters, JOB_LAG_MS, job->report.lag_ms);
     metric_set(job->counters, JOB_BACKLOG_USED, job->report.used_permille);
     metric_set(job->counters, JOB_STORING_IDLE_MS, (int64_t)idle_ms);
     metric_set(job->counters, JOB_STORING_STALLED, job->report.stalled);
     if (job->looks++ % TELL_EVERY == 0)
-        settle_tell(job->settle);
+        handover_tell(job->settle);
 }

@@ -7,10 +7,10 @@
 
 struct job;
 
-enum { REPORT_EVERY_MS = 100 };
+enum { LAG_REPORT_EVERY_MS = 100 };
 
-/* Every REPORT_EVERY_MS: LAG_MS and SPAN_PERMILLE are those of partition_reader.h. Logs, and tells
- * job->stalled, when storing begins to stand still or goes on again. */
-void report_look(struct job *job, int64_t lag_ms, int64_t span_permille);
+/* Every LAG_REPORT_EVERY_MS: LAG_MS and SPAN_PERMILLE are those of partition_reader.h. Logs, and
+ * tells job->stalled, when storing begins to stand still or goes on again. */
+void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille);
 
 #endif

@@ -25,7 +25,7 @@ struct job_daemon {
     struct redis *redis;
     struct membership *membership;
     struct member self;
-    struct bus_consumer *consumer; /* NULL: the lease was not held yet */
+    struct kafka_consumer *consumer; /* NULL: the lease was not held yet */
     struct loop_task reopen;
     bool is_short;      /* why it is opened anew */
     uint64_t failed_ms; /* since when failures of the consumer are counted */
@@ -50,8 +50,8 @@ static void see_comets(struct job_daemon *state)
 
 static void see_logics(struct job_daemon *state)
 {
-    settle_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
-    daemon_ready(state->daemon, "logic", settle_logics(state->job.settle) > 0,
+    handover_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
+    daemon_ready(state->daemon, "logic", handover_logics(state->job.settle) > 0,
                  "no logic holds a lease");
 }
 
@@ -64,7 +64,7 @@ static void see_whether_ready(struct job_daemon *state)
     see_logics(state);
     state->job.comets_known = true;
     if (state->consumer != NULL)
-        bus_consumer_wake(state->consumer);
+        kafka_consumer_wake(state->consumer);
 }
 
 static void on_members(struct membership *membership, enum member_kind kind, void *arg)
@@ -128,8 +128,8 @@ static void open_bus(struct job_daemon *state)
 {
     if (state->draining || state->consumer != NULL)
         return;
-    if (bus_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
-                          &state->consumer) != 0)
+    if (kafka_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
+                            &state->consumer) != 0)
         daemon_fail(state->daemon);
 }
 
@@ -148,7 +148,7 @@ static void on_reopen(struct loop *loop, struct loop_task *task)
                  state->job.session_ms, (int)SESSION_LONGER_MS);
         state->job.session_ms = SESSION_LONGER_MS;
     }
-    bus_consumer_close(state->consumer);
+    kafka_consumer_close(state->consumer);
     state->consumer = NULL;
     open_bus(state);
 }
@@ -174,7 +174,7 @@ static int job_check(const void *config, char *err, size_t errlen)
         snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
         return -EINVAL;
     }
-    return bus_options_check(c->bus_options, err, errlen);
+    return kafka_options_check(c->bus_options, err, errlen);
 }
 
 static int job_start(struct daemon *daemon)
@@ -222,18 +222,18 @@ static void job_drain(struct daemon *daemon)
         daemon_drained(daemon);
         return;
     }
-    bus_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
+    kafka_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
 }
 
 static void job_stop(struct daemon *daemon)
 {
     struct job_daemon *state = daemon->state;
 
-    bus_consumer_close(state->consumer);
+    kafka_consumer_close(state->consumer);
     job_close(&state->job);
     daemon->state = NULL;
     free(state);
-    if (bus_ends_wait() > 0)
+    if (kafka_shutdowns_wait() > 0)
         daemon_abandon(daemon);
 }
 
@@ -246,10 +246,11 @@ static void job_daemon_scrape(struct daemon *daemon)
     job_scrape(&state->job);
     if (state->consumer == NULL)
         return;
-    metric_set(daemon->counters, JOB_PARTITIONS, (int64_t)bus_consumer_partitions(state->consumer));
+    metric_set(daemon->counters, JOB_PARTITIONS,
+               (int64_t)kafka_consumer_partitions(state->consumer));
     metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
-               (int64_t)bus_consumer_unread(state->consumer));
-    metric_set(daemon->counters, JOB_LAG, bus_consumer_lag(state->consumer));
+               (int64_t)kafka_consumer_unread(state->consumer));
+    metric_set(daemon->counters, JOB_LAG, kafka_consumer_lag(state->consumer));
 }
 
 static void on_memory(struct daemon *daemon, enum memory_level level)

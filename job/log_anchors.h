@@ -10,19 +10,19 @@
 
 enum { ANCHOR_LEVELS = 6, ANCHOR_SLOTS = 16 };
 
-struct anchor {
+struct log_anchor {
     int64_t offset; /* -1: none */
     uint64_t mark;  /* of the message there; two logs do not have the same one at one offset */
 };
 
-struct anchors {
-    struct anchor at[ANCHOR_LEVELS][ANCHOR_SLOTS];
+struct log_anchors {
+    struct log_anchor at[ANCHOR_LEVELS][ANCHOR_SLOTS];
 };
 
-void anchors_init(struct anchors *anchors);
+void log_anchors_init(struct log_anchors *anchors);
 /* OFFSET is not below those that were added before. */
-void anchors_add(struct anchors *anchors, int64_t offset, uint64_t mark);
+void log_anchors_add(struct log_anchors *anchors, int64_t offset, uint64_t mark);
 /* The highest that is remembered below OFFSET; .offset is -1 if there is none. */
-struct anchor anchors_below(const struct anchors *anchors, int64_t offset);
+struct log_anchor log_anchors_below(const struct log_anchors *anchors, int64_t offset);
 
 #endif

@@ -3,33 +3,33 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const struct anchor no_anchor = {.offset = -1};
+static const struct log_anchor no_anchor = {.offset = -1};
 
-void log_check_init(struct log_check *check)
+void log_identity_init(struct log_identity *check)
 {
-    *check = (struct log_check){
+    *check = (struct log_identity){
         .next = -1, .reread = INT64_MAX, .suspect = no_anchor, .sought = no_anchor};
-    anchors_init(&check->anchors);
+    log_anchors_init(&check->anchors);
 }
 
-void log_check_rewind(struct log_check *check, int64_t offset)
+void log_identity_rewind(struct log_identity *check, int64_t offset)
 {
     check->next = offset;
     check->sought = check->suspect = no_anchor;
     check->reread = INT64_MAX;
 }
 
-void log_check_alarm(struct log_check *check)
+void log_identity_alarm(struct log_identity *check)
 {
     check->looked_ms = 0;
     if (check->suspect.offset < 0 && check->next >= 0)
-        check->suspect = anchors_below(&check->anchors, check->next);
+        check->suspect = log_anchors_below(&check->anchors, check->next);
 }
 
 /* True: the anchor's message is another one, or the log does not reach so far any more. */
-static bool check_found_other(struct log_check *check, int64_t offset, uint64_t mark)
+static bool check_found_other(struct log_identity *check, int64_t offset, uint64_t mark)
 {
-    struct anchor sought = check->sought;
+    struct log_anchor sought = check->sought;
 
     if (sought.offset < 0)
         return false;
@@ -39,8 +39,8 @@ static bool check_found_other(struct log_check *check, int64_t offset, uint64_t 
     return offset < sought.offset || (offset == sought.offset && mark != sought.mark);
 }
 
-enum log_verdict log_check_message(struct log_check *check, int64_t offset, uint64_t mark,
-                                   uint64_t now_ms)
+enum log_verdict log_identity_message(struct log_identity *check, int64_t offset, uint64_t mark,
+                                      uint64_t now_ms)
 {
     if (check_found_other(check, offset, mark))
         return LOG_OTHER;
@@ -51,15 +51,15 @@ enum log_verdict log_check_message(struct log_check *check, int64_t offset, uint
         return LOG_SEEN;
     }
     if (check->next >= 0 && check->suspect.offset < 0 && now_ms - check->read_ms >= LOG_PAUSE_MS)
-        check->suspect = anchors_below(&check->anchors, check->next);
+        check->suspect = log_anchors_below(&check->anchors, check->next);
     check->reread = INT64_MAX;
     check->read_ms = now_ms;
     check->next = offset + 1;
-    anchors_add(&check->anchors, offset, mark);
+    log_anchors_add(&check->anchors, offset, mark);
     return LOG_NEW;
 }
 
-static int64_t check_seek(struct log_check *check, struct anchor anchor, uint64_t now_ms)
+static int64_t check_seek(struct log_identity *check, struct log_anchor anchor, uint64_t now_ms)
 {
     check->looked_ms = now_ms;
     if (anchor.offset < 0)
@@ -70,20 +70,20 @@ static int64_t check_seek(struct log_check *check, struct anchor anchor, uint64_
 
 /* The log ends before what we have read. Right after a broker took over from another one that may
  * be so for a while, therefore what is left of it is looked at. */
-static int64_t check_short(struct log_check *check, int64_t end, uint64_t now_ms)
+static int64_t check_short(struct log_identity *check, int64_t end, uint64_t now_ms)
 {
     if (check->short_ms == 0)
         check->short_ms = now_ms;
     if (now_ms - check->short_ms < LOG_SHORT_MS)
         return LOG_NOTHING;
-    struct anchor anchor = anchors_below(&check->anchors, end);
+    struct log_anchor anchor = log_anchors_below(&check->anchors, end);
     if (anchor.offset < 0)
         return LOG_IS_OTHER;
     check->short_ms = now_ms;
     return check_seek(check, anchor, now_ms);
 }
 
-int64_t log_check_due(struct log_check *check, int64_t end, uint64_t now_ms)
+int64_t log_identity_due(struct log_identity *check, int64_t end, uint64_t now_ms)
 {
     if (check->next < 0)
         return LOG_NOTHING;
@@ -96,11 +96,11 @@ int64_t log_check_due(struct log_check *check, int64_t end, uint64_t now_ms)
         return check_seek(check, check->suspect, now_ms);
     if (now_ms - check->read_ms < LOG_IDLE_MS)
         return LOG_NOTHING;
-    return check_seek(check, anchors_below(&check->anchors, check->next), now_ms);
+    return check_seek(check, log_anchors_below(&check->anchors, check->next), now_ms);
 }
 
 /* The end of an envelope has its id, or the hints behind it; the time alone is nearly enough. */
-uint64_t log_mark(int64_t timestamp, const void *payload, size_t len)
+uint64_t log_identity_mark(int64_t timestamp, const void *payload, size_t len)
 {
     const unsigned char *bytes = payload;
     uint64_t mark = (uint64_t)timestamp ^ (uint64_t)len << 48, word;

@@ -20,36 +20,36 @@ enum {
     LOG_SHORT_MS = 1000, /* the end may be behind us for a moment when a broker takes over */
 };
 
-struct log_check {
-    struct anchors anchors;
-    struct anchor suspect; /* the last one before a pause; .offset -1: none */
-    struct anchor sought;  /* being read again; likewise */
-    int64_t next;          /* the offset after the newest; -1: nothing was read */
-    int64_t reread;        /* the newest that was read again; INT64_MAX: none may be */
-    uint64_t read_ms;      /* when the newest came */
+struct log_identity {
+    struct log_anchors anchors;
+    struct log_anchor suspect; /* the last one before a pause; .offset -1: none */
+    struct log_anchor sought;  /* being read again; likewise */
+    int64_t next;              /* the offset after the newest; -1: nothing was read */
+    int64_t reread;            /* the newest that was read again; INT64_MAX: none may be */
+    uint64_t read_ms;          /* when the newest came */
     uint64_t looked_ms, short_ms;
 };
 
-void log_check_init(struct log_check *check);
+void log_identity_init(struct log_identity *check);
 /* What stands at and above OFFSET is going to be read once more, and is to be taken once more. */
-void log_check_rewind(struct log_check *check, int64_t offset);
+void log_identity_rewind(struct log_identity *check, int64_t offset);
 /* Something was wrong with the brokers: look soon. */
-void log_check_alarm(struct log_check *check);
+void log_identity_alarm(struct log_identity *check);
 
 enum log_verdict {
     LOG_NEW,   /* take it */
     LOG_SEEN,  /* was read before */
     LOG_OTHER, /* another log: start with an initialised check, from its beginning */
 };
-enum log_verdict log_check_message(struct log_check *check, int64_t offset, uint64_t mark,
-                                   uint64_t now_ms);
+enum log_verdict log_identity_message(struct log_identity *check, int64_t offset, uint64_t mark,
+                                      uint64_t now_ms);
 
 enum { LOG_NOTHING = -1, LOG_IS_OTHER = -2 };
 /* Now and then. END: the log's, as the brokers told last; -1: unknown. The offset to read on from,
  * or one of the above. */
-int64_t log_check_due(struct log_check *check, int64_t end, uint64_t now_ms);
+int64_t log_identity_due(struct log_identity *check, int64_t end, uint64_t now_ms);
 
 /* For an anchor. */
-uint64_t log_mark(int64_t timestamp, const void *payload, size_t len);
+uint64_t log_identity_mark(int64_t timestamp, const void *payload, size_t len);
 
 #endif

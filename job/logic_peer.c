@@ -1,8 +1,10 @@
 /* logic_peer.c - see logic_peer.h.
  *
- *   logic_push ─┬► urgent ─┬─logic_fill─► batch ══► logic ─logic_answered─► settle_answered(result)
- *               └► others ─┴── logic_state: down, logic_failed ───────────► settle_answered(NULL)
- *   logic_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
+ *   logic_peer_push ─┬► urgent ─┬─ logic_peer_fill ─► batch ══► logic ─► logic_peer_answered ─┐
+ *                    └► others ─┤                                    handover_answered(result)◄┘
+ *                               └─ logic_peer_state: down, logic_peer_failed ─┐
+ *                                                     handover_answered(NULL)◄┘
+ *   logic_peer_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
  *
  * A quarter of a batch is left to the others: whatever is urgent, they get on. */
 #include "job/logic_peer.h"
@@ -17,12 +19,12 @@
 #include <string.h>
 
 struct logic_queue {
-    struct task *first, **last;
+    struct message *first, **last;
 };
 
 struct logic_peer {
     struct job *job;
-    struct settle *settle;
+    struct handover *settle;
     char id[sizeof((struct member *)0)->id];
     char address[sizeof((struct member *)0)->rpc];
     uint64_t epoch;
@@ -33,7 +35,7 @@ struct logic_peer {
 
 struct handover_batch {
     size_t n;
-    struct task *tasks[];
+    struct message *messages[];
 };
 
 /* --- protobuf --- */
@@ -44,15 +46,15 @@ struct packed_settle {
 };
 
 /* The message of its user before it, if that is not known to be in the mailbox. */
-static uint64_t settle_behind(const struct task *task)
+static uint64_t settle_behind(const struct message *message)
 {
-    const struct hold_entry *entry = hold_before(&task->hold);
-    const struct task *before = (const struct task *)(const void *)entry;
+    const struct user_order_entry *entry = user_order_before(&message->hold);
+    const struct message *before = (const struct message *)(const void *)entry;
 
     return before != NULL && !before->stored ? before->id : 0;
 }
 
-static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *tasks, size_t n)
+static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *messages, size_t n)
 {
     Imc__V1__SettleBatch batch;
     struct packed_settle *packed = mem_alloc(n * sizeof *packed);
@@ -62,14 +64,14 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct task *const *task
     for (size_t i = 0; i < n; i++) {
         imc__v1__settle__init(&packed[i].settle);
         imc__v1__waiting__init(&packed[i].message);
-        packed[i].settle.uid = tasks[i]->uid;
-        packed[i].settle.behind = settle_behind(tasks[i]);
+        packed[i].settle.uid = messages[i]->uid;
+        packed[i].settle.behind = settle_behind(messages[i]);
         packed[i].settle.message = &packed[i].message;
-        packed[i].message.id = tasks[i]->id;
-        packed[i].message.op = tasks[i]->op;
-        packed[i].message.expires_ms = tasks[i]->expires_ms;
-        packed[i].message.body.len = tasks[i]->body_len;
-        packed[i].message.body.data = tasks[i]->body;
+        packed[i].message.id = messages[i]->id;
+        packed[i].message.op = messages[i]->op;
+        packed[i].message.expires_ms = messages[i]->expires_ms;
+        packed[i].message.body.len = messages[i]->body_len;
+        packed[i].message.body.data = messages[i]->body;
         list[i] = &packed[i].settle;
     }
     imc__v1__settle_batch__init(&batch);
@@ -89,7 +91,7 @@ struct settle_answers {
     Imc__V1__SettleReply *reply;
 };
 
-static void logic_drop(void *reply)
+static void logic_peer_drop(void *reply)
 {
     struct settle_answers *decoded = reply;
 
@@ -98,7 +100,7 @@ static void logic_drop(void *reply)
 }
 
 /* rpc thread. */
-static void *logic_decode(struct msg *msg)
+static void *logic_peer_decode(struct msg *msg)
 {
     struct settle_answers *decoded = mem_alloc(sizeof *decoded);
 
@@ -108,7 +110,7 @@ static void *logic_decode(struct msg *msg)
     msg_unref(msg);
     if (decoded->reply != NULL)
         return decoded;
-    logic_drop(decoded);
+    logic_peer_drop(decoded);
     return NULL;
 }
 
@@ -120,45 +122,45 @@ static void queue_init(struct logic_queue *queue)
     queue->last = &queue->first;
 }
 
-static void queue_add(struct logic_queue *queue, struct task *task)
+static void queue_add(struct logic_queue *queue, struct message *message)
 {
-    task->next = NULL;
-    *queue->last = task;
-    queue->last = &task->next;
+    message->next = NULL;
+    *queue->last = message;
+    queue->last = &message->next;
 }
 
-static struct task *queue_take(struct logic_queue *queue)
+static struct message *queue_take(struct logic_queue *queue)
 {
-    struct task *task = queue->first;
+    struct message *message = queue->first;
 
-    if (task == NULL)
+    if (message == NULL)
         return NULL;
-    queue->first = task->next;
+    queue->first = message->next;
     if (queue->first == NULL)
         queue->last = &queue->first;
-    task->next = NULL;
-    return task;
+    message->next = NULL;
+    return message;
 }
 
 enum { SETTLE_OVERHEAD = 64 };
 
-/* Fills BATCH up to MOST tasks and BYTES, which it lowers. */
+/* Fills BATCH up to MOST messages and BYTES, which it lowers. */
 static void batch_take(struct handover_batch *batch, struct logic_queue *queue, size_t most,
                        size_t *bytes)
 {
     while (queue->first != NULL && *bytes > 0 && batch->n < most) {
-        struct task *task = queue_take(queue);
-        if (task->partition == NULL) {
-            task_unref(task);
+        struct message *message = queue_take(queue);
+        if (message->partition == NULL) {
+            message_unref(message);
             continue;
         }
-        size_t size = task->body_len + SETTLE_OVERHEAD;
-        batch->tasks[batch->n++] = task;
+        size_t size = message->body_len + SETTLE_OVERHEAD;
+        batch->messages[batch->n++] = message;
         *bytes -= size < *bytes ? size : *bytes;
     }
 }
 
-static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+static struct msg *logic_peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
     struct logic_peer *logic = arg;
     const struct job_config *config = logic->job->config;
@@ -169,7 +171,7 @@ static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
     (void)pipe;
     if (logic->urgent.first == NULL && logic->others.first == NULL)
         return NULL;
-    struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct task *));
+    struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct message *));
     batch->n = 0;
     bytes -= kept;
     batch_take(batch, &logic->urgent, urgent, &bytes);
@@ -180,10 +182,10 @@ static struct msg *logic_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
         return NULL;
     }
     *out = batch;
-    return settle_pack(seq, logic->job->id, batch->tasks, batch->n);
+    return settle_pack(seq, logic->job->id, batch->messages, batch->n);
 }
 
-static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
+static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
 {
     struct logic_peer *logic = arg;
     struct handover_batch *batch = sent;
@@ -196,36 +198,36 @@ static void logic_answered(struct pipe *pipe, void *arg, void *sent, void *reply
                  batch->n, message->n_results);
     }
     if (message->why[0] != '\0')
-        settle_why(logic->settle, message->why);
+        handover_why(logic->settle, message->why);
     for (size_t i = 0; i < batch->n; i++)
-        settle_answered(logic->settle, batch->tasks[i],
-                        i < message->n_results ? message->results[i] : NULL);
+        handover_answered(logic->settle, batch->messages[i],
+                          i < message->n_results ? message->results[i] : NULL);
     free(batch);
-    logic_drop(reply);
+    logic_peer_drop(reply);
 }
 
-static void logic_failed(struct pipe *pipe, void *arg, void *sent)
+static void logic_peer_failed(struct pipe *pipe, void *arg, void *sent)
 {
     struct logic_peer *logic = arg;
     struct handover_batch *batch = sent;
 
     (void)pipe;
-    settle_why(logic->settle, "a logic does not answer");
+    handover_why(logic->settle, "a logic does not answer");
     for (size_t i = 0; i < batch->n; i++)
-        settle_answered(logic->settle, batch->tasks[i], NULL);
+        handover_answered(logic->settle, batch->messages[i], NULL);
     free(batch);
 }
 
-static void logic_give_back(struct logic_peer *logic)
+static void logic_peer_give_back(struct logic_peer *logic)
 {
-    struct task *task;
+    struct message *message;
 
-    while ((task = queue_take(&logic->urgent)) != NULL ||
-           (task = queue_take(&logic->others)) != NULL)
-        settle_answered(logic->settle, task, NULL);
+    while ((message = queue_take(&logic->urgent)) != NULL ||
+           (message = queue_take(&logic->others)) != NULL)
+        handover_answered(logic->settle, message, NULL);
 }
 
-static void logic_state(struct pipe *pipe, void *arg, bool up, const char *why)
+static void logic_peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct logic_peer *logic = arg;
 
@@ -235,15 +237,15 @@ static void logic_state(struct pipe *pipe, void *arg, bool up, const char *why)
         return;
     }
     log_warn("logic stream down", "logic=%s address=%s err=\"%s\"", logic->id, logic->address, why);
-    logic_give_back(logic); /* perhaps another logic answers */
+    logic_peer_give_back(logic); /* perhaps another logic answers */
 }
 
-static const struct pipe_ops logic_pipe_ops = {.fill = logic_fill,
-                                               .decode = logic_decode,
-                                               .answered = logic_answered,
-                                               .failed = logic_failed,
-                                               .state = logic_state,
-                                               .drop = logic_drop};
+static const struct pipe_ops logic_pipe_ops = {.fill = logic_peer_fill,
+                                               .decode = logic_peer_decode,
+                                               .answered = logic_peer_answered,
+                                               .failed = logic_peer_failed,
+                                               .state = logic_peer_state,
+                                               .drop = logic_peer_drop};
 
 /* --- reports --- */
 
@@ -278,7 +280,7 @@ static void report_answered(struct pipe *pipe, void *arg, void *sent, void *repl
     (void)pipe;
     (void)arg;
     (void)sent;
-    logic_drop(reply);
+    logic_peer_drop(reply);
 }
 
 /* The next one is newer. */
@@ -290,12 +292,12 @@ static void report_failed(struct pipe *pipe, void *arg, void *sent)
 }
 
 static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
-                                                .decode = logic_decode,
+                                                .decode = logic_peer_decode,
                                                 .answered = report_answered,
                                                 .failed = report_failed,
-                                                .drop = logic_drop};
+                                                .drop = logic_peer_drop};
 
-void logic_tell(struct logic_peer *logic)
+void logic_peer_tell(struct logic_peer *logic)
 {
     logic->report_due = true;
     pipe_kick(logic->reports);
@@ -303,7 +305,8 @@ void logic_tell(struct logic_peer *logic)
 
 /* --- life --- */
 
-struct logic_peer *logic_open(struct job *job, struct settle *settle, const struct member *member)
+struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
+                                   const struct member *member)
 {
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
                                          .window = (int)job->config->logic_window,
@@ -326,26 +329,26 @@ struct logic_peer *logic_open(struct job *job, struct settle *settle, const stru
     return logic;
 }
 
-void logic_close(struct logic_peer *logic)
+void logic_peer_close(struct logic_peer *logic)
 {
     pipe_close(logic->pipe);
     pipe_close(logic->reports);
-    logic_give_back(logic);
+    logic_peer_give_back(logic);
     free(logic);
 }
 
-void logic_push(struct logic_peer *logic, struct task *task)
+void logic_peer_push(struct logic_peer *logic, struct message *message)
 {
-    queue_add(task->urgent ? &logic->urgent : &logic->others, task);
+    queue_add(message->urgent ? &logic->urgent : &logic->others, message);
     pipe_kick(logic->pipe);
 }
 
-bool logic_is_up(const struct logic_peer *logic)
+bool logic_peer_is_up(const struct logic_peer *logic)
 {
     return pipe_is_up(logic->pipe);
 }
 
-bool logic_is(const struct logic_peer *logic, const struct member *member)
+bool logic_peer_is(const struct logic_peer *logic, const struct member *member)
 {
     return logic->epoch == member->epoch && strcmp(logic->id, member->id) == 0 &&
            strcmp(logic->address, member->rpc) == 0;

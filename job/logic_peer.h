@@ -8,18 +8,19 @@
 #include <stdbool.h>
 
 struct job;
-struct settle;
+struct handover;
 struct logic_peer;
 
-struct logic_peer *logic_open(struct job *job, struct settle *settle, const struct member *member);
+struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
+                                   const struct member *member);
 /* Whatever it has is answered with NULL before this returns. */
-void logic_close(struct logic_peer *logic);
+void logic_peer_close(struct logic_peer *logic);
 /* Takes the reference to TASK. */
-void logic_push(struct logic_peer *logic, struct task *task);
+void logic_peer_push(struct logic_peer *logic, struct message *message);
 /* Sends job->report. */
-void logic_tell(struct logic_peer *logic);
-bool logic_is_up(const struct logic_peer *logic);
+void logic_peer_tell(struct logic_peer *logic);
+bool logic_peer_is_up(const struct logic_peer *logic);
 /* The same process at the same address? */
-bool logic_is(const struct logic_peer *logic, const struct member *member);
+bool logic_peer_is(const struct logic_peer *logic, const struct member *member);
 
 #endif

@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tasks {
-    struct task *first, **last;
+struct messages {
+    struct message *first, **last;
 };
 
 enum { RETRY_LEVELS = 8, RETRY_TICK_MS = 25 };
 
-struct settle {
+struct handover {
     struct job *job;
     struct logic_peer **logics;
     size_t n_logics;
-    struct tasks stranded;            /* no logic lives */
-    struct tasks retry[RETRY_LEVELS]; /* one delay each, so in order of due_ms */
+    struct messages stranded;            /* no logic lives */
+    struct messages retry[RETRY_LEVELS]; /* one delay each, so in order of due_ms */
     size_t retries;
     uv_timer_t tick;      /* runs while something is in retry */
     uint64_t progress_ms; /* loop time when a message was stored last, or none waited for it */
@@ -28,47 +28,47 @@ struct settle {
     bool closing;
 };
 
-static void tasks_init(struct tasks *tasks)
+static void messages_init(struct messages *messages)
 {
-    tasks->first = NULL;
-    tasks->last = &tasks->first;
+    messages->first = NULL;
+    messages->last = &messages->first;
 }
 
-static void tasks_append(struct tasks *tasks, struct task *task)
+static void messages_append(struct messages *messages, struct message *message)
 {
-    task->next = NULL;
-    *tasks->last = task;
-    tasks->last = &task->next;
+    message->next = NULL;
+    *messages->last = message;
+    messages->last = &message->next;
 }
 
-static struct task *tasks_take(struct tasks *tasks)
+static struct message *messages_take(struct messages *messages)
 {
-    struct task *task = tasks->first;
+    struct message *message = messages->first;
 
-    if (task == NULL)
+    if (message == NULL)
         return NULL;
-    tasks->first = task->next;
-    if (tasks->first == NULL)
-        tasks->last = &tasks->first;
-    task->next = NULL;
-    return task;
+    messages->first = message->next;
+    if (messages->first == NULL)
+        messages->last = &messages->first;
+    message->next = NULL;
+    return message;
 }
 
 /* --- which logic --- */
 
 /* Those that answer; if none does, any may be tried. */
-static struct logic_peer *settle_choose(const struct settle *settle, int64_t uid)
+static struct logic_peer *handover_choose(const struct handover *settle, int64_t uid)
 {
     size_t up = 0;
 
     if (settle->n_logics == 0)
         return NULL;
     for (size_t i = 0; i < settle->n_logics; i++)
-        up += logic_is_up(settle->logics[i]);
+        up += logic_peer_is_up(settle->logics[i]);
     uint64_t spread = (uint64_t)uid * 0x9e3779b97f4a7c15U >> 32;
     size_t pick = spread % (up > 0 ? up : settle->n_logics);
     for (size_t i = 0;; i++) {
-        if (up > 0 && !logic_is_up(settle->logics[i]))
+        if (up > 0 && !logic_peer_is_up(settle->logics[i]))
             continue;
         if (pick-- == 0)
             return settle->logics[i];
@@ -76,31 +76,31 @@ static struct logic_peer *settle_choose(const struct settle *settle, int64_t uid
 }
 
 /* Takes the reference. */
-static void settle_place(struct settle *settle, struct task *task)
+static void handover_place(struct handover *settle, struct message *message)
 {
     struct logic_peer *logic;
 
-    if (task->partition == NULL) {
-        task_unref(task);
+    if (message->partition == NULL) {
+        message_unref(message);
         return;
     }
-    logic = settle_choose(settle, task->uid);
+    logic = handover_choose(settle, message->uid);
     if (logic == NULL)
-        tasks_append(&settle->stranded, task);
+        messages_append(&settle->stranded, message);
     else
-        logic_push(logic, task);
+        logic_peer_push(logic, message);
 }
 
-void settle_add(struct settle *settle, struct task *task)
+void handover_add(struct handover *settle, struct message *message)
 {
-    task->settle_since_ms = loop_now_ms(settle->job->loop);
-    task->attempts = 0;
-    settle_place(settle, task_ref(task));
+    message->settle_since_ms = loop_now_ms(settle->job->loop);
+    message->attempts = 0;
+    handover_place(settle, message_ref(message));
 }
 
 /* --- again --- */
 
-static uint64_t retry_delay(const struct settle *settle, int level)
+static uint64_t retry_delay(const struct handover *settle, int level)
 {
     uint64_t delay = (uint64_t)settle->job->config->retry_first_ms << level;
     uint64_t last = (uint64_t)settle->job->config->retry_last_ms;
@@ -108,55 +108,56 @@ static uint64_t retry_delay(const struct settle *settle, int level)
     return delay < last ? delay : last;
 }
 
-static void settle_on_tick(uv_timer_t *timer)
+static void handover_on_tick(uv_timer_t *timer)
 {
-    struct settle *settle = timer->data;
+    struct handover *settle = timer->data;
     uint64_t now = loop_now_ms(settle->job->loop);
 
     for (int level = 0; level < RETRY_LEVELS; level++) {
         while (settle->retry[level].first != NULL && settle->retry[level].first->due_ms <= now) {
             settle->retries--;
-            settle_place(settle, tasks_take(&settle->retry[level]));
+            handover_place(settle, messages_take(&settle->retry[level]));
         }
     }
     if (settle->retries == 0)
         uv_timer_stop(timer);
 }
 
-static void settle_retry(struct settle *settle, struct task *task)
+static void handover_retry(struct handover *settle, struct message *message)
 {
-    int level = task->attempts < RETRY_LEVELS ? task->attempts : RETRY_LEVELS - 1;
+    int level = message->attempts < RETRY_LEVELS ? message->attempts : RETRY_LEVELS - 1;
 
-    task->due_ms = loop_now_ms(settle->job->loop) + retry_delay(settle, level);
-    if (task->attempts < UINT8_MAX)
-        task->attempts++;
-    tasks_append(&settle->retry[level], task);
+    message->due_ms = loop_now_ms(settle->job->loop) + retry_delay(settle, level);
+    if (message->attempts < UINT8_MAX)
+        message->attempts++;
+    messages_append(&settle->retry[level], message);
     if (settle->retries++ == 0)
-        uv_timer_start(&settle->tick, settle_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
+        uv_timer_start(&settle->tick, handover_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
 }
 
-void settle_answered(struct settle *settle, struct task *task, const Imc__V1__SettleResult *result)
+void handover_answered(struct handover *settle, struct message *message,
+                       const Imc__V1__SettleResult *result)
 {
-    if (task->partition == NULL || settle->closing) {
-        task_unref(task);
-    } else if (answer_settled(settle->job, task, result) == ANSWER_AGAIN) {
+    if (message->partition == NULL || settle->closing) {
+        message_unref(message);
+    } else if (outcome_settled(settle->job, message, result) == OUTCOME_AGAIN) {
         if (result != NULL && result->status == IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN)
-            settle_why(settle, "the routers do not know yet who is online");
-        settle_retry(settle, task);
+            handover_why(settle, "the routers do not know yet who is online");
+        handover_retry(settle, message);
     } else {
         settle->progress_ms = loop_now_ms(settle->job->loop);
-        task_unref(task);
+        message_unref(message);
     }
 }
 
 /* --- how it goes --- */
 
-void settle_why(struct settle *settle, const char *why)
+void handover_why(struct handover *settle, const char *why)
 {
     snprintf(settle->why, sizeof settle->why, "%s", why);
 }
 
-uint64_t settle_idle_since(struct settle *settle, const char **why)
+uint64_t handover_idle_since(struct handover *settle, const char **why)
 {
     if (settle->job->storing.count == 0 && settle->job->parked == 0)
         settle->progress_ms = loop_now_ms(settle->job->loop);
@@ -167,10 +168,10 @@ uint64_t settle_idle_since(struct settle *settle, const char **why)
     return settle->progress_ms;
 }
 
-void settle_tell(struct settle *settle)
+void handover_tell(struct handover *settle)
 {
     for (size_t i = 0; i < settle->n_logics; i++)
-        logic_tell(settle->logics[i]);
+        logic_peer_tell(settle->logics[i]);
 }
 
 /* --- logics come and go --- */
@@ -179,12 +180,12 @@ static size_t member_find(const struct member_list *list, const struct logic_pee
 {
     size_t i = 0;
 
-    while (i < list->n && !logic_is(logic, &list->members[i]))
+    while (i < list->n && !logic_peer_is(logic, &list->members[i]))
         i++;
     return i;
 }
 
-void settle_logics_changed(struct settle *settle, const struct member_list *list)
+void handover_logics_changed(struct handover *settle, const struct member_list *list)
 {
     struct logic_peer **before = settle->logics;
     size_t n_before = settle->n_logics;
@@ -203,67 +204,67 @@ void settle_logics_changed(struct settle *settle, const struct member_list *list
     }
     for (size_t i = 0; i < list->n; i++) {
         if (kept[i] == NULL && list->members[i].rpc[0] != '\0')
-            kept[i] = logic_open(settle->job, settle, &list->members[i]);
+            kept[i] = logic_peer_open(settle->job, settle, &list->members[i]);
         if (kept[i] != NULL)
             settle->logics[settle->n_logics++] = kept[i];
     }
     for (size_t i = 0; i < n_before; i++) {
         if (before[i] != NULL)
-            logic_close(before[i]);
+            logic_peer_close(before[i]);
     }
     free(before);
     free(kept);
-    struct task *stranded = settle->stranded.first;
-    tasks_init(&settle->stranded);
+    struct message *stranded = settle->stranded.first;
+    messages_init(&settle->stranded);
     while (stranded != NULL) {
-        struct task *next = stranded->next;
-        settle_place(settle, stranded);
+        struct message *next = stranded->next;
+        handover_place(settle, stranded);
         stranded = next;
     }
 }
 
-size_t settle_logics(const struct settle *settle)
+size_t handover_logics(const struct handover *settle)
 {
     return settle->n_logics;
 }
 
 /* --- life --- */
 
-struct settle *settle_open(struct job *job)
+struct handover *handover_open(struct job *job)
 {
-    struct settle *settle = mem_zalloc(sizeof *settle);
+    struct handover *settle = mem_zalloc(sizeof *settle);
 
     settle->job = job;
     settle->progress_ms = loop_now_ms(job->loop);
-    tasks_init(&settle->stranded);
+    messages_init(&settle->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
-        tasks_init(&settle->retry[i]);
+        messages_init(&settle->retry[i]);
     uv_timer_init(&job->loop->uv, &settle->tick);
     settle->tick.data = settle;
     return settle;
 }
 
-static void settle_on_closed(uv_handle_t *handle)
+static void handover_on_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-static void tasks_free(struct tasks *tasks)
+static void messages_free(struct messages *messages)
 {
-    struct task *task;
+    struct message *message;
 
-    while ((task = tasks_take(tasks)) != NULL)
-        task_unref(task);
+    while ((message = messages_take(messages)) != NULL)
+        message_unref(message);
 }
 
-void settle_close(struct settle *settle)
+void handover_close(struct handover *settle)
 {
     settle->closing = true;
     for (size_t i = 0; i < settle->n_logics; i++)
-        logic_close(settle->logics[i]);
+        logic_peer_close(settle->logics[i]);
     free(settle->logics);
-    tasks_free(&settle->stranded);
+    messages_free(&settle->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
-        tasks_free(&settle->retry[i]);
-    uv_close((uv_handle_t *)&settle->tick, settle_on_closed);
+        messages_free(&settle->retry[i]);
+    uv_close((uv_handle_t *)&settle->tick, handover_on_closed);
 }

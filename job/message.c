@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(offsetof(struct task, hold) == 0, "task_of() casts");
+static_assert(offsetof(struct message, hold) == 0, "task_of() casts");
 
 int hint_compare(const void *a, const void *b)
 {
@@ -43,48 +43,48 @@ static char *put_string(char **at, const char *text)
     return copy;
 }
 
-struct task *task_new(enum task_kind kind, const Imc__V1__PushMsg *envelope)
+struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope)
 {
-    size_t size = sizeof(struct task) + envelope_tail(envelope);
-    struct task *task = mem_alloc(size);
+    size_t size = sizeof(struct message) + envelope_tail(envelope);
+    struct message *message = mem_alloc(size);
 
-    memset(task, 0, sizeof *task);
-    task->refs = 1;
-    task->kind = (uint8_t)kind;
-    task->size = size;
-    task->id = envelope->id;
-    task->expires_ms = envelope->expires_ms;
-    task->uid = envelope->uid;
-    task->op = envelope->operation;
-    task->speed = envelope->speed;
-    task->hints = (struct hint *)(task + 1);
-    task->n_hints = (uint32_t)envelope->n_hints;
-    task->away = envelope->away && envelope->n_hints == 0;
-    char *at = (char *)(task->hints + task->n_hints);
-    for (uint32_t i = 0; i < task->n_hints; i++) {
+    memset(message, 0, sizeof *message);
+    message->refs = 1;
+    message->kind = (uint8_t)kind;
+    message->size = size;
+    message->id = envelope->id;
+    message->expires_ms = envelope->expires_ms;
+    message->uid = envelope->uid;
+    message->op = envelope->operation;
+    message->speed = envelope->speed;
+    message->hints = (struct hint *)(message + 1);
+    message->n_hints = (uint32_t)envelope->n_hints;
+    message->away = envelope->away && envelope->n_hints == 0;
+    char *at = (char *)(message->hints + message->n_hints);
+    for (uint32_t i = 0; i < message->n_hints; i++) {
         const Imc__V1__Session *session = envelope->hints[i];
-        task->hints[i] =
+        message->hints[i] =
             (struct hint){put_string(&at, session->comet), session->epoch, session->handle};
     }
-    if (task->n_hints > 1)
-        qsort(task->hints, task->n_hints, sizeof *task->hints, hint_compare);
-    task->room = put_string(&at, envelope->room);
-    task->body_len = (uint32_t)envelope->msg.len;
-    task->body = (uint8_t *)at;
-    if (task->body_len > 0)
-        memcpy(at, envelope->msg.data, task->body_len);
-    return task;
+    if (message->n_hints > 1)
+        qsort(message->hints, message->n_hints, sizeof *message->hints, hint_compare);
+    message->room = put_string(&at, envelope->room);
+    message->body_len = (uint32_t)envelope->msg.len;
+    message->body = (uint8_t *)at;
+    if (message->body_len > 0)
+        memcpy(at, envelope->msg.data, message->body_len);
+    return message;
 }
 
-struct task *task_ref(struct task *task)
+struct message *message_ref(struct message *message)
 {
-    task->refs++;
-    return task;
+    message->refs++;
+    return message;
 }
 
-void task_unref(struct task *task)
+void message_unref(struct message *message)
 {
-    assert(task->refs > 0);
-    if (--task->refs == 0)
-        free(task);
+    assert(message->refs > 0);
+    if (--message->refs == 0)
+        free(message);
 }

@@ -13,7 +13,7 @@
 
 struct partition;
 
-enum task_kind { TASK_UID, TASK_ROOM, TASK_ALL };
+enum message_kind { MESSAGE_UID, MESSAGE_ROOM, MESSAGE_ALL };
 
 /* A session as logic saw it when it accepted the message. */
 struct hint {
@@ -21,12 +21,12 @@ struct hint {
     uint64_t epoch, handle;
 };
 
-struct task {
-    struct hold_entry hold; /* TASK_UID */
+struct message {
+    struct user_order_entry hold; /* MESSAGE_UID */
     struct partition
-        *partition;    /* NULL: resolved or forgotten; whatever is still answered is ignored */
-    struct task *next; /* in the one queue of settle it stands in */
-    uint64_t ticket;   /* offset_tracker.h */
+        *partition;       /* NULL: resolved or forgotten; whatever is still answered is ignored */
+    struct message *next; /* in the one queue of settle it stands in */
+    uint64_t ticket;      /* offset_tracker.h */
     int64_t offset;
     uint64_t fence;       /* of the partition, for when that is none of ours any more */
     int32_t partition_id; /* likewise */
@@ -38,7 +38,7 @@ struct task {
     uint32_t refs;
     uint32_t waiting; /* answers of comets */
     int32_t op, speed;
-    uint8_t kind; /* enum task_kind */
+    uint8_t kind; /* enum message_kind */
     uint8_t attempts;
     bool taken;   /* some comet took it */
     bool stored;  /* in the mailbox; waiting counts pokes */
@@ -52,17 +52,17 @@ struct task {
 };
 
 /* Copies all of ENVELOPE into one allocation; one reference. */
-struct task *task_new(enum task_kind kind, const Imc__V1__PushMsg *envelope);
-struct task *task_ref(struct task *task);
-void task_unref(struct task *task);
+struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope);
+struct message *message_ref(struct message *message);
+void message_unref(struct message *message);
 
 /* For qsort(): by comet, epoch, handle. */
 int hint_compare(const void *a, const void *b);
 bool hint_same_comet(const struct hint *a, const struct hint *b);
 
-static inline struct task *task_of(struct hold_entry *entry)
+static inline struct message *message_of(struct user_order_entry *entry)
 {
-    return (struct task *)(void *)entry;
+    return (struct message *)(void *)entry;
 }
 
 #endif

@@ -4,150 +4,151 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { TRACKER_FIRST = 64 };
+enum { OFFSET_TRACKER_FIRST = 64 };
 #define PLACE_MASK ((UINT64_C(1) << 62) - 1)
 
-static int64_t slot_offset(const struct tracker_slot *slot)
+static int64_t slot_offset(const struct offset_slot *slot)
 {
     return (int64_t)slot->place - 1;
 }
 
-static struct tracker_slot *tracker_slot(const struct tracker *tracker, uint64_t index)
+static struct offset_slot *offset_tracker_slot(const struct offset_tracker *tracker, uint64_t index)
 {
     return &tracker->slots[index & (tracker->size - 1)];
 }
 
-void tracker_init(struct tracker *tracker)
+void offset_tracker_init(struct offset_tracker *tracker)
 {
-    *tracker = (struct tracker){.next = -1, .first = -1};
+    *tracker = (struct offset_tracker){.next = -1, .first = -1};
 }
 
-void tracker_free(struct tracker *tracker)
+void offset_tracker_free(struct offset_tracker *tracker)
 {
     free(tracker->slots);
-    tracker_init(tracker);
+    offset_tracker_init(tracker);
 }
 
-static void tracker_grow(struct tracker *tracker)
+static void offset_tracker_grow(struct offset_tracker *tracker)
 {
-    uint64_t size = tracker->size == 0 ? TRACKER_FIRST : tracker->size * 2;
-    struct tracker_slot *slots = mem_alloc(size * sizeof *slots);
+    uint64_t size = tracker->size == 0 ? OFFSET_TRACKER_FIRST : tracker->size * 2;
+    struct offset_slot *slots = mem_alloc(size * sizeof *slots);
 
     for (uint64_t i = tracker->head; i != tracker->tail; i++)
-        slots[i & (size - 1)] = *tracker_slot(tracker, i);
+        slots[i & (size - 1)] = *offset_tracker_slot(tracker, i);
     free(tracker->slots);
     tracker->slots = slots;
     tracker->size = size;
 }
 
-uint64_t tracker_add(struct tracker *tracker, int64_t offset, void *owner)
+uint64_t offset_tracker_add(struct offset_tracker *tracker, int64_t offset, void *owner)
 {
     assert(owner != NULL);
     if (tracker->tail - tracker->head == tracker->size)
-        tracker_grow(tracker);
-    *tracker_slot(tracker, tracker->tail) = (struct tracker_slot){
-        .place = ((uint64_t)offset + 1) & PLACE_MASK, .state = TRACKER_OPEN, .owner = owner};
+        offset_tracker_grow(tracker);
+    *offset_tracker_slot(tracker, tracker->tail) = (struct offset_slot){
+        .place = ((uint64_t)offset + 1) & PLACE_MASK, .state = OFFSET_OPEN, .owner = owner};
     tracker->next = offset + 1;
     if (tracker->first < 0)
         tracker->first = offset;
     return tracker->tail++;
 }
 
-static struct tracker_slot *tracker_at(struct tracker *tracker, uint64_t ticket)
+static struct offset_slot *offset_tracker_at(struct offset_tracker *tracker, uint64_t ticket)
 {
     assert(ticket - tracker->head < tracker->tail - tracker->head);
-    return tracker_slot(tracker, ticket);
+    return offset_tracker_slot(tracker, ticket);
 }
 
-void tracker_resolve(struct tracker *tracker, uint64_t ticket)
+void offset_tracker_resolve(struct offset_tracker *tracker, uint64_t ticket)
 {
-    struct tracker_slot *slot = tracker_at(tracker, ticket);
+    struct offset_slot *slot = offset_tracker_at(tracker, ticket);
 
-    assert(slot->state != TRACKER_DONE);
-    tracker->parked -= slot->state == TRACKER_PARKED;
-    slot->state = TRACKER_DONE;
+    assert(slot->state != OFFSET_DONE);
+    tracker->parked -= slot->state == OFFSET_PARKED;
+    slot->state = OFFSET_DONE;
     while (tracker->head != tracker->tail &&
-           tracker_slot(tracker, tracker->head)->state == TRACKER_DONE)
+           offset_tracker_slot(tracker, tracker->head)->state == OFFSET_DONE)
         tracker->head++;
 }
 
-void tracker_skip(struct tracker *tracker, int64_t offset)
+void offset_tracker_skip(struct offset_tracker *tracker, int64_t offset)
 {
-    tracker_resolve(tracker, tracker_add(tracker, offset, tracker));
+    offset_tracker_resolve(tracker, offset_tracker_add(tracker, offset, tracker));
 }
 
-void tracker_park(struct tracker *tracker, uint64_t ticket, int64_t uid)
+void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, int64_t uid)
 {
-    struct tracker_slot *slot = tracker_at(tracker, ticket);
+    struct offset_slot *slot = offset_tracker_at(tracker, ticket);
 
-    assert(slot->state == TRACKER_OPEN);
-    slot->state = TRACKER_PARKED;
+    assert(slot->state == OFFSET_OPEN);
+    slot->state = OFFSET_PARKED;
     slot->uid = uid;
     if (tracker->parked++ == 0 || ticket < tracker->cursor)
         tracker->cursor = ticket;
 }
 
-bool tracker_parked(struct tracker *tracker, uint64_t *ticket, int64_t *offset, int64_t *uid)
+bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t *ticket, int64_t *offset,
+                           int64_t *uid)
 {
     if (tracker->parked == 0)
         return false;
     if (tracker->cursor < tracker->head)
         tracker->cursor = tracker->head;
-    while (tracker_slot(tracker, tracker->cursor)->state != TRACKER_PARKED)
+    while (offset_tracker_slot(tracker, tracker->cursor)->state != OFFSET_PARKED)
         tracker->cursor++;
-    const struct tracker_slot *slot = tracker_at(tracker, tracker->cursor);
+    const struct offset_slot *slot = offset_tracker_at(tracker, tracker->cursor);
     *ticket = tracker->cursor;
     *offset = slot_offset(slot);
     *uid = slot->uid;
     return true;
 }
 
-void tracker_unpark(struct tracker *tracker, uint64_t ticket, void *owner)
+void offset_tracker_unpark(struct offset_tracker *tracker, uint64_t ticket, void *owner)
 {
-    struct tracker_slot *slot = tracker_at(tracker, ticket);
+    struct offset_slot *slot = offset_tracker_at(tracker, ticket);
 
-    assert(slot->state == TRACKER_PARKED && owner != NULL);
-    slot->state = TRACKER_OPEN;
+    assert(slot->state == OFFSET_PARKED && owner != NULL);
+    slot->state = OFFSET_OPEN;
     slot->owner = owner;
     tracker->parked--;
 }
 
-int64_t tracker_position(const struct tracker *tracker)
+int64_t offset_tracker_position(const struct offset_tracker *tracker)
 {
     if (tracker->head == tracker->tail)
         return tracker->next;
-    return slot_offset(tracker_slot(tracker, tracker->head));
+    return slot_offset(offset_tracker_slot(tracker, tracker->head));
 }
 
-void tracker_restart(struct tracker *tracker)
+void offset_tracker_restart(struct offset_tracker *tracker)
 {
     assert(tracker->parked == 0);
     for (uint64_t i = tracker->head; i != tracker->tail; i++)
-        tracker_slot(tracker, i)->place = 0;
+        offset_tracker_slot(tracker, i)->place = 0;
     tracker->next = tracker->first = -1;
 }
 
-int64_t tracker_replay(const struct tracker *tracker)
+int64_t offset_tracker_replay(const struct offset_tracker *tracker)
 {
-    int64_t position = tracker_position(tracker);
+    int64_t position = offset_tracker_position(tracker);
 
     return position >= 0 ? position : tracker->first;
 }
 
-int64_t tracker_span(const struct tracker *tracker)
+int64_t offset_tracker_span(const struct offset_tracker *tracker)
 {
     if (tracker->head == tracker->tail || tracker->next < 0)
         return 0;
-    return tracker->next - tracker_replay(tracker);
+    return tracker->next - offset_tracker_replay(tracker);
 }
 
-bool tracker_pop(struct tracker *tracker, struct tracker_slot *slot)
+bool offset_tracker_pop(struct offset_tracker *tracker, struct offset_slot *slot)
 {
     if (tracker->head == tracker->tail)
         return false;
     tracker->tail--;
-    *slot = *tracker_slot(tracker, tracker->tail);
-    tracker->parked -= slot->state == TRACKER_PARKED;
+    *slot = *offset_tracker_slot(tracker, tracker->tail);
+    tracker->parked -= slot->state == OFFSET_PARKED;
     tracker->next = slot_offset(slot);
     return true;
 }

@@ -16,24 +16,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum tracker_state {
-    TRACKER_DONE,
-    TRACKER_OPEN,   /* somebody has it */
-    TRACKER_PARKED, /* only its offset and its uid are kept; the message is read again later */
+enum offset_state {
+    OFFSET_DONE,
+    OFFSET_OPEN,   /* somebody has it */
+    OFFSET_PARKED, /* only its offset and its uid are kept; the message is read again later */
 };
 
-struct tracker_slot {
+struct offset_slot {
     uint64_t place : 62; /* offset + 1; 0: in a log that is no more */
-    uint64_t state : 2;  /* enum tracker_state */
+    uint64_t state : 2;  /* enum offset_state */
     union {
         void *owner; /* OPEN */
         int64_t uid; /* PARKED */
     };
 };
 
-struct tracker {
-    struct tracker_slot *slots; /* ring of `size`, a power of two */
-    uint64_t head, tail;        /* absolute; the slot is index & (size - 1) */
+struct offset_tracker {
+    struct offset_slot *slots; /* ring of `size`, a power of two */
+    uint64_t head, tail;       /* absolute; the slot is index & (size - 1) */
     uint64_t cursor;
     uint64_t size;
     size_t parked; /* slots in that state */
@@ -41,34 +41,35 @@ struct tracker {
     int64_t first; /* of the present log; -1: nothing was added yet */
 };
 
-void tracker_init(struct tracker *tracker);
-void tracker_free(struct tracker *tracker);
-/* OFFSET was consumed and belongs to OWNER (not NULL). The ticket is for tracker_resolve(), exactly
- * once. */
-uint64_t tracker_add(struct tracker *tracker, int64_t offset, void *owner);
+void offset_tracker_init(struct offset_tracker *tracker);
+void offset_tracker_free(struct offset_tracker *tracker);
+/* OFFSET was consumed and belongs to OWNER (not NULL). The ticket is for offset_tracker_resolve(),
+ * exactly once. */
+uint64_t offset_tracker_add(struct offset_tracker *tracker, int64_t offset, void *owner);
 /* Whether it is OPEN or PARKED. */
-void tracker_resolve(struct tracker *tracker, uint64_t ticket);
+void offset_tracker_resolve(struct offset_tracker *tracker, uint64_t ticket);
 /* OFFSET was consumed and needs nothing. */
-void tracker_skip(struct tracker *tracker, int64_t offset);
+void offset_tracker_skip(struct offset_tracker *tracker, int64_t offset);
 /* The log begins anew: what is unresolved is resolved one day all the same, but has no place in the
  * new one. Nothing may be parked. */
-void tracker_restart(struct tracker *tracker);
+void offset_tracker_restart(struct offset_tracker *tracker);
 /* OPEN becomes PARKED. */
-void tracker_park(struct tracker *tracker, uint64_t ticket, int64_t uid);
+void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, int64_t uid);
 /* The parked message with the lowest offset; false: none is. As they come back in this order, one
  * walk finds them all. */
-bool tracker_parked(struct tracker *tracker, uint64_t *ticket, int64_t *offset, int64_t *uid);
+bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t *ticket, int64_t *offset,
+                           int64_t *uid);
 /* PARKED becomes OPEN again. */
-void tracker_unpark(struct tracker *tracker, uint64_t ticket, void *owner);
+void offset_tracker_unpark(struct offset_tracker *tracker, uint64_t ticket, void *owner);
 /* The lowest unresolved offset, or the one after the newest if all are resolved: what may be
  * committed. -1: nothing was consumed yet, or something of a former log is unresolved. */
-int64_t tracker_position(const struct tracker *tracker);
+int64_t offset_tracker_position(const struct offset_tracker *tracker);
 /* Where a replay would have to begin in the present log; -1: nothing of it was consumed yet. */
-int64_t tracker_replay(const struct tracker *tracker);
+int64_t offset_tracker_replay(const struct offset_tracker *tracker);
 /* Offsets between position and the newest: how far a replay would reach. */
-int64_t tracker_span(const struct tracker *tracker);
+int64_t offset_tracker_span(const struct offset_tracker *tracker);
 /* Takes the newest slot off, resolved or not, and copies it to *SLOT; false when none is left.
  * Position does not rise by it. */
-bool tracker_pop(struct tracker *tracker, struct tracker_slot *slot);
+bool offset_tracker_pop(struct offset_tracker *tracker, struct offset_slot *slot);
 
 #endif

@@ -9,48 +9,48 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static void task_done(struct job *job, struct task *task)
+static void message_done(struct job *job, struct message *message)
 {
-    if (task->kind == TASK_UID)
-        hold_remove(job->hold, &task->hold);
-    partition_resolve(task);
+    if (message->kind == MESSAGE_UID)
+        user_order_remove(job->hold, &message->hold);
+    partition_resolve(message);
 }
 
 /* --- comets --- */
 
-static void uid_answered(struct job *job, struct task *task)
+static void uid_answered(struct job *job, struct message *message)
 {
-    if (task->taken) {
+    if (message->taken) {
         job_count(job, JOB_DELIVERED_UID);
-        task_done(job, task);
+        message_done(job, message);
         return;
     }
     job_count(job, JOB_GONE);
-    hold_settle(job->hold, &task->hold);
+    user_order_settle(job->hold, &message->hold);
 }
 
-void answer_item(struct job *job, struct task *task, Imc__V1__PushItem__Kind kind,
-                 Imc__V1__PushResult result)
+void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__Kind kind,
+                  Imc__V1__PushResult result)
 {
-    if (task->partition == NULL)
+    if (message->partition == NULL)
         return;
     if (result == IMC__V1__PUSH_RESULT__REFUSED) {
         job_count(job, JOB_REFUSED);
-        partition_refuse(task->partition);
+        partition_refuse(message->partition);
         return;
     }
-    task->taken |= result == IMC__V1__PUSH_RESULT__TAKEN;
-    if (--task->waiting > 0)
+    message->taken |= result == IMC__V1__PUSH_RESULT__TAKEN;
+    if (--message->waiting > 0)
         return;
     if (kind == IMC__V1__PUSH_ITEM__KIND__UID) {
-        uid_answered(job, task);
+        uid_answered(job, message);
         return;
     }
     if (kind == IMC__V1__PUSH_ITEM__KIND__ROOM)
         job_count(job, JOB_DELIVERED_ROOM);
     else if (kind == IMC__V1__PUSH_ITEM__KIND__ALL)
         job_count(job, JOB_DELIVERED_ALL);
-    task_done(job, task);
+    message_done(job, message);
 }
 
 /* --- logic --- */
@@ -82,7 +82,7 @@ static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *resul
         qsort(where->hints, where->n, sizeof *where->hints, hint_compare);
 }
 
-static void poke(struct job *job, struct task *task, const struct whereabouts *where)
+static void poke(struct job *job, struct message *message, const struct whereabouts *where)
 {
     for (size_t i = 0, n; i < where->n; i += n) {
         struct comet_peer *comet;
@@ -91,66 +91,66 @@ static void poke(struct job *job, struct task *task, const struct whereabouts *w
         if (comets_find(job->comets, where->hints[i].comet, where->hints[i].epoch, &comet) !=
             COMET_ALIVE)
             continue;
-        comet_push(comet, task, IMC__V1__PUSH_ITEM__KIND__POKE, &where->hints[i], n);
+        comet_push(comet, message, IMC__V1__PUSH_ITEM__KIND__POKE, &where->hints[i], n);
         job_count(job, JOB_POKED);
     }
 }
 
-static bool settle_is_patient(const struct job *job, const struct task *task)
+static bool settle_is_patient(const struct job *job, const struct message *message)
 {
-    return loop_now_ms(job->loop) - task->settle_since_ms < (uint64_t)job->config->patience_ms;
+    return loop_now_ms(job->loop) - message->settle_since_ms < (uint64_t)job->config->patience_ms;
 }
 
-static enum answer_settle stored(struct job *job, struct task *task,
-                                 const Imc__V1__SettleResult *result)
+static enum outcome_settle stored(struct job *job, struct message *message,
+                                  const Imc__V1__SettleResult *result)
 {
     struct whereabouts where;
 
     whereabouts_read(job, result, &where);
-    if (where.unsure && settle_is_patient(job, task)) {
+    if (where.unsure && settle_is_patient(job, message)) {
         free(where.hints);
         job_count(job, JOB_SETTLE_UNKNOWN);
-        return ANSWER_AGAIN;
+        return OUTCOME_AGAIN;
     }
     if (where.unsure) {
         job_count(job, JOB_UNPOKED);
         log_warn("session not told of its message",
                  "uid=%" PRId64 " id=%" PRIu64 " why=\"its comet is not among "
                  "the live ones; the message waits for the next connect\"",
-                 task->uid, task->id);
+                 message->uid, message->id);
     }
-    task->stored = true;
+    message->stored = true;
     job_count(job, JOB_SETTLED);
-    poke(job, task, &where);
+    poke(job, message, &where);
     free(where.hints);
-    hold_stored(job->hold, &task->hold);
-    if (task->waiting == 0)
-        task_done(job, task);
-    return ANSWER_DONE;
+    user_order_stored(job->hold, &message->hold);
+    if (message->waiting == 0)
+        message_done(job, message);
+    return OUTCOME_DONE;
 }
 
-enum answer_settle answer_settled(struct job *job, struct task *task,
-                                  const Imc__V1__SettleResult *result)
+enum outcome_settle outcome_settled(struct job *job, struct message *message,
+                                    const Imc__V1__SettleResult *result)
 {
-    const struct hold_entry *before = hold_before(&task->hold);
+    const struct user_order_entry *before = user_order_before(&message->hold);
 
     if (result == NULL || result->status == IMC__V1__SETTLE_RESULT__STATUS__FAILED) {
         job_count(job, JOB_SETTLE_FAILED);
-        return ANSWER_AGAIN;
+        return OUTCOME_AGAIN;
     }
     if (result->status == IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY) {
         job_count(job, JOB_SETTLE_ORDER);
-        return ANSWER_AGAIN;
+        return OUTCOME_AGAIN;
     }
     if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED) {
         job_count(job, JOB_SETTLE_UNKNOWN);
-        return ANSWER_AGAIN;
+        return OUTCOME_AGAIN;
     }
     /* A session told of this one would read past the one before it, which is not in the mailbox
      * yet. */
-    if (before != NULL && !((const struct task *)(const void *)before)->stored) {
+    if (before != NULL && !((const struct message *)(const void *)before)->stored) {
         job_count(job, JOB_SETTLE_ORDER);
-        return ANSWER_AGAIN;
+        return OUTCOME_AGAIN;
     }
-    return stored(job, task, result);
+    return stored(job, message, result);
 }

@@ -12,15 +12,15 @@ struct job;
 
 /* One comet answered its item of TASK, or its lease lapsed (GONE). Answers to forgotten messages
  * are ignored. */
-void answer_item(struct job *job, struct task *task, Imc__V1__PushItem__Kind kind,
-                 Imc__V1__PushResult result);
+void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__Kind kind,
+                  Imc__V1__PushResult result);
 
-enum answer_settle {
-    ANSWER_DONE,  /* nothing more to ask logic */
-    ANSWER_AGAIN, /* the settle must be repeated */
+enum outcome_settle {
+    OUTCOME_DONE,  /* nothing more to ask logic */
+    OUTCOME_AGAIN, /* the settle must be repeated */
 };
 /* Logic answered. NULL: it did not (for FAILED). */
-enum answer_settle answer_settled(struct job *job, struct task *task,
-                                  const Imc__V1__SettleResult *result);
+enum outcome_settle outcome_settled(struct job *job, struct message *message,
+                                    const Imc__V1__SettleResult *result);
 
 #endif

@@ -13,7 +13,7 @@ void partition_init(struct partition *partition, struct job *job, int32_t id)
                                     .next = job->partitions,
                                     .assigned_ms = loop_now_ms(job->loop)};
     job->partitions = partition;
-    tracker_init(&partition->tracker);
+    offset_tracker_init(&partition->tracker);
 }
 
 struct partition *partition_find(const struct job *job, int32_t id)
@@ -38,7 +38,7 @@ void partition_free(struct partition *partition)
         at = &(*at)->next;
     *at = partition->next;
     partition_forget(partition);
-    tracker_free(&partition->tracker);
+    offset_tracker_free(&partition->tracker);
 }
 
 bool partition_wants(const struct partition *partition)
@@ -46,108 +46,108 @@ bool partition_wants(const struct partition *partition)
     const struct job *job = partition->job;
 
     return partition->fence != 0 && !partition->refused && job->comets_known && !job->full &&
-           !job->closing && tracker_span(&partition->tracker) < PARTITION_SPAN;
+           !job->closing && offset_tracker_span(&partition->tracker) < PARTITION_SPAN;
 }
 
-void partition_add(struct partition *partition, struct task *task, int64_t offset)
+void partition_add(struct partition *partition, struct message *message, int64_t offset)
 {
-    assert(task->partition == NULL);
-    task->partition = partition;
-    task->partition_id = partition->id;
-    task->fence = partition->fence;
-    task->offset = offset;
-    task->ticket = tracker_add(&partition->tracker, offset, task);
-    job_charge(partition->job, task);
+    assert(message->partition == NULL);
+    message->partition = partition;
+    message->partition_id = partition->id;
+    message->fence = partition->fence;
+    message->offset = offset;
+    message->ticket = offset_tracker_add(&partition->tracker, offset, message);
+    job_charge(partition->job, message);
 }
 
 void partition_skip(struct partition *partition, int64_t offset)
 {
-    tracker_skip(&partition->tracker, offset);
+    offset_tracker_skip(&partition->tracker, offset);
 }
 
 /* TASK is not the partition's any more. */
-static void partition_let_go(struct partition *partition, struct task *task)
+static void partition_let_go(struct partition *partition, struct message *message)
 {
-    task->partition = NULL;
-    job_discharge(partition->job, task);
-    task_unref(task);
+    message->partition = NULL;
+    job_discharge(partition->job, message);
+    message_unref(message);
 }
 
-void partition_resolve(struct task *task)
+void partition_resolve(struct message *message)
 {
-    struct partition *partition = task->partition;
+    struct partition *partition = message->partition;
 
-    tracker_resolve(&partition->tracker, task->ticket);
-    partition_let_go(partition, task);
+    offset_tracker_resolve(&partition->tracker, message->ticket);
+    partition_let_go(partition, message);
 }
 
 /* --- put off --- */
 
-void partition_park(struct task *task)
+void partition_park(struct message *message)
 {
-    struct partition *partition = task->partition;
+    struct partition *partition = message->partition;
 
-    tracker_park(&partition->tracker, task->ticket, task->uid);
+    offset_tracker_park(&partition->tracker, message->ticket, message->uid);
     job_count(partition->job, JOB_PARKED_ALL);
     job_parked(partition->job, 1);
-    partition_let_go(partition, task);
+    partition_let_go(partition, message);
 }
 
-void partition_return(struct partition *partition, uint64_t ticket, struct task *task)
+void partition_return(struct partition *partition, uint64_t ticket, struct message *message)
 {
-    assert(task->partition == NULL);
-    task->partition = partition;
-    task->ticket = ticket;
-    task->storing = true;
-    tracker_unpark(&partition->tracker, ticket, task);
+    assert(message->partition == NULL);
+    message->partition = partition;
+    message->ticket = ticket;
+    message->storing = true;
+    offset_tracker_unpark(&partition->tracker, ticket, message);
     job_parked(partition->job, -1);
-    job_charge(partition->job, task);
+    job_charge(partition->job, message);
 }
 
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
 {
     struct job *job = partition->job;
 
-    tracker_resolve(&partition->tracker, ticket);
-    hold_unpark(job->hold, uid);
+    offset_tracker_resolve(&partition->tracker, ticket);
+    user_order_unpark(job->hold, uid);
     job_count(job, JOB_PARKED_LOST);
     job_parked(job, -1);
 }
 
 int64_t partition_span_permille(const struct partition *partition, int64_t unread)
 {
-    int64_t span = tracker_span(&partition->tracker);
+    int64_t span = offset_tracker_span(&partition->tracker);
 
     if (partition->tracker.parked > 0)
         span += unread;
     return span * 1000 / PARTITION_SPAN;
 }
 
-static void slot_forget(struct partition *partition, const struct tracker_slot *slot)
+static void slot_forget(struct partition *partition, const struct offset_slot *slot)
 {
     struct job *job = partition->job;
 
-    if (slot->state == TRACKER_DONE)
+    if (slot->state == OFFSET_DONE)
         return;
     job_count(job, JOB_DROPPED);
-    if (slot->state == TRACKER_PARKED) {
-        hold_unpark(job->hold, slot->uid);
+    if (slot->state == OFFSET_PARKED) {
+        user_order_unpark(job->hold, slot->uid);
         job_parked(job, -1);
         return;
     }
-    struct task *task = slot->owner;
-    if (task->kind == TASK_UID)
-        hold_remove(job->hold, &task->hold);
-    partition_let_go(partition, task);
+    struct message *message = slot->owner;
+    if (message->kind == MESSAGE_UID)
+        user_order_remove(job->hold, &message->hold);
+    partition_let_go(partition, message);
 }
 
 /* Newest first: so no message that waits behind another one of its user gets its turn by this. */
 void partition_forget(struct partition *partition)
 {
-    int64_t position = tracker_replay(&partition->tracker);
-    struct tracker_slot slot;
+    int64_t position = offset_tracker_replay(&partition->tracker);
+    struct offset_slot slot;
 
-    while (tracker_pop(&partition->tracker, &slot))
+    while (offset_tracker_pop(&partition->tracker, &slot))
         slot_forget(partition, &slot);
     partition->tracker.next = position;
 }
@@ -165,7 +165,7 @@ void partition_restart(struct partition *partition)
                   partition->id, partition->tracker.parked);
     while (partition_parked(partition, &ticket, &offset, &uid))
         partition_lose(partition, ticket, uid);
-    tracker_restart(&partition->tracker);
+    offset_tracker_restart(&partition->tracker);
     partition->stored = -1;
 }
 
@@ -189,7 +189,7 @@ void partition_own(struct partition *partition, uint64_t fence)
 
 int64_t partition_to_store(struct partition *partition)
 {
-    int64_t position = tracker_position(&partition->tracker);
+    int64_t position = offset_tracker_position(&partition->tracker);
 
     if (position < 0 || position == partition->stored)
         return -1;

@@ -23,7 +23,7 @@ struct partition {
     uint64_t fence; /* 0: not known yet, nothing may be consumed */
     bool refused;   /* a comet has heard a higher fence: nothing is read until Redis was asked */
     int64_t stored; /* position last handed to the Kafka client; -1: none */
-    struct tracker tracker;
+    struct offset_tracker tracker;
 };
 
 void partition_init(struct partition *partition, struct job *job, int32_t id);
@@ -36,22 +36,22 @@ bool partition_is_ours(const struct partition *partition);
 /* May messages be consumed from it now? */
 bool partition_wants(const struct partition *partition);
 /* TASK, the message at OFFSET, is unresolved; takes the caller's reference. */
-void partition_add(struct partition *partition, struct task *task, int64_t offset);
+void partition_add(struct partition *partition, struct message *message, int64_t offset);
 /* The message at OFFSET needs nothing. */
 void partition_skip(struct partition *partition, int64_t offset);
 /* TASK is resolved. Gives the partition's reference up. */
-void partition_resolve(struct task *task);
+void partition_resolve(struct message *message);
 /* TASK is put off: it has to be stored, and there is no room. Only its offset and uid are kept.
  * Gives the partition's reference up. */
-void partition_park(struct task *task);
+void partition_park(struct message *message);
 /* The parked message with the lowest offset; false: none is. */
 static inline bool partition_parked(struct partition *partition, uint64_t *ticket, int64_t *offset,
                                     int64_t *uid)
 {
-    return tracker_parked(&partition->tracker, ticket, offset, uid);
+    return offset_tracker_parked(&partition->tracker, ticket, offset, uid);
 }
 /* That one is back, as TASK; takes the caller's reference. */
-void partition_return(struct partition *partition, uint64_t ticket, struct task *task);
+void partition_return(struct partition *partition, uint64_t ticket, struct message *message);
 /* That one is on the bus no more. */
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
 /* How much of what may be read ahead of the lowest unresolved offset is used, in 1/1000. While

@@ -14,53 +14,53 @@ enum { FENCE_RETRY_MS = 500, FENCE_KEY_MAX = 320 };
 static struct redis_script fence_script = {.source = fence_take_lua};
 
 /* Lives until Redis has answered the outstanding command and the timer is closed. */
-struct fence {
+struct partition_fence {
     struct redis *redis;
     char key[FENCE_KEY_MAX];
     char ours[24], heard[24], ahead[24];
     bool claim;
-    fence_fn fn; /* NULL: cancelled */
+    partition_fence_fn fn; /* NULL: cancelled */
     void *arg;
     uv_timer_t retry;
     bool asked; /* a command is out */
 };
 
-static void fence_on_closed(uv_handle_t *handle)
+static void partition_fence_on_closed(uv_handle_t *handle)
 {
-    free(container_of(handle, struct fence, retry));
+    free(container_of(handle, struct partition_fence, retry));
 }
 
-static void fence_end(struct fence *fence)
+static void partition_fence_end(struct partition_fence *fence)
 {
-    uv_close((uv_handle_t *)&fence->retry, fence_on_closed);
+    uv_close((uv_handle_t *)&fence->retry, partition_fence_on_closed);
 }
 
-static void fence_send(struct fence *fence);
+static void partition_fence_send(struct partition_fence *fence);
 
-static void fence_on_retry(uv_timer_t *timer)
+static void partition_fence_on_retry(uv_timer_t *timer)
 {
-    fence_send(container_of(timer, struct fence, retry));
+    partition_fence_send(container_of(timer, struct partition_fence, retry));
 }
 
-static void fence_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+static void partition_fence_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct fence *fence = arg;
+    struct partition_fence *fence = arg;
 
     fence->asked = false;
     if (fence->fn == NULL) {
-        fence_end(fence);
+        partition_fence_end(fence);
         return;
     }
     if (reply == NULL || reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
         log_warn("no fence yet", "key=%s err=\"%s\"", fence->key, redis_said(redis));
-        uv_timer_start(&fence->retry, fence_on_retry, FENCE_RETRY_MS, 0);
+        uv_timer_start(&fence->retry, partition_fence_on_retry, FENCE_RETRY_MS, 0);
         return;
     }
     fence->fn((uint64_t)reply->integer, fence->arg);
-    fence_end(fence);
+    partition_fence_end(fence);
 }
 
-static void fence_send(struct fence *fence)
+static void partition_fence_send(struct partition_fence *fence)
 {
     const char *argv[] = {fence->key, fence->ours, fence->heard, fence->claim ? "1" : "0",
                           fence->ahead};
@@ -68,13 +68,14 @@ static void fence_send(struct fence *fence)
 
     fence->asked = true;
     redis_eval(fence->redis, shard, &fence_script, 1, sizeof argv / sizeof argv[0], argv, NULL,
-               fence_on_reply, fence);
+               partition_fence_on_reply, fence);
 }
 
-struct fence *fence_ask(struct loop *loop, struct redis *redis,
-                        const struct fence_question *question, fence_fn fn, void *arg)
+struct partition_fence *partition_fence_ask(struct loop *loop, struct redis *redis,
+                                            const struct partition_fence_question *question,
+                                            partition_fence_fn fn, void *arg)
 {
-    struct fence *fence = mem_zalloc(sizeof *fence);
+    struct partition_fence *fence = mem_zalloc(sizeof *fence);
 
     fence->redis = redis;
     fence->fn = fn;
@@ -86,15 +87,15 @@ struct fence *fence_ask(struct loop *loop, struct redis *redis,
     snprintf(fence->heard, sizeof fence->heard, "%" PRIu64, question->heard);
     snprintf(fence->ahead, sizeof fence->ahead, "%d", (int)FENCE_AHEAD_MS);
     uv_timer_init(&loop->uv, &fence->retry);
-    fence_send(fence);
+    partition_fence_send(fence);
     return fence;
 }
 
-void fence_cancel(struct fence *fence)
+void partition_fence_cancel(struct partition_fence *fence)
 {
     if (fence == NULL)
         return;
     fence->fn = NULL;
     if (!fence->asked)
-        fence_end(fence);
+        partition_fence_end(fence);
 }

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct fence;
-struct fence_question {
+struct partition_fence;
+struct partition_fence_question {
     const char *topic;
     int32_t partition;
     uint64_t ours;  /* the number that we have; 0: none */
@@ -24,13 +24,14 @@ struct fence_question {
     bool claim;     /* take the next one even if somebody has a higher one than ours */
 };
 /* NUMBER is a new one. 0: somebody has a higher one than ours. */
-typedef void (*fence_fn)(uint64_t number, void *arg);
+typedef void (*partition_fence_fn)(uint64_t number, void *arg);
 
 /* FN is called once, never before this returns; the request is over then and must not be cancelled.
  */
-struct fence *fence_ask(struct loop *loop, struct redis *redis,
-                        const struct fence_question *question, fence_fn fn, void *arg);
+struct partition_fence *partition_fence_ask(struct loop *loop, struct redis *redis,
+                                            const struct partition_fence_question *question,
+                                            partition_fence_fn fn, void *arg);
 /* FN will not be called. NULL is fine. */
-void fence_cancel(struct fence *fence);
+void partition_fence_cancel(struct partition_fence *fence);
 
 #endif

@@ -5,12 +5,12 @@ static int64_t lesser(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-void lag_begin(struct lag *lag, uint64_t now_ms)
+void partition_lag_begin(struct partition_lag *lag, uint64_t now_ms)
 {
-    *lag = (struct lag){.begun_ms = now_ms, .caught_up_ms = now_ms};
+    *lag = (struct partition_lag){.begun_ms = now_ms, .caught_up_ms = now_ms};
 }
 
-void lag_read(struct lag *lag, int64_t made_ms, int64_t unix_ms)
+void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms)
 {
     int64_t age = unix_ms - made_ms;
 
@@ -19,7 +19,8 @@ void lag_read(struct lag *lag, int64_t made_ms, int64_t unix_ms)
         lag->oldest_ms = age;
 }
 
-int64_t lag_look(struct lag *lag, bool waiting, uint64_t now_ms, int64_t unix_ms)
+int64_t partition_lag_look(struct partition_lag *lag, bool waiting, uint64_t now_ms,
+                           int64_t unix_ms)
 {
     int64_t late = lesser(lag->oldest_ms, (int64_t)(now_ms - lag->begun_ms));
 

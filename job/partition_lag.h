@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lag {
+struct partition_lag {
     uint64_t begun_ms;     /* when reading began */
     uint64_t caught_up_ms; /* when nothing waited */
     int64_t made_ms;       /* when the newest message that was read was made; 0: none was */
@@ -21,9 +21,10 @@ struct lag {
 /* NOW_MS is any steady clock's, UNIX_MS that by which messages are dated. */
 
 /* Reading begins, or begins anew further back. */
-void lag_begin(struct lag *lag, uint64_t now_ms);
-void lag_read(struct lag *lag, int64_t made_ms, int64_t unix_ms);
+void partition_lag_begin(struct partition_lag *lag, uint64_t now_ms);
+void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms);
 /* How late messages were read since the last look. WAITING: there are some that were not. */
-int64_t lag_look(struct lag *lag, bool waiting, uint64_t now_ms, int64_t unix_ms);
+int64_t partition_lag_look(struct partition_lag *lag, bool waiting, uint64_t now_ms,
+                           int64_t unix_ms);
 
 #endif

@@ -29,16 +29,16 @@ enum {
 
 struct assigned {
     struct assigned *next;
-    struct bus_partitions *owner;
+    struct partition_reader *owner;
     struct partition partition;
     rd_kafka_queue_t *queue;
-    struct bus_queue *bus;
-    struct fence *fence; /* NULL: known, or not asked for */
-    struct log_check check;
+    struct kafka_queue *bus;
+    struct partition_fence *fence; /* NULL: known, or not asked for */
+    struct log_identity check;
     uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
     bool restarted;    /* the log is another one, and nothing of it was read yet */
-    struct again_reader *again;
-    struct lag lag;
+    struct reread_partition *again;
+    struct partition_lag lag;
     int64_t lag_ms, unread; /* at the last look */
     bool stopped;           /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
@@ -47,19 +47,19 @@ struct assigned {
     uint64_t later_ms; /* since when Redis tells of a later owner */
 };
 
-struct bus_partitions {
+struct partition_reader {
     struct job *job;
     rd_kafka_t *rk;
     struct redis *redis;
     struct assigned *first;
-    struct bus_again *again;
+    struct reread *again;
     int64_t unix_ms; /* by Redis's clock, when a bite was taken */
-    struct bus_gone *gone;
+    struct revoked_queues *gone;
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
 
-static const char *topic_of(const struct bus_partitions *partitions)
+static const char *topic_of(const struct partition_reader *partitions)
 {
     return partitions->job->config->bus_topic;
 }
@@ -77,7 +77,7 @@ static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *ass
 /* In the background: what is in the queue already is dropped by librdkafka from now on. */
 static void assigned_seek(struct assigned *assigned, int64_t offset)
 {
-    struct bus_partitions *partitions = assigned->owner;
+    struct partition_reader *partitions = assigned->owner;
     rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
     const rd_kafka_topic_partition_t *at = &list->elems[0];
 
@@ -101,10 +101,10 @@ static void assigned_restart(struct assigned *assigned)
              "topic=%s partition=%" PRId32 " read_to=%" PRId64
              "; its data was lost or the topic made anew: reading from its beginning",
              topic_of(assigned->owner), assigned->partition.id, assigned->check.next);
-    log_check_init(&assigned->check);
-    lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
+    log_identity_init(&assigned->check);
+    partition_lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
     partition_restart(&assigned->partition);
-    again_forget(assigned->again);
+    reread_forget(assigned->again);
     assigned->other_ms = 0;
     assigned->restarted = true;
     assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
@@ -132,11 +132,11 @@ static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *
     job_count(assigned->owner->job, JOB_BUS_ERRORS);
     log_warn("kafka partition error", "topic=%s partition=%" PRId32 " err=\"%s\"",
              topic_of(assigned->owner), assigned->partition.id, rd_kafka_message_errstr(message));
-    log_check_alarm(&assigned->check);
+    log_identity_alarm(&assigned->check);
 }
 
 /* Messages are dated by Redis's clock. */
-static int64_t partitions_unix_ms(const struct bus_partitions *partitions)
+static int64_t partitions_unix_ms(const struct partition_reader *partitions)
 {
     return (int64_t)(redis_now_us(partitions->redis) / 1000);
 }
@@ -151,13 +151,13 @@ static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t
         assigned_error(assigned, message);
         return true;
     }
-    uint64_t mark = log_mark(made_ms, message->payload, message->len);
-    switch (log_check_message(&assigned->check, message->offset, mark, now)) {
+    uint64_t mark = log_identity_mark(made_ms, message->payload, message->len);
+    switch (log_identity_message(&assigned->check, message->offset, mark, now)) {
     case LOG_NEW:
         if (assigned->restarted)
             assigned_commit_first(assigned, message->offset);
         if (made_ms > 0)
-            lag_read(&assigned->lag, made_ms, assigned->owner->unix_ms);
+            partition_lag_read(&assigned->lag, made_ms, assigned->owner->unix_ms);
         dispatch_message(&assigned->partition, message->offset, message->payload, message->len);
         return true;
     case LOG_SEEN:
@@ -195,24 +195,24 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     return n > 0;
 }
 
-void bus_partitions_wake(struct bus_partitions *partitions)
+void partition_reader_wake(struct partition_reader *partitions)
 {
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         if (a->stopped && assigned_wants(a))
-            bus_queue_wake(a->bus);
+            kafka_queue_wake(a->bus);
     }
 }
 
-void bus_partitions_again(struct bus_partitions *partitions)
+void partition_reader_again(struct partition_reader *partitions)
 {
     for (struct assigned *a = partitions->first; a != NULL; a = a->next)
-        again_wake(a->again);
+        reread_wake(a->again);
 }
 
 /* Messages that wait to be read, as far as librdkafka knows. */
 static int64_t assigned_unread(const struct assigned *assigned)
 {
-    const struct bus_partitions *partitions = assigned->owner;
+    const struct partition_reader *partitions = assigned->owner;
     int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
 
     if (next < 0 ||
@@ -223,20 +223,20 @@ static int64_t assigned_unread(const struct assigned *assigned)
     return high - next;
 }
 
-void bus_partitions_look(struct bus_partitions *partitions)
+void partition_reader_look(struct partition_reader *partitions)
 {
     uint64_t now = loop_now_ms(partitions->job->loop);
     int64_t unix_ms = partitions_unix_ms(partitions);
 
-    bus_again_serve(partitions->again);
-    bus_gone_sweep(partitions->gone);
+    reread_serve(partitions->again);
+    revoked_queues_sweep(partitions->gone);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         a->unread = assigned_unread(a);
-        a->lag_ms = lag_look(&a->lag, a->unread > 0, now, unix_ms);
+        a->lag_ms = partition_lag_look(&a->lag, a->unread > 0, now, unix_ms);
     }
 }
 
-int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions)
+int64_t partition_reader_lag_ms(const struct partition_reader *partitions)
 {
     int64_t most = 0;
 
@@ -245,7 +245,7 @@ int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions)
     return most;
 }
 
-int64_t bus_partitions_span_permille(const struct bus_partitions *partitions)
+int64_t partition_reader_span_permille(const struct partition_reader *partitions)
 {
     int64_t most = 0;
 
@@ -274,7 +274,7 @@ static void assigned_wait(struct assigned *assigned)
 static void assigned_on_fence(uint64_t number, void *arg)
 {
     struct assigned *assigned = arg;
-    int64_t position = tracker_replay(&assigned->partition.tracker);
+    int64_t position = offset_tracker_replay(&assigned->partition.tracker);
 
     assigned->fence = NULL;
     if (number == 0) {
@@ -285,22 +285,22 @@ static void assigned_on_fence(uint64_t number, void *arg)
     assigned->later_ms = 0;
     partition_own(&assigned->partition, number);
     if (position >= 0) {
-        log_check_rewind(&assigned->check, position);
-        lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
+        log_identity_rewind(&assigned->check, position);
+        partition_lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
         assigned_seek(assigned, position);
     }
     log_info("partition taken", "topic=%s partition=%" PRId32 " fence=%" PRIu64,
              topic_of(assigned->owner), assigned->partition.id, number);
     comets_state(assigned->owner->job->comets);
-    bus_queue_wake(assigned->bus);
+    kafka_queue_wake(assigned->bus);
 }
 
 static void assigned_ask(struct assigned *assigned)
 {
-    struct bus_partitions *partitions = assigned->owner;
+    struct partition_reader *partitions = assigned->owner;
     struct job *job = partitions->job;
     uint64_t patience = (uint64_t)job->session_ms + PATIENCE_MS;
-    const struct fence_question question = {
+    const struct partition_fence_question question = {
         .topic = topic_of(partitions),
         .partition = assigned->partition.id,
         .ours = assigned->partition.fence,
@@ -309,13 +309,13 @@ static void assigned_ask(struct assigned *assigned)
     };
 
     assigned->fence =
-        fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
+        partition_fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
 }
 
 /* Is it still the same log? */
 static void assigned_check_log(struct assigned *assigned, uint64_t now)
 {
-    struct bus_partitions *partitions = assigned->owner;
+    struct partition_reader *partitions = assigned->owner;
     int64_t low = -1, high = -1;
 
     if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
@@ -325,7 +325,7 @@ static void assigned_check_log(struct assigned *assigned, uint64_t now)
     if (rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
                                        &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         high = -1;
-    int64_t offset = log_check_due(&assigned->check, high, now);
+    int64_t offset = log_identity_due(&assigned->check, high, now);
     if (offset >= 0)
         assigned_seek(assigned, offset);
     else if (offset == LOG_IS_OTHER)
@@ -347,7 +347,7 @@ static void assigned_check(struct assigned *assigned, uint64_t now)
     }
 }
 
-void bus_partitions_check(struct bus_partitions *partitions)
+void partition_reader_check(struct partition_reader *partitions)
 {
     uint64_t now = loop_now_ms(partitions->job->loop);
 
@@ -357,7 +357,7 @@ void bus_partitions_check(struct bus_partitions *partitions)
     }
 }
 
-size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms)
+size_t partition_reader_unread(const struct partition_reader *partitions, uint64_t *longest_ms)
 {
     uint64_t now = loop_now_ms(partitions->job->loop);
     size_t n = 0;
@@ -373,7 +373,7 @@ size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *
     return n;
 }
 
-static struct assigned **assigned_find(struct bus_partitions *partitions, int32_t id)
+static struct assigned **assigned_find(struct partition_reader *partitions, int32_t id)
 {
     struct assigned **at = &partitions->first;
 
@@ -382,7 +382,7 @@ static struct assigned **assigned_find(struct bus_partitions *partitions, int32_
     return at;
 }
 
-void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
+void partition_reader_add(struct partition_reader *partitions, int32_t id)
 {
     struct job *job = partitions->job;
 
@@ -391,14 +391,15 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     struct assigned *assigned = mem_zalloc(sizeof *assigned);
     assigned->owner = partitions;
     partition_init(&assigned->partition, job, id);
-    log_check_init(&assigned->check);
-    assigned->again = again_open(partitions->again, &assigned->partition);
-    lag_begin(&assigned->lag, loop_now_ms(job->loop));
+    log_identity_init(&assigned->check);
+    assigned->again = reread_partition_open(partitions->again, &assigned->partition);
+    partition_lag_begin(&assigned->lag, loop_now_ms(job->loop));
     assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
     assert(assigned->queue != NULL);
-    bus_gone_back(partitions->gone, id);
+    revoked_queues_back(partitions->gone, id);
     rd_kafka_queue_forward(assigned->queue, NULL);
-    int err = bus_queue_open(job->loop, assigned->queue, assigned_drain, assigned, &assigned->bus);
+    int err =
+        kafka_queue_open(job->loop, assigned->queue, assigned_drain, assigned, &assigned->bus);
     if (err != 0) {
         log_error("cannot read a partition",
                   "partition=%" PRId32 " err=\"%s\"; raise the limit of open files", id,
@@ -410,7 +411,7 @@ void bus_partitions_add(struct bus_partitions *partitions, int32_t id)
     assigned_ask(assigned);
 }
 
-void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)
+void partition_reader_remove(struct partition_reader *partitions, int32_t id)
 {
     struct assigned **at = assigned_find(partitions, id);
     struct assigned *assigned = *at;
@@ -418,44 +419,44 @@ void bus_partitions_remove(struct bus_partitions *partitions, int32_t id)
     if (assigned == NULL)
         return;
     *at = assigned->next;
-    fence_cancel(assigned->fence);
-    again_close(assigned->again);
-    bus_queue_close(assigned->bus);
-    bus_gone_add(partitions->gone, id, assigned->queue);
+    partition_fence_cancel(assigned->fence);
+    reread_partition_close(assigned->again);
+    kafka_queue_close(assigned->bus);
+    revoked_queues_add(partitions->gone, id, assigned->queue);
     partition_free(&assigned->partition);
     free(assigned);
 }
 
-void bus_partitions_clear(struct bus_partitions *partitions)
+void partition_reader_clear(struct partition_reader *partitions)
 {
     while (partitions->first != NULL)
-        bus_partitions_remove(partitions, partitions->first->partition.id);
+        partition_reader_remove(partitions, partitions->first->partition.id);
 }
 
-struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
-                                           void (*heard)(rd_kafka_resp_err_t err, void *arg),
-                                           void *arg)
+struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
+                                               void (*heard)(rd_kafka_resp_err_t err, void *arg),
+                                               void *arg)
 {
-    struct bus_partitions *partitions = mem_zalloc(sizeof *partitions);
+    struct partition_reader *partitions = mem_zalloc(sizeof *partitions);
 
     *partitions =
-        (struct bus_partitions){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
-    partitions->again = bus_again_open(job);
-    partitions->gone = bus_gone_open(rk);
+        (struct partition_reader){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
+    partitions->again = reread_open(job);
+    partitions->gone = revoked_queues_open(rk);
     return partitions;
 }
 
-void bus_partitions_close(struct bus_partitions *partitions)
+void partition_reader_close(struct partition_reader *partitions)
 {
-    bus_partitions_clear(partitions);
-    bus_again_close(partitions->again);
-    bus_gone_close(partitions->gone);
+    partition_reader_clear(partitions);
+    reread_close(partitions->again);
+    revoked_queues_close(partitions->gone);
     free(partitions);
 }
 
 /* --- offsets --- */
 
-static rd_kafka_topic_partition_list_t *offsets_to_store(struct bus_partitions *partitions)
+static rd_kafka_topic_partition_list_t *offsets_to_store(struct partition_reader *partitions)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
 
@@ -472,7 +473,7 @@ static rd_kafka_topic_partition_list_t *offsets_to_store(struct bus_partitions *
 }
 
 /* An offset that was not taken is stored at the next opportunity. */
-static void offsets_check(struct bus_partitions *partitions,
+static void offsets_check(struct partition_reader *partitions,
                           const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
@@ -489,7 +490,7 @@ static void offsets_check(struct bus_partitions *partitions,
     }
 }
 
-void bus_partitions_store(struct bus_partitions *partitions)
+void partition_reader_store(struct partition_reader *partitions)
 {
     rd_kafka_topic_partition_list_t *list = offsets_to_store(partitions);
 
@@ -501,7 +502,7 @@ void bus_partitions_store(struct bus_partitions *partitions)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-size_t bus_partitions_count(const struct bus_partitions *partitions)
+size_t partition_reader_count(const struct partition_reader *partitions)
 {
     size_t n = 0;
 
@@ -510,12 +511,12 @@ size_t bus_partitions_count(const struct bus_partitions *partitions)
     return n;
 }
 
-int64_t bus_partitions_lag(const struct bus_partitions *partitions)
+int64_t partition_reader_lag(const struct partition_reader *partitions)
 {
     int64_t lag = 0;
 
     for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        int64_t low = 0, high = 0, position = tracker_position(&a->partition.tracker);
+        int64_t low = 0, high = 0, position = offset_tracker_position(&a->partition.tracker);
         if (position >= 0 &&
             rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), a->partition.id,
                                            &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&

@@ -17,37 +17,37 @@
 #include <librdkafka/rdkafka.h>
 
 struct job;
-struct bus_partitions;
+struct partition_reader;
 
 /* HEARD is called when messages have come, or ERR instead of them. */
-struct bus_partitions *bus_partitions_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
-                                           void (*heard)(rd_kafka_resp_err_t err, void *arg),
-                                           void *arg);
-void bus_partitions_close(struct bus_partitions *partitions);
+struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
+                                               void (*heard)(rd_kafka_resp_err_t err, void *arg),
+                                               void *arg);
+void partition_reader_close(struct partition_reader *partitions);
 /* Before rd_kafka_incremental_assign(): the queue must be on its own when the first message comes.
  */
-void bus_partitions_add(struct bus_partitions *partitions, int32_t id);
+void partition_reader_add(struct partition_reader *partitions, int32_t id);
 /* Whatever is to be committed must have been stored before. */
-void bus_partitions_remove(struct bus_partitions *partitions, int32_t id);
-void bus_partitions_clear(struct bus_partitions *partitions);
+void partition_reader_remove(struct partition_reader *partitions, int32_t id);
+void partition_reader_clear(struct partition_reader *partitions);
 /* Those that stopped look again whether they may go on. */
-void bus_partitions_wake(struct bus_partitions *partitions);
+void partition_reader_wake(struct partition_reader *partitions);
 /* Now and then: asks Redis about those that were refused. */
-void bus_partitions_check(struct bus_partitions *partitions);
+void partition_reader_check(struct partition_reader *partitions);
 /* Those that nobody reads, and for how long the first of them, in ms. */
-size_t bus_partitions_unread(const struct bus_partitions *partitions, uint64_t *longest_ms);
+size_t partition_reader_unread(const struct partition_reader *partitions, uint64_t *longest_ms);
 /* There may be room for parked messages. */
-void bus_partitions_again(struct bus_partitions *partitions);
+void partition_reader_again(struct partition_reader *partitions);
 /* Every now and then: looks how far behind we are. */
-void bus_partitions_look(struct bus_partitions *partitions);
+void partition_reader_look(struct partition_reader *partitions);
 /* The offsets that have risen, to librdkafka, which commits them. */
-void bus_partitions_store(struct bus_partitions *partitions);
-size_t bus_partitions_count(const struct bus_partitions *partitions);
+void partition_reader_store(struct partition_reader *partitions);
+size_t partition_reader_count(const struct partition_reader *partitions);
 /* Messages behind what is resolved. */
-int64_t bus_partitions_lag(const struct bus_partitions *partitions);
+int64_t partition_reader_lag(const struct partition_reader *partitions);
 /* How late messages were read between the last two looks, in the partition furthest behind. */
-int64_t bus_partitions_lag_ms(const struct bus_partitions *partitions);
+int64_t partition_reader_lag_ms(const struct partition_reader *partitions);
 /* The most that a partition has used of what may be read ahead, in 1/1000. */
-int64_t bus_partitions_span_permille(const struct bus_partitions *partitions);
+int64_t partition_reader_span_permille(const struct partition_reader *partitions);
 
 #endif

@@ -21,52 +21,52 @@ enum {
     QUEUE_MESSAGES = 2000,
 };
 
-struct bus_again {
+struct reread {
     struct job *job;
     rd_kafka_t *rk; /* NULL: not needed yet, or it could not be made */
     rd_kafka_topic_t *topic;
     bool failed; /* the log has it */
 };
 
-struct again_reader {
-    struct bus_again *again;
+struct reread_partition {
+    struct reread *again;
     struct partition *partition;
     rd_kafka_queue_t *queue; /* NULL: STOPPED */
-    struct bus_queue *bus;
+    struct kafka_queue *bus;
     int64_t next; /* offset after the newest one read again, or where reading began */
     bool full;    /* its queue may hold messages that nobody was told of */
 };
 
 /* --- the client --- */
 
-static rd_kafka_conf_t *again_settings(const struct job *job, char *err, size_t errlen)
+static rd_kafka_conf_t *reread_settings(const struct job *job, char *err, size_t errlen)
 {
     const struct job_config *config = job->config;
-    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, job->id, err, errlen);
+    rd_kafka_conf_t *conf = kafka_conf_new(config->bus_brokers, job->id, err, errlen);
 
     if (conf == NULL)
         return NULL;
-    if (bus_conf_options(conf, config->bus_options, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "queued.max.messages.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "queued.min.messages", QUEUE_MESSAGES, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) == 0 &&
-        bus_conf_set_int(conf, "fetch.error.backoff.ms", 100, err, errlen) == 0 &&
+    if (kafka_conf_options(conf, config->bus_options, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "queued.max.messages.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "queued.min.messages", QUEUE_MESSAGES, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "fetch.error.backoff.ms", 100, err, errlen) == 0 &&
         /* Where what is parked has been removed, reading goes on behind it. */
-        bus_conf_set(conf, "auto.offset.reset", "earliest", err, errlen) == 0 &&
-        bus_conf_set(conf, "enable.auto.commit", "false", err, errlen) == 0 &&
-        bus_conf_set(conf, "enable.auto.offset.store", "false", err, errlen) == 0)
+        kafka_conf_set(conf, "auto.offset.reset", "earliest", err, errlen) == 0 &&
+        kafka_conf_set(conf, "enable.auto.commit", "false", err, errlen) == 0 &&
+        kafka_conf_set(conf, "enable.auto.offset.store", "false", err, errlen) == 0)
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
 }
 
-static bool again_connect(struct bus_again *again)
+static bool reread_connect(struct reread *again)
 {
     char err[512];
 
     if (again->topic != NULL)
         return true;
-    rd_kafka_conf_t *conf = again_settings(again->job, err, sizeof err);
+    rd_kafka_conf_t *conf = reread_settings(again->job, err, sizeof err);
     if (conf != NULL)
         again->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
     if (again->rk == NULL && conf != NULL)
@@ -76,7 +76,7 @@ static bool again_connect(struct bus_again *again)
     if (again->topic != NULL)
         return true;
     if (again->rk != NULL)
-        bus_end_forget(bus_end(again->rk, NULL));
+        kafka_shutdown_forget(kafka_shutdown(again->rk, NULL));
     again->rk = NULL;
     job_count(again->job, JOB_BUS_ERRORS);
     if (!again->failed)
@@ -85,24 +85,24 @@ static bool again_connect(struct bus_again *again)
     return false;
 }
 
-struct bus_again *bus_again_open(struct job *job)
+struct reread *reread_open(struct job *job)
 {
-    struct bus_again *again = mem_zalloc(sizeof *again);
+    struct reread *again = mem_zalloc(sizeof *again);
 
     again->job = job;
     return again;
 }
 
-void bus_again_close(struct bus_again *again)
+void reread_close(struct reread *again)
 {
     if (again->topic != NULL)
         rd_kafka_topic_destroy(again->topic);
     if (again->rk != NULL)
-        bus_end_forget(bus_end(again->rk, NULL));
+        kafka_shutdown_forget(kafka_shutdown(again->rk, NULL));
     free(again);
 }
 
-void bus_again_serve(struct bus_again *again)
+void reread_serve(struct reread *again)
 {
     if (again->rk != NULL)
         rd_kafka_poll(again->rk, 0);
@@ -110,19 +110,19 @@ void bus_again_serve(struct bus_again *again)
 
 /* --- a partition --- */
 
-static void reader_stop(struct again_reader *reader)
+static void reader_stop(struct reread_partition *reader)
 {
     if (reader->queue == NULL)
         return;
     rd_kafka_consume_stop(reader->again->topic, reader->partition->id);
-    bus_queue_close(reader->bus);
+    kafka_queue_close(reader->bus);
     rd_kafka_queue_destroy(reader->queue);
     reader->bus = NULL;
     reader->queue = NULL;
 }
 
 /* The partition may have been forgotten since, and begun again. */
-static bool reader_is_ahead(struct again_reader *reader)
+static bool reader_is_ahead(struct reread_partition *reader)
 {
     uint64_t ticket;
     int64_t offset, uid;
@@ -130,7 +130,7 @@ static bool reader_is_ahead(struct again_reader *reader)
     return partition_parked(reader->partition, &ticket, &offset, &uid) && offset < reader->next;
 }
 
-static void reader_message(struct again_reader *reader, const rd_kafka_message_t *message)
+static void reader_message(struct reread_partition *reader, const rd_kafka_message_t *message)
 {
     struct partition *partition = reader->partition;
 
@@ -146,11 +146,11 @@ static void reader_message(struct again_reader *reader, const rd_kafka_message_t
 
 static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
 {
-    struct again_reader *reader = arg;
+    struct reread_partition *reader = arg;
     rd_kafka_message_t *messages[BITE];
 
     if (reader->partition->tracker.parked == 0 || reader_is_ahead(reader)) {
-        reader_stop(reader); /* again_wake() begins anew */
+        reader_stop(reader); /* reread_wake() begins anew */
         return false;
     }
     reader->full = !job_may_return(reader->again->job);
@@ -164,11 +164,11 @@ static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
     return n > 0;
 }
 
-static int reader_open_queue(struct again_reader *reader)
+static int reader_open_queue(struct reread_partition *reader)
 {
     reader->queue = rd_kafka_queue_new(reader->again->rk);
-    int err =
-        bus_queue_open(reader->again->job->loop, reader->queue, reader_drain, reader, &reader->bus);
+    int err = kafka_queue_open(reader->again->job->loop, reader->queue, reader_drain, reader,
+                               &reader->bus);
     if (err == 0)
         return 0;
     rd_kafka_queue_destroy(reader->queue);
@@ -179,13 +179,13 @@ static int reader_open_queue(struct again_reader *reader)
     return err;
 }
 
-static void reader_start(struct again_reader *reader)
+static void reader_start(struct reread_partition *reader)
 {
     uint64_t ticket;
     int64_t uid;
 
     if (!partition_parked(reader->partition, &ticket, &reader->next, &uid) ||
-        !again_connect(reader->again) || reader_open_queue(reader) != 0)
+        !reread_connect(reader->again) || reader_open_queue(reader) != 0)
         return;
     if (rd_kafka_consume_start_queue(reader->again->topic, reader->partition->id, reader->next,
                                      reader->queue) == 0)
@@ -196,7 +196,7 @@ static void reader_start(struct again_reader *reader)
     reader_stop(reader);
 }
 
-void again_wake(struct again_reader *reader)
+void reread_wake(struct reread_partition *reader)
 {
     if (reader->partition->tracker.parked == 0 || !job_may_return(reader->again->job))
         return;
@@ -205,24 +205,24 @@ void again_wake(struct again_reader *reader)
     if (reader->queue == NULL)
         reader_start(reader);
     else if (reader->full)
-        bus_queue_wake(reader->bus);
+        kafka_queue_wake(reader->bus);
 }
 
-void again_forget(struct again_reader *reader)
+void reread_forget(struct reread_partition *reader)
 {
     reader_stop(reader);
 }
 
-struct again_reader *again_open(struct bus_again *again, struct partition *partition)
+struct reread_partition *reread_partition_open(struct reread *again, struct partition *partition)
 {
-    struct again_reader *reader = mem_zalloc(sizeof *reader);
+    struct reread_partition *reader = mem_zalloc(sizeof *reader);
 
     reader->again = again;
     reader->partition = partition;
     return reader;
 }
 
-void again_close(struct again_reader *reader)
+void reread_partition_close(struct reread_partition *reader)
 {
     if (reader == NULL)
         return;

@@ -3,7 +3,7 @@
  *
  *   something parked ─► READING from the lowest ─► dispatch_again() ─► nothing parked: STOPPED
  *                            │    ▲
- *             no room to store    again_wake()
+ *             no room to store    reread_wake()
  *
  * A Kafka client of its own, without group: the group's must go on with what is new. It is made
  * when it is first needed. Owner loop only; librdkafka's threads only wake it. */
@@ -12,22 +12,22 @@
 
 struct job;
 struct partition;
-struct bus_again;
-struct again_reader;
+struct reread;
+struct reread_partition;
 
-struct bus_again *bus_again_open(struct job *job);
+struct reread *reread_open(struct job *job);
 /* Every reader must have been closed before. */
-void bus_again_close(struct bus_again *again);
+void reread_close(struct reread *again);
 /* Now and then: serves librdkafka's own events. */
-void bus_again_serve(struct bus_again *again);
+void reread_serve(struct reread *again);
 
 /* Of PARTITION, which outlives it. */
-struct again_reader *again_open(struct bus_again *again, struct partition *partition);
+struct reread_partition *reread_partition_open(struct reread *again, struct partition *partition);
 /* Something was parked, or there may be room again: reads if both are so. Cheap. */
-void again_wake(struct again_reader *reader);
+void reread_wake(struct reread_partition *reader);
 /* The partition has another log: what was read in advance is of the former one, and goes. */
-void again_forget(struct again_reader *reader);
+void reread_forget(struct reread_partition *reader);
 /* NULL is fine. */
-void again_close(struct again_reader *reader);
+void reread_partition_close(struct reread_partition *reader);
 
 #endif

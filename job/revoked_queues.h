@@ -9,15 +9,15 @@
 
 #include <librdkafka/rdkafka.h>
 
-struct bus_gone;
+struct revoked_queues;
 
-struct bus_gone *bus_gone_open(rd_kafka_t *rk);
+struct revoked_queues *revoked_queues_open(rd_kafka_t *rk);
 /* Takes QUEUE, the one of PARTITION. What is in it is dropped. */
-void bus_gone_add(struct bus_gone *gone, int32_t partition, rd_kafka_queue_t *queue);
+void revoked_queues_add(struct revoked_queues *gone, int32_t partition, rd_kafka_queue_t *queue);
 /* PARTITION is assigned anew: its queue will be read. */
-void bus_gone_back(struct bus_gone *gone, int32_t partition);
+void revoked_queues_back(struct revoked_queues *gone, int32_t partition);
 /* Now and then. */
-void bus_gone_sweep(struct bus_gone *gone);
-void bus_gone_close(struct bus_gone *gone);
+void revoked_queues_sweep(struct revoked_queues *gone);
+void revoked_queues_close(struct revoked_queues *gone);
 
 #endif

@@ -6,26 +6,26 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct hold {
-    const struct hold_ops *ops;
+struct user_order {
+    const struct user_order_ops *ops;
     void *arg;
     struct map64 *users;
     struct map64 *parked; /* uid → messages */
 };
 
-struct hold_user {
+struct ordered_user {
     int64_t uid;
-    struct hold_entry *first, *last;
-    struct hold_entry *waiting; /* the first WAITING entry */
-    uint64_t orders;            /* given out */
-    uint64_t aimed;             /* where the SENT entries went, while there are any */
+    struct user_order_entry *first, *last;
+    struct user_order_entry *waiting; /* the first WAITING entry */
+    uint64_t orders;                  /* given out */
+    uint64_t aimed;                   /* where the SENT entries went, while there are any */
     size_t sent, settling;
     size_t unstored; /* of those settling */
 };
 
-struct hold *hold_open(const struct hold_ops *ops, void *arg)
+struct user_order *user_order_open(const struct user_order_ops *ops, void *arg)
 {
-    struct hold *hold = mem_zalloc(sizeof *hold);
+    struct user_order *hold = mem_zalloc(sizeof *hold);
 
     hold->ops = ops;
     hold->arg = arg;
@@ -34,7 +34,7 @@ struct hold *hold_open(const struct hold_ops *ops, void *arg)
     return hold;
 }
 
-void hold_close(struct hold *hold)
+void user_order_close(struct user_order *hold)
 {
     if (hold == NULL)
         return;
@@ -44,41 +44,41 @@ void hold_close(struct hold *hold)
     free(hold);
 }
 
-size_t hold_users(const struct hold *hold)
+size_t user_order_users(const struct user_order *hold)
 {
     return map64_count(hold->users);
 }
 
-struct hold_entry *hold_before(const struct hold_entry *entry)
+struct user_order_entry *user_order_before(const struct user_order_entry *entry)
 {
     return entry->prev;
 }
 
-static struct hold_user *user_find(struct hold *hold, int64_t uid)
+static struct ordered_user *user_find(struct user_order *hold, int64_t uid)
 {
     uint64_t *found = map64_get(hold->users, (uint64_t)uid);
 
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
-    return found == NULL ? NULL : (struct hold_user *)(uintptr_t)*found;
+    return found == NULL ? NULL : (struct ordered_user *)(uintptr_t)*found;
 }
 
-static struct hold_user *user_new(struct hold *hold, int64_t uid)
+static struct ordered_user *user_new(struct user_order *hold, int64_t uid)
 {
-    struct hold_user *user = mem_zalloc(sizeof *user);
+    struct ordered_user *user = mem_zalloc(sizeof *user);
 
     user->uid = uid;
     map64_set(hold->users, (uint64_t)uid, (uintptr_t)user);
     return user;
 }
 
-static struct hold_entry *next_waiting(struct hold_entry *entry)
+static struct user_order_entry *next_waiting(struct user_order_entry *entry)
 {
-    while (entry != NULL && entry->state != HOLD_WAITING)
+    while (entry != NULL && entry->state != ORDER_WAITING)
         entry = entry->next;
     return entry;
 }
 
-static void entry_stall(struct hold *hold, struct hold_entry *entry)
+static void entry_stall(struct user_order *hold, struct user_order_entry *entry)
 {
     if (entry->stalled)
         return;
@@ -88,20 +88,20 @@ static void entry_stall(struct hold *hold, struct hold_entry *entry)
 
 /* The mailbox is what those behind the settling ones wait for now. Those who know are before those
  * who do not. */
-static void user_stall(struct hold *hold, struct hold_user *user)
+static void user_stall(struct user_order *hold, struct ordered_user *user)
 {
-    struct hold_entry *entry = user->last;
+    struct user_order_entry *entry = user->last;
 
-    while (entry != NULL && entry->state == HOLD_WAITING && !entry->stalled) {
+    while (entry != NULL && entry->state == ORDER_WAITING && !entry->stalled) {
         entry_stall(hold, entry);
         entry = entry->prev;
     }
 }
 
 /* Moves the first WAITING entry on if it may go. Nothing behind it may go before it. */
-static bool user_step(struct hold *hold, struct hold_user *user, bool may_settle)
+static bool user_step(struct user_order *hold, struct ordered_user *user, bool may_settle)
 {
-    struct hold_entry *entry = user->waiting;
+    struct user_order_entry *entry = user->waiting;
 
     if (entry == NULL)
         return false;
@@ -112,28 +112,28 @@ static bool user_step(struct hold *hold, struct hold_user *user, bool may_settle
             return false;
     }
     if (aimed != 0) {
-        entry->state = HOLD_SENT;
+        entry->state = ORDER_SENT;
         user->sent++;
         user->aimed = aimed;
     } else {
-        bool only_settling_before = entry->prev == NULL || entry->prev->state == HOLD_SETTLING;
+        bool only_settling_before = entry->prev == NULL || entry->prev->state == ORDER_SETTLING;
         if (!may_settle || !only_settling_before ||
             (!entry->nowhere && hold->ops->aim(entry, hold->arg) != 0))
             return false;
         entry_stall(hold, entry);
-        entry->state = HOLD_SETTLING;
+        entry->state = ORDER_SETTLING;
         user->settling++;
         user->unstored++;
     }
     user->waiting = next_waiting(entry->next);
-    if (entry->state == HOLD_SENT)
+    if (entry->state == ORDER_SENT)
         hold->ops->send(entry, hold->arg);
     else
         hold->ops->settle(entry, hold->arg);
     return true;
 }
 
-static void user_advance(struct hold *hold, struct hold_user *user)
+static void user_advance(struct user_order *hold, struct ordered_user *user)
 {
     bool may_settle = user->unstored == 0;
 
@@ -143,12 +143,13 @@ static void user_advance(struct hold *hold, struct hold_user *user)
         user_stall(hold, user);
 }
 
-static void user_append(struct hold *hold, struct hold_user *user, struct hold_entry *entry)
+static void user_append(struct user_order *hold, struct ordered_user *user,
+                        struct user_order_entry *entry)
 {
-    assert(entry->state == HOLD_NONE);
+    assert(entry->state == ORDER_NONE);
     entry->user = user;
     entry->order = user->orders++;
-    entry->state = HOLD_WAITING;
+    entry->state = ORDER_WAITING;
     entry->nowhere = false;
     entry->stalled = false;
     entry->stored = false;
@@ -168,7 +169,7 @@ static void user_append(struct hold *hold, struct hold_user *user, struct hold_e
 }
 
 /* Of UID; false if none is. */
-static bool parked_add(struct hold *hold, int64_t uid, int by)
+static bool parked_add(struct user_order *hold, int64_t uid, int by)
 {
     uint64_t *found = map64_get(hold->parked, (uint64_t)uid);
 
@@ -185,16 +186,16 @@ static bool parked_add(struct hold *hold, int64_t uid, int by)
 
 /* Would ENTRY, the newest, have to wait for the mailbox? One that waits for comets may in the end
  * have to as well, but is among what is delivered then. */
-static bool needs_mailbox(const struct hold *hold, const struct hold_user *user,
-                          const struct hold_entry *entry)
+static bool needs_mailbox(const struct user_order *hold, const struct ordered_user *user,
+                          const struct user_order_entry *entry)
 {
     return user != NULL ? user->settling > 0 : hold->ops->aim(entry, hold->arg) == 0;
 }
 
-bool hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid)
+bool user_order_add(struct user_order *hold, struct user_order_entry *entry, int64_t uid)
 {
     bool behind = map64_count(hold->parked) > 0 && map64_get(hold->parked, (uint64_t)uid) != NULL;
-    struct hold_user *user = behind ? NULL : user_find(hold, uid);
+    struct ordered_user *user = behind ? NULL : user_find(hold, uid);
 
     if (behind || (needs_mailbox(hold, user, entry) && !hold->ops->room(entry, hold->arg))) {
         parked_add(hold, uid, 1);
@@ -204,15 +205,15 @@ bool hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid)
     return true;
 }
 
-void hold_return(struct hold *hold, struct hold_entry *entry, int64_t uid)
+void user_order_return(struct user_order *hold, struct user_order_entry *entry, int64_t uid)
 {
-    struct hold_user *user = user_find(hold, uid);
+    struct ordered_user *user = user_find(hold, uid);
 
-    hold_unpark(hold, uid);
+    user_order_unpark(hold, uid);
     user_append(hold, user != NULL ? user : user_new(hold, uid), entry);
 }
 
-void hold_unpark(struct hold *hold, int64_t uid)
+void user_order_unpark(struct user_order *hold, int64_t uid)
 {
     bool known = parked_add(hold, uid, -1);
 
@@ -220,13 +221,13 @@ void hold_unpark(struct hold *hold, int64_t uid)
     (void)known;
 }
 
-void hold_settle(struct hold *hold, struct hold_entry *entry)
+void user_order_settle(struct user_order *hold, struct user_order_entry *entry)
 {
-    struct hold_user *user = entry->user;
+    struct ordered_user *user = entry->user;
 
-    assert(entry->state == HOLD_SENT);
+    assert(entry->state == ORDER_SENT);
     user->sent--;
-    entry->state = HOLD_WAITING;
+    entry->state = ORDER_WAITING;
     entry->nowhere = true;
     entry_stall(hold, entry);
     if (user->waiting == NULL || user->waiting->order > entry->order)
@@ -234,15 +235,15 @@ void hold_settle(struct hold *hold, struct hold_entry *entry)
     user_advance(hold, user);
 }
 
-void hold_stored(struct hold *hold, struct hold_entry *entry)
+void user_order_stored(struct user_order *hold, struct user_order_entry *entry)
 {
-    assert(entry->state == HOLD_SETTLING && !entry->stored);
+    assert(entry->state == ORDER_SETTLING && !entry->stored);
     entry->stored = true;
     if (--entry->user->unstored == 0)
         user_advance(hold, entry->user);
 }
 
-static void user_unlink(struct hold_user *user, struct hold_entry *entry)
+static void user_unlink(struct ordered_user *user, struct user_order_entry *entry)
 {
     if (entry->prev != NULL)
         entry->prev->next = entry->next;
@@ -254,18 +255,18 @@ static void user_unlink(struct hold_user *user, struct hold_entry *entry)
         user->last = entry->prev;
 }
 
-void hold_remove(struct hold *hold, struct hold_entry *entry)
+void user_order_remove(struct user_order *hold, struct user_order_entry *entry)
 {
-    struct hold_user *user = entry->user;
+    struct ordered_user *user = entry->user;
 
-    assert(entry->state != HOLD_NONE);
+    assert(entry->state != ORDER_NONE);
     if (entry == user->waiting)
         user->waiting = next_waiting(entry->next);
-    user->sent -= entry->state == HOLD_SENT;
-    user->settling -= entry->state == HOLD_SETTLING;
-    user->unstored -= entry->state == HOLD_SETTLING && !entry->stored;
+    user->sent -= entry->state == ORDER_SENT;
+    user->settling -= entry->state == ORDER_SETTLING;
+    user->unstored -= entry->state == ORDER_SETTLING && !entry->stored;
     user_unlink(user, entry);
-    entry->state = HOLD_NONE;
+    entry->state = ORDER_NONE;
     entry->user = NULL;
     entry->prev = entry->next = NULL;
     if (user->first == NULL) {

@@ -6,12 +6,13 @@
  *
  *     │ SETTLING … │ SENT and WAITING, in the order they came … │
  *
- *   hold_add() ─► WAITING ──send(): all before it are SENT to the very same sessions──► SENT
- *                    │  ▲                                                                │
- *                    │  └────────────── hold_settle(): nobody took it ◄──────────────────┤
- *                    │                                                                   │
- *                    └──settle(): nowhere to go, and all before it are stored────► SETTLING
- *                                                              any state: hold_remove() ─┴─► resolved
+ *   user_order_add() ─► WAITING ──send(): all before it are SENT to the very same sessions─► SENT
+ *                        │  ▲                                                                │
+ *                        │  └──────────── user_order_settle(): nobody took it ◄──────────────┤
+ *                        │                                                                   │
+ *                        └──settle(): nowhere to go, and all before it are stored─► SETTLING │
+ *                                                                                     │      │
+ *                                       any state: user_order_remove() ─► resolved ◄──┴──────┘
  *
  * So SETTLING entries are always a prefix; nothing is sent past a message that is being settled,
  * nothing is settled past one that was sent; but a run of messages that have nowhere to go is
@@ -21,10 +22,10 @@
  * comet the first may be gone and the second not.
  *
  * A message that has to be stored, or to wait until one before it is, needs room for that. If there
- * is none when it comes, hold_add() does not take it: it is *parked*, its owner forgets it and
- * reads it again later. Only how many of a uid are parked is known here. Whatever comes for that
- * uid meanwhile is parked behind them, so that those parked are newer than all entries, and
- * hold_return() in the order they came keeps the order. */
+ * is none when it comes, user_order_add() does not take it: it is *parked*, its owner forgets it
+ * and reads it again later. Only how many of a uid are parked is known here. Whatever comes for
+ * that uid meanwhile is parked behind them, so that those parked are newer than all entries, and
+ * user_order_return() in the order they came keeps the order. */
 #ifndef IMC_JOB_USER_ORDER_H
 #define IMC_JOB_USER_ORDER_H
 
@@ -32,55 +33,55 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct hold;
-struct hold_user;
+struct user_order;
+struct ordered_user;
 
-enum hold_state { HOLD_NONE, HOLD_WAITING, HOLD_SENT, HOLD_SETTLING };
+enum user_order_state { ORDER_NONE, ORDER_WAITING, ORDER_SENT, ORDER_SETTLING };
 
-/* Embedded in a message; zeroed before hold_add(). */
-struct hold_entry {
-    struct hold_entry *prev, *next; /* by order */
-    struct hold_user *user;
+/* Embedded in a message; zeroed before user_order_add(). */
+struct user_order_entry {
+    struct user_order_entry *prev, *next; /* by order */
+    struct ordered_user *user;
     uint64_t order;
-    uint8_t state; /* enum hold_state */
+    uint8_t state; /* enum user_order_state */
     bool nowhere;  /* WAITING to be settled */
     bool stalled;  /* its owner knows that it waits for the mailbox */
     bool stored;   /* SETTLING, and in the mailbox */
 };
 
 /* Called from within the functions below; must not call them. */
-struct hold_ops {
+struct user_order_ops {
     /* A fingerprint of the sessions ENTRY would be sent to now (alike exactly for the same
      * sessions), 0 = nowhere. */
-    uint64_t (*aim)(const struct hold_entry *entry, void *arg);
+    uint64_t (*aim)(const struct user_order_entry *entry, void *arg);
     /* Goes to what aim() has just seen. */
-    void (*send)(struct hold_entry *entry, void *arg);
-    void (*settle)(struct hold_entry *entry, void *arg);
+    void (*send)(struct user_order_entry *entry, void *arg);
+    void (*settle)(struct user_order_entry *entry, void *arg);
     /* May the new ENTRY wait for the mailbox? */
-    bool (*room)(const struct hold_entry *entry, void *arg);
+    bool (*room)(const struct user_order_entry *entry, void *arg);
     /* ENTRY waits for the mailbox from now on, for itself or for one before it. Once for each. */
-    void (*stall)(struct hold_entry *entry, void *arg);
+    void (*stall)(struct user_order_entry *entry, void *arg);
 };
 
-struct hold *hold_open(const struct hold_ops *ops, void *arg);
+struct user_order *user_order_open(const struct user_order_ops *ops, void *arg);
 /* Every entry must have been removed (asserted). */
-void hold_close(struct hold *hold);
+void user_order_close(struct user_order *hold);
 /* ENTRY is the newest message of UID; it is sent or settled at once if it may. False: not taken, it
  * is parked. */
-bool hold_add(struct hold *hold, struct hold_entry *entry, int64_t uid);
+bool user_order_add(struct user_order *hold, struct user_order_entry *entry, int64_t uid);
 /* The oldest parked message of UID is back, as ENTRY. There is room for it. */
-void hold_return(struct hold *hold, struct hold_entry *entry, int64_t uid);
+void user_order_return(struct user_order *hold, struct user_order_entry *entry, int64_t uid);
 /* A parked message of UID is forgotten. */
-void hold_unpark(struct hold *hold, int64_t uid);
+void user_order_unpark(struct user_order *hold, int64_t uid);
 /* A SENT entry was taken by nobody: it is settled as soon as those before it allow it. */
-void hold_settle(struct hold *hold, struct hold_entry *entry);
+void user_order_settle(struct user_order *hold, struct user_order_entry *entry);
 /* A SETTLING entry is in the mailbox, once for each. */
-void hold_stored(struct hold *hold, struct hold_entry *entry);
+void user_order_stored(struct user_order *hold, struct user_order_entry *entry);
 /* ENTRY is resolved, or forgotten; those behind it go on. */
-void hold_remove(struct hold *hold, struct hold_entry *entry);
+void user_order_remove(struct user_order *hold, struct user_order_entry *entry);
 /* The message of the same user before ENTRY, NULL if it is the oldest. */
-struct hold_entry *hold_before(const struct hold_entry *entry);
+struct user_order_entry *user_order_before(const struct user_order_entry *entry);
 /* Users with unresolved messages that are not parked. */
-size_t hold_users(const struct hold *hold);
+size_t user_order_users(const struct user_order *hold);
 
 #endif

@@ -126,7 +126,7 @@ int logic_config_check(const void *config, char *err, size_t errlen)
         snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
         return -EINVAL;
     }
-    if (api_local_check(c->api_trusted, err, errlen) != 0)
+    if (local_callers_check(c->api_trusted, err, errlen) != 0)
         return -EINVAL;
-    return bus_options_check(c->bus_options, err, errlen);
+    return kafka_options_check(c->bus_options, err, errlen);
 }

@@ -173,15 +173,15 @@ enum logic_metric {
         LOGIC_METRIC_COUNT
 };
 
-struct router_link;
-struct bus_producer;
-struct stream_service;
+struct routers;
+struct kafka_producer;
+struct streams;
 struct push_lanes;
 struct job_backlogs;
 struct connects;
-struct heirs;
+struct gone_receivers;
 struct api_keys;
-struct api_local;
+struct local_callers;
 struct http_server;
 
 /* Ticks of the wheel that bounds requests to routers. */
@@ -194,20 +194,20 @@ struct logic {
     int64_t *counters;
     struct redis *redis;
     struct membership *membership;
-    struct ids ids;
+    struct message_ids ids;
     bool has_node; /* the lease gave us a node number: ids may be made */
     bool draining;
     enum memory_level memory;
-    struct router_link *routers;
+    struct routers *routers;
     void (*routers_told)(struct logic *logic); /* one answers, or does no more; may be NULL */
-    struct bus_producer *bus;
-    struct stream_service *streams;
+    struct kafka_producer *bus;
+    struct streams *streams;
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;
     struct connects *connects;
-    struct heirs *heirs;
+    struct gone_receivers *gone_receivers;
     struct api_keys *keys;
-    struct api_local *local; /* who needs none */
+    struct local_callers *local; /* who needs none */
     struct http_server *http;
 };
 

@@ -26,8 +26,8 @@ static void tell_routers(struct logic *logic)
 {
     if (logic->routers == NULL)
         return; /* we are stopping */
-    bool any = router_link_count(logic->routers) > 0;
-    bool up = router_link_up(logic->routers) > 0;
+    bool any = routers_count(logic->routers) > 0;
+    bool up = routers_up(logic->routers) > 0;
 
     daemon_ready(logic->daemon, "router", up,
                  any ? "no router answers" : "no router holds a lease");
@@ -40,7 +40,7 @@ static void on_members(struct membership *membership, enum member_kind kind, voi
     logic->membership = membership;
     if (kind != MEMBER_ROUTER || logic->routers == NULL)
         return;
-    router_link_update(logic->routers);
+    routers_update(logic->routers);
     tell_routers(logic);
 }
 
@@ -52,9 +52,9 @@ static void on_lease(struct membership *membership, bool lost, void *arg)
     if (lost)
         log_warn("lease was lost and taken anew", "node=%u", node);
     if (logic->has_node)
-        ids_renumber(&logic->ids, node);
+        message_id_renumber(&logic->ids, node);
     else
-        ids_init(&logic->ids, node);
+        message_id_init(&logic->ids, node);
     logic->has_node = true;
 }
 
@@ -79,19 +79,19 @@ static int logic_start(struct daemon *daemon)
     logic->counters = daemon->counters;
     daemon->state = logic;
     daemon_ready(daemon, "router", false, "no router holds a lease");
-    logic->routers = router_link_open(logic);
+    logic->routers = routers_open(logic);
     logic->routers_told = tell_routers;
     logic->lanes = push_lanes_open(logic);
-    logic->backlogs = backlogs_open(logic);
+    logic->backlogs = job_backlogs_open(logic);
     logic->connects = connects_open(logic);
-    logic->heirs = heirs_open(logic);
-    int err = stream_service_open(logic, &logic->streams);
+    logic->gone_receivers = gone_receivers_open(logic);
+    int err = streams_open(logic, &logic->streams);
     if (err == 0)
-        err = bus_producer_open(logic, &logic->bus);
+        err = kafka_producer_open(logic, &logic->bus);
     if (err == 0)
         err = join(logic);
     if (err == 0)
-        err = http_api_open(logic);
+        err = routes_open(logic);
     if (err != 0)
         logic_stop(daemon);
     return err;
@@ -106,7 +106,7 @@ static void on_drain_look(uv_timer_t *timer)
     /* What was accepted over HTTP is answered first: its delivery reports may still need routers
      * and Redis. */
     if (http_server_pending(logic->http) > 0 || push_pending(logic->lanes) > 0 ||
-        stream_service_count(logic->streams) > 0)
+        streams_count(logic->streams) > 0)
         return;
     uv_timer_stop(timer);
     uv_close((uv_handle_t *)timer, NULL);
@@ -122,7 +122,7 @@ static void logic_drain(struct daemon *daemon)
     logic->draining = true;
     daemon_leave(daemon);
     http_server_drain(logic->http);
-    stream_service_drain(logic->streams);
+    streams_drain(logic->streams);
     look.data = logic;
     uv_timer_init(&logic->loop->uv, &look);
     uv_timer_start(&look, on_drain_look, 0, DRAIN_LOOK_MS);
@@ -134,27 +134,27 @@ static void logic_stop(struct daemon *daemon)
 {
     struct logic *logic = daemon->state;
 
-    stream_service_close(logic->streams);
+    streams_close(logic->streams);
     connects_close(logic->connects);
-    heirs_close(logic->heirs);
-    logic->heirs = NULL;
-    router_link_close(logic->routers);
+    gone_receivers_close(logic->gone_receivers);
+    logic->gone_receivers = NULL;
+    routers_close(logic->routers);
     logic->routers = NULL;
-    bus_producer_close(logic->bus);
+    kafka_producer_close(logic->bus);
     logic->bus = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
         uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* the answers that these have put off */
     http_server_close(logic->http);
     logic->http = NULL;
     push_lanes_close(logic->lanes);
-    backlogs_close(logic->backlogs);
+    job_backlogs_close(logic->backlogs);
     logic->backlogs = NULL;
     api_keys_close(logic->keys);
-    api_local_close(logic->local);
+    local_callers_close(logic->local);
     logic->local = NULL;
     logic->lanes = NULL;
     logic->keys = NULL;
-    if (bus_ends_wait() > 0)
+    if (kafka_shutdowns_wait() > 0)
         daemon_abandon(daemon);
 }
 
@@ -165,8 +165,8 @@ static void logic_scrape(struct daemon *daemon)
     if (logic == NULL || logic->bus == NULL || logic->http == NULL)
         return; /* starting or stopping */
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
-    metric_set(logic->counters, LOGIC_PARTITIONS, bus_producer_partitions(logic->bus));
-    backlogs_scrape(logic->backlogs);
+    metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
+    job_backlogs_scrape(logic->backlogs);
     metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
     struct http_stats stats;

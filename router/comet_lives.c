@@ -12,7 +12,7 @@ enum {
     GUESTS_MAX = 4, /* lives of one id that membership has not shown */
 };
 
-struct comet_lives *comets_new(uint64_t grace_ms)
+struct comet_lives *comet_lives_new(uint64_t grace_ms)
 {
     struct comet_lives *comets = mem_zalloc(sizeof *comets);
 
@@ -25,7 +25,7 @@ struct comet_lives *comets_new(uint64_t grace_ms)
     return comets;
 }
 
-void comets_free(struct comet_lives *comets)
+void comet_lives_free(struct comet_lives *comets)
 {
     if (comets == NULL)
         return;
@@ -112,7 +112,7 @@ static void comet_kill_life(struct comet_lives *comets, struct known_comet *come
         comets->deaths++;
 }
 
-void comet_unregister(struct known_comet *comet)
+void comet_lives_unregister(struct known_comet *comet)
 {
     comet->loops = 0;
     comet->loops_registered = 0;
@@ -129,13 +129,13 @@ static void comet_be_guest(const struct comet_lives *comets, struct known_comet 
 static void comet_be_gone(struct comet_lives *comets, struct known_comet *comet, uint64_t now_ms)
 {
     comet_kill_life(comets, comet);
-    comet_unregister(comet);
+    comet_lives_unregister(comet);
     comet->state = COMET_GONE;
     comet->deadline_ms = now_ms + TOMB_MS;
 }
 
 /* After a guest of this id came or went. */
-static void comets_doubt(struct comet_lives *comets, const char *id)
+static void comet_lives_doubt(struct comet_lives *comets, const char *id)
 {
     struct known_comet *chain = comets_chain(comets, id);
 
@@ -147,7 +147,7 @@ static void comets_doubt(struct comet_lives *comets, const char *id)
 }
 
 /* 0: there may be a life of ID with EPOCH that we have not heard of. */
-static int comets_may_be(const struct comet_lives *comets, const char *id, uint64_t epoch)
+static int comet_lives_may_be(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
     size_t guests = 0;
 
@@ -160,8 +160,8 @@ static int comets_may_be(const struct comet_lives *comets, const char *id, uint6
     return guests >= GUESTS_MAX || comets->n >= COMETS_MAX ? -ENOSPC : 0;
 }
 
-int comets_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
-               struct known_comet **comet)
+int comet_lives_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
+                    struct known_comet **comet)
 {
     size_t len = strlen(id);
 
@@ -169,12 +169,12 @@ int comets_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint6
         return -EINVAL;
     struct known_comet *known = comets_find(comets, id, epoch);
     if (known == NULL) {
-        int err = comets_may_be(comets, id, epoch);
+        int err = comet_lives_may_be(comets, id, epoch);
         if (err != 0)
             return err;
         known = comet_add(comets, id, epoch);
         comet_be_guest(comets, known, now_ms);
-        comets_doubt(comets, id);
+        comet_lives_doubt(comets, id);
     } else if (known->state == COMET_GONE) {
         return -ESTALE;
     }
@@ -199,7 +199,7 @@ static uint16_t life_take(struct comet_lives *comets)
     return (uint16_t)comets->n_lives++;
 }
 
-uint16_t comets_life(struct comet_lives *comets, struct known_comet *comet)
+uint16_t comet_lives_current(struct comet_lives *comets, struct known_comet *comet)
 {
     if (comet->life != LIFE_NONE || comet->state == COMET_GONE)
         return comet->life;
@@ -212,21 +212,21 @@ uint16_t comets_life(struct comet_lives *comets, struct known_comet *comet)
     return number;
 }
 
-uint16_t comets_life_of(const struct comet_lives *comets, const char *id, uint64_t epoch)
+uint16_t comet_lives_of(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
     const struct known_comet *comet = comets_find(comets, id, epoch);
 
     return comet != NULL ? comet->life : LIFE_NONE;
 }
 
-void comets_take(struct comet_lives *comets, uint16_t life)
+void comet_lives_take(struct comet_lives *comets, uint16_t life)
 {
     assert(!comets->lives[life].dead);
     comets->lives[life].sessions++;
     comets->live_sessions++;
 }
 
-void comets_release(struct comet_lives *comets, uint16_t life)
+void comet_lives_release(struct comet_lives *comets, uint16_t life)
 {
     struct life *its = &comets->lives[life];
 
@@ -258,11 +258,12 @@ static bool comet_is_shown(struct comet_lives *comets, const struct member *memb
          other = other->next)
         if (other->state == COMET_GUEST && other->epoch < member->epoch)
             comet_be_gone(comets, other, now_ms);
-    comets_doubt(comets, member->id);
+    comet_lives_doubt(comets, member->id);
     return true;
 }
 
-bool comets_members(struct comet_lives *comets, const struct member_list *list, uint64_t now_ms)
+bool comet_lives_members(struct comet_lives *comets, const struct member_list *list,
+                         uint64_t now_ms)
 {
     bool changed = false;
 
@@ -280,21 +281,21 @@ bool comets_members(struct comet_lives *comets, const struct member_list *list, 
     return changed;
 }
 
-void comets_forget(struct comet_lives *comets, const char *id)
+void comet_lives_forget(struct comet_lives *comets, const char *id)
 {
     for (struct known_comet *comet = comets_chain(comets, id); comet != NULL; comet = comet->next)
         comet_kill_life(comets, comet);
 }
 
-void comets_forget_all(struct comet_lives *comets)
+void comet_lives_forget_all(struct comet_lives *comets)
 {
     for (size_t i = 0; i < comets->n; i++) {
         comet_kill_life(comets, comets->all[i]);
-        comet_unregister(comets->all[i]);
+        comet_lives_unregister(comets->all[i]);
     }
 }
 
-void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
+void comet_lives_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
 {
     for (size_t i = 0; i < comets->n;) {
         struct known_comet *comet = comets->all[i];
@@ -303,7 +304,7 @@ void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
             comet->deadline_ms = now_ms + comets->grace_ms;
         else if (due && comet->state == COMET_GUEST) {
             comet_be_gone(comets, comet, now_ms); /* nobody but puts spoke for it */
-            comets_doubt(comets, comet->id);
+            comet_lives_doubt(comets, comet->id);
         } else if (due && comet->lives == 0) {
             comet_remove(comets, i); /* the last one took its place */
             continue;
@@ -312,7 +313,7 @@ void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
     }
 }
 
-size_t comets_alive(const struct comet_lives *comets)
+size_t comet_lives_alive(const struct comet_lives *comets)
 {
     size_t alive = 0;
 
@@ -321,7 +322,7 @@ size_t comets_alive(const struct comet_lives *comets)
     return alive;
 }
 
-size_t comets_bytes(const struct comet_lives *comets)
+size_t comet_lives_bytes(const struct comet_lives *comets)
 {
     return comets->n * (sizeof(struct known_comet) + sizeof(struct known_comet *)) +
            comets->lives_capacity * sizeof(struct life);

@@ -1,13 +1,14 @@
 /* comet_lives.h - the comets that a router knows: their epochs, whether they live, and the lives
  * their sessions belong to. Main loop only; no I/O, the time is an argument.
  *
- *      comets_see()
- *        │  comets_members(): shown           comets_members(): no longer shown, or another epoch
- *   GUEST ───────────────────────────► MEMBER ────────────────────────────────► GONE ─► forgotten
- *     └───── comets_tick(): not shown within the grace time, ─────────────────────┘  (comets_tick)
- *            or a later epoch was
- *
- *   GONE ─► MEMBER          comets_members(): shown again
+ *      comet_lives_see()
+ *        │                 shown                 no longer shown, or another epoch      _tick()
+ *        ▼         comet_lives_members()              comet_lives_members()
+ *      GUEST ───────────────────────────► MEMBER ──────────────────────────────► GONE ─► forgotten
+ *        │                                   ▲    comet_lives_members():        │  ▲
+ *        │                                   └────────── shown again ───────────┘  │
+ *        └── comet_lives_tick(): not shown within the grace time, or a later ──────┘
+ *            epoch was
  *
  * Each epoch of an id is a comet of its own here. Who puts says which he means, and is believed,
  * for a comet may be quicker than membership. But only membership ends the epoch that it has shown:
@@ -40,7 +41,7 @@ struct known_comet {
     enum comet_state state;
     bool shown;     /* membership has shown it, if only once */
     bool doubted;   /* there is a guest with a later epoch */
-    bool listed;    /* scratch of comets_members() */
+    bool listed;    /* scratch of comet_lives_members() */
     uint16_t life;  /* which puts of this epoch go to; LIFE_NONE before the first */
     uint32_t lives; /* this one, and dead ones whose sessions are not swept yet */
     uint32_t loops; /* completeness.h: of this epoch, under the ring of now; 0 = none spoke */
@@ -69,34 +70,35 @@ struct comet_lives {
 };
 
 /* GRACE_MS: how long a comet that membership does not show is believed. */
-struct comet_lives *comets_new(uint64_t grace_ms);
-void comets_free(struct comet_lives *comets);
+struct comet_lives *comet_lives_new(uint64_t grace_ms);
+void comet_lives_free(struct comet_lives *comets);
 struct known_comet *comets_find(const struct comet_lives *comets, const char *id, uint64_t epoch);
 /* Somebody speaks for (ID, EPOCH). 0 and *COMET; -ESTALE = membership has shown a newer epoch, or
  * this one is over; -EINVAL = the id is empty or too long, or the epoch is 0; -ENOSPC = too many
  * comets, or too many epochs of this one that membership does not show. */
-int comets_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
-               struct known_comet **comet);
+int comet_lives_see(struct comet_lives *comets, const char *id, uint64_t epoch, uint64_t now_ms,
+                    struct known_comet **comet);
 /* The life that puts of COMET go to; LIFE_NONE when there are too many (unswept) lives. */
-uint16_t comets_life(struct comet_lives *comets, struct known_comet *comet);
+uint16_t comet_lives_current(struct comet_lives *comets, struct known_comet *comet);
 /* The live sessions' life of (ID, EPOCH); LIFE_NONE if it has none. */
-uint16_t comets_life_of(const struct comet_lives *comets, const char *id, uint64_t epoch);
+uint16_t comet_lives_of(const struct comet_lives *comets, const char *id, uint64_t epoch);
 /* Sessions come and go: keeps the counts. */
-void comets_take(struct comet_lives *comets, uint16_t life);
-void comets_release(struct comet_lives *comets, uint16_t life);
+void comet_lives_take(struct comet_lives *comets, uint16_t life);
+void comet_lives_release(struct comet_lives *comets, uint16_t life);
 /* What membership shows. True if a comet came, went or changed its epoch. */
-bool comets_members(struct comet_lives *comets, const struct member_list *list, uint64_t now_ms);
+bool comet_lives_members(struct comet_lives *comets, const struct member_list *list,
+                         uint64_t now_ms);
 /* Forgets which loops have registered. */
-void comet_unregister(struct known_comet *comet);
+void comet_lives_unregister(struct known_comet *comet);
 /* Kills the sessions of ID, every epoch; the comet itself lives on. */
-void comets_forget(struct comet_lives *comets, const char *id);
+void comet_lives_forget(struct comet_lives *comets, const char *id);
 /* The same for every comet; registrations are forgotten too. */
-void comets_forget_all(struct comet_lives *comets);
+void comet_lives_forget_all(struct comet_lives *comets);
 /* Now and then. READING = false: membership is not being read (Redis is away), so nobody is given
  * up meanwhile. */
-void comets_tick(struct comet_lives *comets, uint64_t now_ms, bool reading);
+void comet_lives_tick(struct comet_lives *comets, uint64_t now_ms, bool reading);
 /* Live comets; each id once. */
-size_t comets_alive(const struct comet_lives *comets);
-size_t comets_bytes(const struct comet_lives *comets);
+size_t comet_lives_alive(const struct comet_lives *comets);
+size_t comet_lives_bytes(const struct comet_lives *comets);
 
 #endif

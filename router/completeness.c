@@ -7,18 +7,18 @@
 
 enum { MISSING_NAMED = 5, LOOPS_NAMED = 8 };
 
-void registry_init(struct registry *registry, struct comet_lives *comets)
+void completeness_init(struct completeness *completeness, struct comet_lives *comets)
 {
-    *registry = (struct registry){.comets = comets, .self = -1};
+    *completeness = (struct completeness){.comets = comets, .self = -1};
 }
 
-void registry_close(struct registry *registry)
+void completeness_close(struct completeness *completeness)
 {
-    ring_free(registry->ring);
-    registry->ring = NULL;
+    ring_free(completeness->ring);
+    completeness->ring = NULL;
 }
 
-struct ring *registry_ring_of(const struct member_list *list)
+struct ring *completeness_ring_of(const struct member_list *list)
 {
     struct ring_node *nodes = mem_zalloc((list->n + 1) * sizeof *nodes);
 
@@ -32,35 +32,35 @@ struct ring *registry_ring_of(const struct member_list *list)
     return ring;
 }
 
-void registry_set_ring(struct registry *registry, struct ring *ring, const struct member_list *list,
-                       const char *self)
+void completeness_set_ring(struct completeness *completeness, struct ring *ring,
+                           const struct member_list *list, const char *self)
 {
-    ring_free(registry->ring);
-    registry->ring = ring;
-    registry->hash = ring_hash(ring);
-    registry->self = -1;
+    ring_free(completeness->ring);
+    completeness->ring = ring;
+    completeness->hash = ring_hash(ring);
+    completeness->self = -1;
     for (size_t i = 0; i < list->n; i++)
         if (strcmp(list->members[i].id, self) == 0)
-            registry->self = (int)i;
-    for (size_t i = 0; i < registry->comets->n; i++)
-        comet_unregister(registry->comets->all[i]);
+            completeness->self = (int)i;
+    for (size_t i = 0; i < completeness->comets->n; i++)
+        comet_lives_unregister(completeness->comets->all[i]);
 }
 
-bool registry_owns(const struct registry *registry, int64_t uid)
+bool completeness_owns(const struct completeness *completeness, int64_t uid)
 {
-    if (registry->self < 0)
+    if (completeness->self < 0)
         return true;
-    return ring_find_uid(registry->ring, uid) == registry->self;
+    return ring_find_uid(completeness->ring, uid) == completeness->self;
 }
 
-int registry_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
+int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
 {
     if (loops == 0 || loops > COMET_LOOPS_MAX || loop >= loops)
         return -EINVAL;
     if (comet->loops != loops) {
         /* The first word of this epoch under this ring, or a comet that contradicts itself: begin
          * anew. */
-        comet_unregister(comet);
+        comet_lives_unregister(comet);
         comet->loops = loops;
     }
     uint64_t bit = (uint64_t)1 << loop % 64;
@@ -71,19 +71,19 @@ int registry_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
     return 0;
 }
 
-bool registry_has(const struct known_comet *comet)
+bool completeness_has(const struct known_comet *comet)
 {
     if (comet->state != COMET_MEMBER)
         return true;
     return comet->loops != 0 && comet->loops_registered == comet->loops;
 }
 
-bool registry_complete(const struct registry *registry)
+bool completeness_is_reached(const struct completeness *completeness)
 {
-    if (!registry->ready || registry->hash == 0)
+    if (!completeness->ready || completeness->hash == 0)
         return false;
-    for (size_t i = 0; i < registry->comets->n; i++)
-        if (!registry_has(registry->comets->all[i]))
+    for (size_t i = 0; i < completeness->comets->n; i++)
+        if (!completeness_has(completeness->comets->all[i]))
             return false;
     return true;
 }
@@ -129,15 +129,15 @@ static void comet_missing(struct text *text, const struct known_comet *comet)
     text_add_number(text, named < missing ? ",.../" : "/", comet->loops);
 }
 
-size_t registry_missing(const struct registry *registry, char *buf, size_t len)
+size_t completeness_missing(const struct completeness *completeness, char *buf, size_t len)
 {
     struct text text = {.at = buf, .left = len};
     size_t missing = 0;
 
     buf[0] = '\0';
-    for (size_t i = 0; i < registry->comets->n; i++) {
-        const struct known_comet *comet = registry->comets->all[i];
-        if (registry_has(comet))
+    for (size_t i = 0; i < completeness->comets->n; i++) {
+        const struct known_comet *comet = completeness->comets->all[i];
+        if (completeness_has(comet))
             continue;
         if (missing < MISSING_NAMED) {
             text_add(&text, missing == 0 ? "" : " ");

@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct name {
+struct interned_string {
     uint32_t number, refs;
     char text[];
 };
 
 /* A place holds a name or, tagged by its lowest bit, the number of the next place without one. */
 union place {
-    struct name *name;
+    struct interned_string *name;
     uintptr_t vacant;
 };
 
-struct names {
+struct interned_strings {
     union place *places;
     uint32_t n, capacity;
     uint32_t vacant; /* 0 = none */
@@ -27,9 +27,9 @@ struct names {
 
 enum { PLACES_FIRST = 64, MAP_SLOT_BYTES = 32, MALLOC_OVERHEAD = 16 };
 
-struct names *names_new(bool shared)
+struct interned_strings *interned_new(bool shared)
 {
-    struct names *names = mem_zalloc(sizeof *names);
+    struct interned_strings *names = mem_zalloc(sizeof *names);
 
     names->capacity = PLACES_FIRST;
     names->places = mem_zalloc(names->capacity * sizeof *names->places);
@@ -39,11 +39,12 @@ struct names *names_new(bool shared)
     return names;
 }
 
-void names_free(struct names *names)
+void interned_free(struct interned_strings *names)
 {
     if (names == NULL)
         return;
-    for (uint32_t number = names_next(names, 0); number != 0; number = names_next(names, number))
+    for (uint32_t number = interned_next(names, 0); number != 0;
+         number = interned_next(names, number))
         free(names->places[number].name);
     if (names->shared != NULL)
         strmap_free(names->shared);
@@ -51,7 +52,7 @@ void names_free(struct names *names)
     free(names);
 }
 
-static uint32_t place_take(struct names *names)
+static uint32_t place_take(struct interned_strings *names)
 {
     uint32_t number = names->vacant;
 
@@ -68,12 +69,13 @@ static uint32_t place_take(struct names *names)
 
 static size_t name_bytes(size_t len)
 {
-    return sizeof(struct name) + len + 1 + MALLOC_OVERHEAD;
+    return sizeof(struct interned_string) + len + 1 + MALLOC_OVERHEAD;
 }
 
-static struct name *name_add(struct names *names, const char *text, size_t len)
+static struct interned_string *name_add(struct interned_strings *names, const char *text,
+                                        size_t len)
 {
-    struct name *name = mem_alloc(sizeof *name + len + 1);
+    struct interned_string *name = mem_alloc(sizeof *name + len + 1);
 
     memcpy(name->text, text, len + 1);
     name->refs = 0;
@@ -86,10 +88,10 @@ static struct name *name_add(struct names *names, const char *text, size_t len)
     return name;
 }
 
-uint32_t names_ref(struct names *names, const char *text)
+uint32_t interned_ref(struct interned_strings *names, const char *text)
 {
     size_t len = strlen(text);
-    struct name *name = NULL;
+    struct interned_string *name = NULL;
 
     if (len == 0)
         return 0;
@@ -101,11 +103,11 @@ uint32_t names_ref(struct names *names, const char *text)
     return name->number;
 }
 
-void names_unref(struct names *names, uint32_t number)
+void interned_unref(struct interned_strings *names, uint32_t number)
 {
     if (number == 0)
         return;
-    struct name *name = names->places[number].name;
+    struct interned_string *name = names->places[number].name;
     assert(name->number == number && name->refs > 0);
     if (--name->refs > 0)
         return;
@@ -119,24 +121,24 @@ void names_unref(struct names *names, uint32_t number)
     free(name);
 }
 
-char *names_text(const struct names *names, uint32_t number)
+char *interned_text(const struct interned_strings *names, uint32_t number)
 {
     static char empty[1];
 
     return number == 0 ? empty : names->places[number].name->text;
 }
 
-uint32_t names_refs(const struct names *names, uint32_t number)
+uint32_t interned_refs(const struct interned_strings *names, uint32_t number)
 {
     return names->places[number].name->refs;
 }
 
-size_t names_count(const struct names *names)
+size_t interned_count(const struct interned_strings *names)
 {
     return names->count;
 }
 
-uint32_t names_next(const struct names *names, uint32_t number)
+uint32_t interned_next(const struct interned_strings *names, uint32_t number)
 {
     while (++number < names->n)
         if ((names->places[number].vacant & 1) == 0)
@@ -144,7 +146,7 @@ uint32_t names_next(const struct names *names, uint32_t number)
     return 0;
 }
 
-size_t names_bytes(const struct names *names)
+size_t interned_bytes(const struct interned_strings *names)
 {
     size_t bytes = sizeof *names + names->capacity * sizeof *names->places + names->text_bytes;
 

@@ -10,21 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct names;
+struct interned_strings;
 /* SHARED: equal strings get one number. */
-struct names *names_new(bool shared);
-void names_free(struct names *names);
+struct interned_strings *interned_new(bool shared);
+void interned_free(struct interned_strings *names);
 /* Takes a reference to TEXT; 0 if it is empty. */
-uint32_t names_ref(struct names *names, const char *text);
+uint32_t interned_ref(struct interned_strings *names, const char *text);
 /* 0 is fine. */
-void names_unref(struct names *names, uint32_t number);
+void interned_unref(struct interned_strings *names, uint32_t number);
 /* Valid while it is referenced. Read only; not const because protobuf-c's strings are not. */
-char *names_text(const struct names *names, uint32_t number);
-uint32_t names_refs(const struct names *names, uint32_t number);
-size_t names_count(const struct names *names);
+char *interned_text(const struct interned_strings *names, uint32_t number);
+uint32_t interned_refs(const struct interned_strings *names, uint32_t number);
+size_t interned_count(const struct interned_strings *names);
 /* The numbers in use, ascending: starts with 0, returns the next one, 0 at the end. */
-uint32_t names_next(const struct names *names, uint32_t number);
+uint32_t interned_next(const struct interned_strings *names, uint32_t number);
 /* Memory, about: malloc's own overhead is estimated. */
-size_t names_bytes(const struct names *names);
+size_t interned_bytes(const struct interned_strings *names);
 
 #endif

@@ -30,13 +30,13 @@ static void sweep_run(struct loop *loop, struct loop_task *task)
 {
     struct router *router = container_of(task, struct router, sweep);
 
-    if (shard_sweep(&router->shard) && !router->stopping)
+    if (map_shard_sweep(&router->shard) && !router->stopping)
         loop_defer(loop, task);
 }
 
 void router_sweep(struct router *router)
 {
-    if (shard_sweep_waits(&router->shard) && !router->stopping)
+    if (map_shard_sweep_waits(&router->shard) && !router->stopping)
         loop_defer(&router->daemon->loop, &router->sweep);
 }
 
@@ -47,10 +47,10 @@ static void on_members(struct membership *membership, enum member_kind kind, voi
 
     router->shard.now_ms = loop_now_ms(&router->daemon->loop);
     if (kind == MEMBER_COMET)
-        shard_comets(&router->shard, list);
+        map_shard_comets(&router->shard, list);
     else if (kind == MEMBER_ROUTER)
-        shard_routers(&router->shard, list, membership_self(membership)->id);
-    router->shard.registry.ready = membership_ready(membership);
+        map_shard_routers(&router->shard, list, membership_self(membership)->id);
+    router->shard.completeness.ready = membership_ready(membership);
     router_sweep(router);
 }
 
@@ -58,9 +58,9 @@ static void on_held(struct membership *membership, bool lost, void *arg)
 {
     struct router *router = arg;
 
-    router->shard.registry.ready = membership_ready(membership);
+    router->shard.completeness.ready = membership_ready(membership);
     if (lost)
-        shard_lost(&router->shard);
+        map_shard_lost(&router->shard);
     router_sweep(router);
 }
 
@@ -73,9 +73,9 @@ static void on_tick(uv_timer_t *timer)
 {
     struct router *router = timer->data;
 
-    router->shard.registry.ready = membership_ready(router->membership);
-    shard_tick(&router->shard, loop_now_ms(&router->daemon->loop),
-               membership_fresh(router->membership));
+    router->shard.completeness.ready = membership_ready(router->membership);
+    map_shard_tick(&router->shard, loop_now_ms(&router->daemon->loop),
+                   membership_fresh(router->membership));
     membership_set_connections(router->membership, (int64_t)router->shard.comets->live_sessions);
     router_sweep(router);
 }
@@ -104,7 +104,7 @@ static int router_start(struct daemon *daemon)
 {
     const struct router_config *config = daemon->config;
     struct router *router = mem_zalloc(sizeof *router);
-    struct shard_limits limits = {
+    struct map_shard_limits limits = {
         .comet_grace_ms =
             (uint64_t)(config->daemon.lease_ttl_ms + 2 * config->daemon.lease_renew_ms),
         .sweep_slice = (uint32_t)config->sweep_slice,
@@ -114,8 +114,8 @@ static int router_start(struct daemon *daemon)
     daemon->state = router;
     router->daemon = daemon;
     router->sweep.run = sweep_run;
-    shard_init(&router->shard, &limits, daemon->counters);
-    shard_tick(&router->shard, loop_now_ms(&daemon->loop), false);
+    map_shard_init(&router->shard, &limits, daemon->counters);
+    map_shard_tick(&router->shard, loop_now_ms(&daemon->loop), false);
     /* First the port, then the lease: nobody is to hear of a router that does not answer yet. */
     int err = server_open(router, config->daemon.rpc_listen);
     if (err != 0) {
@@ -131,7 +131,7 @@ static int router_start(struct daemon *daemon)
 fail_server:
     server_close(router);
 fail_shard:
-    shard_close(&router->shard);
+    map_shard_close(&router->shard);
     free(router);
     daemon->state = NULL;
     return err;
@@ -164,7 +164,7 @@ static void router_stop(struct daemon *daemon)
     server_close(router);
     /* Timers and the sweep's task lie in the memory that goes now. */
     uv_run(&daemon->loop.uv, UV_RUN_NOWAIT);
-    shard_close(&router->shard);
+    map_shard_close(&router->shard);
     free(router);
     daemon->state = NULL;
 }
@@ -174,7 +174,7 @@ static void router_scrape(struct daemon *daemon)
     struct router *router = daemon->state;
 
     if (router != NULL)
-        shard_scrape(&router->shard);
+        map_shard_scrape(&router->shard);
 }
 
 static void router_memory(struct daemon *daemon, enum memory_level level)

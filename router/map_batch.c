@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct map_batch_run {
-    struct shard *shard;
+    struct map_shard *shard;
     const Imc__V1__MapBatch *batch;
     struct arena *arena;
     struct known_comet **comets; /* per CometRef: who it named when it was last looked at */
@@ -32,7 +32,8 @@ static int run_see(struct map_batch_run *run, uint32_t index, struct known_comet
     struct known_comet *known = run->comets[index];
 
     if (known == NULL || known->epoch != ref->epoch || known->state == COMET_GONE) {
-        int err = comets_see(run->shard->comets, ref->id, ref->epoch, run->shard->now_ms, &known);
+        int err =
+            comet_lives_see(run->shard->comets, ref->id, ref->epoch, run->shard->now_ms, &known);
         if (err != 0)
             return err;
         run->comets[index] = known;
@@ -52,7 +53,7 @@ static uint32_t put_refuse(const Imc__V1__Put *put, const char *why)
  * take no memory. */
 static bool refused_for_memory(struct map_batch_run *run, const Imc__V1__Put *put)
 {
-    if (!run->shard->refuses || sessions_first(run->shard->sessions, put->uid) != NULL)
+    if (!run->shard->refuses || session_map_first(run->shard->sessions, put->uid) != NULL)
         return false;
     metric_add(run->shard->counters, ROUTER_NO_MEMORY, 1);
     return true;
@@ -69,11 +70,11 @@ static uint32_t put_one(struct map_batch_run *run, const Imc__V1__Put *put)
         return put_refuse(put, "comet index out of range, or id or epoch not valid");
     if (err != 0)
         return put_refuse(put, "too many comets, or too many epochs of this one");
-    if (strlen(put->room) > BATCH_ROOM_MAX || strlen(put->key) > BATCH_KEY_MAX)
+    if (strlen(put->room) > MAP_BATCH_ROOM_MAX || strlen(put->key) > MAP_BATCH_KEY_MAX)
         return put_refuse(put, "room or key too long");
     struct session_new session = {.uid = put->uid,
                                   .handle = put->handle,
-                                  .life = comets_life(run->shard->comets, comet),
+                                  .life = comet_lives_current(run->shard->comets, comet),
                                   .key = put->key,
                                   .room = put->room,
                                   .max_others = put->max_sessions};
@@ -81,12 +82,12 @@ static uint32_t put_one(struct map_batch_run *run, const Imc__V1__Put *put)
         return put_refuse(put, "memory is short, see memory.limit");
     if (session.life == LIFE_NONE)
         return put_refuse(put, "too many lives of comets, wait for the sweep");
-    switch (sessions_put(run->shard->sessions, &session)) {
-    case SESSIONS_OK:
+    switch (session_map_put(run->shard->sessions, &session)) {
+    case SESSION_MAP_OK:
         return IMC__V1__PUT_STATUS__PUT_OK;
-    case SESSIONS_TOO_MANY:
+    case SESSION_MAP_TOO_MANY:
         return IMC__V1__PUT_STATUS__PUT_TOO_MANY;
-    case SESSIONS_FULL:
+    case SESSION_MAP_FULL:
         break;
     }
     return put_refuse(put, "the map is full");
@@ -118,17 +119,17 @@ static void run_puts(struct map_batch_run *run, Imc__V1__MapReply *reply)
 static void run_dels(struct map_batch_run *run)
 {
     const Imc__V1__MapBatch *batch = run->batch;
-    struct shard *shard = run->shard;
+    struct map_shard *shard = run->shard;
 
     for (size_t i = 0; i < batch->n_dels; i++) {
         const Imc__V1__Del *del = batch->dels[i];
         uint16_t life = LIFE_NONE;
         if (del->comet < batch->n_comets) {
             const Imc__V1__CometRef *ref = batch->comets[del->comet];
-            life = comets_life_of(shard->comets, ref->id, ref->epoch);
+            life = comet_lives_of(shard->comets, ref->id, ref->epoch);
         }
         bool found =
-            life != LIFE_NONE && sessions_del(shard->sessions, del->uid, life, del->handle);
+            life != LIFE_NONE && session_map_del(shard->sessions, del->uid, life, del->handle);
         metric_add(shard->counters, found ? ROUTER_DEL_FOUND : ROUTER_DEL_UNKNOWN, 1);
     }
 }
@@ -144,7 +145,7 @@ static void run_registered(struct map_batch_run *run)
         struct known_comet *comet;
         int err = run_see(run, registered->comet, &comet);
         if (err == 0)
-            err = registry_loop(comet, registered->loop, registered->loops);
+            err = completeness_loop(comet, registered->loop, registered->loops);
         if (err == 0)
             metric_add(run->shard->counters, ROUTER_REGISTERED, 1);
         else if (err != -ESTALE)
@@ -153,7 +154,7 @@ static void run_registered(struct map_batch_run *run)
     }
 }
 
-static void session_describe(const struct shard *shard, const struct session_row *session,
+static void session_describe(const struct map_shard *shard, const struct session_row *session,
                              Imc__V1__Session *out)
 {
     const struct life *life = &shard->comets->lives[session->life];
@@ -162,8 +163,8 @@ static void session_describe(const struct shard *shard, const struct session_row
     out->comet = life->comet->id;
     out->epoch = life->epoch;
     out->handle = session->handle;
-    out->key = names_text(shard->sessions->keys, session->key);
-    out->room = names_text(shard->sessions->rooms, session->room);
+    out->key = interned_text(shard->sessions->keys, session->key);
+    out->room = interned_text(shard->sessions->rooms, session->room);
 }
 
 /* True if so much fits into the reply besides. */
@@ -192,18 +193,18 @@ static void lookup_cut(struct map_batch_run *run, int64_t uid, Imc__V1__MapReply
 static bool lookup_one(struct map_batch_run *run, int64_t uid, Imc__V1__Lookup *lookup)
 {
     const struct session_map *sessions = run->shard->sessions;
-    const struct session_row *first = sessions_first(sessions, uid);
+    const struct session_row *first = session_map_first(sessions, uid);
     size_t n = 0;
 
     imc__v1__lookup__init(lookup);
-    for (const struct session_row *at = first; at != NULL; at = sessions_next(sessions, at))
+    for (const struct session_row *at = first; at != NULL; at = session_map_next(sessions, at))
         n++;
     metric_add(run->shard->counters, n > 0 ? ROUTER_LOOKUP_HIT : ROUTER_LOOKUP_MISS, 1);
     if (n == 0)
         return true;
     Imc__V1__Session *out = run_alloc(run, n, sizeof *out);
     lookup->sessions = run_alloc(run, n, sizeof(Imc__V1__Session *));
-    for (const struct session_row *at = first; at != NULL; at = sessions_next(sessions, at)) {
+    for (const struct session_row *at = first; at != NULL; at = session_map_next(sessions, at)) {
         session_describe(run->shard, at, out);
         if (!run_spend(run, session_bytes(out)))
             return false;
@@ -230,7 +231,7 @@ static void run_forget(struct map_batch_run *run)
     const Imc__V1__MapBatch *batch = run->batch;
 
     for (size_t i = 0; i < batch->n_forget; i++) {
-        comets_forget(run->shard->comets, batch->forget[i]);
+        comet_lives_forget(run->shard->comets, batch->forget[i]);
         metric_add(run->shard->counters, ROUTER_FORGET, 1);
         log_info("comet forgotten", "comet=\"%.64s\"", batch->forget[i]);
     }
@@ -259,14 +260,14 @@ static Imc__V1__Count *run_count(struct map_batch_run *run, char *name, uint64_t
 
 static void run_count_rooms(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
-    const struct names *rooms = run->shard->sessions->rooms;
+    const struct interned_strings *rooms = run->shard->sessions->rooms;
 
-    reply->rooms = run_alloc(run, names_count(rooms), sizeof(Imc__V1__Count *));
-    for (uint32_t room = names_next(rooms, 0); room != 0; room = names_next(rooms, room)) {
-        if (counts_cut(run, "rooms", reply->n_rooms, names_text(rooms, room)))
+    reply->rooms = run_alloc(run, interned_count(rooms), sizeof(Imc__V1__Count *));
+    for (uint32_t room = interned_next(rooms, 0); room != 0; room = interned_next(rooms, room)) {
+        if (counts_cut(run, "rooms", reply->n_rooms, interned_text(rooms, room)))
             break;
         reply->rooms[reply->n_rooms++] =
-            run_count(run, names_text(rooms, room), names_refs(rooms, room));
+            run_count(run, interned_text(rooms, room), interned_refs(rooms, room));
     }
 }
 
@@ -294,7 +295,8 @@ static struct msg *reply_pack(const Imc__V1__MapReply *reply)
     return msg;
 }
 
-struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, struct arena *arena)
+struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *batch,
+                            struct arena *arena)
 {
     Imc__V1__MapReply reply;
     imc__v1__map_reply__init(&reply);
@@ -302,7 +304,7 @@ struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, str
                                 .batch = batch,
                                 .arena = arena,
                                 .ring_matches =
-                                    batch->ring != 0 && batch->ring == shard->registry.hash,
+                                    batch->ring != 0 && batch->ring == shard->completeness.hash,
                                 .bytes_left = REPLY_BYTES};
 
     run.comets = run_alloc(&run, batch->n_comets, sizeof(struct known_comet *));
@@ -314,7 +316,7 @@ struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, str
     run_puts(&run, &reply);
     run_dels(&run);
     run_registered(&run);
-    reply.complete = run.ring_matches && registry_complete(&shard->registry);
+    reply.complete = run.ring_matches && completeness_is_reached(&shard->completeness);
     run_lookups(&run, &reply);
     run_forget(&run);
     if (batch->count_rooms)

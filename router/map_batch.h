@@ -7,9 +7,10 @@
 #include "proto/router.pb-c.h"
 #include "router/map_shard.h"
 
-enum { BATCH_ROOM_MAX = 128, BATCH_KEY_MAX = 255 };
+enum { MAP_BATCH_ROOM_MAX = 128, MAP_BATCH_KEY_MAX = 255 };
 
 /* ARENA is for the reply while it is put together; BATCH may live in it. */
-struct msg *batch_apply(struct shard *shard, const Imc__V1__MapBatch *batch, struct arena *arena);
+struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *batch,
+                            struct arena *arena);
 
 #endif

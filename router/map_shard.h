@@ -8,16 +8,16 @@
 #include "router/metrics.h"
 #include "router/session_map.h"
 
-struct shard_limits {
+struct map_shard_limits {
     uint64_t comet_grace_ms; /* comet_lives.h */
     uint32_t sweep_slice;    /* slots looked at between two looks at the network */
     uint32_t max_counted;    /* rooms (or comets) in one reply */
 };
 
-struct shard {
-    struct shard_limits limits;
+struct map_shard {
+    struct map_shard_limits limits;
     struct comet_lives *comets;
-    struct registry registry;
+    struct completeness completeness;
     struct session_map *sessions;
     int64_t *counters; /* ROUTER_METRIC_COUNT of them, borrowed */
     uint64_t now_ms;   /* whoever calls in sets it first */
@@ -26,21 +26,22 @@ struct shard {
     uint64_t incomplete_since_ms, told_ms;
 };
 
-void shard_init(struct shard *shard, const struct shard_limits *limits, int64_t *counters);
-void shard_close(struct shard *shard);
+void map_shard_init(struct map_shard *shard, const struct map_shard_limits *limits,
+                    int64_t *counters);
+void map_shard_close(struct map_shard *shard);
 /* What membership shows. SELF: our id among the routers. */
-void shard_comets(struct shard *shard, const struct member_list *list);
-void shard_routers(struct shard *shard, const struct member_list *list, const char *self);
+void map_shard_comets(struct map_shard *shard, const struct member_list *list);
+void map_shard_routers(struct map_shard *shard, const struct member_list *list, const char *self);
 /* Our lease had lapsed: comets may have moved on without us, so nothing that we hold can be
  * trusted. */
-void shard_lost(struct shard *shard);
-/* About twice a second. READING as in comets_tick(). Tells, every 10 s, what keeps the map
+void map_shard_lost(struct map_shard *shard);
+/* About twice a second. READING as in comet_lives_tick(). Tells, every 10 s, what keeps the map
  * incomplete. */
-void shard_tick(struct shard *shard, uint64_t now_ms, bool reading);
+void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading);
 /* A slice of the sweep; true while there is more. */
-bool shard_sweep(struct shard *shard);
-bool shard_sweep_waits(const struct shard *shard);
+bool map_shard_sweep(struct map_shard *shard);
+bool map_shard_sweep_waits(const struct map_shard *shard);
 /* Gauges, and the counters that modules keep themselves. */
-void shard_scrape(struct shard *shard);
+void map_shard_scrape(struct map_shard *shard);
 
 #endif

@@ -14,7 +14,7 @@ struct router_config {
 
 struct router {
     struct daemon *daemon;
-    struct shard shard;
+    struct map_shard shard;
     bool stopping; /* no more sweeps */
     struct loop_task sweep;
     uv_timer_t tick;

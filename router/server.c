@@ -1,7 +1,7 @@
 /*   logic ══stream══► stream_on_message   rpc thread: unpack into the job's arena
  *                          │ inbox_post
  *                          ▼
- *                     job_run             main loop: batch_apply() ─► struct msg
+ *                     job_run             main loop: map_batch_apply() ─► struct msg
  *                          │ rpc_stream_send
  *   logic ◄════════════════┘ */
 #include "router/server.h"
@@ -65,7 +65,7 @@ static void job_run(struct loop *loop, struct inbox_item *item)
     struct router *router = job->caller->router;
 
     router->shard.now_ms = loop_now_ms(loop);
-    struct msg *reply = batch_apply(&router->shard, job->batch, &job->arena);
+    struct msg *reply = map_batch_apply(&router->shard, job->batch, &job->arena);
     job_answer(job, reply);
     job_free(job);
     router_sweep(router);

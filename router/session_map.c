@@ -4,28 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct session_map *sessions_new(struct comet_lives *comets, sessions_owns_fn *owns, void *arg)
+struct session_map *session_map_new(struct comet_lives *comets, session_map_owns_fn *owns,
+                                    void *arg)
 {
     struct session_map *sessions = mem_zalloc(sizeof *sessions);
 
     sessions->comets = comets;
     sessions->owns = owns;
     sessions->owns_arg = arg;
-    slots_init(&sessions->slots);
-    buckets_init(&sessions->buckets);
-    sessions->rooms = names_new(true);
-    sessions->keys = names_new(false);
+    session_pool_init(&sessions->slots);
+    uid_index_init(&sessions->buckets);
+    sessions->rooms = interned_new(true);
+    sessions->keys = interned_new(false);
     return sessions;
 }
 
-void sessions_free(struct session_map *sessions)
+void session_map_free(struct session_map *sessions)
 {
     if (sessions == NULL)
         return;
-    names_free(sessions->keys);
-    names_free(sessions->rooms);
-    buckets_close(&sessions->buckets);
-    slots_close(&sessions->slots);
+    interned_free(sessions->keys);
+    interned_free(sessions->rooms);
+    uid_index_close(&sessions->buckets);
+    session_pool_close(&sessions->slots);
     free(sessions);
 }
 
@@ -52,10 +53,10 @@ static struct chain_view chain_look(const struct session_map *sessions,
                                     const struct session_new *put)
 {
     struct chain_view view = {0};
-    uint32_t slot = *buckets_head(&sessions->buckets, put->uid);
+    uint32_t slot = *uid_index_head(&sessions->buckets, put->uid);
 
     while (slot != SLOT_NONE) {
-        struct session_row *session = slots_at(&sessions->slots, slot);
+        struct session_row *session = session_pool_at(&sessions->slots, slot);
         slot = session->next;
         if (session->uid != put->uid)
             continue;
@@ -72,60 +73,60 @@ static struct chain_view chain_look(const struct session_map *sessions,
 static void session_rename(struct session_map *sessions, struct session_row *session,
                            const struct session_new *put)
 {
-    uint32_t room = names_ref(sessions->rooms, put->room);
-    uint32_t key = names_ref(sessions->keys, put->key);
+    uint32_t room = interned_ref(sessions->rooms, put->room);
+    uint32_t key = interned_ref(sessions->keys, put->key);
 
-    names_unref(sessions->rooms, session->room);
-    names_unref(sessions->keys, session->key);
+    interned_unref(sessions->rooms, session->room);
+    interned_unref(sessions->keys, session->key);
     session->room = room;
     session->key = key;
 }
 
 static void session_add(struct session_map *sessions, uint32_t slot, const struct session_new *put)
 {
-    struct session_row *session = slots_at(&sessions->slots, slot);
-    uint32_t *head = buckets_head(&sessions->buckets, put->uid);
+    struct session_row *session = session_pool_at(&sessions->slots, slot);
+    uint32_t *head = uid_index_head(&sessions->buckets, put->uid);
 
     *session = (struct session_row){.uid = put->uid,
                                     .handle = put->handle,
                                     .life = put->life,
                                     .next = *head,
-                                    .room = names_ref(sessions->rooms, put->room),
-                                    .key = names_ref(sessions->keys, put->key)};
+                                    .room = interned_ref(sessions->rooms, put->room),
+                                    .key = interned_ref(sessions->keys, put->key)};
     *head = slot;
-    comets_take(sessions->comets, put->life);
-    buckets_fit(&sessions->buckets, &sessions->slots);
+    comet_lives_take(sessions->comets, put->life);
+    uid_index_fit(&sessions->buckets, &sessions->slots);
 }
 
-enum sessions_put sessions_put(struct session_map *sessions, const struct session_new *put)
+enum session_map_put session_map_put(struct session_map *sessions, const struct session_new *put)
 {
     struct chain_view view = chain_look(sessions, put);
 
     assert(!sessions->comets->lives[put->life].dead);
     if (view.same != NULL) {
         session_rename(sessions, view.same, put);
-        return SESSIONS_OK;
+        return SESSION_MAP_OK;
     }
     if (put->max_others != 0 && view.others >= put->max_others)
-        return SESSIONS_TOO_MANY;
-    uint32_t slot = slots_take(&sessions->slots);
+        return SESSION_MAP_TOO_MANY;
+    uint32_t slot = session_pool_take(&sessions->slots);
     if (slot == SLOT_NONE)
-        return SESSIONS_FULL;
+        return SESSION_MAP_FULL;
     session_add(sessions, slot, put);
     sessions->uids += !view.any;
-    return SESSIONS_OK;
+    return SESSION_MAP_OK;
 }
 
 /* Unlinks and releases the session in SLOT. */
 static void session_remove(struct session_map *sessions, uint32_t slot)
 {
-    struct session_row *session = slots_at(&sessions->slots, slot);
-    uint32_t *link = buckets_head(&sessions->buckets, session->uid);
+    struct session_row *session = session_pool_at(&sessions->slots, slot);
+    uint32_t *link = uid_index_head(&sessions->buckets, session->uid);
     uint32_t *mine = NULL;
     bool last_of_uid = true;
 
     while (*link != SLOT_NONE) {
-        struct session_row *at = slots_at(&sessions->slots, *link);
+        struct session_row *at = session_pool_at(&sessions->slots, *link);
         if (at == session)
             mine = link;
         else if (at->uid == session->uid)
@@ -135,19 +136,19 @@ static void session_remove(struct session_map *sessions, uint32_t slot)
     assert(mine != NULL);
     *mine = session->next;
     sessions->uids -= last_of_uid;
-    names_unref(sessions->rooms, session->room);
-    names_unref(sessions->keys, session->key);
-    comets_release(sessions->comets, session->life);
-    slots_release(&sessions->slots, slot);
-    buckets_fit(&sessions->buckets, &sessions->slots);
+    interned_unref(sessions->rooms, session->room);
+    interned_unref(sessions->keys, session->key);
+    comet_lives_release(sessions->comets, session->life);
+    session_pool_release(&sessions->slots, slot);
+    uid_index_fit(&sessions->buckets, &sessions->slots);
 }
 
-bool sessions_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle)
+bool session_map_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle)
 {
-    uint32_t slot = *buckets_head(&sessions->buckets, uid);
+    uint32_t slot = *uid_index_head(&sessions->buckets, uid);
 
     while (slot != SLOT_NONE) {
-        const struct session_row *session = slots_at(&sessions->slots, slot);
+        const struct session_row *session = session_pool_at(&sessions->slots, slot);
         if (session->uid == uid && session->life == life && session->handle == handle) {
             session_remove(sessions, slot);
             return true;
@@ -161,7 +162,7 @@ static const struct session_row *chain_find(const struct session_map *sessions, 
                                             int64_t uid)
 {
     while (slot != SLOT_NONE) {
-        const struct session_row *session = slots_at(&sessions->slots, slot);
+        const struct session_row *session = session_pool_at(&sessions->slots, slot);
         if (session->uid == uid && !session_is_dead(sessions, session))
             return session;
         slot = session->next;
@@ -169,13 +170,13 @@ static const struct session_row *chain_find(const struct session_map *sessions, 
     return NULL;
 }
 
-const struct session_row *sessions_first(const struct session_map *sessions, int64_t uid)
+const struct session_row *session_map_first(const struct session_map *sessions, int64_t uid)
 {
-    return chain_find(sessions, *buckets_head(&sessions->buckets, uid), uid);
+    return chain_find(sessions, *uid_index_head(&sessions->buckets, uid), uid);
 }
 
-const struct session_row *sessions_next(const struct session_map *sessions,
-                                        const struct session_row *session)
+const struct session_row *session_map_next(const struct session_map *sessions,
+                                           const struct session_row *session)
 {
     return chain_find(sessions, session->next, session->uid);
 }
@@ -192,12 +193,12 @@ static void sweep_order(struct sweep *sweep, bool owners)
     sweep->cursor = 0;
 }
 
-void sessions_moved(struct session_map *sessions)
+void session_map_moved(struct session_map *sessions)
 {
     sweep_order(&sessions->sweep, true);
 }
 
-bool sessions_sweep_waits(const struct session_map *sessions)
+bool session_map_sweep_waits(const struct session_map *sessions)
 {
     return sessions->sweep.active || sessions->sweep.deaths != sessions->comets->deaths;
 }
@@ -215,7 +216,7 @@ static void sweep_end_pass(struct session_map *sessions)
 
 static void sweep_slot(struct session_map *sessions, uint32_t slot)
 {
-    const struct session_row *session = slots_at(&sessions->slots, slot);
+    const struct session_row *session = session_pool_at(&sessions->slots, slot);
 
     if (session->life == 0)
         return;
@@ -249,7 +250,7 @@ static void sweep_chunk(struct session_map *sessions, uint32_t *n)
     *n -= *n > 0;
 }
 
-bool sessions_sweep(struct session_map *sessions, uint32_t n)
+bool session_map_sweep(struct session_map *sessions, uint32_t n)
 {
     struct sweep *sweep = &sessions->sweep;
 
@@ -263,19 +264,19 @@ bool sessions_sweep(struct session_map *sessions, uint32_t n)
         else
             sweep_end_pass(sessions);
     }
-    return sessions_sweep_waits(sessions);
+    return session_map_sweep_waits(sessions);
 }
 
-void sessions_sweep_moved(struct session_map *sessions, uint32_t slice)
+void session_map_sweep_moved(struct session_map *sessions, uint32_t slice)
 {
     while (sessions->sweep.owners || sessions->sweep.owners_again)
-        sessions_sweep(sessions, slice);
+        session_map_sweep(sessions, slice);
 }
 
-size_t sessions_bytes(const struct session_map *sessions)
+size_t session_map_bytes(const struct session_map *sessions)
 {
     return sizeof *sessions + sessions->slots.bytes +
            sessions->slots.capacity * sizeof(struct slot_chunk) +
-           buckets_bytes(&sessions->buckets) + names_bytes(sessions->rooms) +
-           names_bytes(sessions->keys) + comets_bytes(sessions->comets);
+           uid_index_bytes(&sessions->buckets) + interned_bytes(sessions->rooms) +
+           interned_bytes(sessions->keys) + comet_lives_bytes(sessions->comets);
 }

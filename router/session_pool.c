@@ -12,21 +12,21 @@ enum {
     CHUNKS_MAX = (1 << 20) - 1
 };
 
-void slots_init(struct slots *slots)
+void session_pool_init(struct session_pool *slots)
 {
-    *slots = (struct slots){.partial = SLOT_NONE, .vacant = SLOT_NONE};
+    *slots = (struct session_pool){.partial = SLOT_NONE, .vacant = SLOT_NONE};
 }
 
-void slots_close(struct slots *slots)
+void session_pool_close(struct session_pool *slots)
 {
     for (uint32_t i = 0; i < slots->n_chunks; i++)
         if (slots->chunks[i].sessions != NULL)
             munmap(slots->chunks[i].sessions, CHUNK_BYTES);
     free(slots->chunks);
-    slots_init(slots);
+    session_pool_init(slots);
 }
 
-static void partial_add(struct slots *slots, uint32_t number)
+static void partial_add(struct session_pool *slots, uint32_t number)
 {
     struct slot_chunk *chunk = &slots->chunks[number];
 
@@ -37,7 +37,7 @@ static void partial_add(struct slots *slots, uint32_t number)
     slots->partial = number;
 }
 
-static void partial_remove(struct slots *slots, uint32_t number)
+static void partial_remove(struct session_pool *slots, uint32_t number)
 {
     struct slot_chunk *chunk = &slots->chunks[number];
 
@@ -49,7 +49,7 @@ static void partial_remove(struct slots *slots, uint32_t number)
         slots->chunks[chunk->next].prev = chunk->prev;
 }
 
-static void chunks_grow(struct slots *slots)
+static void chunks_grow(struct session_pool *slots)
 {
     uint32_t capacity = slots->capacity == 0 ? 16 : slots->capacity * 2;
 
@@ -71,7 +71,7 @@ static struct session_row *chunk_map(void)
     return memory;
 }
 
-static bool chunk_add(struct slots *slots)
+static bool chunk_add(struct session_pool *slots)
 {
     uint32_t number = slots->vacant;
 
@@ -91,7 +91,7 @@ static bool chunk_add(struct slots *slots)
     return true;
 }
 
-uint32_t slots_take(struct slots *slots)
+uint32_t session_pool_take(struct session_pool *slots)
 {
     if (slots->partial == SLOT_NONE && !chunk_add(slots))
         return SLOT_NONE;
@@ -111,7 +111,7 @@ uint32_t slots_take(struct slots *slots)
     return number * SLOTS_PER_CHUNK + place;
 }
 
-static void chunk_drop(struct slots *slots, uint32_t number)
+static void chunk_drop(struct session_pool *slots, uint32_t number)
 {
     struct slot_chunk *chunk = &slots->chunks[number];
 
@@ -123,7 +123,7 @@ static void chunk_drop(struct slots *slots, uint32_t number)
     slots->vacant = number;
 }
 
-void slots_release(struct slots *slots, uint32_t slot)
+void session_pool_release(struct session_pool *slots, uint32_t slot)
 {
     uint32_t number = slot / SLOTS_PER_CHUNK, place = slot % SLOTS_PER_CHUNK;
     struct slot_chunk *chunk = &slots->chunks[number];

@@ -2,7 +2,7 @@
  * go back to the system when they are empty. Main loop only.
  *
  *   chunks ─► [0] 4096 sessions   slot number = chunk * 4096 + place in it
- *             [1] (no memory)     a number stays valid until slots_release(), nothing ever moves
+ *             [1] (no memory)     a number stays valid until session_pool_release(), nothing ever moves
  *             [2] 4096 sessions */
 #ifndef IMC_ROUTER_SESSION_POOL_H
 #define IMC_ROUTER_SESSION_POOL_H
@@ -34,7 +34,7 @@ struct slot_chunk {
     uint32_t prev, next; /* in the list of chunks with room, or (next) of those without memory */
 };
 
-struct slots {
+struct session_pool {
     struct slot_chunk *chunks;
     uint32_t n_chunks, capacity;
     uint32_t partial; /* list of chunks with room */
@@ -44,13 +44,13 @@ struct slots {
     size_t bytes; /* held from the system */
 };
 
-void slots_init(struct slots *slots);
-void slots_close(struct slots *slots);
+void session_pool_init(struct session_pool *slots);
+void session_pool_close(struct session_pool *slots);
 /* SLOT_NONE when the numbers have run out. The slot's content is not defined. */
-uint32_t slots_take(struct slots *slots);
-void slots_release(struct slots *slots, uint32_t slot);
+uint32_t session_pool_take(struct session_pool *slots);
+void session_pool_release(struct session_pool *slots, uint32_t slot);
 
-static inline struct session_row *slots_at(const struct slots *slots, uint32_t slot)
+static inline struct session_row *session_pool_at(const struct session_pool *slots, uint32_t slot)
 {
     return &slots->chunks[slot / SLOTS_PER_CHUNK].sessions[slot % SLOTS_PER_CHUNK];
 }

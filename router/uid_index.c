@@ -9,12 +9,12 @@ enum {
     BUCKETS_MAX = 1 << 30,
 };
 
-static uint32_t *bucket_at(const struct buckets *buckets, uint32_t number)
+static uint32_t *bucket_at(const struct uid_index *buckets, uint32_t number)
 {
     return &buckets->segments[number / BUCKETS_PER_SEGMENT][number % BUCKETS_PER_SEGMENT];
 }
 
-static void segment_add(struct buckets *buckets)
+static void segment_add(struct uid_index *buckets)
 {
     if (buckets->n_segments == buckets->capacity) {
         buckets->capacity = buckets->capacity == 0 ? 16 : buckets->capacity * 2;
@@ -26,22 +26,22 @@ static void segment_add(struct buckets *buckets)
     buckets->segments[buckets->n_segments++] = segment;
 }
 
-void buckets_init(struct buckets *buckets)
+void uid_index_init(struct uid_index *buckets)
 {
-    *buckets = (struct buckets){.count = BUCKETS_MIN, .round = BUCKETS_MIN};
+    *buckets = (struct uid_index){.count = BUCKETS_MIN, .round = BUCKETS_MIN};
     hash_seed_init(&buckets->seed);
     segment_add(buckets);
 }
 
-void buckets_close(struct buckets *buckets)
+void uid_index_close(struct uid_index *buckets)
 {
     for (uint32_t i = 0; i < buckets->n_segments; i++)
         free(buckets->segments[i]);
     free(buckets->segments);
-    *buckets = (struct buckets){0};
+    *buckets = (struct uid_index){0};
 }
 
-static uint32_t bucket_of(const struct buckets *buckets, int64_t uid)
+static uint32_t bucket_of(const struct uid_index *buckets, int64_t uid)
 {
     uint32_t hash = (uint32_t)hash_u64(&buckets->seed, (uint64_t)uid);
     uint32_t number = hash & (2 * buckets->round - 1);
@@ -49,14 +49,14 @@ static uint32_t bucket_of(const struct buckets *buckets, int64_t uid)
     return number < buckets->count ? number : hash & (buckets->round - 1);
 }
 
-uint32_t *buckets_head(const struct buckets *buckets, int64_t uid)
+uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid)
 {
     return bucket_at(buckets, bucket_of(buckets, uid));
 }
 
 /* Splits the next bucket of this round: its sessions stay or go to the new last bucket. Order in a
  * chain is kept. */
-static void buckets_split(struct buckets *buckets, const struct slots *slots)
+static void uid_index_split(struct uid_index *buckets, const struct session_pool *slots)
 {
     uint32_t from = buckets->count - buckets->round, to = buckets->count;
 
@@ -66,7 +66,7 @@ static void buckets_split(struct buckets *buckets, const struct slots *slots)
     uint32_t *stay = bucket_at(buckets, from), *go = bucket_at(buckets, to);
     uint32_t slot = *stay;
     while (slot != SLOT_NONE) {
-        struct session_row *session = slots_at(slots, slot);
+        struct session_row *session = session_pool_at(slots, slot);
         uint32_t next = session->next;
         uint32_t **tail = bucket_of(buckets, session->uid) == from ? &stay : &go;
         **tail = slot;
@@ -80,7 +80,7 @@ static void buckets_split(struct buckets *buckets, const struct slots *slots)
 }
 
 /* The reverse: the last bucket's chain goes to the end of the one that it was split from. */
-static void buckets_join(struct buckets *buckets, const struct slots *slots)
+static void uid_index_join(struct uid_index *buckets, const struct session_pool *slots)
 {
     if (buckets->count == buckets->round)
         buckets->round /= 2;
@@ -88,25 +88,25 @@ static void buckets_join(struct buckets *buckets, const struct slots *slots)
     uint32_t *from = bucket_at(buckets, last), *to = bucket_at(buckets, last - buckets->round);
 
     while (*to != SLOT_NONE)
-        to = &slots_at(slots, *to)->next;
+        to = &session_pool_at(slots, *to)->next;
     *to = *from;
     *from = SLOT_NONE;
     if (last % BUCKETS_PER_SEGMENT == 0 && last != 0)
         free(buckets->segments[--buckets->n_segments]);
 }
 
-void buckets_fit(struct buckets *buckets, const struct slots *slots)
+void uid_index_fit(struct uid_index *buckets, const struct session_pool *slots)
 {
     if (slots->used > buckets->count && buckets->count < BUCKETS_MAX) {
-        buckets_split(buckets, slots);
+        uid_index_split(buckets, slots);
         return;
     }
     /* Two at a time: the map may lose sessions until none is left, one per call. */
     for (int i = 0; i < 2 && buckets->count > BUCKETS_MIN && slots->used < buckets->count / 2; i++)
-        buckets_join(buckets, slots);
+        uid_index_join(buckets, slots);
 }
 
-size_t buckets_bytes(const struct buckets *buckets)
+size_t uid_index_bytes(const struct uid_index *buckets)
 {
     return buckets->n_segments * (size_t)SEGMENT_BYTES +
            buckets->capacity * sizeof *buckets->segments;

@@ -15,7 +15,7 @@
 
 enum { BUCKETS_PER_SEGMENT = 4096 };
 
-struct buckets {
+struct uid_index {
     struct hash_seed seed; /* clients' business chooses the uids */
     uint32_t **segments;
     uint32_t n_segments, capacity;
@@ -23,12 +23,12 @@ struct buckets {
     uint32_t round; /* the power of two ≤ count: buckets below count - round are split already */
 };
 
-void buckets_init(struct buckets *buckets);
-void buckets_close(struct buckets *buckets);
-/* Where the chain of UID's bucket begins. Valid until the next buckets_fit(). */
-uint32_t *buckets_head(const struct buckets *buckets, int64_t uid);
+void uid_index_init(struct uid_index *buckets);
+void uid_index_close(struct uid_index *buckets);
+/* Where the chain of UID's bucket begins. Valid until the next uid_index_fit(). */
+uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid);
 /* Call after every added or removed session. */
-void buckets_fit(struct buckets *buckets, const struct slots *slots);
-size_t buckets_bytes(const struct buckets *buckets);
+void uid_index_fit(struct uid_index *buckets, const struct session_pool *slots);
+size_t uid_index_bytes(const struct uid_index *buckets);
 
 #endif

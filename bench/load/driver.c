@@ -8,7 +8,7 @@
  * when it was due. Without a rate each connection pushes again as soon as it is answered. */
 #include "bench/base/clock.h"
 #include "bench/load/crew.h"
-#include "bench/load/http_client.h"
+#include "bench/load/http_lanes.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
@@ -42,7 +42,7 @@ struct driver {
     const struct crew *crew;
     const struct driver_orders *orders;
     struct driver_stats *stats;
-    struct http_client *http;
+    struct http_lanes *http;
     struct lane *lanes;
     size_t n_lanes;
     uint32_t *seqs; /* next of each stream */
@@ -178,7 +178,7 @@ static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_
     note_due(driver, due_ns);
     len = write_request(driver, &stamp, target);
     shared_add(&driver->stats->sent, 1);
-    if (http_client_post(driver->http, i, target, driver->body, len) != 0)
+    if (http_lanes_post(driver->http, i, target, driver->body, len) != 0)
         shared_fail(driver->crew->shared, "pushing: the HTTP API cannot be reached any more");
 }
 
@@ -205,7 +205,7 @@ static void push_next(struct driver *driver, size_t i)
     struct lane *lane = &driver->lanes[i];
     struct due due;
 
-    if (lane->n == 0 || !http_client_idle(driver->http, i))
+    if (lane->n == 0 || !http_lanes_idle(driver->http, i))
         return;
     due = lane->queue[lane->head];
     lane->head = (lane->head + 1) % QUEUE_MAX;
@@ -250,7 +250,7 @@ static void push_again(struct driver *driver, size_t i)
     size_t n = driver->n_streams;
     uint64_t now = clock_ns();
 
-    if (driver->held || !http_client_idle(driver->http, i) || plan_over(driver, now))
+    if (driver->held || !http_lanes_idle(driver->http, i) || plan_over(driver, now))
         return;
     if (lane->next_stream >= n) {
         lane->next_stream = i;
@@ -311,7 +311,7 @@ static void on_answer(void *arg, size_t i, int status, const char *body, size_t 
 static bool lanes_done(const struct driver *driver)
 {
     for (size_t i = 0; i < driver->n_lanes; i++)
-        if (driver->lanes[i].n > 0 || !http_client_idle(driver->http, i))
+        if (driver->lanes[i].n > 0 || !http_lanes_idle(driver->http, i))
             return false;
     return true;
 }
@@ -343,7 +343,7 @@ static void wait_for_event(struct driver *driver, uint64_t now)
         next = driver->stats->start_ns + (uint64_t)((double)driver->made * 1e9 / (double)rate);
     if (next > now + IDLE_NS)
         next = now + IDLE_NS;
-    http_client_poll(driver->http, next > now ? (int64_t)(next - now) : 0);
+    http_lanes_poll(driver->http, next > now ? (int64_t)(next - now) : 0);
 }
 
 static void run_plan(struct driver *driver, uint64_t plan)
@@ -378,7 +378,7 @@ static void run_plan(struct driver *driver, uint64_t plan)
 
 static int driver_open(struct driver *driver, const struct crew *crew)
 {
-    const struct http_client_options options = {
+    const struct http_lanes_options options = {
         .address = crew->config->http,
         .key = crew->config->key,
         .lanes = crew->config->http_lanes,
@@ -393,7 +393,7 @@ static int driver_open(struct driver *driver, const struct crew *crew)
     driver->n_lanes = crew->config->http_lanes;
     driver->lanes = mem_zalloc(driver->n_lanes * sizeof driver->lanes[0]);
     driver->seqs = mem_zalloc(crew->shared->streams * sizeof driver->seqs[0]);
-    if (http_client_open(&options, &driver->http, err, sizeof err) == 0)
+    if (http_lanes_open(&options, &driver->http, err, sizeof err) == 0)
         return 0;
     shared_fail(crew->shared, err);
     return -1;
@@ -409,7 +409,7 @@ _Noreturn void driver_run(const struct crew *crew)
         if (plan > driver.stats->done)
             run_plan(&driver, plan);
         else
-            http_client_poll(driver.http, IDLE_NS); /* sees what the server closes */
+            http_lanes_poll(driver.http, IDLE_NS); /* sees what the server closes */
     }
     for (;;)
         pause();

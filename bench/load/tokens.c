@@ -1,7 +1,7 @@
 #include "bench/load/tokens.h"
 
 #include "bench/base/clock.h"
-#include "bench/load/http_client.h"
+#include "bench/load/http_lanes.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@ enum { LANES = 32, TARGET_MAX = 256, HTTP_OK = 200, TRIES_IN_VAIN = 20 };
 struct token_maker {
     const struct tokens_order *order;
     struct worker_stats *stats;
-    struct http_client *client;
+    struct http_lanes *client;
     size_t answered, failed;
     char why[160];
 };
@@ -48,7 +48,7 @@ static int ask(struct token_maker *maker, size_t lane, size_t i)
         people_room(people, number, room);
         snprintf(target + n, sizeof target - (size_t)n, "&room=%s", room);
     }
-    return http_client_post(maker->client, lane, target, "", 0);
+    return http_lanes_post(maker->client, lane, target, "", 0);
 }
 
 static int ask_all(struct token_maker *maker)
@@ -58,10 +58,10 @@ static int ask_all(struct token_maker *maker)
     while (maker->answered < n && maker->failed == 0 && in_vain < TRIES_IN_VAIN) {
         size_t before = maker->answered;
         for (size_t lane = 0; lane < LANES && asked < n; lane++)
-            if (http_client_idle(maker->client, lane) &&
+            if (http_lanes_idle(maker->client, lane) &&
                 ask(maker, lane, maker->order->first + asked) == 0)
                 asked++;
-        http_client_poll(maker->client, CLOCK_SECOND);
+        http_lanes_poll(maker->client, CLOCK_SECOND);
         in_vain = maker->answered > before ? 0 : in_vain + 1;
     }
     return maker->answered == n && maker->failed == 0 ? 0 : -EIO;
@@ -71,14 +71,14 @@ int tokens_make(const struct tokens_order *order, struct worker_stats *stats, ch
                 size_t errlen)
 {
     struct token_maker maker = {.order = order, .stats = stats};
-    const struct http_client_options options = {
+    const struct http_lanes_options options = {
         .address = order->http,
         .key = order->key,
         .lanes = LANES,
         .answer = on_answer,
         .arg = &maker,
     };
-    int failed = http_client_open(&options, &maker.client, err, errlen);
+    int failed = http_lanes_open(&options, &maker.client, err, errlen);
 
     if (failed != 0)
         return failed;
@@ -86,6 +86,6 @@ int tokens_make(const struct tokens_order *order, struct worker_stats *stats, ch
     if (failed != 0)
         snprintf(err, errlen, "%s",
                  maker.why[0] != '\0' ? maker.why : "tokens: the HTTP API does not answer");
-    http_client_close(maker.client);
+    http_lanes_close(maker.client);
     return failed;
 }

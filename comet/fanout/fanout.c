@@ -1,4 +1,4 @@
-/* audience_push ─► backlog ─► queue of audiences ─► walks_run, at the end of the turn:
+/* audience_push ─► backlog ─► queue of audiences ─► fanout_run, at the end of the turn:
  *
  *    take the first audience ─► no walk under way: begin one with all that waits (fanout.batch bytes)
  *      ▲                    ─► deliver to a share of the members ─► walk over: next batch, or idle
@@ -112,10 +112,10 @@ static void walk_end(struct audience *audience)
 }
 
 /* Takes a batch out of the backlog. The tickets are told last: their owners may push again. */
-static void walk_begin(struct edge *edge, struct audience *audience)
+static void walk_begin(struct frontend *frontend, struct audience *audience)
 {
     struct pending_pushes *backlog = &audience->backlog;
-    uint32_t n = backlog_batch(backlog, (size_t)edge->worker->config->walk_bytes);
+    uint32_t n = backlog_batch(backlog, (size_t)frontend->worker->config->walk_bytes);
     struct push *pushes = mem_alloc(n * sizeof *pushes);
     struct ticket *tickets = mem_alloc(n * sizeof *tickets);
 
@@ -130,10 +130,11 @@ static void walk_begin(struct edge *edge, struct audience *audience)
     audience->walk = (struct walk){.pushes = pushes, .n = n};
     audience->walking = true;
     audience->done = 0;
-    audience->end = audience->everybody ? (uint32_t)table_slots(edge->worker->table) : audience->n;
-    audience->begun_ms = loop_now_ms(&edge->worker->loop);
+    audience->end =
+        audience->everybody ? (uint32_t)handle_table_slots(frontend->worker->table) : audience->n;
+    audience->begun_ms = loop_now_ms(&frontend->worker->loop);
     audience->sent = 0;
-    metric_add(edge->worker->counters, COMET_WALKS, 1);
+    metric_add(frontend->worker->counters, COMET_WALKS, 1);
     tell(tickets, n, TICKET_WRITTEN);
     free(tickets);
 }
@@ -155,7 +156,7 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
 }
 
 /* At most BUDGET members; returns how many were met. */
-static size_t walk_members(struct edge *edge, struct audience *audience, size_t budget)
+static size_t walk_members(struct frontend *frontend, struct audience *audience, size_t budget)
 {
     size_t met = 0, written = 0;
     while (met < budget && audience->done < audience->end) {
@@ -163,25 +164,26 @@ static size_t walk_members(struct edge *edge, struct audience *audience, size_t 
         met++;
         written += walk_deliver(&audience->walk, conn);
     }
-    metric_add(edge->worker->counters, COMET_DELIVERIES_ROOM,
+    metric_add(frontend->worker->counters, COMET_DELIVERIES_ROOM,
                (int64_t)(written * audience->walk.n));
     return met;
 }
 
-static size_t walk_table(struct edge *edge, struct audience *audience, size_t budget)
+static size_t walk_table(struct frontend *frontend, struct audience *audience, size_t budget)
 {
-    struct table *table = edge->worker->table;
-    size_t written = 0, looked = 0, slots = table_slots(table);
+    struct handle_table *table = frontend->worker->table;
+    size_t written = 0, looked = 0, slots = handle_table_slots(table);
     if (audience->end > slots) /* the table shrank: nobody is left up there */
         audience->end = audience->done < slots ? (uint32_t)slots : audience->done;
     while (written + looked / SLOTS_PER_SEND < budget && audience->done < audience->end) {
-        struct conn *conn = table_at(table, audience->done++);
+        struct conn *conn = handle_table_at(table, audience->done++);
         looked++;
         if (conn != NULL)
             written += walk_deliver(&audience->walk, conn);
     }
     audience->sent += written;
-    metric_add(edge->worker->counters, COMET_DELIVERIES_ALL, (int64_t)(written * audience->walk.n));
+    metric_add(frontend->worker->counters, COMET_DELIVERIES_ALL,
+               (int64_t)(written * audience->walk.n));
     return written + looked / SLOTS_PER_SEND;
 }
 
@@ -195,46 +197,46 @@ static bool audience_has_work(const struct audience *audience)
 /* A room that is walked without pause takes its whole loop, clients on the same cores get to read
  * late, and few messages share a write. With two thirds of the time everybody has them sooner
  * (docs/benchmarks.md). */
-static void audience_pause(const struct edge *edge, struct audience *audience)
+static void audience_pause(const struct frontend *frontend, struct audience *audience)
 {
-    uint64_t now = loop_now_ms(&edge->worker->loop);
+    uint64_t now = loop_now_ms(&frontend->worker->loop);
     uint64_t pause = (now - audience->begun_ms) / PAUSE_SHARE;
 
     audience->rested_ms = now + (pause < PAUSE_MOST_MS ? pause : PAUSE_MOST_MS);
 }
 
 /* Begins a walk if none is under way, and goes on with it. What it used of BUDGET, at least 1. */
-static size_t audience_run(struct edge *edge, struct audience *audience, size_t budget)
+static size_t audience_run(struct frontend *frontend, struct audience *audience, size_t budget)
 {
     if (!audience->walking)
-        walk_begin(edge, audience);
-    size_t used = audience->everybody ? walk_table(edge, audience, budget)
-                                      : walk_members(edge, audience, budget);
+        walk_begin(frontend, audience);
+    size_t used = audience->everybody ? walk_table(frontend, audience, budget)
+                                      : walk_members(frontend, audience, budget);
     if (audience->done >= audience->end) {
         walk_end(audience);
-        audience_pause(edge, audience);
+        audience_pause(frontend, audience);
     }
     return used > 0 ? used : 1;
 }
 
-static void queue_append(struct edge *edge, struct audience *audience)
+static void queue_append(struct frontend *frontend, struct audience *audience)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
     audience->next = NULL;
     *walks->tail = audience;
     walks->tail = &audience->next;
-    loop_defer(&edge->worker->loop, &walks->task);
+    loop_defer(&frontend->worker->loop, &walks->task);
 }
 
-static void queue_add(struct edge *edge, struct audience *audience)
+static void queue_add(struct frontend *frontend, struct audience *audience)
 {
     if (audience->queued)
         return;
     audience->queued = true;
-    queue_append(edge, audience);
+    queue_append(frontend, audience);
 }
 
-static struct audience *queue_take(struct walks *walks)
+static struct audience *queue_take(struct fanout *walks)
 {
     struct audience *audience = walks->head;
     walks->head = audience->next;
@@ -248,10 +250,11 @@ static struct audience *queue_take(struct walks *walks)
 
 /* Room messages that wait longer share a write with more others. Small audiences cost little: they
  * are not made to wait. */
-static bool walk_gathers(const struct edge *edge, const struct audience *audience, uint64_t now)
+static bool walk_gathers(const struct frontend *frontend, const struct audience *audience,
+                         uint64_t now)
 {
-    const struct comet_config *config = edge->worker->config;
-    size_t n = audience->everybody ? edge->n_conns : audience->n;
+    const struct comet_config *config = frontend->worker->config;
+    size_t n = audience->everybody ? frontend->n_conns : audience->n;
 
     if (n <= (size_t)config->walk_slice || audience->backlog.bytes >= (size_t)config->walk_bytes)
         return false;
@@ -262,51 +265,52 @@ static bool walk_gathers(const struct edge *edge, const struct audience *audienc
 /* Many sockets have not taken yet what they were sent: more would only fill their queues and have
  * them closed as too slow. But who does not read at all holds up the others no longer than
  * fanout.patience. */
-static bool walk_waits_for_sockets(struct edge *edge, uint64_t now)
+static bool walk_waits_for_sockets(struct frontend *frontend, uint64_t now)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
 
-    if (edge->n_queued <= BEHIND_MIN || edge->n_queued <= edge->n_conns / BEHIND_SHARE) {
+    if (frontend->n_queued <= BEHIND_MIN ||
+        frontend->n_queued <= frontend->n_conns / BEHIND_SHARE) {
         walks->behind_ms = 0;
         return false;
     }
     if (walks->behind_ms == 0)
         walks->behind_ms = now;
-    return now - walks->behind_ms < (uint64_t)edge->worker->config->walk_patience_ms;
+    return now - walks->behind_ms < (uint64_t)frontend->worker->config->walk_patience_ms;
 }
 
-static bool walk_must_rest(struct edge *edge, const struct audience *audience)
+static bool walk_must_rest(struct frontend *frontend, const struct audience *audience)
 {
-    uint64_t now = loop_now_ms(&edge->worker->loop);
+    uint64_t now = loop_now_ms(&frontend->worker->loop);
 
     if (audience->walking || (!audience->everybody && audience->n == 0))
         return false;
-    if (walk_gathers(edge, audience, now))
+    if (walk_gathers(frontend, audience, now))
         return true;
-    if (!walk_waits_for_sockets(edge, now))
+    if (!walk_waits_for_sockets(frontend, now))
         return false;
-    metric_add(edge->worker->counters, COMET_WALK_WAITS, 1);
+    metric_add(frontend->worker->counters, COMET_WALK_WAITS, 1);
     return true;
 }
 
 static void on_rested(uv_timer_t *timer)
 {
-    struct edge *edge = container_of(timer, struct edge, walks.rest);
-    struct audience *audience = edge->walks.resting;
+    struct frontend *frontend = container_of(timer, struct frontend, walks.rest);
+    struct audience *audience = frontend->walks.resting;
 
-    edge->walks.resting = NULL;
-    edge->walks.resting_tail = &edge->walks.resting;
+    frontend->walks.resting = NULL;
+    frontend->walks.resting_tail = &frontend->walks.resting;
     while (audience != NULL) {
         struct audience *next = audience->next;
-        queue_append(edge, audience);
+        queue_append(frontend, audience);
         audience = next;
     }
 }
 
 /* It still counts as queued. */
-static void walk_rest(struct edge *edge, struct audience *audience)
+static void walk_rest(struct frontend *frontend, struct audience *audience)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
 
     audience->queued = true;
     audience->next = NULL;
@@ -318,36 +322,36 @@ static void walk_rest(struct edge *edge, struct audience *audience)
 
 /* --- the end of a turn --- */
 
-static void walks_run(struct loop *loop, struct loop_task *task)
+static void fanout_run(struct loop *loop, struct loop_task *task)
 {
-    struct edge *edge = container_of(task, struct edge, walks.task);
-    struct walks *walks = &edge->walks;
-    size_t budget = (size_t)edge->worker->config->walk_slice, share = budget / SHARES + 1;
+    struct frontend *frontend = container_of(task, struct frontend, walks.task);
+    struct fanout *walks = &frontend->walks;
+    size_t budget = (size_t)frontend->worker->config->walk_slice, share = budget / SHARES + 1;
 
     while (budget > 0 && walks->head != NULL) {
         struct audience *audience = queue_take(walks);
-        if (walk_must_rest(edge, audience)) {
-            walk_rest(edge, audience);
+        if (walk_must_rest(frontend, audience)) {
+            walk_rest(frontend, audience);
             continue;
         }
-        size_t used = audience_run(edge, audience, share < budget ? share : budget);
+        size_t used = audience_run(frontend, audience, share < budget ? share : budget);
         budget -= used < budget ? used : budget;
         if (audience_has_work(audience))
-            queue_add(edge, audience);
+            queue_add(frontend, audience);
         else if (audience->idle != NULL)
-            audience->idle(edge, audience);
+            audience->idle(frontend, audience);
     }
     if (walks->head != NULL)
         loop_defer(loop, task);
 }
 
-void audience_push(struct edge *edge, struct audience *audience, const struct push *push,
+void audience_push(struct frontend *frontend, struct audience *audience, const struct push *push,
                    struct ticket ticket)
 {
     if (audience->backlog.n == 0)
-        audience->backlog.since_ms = loop_now_ms(&edge->worker->loop);
+        audience->backlog.since_ms = loop_now_ms(&frontend->worker->loop);
     backlog_add(&audience->backlog, push, ticket);
-    queue_add(edge, audience);
+    queue_add(frontend, audience);
 }
 
 void audience_clear(struct audience *audience)
@@ -405,109 +409,109 @@ void audience_remove(struct audience *audience, struct conn *conn)
 
 /* --- broadcasts with a speed --- */
 
-static bool limited_done(struct edge *edge, struct audience *audience, uint64_t now)
+static bool limited_done(struct frontend *frontend, struct audience *audience, uint64_t now)
 {
     uint64_t due = (now - audience->begun_ms + LIMITED_MS) * (uint64_t)audience->speed / 1000;
-    size_t slice = (size_t)edge->worker->config->walk_slice;
+    size_t slice = (size_t)frontend->worker->config->walk_slice;
     due = due > audience->sent ? due - audience->sent : 0;
     if (due > slice) { /* after a pause of the loop nothing is caught up in a burst */
         audience->sent += due - slice;
         due = slice;
     }
     if (due > 0)
-        walk_table(edge, audience, (size_t)due);
+        walk_table(frontend, audience, (size_t)due);
     return audience->done >= audience->end;
 }
 
-static void limited_free(struct edge *edge, struct audience **at)
+static void limited_free(struct frontend *frontend, struct audience **at)
 {
     struct audience *audience = *at;
     *at = audience->next;
     audience_clear(audience);
     free(audience);
-    if (--edge->walks.n_limited == 0)
-        uv_timer_stop(&edge->walks.timer);
+    if (--frontend->walks.n_limited == 0)
+        uv_timer_stop(&frontend->walks.timer);
 }
 
 static void on_limited(uv_timer_t *timer)
 {
-    struct edge *edge = container_of(timer, struct edge, walks.timer);
-    uint64_t now = loop_now_ms(&edge->worker->loop);
-    struct audience **at = &edge->walks.limited;
+    struct frontend *frontend = container_of(timer, struct frontend, walks.timer);
+    uint64_t now = loop_now_ms(&frontend->worker->loop);
+    struct audience **at = &frontend->walks.limited;
     while (*at != NULL) {
-        if (limited_done(edge, *at, now))
-            limited_free(edge, at);
+        if (limited_done(frontend, *at, now))
+            limited_free(frontend, at);
         else
             at = &(*at)->next;
     }
 }
 
 /* SPEED is the whole process's: each loop takes the part that its connections are of all. */
-static int32_t speed_share(const struct edge *edge, int32_t speed)
+static int32_t speed_share(const struct frontend *frontend, int32_t speed)
 {
-    int64_t total = conn_total(), here = (int64_t)edge->n_conns;
+    int64_t total = conn_total(), here = (int64_t)frontend->n_conns;
     int64_t share = total > 0 ? (speed * here + total - 1) / total : speed;
 
     return share < 1 ? 1 : share > speed ? speed : (int32_t)share;
 }
 
-void walks_push_limited(struct edge *edge, const struct push *push, int32_t speed,
-                        struct ticket ticket)
+void fanout_push_limited(struct frontend *frontend, const struct push *push, int32_t speed,
+                         struct ticket ticket)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
     if (walks->n_limited == LIMITED_MAX) {
         /* Too many to keep apart: this one goes at full speed rather than not at all. */
-        audience_push(edge, &walks->everybody, push, ticket);
+        audience_push(frontend, &walks->everybody, push, ticket);
         return;
     }
     struct audience *audience = mem_zalloc(sizeof *audience), **at = &walks->limited;
     audience->everybody = true;
-    audience->speed = speed_share(edge, speed);
+    audience->speed = speed_share(frontend, speed);
     while (*at != NULL) /* in order of acceptance */
         at = &(*at)->next;
     *at = audience;
     if (walks->n_limited++ == 0)
         uv_timer_start(&walks->timer, on_limited, 0, LIMITED_MS);
     backlog_add(&audience->backlog, push, ticket);
-    walk_begin(edge, audience);
+    walk_begin(frontend, audience);
 }
 
 /* --- life --- */
 
-void walks_open(struct edge *edge)
+void fanout_open(struct frontend *frontend)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
     walks->tail = &walks->head;
     walks->resting_tail = &walks->resting;
-    walks->task.run = walks_run;
+    walks->task.run = fanout_run;
     walks->everybody.everybody = true;
-    uv_timer_init(&edge->worker->loop.uv, &walks->timer);
-    uv_timer_init(&edge->worker->loop.uv, &walks->rest);
-    edge->open_handles += 2;
+    uv_timer_init(&frontend->worker->loop.uv, &walks->timer);
+    uv_timer_init(&frontend->worker->loop.uv, &walks->rest);
+    frontend->open_handles += 2;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct edge *edge = container_of((uv_timer_t *)handle, struct edge, walks.timer);
-    edge->open_handles--;
+    struct frontend *frontend = container_of((uv_timer_t *)handle, struct frontend, walks.timer);
+    frontend->open_handles--;
 }
 
 static void on_rest_closed(uv_handle_t *handle)
 {
-    container_of((uv_timer_t *)handle, struct edge, walks.rest)->open_handles--;
+    container_of((uv_timer_t *)handle, struct frontend, walks.rest)->open_handles--;
 }
 
-void walks_close(struct edge *edge)
+void fanout_close(struct frontend *frontend)
 {
-    struct walks *walks = &edge->walks;
+    struct fanout *walks = &frontend->walks;
     while (walks->limited != NULL)
-        limited_free(edge, &walks->limited);
+        limited_free(frontend, &walks->limited);
     on_rested(&walks->rest);
     while (walks->head != NULL) {
         struct audience *audience = queue_take(walks);
         audience_clear(audience);
         if (audience->idle != NULL)
-            audience->idle(edge, audience);
+            audience->idle(frontend, audience);
     }
     audience_clear(&walks->everybody);
     uv_close((uv_handle_t *)&walks->timer, on_timer_closed);

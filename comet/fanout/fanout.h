@@ -16,7 +16,7 @@
 #include "common/base/loop.h"
 
 struct conn;
-struct edge;
+struct frontend;
 
 /* Pushes that wait for their walk. */
 struct pending_pushes {
@@ -47,10 +47,10 @@ struct audience {
     uint64_t begun_ms, sent; /* the walk under way; SENT only with a speed */
     uint64_t rested_ms;      /* the next walk over many begins no sooner */
     /* Nothing waits and no walk is under way any more: the audience may be freed. */
-    void (*idle)(struct edge *edge, struct audience *audience);
+    void (*idle)(struct frontend *frontend, struct audience *audience);
 };
 
-struct walks {
+struct fanout {
     struct audience *head, **tail; /* queue, served in turn */
     struct loop_task task;
     struct audience *resting, **resting_tail; /* their next walk may not begin yet */
@@ -62,16 +62,16 @@ struct walks {
     uv_timer_t timer; /* runs while there are any */
 };
 
-void walks_open(struct edge *edge);
+void fanout_open(struct frontend *frontend);
 /* Drops what waits; closes the timer. */
-void walks_close(struct edge *edge);
+void fanout_close(struct frontend *frontend);
 
 /* The next walk over the audience takes it along. */
-void audience_push(struct edge *edge, struct audience *audience, const struct push *push,
+void audience_push(struct frontend *frontend, struct audience *audience, const struct push *push,
                    struct ticket ticket);
 /* A broadcast that goes at SPEED deliveries per second. */
-void walks_push_limited(struct edge *edge, const struct push *push, int32_t speed,
-                        struct ticket ticket);
+void fanout_push_limited(struct frontend *frontend, const struct push *push, int32_t speed,
+                         struct ticket ticket);
 /* Sets and uses conn->room_index. */
 void audience_add(struct audience *audience, struct conn *conn);
 void audience_remove(struct audience *audience, struct conn *conn);

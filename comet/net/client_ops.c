@@ -1,4 +1,4 @@
-/* input ─► verb_run ─► row of the operation ─► reply, session_connect(), or conn_kick() */
+/* input ─► client_op_run ─► row of the operation ─► reply, session_connect(), or conn_kick() */
 #include "comet/net/client_ops.h"
 #include "comet/net/conn_internal.h"
 #include "comet/session/session.h"
@@ -6,26 +6,26 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void verb_heartbeat(struct conn *conn, const struct verb_request *request)
+static void client_op_heartbeat(struct conn *conn, const struct client_request *request)
 {
     conn_reply(conn, request->version, OP_HEARTBEAT_REPLY, request->seq, NULL, 0);
 }
 
 /* There is no business to hand it to yet: answered as imgo answers. */
-static void verb_send(struct conn *conn, const struct verb_request *request)
+static void client_op_send(struct conn *conn, const struct client_request *request)
 {
     conn_count(conn, COMET_UPSTREAM_UNHANDLED, 1);
     conn_reply(conn, request->version, OP_SEND_REPLY, request->seq, NULL, 0);
 }
 
-static void verb_test(struct conn *conn, const struct verb_request *request)
+static void client_op_test(struct conn *conn, const struct client_request *request)
 {
     static const char body[] = "{\"test\":\"come on\"}";
     conn_reply(conn, request->version, OP_TEST_REPLY, request->seq, body, sizeof body - 1);
 }
 
 /* imgo's clients on TCP send the token bare or with the quotes of a JSON string. */
-static void trim_quotes(struct verb_request *token)
+static void trim_quotes(struct client_request *token)
 {
     if (token->body_len > 0 && token->body[0] == '"') {
         token->body++;
@@ -35,9 +35,9 @@ static void trim_quotes(struct verb_request *token)
         token->body_len--;
 }
 
-static void verb_auth(struct conn *conn, const struct verb_request *request)
+static void client_op_auth(struct conn *conn, const struct client_request *request)
 {
-    struct verb_request token = *request;
+    struct client_request token = *request;
     if (token.kind == BODY_OBJECT ||
         (token.kind == BODY_BYTES && token.body_len > 0 && token.body[0] == '{')) {
         conn_kick(conn, CLOSE_MALFORMED,
@@ -61,30 +61,30 @@ static void verb_auth(struct conn *conn, const struct verb_request *request)
     session_connect(conn, token.body, token.body_len, token.seq);
 }
 
-static const struct verb {
+static const struct client_op {
     int32_t op;
     enum conn_state state; /* the only one it is allowed in */
-    void (*run)(struct conn *conn, const struct verb_request *request);
-} verbs[] = {
-    {OP_HEARTBEAT, CONN_OPEN, verb_heartbeat},
-    {OP_SEND, CONN_OPEN, verb_send},
-    {OP_AUTH, CONN_AUTH, verb_auth},
-    {OP_TEST, CONN_OPEN, verb_test},
+    void (*run)(struct conn *conn, const struct client_request *request);
+} client_ops[] = {
+    {OP_HEARTBEAT, CONN_OPEN, client_op_heartbeat},
+    {OP_SEND, CONN_OPEN, client_op_send},
+    {OP_AUTH, CONN_AUTH, client_op_auth},
+    {OP_TEST, CONN_OPEN, client_op_test},
 };
 
-static const struct verb *verb_find(int32_t op)
+static const struct client_op *client_op_find(int32_t op)
 {
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (verbs[i].op == op)
-            return &verbs[i];
+    for (size_t i = 0; i < sizeof client_ops / sizeof client_ops[0]; i++) {
+        if (client_ops[i].op == op)
+            return &client_ops[i];
     }
     return NULL;
 }
 
-void verb_run(struct conn *conn, const struct verb_request *request)
+void client_op_run(struct conn *conn, const struct client_request *request)
 {
     char why[80];
-    const struct verb *verb = verb_find(request->op);
+    const struct client_op *verb = client_op_find(request->op);
 
     conn_count(conn, COMET_FRAMES_IN, 1);
     conn_heard(conn);

@@ -17,7 +17,7 @@ enum body_kind {
 };
 
 /* A client's frame, however it came. */
-struct verb_request {
+struct client_request {
     uint16_t version;
     int32_t op;
     int32_t seq;
@@ -27,6 +27,6 @@ struct verb_request {
 };
 
 /* Carries it out, answers it, or kicks the connection: look at its state afterwards. */
-void verb_run(struct conn *conn, const struct verb_request *request);
+void client_op_run(struct conn *conn, const struct client_request *request);
 
 #endif

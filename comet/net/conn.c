@@ -1,4 +1,4 @@
-/* listener ─► conn_accept ─► poller ─► conn_on_event ─► output_flush, input_readable
+/* listener ─► conn_accept ─► poller ─► conn_on_event ─► conn_write_flush, conn_read_ready
  *                                          └─ error, end ─► conn_close ─┐
  *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
  *                                  conn_attend_all, at the end of the turn; closed: back to the slab
@@ -74,11 +74,11 @@ void conn_on_event(void *socket, uint32_t events)
         return;
     }
     if ((events & EPOLLOUT) != 0)
-        output_flush(conn);
+        conn_write_flush(conn);
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0 && conn->paused)
         conn_close(conn);
     else if ((events & (EPOLLIN | EPOLLHUP)) != 0 && (conn->polled & EPOLLIN) != 0 && !conn->broken)
-        input_readable(conn);
+        conn_read_ready(conn);
 }
 
 void conn_poll_update(struct conn *conn)
@@ -91,19 +91,19 @@ void conn_poll_update(struct conn *conn)
     conn->writable_armed = conn->out != NULL;
     if (conn->writable_armed)
         events |= EPOLLOUT;
-    if (poller_set(conn_edge(conn)->poller, conn->fd, conn, conn->polled, events) == 0)
+    if (poller_set(conn_frontend(conn)->poller, conn->fd, conn, conn->polled, events) == 0)
         conn->polled = (uint16_t)events;
     else
         conn_break(conn);
 }
 
-struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
+struct conn *conn_accept(struct frontend *frontend, int fd, enum listener_kind kind)
 {
-    struct worker *worker = edge->worker;
-    struct conn *conn = slab_alloc(edge->conns);
-    if (poller_set(edge->poller, fd, conn, 0, EPOLLIN) != 0) {
+    struct worker *worker = frontend->worker;
+    struct conn *conn = slab_alloc(frontend->conns);
+    if (poller_set(frontend->poller, fd, conn, 0, EPOLLIN) != 0) {
         /* The descriptor cannot be polled: there is nothing to tell the peer with. */
-        slab_free(edge->conns, conn);
+        slab_free(frontend->conns, conn);
         close(fd);
         return NULL;
     }
@@ -114,11 +114,11 @@ struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind)
     conn->is_echo = kind == LISTENER_ECHO;
     conn->state = conn->is_ws ? CONN_HANDSHAKE : CONN_AUTH;
     conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
-    conn_list_add(&edge->live, conn);
-    edge->n_conns++;
+    conn_list_add(&frontend->live, conn);
+    frontend->n_conns++;
     __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
     conn_count(conn, COMET_CONNECTIONS, 1);
-    wheel_set(edge->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
+    wheel_set(frontend->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
     conn_heard(conn);
     conn_checked(conn);
     return conn;
@@ -170,7 +170,7 @@ static void check_heartbeat(struct conn *conn)
         if (due)
             send_ping(conn);
         ping -= due || ping == UINT64_MAX ? 0 : silent;
-        wheel_set(conn_edge(conn)->wheel, &conn->timer, ping < left ? ping : left);
+        wheel_set(conn_frontend(conn)->wheel, &conn->timer, ping < left ? ping : left);
         return;
     }
     char why[80];
@@ -200,20 +200,20 @@ void conn_upgraded(struct conn *conn)
     assert(conn->state == CONN_HANDSHAKE);
     conn->state = CONN_AUTH;
     if (conn->is_echo)
-        wheel_set(conn_edge(conn)->wheel, &conn->timer,
+        wheel_set(conn_frontend(conn)->wheel, &conn->timer,
                   (uint64_t)conn->worker->config->heartbeat_ms);
     conn_checked(conn);
 }
 
 static void chain(struct conn *conn)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     if (conn->chained)
         return;
     conn->chained = true;
-    conn->chain = edge->chain;
-    edge->chain = conn;
-    loop_defer(&conn->worker->loop, &edge->attend);
+    conn->chain = frontend->chain;
+    frontend->chain = conn;
+    loop_defer(&conn->worker->loop, &frontend->attend);
 }
 
 void conn_opened(struct conn *conn)
@@ -252,15 +252,15 @@ void conn_break(struct conn *conn)
 
 void conn_close(struct conn *conn)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     if (conn->state == CONN_CLOSED)
         return;
     conn->state = CONN_CLOSED;
     conn->paused = false;
-    wheel_cancel(edge->wheel, &conn->timer);
+    wheel_cancel(frontend->wheel, &conn->timer);
     if (conn->room != NULL)
         room_leave(conn);
-    output_drop(conn);
+    conn_write_drop(conn);
     msg_unref(conn->in);
     conn->in = NULL;
     ws_free(conn->ws);
@@ -269,9 +269,9 @@ void conn_close(struct conn *conn)
     conn_list_remove(conn);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
     session_closed(conn);
-    poller_forget(edge->poller, conn);
+    poller_forget(frontend->poller, conn);
     close(conn->fd);
-    edge->n_conns--;
+    frontend->n_conns--;
     conn_count(conn, COMET_CONNECTIONS, -1);
     __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
     chain(conn); /* its callers may still look at it */
@@ -284,7 +284,7 @@ static void attend(struct conn *conn)
     conn->resume = false;
     conn->drained = false;
     if (conn->state == CONN_CLOSED) {
-        slab_free(conn_edge(conn)->conns, conn);
+        slab_free(conn_frontend(conn)->conns, conn);
         return;
     }
     if (conn->broken) {
@@ -294,15 +294,15 @@ static void attend(struct conn *conn)
     if (drained && conn->state == CONN_OPEN && conn->out == NULL)
         session_drained(conn);
     if (resume && conn->state == CONN_OPEN && !conn->broken)
-        input_resume(conn);
+        conn_read_resume(conn);
 }
 
 void conn_attend_all(struct loop *loop, struct loop_task *task)
 {
-    struct edge *edge = container_of(task, struct edge, attend);
-    struct conn *conn = edge->chain;
+    struct frontend *frontend = container_of(task, struct frontend, attend);
+    struct conn *conn = frontend->chain;
     (void)loop;
-    edge->chain = NULL;
+    frontend->chain = NULL;
     while (conn != NULL) {
         struct conn *next = conn->chain;
         conn->chain = NULL;
@@ -350,7 +350,7 @@ void conn_check(const struct conn *conn)
     bool closed = conn->state == CONN_CLOSED;
     assert(conn->worker != NULL && conn->fd >= 0);
     assert((conn->prev == NULL) == closed && wheel_is_set(&conn->timer) == !closed);
-    assert(conn->handle == 0 || table_find(conn->worker->table, conn->handle) == conn);
+    assert(conn->handle == 0 || handle_table_find(conn->worker->table, conn->handle) == conn);
     if (conn->state == CONN_OPEN)
         assert(conn->handle != 0 && conn->kept == 0);
     if (conn->state < CONN_CLOSING)

@@ -52,7 +52,7 @@ struct conn {
     struct catchup *catchup;   /* session/session.h; NULL: nothing to catch up with */
     uint32_t room_index;       /* position in room's members */
     uint32_t kept;             /* bytes counted against conn.strangers: conn_keep() */
-    struct conn *next, **prev; /* the edge's list of live or of closing connections */
+    struct conn *next, **prev; /* the frontend's list of live or of closing connections */
     struct conn *chain;        /* conn_internal.h: wants attention at the end of the turn */
     uint32_t last_heard;       /* loop time in units of 256 ms */
     int32_t auth_seq;          /* of the auth frame, for its reply */
@@ -69,7 +69,7 @@ struct conn {
     bool recalled : 1;   /* is to be told that it missed something: mass_kick.h */
     bool missed : 1;     /* routers may have taken its user for away: it fetches once registered,
                             and until then before whatever comes for it is written */
-    /* The edge's own: */
+    /* The frontend's own: */
     bool is_echo : 1;        /* came by the echo listener: never a session */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING, and something came */

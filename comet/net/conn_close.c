@@ -1,10 +1,9 @@
 /* Every way in which we end a connection, and the wait for the peer to take note:
  *
- *   conn_kick ── op 6 (+ WebSocket close) ──┐
- *   closing_ws_fail ── WebSocket close ─────┤
- *   closing_ws_peer ── close echoed ────────┼─► CONN_CLOSING: flush ─► our FIN ─► the peer's FIN,
- * or linger ─► conn_close
- *   closing_http ── error response ─────────┘   (WebSocket: FIN only after the peer's close frame)
+ *   conn_kick ── op 6 (+ WebSocket close) ─┐
+ *   conn_close_ws_fail ── WebSocket close ─┤
+ *   conn_close_ws_peer ── close echoed ────┼─► CONN_CLOSING: flush ─► our FIN ─► peer's FIN, linger
+ *   conn_close_http ── error response ─────┘   (WebSocket: after the peer's close)   ─► conn_close
  *
  * Only our side is shut, and what still comes is read and thrown away: closing a socket with unread
  * input would send a reset, and the reset could overtake the words just written. */
@@ -23,16 +22,16 @@
 
 enum { REASON_MAX = 200 };
 
-static void closing_begin(struct conn *conn)
+static void conn_close_begin(struct conn *conn)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     assert(conn->state < CONN_CLOSING);
     if (conn->room != NULL)
         room_leave(conn);
     conn_list_remove(conn);
-    conn_list_add(&edge->closing, conn);
+    conn_list_add(&frontend->closing, conn);
     conn->state = CONN_CLOSING;
-    wheel_set(edge->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
+    wheel_set(frontend->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
     if (conn->paused) {
         conn->paused = false;
         conn_poll_update(conn);
@@ -40,15 +39,15 @@ static void closing_begin(struct conn *conn)
 }
 
 /* Sends the last words, then waits for the end. */
-static void closing_say(struct conn *conn, const struct iovec *iov, int n)
+static void conn_close_say(struct conn *conn, const struct iovec *iov, int n)
 {
-    output_force(conn, iov, n);
+    conn_write_force(conn, iov, n);
     if (!conn->broken && !conn_has_queued(conn))
-        closing_flushed(conn);
+        conn_close_flushed(conn);
     conn_checked(conn);
 }
 
-void closing_flushed(struct conn *conn)
+void conn_close_flushed(struct conn *conn)
 {
     if (conn->eof) { /* nothing more can come either */
         conn_break(conn);
@@ -60,7 +59,7 @@ void closing_flushed(struct conn *conn)
     shutdown(conn->fd, SHUT_WR);
 }
 
-void closing_eof(struct conn *conn)
+void conn_close_eof(struct conn *conn)
 {
     if (!conn_has_queued(conn)) {
         conn_close(conn);
@@ -70,20 +69,20 @@ void closing_eof(struct conn *conn)
     conn_poll_update(conn);
 }
 
-void closing_http(struct conn *conn, char *text, size_t len)
+void conn_close_http(struct conn *conn, char *text, size_t len)
 {
     struct iovec iov = {text, len};
     conn_count(conn, COMET_HTTP_REFUSED, 1);
     conn->by_us = true;
-    closing_begin(conn);
-    closing_say(conn, &iov, 1);
+    conn_close_begin(conn);
+    conn_close_say(conn, &iov, 1);
 }
 
 static void kick_http(struct conn *conn, enum close_code code, const char *reason)
 {
     char response[WS_RESPONSE_MAX];
     int status = code == CLOSE_HANDSHAKE_TIMEOUT ? 408 : 503;
-    closing_http(conn, response, ws_handshake_refuse(status, reason, response));
+    conn_close_http(conn, response, ws_handshake_refuse(status, reason, response));
 }
 
 /* Operation 6 as it goes over the wire. */
@@ -108,7 +107,7 @@ static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, 
     struct iovec iov[2];
     int n = 0;
     conn->by_us = true;
-    closing_begin(conn);
+    conn_close_begin(conn);
     if (kick != CLOSE_NONE) {
         size_t len = write_disconnect(conn, kick, reason, disconnect, sizeof disconnect);
         assert(len <= sizeof disconnect);
@@ -125,7 +124,7 @@ static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, 
         log_debug("kicked", "peer=%s uid=%lld code=%d ws_code=%u reason=\"%s\"", peer,
                   (long long)conn->uid, (int)kick, code, reason);
     }
-    closing_say(conn, iov, n);
+    conn_close_say(conn, iov, n);
 }
 
 void conn_kick(struct conn *conn, enum close_code code, const char *reason)
@@ -141,7 +140,7 @@ void conn_kick(struct conn *conn, enum close_code code, const char *reason)
                     reason);
 }
 
-void closing_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
+void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
 {
     conn_count(conn, COMET_WS_FAILED, 1);
     conn->close_received =
@@ -149,21 +148,21 @@ void closing_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, con
     say_goodbye(conn, conn->is_echo ? CLOSE_NONE : kick, code, reason);
 }
 
-void closing_ws_fail(struct conn *conn, uint16_t code, const char *reason)
+void conn_close_ws_fail(struct conn *conn, uint16_t code, const char *reason)
 {
-    closing_ws_kick(conn, CLOSE_NONE, code, reason);
+    conn_close_ws_kick(conn, CLOSE_NONE, code, reason);
 }
 
-void closing_ws_peer(struct conn *conn, uint16_t code)
+void conn_close_ws_peer(struct conn *conn, uint16_t code)
 {
     uint8_t close[2 + WS_CONTROL_MAX];
     conn->close_received = true;
     if (conn->state == CONN_CLOSING) { /* the answer to ours */
         if (!conn_has_queued(conn))
-            closing_flushed(conn);
+            conn_close_flushed(conn);
         return;
     }
-    closing_begin(conn);
+    conn_close_begin(conn);
     conn->close_sent = true;
-    closing_say(conn, &(struct iovec){close, ws_close_write(close, code, "")}, 1);
+    conn_close_say(conn, &(struct iovec){close, ws_close_write(close, code, "")}, 1);
 }

@@ -1,10 +1,11 @@
-/* conn_internal.h - what only the edge's own files may do with a connection. Owner loop only.
+/* conn_internal.h - what only the frontend's own files may do with a connection. Owner loop only.
  *
- *   listener ─► conn_accept ─► conn_on_event ─► output_flush (writable), input_readable (readable)
+ *   listener ─► conn_accept ─► conn_on_event ─► writable: conn_write_flush
+ *                                            └► readable: conn_read_ready
  *
  * A connection never ends inside a call that was made for it: conn_break() and what is due once the
- * callers have returned are noted on the edge's chain, which conn_attend_all() works off at the end
- * of the turn. */
+ * callers have returned are noted on the frontend's chain, which conn_attend_all() works off at the
+ * end of the turn. */
 #ifndef IMC_COMET_NET_CONN_INTERNAL_H
 #define IMC_COMET_NET_CONN_INTERNAL_H
 
@@ -15,13 +16,13 @@
 
 /* --- conn.c: life --- */
 /* Takes over FD, which must be non-blocking. */
-struct conn *conn_accept(struct edge *edge, int fd, enum listener_kind kind);
+struct conn *conn_accept(struct frontend *frontend, int fd, enum listener_kind kind);
 /* Connections of the whole process. */
 int64_t conn_total(void);
 /* BYTES are kept in memory for this connection, which is not authenticated. False: that is too much
  * for all such connections together, and it is to be refused; counted all the same. */
 bool conn_keep(struct conn *conn, size_t bytes);
-/* Ends it now: only from the edge's own callbacks, never from inside a write or a handler. */
+/* Ends it now: only from the frontend's own callbacks, never from inside a write or a handler. */
 void conn_close(struct conn *conn);
 /* The socket failed: ends it at the end of the turn; nothing is written any more. */
 void conn_break(struct conn *conn);
@@ -41,38 +42,38 @@ void conn_list_add(struct conn **list, struct conn *conn);
 void conn_list_remove(struct conn *conn);
 
 /* --- conn_write.c --- */
-void output_flush(struct conn *conn);
+void conn_write_flush(struct conn *conn);
 /* While a client's input is carried out its replies gather, so that thousands of tiny frames in one
  * read are answered by a few writes. Any other write to the connection sends them first. */
-void output_cork(struct conn *conn);
-void output_uncork(struct conn *conn);
+void conn_write_cork(struct conn *conn);
+void conn_write_uncork(struct conn *conn);
 /* A reply as it goes over the wire. Beyond the queue's limit the connection is kicked as too slow.
  */
-void output_reply(struct conn *conn, const struct iovec *iov, int n);
+void conn_write_reply(struct conn *conn, const struct iovec *iov, int n);
 /* A parting word: taken in any state but CONN_CLOSED and beyond the queue's limit. */
-void output_force(struct conn *conn, const struct iovec *iov, int n);
+void conn_write_force(struct conn *conn, const struct iovec *iov, int n);
 /* Drops the queue and its tickets. */
-void output_drop(struct conn *conn);
+void conn_write_drop(struct conn *conn);
 /* The timer over all connections that have something queued: which of them have stalled? */
-void output_on_scan(uv_timer_t *timer);
+void conn_write_on_scan(uv_timer_t *timer);
 
 /* --- conn_close.c: ways into CONN_CLOSING, and out of it --- */
 /* An HTTP answer instead of the upgrade. TEXT is the whole response. */
-void closing_http(struct conn *conn, char *text, size_t len);
+void conn_close_http(struct conn *conn, char *text, size_t len);
 /* RFC 6455 was violated: a close frame with CODE (1002, 1007, 1009) and REASON. */
-void closing_ws_fail(struct conn *conn, uint16_t code, const char *reason);
+void conn_close_ws_fail(struct conn *conn, uint16_t code, const char *reason);
 /* Operation 6 with KICK, then a WebSocket close with CODE. conn_kick() with a code of the RFC's. */
-void closing_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason);
+void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason);
 /* The peer's close frame came; CODE 0 = it had none. Answered, then the connection ends. */
-void closing_ws_peer(struct conn *conn, uint16_t code);
+void conn_close_ws_peer(struct conn *conn, uint16_t code);
 /* The last queued byte is gone. */
-void closing_flushed(struct conn *conn);
+void conn_close_flushed(struct conn *conn);
 /* The peer has sent its FIN. */
-void closing_eof(struct conn *conn);
+void conn_close_eof(struct conn *conn);
 
-static inline struct edge *conn_edge(const struct conn *conn)
+static inline struct frontend *conn_frontend(const struct conn *conn)
 {
-    return conn->worker->edge;
+    return conn->worker->frontend;
 }
 
 static inline void conn_count(const struct conn *conn, size_t metric, int64_t by)

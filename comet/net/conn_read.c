@@ -1,7 +1,7 @@
 /* recv ─► shared buffer ─┬─ CONN_HANDSHAKE ─► ws_handshake ─► 101, or an HTTP error
- *   (rest of last time   ├─ WebSocket ─► ws_next ─► message ─► ws_json ─► verb_run
+ *   (rest of last time   ├─ WebSocket ─► ws_next ─► message ─► ws_json ─► client_op_run
  *    in front)           │                     └─► ping, close, violation
- *                        ├─ TCP ─► frame_parse ─► verb_run
+ *                        ├─ TCP ─► frame_parse ─► client_op_run
  *                        ├─ CONN_CONNECTING: kept for later
  *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
 #include "comet/net/conn_read.h"
@@ -27,7 +27,7 @@ enum { STRANGER_CONTROLS = 4 }; /* pings and pongs before auth; fits conn->contr
 static size_t max_body(const struct conn *conn)
 {
     return conn->state == CONN_OPEN ? (size_t)conn->worker->config->max_body
-                                    : conn_edge(conn)->max_auth_body;
+                                    : conn_frontend(conn)->max_auth_body;
 }
 
 static void kick_too_large(struct conn *conn)
@@ -53,7 +53,7 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
     }
     if (taken == 0)
         return 0;
-    struct verb_request request = {
+    struct client_request request = {
         .version = frame.version,
         .op = frame.op,
         .seq = frame.seq,
@@ -61,7 +61,7 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
         .body = frame.body,
         .body_len = frame.body_len,
     };
-    verb_run(conn, &request);
+    client_op_run(conn, &request);
     return (size_t)taken;
 }
 
@@ -76,12 +76,13 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
         .path = conn->is_echo ? NULL : "/sub",
         .origins = conn->worker->config->allowed_origins,
         .protocols = conn->worker->config->protocols,
-        .max_header = EDGE_HTTP_MAX,
-        .seen = conn_edge(conn)->in_kept,
+        .max_header = FRONTEND_HTTP_MAX,
+        .seen = conn_frontend(conn)->in_kept,
     };
     long taken = ws_handshake_parse(buf, len, &rules, &accepted, &refusal);
     if (taken < 0) {
-        closing_http(conn, response, ws_handshake_refuse(refusal.status, refusal.text, response));
+        conn_close_http(conn, response,
+                        ws_handshake_refuse(refusal.status, refusal.text, response));
         return len;
     }
     if (taken == 0)
@@ -106,7 +107,7 @@ static bool is_json_mode(const struct ws_item *item)
 
 static void take_message(struct conn *conn, const struct ws_item *item)
 {
-    struct verb_request request;
+    struct client_request request;
     char why[160];
     void *keep;
 
@@ -127,7 +128,7 @@ static void take_message(struct conn *conn, const struct ws_item *item)
     if (request.body_len > max_body(conn))
         kick_too_large(conn);
     else
-        verb_run(conn, &request);
+        client_op_run(conn, &request);
     ws_json_free(keep);
 }
 
@@ -153,26 +154,26 @@ static void answer_ping(struct conn *conn, const struct ws_item *item)
         {header, ws_header_write(header, WS_OP_PONG, item->len)},
         {item->data, item->len},
     };
-    output_reply(conn, iov, item->len > 0 ? 2 : 1);
+    conn_write_reply(conn, iov, item->len > 0 ? 2 : 1);
 }
 
 static void ws_violated(struct conn *conn, const struct ws_item *item)
 {
     if (conn->state ==
         CONN_CLOSING) /* we were only waiting for its close frame: it will send none */
-        closing_ws_peer(conn, 0);
+        conn_close_ws_peer(conn, 0);
     else if (item->code == WS_CLOSE_TOO_BIG)
-        closing_ws_kick(conn, CLOSE_BODY_TOO_LARGE, item->code, item->why);
+        conn_close_ws_kick(conn, CLOSE_BODY_TOO_LARGE, item->code, item->why);
     else
-        closing_ws_fail(conn, item->code, item->why);
+        conn_close_ws_fail(conn, item->code, item->why);
 }
 
 static size_t max_message(const struct conn *conn)
 {
-    const struct edge *edge = conn_edge(conn);
+    const struct frontend *frontend = conn_frontend(conn);
     if (conn->is_echo)
-        return EDGE_ECHO_MAX;
-    return conn->state == CONN_OPEN ? edge->max_message : edge->max_auth;
+        return FRONTEND_ECHO_MAX;
+    return conn->state == CONN_OPEN ? frontend->max_message : frontend->max_auth;
 }
 
 static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
@@ -185,7 +186,7 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
         return len;
     }
     if (item.event == WS_CLOSE)
-        closing_ws_peer(conn, item.code);
+        conn_close_ws_peer(conn, item.code);
     if (item.event == WS_MORE || conn->state >= CONN_CLOSING)
         return taken;
     if (item.event != WS_PART) /* as on TCP, a frame that is never finished is no sign of life */
@@ -220,7 +221,7 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
 }
 
 /* Counts what is kept for a client that may be anybody; beyond what all of them may have it is
- * refused. A token that logic is asked about was counted by verb_auth(). */
+ * refused. A token that logic is asked about was counted by client_op_auth(). */
 static void keep_count(struct conn *conn)
 {
     size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
@@ -240,15 +241,15 @@ static void keep_count(struct conn *conn)
         conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
 }
 
-/* BUF is edge->in. Keeps what cannot be used yet. */
+/* BUF is frontend->in. Keeps what cannot be used yet. */
 static void take_all(struct conn *conn, uint8_t *buf, size_t len)
 {
     bool stranger = conn->state < CONN_OPEN && !conn->is_echo;
     size_t at = 0, taken;
-    output_cork(conn);
+    conn_write_cork(conn);
     while (at < len && !conn->broken && (taken = take_next(conn, buf + at, len - at)) > 0)
         at += taken;
-    output_uncork(conn);
+    conn_write_uncork(conn);
     assert(conn->in == NULL && at <= len);
     if (at < len && !conn->broken && conn->state != CONN_CLOSED)
         conn->in = msg_copy(buf + at, len - at);
@@ -268,7 +269,7 @@ static size_t take_kept(struct conn *conn, uint8_t *buf)
     if (kept == NULL)
         return 0;
     size_t len = kept->len;
-    assert(len <= conn_edge(conn)->in_ahead);
+    assert(len <= conn_frontend(conn)->in_ahead);
     memcpy(buf, kept->data, len);
     conn->in = NULL;
     msg_unref(kept);
@@ -290,33 +291,33 @@ static void pause_reading(struct conn *conn)
     conn_poll_update(conn);
 }
 
-void input_readable(struct conn *conn)
+void conn_read_ready(struct conn *conn)
 {
-    uint8_t *buf = conn_edge(conn)->in;
+    uint8_t *buf = conn_frontend(conn)->in;
     if (conn->state == CONN_CONNECTING) {
         pause_reading(conn);
         return;
     }
     size_t kept = conn->in != NULL ? conn->in->len : 0;
-    size_t bite = conn->state < CONN_OPEN && !conn->is_echo ? EDGE_STRANGER : EDGE_READ;
+    size_t bite = conn->state < CONN_OPEN && !conn->is_echo ? FRONTEND_STRANGER : FRONTEND_READ;
     ssize_t n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
         if (n == 0 && conn->state == CONN_CLOSING)
-            closing_eof(conn);
+            conn_close_eof(conn);
         else
             conn_close(conn);
         return;
     }
     take_kept(conn, buf);
-    conn_edge(conn)->in_kept = kept;
+    conn_frontend(conn)->in_kept = kept;
     take_all(conn, buf, kept + (size_t)n);
 }
 
-void input_resume(struct conn *conn)
+void conn_read_resume(struct conn *conn)
 {
-    uint8_t *buf = conn_edge(conn)->in;
+    uint8_t *buf = conn_frontend(conn)->in;
     if (conn->paused) {
         conn->paused = false;
         conn_poll_update(conn);

@@ -1,5 +1,5 @@
 /* conn_read.h - reading: a client's bytes become frames and messages. Owner loop only, from the
- * edge's callbacks.
+ * frontend's callbacks.
  *
  * Everything is parsed where it was received, in a buffer that the loop's connections share; only
  * an incomplete rest is kept with its connection. */
@@ -8,10 +8,10 @@
 
 struct conn;
 
-/* The socket is readable: one read of at most EDGE_READ bytes, everything in it carried out. May
- * close the connection. */
-void input_readable(struct conn *conn);
+/* The socket is readable: one read of at most FRONTEND_READ bytes, everything in it carried out.
+ * May close the connection. */
+void conn_read_ready(struct conn *conn);
 /* The connection became CONN_OPEN: what came meanwhile. */
-void input_resume(struct conn *conn);
+void conn_read_resume(struct conn *conn);
 
 #endif

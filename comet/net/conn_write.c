@@ -1,7 +1,7 @@
 /* caller ─► conn_write, conn_write_msg ──nothing queued─► send() ──all taken─► ticket: written
  *                     │ something queued                    │ the rest
  *                     └──────────► sendq ◄──────────────────┘
- *                                    └─► output_flush, when the socket is writable ─► tickets
+ *                                    └─► conn_write_flush, when the socket is writable ─► tickets
  *
  * Writing comes before polling: a socket is polled for writability only while something is queued.
  */
@@ -45,45 +45,45 @@ static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
 
 static struct sendq *queue_of(struct conn *conn)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     if (conn->out != NULL)
         return conn->out;
-    struct sendq *sendq = slab_alloc(edge->sendqs);
+    struct sendq *sendq = slab_alloc(frontend->sendqs);
     sendq_init(sendq, conn);
-    if (edge->queued == NULL) {
+    if (frontend->queued == NULL) {
         uint64_t every = (uint64_t)conn->worker->config->spill_ms / 4;
         every = every < 5 ? 5 : every;
-        uv_timer_start(&edge->scan, output_on_scan, every, every);
+        uv_timer_start(&frontend->scan, conn_write_on_scan, every, every);
     }
-    sendq->next = edge->queued;
-    sendq->prev = &edge->queued;
+    sendq->next = frontend->queued;
+    sendq->prev = &frontend->queued;
     if (sendq->next != NULL)
         sendq->next->prev = &sendq->next;
-    edge->queued = sendq;
-    edge->n_queued++;
+    frontend->queued = sendq;
+    frontend->n_queued++;
     conn->out = sendq;
     return sendq;
 }
 
 static void queue_free(struct conn *conn)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     struct sendq *sendq = conn->out;
     *sendq->prev = sendq->next;
     if (sendq->next != NULL)
         sendq->next->prev = sendq->prev;
-    edge->n_queued--;
-    if (edge->queued == NULL)
-        uv_timer_stop(&edge->scan);
+    frontend->n_queued--;
+    if (frontend->queued == NULL)
+        uv_timer_stop(&frontend->scan);
     conn->out = NULL;
-    slab_free(edge->sendqs, sendq);
+    slab_free(frontend->sendqs, sendq);
 }
 
 /* MSG, of which SENT bytes are gone, into the queue. */
 static void enqueue(struct conn *conn, struct msg *msg, size_t sent, struct ticket ticket)
 {
-    struct edge *edge = conn_edge(conn);
-    sendq_add(queue_of(conn), edge->entries, msg, (uint32_t)sent, ticket,
+    struct frontend *frontend = conn_frontend(conn);
+    sendq_add(queue_of(conn), frontend->entries, msg, (uint32_t)sent, ticket,
               loop_now_ms(&conn->worker->loop));
     conn_count(conn, COMET_QUEUED_BYTES, (int64_t)(msg->len - sent));
     if (!conn->writable_armed)
@@ -125,45 +125,45 @@ static void enqueue_copy(struct conn *conn, const struct iovec *iov, int n, size
 /* Sends what has gathered; FORCE: beyond the queue's limit as well. */
 static void cork_send(struct conn *conn, bool force)
 {
-    struct edge *edge = conn_edge(conn);
-    struct iovec iov = {edge->cork, edge->cork_len};
-    if (edge->corked != conn || edge->cork_len == 0)
+    struct frontend *frontend = conn_frontend(conn);
+    struct iovec iov = {frontend->cork, frontend->cork_len};
+    if (frontend->corked != conn || frontend->cork_len == 0)
         return;
-    edge->cork_len = 0;
+    frontend->cork_len = 0;
     if (force)
-        output_force(conn, &iov, 1);
+        conn_write_force(conn, &iov, 1);
     else if (conn_write(conn, &iov, 1, TICKET_NONE) == WRITE_FULL)
         conn_kick(conn, CLOSE_TOO_SLOW, "too slow: replies are not being read");
 }
 
-void output_cork(struct conn *conn)
+void conn_write_cork(struct conn *conn)
 {
-    assert(conn_edge(conn)->corked == NULL);
-    conn_edge(conn)->corked = conn;
+    assert(conn_frontend(conn)->corked == NULL);
+    conn_frontend(conn)->corked = conn;
 }
 
-void output_uncork(struct conn *conn)
+void conn_write_uncork(struct conn *conn)
 {
     cork_send(conn, conn->state >= CONN_CLOSING);
-    conn_edge(conn)->corked = NULL;
+    conn_frontend(conn)->corked = NULL;
 }
 
-void output_reply(struct conn *conn, const struct iovec *iov, int n)
+void conn_write_reply(struct conn *conn, const struct iovec *iov, int n)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     size_t len = iov_len(iov, n);
-    if (edge->corked == conn && len > EDGE_SCRATCH - edge->cork_len)
+    if (frontend->corked == conn && len > FRONTEND_SCRATCH - frontend->cork_len)
         cork_send(conn, false);
     if (conn->state >= CONN_CLOSING || conn->broken)
         return;
-    if (edge->corked != conn || len > EDGE_SCRATCH) {
+    if (frontend->corked != conn || len > FRONTEND_SCRATCH) {
         if (conn_write(conn, iov, n, TICKET_NONE) == WRITE_FULL)
             conn_kick(conn, CLOSE_TOO_SLOW, "too slow: replies are not being read");
         return;
     }
     for (int i = 0; i < n; i++) {
-        memcpy(edge->cork + edge->cork_len, iov[i].iov_base, iov[i].iov_len);
-        edge->cork_len += iov[i].iov_len;
+        memcpy(frontend->cork + frontend->cork_len, iov[i].iov_base, iov[i].iov_len);
+        frontend->cork_len += iov[i].iov_len;
     }
 }
 
@@ -175,7 +175,7 @@ static enum write_result try_write(struct conn *conn, const struct iovec *iov, i
                                    size_t *sent)
 {
     *sent = 0;
-    if (conn_edge(conn)->cork_len > 0)
+    if (conn_frontend(conn)->cork_len > 0)
         cork_send(conn, false);
     if (conn->state >= CONN_CLOSING || conn->broken)
         return WRITE_CLOSED;
@@ -218,9 +218,9 @@ enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct tick
 
 enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
 {
-    uint8_t *scratch = conn_edge(conn)->scratch;
-    size_t len = wire_push(conn->wire, push, scratch, EDGE_SCRATCH);
-    if (len <= EDGE_SCRATCH)
+    uint8_t *scratch = conn_frontend(conn)->scratch;
+    size_t len = wire_push(conn->wire, push, scratch, FRONTEND_SCRATCH);
+    if (len <= FRONTEND_SCRATCH)
         return conn_write(conn, &(struct iovec){scratch, len}, 1, ticket);
     struct msg *msg = msg_new(len);
     len = wire_push(conn->wire, push, msg->data, msg->len);
@@ -233,19 +233,19 @@ enum write_result conn_push(struct conn *conn, const struct push *push, struct t
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
                 size_t body_len)
 {
-    uint8_t *scratch = conn_edge(conn)->scratch;
+    uint8_t *scratch = conn_frontend(conn)->scratch;
     const struct wire_unit unit = {
         .version = version, .op = op, .seq = seq, .body = body, .body_len = body_len};
-    size_t len = wire_reply(conn->wire, &unit, scratch, EDGE_SCRATCH);
-    assert(len <= EDGE_SCRATCH && "replies are short");
-    output_reply(conn, &(struct iovec){scratch, len}, 1);
+    size_t len = wire_reply(conn->wire, &unit, scratch, FRONTEND_SCRATCH);
+    assert(len <= FRONTEND_SCRATCH && "replies are short");
+    conn_write_reply(conn, &(struct iovec){scratch, len}, 1);
 }
 
-void output_force(struct conn *conn, const struct iovec *iov, int n)
+void conn_write_force(struct conn *conn, const struct iovec *iov, int n)
 {
     size_t len = iov_len(iov, n), sent = 0;
     assert(conn->state != CONN_CLOSED);
-    if (conn_edge(conn)->cork_len > 0)
+    if (conn_frontend(conn)->cork_len > 0)
         cork_send(conn, true);
     if (conn->broken)
         return;
@@ -265,11 +265,11 @@ void output_force(struct conn *conn, const struct iovec *iov, int n)
 
 static void finish(struct conn *conn, struct sendq_entry *entry, enum ticket_result result)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     while (entry != NULL) {
         struct sendq_entry *next = entry->next;
         struct ticket ticket = entry->ticket;
-        sendq_entry_free(edge->entries, entry);
+        sendq_entry_free(frontend->entries, entry);
         ticket_done(&ticket, conn, result);
         entry = next;
     }
@@ -280,12 +280,12 @@ static void flushed(struct conn *conn)
     queue_free(conn);
     conn_poll_update(conn);
     if (conn->state == CONN_CLOSING)
-        closing_flushed(conn);
+        conn_close_flushed(conn);
     else
         conn_note_drained(conn);
 }
 
-void output_flush(struct conn *conn)
+void conn_write_flush(struct conn *conn)
 {
     struct iovec iov[FLUSH_IOVS];
     for (int calls = 0; conn_has_queued(conn) && calls < FLUSH_CALLS; calls++) {
@@ -306,7 +306,7 @@ void output_flush(struct conn *conn)
         flushed(conn);
 }
 
-void output_drop(struct conn *conn)
+void conn_write_drop(struct conn *conn)
 {
     if (conn->out == NULL)
         return;
@@ -320,7 +320,7 @@ void output_drop(struct conn *conn)
  * due. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg)
 {
-    struct edge *edge = conn_edge(conn);
+    struct frontend *frontend = conn_frontend(conn);
     if (conn->out == NULL)
         return;
     size_t before = conn->out->bytes;
@@ -329,7 +329,7 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void 
     while (entry != NULL) {
         struct sendq_entry *next = entry->next;
         struct ticket ticket = entry->ticket;
-        sendq_entry_free(edge->entries, entry);
+        sendq_entry_free(frontend->entries, entry);
         fn(&ticket, arg);
         entry = next;
     }
@@ -346,13 +346,13 @@ bool conn_has_queued(const struct conn *conn)
     return conn->out != NULL && conn->out->head != NULL;
 }
 
-void output_on_scan(uv_timer_t *timer)
+void conn_write_on_scan(uv_timer_t *timer)
 {
-    struct edge *edge = container_of(timer, struct edge, scan);
-    uint64_t now = loop_now_ms(&edge->worker->loop);
-    uint64_t age = (uint64_t)edge->worker->config->spill_ms;
+    struct frontend *frontend = container_of(timer, struct frontend, scan);
+    uint64_t now = loop_now_ms(&frontend->worker->loop);
+    uint64_t age = (uint64_t)frontend->worker->config->spill_ms;
     struct sendq *sendq, *next;
-    for (sendq = edge->queued; sendq != NULL; sendq = next) {
+    for (sendq = frontend->queued; sendq != NULL; sendq = next) {
         next = sendq->next; /* being told, a session may empty its own queue but frees none */
         if (sendq->conn->state < CONN_CLOSING && sendq_stalled(sendq, now, age))
             session_stalled(sendq->conn);

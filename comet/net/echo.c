@@ -4,7 +4,7 @@
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_reader.h"
 
-enum { ECHO_QUEUE_MAX = 2 * EDGE_ECHO_MAX };
+enum { ECHO_QUEUE_MAX = 2 * FRONTEND_ECHO_MAX };
 
 void echo_message(struct conn *conn, const struct ws_item *item)
 {
@@ -17,5 +17,5 @@ void echo_message(struct conn *conn, const struct ws_item *item)
     if (conn_has_queued(conn) && conn->out->bytes > ECHO_QUEUE_MAX)
         conn_kick(conn, CLOSE_TOO_SLOW, "too slow: echoes are not being read");
     else
-        output_force(conn, iov, item->len > 0 ? 2 : 1);
+        conn_write_force(conn, iov, item->len > 0 ? 2 : 1);
 }

@@ -35,100 +35,100 @@ static size_t max_message(int64_t max_body)
 static size_t longest_rest(const struct comet_config *config)
 {
     size_t frame = FRAME_HEADER + (size_t)config->max_body;
-    size_t rest = frame > EDGE_HTTP_MAX ? frame : EDGE_HTTP_MAX;
-    return rest + EDGE_READ;
+    size_t rest = frame > FRONTEND_HTTP_MAX ? frame : FRONTEND_HTTP_MAX;
+    return rest + FRONTEND_READ;
 }
 
-int edge_open(struct worker *worker, char *err, size_t errlen)
+int frontend_open(struct worker *worker, char *err, size_t errlen)
 {
-    struct edge *edge = mem_zalloc(sizeof *edge);
-    int rc = poller_open(&worker->loop, conn_on_event, &edge->poller);
+    struct frontend *frontend = mem_zalloc(sizeof *frontend);
+    int rc = poller_open(&worker->loop, conn_on_event, &frontend->poller);
     if (rc != 0) {
         (void)snprintf(err, errlen, "cannot watch sockets: %s", uv_err_name(rc));
-        free(edge);
+        free(frontend);
         return rc;
     }
-    worker->edge = edge;
-    edge->worker = worker;
-    edge->conns = slab_open("connections", sizeof(struct conn));
-    edge->sendqs = slab_open("send queues", sizeof(struct sendq));
-    edge->entries = slab_open("send queue entries", sizeof(struct sendq_entry));
-    edge->wheel = wheel_open(&worker->loop, TICK_MS, WHEEL_SLOTS, conn_on_timer, edge);
-    edge->in_ahead = longest_rest(worker->config);
-    edge->in = mem_alloc(edge->in_ahead + EDGE_READ);
-    edge->scratch = mem_alloc(EDGE_SCRATCH);
-    edge->cork = mem_alloc(EDGE_SCRATCH);
-    edge->max_message = max_message(worker->config->max_body);
-    edge->max_auth = max_message(max_auth(worker->config));
-    edge->max_auth_body = (size_t)max_auth(worker->config);
-    edge->attend.run = conn_attend_all;
-    uv_timer_init(&worker->loop.uv, &edge->scan);
-    edge->open_handles = 2;
-    farewells_open(edge);
-    rooms_open(edge);
-    walks_open(edge);
-    rc = listeners_open(edge, err, errlen);
+    worker->frontend = frontend;
+    frontend->worker = worker;
+    frontend->conns = slab_open("connections", sizeof(struct conn));
+    frontend->sendqs = slab_open("send queues", sizeof(struct sendq));
+    frontend->entries = slab_open("send queue entries", sizeof(struct sendq_entry));
+    frontend->wheel = wheel_open(&worker->loop, TICK_MS, WHEEL_SLOTS, conn_on_timer, frontend);
+    frontend->in_ahead = longest_rest(worker->config);
+    frontend->in = mem_alloc(frontend->in_ahead + FRONTEND_READ);
+    frontend->scratch = mem_alloc(FRONTEND_SCRATCH);
+    frontend->cork = mem_alloc(FRONTEND_SCRATCH);
+    frontend->max_message = max_message(worker->config->max_body);
+    frontend->max_auth = max_message(max_auth(worker->config));
+    frontend->max_auth_body = (size_t)max_auth(worker->config);
+    frontend->attend.run = conn_attend_all;
+    uv_timer_init(&worker->loop.uv, &frontend->scan);
+    frontend->open_handles = 2;
+    mass_kick_open(frontend);
+    rooms_open(frontend);
+    fanout_open(frontend);
+    rc = listeners_open(frontend, err, errlen);
     if (rc != 0)
-        edge_close(worker);
+        frontend_close(worker);
     return rc;
 }
 
-void edge_accept(struct worker *worker, bool on)
+void frontend_accept(struct worker *worker, bool on)
 {
     if (on)
-        listeners_accept(worker->edge);
+        listeners_accept(worker->frontend);
     else
-        listeners_stop(worker->edge);
+        listeners_stop(worker->frontend);
 }
 
-size_t edge_connections(const struct worker *worker)
+size_t frontend_connections(const struct worker *worker)
 {
-    return worker->edge == NULL ? 0 : worker->edge->n_conns;
+    return worker->frontend == NULL ? 0 : worker->frontend->n_conns;
 }
 
 /* --- the end --- */
 
 static void on_scan_closed(uv_handle_t *handle)
 {
-    container_of((uv_timer_t *)handle, struct edge, scan)->open_handles--;
+    container_of((uv_timer_t *)handle, struct frontend, scan)->open_handles--;
 }
 
 static void on_poller_closed(void *arg)
 {
-    ((struct edge *)arg)->open_handles--;
+    ((struct frontend *)arg)->open_handles--;
 }
 
-static void edge_free(struct edge *edge)
+static void frontend_free(struct frontend *frontend)
 {
-    assert(edge->queued == NULL && edge->chain == NULL);
-    listeners_free(edge);
-    rooms_close(edge);
-    slab_close(edge->conns);
-    slab_close(edge->sendqs);
-    slab_close(edge->entries);
-    free(edge->in);
-    free(edge->scratch);
-    free(edge->cork);
-    free(edge);
+    assert(frontend->queued == NULL && frontend->chain == NULL);
+    listeners_free(frontend);
+    rooms_close(frontend);
+    slab_close(frontend->conns);
+    slab_close(frontend->sendqs);
+    slab_close(frontend->entries);
+    free(frontend->in);
+    free(frontend->scratch);
+    free(frontend->cork);
+    free(frontend);
 }
 
-void edge_close(struct worker *worker)
+void frontend_close(struct worker *worker)
 {
-    struct edge *edge = worker->edge;
-    if (edge == NULL)
+    struct frontend *frontend = worker->frontend;
+    if (frontend == NULL)
         return;
-    listeners_stop(edge);
-    while (edge->live != NULL)
-        conn_close(edge->live);
-    while (edge->closing != NULL)
-        conn_close(edge->closing);
-    walks_close(edge);
-    uv_close((uv_handle_t *)&edge->scan, on_scan_closed);
-    farewells_close(edge);
-    poller_close(edge->poller, on_poller_closed, edge);
-    wheel_close(edge->wheel);
-    while (edge->n_conns > 0 || edge->open_handles > 0 || edge->chain != NULL)
+    listeners_stop(frontend);
+    while (frontend->live != NULL)
+        conn_close(frontend->live);
+    while (frontend->closing != NULL)
+        conn_close(frontend->closing);
+    fanout_close(frontend);
+    uv_close((uv_handle_t *)&frontend->scan, on_scan_closed);
+    mass_kick_close(frontend);
+    poller_close(frontend->poller, on_poller_closed, frontend);
+    wheel_close(frontend->wheel);
+    while (frontend->n_conns > 0 || frontend->open_handles > 0 || frontend->chain != NULL)
         uv_run(&worker->loop.uv, UV_RUN_NOWAIT);
-    edge_free(edge);
-    worker->edge = NULL;
+    frontend_free(frontend);
+    worker->frontend = NULL;
 }

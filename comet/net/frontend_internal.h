@@ -1,4 +1,4 @@
-/* frontend_internal.h - what the edge of one loop consists of. Owner loop only. */
+/* frontend_internal.h - what the frontend of one loop consists of. Owner loop only. */
 #ifndef IMC_COMET_NET_FRONTEND_INTERNAL_H
 #define IMC_COMET_NET_FRONTEND_INTERNAL_H
 
@@ -15,14 +15,14 @@ struct rooms;
 struct sendq;
 
 enum {
-    EDGE_READ = 64 * 1024,     /* read per connection and turn */
-    EDGE_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
-    EDGE_STRANGER = 4 * 1024,  /* read before auth, likewise: what is behind stays in the kernel */
-    EDGE_HTTP_MAX = 32 * 1024, /* request line and headers of a handshake: browsers send cookies */
-    EDGE_ECHO_MAX = 16 << 20,  /* message on the echo listener */
+    FRONTEND_READ = 64 * 1024,     /* read per connection and turn */
+    FRONTEND_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
+    FRONTEND_STRANGER = 4 * 1024,  /* read before auth: the rest stays in the kernel */
+    FRONTEND_HTTP_MAX = 32 * 1024, /* request line and headers: browsers send cookies */
+    FRONTEND_ECHO_MAX = 16 << 20,  /* message on the echo listener */
 };
 
-struct edge {
+struct frontend {
     struct worker *worker;
     struct poller *poller;
     struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
@@ -47,9 +47,9 @@ struct edge {
     uv_timer_t scan;
     struct listeners *listeners;
     struct rooms *rooms;
-    struct walks walks;
-    struct farewell kick, recall; /* edge_kick_all(), edge_recall() */
-    int open_handles;             /* the timers above, until closed */
+    struct fanout walks;
+    struct mass_kick kick, recall; /* mass_kick_all(), mass_kick_recall() */
+    int open_handles;              /* the timers above, until closed */
 };
 
 #endif

@@ -30,7 +30,7 @@ enum {
 
 struct listener {
     uv_poll_t poll;
-    struct edge *edge;
+    struct frontend *frontend;
     const char *address; /* config's */
     enum listener_kind kind;
     int fd;     /* -1: off */
@@ -57,7 +57,7 @@ static int open_spare(void)
 
 static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
 {
-    metric_add(listener->edge->worker->counters, metric, 1); /* before the client can know */
+    metric_add(listener->frontend->worker->counters, metric, 1); /* before the client can know */
     close(fd);
     log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
 }
@@ -83,7 +83,7 @@ static void pause_accepting(struct listeners *listeners)
  * -EAGAIN: nobody waits. */
 static int refuse_with_spare(struct listener *listener)
 {
-    struct listeners *listeners = listener->edge->listeners;
+    struct listeners *listeners = listener->frontend->listeners;
     if (listeners->spare_fd < 0)
         return -EMFILE;
     close(listeners->spare_fd);
@@ -98,19 +98,19 @@ static int refuse_with_spare(struct listener *listener)
 static void take(struct listener *listener, int fd)
 {
     static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS, -1};
-    struct edge *edge = listener->edge;
-    if (conn_total() >= edge->listeners->max_connections) {
+    struct frontend *frontend = listener->frontend;
+    if (conn_total() >= frontend->listeners->max_connections) {
         refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
         return;
     }
-    if (edge->worker->memory != MEMORY_OK) {
+    if (frontend->worker->memory != MEMORY_OK) {
         refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
         return;
     }
-    if (conn_accept(edge, fd, listener->kind) == NULL)
+    if (conn_accept(frontend, fd, listener->kind) == NULL)
         return;
     if (accepted[listener->kind] >= 0)
-        metric_add(edge->worker->counters, (size_t)accepted[listener->kind], 1);
+        metric_add(frontend->worker->counters, (size_t)accepted[listener->kind], 1);
 }
 
 /* True: go on with the next one. */
@@ -127,7 +127,7 @@ static bool accept_one(struct listener *listener)
     if (rc != -EAGAIN) {
         log_error("accept failed", "listen=%s err=%s pause_ms=%d", listener->address,
                   uv_err_name(rc), PAUSE_MS);
-        pause_accepting(listener->edge->listeners);
+        pause_accepting(listener->frontend->listeners);
     }
     return false;
 }
@@ -138,7 +138,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0) {
         log_error("listener failed", "listen=%s err=%s", listener->address, uv_err_name(status));
-        pause_accepting(listener->edge->listeners);
+        pause_accepting(listener->frontend->listeners);
         return;
     }
     for (int i = 0; i < BITE && accept_one(listener); i++)
@@ -158,9 +158,9 @@ static void poll_all(struct listeners *listeners, bool on)
     }
 }
 
-void listeners_accept(struct edge *edge)
+void listeners_accept(struct frontend *frontend)
 {
-    struct listeners *listeners = edge->listeners;
+    struct listeners *listeners = frontend->listeners;
     if (listeners->accepting || listeners->stopped)
         return;
     listeners->accepting = true;
@@ -245,7 +245,7 @@ static int bind_socket(const struct addrinfo *to)
 /* TO may have a port that is to be chosen. 0 or -E…. */
 static int listener_open(struct listener *listener, const struct addrinfo *to)
 {
-    struct worker *worker = listener->edge->worker;
+    struct worker *worker = listener->frontend->worker;
     int rc = worker->loop.index == 0 ? probe(to) : 0;
     if (rc == 0)
         rc = bind_socket(to);
@@ -268,9 +268,9 @@ static void set_port(struct sockaddr *address, int port)
 }
 
 /* All addresses of a name, with one port. */
-static int kind_open(struct edge *edge, enum listener_kind kind, char *err, size_t errlen)
+static int kind_open(struct frontend *frontend, enum listener_kind kind, char *err, size_t errlen)
 {
-    struct listener *first = &edge->listeners->at[kind * LISTEN_MOST], *next = first;
+    struct listener *first = &frontend->listeners->at[kind * LISTEN_MOST], *next = first;
     struct addrinfo *list = resolve(first->address, err, errlen);
     int rc = -EADDRNOTAVAIL;
     if (list == NULL)
@@ -301,33 +301,33 @@ static int64_t connection_limit(int64_t configured)
     return limit > 2 * FILES_KEPT ? limit - FILES_KEPT : limit / 2;
 }
 
-int listeners_open(struct edge *edge, char *err, size_t errlen)
+int listeners_open(struct frontend *frontend, char *err, size_t errlen)
 {
-    const struct comet_config *config = edge->worker->config;
+    const struct comet_config *config = frontend->worker->config;
     const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen, config->echo_listen};
     struct listeners *listeners = mem_zalloc(sizeof *listeners);
-    edge->listeners = listeners;
+    frontend->listeners = listeners;
     listeners->max_connections = connection_limit(config->max_connections);
     listeners->spare_fd = open_spare();
-    uv_timer_init(&edge->worker->loop.uv, &listeners->pause);
+    uv_timer_init(&frontend->worker->loop.uv, &listeners->pause);
     for (int i = 0; i < SOCKETS; i++)
-        listeners->at[i] = (struct listener){.edge = edge,
+        listeners->at[i] = (struct listener){.frontend = frontend,
                                              .kind = (enum listener_kind)(i / LISTEN_MOST),
                                              .fd = -1,
                                              .address = addresses[i / LISTEN_MOST]};
     for (int i = 0; i < LISTENERS; i++) {
         if (addresses[i] == NULL || *addresses[i] == '\0')
             continue;
-        int rc = kind_open(edge, (enum listener_kind)i, err, errlen);
+        int rc = kind_open(frontend, (enum listener_kind)i, err, errlen);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-int listeners_port(const struct edge *edge, enum listener_kind kind)
+int listeners_port(const struct frontend *frontend, enum listener_kind kind)
 {
-    int fd = edge->listeners->at[kind * LISTEN_MOST].fd;
+    int fd = frontend->listeners->at[kind * LISTEN_MOST].fd;
     return fd < 0 ? 0 : listen_port(fd);
 }
 
@@ -339,36 +339,36 @@ static void on_closed(uv_handle_t *handle)
     close(listener->fd);
     listener->fd = -1;
     listener->bound = false;
-    listener->edge->open_handles--;
+    listener->frontend->open_handles--;
 }
 
 static void on_pause_closed(uv_handle_t *handle)
 {
     struct listeners *listeners = container_of(handle, struct listeners, pause);
-    listeners->at[0].edge->open_handles--;
+    listeners->at[0].frontend->open_handles--;
 }
 
-void listeners_stop(struct edge *edge)
+void listeners_stop(struct frontend *frontend)
 {
-    struct listeners *listeners = edge->listeners;
+    struct listeners *listeners = frontend->listeners;
     if (listeners->stopped)
         return;
     listeners->stopped = true;
     for (int i = 0; i < SOCKETS; i++) {
         if (!listeners->at[i].bound)
             continue;
-        edge->open_handles++;
+        frontend->open_handles++;
         uv_close((uv_handle_t *)&listeners->at[i].poll, on_closed);
     }
-    edge->open_handles++;
+    frontend->open_handles++;
     uv_close((uv_handle_t *)&listeners->pause, on_pause_closed);
 }
 
-void listeners_free(struct edge *edge)
+void listeners_free(struct frontend *frontend)
 {
-    assert(edge->listeners->stopped);
-    if (edge->listeners->spare_fd >= 0)
-        close(edge->listeners->spare_fd);
-    free(edge->listeners);
-    edge->listeners = NULL;
+    assert(frontend->listeners->stopped);
+    if (frontend->listeners->spare_fd >= 0)
+        close(frontend->listeners->spare_fd);
+    free(frontend->listeners);
+    frontend->listeners = NULL;
 }

@@ -8,19 +8,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct edge;
+struct frontend;
 struct listeners;
 
 enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENER_ECHO, LISTENERS };
 
 /* Binds what worker->config names. 0 or -E… with ERR. */
-int listeners_open(struct edge *edge, char *err, size_t errlen);
-void listeners_accept(struct edge *edge);
+int listeners_open(struct frontend *frontend, char *err, size_t errlen);
+void listeners_accept(struct frontend *frontend);
 /* Closes the sockets, for good. Idempotent. */
-void listeners_stop(struct edge *edge);
+void listeners_stop(struct frontend *frontend);
 /* After listeners_stop() and a turn of the loop. */
-void listeners_free(struct edge *edge);
+void listeners_free(struct frontend *frontend);
 /* The port it is bound to, 0 if it is off. */
-int listeners_port(const struct edge *edge, enum listener_kind kind);
+int listeners_port(const struct frontend *frontend, enum listener_kind kind);
 
 #endif

@@ -27,12 +27,12 @@ static void choose(struct conn **chosen, int *n, struct conn *conn)
     chosen[at] = conn;
 }
 
-static void let_slow_go(struct edge *edge)
+static void let_slow_go(struct frontend *frontend)
 {
     struct conn *chosen[SLOW_MOST];
     int n = 0;
 
-    for (struct sendq *sendq = edge->queued; sendq != NULL; sendq = sendq->next) {
+    for (struct sendq *sendq = frontend->queued; sendq != NULL; sendq = sendq->next) {
         if (!sendq->conn->broken)
             choose(chosen, &n, sendq->conn);
     }
@@ -40,15 +40,15 @@ static void let_slow_go(struct edge *edge)
         chosen[i]->by_us = true;
         conn_break(chosen[i]);
     }
-    metric_add(edge->worker->counters, COMET_LET_GO_SLOW, n);
+    metric_add(frontend->worker->counters, COMET_LET_GO_SLOW, n);
 }
 
-static void let_strangers_go(struct edge *edge)
+static void let_strangers_go(struct frontend *frontend)
 {
     struct conn *last[STRANGERS_MOST]; /* a ring of those met last: the oldest */
     int met = 0, looked = 0;
 
-    for (struct conn *conn = edge->live; conn != NULL && looked < LOOKED_AT_MOST;
+    for (struct conn *conn = frontend->live; conn != NULL && looked < LOOKED_AT_MOST;
          conn = conn->next, looked++) {
         if (conn->state < CONN_CONNECTING && !conn->broken && !conn->is_echo)
             last[met++ % STRANGERS_MOST] = conn;
@@ -58,11 +58,11 @@ static void let_strangers_go(struct edge *edge)
         last[i]->by_us = true;
         conn_break(last[i]);
     }
-    metric_add(edge->worker->counters, COMET_LET_GO_STRANGER, n);
+    metric_add(frontend->worker->counters, COMET_LET_GO_STRANGER, n);
 }
 
-void edge_let_go(struct worker *worker)
+void load_shedding_run(struct worker *worker)
 {
-    let_slow_go(worker->edge);
-    let_strangers_go(worker->edge);
+    let_slow_go(worker->frontend);
+    let_strangers_go(worker->frontend);
 }

@@ -9,12 +9,12 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct edge;
+struct frontend;
 struct worker;
 
-struct farewell {
+struct mass_kick {
     uv_timer_t timer;
-    struct edge *edge;
+    struct frontend *frontend;
     uint64_t began_ms, over_ms;
     size_t total, told; /* connections */
     size_t cursor;      /* recall: next table slot */
@@ -23,8 +23,8 @@ struct farewell {
     void (*done)(struct worker *worker);
 };
 
-void farewells_open(struct edge *edge);
+void mass_kick_open(struct frontend *frontend);
 /* Before the loop's last turns. */
-void farewells_close(struct edge *edge);
+void mass_kick_close(struct frontend *frontend);
 
 #endif

@@ -6,29 +6,29 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-struct owner {
+struct broadcast_owner {
     uint64_t fence, link; /* fence 0: never heard of */
     uint64_t epoch;       /* ours, until which it is vouched for */
 };
 
-struct standings {
+struct broadcast_gaps {
     pthread_mutex_t lock;
     uint64_t first, epoch; /* our first epoch, and the one of now */
     uint64_t since_ms;
     bool doubt; /* some owner's epoch may be an earlier one */
-    struct owner *owners;
+    struct broadcast_owner *owners;
     size_t n;
 };
 
-struct standings *standings_new(void)
+struct broadcast_gaps *broadcast_gaps_new(void)
 {
-    struct standings *standings = mem_zalloc(sizeof *standings);
+    struct broadcast_gaps *standings = mem_zalloc(sizeof *standings);
 
     pthread_mutex_init(&standings->lock, NULL);
     return standings;
 }
 
-void standings_free(struct standings *standings)
+void broadcast_gaps_free(struct broadcast_gaps *standings)
 {
     if (standings == NULL)
         return;
@@ -37,18 +37,19 @@ void standings_free(struct standings *standings)
     free(standings);
 }
 
-static struct owner *owner_of(struct standings *standings, uint32_t partition)
+static struct broadcast_owner *owner_of(struct broadcast_gaps *standings, uint32_t partition)
 {
     if (partition >= standings->n) {
-        standings->owners = mem_realloc(standings->owners, (partition + 1) * sizeof(struct owner));
+        standings->owners =
+            mem_realloc(standings->owners, (partition + 1) * sizeof(struct broadcast_owner));
         for (; standings->n <= partition; standings->n++)
-            standings->owners[standings->n] = (struct owner){0};
+            standings->owners[standings->n] = (struct broadcast_owner){0};
     }
     return &standings->owners[partition];
 }
 
 /* Everybody is told that it may have missed something. */
-static unsigned settle(struct standings *standings, uint64_t epoch)
+static unsigned settle(struct broadcast_gaps *standings, uint64_t epoch)
 {
     for (size_t i = 0; i < standings->n; i++)
         standings->owners[i].epoch = epoch;
@@ -59,9 +60,10 @@ static unsigned settle(struct standings *standings, uint64_t epoch)
 /* True: what this partition had since we were last sure of it may not all have come. Within an
  * epoch owners may change: each replays what its predecessor had not finished with us. Before we
  * have held a lease at all nothing can have been missed. */
-static bool owner_gap(struct standings *standings, uint32_t partition, const struct owner *now)
+static bool owner_gap(struct broadcast_gaps *standings, uint32_t partition,
+                      const struct broadcast_owner *now)
 {
-    struct owner *owner = owner_of(standings, partition);
+    struct broadcast_owner *owner = owner_of(standings, partition);
     bool same = owner->fence == now->fence && owner->link == now->link;
     uint64_t sure = owner->fence == 0 ? standings->first : owner->epoch;
 
@@ -69,7 +71,7 @@ static bool owner_gap(struct standings *standings, uint32_t partition, const str
     return !same && sure != now->epoch && standings->first != 0;
 }
 
-void standings_epoch(struct standings *standings, uint64_t epoch, uint64_t now_ms)
+void broadcast_gaps_epoch(struct broadcast_gaps *standings, uint64_t epoch, uint64_t now_ms)
 {
     pthread_mutex_lock(&standings->lock);
     if (standings->first == 0)
@@ -80,7 +82,7 @@ void standings_epoch(struct standings *standings, uint64_t epoch, uint64_t now_m
     pthread_mutex_unlock(&standings->lock);
 }
 
-unsigned standings_take(struct standings *standings, const Imc__V1__Standing *standing)
+unsigned broadcast_gaps_take(struct broadcast_gaps *standings, const Imc__V1__Standing *standing)
 {
     unsigned missed = (standing->missed_rooms ? MISSED_ROOMS : 0U) |
                       (standing->missed_all ? (unsigned)MISSED_ALL : 0U);
@@ -90,8 +92,8 @@ unsigned standings_take(struct standings *standings, const Imc__V1__Standing *st
     /* A later epoch than ours: job may have read of it before we were told that it is ours. Only
      * what it says of its partitions is taken from it, never what our epoch is. */
     for (size_t i = 0; standing->epoch >= standings->epoch && i < standing->n_partitions; i++) {
-        const struct owner now = {i < standing->n_fences ? standing->fences[i] : 0, standing->link,
-                                  standing->epoch};
+        const struct broadcast_owner now = {i < standing->n_fences ? standing->fences[i] : 0,
+                                            standing->link, standing->epoch};
         if (now.fence != 0 && standing->partitions[i] < PARTITIONS_MAX)
             gap |= owner_gap(standings, standing->partitions[i], &now);
     }
@@ -101,14 +103,15 @@ unsigned standings_take(struct standings *standings, const Imc__V1__Standing *st
     return missed;
 }
 
-unsigned standings_overdue(struct standings *standings, uint64_t now_ms, uint64_t timeout_ms)
+unsigned broadcast_gaps_overdue(struct broadcast_gaps *standings, uint64_t now_ms,
+                                uint64_t timeout_ms)
 {
     unsigned missed = 0;
 
     pthread_mutex_lock(&standings->lock);
     bool due = standings->doubt && now_ms - standings->since_ms >= timeout_ms;
     for (size_t i = 0; due && missed == 0 && i < standings->n; i++) {
-        const struct owner *owner = &standings->owners[i];
+        const struct broadcast_owner *owner = &standings->owners[i];
         if (owner->fence != 0 && owner->epoch != standings->epoch)
             missed = settle(standings, standings->epoch);
     }

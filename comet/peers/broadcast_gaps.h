@@ -16,17 +16,18 @@
 /* What may have been missed, bits. */
 enum { MISSED_ROOMS = 1, MISSED_ALL = 2 };
 
-struct standings;
+struct broadcast_gaps;
 
-struct standings *standings_new(void);
-void standings_free(struct standings *standings);
+struct broadcast_gaps *broadcast_gaps_new(void);
+void broadcast_gaps_free(struct broadcast_gaps *standings);
 /* Our epoch is EPOCH since NOW_MS. */
-void standings_epoch(struct standings *standings, uint64_t epoch, uint64_t now_ms);
+void broadcast_gaps_epoch(struct broadcast_gaps *standings, uint64_t epoch, uint64_t now_ms);
 /* A job's word of partitions for which it may speak (replay_window.h): the caller has looked. What
  * was missed according to it: told once, and no doubt is left then. */
-unsigned standings_take(struct standings *standings, const Imc__V1__Standing *standing);
+unsigned broadcast_gaps_take(struct broadcast_gaps *standings, const Imc__V1__Standing *standing);
 /* What must be taken for missed because nobody has vouched for it within TIMEOUT_MS of the epoch's
  * beginning; likewise. */
-unsigned standings_overdue(struct standings *standings, uint64_t now_ms, uint64_t timeout_ms);
+unsigned broadcast_gaps_overdue(struct broadcast_gaps *standings, uint64_t now_ms,
+                                uint64_t timeout_ms);
 
 #endif

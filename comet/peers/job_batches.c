@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job_service {
+struct job_batches {
     struct comet *comet;
-    struct applied *applied;
+    struct replay_windows *applied;
     int64_t *counters; /* the rpc thread's block */
 };
 
@@ -35,7 +35,7 @@ struct push_item {
     uint8_t state; /* atomic, enum item_state */
 };
 
-struct batch_share {
+struct push_share {
     struct inbox_item item;
     struct loop_task end; /* of the turn, when walks have begun */
     struct push_batch *batch;
@@ -45,28 +45,28 @@ struct push_batch {
     struct backing backing;
     struct arena arena;
     Imc__V1__PushBatch *proto;
-    struct job_service *service;
+    struct job_batches *service;
     struct rpc_stream *stream;
     struct push_item *items;
-    struct batch_share *shares; /* one per loop */
-    uint64_t fence;             /* the highest of those that refused items came too late for */
-    uint32_t loops_left;        /* atomic: shares that are not done */
-    uint8_t answered;           /* atomic: the answer has left, late results may follow */
-    size_t held;                /* bytes of the arena that are counted for the peer */
+    struct push_share *shares; /* one per loop */
+    uint64_t fence;            /* the highest of those that refused items came too late for */
+    uint32_t loops_left;       /* atomic: shares that are not done */
+    uint8_t answered;          /* atomic: the answer has left, late results may follow */
+    size_t held;               /* bytes of the arena that are counted for the peer */
 };
 
 /* In each list of a batch: what job.ini's comet.items may be. */
 enum { ITEMS_MAX = 65536, LATE_MAX = 65536 };
 
 /* Late results of one loop's turn, at most one message per stream. */
-struct late {
+struct late_result {
     struct push_batch *batch;
     uint32_t index, result;
 };
 
 struct job_results {
     struct worker *worker;
-    struct late *late;
+    struct late_result *late;
     size_t n, cap;
     struct loop_task flush;
     /* The batch whose share is being delivered, and how many of its tickets are not told yet: most
@@ -88,7 +88,7 @@ static void batch_free(struct backing *backing)
 /* --- results --- */
 
 /* A broken stream: job resends or settles, it needs no answer. */
-static void late_send(const struct late *late, size_t n)
+static void late_send(const struct late_result *late, size_t n)
 {
     Imc__V1__LateResult *values = mem_alloc(n * sizeof *values);
     Imc__V1__LateResult **list = mem_alloc(n * sizeof(void *));
@@ -126,7 +126,7 @@ static size_t late_ready(const struct job_results *results)
 static void late_flush(struct loop *loop, struct loop_task *task)
 {
     struct job_results *results = container_of(task, struct job_results, flush);
-    struct late *late = results->late;
+    struct late_result *late = results->late;
     size_t ready = late_ready(results);
 
     for (size_t from = 0, to; from < ready; from = to) {
@@ -151,7 +151,7 @@ static void late_add(struct job_results *results, struct push_batch *batch, uint
         results->late = mem_realloc(results->late, results->cap * sizeof *results->late);
     }
     backing_ref(&batch->backing);
-    results->late[results->n++] = (struct late){batch, index, result};
+    results->late[results->n++] = (struct late_result){batch, index, result};
     loop_defer(&results->worker->loop, &results->flush);
 }
 
@@ -182,7 +182,8 @@ static void item_told(struct worker *worker, struct push_batch *batch, uint32_t 
         return;
     taken = __atomic_load_n(&item->taken, __ATOMIC_RELAXED) != 0;
     if (taken && proto->kind == IMC__V1__PUSH_ITEM__KIND__UID)
-        applied_taken(batch->service->applied, proto->partition, proto->offset, item_id(proto));
+        replay_windows_taken(batch->service->applied, proto->partition, proto->offset,
+                             item_id(proto));
     if (!taken)
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
     uint8_t state = taken ? ITEM_TAKEN : ITEM_GONE;
@@ -255,7 +256,7 @@ static struct ticket batch_ticket(const struct worker *worker, struct push_batch
                            .arg = (uint64_t)worker->loop.index << TICKET_LOOP_SHIFT | index};
 }
 
-bool job_service_push(const struct ticket *ticket, struct push *push)
+bool job_batches_push(const struct ticket *ticket, struct push *push)
 {
     if (ticket->done != uid_told)
         return false;
@@ -289,7 +290,7 @@ static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_
         if (handle_loop(proto->handles[i]) != worker->loop.index)
             continue;
         metric_add(worker->counters, COMET_ITEMS_UID, 1);
-        struct conn *conn = table_find(worker->table, proto->handles[i]);
+        struct conn *conn = handle_table_find(worker->table, proto->handles[i]);
         if (conn == NULL || (conn->counted && conn->uid != proto->uid))
             item_told(worker, batch, index, false);
         else
@@ -301,11 +302,11 @@ static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_
  * a session that comes in its place must not get again what others have had by now. */
 static void poke_waive(struct worker *worker, const Imc__V1__PushItem *proto, uint64_t handle)
 {
-    struct confirm confirm = {
+    struct logic_confirm confirm = {
         .how = IMC__V1__CONFIRM__HOW__WAIVED, .uid = proto->uid, .handle = handle};
 
     for (size_t i = 0; i < proto->n_ids; i++)
-        logic_link_confirm(worker->logic, &confirm, proto->ids[i]);
+        logic_requests_confirm(worker->logic, &confirm, proto->ids[i]);
 }
 
 static void deliver_poke(struct worker *worker, struct push_batch *batch, uint32_t index)
@@ -316,7 +317,7 @@ static void deliver_poke(struct worker *worker, struct push_batch *batch, uint32
         if (handle_loop(proto->handles[i]) != worker->loop.index)
             continue;
         metric_add(worker->counters, COMET_ITEMS_POKE, 1);
-        struct conn *conn = table_find(worker->table, proto->handles[i]);
+        struct conn *conn = handle_table_find(worker->table, proto->handles[i]);
         bool here = conn != NULL && conn->state < CONN_CLOSING;
         if (here)
             session_poke(conn, proto->ids, proto->n_ids);
@@ -381,12 +382,12 @@ static void share_done(struct push_batch *batch)
 static void share_end(struct loop *loop, struct loop_task *task)
 {
     (void)loop;
-    share_done(container_of(task, struct batch_share, end)->batch);
+    share_done(container_of(task, struct push_share, end)->batch);
 }
 
 static void share_run(struct loop *loop, struct inbox_item *posted)
 {
-    struct batch_share *share = container_of(posted, struct batch_share, item);
+    struct push_share *share = container_of(posted, struct push_share, item);
     struct worker *worker = container_of(loop, struct worker, loop);
     struct job_results *results = worker->late;
     struct push_batch *batch = share->batch;
@@ -438,10 +439,11 @@ static bool item_is_nameless(const Imc__V1__PushItem *proto)
 }
 
 /* Whether a job with FENCE may speak for PARTITION. */
-static enum applied_speaker job_speaks(struct job_service *service, uint32_t partition,
-                                       uint64_t fence, uint64_t now_ms)
+static enum replay_speaker job_speaks(struct job_batches *service, uint32_t partition,
+                                      uint64_t fence, uint64_t now_ms)
 {
-    enum applied_speaker speaker = applied_speaker(service->applied, partition, fence, now_ms);
+    enum replay_speaker speaker =
+        replay_windows_speaker(service->applied, partition, fence, now_ms);
 
     if (speaker != SPEAKER_IMPLAUSIBLE)
         return speaker;
@@ -454,16 +456,16 @@ static enum applied_speaker job_speaks(struct job_service *service, uint32_t par
 }
 
 /* The state of an item before any loop saw it, and the loops it needs. */
-static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem *proto,
+static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem *proto,
                            struct push_item *item)
 {
     bool poke = proto->kind == IMC__V1__PUSH_ITEM__KIND__POKE;
     bool by_handle = poke || proto->kind == IMC__V1__PUSH_ITEM__KIND__UID;
-    enum applied_verdict verdict =
-        poke ? APPLIED_NEW
-             : applied_check(service->applied, proto->partition, proto->offset, item_id(proto));
+    enum replay_verdict verdict = poke ? REPLAY_NEW
+                                       : replay_windows_check(service->applied, proto->partition,
+                                                              proto->offset, item_id(proto));
     uint64_t loops = item_loops(service->comet, proto, &item->left);
-    if (verdict == APPLIED_REPEAT) {
+    if (verdict == REPLAY_REPEAT) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
         item->state = ITEM_TAKEN;
     } else if (loops == 0 || item_is_nameless(proto) ||
@@ -476,7 +478,7 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
         /* To a room it goes once, whatever becomes of the stream before its walks begin: each loop
          * has it in its inbox. */
         if (!by_handle)
-            applied_taken(service->applied, proto->partition, proto->offset, item_id(proto));
+            replay_windows_taken(service->applied, proto->partition, proto->offset, item_id(proto));
         return loops;
     }
     return 0;
@@ -484,19 +486,19 @@ static uint64_t item_begin(struct job_service *service, const Imc__V1__PushItem 
 
 static uint64_t batch_begin(struct push_batch *batch)
 {
-    struct job_service *service = batch->service;
+    struct job_batches *service = batch->service;
     uint64_t loops = 0, now_ms = unix_now_ms();
 
     for (size_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
-        enum applied_speaker speaker = job_speaks(service, proto->partition, proto->fence, now_ms);
+        enum replay_speaker speaker = job_speaks(service, proto->partition, proto->fence, now_ms);
         if (speaker == SPEAKER_HEARD) {
             loops |= item_begin(service, proto, &batch->items[i]);
             continue;
         }
         metric_add(service->counters, COMET_ITEMS_FENCED, speaker == SPEAKER_FENCED);
         batch->items[i].state = ITEM_REFUSED;
-        uint64_t fence = applied_fence(service->applied, proto->partition);
+        uint64_t fence = replay_windows_fence(service->applied, proto->partition);
         batch->fence = fence > batch->fence ? fence : batch->fence;
     }
     return loops;
@@ -518,7 +520,7 @@ static bool item_is_valid(const Imc__V1__PushItem *proto)
     }
 }
 
-static struct push_batch *batch_new(struct job_service *service, struct rpc_stream *stream,
+static struct push_batch *batch_new(struct job_batches *service, struct rpc_stream *stream,
                                     const struct msg *msg, const char **why)
 {
     struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
@@ -555,10 +557,10 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
     }
     batch->shares = arena_alloc(&batch->arena, (size_t)comet->n_workers * sizeof *batch->shares);
     for (int i = 0; i < comet->n_workers; i++) {
-        struct batch_share *share = &batch->shares[i];
+        struct push_share *share = &batch->shares[i];
         if ((loops & (1ULL << i)) == 0)
             continue;
-        *share = (struct batch_share){.item.run = share_run, .end.run = share_end, .batch = batch};
+        *share = (struct push_share){.item.run = share_run, .end.run = share_end, .batch = batch};
         backing_ref(&batch->backing);
         /* A loop that has closed is on its way out with the process: pending for ever, so job
          * resends or settles when the stream breaks. */
@@ -567,7 +569,7 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
     }
 }
 
-void job_service_missed(struct comet *comet, unsigned missed, const char *why)
+void job_batches_missed(struct comet *comet, unsigned missed, const char *why)
 {
     log_warn("room messages were missed, telling sessions to connect again", "what=%s why=\"%s\"",
              (missed & MISSED_ALL) != 0 ? "rooms,all" : "rooms", why);
@@ -576,7 +578,7 @@ void job_service_missed(struct comet *comet, unsigned missed, const char *why)
 }
 
 /* Leaves the partitions for which this job may speak. */
-static void standing_sift(struct job_service *service, Imc__V1__Standing *standing)
+static void standing_sift(struct job_batches *service, Imc__V1__Standing *standing)
 {
     uint64_t now_ms = unix_now_ms();
     size_t kept = 0;
@@ -599,9 +601,9 @@ static void batch_take_standing(struct push_batch *batch)
     if (batch->proto->standing == NULL)
         return;
     standing_sift(batch->service, batch->proto->standing);
-    unsigned missed = standings_take(comet->standings, batch->proto->standing);
+    unsigned missed = broadcast_gaps_take(comet->standings, batch->proto->standing);
     if (missed != 0)
-        job_service_missed(comet, missed, "a job did not keep them, or is another than before");
+        job_batches_missed(comet, missed, "a job did not keep them, or is another than before");
 }
 
 /* Meant for another process: one that had our id, or has our address. */
@@ -622,7 +624,7 @@ static void batch_disown(struct push_batch *batch)
 
 static void service_message(struct rpc_stream *stream, void *arg, struct msg *msg)
 {
-    struct job_service *service = arg;
+    struct job_batches *service = arg;
     const char *why = "";
     struct push_batch *batch = batch_new(service, stream, msg, &why);
 
@@ -657,27 +659,27 @@ static void service_closed(struct rpc_stream *stream, void *arg, const char *why
 static const struct rpc_stream_events service_events = {.message = service_message,
                                                         .closed = service_closed};
 
-void job_service_opened(struct rpc_stream *stream, void *service)
+void job_batches_opened(struct rpc_stream *stream, void *service)
 {
     log_info("job connected", "peer=%s", rpc_stream_peer(stream));
     rpc_stream_accept(rpc_stream_ref(stream), &service_events, service);
 }
 
-struct job_service *job_service_open(struct comet *comet)
+struct job_batches *job_batches_open(struct comet *comet)
 {
-    struct job_service *service = mem_zalloc(sizeof *service);
+    struct job_batches *service = mem_zalloc(sizeof *service);
 
     service->comet = comet;
-    service->applied = applied_new();
+    service->applied = replay_windows_new();
     service->counters = metrics_block(comet->daemon->metrics);
     return service;
 }
 
-void job_service_close(struct job_service *service)
+void job_batches_close(struct job_batches *service)
 {
     if (service == NULL)
         return;
-    applied_free(service->applied);
+    replay_windows_free(service->applied);
     free(service);
 }
 

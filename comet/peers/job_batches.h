@@ -17,19 +17,19 @@
 
 struct comet;
 struct worker;
-struct job_service;
+struct job_batches;
 struct job_results;
 
-struct job_service *job_service_open(struct comet *comet);
-void job_service_close(struct job_service *service);
+struct job_batches *job_batches_open(struct comet *comet);
+void job_batches_close(struct job_batches *service);
 /* rpc thread: struct rpc_method.opened, with the service as server_arg. */
-void job_service_opened(struct rpc_stream *stream, void *service);
+void job_batches_opened(struct rpc_stream *stream, void *service);
 /* Any thread: messages to rooms, or to all (broadcast_gaps.h: bits), may not have come here; the
  * sessions concerned are told to connect again. */
-void job_service_missed(struct comet *comet, unsigned missed, const char *why);
+void job_batches_missed(struct comet *comet, unsigned missed, const char *why);
 /* The push that a ticket taken from a queue stands for; false if it is none of ours. Valid while
  * the ticket is. */
-bool job_service_push(const struct ticket *ticket, struct push *push);
+bool job_batches_push(const struct ticket *ticket, struct push *push);
 
 /* Per worker: late results of this turn. */
 struct job_results *job_results_open(struct worker *worker);

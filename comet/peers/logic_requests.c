@@ -13,32 +13,32 @@ enum { BATCH_REQUESTS = 1000, BATCH_BYTES = 512 * 1024, CONFIRM_IDS = 64, TICK_M
 
 struct listed_logic {
     struct listed_logic *next;
-    struct logic_link *link;
+    struct logic_requests *link;
     struct pipe *pipe;
     char id[64];
     uint64_t epoch;
     bool probe; /* the stream is down: an empty batch is due to find out whether it is back */
 };
 
-struct logic_link {
+struct logic_requests {
     struct worker *worker;
     struct listed_logic *peers;
-    struct request *head, **tail;
-    size_t pending;               /* queued or unanswered */
-    struct request *last_confirm; /* still queued, so that ids can join it */
+    struct logic_request *head, **tail;
+    size_t pending;                     /* queued or unanswered */
+    struct logic_request *last_confirm; /* still queued, so that ids can join it */
     struct slab *requests;
     uv_timer_t tick;
 };
 
 /* What a batch carried, in the order of its lists. */
-struct sent {
-    struct request *requests;
+struct logic_sent {
+    struct logic_request *requests;
     uint64_t epoch;
 };
 
 /* --- replies: decoded on the rpc thread, kept alive as long as a held message needs them --- */
 
-struct reply {
+struct logic_reply {
     struct backing backing;
     struct arena arena;
     Imc__V1__SessionReply *proto;
@@ -46,14 +46,14 @@ struct reply {
 
 static void reply_free(struct backing *backing)
 {
-    struct reply *reply = container_of(backing, struct reply, backing);
+    struct logic_reply *reply = container_of(backing, struct logic_reply, backing);
     arena_free(&reply->arena);
     free(reply);
 }
 
 static void *link_decode(struct msg *msg)
 {
-    struct reply *reply = mem_zalloc(sizeof *reply);
+    struct logic_reply *reply = mem_zalloc(sizeof *reply);
 
     reply->backing.refs = 1;
     reply->backing.free = reply_free;
@@ -69,19 +69,19 @@ static void *link_decode(struct msg *msg)
 
 static void link_drop(void *decoded)
 {
-    struct reply *reply = decoded;
+    struct logic_reply *reply = decoded;
     backing_unref(&reply->backing);
 }
 
 /* --- the queue --- */
 
-static void link_kick(struct logic_link *link)
+static void link_kick(struct logic_requests *link)
 {
     for (struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
         pipe_kick(peer->pipe);
 }
 
-static void request_free(struct logic_link *link, struct request *request)
+static void request_free(struct logic_requests *link, struct logic_request *request)
 {
     if (request->push.backing != NULL)
         backing_unref(request->push.backing);
@@ -91,23 +91,23 @@ static void request_free(struct logic_link *link, struct request *request)
     link->pending--;
 }
 
-static void request_finish(struct logic_link *link, struct request *request,
-                           const struct answer *answer)
+static void request_finish(struct logic_requests *link, struct logic_request *request,
+                           const struct logic_answer *answer)
 {
     if (request->done != NULL)
         request->done(link->worker, request, answer);
     request_free(link, request);
 }
 
-struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
 {
-    struct request *request = slab_alloc(link->requests);
+    struct logic_request *request = slab_alloc(link->requests);
     request->kind = kind;
     link->pending++;
     return request;
 }
 
-void logic_link_send(struct logic_link *link, struct request *request)
+void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     request->next = NULL;
     *link->tail = request;
@@ -117,38 +117,39 @@ void logic_link_send(struct logic_link *link, struct request *request)
     link_kick(link);
 }
 
-static bool confirm_joins(const struct request *request, const struct confirm *confirm)
+static bool confirm_joins(const struct logic_request *request, const struct logic_confirm *confirm)
 {
     return request != NULL && request->uid == confirm->uid && request->handle == confirm->handle &&
            request->how == confirm->how && request->n_ids < CONFIRM_IDS;
 }
 
-void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
+void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
+                            uint64_t id)
 {
-    struct request *request = link->last_confirm;
+    struct logic_request *request = link->last_confirm;
 
     if (confirm->how != IMC__V1__CONFIRM__HOW__WAIVED)
         metric_add(link->worker->counters, COMET_CONFIRMED, 1);
     if (!confirm_joins(request, confirm)) {
-        request = logic_link_request(link, REQUEST_CONFIRM);
+        request = logic_requests_new(link, REQUEST_CONFIRM);
         request->uid = confirm->uid;
         request->handle = confirm->handle;
         request->how = confirm->how;
         request->ids = mem_alloc(CONFIRM_IDS * sizeof *request->ids);
-        logic_link_send(link, request);
+        logic_requests_send(link, request);
         link->last_confirm = request;
     }
     request->ids[request->n_ids++] = id;
 }
 
-size_t logic_link_pending(const struct logic_link *link)
+size_t logic_requests_pending(const struct logic_requests *link)
 {
     return link->pending;
 }
 
-static void link_requeue(struct logic_link *link, struct request *first)
+static void link_requeue(struct logic_requests *link, struct logic_request *first)
 {
-    struct request **end = &first;
+    struct logic_request **end = &first;
 
     while (*end != NULL)
         end = &(*end)->next;
@@ -159,13 +160,13 @@ static void link_requeue(struct logic_link *link, struct request *first)
 }
 
 /* Ends what has waited past its deadline; keeps the rest in order. */
-static void link_expire(struct logic_link *link)
+static void link_expire(struct logic_requests *link)
 {
     uint64_t now = loop_now_ms(&link->worker->loop);
-    struct request *expired = NULL, **expired_tail = &expired, **at = &link->head;
+    struct logic_request *expired = NULL, **expired_tail = &expired, **at = &link->head;
 
     while (*at != NULL) {
-        struct request *request = *at;
+        struct logic_request *request = *at;
         bool undecided = request->kind == REQUEST_CONNECT && request->sent;
         if (request->deadline_ms == 0 || request->deadline_ms > now || undecided) {
             at = &request->next;
@@ -178,15 +179,15 @@ static void link_expire(struct logic_link *link)
     }
     link->tail = at;
     while (expired != NULL) {
-        struct request *next = expired->next;
-        request_finish(link, expired, &(struct answer){.answered = false});
+        struct logic_request *next = expired->next;
+        request_finish(link, expired, &(struct logic_answer){.answered = false});
         expired = next;
     }
 }
 
 static void link_on_tick(uv_timer_t *tick)
 {
-    struct logic_link *link = tick->data;
+    struct logic_requests *link = tick->data;
     bool down = false;
 
     link_expire(link);
@@ -201,19 +202,19 @@ static void link_on_tick(uv_timer_t *tick)
 
 /* --- batches --- */
 
-static size_t request_size(const struct request *request)
+static size_t request_size(const struct logic_request *request)
 {
     return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8;
 }
 
 /* The head of the queue that fits one batch. */
-static struct request *link_take(struct logic_link *link, size_t counts[REQUEST_KINDS])
+static struct logic_request *link_take(struct logic_requests *link, size_t counts[REQUEST_KINDS])
 {
-    struct request *first = link->head, **at = &link->head;
+    struct logic_request *first = link->head, **at = &link->head;
     size_t n = 0, bytes = 0;
 
     while (*at != NULL && n < BATCH_REQUESTS && bytes < BATCH_BYTES) {
-        struct request *request = *at;
+        struct logic_request *request = *at;
         /* At most one REGISTERED a batch: the field is not repeated. */
         if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
             break;
@@ -240,7 +241,7 @@ static void *batch_list(struct arena *arena, size_t n)
 }
 
 static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
-                              struct request *request)
+                              struct logic_request *request)
 {
     Imc__V1__Connect *item = arena_alloc(arena, sizeof *item);
     imc__v1__connect__init(item);
@@ -253,7 +254,7 @@ static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
 }
 
 static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
-                            struct request *request)
+                            struct logic_request *request)
 {
     Imc__V1__Store *item = arena_alloc(arena, sizeof *item);
     Imc__V1__Waiting *message = arena_alloc(arena, sizeof *message);
@@ -271,7 +272,7 @@ static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
 }
 
 static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
-                            struct request *request)
+                            struct logic_request *request)
 {
     if (request->kind == REQUEST_DISCONNECT) {
         Imc__V1__Disconnect *item = arena_alloc(arena, sizeof *item);
@@ -306,8 +307,9 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
     }
 }
 
-static void batch_build(struct logic_link *link, Imc__V1__SessionBatch *batch, struct arena *arena,
-                        struct request *requests, const size_t counts[REQUEST_KINDS])
+static void batch_build(struct logic_requests *link, Imc__V1__SessionBatch *batch,
+                        struct arena *arena, struct logic_request *requests,
+                        const size_t counts[REQUEST_KINDS])
 {
     struct worker *worker = link->worker;
 
@@ -317,7 +319,7 @@ static void batch_build(struct logic_link *link, Imc__V1__SessionBatch *batch, s
     batch->confirms = batch_list(arena, counts[REQUEST_CONFIRM]);
     batch->stores = batch_list(arena, counts[REQUEST_STORE]);
     batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
-    for (struct request *request = requests; request != NULL; request = request->next) {
+    for (struct logic_request *request = requests; request != NULL; request = request->next) {
         if (request->kind == REQUEST_CONNECT) {
             batch_add_connect(batch, arena, request);
         } else if (request->kind == REQUEST_STORE) {
@@ -338,10 +340,10 @@ static void batch_build(struct logic_link *link, Imc__V1__SessionBatch *batch, s
 static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
 {
     struct listed_logic *peer = arg;
-    struct logic_link *link = peer->link;
+    struct logic_requests *link = peer->link;
     struct worker *worker = link->worker;
     size_t counts[REQUEST_KINDS] = {0};
-    struct request *requests = NULL;
+    struct logic_request *requests = NULL;
 
     /* A peer that may be dead is asked with an empty batch, so that no request waits for it in
      * vain. */
@@ -366,7 +368,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
         msg_is_secret(msg);
     arena_free(&arena);
 
-    struct sent *sent = mem_alloc(sizeof *sent);
+    struct logic_sent *sent = mem_alloc(sizeof *sent);
     sent->requests = requests;
     sent->epoch = batch.epoch;
     *sent_out = sent;
@@ -383,7 +385,8 @@ static bool reply_answers(const Imc__V1__SessionReply *reply, const size_t count
            reply->n_registers == counts[REQUEST_REGISTER];
 }
 
-static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum request_kind kind, size_t i)
+static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
+                             size_t i)
 {
     switch (kind) {
     case REQUEST_CONNECT:
@@ -408,27 +411,27 @@ static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum request_ki
 static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *decoded)
 {
     struct listed_logic *peer = arg;
-    struct logic_link *link = peer->link;
-    struct sent *sent = sent_arg;
-    struct reply *reply = decoded;
+    struct logic_requests *link = peer->link;
+    struct logic_sent *sent = sent_arg;
+    struct logic_reply *reply = decoded;
     size_t counts[REQUEST_KINDS] = {0}, index[REQUEST_KINDS] = {0};
 
-    for (struct request *request = sent->requests; request != NULL; request = request->next)
+    for (struct logic_request *request = sent->requests; request != NULL; request = request->next)
         counts[request->kind]++;
     bool fits = reply_answers(reply->proto, counts);
     if (!fits)
         log_error("logic answered another batch than it got", "logic=%s address=%s", peer->id,
                   pipe_address(pipe));
-    struct request *request = sent->requests;
+    struct logic_request *request = sent->requests;
     uint64_t epoch = sent->epoch;
     free(sent);
     while (request != NULL) {
-        struct request *next = request->next;
+        struct logic_request *next = request->next;
         size_t i = index[request->kind]++;
-        struct answer answer = {.answered = fits,
-                                .ring = reply->proto->ring,
-                                .epoch = epoch,
-                                .backing = &reply->backing};
+        struct logic_answer answer = {.answered = fits,
+                                      .ring = reply->proto->ring,
+                                      .epoch = epoch,
+                                      .backing = &reply->backing};
         if (fits) {
             answer.status = reply_status(reply->proto, request->kind, i);
             answer.connect = request->kind == REQUEST_CONNECT ? reply->proto->connects[i] : NULL;
@@ -443,18 +446,18 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
 {
     struct listed_logic *peer = arg;
-    struct reply *reply = decoded;
+    struct logic_reply *reply = decoded;
 
     (void)pipe;
     for (size_t i = 0; i < reply->proto->n_give_way; i++)
-        session_give_way(peer->link->worker, reply->proto->give_way[i]);
+        session_evict_silent(peer->link->worker, reply->proto->give_way[i]);
     backing_unref(&reply->backing);
 }
 
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
     struct listed_logic *peer = arg;
-    struct sent *sent = sent_arg;
+    struct logic_sent *sent = sent_arg;
 
     (void)pipe;
     if (sent->requests != NULL)
@@ -466,7 +469,7 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 }
 
 /* The main loop wants to know whether we are ready. */
-static void link_tell(struct logic_link *link)
+static void link_tell(struct logic_requests *link)
 {
     bool any = false;
 
@@ -503,7 +506,7 @@ static const struct pipe_ops link_ops = {
 
 /* --- peers --- */
 
-static void peer_open(struct logic_link *link, const struct member *logic)
+static void peer_open(struct logic_requests *link, const struct member *logic)
 {
     struct listed_logic *peer = mem_zalloc(sizeof *peer);
     struct pipe_options options = {
@@ -522,7 +525,7 @@ static void peer_open(struct logic_link *link, const struct member *logic)
     link->peers = peer;
 }
 
-static bool view_has_logic(const struct view *view, const char *id, uint64_t epoch)
+static bool view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch)
 {
     for (size_t i = 0; i < view->n_logics; i++) {
         if (view->logics[i].epoch == epoch && strcmp(view->logics[i].id, id) == 0)
@@ -531,7 +534,7 @@ static bool view_has_logic(const struct view *view, const char *id, uint64_t epo
     return false;
 }
 
-static bool link_has_peer(const struct logic_link *link, const struct member *logic)
+static bool link_has_peer(const struct logic_requests *link, const struct member *logic)
 {
     for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next) {
         if (peer->epoch == logic->epoch && strcmp(peer->id, logic->id) == 0)
@@ -548,9 +551,9 @@ static void peer_close(struct listed_logic **at)
     free(peer);
 }
 
-void logic_link_update(struct logic_link *link)
+void logic_requests_update(struct logic_requests *link)
 {
-    const struct view *view = link->worker->view;
+    const struct cluster_view *view = link->worker->view;
 
     for (struct listed_logic **at = &link->peers; *at != NULL;) {
         if (view_has_logic(view, (*at)->id, (*at)->epoch))
@@ -566,13 +569,13 @@ void logic_link_update(struct logic_link *link)
     link_kick(link);
 }
 
-struct logic_link *logic_link_open(struct worker *worker)
+struct logic_requests *logic_requests_open(struct worker *worker)
 {
-    struct logic_link *link = mem_zalloc(sizeof *link);
+    struct logic_requests *link = mem_zalloc(sizeof *link);
 
     link->worker = worker;
     link->tail = &link->head;
-    link->requests = slab_open("request", sizeof(struct request));
+    link->requests = slab_open("request", sizeof(struct logic_request));
     uv_timer_init(&worker->loop.uv, &link->tick);
     link->tick.data = link;
     uv_timer_start(&link->tick, link_on_tick, TICK_MS, TICK_MS);
@@ -581,21 +584,21 @@ struct logic_link *logic_link_open(struct worker *worker)
 
 static void link_on_tick_closed(uv_handle_t *handle)
 {
-    struct logic_link *link = handle->data;
+    struct logic_requests *link = handle->data;
     free(link);
 }
 
-void logic_link_close(struct logic_link *link)
+void logic_requests_close(struct logic_requests *link)
 {
     while (link->peers != NULL)
         peer_close(&link->peers);
-    struct request *request = link->head;
+    struct logic_request *request = link->head;
     link->head = NULL;
     link->tail = &link->head;
     link->last_confirm = NULL;
     while (request != NULL) {
-        struct request *next = request->next;
-        request_finish(link, request, &(struct answer){.answered = false});
+        struct logic_request *next = request->next;
+        request_finish(link, request, &(struct logic_answer){.answered = false});
         request = next;
     }
     slab_close(link->requests);

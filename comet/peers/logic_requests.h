@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum request_kind {
+enum logic_request_kind {
     REQUEST_CONNECT,
     REQUEST_DISCONNECT,
     REQUEST_FETCH,
@@ -30,9 +30,9 @@ enum request_kind {
     REQUEST_KINDS,
 };
 
-struct request;
+struct logic_request;
 
-struct answer {
+struct logic_answer {
     bool answered;   /* false: no logic answered in time; nothing below is valid then */
     uint32_t status; /* LogicStatus; connect: close code */
     uint64_t ring;   /* under which logic put what it put */
@@ -42,9 +42,9 @@ struct answer {
     struct backing *backing; /* keeps connect and fetch alive; borrowed */
 };
 
-struct request {
-    struct request *next;
-    enum request_kind kind;
+struct logic_request {
+    struct logic_request *next;
+    enum logic_request_kind kind;
     bool sent;            /* the link's: some logic may have carried it out */
     bool cancelled;       /* REGISTERED: no longer true, must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
@@ -52,12 +52,13 @@ struct request {
     int64_t uid;
     /* Runs once; the link frees the request (and what `bytes`, `ids` point to) after it. May be
      * NULL. */
-    void (*done)(struct worker *worker, struct request *request, const struct answer *answer);
+    void (*done)(struct worker *worker, struct logic_request *request,
+                 const struct logic_answer *answer);
     char *bytes; /* CONNECT: token; REGISTER: room */
     size_t bytes_len;
     char peer[48];             /* CONNECT */
     uint32_t wire;             /* CONNECT */
-    uint64_t after;            /* FETCH; REGISTER: the registrar's */
+    uint64_t after;            /* FETCH; REGISTER: reregister.c's */
     bool own;                  /* FETCH: leave out what is owed only to others */
     uint64_t *ids;             /* CONFIRM */
     size_t n_ids;              /* CONFIRM */
@@ -66,22 +67,23 @@ struct request {
     struct ticket ticket;      /* STORE: for done() */
 };
 
-struct logic_link *logic_link_open(struct worker *worker);
+struct logic_requests *logic_requests_open(struct worker *worker);
 /* Unanswered requests get their done() with answered == false before this returns. */
-void logic_link_close(struct logic_link *link);
+void logic_requests_close(struct logic_requests *link);
 /* worker->view has changed: opens and closes pipes. */
-void logic_link_update(struct logic_link *link);
+void logic_requests_update(struct logic_requests *link);
 /* A zeroed request, to be filled and sent. */
-struct request *logic_link_request(struct logic_link *link, enum request_kind kind);
-void logic_link_send(struct logic_link *link, struct request *request);
-struct confirm {
+struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind);
+void logic_requests_send(struct logic_requests *link, struct logic_request *request);
+struct logic_confirm {
     Imc__V1__Confirm__How how;
     int64_t uid;
     uint64_t handle; /* of the session */
 };
 /* Confirms one message; consecutive ones of a session share a request. */
-void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id);
+void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
+                            uint64_t id);
 /* Requests that wait or are unanswered. */
-size_t logic_link_pending(const struct logic_link *link);
+size_t logic_requests_pending(const struct logic_requests *link);
 
 #endif

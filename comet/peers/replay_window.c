@@ -5,22 +5,22 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-struct partition_applied {
+struct replay_window {
     uint64_t fence;
-    uint32_t tags[APPLIED_WINDOW]; /* atomic; 0: none. Pages that nobody has touched cost nothing */
+    uint32_t tags[REPLAY_WINDOW]; /* atomic; 0: none. Pages that nobody has touched cost nothing */
 };
 
 /* Loops find a partition by index without a lock: a slot is set once, with release, and stays. */
-struct applied {
-    struct partition_applied *partitions[PARTITIONS_MAX];
+struct replay_windows {
+    struct replay_window *partitions[PARTITIONS_MAX];
 };
 
-struct applied *applied_new(void)
+struct replay_windows *replay_windows_new(void)
 {
-    return mem_zalloc(sizeof(struct applied));
+    return mem_zalloc(sizeof(struct replay_windows));
 }
 
-void applied_free(struct applied *applied)
+void replay_windows_free(struct replay_windows *applied)
 {
     if (applied == NULL)
         return;
@@ -36,21 +36,21 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static uint32_t applied_tag(int64_t offset, uint64_t id)
+static uint32_t replay_window_tag(int64_t offset, uint64_t id)
 {
     uint32_t tag = (uint32_t)(mix(id ^ mix((uint64_t)offset)) >> 32);
 
     return tag != 0 ? tag : 1;
 }
 
-static uint32_t *applied_slot(struct partition_applied *p, int64_t offset)
+static uint32_t *replay_window_slot(struct replay_window *p, int64_t offset)
 {
-    return &p->tags[(uint64_t)offset % APPLIED_WINDOW];
+    return &p->tags[(uint64_t)offset % REPLAY_WINDOW];
 }
 
-static struct partition_applied *applied_partition(struct applied *applied, uint32_t partition)
+static struct replay_window *replay_window_of(struct replay_windows *applied, uint32_t partition)
 {
-    struct partition_applied *p = applied->partitions[partition];
+    struct replay_window *p = applied->partitions[partition];
 
     if (p == NULL) {
         p = mem_zalloc(sizeof *p);
@@ -59,8 +59,8 @@ static struct partition_applied *applied_partition(struct applied *applied, uint
     return p;
 }
 
-enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition, uint64_t fence,
-                                     uint64_t now_ms)
+enum replay_speaker replay_windows_speaker(struct replay_windows *applied, uint32_t partition,
+                                           uint64_t fence, uint64_t now_ms)
 {
     if (partition >= PARTITIONS_MAX)
         return SPEAKER_FENCED;
@@ -68,7 +68,7 @@ enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition
         return SPEAKER_HEARD;
     if (!fence_is_plausible(fence, now_ms))
         return SPEAKER_IMPLAUSIBLE;
-    struct partition_applied *p = applied_partition(applied, partition);
+    struct replay_window *p = replay_window_of(applied, partition);
     /* Our clock was ahead when we believed it. */
     if (!fence_is_plausible(p->fence, now_ms))
         p->fence = 0;
@@ -78,30 +78,31 @@ enum applied_speaker applied_speaker(struct applied *applied, uint32_t partition
     return SPEAKER_HEARD;
 }
 
-uint64_t applied_fence(const struct applied *applied, uint32_t partition)
+uint64_t replay_windows_fence(const struct replay_windows *applied, uint32_t partition)
 {
     if (partition >= PARTITIONS_MAX || applied->partitions[partition] == NULL)
         return 0;
     return applied->partitions[partition]->fence;
 }
 
-enum applied_verdict applied_check(struct applied *applied, uint32_t partition, int64_t offset,
-                                   uint64_t id)
+enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_t partition,
+                                         int64_t offset, uint64_t id)
 {
     assert(partition < PARTITIONS_MAX);
     if (offset < 0)
-        return APPLIED_NEW;
-    const uint32_t *slot = applied_slot(applied_partition(applied, partition), offset);
-    bool taken = __atomic_load_n(slot, __ATOMIC_ACQUIRE) == applied_tag(offset, id);
-    return taken ? APPLIED_REPEAT : APPLIED_NEW;
+        return REPLAY_NEW;
+    const uint32_t *slot = replay_window_slot(replay_window_of(applied, partition), offset);
+    bool taken = __atomic_load_n(slot, __ATOMIC_ACQUIRE) == replay_window_tag(offset, id);
+    return taken ? REPLAY_REPEAT : REPLAY_NEW;
 }
 
-void applied_taken(struct applied *applied, uint32_t partition, int64_t offset, uint64_t id)
+void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,
+                          uint64_t id)
 {
     if (partition >= PARTITIONS_MAX || offset < 0)
         return;
-    struct partition_applied *p =
-        __atomic_load_n(&applied->partitions[partition], __ATOMIC_ACQUIRE);
+    struct replay_window *p = __atomic_load_n(&applied->partitions[partition], __ATOMIC_ACQUIRE);
     if (p != NULL)
-        __atomic_store_n(applied_slot(p, offset), applied_tag(offset, id), __ATOMIC_RELEASE);
+        __atomic_store_n(replay_window_slot(p, offset), replay_window_tag(offset, id),
+                         __ATOMIC_RELEASE);
 }

@@ -5,12 +5,12 @@
 #include "comet/session/handle_table.h"
 #include "comet/session/session.h"
 
-void session_give_way(struct worker *worker, const Imc__V1__GiveWay *way)
+void session_evict_silent(struct worker *worker, const Imc__V1__GiveWay *way)
 {
     struct conn *oldest = NULL;
 
     for (size_t i = 0; i < way->n_handles; i++) {
-        struct conn *conn = table_find(worker->table, way->handles[i]);
+        struct conn *conn = handle_table_find(worker->table, way->handles[i]);
         if (conn != NULL && conn->state == CONN_OPEN && conn->uid == way->uid &&
             (oldest == NULL || conn_silence(conn) > conn_silence(oldest)))
             oldest = conn;

@@ -18,36 +18,36 @@ enum {
     NO_SLOT = CHUNK_SLOTS,
 };
 
-struct slot {
+struct handle_slot {
     struct conn *conn; /* NULL: free */
     uint32_t generation;
     uint32_t next_free; /* within the chunk */
 };
 
-struct table_chunk {
+struct handle_chunk {
     uint32_t used, free; /* free: first of the list */
     uint32_t fresh;      /* slots from here on were never used */
-    struct slot slots[CHUNK_SLOTS];
+    struct handle_slot slots[CHUNK_SLOTS];
 };
 
-struct table {
+struct handle_table {
     uint64_t loop_bits;
     uint32_t generation; /* the last one given */
     size_t count;
     size_t n_chunks;  /* behind the last one that exists */
     size_t with_room; /* no chunk before it has room */
-    struct table_chunk *chunks[CHUNKS];
+    struct handle_chunk *chunks[CHUNKS];
 };
 
-struct table *table_open(int loop_index)
+struct handle_table *handle_table_open(int loop_index)
 {
     assert(loop_index >= 0 && loop_index < 256);
-    struct table *table = mem_zalloc(sizeof *table);
+    struct handle_table *table = mem_zalloc(sizeof *table);
     table->loop_bits = (uint64_t)loop_index << 56;
     return table;
 }
 
-void table_close(struct table *table)
+void handle_table_close(struct handle_table *table)
 {
     if (table == NULL)
         return;
@@ -57,7 +57,7 @@ void table_close(struct table *table)
 }
 
 /* The first chunk with room; CHUNKS if all are full. */
-static size_t chunk_with_room(struct table *table)
+static size_t chunk_with_room(struct handle_table *table)
 {
     size_t i = table->with_room;
     while (i < CHUNKS && table->chunks[i] != NULL && table->chunks[i]->used == CHUNK_SLOTS)
@@ -72,13 +72,13 @@ static size_t chunk_with_room(struct table *table)
     return i;
 }
 
-uint64_t table_add(struct table *table, struct conn *conn)
+uint64_t handle_table_add(struct handle_table *table, struct conn *conn)
 {
     assert(conn != NULL);
     size_t chunk_index = chunk_with_room(table);
     if (chunk_index == CHUNKS)
         return 0;
-    struct table_chunk *chunk = table->chunks[chunk_index];
+    struct handle_chunk *chunk = table->chunks[chunk_index];
     uint32_t index = chunk->free;
     if (index != NO_SLOT)
         chunk->free = chunk->slots[index].next_free;
@@ -94,30 +94,30 @@ uint64_t table_add(struct table *table, struct conn *conn)
            (uint64_t)(chunk_index << CHUNK_BITS | index);
 }
 
-static struct slot *find(const struct table *table, uint64_t handle)
+static struct handle_slot *find(const struct handle_table *table, uint64_t handle)
 {
     size_t at = handle & ((1U << SLOT_BITS) - 1);
-    struct table_chunk *chunk = table->chunks[at >> CHUNK_BITS];
+    struct handle_chunk *chunk = table->chunks[at >> CHUNK_BITS];
     if (chunk == NULL || (handle ^ table->loop_bits) >> 56 != 0)
         return NULL;
-    struct slot *slot = &chunk->slots[at & (CHUNK_SLOTS - 1)];
+    struct handle_slot *slot = &chunk->slots[at & (CHUNK_SLOTS - 1)];
     if (slot->conn == NULL || slot->generation != (uint32_t)(handle >> SLOT_BITS))
         return NULL;
     return slot;
 }
 
-struct conn *table_find(const struct table *table, uint64_t handle)
+struct conn *handle_table_find(const struct handle_table *table, uint64_t handle)
 {
-    const struct slot *slot = find(table, handle);
+    const struct handle_slot *slot = find(table, handle);
     return slot == NULL ? NULL : slot->conn;
 }
 
-void table_remove(struct table *table, uint64_t handle)
+void handle_table_remove(struct handle_table *table, uint64_t handle)
 {
-    struct slot *slot = find(table, handle);
+    struct handle_slot *slot = find(table, handle);
     assert(slot != NULL);
     size_t at = handle & ((1U << SLOT_BITS) - 1), chunk_index = at >> CHUNK_BITS;
-    struct table_chunk *chunk = table->chunks[chunk_index];
+    struct handle_chunk *chunk = table->chunks[chunk_index];
     slot->conn = NULL;
     slot->next_free = chunk->free;
     chunk->free = (uint32_t)(at & (CHUNK_SLOTS - 1));
@@ -133,21 +133,21 @@ void table_remove(struct table *table, uint64_t handle)
         table->n_chunks--;
 }
 
-size_t table_count(const struct table *table)
+size_t handle_table_count(const struct handle_table *table)
 {
     return table->count;
 }
 
-size_t table_slots(const struct table *table)
+size_t handle_table_slots(const struct handle_table *table)
 {
     if (table->n_chunks == 0)
         return 0;
     return ((table->n_chunks - 1) << CHUNK_BITS) + table->chunks[table->n_chunks - 1]->fresh;
 }
 
-struct conn *table_at(const struct table *table, size_t slot)
+struct conn *handle_table_at(const struct handle_table *table, size_t slot)
 {
     assert(slot < (size_t)1 << SLOT_BITS);
-    const struct table_chunk *chunk = table->chunks[slot >> CHUNK_BITS];
+    const struct handle_chunk *chunk = table->chunks[slot >> CHUNK_BITS];
     return chunk == NULL ? NULL : chunk->slots[slot & (CHUNK_SLOTS - 1)].conn;
 }

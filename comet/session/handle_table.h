@@ -10,20 +10,20 @@
 #include <stdint.h>
 
 struct conn;
-struct table;
+struct handle_table;
 
-struct table *table_open(int loop_index);
-void table_close(struct table *table);
+struct handle_table *handle_table_open(int loop_index);
+void handle_table_close(struct handle_table *table);
 /* The new handle, 0 if 2^24 sessions exist. */
-uint64_t table_add(struct table *table, struct conn *conn);
-void table_remove(struct table *table, uint64_t handle);
+uint64_t handle_table_add(struct handle_table *table, struct conn *conn);
+void handle_table_remove(struct handle_table *table, uint64_t handle);
 /* NULL: gone, or another loop's. */
-struct conn *table_find(const struct table *table, uint64_t handle);
-size_t table_count(const struct table *table);
-/* Slots ever used (never shrinks below the highest used one): with table_at() it lets walks go on
- * where they stopped. NULL for a free slot. */
-size_t table_slots(const struct table *table);
-struct conn *table_at(const struct table *table, size_t slot);
+struct conn *handle_table_find(const struct handle_table *table, uint64_t handle);
+size_t handle_table_count(const struct handle_table *table);
+/* Slots ever used (never shrinks below the highest used one): with handle_table_at() it lets walks
+ * go on where they stopped. NULL for a free slot. */
+size_t handle_table_slots(const struct handle_table *table);
+struct conn *handle_table_at(const struct handle_table *table, size_t slot);
 
 static inline int handle_loop(uint64_t handle)
 {

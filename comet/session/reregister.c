@@ -14,10 +14,10 @@
 enum { RETRY_MS = 100, SLICE = 512, OUTSTANDING_MAX = 8192, DISCONNECTS_MAX = 1000 };
 
 enum registrar_state {
-    REGISTRAR_IDLE,      /* no router is known, or our lease is not held yet */
-    REGISTRAR_WALKING,   /* going over the table, or waiting for answers, or for another try */
-    REGISTRAR_ANNOUNCED, /* Registered is unanswered */
-    REGISTRAR_COMPLETE,
+    REREGISTER_IDLE,      /* no router is known, or our lease is not held yet */
+    REREGISTER_WALKING,   /* going over the table, or waiting for answers, or for another try */
+    REREGISTER_ANNOUNCED, /* Registered is unanswered */
+    REREGISTER_COMPLETE,
 };
 
 /* A Disconnect that routers have not carried out. */
@@ -26,50 +26,50 @@ struct departed {
     int64_t uid;
 };
 
-struct registrar {
+struct reregister {
     struct worker *worker;
     enum registrar_state state;
-    struct view *valid;           /* conn->registered speaks of the owners in this view */
-    uint64_t generation;          /* of that: answers to what was asked before it prove nothing */
-    size_t cursor;                /* next table slot */
-    bool walked;                  /* the end of the table was reached */
-    size_t outstanding;           /* Registers that are unanswered, of whichever generation */
-    size_t refused;               /* of this walk */
-    struct request *announcement; /* REGISTRAR_ANNOUNCED */
+    struct cluster_view *valid; /* conn->registered speaks of the owners in this view */
+    uint64_t generation;        /* of that: answers to what was asked before it prove nothing */
+    size_t cursor;              /* next table slot */
+    bool walked;                /* the end of the table was reached */
+    size_t outstanding;         /* Registers that are unanswered, of whichever generation */
+    size_t refused;             /* of this walk */
+    struct logic_request *announcement; /* REREGISTER_ANNOUNCED */
     struct departed *owed;
     size_t n_owed, cap_owed;
     struct loop_task walk;
     uv_timer_t retry;
 };
 
-static void registrar_on_retry(uv_timer_t *timer);
-static void registrar_step(struct registrar *registrar);
+static void reregister_on_retry(uv_timer_t *timer);
+static void reregister_step(struct reregister *reregister);
 
-static void registrar_retry_later(struct registrar *registrar)
+static void reregister_retry_later(struct reregister *reregister)
 {
-    if (!uv_is_active((uv_handle_t *)&registrar->retry))
-        uv_timer_start(&registrar->retry, registrar_on_retry, RETRY_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&reregister->retry))
+        uv_timer_start(&reregister->retry, reregister_on_retry, RETRY_MS, 0);
 }
 
 /* What was to be announced no longer holds: it must not be sent any more. */
-static void registrar_take_back(struct registrar *registrar)
+static void reregister_take_back(struct reregister *reregister)
 {
-    if (registrar->announcement != NULL)
-        registrar->announcement->cancelled = true;
-    registrar->announcement = NULL;
+    if (reregister->announcement != NULL)
+        reregister->announcement->cancelled = true;
+    reregister->announcement = NULL;
 }
 
-static void registrar_restart(struct registrar *registrar)
+static void reregister_restart(struct reregister *reregister)
 {
-    registrar_take_back(registrar);
-    registrar->state = REGISTRAR_WALKING;
-    registrar->cursor = 0;
-    registrar->walked = false;
-    registrar->refused = 0;
-    loop_defer(&registrar->worker->loop, &registrar->walk);
+    reregister_take_back(reregister);
+    reregister->state = REREGISTER_WALKING;
+    reregister->cursor = 0;
+    reregister->walked = false;
+    reregister->refused = 0;
+    loop_defer(&reregister->worker->loop, &reregister->walk);
 }
 
-static bool answer_is_current(const struct worker *worker, const struct answer *answer)
+static bool answer_is_current(const struct worker *worker, const struct logic_answer *answer)
 {
     return answer->answered && answer->ring != 0 && answer->ring == worker->view->ring_hash &&
            answer->epoch == worker->view->comet_epoch;
@@ -77,44 +77,47 @@ static bool answer_is_current(const struct worker *worker, const struct answer *
 
 /* --- announcing --- */
 
-static void announced(struct worker *worker, struct request *request, const struct answer *answer)
+static void announced(struct worker *worker, struct logic_request *request,
+                      const struct logic_answer *answer)
 {
-    struct registrar *registrar = worker->registrar;
+    struct reregister *reregister = worker->reregister;
 
-    if (request != registrar->announcement)
+    if (request != reregister->announcement)
         return; /* taken back */
-    registrar->announcement = NULL;
+    reregister->announcement = NULL;
     if (answer->status == IMC__V1__LOGIC_STATUS__OK && answer_is_current(worker, answer)) {
-        registrar->state = REGISTRAR_COMPLETE;
+        reregister->state = REREGISTER_COMPLETE;
         log_debug("sessions registered", "loop=%d sessions=%zu", worker->loop.index,
                   worker->sessions);
         return;
     }
-    registrar->state = REGISTRAR_WALKING;
-    registrar->refused++;
-    registrar_step(registrar);
+    reregister->state = REREGISTER_WALKING;
+    reregister->refused++;
+    reregister_step(reregister);
 }
 
-static void registrar_announce(struct registrar *registrar)
+static void reregister_announce(struct reregister *reregister)
 {
-    struct request *request = logic_link_request(registrar->worker->logic, REQUEST_REGISTERED);
+    struct logic_request *request =
+        logic_requests_new(reregister->worker->logic, REQUEST_REGISTERED);
 
     request->done = announced;
-    registrar->announcement = request;
-    registrar->state = REGISTRAR_ANNOUNCED;
-    logic_link_send(registrar->worker->logic, request);
+    reregister->announcement = request;
+    reregister->state = REREGISTER_ANNOUNCED;
+    logic_requests_send(reregister->worker->logic, request);
 }
 
 /* What is next, once the table was walked and everything was answered: announce, or go over what
  * was refused once more. */
-static void registrar_step(struct registrar *registrar)
+static void reregister_step(struct reregister *reregister)
 {
-    if (registrar->state != REGISTRAR_WALKING || !registrar->walked || registrar->outstanding > 0)
+    if (reregister->state != REREGISTER_WALKING || !reregister->walked ||
+        reregister->outstanding > 0)
         return;
-    if (registrar->refused > 0)
-        registrar_retry_later(registrar);
+    if (reregister->refused > 0)
+        reregister_retry_later(reregister);
     else
-        registrar_announce(registrar);
+        reregister_announce(reregister);
 }
 
 /* --- registering --- */
@@ -129,34 +132,34 @@ static void conn_is_registered(struct conn *conn)
     session_refetch(conn);
 }
 
-static void register_done(struct worker *worker, struct request *request,
-                          const struct answer *answer)
+static void register_done(struct worker *worker, struct logic_request *request,
+                          const struct logic_answer *answer)
 {
-    struct registrar *registrar = worker->registrar;
-    struct conn *conn = table_find(worker->table, request->handle);
+    struct reregister *reregister = worker->reregister;
+    struct conn *conn = handle_table_find(worker->table, request->handle);
     bool ok = answer->answered && answer->status == IMC__V1__LOGIC_STATUS__OK;
 
-    registrar->outstanding--;
+    reregister->outstanding--;
     if (conn == NULL) {
         /* It has left meanwhile, and its Disconnect may have overtaken this. */
         if (ok)
-            registrar_disconnect(registrar, request->handle, request->uid);
-    } else if (request->after == registrar->generation && !conn->registered) {
+            reregister_disconnect(reregister, request->handle, request->uid);
+    } else if (request->after == reregister->generation && !conn->registered) {
         if (ok && answer_is_current(worker, answer))
             conn_is_registered(conn);
         else
-            registrar->refused++;
+            reregister->refused++;
     }
-    if (registrar->state == REGISTRAR_WALKING && !registrar->walked &&
-        registrar->outstanding <= OUTSTANDING_MAX / 2)
-        loop_defer(&worker->loop, &registrar->walk);
-    registrar_step(registrar);
+    if (reregister->state == REREGISTER_WALKING && !reregister->walked &&
+        reregister->outstanding <= OUTSTANDING_MAX / 2)
+        loop_defer(&worker->loop, &reregister->walk);
+    reregister_step(reregister);
 }
 
-static void register_conn(struct registrar *registrar, struct conn *conn)
+static void register_conn(struct reregister *reregister, struct conn *conn)
 {
-    struct logic_link *logic = registrar->worker->logic;
-    struct request *request = logic_link_request(logic, REQUEST_REGISTER);
+    struct logic_requests *logic = reregister->worker->logic;
+    struct logic_request *request = logic_requests_new(logic, REQUEST_REGISTER);
     size_t len;
     const char *room = room_name(conn->room, &len);
 
@@ -164,172 +167,173 @@ static void register_conn(struct registrar *registrar, struct conn *conn)
     request->uid = conn->uid;
     request->bytes = mem_strndup(room, len);
     request->bytes_len = len;
-    request->after = registrar->generation;
+    request->after = reregister->generation;
     request->done = register_done;
-    registrar->outstanding++;
-    logic_link_send(logic, request);
+    reregister->outstanding++;
+    logic_requests_send(logic, request);
 }
 
-static void registrar_walk(struct loop *loop, struct loop_task *task)
+static void reregister_walk(struct loop *loop, struct loop_task *task)
 {
-    struct registrar *registrar = container_of(task, struct registrar, walk);
-    struct worker *worker = registrar->worker;
-    size_t slots = table_slots(worker->table), seen = 0;
+    struct reregister *reregister = container_of(task, struct reregister, walk);
+    struct worker *worker = reregister->worker;
+    size_t slots = handle_table_slots(worker->table), seen = 0;
 
-    if (registrar->state != REGISTRAR_WALKING || registrar->walked)
+    if (reregister->state != REREGISTER_WALKING || reregister->walked)
         return;
-    while (registrar->cursor < slots && seen++ < SLICE) {
-        if (registrar->outstanding >= OUTSTANDING_MAX)
+    while (reregister->cursor < slots && seen++ < SLICE) {
+        if (reregister->outstanding >= OUTSTANDING_MAX)
             return; /* register_done() goes on */
-        struct conn *conn = table_at(worker->table, registrar->cursor++);
+        struct conn *conn = handle_table_at(worker->table, reregister->cursor++);
         if (conn != NULL && conn->counted && !conn->registered)
-            register_conn(registrar, conn);
+            register_conn(reregister, conn);
     }
-    if (registrar->cursor < slots) {
+    if (reregister->cursor < slots) {
         loop_defer(loop, task);
         return;
     }
-    /* Whoever comes from now on is registrar_admitted()'s. */
-    registrar->walked = true;
-    registrar_step(registrar);
+    /* Whoever comes from now on is reregister_admitted()'s. */
+    reregister->walked = true;
+    reregister_step(reregister);
 }
 
 /* Which of the registered sessions have another owner now, and which of them others took for dead.
  * In one go: half a microsecond each, and only when routers change. */
-static void registrar_forget_moved(struct registrar *registrar, const struct view *view)
+static void reregister_forget_moved(struct reregister *reregister, const struct cluster_view *view)
 {
-    struct worker *worker = registrar->worker;
-    const struct view *valid = registrar->valid;
+    struct worker *worker = reregister->worker;
+    const struct cluster_view *valid = reregister->valid;
     bool lapsed = view->lapsed && view->comet_epoch != valid->comet_epoch;
 
     if (lapsed)
-        registrar->n_owed = 0; /* forgotten with the epoch */
-    for (size_t slot = 0; slot < table_slots(worker->table); slot++) {
-        struct conn *conn = table_at(worker->table, slot);
+        reregister->n_owed = 0; /* forgotten with the epoch */
+    for (size_t slot = 0; slot < handle_table_slots(worker->table); slot++) {
+        struct conn *conn = handle_table_at(worker->table, slot);
         if (conn == NULL || !conn->counted)
             continue;
         conn->missed = conn->missed || lapsed;
-        if (conn->registered && !view_same_owner(valid, view, conn->uid))
+        if (conn->registered && !cluster_view_same_owner(valid, view, conn->uid))
             conn->registered = false;
     }
 }
 
-void registrar_update(struct registrar *registrar)
+void reregister_update(struct reregister *reregister)
 {
-    struct view *view = registrar->worker->view;
+    struct cluster_view *view = reregister->worker->view;
 
     if (view->ring_hash == 0 || view->comet_epoch == 0) {
-        registrar_take_back(registrar);
-        registrar->state = REGISTRAR_IDLE;
+        reregister_take_back(reregister);
+        reregister->state = REREGISTER_IDLE;
         return;
     }
-    bool same = registrar->valid != NULL && registrar->valid->ring_hash == view->ring_hash &&
-                registrar->valid->comet_epoch == view->comet_epoch;
-    if (same && registrar->state != REGISTRAR_IDLE)
+    bool same = reregister->valid != NULL && reregister->valid->ring_hash == view->ring_hash &&
+                reregister->valid->comet_epoch == view->comet_epoch;
+    if (same && reregister->state != REREGISTER_IDLE)
         return;
-    if (registrar->valid != NULL)
-        registrar_forget_moved(registrar, view);
-    view_unref(registrar->valid);
-    registrar->valid = view_ref(view);
-    registrar->generation++;
-    registrar_restart(registrar);
+    if (reregister->valid != NULL)
+        reregister_forget_moved(reregister, view);
+    cluster_view_unref(reregister->valid);
+    reregister->valid = cluster_view_ref(view);
+    reregister->generation++;
+    reregister_restart(reregister);
 }
 
-void registrar_admitted(struct registrar *registrar, struct conn *conn, const struct answer *answer)
+void reregister_admitted(struct reregister *reregister, struct conn *conn,
+                         const struct logic_answer *answer)
 {
-    conn->registered = answer_is_current(registrar->worker, answer);
+    conn->registered = answer_is_current(reregister->worker, answer);
     conn->missed = !conn->registered;
-    if (conn->registered || registrar->state == REGISTRAR_IDLE)
+    if (conn->registered || reregister->state == REREGISTER_IDLE)
         return;
     /* Logic saw other routers than we do. Ours may have called its user away meanwhile, hence
      * `missed`; and not everybody is registered any more. */
-    if (registrar->state != REGISTRAR_WALKING) {
-        registrar_take_back(registrar);
-        registrar->state = REGISTRAR_WALKING;
+    if (reregister->state != REREGISTER_WALKING) {
+        reregister_take_back(reregister);
+        reregister->state = REREGISTER_WALKING;
     }
-    register_conn(registrar, conn);
+    register_conn(reregister, conn);
 }
 
-void registrar_closed(struct registrar *registrar, struct conn *conn)
+void reregister_closed(struct reregister *reregister, struct conn *conn)
 {
-    (void)registrar;
+    (void)reregister;
     conn->registered = false;
 }
 
 /* --- disconnecting --- */
 
-static void disconnected(struct worker *worker, struct request *request,
-                         const struct answer *answer)
+static void disconnected(struct worker *worker, struct logic_request *request,
+                         const struct logic_answer *answer)
 {
-    struct registrar *registrar = worker->registrar;
+    struct reregister *reregister = worker->reregister;
 
     if (!answer->answered || answer->status == IMC__V1__LOGIC_STATUS__OK ||
         answer->epoch != worker->view->comet_epoch)
         return;
-    if (registrar->n_owed == registrar->cap_owed) {
-        registrar->cap_owed = registrar->cap_owed == 0 ? 16 : registrar->cap_owed * 2;
-        registrar->owed =
-            mem_realloc(registrar->owed, registrar->cap_owed * sizeof *registrar->owed);
+    if (reregister->n_owed == reregister->cap_owed) {
+        reregister->cap_owed = reregister->cap_owed == 0 ? 16 : reregister->cap_owed * 2;
+        reregister->owed =
+            mem_realloc(reregister->owed, reregister->cap_owed * sizeof *reregister->owed);
     }
-    registrar->owed[registrar->n_owed++] = (struct departed){request->handle, request->uid};
-    registrar_retry_later(registrar);
+    reregister->owed[reregister->n_owed++] = (struct departed){request->handle, request->uid};
+    reregister_retry_later(reregister);
 }
 
-void registrar_disconnect(struct registrar *registrar, uint64_t handle, int64_t uid)
+void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
 {
-    struct logic_link *logic = registrar->worker->logic;
-    struct request *request = logic_link_request(logic, REQUEST_DISCONNECT);
+    struct logic_requests *logic = reregister->worker->logic;
+    struct logic_request *request = logic_requests_new(logic, REQUEST_DISCONNECT);
 
     request->handle = handle;
     request->uid = uid;
     request->done = disconnected;
-    logic_link_send(logic, request);
+    logic_requests_send(logic, request);
 }
 
 /* --- another try --- */
 
-static void registrar_on_retry(uv_timer_t *timer)
+static void reregister_on_retry(uv_timer_t *timer)
 {
-    struct registrar *registrar = timer->data;
+    struct reregister *reregister = timer->data;
 
-    for (int i = 0; i < DISCONNECTS_MAX && registrar->n_owed > 0; i++) {
-        struct departed owed = registrar->owed[--registrar->n_owed];
-        registrar_disconnect(registrar, owed.handle, owed.uid);
+    for (int i = 0; i < DISCONNECTS_MAX && reregister->n_owed > 0; i++) {
+        struct departed owed = reregister->owed[--reregister->n_owed];
+        reregister_disconnect(reregister, owed.handle, owed.uid);
     }
-    if (registrar->n_owed > 0)
-        registrar_retry_later(registrar);
-    if (registrar->state == REGISTRAR_WALKING && registrar->walked && registrar->outstanding == 0 &&
-        registrar->refused > 0)
-        registrar_restart(registrar);
+    if (reregister->n_owed > 0)
+        reregister_retry_later(reregister);
+    if (reregister->state == REREGISTER_WALKING && reregister->walked &&
+        reregister->outstanding == 0 && reregister->refused > 0)
+        reregister_restart(reregister);
 }
 
-bool registrar_complete(const struct registrar *registrar)
+bool reregister_complete(const struct reregister *reregister)
 {
-    return registrar->state == REGISTRAR_COMPLETE;
+    return reregister->state == REREGISTER_COMPLETE;
 }
 
-struct registrar *registrar_open(struct worker *worker)
+struct reregister *reregister_open(struct worker *worker)
 {
-    struct registrar *registrar = mem_zalloc(sizeof *registrar);
+    struct reregister *reregister = mem_zalloc(sizeof *reregister);
 
-    registrar->worker = worker;
-    registrar->walk.run = registrar_walk;
-    uv_timer_init(&worker->loop.uv, &registrar->retry);
-    registrar->retry.data = registrar;
-    return registrar;
+    reregister->worker = worker;
+    reregister->walk.run = reregister_walk;
+    uv_timer_init(&worker->loop.uv, &reregister->retry);
+    reregister->retry.data = reregister;
+    return reregister;
 }
 
-static void registrar_on_closed(uv_handle_t *handle)
+static void reregister_on_closed(uv_handle_t *handle)
 {
-    struct registrar *registrar = handle->data;
+    struct reregister *reregister = handle->data;
 
-    view_unref(registrar->valid);
-    free(registrar->owed);
-    free(registrar);
+    cluster_view_unref(reregister->valid);
+    free(reregister->owed);
+    free(reregister);
 }
 
-void registrar_close(struct registrar *registrar)
+void reregister_close(struct reregister *reregister)
 {
-    registrar->state = REGISTRAR_IDLE;
-    uv_close((uv_handle_t *)&registrar->retry, registrar_on_closed);
+    reregister->state = REREGISTER_IDLE;
+    uv_close((uv_handle_t *)&reregister->retry, reregister_on_closed);
 }

@@ -15,23 +15,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct answer;
+struct logic_answer;
 struct conn;
-struct registrar;
+struct reregister;
 struct worker;
 
-struct registrar *registrar_open(struct worker *worker);
-void registrar_close(struct registrar *registrar);
+struct reregister *reregister_open(struct worker *worker);
+void reregister_close(struct reregister *reregister);
 /* worker->view has changed. */
-void registrar_update(struct registrar *registrar);
+void reregister_update(struct reregister *reregister);
 /* Logic has admitted CONN; ANSWER tells under which ring and epoch it was put. */
-void registrar_admitted(struct registrar *registrar, struct conn *conn,
-                        const struct answer *answer);
+void reregister_admitted(struct reregister *reregister, struct conn *conn,
+                         const struct logic_answer *answer);
 /* CONN's session ends. */
-void registrar_closed(struct registrar *registrar, struct conn *conn);
+void reregister_closed(struct reregister *reregister, struct conn *conn);
 /* Has routers forget a session, however often that takes. */
-void registrar_disconnect(struct registrar *registrar, uint64_t handle, int64_t uid);
+void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid);
 /* Everything this loop has is known to the routers of worker->view. */
-bool registrar_complete(const struct registrar *registrar);
+bool reregister_complete(const struct reregister *reregister);
 
 #endif

@@ -36,9 +36,9 @@ static void session_up_to_date(struct conn *conn)
 
 static void session_confirm(struct conn *conn, uint64_t id)
 {
-    struct confirm confirm = {
+    struct logic_confirm confirm = {
         .how = IMC__V1__CONFIRM__HOW__WRITTEN, .uid = conn->uid, .handle = conn->handle};
-    logic_link_confirm(conn->worker->logic, &confirm, id);
+    logic_requests_confirm(conn->worker->logic, &confirm, id);
 }
 
 /* A message from the mailbox leaves it when the kernel has it. If the connection ends first, it
@@ -72,9 +72,10 @@ static void session_drop(struct conn *conn, uint64_t id, const struct ticket *ti
 
 /* --- the mailbox as the place for what a slow socket does not take --- */
 
-static void store_done(struct worker *worker, struct request *request, const struct answer *answer)
+static void store_done(struct worker *worker, struct logic_request *request,
+                       const struct logic_answer *answer)
 {
-    struct conn *conn = table_find(worker->table, request->handle);
+    struct conn *conn = handle_table_find(worker->table, request->handle);
     bool stored = answer->answered && answer->status == IMC__V1__LOGIC_STATUS__OK;
 
     if (conn != NULL && conn->catchup != NULL)
@@ -101,7 +102,7 @@ static void store_done(struct worker *worker, struct request *request, const str
 static void catchup_store(struct conn *conn, const struct push *push, struct ticket ticket)
 {
     struct worker *worker = conn->worker;
-    struct request *request = logic_link_request(worker->logic, REQUEST_STORE);
+    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_STORE);
 
     request->handle = conn->handle;
     request->uid = conn->uid;
@@ -111,7 +112,7 @@ static void catchup_store(struct conn *conn, const struct push *push, struct tic
     request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
     request->done = store_done;
     catchup_storing(conn->catchup, push->id);
-    logic_link_send(worker->logic, request);
+    logic_requests_send(worker->logic, request);
 }
 
 /* What was on its way to the socket goes to the mailbox; what came from there is still in it. */
@@ -147,7 +148,7 @@ static void spill_queued(struct ticket *ticket, void *arg)
 
     if (ticket->done == waiting_done)
         catchup_want_again(conn->catchup, ticket->arg);
-    else if (job_service_push(ticket, &push))
+    else if (job_batches_push(ticket, &push))
         catchup_store(conn, &push, *ticket);
     else
         ticket_done(ticket, conn, TICKET_DROPPED);
@@ -170,7 +171,7 @@ static void spill_begun(struct conn *conn)
     struct ticket *ticket = conn_begun_ticket(conn);
     struct push push;
 
-    if (ticket == NULL || !job_service_push(ticket, &push))
+    if (ticket == NULL || !job_batches_push(ticket, &push))
         return;
     struct ticket job = *ticket;
     *ticket = (struct ticket){.done = begun_done, .owner = conn->worker, .arg = push.id};
@@ -256,9 +257,10 @@ static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
     held_free(held);
 }
 
-static void fetch_done(struct worker *worker, struct request *request, const struct answer *answer)
+static void fetch_done(struct worker *worker, struct logic_request *request,
+                       const struct logic_answer *answer)
 {
-    struct conn *conn = table_find(worker->table, request->handle);
+    struct conn *conn = handle_table_find(worker->table, request->handle);
 
     if (conn == NULL || conn->catchup == NULL)
         return;
@@ -297,7 +299,7 @@ static void catchup_fetch(struct conn *conn)
      * one brings it again. */
     if (!catchup->more)
         catchup_unfetch(catchup);
-    struct request *request = logic_link_request(worker->logic, REQUEST_FETCH);
+    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_FETCH);
 
     request->handle = conn->handle;
     request->uid = conn->uid;
@@ -308,7 +310,7 @@ static void catchup_fetch(struct conn *conn)
         catchup->stale = 0;
     catchup->fetch_asked = true;
     metric_add(worker->counters, COMET_FETCHES, 1);
-    logic_link_send(worker->logic, request);
+    logic_requests_send(worker->logic, request);
 }
 
 /* Decides what a session in CATCHUP_FETCHING does next; called whenever something it waits for has
@@ -375,7 +377,7 @@ static void session_count(struct worker *worker, int by)
     metric_set(worker->counters, COMET_SESSIONS, (int64_t)worker->sessions);
 }
 
-static void session_admit(struct conn *conn, const struct answer *answer)
+static void session_admit(struct conn *conn, const struct logic_answer *answer)
 {
     struct worker *worker = conn->worker;
     struct catchup *catchup = conn->catchup;
@@ -397,7 +399,7 @@ static void session_admit(struct conn *conn, const struct answer *answer)
         return;
     if (result->room[0] != '\0' && strlen(result->room) <= ROOM_NAME_MAX)
         room_join(worker, conn, result->room, strlen(result->room));
-    registrar_admitted(worker->registrar, conn, answer);
+    reregister_admitted(worker->reregister, conn, answer);
     if (conn->wire == WIRE_TCP && worker->config->sdk_gap_ms > 0) {
         wheel_set(worker->session_wheel, &catchup->timer, (uint64_t)worker->config->sdk_gap_ms);
         return;
@@ -406,10 +408,10 @@ static void session_admit(struct conn *conn, const struct answer *answer)
     catchup_deliver(conn);
 }
 
-static void connect_done(struct worker *worker, struct request *request,
-                         const struct answer *answer)
+static void connect_done(struct worker *worker, struct logic_request *request,
+                         const struct logic_answer *answer)
 {
-    struct conn *conn = table_find(worker->table, request->handle);
+    struct conn *conn = handle_table_find(worker->table, request->handle);
     bool admitted = answer->answered && answer->status == CLOSE_NONE;
     bool refused = answer->answered && answer->status <= CLOSE_UNKNOWN_OP &&
                    answer->status != CLOSE_UNAVAILABLE && !admitted;
@@ -418,7 +420,7 @@ static void connect_done(struct worker *worker, struct request *request,
         /* It left before logic answered. What waits for its user stays in the mailbox: nothing was
          * confirmed. */
         if (admitted)
-            registrar_disconnect(worker->registrar, request->handle, answer->connect->uid);
+            reregister_disconnect(worker->reregister, request->handle, answer->connect->uid);
         return;
     }
     if (admitted) {
@@ -437,14 +439,14 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     struct worker *worker = conn->worker;
 
     conn->auth_seq = seq;
-    conn->handle = table_add(worker->table, conn);
+    conn->handle = handle_table_add(worker->table, conn);
     if (conn->handle == 0) {
         conn_kick(conn, CLOSE_UNAVAILABLE, "this node is full, try again");
         return;
     }
     conn->state = CONN_CONNECTING;
     session_catchup(conn, CATCHUP_CONNECTING);
-    struct request *request = logic_link_request(worker->logic, REQUEST_CONNECT);
+    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_CONNECT);
     request->handle = conn->handle;
     request->bytes = mem_alloc(len + 1);
     memcpy(request->bytes, token, len);
@@ -454,7 +456,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     conn_peer(conn, request->peer, sizeof request->peer);
     request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
     request->done = connect_done;
-    logic_link_send(worker->logic, request);
+    logic_requests_send(worker->logic, request);
 }
 
 void session_closed(struct conn *conn)
@@ -464,13 +466,13 @@ void session_closed(struct conn *conn)
     if (conn->catchup != NULL)
         session_up_to_date(conn);
     if (conn->handle != 0) {
-        table_remove(worker->table, conn->handle);
-        registrar_closed(worker->registrar, conn);
+        handle_table_remove(worker->table, conn->handle);
+        reregister_closed(worker->reregister, conn);
     }
     if (conn->counted) {
         session_count(worker, -1);
         conn->counted = false;
-        registrar_disconnect(worker->registrar, conn->handle, conn->uid);
+        reregister_disconnect(worker->reregister, conn->handle, conn->uid);
     }
     conn->handle = 0;
 }

@@ -1,6 +1,6 @@
 /* session.h - what makes a connection a session: admission by logic, messages in order, what the
  * socket did not take. Owner loop only. What is in net/ calls the functions under "from the
- * edge"; peers/job_batches.c and peers/logic_requests.c call the others.
+ * frontend"; peers/job_batches.c and peers/logic_requests.c call the others.
  *
  * A session is up to date (conn->catchup == NULL: a push is written at once) or catching up:
  *
@@ -24,7 +24,7 @@
 struct conn;
 struct worker;
 
-/* --- from the edge --- */
+/* --- from the frontend --- */
 /* An auth frame came in CONN_AUTH: asks logic to admit it. TOKEN is copied. The connection becomes
  * CONN_CONNECTING. */
 void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_t seq);
@@ -44,14 +44,14 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 
 /* --- from peers/logic_requests.c --- */
 /* See session.proto. */
-void session_give_way(struct worker *worker, const Imc__V1__GiveWay *way);
+void session_evict_silent(struct worker *worker, const Imc__V1__GiveWay *way);
 
 /* --- from the worker's session wheel --- */
 struct wheel;
 struct wheel_timer;
 void session_on_timer(struct wheel *wheel, struct wheel_timer *timer);
 
-/* --- from the registrar --- */
+/* --- from reregister.c --- */
 /* Others took this session for dead for a while: what waits for its user is fetched, but for what
  * is owed only to other sessions. */
 void session_refetch(struct conn *conn);

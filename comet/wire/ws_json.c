@@ -42,7 +42,7 @@ static int take_number(const json_t *object, const struct ws_json_field *field, 
     return 0;
 }
 
-static void take_body(const json_t *object, struct verb_request *request)
+static void take_body(const json_t *object, struct client_request *request)
 {
     const json_t *body = json_object_get(object, "body");
     request->kind = BODY_OTHER;
@@ -57,7 +57,7 @@ static void take_body(const json_t *object, struct verb_request *request)
     }
 }
 
-int ws_json_parse(const uint8_t *buf, size_t len, struct verb_request *request, void **keep,
+int ws_json_parse(const uint8_t *buf, size_t len, struct client_request *request, void **keep,
                   char *why, size_t why_len)
 {
     json_error_t error;
@@ -67,7 +67,7 @@ int ws_json_parse(const uint8_t *buf, size_t len, struct verb_request *request, 
         (void)snprintf(why, why_len, "not JSON: %.80s at byte %d", error.text, error.position);
         return -EBADMSG;
     }
-    *request = (struct verb_request){0};
+    *request = (struct client_request){0};
     if (!json_is_object(object)) {
         (void)snprintf(why, why_len, "JSON: one object a message is expected, not %s",
                        json_is_array(object) ? "an array" : "another value");

@@ -11,7 +11,7 @@
 
 /* 0, or -EBADMSG with WHY (at least 128 bytes) naming the field. On success *KEEP owns what
  * REQUEST's body points into: give it to ws_json_free(). */
-int ws_json_parse(const uint8_t *buf, size_t len, struct verb_request *request, void **keep,
+int ws_json_parse(const uint8_t *buf, size_t len, struct client_request *request, void **keep,
                   char *why, size_t why_len);
 void ws_json_free(void *keep);
 

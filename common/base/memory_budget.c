@@ -21,7 +21,7 @@ static enum memory_level level_at(uint64_t percent)
                                        : MEMORY_OK;
 }
 
-bool memory_see(struct memory *memory, uint64_t used)
+bool memory_budget_see(struct memory_budget *memory, uint64_t used)
 {
     enum memory_level before = memory->level;
     uint64_t percent = used / (memory->budget / 100 + 1);
@@ -50,7 +50,7 @@ static size_t read_file(const char *path, char *out, size_t size)
     return n > 0 ? (size_t)n : 0;
 }
 
-uint64_t memory_resident(void)
+uint64_t memory_budget_resident(void)
 {
     char text[128];
     if (read_file("/proc/self/statm", text, sizeof text) == 0)
@@ -117,7 +117,7 @@ static uint64_t cgroup_bytes(const char *root)
     return least;
 }
 
-uint64_t memory_default(const char *root)
+uint64_t memory_budget_default(const char *root)
 {
     uint64_t machine = machine_bytes(root) / 2, group = cgroup_bytes(root) / 4 * 3;
     return group < machine ? group : machine;

@@ -16,20 +16,20 @@
 
 enum memory_level { MEMORY_OK, MEMORY_SHORT, MEMORY_CRITICAL };
 
-struct memory {
+struct memory_budget {
     uint64_t budget, used; /* bytes */
     enum memory_level level;
     uint64_t shortages; /* times that MEMORY_OK was left */
 };
 
 /* USED bytes now. True: the level is another one. */
-bool memory_see(struct memory *memory, uint64_t used);
+bool memory_budget_see(struct memory_budget *memory, uint64_t used);
 /* Resident bytes of this process; 0 if the kernel does not tell. */
-uint64_t memory_resident(void);
+uint64_t memory_budget_resident(void);
 /* The budget of a daemon that has none set: three quarters of its cgroup's limit (version 1 or 2,
  * the narrowest on the way up), or half of the machine's memory where that is less or no limit is
  * set: other daemons, Redis and Kafka may be on it. ROOT: "", or where a test has put proc and
  * sys. */
-uint64_t memory_default(const char *root);
+uint64_t memory_budget_default(const char *root);
 
 #endif

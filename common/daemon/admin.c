@@ -231,7 +231,7 @@ int daemon_admin_open(struct daemon *daemon)
     const struct daemon_config *config = daemon->config;
     struct http_options options = {
         .address = config->admin_listen,
-        .max_conns = daemon_files(daemon)->admin,
+        .max_conns = daemon_descriptors(daemon)->admin,
         .max_body = ADMIN_MAX_BODY,
         .header_timeout_ms = ADMIN_TIMEOUT_MS,
         .body_timeout_ms = ADMIN_TIMEOUT_MS,

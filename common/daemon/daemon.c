@@ -121,7 +121,7 @@ static void open_handles(struct daemon *daemon)
 
 static int open_rpc(struct daemon *daemon)
 {
-    struct rpc_limits limits = {.connections = (int)daemon_files(daemon)->rpc,
+    struct rpc_limits limits = {.connections = (int)daemon_descriptors(daemon)->rpc,
                                 .held = (size_t)common_config(daemon)->rpc_held};
     int err = rpc_open(&daemon->rpc, RPC_MAX_MESSAGE);
     if (err != 0)
@@ -144,7 +144,7 @@ static int run(struct daemon *daemon)
     daemon->metrics = metrics_open(daemon->spec->metrics, daemon->spec->n_metrics);
     daemon->counters = metrics_block(daemon->metrics);
     open_handles(daemon);
-    daemon_open_files(daemon);
+    daemon_descriptors_raise(daemon);
     if (open_rpc(daemon) != 0)
         goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
@@ -154,14 +154,14 @@ static int run(struct daemon *daemon)
     if (daemon->spec->start(daemon) != 0)
         goto close_admin;
     daemon_ready(daemon, "running", true, NULL);
-    daemon_watch_open(daemon);
-    daemon_probe_open(daemon);
+    daemon_housekeeping_open(daemon);
+    self_probe_open(daemon);
     log_info("started", "version=%s pid=%d admin=%s rpc=%s", IMC_VERSION, (int)getpid(),
              common_config(daemon)->admin_listen, daemon_advertised(daemon));
     loop_run(&daemon->loop);
     uv_timer_stop(&in->watch); /* what it calls is about to go */
     code = in->overdue ? 1 : 0;
-    daemon_probe_close(daemon);
+    self_probe_close(daemon);
     if (daemon->spec->stop != NULL)
         daemon->spec->stop(daemon);
     log_info("stopped", "code=%d", code);

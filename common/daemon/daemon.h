@@ -36,7 +36,7 @@ struct daemon_config {
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
     int64_t clock_max_offset_ms; /* from Redis's: further off is not ready */
     char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
-    int64_t memory_limit;        /* bytes, 0: memory_default() */
+    int64_t memory_limit;        /* bytes, 0: memory_budget_default() */
     int64_t drain_ms;            /* daemon.drain: longest time between SIGTERM and exit */
 };
 
@@ -103,11 +103,11 @@ struct daemon {
 };
 
 /* How many descriptors each listener may take, of all that the host allows this process. */
-struct daemon_files {
+struct daemon_descriptors {
     int64_t limit, admin, rpc;
     int64_t http, clients; /* logic's API; comet's clients */
 };
-const struct daemon_files *daemon_files(const struct daemon *daemon);
+const struct daemon_descriptors *daemon_descriptors(const struct daemon *daemon);
 
 /* main() of a daemon is one call of this. The exit code. */
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv);

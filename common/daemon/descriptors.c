@@ -36,7 +36,8 @@ static int64_t raise_limit(void)
     return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
 }
 
-void daemon_share_files(int64_t limit, int64_t rpc_connections, struct daemon_files *out)
+void daemon_descriptors_share(int64_t limit, int64_t rpc_connections,
+                              struct daemon_descriptors *out)
 {
     int64_t reserve = between(limit / 8, FILES_FEWEST, RESERVE_MOST);
     out->limit = limit;
@@ -46,11 +47,11 @@ void daemon_share_files(int64_t limit, int64_t rpc_connections, struct daemon_fi
     out->clients = between(limit - reserve - out->admin - out->rpc, ADMIN_FEWEST, INT32_MAX);
 }
 
-void daemon_open_files(struct daemon *daemon)
+void daemon_descriptors_raise(struct daemon *daemon)
 {
     const struct daemon_config *config = daemon->config;
-    struct daemon_files *files = &daemon->internal->files;
-    daemon_share_files(raise_limit(), config->rpc_connections, files);
+    struct daemon_descriptors *files = &daemon->internal->files;
+    daemon_descriptors_share(raise_limit(), config->rpc_connections, files);
     if (files->rpc < config->rpc_connections)
         log_info("few open files allowed",
                  "limit=%lld rpc.connections=%lld using=%lld; raise the "
@@ -59,7 +60,7 @@ void daemon_open_files(struct daemon *daemon)
                  (long long)files->rpc);
 }
 
-const struct daemon_files *daemon_files(const struct daemon *daemon)
+const struct daemon_descriptors *daemon_descriptors(const struct daemon *daemon)
 {
     return &daemon->internal->files;
 }

@@ -15,12 +15,12 @@
 
 static uint64_t budget_of(const struct daemon_config *config)
 {
-    return config->memory_limit > 0 ? (uint64_t)config->memory_limit : memory_default("");
+    return config->memory_limit > 0 ? (uint64_t)config->memory_limit : memory_budget_default("");
 }
 
 static void tell_level(struct daemon *daemon)
 {
-    const struct memory *memory = &daemon->internal->memory;
+    const struct memory_budget *memory = &daemon->internal->memory;
     const unsigned long long budget = memory->budget / MIB, used = memory->used / MIB;
     char why[DAEMON_WHY_MAX];
     if (memory->level == MEMORY_OK) {
@@ -49,7 +49,7 @@ static void trim(struct daemon_internal *in, uint64_t now_ms)
 static void watch_memory(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
-    bool changed = memory_see(&in->memory, memory_resident());
+    bool changed = memory_budget_see(&in->memory, memory_budget_resident());
     if (changed)
         tell_level(daemon);
     if (!changed && in->memory.level == MEMORY_OK)
@@ -69,7 +69,7 @@ static void on_watch(uv_timer_t *timer)
         log_debug("memory trimmed", "after=%dms", TRIM_QUIET_MS);
 }
 
-void daemon_watch_open(struct daemon *daemon)
+void daemon_housekeeping_open(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
     in->memory.budget = budget_of(daemon->config);

@@ -17,7 +17,7 @@ struct daemon_condition {
     char why[DAEMON_WHY_MAX];
 };
 
-struct daemon_probe;
+struct self_probe;
 
 struct daemon_internal {
     const struct config_row *tables[DAEMON_TABLES];
@@ -26,13 +26,13 @@ struct daemon_internal {
     uv_signal_t terminate, interrupt;
     uv_timer_t deadline; /* of the drain, later of the lease's return */
     uv_timer_t watch;    /* housekeeping.c */
-    struct memory memory;
+    struct memory_budget memory;
     uint64_t trim_due_ms;
     uint64_t started_ms;
     bool draining, leaving, left, drained, overdue, abandon;
     int rpc_port; /* that was bound; 0: there is no server */
-    struct daemon_files files;
-    struct daemon_probe *probe;
+    struct daemon_descriptors files;
+    struct self_probe *probe;
     char advertised[160];
     char reachable[128]; /* host that others reach us by; "": not worked out yet */
     struct redis *redis;
@@ -91,15 +91,16 @@ void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 void daemon_warn_of_open(const struct daemon_config *config);
 
 /* Once the daemon has started. */
-void daemon_watch_open(struct daemon *daemon);
+void daemon_housekeeping_open(struct daemon *daemon);
 
 /* Raises the limit of open files and shares it out. */
-void daemon_open_files(struct daemon *daemon);
-void daemon_share_files(int64_t limit, int64_t rpc_connections, struct daemon_files *out);
+void daemon_descriptors_raise(struct daemon *daemon);
+void daemon_descriptors_share(int64_t limit, int64_t rpc_connections,
+                              struct daemon_descriptors *out);
 
 /* Condition "rpc", from now on. */
-void daemon_probe_open(struct daemon *daemon);
-void daemon_probe_close(struct daemon *daemon);
+void self_probe_open(struct daemon *daemon);
+void self_probe_close(struct daemon *daemon);
 
 /* 0 or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);

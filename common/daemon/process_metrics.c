@@ -14,7 +14,7 @@
 static double resident_bytes(struct daemon *daemon)
 {
     (void)daemon;
-    return (double)memory_resident();
+    return (double)memory_budget_resident();
 }
 
 static double memory_budget(struct daemon *daemon)
@@ -169,13 +169,13 @@ static double unpack_refusals(struct daemon *daemon)
 static double names_refused(struct daemon *daemon)
 {
     (void)daemon;
-    return (double)rpc_names_refused();
+    return (double)rpc_addressees_refused();
 }
 
 static double names_missed(struct daemon *daemon)
 {
     (void)daemon;
-    return (double)rpc_names_missed();
+    return (double)rpc_addressees_missed();
 }
 
 /* The first ones have the names that Prometheus's own libraries use. */

@@ -12,7 +12,7 @@
 
 enum { PROBE_EVERY_MS = 2000, PROBE_LIMIT_MS = 3000 };
 
-struct daemon_probe {
+struct self_probe {
     struct daemon *daemon;
     uv_timer_t timer;
     char address[160];
@@ -21,7 +21,7 @@ struct daemon_probe {
 
 struct probe_call {
     struct inbox_item item;
-    struct daemon_probe *probe; /* main loop only. NULL: nobody wants to know any more */
+    struct self_probe *probe; /* main loop only. NULL: nobody wants to know any more */
     struct loop *loop;
     struct rpc_stream *stream;
     bool answered;
@@ -37,7 +37,7 @@ static void call_free(struct probe_call *call)
 static void probe_told(struct loop *loop, struct inbox_item *item)
 {
     struct probe_call *call = container_of(item, struct probe_call, item);
-    struct daemon_probe *probe = call->probe;
+    struct self_probe *probe = call->probe;
     (void)loop;
     if (probe != NULL) {
         probe->call = NULL;
@@ -68,7 +68,7 @@ static const struct rpc_stream_events probe_events = {probe_message, probe_close
 
 static void probe_start(uv_timer_t *timer)
 {
-    struct daemon_probe *probe = timer->data;
+    struct self_probe *probe = timer->data;
     if (probe->call != NULL)
         return;
     struct probe_call *call = mem_zalloc(sizeof(*call));
@@ -96,9 +96,9 @@ static void own_address(const struct daemon *daemon, char *buf, size_t len)
     snprintf(buf, len, "%s:%d", to, daemon->internal->rpc_port);
 }
 
-void daemon_probe_open(struct daemon *daemon)
+void self_probe_open(struct daemon *daemon)
 {
-    struct daemon_probe *probe;
+    struct self_probe *probe;
     if (daemon->internal->rpc_port == 0)
         return; /* it serves nobody */
     probe = mem_zalloc(sizeof(*probe));
@@ -116,9 +116,9 @@ static void on_timer_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-void daemon_probe_close(struct daemon *daemon)
+void self_probe_close(struct daemon *daemon)
 {
-    struct daemon_probe *probe = daemon->internal->probe;
+    struct self_probe *probe = daemon->internal->probe;
     if (probe == NULL)
         return;
     daemon->internal->probe = NULL;

@@ -1,6 +1,6 @@
-/*   http_ask_get() ─► no link: connect ─► write ─► read ─► parser ─► answered() ─► fn
- *                 └─► kept link ──────────┘          │
- *                          └─ ended before a byte came: once more, on a new link
+/*   http_client_get() ─► no link: connect ─► write ─► read ─► parser ─► answered() ─► fn
+ *                    └─► kept link ──────────┘          │
+ *                             └─ ended before a byte came: once more, on a new link
  *
  * A link is one connection; given up, it frees itself when its handle has closed. */
 #include "common/http/client.h"
@@ -14,25 +14,25 @@
 
 enum { READ_SIZE = 4096, HOST_MAX = 64 };
 
-struct link {
+struct http_link {
     uv_tcp_t tcp;
     uv_connect_t connect;
     uv_write_t write;
-    struct http_ask *ask; /* NULL: given up */
-    struct http_parse *parse;
+    struct http_client *ask; /* NULL: given up */
+    struct http_parser *parse;
     char *request; /* being written */
     bool used;     /* has answered before */
     bool heard;    /* a byte of the present answer has come */
     char in[READ_SIZE];
 };
 
-struct http_ask {
+struct http_client {
     struct loop *loop;
     struct sockaddr_storage address;
     char host[HOST_MAX];
-    http_ask_fn fn;
+    http_client_fn fn;
     void *arg;
-    struct link *link;
+    struct http_link *link;
     uv_timer_t timer;
     char *path;
     bool post; /* the method */
@@ -40,26 +40,26 @@ struct http_ask {
     int failed; /* why there is no link; told by the timer */
     int status;
     bool complete, keep;
-    char body[HTTP_ASK_MAX];
+    char body[HTTP_CLIENT_MAX];
     size_t len;
 };
 
-static void ask_send(struct http_ask *ask);
+static void client_send(struct http_client *ask);
 
 /* --- one connection --- */
 
 static void link_on_closed(uv_handle_t *handle)
 {
-    struct link *link = handle->data;
+    struct http_link *link = handle->data;
 
-    http_parse_free(link->parse);
+    http_parser_free(link->parse);
     free(link->request);
     free(link);
 }
 
-static void ask_drop_link(struct http_ask *ask)
+static void client_drop_link(struct http_client *ask)
 {
-    struct link *link = ask->link;
+    struct http_link *link = ask->link;
 
     if (link == NULL)
         return;
@@ -68,32 +68,32 @@ static void ask_drop_link(struct http_ask *ask)
     uv_close((uv_handle_t *)&link->tcp, link_on_closed);
 }
 
-static void ask_finish(struct http_ask *ask, int status)
+static void client_finish(struct http_client *ask, int status)
 {
     uv_timer_stop(&ask->timer);
     ask->busy = false;
     if (status < 0)
-        ask_drop_link(ask);
+        client_drop_link(ask);
     ask->fn(status, ask->body, status < 0 ? 0 : ask->len, ask->arg);
 }
 
-static void link_broken(struct link *link, int err)
+static void link_broken(struct http_link *link, int err)
 {
-    struct http_ask *ask = link->ask;
+    struct http_client *ask = link->ask;
     bool again = link->used && !link->heard;
 
-    ask_drop_link(ask);
+    client_drop_link(ask);
     if (!ask->busy)
         return; /* the other side has closed what nobody needed */
     if (again)
-        ask_send(ask);
+        client_send(ask);
     else
-        ask_finish(ask, err == UV_EOF ? -ECONNRESET : err);
+        client_finish(ask, err == UV_EOF ? -ECONNRESET : err);
 }
 
 static int on_begin(void *arg)
 {
-    struct http_ask *ask = ((struct link *)arg)->ask;
+    struct http_client *ask = ((struct http_link *)arg)->ask;
 
     ask->len = 0;
     ask->complete = false;
@@ -102,7 +102,7 @@ static int on_begin(void *arg)
 
 static int on_head(void *arg, struct http_head *head)
 {
-    struct http_ask *ask = ((struct link *)arg)->ask;
+    struct http_client *ask = ((struct http_link *)arg)->ask;
 
     ask->status = head->status;
     http_head_free(head);
@@ -111,7 +111,7 @@ static int on_head(void *arg, struct http_head *head)
 
 static int on_body(void *arg, const char *data, size_t len)
 {
-    struct http_ask *ask = ((struct link *)arg)->ask;
+    struct http_client *ask = ((struct http_link *)arg)->ask;
 
     if (len > sizeof ask->body - ask->len)
         return -1;
@@ -122,49 +122,49 @@ static int on_body(void *arg, const char *data, size_t len)
 
 static int on_end(void *arg, bool keep_alive)
 {
-    struct http_ask *ask = ((struct link *)arg)->ask;
+    struct http_client *ask = ((struct http_link *)arg)->ask;
 
     ask->complete = true;
     ask->keep = keep_alive;
     return -1; /* what follows was not asked for */
 }
 
-static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
+static const struct http_parser_events events = {on_begin, on_head, on_body, on_end};
 
-static void link_answered(struct link *link, bool more)
+static void link_answered(struct http_link *link, bool more)
 {
-    struct http_ask *ask = link->ask;
+    struct http_client *ask = link->ask;
 
     if (ask->keep && !more) {
-        http_parse_resume(link->parse);
+        http_parser_resume(link->parse);
         link->used = true;
         link->heard = false;
     } else {
-        ask_drop_link(ask);
+        client_drop_link(ask);
     }
-    ask_finish(ask, ask->status);
+    client_finish(ask, ask->status);
 }
 
-static void link_feed(struct link *link, size_t len)
+static void link_feed(struct http_link *link, size_t len)
 {
-    struct http_ask *ask = link->ask;
+    struct http_client *ask = link->ask;
     size_t used;
 
     ask->complete = false;
-    enum http_parse_result result = http_parse_feed(link->parse, link->in, len, &used);
+    enum http_parser_result result = http_parser_feed(link->parse, link->in, len, &used);
     if (ask->complete)
         link_answered(link, used < len);
-    else if (result == HTTP_PARSE_STOPPED)
-        ask_finish(ask, -EMSGSIZE);
-    else if (result != HTTP_PARSE_MORE)
-        ask_finish(ask, -EBADMSG);
+    else if (result == HTTP_PARSER_STOPPED)
+        client_finish(ask, -EMSGSIZE);
+    else if (result != HTTP_PARSER_MORE)
+        client_finish(ask, -EBADMSG);
 }
 
 /* The other side has ended the connection: so may an answer without a length have. */
-static bool link_ended(struct link *link)
+static bool link_ended(struct http_link *link)
 {
     link->ask->complete = false;
-    http_parse_finish(link->parse);
+    http_parser_finish(link->parse);
     if (!link->ask->complete)
         return false;
     link->ask->keep = false;
@@ -174,7 +174,7 @@ static bool link_ended(struct link *link)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct link *link = handle->data;
+    struct http_link *link = handle->data;
 
     (void)suggested;
     *buf = uv_buf_init(link->in, sizeof link->in);
@@ -182,7 +182,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct link *link = stream->data;
+    struct http_link *link = stream->data;
 
     (void)buf;
     if (link->ask == NULL || n == 0)
@@ -192,7 +192,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n < 0) {
         link_broken(link, (int)n);
     } else if (!link->ask->busy) {
-        ask_drop_link(link->ask);
+        client_drop_link(link->ask);
     } else {
         link->heard = true;
         link_feed(link, (size_t)n);
@@ -201,7 +201,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct link *link = write->data;
+    struct http_link *link = write->data;
 
     free(link->request);
     link->request = NULL;
@@ -211,24 +211,24 @@ static void on_written(uv_write_t *write, int status)
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct http_ask *ask = timer->data;
+    struct http_client *ask = timer->data;
 
-    ask_finish(ask, ask->failed != 0 ? ask->failed : -ETIMEDOUT);
+    client_finish(ask, ask->failed != 0 ? ask->failed : -ETIMEDOUT);
 }
 
-static void ask_fail_later(struct http_ask *ask, int err)
+static void client_fail_later(struct http_client *ask, int err)
 {
-    ask_drop_link(ask);
+    client_drop_link(ask);
     ask->failed = err;
     uv_timer_start(&ask->timer, on_timer, 0, 0);
 }
 
-static void link_write(struct link *link)
+static void link_write(struct http_link *link)
 {
     static const char get[] = "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n";
     static const char post[] =
         "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n";
-    struct http_ask *ask = link->ask;
+    struct http_client *ask = link->ask;
     const char *form = ask->post ? post : get;
     size_t size = strlen(form) + strlen(ask->path) + sizeof ask->host;
 
@@ -240,50 +240,50 @@ static void link_write(struct link *link)
     link->write.data = link;
     int err = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
     if (err != 0)
-        ask_fail_later(ask, err);
+        client_fail_later(ask, err);
 }
 
 static void on_connected(uv_connect_t *connect, int status)
 {
-    struct link *link = connect->data;
+    struct http_link *link = connect->data;
 
     if (link->ask == NULL)
         return;
     if (status == 0)
         status = uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
     if (status != 0)
-        ask_finish(link->ask, status);
+        client_finish(link->ask, status);
     else
         link_write(link);
 }
 
-static void ask_connect(struct http_ask *ask)
+static void client_connect(struct http_client *ask)
 {
-    struct link *link = mem_zalloc(sizeof *link);
+    struct http_link *link = mem_zalloc(sizeof *link);
 
     ask->link = link;
     link->ask = ask;
-    link->parse = http_parse_new_answers(&events, link);
+    link->parse = http_parser_new_answers(&events, link);
     link->tcp.data = link->connect.data = link;
     uv_tcp_init(&ask->loop->uv, &link->tcp);
     uv_tcp_nodelay(&link->tcp, 1);
     int err =
         uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&ask->address, on_connected);
     if (err != 0)
-        ask_fail_later(ask, err);
+        client_fail_later(ask, err);
 }
 
-static void ask_send(struct http_ask *ask)
+static void client_send(struct http_client *ask)
 {
     if (ask->link != NULL)
         link_write(ask->link);
     else
-        ask_connect(ask);
+        client_connect(ask);
 }
 
 /* --- the interface --- */
 
-static void ask_name_host(struct http_ask *ask)
+static void client_name_host(struct http_client *ask)
 {
     char ip[INET6_ADDRSTRLEN] = "";
 
@@ -298,17 +298,17 @@ static void ask_name_host(struct http_ask *ask)
     }
 }
 
-struct http_ask *http_ask_open(struct loop *loop, const struct sockaddr *address, http_ask_fn fn,
-                               void *arg)
+struct http_client *http_client_open(struct loop *loop, const struct sockaddr *address,
+                                     http_client_fn fn, void *arg)
 {
-    struct http_ask *ask = mem_zalloc(sizeof *ask);
+    struct http_client *ask = mem_zalloc(sizeof *ask);
 
     assert(address->sa_family == AF_INET || address->sa_family == AF_INET6);
     ask->loop = loop;
     memcpy(&ask->address, address,
            address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
                                          : sizeof(struct sockaddr_in6));
-    ask_name_host(ask);
+    client_name_host(ask);
     ask->fn = fn;
     ask->arg = arg;
     uv_timer_init(&loop->uv, &ask->timer);
@@ -316,7 +316,7 @@ struct http_ask *http_ask_open(struct loop *loop, const struct sockaddr *address
     return ask;
 }
 
-static void ask_begin(struct http_ask *ask, bool post, const char *path, uint64_t timeout_ms)
+static void client_begin(struct http_client *ask, bool post, const char *path, uint64_t timeout_ms)
 {
     assert(!ask->busy && !ask->closed);
     ask->busy = true;
@@ -325,39 +325,39 @@ static void ask_begin(struct http_ask *ask, bool post, const char *path, uint64_
     ask->path = mem_strdup(path);
     ask->failed = 0;
     uv_timer_start(&ask->timer, on_timer, timeout_ms, 0);
-    ask_send(ask);
+    client_send(ask);
 }
 
-void http_ask_get(struct http_ask *ask, const char *path, uint64_t timeout_ms)
+void http_client_get(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
-    ask_begin(ask, false, path, timeout_ms);
+    client_begin(ask, false, path, timeout_ms);
 }
 
-void http_ask_post(struct http_ask *ask, const char *path, uint64_t timeout_ms)
+void http_client_post(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
-    ask_begin(ask, true, path, timeout_ms);
+    client_begin(ask, true, path, timeout_ms);
 }
 
-bool http_ask_busy(const struct http_ask *ask)
+bool http_client_busy(const struct http_client *ask)
 {
     return ask->busy;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct http_ask *ask = handle->data;
+    struct http_client *ask = handle->data;
 
     free(ask->path);
     free(ask);
 }
 
-void http_ask_close(struct http_ask *ask)
+void http_client_close(struct http_client *ask)
 {
     if (ask == NULL)
         return;
     assert(!ask->closed);
     ask->closed = true;
     ask->busy = false;
-    ask_drop_link(ask);
+    client_drop_link(ask);
     uv_close((uv_handle_t *)&ask->timer, on_timer_closed);
 }

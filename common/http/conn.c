@@ -60,7 +60,7 @@ static void count_head(struct http_conn *conn, size_t held)
 
 static void release(struct http_conn *conn)
 {
-    http_parse_free(conn->parse);
+    http_parser_free(conn->parse);
     (void)http_server_hold(conn->server, -(int64_t)conn->stash.len);
     mem_wiped_free(conn->stash.data, conn->stash.len);
     mem_wiped_free(conn->unwritten, conn->unwritten_len);
@@ -130,7 +130,7 @@ static void written(struct http_conn *conn)
                                 : conn->server->options.idle_timeout_ms);
     if (conn->parsing) /* the parser goes on by itself */
         return;
-    http_parse_resume(conn->parse);
+    http_parser_resume(conn->parse);
     if (conn->stash.len > 0 || conn->eof)
         loop_defer(conn->server->loop,
                    &conn->resume); /* not here: the handler must not run within http_respond() */
@@ -289,11 +289,11 @@ static int on_end(void *arg, bool keep_alive)
     return conn->state != HTTP_CONN_IDLE;
 }
 
-static const struct http_parse_events events = {on_begin, on_head, on_body, on_end};
+static const struct http_parser_events events = {on_begin, on_head, on_body, on_end};
 
 static void refuse_head(struct http_conn *conn, int status, const char *why)
 {
-    http_parse_drop(conn->parse);
+    http_parser_drop(conn->parse);
     count_head(conn, 0);
     refuse(conn, status, why);
 }
@@ -309,29 +309,29 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
     char why[WHY_MAX];
     size_t used;
     conn->parsing = true;
-    enum http_parse_result result = http_parse_feed(conn->parse, data, len, &used);
+    enum http_parser_result result = http_parser_feed(conn->parse, data, len, &used);
     conn->parsing = false;
     switch (result) {
-    case HTTP_PARSE_MORE:
-    case HTTP_PARSE_STOPPED:
+    case HTTP_PARSER_MORE:
+    case HTTP_PARSER_STOPPED:
         break;
-    case HTTP_PARSE_PAUSED:
+    case HTTP_PARSER_PAUSED:
         if (conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING)
             stash(conn, data + used, len - used);
         break;
-    case HTTP_PARSE_BAD:
+    case HTTP_PARSER_BAD:
         if (conn->discard) { /* it has its answer */
             http_conn_close(conn);
             break;
         }
         snprintf(why, sizeof(why), "%s%s",
-                 http_parse_status(conn->parse) == 400 ? "malformed request: " : "",
-                 http_parse_why(conn->parse));
-        refuse(conn, http_parse_status(conn->parse), why);
+                 http_parser_status(conn->parse) == 400 ? "malformed request: " : "",
+                 http_parser_why(conn->parse));
+        refuse(conn, http_parser_status(conn->parse), why);
         break;
     }
     if (conn->state != HTTP_CONN_CLOSED)
-        count_head(conn, http_parse_held(conn->parse));
+        count_head(conn, http_parser_held(conn->parse));
 }
 
 /* The client sends no more. What it asked is still answered. */
@@ -435,7 +435,7 @@ void http_conn_open(struct http_server *server, int fd, const char *peer)
     conn->server = server;
     conn->resume.run = run_resume;
     snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
-    conn->parse = http_parse_new(&events, conn);
+    conn->parse = http_parser_new(&events, conn);
     uv_tcp_init(&server->loop->uv, &conn->tcp);
     conn->tcp.data = conn;
     server->handles++;

@@ -85,14 +85,14 @@ struct http_conn {
     struct http_server *server;
     struct http_conn *next, **prev;
     struct http_request *request; /* taking shape, or unanswered */
-    struct http_parse *parse;
+    struct http_parser *parse;
     enum http_conn_state state;
     uint64_t due_ms;          /* loop time; 0 = no deadline */
     struct http_buffer stash; /* arrived while a request was unanswered */
     char *unwritten;          /* an answer that WRITE has the rest of */
     size_t unwritten_len;
     size_t head_held; /* of a head under way */
-    bool parsing;     /* within http_parse_feed() */
+    bool parsing;     /* within http_parser_feed() */
     bool discard;     /* the request was answered at its head: its body is thrown away */
     bool reading, eof;
     bool last;       /* close after what is being written */

@@ -20,10 +20,10 @@ enum {
     CRLF_CRLF = 0x0d0a0d0a,
 };
 
-struct http_parse {
+struct http_parser {
     llhttp_t parser;
     llhttp_type_t type;
-    const struct http_parse_events *events;
+    const struct http_parser_events *events;
     void *arg;
     struct http_head *head; /* being collected */
     size_t line;            /* where its last line begins */
@@ -39,7 +39,7 @@ struct http_parse {
 
 static const char another_version[] = "HTTP/1.1 or HTTP/1.0 is needed";
 
-static int bad(struct http_parse *parse, int status, const char *why)
+static int bad(struct http_parser *parse, int status, const char *why)
 {
     parse->status = status;
     parse->why = why;
@@ -50,14 +50,14 @@ static int bad(struct http_parse *parse, int status, const char *why)
 
 static int on_target(llhttp_t *parser, const char *data, size_t len)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     http_head_slice(parse->head, &parse->head->target, data, len);
     return 0;
 }
 
 static int on_name(llhttp_t *parser, const char *data, size_t len)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     if (parse->in_body) /* a trailer: nobody asks for it */
         return 0;
     struct http_field *field = http_head_add(parse->head);
@@ -69,7 +69,7 @@ static int on_name(llhttp_t *parser, const char *data, size_t len)
 
 static int on_value(llhttp_t *parser, const char *data, size_t len)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     if (!parse->in_body && len > 0) /* an empty one is said to be on the next line */
         http_head_slice(parse->head, &http_head_last(parse->head)->value, data, len);
     return 0;
@@ -77,7 +77,7 @@ static int on_value(llhttp_t *parser, const char *data, size_t len)
 
 static int on_head(llhttp_t *parser)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     struct http_head *head = parse->head;
     const char *why = NULL;
     if (parser->http_major != 1 || parser->http_minor > 1)
@@ -102,7 +102,7 @@ static int on_head(llhttp_t *parser)
 
 static int on_body(llhttp_t *parser, const char *data, size_t len)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     parse->body += len;
     parse->stopped = parse->events->body(parse->arg, data, len) != 0;
     return parse->stopped ? -1 : 0;
@@ -110,7 +110,7 @@ static int on_body(llhttp_t *parser, const char *data, size_t len)
 
 static int on_end(llhttp_t *parser)
 {
-    struct http_parse *parse = parser->data;
+    struct http_parser *parse = parser->data;
     parse->ended = true;
     parse->keep_alive = llhttp_should_keep_alive(parser) != 0;
     return HPE_PAUSED; /* the next message has a head of its own to be looked at */
@@ -146,7 +146,7 @@ static bool has_two_spaces(const char *line, size_t len)
 }
 
 /* The line that has just become whole. 1: it is the empty one that ends the head. */
-static int look_at_line(struct http_parse *parse)
+static int look_at_line(struct http_parser *parse)
 {
     struct http_head *head = parse->head;
     const char *line = head->text + parse->line;
@@ -172,13 +172,13 @@ static int look_at_line(struct http_parse *parse)
 }
 
 /* What is no HTTP at all is told at its first byte, since its first line may never end. */
-static bool can_begin(const struct http_parse *parse, char c)
+static bool can_begin(const struct http_parser *parse, char c)
 {
     return c == '\r' || (parse->type == HTTP_REQUEST ? c >= 'A' && c <= 'Z' : c == 'H');
 }
 
 /* Takes bytes up to the head's end. 1: there it is; 0: more are needed; -1: bad. */
-static int collect(struct http_parse *parse, const char *data, size_t len, size_t *used)
+static int collect(struct http_parser *parse, const char *data, size_t len, size_t *used)
 {
     while (*used < len) {
         const char *at = data + *used, *lf = memchr(at, '\n', len - *used);
@@ -198,7 +198,7 @@ static int collect(struct http_parse *parse, const char *data, size_t len, size_
 
 /* --- feeding --- */
 
-static void begin_head(struct http_parse *parse)
+static void begin_head(struct http_parser *parse)
 {
     llhttp_init(&parse->parser, parse->type, &settings);
     parse->parser.data = parse;
@@ -211,18 +211,18 @@ static void begin_head(struct http_parse *parse)
     parse->body = parse->extra = 0;
 }
 
-static enum http_parse_result failed(struct http_parse *parse)
+static enum http_parser_result failed(struct http_parser *parse)
 {
     if (parse->stopped)
-        return HTTP_PARSE_STOPPED;
+        return HTTP_PARSER_STOPPED;
     if (parse->why != NULL)
-        return HTTP_PARSE_BAD;
+        return HTTP_PARSER_BAD;
     bad(parse, 400, parse->parser.reason != NULL ? parse->parser.reason : "malformed");
-    return HTTP_PARSE_BAD;
+    return HTTP_PARSER_BAD;
 }
 
 /* Chunks' sizes, extensions and trailers are nothing to us but work. */
-static int count_extra(struct http_parse *parse, uint64_t body_before, size_t used)
+static int count_extra(struct http_parser *parse, uint64_t body_before, size_t used)
 {
     parse->extra += used - (parse->body - body_before);
     if (parse->extra <= EXTRA_FREE + EXTRA_EACH * parse->body)
@@ -230,42 +230,42 @@ static int count_extra(struct http_parse *parse, uint64_t body_before, size_t us
     return bad(parse, 400, "more around the body's chunks than in them");
 }
 
-static void tell_end(struct http_parse *parse)
+static void tell_end(struct http_parser *parse)
 {
     parse->in_body = false;
     parse->paused = parse->events->end(parse->arg, parse->keep_alive) != 0;
 }
 
-static enum http_parse_result feed_head(struct http_parse *parse, const char *data, size_t len,
-                                        size_t *used)
+static enum http_parser_result feed_head(struct http_parser *parse, const char *data, size_t len,
+                                         size_t *used)
 {
     if (parse->head == NULL) {
         begin_head(parse);
         if (parse->events->begin(parse->arg) != 0) {
             parse->stopped = true;
-            return HTTP_PARSE_STOPPED;
+            return HTTP_PARSER_STOPPED;
         }
     }
     int whole = collect(parse, data, len, used);
     if (whole < 0)
-        return HTTP_PARSE_BAD;
+        return HTTP_PARSER_BAD;
     if (whole == 0)
-        return HTTP_PARSE_MORE;
+        return HTTP_PARSER_MORE;
     /* Before on_head() gives it away. */
     const char *text = parse->head->text;
     size_t text_len = parse->head->len;
     llhttp_errno_t err = llhttp_execute(&parse->parser, text, text_len);
     if (err == HPE_OK && !parse->in_body) { /* it reads on only for the preface of HTTP/2 */
         bad(parse, 505, another_version);
-        return HTTP_PARSE_BAD;
+        return HTTP_PARSER_BAD;
     }
     if (parse->ended)
         tell_end(parse);
-    return err == HPE_OK || parse->ended ? HTTP_PARSE_MORE : failed(parse);
+    return err == HPE_OK || parse->ended ? HTTP_PARSER_MORE : failed(parse);
 }
 
-static enum http_parse_result feed_body(struct http_parse *parse, const char *data, size_t len,
-                                        size_t *used)
+static enum http_parser_result feed_body(struct http_parser *parse, const char *data, size_t len,
+                                         size_t *used)
 {
     uint64_t before = parse->body;
     llhttp_errno_t err = llhttp_execute(&parse->parser, data + *used, len - *used);
@@ -277,32 +277,32 @@ static enum http_parse_result feed_body(struct http_parse *parse, const char *da
         parse->tail = parse->tail << 8 | (unsigned char)data[*used + i];
     *used += n;
     if (count_extra(parse, before, n) != 0)
-        return HTTP_PARSE_BAD;
+        return HTTP_PARSER_BAD;
     if (parse->ended && parse->chunked && parse->tail != CRLF_CRLF) {
         bad(parse, 400, "a line that does not end in CR LF");
-        return HTTP_PARSE_BAD;
+        return HTTP_PARSER_BAD;
     }
     if (parse->ended)
         tell_end(parse);
-    return HTTP_PARSE_MORE;
+    return HTTP_PARSER_MORE;
 }
 
-enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
-                                       size_t *used)
+enum http_parser_result http_parser_feed(struct http_parser *parse, const char *data, size_t len,
+                                         size_t *used)
 {
     *used = 0;
     while (*used < len && !parse->paused) {
-        enum http_parse_result result =
+        enum http_parser_result result =
             parse->in_body ? feed_body(parse, data, len, used) : feed_head(parse, data, len, used);
-        if (result == HTTP_PARSE_MORE)
+        if (result == HTTP_PARSER_MORE)
             continue;
-        http_parse_drop(parse);
+        http_parser_drop(parse);
         return result;
     }
-    return parse->paused ? HTTP_PARSE_PAUSED : HTTP_PARSE_MORE;
+    return parse->paused ? HTTP_PARSER_PAUSED : HTTP_PARSER_MORE;
 }
 
-void http_parse_finish(struct http_parse *parse)
+void http_parser_finish(struct http_parser *parse)
 {
     if (parse->in_body)
         (void)llhttp_finish(&parse->parser);
@@ -310,56 +310,56 @@ void http_parse_finish(struct http_parse *parse)
         tell_end(parse);
 }
 
-void http_parse_drop(struct http_parse *parse)
+void http_parser_drop(struct http_parser *parse)
 {
     http_head_free(parse->head);
     parse->head = NULL;
 }
 
-size_t http_parse_held(const struct http_parse *parse)
+size_t http_parser_held(const struct http_parser *parse)
 {
     return parse->head != NULL ? sizeof(*parse->head) + parse->head->size : 0;
 }
 
-void http_parse_resume(struct http_parse *parse)
+void http_parser_resume(struct http_parser *parse)
 {
     parse->paused = false;
 }
 
-const char *http_parse_why(const struct http_parse *parse)
+const char *http_parser_why(const struct http_parser *parse)
 {
     return parse->why != NULL ? parse->why : "";
 }
 
-int http_parse_status(const struct http_parse *parse)
+int http_parser_status(const struct http_parser *parse)
 {
     return parse->status;
 }
 
-static struct http_parse *parse_new(llhttp_type_t type, const struct http_parse_events *events,
-                                    void *arg)
+static struct http_parser *parser_new(llhttp_type_t type, const struct http_parser_events *events,
+                                      void *arg)
 {
-    struct http_parse *parse = mem_zalloc(sizeof(*parse));
+    struct http_parser *parse = mem_zalloc(sizeof(*parse));
     parse->type = type;
     parse->events = events;
     parse->arg = arg;
     return parse;
 }
 
-struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg)
+struct http_parser *http_parser_new(const struct http_parser_events *events, void *arg)
 {
-    return parse_new(HTTP_REQUEST, events, arg);
+    return parser_new(HTTP_REQUEST, events, arg);
 }
 
-struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg)
+struct http_parser *http_parser_new_answers(const struct http_parser_events *events, void *arg)
 {
-    return parse_new(HTTP_RESPONSE, events, arg);
+    return parser_new(HTTP_RESPONSE, events, arg);
 }
 
-void http_parse_free(struct http_parse *parse)
+void http_parser_free(struct http_parser *parse)
 {
     if (parse == NULL)
         return;
-    http_parse_drop(parse);
+    http_parser_drop(parse);
     free(parse);
 }

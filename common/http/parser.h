@@ -50,37 +50,38 @@ const struct http_slice *http_head_get(const struct http_head *head, const char 
 
 /* In order: begin, head, body…, end. A nonzero answer stops the parser for good, except that of
  * end(), which pauses it. */
-struct http_parse_events {
+struct http_parser_events {
     int (*begin)(void *arg);
     int (*head)(void *arg, struct http_head *head); /* HEAD is the receiver's from now on */
     int (*body)(void *arg, const char *data, size_t len);
     int (*end)(void *arg, bool keep_alive);
 };
 
-enum http_parse_result {
-    HTTP_PARSE_MORE,    /* all consumed */
-    HTTP_PARSE_PAUSED,  /* by end(); feed the rest after http_parse_resume() */
-    HTTP_PARSE_STOPPED, /* by an event */
-    HTTP_PARSE_BAD,     /* see http_parse_why() */
+enum http_parser_result {
+    HTTP_PARSER_MORE,    /* all consumed */
+    HTTP_PARSER_PAUSED,  /* by end(); feed the rest after http_parser_resume() */
+    HTTP_PARSER_STOPPED, /* by an event */
+    HTTP_PARSER_BAD,     /* see http_parser_why() */
 };
 
-struct http_parse;
-struct http_parse *http_parse_new(const struct http_parse_events *events, void *arg);
+struct http_parser;
+struct http_parser *http_parser_new(const struct http_parser_events *events, void *arg);
 /* The same for what a server answers to GETs. */
-struct http_parse *http_parse_new_answers(const struct http_parse_events *events, void *arg);
-void http_parse_free(struct http_parse *parse);
+struct http_parser *http_parser_new_answers(const struct http_parser_events *events, void *arg);
+void http_parser_free(struct http_parser *parse);
 /* Memory of a head that is under way. */
-size_t http_parse_held(const struct http_parse *parse);
+size_t http_parser_held(const struct http_parser *parse);
 /* *USED: bytes consumed. LEN 0 changes nothing. */
-enum http_parse_result http_parse_feed(struct http_parse *parse, const char *data, size_t len,
-                                       size_t *used);
+enum http_parser_result http_parser_feed(struct http_parser *parse, const char *data, size_t len,
+                                         size_t *used);
 /* The connection has ended: so may a body without a length have, and end() is called. */
-void http_parse_finish(struct http_parse *parse);
-void http_parse_resume(struct http_parse *parse);
+void http_parser_finish(struct http_parser *parse);
+void http_parser_resume(struct http_parser *parse);
 /* Forgets a head that is under way. */
-void http_parse_drop(struct http_parse *parse);
-/* Of HTTP_PARSE_BAD: what was wrong, in words, and the status that says so (400, 431, 501, 505). */
-const char *http_parse_why(const struct http_parse *parse);
-int http_parse_status(const struct http_parse *parse);
+void http_parser_drop(struct http_parser *parse);
+/* Of HTTP_PARSER_BAD: what was wrong, in words, and the status that says so (400, 431, 501, 505).
+ */
+const char *http_parser_why(const struct http_parser *parse);
+int http_parser_status(const struct http_parser *parse);
 
 #endif

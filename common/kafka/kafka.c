@@ -23,7 +23,7 @@ static bool was_told(const char *facility)
 }
 
 /* librdkafka's threads. Levels are syslog's. */
-static void bus_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
     if (was_told(facility))
@@ -38,8 +38,8 @@ static void bus_on_log(const rd_kafka_t *rk, int level, const char *facility, co
         log_debug("kafka client", "facility=%s text=\"%s\"", facility, text);
 }
 
-int bus_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *err,
-                 size_t errlen)
+int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *err,
+                   size_t errlen)
 {
     char why[256];
 
@@ -57,44 +57,45 @@ int bus_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, cha
     return -EINVAL;
 }
 
-int bus_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value, char *err,
-                     size_t errlen)
+int kafka_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value, char *err,
+                       size_t errlen)
 {
     char text[32];
 
     snprintf(text, sizeof text, "%" PRId64, value);
-    return bus_conf_set(conf, name, text, err, errlen);
+    return kafka_conf_set(conf, name, text, err, errlen);
 }
 
 /* With connections made only when needed, whatever waits for a certain broker (the controller, to
  * create a topic) has it connected to at once whenever a connection fails: thousands of times a
  * second while nothing listens there. Without, reconnect.backoff holds. Not a documented property:
  * a librdkafka that does not know it any more goes its own way. */
-static void bus_conf_calm(rd_kafka_conf_t *conf)
+static void kafka_conf_calm(rd_kafka_conf_t *conf)
 {
     (void)rd_kafka_conf_set(conf, "enable.sparse.connections", "false", NULL, 0);
 }
 
-rd_kafka_conf_t *bus_conf_new(const char *brokers, const char *client_id, char *err, size_t errlen)
+rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, char *err,
+                                size_t errlen)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    rd_kafka_conf_set_log_cb(conf, bus_on_log);
-    bus_conf_calm(conf);
+    rd_kafka_conf_set_log_cb(conf, kafka_on_log);
+    kafka_conf_calm(conf);
     /* Brokers close idle connections: that is no news. */
-    if (bus_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
-        bus_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
-        bus_conf_set(conf, "log.connection.close", "false", err, errlen) == 0 &&
+    if (kafka_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
+        kafka_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
+        kafka_conf_set(conf, "log.connection.close", "false", err, errlen) == 0 &&
         /* A topic is made by us, with bus.partitions, or not at all. */
-        bus_conf_set(conf, "allow.auto.create.topics", "false", err, errlen) == 0 &&
-        bus_conf_set_int(conf, "reconnect.backoff.max.ms", 1000, err, errlen) == 0)
+        kafka_conf_set(conf, "allow.auto.create.topics", "false", err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "reconnect.backoff.max.ms", 1000, err, errlen) == 0)
         return conf;
     rd_kafka_conf_destroy(conf);
     return NULL;
 }
 
-bool bus_refusal(rd_kafka_resp_err_t code, const char *topic, const char *rights, char *buf,
-                 size_t size)
+bool kafka_refusal(rd_kafka_resp_err_t code, const char *topic, const char *rights, char *buf,
+                   size_t size)
 {
     const char *name = rd_kafka_err2name(code);
 
@@ -146,7 +147,7 @@ static char *trim(char *text)
     return text;
 }
 
-int bus_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size_t errlen)
+int kafka_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size_t errlen)
 {
     if (options == NULL || options[strspn(options, " ,")] == '\0')
         return 0;
@@ -169,17 +170,17 @@ int bus_conf_options(rd_kafka_conf_t *conf, const char *options, char *err, size
         char *end = value_end(value);
         bool last = *end == '\0';
         *end = '\0';
-        result = bus_conf_set(conf, trim(at), trim(value), err, errlen);
+        result = kafka_conf_set(conf, trim(at), trim(value), err, errlen);
         at = last ? end : end + 1;
     }
     mem_wiped_free(copy, strlen(options));
     return result;
 }
 
-int bus_options_check(const char *options, char *err, size_t errlen)
+int kafka_options_check(const char *options, char *err, size_t errlen)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    int result = bus_conf_options(conf, options, err, errlen);
+    int result = kafka_conf_options(conf, options, err, errlen);
 
     rd_kafka_conf_destroy(conf);
     return result;
@@ -187,25 +188,25 @@ int bus_options_check(const char *options, char *err, size_t errlen)
 
 /* --- a queue on a loop --- */
 
-struct bus_queue {
+struct kafka_queue {
     struct loop *loop;
     rd_kafka_queue_t *queue;
-    bus_drain_fn drain; /* NULL: closed */
+    kafka_drain_fn drain; /* NULL: closed */
     void *arg;
     struct loop_task again;
     int fd;
     uv_poll_t poll;
 };
 
-static void bus_queue_run(struct bus_queue *bus)
+static void kafka_queue_run(struct kafka_queue *bus)
 {
     if (bus->drain != NULL && bus->drain(bus->queue, bus->arg))
-        bus_queue_wake(bus);
+        kafka_queue_wake(bus);
 }
 
-static void bus_queue_on_readable(uv_poll_t *poll, int status, int events)
+static void kafka_queue_on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct bus_queue *bus = container_of(poll, struct bus_queue, poll);
+    struct kafka_queue *bus = container_of(poll, struct kafka_queue, poll);
     uint64_t count;
 
     (void)status;
@@ -214,12 +215,12 @@ static void bus_queue_on_readable(uv_poll_t *poll, int status, int events)
     ssize_t n = read(bus->fd, &count, sizeof count);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         log_error("kafka wakeup failed", "errno=%d", errno);
-    bus_queue_run(bus);
+    kafka_queue_run(bus);
 }
 
-static void bus_queue_on_closed(uv_handle_t *handle)
+static void kafka_queue_on_closed(uv_handle_t *handle)
 {
-    struct bus_queue *bus = container_of(handle, struct bus_queue, poll);
+    struct kafka_queue *bus = container_of(handle, struct kafka_queue, poll);
 
     close(bus->fd);
     free(bus);
@@ -227,25 +228,25 @@ static void bus_queue_on_closed(uv_handle_t *handle)
 
 /* The deferred task also ends the life of a closed queue: it cannot be taken out of the loop's
  * list. */
-static void bus_queue_on_again(struct loop *loop, struct loop_task *task)
+static void kafka_queue_on_again(struct loop *loop, struct loop_task *task)
 {
-    struct bus_queue *bus = container_of(task, struct bus_queue, again);
+    struct kafka_queue *bus = container_of(task, struct kafka_queue, again);
 
     (void)loop;
     if (bus->drain == NULL)
-        uv_close((uv_handle_t *)&bus->poll, bus_queue_on_closed);
+        uv_close((uv_handle_t *)&bus->poll, kafka_queue_on_closed);
     else
-        bus_queue_run(bus);
+        kafka_queue_run(bus);
 }
 
-int bus_queue_open(struct loop *loop, rd_kafka_queue_t *queue, bus_drain_fn drain, void *arg,
-                   struct bus_queue **bus)
+int kafka_queue_open(struct loop *loop, rd_kafka_queue_t *queue, kafka_drain_fn drain, void *arg,
+                     struct kafka_queue **bus)
 {
     static const uint64_t one = 1;
-    struct bus_queue *b = mem_zalloc(sizeof *b);
+    struct kafka_queue *b = mem_zalloc(sizeof *b);
 
-    *b = (struct bus_queue){.loop = loop, .queue = queue, .drain = drain, .arg = arg};
-    b->again.run = bus_queue_on_again;
+    *b = (struct kafka_queue){.loop = loop, .queue = queue, .drain = drain, .arg = arg};
+    b->again.run = kafka_queue_on_again;
     b->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (b->fd < 0) {
         int err = -errno;
@@ -258,19 +259,19 @@ int bus_queue_open(struct loop *loop, rd_kafka_queue_t *queue, bus_drain_fn drai
         free(b);
         return err;
     }
-    uv_poll_start(&b->poll, UV_READABLE, bus_queue_on_readable);
+    uv_poll_start(&b->poll, UV_READABLE, kafka_queue_on_readable);
     rd_kafka_queue_io_event_enable(queue, b->fd, &one, sizeof one);
-    bus_queue_wake(b);
+    kafka_queue_wake(b);
     *bus = b;
     return 0;
 }
 
-void bus_queue_wake(struct bus_queue *bus)
+void kafka_queue_wake(struct kafka_queue *bus)
 {
     loop_defer(bus->loop, &bus->again);
 }
 
-void bus_queue_close(struct bus_queue *bus)
+void kafka_queue_close(struct kafka_queue *bus)
 {
     if (bus == NULL)
         return;

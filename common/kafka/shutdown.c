@@ -8,10 +8,10 @@
 #include <time.h>
 #include <uv.h>
 
-struct bus_end {
-    struct bus_end *next; /* of those that are not over */
+struct kafka_shutdown {
+    struct kafka_shutdown *next; /* of those that are not over */
     rd_kafka_t *rk;
-    struct bus_look *look;
+    struct kafka_look *look;
     uint64_t late_ms;
     bool over;
     int refs; /* the thread's and the caller's */
@@ -20,7 +20,7 @@ struct bus_end {
 /* Guards all of it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct bus_end *afoot;
+static struct kafka_shutdown *afoot;
 
 static uint64_t now_ms(void)
 {
@@ -28,24 +28,24 @@ static uint64_t now_ms(void)
 }
 
 /* Locked. */
-static void end_unref(struct bus_end *end)
+static void shutdown_unref(struct kafka_shutdown *end)
 {
     if (--end->refs == 0)
         free(end);
 }
 
-static void end_destroy(const struct bus_end *end)
+static void shutdown_destroy(const struct kafka_shutdown *end)
 {
-    bus_look_wait(end->look);
+    kafka_look_wait(end->look);
     if (rd_kafka_type(end->rk) == RD_KAFKA_PRODUCER)
         rd_kafka_purge(end->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_destroy_flags(end->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 /* Locked. */
-static void end_over(struct bus_end *end)
+static void shutdown_over(struct kafka_shutdown *end)
 {
-    struct bus_end **at = &afoot;
+    struct kafka_shutdown **at = &afoot;
 
     while (*at != end)
         at = &(*at)->next;
@@ -54,48 +54,49 @@ static void end_over(struct bus_end *end)
     pthread_cond_broadcast(&changed);
 }
 
-static void *end_thread(void *arg)
+static void *shutdown_thread(void *arg)
 {
-    struct bus_end *end = arg;
+    struct kafka_shutdown *end = arg;
 
-    end_destroy(end);
+    shutdown_destroy(end);
     pthread_mutex_lock(&lock);
-    end_over(end);
-    end_unref(end);
+    shutdown_over(end);
+    shutdown_unref(end);
     pthread_mutex_unlock(&lock);
     return NULL;
 }
 
-static bool end_start(struct bus_end *end)
+static bool shutdown_start(struct kafka_shutdown *end)
 {
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, end_thread, end) != 0)
+    if (pthread_create(&thread, NULL, shutdown_thread, end) != 0)
         return false;
     pthread_detach(thread);
     return true;
 }
 
-struct bus_end *bus_end(rd_kafka_t *rk, struct bus_look *look)
+struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look)
 {
-    struct bus_end *end = mem_zalloc(sizeof *end);
+    struct kafka_shutdown *end = mem_zalloc(sizeof *end);
 
-    *end = (struct bus_end){.rk = rk, .look = look, .late_ms = now_ms() + BUS_END_MS, .refs = 2};
+    *end = (struct kafka_shutdown){
+        .rk = rk, .look = look, .late_ms = now_ms() + KAFKA_SHUTDOWN_MS, .refs = 2};
     pthread_mutex_lock(&lock);
     end->next = afoot;
     afoot = end;
     pthread_mutex_unlock(&lock);
-    if (end_start(end))
+    if (shutdown_start(end))
         return end;
-    end_destroy(end); /* no thread to be had: here, then */
+    shutdown_destroy(end); /* no thread to be had: here, then */
     pthread_mutex_lock(&lock);
-    end_over(end);
+    shutdown_over(end);
     end->refs--;
     pthread_mutex_unlock(&lock);
     return end;
 }
 
-bool bus_end_is_over(const struct bus_end *end)
+bool kafka_shutdown_is_over(const struct kafka_shutdown *end)
 {
     pthread_mutex_lock(&lock);
     bool over = end->over || now_ms() >= end->late_ms;
@@ -103,12 +104,12 @@ bool bus_end_is_over(const struct bus_end *end)
     return over;
 }
 
-void bus_end_forget(struct bus_end *end)
+void kafka_shutdown_forget(struct kafka_shutdown *end)
 {
     if (end == NULL)
         return;
     pthread_mutex_lock(&lock);
-    end_unref(end);
+    shutdown_unref(end);
     pthread_mutex_unlock(&lock);
 }
 
@@ -117,7 +118,7 @@ static uint64_t latest_ms(void)
 {
     uint64_t latest = 0;
 
-    for (const struct bus_end *end = afoot; end != NULL; end = end->next)
+    for (const struct kafka_shutdown *end = afoot; end != NULL; end = end->next)
         latest = end->late_ms > latest ? end->late_ms : latest;
     return latest;
 }
@@ -137,7 +138,7 @@ static void wait_some(uint64_t ms)
     pthread_cond_timedwait(&changed, &lock, &until);
 }
 
-size_t bus_ends_wait(void)
+size_t kafka_shutdowns_wait(void)
 {
     size_t left = 0;
     uint64_t now, latest;
@@ -145,11 +146,11 @@ size_t bus_ends_wait(void)
     pthread_mutex_lock(&lock);
     while ((now = now_ms()) < (latest = latest_ms()))
         wait_some(latest - now);
-    for (const struct bus_end *end = afoot; end != NULL; end = end->next)
+    for (const struct kafka_shutdown *end = afoot; end != NULL; end = end->next)
         left++;
     pthread_mutex_unlock(&lock);
     if (left > 0)
         log_warn("kafka client does not end", "clients=%zu waited=%dms; left behind", left,
-                 (int)BUS_END_MS);
+                 (int)KAFKA_SHUTDOWN_MS);
     return left;
 }

@@ -1,7 +1,7 @@
 /* shutdown.h - the end of librdkafka's instances, which nobody waits for without limit.
  *
- *   bus_end ─► a thread: bus_look_wait, purge, rd_kafka_destroy ─► over
- *                └── BUS_END_MS passed: taken for over; the log has it
+ *   kafka_shutdown ─► a thread: kafka_look_wait, purge, rd_kafka_destroy ─► over
+ *                  └── KAFKA_SHUTDOWN_MS passed: taken for over; the log has it
  *
  * rd_kafka_destroy() joins all threads of the instance. They may be looking up a name at servers
  * that do not answer, or wait for a reference that librdkafka itself has lost (2.0: a partition
@@ -14,20 +14,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { BUS_END_MS = 5000 };
+enum { KAFKA_SHUTDOWN_MS = 5000 };
 
-struct bus_end;
+struct kafka_shutdown;
 
 /* Takes RK and LOOK (NULL: none). The caller has closed all that is RK's, queues and topics, and
  * has closed a consumer that is to leave its group: here it just goes. What a producer has not
- * delivered is dropped. The caller owns the answer and gives it to bus_end_forget(). */
-struct bus_end *bus_end(rd_kafka_t *rk, struct bus_look *look);
+ * delivered is dropped. The caller owns the answer and gives it to kafka_shutdown_forget(). */
+struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look);
 /* RK is destroyed, or it would take too long: it sends nothing any more. */
-bool bus_end_is_over(const struct bus_end *end);
+bool kafka_shutdown_is_over(const struct kafka_shutdown *end);
 /* It goes on by itself. NULL is fine. */
-void bus_end_forget(struct bus_end *end);
-/* Before the process ends: waits for all of them, each for BUS_END_MS at most. How many are left,
- * with threads that still run. */
-size_t bus_ends_wait(void);
+void kafka_shutdown_forget(struct kafka_shutdown *end);
+/* Before the process ends: waits for all of them, each for KAFKA_SHUTDOWN_MS at most. How many are
+ * left, with threads that still run. */
+size_t kafka_shutdowns_wait(void);
 
 #endif

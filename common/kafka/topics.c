@@ -16,29 +16,29 @@ enum {
 };
 
 /* Outlives its topics, for nothing stops rd_kafka_metadata(). */
-struct bus_look {
+struct kafka_look {
     uv_work_t work;
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic;
-    struct bus_topics *topics; /* NULL: closed */
+    struct kafka_topics *topics; /* NULL: closed */
     uint64_t began_ms;
     rd_kafka_resp_err_t err; /* of the question */
     rd_kafka_resp_err_t topic_err;
     int partitions;
     uv_sem_t done;
-    int refs; /* the loop's and the topics' or bus_look_wait()'s */
+    int refs; /* the loop's and the topics' or kafka_look_wait()'s */
 };
 
-struct bus_topics {
+struct kafka_topics {
     struct loop *loop;
     rd_kafka_t *rk;
-    struct bus_topic topic;
-    bus_topics_fn answered;
+    struct kafka_topic topic;
+    kafka_topics_fn answered;
     void *arg;
     rd_kafka_queue_t *queue; /* of admin answers */
-    struct bus_queue *bus;
+    struct kafka_queue *bus;
     uv_timer_t timer;
-    struct bus_look *look;            /* under way */
+    struct kafka_look *look;          /* under way */
     rd_kafka_event_type_t admin;      /* the answer that is awaited, or NONE */
     bool wanted;                      /* asked, and not answered yet */
     bool there;                       /* as was answered last */
@@ -49,7 +49,7 @@ struct bus_topics {
 
 /* --- answers --- */
 
-static void topics_ok(struct bus_topics *topics)
+static void topics_ok(struct kafka_topics *topics)
 {
     topics->admin = RD_KAFKA_EVENT_NONE;
     topics->there = true;
@@ -61,13 +61,13 @@ static void topics_ok(struct bus_topics *topics)
 
 static void on_again(uv_timer_t *timer);
 
-static void topics_again(struct bus_topics *topics, int after_ms)
+static void topics_again(struct kafka_topics *topics, int after_ms)
 {
     if (after_ms > 0)
         uv_timer_start(&topics->timer, on_again, (uint64_t)after_ms, 0);
 }
 
-static void topics_failed(struct bus_topics *topics, const char *why)
+static void topics_failed(struct kafka_topics *topics, const char *why)
 {
     bool late = loop_now_ms(topics->loop) >= topics->seen_ms + TOPICS_LATE_MS;
 
@@ -79,11 +79,12 @@ static void topics_failed(struct bus_topics *topics, const char *why)
     topics->answered(false, why, topics->arg);
 }
 
-static void topics_failed_by(struct bus_topics *topics, rd_kafka_resp_err_t code, const char *text)
+static void topics_failed_by(struct kafka_topics *topics, rd_kafka_resp_err_t code,
+                             const char *text)
 {
     char why[256];
 
-    if (!bus_refusal(code, topics->topic.name, topics->topic.rights, why, sizeof why))
+    if (!kafka_refusal(code, topics->topic.name, topics->topic.rights, why, sizeof why))
         snprintf(why, sizeof why, "%s", text != NULL ? text : rd_kafka_err2str(code));
     topics_failed(topics, why);
 }
@@ -103,7 +104,7 @@ static bool is_mock_cluster(rd_kafka_t *rk)
 
 /* --- create and describe --- */
 
-static rd_kafka_AdminOptions_t *admin_options(struct bus_topics *topics, rd_kafka_admin_op_t op)
+static rd_kafka_AdminOptions_t *admin_options(struct kafka_topics *topics, rd_kafka_admin_op_t op)
 {
     char why[256];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(topics->rk, op);
@@ -112,7 +113,7 @@ static rd_kafka_AdminOptions_t *admin_options(struct bus_topics *topics, rd_kafk
     return options;
 }
 
-static void topics_create(struct bus_topics *topics)
+static void topics_create(struct kafka_topics *topics)
 {
     char why[256];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(topics->topic.name, topics->topic.partitions,
@@ -129,7 +130,7 @@ static void topics_create(struct bus_topics *topics)
     rd_kafka_NewTopic_destroy(topic);
 }
 
-static void topics_created(struct bus_topics *topics, rd_kafka_event_t *event)
+static void topics_created(struct kafka_topics *topics, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
@@ -158,7 +159,7 @@ static void topics_created(struct bus_topics *topics, rd_kafka_event_t *event)
     }
 }
 
-static void topics_describe(struct bus_topics *topics)
+static void topics_describe(struct kafka_topics *topics)
 {
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics->topic.name);
@@ -185,7 +186,7 @@ static int64_t limit_in(const rd_kafka_ConfigResource_t *resource)
     return 0;
 }
 
-static void topics_described(struct bus_topics *topics, rd_kafka_event_t *event)
+static void topics_described(struct kafka_topics *topics, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     size_t n = 0;
@@ -209,7 +210,7 @@ static void topics_described(struct bus_topics *topics, rd_kafka_event_t *event)
 
 static bool topics_drain(rd_kafka_queue_t *queue, void *arg)
 {
-    struct bus_topics *topics = arg;
+    struct kafka_topics *topics = arg;
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
 
     if (event == NULL)
@@ -226,7 +227,7 @@ static bool topics_drain(rd_kafka_queue_t *queue, void *arg)
 
 /* --- look --- */
 
-static void look_unref(struct bus_look *look, int refs)
+static void look_unref(struct kafka_look *look, int refs)
 {
     if (__atomic_sub_fetch(&look->refs, refs, __ATOMIC_ACQ_REL) != 0)
         return;
@@ -234,7 +235,7 @@ static void look_unref(struct bus_look *look, int refs)
     free(look);
 }
 
-void bus_look_wait(struct bus_look *look)
+void kafka_look_wait(struct kafka_look *look)
 {
     if (look == NULL)
         return;
@@ -245,7 +246,7 @@ void bus_look_wait(struct bus_look *look)
 /* On a thread of the pool. */
 static void on_work(uv_work_t *work)
 {
-    struct bus_look *look = container_of(work, struct bus_look, work);
+    struct kafka_look *look = container_of(work, struct kafka_look, work);
     const struct rd_kafka_metadata *metadata = NULL;
 
     look->err = rd_kafka_metadata(look->rk, 0, look->topic, &metadata, LOOK_MS);
@@ -261,7 +262,7 @@ static void on_work(uv_work_t *work)
     uv_sem_post(&look->done);
 }
 
-static void topics_looked(struct bus_topics *topics, const struct bus_look *look)
+static void topics_looked(struct kafka_topics *topics, const struct kafka_look *look)
 {
     bool mock = is_mock_cluster(topics->rk);
 
@@ -288,8 +289,8 @@ static void topics_looked(struct bus_topics *topics, const struct bus_look *look
 
 static void on_worked(uv_work_t *work, int status)
 {
-    struct bus_look *look = container_of(work, struct bus_look, work);
-    struct bus_topics *topics = look->topics;
+    struct kafka_look *look = container_of(work, struct kafka_look, work);
+    struct kafka_topics *topics = look->topics;
 
     (void)status;
     if (topics != NULL) {
@@ -299,12 +300,12 @@ static void on_worked(uv_work_t *work, int status)
     look_unref(look, topics != NULL ? 2 : 1);
 }
 
-static void topics_look(struct bus_topics *topics)
+static void topics_look(struct kafka_topics *topics)
 {
-    struct bus_look *look = mem_zalloc(sizeof *look);
+    struct kafka_look *look = mem_zalloc(sizeof *look);
 
     uv_timer_stop(&topics->timer);
-    *look = (struct bus_look){.rk = topics->rk, .topics = topics, .refs = 2};
+    *look = (struct kafka_look){.rk = topics->rk, .topics = topics, .refs = 2};
     look->began_ms = loop_now_ms(topics->loop);
     look->topic = rd_kafka_topic_new(topics->rk, topics->topic.name, NULL);
     if (look->topic == NULL) { /* a name that Kafka does not know how to spell */
@@ -320,32 +321,32 @@ static void topics_look(struct bus_topics *topics)
 
 static void on_again(uv_timer_t *timer)
 {
-    topics_look(container_of(timer, struct bus_topics, timer));
+    topics_look(container_of(timer, struct kafka_topics, timer));
 }
 
 /* --- life --- */
 
-int bus_topics_open(struct loop *loop, rd_kafka_t *rk, const struct bus_topic *topic,
-                    bus_topics_fn answered, void *arg, struct bus_topics **topics)
+int kafka_topics_open(struct loop *loop, rd_kafka_t *rk, const struct kafka_topic *topic,
+                      kafka_topics_fn answered, void *arg, struct kafka_topics **topics)
 {
-    struct bus_topics *t = mem_zalloc(sizeof *t);
+    struct kafka_topics *t = mem_zalloc(sizeof *t);
 
-    *t = (struct bus_topics){
+    *t = (struct kafka_topics){
         .loop = loop, .rk = rk, .topic = *topic, .answered = answered, .arg = arg};
     t->queue = rd_kafka_queue_new(rk);
-    int err = bus_queue_open(loop, t->queue, topics_drain, t, &t->bus);
+    int err = kafka_queue_open(loop, t->queue, topics_drain, t, &t->bus);
     if (err != 0) {
         rd_kafka_queue_destroy(t->queue);
         free(t);
         return err;
     }
     uv_timer_init(&loop->uv, &t->timer);
-    bus_topics_ask(t);
+    kafka_topics_ask(t);
     *topics = t;
     return 0;
 }
 
-void bus_topics_ask(struct bus_topics *topics)
+void kafka_topics_ask(struct kafka_topics *topics)
 {
     bool under_way = topics->look != NULL || topics->admin != RD_KAFKA_EVENT_NONE;
 
@@ -357,34 +358,34 @@ void bus_topics_ask(struct bus_topics *topics)
         topics_look(topics);
 }
 
-int bus_topics_partitions(const struct bus_topics *topics)
+int kafka_topics_partitions(const struct kafka_topics *topics)
 {
     return topics->partitions;
 }
 
-uint64_t bus_topics_seen_ms(const struct bus_topics *topics)
+uint64_t kafka_topics_seen_ms(const struct kafka_topics *topics)
 {
     return topics->seen_ms;
 }
 
-int64_t bus_topics_max_bytes(const struct bus_topics *topics)
+int64_t kafka_topics_max_bytes(const struct kafka_topics *topics)
 {
     return topics->max_bytes;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)handle, struct bus_topics, timer));
+    free(container_of((uv_timer_t *)handle, struct kafka_topics, timer));
 }
 
-struct bus_look *bus_topics_close(struct bus_topics *topics)
+struct kafka_look *kafka_topics_close(struct kafka_topics *topics)
 {
     if (topics == NULL)
         return NULL;
-    struct bus_look *look = topics->look;
+    struct kafka_look *look = topics->look;
     if (look != NULL)
         look->topics = NULL;
-    bus_queue_close(topics->bus);
+    kafka_queue_close(topics->bus);
     rd_kafka_queue_destroy(topics->queue);
     uv_close((uv_handle_t *)&topics->timer, on_closed);
     return look;

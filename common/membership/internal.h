@@ -56,7 +56,7 @@ struct membership {
 };
 
 /* membership.c: for the backends */
-struct membership *membership_redis_new(struct redis *redis);
+struct membership *membership_lease_new(struct redis *redis);
 struct membership *membership_static_new(const char *addresses);
 uint64_t membership_random(void);
 /* Takes LIST; the event comes if it differs in more than connections. */

@@ -110,7 +110,7 @@ static bool take_status(struct leases *leases, const redisReply *reply)
                   leases->base.self.id, rpc);
     else if (strcmp(status, "full") == 0 && is_news(leases, TROUBLE_FULL))
         log_error("lease refused", "all %d node numbers are in use; stop some of the daemons",
-                  IDS_MAX_NODE + 1);
+                  MESSAGE_ID_MAX_NODE + 1);
     return false;
 }
 
@@ -213,7 +213,7 @@ static void renew(struct leases *leases)
     (void)snprintf(epoch, sizeof epoch, "%" PRIu64, leases->base.self.epoch);
     (void)snprintf(ttl, sizeof ttl, "%" PRId64, leases->base.ttl_ms);
     (void)snprintf(gap, sizeof gap, "%" PRId64, gap_ms);
-    (void)snprintf(max_node, sizeof max_node, "%d", IDS_MAX_NODE);
+    (void)snprintf(max_node, sizeof max_node, "%d", MESSAGE_ID_MAX_NODE);
     const char *args[1 + MEMBER_KINDS + 11] = {SEEN_KEY};
     int n = 1;
     for (int i = 0; i < MEMBER_KINDS; i++)
@@ -303,7 +303,7 @@ static const struct membership_ops ops = {
     .close = leases_close,
 };
 
-struct membership *membership_redis_new(struct redis *redis)
+struct membership *membership_lease_new(struct redis *redis)
 {
     struct leases *leases = mem_zalloc(sizeof *leases);
     leases->base.ops = &ops;

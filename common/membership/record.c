@@ -206,7 +206,7 @@ static const char *record_of(const json_t *object, struct member_record *record)
         !integer_of(object, "connections", INT64_MAX, &member->connections))
         return "no weight or no connections";
     record->numbered = json_object_get(object, "node") != NULL;
-    if (record->numbered && !integer_of(object, "node", IDS_MAX_NODE, &node))
+    if (record->numbered && !integer_of(object, "node", MESSAGE_ID_MAX_NODE, &node))
         return "a node that is none";
     record->kind = (enum member_kind)kind;
     record->state = (enum record_state)state;

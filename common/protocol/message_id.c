@@ -5,20 +5,20 @@
 
 enum { FRACTION_BITS = 12, NODE_BITS = 10 };
 
-void ids_init(struct ids *ids, uint32_t node)
+void message_id_init(struct message_ids *ids, uint32_t node)
 {
-    assert(node <= IDS_MAX_NODE);
+    assert(node <= MESSAGE_ID_MAX_NODE);
     ids->last = 0;
     ids->node = node;
 }
 
-void ids_renumber(struct ids *ids, uint32_t node)
+void message_id_renumber(struct message_ids *ids, uint32_t node)
 {
-    assert(node <= IDS_MAX_NODE);
+    assert(node <= MESSAGE_ID_MAX_NODE);
     ids->node = node;
 }
 
-uint64_t ids_next(struct ids *ids, uint64_t unix_us)
+uint64_t message_id_next(struct message_ids *ids, uint64_t unix_us)
 {
     uint64_t fraction = (unix_us % 1000 << FRACTION_BITS) / 1000;
     uint64_t now = unix_us / 1000 << FRACTION_BITS | fraction;

@@ -12,19 +12,19 @@
 
 #include <stdint.h>
 
-enum { IDS_MAX_NODE = 1023 };
+enum { MESSAGE_ID_MAX_NODE = 1023 };
 
-struct ids {
+struct message_ids {
     uint64_t last; /* milliseconds << 12 | fraction */
     uint32_t node;
 };
 
-void ids_init(struct ids *ids, uint32_t node);
+void message_id_init(struct message_ids *ids, uint32_t node);
 /* Another node number (the lease was lost and taken anew); what follows still rises. */
-void ids_renumber(struct ids *ids, uint32_t node);
-uint64_t ids_next(struct ids *ids, uint64_t unix_us);
+void message_id_renumber(struct message_ids *ids, uint32_t node);
+uint64_t message_id_next(struct message_ids *ids, uint64_t unix_us);
 
-static inline uint64_t ids_millis(uint64_t id)
+static inline uint64_t message_id_millis(uint64_t id)
 {
     return id >> 22;
 }

@@ -126,7 +126,7 @@ ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *a
     if (!within_items(type, in))
         return refuse(why_items, why);
     arena->limit = UNPACK_FREE + UNPACK_RATIO * in->len;
-    ProtobufCMessage *message = pb_unpack(type, &allocator, in->len, in->data);
+    ProtobufCMessage *message = unpack_whole(type, &allocator, in->len, in->data);
     arena->limit = 0; /* what its handler needs besides is his own affair */
     if (message == NULL && arena->refused)
         return refuse(why_bytes, why);

@@ -46,10 +46,11 @@ static bool look_at_bytes(struct reader *reader, const ProtobufCMessageDescripto
     if (field->type == PROTOBUF_C_TYPE_STRING)
         return len == 0 || memchr(data, '\0', (size_t)len) == NULL;
     return field->type != PROTOBUF_C_TYPE_MESSAGE ||
-           pb_strings_are_whole(field->descriptor, data, (size_t)len);
+           unpack_strings_are_whole(field->descriptor, data, (size_t)len);
 }
 
-bool pb_strings_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len)
+bool unpack_strings_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                              size_t len)
 {
     struct reader reader = {data, len > 0 ? data + len : data};
     uint64_t tag, value;
@@ -76,10 +77,10 @@ bool pb_strings_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t 
     return good;
 }
 
-void *pb_unpack(const ProtobufCMessageDescriptor *type, ProtobufCAllocator *allocator, size_t len,
-                const uint8_t *data)
+void *unpack_whole(const ProtobufCMessageDescriptor *type, ProtobufCAllocator *allocator,
+                   size_t len, const uint8_t *data)
 {
-    if (!pb_strings_are_whole(type, data, len))
+    if (!unpack_strings_are_whole(type, data, len))
         return NULL;
     return protobuf_c_message_unpack(type, allocator, len, data);
 }

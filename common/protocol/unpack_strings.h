@@ -9,9 +9,10 @@
 
 /* protobuf-c keeps no length of a `string`: room "a\0b" would become room "a". False: one has a NUL
  * in it, or the message is malformed. */
-bool pb_strings_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len);
+bool unpack_strings_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                              size_t len);
 /* As protobuf_c_message_unpack(), but NULL too for a message whose strings are not whole. */
-void *pb_unpack(const ProtobufCMessageDescriptor *type, ProtobufCAllocator *allocator, size_t len,
-                const uint8_t *data);
+void *unpack_whole(const ProtobufCMessageDescriptor *type, ProtobufCAllocator *allocator,
+                   size_t len, const uint8_t *data);
 
 #endif

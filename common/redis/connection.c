@@ -29,7 +29,7 @@ enum {
 };
 
 /* Lives from connect to its close callback, longer than the shard looks at it. */
-struct redis_link {
+struct redis_connection {
     uv_tcp_t tcp;
     struct redis *redis;
     struct redis_shard *shard; /* NULL once the shard let go of it */
@@ -70,7 +70,7 @@ static void clear(struct redis_bytes *bytes)
 }
 
 /* All that hiredis has read into its buffer, once everything in it was taken or nothing will be. */
-static void reader_wipe(struct redis_link *link)
+static void reader_wipe(struct redis_connection *link)
 {
     char *buf = link->reader->buf;
     size_t size = buf != NULL ? sdsalloc(buf) : 0;
@@ -91,7 +91,7 @@ static void reply_wipe(redisReply *reply)
 
 static void on_link_closed(uv_handle_t *handle)
 {
-    struct redis_link *link = container_of(handle, struct redis_link, tcp);
+    struct redis_connection *link = container_of(handle, struct redis_connection, tcp);
     struct redis *redis = link->redis;
     reader_wipe(link);
     redisReaderFree(link->reader);
@@ -250,12 +250,12 @@ static void put_greeting(struct redis_shard *shard)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct redis_link *link = container_of(handle, struct redis_link, tcp);
+    struct redis_connection *link = container_of(handle, struct redis_connection, tcp);
     (void)suggested;
     *buf = uv_buf_init(link->redis->read_buffer, sizeof link->redis->read_buffer);
 }
 
-static void take_reply(struct redis_link *link, redisReply *reply)
+static void take_reply(struct redis_connection *link, redisReply *reply)
 {
     struct redis_shard *shard = link->shard;
     struct redis_call call = redis_calls_pop(&shard->pending);
@@ -275,7 +275,7 @@ static void take_reply(struct redis_link *link, redisReply *reply)
 }
 
 /* Any call of FN may end the link, or close everything: then link->shard is NULL. */
-static void take_replies(struct redis_link *link)
+static void take_replies(struct redis_connection *link)
 {
     while (link->shard != NULL) {
         struct redis_shard *shard = link->shard;
@@ -303,7 +303,7 @@ static void take_replies(struct redis_link *link)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct redis_link *link = container_of(stream, struct redis_link, tcp);
+    struct redis_connection *link = container_of(stream, struct redis_connection, tcp);
     if (n == 0 || link->shard == NULL)
         return;
     if (n < 0) {
@@ -335,7 +335,7 @@ void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len, str
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct redis_link *link = container_of(write, struct redis_link, write);
+    struct redis_connection *link = container_of(write, struct redis_connection, write);
     link->busy = false;
     clear(&link->writing);
     if (link->shard == NULL)
@@ -348,7 +348,7 @@ static void on_written(uv_write_t *write, int status)
 
 void redis_shard_flush(struct redis_shard *shard)
 {
-    struct redis_link *link = shard->link;
+    struct redis_connection *link = shard->link;
     if (link == NULL || link->busy || shard->out.len == 0)
         return;
     uv_stream_t *stream = (uv_stream_t *)&link->tcp;
@@ -379,7 +379,7 @@ void redis_shard_flush(struct redis_shard *shard)
 
 static void on_connected(uv_connect_t *connect, int status)
 {
-    struct redis_link *link = container_of(connect, struct redis_link, connect);
+    struct redis_connection *link = container_of(connect, struct redis_connection, connect);
     struct redis_shard *shard = link->shard;
     if (shard == NULL)
         return;
@@ -398,7 +398,7 @@ static void on_connected(uv_connect_t *connect, int status)
 static void connect_to(struct redis_shard *shard, const struct sockaddr *address)
 {
     struct redis *redis = shard->redis;
-    struct redis_link *link = mem_zalloc(sizeof *link);
+    struct redis_connection *link = mem_zalloc(sizeof *link);
     link->redis = redis;
     link->shard = shard;
     link->reader = redisReaderCreate();

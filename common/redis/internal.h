@@ -47,7 +47,7 @@ enum redis_shard_state {
     REDIS_UP,
 };
 
-struct redis_link;
+struct redis_connection;
 
 enum { REDIS_TEXT = 384, REDIS_WHY = 512 };
 
@@ -57,9 +57,9 @@ struct redis_shard {
     char host[256]; /* without brackets; of a master: the last that a Sentinel told */
     char port[6];
     enum redis_shard_state state;
-    struct redis_link *link;  /* from CONNECTING on */
-    uv_timer_t retry;         /* WAITING: connect; GREETING: ask again */
-    uv_getaddrinfo_t resolve; /* in use while RESOLVING */
+    struct redis_connection *link; /* from CONNECTING on */
+    uv_timer_t retry;              /* WAITING: connect; GREETING: ask again */
+    uv_getaddrinfo_t resolve;      /* in use while RESOLVING */
     uint64_t backoff_ms, connect_due_ms;
     unsigned attempts;
     unsigned loadings;       /* answers LOADING to this connection's PING */

@@ -1,7 +1,7 @@
 /* addressee.c - streams name whom they want, and are refused by anybody else.
  *
- *   caller: rpc_channel_want ─► metadata "imc-to-bin" of each stream ─► callee: rpc_name_fits, or
- *                                                                       FAILED_PRECONDITION */
+ *   caller: rpc_channel_want ─► metadata "imc-to-bin" of each stream ─► callee: rpc_addressee_fits
+ *                                                                       or FAILED_PRECONDITION */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/rpc/internal.h"
@@ -14,7 +14,7 @@
 static uint64_t missed, turned_away; /* atomic; of the process */
 
 /* The epoch, big-endian, and the id. */
-static void want_pack(struct rpc_want *want, const struct rpc_name *name)
+static void addressee_pack(struct rpc_addressee *want, const struct rpc_name *name)
 {
     size_t len = strlen(name->id);
 
@@ -25,7 +25,7 @@ static void want_pack(struct rpc_want *want, const struct rpc_name *name)
 }
 
 /* False: no name. */
-static bool want_unpack(const struct rpc_want *want, struct rpc_name *name)
+static bool addressee_unpack(const struct rpc_addressee *want, struct rpc_name *name)
 {
     size_t len = want->len < RPC_EPOCH_LEN ? 0 : want->len - (size_t)RPC_EPOCH_LEN;
 
@@ -41,23 +41,23 @@ static bool want_unpack(const struct rpc_want *want, struct rpc_name *name)
 
 void rpc_channel_want(struct rpc_channel *channel, const struct rpc_name *name)
 {
-    struct rpc_want want = {0};
+    struct rpc_addressee want = {0};
 
     if (name->id[0] != '\0')
-        want_pack(&want, name);
+        addressee_pack(&want, name);
     pthread_mutex_lock(&channel->rpc->lock);
     channel->want = want;
     pthread_mutex_unlock(&channel->rpc->lock);
 }
 
-void rpc_want_copy(struct rpc_stream *stream)
+void rpc_addressee_copy(struct rpc_stream *stream)
 {
     pthread_mutex_lock(&stream->rpc->lock);
     stream->want = stream->channel->want;
     pthread_mutex_unlock(&stream->rpc->lock);
 }
 
-size_t rpc_want_send(struct rpc_stream *stream)
+size_t rpc_addressee_send(struct rpc_stream *stream)
 {
     if (stream->channel == NULL || stream->want.len == 0)
         return 0;
@@ -68,7 +68,7 @@ size_t rpc_want_send(struct rpc_stream *stream)
     return 1;
 }
 
-void rpc_want_take(struct rpc_stream *stream, const grpc_metadata_array *metadata)
+void rpc_addressee_take(struct rpc_stream *stream, const grpc_metadata_array *metadata)
 {
     for (size_t i = 0; i < metadata->count; i++) {
         const grpc_metadata *at = &metadata->metadata[i];
@@ -90,13 +90,13 @@ void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch)
     pthread_mutex_unlock(&rpc->lock);
 }
 
-bool rpc_name_fits(struct rpc_stream *stream)
+bool rpc_addressee_fits(struct rpc_stream *stream)
 {
     struct rpc *rpc = stream->rpc;
     struct rpc_name wanted, self;
     char text[256];
 
-    if (!want_unpack(&stream->want, &wanted))
+    if (!addressee_unpack(&stream->want, &wanted))
         return true;
     pthread_mutex_lock(&rpc->lock);
     self = rpc->self;
@@ -116,18 +116,18 @@ bool rpc_name_fits(struct rpc_stream *stream)
     return false;
 }
 
-void rpc_name_missed(const struct rpc_stream *stream)
+void rpc_addressee_missed(const struct rpc_stream *stream)
 {
     if (stream->status == GRPC_STATUS_FAILED_PRECONDITION && stream->want.len > 0)
         __atomic_add_fetch(&missed, 1, __ATOMIC_RELAXED);
 }
 
-uint64_t rpc_names_missed(void)
+uint64_t rpc_addressees_missed(void)
 {
     return __atomic_load_n(&missed, __ATOMIC_RELAXED);
 }
 
-uint64_t rpc_names_refused(void)
+uint64_t rpc_addressees_refused(void)
 {
     return __atomic_load_n(&turned_away, __ATOMIC_RELAXED);
 }

@@ -3,7 +3,7 @@
  *   - has no limit of connections, and none of streams before the peer has agreed to one
  *
  *   gate thread:  accept ─► listed, with its address ─► grpc_server_add_channel_from_fd
- *   calls thread: a stream ─► rpc_gate_enter ─► too many, or too often: the connection is cut
+ *   calls thread: a stream ─► rpc_admission_enter ─► too many, or too often: the connection is cut
  *
  * gRPC owns an accepted socket and tells nobody when it closes it: a descriptor is still the
  * connection it was while its inode is the same. */
@@ -38,7 +38,7 @@ enum {
     PEER_MAX = 64,
 };
 
-struct gate_conn {
+struct admitted_conn {
     uint64_t number;
     int fd;
     ino_t inode;
@@ -48,7 +48,7 @@ struct gate_conn {
     char peer[PEER_MAX];
 };
 
-struct rpc_gate {
+struct rpc_admission {
     grpc_server *server;
     grpc_server_credentials *credentials;
     int fds[LISTEN_MOST], n_fds, wake;
@@ -56,15 +56,15 @@ struct rpc_gate {
     pthread_t thread;
 
     pthread_mutex_t lock; /* guards what follows */
-    struct gate_conn *conns;
+    struct admitted_conn *conns;
     size_t n, limit;
     uint64_t numbers;
     struct rpc_stats stats;
 };
 
-/* ── the list; under gate->lock ── */
+/* ── the list; under admission->lock ── */
 
-static bool conn_is(const struct gate_conn *conn, int fd)
+static bool conn_is(const struct admitted_conn *conn, int fd)
 {
     struct stat st;
 
@@ -73,7 +73,7 @@ static bool conn_is(const struct gate_conn *conn, int fd)
 
 /* Through a descriptor of our own: gRPC may close its own meanwhile, and another socket take the
  * number. */
-static void conn_cut(struct gate_conn *conn)
+static void conn_cut(struct admitted_conn *conn)
 {
     static const struct linger none = {.l_onoff = 1, .l_linger = 0};
     char waste[16384];
@@ -92,44 +92,44 @@ static void conn_cut(struct gate_conn *conn)
     close(fd);
 }
 
-static void gate_sweep(struct rpc_gate *gate)
+static void admission_sweep(struct rpc_admission *admission)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < gate->n; i++) {
-        if (conn_is(&gate->conns[i], gate->conns[i].fd))
-            gate->conns[kept++] = gate->conns[i];
-        else if (gate->conns[i].cut)
+    for (size_t i = 0; i < admission->n; i++) {
+        if (conn_is(&admission->conns[i], admission->conns[i].fd))
+            admission->conns[kept++] = admission->conns[i];
+        else if (admission->conns[i].cut)
             mem_trim_soon(); /* what it took is free only now */
     }
-    gate->n = kept;
+    admission->n = kept;
 }
 
 /* Those that have had no stream for a while, the longest here first; the closing itself is gRPC's.
  */
-static void gate_make_room(struct rpc_gate *gate)
+static void admission_make_room(struct rpc_admission *admission)
 {
     int64_t before = rpc_now_ms() - IDLE_MS;
     int n = 0;
 
-    for (size_t i = 0; i < gate->n && n < ACCEPTS_PER_TURN; i++) {
-        struct gate_conn *conn = &gate->conns[i];
+    for (size_t i = 0; i < admission->n && n < ACCEPTS_PER_TURN; i++) {
+        struct admitted_conn *conn = &admission->conns[i];
         if (conn->streams > 0 || conn->cut || conn->idle_ms >= before)
             continue;
         conn_cut(conn);
         n++;
         log_warn("idle peer cut",
                  "peer=%s limit=%zu; all connections are taken, see rpc.connections", conn->peer,
-                 gate->limit);
+                 admission->limit);
     }
-    gate->stats.cut += (uint64_t)n;
+    admission->stats.cut += (uint64_t)n;
 }
 
-static struct gate_conn *gate_by_fd(struct rpc_gate *gate, int fd)
+static struct admitted_conn *admission_by_fd(struct rpc_admission *admission, int fd)
 {
-    for (size_t i = gate->n; i > 0; i--) {
-        if (gate->conns[i - 1].fd == fd) /* the last one with the number is the one that has it */
-            return &gate->conns[i - 1];
+    for (size_t i = admission->n; i > 0; i--) {
+        if (admission->conns[i - 1].fd == fd) /* the last one with the number has it */
+            return &admission->conns[i - 1];
     }
     return NULL;
 }
@@ -147,39 +147,40 @@ static void peer_text(const struct sockaddr_storage *address, char buf[PEER_MAX]
 }
 
 /* Under the lock. False: somebody has to go first. */
-static bool gate_has_room(struct rpc_gate *gate)
+static bool admission_has_room(struct rpc_admission *admission)
 {
-    if (gate->n == gate->limit)
-        gate_sweep(gate);
-    if (gate->n < gate->limit)
+    if (admission->n == admission->limit)
+        admission_sweep(admission);
+    if (admission->n < admission->limit)
         return true;
-    gate->stats.waited++;
-    gate_make_room(gate);
+    admission->stats.waited++;
+    admission_make_room(admission);
     return false;
 }
 
-static void gate_list(struct rpc_gate *gate, int fd, const struct sockaddr_storage *address)
+static void admission_list(struct rpc_admission *admission, int fd,
+                           const struct sockaddr_storage *address)
 {
-    struct gate_conn *conn = &gate->conns[gate->n++];
+    struct admitted_conn *conn = &admission->conns[admission->n++];
     struct stat st = {0};
 
     fstat(fd, &st);
-    *conn = (struct gate_conn){
-        .number = ++gate->numbers, .fd = fd, .inode = st.st_ino, .idle_ms = rpc_now_ms()};
+    *conn = (struct admitted_conn){
+        .number = ++admission->numbers, .fd = fd, .inode = st.st_ino, .idle_ms = rpc_now_ms()};
     peer_text(address, conn->peer);
-    gate->stats.accepted++;
+    admission->stats.accepted++;
 }
 
 /* 1: and perhaps more wait; 0: nobody does; -E…: not now. */
-static int gate_accept(struct rpc_gate *gate, int listener)
+static int admission_accept(struct rpc_admission *admission, int listener)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     int one = 1;
 
-    pthread_mutex_lock(&gate->lock);
-    bool room = gate_has_room(gate);
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_lock(&admission->lock);
+    bool room = admission_has_room(admission);
+    pthread_mutex_unlock(&admission->lock);
     if (!room)
         return -EAGAIN;
     int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -187,61 +188,61 @@ static int gate_accept(struct rpc_gate *gate, int listener)
         int err = errno;
         if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
             return err != EAGAIN;
-        pthread_mutex_lock(&gate->lock);
-        gate->stats.accept_errors++;
-        pthread_mutex_unlock(&gate->lock);
+        pthread_mutex_lock(&admission->lock);
+        admission->stats.accept_errors++;
+        pthread_mutex_unlock(&admission->lock);
         log_warn("cannot accept", "rpc err=%d; trying again", err);
         return -err;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    pthread_mutex_lock(&gate->lock);
-    gate_list(gate, fd, &address);
-    pthread_mutex_unlock(&gate->lock);
-    grpc_server_add_channel_from_fd(gate->server, fd, gate->credentials);
+    pthread_mutex_lock(&admission->lock);
+    admission_list(admission, fd, &address);
+    pthread_mutex_unlock(&admission->lock);
+    grpc_server_add_channel_from_fd(admission->server, fd, admission->credentials);
     return 1;
 }
 
 /* False: nobody can be let in for now. */
-static bool gate_accept_all(struct rpc_gate *gate, const struct pollfd *polled)
+static bool admission_accept_all(struct rpc_admission *admission, const struct pollfd *polled)
 {
-    for (int i = 0; i < gate->n_fds; i++) {
+    for (int i = 0; i < admission->n_fds; i++) {
         int more = polled[i].revents != 0;
         for (int n = 0; more > 0 && n < ACCEPTS_PER_TURN; n++)
-            more = gate_accept(gate, gate->fds[i]);
+            more = admission_accept(admission, admission->fds[i]);
         if (more < 0)
             return false;
     }
     return true;
 }
 
-static void *gate_thread(void *arg)
+static void *admission_thread(void *arg)
 {
-    struct rpc_gate *gate = arg;
+    struct rpc_admission *admission = arg;
     struct pollfd polled[LISTEN_MOST + 1];
     bool open = true;
 
     pthread_setname_np(pthread_self(), "rpc-gate");
     for (;;) {
         /* The wake-up comes first: it is polled also while listeners are not. */
-        polled[0] = (struct pollfd){.fd = gate->wake, .events = POLLIN};
-        for (int i = 0; i < gate->n_fds; i++)
-            polled[i + 1] = (struct pollfd){.fd = gate->fds[i], .events = POLLIN};
-        int n = poll(polled, open ? (nfds_t)gate->n_fds + 1 : 1, open ? LOOK_MS : RETRY_MS);
+        polled[0] = (struct pollfd){.fd = admission->wake, .events = POLLIN};
+        for (int i = 0; i < admission->n_fds; i++)
+            polled[i + 1] = (struct pollfd){.fd = admission->fds[i], .events = POLLIN};
+        int n = poll(polled, open ? (nfds_t)admission->n_fds + 1 : 1, open ? LOOK_MS : RETRY_MS);
         if (n > 0 && polled[0].revents != 0)
             return NULL;
         if (!open)
-            for (int i = 0; i < gate->n_fds; i++)
+            for (int i = 0; i < admission->n_fds; i++)
                 polled[i + 1].revents = POLLIN;
-        open = gate_accept_all(gate, polled + 1);
-        pthread_mutex_lock(&gate->lock);
-        gate_sweep(gate);
-        pthread_mutex_unlock(&gate->lock);
+        open = admission_accept_all(admission, polled + 1);
+        pthread_mutex_lock(&admission->lock);
+        admission_sweep(admission);
+        pthread_mutex_unlock(&admission->lock);
     }
 }
 
 /* ── streams; calls thread ── */
 
-static bool conn_allows(struct gate_conn *conn)
+static bool conn_allows(struct admitted_conn *conn)
 {
     int64_t now = rpc_now_ms();
 
@@ -252,38 +253,38 @@ static bool conn_allows(struct gate_conn *conn)
     return !conn->cut && ++conn->opened <= RPC_OPENED_MAX && conn->streams < RPC_STREAMS_MAX;
 }
 
-uint64_t rpc_gate_enter(struct rpc_gate *gate, const char *name, char **peer)
+uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, char **peer)
 {
     int fd = strncmp(name, "fd:", 3) == 0 ? (int)strtol(name + 3, NULL, 10) : -1;
     uint64_t number = 0;
 
-    pthread_mutex_lock(&gate->lock);
-    struct gate_conn *conn = gate_by_fd(gate, fd);
+    pthread_mutex_lock(&admission->lock);
+    struct admitted_conn *conn = admission_by_fd(admission, fd);
     *peer = mem_strdup(conn != NULL ? conn->peer : "gone");
     if (conn != NULL && conn_allows(conn)) {
         conn->streams++;
         number = conn->number;
     } else {
-        gate->stats.refused++;
+        admission->stats.refused++;
     }
     if (conn != NULL && number == 0 && !conn->cut) {
         conn_cut(conn);
-        gate->stats.cut++;
+        admission->stats.cut++;
         mem_trim_soon();
         log_warn("peer cut",
                  "peer=%s streams=%u opened=%u; more streams at once, or within a "
                  "second, than any daemon opens",
                  conn->peer, conn->streams, conn->opened);
     }
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_unlock(&admission->lock);
     return number;
 }
 
-void rpc_gate_leave(struct rpc_gate *gate, uint64_t number)
+void rpc_admission_leave(struct rpc_admission *admission, uint64_t number)
 {
-    pthread_mutex_lock(&gate->lock);
-    for (size_t i = 0; i < gate->n; i++) {
-        struct gate_conn *conn = &gate->conns[i];
+    pthread_mutex_lock(&admission->lock);
+    for (size_t i = 0; i < admission->n; i++) {
+        struct admitted_conn *conn = &admission->conns[i];
         if (conn->number != number)
             continue;
         assert(conn->streams > 0);
@@ -291,81 +292,82 @@ void rpc_gate_leave(struct rpc_gate *gate, uint64_t number)
         conn->idle_ms = rpc_now_ms();
         break;
     }
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_unlock(&admission->lock);
 }
 
-void rpc_gate_stats(struct rpc_gate *gate, struct rpc_stats *out)
+void rpc_admission_stats(struct rpc_admission *admission, struct rpc_stats *out)
 {
-    pthread_mutex_lock(&gate->lock);
-    out->connections = (int64_t)gate->n;
-    out->accepted = gate->stats.accepted;
-    out->waited = gate->stats.waited;
-    out->cut = gate->stats.cut;
-    out->accept_errors = gate->stats.accept_errors;
-    out->refused = gate->stats.refused;
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_lock(&admission->lock);
+    out->connections = (int64_t)admission->n;
+    out->accepted = admission->stats.accepted;
+    out->waited = admission->stats.waited;
+    out->cut = admission->stats.cut;
+    out->accept_errors = admission->stats.accept_errors;
+    out->refused = admission->stats.refused;
+    pthread_mutex_unlock(&admission->lock);
 }
 
 /* ── life ── */
 
-int rpc_gate_open(struct rpc *rpc, grpc_server *server, const char *address, struct rpc_gate **out)
+int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address,
+                       struct rpc_admission **out)
 {
-    struct rpc_gate *gate = mem_zalloc(sizeof *gate);
-    int err = listen_open(address, BACKLOG, gate->fds);
+    struct rpc_admission *admission = mem_zalloc(sizeof *admission);
+    int err = listen_open(address, BACKLOG, admission->fds);
 
     if (err < 0)
         goto free_gate;
-    gate->n_fds = err;
-    gate->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (gate->wake < 0) {
+    admission->n_fds = err;
+    admission->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (admission->wake < 0) {
         err = -errno;
         goto close_fds;
     }
-    gate->server = server;
-    gate->credentials = grpc_insecure_server_credentials_create();
-    gate->limit = (size_t)rpc->limits.connections;
-    gate->conns = mem_alloc(gate->limit * sizeof *gate->conns);
-    pthread_mutex_init(&gate->lock, NULL);
-    *out = gate;
+    admission->server = server;
+    admission->credentials = grpc_insecure_server_credentials_create();
+    admission->limit = (size_t)rpc->limits.connections;
+    admission->conns = mem_alloc(admission->limit * sizeof *admission->conns);
+    pthread_mutex_init(&admission->lock, NULL);
+    *out = admission;
     return 0;
 
 close_fds:
-    listen_close(gate->fds, gate->n_fds);
+    listen_close(admission->fds, admission->n_fds);
 free_gate:
-    free(gate);
+    free(admission);
     return err;
 }
 
-int rpc_gate_start(struct rpc_gate *gate)
+int rpc_admission_start(struct rpc_admission *admission)
 {
-    int err = rpc_thread_start(&gate->thread, gate_thread, gate);
+    int err = rpc_thread_start(&admission->thread, admission_thread, admission);
 
-    gate->started = err == 0;
+    admission->started = err == 0;
     return err;
 }
 
-void rpc_gate_stop(struct rpc_gate *gate)
+void rpc_admission_stop(struct rpc_admission *admission)
 {
-    if (gate->started) {
-        eventfd_write(gate->wake, 1);
-        pthread_join(gate->thread, NULL);
+    if (admission->started) {
+        eventfd_write(admission->wake, 1);
+        pthread_join(admission->thread, NULL);
     }
-    gate->started = false;
-    listen_close(gate->fds, gate->n_fds);
-    gate->n_fds = 0;
+    admission->started = false;
+    listen_close(admission->fds, admission->n_fds);
+    admission->n_fds = 0;
 }
 
-void rpc_gate_free(struct rpc_gate *gate)
+void rpc_admission_free(struct rpc_admission *admission)
 {
-    rpc_gate_stop(gate);
-    close(gate->wake);
-    grpc_server_credentials_release(gate->credentials);
-    pthread_mutex_destroy(&gate->lock);
-    free(gate->conns);
-    free(gate);
+    rpc_admission_stop(admission);
+    close(admission->wake);
+    grpc_server_credentials_release(admission->credentials);
+    pthread_mutex_destroy(&admission->lock);
+    free(admission->conns);
+    free(admission);
 }
 
-int rpc_gate_port(const struct rpc_gate *gate)
+int rpc_admission_port(const struct rpc_admission *admission)
 {
-    return listen_port(gate->fds[0]);
+    return listen_port(admission->fds[0]);
 }

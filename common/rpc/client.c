@@ -124,7 +124,7 @@ static void client_status_done(struct rpc_tag *tag, bool ok)
     (void)ok; /* receiving the status always succeeds */
     rpc_connect_forget(stream);
     client_explain(stream);
-    rpc_name_missed(stream);
+    rpc_addressee_missed(stream);
     grpc_slice_unref(stream->details);
     rpc_stream_ended(stream);
     rpc_stream_op_done(stream);
@@ -168,7 +168,7 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
 
     __atomic_fetch_add(&channel->refs, 1, __ATOMIC_RELAXED);
     stream->channel = channel;
-    rpc_want_copy(stream);
+    rpc_addressee_copy(stream);
     stream->peer = mem_strdup(channel->address);
     stream->events = events;
     stream->arg = arg;

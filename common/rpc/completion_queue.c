@@ -273,7 +273,7 @@ void rpc_stats(struct rpc *rpc, struct rpc_stats *out)
     *out = (struct rpc_stats){.held = rpc_held(), .paused = rpc_paused()};
     pthread_mutex_lock(&rpc->lock);
     if (rpc->gate != NULL)
-        rpc_gate_stats(rpc->gate, out);
+        rpc_admission_stats(rpc->gate, out);
     pthread_mutex_unlock(&rpc->lock);
 }
 

@@ -44,7 +44,7 @@ struct rpc_tag {
 
 enum { RPC_EPOCH_LEN = 8 };
 /* As it travels. */
-struct rpc_want {
+struct rpc_addressee {
     uint8_t len; /* 0: whoever is there */
     uint8_t bytes[RPC_EPOCH_LEN + sizeof((struct rpc_name *)0)->id - 1];
 };
@@ -58,9 +58,9 @@ struct rpc {
     struct rpc_stream *live; /* under lock: every stream that is not OVER */
     unsigned servers;        /* under lock */
     struct rpc_limits limits;
-    struct rpc_name self;  /* under lock; id "": not known yet */
-    uint64_t first_epoch;  /* under lock */
-    struct rpc_gate *gate; /* under lock: the server's, while it is open */
+    struct rpc_name self;       /* under lock; id "": not known yet */
+    uint64_t first_epoch;       /* under lock */
+    struct rpc_admission *gate; /* under lock: the server's, while it is open */
     /* rpc thread only: streams that wait for their connection, and when to look at them next. */
     struct rpc_stream *connecting;
     int64_t connect_due_ms;
@@ -72,7 +72,7 @@ struct rpc_channel {
     struct rpc *rpc;
     grpc_channel *channel;
     char *address;
-    struct rpc_want want; /* under rpc->lock */
+    struct rpc_addressee want; /* under rpc->lock */
 };
 
 enum rpc_stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSING, STREAM_ENDED, STREAM_OVER };
@@ -97,7 +97,7 @@ struct rpc_stream {
     bool closed_here;   /* rpc_stream_close was called */
     struct msg **queue; /* ring of queue_size (a power of two) places */
     uint32_t queue_size, queue_head, queue_len;
-    uint64_t conn;                   /* callee: its connection, see rpc_gate_enter() */
+    uint64_t conn;                   /* callee: its connection, see rpc_admission_enter() */
     const struct rpc_method *method; /* callee; NULL: there is none of that path */
 
     uint32_t held; /* atomic: messages */
@@ -110,10 +110,10 @@ struct rpc_stream {
     /* rpc thread only. */
     grpc_byte_buffer *in;
     grpc_metadata_array metadata, trailing;
-    grpc_status_code status; /* received by a caller; to be sent by a callee */
-    const char *refusal;     /* callee: details of STATUS */
-    char *refusal_text;      /* the same, if it is of this stream only */
-    struct rpc_want want;    /* caller: set before it begins */
+    grpc_status_code status;   /* received by a caller; to be sent by a callee */
+    const char *refusal;       /* callee: details of STATUS */
+    char *refusal_text;        /* the same, if it is of this stream only */
+    struct rpc_addressee want; /* caller: set before it begins */
     grpc_metadata want_metadata;
     grpc_slice details;
     int cancelled;
@@ -168,31 +168,33 @@ void rpc_channel_unref(struct rpc_channel *channel);
 
 /* addressee.c. Caller: what its channel wants, when the stream is made; the number of
  * stream->want_metadata to be sent. */
-void rpc_want_copy(struct rpc_stream *stream);
-size_t rpc_want_send(struct rpc_stream *stream);
+void rpc_addressee_copy(struct rpc_stream *stream);
+size_t rpc_addressee_send(struct rpc_stream *stream);
 /* It has ended: was it refused for its name? */
-void rpc_name_missed(const struct rpc_stream *stream);
+void rpc_addressee_missed(const struct rpc_stream *stream);
 /* Callee: what the caller wants; whether that is us. If not: stream->refusal_text. */
-void rpc_want_take(struct rpc_stream *stream, const grpc_metadata_array *metadata);
-bool rpc_name_fits(struct rpc_stream *stream);
+void rpc_addressee_take(struct rpc_stream *stream, const grpc_metadata_array *metadata);
+bool rpc_addressee_fits(struct rpc_stream *stream);
 
 /* server.c: a stream of the server is OVER. Under rpc->lock. */
 void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *stream);
 
 /* admission.c: who is let in to a server. A thread of its own accepts. */
-struct rpc_gate;
-/* Binds; nobody is let in before rpc_gate_start(). 0 or -E…. */
-int rpc_gate_open(struct rpc *rpc, grpc_server *server, const char *address, struct rpc_gate **out);
-int rpc_gate_start(struct rpc_gate *gate);
+struct rpc_admission;
+/* Binds; nobody is let in before rpc_admission_start(). 0 or -E…. */
+int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address,
+                       struct rpc_admission **out);
+int rpc_admission_start(struct rpc_admission *gate);
 /* Lets nobody in any more. Connections go on. */
-void rpc_gate_stop(struct rpc_gate *gate);
-void rpc_gate_free(struct rpc_gate *gate);
-int rpc_gate_port(const struct rpc_gate *gate);
-/* A stream was opened on the connection that gRPC calls NAME: its number, for rpc_gate_leave(), and
- * PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its connection has been cut. */
-uint64_t rpc_gate_enter(struct rpc_gate *gate, const char *name, char **peer);
-void rpc_gate_leave(struct rpc_gate *gate, uint64_t number);
+void rpc_admission_stop(struct rpc_admission *gate);
+void rpc_admission_free(struct rpc_admission *gate);
+int rpc_admission_port(const struct rpc_admission *gate);
+/* A stream was opened on the connection that gRPC calls NAME: its number, for
+ * rpc_admission_leave(), and PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its
+ * connection has been cut. */
+uint64_t rpc_admission_enter(struct rpc_admission *gate, const char *name, char **peer);
+void rpc_admission_leave(struct rpc_admission *gate, uint64_t number);
 /* Adds its share. */
-void rpc_gate_stats(struct rpc_gate *gate, struct rpc_stats *out);
+void rpc_admission_stats(struct rpc_admission *gate, struct rpc_stats *out);
 
 #endif

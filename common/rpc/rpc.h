@@ -80,8 +80,8 @@ void rpc_close(struct rpc *rpc);
 void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch);
 /* Of the process; any thread. Streams of ours that somebody else answered; of others that wanted
  * somebody else than us. */
-uint64_t rpc_names_missed(void);
-uint64_t rpc_names_refused(void);
+uint64_t rpc_addressees_missed(void);
+uint64_t rpc_addressees_refused(void);
 
 /* One row per method; the table ends with path == NULL and must outlive the server. */
 struct rpc_method {

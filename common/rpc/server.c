@@ -2,8 +2,10 @@
  *
  *   calls thread:  one of ARMED requests: server_requested ─► too many of that connection? cut it
  *                       └─► re-armed           └─► rpc_stream_new ─► hop to the rpc thread
- *   rpc thread:    server_accept ─► path in the table? ─► rpc_name_fits? ─► method->opened() ─►
- *   rpc_stream_accept()? └─ no: UNIMPLEMENTED    └─ no: FAILED_PRECONDITION    └─ no: UNAVAILABLE
+ *   rpc thread:    server_accept ─► path in the table?      ─► rpc_addressee_fits?
+ *                                    └─ no: UNIMPLEMENTED       └─ no: FAILED_PRECONDITION
+ *                                ─► method->opened() ─► rpc_stream_accept()?
+ *                                                        └─ no: UNAVAILABLE
  *
  * The calls thread never polls sockets. gRPC reads and parses on the rpc thread for as long as a
  * peer sends, and only then hands out what it read: who opens streams and resets them at once would
@@ -39,7 +41,7 @@ struct server_request {
 
 struct rpc_server {
     struct rpc *rpc;
-    struct rpc_gate *gate;
+    struct rpc_admission *gate;
     grpc_server *server;
     const struct rpc_method *methods;
     void *arg;
@@ -106,7 +108,7 @@ static void server_accept(struct rpc_tag *tag, bool ok)
     (void)ok;
     if (stream->method == NULL) {
         server_refuse(stream, GRPC_STATUS_UNIMPLEMENTED, "no such method here");
-    } else if (!rpc_name_fits(stream)) {
+    } else if (!rpc_addressee_fits(stream)) {
         server_refuse(stream, GRPC_STATUS_FAILED_PRECONDITION, stream->refusal_text);
     } else {
         stream->method->opened(stream, stream->server->arg);
@@ -128,7 +130,7 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
     assert(server->streams > 0);
     server->streams--;
     if (stream->conn != 0)
-        rpc_gate_leave(server->gate, stream->conn);
+        rpc_admission_leave(server->gate, stream->conn);
 }
 
 /* ── requests; calls thread ── */
@@ -137,7 +139,7 @@ static void server_let_in(struct rpc_server *server, struct server_request *requ
 {
     grpc_call *call = request->call;
     char *name = grpc_call_get_peer(call), *peer;
-    uint64_t conn = rpc_gate_enter(server->gate, name, &peer);
+    uint64_t conn = rpc_admission_enter(server->gate, name, &peer);
 
     gpr_free(name);
     if (conn == 0) {
@@ -150,7 +152,7 @@ static void server_let_in(struct rpc_server *server, struct server_request *requ
     stream->conn = conn;
     stream->peer = peer;
     stream->method = server_find(server, &request->details.method);
-    rpc_want_take(stream, &request->metadata);
+    rpc_addressee_take(stream, &request->metadata);
     pthread_mutex_lock(&server->rpc->lock);
     server->streams++;
     pthread_mutex_unlock(&server->rpc->lock);
@@ -246,13 +248,13 @@ static grpc_server *server_create(const struct rpc *rpc, grpc_completion_queue *
 int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_method *methods,
                     void *server_arg, struct rpc_server **out)
 {
-    struct rpc_gate *gate;
+    struct rpc_admission *gate;
     grpc_completion_queue_attributes attributes = {GRPC_CQ_CURRENT_VERSION, GRPC_CQ_NEXT,
                                                    GRPC_CQ_NON_POLLING, NULL};
     grpc_completion_queue *calls = grpc_completion_queue_create(
         grpc_completion_queue_factory_lookup(&attributes), &attributes, NULL);
     grpc_server *grpc = server_create(rpc, calls);
-    int err = rpc_gate_open(rpc, grpc, address, &gate);
+    int err = rpc_admission_open(rpc, grpc, address, &gate);
 
     if (err != 0) {
         grpc_server_destroy(grpc);
@@ -281,7 +283,7 @@ int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_metho
     }
     err = rpc_thread_start(&server->thread, server_thread, server);
     if (err == 0)
-        err = rpc_gate_start(gate);
+        err = rpc_admission_start(gate);
     if (err != 0)
         rpc_server_close(server, 0);
     return err;
@@ -289,7 +291,7 @@ int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_metho
 
 int rpc_server_port(const struct rpc_server *server)
 {
-    return rpc_gate_port(server->gate);
+    return rpc_admission_port(server->gate);
 }
 
 /* ── closing ── */
@@ -339,7 +341,7 @@ void rpc_server_close(struct rpc_server *server, int grace_ms)
     if (server == NULL)
         return;
     assert(!pthread_equal(pthread_self(), server->rpc->thread));
-    rpc_gate_stop(server->gate);
+    rpc_admission_stop(server->gate);
     server->shutdown_tag.done = server_shut_down;
     rpc_hand_over(&server->shutdown_tag);
     grpc_server_shutdown_and_notify(server->server, server->rpc->cq, &server->shutdown_tag);
@@ -355,6 +357,6 @@ void rpc_server_close(struct rpc_server *server, int grace_ms)
     server->rpc->servers--;
     server->rpc->gate = NULL;
     pthread_mutex_unlock(&server->rpc->lock);
-    rpc_gate_free(server->gate);
+    rpc_admission_free(server->gate);
     free(server);
 }

@@ -344,7 +344,7 @@ void rpc_stream_begin(struct rpc_stream *stream, unsigned extra, uint32_t metada
 {
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = metadata_flags};
 
-    op.data.send_initial_metadata.count = rpc_want_send(stream);
+    op.data.send_initial_metadata.count = rpc_addressee_send(stream);
     op.data.send_initial_metadata.metadata = &stream->want_metadata;
     pthread_mutex_lock(&stream->lock);
     if (stream->state == STREAM_OPENING)

@@ -66,14 +66,14 @@ const char *api_bearer(const char *authorization)
     return authorization + SCHEME + strspn(authorization + SCHEME, " ");
 }
 
-const char *api_auth_refusal(const struct api_keys *keys, const struct api_local *local,
+const char *api_auth_refusal(const struct api_keys *keys, const struct local_callers *local,
                              const struct http_request *request)
 {
     const char *authorization = http_header(request, "authorization");
     const char *key = authorization != NULL ? api_bearer(authorization) : NULL;
 
     if (api_keys_empty(keys))
-        return api_local_refusal(local, request);
+        return local_callers_refusal(local, request);
     if (key == NULL)
         key = http_header(request, "x-api-key");
     if (key == NULL)

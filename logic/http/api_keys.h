@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct api_keys;
-struct api_local;
+struct local_callers;
 struct http_request;
 
 /* LIST as in the setting. Never NULL. */
@@ -21,7 +21,7 @@ bool api_keys_match(const struct api_keys *keys, const char *presented);
 const char *api_bearer(const char *authorization);
 /* NULL: REQUEST may be carried out: it brings a key, or there are none and LOCAL lets it in. Else
  * why not. */
-const char *api_auth_refusal(const struct api_keys *keys, const struct api_local *local,
+const char *api_auth_refusal(const struct api_keys *keys, const struct local_callers *local,
                              const struct http_request *request);
 
 #endif

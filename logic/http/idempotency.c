@@ -153,7 +153,7 @@ void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg)
     idem->deadline_ms = loop_now_ms(logic->loop) + pending_ms(logic);
     idem->key_len = (size_t)snprintf(idem->key, sizeof idem->key, IDEM_PREFIX "%s", key);
     snprintf(idem->owner, sizeof idem->owner, "p%016" PRIx64,
-             ids_next(&logic->ids, logic_now_us(logic)));
+             message_id_next(&logic->ids, logic_now_us(logic)));
     uv_timer_init(&logic->loop->uv, &idem->again);
     begin_ask(idem);
 }

@@ -17,7 +17,7 @@ struct network {
     unsigned bits;
 };
 
-struct api_local {
+struct local_callers {
     char *hosts;
     size_t n;
     struct network *networks;
@@ -79,7 +79,7 @@ static bool is_loopback(const uint8_t address[16])
     return network_has(&v4, address) || network_has(&v6, address);
 }
 
-static bool peer_is_near(const struct api_local *local, const char *peer)
+static bool peer_is_near(const struct local_callers *local, const char *peer)
 {
     uint8_t address[16];
     bool is_v4;
@@ -98,7 +98,7 @@ static bool peer_is_near(const struct api_local *local, const char *peer)
 /* --- hosts --- */
 
 /* "127.0.0.1:7172", "[::1]", "localhost": without its port. */
-static bool host_is_ours(const struct api_local *local, const char *host)
+static bool host_is_ours(const struct local_callers *local, const char *host)
 {
     char name[ITEM_MAX];
     uint8_t address[16];
@@ -133,7 +133,8 @@ static const char *browser_refusal(const struct http_request *request, const cha
     return same ? NULL : "no api.keys are set: requests of web pages are refused (Origin)";
 }
 
-const char *api_local_refusal(const struct api_local *local, const struct http_request *request)
+const char *local_callers_refusal(const struct local_callers *local,
+                                  const struct http_request *request)
 {
     static const char *const forwards[] = {
         "forwarded",         "x-forwarded-for",  "x-forwarded-host",
@@ -156,22 +157,22 @@ const char *api_local_refusal(const struct api_local *local, const struct http_r
 
 static void add_network(const char *item, size_t len, void *arg)
 {
-    struct api_local *local = arg;
+    struct local_callers *local = arg;
 
     local->networks = mem_realloc(local->networks, (local->n + 1) * sizeof *local->networks);
     local->n += read_network(item, len, &local->networks[local->n]);
 }
 
-struct api_local *api_local_open(const char *trusted, const char *hosts)
+struct local_callers *local_callers_open(const char *trusted, const char *hosts)
 {
-    struct api_local *local = mem_zalloc(sizeof *local);
+    struct local_callers *local = mem_zalloc(sizeof *local);
 
     local->hosts = mem_strdup(hosts);
     config_list_each(trusted, add_network, local);
     return local;
 }
 
-void api_local_close(struct api_local *local)
+void local_callers_close(struct local_callers *local)
 {
     if (local == NULL)
         return;
@@ -199,7 +200,7 @@ static void check_network(const char *item, size_t len, void *arg)
              (int)(len < ITEM_MAX ? len : ITEM_MAX), item);
 }
 
-int api_local_check(const char *trusted, char *err, size_t errlen)
+int local_callers_check(const char *trusted, char *err, size_t errlen)
 {
     struct caller_check check = {err, errlen, false};
 

@@ -10,16 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct api_local;
+struct local_callers;
 struct http_request;
 
 /* TRUSTED and HOSTS as in the settings; networks that are none are left out, see
- * api_local_check(). */
-struct api_local *api_local_open(const char *trusted, const char *hosts);
-void api_local_close(struct api_local *local);
+ * local_callers_check(). */
+struct local_callers *local_callers_open(const char *trusted, const char *hosts);
+void local_callers_close(struct local_callers *local);
 /* 0, or -EINVAL and which item of api.trusted is no address or network. */
-int api_local_check(const char *trusted, char *err, size_t errlen);
+int local_callers_check(const char *trusted, char *err, size_t errlen);
 /* NULL: REQUEST may be carried out without a key. Else why not. */
-const char *api_local_refusal(const struct api_local *local, const struct http_request *request);
+const char *local_callers_refusal(const struct local_callers *local,
+                                  const struct http_request *request);
 
 #endif

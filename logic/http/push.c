@@ -57,7 +57,7 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
 static int check_message(struct push_call *call, const char *field, struct params_error *err)
 {
     size_t len = call->message.len, most = (size_t)call->logic->config->push_max_message;
-    size_t bus = bus_producer_most(call->logic->bus) - PUSH_ENVELOPE_MOST;
+    size_t bus = kafka_producer_most(call->logic->bus) - PUSH_ENVELOPE_MOST;
 
     if (len > 0 && len <= most && len <= bus)
         return 0;
@@ -246,7 +246,7 @@ static bool push_fits(struct push_call *call)
     struct logic *logic = call->logic;
     const struct logic_config *config = logic->config;
     size_t n = call->users.n, pending = push_pending(logic->lanes);
-    char text[BACKLOG_WHY];
+    char text[JOB_BACKLOG_WHY];
 
     if (n > 1 && n > (size_t)config->push_max_bytes / call->message.len) {
         snprintf(text, sizeof text,
@@ -263,7 +263,7 @@ static bool push_fits(struct push_call *call)
         api_overloaded(logic, call->request, LOGIC_REFUSED_PENDING, text);
         return false;
     }
-    if (backlog_verdict(logic->backlogs, text) != BACKLOG_ALL)
+    if (job_backlogs_verdict(logic->backlogs, text) != JOB_BACKLOG_ALL)
         return true;
     api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
     return false;

@@ -284,12 +284,12 @@ static void api_refuse(int status, const char *why, struct http_request *request
     params_imgo_error(status == 503 ? 65535 : 65534, why, body, bodylen);
 }
 
-int http_api_open(struct logic *logic)
+int routes_open(struct logic *logic)
 {
     const struct logic_config *config = logic->config;
     struct http_options options = {
         .address = config->api_listen,
-        .max_conns = daemon_files(logic->daemon)->http,
+        .max_conns = daemon_descriptors(logic->daemon)->http,
         .max_body = config->api_max_body,
         .header_timeout_ms = config->api_header_timeout_ms,
         .body_timeout_ms = config->api_body_timeout_ms,
@@ -302,7 +302,7 @@ int http_api_open(struct logic *logic)
     };
 
     logic->keys = api_keys_open(config->api_keys);
-    logic->local = api_local_open(config->api_trusted, config->api_hosts);
+    logic->local = local_callers_open(config->api_trusted, config->api_hosts);
     if (api_keys_empty(logic->keys))
         log_warn("api.keys is empty",
                  "address=%s hint=\"only programs on this machine and in api.trusted may push; set "

@@ -11,7 +11,7 @@
 #include "logic/logic.h"
 
 /* Listens on api.listen. -E… after logging. */
-int http_api_open(struct logic *logic);
+int routes_open(struct logic *logic);
 
 enum api_error {
     API_PARAMETER,   /* the caller's fault */

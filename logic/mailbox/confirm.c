@@ -46,12 +46,12 @@ static void confirm_tell(struct mailbox_call *call, const redisReply *reply)
         ids[left.n++] = mailbox_get_id(id->str);
         const char *at = list->str, *end = at + list->len, *token;
         size_t len;
-        while ((token = owed_next(&at, end, &len)) != NULL)
-            owed_add(&owed, token, len);
+        while ((token = receivers_next(&at, end, &len)) != NULL)
+            receivers_add(&owed, token, len);
     }
     left.owed = owed.text != NULL ? owed.text : "";
     call->confirm_fn(call->arg, 0, &left);
-    owed_free(&owed);
+    receivers_free(&owed);
     free(ids);
 }
 
@@ -87,7 +87,7 @@ static void debts_eval(struct mailbox_call *call, const struct mailbox_debts *de
     argv[1] = debts->owed;
     argvlen[1] = strlen(debts->owed);
     for (size_t i = 0; i < n; i++) {
-        scores[i] = mailbox_number(ids_millis(debts->ids[i]));
+        scores[i] = mailbox_number(message_id_millis(debts->ids[i]));
         mailbox_put_id(ids[i], debts->ids[i]);
         argv[2 * i + 2] = scores[i].text;
         argvlen[2 * i + 2] = scores[i].len;
@@ -148,7 +148,7 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
 {
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, uid);
-    struct mailbox_number score = mailbox_number(ids_millis(upto)),
+    struct mailbox_number score = mailbox_number(message_id_millis(upto)),
                           high = mailbox_number(upto >> 32),
                           low = mailbox_number(upto & UINT32_MAX);
     const char *argv[] = {key.text, score.text, high.text, low.text};
@@ -163,7 +163,7 @@ void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn
     const struct logic_config *config = logic->config;
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, uid);
-    struct mailbox_number score = mailbox_number(ids_millis(upto)),
+    struct mailbox_number score = mailbox_number(message_id_millis(upto)),
                           keep = mailbox_number((uint64_t)config->mailbox_limit),
                           most = mailbox_number((uint64_t)config->mailbox_limit_spilled);
     uint8_t id[MAILBOX_ID];

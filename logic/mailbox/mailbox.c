@@ -74,7 +74,7 @@ bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, 
 {
     if (message->expires_ms != 0 && message->expires_ms <= now_ms)
         return true;
-    return ids_millis(message->id) + ttl_ms <= now_ms;
+    return message_id_millis(message->id) + ttl_ms <= now_ms;
 }
 
 /* --- what every command needs --- */
@@ -168,7 +168,7 @@ static void store_on_reply(struct redis *redis, const redisReply *reply, void *a
 /* How long MESSAGE may wait, from NOW on; at least a moment. */
 static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uint64_t ttl_ms)
 {
-    uint64_t ends = ids_millis(message->id) + ttl_ms;
+    uint64_t ends = message_id_millis(message->id) + ttl_ms;
 
     if (message->expires_ms != 0 && message->expires_ms < ends)
         ends = message->expires_ms;
@@ -185,14 +185,14 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
     bool owed = put->owed != NULL && put->owed[0] != '\0';
     uint64_t now = logic_now_ms(logic), ttl = (uint64_t)config->mailbox_ttl_ms;
     struct mailbox_number numbers[] = {
-        mailbox_number(ids_millis(message->id)),
+        mailbox_number(message_id_millis(message->id)),
         mailbox_number(life_of(message, now, ttl)),
         mailbox_number((uint64_t)config->mailbox_limit_spilled),
         mailbox_number(now),
         mailbox_number(now > ttl ? now - ttl : 0),
         mailbox_number(message->expires_ms),
         mailbox_number((uint64_t)config->mailbox_limit),
-        mailbox_number(ids_millis(put->behind)),
+        mailbox_number(message_id_millis(put->behind)),
     };
     size_t len = MAILBOX_HEADER + message->len;
     uint8_t *member = mem_alloc(len), behind[MAILBOX_ID];
@@ -283,7 +283,7 @@ static bool take_member(const struct logic *logic, const redisReply *member, uin
 {
     bool short_one = mailbox_decode(member->str, (size_t)member->len, message) != 0;
 
-    if (short_one || ids_millis(message->id) > now + FOREIGN_AHEAD_MS)
+    if (short_one || message_id_millis(message->id) > now + FOREIGN_AHEAD_MS)
         out->members[out->n - ++out->n_foreign] = member;
     else if (mailbox_is_expired(message, now, (uint64_t)logic->config->mailbox_ttl_ms))
         out->members[out->n_expired++] = member;
@@ -353,7 +353,7 @@ void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox
     call->page_fn = fn;
     call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
     call->own = read->own != NULL && read->own[0] != '\0';
-    struct mailbox_number score = mailbox_number(ids_millis(read->after)),
+    struct mailbox_number score = mailbox_number(message_id_millis(read->after)),
                           high = mailbox_number(read->after >> 32),
                           low = mailbox_number(read->after & UINT32_MAX),
                           want = mailbox_number(call->limit + 1),

@@ -14,21 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OWED_COMET_MAX = 63, OWED_TOKEN_MAX = 3 * OWED_COMET_MAX + 1 + 16 + 1 };
+enum { RECEIVERS_COMET_MAX = 63, RECEIVERS_TOKEN_MAX = 3 * RECEIVERS_COMET_MAX + 1 + 16 + 1 };
 
 /* The token's length; 0, and "": HANDLE is 0 or COMET can be no lease's id. */
-size_t owed_token(const char *comet, uint64_t handle, char out[OWED_TOKEN_MAX]);
+size_t receivers_token(const char *comet, uint64_t handle, char out[RECEIVERS_TOKEN_MAX]);
 
-/* A list that grows; zeroed is empty. TEXT is never NULL after the first owed_add(). */
+/* A list that grows; zeroed is empty. TEXT is never NULL after the first receivers_add(). */
 struct receivers {
     char *text;
     size_t len;
 };
 /* Unless it is there. */
-void owed_add(struct receivers *owed, const char *token, size_t len);
-void owed_free(struct receivers *owed);
-bool owed_has(const char *list, size_t list_len, const char *token, size_t len);
+void receivers_add(struct receivers *owed, const char *token, size_t len);
+void receivers_free(struct receivers *owed);
+bool receivers_has(const char *list, size_t list_len, const char *token, size_t len);
 /* The token at *AT or behind it and its length, *AT behind it; NULL at END. */
-const char *owed_next(const char **at, const char *end, size_t *len);
+const char *receivers_next(const char **at, const char *end, size_t *len);
 
 #endif

@@ -53,7 +53,7 @@ static void on_mailbox(void *arg, int err)
 
 static void start_stores(struct session_batch *sb)
 {
-    char token[OWED_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX];
 
     for (size_t i = 0; i < sb->in->n_stores; i++) {
         const Imc__V1__Store *in = sb->in->stores[i];
@@ -62,7 +62,7 @@ static void start_stores(struct session_batch *sb)
             item_done(item, IMC__V1__LOGIC_STATUS__OK); /* nothing to keep */
             continue;
         }
-        owed_token(sb->in->comet, in->handle, token);
+        receivers_token(sb->in->comet, in->handle, token);
         struct mailbox_put put = {
             .by = MAILBOX_SPILL,
             .uid = in->uid,
@@ -81,20 +81,20 @@ static void on_confirmed(void *arg, int err, const struct mailbox_debts *left)
 {
     struct status_item *item = arg;
 
-    heir_take(item->sb->logic, left);
+    gone_receivers_take(item->sb->logic, left);
     on_mailbox(item, err);
 }
 
 static void start_confirms(struct session_batch *sb)
 {
-    char token[OWED_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX];
 
     for (size_t i = 0; i < sb->in->n_confirms; i++) {
         const Imc__V1__Confirm *in = sb->in->confirms[i];
         struct status_item *item = status_item(sb, &sb->reply.confirms[i]);
         struct mailbox_debts debts = {
             .uid = in->uid, .n = in->n_ids, .ids = in->ids, .owed = token};
-        owed_token(sb->in->comet, in->handle, token);
+        receivers_token(sb->in->comet, in->handle, token);
         if (in->how == IMC__V1__CONFIRM__HOW__WAIVED)
             mailbox_waive(sb->logic, &debts, on_mailbox, item);
         else
@@ -118,14 +118,14 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
 
 static void start_fetches(struct session_batch *sb)
 {
-    char token[OWED_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX];
 
     for (size_t i = 0; i < sb->in->n_fetches; i++) {
         const Imc__V1__Fetch *in = sb->in->fetches[i];
         struct fetch_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
         *item = (struct fetch_item){sb, sb->reply.fetches[i]};
         sb->pending++;
-        owed_token(sb->in->comet, in->handle, token);
+        receivers_token(sb->in->comet, in->handle, token);
         struct mailbox_read read = {
             .uid = in->uid, .after = in->after, .limit = in->limit, .own = token};
         mailbox_fetch(sb->logic, &read, on_page, item);
@@ -236,13 +236,13 @@ static uint32_t worst_register(const struct session_batch *sb)
 static void start_registered(struct session_batch *sb)
 {
     const Imc__V1__Registered *in = sb->in->registered;
-    struct router_link *routers = sb->logic->routers;
+    struct routers *routers = sb->logic->routers;
     struct router_session comet = {.comet = sb->in->comet, .epoch = sb->in->epoch};
     uint32_t status = worst_register(sb);
 
-    if (sb->in->ring != router_link_ring(routers))
+    if (sb->in->ring != routers_ring(routers))
         status = IMC__V1__LOGIC_STATUS__RING_MISMATCH;
-    else if (router_link_count(routers) == 0)
+    else if (routers_count(routers) == 0)
         status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
     sb->reply.registered = status;
     if (status != IMC__V1__LOGIC_STATUS__OK) {
@@ -278,9 +278,9 @@ static void on_registered(void *arg, const struct router_answer *answer)
 /* Sessions that are open already: no limit holds for them. */
 static void start_registers(struct session_batch *sb)
 {
-    struct router_link *routers = sb->logic->routers;
+    struct routers *routers = sb->logic->routers;
     uint64_t timeout = (uint64_t)sb->logic->config->router_timeout_ms;
-    bool agreed = sb->in->ring == router_link_ring(routers);
+    bool agreed = sb->in->ring == routers_ring(routers);
 
     if (sb->in->registered != NULL)
         sb->pending++;
@@ -312,7 +312,7 @@ void session_batch_drop(struct session_batch *sb)
     assert(sb->pending > 0);
     if (--sb->pending > 0)
         return;
-    sb->reply.ring = sb->has_put ? sb->ring : router_link_ring(sb->logic->routers);
+    sb->reply.ring = sb->has_put ? sb->ring : routers_ring(sb->logic->routers);
     if (sb->ring_changed)
         sb->reply.ring = 0;
     stream_reply(sb->batch, &sb->reply.base);
@@ -350,7 +350,7 @@ static void alloc_results(struct session_batch *sb)
     reply->registers = status_list(sb, sb->in->n_registers, &reply->n_registers);
 }
 
-void comet_service_handle(struct stream_batch *batch)
+void session_requests_handle(struct stream_batch *batch)
 {
     struct session_batch *sb = arena_alloc(&batch->arena, sizeof *sb);
 

@@ -10,7 +10,7 @@
 
 struct connects;
 
-void comet_service_handle(struct stream_batch *batch);
+void session_requests_handle(struct stream_batch *batch);
 
 /* A batch under way. In its own arena. */
 struct session_batch {

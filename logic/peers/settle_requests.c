@@ -118,15 +118,15 @@ static void item_owe(struct settle_item *item)
 {
     const Imc__V1__SettleResult *result = item->result;
     struct receivers owed = {0};
-    char token[OWED_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX];
 
     for (size_t i = 0; i < result->n_sessions; i++) {
         const Imc__V1__Session *session = result->sessions[i];
-        owed_add(&owed, token, owed_token(session->comet, session->handle, token));
+        receivers_add(&owed, token, receivers_token(session->comet, session->handle, token));
     }
     item_store(item, result->n_sessions == 1 ? MAILBOX_OWE_IF_THERE : MAILBOX_OWE, owed.text,
                on_owed);
-    owed_free(&owed);
+    receivers_free(&owed);
 }
 
 /* Stored it is in any case; but if nobody asked again, what could not be cut now might stay. */
@@ -234,7 +234,7 @@ static void start_item(struct settle_batch *sb, size_t i)
     item_store(item, MAILBOX_SETTLE, NULL, on_stored);
 }
 
-void job_service_handle(struct stream_batch *batch)
+void settle_requests_handle(struct stream_batch *batch)
 {
     struct settle_batch *sb = arena_alloc(&batch->arena, sizeof *sb);
 
@@ -247,7 +247,7 @@ void job_service_handle(struct stream_batch *batch)
     };
     imc__v1__settle_reply__init(&sb->reply);
     if (sb->in->backlog != NULL && batch->logic->backlogs != NULL)
-        backlog_take(batch->logic->backlogs, sb->in->job, sb->in->backlog);
+        job_backlogs_take(batch->logic->backlogs, sb->in->job, sb->in->backlog);
     sb->reply.seq = sb->in->seq;
     sb->reply.n_results = sb->in->n_settles;
     sb->reply.results = arena_alloc(&batch->arena, sb->in->n_settles * sizeof(void *));

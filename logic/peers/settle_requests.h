@@ -6,6 +6,6 @@
 #include "logic/peers/streams.h"
 #include "proto/session.pb-c.h"
 
-void job_service_handle(struct stream_batch *batch);
+void settle_requests_handle(struct stream_batch *batch);
 
 #endif

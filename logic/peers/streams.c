@@ -19,7 +19,7 @@ struct stream_kind {
     bool secret; /* tokens come in it: it is overwritten before it goes */
 };
 
-struct stream_service {
+struct streams {
     struct logic *logic;
     struct rpc_server *server;
     struct stream *streams;
@@ -31,7 +31,7 @@ struct stream_service {
  * changes. The inbox keeps order: opened, batches, closed. */
 struct stream {
     struct stream *next, **prev;
-    struct stream_service *service;
+    struct streams *service;
     const struct stream_kind *kind;
     struct rpc_stream *rpc;
     struct inbox_item opened, over;
@@ -44,9 +44,9 @@ struct stream {
 
 static const struct stream_kind kinds[] = {
     {"comet", &imc__v1__session_batch__descriptor, STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET,
-     comet_service_handle, true},
+     session_requests_handle, true},
     {"job", &imc__v1__settle_batch__descriptor, STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB,
-     job_service_handle, false},
+     settle_requests_handle, false},
 };
 
 /* --- main loop --- */
@@ -57,7 +57,7 @@ static void stream_free(struct stream *stream)
     free(stream);
 }
 
-static void gauge_streams(struct stream_service *service, int by)
+static void gauge_streams(struct streams *service, int by)
 {
     service->n_streams += (size_t)by;
     metric_set(service->logic->counters, LOGIC_STREAMS, (int64_t)service->n_streams);
@@ -66,7 +66,7 @@ static void gauge_streams(struct stream_service *service, int by)
 static void on_opened(struct loop *loop, struct inbox_item *item)
 {
     struct stream *stream = container_of(item, struct stream, opened);
-    struct stream_service *service = stream->service;
+    struct streams *service = stream->service;
 
     (void)loop;
     stream->next = service->streams;
@@ -83,7 +83,7 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
 static void on_over(struct loop *loop, struct inbox_item *item)
 {
     struct stream *stream = container_of(item, struct stream, over);
-    struct stream_service *service = stream->service;
+    struct streams *service = stream->service;
 
     (void)loop;
     *stream->prev = stream->next;
@@ -152,7 +152,7 @@ static bool stream_may_be_of(const struct stream *stream, const char *comet, uin
            (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
 }
 
-void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
@@ -238,7 +238,7 @@ static void on_closed(struct rpc_stream *rpc, void *arg, const char *why)
 
 static const struct rpc_stream_events stream_events = {.message = on_message, .closed = on_closed};
 
-static void accept_stream(struct rpc_stream *rpc, struct stream_service *service,
+static void accept_stream(struct rpc_stream *rpc, struct streams *service,
                           const struct stream_kind *kind)
 {
     struct stream *stream = mem_zalloc(sizeof *stream);
@@ -272,9 +272,9 @@ static const struct rpc_method methods[] = {
     {NULL, NULL},
 };
 
-int stream_service_open(struct logic *logic, struct stream_service **out)
+int streams_open(struct logic *logic, struct streams **out)
 {
-    struct stream_service *service = mem_zalloc(sizeof *service);
+    struct streams *service = mem_zalloc(sizeof *service);
     const char *listen = logic->config->daemon.rpc_listen;
 
     service->logic = logic;
@@ -289,7 +289,7 @@ int stream_service_open(struct logic *logic, struct stream_service **out)
     return 0;
 }
 
-void stream_service_drain(struct stream_service *service)
+void streams_drain(struct streams *service)
 {
     service->draining = true;
     for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
@@ -298,12 +298,12 @@ void stream_service_drain(struct stream_service *service)
     }
 }
 
-size_t stream_service_count(const struct stream_service *service)
+size_t streams_count(const struct streams *service)
 {
     return service->n_streams;
 }
 
-void stream_service_close(struct stream_service *service)
+void streams_close(struct streams *service)
 {
     if (service == NULL)
         return;

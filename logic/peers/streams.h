@@ -29,20 +29,20 @@ struct stream_batch {
 enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
 
 /* Opens the gRPC server on rpc.listen. -E… after logging. */
-int stream_service_open(struct logic *logic, struct stream_service **out);
+int streams_open(struct logic *logic, struct streams **out);
 /* No further batch is taken; a stream closes as soon as it has no unanswered one. */
-void stream_service_drain(struct stream_service *service);
+void streams_drain(struct streams *service);
 /* Open streams. */
-size_t stream_service_count(const struct stream_service *service);
+size_t streams_count(const struct streams *service);
 /* Ends all streams; only after the main loop has ended. Unanswered batches may still be answered,
  * so the service's memory stays. NULL is fine. */
-void stream_service_close(struct stream_service *service);
+void streams_close(struct streams *service);
 
 /* The comet that BATCH came from says who it is. */
 void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
 /* Sends MESSAGE, which has no seq, to every stream of COMET, and to those that have not said whose
  * they are. */
-void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message);
 /* False: the peer has gone and will not see the answer; it is asking elsewhere. */
 bool stream_is_open(const struct stream_batch *batch);

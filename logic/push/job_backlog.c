@@ -25,7 +25,7 @@ struct job_backlogs {
     size_t n;
 };
 
-struct job_backlogs *backlogs_open(struct logic *logic)
+struct job_backlogs *job_backlogs_open(struct logic *logic)
 {
     struct job_backlogs *backlogs = mem_zalloc(sizeof *backlogs);
 
@@ -33,7 +33,7 @@ struct job_backlogs *backlogs_open(struct logic *logic)
     return backlogs;
 }
 
-void backlogs_close(struct job_backlogs *backlogs)
+void job_backlogs_close(struct job_backlogs *backlogs)
 {
     free(backlogs);
 }
@@ -56,7 +56,7 @@ static struct job_backlog *backlog_of(struct job_backlogs *backlogs, const char 
     return backlog;
 }
 
-void backlog_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
+void job_backlogs_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
 {
     struct job_backlog *backlog = backlog_of(backlogs, job);
 
@@ -72,7 +72,7 @@ void backlog_take(struct job_backlogs *backlogs, const char *job, const Imc__V1_
 }
 
 /* The worst of each that is fresh. */
-static struct job_backlog backlogs_worst(const struct job_backlogs *backlogs)
+static struct job_backlog job_backlogs_worst(const struct job_backlogs *backlogs)
 {
     uint64_t now = loop_now_ms(backlogs->logic->loop);
     struct job_backlog worst = {0};
@@ -93,31 +93,31 @@ static struct job_backlog backlogs_worst(const struct job_backlogs *backlogs)
     return worst;
 }
 
-enum backlog_verdict backlog_verdict(const struct job_backlogs *backlogs, char *why)
+enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why)
 {
     const struct logic_config *config = backlogs->logic->config;
-    const struct job_backlog worst = backlogs_worst(backlogs);
+    const struct job_backlog worst = job_backlogs_worst(backlogs);
 
     if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
-        snprintf(why, BACKLOG_WHY,
+        snprintf(why, JOB_BACKLOG_WHY,
                  "delivery is %" PRIu32 " s behind, more than push.max_lag (%" PRId64
                  " s): push later",
                  worst.lag_ms / 1000, config->push_max_lag_ms / 1000);
-        return BACKLOG_ALL;
+        return JOB_BACKLOG_ALL;
     }
     if (worst.used_permille < (uint64_t)config->push_max_backlog * 10)
-        return BACKLOG_FINE;
-    snprintf(why, BACKLOG_WHY,
+        return JOB_BACKLOG_FINE;
+    snprintf(why, JOB_BACKLOG_WHY,
              "what is to be stored for users who are away has piled up to %" PRIu32
              " %% of what job keeps (push.max_backlog)%s%s: push to them later",
              worst.used_permille / 10, worst.stalled ? ", and storing stands still: " : "",
              worst.why);
-    return BACKLOG_AWAY;
+    return JOB_BACKLOG_AWAY;
 }
 
-void backlogs_scrape(struct job_backlogs *backlogs)
+void job_backlogs_scrape(struct job_backlogs *backlogs)
 {
-    const struct job_backlog worst = backlogs_worst(backlogs);
+    const struct job_backlog worst = job_backlogs_worst(backlogs);
     int64_t *counters = backlogs->logic->counters;
 
     metric_set(counters, LOGIC_BACKLOG_LAG_MS, worst.lag_ms);

@@ -1,7 +1,8 @@
 /* job_backlog.h - how far behind the jobs are, as they tell, and what is refused because of it.
  * Main loop only.
  *
- *   job ══ Backlog, twice a second ══► backlog_take ─► backlog_verdict ◄── http/push, push/push
+ *   job ══ Backlog, twice a second ══► job_backlogs_take ─► job_backlogs_verdict
+ *                                            http/push.c, push/push.c ask ──┘
  *
  * A report counts for some seconds: a job that has died is not behind, its partitions are another
  * one's by then. */
@@ -11,20 +12,21 @@
 #include "logic/logic.h"
 #include "proto/session.pb-c.h"
 
-struct job_backlogs *backlogs_open(struct logic *logic);
-void backlogs_close(struct job_backlogs *backlogs);
+struct job_backlogs *job_backlogs_open(struct logic *logic);
+void job_backlogs_close(struct job_backlogs *backlogs);
 /* JOB: its lease id. */
-void backlog_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told);
+void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
+                       const Imc__V1__Backlog *told);
 
-enum backlog_verdict {
-    BACKLOG_FINE,
-    BACKLOG_AWAY, /* no more for users who are away: what is to be stored piles up */
-    BACKLOG_ALL,  /* no more at all: what is accepted now is delivered too late */
+enum job_backlog_verdict {
+    JOB_BACKLOG_FINE,
+    JOB_BACKLOG_AWAY, /* no more for users who are away: what is to be stored piles up */
+    JOB_BACKLOG_ALL,  /* no more at all: what is accepted now is delivered too late */
 };
-enum { BACKLOG_WHY = 320 };
-/* WHY, of BACKLOG_WHY bytes, for the caller of a push that is refused. */
-enum backlog_verdict backlog_verdict(const struct job_backlogs *backlogs, char *why);
+enum { JOB_BACKLOG_WHY = 320 };
+/* WHY, of JOB_BACKLOG_WHY bytes, for the caller of a push that is refused. */
+enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why);
 /* The gauges. */
-void backlogs_scrape(struct job_backlogs *backlogs);
+void job_backlogs_scrape(struct job_backlogs *backlogs);
 
 #endif

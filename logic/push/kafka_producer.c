@@ -1,5 +1,5 @@
-/* bus_produce ─► gathered ─► flush, end of turn, paced ─► producer_instance.c, librdkafka ══► Kafka
- *      done() ◄── on_report ◄────────────────────────────── delivery reports ◄──────────────────┘
+/* kafka_produce ─► gathered ─► flush, end of turn, paced ─► producer_instance, librdkafka ══► Kafka
+ *        done() ◄── on_report ◄─────────────────────────── delivery reports ◄─────────────────┘
  *
  * librdkafka's own linger would make every message wait, also a lone one: it is 0.
  *
@@ -47,19 +47,19 @@ enum {
 enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
 
 struct tickets {
-    struct bus_ticket *head, **tail;
+    struct kafka_ticket *head, **tail;
 };
 
-struct bus_producer {
+struct kafka_producer {
     struct logic *logic;
     enum producer_state state;
-    struct bus_client *client; /* NULL: resting */
-    struct bus_end *retired;   /* client, being destroyed */
-    struct bus_agree *agree;   /* how many partitions */
-    struct tickets gathered;   /* not with librdkafka yet, in order */
+    struct producer_instance *client; /* NULL: resting */
+    struct kafka_shutdown *retired;   /* client, being destroyed */
+    struct partition_count *agree;    /* how many partitions */
+    struct tickets gathered;          /* not with librdkafka yet, in order */
     size_t gathered_bytes;
-    struct bus_ticket *waiting; /* for their reports */
-    size_t outstanding;         /* both */
+    struct kafka_ticket *waiting; /* for their reports */
+    size_t outstanding;           /* both */
     struct pace pace;
     struct loop_task flush, settle;
     uv_timer_t pause;  /* until the next flush */
@@ -74,12 +74,12 @@ struct bus_producer {
     bool failed;       /* the client that is draining cannot finish */
 };
 
-static uint64_t now_ms(const struct bus_producer *producer)
+static uint64_t now_ms(const struct kafka_producer *producer)
 {
     return loop_now_ms(producer->logic->loop);
 }
 
-static void producer_enter(struct bus_producer *producer, enum producer_state state)
+static void producer_enter(struct kafka_producer *producer, enum producer_state state)
 {
     producer->state = state;
     producer->since_ms = now_ms(producer);
@@ -87,7 +87,7 @@ static void producer_enter(struct bus_producer *producer, enum producer_state st
 
 /* --- tickets --- */
 
-static void ticket_wait(struct bus_producer *producer, struct bus_ticket *ticket)
+static void ticket_wait(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
     ticket->next = producer->waiting;
     ticket->prev = &producer->waiting;
@@ -96,14 +96,14 @@ static void ticket_wait(struct bus_producer *producer, struct bus_ticket *ticket
     producer->waiting = ticket;
 }
 
-static void ticket_end(struct bus_producer *producer, struct bus_ticket *ticket, int err,
+static void ticket_end(struct kafka_producer *producer, struct kafka_ticket *ticket, int err,
                        const char *why)
 {
     producer->outstanding--;
     ticket->done(ticket, err, why);
 }
 
-static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket, int err,
+static void ticket_done(struct kafka_producer *producer, struct kafka_ticket *ticket, int err,
                         const char *why)
 {
     *ticket->prev = ticket->next;
@@ -114,7 +114,7 @@ static void ticket_done(struct bus_producer *producer, struct bus_ticket *ticket
         loop_defer(producer->logic->loop, &producer->settle);
 }
 
-static void gathered_add(struct bus_producer *producer, struct bus_ticket *ticket)
+static void gathered_add(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
     ticket->next = NULL;
     *producer->gathered.tail = ticket;
@@ -123,9 +123,9 @@ static void gathered_add(struct bus_producer *producer, struct bus_ticket *ticke
     producer->outstanding++;
 }
 
-static struct bus_ticket *gathered_pop(struct bus_producer *producer)
+static struct kafka_ticket *gathered_pop(struct kafka_producer *producer)
 {
-    struct bus_ticket *ticket = producer->gathered.head;
+    struct kafka_ticket *ticket = producer->gathered.head;
 
     producer->gathered.head = ticket->next;
     if (ticket->next == NULL)
@@ -135,17 +135,17 @@ static struct bus_ticket *gathered_pop(struct bus_producer *producer)
 }
 
 /* Those gathered before SINCE_MS. */
-static void gathered_fail(struct bus_producer *producer, uint64_t since_ms, int err,
+static void gathered_fail(struct kafka_producer *producer, uint64_t since_ms, int err,
                           const char *why)
 {
     while (producer->gathered.head != NULL && producer->gathered.head->since_ms < since_ms) {
-        struct bus_ticket *ticket = gathered_pop(producer);
+        struct kafka_ticket *ticket = gathered_pop(producer);
         free(ticket->message.value);
         ticket_end(producer, ticket, err, why);
     }
 }
 
-static void waiting_fail(struct bus_producer *producer, int err, const char *why)
+static void waiting_fail(struct kafka_producer *producer, int err, const char *why)
 {
     while (producer->waiting != NULL)
         ticket_done(producer, producer->waiting, err, why);
@@ -153,7 +153,7 @@ static void waiting_fail(struct bus_producer *producer, int err, const char *why
 
 /* --- readiness --- */
 
-static void tell_ready(struct bus_producer *producer, bool answers, const char *why)
+static void tell_ready(struct kafka_producer *producer, bool answers, const char *why)
 {
     if (!answers && !producer->answers)
         log_debug("bus still not ready", "err=\"%s\"", why);
@@ -163,12 +163,12 @@ static void tell_ready(struct bus_producer *producer, bool answers, const char *
     daemon_ready(producer->logic->daemon, "bus", answers, why);
 }
 
-static void tell_reason(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *text)
+static void tell_reason(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
 {
     char why[256];
 
-    if (!bus_refusal(code, producer->logic->config->bus_topic, "Describe and Write", why,
-                     sizeof why))
+    if (!kafka_refusal(code, producer->logic->config->bus_topic, "Describe and Write", why,
+                       sizeof why))
         snprintf(why, sizeof why, "%s", text);
     daemon_ready(producer->logic->daemon, "bus", false, why);
     producer->answers = false;
@@ -176,28 +176,28 @@ static void tell_reason(struct bus_producer *producer, rd_kafka_resp_err_t code,
 
 /* Whether a broker answers and has the topic is half of it: a message that it takes is the proof.
  */
-static void probe(struct bus_producer *producer)
+static void probe(struct kafka_producer *producer)
 {
-    int partitions = bus_agree_partitions(producer->agree, NULL);
+    int partitions = partition_count_now(producer->agree, NULL);
 
     if (producer->probing || partitions == 0)
         return;
-    rd_kafka_resp_err_t code = bus_client_probe(producer->client, partitions);
+    rd_kafka_resp_err_t code = producer_instance_probe(producer->client, partitions);
     producer->probing = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!producer->probing)
         tell_reason(producer, code, rd_kafka_err2str(code));
 }
 
-static void unproven(struct bus_producer *producer, rd_kafka_resp_err_t code, const char *why)
+static void unproven(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *why)
 {
     producer->proven = false;
     if (producer->state != PRODUCER_OPEN)
         return;
     tell_reason(producer, code, why);
-    bus_client_ask(producer->client); /* then it is probed */
+    producer_instance_ask(producer->client); /* then it is probed */
 }
 
-static void proven(struct bus_producer *producer)
+static void proven(struct kafka_producer *producer)
 {
     producer->proven = true;
     producer->in_a_row = 0;
@@ -207,18 +207,18 @@ static void proven(struct bus_producer *producer)
 
 /* --- a new client --- */
 
-static void client_open(struct bus_producer *producer);
+static void client_open(struct kafka_producer *producer);
 
 static void on_look(uv_timer_t *timer);
 
-static void producer_drain(struct bus_producer *producer)
+static void producer_drain(struct kafka_producer *producer)
 {
     producer_enter(producer, PRODUCER_DRAINING);
     uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     loop_defer(producer->logic->loop, &producer->settle);
 }
 
-static void producer_replace(struct bus_producer *producer, rd_kafka_resp_err_t code,
+static void producer_replace(struct kafka_producer *producer, rd_kafka_resp_err_t code,
                              const char *why)
 {
     char text[320];
@@ -233,15 +233,16 @@ static void producer_replace(struct bus_producer *producer, rd_kafka_resp_err_t 
     producer->proven = false;
     producer->failed = true;
     producer_drain(producer);
-    bus_client_purge(producer->client);
+    producer_instance_purge(producer->client);
 }
 
 /* Batches are sized when a client is made. What is on its way is waited for: nothing fails. */
-static void producer_resize(struct bus_producer *producer, int64_t max_bytes)
+static void producer_resize(struct kafka_producer *producer, int64_t max_bytes)
 {
     max_bytes = max_bytes < LIMIT_LEAST ? LIMIT_LEAST : max_bytes;
     max_bytes = max_bytes > LIMIT_MOST ? LIMIT_MOST : max_bytes;
-    if (producer->state != PRODUCER_OPEN || bus_client_max_bytes(producer->client) == max_bytes)
+    if (producer->state != PRODUCER_OPEN ||
+        producer_instance_max_bytes(producer->client) == max_bytes)
         return;
     log_info("the topic's limit", "topic=%s max.message.bytes=%lld",
              producer->logic->config->bus_topic, (long long)max_bytes);
@@ -251,25 +252,25 @@ static void producer_resize(struct bus_producer *producer, int64_t max_bytes)
 }
 
 /* NULL: yes. */
-static const char *refusal(const struct bus_producer *producer)
+static const char *refusal(const struct kafka_producer *producer)
 {
     const char *why = NULL;
 
     if (producer->state != PRODUCER_OPEN)
         return "the bus producer is being replaced";
-    if (!bus_client_answers(producer->client))
+    if (!producer_instance_answers(producer->client))
         return "Kafka has not answered yet";
-    return bus_agree_partitions(producer->agree, &why) == 0 ? why : NULL;
+    return partition_count_now(producer->agree, &why) == 0 ? why : NULL;
 }
 
 /* The former client sends nothing any more. */
-static bool has_retired(struct bus_producer *producer)
+static bool has_retired(struct kafka_producer *producer)
 {
     if (producer->retired == NULL)
         return true;
-    if (!bus_end_is_over(producer->retired))
+    if (!kafka_shutdown_is_over(producer->retired))
         return false;
-    bus_end_forget(producer->retired);
+    kafka_shutdown_forget(producer->retired);
     producer->retired = NULL;
     return true;
 }
@@ -277,19 +278,19 @@ static bool has_retired(struct bus_producer *producer)
 /* Nothing of the old client is open any more. */
 static void on_settle(struct loop *loop, struct loop_task *task)
 {
-    struct bus_producer *producer = container_of(task, struct bus_producer, settle);
+    struct kafka_producer *producer = container_of(task, struct kafka_producer, settle);
 
     (void)loop;
     if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
         return;
-    producer->retired = bus_client_close(producer->client);
+    producer->retired = producer_instance_close(producer->client);
     producer->client = NULL;
     producer->probing = false;
     producer_enter(producer, PRODUCER_RESTING);
     on_look(&producer->look);
 }
 
-static uint64_t rest_ms(const struct bus_producer *producer)
+static uint64_t rest_ms(const struct kafka_producer *producer)
 {
     unsigned n = producer->in_a_row;
 
@@ -298,7 +299,7 @@ static uint64_t rest_ms(const struct bus_producer *producer)
     return (uint64_t)REST_MS << (n <= REST_DOUBLINGS ? n - 1 : REST_DOUBLINGS);
 }
 
-static void renew(struct bus_producer *producer)
+static void renew(struct kafka_producer *producer)
 {
     if (!has_retired(producer) || now_ms(producer) < producer->since_ms + rest_ms(producer))
         return;
@@ -307,12 +308,12 @@ static void renew(struct bus_producer *producer)
 }
 
 /* What librdkafka puts back into its queue, to try again, is purged there. */
-static void drain(struct bus_producer *producer)
+static void drain(struct kafka_producer *producer)
 {
     uint64_t most = (uint64_t)producer->logic->config->bus_timeout_ms + OVERDUE_MS;
 
     if (producer->failed)
-        bus_client_purge(producer->client);
+        producer_instance_purge(producer->client);
     if (now_ms(producer) < producer->since_ms + most)
         return;
     log_warn("bus reports overdue", "messages given up=%zu",
@@ -322,7 +323,7 @@ static void drain(struct bus_producer *producer)
 
 static void on_look(uv_timer_t *timer)
 {
-    struct bus_producer *producer = container_of(timer, struct bus_producer, look);
+    struct kafka_producer *producer = container_of(timer, struct kafka_producer, look);
     uint64_t now = now_ms(producer), timeout = (uint64_t)producer->logic->config->bus_timeout_ms;
     const char *why = refusal(producer);
 
@@ -342,11 +343,11 @@ static void on_look(uv_timer_t *timer)
 /* --- producing --- */
 
 /* False: not now, and the ticket stays where it is. */
-static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
+static bool hand_over(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
-    int partitions = bus_agree_partitions(producer->agree, NULL);
+    int partitions = partition_count_now(producer->agree, NULL);
     rd_kafka_resp_err_t code =
-        bus_client_produce(producer->client, &ticket->message, partitions, ticket);
+        producer_instance_produce(producer->client, &ticket->message, partitions, ticket);
 
     if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
         producer_replace(producer, code, rd_kafka_err2str(code));
@@ -365,14 +366,14 @@ static bool hand_over(struct bus_producer *producer, struct bus_ticket *ticket)
 
 static void on_pause_over(uv_timer_t *timer)
 {
-    struct bus_producer *producer = container_of(timer, struct bus_producer, pause);
+    struct kafka_producer *producer = container_of(timer, struct kafka_producer, pause);
 
     loop_defer(producer->logic->loop, &producer->flush);
 }
 
 static void on_flush(struct loop *loop, struct loop_task *task)
 {
-    struct bus_producer *producer = container_of(task, struct bus_producer, flush);
+    struct kafka_producer *producer = container_of(task, struct kafka_producer, flush);
     uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
 
     if (producer->gathered.head == NULL || refusal(producer) != NULL)
@@ -386,8 +387,8 @@ static void on_flush(struct loop *loop, struct loop_task *task)
         continue;
 }
 
-int bus_produce(struct bus_producer *producer, const struct bus_message *message,
-                struct bus_ticket *ticket, const char **why)
+int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                  struct kafka_ticket *ticket, const char **why)
 {
     if (!producer->seen) {
         *why = "no Kafka broker has answered yet";
@@ -408,12 +409,12 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
     return 0;
 }
 
-size_t bus_producer_most(const struct bus_producer *producer)
+size_t kafka_producer_most(const struct kafka_producer *producer)
 {
     return (size_t)(producer->max_bytes - RECORD_HEAD);
 }
 
-size_t bus_producer_outstanding(const struct bus_producer *producer)
+size_t kafka_producer_outstanding(const struct kafka_producer *producer)
 {
     return producer->outstanding;
 }
@@ -421,17 +422,17 @@ size_t bus_producer_outstanding(const struct bus_producer *producer)
 /* --- events --- */
 
 /* The topic takes less than we thought, and nobody tells us how much: half of it, until it fits. */
-static void too_large(struct bus_producer *producer)
+static void too_large(struct kafka_producer *producer)
 {
-    int64_t half = bus_client_max_bytes(producer->client) / 2;
+    int64_t half = producer_instance_max_bytes(producer->client) / 2;
 
-    bus_client_ask(producer->client);
-    if (bus_client_topic_max_bytes(producer->client) > 0)
+    producer_instance_ask(producer->client);
+    if (producer_instance_topic_max_bytes(producer->client) > 0)
         return; /* it was lowered since, and is asked for */
     producer_resize(producer, half);
 }
 
-static void probed(struct bus_producer *producer, rd_kafka_resp_err_t code)
+static void probed(struct kafka_producer *producer, rd_kafka_resp_err_t code)
 {
     producer->probing = false;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -449,7 +450,7 @@ static bool is_its_own_fault(rd_kafka_resp_err_t code)
 
 static void on_report(const rd_kafka_message_t *message, void *arg)
 {
-    struct bus_producer *producer = arg;
+    struct kafka_producer *producer = arg;
 
     if (message->_private == NULL) {
         probed(producer, message->err);
@@ -472,7 +473,7 @@ static void on_report(const rd_kafka_message_t *message, void *arg)
 
 static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg)
 {
-    struct bus_producer *producer = arg;
+    struct kafka_producer *producer = arg;
 
     if (fatal) {
         producer_replace(producer, code, text);
@@ -485,7 +486,7 @@ static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, voi
         unproven(producer, code, text);
 }
 
-static void on_topic_missing(struct bus_producer *producer, const char *why)
+static void on_topic_missing(struct kafka_producer *producer, const char *why)
 {
     const struct logic_config *config = producer->logic->config;
 
@@ -497,7 +498,7 @@ static void on_topic_missing(struct bus_producer *producer, const char *why)
 
 static void on_answered(bool ok, const char *why, void *arg)
 {
-    struct bus_producer *producer = arg;
+    struct kafka_producer *producer = arg;
     const struct logic_config *config = producer->logic->config;
 
     if (producer->state != PRODUCER_OPEN)
@@ -506,9 +507,9 @@ static void on_answered(bool ok, const char *why, void *arg)
         on_topic_missing(producer, why);
         return;
     }
-    bus_agree_saw(producer->agree, bus_client_partitions(producer->client),
-                  bus_client_seen_ms(producer->client));
-    int64_t max_bytes = bus_client_topic_max_bytes(producer->client);
+    partition_count_saw(producer->agree, producer_instance_partitions(producer->client),
+                        producer_instance_seen_ms(producer->client));
+    int64_t max_bytes = producer_instance_topic_max_bytes(producer->client);
     if (max_bytes > 0)
         producer_resize(producer, max_bytes);
     if (producer->state != PRODUCER_OPEN)
@@ -525,47 +526,47 @@ static void on_answered(bool ok, const char *why, void *arg)
 
 static bool is_idle(void *arg)
 {
-    struct bus_producer *producer = arg;
+    struct kafka_producer *producer = arg;
 
     return producer->waiting == NULL && !producer->probing && has_retired(producer);
 }
 
 static void on_opened(void *arg)
 {
-    struct bus_producer *producer = arg;
+    struct kafka_producer *producer = arg;
 
-    if (producer->state != PRODUCER_OPEN || !bus_client_answers(producer->client))
+    if (producer->state != PRODUCER_OPEN || !producer_instance_answers(producer->client))
         return;
     if (!producer->proven)
         probe(producer);
     loop_defer(producer->logic->loop, &producer->flush);
 }
 
-static const struct bus_agree_events agree_events = {.idle = is_idle, .opened = on_opened};
+static const struct partition_count_events agree_events = {.idle = is_idle, .opened = on_opened};
 
-int bus_producer_partitions(const struct bus_producer *producer)
+int kafka_producer_partitions(const struct kafka_producer *producer)
 {
-    return bus_agree_partitions(producer->agree, NULL);
+    return partition_count_now(producer->agree, NULL);
 }
 
 /* --- life --- */
 
-static const struct bus_client_events client_events = {
+static const struct producer_instance_events client_events = {
     .answered = on_answered, .report = on_report, .error = on_error};
 
 /* Fails: rests, and is tried again. */
-static void client_open(struct bus_producer *producer)
+static void client_open(struct kafka_producer *producer)
 {
-    int err = bus_client_open(producer->logic, producer->max_bytes, &client_events, producer,
-                              &producer->client);
+    int err = producer_instance_open(producer->logic, producer->max_bytes, &client_events, producer,
+                                     &producer->client);
 
     producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
     producer->failed = true; /* unless it says otherwise */
 }
 
-int bus_producer_open(struct logic *logic, struct bus_producer **out)
+int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
 {
-    struct bus_producer *producer = mem_zalloc(sizeof *producer);
+    struct kafka_producer *producer = mem_zalloc(sizeof *producer);
 
     producer->logic = logic;
     producer->max_bytes = LIMIT_ASSUMED;
@@ -577,10 +578,10 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
     uv_timer_init(&logic->loop->uv, &producer->pause);
     uv_timer_init(&logic->loop->uv, &producer->look);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
-    producer->agree = bus_agree_open(logic, &agree_events, producer);
+    producer->agree = partition_count_open(logic, &agree_events, producer);
     client_open(producer);
     if (producer->client == NULL) {
-        bus_producer_close(producer);
+        kafka_producer_close(producer);
         return -EINVAL;
     }
     *out = producer;
@@ -589,14 +590,15 @@ int bus_producer_open(struct logic *logic, struct bus_producer **out)
 
 static void on_look_closed(uv_handle_t *handle)
 {
-    struct bus_producer *producer = container_of((uv_timer_t *)handle, struct bus_producer, look);
+    struct kafka_producer *producer =
+        container_of((uv_timer_t *)handle, struct kafka_producer, look);
 
     /* A turn's tasks run before it closes handles. */
     assert(!producer->flush.queued && !producer->settle.queued);
     free(producer);
 }
 
-void bus_producer_close(struct bus_producer *producer)
+void kafka_producer_close(struct kafka_producer *producer)
 {
     if (producer == NULL)
         return;
@@ -604,9 +606,9 @@ void bus_producer_close(struct bus_producer *producer)
     gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
     waiting_fail(producer, -ECANCELED, "logic stops");
     if (producer->client != NULL)
-        bus_end_forget(bus_client_close(producer->client));
-    bus_agree_close(producer->agree);
-    bus_end_forget(producer->retired);
+        kafka_shutdown_forget(producer_instance_close(producer->client));
+    partition_count_close(producer->agree);
+    kafka_shutdown_forget(producer->retired);
     uv_close((uv_handle_t *)&producer->pause, NULL);
     uv_close((uv_handle_t *)&producer->look, on_look_closed);
 }

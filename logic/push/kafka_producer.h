@@ -9,7 +9,7 @@
 
 #include "logic/logic.h"
 
-struct bus_message {
+struct kafka_message {
     void *value; /* from mem_alloc() */
     size_t value_len;
     const void *key; /* in the same allocation */
@@ -19,30 +19,30 @@ struct bus_message {
 /* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
  * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). While the producer is
  * replaced, or the number of partitions changed, messages wait up to bus.timeout before that.
- * Exactly once, later than bus_produce(). */
-struct bus_ticket {
-    struct bus_ticket *next, **prev; /* the producer's */
-    void (*done)(struct bus_ticket *ticket, int err, const char *why);
-    struct bus_message message; /* until librdkafka has it */
+ * Exactly once, later than kafka_produce(). */
+struct kafka_ticket {
+    struct kafka_ticket *next, **prev; /* the producer's */
+    void (*done)(struct kafka_ticket *ticket, int err, const char *why);
+    struct kafka_message message; /* until librdkafka has it */
     uint64_t since_ms;
 };
 
 /* -EINVAL and the like after logging. Sets the ready condition "bus": it holds when
  * Kafka has taken what was produced last, if only a probe. */
-int bus_producer_open(struct logic *logic, struct bus_producer **out);
+int kafka_producer_open(struct logic *logic, struct kafka_producer **out);
 /* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet, or too much waits
  * already for a new producer or for the number of partitions (*WHY says what); then the ticket is
  * not used. */
-int bus_produce(struct bus_producer *producer, const struct bus_message *message,
-                struct bus_ticket *ticket, const char **why);
+int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                  struct kafka_ticket *ticket, const char **why);
 /* The most bytes of a value and its key together that the topic takes. */
-size_t bus_producer_most(const struct bus_producer *producer);
+size_t kafka_producer_most(const struct kafka_producer *producer);
 /* By which messages are spread, agreed among the logics (partition_count.h); 0: not now. */
-int bus_producer_partitions(const struct bus_producer *producer);
+int kafka_producer_partitions(const struct kafka_producer *producer);
 /* Messages without a delivery report. */
-size_t bus_producer_outstanding(const struct bus_producer *producer);
+size_t kafka_producer_outstanding(const struct kafka_producer *producer);
 /* What is outstanding fails (-ECANCELED). NULL is fine. May block for a moment: only after the main
  * loop has ended. */
-void bus_producer_close(struct bus_producer *producer);
+void kafka_producer_close(struct kafka_producer *producer);
 
 #endif

@@ -16,11 +16,11 @@ enum {
 
 static struct redis_script agree_script = {.source = partitions_agree_lua};
 
-struct bus_agree {
+struct partition_count {
     struct logic *logic;
-    const struct bus_agree_events *on; /* NULL: closed */
+    const struct partition_count_events *on; /* NULL: closed */
     void *arg;
-    char key[AGREE_KEY_MAX];
+    char key[PARTITION_COUNT_KEY_MAX];
     uv_timer_t timer;
     bool asking, closed, asked_once;
     int64_t hold; /* since when, by Redis's time; 0: nobody holds */
@@ -34,12 +34,12 @@ struct bus_agree {
     char why[128];
 };
 
-void bus_agree_key(const char *topic, char *buf, size_t size)
+void partition_count_key(const char *topic, char *buf, size_t size)
 {
     snprintf(buf, size, "imc:bus:%s", topic);
 }
 
-static uint64_t now_ms(const struct bus_agree *agree)
+static uint64_t now_ms(const struct partition_count *agree)
 {
     return loop_now_ms(agree->logic->loop);
 }
@@ -47,7 +47,7 @@ static uint64_t now_ms(const struct bus_agree *agree)
 /* --- may we? --- */
 
 /* NULL: yes. */
-static const char *refusal(const struct bus_agree *agree)
+static const char *refusal(const struct partition_count *agree)
 {
     static char text[128];
     uint64_t now = now_ms(agree);
@@ -69,7 +69,7 @@ static const char *refusal(const struct bus_agree *agree)
         return text;
     }
     if (now < agree->permit_ms ||
-        (agree->count == agree->n && now < agree->seen_ms + AGREE_FRESH_MS))
+        (agree->count == agree->n && now < agree->seen_ms + PARTITION_COUNT_FRESH_MS))
         return NULL;
     snprintf(
         text, sizeof text,
@@ -78,7 +78,7 @@ static const char *refusal(const struct bus_agree *agree)
     return text;
 }
 
-int bus_agree_partitions(const struct bus_agree *agree, const char **why)
+int partition_count_now(const struct partition_count *agree, const char **why)
 {
     const char *refused = refusal(agree);
 
@@ -88,7 +88,7 @@ int bus_agree_partitions(const struct bus_agree *agree, const char **why)
 }
 
 /* A change holds for a moment only: pushes wait, and we stay ready. */
-static void tell(struct bus_agree *agree)
+static void tell(struct partition_count *agree)
 {
     const char *why = refusal(agree);
 
@@ -107,7 +107,7 @@ static void tell(struct bus_agree *agree)
 
 /* --- asking --- */
 
-static void take(struct bus_agree *agree, int n, int64_t version, int64_t hold)
+static void take(struct partition_count *agree, int n, int64_t version, int64_t hold)
 {
     if (n != agree->n || version != agree->version)
         log_info("partitions agreed", "topic=%s partitions=%d version=%lld kafka=%d",
@@ -124,7 +124,7 @@ static void take(struct bus_agree *agree, int n, int64_t version, int64_t hold)
     agree->hold = hold;
     agree->asked_once = true;
     if (hold == 0)
-        agree->permit_ms = agree->asked_ms + AGREE_PERMIT_MS;
+        agree->permit_ms = agree->asked_ms + PARTITION_COUNT_PERMIT_MS;
     tell(agree);
     if (opened)
         agree->on->opened(agree->arg);
@@ -143,12 +143,12 @@ static bool is_answer(const redisReply *reply)
 
 static void agree_free(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)handle, struct bus_agree, timer));
+    free(container_of((uv_timer_t *)handle, struct partition_count, timer));
 }
 
 static void on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
-    struct bus_agree *agree = arg;
+    struct partition_count *agree = arg;
 
     agree->asking = false;
     if (agree->closed) {
@@ -162,7 +162,7 @@ static void on_reply(struct redis *redis, const redisReply *reply, void *arg)
         log_warn("partitions not agreed", "key=%s err=\"%s\"", agree->key, redis_said(redis));
 }
 
-static void ask(struct bus_agree *agree)
+static void ask(struct partition_count *agree)
 {
     struct redis *redis = agree->logic->redis;
     char n[16], version[24], hold[24], count[16], forget[16];
@@ -181,7 +181,7 @@ static void ask(struct bus_agree *agree)
     snprintf(version, sizeof version, "%lld", (long long)agree->version);
     snprintf(hold, sizeof hold, "%lld", idle ? (long long)agree->hold : 0);
     snprintf(count, sizeof count, "%d", agree->count);
-    snprintf(forget, sizeof forget, "%d", agree->asked_once ? 0 : AGREE_FORGET_MS);
+    snprintf(forget, sizeof forget, "%d", agree->asked_once ? 0 : PARTITION_COUNT_FORGET_MS);
     agree->asking = true;
     agree->asked_ms = now_ms(agree);
     redis_eval(redis, redis_shard_of(redis, agree->key, strlen(agree->key)), &agree_script, 1,
@@ -190,9 +190,9 @@ static void ask(struct bus_agree *agree)
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct bus_agree *agree = container_of(timer, struct bus_agree, timer);
+    struct partition_count *agree = container_of(timer, struct partition_count, timer);
     bool afoot = agree->hold != 0 || agree->n == 0 || agree->count != agree->n;
-    uint64_t every = afoot ? AGREE_ASK_SOON_MS : AGREE_ASK_MS;
+    uint64_t every = afoot ? PARTITION_COUNT_ASK_SOON_MS : PARTITION_COUNT_ASK_MS;
 
     tell(agree);
     if (agree->asking || agree->count == 0 || agree->logic->redis == NULL ||
@@ -201,7 +201,7 @@ static void on_timer(uv_timer_t *timer)
     ask(agree);
 }
 
-void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms)
+void partition_count_saw(struct partition_count *agree, int partitions, uint64_t seen_ms)
 {
     if (partitions != agree->count && agree->n != 0 && partitions > agree->n)
         log_warn("partitions are not used",
@@ -218,19 +218,20 @@ void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms)
 
 /* --- life --- */
 
-struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_events *events,
-                                 void *arg)
+struct partition_count *partition_count_open(struct logic *logic,
+                                             const struct partition_count_events *events, void *arg)
 {
-    struct bus_agree *agree = mem_zalloc(sizeof *agree);
+    struct partition_count *agree = mem_zalloc(sizeof *agree);
 
-    *agree = (struct bus_agree){.logic = logic, .on = events, .arg = arg};
-    bus_agree_key(logic->config->bus_topic, agree->key, sizeof agree->key);
+    *agree = (struct partition_count){.logic = logic, .on = events, .arg = arg};
+    partition_count_key(logic->config->bus_topic, agree->key, sizeof agree->key);
     uv_timer_init(&logic->loop->uv, &agree->timer);
-    uv_timer_start(&agree->timer, on_timer, AGREE_ASK_SOON_MS, AGREE_ASK_SOON_MS);
+    uv_timer_start(&agree->timer, on_timer, PARTITION_COUNT_ASK_SOON_MS,
+                   PARTITION_COUNT_ASK_SOON_MS);
     return agree;
 }
 
-void bus_agree_close(struct bus_agree *agree)
+void partition_count_close(struct partition_count *agree)
 {
     struct redis *redis;
     char field[160];

@@ -20,17 +20,17 @@
 #include "logic/logic.h"
 
 enum {
-    AGREE_ASK_MS = 1000,
-    AGREE_ASK_SOON_MS = 200,
-    AGREE_PERMIT_MS = 3000,
-    AGREE_FRESH_MS = 10000,
-    AGREE_HOLD_MS = 5000,             /* a hold that is not renewed ends */
-    AGREE_FORGET_MS = 10 * 60 * 1000, /* a logic that was not heard of so long is gone */
-    AGREE_KEY_MAX = 300,
+    PARTITION_COUNT_ASK_MS = 1000,
+    PARTITION_COUNT_ASK_SOON_MS = 200,
+    PARTITION_COUNT_PERMIT_MS = 3000,
+    PARTITION_COUNT_FRESH_MS = 10000,
+    PARTITION_COUNT_HOLD_MS = 5000,             /* a hold that is not renewed ends */
+    PARTITION_COUNT_FORGET_MS = 10 * 60 * 1000, /* a logic that was not heard of so long is gone */
+    PARTITION_COUNT_KEY_MAX = 300,
 };
 
-struct bus_agree;
-struct bus_agree_events {
+struct partition_count;
+struct partition_count_events {
     /* Whether nothing is on its way to Kafka. */
     bool (*idle)(void *arg);
     /* It may be that producing is allowed now. */
@@ -38,15 +38,15 @@ struct bus_agree_events {
 };
 
 /* Begins to ask as soon as logic->redis is there. Sets the ready condition "partitions". */
-struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_events *events,
-                                 void *arg);
+struct partition_count *
+partition_count_open(struct logic *logic, const struct partition_count_events *events, void *arg);
 /* What Kafka said at SEEN_MS, on the loop's clock. */
-void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms);
+void partition_count_saw(struct partition_count *agree, int partitions, uint64_t seen_ms);
 /* The number to produce by, or 0 and *WHY (may be NULL) nothing may be produced now. */
-int bus_agree_partitions(const struct bus_agree *agree, const char **why);
+int partition_count_now(const struct partition_count *agree, const char **why);
 /* Tells Redis that this logic is gone. NULL is fine. */
-void bus_agree_close(struct bus_agree *agree);
+void partition_count_close(struct partition_count *agree);
 /* The hash's name. */
-void bus_agree_key(const char *topic, char *buf, size_t size);
+void partition_count_key(const char *topic, char *buf, size_t size);
 
 #endif

@@ -8,15 +8,15 @@
 
 #include <librdkafka/rdkafka.h>
 
-struct bus_client;
-struct bus_end;
-struct bus_message;
+struct producer_instance;
+struct kafka_shutdown;
+struct kafka_message;
 
-struct bus_client_events {
+struct producer_instance_events {
     /* The topic is there, or WHY not; then it is asked again until it is. Once it is there, again
      * with every look. */
     void (*answered)(bool ok, const char *why, void *arg);
-    /* One message's fate; its _private is bus_client_produce()'s TICKET. */
+    /* One message's fate; its _private is producer_instance_produce()'s TICKET. */
     void (*report)(const rd_kafka_message_t *message, void *arg);
     /* FATAL: this instance produces no more; what is in flight is still reported. */
     void (*error)(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg);
@@ -24,30 +24,32 @@ struct bus_client_events {
 
 /* MAX_BYTES: what the topic lets a batch have; batches are made no larger. -EINVAL or -EMFILE after
  * logging. No event before it returns. */
-int bus_client_open(struct logic *logic, int64_t max_bytes, const struct bus_client_events *events,
-                    void *arg, struct bus_client **out);
+int producer_instance_open(struct logic *logic, int64_t max_bytes,
+                           const struct producer_instance_events *events, void *arg,
+                           struct producer_instance **out);
 /* Whether answered(true) has come. */
-bool bus_client_answers(const struct bus_client *client);
+bool producer_instance_answers(const struct producer_instance *client);
 /* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. The key decides which of
  * PARTITIONS it goes to (as librdkafka's murmur2 does, and Kafka's own clients). Only if
- * bus_client_answers(). */
-rd_kafka_resp_err_t bus_client_produce(struct bus_client *client, const struct bus_message *message,
-                                       int partitions, void *ticket);
+ * producer_instance_answers(). */
+rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
+                                              const struct kafka_message *message, int partitions,
+                                              void *ticket);
 /* A message that job skips, to one of PARTITIONS; reported with _private NULL. */
-rd_kafka_resp_err_t bus_client_probe(struct bus_client *client, int partitions);
+rd_kafka_resp_err_t producer_instance_probe(struct producer_instance *client, int partitions);
 /* What Kafka said last, and when that question began; 0: nothing yet. */
-int bus_client_partitions(const struct bus_client *client);
-uint64_t bus_client_seen_ms(const struct bus_client *client);
+int producer_instance_partitions(const struct producer_instance *client);
+uint64_t producer_instance_seen_ms(const struct producer_instance *client);
 /* As it was opened with, and as the topic has it now (0: not known). */
-int64_t bus_client_max_bytes(const struct bus_client *client);
-int64_t bus_client_topic_max_bytes(const struct bus_client *client);
+int64_t producer_instance_max_bytes(const struct producer_instance *client);
+int64_t producer_instance_topic_max_bytes(const struct producer_instance *client);
 /* Asks for the topic again, as at first; it is looked at every TOPIC_AGAIN_MS besides. */
 enum { TOPIC_AGAIN_MS = 3000 };
-void bus_client_ask(struct bus_client *client);
+void producer_instance_ask(struct producer_instance *client);
 /* What waits in librdkafka's queue and is not on its way is reported as failed. */
-void bus_client_purge(struct bus_client *client);
+void producer_instance_purge(struct producer_instance *client);
 /* Not from inside an event. No event after this returns; what it has not delivered is dropped. When
  * the answer is over, it sends nothing any more. */
-struct bus_end *bus_client_close(struct bus_client *client);
+struct kafka_shutdown *producer_instance_close(struct producer_instance *client);
 
 #endif

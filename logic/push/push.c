@@ -4,11 +4,11 @@
  *                                     │        all of the call           │    report ─► fn
  *                                     └─ guarded: looked up, nobody away └─ the bus has room
  *
- * Why order per uid holds: a lane is a uid's messages between acceptance and bus_produce(), first
+ * Why order per uid holds: a lane is a uid's messages between acceptance and kafka_produce(), first
  * in, first out. Lookups run side by side and may come back in any order (another router after a
  * ring change, a timeout overtaking an answer), but only the head of a lane gets ready, the next
  * one when that is produced, and librdkafka's idempotent producer keeps the order of the calls per
- * partition. The id is taken right before bus_produce(), so ids rise in the same order. A lane
+ * partition. The id is taken right before kafka_produce(), so ids rise in the same order. A lane
  * exists only while a message is in it.
  *
  * Why a call for many is no burden: what is ready waits in its call's list, a few bytes each beside
@@ -47,7 +47,7 @@ struct push_job;
 
 /* One message to one uid, room or everybody. */
 struct push_part {
-    struct bus_ticket ticket;
+    struct kafka_ticket ticket;
     struct push_job *job;
     struct push_part *behind; /* in the lane */
     struct push_part *next;   /* in the job's list of what is ready */
@@ -83,7 +83,7 @@ struct push_job {
     struct push_job *next;   /* in the ring of those with something ready */
     bool in_ring;
     bool *failed;
-    char why[BACKLOG_WHY];
+    char why[JOB_BACKLOG_WHY];
     struct push_part parts[];
 };
 
@@ -180,7 +180,7 @@ static void part_done(struct push_part *part, int err, const char *why)
         loop_defer(job->logic->loop, &job->task);
 }
 
-static void part_on_report(struct bus_ticket *ticket, int err, const char *why)
+static void part_on_report(struct kafka_ticket *ticket, int err, const char *why)
 {
     struct push_part *part = container_of(ticket, struct push_part, ticket);
     struct push_lanes *lanes = part->job->logic->lanes;
@@ -209,10 +209,10 @@ static size_t part_key(const struct push_part *part, char *buf, size_t size, con
 }
 
 /* The envelope, its key behind it. */
-static struct bus_message part_message(const struct push_part *part)
+static struct kafka_message part_message(const struct push_part *part)
 {
     struct push_job *job = part->job;
-    struct bus_message message;
+    struct kafka_message message;
     Imc__V1__PushMsg envelope;
     char buf[32];
     const char *key;
@@ -223,7 +223,7 @@ static struct bus_message part_message(const struct push_part *part)
     envelope.speed = job->speed;
     envelope.room = pb_text(job->room);
     envelope.msg = pb_bytes(job->message.body, job->message.len);
-    envelope.id = ids_next(&job->logic->ids, logic_now_us(job->logic));
+    envelope.id = message_id_next(&job->logic->ids, logic_now_us(job->logic));
     envelope.has_uid = job->type == IMC__V1__PUSH_MSG__TYPE__PUSH;
     envelope.uid = part->uid;
     envelope.expires_ms = job->message.expires_ms;
@@ -232,7 +232,7 @@ static struct bus_message part_message(const struct push_part *part)
     envelope.away = part->away;
     message.key_len = part_key(part, buf, sizeof buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
-    if (message.value_len + message.key_len > bus_producer_most(job->logic->bus)) {
+    if (message.value_len + message.key_len > kafka_producer_most(job->logic->bus)) {
         envelope.n_hints = 0; /* job asks where they are */
         message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     }
@@ -255,7 +255,7 @@ static void part_produce(struct push_part *part)
 {
     struct push_job *job = part->job;
     struct push_lanes *lanes = job->logic->lanes;
-    struct bus_message message;
+    struct kafka_message message;
     const char *why = "";
 
     if (job->logic->bus == NULL) { /* we are stopping */
@@ -270,7 +270,7 @@ static void part_produce(struct push_part *part)
     part->ticket.done = part_on_report;
     lanes->out_parts++;
     lanes->out_bytes += job->message.len;
-    int err = bus_produce(job->logic->bus, &message, &part->ticket, &why);
+    int err = kafka_produce(job->logic->bus, &message, &part->ticket, &why);
     if (err == 0)
         return;
     lanes->out_parts--;
@@ -497,7 +497,7 @@ void push_uids(struct logic *logic, const struct push_message *message, const in
 
     job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
     job->looking = n;
-    job->guarded = backlog_verdict(logic->backlogs, job->why) != BACKLOG_FINE;
+    job->guarded = job_backlogs_verdict(logic->backlogs, job->why) != JOB_BACKLOG_FINE;
     if (!job->guarded)
         logic_count(logic, LOGIC_ACCEPTED_UID, (int64_t)n);
     for (size_t i = 0; i < n; i++) {

@@ -33,7 +33,7 @@ struct repartition {
     struct loop loop;
     struct redis *redis;
     rd_kafka_t *rk;
-    char key[AGREE_KEY_MAX];
+    char key[PARTITION_COUNT_KEY_MAX];
     int target;
     /* As Redis said last. */
     bool answered, failed, napping;
@@ -138,7 +138,7 @@ static int look(struct repartition *change, int hold_ms)
     const char *argv[] = {change->key, hold, forget};
 
     snprintf(hold, sizeof hold, "%d", hold_ms);
-    snprintf(forget, sizeof forget, "%d", AGREE_FORGET_MS);
+    snprintf(forget, sizeof forget, "%d", PARTITION_COUNT_FORGET_MS);
     change->answered = false;
     redis_eval(change->redis, shard(change), &hold_script, 1, 3, argv, NULL, on_look, change);
     return await(change);
@@ -152,7 +152,7 @@ static int switch_over(struct repartition *change, int64_t since)
 
     snprintf(from, sizeof from, "%" PRId64, since);
     snprintf(n, sizeof n, "%d", change->target);
-    snprintf(forget, sizeof forget, "%d", AGREE_FORGET_MS);
+    snprintf(forget, sizeof forget, "%d", PARTITION_COUNT_FORGET_MS);
     change->answered = false;
     change->switched = 0;
     redis_eval(change->redis, shard(change), &switch_script, 1, 4, argv, NULL, on_number, change);
@@ -284,10 +284,10 @@ static int open_kafka(struct repartition *change)
 {
     const struct logic_config *config = change->config;
     char err[512];
-    rd_kafka_conf_t *conf = bus_conf_new(config->bus_brokers, "imc-logic", err, sizeof err);
+    rd_kafka_conf_t *conf = kafka_conf_new(config->bus_brokers, "imc-logic", err, sizeof err);
 
-    if (conf != NULL && bus_conf_options(conf, config->bus_options, err, sizeof err) == 0 &&
-        bus_conf_set(conf, "group.id", config->bus_group, err, sizeof err) == 0)
+    if (conf != NULL && kafka_conf_options(conf, config->bus_options, err, sizeof err) == 0 &&
+        kafka_conf_set(conf, "group.id", config->bus_group, err, sizeof err) == 0)
         change->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
     if (change->rk != NULL)
         return 0;
@@ -303,7 +303,7 @@ static int change_under_hold(struct repartition *change, int64_t n)
     int64_t behind = -1;
 
     while (uv_hrtime() - began < (uint64_t)TRY_MS * 1000000) {
-        if (look(change, AGREE_HOLD_MS) != 0)
+        if (look(change, PARTITION_COUNT_HOLD_MS) != 0)
             return -1;
         int64_t since = change->since;
         if (change->waiting == 0) {
@@ -318,7 +318,7 @@ static int change_under_hold(struct repartition *change, int64_t n)
     return complain("%" PRId64
                     " logics do not hold, %s: restart it, or wait until it was not heard "
                     "of for %d minutes",
-                    change->waiting, change->who, AGREE_FORGET_MS / 60000);
+                    change->waiting, change->who, PARTITION_COUNT_FORGET_MS / 60000);
 }
 
 static int carry_out(struct repartition *change)
@@ -339,9 +339,9 @@ static int carry_out(struct repartition *change)
                         "they have caught up",
                         change->config->bus_group, behind);
     printf("waiting %d s, until logics that cannot reach Redis have seen the new partitions\n",
-           AGREE_FRESH_MS / 1000 + 1);
+           PARTITION_COUNT_FRESH_MS / 1000 + 1);
     fflush(stdout);
-    nap(change, AGREE_FRESH_MS + 1000);
+    nap(change, PARTITION_COUNT_FRESH_MS + 1000);
     puts("pushes wait now");
     fflush(stdout);
     uint64_t began = uv_hrtime();
@@ -369,7 +369,7 @@ int repartition(struct daemon *daemon, const char *argument)
     }
     (void)log_set_level("warn"); /* what it does is said on stdout */
     change.target = (int)n;
-    bus_agree_key(change.config->bus_topic, change.key, sizeof change.key);
+    partition_count_key(change.config->bus_topic, change.key, sizeof change.key);
     if (loop_init(&change.loop, "change", 0) != 0)
         return 1;
     uv_timer_init(&change.loop.uv, &change.timer);
@@ -379,8 +379,8 @@ int repartition(struct daemon *daemon, const char *argument)
     else if (await_redis(&change) == 0 && open_kafka(&change) == 0)
         err = carry_out(&change);
     if (change.rk != NULL)
-        bus_end_forget(bus_end(change.rk, NULL));
-    (void)bus_ends_wait(); /* the log has what is left */
+        kafka_shutdown_forget(kafka_shutdown(change.rk, NULL));
+    (void)kafka_shutdowns_wait(); /* the log has what is left */
     redis_close(change.redis);
     loop_close(&change.loop);
     return err == 0 ? 0 : 1;

@@ -180,10 +180,10 @@ static size_t lookups_most(const struct logic *logic)
 static struct map_batch *take_batch(struct router_peer *peer)
 {
     struct map_batch *batch = mem_alloc(sizeof *batch + BATCH_MOST * sizeof(void *));
-    size_t lookups = lookups_most(router_link_logic(peer->link));
+    size_t lookups = lookups_most(routers_logic(peer->routers));
 
     batch->n = 0;
-    batch->ring = router_link_ring(peer->link);
+    batch->ring = routers_ring(peer->routers);
     while (batch->n < BATCH_MOST && lookups > 0) {
         struct router_request *request = router_queue_take(&peer->waiting);
         if (request == NULL)
@@ -207,7 +207,7 @@ static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
         free(batch);
         return NULL;
     }
-    logic_count(router_link_logic(peer->link), LOGIC_ROUTER_BATCHES, 1);
+    logic_count(routers_logic(peer->routers), LOGIC_ROUTER_BATCHES, 1);
     *out = batch;
     return pack_batch(batch, seq);
 }
@@ -305,7 +305,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     struct router_peer *peer = arg;
     struct map_batch *batch = batch_;
     struct router_reply *reply = reply_;
-    struct logic *logic = router_link_logic(peer->link);
+    struct logic *logic = routers_logic(peer->routers);
     size_t put = 0, lookup = 0;
 
     if (!reply_fits(batch, reply->map)) {
@@ -334,7 +334,7 @@ static void peer_failed(struct pipe *pipe, void *arg, void *batch)
 
 static void fail_waiting(struct router_peer *peer)
 {
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = router_link_ring(peer->link)};
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = routers_ring(peer->routers)};
     struct router_queue queue;
     struct router_request *request;
 
@@ -351,7 +351,7 @@ static void peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct router_peer *peer = arg;
 
-    struct logic *logic = router_link_logic(peer->link);
+    struct logic *logic = routers_logic(peer->routers);
 
     if (up) {
         log_info("router up", "router=%s address=%s", peer->id, pipe_address(pipe));
@@ -375,9 +375,9 @@ static const struct pipe_ops peer_ops = {
     .drop = peer_drop,
 };
 
-struct router_peer *router_peer_open(struct router_link *link, const struct member *member)
+struct router_peer *router_peer_open(struct routers *routers, const struct member *member)
 {
-    struct logic *logic = router_link_logic(link);
+    struct logic *logic = routers_logic(routers);
     struct router_peer *peer = mem_zalloc(sizeof *peer);
     struct pipe_options options = {
         .path = "/imc.v1.Router/Map",
@@ -386,7 +386,7 @@ struct router_peer *router_peer_open(struct router_link *link, const struct memb
         .to = member_name(member),
     };
 
-    peer->link = link;
+    peer->routers = routers;
     memcpy(peer->id, member->id, sizeof peer->id);
     memcpy(peer->address, member->rpc, sizeof peer->address);
     router_queue_init(&peer->waiting);

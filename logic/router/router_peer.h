@@ -19,7 +19,7 @@ enum router_kind {
 struct router_request {
     struct router_request *next;
     struct wheel_timer timer;
-    struct router_link *link;
+    struct routers *routers;
     enum router_kind kind;
     router_fn fn; /* NULL: was answered (it timed out), only the memory is waited for */
     void *arg;
@@ -32,14 +32,14 @@ struct router_queue {
 };
 
 struct router_peer {
-    struct router_link *link;
+    struct routers *routers;
     char id[64], address[128];
     struct pipe *pipe;
     struct router_queue waiting;
-    bool live; /* scratch of router_link_update() */
+    bool live; /* scratch of routers_update() */
 };
 
-struct router_peer *router_peer_open(struct router_link *link, const struct member *member);
+struct router_peer *router_peer_open(struct routers *routers, const struct member *member);
 /* It may be another life of the same one, as MEMBER says. */
 void router_peer_want(struct router_peer *peer, const struct member *member);
 /* What is unanswered gets ROUTER_AWAY. */
@@ -55,6 +55,6 @@ struct router_request *router_queue_take(struct router_queue *queue);
 
 /* In routers.c: answers (if nobody did yet) and frees. */
 void router_request_finish(struct router_request *request, const struct router_answer *answer);
-struct logic *router_link_logic(const struct router_link *link);
+struct logic *routers_logic(const struct routers *routers);
 
 #endif

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct router_link {
+struct routers {
     struct logic *logic;
     struct ring *ring;
     uint64_t hash;
@@ -30,27 +30,27 @@ struct router_link {
     bool closed;
 };
 
-struct logic *router_link_logic(const struct router_link *link)
+struct logic *routers_logic(const struct routers *routers)
 {
-    return link->logic;
+    return routers->logic;
 }
 
-uint64_t router_link_ring(const struct router_link *link)
+uint64_t routers_ring(const struct routers *routers)
 {
-    return link == NULL ? 0 : link->hash;
+    return routers == NULL ? 0 : routers->hash;
 }
 
-size_t router_link_count(const struct router_link *link)
+size_t routers_count(const struct routers *routers)
 {
-    return link->n_peers;
+    return routers->n_peers;
 }
 
-size_t router_link_up(const struct router_link *link)
+size_t routers_up(const struct routers *routers)
 {
     size_t up = 0;
 
-    for (size_t i = 0; i < link->n_peers; i++)
-        up += router_peer_is_up(link->peers[i]);
+    for (size_t i = 0; i < routers->n_peers; i++)
+        up += router_peer_is_up(routers->peers[i]);
     return up;
 }
 
@@ -67,19 +67,19 @@ static void count_lookup(struct logic *logic, const struct router_answer *answer
 static void request_answer(struct router_request *request, const struct router_answer *answer)
 {
     router_fn fn = request->fn;
-    struct router_link *link = request->link;
+    struct routers *routers = request->routers;
 
     if (wheel_is_set(&request->timer))
-        wheel_cancel(link->wheel, &request->timer);
+        wheel_cancel(routers->wheel, &request->timer);
     request->fn = NULL;
     if (request->kind == ROUTER_LOOKUP)
-        count_lookup(link->logic, answer);
+        count_lookup(routers->logic, answer);
     fn(request->arg, answer);
 }
 
 void router_request_finish(struct router_request *request, const struct router_answer *answer)
 {
-    struct slab *slab = request->link->requests;
+    struct slab *slab = request->routers->requests;
 
     if (request->fn != NULL)
         request_answer(request, answer);
@@ -89,101 +89,102 @@ void router_request_finish(struct router_request *request, const struct router_a
 static void link_on_timeout(struct wheel *wheel, struct wheel_timer *timer)
 {
     struct router_request *request = container_of(timer, struct router_request, timer);
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = request->link->hash};
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = request->routers->hash};
 
     (void)wheel;
-    logic_count(request->link->logic, LOGIC_ROUTER_TIMEOUT, 1);
+    logic_count(request->routers->logic, LOGIC_ROUTER_TIMEOUT, 1);
     request_answer(request, &away);
 }
 
 static void link_on_failed(struct loop *loop, struct loop_task *task)
 {
-    struct router_link *link = container_of(task, struct router_link, task);
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = link->hash};
+    struct routers *routers = container_of(task, struct routers, task);
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = routers->hash};
     struct router_request *request;
 
     (void)loop;
-    while ((request = router_queue_take(&link->failed)) != NULL)
+    while ((request = router_queue_take(&routers->failed)) != NULL)
         router_request_finish(request, &away);
-    if (link->closed) {
-        slab_close(link->requests);
-        free(link);
+    if (routers->closed) {
+        slab_close(routers->requests);
+        free(routers);
     }
 }
 
-static void submit(struct router_link *link, struct router_peer *peer,
+static void submit(struct routers *routers, struct router_peer *peer,
                    struct router_request *request, uint64_t timeout_ms)
 {
     if (peer != NULL && router_peer_submit(peer, request)) {
-        wheel_set(link->wheel, &request->timer, timeout_ms);
+        wheel_set(routers->wheel, &request->timer, timeout_ms);
         return;
     }
-    router_queue_add(&link->failed, request);
-    loop_defer(link->logic->loop, &link->task);
+    router_queue_add(&routers->failed, request);
+    loop_defer(routers->logic->loop, &routers->task);
 }
 
-static struct router_request *request_new(struct router_link *link, enum router_kind kind,
+static struct router_request *request_new(struct routers *routers, enum router_kind kind,
                                           router_fn fn, void *arg)
 {
-    struct router_request *request = slab_alloc(link->requests);
+    struct router_request *request = slab_alloc(routers->requests);
 
-    request->link = link;
+    request->routers = routers;
     request->kind = kind;
     request->fn = fn;
     request->arg = arg;
     return request;
 }
 
-static struct router_peer *peer_of(struct router_link *link, int64_t uid)
+static struct router_peer *peer_of(struct routers *routers, int64_t uid)
 {
-    int i = link->ring == NULL ? -1 : ring_find_uid(link->ring, uid);
+    int i = routers->ring == NULL ? -1 : ring_find_uid(routers->ring, uid);
 
-    return i < 0 ? NULL : link->peers[i];
+    return i < 0 ? NULL : routers->peers[i];
 }
 
-void router_put(struct router_link *link, const struct router_session *session, uint64_t timeout_ms,
+void router_put(struct routers *routers, const struct router_session *session, uint64_t timeout_ms,
                 router_fn fn, void *arg)
 {
-    struct router_request *request = request_new(link, ROUTER_PUT, fn, arg);
+    struct router_request *request = request_new(routers, ROUTER_PUT, fn, arg);
 
     request->session = *session;
-    submit(link, peer_of(link, session->uid), request, timeout_ms);
+    submit(routers, peer_of(routers, session->uid), request, timeout_ms);
 }
 
-void router_del(struct router_link *link, const struct router_session *session, router_fn fn,
+void router_del(struct routers *routers, const struct router_session *session, router_fn fn,
                 void *arg)
 {
-    struct router_request *request = request_new(link, ROUTER_DEL, fn, arg);
+    struct router_request *request = request_new(routers, ROUTER_DEL, fn, arg);
 
     request->session = *session;
-    submit(link, peer_of(link, session->uid), request,
-           (uint64_t)link->logic->config->router_timeout_ms);
+    submit(routers, peer_of(routers, session->uid), request,
+           (uint64_t)routers->logic->config->router_timeout_ms);
 }
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
+void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
                    void *arg)
 {
-    struct router_request *request = request_new(link, ROUTER_LOOKUP, fn, arg);
+    struct router_request *request = request_new(routers, ROUTER_LOOKUP, fn, arg);
 
     request->session.uid = uid;
-    submit(link, peer_of(link, uid), request, timeout_ms);
+    submit(routers, peer_of(routers, uid), request, timeout_ms);
 }
 
 /* The same request to every router. */
-static size_t submit_all(struct router_link *link, const struct router_request *like)
+static size_t submit_all(struct routers *routers, const struct router_request *like)
 {
-    for (size_t i = 0; i < link->n_peers; i++) {
-        struct router_request *request = request_new(link, like->kind, like->fn, like->arg);
+    for (size_t i = 0; i < routers->n_peers; i++) {
+        struct router_request *request = request_new(routers, like->kind, like->fn, like->arg);
         request->session = like->session;
         request->loop = like->loop;
         request->loops = like->loops;
-        submit(link, link->peers[i], request, (uint64_t)link->logic->config->router_timeout_ms);
+        submit(routers, routers->peers[i], request,
+               (uint64_t)routers->logic->config->router_timeout_ms);
     }
-    return link->n_peers;
+    return routers->n_peers;
 }
 
-size_t router_registered(struct router_link *link, const struct router_session *comet,
-                         uint32_t loop, uint32_t loops, router_fn fn, void *arg)
+size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,
+                         uint32_t loops, router_fn fn, void *arg)
 {
     struct router_request like = {.kind = ROUTER_REGISTERED,
                                   .fn = fn,
@@ -192,31 +193,31 @@ size_t router_registered(struct router_link *link, const struct router_session *
                                   .loop = loop,
                                   .loops = loops};
 
-    return submit_all(link, &like);
+    return submit_all(routers, &like);
 }
 
-size_t router_forget(struct router_link *link, const char *comet, router_fn fn, void *arg)
+size_t router_forget(struct routers *routers, const char *comet, router_fn fn, void *arg)
 {
     struct router_request like = {
         .kind = ROUTER_FORGET, .fn = fn, .arg = arg, .session.comet = comet};
 
-    return submit_all(link, &like);
+    return submit_all(routers, &like);
 }
 
-size_t router_count(struct router_link *link, enum router_count what, router_fn fn, void *arg)
+size_t router_count(struct routers *routers, enum router_count what, router_fn fn, void *arg)
 {
     enum router_kind kind = what == ROUTER_COUNT_ROOMS ? ROUTER_ROOMS : ROUTER_COMETS;
     struct router_request like = {.kind = kind, .fn = fn, .arg = arg};
 
-    return submit_all(link, &like);
+    return submit_all(routers, &like);
 }
 
 /* --- the ring --- */
 
-static struct router_peer *peer_find(struct router_link *link, const struct member *member)
+static struct router_peer *peer_find(struct routers *routers, const struct member *member)
 {
-    for (size_t i = 0; i < link->n_peers; i++) {
-        struct router_peer *peer = link->peers[i];
+    for (size_t i = 0; i < routers->n_peers; i++) {
+        struct router_peer *peer = routers->peers[i];
         if (strcmp(peer->id, member->id) == 0 && strcmp(peer->address, member->rpc) == 0)
             return peer;
     }
@@ -237,65 +238,66 @@ static struct ring *ring_of(const struct member_list *list)
     return ring;
 }
 
-void router_link_update(struct router_link *link)
+void routers_update(struct routers *routers)
 {
-    const struct member_list *list = membership_list(link->logic->membership, MEMBER_ROUTER);
-    struct router_peer **old = link->peers;
-    size_t n_old = link->n_peers;
+    const struct member_list *list = membership_list(routers->logic->membership, MEMBER_ROUTER);
+    struct router_peer **old = routers->peers;
+    size_t n_old = routers->n_peers;
     struct router_peer **peers = mem_zalloc((list->n + 1) * sizeof(void *));
 
     for (size_t i = 0; i < list->n; i++) {
-        peers[i] = peer_find(link, &list->members[i]);
+        peers[i] = peer_find(routers, &list->members[i]);
         if (peers[i] == NULL)
-            peers[i] = router_peer_open(link, &list->members[i]);
+            peers[i] = router_peer_open(routers, &list->members[i]);
         else
             router_peer_want(peers[i], &list->members[i]);
         peers[i]->live = true;
     }
-    ring_free(link->ring);
-    link->ring = ring_of(list);
-    link->hash = ring_hash(link->ring);
-    link->peers = peers;
-    link->n_peers = list->n;
-    metric_set(link->logic->counters, LOGIC_ROUTERS, (int64_t)list->n);
-    log_info("routers changed", "routers=%zu ring=%016" PRIx64, list->n, link->hash);
+    ring_free(routers->ring);
+    routers->ring = ring_of(list);
+    routers->hash = ring_hash(routers->ring);
+    routers->peers = peers;
+    routers->n_peers = list->n;
+    metric_set(routers->logic->counters, LOGIC_ROUTERS, (int64_t)list->n);
+    log_info("routers changed", "routers=%zu ring=%016" PRIx64, list->n, routers->hash);
     /* Last, with the new ring in force: whoever was waiting for them may ask again at once. */
     for (size_t i = 0; i < n_old; i++) {
         if (!old[i]->live)
             router_peer_close(old[i]);
     }
-    for (size_t i = 0; i < link->n_peers; i++)
-        link->peers[i]->live = false;
+    for (size_t i = 0; i < routers->n_peers; i++)
+        routers->peers[i]->live = false;
     free(old);
 }
 
-struct router_link *router_link_open(struct logic *logic)
+struct routers *routers_open(struct logic *logic)
 {
-    struct router_link *link = mem_zalloc(sizeof *link);
+    struct routers *routers = mem_zalloc(sizeof *routers);
 
-    link->logic = logic;
-    link->wheel = wheel_open(logic->loop, LOGIC_TICK_MS, LOGIC_WHEEL_SLOTS, link_on_timeout, link);
-    link->requests = slab_open("router_request", sizeof(struct router_request));
-    router_queue_init(&link->failed);
-    link->task.run = link_on_failed;
-    return link;
+    routers->logic = logic;
+    routers->wheel =
+        wheel_open(logic->loop, LOGIC_TICK_MS, LOGIC_WHEEL_SLOTS, link_on_timeout, routers);
+    routers->requests = slab_open("router_request", sizeof(struct router_request));
+    router_queue_init(&routers->failed);
+    routers->task.run = link_on_failed;
+    return routers;
 }
 
 /* Requests made by those who are told now fail too: link_on_failed() answers them and frees the
  * rest. */
-void router_link_close(struct router_link *link)
+void routers_close(struct routers *routers)
 {
-    if (link == NULL)
+    if (routers == NULL)
         return;
-    size_t n = link->n_peers;
-    link->n_peers = 0;
-    ring_free(link->ring);
-    link->ring = NULL;
-    link->hash = 0;
+    size_t n = routers->n_peers;
+    routers->n_peers = 0;
+    ring_free(routers->ring);
+    routers->ring = NULL;
+    routers->hash = 0;
     for (size_t i = 0; i < n; i++)
-        router_peer_close(link->peers[i]);
-    free(link->peers);
-    wheel_close(link->wheel);
-    link->closed = true;
-    loop_defer(link->logic->loop, &link->task);
+        router_peer_close(routers->peers[i]);
+    free(routers->peers);
+    wheel_close(routers->wheel);
+    routers->closed = true;
+    loop_defer(routers->logic->loop, &routers->task);
 }

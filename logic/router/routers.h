@@ -45,30 +45,30 @@ struct router_session {
     uint32_t max_sessions; /* put: refuse when the uid has as many others; 0 = no limit */
 };
 
-struct router_link *router_link_open(struct logic *logic);
+struct routers *routers_open(struct logic *logic);
 /* The membership's list of routers changed: a new ring; pipes of those that went are closed
  * (ROUTER_AWAY). */
-void router_link_update(struct router_link *link);
+void routers_update(struct routers *routers);
 /* What is unanswered gets ROUTER_AWAY. NULL is fine. */
-void router_link_close(struct router_link *link);
-/* Of the routers as we see them; 0 = none is alive (or LINK is NULL: closed). */
-uint64_t router_link_ring(const struct router_link *link);
-size_t router_link_count(const struct router_link *link);
+void routers_close(struct routers *routers);
+/* Of the routers as we see them; 0 = none is alive (or ROUTERS is NULL: closed). */
+uint64_t routers_ring(const struct routers *routers);
+size_t routers_count(const struct routers *routers);
 /* Of these, those that answer, as far as is known. */
-size_t router_link_up(const struct router_link *link);
+size_t routers_up(const struct routers *routers);
 
-void router_put(struct router_link *link, const struct router_session *session, uint64_t timeout_ms,
+void router_put(struct routers *routers, const struct router_session *session, uint64_t timeout_ms,
                 router_fn fn, void *arg);
-void router_del(struct router_link *link, const struct router_session *session, router_fn fn,
+void router_del(struct routers *routers, const struct router_session *session, router_fn fn,
                 void *arg);
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
+void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
                    void *arg);
 
 /* To every router; FN runs once per router. The number of routers asked. */
-size_t router_registered(struct router_link *link, const struct router_session *comet,
-                         uint32_t loop, uint32_t loops, router_fn fn, void *arg);
-size_t router_forget(struct router_link *link, const char *comet, router_fn fn, void *arg);
+size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,
+                         uint32_t loops, router_fn fn, void *arg);
+size_t router_forget(struct routers *routers, const char *comet, router_fn fn, void *arg);
 enum router_count { ROUTER_COUNT_ROOMS, ROUTER_COUNT_COMETS };
-size_t router_count(struct router_link *link, enum router_count what, router_fn fn, void *arg);
+size_t router_count(struct routers *routers, enum router_count what, router_fn fn, void *arg);
 
 #endif

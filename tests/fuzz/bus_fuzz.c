@@ -61,8 +61,8 @@ static void check_task(const struct partition *partition, size_t size)
 {
     assert(job_unresolved(&job) == 1 && job.parked == 0 && bytes_waiting() > 0);
     /* A task is one copy of its envelope: hints cost more than the two bytes they come with. */
-    assert(bytes_waiting() <= sizeof(struct task) + size * (1 + sizeof(struct hint)) + 64);
-    assert(tracker_position(&partition->tracker) == 0);
+    assert(bytes_waiting() <= sizeof(struct message) + size * (1 + sizeof(struct hint)) + 64);
+    assert(offset_tracker_position(&partition->tracker) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (job_unresolved(&job) > 0)
         check_task(&partition, size);
     else /* skipped, a probe, or a room of a cluster that has no comets */
-        assert(tracker_position(&partition.tracker) == 1);
+        assert(offset_tracker_position(&partition.tracker) == 1);
     partition_free(&partition);
     assert(job_unresolved(&job) == 0 && job.parked == 0 && bytes_waiting() == 0);
     for (int i = 0; i < SETTLED_TURNS; i++)

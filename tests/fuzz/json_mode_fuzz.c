@@ -38,7 +38,7 @@ static void push_it(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct verb_request request;
+    struct client_request request;
     char why[160] = "";
     void *keep;
 

@@ -10,7 +10,7 @@ enum { ITEMS_MAX = 16384, REPLY_MAX = 4 << 20, LIVES = 20000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct shard shard;
+static struct map_shard shard;
 static int64_t counters[ROUTER_METRIC_COUNT];
 
 static void show(enum member_kind kind, const char *id, uint64_t epoch)
@@ -20,19 +20,19 @@ static void show(enum member_kind kind, const char *id, uint64_t epoch)
 
     memcpy(member.id, id, strlen(id) + 1);
     if (kind == MEMBER_COMET)
-        shard_comets(&shard, &list);
+        map_shard_comets(&shard, &list);
     else
-        shard_routers(&shard, &list, id);
+        map_shard_routers(&shard, &list, id);
 }
 
 static void live(void)
 {
-    static const struct shard_limits limits = {
+    static const struct map_shard_limits limits = {
         .comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 1000};
 
-    shard_init(&shard, &limits, counters);
+    map_shard_init(&shard, &limits, counters);
     shard.now_ms = 1000;
-    shard.registry.ready = true;
+    shard.completeness.ready = true;
     show(MEMBER_ROUTER, "r1", 1);
     show(MEMBER_COMET, "c1", 5);
 }
@@ -41,7 +41,7 @@ static void live(void)
 static void agree(Imc__V1__MapBatch *batch)
 {
     if ((batch->ring & 1) != 0)
-        batch->ring = shard.registry.hash;
+        batch->ring = shard.completeness.hash;
 }
 
 static void check(int holds)
@@ -61,7 +61,7 @@ static void carry_out(const uint8_t *data, size_t size)
         (Imc__V1__MapBatch *)unpack(&imc__v1__map_batch__descriptor, &arena, &in, &why);
     if (batch != NULL) {
         agree(batch);
-        struct msg *msg = batch_apply(&shard, batch, &arena);
+        struct msg *msg = map_batch_apply(&shard, batch, &arena);
         check(msg->len <= REPLY_MAX);
         Imc__V1__MapReply *reply = imc__v1__map_reply__unpack(NULL, msg->len, msg->data);
         check(reply != NULL && reply->seq == batch->seq);
@@ -79,15 +79,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (lives++ % LIVES == 0) {
         if (lives > 1)
-            shard_close(&shard);
+            map_shard_close(&shard);
         live();
     }
     shard.now_ms += 10;
     carry_out(data, size);
     if (lives % 64 == 0) { /* time goes by, comets come back in another life */
         show(MEMBER_COMET, "c1", 5 + (uint64_t)lives / 64);
-        shard_tick(&shard, shard.now_ms, true);
+        map_shard_tick(&shard, shard.now_ms, true);
     }
-    shard_sweep(&shard);
+    map_shard_sweep(&shard);
     return 0;
 }

@@ -23,21 +23,21 @@ struct outcome {
     struct ws_accepted accepted;
 };
 
-struct request {
+struct logic_request {
     uint8_t *bytes;
     size_t len;
 };
 
-static void put(struct request *request, const void *bytes, size_t len)
+static void put(struct logic_request *request, const void *bytes, size_t len)
 {
     memcpy(request->bytes + request->len, bytes, len);
     request->len += len;
 }
 
 /* The bytes alone; behind a handshake that lacks but its end; or as the list of subprotocols. */
-static struct request request_of(uint8_t how, const uint8_t *data, size_t size)
+static struct logic_request request_of(uint8_t how, const uint8_t *data, size_t size)
 {
-    struct request request = {malloc(size + sizeof complete + sizeof offer + sizeof end), 0};
+    struct logic_request request = {malloc(size + sizeof complete + sizeof offer + sizeof end), 0};
     if (how % 3 > 0)
         put(&request, complete, sizeof complete - 1);
     if (how % 3 == 2)
@@ -49,7 +49,7 @@ static struct request request_of(uint8_t how, const uint8_t *data, size_t size)
 }
 
 /* Exactly as large as what has come, so that a read beyond is found. OUTCOME borrows from *KEPT. */
-static void feed(const struct request *request, struct ws_rules rules, size_t step,
+static void feed(const struct logic_request *request, struct ws_rules rules, size_t step,
                  struct outcome *outcome, uint8_t **kept)
 {
     struct ws_refusal refusal = {0};
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .protocols = (data[0] & 0x40) != 0 ? "imgo, json" : NULL,
         .max_header = (data[0] & 0x20) != 0 ? LIMIT : 32768,
     };
-    struct request request = request_of(data[0] & 0x1f, data + 2, size - 2);
+    struct logic_request request = request_of(data[0] & 0x1f, data + 2, size - 2);
     struct outcome whole = {0}, pieces = {0};
     uint8_t *whole_bytes, *pieces_bytes;
     feed(&request, rules, request.len + 1, &whole, &whole_bytes);

@@ -41,9 +41,9 @@ static void ask(struct static_address *address)
     address->asked_round = members->round;
     members->counts.asked++;
     if (question.dead != 0 || question.leaving)
-        http_ask_post(address->ask, target, timeout_ms(members));
+        http_client_post(address->ask, target, timeout_ms(members));
     else
-        http_ask_get(address->ask, target, timeout_ms(members));
+        http_client_get(address->ask, target, timeout_ms(members));
 }
 
 /* --- answers --- */
@@ -136,7 +136,7 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
     if (members->base.closed)
         return;
     /* A new round began meanwhile: somebody waits for it. */
-    if (address->asked_round != members->round && !http_ask_busy(address->ask) && status > 0)
+    if (address->asked_round != members->round && !http_client_busy(address->ask) && status > 0)
         ask(address);
     members_step(members);
 }
@@ -194,7 +194,7 @@ static struct static_address *address_open(struct static_members *members,
     address->endpoint = *endpoint;
     address->since_ms = members_now();
     name_address(address, entry);
-    address->ask = http_ask_open(members->base.loop, &endpoint->any, on_answer, address);
+    address->ask = http_client_open(members->base.loop, &endpoint->any, on_answer, address);
     address->next = members->addresses;
     members->addresses = address;
     members->n_addresses++;
@@ -224,7 +224,7 @@ void addresses_ask(struct static_members *members)
 {
     for (struct static_address *address = members->addresses; address != NULL;
          address = address->next) {
-        if (!http_ask_busy(address->ask))
+        if (!http_client_busy(address->ask))
             ask(address);
     }
 }
@@ -251,7 +251,7 @@ bool addresses_have(const struct static_members *members, const char *ip)
 static void address_free(struct static_members *members, struct static_address *address)
 {
     peers_forget_address(members, address);
-    http_ask_close(address->ask);
+    http_client_close(address->ask);
     members->n_addresses--;
     free(address);
 }
@@ -299,7 +299,7 @@ void addresses_part(struct static_members *members)
     for (struct static_address *address = members->addresses; address != NULL;
          address = address->next) {
         address->parting = !address->silent;
-        if (address->parting && !http_ask_busy(address->ask))
+        if (address->parting && !http_client_busy(address->ask))
             ask(address);
     }
     part(members);

@@ -120,7 +120,7 @@ static bool is_outnumbered(struct static_members *members)
 static void claim_node(struct static_members *members)
 {
     struct membership *base = &members->base;
-    enum { NODES = IDS_MAX_NODE + 1 };
+    enum { NODES = MESSAGE_ID_MAX_NODE + 1 };
     /* By chance: who cannot see each other seldom takes the same. */
     uint32_t first = (uint32_t)(membership_random() % NODES);
 

@@ -43,7 +43,7 @@ struct static_address {
     struct static_members *members;
     union endpoint endpoint;
     char text[ENTRY_HOST_MAX + 64]; /* for the log: "comet:8093 (10.0.0.7)" */
-    struct http_ask *ask;
+    struct http_client *ask;
     struct static_peer
         *peer;            /* whom it answered for last; NULL: nobody yet, ourselves, or a double */
     bool listed;          /* an entry stands for it, now */

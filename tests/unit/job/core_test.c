@@ -51,7 +51,7 @@ static void members_are(unsigned comets, unsigned logics)
         if (logics & 1U << i)
             list[n++] = bench.logic_members[i];
     }
-    settle_logics_changed(bench.job.settle, &(struct member_list){n, list});
+    handover_logics_changed(bench.job.settle, &(struct member_list){n, list});
 }
 
 static void on_wake(uv_timer_t *timer)
@@ -227,7 +227,7 @@ static void turn_for(uint64_t ms)
 
 static int64_t position(void)
 {
-    return tracker_position(&bench.partition.tracker);
+    return offset_tracker_position(&bench.partition.tracker);
 }
 
 static int64_t counter(enum job_metric id)

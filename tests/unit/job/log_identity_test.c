@@ -9,14 +9,14 @@
 
 #include <cmocka.h>
 
-static struct log_check check;
+static struct log_identity check;
 static uint64_t now;
 
 static int setup(void **state)
 {
     (void)state;
     now = 100000;
-    log_check_init(&check);
+    log_identity_init(&check);
     return 0;
 }
 
@@ -25,12 +25,12 @@ static uint64_t mark_of(int log, int64_t offset)
 {
     uint64_t words[] = {(uint64_t)log, (uint64_t)offset};
 
-    return log_mark(1000 + log, words, sizeof words);
+    return log_identity_mark(1000 + log, words, sizeof words);
 }
 
 static enum log_verdict message(int log, int64_t offset)
 {
-    return log_check_message(&check, offset, mark_of(log, offset), now);
+    return log_identity_message(&check, offset, mark_of(log, offset), now);
 }
 
 static void read_log(int log, int64_t from, int64_t to)
@@ -41,7 +41,7 @@ static void read_log(int log, int64_t from, int64_t to)
 
 static int64_t due(int64_t end)
 {
-    return log_check_due(&check, end, now);
+    return log_identity_due(&check, end, now);
 }
 
 static void what_rises_is_new(void **state)
@@ -181,7 +181,7 @@ static void what_is_rewound_is_new_once_more(void **state)
 {
     (void)state;
     read_log(1, 0, 10);
-    log_check_rewind(&check, 5);
+    log_identity_rewind(&check, 5);
     read_log(1, 5, 12);
     assert_int_equal(message(1, 11), LOG_OTHER);
 }
@@ -189,10 +189,10 @@ static void what_is_rewound_is_new_once_more(void **state)
 static void an_alarm_has_it_looked_at_at_once(void **state)
 {
     (void)state;
-    log_check_alarm(&check);
+    log_identity_alarm(&check);
     assert_int_equal(due(10), LOG_NOTHING);
     read_log(1, 0, 10);
-    log_check_alarm(&check);
+    log_identity_alarm(&check);
     assert_int_equal(due(10), 9);
 }
 
@@ -201,11 +201,14 @@ static void marks_tell_messages_apart(void **state)
     static const char text[] = "the very same forty bytes in both of them";
 
     (void)state;
-    assert_int_equal(log_mark(5, text, sizeof text), log_mark(5, text, sizeof text));
-    assert_int_not_equal(log_mark(5, text, sizeof text), log_mark(6, text, sizeof text));
-    assert_int_not_equal(log_mark(5, text, sizeof text), log_mark(5, text, sizeof text - 1));
-    assert_int_not_equal(log_mark(5, NULL, 0), log_mark(6, NULL, 0));
-    assert_int_not_equal(log_mark(5, "a", 1), log_mark(5, NULL, 0));
+    assert_int_equal(log_identity_mark(5, text, sizeof text),
+                     log_identity_mark(5, text, sizeof text));
+    assert_int_not_equal(log_identity_mark(5, text, sizeof text),
+                         log_identity_mark(6, text, sizeof text));
+    assert_int_not_equal(log_identity_mark(5, text, sizeof text),
+                         log_identity_mark(5, text, sizeof text - 1));
+    assert_int_not_equal(log_identity_mark(5, NULL, 0), log_identity_mark(6, NULL, 0));
+    assert_int_not_equal(log_identity_mark(5, "a", 1), log_identity_mark(5, NULL, 0));
 }
 
 int main(void)

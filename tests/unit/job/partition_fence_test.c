@@ -65,11 +65,11 @@ static void on_fence(uint64_t number, void *arg)
 
 static uint64_t ask(uint64_t ours, uint64_t heard, bool claim)
 {
-    const struct fence_question question = {
+    const struct partition_fence_question question = {
         .topic = "t", .partition = 3, .ours = ours, .heard = heard, .claim = claim};
 
     world.answered = false;
-    fence_ask(&world.loop, world.redis, &question, on_fence, NULL);
+    partition_fence_ask(&world.loop, world.redis, &question, on_fence, NULL);
     turn_until(&world.answered);
     return world.number;
 }

@@ -10,14 +10,14 @@
 
 enum { UNIX = 1000000 }; /* ahead of the other clock */
 
-static struct lag lag;
+static struct partition_lag lag;
 static uint64_t now;
 
 static int setup(void **state)
 {
     (void)state;
     now = 50000;
-    lag_begin(&lag, now);
+    partition_lag_begin(&lag, now);
     now += 100000;
     return 0;
 }
@@ -29,12 +29,12 @@ static int64_t unix_now(void)
 
 static void read_aged(int64_t age)
 {
-    lag_read(&lag, unix_now() - age, unix_now());
+    partition_lag_read(&lag, unix_now() - age, unix_now());
 }
 
 static int64_t look(bool waiting)
 {
-    return lag_look(&lag, waiting, now, unix_now());
+    return partition_lag_look(&lag, waiting, now, unix_now());
 }
 
 static void nothing_read_and_nothing_waiting_is_not_late(void **state)
@@ -105,7 +105,7 @@ static void what_was_read_before_a_pause_does_not_count_after_it(void **state)
 static void what_is_read_once_more_is_not_late_for_as_long_as_it_is_old(void **state)
 {
     (void)state;
-    lag_begin(&lag, now);
+    partition_lag_begin(&lag, now);
     now += 200;
     read_aged(3600000);
     assert_int_equal(look(true), 200);

@@ -12,7 +12,7 @@
 
 /* A message as the tests see it; what job/user_order.h did with it is noted in a line of text. */
 struct message {
-    struct hold_entry entry;
+    struct user_order_entry entry;
     uint64_t target; /* 0: nowhere */
     char name;
     int stalls;
@@ -27,19 +27,19 @@ static void note(char what, const struct message *message)
     snprintf(done + len, sizeof done - len, "%c%c ", what, message->name);
 }
 
-static uint64_t test_aim(const struct hold_entry *entry, void *arg)
+static uint64_t test_aim(const struct user_order_entry *entry, void *arg)
 {
     (void)arg;
     return ((const struct message *)(const void *)entry)->target;
 }
 
-static void test_send(struct hold_entry *entry, void *arg)
+static void test_send(struct user_order_entry *entry, void *arg)
 {
     (void)arg;
     note('>', (struct message *)(void *)entry);
 }
 
-static void test_settle(struct hold_entry *entry, void *arg)
+static void test_settle(struct user_order_entry *entry, void *arg)
 {
     (void)arg;
     note('s', (struct message *)(void *)entry);
@@ -47,20 +47,21 @@ static void test_settle(struct hold_entry *entry, void *arg)
 
 static bool room;
 
-static bool test_room(const struct hold_entry *entry, void *arg)
+static bool test_room(const struct user_order_entry *entry, void *arg)
 {
     (void)entry;
     (void)arg;
     return room;
 }
 
-static void test_stall(struct hold_entry *entry, void *arg)
+static void test_stall(struct user_order_entry *entry, void *arg)
 {
     (void)arg;
     ((struct message *)(void *)entry)->stalls++;
 }
 
-static const struct hold_ops test_ops = {test_aim, test_send, test_settle, test_room, test_stall};
+static const struct user_order_ops test_ops = {test_aim, test_send, test_settle, test_room,
+                                               test_stall};
 
 enum { A = 1, B = 2, NOWHERE = 0 };
 
@@ -70,13 +71,13 @@ enum { A = 1, B = 2, NOWHERE = 0 };
         done[0] = '\0';                  \
     } while (0)
 
-static struct hold *hold;
+static struct user_order *hold;
 static struct message m[8];
 
 static int setup(void **state)
 {
     (void)state;
-    hold = hold_open(&test_ops, NULL);
+    hold = user_order_open(&test_ops, NULL);
     memset(m, 0, sizeof m);
     for (int i = 0; i < 8; i++)
         m[i].name = (char)('0' + i);
@@ -88,42 +89,42 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    assert_int_equal(hold_users(hold), 0);
-    hold_close(hold);
+    assert_int_equal(user_order_users(hold), 0);
+    user_order_close(hold);
     return 0;
 }
 
 static void add(int i, uint64_t target)
 {
     m[i].target = target;
-    assert_true(hold_add(hold, &m[i].entry, 4711));
+    assert_true(user_order_add(hold, &m[i].entry, 4711));
 }
 
 static void park(int i, uint64_t target)
 {
     m[i].target = target;
-    assert_false(hold_add(hold, &m[i].entry, 4711));
-    assert_int_equal(m[i].entry.state, HOLD_NONE);
+    assert_false(user_order_add(hold, &m[i].entry, 4711));
+    assert_int_equal(m[i].entry.state, ORDER_NONE);
 }
 
 static void back(int i)
 {
-    hold_return(hold, &m[i].entry, 4711);
+    user_order_return(hold, &m[i].entry, 4711);
 }
 
 static void finish(int i)
 {
-    hold_remove(hold, &m[i].entry);
+    user_order_remove(hold, &m[i].entry);
 }
 
 static void gone(int i)
 {
-    hold_settle(hold, &m[i].entry);
+    user_order_settle(hold, &m[i].entry);
 }
 
 static void stored(int i)
 {
-    hold_stored(hold, &m[i].entry);
+    user_order_stored(hold, &m[i].entry);
 }
 
 static void same_sessions_need_no_waiting(void **state)
@@ -313,7 +314,7 @@ static void without_room_only_what_needs_the_mailbox_is_parked(void **state)
     park(5, A);
     back(4);
     did(">4 ");
-    hold_unpark(hold, 4711);
+    user_order_unpark(hold, 4711);
     add(6, A);
     did(">6 ");
     for (int i = 2; i < 7; i++) {
@@ -390,10 +391,10 @@ static void users_do_not_wait_for_each_other(void **state)
     (void)state;
     m[0].target = A;
     m[1].target = B;
-    hold_add(hold, &m[0].entry, 1);
-    hold_add(hold, &m[1].entry, -1);
+    user_order_add(hold, &m[0].entry, 1);
+    user_order_add(hold, &m[1].entry, -1);
     did(">0 >1 ");
-    assert_int_equal(hold_users(hold), 2);
+    assert_int_equal(user_order_users(hold), 2);
     finish(0);
     finish(1);
 }
@@ -403,7 +404,7 @@ static void users_do_not_wait_for_each_other(void **state)
 enum { MESSAGES = 400, USERS = 3, ROUNDS = 300, TARGETS = 3 };
 
 struct life {
-    struct hold_entry entry;
+    struct user_order_entry entry;
     int user, order;
     uint64_t target, sent_to;
     bool stalled;
@@ -441,13 +442,13 @@ static void check_settle(const struct life *later)
     }
 }
 
-static uint64_t random_aim(const struct hold_entry *entry, void *arg)
+static uint64_t random_aim(const struct user_order_entry *entry, void *arg)
 {
     (void)arg;
     return ((const struct life *)(const void *)entry)->target;
 }
 
-static void random_send(struct hold_entry *entry, void *arg)
+static void random_send(struct user_order_entry *entry, void *arg)
 {
     struct life *life = (struct life *)(void *)entry;
 
@@ -458,7 +459,7 @@ static void random_send(struct hold_entry *entry, void *arg)
     life->sent_to = life->target;
 }
 
-static void random_settle(struct hold_entry *entry, void *arg)
+static void random_settle(struct user_order_entry *entry, void *arg)
 {
     struct life *life = (struct life *)(void *)entry;
 
@@ -469,14 +470,14 @@ static void random_settle(struct hold_entry *entry, void *arg)
 }
 
 /* Room comes and goes. A message that needs none is not parked unless one of its user is. */
-static bool random_room(const struct hold_entry *entry, void *arg)
+static bool random_room(const struct user_order_entry *entry, void *arg)
 {
     (void)entry;
     (void)arg;
     return rand() % 2 == 0;
 }
 
-static void random_stall(struct hold_entry *entry, void *arg)
+static void random_stall(struct user_order_entry *entry, void *arg)
 {
     struct life *life = (struct life *)(void *)entry;
 
@@ -541,7 +542,7 @@ static const struct life *last_of(int user)
     return last;
 }
 
-static void random_step(struct hold *random_hold)
+static void random_step(struct user_order *random_hold)
 {
     int pick = rand() % n_lives;
     struct life *life = &lives[pick];
@@ -550,28 +551,28 @@ static void random_step(struct hold *random_hold)
     case SENT:
         if (rand() % 2 == 0) {
             life->stage = GONE;
-            hold_settle(random_hold, &life->entry);
+            user_order_settle(random_hold, &life->entry);
             break;
         }
         life->stage = OVER;
-        hold_remove(random_hold, &life->entry);
+        user_order_remove(random_hold, &life->entry);
         break;
     case SETTLED:
         if (!life->entry.stored && rand() % 2 == 0) {
-            hold_stored(random_hold, &life->entry);
+            user_order_stored(random_hold, &life->entry);
             break;
         }
         life->stage = OVER;
-        hold_remove(random_hold, &life->entry);
+        user_order_remove(random_hold, &life->entry);
         break;
     case PARKED: /* in order, or forgotten newest first */
         if (rand() % 4 > 0) {
             life = first_parked(life->user);
             assert(life != NULL);
             life->stage = NEW;
-            hold_return(random_hold, &life->entry, life->user);
+            user_order_return(random_hold, &life->entry, life->user);
         } else if (life == last_of(life->user)) {
-            hold_unpark(random_hold, life->user);
+            user_order_unpark(random_hold, life->user);
             life->stage = OVER;
             life->user = USERS; /* as if it had never come */
         }
@@ -588,11 +589,11 @@ static void random_step(struct hold *random_hold)
 static void order_holds_whatever_happens(void **state)
 {
     (void)state;
-    static const struct hold_ops ops = {random_aim, random_send, random_settle, random_room,
-                                        random_stall};
+    static const struct user_order_ops ops = {random_aim, random_send, random_settle, random_room,
+                                              random_stall};
 
     for (int round = 0; round < ROUNDS; round++) {
-        struct hold *random_hold = hold_open(&ops, NULL);
+        struct user_order *random_hold = user_order_open(&ops, NULL);
         size_t over = 0;
         srand((unsigned)round);
         n_lives = 0;
@@ -603,7 +604,7 @@ static void order_holds_whatever_happens(void **state)
                 life->user = rand() % USERS;
                 life->order = n_lives++;
                 life->target = rand() % 3 == 0 ? (uint64_t)(rand() % (TARGETS + 1)) : 1;
-                if (!hold_add(random_hold, &life->entry, life->user))
+                if (!user_order_add(random_hold, &life->entry, life->user))
                     life->stage = PARKED;
             } else if (n_lives > 0) {
                 random_step(random_hold);
@@ -614,8 +615,8 @@ static void order_holds_whatever_happens(void **state)
             for (int i = 0; i < n_lives; i++)
                 over += lives[i].stage == OVER;
         }
-        assert_int_equal(hold_users(random_hold), 0);
-        hold_close(random_hold);
+        assert_int_equal(user_order_users(random_hold), 0);
+        user_order_close(random_hold);
     }
 }
 
@@ -628,12 +629,12 @@ static void long_queue_of_one_user_is_not_quadratic(void **state)
 
     for (int i = 0; i < N; i++) {
         many[i].target = A;
-        hold_add(hold, &many[i].entry, 1);
+        user_order_add(hold, &many[i].entry, 1);
     }
     for (int i = 0; i < N; i++)
-        hold_settle(hold, &many[i].entry);
+        user_order_settle(hold, &many[i].entry);
     for (int i = 0; i < N; i++)
-        hold_remove(hold, &many[i].entry);
+        user_order_remove(hold, &many[i].entry);
     done[0] = '\0';
 }
 

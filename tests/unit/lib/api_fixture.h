@@ -67,8 +67,8 @@ static inline int api_setup(void **state)
     open_up(&f, server.address);
     logic.loop = &f.loop;
     logic.redis = f.redis;
-    ids_init(&logic.ids, 3);
-    return http_api_open(&logic);
+    message_id_init(&logic.ids, 3);
+    return routes_open(&logic);
 }
 
 static inline int api_teardown(void **state)
@@ -76,7 +76,7 @@ static inline int api_teardown(void **state)
     (void)state;
     http_server_close(logic.http);
     api_keys_close(logic.keys);
-    api_local_close(logic.local);
+    local_callers_close(logic.local);
     close_all(&f);
     redis_server_stop(&server);
     return 0;

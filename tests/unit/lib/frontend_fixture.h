@@ -1,4 +1,4 @@
-/* frontend_fixture.h - one worker with a real edge in the test's own thread, and a
+/* frontend_fixture.h - one worker with a real frontend in the test's own thread, and a
  * comet/session/session.c that only takes notes.
  *
  * The loop is stepped by hand, so that a test sees every state in between, and its time is the
@@ -52,7 +52,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
                    (const char *)token);
     session_notes.last = conn;
     conn->auth_seq = seq;
-    conn->handle = table_add(conn->worker->table, conn);
+    conn->handle = handle_table_add(conn->worker->table, conn);
     conn->state = CONN_CONNECTING;
     if (session_notes.hold)
         return;
@@ -76,7 +76,7 @@ void session_closed(struct conn *conn)
 {
     session_notes.closed++;
     if (conn->handle != 0)
-        table_remove(conn->worker->table, conn->handle);
+        handle_table_remove(conn->worker->table, conn->handle);
     conn->handle = 0;
 }
 
@@ -112,15 +112,15 @@ static int fixture_open(void)
     fixture.config = &fixture_config;
     fixture.counters = fixture_counters;
     assert_int_equal(loop_init(&fixture.loop, "test", 0), 0);
-    fixture.table = table_open(0);
-    int rc = edge_open(&fixture, err, sizeof err);
+    fixture.table = handle_table_open(0);
+    int rc = frontend_open(&fixture, err, sizeof err);
     if (rc != 0) {
         print_message("%s\n", err);
         loop_close(&fixture.loop);
-        table_close(fixture.table);
+        handle_table_close(fixture.table);
         return rc;
     }
-    edge_accept(&fixture, true);
+    frontend_accept(&fixture, true);
     return 0;
 }
 
@@ -134,9 +134,9 @@ static int fixture_setup(void **state)
 static int fixture_teardown(void **state)
 {
     (void)state;
-    edge_close(&fixture);
+    frontend_close(&fixture);
     loop_close(&fixture.loop);
-    table_close(fixture.table);
+    handle_table_close(fixture.table);
     clock_give_back();
     assert_int_equal(fixture_counters[COMET_CONNECTIONS], 0);
     assert_int_equal(fixture_counters[COMET_QUEUED_BYTES], 0);
@@ -161,13 +161,13 @@ static inline void step_for(unsigned ms)
     }
 }
 
-/* Until the edge has noticed: what the kernel hands over takes its own time. */
+/* Until the frontend has noticed: what the kernel hands over takes its own time. */
 #define step_until(condition) assert_true(until(condition, step()))
 
 /* Those there are and those there were: the accepted, and the refused. */
 static inline int64_t connections_taken(void)
 {
-    return (int64_t)edge_connections(&fixture) + fixture_counters[COMET_CLOSED_BY_PEER] +
+    return (int64_t)frontend_connections(&fixture) + fixture_counters[COMET_CLOSED_BY_PEER] +
            fixture_counters[COMET_CLOSED_BY_US] + fixture_counters[COMET_REFUSED_FULL] +
            fixture_counters[COMET_REFUSED_MEMORY];
 }
@@ -175,7 +175,7 @@ static inline int64_t connections_taken(void)
 static inline int client_connect(enum listener_kind kind)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)listeners_port(fixture.edge, kind));
+    to.sin_port = htons((uint16_t)listeners_port(fixture.frontend, kind));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);

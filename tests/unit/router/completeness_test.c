@@ -14,7 +14,7 @@
 static int64_t counters[ROUTER_METRIC_COUNT];
 
 /* "c1=5 c2=7" */
-static void show(struct shard *shard, enum member_kind kind, const char *text)
+static void show(struct map_shard *shard, enum member_kind kind, const char *text)
 {
     struct member members[8];
     struct member_list list = {.members = members};
@@ -31,26 +31,27 @@ static void show(struct shard *shard, enum member_kind kind, const char *text)
         member->weight = 1;
     }
     if (kind == MEMBER_COMET)
-        shard_comets(shard, &list);
+        map_shard_comets(shard, &list);
     else
-        shard_routers(shard, &list, "r1");
+        map_shard_routers(shard, &list, "r1");
 }
 
-static void open_shard(struct shard *shard)
+static void open_shard(struct map_shard *shard)
 {
-    struct shard_limits limits = {.comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 100};
+    struct map_shard_limits limits = {
+        .comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 100};
 
-    shard_init(shard, &limits, counters);
+    map_shard_init(shard, &limits, counters);
     shard->now_ms = 1000;
 }
 
-static int registers(struct shard *shard, const char *id, uint64_t epoch, uint32_t loop,
+static int registers(struct map_shard *shard, const char *id, uint64_t epoch, uint32_t loop,
                      uint32_t loops)
 {
     struct known_comet *comet;
-    int err = comets_see(shard->comets, id, epoch, shard->now_ms, &comet);
+    int err = comet_lives_see(shard->comets, id, epoch, shard->now_ms, &comet);
 
-    return err != 0 ? err : registry_loop(comet, loop, loops);
+    return err != 0 ? err : completeness_loop(comet, loop, loops);
 }
 
 /* One step each: what happens, and whether the map is complete then. */
@@ -64,25 +65,25 @@ struct step {
 
 static void walk(const struct step *steps, size_t n)
 {
-    struct shard shard;
+    struct map_shard shard;
 
     open_shard(&shard);
     for (size_t i = 0; i < n; i++) {
         const struct step *step = &steps[i];
         if (step->what == READY)
-            shard.registry.ready = true;
+            shard.completeness.ready = true;
         else if (step->what == COMETS)
             show(&shard, MEMBER_COMET, step->text);
         else if (step->what == ROUTERS)
             show(&shard, MEMBER_ROUTER, step->text);
         else if (step->what == LATER)
-            shard_tick(&shard, shard.now_ms + step->epoch, true);
+            map_shard_tick(&shard, shard.now_ms + step->epoch, true);
         else
             registers(&shard, step->text, step->epoch, step->loop, step->loops);
-        if (registry_complete(&shard.registry) != step->complete)
+        if (completeness_is_reached(&shard.completeness) != step->complete)
             fail_msg("step %zu: complete is %d", i, !step->complete);
     }
-    shard_close(&shard);
+    map_shard_close(&shard);
 }
 #define WALK(...)                                    \
     do {                                             \
@@ -179,20 +180,20 @@ static void a_comet_that_contradicts_itself_begins_anew(void **state)
 static void impossible_loops_are_refused(void **state)
 {
     (void)state;
-    struct shard shard;
+    struct map_shard shard;
 
     open_shard(&shard);
     assert_int_equal(registers(&shard, "c1", 5, 0, 0), -EINVAL);
     assert_int_equal(registers(&shard, "c1", 5, 2, 2), -EINVAL);
     assert_int_equal(registers(&shard, "c1", 5, 0, COMET_LOOPS_MAX + 1), -EINVAL);
     assert_int_equal(registers(&shard, "c1", 5, COMET_LOOPS_MAX - 1, COMET_LOOPS_MAX), 0);
-    shard_close(&shard);
+    map_shard_close(&shard);
 }
 
 static void what_is_missing_is_named(void **state)
 {
     (void)state;
-    struct shard shard;
+    struct map_shard shard;
     char text[256], small[8];
 
     open_shard(&shard);
@@ -201,97 +202,97 @@ static void what_is_missing_is_named(void **state)
     registers(&shard, "c1", 5, 1, 4);
     registers(&shard, "c1", 5, 3, 4);
     registers(&shard, "c3", 7, 0, 1);
-    assert_int_equal(registry_missing(&shard.registry, text, sizeof text), 2);
+    assert_int_equal(completeness_missing(&shard.completeness, text, sizeof text), 2);
     assert_string_equal(text, "c1 loops=0,2/4 c2 loops=all");
-    assert_int_equal(registry_missing(&shard.registry, small, sizeof small), 2);
+    assert_int_equal(completeness_missing(&shard.completeness, small, sizeof small), 2);
     assert_int_equal(strlen(small), sizeof small - 1);
-    shard_close(&shard);
+    map_shard_close(&shard);
 }
 
-static size_t put_uids(struct shard *shard, int64_t n)
+static size_t put_uids(struct map_shard *shard, int64_t n)
 {
     struct known_comet *comet;
     size_t owned = 0;
 
-    assert_int_equal(comets_see(shard->comets, "c1", 5, shard->now_ms, &comet), 0);
+    assert_int_equal(comet_lives_see(shard->comets, "c1", 5, shard->now_ms, &comet), 0);
     for (int64_t uid = 0; uid < n; uid++) {
         struct session_new put = {.uid = uid,
                                   .handle = 1,
-                                  .life = comets_life(shard->comets, comet),
+                                  .life = comet_lives_current(shard->comets, comet),
                                   .key = "",
                                   .room = ""};
-        assert_int_equal(sessions_put(shard->sessions, &put), SESSIONS_OK);
+        assert_int_equal(session_map_put(shard->sessions, &put), SESSION_MAP_OK);
     }
     for (int64_t uid = 0; uid < n; uid++)
-        owned += registry_owns(&shard->registry, uid);
+        owned += completeness_owns(&shard->completeness, uid);
     return owned;
 }
 
 static void sessions_of_uids_that_moved_are_dropped(void **state)
 {
     (void)state;
-    struct shard shard;
+    struct map_shard shard;
 
     open_shard(&shard);
     show(&shard, MEMBER_ROUTER, "r1=1");
     show(&shard, MEMBER_COMET, "c1=5");
     assert_int_equal(put_uids(&shard, 10000), 10000);
-    while (shard_sweep_waits(&shard))
-        shard_sweep(&shard);
+    while (map_shard_sweep_waits(&shard))
+        map_shard_sweep(&shard);
     assert_int_equal(shard.comets->live_sessions, 10000);
     show(&shard, MEMBER_ROUTER, "r1=1 r2=1");
-    assert_true(shard_sweep_waits(&shard));
-    while (shard_sweep_waits(&shard))
-        shard_sweep(&shard);
+    assert_true(map_shard_sweep_waits(&shard));
+    while (map_shard_sweep_waits(&shard))
+        map_shard_sweep(&shard);
     size_t left = shard.comets->live_sessions;
     assert_in_range(left, 3000, 7000);
     for (int64_t uid = 0; uid < 10000; uid++)
-        assert_int_equal(sessions_first(shard.sessions, uid) != NULL,
-                         registry_owns(&shard.registry, uid));
+        assert_int_equal(session_map_first(shard.sessions, uid) != NULL,
+                         completeness_owns(&shard.completeness, uid));
     /* Not listed for a moment: keeps what it has. */
     show(&shard, MEMBER_ROUTER, "r2=1");
-    while (shard_sweep_waits(&shard))
-        shard_sweep(&shard);
+    while (map_shard_sweep_waits(&shard))
+        map_shard_sweep(&shard);
     assert_int_equal(shard.comets->live_sessions, left);
-    shard_close(&shard);
+    map_shard_close(&shard);
 }
 
 static void a_uid_that_comes_back_is_not_remembered(void **state)
 {
     (void)state;
-    struct shard shard;
+    struct map_shard shard;
 
     open_shard(&shard);
     show(&shard, MEMBER_ROUTER, "r1=1");
     show(&shard, MEMBER_COMET, "c1=5");
     put_uids(&shard, 10000);
     show(&shard, MEMBER_ROUTER, "r1=1 r2=1");
-    shard_sweep(&shard); /* has hardly begun */
+    map_shard_sweep(&shard); /* has hardly begun */
     show(&shard, MEMBER_ROUTER, "r1=1");
-    while (shard_sweep_waits(&shard))
-        shard_sweep(&shard);
+    while (map_shard_sweep_waits(&shard))
+        map_shard_sweep(&shard);
     assert_in_range(shard.comets->live_sessions, 3000, 7000);
-    shard_close(&shard);
+    map_shard_close(&shard);
 }
 
 static void losing_the_lease_forgets_everything(void **state)
 {
     (void)state;
-    struct shard shard;
+    struct map_shard shard;
 
     open_shard(&shard);
-    shard.registry.ready = true;
+    shard.completeness.ready = true;
     show(&shard, MEMBER_ROUTER, "r1=1");
     show(&shard, MEMBER_COMET, "c1=5");
     put_uids(&shard, 100);
     registers(&shard, "c1", 5, 0, 1);
-    assert_true(registry_complete(&shard.registry));
-    shard_lost(&shard);
-    assert_false(registry_complete(&shard.registry));
-    assert_null(sessions_first(shard.sessions, 1));
+    assert_true(completeness_is_reached(&shard.completeness));
+    map_shard_lost(&shard);
+    assert_false(completeness_is_reached(&shard.completeness));
+    assert_null(session_map_first(shard.sessions, 1));
     assert_int_equal(put_uids(&shard, 100), 100); /* and it goes on */
-    assert_non_null(sessions_first(shard.sessions, 1));
-    shard_close(&shard);
+    assert_non_null(session_map_first(shard.sessions, 1));
+    map_shard_close(&shard);
 }
 
 int main(void)

@@ -9,69 +9,69 @@
 static void equal_texts_share_a_number_and_count(void **state)
 {
     (void)state;
-    struct names *names = names_new(true);
-    uint32_t a = names_ref(names, "a"), b = names_ref(names, "b");
+    struct interned_strings *names = interned_new(true);
+    uint32_t a = interned_ref(names, "a"), b = interned_ref(names, "b");
 
     assert_int_not_equal(a, b);
-    assert_int_equal(names_ref(names, "a"), a);
-    assert_int_equal(names_refs(names, a), 2);
-    assert_int_equal(names_count(names), 2);
-    names_unref(names, a);
-    assert_string_equal(names_text(names, a), "a");
-    names_unref(names, a);
-    assert_int_equal(names_count(names), 1);
-    assert_int_equal(names_next(names, 0), b);
-    assert_int_equal(names_next(names, b), 0);
-    names_free(names);
+    assert_int_equal(interned_ref(names, "a"), a);
+    assert_int_equal(interned_refs(names, a), 2);
+    assert_int_equal(interned_count(names), 2);
+    interned_unref(names, a);
+    assert_string_equal(interned_text(names, a), "a");
+    interned_unref(names, a);
+    assert_int_equal(interned_count(names), 1);
+    assert_int_equal(interned_next(names, 0), b);
+    assert_int_equal(interned_next(names, b), 0);
+    interned_free(names);
 }
 
 static void unshared_texts_do_not(void **state)
 {
     (void)state;
-    struct names *names = names_new(false);
-    uint32_t a = names_ref(names, "a"), b = names_ref(names, "a");
+    struct interned_strings *names = interned_new(false);
+    uint32_t a = interned_ref(names, "a"), b = interned_ref(names, "a");
 
     assert_int_not_equal(a, b);
-    names_unref(names, a);
-    assert_string_equal(names_text(names, b), "a");
-    names_free(names);
+    interned_unref(names, a);
+    assert_string_equal(interned_text(names, b), "a");
+    interned_free(names);
 }
 
 static void the_empty_text_is_number_0(void **state)
 {
     (void)state;
-    struct names *names = names_new(true);
+    struct interned_strings *names = interned_new(true);
 
-    assert_int_equal(names_ref(names, ""), 0);
-    names_unref(names, 0);
-    assert_string_equal(names_text(names, 0), "");
-    assert_int_equal(names_count(names), 0);
-    assert_int_equal(names_next(names, 0), 0);
-    names_free(names);
+    assert_int_equal(interned_ref(names, ""), 0);
+    interned_unref(names, 0);
+    assert_string_equal(interned_text(names, 0), "");
+    assert_int_equal(interned_count(names), 0);
+    assert_int_equal(interned_next(names, 0), 0);
+    interned_free(names);
 }
 
 static void numbers_are_used_again(void **state)
 {
     (void)state;
-    struct names *names = names_new(true);
+    struct interned_strings *names = interned_new(true);
     uint32_t numbers[1000], highest = 0;
     char text[16];
 
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 1000; i++) {
             snprintf(text, sizeof text, "%d/%d", round, i);
-            numbers[i] = names_ref(names, text);
+            numbers[i] = interned_ref(names, text);
             highest = numbers[i] > highest ? numbers[i] : highest;
         }
         for (int i = 0; i < 1000; i++) {
             snprintf(text, sizeof text, "%d/%d", round, i);
-            assert_string_equal(names_text(names, numbers[i]), text);
-            names_unref(names, numbers[i]);
+            assert_string_equal(interned_text(names, numbers[i]), text);
+            interned_unref(names, numbers[i]);
         }
     }
     assert_int_equal(highest, 1000);
-    assert_int_equal(names_next(names, 0), 0);
-    names_free(names);
+    assert_int_equal(interned_next(names, 0), 0);
+    interned_free(names);
 }
 
 int main(void)

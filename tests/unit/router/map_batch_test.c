@@ -11,7 +11,7 @@
 enum { PARTS_MAX = 16 };
 
 struct fixture {
-    struct shard shard;
+    struct map_shard shard;
     int64_t counters[ROUTER_METRIC_COUNT];
     Imc__V1__MapReply *reply;
 };
@@ -36,19 +36,19 @@ static void show(struct fixture *f, enum member_kind kind, const char *id, uint6
 
     snprintf(member.id, sizeof member.id, "%s", id);
     if (kind == MEMBER_COMET)
-        shard_comets(&f->shard, &list);
+        map_shard_comets(&f->shard, &list);
     else
-        shard_routers(&f->shard, &list, "r1");
+        map_shard_routers(&f->shard, &list, "r1");
 }
 
 static int setup(void **state)
 {
     struct fixture *f = mem_zalloc(sizeof *f);
-    struct shard_limits limits = {.comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 3};
+    struct map_shard_limits limits = {.comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 3};
 
-    shard_init(&f->shard, &limits, f->counters);
+    map_shard_init(&f->shard, &limits, f->counters);
     f->shard.now_ms = 1000;
-    f->shard.registry.ready = true;
+    f->shard.completeness.ready = true;
     show(f, MEMBER_ROUTER, "r1", 1);
     show(f, MEMBER_COMET, "c1", 5);
     *state = f;
@@ -61,7 +61,7 @@ static int teardown(void **state)
 
     if (f->reply != NULL)
         imc__v1__map_reply__free_unpacked(f->reply, NULL);
-    shard_close(&f->shard);
+    map_shard_close(&f->shard);
     free(f);
     return 0;
 }
@@ -71,7 +71,7 @@ static void draft_init(struct fixture *f, struct draft *d)
     memset(d, 0, sizeof *d);
     imc__v1__map_batch__init(&d->batch);
     d->batch.seq = 77;
-    d->batch.ring = f->shard.registry.hash;
+    d->batch.ring = f->shard.completeness.hash;
     d->batch.comets = d->comet_list;
     d->batch.puts = d->put_list;
     d->batch.dels = d->del_list;
@@ -151,7 +151,7 @@ static const Imc__V1__MapReply *send_draft(struct fixture *f, const struct draft
     ProtobufCAllocator allocator = arena_allocator(&arena);
     Imc__V1__MapBatch *batch = imc__v1__map_batch__unpack(&allocator, len, buf);
     assert_non_null(batch);
-    struct msg *msg = batch_apply(&f->shard, batch, &arena);
+    struct msg *msg = map_batch_apply(&f->shard, batch, &arena);
     arena_free(&arena);
     assert_true(msg->len >= 9);
     assert_int_equal(msg->data[0], 0x09); /* field 1, fixed64: what common/rpc/pipe.h looks for */
@@ -231,7 +231,7 @@ static void another_ring_changes_nothing_but_dels(void **state)
     assert_int_equal(reply->lookups[0]->n_sessions, 0);
     assert_int_equal(reply->lookups[1]->n_sessions, 1);
     assert_int_equal(reply->lookups[2]->n_sessions, 0);
-    assert_false(registry_complete(&f->shard.registry));
+    assert_false(completeness_is_reached(&f->shard.completeness));
     assert_int_equal(f->counters[ROUTER_PUT_RING], 1);
     assert_int_equal(f->counters[ROUTER_MISMATCHES], 1);
 }
@@ -242,7 +242,7 @@ static void a_router_without_a_ring_agrees_with_nobody(void **state)
     struct member_list none = {0};
     struct draft d;
 
-    shard_routers(&f->shard, &none, "r1");
+    map_shard_routers(&f->shard, &none, "r1");
     draft_init(f, &d);
     d.batch.ring = 0;
     assert_true(send_draft(f, &d)->ring_mismatch);
@@ -252,7 +252,7 @@ static void every_put_has_its_status(void **state)
 {
     struct fixture *f = *state;
     struct draft d;
-    char room[BATCH_ROOM_MAX + 2];
+    char room[MAP_BATCH_ROOM_MAX + 2];
 
     memset(room, 'r', sizeof room);
     room[sizeof room - 1] = '\0';

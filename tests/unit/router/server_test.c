@@ -30,7 +30,8 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *f = mem_zalloc(sizeof *f);
-    struct shard_limits limits = {.comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 100};
+    struct map_shard_limits limits = {
+        .comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 100};
 
     f->daemon.internal = &f->internal;
     assert_int_equal(loop_init(&f->daemon.loop, "main", 0), 0);
@@ -38,7 +39,7 @@ static int setup(void **state)
     f->daemon.counters = metrics_block(f->daemon.metrics);
     assert_int_equal(rpc_open(&f->daemon.rpc, 4 << 20), 0);
     f->router.daemon = &f->daemon;
-    shard_init(&f->router.shard, &limits, f->daemon.counters);
+    map_shard_init(&f->router.shard, &limits, f->daemon.counters);
     assert_int_equal(server_open(&f->router, "127.0.0.1:0"), 0);
     assert_in_range(f->internal.rpc_port, 1, 65535);
     caller_open(&f->caller, f->daemon.rpc, &f->daemon.loop, f->internal.rpc_port,
@@ -54,7 +55,7 @@ static int teardown(void **state)
     caller_close(&f->caller);
     server_close(&f->router);
     rpc_close(f->daemon.rpc);
-    shard_close(&f->router.shard);
+    map_shard_close(&f->router.shard);
     loop_close(&f->daemon.loop);
     metrics_close(f->daemon.metrics);
     free(f);

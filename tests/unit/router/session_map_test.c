@@ -29,8 +29,8 @@ static int setup(void **state)
 {
     struct fixture *f = mem_zalloc(sizeof *f);
 
-    f->comets = comets_new(GRACE);
-    f->sessions = sessions_new(f->comets, fixture_owns, f);
+    f->comets = comet_lives_new(GRACE);
+    f->sessions = session_map_new(f->comets, fixture_owns, f);
     f->owned_modulo = 4;
     *state = f;
     return 0;
@@ -40,8 +40,8 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    sessions_free(f->sessions);
-    comets_free(f->comets);
+    session_map_free(f->sessions);
+    comet_lives_free(f->comets);
     free(f);
     return 0;
 }
@@ -50,8 +50,8 @@ static uint16_t life_of(struct fixture *f, const char *id, uint64_t epoch)
 {
     struct known_comet *comet;
 
-    assert_int_equal(comets_see(f->comets, id, epoch, NOW, &comet), 0);
-    return comets_life(f->comets, comet);
+    assert_int_equal(comet_lives_see(f->comets, id, epoch, NOW, &comet), 0);
+    return comet_lives_current(f->comets, comet);
 }
 
 /* The same, and membership shows that it is this epoch by now. */
@@ -67,7 +67,7 @@ static uint16_t next_life_of(struct fixture *f, const char *id, uint64_t epoch)
     snprintf(f->shown[i].id, sizeof f->shown[i].id, "%s", id);
     f->shown[i].epoch = epoch;
     list.n = f->n_shown;
-    comets_members(f->comets, &list, NOW);
+    comet_lives_members(f->comets, &list, NOW);
     return life_of(f, id, epoch);
 }
 
@@ -76,33 +76,33 @@ static int put(struct fixture *f, uint16_t life, int64_t uid, uint64_t handle, c
     struct session_new session = {
         .uid = uid, .handle = handle, .life = life, .key = "", .room = room};
 
-    return (int)sessions_put(f->sessions, &session);
+    return (int)session_map_put(f->sessions, &session);
 }
 
 static size_t found(struct fixture *f, int64_t uid)
 {
     size_t n = 0;
 
-    for (const struct session_row *at = sessions_first(f->sessions, uid); at != NULL;
-         at = sessions_next(f->sessions, at))
+    for (const struct session_row *at = session_map_first(f->sessions, uid); at != NULL;
+         at = session_map_next(f->sessions, at))
         n++;
     return n;
 }
 
 static uint32_t room_count(struct fixture *f, const char *room)
 {
-    struct names *rooms = f->sessions->rooms;
+    struct interned_strings *rooms = f->sessions->rooms;
 
-    for (uint32_t at = names_next(rooms, 0); at != 0; at = names_next(rooms, at))
-        if (strcmp(names_text(rooms, at), room) == 0)
-            return names_refs(rooms, at);
+    for (uint32_t at = interned_next(rooms, 0); at != 0; at = interned_next(rooms, at))
+        if (strcmp(interned_text(rooms, at), room) == 0)
+            return interned_refs(rooms, at);
     return 0;
 }
 
 static void sweep_all(struct fixture *f)
 {
-    while (sessions_sweep_waits(f->sessions))
-        sessions_sweep(f->sessions, 100);
+    while (session_map_sweep_waits(f->sessions))
+        session_map_sweep(f->sessions, 100);
 }
 
 static void a_put_is_found_with_what_it_brought(void **state)
@@ -112,15 +112,15 @@ static void a_put_is_found_with_what_it_brought(void **state)
     struct session_new session = {
         .uid = -7, .handle = 99, .life = life, .key = "phone", .room = "lobby"};
 
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
-    const struct session_row *at = sessions_first(f->sessions, -7);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
+    const struct session_row *at = session_map_first(f->sessions, -7);
     assert_non_null(at);
     assert_int_equal(at->handle, 99);
-    assert_string_equal(names_text(f->sessions->keys, at->key), "phone");
-    assert_string_equal(names_text(f->sessions->rooms, at->room), "lobby");
+    assert_string_equal(interned_text(f->sessions->keys, at->key), "phone");
+    assert_string_equal(interned_text(f->sessions->rooms, at->room), "lobby");
     assert_string_equal(f->comets->lives[at->life].comet->id, "c1");
-    assert_null(sessions_next(f->sessions, at));
-    assert_null(sessions_first(f->sessions, 7));
+    assert_null(session_map_next(f->sessions, at));
+    assert_null(session_map_first(f->sessions, 7));
 }
 
 static void the_same_put_again_updates(void **state)
@@ -146,20 +146,20 @@ static void a_uid_has_as_many_sessions_as_allowed(void **state)
     struct session_new session = {
         .uid = 1, .handle = 1, .life = life, .key = "", .room = "", .max_others = 2};
 
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     session.handle = 2;
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     session.handle = 3;
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_TOO_MANY);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_TOO_MANY);
     assert_int_equal(found(f, 1), 2);
     session.handle = 2; /* not another one */
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     session.uid = 2;
     session.handle = 3;
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     session.uid = 1;
     session.max_others = 0;
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     assert_int_equal(found(f, 1), 3);
 }
 
@@ -170,15 +170,15 @@ static void dead_sessions_do_not_count_against_the_limit(void **state)
     struct session_new session = {
         .uid = 1, .handle = 1, .life = life_of(f, "c1", 5), .key = "", .room = "", .max_others = 1};
 
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     session.life = life_of(f, "c1", 6);
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     assert_int_equal(found(f, 1), 2);
     session.life = next_life_of(f, "c1", 7);
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_OK);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_OK);
     assert_int_equal(found(f, 1), 1);
     session.handle = 2;
-    assert_int_equal(sessions_put(f->sessions, &session), SESSIONS_TOO_MANY);
+    assert_int_equal(session_map_put(f->sessions, &session), SESSION_MAP_TOO_MANY);
 }
 
 static void del_takes_out_one_session_and_only_once(void **state)
@@ -188,16 +188,16 @@ static void del_takes_out_one_session_and_only_once(void **state)
 
     put(f, life, 1, 10, "a");
     put(f, other, 1, 10, "a");
-    assert_false(sessions_del(f->sessions, 1, life, 11));
-    assert_false(sessions_del(f->sessions, 2, life, 10));
-    assert_true(sessions_del(f->sessions, 1, life, 10));
-    assert_false(sessions_del(f->sessions, 1, life, 10));
+    assert_false(session_map_del(f->sessions, 1, life, 11));
+    assert_false(session_map_del(f->sessions, 2, life, 10));
+    assert_true(session_map_del(f->sessions, 1, life, 10));
+    assert_false(session_map_del(f->sessions, 1, life, 10));
     assert_int_equal(found(f, 1), 1);
     assert_int_equal(f->sessions->uids, 1);
     assert_int_equal(room_count(f, "a"), 1);
-    assert_true(sessions_del(f->sessions, 1, other, 10));
+    assert_true(session_map_del(f->sessions, 1, other, 10));
     assert_int_equal(f->sessions->uids, 0);
-    assert_int_equal(names_count(f->sessions->rooms), 0);
+    assert_int_equal(interned_count(f->sessions->rooms), 0);
 }
 
 static void a_newer_epoch_hides_the_older_sessions_when_it_is_shown(void **state)
@@ -223,9 +223,9 @@ static void the_sweep_works_in_slices_and_frees_everything(void **state)
 
     for (int64_t uid = 0; uid < 50000; uid++)
         put(f, uid < 40000 ? dies : stays, uid, (uint64_t)uid, "r");
-    comets_forget(f->comets, "c1");
-    assert_true(sessions_sweep_waits(f->sessions));
-    assert_true(sessions_sweep(f->sessions, 1000));
+    comet_lives_forget(f->comets, "c1");
+    assert_true(session_map_sweep_waits(f->sessions));
+    assert_true(session_map_sweep(f->sessions, 1000));
     assert_int_equal(f->comets->dead_sessions, 39000);
     assert_int_equal(f->sessions->slots.used, 49000);
     sweep_all(f);
@@ -251,9 +251,9 @@ static void what_dies_behind_the_cursor_is_swept_by_another_pass(void **state)
     uint16_t second = life_of(f, "c2", 1);
     for (int64_t uid = 3000; uid < 6000; uid++)
         put(f, second, uid, 1, "");
-    comets_forget(f->comets, "c2");
-    sessions_sweep(f->sessions, 3500);
-    comets_forget(f->comets, "c1");
+    comet_lives_forget(f->comets, "c2");
+    session_map_sweep(f->sessions, 3500);
+    comet_lives_forget(f->comets, "c1");
     sweep_all(f);
     assert_int_equal(f->sessions->slots.used, 0);
     assert_int_equal(f->sessions->sweeps, 2);
@@ -281,8 +281,8 @@ static void what_moved_to_another_router_is_dropped(void **state)
     for (int64_t uid = 0; uid < 20000; uid++)
         put(f, life, uid, 1, "");
     f->owned_modulo = 3;
-    sessions_moved(f->sessions);
-    assert_true(sessions_sweep(f->sessions, 10));
+    session_map_moved(f->sessions);
+    assert_true(session_map_sweep(f->sessions, 10));
     sweep_all(f);
     assert_int_equal(f->sessions->swept_moved, 5000);
     assert_int_equal(f->comets->live_sessions, 15000);
@@ -298,12 +298,12 @@ static void a_ring_that_changes_again_first_gets_its_pass(void **state)
     for (int64_t uid = 0; uid < 20000; uid++)
         put(f, life, uid, 1, "");
     f->owned_modulo = 2;
-    sessions_moved(f->sessions);
-    sessions_sweep(f->sessions, 10);
-    sessions_moved(f->sessions);
-    sessions_sweep_moved(f->sessions, 64);
+    session_map_moved(f->sessions);
+    session_map_sweep(f->sessions, 10);
+    session_map_moved(f->sessions);
+    session_map_sweep_moved(f->sessions, 64);
     f->owned_modulo = 4;
-    assert_false(sessions_sweep_waits(f->sessions));
+    assert_false(session_map_sweep_waits(f->sessions));
     assert_int_equal(f->comets->live_sessions, 10000);
 }
 
@@ -341,17 +341,17 @@ static void model_step(struct fixture *f, struct model *m)
         next_life_of(f, model_ids[comet], ++m->epoch[comet]);
     } else if (what < 10) {
         memset(m->there[comet], 0, sizeof m->there[comet]);
-        comets_forget(f->comets, model_ids[comet]);
+        comet_lives_forget(f->comets, model_ids[comet]);
     } else if (what < 5000) {
-        assert_int_equal(put(f, life, uid, handle, model_rooms[room]), SESSIONS_OK);
+        assert_int_equal(put(f, life, uid, handle, model_rooms[room]), SESSION_MAP_OK);
         m->there[comet][uid][handle] = true;
         m->room[comet][uid][handle] = (int)room;
     } else if (what < 9000) {
-        assert_int_equal(sessions_del(f->sessions, uid, life, handle),
+        assert_int_equal(session_map_del(f->sessions, uid, life, handle),
                          m->there[comet][uid][handle]);
         m->there[comet][uid][handle] = false;
     } else {
-        sessions_sweep(f->sessions, model_random(50));
+        session_map_sweep(f->sessions, model_random(50));
     }
 }
 
@@ -362,11 +362,11 @@ static void model_check_uid(struct fixture *f, const struct model *m, unsigned u
     for (unsigned comet = 0; comet < MODEL_COMETS; comet++)
         for (unsigned handle = 0; handle < MODEL_HANDLES; handle++)
             expected += m->there[comet][uid][handle];
-    for (const struct session_row *at = sessions_first(f->sessions, uid); at != NULL;
-         at = sessions_next(f->sessions, at)) {
+    for (const struct session_row *at = session_map_first(f->sessions, uid); at != NULL;
+         at = session_map_next(f->sessions, at)) {
         unsigned comet = (unsigned)(f->comets->lives[at->life].comet->id[1] - '0');
         assert_true(m->there[comet][uid][at->handle]);
-        assert_string_equal(names_text(f->sessions->rooms, at->room),
+        assert_string_equal(interned_text(f->sessions->rooms, at->room),
                             model_rooms[m->room[comet][uid][at->handle]]);
     }
     assert_int_equal(found(f, uid), expected);

@@ -68,7 +68,7 @@ static void put_many(struct session_map *sessions, uint16_t life, bool keys)
                                   .key = key,
                                   .room = room,
                                   .max_others = 8};
-        if (sessions_put(sessions, &put) != SESSIONS_OK)
+        if (session_map_put(sessions, &put) != SESSION_MAP_OK)
             fail();
     }
 }
@@ -79,13 +79,13 @@ static void look_up_many(const struct session_map *sessions)
 
     for (int i = 0; i < MANY; i++) {
         x = x * 6364136223846793005ULL + 1442695040888963407ULL;
-        hits += sessions_first(sessions, 1000000 + (int64_t)((x >> 33) % MANY)) != NULL;
+        hits += session_map_first(sessions, 1000000 + (int64_t)((x >> 33) % MANY)) != NULL;
     }
     double hit_s = seconds_since(start);
     assert_int_equal(hits, MANY);
     start = uv_hrtime();
     for (int64_t i = 0; i < MANY; i++)
-        hits += sessions_first(sessions, -i) != NULL;
+        hits += session_map_first(sessions, -i) != NULL;
     double miss_s = seconds_since(start);
     assert_int_equal(hits, MANY);
     printf("lookups: %.1f M/s there, %.1f M/s not there\n", MANY / hit_s / 1e6,
@@ -96,33 +96,33 @@ static void sweep_many(struct session_map *sessions)
 {
     uint64_t start = uv_hrtime(), longest = 0;
 
-    comets_forget_all(sessions->comets);
+    comet_lives_forget_all(sessions->comets);
     assert_int_equal(sessions->comets->live_sessions, 0);
-    while (sessions_sweep_waits(sessions)) {
+    while (session_map_sweep_waits(sessions)) {
         uint64_t slice = uv_hrtime();
-        sessions_sweep(sessions, SLICE);
+        session_map_sweep(sessions, SLICE);
         slice = uv_hrtime() - slice;
         longest = slice > longest ? slice : longest;
     }
     printf("sweep of %d dead sessions: %.0f ms, slices of %d, longest %.2f ms\n", MANY,
            seconds_since(start) * 1e3, SLICE, (double)longest / 1e6);
     assert_int_equal(sessions->slots.used, 0);
-    assert_int_equal(names_count(sessions->rooms), 0);
+    assert_int_equal(interned_count(sessions->rooms), 0);
     assert_true(sessions->slots.bytes <= 2 * SLOTS_PER_CHUNK * sizeof(struct session_row));
 }
 
 static void measure(bool keys, size_t limit)
 {
-    struct comet_lives *comets = comets_new(1000);
-    struct session_map *sessions = sessions_new(comets, owns_all, NULL);
+    struct comet_lives *comets = comet_lives_new(1000);
+    struct session_map *sessions = session_map_new(comets, owns_all, NULL);
     struct known_comet *comet;
     size_t before = resident();
     uint64_t start = uv_hrtime();
 
-    assert_int_equal(comets_see(comets, "comet-1", 1, 1, &comet), 0);
-    put_many(sessions, comets_life(comets, comet), keys);
+    assert_int_equal(comet_lives_see(comets, "comet-1", 1, 1, &comet), 0);
+    put_many(sessions, comet_lives_current(comets, comet), keys);
     double put_s = seconds_since(start);
-    size_t rss = (resident() - before) / MANY, own = sessions_bytes(sessions) / MANY;
+    size_t rss = (resident() - before) / MANY, own = session_map_bytes(sessions) / MANY;
     printf("%d sessions %s keys: %zu bytes each by the map's own count, %zu resident; %.1f M "
            "puts/s\n",
            MANY, keys ? "with" : "without", own, rss, MANY / put_s / 1e6);
@@ -133,8 +133,8 @@ static void measure(bool keys, size_t limit)
     sweep_many(sessions);
     printf("resident afterwards: %.1f MB more than before\n",
            ((double)resident() - (double)before) / 1e6);
-    sessions_free(sessions);
-    comets_free(comets);
+    session_map_free(sessions);
+    comet_lives_free(comets);
 }
 
 static void imgo_sessions_are_small(void **state)

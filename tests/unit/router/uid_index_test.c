@@ -11,38 +11,39 @@
 enum { UIDS = 40000 };
 
 struct map {
-    struct buckets buckets;
-    struct slots slots;
+    struct uid_index buckets;
+    struct session_pool slots;
 };
 
 static void map_open(struct map *map)
 {
-    buckets_init(&map->buckets);
-    slots_init(&map->slots);
+    uid_index_init(&map->buckets);
+    session_pool_init(&map->slots);
 }
 
 static void map_close(struct map *map)
 {
-    buckets_close(&map->buckets);
-    slots_close(&map->slots);
+    uid_index_close(&map->buckets);
+    session_pool_close(&map->slots);
 }
 
 static void map_put(struct map *map, int64_t uid)
 {
-    uint32_t slot = slots_take(&map->slots), *head = buckets_head(&map->buckets, uid);
+    uint32_t slot = session_pool_take(&map->slots), *head = uid_index_head(&map->buckets, uid);
 
     assert_true(slot != SLOT_NONE);
-    *slots_at(&map->slots, slot) = (struct session_row){.uid = uid, .life = 1, .next = *head};
+    *session_pool_at(&map->slots, slot) =
+        (struct session_row){.uid = uid, .life = 1, .next = *head};
     *head = slot;
-    buckets_fit(&map->buckets, &map->slots);
+    uid_index_fit(&map->buckets, &map->slots);
 }
 
 static unsigned chain_of(const struct map *map, int64_t uid)
 {
     unsigned n = 0;
 
-    for (uint32_t at = *buckets_head(&map->buckets, uid); at != SLOT_NONE;
-         at = slots_at(&map->slots, at)->next)
+    for (uint32_t at = *uid_index_head(&map->buckets, uid); at != SLOT_NONE;
+         at = session_pool_at(&map->slots, at)->next)
         n++;
     return n;
 }

@@ -34,7 +34,7 @@ static void visitor_open(struct visitor *member, enum listener_kind kind)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     memset(member, 0, sizeof *member);
     member->fd = pair[1];
-    member->conn = conn_accept(fixture.edge, pair[0], kind);
+    member->conn = conn_accept(fixture.frontend, pair[0], kind);
     if (kind == LISTENER_WS)
         conn_upgraded(member->conn);
     session_connect(member->conn, (const uint8_t *)"t", 1, 1);
@@ -87,7 +87,7 @@ static void close_all(void)
         if (members[i].conn != NULL)
             visitor_close(&members[i]);
     }
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 static void everybody_in_the_room_gets_it_and_nobody_else(void **state)
@@ -368,12 +368,12 @@ static void fill_sockets(int n)
         room_join(&fixture, members[i].conn, "r", 1);
     }
     told = 0;
-    while (fixture.edge->n_queued == 0) {
+    while (fixture.frontend->n_queued == 0) {
         push_heavy();
         for (int i = 0; i < 20; i++)
             step();
     }
-    assert_int_equal(fixture.edge->n_queued, n);
+    assert_int_equal(fixture.frontend->n_queued, n);
 }
 
 static void read_all(int n)
@@ -444,7 +444,7 @@ static void sessions_that_are_not_open_get_nothing(void **state)
     char byte;
     session_notes.hold = true;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    struct conn *conn = conn_accept(fixture.edge, pair[0], LISTENER_TCP);
+    struct conn *conn = conn_accept(fixture.frontend, pair[0], LISTENER_TCP);
     session_connect(conn, (const uint8_t *)"t", 1, 1);
     room_join(&fixture, conn, "r", 1);
     push_room("r", 0);
@@ -454,7 +454,7 @@ static void sessions_that_are_not_open_get_nothing(void **state)
     step();
     assert_true(recv(pair[1], &byte, 1, MSG_DONTWAIT) < 0);
     close(pair[1]);
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 static void a_broadcast_reaches_every_session(void **state)
@@ -530,7 +530,7 @@ static void the_backing_lives_as_long_as_the_walk(void **state)
     assert_int_equal(backing_frees, 0); /* the slow one goes on */
     assert_int_equal(backing.refs, 1);
     close_all();
-    edge_close(&fixture);
+    frontend_close(&fixture);
     assert_int_equal(backing_frees, 1);
 }
 

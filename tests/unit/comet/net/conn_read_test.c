@@ -29,7 +29,7 @@ static void expect_end(int fd)
 {
     assert_int_equal(client_read_all(fd, text, sizeof text), 0);
     close(fd);
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 static int json_login(void)
@@ -65,9 +65,9 @@ static void a_token_is_overwritten(void **state)
     client_send_ws(fd, 0x01, auth, sizeof auth - 3); /* the token, and not all of the message */
     client_send_ws(fd, 0x80, auth + sizeof auth - 3, 2);
     expect_ws(fd, 0x81, "[{\"ver\":0,\"op\":8,\"seq\":0,\"body\":{}}]");
-    const struct edge *edge = conn_edge(session_notes.last);
-    assert_null(
-        memmem(edge->in, edge->in_ahead + EDGE_READ, FREED_SECRET, sizeof FREED_SECRET - 1));
+    const struct frontend *frontend = conn_frontend(session_notes.last);
+    assert_null(memmem(frontend->in, frontend->in_ahead + FRONTEND_READ, FREED_SECRET,
+                       sizeof FREED_SECRET - 1));
     assert_int_equal(freed_end(), 0);
     close(fd);
 }
@@ -465,7 +465,7 @@ static void a_pong_is_a_sign_of_life_and_its_absence_none(void **state)
             client_send_ws(good, 0x8a, "", 0);
     }
     assert_int_equal(fixture_counters[COMET_KICKED_11], 1);
-    assert_int_equal(edge_connections(&fixture), 1);
+    assert_int_equal(frontend_connections(&fixture), 1);
     close(good);
     close(bad);
 }
@@ -526,36 +526,36 @@ static void the_echo_listener_echoes(void **state)
 
 int main(void)
 {
-#define EDGE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+#define FRONTEND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 #define PING_TEST(test) \
     cmocka_unit_test_setup_teardown(test, pings_after_four_seconds, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        EDGE_TEST(json_mode_answers_as_imgo),
-        EDGE_TEST(a_token_is_overwritten),
-        EDGE_TEST(json_login_by_a_binary_message),
-        EDGE_TEST(json_kicks_name_what_is_wrong),
-        EDGE_TEST(goims_binary_mode_is_refused_in_its_own_form),
-        EDGE_TEST(limits_of_a_message),
-        EDGE_TEST(pings_are_answered_before_auth_too),
-        EDGE_TEST(a_stranger_who_only_pings_is_refused),
-        EDGE_TEST(the_peers_close_is_answered),
-        EDGE_TEST(violations_close_with_their_code),
-        EDGE_TEST(http_errors_are_answered),
-        EDGE_TEST(frames_right_behind_the_handshake_are_not_lost),
-        EDGE_TEST(a_handshake_of_32_kib_is_taken),
-        EDGE_TEST(the_end_of_a_handshake_may_come_in_pieces),
+        FRONTEND_TEST(json_mode_answers_as_imgo),
+        FRONTEND_TEST(a_token_is_overwritten),
+        FRONTEND_TEST(json_login_by_a_binary_message),
+        FRONTEND_TEST(json_kicks_name_what_is_wrong),
+        FRONTEND_TEST(goims_binary_mode_is_refused_in_its_own_form),
+        FRONTEND_TEST(limits_of_a_message),
+        FRONTEND_TEST(pings_are_answered_before_auth_too),
+        FRONTEND_TEST(a_stranger_who_only_pings_is_refused),
+        FRONTEND_TEST(the_peers_close_is_answered),
+        FRONTEND_TEST(violations_close_with_their_code),
+        FRONTEND_TEST(http_errors_are_answered),
+        FRONTEND_TEST(frames_right_behind_the_handshake_are_not_lost),
+        FRONTEND_TEST(a_handshake_of_32_kib_is_taken),
+        FRONTEND_TEST(the_end_of_a_handshake_may_come_in_pieces),
         cmocka_unit_test_setup_teardown(strangers_share_what_they_may_keep, few_bytes_for_strangers,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_stranger_sends_no_long_body, few_bytes_for_strangers,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(nothing_prolongs_a_handshake, short_handshake,
                                         fixture_teardown),
-        EDGE_TEST(a_subprotocol_is_taken_up),
+        FRONTEND_TEST(a_subprotocol_is_taken_up),
         PING_TEST(silent_sessions_are_pinged),
         PING_TEST(a_pong_is_a_sign_of_life_and_its_absence_none),
         PING_TEST(a_crowd_is_not_pinged_at_once),
         PING_TEST(a_session_that_is_behind_is_not_pinged),
-        EDGE_TEST(the_echo_listener_echoes),
+        FRONTEND_TEST(the_echo_listener_echoes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

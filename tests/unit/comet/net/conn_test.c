@@ -31,7 +31,7 @@ static void a_client_logs_in_and_beats(void **state)
     assert_int_equal(fixture_counters[COMET_UPSTREAM_UNHANDLED], 1);
     close(fd);
     step_until(session_notes.closed == 1);
-    assert_int_equal(edge_connections(&fixture), 0);
+    assert_int_equal(frontend_connections(&fixture), 0);
     assert_int_equal(fixture_counters[COMET_CLOSED_BY_PEER], 1);
 }
 
@@ -67,7 +67,7 @@ static void expect_kick(int fd, int code, const char *reason)
     assert_int_equal(fixture_counters[COMET_KICKED_1 + code - 1], 1);
     fixture_counters[COMET_KICKED_1 + code - 1] = 0;
     close(fd);
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 static void wrong_frames_get_a_reason(void **state)
@@ -222,7 +222,7 @@ static void a_client_that_leaves_while_connecting_is_noticed(void **state)
             client_send_frame(fd, OP_HEARTBEAT, 1, ""); /* paused */
         close(fd);
         step_until(session_notes.closed == i + 1);
-        assert_int_equal(edge_connections(&fixture), 0);
+        assert_int_equal(frontend_connections(&fixture), 0);
     }
 }
 
@@ -329,9 +329,9 @@ static void a_peer_that_does_not_close_is_closed_after_linger(void **state)
     int fd = client_login();
     conn_kick(session_notes.last, CLOSE_KICKED, "enough");
     step_for(299);
-    assert_int_equal(edge_connections(&fixture), 1);
+    assert_int_equal(frontend_connections(&fixture), 1);
     step_for(1 + DEADLINE_TICK_MS);
-    assert_int_equal(edge_connections(&fixture), 0);
+    assert_int_equal(frontend_connections(&fixture), 0);
     close(fd);
 }
 
@@ -344,15 +344,15 @@ static void kick_all_tells_everybody(void **state)
     struct frame frame;
     for (int i = 0; i < N; i++)
         fds[i] = i % 2 == 0 ? client_login() : client_connect(LISTENER_TCP);
-    edge_accept(&fixture, false);
-    edge_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 0, NULL);
+    frontend_accept(&fixture, false);
+    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 0, NULL);
     step_for(20);
     for (int i = 0; i < N; i++) {
         assert_int_equal(client_read_frame(fds[i], &frame, body, sizeof body), OP_DISCONNECT);
         assert_string_equal(body, "{\"code\":9,\"reason\":\"server going away\"}");
         close(fds[i]);
     }
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 enum { CROWD = 40 };
@@ -384,7 +384,7 @@ static int no_crowd(void **state)
 static void kick_all_is_spread_over_the_time_there_is(void **state)
 {
     (void)state;
-    edge_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 2000, NULL);
+    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 2000, NULL);
     step_for(500);
     assert_in_range(fixture_counters[COMET_KICKED_9], 8, 12);
     step_for(1000);
@@ -396,7 +396,7 @@ static void kick_all_is_spread_over_the_time_there_is(void **state)
 static void kick_all_does_not_take_long_for_a_few(void **state)
 {
     (void)state;
-    edge_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 600000, NULL);
+    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 600000, NULL);
     step_for(2000);
     assert_in_range(fixture_counters[COMET_KICKED_9], 18, 22);
     step_for(2200);
@@ -408,7 +408,7 @@ static void members_of_rooms_are_recalled_at_a_pace(void **state)
     (void)state;
     char body[256];
     struct frame frame;
-    edge_recall(&fixture, false, 1000);
+    mass_kick_recall(&fixture, false, 1000);
     int later = client_login();
     room_join(&fixture, session_notes.last, "lobby", 5);
     step_for(500);
@@ -420,7 +420,7 @@ static void members_of_rooms_are_recalled_at_a_pace(void **state)
     assert_string_equal(
         body, "{\"code\":12,\"reason\":\"messages to your room were missed here, connect again\"}");
     assert_int_equal(room_members(&fixture, "lobby", 5), 1);
-    edge_recall(&fixture, true, 0);
+    mass_kick_recall(&fixture, true, 0);
     step_for(50);
     assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD + 1);
     close(later);
@@ -446,19 +446,19 @@ static void the_most_silent_session_gives_way(void **state)
     way.handles = handles;
     client_send_frame(fds[0], OP_HEARTBEAT, 5, "");
     assert_int_equal(client_read_frame(fds[0], &frame, body, sizeof body), OP_HEARTBEAT_REPLY);
-    session_give_way(&fixture, &way);
+    session_evict_silent(&fixture, &way);
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none for long enough */
     step_for(6000);
     way.uid = 9;
-    session_give_way(&fixture, &way);
+    session_evict_silent(&fixture, &way);
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none of that user */
     way.uid = 8;
-    session_give_way(&fixture, &way);
+    session_evict_silent(&fixture, &way);
     assert_int_equal(client_read_frame(fds[1], &frame, body, sizeof body), OP_DISCONNECT);
     assert_non_null(strstr(body, "{\"code\":5,"));
-    session_give_way(&fixture, &way); /* the third is silent for 9 s only */
+    session_evict_silent(&fixture, &way); /* the third is silent for 9 s only */
     step_for(20);
-    assert_int_equal(edge_connections(&fixture), 2); /* it did not linger */
+    assert_int_equal(frontend_connections(&fixture), 2); /* it did not linger */
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 1);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
@@ -485,7 +485,7 @@ static void beyond_the_limit_connections_are_refused(void **state)
     assert_int_equal(fixture_counters[COMET_REFUSED_FULL], 1);
     close(c);
     close(a);
-    step_until(edge_connections(&fixture) == 1);
+    step_until(frontend_connections(&fixture) == 1);
     c = client_login(); /* there is room again */
     close(b);
     close(c);
@@ -497,7 +497,7 @@ static void running_out_of_files_refuses_and_does_not_spin(void **state)
     static int hogs[20000];
     int n = 0, client = socket(AF_INET, SOCK_STREAM, 0), fd;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)listeners_port(fixture.edge, LISTENER_TCP));
+    to.sin_port = htons((uint16_t)listeners_port(fixture.frontend, LISTENER_TCP));
     while (n < 20000 && (fd = dup(client)) >= 0)
         hogs[n++] = fd;
     bool ran_out = n < 20000;
@@ -519,50 +519,50 @@ static void a_port_in_use_is_explained(void **state)
     char err[256], address[32];
     struct worker other = {.config = &fixture_config, .counters = fixture_counters};
     (void)snprintf(address, sizeof address, "127.0.0.1:%d",
-                   listeners_port(fixture.edge, LISTENER_TCP));
+                   listeners_port(fixture.frontend, LISTENER_TCP));
     fixture_config.tcp_listen = address;
     assert_int_equal(loop_init(&other.loop, "other", 0), 0);
-    other.table = table_open(0);
-    assert_int_equal(edge_open(&other, err, sizeof err), -EADDRINUSE);
+    other.table = handle_table_open(0);
+    assert_int_equal(frontend_open(&other, err, sizeof err), -EADDRINUSE);
     assert_non_null(strstr(err, address));
     assert_non_null(strstr(err, "choose another port"));
-    assert_null(other.edge);
+    assert_null(other.frontend);
     loop_close(&other.loop);
-    table_close(other.table);
+    handle_table_close(other.table);
 }
 
 int main(void)
 {
-#define EDGE_TEST(test)  cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-#define SHORT_TEST(test) cmocka_unit_test_setup_teardown(test, short_deadlines, fixture_teardown)
-#define CROWD_TEST(test) cmocka_unit_test_setup_teardown(test, a_crowd, no_crowd)
+#define FRONTEND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+#define SHORT_TEST(test)    cmocka_unit_test_setup_teardown(test, short_deadlines, fixture_teardown)
+#define CROWD_TEST(test)    cmocka_unit_test_setup_teardown(test, a_crowd, no_crowd)
     const struct CMUnitTest tests[] = {
-        EDGE_TEST(a_client_logs_in_and_beats),
-        EDGE_TEST(accepted_sockets_have_nodelay),
-        EDGE_TEST(quotes_around_a_token_are_trimmed),
-        EDGE_TEST(wrong_frames_get_a_reason),
-        EDGE_TEST(a_body_at_the_limit_is_taken),
-        EDGE_TEST(what_follows_a_kick_is_ignored),
-        EDGE_TEST(a_hundred_heartbeats_in_one_write_are_answered),
-        EDGE_TEST(replies_before_a_kick_are_sent_before_it),
-        EDGE_TEST(a_frame_may_come_byte_by_byte),
-        EDGE_TEST(frames_sent_while_connecting_wait),
-        EDGE_TEST(a_client_that_leaves_while_connecting_is_noticed),
-        EDGE_TEST(kick_is_idempotent_and_survives_no_reader),
-        EDGE_TEST(a_reason_is_escaped),
+        FRONTEND_TEST(a_client_logs_in_and_beats),
+        FRONTEND_TEST(accepted_sockets_have_nodelay),
+        FRONTEND_TEST(quotes_around_a_token_are_trimmed),
+        FRONTEND_TEST(wrong_frames_get_a_reason),
+        FRONTEND_TEST(a_body_at_the_limit_is_taken),
+        FRONTEND_TEST(what_follows_a_kick_is_ignored),
+        FRONTEND_TEST(a_hundred_heartbeats_in_one_write_are_answered),
+        FRONTEND_TEST(replies_before_a_kick_are_sent_before_it),
+        FRONTEND_TEST(a_frame_may_come_byte_by_byte),
+        FRONTEND_TEST(frames_sent_while_connecting_wait),
+        FRONTEND_TEST(a_client_that_leaves_while_connecting_is_noticed),
+        FRONTEND_TEST(kick_is_idempotent_and_survives_no_reader),
+        FRONTEND_TEST(a_reason_is_escaped),
         SHORT_TEST(silence_and_half_an_auth_time_out),
         SHORT_TEST(a_slow_http_request_times_out),
         SHORT_TEST(heartbeats_keep_a_session_and_their_absence_ends_it),
         SHORT_TEST(a_peer_that_does_not_close_is_closed_after_linger),
-        EDGE_TEST(kick_all_tells_everybody),
-        EDGE_TEST(the_most_silent_session_gives_way),
+        FRONTEND_TEST(kick_all_tells_everybody),
+        FRONTEND_TEST(the_most_silent_session_gives_way),
         CROWD_TEST(kick_all_is_spread_over_the_time_there_is),
         CROWD_TEST(kick_all_does_not_take_long_for_a_few),
         CROWD_TEST(members_of_rooms_are_recalled_at_a_pace),
         cmocka_unit_test_setup_teardown(beyond_the_limit_connections_are_refused,
                                         two_connections_only, fixture_teardown),
-        EDGE_TEST(running_out_of_files_refuses_and_does_not_spin),
-        EDGE_TEST(a_port_in_use_is_explained),
+        FRONTEND_TEST(running_out_of_files_refuses_and_does_not_spin),
+        FRONTEND_TEST(a_port_in_use_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static int setup(void **state)
     fixture_setup(state);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    conn = conn_accept(fixture.edge, pair[0], LISTENER_TCP);
+    conn = conn_accept(fixture.frontend, pair[0], LISTENER_TCP);
     peer = pair[1];
     session_connect(conn, (const uint8_t *)"t", 1, 1);
     written = dropped = taken = 0;
@@ -180,7 +180,7 @@ static void the_end_drops_what_is_queued(void **state)
     step_for(10);
     assert_int_equal(dropped, 2);
     assert_int_equal(session_notes.closed, 1);
-    assert_int_equal(edge_connections(&fixture), 0);
+    assert_int_equal(frontend_connections(&fixture), 0);
     peer = -1;
 }
 

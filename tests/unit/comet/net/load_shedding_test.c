@@ -22,14 +22,14 @@ static struct conn *accept_pair(enum listener_kind kind, int *peer)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     *peer = pair[1];
-    return conn_accept(fixture.edge, pair[0], kind);
+    return conn_accept(fixture.frontend, pair[0], kind);
 }
 
 static void hang_up(int n)
 {
     for (int i = 0; i < n; i++)
         close(peers[i]);
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 static void no_new_connection_while_memory_is_short(void **state)
@@ -42,14 +42,14 @@ static void no_new_connection_while_memory_is_short(void **state)
     ssize_t n;
     step_until((n = recv(fd, &byte, 1, MSG_DONTWAIT)) >= 0 || errno != EAGAIN);
     assert_true(n <= 0);
-    assert_int_equal(edge_connections(&fixture), 1);
+    assert_int_equal(frontend_connections(&fixture), 1);
     assert_int_equal(fixture_counters[COMET_REFUSED_MEMORY], 1);
     assert_int_equal(fixture_counters[COMET_REFUSED_FULL], 0);
     close(fd);
     fixture.memory = MEMORY_OK;
     close(client_login());
     close(old);
-    step_until(edge_connections(&fixture) == 0);
+    step_until(frontend_connections(&fixture) == 0);
 }
 
 /* Number I has I messages of 1000 bytes waiting, and what its socket took before. */
@@ -69,10 +69,10 @@ static void those_with_most_waiting_go_first(void **state)
     }
     msg_unref(msg);
     int64_t queued = fixture_counters[COMET_QUEUED_BYTES];
-    edge_let_go(&fixture);
+    load_shedding_run(&fixture);
     step();
     step();
-    assert_int_equal(edge_connections(&fixture), READERS - AT_A_TIME);
+    assert_int_equal(frontend_connections(&fixture), READERS - AT_A_TIME);
     for (int i = 0; i < READERS - AT_A_TIME; i++)
         assert_int_equal(conns[i]->state, CONN_OPEN);
     assert_true(fixture_counters[COMET_QUEUED_BYTES] < queued / 10); /* at once, not after linger */
@@ -82,10 +82,10 @@ static void those_with_most_waiting_go_first(void **state)
     assert_int_equal(dropped, least);
     assert_int_equal(fixture_counters[COMET_LET_GO_SLOW], AT_A_TIME);
     assert_int_equal(fixture_counters[COMET_LET_GO_STRANGER], 0);
-    edge_let_go(&fixture);
+    load_shedding_run(&fixture);
     step();
     step();
-    assert_int_equal(edge_connections(&fixture), 0);
+    assert_int_equal(frontend_connections(&fixture), 0);
     assert_int_equal(fixture_counters[COMET_LET_GO_SLOW], READERS);
     hang_up(READERS);
 }
@@ -97,22 +97,22 @@ static void the_oldest_strangers_go_and_sessions_that_read_stay(void **state)
     session_connect(conns[0], (const uint8_t *)"t", 1, 1);
     for (int i = 1; i < READERS; i++)
         conns[i] = accept_pair(i % 2 == 0 ? LISTENER_TCP : LISTENER_WS, &peers[i]);
-    edge_let_go(&fixture);
+    load_shedding_run(&fixture);
     step();
     step();
-    assert_int_equal(edge_connections(&fixture), READERS - AT_A_TIME);
+    assert_int_equal(frontend_connections(&fixture), READERS - AT_A_TIME);
     assert_int_equal(conns[0]->state, CONN_OPEN);
     for (int i = AT_A_TIME + 1; i < READERS; i++)
         assert_true(conns[i]->state < CONN_CONNECTING);
     assert_int_equal(fixture_counters[COMET_LET_GO_STRANGER], AT_A_TIME);
-    edge_let_go(&fixture);
+    load_shedding_run(&fixture);
     step();
     step();
-    assert_int_equal(edge_connections(&fixture), 1);
-    edge_let_go(&fixture); /* nobody is left to let go */
+    assert_int_equal(frontend_connections(&fixture), 1);
+    load_shedding_run(&fixture); /* nobody is left to let go */
     step();
     step();
-    assert_int_equal(edge_connections(&fixture), 1);
+    assert_int_equal(frontend_connections(&fixture), 1);
     hang_up(READERS);
 }
 

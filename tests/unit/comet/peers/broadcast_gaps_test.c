@@ -11,20 +11,20 @@
 
 enum { BOTH = MISSED_ROOMS | MISSED_ALL };
 
-static struct standings *standings;
+static struct broadcast_gaps *standings;
 
 static int setup(void **state)
 {
     (void)state;
-    standings = standings_new();
-    standings_epoch(standings, 100, 0);
+    standings = broadcast_gaps_new();
+    broadcast_gaps_epoch(standings, 100, 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    standings_free(standings);
+    broadcast_gaps_free(standings);
     return 0;
 }
 
@@ -38,7 +38,7 @@ static unsigned take(uint64_t epoch, uint64_t link, uint32_t partition, uint64_t
     standing.n_partitions = standing.n_fences = 1;
     standing.partitions = &partition;
     standing.fences = &fence;
-    return standings_take(standings, &standing);
+    return broadcast_gaps_take(standings, &standing);
 }
 
 static void owners_may_change_while_the_lease_is_held(void **state)
@@ -48,17 +48,17 @@ static void owners_may_change_while_the_lease_is_held(void **state)
     assert_int_equal(take(100, 7, 0, 10), 0);
     assert_int_equal(take(100, 8, 0, 11), 0);
     assert_int_equal(take(100, 8, 5, 3), 0); /* another partition */
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
 }
 
 static void the_same_owner_vouches_for_the_time_between(void **state)
 {
     (void)state;
     take(100, 7, 0, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     assert_int_equal(take(100, 7, 0, 10), 0); /* it has not seen our new epoch yet */
     assert_int_equal(take(200, 7, 0, 10), 0);
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
     assert_int_equal(take(200, 9, 0, 12), 0); /* sure again: owners may change */
 }
 
@@ -67,17 +67,17 @@ static void another_owner_cannot(void **state)
     (void)state;
     take(100, 7, 0, 10);
     take(100, 7, 1, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     assert_int_equal(take(200, 8, 0, 11), BOTH);
     assert_int_equal(take(200, 8, 1, 12), 0); /* everybody was told */
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
 }
 
 static void nor_can_a_job_that_has_lost_count(void **state)
 {
     (void)state;
     take(100, 7, 0, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     assert_int_equal(take(200, 8, 0, 10), BOTH);
 }
 
@@ -85,7 +85,7 @@ static void nor_somebody_for_a_partition_nobody_had_spoken_of(void **state)
 {
     (void)state;
     take(100, 7, 0, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     assert_int_equal(take(200, 7, 1, 10), BOTH);
 }
 
@@ -96,7 +96,7 @@ static void what_our_epoch_is_nobody_else_tells(void **state)
     take(100, 7, 0, 10);
     take(100, 7, 1, 10);
     take(UINT64_MAX, 9, 5, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     assert_int_equal(take(200, 7, 0, 10), 0);
     assert_int_equal(take(200, 8, 1, 11), BOTH);
 }
@@ -104,16 +104,17 @@ static void what_our_epoch_is_nobody_else_tells(void **state)
 static void nor_before_we_have_one(void **state)
 {
     (void)state;
-    standings_free(standings);
-    standings = standings_new();
+    broadcast_gaps_free(standings);
+    standings = broadcast_gaps_new();
     assert_int_equal(take(UINT64_MAX, 9, 0, 10), 0);
-    standings_epoch(standings, 200, 5000);
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    broadcast_gaps_epoch(standings, 200, 5000);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
     assert_int_equal(take(200, 7, 1, 10), 0);
-    standings_epoch(standings, 300, 6000);
+    broadcast_gaps_epoch(standings, 300, 6000);
     assert_int_equal(take(300, 7, 1, 10), 0);
     assert_int_equal(take(300, 8, 1, 11), 0);
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), BOTH); /* nobody spoke for 0 */
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000),
+                     BOTH); /* nobody spoke for 0 */
 }
 
 static void silence_is_not_vouching(void **state)
@@ -121,11 +122,11 @@ static void silence_is_not_vouching(void **state)
     (void)state;
     take(100, 7, 0, 10);
     take(100, 7, 1, 10);
-    standings_epoch(standings, 200, 5000);
+    broadcast_gaps_epoch(standings, 200, 5000);
     take(200, 7, 0, 10);
-    assert_int_equal(standings_overdue(standings, 5999, 1000), 0);
-    assert_int_equal(standings_overdue(standings, 6000, 1000), BOTH);
-    assert_int_equal(standings_overdue(standings, 9000, 1000), 0); /* once */
+    assert_int_equal(broadcast_gaps_overdue(standings, 5999, 1000), 0);
+    assert_int_equal(broadcast_gaps_overdue(standings, 6000, 1000), BOTH);
+    assert_int_equal(broadcast_gaps_overdue(standings, 9000, 1000), 0); /* once */
     assert_int_equal(take(200, 8, 1, 11), 0);
 }
 
@@ -137,9 +138,9 @@ static void what_job_says_it_dropped_is_missed(void **state)
     standing.epoch = 100;
     standing.link = 7;
     standing.missed_rooms = true;
-    assert_int_equal(standings_take(standings, &standing), MISSED_ROOMS);
+    assert_int_equal(broadcast_gaps_take(standings, &standing), MISSED_ROOMS);
     standing.missed_all = true;
-    assert_int_equal(standings_take(standings, &standing), BOTH);
+    assert_int_equal(broadcast_gaps_take(standings, &standing), BOTH);
 }
 
 /* Redis tells the others at once, our own main loop a moment later. */
@@ -148,11 +149,11 @@ static void job_may_know_our_epoch_first(void **state)
     (void)state;
     take(100, 7, 0, 10);
     assert_int_equal(take(200, 7, 0, 10), 0);
-    standings_epoch(standings, 200, 5000);
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    broadcast_gaps_epoch(standings, 200, 5000);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
     assert_int_equal(take(300, 8, 0, 11), BOTH);
-    standings_epoch(standings, 300, 6000);
-    assert_int_equal(standings_overdue(standings, 1000000, 1000), 0);
+    broadcast_gaps_epoch(standings, 300, 6000);
+    assert_int_equal(broadcast_gaps_overdue(standings, 1000000, 1000), 0);
 }
 
 static void nonsense_is_survived(void **state)
@@ -167,7 +168,7 @@ static void nonsense_is_survived(void **state)
     standing.partitions = partitions;
     standing.n_fences = 1;
     standing.fences = fences;
-    assert_int_equal(standings_take(standings, &standing), 0);
+    assert_int_equal(broadcast_gaps_take(standings, &standing), 0);
 }
 
 int main(void)

@@ -63,7 +63,7 @@ static struct {
     Imc__V1__PushReply *replies[8192];
     int n_replies;
     bool closed;
-    struct confirm waived;
+    struct logic_confirm waived;
     uint64_t waived_ids[4];
     int n_waived;
     int recalls, recalls_all;
@@ -88,7 +88,7 @@ static void tell(struct side *side, int from, enum ticket_result result)
 {
     for (int i = from; i < side->n_kept; i++) {
         struct push push;
-        assert_true(job_service_push(&side->kept[i].ticket, &push));
+        assert_true(job_batches_push(&side->kept[i].ticket, &push));
         assert_int_equal(push.id, side->kept[i].push.id);
         ticket_done(&side->kept[i].ticket, NULL, result);
         backing_unref(side->kept[i].push.backing);
@@ -137,7 +137,8 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
     __atomic_fetch_add(&side->pokes, 1, __ATOMIC_SEQ_CST);
 }
 
-void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
+void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
+                            uint64_t id)
 {
     assert_null(link);
     assert_int_equal(confirm->how, IMC__V1__CONFIRM__HOW__WAIVED);
@@ -383,7 +384,7 @@ static void side_open(int index)
     assert_int_equal(loop_init(&worker->loop, "test", index), 0);
     worker->comet = &w.comet;
     worker->counters = metrics_block(w.daemon.metrics);
-    worker->table = table_open(index);
+    worker->table = handle_table_open(index);
     worker->late = job_results_open(worker);
     side->tell_soon.run = on_tell_soon;
     side->walk.run = on_walk;
@@ -393,12 +394,12 @@ static void side_open(int index)
         conn->uid = uid;
         conn->counted = true;
         conn->state = CONN_OPEN;
-        conn->handle = table_add(worker->table, conn);
+        conn->handle = handle_table_add(worker->table, conn);
     }
     assert_int_equal(loop_start(&worker->loop), 0);
 }
 
-static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", job_service_opened},
+static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", job_batches_opened},
                                             {NULL, NULL}};
 
 static int setup(void **state)
@@ -416,9 +417,9 @@ static int setup(void **state)
     w.comet.n_workers = LOOPS;
     w.comet.epoch = EPOCH;
     w.comet.process = PROCESS;
-    w.comet.standings = standings_new();
-    standings_epoch(w.comet.standings, EPOCH, 0);
-    w.comet.jobs = job_service_open(&w.comet);
+    w.comet.standings = broadcast_gaps_new();
+    broadcast_gaps_epoch(w.comet.standings, EPOCH, 0);
+    w.comet.jobs = job_batches_open(&w.comet);
     for (int i = 0; i < LOOPS; i++)
         side_open(i);
     assert_int_equal(rpc_open(&w.rpc, 4 << 20), 0);
@@ -451,10 +452,10 @@ static int teardown(void **state)
     for (int i = 0; i < LOOPS; i++) {
         loop_close(&w.workers[i].loop);
         job_results_close(w.workers[i].late);
-        table_close(w.workers[i].table);
+        handle_table_close(w.workers[i].table);
     }
-    job_service_close(w.comet.jobs);
-    standings_free(w.comet.standings);
+    job_batches_close(w.comet.jobs);
+    broadcast_gaps_free(w.comet.standings);
     rpc_stream_close(w.stream);
     rpc_stream_unref(w.stream);
     rpc_channel_close(w.channel);
@@ -847,7 +848,7 @@ static void nobody_vouches_with_a_fence_that_cannot_be(void **state)
     (void)state;
     stand(1, EPOCH, 3, 10);
     stand(2, EPOCH, 4, UINT64_MAX);
-    standings_epoch(w.comet.standings, EPOCH + 1, 0);
+    broadcast_gaps_epoch(w.comet.standings, EPOCH + 1, 0);
     stand(3, EPOCH + 1, 3, 10); /* the owner is the same as before */
     assert_int_equal(w.recalls, 0);
     assert_int_equal(metrics_sum(w.daemon.metrics, COMET_FENCES_IMPLAUSIBLE), 1);
@@ -858,7 +859,7 @@ static void an_earlier_owner_does_not_vouch(void **state)
 {
     (void)state;
     stand(1, EPOCH, 3, 11);
-    standings_epoch(w.comet.standings, EPOCH + 1, 0);
+    broadcast_gaps_epoch(w.comet.standings, EPOCH + 1, 0);
     stand(2, EPOCH + 1, 4, 10);
     stand(3, EPOCH + 1, 3, 11);
     assert_int_equal(w.recalls, 0);

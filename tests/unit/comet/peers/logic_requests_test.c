@@ -43,7 +43,7 @@ static struct {
     struct rpc *rpc;
     struct logic logics[LOGICS];
     int n_done, n_answered, n_unanswered;
-    struct answer last; /* its pointers are not valid any more */
+    struct logic_answer last; /* its pointers are not valid any more */
     int64_t last_uid;
     uint64_t done_handles[DONE_MAX];
     uint32_t done_status[DONE_MAX];
@@ -212,7 +212,8 @@ static const Imc__V1__SessionBatch *logic_batch(struct logic *logic, int i)
 
 /* --- the worker --- */
 
-static void on_done(struct worker *worker, struct request *request, const struct answer *answer)
+static void on_done(struct worker *worker, struct logic_request *request,
+                    const struct logic_answer *answer)
 {
     assert_ptr_equal(worker, &w.worker);
     assert_true(w.n_done < DONE_MAX);
@@ -231,25 +232,25 @@ static void on_done(struct worker *worker, struct request *request, const struct
     }
 }
 
-static struct request *request(enum request_kind kind, uint64_t handle)
+static struct logic_request *request(enum logic_request_kind kind, uint64_t handle)
 {
-    struct request *made = logic_link_request(w.worker.logic, kind);
+    struct logic_request *made = logic_requests_new(w.worker.logic, kind);
     made->handle = handle;
     made->uid = (int64_t)handle * 10;
     made->done = on_done;
     return made;
 }
 
-static void ask(enum request_kind kind, uint64_t handle)
+static void ask(enum logic_request_kind kind, uint64_t handle)
 {
-    logic_link_send(w.worker.logic, request(kind, handle));
+    logic_requests_send(w.worker.logic, request(kind, handle));
 }
 
-static void ask_until(enum request_kind kind, uint64_t handle, uint64_t ms)
+static void ask_until(enum logic_request_kind kind, uint64_t handle, uint64_t ms)
 {
-    struct request *made = request(kind, handle);
+    struct logic_request *made = request(kind, handle);
     made->deadline_ms = loop_now_ms(&w.worker.loop) + ms;
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
 }
 
 static void see(unsigned logics, uint64_t epoch)
@@ -265,9 +266,9 @@ static void see(unsigned logics, uint64_t epoch)
         snprintf(member->rpc, sizeof member->rpc, "%s", w.logics[i].address);
         member->epoch = 1;
     }
-    view_unref(w.worker.view);
-    w.worker.view = view_new(&seen, &nobody, epoch, false);
-    logic_link_update(w.worker.logic);
+    cluster_view_unref(w.worker.view);
+    w.worker.view = cluster_view_new(&seen, &nobody, epoch, false);
+    logic_requests_update(w.worker.logic);
 }
 
 static void on_time(uv_timer_t *timer)
@@ -321,15 +322,15 @@ static int setup(void **state)
     w.worker.comet = &w.comet;
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
-    w.worker.view = view_new(&nobody, &nobody, 0, false);
-    w.worker.logic = logic_link_open(&w.worker);
+    w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
+    w.worker.logic = logic_requests_open(&w.worker);
     return 0;
 }
 
 static void link_close(void)
 {
     if (w.worker.logic != NULL)
-        logic_link_close(w.worker.logic);
+        logic_requests_close(w.worker.logic);
     w.worker.logic = NULL;
 }
 
@@ -347,7 +348,7 @@ static int teardown(void **state)
         pthread_mutex_destroy(&logic->lock);
     }
     rpc_close(w.rpc);
-    view_unref(w.worker.view);
+    cluster_view_unref(w.worker.view);
     backing_unref(w.kept);
     return 0;
 }
@@ -363,22 +364,22 @@ static struct backing immortal = {.refs = 1, .free = no_free};
 
 static void confirm(Imc__V1__Confirm__How how, int64_t uid, uint64_t handle, uint64_t id)
 {
-    struct confirm confirm = {.how = how, .uid = uid, .handle = handle};
-    logic_link_confirm(w.worker.logic, &confirm, id);
+    struct logic_confirm confirm = {.how = how, .uid = uid, .handle = handle};
+    logic_requests_confirm(w.worker.logic, &confirm, id);
 }
 
 static void ask_all_kinds(void)
 {
-    struct request *made = request(REQUEST_CONNECT, 1);
+    struct logic_request *made = request(REQUEST_CONNECT, 1);
     made->bytes = mem_strdup("token");
     made->bytes_len = 5;
     made->wire = 2;
     snprintf(made->peer, sizeof made->peer, "10.0.0.1");
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
     ask(REQUEST_DISCONNECT, 2);
     made = request(REQUEST_FETCH, 3);
     made->after = 33;
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
     made = request(REQUEST_STORE, 4);
     made->push = (struct push){.backing = backing_ref(&immortal),
                                .body = (const uint8_t *)"body",
@@ -386,10 +387,10 @@ static void ask_all_kinds(void)
                                .op = 5,
                                .id = 44,
                                .expires_ms = 444};
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
     made = request(REQUEST_REGISTER, 5);
     made->bytes = mem_strdup("lobby");
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
     ask(REQUEST_REGISTERED, 6);
     confirm(IMC__V1__CONFIRM__HOW__WAIVED, 70, 8, 7);
 }
@@ -399,9 +400,9 @@ static void one_batch_carries_every_kind(void **state)
     (void)state;
     see(1, 9);
     ask_all_kinds();
-    assert_int_equal(logic_link_pending(w.worker.logic), 7);
+    assert_int_equal(logic_requests_pending(w.worker.logic), 7);
     run(SOON_MS, &w.n_done, 6);
-    assert_int_equal(logic_link_pending(w.worker.logic), 0);
+    assert_int_equal(logic_requests_pending(w.worker.logic), 0);
     assert_int_equal(logic_batches(&w.logics[0]), 1);
     const Imc__V1__SessionBatch *batch = logic_batch(&w.logics[0], 0);
     assert_string_equal(batch->comet, "comet-1");
@@ -480,9 +481,9 @@ static void batches_have_limits(void **state)
     for (uint64_t i = 0; i < 2500; i++)
         ask(REQUEST_DISCONNECT, i);
     for (int i = 0; i < 6; i++) {
-        struct request *made = request(REQUEST_STORE, 1);
+        struct logic_request *made = request(REQUEST_STORE, 1);
         made->push = (struct push){.body = large, .body_len = sizeof large, .id = 1};
-        logic_link_send(w.worker.logic, made);
+        logic_requests_send(w.worker.logic, made);
     }
     ask(REQUEST_REGISTERED, 1);
     ask(REQUEST_REGISTERED, 2);
@@ -506,9 +507,9 @@ static void a_fetch_may_leave_out_what_others_are_owed(void **state)
 {
     (void)state;
     see(1, 1);
-    struct request *made = request(REQUEST_FETCH, 9);
+    struct logic_request *made = request(REQUEST_FETCH, 9);
     made->own = true;
-    logic_link_send(w.worker.logic, made);
+    logic_requests_send(w.worker.logic, made);
     run(SOON_MS, &w.n_done, 1);
     assert_int_equal(logic_batch(&w.logics[0], 0)->fetches[0]->handle, 9);
 }
@@ -521,7 +522,7 @@ static void confirms_of_another_session_or_kind_do_not_share_one(void **state)
     confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 6, 1);
     confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 3);
     confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 4);
-    assert_int_equal(logic_link_pending(w.worker.logic), 3);
+    assert_int_equal(logic_requests_pending(w.worker.logic), 3);
     run_until_batches(&w.logics[0], 1);
     const Imc__V1__SessionBatch *batch = logic_batch(&w.logics[0], 0);
     for (size_t i = 0; i < 3; i++) {
@@ -542,7 +543,7 @@ static void confirms_of_a_session_share_a_request(void **state)
         confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, id);
     confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 2, 8, 5);
     confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 101);
-    assert_int_equal(logic_link_pending(w.worker.logic), 4);
+    assert_int_equal(logic_requests_pending(w.worker.logic), 4);
     run_until_batches(logic, 1);
     /* The request before is on its way. */
     confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 102);
@@ -562,8 +563,8 @@ static void what_was_taken_back_is_not_sent(void **state)
 {
     (void)state;
     see(1, 1);
-    struct request *made = request(REQUEST_REGISTERED, 1);
-    logic_link_send(w.worker.logic, made);
+    struct logic_request *made = request(REQUEST_REGISTERED, 1);
+    logic_requests_send(w.worker.logic, made);
     made->cancelled = true;
     ask(REQUEST_DISCONNECT, 2);
     run(SOON_MS, &w.n_done, 2);
@@ -678,7 +679,7 @@ static void without_a_logic_deadlines_pass(void **state)
     assert_int_equal(w.done_handles[0], 1);
     assert_int_equal(w.done_handles[1], 3);
     assert_int_equal(w.n_unanswered, 2);
-    assert_int_equal(logic_link_pending(w.worker.logic), 2);
+    assert_int_equal(logic_requests_pending(w.worker.logic), 2);
     see(1, 1);
     run(SOON_MS, &w.n_done, 4);
     assert_int_equal(w.n_answered, 2);

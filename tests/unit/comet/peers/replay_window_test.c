@@ -12,89 +12,89 @@
 
 #include <cmocka.h>
 
-enum { P = 7, W = APPLIED_WINDOW, ID = 12345 };
+enum { P = 7, W = REPLAY_WINDOW, ID = 12345 };
 
-static struct applied *applied;
+static struct replay_windows *applied;
 
 static int setup(void **state)
 {
     (void)state;
-    applied = applied_new();
+    applied = replay_windows_new();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    applied_free(applied);
+    replay_windows_free(applied);
     return 0;
 }
 
-static enum applied_verdict look(int64_t offset)
+static enum replay_verdict look(int64_t offset)
 {
-    return applied_check(applied, P, offset, ID);
+    return replay_windows_check(applied, P, offset, ID);
 }
 
 static void take_at(int64_t offset)
 {
-    applied_taken(applied, P, offset, ID);
+    replay_windows_taken(applied, P, offset, ID);
 }
 
 enum { NOW = 1000000 };
 
-static enum applied_speaker hear(uint32_t partition, uint64_t fence)
+static enum replay_speaker hear(uint32_t partition, uint64_t fence)
 {
-    return applied_speaker(applied, partition, fence, NOW);
+    return replay_windows_speaker(applied, partition, fence, NOW);
 }
 
 static void only_what_was_taken_is_a_repeat(void **state)
 {
     (void)state;
-    assert_int_equal(look(100), APPLIED_NEW);
-    assert_int_equal(look(100), APPLIED_NEW); /* not taken yet: pending, or gone */
+    assert_int_equal(look(100), REPLAY_NEW);
+    assert_int_equal(look(100), REPLAY_NEW); /* not taken yet: pending, or gone */
     take_at(100);
-    assert_int_equal(look(100), APPLIED_REPEAT);
-    assert_int_equal(look(99), APPLIED_NEW);
-    assert_int_equal(look(101), APPLIED_NEW);
-    assert_int_equal(applied_check(applied, P + 1, 100, ID), APPLIED_NEW);
+    assert_int_equal(look(100), REPLAY_REPEAT);
+    assert_int_equal(look(99), REPLAY_NEW);
+    assert_int_equal(look(101), REPLAY_NEW);
+    assert_int_equal(replay_windows_check(applied, P + 1, 100, ID), REPLAY_NEW);
 }
 
 static void the_highest_offset_of_all_is_one_like_others(void **state)
 {
     (void)state;
-    assert_int_equal(look(INT64_MAX), APPLIED_NEW);
+    assert_int_equal(look(INT64_MAX), REPLAY_NEW);
     take_at(INT64_MAX);
-    assert_int_equal(look(INT64_MAX), APPLIED_REPEAT);
-    assert_int_equal(look(INT64_MAX - 1), APPLIED_NEW);
-    assert_int_equal(look(5), APPLIED_NEW);
+    assert_int_equal(look(INT64_MAX), REPLAY_REPEAT);
+    assert_int_equal(look(INT64_MAX - 1), REPLAY_NEW);
+    assert_int_equal(look(5), REPLAY_NEW);
 }
 
 static void offsets_need_not_rise(void **state)
 {
     (void)state;
-    assert_int_equal(look(500), APPLIED_NEW);
+    assert_int_equal(look(500), REPLAY_NEW);
     take_at(500);
-    assert_int_equal(look(3), APPLIED_NEW);
+    assert_int_equal(look(3), REPLAY_NEW);
     take_at(3);
-    assert_int_equal(look(3), APPLIED_REPEAT);
-    assert_int_equal(look(501), APPLIED_NEW);
-    assert_int_equal(look(3), APPLIED_REPEAT);
-    assert_int_equal(look(500), APPLIED_REPEAT);
+    assert_int_equal(look(3), REPLAY_REPEAT);
+    assert_int_equal(look(501), REPLAY_NEW);
+    assert_int_equal(look(3), REPLAY_REPEAT);
+    assert_int_equal(look(500), REPLAY_REPEAT);
 }
 
 static void the_window_is_remembered_to_its_edge(void **state)
 {
     (void)state;
-    assert_int_equal(look(0), APPLIED_NEW);
+    assert_int_equal(look(0), REPLAY_NEW);
     take_at(0);
     take_at(1);
-    assert_int_equal(look(W - 1), APPLIED_NEW);
-    assert_int_equal(look(W), APPLIED_NEW); /* has the place that is 0's */
-    assert_int_equal(look(0), APPLIED_REPEAT);
+    assert_int_equal(look(W - 1), REPLAY_NEW);
+    assert_int_equal(look(W), REPLAY_NEW); /* has the place that is 0's */
+    assert_int_equal(look(0), REPLAY_REPEAT);
     take_at(W);
-    assert_int_equal(look(W), APPLIED_REPEAT);
-    assert_int_equal(look(0), APPLIED_NEW);
-    assert_int_equal(look(1), APPLIED_REPEAT);
+    assert_int_equal(look(W), REPLAY_REPEAT);
+    assert_int_equal(look(0), REPLAY_NEW);
+    assert_int_equal(look(1), REPLAY_REPEAT);
 }
 
 static void what_fell_out_of_the_window_passes_for_nothing_new(void **state)
@@ -102,8 +102,8 @@ static void what_fell_out_of_the_window_passes_for_nothing_new(void **state)
     (void)state;
     look(5 + W);
     take_at(5); /* was pending all the time */
-    assert_int_equal(look(5 + W), APPLIED_NEW);
-    assert_int_equal(look(5 + 2 * W), APPLIED_NEW);
+    assert_int_equal(look(5 + W), REPLAY_NEW);
+    assert_int_equal(look(5 + 2 * W), REPLAY_NEW);
 }
 
 /* Kafka lost its data, or the topic was made anew. */
@@ -115,10 +115,10 @@ static void another_message_at_the_same_offset_is_new(void **state)
         take_at(offset);
     }
     for (int64_t offset = 0; offset < 1000; offset++) {
-        assert_int_equal(applied_check(applied, P, offset, ID + 1), APPLIED_NEW);
-        applied_taken(applied, P, offset, ID + 1);
-        assert_int_equal(applied_check(applied, P, offset, ID + 1), APPLIED_REPEAT);
-        assert_int_equal(look(offset), APPLIED_NEW);
+        assert_int_equal(replay_windows_check(applied, P, offset, ID + 1), REPLAY_NEW);
+        replay_windows_taken(applied, P, offset, ID + 1);
+        assert_int_equal(replay_windows_check(applied, P, offset, ID + 1), REPLAY_REPEAT);
+        assert_int_equal(look(offset), REPLAY_NEW);
     }
 }
 
@@ -131,22 +131,22 @@ static void a_jump_forgets_what_it_passed(void **state)
     }
     look(10LL * W + 500);
     for (int64_t offset = 0; offset < 1000; offset++)
-        assert_int_equal(look(10LL * W - 500 + offset), APPLIED_NEW);
-    assert_int_equal(look(9LL * W + 501), APPLIED_NEW);
+        assert_int_equal(look(10LL * W - 500 + offset), REPLAY_NEW);
+    assert_int_equal(look(9LL * W + 501), REPLAY_NEW);
 }
 
 static void lower_fences_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(applied_fence(applied, P), 0);
+    assert_int_equal(replay_windows_fence(applied, P), 0);
     assert_int_equal(hear(P, 5), SPEAKER_HEARD);
     assert_int_equal(hear(P, 5), SPEAKER_HEARD);
     assert_int_equal(hear(P, 4), SPEAKER_FENCED);
     assert_int_equal(hear(P + 1, 4), SPEAKER_HEARD);
     assert_int_equal(hear(P, 6), SPEAKER_HEARD);
     assert_int_equal(hear(P, 5), SPEAKER_FENCED);
-    assert_int_equal(applied_fence(applied, P), 6);
-    assert_int_equal(applied_fence(applied, P + 1), 4);
+    assert_int_equal(replay_windows_fence(applied, P), 6);
+    assert_int_equal(replay_windows_fence(applied, P + 1), 4);
 }
 
 static void a_new_owner_replays_what_the_old_one_applied(void **state)
@@ -156,8 +156,8 @@ static void a_new_owner_replays_what_the_old_one_applied(void **state)
     look(10);
     take_at(10);
     hear(P, 6);
-    assert_int_equal(look(10), APPLIED_REPEAT);
-    assert_int_equal(look(11), APPLIED_NEW);
+    assert_int_equal(look(10), REPLAY_REPEAT);
+    assert_int_equal(look(11), REPLAY_NEW);
 }
 
 static void no_fence_and_no_offset_are_not_checked(void **state)
@@ -167,7 +167,7 @@ static void no_fence_and_no_offset_are_not_checked(void **state)
     assert_int_equal(hear(P, 0), SPEAKER_HEARD);
     assert_int_equal(hear(P, 4), SPEAKER_FENCED);
     take_at(-1);
-    assert_int_equal(look(-1), APPLIED_NEW);
+    assert_int_equal(look(-1), REPLAY_NEW);
 }
 
 static void partitions_beyond_the_limit_are_refused(void **state)
@@ -177,8 +177,8 @@ static void partitions_beyond_the_limit_are_refused(void **state)
     assert_int_equal(hear(PARTITIONS_MAX, 1), SPEAKER_FENCED);
     assert_int_equal(hear(PARTITIONS_MAX, 0), SPEAKER_FENCED);
     assert_int_equal(hear(UINT32_MAX, 1), SPEAKER_FENCED);
-    assert_int_equal(applied_fence(applied, UINT32_MAX), 0);
-    applied_taken(applied, PARTITIONS_MAX, 0, ID);
+    assert_int_equal(replay_windows_fence(applied, UINT32_MAX), 0);
+    replay_windows_taken(applied, PARTITIONS_MAX, 0, ID);
     take_at(0); /* was never seen */
 }
 
@@ -188,11 +188,12 @@ static void a_fence_of_the_far_future_is_not_believed(void **state)
     (void)state;
     assert_int_equal(hear(P, UINT64_MAX), SPEAKER_IMPLAUSIBLE);
     assert_int_equal(hear(P, NOW + FENCE_AHEAD_MS + 1), SPEAKER_IMPLAUSIBLE);
-    assert_int_equal(applied_fence(applied, P), 0);
+    assert_int_equal(replay_windows_fence(applied, P), 0);
     assert_int_equal(hear(P, NOW + FENCE_AHEAD_MS), SPEAKER_HEARD);
     assert_int_equal(hear(P, NOW), SPEAKER_FENCED);
     /* The next moment there is a number above it. */
-    assert_int_equal(applied_speaker(applied, P, NOW + FENCE_AHEAD_MS + 1, NOW + 1), SPEAKER_HEARD);
+    assert_int_equal(replay_windows_speaker(applied, P, NOW + FENCE_AHEAD_MS + 1, NOW + 1),
+                     SPEAKER_HEARD);
 }
 
 static void a_fence_that_only_a_wrong_clock_believed_is_forgotten(void **state)
@@ -200,9 +201,9 @@ static void a_fence_that_only_a_wrong_clock_believed_is_forgotten(void **state)
     uint64_t wrong = NOW + 3ULL * FENCE_AHEAD_MS;
 
     (void)state;
-    assert_int_equal(applied_speaker(applied, P, wrong, wrong), SPEAKER_HEARD);
+    assert_int_equal(replay_windows_speaker(applied, P, wrong, wrong), SPEAKER_HEARD);
     assert_int_equal(hear(P, NOW), SPEAKER_HEARD);
-    assert_int_equal(applied_fence(applied, P), NOW);
+    assert_int_equal(replay_windows_fence(applied, P), NOW);
 }
 
 /* Against a plain list of what each place was given last. */
@@ -222,7 +223,7 @@ static void random_offsets_match_a_plain_list(void **state)
             offset = highest + rand() % (W + W / 4);
         if (offset < 0)
             offset = 0;
-        assert_int_equal(look(offset), places[offset % W] == offset ? APPLIED_REPEAT : APPLIED_NEW);
+        assert_int_equal(look(offset), places[offset % W] == offset ? REPLAY_REPEAT : REPLAY_NEW);
         if (offset > highest)
             highest = offset;
         if (rand() % 3 != 0) {
@@ -268,13 +269,13 @@ static void loops_take_while_offsets_are_checked(void **state)
         assert_int_equal(pthread_create(&takers[i].thread, NULL, take, &takers[i]), 0);
     }
     for (int64_t offset = 0; offset < THREADS * EACH; offset++) {
-        assert_int_equal(look(offset), APPLIED_NEW);
+        assert_int_equal(look(offset), REPLAY_NEW);
         __atomic_store_n(&seen, offset, __ATOMIC_RELEASE);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(takers[i].thread, NULL);
     for (int64_t offset = 0; offset < THREADS * EACH; offset++)
-        assert_int_equal(look(offset), offset % 3 != 0 ? APPLIED_REPEAT : APPLIED_NEW);
+        assert_int_equal(look(offset), offset % 3 != 0 ? REPLAY_REPEAT : REPLAY_NEW);
 }
 
 /* An old offset is told as taken just when the window passes over it: at most a repeat is lost by
@@ -307,7 +308,7 @@ static void old_offsets_never_pass_for_new_ones(void **state)
     }
     pthread_join(taker.thread, NULL);
     for (int64_t offset = 4LL * W; offset > 3LL * W + 4; offset--)
-        assert_int_equal(look(offset), APPLIED_NEW);
+        assert_int_equal(look(offset), REPLAY_NEW);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* The registrar against a model: routers that know what was put, logics that see other routers than
- * we do, streams that break, sessions that come and go.
+/* Registering again, against a model: routers that know what was put, logics that see other routers
+ * than we do, streams that break, sessions that come and go.
  *
  * What must hold: Registered is never sent while a session is unknown to the routers; in the end
  * routers know exactly the sessions there are; and no message waits in a mailbox of which its
@@ -38,7 +38,7 @@ struct session {
     struct conn conn;
     uint64_t handle; /* 0: never connected */
     bool connecting; /* logic has put it, and has not answered yet */
-    struct answer answer;
+    struct logic_answer answer;
     int router;           /* which one has it; -1: none */
     uint64_t router_life; /* … as long as it lives this life */
     uint64_t epoch;       /* of ours, under which it was put */
@@ -52,32 +52,32 @@ static struct {
     int64_t counters[COMET_METRIC_COUNT];
     struct session *sessions;
     size_t n_sessions;
-    struct request *queued, **queued_tail; /* not sent yet */
-    struct request *sent;                  /* one at a time, under the view it was sent under */
+    struct logic_request *queued, **queued_tail; /* not sent yet */
+    struct logic_request *sent; /* one at a time, under the view it was sent under */
     uint64_t sent_ring, sent_epoch;
     /* routers */
     uint64_t lives[ROUTERS]; /* 0: not there */
     uint64_t next_life;
-    struct view *truth; /* as routers see it */
-    struct view *logic; /* as logic sees it */
-    uint64_t epoch;     /* ours, as routers see it */
-    bool dead;          /* our lease has lapsed */
-    bool away;          /* routers do not answer */
+    struct cluster_view *truth; /* as routers see it */
+    struct cluster_view *logic; /* as logic sees it */
+    uint64_t epoch;             /* ours, as routers see it */
+    bool dead;                  /* our lease has lapsed */
+    bool away;                  /* routers do not answer */
     uint64_t registered_ring, registered_epoch;
     int claims;
 } w;
 
 /* --- fakes --- */
 
-struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
 {
     (void)link;
-    struct request *request = mem_zalloc(sizeof *request);
+    struct logic_request *request = mem_zalloc(sizeof *request);
     request->kind = kind;
     return request;
 }
 
-void logic_link_send(struct logic_link *link, struct request *request)
+void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     (void)link;
     request->next = NULL;
@@ -111,7 +111,7 @@ void session_refetch(struct conn *conn)
 
 /* --- routers --- */
 
-static struct view *view_of_routers(uint64_t epoch, bool lapsed)
+static struct cluster_view *view_of_routers(uint64_t epoch, bool lapsed)
 {
     static char ids[ROUTERS][8] = {"r0", "r1", "r2"};
     struct member members[ROUTERS];
@@ -126,10 +126,10 @@ static struct view *view_of_routers(uint64_t epoch, bool lapsed)
         member->epoch = w.lives[i];
         member->weight = 1;
     }
-    return view_new(&nobody, &routers, epoch, lapsed);
+    return cluster_view_new(&nobody, &routers, epoch, lapsed);
 }
 
-static int owner(const struct view *view, int64_t uid)
+static int owner(const struct cluster_view *view, int64_t uid)
 {
     if (view->ring == NULL)
         return -1;
@@ -146,10 +146,10 @@ static bool routers_have(const struct session *session)
 /* Another ring: what moved is dropped, registrations are void. */
 static void routers_changed(void)
 {
-    struct view *before = w.truth;
+    struct cluster_view *before = w.truth;
     w.truth = view_of_routers(0, false);
     bool same = before->ring_hash == w.truth->ring_hash;
-    view_unref(before);
+    cluster_view_unref(before);
     if (same)
         return;
     w.registered_ring = 0;
@@ -228,7 +228,7 @@ static void link_breaks(void)
     w.sent = NULL;
 }
 
-static uint32_t logic_registered(const struct request *request)
+static uint32_t logic_registered(const struct logic_request *request)
 {
     if (request->cancelled)
         return IMC__V1__LOGIC_STATUS__OK; /* the batch did not carry it */
@@ -243,11 +243,12 @@ static uint32_t logic_registered(const struct request *request)
 
 static void logic_carries_out(bool answers)
 {
-    struct request *request = w.sent;
+    struct logic_request *request = w.sent;
     if (request == NULL)
         return;
     struct session *session = session_of(request->handle);
-    struct answer answer = {.answered = true, .ring = w.logic->ring_hash, .epoch = w.sent_epoch};
+    struct logic_answer answer = {
+        .answered = true, .ring = w.logic->ring_hash, .epoch = w.sent_epoch};
     if (request->kind == REQUEST_REGISTER) {
         answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
     } else if (request->kind == REQUEST_REGISTERED) {
@@ -280,9 +281,10 @@ static void session_begin(void)
     if (routers_put(session, w.logic->ring_hash, epoch) != IMC__V1__LOGIC_STATUS__OK)
         return; /* refused: the client comes again */
     w.n_sessions++;
-    session->handle = session->conn.handle = table_add(w.worker.table, &session->conn);
+    session->handle = session->conn.handle = handle_table_add(w.worker.table, &session->conn);
     session->connecting = true;
-    session->answer = (struct answer){.answered = true, .ring = w.logic->ring_hash, .epoch = epoch};
+    session->answer =
+        (struct logic_answer){.answered = true, .ring = w.logic->ring_hash, .epoch = epoch};
 }
 
 static void session_admitted(struct session *session)
@@ -292,33 +294,33 @@ static void session_admitted(struct session *session)
     session->connecting = false;
     session->conn.counted = true;
     w.worker.sessions++;
-    registrar_admitted(w.worker.registrar, &session->conn, &session->answer);
+    reregister_admitted(w.worker.reregister, &session->conn, &session->answer);
 }
 
 static void session_ends(struct session *session)
 {
     if (!session->conn.counted)
         return;
-    table_remove(w.worker.table, session->handle);
-    registrar_closed(w.worker.registrar, &session->conn);
+    handle_table_remove(w.worker.table, session->handle);
+    reregister_closed(w.worker.reregister, &session->conn);
     session->conn.counted = false;
     session->missed = false;
     w.worker.sessions--;
-    registrar_disconnect(w.worker.registrar, session->handle, session->conn.uid);
+    reregister_disconnect(w.worker.reregister, session->handle, session->conn.uid);
 }
 
 /* --- the world --- */
 
 static void view_arrives(bool lapsed)
 {
-    view_unref(w.worker.view);
+    cluster_view_unref(w.worker.view);
     w.worker.view = view_of_routers(w.epoch, lapsed);
-    registrar_update(w.worker.registrar);
+    reregister_update(w.worker.reregister);
 }
 
 static void logic_learns(void)
 {
-    view_unref(w.logic);
+    cluster_view_unref(w.logic);
     w.logic = view_of_routers(0, false);
 }
 
@@ -332,18 +334,18 @@ static void world_open(size_t sessions)
     w.comet.n_workers = 1;
     w.worker.comet = &w.comet;
     w.worker.counters = w.counters;
-    w.worker.table = table_open(0);
-    w.worker.view = view_new(&nobody, &nobody, 0, false);
-    w.worker.registrar = registrar_open(&w.worker);
+    w.worker.table = handle_table_open(0);
+    w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
+    w.worker.reregister = reregister_open(&w.worker);
     w.truth = view_of_routers(0, false);
-    w.logic = view_ref(w.truth);
+    w.logic = cluster_view_ref(w.truth);
     w.epoch = 1;
 }
 
-static void requests_free(struct request *request)
+static void requests_free(struct logic_request *request)
 {
     while (request != NULL) {
-        struct request *next = request->next;
+        struct logic_request *next = request->next;
         free(request->bytes);
         free(request);
         request = next;
@@ -354,16 +356,16 @@ static void world_close(void)
 {
     for (size_t i = 0; i < w.n_sessions; i++) {
         if (w.sessions[i].conn.counted || w.sessions[i].connecting)
-            table_remove(w.worker.table, w.sessions[i].handle);
+            handle_table_remove(w.worker.table, w.sessions[i].handle);
     }
-    registrar_close(w.worker.registrar);
+    reregister_close(w.worker.reregister);
     loop_close(&w.worker.loop);
     requests_free(w.queued);
     requests_free(w.sent);
-    table_close(w.worker.table);
-    view_unref(w.worker.view);
-    view_unref(w.truth);
-    view_unref(w.logic);
+    handle_table_close(w.worker.table);
+    cluster_view_unref(w.worker.view);
+    cluster_view_unref(w.truth);
+    cluster_view_unref(w.logic);
     free(w.sessions);
 }
 
@@ -502,7 +504,7 @@ static void random_run(unsigned seed)
     if (w.lives[0] == 0)
         w.lives[0] = ++w.next_life;
     settle_down();
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     assert_true(routers_complete());
     for (size_t i = 0; i < w.n_sessions; i++) {
         assert_int_equal(routers_have(&w.sessions[i]), w.sessions[i].conn.counted);
@@ -529,7 +531,7 @@ static void open_with_one_router(size_t sessions)
     turn();
     link_send_one();
     logic_carries_out(true);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
 }
 
 static void logic_that_sees_other_routers_is_asked_again(void **state)
@@ -543,7 +545,7 @@ static void logic_that_sees_other_routers_is_asked_again(void **state)
         turn();
         link_send_one();
         logic_carries_out(true);
-        assert_false(registrar_complete(w.worker.registrar));
+        assert_false(reregister_complete(w.worker.reregister));
         assert_null(w.queued); /* not before the timer */
         assert_true(timers_fire());
     }
@@ -551,7 +553,7 @@ static void logic_that_sees_other_routers_is_asked_again(void **state)
     turn();
     link_send_one();
     logic_carries_out(true);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
 
@@ -568,18 +570,18 @@ static void a_session_admitted_under_other_routers_is_registered_and_fetches(voi
     turn();
     link_send_one();
     logic_carries_out(true);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     settle(session);
     assert_true(session->missed);
     session_admitted(session);
-    assert_false(registrar_complete(w.worker.registrar));
+    assert_false(reregister_complete(w.worker.reregister));
     link_send_one();
     logic_carries_out(true);
     assert_true(routers_have(session));
     assert_int_equal(session->refetches, 1);
     link_send_one(); /* Registered, again */
     logic_carries_out(true);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
 
@@ -601,7 +603,7 @@ static void a_walk_ends_although_the_table_grows(void **state)
     logic_carries_out(true);
     link_send_one();
     logic_carries_out(true);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
 
@@ -645,7 +647,7 @@ static void a_session_that_left_while_it_was_registered_leaves_no_ghost(void **s
     link_send_one();
     assert_int_equal(w.sent->kind, REQUEST_REGISTER);
     session_ends(&w.sessions[0]);
-    struct request *registering = w.sent;
+    struct logic_request *registering = w.sent;
     w.sent = NULL;
     link_send_one();
     assert_int_equal(w.sent->kind, REQUEST_DISCONNECT);
@@ -694,7 +696,7 @@ static void no_routers_no_requests(void **state)
     turn();
     assert_false(timers_fire());
     assert_null(w.queued);
-    assert_false(registrar_complete(w.worker.registrar));
+    assert_false(reregister_complete(w.worker.reregister));
     w.lives[0] = life;
     view_arrives(false);
     for (int i = 0; i < 2; i++) {
@@ -704,7 +706,7 @@ static void no_routers_no_requests(void **state)
     }
     assert_true(routers_have(&w.sessions[0]));
     assert_int_equal(w.sessions[0].refetches, 1);
-    assert_true(registrar_complete(w.worker.registrar));
+    assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
 
@@ -720,14 +722,14 @@ static void answers_from_before_a_change_are_not_believed(void **state)
     view_arrives(false);
     turn();
     link_send_one();
-    struct request *asked = w.sent;
+    struct logic_request *asked = w.sent;
     w.sent = NULL;
     uint64_t ring = w.sent_ring;
     w.lives[0] = first;
     view_arrives(false);
     w.lives[0] = second;
     view_arrives(false);
-    struct answer answer = {.answered = true, .ring = ring, .epoch = w.epoch};
+    struct logic_answer answer = {.answered = true, .ring = ring, .epoch = w.epoch};
     asked->done(&w.worker, asked, &answer);
     requests_free(asked);
     assert_false(w.sessions[0].conn.registered);
@@ -750,7 +752,7 @@ static void a_long_walk_waits_without_spinning(void **state)
         session->conn.worker = &w.worker;
         session->conn.uid = (int64_t)w.n_sessions;
         session->conn.counted = session->conn.registered = true;
-        session->handle = session->conn.handle = table_add(w.worker.table, &session->conn);
+        session->handle = session->conn.handle = handle_table_add(w.worker.table, &session->conn);
     }
     w.lives[0] = ++w.next_life;
     routers_changed();
@@ -759,18 +761,19 @@ static void a_long_walk_waits_without_spinning(void **state)
     for (int i = 0; i < 100; i++)
         turn();
     assert_null(w.worker.loop.tasks);
-    for (struct request *request = w.queued; request != NULL; request = request->next)
+    for (struct logic_request *request = w.queued; request != NULL; request = request->next)
         asked++;
     assert_in_range(asked, 1000, MANY / 2);
-    while (!registrar_complete(w.worker.registrar)) {
+    while (!reregister_complete(w.worker.reregister)) {
         turn();
         for (int i = 0; i < 1000 && w.queued != NULL; i++) {
             struct session *session = &w.sessions[w.queued->handle & 0xffffff];
             link_send_one();
             if (w.sent->kind == REQUEST_REGISTER)
                 assert_int_equal(session->handle, w.sent->handle);
-            struct request *request = w.sent;
-            struct answer answer = {.answered = true, .ring = w.sent_ring, .epoch = w.sent_epoch};
+            struct logic_request *request = w.sent;
+            struct logic_answer answer = {
+                .answered = true, .ring = w.sent_ring, .epoch = w.sent_epoch};
             if (request->kind == REQUEST_REGISTER)
                 answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
             w.sent = NULL;

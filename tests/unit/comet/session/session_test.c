@@ -51,7 +51,7 @@ static struct {
     bool settle[IDS_MAX + 1];
     bool elsewhere[IDS_MAX +
                    1]; /* another device of the user got it, and this one is owed nothing */
-    struct request *requests, **requests_tail;
+    struct logic_request *requests, **requests_tail;
     int auth_replies, kicked, told;
     int out; /* pushes that were not told of */
     struct chances {
@@ -71,7 +71,7 @@ static bool happens(int percent)
     return rand() % 100 < percent;
 }
 
-/* --- fakes of the edge --- */
+/* --- fakes of the frontend --- */
 
 static void socket_write(uint64_t id, struct ticket *ticket)
 {
@@ -143,24 +143,25 @@ void room_join(struct worker *worker, struct conn *conn, const char *name, size_
     (void)worker, (void)conn, (void)name, (void)len;
 }
 
-void registrar_admitted(struct registrar *registrar, struct conn *conn, const struct answer *answer)
+void reregister_admitted(struct reregister *reregister, struct conn *conn,
+                         const struct logic_answer *answer)
 {
-    (void)registrar, (void)answer;
+    (void)reregister, (void)answer;
     conn->missed = happens(10 * w.chance.lapse);
 }
 
-void registrar_closed(struct registrar *registrar, struct conn *conn)
+void reregister_closed(struct reregister *reregister, struct conn *conn)
 {
-    (void)registrar, (void)conn;
+    (void)reregister, (void)conn;
 }
 
-void registrar_disconnect(struct registrar *registrar, uint64_t handle, int64_t uid)
+void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
 {
-    (void)registrar;
-    struct request *request = logic_link_request(NULL, REQUEST_DISCONNECT);
+    (void)reregister;
+    struct logic_request *request = logic_requests_new(NULL, REQUEST_DISCONNECT);
     request->handle = handle;
     request->uid = uid;
-    logic_link_send(NULL, request);
+    logic_requests_send(NULL, request);
 }
 
 /* --- fake of job: tickets carry the id; what is handed back is settled, and meanwhile the user's
@@ -182,7 +183,7 @@ static void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_re
         w.settle[id] = true;
 }
 
-bool job_service_push(const struct ticket *ticket, struct push *push)
+bool job_batches_push(const struct ticket *ticket, struct push *push)
 {
     *push = (struct push){.backing = &immortal, .id = ticket->arg};
     return ticket->done == job_told;
@@ -287,15 +288,15 @@ static void lapse_or_register(void)
 
 /* --- fake of logic --- */
 
-struct request *logic_link_request(struct logic_link *link, enum request_kind kind)
+struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
 {
     (void)link;
-    struct request *request = mem_zalloc(sizeof *request);
+    struct logic_request *request = mem_zalloc(sizeof *request);
     request->kind = kind;
     return request;
 }
 
-void logic_link_send(struct logic_link *link, struct request *request)
+void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     (void)link;
     request->next = NULL;
@@ -303,17 +304,18 @@ void logic_link_send(struct logic_link *link, struct request *request)
     w.requests_tail = &request->next;
 }
 
-void logic_link_confirm(struct logic_link *link, const struct confirm *confirm, uint64_t id)
+void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
+                            uint64_t id)
 {
-    struct request *request = logic_link_request(link, REQUEST_CONFIRM);
+    struct logic_request *request = logic_requests_new(link, REQUEST_CONFIRM);
     assert_int_equal(confirm->uid, 42);
     assert_true(confirm->handle == w.conn.handle && confirm->handle != 0);
     request->after = id;
-    logic_link_send(link, request);
+    logic_requests_send(link, request);
 }
 
 /* What is left out counts as well: a page may be nothing but that. */
-static void logic_page(const struct request *request, Imc__V1__Waiting *values,
+static void logic_page(const struct logic_request *request, Imc__V1__Waiting *values,
                        Imc__V1__FetchResult *out)
 {
     size_t n = 0;
@@ -337,13 +339,13 @@ static void logic_page(const struct request *request, Imc__V1__Waiting *values,
     }
 }
 
-static struct request *logic_take(void)
+static struct logic_request *logic_take(void)
 {
-    struct request **at = &w.requests;
+    struct logic_request **at = &w.requests;
     for (int skip = w.chance.overtake == 0 ? 0 : rand() % (w.chance.overtake + 1);
          skip > 0 && *at != NULL && (*at)->next != NULL; skip--)
         at = &(*at)->next;
-    struct request *request = *at;
+    struct logic_request *request = *at;
     if (request == NULL)
         return NULL;
     *at = request->next;
@@ -354,10 +356,10 @@ static struct request *logic_take(void)
 
 static void logic_answer_one(void)
 {
-    struct request *request = logic_take();
+    struct logic_request *request = logic_take();
     if (request == NULL)
         return;
-    struct answer answer = {.answered = true, .backing = &immortal};
+    struct logic_answer answer = {.answered = true, .backing = &immortal};
     Imc__V1__Waiting values[PAGE], *list[PAGE];
     Imc__V1__ConnectResult connect;
     imc__v1__connect_result__init(&connect);
@@ -439,7 +441,7 @@ static void world_open(struct chances chance)
     assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
-    w.worker.table = table_open(0);
+    w.worker.table = handle_table_open(0);
     w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, session_on_timer, &w.worker);
     w.conn.worker = &w.worker;
     w.conn.state = CONN_AUTH;
@@ -457,7 +459,7 @@ static void world_close(void)
         logic_answer_one();
     wheel_close(w.worker.session_wheel);
     loop_close(&w.worker.loop);
-    table_close(w.worker.table);
+    handle_table_close(w.worker.table);
 }
 
 static void world_settle_down(void)
@@ -660,7 +662,7 @@ static void catches_up_while_messages_keep_coming(void **state)
         job_push(next++);
     while (next <= w.ids && w.conn.catchup != NULL) {
         int asked = 0;
-        for (struct request *request = w.requests; request != NULL; request = request->next)
+        for (struct logic_request *request = w.requests; request != NULL; request = request->next)
             asked++;
         socket_takes_more(100);
         job_push(next++);
@@ -863,13 +865,13 @@ static void refused_token_kicks(void **state)
 {
     (void)state;
     world_open((struct chances){0});
-    struct request *request = w.requests;
+    struct logic_request *request = w.requests;
     Imc__V1__ConnectResult refused;
     imc__v1__connect_result__init(&refused);
     char reason[] = "unknown token";
     refused.code = CLOSE_BAD_TOKEN;
     refused.reason = reason;
-    struct answer answer = {
+    struct logic_answer answer = {
         .answered = true, .status = CLOSE_BAD_TOKEN, .connect = &refused, .backing = &immortal};
     request->done(&w.worker, request, &answer);
     assert_int_equal(w.kicked, CLOSE_BAD_TOKEN);
@@ -883,7 +885,7 @@ static void unknown_code_from_logic_is_unavailable(void **state)
     world_open((struct chances){0});
     Imc__V1__ConnectResult refused;
     imc__v1__connect_result__init(&refused);
-    struct answer answer = {
+    struct logic_answer answer = {
         .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
     w.requests->done(&w.worker, w.requests, &answer);
     assert_int_equal(w.kicked, CLOSE_UNAVAILABLE);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static struct verb_request request;
+static struct client_request request;
 static char why[160];
 
 static int parse(const char *text, void **keep)

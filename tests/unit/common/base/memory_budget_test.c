@@ -29,11 +29,11 @@ static void levels_are_left_lower_than_they_are_entered(void **state)
         {849, MEMORY_SHORT}, {899, MEMORY_SHORT},     {5000, MEMORY_CRITICAL},
         {749, MEMORY_OK},    {1000, MEMORY_CRITICAL}, {800, MEMORY_SHORT},
     };
-    struct memory memory = {.budget = 1000 * MIB};
+    struct memory_budget memory = {.budget = 1000 * MIB};
     (void)state;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum memory_level before = memory.level;
-        bool changed = memory_see(&memory, steps[i].used * MIB + MIB / 2);
+        bool changed = memory_budget_see(&memory, steps[i].used * MIB + MIB / 2);
         if (memory.level != steps[i].level)
             fail_msg("step %zu: level %d", i, memory.level);
         assert_int_equal(changed, before != memory.level);
@@ -45,13 +45,13 @@ static void levels_are_left_lower_than_they_are_entered(void **state)
 static void what_is_resident_is_told(void **state)
 {
     enum { SIZE = 64 << 20 };
-    uint64_t before = memory_resident();
+    uint64_t before = memory_budget_resident();
     (void)state;
     assert_true(before > MIB);
     volatile char *much = malloc(SIZE);
     for (size_t i = 0; i < SIZE; i += 1024)
         much[i] = 1;
-    assert_true(memory_resident() >= before + SIZE / 10 * 9);
+    assert_true(memory_budget_resident() >= before + SIZE / 10 * 9);
     free((void *)(uintptr_t)much);
 }
 
@@ -98,12 +98,12 @@ static void a_machine_without_limits_gives_half(void **state)
 {
     (void)state;
     put("/proc/meminfo", "MemTotal:        8388608 kB\nMemFree: 1 kB\n");
-    assert_int_equal(memory_default(root), 4096 * MIB);
+    assert_int_equal(memory_budget_default(root), 4096 * MIB);
     put("/proc/self/cgroup", "0::/user.slice/app\n");
     put("/sys/fs/cgroup/user.slice/app/memory.max", "max\n");
-    assert_int_equal(memory_default(root), 4096 * MIB);
+    assert_int_equal(memory_budget_default(root), 4096 * MIB);
     put("/proc/self/cgroup", "nonsense\n7\n3:cpu\n0::/no/such/group\n");
-    assert_int_equal(memory_default(root), 4096 * MIB);
+    assert_int_equal(memory_budget_default(root), 4096 * MIB);
 }
 
 static void a_group_of_version_2_gives_three_quarters_of_the_narrowest(void **state)
@@ -112,14 +112,14 @@ static void a_group_of_version_2_gives_three_quarters_of_the_narrowest(void **st
     put("/proc/meminfo", "MemTotal:        8388608 kB\n");
     put("/proc/self/cgroup", "0::/a/b/c\n");
     put("/sys/fs/cgroup/a/b/c/memory.max", "2147483648\n");
-    assert_int_equal(memory_default(root), 1536 * MIB);
+    assert_int_equal(memory_budget_default(root), 1536 * MIB);
     put("/sys/fs/cgroup/a/memory.max", "1073741824\n");
     put("/sys/fs/cgroup/a/b/memory.max", "max\n");
-    assert_int_equal(memory_default(root), 768 * MIB);
+    assert_int_equal(memory_budget_default(root), 768 * MIB);
     put("/sys/fs/cgroup/a/memory.max", "99999999999999\n"); /* more than the machine has */
-    assert_int_equal(memory_default(root), 1536 * MIB);
+    assert_int_equal(memory_budget_default(root), 1536 * MIB);
     put("/sys/fs/cgroup/a/b/c/memory.max", "8000000000\n");
-    assert_int_equal(memory_default(root), 4096 * MIB);
+    assert_int_equal(memory_budget_default(root), 4096 * MIB);
 }
 
 static void a_group_of_version_1_does_too(void **state)
@@ -128,7 +128,7 @@ static void a_group_of_version_1_does_too(void **state)
     put("/proc/meminfo", "MemTotal:        8388608 kB\n");
     put("/proc/self/cgroup", "9:name=systemd:/\n4:memory:/docker/0123\n0::/\n");
     put("/sys/fs/cgroup/memory/docker/0123/memory.limit_in_bytes", "1073741824\n");
-    assert_int_equal(memory_default(root), 768 * MIB);
+    assert_int_equal(memory_budget_default(root), 768 * MIB);
 }
 
 /* The path is the host's; what is mounted is the container's own. */
@@ -138,13 +138,13 @@ static void a_container_has_its_limit_at_the_top(void **state)
     put("/proc/meminfo", "MemTotal:        8388608 kB\n");
     put("/proc/self/cgroup", "4:memory:/docker/0123\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
-    assert_int_equal(memory_default(root), 384 * MIB);
+    assert_int_equal(memory_budget_default(root), 384 * MIB);
 }
 
 static void this_machine_has_a_budget(void **state)
 {
     (void)state;
-    assert_in_range(memory_default(""), 16 * MIB, UINT64_MAX / 4);
+    assert_in_range(memory_budget_default(""), 16 * MIB, UINT64_MAX / 4);
 }
 
 int main(void)

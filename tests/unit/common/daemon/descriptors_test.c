@@ -10,8 +10,8 @@ static void shares_leave_a_reserve(void **state)
 {
     (void)state;
     for (int64_t limit = 256; limit <= 1 << 20; limit += limit / 16) {
-        struct daemon_files files;
-        daemon_share_files(limit, 1024, &files);
+        struct daemon_descriptors files;
+        daemon_descriptors_share(limit, 1024, &files);
         int64_t logic = files.admin + files.rpc + files.http;
         int64_t comet = files.admin + files.rpc + files.clients;
         assert_true(limit - logic >= 64);
@@ -24,9 +24,9 @@ static void shares_leave_a_reserve(void **state)
 
 static void a_large_limit_is_for_clients(void **state)
 {
-    struct daemon_files files;
+    struct daemon_descriptors files;
     (void)state;
-    daemon_share_files(1 << 20, 1024, &files);
+    daemon_descriptors_share(1 << 20, 1024, &files);
     assert_int_equal(files.rpc, 1024);
     assert_int_equal(files.http, 4096);
     assert_in_range(files.clients, (1 << 20) - 4096, 1 << 20);
@@ -34,9 +34,9 @@ static void a_large_limit_is_for_clients(void **state)
 
 static void a_tiny_limit_still_starts(void **state)
 {
-    struct daemon_files files;
+    struct daemon_descriptors files;
     (void)state;
-    daemon_share_files(1, 1, &files);
+    daemon_descriptors_share(1, 1, &files);
     assert_true(files.admin > 0 && files.rpc > 0 && files.http > 0 && files.clients > 0);
 }
 

@@ -34,7 +34,7 @@ struct served {
 static struct {
     int calls, status;
     size_t len;
-    char body[HTTP_ASK_MAX + 1];
+    char body[HTTP_CLIENT_MAX + 1];
 } got;
 
 /* --- the server --- */
@@ -109,7 +109,7 @@ static void close_served(uv_handle_t *handle, void *arg)
         uv_close(handle, on_served_closed);
 }
 
-/* After http_ask_close(): what is left are the server's connections. */
+/* After http_client_close(): what is left are the server's connections. */
 static int teardown(void **state)
 {
     (void)state;
@@ -146,27 +146,27 @@ static void turn_for(uint64_t ms, int calls)
     uv_timer_stop(&guard);
 }
 
-static struct http_ask *open_ask(void)
+static struct http_client *open_ask(void)
 {
-    return http_ask_open(&loop, (struct sockaddr *)&server.address, on_answer, NULL);
+    return http_client_open(&loop, (struct sockaddr *)&server.address, on_answer, NULL);
 }
 
-static void get(struct http_ask *ask, int status, const char *body)
+static void get(struct http_client *ask, int status, const char *body)
 {
     int calls = got.calls;
-    http_ask_get(ask, "/member?id=a%20b", 300);
-    assert_true(http_ask_busy(ask));
+    http_client_get(ask, "/member?id=a%20b", 300);
+    assert_true(http_client_busy(ask));
     assert_int_equal(got.calls, calls);
     turn_for(3000, calls + 1);
     assert_int_equal(got.calls, calls + 1);
-    assert_false(http_ask_busy(ask));
+    assert_false(http_client_busy(ask));
     assert_int_equal(got.status, status);
     assert_string_equal(got.body, body);
 }
 
 static void a_connection_is_kept(void **state)
 {
-    struct http_ask *ask = open_ask();
+    struct http_client *ask = open_ask();
     char host[64];
     (void)state;
     server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -182,12 +182,12 @@ static void a_connection_is_kept(void **state)
     assert_int_equal(strncmp(server.request, "GET /member?id=a%20b HTTP/1.1\r\n", 31), 0);
     (void)snprintf(host, sizeof host, "Host: 127.0.0.1:%d\r\n", ntohs(server.address.sin_port));
     assert_non_null(strstr(server.request, host));
-    http_ask_close(ask);
+    http_client_close(ask);
 }
 
 static void a_server_may_close(void **state)
 {
-    struct http_ask *ask = open_ask();
+    struct http_client *ask = open_ask();
     (void)state;
     server.answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
     get(ask, 200, "hi");
@@ -199,12 +199,12 @@ static void a_server_may_close(void **state)
     get(ask, -ECONNRESET, "");
     server.answer = NULL;
     get(ask, -ECONNRESET, "");
-    http_ask_close(ask);
+    http_client_close(ask);
 }
 
 static void a_kept_connection_that_ended_is_replaced(void **state)
 {
-    struct http_ask *ask = open_ask();
+    struct http_client *ask = open_ask();
     (void)state;
     server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
     server.close_idle = true;
@@ -212,39 +212,40 @@ static void a_kept_connection_that_ended_is_replaced(void **state)
     get(ask, 200, "hi");
     assert_int_equal(server.connections, 2);
     assert_int_equal(server.requests, 3);
-    http_ask_close(ask);
+    http_client_close(ask);
 }
 
 static void what_goes_wrong_is_told(void **state)
 {
-    static char big[HTTP_ASK_MAX + 200];
-    struct http_ask *ask = open_ask();
+    static char big[HTTP_CLIENT_MAX + 200];
+    struct http_client *ask = open_ask();
     (void)state;
     server.answer = "SSH-2.0-OpenSSH_9.2\r\n";
     get(ask, -EBADMSG, "");
     server.answer = NULL;
     get(ask, -ETIMEDOUT, "");
     int head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
-                        HTTP_ASK_MAX + 1);
-    memset(big + head, 'x', HTTP_ASK_MAX + 1);
+                        HTTP_CLIENT_MAX + 1);
+    memset(big + head, 'x', HTTP_CLIENT_MAX + 1);
     server.answer = big;
-    server.len = (size_t)head + HTTP_ASK_MAX + 1;
+    server.len = (size_t)head + HTTP_CLIENT_MAX + 1;
     get(ask, -EMSGSIZE, "");
     /* At the limit. */
-    head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", HTTP_ASK_MAX);
-    memset(big + head, 'y', HTTP_ASK_MAX);
-    server.len = (size_t)head + HTTP_ASK_MAX;
-    http_ask_get(ask, "/", 1000);
+    head =
+        snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", HTTP_CLIENT_MAX);
+    memset(big + head, 'y', HTTP_CLIENT_MAX);
+    server.len = (size_t)head + HTTP_CLIENT_MAX;
+    http_client_get(ask, "/", 1000);
     turn_for(3000, got.calls + 1);
     assert_int_equal(got.status, 200);
-    assert_int_equal(got.len, HTTP_ASK_MAX);
+    assert_int_equal(got.len, HTTP_CLIENT_MAX);
     /* What was not asked for ends the connection, not the asker. */
     server.len = 0;
     server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n\r\n";
     get(ask, 200, "a");
     server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb";
     get(ask, 200, "b");
-    http_ask_close(ask);
+    http_client_close(ask);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -254,7 +255,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 static void nobody_listens(void **state)
 {
-    struct http_ask *ask = open_ask();
+    struct http_client *ask = open_ask();
     bool closed = false;
     (void)state;
     server.listener.data = &closed;
@@ -263,20 +264,20 @@ static void nobody_listens(void **state)
         uv_run(&loop.uv, UV_RUN_ONCE);
     get(ask, -ECONNREFUSED, "");
     get(ask, -ECONNREFUSED, "");
-    http_ask_close(ask);
+    http_client_close(ask);
 }
 
 static void closed_while_asking(void **state)
 {
-    struct http_ask *connecting = open_ask(), *waiting = open_ask();
+    struct http_client *connecting = open_ask(), *waiting = open_ask();
     (void)state;
-    http_ask_get(waiting, "/", 1000);
+    http_client_get(waiting, "/", 1000);
     turn_for(50, 1);
     assert_int_equal(server.requests, 1);
-    http_ask_get(connecting, "/", 1000);
-    http_ask_close(connecting);
-    http_ask_close(waiting);
-    http_ask_close(NULL);
+    http_client_get(connecting, "/", 1000);
+    http_client_close(connecting);
+    http_client_close(waiting);
+    http_client_close(NULL);
     turn_for(50, 1);
     assert_int_equal(got.calls, 0);
 }

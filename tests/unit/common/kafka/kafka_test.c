@@ -27,15 +27,15 @@ static const char *conf_value(rd_kafka_conf_t *conf, const char *name)
 static void options_are_applied(void **state)
 {
     char err[256] = "";
-    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "me", err, sizeof err);
+    rd_kafka_conf_t *conf = kafka_conf_new("127.0.0.1:1", "me", err, sizeof err);
 
     (void)state;
     assert_non_null(conf);
     assert_string_equal(conf_value(conf, "client.id"), "me");
-    assert_int_equal(bus_conf_options(conf, NULL, err, sizeof err), 0);
-    assert_int_equal(bus_conf_options(conf, " ", err, sizeof err), 0);
-    assert_int_equal(bus_conf_options(conf, "linger.ms = 7 , debug=broker,topic,client.rack=r1,",
-                                      err, sizeof err),
+    assert_int_equal(kafka_conf_options(conf, NULL, err, sizeof err), 0);
+    assert_int_equal(kafka_conf_options(conf, " ", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_options(conf, "linger.ms = 7 , debug=broker,topic,client.rack=r1,",
+                                        err, sizeof err),
                      0);
     assert_string_equal(conf_value(conf, "linger.ms"), "7");
     assert_string_equal(conf_value(conf, "debug"), "broker,topic");
@@ -48,18 +48,18 @@ static void bad_options_say_what(void **state)
     char err[256];
 
     (void)state;
-    assert_int_equal(bus_options_check("linger.ms=1", err, sizeof err), 0);
-    assert_int_equal(bus_options_check("no.such=1", err, sizeof err), -EINVAL);
+    assert_int_equal(kafka_options_check("linger.ms=1", err, sizeof err), 0);
+    assert_int_equal(kafka_options_check("no.such=1", err, sizeof err), -EINVAL);
     assert_non_null(strstr(err, "no.such"));
-    assert_int_equal(bus_options_check("linger.ms=x", err, sizeof err), -EINVAL);
+    assert_int_equal(kafka_options_check("linger.ms=x", err, sizeof err), -EINVAL);
     assert_non_null(strstr(err, "linger.ms=x"));
     /* But not a secret. */
-    assert_int_equal(bus_options_check("offset.store.method=hush", err, sizeof err), -EINVAL);
+    assert_int_equal(kafka_options_check("offset.store.method=hush", err, sizeof err), -EINVAL);
     assert_null(strstr(err, "hush"));
     assert_non_null(strstr(err, "offset.store.method"));
-    assert_int_equal(bus_options_check("hush", err, sizeof err), -EINVAL);
+    assert_int_equal(kafka_options_check("hush", err, sizeof err), -EINVAL);
     assert_null(strstr(err, "hush"));
-    assert_int_equal(bus_options_check("linger.ms", err, sizeof err), -EINVAL);
+    assert_int_equal(kafka_options_check("linger.ms", err, sizeof err), -EINVAL);
     assert_non_null(strstr(err, "name=value"));
 }
 
@@ -106,7 +106,7 @@ static void open_bus(struct bus *bus, rd_kafka_conf_t *conf)
     char err[256];
 
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
-    assert_int_equal(bus_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
     bus->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
     assert_non_null(bus->rk);
     assert_int_equal(loop_init(&bus->loop, "test", 0), 0);
@@ -116,18 +116,18 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
 {
     enum { MESSAGES = 100 };
     struct bus bus = {.per_drain = 1}; /* stops after each event, and must be called again */
-    struct bus_topic topic = {.name = "t", .partitions = 1, .replication = 1, .rights = "Write"};
-    struct bus_queue *queue;
-    struct bus_topics *topics;
+    struct kafka_topic topic = {.name = "t", .partitions = 1, .replication = 1, .rights = "Write"};
+    struct kafka_queue *queue;
+    struct kafka_topics *topics;
     char err[256];
     char value[] = "x";
     uv_timer_t deadline;
 
     (void)state;
-    open_bus(&bus, bus_conf_new("127.0.0.1:1", "test", err, sizeof err));
+    open_bus(&bus, kafka_conf_new("127.0.0.1:1", "test", err, sizeof err));
     rd_kafka_queue_t *main_queue = rd_kafka_queue_get_main(bus.rk);
-    assert_int_equal(bus_queue_open(&bus.loop, main_queue, drain_reports, &bus, &queue), 0);
-    assert_int_equal(bus_topics_open(&bus.loop, bus.rk, &topic, on_topic, &bus, &topics), 0);
+    assert_int_equal(kafka_queue_open(&bus.loop, main_queue, drain_reports, &bus, &queue), 0);
+    assert_int_equal(kafka_topics_open(&bus.loop, bus.rk, &topic, on_topic, &bus, &topics), 0);
     uv_timer_init(&bus.loop.uv, &deadline);
     uv_timer_start(&deadline, on_deadline, 20000, 0);
     while (bus.topics_ok == 0)
@@ -139,14 +139,14 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
             0);
     while (bus.reports < MESSAGES)
         uv_run(&bus.loop.uv, UV_RUN_ONCE);
-    bus_topics_ask(topics);
+    kafka_topics_ask(topics);
     while (bus.topics_ok < 2)
         uv_run(&bus.loop.uv, UV_RUN_ONCE);
 
     int drains = bus.drains;
-    bus_queue_wake(queue);
-    bus_queue_close(queue);
-    bus_look_wait(bus_topics_close(topics));
+    kafka_queue_wake(queue);
+    kafka_queue_close(queue);
+    kafka_look_wait(kafka_topics_close(topics));
     uv_run(&bus.loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(bus.drains, drains); /* no drain() after close */
     rd_kafka_queue_destroy(main_queue);
@@ -158,14 +158,14 @@ static void queue_wakes_the_loop_and_topics_answer(void **state)
 static void read_to_the_end(void)
 {
     char err[256];
-    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "test", err, sizeof err);
+    rd_kafka_conf_t *conf = kafka_conf_new("127.0.0.1:1", "test", err, sizeof err);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_resp_err_t got = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    assert_int_equal(bus_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
-    assert_int_equal(bus_conf_set(conf, "group.id", "g", err, sizeof err), 0);
-    assert_int_equal(bus_conf_set(conf, "enable.partition.eof", "true", err, sizeof err), 0);
-    assert_int_equal(bus_conf_set(conf, "auto.offset.reset", "earliest", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_set(conf, "test.mock.num.brokers", "1", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_set(conf, "group.id", "g", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_set(conf, "enable.partition.eof", "true", err, sizeof err), 0);
+    assert_int_equal(kafka_conf_set(conf, "auto.offset.reset", "earliest", err, sizeof err), 0);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
     assert_non_null(rk);
     rd_kafka_topic_partition_list_add(list, "t", 0);
@@ -210,17 +210,17 @@ static void an_instance_ends_by_itself(void **state)
     char value[] = "x";
 
     (void)state;
-    assert_int_equal(bus_ends_wait(), 0); /* there is none */
+    assert_int_equal(kafka_shutdowns_wait(), 0); /* there is none */
     rd_kafka_t *rk = rd_kafka_new(
-        RD_KAFKA_PRODUCER, bus_conf_new("127.0.0.1:1", "test", err, sizeof err), err, sizeof err);
+        RD_KAFKA_PRODUCER, kafka_conf_new("127.0.0.1:1", "test", err, sizeof err), err, sizeof err);
     assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_VALUE(value, 1),
                                        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
                      0);
-    struct bus_end *end = bus_end(rk, NULL);
-    assert_int_equal(bus_ends_wait(), 0);
-    assert_true(bus_end_is_over(end));
-    bus_end_forget(end);
-    bus_end_forget(NULL);
+    struct kafka_shutdown *end = kafka_shutdown(rk, NULL);
+    assert_int_equal(kafka_shutdowns_wait(), 0);
+    assert_true(kafka_shutdown_is_over(end));
+    kafka_shutdown_forget(end);
+    kafka_shutdown_forget(NULL);
 }
 
 static pthread_t test_thread;
@@ -240,23 +240,23 @@ static void get_stuck(const rd_kafka_t *rk, int level, const char *facility, con
 static void an_instance_that_does_not_end_is_left_behind(void **state)
 {
     char err[256];
-    rd_kafka_conf_t *conf = bus_conf_new("127.0.0.1:1", "test", err, sizeof err);
+    rd_kafka_conf_t *conf = kafka_conf_new("127.0.0.1:1", "test", err, sizeof err);
 
     (void)state;
     test_thread = pthread_self();
     stuck = true;
     rd_kafka_conf_set_log_cb(conf, get_stuck);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
-    struct bus_end *end = bus_end(rk, NULL);
-    assert_false(bus_end_is_over(end));
+    struct kafka_shutdown *end = kafka_shutdown(rk, NULL);
+    assert_false(kafka_shutdown_is_over(end));
     uint64_t began = uv_hrtime();
-    assert_int_equal(bus_ends_wait(), 1);
-    assert_true((uv_hrtime() - began) / 1000000 >= BUS_END_MS - 500);
-    assert_true(bus_end_is_over(end));
+    assert_int_equal(kafka_shutdowns_wait(), 1);
+    assert_true((uv_hrtime() - began) / 1000000 >= KAFKA_SHUTDOWN_MS - 500);
+    assert_true(kafka_shutdown_is_over(end));
     __atomic_store_n(&stuck, false, __ATOMIC_RELEASE);
-    while (bus_ends_wait() > 0)
+    while (kafka_shutdowns_wait() > 0)
         uv_sleep(10);
-    bus_end_forget(end);
+    kafka_shutdown_forget(end);
 }
 
 int main(void)

@@ -12,57 +12,58 @@ enum { MS = 1000 }; /* microseconds */
 static void carries_time_fraction_and_node(void **state)
 {
     (void)state;
-    struct ids ids;
-    ids_init(&ids, 5);
-    uint64_t id = ids_next(&ids, 1700000000000 * MS);
+    struct message_ids ids;
+    message_id_init(&ids, 5);
+    uint64_t id = message_id_next(&ids, 1700000000000 * MS);
     assert_int_equal(id, 1700000000000U << 22 | 5U);
-    assert_int_equal(ids_millis(id), 1700000000000);
-    assert_int_equal(ids_next(&ids, 1700000000000 * MS), id + (1U << 10));
-    assert_int_equal(ids_next(&ids, 1700000000000 * MS + 500),
+    assert_int_equal(message_id_millis(id), 1700000000000);
+    assert_int_equal(message_id_next(&ids, 1700000000000 * MS), id + (1U << 10));
+    assert_int_equal(message_id_next(&ids, 1700000000000 * MS + 500),
                      1700000000000U << 22 | 2048U << 10 | 5U);
-    assert_int_equal(ids_next(&ids, 1700000000000 * MS + 999),
+    assert_int_equal(message_id_next(&ids, 1700000000000 * MS + 999),
                      1700000000000U << 22 | 4091U << 10 | 5U);
-    assert_int_equal(ids_next(&ids, 1700000000001 * MS), 1700000000001U << 22 | 5U);
+    assert_int_equal(message_id_next(&ids, 1700000000001 * MS), 1700000000001U << 22 | 5U);
 }
 
 /* Whichever node has the higher number. */
 static void orders_within_a_millisecond_over_nodes(void **state)
 {
     (void)state;
-    struct ids high, low;
-    ids_init(&high, 7);
-    ids_init(&low, 3);
-    uint64_t first = ids_next(&high, 5000 * MS + 100), second = ids_next(&low, 5000 * MS + 101);
+    struct message_ids high, low;
+    message_id_init(&high, 7);
+    message_id_init(&low, 3);
+    uint64_t first = message_id_next(&high, 5000 * MS + 100),
+             second = message_id_next(&low, 5000 * MS + 101);
     assert_true(second > first);
-    assert_true(ids_next(&high, 5000 * MS + 102) > second);
-    assert_true(ids_next(&high, 6000 * MS) != ids_next(&low, 6000 * MS));
+    assert_true(message_id_next(&high, 5000 * MS + 102) > second);
+    assert_true(message_id_next(&high, 6000 * MS) != message_id_next(&low, 6000 * MS));
 }
 
 static void rises_past_4096_in_a_millisecond(void **state)
 {
     (void)state;
-    struct ids ids;
-    ids_init(&ids, IDS_MAX_NODE);
+    struct message_ids ids;
+    message_id_init(&ids, MESSAGE_ID_MAX_NODE);
     uint64_t last = 0;
     for (int i = 0; i < 10000; i++) {
-        uint64_t id = ids_next(&ids, 1000 * MS);
+        uint64_t id = message_id_next(&ids, 1000 * MS);
         assert_true(id > last);
-        assert_int_equal(id & 1023, IDS_MAX_NODE);
+        assert_int_equal(id & 1023, MESSAGE_ID_MAX_NODE);
         last = id;
     }
-    assert_int_equal(ids_millis(last), 1002);      /* ran ahead: 10,000 / 4096 */
-    assert_true(ids_next(&ids, 1001 * MS) > last); /* and the clock has not caught up */
-    assert_int_equal(ids_millis(ids_next(&ids, 1003 * MS)), 1003);
+    assert_int_equal(message_id_millis(last), 1002);      /* ran ahead: 10,000 / 4096 */
+    assert_true(message_id_next(&ids, 1001 * MS) > last); /* and the clock has not caught up */
+    assert_int_equal(message_id_millis(message_id_next(&ids, 1003 * MS)), 1003);
 }
 
 static void rises_when_the_clock_steps_back(void **state)
 {
     (void)state;
-    struct ids ids;
-    ids_init(&ids, 0);
-    uint64_t last = ids_next(&ids, 5000 * MS);
+    struct message_ids ids;
+    message_id_init(&ids, 0);
+    uint64_t last = message_id_next(&ids, 5000 * MS);
     for (uint64_t ms = 4999; ms > 0; ms--) {
-        uint64_t id = ids_next(&ids, ms * MS);
+        uint64_t id = message_id_next(&ids, ms * MS);
         assert_true(id > last);
         last = id;
     }
@@ -71,11 +72,11 @@ static void rises_when_the_clock_steps_back(void **state)
 static void rises_over_a_change_of_node(void **state)
 {
     (void)state;
-    struct ids ids;
-    ids_init(&ids, 9);
-    uint64_t last = ids_next(&ids, 5000 * MS);
-    ids_renumber(&ids, 3);
-    uint64_t id = ids_next(&ids, 5000 * MS);
+    struct message_ids ids;
+    message_id_init(&ids, 9);
+    uint64_t last = message_id_next(&ids, 5000 * MS);
+    message_id_renumber(&ids, 3);
+    uint64_t id = message_id_next(&ids, 5000 * MS);
     assert_true(id > last);
     assert_int_equal(id & 1023, 3);
 }

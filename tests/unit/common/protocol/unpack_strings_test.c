@@ -15,7 +15,7 @@
 
 static bool unpacks(const ProtobufCMessageDescriptor *type, const char *data, size_t len)
 {
-    ProtobufCMessage *message = pb_unpack(type, NULL, len, (const uint8_t *)data);
+    ProtobufCMessage *message = unpack_whole(type, NULL, len, (const uint8_t *)data);
 
     if (message == NULL)
         return false;
@@ -120,7 +120,7 @@ static void what_was_packed_is_taken(void **state)
     in.n_hints = 2;
     in.hints = hints;
     size_t len = imc__v1__push_msg__pack(&in, packed);
-    Imc__V1__PushMsg *out = pb_unpack(PUSH, NULL, len, packed);
+    Imc__V1__PushMsg *out = unpack_whole(PUSH, NULL, len, packed);
     assert_non_null(out);
     assert_int_equal(out->n_hints, 2);
     assert_string_equal(out->hints[1]->comet, "c1");

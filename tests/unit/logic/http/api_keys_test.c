@@ -33,10 +33,10 @@ static bool let_in(const char *list, const char *auth, const char *key)
     struct api_keys *keys = api_keys_open(list);
     authorization = auth;
     x_api_key = key;
-    struct api_local *local = api_local_open("", "");
+    struct local_callers *local = local_callers_open("", "");
     bool in = api_auth_refusal(keys, local, NULL) == NULL;
     api_keys_close(keys);
-    api_local_close(local);
+    local_callers_close(local);
     return in;
 }
 

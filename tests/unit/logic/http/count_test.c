@@ -36,22 +36,21 @@ static size_t ask_all(router_fn fn, void *arg)
     return routers.n;
 }
 
-size_t router_count(struct router_link *link, enum router_count what, router_fn fn, void *arg)
+size_t router_count(struct routers *link, enum router_count what, router_fn fn, void *arg)
 {
     (void)link;
     routers.asked = what;
     return ask_all(fn, arg);
 }
 
-size_t router_forget(struct router_link *link, const char *comet, router_fn fn, void *arg)
+size_t router_forget(struct routers *link, const char *comet, router_fn fn, void *arg)
 {
     (void)link;
     (void)snprintf(routers.forgotten, sizeof routers.forgotten, "%s", comet);
     return ask_all(fn, arg);
 }
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t within_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t within_ms, router_fn fn, void *arg)
 {
     (void)link;
     (void)uid;

@@ -32,11 +32,11 @@ const char *http_peer(const struct http_request *request)
 static bool let_in(const char *trusted, const char *hosts, const char *from,
                    const char *const *with)
 {
-    struct api_local *local = api_local_open(trusted, hosts);
+    struct local_callers *local = local_callers_open(trusted, hosts);
     peer = from;
     headers = with;
-    bool in = api_local_refusal(local, NULL) == NULL;
-    api_local_close(local);
+    bool in = local_callers_refusal(local, NULL) == NULL;
+    local_callers_close(local);
     return in;
 }
 #define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -77,10 +77,10 @@ static void networks_are_checked(void **state)
                                       "::1/129",     "10.0.0.0/8x", "10.0.0.0/-1"};
     char err[200] = "";
     (void)state;
-    assert_int_equal(api_local_check("", err, sizeof err), 0);
-    assert_int_equal(api_local_check("10.0.0.0/8,::1/128,0.0.0.0/0", err, sizeof err), 0);
+    assert_int_equal(local_callers_check("", err, sizeof err), 0);
+    assert_int_equal(local_callers_check("10.0.0.0/8,::1/128,0.0.0.0/0", err, sizeof err), 0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_true(api_local_check(bad[i], err, sizeof err) < 0);
+        assert_true(local_callers_check(bad[i], err, sizeof err) < 0);
         assert_non_null(strstr(err, bad[i]));
     }
 }

@@ -23,8 +23,7 @@ static struct {
 } lookups[MOST];
 static int n_lookups;
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t within_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t within_ms, router_fn fn, void *arg)
 {
     (void)link;
     (void)uid;
@@ -44,7 +43,7 @@ void router_reply_unref(struct router_reply *reply)
     (void)reply;
 }
 
-size_t router_count(struct router_link *link, enum router_count what, router_fn fn, void *arg)
+size_t router_count(struct routers *link, enum router_count what, router_fn fn, void *arg)
 {
     (void)link;
     (void)what;
@@ -53,7 +52,7 @@ size_t router_count(struct router_link *link, enum router_count what, router_fn 
     return 0;
 }
 
-size_t router_forget(struct router_link *link, const char *comet, router_fn fn, void *arg)
+size_t router_forget(struct routers *link, const char *comet, router_fn fn, void *arg)
 {
     (void)link;
     (void)comet;
@@ -66,15 +65,15 @@ size_t router_forget(struct router_link *link, const char *comet, router_fn fn, 
  */
 static struct {
     Imc__V1__PushMsg *envelope;
-    struct bus_ticket *ticket;
+    struct kafka_ticket *ticket;
 } produced[MOST];
 static int n_produced, n_reported;
 static bool held;
 static int64_t broken_uid; /* its message is not taken; 0 = all are */
 static size_t bus_most = 1000000;
 
-int bus_produce(struct bus_producer *producer, const struct bus_message *message,
-                struct bus_ticket *ticket, const char **why)
+int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                  struct kafka_ticket *ticket, const char **why)
 {
     (void)producer;
     (void)why;
@@ -86,7 +85,7 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
     return 0;
 }
 
-size_t bus_producer_most(const struct bus_producer *producer)
+size_t kafka_producer_most(const struct kafka_producer *producer)
 {
     (void)producer;
     return bus_most;
@@ -102,7 +101,7 @@ static void api_around(void)
     while (!held && n_reported < n_produced) {
         const Imc__V1__PushMsg *envelope = produced[n_reported].envelope;
         bool broken = broken_uid != 0 && envelope->has_uid && envelope->uid == broken_uid;
-        struct bus_ticket *ticket = produced[n_reported++].ticket;
+        struct kafka_ticket *ticket = produced[n_reported++].ticket;
         ticket->done(ticket, broken ? -EIO : 0, "broken");
     }
 }
@@ -119,10 +118,10 @@ static int group_setup(void **state)
     static int routers, producer; /* stand for them */
     int failed = api_setup(state);
 
-    logic.routers = (struct router_link *)(void *)&routers;
-    logic.bus = (struct bus_producer *)(void *)&producer;
+    logic.routers = (struct routers *)(void *)&routers;
+    logic.bus = (struct kafka_producer *)(void *)&producer;
     logic.lanes = push_lanes_open(&logic);
-    logic.backlogs = backlogs_open(&logic);
+    logic.backlogs = job_backlogs_open(&logic);
     return failed;
 }
 
@@ -130,7 +129,7 @@ static int group_teardown(void **state)
 {
     assert_int_equal(push_pending(logic.lanes), 0);
     push_lanes_close(logic.lanes);
-    backlogs_close(logic.backlogs);
+    job_backlogs_close(logic.backlogs);
     return api_teardown(state);
 }
 
@@ -358,10 +357,10 @@ static void jobs_that_are_behind_are_waited_for(void **state)
     (void)state;
     Imc__V1__Backlog told;
     struct job_backlogs *before = logic.backlogs;
-    logic.backlogs = backlogs_open(&logic);
+    logic.backlogs = job_backlogs_open(&logic);
     imc__v1__backlog__init(&told);
     told.lag_ms = 30001;
-    backlog_take(logic.backlogs, "job-1", &told);
+    job_backlogs_take(logic.backlogs, "job-1", &told);
     static const char *const calls[] = {"/1/push?uid=1", "/1/push/room?rid=7", "/1/push/all"};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         const struct api_reply *reply = push(calls[i], "x");
@@ -372,9 +371,9 @@ static void jobs_that_are_behind_are_waited_for(void **state)
     assert_int_equal(n_produced, 0);
     assert_int_equal(counters[LOGIC_REFUSED_LAG], 3);
     told.lag_ms = 30000;
-    backlog_take(logic.backlogs, "job-1", &told);
+    job_backlogs_take(logic.backlogs, "job-1", &told);
     api_says(push("/1/push?uid=1", "x"), 200, ok);
-    backlogs_close(logic.backlogs);
+    job_backlogs_close(logic.backlogs);
     logic.backlogs = before;
 }
 

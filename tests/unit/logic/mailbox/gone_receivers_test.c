@@ -27,8 +27,7 @@ static struct {
     char gone[64];
 } w;
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t timeout_ms, router_fn fn, void *arg)
 {
     (void)link;
     assert_int_equal(timeout_ms, 500);
@@ -62,15 +61,15 @@ static int setup(void **state)
     memset(&w, 0, sizeof w);
     clock_take();
     int err = loop_init(&loop, "test", 0);
-    logic.routers = (struct router_link *)(void *)&routers;
-    logic.heirs = heirs_open(&logic);
+    logic.routers = (struct routers *)(void *)&routers;
+    logic.gone_receivers = gone_receivers_open(&logic);
     return err;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    heirs_close(logic.heirs);
+    gone_receivers_close(logic.gone_receivers);
     loop_close(&loop);
     return 0;
 }
@@ -83,7 +82,7 @@ static void take(void)
 
     ids[0] = 5;
     ids[1] = 6;
-    heir_take(&logic, &left);
+    gone_receivers_take(&logic, &left);
     free(owed);
     free(ids);
     assert_int_equal(w.uid, 42);
@@ -191,8 +190,8 @@ static void without_routers_it_ends(void **state)
     logic.routers = NULL;
     take();
     assert_int_equal(w.lookups, 2);
-    heirs_close(logic.heirs);
-    logic.heirs = NULL;
+    gone_receivers_close(logic.gone_receivers);
+    logic.gone_receivers = NULL;
     router_says(ROUTER_AWAY, false, 0);
 }
 
@@ -201,7 +200,7 @@ static void nothing_left_asks_nobody(void **state)
     struct mailbox_debts none = {.uid = 42, .owed = ""};
 
     (void)state;
-    heir_take(&logic, &none);
+    gone_receivers_take(&logic, &none);
     assert_int_equal(w.lookups, 0);
 }
 

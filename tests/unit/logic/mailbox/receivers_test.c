@@ -10,29 +10,30 @@
 
 static void a_token_names_comet_and_session(void **state)
 {
-    char token[OWED_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX];
 
     (void)state;
-    assert_int_equal(owed_token("comet-1", 0x2000007, token), 15);
+    assert_int_equal(receivers_token("comet-1", 0x2000007, token), 15);
     assert_string_equal(token, "comet-1/2000007");
-    assert_int_equal(owed_token("a b%\xc3\xa4\n", 1, token), 19);
+    assert_int_equal(receivers_token("a b%\xc3\xa4\n", 1, token), 19);
     assert_string_equal(token, "a%20b%25%C3%A4%0A/1");
 }
 
 static void what_names_no_session_is_no_token(void **state)
 {
-    char token[OWED_TOKEN_MAX], comet[OWED_COMET_MAX + 2];
+    char token[RECEIVERS_TOKEN_MAX], comet[RECEIVERS_COMET_MAX + 2];
 
     (void)state;
-    assert_int_equal(owed_token("comet-1", 0, token), 0);
+    assert_int_equal(receivers_token("comet-1", 0, token), 0);
     assert_string_equal(token, "");
-    assert_int_equal(owed_token("", 7, token), 0);
+    assert_int_equal(receivers_token("", 7, token), 0);
     memset(comet, '\n', sizeof comet);
-    comet[OWED_COMET_MAX] = '\0';
-    assert_int_equal(owed_token(comet, UINT64_MAX, token), OWED_TOKEN_MAX - 1); /* the longest */
-    comet[OWED_COMET_MAX] = '\n';
-    comet[OWED_COMET_MAX + 1] = '\0';
-    assert_int_equal(owed_token(comet, 7, token), 0);
+    comet[RECEIVERS_COMET_MAX] = '\0';
+    assert_int_equal(receivers_token(comet, UINT64_MAX, token),
+                     RECEIVERS_TOKEN_MAX - 1); /* the longest */
+    comet[RECEIVERS_COMET_MAX] = '\n';
+    comet[RECEIVERS_COMET_MAX + 1] = '\0';
+    assert_int_equal(receivers_token(comet, 7, token), 0);
 }
 
 static void a_list_has_each_token_once(void **state)
@@ -40,18 +41,18 @@ static void a_list_has_each_token_once(void **state)
     struct receivers owed = {0};
 
     (void)state;
-    owed_add(&owed, "", 0);
+    receivers_add(&owed, "", 0);
     assert_string_equal(owed.text, "");
-    owed_add(&owed, "a/1", 3);
-    owed_add(&owed, "a/12", 4);
-    owed_add(&owed, "", 0);
-    owed_add(&owed, "a/1", 3);
+    receivers_add(&owed, "a/1", 3);
+    receivers_add(&owed, "a/12", 4);
+    receivers_add(&owed, "", 0);
+    receivers_add(&owed, "a/1", 3);
     assert_string_equal(owed.text, "a/1 a/12");
     assert_int_equal(owed.len, 8);
-    assert_true(owed_has(owed.text, owed.len, "a/12", 4));
-    assert_false(owed_has(owed.text, owed.len, "/1", 2));
-    assert_false(owed_has(owed.text, owed.len, "a/123", 5));
-    owed_free(&owed);
+    assert_true(receivers_has(owed.text, owed.len, "a/12", 4));
+    assert_false(receivers_has(owed.text, owed.len, "/1", 2));
+    assert_false(receivers_has(owed.text, owed.len, "a/123", 5));
+    receivers_free(&owed);
     assert_null(owed.text);
 }
 
@@ -62,13 +63,13 @@ static void a_list_is_read_token_by_token(void **state)
     size_t len;
 
     (void)state;
-    while ((token = owed_next(&at, end, &len)) != NULL) {
+    while ((token = receivers_next(&at, end, &len)) != NULL) {
         assert_int_equal(len, 3);
         strncat(seen, token, len);
     }
     assert_string_equal(seen, "a/1b/2c/3");
     at = list;
-    assert_null(owed_next(&at, list, &len));
+    assert_null(receivers_next(&at, list, &len));
 }
 
 int main(void)

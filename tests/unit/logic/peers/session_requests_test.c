@@ -40,7 +40,7 @@ static void router_keep(char what, const struct router_session *session, router_
     routers[n_routers++] = (struct router_ask){what, *session, fn, arg};
 }
 
-void router_put(struct router_link *link, const struct router_session *session, uint64_t timeout_ms,
+void router_put(struct routers *link, const struct router_session *session, uint64_t timeout_ms,
                 router_fn fn, void *arg)
 {
     (void)link;
@@ -48,8 +48,7 @@ void router_put(struct router_link *link, const struct router_session *session, 
     router_keep('p', session, fn, arg);
 }
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t timeout_ms, router_fn fn, void *arg)
 {
     const struct router_session session = {.uid = uid};
     (void)link;
@@ -57,15 +56,14 @@ void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, r
     router_keep('l', &session, fn, arg);
 }
 
-void router_del(struct router_link *link, const struct router_session *session, router_fn fn,
-                void *arg)
+void router_del(struct routers *link, const struct router_session *session, router_fn fn, void *arg)
 {
     (void)link;
     router_keep('d', session, fn, arg);
 }
 
-size_t router_registered(struct router_link *link, const struct router_session *comet,
-                         uint32_t loop, uint32_t loops, router_fn fn, void *arg)
+size_t router_registered(struct routers *link, const struct router_session *comet, uint32_t loop,
+                         uint32_t loops, router_fn fn, void *arg)
 {
     (void)link;
     assert_int_equal(loop, 1);
@@ -75,13 +73,13 @@ size_t router_registered(struct router_link *link, const struct router_session *
     return n_live;
 }
 
-uint64_t router_link_ring(const struct router_link *link)
+uint64_t routers_ring(const struct routers *link)
 {
     (void)link;
     return ring_now;
 }
 
-size_t router_link_count(const struct router_link *link)
+size_t routers_count(const struct routers *link)
 {
     (void)link;
     return n_live;
@@ -179,7 +177,7 @@ void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailb
 
 static size_t n_inherited;
 
-void heir_take(struct logic *logic, const struct mailbox_debts *left)
+void gone_receivers_take(struct logic *logic, const struct mailbox_debts *left)
 {
     (void)logic;
     n_inherited += left->n;
@@ -220,7 +218,7 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
 /* Who was asked to give way: "comet/epoch:handle,handle ". */
 static char told[256];
 
-void stream_tell(struct stream_service *service, const char *comet, uint64_t epoch,
+void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message)
 {
     const Imc__V1__SessionReply *event = (const Imc__V1__SessionReply *)message;
@@ -295,7 +293,7 @@ static void handle(const Imc__V1__SessionBatch *in)
     ProtobufCAllocator allocator = arena_allocator(&batch->arena);
     batch->message = &imc__v1__session_batch__unpack(&allocator, len, bytes)->base;
     free(bytes);
-    comet_service_handle(batch);
+    session_requests_handle(batch);
 }
 
 static Imc__V1__SessionBatch new_batch(void)

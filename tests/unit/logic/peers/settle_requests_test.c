@@ -76,8 +76,7 @@ static struct {
 static size_t n_lookups;
 static int reply_refs;
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t timeout_ms, router_fn fn, void *arg)
 {
     (void)link;
     (void)timeout_ms;
@@ -146,7 +145,7 @@ static void settle(size_t n)
     ProtobufCAllocator allocator = arena_allocator(&batch->arena);
     batch->message = &imc__v1__settle_batch__unpack(&allocator, len, bytes)->base;
     free(bytes);
-    job_service_handle(batch);
+    settle_requests_handle(batch);
 }
 
 static void router_says(size_t i, enum router_result result, bool complete, size_t n_sessions)
@@ -176,7 +175,7 @@ static int setup(void **state)
     (void)state;
     memset(counters, 0, sizeof counters);
     static int routers;
-    logic.routers = (struct router_link *)(void *)&routers;
+    logic.routers = (struct routers *)(void *)&routers;
     n_stores = n_lookups = n_trims = 0;
     there_now.n = 1;
     reply_refs = 0;

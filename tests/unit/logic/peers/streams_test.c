@@ -44,12 +44,12 @@ static void handle(struct stream_batch *batch)
         kept[n_kept++] = batch;
 }
 
-void comet_service_handle(struct stream_batch *batch)
+void session_requests_handle(struct stream_batch *batch)
 {
     handle(batch);
 }
 
-void job_service_handle(struct stream_batch *batch)
+void settle_requests_handle(struct stream_batch *batch)
 {
     handle(batch);
 }
@@ -88,7 +88,7 @@ static int setup_to(void **state, const char *path)
                               .config = &f->config,
                               .loop = &f->daemon.loop,
                               .counters = f->daemon.counters};
-    assert_int_equal(stream_service_open(&f->logic, &f->logic.streams), 0);
+    assert_int_equal(streams_open(&f->logic, &f->logic.streams), 0);
     caller_open(&f->caller, f->daemon.rpc, &f->daemon.loop, f->internal.rpc_port, path);
     *state = f;
     return 0;
@@ -110,7 +110,7 @@ static int teardown(void **state)
 
     answer_all();
     caller_close(&f->caller);
-    stream_service_close(f->logic.streams);
+    streams_close(f->logic.streams);
     free(f->logic.streams);
     rpc_close(f->daemon.rpc);
     loop_close(&f->daemon.loop);
@@ -160,7 +160,7 @@ static void every_batch_is_answered(void **state)
         assert_int_equal(f->caller.answers[i]->data[1], i + 1);
     assert_int_equal(count(f, LOGIC_BATCHES_COMET), 100);
     assert_int_equal(count(f, LOGIC_BATCHES_PENDING), 0);
-    assert_int_equal(stream_service_count(f->logic.streams), 1);
+    assert_int_equal(streams_count(f->logic.streams), 1);
 }
 
 /* gRPC keeps copies of its own for a while, which are out of reach. */
@@ -211,7 +211,7 @@ static void comet_beyond_the_limit_of_items(void **state)
     assert_true(caller_wait(&f->caller, 0, true));
     assert_int_equal(count(f, LOGIC_BATCHES_COMET), 1);
     assert_true(until(count(f, LOGIC_BATCHES_MALFORMED) == 1, turn(f)));
-    assert_int_equal(stream_service_count(f->logic.streams), 0);
+    assert_int_equal(streams_count(f->logic.streams), 0);
 }
 
 /* A peer that does not wait for answers is not read on. */
@@ -261,7 +261,7 @@ static void draining_ends_streams_when_they_are_answered(void **state)
     at_once = false;
     ask(f, 1, 7, 1);
     assert_true(turn_until(f, 1));
-    stream_service_drain(f->logic.streams);
+    streams_drain(f->logic.streams);
     ask(f, 2, 7, 1);
     answer_all();
     assert_true(caller_wait(&f->caller, 0, true));

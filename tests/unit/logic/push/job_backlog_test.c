@@ -13,21 +13,21 @@ static int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.push_max_lag_ms = 30000, .push_max_backlog = 80};
 static struct loop loop;
 static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};
-static char why[BACKLOG_WHY];
+static char why[JOB_BACKLOG_WHY];
 
 static int setup(void **state)
 {
     (void)state;
     config.push_max_lag_ms = 30000;
     int err = loop_init(&loop, "test", 0);
-    logic.backlogs = backlogs_open(&logic);
+    logic.backlogs = job_backlogs_open(&logic);
     return err;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    backlogs_close(logic.backlogs);
+    job_backlogs_close(logic.backlogs);
     loop_close(&loop);
     return 0;
 }
@@ -43,27 +43,27 @@ static void tell(const char *job, uint32_t lag_ms, uint32_t used_permille, const
     backlog.used_permille = used_permille;
     backlog.stalled = stalled[0] != '\0';
     backlog.why = text;
-    backlog_take(logic.backlogs, job, &backlog);
+    job_backlogs_take(logic.backlogs, job, &backlog);
 }
 
 static void nobody_told_anything(void **state)
 {
     (void)state;
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
 }
 
 static void the_limits_themselves(void **state)
 {
     (void)state;
     tell("a", 30000, 799, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
     tell("a", 30001, 0, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
     assert_non_null(strstr(why, "push.max_lag"));
     config.push_max_lag_ms = 0;
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
     tell("a", 0, 800, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_AWAY);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_AWAY);
     assert_non_null(strstr(why, "80 % of what"));
     assert_null(strstr(why, "stands still"));
 }
@@ -73,14 +73,14 @@ static void the_worst_job_counts_and_says_why(void **state)
     (void)state;
     tell("a", 0, 900, "Redis says: OOM");
     tell("b", 0, 10, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_AWAY);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_AWAY);
     assert_non_null(strstr(why, "90 %"));
     assert_non_null(strstr(why, "Redis says: OOM"));
-    backlogs_scrape(logic.backlogs);
+    job_backlogs_scrape(logic.backlogs);
     assert_int_equal(counters[LOGIC_STORING_STALLED], 1);
     assert_int_equal(counters[LOGIC_BACKLOG_USED], 900);
     tell("a", 0, 100, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
 }
 
 /* The loop's time stands still unless it is updated: so moving it by hand is exact. */
@@ -88,12 +88,12 @@ static void a_job_that_is_silent_counts_no_more(void **state)
 {
     (void)state;
     tell("a", 60000, 0, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
     loop.uv.time += 4999;
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
     loop.uv.time += 1;
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_FINE);
-    backlogs_scrape(logic.backlogs);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
+    job_backlogs_scrape(logic.backlogs);
     assert_int_equal(counters[LOGIC_BACKLOG_LAG_MS], 0);
 }
 
@@ -108,7 +108,7 @@ static void more_jobs_than_there_are_places(void **state)
         tell(name, 0, 0, "");
     }
     tell("last", 60000, 0, "");
-    assert_int_equal(backlog_verdict(logic.backlogs, why), BACKLOG_ALL);
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
 }
 
 #define backlog_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -25,7 +25,7 @@ static struct loop loop;
 static struct logic the_logic = {.config = &config, .counters = counters, .loop = &loop};
 static rd_kafka_t *host;
 static rd_kafka_mock_cluster_t *cluster;
-static struct bus_producer *producer;
+static struct kafka_producer *producer;
 static bool ready, was_unready;
 static char why_unready[256];
 
@@ -41,13 +41,13 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 
 /* --- in place of the agreement: it can be held up --- */
 
-static struct bus_agree *const an_agreement = (struct bus_agree *)(void *)counters;
+static struct partition_count *const an_agreement = (struct partition_count *)(void *)counters;
 static int agreed;
-static const struct bus_agree_events *agree_events;
+static const struct partition_count_events *agree_events;
 static void *agree_arg;
 
-struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_events *events,
-                                 void *arg)
+struct partition_count *partition_count_open(struct logic *logic,
+                                             const struct partition_count_events *events, void *arg)
 {
     (void)logic;
     agree_events = events;
@@ -56,13 +56,13 @@ struct bus_agree *bus_agree_open(struct logic *logic, const struct bus_agree_eve
     return an_agreement;
 }
 
-void bus_agree_saw(struct bus_agree *agree, int partitions, uint64_t seen_ms)
+void partition_count_saw(struct partition_count *agree, int partitions, uint64_t seen_ms)
 {
     assert_ptr_equal(agree, an_agreement);
     assert_true(partitions == 1 && seen_ms > 0);
 }
 
-int bus_agree_partitions(const struct bus_agree *agree, const char **why)
+int partition_count_now(const struct partition_count *agree, const char **why)
 {
     assert_ptr_equal(agree, an_agreement);
     if (agreed == 0 && why != NULL)
@@ -70,7 +70,7 @@ int bus_agree_partitions(const struct bus_agree *agree, const char **why)
     return agreed;
 }
 
-void bus_agree_close(struct bus_agree *agree)
+void partition_count_close(struct partition_count *agree)
 {
     assert_ptr_equal(agree, an_agreement);
 }
@@ -78,7 +78,7 @@ void bus_agree_close(struct bus_agree *agree)
 /* --- messages --- */
 
 struct sent {
-    struct bus_ticket ticket;
+    struct kafka_ticket ticket;
     bool done;
     int err;
     char why[128];
@@ -86,7 +86,7 @@ struct sent {
 
 static struct sent sent[MOST];
 
-static void on_done(struct bus_ticket *ticket, int err, const char *why)
+static void on_done(struct kafka_ticket *ticket, int err, const char *why)
 {
     struct sent *message = container_of(ticket, struct sent, ticket);
 
@@ -101,11 +101,11 @@ static int produce(int n)
 {
     const char *why;
     char *value = mem_alloc(4);
-    struct bus_message message = {.value = value, .value_len = 1, .key = value + 1, .key_len = 3};
+    struct kafka_message message = {.value = value, .value_len = 1, .key = value + 1, .key_len = 3};
 
     memcpy(value, (char[]){(char)('a' + n), 'k', 'e', 'y'}, 4);
     sent[n] = (struct sent){.ticket.done = on_done};
-    int err = bus_produce(producer, &message, &sent[n].ticket, &why);
+    int err = kafka_produce(producer, &message, &sent[n].ticket, &why);
     if (err != 0)
         free(value);
     return err;
@@ -177,7 +177,7 @@ static int setup(void **state)
         .bus_timeout_ms = 20000,
     };
     assert_int_equal(loop_init(&loop, "test", 0), 0);
-    assert_int_equal(bus_producer_open(&the_logic, &producer), 0);
+    assert_int_equal(kafka_producer_open(&the_logic, &producer), 0);
     run_until(&ready);
     was_unready = false;
     return 0;
@@ -186,8 +186,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    bus_producer_close(producer);
-    assert_int_equal(bus_ends_wait(), 0);
+    kafka_producer_close(producer);
+    assert_int_equal(kafka_shutdowns_wait(), 0);
     loop_close(&loop);
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(host);
@@ -206,10 +206,10 @@ static void messages_arrive_in_order(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         assert_int_equal(produce(i), 0);
-    assert_int_equal(bus_producer_outstanding(producer), 20);
+    assert_int_equal(kafka_producer_outstanding(producer), 20);
     run_until(&sent[19].done);
     assert_int_equal(sent[19].err, 0);
-    assert_int_equal(bus_producer_outstanding(producer), 0);
+    assert_int_equal(kafka_producer_outstanding(producer), 0);
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
     assert_false(was_unready);
@@ -247,7 +247,7 @@ static void messages_wait_while_partitions_change(void **state)
 static void a_limit_is_learned_from_refusals(void **state)
 {
     static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE};
-    size_t most = bus_producer_most(producer);
+    size_t most = kafka_producer_most(producer);
 
     (void)state;
     for (int i = 0; i < 2; i++) {
@@ -255,8 +255,8 @@ static void a_limit_is_learned_from_refusals(void **state)
         assert_int_equal(produce(2 * i), 0);
         run_until(&sent[2 * i].done);
         assert_int_equal(sent[2 * i].err, -EIO);
-        assert_in_range(bus_producer_most(producer), most / 2 - 1000, most / 2);
-        most = bus_producer_most(producer);
+        assert_in_range(kafka_producer_most(producer), most / 2 - 1000, most / 2);
+        most = kafka_producer_most(producer);
         assert_int_equal(produce(2 * i + 1), 0);
         run_until(&sent[2 * i + 1].done);
         assert_int_equal(sent[2 * i + 1].err, 0);
@@ -308,7 +308,7 @@ static void it_fails_again_and_is_replaced_again(void **state)
         assert_int_equal(sent[2 * i + 1].err, 0);
     }
     assert_int_equal(counters[LOGIC_PRODUCER_RESTARTS], 3);
-    assert_int_equal(bus_producer_outstanding(producer), 0);
+    assert_int_equal(kafka_producer_outstanding(producer), 0);
 }
 
 static void closing_while_it_is_replaced_ends_every_message(void **state)
@@ -316,12 +316,12 @@ static void closing_while_it_is_replaced_ends_every_message(void **state)
     (void)state;
     fail_for_good(0);
     assert_int_equal(produce(1), 0);
-    bus_producer_close(producer);
+    kafka_producer_close(producer);
     assert_true(sent[1].done);
     assert_int_equal(sent[1].err, -ECANCELED);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     ready = false;
-    assert_int_equal(bus_producer_open(&the_logic, &producer), 0);
+    assert_int_equal(kafka_producer_open(&the_logic, &producer), 0);
 }
 
 int main(void)

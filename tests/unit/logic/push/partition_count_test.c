@@ -17,7 +17,7 @@ static struct loop loop;
 static struct logic_config config;
 static struct logic logic = {.config = &config, .loop = &loop};
 static struct member self = {.id = "logic-1"};
-static struct bus_agree *agree;
+static struct partition_count *agree;
 static bool idle, ready;
 static int opened;
 
@@ -47,7 +47,7 @@ static void on_opened(void *arg)
     opened++;
 }
 
-static const struct bus_agree_events events = {.idle = is_idle, .opened = on_opened};
+static const struct partition_count_events events = {.idle = is_idle, .opened = on_opened};
 
 /* --- */
 
@@ -67,7 +67,7 @@ static const char *ask(const char *command)
 
 static int allowed(void)
 {
-    return bus_agree_partitions(agree, NULL);
+    return partition_count_now(agree, NULL);
 }
 
 static bool state_is(char state)
@@ -91,7 +91,7 @@ static void run_until(int count, bool (*condition)(int), int arg)
     while (!condition(arg)) {
         assert_true(loop_now_ms(&loop) < end);
         if (count > 0)
-            bus_agree_saw(agree, count, loop_now_ms(&loop));
+            partition_count_saw(agree, count, loop_now_ms(&loop));
         uv_run(&loop.uv, UV_RUN_ONCE);
     }
     uv_close((uv_handle_t *)&look, NULL);
@@ -134,7 +134,7 @@ static int setup(void **state)
     logic.membership = (struct membership *)(void *)&self;
     idle = ready = false;
     opened = 0;
-    agree = bus_agree_open(&logic, &events, NULL);
+    agree = partition_count_open(&logic, &events, NULL);
     assert_int_equal(allowed(), 0);
     run_until(0, is_up, 1);
     return 0;
@@ -143,7 +143,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    bus_agree_close(agree);
+    partition_count_close(agree);
     redis_close(logic.redis);
     loop_close(&loop);
     redis_server_stop(&server);
@@ -160,7 +160,7 @@ static void the_first_takes_kafkas_number_and_it_stays(void **state)
     assert_true(ready && opened > 0);
     assert_string_equal(ask("HGET imc:bus:t n"), "4");
     assert_true(state_is('p'));
-    bus_agree_saw(agree, 6, loop_now_ms(&loop));
+    partition_count_saw(agree, 6, loop_now_ms(&loop));
     assert_int_equal(allowed(), 4); /* Redis has just said so */
 
     ask("DEL imc:bus:t"); /* a Redis that has lost it gets it back from us */
@@ -192,17 +192,18 @@ static void without_redis_kafkas_word_counts_as_long_as_nothing_is_afoot(void **
     (void)state;
     run_until(4, is_allowed, 4);
     redis_server_kill(&server);
-    uint64_t end = loop_now_ms(&loop) + AGREE_PERMIT_MS + 1000;
+    uint64_t end = loop_now_ms(&loop) + PARTITION_COUNT_PERMIT_MS + 1000;
     run_until(0, is_up, 0);
     while (loop_now_ms(&loop) < end) {
-        bus_agree_saw(agree, 4, loop_now_ms(&loop));
+        partition_count_saw(agree, 4, loop_now_ms(&loop));
         assert_int_equal(allowed(), 4);
         uv_run(&loop.uv, UV_RUN_ONCE);
     }
-    bus_agree_saw(agree, 6, loop_now_ms(&loop)); /* a change may be under way */
+    partition_count_saw(agree, 6, loop_now_ms(&loop)); /* a change may be under way */
     assert_int_equal(allowed(), 0);
     assert_false(ready);
-    bus_agree_saw(agree, 4, loop_now_ms(&loop) - AGREE_FRESH_MS); /* and who knows by now? */
+    partition_count_saw(agree, 4,
+                        loop_now_ms(&loop) - PARTITION_COUNT_FRESH_MS); /* and who knows by now? */
     assert_int_equal(allowed(), 0);
     redis_server_run(&server);
     run_until(6, is_allowed, 4);
@@ -227,7 +228,7 @@ static void a_number_out_of_reason_is_not_used(void **state)
     run_until(10001, is_allowed, 10000);
     ask("HSET imc:bus:t n 10001 v 4");
     run_until(10001, is_allowed, 0);
-    bus_agree_partitions(agree, &why);
+    partition_count_now(agree, &why);
     assert_string_equal(why, "10001 partitions are agreed, comets take at most 10000");
 }
 
@@ -235,9 +236,9 @@ static void who_leaves_is_not_waited_for(void **state)
 {
     (void)state;
     run_until(4, is_allowed, 4);
-    bus_agree_close(agree);
+    partition_count_close(agree);
     run_until(0, has_state, '\0');
-    agree = bus_agree_open(&logic, &events, NULL);
+    agree = partition_count_open(&logic, &events, NULL);
 }
 
 int main(void)

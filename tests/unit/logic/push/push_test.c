@@ -24,8 +24,7 @@ static struct {
 } lookups[MOST];
 static int n_lookups, reply_refs;
 
-void router_lookup(struct router_link *link, int64_t uid, uint64_t timeout_ms, router_fn fn,
-                   void *arg)
+void router_lookup(struct routers *link, int64_t uid, uint64_t timeout_ms, router_fn fn, void *arg)
 {
     (void)link;
     assert_int_equal(timeout_ms, 500);
@@ -49,12 +48,12 @@ void router_reply_unref(struct router_reply *reply)
 static struct {
     char key[40];
     Imc__V1__PushMsg *envelope;
-    struct bus_ticket *ticket;
+    struct kafka_ticket *ticket;
 } produced[MOST];
 static int n_produced, produce_err;
 
-int bus_produce(struct bus_producer *producer, const struct bus_message *message,
-                struct bus_ticket *ticket, const char **why)
+int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                  struct kafka_ticket *ticket, const char **why)
 {
     (void)producer;
     *why = "no broker";
@@ -71,7 +70,7 @@ int bus_produce(struct bus_producer *producer, const struct bus_message *message
 
 static size_t bus_most = 1000000;
 
-size_t bus_producer_most(const struct bus_producer *producer)
+size_t kafka_producer_most(const struct kafka_producer *producer)
 {
     (void)producer;
     return bus_most;
@@ -88,8 +87,8 @@ static struct logic logic = {
     .config = &config,
     .counters = counters,
     .loop = &loop,
-    .routers = (struct router_link *)(void *)&routers,
-    .bus = (struct bus_producer *)(void *)&producer,
+    .routers = (struct routers *)(void *)&routers,
+    .bus = (struct kafka_producer *)(void *)&producer,
 };
 static int answered;
 static struct push_result last;
@@ -114,10 +113,10 @@ static int setup(void **state)
     (void)state;
     memset(counters, 0, sizeof counters);
     n_lookups = n_produced = answered = produce_err = reply_refs = 0;
-    ids_init(&logic.ids, 3);
+    message_id_init(&logic.ids, 3);
     int err = loop_init(&loop, "test", 0);
     logic.lanes = push_lanes_open(&logic);
-    logic.backlogs = backlogs_open(&logic);
+    logic.backlogs = job_backlogs_open(&logic);
     return err;
 }
 
@@ -129,7 +128,7 @@ static int teardown(void **state)
     turn();
     assert_int_equal(push_pending(logic.lanes), 0);
     push_lanes_close(logic.lanes);
-    backlogs_close(logic.backlogs);
+    job_backlogs_close(logic.backlogs);
     loop_close(&loop);
     assert_int_equal(reply_refs, 0);
     return 0;
@@ -360,7 +359,7 @@ static void lookups_of_a_large_call_let_others_in(void **state)
 static void what_is_not_looked_up_yet_fails_at_the_end(void **state)
 {
     (void)state;
-    struct router_link *before = logic.routers;
+    struct routers *before = logic.routers;
 
     push_to(1, 3000);
     logic.routers = NULL;
@@ -370,7 +369,7 @@ static void what_is_not_looked_up_yet_fails_at_the_end(void **state)
     for (int turns = 0; answered == 0 && turns < 50; turns++)
         turn();
     logic.routers = before;
-    logic.bus = (struct bus_producer *)(void *)&producer;
+    logic.bus = (struct kafka_producer *)(void *)&producer;
     assert_int_equal(n_lookups, 1024);
     assert_int_equal(n_produced, 0);
     assert_int_equal(answered, 1);
@@ -465,7 +464,7 @@ static void jobs_tell(uint32_t used_permille)
 
     imc__v1__backlog__init(&backlog);
     backlog.used_permille = used_permille;
-    backlog_take(logic.backlogs, "job-1", &backlog);
+    job_backlogs_take(logic.backlogs, "job-1", &backlog);
 }
 
 static void with_a_backlog_who_is_away_is_refused_whole(void **state)

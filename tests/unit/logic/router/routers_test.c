@@ -121,7 +121,7 @@ static void routers_are(size_t n)
         members[i].weight = 1;
     }
     list.n = n;
-    router_link_update(logic.routers);
+    routers_update(logic.routers);
 }
 
 static int setup(void **state)
@@ -131,14 +131,14 @@ static int setup(void **state)
     memset(got, 0, sizeof got);
     n_pipes = 0;
     int err = loop_init(&loop, "test", 0);
-    logic.routers = router_link_open(&logic);
+    logic.routers = routers_open(&logic);
     return err;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    router_link_close(logic.routers);
+    routers_close(logic.routers);
     loop_close(&loop);
     return 0;
 }
@@ -189,7 +189,7 @@ static void a_batch_and_its_answer(void **state)
     router_lookup(logic.routers, 2, 100, on_answer, slot(4));
     assert_true(pipes[0].kicked);
     Imc__V1__MapBatch *map = fill(&pipes[0], 1, &batch);
-    assert_true(map->ring == router_link_ring(logic.routers) && map->ring != 0);
+    assert_true(map->ring == routers_ring(logic.routers) && map->ring != 0);
     assert_int_equal(map->n_comets, 2); /* named once each */
     assert_int_equal(map->n_puts, 2);
     assert_int_equal(map->puts[0]->max_sessions, 3);
@@ -266,7 +266,7 @@ static void nobody_there_is_told_later(void **state)
 {
     (void)state;
     router_lookup(logic.routers, 1, 100, on_answer, slot(0));
-    assert_int_equal(router_link_ring(logic.routers), 0);
+    assert_int_equal(routers_ring(logic.routers), 0);
     assert_int_equal(got[0].calls, 0); /* never before the call returns */
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(got[0].result, ROUTER_AWAY);
@@ -328,7 +328,7 @@ static void a_router_that_went_fails_what_waits(void **state)
 
     (void)state;
     routers_are(1);
-    uint64_t ring = router_link_ring(logic.routers);
+    uint64_t ring = routers_ring(logic.routers);
     router_lookup(logic.routers, 1, 5000, on_answer, slot(0));
     imc__v1__map_batch__free_unpacked(fill(&pipes[0], 1, &batch), NULL);
     router_lookup(logic.routers, 2, 5000, on_answer, slot(1));
@@ -338,14 +338,14 @@ static void a_router_that_went_fails_what_waits(void **state)
     routers_are(0);
     assert_false(pipes[0].open);
     assert_int_equal(got[1].result, ROUTER_AWAY);
-    assert_true(router_link_ring(logic.routers) == 0 && ring != 0);
+    assert_true(routers_ring(logic.routers) == 0 && ring != 0);
 }
 
 static void the_ring_chooses_and_all_are_asked(void **state)
 {
     (void)state;
     routers_are(3);
-    assert_int_equal(router_link_count(logic.routers), 3);
+    assert_int_equal(routers_count(logic.routers), 3);
     for (int64_t uid = 0; uid < 20; uid++)
         router_lookup(logic.routers, uid, 100, on_answer, slot(0));
     int kicked = pipes[0].kicked + pipes[1].kicked + pipes[2].kicked;

@@ -43,7 +43,7 @@ struct node {
 };
 
 static struct node nodes[NODES];
-static char mumbling[HTTP_ASK_MAX + 1];
+static char mumbling[HTTP_CLIENT_MAX + 1];
 
 /* The test's: it passes in turn(). */
 static uint64_t now_ms(void)
@@ -889,7 +889,7 @@ static void one_whose_list_lacks_us_does_not_know_us(void **state)
 
 static struct {
     int calls, status;
-    char body[HTTP_ASK_MAX];
+    char body[HTTP_CLIENT_MAX];
 } got;
 
 static void on_answer(int status, const char *body, size_t len, void *arg)
@@ -900,29 +900,29 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
     (void)snprintf(got.body, sizeof got.body, "%.*s", (int)len, body);
 }
 
-static void ask_by(void (*by)(struct http_ask *, const char *, uint64_t), struct node *node,
+static void ask_by(void (*by)(struct http_client *, const char *, uint64_t), struct node *node,
                    const char *target, int status, const char *part)
 {
     struct sockaddr_in address;
     uv_ip4_addr("127.0.0.1", node->port, &address);
-    struct http_ask *asker =
-        http_ask_open(&node->loop, (struct sockaddr *)&address, on_answer, NULL);
+    struct http_client *asker =
+        http_client_open(&node->loop, (struct sockaddr *)&address, on_answer, NULL);
     got.calls = 0;
     by(asker, target, 1000);
     turn_until(got.calls == 1, 2000);
-    http_ask_close(asker);
+    http_client_close(asker);
     if (got.status != status || strstr(got.body, part) == NULL)
         fail_msg("%s: %d %s", target, got.status, got.body);
 }
 
 static void ask(struct node *node, const char *target, int status, const char *part)
 {
-    ask_by(http_ask_get, node, target, status, part);
+    ask_by(http_client_get, node, target, status, part);
 }
 
 static void say(struct node *node, const char *target, int status, const char *part)
 {
-    ask_by(http_ask_post, node, target, status, part);
+    ask_by(http_client_post, node, target, status, part);
 }
 
 static int64_t disbelieved(const struct node *node)

@@ -2,7 +2,7 @@
  * idle
  *
  * Reads what servers of this project write: a status line, Content-Length, no chunks. */
-#include "bench/load/http_client.h"
+#include "bench/load/http_lanes.h"
 
 #include "bench/base/clock.h"
 #include "bench/base/net.h"
@@ -30,11 +30,11 @@ struct http_lane {
     char in[IN_SIZE];
 };
 
-struct http_client {
+struct http_lanes {
     struct sockaddr_in address;
     char host[128], key_line[256];
     int epoll;
-    http_client_answer *answer;
+    http_lanes_answer *answer;
     void *arg;
     size_t n;
     struct http_lane lanes[];
@@ -50,7 +50,7 @@ static void lane_close(struct http_lane *lane)
 }
 
 /* Blocking: the server is near, and this happens once a lane. */
-static int lane_open(struct http_client *client, size_t i)
+static int lane_open(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
@@ -69,7 +69,7 @@ static int lane_open(struct http_client *client, size_t i)
     return 0;
 }
 
-static int start(struct http_client *client, char *err, size_t errlen)
+static int start(struct http_lanes *client, char *err, size_t errlen)
 {
     char why[128];
     int failed;
@@ -81,11 +81,11 @@ static int start(struct http_client *client, char *err, size_t errlen)
     return failed;
 }
 
-int http_client_open(const struct http_client_options *options, struct http_client **out, char *err,
-                     size_t errlen)
+int http_lanes_open(const struct http_lanes_options *options, struct http_lanes **out, char *err,
+                    size_t errlen)
 {
     size_t lanes = options->lanes;
-    struct http_client *client = mem_zalloc(sizeof *client + lanes * sizeof client->lanes[0]);
+    struct http_lanes *client = mem_zalloc(sizeof *client + lanes * sizeof client->lanes[0]);
     int failed;
 
     client->epoll = -1;
@@ -101,13 +101,13 @@ int http_client_open(const struct http_client_options *options, struct http_clie
     if (failed == 0)
         failed = start(client, err, errlen);
     if (failed != 0)
-        http_client_close(client);
+        http_lanes_close(client);
     else
         *out = client;
     return failed;
 }
 
-void http_client_close(struct http_client *client)
+void http_lanes_close(struct http_lanes *client)
 {
     if (client == NULL)
         return;
@@ -120,18 +120,18 @@ void http_client_close(struct http_client *client)
     free(client);
 }
 
-bool http_client_idle(const struct http_client *client, size_t lane)
+bool http_lanes_idle(const struct http_lanes *client, size_t lane)
 {
     return !client->lanes[lane].busy;
 }
 
-static void finish(struct http_client *client, size_t i, int status, const char *body, size_t len)
+static void finish(struct http_lanes *client, size_t i, int status, const char *body, size_t len)
 {
     client->lanes[i].busy = false;
     client->answer(client->arg, i, status, body, len);
 }
 
-static void lane_broke(struct http_client *client, size_t i)
+static void lane_broke(struct http_lanes *client, size_t i)
 {
     lane_close(&client->lanes[i]);
     if (client->lanes[i].busy)
@@ -140,7 +140,7 @@ static void lane_broke(struct http_client *client, size_t i)
 
 /* --- sending --- */
 
-static void arm(struct http_client *client, size_t i, bool writing)
+static void arm(struct http_lanes *client, size_t i, bool writing)
 {
     struct epoll_event event = {.events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.u64 = i};
 
@@ -150,7 +150,7 @@ static void arm(struct http_client *client, size_t i, bool writing)
     epoll_ctl(client->epoll, EPOLL_CTL_MOD, client->lanes[i].fd, &event);
 }
 
-static void flush(struct http_client *client, size_t i)
+static void flush(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
     ssize_t n = send(lane->fd, lane->out + lane->out_at, lane->out_len - lane->out_at,
@@ -174,8 +174,8 @@ static void append(struct http_lane *lane, const char *data, size_t len)
     lane->out_len += len;
 }
 
-int http_client_post(struct http_client *client, size_t i, const char *target, const char *body,
-                     size_t len)
+int http_lanes_post(struct http_lanes *client, size_t i, const char *target, const char *body,
+                    size_t len)
 {
     struct http_lane *lane = &client->lanes[i];
     char head[HEAD_MAX];
@@ -209,7 +209,7 @@ static size_t content_length(const char *head, const char *end)
 }
 
 /* A whole answer at the start of the lane's input? */
-static void read_answer(struct http_client *client, size_t i)
+static void read_answer(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
     const char *end = memmem(lane->in, lane->in_len, "\r\n\r\n", 4);
@@ -227,7 +227,7 @@ static void read_answer(struct http_client *client, size_t i)
     finish(client, i, status, lane->in + head, body);
 }
 
-static void on_input(struct http_client *client, size_t i)
+static void on_input(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
     ssize_t n = recv(lane->fd, lane->in + lane->in_len, IN_SIZE - lane->in_len - 1, MSG_DONTWAIT);
@@ -244,7 +244,7 @@ static void on_input(struct http_client *client, size_t i)
     read_answer(client, i);
 }
 
-void http_client_poll(struct http_client *client, int64_t timeout_ns)
+void http_lanes_poll(struct http_lanes *client, int64_t timeout_ns)
 {
     struct timespec timeout = {timeout_ns / CLOCK_SECOND, timeout_ns % CLOCK_SECOND};
     struct epoll_event events[EVENTS];
