@@ -11,7 +11,7 @@
 #ifndef IMC_COMET_FANOUT_FANOUT_H
 #define IMC_COMET_FANOUT_FANOUT_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "comet/wire/wire.h"
 #include "common/base/loop.h"
 

@@ -6,7 +6,7 @@
 #ifndef IMC_COMET_FANOUT_ROOM_H
 #define IMC_COMET_FANOUT_ROOM_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include <stddef.h>
 
 struct worker;

@@ -18,7 +18,7 @@
 #ifndef IMC_COMET_NET_CONN_H
 #define IMC_COMET_NET_CONN_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "comet/wire/wire.h"
 #include "common/containers/wheel.h"
 #include "common/protocol/ops.h"

@@ -6,7 +6,7 @@
 #ifndef IMC_COMET_NET_SENDQ_H
 #define IMC_COMET_NET_SENDQ_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "common/base/msg.h"
 #include <stdbool.h>
 #include <stddef.h>

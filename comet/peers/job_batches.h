@@ -11,7 +11,7 @@
 #ifndef IMC_COMET_PEERS_JOB_BATCHES_H
 #define IMC_COMET_PEERS_JOB_BATCHES_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "common/rpc/rpc.h"
 #include <stdbool.h>
 

@@ -12,7 +12,7 @@
 #ifndef IMC_COMET_PEERS_LOGIC_REQUESTS_H
 #define IMC_COMET_PEERS_LOGIC_REQUESTS_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "comet/worker.h"
 #include "proto/session.pb-c.h"
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #ifndef IMC_COMET_SESSION_CATCHUP_H
 #define IMC_COMET_SESSION_CATCHUP_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "common/containers/wheel.h"
 #include <stdbool.h>
 #include <stddef.h>

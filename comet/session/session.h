@@ -15,7 +15,7 @@
 #ifndef IMC_COMET_SESSION_SESSION_H
 #define IMC_COMET_SESSION_SESSION_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "proto/session.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>

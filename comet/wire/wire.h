@@ -5,7 +5,7 @@
 #ifndef IMC_COMET_WIRE_WIRE_H
 #define IMC_COMET_WIRE_WIRE_H
 
-#include "comet/push.h"
+#include "comet/wire/push.h"
 #include "common/base/msg.h"
 #include <stddef.h>
 

@@ -7,7 +7,7 @@
 #ifndef IMC_COMET_WIRE_WS_JSON_H
 #define IMC_COMET_WIRE_WS_JSON_H
 
-#include "comet/net/client_ops.h"
+#include "comet/wire/client_request.h"
 
 /* 0, or -EBADMSG with WHY (at least 128 bytes) naming the field. On success *KEEP owns what
  * REQUEST's body points into: give it to ws_json_free(). */

@@ -2,8 +2,8 @@
  * to know its end.
  *
  * Nothing is copied per receiver: a push points into the decoded batch it came with. */
-#ifndef IMC_COMET_PUSH_H
-#define IMC_COMET_PUSH_H
+#ifndef IMC_COMET_WIRE_PUSH_H
+#define IMC_COMET_WIRE_PUSH_H
 
 #include <stdint.h>
 
