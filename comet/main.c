@@ -5,11 +5,12 @@
  *
  * The main loop owns Redis, the lease and the admin pages; a worker owns its sessions (worker.h);
  * nothing is shared but immutable views, batches and atomic counters. */
-#include "comet/cluster_view.h"
-#include "comet/comet.h"
-#include "comet/net/frontend.h"
+#include "comet/base/cluster_view.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/peers/broadcast_gaps.h"
 #include "comet/peers/job_batches.h"
+#include "comet/worker_control.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/json_scan.h"

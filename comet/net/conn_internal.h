@@ -9,10 +9,10 @@
 #ifndef IMC_COMET_NET_CONN_INTERNAL_H
 #define IMC_COMET_NET_CONN_INTERNAL_H
 
+#include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/frontend_internal.h"
 #include "comet/net/listener.h"
-#include "comet/worker.h"
 
 /* --- conn.c: life --- */
 /* Takes over FD, which must be non-blocking. */

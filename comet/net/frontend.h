@@ -3,7 +3,7 @@
 #ifndef IMC_COMET_NET_FRONTEND_H
 #define IMC_COMET_NET_FRONTEND_H
 
-#include "comet/worker.h"
+#include "comet/base/worker.h"
 #include "common/protocol/ops.h"
 
 /* Binds the listeners of worker->config with SO_REUSEPORT and starts accepting only after

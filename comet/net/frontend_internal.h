@@ -2,7 +2,9 @@
 #ifndef IMC_COMET_NET_FRONTEND_INTERNAL_H
 #define IMC_COMET_NET_FRONTEND_INTERNAL_H
 
-#include "comet/comet.h"
+#include "comet/base/config.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
 #include "comet/fanout/fanout.h"
 #include "comet/net/frontend.h"
 #include "comet/net/mass_kick.h"

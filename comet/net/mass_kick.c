@@ -1,6 +1,7 @@
 /* mass_kick_all ────► on_kick_tick, every 10 ms: as many of all as are due ─► none left: done
  * mass_kick_recall ─► on_recall_tick: as many of those marked ─► the end of the table */
 #include "comet/net/mass_kick.h"
+#include "comet/base/comet.h"
 #include "comet/net/conn_internal.h"
 #include "comet/session/handle_table.h"
 #include "common/base/mem.h"

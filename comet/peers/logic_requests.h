@@ -12,8 +12,8 @@
 #ifndef IMC_COMET_PEERS_LOGIC_REQUESTS_H
 #define IMC_COMET_PEERS_LOGIC_REQUESTS_H
 
+#include "comet/base/worker.h"
 #include "comet/wire/push.h"
-#include "comet/worker.h"
 #include "proto/session.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* A user has too many sessions and wants another one: logic asks ─► the one of his that has been
  * silent for longest, if it may be dead ─► conn_replace */
-#include "comet/comet.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/net/conn.h"
 #include "comet/session/handle_table.h"
 #include "comet/session/session.h"

@@ -1,6 +1,7 @@
 /* The answering end of Push: two real loops in threads, sessions and rooms that do what the test
  * says, and a job on the other end of a real stream. */
-#include "comet/comet.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
 #include "comet/peers/broadcast_gaps.h"
@@ -8,6 +9,7 @@
 #include "comet/peers/logic_requests.h"
 #include "comet/session/handle_table.h"
 #include "comet/session/session.h"
+#include "comet/worker_control.h"
 #include "common/base/mem.h"
 #include "proto/push.pb-c.h"
 #include <pthread.h>

@@ -1,7 +1,8 @@
 /* A worker's link on a loop that the test turns by hand, and logics in the same process whose
  * behaviour is a variable. */
-#include "comet/cluster_view.h"
-#include "comet/comet.h"
+#include "comet/base/cluster_view.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/peers/logic_requests.h"
 #include "common/base/mem.h"
 #include "common/rpc/rpc.h"

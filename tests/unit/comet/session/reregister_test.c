@@ -4,8 +4,9 @@
  * What must hold: Registered is never sent while a session is unknown to the routers; in the end
  * routers know exactly the sessions there are; and no message waits in a mailbox of which its
  * session has not been told. */
-#include "comet/cluster_view.h"
-#include "comet/comet.h"
+#include "comet/base/cluster_view.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
 #include "comet/peers/logic_requests.h"

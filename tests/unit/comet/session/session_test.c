@@ -1,7 +1,8 @@
 /* The session against a model: a socket that takes what it likes when it likes, a mailbox that it
  * shares with other sessions of its user, a job that settles what was handed back, in random order
  * of events. Whatever happens, the client must see every message once, in order. */
-#include "comet/comet.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
 #include "comet/peers/job_batches.h"

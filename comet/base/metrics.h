@@ -1,44 +1,9 @@
-/* comet.h - the daemon: configuration, metrics, workers. Configuration is read-only once the
- * workers run. */
-#ifndef IMC_COMET_COMET_H
-#define IMC_COMET_COMET_H
+/* metrics.h - what comet counts. Each loop has a block of its own, and so has the thread of gRPC.
+ */
+#ifndef IMC_COMET_BASE_METRICS_H
+#define IMC_COMET_BASE_METRICS_H
 
-#include "comet/worker.h"
-#include "common/daemon/daemon.h"
-
-struct comet_config {
-    struct daemon_config daemon; /* first */
-    int64_t workers;             /* comet.workers: loops; 0 = one per core */
-    char *tcp_listen, *tcp_advertise;
-    char *ws_listen, *ws_advertise;
-    char *echo_listen; /* test.ws_echo: empty = off; an RFC 6455 echo of our own WebSocket code */
-    char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
-    char *protocols;          /* ws.protocols: list, empty = the first one offered */
-    int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
-    int64_t silent_ms;        /* session.silent */
-    int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
-    int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
-    int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
-    int64_t max_body;         /* conn.max_body: client frames */
-    int64_t max_auth;         /* conn.max_auth: of the auth frame, not over max_body */
-    int64_t strangers;        /* conn.strangers: bytes kept for all who are not authenticated */
-    int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
-    int64_t sendq_bytes;      /* fanout.sendq: bytes queued per connection */
-    int64_t spill_ms;         /* fanout.spill_after */
-    int64_t walk_slice;       /* fanout.slice: members per turn */
-    int64_t walk_bytes;       /* fanout.batch: bytes of pushes in one walk */
-    int64_t walk_delay_ms;    /* fanout.max_delay: how long a message to a large room may wait for
-                                 others */
-    int64_t walk_patience_ms; /* fanout.patience: how long walks wait for sockets that are behind */
-    int64_t drain_rate;       /* drain.rate: sessions a second, at least */
-    int64_t recall_ms;        /* rooms.recall: time to tell all who missed something */
-    int64_t vouch_ms;         /* rooms.vouch_timeout */
-    int64_t sdk_gap_ms;       /* imgo.sdk_gap */
-    int64_t connect_ms;       /* logic.connect_timeout */
-    int64_t logic_window;     /* logic.window: batches in flight per loop and logic */
-    int64_t held_messages;    /* session.held: pushes held in memory while a session catches up;
-                                 beyond: mailbox */
-};
+#include "common/base/metrics.h"
 
 /* X(ID, name, labels, type, help); rows of one name stand together. Edge's and session's rows in
  * one table. */
@@ -170,33 +135,6 @@ enum comet_metric {
         COMET_METRIC_COUNT
 };
 
-extern const struct config_row comet_config_rows[];
 extern const struct metric_row comet_metric_rows[COMET_METRIC_COUNT];
-int comet_config_check(const void *arg, char *err, size_t errlen);
-
-struct job_batches;
-struct broadcast_gaps;
-
-struct comet {
-    struct daemon *daemon;
-    const struct comet_config *config;
-    char id[64];      /* of our lease */
-    uint64_t epoch;   /* of our lease, 0 before it is held; atomic: the main loop writes, everybody
-                         reads */
-    uint64_t process; /* membership's; 0 before it is known; atomic */
-    struct worker *workers;
-    size_t n_logics; /* alive; main loop only */
-    int n_workers;
-    struct broadcast_gaps *standings;
-    struct redis *redis;
-    struct membership *membership;
-    struct rpc_server *server;
-    struct job_batches *jobs;
-    bool accepting;
-    int loops_accepting; /* atomic */
-    bool lapsed;         /* the lease had lapsed once: sessions fetch after registering */
-    int workers_drained;
-    uv_timer_t *tick; /* tells membership how many connections there are */
-};
 
 #endif

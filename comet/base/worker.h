@@ -1,7 +1,7 @@
 /* worker.h - everything one loop of comet owns. Other threads touch nothing of it but loop.inbox.
  */
-#ifndef IMC_COMET_WORKER_H
-#define IMC_COMET_WORKER_H
+#ifndef IMC_COMET_BASE_WORKER_H
+#define IMC_COMET_BASE_WORKER_H
 
 #include "common/base/loop.h"
 #include "common/base/memory_budget.h"
@@ -37,21 +37,5 @@ struct worker {
     uv_timer_t drain; /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
-
-/* Main thread, before the loop runs. 0 or -E…, then ERR may tell more. */
-int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen);
-/* Main thread, after the loop has ended. */
-void worker_close(struct worker *worker);
-/* Any thread; the worker takes a reference of its own. */
-void worker_post_view(struct worker *worker, struct cluster_view *view);
-void worker_post_accept(struct worker *worker);
-/* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
-void worker_post_recall(struct worker *worker, bool all);
-/* How short memory is; at MEMORY_CRITICAL the worker lets go of something each time. */
-void worker_post_memory(struct worker *worker, enum memory_level level);
-/* Stops accepting, sends everybody away, waits for logic's answers; then posts an item with DRAINED
- * to the daemon's loop, which frees it. */
-void worker_post_drain(struct worker *worker,
-                       void (*drained)(struct loop *loop, struct inbox_item *item));
 
 #endif

@@ -1,4 +1,4 @@
-#include "comet/cluster_view.h"
+#include "comet/base/cluster_view.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* cluster_view.h - who is alive, as one immutable, reference-counted picture: the main loop makes
  * it of the membership lists, the workers read it. */
-#ifndef IMC_COMET_CLUSTER_VIEW_H
-#define IMC_COMET_CLUSTER_VIEW_H
+#ifndef IMC_COMET_BASE_CLUSTER_VIEW_H
+#define IMC_COMET_BASE_CLUSTER_VIEW_H
 
 #include "common/containers/ring.h"
 #include "common/membership/membership.h"

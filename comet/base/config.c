@@ -1,4 +1,4 @@
-#include "comet/comet.h"
+#include "comet/base/config.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -91,12 +91,6 @@ const struct config_row comet_config_rows[] = {
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
         "Batches in flight from one loop to one logic."),
     {.key = NULL},
-};
-
-const struct metric_row comet_metric_rows[COMET_METRIC_COUNT] = {
-#define X(id, name, labels, type, help) [COMET_##id] = {name, labels, type, help},
-    COMET_METRICS(X)
-#undef X
 };
 
 int comet_config_check(const void *arg, char *err, size_t errlen)

@@ -1,0 +1,44 @@
+/* config.h - comet's settings; read-only once the workers run. */
+#ifndef IMC_COMET_BASE_CONFIG_H
+#define IMC_COMET_BASE_CONFIG_H
+
+#include "common/daemon/daemon.h"
+
+struct comet_config {
+    struct daemon_config daemon; /* first */
+    int64_t workers;             /* comet.workers: loops; 0 = one per core */
+    char *tcp_listen, *tcp_advertise;
+    char *ws_listen, *ws_advertise;
+    char *echo_listen; /* test.ws_echo: empty = off; an RFC 6455 echo of our own WebSocket code */
+    char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
+    char *protocols;          /* ws.protocols: list, empty = the first one offered */
+    int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
+    int64_t silent_ms;        /* session.silent */
+    int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
+    int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
+    int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
+    int64_t max_body;         /* conn.max_body: client frames */
+    int64_t max_auth;         /* conn.max_auth: of the auth frame, not over max_body */
+    int64_t strangers;        /* conn.strangers: bytes kept for all who are not authenticated */
+    int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
+    int64_t sendq_bytes;      /* fanout.sendq: bytes queued per connection */
+    int64_t spill_ms;         /* fanout.spill_after */
+    int64_t walk_slice;       /* fanout.slice: members per turn */
+    int64_t walk_bytes;       /* fanout.batch: bytes of pushes in one walk */
+    int64_t walk_delay_ms;    /* fanout.max_delay: how long a message to a large room may wait for
+                                 others */
+    int64_t walk_patience_ms; /* fanout.patience: how long walks wait for sockets that are behind */
+    int64_t drain_rate;       /* drain.rate: sessions a second, at least */
+    int64_t recall_ms;        /* rooms.recall: time to tell all who missed something */
+    int64_t vouch_ms;         /* rooms.vouch_timeout */
+    int64_t sdk_gap_ms;       /* imgo.sdk_gap */
+    int64_t connect_ms;       /* logic.connect_timeout */
+    int64_t logic_window;     /* logic.window: batches in flight per loop and logic */
+    int64_t held_messages;    /* session.held: pushes held in memory while a session catches up;
+                                 beyond: mailbox */
+};
+
+extern const struct config_row comet_config_rows[];
+int comet_config_check(const void *arg, char *err, size_t errlen);
+
+#endif
