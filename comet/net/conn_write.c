@@ -338,7 +338,7 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void 
 struct ticket *conn_begun_ticket(struct conn *conn)
 {
     struct sendq_entry *head = conn->out != NULL ? conn->out->head : NULL;
-    return head != NULL && head->sent > 0 && head->ticket.done != NULL ? &head->ticket : NULL;
+    return head != NULL && head->sent > 0 && head->ticket.ops != NULL ? &head->ticket : NULL;
 }
 
 bool conn_has_queued(const struct conn *conn)

@@ -20,7 +20,7 @@ void sendq_add(struct sendq *sendq, struct slab *entries, struct msg *msg, uint3
     *sendq->tail = entry;
     sendq->tail = &entry->next;
     sendq->bytes += msg->len - sent;
-    if (ticket.done != NULL && sendq->watch_ms == 0)
+    if (ticket.ops != NULL && sendq->watch_ms == 0)
         sendq->watch_ms = now_ms;
 }
 
@@ -63,7 +63,7 @@ struct sendq_entry *sendq_take_untouched(struct sendq *sendq)
     struct sendq_entry *taken = NULL, **taken_tail = &taken;
     struct sendq_entry **at = &sendq->head, *entry;
     while ((entry = *at) != NULL) {
-        if (entry->ticket.done == NULL || entry->sent > 0) {
+        if (entry->ticket.ops == NULL || entry->sent > 0) {
             at = &entry->next;
             continue;
         }
@@ -98,7 +98,7 @@ bool sendq_stalled(struct sendq *sendq, uint64_t now_ms, uint64_t age_ms)
         return false;
     /* What was watched may have been sent meanwhile: look for the oldest that is still here. */
     for (struct sendq_entry *entry = sendq->head; entry != NULL; entry = entry->next) {
-        if (entry->ticket.done == NULL || entry->since_ms < sendq->watch_ms)
+        if (entry->ticket.ops == NULL || entry->since_ms < sendq->watch_ms)
             continue;
         if (now_ms - entry->since_ms >= age_ms) {
             sendq->watch_ms = 0;

@@ -229,8 +229,6 @@ static void batch_answer(struct push_batch *batch)
 
 /* --- a loop's share --- */
 
-static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result);
-
 static struct push item_push(struct push_batch *batch, const Imc__V1__PushItem *proto)
 {
     const Imc__V1__Waiting *message = proto->message;
@@ -249,22 +247,11 @@ static struct push item_push(struct push_batch *batch, const Imc__V1__PushItem *
  * ticket says which loop. It keeps its batch alive: the reference goes with the last word. */
 enum { TICKET_LOOP_SHIFT = 32 };
 
-static struct ticket batch_ticket(const struct worker *worker, struct push_batch *batch,
-                                  uint32_t index)
+static void ticket_item_push(const struct ticket *ticket, struct push *push)
 {
-    worker->late->open++;
-    return (struct ticket){.done = uid_told,
-                           .owner = batch,
-                           .arg = (uint64_t)worker->loop.index << TICKET_LOOP_SHIFT | index};
-}
-
-bool job_batches_push(const struct ticket *ticket, struct push *push)
-{
-    if (ticket->done != uid_told)
-        return false;
     struct push_batch *batch = ticket->owner;
+
     *push = item_push(batch, batch->proto->items[(uint32_t)ticket->arg]);
-    return true;
 }
 
 static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result)
@@ -281,6 +268,17 @@ static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_r
         worker->late->open--;
     else
         backing_unref(&batch->backing);
+}
+
+static const struct ticket_ops item_ticket = {.done = uid_told, .push = ticket_item_push};
+
+static struct ticket batch_ticket(const struct worker *worker, struct push_batch *batch,
+                                  uint32_t index)
+{
+    worker->late->open++;
+    return (struct ticket){.ops = &item_ticket,
+                           .owner = batch,
+                           .arg = (uint64_t)worker->loop.index << TICKET_LOOP_SHIFT | index};
 }
 
 static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_t index)

@@ -27,10 +27,6 @@ void job_batches_opened(struct rpc_stream *stream, void *service);
 /* Any thread: messages to rooms, or to all (broadcast_gaps.h: bits), may not have come here; the
  * sessions concerned are told to connect again. */
 void job_batches_missed(struct comet *comet, unsigned missed, const char *why);
-/* The push that a ticket taken from a queue stands for; false if it is none of ours. Valid while
- * the ticket is. */
-bool job_batches_push(const struct ticket *ticket, struct push *push);
-
 /* Per worker: late results of this turn. */
 struct job_results *job_results_open(struct worker *worker);
 void job_results_close(struct job_results *results);

@@ -4,7 +4,6 @@
 #include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
-#include "comet/peers/job_batches.h"
 #include "comet/peers/logic_requests.h"
 #include "comet/session/catchup.h"
 #include "comet/session/handle_table.h"
@@ -53,6 +52,8 @@ static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticke
     metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
     session_confirm(conn, id);
 }
+
+static const struct ticket_ops waiting_ops = {.done = waiting_done, .in_mailbox = true};
 
 /* What the session was waiting for has come in one way or another. */
 static void session_stop_awaiting(struct conn *conn)
@@ -119,7 +120,7 @@ static void catchup_store(struct conn *conn, const struct push *push, struct tic
 /* What was on its way to the socket goes to the mailbox; what came from there is still in it. */
 static void catchup_spill_one(struct conn *conn, const struct push *push, struct ticket ticket)
 {
-    if (ticket.done == waiting_done)
+    if (ticket_in_mailbox(&ticket))
         catchup_want_again(conn->catchup, push->id);
     else
         catchup_store(conn, push, ticket);
@@ -147,9 +148,9 @@ static void spill_queued(struct ticket *ticket, void *arg)
     struct conn *conn = arg;
     struct push push;
 
-    if (ticket->done == waiting_done)
+    if (ticket_in_mailbox(ticket))
         catchup_want_again(conn->catchup, ticket->arg);
-    else if (job_batches_push(ticket, &push))
+    else if (ticket_push(ticket, &push))
         catchup_store(conn, &push, *ticket);
     else
         ticket_done(ticket, conn, TICKET_DROPPED);
@@ -164,6 +165,8 @@ static void begun_done(void *owner, uint64_t id, struct conn *conn, enum ticket_
         metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
 }
 
+static const struct ticket_ops begun_ops = {.done = begun_done};
+
 /* A message of which a part has left cannot be taken back, and nobody knows when its rest will
  * leave. It is stored like the others, for job must not wait for one phone; but when it is fetched,
  * its rest has left, and it is only confirmed. */
@@ -172,10 +175,10 @@ static void spill_begun(struct conn *conn)
     struct ticket *ticket = conn_begun_ticket(conn);
     struct push push;
 
-    if (ticket == NULL || !job_batches_push(ticket, &push))
+    if (ticket == NULL || !ticket_push(ticket, &push))
         return;
     struct ticket job = *ticket;
-    *ticket = (struct ticket){.done = begun_done, .owner = conn->worker, .arg = push.id};
+    *ticket = (struct ticket){.ops = &begun_ops, .owner = conn->worker, .arg = push.id};
     conn->catchup->begun = push.id;
     catchup_store(conn, &push, job);
 }
@@ -234,7 +237,7 @@ static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
         .id = waiting->id,
         .expires_ms = waiting->expires_ms,
     };
-    struct ticket ticket = {.done = waiting_done, .owner = conn->worker, .arg = waiting->id};
+    struct ticket ticket = {.ops = &waiting_ops, .owner = conn->worker, .arg = waiting->id};
     struct catchup *catchup = conn->catchup;
 
     if (waiting->id == 0)

@@ -5,6 +5,7 @@
 #ifndef IMC_COMET_WIRE_PUSH_H
 #define IMC_COMET_WIRE_PUSH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct conn;
@@ -43,11 +44,20 @@ enum ticket_result {
     TICKET_DROPPED, /* it never will: the connection ended, or the entry was discarded */
 };
 
-/* Called exactly once for a ticket that was taken, on the loop that took it, possibly before the
- * taking call returns. */
+struct ticket;
+
+/* What becomes of whoever stands behind a ticket, and what may be asked of him. */
+struct ticket_ops {
+    /* Called exactly once for a ticket that was taken, on the loop that took it, possibly before
+     * the taking call returns. */
+    void (*done)(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result);
+    /* The push that the ticket stands for, valid while the ticket is. NULL: nobody can tell. */
+    void (*push)(const struct ticket *ticket, struct push *push);
+    bool in_mailbox; /* the message is in its user's mailbox until it was written; ARG is its id */
+};
+
 struct ticket {
-    void (*done)(void *owner, uint64_t arg, struct conn *conn,
-                 enum ticket_result result); /* NULL: nobody asks */
+    const struct ticket_ops *ops; /* NULL: nobody asks */
     void *owner;
     uint64_t arg;
 };
@@ -57,8 +67,22 @@ struct ticket {
 static inline void ticket_done(const struct ticket *ticket, struct conn *conn,
                                enum ticket_result result)
 {
-    if (ticket->done != 0)
-        ticket->done(ticket->owner, ticket->arg, conn, result);
+    if (ticket->ops != 0)
+        ticket->ops->done(ticket->owner, ticket->arg, conn, result);
+}
+
+/* False: it stands for no push that anybody could tell; PUSH is as it was. */
+static inline bool ticket_push(const struct ticket *ticket, struct push *push)
+{
+    if (ticket->ops == 0 || ticket->ops->push == 0)
+        return false;
+    ticket->ops->push(ticket, push);
+    return true;
+}
+
+static inline bool ticket_in_mailbox(const struct ticket *ticket)
+{
+    return ticket->ops != 0 && ticket->ops->in_mailbox;
 }
 
 #endif

@@ -26,7 +26,8 @@ static void count_told(void *owner, uint64_t arg, struct conn *conn, enum ticket
     told++;
 }
 
-static const struct ticket counted = {.done = count_told};
+static const struct ticket_ops count_ops = {.done = count_told};
+static const struct ticket counted = {.ops = &count_ops};
 
 static void visitor_open(struct visitor *member, enum listener_kind kind)
 {

@@ -16,6 +16,8 @@ static void count_dropped(void *owner, uint64_t arg, struct conn *of, enum ticke
     dropped += result == TICKET_DROPPED;
 }
 
+static const struct ticket_ops dropped_ops = {.done = count_dropped};
+
 static struct conn *accept_pair(enum listener_kind kind, int *peer)
 {
     int pair[2], size = 4096;
@@ -65,7 +67,7 @@ static void those_with_most_waiting_go_first(void **state)
         while (conns[i]->out == NULL)
             (void)conn_write_msg(conns[i], msg, TICKET_NONE);
         for (int k = 0; k < i; k++)
-            (void)conn_write_msg(conns[i], msg, (struct ticket){.done = count_dropped});
+            (void)conn_write_msg(conns[i], msg, (struct ticket){.ops = &dropped_ops});
     }
     msg_unref(msg);
     int64_t queued = fixture_counters[COMET_QUEUED_BYTES];

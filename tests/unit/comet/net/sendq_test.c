@@ -19,10 +19,12 @@ static void owner_done(void *owner, uint64_t arg, struct conn *conn, enum ticket
     (void)result;
 }
 
+static const struct ticket_ops owner_ops = {.done = owner_done};
+
 static void add(const char *text, uint32_t sent, uint64_t arg, uint64_t now_ms)
 {
     struct msg *msg = msg_copy(text, strlen(text));
-    struct ticket ticket = {.done = arg != 0 ? owner_done : NULL, .arg = arg};
+    struct ticket ticket = {.ops = arg != 0 ? &owner_ops : NULL, .arg = arg};
     sendq_add(&sendq, entries, msg, sent, ticket, now_ms);
     msg_unref(msg);
 }

@@ -90,7 +90,7 @@ static void tell(struct side *side, int from, enum ticket_result result)
 {
     for (int i = from; i < side->n_kept; i++) {
         struct push push;
-        assert_true(job_batches_push(&side->kept[i].ticket, &push));
+        assert_true(ticket_push(&side->kept[i].ticket, &push));
         assert_int_equal(push.id, side->kept[i].push.id);
         ticket_done(&side->kept[i].ticket, NULL, result);
         backing_unref(side->kept[i].push.backing);

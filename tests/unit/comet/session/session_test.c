@@ -5,7 +5,6 @@
 #include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
-#include "comet/peers/job_batches.h"
 #include "comet/peers/logic_requests.h"
 #include "comet/session/catchup.h"
 #include "comet/session/handle_table.h"
@@ -184,11 +183,12 @@ static void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_re
         w.settle[id] = true;
 }
 
-bool job_batches_push(const struct ticket *ticket, struct push *push)
+static void job_tells_push(const struct ticket *ticket, struct push *push)
 {
     *push = (struct push){.backing = &immortal, .id = ticket->arg};
-    return ticket->done == job_told;
 }
+
+static const struct ticket_ops job_ops = {.done = job_told, .push = job_tells_push};
 
 static bool job_settles(void)
 {
@@ -263,7 +263,7 @@ static void job_push(uint64_t id)
 {
     struct push push = {.backing = &immortal, .id = id};
     w.out++;
-    session_push(&w.conn, &push, (struct ticket){.done = job_told, .arg = id});
+    session_push(&w.conn, &push, (struct ticket){.ops = &job_ops, .arg = id});
 }
 
 /* Routers do not know a session that was taken for dead until it is registered: then they do, and
