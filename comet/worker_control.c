@@ -1,16 +1,30 @@
 #include "comet/worker_control.h"
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
+#include "comet/fanout/room.h"
+#include "comet/net/conn.h"
 #include "comet/net/frontend.h"
+#include "comet/net/handle_table.h"
+#include "comet/net/load_shedding.h"
+#include "comet/net/mass_kick.h"
 #include "comet/peers/job_batches.h"
 #include "comet/peers/logic_requests.h"
-#include "comet/session/handle_table.h"
+#include "comet/session/client_ops.h"
 #include "comet/session/reregister.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
 
 enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
+
+static const struct conn_events worker_conn_events = {
+    .frame = client_op_frame,
+    .message = client_op_message,
+    .drained = session_drained,
+    .stalled = session_stalled,
+    .leaving = room_leave,
+    .closed = session_closed,
+};
 
 int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen)
 {
@@ -29,7 +43,8 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->logic = logic_requests_open(worker);
     worker->reregister = reregister_open(worker);
     worker->late = job_results_open(worker);
-    return frontend_open(worker, err, errlen);
+    rooms_open(worker);
+    return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
 void worker_close(struct worker *worker)
@@ -37,6 +52,8 @@ void worker_close(struct worker *worker)
     if (worker->comet == NULL)
         return; /* was never opened */
     worker->closed = true;
+    frontend_hang_up(worker); /* everybody has left his room */
+    rooms_close(worker);
     frontend_close(worker);
     logic_requests_close(worker->logic);
     reregister_close(worker->reregister);

@@ -13,6 +13,7 @@ struct comet;
 struct comet_config;
 struct handle_table;
 struct frontend;
+struct rooms;
 struct logic_requests;
 struct job_results;
 struct reregister;
@@ -24,17 +25,19 @@ struct worker {
     const struct comet_config *config;
     int64_t *counters; /* this loop's block of comet_metrics */
     struct handle_table *table;
-    struct frontend *frontend;    /* frontend.h: listeners, slabs, wheel, buffers, rooms, walks */
+    struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
+    struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
     struct logic_requests *logic; /* peers/logic_requests.h */
     bool logic_up;                /* atomic: some logic can be reached from this loop */
     struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
     struct job_results *late; /* results that came after a batch's answer: peers/job_batches.h */
     struct reregister *reregister; /* session/reregister.h */
-    struct cluster_view *view;     /* who is alive, as last posted here; never NULL once it runs */
-    size_t sessions;               /* admitted and not closed yet */
-    enum memory_level memory;      /* as last posted */
-    bool closed;      /* its loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain; /* while draining: until logic has answered everything */
+    struct cluster_view
+        *view;       /* who is alive, as last posted to this loop; never NULL once it runs */
+    size_t sessions; /* admitted and not closed yet */
+    enum memory_level memory; /* as last posted */
+    bool closed;              /* its loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain;         /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 

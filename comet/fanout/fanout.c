@@ -10,8 +10,12 @@
  * the list of those that rest, and all of them are looked at again every REST_MS. Its tickets are
  * told when it begins: that is how sockets that are full reach back to Kafka. */
 #include "comet/fanout/fanout.h"
-#include "comet/net/conn_internal.h"
-#include "comet/session/handle_table.h"
+#include "comet/base/config.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
+#include "comet/net/conn.h"
+#include "comet/net/frontend.h"
+#include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
@@ -112,10 +116,10 @@ static void walk_end(struct audience *audience)
 }
 
 /* Takes a batch out of the backlog. The tickets are told last: their owners may push again. */
-static void walk_begin(struct frontend *frontend, struct audience *audience)
+static void walk_begin(struct fanout *fanout, struct audience *audience)
 {
     struct pending_pushes *backlog = &audience->backlog;
-    uint32_t n = backlog_batch(backlog, (size_t)frontend->worker->config->walk_bytes);
+    uint32_t n = backlog_batch(backlog, (size_t)fanout->worker->config->walk_bytes);
     struct push *pushes = mem_alloc(n * sizeof *pushes);
     struct ticket *tickets = mem_alloc(n * sizeof *tickets);
 
@@ -131,10 +135,10 @@ static void walk_begin(struct frontend *frontend, struct audience *audience)
     audience->walking = true;
     audience->done = 0;
     audience->end =
-        audience->everybody ? (uint32_t)handle_table_slots(frontend->worker->table) : audience->n;
-    audience->begun_ms = loop_now_ms(&frontend->worker->loop);
+        audience->everybody ? (uint32_t)handle_table_slots(fanout->worker->table) : audience->n;
+    audience->begun_ms = loop_now_ms(&fanout->worker->loop);
     audience->sent = 0;
-    metric_add(frontend->worker->counters, COMET_WALKS, 1);
+    metric_add(fanout->worker->counters, COMET_WALKS, 1);
     tell(tickets, n, TICKET_WRITTEN);
     free(tickets);
 }
@@ -156,7 +160,7 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
 }
 
 /* At most BUDGET members; returns how many were met. */
-static size_t walk_members(struct frontend *frontend, struct audience *audience, size_t budget)
+static size_t walk_members(struct fanout *fanout, struct audience *audience, size_t budget)
 {
     size_t met = 0, written = 0;
     while (met < budget && audience->done < audience->end) {
@@ -164,14 +168,14 @@ static size_t walk_members(struct frontend *frontend, struct audience *audience,
         met++;
         written += walk_deliver(&audience->walk, conn);
     }
-    metric_add(frontend->worker->counters, COMET_DELIVERIES_ROOM,
+    metric_add(fanout->worker->counters, COMET_DELIVERIES_ROOM,
                (int64_t)(written * audience->walk.n));
     return met;
 }
 
-static size_t walk_table(struct frontend *frontend, struct audience *audience, size_t budget)
+static size_t walk_table(struct fanout *fanout, struct audience *audience, size_t budget)
 {
-    struct handle_table *table = frontend->worker->table;
+    struct handle_table *table = fanout->worker->table;
     size_t written = 0, looked = 0, slots = handle_table_slots(table);
     if (audience->end > slots) /* the table shrank: nobody is left up there */
         audience->end = audience->done < slots ? (uint32_t)slots : audience->done;
@@ -182,7 +186,7 @@ static size_t walk_table(struct frontend *frontend, struct audience *audience, s
             written += walk_deliver(&audience->walk, conn);
     }
     audience->sent += written;
-    metric_add(frontend->worker->counters, COMET_DELIVERIES_ALL,
+    metric_add(fanout->worker->counters, COMET_DELIVERIES_ALL,
                (int64_t)(written * audience->walk.n));
     return written + looked / SLOTS_PER_SEND;
 }
@@ -197,51 +201,50 @@ static bool audience_has_work(const struct audience *audience)
 /* A room that is walked without pause takes its whole loop, clients on the same cores get to read
  * late, and few messages share a write. With two thirds of the time everybody has them sooner
  * (docs/benchmarks.md). */
-static void audience_pause(const struct frontend *frontend, struct audience *audience)
+static void audience_pause(const struct fanout *fanout, struct audience *audience)
 {
-    uint64_t now = loop_now_ms(&frontend->worker->loop);
+    uint64_t now = loop_now_ms(&fanout->worker->loop);
     uint64_t pause = (now - audience->begun_ms) / PAUSE_SHARE;
 
     audience->rested_ms = now + (pause < PAUSE_MOST_MS ? pause : PAUSE_MOST_MS);
 }
 
 /* Begins a walk if none is under way, and goes on with it. What it used of BUDGET, at least 1. */
-static size_t audience_run(struct frontend *frontend, struct audience *audience, size_t budget)
+static size_t audience_run(struct fanout *fanout, struct audience *audience, size_t budget)
 {
     if (!audience->walking)
-        walk_begin(frontend, audience);
-    size_t used = audience->everybody ? walk_table(frontend, audience, budget)
-                                      : walk_members(frontend, audience, budget);
+        walk_begin(fanout, audience);
+    size_t used = audience->everybody ? walk_table(fanout, audience, budget)
+                                      : walk_members(fanout, audience, budget);
     if (audience->done >= audience->end) {
         walk_end(audience);
-        audience_pause(frontend, audience);
+        audience_pause(fanout, audience);
     }
     return used > 0 ? used : 1;
 }
 
-static void queue_append(struct frontend *frontend, struct audience *audience)
+static void queue_append(struct fanout *fanout, struct audience *audience)
 {
-    struct fanout *walks = &frontend->walks;
     audience->next = NULL;
-    *walks->tail = audience;
-    walks->tail = &audience->next;
-    loop_defer(&frontend->worker->loop, &walks->task);
+    *fanout->tail = audience;
+    fanout->tail = &audience->next;
+    loop_defer(&fanout->worker->loop, &fanout->task);
 }
 
-static void queue_add(struct frontend *frontend, struct audience *audience)
+static void queue_add(struct fanout *fanout, struct audience *audience)
 {
     if (audience->queued)
         return;
     audience->queued = true;
-    queue_append(frontend, audience);
+    queue_append(fanout, audience);
 }
 
-static struct audience *queue_take(struct fanout *walks)
+static struct audience *queue_take(struct fanout *fanout)
 {
-    struct audience *audience = walks->head;
-    walks->head = audience->next;
-    if (walks->head == NULL)
-        walks->tail = &walks->head;
+    struct audience *audience = fanout->head;
+    fanout->head = audience->next;
+    if (fanout->head == NULL)
+        fanout->tail = &fanout->head;
     audience->queued = false;
     return audience;
 }
@@ -250,11 +253,10 @@ static struct audience *queue_take(struct fanout *walks)
 
 /* Room messages that wait longer share a write with more others. Small audiences cost little: they
  * are not made to wait. */
-static bool walk_gathers(const struct frontend *frontend, const struct audience *audience,
-                         uint64_t now)
+static bool walk_gathers(const struct fanout *fanout, const struct audience *audience, uint64_t now)
 {
-    const struct comet_config *config = frontend->worker->config;
-    size_t n = audience->everybody ? frontend->n_conns : audience->n;
+    const struct comet_config *config = fanout->worker->config;
+    size_t n = audience->everybody ? frontend_connections(fanout->worker) : audience->n;
 
     if (n <= (size_t)config->walk_slice || audience->backlog.bytes >= (size_t)config->walk_bytes)
         return false;
@@ -265,93 +267,88 @@ static bool walk_gathers(const struct frontend *frontend, const struct audience 
 /* Many sockets have not taken yet what they were sent: more would only fill their queues and have
  * them closed as too slow. But who does not read at all holds up the others no longer than
  * fanout.patience. */
-static bool walk_waits_for_sockets(struct frontend *frontend, uint64_t now)
+static bool walk_waits_for_sockets(struct fanout *fanout, uint64_t now)
 {
-    struct fanout *walks = &frontend->walks;
-
-    if (frontend->n_queued <= BEHIND_MIN ||
-        frontend->n_queued <= frontend->n_conns / BEHIND_SHARE) {
-        walks->behind_ms = 0;
+    if (frontend_behind(fanout->worker) <= BEHIND_MIN ||
+        frontend_behind(fanout->worker) <= frontend_connections(fanout->worker) / BEHIND_SHARE) {
+        fanout->behind_ms = 0;
         return false;
     }
-    if (walks->behind_ms == 0)
-        walks->behind_ms = now;
-    return now - walks->behind_ms < (uint64_t)frontend->worker->config->walk_patience_ms;
+    if (fanout->behind_ms == 0)
+        fanout->behind_ms = now;
+    return now - fanout->behind_ms < (uint64_t)fanout->worker->config->walk_patience_ms;
 }
 
-static bool walk_must_rest(struct frontend *frontend, const struct audience *audience)
+static bool walk_must_rest(struct fanout *fanout, const struct audience *audience)
 {
-    uint64_t now = loop_now_ms(&frontend->worker->loop);
+    uint64_t now = loop_now_ms(&fanout->worker->loop);
 
     if (audience->walking || (!audience->everybody && audience->n == 0))
         return false;
-    if (walk_gathers(frontend, audience, now))
+    if (walk_gathers(fanout, audience, now))
         return true;
-    if (!walk_waits_for_sockets(frontend, now))
+    if (!walk_waits_for_sockets(fanout, now))
         return false;
-    metric_add(frontend->worker->counters, COMET_WALK_WAITS, 1);
+    metric_add(fanout->worker->counters, COMET_WALK_WAITS, 1);
     return true;
 }
 
 static void on_rested(uv_timer_t *timer)
 {
-    struct frontend *frontend = container_of(timer, struct frontend, walks.rest);
-    struct audience *audience = frontend->walks.resting;
+    struct fanout *fanout = container_of(timer, struct fanout, rest);
+    struct audience *audience = fanout->resting;
 
-    frontend->walks.resting = NULL;
-    frontend->walks.resting_tail = &frontend->walks.resting;
+    fanout->resting = NULL;
+    fanout->resting_tail = &fanout->resting;
     while (audience != NULL) {
         struct audience *next = audience->next;
-        queue_append(frontend, audience);
+        queue_append(fanout, audience);
         audience = next;
     }
 }
 
 /* It still counts as queued. */
-static void walk_rest(struct frontend *frontend, struct audience *audience)
+static void walk_rest(struct fanout *fanout, struct audience *audience)
 {
-    struct fanout *walks = &frontend->walks;
-
     audience->queued = true;
     audience->next = NULL;
-    *walks->resting_tail = audience;
-    walks->resting_tail = &audience->next;
-    if (!uv_is_active((uv_handle_t *)&walks->rest))
-        uv_timer_start(&walks->rest, on_rested, REST_MS, 0);
+    *fanout->resting_tail = audience;
+    fanout->resting_tail = &audience->next;
+    if (!uv_is_active((uv_handle_t *)&fanout->rest))
+        uv_timer_start(&fanout->rest, on_rested, REST_MS, 0);
 }
 
 /* --- the end of a turn --- */
 
 static void fanout_run(struct loop *loop, struct loop_task *task)
 {
-    struct frontend *frontend = container_of(task, struct frontend, walks.task);
-    struct fanout *walks = &frontend->walks;
-    size_t budget = (size_t)frontend->worker->config->walk_slice, share = budget / SHARES + 1;
+    struct fanout *fanout = container_of(task, struct fanout, task);
+    size_t budget = (size_t)fanout->worker->config->walk_slice, share = budget / SHARES + 1;
 
-    while (budget > 0 && walks->head != NULL) {
-        struct audience *audience = queue_take(walks);
-        if (walk_must_rest(frontend, audience)) {
-            walk_rest(frontend, audience);
+    while (budget > 0 && fanout->head != NULL) {
+        struct audience *audience = queue_take(fanout);
+        if (walk_must_rest(fanout, audience)) {
+            walk_rest(fanout, audience);
             continue;
         }
-        size_t used = audience_run(frontend, audience, share < budget ? share : budget);
+        size_t used = audience_run(fanout, audience, share < budget ? share : budget);
         budget -= used < budget ? used : budget;
         if (audience_has_work(audience))
-            queue_add(frontend, audience);
+            queue_add(fanout, audience);
         else if (audience->idle != NULL)
-            audience->idle(frontend, audience);
+            audience->idle(fanout, audience);
     }
-    if (walks->head != NULL)
+    if (fanout->head != NULL)
         loop_defer(loop, task);
 }
 
-void audience_push(struct frontend *frontend, struct audience *audience, const struct push *push,
+void audience_push(struct fanout *fanout, struct audience *audience, const struct push *push,
                    struct ticket ticket)
 {
     if (audience->backlog.n == 0)
-        audience->backlog.since_ms = loop_now_ms(&frontend->worker->loop);
+        audience->backlog.since_ms = loop_now_ms(&fanout->worker->loop);
     backlog_add(&audience->backlog, push, ticket);
-    queue_add(frontend, audience);
+    queue_add(fanout, audience);
 }
 
 void audience_clear(struct audience *audience)
@@ -409,111 +406,108 @@ void audience_remove(struct audience *audience, struct conn *conn)
 
 /* --- broadcasts with a speed --- */
 
-static bool limited_done(struct frontend *frontend, struct audience *audience, uint64_t now)
+static bool limited_done(struct fanout *fanout, struct audience *audience, uint64_t now)
 {
     uint64_t due = (now - audience->begun_ms + LIMITED_MS) * (uint64_t)audience->speed / 1000;
-    size_t slice = (size_t)frontend->worker->config->walk_slice;
+    size_t slice = (size_t)fanout->worker->config->walk_slice;
     due = due > audience->sent ? due - audience->sent : 0;
     if (due > slice) { /* after a pause of the loop nothing is caught up in a burst */
         audience->sent += due - slice;
         due = slice;
     }
     if (due > 0)
-        walk_table(frontend, audience, (size_t)due);
+        walk_table(fanout, audience, (size_t)due);
     return audience->done >= audience->end;
 }
 
-static void limited_free(struct frontend *frontend, struct audience **at)
+static void limited_free(struct fanout *fanout, struct audience **at)
 {
     struct audience *audience = *at;
     *at = audience->next;
     audience_clear(audience);
     free(audience);
-    if (--frontend->walks.n_limited == 0)
-        uv_timer_stop(&frontend->walks.timer);
+    if (--fanout->n_limited == 0)
+        uv_timer_stop(&fanout->timer);
 }
 
 static void on_limited(uv_timer_t *timer)
 {
-    struct frontend *frontend = container_of(timer, struct frontend, walks.timer);
-    uint64_t now = loop_now_ms(&frontend->worker->loop);
-    struct audience **at = &frontend->walks.limited;
+    struct fanout *fanout = container_of(timer, struct fanout, timer);
+    uint64_t now = loop_now_ms(&fanout->worker->loop);
+    struct audience **at = &fanout->limited;
     while (*at != NULL) {
-        if (limited_done(frontend, *at, now))
-            limited_free(frontend, at);
+        if (limited_done(fanout, *at, now))
+            limited_free(fanout, at);
         else
             at = &(*at)->next;
     }
 }
 
 /* SPEED is the whole process's: each loop takes the part that its connections are of all. */
-static int32_t speed_share(const struct frontend *frontend, int32_t speed)
+static int32_t speed_share(const struct fanout *fanout, int32_t speed)
 {
-    int64_t total = conn_total(), here = (int64_t)frontend->n_conns;
+    int64_t total = conn_total(), here = (int64_t)frontend_connections(fanout->worker);
     int64_t share = total > 0 ? (speed * here + total - 1) / total : speed;
 
     return share < 1 ? 1 : share > speed ? speed : (int32_t)share;
 }
 
-void fanout_push_limited(struct frontend *frontend, const struct push *push, int32_t speed,
+void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t speed,
                          struct ticket ticket)
 {
-    struct fanout *walks = &frontend->walks;
-    if (walks->n_limited == LIMITED_MAX) {
+    if (fanout->n_limited == LIMITED_MAX) {
         /* Too many to keep apart: this one goes at full speed rather than not at all. */
-        audience_push(frontend, &walks->everybody, push, ticket);
+        audience_push(fanout, &fanout->everybody, push, ticket);
         return;
     }
-    struct audience *audience = mem_zalloc(sizeof *audience), **at = &walks->limited;
+    struct audience *audience = mem_zalloc(sizeof *audience), **at = &fanout->limited;
     audience->everybody = true;
-    audience->speed = speed_share(frontend, speed);
+    audience->speed = speed_share(fanout, speed);
     while (*at != NULL) /* in order of acceptance */
         at = &(*at)->next;
     *at = audience;
-    if (walks->n_limited++ == 0)
-        uv_timer_start(&walks->timer, on_limited, 0, LIMITED_MS);
+    if (fanout->n_limited++ == 0)
+        uv_timer_start(&fanout->timer, on_limited, 0, LIMITED_MS);
     backlog_add(&audience->backlog, push, ticket);
-    walk_begin(frontend, audience);
+    walk_begin(fanout, audience);
 }
 
 /* --- life --- */
 
-void fanout_open(struct frontend *frontend)
+void fanout_open(struct fanout *fanout, struct worker *worker)
 {
-    struct fanout *walks = &frontend->walks;
-    walks->tail = &walks->head;
-    walks->resting_tail = &walks->resting;
-    walks->task.run = fanout_run;
-    walks->everybody.everybody = true;
-    uv_timer_init(&frontend->worker->loop.uv, &walks->timer);
-    uv_timer_init(&frontend->worker->loop.uv, &walks->rest);
-    frontend->open_handles += 2;
+    fanout->worker = worker;
+    fanout->tail = &fanout->head;
+    fanout->resting_tail = &fanout->resting;
+    fanout->task.run = fanout_run;
+    fanout->everybody.everybody = true;
+    uv_timer_init(&worker->loop.uv, &fanout->timer);
+    uv_timer_init(&worker->loop.uv, &fanout->rest);
+    fanout->timer.data = fanout->rest.data = fanout;
+    fanout->open_timers = 2;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct frontend *frontend = container_of((uv_timer_t *)handle, struct frontend, walks.timer);
-    frontend->open_handles--;
+    struct fanout *fanout = handle->data;
+
+    if (--fanout->open_timers == 0)
+        fanout->closed(fanout);
 }
 
-static void on_rest_closed(uv_handle_t *handle)
+void fanout_close(struct fanout *fanout, void (*closed)(struct fanout *fanout))
 {
-    container_of((uv_timer_t *)handle, struct frontend, walks.rest)->open_handles--;
-}
-
-void fanout_close(struct frontend *frontend)
-{
-    struct fanout *walks = &frontend->walks;
-    while (walks->limited != NULL)
-        limited_free(frontend, &walks->limited);
-    on_rested(&walks->rest);
-    while (walks->head != NULL) {
-        struct audience *audience = queue_take(walks);
+    while (fanout->limited != NULL)
+        limited_free(fanout, &fanout->limited);
+    on_rested(&fanout->rest);
+    while (fanout->head != NULL) {
+        struct audience *audience = queue_take(fanout);
         audience_clear(audience);
         if (audience->idle != NULL)
-            audience->idle(frontend, audience);
+            audience->idle(fanout, audience);
     }
-    audience_clear(&walks->everybody);
-    uv_close((uv_handle_t *)&walks->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&walks->rest, on_rest_closed);
+    audience_clear(&fanout->everybody);
+    fanout->closed = closed;
+    uv_close((uv_handle_t *)&fanout->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&fanout->rest, on_timer_closed);
 }

@@ -16,7 +16,8 @@
 #include "common/base/loop.h"
 
 struct conn;
-struct frontend;
+struct worker;
+struct fanout;
 
 /* Pushes that wait for their walk. */
 struct pending_pushes {
@@ -47,10 +48,11 @@ struct audience {
     uint64_t begun_ms, sent; /* the walk under way; SENT only with a speed */
     uint64_t rested_ms;      /* the next walk over many begins no sooner */
     /* Nothing waits and no walk is under way any more: the audience may be freed. */
-    void (*idle)(struct frontend *frontend, struct audience *audience);
+    void (*idle)(struct fanout *fanout, struct audience *audience);
 };
 
 struct fanout {
+    struct worker *worker;
     struct audience *head, **tail; /* queue, served in turn */
     struct loop_task task;
     struct audience *resting, **resting_tail; /* their next walk may not begin yet */
@@ -60,17 +62,20 @@ struct fanout {
     struct audience *limited; /* broadcasts with a speed, each an audience of its own */
     size_t n_limited;
     uv_timer_t timer; /* runs while there are any */
+    int open_timers;  /* the two above, until closed */
+    void (*closed)(struct fanout *fanout);
 };
 
-void fanout_open(struct frontend *frontend);
-/* Drops what waits; closes the timer. */
-void fanout_close(struct frontend *frontend);
+void fanout_open(struct fanout *fanout, struct worker *worker);
+/* Every connection has left. Drops what waits; CLOSED runs when its timers are gone, in a later
+ * turn. */
+void fanout_close(struct fanout *fanout, void (*closed)(struct fanout *fanout));
 
 /* The next walk over the audience takes it along. */
-void audience_push(struct frontend *frontend, struct audience *audience, const struct push *push,
+void audience_push(struct fanout *fanout, struct audience *audience, const struct push *push,
                    struct ticket ticket);
 /* A broadcast that goes at SPEED deliveries per second. */
-void fanout_push_limited(struct frontend *frontend, const struct push *push, int32_t speed,
+void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t speed,
                          struct ticket ticket);
 /* Sets and uses conn->room_index. */
 void audience_add(struct audience *audience, struct conn *conn);

@@ -1,7 +1,8 @@
 #include "comet/fanout/room.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
 #include "comet/fanout/fanout.h"
-#include "comet/fanout/room_internal.h"
-#include "comet/net/conn_internal.h"
+#include "comet/net/conn.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
 
@@ -15,51 +16,71 @@ struct room {
     char name[];
 };
 
+/* All rooms of a loop. */
 struct rooms {
+    struct fanout fanout; /* first */
     struct strmap *by_name;
 };
 
-void rooms_open(struct frontend *frontend)
+static struct fanout *fanout_of(const struct worker *worker)
 {
-    frontend->rooms = mem_zalloc(sizeof *frontend->rooms);
-    frontend->rooms->by_name = strmap_new();
+    return &worker->rooms->fanout;
 }
 
-void rooms_close(struct frontend *frontend)
+void rooms_open(struct worker *worker)
 {
-    assert(strmap_count(frontend->rooms->by_name) == 0);
-    strmap_free(frontend->rooms->by_name);
-    free(frontend->rooms);
-    frontend->rooms = NULL;
+    struct rooms *rooms = mem_zalloc(sizeof *rooms);
+
+    worker->rooms = rooms;
+    rooms->by_name = strmap_new();
+    fanout_open(&rooms->fanout, worker);
+}
+
+static void rooms_closed(struct fanout *fanout)
+{
+    free(container_of(fanout, struct rooms, fanout));
+}
+
+void rooms_close(struct worker *worker)
+{
+    struct rooms *rooms = worker->rooms;
+
+    if (rooms == NULL)
+        return;
+    fanout_close(&rooms->fanout, rooms_closed);
+    assert(strmap_count(rooms->by_name) == 0);
+    strmap_free(rooms->by_name);
+    worker->rooms = NULL;
 }
 
 static struct room *room_find(const struct worker *worker, const char *name, size_t len)
 {
-    return strmap_get(worker->frontend->rooms->by_name, name, len);
+    return strmap_get(worker->rooms->by_name, name, len);
 }
 
 /* Frees it when nobody is in it; a walk or a queue that still refers to it comes back here as the
  * audience's idle(). */
-static void room_release(struct frontend *frontend, struct audience *audience)
+static void room_release(struct fanout *fanout, struct audience *audience)
 {
+    const struct rooms *rooms = container_of(fanout, struct rooms, fanout);
     struct room *room = container_of(audience, struct room, audience);
     if (audience->n > 0 || audience->queued || audience->walking || audience->backlog.n > 0)
         return;
-    strmap_del(frontend->rooms->by_name, room->name, room->name_len);
-    metric_add(frontend->worker->counters, COMET_ROOMS, -1);
+    strmap_del(rooms->by_name, room->name, room->name_len);
+    metric_add(fanout->worker->counters, COMET_ROOMS, -1);
     audience_clear(audience);
     free(room);
 }
 
-static struct room *room_new(struct frontend *frontend, const char *name, size_t len)
+static struct room *room_new(struct worker *worker, const char *name, size_t len)
 {
     assert(len >= 1 && len <= ROOM_NAME_MAX);
     struct room *room = mem_zalloc(sizeof *room + len);
     room->audience.idle = room_release;
     room->name_len = (uint8_t)len;
     memcpy(room->name, name, len);
-    strmap_set(frontend->rooms->by_name, room->name, len, room);
-    metric_add(frontend->worker->counters, COMET_ROOMS, 1);
+    strmap_set(worker->rooms->by_name, room->name, len, room);
+    metric_add(worker->counters, COMET_ROOMS, 1);
     return room;
 }
 
@@ -72,7 +93,7 @@ void room_join(struct worker *worker, struct conn *conn, const char *name, size_
     if (conn->room != NULL)
         room_leave(conn);
     if (room == NULL)
-        room = room_new(worker->frontend, name, len);
+        room = room_new(worker, name, len);
     audience_add(&room->audience, conn);
     conn->room = room;
 }
@@ -84,7 +105,7 @@ void room_leave(struct conn *conn)
         return;
     conn->room = NULL;
     audience_remove(&room->audience, conn);
-    room_release(conn_frontend(conn), &room->audience);
+    room_release(fanout_of(conn->worker), &room->audience);
 }
 
 void room_push(struct worker *worker, const char *name, size_t len, const struct push *push,
@@ -94,16 +115,16 @@ void room_push(struct worker *worker, const char *name, size_t len, const struct
     if (room == NULL || room->audience.n == 0)
         ticket_done(&ticket, NULL, TICKET_WRITTEN);
     else
-        audience_push(worker->frontend, &room->audience, push, ticket);
+        audience_push(fanout_of(worker), &room->audience, push, ticket);
 }
 
 void room_push_all(struct worker *worker, const struct push *push, int32_t speed,
                    struct ticket ticket)
 {
     if (speed > 0)
-        fanout_push_limited(worker->frontend, push, speed, ticket);
+        fanout_push_limited(fanout_of(worker), push, speed, ticket);
     else
-        audience_push(worker->frontend, &worker->frontend->walks.everybody, push, ticket);
+        audience_push(fanout_of(worker), &fanout_of(worker)->everybody, push, ticket);
 }
 
 const char *room_name(const struct room *room, size_t *len)
@@ -114,7 +135,7 @@ const char *room_name(const struct room *room, size_t *len)
 
 size_t room_count(const struct worker *worker)
 {
-    return strmap_count(worker->frontend->rooms->by_name);
+    return strmap_count(worker->rooms->by_name);
 }
 
 size_t room_members(const struct worker *worker, const char *name, size_t len)

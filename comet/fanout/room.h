@@ -15,6 +15,10 @@ struct room;
 
 enum { ROOM_NAME_MAX = 128 };
 
+/* Once per loop. */
+void rooms_open(struct worker *worker);
+/* When every connection is closed. What waits is dropped. NULL rooms are fine. */
+void rooms_close(struct worker *worker);
 /* CONN enters room NAME (1-128 bytes), leaving the one it is in. */
 void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len);
 void room_leave(struct conn *conn);

@@ -3,12 +3,10 @@
  *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
  *                                  conn_attend_all, at the end of the turn; closed: back to the slab
  */
-#include "comet/fanout/room.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_read.h"
+#include "comet/net/handle_table.h"
 #include "comet/net/sendq.h"
-#include "comet/session/handle_table.h"
-#include "comet/session/session.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_reader.h"
 
@@ -97,7 +95,7 @@ void conn_poll_update(struct conn *conn)
         conn_break(conn);
 }
 
-struct conn *conn_accept(struct frontend *frontend, int fd, enum listener_kind kind)
+struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws)
 {
     struct worker *worker = frontend->worker;
     struct conn *conn = slab_alloc(frontend->conns);
@@ -110,8 +108,7 @@ struct conn *conn_accept(struct frontend *frontend, int fd, enum listener_kind k
     conn->polled = EPOLLIN;
     conn->worker = worker;
     conn->fd = fd;
-    conn->is_ws = kind != LISTENER_TCP;
-    conn->is_echo = kind == LISTENER_ECHO;
+    conn->is_ws = is_ws;
     conn->state = conn->is_ws ? CONN_HANDSHAKE : CONN_AUTH;
     conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
     conn_list_add(&frontend->live, conn);
@@ -144,7 +141,7 @@ static uint64_t ping_after(const struct conn *conn)
 {
     uint64_t ping_ms = (uint64_t)conn->worker->config->ping_ms;
     uint64_t mixed = (conn->handle ^ conn->last_heard) * 0x9e3779b97f4a7c15U >> 40;
-    if (ping_ms == 0 || !conn->is_ws || conn->is_echo)
+    if (ping_ms == 0 || !conn->is_ws)
         return UINT64_MAX;
     return ping_ms - mixed * (ping_ms / 4) / (1U << 24);
 }
@@ -184,7 +181,7 @@ void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer)
     (void)wheel;
     if (conn->broken || conn->state == CONN_CLOSING)
         conn_close(conn);
-    else if (conn->state == CONN_OPEN || (conn->is_echo && conn->state == CONN_AUTH))
+    else if (conn->state == CONN_OPEN)
         check_heartbeat(conn);
     else
         conn_kick(conn, CLOSE_HANDSHAKE_TIMEOUT,
@@ -199,9 +196,6 @@ void conn_upgraded(struct conn *conn)
 {
     assert(conn->state == CONN_HANDSHAKE);
     conn->state = CONN_AUTH;
-    if (conn->is_echo)
-        wheel_set(conn_frontend(conn)->wheel, &conn->timer,
-                  (uint64_t)conn->worker->config->heartbeat_ms);
     conn_checked(conn);
 }
 
@@ -255,11 +249,12 @@ void conn_close(struct conn *conn)
     struct frontend *frontend = conn_frontend(conn);
     if (conn->state == CONN_CLOSED)
         return;
+    bool leaves = conn->state < CONN_CLOSING;
     conn->state = CONN_CLOSED;
     conn->paused = false;
     wheel_cancel(frontend->wheel, &conn->timer);
-    if (conn->room != NULL)
-        room_leave(conn);
+    if (leaves)
+        frontend->events->leaving(conn);
     conn_write_drop(conn);
     msg_unref(conn->in);
     conn->in = NULL;
@@ -268,7 +263,7 @@ void conn_close(struct conn *conn)
     conn_keep(conn, 0);
     conn_list_remove(conn);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
-    session_closed(conn);
+    frontend->events->closed(conn);
     poller_forget(frontend->poller, conn);
     close(conn->fd);
     frontend->n_conns--;
@@ -292,7 +287,7 @@ static void attend(struct conn *conn)
         return;
     }
     if (drained && conn->state == CONN_OPEN && conn->out == NULL)
-        session_drained(conn);
+        conn_frontend(conn)->events->drained(conn);
     if (resume && conn->state == CONN_OPEN && !conn->broken)
         conn_read_resume(conn);
 }
@@ -333,9 +328,8 @@ static void check_transport(const struct conn *conn)
 {
     if (!conn->is_ws) {
         assert(conn->wire == WIRE_TCP && conn->state != CONN_HANDSHAKE);
-        assert(conn->ws == NULL && !conn->close_sent && !conn->is_echo);
+        assert(conn->ws == NULL && !conn->close_sent);
     }
-    assert(!conn->is_echo || conn->handle == 0);
     assert(conn->out == NULL || (conn->out->conn == conn && conn->writable_armed));
 }
 

@@ -1,14 +1,17 @@
 /* conn.h - one client connection: socket, state, bounded output. Owner loop only.
  *
- *   accept ─► CONN_HANDSHAKE (WebSocket: HTTP upgrade) ─► CONN_AUTH ─auth frame:
- * session_connect()─► CONN_CONNECTING
- *             (TCP starts at CONN_AUTH)                                                                     │
- *                                                          conn_opened(), conn_reply(8)   ◄── logic answered
- *                                                                                                           ▼
- *   closed ◄─ flushed, or linger over ── CONN_CLOSING ◄── conn_kick(): op 6, WebSocket close
- * ◄─────── CONN_OPEN
- *   any state: peer gone, socket error ─► closed: tickets dropped, session_closed(), freed at the
- * end of the turn
+ *   accept ─► CONN_HANDSHAKE ── conn_upgraded() ──► CONN_AUTH (where TCP starts)
+ *             (WebSocket: HTTP upgrade)                  │ events->frame or message: an auth
+ *                                                        ▼ session_connect() asks logic
+ *                                                   CONN_CONNECTING
+ *                                                        │ logic has admitted it: conn_opened()
+ *                                                        ▼
+ *   CONN_CLOSED ◄─ flushed, or ─ CONN_CLOSING ◄──── CONN_OPEN
+ *        ▲         linger over                 conn_kick(): op 6, WebSocket close; from any state
+ *        └─ the peer is gone, the socket failed: from any state
+ *
+ * What a connection's bytes mean, and what becomes of its messages, others know: it tells
+ * struct conn_events.
  *
  * While CONNECTING nothing is read: what a client sends after its auth waits (as in imgo) until
  * logic has answered.
@@ -26,9 +29,11 @@
 #include <sys/uio.h>
 
 struct worker;
+struct frame;
 struct room;
 struct sendq;
 struct ws;
+struct ws_item;
 struct catchup;
 
 enum conn_state {
@@ -42,13 +47,13 @@ enum conn_state {
 
 struct conn {
     struct worker *worker;
-    uint64_t handle; /* session/handle_table.h; 0 before CONN_CONNECTING */
+    uint64_t handle; /* handle_table.h; 0 before CONN_CONNECTING */
     int64_t uid;
-    struct wheel_timer timer; /* handshake, heartbeat or linger deadline, by state */
-    struct sendq *out;        /* NULL: nothing queued */
-    struct msg *in;           /* unparsed input, NULL: none */
-    struct ws *ws;            /* only while a message is being put together; NULL otherwise */
-    struct room *room;
+    struct wheel_timer timer;  /* handshake, heartbeat or linger deadline, by state */
+    struct sendq *out;         /* NULL: nothing queued */
+    struct msg *in;            /* unparsed input, NULL: none */
+    struct ws *ws;             /* only while a message is being put together; NULL otherwise */
+    struct room *room;         /* fanout/room.h; NULL: in none */
     struct catchup *catchup;   /* session/session.h; NULL: nothing to catch up with */
     uint32_t room_index;       /* position in room's members */
     uint32_t kept;             /* bytes counted against conn.strangers: conn_keep() */
@@ -69,8 +74,7 @@ struct conn {
     bool recalled : 1;   /* is to be told that it missed something: mass_kick.h */
     bool missed : 1;     /* routers may have taken its user for away: it fetches once registered,
                             and until then before whatever comes for it is written */
-    /* The frontend's own: */
-    bool is_echo : 1;        /* came by the echo listener: never a session */
+    /* net/'s own: */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING, and something came */
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */
@@ -78,6 +82,22 @@ struct conn {
     bool by_us : 1;          /* who began the end */
     uint8_t controls : 3;    /* WebSocket pings and pongs before auth */
     bool chained : 1, broken : 1, resume : 1, drained : 1; /* conn_internal.h */
+};
+
+/* What those above are told of a connection. Set once, by frontend_open(). */
+struct conn_events {
+    /* A client's frame (TCP) or message (WebSocket) in CONN_AUTH or CONN_OPEN. It may be answered
+     * or kicked, and is borrowed. */
+    void (*frame)(struct conn *conn, const struct frame *frame);
+    void (*message)(struct conn *conn, const struct ws_item *item);
+    /* The output queue became empty: told at the end of the turn, in CONN_OPEN. */
+    void (*drained)(struct conn *conn);
+    /* The oldest queued entry with a ticket has waited fanout.spill_after. */
+    void (*stalled)(struct conn *conn);
+    /* It takes no more messages: CONN_CLOSING or CONN_CLOSED begins. Once. */
+    void (*leaving)(struct conn *conn);
+    /* It ended; its queue's tickets have been dropped. */
+    void (*closed)(struct conn *conn);
 };
 
 enum write_result {
@@ -121,6 +141,15 @@ struct ticket *conn_begun_ticket(struct conn *conn);
 bool conn_has_queued(const struct conn *conn);
 /* Peer address as text into OUT (at least INET6_ADDRSTRLEN). */
 void conn_peer(const struct conn *conn, char *out, size_t len);
+/* Connections of the whole process. */
+int64_t conn_total(void);
+/* BYTES are kept in memory for this connection, which is not authenticated. False: that is too much
+ * for all such connections together, and it is to be refused; counted all the same. */
+bool conn_keep(struct conn *conn, size_t bytes);
+/* The longest body that it may send in its present state. */
+size_t conn_max_body(const struct conn *conn);
+/* Kicks it for a body that is longer. */
+void conn_kick_too_large(struct conn *conn);
 /* Asserts that state and fields agree. */
 void conn_check(const struct conn *conn);
 

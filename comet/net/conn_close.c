@@ -7,7 +7,6 @@
  *
  * Only our side is shut, and what still comes is read and thrown away: closing a socket with unread
  * input would send a reset, and the reset could overtake the words just written. */
-#include "comet/fanout/room.h"
 #include "comet/net/conn_internal.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
@@ -26,8 +25,7 @@ static void conn_close_begin(struct conn *conn)
 {
     struct frontend *frontend = conn_frontend(conn);
     assert(conn->state < CONN_CLOSING);
-    if (conn->room != NULL)
-        room_leave(conn);
+    frontend->events->leaving(conn);
     conn_list_remove(conn);
     conn_list_add(&frontend->closing, conn);
     conn->state = CONN_CLOSING;
@@ -136,8 +134,7 @@ void conn_kick(struct conn *conn, enum close_code code, const char *reason)
     if (conn->state == CONN_HANDSHAKE)
         kick_http(conn, code, reason);
     else
-        say_goodbye(conn, conn->is_echo ? CLOSE_NONE : code, (uint16_t)(WS_CLOSE_OURS + code),
-                    reason);
+        say_goodbye(conn, code, (uint16_t)(WS_CLOSE_OURS + code), reason);
 }
 
 void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
@@ -145,7 +142,7 @@ void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, 
     conn_count(conn, COMET_WS_FAILED, 1);
     conn->close_received =
         true; /* what follows in its stream cannot be understood: none is waited for */
-    say_goodbye(conn, conn->is_echo ? CLOSE_NONE : kick, code, reason);
+    say_goodbye(conn, kick, code, reason);
 }
 
 void conn_close_ws_fail(struct conn *conn, uint16_t code, const char *reason)

@@ -9,24 +9,17 @@
 #ifndef IMC_COMET_NET_CONN_INTERNAL_H
 #define IMC_COMET_NET_CONN_INTERNAL_H
 
-#include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/frontend_internal.h"
-#include "comet/net/listener.h"
 
 /* --- conn.c: life --- */
 /* Takes over FD, which must be non-blocking. */
-struct conn *conn_accept(struct frontend *frontend, int fd, enum listener_kind kind);
-/* Connections of the whole process. */
-int64_t conn_total(void);
-/* BYTES are kept in memory for this connection, which is not authenticated. False: that is too much
- * for all such connections together, and it is to be refused; counted all the same. */
-bool conn_keep(struct conn *conn, size_t bytes);
+struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws);
 /* Ends it now: only from the frontend's own callbacks, never from inside a write or a handler. */
 void conn_close(struct conn *conn);
 /* The socket failed: ends it at the end of the turn; nothing is written any more. */
 void conn_break(struct conn *conn);
-/* The output queue has become empty: session_drained() at the end of the turn. */
+/* The output queue has become empty: the event `drained` at the end of the turn. */
 void conn_note_drained(struct conn *conn);
 void conn_attend_all(struct loop *loop, struct loop_task *task);
 /* The poller's word on a connection. */

@@ -1,16 +1,13 @@
 /* recv ─► shared buffer ─┬─ CONN_HANDSHAKE ─► ws_handshake ─► 101, or an HTTP error
- *   (rest of last time   ├─ WebSocket ─► ws_next ─► message ─► ws_json ─► client_op_run
+ *   (rest of last time   ├─ WebSocket ─► ws_next ─► a message ─► events->message
  *    in front)           │                     └─► ping, close, violation
- *                        ├─ TCP ─► frame_parse ─► client_op_run
+ *                        ├─ TCP ─► frame_parse ─► events->frame
  *                        ├─ CONN_CONNECTING: kept for later
  *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
 #include "comet/net/conn_read.h"
-#include "comet/net/client_ops.h"
 #include "comet/net/conn_internal.h"
-#include "comet/net/echo.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
-#include "comet/wire/ws_json.h"
 #include "comet/wire/ws_reader.h"
 #include "common/protocol/frame.h"
 
@@ -24,16 +21,16 @@ enum { STRANGER_CONTROLS = 4 }; /* pings and pongs before auth; fits conn->contr
 
 /* --- frames on TCP --- */
 
-static size_t max_body(const struct conn *conn)
+size_t conn_max_body(const struct conn *conn)
 {
     return conn->state == CONN_OPEN ? (size_t)conn->worker->config->max_body
                                     : conn_frontend(conn)->max_auth_body;
 }
 
-static void kick_too_large(struct conn *conn)
+void conn_kick_too_large(struct conn *conn)
 {
     char why[80];
-    (void)snprintf(why, sizeof why, "body longer than %zu bytes", max_body(conn));
+    (void)snprintf(why, sizeof why, "body longer than %zu bytes", conn_max_body(conn));
     conn_kick(conn, CLOSE_BODY_TOO_LARGE, why);
 }
 
@@ -41,9 +38,9 @@ static void kick_too_large(struct conn *conn)
 static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
 {
     struct frame frame;
-    long taken = frame_parse(buf, len, max_body(conn), &frame);
+    long taken = frame_parse(buf, len, conn_max_body(conn), &frame);
     if (taken == -EMSGSIZE) {
-        kick_too_large(conn);
+        conn_kick_too_large(conn);
         return len;
     }
     if (taken < 0) {
@@ -53,15 +50,8 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
     }
     if (taken == 0)
         return 0;
-    struct client_request request = {
-        .version = frame.version,
-        .op = frame.op,
-        .seq = frame.seq,
-        .kind = BODY_BYTES,
-        .body = frame.body,
-        .body_len = frame.body_len,
-    };
-    client_op_run(conn, &request);
+    conn_heard(conn);
+    conn_frontend(conn)->events->frame(conn, &frame);
     return (size_t)taken;
 }
 
@@ -73,7 +63,7 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     struct ws_accepted accepted;
     struct ws_refusal refusal;
     const struct ws_rules rules = {
-        .path = conn->is_echo ? NULL : "/sub",
+        .path = "/sub",
         .origins = conn->worker->config->allowed_origins,
         .protocols = conn->worker->config->protocols,
         .max_header = FRONTEND_HTTP_MAX,
@@ -93,50 +83,11 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     return (size_t)taken;
 }
 
-/* The first message decides: text is JSON mode, binary is goim's (later), except that imgo took
- * JSON in binary as well. */
-static bool is_json_mode(const struct ws_item *item)
-{
-    size_t at = 0;
-    if (item->text)
-        return true;
-    while (at < item->len && strchr(" \t\r\n", item->data[at]) != NULL && item->data[at] != '\0')
-        at++;
-    return at < item->len && item->data[at] == '{';
-}
-
-static void take_message(struct conn *conn, const struct ws_item *item)
-{
-    struct client_request request;
-    char why[160];
-    void *keep;
-
-    if (conn->is_echo) {
-        echo_message(conn, item);
-        return;
-    }
-    if (conn->state == CONN_AUTH && !is_json_mode(item)) {
-        conn->wire = WIRE_WS_BIN;
-        conn_kick(conn, CLOSE_MALFORMED,
-                  "goim v2 sessions (binary WebSocket messages) are not supported yet");
-        return;
-    }
-    if (ws_json_parse(item->data, item->len, &request, &keep, why, sizeof why) != 0) {
-        conn_kick(conn, CLOSE_MALFORMED, why);
-        return;
-    }
-    if (request.body_len > max_body(conn))
-        kick_too_large(conn);
-    else
-        client_op_run(conn, &request);
-    ws_json_free(keep);
-}
-
 /* A client that has not authenticated might send nothing but pings and read none of the pongs. A
  * monitor asks for one or two. */
 static bool stranger_pings(struct conn *conn)
 {
-    if (conn->state != CONN_AUTH || conn->is_echo)
+    if (conn->state != CONN_AUTH)
         return false;
     if (conn->controls < STRANGER_CONTROLS) {
         conn->controls++;
@@ -171,8 +122,6 @@ static void ws_violated(struct conn *conn, const struct ws_item *item)
 static size_t max_message(const struct conn *conn)
 {
     const struct frontend *frontend = conn_frontend(conn);
-    if (conn->is_echo)
-        return FRONTEND_ECHO_MAX;
     return conn->state == CONN_OPEN ? frontend->max_message : frontend->max_auth;
 }
 
@@ -194,7 +143,7 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
     if ((item.event == WS_PING || item.event == WS_PONG) && stranger_pings(conn))
         return len;
     if (item.event == WS_MESSAGE)
-        take_message(conn, &item);
+        conn_frontend(conn)->events->message(conn, &item);
     else if (item.event == WS_PING)
         answer_ping(conn, &item);
     return taken;
@@ -221,11 +170,11 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
 }
 
 /* Counts what is kept for a client that may be anybody; beyond what all of them may have it is
- * refused. A token that logic is asked about was counted by client_op_auth(). */
+ * refused. A token that logic is asked about was counted with its auth. */
 static void keep_count(struct conn *conn)
 {
     size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
-    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSED || conn->is_echo)
+    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSED)
         return;
     kept += ws_held(conn->ws) + (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
     if (conn_keep(conn, kept))
@@ -244,7 +193,7 @@ static void keep_count(struct conn *conn)
 /* BUF is frontend->in. Keeps what cannot be used yet. */
 static void take_all(struct conn *conn, uint8_t *buf, size_t len)
 {
-    bool stranger = conn->state < CONN_OPEN && !conn->is_echo;
+    bool stranger = conn->state < CONN_OPEN;
     size_t at = 0, taken;
     conn_write_cork(conn);
     while (at < len && !conn->broken && (taken = take_next(conn, buf + at, len - at)) > 0)
@@ -299,7 +248,7 @@ void conn_read_ready(struct conn *conn)
         return;
     }
     size_t kept = conn->in != NULL ? conn->in->len : 0;
-    size_t bite = conn->state < CONN_OPEN && !conn->is_echo ? FRONTEND_STRANGER : FRONTEND_READ;
+    size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : FRONTEND_READ;
     ssize_t n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -7,7 +7,6 @@
  */
 #include "comet/net/conn_internal.h"
 #include "comet/net/sendq.h"
-#include "comet/session/session.h"
 #include "common/protocol/frame.h"
 
 #include <assert.h>
@@ -316,8 +315,7 @@ void conn_write_drop(struct conn *conn)
     finish(conn, entries, TICKET_DROPPED);
 }
 
-/* The queue stays, if only empty, until the socket is writable again: then session_drained() is
- * due. */
+/* The queue stays, if only empty, until the socket is writable again: then `drained` is due. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg)
 {
     struct frontend *frontend = conn_frontend(conn);
@@ -355,6 +353,6 @@ void conn_write_on_scan(uv_timer_t *timer)
     for (sendq = frontend->queued; sendq != NULL; sendq = next) {
         next = sendq->next; /* being told, a session may empty its own queue but frees none */
         if (sendq->conn->state < CONN_CLOSING && sendq_stalled(sendq, now, age))
-            session_stalled(sendq->conn);
+            frontend->events->stalled(sendq->conn);
     }
 }

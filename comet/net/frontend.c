@@ -1,8 +1,7 @@
-/* listeners ─► connections (live, closing) ─► session/session.h
- *                    ▲         rooms ─► walks ─┘
+/* listeners ─► connections (live, closing) ─► events (conn.h), which the worker has set
+ *
  * One of each per loop; nothing here is shared between loops. */
 #include "comet/net/frontend.h"
-#include "comet/fanout/room_internal.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/listener.h"
 #include "comet/net/mass_kick.h"
@@ -39,7 +38,7 @@ static size_t longest_rest(const struct comet_config *config)
     return rest + FRONTEND_READ;
 }
 
-int frontend_open(struct worker *worker, char *err, size_t errlen)
+int frontend_open(struct worker *worker, const struct conn_events *events, char *err, size_t errlen)
 {
     struct frontend *frontend = mem_zalloc(sizeof *frontend);
     int rc = poller_open(&worker->loop, conn_on_event, &frontend->poller);
@@ -50,6 +49,7 @@ int frontend_open(struct worker *worker, char *err, size_t errlen)
     }
     worker->frontend = frontend;
     frontend->worker = worker;
+    frontend->events = events;
     frontend->conns = slab_open("connections", sizeof(struct conn));
     frontend->sendqs = slab_open("send queues", sizeof(struct sendq));
     frontend->entries = slab_open("send queue entries", sizeof(struct sendq_entry));
@@ -65,8 +65,6 @@ int frontend_open(struct worker *worker, char *err, size_t errlen)
     uv_timer_init(&worker->loop.uv, &frontend->scan);
     frontend->open_handles = 2;
     mass_kick_open(frontend);
-    rooms_open(frontend);
-    fanout_open(frontend);
     rc = listeners_open(frontend, err, errlen);
     if (rc != 0)
         frontend_close(worker);
@@ -86,6 +84,11 @@ size_t frontend_connections(const struct worker *worker)
     return worker->frontend == NULL ? 0 : worker->frontend->n_conns;
 }
 
+size_t frontend_behind(const struct worker *worker)
+{
+    return worker->frontend->n_queued;
+}
+
 /* --- the end --- */
 
 static void on_scan_closed(uv_handle_t *handle)
@@ -102,7 +105,6 @@ static void frontend_free(struct frontend *frontend)
 {
     assert(frontend->queued == NULL && frontend->chain == NULL);
     listeners_free(frontend);
-    rooms_close(frontend);
     slab_close(frontend->conns);
     slab_close(frontend->sendqs);
     slab_close(frontend->entries);
@@ -112,9 +114,10 @@ static void frontend_free(struct frontend *frontend)
     free(frontend);
 }
 
-void frontend_close(struct worker *worker)
+void frontend_hang_up(struct worker *worker)
 {
     struct frontend *frontend = worker->frontend;
+
     if (frontend == NULL)
         return;
     listeners_stop(frontend);
@@ -122,7 +125,14 @@ void frontend_close(struct worker *worker)
         conn_close(frontend->live);
     while (frontend->closing != NULL)
         conn_close(frontend->closing);
-    fanout_close(frontend);
+}
+
+void frontend_close(struct worker *worker)
+{
+    struct frontend *frontend = worker->frontend;
+    if (frontend == NULL)
+        return;
+    frontend_hang_up(worker);
     uv_close((uv_handle_t *)&frontend->scan, on_scan_closed);
     mass_kick_close(frontend);
     poller_close(frontend->poller, on_poller_closed, frontend);

@@ -5,27 +5,28 @@
 #include "comet/base/config.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
-#include "comet/fanout/fanout.h"
-#include "comet/net/frontend.h"
-#include "comet/net/mass_kick.h"
 #include "comet/net/poller.h"
 #include "common/containers/slab.h"
 #include "common/containers/wheel.h"
 
+struct conn;
+struct conn_events;
 struct listeners;
-struct rooms;
+struct mass_kick;
 struct sendq;
 
 enum {
-    FRONTEND_READ = 64 * 1024,     /* read per connection and turn */
-    FRONTEND_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
-    FRONTEND_STRANGER = 4 * 1024,  /* read before auth: the rest stays in the kernel */
-    FRONTEND_HTTP_MAX = 32 * 1024, /* request line and headers: browsers send cookies */
-    FRONTEND_ECHO_MAX = 16 << 20,  /* message on the echo listener */
+    FRONTEND_READ = 64 * 1024,    /* read per connection and turn */
+    FRONTEND_SCRATCH = 32 * 1024, /* replies and pushes are encoded here */
+    FRONTEND_STRANGER =
+        4 * 1024, /* read before auth, likewise: what is behind stays in the kernel */
+    FRONTEND_HTTP_MAX =
+        32 * 1024, /* request line and headers of a handshake: browsers send cookies */
 };
 
 struct frontend {
     struct worker *worker;
+    const struct conn_events *events;
     struct poller *poller;
     struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
     size_t n_conns;
@@ -48,10 +49,8 @@ struct frontend {
     size_t n_queued;
     uv_timer_t scan;
     struct listeners *listeners;
-    struct rooms *rooms;
-    struct fanout walks;
-    struct mass_kick kick, recall; /* mass_kick_all(), mass_kick_recall() */
-    int open_handles;              /* the timers above, until closed */
+    struct mass_kick *kick, *recall; /* mass_kick_all(), mass_kick_recall() */
+    int open_handles;                /* the timers above, until closed */
 };
 
 #endif

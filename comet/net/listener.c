@@ -97,7 +97,7 @@ static int refuse_with_spare(struct listener *listener)
 
 static void take(struct listener *listener, int fd)
 {
-    static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS, -1};
+    static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS};
     struct frontend *frontend = listener->frontend;
     if (conn_total() >= frontend->listeners->max_connections) {
         refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
@@ -107,9 +107,7 @@ static void take(struct listener *listener, int fd)
         refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
         return;
     }
-    if (conn_accept(frontend, fd, listener->kind) == NULL)
-        return;
-    if (accepted[listener->kind] >= 0)
+    if (conn_accept(frontend, fd, listener->kind == LISTENER_WS) != NULL)
         metric_add(frontend->worker->counters, (size_t)accepted[listener->kind], 1);
 }
 
@@ -304,7 +302,7 @@ static int64_t connection_limit(int64_t configured)
 int listeners_open(struct frontend *frontend, char *err, size_t errlen)
 {
     const struct comet_config *config = frontend->worker->config;
-    const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen, config->echo_listen};
+    const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen};
     struct listeners *listeners = mem_zalloc(sizeof *listeners);
     frontend->listeners = listeners;
     listeners->max_connections = connection_limit(config->max_connections);

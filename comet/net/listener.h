@@ -11,7 +11,7 @@
 struct frontend;
 struct listeners;
 
-enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENER_ECHO, LISTENERS };
+enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENERS };
 
 /* Binds what worker->config names. 0 or -E… with ERR. */
 int listeners_open(struct frontend *frontend, char *err, size_t errlen);

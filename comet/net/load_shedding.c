@@ -2,6 +2,7 @@
  * those for whom most waits, and of those who have not said who they are the oldest. Both are
  * closed without a word, which would need the memory that they hold; a message that waited goes
  * back to job, and so to its mailbox. */
+#include "comet/net/load_shedding.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/sendq.h"
 
@@ -50,7 +51,7 @@ static void let_strangers_go(struct frontend *frontend)
 
     for (struct conn *conn = frontend->live; conn != NULL && looked < LOOKED_AT_MOST;
          conn = conn->next, looked++) {
-        if (conn->state < CONN_CONNECTING && !conn->broken && !conn->is_echo)
+        if (conn->state < CONN_CONNECTING && !conn->broken)
             last[met++ % STRANGERS_MOST] = conn;
     }
     int n = met < STRANGERS_MOST ? met : STRANGERS_MOST;

@@ -3,7 +3,7 @@
 #include "comet/net/mass_kick.h"
 #include "comet/base/comet.h"
 #include "comet/net/conn_internal.h"
-#include "comet/session/handle_table.h"
+#include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
@@ -12,6 +12,17 @@
 enum {
     EVERY_MS = 10,
     SLOTS_PER_TICK = 16384, /* looked at for those who are marked */
+};
+
+struct mass_kick {
+    uv_timer_t timer;
+    struct frontend *frontend;
+    uint64_t began_ms, over_ms;
+    size_t total, told; /* connections */
+    size_t cursor;      /* recall: next table slot */
+    enum close_code code;
+    char *reason;
+    void (*done)(struct worker *worker);
 };
 
 /* How many more are due now. */
@@ -67,7 +78,7 @@ static void on_kick_tick(uv_timer_t *timer)
 void mass_kick_all(struct worker *worker, enum close_code code, const char *reason,
                    uint64_t over_ms, void (*done)(struct worker *worker))
 {
-    struct mass_kick *kick = &worker->frontend->kick;
+    struct mass_kick *kick = worker->frontend->kick;
 
     free(kick->reason);
     kick->reason = mem_strdup(reason);
@@ -107,7 +118,7 @@ static void on_recall_tick(uv_timer_t *timer)
 
 void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms)
 {
-    struct mass_kick *kick = &worker->frontend->recall;
+    struct mass_kick *kick = worker->frontend->recall;
     size_t marked = 0;
 
     for (size_t slot = 0; slot < handle_table_slots(worker->table); slot++) {
@@ -124,31 +135,34 @@ void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms)
 
 /* --- life --- */
 
-static void mass_kick_init(struct frontend *frontend, struct mass_kick *kick)
+static struct mass_kick *mass_kick_new(struct frontend *frontend)
 {
+    struct mass_kick *kick = mem_zalloc(sizeof *kick);
+
     uv_timer_init(&frontend->worker->loop.uv, &kick->timer);
     kick->timer.data = kick;
     kick->frontend = frontend;
     frontend->open_handles++;
+    return kick;
 }
 
 void mass_kick_open(struct frontend *frontend)
 {
-    mass_kick_init(frontend, &frontend->kick);
-    mass_kick_init(frontend, &frontend->recall);
+    frontend->kick = mass_kick_new(frontend);
+    frontend->recall = mass_kick_new(frontend);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct mass_kick *kick = handle->data;
 
-    free(kick->reason);
-    kick->reason = NULL;
     kick->frontend->open_handles--;
+    free(kick->reason);
+    free(kick);
 }
 
 void mass_kick_close(struct frontend *frontend)
 {
-    uv_close((uv_handle_t *)&frontend->kick.timer, on_closed);
-    uv_close((uv_handle_t *)&frontend->recall.timer, on_closed);
+    uv_close((uv_handle_t *)&frontend->kick->timer, on_closed);
+    uv_close((uv_handle_t *)&frontend->recall->timer, on_closed);
 }

@@ -5,24 +5,19 @@
 
 #include "common/protocol/ops.h"
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 struct frontend;
 struct worker;
 
-struct mass_kick {
-    uv_timer_t timer;
-    struct frontend *frontend;
-    uint64_t began_ms, over_ms;
-    size_t total, told; /* connections */
-    size_t cursor;      /* recall: next table slot */
-    enum close_code code;
-    char *reason;
-    void (*done)(struct worker *worker);
-};
-
+/* Kicks every connection with CODE, spread over OVER_MS, or sooner at drain.rate; DONE when none is
+ * left. */
+void mass_kick_all(struct worker *worker, enum close_code code, const char *reason,
+                   uint64_t over_ms, void (*done)(struct worker *worker));
+/* Likewise the sessions that are in a room now, or (ALL) every session there is now, with code 12:
+ * they missed something. */
+void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms);
+/* Once per frontend. */
 void mass_kick_open(struct frontend *frontend);
 /* Before the loop's last turns. */
 void mass_kick_close(struct frontend *frontend);

@@ -3,7 +3,7 @@
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "comet/net/conn.h"
-#include "comet/session/handle_table.h"
+#include "comet/net/handle_table.h"
 #include "comet/session/session.h"
 
 void session_evict_silent(struct worker *worker, const Imc__V1__GiveWay *way)

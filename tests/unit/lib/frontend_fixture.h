@@ -10,7 +10,11 @@
 #include "comet/fanout/room.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/frontend.h"
-#include "comet/session/handle_table.h"
+#include "comet/net/handle_table.h"
+#include "comet/net/listener.h"
+#include "comet/net/load_shedding.h"
+#include "comet/net/mass_kick.h"
+#include "comet/session/client_ops.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 #include "common/protocol/frame.h"
@@ -80,13 +84,21 @@ void session_closed(struct conn *conn)
     conn->handle = 0;
 }
 
+static const struct conn_events fixture_events = {
+    .frame = client_op_frame,
+    .message = client_op_message,
+    .drained = session_drained,
+    .stalled = session_stalled,
+    .leaving = room_leave,
+    .closed = session_closed,
+};
+
 static void fixture_defaults(void)
 {
     static char any[] = "127.0.0.1:0", empty[] = "";
     fixture_config = (struct comet_config){
         .tcp_listen = any,
         .ws_listen = any,
-        .echo_listen = any,
         .allowed_origins = empty,
         .protocols = empty,
         .handshake_ms = 5000,
@@ -113,9 +125,11 @@ static int fixture_open(void)
     fixture.counters = fixture_counters;
     assert_int_equal(loop_init(&fixture.loop, "test", 0), 0);
     fixture.table = handle_table_open(0);
-    int rc = frontend_open(&fixture, err, sizeof err);
+    rooms_open(&fixture);
+    int rc = frontend_open(&fixture, &fixture_events, err, sizeof err);
     if (rc != 0) {
         print_message("%s\n", err);
+        rooms_close(&fixture);
         loop_close(&fixture.loop);
         handle_table_close(fixture.table);
         return rc;
@@ -131,10 +145,17 @@ static int fixture_setup(void **state)
     return fixture_open();
 }
 
+static inline void fixture_close(void)
+{
+    frontend_hang_up(&fixture);
+    rooms_close(&fixture);
+    frontend_close(&fixture);
+}
+
 static int fixture_teardown(void **state)
 {
     (void)state;
-    frontend_close(&fixture);
+    fixture_close();
     loop_close(&fixture.loop);
     handle_table_close(fixture.table);
     clock_give_back();

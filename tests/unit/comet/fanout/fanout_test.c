@@ -35,7 +35,7 @@ static void visitor_open(struct visitor *member, enum listener_kind kind)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     memset(member, 0, sizeof *member);
     member->fd = pair[1];
-    member->conn = conn_accept(fixture.frontend, pair[0], kind);
+    member->conn = conn_accept(fixture.frontend, pair[0], kind == LISTENER_WS);
     if (kind == LISTENER_WS)
         conn_upgraded(member->conn);
     session_connect(member->conn, (const uint8_t *)"t", 1, 1);
@@ -445,7 +445,7 @@ static void sessions_that_are_not_open_get_nothing(void **state)
     char byte;
     session_notes.hold = true;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    struct conn *conn = conn_accept(fixture.frontend, pair[0], LISTENER_TCP);
+    struct conn *conn = conn_accept(fixture.frontend, pair[0], false);
     session_connect(conn, (const uint8_t *)"t", 1, 1);
     room_join(&fixture, conn, "r", 1);
     push_room("r", 0);
@@ -531,7 +531,7 @@ static void the_backing_lives_as_long_as_the_walk(void **state)
     assert_int_equal(backing_frees, 0); /* the slow one goes on */
     assert_int_equal(backing.refs, 1);
     close_all();
-    frontend_close(&fixture);
+    fixture_close();
     assert_int_equal(backing_frees, 1);
 }
 

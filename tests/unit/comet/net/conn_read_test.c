@@ -1,5 +1,5 @@
-/* WebSocket connections over real sockets: JSON mode, control frames, violations, close handshakes,
- * the echo listener. */
+/* WebSocket connections over real sockets: JSON mode, control frames, violations, close handshakes.
+ */
 #include "tests/unit/lib/frontend_fixture.h"
 
 #include "tests/unit/lib/freed.h"
@@ -504,26 +504,6 @@ static void a_session_that_is_behind_is_not_pinged(void **state)
     close(fd);
 }
 
-static void the_echo_listener_echoes(void **state)
-{
-    (void)state;
-    static char sent[60000];
-    memset(sent, 'e', sizeof sent);
-    int fd = client_upgrade(LISTENER_ECHO);
-    client_send_text(fd, "hello");
-    expect_ws(fd, 0x81, "hello");
-    client_send_ws(fd, 0x02, "\xff", 1);
-    client_send_ws(fd, 0x80, "\xfe", 1);
-    expect_ws(fd, 0x82, "\xff\xfe");
-    client_send_ws(fd, 0x82, sent, sizeof sent);
-    assert_int_equal(client_read_ws(fd, text, sizeof text, &text_len), 0x82);
-    assert_int_equal(text_len, sizeof sent);
-    client_send_ws(fd, 0x81, "\xc0", 1);
-    expect_close(fd, 1007, "text is not valid UTF-8");
-    expect_end(fd);
-    assert_int_equal(session_notes.connects, 0);
-}
-
 int main(void)
 {
 #define FRONTEND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -555,7 +535,6 @@ int main(void)
         PING_TEST(a_pong_is_a_sign_of_life_and_its_absence_none),
         PING_TEST(a_crowd_is_not_pinged_at_once),
         PING_TEST(a_session_that_is_behind_is_not_pinged),
-        FRONTEND_TEST(the_echo_listener_echoes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -523,7 +523,7 @@ static void a_port_in_use_is_explained(void **state)
     fixture_config.tcp_listen = address;
     assert_int_equal(loop_init(&other.loop, "other", 0), 0);
     other.table = handle_table_open(0);
-    assert_int_equal(frontend_open(&other, err, sizeof err), -EADDRINUSE);
+    assert_int_equal(frontend_open(&other, &fixture_events, err, sizeof err), -EADDRINUSE);
     assert_non_null(strstr(err, address));
     assert_non_null(strstr(err, "choose another port"));
     assert_null(other.frontend);

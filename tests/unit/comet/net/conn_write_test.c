@@ -31,7 +31,7 @@ static int setup(void **state)
     fixture_setup(state);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    conn = conn_accept(fixture.frontend, pair[0], LISTENER_TCP);
+    conn = conn_accept(fixture.frontend, pair[0], false);
     peer = pair[1];
     session_connect(conn, (const uint8_t *)"t", 1, 1);
     written = dropped = taken = 0;

@@ -24,7 +24,7 @@ static struct conn *accept_pair(enum listener_kind kind, int *peer)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     *peer = pair[1];
-    return conn_accept(fixture.frontend, pair[0], kind);
+    return conn_accept(fixture.frontend, pair[0], kind == LISTENER_WS);
 }
 
 static void hang_up(int n)

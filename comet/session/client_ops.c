@@ -1,10 +1,19 @@
-/* input ─► client_op_run ─► row of the operation ─► reply, session_connect(), or conn_kick() */
-#include "comet/net/client_ops.h"
-#include "comet/net/conn_internal.h"
+/* client_op_frame (TCP) ─────────────────────┐
+ * client_op_message (WebSocket) ─► ws_json ──┴─► client_op_run ─► row of the operation
+ *                                          ─► conn_reply, session_connect(), or conn_kick() */
+#include "comet/session/client_ops.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
+#include "comet/net/conn.h"
 #include "comet/session/session.h"
+#include "comet/wire/client_request.h"
+#include "comet/wire/ws_json.h"
+#include "comet/wire/ws_reader.h"
+#include "common/protocol/frame.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static void client_op_heartbeat(struct conn *conn, const struct client_request *request)
 {
@@ -14,7 +23,7 @@ static void client_op_heartbeat(struct conn *conn, const struct client_request *
 /* There is no business to hand it to yet: answered as imgo answers. */
 static void client_op_send(struct conn *conn, const struct client_request *request)
 {
-    conn_count(conn, COMET_UPSTREAM_UNHANDLED, 1);
+    metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
     conn_reply(conn, request->version, OP_SEND_REPLY, request->seq, NULL, 0);
 }
 
@@ -53,7 +62,7 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
         return;
     }
     if (!conn_keep(conn, token.body_len + 1)) {
-        conn_count(conn, COMET_STRANGERS_BYTES, 1);
+        metric_add(conn->worker->counters, COMET_STRANGERS_BYTES, 1);
         conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
         return;
     }
@@ -81,13 +90,12 @@ static const struct client_op *client_op_find(int32_t op)
     return NULL;
 }
 
-void client_op_run(struct conn *conn, const struct client_request *request)
+static void client_op_run(struct conn *conn, const struct client_request *request)
 {
     char why[80];
     const struct client_op *verb = client_op_find(request->op);
 
-    conn_count(conn, COMET_FRAMES_IN, 1);
-    conn_heard(conn);
+    metric_add(conn->worker->counters, COMET_FRAMES_IN, 1);
     if (conn->state == CONN_AUTH && request->op != OP_AUTH) {
         (void)snprintf(why, sizeof why, "operation %" PRId32 " before auth (operation 7)",
                        request->op);
@@ -100,4 +108,54 @@ void client_op_run(struct conn *conn, const struct client_request *request)
     } else {
         verb->run(conn, request);
     }
+}
+
+/* --- what it came in --- */
+
+/* The first message decides: text is JSON mode, binary is goim's (later), except that imgo took
+ * JSON in binary as well. */
+static bool is_json_mode(const struct ws_item *item)
+{
+    size_t at = 0;
+    if (item->text)
+        return true;
+    while (at < item->len && strchr(" \t\r\n", item->data[at]) != NULL && item->data[at] != '\0')
+        at++;
+    return at < item->len && item->data[at] == '{';
+}
+
+void client_op_frame(struct conn *conn, const struct frame *frame)
+{
+    const struct client_request request = {
+        .version = frame->version,
+        .op = frame->op,
+        .seq = frame->seq,
+        .kind = BODY_BYTES,
+        .body = frame->body,
+        .body_len = frame->body_len,
+    };
+    client_op_run(conn, &request);
+}
+
+void client_op_message(struct conn *conn, const struct ws_item *item)
+{
+    struct client_request request;
+    char why[160];
+    void *keep;
+
+    if (conn->state == CONN_AUTH && !is_json_mode(item)) {
+        conn->wire = WIRE_WS_BIN;
+        conn_kick(conn, CLOSE_MALFORMED,
+                  "goim v2 sessions (binary WebSocket messages) are not supported yet");
+        return;
+    }
+    if (ws_json_parse(item->data, item->len, &request, &keep, why, sizeof why) != 0) {
+        conn_kick(conn, CLOSE_MALFORMED, why);
+        return;
+    }
+    if (request.body_len > conn_max_body(conn))
+        conn_kick_too_large(conn);
+    else
+        client_op_run(conn, &request);
+    ws_json_free(keep);
 }

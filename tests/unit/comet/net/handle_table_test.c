@@ -1,4 +1,4 @@
-#include "comet/session/handle_table.h"
+#include "comet/net/handle_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
  *   handle, 64 bits: | loop 8 | generation 32 | slot 24 |     never 0: generations start at 1
  *
  * A slot that is used again gets the next generation, so an old handle finds nobody. */
-#ifndef IMC_COMET_SESSION_HANDLE_TABLE_H
-#define IMC_COMET_SESSION_HANDLE_TABLE_H
+#ifndef IMC_COMET_NET_HANDLE_TABLE_H
+#define IMC_COMET_NET_HANDLE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  *            └─► 4096 slots: who, generation
  *
  * Generations are counted over the whole table, not per slot: they outlive the chunk. */
-#include "comet/session/handle_table.h"
+#include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
