@@ -177,8 +177,6 @@ static int comet_start(struct daemon *daemon)
     comet->config = daemon->config;
     comet->standings = broadcast_gaps_new();
     comet_share_files(daemon);
-    if (comet->config->echo_listen[0] != '\0')
-        daemon_warn_if_open("test.ws_echo", comet->config->echo_listen, "gets back what it sends");
     daemon_ready(daemon, "logic", false, "no logic is known yet");
     daemon_ready(daemon, "clients", false, "none are let in before jobs know of this comet");
     int failed = comet_open_workers(comet);
@@ -201,9 +199,6 @@ static int comet_start(struct daemon *daemon)
     uv_timer_start(comet->tick, comet_on_tick, TICK_MS, TICK_MS);
     for (int i = 0; i < comet->n_workers && failed == 0; i++)
         failed = loop_start(&comet->workers[i].loop);
-    /* The echo needs no cluster: conformance tests run without Redis. */
-    if (failed == 0 && comet->config->echo_listen[0] != '\0')
-        comet_accept(comet);
     return failed;
 }
 

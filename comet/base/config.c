@@ -30,8 +30,6 @@ const struct config_row comet_config_rows[] = {
     ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
         "A WebSocket session that has been silent for about this long is pinged, so that proxies "
         "between do not take it for idle (nginx: 60 s). 0 = never."),
-    ROW("test", "ws_echo", CONFIG_ADDRESS, echo_listen, "", 0, 0,
-        "For conformance tests only: a WebSocket listener that echoes every message. Empty = off."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
         "From accept to the end of authentication."),
     ROW("conn", "heartbeat", CONFIG_DURATION, heartbeat_ms, "5m", 1000, 86400000,

@@ -9,7 +9,6 @@ struct comet_config {
     int64_t workers;             /* comet.workers: loops; 0 = one per core */
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
-    char *echo_listen; /* test.ws_echo: empty = off; an RFC 6455 echo of our own WebSocket code */
     char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
     char *protocols;          /* ws.protocols: list, empty = the first one offered */
     int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
