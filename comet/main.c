@@ -110,7 +110,7 @@ static int comet_open_server(struct comet *comet)
 {
     const char *address = comet->config->daemon.rpc_listen;
 
-    comet->jobs = job_batches_open(comet);
+    comet->jobs = job_batches_open(comet, workers_recall);
     int failed =
         rpc_server_open(comet->daemon->rpc, address, comet_methods, comet->jobs, &comet->server);
     if (failed != 0) {
@@ -157,7 +157,7 @@ static void comet_on_tick(uv_timer_t *tick)
                                              (uint64_t)comet->config->vouch_ms);
 
     if (missed != 0)
-        job_batches_missed(comet, missed, "no job has vouched that nothing was missed");
+        workers_recall(comet, missed, "no job has vouched that nothing was missed");
     comet_tell_logic(comet);
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));

@@ -7,11 +7,13 @@
 #include "comet/net/handle_table.h"
 #include "comet/net/load_shedding.h"
 #include "comet/net/mass_kick.h"
+#include "comet/peers/broadcast_gaps.h"
 #include "comet/peers/job_batches.h"
 #include "comet/peers/logic_requests.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/reregister.h"
 #include "comet/session/session.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
 
@@ -40,8 +42,8 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, session_on_timer, worker);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
-    worker->logic = logic_requests_open(worker);
-    worker->reregister = reregister_open(worker);
+    worker->logic = logic_requests_open(worker, session_evict_silent);
+    worker->reregister = reregister_open(worker, session_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
@@ -168,6 +170,14 @@ void worker_post_recall(struct worker *worker, bool all)
     post->all = all;
     if (!inbox_post(&worker->loop, &post->item))
         free(post);
+}
+
+void workers_recall(struct comet *comet, unsigned missed, const char *why)
+{
+    log_warn("room messages were missed, telling sessions to connect again", "what=%s why=\"%s\"",
+             (missed & MISSED_ALL) != 0 ? "rooms,all" : "rooms", why);
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
 }
 
 /* --- drain: nobody new, everybody told to go, then what logic must know --- */

@@ -14,6 +14,8 @@ void worker_post_view(struct worker *worker, struct cluster_view *view);
 void worker_post_accept(struct worker *worker);
 /* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
 void worker_post_recall(struct worker *worker, bool all);
+/* For all workers, with a line in the log: MISSED says what (peers/broadcast_gaps.h: bits). */
+void workers_recall(struct comet *comet, unsigned missed, const char *why);
 /* How short memory is; at MEMORY_CRITICAL the worker lets go of something each time. */
 void worker_post_memory(struct worker *worker, enum memory_level level);
 /* Stops accepting, sends everybody away, waits for logic's answers; then posts an item with DRAINED

@@ -8,7 +8,6 @@
 #include "comet/peers/logic_requests.h"
 #include "comet/peers/replay_window.h"
 #include "comet/session/session.h"
-#include "comet/worker_control.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/message_id.h"
@@ -21,6 +20,7 @@
 
 struct job_batches {
     struct comet *comet;
+    job_missed_fn missed;
     struct replay_windows *applied;
     int64_t *counters; /* the rpc thread's block */
 };
@@ -302,8 +302,7 @@ static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_
  * a session that comes in its place must not get again what others have had by now. */
 static void poke_waive(struct worker *worker, const Imc__V1__PushItem *proto, uint64_t handle)
 {
-    struct logic_confirm confirm = {
-        .how = IMC__V1__CONFIRM__HOW__WAIVED, .uid = proto->uid, .handle = handle};
+    struct logic_confirm confirm = {.how = CONFIRM_WAIVED, .uid = proto->uid, .handle = handle};
 
     for (size_t i = 0; i < proto->n_ids; i++)
         logic_requests_confirm(worker->logic, &confirm, proto->ids[i]);
@@ -569,14 +568,6 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
     }
 }
 
-void job_batches_missed(struct comet *comet, unsigned missed, const char *why)
-{
-    log_warn("room messages were missed, telling sessions to connect again", "what=%s why=\"%s\"",
-             (missed & MISSED_ALL) != 0 ? "rooms,all" : "rooms", why);
-    for (int i = 0; i < comet->n_workers; i++)
-        worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
-}
-
 /* Leaves the partitions for which this job may speak. */
 static void standing_sift(struct job_batches *service, Imc__V1__Standing *standing)
 {
@@ -603,7 +594,7 @@ static void batch_take_standing(struct push_batch *batch)
     standing_sift(batch->service, batch->proto->standing);
     unsigned missed = broadcast_gaps_take(comet->standings, batch->proto->standing);
     if (missed != 0)
-        job_batches_missed(comet, missed, "a job did not keep them, or is another than before");
+        batch->service->missed(comet, missed, "a job did not keep them, or is another than before");
 }
 
 /* Meant for another process: one that had our id, or has our address. */
@@ -665,11 +656,12 @@ void job_batches_opened(struct rpc_stream *stream, void *service)
     rpc_stream_accept(rpc_stream_ref(stream), &service_events, service);
 }
 
-struct job_batches *job_batches_open(struct comet *comet)
+struct job_batches *job_batches_open(struct comet *comet, job_missed_fn missed)
 {
     struct job_batches *service = mem_zalloc(sizeof *service);
 
     service->comet = comet;
+    service->missed = missed;
     service->applied = replay_windows_new();
     service->counters = metrics_block(comet->daemon->metrics);
     return service;

@@ -20,13 +20,13 @@ struct worker;
 struct job_batches;
 struct job_results;
 
-struct job_batches *job_batches_open(struct comet *comet);
+/* Any thread: messages to rooms, or to all (broadcast_gaps.h: bits), may not have come here. */
+typedef void (*job_missed_fn)(struct comet *comet, unsigned missed, const char *why);
+
+struct job_batches *job_batches_open(struct comet *comet, job_missed_fn missed);
 void job_batches_close(struct job_batches *service);
 /* rpc thread: struct rpc_method.opened, with the service as server_arg. */
 void job_batches_opened(struct rpc_stream *stream, void *service);
-/* Any thread: messages to rooms, or to all (broadcast_gaps.h: bits), may not have come here; the
- * sessions concerned are told to connect again. */
-void job_batches_missed(struct comet *comet, unsigned missed, const char *why);
 /* Per worker: late results of this turn. */
 struct job_results *job_results_open(struct worker *worker);
 void job_results_close(struct job_results *results);

@@ -2,15 +2,23 @@
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
-#include "comet/session/session.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
+#include "proto/session.pb-c.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { BATCH_REQUESTS = 1000, BATCH_BYTES = 512 * 1024, CONFIRM_IDS = 64, TICK_MS = 100 };
+
+_Static_assert((int)LOGIC_OK == (int)IMC__V1__LOGIC_STATUS__OK &&
+                   (int)LOGIC_UNAVAILABLE == (int)IMC__V1__LOGIC_STATUS__UNAVAILABLE &&
+                   (int)LOGIC_RING_MISMATCH == (int)IMC__V1__LOGIC_STATUS__RING_MISMATCH,
+               "as in session.proto");
+_Static_assert((int)CONFIRM_WRITTEN == (int)IMC__V1__CONFIRM__HOW__WRITTEN &&
+                   (int)CONFIRM_WAIVED == (int)IMC__V1__CONFIRM__HOW__WAIVED,
+               "as in session.proto");
 
 struct listed_logic {
     struct listed_logic *next;
@@ -23,6 +31,7 @@ struct listed_logic {
 
 struct logic_requests {
     struct worker *worker;
+    logic_give_way_fn give_way;
     struct listed_logic *peers;
     struct logic_request *head, **tail;
     size_t pending;                     /* queued or unanswered */
@@ -129,7 +138,7 @@ void logic_requests_confirm(struct logic_requests *link, const struct logic_conf
 {
     struct logic_request *request = link->last_confirm;
 
-    if (confirm->how != IMC__V1__CONFIRM__HOW__WAIVED)
+    if (confirm->how != CONFIRM_WAIVED)
         metric_add(link->worker->counters, COMET_CONFIRMED, 1);
     if (!confirm_joins(request, confirm)) {
         request = logic_requests_new(link, REQUEST_CONFIRM);
@@ -293,7 +302,7 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         imc__v1__confirm__init(item);
         item->uid = request->uid;
         item->handle = request->handle;
-        item->how = request->how;
+        item->how = (Imc__V1__Confirm__How)request->how;
         item->ids = request->ids;
         item->n_ids = request->n_ids;
         batch->confirms[batch->n_confirms++] = item;
@@ -409,6 +418,51 @@ static uint32_t reply_status(const Imc__V1__SessionReply *reply, enum logic_requ
     return reply->registered;
 }
 
+/* What an answer points to lives as long as the reply. */
+static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **waiting, size_t n)
+{
+    struct push *pushes = arena_alloc(&reply->arena, n * sizeof *pushes);
+
+    for (size_t i = 0; i < n; i++)
+        pushes[i] = (struct push){
+            .backing = &reply->backing,
+            .body = waiting[i]->body.data,
+            .body_len = (uint32_t)waiting[i]->body.len,
+            .op = waiting[i]->op,
+            .id = waiting[i]->id,
+            .expires_ms = waiting[i]->expires_ms,
+        };
+    return pushes;
+}
+
+static const struct mailbox_page *reply_page(struct logic_reply *reply,
+                                             const Imc__V1__FetchResult *result)
+{
+    struct mailbox_page *page = arena_alloc(&reply->arena, sizeof *page);
+
+    page->waiting = reply_pushes(reply, result->waiting, result->n_waiting);
+    page->n_waiting = result->n_waiting;
+    page->more = result->more;
+    page->last = result->last;
+    return page;
+}
+
+static const struct admission *reply_admission(struct logic_reply *reply,
+                                               const Imc__V1__ConnectResult *result)
+{
+    struct admission *admission = arena_alloc(&reply->arena, sizeof *admission);
+
+    admission->uid = result->uid;
+    admission->room = result->room;
+    admission->reason = result->reason;
+    admission->page = (struct mailbox_page){
+        .waiting = reply_pushes(reply, result->waiting, result->n_waiting),
+        .n_waiting = result->n_waiting,
+        .more = result->more,
+    };
+    return admission;
+}
+
 static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *decoded)
 {
     struct listed_logic *peer = arg;
@@ -435,13 +489,20 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
                                       .backing = &reply->backing};
         if (fits) {
             answer.status = reply_status(reply->proto, request->kind, i);
-            answer.connect = request->kind == REQUEST_CONNECT ? reply->proto->connects[i] : NULL;
-            answer.fetch = request->kind == REQUEST_FETCH ? reply->proto->fetches[i] : NULL;
+            if (request->kind == REQUEST_CONNECT)
+                answer.connect = reply_admission(reply, reply->proto->connects[i]);
+            else if (request->kind == REQUEST_FETCH)
+                answer.fetch = reply_page(reply, reply->proto->fetches[i]);
         }
         request_finish(link, request, &answer);
         request = next;
     }
     backing_unref(&reply->backing);
+}
+
+static void link_give_way(const struct logic_requests *link, const Imc__V1__GiveWay *way)
+{
+    link->give_way(link->worker, way->uid, way->handles, way->n_handles);
 }
 
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
@@ -451,7 +512,7 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
 
     (void)pipe;
     for (size_t i = 0; i < reply->proto->n_give_way; i++)
-        session_evict_silent(peer->link->worker, reply->proto->give_way[i]);
+        link_give_way(peer->link, reply->proto->give_way[i]);
     backing_unref(&reply->backing);
 }
 
@@ -570,11 +631,12 @@ void logic_requests_update(struct logic_requests *link)
     link_kick(link);
 }
 
-struct logic_requests *logic_requests_open(struct worker *worker)
+struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way_fn give_way)
 {
     struct logic_requests *link = mem_zalloc(sizeof *link);
 
     link->worker = worker;
+    link->give_way = give_way;
     link->tail = &link->head;
     link->requests = slab_open("request", sizeof(struct logic_request));
     uv_timer_init(&worker->loop.uv, &link->tick);

@@ -14,7 +14,6 @@
 
 #include "comet/base/worker.h"
 #include "comet/wire/push.h"
-#include "proto/session.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,16 +29,41 @@ enum logic_request_kind {
     REQUEST_KINDS,
 };
 
+/* LogicStatus of session.proto. */
+enum logic_status { LOGIC_OK, LOGIC_UNAVAILABLE, LOGIC_RING_MISMATCH };
+
+/* Confirm.How of session.proto. */
+enum confirm_how {
+    CONFIRM_WRITTEN, /* the session's socket has it */
+    CONFIRM_WAIVED,  /* the session is no more and has not seen it */
+};
+
+/* Messages of a user's mailbox, oldest first. */
+struct mailbox_page {
+    struct push *waiting; /* they live as long as their backing */
+    size_t n_waiting;
+    bool more;     /* the mailbox holds more, behind the last one or behind `last` */
+    uint64_t last; /* up to this id messages were left out behind the last one; 0: none were */
+};
+
+/* What logic says to a Connect. */
+struct admission {
+    int64_t uid;
+    const char *room;   /* "": none */
+    const char *reason; /* why not */
+    struct mailbox_page page;
+};
+
 struct logic_request;
 
 struct logic_answer {
     bool answered;   /* false: no logic answered in time; nothing below is valid then */
-    uint32_t status; /* LogicStatus; connect: close code */
+    uint32_t status; /* enum logic_status; CONNECT: a close code, 0 = admitted */
     uint64_t ring;   /* under which logic put what it put */
     uint64_t epoch;  /* of ours, in whose name it was asked */
-    const Imc__V1__ConnectResult *connect;
-    const Imc__V1__FetchResult *fetch;
-    struct backing *backing; /* keeps connect and fetch alive; borrowed */
+    const struct admission *connect;  /* CONNECT */
+    const struct mailbox_page *fetch; /* FETCH */
+    struct backing *backing;          /* keeps connect and fetch alive; borrowed */
 };
 
 struct logic_request {
@@ -56,18 +80,23 @@ struct logic_request {
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT: token; REGISTER: room */
     size_t bytes_len;
-    char peer[48];             /* CONNECT */
-    uint32_t wire;             /* CONNECT */
-    uint64_t after;            /* FETCH; REGISTER: reregister.c's */
-    bool own;                  /* FETCH: leave out what is owed only to others */
-    uint64_t *ids;             /* CONFIRM */
-    size_t n_ids;              /* CONFIRM */
-    Imc__V1__Confirm__How how; /* CONFIRM */
-    struct push push;          /* STORE: holds a reference to its backing */
-    struct ticket ticket;      /* STORE: for done() */
+    char peer[48];        /* CONNECT */
+    uint32_t wire;        /* CONNECT */
+    uint64_t after;       /* FETCH; REGISTER: reregister.c's */
+    bool own;             /* FETCH: leave out what is owed only to others */
+    uint64_t *ids;        /* CONFIRM */
+    size_t n_ids;         /* CONFIRM */
+    enum confirm_how how; /* CONFIRM */
+    struct push push;     /* STORE: holds a reference to its backing */
+    struct ticket ticket; /* STORE: for done() */
 };
 
-struct logic_requests *logic_requests_open(struct worker *worker);
+/* GIVE_WAY: a user with the most sessions he may have wants another one. Of those with HANDLES the
+ * most silent is to give way, if it may be dead (session.proto). */
+typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
+                                  size_t n_handles);
+
+struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way_fn give_way);
 /* Unanswered requests get their done() with answered == false before this returns. */
 void logic_requests_close(struct logic_requests *link);
 /* worker->view has changed: opens and closes pipes. */
@@ -76,7 +105,7 @@ void logic_requests_update(struct logic_requests *link);
 struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind);
 void logic_requests_send(struct logic_requests *link, struct logic_request *request);
 struct logic_confirm {
-    Imc__V1__Confirm__How how;
+    enum confirm_how how;
     int64_t uid;
     uint64_t handle; /* of the session */
 };

@@ -1,18 +1,20 @@
 /* A user has too many sessions and wants another one: logic asks ─► the one of his that has been
  * silent for longest, if it may be dead ─► conn_replace */
-#include "comet/base/comet.h"
+#include "comet/base/config.h"
 #include "comet/base/metrics.h"
+#include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/session.h"
 
-void session_evict_silent(struct worker *worker, const Imc__V1__GiveWay *way)
+void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
+                          size_t n_handles)
 {
     struct conn *oldest = NULL;
 
-    for (size_t i = 0; i < way->n_handles; i++) {
-        struct conn *conn = handle_table_find(worker->table, way->handles[i]);
-        if (conn != NULL && conn->state == CONN_OPEN && conn->uid == way->uid &&
+    for (size_t i = 0; i < n_handles; i++) {
+        struct conn *conn = handle_table_find(worker->table, handles[i]);
+        if (conn != NULL && conn->state == CONN_OPEN && conn->uid == uid &&
             (oldest == NULL || conn_silence(conn) > conn_silence(oldest)))
             oldest = conn;
     }

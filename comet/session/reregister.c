@@ -6,7 +6,6 @@
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
 #include "comet/peers/logic_requests.h"
-#include "comet/session/session.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
@@ -29,6 +28,7 @@ struct departed {
 
 struct reregister {
     struct worker *worker;
+    void (*refetch)(struct conn *conn);
     enum registrar_state state;
     struct cluster_view *valid; /* conn->registered speaks of the owners in this view */
     uint64_t generation;        /* of that: answers to what was asked before it prove nothing */
@@ -86,7 +86,7 @@ static void announced(struct worker *worker, struct logic_request *request,
     if (request != reregister->announcement)
         return; /* taken back */
     reregister->announcement = NULL;
-    if (answer->status == IMC__V1__LOGIC_STATUS__OK && answer_is_current(worker, answer)) {
+    if (answer->status == LOGIC_OK && answer_is_current(worker, answer)) {
         reregister->state = REREGISTER_COMPLETE;
         log_debug("sessions registered", "loop=%d sessions=%zu", worker->loop.index,
                   worker->sessions);
@@ -130,7 +130,7 @@ static void conn_is_registered(struct conn *conn)
     if (!conn->missed)
         return;
     conn->missed = false;
-    session_refetch(conn);
+    conn->worker->reregister->refetch(conn);
 }
 
 static void register_done(struct worker *worker, struct logic_request *request,
@@ -138,7 +138,7 @@ static void register_done(struct worker *worker, struct logic_request *request,
 {
     struct reregister *reregister = worker->reregister;
     struct conn *conn = handle_table_find(worker->table, request->handle);
-    bool ok = answer->answered && answer->status == IMC__V1__LOGIC_STATUS__OK;
+    bool ok = answer->answered && answer->status == LOGIC_OK;
 
     reregister->outstanding--;
     if (conn == NULL) {
@@ -268,7 +268,7 @@ static void disconnected(struct worker *worker, struct logic_request *request,
 {
     struct reregister *reregister = worker->reregister;
 
-    if (!answer->answered || answer->status == IMC__V1__LOGIC_STATUS__OK ||
+    if (!answer->answered || answer->status == LOGIC_OK ||
         answer->epoch != worker->view->comet_epoch)
         return;
     if (reregister->n_owed == reregister->cap_owed) {
@@ -313,11 +313,12 @@ bool reregister_complete(const struct reregister *reregister)
     return reregister->state == REREGISTER_COMPLETE;
 }
 
-struct reregister *reregister_open(struct worker *worker)
+struct reregister *reregister_open(struct worker *worker, void (*refetch)(struct conn *conn))
 {
     struct reregister *reregister = mem_zalloc(sizeof *reregister);
 
     reregister->worker = worker;
+    reregister->refetch = refetch;
     reregister->walk.run = reregister_walk;
     uv_timer_init(&worker->loop.uv, &reregister->retry);
     reregister->retry.data = reregister;

@@ -20,7 +20,9 @@ struct conn;
 struct reregister;
 struct worker;
 
-struct reregister *reregister_open(struct worker *worker);
+/* REFETCH: a session that others took for dead is known again; what waits for its user is to be
+ * fetched. */
+struct reregister *reregister_open(struct worker *worker, void (*refetch)(struct conn *conn));
 void reregister_close(struct reregister *reregister);
 /* worker->view has changed. */
 void reregister_update(struct reregister *reregister);

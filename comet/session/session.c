@@ -37,7 +37,7 @@ static void session_up_to_date(struct conn *conn)
 static void session_confirm(struct conn *conn, uint64_t id)
 {
     struct logic_confirm confirm = {
-        .how = IMC__V1__CONFIRM__HOW__WRITTEN, .uid = conn->uid, .handle = conn->handle};
+        .how = CONFIRM_WRITTEN, .uid = conn->uid, .handle = conn->handle};
     logic_requests_confirm(conn->worker->logic, &confirm, id);
 }
 
@@ -78,7 +78,7 @@ static void store_done(struct worker *worker, struct logic_request *request,
                        const struct logic_answer *answer)
 {
     struct conn *conn = handle_table_find(worker->table, request->handle);
-    bool stored = answer->answered && answer->status == IMC__V1__LOGIC_STATUS__OK;
+    bool stored = answer->answered && answer->status == LOGIC_OK;
 
     if (conn != NULL && conn->catchup != NULL)
         catchup_stored(conn->catchup, request->push.id);
@@ -226,33 +226,24 @@ static void session_read_missed(struct conn *conn, uint64_t id)
     catchup_put(catchup, id);
 }
 
-static void fetched_append(struct conn *conn, const Imc__V1__Waiting *waiting,
-                           struct backing *backing)
+static void fetched_append(struct conn *conn, const struct push *push)
 {
-    struct push push = {
-        .backing = backing,
-        .body = waiting->body.data,
-        .body_len = (uint32_t)waiting->body.len,
-        .op = waiting->op,
-        .id = waiting->id,
-        .expires_ms = waiting->expires_ms,
-    };
-    struct ticket ticket = {.ops = &waiting_ops, .owner = conn->worker, .arg = waiting->id};
+    struct ticket ticket = {.ops = &waiting_ops, .owner = conn->worker, .arg = push->id};
     struct catchup *catchup = conn->catchup;
 
-    if (waiting->id == 0)
+    if (push->id == 0)
         return;
-    catchup->page_last = waiting->id;
-    if (!catchup_take(catchup, waiting->id))
+    catchup->page_last = push->id;
+    if (!catchup_take(catchup, push->id))
         return;
-    catchup_undrop(catchup, waiting->id);
-    if (waiting->id == catchup->begun) { /* it has left meanwhile */
-        session_confirm(conn, waiting->id);
+    catchup_undrop(catchup, push->id);
+    if (push->id == catchup->begun) { /* it has left meanwhile */
+        session_confirm(conn, push->id);
         return;
     }
-    struct held *held = catchup_unhold(catchup, waiting->id);
+    struct held *held = catchup_unhold(catchup, push->id);
     if (held == NULL) {
-        catchup_add(&catchup->fetched, &push, ticket);
+        catchup_add(&catchup->fetched, push, ticket);
         return;
     }
     /* One that job has handed us as well is written once. The copy in the mailbox may be another
@@ -277,7 +268,7 @@ static void fetch_done(struct worker *worker, struct logic_request *request,
     }
     if (catchup->mode != CATCHUP_FETCHING || conn->state != CONN_OPEN)
         return;
-    if (!answer->answered || answer->status != IMC__V1__LOGIC_STATUS__OK) {
+    if (!answer->answered || answer->status != LOGIC_OK) {
         catchup_put(catchup, 1);
         wheel_set(worker->session_wheel, &catchup->timer, FETCH_RETRY_MS);
         return;
@@ -285,7 +276,7 @@ static void fetch_done(struct worker *worker, struct logic_request *request,
     /* A page may be empty and yet not the last one: what else the reply carried left no room. */
     catchup->page_last = request->after;
     for (size_t i = 0; i < answer->fetch->n_waiting; i++)
-        fetched_append(conn, answer->fetch->waiting[i], answer->backing);
+        fetched_append(conn, &answer->fetch->waiting[i]);
     if (answer->fetch->last > catchup->page_last)
         catchup->page_last = answer->fetch->last;
     catchup->more = answer->fetch->more && catchup_wants(catchup);
@@ -385,7 +376,7 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
 {
     struct worker *worker = conn->worker;
     struct catchup *catchup = conn->catchup;
-    const Imc__V1__ConnectResult *result = answer->connect;
+    const struct admission *result = answer->connect;
 
     metric_add(worker->counters, COMET_CONNECTS_OK, 1);
     conn->uid = result->uid;
@@ -393,10 +384,10 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     session_count(worker, 1);
     catchup_read_whole(catchup);
     catchup->mode = CATCHUP_GAP;
-    for (size_t i = 0; i < result->n_waiting; i++)
-        fetched_append(conn, result->waiting[i], answer->backing);
-    catchup->more = result->more;
-    catchup->others_upto = result->more ? UINT64_MAX : 0;
+    for (size_t i = 0; i < result->page.n_waiting; i++)
+        fetched_append(conn, &result->page.waiting[i]);
+    catchup->more = result->page.more;
+    catchup->others_upto = result->page.more ? UINT64_MAX : 0;
     conn_opened(conn);
     conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, NULL, 0);
     if (conn->state != CONN_OPEN)

@@ -16,7 +16,6 @@
 #define IMC_COMET_SESSION_SESSION_H
 
 #include "comet/wire/push.h"
-#include "proto/session.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +23,7 @@
 struct conn;
 struct worker;
 
-/* --- from the frontend --- */
+/* --- from client_ops.c and the connections (conn_events) --- */
 /* An auth frame came in CONN_AUTH: asks logic to admit it. TOKEN is copied. The connection becomes
  * CONN_CONNECTING. */
 void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_t seq);
@@ -43,8 +42,9 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 
 /* --- from peers/logic_requests.c --- */
-/* See session.proto. */
-void session_evict_silent(struct worker *worker, const Imc__V1__GiveWay *way);
+/* logic_give_way_fn: the session of UID that has been silent for longest gives way. */
+void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
+                          size_t n_handles);
 
 /* --- from the worker's session wheel --- */
 struct wheel;

@@ -440,23 +440,17 @@ static void the_most_silent_session_gives_way(void **state)
         handles[i] = session_notes.last->handle;
         step_for(3000);
     }
-    Imc__V1__GiveWay way = IMC__V1__GIVE_WAY__INIT;
-    way.uid = 8;
-    way.n_handles = 3;
-    way.handles = handles;
     client_send_frame(fds[0], OP_HEARTBEAT, 5, "");
     assert_int_equal(client_read_frame(fds[0], &frame, body, sizeof body), OP_HEARTBEAT_REPLY);
-    session_evict_silent(&fixture, &way);
+    session_evict_silent(&fixture, 8, handles, 3);
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none for long enough */
     step_for(6000);
-    way.uid = 9;
-    session_evict_silent(&fixture, &way);
+    session_evict_silent(&fixture, 9, handles, 3);
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none of that user */
-    way.uid = 8;
-    session_evict_silent(&fixture, &way);
+    session_evict_silent(&fixture, 8, handles, 3);
     assert_int_equal(client_read_frame(fds[1], &frame, body, sizeof body), OP_DISCONNECT);
     assert_non_null(strstr(body, "{\"code\":5,"));
-    session_evict_silent(&fixture, &way); /* the third is silent for 9 s only */
+    session_evict_silent(&fixture, 8, handles, 3); /* the third is silent for 9 s only */
     step_for(20);
     assert_int_equal(frontend_connections(&fixture), 2); /* it did not linger */
     assert_int_equal(fixture_counters[COMET_GAVE_WAY], 1);

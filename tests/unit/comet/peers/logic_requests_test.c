@@ -6,6 +6,7 @@
 #include "comet/peers/logic_requests.h"
 #include "common/base/mem.h"
 #include "common/rpc/rpc.h"
+#include "proto/session.pb-c.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +50,7 @@ static struct {
     uint64_t done_handles[DONE_MAX];
     uint32_t done_status[DONE_MAX];
     struct backing *kept; /* of the last Fetch */
-    const Imc__V1__FetchResult *fetched;
+    const struct mailbox_page *fetched;
 } w;
 
 /* --- a logic; rpc thread --- */
@@ -233,6 +234,11 @@ static void on_done(struct worker *worker, struct logic_request *request,
     }
 }
 
+static void give_way(struct worker *worker, int64_t uid, const uint64_t *handles, size_t n_handles)
+{
+    (void)worker, (void)uid, (void)handles, (void)n_handles;
+}
+
 static struct logic_request *request(enum logic_request_kind kind, uint64_t handle)
 {
     struct logic_request *made = logic_requests_new(w.worker.logic, kind);
@@ -324,7 +330,7 @@ static int setup(void **state)
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
-    w.worker.logic = logic_requests_open(&w.worker);
+    w.worker.logic = logic_requests_open(&w.worker, give_way);
     return 0;
 }
 
@@ -363,7 +369,7 @@ static void no_free(struct backing *backing)
 
 static struct backing immortal = {.refs = 1, .free = no_free};
 
-static void confirm(Imc__V1__Confirm__How how, int64_t uid, uint64_t handle, uint64_t id)
+static void confirm(enum confirm_how how, int64_t uid, uint64_t handle, uint64_t id)
 {
     struct logic_confirm confirm = {.how = how, .uid = uid, .handle = handle};
     logic_requests_confirm(w.worker.logic, &confirm, id);
@@ -393,7 +399,7 @@ static void ask_all_kinds(void)
     made->bytes = mem_strdup("lobby");
     logic_requests_send(w.worker.logic, made);
     ask(REQUEST_REGISTERED, 6);
-    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 70, 8, 7);
+    confirm(CONFIRM_WAIVED, 70, 8, 7);
 }
 
 static void one_batch_carries_every_kind(void **state)
@@ -427,15 +433,15 @@ static void one_batch_carries_every_kind(void **state)
     assert_int_equal(batch->confirms[0]->uid, 70);
     assert_int_equal(batch->confirms[0]->ids[0], 7);
     assert_int_equal(batch->confirms[0]->handle, 8);
-    assert_int_equal(batch->confirms[0]->how, IMC__V1__CONFIRM__HOW__WAIVED);
+    assert_int_equal(batch->confirms[0]->how, CONFIRM_WAIVED);
     assert_int_equal(w.done_handles[5], 6);
     assert_int_equal(w.done_status[5], 5); /* Registered has its own status */
     assert_int_equal(w.last.ring, 77);
     assert_int_equal(w.last.epoch, 9);
     assert_int_equal(immortal.refs, 1);
     /* A reply lives as long as somebody needs it. */
-    assert_int_equal(w.fetched->waiting[0]->id, 34);
-    assert_string_equal((const char *)w.fetched->waiting[0]->body.data, "waiting");
+    assert_int_equal(w.fetched->waiting[0].id, 34);
+    assert_string_equal((const char *)w.fetched->waiting[0].body, "waiting");
 }
 
 static void every_request_gets_its_own_result(void **state)
@@ -519,10 +525,10 @@ static void confirms_of_another_session_or_kind_do_not_share_one(void **state)
 {
     (void)state;
     see(1, 1);
-    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 5, 1);
-    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 6, 1);
-    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 3);
-    confirm(IMC__V1__CONFIRM__HOW__WAIVED, 1, 6, 4);
+    confirm(CONFIRM_WRITTEN, 1, 5, 1);
+    confirm(CONFIRM_WRITTEN, 1, 6, 1);
+    confirm(CONFIRM_WAIVED, 1, 6, 3);
+    confirm(CONFIRM_WAIVED, 1, 6, 4);
     assert_int_equal(logic_requests_pending(w.worker.logic), 3);
     run_until_batches(&w.logics[0], 1);
     const Imc__V1__SessionBatch *batch = logic_batch(&w.logics[0], 0);
@@ -531,7 +537,7 @@ static void confirms_of_another_session_or_kind_do_not_share_one(void **state)
         assert_int_equal(batch->confirms[i]->handle, i == 0 ? 5 : 6);
         assert_int_equal(batch->confirms[i]->n_ids, ids[i]);
     }
-    assert_int_equal(batch->confirms[2]->how, IMC__V1__CONFIRM__HOW__WAIVED);
+    assert_int_equal(batch->confirms[2]->how, CONFIRM_WAIVED);
     assert_int_equal(w.counters[COMET_CONFIRMED], 2); /* a waiver is none */
 }
 
@@ -541,13 +547,13 @@ static void confirms_of_a_session_share_a_request(void **state)
     struct logic *logic = &w.logics[0];
     see(1, 1);
     for (uint64_t id = 1; id <= 100; id++)
-        confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, id);
-    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 2, 8, 5);
-    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 101);
+        confirm(CONFIRM_WRITTEN, 1, 8, id);
+    confirm(CONFIRM_WRITTEN, 2, 8, 5);
+    confirm(CONFIRM_WRITTEN, 1, 8, 101);
     assert_int_equal(logic_requests_pending(w.worker.logic), 4);
     run_until_batches(logic, 1);
     /* The request before is on its way. */
-    confirm(IMC__V1__CONFIRM__HOW__WRITTEN, 1, 8, 102);
+    confirm(CONFIRM_WRITTEN, 1, 8, 102);
     assert_int_equal(w.counters[COMET_CONFIRMED], 103);
     run_until_batches(logic, 2);
     const Imc__V1__SessionBatch *batch = logic_batch(logic, 0);

@@ -165,13 +165,13 @@ static void routers_changed(void)
 static uint32_t routers_put(struct session *session, uint64_t ring, uint64_t epoch)
 {
     if (ring != w.logic->ring_hash || ring != w.truth->ring_hash)
-        return IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+        return LOGIC_RING_MISMATCH;
     if (w.away || ring == 0 || epoch != w.epoch || w.dead)
-        return IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+        return LOGIC_UNAVAILABLE;
     session->router = owner(w.truth, session->conn.uid);
     session->router_life = w.lives[session->router];
     session->epoch = epoch;
-    return IMC__V1__LOGIC_STATUS__OK;
+    return LOGIC_OK;
 }
 
 static bool routers_complete(void)
@@ -232,14 +232,14 @@ static void link_breaks(void)
 static uint32_t logic_registered(const struct logic_request *request)
 {
     if (request->cancelled)
-        return IMC__V1__LOGIC_STATUS__OK; /* the batch did not carry it */
+        return LOGIC_OK; /* the batch did not carry it */
     if (w.sent_ring != w.logic->ring_hash || w.sent_ring != w.truth->ring_hash)
-        return IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+        return LOGIC_RING_MISMATCH;
     if (w.away || w.dead || w.sent_epoch != w.epoch)
-        return IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+        return LOGIC_UNAVAILABLE;
     w.registered_ring = w.sent_ring;
     w.registered_epoch = w.sent_epoch;
-    return IMC__V1__LOGIC_STATUS__OK;
+    return LOGIC_OK;
 }
 
 static void logic_carries_out(bool answers)
@@ -256,7 +256,7 @@ static void logic_carries_out(bool answers)
         answer.status = logic_registered(request);
     } else {
         assert_int_equal(request->kind, REQUEST_DISCONNECT);
-        answer.status = w.away ? IMC__V1__LOGIC_STATUS__UNAVAILABLE : IMC__V1__LOGIC_STATUS__OK;
+        answer.status = w.away ? LOGIC_UNAVAILABLE : LOGIC_OK;
         if (!w.away && w.sent_epoch == w.epoch)
             session->router = -1;
     }
@@ -279,7 +279,7 @@ static void session_begin(void)
     session->conn.uid = (int64_t)w.n_sessions * 7919;
     session->router = -1;
     uint64_t epoch = w.worker.view->comet_epoch;
-    if (routers_put(session, w.logic->ring_hash, epoch) != IMC__V1__LOGIC_STATUS__OK)
+    if (routers_put(session, w.logic->ring_hash, epoch) != LOGIC_OK)
         return; /* refused: the client comes again */
     w.n_sessions++;
     session->handle = session->conn.handle = handle_table_add(w.worker.table, &session->conn);
@@ -337,7 +337,7 @@ static void world_open(size_t sessions)
     w.worker.counters = w.counters;
     w.worker.table = handle_table_open(0);
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
-    w.worker.reregister = reregister_open(&w.worker);
+    w.worker.reregister = reregister_open(&w.worker, session_refetch);
     w.truth = view_of_routers(0, false);
     w.logic = cluster_view_ref(w.truth);
     w.epoch = 1;

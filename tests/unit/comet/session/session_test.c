@@ -316,8 +316,7 @@ void logic_requests_confirm(struct logic_requests *link, const struct logic_conf
 }
 
 /* What is left out counts as well: a page may be nothing but that. */
-static void logic_page(const struct logic_request *request, Imc__V1__Waiting *values,
-                       Imc__V1__FetchResult *out)
+static void logic_page(const struct logic_request *request, struct mailbox_page *out)
 {
     size_t n = 0;
     for (uint64_t id = request->after + 1; id <= w.ids; id++) {
@@ -325,7 +324,7 @@ static void logic_page(const struct logic_request *request, Imc__V1__Waiting *va
         if (!kept->here)
             continue;
         if (n == PAGE || happens(w.chance.short_page)) {
-            out->more = 1;
+            out->more = true;
             return;
         }
         n++;
@@ -333,10 +332,7 @@ static void logic_page(const struct logic_request *request, Imc__V1__Waiting *va
             out->last = id;
             continue;
         }
-        Imc__V1__Waiting *waiting = &values[out->n_waiting];
-        imc__v1__waiting__init(waiting);
-        waiting->id = id;
-        out->waiting[out->n_waiting++] = waiting;
+        out->waiting[out->n_waiting++] = (struct push){.backing = &immortal, .id = id};
     }
 }
 
@@ -361,30 +357,24 @@ static void logic_answer_one(void)
     if (request == NULL)
         return;
     struct logic_answer answer = {.answered = true, .backing = &immortal};
-    Imc__V1__Waiting values[PAGE], *list[PAGE];
-    Imc__V1__ConnectResult connect;
-    imc__v1__connect_result__init(&connect);
-    Imc__V1__FetchResult fetch;
-    imc__v1__fetch_result__init(&fetch);
-    fetch.waiting = list;
+    struct push values[PAGE];
+    struct mailbox_page fetch = {.waiting = values};
+    struct admission connect = {.uid = 42, .room = "", .reason = ""};
     if (request->kind == REQUEST_CONNECT) {
         assert_false(request->own);
-        logic_page(request, values, &fetch);
-        connect.uid = 42;
-        connect.waiting = list;
-        connect.n_waiting = fetch.n_waiting;
-        connect.more = fetch.more;
+        logic_page(request, &fetch);
+        connect.page = fetch;
         answer.connect = &connect;
     } else if (request->kind == REQUEST_FETCH) {
-        logic_page(request, values, &fetch);
+        logic_page(request, &fetch);
         answer.fetch = &fetch;
         if (happens(w.chance.fetch_fails)) {
             fetch.n_waiting = 0;
-            answer.status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+            answer.status = LOGIC_UNAVAILABLE;
         }
     } else if (request->kind == REQUEST_STORE) {
         if (happens(w.chance.store_fails))
-            answer.status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+            answer.status = LOGIC_UNAVAILABLE;
         else
             w.mailbox[request->push.id].here = w.mailbox[request->push.id].mine = true;
     } else if (request->kind == REQUEST_CONFIRM) {
@@ -867,11 +857,7 @@ static void refused_token_kicks(void **state)
     (void)state;
     world_open((struct chances){0});
     struct logic_request *request = w.requests;
-    Imc__V1__ConnectResult refused;
-    imc__v1__connect_result__init(&refused);
-    char reason[] = "unknown token";
-    refused.code = CLOSE_BAD_TOKEN;
-    refused.reason = reason;
+    const struct admission refused = {.room = "", .reason = "unknown token"};
     struct logic_answer answer = {
         .answered = true, .status = CLOSE_BAD_TOKEN, .connect = &refused, .backing = &immortal};
     request->done(&w.worker, request, &answer);
@@ -884,8 +870,7 @@ static void unknown_code_from_logic_is_unavailable(void **state)
 {
     (void)state;
     world_open((struct chances){0});
-    Imc__V1__ConnectResult refused;
-    imc__v1__connect_result__init(&refused);
+    const struct admission refused = {.room = "", .reason = ""};
     struct logic_answer answer = {
         .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
     w.requests->done(&w.worker, w.requests, &answer);
