@@ -3,9 +3,9 @@
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
+#include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
-#include "comet/peers/logic_requests.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdlib.h>

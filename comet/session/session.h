@@ -1,6 +1,6 @@
 /* session.h - what makes a connection a session: admission by logic, messages in order, what the
  * socket did not take. Owner loop only. What is in net/ calls the functions under "from the
- * frontend"; peers/job_batches.c and peers/logic_requests.c call the others.
+ * frontend"; job/job_batches.c and logic/logic_requests.c call the others.
  *
  * A session is up to date (conn->catchup == NULL: a push is written at once) or catching up:
  *
@@ -34,14 +34,14 @@ void session_stalled(struct conn *conn);
 /* The connection ended, in whatever state; its queue's tickets have been dropped, its room left. */
 void session_closed(struct conn *conn);
 
-/* --- from peers/job_batches.c --- */
+/* --- from job/job_batches.c --- */
 /* A uid push for this session. The ticket is always taken. */
 void session_push(struct conn *conn, const struct push *push, struct ticket ticket);
 /* Messages IDS wait in the mailbox for this session. The ticket is told at once: the mailbox keeps
  * them. */
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 
-/* --- from peers/logic_requests.c --- */
+/* --- from logic/logic_requests.c --- */
 /* logic_give_way_fn: the session of UID that has been silent for longest gives way. */
 void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
                           size_t n_handles);

@@ -12,7 +12,7 @@
 
 enum {
     FENCE_AHEAD_MS = 24 * 60 * 60 * 1000,
-    /* Each that is heard of costs a comet up to 1 MB (comet/peers/replay_window.h). */
+    /* Each that is heard of costs a comet up to 1 MB (comet/job/replay_window.h). */
     PARTITIONS_MAX = 10000,
 };
 

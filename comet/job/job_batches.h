@@ -8,8 +8,8 @@
  *   job ◄══ PushReply(late) ◄── a pending item's last ticket was told: end of that loop's turn
  *
  * A batch lives until every ticket that points into it has been told. */
-#ifndef IMC_COMET_PEERS_JOB_BATCHES_H
-#define IMC_COMET_PEERS_JOB_BATCHES_H
+#ifndef IMC_COMET_JOB_JOB_BATCHES_H
+#define IMC_COMET_JOB_JOB_BATCHES_H
 
 #include "comet/wire/push.h"
 #include "common/rpc/rpc.h"

@@ -9,8 +9,8 @@
  *
  * Threads: all on the rpc thread alone
  * but replay_windows_taken(), on any loop. */
-#ifndef IMC_COMET_PEERS_REPLAY_WINDOW_H
-#define IMC_COMET_PEERS_REPLAY_WINDOW_H
+#ifndef IMC_COMET_JOB_REPLAY_WINDOW_H
+#define IMC_COMET_JOB_REPLAY_WINDOW_H
 
 #include <stdint.h>
 

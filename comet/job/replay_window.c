@@ -1,4 +1,4 @@
-#include "comet/peers/replay_window.h"
+#include "comet/job/replay_window.h"
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
 #include <assert.h>

@@ -1,4 +1,4 @@
-#include "comet/peers/broadcast_gaps.h"
+#include "comet/job/broadcast_gaps.h"
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
 

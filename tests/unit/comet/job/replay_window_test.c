@@ -1,5 +1,5 @@
 /* What was applied is repeated, what was not is new, and nothing is believed that nobody said. */
-#include "comet/peers/replay_window.h"
+#include "comet/job/replay_window.h"
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
 #include <pthread.h>

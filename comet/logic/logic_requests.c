@@ -1,4 +1,4 @@
-#include "comet/peers/logic_requests.h"
+#include "comet/logic/logic_requests.h"
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"

@@ -9,8 +9,8 @@
  * once, unanswered when its deadline has passed; but a Connect that may have been carried out waits
  * for its answer however long it takes, since only that tells what to undo. Nothing is sent before
  * our lease is held: sessions are put under its epoch. */
-#ifndef IMC_COMET_PEERS_LOGIC_REQUESTS_H
-#define IMC_COMET_PEERS_LOGIC_REQUESTS_H
+#ifndef IMC_COMET_LOGIC_LOGIC_REQUESTS_H
+#define IMC_COMET_LOGIC_LOGIC_REQUESTS_H
 
 #include "comet/base/worker.h"
 #include "comet/wire/push.h"

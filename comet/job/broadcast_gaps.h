@@ -7,8 +7,8 @@
  *        └─────────────────────────────────────────────────────────────────┘ none in time: MISSED
  *
  * Any thread. */
-#ifndef IMC_COMET_PEERS_BROADCAST_GAPS_H
-#define IMC_COMET_PEERS_BROADCAST_GAPS_H
+#ifndef IMC_COMET_JOB_BROADCAST_GAPS_H
+#define IMC_COMET_JOB_BROADCAST_GAPS_H
 
 #include "proto/push.pb-c.h"
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* What jobs vouch for: when sessions are to be told that they missed something, and when not. */
-#include "comet/peers/broadcast_gaps.h"
+#include "comet/job/broadcast_gaps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

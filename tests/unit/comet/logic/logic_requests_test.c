@@ -3,7 +3,7 @@
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
-#include "comet/peers/logic_requests.h"
+#include "comet/logic/logic_requests.h"
 #include "common/base/mem.h"
 #include "common/rpc/rpc.h"
 #include "proto/session.pb-c.h"
