@@ -10,6 +10,7 @@
 #include "comet/net/handle_table.h"
 #include "comet/net/load_shedding.h"
 #include "comet/net/mass_kick.h"
+#include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/reregister.h"
 #include "comet/session/session.h"
@@ -22,8 +23,8 @@ enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
 static const struct conn_events worker_conn_events = {
     .frame = client_op_frame,
     .message = client_op_message,
-    .drained = session_drained,
-    .stalled = session_stalled,
+    .drained = catchup_drained,
+    .stalled = catchup_stalled,
     .leaving = room_leave,
     .closed = session_closed,
 };
@@ -40,10 +41,10 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->counters = metrics_block(comet->daemon->metrics);
     worker->table = handle_table_open(index);
     worker->session_wheel =
-        wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, session_on_timer, worker);
+        wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer, worker);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
     worker->logic = logic_requests_open(worker, session_evict_silent);
-    worker->reregister = reregister_open(worker, session_refetch);
+    worker->reregister = reregister_open(worker, catchup_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);

@@ -54,7 +54,7 @@ struct conn {
     struct msg *in;            /* unparsed input, NULL: none */
     struct ws *ws;             /* only while a message is being put together; NULL otherwise */
     struct room *room;         /* fanout/room.h; NULL: in none */
-    struct catchup *catchup;   /* session/session.h; NULL: nothing to catch up with */
+    struct catchup *catchup;   /* session/catchup.h; NULL: it is up to date */
     uint32_t room_index;       /* position in room's members */
     uint32_t kept;             /* bytes counted against conn.strangers: conn_keep() */
     struct conn *next, **prev; /* the frontend's list of live or of closing connections */

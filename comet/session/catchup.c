@@ -1,333 +1,533 @@
 #include "comet/session/catchup.h"
+#include "comet/base/config.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
+#include "comet/logic/logic_requests.h"
+#include "comet/net/conn.h"
+#include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { DROPPED_LATE_MS = 1000 }; /* no loop is so late that runs */
+enum { FETCH_RETRY_MS = 500, POKE_WAIT_MS = 5000 };
 
-static void held_list_init(struct held_list *list)
+/* After every event in builds that look for bugs. */
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+static void catchup_checked(const struct conn *conn)
 {
-    list->head = NULL;
-    list->tail = &list->head;
-    list->n = 0;
+    if (conn->catchup != NULL)
+        catchup_check(conn->catchup);
 }
+#else
+#define catchup_checked(conn) ((void)(conn))
+#endif
 
-struct catchup *catchup_new(struct conn *conn, enum catchup_mode mode)
+static void catchup_step(struct conn *conn);
+static void catchup_deliver(struct conn *conn);
+
+/* The one there is, else a new one in MODE. */
+static struct catchup *catchup_of(struct conn *conn, enum catchup_mode mode)
 {
+    if (conn->catchup != NULL)
+        return conn->catchup;
     struct catchup *catchup = mem_zalloc(sizeof *catchup);
-
     catchup->conn = conn;
     catchup->mode = mode;
-    held_list_init(&catchup->fetched);
-    held_list_init(&catchup->held);
+    missing_init(&catchup->missing);
+    conn->catchup = catchup;
     return catchup;
 }
 
-void held_free(struct held *held)
+void catchup_end(struct conn *conn)
 {
-    backing_unref(held->push.backing);
-    free(held);
-}
+    struct catchup *catchup = conn->catchup;
 
-static void held_list_drop(struct held_list *list, struct conn *conn)
-{
-    struct held *held = list->head;
-
-    held_list_init(list);
-    while (held != NULL) {
-        struct held *next = held->next;
-        ticket_done(&held->ticket, conn, TICKET_DROPPED);
-        held_free(held);
-        held = next;
-    }
-}
-
-void catchup_free(struct catchup *catchup)
-{
     if (catchup == NULL)
         return;
-    held_list_drop(&catchup->fetched, catchup->conn);
-    held_list_drop(&catchup->held, catchup->conn);
-    free(catchup->storing);
-    free(catchup->wanted);
-    free(catchup->dropped);
+    conn->catchup = NULL;
+    wheel_cancel(conn->worker->session_wheel, &catchup->timer);
+    missing_clear(&catchup->missing, conn);
     free(catchup);
 }
 
-/* Where a message belongs: at the end, unless a replay brings an older one. */
-static struct held **held_list_find(struct held_list *list, uint64_t id)
+static void catchup_confirm(struct conn *conn, uint64_t id)
 {
-    struct held **at = &list->head;
-
-    if (list->n == 0 || container_of(list->tail, struct held, next)->push.id <= id)
-        return list->tail;
-    while ((*at)->push.id <= id)
-        at = &(*at)->next;
-    return at;
+    struct logic_confirm confirm = {
+        .how = CONFIRM_WRITTEN, .uid = conn->uid, .handle = conn->handle};
+    logic_requests_confirm(conn->worker->logic, &confirm, id);
 }
 
-void catchup_add(struct held_list *list, const struct push *push, struct ticket ticket)
+/* A message from the mailbox leaves it when the kernel has it. If the connection ends first, it
+ * stays there. */
+static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
 {
-    struct held *held = mem_alloc(sizeof *held), **at = held_list_find(list, push->id);
+    struct worker *worker = owner;
 
-    held->next = *at;
-    held->push = *push;
+    if (result != TICKET_WRITTEN)
+        return;
+    metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
+    catchup_confirm(conn, id);
+}
+
+static const struct ticket_ops waiting_ops = {.done = waiting_done, .in_mailbox = true};
+
+/* What the session was waiting for has come in one way or another. */
+static void catchup_stop_awaiting(struct conn *conn)
+{
+    struct catchup *catchup = conn->catchup;
+
+    if (catchup->awaits_poke)
+        wheel_cancel(conn->worker->session_wheel, &catchup->timer);
+    catchup->awaits_poke = false;
+}
+
+/* Hands a message back to job. */
+static void catchup_hand_back(struct conn *conn, uint64_t id, const struct ticket *ticket)
+{
+    missing_drop(&conn->catchup->missing, id, loop_now_ms(&conn->worker->loop) + POKE_WAIT_MS);
+    ticket_done(ticket, conn, TICKET_DROPPED);
+}
+
+/* --- the mailbox as the place for what a slow socket does not take --- */
+
+static void store_done(struct worker *worker, struct logic_request *request,
+                       const struct logic_answer *answer)
+{
+    struct conn *conn = handle_table_find(worker->table, request->handle);
+    bool stored = answer->answered && answer->status == LOGIC_OK;
+
+    if (conn != NULL && conn->catchup != NULL)
+        missing_stored(&conn->catchup->missing, request->push.id);
+    if (conn == NULL || conn->catchup == NULL || conn->state != CONN_OPEN) {
+        /* Nobody will fetch it for this session any more: job settles it, and whoever is there is
+         * poked. */
+        ticket_done(&request->ticket, conn, TICKET_DROPPED);
+        return;
+    }
+    struct catchup *catchup = conn->catchup;
+    if (stored) {
+        metric_add(worker->counters, COMET_SPILLED, 1);
+        missing_want(&catchup->missing, request->push.id);
+        missing_put(&catchup->missing, request->push.id);
+        ticket_done(&request->ticket, conn, TICKET_STORED);
+    } else {
+        metric_add(worker->counters, COMET_SPILL_FAILED, 1);
+        catchup_hand_back(conn, request->push.id, &request->ticket);
+    }
+    catchup_step(conn);
+    catchup_checked(conn);
+}
+
+static void catchup_store(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    struct worker *worker = conn->worker;
+    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_STORE);
+
+    request->handle = conn->handle;
+    request->uid = conn->uid;
+    request->push = *push;
     backing_ref(push->backing);
-    held->ticket = ticket;
-    *at = held;
-    if (held->next == NULL)
-        list->tail = &held->next;
-    list->n++;
+    request->ticket = ticket;
+    request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
+    request->done = store_done;
+    missing_storing(&conn->catchup->missing, push->id);
+    logic_requests_send(worker->logic, request);
 }
 
-static struct held *held_list_pop(struct held_list *list)
+/* What was on its way to the socket goes to the mailbox; what came from there is still in it. */
+static void catchup_spill_one(struct conn *conn, const struct push *push, struct ticket ticket)
 {
-    struct held *held = list->head;
-
-    list->head = held->next;
-    if (list->head == NULL)
-        list->tail = &list->head;
-    list->n--;
-    return held;
-}
-
-struct held *catchup_pop(struct catchup *catchup)
-{
-    const struct held *fetched = catchup->fetched.head, *held = catchup->held.head;
-
-    if (fetched != NULL && (held == NULL || fetched->push.id <= held->push.id))
-        return held_list_pop(&catchup->fetched);
-    return held != NULL ? held_list_pop(&catchup->held) : NULL;
-}
-
-/* Id 0 stands for nothing throughout: no accepted message has it. */
-void catchup_put(struct catchup *catchup, uint64_t id)
-{
-    if (id != 0 && (catchup->stale == 0 || id < catchup->stale))
-        catchup->stale = id;
-}
-
-static void storing_make_room(struct catchup *catchup)
-{
-    if (catchup->first_storing + catchup->n_storing < catchup->cap_storing)
-        return;
-    if (catchup->first_storing > catchup->n_storing) {
-        memmove(catchup->storing, catchup->storing + catchup->first_storing,
-                catchup->n_storing * sizeof *catchup->storing);
-        catchup->first_storing = 0;
-        return;
-    }
-    catchup->cap_storing = catchup->cap_storing == 0 ? 4 : catchup->cap_storing * 2;
-    catchup->storing =
-        mem_realloc(catchup->storing, catchup->cap_storing * sizeof *catchup->storing);
-}
-
-/* They come in the order of their ids and are answered so, but for rare cases: both ends are quick.
- */
-void catchup_storing(struct catchup *catchup, uint64_t id)
-{
-    storing_make_room(catchup);
-    uint64_t *ids = catchup->storing + catchup->first_storing;
-    uint32_t at = catchup->n_storing++;
-    for (; at > 0 && ids[at - 1] > id; at--)
-        ids[at] = ids[at - 1];
-    ids[at] = id;
-}
-
-void catchup_stored(struct catchup *catchup, uint64_t id)
-{
-    uint64_t *ids = catchup->storing + catchup->first_storing;
-    uint32_t at = 0;
-
-    while (at < catchup->n_storing && ids[at] != id)
-        at++;
-    assert(at < catchup->n_storing);
-    catchup->n_storing--;
-    if (at == 0)
-        catchup->first_storing++;
+    if (ticket_in_mailbox(&ticket))
+        missing_want_again(&conn->catchup->missing, push->id);
     else
-        memmove(ids + at, ids + at + 1, (catchup->n_storing - at) * sizeof *ids);
+        catchup_store(conn, push, ticket);
 }
 
-bool catchup_awaits(const struct catchup *catchup, uint64_t id)
+static void catchup_spill(struct conn *conn)
 {
-    for (uint32_t i = 0; i < catchup->n_dropped; i++) {
-        if (catchup->dropped[i].id < id)
-            return true;
-    }
-    return false;
-}
+    struct catchup *catchup = conn->catchup;
+    struct held *held;
 
-bool catchup_blocks(const struct catchup *catchup, uint64_t id)
-{
-    return (catchup->stale != 0 && catchup->stale <= id) ||
-           (catchup->n_storing > 0 && catchup->storing[catchup->first_storing] <= id) ||
-           catchup_awaits(catchup, id);
-}
-
-bool catchup_has_next(const struct catchup *catchup)
-{
-    const struct held *fetched = catchup->fetched.head, *held = catchup->held.head;
-    bool fetched_first = fetched != NULL && (held == NULL || fetched->push.id <= held->push.id);
-    const struct held *next = fetched_first ? fetched : held;
-
-    if (next == NULL || catchup_blocks(catchup, next->push.id))
-        return false;
-    if (fetched_first)
-        return true;
-    /* Everything older that is in the mailbox must have been read. */
-    return catchup->more ? held->push.id <= catchup->page_last : !catchup->fetch_asked;
-}
-
-struct held *catchup_next(struct catchup *catchup)
-{
-    return catchup_has_next(catchup) ? catchup_pop(catchup) : NULL;
-}
-
-void catchup_put_back(struct catchup *catchup, struct held *held)
-{
-    /* Whether it was fetched no longer matters for the order: it goes first again. */
-    struct held_list *list = &catchup->fetched;
-
-    held->next = list->head;
-    if (list->head == NULL)
-        list->tail = &held->next;
-    list->head = held;
-    list->n++;
-}
-
-void catchup_unfetch(struct catchup *catchup)
-{
-    while (catchup->fetched.head != NULL) {
-        struct held *held = held_list_pop(&catchup->fetched);
-        catchup_want_again(catchup, held->push.id);
+    catchup->mode = CATCHUP_SPILLING;
+    catchup->missing.more = false;
+    catchup->fetch_void = catchup->missing.fetch_asked;
+    missing_put(&catchup->missing, 1);
+    catchup_stop_awaiting(conn);
+    wheel_cancel(conn->worker->session_wheel, &catchup->timer);
+    while ((held = missing_pop(&catchup->missing)) != NULL) {
+        catchup_spill_one(conn, &held->push, held->ticket);
         held_free(held);
     }
 }
 
-struct held *catchup_unhold(struct catchup *catchup, uint64_t id)
+static void spill_queued(struct ticket *ticket, void *arg)
 {
-    struct held_list *list = &catchup->held;
+    struct conn *conn = arg;
+    struct push push;
 
-    for (struct held **at = &list->head; *at != NULL; at = &(*at)->next) {
-        struct held *held = *at;
-        if (held->push.id != id)
-            continue;
-        *at = held->next;
-        if (held->next == NULL)
-            list->tail = at;
-        list->n--;
-        return held;
-    }
-    return NULL;
+    if (ticket_in_mailbox(ticket))
+        missing_want_again(&conn->catchup->missing, ticket->arg);
+    else if (ticket_push(ticket, &push))
+        catchup_store(conn, &push, *ticket);
+    else
+        ticket_done(ticket, conn, TICKET_DROPPED);
 }
 
-void catchup_want(struct catchup *catchup, uint64_t id)
+static void begun_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
 {
-    if (id == 0)
+    struct worker *worker = owner;
+
+    (void)id, (void)conn;
+    if (result == TICKET_WRITTEN)
+        metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
+}
+
+static const struct ticket_ops begun_ops = {.done = begun_done};
+
+/* A message of which a part has left cannot be taken back, and nobody knows when its rest will
+ * leave. It is stored like the others, for job must not wait for one phone; but when it is fetched,
+ * its rest has left, and it is only confirmed. */
+static void spill_begun(struct conn *conn)
+{
+    struct ticket *ticket = conn_begun_ticket(conn);
+    struct push push;
+
+    if (ticket == NULL || !ticket_push(ticket, &push))
         return;
-    if (catchup->everything) {
-        if (id <= catchup->after)
-            catchup->after = id - 1;
+    struct ticket job = *ticket;
+    *ticket = (struct ticket){.ops = &begun_ops, .owner = conn->worker, .arg = push.id};
+    conn->catchup->missing.begun = push.id;
+    catchup_store(conn, &push, job);
+}
+
+/* --- reading the mailbox --- */
+
+static void fetched_append(struct conn *conn, const struct push *push)
+{
+    struct ticket ticket = {.ops = &waiting_ops, .owner = conn->worker, .arg = push->id};
+    struct catchup *catchup = conn->catchup;
+
+    if (push->id == 0)
+        return;
+    catchup->missing.page_last = push->id;
+    if (!missing_take(&catchup->missing, push->id))
+        return;
+    missing_undrop(&catchup->missing, push->id);
+    if (push->id == catchup->missing.begun) { /* it has left meanwhile */
+        catchup_confirm(conn, push->id);
         return;
     }
-    if (catchup->n_wanted == CATCHUP_WANTED_MAX) {
-        /* Too many to list: the mailbox from the oldest of them on is ours. */
-        catchup->after = catchup_fetch_after(catchup);
-        catchup->everything = true;
-        catchup->n_wanted = 0;
+    struct held *held = missing_unhold(&catchup->missing, push->id);
+    if (held == NULL) {
+        missing_add(&catchup->missing.fetched, push, ticket);
         return;
     }
-    if (catchup->n_wanted == catchup->cap_wanted) {
-        catchup->cap_wanted = catchup->cap_wanted == 0 ? 4 : catchup->cap_wanted * 2;
-        catchup->wanted =
-            mem_realloc(catchup->wanted, catchup->cap_wanted * sizeof *catchup->wanted);
-    }
-    catchup->wanted[catchup->n_wanted++] = id;
+    /* One that job has handed us as well is written once. The copy in the mailbox may be another
+     * session's alone, and leave with that; so it is made ours, too. */
+    catchup_store(conn, &held->push, held->ticket);
+    held_free(held);
 }
 
-void catchup_want_again(struct catchup *catchup, uint64_t id)
+static void page_append(struct conn *conn, const struct mailbox_page *page)
 {
-    if (id > catchup->others_upto)
-        catchup->others_upto = id;
-    catchup_want(catchup, id);
+    struct missing *missing = &conn->catchup->missing;
+
+    for (size_t i = 0; i < page->n_waiting; i++)
+        fetched_append(conn, &page->waiting[i]);
+    if (page->last > missing->page_last)
+        missing->page_last = page->last;
 }
 
-bool catchup_take(struct catchup *catchup, uint64_t id)
+static void fetch_failed(struct catchup *catchup)
 {
-    if (catchup->everything)
-        return true;
-    for (uint32_t i = 0; i < catchup->n_wanted; i++) {
-        if (catchup->wanted[i] == id) {
-            catchup->wanted[i] = catchup->wanted[--catchup->n_wanted];
-            return true;
-        }
-    }
-    return false;
+    missing_put(&catchup->missing, 1);
+    wheel_set(catchup->conn->worker->session_wheel, &catchup->timer, FETCH_RETRY_MS);
 }
 
-void catchup_drop(struct catchup *catchup, uint64_t id, uint64_t until_ms)
+static void fetch_done(struct worker *worker, struct logic_request *request,
+                       const struct logic_answer *answer)
 {
-    if (catchup->n_dropped == CATCHUP_WANTED_MAX)
+    struct conn *conn = handle_table_find(worker->table, request->handle);
+
+    if (conn == NULL || conn->catchup == NULL)
         return;
-    /* Rare and short: grown by one, not doubled. */
-    catchup->dropped =
-        mem_realloc(catchup->dropped, (catchup->n_dropped + 1) * sizeof *catchup->dropped);
-    catchup->dropped[catchup->n_dropped++] = (struct dropped){id, until_ms};
-}
-
-uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms, uint64_t wait_ms)
-{
-    uint64_t due = 0;
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < catchup->n_dropped; i++) {
-        struct dropped dropped = catchup->dropped[i];
-        if (dropped.until_ms + DROPPED_LATE_MS <= now_ms)
-            dropped.until_ms = now_ms + wait_ms;
-        if (dropped.until_ms <= now_ms)
-            continue;
-        catchup->dropped[kept++] = dropped;
-        if (due == 0 || dropped.until_ms < due)
-            due = dropped.until_ms;
+    struct catchup *catchup = conn->catchup;
+    struct missing *missing = &catchup->missing;
+    missing->fetch_asked = false;
+    if (catchup->fetch_void) {
+        catchup->fetch_void = false;
+        catchup_step(conn);
+    } else if (catchup->mode != CATCHUP_FETCHING || conn->state != CONN_OPEN) {
+        return;
+    } else if (!answer->answered || answer->status != LOGIC_OK) {
+        fetch_failed(catchup);
+    } else {
+        /* A page may be empty and yet not the last one: what else the reply carried left no room.
+         */
+        missing->page_last = request->after;
+        page_append(conn, answer->fetch);
+        missing->more = answer->fetch->more && missing_wants(missing);
+        if (!missing->more)
+            missing->others_upto = 0;
+        catchup_deliver(conn);
     }
-    catchup->n_dropped = kept;
-    return due;
+    catchup_checked(conn);
 }
 
-void catchup_undrop(struct catchup *catchup, uint64_t id)
+static void catchup_fetch(struct conn *conn)
 {
-    for (uint32_t i = 0; i < catchup->n_dropped; i++) {
-        if (catchup->dropped[i].id == id) {
-            catchup->dropped[i] = catchup->dropped[--catchup->n_dropped];
+    struct worker *worker = conn->worker;
+    struct catchup *catchup = conn->catchup;
+
+    /* What an earlier reading brought and could not be written yet is still in the mailbox: this
+     * one brings it again. */
+    if (!catchup->missing.more)
+        missing_unfetch(&catchup->missing);
+    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_FETCH);
+
+    request->handle = conn->handle;
+    request->uid = conn->uid;
+    request->after = missing_fetch_after(&catchup->missing);
+    request->own = missing_leaves_others(&catchup->missing);
+    request->done = fetch_done;
+    if (!catchup->missing.more)
+        catchup->missing.stale = 0;
+    catchup->missing.fetch_asked = true;
+    metric_add(worker->counters, COMET_FETCHES, 1);
+    logic_requests_send(worker->logic, request);
+}
+
+/* Decides what a session in CATCHUP_FETCHING does next; called whenever something it waits for has
+ * come. */
+static void catchup_step(struct conn *conn)
+{
+    struct catchup *catchup = conn->catchup;
+
+    if (catchup == NULL || catchup->mode != CATCHUP_FETCHING || conn->state != CONN_OPEN)
+        return;
+    uint64_t now = loop_now_ms(&conn->worker->loop),
+             due = missing_drops_due(&catchup->missing, now, POKE_WAIT_MS);
+    if (catchup->missing.fetch_asked || wheel_is_set(&catchup->timer))
+        return;
+    if (missing_has_next(&catchup->missing)) {
+        catchup_deliver(conn);
+        return;
+    }
+    if (catchup->missing.more || catchup->missing.stale != 0) {
+        catchup_fetch(conn);
+        return;
+    }
+    if (catchup->missing.n_storing > 0)
+        return;
+    if (due != 0) {
+        catchup->awaits_poke = true;
+        wheel_set(conn->worker->session_wheel, &catchup->timer, due - now);
+        return;
+    }
+    /* The mailbox was read to its end after the last thing put there; what was wanted and not found
+     * has expired, was trimmed, or another session of the user has it. */
+    catchup_end(conn);
+}
+
+static void catchup_deliver(struct conn *conn)
+{
+    struct catchup *catchup = conn->catchup;
+    struct held *held;
+
+    while ((held = missing_next(&catchup->missing)) != NULL) {
+        uint64_t id = held->push.id;
+        enum write_result result = conn_push(conn, &held->push, held->ticket);
+        if (result == WRITE_CLOSED)
+            ticket_done(&held->ticket, conn, TICKET_DROPPED);
+        if (result == WRITE_FULL && conn->catchup == catchup) {
+            missing_put_back(&catchup->missing, held);
+            catchup_spill(conn);
             return;
         }
+        held_free(held);
+        if (conn->catchup != catchup || result == WRITE_CLOSED)
+            return; /* the write ended the connection; what is left was dropped with it */
+        if (catchup->missing.everything && id > catchup->missing.after)
+            catchup->missing.after = id;
+    }
+    catchup_step(conn);
+}
+
+/* --- what comes --- */
+
+void catchup_connecting(struct conn *conn)
+{
+    catchup_of(conn, CATCHUP_CONNECTING);
+}
+
+void catchup_admitted(struct conn *conn, const struct mailbox_page *page)
+{
+    struct catchup *catchup = conn->catchup;
+
+    assert(catchup->mode == CATCHUP_CONNECTING);
+    missing_want_all(&catchup->missing);
+    catchup->mode = CATCHUP_GAP;
+    page_append(conn, page);
+    catchup->missing.more = page->more;
+    catchup->missing.others_upto = page->more ? UINT64_MAX : 0;
+}
+
+void catchup_opened(struct conn *conn)
+{
+    struct worker *worker = conn->worker;
+
+    if (conn->wire == WIRE_TCP && worker->config->sdk_gap_ms > 0) {
+        wheel_set(worker->session_wheel, &conn->catchup->timer,
+                  (uint64_t)worker->config->sdk_gap_ms);
+    } else {
+        conn->catchup->mode = CATCHUP_FETCHING;
+        catchup_deliver(conn);
+    }
+    catchup_checked(conn);
+}
+
+void catchup_stalled(struct conn *conn)
+{
+    if (conn->state != CONN_OPEN)
+        return;
+    struct catchup *catchup = catchup_of(conn, CATCHUP_SPILLING);
+    /* In the order of age: the queue is older than what is held. */
+    spill_begun(conn);
+    conn_take_queued(conn, spill_queued, conn);
+    if (conn->catchup == catchup)
+        catchup_spill(conn);
+    catchup_checked(conn);
+}
+
+void catchup_full(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    catchup_stalled(conn);
+    catchup_store(conn, push, ticket);
+}
+
+void catchup_drained(struct conn *conn)
+{
+    if (conn->catchup == NULL || conn->catchup->mode != CATCHUP_SPILLING ||
+        conn->state != CONN_OPEN)
+        return;
+    conn->catchup->mode = CATCHUP_FETCHING;
+    catchup_step(conn);
+    catchup_checked(conn);
+}
+
+/* Routers have taken its user for away, or may have: what was settled then is in the mailbox, and
+ * nobody pokes for it. They know the session again before it knows that they do. But ID comes only
+ * when all before it is stored (job's hold rule); so the mailbox is read before ID is written,
+ * and again once the session is registered. */
+void catchup_missed(struct conn *conn, uint64_t id)
+{
+    if (!conn->missed || conn->state != CONN_OPEN)
+        return;
+    struct catchup *catchup = catchup_of(conn, CATCHUP_FETCHING);
+    if (!catchup->missing.whole)
+        missing_want_all(&catchup->missing);
+    missing_put(&catchup->missing, id);
+}
+
+static void catchup_hold(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    struct catchup *catchup = conn->catchup;
+
+    if (catchup->missing.held.n < (size_t)conn->worker->config->held_messages) {
+        metric_add(conn->worker->counters, COMET_HELD, 1);
+        missing_add(&catchup->missing.held, push, ticket);
+    } else if (catchup->mode == CATCHUP_CONNECTING) {
+        /* Not admitted yet, so nothing can be stored in its name: job settles it and pokes us. */
+        catchup_hand_back(conn, push->id, &ticket);
+    } else {
+        catchup_store(conn, push, ticket);
     }
 }
 
-bool catchup_wants(const struct catchup *catchup)
+void catchup_push(struct conn *conn, const struct push *push, struct ticket ticket)
 {
-    return catchup->everything || catchup->n_wanted > 0;
+    struct catchup *catchup = conn->catchup;
+
+    catchup_stop_awaiting(conn);
+    missing_undrop(&catchup->missing, push->id); /* job sends it again instead of settling it */
+    if (missing_awaits(&catchup->missing, push->id))
+        catchup_hand_back(conn, push->id, &ticket);
+    else if (catchup->mode == CATCHUP_SPILLING || push->id == catchup->missing.begun)
+        catchup_store(conn, push, ticket);
+    else
+        catchup_hold(conn, push, ticket);
+    catchup_step(conn);
+    catchup_checked(conn);
 }
 
-/* With a list of what is wanted nothing else is taken anyway. */
-bool catchup_leaves_others(const struct catchup *catchup)
+void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n)
 {
-    return catchup->everything && catchup_fetch_after(catchup) >= catchup->others_upto;
-}
-
-uint64_t catchup_fetch_after(const struct catchup *catchup)
-{
-    if (catchup->more)
-        return catchup->page_last;
-    if (catchup->everything || catchup->n_wanted == 0)
-        return catchup->after;
-    uint64_t lowest = UINT64_MAX;
-    for (uint32_t i = 0; i < catchup->n_wanted; i++) {
-        if (catchup->wanted[i] < lowest)
-            lowest = catchup->wanted[i];
+    struct catchup *catchup = catchup_of(conn, CATCHUP_FETCHING);
+    for (size_t i = 0; i < n; i++) {
+        catchup_missed(conn, ids[i]);
+        missing_undrop(&catchup->missing, ids[i]);
+        missing_want(&catchup->missing, ids[i]);
+        missing_put(&catchup->missing, ids[i]);
     }
-    assert(lowest > 0);
-    return lowest - 1;
+    catchup_stop_awaiting(conn);
+    catchup_step(conn);
+    catchup_checked(conn);
+}
+
+void catchup_refetch(struct conn *conn)
+{
+    if (conn->state != CONN_OPEN)
+        return;
+    struct catchup *catchup = catchup_of(conn, CATCHUP_FETCHING);
+    missing_want_all(&catchup->missing);
+    missing_put(&catchup->missing, 1);
+    catchup_stop_awaiting(conn);
+    catchup_step(conn);
+    catchup_checked(conn);
+}
+
+void catchup_on_timer(struct wheel *wheel, struct wheel_timer *timer)
+{
+    struct catchup *catchup = container_of(timer, struct catchup, timer);
+    struct conn *conn = catchup->conn;
+
+    (void)wheel;
+    if (catchup->mode == CATCHUP_GAP) {
+        catchup->mode = CATCHUP_FETCHING;
+        catchup_deliver(conn);
+    } else {
+        catchup->awaits_poke = false;
+        catchup_step(conn);
+    }
+    catchup_checked(conn);
+}
+
+/* --- looking at it --- */
+
+void catchup_check(const struct catchup *catchup)
+{
+    const struct missing *missing = &catchup->missing;
+    bool timed = wheel_is_set(&catchup->timer);
+
+    assert(catchup->conn->catchup == catchup);
+    missing_check(missing);
+    assert(!catchup->fetch_void || missing->fetch_asked);
+    assert(!catchup->awaits_poke || timed);
+    switch (catchup->mode) {
+    case CATCHUP_CONNECTING:
+        assert(missing->fetched.n == 0 && missing->n_storing == 0);
+        assert(!timed && !missing->fetch_asked);
+        break;
+    case CATCHUP_GAP:
+        assert(!missing->fetch_asked && !catchup->awaits_poke);
+        break;
+    case CATCHUP_FETCHING: /* it waits for something, or it would be up to date */
+        assert(timed || missing->fetch_asked || missing->n_storing > 0 ||
+               catchup->conn->state != CONN_OPEN || catchup->conn->broken);
+        break;
+    case CATCHUP_SPILLING:
+        assert(missing->fetched.n == 0 && missing->held.n == 0);
+        assert(!timed && !missing->more && catchup->fetch_void == missing->fetch_asked);
+        break;
+    }
 }

@@ -1,12 +1,35 @@
-/* catchup.h - the messages a session does not have yet although they were accepted: held in memory,
- * or in its user's mailbox. Exists only while a session is not up to date (session.h draws when).
- * Owner loop only.
+/* catchup.h - brings a session up to date: what it does not have yet is held, stored in its user's
+ * mailbox, fetched from there and written, in order. Owner loop only.
  *
- * Two lists are merged by id when they are written: `fetched` came from the mailbox and is
- * confirmed there once written, `held` came from job meanwhile. */
+ *   catchup_connecting ─► CONNECTING ── catchup_admitted ──► GAP
+ *                                                             │ the gap is over: catchup_on_timer;
+ *                                                             │ none: catchup_opened
+ *                 the mailbox was read to its end,            ▼
+ *   up to date ◄─ nothing is awaited: catchup_step ──────── FETCHING ◄──────────┐
+ *     │   │                                                   ▲  │              │
+ *     │   └── catchup_poke, catchup_refetch, catchup_missed ──┘  │              │ catchup_drained
+ *     │                          the queue is full: deliver;     │              │
+ *     │                          catchup_stalled                 ▼              │
+ *     └── catchup_stalled, catchup_full ───────────────────► SPILLING ──────────┘
+ *
+ *   catchup_end: from any of them. "Up to date" is conn->catchup == NULL: a push is written at
+ * once.
+ *
+ *   what comes        | CONNECTING, GAP       | FETCHING                      | SPILLING
+ *   ------------------+-----------------------+-------------------------------+------------
+ *   catchup_push      | held (too many: to    | held, or stored if too many;  | stored
+ *                     | job, or stored)       | then what may be is written   |
+ *   catchup_poke      | wanted                | wanted, and fetched           | wanted
+ *   fetch_done        | –                     | its page is merged, written   | void
+ *   store_done: yes   | wanted                | wanted, and fetched           | wanted
+ *   store_done: no    | back to job, whose poke is awaited: nothing newer is written before
+ *   catchup_on_timer  | the gap is over       | another try; no poke came     | –
+ *
+ * What is missing, and which of it may be written next, is missing.h's. */
 #ifndef IMC_COMET_SESSION_CATCHUP_H
 #define IMC_COMET_SESSION_CATCHUP_H
 
+#include "comet/session/missing.h"
 #include "comet/wire/push.h"
 #include "common/containers/wheel.h"
 #include <stdbool.h>
@@ -14,6 +37,7 @@
 #include <stdint.h>
 
 struct conn;
+struct mailbox_page;
 
 enum catchup_mode {
     CATCHUP_CONNECTING, /* logic has not answered yet */
@@ -22,106 +46,41 @@ enum catchup_mode {
     CATCHUP_SPILLING, /* the socket is slow: everything goes to the mailbox until it has drained */
 };
 
-struct held {
-    struct held *next;
-    struct push push; /* with a reference to its backing */
-    struct ticket ticket;
-};
-
-struct held_list {
-    struct held *head, **tail;
-    size_t n;
-};
-
-enum { CATCHUP_WANTED_MAX = 1024 };
-
-struct dropped {
-    uint64_t id, until_ms;
-};
-
 struct catchup {
     struct conn *conn;
-    struct wheel_timer timer; /* end of the gap, or next try to fetch */
+    struct wheel_timer timer; /* end of the gap, next try to fetch, or end of awaits_poke */
     enum catchup_mode mode;
-    bool fetch_asked; /* a Fetch is unanswered */
-    bool fetch_void;  /* … and its answer no longer fits: the session has spilled since */
-    bool everything;  /* take whatever waits, not only what is wanted */
-    bool whole;       /* … and from the mailbox's beginning, or what is written already */
-    bool more;        /* the mailbox holds more than the last page */
-    /* Up to this id what is owed only to other sessions is taken as well: a session that connects
-     * reads the mailbox to its end in their place (one may have been its former self), and keeps
-     * what it read so until it is written. Behind it that would be what this session has had. */
-    uint64_t others_upto;
-    /* The lowest id put into the mailbox since it was asked, 0 = none: it must be read again, and
-     * nothing newer than that may be written before. */
-    uint64_t stale;
-    uint64_t page_last; /* last id of the last page */
-    uint64_t begun;     /* was stored although a part of it had left: not written again; 0 = none */
-    uint64_t after;     /* everything: the last id taken */
-    /* Ids of the Stores that are unanswered, rising: nothing newer than the first may be written.
-     */
-    uint64_t *storing;
-    uint32_t first_storing, n_storing, cap_storing; /* at [first, first + n) */
-    uint32_t n_wanted, cap_wanted;
-    uint64_t *wanted; /* ids in the mailbox that are for this session */
-    /* Messages handed back to job, which settles them and pokes: nothing newer may be written
-     * before they have come. Each is waited for only so long: another device may have got it, then
-     * no poke comes. */
-    uint32_t n_dropped;
-    struct dropped *dropped;
+    bool
+        fetch_void; /* a Fetch is unanswered, and its answer no longer fits: it has spilled since */
     bool awaits_poke; /* what the timer is set for */
-    struct held_list fetched, held;
+    struct missing missing;
 };
 
-struct catchup *catchup_new(struct conn *conn, enum catchup_mode mode);
-/* Drops the tickets of what is held. */
-void catchup_free(struct catchup *catchup);
-/* In the order of ids. */
-void catchup_add(struct held_list *list, const struct push *push, struct ticket ticket);
-/* The next message in order, NULL when none may be written yet: while the mailbox may still hold
- * something older than what is held (it has not been read to the end since the last thing was put
- * there), what is held waits, and so does what is newer than that. */
-struct held *catchup_next(struct catchup *catchup);
-/* The next message in order whether it may be written or not; NULL when there is none. */
-struct held *catchup_pop(struct catchup *catchup);
-/* Puts the message that catchup_next() returned back, as the next one. */
-void catchup_put_back(struct catchup *catchup, struct held *held);
-void held_free(struct held *held);
-/* Forgets what was fetched and not written; it is wanted again. */
-void catchup_unfetch(struct catchup *catchup);
-/* The held message of this id, taken out; NULL if there is none. */
-struct held *catchup_unhold(struct catchup *catchup, uint64_t id);
-void catchup_want(struct catchup *catchup, uint64_t id);
-/* The same for one that was fetched before, whoever may be owed it. */
-void catchup_want_again(struct catchup *catchup, uint64_t id);
-/* True if ID is for this session; it is wanted no longer. */
-bool catchup_take(struct catchup *catchup, uint64_t id);
-/* Remembers until UNTIL_MS that ID was handed back to job; beyond CATCHUP_WANTED_MAX later ones are
- * known by an earlier one's being there. */
-void catchup_drop(struct catchup *catchup, uint64_t id, uint64_t until_ms);
-/* Forgets those that were waited for long enough, but for those whose time was over long ago: we
- * stood still, and wait for them for WAIT_MS again. When the next one will have been; 0: none is
- * waited for. */
-uint64_t catchup_drops_due(struct catchup *catchup, uint64_t now_ms, uint64_t wait_ms);
-/* ID came after all. */
-void catchup_undrop(struct catchup *catchup, uint64_t id);
-/* ID was put into the mailbox (1: who knows what was). */
-void catchup_put(struct catchup *catchup, uint64_t id);
-/* A Store of ID is on its way / was answered. */
-void catchup_storing(struct catchup *catchup, uint64_t id);
-void catchup_stored(struct catchup *catchup, uint64_t id);
-/* Something older than ID was handed back to job and has not come yet. */
-bool catchup_awaits(const struct catchup *catchup, uint64_t id);
-/* ID must not be written yet: the same, or something older was or is being put into the mailbox and
- * has not been read. */
-bool catchup_blocks(const struct catchup *catchup, uint64_t id);
-/* catchup_next() would return one. */
-bool catchup_has_next(const struct catchup *catchup);
-/* Something in the mailbox may be for this session. */
-bool catchup_wants(const struct catchup *catchup);
-/* The next Fetch may leave out what is owed only to others. */
-bool catchup_leaves_others(const struct catchup *catchup);
-/* Where the next Fetch begins. */
-uint64_t catchup_fetch_after(const struct catchup *catchup);
+/* CONN asks to be admitted. */
+void catchup_connecting(struct conn *conn);
+/* Logic has admitted it; PAGE is the beginning of its mailbox. Nothing is written yet. */
+void catchup_admitted(struct conn *conn, const struct mailbox_page *page);
+/* It has its auth reply. */
+void catchup_opened(struct conn *conn);
+/* A push for a session that is not up to date. The ticket is taken. */
+void catchup_push(struct conn *conn, const struct push *push, struct ticket ticket);
+/* A push that the queue of a session up to date did not take. The ticket is taken. */
+void catchup_full(struct conn *conn, const struct push *push, struct ticket ticket);
+/* Messages IDS wait in the mailbox for it. */
+void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n);
+/* Others took this session for dead for a while: what waits for its user is fetched, but for what
+ * is owed only to other sessions. */
+void catchup_refetch(struct conn *conn);
+/* A push or poke with ID comes for it, and routers may have taken its user for away: what was
+ * settled then must be read before. */
+void catchup_missed(struct conn *conn, uint64_t id);
+/* conn_events: the oldest queued entry with a ticket has waited too long; the queue is empty. */
+void catchup_stalled(struct conn *conn);
+void catchup_drained(struct conn *conn);
+void catchup_on_timer(struct wheel *wheel, struct wheel_timer *timer);
+/* The connection ends, or it is up to date: what is held is dropped. NULL catchups are fine. */
+void catchup_end(struct conn *conn);
+/* Asserts that mode, timer and what is missing agree. Between events, not within one. */
+void catchup_check(const struct catchup *catchup);
 
 #endif

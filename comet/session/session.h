@@ -1,17 +1,6 @@
-/* session.h - what makes a connection a session: admission by logic, messages in order, what the
- * socket did not take. Owner loop only. What is in net/ calls the functions under "from the
- * frontend"; job/job_batches.c and logic/logic_requests.c call the others.
- *
- * A session is up to date (conn->catchup == NULL: a push is written at once) or catching up:
- *
- *   up to date ──session_stalled(): the socket did not take a message in spill_after──►  SPILLING
- *       ▲  ▲                                                                                │ pushes go to the mailbox
- *       │  └──────── mailbox read to the end, nothing being stored ──── FETCHING ◄──────────┘ session_drained()
- *       │                                                                 ▲
- *       │   ◄── sdk_gap over, waiting messages and held pushes written    │ session_poke(): messages were put into the mailbox
- *   CONNECTING/GAP (pushes are held)                                      │
- *       └─────────────────────────────────────────────────────────────────┘
- */
+/* session.h - what makes a connection a session: logic admits it, and messages to its user come to
+ * it in order. Owner loop only. One that is up to date has them written at once; the others are
+ * catchup.h's. */
 #ifndef IMC_COMET_SESSION_SESSION_H
 #define IMC_COMET_SESSION_SESSION_H
 
@@ -27,10 +16,6 @@ struct worker;
 /* An auth frame came in CONN_AUTH: asks logic to admit it. TOKEN is copied. The connection becomes
  * CONN_CONNECTING. */
 void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_t seq);
-/* The output queue became empty. */
-void session_drained(struct conn *conn);
-/* The oldest queued entry with a ticket has waited fanout.spill_after. */
-void session_stalled(struct conn *conn);
 /* The connection ended, in whatever state; its queue's tickets have been dropped, its room left. */
 void session_closed(struct conn *conn);
 
@@ -45,15 +30,5 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 /* logic_give_way_fn: the session of UID that has been silent for longest gives way. */
 void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
                           size_t n_handles);
-
-/* --- from the worker's session wheel --- */
-struct wheel;
-struct wheel_timer;
-void session_on_timer(struct wheel *wheel, struct wheel_timer *timer);
-
-/* --- from reregister.c --- */
-/* Others took this session for dead for a while: what waits for its user is fetched, but for what
- * is owed only to other sessions. */
-void session_refetch(struct conn *conn);
 
 #endif

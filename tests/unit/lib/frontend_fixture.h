@@ -64,13 +64,13 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, seq, NULL, 0);
 }
 
-void session_drained(struct conn *conn)
+static void note_drained(struct conn *conn)
 {
     (void)conn;
     session_notes.drained++;
 }
 
-void session_stalled(struct conn *conn)
+static void note_stalled(struct conn *conn)
 {
     (void)conn;
     session_notes.stalled++;
@@ -87,8 +87,8 @@ void session_closed(struct conn *conn)
 static const struct conn_events fixture_events = {
     .frame = client_op_frame,
     .message = client_op_message,
-    .drained = session_drained,
-    .stalled = session_stalled,
+    .drained = note_drained,
+    .stalled = note_stalled,
     .leaving = room_leave,
     .closed = session_closed,
 };

@@ -102,7 +102,7 @@ static struct session *session_of(uint64_t handle)
     return NULL;
 }
 
-void session_refetch(struct conn *conn)
+static void refetch(struct conn *conn)
 {
     struct session *session = container_of(conn, struct session, conn);
     assert_true(conn->registered); /* put, then fetch */
@@ -337,7 +337,7 @@ static void world_open(size_t sessions)
     w.worker.counters = w.counters;
     w.worker.table = handle_table_open(0);
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
-    w.worker.reregister = reregister_open(&w.worker, session_refetch);
+    w.worker.reregister = reregister_open(&w.worker, refetch);
     w.truth = view_of_routers(0, false);
     w.logic = cluster_view_ref(w.truth);
     w.epoch = 1;

@@ -283,7 +283,7 @@ static void lapse_or_register(void)
         w.conn.missed = w.conn.state == CONN_OPEN && happens(w.chance.lapse);
     } else if (happens(w.chance.registered)) {
         w.conn.missed = false;
-        session_refetch(&w.conn);
+        catchup_refetch(&w.conn);
     }
 }
 
@@ -404,7 +404,7 @@ static void socket_takes_more(int n)
         w.begun = true;
     bool spilling = w.conn.catchup != NULL && w.conn.catchup->mode == CATCHUP_SPILLING;
     if ((had || spilling) && w.n_queue == 0 && w.socket_takes > 0)
-        session_drained(&w.conn);
+        catchup_drained(&w.conn);
 }
 
 /* The catch-up's timer fires; but a message handed back to job comes before the session gives up
@@ -417,7 +417,7 @@ static void timer_fires(void)
     if (catchup->awaits_poke && !job_settles())
         w.worker.loop.uv.time += 5000;
     wheel_cancel(w.worker.session_wheel, &catchup->timer);
-    session_on_timer(w.worker.session_wheel, &catchup->timer);
+    catchup_on_timer(w.worker.session_wheel, &catchup->timer);
 }
 
 static void world_open(struct chances chance)
@@ -433,7 +433,7 @@ static void world_open(struct chances chance)
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.table = handle_table_open(0);
-    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, session_on_timer, &w.worker);
+    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, catchup_on_timer, &w.worker);
     w.conn.worker = &w.worker;
     w.conn.state = CONN_AUTH;
     w.conn.wire = chance.tcp ? WIRE_TCP : WIRE_WS_JSON;
@@ -491,7 +491,7 @@ static void random_event(uint64_t next)
     if (happens(w.chance.replay))
         job_replay();
     if (happens(w.chance.refetch))
-        session_refetch(&w.conn);
+        catchup_refetch(&w.conn);
     lapse_or_register();
     if (happens(20))
         timer_fires();
@@ -524,7 +524,7 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
             break;
         case 6:
             if (w.n_queue > 0 && rand() % 4 == 0)
-                session_stalled(&w.conn);
+                catchup_stalled(&w.conn);
             break;
         default:
             job_settle_one();
@@ -678,7 +678,7 @@ static void waits_for_a_poke_only_so_long(void **state)
     while (!w.settle[1]) { /* stall, fail to store, hand back */
         if (w.conn.catchup == NULL)
             job_push(1);
-        session_stalled(&w.conn);
+        catchup_stalled(&w.conn);
         logic_answer_one();
     }
     w.settle[1] = false;
@@ -697,7 +697,7 @@ static void waits_for_a_poke_only_so_long(void **state)
         w.worker.loop.uv.time += 1000;
         if (catchup != NULL && wheel_is_set(&catchup->timer) && seconds >= 4) {
             wheel_cancel(w.worker.session_wheel, &catchup->timer);
-            session_on_timer(w.worker.session_wheel, &catchup->timer);
+            catchup_on_timer(w.worker.session_wheel, &catchup->timer);
         }
     }
     assert_null(w.conn.catchup);
@@ -715,7 +715,7 @@ static void standing_still_is_no_waiting_for_a_poke(void **state)
     assert_null(w.conn.catchup);
     job_push(1);
     job_push(2);
-    session_stalled(&w.conn);
+    catchup_stalled(&w.conn);
     w.chance.store_fails = 100;
     logic_answer_one();
     w.chance.store_fails = 0;
@@ -729,7 +729,7 @@ static void standing_still_is_no_waiting_for_a_poke(void **state)
         logic_answer_one();
     }
     assert_int_equal(w.n_written, 0);
-    session_refetch(&w.conn); /* it has heard that it was taken for dead, and is registered */
+    catchup_refetch(&w.conn); /* it has heard that it was taken for dead, and is registered */
     for (int i = 0; i < 10; i++)
         logic_answer_one();
     assert_everything_in_order(2, false); /* at once: what was waited for has come */
@@ -756,12 +756,12 @@ static void what_was_inherited_is_not_forgotten(void **state)
     assert_int_equal(w.n_queue, 2);
     for (uint64_t id = 1; id <= 4; id++)
         w.mailbox[id] = (struct kept){.here = true, .others = true}; /* as if it lived after all */
-    session_stalled(&w.conn);
+    catchup_stalled(&w.conn);
     while (next <= w.ids) {
         job_push(next++);
         logic_answer_one();
     }
-    assert_true(w.conn.catchup->everything);
+    assert_true(w.conn.catchup->missing.everything);
     world_settle_down();
     assert_everything_in_order(w.ids, false);
     world_close();
@@ -779,7 +779,7 @@ static void refetching_brings_nothing_that_others_are_owed(void **state)
     for (uint64_t id = 1; id <= 10; id++)
         w.mailbox[id] = (struct kept){.here = true, .others = true};
     w.mailbox[11] = (struct kept){.here = true};
-    session_refetch(&w.conn);
+    catchup_refetch(&w.conn);
     world_settle_down();
     assert_everything_in_order(11, false);
     world_close();
@@ -793,7 +793,7 @@ static void a_message_that_has_left_in_part_keeps_nobody_waiting(void **state)
     logic_answer_one();
     job_push(1);
     job_push(2);
-    session_stalled(&w.conn);
+    catchup_stalled(&w.conn);
     while (w.requests != NULL)
         logic_answer_one();
     assert_int_equal(w.told, 2);
@@ -810,7 +810,7 @@ static void store_answered_while_closing_goes_back_to_job(void **state)
     world_open((struct chances){0});
     logic_answer_one();
     job_push(1);
-    session_stalled(&w.conn);
+    catchup_stalled(&w.conn);
     w.conn.state = CONN_CLOSING;
     logic_answer_one();
     assert_true(w.mailbox[1].here);
