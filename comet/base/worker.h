@@ -1,13 +1,10 @@
-/* worker.h - everything one loop of comet owns. Other threads touch nothing of it but loop.inbox.
- */
+/* worker.h - everything one loop of comet owns, for each room to find its own. Struct only:
+ * worker_control.c fills it. Other threads touch nothing of it but loop.inbox. */
 #ifndef IMC_COMET_BASE_WORKER_H
 #define IMC_COMET_BASE_WORKER_H
 
 #include "common/base/loop.h"
 #include "common/base/memory_budget.h"
-#include "common/containers/map.h"
-#include "common/containers/slab.h"
-#include "common/containers/wheel.h"
 
 struct comet;
 struct comet_config;
@@ -18,6 +15,7 @@ struct logic_requests;
 struct job_results;
 struct reregister;
 struct cluster_view;
+struct wheel;
 
 struct worker {
     struct loop loop;
@@ -32,12 +30,11 @@ struct worker {
     struct wheel *session_wheel;   /* sdk_gap and retry timers of catch-ups */
     struct job_results *late;      /* results that came after a batch's answer: job/job_batches.h */
     struct reregister *reregister; /* session/reregister.h */
-    struct cluster_view
-        *view;       /* who is alive, as last posted to this loop; never NULL once it runs */
-    size_t sessions; /* admitted and not closed yet */
-    enum memory_level memory; /* as last posted */
-    bool closed;              /* its loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain;         /* while draining: until logic has answered everything */
+    struct cluster_view *view;     /* who is alive, as last posted here; never NULL once it runs */
+    size_t sessions;               /* admitted and not closed yet */
+    enum memory_level memory;      /* as last posted */
+    bool closed;      /* its loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain; /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 

@@ -4,6 +4,7 @@
 #include "comet/base/metrics.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/containers/slab.h"
 #include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "proto/session.pb-c.h"

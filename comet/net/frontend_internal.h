@@ -16,12 +16,10 @@ struct mass_kick;
 struct sendq;
 
 enum {
-    FRONTEND_READ = 64 * 1024,    /* read per connection and turn */
-    FRONTEND_SCRATCH = 32 * 1024, /* replies and pushes are encoded here */
-    FRONTEND_STRANGER =
-        4 * 1024, /* read before auth, likewise: what is behind stays in the kernel */
-    FRONTEND_HTTP_MAX =
-        32 * 1024, /* request line and headers of a handshake: browsers send cookies */
+    FRONTEND_READ = 64 * 1024,     /* read per connection and turn */
+    FRONTEND_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
+    FRONTEND_STRANGER = 4 * 1024,  /* read before auth: the rest stays in the kernel */
+    FRONTEND_HTTP_MAX = 32 * 1024, /* request line and headers: browsers send cookies */
 };
 
 struct frontend {
