@@ -14,7 +14,7 @@ void worker_post_view(struct worker *worker, struct cluster_view *view);
 void worker_post_accept(struct worker *worker);
 /* Sessions in rooms, or ALL sessions, may have missed something and are told to connect again. */
 void worker_post_recall(struct worker *worker, bool all);
-/* For all workers, with a line in the log: MISSED says what (job/broadcast_gaps.h: bits). */
+/* For all workers, with a line in the log: MISSED says what (comet/job/broadcast_gaps.h: bits). */
 void workers_recall(struct comet *comet, unsigned missed, const char *why);
 /* How short memory is; at MEMORY_CRITICAL the worker lets go of something each time. */
 void worker_post_memory(struct worker *worker, enum memory_level level);

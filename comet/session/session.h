@@ -19,14 +19,14 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
 /* The connection ended, in whatever state; its queue's tickets have been dropped, its room left. */
 void session_closed(struct conn *conn);
 
-/* --- from job/job_batches.c --- */
+/* --- from comet/job/job_batches.c --- */
 /* A uid push for this session. The ticket is always taken. */
 void session_push(struct conn *conn, const struct push *push, struct ticket ticket);
 /* Messages IDS wait in the mailbox for this session. The ticket is told at once: the mailbox keeps
  * them. */
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 
-/* --- from logic/logic_requests.c --- */
+/* --- from comet/logic/logic_requests.c --- */
 /* logic_give_way_fn: the session of UID that has been silent for longest gives way. */
 void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
                           size_t n_handles);

@@ -31,7 +31,7 @@ enum {
     /* A call for as many is not large. Also what one gets before it is the next one's turn. */
     LOOKUPS_FEW = 64,
     /* Unanswered of large calls: two batches to a router on their way and a third that fills
-     * (router/router_peer.c). */
+     * (logic/router/router_peer.c). */
     LOOKUPS_MOST = 1024,
 };
 
