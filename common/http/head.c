@@ -5,18 +5,41 @@
 #include <string.h>
 #include <strings.h>
 
+struct http_head *http_head_new(void)
+{
+    struct http_head *head = mem_zalloc(sizeof(*head));
+    head->fields = head->few;
+    head->fields_size = HTTP_FIELDS_FEW;
+    return head;
+}
+
+static void free_fields(struct http_head *head)
+{
+    if (head->fields != head->few)
+        free(head->fields);
+}
+
 void http_head_free(struct http_head *head)
 {
     if (head == NULL)
         return;
     mem_wiped_free(head->text, head->len);
-    free(head->fields);
+    free_fields(head);
     free(head);
+}
+
+/* Several names may have the same bit. Of most names that are asked for no header has the bit. */
+static uint64_t name_bit(const char *name, size_t len)
+{
+    unsigned first = (unsigned char)name[0], middle = (unsigned char)name[len / 2];
+    return UINT64_C(1) << ((first + 3 * middle + 7 * (unsigned)len) % 64);
 }
 
 const struct http_slice *http_head_get(const struct http_head *head, const char *name, size_t index)
 {
     size_t len = strlen(name);
+    if (((index == 0 ? head->names : head->repeated) & name_bit(name, len)) == 0)
+        return NULL;
     for (size_t i = 0; i < head->n_fields; i++) {
         const struct http_field *field = &head->fields[i];
         if (field->name.len == len && memcmp(field->name.text, name, len) == 0 && index-- == 0)
@@ -43,11 +66,72 @@ struct http_field *http_head_add(struct http_head *head)
     if (head->n_fields == HTTP_FIELDS_MAX)
         return NULL;
     if (head->n_fields == head->fields_size) {
-        head->fields_size = head->fields_size == 0 ? 16 : head->fields_size * 2;
-        head->fields = mem_realloc(head->fields, head->fields_size * sizeof(*head->fields));
+        size_t size = head->fields_size * 2;
+        struct http_field *fields = mem_alloc(size * sizeof(*fields));
+        memcpy(fields, head->fields, head->n_fields * sizeof(*fields));
+        free_fields(head);
+        head->fields = fields;
+        head->fields_size = size;
     }
     head->fields[head->n_fields] = (struct http_field){0};
     return &head->fields[head->n_fields++];
+}
+
+/* --- what bytes there are --- */
+
+enum { IN_NAME = 1, IN_HOST = 2, IN_BOTH = IN_NAME | IN_HOST };
+
+/* Names as they stand once they are lowered. */
+static const uint8_t kinds[256] = {
+    ['0'] = IN_BOTH, ['1'] = IN_BOTH,  ['2'] = IN_BOTH, ['3'] = IN_BOTH, ['4'] = IN_BOTH,
+    ['5'] = IN_BOTH, ['6'] = IN_BOTH,  ['7'] = IN_BOTH, ['8'] = IN_BOTH, ['9'] = IN_BOTH,
+    ['a'] = IN_BOTH, ['b'] = IN_BOTH,  ['c'] = IN_BOTH, ['d'] = IN_BOTH, ['e'] = IN_BOTH,
+    ['f'] = IN_BOTH, ['g'] = IN_BOTH,  ['h'] = IN_BOTH, ['i'] = IN_BOTH, ['j'] = IN_BOTH,
+    ['k'] = IN_BOTH, ['l'] = IN_BOTH,  ['m'] = IN_BOTH, ['n'] = IN_BOTH, ['o'] = IN_BOTH,
+    ['p'] = IN_BOTH, ['q'] = IN_BOTH,  ['r'] = IN_BOTH, ['s'] = IN_BOTH, ['t'] = IN_BOTH,
+    ['u'] = IN_BOTH, ['v'] = IN_BOTH,  ['w'] = IN_BOTH, ['x'] = IN_BOTH, ['y'] = IN_BOTH,
+    ['z'] = IN_BOTH, ['!'] = IN_BOTH,  ['$'] = IN_BOTH, ['%'] = IN_BOTH, ['&'] = IN_BOTH,
+    ['*'] = IN_BOTH, ['\''] = IN_BOTH, ['+'] = IN_BOTH, ['-'] = IN_BOTH, ['.'] = IN_BOTH,
+    ['_'] = IN_BOTH, ['~'] = IN_BOTH,  ['#'] = IN_NAME, ['^'] = IN_NAME, ['`'] = IN_NAME,
+    ['|'] = IN_NAME, [':'] = IN_HOST,  ['['] = IN_HOST, [']'] = IN_HOST, ['('] = IN_HOST,
+    [')'] = IN_HOST, [';'] = IN_HOST,  ['='] = IN_HOST, ['A'] = IN_HOST, ['B'] = IN_HOST,
+    ['C'] = IN_HOST, ['D'] = IN_HOST,  ['E'] = IN_HOST, ['F'] = IN_HOST, ['G'] = IN_HOST,
+    ['H'] = IN_HOST, ['I'] = IN_HOST,  ['J'] = IN_HOST, ['K'] = IN_HOST, ['L'] = IN_HOST,
+    ['M'] = IN_HOST, ['N'] = IN_HOST,  ['O'] = IN_HOST, ['P'] = IN_HOST, ['Q'] = IN_HOST,
+    ['R'] = IN_HOST, ['S'] = IN_HOST,  ['T'] = IN_HOST, ['U'] = IN_HOST, ['V'] = IN_HOST,
+    ['W'] = IN_HOST, ['X'] = IN_HOST,  ['Y'] = IN_HOST, ['Z'] = IN_HOST,
+};
+
+static bool all_are(const struct http_slice *slice, unsigned kind)
+{
+    for (size_t i = 0; i < slice->len; i++)
+        kind &= kinds[(unsigned char)slice->text[i]];
+    return kind != 0;
+}
+
+/* Eight bytes at once: a byte's highest bit comes out set if that byte is below N, which is at most
+ * 128, and only then if no byte before it is. */
+static uint64_t below(uint64_t bytes, unsigned n)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    return (bytes - ones * n) & ~bytes & (ones << 7);
+}
+
+static uint64_t controls(uint64_t bytes)
+{
+    return below(bytes, 0x20) | below(bytes ^ (UINT64_MAX / 255 * 0x7f), 1);
+}
+
+bool http_has_control(const char *text, size_t len)
+{
+    uint64_t bytes, found = 0;
+    for (; len >= sizeof(bytes); text += sizeof(bytes), len -= sizeof(bytes)) {
+        memcpy(&bytes, text, sizeof(bytes));
+        found |= controls(bytes);
+    }
+    for (size_t i = 0; i < len; i++)
+        found |= controls((unsigned char)text[i] | UINT64_C(0x2020202020202000));
+    return found != 0;
 }
 
 /* --- what is refused --- */
@@ -55,6 +139,8 @@ struct http_field *http_head_add(struct http_head *head)
 /* The library's own checks again, so that what follows does not hang on how it was built. */
 static bool is_value(const struct http_slice *value)
 {
+    if (!http_has_control(value->text, value->len))
+        return true;
     for (size_t i = 0; i < value->len; i++) {
         unsigned char c = (unsigned char)value->text[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
@@ -65,14 +151,7 @@ static bool is_value(const struct http_slice *value)
 
 static bool is_name(const struct http_slice *name)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < name->len; i++) {
-        char c = name->text[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr(others, c) == NULL))
-            return false;
-    }
-    return name->len > 0;
+    return name->len > 0 && all_are(name, IN_NAME);
 }
 
 static bool is_target(const struct http_slice *target)
@@ -97,14 +176,7 @@ static bool is_port(const struct http_slice *host)
 /* "name:port" as far as its bytes go: nothing that another reader could split elsewhere. */
 static bool is_host(const struct http_slice *host)
 {
-    static const char others[] = "-._~:[]%!$&'()*+;=";
-    for (size_t i = 0; i < host->len; i++) {
-        char c = host->text[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr(others, c) == NULL))
-            return false;
-    }
-    return is_port(host);
+    return all_are(host, IN_HOST) && is_port(host);
 }
 
 static void end_slice(struct http_slice *slice)
@@ -113,21 +185,36 @@ static void end_slice(struct http_slice *slice)
         slice->text[slice->len] = '\0';
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static void count_name(struct http_head *head, const struct http_slice *name)
+{
+    if (name->len == 0) /* is refused */
+        return;
+    uint64_t bit = name_bit(name->text, name->len);
+    head->repeated |= head->names & bit;
+    head->names |= bit;
+}
+
 /* The colon behind a name and the CR behind a value make way for a NUL. */
-static void end_field(struct http_field *field)
+static void end_field(struct http_head *head, struct http_field *field)
 {
     struct http_slice *value = &field->value;
     for (size_t i = 0; i < field->name.len; i++) {
-        char *c = &field->name.text[i];
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
+        unsigned char c = (unsigned char)field->name.text[i];
+        bool upper = (unsigned)c - 'A' < 26;
+        field->name.text[i] = (char)(c | upper << 5);
     }
     if (value->text == NULL)
         *value = (struct http_slice){field->name.text + field->name.len, 0};
-    while (value->len > 0 && strchr(" \t", value->text[value->len - 1]) != NULL)
+    while (value->len > 0 && is_blank(value->text[value->len - 1]))
         value->len--;
     end_slice(&field->name);
     end_slice(value);
+    count_name(head, &field->name);
 }
 
 /* Headers of which a second one is read by some and the first by others. */
@@ -136,6 +223,8 @@ static bool has_a_second(const struct http_head *head)
     static const char *const single[] = {"host",           "authorization",    "x-api-key",
                                          "content-type",   "content-encoding", "origin",
                                          "sec-fetch-site", "transfer-encoding"};
+    if (head->repeated == 0)
+        return false;
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
         if (http_head_get(head, single[i], 1) != NULL)
             return true;
@@ -180,7 +269,7 @@ static int check_request(const struct http_head *head, const char **why)
 int http_head_check(struct http_head *head, const char **why)
 {
     for (size_t i = 0; i < head->n_fields; i++)
-        end_field(&head->fields[i]);
+        end_field(head, &head->fields[i]);
     end_slice(&head->target);
     for (size_t i = 0; i < head->n_fields; i++) {
         *why = "the name of a header";

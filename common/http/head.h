@@ -14,5 +14,7 @@ struct http_field *http_head_last(struct http_head *head);
 struct http_field *http_head_add(struct http_head *head);
 /* All is there: ends the slices, lowers the names. 0, or the status to refuse it with and *WHY. */
 int http_head_check(struct http_head *head, const char **why);
+/* Is there a byte below a space, or a DEL? */
+bool http_has_control(const char *text, size_t len);
 
 #endif

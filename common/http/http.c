@@ -1,4 +1,5 @@
 #include "common/http/http.h"
+#include "common/base/decimal.h"
 #include "common/http/internal.h"
 #include <assert.h>
 #include <errno.h>
@@ -7,8 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ABOUT_MAX 192 /* type and length of an answer */
-#define HEAD_MAX  512 /* of an answer, without content type and extra headers */
+#define HEAD_MAX 512 /* of an answer, without content type and extra headers */
 
 static const struct {
     int status;
@@ -150,26 +150,50 @@ static const char *connection_line(const struct http_request *request)
     return request->head != NULL && request->head->http_1_0 ? "Connection: keep-alive\r\n" : "";
 }
 
+static char *put_text(char *at, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *put_number(char *at, int64_t number)
+{
+    return at + decimal_put(at, number);
+}
+
+/* Writes all up to the body. Its end. */
+static char *put_head(char *at, const struct http_request *request, int status, const char *type,
+                      size_t len, const char *extra)
+{
+    at = put_number(put_text(at, "HTTP/1.1 "), status);
+    at = put_text(put_text(at, " "), reason_of(status));
+    at = put_text(put_text(at, "\r\nDate: "), date_text());
+    if (status != 204) { /* which has no body */
+        at = put_text(put_text(at, "\r\nContent-Type: "), type);
+        at = put_number(put_text(at, "\r\nContent-Length: "), (int64_t)len);
+    }
+    at = put_text(put_text(at, "\r\n"), connection_line(request));
+    return put_text(put_text(at, extra), "\r\n");
+}
+
 void http_respond(struct http_request *request, int status, const char *content_type,
                   const void *body, size_t len, const char *extra)
 {
     const char *type = content_type != NULL ? content_type : "text/plain; charset=utf-8";
-    assert(extra == NULL || extra[0] == '\0' || strcmp(extra + strlen(extra) - 2, "\r\n") == 0);
+    if (extra == NULL)
+        extra = "";
+    assert(extra[0] == '\0' || strcmp(extra + strlen(extra) - 2, "\r\n") == 0);
     if (request->conn == NULL) { /* nobody listens any more */
         http_request_free(request);
         return;
     }
-    size_t room = HEAD_MAX + strlen(type) + (extra != NULL ? strlen(extra) : 0);
+    size_t room = HEAD_MAX + strlen(type) + strlen(extra);
     size_t shown = request->method == HTTP_HEAD || status == 204 || status == 304 ? 0 : len;
     char *text = mem_alloc(room + shown);
-    char about[ABOUT_MAX] = ""; /* nothing, of a body that cannot be */
-    if (status != 204)
-        snprintf(about, sizeof(about), "Content-Type: %s\r\nContent-Length: %zu\r\n", type, len);
-    int head =
-        snprintf(text, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%s\r\n", status, reason_of(status),
-                 date_text(), about, connection_line(request), extra != NULL ? extra : "");
-    assert(head > 0 && (size_t)head < room);
+    size_t head = (size_t)(put_head(text, request, status, type, len, extra) - text);
+    assert(head <= room);
     if (shown > 0)
         memcpy(text + head, body, shown);
-    http_conn_answer(request, text, (size_t)head + shown);
+    http_conn_answer(request, text, head + shown);
 }

@@ -18,6 +18,7 @@
 #define HTTP_MAX_CONNS  4096
 #define HTTP_MAX_HEADS  (8 << 20)
 #define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
+#define HTTP_PARAMS_FEW 3     /* need no arena */
 #define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
 #define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
 #define HTTP_READ_SIZE  65536
@@ -31,8 +32,9 @@ struct http_param {
 };
 
 struct http_params {
-    struct http_param *items; /* in the arena */
+    struct http_param *items; /* FEW, or in the arena */
     size_t n;
+    struct http_param few[HTTP_PARAMS_FEW];
 };
 
 struct http_buffer {

@@ -1,3 +1,4 @@
+#include "common/http/head.h"
 #include "common/http/internal.h"
 #include <ctype.h>
 #include <string.h>
@@ -30,12 +31,7 @@ bool http_decode(struct http_slice *slice, bool plus)
 
 bool http_is_text(const struct http_slice *slice)
 {
-    for (size_t i = 0; i < slice->len; i++) {
-        unsigned char c = (unsigned char)slice->text[i];
-        if (c < 0x20 || c == 0x7f)
-            return false;
-    }
-    return true;
+    return !http_has_control(slice->text, slice->len);
 }
 
 /* "a=1" from TEXT to END. A lone percent sign is taken as it stands. False: a control byte. */
@@ -65,7 +61,9 @@ bool http_params_parse(struct http_params *params, struct arena *arena, struct h
     if (pairs == 0 || pairs > HTTP_MAX_PARAMS)
         return pairs == 0;
     char *at = text.text, *end = text.text + text.len;
-    params->items = arena_alloc(arena, pairs * sizeof(*params->items));
+    params->items = params->few;
+    if (pairs > HTTP_PARAMS_FEW)
+        params->items = arena_alloc(arena, pairs * sizeof(*params->items));
     while (at < end) {
         char *next = memchr(at, '&', (size_t)(end - at));
         if (!read_pair(at, next != NULL ? next : end, &params->items[params->n])) {

@@ -139,10 +139,24 @@ static void head_append(struct http_head *head, const char *data, size_t len)
     head->len += len;
 }
 
-/* Of a request line: a reader that splits at each space sees another target. */
+/* Of a request line, which ends in CR LF: a reader that splits at each space sees another target.
+ */
 static bool has_two_spaces(const char *line, size_t len)
 {
-    return memmem(line, len, "  ", 2) != NULL;
+    const char *end = line + len, *space = memchr(line, ' ', len);
+    while (space != NULL && space[1] != ' ')
+        space = memchr(space + 1, ' ', (size_t)(end - space) - 1);
+    return space != NULL;
+}
+
+/* What is wrong with the bytes of a line; NULL: nothing. */
+static const char *bad_byte(const char *line, size_t len)
+{
+    if (!http_has_control(line, len))
+        return NULL;
+    if (memchr(line, '\r', len) != NULL)
+        return "CR without LF";
+    return memchr(line, '\0', len) != NULL ? "a NUL byte in the head" : NULL;
 }
 
 /* The line that has just become whole. 1: it is the empty one that ends the head. */
@@ -153,10 +167,9 @@ static int look_at_line(struct http_parser *parse)
     size_t len = head->len - parse->line;
     if (len < 2 || line[len - 2] != '\r')
         return bad(parse, 400, "a line that does not end in CR LF");
-    if (memchr(line, '\r', len - 2) != NULL)
-        return bad(parse, 400, "CR without LF");
-    if (memchr(line, '\0', len) != NULL)
-        return bad(parse, 400, "a NUL byte in the head");
+    const char *why = bad_byte(line, len - 2);
+    if (why != NULL)
+        return bad(parse, 400, why);
     if (parse->line == 0 && len == 2) { /* RFC 9112 2.2: empty lines before a message */
         head->len = 0;
         return ++parse->blanks > BLANKS_MAX
@@ -203,7 +216,7 @@ static void begin_head(struct http_parser *parse)
     llhttp_init(&parse->parser, parse->type, &settings);
     parse->parser.data = parse;
     parse->parser.lenient_flags |= LENIENT_VERSION; /* to say 505, which on_head() does */
-    parse->head = mem_zalloc(sizeof(*parse->head));
+    parse->head = http_head_new();
     parse->line = 0;
     parse->blanks = 0;
     parse->ended = false;

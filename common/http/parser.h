@@ -14,6 +14,7 @@
 enum {
     HTTP_HEAD_MAX = 32768,  /* bytes of a request line, or status line, and headers */
     HTTP_FIELDS_MAX = 2000, /* headers */
+    HTTP_FIELDS_FEW = 12,   /* need no allocation of their own */
 };
 
 /* TEXT also has a NUL behind it, and none inside. */
@@ -30,9 +31,10 @@ struct http_field {
 struct http_head {
     char *text;
     size_t len, size;
-    struct http_field *fields;
+    struct http_field *fields; /* FEW, or allocated */
     size_t n_fields, fields_size;
-    const char *method; /* "GET"; NULL: an answer */
+    uint64_t names, repeated; /* a bit for each name, and for each that came before: head.c */
+    const char *method;       /* "GET"; NULL: an answer */
     struct http_slice target;
     int status;    /* of an answer */
     bool http_1_0; /* else 1.1 */
@@ -40,8 +42,10 @@ struct http_head {
     bool keep_alive;
     bool has_length; /* Content-Length is there */
     uint64_t length;
+    struct http_field few[HTTP_FIELDS_FEW];
 };
 
+struct http_head *http_head_new(void);
 /* Wipes it: it may have held a key. NULL is fine. */
 void http_head_free(struct http_head *head);
 /* The INDEXth header of NAME (in lower case). NULL: there are fewer. */

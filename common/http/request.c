@@ -12,7 +12,7 @@ static const struct {
     const char *name;
     enum http_method method;
 } methods[] = {
-    {"GET", HTTP_GET},       {"POST", HTTP_POST}, {"PUT", HTTP_PUT},
+    {"POST", HTTP_POST},     {"GET", HTTP_GET},   {"PUT", HTTP_PUT},
     {"DELETE", HTTP_DELETE}, {"HEAD", HTTP_HEAD}, {"OPTIONS", HTTP_OPTIONS},
 };
 
@@ -66,23 +66,54 @@ void http_request_free(struct http_request *request)
     free(request);
 }
 
+/* What has to be percent-encoded in a path, and is let through by some readers. */
+static bool has_raw_byte(const char *path)
+{
+    for (; *path != '\0'; path++) {
+        switch (*path) {
+        case '\\':
+        case '"':
+        case '<':
+        case '>':
+        case '^':
+        case '`':
+        case '{':
+        case '|':
+        case '}':
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+static bool has_escaped_slash(const char *path)
+{
+    if (strchr(path, '%') == NULL)
+        return false;
+    return strcasestr(path, "%2f") != NULL || strcasestr(path, "%5c") != NULL;
+}
+
 /* Does the path, still encoded, have what some readers change or split at and others do not? */
 static const char *path_is_ambiguous(const struct http_slice *path)
 {
     const char *text = path->text;
     if (text[0] != '/')
         return "a target that is no path";
-    if (strpbrk(text, "\\\"<>^`{|}") != NULL)
+    if (has_raw_byte(text))
         return "a byte in the path that has to be percent-encoded";
     if (strstr(text, "//") != NULL)
         return "an empty segment in the path";
-    if (strcasestr(text, "%2f") != NULL || strcasestr(text, "%5c") != NULL)
+    if (has_escaped_slash(text))
         return "an escaped slash in the path";
     return NULL;
 }
 
 static bool has_dot_segment(const char *path)
 {
+    if (strstr(path, "/.") == NULL)
+        return false;
     while (*path != '\0') { /* at a slash */
         size_t len = strcspn(++path, "/");
         if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
@@ -156,8 +187,10 @@ const char *http_request_head(struct http_request *request, struct http_head *he
             ? (size_t)head->length
             : 0;
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (strcmp(methods[i].name, head->method) == 0)
+        if (strcmp(methods[i].name, head->method) == 0) {
             request->method = methods[i].method;
+            break;
+        }
     }
     return read_target(request);
 }
@@ -165,8 +198,9 @@ const char *http_request_head(struct http_request *request, struct http_head *he
 bool http_request_hold_head(struct http_request *request)
 {
     const struct http_head *head = request->head;
-    size_t bytes = sizeof(*request) + sizeof(*head) + head->size +
-                   head->fields_size * sizeof(head->fields[0]) + request->arena.bytes;
+    size_t bytes = sizeof(*request) + sizeof(*head) + head->size + request->arena.bytes;
+    if (head->fields_size > HTTP_FIELDS_FEW)
+        bytes += head->fields_size * sizeof(head->fields[0]);
     if (!http_server_hold(request->server, (int64_t)bytes))
         return false;
     request->head_held = bytes;
