@@ -79,11 +79,19 @@ static bool is_loopback(const uint8_t address[16])
     return network_has(&v4, address) || network_has(&v6, address);
 }
 
+/* As nearly all write it: it need not be read. */
+static bool is_usual_loopback(const char *text)
+{
+    return strcmp(text, "127.0.0.1") == 0;
+}
+
 static bool peer_is_near(const struct local_callers *local, const char *peer)
 {
     uint8_t address[16];
     bool is_v4;
 
+    if (is_usual_loopback(peer))
+        return true;
     if (!read_address(peer, address, &is_v4))
         return false;
     if (is_loopback(address))
@@ -111,7 +119,7 @@ static bool host_is_ours(const struct local_callers *local, const char *host)
         return false;
     memcpy(name, host + v6, len);
     name[len] = '\0';
-    if (strcasecmp(name, "localhost") == 0)
+    if (is_usual_loopback(name) || strcasecmp(name, "localhost") == 0)
         return true;
     return read_address(name, address, &is_v4) && is_loopback(address);
 }

@@ -25,6 +25,7 @@ struct push_call {
     void (*start)(struct push_call *call);
     struct push_message message;
     struct params_pushs users; /* of push and pushs: those still to be pushed to */
+    int64_t uid;               /* of push: the one of USERS */
     const char *room;
     int64_t speed;
     struct idem *idem;
@@ -82,12 +83,11 @@ static int parse_body(struct push_call *call, struct params_error *err)
 static int parse_uid(struct push_call *call, struct params_error *err)
 {
     const char *text;
-    int64_t *uid = mem_alloc(sizeof *uid);
 
-    call->users.uids = uid;
+    call->users.uids = &call->uid;
     call->users.n = 1;
     if (api_query(call->request, "uid", &text, err) != 0 ||
-        params_int64("uid", text, INT64_MIN, INT64_MAX, uid, err) != 0)
+        params_int64("uid", text, INT64_MIN, INT64_MAX, &call->uid, err) != 0)
         return -1;
     return parse_body(call, err);
 }
@@ -126,7 +126,8 @@ static int parse_all(struct push_call *call, struct params_error *err)
 
 static void call_free(struct push_call *call)
 {
-    params_pushs_free(&call->users);
+    if (call->users.uids != &call->uid)
+        params_pushs_free(&call->users);
     free(call->before);
     free(call);
 }
@@ -273,7 +274,7 @@ static void push_handle(struct logic *logic, struct http_request *request,
                         int (*parse)(struct push_call *call, struct params_error *err),
                         void (*start)(struct push_call *call))
 {
-    struct push_call *call = mem_zalloc(sizeof *call);
+    struct push_call *call = mem_alloc(sizeof *call);
     struct params_error err;
     const char *id = NULL;
 

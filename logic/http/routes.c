@@ -77,37 +77,40 @@ static const struct route *route_of(const char *path)
  * are for pages at all. */
 static bool origin_may_read(struct logic *logic, const struct http_request *request)
 {
-    const struct route *route = route_of(http_path(request));
     const char *origin = http_header(request, "origin");
 
-    if (route == NULL || !route->open || origin == NULL)
+    if (origin == NULL)
+        return false;
+    const struct route *route = route_of(http_path(request));
+    if (route == NULL || !route->open)
         return false;
     return config_list_has(logic->config->api_origins, origin, strlen(origin));
 }
 
-/* EXTRA and what a browser wants to read; in BUF if there is both. */
-static const char *with_cors(struct logic *logic, const struct http_request *request,
-                             const char *extra, char *buf, size_t len)
+/* With EXTRA and what a browser wants to read. */
+static void respond_with_cors(struct http_request *request, int status, const void *body,
+                              size_t len, const char *extra)
 {
-    if (!origin_may_read(logic, request))
-        return extra;
-    int n = snprintf(buf, len, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s",
+    char lines[LINES_MAX];
+    int n = snprintf(lines, sizeof lines, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s",
                      http_header(request, "origin"), extra != NULL ? extra : "");
-    return n > 0 && (size_t)n < len ? buf : extra;
+
+    http_respond(request, status, type_json, body, len,
+                 n > 0 && (size_t)n < sizeof lines ? lines : extra);
 }
 
 static void respond(struct logic *logic, struct http_request *request, int status, const void *body,
                     size_t len, const char *extra)
 {
-    char lines[LINES_MAX];
-
     logic_count(logic,
                 status >= 500   ? LOGIC_HTTP_5XX
                 : status >= 400 ? LOGIC_HTTP_4XX
                                 : LOGIC_HTTP_2XX,
                 1);
-    http_respond(request, status, type_json, body, len,
-                 with_cors(logic, request, extra, lines, sizeof lines));
+    if (origin_may_read(logic, request))
+        respond_with_cors(request, status, body, len, extra);
+    else
+        http_respond(request, status, type_json, body, len, extra);
 }
 
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
@@ -230,13 +233,11 @@ static bool refuse_for_now(struct logic *logic, struct http_request *request,
 /* A browser asks before it sends what is no plain GET. */
 static void answer_preflight(struct logic *logic, struct http_request *request)
 {
-    char lines[LINES_MAX];
     static const char allow[] = "Access-Control-Allow-Methods: GET\r\n"
                                 "Access-Control-Max-Age: 600\r\n";
 
     logic_count(logic, LOGIC_HTTP_2XX, 1);
-    http_respond(request, 204, type_json, NULL, 0,
-                 with_cors(logic, request, allow, lines, sizeof lines));
+    respond_with_cors(request, 204, NULL, 0, allow); /* whose origin may read, as api_head() saw */
 }
 
 /* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */

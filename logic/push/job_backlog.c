@@ -71,11 +71,16 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job, const Imc
     snprintf(backlog->why, sizeof backlog->why, "%s", told->why);
 }
 
-/* The worst of each that is fresh. */
-static struct job_backlog job_backlogs_worst(const struct job_backlogs *backlogs)
+/* Of each the worst that is fresh. */
+struct worst {
+    uint32_t lag_ms, used_permille;
+    const struct job_backlog *stalled; /* one that is */
+};
+
+static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
 {
     uint64_t now = loop_now_ms(backlogs->logic->loop);
-    struct job_backlog worst = {0};
+    struct worst worst = {0};
 
     for (size_t i = 0; i < backlogs->n; i++) {
         const struct job_backlog *backlog = &backlogs->jobs[i];
@@ -85,10 +90,8 @@ static struct job_backlog job_backlogs_worst(const struct job_backlogs *backlogs
             worst.lag_ms = backlog->lag_ms;
         if (backlog->used_permille > worst.used_permille)
             worst.used_permille = backlog->used_permille;
-        if (backlog->stalled && !worst.stalled) {
-            worst.stalled = true;
-            memcpy(worst.why, backlog->why, sizeof worst.why);
-        }
+        if (backlog->stalled && worst.stalled == NULL)
+            worst.stalled = backlog;
     }
     return worst;
 }
@@ -96,7 +99,7 @@ static struct job_backlog job_backlogs_worst(const struct job_backlogs *backlogs
 enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why)
 {
     const struct logic_config *config = backlogs->logic->config;
-    const struct job_backlog worst = job_backlogs_worst(backlogs);
+    const struct worst worst = job_backlogs_worst(backlogs);
 
     if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
         snprintf(why, JOB_BACKLOG_WHY,
@@ -110,17 +113,17 @@ enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlog
     snprintf(why, JOB_BACKLOG_WHY,
              "what is to be stored for users who are away has piled up to %" PRIu32
              " %% of what job keeps (push.max_backlog)%s%s: push to them later",
-             worst.used_permille / 10, worst.stalled ? ", and storing stands still: " : "",
-             worst.why);
+             worst.used_permille / 10, worst.stalled != NULL ? ", and storing stands still: " : "",
+             worst.stalled != NULL ? worst.stalled->why : "");
     return JOB_BACKLOG_AWAY;
 }
 
 void job_backlogs_scrape(struct job_backlogs *backlogs)
 {
-    const struct job_backlog worst = job_backlogs_worst(backlogs);
+    const struct worst worst = job_backlogs_worst(backlogs);
     int64_t *counters = backlogs->logic->counters;
 
     metric_set(counters, LOGIC_BACKLOG_LAG_MS, worst.lag_ms);
     metric_set(counters, LOGIC_BACKLOG_USED, worst.used_permille);
-    metric_set(counters, LOGIC_STORING_STALLED, worst.stalled);
+    metric_set(counters, LOGIC_STORING_STALLED, worst.stalled != NULL);
 }
