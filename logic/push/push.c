@@ -20,6 +20,7 @@
  * there are there. Without one the message is settled by job, who asks again: soon, unless it says
  * that its user is away. */
 #include "logic/push/push.h"
+#include "common/base/decimal.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
@@ -29,7 +30,6 @@
 #include "logic/router/routers.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +43,8 @@ enum {
     OUT_BYTES = 32 << 20,
 };
 
+static const char key_of_all[] = "all";
+
 struct push_job;
 
 /* One message to one uid, room or everybody. */
@@ -50,6 +52,7 @@ struct push_part {
     struct kafka_ticket ticket;
     struct push_job *job;
     struct push_part *behind; /* in the lane */
+    struct push_part *last;   /* of the lane, if this one is its head */
     struct push_part *next;   /* in the job's list of what is ready */
     int64_t uid;
     bool looked_up;
@@ -82,18 +85,14 @@ struct push_job {
     struct push_parts ready; /* in order */
     struct push_job *next;   /* in the ring of those with something ready */
     bool in_ring;
-    bool *failed;
+    bool *failed; /* behind the parts */
     char why[JOB_BACKLOG_WHY];
     struct push_part parts[];
 };
 
-struct push_lane {
-    struct push_part *head, *tail;
-};
-
 struct push_lanes {
     struct logic *logic;
-    struct map64 *map; /* uid → struct push_lane * */
+    struct map64 *map; /* uid → the head of its lane, a struct push_part * */
     struct lookups lookups;
     struct push_job *first, *last; /* the ring: each gives one part and goes to its end */
     struct loop_task slice;
@@ -157,7 +156,6 @@ static void job_on_done(struct loop *loop, struct loop_task *task)
 
     (void)loop;
     job->fn(job->arg, &result);
-    free(job->failed);
     free(job);
 }
 
@@ -194,7 +192,7 @@ static void part_on_report(struct kafka_ticket *ticket, int err, const char *why
 
 /* --- producing --- */
 
-static size_t part_key(const struct push_part *part, char *buf, size_t size, const char **key)
+static size_t part_key(const struct push_part *part, char buf[DECIMAL_MOST], const char **key)
 {
     const struct push_job *job = part->job;
 
@@ -202,10 +200,12 @@ static size_t part_key(const struct push_part *part, char *buf, size_t size, con
         *key = job->room;
         return strlen(job->room);
     }
+    if (job->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST) {
+        *key = key_of_all;
+        return sizeof key_of_all - 1;
+    }
     *key = buf;
-    if (job->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST)
-        return (size_t)snprintf(buf, size, "all");
-    return (size_t)snprintf(buf, size, "%" PRId64, part->uid);
+    return decimal_put(buf, part->uid);
 }
 
 /* The envelope, its key behind it. */
@@ -214,7 +214,7 @@ static struct kafka_message part_message(const struct push_part *part)
     struct push_job *job = part->job;
     struct kafka_message message;
     Imc__V1__PushMsg envelope;
-    char buf[32];
+    char buf[DECIMAL_MOST];
     const char *key;
 
     imc__v1__push_msg__init(&envelope);
@@ -230,7 +230,7 @@ static struct kafka_message part_message(const struct push_part *part)
     envelope.n_hints = part->n_sessions;
     envelope.hints = part->sessions;
     envelope.away = part->away;
-    message.key_len = part_key(part, buf, sizeof buf, &key);
+    message.key_len = part_key(part, buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     if (message.value_len + message.key_len > kafka_producer_most(job->logic->bus)) {
         envelope.n_hints = 0; /* job asks where they are */
@@ -321,36 +321,32 @@ static struct push_part *ring_take(struct push_lanes *lanes)
 
 /* --- lanes --- */
 
-static struct push_lane *lane_of(struct push_lanes *lanes, int64_t uid)
+static struct push_part *lane_head(uint64_t value)
 {
-    uint64_t *value = map64_get(lanes->map, (uint64_t)uid);
-
-    if (value == NULL)
-        return NULL;
-    return (struct push_lane *)(uintptr_t)*value; /* NOLINT(performance-no-int-to-ptr) */
+    return (struct push_part *)(uintptr_t)value; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 static void lane_enter(struct push_lanes *lanes, struct push_part *part)
 {
-    struct push_lane *lane = lane_of(lanes, part->uid);
+    uint64_t *value = map64_get(lanes->map, (uint64_t)part->uid);
 
-    if (lane == NULL) {
-        lane = mem_zalloc(sizeof *lane);
-        map64_set(lanes->map, (uint64_t)part->uid, (uintptr_t)lane);
-        lane->head = part;
-    } else {
-        lane->tail->behind = part;
+    if (value == NULL) {
+        part->last = part;
+        map64_set(lanes->map, (uint64_t)part->uid, (uintptr_t)part);
+        return;
     }
-    lane->tail = part;
+    struct push_part *head = lane_head(*value);
+    head->last->behind = part;
+    head->last = part;
 }
 
-/* Of a message that is in it. */
-static struct push_lane *lane_get(struct push_lanes *lanes, int64_t uid)
+/* Of a message that is in one. */
+static bool is_head(struct push_lanes *lanes, const struct push_part *part)
 {
-    struct push_lane *lane = lane_of(lanes, uid);
+    uint64_t *value = map64_get(lanes->map, (uint64_t)part->uid);
 
-    assert(lane != NULL);
-    return lane;
+    assert(value != NULL);
+    return lane_head(*value) == part;
 }
 
 /* May PART, the head of its lane, go? */
@@ -359,18 +355,20 @@ static bool part_may_go(const struct push_part *part)
     return part->looked_up && (!part->job->guarded || part->job->looking == 0);
 }
 
-/* The head has gone. */
-static void lane_advance(struct push_lanes *lanes, int64_t uid)
+/* HEAD goes. */
+static void lane_advance(struct push_lanes *lanes, const struct push_part *head)
 {
-    struct push_lane *lane = lane_get(lanes, uid);
+    struct push_part *next = head->behind;
 
-    lane->head = lane->head->behind;
-    if (lane->head == NULL) {
-        map64_del(lanes->map, (uint64_t)uid);
-        free(lane);
-    } else if (part_may_go(lane->head)) {
-        part_is_ready(lanes, lane->head);
+    assert(is_head(lanes, head));
+    if (next == NULL) {
+        map64_del(lanes->map, (uint64_t)head->uid);
+        return;
     }
+    next->last = head->last;
+    map64_set(lanes->map, (uint64_t)next->uid, (uintptr_t)next);
+    if (part_may_go(next))
+        part_is_ready(lanes, next);
 }
 
 static bool slice_has_room(const struct push_lanes *lanes)
@@ -391,7 +389,7 @@ static void slice_run(struct push_lanes *lanes)
     while (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken)) {
         struct push_part *part = ring_take(lanes);
         struct push_job *job = part->job;
-        lane_advance(lanes, part->uid);
+        lane_advance(lanes, part);
         if (job->broken) {
             part_forget_hint(part);
             part_done(part, job->refused ? -ECANCELED : -EIO, job->why);
@@ -426,7 +424,7 @@ static void job_decide(struct push_job *job)
         logic_count(job->logic, LOGIC_ACCEPTED_UID, (int64_t)job->n);
     for (size_t i = 0; i < job->n; i++) {
         struct push_part *part = &job->parts[i];
-        if (lane_get(lanes, part->uid)->head == part)
+        if (is_head(lanes, part))
             part_is_ready(lanes, part);
     }
 }
@@ -449,7 +447,7 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
     lookups_answered(&lanes->lookups, &job->lookups);
     if (job->guarded && job->looking == 0)
         job_decide(job);
-    else if (!job->guarded && lane_get(lanes, part->uid)->head == part)
+    else if (!job->guarded && is_head(lanes, part))
         part_is_ready(lanes, part);
     slice_run(lanes);
 }
@@ -471,7 +469,8 @@ static void part_look_up(struct lookups_call *call, size_t i)
 static struct push_job *job_new(struct logic *logic, const struct push_message *message, size_t n,
                                 push_fn fn, void *arg)
 {
-    struct push_job *job = mem_zalloc(sizeof *job + n * sizeof job->parts[0]);
+    struct push_job *job =
+        mem_zalloc(sizeof *job + n * (sizeof job->parts[0] + sizeof *job->failed));
 
     job->logic = logic;
     job->task.run = job_on_done;
@@ -482,7 +481,7 @@ static struct push_job *job_new(struct logic *logic, const struct push_message *
     job->pending = job->n = n;
     logic->lanes->pending += n;
     job->ready.last = &job->ready.first;
-    job->failed = mem_zalloc(n * sizeof *job->failed);
+    job->failed = (bool *)&job->parts[n];
     for (size_t i = 0; i < n; i++)
         job->parts[i].job = job;
     if (n == 0)

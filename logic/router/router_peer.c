@@ -36,6 +36,7 @@ void router_queue_init(struct router_queue *queue)
 {
     queue->head = NULL;
     queue->tail = &queue->head;
+    queue->n = 0;
 }
 
 void router_queue_add(struct router_queue *queue, struct router_request *request)
@@ -43,6 +44,7 @@ void router_queue_add(struct router_queue *queue, struct router_request *request
     request->next = NULL;
     *queue->tail = request;
     queue->tail = &request->next;
+    queue->n++;
 }
 
 struct router_request *router_queue_take(struct router_queue *queue)
@@ -51,6 +53,7 @@ struct router_request *router_queue_take(struct router_queue *queue)
 
     if (request != NULL) {
         queue->head = request->next;
+        queue->n--;
         if (queue->head == NULL)
             queue->tail = &queue->head;
     }
@@ -179,12 +182,13 @@ static size_t lookups_most(const struct logic *logic)
 /* Takes up to BATCH_MOST requests that somebody still waits for. */
 static struct map_batch *take_batch(struct router_peer *peer)
 {
-    struct map_batch *batch = mem_alloc(sizeof *batch + BATCH_MOST * sizeof(void *));
+    size_t most = peer->waiting.n < BATCH_MOST ? peer->waiting.n : BATCH_MOST;
+    struct map_batch *batch = mem_alloc(sizeof *batch + most * sizeof(void *));
     size_t lookups = lookups_most(routers_logic(peer->routers));
 
     batch->n = 0;
     batch->ring = routers_ring(peer->routers);
-    while (batch->n < BATCH_MOST && lookups > 0) {
+    while (batch->n < most && lookups > 0) {
         struct router_request *request = router_queue_take(&peer->waiting);
         if (request == NULL)
             break;
@@ -194,7 +198,7 @@ static struct map_batch *take_batch(struct router_peer *peer)
         else
             router_request_finish(request, NULL);
     }
-    return mem_realloc(batch, sizeof *batch + batch->n * sizeof(void *));
+    return batch;
 }
 
 static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)

@@ -29,6 +29,7 @@ struct router_request {
 
 struct router_queue {
     struct router_request *head, **tail;
+    size_t n;
 };
 
 struct router_peer {
