@@ -1,10 +1,12 @@
 """A device that resets right after it has sent its auth loses nothing, and leaves nothing that swallows later pushes."""
 import select
+import time
 
 from cluster import wait_for
 from imgo import body_of
 
 USERS, WAITING, RESETS = 50, 5, 3
+SDK_GAP = 0.05  # imgo.sdk_gap
 
 
 def waiting_written(cluster):
@@ -12,12 +14,15 @@ def waiting_written(cluster):
 
 
 def come_and_go(connect, comet, token, lag=0):
-    """Resets LAG seconds after sending auth, or when an answer begins to come."""
+    """Resets LAG seconds after sending auth, or when an answer begins to come. How long that took: we may have had to
+    wait for a processor."""
     client = connect(comet)
+    begin = time.monotonic()
     client.send_auth(token)
     if lag:
         select.select([client.sock], [], [], lag)
     client.reset()
+    return time.monotonic() - begin
 
 
 def read_waiting(cluster, uid, client):
@@ -52,15 +57,14 @@ def test_reset_before_logic_has_answered(shared, connect, uids):
 def test_reset_at_any_time(shared, connect, uids):
     for number, (uid, token) in enumerate(users_with_messages(shared, uids).items()):
         before = waiting_written(shared)
-        for i in range(RESETS):
-            come_and_go(connect, shared.comets[0], token, (number + i) % 3 * 0.0003)
+        stays = [come_and_go(connect, shared.comets[0], token, (number + i) % 3 * 0.0003) for i in range(RESETS)]
         client = connect(shared.comets[0], token)
         got = read_waiting(shared, uid, client)
         # What the kernel took for a connection that was then reset counts as delivered; nothing else may be missing.
-        # On TCP that is nothing: the waiting ones leave sdk_gap after the auth's reply.
+        # On TCP that is nothing for who had gone by then: the waiting ones leave sdk_gap after the auth's reply.
         assert waiting_written(shared) - before >= WAITING
         assert got == [body_of(client, str(i)) for i in range(WAITING)][WAITING - len(got):], (uid, got)
-        assert len(got) == WAITING or connect.transport == "ws"
+        assert len(got) == WAITING or connect.transport == "ws" or max(stays) >= SDK_GAP, stays
         shared.api.push(uid, '"later"')
         assert client.push() == body_of(client, '"later"')
         client.close()
