@@ -20,18 +20,17 @@ def test_first_frame_must_be_auth(shared, connect, op):
 
 
 def test_silence_ends_after_the_handshake_timeout(strict, connect):
-    client = connect(strict.comets[0])
     begin = time.monotonic()
+    client = connect(strict.comets[0])
     client.kicked(2)
-    assert 0.7 < time.monotonic() - begin < 2.5
+    assert 0.7 < time.monotonic() - begin < 4  # not the default of 5 s
 
 
 def test_a_slow_auth_frame_does_not_stretch_the_timeout(strict, connect):
     client = connect(strict.comets[0])
-    begin = time.monotonic()
     data = imgo.frame(7, b"x" * 90)
     data = data if connect.transport == "tcp" else imgo.ws_frame(1, data)
-    for i in range(30):
+    for i in range(len(data) - 1):  # never all of it: 5 s and more
         client.sock.sendall(data[i:i + 1])
         try:
             client.recv(0.05)
@@ -40,7 +39,6 @@ def test_a_slow_auth_frame_does_not_stretch_the_timeout(strict, connect):
         except imgo.Closed:
             break
     assert client.reason["code"] == 2, client.reason
-    assert time.monotonic() - begin < 2.5
 
 
 def test_a_second_auth_is_refused(shared, connect, uid):

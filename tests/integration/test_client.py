@@ -2,6 +2,7 @@
 import json
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
@@ -184,10 +185,8 @@ def test_time_over_without_a_count_is_success(shared, run, uid):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it(shared, run, uid, number):
     client = run(shared.comets[0], shared.api.token(uid), "--count", "5").authenticated()
-    begin = time.monotonic()
     client.popen.send_signal(number)
     assert client.end() == (0, [], "imc-client: authenticated\n")
-    assert time.monotonic() - begin < 1 * SLOW
 
 
 def test_a_signal_while_connecting(run):
@@ -196,7 +195,7 @@ def test_a_signal_while_connecting(run):
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         client = run("127.0.0.1:{}".format(*listener.getsockname()[1:]), "t")
-        time.sleep(0.5 * SLOW)
+        assert select.select([listener], [], [], 10 * SLOW)[0], "it was to connect"
         client.popen.send_signal(signal.SIGINT)
         assert client.end(3) == (0, [], "")
 

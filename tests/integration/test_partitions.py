@@ -89,7 +89,8 @@ def test_raising_the_number_keeps_the_order(bus, make_cluster, uids):
     code, words = set_partitions(cluster, 12, lambda: freeze_jobs(cluster))
     assert code == 0 and "12 partitions instead of 4" in words, words
     wait_for(lambda: used(cluster) == {12}, 10, "all to use them")
-    time.sleep(1)
+    before = dict(pusher.counts)
+    wait_for(lambda: all(n >= before[lane] + 10 for lane, n in pusher.counts.items()), 20, "all to push by the new number")
     counts = pusher.end()
     assert pusher.longest < 8, pusher.longest
 
