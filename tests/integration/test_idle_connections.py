@@ -88,12 +88,13 @@ def test_idle_connections_to_one_port(low_limit, port):
     wait_for(lambda: hears(low_limit), 15, "logic's gRPC to answer")
 
 
-def test_without_any_descriptor_it_is_deaf_and_says_so(cluster):
+@pytest.mark.parametrize("kind", ["logic", "comet", "router"])
+def test_without_any_descriptor_it_is_deaf_and_says_so(cluster, kind):
     """The limit falls below what is open: nothing can be accepted for a while, and readiness shows it."""
-    logic = cluster.logics[0]
-    assert answers(logic)
-    before = resource.prlimit(logic.popen.pid, resource.RLIMIT_NOFILE)
-    with socket.create_connection(("127.0.0.1", logic.admin)) as page:
+    daemon = next(daemon for daemon in cluster.daemons() if daemon.kind == kind)
+    wait_for(lambda: hears(daemon), 10, "its gRPC to answer")
+    before = resource.prlimit(daemon.popen.pid, resource.RLIMIT_NOFILE)
+    with socket.create_connection(("127.0.0.1", daemon.admin)) as page:
         page.settimeout(10)
 
         def ready():
@@ -101,11 +102,11 @@ def test_without_any_descriptor_it_is_deaf_and_says_so(cluster):
             return page.recv(65536).decode()
 
         assert " 200 " in ready()
-        resource.prlimit(logic.popen.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        resource.prlimit(daemon.popen.pid, resource.RLIMIT_NOFILE, (3, before[1]))
         try:
             wait_for(lambda: "rpc: not ready: its own gRPC port does not answer" in ready(), 15, ready)
         finally:
-            resource.prlimit(logic.popen.pid, resource.RLIMIT_NOFILE, before)
+            resource.prlimit(daemon.popen.pid, resource.RLIMIT_NOFILE, before)
         wait_for(lambda: "rpc: ok" in ready(), 15, ready)
-    wait_for(lambda: hears(logic), 10, "logic's gRPC to answer again")
-    wait_for(logic.ready, 10, lambda: logic.get("/readyz"))
+    wait_for(lambda: hears(daemon), 10, "its gRPC to answer again")
+    cluster.wait_ready()
