@@ -20,7 +20,9 @@
  *   catchup_push      | held (too many: to    | held, or stored if too many;  | stored
  *                     | job, or stored)       | then what may be is written   |
  *   catchup_poke      | wanted                | wanted, and fetched           | wanted
- *   fetch_done        | –                     | its page is merged, written   | void
+ *   catchup_refetch   | all is wanted         | all is wanted, and fetched    | all is wanted
+ *   fetch_done: yes   | –                     | its page is merged, written   | void
+ *   fetch_done: no    | –                     | another try in FETCH_RETRY_MS | void
  *   store_done: yes   | wanted                | wanted, and fetched           | wanted
  *   store_done: no    | back to job, whose poke is awaited: nothing newer is written before
  *   catchup_on_timer  | the gap is over       | another try; no poke came     | –
