@@ -157,9 +157,9 @@ int epoll_wait(int fd, struct epoll_event *events, int max, int ms)
 /* Early, now and then, where somebody else may move the clock. */
 int poll(struct pollfd *fds, nfds_t n, int ms)
 {
-    enum { LOOK_MS = 5 };
-    bool looks = clock_own.ahead_s != NULL && (ms < 0 || ms > LOOK_MS);
-    int wait_ms = looks ? LOOK_MS : ms;
+    enum { GLANCE_MS = 5 };
+    bool looks = clock_own.ahead_s != NULL && (ms < 0 || ms > GLANCE_MS);
+    int wait_ms = looks ? GLANCE_MS : ms;
     struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
 
     return (int)syscall(SYS_ppoll, fds, n, wait_ms < 0 ? NULL : &wait, NULL, 0);
