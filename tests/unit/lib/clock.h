@@ -36,6 +36,7 @@ static _Thread_local struct {
     void (*others)(void);
     volatile int64_t *day_us;
     const uint64_t *ahead_s; /* atomic */
+    uint64_t found;          /* events, by all turns */
 } clock_own;
 
 static inline uint64_t clock_real_ms(void)
@@ -137,15 +138,14 @@ int epoll_pwait(int fd, struct epoll_event *events, int max, int ms, const sigse
     int n = clock_epoll(fd, events, max, sleeps ? 0 : ms, mask);
     uint64_t later_ms = (uint64_t)ms;
 
-    if (!sleeps || n != 0)
-        return n;
-    if (clock_own.step_ms != 0) {
+    if (sleeps && n == 0 && clock_own.step_ms != 0) {
         clock_own.others();
         n = clock_epoll(fd, events, max, 0, mask);
         later_ms = later_ms < clock_own.step_ms ? later_ms : clock_own.step_ms;
     }
-    if (n == 0)
+    if (sleeps && n == 0)
         clock_move(later_ms);
+    clock_own.found += n > 0 ? (uint64_t)n : 0;
     return n;
 }
 

@@ -111,21 +111,58 @@ static void answer_lookups(bool cancelled)
 
 /* --- turning --- */
 
+static bool runs(const struct node *node)
+{
+    return node->open && !node->frozen;
+}
+
+/* Until nobody has anything to do at this time. What they send each other is there at once, or the
+ * kernel needs a moment more. */
+static void do_all(void)
+{
+    uint64_t before;
+    do {
+        before = clock_own.found;
+        for (int round = 0; round < 2 && clock_own.found == before; round++) {
+            if (round > 0)
+                (void)poll(NULL, 0, 1);
+            answer_lookups(false);
+            for (int i = 0; i < NODES; i++) {
+                if (runs(&nodes[i]))
+                    uv_run(&nodes[i].loop.uv, UV_RUN_NOWAIT);
+            }
+        }
+    } while (clock_own.found != before);
+}
+
+/* How long nobody has anything to do, MOST_MS at most. */
+static uint64_t pause_ms(uint64_t most_ms)
+{
+    for (int i = 0; i < NODES; i++) {
+        if (!runs(&nodes[i]))
+            continue;
+        int next_ms = uv_backend_timeout(&nodes[i].loop.uv);
+        if (nodes[i].loop.uv.active_reqs.count > 0) /* a name is looked up in earnest */
+            next_ms = 1;
+        if (next_ms >= 0 && (uint64_t)next_ms < most_ms)
+            most_ms = (uint64_t)next_ms;
+    }
+    return most_ms > 0 ? most_ms : 1;
+}
+
 static void turn(void)
 {
-    answer_lookups(false);
-    for (int i = 0; i < NODES; i++) {
-        if (nodes[i].open && !nodes[i].frozen)
-            uv_run(&nodes[i].loop.uv, UV_RUN_NOWAIT);
-    }
-    (void)poll(NULL, 0, 1); /* the kernel's time for what nodes send each other */
-    clock_move(1);
+    enum { PAUSE_MS = RENEW / 4 };
+    do_all();
+    clock_move(pause_ms(PAUSE_MS));
 }
 
 static void turn_for(uint64_t ms)
 {
-    for (uint64_t end = now_ms() + ms; now_ms() < end;)
-        turn();
+    for (uint64_t end = now_ms() + ms; now_ms() < end;) {
+        do_all();
+        clock_move(pause_ms(end - now_ms()));
+    }
 }
 
 #define turn_until(condition, ms)                                            \
