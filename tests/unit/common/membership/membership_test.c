@@ -10,7 +10,7 @@
 #include "common/membership/membership.h"
 
 #include "tests/unit/lib/clock.h"
-#include "tests/unit/lib/redis_server.h"
+#include "tests/unit/lib/redis_group.h"
 
 /* All times are of the test's clock, which is Redis's too. */
 enum {
@@ -20,8 +20,6 @@ enum {
     EVERYTHING = 15,
     SOON = 60000,
 };
-
-static struct redis_server server;
 
 /* One daemon's view; several share the test's loop. */
 struct daemon_view {
@@ -438,20 +436,11 @@ static void leave_and_close_without_redis(void **state)
     membership_close(NULL);
 }
 
-static int start_server(void **state)
+static int start_group(void **state)
 {
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    redis_server_start(&server, NULL);
+    (void)start_server(state);
     clock_share(STEP_MS, redis_servers_catch_up);
     clock_share_day(redis_server_day());
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
     return 0;
 }
 
@@ -473,5 +462,5 @@ int main(void)
         member_test(redis_that_answers_with_errors_is_like_no_redis),
         member_test(leave_and_close_without_redis),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_group, stop_server);
 }

@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/lib/redis_fixture.h"
-
-static struct redis_server server;
+#include "tests/unit/lib/redis_group.h"
 
 static struct answer set(struct fixture *f, const char *key)
 {
@@ -400,21 +399,6 @@ static void bad_sentinel_lists(void **state)
     assert_int_equal(redis_shards(redis), 2);
     redis_close(redis);
     loop_close(&loop);
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    redis_server_start(&server, NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
 }
 
 #define SENTINEL_TEST(name) cmocka_unit_test_setup_teardown(name, by_real_time, by_own_time)

@@ -10,8 +10,7 @@
 #include "common/redis/redis.h"
 
 #include "tests/unit/lib/redis_fixture.h"
-
-static struct redis_server server;
+#include "tests/unit/lib/redis_group.h"
 
 static void incr(struct fixture *f, redis_fn fn, void *arg)
 {
@@ -486,21 +485,6 @@ static void something_else_is_told(void **state)
             fail_msg("%s", f.why);
         close_fake(&f, &fake);
     }
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    redis_server_start(&server, NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    redis_server_stop(&server);
-    return 0;
 }
 
 int main(void)
