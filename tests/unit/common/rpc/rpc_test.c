@@ -114,7 +114,7 @@ static bool seen_wait(struct seen *seen, unsigned messages, unsigned closed)
 
 /* ── the server's methods ── */
 
-static unsigned server_closed; /* atomic */
+static unsigned server_opened, server_closed; /* atomic; opened: hanging ones */
 
 static void count_closed(struct rpc_stream *stream, void *arg, const char *why)
 {
@@ -170,6 +170,7 @@ static void hang_opened(struct rpc_stream *stream, void *arg)
 {
     (void)arg;
     rpc_stream_accept(stream, &hang_events, NULL);
+    __atomic_fetch_add(&server_opened, 1, __ATOMIC_SEQ_CST);
 }
 
 static void refuse_opened(struct rpc_stream *stream, void *arg)
@@ -213,6 +214,7 @@ static int setup(void **state)
     snprintf(fx->address, sizeof fx->address, "127.0.0.1:%d", rpc_server_port(fx->server));
     fx->channel = rpc_channel_open(fx->rpc, fx->address);
     seen_init(&fx->seen);
+    __atomic_store_n(&server_opened, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&server_closed, 0, __ATOMIC_SEQ_CST);
     *state = fx;
     return 0;
@@ -549,7 +551,8 @@ static void test_server_close_cancels(void **state)
     struct rpc_server *server = fx->server;
 
     rpc_stream_send(stream, numbered(0, 0, 8));
-    usleep(100000);
+    while (__atomic_load_n(&server_opened, __ATOMIC_SEQ_CST) == 0)
+        usleep(1000);
     fx->server = NULL;
     int64_t begin = now_ms();
     rpc_server_close(server, 200);
