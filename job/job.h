@@ -175,7 +175,8 @@ struct job {
     void *arg;
     /* Storing stands still, or goes on again. May be NULL. */
     void (*stalled)(bool stalled, const char *why, void *arg);
-    void *stalled_arg;
+    void (*logics_told)(void *arg); /* one answers, or does no more */
+    void *daemon_arg;
 };
 
 /* Opens the parts between the bus and the peers. Borrows all of what it gets. */

@@ -27,7 +27,7 @@ static void lag_report_stall(struct job *job, bool stalled, const char *why)
     else
         log_info("storing goes on", "settling=%zu parked=%zu", job->storing.count, job->parked);
     if (job->stalled != NULL)
-        job->stalled(stalled, report->why, job->stalled_arg);
+        job->stalled(stalled, report->why, job->daemon_arg);
 }
 
 void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)

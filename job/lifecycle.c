@@ -48,11 +48,21 @@ static void see_comets(struct job_daemon *state)
     comets_changed(state->job.comets, membership_list(state->membership, MEMBER_COMET));
 }
 
+/* A lease is still there for some seconds after a logic has stopped: an answer is the proof. */
+static void on_logics_told(void *arg)
+{
+    struct job_daemon *state = arg;
+
+    daemon_ready(state->daemon, "logic", handover_logics_answering(state->job.settle) > 0,
+                 handover_logics(state->job.settle) == 0
+                     ? "no logic holds a lease"
+                     : "no logic can be reached at the address that it advertises");
+}
+
 static void see_logics(struct job_daemon *state)
 {
     handover_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
-    daemon_ready(state->daemon, "logic", handover_logics(state->job.settle) > 0,
-                 "no logic holds a lease");
+    on_logics_told(state);
 }
 
 /* Until every list was read, nothing is consumed: hints would lead nowhere and rooms to nobody. */
@@ -189,7 +199,8 @@ static int job_start(struct daemon *daemon)
     daemon_ready(daemon, "logic", false, "no logic holds a lease");
     job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
     state->job.stalled = on_stalled;
-    state->job.stalled_arg = state;
+    state->job.logics_told = on_logics_told;
+    state->job.daemon_arg = state;
     int err = daemon_join(daemon, &state->self, watch, &membership_events, state, &state->redis,
                           &state->membership);
     if (err != 0)

@@ -29,7 +29,7 @@ struct logic_peer {
     char address[sizeof((struct member *)0)->rpc];
     uint64_t epoch;
     struct pipe *pipe, *reports;
-    bool report_due;
+    bool report_due, answers;
     struct logic_queue urgent, others;
 };
 
@@ -283,6 +283,19 @@ static void report_answered(struct pipe *pipe, void *arg, void *sent, void *repl
     logic_peer_drop(reply);
 }
 
+/* Twice a second there is a report, so this stream shows soon whether the logic still answers. */
+static void report_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct logic_peer *logic = arg;
+
+    (void)pipe;
+    (void)why;
+    if (logic->answers == up)
+        return;
+    logic->answers = up;
+    handover_logic_answers(logic->settle);
+}
+
 /* The next one is newer. */
 static void report_failed(struct pipe *pipe, void *arg, void *sent)
 {
@@ -295,6 +308,7 @@ static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
                                                 .decode = logic_peer_decode,
                                                 .answered = report_answered,
                                                 .failed = report_failed,
+                                                .state = report_state,
                                                 .drop = logic_peer_drop};
 
 void logic_peer_tell(struct logic_peer *logic)
@@ -323,7 +337,7 @@ struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
     queue_init(&logic->others);
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
     const struct pipe_options reports = {
-        .path = options.path, .window = 1, .timeout_ms = options.timeout_ms};
+        .path = options.path, .window = 1, .timeout_ms = options.timeout_ms, .to = options.to};
     logic->reports =
         pipe_open(job->loop, job->rpc, logic->address, &reports, &report_pipe_ops, logic);
     return logic;
@@ -346,6 +360,11 @@ void logic_peer_push(struct logic_peer *logic, struct message *message)
 bool logic_peer_is_up(const struct logic_peer *logic)
 {
     return pipe_is_up(logic->pipe);
+}
+
+bool logic_peer_answers(const struct logic_peer *logic)
+{
+    return logic->answers;
 }
 
 bool logic_peer_is(const struct logic_peer *logic, const struct member *member)

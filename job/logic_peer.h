@@ -20,6 +20,8 @@ void logic_peer_push(struct logic_peer *logic, struct message *message);
 /* Sends job->report. */
 void logic_peer_tell(struct logic_peer *logic);
 bool logic_peer_is_up(const struct logic_peer *logic);
+/* It has answered the last that it was told. False until it has been told something. */
+bool logic_peer_answers(const struct logic_peer *logic);
 /* The same process at the same address? */
 bool logic_peer_is(const struct logic_peer *logic, const struct member *member);
 

@@ -228,6 +228,23 @@ size_t handover_logics(const struct handover *settle)
     return settle->n_logics;
 }
 
+size_t handover_logics_answering(const struct handover *settle)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < settle->n_logics; i++)
+        n += logic_peer_answers(settle->logics[i]);
+    return n;
+}
+
+void handover_logic_answers(struct handover *settle)
+{
+    struct job *job = settle->job;
+
+    if (job->logics_told != NULL)
+        job->logics_told(job->daemon_arg);
+}
+
 /* --- life --- */
 
 struct handover *handover_open(struct job *job)

@@ -23,6 +23,8 @@ void handover_close(struct handover *settle);
 /* Membership's list of logics. */
 void handover_logics_changed(struct handover *settle, const struct member_list *list);
 size_t handover_logics(const struct handover *settle);
+/* Those that answer what they are told. */
+size_t handover_logics_answering(const struct handover *settle);
 /* Takes a reference; outcome_settled() will be told as often as it asks for. */
 void handover_add(struct handover *settle, struct message *message);
 
@@ -32,6 +34,8 @@ uint64_t handover_idle_since(struct handover *settle, const char **why);
 /* Tells every logic job->report. */
 void handover_tell(struct handover *settle);
 
+/* From logic_peer.c. One answers, or does no more. */
+void handover_logic_answers(struct handover *settle);
 /* From logic_peer.c. What a logic said, or what we know, of settles that failed. */
 void handover_why(struct handover *settle, const char *why);
 /* From logic_peer.c. RESULT NULL: no answer. Takes the reference to TASK. */

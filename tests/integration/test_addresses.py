@@ -41,17 +41,22 @@ def test_a_host_whose_name_does_not_resolve(hidden, make_cluster, uid):
     client.close()
 
 
-def test_a_comet_that_reaches_no_logic_is_not_ready(make_cluster):
+def test_who_reaches_no_logic_is_not_ready(make_cluster):
+    """It is a member, and of no use."""
     cluster = make_cluster()
-    comet, logic = cluster.comets[0], cluster.logics[0]
+    comet, job, logic = cluster.comets[0], cluster.jobs[0], cluster.logics[0]
     logic.kill9()
     logic.env["IMC_LOGIC_RPC_ADVERTISE"] = "127.0.0.1:1"
     logic.start()
-    wait_for(lambda: "logic: not ready: no logic can be reached" in comet.get("/readyz")[1], 15, "comet to say so")
+    for daemon, use in ((comet, "connect"), (job, "store")):
+        wait_for(lambda d=daemon: "logic: not ready: no logic can be reached" in d.get("/readyz")[1], 15,
+                 lambda d=daemon: f"{d.name} to say so: {d.get('/readyz')}")
+        assert daemon.get(f"/readyz?for={use}")[0] == 503
+        assert daemon.get("/readyz?for=push")[0] == 200, daemon.get("/readyz")
     logic.kill9()
     del logic.env["IMC_LOGIC_RPC_ADVERTISE"]
     logic.start()
-    wait_for(comet.ready, 15, "comet to be ready again")
+    wait_for(lambda: comet.ready() and job.ready(), 15, "both to be ready again")
 
 
 def test_localhost_is_all_of_it(make_cluster, uid):

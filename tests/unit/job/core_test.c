@@ -628,6 +628,26 @@ static void silent_logic_loses_its_settles_to_another(void **state)
     assert_true(logic_has_seen(1, "7/100"));
 }
 
+/* Readiness stands on this: a logic's lease outlives it by some seconds. */
+static void a_logic_answers_as_long_as_it_takes_reports(void **state)
+{
+    (void)state;
+    members_are(3, 3);
+    assert_int_equal(handover_logics_answering(bench.job.settle), 0); /* not asked yet */
+    handover_tell(bench.job.settle);
+    wait_for(handover_logics_answering(bench.job.settle) == 2);
+    bench.logics[0]->mute = true; /* as one that stands still */
+    handover_tell(bench.job.settle);
+    wait_for(handover_logics_answering(bench.job.settle) == 1);
+    bench.logics[0]->mute = false;
+    handover_tell(bench.job.settle);
+    wait_for(handover_logics_answering(bench.job.settle) == 2);
+    members_are(3, 2);
+    assert_int_equal(handover_logics_answering(bench.job.settle), 1);
+    members_are(3, 0);
+    assert_int_equal(handover_logics_answering(bench.job.settle), 0);
+}
+
 /* --- streams break, comets die --- */
 
 static void broken_stream_is_resent_in_order_before_newer(void **state)
@@ -1154,6 +1174,7 @@ int main(void)
         core_test(former_life_of_a_comet_is_not_poked),
         core_test(without_logic_messages_wait_for_one),
         core_test(silent_logic_loses_its_settles_to_another),
+        core_test(a_logic_answers_as_long_as_it_takes_reports),
         core_test(broken_stream_is_resent_in_order_before_newer),
         core_test(dead_comet_leaves_its_messages_to_the_mailbox),
         core_test(new_life_of_a_comet_does_not_get_the_old_ones_messages),
