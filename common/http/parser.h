@@ -2,55 +2,12 @@
  * thread, one at a time.
  *
  * The library llhttp reads them. Its names clash with those of http.h, so that parser.c alone
- * includes its header. A head is collected whole, looked at line by line and only then given to the
- * library, so that names, values and target are slices of one buffer, each with its length. */
+ * includes its header. A head is collected whole (head.h), looked at line by line and only then
+ * given to the library. */
 #ifndef IMC_COMMON_HTTP_PARSER_H
 #define IMC_COMMON_HTTP_PARSER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-enum {
-    HTTP_HEAD_MAX = 32768,  /* bytes of a request line, or status line, and headers */
-    HTTP_FIELDS_MAX = 2000, /* headers */
-    HTTP_FIELDS_FEW = 12,   /* need no allocation of their own */
-};
-
-/* TEXT also has a NUL behind it, and none inside. */
-struct http_slice {
-    char *text;
-    size_t len;
-};
-
-struct http_field {
-    struct http_slice name, value; /* NAME in lower case; VALUE without blanks around it */
-};
-
-/* Slices point into TEXT. Owned by whom head() gave it to, who may write into the slices. */
-struct http_head {
-    char *text;
-    size_t len, size;
-    struct http_field *fields; /* FEW, or allocated */
-    size_t n_fields, fields_size;
-    uint64_t names, repeated; /* a bit for each name, and for each that came before: head.c */
-    const char *method;       /* "GET"; NULL: an answer */
-    struct http_slice target;
-    int status;    /* of an answer */
-    bool http_1_0; /* else 1.1 */
-    bool chunked;  /* the body is */
-    bool keep_alive;
-    bool has_length; /* Content-Length is there */
-    uint64_t length;
-    struct http_field few[HTTP_FIELDS_FEW];
-};
-
-struct http_head *http_head_new(void);
-/* Wipes it: it may have held a key. NULL is fine. */
-void http_head_free(struct http_head *head);
-/* The INDEXth header of NAME (in lower case). NULL: there are fewer. */
-const struct http_slice *http_head_get(const struct http_head *head, const char *name,
-                                       size_t index);
+#include "common/http/head.h"
 
 /* In order: begin, head, body…, end. A nonzero answer stops the parser for good, except that of
  * end(), which pauses it. */
