@@ -181,7 +181,7 @@ static size_t session_bytes(const Imc__V1__Session *session)
     return SESSION_OVERHEAD + strlen(session->comet) + strlen(session->key) + strlen(session->room);
 }
 
-/* Logic asks for no more at once than fits, if no user has more sessions than it lets in. */
+/* One user has more sessions than a whole reply holds. */
 static void lookup_cut(struct map_batch_run *run, int64_t uid, Imc__V1__MapReply *reply)
 {
     reply->complete = false;
@@ -220,7 +220,10 @@ static void run_lookups(struct map_batch_run *run, Imc__V1__MapReply *reply)
 
     reply->lookups = run_alloc(run, batch->n_lookups, sizeof(Imc__V1__Lookup *));
     for (size_t i = 0; i < batch->n_lookups; i++) {
-        if (!lookup_one(run, batch->lookups[i], &lookups[i]))
+        bool whole = lookup_one(run, batch->lookups[i], &lookups[i]);
+        if (!whole && i > 0) /* logic asks again for this one and the rest */
+            return;
+        if (!whole)
             lookup_cut(run, batch->lookups[i], reply);
         reply->lookups[reply->n_lookups++] = &lookups[i];
     }

@@ -29,9 +29,8 @@ struct lookups {
 
 enum {
     /* A call for as many is not large. Also what one gets before it is the next one's turn. */
-    LOOKUPS_FEW = 64,
-    /* Unanswered of large calls: two batches to a router on their way and a third that fills
-     * (logic/router/router_peer.c). */
+    LOOKUPS_FEW = 128,
+    /* Unanswered of large calls: what keeps a router busy while the answers are worked off. */
     LOOKUPS_MOST = 1024,
 };
 

@@ -5,7 +5,8 @@
  *                                          (rpc thread: peer_decode)
  *
  * The lists of a reply answer the lists of its batch index by index; requests keep the order they
- * came in, so the n-th put of the batch is the n-th ROUTER_PUT of its requests. */
+ * came in, so the n-th put of the batch is the n-th ROUTER_PUT of its requests. A router answers as
+ * many of the lookups as one message holds; those that it did not answer are asked for again. */
 #include "logic/router/router_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -15,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SESSION_BYTES: of one session in an answer, all texts as long as they may be. */
-enum { BATCH_MOST = 2048, REPLY_BYTES = 3 << 20, SESSION_BYTES = 256, LOOKUPS_LEAST = 8 };
+enum { BATCH_MOST = 2048 };
 
 struct router_reply {
     uint32_t refs;
@@ -170,29 +170,18 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     return msg;
 }
 
-/* As many as one answer holds, if each of the users has all the sessions that he may have. */
-static size_t lookups_most(const struct logic *logic)
-{
-    size_t sessions = (size_t)logic->config->sessions_max_per_uid;
-    size_t most = sessions > 0 ? REPLY_BYTES / (sessions * SESSION_BYTES) : BATCH_MOST;
-
-    return most < LOOKUPS_LEAST ? LOOKUPS_LEAST : most;
-}
-
 /* Takes up to BATCH_MOST requests that somebody still waits for. */
 static struct map_batch *take_batch(struct router_peer *peer)
 {
     size_t most = peer->waiting.n < BATCH_MOST ? peer->waiting.n : BATCH_MOST;
     struct map_batch *batch = mem_alloc(sizeof *batch + most * sizeof(void *));
-    size_t lookups = lookups_most(routers_logic(peer->routers));
 
     batch->n = 0;
     batch->ring = routers_ring(peer->routers);
-    while (batch->n < most && lookups > 0) {
+    while (batch->n < most) {
         struct router_request *request = router_queue_take(&peer->waiting);
         if (request == NULL)
             break;
-        lookups -= request->kind == ROUTER_LOOKUP;
         if (request->fn != NULL)
             batch->requests[batch->n++] = request;
         else
@@ -264,7 +253,34 @@ static bool reply_fits(const struct map_batch *batch, const Imc__V1__MapReply *m
         puts += batch->requests[i]->kind == ROUTER_PUT;
         lookups += batch->requests[i]->kind == ROUTER_LOOKUP;
     }
-    return map->n_lookups == lookups && (map->n_puts == puts || map->ring_mismatch);
+    bool some = map->n_lookups > 0 || lookups == 0;
+    return some && map->n_lookups <= lookups && (map->n_puts == puts || map->ring_mismatch);
+}
+
+/* Takes the lookups behind the first ANSWERED ones out of BATCH, and puts them before what waits.
+ */
+static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t answered)
+{
+    struct router_queue again;
+    size_t n = 0, lookups = 0;
+
+    router_queue_init(&again);
+    for (size_t i = 0; i < batch->n; i++) {
+        struct router_request *request = batch->requests[i];
+        if (request->kind == ROUTER_LOOKUP && lookups++ >= answered)
+            router_queue_add(&again, request);
+        else
+            batch->requests[n++] = request;
+    }
+    batch->n = n;
+    if (again.n == 0)
+        return;
+    *again.tail = peer->waiting.head;
+    if (peer->waiting.n > 0)
+        again.tail = peer->waiting.tail;
+    again.n += peer->waiting.n;
+    peer->waiting = again;
+    pipe_kick(peer->pipe);
 }
 
 static void answer_request(struct router_request *request, struct router_reply *reply,
@@ -323,6 +339,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     }
     if (reply->map->ring_mismatch)
         logic_count(logic, LOGIC_ROUTER_MISMATCH, 1);
+    ask_again(peer, batch, reply->map->n_lookups); /* first: who is answered may close the peer */
     for (size_t i = 0; i < batch->n; i++)
         answer_request(batch->requests[i], reply, batch->ring, &put, &lookup);
     free(batch);

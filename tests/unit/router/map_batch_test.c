@@ -324,6 +324,40 @@ static void two_epochs_in_a_batch_are_told_apart(void **state)
     assert_int_equal(reply->lookups[0]->sessions[0]->handle, 11);
 }
 
+/* 16 users with 3,000 sessions each, of some 100 bytes: more than one answer has room for. */
+static void lookups_beyond_one_answer_are_left_out(void **state)
+{
+    enum { USERS = PARTS_MAX, EACH = 3000, AT_ONCE = PARTS_MAX };
+    struct fixture *f = *state;
+    struct draft d;
+    char key[65];
+    size_t answered = 0, replies = 0;
+
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = '\0';
+    for (size_t i = 0; i < USERS * EACH; i += AT_ONCE) {
+        draft_init(f, &d);
+        draft_comet(&d, "c1", 5);
+        for (size_t j = i; j < i + AT_ONCE && j < USERS * EACH; j++)
+            draft_put(&d, 0, (int64_t)(j / EACH), j + 1)->key = key;
+        send_draft(f, &d);
+    }
+    while (answered < USERS) {
+        draft_init(f, &d);
+        for (size_t i = answered; i < USERS; i++)
+            draft_lookup(&d, (int64_t)i);
+        const Imc__V1__MapReply *reply = send_draft(f, &d);
+        assert_true(reply->n_lookups > 0);
+        for (size_t i = 0; i < reply->n_lookups; i++)
+            assert_int_equal(reply->lookups[i]->n_sessions, EACH);
+        assert_true(imc__v1__map_reply__get_packed_size(reply) < 4 << 20);
+        replies += reply->n_lookups < d.batch.n_lookups;
+        answered += reply->n_lookups;
+    }
+    assert_true(replies > 0);
+    assert_int_equal(f->counters[ROUTER_LOOKUPS_CUT], 0);
+}
+
 static void dels_that_find_nothing_change_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +425,7 @@ int main(void)
         TEST(every_put_has_its_status),
         TEST(strangers_are_refused_while_memory_is_short),
         TEST(two_epochs_in_a_batch_are_told_apart),
+        TEST(lookups_beyond_one_answer_are_left_out),
         TEST(dels_that_find_nothing_change_nothing),
         TEST(counts_list_what_lives_up_to_the_limit),
         TEST(an_empty_batch_is_answered),

@@ -262,6 +262,74 @@ static void answer_that_does_not_fit_is_no_answer(void **state)
     assert_int_equal(counters[LOGIC_ROUTER_MALFORMED], 1);
 }
 
+/* A router answers what one message holds: the rest is asked for again, before what came later. */
+static void lookups_that_were_not_answered_are_asked_again(void **state)
+{
+    Imc__V1__Lookup lookup = IMC__V1__LOOKUP__INIT, *lookups[] = {&lookup, &lookup};
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
+    void *batch;
+
+    (void)state;
+    routers_are(1);
+    for (int i = 0; i < 4; i++)
+        router_lookup(logic.routers, 10 + i, 5000, on_answer, slot(i));
+    router_put(logic.routers, &alice, 5000, on_answer, slot(4));
+    imc__v1__map_batch__free_unpacked(fill(&pipes[0], 1, &batch), NULL);
+    router_lookup(logic.routers, 20, 5000, on_answer, slot(5));
+    pipes[0].kicked = false;
+    reply.complete = true;
+    reply.n_puts = 1;
+    reply.puts = (uint32_t[]){IMC__V1__PUT_STATUS__PUT_OK};
+    reply.n_lookups = 2;
+    reply.lookups = lookups;
+    answer(&pipes[0], batch, &reply);
+    assert_true(pipes[0].kicked);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(got[i].calls, i < 2 || i == 4);
+    Imc__V1__MapBatch *map = fill(&pipes[0], 2, &batch);
+    assert_int_equal(map->n_puts, 0);
+    assert_int_equal(map->n_lookups, 3);
+    assert_true(map->lookups[0] == 12 && map->lookups[1] == 13 && map->lookups[2] == 20);
+    imc__v1__map_batch__free_unpacked(map, NULL);
+    router_lookup(logic.routers, 21, 5000, on_answer, slot(6)); /* the queue is whole */
+    reply.n_puts = 0;
+    answer(&pipes[0], batch, &reply);
+    map = fill(&pipes[0], 3, &batch);
+    assert_int_equal(map->n_lookups, 2);
+    assert_true(map->lookups[0] == 20 && map->lookups[1] == 21);
+    imc__v1__map_batch__free_unpacked(map, NULL);
+    answer(&pipes[0], batch, &reply);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(got[i].calls, 1);
+        assert_int_equal(got[i].result, ROUTER_OK);
+    }
+    assert_null(fill(&pipes[0], 4, &batch));
+}
+
+/* One that timed out meanwhile is not asked for again. */
+static void nobody_waits_for_what_would_be_asked_again(void **state)
+{
+    Imc__V1__Lookup lookup = IMC__V1__LOOKUP__INIT, *lookups[] = {&lookup};
+    Imc__V1__MapReply reply;
+    imc__v1__map_reply__init(&reply);
+    void *batch;
+
+    (void)state;
+    routers_are(1);
+    router_lookup(logic.routers, 1, 5000, on_answer, slot(0));
+    router_lookup(logic.routers, 2, 30, on_answer, slot(1));
+    imc__v1__map_batch__free_unpacked(fill(&pipes[0], 1, &batch), NULL);
+    while (got[1].calls == 0)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    reply.n_lookups = 1;
+    reply.lookups = lookups;
+    answer(&pipes[0], batch, &reply);
+    assert_int_equal(got[0].calls, 1);
+    assert_null(fill(&pipes[0], 2, &batch));
+    assert_int_equal(got[1].calls, 1);
+}
+
 static void nobody_there_is_told_later(void **state)
 {
     (void)state;
@@ -372,6 +440,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_batch_and_its_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(mismatch_reaches_everybody, setup, teardown),
         cmocka_unit_test_setup_teardown(answer_that_does_not_fit_is_no_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(lookups_that_were_not_answered_are_asked_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(nobody_waits_for_what_would_be_asked_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(nobody_there_is_told_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pipe_that_is_down_gets_an_empty_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_answer_is_not_told_twice, setup, teardown),
