@@ -19,7 +19,7 @@ static void test_control_bytes(void **state)
     (void)state;
     for (size_t len = 1; len <= TEXT_MAX; len++) {
         for (size_t at = 0; at < len * 256; at++) {
-            unsigned char byte = at % 256;
+            unsigned char byte = (unsigned char)(at % 256);
             for (size_t o = 0; o < sizeof others; o++) {
                 memset(text, others[o], len);
                 text[at / 256] = (char)byte;
