@@ -152,9 +152,7 @@ static const char *connection_line(const struct http_request *request)
 
 static char *put_text(char *at, const char *text)
 {
-    size_t len = strlen(text);
-    memcpy(at, text, len);
-    return at + len;
+    return mempcpy(at, text, strlen(text));
 }
 
 static char *put_number(char *at, int64_t number)
