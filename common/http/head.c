@@ -125,13 +125,18 @@ static uint64_t controls(uint64_t bytes)
 bool http_has_control(const char *text, size_t len)
 {
     uint64_t bytes, found = 0;
-    for (; len >= sizeof(bytes); text += sizeof(bytes), len -= sizeof(bytes)) {
-        memcpy(&bytes, text, sizeof(bytes));
+    size_t i = 0;
+    if (len < sizeof(bytes)) {
+        while (i < len && (unsigned char)text[i] >= 0x20 && text[i] != 0x7f)
+            i++;
+        return i < len;
+    }
+    for (; i + sizeof(bytes) < len; i += sizeof(bytes)) {
+        memcpy(&bytes, text + i, sizeof(bytes));
         found |= controls(bytes);
     }
-    for (size_t i = 0; i < len; i++)
-        found |= controls((unsigned char)text[i] | UINT64_C(0x2020202020202000));
-    return found != 0;
+    memcpy(&bytes, text + len - sizeof(bytes), sizeof(bytes)); /* some of them once more */
+    return (found | controls(bytes)) != 0;
 }
 
 /* --- what is refused --- */
