@@ -51,6 +51,8 @@ struct job_config {
     X(SETTLE_ORDER, "imc_job_settle_retries_total", "why=\"order\"", METRIC_COUNTER,              \
       "Settles repeated: where the user is was not known, storing failed, or an earlier message " \
       "waits.")                                                                                   \
+    X(DIVERTED, "imc_job_diverted_total", NULL, METRIC_COUNTER,                                   \
+      "Messages that could not be stored, and went to sessions that had come meanwhile.")         \
     X(PARKED_ALL, "imc_job_parked_total", NULL, METRIC_COUNTER,                                   \
       "Messages put off: they have to be stored, settle.window was full, and they are read from " \
       "the bus again later.")                                                                     \

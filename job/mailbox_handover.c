@@ -140,12 +140,16 @@ void handover_answered(struct handover *settle, struct message *message,
 {
     if (message->partition == NULL || settle->closing) {
         message_unref(message);
-    } else if (outcome_settled(settle->job, message, result) == OUTCOME_AGAIN) {
+        return;
+    }
+    enum outcome_settle answer = outcome_settled(settle->job, message, result);
+    if (answer == OUTCOME_AGAIN) {
         if (result != NULL && result->status == IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN)
             handover_why(settle, "the routers do not know yet who is online");
         handover_retry(settle, message);
     } else {
-        settle->progress_ms = loop_now_ms(settle->job->loop);
+        if (answer == OUTCOME_DONE)
+            settle->progress_ms = loop_now_ms(settle->job->loop);
         message_unref(message);
     }
 }

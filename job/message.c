@@ -76,6 +76,21 @@ struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *enve
     return message;
 }
 
+void message_aim(struct message *message, const struct hint *hints, size_t n)
+{
+    size_t size = n * sizeof *hints;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(hints[i].comet) + 1;
+    struct hint *found = mem_alloc(size);
+    char *at = (char *)(found + n);
+    for (size_t i = 0; i < n; i++)
+        found[i] = (struct hint){put_string(&at, hints[i].comet), hints[i].epoch, hints[i].handle};
+    free(message->found);
+    message->hints = message->found = found;
+    message->n_hints = (uint32_t)n;
+}
+
 struct message *message_ref(struct message *message)
 {
     message->refs++;
@@ -85,6 +100,8 @@ struct message *message_ref(struct message *message)
 void message_unref(struct message *message)
 {
     assert(message->refs > 0);
-    if (--message->refs == 0)
-        free(message);
+    if (--message->refs > 0)
+        return;
+    free(message->found);
+    free(message);
 }

@@ -48,11 +48,15 @@ struct message {
     uint32_t body_len, n_hints;
     uint8_t *body;
     char *room;
-    struct hint *hints; /* sorted by comet, epoch, handle */
+    struct hint *hints;   /* sorted by comet, epoch, handle */
+    struct hint *found;   /* what .hints is since the message was diverted; NULL before that */
+    uint64_t diverted_ms; /* loop time; 0: never */
 };
 
 /* Copies all of ENVELOPE into one allocation; one reference. */
 struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope);
+/* Its sessions are these N now, which are sorted. Copies them. No comet has an item of it. */
+void message_aim(struct message *message, const struct hint *hints, size_t n);
 struct message *message_ref(struct message *message);
 void message_unref(struct message *message);
 

@@ -129,14 +129,46 @@ static enum outcome_settle stored(struct job *job, struct message *message,
     return OUTCOME_DONE;
 }
 
+/* What cannot be stored goes to the sessions that the user has now, if he has some: who is online
+ * shall not wait until Redis takes writes again. FIRST: nothing of the same user is before it. */
+static enum outcome_settle divert(struct job *job, struct message *message,
+                                  const Imc__V1__SettleResult *result, bool first)
+{
+    struct whereabouts where = {0};
+
+    if (result != NULL)
+        whereabouts_read(job, result, &where);
+    bool found = where.n > 0 && !where.unsure;
+    if (found) {
+        message_aim(message, where.hints, where.n);
+        message->diverted_ms = loop_now_ms(job->loop);
+        job_count(job, JOB_DIVERTED);
+    }
+    free(where.hints);
+    if (!found && first)
+        return OUTCOME_AGAIN;
+    user_order_divert(job->hold, &message->hold, !found);
+    return OUTCOME_DIVERTED;
+}
+
+/* A session that cannot take it hands it back: then it is tried again as seldom as storing is. */
+static bool may_divert(const struct job *job, const struct message *message)
+{
+    return message->diverted_ms == 0 ||
+           loop_now_ms(job->loop) - message->diverted_ms >= (uint64_t)job->config->retry_last_ms;
+}
+
 enum outcome_settle outcome_settled(struct job *job, struct message *message,
                                     const Imc__V1__SettleResult *result)
 {
     const struct user_order_entry *before = user_order_before(&message->hold);
 
+    if (before != NULL && before->state != ORDER_SETTLING)
+        return divert(job, message, result, false);
     if (result == NULL || result->status == IMC__V1__SETTLE_RESULT__STATUS__FAILED) {
         job_count(job, JOB_SETTLE_FAILED);
-        return OUTCOME_AGAIN;
+        return before == NULL && may_divert(job, message) ? divert(job, message, result, true)
+                                                          : OUTCOME_AGAIN;
     }
     if (result->status == IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY) {
         job_count(job, JOB_SETTLE_ORDER);

@@ -16,8 +16,10 @@ void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__K
                   Imc__V1__PushResult result);
 
 enum outcome_settle {
-    OUTCOME_DONE,  /* nothing more to ask logic */
-    OUTCOME_AGAIN, /* the settle must be repeated */
+    OUTCOME_DONE,     /* nothing more to ask logic */
+    OUTCOME_AGAIN,    /* the settle must be repeated */
+    OUTCOME_DIVERTED, /* it waits for sessions, or those before it, and is settled anew if need be
+                       */
 };
 /* Logic answered. NULL: it did not (for FAILED). */
 enum outcome_settle outcome_settled(struct job *job, struct message *message,

@@ -98,6 +98,16 @@ static void user_stall(struct user_order *hold, struct ordered_user *user)
     }
 }
 
+/* Behind entries that were diverted some may be SETTLING. */
+static bool settles_before(const struct ordered_user *user, const struct user_order_entry *entry)
+{
+    const struct user_order_entry *at = user->settling > 0 ? user->first : entry;
+
+    while (at != entry && at->state != ORDER_SETTLING)
+        at = at->next;
+    return at != entry;
+}
+
 /* Moves the first WAITING entry on if it may go. Nothing behind it may go before it. */
 static bool user_step(struct user_order *hold, struct ordered_user *user, bool may_settle)
 {
@@ -106,7 +116,7 @@ static bool user_step(struct user_order *hold, struct ordered_user *user, bool m
     if (entry == NULL)
         return false;
     uint64_t aimed = 0;
-    if (!entry->nowhere && user->settling == 0) {
+    if (!entry->nowhere && !settles_before(user, entry)) {
         aimed = hold->ops->aim(entry, hold->arg);
         if (aimed != 0 && user->sent > 0 && aimed != user->aimed)
             return false;
@@ -230,6 +240,20 @@ void user_order_settle(struct user_order *hold, struct user_order_entry *entry)
     entry->state = ORDER_WAITING;
     entry->nowhere = true;
     entry_stall(hold, entry);
+    if (user->waiting == NULL || user->waiting->order > entry->order)
+        user->waiting = entry;
+    user_advance(hold, user);
+}
+
+void user_order_divert(struct user_order *hold, struct user_order_entry *entry, bool nowhere)
+{
+    struct ordered_user *user = entry->user;
+
+    assert(entry->state == ORDER_SETTLING && !entry->stored && !settles_before(user, entry));
+    user->settling--;
+    user->unstored--;
+    entry->state = ORDER_WAITING;
+    entry->nowhere = nowhere;
     if (user->waiting == NULL || user->waiting->order > entry->order)
         user->waiting = entry;
     user_advance(hold, user);

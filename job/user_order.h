@@ -7,19 +7,24 @@
  *     │ SETTLING … │ SENT and WAITING, in the order they came … │
  *
  *   user_order_add() ─► WAITING ──send(): all before it are SENT to the very same sessions─► SENT
- *                        │  ▲                                                                │
- *                        │  └──────────── user_order_settle(): nobody took it ◄──────────────┤
- *                        │                                                                   │
- *                        └──settle(): nowhere to go, and all before it are stored─► SETTLING │
+ *                       │ ▲ ▲                                                                │
+ *                       │ │ └──────────── user_order_settle(): nobody took it ◄──────────────┤
+ *                       │ └────────── user_order_divert(): it cannot be stored ◄───────┐     │
+ *                       │                                                              │     │
+ *                       └──settle(): nowhere to go, and all before it are stored─► SETTLING  │
  *                                                                                     │      │
  *                                       any state: user_order_remove() ─► resolved ◄──┴──────┘
  *
- * So SETTLING entries are always a prefix; nothing is sent past a message that is being settled,
+ * So SETTLING entries are a prefix; nothing is sent past a message that is being settled,
  * nothing is settled past one that was sent; but a run of messages that have nowhere to go is
  * settled together, in order, and what comes meanwhile is the next run: it begins when all of the
  * former is stored, so that a failure in the middle leaves nothing newer in the mailbox than what
  * is tried again. The sessions must be the very same, not only the comets: of two sessions on one
  * comet the first may be gone and the second not.
+ *
+ * If the mailbox takes nothing, and the user is there now, the oldest entry is diverted to him. The
+ * rest of its run is still being settled behind it then. As soon as their answers have come, these
+ * are diverted after it, in order: behind one that is not in the mailbox none can be stored.
  *
  * A message that has to be stored, or to wait until one before it is, needs room for that. If there
  * is none when it comes, user_order_add() does not take it: it is *parked*, its owner forgets it
@@ -75,6 +80,9 @@ void user_order_return(struct user_order *hold, struct user_order_entry *entry, 
 void user_order_unpark(struct user_order *hold, int64_t uid);
 /* A SENT entry was taken by nobody: it is settled as soon as those before it allow it. */
 void user_order_settle(struct user_order *hold, struct user_order_entry *entry);
+/* A SETTLING entry that is not known to be in the mailbox, and behind no other such, is WAITING
+ * again: for where aim() says now, or, NOWHERE, to be settled once those before it allow it. */
+void user_order_divert(struct user_order *hold, struct user_order_entry *entry, bool nowhere);
 /* A SETTLING entry is in the mailbox, once for each. */
 void user_order_stored(struct user_order *hold, struct user_order_entry *entry);
 /* ENTRY is resolved, or forgotten; those behind it go on. */

@@ -8,6 +8,9 @@
  *
  *     SettleReply ◄── the last one's settle_batch_drop()
  *
+ * Routers are asked about one that FAILED as well, and its sessions told: job gives it to them, so
+ * that who is online does not wait until Redis takes writes again.
+ *
  * Only when a user is known to be away is the mailbox cut to what is kept for those who are: it may
  * hold more for a user who is there while routers are away, or who has just come back. */
 #include "logic/peers/settle_requests.h"
@@ -33,6 +36,7 @@ struct settle_item {
     struct mailbox_there there; /* when it had been stored */
     uint64_t behind;            /* what must be there before it */
     bool ended;                 /* nothing to store */
+    bool failed;                /* not stored; but who is there shall be told */
 };
 
 struct settle_batch {
@@ -107,8 +111,12 @@ static void item_store(struct settle_item *item, enum mailbox_by by, const char 
 
 static void on_owed(void *arg, int err)
 {
-    item_done(arg, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
-                            : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    struct settle_item *item = arg;
+
+    if (err != 0) /* they shall be told, and not be given what is in the mailbox */
+        item->result->n_sessions = 0;
+    item_done(item, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
+                             : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
 }
 
 /* Each session that is poked must find it, whoever else confirms it first: another one that is
@@ -169,10 +177,14 @@ static void on_lookup(void *arg, const struct router_answer *answer)
     struct settle_item *item = arg;
 
     bool fits = item_fits(item, answer);
-    item->result->n_sessions = fits ? answer->n_sessions : 0;
+    bool known = answer->result == ROUTER_OK && answer->complete && fits;
+
+    item->result->n_sessions = known || (fits && !item->failed) ? answer->n_sessions : 0;
     item->result->sessions = answer->sessions;
     item->reply = router_reply_ref(answer->reply);
-    if (answer->result != ROUTER_OK || !answer->complete || !fits)
+    if (item->failed)
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    else if (!known)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
     else if (answer->n_sessions == 0)
         item_trim(item);
@@ -185,13 +197,17 @@ static void on_stored(void *arg, int err)
     struct settle_item *item = arg;
     struct logic *logic = item->sb->logic;
 
-    if (err == -ENOENT)
+    item->failed = err != 0;
+    if (err == -ENOENT) {
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
-    else if (err != 0 || logic->routers == NULL) /* we are stopping */
+    } else if (logic->routers == NULL) { /* we are stopping */
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
-    else
+    } else {
+        if (item->failed)
+            batch_failed(item->sb);
         router_lookup(logic->routers, item->in->uid, (uint64_t)logic->config->lookup_timeout_ms,
                       on_lookup, item);
+    }
 }
 
 static bool is_to_be_kept(struct logic *logic, const Imc__V1__Settle *in)

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from cluster import wait_for
-from imgo import TcpClient
+from imgo import TcpClient, body_of
 from traffic import QUICK
 
 WINDOW, PARKED = 64, 6000
@@ -75,6 +75,31 @@ def test_who_is_there_is_served_on(cluster, uids, how):
     cluster.settled(30)
     assert [cluster.mailbox(uid) for uid in away] == [1] * len(away)
     wait_for(job.ready, 15, "job to be ready again")
+
+
+def test_who_comes_meanwhile_is_served(cluster, connect, uids):
+    """Tokens and mailboxes can be read: users come in, also those of whom something could not be stored before."""
+    new, moving = uids(2)
+    tokens = {uid: cluster.api.token(uid) for uid in (new, moving)}
+    before = connect(cluster.comets[0], tokens[moving])
+    cluster.api.push(moving, "0")
+    assert before.push() == body_of(before, "0")
+    full = Full()
+    full.begin(cluster)
+    try:
+        before.close()
+        for number in range(1, 6):
+            cluster.api.pushs([new, moving], number)
+        clients = [connect(cluster.comets[0], tokens[uid]) for uid in (new, moving)]
+        for number in range(6, 9):
+            cluster.api.pushs([new, moving], number)
+        for client in clients:
+            assert client.pushes(8, 10) == [body_of(client, str(n)) for n in range(1, 9)]
+        assert cluster.sum("job", "imc_job_diverted_total") > 0
+    finally:
+        full.end(cluster)
+    cluster.settled(30)
+    assert [cluster.mailbox(uid) for uid in (new, moving)] == [0, 0]
 
 
 def test_pushes_to_the_absent_are_refused_before_too_much_waits(cluster, uids):

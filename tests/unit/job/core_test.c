@@ -541,6 +541,46 @@ static void failed_settle_holds_back_the_later_messages(void **state)
     assert_string_equal(comet_saw(0), "p7#100:77 p7#101:77 ");
 }
 
+/* The mailbox takes nothing, but the user is online again. */
+static void what_cannot_be_stored_goes_to_who_is_there_now(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "FDD", "comet-0", 100);
+    push(7, "");
+    push(7, "0:77");
+    wait_for(position() == 2);
+    assert_string_equal(logic_saw(0), "7/100 7/100 ");
+    assert_string_equal(comet_saw(0), "u7@0:77 u7@1:77 ");
+    assert_int_equal(counter(JOB_DIVERTED), 1);
+    assert_int_equal(counter(JOB_DELIVERED_UID), 2);
+    assert_int_equal(counter(JOB_SETTLED), 0);
+}
+
+static void a_whole_run_that_cannot_be_stored_is_given_in_order(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "FDDEFDD", "comet-0", 100);
+    for (int i = 0; i < 4; i++)
+        push(7, "");
+    push(7, "0:77");
+    wait_for(position() == 5);
+    assert_string_equal(comet_saw(0), "u7@0:77 u7@1:77 u7@2:77 u7@3:77 u7@4:77 ");
+    assert_int_equal(counter(JOB_SETTLED), 0);
+}
+
+/* The session that is found is gone already: then storing is tried again, and works. */
+static void what_nobody_takes_in_the_end_is_stored(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "DD", "comet-0", 100);
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    push(7, "");
+    push(7, "");
+    wait_for(position() == 2);
+    assert_int_equal(counter(JOB_SETTLED), 2);
+    assert_int_equal(counter(JOB_DELIVERED_UID), 0);
+}
+
 static void failure_within_a_run_keeps_the_order_of_pokes(void **state)
 {
     (void)state;
@@ -1167,6 +1207,9 @@ int main(void)
         core_test(unknown_is_settled_again_until_stored),
         core_test(many_for_an_absent_user_go_in_few_batches_in_order),
         core_test(failed_settle_holds_back_the_later_messages),
+        core_test(what_cannot_be_stored_goes_to_who_is_there_now),
+        core_test(a_whole_run_that_cannot_be_stored_is_given_in_order),
+        core_test(what_nobody_takes_in_the_end_is_stored),
         core_test(failure_within_a_run_keeps_the_order_of_pokes),
         core_test(each_of_a_run_is_behind_the_one_before_it),
         core_test(stored_for_a_comet_not_known_yet_is_asked_again),

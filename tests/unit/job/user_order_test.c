@@ -640,6 +640,57 @@ static void long_queue_of_one_user_is_not_quadratic(void **state)
 
 #define hold_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void divert(int i, uint64_t target)
+{
+    m[i].target = target;
+    user_order_divert(hold, &m[i].entry, target == NOWHERE);
+}
+
+static void what_cannot_be_stored_is_diverted_in_order(void **state)
+{
+    (void)state;
+    add(0, NOWHERE);
+    add(1, NOWHERE);
+    add(2, NOWHERE);
+    stored(0);
+    finish(0);
+    add(3, A);
+    did("s0 s1 s2 ");
+    divert(1, A);
+    did(">1 "); /* 2 is still being settled, and 3 is behind it */
+    divert(2, A);
+    did(">2 >3 ");
+    finish(1);
+    finish(2);
+    finish(3);
+}
+
+static void a_diverted_one_that_nobody_takes_is_settled_before_the_rest(void **state)
+{
+    (void)state;
+    add(0, NOWHERE);
+    add(1, NOWHERE);
+    add(2, NOWHERE);
+    stored(0);
+    finish(0);
+    divert(1, A);
+    did("s0 s1 s2 >1 ");
+    gone(1);
+    did(""); /* 2 is not known to be out of the mailbox yet */
+    divert(2, NOWHERE);
+    did("s1 s2 ");
+    divert(1, NOWHERE);
+    did("");
+    divert(2, B);
+    did("s1 ");
+    m[1].target = NOWHERE;
+    stored(1);
+    did("");
+    finish(1);
+    did(">2 ");
+    finish(2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -647,6 +698,8 @@ int main(void)
         hold_test(moved_user_waits_for_the_former_messages),
         hold_test(nowhere_messages_settle_together_in_order),
         hold_test(gone_messages_settle_together_in_order),
+        hold_test(what_cannot_be_stored_is_diverted_in_order),
+        hold_test(a_diverted_one_that_nobody_takes_is_settled_before_the_rest),
         hold_test(later_message_gone_first_waits_for_the_earlier),
         hold_test(earlier_message_gone_while_a_later_one_is_out),
         hold_test(nothing_is_settled_past_one_that_is_tried_again),

@@ -252,9 +252,11 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
     imc__v1__settle_result__init(result);
     result->status = status == 'U'   ? IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN
                      : status == 'F' ? IMC__V1__SETTLE_RESULT__STATUS__FAILED
+                     : status == 'D' ? IMC__V1__SETTLE_RESULT__STATUS__FAILED
                      : status == 'E' ? IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY
                                      : IMC__V1__SETTLE_RESULT__STATUS__STORED;
-    if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED || logic->comet[0] == '\0')
+    if ((result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED && status != 'D') ||
+        logic->comet[0] == '\0')
         return result;
     Imc__V1__Session *session = mem_alloc(sizeof *session);
     imc__v1__session__init(session);

@@ -236,6 +236,7 @@ static void not_poked_before_it_is_owed(void **state)
     router_says(0, ROUTER_OK, true, 2);
     stores[1].fn(stores[1].arg, -EAGAIN);
     assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    assert_int_equal(reply->results[0]->n_sessions, 0);
     assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
 }
 
@@ -248,11 +249,12 @@ static void every_outcome(void **state)
     stores[4].fn(stores[4].arg, -EAGAIN);
     for (size_t i = 0; i < 4; i++)
         stores[i].fn(stores[i].arg, 0);
-    router_says(3, ROUTER_AWAY, false, 0);
-    router_says(2, ROUTER_MISMATCH, false, 1);
-    router_says(1, ROUTER_OK, false, 0);
+    router_says(4, ROUTER_AWAY, false, 0);
+    router_says(3, ROUTER_MISMATCH, false, 1);
+    router_says(2, ROUTER_OK, false, 0);
+    router_says(0, ROUTER_OK, true, 0); /* the one that is not stored */
     assert_null(reply);
-    router_says(0, ROUTER_OK, true, 0);
+    router_says(1, ROUTER_OK, true, 0);
     assert_int_equal(reply->n_results, 5);
     assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
     assert_int_equal(reply->results[0]->n_sessions, 0);
@@ -280,6 +282,7 @@ static void what_is_behind_another_says_so(void **state)
     stores[0].fn(stores[0].arg, 0);
     stores[1].fn(stores[1].arg, -EAGAIN);
     stores[2].fn(stores[2].arg, -ENOENT);
+    router_says(1, ROUTER_AWAY, false, 0);
     router_says(0, ROUTER_OK, true, 1);
     assert_int_equal(n_stores, 4);
     assert_true(stores[3].behind == 0); /* it is there, whatever has become of the other */
@@ -287,6 +290,24 @@ static void what_is_behind_another_says_so(void **state)
     assert_int_equal(reply->results[2]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     assert_int_equal(reply->results[3]->status, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
     assert_int_equal(counters[LOGIC_SETTLED_EARLY], 1);
+}
+
+/* They get it from job, if they are really there. */
+static void who_is_there_is_told_of_what_is_not_stored(void **state)
+{
+    (void)state;
+    settle(3);
+    for (size_t i = 0; i < 3; i++)
+        stores[i].fn(stores[i].arg, -EAGAIN);
+    router_says(0, ROUTER_OK, true, 1);
+    router_says(1, ROUTER_OK, false, 1);
+    router_says(2, ROUTER_MISMATCH, true, 1);
+    assert_int_equal(n_stores, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(reply->results[i]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+        assert_int_equal(reply->results[i]->n_sessions, i == 0 ? 1 : 0);
+    }
+    assert_string_equal(reply->results[0]->sessions[0]->comet, "comet-1");
 }
 
 /* mailbox.limit is for users who are away. */
@@ -366,6 +387,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_behind_another_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_there_is_told_of_what_is_not_stored, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(trimmed_up_to_the_newest_that_was_there, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_ended_is_settled_without_anybody, setup, teardown),
