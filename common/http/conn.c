@@ -58,11 +58,12 @@ static void count_head(struct http_conn *conn, size_t held)
         http_server_hold_head(conn->server, by); /* may close this very connection */
 }
 
+static void unstash(struct http_conn *conn, size_t n);
+
 static void release(struct http_conn *conn)
 {
     http_parser_free(conn->parse);
-    (void)http_server_hold(conn->server, -(int64_t)conn->stash.len);
-    mem_wiped_free(conn->stash.data, conn->stash.len);
+    unstash(conn, http_buffer_len(&conn->stash));
     mem_wiped_free(conn->unwritten, conn->unwritten_len);
     http_server_unref(conn->server);
     free(conn);
@@ -112,10 +113,32 @@ static void linger(struct http_conn *conn)
 /* Bytes whose turn has not come yet. */
 static void stash(struct http_conn *conn, const char *data, size_t len)
 {
-    if (http_server_hold(conn->server, (int64_t)len))
-        http_buffer_append(&conn->stash, data, len);
-    else
+    if (!http_server_hold(conn->server, (int64_t)len)) {
         http_conn_close(conn);
+        return;
+    }
+    http_buffer_append(&conn->stash, data, len);
+    if (http_buffer_len(&conn->stash) >= HTTP_MAX_STASH)
+        set_reading(conn, false);
+}
+
+/* The first N bytes of the stash have had their turn. */
+static void unstash(struct http_conn *conn, size_t n)
+{
+    http_buffer_take(&conn->stash, n);
+    (void)http_server_hold(conn->server, -(int64_t)n);
+}
+
+/* The connection has been answered. What it sent meanwhile has the next turn: the handler must not
+ * run within http_respond(), and who sends thousands of requests at once would keep the loop. */
+static void go_on(struct http_conn *conn)
+{
+    if (http_buffer_len(&conn->stash) > 0 || conn->eof) {
+        loop_defer(conn->server->loop, &conn->resume);
+        return;
+    }
+    http_parser_resume(conn->parse);
+    set_reading(conn, true);
 }
 
 /* An answer is with the kernel. */
@@ -128,14 +151,8 @@ static void written(struct http_conn *conn)
     conn->state = conn->discard ? HTTP_CONN_RECEIVING : HTTP_CONN_IDLE;
     set_due(conn, conn->discard ? conn->server->options.body_timeout_ms
                                 : conn->server->options.idle_timeout_ms);
-    if (conn->parsing) /* the parser goes on by itself */
-        return;
-    http_parser_resume(conn->parse);
-    if (conn->stash.len > 0 || conn->eof)
-        loop_defer(conn->server->loop,
-                   &conn->resume); /* not here: the handler must not run within http_respond() */
-    else
-        set_reading(conn, true);
+    if (!conn->parsing) /* else feed()'s caller goes on */
+        go_on(conn);
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -214,7 +231,9 @@ static void judge_head(struct http_conn *conn, const struct http_head *head)
     struct http_request *request = conn->request;
     const struct http_options *options = &conn->server->options;
     if (request->bad_params) {
-        http_request_refuse(request, 400, "malformed request: a control byte in a parameter");
+        http_request_refuse(
+            request, 400,
+            "malformed request: a control byte in a parameter, or too many parameters");
         return;
     }
     if (options->head != NULL)
@@ -270,7 +289,7 @@ static int on_body(void *arg, const char *data, size_t len)
     return err;
 }
 
-/* Nonzero until the answer is out: the next request waits. */
+/* Always pauses the parser: the next request waits for the answer, and for a turn of its own. */
 static int on_end(void *arg, bool keep_alive)
 {
     struct http_conn *conn = arg;
@@ -280,13 +299,13 @@ static int on_end(void *arg, bool keep_alive)
             conn->state = HTTP_CONN_IDLE;
             set_due(conn, conn->server->options.idle_timeout_ms);
         }
-        return conn->state != HTTP_CONN_IDLE;
+        return 1;
     }
     conn->state = HTTP_CONN_HANDLING;
     conn->due_ms = 0;
     conn->request->close = !keep_alive;
     http_request_dispatch(conn->request);
-    return conn->state != HTTP_CONN_IDLE;
+    return 1;
 }
 
 static const struct http_parser_events events = {on_begin, on_head, on_body, on_end};
@@ -303,43 +322,45 @@ void http_conn_give_way(struct http_conn *conn)
     refuse_head(conn, 503, "too many requests are on their way at a time: try again");
 }
 
-/* Parses DATA; what waits for an answer goes to the stash. */
-static void feed(struct http_conn *conn, const char *data, size_t len)
+static void feed_failed(struct http_conn *conn)
 {
     char why[WHY_MAX];
+    if (conn->discard) { /* it has its answer */
+        http_conn_close(conn);
+        return;
+    }
+    snprintf(why, sizeof(why), "%s%s",
+             http_parser_status(conn->parse) == 400 ? "malformed request: " : "",
+             http_parser_why(conn->parse));
+    refuse(conn, http_parser_status(conn->parse), why);
+}
+
+static bool is_waiting(const struct http_conn *conn)
+{
+    return conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
+}
+
+/* Parses DATA, up to the end of one request. The bytes that are done with: all of them, if there is
+ * no next request any more. */
+static size_t feed(struct http_conn *conn, const char *data, size_t len)
+{
     size_t used;
     conn->parsing = true;
     enum http_parser_result result = http_parser_feed(conn->parse, data, len, &used);
     conn->parsing = false;
-    switch (result) {
-    case HTTP_PARSER_MORE:
-    case HTTP_PARSER_STOPPED:
-        break;
-    case HTTP_PARSER_PAUSED:
-        if (conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING)
-            stash(conn, data + used, len - used);
-        break;
-    case HTTP_PARSER_BAD:
-        if (conn->discard) { /* it has its answer */
-            http_conn_close(conn);
-            break;
-        }
-        snprintf(why, sizeof(why), "%s%s",
-                 http_parser_status(conn->parse) == 400 ? "malformed request: " : "",
-                 http_parser_why(conn->parse));
-        refuse(conn, http_parser_status(conn->parse), why);
-        break;
-    }
+    if (result == HTTP_PARSER_BAD)
+        feed_failed(conn);
     if (conn->state != HTTP_CONN_CLOSED)
         count_head(conn, http_parser_held(conn->parse));
+    bool more = result == HTTP_PARSER_PAUSED && (is_waiting(conn) || conn->state == HTTP_CONN_IDLE);
+    return more ? used : len;
 }
 
 /* The client sends no more. What it asked is still answered. */
 static void on_eof(struct http_conn *conn)
 {
-    bool asked = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
     conn->eof = true;
-    if (asked || (conn->state == HTTP_CONN_IDLE && conn->stash.len > 0))
+    if (is_waiting(conn) || http_buffer_len(&conn->stash) > 0)
         set_reading(conn, false);
     else
         http_conn_close(conn);
@@ -347,26 +368,17 @@ static void on_eof(struct http_conn *conn)
 
 static void take_bytes(struct http_conn *conn, const char *data, size_t len)
 {
-    switch (conn->state) {
-    case HTTP_CONN_NEW:
-    case HTTP_CONN_RECEIVING:
-    case HTTP_CONN_IDLE:
-        if (conn->stash.len == 0) {
-            feed(conn, data, len);
-            break;
-        }
-        stash(conn, data, len); /* its turn is about to come */
-        break;
-    case HTTP_CONN_HANDLING:
-    case HTTP_CONN_WRITING:
+    if (conn->state == HTTP_CONN_LINGER || conn->state == HTTP_CONN_CLOSED)
+        return;
+    if (is_waiting(conn) || http_buffer_len(&conn->stash) > 0) {
         stash(conn, data, len);
-        if (conn->stash.len >= HTTP_MAX_STASH)
-            set_reading(conn, false);
-        break;
-    case HTTP_CONN_LINGER:
-    case HTTP_CONN_CLOSED:
-        break;
+        return;
     }
+    size_t used = feed(conn, data, len);
+    if (used < len)
+        stash(conn, data + used, len - used);
+    if (conn->state == HTTP_CONN_IDLE)
+        go_on(conn);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -382,11 +394,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-/* Goes on with what came while a request was unanswered. */
+/* Goes on with what came while a request was unanswered, or behind one: by one request a turn. */
 static void run_resume(struct loop *loop, struct loop_task *task)
 {
     struct http_conn *conn = container_of(task, struct http_conn, resume);
-    struct http_buffer later = conn->stash;
+    const struct http_buffer *later = &conn->stash;
     (void)loop;
     if (conn->freed_late) {
         release(conn);
@@ -394,17 +406,16 @@ static void run_resume(struct loop *loop, struct loop_task *task)
     }
     if (conn->state != HTTP_CONN_IDLE && conn->state != HTTP_CONN_RECEIVING)
         return;
-    conn->stash = (struct http_buffer){0};
-    (void)http_server_hold(conn->server, -(int64_t)later.len);
-    feed(conn, later.data, later.len);
-    mem_wiped_free(later.data, later.len);
-    bool waiting = conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
-    if (waiting || conn->state == HTTP_CONN_LINGER)
+    http_parser_resume(conn->parse);
+    unstash(conn, feed(conn, http_buffer_at(later), http_buffer_len(later)));
+    if (conn->state != HTTP_CONN_IDLE && conn->state != HTTP_CONN_RECEIVING)
         return;
-    if (conn->eof)
+    if (http_buffer_len(later) > 0)
+        loop_defer(conn->server->loop, &conn->resume);
+    else if (conn->eof)
         http_conn_close(conn);
     else
-        set_reading(conn, true);
+        go_on(conn);
 }
 
 void http_conn_expire(struct http_conn *conn)

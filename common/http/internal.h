@@ -19,7 +19,7 @@
 #define HTTP_MAX_HEADS  (8 << 20)
 #define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
 #define HTTP_PARAMS_FEW 3     /* need no arena */
-#define HTTP_MAX_STASH  65536 /* bytes read ahead of an unanswered request */
+#define HTTP_MAX_STASH  65536 /* bytes read ahead of a request that has its turn */
 #define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
 #define HTTP_READ_SIZE  65536
 #define HTTP_TICK_MS    100  /* accuracy of deadlines */
@@ -37,9 +37,10 @@ struct http_params {
     struct http_param few[HTTP_PARAMS_FEW];
 };
 
+/* Appended to at the end, taken from at the front. */
 struct http_buffer {
     char *data;
-    size_t len, size;
+    size_t at, len, size; /* what is in it stands from AT to LEN */
 };
 
 struct http_conn;
@@ -51,7 +52,7 @@ struct http_request {
     struct arena arena;
     enum http_method method;
     bool close;      /* the connection ends with this answer */
-    bool bad_params; /* control bytes in the query */
+    bool bad_params; /* control bytes in the query, or too many parameters */
     bool dispatched;
     bool form_parsed, form_bad;
     struct http_head *head; /* NULL: not there yet */
@@ -83,14 +84,14 @@ struct http_conn {
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    struct loop_task resume; /* goes on with the stash at the end of the turn */
+    struct loop_task resume; /* goes on with the stash: one request a turn */
     struct http_server *server;
     struct http_conn *next, **prev;
     struct http_request *request; /* taking shape, or unanswered */
     struct http_parser *parse;
     enum http_conn_state state;
     uint64_t due_ms;          /* loop time; 0 = no deadline */
-    struct http_buffer stash; /* arrived while a request was unanswered */
+    struct http_buffer stash; /* arrived while a request was unanswered, or behind one */
     char *unwritten;          /* an answer that WRITE has the rest of */
     size_t unwritten_len;
     size_t head_held; /* of a head under way */
@@ -157,6 +158,16 @@ void http_request_refuse(struct http_request *request, int status, const char *w
 
 /* What is outgrown is wiped. */
 void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len);
+/* Wipes the first N bytes; the last ones give the memory back. */
+void http_buffer_take(struct http_buffer *buffer, size_t n);
+static inline size_t http_buffer_len(const struct http_buffer *buffer)
+{
+    return buffer->len - buffer->at;
+}
+static inline const char *http_buffer_at(const struct http_buffer *buffer)
+{
+    return buffer->at > 0 ? buffer->data + buffer->at : buffer->data;
+}
 
 /* params.c */
 /* Splits and decodes "a=1&b=2" in place; TEXT has a byte behind it that may be written to. False:

@@ -18,7 +18,13 @@ static const struct {
 
 void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len)
 {
-    size_t need = buffer->len + len;
+    size_t kept = http_buffer_len(buffer), need = kept + len;
+    if (buffer->at > 0) { /* before it can grow: what has been taken makes room */
+        memmove(buffer->data, buffer->data + buffer->at, kept);
+        explicit_bzero(buffer->data + kept, buffer->len - kept);
+        buffer->at = 0;
+        buffer->len = kept;
+    }
     if (need > buffer->size) {
         size_t size = buffer->size == 0 ? BUFFER_FIRST : buffer->size * 2;
         buffer->size = size > need ? size : need;

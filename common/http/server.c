@@ -131,7 +131,7 @@ static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
 {
     const struct http_options *options = &conn->server->options;
     bool unasked = conn->state == HTTP_CONN_NEW;
-    if (!unasked && (conn->state != HTTP_CONN_IDLE || conn->stash.len > 0))
+    if (!unasked && (conn->state != HTTP_CONN_IDLE || http_buffer_len(&conn->stash) > 0))
         return 0;
     uint64_t since =
         conn->due_ms - (uint64_t)(unasked ? options->header_timeout_ms : options->idle_timeout_ms);
@@ -270,7 +270,8 @@ void http_server_drain(struct http_server *server)
     listen_close(server->fds, server->n_fds);
     for (conn = server->conns; conn != NULL; conn = next) {
         next = conn->next;
-        if (conn->state == HTTP_CONN_NEW || (conn->state == HTTP_CONN_IDLE && conn->stash.len == 0))
+        bool idle = conn->state == HTTP_CONN_IDLE && http_buffer_len(&conn->stash) == 0;
+        if (conn->state == HTTP_CONN_NEW || idle)
             http_conn_close(conn);
     }
 }

@@ -34,6 +34,8 @@ struct fixture {
     struct http_request *held; /* answered by the test, after the server has closed */
     int handled;               /* atomic */
     int answered, shut;        /* atomic: "/rendezvous" has been; the client has sent its FIN */
+    uv_check_t turn_end;
+    int in_turn, most_in_turn; /* requests handled in one turn; atomic: the most */
 };
 
 struct later {
@@ -65,6 +67,12 @@ static int64_t now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void count_in_turn(struct fixture *fixture)
+{
+    if (++fixture->in_turn > fixture->most_in_turn)
+        __atomic_store_n(&fixture->most_in_turn, fixture->in_turn, __ATOMIC_RELEASE);
 }
 
 static void free_later(uv_handle_t *handle)
@@ -123,6 +131,7 @@ static void handle(struct http_request *request, void *arg)
     struct fixture *fixture = arg;
     const char *path = http_path(request);
     __atomic_fetch_add(&fixture->handled, 1, __ATOMIC_RELAXED);
+    count_in_turn(fixture);
     if (strcmp(path, "/later") == 0 || strcmp(path, "/rendezvous") == 0) {
         answer_later(fixture, request);
     } else if (strcmp(path, "/hold") == 0) {
@@ -144,9 +153,10 @@ static void handle(struct http_request *request, void *arg)
 /* "/secret…" is for nobody. */
 static void head(struct http_request *request, void *arg)
 {
-    (void)arg;
-    if (strncmp(http_path(request), "/secret", 7) == 0)
-        http_respond(request, 401, NULL, "no", 2, NULL);
+    if (strncmp(http_path(request), "/secret", 7) != 0)
+        return;
+    count_in_turn(arg);
+    http_respond(request, 401, NULL, "no", 2, NULL);
 }
 
 static void refuse(int status, const char *why, struct http_request *request, char *body,
@@ -155,6 +165,13 @@ static void refuse(int status, const char *why, struct http_request *request, ch
     (void)request;
     snprintf(body, bodylen, "{\"status\":%d,\"why\":\"%s\"}", status, why);
     *content_type = "application/json";
+}
+
+/* Before the turn's deferred tasks: a check that was started later runs first. */
+static void on_turn_end(uv_check_t *check)
+{
+    struct fixture *fixture = check->data;
+    fixture->in_turn = 0;
 }
 
 static int open_with(void **state, int header_ms, int body_ms, int idle_ms)
@@ -175,6 +192,9 @@ static int open_with(void **state, int header_ms, int body_ms, int idle_ms)
     assert_int_equal(http_server_open(&fixture->loop, &options, &fixture->server), 0);
     options.refuse = NULL;
     assert_int_equal(http_server_open(&fixture->loop, &options, &fixture->second), 0);
+    uv_check_init(&fixture->loop.uv, &fixture->turn_end);
+    fixture->turn_end.data = fixture;
+    uv_check_start(&fixture->turn_end, on_turn_end);
     assert_int_equal(loop_start(&fixture->loop), 0);
     *state = fixture;
     return 0;
@@ -390,6 +410,27 @@ static void test_pipelining(void **state)
     }
     assert_int_equal(handled(fixture) - before, 60);
     hang_up(&client);
+}
+
+/* Who sends hundreds of requests at once does not keep the loop from others: one of his a turn, be
+ * they handled, or refused at the head. */
+static void test_a_turn_for_each(void **state)
+{
+    enum { N = 400 };
+    struct fixture *fixture = *state;
+    struct client client;
+    char *text = calloc(N, 64);
+    size_t used = 0;
+    dial(&client, fixture);
+    for (int i = 0; i < N; i++)
+        used += (size_t)snprintf(text + used, 64, "GET /%s%d HTTP/1.1\r\nHost: x\r\n\r\n",
+                                 i % 2 == 0 ? "p" : "secret", i);
+    put(&client, text);
+    for (int i = 0; i < N; i++)
+        expect(&client, i % 2 == 0 ? 200 : 401, i % 2 == 0 ? "path=/p" : "no");
+    assert_int_equal(__atomic_load_n(&fixture->most_in_turn, __ATOMIC_ACQUIRE), 1);
+    hang_up(&client);
+    free(text);
 }
 
 static void test_later_answers(void **state)
@@ -1062,6 +1103,7 @@ int main(void)
         SERVER_TEST(test_headers_and_form),
         SERVER_TEST(test_methods),
         SERVER_TEST(test_pipelining),
+        SERVER_TEST(test_a_turn_for_each),
         SERVER_TEST(test_later_answers),
         SERVER_TEST(test_client_vanishes),
         SERVER_TEST(test_connection_header),
