@@ -172,9 +172,10 @@ static bool is_target(const struct http_slice *target)
 /* What stands behind the name, or the brackets: nothing, or a port, which may be empty. */
 static bool is_port(const struct http_slice *host)
 {
-    const char *end = host->text + strcspn(host->text, host->text[0] == '[' ? "]" : ":");
-    if (*end == ']')
-        end++;
+    bool bracketed = host->text[0] == '[';
+    const char *end = host->text + strcspn(host->text, bracketed ? "]" : ":");
+    if (bracketed && *end++ != ']')
+        return false;
     return *end == '\0' || (*end == ':' && strspn(end + 1, "0123456789") == strlen(end + 1));
 }
 

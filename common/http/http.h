@@ -74,7 +74,7 @@ void http_server_close(struct http_server *server);
 /* All borrowed, valid until http_respond(). No text has control bytes in it, so that C strings lose
  * nothing. */
 enum http_method http_method(const struct http_request *request);
-const char *http_path(const struct http_request *request); /* decoded, without query */
+const char *http_path(const struct http_request *request); /* without query; has no escapes */
 const uint8_t *http_body(const struct http_request *request, size_t *len);
 /* NULL if absent; the first if there are several. Names in lower case: "content-type",
  * "authorization", "x-api-key". */

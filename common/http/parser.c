@@ -75,12 +75,21 @@ static int on_value(llhttp_t *parser, const char *data, size_t len)
     return 0;
 }
 
+/* "GET / RTSP/1.0", which the library reads as well. */
+static bool is_of_another_protocol(const struct http_parser *parse)
+{
+    static const char name[] = " HTTP/";
+    const struct http_slice *target = &parse->head->target;
+    return parse->type == HTTP_REQUEST && target->text != NULL &&
+           strncmp(target->text + target->len, name, sizeof(name) - 1) != 0;
+}
+
 static int on_head(llhttp_t *parser)
 {
     struct http_parser *parse = parser->data;
     struct http_head *head = parse->head;
     const char *why = NULL;
-    if (parser->http_major != 1 || parser->http_minor > 1)
+    if (parser->http_major != 1 || parser->http_minor > 1 || is_of_another_protocol(parse))
         return bad(parse, 505, another_version);
     head->method = parser->type == HTTP_REQUEST ? llhttp_method_name(parser->method) : NULL;
     head->status = parser->type == HTTP_RESPONSE ? parser->status_code : 0;

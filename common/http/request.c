@@ -35,6 +35,17 @@ void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len
     buffer->len = need;
 }
 
+void http_buffer_take(struct http_buffer *buffer, size_t n)
+{
+    if (n > 0)
+        explicit_bzero(buffer->data + buffer->at, n);
+    buffer->at += n;
+    if (buffer->at < buffer->len)
+        return;
+    free(buffer->data);
+    *buffer = (struct http_buffer){0};
+}
+
 struct http_request *http_request_new(struct http_conn *conn)
 {
     struct http_request *request = mem_zalloc(sizeof(*request));
@@ -94,25 +105,18 @@ static bool has_raw_byte(const char *path)
     return false;
 }
 
-static bool has_escaped_slash(const char *path)
+/* Does the path have what some readers change or split at and others do not? A proxy in front may
+ * decode it before it looks, or not: and no path of ours needs an escape. */
+static const char *path_is_ambiguous(const char *text)
 {
-    if (strchr(path, '%') == NULL)
-        return false;
-    return strcasestr(path, "%2f") != NULL || strcasestr(path, "%5c") != NULL;
-}
-
-/* Does the path, still encoded, have what some readers change or split at and others do not? */
-static const char *path_is_ambiguous(const struct http_slice *path)
-{
-    const char *text = path->text;
     if (text[0] != '/')
         return "a target that is no path";
+    if (strchr(text, '%') != NULL)
+        return "an escape in the path";
     if (has_raw_byte(text))
         return "a byte in the path that has to be percent-encoded";
     if (strstr(text, "//") != NULL)
         return "an empty segment in the path";
-    if (has_escaped_slash(text))
-        return "an escaped slash in the path";
     return NULL;
 }
 
@@ -129,20 +133,14 @@ static bool has_dot_segment(const char *path)
     return false;
 }
 
-/* A proxy in front must not have read another path than we do. */
-static const char *read_path(struct http_request *request, struct http_slice path)
+static const char *read_path(struct http_request *request, const char *path)
 {
-    const char *why = path_is_ambiguous(&path);
-    if (why != NULL)
-        return why;
-    if (!http_decode(&path, false))
-        return "an escape in the path that is none";
-    if (!http_is_text(&path))
-        return "a control byte in the path";
-    if (has_dot_segment(path.text))
-        return "a dot segment in the path";
-    request->path = path.text;
-    return NULL;
+    const char *why = path_is_ambiguous(path);
+    if (why == NULL && has_dot_segment(path))
+        why = "a dot segment in the path";
+    if (why == NULL)
+        request->path = path;
+    return why;
 }
 
 /* "http://host/path": the host has to be that of the header, and is passed over (RFC 9112 3.2.2).
@@ -182,7 +180,7 @@ static const char *read_target(struct http_request *request)
         return NULL;
     }
     request->bad_params = !http_params_parse(&request->query, &request->arena, query);
-    return read_path(request, path);
+    return read_path(request, path.text);
 }
 
 const char *http_request_head(struct http_request *request, struct http_head *head)

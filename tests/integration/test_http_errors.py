@@ -18,7 +18,7 @@ def test_a_wrong_method_is_told_the_right_one(shared, path, allowed):
         assert json.loads(text)["ret"] == 65534 and "error" in json.loads(text)
 
 
-@pytest.mark.parametrize("path", ["/", "/1", "/1/push/", "/1/Push", "/2/push", "/1/push/uid", "/1/push%3Fuid=1"])
+@pytest.mark.parametrize("path", ["/", "/1", "/1/push/", "/1/Push", "/2/push", "/1/push/uid"])
 def test_unknown_paths(shared, path):
     shared.api.refused(65534, "GET", path, status=404)
     shared.api.refused(65534, "POST", path, "x", status=404)
@@ -111,6 +111,7 @@ def raw(cluster, data, timeout=8):
 @pytest.mark.parametrize("data, status", [
     (b"garbage\r\n\r\n", 400),
     (b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"GET /1/push%3Fuid=1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     (b"POST /1/push?uid=1 HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\nx", 400),
     (b"POST /1/push?uid=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
