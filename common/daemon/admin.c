@@ -138,8 +138,8 @@ static int page_ready(struct daemon *daemon, struct http_request *request, FILE 
         size_t i = 0;
         while (i < USES && strcmp(uses_named[i].name, wanted) != 0)
             i++;
-        if (i == USES) {
-            fputs("for: push, connect or store\n", out);
+        if (i == USES || n == USES) { /* each look-up begins at the first parameter */
+            fputs("for: push, connect or store, each once\n", out);
             return 400;
         }
         uses |= uses_named[i].use;

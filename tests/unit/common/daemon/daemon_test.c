@@ -412,6 +412,7 @@ static void test_ready_for_a_use(void **state)
         expect_page(child.port, "GET /readyz?for=store", cases[i].store, cases[i].shown);
         expect_page(child.port, "GET /readyz?for=push&for=store", cases[i].all, cases[i].shown);
         expect_page(child.port, "GET /readyz?for=fun", "400", "for: push, connect or store");
+        expect_page(child.port, "GET /readyz?for=push&for=push&for=push&for=push", "400", "once");
         kill(child.pid, SIGTERM);
         assert_int_equal(wait_exit(&child), 0);
         drop(&child);
