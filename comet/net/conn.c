@@ -20,12 +20,12 @@
 
 enum {
     HEARD_SHIFT = 8,      /* last_heard is in units of 256 ms */
-    PING_SLACK_MS = 600,  /* conn_silence() may say so much too little, and the wheel be early */
-    STRANGER_FREE = 1024, /* bytes that conn.strangers refuses nobody */
+    PING_SLACK_MS = 600,  /* conn_silence() may be too low by so much, the wheel early */
+    STRANGER_FREE = 1024, /* bytes that every client may have kept, whatever conn.strangers says */
 };
 
-/* conn.max is the process's, hence the only thing all loops count together: once per accept and
- * close, never per message. */
+/* All loops count connections together, because conn.max is a limit of the process. They count once
+ * per accept and close, never per message. */
 static int64_t total;
 
 int64_t conn_total(void)
@@ -33,7 +33,8 @@ int64_t conn_total(void)
     return __atomic_load_n(&total, __ATOMIC_RELAXED);
 }
 
-/* Likewise of all loops together: whoever is not authenticated may be anybody, and many. */
+/* Bytes kept for clients that have not authenticated, over all loops. Anybody may open many such
+ * connections, so conn.strangers limits their sum. */
 static int64_t strangers;
 
 bool conn_keep(struct conn *conn, size_t bytes)
@@ -100,7 +101,7 @@ struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws)
     struct worker *worker = frontend->worker;
     struct conn *conn = slab_alloc(frontend->conns);
     if (poller_set(frontend->poller, fd, conn, 0, EPOLLIN) != 0) {
-        /* The descriptor cannot be polled: there is nothing to tell the peer with. */
+        /* The descriptor cannot be polled, so no word of ours could be flushed to the peer. */
         slab_free(frontend->conns, conn);
         close(fd);
         return NULL;
@@ -135,8 +136,8 @@ uint64_t conn_silence(const struct conn *conn)
     return units == 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
 }
 
-/* When a silent WebSocket session is pinged. A crowd that came at once is not pinged at once: each
- * time its members drift apart by up to a quarter. UINT64_MAX: never. */
+/* The silence in ms after which a WebSocket session is pinged; UINT64_MAX: never. A quarter of it
+ * is random, so that sessions that came together are not pinged together. */
 static uint64_t ping_after(const struct conn *conn)
 {
     uint64_t ping_ms = (uint64_t)conn->worker->config->ping_ms;
@@ -146,7 +147,7 @@ static uint64_t ping_after(const struct conn *conn)
     return ping_ms - mixed * (ping_ms / 4) / (1U << 24);
 }
 
-/* Whoever has something in its queue is not idle to anybody between. */
+/* A connection with a queue gets no ping: what it is being sent keeps proxies from closing it. */
 static void send_ping(struct conn *conn)
 {
     uint8_t ping[] = {0x80 | WS_OP_PING, 0};
@@ -157,7 +158,7 @@ static void send_ping(struct conn *conn)
     conn_write(conn, &iov, 1, TICKET_NONE);
 }
 
-/* Signs of life only note the time; the timer looks when it fires, and goes on for what is left. */
+/* A sign of life only notes the time. When the timer fires, it is set again for what is left. */
 static void check_heartbeat(struct conn *conn)
 {
     uint64_t limit = (uint64_t)conn->worker->config->heartbeat_ms, silent = conn_silence(conn);
@@ -269,7 +270,7 @@ void conn_close(struct conn *conn)
     frontend->n_conns--;
     conn_count(conn, COMET_CONNECTIONS, -1);
     __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
-    chain(conn); /* its callers may still look at it */
+    chain(conn); /* freed at the end of the turn: callers may still look at it */
     conn_checked(conn);
 }
 

@@ -10,14 +10,15 @@
  *        ▲         linger over                 conn_kick(): op 6, WebSocket close; from any state
  *        └─ the peer is gone, the socket failed: from any state
  *
- * What a connection's bytes mean, and what becomes of its messages, others know: it tells
+ * A connection does not know what its bytes mean or what becomes of its messages. It reports to
  * struct conn_events.
  *
- * While CONNECTING nothing is read: what a client sends after its auth waits (as in imgo) until
- * logic has answered.
+ * In CONN_CONNECTING nothing is read. What a client sends after its auth waits until logic has
+ * answered, as in imgo.
  *
- * Small on purpose: an idle connection is this struct and a table slot. Whatever only busy or slow
- * connections need (input remainder, output queue, catch-up) is allocated while it is needed. */
+ * The struct is small on purpose: an idle connection is this struct and a table slot. What only
+ * busy or slow connections need is allocated while they need it: input remainder, output queue,
+ * catch-up. */
 #ifndef IMC_COMET_NET_CONN_H
 #define IMC_COMET_NET_CONN_H
 
@@ -69,86 +70,88 @@ struct conn {
     bool is_ws : 1;
     bool writable_armed : 1;
     bool close_sent : 1; /* WebSocket close frame */
-    bool counted : 1;    /* known to logic: a Disconnect is owed */
-    bool registered : 1; /* known to the routers of the ring that session.h registers under */
-    bool recalled : 1;   /* is to be told that it missed something: mass_kick.h */
-    bool missed : 1;     /* routers may have taken its user for away: it fetches once registered,
-                            and until then before whatever comes for it is written */
-    /* net/'s own: */
+    bool counted : 1;    /* logic knows the session: it must be sent a Disconnect */
+    bool registered : 1; /* the current routers know it: session/reregister.h */
+    bool recalled : 1;   /* mass_kick_recall() will kick it, because it missed a message */
+    bool missed : 1; /* routers may have taken its user for away. It fetches its mailbox once it is
+                        registered, and until then before each push to it is written */
+    /* only for the files of net/: */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING, and something came */
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */
     bool shut : 1;           /* we have sent our FIN */
-    bool by_us : 1;          /* who began the end */
+    bool by_us : 1;          /* we ended it, not the peer */
     uint8_t controls : 3;    /* WebSocket pings and pongs before auth */
     bool chained : 1, broken : 1, resume : 1, drained : 1; /* conn_internal.h */
 };
 
-/* What those above are told of a connection. Set once, by frontend_open(). */
+/* What the layers above are told of a connection. frontend_open() sets it, once. */
 struct conn_events {
-    /* A client's frame (TCP) or message (WebSocket) in CONN_AUTH or CONN_OPEN. It may be answered
-     * or kicked, and is borrowed. */
+    /* A client's frame (TCP) or message (WebSocket) in CONN_AUTH or CONN_OPEN; borrowed. The
+     * callback may answer or kick. */
     void (*frame)(struct conn *conn, const struct frame *frame);
     void (*message)(struct conn *conn, const struct ws_item *item);
-    /* The output queue became empty: told at the end of the turn, in CONN_OPEN. */
+    /* The output queue became empty. Called at the end of the turn, in CONN_OPEN. */
     void (*drained)(struct conn *conn);
     /* The oldest queued entry with a ticket has waited fanout.spill_after. */
     void (*stalled)(struct conn *conn);
-    /* It takes no more messages: CONN_CLOSING or CONN_CLOSED begins. Once. */
+    /* CONN_CLOSING or CONN_CLOSED begins: the connection takes no more messages. Called once. */
     void (*leaving)(struct conn *conn);
-    /* It ended; its queue's tickets have been dropped. */
+    /* The connection ended; the tickets of its queue have been dropped. */
     void (*closed)(struct conn *conn);
 };
 
 enum write_result {
-    WRITE_DONE,   /* the kernel has all of it; the ticket was told */
-    WRITE_QUEUED, /* (part of it) waits; the ticket will be told */
-    WRITE_FULL,   /* the queue is at its limit: nothing was taken, the ticket neither */
-    WRITE_CLOSED, /* the connection is closing: nothing was taken */
+    WRITE_DONE,   /* the kernel has all of it; the ticket's done() was called */
+    WRITE_QUEUED, /* all or a part of it waits; the ticket's done() will be called */
+    WRITE_FULL,   /* the queue is at its limit: neither bytes nor ticket were taken */
+    WRITE_CLOSED, /* the connection is closing: neither bytes nor ticket were taken */
 };
 
-/* Writes at once if nothing is queued; copies what the kernel did not take. The limit holds for
- * what is added to a queue; the rest of a single write is always kept, however long. A socket error
- * is WRITE_CLOSED; the connection then closes at the end of the turn, never inside the call. */
+/* Writes at once if nothing is queued, and copies what the kernel did not take. The queue's limit
+ * holds for what is added to a queue. A write to an empty queue is always kept whole, however long.
+ * After a socket error the result is WRITE_CLOSED; the connection closes at the end of the turn,
+ * never inside the call. */
 enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
                              struct ticket ticket);
 /* The same for shared bytes: refers to MSG instead of copying. */
 enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct ticket ticket);
 /* One push in the connection's own wire form, in a write of its own. */
 enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket);
-/* A reply in the connection's wire form; beyond the queue's limit the connection is kicked as too
- * slow. */
+/* Writes a reply in the connection's wire form. Beyond the queue's limit the connection is kicked
+ * as too slow. */
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
                 size_t body_len);
-/* logic admitted the session: CONN_CONNECTING becomes CONN_OPEN, the heartbeat deadline replaces
- * the handshake's. The auth reply is the caller's to send. What the client sent meanwhile is read
- * from the end of the turn on. */
+/* logic admitted the session: CONN_CONNECTING becomes CONN_OPEN, and the heartbeat deadline
+ * replaces the handshake's. The caller sends the auth reply. What the client sent meanwhile is read
+ * at the end of the turn. */
 void conn_opened(struct conn *conn);
-/* Operation 6 with CODE and REASON (plain text, no quotes), WebSocket close 4000 + CODE, flush,
- * close. Tickets of what is queued behind are dropped when the connection closes. Idempotent. */
+/* Sends operation 6 with CODE and REASON (plain text, no quotes), on WebSocket also close 4000 +
+ * CODE; then flushes and closes. Tickets that were not written by then are dropped. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);
-/* Milliseconds without a sign of life; up to 512 too few, never too many. */
+/* Milliseconds since the last sign of life; may be up to 512 too low, never too high. */
 uint64_t conn_silence(const struct conn *conn);
-/* A newer session of its user takes its place: code 5. The peer seems to be gone, so it ends with
- * this turn, without lingering. */
+/* Kicks with code 5, because a newer session of the user takes its place. The peer seems to be
+ * gone, so the connection ends with this turn and does not linger. */
 void conn_replace(struct conn *conn);
-/* Takes every queued entry with a ticket of which no byte has been sent out of the queue, in order,
- * and hands the tickets to FN instead of completing them. */
+/* Takes out of the queue, in order, every entry that has a ticket and of which no byte was sent. FN
+ * gets the tickets; done() is not called. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg);
-/* The ticket of the queued entry that has been sent in part, NULL if there is none or nobody asks.
- * The caller may put another one in its place. */
+/* The ticket of the entry that was sent in part; NULL if no entry was, or if it has no ticket. The
+ * caller may put another ticket in its place. */
 struct ticket *conn_begun_ticket(struct conn *conn);
 bool conn_has_queued(const struct conn *conn);
 /* Peer address as text into OUT (at least INET6_ADDRSTRLEN). */
 void conn_peer(const struct conn *conn, char *out, size_t len);
 /* Connections of the whole process. */
 int64_t conn_total(void);
-/* BYTES are kept in memory for this connection, which is not authenticated. False: that is too much
- * for all such connections together, and it is to be refused; counted all the same. */
+/* Counts BYTES as kept in memory for this connection, which is not authenticated. False: all such
+ * connections together keep too much, and the caller must refuse this one. BYTES are counted even
+ * then. */
 bool conn_keep(struct conn *conn, size_t bytes);
-/* The longest body that it may send in its present state. */
+/* The longest body that the client may send in its present state. */
 size_t conn_max_body(const struct conn *conn);
-/* Kicks it for a body that is longer. */
+/* Kicks a client whose body is longer than that. */
 void conn_kick_too_large(struct conn *conn);
 /* Asserts that state and fields agree. */
 void conn_check(const struct conn *conn);

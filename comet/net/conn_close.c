@@ -5,8 +5,8 @@
  *   conn_close_ws_peer ── close echoed ────┼─► CONN_CLOSING: flush ─► our FIN ─► peer's FIN, linger
  *   conn_close_http ── error response ─────┘   (WebSocket: after the peer's close)   ─► conn_close
  *
- * Only our side is shut, and what still comes is read and thrown away: closing a socket with unread
- * input would send a reset, and the reset could overtake the words just written. */
+ * We shut only our side; what still comes is read and thrown away. Closing a socket with unread
+ * input would send a reset, and the reset could overtake what was just written. */
 #include "comet/net/conn_internal.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
@@ -47,7 +47,7 @@ static void conn_close_say(struct conn *conn, const struct iovec *iov, int n)
 
 void conn_close_flushed(struct conn *conn)
 {
-    if (conn->eof) { /* nothing more can come either */
+    if (conn->eof) { /* the peer has sent its FIN: nothing to linger for */
         conn_break(conn);
         return;
     }
@@ -83,7 +83,7 @@ static void kick_http(struct conn *conn, enum close_code code, const char *reaso
     conn_close_http(conn, response, ws_handshake_refuse(status, reason, response));
 }
 
-/* Operation 6 as it goes over the wire. */
+/* Operation 6 as bytes on the wire. */
 static size_t write_disconnect(const struct conn *conn, enum close_code code, const char *reason,
                                uint8_t *out, size_t outlen)
 {
@@ -97,8 +97,8 @@ static size_t write_disconnect(const struct conn *conn, enum close_code code, co
     return wire_reply(conn->wire, &unit, out, outlen);
 }
 
-/* Operation 6 (KICK = CLOSE_NONE: none) and, on WebSocket, a close frame with CODE, in one write.
- */
+/* Sends operation 6 (not if KICK is CLOSE_NONE) and, on WebSocket, a close frame with CODE, in one
+ * write. */
 static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
 {
     uint8_t disconnect[6 * REASON_MAX + 256], close[2 + WS_CONTROL_MAX];
@@ -141,7 +141,7 @@ void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, 
 {
     conn_count(conn, COMET_WS_FAILED, 1);
     conn->close_received =
-        true; /* what follows in its stream cannot be understood: none is waited for */
+        true; /* the rest of its stream cannot be understood: no close frame is waited for */
     say_goodbye(conn, kick, code, reason);
 }
 

@@ -34,7 +34,7 @@ void conn_kick_too_large(struct conn *conn)
     conn_kick(conn, CLOSE_BODY_TOO_LARGE, why);
 }
 
-/* Each take_… returns the bytes it has consumed, 0 = more are needed. */
+/* Each take_…() returns the bytes it has consumed; 0: it needs more. */
 static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
 {
     struct frame frame;
@@ -83,8 +83,8 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     return (size_t)taken;
 }
 
-/* A client that has not authenticated might send nothing but pings and read none of the pongs. A
- * monitor asks for one or two. */
+/* True: kicked for too many pings before auth. Such a client could send pings for ever and read no
+ * pong. A monitor needs one or two. */
 static bool stranger_pings(struct conn *conn)
 {
     if (conn->state != CONN_AUTH)
@@ -110,8 +110,7 @@ static void answer_ping(struct conn *conn, const struct ws_item *item)
 
 static void ws_violated(struct conn *conn, const struct ws_item *item)
 {
-    if (conn->state ==
-        CONN_CLOSING) /* we were only waiting for its close frame: it will send none */
+    if (conn->state == CONN_CLOSING) /* we waited only for its close frame, which will not come */
         conn_close_ws_peer(conn, 0);
     else if (item->code == WS_CLOSE_TOO_BIG)
         conn_close_ws_kick(conn, CLOSE_BODY_TOO_LARGE, item->code, item->why);
@@ -138,7 +137,7 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
         conn_close_ws_peer(conn, item.code);
     if (item.event == WS_MORE || conn->state >= CONN_CLOSING)
         return taken;
-    if (item.event != WS_PART) /* as on TCP, a frame that is never finished is no sign of life */
+    if (item.event != WS_PART) /* a part is no sign of life, as on TCP: the rest may never come */
         conn_heard(conn);
     if ((item.event == WS_PING || item.event == WS_PONG) && stranger_pings(conn))
         return len;
@@ -169,8 +168,8 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
     return len;
 }
 
-/* Counts what is kept for a client that may be anybody; beyond what all of them may have it is
- * refused. A token that logic is asked about was counted with its auth. */
+/* Counts what is kept for a client that has not authenticated. It is refused if all such clients
+ * together keep too much. A token that logic is asked about was counted when the auth came. */
 static void keep_count(struct conn *conn)
 {
     size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
@@ -202,7 +201,7 @@ static void take_all(struct conn *conn, uint8_t *buf, size_t len)
     assert(conn->in == NULL && at <= len);
     if (at < len && !conn->broken && conn->state != CONN_CLOSED)
         conn->in = msg_copy(buf + at, len - at);
-    if (stranger) { /* a token was in it, or its beginning is */
+    if (stranger) { /* it holds a token, or the beginning of one */
         explicit_bzero(buf, len);
         if (conn->in != NULL)
             msg_is_secret(conn->in);
@@ -211,7 +210,7 @@ static void take_all(struct conn *conn, uint8_t *buf, size_t len)
     conn_checked(conn);
 }
 
-/* Puts the kept rest in front of what is read next; its length. */
+/* Puts the kept rest in front of what is read next; returns the length of the rest. */
 static size_t take_kept(struct conn *conn, uint8_t *buf)
 {
     struct msg *kept = conn->in;
@@ -225,7 +224,7 @@ static size_t take_kept(struct conn *conn, uint8_t *buf)
     return len;
 }
 
-/* Nothing is read while logic is asked; the connection may end, though. */
+/* Stops reading while logic is asked. The connection may still end. */
 static void pause_reading(struct conn *conn)
 {
     uint8_t byte;

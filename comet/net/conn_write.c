@@ -78,7 +78,7 @@ static void queue_free(struct conn *conn)
     slab_free(frontend->sendqs, sendq);
 }
 
-/* MSG, of which SENT bytes are gone, into the queue. */
+/* Queues MSG, of which SENT bytes were sent already. */
 static void enqueue(struct conn *conn, struct msg *msg, size_t sent, struct ticket ticket)
 {
     struct frontend *frontend = conn_frontend(conn);
@@ -109,8 +109,8 @@ static struct msg *iov_copy(const struct iovec *iov, int n)
     return msg;
 }
 
-/* All of it, not only the rest: an entry's `sent` tells whether its frame has begun on the wire,
- * and one that has cannot be taken out of the queue any more. */
+/* Queues a copy of all of it, not only of the rest. The entry's `sent` then tells whether its frame
+ * has begun on the wire; such an entry cannot be taken out of the queue any more. */
 static void enqueue_copy(struct conn *conn, const struct iovec *iov, int n, size_t sent,
                          struct ticket ticket)
 {
@@ -121,7 +121,7 @@ static void enqueue_copy(struct conn *conn, const struct iovec *iov, int n, size
 
 /* --- the cork --- */
 
-/* Sends what has gathered; FORCE: beyond the queue's limit as well. */
+/* Sends the gathered replies; with FORCE even beyond the queue's limit. */
 static void cork_send(struct conn *conn, bool force)
 {
     struct frontend *frontend = conn_frontend(conn);
@@ -168,8 +168,8 @@ void conn_write_reply(struct conn *conn, const struct iovec *iov, int n)
 
 /* --- writing --- */
 
-/* Sends what can be sent now. WRITE_DONE, WRITE_QUEUED with *SENT = how much of it is gone, or why
- * not. */
+/* Sends what can be sent now. WRITE_QUEUED: *SENT bytes are sent, and the caller is to queue the
+ * rest. WRITE_FULL and WRITE_CLOSED: nothing is sent. */
 static enum write_result try_write(struct conn *conn, const struct iovec *iov, int n, size_t len,
                                    size_t *sent)
 {
@@ -296,7 +296,7 @@ void conn_write_flush(struct conn *conn)
             return;
         }
         conn_count(conn, COMET_QUEUED_BYTES, -sent);
-        /* The queue is in order before any ticket's owner can look at it or add to it. */
+        /* The queue is consistent again before a ticket's owner can look at it or add to it. */
         finish(conn, sendq_advance(conn->out, (size_t)sent), TICKET_WRITTEN);
         if ((size_t)sent < len)
             break;
@@ -315,7 +315,8 @@ void conn_write_drop(struct conn *conn)
     finish(conn, entries, TICKET_DROPPED);
 }
 
-/* The queue stays, if only empty, until the socket is writable again: then `drained` is due. */
+/* The queue stays, even if empty, until the socket is writable again. The event `drained` then
+ * follows. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg)
 {
     struct frontend *frontend = conn_frontend(conn);
@@ -351,7 +352,7 @@ void conn_write_on_scan(uv_timer_t *timer)
     uint64_t age = (uint64_t)frontend->worker->config->spill_ms;
     struct sendq *sendq, *next;
     for (sendq = frontend->queued; sendq != NULL; sendq = next) {
-        next = sendq->next; /* being told, a session may empty its own queue but frees none */
+        next = sendq->next; /* stalled() may empty the session's own queue, but frees no queue */
         if (sendq->conn->state < CONN_CLOSING && sendq_stalled(sendq, now, age))
             frontend->events->stalled(sendq->conn);
     }

@@ -1,6 +1,6 @@
-/* listeners ─► connections (live, closing) ─► events (conn.h), which the worker has set
+/* listeners ─► connections (live, closing) ─► events (conn.h), set by the worker
  *
- * One of each per loop; nothing here is shared between loops. */
+ * Every loop has its own; nothing here is shared between loops. */
 #include "comet/net/frontend.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/listener.h"
@@ -25,12 +25,12 @@ static int64_t max_auth(const struct comet_config *config)
 
 static size_t max_message(int64_t max_body)
 {
-    /* Any body within the limit fits, even if most of it is escaped. */
+    /* room for a body of the longest size, even if most of it is escaped */
     return 4 * (size_t)max_body + 1024;
 }
 
-/* The longest rest that can stand before what is read next: a frame, a handshake, or (while logic
- * is asked) all that came behind the auth. */
+/* The longest rest that can be kept until the next read: a frame, a handshake, or all that came
+ * behind the auth while logic is asked. */
 static size_t longest_rest(const struct comet_config *config)
 {
     size_t frame = FRAME_HEADER + (size_t)config->max_body;

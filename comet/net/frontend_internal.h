@@ -30,12 +30,11 @@ struct frontend {
     size_t n_conns;
     struct slab *conns, *sendqs, *entries;
     struct wheel *wheel;
-    uint8_t *in;     /* shared by all connections: remainder of the last read, then what is read */
-    size_t in_ahead; /* room in it for a remainder */
-    size_t in_kept;  /* bytes of it that were looked at before */
+    uint8_t *in; /* shared by all connections: the rest of the last read, then what is read now */
+    size_t in_ahead; /* bytes of `in` for that rest */
+    size_t in_kept;  /* bytes of that rest, which the parser has seen before */
     uint8_t *scratch;
-    struct conn
-        *corked; /* whose input is being carried out: its replies gather in cork (conn_write.c) */
+    struct conn *corked; /* the one whose input is being handled: its replies gather in `cork` */
     uint8_t *cork;
     size_t cork_len;
     size_t max_message; /* WebSocket, JSON mode */

@@ -1,9 +1,9 @@
-/* Slots lie in chunks, so that growing moves nothing and an empty chunk goes back to the system:
+/* Slots lie in chunks. Growing the table moves no slot, and an empty chunk is freed:
  *
  *   chunks  [0] [1] [-] [3] …          chunk: free ─► slot ─► slot (linked by index)
  *            └─► 4096 slots: who, generation
  *
- * Generations are counted over the whole table, not per slot: they outlive the chunk. */
+ * Generations are counted over the whole table, not per slot, because a chunk may be freed. */
 #include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 
@@ -26,16 +26,16 @@ struct handle_slot {
 
 struct handle_chunk {
     uint32_t used, free; /* free: first of the list */
-    uint32_t fresh;      /* slots from here on were never used */
+    uint32_t fresh;      /* the first slot that was never used */
     struct handle_slot slots[CHUNK_SLOTS];
 };
 
 struct handle_table {
     uint64_t loop_bits;
-    uint32_t generation; /* the last one given */
+    uint32_t generation; /* the one that was given last */
     size_t count;
-    size_t n_chunks;  /* behind the last one that exists */
-    size_t with_room; /* no chunk before it has room */
+    size_t n_chunks;  /* one more than the index of the last chunk that exists */
+    size_t with_room; /* chunks with a lower index are full */
     struct handle_chunk *chunks[CHUNKS];
 };
 
@@ -125,7 +125,8 @@ void handle_table_remove(struct handle_table *table, uint64_t handle)
     table->count--;
     if (chunk_index < table->with_room)
         table->with_room = chunk_index;
-    if (chunk->used > 0 || chunk_index == 0) /* one is kept against flapping */
+    if (chunk->used > 0 || chunk_index == 0) /* the first chunk is kept, so that one session that
+                                                comes and goes does not allocate */
         return;
     free(chunk);
     table->chunks[chunk_index] = NULL;

@@ -1,4 +1,5 @@
-/* handle_table.h - a loop's sessions by handle: an index, no hashing. Owner loop only.
+/* handle_table.h - finds a loop's sessions by handle: the slot is an index, nothing is hashed.
+ * Owner loop only.
  *
  *   handle, 64 bits: | loop 8 | generation 32 | slot 24 |     never 0: generations start at 1
  *
@@ -14,14 +15,14 @@ struct handle_table;
 
 struct handle_table *handle_table_open(int loop_index);
 void handle_table_close(struct handle_table *table);
-/* The new handle, 0 if 2^24 sessions exist. */
+/* The new handle; 0 if there are 2^24 sessions already. */
 uint64_t handle_table_add(struct handle_table *table, struct conn *conn);
 void handle_table_remove(struct handle_table *table, uint64_t handle);
-/* NULL: gone, or another loop's. */
+/* NULL: the session is gone, or belongs to another loop. */
 struct conn *handle_table_find(const struct handle_table *table, uint64_t handle);
 size_t handle_table_count(const struct handle_table *table);
-/* Slots ever used (never shrinks below the highest used one): with handle_table_at() it lets walks
- * go on where they stopped. NULL for a free slot. */
+/* A walk over all sessions goes from slot 0 to handle_table_slots(), and may stop and go on in
+ * between. handle_table_at() is NULL for a free slot. */
 size_t handle_table_slots(const struct handle_table *table);
 struct conn *handle_table_at(const struct handle_table *table, size_t slot);
 

@@ -25,7 +25,7 @@ enum {
     BITE = 64, /* connections accepted per turn and listener */
     BACKLOG = 4096,
     PAUSE_MS = 100,
-    FILES_KEPT = 256, /* for everything that is not a client's connection */
+    FILES_KEPT = 256, /* descriptors for everything that is not a client's connection */
 };
 
 struct listener {
@@ -37,7 +37,7 @@ struct listener {
     bool bound; /* poll is initialised */
 };
 
-/* Each kind's stand together, one for each address of its name. */
+/* Listeners of one kind stand together, one for each address of the kind's host name. */
 enum { SOCKETS = LISTENERS * LISTEN_MOST };
 
 struct listeners {
@@ -57,7 +57,7 @@ static int open_spare(void)
 
 static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
 {
-    metric_add(listener->frontend->worker->counters, metric, 1); /* before the client can know */
+    metric_add(listener->frontend->worker->counters, metric, 1); /* before the close is seen */
     close(fd);
     log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
 }
@@ -72,15 +72,15 @@ static void on_pause_over(uv_timer_t *timer)
     poll_all(listeners, true);
 }
 
-/* The listening socket stays readable, so that polling on would spin. */
+/* Stops polling for PAUSE_MS: the listening socket stays readable, so polling on would spin. */
 static void pause_accepting(struct listeners *listeners)
 {
     poll_all(listeners, false);
     uv_timer_start(&listeners->pause, on_pause_over, PAUSE_MS, 0);
 }
 
-/* EMFILE, ENFILE: the descriptor kept for this is given up for a moment. 0: one was refused,
- * -EAGAIN: nobody waits. */
+/* No descriptor is left (EMFILE, ENFILE): closes the spare one for a moment to accept and refuse a
+ * client. 0: a client was refused. -EAGAIN: no client waits. */
 static int refuse_with_spare(struct listener *listener)
 {
     struct listeners *listeners = listener->frontend->listeners;
@@ -111,7 +111,7 @@ static void take(struct listener *listener, int fd)
         metric_add(frontend->worker->counters, (size_t)accepted[listener->kind], 1);
 }
 
-/* True: go on with the next one. */
+/* True: the caller goes on with the next client. */
 static bool accept_one(struct listener *listener)
 {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC),
@@ -208,8 +208,8 @@ static struct addrinfo *resolve(const char *address, char *err, size_t errlen)
     return NULL;
 }
 
-/* SO_REUSEPORT lets a second comet of the same user share a port unnoticed; a socket without it
- * finds out. */
+/* Binds once without SO_REUSEPORT, to learn whether another process has the port. With that option
+ * a second comet of the same system user would share the port unnoticed. */
 static int probe(const struct addrinfo *to)
 {
     const int one = 1;
@@ -231,7 +231,7 @@ static int bind_socket(const struct addrinfo *to)
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited by what is accepted */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
         bind(fd, to->ai_addr, to->ai_addrlen) == 0)
         return fd;
@@ -240,7 +240,7 @@ static int bind_socket(const struct addrinfo *to)
     return -error;
 }
 
-/* TO may have a port that is to be chosen. 0 or -E…. */
+/* If the port of TO is 0, the system chooses one. 0 or -E…. */
 static int listener_open(struct listener *listener, const struct addrinfo *to)
 {
     struct worker *worker = listener->frontend->worker;
@@ -261,11 +261,11 @@ static int listener_open(struct listener *listener, const struct addrinfo *to)
 
 static void set_port(struct sockaddr *address, int port)
 {
-    /* at the same place in both families */
+    /* sin_port is at the same place */
     ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
 }
 
-/* All addresses of a name, with one port. */
+/* Binds all addresses of the kind's host name, with the same port. */
 static int kind_open(struct frontend *frontend, enum listener_kind kind, char *err, size_t errlen)
 {
     struct listener *first = &frontend->listeners->at[kind * LISTEN_MOST], *next = first;
@@ -280,7 +280,7 @@ static int kind_open(struct frontend *frontend, enum listener_kind kind, char *e
         if (rc == 0)
             next++;
         else if (rc != -EADDRNOTAVAIL && rc != -EAFNOSUPPORT)
-            break; /* else: a name may be listed for a family that is switched off here */
+            break; /* a host name may have addresses of a family that is switched off here */
     }
     freeaddrinfo(list);
     if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT)

@@ -1,7 +1,8 @@
 /* listener.h - the sockets that accept. Owner loop only, except listeners_open() (before the loop
  * runs).
  *
- * Every loop binds its own with SO_REUSEPORT: the kernel spreads connections over the loops. */
+ * Every loop binds sockets of its own with SO_REUSEPORT; the kernel spreads connections over the
+ * loops. */
 #ifndef IMC_COMET_NET_LISTENER_H
 #define IMC_COMET_NET_LISTENER_H
 
@@ -16,11 +17,11 @@ enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENERS };
 /* Binds what worker->config names. 0 or -E… with ERR. */
 int listeners_open(struct frontend *frontend, char *err, size_t errlen);
 void listeners_accept(struct frontend *frontend);
-/* Closes the sockets, for good. Idempotent. */
+/* Closes the sockets for good. Idempotent. */
 void listeners_stop(struct frontend *frontend);
-/* After listeners_stop() and a turn of the loop. */
+/* To be called after listeners_stop() and a turn of the loop. */
 void listeners_free(struct frontend *frontend);
-/* The port it is bound to, 0 if it is off. */
+/* The port that the listener is bound to; 0 if it is off. */
 int listeners_port(const struct frontend *frontend, enum listener_kind kind);
 
 #endif

@@ -1,7 +1,6 @@
-/* What a loop lets go of when memory is nearly used up, each time it is asked (ten times a second):
- * those for whom most waits, and of those who have not said who they are the oldest. Both are
- * closed without a word, which would need the memory that they hold; a message that waited goes
- * back to job, and so to its mailbox. */
+/* Closes connections when memory is nearly used up, ten times a second. It chooses those with the
+ * longest queues, and the oldest of those that have not authenticated. They get no parting word,
+ * because that would need memory. Queued messages go back to job, and so to the mailbox. */
 #include "comet/net/load_shedding.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/sendq.h"
@@ -9,10 +8,10 @@
 enum {
     SLOW_MOST = 32,
     STRANGERS_MOST = 32,
-    LOOKED_AT_MOST = 65536, /* the list has the newest first, and strangers do not get old */
+    LOOKED_AT_MOST = 65536, /* the newest come first in the list, and a stranger cannot be old */
 };
 
-/* Keeps CHOSEN, of N, in descending order of what waits. */
+/* Keeps CHOSEN, of length N, in descending order of queued bytes. */
 static void choose(struct conn **chosen, int *n, struct conn *conn)
 {
     int at = *n;
@@ -46,7 +45,7 @@ static void let_slow_go(struct frontend *frontend)
 
 static void let_strangers_go(struct frontend *frontend)
 {
-    struct conn *last[STRANGERS_MOST]; /* a ring of those met last: the oldest */
+    struct conn *last[STRANGERS_MOST]; /* a ring; those met last are the oldest */
     int met = 0, looked = 0;
 
     for (struct conn *conn = frontend->live; conn != NULL && looked < LOOKED_AT_MOST;

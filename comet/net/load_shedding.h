@@ -1,5 +1,5 @@
-/* load_shedding.h - memory is nearly used up: closes some of those who cost most. Owner loop only.
- */
+/* load_shedding.h - closes some of the connections that cost most, when memory is nearly used up.
+ * Owner loop only. */
 #ifndef IMC_COMET_NET_LOAD_SHEDDING_H
 #define IMC_COMET_NET_LOAD_SHEDDING_H
 

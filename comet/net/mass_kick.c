@@ -11,7 +11,7 @@
 
 enum {
     EVERY_MS = 10,
-    SLOTS_PER_TICK = 16384, /* looked at for those who are marked */
+    SLOTS_PER_TICK = 16384, /* searched for marked sessions */
 };
 
 struct mass_kick {
@@ -25,7 +25,7 @@ struct mass_kick {
     void (*done)(struct worker *worker);
 };
 
-/* How many more are due now. */
+/* How many connections more are to be kicked by now. */
 static size_t due(const struct mass_kick *kick)
 {
     const struct worker *worker = kick->frontend->worker;
@@ -63,7 +63,7 @@ static void on_kick_tick(uv_timer_t *timer)
         struct conn *conn = frontend->live;
         kick->told++;
         conn_kick(conn, kick->code, kick->reason);
-        if (frontend->live == conn) { /* broken: closes at the end of the turn */
+        if (frontend->live == conn) { /* still there: it broke, and closes at the end of the turn */
             assert(conn->broken);
             break;
         }

@@ -11,13 +11,14 @@ struct poller {
     poller_fn fn;
     int epoll;
     uv_poll_t poll;
-    int at, n; /* events[at … n) are to be told yet */
+    int at, n; /* events[at … n) are not reported yet */
     void (*done)(void *arg);
     void *done_arg;
     struct epoll_event events[EVENTS_PER_TURN];
 };
 
-/* What is left is told in the next turn: the descriptor stays readable. */
+/* Reports at most EVENTS_PER_TURN. The rest comes in the next turn, because the descriptor stays
+ * readable. */
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct poller *poller = container_of(poll, struct poller, poll);

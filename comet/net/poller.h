@@ -1,8 +1,8 @@
-/* poller.h - the sockets of a loop on one epoll descriptor of their own, which libuv watches as
- * one. Owner loop only.
+/* poller.h - watches all sockets of a loop by an epoll descriptor of its own, which libuv watches
+ * like one socket. Owner loop only.
  *
- * A uv_poll_t would cost 160 bytes of each connection, and five system calls between accept() and
- * the first event where one does.
+ * A uv_poll_t would cost 160 bytes per connection. It would also take five system calls between
+ * accept() and the first event, instead of one.
  *
  *      sockets ──EPOLLIN …──► epoll ──readable──► uv_poll ─► on_ready ─► fn(), socket by socket */
 #ifndef IMC_COMET_NET_POLLER_H
@@ -14,18 +14,20 @@
 
 struct poller;
 
-/* A socket of which something was asked, or that has failed (EPOLLERR, EPOLLHUP: never asked for).
- */
+/* EVENTS are those asked for, and EPOLLERR or EPOLLHUP, which come unasked when SOCKET has
+ * failed. */
 typedef void (*poller_fn)(void *socket, uint32_t events);
 
 /* 0 or -E…. */
 int poller_open(struct loop *loop, poller_fn fn, struct poller **out);
-/* From now on EVENTS of FD are told with SOCKET, level triggered; 0: not even that it has failed.
- * BEFORE is what was set last, 0 if nothing. 0 or -E…, when nothing has changed. */
+/* From now on EVENTS of FD are reported with SOCKET, level triggered. With EVENTS 0 nothing is
+ * reported, not even a failure. BEFORE is what was set last, 0 if nothing. 0 or -E…; after an error
+ * nothing has changed. */
 int poller_set(struct poller *poller, int fd, void *socket, uint32_t before, uint32_t events);
-/* Before its descriptor is closed, which ends the watching: nothing more of SOCKET is told. */
+/* Reports nothing more of SOCKET. To be called before its descriptor is closed, which ends the
+ * watching. */
 void poller_forget(struct poller *poller, const void *socket);
-/* DONE runs when it is gone, later in a turn of the loop. NULL is fine. */
+/* DONE is called in a later turn of the loop, when the poller is gone. POLLER may be NULL. */
 void poller_close(struct poller *poller, void (*done)(void *arg), void *arg);
 
 #endif

@@ -96,7 +96,7 @@ bool sendq_stalled(struct sendq *sendq, uint64_t now_ms, uint64_t age_ms)
 {
     if (sendq->watch_ms == 0 || now_ms - sendq->watch_ms < age_ms)
         return false;
-    /* What was watched may have been sent meanwhile: look for the oldest that is still here. */
+    /* The entry that was watched may have been sent: look for the oldest one that is still here. */
     for (struct sendq_entry *entry = sendq->head; entry != NULL; entry = entry->next) {
         if (entry->ticket.ops == NULL || entry->since_ms < sendq->watch_ms)
             continue;

@@ -20,7 +20,7 @@ struct sendq_entry {
     struct msg *msg;
     uint64_t since_ms;
     struct ticket ticket;
-    uint32_t sent; /* bytes of it that are gone */
+    uint32_t sent; /* bytes of it that were sent */
 };
 
 struct sendq {
@@ -28,23 +28,24 @@ struct sendq {
     struct conn *conn;
     struct sendq_entry *head, **tail;
     size_t bytes;      /* unsent */
-    uint64_t watch_ms; /* entries with a ticket from this time on have not been told as stalled; 0:
-                          none */
+    uint64_t watch_ms; /* entries with a ticket that were added at this time or later have not been
+                          reported as stalled; 0: there are none */
 };
 
 void sendq_init(struct sendq *sendq, struct conn *conn);
-/* SENT bytes of MSG are gone already. Takes a reference of its own. */
+/* SENT bytes of MSG were sent already. The queue takes a reference of its own. */
 void sendq_add(struct sendq *sendq, struct slab *entries, struct msg *msg, uint32_t sent,
                struct ticket ticket, uint64_t now_ms);
-/* Up to MAX pieces of what is to be sent; how many. */
+/* Fills IOV with up to MAX pieces that are to be sent; returns how many. */
 int sendq_iov(const struct sendq *sendq, struct iovec *iov, int max);
-/* BYTES were sent. Returns the entries that are done, linked by next, for sendq_entry_free(). */
+/* BYTES were sent. Returns the entries that are done, linked by `next`; the caller frees them with
+ * sendq_entry_free(). */
 struct sendq_entry *sendq_advance(struct sendq *sendq, size_t bytes);
-/* Takes out the entries with a ticket of which nothing has been sent. */
+/* Takes out the entries that have a ticket and of which nothing was sent. */
 struct sendq_entry *sendq_take_untouched(struct sendq *sendq);
 struct sendq_entry *sendq_take_all(struct sendq *sendq);
 void sendq_entry_free(struct slab *entries, struct sendq_entry *entry);
-/* True once for entries with a ticket that have waited AGE_MS. */
+/* True when entries with a ticket have waited AGE_MS. The same entry counts only once. */
 bool sendq_stalled(struct sendq *sendq, uint64_t now_ms, uint64_t age_ms);
 
 #endif
