@@ -1,4 +1,4 @@
-/* client_request.h - what a client asks for, whatever it came in. */
+/* client_request.h - what a client asks for, the same for TCP frames and WebSocket messages. */
 #ifndef IMC_COMET_WIRE_CLIENT_REQUEST_H
 #define IMC_COMET_WIRE_CLIENT_REQUEST_H
 
@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 enum body_kind {
-    BODY_BYTES,  /* a frame's: raw */
-    BODY_STRING, /* JSON mode: decoded */
-    BODY_OBJECT, /* JSON mode; bytes are not given */
+    BODY_BYTES,  /* of a frame: raw bytes */
+    BODY_STRING, /* JSON mode: a string, decoded */
+    BODY_OBJECT, /* JSON mode: an object; its bytes are not given */
     BODY_OTHER,  /* JSON mode: number, array, … */
     BODY_NONE,   /* JSON mode: missing or null */
 };

@@ -1,7 +1,7 @@
-/* push.h - a message on its way through comet: borrowed bytes, what keeps them alive, and who wants
- * to know its end.
+/* push.h - a message on its way through comet: borrowed bytes, what keeps them alive, and a ticket
+ * for whoever wants to know what became of it.
  *
- * Nothing is copied per receiver: a push points into the decoded batch it came with. */
+ * A push points into the decoded batch it came with; nothing is copied per receiver. */
 #ifndef IMC_COMET_WIRE_PUSH_H
 #define IMC_COMET_WIRE_PUSH_H
 
@@ -10,8 +10,8 @@
 
 struct conn;
 
-/* Keeps decoded bytes (a batch from job, a reply from logic) alive. References may be dropped on
- * any thread. */
+/* Keeps decoded bytes alive: a batch from job or a reply from logic. Any thread may drop a
+ * reference. */
 struct backing {
     uint32_t refs; /* atomic */
     void (*free)(struct backing *backing);
@@ -39,25 +39,26 @@ struct push {
 };
 
 enum ticket_result {
-    TICKET_WRITTEN, /* the kernel has all of it (a room's: its walk has begun) */
+    TICKET_WRITTEN, /* the kernel has all of it; for a room: its walk has begun */
     TICKET_STORED,  /* it is in the mailbox, from which its session will fetch it */
-    TICKET_DROPPED, /* it never will: the connection ended, or the entry was discarded */
+    TICKET_DROPPED, /* it will not be written: the connection ended, or the entry was discarded */
 };
 
 struct ticket;
 
-/* What becomes of whoever stands behind a ticket, and what may be asked of him. */
+/* What the owner of a ticket does when the push ends, and what he can tell before. */
 struct ticket_ops {
-    /* Called exactly once for a ticket that was taken, on the loop that took it, possibly before
-     * the taking call returns. */
+    /* Called exactly once for a ticket that was taken, on the loop that took it. That may be before
+     * the call that took it returns. */
     void (*done)(void *owner, uint64_t arg, struct conn *conn, enum ticket_result result);
-    /* The push that the ticket stands for, valid while the ticket is. NULL: nobody can tell. */
+    /* Sets PUSH to the push of the ticket, valid as long as the ticket. NULL: the owner does not
+     * know it. */
     void (*push)(const struct ticket *ticket, struct push *push);
-    bool in_mailbox; /* the message is in its user's mailbox until it was written; ARG is its id */
+    bool in_mailbox; /* the mailbox has the message until it is written; ARG is its id */
 };
 
 struct ticket {
-    const struct ticket_ops *ops; /* NULL: nobody asks */
+    const struct ticket_ops *ops; /* NULL: nobody wants to know */
     void *owner;
     uint64_t arg;
 };
@@ -71,7 +72,7 @@ static inline void ticket_done(const struct ticket *ticket, struct conn *conn,
         ticket->ops->done(ticket->owner, ticket->arg, conn, result);
 }
 
-/* False: it stands for no push that anybody could tell; PUSH is as it was. */
+/* False: the push of the ticket is not known, and PUSH is unchanged. */
 static inline bool ticket_push(const struct ticket *ticket, struct push *push)
 {
     if (ticket->ops == 0 || ticket->ops->push == 0)

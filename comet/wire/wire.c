@@ -1,10 +1,10 @@
-/* A row per wire form; what differs between them is here and nowhere else.
+/* A table with one row per wire form. What differs between wire forms is only here.
  *
  *   TCP       │ frame header │ body │ frame header │ body │ …
  *   WS_JSON   │ WebSocket header │ [{"ver":0,"op":5,"seq":0,"body":…},{…}] │
- *   WS_BIN    │ WebSocket header │ frame header │ body │                        (replies only,
- * until goim v2 sessions)
- */
+ *   WS_BIN    │ WebSocket header │ frame header │ body │
+ *
+ * WS_BIN has only replies, until there are sessions of goim v2. */
 #include "comet/wire/wire.h"
 #include "comet/wire/ws_frame.h"
 #include "common/base/mem.h"
@@ -68,13 +68,13 @@ static struct msg *frame_many(const struct push *pushes, size_t n)
 
 enum { HEAD_MAX = 64 };
 
-/* One object, measured: looking at a body for whether it is JSON is done once. */
+/* One object with its size. Whether the body is JSON is found out once, here. */
 struct wire_object {
     struct wire_unit unit;
-    char head[HEAD_MAX]; /* up to and with "body": */
+    char head[HEAD_MAX]; /* from the brace to "body": */
     size_t head_len;
-    size_t body_size; /* as written */
-    bool quote;       /* the body as a string */
+    size_t body_size; /* bytes when written */
+    bool quote;       /* the body is written as a string */
 };
 
 static void object_measure(struct wire_object *object, const struct wire_unit *unit)
@@ -92,7 +92,7 @@ static void object_measure(struct wire_object *object, const struct wire_unit *u
     object->head_len = (size_t)len;
     size_t mark = json_mark(object->unit.body, object->unit.body_len);
     object->quote = !json_is_value(object->unit.body + mark, object->unit.body_len - mark);
-    if (!object->quote) { /* between other JSON a byte order mark is an error */
+    if (!object->quote) { /* inside a JSON document a byte order mark is an error */
         object->unit.body += mark;
         object->unit.body_len -= (uint32_t)mark;
     }
@@ -101,7 +101,7 @@ static void object_measure(struct wire_object *object, const struct wire_unit *u
         object->body_size = json_write_string(object->unit.body, object->unit.body_len, NULL, 0);
 }
 
-/* With the comma or bracket before it and the brace behind. */
+/* The bytes of an object, with the comma or bracket before it and the brace behind it. */
 static size_t object_size(const struct wire_object *object)
 {
     return 1 + object->head_len + object->body_size + 1;

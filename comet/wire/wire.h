@@ -1,7 +1,7 @@
 /* wire.h - the wire forms of the client protocol: how a push or a reply looks on a kind of
  * connection. Pure; any thread.
  *
- * A later family or transport is a value here and a row in wire.c. */
+ * To add a client family or a transport, add a value here and a row in wire.c. */
 #ifndef IMC_COMET_WIRE_WIRE_H
 #define IMC_COMET_WIRE_WIRE_H
 
@@ -12,17 +12,16 @@
 enum wire {
     WIRE_TCP,     /* bare frames, back to back */
     WIRE_WS_JSON, /* one WebSocket text message holds an array of objects */
-    WIRE_WS_BIN,  /* one WebSocket binary message holds one frame; pushes wrapped in operation 9
-                     (goim: later) */
+    WIRE_WS_BIN,  /* one WebSocket binary message holds one frame; for goim, later: pushes will be
+                     wrapped in operation 9 */
     WIRES,
 };
 
-/* All of PUSHES as one write: frames back to back, or one array in one WebSocket message. Version
- * and sequence 0, as imgo pushes have. JSON: the body verbatim if it is a JSON value, else as a
- * string. */
+/* Encodes PUSHES for one write: frames back to back, or one array in one WebSocket message. Version
+ * and sequence are 0, as in imgo's pushes. In JSON a body that is a JSON value is written as it is,
+ * any other as a string. */
 struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n);
-/* The same for one push into OUT if it fits OUTLEN; returns the bytes it needs. Allocates nothing.
- */
+/* Encodes one push into OUT if it fits OUTLEN; returns the bytes it needs. Allocates nothing. */
 size_t wire_push(enum wire wire, const struct push *push, uint8_t *out, size_t outlen);
 /* What goes into one frame or object. */
 struct wire_unit {
@@ -32,8 +31,8 @@ struct wire_unit {
     size_t body_len;
 };
 
-/* A reply, or operation 6. An empty body is {} in JSON; a non-empty one must be JSON there. Same
- * return. */
+/* Encodes a reply, or operation 6; returns the same. In JSON an empty body becomes {}, and any
+ * other must be JSON. */
 size_t wire_reply(enum wire wire, const struct wire_unit *unit, uint8_t *out, size_t outlen);
 
 #endif

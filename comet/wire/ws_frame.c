@@ -13,7 +13,7 @@ static uint64_t read_be(const uint8_t *p, size_t n)
     return v;
 }
 
-/* What the first two bytes alone can have wrong; NULL: nothing. */
+/* What is wrong with the first two bytes of a header; NULL: nothing. */
 static const char *check_start(const uint8_t *buf)
 {
     uint8_t opcode = buf[0] & 0x0f;

@@ -39,18 +39,19 @@ struct ws_header {
     bool fin;
 };
 
-/* The header of a client's frame. Its size, 0 = need more, -EPROTO with WHY set: unmasked, reserved
- * bit or opcode, a length not in its shortest form or too long, a control frame fragmented or
- * longer than 125 bytes. */
+/* Reads the header of a client's frame. Returns its size, 0 if more bytes are needed, or -EPROTO
+ * with WHY set. Wrong are: no mask, a reserved bit or opcode, a length not in its shortest form or
+ * too long, and a control frame that is fragmented or longer than 125 bytes. */
 int ws_header_parse(const uint8_t *buf, size_t len, struct ws_header *header, const char **why);
-/* The header of an unmasked, final frame; its size. */
+/* Writes the header of an unmasked, final frame; returns its size. */
 size_t ws_header_write(uint8_t out[WS_HEADER_MAX], enum ws_opcode opcode, size_t len);
 size_t ws_header_size(size_t len);
-/* Masks or unmasks in place. PHASE: payload bytes before BUF. */
+/* Masks or unmasks BUF in place. PHASE: the number of payload bytes before BUF. */
 void ws_mask(uint8_t *buf, size_t len, const uint8_t mask[4], size_t phase);
 /* True for codes that may stand in a close frame. */
 bool ws_close_valid(uint16_t code);
-/* A whole close frame; CODE 0 = without one, REASON is cut at a character's edge. Its size. */
+/* Writes a whole close frame; returns its size. CODE 0: without a code. A long REASON is cut
+ * between two characters. */
 size_t ws_close_write(uint8_t out[2 + WS_CONTROL_MAX], uint16_t code, const char *reason);
 
 #endif

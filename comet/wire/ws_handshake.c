@@ -1,6 +1,6 @@
-/* Nothing is parsed before the empty line has come, except that bytes which cannot become a request
- * are refused at once: whoever speaks TLS or bare frames to this port shall not wait for a timeout
- * to learn it. */
+/* The request is parsed once its empty line has come. Bytes that cannot become a request are
+ * refused at once: a client that speaks TLS or bare frames to this port learns it without waiting
+ * for a timeout. */
 #include "comet/wire/ws_handshake.h"
 #include "common/config/config.h"
 
@@ -22,11 +22,11 @@ struct handshake {
     struct span method, target, version;
     struct span host, upgrade, key, ws_version, origin, length, encoding;
     const struct ws_rules *rules;
-    struct span protocol; /* of those offered, in any header of that name, the one taken up */
+    struct span protocol; /* the one we take of those offered, in any header of that name */
     bool bad_protocol;
     bool has_upgrade_token; /* in any Connection header */
     bool wants_websocket;   /* in any Upgrade header */
-    bool repeated;          /* a header that may come once came twice */
+    bool repeated;          /* a header came twice that may come only once */
 };
 
 static bool span_is(struct span span, const char *text)
@@ -45,7 +45,7 @@ static struct span span_trim(struct span span)
     return span;
 }
 
-/* What stands before the first DELIMITER; REST becomes what stands behind it. */
+/* Returns what stands before the first DELIMITER in REST; REST becomes what stands behind it. */
 static struct span span_cut(struct span *rest, char delimiter)
 {
     const char *end = rest->len > 0 ? memchr(rest->at, delimiter, rest->len) : NULL;
@@ -102,7 +102,8 @@ static void list_compare(const char *item, size_t len, void *arg)
         search->found = true;
 }
 
-/* Browsers end the connection if they offered subprotocols and none is taken up, or another. */
+/* Chooses a subprotocol. Browsers end the connection if they offered some and we take none, or
+ * another one. */
 static void take_protocols(struct handshake *request, struct span offered)
 {
     while (offered.len > 0) {
@@ -147,7 +148,7 @@ static void take_header(struct handshake *request, struct span name, struct span
     }
 }
 
-/* One line without its CRLF. NULL, or what is wrong with it. */
+/* Takes one line, without its CRLF. Returns NULL, or what is wrong with it. */
 static const char *take_line(struct handshake *request, struct span line)
 {
     if (line.len == 0 || *line.at == ' ' || *line.at == '\t')
@@ -172,7 +173,7 @@ static const char *take_request_line(struct handshake *request, struct span line
     return NULL;
 }
 
-/* TEXT: up to the empty line, without its last CRLF. */
+/* TEXT reaches up to the empty line, without the last CRLF. */
 static const char *take_lines(struct handshake *request, struct span text)
 {
     const char *wrong = NULL;
@@ -190,7 +191,7 @@ static const char *take_lines(struct handshake *request, struct span text)
 
 /* --- judging --- */
 
-/* A client that is no browser sends no Origin and is let in. */
+/* True without an Origin: only browsers send one. */
 static bool origin_allowed(const char *origins, struct span origin)
 {
     if (origins == NULL || *origins == '\0' || origin.at == NULL)
@@ -198,7 +199,8 @@ static bool origin_allowed(const char *origins, struct span origin)
     return config_list_has(origins, "*", 1) || config_list_has_name(origins, origin.at, origin.len);
 }
 
-/* 22 characters of base64 and two of padding; the last character carries but two bits. */
+/* A key is 22 characters of base64 and two of padding. Of the 22nd character only two bits are
+ * used. */
 static bool is_key(struct span key)
 {
     if (key.len != WS_KEY_LEN || key.at[22] != '=' || key.at[23] != '=')
@@ -283,7 +285,7 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
     if (!looks_like_http(buf, len))
         return refuse(refusal, 400, "not an HTTP request");
     size_t look = len < rules->max_header ? len : rules->max_header;
-    /* Each byte is searched once or twice, however small the pieces are in which they come. */
+    /* Each byte is searched at most twice, however small the pieces in which the request comes. */
     size_t from = rules->seen < 3 ? 0 : rules->seen - 3 < look ? rules->seen - 3 : look;
     const uint8_t *end = look > from ? memmem(buf + from, look - from, "\r\n\r\n", 4) : NULL;
     if (end == NULL) {

@@ -13,17 +13,16 @@ enum {
 };
 
 struct ws_rules {
-    const char *path;      /* the only one there is; NULL: any */
+    const char *path;      /* the only path that is served; NULL: any */
     const char *origins;   /* list (common/config/config.h) of allowed origins; "" or NULL: any */
-    const char *protocols; /* list of subprotocols that are taken up; "" or NULL: the first one
-                              offered */
+    const char *protocols; /* list of subprotocols to take; "" or NULL: the first one offered */
     size_t max_header;     /* request line and headers, bytes */
-    size_t seen; /* of the buffer's bytes: so many were looked at before, and were not all */
+    size_t seen; /* bytes of the buffer that an earlier call saw, without finding the end */
 };
 
 struct ws_accepted {
     char key[WS_KEY_LEN]; /* the client's, not terminated */
-    const char *protocol; /* taken up; in the request, not terminated. NULL: none */
+    const char *protocol; /* subprotocol taken, in the request, not terminated; NULL: none */
     size_t protocol_len;
 };
 
@@ -32,13 +31,14 @@ struct ws_refusal {
     const char *text; /* one line for people */
 };
 
-/* Bytes of the request, with ACCEPTED set; 0 = need more; -EPROTO with REFUSAL set. ACCEPTED
- * borrows from BUF. */
+/* Returns the length of the request with ACCEPTED set, 0 if more bytes are needed, or -EPROTO with
+ * REFUSAL set. ACCEPTED points into BUF. */
 long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *rules,
                         struct ws_accepted *accepted, struct ws_refusal *refusal);
-/* The 101 response; its length. */
+/* Writes the 101 response; returns its length. */
 size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX]);
-/* An error response with "Connection: close"; its length. STATUS may also be 408 or 503. */
+/* Writes an error response with "Connection: close"; returns its length. STATUS may also be 408 or
+ * 503. */
 size_t ws_handshake_refuse(int status, const char *text, char out[WS_RESPONSE_MAX]);
 
 #endif

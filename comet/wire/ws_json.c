@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Decoded as reals, because jansson refuses a document for an integer beyond 64 bits anywhere in
- * it, and what stands in a body is not ours to judge. */
+/* Integers are decoded as reals. Otherwise jansson refuses a document that has an integer beyond 64
+ * bits anywhere, even in a body, which is not ours to judge. */
 enum { DECODE_FLAGS = JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL };
 
 struct ws_json_field {

@@ -1,10 +1,10 @@
 /* A message that lies whole in one frame in the caller's buffer is handed out right there. Any
- * other is collected:
+ * other message is collected:
  *
- *   header ─► ws_begin ─► payload as it comes: unmask, UTF-8, append ─► frame over ─► fin:
- * WS_MESSAGE
- *                              ▲                                             └─ else: next header, ws_continue
- *                              └─────────────────────────────────────────────────────────────┘
+ *   header ─► ws_begin ─► ws_collect: unmask, UTF-8, append ─► frame over ─► fin: WS_MESSAGE
+ *                              ▲                                   └─► else: the next header ─┐
+ *                              └──────────────────────────────────────────────────────────────┘
+ *
  * Control frames are short: they wait in the caller's buffer until they are whole. */
 #include "comet/wire/ws_reader.h"
 #include "comet/wire/ws_frame.h"
@@ -22,7 +22,7 @@ struct ws {
     uint32_t utf8;
     uint8_t mask[4];
     bool text, fin;
-    bool handed_out; /* data was lent to the caller: frees at the next call */
+    bool handed_out; /* the caller has `data`: freed at the next call */
 };
 
 void ws_free(struct ws *ws)
@@ -49,13 +49,13 @@ static void ws_reserve(struct ws *ws, size_t len)
 {
     if (len <= ws->cap)
         return;
-    /* A frame's first claim is met exactly; a message of many fragments grows by doubling. */
+    /* The first piece gets exactly the memory it needs. With many pieces the memory doubles. */
     size_t cap = ws->cap == 0 || len > 2 * ws->cap ? len : 2 * ws->cap;
     ws->data = mem_wiped_realloc(ws->data, ws->len, cap);
     ws->cap = cap;
 }
 
-/* Consumes what is there of the current frame's payload. */
+/* Consumes what has come of the current frame's payload. */
 static size_t ws_collect(struct ws **wsp, uint8_t *buf, size_t len, struct ws_item *item)
 {
     struct ws *ws = *wsp;
@@ -130,7 +130,7 @@ static void take_control(uint8_t *buf, const struct ws_header *header, struct ws
         item->event = header->opcode == WS_OP_PING ? WS_PING : WS_PONG;
 }
 
-/* A data frame's header against what has gone before; NULL: fine. */
+/* Whether a data frame may come after what came before: NULL, or what is wrong. */
 static const char *check_order(const struct ws *ws, const struct ws_header *header)
 {
     if (header->opcode == WS_OP_CONTINUATION)
@@ -145,7 +145,7 @@ static struct ws *ws_begin(const struct ws_header *header)
     return ws;
 }
 
-/* BUF follows the header. The bytes of payload consumed. */
+/* BUF is what follows the header. Returns the bytes of payload consumed. */
 static size_t take_data(struct ws **ws, const struct ws_header *header, uint8_t *buf, size_t len,
                         struct ws_item *item)
 {

@@ -1,6 +1,6 @@
-/* ws_reader.h - takes WebSocket messages out of a client's bytes: fragments put together, control
- * frames in between, everything checked. Works on borrowed bytes as far as it can; memory is held
- * only while a message is incomplete. Owner loop only. */
+/* ws_reader.h - takes WebSocket messages out of a client's bytes. It puts fragments together, takes
+ * control frames in between, and checks everything. Messages are borrowed from the caller's buffer
+ * where possible; memory is held only while a message is incomplete. Owner loop only. */
 #ifndef IMC_COMET_WIRE_WS_READER_H
 #define IMC_COMET_WIRE_WS_READER_H
 
@@ -11,13 +11,14 @@
 struct ws;
 
 enum ws_event {
-    WS_MORE,    /* nothing complete: keep what was not consumed and come again with more */
-    WS_PART,    /* a part of a message was consumed: go on */
+    WS_MORE,    /* nothing is complete: the caller keeps what was not consumed and calls again with
+                   more */
+    WS_PART,    /* a part of a message was consumed: the caller goes on */
     WS_MESSAGE, /* text (valid UTF-8) or binary */
     WS_PING,
     WS_PONG,
     WS_CLOSE, /* code 0: none given */
-    WS_FAIL,  /* the connection must be closed with code; why tells the reason */
+    WS_FAIL,  /* the caller must close the connection with `code`; `why` tells the reason */
 };
 
 struct ws_item {
@@ -29,12 +30,12 @@ struct ws_item {
     size_t len;
 };
 
-/* Takes one item from the start of BUF, which is unmasked in place. *WS starts as NULL and is NULL
- * again whenever no message is under way. MAX: longest message. Returns the bytes consumed. */
+/* Takes one item from the start of BUF, which is unmasked in place; returns the bytes consumed. *WS
+ * starts as NULL, and is NULL whenever no message is under way. MAX: the longest message. */
 size_t ws_next(struct ws **ws, uint8_t *buf, size_t len, size_t max, struct ws_item *item);
-/* Bytes of memory held; NULL is fine. */
+/* Bytes of memory held; WS may be NULL. */
 size_t ws_held(const struct ws *ws);
-/* NULL is fine. */
+/* WS may be NULL. */
 void ws_free(struct ws *ws);
 
 #endif
