@@ -1,10 +1,10 @@
 /* comet: holds the clients' connections and fans messages out to them.
  *
- *   main loop: lease, who is alive (view) ──posts──► worker loops: sessions, rooms      rpc thread:
- * job's batches ──posts──►
+ *   main loop: lease,   ──posts views──► worker loops:   ◄──posts batches── rpc thread:
+ *   who is alive                         sessions, rooms                    batches from job
  *
- * The main loop owns Redis, the lease and the admin pages; a worker owns its sessions (worker.h);
- * nothing is shared but immutable views, batches and atomic counters. */
+ * The main loop owns Redis, the lease and the admin pages. A worker owns its sessions (worker.h).
+ * Threads share only immutable views, batches and atomic counters. */
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
@@ -69,7 +69,7 @@ static const struct membership_events comet_membership_events = {
     .held = comet_lease_held,
 };
 
-/* What the limit of open files leaves after our own needs is for clients. */
+/* Clients get what our own needs leave of the limit of open files. */
 static void comet_share_files(struct daemon *daemon)
 {
     struct comet_config *config = daemon->config;
@@ -161,8 +161,8 @@ static void comet_on_tick(uv_timer_t *tick)
     comet_tell_logic(comet);
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
-    /* Jobs see the list of comets once per renewal: a client that came before they have seen us
-     * would miss what is pushed to its room. */
+    /* Accept only when jobs know of us. They read the list of comets once per renewal, and a client
+     * that came before would miss what is pushed to its room. */
     if (!comet->accepting && membership_known(comet->membership))
         comet_accept(comet);
 }
@@ -189,7 +189,7 @@ static int comet_start(struct daemon *daemon)
                          &comet_membership_events, comet, &comet->redis, &comet->membership);
     if (failed != 0)
         return failed;
-    /* Before anybody can have read of it. */
+    /* set before others can read our lease */
     __atomic_store_n(&comet->process, membership_self(comet->membership)->process,
                      __ATOMIC_RELEASE);
     snprintf(comet->id, sizeof comet->id, "%s", membership_self(comet->membership)->id);
@@ -256,7 +256,8 @@ static void comet_memory(struct daemon *daemon, enum memory_level level)
         worker_post_memory(&comet->workers[i], level);
 }
 
-/* Who is there stays, and is pushed to, without Redis and logics. Who comes needs both. */
+/* Clients that are connected stay and get pushes without Redis and logics. Clients that connect
+ * need both. */
 static const struct daemon_need comet_needs[] = {
     {"redis", USE_CONNECT},
     {"redis_write", 0},

@@ -53,9 +53,9 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
 void worker_close(struct worker *worker)
 {
     if (worker->comet == NULL)
-        return; /* was never opened */
+        return; /* it was never opened */
     worker->closed = true;
-    frontend_hang_up(worker); /* everybody has left his room */
+    frontend_hang_up(worker); /* now all rooms are empty */
     rooms_close(worker);
     frontend_close(worker);
     logic_requests_close(worker->logic);
@@ -181,7 +181,7 @@ void workers_recall(struct comet *comet, unsigned missed, const char *why)
         worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
 }
 
-/* --- drain: nobody new, everybody told to go, then what logic must know --- */
+/* --- drain: accepts no more, kicks everybody, waits for the answers of logic --- */
 
 static void worker_drained_wait(uv_timer_t *timer);
 
@@ -196,7 +196,7 @@ static void worker_drained_wait(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
-    /* Bounded by daemon.drain: without a logic nothing will ever be answered. */
+    /* daemon.drain limits the wait. Without a logic there will be no answer. */
     if (logic_requests_pending(worker->logic) > 0 && worker->view->n_logics > 0)
         return;
     uv_timer_stop(timer);
@@ -206,7 +206,7 @@ static void worker_drained_wait(uv_timer_t *timer)
         free(item);
 }
 
-/* The last one told has its time to go, and logic to answer what that brings. */
+/* Leaves time for the last client to go, and for logic to answer its Disconnect. */
 static uint64_t drain_over_ms(const struct comet_config *config)
 {
     int64_t drain_ms = config->daemon.drain_ms;

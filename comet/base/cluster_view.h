@@ -1,5 +1,5 @@
-/* cluster_view.h - who is alive, as one immutable, reference-counted picture: the main loop makes
- * it of the membership lists, the workers read it. */
+/* cluster_view.h - who is alive: one immutable, reference-counted view. The main loop makes it from
+ * the membership lists, the workers read it. */
 #ifndef IMC_COMET_BASE_CLUSTER_VIEW_H
 #define IMC_COMET_BASE_CLUSTER_VIEW_H
 
@@ -8,7 +8,7 @@
 
 struct cluster_view {
     uint32_t refs;        /* atomic */
-    uint64_t comet_epoch; /* ours, in whose name sessions are registered */
+    uint64_t comet_epoch; /* ours: sessions are registered under it */
     bool lapsed;        /* the epoch is new because our lease had lapsed: others took us for dead */
     uint64_t ring_hash; /* 0: no router */
     struct ring *ring;  /* over ROUTERS; NULL without routers */
@@ -21,7 +21,7 @@ struct cluster_view *cluster_view_new(const struct member_list *logics,
                                       bool lapsed);
 struct cluster_view *cluster_view_ref(struct cluster_view *view);
 void cluster_view_unref(struct cluster_view *view);
-/* True if the sessions of UID are kept by the same life of the same router in both. */
+/* True if in both views the same life of the same router keeps the sessions of UID. */
 bool cluster_view_same_owner(const struct cluster_view *a, const struct cluster_view *b,
                              int64_t uid);
 

@@ -25,9 +25,9 @@ struct comet {
     struct job_batches *jobs;
     bool accepting;
     int loops_accepting; /* atomic */
-    bool lapsed;         /* the lease had lapsed once: sessions fetch after registering */
+    bool lapsed;         /* the lease had lapsed: sessions fetch once they are registered */
     int workers_drained;
-    uv_timer_t *tick; /* tells membership how many connections there are */
+    uv_timer_t *tick; /* tells membership the number of connections */
 };
 
 #endif

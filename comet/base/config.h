@@ -14,11 +14,11 @@ struct comet_config {
     int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
     int64_t silent_ms;        /* session.silent */
     int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
-    int64_t heartbeat_ms;     /* conn.heartbeat: silence longer than this closes */
+    int64_t heartbeat_ms;     /* conn.heartbeat: a longer silence ends the connection */
     int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
     int64_t max_body;         /* conn.max_body: client frames */
-    int64_t max_auth;         /* conn.max_auth: of the auth frame, not over max_body */
-    int64_t strangers;        /* conn.strangers: bytes kept for all who are not authenticated */
+    int64_t max_auth;         /* conn.max_auth: of the auth frame, at most max_body */
+    int64_t strangers;        /* conn.strangers: bytes kept for all that are not authenticated */
     int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
     int64_t sendq_bytes;      /* fanout.sendq: bytes queued per connection */
     int64_t spill_ms;         /* fanout.spill_after */
@@ -27,8 +27,8 @@ struct comet_config {
     int64_t walk_delay_ms;    /* fanout.max_delay: how long a message to a large room may wait for
                                  others */
     int64_t walk_patience_ms; /* fanout.patience: how long walks wait for sockets that are behind */
-    int64_t drain_rate;       /* drain.rate: sessions a second, at least */
-    int64_t recall_ms;        /* rooms.recall: time to tell all who missed something */
+    int64_t drain_rate;       /* drain.rate: sessions a second, at least, that are told to go */
+    int64_t recall_ms;        /* rooms.recall: time in which all that missed something are kicked */
     int64_t vouch_ms;         /* rooms.vouch_timeout */
     int64_t sdk_gap_ms;       /* imgo.sdk_gap */
     int64_t connect_ms;       /* logic.connect_timeout */

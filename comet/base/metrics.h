@@ -5,8 +5,7 @@
 
 #include "common/base/metrics.h"
 
-/* X(ID, name, labels, type, help); rows of one name stand together. Edge's and session's rows in
- * one table. */
+/* X(ID, name, labels, type, help); rows of one name stand together. */
 #define COMET_METRICS(X)                                                                          \
     X(CONNECTIONS, "imc_comet_connections", NULL, METRIC_GAUGE,                                   \
       "Open client connections in any state.")                                                    \

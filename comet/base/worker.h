@@ -1,5 +1,5 @@
-/* worker.h - everything one loop of comet owns, for each room to find its own. Struct only:
- * worker_control.c fills it. Other threads touch nothing of it but loop.inbox. */
+/* worker.h - everything that one loop of comet owns; each folder finds its part here. Struct only:
+ * worker_control.c fills it. Other threads touch only loop.inbox. */
 #ifndef IMC_COMET_BASE_WORKER_H
 #define IMC_COMET_BASE_WORKER_H
 
@@ -31,10 +31,10 @@ struct worker {
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */
     struct reregister *reregister; /* session/reregister.h */
-    struct cluster_view *view;     /* who is alive, as last posted here; never NULL once it runs */
+    struct cluster_view *view;     /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;               /* admitted and not closed yet */
     enum memory_level memory;      /* as last posted */
-    bool closed;      /* its loop has ended: what is still in the inbox is only freed */
+    bool closed;      /* the loop has ended: what is still in the inbox is only freed */
     uv_timer_t drain; /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };

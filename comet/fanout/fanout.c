@@ -4,11 +4,11 @@
  *      ▲                    ─► deliver to a share of the members ─► walk over: next batch, or idle
  *      └── to the end of the queue, while fanout.slice deliveries have not been made in this turn
  *
- * So a turn serves one large room for a slice, or hundreds of small ones whole.
+ * So a turn serves one large room for a slice, or hundreds of small rooms as a whole.
  *
- * A walk may have to rest before it begins (walk_must_rest): then its audience leaves the queue for
- * the list of those that rest, and all of them are looked at again every REST_MS. Its tickets are
- * told when it begins: that is how sockets that are full reach back to Kafka. */
+ * A walk may have to rest before it begins (walk_must_rest). Its audience then moves from the queue
+ * to the list of resting audiences, which are all looked at again every REST_MS. The tickets of a
+ * walk are done when it begins. So full sockets hold back job, and job leaves the rest in Kafka. */
 #include "comet/fanout/fanout.h"
 #include "comet/base/config.h"
 #include "comet/base/metrics.h"
@@ -23,19 +23,18 @@
 #include <string.h>
 
 enum {
-    SHARES = 8, /* an audience's turn is at most this part of a slice: small rooms do not wait for
-                   large ones */
+    SHARES = 8, /* an audience gets at most this part of a slice at a time, so that small rooms do
+                   not wait for large ones */
     MEMBERS_MIN = 4,
     BACKLOG_MIN = 4,
-    LIMITED_MAX =
-        64, /* broadcasts with a speed at the same time; others wait in the queue of everybody */
+    LIMITED_MAX = 64, /* most broadcasts with a speed at the same time */
     LIMITED_MS = 20,
-    SLOTS_PER_SEND = 16, /* looking at so many slots of the table counts as one delivery */
+    SLOTS_PER_SEND = 16, /* looking at so many slots of the table costs as much as one delivery */
     REST_MS = 5,
-    PAUSE_SHARE = 2, /* after a walk over many, this part of its time passes before the next, */
+    PAUSE_SHARE = 2, /* after a large walk, this part of its time passes before the next */
     PAUSE_MOST_MS = 100,
-    BEHIND_MIN = 64,  /* so few sockets that are behind hold up nobody, */
-    BEHIND_SHARE = 8, /* nor does less than this part of all */
+    BEHIND_MIN = 64,  /* walks wait only if more sockets than this are behind, */
+    BEHIND_SHARE = 8, /* and more than this part of all */
 };
 
 /* --- the backlog --- */
@@ -70,7 +69,7 @@ static void backlog_add(struct pending_pushes *backlog, const struct push *push,
         backing_ref(push->backing);
 }
 
-/* How many go into one walk: at least one, else up to BYTES. */
+/* How many pushes go into one walk: as many as fit into BYTES, but at least one. */
 static uint32_t backlog_batch(const struct pending_pushes *backlog, size_t bytes)
 {
     uint32_t n = 0;
@@ -115,7 +114,8 @@ static void walk_end(struct audience *audience)
     audience->end = 0;
 }
 
-/* Takes a batch out of the backlog. The tickets are told last: their owners may push again. */
+/* Takes a batch out of the backlog. The tickets are done last, because their owners may push
+ * again. */
 static void walk_begin(struct fanout *fanout, struct audience *audience)
 {
     struct pending_pushes *backlog = &audience->backlog;
@@ -143,7 +143,7 @@ static void walk_begin(struct fanout *fanout, struct audience *audience)
     free(tickets);
 }
 
-/* True: it was (or will be) written. */
+/* True: the batch was written, or queued, for CONN. */
 static bool walk_deliver(struct walk *walk, struct conn *conn)
 {
     if (conn->state != CONN_OPEN)
@@ -159,7 +159,7 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
     return result == WRITE_DONE || result == WRITE_QUEUED;
 }
 
-/* At most BUDGET members; returns how many were met. */
+/* Delivers to at most BUDGET members; returns how many it met. */
 static size_t walk_members(struct fanout *fanout, struct audience *audience, size_t budget)
 {
     size_t met = 0, written = 0;
@@ -177,7 +177,7 @@ static size_t walk_table(struct fanout *fanout, struct audience *audience, size_
 {
     struct handle_table *table = fanout->worker->table;
     size_t written = 0, looked = 0, slots = handle_table_slots(table);
-    if (audience->end > slots) /* the table shrank: nobody is left up there */
+    if (audience->end > slots) /* the table shrank: the slots above are gone */
         audience->end = audience->done < slots ? (uint32_t)slots : audience->done;
     while (written + looked / SLOTS_PER_SEND < budget && audience->done < audience->end) {
         struct conn *conn = handle_table_at(table, audience->done++);
@@ -198,9 +198,9 @@ static bool audience_has_work(const struct audience *audience)
     return audience->walking || audience->backlog.n > 0;
 }
 
-/* A room that is walked without pause takes its whole loop, clients on the same cores get to read
- * late, and few messages share a write. With two thirds of the time everybody has them sooner
- * (docs/benchmarks.md). */
+/* Puts off the next walk over a large audience. Walks without a pause would take the whole loop:
+ * clients on the same cores would read late, and few messages would share a write. When walks take
+ * two thirds of the time, everybody has the messages sooner (docs/benchmarks.md). */
 static void audience_pause(const struct fanout *fanout, struct audience *audience)
 {
     uint64_t now = loop_now_ms(&fanout->worker->loop);
@@ -209,7 +209,7 @@ static void audience_pause(const struct fanout *fanout, struct audience *audienc
     audience->rested_ms = now + (pause < PAUSE_MOST_MS ? pause : PAUSE_MOST_MS);
 }
 
-/* Begins a walk if none is under way, and goes on with it. What it used of BUDGET, at least 1. */
+/* Goes on with the walk, or begins one. Returns what it used of BUDGET, at least 1. */
 static size_t audience_run(struct fanout *fanout, struct audience *audience, size_t budget)
 {
     if (!audience->walking)
@@ -251,8 +251,8 @@ static struct audience *queue_take(struct fanout *fanout)
 
 /* --- resting --- */
 
-/* Room messages that wait longer share a write with more others. Small audiences cost little: they
- * are not made to wait. */
+/* True: the walk waits for more messages, which then share a write. Small audiences cost little and
+ * never wait. */
 static bool walk_gathers(const struct fanout *fanout, const struct audience *audience, uint64_t now)
 {
     const struct comet_config *config = fanout->worker->config;
@@ -264,8 +264,8 @@ static bool walk_gathers(const struct fanout *fanout, const struct audience *aud
            now - audience->backlog.since_ms < (uint64_t)config->walk_delay_ms;
 }
 
-/* Many sockets have not taken yet what they were sent: more would only fill their queues and have
- * them closed as too slow. But who does not read at all holds up the others no longer than
+/* True: many sockets have not taken yet what they were sent. More would only fill their queues,
+ * until they are kicked as too slow. Devices that do not read at all hold up the others for at most
  * fanout.patience. */
 static bool walk_waits_for_sockets(struct fanout *fanout, uint64_t now)
 {
@@ -307,7 +307,7 @@ static void on_rested(uv_timer_t *timer)
     }
 }
 
-/* It still counts as queued. */
+/* A resting audience still counts as queued. */
 static void walk_rest(struct fanout *fanout, struct audience *audience)
 {
     audience->queued = true;
@@ -379,10 +379,10 @@ void audience_add(struct audience *audience, struct conn *conn)
     audience->members[audience->n++] = conn;
 }
 
-/* Member FROM goes where the hole is and leaves one. */
+/* Moves member FROM into the hole; its old place is the hole now. */
 static void fill_hole(struct audience *audience, uint32_t *hole, uint32_t from)
 {
-    if (from == *hole) /* it is the last one of its zone itself */
+    if (from == *hole) /* the hole is the last place of its zone */
         return;
     audience->members[*hole] = audience->members[from];
     audience->members[*hole]->room_index = *hole;
@@ -411,7 +411,7 @@ static bool limited_done(struct fanout *fanout, struct audience *audience, uint6
     uint64_t due = (now - audience->begun_ms + LIMITED_MS) * (uint64_t)audience->speed / 1000;
     size_t slice = (size_t)fanout->worker->config->walk_slice;
     due = due > audience->sent ? due - audience->sent : 0;
-    if (due > slice) { /* after a pause of the loop nothing is caught up in a burst */
+    if (due > slice) { /* the loop stood still: what it missed is not sent in a burst */
         audience->sent += due - slice;
         due = slice;
     }
@@ -443,7 +443,8 @@ static void on_limited(uv_timer_t *timer)
     }
 }
 
-/* SPEED is the whole process's: each loop takes the part that its connections are of all. */
+/* SPEED is for the whole process. Each loop takes a part of it, in proportion to its
+ * connections. */
 static int32_t speed_share(const struct fanout *fanout, int32_t speed)
 {
     int64_t total = conn_total(), here = (int64_t)frontend_connections(fanout->worker);
@@ -456,7 +457,7 @@ void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t
                          struct ticket ticket)
 {
     if (fanout->n_limited == LIMITED_MAX) {
-        /* Too many to keep apart: this one goes at full speed rather than not at all. */
+        /* Too many broadcasts with a speed: this one goes at full speed rather than not at all. */
         audience_push(fanout, &fanout->everybody, push, ticket);
         return;
     }

@@ -5,9 +5,9 @@
  *
  *     0 ─── has it ─── done ─── shall get it ─── end ─── came since the walk began ─── n
  *
- * A hole is filled with the last of its own zone, and the hole that leaves with the last of the
- * next: nobody who is there all the time moves across `done`, so nobody gets a batch twice or not
- * at all. */
+ * A member that leaves makes a hole. The last member of its zone fills the hole, the last one of
+ * the next zone fills the hole that this leaves, and so on. So no member that stays moves across
+ * `done`: nobody gets a batch twice or misses one. */
 #ifndef IMC_COMET_FANOUT_FANOUT_H
 #define IMC_COMET_FANOUT_FANOUT_H
 
@@ -25,10 +25,10 @@ struct pending_pushes {
     struct ticket *tickets;
     uint32_t first, n, cap; /* waiting: [first, first + n) */
     size_t bytes;
-    uint64_t since_ms; /* the oldest of them */
+    uint64_t since_ms; /* since when the oldest of them waits */
 };
 
-/* One batch on its way. */
+/* One batch that is being delivered. */
 struct walk {
     struct push *pushes;
     size_t n;
@@ -46,41 +46,41 @@ struct audience {
     struct pending_pushes backlog;
     struct walk walk;
     uint64_t begun_ms, sent; /* the walk under way; SENT only with a speed */
-    uint64_t rested_ms;      /* the next walk over many begins no sooner */
-    /* Nothing waits and no walk is under way any more: the audience may be freed. */
+    uint64_t rested_ms;      /* the next walk over a large audience begins no sooner */
+    /* Called when nothing waits any more and no walk is under way: the audience may be freed. */
     void (*idle)(struct fanout *fanout, struct audience *audience);
 };
 
 struct fanout {
     struct worker *worker;
-    struct audience *head, **tail; /* queue, served in turn */
+    struct audience *head, **tail; /* queue of audiences, served in turn */
     struct loop_task task;
-    struct audience *resting, **resting_tail; /* their next walk may not begin yet */
+    struct audience *resting, **resting_tail; /* audiences whose next walk may not begin yet */
     uv_timer_t rest;                          /* runs while there are any */
-    uint64_t behind_ms;                       /* since when too many sockets are; 0: they are not */
+    uint64_t behind_ms; /* since when too many sockets are behind; 0: they are not */
     struct audience everybody;
-    struct audience *limited; /* broadcasts with a speed, each an audience of its own */
+    struct audience *limited; /* broadcasts with a speed; each is an audience of its own */
     size_t n_limited;
     uv_timer_t timer; /* runs while there are any */
-    int open_timers;  /* the two above, until closed */
+    int open_timers;  /* how many of the two timers are not closed yet */
     void (*closed)(struct fanout *fanout);
 };
 
 void fanout_open(struct fanout *fanout, struct worker *worker);
-/* Every connection has left. Drops what waits; CLOSED runs when its timers are gone, in a later
- * turn. */
+/* To be called when every connection has left. Drops what waits. CLOSED is called in a later turn,
+ * when the timers are gone. */
 void fanout_close(struct fanout *fanout, void (*closed)(struct fanout *fanout));
 
-/* The next walk over the audience takes it along. */
+/* PUSH waits in the backlog; the next walk over the audience takes it. */
 void audience_push(struct fanout *fanout, struct audience *audience, const struct push *push,
                    struct ticket ticket);
-/* A broadcast that goes at SPEED deliveries per second. */
+/* Begins a broadcast at SPEED deliveries per second. */
 void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t speed,
                          struct ticket ticket);
 /* Sets and uses conn->room_index. */
 void audience_add(struct audience *audience, struct conn *conn);
 void audience_remove(struct audience *audience, struct conn *conn);
-/* Tickets told as dropped, memory freed. */
+/* Ends the tickets as dropped, and frees the memory. */
 void audience_clear(struct audience *audience);
 
 #endif

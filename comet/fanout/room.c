@@ -58,8 +58,8 @@ static struct room *room_find(const struct worker *worker, const char *name, siz
     return strmap_get(worker->rooms->by_name, name, len);
 }
 
-/* Frees it when nobody is in it; a walk or a queue that still refers to it comes back here as the
- * audience's idle(). */
+/* Frees the room if nobody is in it and no walk or queue refers to it. Otherwise this is called
+ * again: when the last member leaves, or as the audience's idle(). */
 static void room_release(struct fanout *fanout, struct audience *audience)
 {
     const struct rooms *rooms = container_of(fanout, struct rooms, fanout);

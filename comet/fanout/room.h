@@ -1,8 +1,8 @@
-/* room.h - who is in which room of this loop, and what waits to be sent there. Owner loop only.
+/* room.h - the rooms of a loop: their members, and what waits to be sent to them. Owner loop only.
  *
- * Pushes to a room pile up in its backlog; a walk (fanout.h) takes them all, encodes them once per
- * wire form and goes over the members in slices. What arrives meanwhile is the next walk's batch.
- */
+ * Pushes to a room gather in its backlog. A walk (fanout.h) takes a batch of them, encodes it once
+ * per wire form, and goes over the members in slices. What arrives meanwhile goes into the next
+ * batch. */
 #ifndef IMC_COMET_FANOUT_ROOM_H
 #define IMC_COMET_FANOUT_ROOM_H
 
@@ -17,24 +17,24 @@ enum { ROOM_NAME_MAX = 128 };
 
 /* Once per loop. */
 void rooms_open(struct worker *worker);
-/* When every connection is closed. What waits is dropped. NULL rooms are fine. */
+/* To be called when every connection is closed. Drops what waits. worker->rooms may be NULL. */
 void rooms_close(struct worker *worker);
-/* CONN enters room NAME (1-128 bytes), leaving the one it is in. */
+/* CONN leaves its room, if any, and enters room NAME (1-128 bytes). */
 void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len);
 void room_leave(struct conn *conn);
-/* To everybody in the room on this loop. The ticket is told TICKET_WRITTEN when the push has become
- * part of a walk; what waits for that is bounded by the window of job, which is how backpressure
- * reaches the bus. Nobody there: told at once. */
+/* Pushes to everybody in the room on this loop. The ticket is done with TICKET_WRITTEN when a walk
+ * takes the push, or at once if nobody is in the room. Job's window limits how much waits for a
+ * walk; so backpressure reaches the bus. */
 void room_push(struct worker *worker, const char *name, size_t len, const struct push *push,
                struct ticket ticket);
-/* To every open session of this loop. SPEED: at most that many deliveries per second here, 0 = as
- * fast as it goes. */
+/* Pushes to every open session of this loop. SPEED: the most deliveries per second in this process;
+ * 0: as fast as possible. */
 void room_push_all(struct worker *worker, const struct push *push, int32_t speed,
                    struct ticket ticket);
-/* Its name (not NUL-terminated) and length; "" and 0 for NULL. */
+/* The name of ROOM (not NUL-terminated) and its length; "" and 0 if ROOM is NULL. */
 const char *room_name(const struct room *room, size_t *len);
 size_t room_count(const struct worker *worker);
-/* Members on this loop; 0 if there is no such room. */
+/* The number of members on this loop; 0 if there is no such room. */
 size_t room_members(const struct worker *worker, const char *name, size_t len);
 
 #endif

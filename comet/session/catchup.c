@@ -11,7 +11,7 @@
 
 enum { FETCH_RETRY_MS = 500, POKE_WAIT_MS = 5000 };
 
-/* After every event in builds that look for bugs. */
+/* Builds for finding bugs check the invariants after every event. */
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
 static void catchup_checked(const struct conn *conn)
 {
@@ -25,7 +25,7 @@ static void catchup_checked(const struct conn *conn)
 static void catchup_step(struct conn *conn);
 static void catchup_deliver(struct conn *conn);
 
-/* The one there is, else a new one in MODE. */
+/* The catch-up of CONN, or a new one in MODE. */
 static struct catchup *catchup_of(struct conn *conn, enum catchup_mode mode)
 {
     if (conn->catchup != NULL)
@@ -57,8 +57,8 @@ static void catchup_confirm(struct conn *conn, uint64_t id)
     logic_requests_confirm(conn->worker->logic, &confirm, id);
 }
 
-/* A message from the mailbox leaves it when the kernel has it. If the connection ends first, it
- * stays there. */
+/* A message from the mailbox is confirmed when the kernel has it. If the connection ends before,
+ * the message stays in the mailbox. */
 static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
 {
     struct worker *worker = owner;
@@ -71,7 +71,7 @@ static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticke
 
 static const struct ticket_ops waiting_ops = {.done = waiting_done, .in_mailbox = true};
 
-/* What the session was waiting for has come in one way or another. */
+/* Something came for the session, so it waits for a poke no longer. */
 static void catchup_stop_awaiting(struct conn *conn)
 {
     struct catchup *catchup = conn->catchup;
@@ -99,8 +99,8 @@ static void store_done(struct worker *worker, struct logic_request *request,
     if (conn != NULL && conn->catchup != NULL)
         missing_stored(&conn->catchup->missing, request->push.id);
     if (conn == NULL || conn->catchup == NULL || conn->state != CONN_OPEN) {
-        /* Nobody will fetch it for this session any more: job settles it, and whoever is there is
-         * poked. */
+        /* This session will not fetch the message. Job settles it, and other sessions of the user
+         * are poked. */
         ticket_done(&request->ticket, conn, TICKET_DROPPED);
         return;
     }
@@ -134,7 +134,8 @@ static void catchup_store(struct conn *conn, const struct push *push, struct tic
     logic_requests_send(worker->logic, request);
 }
 
-/* What was on its way to the socket goes to the mailbox; what came from there is still in it. */
+/* Puts a message that was on its way to the socket into the mailbox. A message from the mailbox is
+ * still there. */
 static void catchup_spill_one(struct conn *conn, const struct push *push, struct ticket ticket)
 {
     if (ticket_in_mailbox(&ticket))
@@ -184,9 +185,9 @@ static void begun_done(void *owner, uint64_t id, struct conn *conn, enum ticket_
 
 static const struct ticket_ops begun_ops = {.done = begun_done};
 
-/* A message of which a part has left cannot be taken back, and nobody knows when its rest will
- * leave. It is stored like the others, for job must not wait for one phone; but when it is fetched,
- * its rest has left, and it is only confirmed. */
+/* A message of which a part was sent cannot be taken out of the queue, and nobody knows when its
+ * rest will be sent. It is stored like the others, because job must not wait for one device. When
+ * it is fetched, its rest has been sent, so it is only confirmed. */
 static void spill_begun(struct conn *conn)
 {
     struct ticket *ticket = conn_begun_ticket(conn);
@@ -213,7 +214,7 @@ static void fetched_append(struct conn *conn, const struct push *push)
     if (!missing_take(&catchup->missing, push->id))
         return;
     missing_undrop(&catchup->missing, push->id);
-    if (push->id == catchup->missing.begun) { /* it has left meanwhile */
+    if (push->id == catchup->missing.begun) { /* it was sent meanwhile */
         catchup_confirm(conn, push->id);
         return;
     }
@@ -222,8 +223,8 @@ static void fetched_append(struct conn *conn, const struct push *push)
         missing_add(&catchup->missing.fetched, push, ticket);
         return;
     }
-    /* One that job has handed us as well is written once. The copy in the mailbox may be another
-     * session's alone, and leave with that; so it is made ours, too. */
+    /* Job has brought the same message; it is written only once. The copy in the mailbox may be
+     * reserved for another session and vanish with that, so it is stored for this session, too. */
     catchup_store(conn, &held->push, held->ticket);
     held_free(held);
 }
@@ -262,8 +263,7 @@ static void fetch_done(struct worker *worker, struct logic_request *request,
     } else if (!answer->answered || answer->status != LOGIC_OK) {
         fetch_failed(catchup);
     } else {
-        /* A page may be empty and yet not the last one: what else the reply carried left no room.
-         */
+        /* A page may be empty and yet not the last one, if the rest of the reply left no room. */
         missing->page_last = request->after;
         page_append(conn, answer->fetch);
         missing->more = answer->fetch->more && missing_wants(missing);
@@ -279,8 +279,8 @@ static void catchup_fetch(struct conn *conn)
     struct worker *worker = conn->worker;
     struct catchup *catchup = conn->catchup;
 
-    /* What an earlier reading brought and could not be written yet is still in the mailbox: this
-     * one brings it again. */
+    /* Messages that were fetched before and could not be written yet are still in the mailbox. They
+     * come again with this Fetch. */
     if (!catchup->missing.more)
         missing_unfetch(&catchup->missing);
     struct logic_request *request = logic_requests_new(worker->logic, REQUEST_FETCH);
@@ -297,8 +297,8 @@ static void catchup_fetch(struct conn *conn)
     logic_requests_send(worker->logic, request);
 }
 
-/* Decides what a session in CATCHUP_FETCHING does next; called whenever something it waits for has
- * come. */
+/* Decides what a session in CATCHUP_FETCHING does next. Called whenever something that it waits for
+ * has come. */
 static void catchup_step(struct conn *conn)
 {
     struct catchup *catchup = conn->catchup;
@@ -324,8 +324,8 @@ static void catchup_step(struct conn *conn)
         wheel_set(conn->worker->session_wheel, &catchup->timer, due - now);
         return;
     }
-    /* The mailbox was read to its end after the last thing put there; what was wanted and not found
-     * has expired, was trimmed, or another session of the user has it. */
+    /* The mailbox was read to its end since the last message was put there. A message that is
+     * wanted but was not found has expired, was trimmed, or went to another session of the user. */
     catchup_end(conn);
 }
 
@@ -346,7 +346,7 @@ static void catchup_deliver(struct conn *conn)
         }
         held_free(held);
         if (conn->catchup != catchup || result == WRITE_CLOSED)
-            return; /* the write ended the connection; what is left was dropped with it */
+            return; /* the write ended the connection, and dropped what was left */
         if (catchup->missing.everything && id > catchup->missing.after)
             catchup->missing.after = id;
     }
@@ -391,7 +391,7 @@ void catchup_stalled(struct conn *conn)
     if (conn->state != CONN_OPEN)
         return;
     struct catchup *catchup = catchup_of(conn, CATCHUP_SPILLING);
-    /* In the order of age: the queue is older than what is held. */
+    /* The oldest first: what is queued is older than what is held. */
     spill_begun(conn);
     conn_take_queued(conn, spill_queued, conn);
     if (conn->catchup == catchup)
@@ -415,10 +415,10 @@ void catchup_drained(struct conn *conn)
     catchup_checked(conn);
 }
 
-/* Routers have taken its user for away, or may have: what was settled then is in the mailbox, and
- * nobody pokes for it. They know the session again before it knows that they do. But ID comes only
- * when all before it is stored (job's hold rule); so the mailbox is read before ID is written,
- * and again once the session is registered. */
+/* While routers took the user for away, messages were settled into the mailbox, and nobody poked
+ * the session. Then routers know the session again, and ID may come before the session learns that
+ * it is registered. All older messages are stored by then (job/user_order.h). So the session reads
+ * the mailbox before it writes ID, and once more when it is registered. */
 void catchup_missed(struct conn *conn, uint64_t id)
 {
     if (!conn->missed || conn->state != CONN_OPEN)
@@ -437,7 +437,8 @@ static void catchup_hold(struct conn *conn, const struct push *push, struct tick
         metric_add(conn->worker->counters, COMET_HELD, 1);
         missing_add(&catchup->missing.held, push, ticket);
     } else if (catchup->mode == CATCHUP_CONNECTING) {
-        /* Not admitted yet, so nothing can be stored in its name: job settles it and pokes us. */
+        /* The session is not admitted yet, so nothing can be stored in its name. Job settles the
+         * message and pokes us. */
         catchup_hand_back(conn, push->id, &ticket);
     } else {
         catchup_store(conn, push, ticket);
@@ -449,7 +450,7 @@ void catchup_push(struct conn *conn, const struct push *push, struct ticket tick
     struct catchup *catchup = conn->catchup;
 
     catchup_stop_awaiting(conn);
-    missing_undrop(&catchup->missing, push->id); /* job sends it again instead of settling it */
+    missing_undrop(&catchup->missing, push->id); /* job sends it again, and did not settle it */
     if (missing_awaits(&catchup->missing, push->id))
         catchup_hand_back(conn, push->id, &ticket);
     else if (catchup->mode == CATCHUP_SPILLING || push->id == catchup->missing.begun)
@@ -521,7 +522,7 @@ void catchup_check(const struct catchup *catchup)
     case CATCHUP_GAP:
         assert(!missing->fetch_asked && !catchup->awaits_poke);
         break;
-    case CATCHUP_FETCHING: /* it waits for something, or it would be up to date */
+    case CATCHUP_FETCHING: /* a session that waits for nothing is up to date, and has no catch-up */
         assert(timed || missing->fetch_asked || missing->n_storing > 0 ||
                catchup->conn->state != CONN_OPEN || catchup->conn->broken);
         break;

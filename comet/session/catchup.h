@@ -1,5 +1,6 @@
-/* catchup.h - brings a session up to date: what it does not have yet is held, stored in its user's
- * mailbox, fetched from there and written, in order. Owner loop only.
+/* catchup.h - brings a session up to date. Messages that the session does not have yet are held, or
+ * stored in its user's mailbox and fetched from there; then they are written, in order. Owner loop
+ * only.
  *
  *   catchup_connecting ─► CONNECTING ── catchup_admitted ──► GAP
  *                                                             │ the gap is over: catchup_on_timer;
@@ -27,7 +28,7 @@
  *   store_done: no    | back to job, whose poke is awaited: nothing newer is written before
  *   catchup_on_timer  | the gap is over       | another try; no poke came     | –
  *
- * What is missing, and which of it may be written next, is missing.h's. */
+ * missing.h knows which messages are missing, and which of them may be written next. */
 #ifndef IMC_COMET_SESSION_CATCHUP_H
 #define IMC_COMET_SESSION_CATCHUP_H
 
@@ -43,46 +44,47 @@ struct mailbox_page;
 
 enum catchup_mode {
     CATCHUP_CONNECTING, /* logic has not answered yet */
-    CATCHUP_GAP,        /* imgo.sdk_gap after the auth reply */
-    CATCHUP_FETCHING,   /* the mailbox is being read, or is about to be */
+    CATCHUP_GAP,        /* waits imgo.sdk_gap after the auth reply */
+    CATCHUP_FETCHING,   /* reads the mailbox, or is about to */
     CATCHUP_SPILLING, /* the socket is slow: everything goes to the mailbox until it has drained */
 };
 
 struct catchup {
     struct conn *conn;
-    struct wheel_timer timer; /* end of the gap, next try to fetch, or end of awaits_poke */
+    struct wheel_timer timer; /* ends the gap, retries a Fetch, or ends the wait for a poke */
     enum catchup_mode mode;
-    bool
-        fetch_void; /* a Fetch is unanswered, and its answer no longer fits: it has spilled since */
-    bool awaits_poke; /* what the timer is set for */
+    bool fetch_void;  /* the session spilled since its Fetch: the answer is of no use */
+    bool awaits_poke; /* the timer is set for this */
     struct missing missing;
 };
 
-/* CONN asks to be admitted. */
+/* CONN asks logic to be admitted. */
 void catchup_connecting(struct conn *conn);
-/* Logic has admitted it; PAGE is the beginning of its mailbox. Nothing is written yet. */
+/* Logic has admitted CONN; PAGE is the beginning of its mailbox. Nothing is written yet. */
 void catchup_admitted(struct conn *conn, const struct mailbox_page *page);
-/* It has its auth reply. */
+/* The auth reply was written. */
 void catchup_opened(struct conn *conn);
 /* A push for a session that is not up to date. The ticket is taken. */
 void catchup_push(struct conn *conn, const struct push *push, struct ticket ticket);
-/* A push that the queue of a session up to date did not take. The ticket is taken. */
+/* A push for a session that is up to date, but whose queue is full. The ticket is taken. */
 void catchup_full(struct conn *conn, const struct push *push, struct ticket ticket);
-/* Messages IDS wait in the mailbox for it. */
+/* Messages IDS wait in the mailbox for CONN. */
 void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n);
-/* Others took this session for dead for a while: what waits for its user is fetched, but for what
- * is owed only to other sessions. */
+/* Others took this session for dead for a while. Fetches what waits for its user, except messages
+ * owed only to other sessions. */
 void catchup_refetch(struct conn *conn);
-/* A push or poke with ID comes for it, and routers may have taken its user for away: what was
- * settled then must be read before. */
+/* A push or poke with ID came. If routers may have taken the user for away, the session reads what
+ * was settled then before it writes ID. */
 void catchup_missed(struct conn *conn, uint64_t id);
-/* conn_events: the oldest queued entry with a ticket has waited too long; the queue is empty. */
+/* conn_events: the oldest queued entry with a ticket has waited too long; the queue became
+ * empty. */
 void catchup_stalled(struct conn *conn);
 void catchup_drained(struct conn *conn);
 void catchup_on_timer(struct wheel *wheel, struct wheel_timer *timer);
-/* The connection ends, or it is up to date: what is held is dropped. NULL catchups are fine. */
+/* The connection ends, or the session is up to date. Drops what is held. conn->catchup may be
+ * NULL. */
 void catchup_end(struct conn *conn);
-/* Asserts that mode, timer and what is missing agree. Between events, not within one. */
+/* Asserts that mode, timer and missing messages agree. True between events, not within one. */
 void catchup_check(const struct catchup *catchup);
 
 #endif

@@ -20,7 +20,7 @@ static void client_op_heartbeat(struct conn *conn, const struct client_request *
     conn_reply(conn, request->version, OP_HEARTBEAT_REPLY, request->seq, NULL, 0);
 }
 
-/* There is no business to hand it to yet: answered as imgo answers. */
+/* Answers as imgo does. There is no business yet that the message could be handed to. */
 static void client_op_send(struct conn *conn, const struct client_request *request)
 {
     metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
@@ -72,7 +72,7 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
 
 static const struct client_op {
     int32_t op;
-    enum conn_state state; /* the only one it is allowed in */
+    enum conn_state state; /* the only state in which it is allowed */
     void (*run)(struct conn *conn, const struct client_request *request);
 } client_ops[] = {
     {OP_HEARTBEAT, CONN_OPEN, client_op_heartbeat},
@@ -112,8 +112,8 @@ static void client_op_run(struct conn *conn, const struct client_request *reques
 
 /* --- what it came in --- */
 
-/* The first message decides: text is JSON mode, binary is goim's (later), except that imgo took
- * JSON in binary as well. */
+/* The first message decides: text is JSON mode, binary will be goim's. But imgo took JSON in
+ * binary, too. */
 static bool is_json_mode(const struct ws_item *item)
 {
     size_t at = 0;

@@ -1,7 +1,7 @@
 /* client_ops.h - what a client may ask for: one row per operation. Owner loop only.
  *
- * The functions are conn_events' frame and message (net/conn.h): each carries out what came,
- * answers it, or kicks the connection. */
+ * The functions are conn_events' frame and message (net/conn.h). Each does what the client asks and
+ * answers, or kicks the connection. */
 #ifndef IMC_COMET_SESSION_CLIENT_OPS_H
 #define IMC_COMET_SESSION_CLIENT_OPS_H
 

@@ -1,5 +1,5 @@
-/* A user has too many sessions and wants another one: logic asks ─► the one of his that has been
- * silent for longest, if it may be dead ─► conn_replace */
+/* A user has too many sessions, and logic asks for a place for another one. We replace the session
+ * that has been silent for longest, if it may be dead. */
 #include "comet/base/config.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DROPPED_LATE_MS = 1000 }; /* no loop is so late that runs */
+enum { DROPPED_LATE_MS = 1000 }; /* a running loop is never so late */
 
 static void held_list_init(struct held_list *list)
 {
@@ -49,7 +49,7 @@ void missing_clear(struct missing *missing, struct conn *conn)
     free(missing->dropped);
 }
 
-/* Where a message belongs: at the end, unless a replay brings an older one. */
+/* The place of a message in the list: the end, unless a replay brings an older one. */
 static struct held **held_list_find(struct held_list *list, uint64_t id)
 {
     struct held **at = &list->head;
@@ -95,7 +95,7 @@ struct held *missing_pop(struct missing *missing)
     return held != NULL ? held_list_pop(&missing->held) : NULL;
 }
 
-/* Id 0 stands for nothing throughout: no accepted message has it. */
+/* Id 0 means none, here and below: no accepted message has it. */
 void missing_put(struct missing *missing, uint64_t id)
 {
     if (id != 0 && (missing->stale == 0 || id < missing->stale))
@@ -117,8 +117,8 @@ static void storing_make_room(struct missing *missing)
         mem_realloc(missing->storing, missing->cap_storing * sizeof *missing->storing);
 }
 
-/* They come in the order of their ids and are answered so, but for rare cases: both ends are quick.
- */
+/* Ids are nearly always added and answered in rising order, so adding at the end and removing at
+ * the front are quick. */
 void missing_storing(struct missing *missing, uint64_t id)
 {
     storing_make_room(missing);
@@ -170,7 +170,7 @@ bool missing_has_next(const struct missing *missing)
         return false;
     if (fetched_first)
         return true;
-    /* Everything older that is in the mailbox must have been read. */
+    /* All older messages in the mailbox must have been read. */
     return missing->more ? held->push.id <= missing->page_last : !missing->fetch_asked;
 }
 
@@ -181,7 +181,7 @@ struct held *missing_next(struct missing *missing)
 
 void missing_put_back(struct missing *missing, struct held *held)
 {
-    /* Whether it was fetched no longer matters for the order: it goes first again. */
+    /* It goes first again. For the order it no longer matters from which list it came. */
     struct held_list *list = &missing->fetched;
 
     held->next = list->head;
@@ -233,7 +233,7 @@ void missing_want(struct missing *missing, uint64_t id)
         return;
     }
     if (missing->n_wanted == MISSING_WANTED_MAX) {
-        /* Too many to list: the mailbox from the oldest of them on is ours. */
+        /* Too many to list: wants the whole mailbox from the oldest of them on. */
         missing->after = missing_fetch_after(missing);
         missing->everything = true;
         missing->n_wanted = 0;
@@ -271,7 +271,7 @@ void missing_drop(struct missing *missing, uint64_t id, uint64_t until_ms)
 {
     if (missing->n_dropped == MISSING_WANTED_MAX)
         return;
-    /* Rare and short: grown by one, not doubled. */
+    /* Grows by one, not doubling: this is rare, and the list is short. */
     missing->dropped =
         mem_realloc(missing->dropped, (missing->n_dropped + 1) * sizeof *missing->dropped);
     missing->dropped[missing->n_dropped++] = (struct dropped){id, until_ms};
@@ -311,7 +311,7 @@ bool missing_wants(const struct missing *missing)
     return missing->everything || missing->n_wanted > 0;
 }
 
-/* With a list of what is wanted nothing else is taken anyway. */
+/* With a list of wanted ids nothing else is taken anyway. */
 bool missing_leaves_others(const struct missing *missing)
 {
     return missing->everything && missing_fetch_after(missing) >= missing->others_upto;

@@ -20,7 +20,7 @@ enum registrar_state {
     REREGISTER_COMPLETE,
 };
 
-/* A Disconnect that routers have not carried out. */
+/* A session that ended, and whose Disconnect failed. */
 struct departed {
     uint64_t handle;
     int64_t uid;
@@ -30,12 +30,12 @@ struct reregister {
     struct worker *worker;
     void (*refetch)(struct conn *conn);
     enum registrar_state state;
-    struct cluster_view *valid; /* conn->registered speaks of the owners in this view */
-    uint64_t generation;        /* of that: answers to what was asked before it prove nothing */
-    size_t cursor;              /* next table slot */
-    bool walked;                /* the end of the table was reached */
-    size_t outstanding;         /* Registers that are unanswered, of whichever generation */
-    size_t refused;             /* of this walk */
+    struct cluster_view *valid;         /* conn->registered is about the owners in this view */
+    uint64_t generation;                /* of `valid`: answers to older requests prove nothing */
+    size_t cursor;                      /* next table slot */
+    bool walked;                        /* the end of the table was reached */
+    size_t outstanding;                 /* unanswered Registers, of any generation */
+    size_t refused;                     /* Registers refused in this walk */
     struct logic_request *announcement; /* REREGISTER_ANNOUNCED */
     struct departed *owed;
     size_t n_owed, cap_owed;
@@ -52,7 +52,7 @@ static void reregister_retry_later(struct reregister *reregister)
         uv_timer_start(&reregister->retry, reregister_on_retry, RETRY_MS, 0);
 }
 
-/* What was to be announced no longer holds: it must not be sent any more. */
+/* Cancels the announcement, which is no longer true. */
 static void reregister_take_back(struct reregister *reregister)
 {
     if (reregister->announcement != NULL)
@@ -108,8 +108,8 @@ static void reregister_announce(struct reregister *reregister)
     logic_requests_send(reregister->worker->logic, request);
 }
 
-/* What is next, once the table was walked and everything was answered: announce, or go over what
- * was refused once more. */
+/* When the table was walked and all is answered: announces, or registers once more what was
+ * refused. */
 static void reregister_step(struct reregister *reregister)
 {
     if (reregister->state != REREGISTER_WALKING || !reregister->walked ||
@@ -142,7 +142,7 @@ static void register_done(struct worker *worker, struct logic_request *request,
 
     reregister->outstanding--;
     if (conn == NULL) {
-        /* It has left meanwhile, and its Disconnect may have overtaken this. */
+        /* The session ended meanwhile, and its Disconnect may have overtaken its Register. */
         if (ok)
             reregister_disconnect(reregister, request->handle, request->uid);
     } else if (request->after == reregister->generation && !conn->registered) {
@@ -193,13 +193,13 @@ static void reregister_walk(struct loop *loop, struct loop_task *task)
         loop_defer(loop, task);
         return;
     }
-    /* Whoever comes from now on is reregister_admitted()'s. */
+    /* Sessions that come from now on are registered by reregister_admitted(). */
     reregister->walked = true;
     reregister_step(reregister);
 }
 
-/* Which of the registered sessions have another owner now, and which of them others took for dead.
- * In one go: half a microsecond each, and only when routers change. */
+/* Notes which sessions have another owner now, and which of them others took for dead. All in one
+ * turn: it takes half a microsecond each, and happens only when routers change. */
 static void reregister_forget_moved(struct reregister *reregister, const struct cluster_view *view)
 {
     struct worker *worker = reregister->worker;
@@ -207,7 +207,7 @@ static void reregister_forget_moved(struct reregister *reregister, const struct 
     bool lapsed = view->lapsed && view->comet_epoch != valid->comet_epoch;
 
     if (lapsed)
-        reregister->n_owed = 0; /* forgotten with the epoch */
+        reregister->n_owed = 0; /* routers forget the sessions with the epoch */
     for (size_t slot = 0; slot < handle_table_slots(worker->table); slot++) {
         struct conn *conn = handle_table_at(worker->table, slot);
         if (conn == NULL || !conn->counted)
@@ -246,8 +246,8 @@ void reregister_admitted(struct reregister *reregister, struct conn *conn,
     conn->missed = !conn->registered;
     if (conn->registered || reregister->state == REREGISTER_IDLE)
         return;
-    /* Logic saw other routers than we do. Ours may have called its user away meanwhile, hence
-     * `missed`; and not everybody is registered any more. */
+    /* Logic saw other routers than we do. Ours may have taken the user for away meanwhile, hence
+     * `missed`. We are not complete until CONN is registered. */
     if (reregister->state != REREGISTER_WALKING) {
         reregister_take_back(reregister);
         reregister->state = REREGISTER_WALKING;

@@ -1,14 +1,18 @@
 /* reregister.h - keeps the routers' map true: registers a worker's sessions again when routers
  * restart, come or go, or when our own lease had lapsed. Owner loop only.
  *
- *   view changed ─► forget which sessions are registered where the owner moved ─► Register them, in
- * slices ─► all answered
- *        ▲                                                     │ refused: 100 ms ─┘                              │
- *        └──────── complete ◄── Registered answered OK ◄── Registered(loop, loops) to every router ◄─────────────┘
- *                     └─ logic admitted a session under other routers: Register it, then Registered again
+ *   reregister_update: the view changed; sessions with a new owner are no longer registered
+ *      │
+ *      ▼
+ *   WALKING ── reregister_walk: Register, in slices ─► register_done: all are answered
+ *      ▲ ▲                                                   │        │
+ *      │ └─ reregister_on_retry, after 100 ms ◄── refused ───┘        │ reregister_announce
+ *      │                                                              ▼
+ *      │     COMPLETE ◄── announced: OK ── ANNOUNCED: Registered(loop, loops) to every router
+ *      └─ from both: logic admitted a session under other routers; from ANNOUNCED: refused
  *
- * Until every loop of every live comet has said Registered, routers answer "not complete", and an
- * empty lookup settles nothing. */
+ * Routers answer "not complete" until every loop of every live comet has said Registered. Before
+ * that, a lookup that finds no session does not prove that the user is away. */
 #ifndef IMC_COMET_SESSION_REREGISTER_H
 #define IMC_COMET_SESSION_REREGISTER_H
 
@@ -20,20 +24,20 @@ struct conn;
 struct reregister;
 struct worker;
 
-/* REFETCH: a session that others took for dead is known again; what waits for its user is to be
- * fetched. */
+/* REFETCH is called for a session that others took for dead and that is known again. It fetches
+ * what waits for its user. */
 struct reregister *reregister_open(struct worker *worker, void (*refetch)(struct conn *conn));
 void reregister_close(struct reregister *reregister);
 /* worker->view has changed. */
 void reregister_update(struct reregister *reregister);
-/* Logic has admitted CONN; ANSWER tells under which ring and epoch it was put. */
+/* Logic has admitted CONN; ANSWER tells for which ring and epoch. */
 void reregister_admitted(struct reregister *reregister, struct conn *conn,
                          const struct logic_answer *answer);
 /* CONN's session ends. */
 void reregister_closed(struct reregister *reregister, struct conn *conn);
-/* Has routers forget a session, however often that takes. */
+/* Makes routers forget a session; tries until they have. */
 void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid);
-/* Everything this loop has is known to the routers of worker->view. */
+/* True: the routers of worker->view know all sessions of this loop. */
 bool reregister_complete(const struct reregister *reregister);
 
 #endif

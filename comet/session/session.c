@@ -48,8 +48,8 @@ static void connect_done(struct worker *worker, struct logic_request *request,
                    answer->status != CLOSE_UNAVAILABLE && !admitted;
 
     if (conn == NULL || conn->state != CONN_CONNECTING) {
-        /* It left before logic answered. What waits for its user stays in the mailbox: nothing was
-         * confirmed. */
+        /* The device left before logic answered. Messages for its user stay in the mailbox, because
+         * none was confirmed. */
         if (admitted)
             reregister_disconnect(worker->reregister, request->handle, answer->connect->uid);
         return;
