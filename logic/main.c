@@ -1,5 +1,5 @@
-/* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See logic.h for what is connected
- * to what. */
+/* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See base/logic.h for what is
+ * connected to what. */
 #include "common/base/log.h"
 #include "common/http/http.h"
 #include "common/kafka/shutdown.h"
@@ -9,6 +9,8 @@
 #include "logic/http/routes.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/session_requests.h"
+#include "logic/peers/settle_requests.h"
 #include "logic/peers/streams.h"
 #include "logic/push/job_backlog.h"
 #include "logic/push/kafka_producer.h"
@@ -71,6 +73,8 @@ static void logic_stop(struct daemon *daemon);
 
 static int logic_start(struct daemon *daemon)
 {
+    static const struct stream_services services = {session_requests_handle,
+                                                    settle_requests_handle};
     struct logic *logic = &the_logic;
 
     logic->daemon = daemon;
@@ -85,7 +89,7 @@ static int logic_start(struct daemon *daemon)
     logic->backlogs = job_backlogs_open(logic);
     logic->connects = connects_open(logic);
     logic->gone_receivers = gone_receivers_open(logic);
-    int err = streams_open(logic, &logic->streams);
+    int err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
     if (err == 0)
@@ -184,6 +188,14 @@ static void logic_memory(struct daemon *daemon, enum memory_level level)
     logic->memory = level;
 }
 
+static int logic_check(const void *arg, char *err, size_t errlen)
+{
+    const struct logic_config *config = arg;
+    int bad = logic_config_check(config, err, errlen);
+
+    return bad != 0 ? bad : local_callers_check(config->api_trusted, err, errlen);
+}
+
 static const struct daemon_verb set_partitions = {
     .name = "set-partitions",
     .argument = "N",
@@ -216,7 +228,7 @@ int main(int argc, char **argv)
         .needs = needs,
         .metrics = logic_metric_rows,
         .n_metrics = LOGIC_METRIC_COUNT,
-        .check = logic_config_check,
+        .check = logic_check,
         .start = logic_start,
         .drain = logic_drain,
         .stop = logic_stop,

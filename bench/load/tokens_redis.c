@@ -1,5 +1,5 @@
 /* tokens_redis.c - a million tokens by the API take minutes; these go straight into Redis, in the
- * form that logic/tokens.c gives them:
+ * form that logic/tokens/tokens.c gives them:
  *
  *   imc:token:TOKEN = "1 UID ACCEPTS ROOM"     imc:ut:UID = TOKEN     both for a day */
 #include "bench/base/net.h"

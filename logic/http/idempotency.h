@@ -12,7 +12,7 @@
 #ifndef IMC_LOGIC_HTTP_IDEMPOTENCY_H
 #define IMC_LOGIC_HTTP_IDEMPOTENCY_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 
 enum { IDEM_KEY_MAX = 128 };
 

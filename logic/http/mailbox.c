@@ -7,7 +7,7 @@
 #include "logic/mailbox/mailbox.h"
 #include "common/base/mem.h"
 #include "logic/http/routes.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,8 +7,8 @@
 #define IMC_LOGIC_HTTP_ROUTES_H
 
 #include "common/http/http.h"
+#include "logic/base/logic.h"
 #include "logic/http/params.h"
-#include "logic/logic.h"
 
 /* Listens on api.listen. -E… after logging. */
 int routes_open(struct logic *logic);

@@ -14,7 +14,7 @@
 #include "common/base/mem.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/routes.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -22,7 +22,7 @@
 #ifndef IMC_LOGIC_MAILBOX_MAILBOX_H
 #define IMC_LOGIC_MAILBOX_MAILBOX_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 #include "proto/bus.pb-c.h"
 
 enum { MAILBOX_HEADER = 20 };

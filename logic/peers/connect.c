@@ -2,9 +2,10 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
+#include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/router/routers.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #ifndef IMC_LOGIC_PEERS_CONNECT_H
 #define IMC_LOGIC_PEERS_CONNECT_H
 
-#include "logic/peers/session_requests.h"
+#include "logic/peers/session_batch.h"
 
 enum { CONNECT_RETRY_MS = 50, CONNECT_ASKS = 3 };
 

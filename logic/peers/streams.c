@@ -2,8 +2,7 @@
 #include "common/base/log.h"
 #include "common/protocol/unpack.h"
 #include "common/rpc/rpc.h"
-#include "logic/peers/session_requests.h"
-#include "logic/peers/settle_requests.h"
+#include "proto/session.pb-c.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,13 +14,13 @@ struct stream_kind {
     const ProtobufCMessageDescriptor *batch;
     size_t max_items; /* in each list of a batch */
     enum logic_metric count;
-    void (*handle)(struct stream_batch *batch);
     bool secret; /* tokens come in it: it is overwritten before it goes */
 };
 
 struct streams {
     struct logic *logic;
     struct rpc_server *server;
+    struct stream_services handle;
     struct stream *streams;
     size_t n_streams;
     bool draining;
@@ -42,12 +41,10 @@ struct stream {
     bool malformed; /* rpc thread until `over` is posted */
 };
 
-static const struct stream_kind kinds[] = {
-    {"comet", &imc__v1__session_batch__descriptor, STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET,
-     session_requests_handle, true},
-    {"job", &imc__v1__settle_batch__descriptor, STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB,
-     settle_requests_handle, false},
-};
+static const struct stream_kind comets = {"comet", &imc__v1__session_batch__descriptor,
+                                          STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET, true};
+static const struct stream_kind jobs = {"job", &imc__v1__settle_batch__descriptor,
+                                        STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB, false};
 
 /* --- main loop --- */
 
@@ -126,7 +123,10 @@ static void on_batch(struct loop *loop, struct inbox_item *item)
     stream->pending++;
     logic_count(logic, stream->kind->count, 1);
     logic_count(logic, LOGIC_BATCHES_PENDING, 1);
-    stream->kind->handle(batch);
+    if (stream->kind == &comets)
+        stream->service->handle.sessions(batch);
+    else
+        stream->service->handle.settles(batch);
 }
 
 bool stream_is_open(const struct stream_batch *batch)
@@ -146,7 +146,7 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
 
 static bool stream_may_be_of(const struct stream *stream, const char *comet, uint64_t epoch)
 {
-    if (stream->kind != &kinds[0])
+    if (stream->kind != &comets)
         return false;
     return stream->comet[0] == '\0' ||
            (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
@@ -256,12 +256,12 @@ static void accept_stream(struct rpc_stream *rpc, struct streams *service,
 
 static void open_sessions(struct rpc_stream *rpc, void *service)
 {
-    accept_stream(rpc, service, &kinds[0]);
+    accept_stream(rpc, service, &comets);
 }
 
 static void open_settle(struct rpc_stream *rpc, void *service)
 {
-    accept_stream(rpc, service, &kinds[1]);
+    accept_stream(rpc, service, &jobs);
 }
 
 /* --- life --- */
@@ -272,12 +272,13 @@ static const struct rpc_method methods[] = {
     {NULL, NULL},
 };
 
-int streams_open(struct logic *logic, struct streams **out)
+int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out)
 {
     struct streams *service = mem_zalloc(sizeof *service);
     const char *listen = logic->config->daemon.rpc_listen;
 
     service->logic = logic;
+    service->handle = *services;
     int err = rpc_server_open(logic->daemon->rpc, listen, methods, service, &service->server);
     if (err != 0) {
         daemon_listen_failed(logic->daemon, listen, "rpc", "listen", err);

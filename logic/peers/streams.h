@@ -10,7 +10,7 @@
 #define IMC_LOGIC_PEERS_STREAMS_H
 
 #include "common/base/mem.h"
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 
 struct stream;
 
@@ -28,8 +28,13 @@ struct stream_batch {
  * as many as STREAM_SETTLES_MAX. */
 enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
 
+/* Who handles the batches of comets and of jobs. */
+struct stream_services {
+    void (*sessions)(struct stream_batch *batch);
+    void (*settles)(struct stream_batch *batch);
+};
 /* Opens the gRPC server on rpc.listen. -E… after logging. */
-int streams_open(struct logic *logic, struct streams **out);
+int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out);
 /* No further batch is taken; a stream closes as soon as it has no unanswered one. */
 void streams_drain(struct streams *service);
 /* Open streams. */

@@ -9,7 +9,7 @@
 #ifndef IMC_LOGIC_PUSH_JOB_BACKLOG_H
 #define IMC_LOGIC_PUSH_JOB_BACKLOG_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 #include "proto/session.pb-c.h"
 
 struct job_backlogs *job_backlogs_open(struct logic *logic);

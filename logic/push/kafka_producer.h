@@ -7,14 +7,8 @@
 #ifndef IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 #define IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 
-#include "logic/logic.h"
-
-struct kafka_message {
-    void *value; /* from mem_alloc() */
-    size_t value_len;
-    const void *key; /* in the same allocation */
-    size_t key_len;
-};
+#include "logic/base/logic.h"
+#include "logic/push/kafka_message.h"
 
 /* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
  * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). While the producer is

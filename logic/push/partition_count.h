@@ -17,7 +17,7 @@
 #ifndef IMC_LOGIC_PUSH_PARTITION_COUNT_H
 #define IMC_LOGIC_PUSH_PARTITION_COUNT_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 
 enum {
     PARTITION_COUNT_ASK_MS = 1000,

@@ -4,7 +4,7 @@
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
 #include "common/kafka/topics.h"
-#include "logic/push/kafka_producer.h"
+#include "logic/base/pb.h"
 
 #include <errno.h>
 #include <stdlib.h>

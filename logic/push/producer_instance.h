@@ -4,13 +4,13 @@
 #ifndef IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
 #define IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
+#include "logic/push/kafka_message.h"
 
 #include <librdkafka/rdkafka.h>
 
 struct producer_instance;
 struct kafka_shutdown;
-struct kafka_message;
 
 struct producer_instance_events {
     /* The topic is there, or WHY not; then it is asked again until it is. Once it is there, again

@@ -24,6 +24,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
+#include "logic/base/pb.h"
 #include "logic/push/job_backlog.h"
 #include "logic/push/kafka_producer.h"
 #include "logic/push/lookups.h"

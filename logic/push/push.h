@@ -9,7 +9,7 @@
 #ifndef IMC_LOGIC_PUSH_PUSH_H
 #define IMC_LOGIC_PUSH_PUSH_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 
 struct push_message {
     int32_t op;

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/unpack.h"
+#include "logic/base/pb.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -29,36 +30,6 @@ struct map_batch {
     size_t n;
     struct router_request *requests[];
 };
-
-/* --- queue --- */
-
-void router_queue_init(struct router_queue *queue)
-{
-    queue->head = NULL;
-    queue->tail = &queue->head;
-    queue->n = 0;
-}
-
-void router_queue_add(struct router_queue *queue, struct router_request *request)
-{
-    request->next = NULL;
-    *queue->tail = request;
-    queue->tail = &request->next;
-    queue->n++;
-}
-
-struct router_request *router_queue_take(struct router_queue *queue)
-{
-    struct router_request *request = queue->head;
-
-    if (request != NULL) {
-        queue->head = request->next;
-        queue->n--;
-        if (queue->head == NULL)
-            queue->tail = &queue->head;
-    }
-    return request;
-}
 
 /* --- packing --- */
 
@@ -177,7 +148,7 @@ static struct map_batch *take_batch(struct router_peer *peer)
     struct map_batch *batch = mem_alloc(sizeof *batch + most * sizeof(void *));
 
     batch->n = 0;
-    batch->ring = routers_ring(peer->routers);
+    batch->ring = peer->requests->ring;
     while (batch->n < most) {
         struct router_request *request = router_queue_take(&peer->waiting);
         if (request == NULL)
@@ -200,7 +171,7 @@ static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
         free(batch);
         return NULL;
     }
-    logic_count(routers_logic(peer->routers), LOGIC_ROUTER_BATCHES, 1);
+    logic_count(peer->requests->logic, LOGIC_ROUTER_BATCHES, 1);
     *out = batch;
     return pack_batch(batch, seq);
 }
@@ -325,7 +296,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     struct router_peer *peer = arg;
     struct map_batch *batch = batch_;
     struct router_reply *reply = reply_;
-    struct logic *logic = routers_logic(peer->routers);
+    struct logic *logic = peer->requests->logic;
     size_t put = 0, lookup = 0;
 
     if (!reply_fits(batch, reply->map)) {
@@ -355,7 +326,7 @@ static void peer_failed(struct pipe *pipe, void *arg, void *batch)
 
 static void fail_waiting(struct router_peer *peer)
 {
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = routers_ring(peer->routers)};
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = peer->requests->ring};
     struct router_queue queue;
     struct router_request *request;
 
@@ -372,7 +343,7 @@ static void peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct router_peer *peer = arg;
 
-    struct logic *logic = routers_logic(peer->routers);
+    struct logic *logic = peer->requests->logic;
 
     if (up) {
         log_info("router up", "router=%s address=%s", peer->id, pipe_address(pipe));
@@ -396,9 +367,9 @@ static const struct pipe_ops peer_ops = {
     .drop = peer_drop,
 };
 
-struct router_peer *router_peer_open(struct routers *routers, const struct member *member)
+struct router_peer *router_peer_open(struct router_requests *requests, const struct member *member)
 {
-    struct logic *logic = routers_logic(routers);
+    struct logic *logic = requests->logic;
     struct router_peer *peer = mem_zalloc(sizeof *peer);
     struct pipe_options options = {
         .path = "/imc.v1.Router/Map",
@@ -407,7 +378,7 @@ struct router_peer *router_peer_open(struct routers *routers, const struct membe
         .to = member_name(member),
     };
 
-    peer->routers = routers;
+    peer->requests = requests;
     memcpy(peer->id, member->id, sizeof peer->id);
     memcpy(peer->address, member->rpc, sizeof peer->address);
     router_queue_init(&peer->waiting);

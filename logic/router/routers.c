@@ -10,7 +10,6 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/ring.h"
-#include "common/containers/slab.h"
 #include "logic/router/router_peer.h"
 
 #include <inttypes.h>
@@ -20,24 +19,17 @@
 struct routers {
     struct logic *logic;
     struct ring *ring;
-    uint64_t hash;
     struct router_peer **peers; /* index = the ring's */
     size_t n_peers;
-    struct wheel *wheel;
-    struct slab *requests;
+    struct router_requests requests;
     struct router_queue failed;
     struct loop_task task; /* answers FAILED */
     bool closed;
 };
 
-struct logic *routers_logic(const struct routers *routers)
-{
-    return routers->logic;
-}
-
 uint64_t routers_ring(const struct routers *routers)
 {
-    return routers == NULL ? 0 : routers->hash;
+    return routers == NULL ? 0 : routers->requests.ring;
 }
 
 size_t routers_count(const struct routers *routers)
@@ -56,57 +48,17 @@ size_t routers_up(const struct routers *routers)
 
 /* --- requests --- */
 
-static void count_lookup(struct logic *logic, const struct router_answer *answer)
-{
-    if (answer->result == ROUTER_AWAY)
-        logic_count(logic, LOGIC_LOOKUP_UNANSWERED, 1);
-    else
-        logic_count(logic, answer->complete ? LOGIC_LOOKUP_COMPLETE : LOGIC_LOOKUP_INCOMPLETE, 1);
-}
-
-static void request_answer(struct router_request *request, const struct router_answer *answer)
-{
-    router_fn fn = request->fn;
-    struct routers *routers = request->routers;
-
-    if (wheel_is_set(&request->timer))
-        wheel_cancel(routers->wheel, &request->timer);
-    request->fn = NULL;
-    if (request->kind == ROUTER_LOOKUP)
-        count_lookup(routers->logic, answer);
-    fn(request->arg, answer);
-}
-
-void router_request_finish(struct router_request *request, const struct router_answer *answer)
-{
-    struct slab *slab = request->routers->requests;
-
-    if (request->fn != NULL)
-        request_answer(request, answer);
-    slab_free(slab, request);
-}
-
-static void link_on_timeout(struct wheel *wheel, struct wheel_timer *timer)
-{
-    struct router_request *request = container_of(timer, struct router_request, timer);
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = request->routers->hash};
-
-    (void)wheel;
-    logic_count(request->routers->logic, LOGIC_ROUTER_TIMEOUT, 1);
-    request_answer(request, &away);
-}
-
 static void link_on_failed(struct loop *loop, struct loop_task *task)
 {
     struct routers *routers = container_of(task, struct routers, task);
-    struct router_answer away = {.result = ROUTER_AWAY, .ring = routers->hash};
+    struct router_answer away = {.result = ROUTER_AWAY, .ring = routers->requests.ring};
     struct router_request *request;
 
     (void)loop;
     while ((request = router_queue_take(&routers->failed)) != NULL)
         router_request_finish(request, &away);
     if (routers->closed) {
-        slab_close(routers->requests);
+        router_requests_close(&routers->requests);
         free(routers);
     }
 }
@@ -115,23 +67,11 @@ static void submit(struct routers *routers, struct router_peer *peer,
                    struct router_request *request, uint64_t timeout_ms)
 {
     if (peer != NULL && router_peer_submit(peer, request)) {
-        wheel_set(routers->wheel, &request->timer, timeout_ms);
+        wheel_set(routers->requests.wheel, &request->timer, timeout_ms);
         return;
     }
     router_queue_add(&routers->failed, request);
     loop_defer(routers->logic->loop, &routers->task);
-}
-
-static struct router_request *request_new(struct routers *routers, enum router_kind kind,
-                                          router_fn fn, void *arg)
-{
-    struct router_request *request = slab_alloc(routers->requests);
-
-    request->routers = routers;
-    request->kind = kind;
-    request->fn = fn;
-    request->arg = arg;
-    return request;
 }
 
 static struct router_peer *peer_of(struct routers *routers, int64_t uid)
@@ -144,7 +84,7 @@ static struct router_peer *peer_of(struct routers *routers, int64_t uid)
 void router_put(struct routers *routers, const struct router_session *session, uint64_t timeout_ms,
                 router_fn fn, void *arg)
 {
-    struct router_request *request = request_new(routers, ROUTER_PUT, fn, arg);
+    struct router_request *request = router_request_new(&routers->requests, ROUTER_PUT, fn, arg);
 
     request->session = *session;
     submit(routers, peer_of(routers, session->uid), request, timeout_ms);
@@ -153,7 +93,7 @@ void router_put(struct routers *routers, const struct router_session *session, u
 void router_del(struct routers *routers, const struct router_session *session, router_fn fn,
                 void *arg)
 {
-    struct router_request *request = request_new(routers, ROUTER_DEL, fn, arg);
+    struct router_request *request = router_request_new(&routers->requests, ROUTER_DEL, fn, arg);
 
     request->session = *session;
     submit(routers, peer_of(routers, session->uid), request,
@@ -163,7 +103,7 @@ void router_del(struct routers *routers, const struct router_session *session, r
 void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
                    void *arg)
 {
-    struct router_request *request = request_new(routers, ROUTER_LOOKUP, fn, arg);
+    struct router_request *request = router_request_new(&routers->requests, ROUTER_LOOKUP, fn, arg);
 
     request->session.uid = uid;
     submit(routers, peer_of(routers, uid), request, timeout_ms);
@@ -173,7 +113,8 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
 static size_t submit_all(struct routers *routers, const struct router_request *like)
 {
     for (size_t i = 0; i < routers->n_peers; i++) {
-        struct router_request *request = request_new(routers, like->kind, like->fn, like->arg);
+        struct router_request *request =
+            router_request_new(&routers->requests, like->kind, like->fn, like->arg);
         request->session = like->session;
         request->loop = like->loop;
         request->loops = like->loops;
@@ -248,18 +189,18 @@ void routers_update(struct routers *routers)
     for (size_t i = 0; i < list->n; i++) {
         peers[i] = peer_find(routers, &list->members[i]);
         if (peers[i] == NULL)
-            peers[i] = router_peer_open(routers, &list->members[i]);
+            peers[i] = router_peer_open(&routers->requests, &list->members[i]);
         else
             router_peer_want(peers[i], &list->members[i]);
         peers[i]->live = true;
     }
     ring_free(routers->ring);
     routers->ring = ring_of(list);
-    routers->hash = ring_hash(routers->ring);
+    routers->requests.ring = ring_hash(routers->ring);
     routers->peers = peers;
     routers->n_peers = list->n;
     metric_set(routers->logic->counters, LOGIC_ROUTERS, (int64_t)list->n);
-    log_info("routers changed", "routers=%zu ring=%016" PRIx64, list->n, routers->hash);
+    log_info("routers changed", "routers=%zu ring=%016" PRIx64, list->n, routers->requests.ring);
     /* Last, with the new ring in force: whoever was waiting for them may ask again at once. */
     for (size_t i = 0; i < n_old; i++) {
         if (!old[i]->live)
@@ -275,9 +216,7 @@ struct routers *routers_open(struct logic *logic)
     struct routers *routers = mem_zalloc(sizeof *routers);
 
     routers->logic = logic;
-    routers->wheel =
-        wheel_open(logic->loop, LOGIC_TICK_MS, LOGIC_WHEEL_SLOTS, link_on_timeout, routers);
-    routers->requests = slab_open("router_request", sizeof(struct router_request));
+    router_requests_open(&routers->requests, logic);
     router_queue_init(&routers->failed);
     routers->task.run = link_on_failed;
     return routers;
@@ -293,11 +232,11 @@ void routers_close(struct routers *routers)
     routers->n_peers = 0;
     ring_free(routers->ring);
     routers->ring = NULL;
-    routers->hash = 0;
+    routers->requests.ring = 0;
     for (size_t i = 0; i < n; i++)
         router_peer_close(routers->peers[i]);
     free(routers->peers);
-    wheel_close(routers->wheel);
+    router_requests_stop(&routers->requests);
     routers->closed = true;
     loop_defer(routers->logic->loop, &routers->task);
 }

@@ -2,7 +2,7 @@
  */
 #include "common/protocol/json_scan.h"
 #include "logic/http/params.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 
 #include <stdlib.h>
 #include <string.h>

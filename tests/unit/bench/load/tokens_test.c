@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* The form of logic/tokens.c: version, uid, accepts, room; see token_encode(). */
+/* The form of logic/tokens/tokens.c: version, uid, accepts, room; see token_encode(). */
 static void a_token_stands_for_uid_and_room(void **state)
 {
     const struct people people = {.run = 0x2a, .uid_base = 1000, .count = 10, .rooms = 2};

@@ -8,7 +8,7 @@
 
 /* needs cmocka.h */
 #include "logic/mailbox/mailbox.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "tests/unit/lib/api_fixture.h"
 
 static void api_around(void)

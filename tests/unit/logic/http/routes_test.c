@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "tests/unit/lib/api_fixture.h"
 
 #define LATER "Content-Length: 60000\r\n" /* and none of them comes */

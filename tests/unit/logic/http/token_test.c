@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "tests/unit/lib/api_fixture.h"
 
 static const char form[] = "Content-Type: application/x-www-form-urlencoded\r\n";

@@ -6,7 +6,7 @@
 #include "logic/peers/connect.h"
 #include "logic/peers/session_requests.h"
 #include "logic/router/routers.h"
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "tests/unit/lib/clock.h"
 
 #include <errno.h>

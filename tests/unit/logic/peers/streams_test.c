@@ -72,6 +72,8 @@ struct fixture {
 
 static int setup_to(void **state, const char *path)
 {
+    static const struct stream_services services = {session_requests_handle,
+                                                    settle_requests_handle};
     struct fixture *f = mem_zalloc(sizeof *f);
 
     n_kept = 0;
@@ -88,7 +90,7 @@ static int setup_to(void **state, const char *path)
                               .config = &f->config,
                               .loop = &f->daemon.loop,
                               .counters = f->daemon.counters};
-    assert_int_equal(streams_open(&f->logic, &f->logic.streams), 0);
+    assert_int_equal(streams_open(&f->logic, &services, &f->logic.streams), 0);
     caller_open(&f->caller, f->daemon.rpc, &f->daemon.loop, f->internal.rpc_port, path);
     *state = f;
     return 0;

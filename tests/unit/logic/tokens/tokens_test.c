@@ -1,4 +1,4 @@
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,10 +2,10 @@
  * except the encoding (pure).
  *
  * A uid has one token: imc:ut:UID names it, and making another one takes the older back. */
-#ifndef IMC_LOGIC_TOKENS_H
-#define IMC_LOGIC_TOKENS_H
+#ifndef IMC_LOGIC_TOKENS_TOKENS_H
+#define IMC_LOGIC_TOKENS_TOKENS_H
 
-#include "logic/logic.h"
+#include "logic/base/logic.h"
 #include <sys/types.h>
 
 enum { TOKEN_MAX = 512, TOKEN_ROOM_MAX = 128, TOKEN_ACCEPTS_MAX = 4096 };

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "tests/unit/lib/clock.h"
 #include "tests/unit/lib/redis_fixture.h"
 

@@ -6,11 +6,11 @@
  *
  * Two new() of one uid at once: each has set its token before it swaps imc:ut, and each deletes
  * what it swapped out; so exactly the last one stays. */
-#include "logic/tokens.h"
+#include "logic/tokens/tokens.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "logic/token_delete_if_equal.lua.h"
-#include "logic/token_delete_if_of_uid.lua.h"
+#include "logic/tokens/token_delete_if_equal.lua.h"
+#include "logic/tokens/token_delete_if_of_uid.lua.h"
 
 #include <assert.h>
 #include <errno.h>

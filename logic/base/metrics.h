@@ -1,40 +1,8 @@
-/* logic.h - the daemon: configuration, metrics, state. Everything of logic belongs to the main loop
- * (daemon->loop); the rpc thread only unpacks what streams bring (peers/streams.c,
- * logic/router/router_peer.c) and posts it here.
- *
- *   business ── http/routes ─┬─ http/push ─► push/push ─┬─► push/kafka_producer ════► Kafka
- *                            │   └ idempotency          └─► router/routers ═════════► router
- *                            ├─ http/token ─► tokens ═══════════════════════════════► Redis
- *                            ├─ http/count ─► router/routers
- *                            └─ http/mailbox ─► mailbox/mailbox ════════════════════► Redis
- *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
- *                                               └───► mailbox/gone_receivers ─► routers, mailbox
- *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
-#ifndef IMC_LOGIC_LOGIC_H
-#define IMC_LOGIC_LOGIC_H
+/* metrics.h - what logic counts, all in the main loop's block. */
+#ifndef IMC_LOGIC_BASE_METRICS_H
+#define IMC_LOGIC_BASE_METRICS_H
 
-#include "common/containers/wheel.h"
-#include "common/daemon/daemon.h"
-#include "common/protocol/message_id.h"
-
-#include <protobuf-c/protobuf-c.h>
-
-struct logic_config {
-    struct daemon_config daemon; /* first */
-    char *api_listen, *api_keys, *api_trusted, *api_hosts, *api_origins;
-    int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
-        api_idle_timeout_ms;
-    char *bus_brokers, *bus_topic, *bus_group, *bus_options;
-    int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
-    int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
-    int64_t sessions_max_per_uid;
-    int64_t connect_timeout_ms;
-    int64_t lookup_timeout_ms;
-    int64_t tokens_ttl_ms;
-    int64_t push_max_message, push_max_uids, push_max_bytes, push_max_pending;
-    int64_t push_max_lag_ms, push_max_backlog;
-    int64_t router_timeout_ms, router_window;
-};
+#include "common/base/metrics.h"
 
 /* X(ID, name, labels, type, help); rows of one name stand together. */
 #define LOGIC_METRICS(X)                                                                         \
@@ -173,82 +141,6 @@ enum logic_metric {
         LOGIC_METRIC_COUNT
 };
 
-struct routers;
-struct kafka_producer;
-struct streams;
-struct push_lanes;
-struct job_backlogs;
-struct connects;
-struct gone_receivers;
-struct api_keys;
-struct local_callers;
-struct http_server;
-
-/* Ticks of the wheel that bounds requests to routers. */
-enum { LOGIC_TICK_MS = 10, LOGIC_WHEEL_SLOTS = 512 };
-
-struct logic {
-    struct daemon *daemon;
-    const struct logic_config *config;
-    struct loop *loop;
-    int64_t *counters;
-    struct redis *redis;
-    struct membership *membership;
-    struct message_ids ids;
-    bool has_node; /* the lease gave us a node number: ids may be made */
-    bool draining;
-    enum memory_level memory;
-    struct routers *routers;
-    void (*routers_told)(struct logic *logic); /* one answers, or does no more; may be NULL */
-    struct kafka_producer *bus;
-    struct streams *streams;
-    struct push_lanes *lanes;
-    struct job_backlogs *backlogs;
-    struct connects *connects;
-    struct gone_receivers *gone_receivers;
-    struct api_keys *keys;
-    struct local_callers *local; /* who needs none */
-    struct http_server *http;
-};
-
-static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)
-{
-    metric_add(logic->counters, metric, by);
-}
-
-/* Unix time by Redis's clock, which all logics share: what ages and ids are reckoned by. */
-static inline uint64_t logic_now_us(const struct logic *logic)
-{
-    return logic->redis != NULL ? redis_now_us(logic->redis) : unix_now_us();
-}
-
-static inline uint64_t logic_now_ms(const struct logic *logic)
-{
-    return logic_now_us(logic) / 1000;
-}
-
-/* protobuf-c's structs have no const: what is only packed stays what it was. */
-static inline char *pb_text(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } u = {.in = text};
-    return u.out;
-}
-
-static inline ProtobufCBinaryData pb_bytes(const void *data, size_t len)
-{
-    union {
-        const void *in;
-        uint8_t *out;
-    } u = {.in = data};
-    return (ProtobufCBinaryData){.len = len, .data = u.out};
-}
-
-extern const struct config_row logic_config_rows[];
 extern const struct metric_row logic_metric_rows[LOGIC_METRIC_COUNT];
-/* Checks across settings, for daemon_spec. */
-int logic_config_check(const void *config, char *err, size_t errlen);
 
 #endif

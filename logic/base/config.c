@@ -1,0 +1,129 @@
+#include "logic/base/config.h"
+#include "common/kafka/kafka.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define ROW(section, key, type, field, init, min, max, doc)                           \
+    {                                                                                 \
+        section, key, type, offsetof(struct logic_config, field), init, min, max, doc \
+    }
+
+enum { KIB = 1024, MIB = 1024 * 1024, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+#define DAY (INT64_C(24) * HOUR)
+
+const struct config_row logic_config_rows[] = {
+    ROW("api", "listen", CONFIG_ADDRESS, api_listen, "0.0.0.0:7172", 0, 0,
+        "Where the HTTP API listens."),
+    ROW("api", "keys", CONFIG_LIST, api_keys, "", 0, 0,
+        "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: programs on "
+        "this "
+        "machine are let in, over loopback, and nobody else: no web page, no proxy."),
+    ROW("api", "trusted", CONFIG_LIST, api_trusted, "", 0, 0,
+        "While api.keys is empty: addresses and networks that are let in like loopback, "
+        "10.1.0.0/16."),
+    ROW("api", "hosts", CONFIG_LIST, api_hosts, "", 0, 0,
+        "While api.keys is empty: names of this API beside localhost and loopback addresses; a "
+        "request "
+        "with another one in Host is refused, since a web page may have made it up."),
+    ROW("api", "origins", CONFIG_LIST, api_origins, "", 0, 0,
+        "Origins of web pages that may read /1/msg/get (CORS), each as a browser writes it: "
+        "https://chat.example. Empty: none."),
+    ROW("api", "max_body", CONFIG_BYTES, api_max_body, "1m", KIB, 64 * MIB,
+        "Longest body of a request."),
+    ROW("api", "max_bodies", CONFIG_BYTES, api_max_bodies, "64m", KIB, INT64_C(1024) * MIB,
+        "Bodies of all requests together that are held at a time; further ones get 503."),
+    ROW("api", "header_timeout", CONFIG_DURATION, api_header_timeout_ms, "5s", 100, HOUR,
+        "Time a client has to send a request's header."),
+    ROW("api", "body_timeout", CONFIG_DURATION, api_body_timeout_ms, "10s", 100, HOUR,
+        "Time a client has to send a request's body."),
+    ROW("api", "idle_timeout", CONFIG_DURATION, api_idle_timeout_ms, "75s", 100, HOUR,
+        "A kept-alive connection without a request is closed after this long. Longer than what a "
+        "balancer keeps its connections for (60 s for many), or it will meet closed ones."),
+    ROW("bus", "brokers", CONFIG_LIST, bus_brokers, "127.0.0.1:9092", 0, 0,
+        "Kafka's bootstrap servers."),
+    ROW("bus", "topic", CONFIG_STRING, bus_topic, "imc-push", 0, 0,
+        "Topic of the pushes; created if missing."),
+    ROW("bus", "group", CONFIG_STRING, bus_group, "imc-job", 0, 0,
+        "The jobs' bus.group, for --set-partitions: whether they have read everything."),
+    ROW("bus", "partitions", CONFIG_INT, bus_partitions, "8", 1, 10000,
+        "Partitions of the topic when it is created: the most jobs that can share the work."),
+    ROW("bus", "replication", CONFIG_INT, bus_replication, "1", 1, 15,
+        "Replication factor of the topic when it is created."),
+    ROW("bus", "linger", CONFIG_DURATION, bus_linger_ms, "5ms", 0, 1000,
+        "Under load, what comes within this time goes to Kafka together. A lone message goes at "
+        "once."),
+    ROW("bus", "timeout", CONFIG_DURATION, bus_timeout_ms, "5s", 100, 5 * MINUTE,
+        "A push that Kafka has not confirmed after this long is answered with an error."),
+    ROW("bus", "options", CONFIG_STRING, bus_options, "", 0, 0,
+        "librdkafka properties, name=value,name=value: security.protocol, sasl.mechanisms, "
+        "compression.codec …"),
+    ROW("mailbox", "limit", CONFIG_INT, mailbox_limit, "20", 1, 100000,
+        "Newest messages kept for a user who is away; older ones are dropped and counted."),
+    ROW("mailbox", "limit_spilled", CONFIG_INT, mailbox_limit_spilled, "10000", 1, 1000000,
+        "Newest messages kept for a user who is online but slow, or not yet known to be away."),
+    ROW("mailbox", "ttl", CONFIG_DURATION, mailbox_ttl_ms, "24h", SECOND, 366 * DAY,
+        "A message waits at most this long; a push's ttl may shorten it."),
+    ROW("mailbox", "page", CONFIG_INT, mailbox_page, "500", 1, 10000,
+        "Most messages in one answer to a Fetch."),
+    ROW("mailbox", "page_bytes", CONFIG_BYTES, mailbox_page_bytes, "1m", 64 * KIB, 2 * MIB,
+        "Bytes of waiting messages in one answer to a comet; the rest is fetched next."),
+    ROW("sessions", "max_per_uid", CONFIG_INT, sessions_max_per_uid, "32", 0, 10000,
+        "Sessions one uid may have at a time, 0 = any number; one more is refused with code 6."),
+    ROW("connect", "timeout", CONFIG_DURATION, connect_timeout_ms, "3s", 100, MINUTE,
+        "A connecting session that Redis and the router have not admitted by then is refused with "
+        "code 12."),
+    ROW("lookup", "timeout", CONFIG_DURATION, lookup_timeout_ms, "500ms", 10, MINUTE,
+        "A push whose uid the router has not found by then goes to the bus without a hint."),
+    ROW("tokens", "ttl", CONFIG_DURATION, tokens_ttl_ms, "24h", 0, 3660 * DAY,
+        "Life of a token made without expire; 0 = for ever."),
+    ROW("push", "max_message", CONFIG_BYTES, push_max_message, "64k", 1, MIB,
+        "Longest message of a push."),
+    ROW("push", "max_uids", CONFIG_INT, push_max_uids, "10000", 1, 50000,
+        "Most uids in one call of /1/pushs."),
+    ROW("push", "max_bytes", CONFIG_BYTES, push_max_bytes, "64m", MIB, INT64_C(65536) * MIB,
+        "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
+        "sent."),
+    ROW("push", "max_pending", CONFIG_INT, push_max_pending, "200000", 1000, 100000000,
+        "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
+        "pending."),
+    ROW("push", "max_lag", CONFIG_DURATION, push_max_lag_ms, "30s", 0, HOUR,
+        "Pushes are refused while jobs deliver this much later than messages were accepted. 0 = "
+        "never."),
+    ROW("push", "max_backlog", CONFIG_INT, push_max_backlog, "80", 1, 1000,
+        "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
+        "who "
+        "are away are refused."),
+    ROW("router", "timeout", CONFIG_DURATION, router_timeout_ms, "2s", 100, MINUTE,
+        "A router that leaves a batch unanswered this long is taken for away until it answers "
+        "again."),
+    ROW("router", "window", CONFIG_INT, router_window, "2", 1, 64, "Batches in flight per router."),
+    {.key = NULL},
+};
+
+int logic_config_check(const void *arg, char *err, size_t errlen)
+{
+    const struct logic_config *config = arg;
+
+    if (config->mailbox_limit_spilled < config->mailbox_limit) {
+        snprintf(err, errlen, "mailbox.limit_spilled must not be less than mailbox.limit");
+        return -EINVAL;
+    }
+    if (config->push_max_message > config->api_max_body) {
+        snprintf(err, errlen, "push.max_message must not be more than api.max_body");
+        return -EINVAL;
+    }
+    if (config->api_max_bodies < config->api_max_body) {
+        snprintf(err, errlen, "api.max_bodies must not be less than api.max_body");
+        return -EINVAL;
+    }
+    if (config->bus_linger_ms >= config->bus_timeout_ms) {
+        snprintf(err, errlen, "bus.linger must be less than bus.timeout");
+        return -EINVAL;
+    }
+    if (config->bus_brokers[0] == '\0' || config->bus_topic[0] == '\0') {
+        snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
+        return -EINVAL;
+    }
+    return kafka_options_check(config->bus_options, err, errlen);
+}

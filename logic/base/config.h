@@ -1,0 +1,27 @@
+/* config.h - logic's settings; read-only once it runs. */
+#ifndef IMC_LOGIC_BASE_CONFIG_H
+#define IMC_LOGIC_BASE_CONFIG_H
+
+#include "common/daemon/daemon.h"
+
+struct logic_config {
+    struct daemon_config daemon; /* first */
+    char *api_listen, *api_keys, *api_trusted, *api_hosts, *api_origins;
+    int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
+        api_idle_timeout_ms;
+    char *bus_brokers, *bus_topic, *bus_group, *bus_options;
+    int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
+    int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
+    int64_t sessions_max_per_uid;
+    int64_t connect_timeout_ms;
+    int64_t lookup_timeout_ms;
+    int64_t tokens_ttl_ms;
+    int64_t push_max_message, push_max_uids, push_max_bytes, push_max_pending;
+    int64_t push_max_lag_ms, push_max_backlog;
+    int64_t router_timeout_ms, router_window;
+};
+
+extern const struct config_row logic_config_rows[];
+int logic_config_check(const void *arg, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,71 @@
+/* logic.h - the daemon: what its rooms have in common. Struct only: main.c fills it. Everything of
+ * logic belongs to the main loop (daemon->loop). The rpc thread only unpacks what streams bring
+ * (peers/streams.c, router/router_peer.c) and posts it here.
+ *
+ *   business ── http/routes ─┬─ http/push ─► push/push ─┬─► push/kafka_producer ════► Kafka
+ *                            │   └ idempotency          └─► router/routers ═════════► router
+ *                            ├─ http/token ─► tokens/ ══════════════════════════════► Redis
+ *                            ├─ http/count ─► router/routers
+ *                            └─ http/mailbox ─► mailbox/mailbox ════════════════════► Redis
+ *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
+ *                                               └───► mailbox/gone_receivers ─► routers, mailbox
+ *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
+#ifndef IMC_LOGIC_BASE_LOGIC_H
+#define IMC_LOGIC_BASE_LOGIC_H
+
+#include "common/protocol/message_id.h"
+#include "logic/base/config.h"
+#include "logic/base/metrics.h"
+
+struct routers;
+struct kafka_producer;
+struct streams;
+struct push_lanes;
+struct job_backlogs;
+struct connects;
+struct gone_receivers;
+struct api_keys;
+struct local_callers;
+struct http_server;
+
+struct logic {
+    struct daemon *daemon;
+    const struct logic_config *config;
+    struct loop *loop;
+    int64_t *counters;
+    struct redis *redis;
+    struct membership *membership;
+    struct message_ids ids;
+    bool has_node; /* the lease gave us a node number: ids may be made */
+    bool draining;
+    enum memory_level memory;
+    struct routers *routers;
+    void (*routers_told)(struct logic *logic); /* one answers, or does no more; may be NULL */
+    struct kafka_producer *bus;
+    struct streams *streams;
+    struct push_lanes *lanes;
+    struct job_backlogs *backlogs;
+    struct connects *connects;
+    struct gone_receivers *gone_receivers;
+    struct api_keys *keys;
+    struct local_callers *local; /* who needs none */
+    struct http_server *http;
+};
+
+static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)
+{
+    metric_add(logic->counters, metric, by);
+}
+
+/* Unix time by Redis's clock, which all logics share: what ages and ids are reckoned by. */
+static inline uint64_t logic_now_us(const struct logic *logic)
+{
+    return logic->redis != NULL ? redis_now_us(logic->redis) : unix_now_us();
+}
+
+static inline uint64_t logic_now_ms(const struct logic *logic)
+{
+    return logic_now_us(logic) / 1000;
+}
+
+#endif

@@ -1,0 +1,68 @@
+#include "logic/peers/session_batch.h"
+#include "logic/mailbox/mailbox.h"
+#include "logic/router/routers.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What a message costs in a reply besides its body: many empty ones fill a page too. */
+enum { WAITING_OVERHEAD = 32 };
+
+void session_batch_drop(struct session_batch *sb)
+{
+    assert(sb->pending > 0);
+    if (--sb->pending > 0)
+        return;
+    sb->reply.ring = sb->has_put ? sb->ring : routers_ring(sb->logic->routers);
+    if (sb->ring_changed)
+        sb->reply.ring = 0;
+    stream_reply(sb->batch, &sb->reply.base);
+}
+
+void session_batch_put(struct session_batch *sb, uint64_t ring)
+{
+    if (sb->has_put && sb->ring != ring)
+        sb->ring_changed = true;
+    if (!sb->has_put)
+        sb->ring = ring;
+    sb->has_put = true;
+}
+
+bool session_batch_page(struct session_batch *sb, const struct mailbox_page *page,
+                        Imc__V1__Waiting ***waiting, size_t *n)
+{
+    struct arena *arena = &sb->batch->arena;
+    Imc__V1__Waiting **list = arena_alloc(arena, page->n * sizeof(void *));
+    size_t taken = 0;
+
+    for (; taken < page->n; taken++) {
+        const struct mailbox_message *message = &page->messages[taken];
+        /* The first message of a reply always goes, so that asking again gets on. */
+        bool first = sb->bytes_left == (size_t)sb->logic->config->mailbox_page_bytes;
+        size_t size = message->len + WAITING_OVERHEAD;
+        if (size > sb->bytes_left && !first)
+            break;
+        sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
+        Imc__V1__Waiting *copy = list[taken] = arena_alloc(arena, sizeof *copy);
+        imc__v1__waiting__init(copy);
+        copy->id = message->id;
+        copy->op = message->op;
+        copy->expires_ms = message->expires_ms;
+        copy->body.len = message->len;
+        copy->body.data = arena_alloc(arena, message->len);
+        if (message->len > 0)
+            memcpy(copy->body.data, message->body, message->len);
+    }
+    *waiting = list;
+    *n = taken;
+    return page->more || taken < page->n;
+}
+
+char *session_batch_text(struct session_batch *sb, const char *text, size_t len)
+{
+    char *copy = arena_alloc(&sb->batch->arena, len + 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}

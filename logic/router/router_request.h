@@ -1,0 +1,62 @@
+/* router_request.h - a request to a router, from its making to its one answer. routers.c makes
+ * requests, router_peer.c carries them. Main loop only.
+ *
+ *   request_new ─► waits in a queue, is on its way in a batch ─┬─► finish: fn(answer), freed
+ *                                                              └─ timer: fn(AWAY); finish only frees */
+#ifndef IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
+#define IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
+
+#include "common/containers/slab.h"
+#include "common/containers/wheel.h"
+#include "logic/base/logic.h"
+#include "logic/router/router_answer.h"
+
+enum router_kind {
+    ROUTER_PUT,
+    ROUTER_DEL,
+    ROUTER_REGISTERED,
+    ROUTER_LOOKUP,
+    ROUTER_FORGET,
+    ROUTER_ROOMS,
+    ROUTER_COMETS,
+};
+
+/* What all requests, and the peers that carry them, have in common. */
+struct router_requests {
+    struct logic *logic;
+    uint64_t ring; /* ring_hash() of the routers as we see them */
+    struct wheel *wheel;
+    struct slab *slab;
+};
+
+struct router_request {
+    struct router_request *next;
+    struct wheel_timer timer;
+    struct router_requests *of;
+    enum router_kind kind;
+    router_fn fn; /* NULL: was answered (it timed out), only the memory is waited for */
+    void *arg;
+    struct router_session session; /* valid while fn != NULL */
+    uint32_t loop, loops;
+};
+
+void router_requests_open(struct router_requests *requests, struct logic *logic);
+/* No timer runs any more; the requests stay until each has had its router_request_finish(). */
+void router_requests_stop(struct router_requests *requests);
+/* After the last one. */
+void router_requests_close(struct router_requests *requests);
+
+struct router_request *router_request_new(struct router_requests *requests, enum router_kind kind,
+                                          router_fn fn, void *arg);
+/* Answers (if nobody did yet) and frees. */
+void router_request_finish(struct router_request *request, const struct router_answer *answer);
+
+struct router_queue {
+    struct router_request *head, **tail;
+    size_t n;
+};
+void router_queue_init(struct router_queue *queue);
+void router_queue_add(struct router_queue *queue, struct router_request *request);
+struct router_request *router_queue_take(struct router_queue *queue);
+
+#endif
