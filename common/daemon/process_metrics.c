@@ -250,7 +250,8 @@ static const struct {
       "Connections to rpc.listen that could not be accepted, for want of descriptors or memory."},
      rpc_accept_errors},
     {{"imc_rpc_cut_total", NULL, METRIC_COUNTER,
-      "Connections to rpc.listen cut: too many streams, or idle when others waited."},
+      "Connections to rpc.listen cut: too many streams, messages that did not become whole, or "
+      "idle when others waited."},
      rpc_cut},
     {{"imc_rpc_refused_streams_total", NULL, METRIC_COUNTER,
       "Streams refused because their connection had too many, or opened them too often."},

@@ -1,6 +1,8 @@
 /* admission.c - who is let in to a gRPC server. It accepts in place of gRPC, whose 1.51
  *   - stops accepting for ever when one accept() fails, as it does without free descriptors
  *   - has no limit of connections, and none of streams before the peer has agreed to one
+ *   - keeps the parts of messages until they are whole. Beyond its quota for all of them it ends
+ *     streams and connections as it likes, those of daemons too
  *
  *   gate thread:  accept ─► listed, with its address ─► grpc_server_add_channel_from_fd
  *   calls thread: a stream ─► rpc_admission_enter ─► too many, or too often: the connection is cut
@@ -16,9 +18,9 @@
 #include <fcntl.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
+#include <linux/tcp.h> /* in place of netinet/tcp.h, which lacks tcpi_bytes_received */
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +33,15 @@
 enum {
     BACKLOG = 1024,
     ACCEPTS_PER_TURN = 64,
-    LOOK_MS = 1000, /* how often the list is compared with what is open */
+    LOOK_MS = 200,  /* how often the list is compared with what is open and has arrived */
     RETRY_MS = 100, /* the same while nobody more is let in */
     IDLE_MS = 500,  /* when it is full, a connection that has had no stream for so long gives way */
     RATE_MS = 1000, /* of RPC_OPENED_MAX */
     PEER_MAX = 64,
+    FREE_EACH_LOOK = 1024,  /* bytes of a connection that need belong to no message: pings … */
+    PART_LEAST = 65536,     /* who has less of messages that are not whole is not cut for it */
+    PARTS_ALWAYS = 8 << 20, /* all together may have as much: two messages */
+    MUCH = 1 << 20,         /* what such a connection took is given back when it has gone */
 };
 
 struct admitted_conn {
@@ -44,11 +50,16 @@ struct admitted_conn {
     ino_t inode;
     uint32_t streams, opened; /* OPENED: since SINCE_MS */
     int64_t since_ms, idle_ms;
+    /* Bytes, by the last look: arrived; of whole messages, now and at the look before, and of those
+     * that came by streams that have ended; of messages that are not whole. */
+    uint64_t arrived, whole, whole_before, whole_ended, parts;
+    int64_t whole_ms; /* when WHOLE last grew; 0: never */
     bool cut;
     char peer[PEER_MAX];
 };
 
 struct rpc_admission {
+    struct rpc *rpc;
     grpc_server *server;
     grpc_server_credentials *credentials;
     int fds[LISTEN_MOST], n_fds, wake;
@@ -58,6 +69,7 @@ struct rpc_admission {
     pthread_mutex_t lock; /* guards what follows */
     struct admitted_conn *conns;
     size_t n, limit;
+    uint64_t most_parts; /* of all connections */
     uint64_t numbers;
     struct rpc_stats stats;
 };
@@ -99,7 +111,7 @@ static void admission_sweep(struct rpc_admission *admission)
     for (size_t i = 0; i < admission->n; i++) {
         if (conn_is(&admission->conns[i], admission->conns[i].fd))
             admission->conns[kept++] = admission->conns[i];
-        else if (admission->conns[i].cut)
+        else if (admission->conns[i].cut || admission->conns[i].arrived >= MUCH)
             mem_trim_soon(); /* what it took is free only now */
     }
     admission->n = kept;
@@ -132,6 +144,94 @@ static struct admitted_conn *admission_by_fd(struct rpc_admission *admission, in
             return &admission->conns[i - 1];
     }
     return NULL;
+}
+
+/* ── parts of messages; the gate's thread ── */
+
+static struct admitted_conn *admission_by_number(struct rpc_admission *admission, uint64_t number)
+{
+    size_t low = 0, high = admission->n;
+
+    while (low < high) { /* the list is in the order of numbers */
+        size_t middle = low + (high - low) / 2;
+        if (admission->conns[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < admission->n && admission->conns[low].number == number;
+    return found ? &admission->conns[low] : NULL;
+}
+
+/* Under both locks. */
+static void admission_add_up(struct rpc_admission *admission)
+{
+    for (size_t i = 0; i < admission->n; i++)
+        admission->conns[i].whole = admission->conns[i].whole_ended;
+    for (struct rpc_stream *stream = admission->rpc->live; stream != NULL;
+         stream = stream->live_next) {
+        struct admitted_conn *conn =
+            stream->server != NULL ? admission_by_number(admission, stream->conn) : NULL;
+        if (conn != NULL)
+            conn->whole += __atomic_load_n(&stream->whole, __ATOMIC_RELAXED);
+    }
+}
+
+/* What has arrived less the messages that have become whole: parts of others, or frames that belong
+ * to none and keep gRPC busy. */
+static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+
+    if (conn->cut || !conn_is(conn, conn->fd) ||
+        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    uint64_t gone = conn->whole - conn->whole_before + FREE_EACH_LOOK;
+    conn->parts += info.tcpi_bytes_received - conn->arrived;
+    conn->parts = conn->parts > gone ? conn->parts - gone : 0;
+    if (conn->whole > conn->whole_before)
+        conn->whole_ms = now;
+    conn->whole_before = conn->whole;
+    conn->arrived = info.tcpi_bytes_received;
+    return conn->parts;
+}
+
+/* Cuts who has brought no whole message for the longest. The bytes that this frees; 0: nobody. */
+static uint64_t admission_cut_parts(struct rpc_admission *admission)
+{
+    struct admitted_conn *last = NULL;
+
+    for (size_t i = 0; i < admission->n; i++) {
+        struct admitted_conn *conn = &admission->conns[i];
+        if (!conn->cut && conn->parts >= PART_LEAST &&
+            (last == NULL || conn->whole_ms < last->whole_ms))
+            last = conn;
+    }
+    if (last == NULL)
+        return 0;
+    conn_cut(last);
+    admission->stats.cut++;
+    log_warn("peer cut", "peer=%s bytes=%llu; parts of messages that do not become whole",
+             last->peer, (unsigned long long)last->parts);
+    return last->parts;
+}
+
+static void admission_look(struct rpc_admission *admission)
+{
+    int64_t now = rpc_now_ms();
+    uint64_t parts = 0, freed = 1;
+
+    pthread_mutex_lock(&admission->rpc->lock);
+    pthread_mutex_lock(&admission->lock);
+    admission_add_up(admission);
+    pthread_mutex_unlock(&admission->rpc->lock);
+    for (size_t i = 0; i < admission->n; i++)
+        parts += conn_parts(&admission->conns[i], now);
+    for (; parts > admission->most_parts && freed > 0; parts -= freed)
+        freed = admission_cut_parts(admission);
+    admission_sweep(admission);
+    pthread_mutex_unlock(&admission->lock);
 }
 
 /* ── the gate's thread ── */
@@ -220,6 +320,7 @@ static void *admission_thread(void *arg)
     struct rpc_admission *admission = arg;
     struct pollfd polled[LISTEN_MOST + 1];
     bool open = true;
+    int64_t look_ms = 0;
 
     pthread_setname_np(pthread_self(), "rpc-gate");
     for (;;) {
@@ -234,9 +335,10 @@ static void *admission_thread(void *arg)
             for (int i = 0; i < admission->n_fds; i++)
                 polled[i + 1].revents = POLLIN;
         open = admission_accept_all(admission, polled + 1);
-        pthread_mutex_lock(&admission->lock);
-        admission_sweep(admission);
-        pthread_mutex_unlock(&admission->lock);
+        if (rpc_now_ms() < look_ms)
+            continue;
+        admission_look(admission);
+        look_ms = rpc_now_ms() + LOOK_MS;
     }
 }
 
@@ -280,7 +382,7 @@ uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, 
     return number;
 }
 
-void rpc_admission_leave(struct rpc_admission *admission, uint64_t number)
+void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint64_t whole)
 {
     pthread_mutex_lock(&admission->lock);
     for (size_t i = 0; i < admission->n; i++) {
@@ -289,6 +391,7 @@ void rpc_admission_leave(struct rpc_admission *admission, uint64_t number)
             continue;
         assert(conn->streams > 0);
         conn->streams--;
+        conn->whole_ended += whole;
         conn->idle_ms = rpc_now_ms();
         break;
     }
@@ -325,7 +428,11 @@ int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address
     }
     admission->server = server;
     admission->credentials = grpc_insecure_server_credentials_create();
+    admission->rpc = rpc;
     admission->limit = (size_t)rpc->limits.connections;
+    admission->most_parts = (uint64_t)rpc->limits.held / 8 * 3; /* three quarters of the quota */
+    if (admission->most_parts < PARTS_ALWAYS)
+        admission->most_parts = PARTS_ALWAYS;
     admission->conns = mem_alloc(admission->limit * sizeof *admission->conns);
     pthread_mutex_init(&admission->lock, NULL);
     *out = admission;

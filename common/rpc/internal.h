@@ -100,7 +100,8 @@ struct rpc_stream {
     uint64_t conn;                   /* callee: its connection, see rpc_admission_enter() */
     const struct rpc_method *method; /* callee; NULL: there is none of that path */
 
-    uint32_t held; /* atomic: messages */
+    uint32_t held;  /* atomic: messages */
+    uint64_t whole; /* atomic: bytes received as whole messages, with what is around them */
 
     struct rpc_tag send_tag, recv_tag, meta_tag, end_tag;
     grpc_byte_buffer *out; /* of the send batch under way */
@@ -193,7 +194,8 @@ int rpc_admission_port(const struct rpc_admission *gate);
  * rpc_admission_leave(), and PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its
  * connection has been cut. */
 uint64_t rpc_admission_enter(struct rpc_admission *gate, const char *name, char **peer);
-void rpc_admission_leave(struct rpc_admission *gate, uint64_t number);
+/* WHOLE: the stream's. Under rpc->lock. */
+void rpc_admission_leave(struct rpc_admission *gate, uint64_t number, uint64_t whole);
 /* Adds its share. */
 void rpc_admission_stats(struct rpc_admission *gate, struct rpc_stats *out);
 

@@ -130,7 +130,8 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
     assert(server->streams > 0);
     server->streams--;
     if (stream->conn != 0)
-        rpc_admission_leave(server->gate, stream->conn);
+        rpc_admission_leave(server->gate, stream->conn,
+                            __atomic_load_n(&stream->whole, __ATOMIC_RELAXED));
 }
 
 /* ── requests; calls thread ── */

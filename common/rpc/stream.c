@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_FIRST = 8 };
+enum {
+    QUEUE_FIRST = 8,
+    /* What HTTP/2 may need around a message, and for its answer: so many bytes, and a byte for so
+     * many of its own. */
+    AROUND = 128,
+    AROUND_EACH = 256,
+};
 
 /* Of the process: there is one struct rpc, which may be gone before the last message is. */
 static size_t held_bytes;    /* atomic */
@@ -287,6 +293,8 @@ static void stream_received(struct rpc_tag *tag, bool ok)
         rpc_stream_op_done(stream);
         return;
     }
+    __atomic_add_fetch(&stream->whole, msg->len + msg->len / AROUND_EACH + AROUND,
+                       __ATOMIC_RELAXED);
     if (stream->events != NULL)
         stream->events->message(stream, stream->arg, msg);
     else

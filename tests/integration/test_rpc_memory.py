@@ -1,12 +1,15 @@
 """What a stranger sends to a gRPC port costs no multiple of its bytes, and what it cost comes back: batches of a million empty
 items, thousands of streams that are opened, or opened and reset, on one connection."""
+import select
 import struct
+import time
 
 import pytest
 
 from cluster import SLOW, wait_for
 from hostile import Fixed, Raw, garble, hostile, hostile_cluster, pb, world  # noqa: F401 (fixtures)
-from test_bad_rpc import DATA, HEADERS, PREFACE, RST_STREAM, SETTINGS, STREAMS, h2, headers, message
+from test_bad_rpc import (DATA, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, STREAMS, WINDOW_UPDATE, frames_of, h2, headers,
+                          message)
 
 SANITIZED = SLOW > 1  # its memory says nothing
 MIB = 1 << 20
@@ -91,3 +94,89 @@ def test_batches_on_streams_that_are_reset(world):
                          h2(RST_STREAM, struct.pack(">I", 8), 0, 2 * i + 1))
             raw.all(10)
     wait_for(lambda: world.logic.metrics()["imc_logic_batches_pending"] < 10, 10, "what was posted to be answered")
+
+
+PRIORITY = 2
+
+
+class Sender:
+    """Sends PAYLOAD on a stream of its own as fast as the peer's windows allow; answers settings and pings."""
+
+    def __init__(self, port, path, payload):
+        self.raw = Raw(port, PREFACE + h2(SETTINGS) + h2(HEADERS, headers(path), 4, 1))
+        self.payload, self.at, self.windows, self.out, self.got = payload, 0, [65535, 65535], b"", b""
+        self.raw.sock.setblocking(False)
+        self.over = False
+
+    def _take(self, kind, flags, stream, payload):
+        if kind == SETTINGS and not flags & 1:
+            for at in range(0, len(payload), 6):
+                name, value = struct.unpack(">HI", payload[at:at + 6])
+                if name == 4:
+                    self.windows[1] += value - 65535
+            self.out += h2(SETTINGS, b"", 1)
+        elif kind == PING and not flags & 1:
+            self.out += h2(PING, payload, 1)
+        elif kind == WINDOW_UPDATE:
+            self.windows[stream > 0] += int.from_bytes(payload, "big")
+
+    def read(self):
+        try:
+            new = self.raw.sock.recv(65536)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            new = b""
+        self.over = self.over or not new
+        self.got += new
+        frames = frames_of(self.got)
+        self.got = self.got[sum(9 + len(payload) for *_, payload in frames):]
+        for frame in frames:
+            self._take(*frame)
+
+    def write(self):
+        while len(self.out) < 65536 and (n := min(16384, *self.windows, len(self.payload) - self.at)) > 0:
+            self.out += h2(DATA, self.payload[self.at:self.at + n], 0, 1)
+            self.at += n
+            self.windows = [window - n for window in self.windows]
+        try:
+            self.out = self.out[self.raw.sock.send(self.out):] if self.out else b""
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            self.over = True
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_messages_that_do_not_become_whole(world, name):
+    """gRPC keeps their parts. Who has sent no whole message is cut before it ends the streams of daemons for them."""
+    daemon = getattr(world, name.split()[0])
+    payload, cut = message(bytes(4 << 20))[:-1], daemon.metrics()["imc_rpc_cut_total"]
+    with Watched(daemon, 150 * MIB), world.rises(daemon, "imc_rpc_cut_total"):
+        senders = [Sender(daemon.rpc, STREAMS[name], payload) for _ in range(40)]
+        end = time.monotonic() + 20 * SLOW
+        while daemon.metrics()["imc_rpc_cut_total"] == cut:
+            assert time.monotonic() < end, [(sender.at, sender.over) for sender in senders]
+            for _ in range(50):
+                socks = {sender.raw.sock: sender for sender in senders if not sender.over}
+                for sock in select.select(list(socks), [], [], 0.01)[0]:
+                    socks[sock].read()
+                for sender in socks.values():
+                    sender.write()
+        for sender in senders:
+            sender.raw.close()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("name", STREAMS)
+def test_frames_that_are_no_message(world, name, stream):
+    """They keep gRPC busy for as long as it reads them."""
+    daemon = getattr(world, name.split()[0])
+    frames = h2(PRIORITY, bytes(5), 0, 1) * 8192
+    opened = PREFACE + h2(SETTINGS) + (h2(HEADERS, headers(STREAMS[name]), 4, 1) if stream else b"")
+    with Watched(daemon, 150 * MIB), world.rises(daemon, "imc_rpc_cut_total"):
+        with Raw(daemon.rpc, opened) as raw:
+            end = time.monotonic() + 20 * SLOW
+            with pytest.raises(OSError):
+                while time.monotonic() < end:
+                    raw.sock.sendall(frames)
