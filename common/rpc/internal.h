@@ -185,18 +185,18 @@ struct rpc_admission;
 /* Binds; nobody is let in before rpc_admission_start(). 0 or -E…. */
 int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address,
                        struct rpc_admission **out);
-int rpc_admission_start(struct rpc_admission *gate);
+int rpc_admission_start(struct rpc_admission *admission);
 /* Lets nobody in any more. Connections go on. */
-void rpc_admission_stop(struct rpc_admission *gate);
-void rpc_admission_free(struct rpc_admission *gate);
-int rpc_admission_port(const struct rpc_admission *gate);
+void rpc_admission_stop(struct rpc_admission *admission);
+void rpc_admission_free(struct rpc_admission *admission);
+int rpc_admission_port(const struct rpc_admission *admission);
 /* A stream was opened on the connection that gRPC calls NAME: its number, for
  * rpc_admission_leave(), and PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its
  * connection has been cut. */
-uint64_t rpc_admission_enter(struct rpc_admission *gate, const char *name, char **peer);
+uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, char **peer);
 /* WHOLE: the stream's. Under rpc->lock. */
-void rpc_admission_leave(struct rpc_admission *gate, uint64_t number, uint64_t whole);
+void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint64_t whole);
 /* Adds its share. */
-void rpc_admission_stats(struct rpc_admission *gate, struct rpc_stats *out);
+void rpc_admission_stats(struct rpc_admission *admission, struct rpc_stats *out);
 
 #endif
