@@ -7,9 +7,9 @@
 #include <string.h>
 
 enum {
-    TOMB_MS = 60000, /* a life that is gone is remembered: longer than any batch is under way */
+    TOMB_MS = 60000, /* an epoch that is over is remembered longer than any batch is under way */
     LIVES_MAX = UINT16_MAX,
-    GUESTS_MAX = 4, /* lives of one id that membership has not shown */
+    GUESTS_MAX = 4, /* epochs of one id that membership has not shown */
 };
 
 struct comet_lives *comet_lives_new(uint64_t grace_ms)
@@ -37,7 +37,7 @@ void comet_lives_free(struct comet_lives *comets)
     free(comets);
 }
 
-/* The lives of ID, in no order; NULL: none is known. */
+/* The known epochs of ID, in no order; NULL: none is known. */
 static struct known_comet *comets_chain(const struct comet_lives *comets, const char *id)
 {
     return strmap_get(comets->by_id, id, strlen(id));
@@ -134,7 +134,7 @@ static void comet_be_gone(struct comet_lives *comets, struct known_comet *comet,
     comet->deadline_ms = now_ms + TOMB_MS;
 }
 
-/* After a guest of this id came or went. */
+/* Sets `doubted` of every epoch of ID, after a guest of that id came or went. */
 static void comet_lives_doubt(struct comet_lives *comets, const char *id)
 {
     struct known_comet *chain = comets_chain(comets, id);
@@ -146,7 +146,7 @@ static void comet_lives_doubt(struct comet_lives *comets, const char *id)
     }
 }
 
-/* 0: there may be a life of ID with EPOCH that we have not heard of. */
+/* 0 if ID may have an EPOCH that we have not heard of yet, or -E…. */
 static int comet_lives_may_be(const struct comet_lives *comets, const char *id, uint64_t epoch)
 {
     size_t guests = 0;
@@ -241,7 +241,7 @@ void comet_lives_release(struct comet_lives *comets, uint16_t life)
         life_free(comets, life);
 }
 
-/* True if this changed what is believed of the comet. */
+/* True if this changed what we believe of the comet. */
 static bool comet_is_shown(struct comet_lives *comets, const struct member *member, uint64_t now_ms)
 {
     struct known_comet *comet = comets_find(comets, member->id, member->epoch);
@@ -253,7 +253,8 @@ static bool comet_is_shown(struct comet_lives *comets, const struct member *memb
         return false;
     comet->shown = true;
     comet->state = COMET_MEMBER;
-    /* Later ones stay: its next life has put sessions already, and membership will follow. */
+    /* Guests with a later epoch stay: they have put sessions already, and membership will show
+     * them. */
     for (struct known_comet *other = comets_chain(comets, member->id); other != NULL;
          other = other->next)
         if (other->state == COMET_GUEST && other->epoch < member->epoch)
@@ -303,10 +304,10 @@ void comet_lives_tick(struct comet_lives *comets, uint64_t now_ms, bool reading)
         if (comet->state == COMET_GUEST && !reading)
             comet->deadline_ms = now_ms + comets->grace_ms;
         else if (due && comet->state == COMET_GUEST) {
-            comet_be_gone(comets, comet, now_ms); /* nobody but puts spoke for it */
+            comet_be_gone(comets, comet, now_ms); /* only puts spoke for it, never membership */
             comet_lives_doubt(comets, comet->id);
         } else if (due && comet->lives == 0) {
-            comet_remove(comets, i); /* the last one took its place */
+            comet_remove(comets, i); /* the last comet took its place */
             continue;
         }
         i++;

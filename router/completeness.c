@@ -58,8 +58,8 @@ int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
     if (loops == 0 || loops > COMET_LOOPS_MAX || loop >= loops)
         return -EINVAL;
     if (comet->loops != loops) {
-        /* The first word of this epoch under this ring, or a comet that contradicts itself: begin
-         * anew. */
+        /* The first loop of this epoch under this ring, or a comet that changed its number of
+         * loops: begins anew. */
         comet_lives_unregister(comet);
         comet->loops = loops;
     }
@@ -90,10 +90,10 @@ bool completeness_is_reached(const struct completeness *completeness)
 
 struct text {
     char *at;
-    size_t left; /* at least 1: the end */
+    size_t left; /* at least 1, for the end */
 };
 
-/* What does not fit is left out. */
+/* Appends S; what does not fit is left out. */
 static void text_add(struct text *text, const char *s)
 {
     while (*s != '\0' && text->left > 1) {

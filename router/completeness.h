@@ -1,11 +1,12 @@
-/* completeness.h - does this router know where everybody is? The ring of the live routers, and
- * which loops of which comets have put all their sessions under it. Main loop only; no I/O.
+/* completeness.h - does this router know all sessions of its uids? Knows the ring of the live
+ * routers, and which loops of which comets have put all their sessions under it. Main loop only; no
+ * I/O.
  *
  *   complete = membership was read, and every comet that it shows has registered: with the epoch
  *              shown, all its loops, under the ring that this router sees now
  *
- * Until then an empty lookup means "don't know". A comet that lives and does not register holds
- * this up as long as its lease lives; completeness_missing() says which. */
+ * Until then an empty lookup means "don't know". A comet that lives and does not register keeps the
+ * router incomplete as long as its lease lives. completeness_missing() says which comet that is. */
 #ifndef IMC_ROUTER_COMPLETENESS_H
 #define IMC_ROUTER_COMPLETENESS_H
 
@@ -15,26 +16,28 @@
 struct completeness {
     struct comet_lives *comets;
     struct ring *ring; /* NULL before routers were read */
-    uint64_t hash;     /* ring_hash() of it; 0 = none */
-    int self;          /* our node in it; -1 = we hold no lease that others see */
+    uint64_t hash;     /* ring_hash() of the ring; 0: there is none */
+    int self;          /* our node in the ring; -1: we hold no lease that others see */
     bool ready;        /* membership has been read */
 };
 
 void completeness_init(struct completeness *completeness, struct comet_lives *comets);
 void completeness_close(struct completeness *completeness);
-/* The ring of LIST, for completeness_set_ring(); freed by ring_free(). */
+/* Makes the ring of LIST, for completeness_set_ring(); freed by ring_free(). */
 struct ring *completeness_ring_of(const struct member_list *list);
-/* Takes RING; LIST is what it was made of, SELF our id. All registrations are void. */
+/* Takes ownership of RING, which was made of LIST; SELF is our id. All registrations become
+ * void. */
 void completeness_set_ring(struct completeness *completeness, struct ring *ring,
                            const struct member_list *list, const char *self);
-/* False: the uid belongs to another router. True without a ring, or with one that lacks us. */
+/* False: the uid belongs to another router. True if there is no ring, or if we are not in it. */
 bool completeness_owns(const struct completeness *completeness, int64_t uid);
-/* Loop LOOP of LOOPS of COMET has put everything. -EINVAL for numbers that cannot be. */
+/* Loop LOOP of LOOPS of COMET has put all its sessions. -EINVAL: impossible numbers. */
 int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops);
-/* True: this comet, if membership shows it, does not hold completeness up. */
+/* True if COMET has registered, or if membership does not show it. */
 bool completeness_has(const struct known_comet *comet);
 bool completeness_is_reached(const struct completeness *completeness);
-/* Comets that are missing; the first few, "comet-1 loops=0,2/4 comet-2 loops=all", into BUF. */
+/* The number of comets that are missing. BUF gets the first few: "comet-1 loops=0,2/4 comet-2
+ * loops=all". */
 size_t completeness_missing(const struct completeness *completeness, char *buf, size_t len);
 
 #endif

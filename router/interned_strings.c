@@ -10,7 +10,7 @@ struct interned_string {
     char text[];
 };
 
-/* A place holds a name or, tagged by its lowest bit, the number of the next place without one. */
+/* A place holds a name or, with its lowest bit set, the number of the next vacant place. */
 union place {
     struct interned_string *name;
     uintptr_t vacant;
@@ -19,10 +19,10 @@ union place {
 struct interned_strings {
     union place *places;
     uint32_t n, capacity;
-    uint32_t vacant; /* 0 = none */
+    uint32_t vacant; /* the first vacant place; 0: none */
     size_t count;
     size_t text_bytes;
-    struct strmap *shared; /* NULL: every reference is a name of its own */
+    struct strmap *shared; /* NULL: every reference has a name of its own */
 };
 
 enum { PLACES_FIRST = 64, MAP_SLOT_BYTES = 32, MALLOC_OVERHEAD = 16 };

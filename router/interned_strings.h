@@ -1,7 +1,7 @@
-/* interned_strings.h - strings by 32-bit number: rooms, shared by all sessions in them, and keys,
- * one each. Main loop only.
+/* interned_strings.h - strings named by 32-bit numbers. Sessions in the same room share its name;
+ * each session has its own key. Main loop only.
  *
- * A shared name's references are the sessions that have it: for rooms, their count. Number 0 is the
+ * The references to a room's name are the sessions in the room, so they count them. Number 0 is the
  * empty string. */
 #ifndef IMC_ROUTER_INTERNED_STRINGS_H
 #define IMC_ROUTER_INTERNED_STRINGS_H
@@ -11,20 +11,22 @@
 #include <stdint.h>
 
 struct interned_strings;
-/* SHARED: equal strings get one number. */
+/* SHARED: equal strings get the same number. */
 struct interned_strings *interned_new(bool shared);
 void interned_free(struct interned_strings *names);
-/* Takes a reference to TEXT; 0 if it is empty. */
+/* Takes a reference to TEXT and returns its number; 0 if TEXT is empty. */
 uint32_t interned_ref(struct interned_strings *names, const char *text);
-/* 0 is fine. */
+/* NUMBER may be 0. */
 void interned_unref(struct interned_strings *names, uint32_t number);
-/* Valid while it is referenced. Read only; not const because protobuf-c's strings are not. */
+/* The text is valid while it is referenced. It is read only; not const, because strings of
+ * protobuf-c are not. */
 char *interned_text(const struct interned_strings *names, uint32_t number);
 uint32_t interned_refs(const struct interned_strings *names, uint32_t number);
 size_t interned_count(const struct interned_strings *names);
-/* The numbers in use, ascending: starts with 0, returns the next one, 0 at the end. */
+/* Walks over the numbers in use, ascending: begin with NUMBER 0; returns the next one, 0 at the
+ * end. */
 uint32_t interned_next(const struct interned_strings *names, uint32_t number);
-/* Memory, about: malloc's own overhead is estimated. */
+/* Bytes of memory, with an estimate of malloc's own overhead. */
 size_t interned_bytes(const struct interned_strings *names);
 
 #endif

@@ -1,5 +1,4 @@
-/* imc-router: who is where. Everything that it knows is in memory, told by the comets through
- * logic.
+/* imc-router: who is where. The router keeps all of it in memory; comets tell it through logic.
  *
  *   leases, list ───► membership ──► shard ◄── batches ── server ◄══ logic
  *                                      │
@@ -116,7 +115,7 @@ static int router_start(struct daemon *daemon)
     router->sweep.run = sweep_run;
     map_shard_init(&router->shard, &limits, daemon->counters);
     map_shard_tick(&router->shard, loop_now_ms(&daemon->loop), false);
-    /* First the port, then the lease: nobody is to hear of a router that does not answer yet. */
+    /* First the port, then the lease: nobody must learn of a router that does not answer yet. */
     int err = server_open(router, config->daemon.rpc_listen);
     if (err != 0) {
         daemon_listen_failed(daemon, config->daemon.rpc_listen, "rpc", "listen", err);
@@ -144,8 +143,8 @@ static void on_linger(uv_timer_t *timer)
     daemon_drained(router->daemon);
 }
 
-/* Logics notice within a renewal that we left, and go to the next router of the ring: until then we
- * answer. */
+/* Goes on answering while logics may still ask us. Within one renewal they notice that we left, and
+ * ask the next router of the ring. */
 static void router_drain(struct daemon *daemon)
 {
     struct router *router = daemon->state;
@@ -162,7 +161,7 @@ static void router_stop(struct daemon *daemon)
     uv_close((uv_handle_t *)&router->tick, NULL);
     uv_close((uv_handle_t *)&router->linger, NULL);
     server_close(router);
-    /* Timers and the sweep's task lie in the memory that goes now. */
+    /* Lets the loop forget timers and the sweep's task, whose memory is freed next. */
     uv_run(&daemon->loop.uv, UV_RUN_NOWAIT);
     map_shard_close(&router->shard);
     free(router);
@@ -184,7 +183,8 @@ static void router_memory(struct daemon *daemon, enum memory_level level)
     router->shard.refuses = level != MEMORY_OK;
 }
 
-/* The map is in memory: Redis is needed to become a member, which is condition "lease". */
+/* No use needs Redis: the map is in memory. Redis is needed to become a member, which is condition
+ * "lease". */
 static const struct daemon_need router_needs[] = {
     {"redis", 0},
     {"redis_write", 0},

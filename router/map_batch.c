@@ -9,13 +9,13 @@ struct map_batch_run {
     struct map_shard *shard;
     const Imc__V1__MapBatch *batch;
     struct arena *arena;
-    struct known_comet **comets; /* per CometRef: who it named when it was last looked at */
+    struct known_comet **comets; /* per CometRef: the comet it named when it was last looked up */
     bool ring_matches;
-    size_t bytes_left; /* of the reply, for what has no fixed number of elements */
+    size_t bytes_left; /* left for the lists of the reply that have no fixed length */
 };
 
-/* A reply has to stay below what a message may be. Fields of a session, or a count, but for texts.
- */
+/* A reply must stay below the longest message. The overheads are what a session or a count takes
+ * besides its texts. */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 32, COUNT_OVERHEAD = 16 };
 
 static void *run_alloc(struct map_batch_run *run, size_t n, size_t size)
@@ -23,7 +23,7 @@ static void *run_alloc(struct map_batch_run *run, size_t n, size_t size)
     return arena_alloc(run->arena, n * size);
 }
 
-/* The comet that reference INDEX names, with an epoch that is neither old nor over. */
+/* Finds the comet that reference INDEX names. 0, or an error of comet_lives_see(). */
 static int run_see(struct map_batch_run *run, uint32_t index, struct known_comet **comet)
 {
     if (index >= run->batch->n_comets)
@@ -49,8 +49,8 @@ static uint32_t put_refuse(const Imc__V1__Put *put, const char *why)
     return IMC__V1__PUT_STATUS__PUT_REFUSED;
 }
 
-/* Sessions of users who have one here already are put again when a comet registers: most of them
- * take no memory. */
+/* True: a new session is refused because memory is short. A user who has a session here is let in,
+ * because most such puts repeat a session when a comet registers, and take no memory. */
 static bool refused_for_memory(struct map_batch_run *run, const Imc__V1__Put *put)
 {
     if (!run->shard->refuses || session_map_first(run->shard->sessions, put->uid) != NULL)
@@ -167,7 +167,7 @@ static void session_describe(const struct map_shard *shard, const struct session
     out->room = interned_text(shard->sessions->rooms, session->room);
 }
 
-/* True if so much fits into the reply besides. */
+/* True if BYTES still fit into the reply; they are then taken. */
 static bool run_spend(struct map_batch_run *run, size_t bytes)
 {
     if (bytes > run->bytes_left)
@@ -240,7 +240,7 @@ static void run_forget(struct map_batch_run *run)
     }
 }
 
-/* True: the list is full. NAME is what comes next. */
+/* True: the list is full, and NAME does not fit any more. */
 static bool counts_cut(struct map_batch_run *run, const char *what, size_t n, const char *name)
 {
     if (n < run->shard->limits.max_counted && run_spend(run, COUNT_OVERHEAD + strlen(name)))

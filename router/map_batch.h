@@ -9,7 +9,7 @@
 
 enum { MAP_BATCH_ROOM_MAX = 128, MAP_BATCH_KEY_MAX = 255 };
 
-/* ARENA is for the reply while it is put together; BATCH may live in it. */
+/* The reply is put together in ARENA; BATCH may be in it, too. */
 struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *batch,
                             struct arena *arena);
 

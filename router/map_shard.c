@@ -1,6 +1,5 @@
-/*   membership ──► map_shard_comets() ───► comet_lives: lives die ─┐
- *              └─► map_shard_routers() ──► completeness: ring ─────┴► map_shard_sweep(), slice by
- *                                                                      slice */
+/*   membership ─┬─► map_shard_comets() ───► comet_lives: lives die ─┬─► map_shard_sweep(),
+ *               └─► map_shard_routers() ──► completeness: ring ─────┘   slice by slice */
 #include "router/map_shard.h"
 #include "common/base/log.h"
 #include <string.h>
@@ -44,15 +43,14 @@ void map_shard_routers(struct map_shard *shard, const struct member_list *list, 
         ring_free(ring);
         return;
     }
-    /* A uid that we lost under the old ring may be ours under the new one, but what we know of it
-     * is out of date: a pass that still runs for the old ring has to end under it. Rings seldom
-     * change twice within a sweep. */
+    /* A pass of the sweep that runs for the old ring must end before the ring is replaced. A uid
+     * that we lost under the old ring may be ours under the new one, and what we know of it is out
+     * of date. Rings seldom change twice within a sweep. */
     session_map_sweep_moved(shard->sessions, shard->limits.sweep_slice);
     completeness_set_ring(&shard->completeness, ring, list, self);
     metric_add(shard->counters, ROUTER_RING_CHANGES, 1);
-    /* Not shown ourselves, we own nothing, but that is about to change: map_shard_lost() decides
-     * then.
-     */
+    /* Membership does not show us now, so we own nothing, but that may soon change.
+     * map_shard_lost() decides then. */
     if (shard->completeness.self >= 0)
         session_map_moved(shard->sessions);
     log_info("routers changed", "routers=%zu ring=%016llx listed=%d", list->n,
@@ -85,7 +83,7 @@ static void map_shard_watch_complete(struct map_shard *shard)
 {
     bool complete = completeness_is_reached(&shard->completeness);
 
-    if (shard->incomplete_since_ms == 0) /* begins incomplete */
+    if (shard->incomplete_since_ms == 0) /* a router begins incomplete */
         shard->incomplete_since_ms = shard->told_ms = shard->now_ms;
     if (complete && !shard->was_complete) {
         log_info("map complete", "after_ms=%llu sessions=%zu",

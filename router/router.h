@@ -1,5 +1,4 @@
-/* router.h - the router daemon: its configuration and what hangs together at run time. Main loop
- * only. */
+/* router.h - the router daemon: its configuration, and its parts at run time. Main loop only. */
 #ifndef IMC_ROUTER_ROUTER_H
 #define IMC_ROUTER_ROUTER_H
 
@@ -18,14 +17,14 @@ struct router {
     bool stopping; /* no more sweeps */
     struct loop_task sweep;
     uv_timer_t tick;
-    uv_timer_t linger; /* after SIGTERM: how long we go on answering */
+    uv_timer_t linger; /* after SIGTERM: the time for which we go on answering */
     struct redis *redis;
     struct membership *membership;
     struct rpc_server *server;
     int64_t *rpc_counters; /* the rpc thread's block of metrics */
 };
 
-/* Something may have died or moved: sweeps, a slice per turn of the loop, until nothing is left. */
+/* Sweeps, a slice per turn of the loop, until no dead or moved session is left. */
 void router_sweep(struct router *router);
 
 #endif

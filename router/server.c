@@ -11,13 +11,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* In each list of a batch. Logic puts 2,048 requests into one. */
+/* The most items in each list of a batch. Logic puts 2,048 requests into a batch. */
 enum { ITEMS_MAX = 16384 };
 
-/* One stream of one logic. Freed when the stream has closed and its last job has run. */
+/* One stream of one logic. Freed when the stream has closed and its last request has run. */
 struct caller {
     struct router *router;
-    uint32_t refs; /* atomic: the stream, and each job */
+    uint32_t refs; /* atomic: one for the stream, and one for each request */
 };
 
 struct map_request {
@@ -26,7 +26,7 @@ struct map_request {
     struct rpc_stream *stream; /* a reference */
     struct arena arena;
     Imc__V1__MapBatch *batch; /* in the arena */
-    size_t held;              /* bytes of the arena that are counted for the peer */
+    size_t held;              /* bytes of the arena, as counted for the peer */
 };
 
 static void caller_unref(struct caller *caller)
@@ -45,8 +45,8 @@ static void job_free(struct map_request *job)
     free(job);
 }
 
-/* A caller that has gone needs no answer; one that asked for more than a message holds must not
- * wait for it. */
+/* Sends the reply. If it is longer than a message may be, the stream is closed, so that the caller
+ * does not wait. A caller that has gone needs no answer. */
 static void job_answer(struct map_request *job, struct msg *reply)
 {
     uint32_t len = reply->len;
@@ -71,7 +71,7 @@ static void job_run(struct loop *loop, struct inbox_item *item)
     router_sweep(router);
 }
 
-/* rpc thread. A batch needs a seq: its answer would find no taker otherwise. */
+/* rpc thread. A batch without a seq is refused, because nobody would take its answer. */
 static struct map_request *job_new(struct caller *caller, struct rpc_stream *stream,
                                    const struct msg *msg, const char **why)
 {
@@ -159,7 +159,6 @@ void server_close(struct router *router)
         return;
     rpc_server_close(router->server, 0);
     router->server = NULL;
-    /* Jobs that were posted last hold streams and memory, and need the map: they run now or never.
-     */
+    /* Runs the requests that were posted last: they hold streams and memory, and need the map. */
     uv_run(&router->daemon->loop.uv, UV_RUN_NOWAIT);
 }

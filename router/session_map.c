@@ -35,18 +35,18 @@ static bool session_is_dead(const struct session_map *sessions, const struct ses
     return sessions->comets->lives[session->life].dead;
 }
 
-/* Its comet seems to have another life by now, as membership will tell. */
+/* True: the comet of SESSION seems to have a later epoch, which membership does not show yet. */
 static bool session_is_doubted(const struct session_map *sessions,
                                const struct session_row *session)
 {
     return sessions->comets->lives[session->life].comet->doubted;
 }
 
-/* What the chain of a uid holds, as far as a put wants to know. */
+/* What a put has to know of the chain of a uid. */
 struct chain_view {
-    struct session_row *same; /* live, of this life and handle */
-    uint32_t others;          /* live ones beside it */
-    bool any;                 /* dead ones count here */
+    struct session_row *same; /* the session of this life and handle */
+    uint32_t others;          /* live sessions besides that one */
+    bool any;                 /* there is any session, dead or alive */
 };
 
 static struct chain_view chain_look(const struct session_map *sessions,
@@ -69,7 +69,8 @@ static struct chain_view chain_look(const struct session_map *sessions,
     return view;
 }
 
-/* New names first: an unchanged one must not vanish between. */
+/* Takes the new names before it gives up the old ones, so that an unchanged name does not vanish in
+ * between. */
 static void session_rename(struct session_map *sessions, struct session_row *session,
                            const struct session_new *put)
 {
@@ -229,15 +230,14 @@ static void sweep_slot(struct session_map *sessions, uint32_t slot)
     session_remove(sessions, slot);
 }
 
-/* Up to *N slots of the cursor's chunk. A chunk without sessions costs one. */
+/* Sweeps up to *N slots of the cursor's chunk. A chunk without sessions costs one. */
 static void sweep_chunk(struct session_map *sessions, uint32_t *n)
 {
     struct sweep *sweep = &sessions->sweep;
     uint32_t number = sweep->cursor / SLOTS_PER_CHUNK;
     const struct slot_chunk *chunk = &sessions->slots.chunks[number];
 
-    /* Its fields are looked at anew each time: taking the last session out of a chunk may take its
-     * memory away. */
+    /* Reads the chunk's fields anew each time, because its memory may go with its last session. */
     while (chunk->used > 0 && sweep->cursor % SLOTS_PER_CHUNK < chunk->fresh) {
         if (*n == 0)
             return;

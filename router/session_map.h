@@ -1,13 +1,13 @@
-/* session_map.h - the session map: uid → sessions, with lives that die at once and a sweep that
- * cleans up behind them. Main loop only; no I/O.
+/* session_map.h - the session map: uid → sessions. Lives die at once, and a sweep takes their
+ * sessions out later. Main loop only; no I/O.
  *
- *   put, del ──► buckets ──► slots     lookup: the chain of the uid, without sessions of dead lives
- *                             ▲
- *   sweep ────────────────────┘        takes out dead sessions and those whose uid moved elsewhere
+ *   put, del ──► uid_index ──► session_pool    lookup: the chain of the uid, without dead sessions
+ *                                  ▲
+ *   sweep ─────────────────────────┘           takes out dead sessions, and those of moved uids
  *
- * Counts: live sessions, and those per comet, are exact at any time. Counts per room and the number
- * of uids include dead sessions until the sweep that runs then has ended (docs/router.md tells how
- * long that is). */
+ * Counts of live sessions, in all and per comet, are exact at any time. Counts per room and the
+ * number of uids include dead sessions until a sweep has taken them out (docs/router.md tells how
+ * long that takes). */
 #ifndef IMC_ROUTER_SESSION_MAP_H
 #define IMC_ROUTER_SESSION_MAP_H
 
@@ -22,10 +22,11 @@ typedef bool session_map_owns_fn(int64_t uid, void *arg);
 
 struct sweep {
     bool active;
-    bool owners;              /* this pass asks for the owner, too */
-    bool again, owners_again; /* something changed since the pass began: do another one */
+    bool owners;              /* this pass also takes out sessions that others own now */
+    bool again, owners_again; /* something changed since the pass began: another pass follows, of
+                                 that kind */
     uint32_t cursor;          /* slot */
-    uint64_t deaths;          /* of comet_lives.h, when the last pass was ordered */
+    uint64_t deaths;          /* `deaths` of comet_lives.h when the last pass was ordered */
 };
 
 struct session_map {
@@ -37,7 +38,7 @@ struct session_map {
     struct sweep sweep;
     session_map_owns_fn *owns;
     void *owns_arg;
-    uint64_t sweeps, swept_dead, swept_moved; /* passes ended, sessions taken out */
+    uint64_t sweeps, swept_dead, swept_moved; /* passes that ended, and sessions they took out */
 };
 
 /* OWNS is asked during the sweeps that session_map_moved() orders. */
@@ -50,26 +51,27 @@ struct session_new {
     uint64_t handle;
     uint16_t life;
     const char *key, *room; /* "" = none; copied */
-    uint32_t max_others;    /* as many other live ones: SESSION_MAP_TOO_MANY; 0 = no limit */
+    uint32_t max_others; /* SESSION_MAP_TOO_MANY if the uid has so many other live sessions; 0: no
+                            limit */
 };
-/* The same (life, handle) of the uid again updates it. */
+/* Adds a session, or updates the one with the same uid, life and handle. */
 enum session_map_put session_map_put(struct session_map *sessions, const struct session_new *put);
-/* False: there was none. */
+/* False: there was no such session. */
 bool session_map_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle);
-/* The live sessions of UID, one after the other; NULL at the end. Valid until the next put, del or
- * sweep. */
+/* Walk over the live sessions of UID; NULL at the end. Valid until the next put, del or sweep. */
 const struct session_row *session_map_first(const struct session_map *sessions, int64_t uid);
 const struct session_row *session_map_next(const struct session_map *sessions,
                                            const struct session_row *session);
 
-/* The ring changed: a sweep is to drop what is no longer ours. */
+/* The ring changed: orders a sweep that drops the sessions that are no longer ours. */
 void session_map_moved(struct session_map *sessions);
-/* Looks at up to N slots. True: there is more to do. Call it while session_map_sweep_waits(). */
+/* Sweeps up to N slots. True: there is more to do. To be called while session_map_sweep_waits(). */
 bool session_map_sweep(struct session_map *sessions, uint32_t n);
 bool session_map_sweep_waits(const struct session_map *sessions);
-/* Ends what session_map_moved() ordered, at once: before the ring that it goes by is replaced. */
+/* Ends at once the sweep that session_map_moved() ordered. To be called before the ring is
+ * replaced. */
 void session_map_sweep_moved(struct session_map *sessions, uint32_t slice);
-/* Memory of the whole map, comets included. */
+/* Bytes of memory of the whole map, comets included. */
 size_t session_map_bytes(const struct session_map *sessions);
 
 #endif

@@ -57,8 +57,8 @@ static void chunks_grow(struct session_pool *slots)
     slots->capacity = capacity;
 }
 
-/* mmap, not malloc: malloc's threshold moves after the first free, and then chunks would sit in the
- * heap for good. */
+/* Uses mmap, not malloc: after the first free malloc raises its threshold for mmap, and chunks
+ * would stay in the heap for good. */
 static struct session_row *chunk_map(void)
 {
     void *memory =
@@ -136,8 +136,8 @@ void session_pool_release(struct session_pool *slots, uint32_t slot)
     if (chunk->used-- == SLOTS_PER_CHUNK)
         partial_add(slots, number);
     slots->used--;
-    /* One empty chunk is kept: a session that comes and goes must not map and unmap memory each
-     * time. */
+    /* Keeps one empty chunk, so that one session that comes and goes does not map and unmap memory
+     * each time. */
     if (chunk->used == 0 && ++slots->spare > 1)
         chunk_drop(slots, number);
 }

@@ -22,7 +22,7 @@ static void segment_add(struct uid_index *buckets)
             mem_realloc(buckets->segments, buckets->capacity * sizeof *buckets->segments);
     }
     uint32_t *segment = mem_alloc(SEGMENT_BYTES);
-    memset(segment, 0xff, SEGMENT_BYTES); /* SLOT_NONE everywhere */
+    memset(segment, 0xff, SEGMENT_BYTES); /* SLOT_NONE in every bucket */
     buckets->segments[buckets->n_segments++] = segment;
 }
 
@@ -54,8 +54,8 @@ uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid)
     return bucket_at(buckets, bucket_of(buckets, uid));
 }
 
-/* Splits the next bucket of this round: its sessions stay or go to the new last bucket. Order in a
- * chain is kept. */
+/* Splits the next bucket of this round: each session stays, or moves to the new last bucket. The
+ * order in a chain is kept. */
 static void uid_index_split(struct uid_index *buckets, const struct session_pool *slots)
 {
     uint32_t from = buckets->count - buckets->round, to = buckets->count;
@@ -79,7 +79,7 @@ static void uid_index_split(struct uid_index *buckets, const struct session_pool
         buckets->round = buckets->count;
 }
 
-/* The reverse: the last bucket's chain goes to the end of the one that it was split from. */
+/* Undoes a split: appends the last bucket's chain to the bucket that it was split from. */
 static void uid_index_join(struct uid_index *buckets, const struct session_pool *slots)
 {
     if (buckets->count == buckets->round)
@@ -101,7 +101,7 @@ void uid_index_fit(struct uid_index *buckets, const struct session_pool *slots)
         uid_index_split(buckets, slots);
         return;
     }
-    /* Two at a time: the map may lose sessions until none is left, one per call. */
+    /* Joins two at a time, so that the index shrinks faster than sessions go, one per call. */
     for (int i = 0; i < 2 && buckets->count > BUCKETS_MIN && slots->used < buckets->count / 2; i++)
         uid_index_join(buckets, slots);
 }
