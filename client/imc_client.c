@@ -1,8 +1,8 @@
 /* imc-client - one device on the command line: connects, authenticates as an imgo client, prints
  * what it is sent.
  *
- *   wire_open ─► op 7 (token) ─► op 8 ─► listen: print pushes, heartbeat in the gaps ─► N messages,
- * op 6, signal or time
+ *   wire_open ─► op 7 (token) ─► op 8 ─► listen: print pushes, heartbeat in the gaps
+ *                                          └─► end: N messages, op 6, a signal, or the time is over
  *
  * Messages go to stdout, one a line; everything else to stderr. */
 #include "client/wire.h"
@@ -32,7 +32,7 @@ enum {
 struct client_options {
     enum wire_kind kind;
     const char *address, *token;
-    int64_t count;   /* 0: until something ends it */
+    int64_t count;   /* 0: until something else ends the run */
     int64_t timeout; /* seconds, 0: none */
     int64_t heartbeat;
     bool raw;
@@ -43,7 +43,7 @@ struct device {
     struct wire *wire;
     int32_t seq;
     int64_t received;
-    int64_t deadline_ms, heartbeat_ms; /* when */
+    int64_t deadline_ms, heartbeat_ms; /* when they are due */
 };
 
 static const char usage[] =
@@ -124,11 +124,11 @@ static int apply_option(struct client_options *opt, int c, const char *value)
         opt->raw = true;
         return 0;
     default:
-        return -EINVAL; /* getopt has said what */
+        return -EINVAL; /* getopt has said what is wrong */
     }
 }
 
-/* 0 go on, 1 help or version was printed, -EINVAL. */
+/* 0: go on; 1: help or version was printed; -EINVAL. */
 static int parse_options(struct client_options *opt, int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -157,7 +157,7 @@ static int parse_options(struct client_options *opt, int argc, char **argv)
 
 /* --- printing --- */
 
-/* A line stays a line: control bytes as \xNN, a backslash doubled. UTF-8 passes. */
+/* Prints BODY in one line: control bytes as \xNN, a backslash doubled. UTF-8 stays as it is. */
 static void print_escaped(const char *body, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -265,7 +265,7 @@ static int turn(struct device *session)
     }
     if (session->deadline_ms != 0 && session->deadline_ms < until)
         until = session->deadline_ms;
-    /* Capped, so that it fits an int whatever was asked for. */
+    /* At most a minute, so that the time fits into an int. */
     n = wire_next(session->wire, until - now < 60000 ? (int)(until - now) : 60000, &message);
     if (n < 0)
         return print_lost(session);
@@ -305,8 +305,8 @@ int main(int argc, char **argv)
 
     if (err != 0)
         return err > 0 ? EXIT_SUCCESS : EXIT_USAGE;
-    /* Blocked but while waiting in wire.c: no signal is missed between looking at the flag and the
-     * wait. */
+    /* Signals are blocked except while wire.c waits. So none comes between looking at the flag and
+     * the wait. */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGINT);
     sigaddset(&blocked, SIGTERM);

@@ -1,8 +1,7 @@
-/* wire.h - one connection to comet as an imgo client has it: frames over TCP, or JSON over
- * WebSocket.
+/* wire.h - one connection of an imgo client to comet: frames over TCP, or JSON over WebSocket.
  *
- * Blocking calls with time limits; one thread, one WebSocket at a time. SIGINT and SIGTERM that
- * the caller has blocked and has handlers for are let in only while waiting, and end it. */
+ * Calls block, with time limits. One thread; one WebSocket at a time. The caller blocks SIGINT and
+ * SIGTERM and has handlers for them. They are let in only during a wait, and end it. */
 #ifndef IMC_CLIENT_WIRE_H
 #define IMC_CLIENT_WIRE_H
 
@@ -18,18 +17,18 @@ struct wire_message {
 };
 
 struct wire;
-/* ADDRESS is host:port or [v6]:port. 0, or -E… with ERR filled; -EINTR: a signal. */
+/* ADDRESS is host:port or [v6]:port. 0, or -E… with ERR filled; -EINTR: a signal came. */
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen);
 /* Over WebSocket the body must be JSON, or empty for {}. 0 or -E…. */
 int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len);
-/* 1 with a message; 0 when nothing came within TIMEOUT_MS or a signal arrived; -ECONNRESET when the
- * server closed, -EBADMSG when it sent nonsense: wire_error() says more. */
+/* 1: MESSAGE is set. 0: nothing came within TIMEOUT_MS, or a signal came. -ECONNRESET: the server
+ * closed. -EBADMSG: the server sent nonsense. wire_error() says more. */
 int wire_next(struct wire *wire, int timeout_ms, struct wire_message *message);
 /* Milliseconds of a clock that is never set. */
 int64_t wire_now_ms(void);
 const char *wire_error(const struct wire *wire);
-/* Says goodbye over WebSocket. NULL is fine. */
+/* Over WebSocket sends a close frame first. WIRE may be NULL. */
 void wire_close(struct wire *wire);
 
 #endif

@@ -1,4 +1,4 @@
-/* wire_internal.h - what a transport offers to wire.c, and the helpers it gets. Only for
+/* wire_internal.h - what a transport offers to wire.c, and the helpers that it may call. Only for
  * client/wire*.c. One thread. */
 #ifndef IMC_CLIENT_WIRE_INTERNAL_H
 #define IMC_CLIENT_WIRE_INTERNAL_H
@@ -7,24 +7,24 @@
 #include <stdbool.h>
 
 enum {
-    WIRE_MAX_MESSAGE = 64 << 20, /* of the server: a batch of many pushes is one message */
+    WIRE_MAX_MESSAGE = 64 << 20, /* of the server: one message may be a batch of many pushes */
     WIRE_SEND_TIMEOUT_MS = 10000,
 };
 
 struct wire_address {
-    const char *text;              /* as it was given */
-    char host[256], port_text[16]; /* the host without brackets */
+    const char *text;              /* the address as it was given */
+    char host[256], port_text[16]; /* its parts; the host is without brackets */
     uint16_t port;
 };
 
-/* What the functions of wire.h do, over one transport. A transport's struct begins with its
- * struct wire. */
+/* The functions of wire.h for one transport. The struct of a transport begins with its struct
+ * wire. */
 struct wire_ops {
     size_t size; /* of the transport's struct, which open() gets zeroed */
     int (*open)(struct wire *wire, const struct wire_address *address, int64_t deadline_ms);
     int (*send)(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len);
     int (*next)(struct wire *wire, int64_t deadline_ms, struct wire_message *message);
-    /* Frees what the struct holds, not the struct. Also after a failed open(). */
+    /* Frees what the struct holds, not the struct itself. Also called after a failed open(). */
     void (*close)(struct wire *wire);
 };
 
@@ -35,12 +35,12 @@ struct wire {
 
 extern const struct wire_ops wire_tcp, wire_ws;
 
-/* Keeps the words for wire_error(). Returns ERR. */
+/* Keeps the text for wire_error(). Returns ERR. */
 int wire_fail(struct wire *wire, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* "WHAT: the words for errno". Returns -errno. */
+/* Keeps "WHAT: the text for errno". Returns -errno. */
 int wire_fail_errno(struct wire *wire, const char *what);
-/* A TCP connection, non-blocking. The descriptor, or -E… with the error kept. */
+/* Makes a non-blocking TCP connection. The descriptor, or -E… with the text kept. */
 int wire_connect(struct wire *wire, const struct wire_address *address, int64_t deadline_ms);
 
 #endif

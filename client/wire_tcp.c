@@ -31,8 +31,8 @@ static struct wire_tcp *tcp_of(struct wire *wire)
     return (struct wire_tcp *)wire;
 }
 
-/* 1 ready, 0 timeout, -EINTR, -E…. Signals are let in only here, so none is missed before the wait.
- */
+/* 1: ready; 0: timeout; -EINTR: a signal; or -E…. Signals are let in only here, so none is missed
+ * before the wait. */
 static int wait_for(struct wire *wire, int fd, short events, int64_t deadline)
 {
     struct pollfd pfd = {.fd = fd, .events = events};
@@ -156,7 +156,7 @@ static int tcp_send(struct wire *wire, int32_t op, int32_t seq, const char *body
 
 /* --- receiving --- */
 
-/* Reads once what is there. 0 or -E…. */
+/* Reads once. 0 or -E…. */
 static int fill(struct wire_tcp *tcp)
 {
     ssize_t n;
@@ -179,7 +179,7 @@ static int fill(struct wire_tcp *tcp)
     return 0;
 }
 
-/* 1 with a message, 0 = read more, or -EBADMSG. */
+/* 1: MESSAGE is set; 0: more must be read; or -EBADMSG. */
 static int next_frame(struct wire_tcp *tcp, struct wire_message *message)
 {
     struct frame frame;

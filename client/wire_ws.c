@@ -2,8 +2,8 @@
  *   ws_send ─► out[] ──on_writable──► libwebsockets ◄══► comet
  *   ws_next ◄─ arrived[] ◄─JSON─ whole[] ◄──on_receive──┘
  *
- * libwebsockets calls on_event() only from lws_service(), and that is called only in service(): all
- * of this happens while somebody waits for it. */
+ * libwebsockets calls on_event() only from lws_service(), and only service() calls that. So
+ * everything happens while the caller waits for it. */
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
 
@@ -20,27 +20,27 @@
 #include <unistd.h>
 
 enum {
-    BUFFER_SIZE = 64 << 10, /* libwebsockets' own: one read, one part of a long message */
-    DESCRIPTORS = 4,        /* its wake-up, the signals, the connection, one in reserve */
-    GOODBYE_MS = 1000,      /* for the server's answer to our close */
+    BUFFER_SIZE = 64 << 10, /* buffer of libwebsockets: one read, one part of a long message */
+    DESCRIPTORS = 4,   /* libwebsockets' wake-up, the signals, the connection, one in reserve */
+    GOODBYE_MS = 1000, /* how long we wait for the answer to our close */
 };
 
 struct wire_ws {
     struct wire wire;
     struct lws_context *context;
-    struct lws *wsi; /* NULL: not yet, or gone */
+    struct lws *wsi; /* NULL: there is no connection yet, or no more */
     lws_sorted_usec_list_t timer;
     bool timed_out, signalled;
-    bool is_asking;                    /* connected, the handshake is on its way */
-    bool is_open, is_gone, is_closing; /* the last: a close frame is to be sent */
-    int blame;                         /* -E…: why it goes or went; the first reason counts */
-    unsigned char *out;                /* to send, behind LWS_PRE bytes of room */
+    bool is_asking;                    /* connected, and the handshake was sent */
+    bool is_open, is_gone, is_closing; /* is_closing: a close frame is to be sent */
+    int blame;          /* -E…: why the connection ends or ended; the first reason counts */
+    unsigned char *out; /* what is to be sent, behind LWS_PRE bytes of room */
     size_t out_len;
-    char *whole; /* of the message that is arriving */
+    char *whole; /* the parts of the message that is arriving */
     size_t whole_len, whole_size;
-    json_t *arrived; /* array of what is not handed out yet */
+    json_t *arrived; /* an array: what is not handed out yet */
     size_t arrived_at;
-    char *body; /* of the last message, made from JSON */
+    char *body; /* the body of the last message, made from JSON */
 };
 
 static struct wire_ws *ws_of(struct wire *wire)
@@ -50,7 +50,8 @@ static struct wire_ws *ws_of(struct wire *wire)
 
 /* --- libwebsockets' log --- */
 
-/* What it calls an error, for the end. It has one log for the whole process. */
+/* What libwebsockets logged as an error, to be reported at the end. It has one log for the whole
+ * process. */
 static char log_kept[1024];
 
 static void on_log(int level, const char *line)
@@ -88,11 +89,12 @@ static void on_gone(struct wire_ws *ws)
 {
     ws->is_gone = true;
     ws->wsi = NULL;
-    /* It may have been a timer's doing, and lws_service() runs those before it waits. */
+    /* A timer of libwebsockets may have ended it. lws_service() runs timers before it waits, so
+     * wake it. */
     lws_cancel_service(ws->context);
 }
 
-/* The answer to our request is there; only a good one lets libwebsockets go on. */
+/* Checks the answer to our request; libwebsockets goes on only if it is good. */
 static int on_answer(struct wire_ws *ws, struct lws *wsi)
 {
     char status[128] = "";
@@ -129,7 +131,7 @@ static int take_json(struct wire_ws *ws)
     return ws->blame != 0 ? -1 : 0;
 }
 
-/* A part of a message. */
+/* Takes a part of a message. */
 static int on_receive(struct wire_ws *ws, struct lws *wsi, const char *data, size_t len)
 {
     if (lws_frame_is_binary(wsi)) {
@@ -150,7 +152,8 @@ static int on_receive(struct wire_ws *ws, struct lws *wsi, const char *data, siz
     return lws_is_final_fragment(wsi) ? take_json(ws) : 0;
 }
 
-/* Two bytes of code and a reason, both optional. libwebsockets answers it and then ends. */
+/* Reads the server's close frame: two bytes of code and a reason, both optional. libwebsockets
+ * answers the frame and ends. */
 static void on_close_frame(struct wire_ws *ws, const unsigned char *data, size_t len)
 {
     if (len < 2)
@@ -160,7 +163,8 @@ static void on_close_frame(struct wire_ws *ws, const unsigned char *data, size_t
               data[0] << 8 | data[1], len > 2 ? " " : "", (int)len - 2, (const char *)data + 2);
 }
 
-/* It ended without a close frame: on the server's side, or libwebsockets did not want to go on. */
+/* The connection ended without a close frame: the server closed it, or libwebsockets refused to go
+ * on. */
 static void on_closed(struct wire_ws *ws, struct lws *wsi)
 {
     char byte;
@@ -178,20 +182,20 @@ static int on_writable(struct wire_ws *ws, struct lws *wsi)
     int n;
 
     if (ws->is_closing) {
-        ws->is_closing = false; /* a second time would end it before the server has answered */
+        ws->is_closing = false; /* a second call would end it before the server has answered */
         lws_close_reason(wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
         return -1;
     }
     if (ws->out == NULL)
         return 0;
-    /* Sends what the socket takes and keeps the rest, see is_sent(). */
+    /* libwebsockets sends what the socket takes and keeps the rest: is_sent(). */
     n = lws_write(wsi, ws->out + LWS_PRE, ws->out_len, LWS_WRITE_TEXT);
     free(ws->out);
     ws->out = NULL;
     return n < 0 ? -1 : 0;
 }
 
-/* Runs the handlers of the signals that wait; unblocked only here, so that none is missed. */
+/* Runs the handlers of pending signals. Signals are unblocked only here, so that none is missed. */
 static void on_signal_waiting(struct wire_ws *ws)
 {
     sigset_t waited, before;
@@ -209,10 +213,10 @@ static void on_timer(lws_sorted_usec_list_t *timer)
     struct wire_ws *ws = lws_container_of(timer, struct wire_ws, timer);
 
     ws->timed_out = true;
-    lws_cancel_service(ws->context); /* it runs timers before it waits */
+    lws_cancel_service(ws->context); /* it runs timers before it waits: wake it */
 }
 
-/* libwebsockets' only door to us. Non-zero: it shall end the connection. */
+/* The only function that libwebsockets calls. Non-zero: libwebsockets is to end the connection. */
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len)
 {
@@ -251,8 +255,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 /* --- waiting --- */
 
-/* Lets libwebsockets work until DONE. 1; 0 = not before the deadline; -EINTR = a signal; or why the
- * connection is gone. */
+/* Lets libwebsockets work until DONE. 1: it is done; 0: not before the deadline; -EINTR: a signal;
+ * or -E…: why the connection is gone. */
 static int service(struct wire_ws *ws, bool (*done)(const struct wire_ws *ws), int64_t deadline_ms)
 {
     int64_t left = deadline_ms - wire_now_ms();
@@ -300,7 +304,7 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
-/* Makes the signals that main() keeps blocked end a wait. */
+/* Makes a wait end when a signal comes that main() keeps blocked. */
 static int watch_signals(struct wire_ws *ws)
 {
     lws_sock_file_fd_type fd;
@@ -328,13 +332,14 @@ static int start_library(struct wire_ws *ws, unsigned timeout_s)
         .fd_limit_per_thread = DESCRIPTORS,
         .timeout_secs = timeout_s,
         .connect_timeout_secs = timeout_s,
-        /* Port 0 is no proxy; without this it would believe http_proxy in the environment. */
+        /* Port 0 means no proxy. Without this libwebsockets would use http_proxy of the
+         * environment. */
         .http_proxy_address = ":0",
     };
     struct sigaction pipe_action;
 
     lws_set_log_level(LLL_ERR, on_log);
-    /* It sets SIGPIPE to be ignored, and then "imc-client | head" would never end. */
+    /* libwebsockets makes the process ignore SIGPIPE, and "imc-client | head" would never end. */
     (void)sigaction(SIGPIPE, NULL, &pipe_action);
     ws->context = lws_create_context(&info);
     (void)sigaction(SIGPIPE, &pipe_action, NULL);
@@ -360,8 +365,8 @@ static void ask(struct wire_ws *ws, const struct wire_address *address)
         on_not_opened(ws, NULL);
 }
 
-/* libwebsockets says no more than that it could not connect: the kernel and the resolver know why.
- */
+/* Finds out why the connection failed by connecting once more: libwebsockets says only that it
+ * did. */
 static int explain(struct wire_ws *ws, const struct wire_address *address, int64_t deadline_ms)
 {
     int fd = wire_connect(&ws->wire, address, deadline_ms);
@@ -379,7 +384,7 @@ static int ws_open(struct wire *wire, const struct wire_address *address, int64_
     int n;
 
     ws->arrived = json_array();
-    /* The deadline is ours; libwebsockets' own timeouts, in seconds, only must not come first. */
+    /* We keep the deadline. The timeouts of libwebsockets, in seconds, only must not come first. */
     n = start_library(ws, (unsigned)(left_ms > 0 ? left_ms / 1000 : 0) + 2);
     if (n != 0)
         return n;
@@ -437,7 +442,7 @@ static int ws_send(struct wire *wire, int32_t op, int32_t seq, const char *body,
         n = service(ws, is_sent, deadline);
     if (n == 0)
         return wire_fail(wire, -ETIMEDOUT, "the server takes nothing any more");
-    /* What came before the end is told first: it may say why. */
+    /* What came before the end is handed out first, because it may say why. */
     return n > 0 || has_message(ws) ? 0 : n;
 }
 

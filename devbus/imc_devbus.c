@@ -1,12 +1,12 @@
-/* imc-devbus - librdkafka's mock Kafka cluster in a process of its own: a push bus for development
+/* imc-devbus - librdkafka's mock Kafka cluster in a process of its own: a bus for development
  * without Java.
  *
- *   imc-devbus ──writes──► bootstrap file ──read by──► make up ──environment──► imc-logic
- * (produce), imc-job (consume)
+ *   imc-devbus ──writes──► bootstrap file ──read by──► make up ─┬─environment─► imc-logic: produces
+ *                                                               └─environment─► imc-job: consumes
  *
- * The mock cluster listens on 127.0.0.1 at ports that the kernel picks (librdkafka 2.0 has no way
- * to name one), so the file is the only way to find it. It keeps about 5 MB per partition, in
- * memory, and drops older messages without a word: nothing that must not be lost belongs here.
+ * The mock cluster listens on 127.0.0.1 at ports that the kernel picks, because librdkafka 2.0
+ * cannot be told one. So the file is the only way to find it. It keeps about 5 MB per partition, in
+ * memory, and drops older messages silently: never use it where messages matter.
  *
  * The main thread waits for a signal; librdkafka's own thread is the cluster. */
 #include <errno.h>
@@ -38,7 +38,7 @@ struct devbus_options {
     struct topic topics[MAX_TOPICS];
     int n_topics;
     const char *bootstrap_file; /* NULL: only stdout */
-    const char *probe;          /* brokers to ask instead of being one */
+    const char *probe;          /* with --probe: the brokers to ask, instead of being a cluster */
     int timeout_s;
 };
 
@@ -94,7 +94,7 @@ static int parse_topic(struct devbus_options *opt, const char *arg)
     return 0;
 }
 
-/* 0 go on, 1 done (help or version was printed), -EINVAL. */
+/* 0: go on; 1: help or version was printed; -EINVAL. */
 static int parse_options(struct devbus_options *opt, int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -130,7 +130,7 @@ static int parse_options(struct devbus_options *opt, int argc, char **argv)
     return optind == argc ? 0 : fail_usage("unexpected argument", argv[optind]);
 }
 
-/* NULL after saying why. */
+/* NULL on failure, which is told on stderr. */
 static rd_kafka_t *kafka_new(const char *brokers)
 {
     char err[512];
@@ -144,8 +144,8 @@ static rd_kafka_t *kafka_new(const char *brokers)
         fprintf(stderr, "imc-devbus: %s\n", err);
         return NULL;
     }
-    /* Being the cluster it needs no brokers and says so as a notice; while probing, a refused
-     * connection is the expected answer, not news. */
+    /* No notices: as the cluster librdkafka says that it has no brokers, and while probing a
+     * refused connection is expected. */
     (void)rd_kafka_conf_set(conf, "log_level", "4", err, sizeof err);
     if (brokers != NULL)
         rd_kafka_conf_set_log_cb(conf, NULL);
@@ -180,7 +180,8 @@ static int probe(const struct devbus_options *opt)
     return EXIT_FAILURE;
 }
 
-/* The file appears whole or not at all: readers poll for it. 0 or -E… after saying why. */
+/* Writes the file at once, as a whole, because readers poll for it. 0, or -E…, which is told on
+ * stderr. */
 static int write_bootstrap(const char *path, const char *bootstraps)
 {
     char tmp[4096];
@@ -210,8 +211,8 @@ out:
     return err;
 }
 
-/* librdkafka's cluster thread reads its wake-up pipe after it looked at its queue: what is asked
- * just then waits out a poll() of a second. So the next request comes when it sleeps again. */
+/* Waits until librdkafka's cluster thread sleeps again. That thread reads its wake-up pipe after it
+ * has looked at its queue, so a request in between would wait for a poll() of one second. */
 static void let_cluster_sleep(void)
 {
     static const struct timespec moment = {.tv_nsec = 5000000};
@@ -265,8 +266,8 @@ static int serve(const struct devbus_options *opt)
     sigset_t signals;
     int code = EXIT_FAILURE;
 
-    /* Blocked before librdkafka starts threads: they inherit it, and sigwait() is the only
-     * receiver. */
+    /* Signals are blocked before librdkafka starts threads, which inherit that. So only sigwait()
+     * receives them. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

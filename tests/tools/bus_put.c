@@ -1,10 +1,10 @@
 /* bus_put - puts bytes of the caller's choice on a Kafka topic, for tests of what job does with
  * them.
  *
- *   bus_put BROKERS TOPIC < lines of "PARTITION KEY VALUE": hex, "-" = none (a tombstone), "=" =
- * empty
+ *   bus_put BROKERS TOPIC < lines of "PARTITION KEY VALUE"
  *
- * Waits until the brokers have all of it; exit code 1 if they did not take something. */
+ * KEY and VALUE are hex, "-" for none (a tombstone), or "=" for empty. Waits until the brokers have
+ * all of it; exit code 1 if they refused something. */
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdint.h>

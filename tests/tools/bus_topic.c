@@ -1,4 +1,4 @@
-/* bus_topic - makes a Kafka topic, or deletes it, for tests of what the daemons make of that.
+/* bus_topic - makes or deletes a Kafka topic, for tests of how the daemons take that.
  *
  *   bus_topic BROKERS create TOPIC PARTITIONS
  *   bus_topic BROKERS delete TOPIC
@@ -28,7 +28,7 @@ static rd_kafka_t *connect_to(const char *brokers)
     return NULL;
 }
 
-/* False: they are no name and number of a topic. */
+/* False: NAME or PARTITIONS is not valid for a topic. */
 static bool ask_create(rd_kafka_t *rk, const char *name, int partitions, rd_kafka_queue_t *queue)
 {
     char err[256];
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     rd_kafka_event_t *event = asked ? rd_kafka_queue_poll(queue, TIMEOUT_MS) : NULL;
     rd_kafka_resp_err_t err = result_of(event);
     if (create && err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-        err = RD_KAFKA_RESP_ERR_NO_ERROR; /* a daemon that misses its topic may have been quicker */
+        err = RD_KAFKA_RESP_ERR_NO_ERROR; /* a daemon that needs the topic may have made it first */
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         fprintf(stderr, "bus_topic: %s\n", rd_kafka_err2str(err));
     if (event != NULL)

@@ -1,9 +1,9 @@
-/* clock_shift.c - LD_PRELOAD: another time of day, for one process of a test.
+/* clock_shift.c - LD_PRELOAD: sets another time of day for one process of a test.
  *
- * The file named by CLOCK_SHIFT_FILE holds eight bytes, microseconds, native order; they are added
- * to CLOCK_REALTIME, at once when the test writes others. If eight more follow that are not zero,
- * it stands still at those, in microseconds since 1970, until the test writes others. Monotonic
- * clocks, and with them timers, stay as they are. */
+ * The file named by CLOCK_SHIFT_FILE holds a number of eight bytes, in native order: microseconds,
+ * which are added to CLOCK_REALTIME. If a second number follows that is not zero, the clock stands
+ * still at that time, in microseconds since 1970. When the test writes other numbers, they hold at
+ * once. Monotonic clocks, and so timers, stay as they are. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *shift; /* two; behind the end of a file of one there is zero */
+static const volatile int64_t *shift; /* two; the second is 0 if the file has one */
 
 __attribute__((constructor)) static void open_shift(void)
 {

@@ -22,7 +22,7 @@ struct garble {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool closed, given_up;
-    long answers, wanted; /* WANTED 0: until it is closed */
+    long answers, wanted; /* WANTED 0: until the stream is closed */
 };
 
 static void on_message(struct rpc_stream *stream, void *arg, struct msg *msg)
@@ -90,7 +90,7 @@ static int send_lines(struct rpc_stream *stream)
         if (msg == NULL)
             result = -EINVAL;
         else if (rpc_stream_send(stream, msg) != 0)
-            break; /* closed meanwhile: closed() says why */
+            break; /* the stream closed meanwhile: closed() says why */
     }
     free(line);
     return result;

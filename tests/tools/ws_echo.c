@@ -1,8 +1,8 @@
 /* usage: ws_echo HOST:PORT
  *
- * Every WebSocket message comes back as it is. For conformance suites, which so test the
- * connections that comet's clients have, from the handshake to the close (comet/net, comet/wire).
- * No session stands behind them: whoever has shaken hands is let in at once. */
+ * Sends every WebSocket message back as it is. Conformance suites use it to test the connections of
+ * comet's clients, from the handshake to the close (comet/net, comet/wire). There are no sessions:
+ * a client is admitted right after its handshake. */
 #include "comet/base/config.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
@@ -46,7 +46,7 @@ static const struct conn_events events = {
     .closed = on_closed,
 };
 
-/* Before anything is read that came after a handshake. */
+/* Admits clients before anything is read that came after their handshake. */
 static void let_in(uv_prepare_t *prepare)
 {
     struct worker *worker = prepare->data;
@@ -80,10 +80,10 @@ int main(int argc, char **argv)
         .handshake_ms = 5000,
         .heartbeat_ms = 300000,
         .linger_ms = 2000,
-        .max_body = 4 << 20, /* messages may be four times as long */
+        .max_body = 4 << 20, /* a message may be four times as long */
         .max_auth = 4 << 20,
         .strangers = 64 << 20,
-        .sendq_bytes = 64 << 20, /* a suite may send much before it reads */
+        .sendq_bytes = 64 << 20, /* a suite may send a lot before it reads */
         .spill_ms = 60000,
     };
     worker.config = &config;
