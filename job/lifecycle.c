@@ -7,7 +7,6 @@
 #include "job/lifecycle.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
 #include "job/comets.h"
 #include "job/job.h"
@@ -172,21 +171,6 @@ static void on_stalled(bool stalled, const char *why, void *arg)
     daemon_ready(state->daemon, "storing", !stalled, text);
 }
 
-static int job_check(const void *config, char *err, size_t errlen)
-{
-    const struct job_config *c = config;
-
-    if (c->bus_brokers[0] == '\0' || c->bus_topic[0] == '\0' || c->bus_group[0] == '\0') {
-        snprintf(err, errlen, "bus.brokers, bus.topic and bus.group must not be empty");
-        return -EINVAL;
-    }
-    if (c->retry_first_ms > c->retry_last_ms) {
-        snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
-        return -EINVAL;
-    }
-    return kafka_options_check(c->bus_options, err, errlen);
-}
-
 static int job_start(struct daemon *daemon)
 {
     struct job_daemon *state = mem_zalloc(sizeof *state);
@@ -264,7 +248,7 @@ static void job_daemon_scrape(struct daemon *daemon)
     metric_set(daemon->counters, JOB_LAG, kafka_consumer_lag(state->consumer));
 }
 
-static void on_memory(struct daemon *daemon, enum memory_level level)
+static void job_daemon_memory(struct daemon *daemon, enum memory_level level)
 {
     struct job_daemon *state = daemon->state;
 
@@ -296,11 +280,11 @@ const struct daemon_spec job_daemon_spec = {
     .needs = job_needs,
     .metrics = job_metric_rows,
     .n_metrics = JOB_METRIC_COUNT,
-    .check = job_check,
+    .check = job_config_check,
     .start = job_start,
     .drain = job_drain,
     .stop = job_stop,
     .scrape = job_daemon_scrape,
-    .memory = on_memory,
+    .memory = job_daemon_memory,
     .memory_refused = "reading far ahead in Kafka",
 };

@@ -205,7 +205,7 @@ static const struct daemon_verb set_partitions = {
 
 /* Pushes need no Redis but for idempotency keys; who pushes to users who are away is told so by
  * job's backlog. */
-static const struct daemon_need needs[] = {
+static const struct daemon_need logic_needs[] = {
     {"redis", USE_CONNECT | USE_STORE},
     {"redis_write", USE_STORE},
     {"clock", USE_CONNECT | USE_STORE},
@@ -215,29 +215,29 @@ static const struct daemon_need needs[] = {
     {NULL, 0},
 };
 
+static const struct daemon_spec logic_spec = {
+    .name = "logic",
+    .summary = "auth, routing decisions, mailboxes and the HTTP APIs",
+    .kind = MEMBER_LOGIC,
+    .admin_default = "127.0.0.1:7173",
+    .rpc_default = "127.0.0.1:7170",
+    .rows = logic_config_rows,
+    .config_size = sizeof(struct logic_config),
+    .needs = logic_needs,
+    .metrics = logic_metric_rows,
+    .n_metrics = LOGIC_METRIC_COUNT,
+    .check = logic_check,
+    .start = logic_start,
+    .drain = logic_drain,
+    .stop = logic_stop,
+    .verb = &set_partitions,
+    .scrape = logic_scrape,
+    .memory = logic_memory,
+    .memory_refused = "pushes; near the limit every call",
+};
+
 int main(int argc, char **argv)
 {
-    static const struct daemon_spec spec = {
-        .name = "logic",
-        .summary = "auth, routing decisions, mailboxes and the HTTP APIs",
-        .kind = MEMBER_LOGIC,
-        .admin_default = "127.0.0.1:7173",
-        .rpc_default = "127.0.0.1:7170",
-        .rows = logic_config_rows,
-        .config_size = sizeof(struct logic_config),
-        .needs = needs,
-        .metrics = logic_metric_rows,
-        .n_metrics = LOGIC_METRIC_COUNT,
-        .check = logic_check,
-        .start = logic_start,
-        .drain = logic_drain,
-        .stop = logic_stop,
-        .verb = &set_partitions,
-        .scrape = logic_scrape,
-        .memory = logic_memory,
-        .memory_refused = "pushes; near the limit every call",
-    };
-
     json_wipe_what_is_freed(); /* tokens come in JSON */
-    return daemon_main(&spec, argc, argv);
+    return daemon_main(&logic_spec, argc, argv);
 }

@@ -11,20 +11,6 @@
 
 enum { TICK_MS = 500, LINGER_MS = 1000 };
 
-static const struct config_row router_rows[] = {
-    {"map", "sweep_slice", CONFIG_INT, offsetof(struct router_config, sweep_slice), "2048", 64,
-     1048576,
-     "Sessions that are looked at in one go when those of a dead comet are taken out, or those "
-     "that moved to another "
-     "router. Larger: gone sooner; smaller: other requests wait less meanwhile."},
-    {"map", "max_counted", CONFIG_INT, offsetof(struct router_config, max_counted), "100000", 1,
-     131072,
-     "Most rooms that one answer to a request for counts lists; what is beyond is left out and "
-     "counted in "
-     "imc_router_counts_cut_total."},
-    {.key = NULL},
-};
-
 static void sweep_run(struct loop *loop, struct loop_task *task)
 {
     struct router *router = container_of(task, struct router, sweep);
@@ -198,7 +184,7 @@ static const struct daemon_spec router_spec = {
     .kind = MEMBER_ROUTER,
     .admin_default = "127.0.0.1:7273",
     .rpc_default = "127.0.0.1:7270",
-    .rows = router_rows,
+    .rows = router_config_rows,
     .config_size = sizeof(struct router_config),
     .needs = router_needs,
     .metrics = router_metric_rows,

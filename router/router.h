@@ -1,15 +1,9 @@
-/* router.h - the router daemon: its configuration, and its parts at run time. Main loop only. */
+/* router.h - the router daemon: its parts at run time. Main loop only. */
 #ifndef IMC_ROUTER_ROUTER_H
 #define IMC_ROUTER_ROUTER_H
 
-#include "common/daemon/daemon.h"
+#include "router/config.h"
 #include "router/map_shard.h"
-
-struct router_config {
-    struct daemon_config daemon;
-    int64_t sweep_slice;
-    int64_t max_counted;
-};
 
 struct router {
     struct daemon *daemon;

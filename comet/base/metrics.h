@@ -12,8 +12,7 @@
     X(SESSIONS, "imc_comet_sessions", NULL, METRIC_GAUGE, "Authenticated sessions.")              \
     X(ACCEPTED_TCP, "imc_comet_accepted_total", "listener=\"tcp\"", METRIC_COUNTER,               \
       "Connections accepted.")                                                                    \
-    X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER,                 \
-      "Connections accepted.")                                                                    \
+    X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER, "")             \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                 \
       "Connections closed right after accept. full: conn.max or the file limit is reached; "      \
       "memory: memory.limit nearly is.")                                                          \
@@ -25,12 +24,9 @@
     X(WRITE_BYTES, "imc_comet_write_bytes_total", NULL, METRIC_COUNTER, "Bytes the kernel took.") \
     X(DELIVERIES_UID, "imc_comet_deliveries_total", "kind=\"uid\"", METRIC_COUNTER,               \
       "Messages written to a session.")                                                           \
-    X(DELIVERIES_ROOM, "imc_comet_deliveries_total", "kind=\"room\"", METRIC_COUNTER,             \
-      "Messages written to a session.")                                                           \
-    X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER,               \
-      "Messages written to a session.")                                                           \
-    X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER,       \
-      "Messages written to a session.")                                                           \
+    X(DELIVERIES_ROOM, "imc_comet_deliveries_total", "kind=\"room\"", METRIC_COUNTER, "")         \
+    X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER, "")           \
+    X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER, "")   \
     X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")    \
     X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                             \
       "Times a walk was put off for 5 ms because too many sockets had not taken the one before.") \
@@ -42,37 +38,25 @@
     X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,   \
       "Clients refused before authentication: conn.strangers is reached, or too many pings.")     \
     X(STRANGERS_PINGS, "imc_comet_strangers_refused_total", "reason=\"pings\"", METRIC_COUNTER,   \
-      "Clients refused before authentication: conn.strangers is reached, or too many pings.")     \
+      "")                                                                                         \
     X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                               \
       "Frames received from clients.")                                                            \
     X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,             \
       "Frames of operation 4 answered without a business to hand them to.")                       \
     X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                           \
       "Connections closed with operation 6.")                                                     \
-    X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_3, "imc_comet_kicked_total", "code=\"3\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_4, "imc_comet_kicked_total", "code=\"4\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_5, "imc_comet_kicked_total", "code=\"5\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_6, "imc_comet_kicked_total", "code=\"6\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_7, "imc_comet_kicked_total", "code=\"7\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_8, "imc_comet_kicked_total", "code=\"8\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_9, "imc_comet_kicked_total", "code=\"9\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_10, "imc_comet_kicked_total", "code=\"10\"", METRIC_COUNTER,                         \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER,                         \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER,                         \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER,                         \
-      "Connections closed with operation 6.")                                                     \
+    X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                       \
+    X(KICKED_3, "imc_comet_kicked_total", "code=\"3\"", METRIC_COUNTER, "")                       \
+    X(KICKED_4, "imc_comet_kicked_total", "code=\"4\"", METRIC_COUNTER, "")                       \
+    X(KICKED_5, "imc_comet_kicked_total", "code=\"5\"", METRIC_COUNTER, "")                       \
+    X(KICKED_6, "imc_comet_kicked_total", "code=\"6\"", METRIC_COUNTER, "")                       \
+    X(KICKED_7, "imc_comet_kicked_total", "code=\"7\"", METRIC_COUNTER, "")                       \
+    X(KICKED_8, "imc_comet_kicked_total", "code=\"8\"", METRIC_COUNTER, "")                       \
+    X(KICKED_9, "imc_comet_kicked_total", "code=\"9\"", METRIC_COUNTER, "")                       \
+    X(KICKED_10, "imc_comet_kicked_total", "code=\"10\"", METRIC_COUNTER, "")                     \
+    X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER, "")                     \
+    X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER, "")                     \
+    X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER, "")                     \
     X(HTTP_REFUSED, "imc_comet_handshake_refused_total", NULL, METRIC_COUNTER,                    \
       "WebSocket handshakes answered with an HTTP error.")                                        \
     X(WS_FAILED, "imc_comet_ws_failed_total", NULL, METRIC_COUNTER,                               \
@@ -86,16 +70,12 @@
       "WebSocket pings sent to silent sessions.")                                                 \
     X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                    \
       "Connections that ended.")                                                                  \
-    X(CLOSED_BY_US, "imc_comet_closed_total", "by=\"us\"", METRIC_COUNTER,                        \
-      "Connections that ended.")                                                                  \
+    X(CLOSED_BY_US, "imc_comet_closed_total", "by=\"us\"", METRIC_COUNTER, "")                    \
     X(ITEMS_UID, "imc_comet_items_total", "kind=\"uid\"", METRIC_COUNTER,                         \
       "Items received from job, per loop.")                                                       \
-    X(ITEMS_POKE, "imc_comet_items_total", "kind=\"poke\"", METRIC_COUNTER,                       \
-      "Items received from job, per loop.")                                                       \
-    X(ITEMS_ROOM, "imc_comet_items_total", "kind=\"room\"", METRIC_COUNTER,                       \
-      "Items received from job, per loop.")                                                       \
-    X(ITEMS_ALL, "imc_comet_items_total", "kind=\"all\"", METRIC_COUNTER,                         \
-      "Items received from job, per loop.")                                                       \
+    X(ITEMS_POKE, "imc_comet_items_total", "kind=\"poke\"", METRIC_COUNTER, "")                   \
+    X(ITEMS_ROOM, "imc_comet_items_total", "kind=\"room\"", METRIC_COUNTER, "")                   \
+    X(ITEMS_ALL, "imc_comet_items_total", "kind=\"all\"", METRIC_COUNTER, "")                     \
     X(ITEMS_GONE, "imc_comet_items_gone_total", NULL, METRIC_COUNTER,                             \
       "uid items that found no session here.")                                                    \
     X(ITEMS_REPEATED, "imc_comet_items_repeated_total", NULL, METRIC_COUNTER,                     \
@@ -120,10 +100,8 @@
       "Waiting messages confirmed after writing.")                                                \
     X(CONNECTS_OK, "imc_comet_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
       "Answers to auth.")                                                                         \
-    X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER,         \
-      "Answers to auth.")                                                                         \
-    X(CONNECTS_FAILED, "imc_comet_connects_total", "result=\"unavailable\"", METRIC_COUNTER,      \
-      "Answers to auth.")                                                                         \
+    X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER, "")     \
+    X(CONNECTS_FAILED, "imc_comet_connects_total", "result=\"unavailable\"", METRIC_COUNTER, "")  \
     X(REGISTERED, "imc_comet_registered_total", NULL, METRIC_COUNTER,                             \
       "Sessions registered again after routers or the lease changed.")
 
