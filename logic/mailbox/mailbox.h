@@ -23,7 +23,6 @@
 #define IMC_LOGIC_MAILBOX_MAILBOX_H
 
 #include "logic/base/logic.h"
-#include "proto/bus.pb-c.h"
 
 enum { MAILBOX_HEADER = 20 };
 
@@ -34,17 +33,6 @@ struct mailbox_message {
     const uint8_t *body; /* borrowed */
     size_t len;
 };
-
-static inline struct mailbox_message mailbox_message_of(const Imc__V1__Waiting *waiting)
-{
-    return (struct mailbox_message){
-        .id = waiting->id,
-        .op = waiting->op,
-        .expires_ms = waiting->expires_ms,
-        .body = waiting->body.data,
-        .len = waiting->body.len,
-    };
-}
 
 /* Writes MAILBOX_HEADER + len bytes. */
 void mailbox_encode(const struct mailbox_message *message, uint8_t *out);

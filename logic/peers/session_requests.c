@@ -10,6 +10,7 @@
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
 #include "logic/peers/session_batch.h"
+#include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
 
 #include <string.h>

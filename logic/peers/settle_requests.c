@@ -16,6 +16,7 @@
 #include "logic/peers/settle_requests.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
+#include "logic/peers/waiting.h"
 #include "logic/push/job_backlog.h"
 #include "logic/router/routers.h"
 
@@ -250,6 +251,19 @@ static void start_item(struct settle_batch *sb, size_t i)
     item_store(item, MAILBOX_SETTLE, NULL, on_stored);
 }
 
+static void take_backlog(const struct settle_batch *sb)
+{
+    const Imc__V1__Backlog *in = sb->in->backlog;
+    struct job_backlog_report told = {
+        .lag_ms = in->lag_ms,
+        .used_permille = in->used_permille,
+        .stalled = in->stalled,
+        .why = in->why,
+    };
+
+    job_backlogs_take(sb->logic->backlogs, sb->in->job, &told);
+}
+
 void settle_requests_handle(struct stream_batch *batch)
 {
     struct settle_batch *sb = arena_alloc(&batch->arena, sizeof *sb);
@@ -263,7 +277,7 @@ void settle_requests_handle(struct stream_batch *batch)
     };
     imc__v1__settle_reply__init(&sb->reply);
     if (sb->in->backlog != NULL && batch->logic->backlogs != NULL)
-        job_backlogs_take(batch->logic->backlogs, sb->in->job, sb->in->backlog);
+        take_backlog(sb);
     sb->reply.seq = sb->in->seq;
     sb->reply.n_results = sb->in->n_settles;
     sb->reply.results = arena_alloc(&batch->arena, sb->in->n_settles * sizeof(void *));

@@ -56,7 +56,8 @@ static struct job_backlog *backlog_of(struct job_backlogs *backlogs, const char 
     return backlog;
 }
 
-void job_backlogs_take(struct job_backlogs *backlogs, const char *job, const Imc__V1__Backlog *told)
+void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
+                       const struct job_backlog_report *told)
 {
     struct job_backlog *backlog = backlog_of(backlogs, job);
 

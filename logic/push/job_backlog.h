@@ -10,13 +10,19 @@
 #define IMC_LOGIC_PUSH_JOB_BACKLOG_H
 
 #include "logic/base/logic.h"
-#include "proto/session.pb-c.h"
 
 struct job_backlogs *job_backlogs_open(struct logic *logic);
 void job_backlogs_close(struct job_backlogs *backlogs);
+/* What a job tells of itself. */
+struct job_backlog_report {
+    uint32_t lag_ms;        /* how late it reads messages */
+    uint32_t used_permille; /* of what it may put off because it has to be stored */
+    bool stalled;           /* nothing can be stored */
+    const char *why;        /* of that; "" else */
+};
 /* JOB: its lease id. */
 void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
-                       const Imc__V1__Backlog *told);
+                       const struct job_backlog_report *told);
 
 enum job_backlog_verdict {
     JOB_BACKLOG_FINE,

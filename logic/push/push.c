@@ -29,6 +29,7 @@
 #include "logic/push/kafka_producer.h"
 #include "logic/push/lookups.h"
 #include "logic/router/routers.h"
+#include "proto/bus.pb-c.h"
 
 #include <assert.h>
 #include <stdlib.h>

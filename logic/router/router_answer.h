@@ -1,4 +1,7 @@
-/* router_answer.h - what routers are told of a session, and what they answer. */
+/* router_answer.h - what routers are told of a session, and what they answer.
+ *
+ * Sessions and counts stay as they were unpacked: push.c puts the sessions into a message for
+ * Kafka, and settle_requests.c into a reply, without a copy per uid. */
 #ifndef IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 #define IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 

@@ -355,10 +355,9 @@ static void too_many_on_their_way_are_too_many(void **state)
 static void jobs_that_are_behind_are_waited_for(void **state)
 {
     (void)state;
-    Imc__V1__Backlog told;
+    struct job_backlog_report told = {.why = ""};
     struct job_backlogs *before = logic.backlogs;
     logic.backlogs = job_backlogs_open(&logic);
-    imc__v1__backlog__init(&told);
     told.lag_ms = 30001;
     job_backlogs_take(logic.backlogs, "job-1", &told);
     static const char *const calls[] = {"/1/push?uid=1", "/1/push/room?rid=7", "/1/push/all"};

@@ -34,11 +34,10 @@ static int teardown(void **state)
 
 static void tell(const char *job, uint32_t lag_ms, uint32_t used_permille, const char *stalled)
 {
-    Imc__V1__Backlog backlog;
+    struct job_backlog_report backlog = {.why = ""};
     char text[64];
 
     snprintf(text, sizeof text, "%s", stalled);
-    imc__v1__backlog__init(&backlog);
     backlog.lag_ms = lag_ms;
     backlog.used_permille = used_permille;
     backlog.stalled = stalled[0] != '\0';

@@ -460,9 +460,8 @@ static void no_more_is_packed_than_the_bus_takes(void **state)
 
 static void jobs_tell(uint32_t used_permille)
 {
-    Imc__V1__Backlog backlog;
+    struct job_backlog_report backlog = {.why = ""};
 
-    imc__v1__backlog__init(&backlog);
     backlog.used_permille = used_permille;
     job_backlogs_take(logic.backlogs, "job-1", &backlog);
 }
