@@ -1,7 +1,7 @@
 /* kafka_consumer.c - see kafka_consumer.h.
  *
  *   consumer queue ─► consumer_drain: rebalance, errors ─► partition_reader_add / _remove
- *   tick (100 ms): partition_reader_store ─► librdkafka commits each second and on revoke
+ *   tick (100 ms): partition_reader_commit_due: each second; on revoke and at the end at once
  *
  *   RUNNING ──kafka_consumer_drain──► DRAINING ──consumer_leave──► LEAVING ──consumer_close──┐
  *                                               all is resolved,            partitions are   │
@@ -102,16 +102,17 @@ static void consumer_tell(struct kafka_consumer *consumer, const char *why)
 
 static void consumer_tell_unread(struct kafka_consumer *consumer)
 {
-    char why[160];
+    char why[192];
     uint64_t longest_ms;
     size_t unread = partition_reader_unread(consumer->partitions, &longest_ms);
 
     if (consumer->state != CONSUMER_RUNNING)
         return;
-    snprintf(why, sizeof why,
-             "%zu of %zu partitions are not read: Redis gives no fence, or comets refuse ours (see "
-             "the log)",
-             unread, kafka_consumer_partitions(consumer));
+    snprintf(
+        why, sizeof why,
+        "%zu of %zu partitions are not read: Redis gives no fence, Kafka does not tell what was "
+        "committed, or comets refuse our fence (see the log)",
+        unread, kafka_consumer_partitions(consumer));
     consumer->ready("partitions", longest_ms < UNREAD_MS, why, consumer->ready_arg);
 }
 
@@ -205,7 +206,7 @@ static void consumer_on_tick(uv_timer_t *timer)
 {
     struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, tick);
 
-    partition_reader_store(consumer->partitions);
+    partition_reader_commit_due(consumer->partitions);
     partition_reader_check(consumer->partitions);
     consumer_check_share(consumer);
     consumer_tell_unread(consumer);
@@ -256,8 +257,7 @@ static bool consumer_is_incremental(const struct kafka_consumer *consumer)
 static void consumer_assign(struct kafka_consumer *consumer,
                             const rd_kafka_topic_partition_list_t *list)
 {
-    for (int i = 0; i < list->cnt; i++)
-        partition_reader_add(consumer->partitions, list->elems[i].partition);
+    partition_reader_add(consumer->partitions, list);
     if (consumer_is_incremental(consumer))
         consumer_complain(consumer, "assign failed",
                           rd_kafka_incremental_assign(consumer->rk, list));
@@ -276,15 +276,15 @@ static void consumer_assign(struct kafka_consumer *consumer,
 
 static void consumer_on_left(uv_timer_t *timer);
 
-/* What is stored now is committed by the unassignment; what is forgotten is consumed again by the
- * next owner. */
+/* The commit leaves before the group hears that the partitions are free. What is forgotten is
+ * consumed again by the next owner. */
 static void consumer_revoke(struct kafka_consumer *consumer,
                             const rd_kafka_topic_partition_list_t *list)
 {
     bool lost = rd_kafka_assignment_lost(consumer->rk);
 
     if (!lost)
-        partition_reader_store(consumer->partitions);
+        partition_reader_commit(consumer->partitions);
     for (int i = 0; i < list->cnt; i++)
         partition_reader_remove(consumer->partitions, list->elems[i].partition);
     if (consumer_is_incremental(consumer))
@@ -371,9 +371,11 @@ static void consumer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     struct kafka_consumer *consumer = opaque;
 
     (void)rk;
-    (void)offsets;
+    partition_reader_committed(consumer->partitions);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         consumer_is_up(consumer);
+    else
+        partition_reader_uncommitted(consumer->partitions, offsets);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return;
     job_count(consumer->job, JOB_BUS_ERRORS);
@@ -500,7 +502,7 @@ static void consumer_close(struct kafka_consumer *consumer)
     consumer->state = CONSUMER_CLOSING;
     consumer->closing_ms = loop_now_ms(consumer->job->loop);
     uv_timer_stop(&consumer->tick);
-    partition_reader_store(consumer->partitions);
+    partition_reader_commit(consumer->partitions);
     kafka_queue_close(consumer->bus);
     rd_kafka_queue_destroy(consumer->queue);
     consumer->bus = NULL;
@@ -525,7 +527,7 @@ static void consumer_leave(struct kafka_consumer *consumer)
     if (consumer->state != CONSUMER_DRAINING)
         return;
     consumer->state = CONSUMER_LEAVING;
-    partition_reader_store(consumer->partitions);
+    partition_reader_commit(consumer->partitions);
     rd_kafka_unsubscribe(consumer->rk);
     bool none = kafka_consumer_partitions(consumer) == 0;
     uv_timer_start(&consumer->limit, consumer_on_left, none ? GOODBYE_MS : REVOKE_MS, 0);
@@ -593,10 +595,9 @@ static int consumer_settings(struct kafka_consumer *consumer, rd_kafka_conf_t *c
         {"group.id", config->bus_group},
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"auto.offset.reset", "earliest"},
-        {"enable.auto.commit", "true"},
+        {"enable.auto.commit", "false"}, /* its commits carry no anchors */
         {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "false"},
-        {"auto.commit.interval.ms", "1000"},
         {"queued.max.messages.kbytes", "8192"}, /* per partition */
         {"queued.min.messages", "10000"},
         {"topic.metadata.refresh.interval.ms", "3000"}, /* new partitions */
@@ -728,7 +729,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     consumer->job->room = consumer->job->again = consumer->job->idle = NULL;
     struct kafka_look *look = kafka_topics_close(consumer->topics);
     if (!left)
-        partition_reader_store(consumer->partitions);
+        partition_reader_commit(consumer->partitions);
     partition_reader_close(consumer->partitions);
     kafka_queue_close(consumer->bus);
     rd_kafka_queue_destroy(consumer->queue);

@@ -1,5 +1,9 @@
 #include "job/log_anchors.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 enum { LEVEL_SHIFT = 4 };
 
 _Static_assert(ANCHOR_SLOTS == 1 << LEVEL_SHIFT, "a level has as many slots as there are steps to "
@@ -37,4 +41,30 @@ struct log_anchor log_anchors_below(const struct log_anchors *anchors, int64_t o
         }
     }
     return best;
+}
+
+size_t log_anchor_write(struct log_anchor anchor, char text[ANCHOR_TEXT_MAX])
+{
+    if (anchor.offset < 0)
+        return 0;
+    return (size_t)snprintf(text, ANCHOR_TEXT_MAX, "imc1 %" PRId64 " %016" PRIx64, anchor.offset,
+                            anchor.mark);
+}
+
+struct log_anchor log_anchor_read(const char *text, size_t len)
+{
+    const struct log_anchor none = {.offset = -1};
+    struct log_anchor anchor = none;
+    char copy[ANCHOR_TEXT_MAX], again[ANCHOR_TEXT_MAX];
+
+    if (text == NULL || len >= sizeof copy)
+        return none;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (sscanf(copy, "imc1 %" SCNd64 " %" SCNx64, &anchor.offset, &anchor.mark) != 2)
+        return none;
+    /* Written again it is the same: so nothing else was in it. */
+    if (log_anchor_write(anchor, again) != len || memcmp(copy, again, len) != 0)
+        return none;
+    return anchor;
 }

@@ -9,13 +9,21 @@ void log_identity_init(struct log_identity *check)
 {
     *check = (struct log_identity){
         .next = -1, .reread = INT64_MAX, .suspect = no_anchor, .sought = no_anchor};
+    check->expected = no_anchor;
     log_anchors_init(&check->anchors);
+}
+
+void log_identity_expect(struct log_identity *check, struct log_anchor anchor)
+{
+    if (check->next < 0)
+        check->expected = anchor;
 }
 
 void log_identity_rewind(struct log_identity *check, int64_t offset)
 {
     check->next = offset;
-    check->sought = check->suspect = no_anchor;
+    check->sought = check->suspect = check->expected = no_anchor;
+    check->untaken = false;
     check->reread = INT64_MAX;
 }
 
@@ -24,6 +32,36 @@ void log_identity_alarm(struct log_identity *check)
     check->looked_ms = 0;
     if (check->suspect.offset < 0 && check->next >= 0)
         check->suspect = log_anchors_below(&check->anchors, check->next);
+}
+
+/* Does OFFSET, the first, have to wait until what stands at the anchor was read? Reading that
+ * begins below the anchor skips nothing. */
+static enum log_verdict check_first(struct log_identity *check, int64_t offset, uint64_t mark)
+{
+    struct log_anchor expected = check->expected;
+
+    check->expected = no_anchor;
+    if (offset < expected.offset || check->next >= 0)
+        return LOG_NEW;
+    if (offset == expected.offset)
+        return mark == expected.mark ? LOG_NEW : LOG_OTHER;
+    check->sought = expected;
+    check->next = offset;
+    check->untaken = true;
+    return LOG_SEEK;
+}
+
+/* The anchor is gone, as all old messages go one day. If not all are gone up to where the group
+ * was, nobody can tell which log the rest is of: what is left is read, rather once more than never.
+ */
+static bool check_without_anchor(struct log_identity *check, int64_t offset)
+{
+    if (!check->untaken)
+        return false;
+    if (offset > check->next)
+        return true; /* where the group was, nothing is left either */
+    check->next = offset;
+    return false;
 }
 
 /* True: the anchor's message is another one, or the log does not reach so far any more. */
@@ -35,13 +73,19 @@ static bool check_found_other(struct log_identity *check, int64_t offset, uint64
         return false;
     check->sought = check->suspect = no_anchor;
     check->reread = offset - 1;
-    /* Above it: the anchor has been deleted as all old messages are. */
-    return offset < sought.offset || (offset == sought.offset && mark != sought.mark);
+    if (offset > sought.offset)
+        return check_without_anchor(check, offset);
+    return offset < sought.offset || mark != sought.mark;
 }
 
 enum log_verdict log_identity_message(struct log_identity *check, int64_t offset, uint64_t mark,
                                       uint64_t now_ms)
 {
+    if (check->expected.offset >= 0) {
+        enum log_verdict verdict = check_first(check, offset, mark);
+        if (verdict != LOG_NEW)
+            return verdict;
+    }
     if (check_found_other(check, offset, mark))
         return LOG_OTHER;
     if (offset < check->next) {
@@ -50,9 +94,11 @@ enum log_verdict log_identity_message(struct log_identity *check, int64_t offset
         check->reread = offset;
         return LOG_SEEN;
     }
-    if (check->next >= 0 && check->suspect.offset < 0 && now_ms - check->read_ms >= LOG_PAUSE_MS)
+    if (check->next >= 0 && !check->untaken && check->suspect.offset < 0 &&
+        now_ms - check->read_ms >= LOG_PAUSE_MS)
         check->suspect = log_anchors_below(&check->anchors, check->next);
     check->reread = INT64_MAX;
+    check->untaken = false;
     check->read_ms = now_ms;
     check->next = offset + 1;
     log_anchors_add(&check->anchors, offset, mark);
@@ -85,7 +131,7 @@ static int64_t check_short(struct log_identity *check, int64_t end, uint64_t now
 
 int64_t log_identity_due(struct log_identity *check, int64_t end, uint64_t now_ms)
 {
-    if (check->next < 0)
+    if (check->next < 0 || check->untaken)
         return LOG_NOTHING;
     if (end >= 0 && end < check->next && (check->sought.offset < 0 || end <= check->sought.offset))
         return check_short(check, end, now_ms);

@@ -5,11 +5,20 @@
  * Kafka tells a reader only if the new log is shorter than where he is: he begins anew, and the
  * offsets go back. Otherwise nothing says so. So an older message (an anchor) is read again now and
  * then, when nothing comes and after every pause, for a log does not change without one. Another
- * message at its place: another log. */
+ * message at its place: another log.
+ *
+ * While nobody read, the log may have changed as well, and may reach beyond the offset at which the
+ * group is to go on. So an anchor travels with each commit. Before the first message after an
+ * assignment is taken, what stands at the anchor is read:
+ *
+ *   log_identity_expect() ─► first message: LOG_SEEK ─► the anchor's: the same ─► LOG_SEEN …
+ * LOG_NEW
+ *                                                    └─ another one: LOG_OTHER */
 #ifndef IMC_JOB_LOG_IDENTITY_H
 #define IMC_JOB_LOG_IDENTITY_H
 
 #include "job/log_anchors.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,15 +31,19 @@ enum {
 
 struct log_identity {
     struct log_anchors anchors;
-    struct log_anchor suspect; /* the last one before a pause; .offset -1: none */
-    struct log_anchor sought;  /* being read again; likewise */
-    int64_t next;              /* the offset after the newest; -1: nothing was read */
-    int64_t reread;            /* the newest that was read again; INT64_MAX: none may be */
-    uint64_t read_ms;          /* when the newest came */
+    struct log_anchor suspect;  /* the last one before a pause; .offset -1: none */
+    struct log_anchor sought;   /* being read again; likewise */
+    struct log_anchor expected; /* to be looked for when the first message comes; likewise */
+    bool untaken;               /* .next came first, and waits for what stands at the anchor */
+    int64_t next;               /* the offset after the newest; -1: nothing was read */
+    int64_t reread;             /* the newest that was read again; INT64_MAX: none may be */
+    uint64_t read_ms;           /* when the newest came */
     uint64_t looked_ms, short_ms;
 };
 
 void log_identity_init(struct log_identity *check);
+/* ANCHOR was committed along with the offset where reading goes on. .offset -1: none was. */
+void log_identity_expect(struct log_identity *check, struct log_anchor anchor);
 /* What stands at and above OFFSET is going to be read once more, and is to be taken once more. */
 void log_identity_rewind(struct log_identity *check, int64_t offset);
 /* Something was wrong with the brokers: look soon. */
@@ -39,6 +52,7 @@ void log_identity_alarm(struct log_identity *check);
 enum log_verdict {
     LOG_NEW,   /* take it */
     LOG_SEEN,  /* was read before */
+    LOG_SEEK,  /* not taken: read on from check->sought.offset; it comes again */
     LOG_OTHER, /* another log: start with an initialised check, from its beginning */
 };
 enum log_verdict log_identity_message(struct log_identity *check, int64_t offset, uint64_t mark,

@@ -9,7 +9,7 @@ void partition_init(struct partition *partition, struct job *job, int32_t id)
 {
     *partition = (struct partition){.job = job,
                                     .id = id,
-                                    .stored = -1,
+                                    .committed = -1,
                                     .next = job->partitions,
                                     .assigned_ms = loop_now_ms(job->loop)};
     job->partitions = partition;
@@ -166,7 +166,7 @@ void partition_restart(struct partition *partition)
     while (partition_parked(partition, &ticket, &offset, &uid))
         partition_lose(partition, ticket, uid);
     offset_tracker_restart(&partition->tracker);
-    partition->stored = -1;
+    partition->committed = -1;
 }
 
 void partition_refuse(struct partition *partition)
@@ -187,12 +187,12 @@ void partition_own(struct partition *partition, uint64_t fence)
     partition->refused = false;
 }
 
-int64_t partition_to_store(struct partition *partition)
+int64_t partition_to_commit(struct partition *partition)
 {
     int64_t position = offset_tracker_position(&partition->tracker);
 
-    if (position < 0 || position == partition->stored)
+    if (position < 0 || position == partition->committed)
         return -1;
-    partition->stored = position;
+    partition->committed = position;
     return position;
 }

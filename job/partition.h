@@ -20,9 +20,9 @@ struct partition {
     struct partition *next; /* of the job's */
     uint64_t assigned_ms;   /* loop time */
     int32_t id;
-    uint64_t fence; /* 0: not known yet, nothing may be consumed */
-    bool refused;   /* a comet has heard a higher fence: nothing is read until Redis was asked */
-    int64_t stored; /* position last handed to the Kafka client; -1: none */
+    uint64_t fence;    /* 0: not known yet, nothing may be consumed */
+    bool refused;      /* a comet has heard a higher fence: nothing is read until Redis was asked */
+    int64_t committed; /* position last committed; -1: none, or it was not taken */
     struct offset_tracker tracker;
 };
 
@@ -68,7 +68,7 @@ void partition_restart(struct partition *partition);
 void partition_refuse(struct partition *partition);
 /* It is ours, with a new fence. What was forgotten has to be read again. */
 void partition_own(struct partition *partition, uint64_t fence);
-/* The offset to store if it has risen since the last call, else -1. */
-int64_t partition_to_store(struct partition *partition);
+/* The offset to commit if it has risen since the last call, else -1. */
+int64_t partition_to_commit(struct partition *partition);
 
 #endif

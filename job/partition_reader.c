@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
 #include "job/comets.h"
+#include "job/committed_anchors.h"
 #include "job/dispatch.h"
 #include "job/job.h"
 #include "job/log_identity.h"
@@ -22,6 +23,8 @@ enum {
     BITE = 256,      /* messages of a partition per turn */
     ASK_MS = 500,    /* between two new fences of a partition */
     LATER_MS = 1000, /* between two looks whether there still is a later owner */
+    COMMIT_MS = 1000,
+    COMMIT_LATE_MS = 10000, /* without an answer: another commit may go */
     PATIENCE_MS =
         2000,        /* beyond the session's timeout: then the group's word is newer than Redis's */
     QUIET_MS = 1000, /* without a refusal: it is being read */
@@ -35,6 +38,7 @@ struct assigned {
     struct kafka_queue *bus;
     struct partition_fence *fence; /* NULL: known, or not asked for */
     struct log_identity check;
+    bool anchored;     /* it is known which anchor was committed: reading may begin */
     uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
     bool restarted;    /* the log is another one, and nothing of it was read yet */
     struct reread_partition *again;
@@ -55,6 +59,9 @@ struct partition_reader {
     struct reread *again;
     int64_t unix_ms; /* by Redis's clock, when a bite was taken */
     struct revoked_queues *gone;
+    struct committed_anchors *committed;
+    unsigned commits;   /* that were not answered yet */
+    uint64_t commit_ms; /* loop time of the last one */
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
 };
@@ -62,6 +69,15 @@ struct partition_reader {
 static const char *topic_of(const struct partition_reader *partitions)
 {
     return partitions->job->config->bus_topic;
+}
+
+static struct assigned **assigned_find(struct partition_reader *partitions, int32_t id)
+{
+    struct assigned **at = &partitions->first;
+
+    while (*at != NULL && (*at)->partition.id != id)
+        at = &(*at)->next;
+    return at;
 }
 
 static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *assigned,
@@ -117,14 +133,38 @@ static void assigned_doubt(struct assigned *assigned)
     assigned->other_ms = loop_now_ms(assigned->owner->job->loop);
 }
 
-/* librdkafka by itself commits only what is above the last commit, which was of the former log. */
+/* Sends LIST, which it takes. What is not taken is committed with the next opportunity. */
+static void partitions_commit(struct partition_reader *partitions,
+                              rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_commit(partitions->rk, list, 1);
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        partitions->commits++;
+        partitions->commit_ms = loop_now_ms(partitions->job->loop);
+    } else {
+        partition_reader_uncommitted(partitions, list);
+        log_warn("offsets not committed", "err=\"%s\"", rd_kafka_err2str(err));
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* The anchor is the message at OFFSET, if that was read, or the last one below. */
+static void assigned_add_commit(const struct assigned *assigned, int64_t offset,
+                                rd_kafka_topic_partition_list_t *list)
+{
+    committed_anchors_add(list, topic_of(assigned->owner), assigned->partition.id, offset,
+                          log_anchors_below(&assigned->check.anchors, offset + 1));
+}
+
+/* At once: the group's offset is of the former log. */
 static void assigned_commit_first(struct assigned *assigned, int64_t offset)
 {
-    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
     assigned->restarted = false;
-    (void)rd_kafka_commit(assigned->owner->rk, list, 1); /* consumer_on_commit() is told */
-    rd_kafka_topic_partition_list_destroy(list);
+    assigned_add_commit(assigned, offset, list);
+    partitions_commit(assigned->owner, list);
 }
 
 static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *message)
@@ -162,6 +202,9 @@ static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t
         return true;
     case LOG_SEEN:
         return true;
+    case LOG_SEEK:
+        assigned_seek(assigned, assigned->check.sought.offset);
+        return false;
     default:
         assigned_doubt(assigned);
         return false;
@@ -170,7 +213,7 @@ static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t
 
 static bool assigned_wants(const struct assigned *assigned)
 {
-    return assigned->other_ms == 0 && partition_wants(&assigned->partition);
+    return assigned->anchored && assigned->other_ms == 0 && partition_wants(&assigned->partition);
 }
 
 static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
@@ -312,6 +355,35 @@ static void assigned_ask(struct assigned *assigned)
         partition_fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
 }
 
+static void assigned_on_anchor(int32_t id, struct log_anchor anchor, void *arg)
+{
+    struct partition_reader *partitions = arg;
+    struct assigned *assigned = *assigned_find(partitions, id);
+
+    if (assigned == NULL || assigned->anchored)
+        return;
+    assigned->anchored = true;
+    log_identity_expect(&assigned->check, anchor);
+    kafka_queue_wake(assigned->bus);
+}
+
+/* With one question for all that are not known. */
+static void partitions_ask_anchors(struct partition_reader *partitions)
+{
+    rd_kafka_topic_partition_list_t *list;
+
+    if (!committed_anchors_may_ask(partitions->committed))
+        return;
+    list = rd_kafka_topic_partition_list_new(16);
+    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+        if (!a->anchored)
+            rd_kafka_topic_partition_list_add(list, topic_of(partitions), a->partition.id);
+    }
+    if (list->cnt > 0)
+        committed_anchors_ask(partitions->committed, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 /* Is it still the same log? */
 static void assigned_check_log(struct assigned *assigned, uint64_t now)
 {
@@ -338,7 +410,7 @@ static void assigned_check(struct assigned *assigned, uint64_t now)
 
     if (partition->refused && assigned->fence == NULL && now >= assigned->ask_ms)
         assigned_ask(assigned);
-    if (partition->refused || partition->fence == 0) {
+    if (partition->refused || partition->fence == 0 || !assigned->anchored) {
         assigned->unread_last_ms = now;
         if (assigned->unread_since_ms == 0)
             assigned->unread_since_ms = now;
@@ -351,6 +423,7 @@ void partition_reader_check(struct partition_reader *partitions)
 {
     uint64_t now = loop_now_ms(partitions->job->loop);
 
+    partitions_ask_anchors(partitions);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         assigned_check(a, now);
         assigned_check_log(a, now);
@@ -373,16 +446,7 @@ size_t partition_reader_unread(const struct partition_reader *partitions, uint64
     return n;
 }
 
-static struct assigned **assigned_find(struct partition_reader *partitions, int32_t id)
-{
-    struct assigned **at = &partitions->first;
-
-    while (*at != NULL && (*at)->partition.id != id)
-        at = &(*at)->next;
-    return at;
-}
-
-void partition_reader_add(struct partition_reader *partitions, int32_t id)
+static void partitions_add(struct partition_reader *partitions, int32_t id)
 {
     struct job *job = partitions->job;
 
@@ -409,6 +473,14 @@ void partition_reader_add(struct partition_reader *partitions, int32_t id)
     assigned->next = partitions->first;
     partitions->first = assigned;
     assigned_ask(assigned);
+}
+
+void partition_reader_add(struct partition_reader *partitions,
+                          const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++)
+        partitions_add(partitions, list->elems[i].partition);
+    partitions_ask_anchors(partitions);
 }
 
 void partition_reader_remove(struct partition_reader *partitions, int32_t id)
@@ -443,12 +515,14 @@ struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, 
         (struct partition_reader){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
     partitions->again = reread_open(job);
     partitions->gone = revoked_queues_open(rk);
+    partitions->committed = committed_anchors_open(job, rk, assigned_on_anchor, partitions);
     return partitions;
 }
 
 void partition_reader_close(struct partition_reader *partitions)
 {
     partition_reader_clear(partitions);
+    committed_anchors_close(partitions->committed);
     reread_close(partitions->again);
     revoked_queues_close(partitions->gone);
     free(partitions);
@@ -456,50 +530,46 @@ void partition_reader_close(struct partition_reader *partitions)
 
 /* --- offsets --- */
 
-static rd_kafka_topic_partition_list_t *offsets_to_store(struct partition_reader *partitions)
+void partition_reader_commit(struct partition_reader *partitions)
 {
-    rd_kafka_topic_partition_list_t *list = NULL;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
-        int64_t offset = partition_to_store(&a->partition);
-        if (offset < 0)
-            continue;
-        if (list == NULL)
-            list = rd_kafka_topic_partition_list_new(16);
-        rd_kafka_topic_partition_list_add(list, topic_of(partitions), a->partition.id)->offset =
-            offset;
+        int64_t offset = partition_to_commit(&a->partition);
+        if (offset >= 0)
+            assigned_add_commit(a, offset, list);
     }
-    return list;
+    if (list->cnt > 0)
+        partitions_commit(partitions, list);
+    else
+        rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* An offset that was not taken is stored at the next opportunity. */
-static void offsets_check(struct partition_reader *partitions,
-                          const rd_kafka_topic_partition_list_t *list)
+/* One at a time: while the brokers are away, librdkafka keeps each that it cannot send. */
+void partition_reader_commit_due(struct partition_reader *partitions)
 {
-    for (int i = 0; i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *element = &list->elems[i];
-        struct assigned *assigned = *assigned_find(partitions, element->partition);
-        if (element->err == RD_KAFKA_RESP_ERR_NO_ERROR || assigned == NULL)
-            continue;
-        assigned->partition.stored = -1;
-        job_count(partitions->job, JOB_BUS_ERRORS);
-        log_warn("offset not stored",
-                 "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
-                 topic_of(partitions), element->partition, element->offset,
-                 rd_kafka_err2str(element->err));
+    uint64_t since_ms = loop_now_ms(partitions->job->loop) - partitions->commit_ms;
+
+    if (since_ms >= COMMIT_LATE_MS)
+        partitions->commits = 0;
+    if (since_ms >= COMMIT_MS && partitions->commits == 0)
+        partition_reader_commit(partitions);
+}
+
+void partition_reader_uncommitted(struct partition_reader *partitions,
+                                  const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        struct assigned *assigned = *assigned_find(partitions, list->elems[i].partition);
+        if (assigned != NULL)
+            assigned->partition.committed = -1;
     }
 }
 
-void partition_reader_store(struct partition_reader *partitions)
+void partition_reader_committed(struct partition_reader *partitions)
 {
-    rd_kafka_topic_partition_list_t *list = offsets_to_store(partitions);
-
-    if (list == NULL)
-        return;
-    /* Its result is in the elements, too. */
-    (void)rd_kafka_offsets_store(partitions->rk, list);
-    offsets_check(partitions, list);
-    rd_kafka_topic_partition_list_destroy(list);
+    if (partitions->commits > 0)
+        partitions->commits--;
 }
 
 size_t partition_reader_count(const struct partition_reader *partitions)

@@ -1,5 +1,5 @@
-/* partition_reader.h - reading the partitions that are assigned, storing their offsets. Owner loop
- * only.
+/* partition_reader.h - reading the partitions that are assigned, committing their offsets. Owner
+ * loop only.
  *
  *   add ─► FENCING ──on_fence──► READING ⇄ STOPPED (partition_wants() says no)
  *             │         seek ▲       │ partition_refuse: a comet has heard a higher fence
@@ -26,8 +26,9 @@ struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, 
 void partition_reader_close(struct partition_reader *partitions);
 /* Before rd_kafka_incremental_assign(): the queue must be on its own when the first message comes.
  */
-void partition_reader_add(struct partition_reader *partitions, int32_t id);
-/* Whatever is to be committed must have been stored before. */
+void partition_reader_add(struct partition_reader *partitions,
+                          const rd_kafka_topic_partition_list_t *list);
+/* Whatever is to be committed must have been before. */
 void partition_reader_remove(struct partition_reader *partitions, int32_t id);
 void partition_reader_clear(struct partition_reader *partitions);
 /* Those that stopped look again whether they may go on. */
@@ -40,8 +41,13 @@ size_t partition_reader_unread(const struct partition_reader *partitions, uint64
 void partition_reader_again(struct partition_reader *partitions);
 /* Every now and then: looks how far behind we are. */
 void partition_reader_look(struct partition_reader *partitions);
-/* The offsets that have risen, to librdkafka, which commits them. */
-void partition_reader_store(struct partition_reader *partitions);
+/* Commits the offsets that have risen: at once, or if the last time is a second ago. */
+void partition_reader_commit(struct partition_reader *partitions);
+void partition_reader_commit_due(struct partition_reader *partitions);
+/* A commit was answered, and which of its offsets were not taken. */
+void partition_reader_committed(struct partition_reader *partitions);
+void partition_reader_uncommitted(struct partition_reader *partitions,
+                                  const rd_kafka_topic_partition_list_t *list);
 size_t partition_reader_count(const struct partition_reader *partitions);
 /* Messages behind what is resolved. */
 int64_t partition_reader_lag(const struct partition_reader *partitions);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -196,6 +197,134 @@ static void an_alarm_has_it_looked_at_at_once(void **state)
     assert_int_equal(due(10), 9);
 }
 
+/* As an owner did that read log 1 up to OFFSET. */
+static void begin(int64_t offset)
+{
+    log_identity_expect(&check, (struct log_anchor){offset - 1, mark_of(1, offset - 1)});
+}
+
+static void the_first_message_waits_for_the_anchor(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(1, 10), LOG_SEEK);
+    assert_int_equal(check.sought.offset, 9);
+    assert_int_equal(due(20), LOG_NOTHING);
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    read_log(1, 10, 20);
+    assert_int_equal(message(1, 15), LOG_OTHER);
+}
+
+static void what_lies_between_anchor_and_offset_was_read(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(1, 14), LOG_SEEK);
+    for (int64_t offset = 9; offset < 14; offset++)
+        assert_int_equal(message(1, offset), LOG_SEEN);
+    read_log(1, 14, 20);
+}
+
+static void a_log_that_outgrew_the_offset_is_another(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(2, 10), LOG_SEEK);
+    assert_int_equal(message(2, 9), LOG_OTHER);
+    log_identity_init(&check);
+    read_log(2, 0, 20);
+}
+
+static void an_anchor_at_the_offset_itself_is_compared_at_once(void **state)
+{
+    (void)state;
+    begin(11);
+    read_log(1, 10, 12);
+    log_identity_init(&check);
+    begin(11);
+    assert_int_equal(message(2, 10), LOG_OTHER);
+}
+
+static void nothing_is_skipped_by_who_begins_below_the_anchor(void **state)
+{
+    (void)state;
+    begin(10);
+    read_log(2, 0, 20);
+}
+
+static void who_has_no_anchor_begins_at_once(void **state)
+{
+    (void)state;
+    log_identity_expect(&check, (struct log_anchor){.offset = -1});
+    read_log(1, 10, 12);
+}
+
+/* Whose messages the rest are, nobody knows: they come once more. */
+static void an_anchor_that_is_gone_has_the_rest_read(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(1, 20), LOG_SEEK);
+    read_log(1, 12, 25);
+}
+
+static void a_log_that_begins_at_the_offset_is_read_from_there(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(1, 10), LOG_SEEK);
+    read_log(1, 10, 12);
+}
+
+static void a_log_without_anchor_and_offset_is_read_from_its_beginning(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(1, 10), LOG_SEEK);
+    assert_int_equal(message(1, 11), LOG_OTHER);
+}
+
+static void a_shorter_log_does_not_reach_the_anchor(void **state)
+{
+    (void)state;
+    begin(10);
+    assert_int_equal(message(2, 10), LOG_SEEK);
+    assert_int_equal(message(3, 0), LOG_OTHER);
+}
+
+static void the_same_anchor_comes_back_from_its_text(void **state)
+{
+    char text[ANCHOR_TEXT_MAX];
+    struct log_anchor anchor = {INT64_MAX, UINT64_MAX};
+
+    (void)state;
+    size_t len = log_anchor_write(anchor, text);
+    assert_in_range(len, 1, sizeof text - 1);
+    struct log_anchor again = log_anchor_read(text, len);
+    assert_true(again.offset == anchor.offset && again.mark == anchor.mark);
+    assert_int_equal(log_anchor_write((struct log_anchor){.offset = -1}, text), 0);
+}
+
+static void any_other_text_is_no_anchor(void **state)
+{
+    static const char *const texts[] = {
+        "",      "imc1",       "imc2 5 0000000000000001",  "imc1 5 1",
+        "imc1 ", "imc1 -5 01", "imc1 5 0000000000000001 ", "imc1  5 0000000000000001",
+    };
+    char text[ANCHOR_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_int_equal(log_anchor_read(texts[i], strlen(texts[i])).offset, -1);
+    assert_int_equal(log_anchor_read(NULL, 0).offset, -1);
+    size_t len = log_anchor_write((struct log_anchor){5, 1}, text);
+    assert_int_equal(log_anchor_read(text, len - 1).offset, -1);
+    text[3] = '\0';
+    assert_int_equal(log_anchor_read(text, len).offset, -1);
+    memset(text, '1', sizeof text);
+    assert_int_equal(log_anchor_read(text, sizeof text).offset, -1);
+}
+
 static void marks_tell_messages_apart(void **state)
 {
     static const char text[] = "the very same forty bytes in both of them";
@@ -229,6 +358,18 @@ int main(void)
         TEST(it_begins_anew_after_we_have_looked),
         TEST(what_is_rewound_is_new_once_more),
         TEST(an_alarm_has_it_looked_at_at_once),
+        TEST(the_first_message_waits_for_the_anchor),
+        TEST(what_lies_between_anchor_and_offset_was_read),
+        TEST(a_log_that_outgrew_the_offset_is_another),
+        TEST(an_anchor_at_the_offset_itself_is_compared_at_once),
+        TEST(nothing_is_skipped_by_who_begins_below_the_anchor),
+        TEST(who_has_no_anchor_begins_at_once),
+        TEST(an_anchor_that_is_gone_has_the_rest_read),
+        TEST(a_log_that_begins_at_the_offset_is_read_from_there),
+        TEST(a_log_without_anchor_and_offset_is_read_from_its_beginning),
+        TEST(a_shorter_log_does_not_reach_the_anchor),
+        TEST(the_same_anchor_comes_back_from_its_text),
+        TEST(any_other_text_is_no_anchor),
         TEST(marks_tell_messages_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
