@@ -1,5 +1,5 @@
-/* comets_internal.h - what comets.c (streams, the list) and comets_lost.c (those taken for dead)
- * share. Owner loop only. */
+/* comets_internal.h - what comets.c (the list), comet_stream.c (what goes to each) and
+ * comets_lost.c (those taken for dead) share. Owner loop only. */
 #ifndef IMC_JOB_COMETS_INTERNAL_H
 #define IMC_JOB_COMETS_INTERNAL_H
 
@@ -60,7 +60,7 @@ struct answers {
     size_t n, cap;
 };
 
-/* --- comets.c --- */
+/* --- comet_stream.c --- */
 void comet_items_init(struct comet_items *items);
 void comet_items_append(struct comet_items *items, struct comet_item *item);
 struct comet_item *comet_items_take(struct comet_items *items);
@@ -69,6 +69,8 @@ void comet_item_free(struct comet_peer *comet, struct comet_item *item);
 void comet_connect(struct comet_peer *comet);
 /* What the stream owed is at the head of the queue afterwards. */
 void comet_disconnect(struct comet_peer *comet);
+
+/* --- comets.c --- */
 /* Vouches for nothing that was before. */
 uint64_t comets_new_link(struct comet_peers *comets);
 /* Nothing is answered. */
