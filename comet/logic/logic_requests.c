@@ -274,6 +274,7 @@ static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
     item->uid = request->uid;
     item->handle = request->handle;
     item->message = message;
+    item->behind = request->behind;
     message->id = request->push.id;
     message->op = request->push.op;
     message->expires_ms = request->push.expires_ms;

@@ -87,6 +87,7 @@ struct logic_request {
     uint64_t *ids;        /* CONFIRM */
     size_t n_ids;         /* CONFIRM */
     enum confirm_how how; /* CONFIRM */
+    uint64_t behind;      /* STORE: not without this one; 0 = none */
     struct push push;     /* STORE: holds a reference to its backing */
     struct ticket ticket; /* STORE: for done() */
 };

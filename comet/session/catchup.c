@@ -130,6 +130,7 @@ static void catchup_store(struct conn *conn, const struct push *push, struct tic
     request->ticket = ticket;
     request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
     request->done = store_done;
+    request->behind = missing_behind(&conn->catchup->missing, push->id);
     missing_storing(&conn->catchup->missing, push->id);
     logic_requests_send(worker->logic, request);
 }

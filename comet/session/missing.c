@@ -144,6 +144,23 @@ void missing_stored(struct missing *missing, uint64_t id)
         memmove(ids + at, ids + at + 1, (missing->n_storing - at) * sizeof *ids);
 }
 
+uint64_t missing_behind(const struct missing *missing, uint64_t id)
+{
+    uint32_t first = missing->first_storing, end = first + missing->n_storing;
+    uint64_t newest = 0;
+
+    while (end > first && missing->storing[end - 1] >= id)
+        end--;
+    if (end > first)
+        newest = missing->storing[end - 1];
+    for (uint32_t i = 0; i < missing->n_dropped; i++) {
+        uint64_t dropped = missing->dropped[i].id;
+        if (dropped < id && dropped > newest)
+            newest = dropped;
+    }
+    return newest;
+}
+
 bool missing_awaits(const struct missing *missing, uint64_t id)
 {
     for (uint32_t i = 0; i < missing->n_dropped; i++) {

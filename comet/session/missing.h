@@ -100,6 +100,9 @@ void missing_put(struct missing *missing, uint64_t id);
 /* A Store of ID was sent; it was answered. */
 void missing_storing(struct missing *missing, uint64_t id);
 void missing_stored(struct missing *missing, uint64_t id);
+/* The newest message that is older than ID and perhaps not in the mailbox yet: it is on its way
+ * there, or was handed back to job. 0: none. */
+uint64_t missing_behind(const struct missing *missing, uint64_t id);
 /* True: a message older than ID was handed back to job and has not come yet. */
 bool missing_awaits(const struct missing *missing, uint64_t id);
 /* True: ID must not be written yet. An older message was handed back to job, or was or is being put

@@ -65,6 +65,7 @@ static void start_stores(struct session_batch *sb)
             .by = MAILBOX_SPILL,
             .uid = in->uid,
             .message = mailbox_message_of(in->message),
+            .behind = in->behind,
             .owed = token,
         };
         if (mailbox_refuses(sb->logic, &put.message))

@@ -388,6 +388,7 @@ static void ask_all_kinds(void)
     made->after = 33;
     logic_requests_send(w.worker.logic, made);
     made = request(REQUEST_STORE, 4);
+    made->behind = 43;
     made->push = (struct push){.backing = backing_ref(&immortal),
                                .body = (const uint8_t *)"body",
                                .body_len = 4,
@@ -424,6 +425,7 @@ static void one_batch_carries_every_kind(void **state)
     assert_int_equal(batch->fetches[0]->handle, 0); /* nothing is left out */
     assert_int_equal(batch->stores[0]->handle, 4);
     assert_int_equal(batch->stores[0]->message->id, 44);
+    assert_int_equal(batch->stores[0]->behind, 43);
     assert_int_equal(batch->stores[0]->message->op, 5);
     assert_int_equal(batch->stores[0]->message->expires_ms, 444);
     assert_memory_equal(batch->stores[0]->message->body.data, "body", 4);

@@ -373,7 +373,8 @@ static void logic_answer_one(void)
             answer.status = LOGIC_UNAVAILABLE;
         }
     } else if (request->kind == REQUEST_STORE) {
-        if (happens(w.chance.store_fails))
+        bool early = request->behind != 0 && !w.mailbox[request->behind].here;
+        if (early || happens(w.chance.store_fails))
             answer.status = LOGIC_UNAVAILABLE;
         else
             w.mailbox[request->push.id].here = w.mailbox[request->push.id].mine = true;
@@ -667,6 +668,30 @@ static void catches_up_while_messages_keep_coming(void **state)
     world_close();
 }
 
+/* Who connects meanwhile would find the newer ones alone, and get the first one after them. */
+static void nothing_is_stored_without_what_is_before_it(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    logic_answer_one();
+    for (uint64_t id = 1; id <= 3; id++)
+        job_push(id);
+    catchup_stalled(&w.conn);
+    w.chance.store_fails = 100;
+    logic_answer_one();
+    w.chance.store_fails = 0;
+    for (int i = 0; i < 2; i++)
+        logic_answer_one();
+    for (uint64_t id = 1; id <= 3; id++)
+        assert_true(w.settle[id] && !w.mailbox[id].here);
+    job_push(4); /* neither is what comes before job has stored them */
+    logic_answer_one();
+    assert_true(w.settle[4] && !w.mailbox[4].here);
+    world_settle_down();
+    assert_everything_in_order(4, false);
+    world_close();
+}
+
 /* Another device has got what was handed back, so no poke comes: newer ones wait, but not for
  * ever, however many follow. */
 static void waits_for_a_poke_only_so_long(void **state)
@@ -719,10 +744,11 @@ static void standing_still_is_no_waiting_for_a_poke(void **state)
     w.chance.store_fails = 100;
     logic_answer_one();
     w.chance.store_fails = 0;
-    logic_answer_one();
-    assert_true(w.settle[1] && w.mailbox[2].mine);
+    assert_true(w.settle[1]);
     w.settle[1] = false;
     w.mailbox[1].here = true;
+    logic_answer_one();
+    assert_true(w.mailbox[2].mine);
     w.worker.loop.uv.time += 10000;
     for (int i = 0; i < 10; i++) {
         socket_takes_more(10);
@@ -895,6 +921,7 @@ int main(void)
         cmocka_unit_test(what_was_inherited_is_not_forgotten),
         cmocka_unit_test(refetching_brings_nothing_that_others_are_owed),
         cmocka_unit_test(a_message_that_has_left_in_part_keeps_nobody_waiting),
+        cmocka_unit_test(nothing_is_stored_without_what_is_before_it),
         cmocka_unit_test(store_answered_while_closing_goes_back_to_job),
         cmocka_unit_test(session_that_leaves_before_logic_answers_is_disconnected),
         cmocka_unit_test(queued_and_held_messages_go_back_when_the_session_ends),

@@ -123,6 +123,7 @@ struct mailbox_ask {
     mailbox_confirm_fn confirm_fn;
     void *arg;
     char token[32];
+    uint64_t behind;
 };
 static struct mailbox_ask mailbox[MOST];
 static size_t n_mailbox;
@@ -146,7 +147,9 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
 {
     (void)logic;
     assert_int_equal(put->by, MAILBOX_SPILL);
-    mailbox_keep('s', put->uid, put->owed, arg)->fn = fn;
+    struct mailbox_ask *ask = mailbox_keep('s', put->uid, put->owed, arg);
+    ask->fn = fn;
+    ask->behind = put->behind;
 }
 
 void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
@@ -543,6 +546,7 @@ static void mailbox_items(void **state)
     waiting.id = 1;
     store.message = &waiting;
     store.handle = 0x10;
+    store.behind = 9;
     confirm.handle = 0x20;
     waive.handle = 0x30;
     waive.how = IMC__V1__CONFIRM__HOW__WAIVED;
@@ -562,6 +566,7 @@ static void mailbox_items(void **state)
         assert_int_equal(mailbox[i].what, order[i]);
         assert_string_equal(mailbox[i].token, tokens_of[i]);
     }
+    assert_int_equal(mailbox[0].behind, 9);
     mailbox_says(3, 1, 3, 99);
     mailbox_says(4, 2, 501, 99);
     mailbox[0].fn(mailbox[0].arg, -EAGAIN);
