@@ -1,0 +1,139 @@
+#include "comet/logic/logic_batch.h"
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
+#include "common/base/mem.h"
+
+static void *batch_list(struct arena *arena, size_t n)
+{
+    return arena_alloc(arena, n * sizeof(void *));
+}
+
+static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
+                              struct logic_request *request)
+{
+    Imc__V1__Connect *item = arena_alloc(arena, sizeof *item);
+    imc__v1__connect__init(item);
+    item->handle = request->handle;
+    item->token.data = (uint8_t *)request->bytes;
+    item->token.len = request->bytes_len;
+    item->address = request->peer;
+    item->wire = request->wire;
+    batch->connects[batch->n_connects++] = item;
+}
+
+static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct logic_request *request)
+{
+    Imc__V1__Store *item = arena_alloc(arena, sizeof *item);
+    Imc__V1__Waiting *message = arena_alloc(arena, sizeof *message);
+    imc__v1__store__init(item);
+    imc__v1__waiting__init(message);
+    item->uid = request->uid;
+    item->handle = request->handle;
+    item->message = message;
+    item->behind = request->behind;
+    message->id = request->push.id;
+    message->op = request->push.op;
+    message->expires_ms = request->push.expires_ms;
+    message->body.len = request->push.body_len;
+    message->body.data = mem_unconst(request->push.body);
+    batch->stores[batch->n_stores++] = item;
+}
+
+static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct logic_request *request)
+{
+    if (request->kind == REQUEST_DISCONNECT) {
+        Imc__V1__Disconnect *item = arena_alloc(arena, sizeof *item);
+        imc__v1__disconnect__init(item);
+        item->handle = request->handle;
+        item->uid = request->uid;
+        batch->disconnects[batch->n_disconnects++] = item;
+    } else if (request->kind == REQUEST_FETCH) {
+        Imc__V1__Fetch *item = arena_alloc(arena, sizeof *item);
+        imc__v1__fetch__init(item);
+        item->uid = request->uid;
+        item->after = request->after;
+        item->handle = request->own ? request->handle : 0;
+        batch->fetches[batch->n_fetches++] = item;
+    } else if (request->kind == REQUEST_CONFIRM) {
+        Imc__V1__Confirm *item = arena_alloc(arena, sizeof *item);
+        imc__v1__confirm__init(item);
+        item->uid = request->uid;
+        item->handle = request->handle;
+        item->how = (Imc__V1__Confirm__How)request->how;
+        item->ids = request->ids;
+        item->n_ids = request->n_ids;
+        batch->confirms[batch->n_confirms++] = item;
+    } else if (request->kind == REQUEST_REGISTER) {
+        Imc__V1__Register *item = arena_alloc(arena, sizeof *item);
+        imc__v1__register__init(item);
+        item->handle = request->handle;
+        item->uid = request->uid;
+        if (request->bytes != NULL)
+            item->room = request->bytes;
+        batch->registers[batch->n_registers++] = item;
+    }
+}
+
+void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
+                       struct arena *arena, struct logic_request *requests,
+                       const size_t counts[REQUEST_KINDS])
+{
+    batch->connects = batch_list(arena, counts[REQUEST_CONNECT]);
+    batch->disconnects = batch_list(arena, counts[REQUEST_DISCONNECT]);
+    batch->fetches = batch_list(arena, counts[REQUEST_FETCH]);
+    batch->confirms = batch_list(arena, counts[REQUEST_CONFIRM]);
+    batch->stores = batch_list(arena, counts[REQUEST_STORE]);
+    batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
+    for (struct logic_request *request = requests; request != NULL; request = request->next) {
+        if (request->kind == REQUEST_CONNECT) {
+            batch_add_connect(batch, arena, request);
+        } else if (request->kind == REQUEST_STORE) {
+            batch_add_store(batch, arena, request);
+        } else if (request->kind == REQUEST_REGISTERED) {
+            if (request->cancelled)
+                continue;
+            batch->registered = arena_alloc(arena, sizeof *batch->registered);
+            imc__v1__registered__init(batch->registered);
+            batch->registered->loop = (uint32_t)worker->loop.index;
+            batch->registered->loops = (uint32_t)worker->comet->n_workers;
+        } else {
+            batch_add_small(batch, arena, request);
+        }
+    }
+}
+
+bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
+                                const size_t counts[REQUEST_KINDS])
+{
+    return reply->n_connects == counts[REQUEST_CONNECT] &&
+           reply->n_disconnects == counts[REQUEST_DISCONNECT] &&
+           reply->n_fetches == counts[REQUEST_FETCH] &&
+           reply->n_confirms == counts[REQUEST_CONFIRM] &&
+           reply->n_stores == counts[REQUEST_STORE] &&
+           reply->n_registers == counts[REQUEST_REGISTER];
+}
+
+uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
+                            size_t i)
+{
+    switch (kind) {
+    case REQUEST_CONNECT:
+        return reply->connects[i]->code;
+    case REQUEST_DISCONNECT:
+        return reply->disconnects[i];
+    case REQUEST_FETCH:
+        return reply->fetches[i]->status;
+    case REQUEST_CONFIRM:
+        return reply->confirms[i];
+    case REQUEST_STORE:
+        return reply->stores[i];
+    case REQUEST_REGISTER:
+        return reply->registers[i];
+    case REQUEST_REGISTERED:
+    case REQUEST_KINDS:
+        break;
+    }
+    return reply->registered;
+}
