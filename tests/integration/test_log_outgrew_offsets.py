@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 import cluster as cluster_module
-from cluster import wait_for
+from cluster import SLOW, wait_for
 from imgo import TcpClient, body_of
 
 PARTITIONS = 4
@@ -51,7 +51,7 @@ def push_to_all(cluster, uids, bodies):
 def came(clients, bodies):
     """All of BODIES and nothing else, in order, at every client."""
     for client in clients.values():
-        assert client.pushes(len(bodies), 30) == [body_of(client, body) for body in bodies]
+        assert client.pushes(len(bodies), 30 * SLOW) == [body_of(client, body) for body in bodies]
     for client in clients.values():
         client.nothing(0.01)
 
