@@ -39,33 +39,13 @@ int wire_fail_errno(struct wire *wire, const char *what)
     return wire_fail(wire, -err, "%s: %s", what, strerror_r(err, text, sizeof text));
 }
 
-static int parse_port(const char *text, uint16_t *port)
-{
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n == 0 || n > 65535)
-        return -EINVAL;
-    *port = (uint16_t)n;
-    return 0;
-}
-
 /* "host:port" or "[v6]:port". */
-static int parse_address(const char *text, struct wire_address *address)
+static int parse_address(const char *text, struct wire_address *out)
 {
-    const char *colon = strrchr(text, ':'), *host = text;
-    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
-
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host++;
-        len -= 2;
-    }
-    if (len == 0 || len >= sizeof address->host || parse_port(colon + 1, &address->port) != 0)
+    out->text = text;
+    if (address_parse(text, strlen(text), &out->at) != 0 || out->at.host[0] == '\0' ||
+        out->at.port == 0)
         return -EINVAL;
-    address->text = text;
-    memcpy(address->host, host, len);
-    address->host[len] = '\0';
-    snprintf(address->port_text, sizeof address->port_text, "%u", address->port);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #define IMC_CLIENT_WIRE_INTERNAL_H
 
 #include "client/wire.h"
+#include "common/net/address.h"
 #include <stdbool.h>
 
 enum {
@@ -12,9 +13,8 @@ enum {
 };
 
 struct wire_address {
-    const char *text;              /* the address as it was given */
-    char host[256], port_text[16]; /* its parts; the host is without brackets */
-    uint16_t port;
+    const char *text; /* the address as it was given */
+    struct address at;
 };
 
 /* The functions of wire.h for one transport. The struct of a transport begins with its struct

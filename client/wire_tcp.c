@@ -82,8 +82,8 @@ static int connect_one(struct wire *wire, const struct addrinfo *ai, int64_t dea
 
 int wire_connect(struct wire *wire, const struct wire_address *address, int64_t deadline_ms)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    int fd = getaddrinfo(address->host, address->port_text, &hints, &found);
+    struct addrinfo *found = NULL;
+    int fd = address_lookup(address->at.host, address->at.port_text, AF_UNSPEC, 0, &found);
 
     if (fd != 0)
         return wire_fail(wire, -EHOSTUNREACH, "cannot resolve '%s': %s", address->text,

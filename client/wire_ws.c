@@ -352,8 +352,8 @@ static void ask(struct wire_ws *ws, const struct wire_address *address)
 {
     struct lws_client_connect_info info = {
         .context = ws->context,
-        .address = address->host,
-        .port = address->port,
+        .address = address->at.host,
+        .port = address->at.port,
         .path = "/sub",
         .host = address->text,
         .local_protocol_name = protocols[0].name,

@@ -13,6 +13,7 @@
 #include "comet/worker_control.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/net/address.h"
 #include "common/protocol/json_scan.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -121,21 +122,28 @@ static int comet_open_server(struct comet *comet)
     return 0;
 }
 
+/* What is GIVEN, or LISTEN's port on HOST. */
+static void advertise(const char *given, const char *host, const char *listen, char *buf,
+                      size_t len)
+{
+    struct address address = {0};
+
+    (void)address_parse(listen, strlen(listen), &address);
+    if (given[0] != '\0')
+        snprintf(buf, len, "%s", given);
+    else
+        address_format(host, address.port, buf, len);
+}
+
 static void comet_advertise(struct comet *comet, struct member *self)
 {
     const struct comet_config *config = comet->config;
     const char *rpc = daemon_advertised(comet->daemon);
-    int host = (int)(strrchr(rpc, ':') != NULL ? strrchr(rpc, ':') - rpc : (long)strlen(rpc));
+    struct address reached = {0};
 
-    if (config->tcp_advertise[0] != '\0')
-        snprintf(self->tcp, sizeof self->tcp, "%s", config->tcp_advertise);
-    else
-        snprintf(self->tcp, sizeof self->tcp, "%.*s%s", host, rpc,
-                 strrchr(config->tcp_listen, ':'));
-    if (config->ws_advertise[0] != '\0')
-        snprintf(self->ws, sizeof self->ws, "%s", config->ws_advertise);
-    else
-        snprintf(self->ws, sizeof self->ws, "%.*s%s", host, rpc, strrchr(config->ws_listen, ':'));
+    (void)address_parse(rpc, strlen(rpc), &reached);
+    advertise(config->tcp_advertise, reached.host, config->tcp_listen, self->tcp, sizeof self->tcp);
+    advertise(config->ws_advertise, reached.host, config->ws_listen, self->ws, sizeof self->ws);
 }
 
 static void comet_tell_logic(struct comet *comet)

@@ -1,8 +1,8 @@
 #include "bench/base/net.h"
+#include "common/net/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,22 +10,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HOST_MAX = 256 };
-
 int net_address(const char *text, struct sockaddr_in *out, char *err, size_t errlen)
 {
-    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-    const char *colon = strrchr(text, ':');
-    char host[HOST_MAX];
+    struct address address;
     struct addrinfo *found;
     int failed;
 
-    if (colon == NULL || colon == text || colon - text >= HOST_MAX) {
+    if (address_parse(text, strlen(text), &address) != 0 || address.host[0] == '\0') {
         snprintf(err, errlen, "%s: host:port is wanted", text);
         return -EINVAL;
     }
-    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
-    failed = getaddrinfo(host, colon + 1, &hints, &found);
+    failed = address_lookup(address.host, address.port_text, AF_INET, 0, &found);
     if (failed != 0) {
         snprintf(err, errlen, "%s: %s", text, gai_strerror(failed));
         return -EINVAL;

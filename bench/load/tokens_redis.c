@@ -4,6 +4,7 @@
  *   imc:token:TOKEN = "1 UID ACCEPTS ROOM"     imc:ut:UID = TOKEN     both for a day */
 #include "bench/base/net.h"
 #include "bench/load/tokens.h"
+#include "common/net/address.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { PIPELINE = 500, EXPIRE_S = 86400, ADDRESS_MAX = 128, ANSWER_S = 60 };
+enum { PIPELINE = 500, EXPIRE_S = 86400, ANSWER_S = 60 };
 
 size_t tokens_value(const struct people *people, size_t i, char *out, size_t size)
 {
@@ -75,14 +76,14 @@ static int put_some(redisContext *redis, const struct people *people, size_t fir
 static redisContext *open_redis(const char *address, char *err, size_t errlen)
 {
     const struct timeval patience = {.tv_sec = ANSWER_S};
-    char host[ADDRESS_MAX];
+    struct address at;
     struct sockaddr_in to;
     redisContext *redis;
 
-    if (net_address(address, &to, err, errlen) != 0)
+    if (net_address(address, &to, err, errlen) != 0 ||
+        address_parse(address, strlen(address), &at) != 0)
         return NULL;
-    snprintf(host, sizeof host, "%.*s", (int)(strrchr(address, ':') - address), address);
-    redis = redisConnectWithTimeout(host, ntohs(to.sin_port), patience);
+    redis = redisConnectWithTimeout(at.host, at.port, patience);
     if (redis != NULL && redis->err == 0 && redisSetTimeout(redis, patience) == REDIS_OK)
         return redis;
     snprintf(err, errlen, "tokens: Redis at %s: %s", address,

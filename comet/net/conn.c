@@ -9,6 +9,7 @@
 #include "comet/net/sendq.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_reader.h"
+#include "common/net/address.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -314,14 +315,10 @@ void conn_peer(const struct conn *conn, char *out, size_t len)
 {
     struct sockaddr_storage address = {0};
     socklen_t address_len = sizeof address;
-    const void *at = NULL;
     if (getpeername(conn->fd, (struct sockaddr *)&address, &address_len) != 0)
         address.ss_family = AF_UNSPEC;
-    if (address.ss_family == AF_INET)
-        at = &((const struct sockaddr_in *)(const void *)&address)->sin_addr;
-    else if (address.ss_family == AF_INET6)
-        at = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
-    if (at == NULL || inet_ntop(address.ss_family, at, out, (socklen_t)len) == NULL)
+    endpoint_ip((struct sockaddr *)&address, out, len);
+    if (out[0] == '\0')
         (void)snprintf(out, len, "?");
 }
 

@@ -6,6 +6,7 @@
 #include "comet/net/conn_internal.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/net/address.h"
 #include "common/net/listen.h"
 
 #include <assert.h>
@@ -186,25 +187,21 @@ static int complain(const char *address, int error, char *err, size_t errlen)
 }
 
 /* "host:port", "[v6]:port", ":port". */
-static struct addrinfo *resolve(const char *address, char *err, size_t errlen)
+static struct addrinfo *resolve(const char *text, char *err, size_t errlen)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
-                    *found;
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon[1] == '\0') {
-        (void)snprintf(err, errlen, "cannot listen on %s: it has no port, as in 0.0.0.0:8080",
-                       address);
+    struct address address;
+    struct addrinfo *found;
+    if (address_parse(text, strlen(text), &address) != 0) {
+        (void)snprintf(err, errlen, "cannot listen on %s: want host:port, as in 0.0.0.0:8080",
+                       text);
         return NULL;
     }
-    size_t len = (size_t)(colon - address);
-    bool bracketed = len >= 2 && address[0] == '[' && address[len - 1] == ']';
-    char *host = mem_strndup(address + bracketed, len - 2 * (size_t)bracketed);
-    bool any = *host == '\0' || strcmp(host, "*") == 0;
-    int rc = getaddrinfo(any ? NULL : host, colon + 1, &hints, &found);
-    free(host);
+    bool any = address.host[0] == '\0' || strcmp(address.host, "*") == 0;
+    int rc = address_lookup(any ? NULL : address.host, address.port_text, AF_UNSPEC,
+                            AI_PASSIVE | AI_NUMERICSERV, &found);
     if (rc == 0)
         return found;
-    (void)snprintf(err, errlen, "cannot listen on %s: %s", address, gai_strerror(rc));
+    (void)snprintf(err, errlen, "cannot listen on %s: %s", text, gai_strerror(rc));
     return NULL;
 }
 
@@ -259,12 +256,6 @@ static int listener_open(struct listener *listener, const struct addrinfo *to)
     return rc;
 }
 
-static void set_port(struct sockaddr *address, int port)
-{
-    /* sin_port is at the same place */
-    ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
-}
-
 /* Binds all addresses of the kind's host name, with the same port. */
 static int kind_open(struct frontend *frontend, enum listener_kind kind, char *err, size_t errlen)
 {
@@ -275,7 +266,7 @@ static int kind_open(struct frontend *frontend, enum listener_kind kind, char *e
         return -EINVAL;
     for (struct addrinfo *to = list; to != NULL && next < first + LISTEN_MOST; to = to->ai_next) {
         if (next > first)
-            set_port(to->ai_addr, listen_port(first->fd));
+            endpoint_set_port(to->ai_addr, listen_port(first->fd));
         rc = listener_open(next, to);
         if (rc == 0)
             next++;

@@ -1,5 +1,6 @@
 #include "common/config/value.h"
 #include "common/base/mem.h"
+#include "common/net/address.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -128,16 +129,9 @@ static int set_bool(const char *text, void *field)
 /* host:port, [v6]:port; port 0 asks the kernel for a free one. */
 static bool is_address(const char *text)
 {
-    const char *colon = strrchr(text, ':'), *end;
-    int64_t port;
-    size_t host = colon != NULL ? (size_t)(colon - text) : 0;
-    if (host == 0 || strpbrk(text, " \t,/") != NULL || colon[1] == '-')
-        return false;
-    if (parse_digits(colon + 1, &port, &end) != 0 || *end != '\0' || port > 65535)
-        return false;
-    if (text[0] == '[')
-        return host > 2 && text[host - 1] == ']';
-    return memchr(text, ':', host) == NULL;
+    struct address address;
+    return strpbrk(text, " \t,/") == NULL && address_parse(text, strlen(text), &address) == 0 &&
+           address.host[0] != '\0';
 }
 
 static int set_string(const struct config_row *row, const char *text, size_t len, void *field)

@@ -2,6 +2,7 @@
 #include "common/base/mem.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/net/address.h"
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
@@ -250,10 +251,10 @@ int daemon_load(struct daemon *daemon, const char *path)
 /* A connected socket, or -E…. */
 static int health_connect(const char *host, const char *port)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *at;
+    struct addrinfo *list, *at;
     struct timeval limit = {.tv_sec = HEALTH_SECONDS};
     int fd = -1, err = EHOSTUNREACH;
-    if (getaddrinfo(host, port, &hints, &list) != 0)
+    if (address_lookup(host, port, AF_UNSPEC, 0, &list) != 0)
         return -EHOSTUNREACH;
     for (at = list; at != NULL && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
@@ -290,20 +291,13 @@ static ssize_t health_ask(int fd, char *buf, size_t size)
 
 int daemon_health(const char *admin_listen)
 {
-    char host[256], answer[HEALTH_ANSWER];
-    const char *colon = strrchr(admin_listen, ':');
-    if (colon == NULL) {
+    char answer[HEALTH_ANSWER];
+    struct address address;
+    if (address_parse(admin_listen, strlen(admin_listen), &address) != 0) {
         fprintf(stderr, "admin.listen is empty: there is nothing to ask\n");
         return 1;
     }
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - admin_listen), admin_listen);
-    if (host[0] == '[')
-        snprintf(host, sizeof(host), "%.*s", (int)(colon - admin_listen) - 2, admin_listen + 1);
-    /* Every address includes loopback. */
-    const char *to = strcmp(host, "0.0.0.0") == 0 ? "127.0.0.1"
-                     : strcmp(host, "::") == 0    ? "::1"
-                                                  : host;
-    int fd = health_connect(to, colon + 1);
+    int fd = health_connect(address_reached(address.host), address.port_text);
     ssize_t n = fd;
     if (fd >= 0) {
         n = health_ask(fd, answer, sizeof(answer));

@@ -2,13 +2,9 @@
 #include "common/config/value.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
-#include <arpa/inet.h>
+#include "common/net/address.h"
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
                           const char *key, int err)
@@ -21,31 +17,17 @@ void daemon_listen_failed(struct daemon *daemon, const char *address, const char
         err == -EADDRINUSE ? "stop what holds it or" : "to listen elsewhere", section, key, env);
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)address;
-        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    }
-    const struct sockaddr_in6 *v6 = (const void *)address;
-    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-}
-
 /* False also for a name that nobody knows: listening there fails, and says so itself. */
-static bool is_open(const char *address)
+static bool is_open(const char *text)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    const char *colon = strrchr(address, ':');
-    char host[256];
+    struct address address;
+    struct addrinfo *list = NULL;
     bool open = false;
-    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
-        return false;
-    bool v6 = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - (v6 ? 2 : 0), address + v6);
-    if (getaddrinfo(host, NULL, &hints, &list) != 0)
+    if (address_parse(text, strlen(text), &address) != 0 ||
+        address_lookup(address.host, NULL, AF_UNSPEC, 0, &list) != 0)
         return false;
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
-        open = open || !is_loopback(at->ai_addr);
+        open = open || !endpoint_is_loopback(at->ai_addr);
     freeaddrinfo(list);
     return open;
 }

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/net/address.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,14 +87,9 @@ static void probe_start(uv_timer_t *timer)
 static void own_address(const struct daemon *daemon, char *buf, size_t len)
 {
     const struct daemon_config *config = daemon->config;
-    const char *colon = strrchr(config->rpc_listen, ':');
-    int host = colon != NULL ? (int)(colon - config->rpc_listen) : 0;
-    char name[128];
-    snprintf(name, sizeof(name), "%.*s", host, config->rpc_listen);
-    const char *to = strcmp(name, "0.0.0.0") == 0 ? "127.0.0.1"
-                     : strcmp(name, "[::]") == 0  ? "[::1]"
-                                                  : name;
-    snprintf(buf, len, "%s:%d", to, daemon->internal->rpc_port);
+    struct address address = {0};
+    (void)address_parse(config->rpc_listen, strlen(config->rpc_listen), &address);
+    address_format(address_reached(address.host), daemon->internal->rpc_port, buf, len);
 }
 
 void self_probe_open(struct daemon *daemon)

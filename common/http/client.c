@@ -6,6 +6,7 @@
 #include "common/http/client.h"
 #include "common/base/mem.h"
 #include "common/http/parser.h"
+#include "common/net/address.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -283,21 +284,6 @@ static void client_send(struct http_client *ask)
 
 /* --- the interface --- */
 
-static void client_name_host(struct http_client *ask)
-{
-    char ip[INET6_ADDRSTRLEN] = "";
-
-    if (ask->address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&ask->address;
-        uv_ip6_name(v6, ip, sizeof ip);
-        snprintf(ask->host, sizeof ask->host, "[%s]:%d", ip, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const void *)&ask->address;
-        uv_ip4_name(v4, ip, sizeof ip);
-        snprintf(ask->host, sizeof ask->host, "%s:%d", ip, ntohs(v4->sin_port));
-    }
-}
-
 struct http_client *http_client_open(struct loop *loop, const struct sockaddr *address,
                                      http_client_fn fn, void *arg)
 {
@@ -308,7 +294,7 @@ struct http_client *http_client_open(struct loop *loop, const struct sockaddr *a
     memcpy(&ask->address, address,
            address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
                                          : sizeof(struct sockaddr_in6));
-    client_name_host(ask);
+    endpoint_text(address, ask->host, sizeof ask->host);
     ask->fn = fn;
     ask->arg = arg;
     uv_timer_init(&loop->uv, &ask->timer);

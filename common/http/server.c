@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 #include "common/http/http.h"
 #include "common/http/internal.h"
+#include "common/net/address.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -117,15 +118,6 @@ void http_server_unref(struct http_server *server)
         free(server);
 }
 
-static void peer_text(const struct sockaddr_storage *address, char *buf, size_t len)
-{
-    const void *raw = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    if (address->ss_family == AF_INET6)
-        raw = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (inet_ntop(address->ss_family, raw, buf, (socklen_t)len) == NULL)
-        buf[0] = '\0';
-}
-
 /* How long a connection has been without a request; 0: it has one. Its deadline tells. */
 static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
 {
@@ -196,7 +188,7 @@ static bool accept_one(struct http_server *server, int listener)
                  uv_strerror(-err));
         return false;
     }
-    peer_text(&address, peer, sizeof(peer));
+    endpoint_ip((struct sockaddr *)&address, peer, sizeof(peer));
     http_conn_open(server, fd, peer);
     return true;
 }

@@ -1,9 +1,8 @@
 #include "common/net/listen.h"
+#include "common/net/address.h"
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,11 +32,6 @@ int listen_port(int fd)
     return ntohs(address.sin6_port);
 }
 
-static void set_port(struct sockaddr *address, int port)
-{
-    ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
-}
-
 void listen_close(int *fds, int n)
 {
     for (int i = 0; i < n; i++)
@@ -56,7 +50,7 @@ static int listen_all(const struct addrinfo *list, int backlog, int fds[LISTEN_M
 
     for (const struct addrinfo *at = list; at != NULL && n < LISTEN_MOST; at = at->ai_next) {
         if (n > 0)
-            set_port(at->ai_addr, listen_port(fds[0]));
+            endpoint_set_port(at->ai_addr, listen_port(fds[0]));
         int fd = listen_on(at->ai_addr, at->ai_addrlen, backlog);
         if (fd >= 0) {
             fds[n++] = fd;
@@ -71,18 +65,15 @@ static int listen_all(const struct addrinfo *list, int backlog, int fds[LISTEN_M
     return n > 0 ? n : err;
 }
 
-int listen_open(const char *address, int backlog, int fds[LISTEN_MOST])
+int listen_open(const char *text, int backlog, int fds[LISTEN_MOST])
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
-                    *list = NULL;
-    const char *colon = strrchr(address, ':');
-    char host[256];
+    struct address address;
+    struct addrinfo *list = NULL;
 
-    if (colon == NULL || (size_t)(colon - address) >= sizeof host)
+    if (address_parse(text, strlen(text), &address) != 0)
         return -EINVAL;
-    bool v6 = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address) - (v6 ? 2 : 0), address + v6);
-    if (getaddrinfo(host, colon + 1, &hints, &list) != 0)
+    if (address_lookup(address.host, address.port_text, AF_UNSPEC, AI_PASSIVE | AI_NUMERICSERV,
+                       &list) != 0)
         return -EADDRNOTAVAIL;
     int n = listen_all(list, backlog, fds);
     freeaddrinfo(list);

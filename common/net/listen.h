@@ -8,7 +8,7 @@ enum { LISTEN_MOST = 8 };
  * port, also for port 0. Fills FDS with non-blocking sockets and returns how many; or -E…, and
  * nothing is open. An address that this machine does not have is passed over while another one
  * serves. */
-int listen_open(const char *address, int backlog, int fds[LISTEN_MOST]);
+int listen_open(const char *text, int backlog, int fds[LISTEN_MOST]);
 /* The port that a socket is bound to. */
 int listen_port(int fd);
 void listen_close(int *fds, int n);

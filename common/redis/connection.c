@@ -9,6 +9,7 @@
  *
  * With Sentinels, ASKING is between WAITING and the rest: sentinel.c. */
 #include "common/base/mem.h"
+#include "common/net/address.h"
 #include "common/redis/internal.h"
 
 #include <assert.h>
@@ -444,15 +445,9 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
 void redis_shard_connect(struct redis_shard *shard)
 {
     struct redis *redis = shard->redis;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    int port = (int)strtol(shard->port, NULL, 10);
-    if (uv_ip4_addr(shard->host, port, &address.v4) == 0 ||
-        uv_ip6_addr(shard->host, port, &address.v6) == 0) {
-        connect_to(shard, &address.any);
+    union endpoint endpoint;
+    if (endpoint_parse(shard->host, (int)strtol(shard->port, NULL, 10), &endpoint)) {
+        connect_to(shard, &endpoint.any);
         return;
     }
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};

@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/containers/ring.h"
+#include "common/net/address.h"
 #include "common/redis/internal.h"
 
 #include <assert.h>
@@ -144,29 +145,14 @@ void redis_tick_start(struct redis *redis)
         on_tick(&redis->tick);
 }
 
-/* "host:port", "[::1]:port". */
 static int parse_server(struct redis_shard *shard, const char *item, size_t len)
 {
+    struct address address;
     shard->name = mem_strndup(item, len);
-    char *host = shard->name, *colon = strrchr(shard->name, ':');
-    if (colon == NULL || strlen(colon + 1) >= sizeof shard->port)
+    if (address_parse(item, len, &address) != 0 || address.host[0] == '\0' || address.port == 0)
         return -EINVAL;
-    size_t host_len = (size_t)(colon - host);
-    if (host[0] == '[') {
-        if (host_len < 3 || host[host_len - 1] != ']')
-            return -EINVAL;
-        host++;
-        host_len -= 2;
-    } else if (memchr(host, ':', host_len) != NULL) {
-        return -EINVAL;
-    }
-    char *end;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (host_len == 0 || host_len >= sizeof shard->host || *end != '\0' || port == 0 ||
-        port > 65535)
-        return -EINVAL;
-    memcpy(shard->host, host, host_len);
-    (void)snprintf(shard->port, sizeof shard->port, "%lu", port);
+    (void)snprintf(shard->host, sizeof shard->host, "%s", address.host);
+    (void)snprintf(shard->port, sizeof shard->port, "%s", address.port_text);
     return 0;
 }
 

@@ -143,16 +143,6 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
 
 /* --- the set of them --- */
 
-static bool endpoint_same(const union endpoint *a, const union endpoint *b)
-{
-    if (a->any.sa_family != b->any.sa_family)
-        return false;
-    if (a->any.sa_family == AF_INET)
-        return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-    return a->v6.sin6_port == b->v6.sin6_port && a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
-           memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
-}
-
 static struct static_address *address_find(struct static_members *members,
                                            const union endpoint *endpoint)
 {
@@ -164,17 +154,12 @@ static struct static_address *address_find(struct static_members *members,
 
 static void name_address(struct static_address *address, const struct static_entry *entry)
 {
-    char ip[INET6_ADDRSTRLEN] = "";
+    char ip[ENDPOINT_IP_MAX];
     if (entry->literal) {
-        bool v6 = strchr(entry->host, ':') != NULL;
-        snprintf(address->text, sizeof address->text, "%s%s%s:%s", v6 ? "[" : "", entry->host,
-                 v6 ? "]" : "", entry->port);
+        endpoint_text(&address->endpoint.any, address->text, sizeof address->text);
         return;
     }
-    if (address->endpoint.any.sa_family == AF_INET)
-        uv_ip4_name(&address->endpoint.v4, ip, sizeof ip);
-    else
-        uv_ip6_name(&address->endpoint.v6, ip, sizeof ip);
+    endpoint_ip(&address->endpoint.any, ip, sizeof ip);
     snprintf(address->text, sizeof address->text, "%s:%s (%s)", entry->host, entry->port, ip);
 }
 
@@ -231,11 +216,8 @@ void addresses_ask(struct static_members *members)
 
 bool address_is(const struct static_address *address, const char *ip)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address->endpoint.any.sa_family == AF_INET)
-        uv_ip4_name(&address->endpoint.v4, text, sizeof text);
-    else
-        uv_ip6_name(&address->endpoint.v6, text, sizeof text);
+    char text[ENDPOINT_IP_MAX];
+    endpoint_ip(&address->endpoint.any, text, sizeof text);
     return strcmp(text, ip) == 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/http/client.h"
 #include "common/membership/internal.h"
+#include "common/net/address.h"
 
 #include <netinet/in.h>
 
@@ -19,13 +20,6 @@ enum {
     TOLD_MS = 10000,      /* what goes on being wrong is repeated so often */
 };
 
-union endpoint {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-/* One item of the list. */
 struct static_entry {
     struct static_members *members;
     char host[ENTRY_HOST_MAX], port[6];
