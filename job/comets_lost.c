@@ -8,6 +8,7 @@
  *
  * Nobody waits for the answers to what is kept: its offsets are committed. So it goes with us; the
  * comet learns from the Standing of the next owner that nobody vouches for it. */
+#include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/rpc/pipe.h"
@@ -25,10 +26,7 @@ enum { LOST_MAX = 256, EXPIRY_MS = 500 };
 
 void answers_add(struct answers *answers, struct message *message, Imc__V1__PushItem__Kind kind)
 {
-    if (answers->n == answers->cap) {
-        answers->cap = answers->cap == 0 ? 64 : answers->cap * 2;
-        answers->at = mem_realloc(answers->at, answers->cap * sizeof *answers->at);
-    }
+    ARRAY_ROOM(answers->at, answers->n, answers->cap, 64);
     answers->at[answers->n].message = message_ref(message);
     answers->at[answers->n++].kind = kind;
 }

@@ -1,4 +1,5 @@
 #include "router/comet_lives.h"
+#include "common/base/array.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
 #include <assert.h>
@@ -61,10 +62,7 @@ static struct known_comet *comet_add(struct comet_lives *comets, const char *id,
     memcpy(comet->id, id, len + 1);
     comet->epoch = epoch;
     comet->next = comets_chain(comets, id);
-    if (comets->n == comets->capacity) {
-        comets->capacity = comets->capacity == 0 ? 16 : comets->capacity * 2;
-        comets->all = mem_realloc(comets->all, comets->capacity * sizeof(struct known_comet *));
-    }
+    ARRAY_ROOM(comets->all, comets->n, comets->capacity, 16);
     comets->all[comets->n++] = comet;
     strmap_set(comets->by_id, comet->id, len, comet);
     return comet;
@@ -192,10 +190,7 @@ static uint16_t life_take(struct comet_lives *comets)
     }
     if (comets->n_lives > LIVES_MAX)
         return LIFE_NONE;
-    if (comets->n_lives == comets->lives_capacity) {
-        comets->lives_capacity *= 2;
-        comets->lives = mem_realloc(comets->lives, comets->lives_capacity * sizeof *comets->lives);
-    }
+    ARRAY_ROOM(comets->lives, comets->n_lives, comets->lives_capacity, 16);
     return (uint16_t)comets->n_lives++;
 }
 

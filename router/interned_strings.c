@@ -1,4 +1,5 @@
 #include "router/interned_strings.h"
+#include "common/base/array.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
 #include <assert.h>
@@ -60,10 +61,7 @@ static uint32_t place_take(struct interned_strings *names)
         names->vacant = (uint32_t)(names->places[number].vacant >> 1);
         return number;
     }
-    if (names->n == names->capacity) {
-        names->capacity *= 2;
-        names->places = mem_realloc(names->places, names->capacity * sizeof *names->places);
-    }
+    ARRAY_ROOM(names->places, names->n, names->capacity, PLACES_FIRST);
     return names->n++;
 }
 

@@ -1,4 +1,5 @@
 #include "router/session_pool.h"
+#include "common/base/array.h"
 #include "common/base/mem.h"
 #include <assert.h>
 #include <stdio.h>
@@ -49,14 +50,6 @@ static void partial_remove(struct session_pool *slots, uint32_t number)
         slots->chunks[chunk->next].prev = chunk->prev;
 }
 
-static void chunks_grow(struct session_pool *slots)
-{
-    uint32_t capacity = slots->capacity == 0 ? 16 : slots->capacity * 2;
-
-    slots->chunks = mem_realloc(slots->chunks, capacity * sizeof *slots->chunks);
-    slots->capacity = capacity;
-}
-
 /* Uses mmap, not malloc: after the first free malloc raises its threshold for mmap, and chunks
  * would stay in the heap for good. */
 static struct session_row *chunk_map(void)
@@ -80,8 +73,7 @@ static bool chunk_add(struct session_pool *slots)
     } else {
         if (slots->n_chunks == CHUNKS_MAX)
             return false;
-        if (slots->n_chunks == slots->capacity)
-            chunks_grow(slots);
+        ARRAY_ROOM(slots->chunks, slots->n_chunks, slots->capacity, 16);
         number = slots->n_chunks++;
     }
     slots->chunks[number] = (struct slot_chunk){.sessions = chunk_map(), .released = SLOT_NONE};

@@ -1,4 +1,5 @@
 #include "router/uid_index.h"
+#include "common/base/array.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,7 @@ static uint32_t *bucket_at(const struct uid_index *buckets, uint32_t number)
 
 static void segment_add(struct uid_index *buckets)
 {
-    if (buckets->n_segments == buckets->capacity) {
-        buckets->capacity = buckets->capacity == 0 ? 16 : buckets->capacity * 2;
-        buckets->segments =
-            mem_realloc(buckets->segments, buckets->capacity * sizeof *buckets->segments);
-    }
+    ARRAY_ROOM(buckets->segments, buckets->n_segments, buckets->capacity, 16);
     uint32_t *segment = mem_alloc(SEGMENT_BYTES);
     memset(segment, 0xff, SEGMENT_BYTES); /* SLOT_NONE in every bucket */
     buckets->segments[buckets->n_segments++] = segment;

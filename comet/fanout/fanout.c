@@ -16,6 +16,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/frontend.h"
 #include "comet/net/handle_table.h"
+#include "common/base/array.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
@@ -371,10 +372,7 @@ void audience_clear(struct audience *audience)
 
 void audience_add(struct audience *audience, struct conn *conn)
 {
-    if (audience->n == audience->cap) {
-        audience->cap = audience->cap == 0 ? MEMBERS_MIN : audience->cap * 2;
-        audience->members = mem_realloc(audience->members, audience->cap * sizeof(struct conn *));
-    }
+    ARRAY_ROOM(audience->members, audience->n, audience->cap, MEMBERS_MIN);
     conn->room_index = audience->n;
     audience->members[audience->n++] = conn;
 }

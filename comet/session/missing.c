@@ -1,4 +1,5 @@
 #include "comet/session/missing.h"
+#include "common/base/array.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include <assert.h>
@@ -112,9 +113,8 @@ static void storing_make_room(struct missing *missing)
         missing->first_storing = 0;
         return;
     }
-    missing->cap_storing = missing->cap_storing == 0 ? 4 : missing->cap_storing * 2;
-    missing->storing =
-        mem_realloc(missing->storing, missing->cap_storing * sizeof *missing->storing);
+    ARRAY_ROOM(missing->storing, missing->first_storing + missing->n_storing, missing->cap_storing,
+               4);
 }
 
 /* Ids are nearly always added and answered in rising order, so adding at the end and removing at
@@ -256,11 +256,7 @@ void missing_want(struct missing *missing, uint64_t id)
         missing->n_wanted = 0;
         return;
     }
-    if (missing->n_wanted == missing->cap_wanted) {
-        missing->cap_wanted = missing->cap_wanted == 0 ? 4 : missing->cap_wanted * 2;
-        missing->wanted =
-            mem_realloc(missing->wanted, missing->cap_wanted * sizeof *missing->wanted);
-    }
+    ARRAY_ROOM(missing->wanted, missing->n_wanted, missing->cap_wanted, 4);
     missing->wanted[missing->n_wanted++] = id;
 }
 

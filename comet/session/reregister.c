@@ -6,6 +6,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdlib.h>
@@ -271,11 +272,7 @@ static void disconnected(struct worker *worker, struct logic_request *request,
     if (!answer->answered || answer->status == LOGIC_OK ||
         answer->epoch != worker->view->comet_epoch)
         return;
-    if (reregister->n_owed == reregister->cap_owed) {
-        reregister->cap_owed = reregister->cap_owed == 0 ? 16 : reregister->cap_owed * 2;
-        reregister->owed =
-            mem_realloc(reregister->owed, reregister->cap_owed * sizeof *reregister->owed);
-    }
+    ARRAY_ROOM(reregister->owed, reregister->n_owed, reregister->cap_owed, 16);
     reregister->owed[reregister->n_owed++] = (struct departed){request->handle, request->uid};
     reregister_retry_later(reregister);
 }

@@ -14,6 +14,7 @@
  * gives a stream up cuts the link, and whatever still comes on it is dropped; the link goes when
  * the rpc thread and the inbox have let go. */
 #include "common/rpc/pipe.h"
+#include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/pace.h"
@@ -152,10 +153,7 @@ static void link_push(struct pipe_link *link, const struct link_reply *reply)
     struct link_replies *replies = &link->replies;
 
     pthread_mutex_lock(&link->lock);
-    if (replies->n == replies->size) {
-        replies->size = replies->size == 0 ? 8 : replies->size * 2;
-        replies->items = mem_realloc(replies->items, replies->size * sizeof *replies->items);
-    }
+    ARRAY_ROOM(replies->items, replies->n, replies->size, 8);
     replies->items[replies->n++] = *reply;
     link_post_unlock(link);
 }
