@@ -18,10 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct logic_queue {
-    struct message *first, **last;
-};
-
 struct logic_peer {
     struct job *job;
     struct handover *settle;
@@ -30,7 +26,7 @@ struct logic_peer {
     uint64_t epoch;
     struct pipe *pipe, *reports;
     bool report_due, answers;
-    struct logic_queue urgent, others;
+    struct messages urgent, others;
 };
 
 struct handover_batch {
@@ -116,40 +112,14 @@ static void *logic_peer_decode(struct msg *msg)
 
 /* --- the pipe --- */
 
-static void queue_init(struct logic_queue *queue)
-{
-    queue->first = NULL;
-    queue->last = &queue->first;
-}
-
-static void queue_add(struct logic_queue *queue, struct message *message)
-{
-    message->next = NULL;
-    *queue->last = message;
-    queue->last = &message->next;
-}
-
-static struct message *queue_take(struct logic_queue *queue)
-{
-    struct message *message = queue->first;
-
-    if (message == NULL)
-        return NULL;
-    queue->first = message->next;
-    if (queue->first == NULL)
-        queue->last = &queue->first;
-    message->next = NULL;
-    return message;
-}
-
 enum { SETTLE_OVERHEAD = 64 };
 
 /* Fills BATCH up to MOST messages and BYTES, which it lowers. */
-static void batch_take(struct handover_batch *batch, struct logic_queue *queue, size_t most,
+static void batch_take(struct handover_batch *batch, struct messages *queue, size_t most,
                        size_t *bytes)
 {
-    while (queue->first != NULL && *bytes > 0 && batch->n < most) {
-        struct message *message = queue_take(queue);
+    while (!STAILQ_EMPTY(queue) && *bytes > 0 && batch->n < most) {
+        struct message *message = STAILQ_TAKE(queue, next);
         if (message->partition == NULL) {
             message_unref(message);
             continue;
@@ -165,11 +135,11 @@ static struct msg *logic_peer_fill(struct pipe *pipe, void *arg, uint64_t seq, v
     struct logic_peer *logic = arg;
     const struct job_config *config = logic->job->config;
     size_t most = (size_t)config->logic_items, bytes = (size_t)config->logic_bytes;
-    size_t kept = logic->others.first != NULL ? bytes / 4 : 0;
-    size_t urgent = logic->others.first != NULL ? most - most / 4 : most;
+    size_t kept = !STAILQ_EMPTY(&logic->others) ? bytes / 4 : 0;
+    size_t urgent = !STAILQ_EMPTY(&logic->others) ? most - most / 4 : most;
 
     (void)pipe;
-    if (logic->urgent.first == NULL && logic->others.first == NULL)
+    if (STAILQ_EMPTY(&logic->urgent) && STAILQ_EMPTY(&logic->others))
         return NULL;
     struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct message *));
     batch->n = 0;
@@ -222,8 +192,8 @@ static void logic_peer_give_back(struct logic_peer *logic)
 {
     struct message *message;
 
-    while ((message = queue_take(&logic->urgent)) != NULL ||
-           (message = queue_take(&logic->others)) != NULL)
+    while ((message = STAILQ_TAKE(&logic->urgent, next)) != NULL ||
+           (message = STAILQ_TAKE(&logic->others, next)) != NULL)
         handover_answered(logic->settle, message, NULL);
 }
 
@@ -333,8 +303,8 @@ struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
     memcpy(logic->id, member->id, sizeof logic->id);
     memcpy(logic->address, member->rpc, sizeof logic->address);
     logic->epoch = member->epoch;
-    queue_init(&logic->urgent);
-    queue_init(&logic->others);
+    STAILQ_INIT(&logic->urgent);
+    STAILQ_INIT(&logic->others);
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
     const struct pipe_options reports = {
         .path = options.path, .window = 1, .timeout_ms = options.timeout_ms, .to = options.to};
@@ -353,7 +323,9 @@ void logic_peer_close(struct logic_peer *logic)
 
 void logic_peer_push(struct logic_peer *logic, struct message *message)
 {
-    queue_add(message->urgent ? &logic->urgent : &logic->others, message);
+    struct messages *queue = message->urgent ? &logic->urgent : &logic->others;
+
+    STAILQ_INSERT_TAIL(queue, message, next);
     pipe_kick(logic->pipe);
 }
 

@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct messages {
-    struct message *first, **last;
-};
-
 enum { RETRY_LEVELS = 8, RETRY_TICK_MS = 25 };
 
 struct handover {
@@ -27,32 +23,6 @@ struct handover {
     char why[128];        /* the last failure */
     bool closing;
 };
-
-static void messages_init(struct messages *messages)
-{
-    messages->first = NULL;
-    messages->last = &messages->first;
-}
-
-static void messages_append(struct messages *messages, struct message *message)
-{
-    message->next = NULL;
-    *messages->last = message;
-    messages->last = &message->next;
-}
-
-static struct message *messages_take(struct messages *messages)
-{
-    struct message *message = messages->first;
-
-    if (message == NULL)
-        return NULL;
-    messages->first = message->next;
-    if (messages->first == NULL)
-        messages->last = &messages->first;
-    message->next = NULL;
-    return message;
-}
 
 /* --- which logic --- */
 
@@ -86,7 +56,7 @@ static void handover_place(struct handover *settle, struct message *message)
     }
     logic = handover_choose(settle, message->uid);
     if (logic == NULL)
-        messages_append(&settle->stranded, message);
+        STAILQ_INSERT_TAIL(&settle->stranded, message, next);
     else
         logic_peer_push(logic, message);
 }
@@ -114,9 +84,10 @@ static void handover_on_tick(uv_timer_t *timer)
     uint64_t now = loop_now_ms(settle->job->loop);
 
     for (int level = 0; level < RETRY_LEVELS; level++) {
-        while (settle->retry[level].first != NULL && settle->retry[level].first->due_ms <= now) {
+        struct messages *retry = &settle->retry[level];
+        while (!STAILQ_EMPTY(retry) && STAILQ_FIRST(retry)->due_ms <= now) {
             settle->retries--;
-            handover_place(settle, messages_take(&settle->retry[level]));
+            handover_place(settle, STAILQ_TAKE(retry, next));
         }
     }
     if (settle->retries == 0)
@@ -130,7 +101,7 @@ static void handover_retry(struct handover *settle, struct message *message)
     message->due_ms = loop_now_ms(settle->job->loop) + retry_delay(settle, level);
     if (message->attempts < UINT8_MAX)
         message->attempts++;
-    messages_append(&settle->retry[level], message);
+    STAILQ_INSERT_TAIL(&settle->retry[level], message, next);
     if (settle->retries++ == 0)
         uv_timer_start(&settle->tick, handover_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
 }
@@ -218,13 +189,11 @@ void handover_logics_changed(struct handover *settle, const struct member_list *
     }
     free(before);
     free(kept);
-    struct message *stranded = settle->stranded.first;
-    messages_init(&settle->stranded);
-    while (stranded != NULL) {
-        struct message *next = stranded->next;
-        handover_place(settle, stranded);
-        stranded = next;
-    }
+    /* Only what is stranded now: it may strand again. */
+    struct messages stranded = STAILQ_HEAD_INITIALIZER(stranded);
+    STAILQ_CONCAT(&stranded, &settle->stranded);
+    while (!STAILQ_EMPTY(&stranded))
+        handover_place(settle, STAILQ_TAKE(&stranded, next));
 }
 
 size_t handover_logics(const struct handover *settle)
@@ -257,9 +226,9 @@ struct handover *handover_open(struct job *job)
 
     settle->job = job;
     settle->progress_ms = loop_now_ms(job->loop);
-    messages_init(&settle->stranded);
+    STAILQ_INIT(&settle->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
-        messages_init(&settle->retry[i]);
+        STAILQ_INIT(&settle->retry[i]);
     uv_timer_init(&job->loop->uv, &settle->tick);
     settle->tick.data = settle;
     return settle;
@@ -272,10 +241,8 @@ static void handover_on_closed(uv_handle_t *handle)
 
 static void messages_free(struct messages *messages)
 {
-    struct message *message;
-
-    while ((message = messages_take(messages)) != NULL)
-        message_unref(message);
+    while (!STAILQ_EMPTY(messages))
+        message_unref(STAILQ_TAKE(messages, next));
 }
 
 void handover_close(struct handover *settle)

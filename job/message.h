@@ -5,6 +5,7 @@
 #ifndef IMC_JOB_MESSAGE_H
 #define IMC_JOB_MESSAGE_H
 
+#include "common/base/list.h"
 #include "job/user_order.h"
 #include "proto/bus.pb-c.h"
 #include <stdbool.h>
@@ -21,12 +22,14 @@ struct hint {
     uint64_t epoch, handle;
 };
 
+STAILQ_HEAD(messages, message);
+
 struct message {
     struct user_order_entry hold; /* MESSAGE_UID */
     struct partition
-        *partition;       /* NULL: resolved or forgotten; whatever is still answered is ignored */
-    struct message *next; /* in the one queue of settle it stands in */
-    uint64_t ticket;      /* offset_tracker.h */
+        *partition; /* NULL: resolved or forgotten; whatever is still answered is ignored */
+    STAILQ_ENTRY(message) next; /* in the one queue of settle it stands in */
+    uint64_t ticket;            /* offset_tracker.h */
     int64_t offset;
     uint64_t fence;       /* of the partition, for when that is none of ours any more */
     int32_t partition_id; /* likewise */

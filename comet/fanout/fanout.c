@@ -226,9 +226,7 @@ static size_t audience_run(struct fanout *fanout, struct audience *audience, siz
 
 static void queue_append(struct fanout *fanout, struct audience *audience)
 {
-    audience->next = NULL;
-    *fanout->tail = audience;
-    fanout->tail = &audience->next;
+    STAILQ_INSERT_TAIL(&fanout->queue, audience, link);
     loop_defer(&fanout->worker->loop, &fanout->task);
 }
 
@@ -242,10 +240,7 @@ static void queue_add(struct fanout *fanout, struct audience *audience)
 
 static struct audience *queue_take(struct fanout *fanout)
 {
-    struct audience *audience = fanout->head;
-    fanout->head = audience->next;
-    if (fanout->head == NULL)
-        fanout->tail = &fanout->head;
+    struct audience *audience = STAILQ_TAKE(&fanout->queue, link);
     audience->queued = false;
     return audience;
 }
@@ -297,24 +292,18 @@ static bool walk_must_rest(struct fanout *fanout, const struct audience *audienc
 static void on_rested(uv_timer_t *timer)
 {
     struct fanout *fanout = container_of(timer, struct fanout, rest);
-    struct audience *audience = fanout->resting;
 
-    fanout->resting = NULL;
-    fanout->resting_tail = &fanout->resting;
-    while (audience != NULL) {
-        struct audience *next = audience->next;
-        queue_append(fanout, audience);
-        audience = next;
-    }
+    if (STAILQ_EMPTY(&fanout->resting))
+        return;
+    STAILQ_CONCAT(&fanout->queue, &fanout->resting);
+    loop_defer(&fanout->worker->loop, &fanout->task);
 }
 
 /* A resting audience still counts as queued. */
 static void walk_rest(struct fanout *fanout, struct audience *audience)
 {
     audience->queued = true;
-    audience->next = NULL;
-    *fanout->resting_tail = audience;
-    fanout->resting_tail = &audience->next;
+    STAILQ_INSERT_TAIL(&fanout->resting, audience, link);
     if (!uv_is_active((uv_handle_t *)&fanout->rest))
         uv_timer_start(&fanout->rest, on_rested, REST_MS, 0);
 }
@@ -326,7 +315,7 @@ static void fanout_run(struct loop *loop, struct loop_task *task)
     struct fanout *fanout = container_of(task, struct fanout, task);
     size_t budget = (size_t)fanout->worker->config->walk_slice, share = budget / SHARES + 1;
 
-    while (budget > 0 && fanout->head != NULL) {
+    while (budget > 0 && !STAILQ_EMPTY(&fanout->queue)) {
         struct audience *audience = queue_take(fanout);
         if (walk_must_rest(fanout, audience)) {
             walk_rest(fanout, audience);
@@ -339,7 +328,7 @@ static void fanout_run(struct loop *loop, struct loop_task *task)
         else if (audience->idle != NULL)
             audience->idle(fanout, audience);
     }
-    if (fanout->head != NULL)
+    if (!STAILQ_EMPTY(&fanout->queue))
         loop_defer(loop, task);
 }
 
@@ -418,10 +407,9 @@ static bool limited_done(struct fanout *fanout, struct audience *audience, uint6
     return audience->done >= audience->end;
 }
 
-static void limited_free(struct fanout *fanout, struct audience **at)
+static void limited_free(struct fanout *fanout, struct audience *audience)
 {
-    struct audience *audience = *at;
-    *at = audience->next;
+    STAILQ_REMOVE(&fanout->limited, audience, audience, link);
     audience_clear(audience);
     free(audience);
     if (--fanout->n_limited == 0)
@@ -432,12 +420,12 @@ static void on_limited(uv_timer_t *timer)
 {
     struct fanout *fanout = container_of(timer, struct fanout, timer);
     uint64_t now = loop_now_ms(&fanout->worker->loop);
-    struct audience **at = &fanout->limited;
-    while (*at != NULL) {
-        if (limited_done(fanout, *at, now))
-            limited_free(fanout, at);
-        else
-            at = &(*at)->next;
+    struct audience *audience = STAILQ_FIRST(&fanout->limited), *next;
+    for (; audience != NULL; audience = next) {
+        bool done = limited_done(fanout, audience, now);
+        next = STAILQ_NEXT(audience, link);
+        if (done)
+            limited_free(fanout, audience);
     }
 }
 
@@ -459,12 +447,10 @@ void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t
         audience_push(fanout, &fanout->everybody, push, ticket);
         return;
     }
-    struct audience *audience = mem_zalloc(sizeof *audience), **at = &fanout->limited;
+    struct audience *audience = mem_zalloc(sizeof *audience);
     audience->everybody = true;
     audience->speed = speed_share(fanout, speed);
-    while (*at != NULL) /* in order of acceptance */
-        at = &(*at)->next;
-    *at = audience;
+    STAILQ_INSERT_TAIL(&fanout->limited, audience, link); /* in order of acceptance */
     if (fanout->n_limited++ == 0)
         uv_timer_start(&fanout->timer, on_limited, 0, LIMITED_MS);
     backlog_add(&audience->backlog, push, ticket);
@@ -476,8 +462,9 @@ void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t
 void fanout_open(struct fanout *fanout, struct worker *worker)
 {
     fanout->worker = worker;
-    fanout->tail = &fanout->head;
-    fanout->resting_tail = &fanout->resting;
+    STAILQ_INIT(&fanout->queue);
+    STAILQ_INIT(&fanout->resting);
+    STAILQ_INIT(&fanout->limited);
     fanout->task.run = fanout_run;
     fanout->everybody.everybody = true;
     uv_timer_init(&worker->loop.uv, &fanout->timer);
@@ -496,10 +483,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void fanout_close(struct fanout *fanout, void (*closed)(struct fanout *fanout))
 {
-    while (fanout->limited != NULL)
-        limited_free(fanout, &fanout->limited);
+    while (!STAILQ_EMPTY(&fanout->limited))
+        limited_free(fanout, STAILQ_FIRST(&fanout->limited));
     on_rested(&fanout->rest);
-    while (fanout->head != NULL) {
+    while (!STAILQ_EMPTY(&fanout->queue)) {
         struct audience *audience = queue_take(fanout);
         audience_clear(audience);
         if (audience->idle != NULL)

@@ -13,6 +13,7 @@
 
 #include "comet/wire/push.h"
 #include "comet/wire/wire.h"
+#include "common/base/list.h"
 #include "common/base/loop.h"
 
 struct conn;
@@ -36,7 +37,7 @@ struct walk {
 };
 
 struct audience {
-    struct audience *next; /* in the queue of those with something to send, or of those that rest */
+    STAILQ_ENTRY(audience) link; /* of those with something to send, or of those that rest */
     bool queued, walking;
     bool everybody;     /* all sessions of the loop: done and end are slots of the table */
     int32_t speed;      /* deliveries per second; 0: no limit */
@@ -51,15 +52,17 @@ struct audience {
     void (*idle)(struct fanout *fanout, struct audience *audience);
 };
 
+STAILQ_HEAD(audience_queue, audience);
+
 struct fanout {
     struct worker *worker;
-    struct audience *head, **tail; /* queue of audiences, served in turn */
+    struct audience_queue queue; /* served in turn */
     struct loop_task task;
-    struct audience *resting, **resting_tail; /* audiences whose next walk may not begin yet */
-    uv_timer_t rest;                          /* runs while there are any */
-    uint64_t behind_ms; /* since when too many sockets are behind; 0: they are not */
+    struct audience_queue resting; /* audiences whose next walk may not begin yet */
+    uv_timer_t rest;               /* runs while there are any */
+    uint64_t behind_ms;            /* since when too many sockets are behind; 0: they are not */
     struct audience everybody;
-    struct audience *limited; /* broadcasts with a speed; each is an audience of its own */
+    struct audience_queue limited; /* broadcasts with a speed; each is an audience of its own */
     size_t n_limited;
     uv_timer_t timer; /* runs while there are any */
     int open_timers;  /* how many of the two timers are not closed yet */

@@ -1,4 +1,5 @@
 #include "logic/mailbox/gone_receivers.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/router/routers.h"
@@ -8,7 +9,7 @@
 
 struct gone_receiver {
     struct logic *logic;
-    struct gone_receiver *next; /* while waiting */
+    STAILQ_ENTRY(gone_receiver) next; /* while waiting */
     uint64_t due_ms;
     bool second; /* look */
     struct mailbox_debts debts;
@@ -19,7 +20,7 @@ struct gone_receiver {
 /* Those that wait, the first due first. */
 struct gone_receivers {
     struct logic *logic;
-    struct gone_receiver *head, **tail;
+    STAILQ_HEAD(, gone_receiver) waiting;
     size_t n;
     uv_timer_t timer;
 };
@@ -49,17 +50,15 @@ static void on_timer(uv_timer_t *timer)
 {
     struct gone_receivers *gone_receivers = container_of(timer, struct gone_receivers, timer);
     uint64_t now = loop_now_ms(gone_receivers->logic->loop);
+    struct gone_receiver *heir;
 
-    while (gone_receivers->head != NULL && gone_receivers->head->due_ms <= now) {
-        struct gone_receiver *heir = gone_receivers->head;
-        gone_receivers->head = heir->next;
-        if (gone_receivers->head == NULL)
-            gone_receivers->tail = &gone_receivers->head;
+    while ((heir = STAILQ_FIRST(&gone_receivers->waiting)) != NULL && heir->due_ms <= now) {
+        STAILQ_REMOVE_HEAD(&gone_receivers->waiting, next);
         gone_receivers->n--;
         gone_receiver_look(heir);
     }
-    if (gone_receivers->head != NULL)
-        uv_timer_start(timer, on_timer, gone_receivers->head->due_ms - now, 0);
+    if (heir != NULL)
+        uv_timer_start(timer, on_timer, heir->due_ms - now, 0);
 }
 
 static void gone_receiver_wait(struct gone_receiver *heir)
@@ -72,10 +71,8 @@ static void gone_receiver_wait(struct gone_receiver *heir)
         return;
     }
     heir->second = true;
-    heir->next = NULL;
     heir->due_ms = loop_now_ms(heir->logic->loop) + delay;
-    *gone_receivers->tail = heir;
-    gone_receivers->tail = &heir->next;
+    STAILQ_INSERT_TAIL(&gone_receivers->waiting, heir, next);
     if (gone_receivers->n++ == 0)
         uv_timer_start(&gone_receivers->timer, on_timer, delay, 0);
 }
@@ -156,7 +153,7 @@ struct gone_receivers *gone_receivers_open(struct logic *logic)
     struct gone_receivers *gone_receivers = mem_zalloc(sizeof *gone_receivers);
 
     gone_receivers->logic = logic;
-    gone_receivers->tail = &gone_receivers->head;
+    STAILQ_INIT(&gone_receivers->waiting);
     uv_timer_init(&logic->loop->uv, &gone_receivers->timer);
     return gone_receivers;
 }
@@ -170,10 +167,7 @@ void gone_receivers_close(struct gone_receivers *gone_receivers)
 {
     if (gone_receivers == NULL)
         return;
-    while (gone_receivers->head != NULL) {
-        struct gone_receiver *heir = gone_receivers->head;
-        gone_receivers->head = heir->next;
-        gone_receiver_free(heir);
-    }
+    while (!STAILQ_EMPTY(&gone_receivers->waiting))
+        gone_receiver_free(STAILQ_TAKE(&gone_receivers->waiting, next));
     uv_close((uv_handle_t *)&gone_receivers->timer, on_timer_closed);
 }

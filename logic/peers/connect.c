@@ -1,4 +1,5 @@
 #include "logic/peers/connect.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
@@ -15,7 +16,7 @@ struct connect {
     struct session_batch *sb;
     Imc__V1__ConnectResult *result;
     struct router_session session;
-    struct connect *next; /* while waiting for another try */
+    STAILQ_ENTRY(connect) next; /* while waiting for another try */
     uint64_t again_ms;
     int asks; /* how often others were asked to give way */
 };
@@ -23,7 +24,7 @@ struct connect {
 /* Connects that wait for another try, the first due first. */
 struct connects {
     struct logic *logic;
-    struct connect *head, **tail;
+    STAILQ_HEAD(, connect) waiting;
     uv_timer_t timer;
 };
 
@@ -98,26 +99,22 @@ static void on_retry(uv_timer_t *timer)
 {
     struct connects *connects = container_of(timer, struct connects, timer);
     uint64_t now = loop_now_ms(connects->logic->loop);
+    struct connect *connect;
 
-    while (connects->head != NULL && connects->head->again_ms <= now) {
-        struct connect *connect = connects->head;
-        connects->head = connect->next;
-        if (connects->head == NULL)
-            connects->tail = &connects->head;
+    while ((connect = STAILQ_FIRST(&connects->waiting)) != NULL && connect->again_ms <= now) {
+        STAILQ_REMOVE_HEAD(&connects->waiting, next);
         connect_put(connect);
     }
-    if (connects->head != NULL)
-        uv_timer_start(timer, on_retry, connects->head->again_ms - now, 0);
+    if (connect != NULL)
+        uv_timer_start(timer, on_retry, connect->again_ms - now, 0);
 }
 
 static void connect_again(struct connect *connect)
 {
     struct connects *connects = connect->sb->logic->connects;
 
-    connect->next = NULL;
     connect->again_ms = loop_now_ms(connects->logic->loop) + CONNECT_RETRY_MS;
-    *connects->tail = connect;
-    connects->tail = &connect->next;
+    STAILQ_INSERT_TAIL(&connects->waiting, connect, next);
     if (!uv_is_active((uv_handle_t *)&connects->timer))
         uv_timer_start(&connects->timer, on_retry, CONNECT_RETRY_MS, 0);
 }
@@ -285,7 +282,7 @@ struct connects *connects_open(struct logic *logic)
     struct connects *connects = mem_zalloc(sizeof *connects);
 
     connects->logic = logic;
-    connects->tail = &connects->head;
+    STAILQ_INIT(&connects->waiting);
     uv_timer_init(&logic->loop->uv, &connects->timer);
     return connects;
 }
@@ -299,11 +296,7 @@ void connects_close(struct connects *connects)
 {
     if (connects == NULL)
         return;
-    struct connect *next = connects->head;
-    while (next != NULL) {
-        struct connect *connect = next;
-        next = connect->next; /* ending it may free it */
-        connect_unavailable(connect);
-    }
+    while (!STAILQ_EMPTY(&connects->waiting))
+        connect_unavailable(STAILQ_TAKE(&connects->waiting, next));
     uv_close((uv_handle_t *)&connects->timer, on_timer_closed);
 }

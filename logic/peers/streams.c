@@ -1,4 +1,5 @@
 #include "logic/peers/streams.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/protocol/unpack.h"
 #include "common/rpc/rpc.h"
@@ -21,7 +22,7 @@ struct streams {
     struct logic *logic;
     struct rpc_server *server;
     struct stream_services handle;
-    struct stream *streams;
+    LIST_HEAD(, stream) streams;
     size_t n_streams;
     bool draining;
 };
@@ -29,7 +30,7 @@ struct streams {
 /* Made on the rpc thread; from on_opened() on the main loop's, but for `malformed` and what never
  * changes. The inbox keeps order: opened, batches, closed. */
 struct stream {
-    struct stream *next, **prev;
+    LIST_ENTRY(stream) next;
     struct streams *service;
     const struct stream_kind *kind;
     struct rpc_stream *rpc;
@@ -66,11 +67,7 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
     struct streams *service = stream->service;
 
     (void)loop;
-    stream->next = service->streams;
-    stream->prev = &service->streams;
-    if (stream->next != NULL)
-        stream->next->prev = &stream->next;
-    service->streams = stream;
+    LIST_INSERT_HEAD(&service->streams, stream, next);
     gauge_streams(service, 1);
     log_info("stream opened", "from=%s peer=%s", stream->kind->peer, rpc_stream_peer(stream->rpc));
     if (service->draining)
@@ -83,9 +80,7 @@ static void on_over(struct loop *loop, struct inbox_item *item)
     struct streams *service = stream->service;
 
     (void)loop;
-    *stream->prev = stream->next;
-    if (stream->next != NULL)
-        stream->next->prev = stream->prev;
+    LIST_REMOVE(stream, next);
     gauge_streams(service, -1);
     log_info("stream closed", "from=%s peer=%s unanswered=%zu", stream->kind->peer,
              rpc_stream_peer(stream->rpc), stream->pending);
@@ -156,8 +151,9 @@ void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
+    struct stream *stream;
 
-    for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
+    LIST_FOREACH(stream, &service->streams, next) {
         if (!stream_may_be_of(stream, comet, epoch))
             continue;
         struct msg *msg = msg_new(len);
@@ -292,8 +288,10 @@ int streams_open(struct logic *logic, const struct stream_services *services, st
 
 void streams_drain(struct streams *service)
 {
+    struct stream *stream;
+
     service->draining = true;
-    for (struct stream *stream = service->streams; stream != NULL; stream = stream->next) {
+    LIST_FOREACH(stream, &service->streams, next) {
         if (stream->pending == 0)
             rpc_stream_close(stream->rpc);
     }
