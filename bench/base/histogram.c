@@ -76,7 +76,8 @@ uint64_t hist_quantile(const struct hist *hist, double q)
 {
     uint64_t total = 0, below = 0, top;
 
-    /* Not by count: a writer may be between a bucket and the count. */
+    /* Sums the buckets, because a writer may be between adding to a bucket and adding to
+     * `count`. */
     for (unsigned i = 0; i < HIST_BUCKETS; i++)
         total += LOAD(hist->buckets[i]);
     if (total == 0)

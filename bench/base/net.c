@@ -30,7 +30,7 @@ int net_address(const char *text, struct sockaddr_in *out, char *err, size_t err
     return 0;
 }
 
-/* On loopback only: elsewhere the machine's own address is the one to come from. */
+/* Chooses a source address, on loopback only: elsewhere the machine has one address. */
 static int bind_source(int fd, const struct sockaddr_in *to, unsigned group, unsigned n)
 {
     uint32_t source = 0x7f010001U + (group % NET_GROUPS << 8) + n / NET_PORTS_PER_SOURCE;
@@ -39,7 +39,7 @@ static int bind_source(int fd, const struct sockaddr_in *to, unsigned group, uns
 
     if (ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
         return 0;
-    /* The port is chosen when connecting: it has to be free to that peer only. */
+    /* Lets connect() choose the port, which then has to be free only for that peer. */
     if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0 ||
         bind(fd, (const struct sockaddr *)&from, sizeof from) != 0)
         return -errno;

@@ -1,4 +1,4 @@
-/* A run of numbers changes two entries of `steps`, whatever its length; their running sum is how
+/* A run of numbers changes two entries of `steps`, whatever its length. Their running sum is how
  * often each number has come:
  *
  *   added 3 … 5 and 4 … 7      number   3  4  5  6  7  8
@@ -17,7 +17,7 @@ enum { WINDOW = 1 << 14, MASK = WINDOW - 1 };
 struct ages {
     const uint64_t *due_ns;
     struct hist *out;
-    uint32_t low, high; /* numbers added are in [low, high); equal: none */
+    uint32_t low, high; /* the numbers added are in [low, high); equal: none */
     int32_t steps[WINDOW];
 };
 
@@ -45,7 +45,7 @@ static void add_run(struct ages *ages, uint32_t first, uint32_t n)
     }
     low = first < low ? first : low;
     high = end > high ? end : high;
-    if (high - low >= WINDOW) { /* a receiver is far from the others */
+    if (high - low >= WINDOW) { /* a receiver is too far from the others */
         ages_flush(ages, clock_ns());
         low = first;
         high = end;

@@ -1,5 +1,5 @@
-/* Data is a run of one frame if its first frame is that one and every byte after it is the one a
- * frame before:
+/* Data is a run of one frame if it begins with that frame, and every later byte is equal to the
+ * byte one frame earlier:
  *
  *   data        F R A M E F R A M E F R A M E
  *   data + 5              F R A M E F R A M E F R A M E      one memcmp, at the speed of memory

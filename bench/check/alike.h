@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How many whole frames equal to FRAME (of SIZE bytes, at least 1) stand at the start of DATA. */
+/* The number of whole frames equal to FRAME (of SIZE bytes, at least 1) at the start of DATA. */
 size_t alike_count(const uint8_t *data, size_t len, const uint8_t *frame, size_t size);
 
 #endif

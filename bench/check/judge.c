@@ -11,9 +11,9 @@ struct judge {
     const struct people *people;
     const struct shared *shared;
     struct worker_stats *stats;
-    struct tally *tally; /* messages without a stamp: it does all the work */
+    struct tally *tally; /* for messages without a stamp: does all the work */
     size_t first;
-    size_t at[STREAM_KINDS]; /* of the kind's lanes among a connection's checks */
+    size_t at[STREAM_KINDS]; /* where the kind's lanes begin among the checks of a connection */
     size_t per_conn;
     struct seqcheck checks[];
 };
@@ -119,7 +119,7 @@ static uint32_t accepted_of(const struct judge *judge, enum stream_kind kind, si
                            __ATOMIC_RELAXED);
 }
 
-/* With plain messages: everything that the room was sent, whatever the lane. */
+/* With plain messages: all that was sent to the room, over any lane. */
 static uint64_t accepted_plain(const struct judge *judge)
 {
     uint64_t sum = 0;

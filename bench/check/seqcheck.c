@@ -34,8 +34,7 @@ enum seq_verdict seqcheck_take(struct seqcheck *check, uint32_t number)
         return SEQ_NEXT;
     }
     if (check->anywhere) {
-        /* What was before is none of this receiver's business; if it comes yet, it is out of
-         * order. */
+        /* Earlier numbers are not for this receiver. If one comes later, it is out of order. */
         *check = (struct seqcheck){.seen = 1, .next = number + 1, .taken = 1};
         return SEQ_NEXT;
     }

@@ -13,9 +13,9 @@ struct tally {
     struct ages *ages;
     const char *body;
     size_t body_len;
-    uint8_t frame[TRANSPORT_OUT_MAX]; /* an expected push; frame_len 0: there is no fixed form */
+    uint8_t frame[TRANSPORT_OUT_MAX]; /* an expected push; frame_len 0: its bytes are not fixed */
     size_t frame_len;
-    uint64_t taken, flushed; /* in all */
+    uint64_t taken, flushed; /* totals */
     uint32_t counts[];       /* per connection */
 };
 

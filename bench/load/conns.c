@@ -1,8 +1,9 @@
 /* conns.c - states of a connection:
  *
- *   CLOSED ─conns_connect─► CONNECTING ─on_connected─► GREETING ─on_greeted─► AUTH ─on_message(op
- * 8)─►
- *   ONLINE                                      └─ transport without greeting ─┘
+ *   CLOSED ─conns_connect─► CONNECTING ─on_connected─► GREETING ─on_greeted─► AUTH
+ *                                            └─ transport without greeting ────► │
+ *   ONLINE ◄──────────────────────── on_message: operation 8 ────────────────────┘
+ *
  *   any ─lost()─► CLOSED; before ONLINE the worker is told to try again */
 #include "bench/load/conns.h"
 
@@ -27,7 +28,7 @@ struct bench_conn {
     int fd;
     enum conn_state state;
     uint64_t since_ns;
-    uint8_t *rest; /* begin of a message whose end has not come */
+    uint8_t *rest; /* the beginning of a message whose end has not come */
     size_t rest_len;
 };
 
@@ -36,9 +37,9 @@ struct conns {
     struct judge *judge;
     struct worker_stats *stats;
     int epoll;
-    uint64_t now_ns; /* of the read that is being judged */
-    size_t current;  /* the connection it came on */
-    bool closing;    /* the server said so in it */
+    uint64_t now_ns; /* when the input that is being judged was read */
+    size_t current;  /* the connection that it came on */
+    bool closing;    /* the server said in it that it closes */
     char farewell[128];
     uint32_t *failed; /* stack */
     size_t n_failed;
@@ -94,8 +95,7 @@ size_t conns_next_failed(struct conns *conns)
 
 /* --- coming and going --- */
 
-/* Where there are enough workers, each has one server: its fan-outs then wake one of us, not all.
- */
+/* If there are enough workers, each has one server. A fan-out then wakes one worker, not all. */
 static size_t target_of(const struct conns_options *options, size_t i)
 {
     if (options->n_workers % options->n_targets == 0)
@@ -145,7 +145,7 @@ void conns_close(struct conns *conns, size_t i)
     conn->state = CONN_CLOSED;
 }
 
-/* The server or the network ended it. */
+/* The server or the network ended the connection. */
 static void lost(struct conns *conns, size_t i, const char *why)
 {
     struct worker_stats *stats = conns->stats;
@@ -169,7 +169,7 @@ static void lost_by_errno(struct conns *conns, size_t i, int error)
     lost(conns, i, error != 0 ? strerror_r(error, why, sizeof why) : "the server closed it");
 }
 
-/* What a client says here always fits into an empty socket. */
+/* Sends LEN bytes. What a client says here always fits into an empty socket. */
 static void say(struct conns *conns, size_t i, const uint8_t *data, size_t len)
 {
     if (send(conns->conns[i].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
@@ -247,7 +247,8 @@ static void on_message(void *arg, int32_t op, const uint8_t *body, size_t len)
     }
 }
 
-/* Bytes consumed of the LEN that connection I has got so far, or negative. */
+/* Takes messages from the LEN bytes that connection I has got. Returns the bytes consumed, or
+ * negative. */
 static long take(struct conns *conns, size_t i, const uint8_t *data, size_t len)
 {
     const struct transport *transport = conns->options.transport;
@@ -282,7 +283,7 @@ static void keep_rest(struct bench_conn *conn, const uint8_t *data, size_t len)
     memcpy(conn->rest, data, len);
 }
 
-/* LEN bytes of the buffer are what connection I has got and nobody has taken yet. */
+/* Connection I has got LEN bytes, in the buffer, that are not taken yet. */
 static void on_bytes(struct conns *conns, size_t i, size_t len)
 {
     struct bench_conn *conn = &conns->conns[i];
@@ -300,7 +301,7 @@ static void on_bytes(struct conns *conns, size_t i, size_t len)
         keep_rest(conn, conns->buffer + used, len - (size_t)used);
 }
 
-/* One recv(). True: there may be more. */
+/* Calls recv() once. True: there may be more. */
 static bool read_some(struct conns *conns, size_t i, bool to_the_end)
 {
     struct bench_conn *conn = &conns->conns[i];
@@ -322,8 +323,9 @@ static bool read_some(struct conns *conns, size_t i, bool to_the_end)
     return conn->state != CONN_CLOSED && ((size_t)got == room || to_the_end);
 }
 
-/* Edge-triggered: a socket that gave less than was asked for is empty, and is heard of again when
- * more comes; one that was closed meanwhile is not, and is read to its end. */
+/* Epoll is edge-triggered. A socket that gave less than was asked for is empty, and epoll reports
+ * it again when more comes. Epoll does not report a socket again that was closed, so that is read
+ * to its end. */
 static void on_input(struct conns *conns, size_t i, uint32_t events)
 {
     bool to_the_end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;

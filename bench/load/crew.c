@@ -75,8 +75,8 @@ static int count_workers(struct crew *crew, char *err, size_t errlen)
     return -EINVAL;
 }
 
-/* By session where Linux groups processes so, and by process where it does not. Being nicer is
- * allowed to everybody; what fails leaves things as they were. */
+/* Lowers our priority: of the session where Linux groups processes by session, and of the process
+ * otherwise. Everybody may do that. If it fails, the priority stays as it was. */
 static void be_nice(uint64_t by)
 {
     FILE *group = fopen("/proc/self/autogroup", "w");
@@ -97,8 +97,9 @@ static pid_t fork_child(uint64_t nice_by)
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* Linux shares a busy machine by session (autogroup), and each daemon has one: fifty clients in
-     * one session would get as much as one daemon. */
+    /* A session of its own for each process. Linux shares a busy machine by session (autogroup),
+     * and each daemon has one: fifty processes in one session would get as much CPU as one
+     * daemon. */
     setsid();
     if (nice_by > 0)
         be_nice(nice_by);

@@ -1,7 +1,7 @@
 /* crew.h - the processes of one run: workers that hold connections, one driver that pushes.
  *
- * The controller forks them, gives orders through run/shared_page.h, and ends them. They end with
- * it. */
+ * The controller forks them, gives orders through run/shared_page.h, and ends them. If the
+ * controller dies, they end, too. */
 #ifndef IMC_BENCH_LOAD_CREW_H
 #define IMC_BENCH_LOAD_CREW_H
 
@@ -18,21 +18,21 @@ struct crew {
     struct sockaddr_in targets[TARGETS_MAX];
     size_t n_targets;
     const char *addresses; /* of the comets: host:port,host:port */
-    char host[128];        /* the first of them */
+    char host[128];        /* the host of the first one */
     struct shared *shared;
     size_t n_workers;
     pid_t workers[WORKERS_MAX], driver;
 };
 
-/* Forks them. 0, or -E… with ERR filled. */
+/* Forks the processes. 0, or -E… with ERR filled. */
 int crew_start(struct crew *crew, char *err, size_t errlen);
-/* Ends them and frees what they shared. */
+/* Ends the processes and frees what they shared. */
 void crew_stop(struct crew *crew);
-/* First connection of worker I; of worker n_workers: the number of connections. */
+/* The first connection of WORKER. For WORKER = n_workers: the number of all connections. */
 size_t crew_first(const struct crew *crew, size_t worker);
-/* Splits a number of connections or a rate: worker I's part. */
+/* The part of WORKER of TOTAL connections, or of a rate. */
 uint64_t crew_part(const struct crew *crew, size_t worker, uint64_t total);
-/* Sum of one field of all workers: crew_sum(crew, offsetof(struct worker_stats, online)). */
+/* The sum of one field over all workers: crew_sum(crew, offsetof(struct worker_stats, online)). */
 uint64_t crew_sum(const struct crew *crew, size_t field);
 #define CREW_SUM(crew, field) crew_sum(crew, offsetof(struct worker_stats, field))
 

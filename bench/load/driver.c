@@ -1,11 +1,11 @@
 /* driver.c - the business: pushes over HTTP, open loop.
  *
- *   clock ─► the k-th push is due ─► its stream's lane: queue of due times ─► post ─► answer:
- * accepted[]
+ *   clock ─► the k-th push is due ─► its stream's lane: queue of due times ─► post
+ *                                                      accepted[] ◄── answer ◄──┘
  *
- * A stream always goes over the same connection, so that its order of acceptance is its order of
- * sending. A push waits in its lane's queue while the connection is busy: its latency counts from
- * when it was due. Without a rate each connection pushes again as soon as it is answered. */
+ * A stream always uses the same connection, so its pushes are accepted in the order of sending.
+ * While the connection is busy, a push waits in its lane's queue; its latency counts from when it
+ * was due. Without a rate each connection pushes again as soon as it is answered. */
 #include "bench/base/clock.h"
 #include "bench/load/crew.h"
 #include "bench/load/http_lanes.h"
@@ -20,22 +20,22 @@
 
 enum {
     IDLE_NS = 1000000,
-    QUEUE_MAX = 1 << 16, /* due pushes per connection; a server that is further behind has lost */
+    QUEUE_MAX = 1 << 16, /* due pushes per connection; a server further behind has failed */
     TARGET_MAX = 256,
     HTTP_OK = 200,
 };
 
 struct due {
     uint64_t time_ns;
-    uint32_t stream; /* among all kinds */
+    uint32_t stream; /* index among the streams of all kinds */
 };
 
 struct lane {
-    struct due sent;   /* under way */
+    struct due sent;   /* the push that is under way */
     struct due *queue; /* ring */
     size_t head, n;
-    size_t next_stream; /* without a rate: what it pushes next */
-    size_t round;       /* how often it has begun again */
+    size_t next_stream; /* without a rate: the stream it pushes to next */
+    size_t round;       /* how often it has been through its streams */
 };
 
 struct driver {
@@ -45,15 +45,15 @@ struct driver {
     struct http_lanes *http;
     struct lane *lanes;
     size_t n_lanes;
-    uint32_t *seqs; /* next of each stream */
-    bool held;      /* the backlog is full */
+    uint32_t *seqs; /* the next number of each stream */
+    bool held;      /* no pushes now: the backlog is full */
     char *body;
     size_t body_size;
-    uint64_t made;                  /* pushes of this plan */
-    size_t n_streams;               /* that it is for */
-    uint64_t of_kind[STREAM_KINDS]; /* of these */
+    uint64_t made;                  /* pushes made for this plan */
+    size_t n_streams;               /* streams of this plan */
+    uint64_t of_kind[STREAM_KINDS]; /* of these, by kind */
     int64_t credit[STREAM_KINDS];
-    size_t numbered; /* pushes sent, of all plans, where messages carry no stamp */
+    size_t numbered; /* without stamps: pushes sent in all plans */
 };
 
 /* --- what the next push is --- */
@@ -151,8 +151,8 @@ static size_t write_request(struct driver *driver, const struct stamp *stamp,
     return stamp_write(stamp, driver->body, driver->crew->config->size);
 }
 
-/* What carries no stamp is known by its number: who gets it looks here when it was due. A push that
- * is refused leaves its time to the next one. */
+/* Notes when a push without a stamp was due; its receivers look that up by its number. If a push is
+ * refused, the next accepted one is taken for it, and gets its time. */
 static void note_due(struct driver *driver, uint64_t due_ns)
 {
     struct shared *shared = driver->crew->shared;
@@ -225,7 +225,7 @@ static bool plan_over(const struct driver *driver, uint64_t now)
            shared_get(&orders->stop) >= driver->stats->running;
 }
 
-/* The only kind that has a share: its streams are dealt out to the connections. */
+/* The only kind that has a share. Its streams are spread over the connections. */
 static enum stream_kind only_kind(const struct driver *driver)
 {
     for (int kind = 0; kind < STREAM_KINDS; kind++)
@@ -234,7 +234,7 @@ static enum stream_kind only_kind(const struct driver *driver)
     return STREAM_UID;
 }
 
-/* So many deliveries are on their way that more pushes would only wait in the bus. */
+/* True: so many deliveries are under way that more pushes would only wait in the bus. */
 static bool backlog_full(const struct driver *driver)
 {
     const struct crew *crew = driver->crew;
@@ -316,7 +316,7 @@ static bool lanes_done(const struct driver *driver)
     return true;
 }
 
-/* Puts what is due by NOW into the queues. */
+/* Puts the pushes that are due by NOW into the queues. */
 static void make_due(struct driver *driver, uint64_t now)
 {
     uint64_t rate = driver->orders->rate, start = driver->stats->start_ns;
@@ -334,7 +334,7 @@ static void make_due(struct driver *driver, uint64_t now)
     }
 }
 
-/* For an answer, or till the next push is due. */
+/* Waits for an answer, or until the next push is due. */
 static void wait_for_event(struct driver *driver, uint64_t now)
 {
     uint64_t rate = driver->orders->rate, next = now + IDLE_NS;
@@ -409,7 +409,7 @@ _Noreturn void driver_run(const struct crew *crew)
         if (plan > driver.stats->done)
             run_plan(&driver, plan);
         else
-            http_lanes_poll(driver.http, IDLE_NS); /* sees what the server closes */
+            http_lanes_poll(driver.http, IDLE_NS); /* notices connections that the server closes */
     }
     for (;;)
         pause();

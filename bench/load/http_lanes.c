@@ -1,7 +1,9 @@
-/* http_client.c - post ─► connect if closed ─► send ─► (EPOLLOUT: the rest) ─► recv ─► answer() ─►
+/* http_lanes.c - one lane:
+ *
+ *   idle ─ post ─► connect, if closed ─► send ─► EPOLLOUT: send the rest ─► recv ─► answer() ─►
  * idle
  *
- * Reads what servers of this project write: a status line, Content-Length, no chunks. */
+ * Reads only what servers of this project write: a status line, Content-Length, no chunks. */
 #include "bench/load/http_lanes.h"
 
 #include "bench/base/clock.h"
@@ -49,7 +51,7 @@ static void lane_close(struct http_lane *lane)
     lane->arming = false;
 }
 
-/* Blocking: the server is near, and this happens once a lane. */
+/* Blocks: the server is near, and this happens once per lane. */
 static int lane_open(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
@@ -208,7 +210,7 @@ static size_t content_length(const char *head, const char *end)
     return 0;
 }
 
-/* A whole answer at the start of the lane's input? */
+/* Takes the answer at the start of the lane's input, if it is whole. */
 static void read_answer(struct http_lanes *client, size_t i)
 {
     struct http_lane *lane = &client->lanes[i];
@@ -234,7 +236,8 @@ static void on_input(struct http_lanes *client, size_t i)
 
     if (n < 0 && errno == EAGAIN)
         return;
-    /* Idle lanes get nothing but the server's good-bye: it closes those it takes for dead. */
+    /* On an idle lane only the close can come: the server closes connections that it takes for
+     * dead. */
     if (n <= 0 || !lane->busy) {
         lane_broke(client, i);
         return;

@@ -1,6 +1,6 @@
-/* http_client.h - N keep-alive HTTP/1.1 connections to one server, one request each at a time.
+/* http_lanes.h - N keep-alive HTTP/1.1 connections to one server, one request each at a time.
  *
- * Owner's thread; nothing blocks but http_lanes_poll(). */
+ * Owner's thread; only http_lanes_poll() blocks. */
 #ifndef IMC_BENCH_LOAD_HTTP_LANES_H
 #define IMC_BENCH_LOAD_HTTP_LANES_H
 
@@ -10,8 +10,8 @@
 
 struct http_lanes;
 
-/* The request of connection LANE is answered. STATUS 0: the connection broke, nobody knows. The
- * next request of that lane may be sent from here. */
+/* The request of connection LANE is answered. STATUS 0: the connection broke, and the outcome is
+ * unknown. The callback may send the lane's next request. */
 typedef void http_lanes_answer(void *arg, size_t lane, int status, const char *body, size_t len);
 
 struct http_lanes_options {
@@ -26,13 +26,13 @@ struct http_lanes_options {
 int http_lanes_open(const struct http_lanes_options *options, struct http_lanes **out, char *err,
                     size_t errlen);
 bool http_lanes_idle(const struct http_lanes *client, size_t lane);
-/* POST TARGET (path and query) with BODY. Only on an idle lane I. 0, or -E… when the lane cannot
- * connect (it tries again with the next call). */
+/* POSTs BODY to TARGET (path and query). Lane I must be idle. 0, or -E… if the lane cannot connect;
+ * it tries again with the next call. */
 int http_lanes_post(struct http_lanes *client, size_t i, const char *target, const char *body,
                     size_t len);
-/* Waits until something is answered, at most TIMEOUT_NS. */
+/* Waits for an answer, at most TIMEOUT_NS. */
 void http_lanes_poll(struct http_lanes *client, int64_t timeout_ns);
-/* NULL is fine. Requests under way are forgotten. */
+/* Forgets requests under way. CLIENT may be NULL. */
 void http_lanes_close(struct http_lanes *client);
 
 #endif

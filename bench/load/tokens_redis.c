@@ -57,7 +57,7 @@ static int take_answer(redisContext *redis, char *err, size_t errlen)
     return failed;
 }
 
-/* Connections FIRST … FIRST + N - 1 in one round trip. */
+/* Puts the tokens of connections FIRST … FIRST + N - 1 in one round trip. */
 static int put_some(redisContext *redis, const struct people *people, size_t first, size_t n,
                     char *err, size_t errlen)
 {

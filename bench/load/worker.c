@@ -14,10 +14,10 @@
 
 enum {
     POLL_MS = 10,
-    POLL_MANY_MS = 50, /* many workers: waking up is work as well */
+    POLL_MANY_MS = 50, /* with many workers: waking up costs, too */
     MANY = 8,
     RETRY_MS = 100,
-    FAILURES_MAX = 20000, /* then something is wrong with the server, not with one connection */
+    FAILURES_MAX = 20000, /* beyond: something is wrong with the server, not with one connection */
 };
 
 struct bench_worker {
@@ -28,9 +28,9 @@ struct bench_worker {
     struct judge *judge;
     size_t first, n;
     size_t opened;       /* connections 0 … opened - 1 were asked for */
-    uint64_t in_flight;  /* handshakes at a time */
-    uint64_t began_ns;   /* of the present climb to `wanted` */
-    size_t began_opened; /* connections there were then */
+    uint64_t in_flight;  /* most handshakes at a time */
+    uint64_t began_ns;   /* when the present climb to `wanted` began */
+    size_t began_opened; /* `opened` at that time */
     uint64_t retry_ns, churn_ns, heartbeat_ns;
     double churn_due, heartbeat_due;
     size_t churn_at, heartbeat_at;
@@ -101,7 +101,7 @@ static void retry_failed(struct bench_worker *worker, uint64_t now)
 
 /* --- while connected --- */
 
-/* What has come due since the last time, in whole things; the rest stays in *DUE. */
+/* How many have come due since the last call, as a whole number. The fraction stays in *DUE. */
 static uint64_t take_due(double *due, uint64_t *since_ns, uint64_t now, double per_s)
 {
     uint64_t n;
@@ -236,6 +236,6 @@ _Noreturn void worker_run(const struct crew *crew, unsigned index)
         verify(&worker);
         conns_poll(worker.conns, poll_ms);
     }
-    for (;;) /* the controller ends it: its connections shall not vanish before */
+    for (;;) /* stay, with the connections, until the controller ends us */
         pause();
 }

@@ -4,8 +4,8 @@
  *   controller ─fork─┤      judge every message                        ▲
  *                    └─► driver ──── /1/push over HTTP ──► logic ──► … ┘
  *
- * The controller runs one scenario after its steps (scenarios/steps.h), watches daemons' CPU and
- * memory, and reports. One run per transport. */
+ * The controller runs one scenario, step by step (scenarios/steps.h), watches CPU and memory of the
+ * daemons, and reports. There is one run per transport. */
 #include "bench/main/options.h"
 #include "bench/report/plot.h"
 #include "bench/scenarios/scenario.h"
@@ -42,7 +42,7 @@ static int make_plot(const struct run *run, const char *title)
     if (stem > 4 && strcmp(config->plot + stem - 4, ".svg") == 0)
         stem -= 4;
     snprintf(path, sizeof path, "%s", config->plot);
-    if (config->n_transports > 1) /* one picture each: x.svg becomes x-tcp.svg */
+    if (config->n_transports > 1) /* a picture for each: x.svg becomes x-tcp.svg */
         snprintf(path, sizeof path, "%.*s-%s.svg", (int)stem, config->plot,
                  run->crew.transport->name);
     out = fopen(path, "w");
@@ -75,7 +75,7 @@ static void prepare(struct run *run, size_t transport)
         people->run = (uint32_t)config->uid_base;
 }
 
-/* 0, or -E… told on stderr. *FAULTS grows with what went wrong with messages. */
+/* 0, or -E…, which is told on stderr. Adds to *FAULTS what went wrong with messages. */
 static int run_one(const struct config *config, const struct scenario *scenario, size_t transport,
                    struct report *report, int *faults)
 {

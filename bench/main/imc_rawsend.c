@@ -1,5 +1,6 @@
-/* rawsend - prints the raw limit of this machine: send() calls per CPU-second of one process to N
- * sockets, in rounds, another process draining them. What a fan-out server can at best reach. */
+/* imc-rawsend - prints the raw limit of this machine: how many send() calls one process makes per
+ * CPU-second, in rounds over N sockets, while another process drains them. No fan-out server can do
+ * better. */
 #include "bench/raw/raw.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ static int apply(struct raw_options *options, int c, const char *text)
     }
 }
 
-/* 0; 1: help was printed; -EINVAL: told on stderr. */
+/* 0; 1: help was printed; -EINVAL, which is told on stderr. */
 static int parse(int argc, char **argv, struct raw_options *options)
 {
     static const struct option names[] = {

@@ -289,7 +289,8 @@ static void init(struct config *config, struct option *options)
     options[n] = (struct option){NULL, 0, NULL, 0};
 }
 
-/* Connections are judged by how many messages they got: all must get all of them. */
+/* With --plain, connections are judged by the number of messages they got. So all must get all of
+ * them. */
 static int check_plain(struct config *config, const struct scenario *scenario)
 {
     size_t len;

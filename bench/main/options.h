@@ -4,8 +4,8 @@
 
 #include "bench/run/config.h"
 
-/* 0; 1: help or version was printed, or -EINVAL: told on stderr what is wrong. Strings are borrowed
- * from ARGV. */
+/* 0; 1: help or version was printed; or -EINVAL, which is told on stderr. Strings are borrowed from
+ * ARGV. */
 int options_parse(int argc, char **argv, struct config *config);
 
 #endif

@@ -32,7 +32,7 @@ enum {
 };
 
 struct raw_shared {
-    uint64_t drained; /* bytes, by the reader */
+    uint64_t drained; /* bytes that the reader has taken */
     int failed;       /* -E… of a child */
     struct raw_result result;
 };
@@ -74,7 +74,7 @@ static int connect_some(struct raw *raw, int epoll, size_t *opened)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-/* Until the parent ends it. The bytes are dropped in the kernel. */
+/* Reads until the parent ends it. The kernel drops the bytes. */
 static int run_reader(struct raw *raw)
 {
     static char nothing[READ_MAX]; /* never touched */

@@ -1,7 +1,7 @@
-/* raw.h - the physical limit that results are compared with: how many send() calls a CPU-second of
- * one process makes to N sockets, one after the other, while another process drains them.
+/* raw.h - the raw limit that results are compared with: how many send() calls one process makes per
+ * CPU-second, to N sockets in turn, while another process drains them.
  *
- * Forks two children, waits for them. Not while other threads run. */
+ * Forks two children and waits for them. Not to be called while other threads run. */
 #ifndef IMC_BENCH_RAW_RAW_H
 #define IMC_BENCH_RAW_RAW_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct raw_options {
-    size_t sockets;        /* cut to what the file limit allows */
+    size_t sockets;        /* fewer if the limit of open files demands it */
     size_t bytes;          /* of each send() */
     double seconds;        /* of sending */
     unsigned rounds_ahead; /* the sender waits when the reader is this far behind */
@@ -17,7 +17,7 @@ struct raw_options {
 
 struct raw_result {
     size_t sockets;
-    uint64_t writes, full; /* full: a socket did not take it all; not counted as a write */
+    uint64_t writes, full; /* full: a socket did not take it all; that is no write */
     double wall_s, cpu_s;  /* of the sender */
 };
 

@@ -4,7 +4,7 @@ enum { WIDTH = 900, PANEL = 180, LEFT = 80, RIGHT = 130, TOP = 40, GAP = 50, TIC
 
 struct curve {
     const char *label, *colour;
-    size_t field; /* of struct sample */
+    size_t field; /* offset in struct sample */
 };
 
 struct panel {
@@ -30,7 +30,7 @@ static double value_of(const struct sample *sample, const struct curve *curve)
     return *(const double *)((const char *)sample + curve->field);
 }
 
-/* The next of 1, 2, 5, 10, 20 … that is not below VALUE. */
+/* The lowest of 1, 2, 5, 10, 20 … that is at least VALUE. */
 static double round_up(double value)
 {
     double unit = 0.001;

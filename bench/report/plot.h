@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* An SVG document. */
+/* Writes an SVG document. */
 void plot_write(const struct sample *samples, size_t n, const char *title, FILE *out);
 
 #endif

@@ -11,7 +11,7 @@
 enum { LABEL_WIDTH = 46 };
 
 struct row {
-    char *key, *label, *unit, *text; /* TEXT: instead of a value */
+    char *key, *label, *unit, *text; /* TEXT: printed instead of a value */
     double value;
     bool is_table;
 };
@@ -87,7 +87,7 @@ void report_latency(struct report *report, const char *key, const char *label,
     }
 }
 
-/* 1234567 as 1,234,567; small ones with three digits that count. */
+/* 1234567 becomes 1,234,567; small values get three significant digits. */
 static void format_number(double value, char *out, size_t size)
 {
     char digits[64];

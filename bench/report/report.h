@@ -11,17 +11,17 @@ struct report;
 
 struct report *report_new(void);
 void report_free(struct report *report);
-/* A new table; rows go there from now on. NAME is its key in the JSON. */
+/* Begins a table, which gets all rows from now on. NAME is its key in the JSON. */
 void report_table(struct report *report, const char *name, const char *title);
-/* KEY is the name in the JSON, unit included ("latency_p50_ms"); UNIT is printed after the value.
- */
+/* Adds a row. KEY is its name in the JSON, with the unit ("latency_p50_ms"). UNIT is printed after
+ * the value. */
 void report_number(struct report *report, const char *key, const char *label, double value,
                    const char *unit);
 void report_text(struct report *report, const char *key, const char *label, const char *text);
-/* Rows for p50, p99, p99.9 and the highest, in milliseconds; none if nothing was recorded. */
+/* Adds rows for p50, p99, p99.9 and the maximum, in milliseconds; none if nothing was recorded. */
 void report_latency(struct report *report, const char *key, const char *label,
                     const struct hist *hist);
-/* The tables from the last one printed on; then they count as printed. */
+/* Prints the tables that were not printed yet. */
 void report_print(struct report *report, FILE *out);
 /* 0, or -E…. */
 int report_write_json(const struct report *report, const char *path);

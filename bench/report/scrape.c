@@ -46,7 +46,7 @@ void scrape_text(const char *text, struct scrape *sum)
     }
 }
 
-/* The whole answer, up to the server's close. */
+/* Reads the whole answer, until the server closes. */
 static int fetch(const struct sockaddr_in *address, char *page)
 {
     static const char request[] =

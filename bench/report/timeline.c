@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INTERVAL_NS = 500000000, SHOW_EVERY = 10 /* samples, where there is no terminal */ };
+enum { INTERVAL_NS = 500000000, SHOW_EVERY = 10 /* in samples, without a terminal */ };
 
 struct counts {
     uint64_t at_ns, accepted, deliveries, connects;

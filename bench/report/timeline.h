@@ -1,5 +1,5 @@
-/* timeline.h - what happened when: a sample every half second, for the progress line and the plot.
- * Controller only. */
+/* timeline.h - takes a sample every half second, for the progress line and the plot. Controller
+ * only. */
 #ifndef IMC_BENCH_REPORT_TIMELINE_H
 #define IMC_BENCH_REPORT_TIMELINE_H
 
@@ -11,7 +11,7 @@ struct sample {
     double online, pushes_s, deliveries_s, connects_s;
     double p50_ms, p99_ms;        /* of what was delivered in this interval */
     double comet_cpu, server_cpu; /* cores */
-    double faults;                /* late, twice, stray, malformed, dropped, so far */
+    double faults;                /* so far: late, twice, stray, malformed, dropped */
     double unused, tcp_buffers;   /* bytes of the machine, see machine_memory.h */
 };
 
@@ -19,12 +19,12 @@ struct timeline;
 
 struct timeline *timeline_new(const struct config *config, const struct crew *crew);
 void timeline_free(struct timeline *timeline);
-/* Takes a sample if it is time, and shows it, after PHASE, on the terminal. */
+/* Takes a sample if it is time, and shows it on the terminal, after PHASE. */
 void timeline_tick(struct timeline *timeline, const char *phase);
 /* Ends the progress line. */
 void timeline_pause(struct timeline *timeline);
 const struct sample *timeline_samples(const struct timeline *timeline, size_t *n);
-/* Latencies of all workers together, by kind of push. */
+/* OUT gets the latencies of all workers, by kind of push. */
 void timeline_latency(const struct crew *crew, struct hist out[STREAM_KINDS]);
 
 #endif

@@ -27,7 +27,8 @@ enum usage_kind usage_kind_of(const char *name)
     return USAGE_KINDS;
 }
 
-/* The numbers of a file's first line, words before them skipped; missing ones stay 0. */
+/* Reads the numbers in the first line of a file, skipping words before them. Missing numbers stay
+ * 0. */
 static void read_numbers(const char *path, unsigned long *out, size_t n)
 {
     char line[512] = "", *at = line;
@@ -43,7 +44,7 @@ static void read_numbers(const char *path, unsigned long *out, size_t n)
         out[i] = strtoul(at, &at, 10);
 }
 
-/* statm: size, resident … in pages. */
+/* /proc/PID/statm: size, resident …, in pages. */
 static uint64_t read_rss(int pid)
 {
     char path[64];

@@ -21,21 +21,22 @@ enum usage_kind {
 struct usage {
     double cpu_s[USAGE_KINDS];
     uint64_t rss[USAGE_KINDS];
-    double machine_cpu_s; /* of everything, the kernel's interrupts included */
+    double machine_cpu_s; /* of the whole machine, with the kernel's interrupts */
     struct machine machine;
 };
 
 /* "comet" … */
 const char *usage_name(enum usage_kind kind);
-/* By the name of a process, "comet-1"; USAGE_KINDS: of no kind. */
+/* The kind of a process by its name, "comet-1"; USAGE_KINDS: none. */
 enum usage_kind usage_kind_of(const char *name);
-/* Sums per kind; a process that has gone counts as nothing. */
+/* Reads the sums per kind. A process that has gone counts as nothing. */
 void usage_read(const struct config *config, const struct crew *crew, struct usage *out);
-/* The server's side: all but the benchmark's own. */
+/* The CPU time of the server's side: all but the benchmark's own processes. */
 double usage_server_cpu(const struct usage *usage);
-/* Our daemons and Redis: an idle Kafka takes some percent of a core whatever is done. */
+/* The CPU time of our daemons and Redis. Kafka is not in it, because it takes some percent of a
+ * core even when idle. */
 double usage_daemons_cpu(const struct usage *usage);
-/* What neither the server's side nor the benchmark used: how far the figures are to be trusted. */
+/* The CPU time that others used. It tells how far the figures can be trusted. */
 double usage_others_cpu(const struct usage *usage);
 void usage_since(struct usage *usage, const struct usage *earlier);
 

@@ -1,5 +1,5 @@
-/* config.h - what a run is told on its command line, and what a scenario makes of it. Set before
- * the processes are forked, read-only then. */
+/* config.h - the command line of a run, completed by the scenario. It is set before the processes
+ * are forked, and read-only then. */
 #ifndef IMC_BENCH_RUN_CONFIG_H
 #define IMC_BENCH_RUN_CONFIG_H
 
@@ -24,16 +24,16 @@ struct config {
     const char *http;
     const char *key;    /* of the HTTP API, or NULL */
     const char *admins; /* comets' admin listeners, or NULL */
-    const char *redis;  /* tokens go there, past the API; or NULL */
+    const char *redis;  /* tokens go straight there, not through the API; or NULL */
     const char *plain;  /* body of messages without a stamp, or NULL */
     struct config_pid pids[PIDS_MAX];
     size_t n_pids;
 
-    /* SCENARIO_UNSET until the command line or the scenario says. */
+    /* SCENARIO_UNSET until the command line or the scenario sets it. */
     uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
     uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base, heartbeat_s;
     uint64_t nice;          /* of the workers */
-    uint64_t memory_before; /* MiB that were unused before the cluster started, 0 = not known */
+    uint64_t memory_before; /* MiB that were unused before the cluster started; 0: not known */
     double seconds, warmup_s, drain_s, raw_s;
     bool quiet;
     const char *json, *plot;

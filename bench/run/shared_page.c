@@ -9,7 +9,7 @@ static size_t size_for(size_t streams)
     return sizeof(struct shared) + streams * sizeof(uint32_t);
 }
 
-/* Zeroed, and only what is written takes memory. */
+/* The memory is zeroed, and only what is written takes memory. */
 static void *map_shared(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

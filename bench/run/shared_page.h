@@ -8,7 +8,7 @@
  *   driver ── accepted[] ──► workers         how many messages of each stream were accepted
  *          ── due_ns[]   ──►                 when messages without a stamp were meant to be sent
  *
- * Every field has one writer; all are read and written by the functions below, so nobody waits. */
+ * Every field has one writer. All access goes through the functions below, so nobody waits. */
 #ifndef IMC_BENCH_RUN_SHARED_PAGE_H
 #define IMC_BENCH_RUN_SHARED_PAGE_H
 
@@ -21,7 +21,7 @@
 
 enum { WORKERS_MAX = 128, NUMBERED_MAX = 1 << 22 };
 
-/* What a worker has seen, in total since it was forked; gauges are marked. */
+/* What a worker has seen since it was forked; gauges are marked. */
 #define WORKER_STATS(X)                                                     \
     X(online)           /* gauge */                                         \
     X(connecting)       /* gauge */                                         \
@@ -60,7 +60,7 @@ struct worker_orders {
     uint64_t connect_rate; /* per second, 0 = as fast as it goes */
     uint64_t churn_rate;   /* per second: so many leave and come again */
     uint64_t churn_first;  /* connections from this index of the worker on may */
-    uint64_t verify;       /* number of the verification that is wanted */
+    uint64_t verify;       /* number of the verification that is ordered */
 };
 
 #define DRIVER_STATS(X)                                             \
@@ -83,7 +83,7 @@ struct driver_stats {
     char refusal[160];  /* the first */
 };
 
-/* What to push. Set before `plan` is raised. */
+/* What to push. The controller sets it before it raises `plan`. */
 struct driver_orders {
     uint64_t plan; /* number of the plan to run; 0 none */
     uint64_t stop; /* number of the plan to end early */
@@ -100,19 +100,19 @@ struct shared {
     struct worker_stats workers[WORKERS_MAX];
     struct driver_orders driver_orders;
     struct driver_stats driver;
-    char failure[256]; /* of the first process that could not go on */
+    char failure[256]; /* why the first process could not go on */
     uint64_t failed;
     size_t first_of_kind[STREAM_KINDS]; /* into accepted */
     size_t streams;
-    uint64_t *due_ns;    /* push K was meant to be sent then; NULL where messages carry stamps */
+    uint64_t *due_ns;    /* when push K was due; NULL if messages carry stamps */
     uint32_t accepted[]; /* per stream: messages that the server accepted */
 };
 
-/* STREAMS per kind, lanes multiplied in. NUMBERED: with room for the due times of NUMBERED_MAX
- * pushes. Aborts without memory. */
+/* STREAMS: per kind, lanes included. NUMBERED: with room for the due times of NUMBERED_MAX pushes.
+ * Aborts if there is no memory. */
 struct shared *shared_open(const size_t streams[STREAM_KINDS], bool numbered);
 void shared_close(struct shared *shared);
-/* Any process: what keeps it from going on. The first one stays. */
+/* Any process: notes WHAT keeps it from going on. The first note stays. */
 void shared_fail(struct shared *shared, const char *what);
 
 static inline uint64_t shared_get(const uint64_t *field)
@@ -125,7 +125,7 @@ static inline void shared_set(uint64_t *field, uint64_t value)
     __atomic_store_n(field, value, __ATOMIC_RELEASE);
 }
 
-/* By the field's only writer. */
+/* To be called by the field's only writer. */
 static inline void shared_add(uint64_t *field, uint64_t value)
 {
     __atomic_store_n(field, *field + value, __ATOMIC_RELAXED);

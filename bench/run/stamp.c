@@ -34,8 +34,8 @@ size_t stamp_write(const struct stamp *stamp, char *out, size_t size)
     return at;
 }
 
-/* Eight hexadecimal digits at once: this runs for every delivery. Other characters give nonsense,
- * which the run's number catches. */
+/* Reads eight hexadecimal digits at once, because this runs for every delivery. Other characters
+ * give nonsense, which the run's number exposes. */
 static uint32_t hex8(const uint8_t *text)
 {
     uint64_t x;

@@ -1,5 +1,5 @@
-/* stamp.h - what a benchmark's message says: whose run, which stream, which number, when it was
- * meant to be sent. Valid JSON of fixed width, so that both wire forms carry it unchanged:
+/* stamp.h - what a message of the benchmark says: its run, stream and number, and when it was due.
+ * It is valid JSON of fixed width, so that both wire forms carry it unchanged:
  *
  *   {"t":"RRRRRRRRSSSSSSSSNNNNNNNNTTTTTTTTTTTTTTTT"}     hexadecimal
  *
@@ -13,7 +13,7 @@
 enum stream_kind { STREAM_UID, STREAM_ROOM, STREAM_ALL, STREAM_KINDS };
 
 enum {
-    STAMP_SIZE = 48, /* of the smallest message */
+    STAMP_SIZE = 48, /* the smallest message */
     STAMP_SIZE_MAX = 65536,
     STAMP_NUMBERS = 1 << 20, /* streams of a kind */
     STAMP_LANES = 256,
@@ -25,10 +25,11 @@ struct stamp {
     uint32_t lane;   /* of a room: independent streams, each in order */
     uint32_t number; /* which uid, which room */
     uint32_t seq;
-    uint64_t time_ns; /* intended sending, CLOCK_MONOTONIC */
+    uint64_t time_ns; /* when it was due, CLOCK_MONOTONIC */
 };
 
-/* SIZE is STAMP_SIZE or at least STAMP_SIZE + 7; what cannot be is rounded up. Returns the size. */
+/* Writes a message of SIZE bytes and returns its size. Possible are STAMP_SIZE, and STAMP_SIZE + 7
+ * or more; other sizes are rounded up. */
 size_t stamp_write(const struct stamp *stamp, char *out, size_t size);
 /* 0, or -EINVAL: not ours. */
 int stamp_read(const uint8_t *body, size_t len, struct stamp *stamp);

@@ -13,7 +13,7 @@ enum { PACKET_MAX = 16 << 20 };
 
 /* --- frames over TCP --- */
 
-/* VERSION is the sequence as well. */
+/* VERSION becomes the sequence, too. */
 static size_t frame_write(uint8_t out[TRANSPORT_OUT_MAX], uint16_t version, int32_t op,
                           const char *body)
 {
@@ -34,7 +34,7 @@ static size_t tcp_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
     return frame_write(out, 1, OP_HEARTBEAT, "");
 }
 
-/* imgo's: version 0, sequence 0. */
+/* As imgo pushes: version 0, sequence 0. */
 static size_t tcp_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
 {
     return frame_write(out, 0, OP_PUSH, body);

@@ -1,5 +1,5 @@
-/* transport.h - the wire forms a client may speak: one row each. goim's family and TLS will be
- * further rows. Pure functions, no sockets. */
+/* transport.h - the wire forms that a client may speak, one row each. goim's clients and TLS will
+ * be further rows. Pure functions, no sockets. */
 #ifndef IMC_BENCH_RUN_TRANSPORT_H
 #define IMC_BENCH_RUN_TRANSPORT_H
 
@@ -14,16 +14,16 @@ enum { TRANSPORT_OUT_MAX = 512 };
 struct transport {
     const char *name;
     const char *title; /* for the report */
-    /* Bytes to send right after connecting, before `hello` is answered; NULL: none. */
+    /* Writes what is sent right after connecting, before the auth. NULL: nothing is. */
     size_t (*greet)(uint8_t out[TRANSPORT_OUT_MAX], const char *host);
-    /* The answer to that. Bytes consumed, 0 = need more, -EPROTO. */
+    /* Reads the answer to that. Returns the bytes consumed; 0: needs more; or -EPROTO. */
     long (*greeted)(const uint8_t *buf, size_t len);
     size_t (*auth)(uint8_t out[TRANSPORT_OUT_MAX], const char *token);
     size_t (*heartbeat)(uint8_t out[TRANSPORT_OUT_MAX]);
-    /* A push of BODY as the server sends it, if it is the same bytes every time; NULL: it is not.
-     */
+    /* Writes a push of BODY as the server sends it. NULL: the bytes are not always the same. */
     size_t (*push)(uint8_t out[TRANSPORT_OUT_MAX], const char *body);
-    /* Takes the whole messages at the start of BUF. Bytes consumed, or -EBADMSG. */
+    /* Takes the messages at the start of BUF that are whole. Returns the bytes consumed, or
+     * -EBADMSG. */
     long (*take)(const uint8_t *buf, size_t len, transport_sink *sink, void *arg);
 };
 

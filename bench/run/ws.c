@@ -7,8 +7,8 @@
 
 enum { ANSWER_MAX = 8192 };
 
-/* RFC 6455's own example: all connections offer the same nonce, its secrecy protects nothing here.
- */
+/* The example of RFC 6455. All connections offer the same nonce, because a secret one would protect
+ * nothing here. */
 #define NONCE  "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -55,7 +55,7 @@ long ws_parse(const uint8_t *buf, size_t len, size_t max, struct ws_frame *frame
 
     if (len < 2)
         return 0;
-    /* Reserved bits mean an extension nobody asked for; a server never masks. */
+    /* Reserved bits would be an extension that we did not offer, and a server never masks. */
     if ((buf[0] & 0x70) != 0 || (buf[1] & 0x80) != 0)
         return -EBADMSG;
     header = header_size(buf[1]);

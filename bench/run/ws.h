@@ -1,5 +1,5 @@
-/* ws.h - the client's half of RFC 6455, as little as a load generator needs (a library's connection
- * costs more than what is measured here). Pure functions. */
+/* ws.h - the client's half of RFC 6455, as far as a load generator needs it. A library's connection
+ * would cost more than what is measured. Pure functions. */
 #ifndef IMC_BENCH_RUN_WS_H
 #define IMC_BENCH_RUN_WS_H
 
@@ -18,15 +18,15 @@ struct ws_frame {
     size_t len;
 };
 
-/* The opening request; bytes written, 0 if SIZE does not suffice. */
+/* Writes the opening request. Returns the bytes written; 0: SIZE is too small. */
 size_t ws_request(char *out, size_t size, const char *host, const char *path);
-/* The answer to that. Bytes consumed, 0 = need more, -EPROTO. */
+/* Reads the answer to that. Returns the bytes consumed; 0: needs more; or -EPROTO. */
 long ws_answer(const char *buf, size_t len);
-/* A server's frame. Bytes consumed, 0 = need more, -EBADMSG = against RFC 6455 or longer than MAX.
- */
+/* Reads a server's frame. Returns the bytes consumed; 0: needs more; -EBADMSG: violates RFC 6455,
+ * or is longer than MAX. */
 long ws_parse(const uint8_t *buf, size_t len, size_t max, struct ws_frame *frame);
-/* Writes the header of a final frame and masks PAYLOAD in place; LEN below 65536. Bytes of header.
- */
+/* Writes the header of a final frame and masks PAYLOAD in place. LEN is below 65536. Returns the
+ * bytes of the header. */
 size_t ws_frame_header(uint8_t out[WS_HEADER_MAX], unsigned opcode, uint8_t *payload, size_t len);
 
 #endif

@@ -1,5 +1,6 @@
-/* churn - one half stays and is pushed to, the other half leaves and comes again all the time. What
- * those who stay get is verified in full; the others only for order. */
+/* churn - one half of the connections stays, the other half leaves and comes again all the time,
+ * during pushes. What those that stay get is verified in full, what the others get only for
+ * order. */
 #include "bench/scenarios/results.h"
 #include "bench/scenarios/scenario.h"
 
@@ -13,7 +14,8 @@ static void defaults(struct config *config)
     scenario_default(&config->churn_rate, 500);
 }
 
-/* What reaches those who come and go cannot be told from outside: wait until it is quiet. */
+/* It cannot be known what reaches connections that come and go. So this waits until nothing comes
+ * any more. */
 static int push_and_drain(struct run *run)
 {
     const struct push_plan plan = {

@@ -19,8 +19,7 @@ static void defaults(struct config *config)
     scenario_default(&config->connections, 1000000);
     scenario_default(&config->rooms, 1);
     scenario_default(&config->rate, 40);
-    /* Messages that are alike need no order among themselves: no push waits for the answer of the
-     * one before. */
+    /* Equal messages need no order, so no push waits for the answer to the one before. */
     scenario_default(&config->lanes, LANES);
     if (config->plain == NULL)
         config->plain = "{\"test\":1}";
@@ -64,7 +63,8 @@ static double rss_in_all(const struct usage *usage)
     return sum;
 }
 
-/* What nobody's RSS shows but is gone: the kernel's, of both ends of each connection. */
+/* The memory that is used and that no process's RSS shows: the kernel's, for both ends of each
+ * connection. */
 static double kernel_taken(const struct usage *now, const struct usage *before)
 {
     double gone = (double)before->machine.unused - (double)now->machine.unused;
@@ -115,8 +115,8 @@ static int hold(struct run *run, const struct mark *begin)
 
 /* --- pushing --- */
 
-/* From when the first push was due to the end of pushing, but for the warm-up: what comes out while
- * as much goes in. */
+/* Reports the time from the first push to the last one, without the warm-up: as much comes out as
+ * goes in. */
 static void report_steady(struct run *run, const struct mark *steady)
 {
     double seconds = (double)steady->at_ns / 1e9;
@@ -154,7 +154,7 @@ static void report_walks(struct run *run, const struct mark *whole)
            whole->comets.spilled + whole->comets.kicked, "");
 }
 
-/* The machine before the cluster, as far as we know. */
+/* The machine's memory before the cluster started, as far as it is known. */
 static struct machine memory_base(const struct run *run, const struct mark *begin)
 {
     struct machine base = begin->usage.machine;

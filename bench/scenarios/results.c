@@ -120,7 +120,7 @@ static void report_writes(struct run *run, const struct mark *between)
     number(run, "raw_ratio", "writes against raw", comets->writes / cpu / raw, "");
 }
 
-/* Of all pushes, and by kind if there were several. */
+/* Reports latencies of all pushes, and by kind if there were several. */
 static void report_latencies(struct run *run, const struct mark *between)
 {
     static const struct {
@@ -176,7 +176,7 @@ void results_connect(struct run *run, const struct mark *between)
 
 /* --- truth --- */
 
-/* Of the first worker that had any. */
+/* Reports the trouble of the first worker that had any. */
 static void report_trouble(struct run *run)
 {
     for (size_t i = 0; i < run->crew.n_workers; i++) {
@@ -193,7 +193,7 @@ int results_verify(struct run *run)
     static const struct {
         const char *key, *label;
         size_t field;
-        bool stamped; /* seen only by a stamp */
+        bool stamped; /* needs stamps to be seen */
     } rows[] = {
 #define ROW(name, label, stamped) {#name, label, offsetof(struct worker_stats, name), stamped}
         ROW(lost, "lost", false),

@@ -4,19 +4,21 @@
 
 #include "bench/scenarios/steps.h"
 
-/* Cores (or µs per unit of work) and memory by daemon. WORK 0: only cores. */
+/* CPU by daemon: in cores and, unless WORK is 0, in µs per unit of work. Memory by daemon. */
 void results_cpu(struct run *run, const struct mark *between, double work, const char *per);
 void results_memory(struct run *run, const struct mark *at);
-/* What the machine gave since BASE, at the worst moment of samples FROM … of the timeline: memory
- * in all, and what sockets' queues held. */
+/* How much memory the machine gave since BASE, at the worst moment from sample FROM on: in all, and
+ * for the queues of sockets. */
 void results_machine(struct run *run, const struct machine *base, size_t from);
-/* What became of the pushes: accepted, refused, how long that took. */
+/* What became of the pushes: accepted, refused, and how long that took. */
 void results_pushes(struct run *run, const struct mark *between);
-/* Everything about a step of pushing: rates, latency, the comets' writes against the raw limit. */
+/* All about a step of pushing: rates, latency, and the comets' writes compared with the raw
+ * limit. */
 void results_push(struct run *run, const struct mark *between);
 /* Connecting: rate, latency, CPU per connection by daemon. */
 void results_connect(struct run *run, const struct mark *between);
-/* What was lost, came twice, out of order, to the wrong one: each is a fault. */
+/* Messages that were lost, came twice, out of order or to the wrong connection. Returns their
+ * number: each is a fault. */
 int results_verify(struct run *run);
 
 #endif

@@ -9,8 +9,7 @@ static void room_defaults(struct config *config)
     scenario_default(&config->rooms, 1);
     scenario_default(&config->rate, 40);
     scenario_default(&config->backlog, 500 * config->connections);
-    /* One connection of the business carries what is asked for at a slow rate, strictly in order.
-     */
+    /* At a slow rate one connection of the business carries all pushes, strictly in order. */
     scenario_default(&config->lanes,
                      config->rate == 0 || config->rate > SLOW_RATE ? LANES_WHEN_SATURATED : 1);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Larger writes are bound by copying, and rounds of them by the memory of the sockets. */
+/* Larger writes are limited by copying, and rounds of them by the memory of the sockets. */
 enum { RAW_MOST = 64 * 1024 };
 
 static const struct scenario *const scenarios[] = {
@@ -28,8 +28,8 @@ const struct scenario *scenario_find(const char *name)
     return NULL;
 }
 
-/* With writes as large as the comets' were on average; nothing to compare if they were too large.
- */
+/* Measures the raw limit with writes as large as the comets' were on average. Nothing is compared
+ * if those were too large. */
 static int measure_raw_after(struct run *run, const struct mark *between)
 {
     double bytes = FRAME_HEADER + (double)run->config->size;
@@ -43,7 +43,7 @@ static int measure_raw_after(struct run *run, const struct mark *between)
     return run_raw(run, (size_t)bytes, &run->raw_after);
 }
 
-/* Caches fill, Kafka's code gets compiled. */
+/* Pushes for a while before measuring: caches fill, and Java compiles Kafka's code. */
 static int warm_up(struct run *run, const struct push_plan *plan)
 {
     struct push_plan warm = *plan;

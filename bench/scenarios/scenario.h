@@ -6,10 +6,11 @@
 
 struct scenario {
     const char *name, *help;
-    bool walks; /* one push makes many writes: worth comparing with raw send() */
+    bool walks; /* one push makes many writes: compared with raw send() */
     /* Fills what the command line left open (SCENARIO_UNSET). */
     void (*defaults)(struct config *config);
-    /* Tokens are made, nobody is connected. 0, or -E… with run->err filled. */
+    /* Runs the scenario; before, tokens are made and nobody is connected. 0, or -E… with run->err
+     * filled. */
     int (*run)(struct run *run);
 };
 
@@ -25,11 +26,11 @@ extern const struct scenario scenario_idle, scenario_storm, scenario_room, scena
     scenario_all, scenario_unicast, scenario_offline, scenario_churn, scenario_mixed,
     scenario_million;
 
-/* NULL if there is none of that name; by number: NULL after the last. */
+/* By name; NULL: there is none. By number; NULL after the last one. */
 const struct scenario *scenario_find(const char *name);
 const struct scenario *scenario_at(size_t i);
 
-/* What most scenarios are: connect all, push, drain, verify, report. */
+/* Does what most scenarios do: connect all, push, drain, verify, report. */
 int scenario_push(struct run *run, const struct push_plan *plan);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum { TICK_NS = 20000000, CONNECT_QUIET_S = 20, DRAIN_QUIET_PART = 6, ANSWER_S = 30 };
 
-/* An idle daemon's share of half a second: it renews its lease. */
+/* What idle daemons use in half a second, renewing their leases: in all, and each. */
 static const double IDLE_CPU_S = 0.03, IDLE_CPU_S_EACH = 0.001;
 
 static int check_crew(struct run *run)
@@ -241,7 +241,7 @@ void mark_take(struct run *run, struct mark *mark)
     char err[256];
 
     mark_take_quick(run, mark);
-    /* A comet that has died shall not keep the rest from being told. */
+    /* If a comet has died, the rest is still reported. */
     if (run->config->admins != NULL &&
         scrape_comets(run->config->admins, &mark->comets, err, sizeof err) != 0)
         fprintf(stderr, "imc-bench: %s\n", err);

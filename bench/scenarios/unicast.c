@@ -1,5 +1,5 @@
-/* unicast - pushes to one uid after the other, everybody online; with --group G to G uids a
- * request. */
+/* unicast - pushes to one uid after the other, with everybody online. With --group G each request
+ * pushes to G uids. */
 #include "bench/scenarios/results.h"
 #include "bench/scenarios/scenario.h"
 
@@ -8,8 +8,8 @@ static void defaults(struct config *config)
     scenario_default(&config->connections, 10000);
     scenario_default(&config->rate, 200);
     scenario_default(&config->group, 1);
-    /* What Kafka has taken and nobody got yet only waits: a business that watches what arrives
-     * keeps that short. */
+    /* Messages that Kafka has taken and nobody has got only wait. A business that watches what
+     * arrives keeps them few. */
     scenario_default(&config->backlog, 2 * config->http_lanes * config->group);
 }
 
