@@ -4,7 +4,7 @@
  *                                        all is resolved,             partitions are         │
  *                                        or the wait is over          given back             │
  *                                                                                            ▼
- *                                          drained() ◄── CLOSED ◄──consumer_finish_closing── CLOSING
+ *                                    drained() ◄── CLOSED ◄──consumer_finish_closing── CLOSING
  *
  *   Every step has its time: whether brokers answer or not, CLOSED comes. */
 #include "common/base/log.h"

@@ -11,9 +11,9 @@
  * group is to go on. So an anchor travels with each commit. Before the first message after an
  * assignment is taken, what stands at the anchor is read:
  *
- *   log_identity_expect() ─► first message: LOG_SEEK ─► the anchor's: the same ─► LOG_SEEN …
- * LOG_NEW
- *                                                    └─ another one: LOG_OTHER */
+ *   log_identity_expect() ─► first message: LOG_SEEK ─► look at the anchor's place
+ *                             the same message ─► LOG_SEEN … LOG_NEW ◄──┤
+ *                             another one ─► LOG_OTHER ◄────────────────┘ */
 #ifndef IMC_JOB_LOG_IDENTITY_H
 #define IMC_JOB_LOG_IDENTITY_H
 

@@ -4,7 +4,7 @@
  *   add ─► FENCING ──on_fence──► READING ⇄ STOPPED (partition_wants() says no)
  *             │         seek ▲       │ partition_refuse: a comet has heard a higher fence
  *             │     on_fence │       ▼
- *             │              └── REFUSED ⇄ a later owner: until the group tells, or its time is over
+ *             │              └── REFUSED ⇄ a later owner: until the group or time tells
  *             └─────────── remove: what is unresolved is forgotten ───────────►
  *
  * Every partition has a queue of its own, apart from the consumer's, so that it is read, held back

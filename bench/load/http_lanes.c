@@ -1,7 +1,8 @@
 /* http_lanes.c - one lane:
  *
- *   idle ─ post ─► connect, if closed ─► send ─► EPOLLOUT: send the rest ─► recv ─► answer() ─►
- * idle
+ *   idle ─ post ─► connect, if closed ─► send ─► EPOLLOUT: send the rest ─► recv ─► answer()
+ *    ▲                                                                                  │
+ *    └──────────────────────────────────────────────────────────────────────────────────┘
  *
  * Reads only what servers of this project write: a status line, Content-Length, no chunks. */
 #include "bench/load/http_lanes.h"

@@ -1,6 +1,6 @@
 /* audience_push ─► backlog ─► queue of audiences ─► fanout_run, at the end of the turn:
  *
- *    take the first audience ─► no walk under way: begin one with all that waits (fanout.batch bytes)
+ *    take the first audience ─► no walk under way: begin one, with at most fanout.batch bytes
  *      ▲                    ─► deliver to a share of the members ─► walk over: next batch, or idle
  *      └── to the end of the queue, while fanout.slice deliveries have not been made in this turn
  *

@@ -2,9 +2,10 @@
  * comet for dead for a while: what jobs vouch for (push.proto, Standing), per partition of the bus.
  *
  *   epoch E, partition 3: (fence, link) ── our lease lapsed: epoch E' ──► in doubt
- *        ▲                                                                 │ the same (fence, link) under E': fine
- *        │                                                                 │ another one: MISSED
- *        └─────────────────────────────────────────────────────────────────┘ none in time: MISSED
+ *        ▲                                                                  │ under E' comes
+ *        │                                                                  │ the same: fine
+ *        │                                                                  │ another: MISSED
+ *        └──────────────────────────────────────────────────────────────────┘ none in time: MISSED
  *
  * Any thread. */
 #ifndef IMC_COMET_JOB_BROADCAST_GAPS_H

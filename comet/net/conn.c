@@ -1,7 +1,7 @@
 /* listener ─► conn_accept ─► poller ─► conn_on_event ─► conn_write_flush, conn_read_ready
  *                                          └─ error, end ─► conn_close ─┐
  *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
- *                                  conn_attend_all, at the end of the turn; closed: back to the slab
+ *                                  conn_attend_all, at the end of the turn; closed: freed
  */
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_read.h"

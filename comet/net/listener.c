@@ -1,6 +1,6 @@
 /* kernel's queue ─► on_readable: accept4, a bite per turn ─► conn_accept
  *                        ├─ over conn.max: closed at once, counted
- *                        ├─ no descriptor left: the spare one makes room to accept and close, counted
+ *                        ├─ no descriptor left: the spare one makes room to refuse, counted
  *                        └─ not even that: all listeners pause for PAUSE_MS */
 #include "comet/net/listener.h"
 #include "comet/net/conn_internal.h"

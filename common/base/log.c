@@ -1,6 +1,5 @@
 /* log_at() ─► rate limit of the call site ─► one line in a stack buffer ─► log_sink_write()
- *                                                                              └─► lost: counted,
- * and told before the next line that gets out */
+ *                 a line that is lost is counted, and told before the next one ◄──┘ */
 #include "common/base/log.h"
 #include "common/base/log_sink.h"
 #include <errno.h>

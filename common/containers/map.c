@@ -4,7 +4,7 @@
  * stop at the first slot that has come less far than itself.
  *
  *   hash ──► slot   …  17     18     19     20
- *            distance  1      2      2      0      deleting 17 moves 18 and 19 back by one: no tombstones
+ *            distance  1      2      2      0   deleting 17 moves 18 and 19 back: no tombstones
  *
  * Measured against uthash, random 64-bit keys, ns per call (get and miss in another order than
  * set), 2-core VM:

@@ -1,9 +1,9 @@
 /* Every node stands at many points of a circle of 32-bit numbers; a key belongs to the first point
  * at or after its hash.
  *
- *   0 ──a──b──a──c──…──b──► 2^32 ─ wraps        a node that comes or goes moves only the keys
- * before its own points
- */
+ *   0 ──a──b──a──c──…──b──► 2^32 ─ wraps
+ *
+ * A node that comes or goes moves only the keys before its own points. */
 #include "common/containers/ring.h"
 #include "common/base/mem.h"
 

@@ -1,10 +1,10 @@
 /* A timer hangs in the slot of its tick; a slot also holds the timers of later rounds, which carry
  * their own tick:
  *
- *   slots   [0] [1] [2] … [n-1]         tick t ─► slot t mod n ─► timers due by t ─► expired ─►
- * fire, one by one
+ *   slots   [0] [1] [2] … [n-1]
  *                └─► timer(1) ─► timer(1 + n) ─► timer(1)
- */
+ *
+ *   tick t ─► slot t mod n ─► timers due by t ─► expired ─► fire, one by one */
 #include "common/containers/wheel.h"
 #include "common/base/mem.h"
 

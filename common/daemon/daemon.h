@@ -1,8 +1,8 @@
 /* daemon.h - what the four daemons share: command line, configuration, log, signals, admin
  * listener, lifecycle.
  *
- *   daemon_main: parse arguments ─► load config ─► start() ─► main loop ─► SIGTERM: drain() …
- * daemon_drained() ─► stop()
+ *   daemon_main: parse arguments ─► load config ─► start() ─► main loop
+ *                          stop() ◄── daemon_drained() … drain() ◄──┘ SIGTERM
  *
  * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config
  * and --doc-metrics (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config

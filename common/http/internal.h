@@ -64,10 +64,12 @@ struct http_request {
     char peer[HTTP_PEER_MAX];
 };
 
-/*   accept ─► NEW ─┐ on_begin()          on_end()             http_conn_answer()
- *                  ├──────────► RECEIVING ───────► HANDLING ─────────────────────► WRITING ─on_written()─► IDLE ─► …
- *            IDLE ─┘                │                                                 │ last answer
- *                                   └─ refused: 400, 408, 413, 431, 505 ─────────────►└─► LINGER ─► CLOSED
+/*   accept ─► NEW ─┐ on_begin()         on_end()         http_conn_answer()
+ *                  ├──────────► RECEIVING ──────► HANDLING ─────────────────► WRITING
+ *            IDLE ─┘                │                                       │  │ last answer
+ *             ▲                     └─ refused: 400, 408, 413, 431, 505 ────┼─►└─► LINGER ─► CLOSED
+ *             └──────────────────────────── on_written() ───────────────────┘
+ *
  * WRITING is passed through at once when the kernel takes the whole answer. A request that was
  * answered at its head leads back to RECEIVING, until its body has gone by. */
 enum http_conn_state {

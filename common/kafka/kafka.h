@@ -1,10 +1,10 @@
 /* kafka.h - what logic (producer) and job (consumer) share about Kafka: settings, log, waking a
  * loop, words for refusals.
  *
- *   librdkafka's threads ──► rd_kafka_queue ──eventfd──► bus_queue on a loop ──► drain():
- * rd_kafka_queue_poll(…, 0)
+ *   librdkafka's threads ──► rd_kafka_queue ──eventfd──► kafka_queue on a loop ──► drain():
+ *                                                                 rd_kafka_queue_poll(…, 0)
  *
- * No call here blocks. Configuration: any thread. bus_queue: owner loop only. */
+ * No call here blocks. Configuration: any thread. kafka_queue: owner loop only. */
 #ifndef IMC_COMMON_KAFKA_KAFKA_H
 #define IMC_COMMON_KAFKA_KAFKA_H
 

@@ -5,7 +5,7 @@
  *   items   a look at the message's own fields counts the elements of each repeated one: no memory,
  *           no copy, and it tells which field was too long
  *   bytes   protobuf-c allocates from the arena, which gives no more than UNPACK_FREE plus
- *           UNPACK_RATIO times the message's length: whatever nesting and unknown fields make of it */
+ *           UNPACK_RATIO times the message's length: whatever is nested in it or unknown */
 #ifndef IMC_COMMON_PROTOCOL_UNPACK_H
 #define IMC_COMMON_PROTOCOL_UNPACK_H
 

@@ -1,11 +1,11 @@
 /* Commands wait in their shard until the end of the turn and leave in one write; answers come in
  * the order of the commands. connection.c is the connection.
  *
- *   redis_command ──► shard.out ──(end of turn)──► socket            redis_eval: the same with
- * EVALSHA; answered with
- *        │            shard.pending ◄── answers ── socket            NOSCRIPT: SCRIPT LOAD, EVALSHA again
+ *   redis_command ──► shard.out ──(end of turn)──► socket
+ *        │            shard.pending ◄── answers ── socket
  *        └─ shard is down ──► failed ──(end of turn)──► fn(NULL)
- */
+ *
+ * redis_eval does the same with EVALSHA. If the answer is NOSCRIPT: SCRIPT LOAD, EVALSHA again. */
 #include "common/redis/redis.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"

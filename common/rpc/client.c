@@ -1,9 +1,9 @@
 /* client.c - channels, and the caller's side of a stream's life.
  *
- *   rpc_stream_open ─empty batch─► rpc thread: client_opened ─► initial metadata, receives, status
- * are under way
- *                                              client_connected: the peer's initial metadata came, no timeout any more
- *                                              client_status_done: the end, for whatever reason */
+ *   rpc_stream_open ─empty batch─► rpc thread:
+ *       client_opened: initial metadata, receives and status are under way
+ *       client_connected: the peer's initial metadata came, there is no timeout any more
+ *       client_status_done: the end, for whatever reason */
 #include "common/base/mem.h"
 #include "common/rpc/internal.h"
 #include <grpc/grpc_security.h>

@@ -6,7 +6,7 @@
  *
  *   caller: rpc_stream_open()                       callee: rpc_server's accept, opened()
  *                └──────────────► OPENING ◄──────────────┘
- *                                    │ rpc_stream_begin: receives are armed, initial metadata is being sent
+ *                                    │ rpc_stream_begin: receives armed, initial metadata under way
  *          rpc_stream_send ─► queue  ▼
  *              stream_pump ◄────── OPEN ──────────────────────────┐
  *                                    │ rpc_stream_close, or the   │
@@ -19,7 +19,7 @@
  *         nothing is sent any more ENDED ◄────────────────────────┘
  *                                    │ stream_op_done: the last outstanding operation has come back
  *                                    ▼
- *                   closed() ─►    OVER ─► stream_release: the call goes, the machine's reference too
+ *                   closed() ─►    OVER ─► stream_release: the call and the machine's reference go
  *
  * Every gRPC batch carries a tag of its own, embedded in the object it belongs to; the rpc thread
  * calls tag->done. Receives are started by the rpc thread only. Sends are started by whoever holds

@@ -7,7 +7,7 @@
  *
  *   pipe_open ─► TRYING ──first message: pipe_prove──► UP
  *                  ▲ └──────────────┐                  │
- *     pipe_on_reopen                ▼ pipe_broke       ▼ pipe_broke          any ──pipe_close──► CLOSED
+ *     pipe_on_reopen                ▼ pipe_broke       ▼ pipe_broke    any ──pipe_close──► CLOSED
  *                  └───────────── WAITING ◄────────────┘
  *
  * Each attempt to open the stream has a link of its own: what the rpc thread knows. A pipe that

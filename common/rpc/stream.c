@@ -1,7 +1,8 @@
 /* stream.c - one stream, on either side; the state machine is drawn in internal.h.
  *
- *   any thread:  rpc_stream_send ─► queue ─stream_pump─► one send batch at a time ─► stream_sent ─►
- * stream_pump …
+ *   any thread:  rpc_stream_send ─► queue ─stream_pump─► one send batch at a time ─► stream_sent
+ *                                             ▲                                         │
+ *                                             └─────────────────────────────────────────┘
  *   rpc thread:  receive batch ─► stream_received ─► events->message ─► the next receive batch … */
 #include "common/base/log.h"
 #include "common/base/mem.h"

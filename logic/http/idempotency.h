@@ -1,10 +1,10 @@
 /* idempotency.h - the same `id` within five minutes is answered as the first time and done once, on
  * whichever logic.
  *
- *                   ┌─────────────── failed: idem_fail() ◄──────────────┐
- *   idem_begin ─► absent ─► pending (short life) ─► IDEM_FIRST: do it ──┴─► idem_done()
- *       │                      │ another call waits, asking every 50 ms            │
- *       └─ IDEM_AWAY: Redis ◄──┘                                                   └─► IDEM_REPEATED
+ *                   ┌────────────── failed: idem_fail() ◄──────────────┐
+ *   idem_begin ─► absent ─► pending (short life) ─► IDEM_FIRST: do it ─┴─► idem_done()
+ *       │                      │ another call waits, asking every 50 ms         │
+ *       └─ IDEM_AWAY: Redis ◄──┘                                                └─► IDEM_REPEATED
  *
  * A failure may leave word of what was done already (a push to several users), which the next call
  * of the key gets with IDEM_FIRST. The state is the value's first byte in Redis: imc:idem:KEY. Main

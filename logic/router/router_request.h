@@ -1,8 +1,8 @@
 /* router_request.h - a request to a router, from its making to its one answer. routers.c makes
  * requests, router_peer.c carries them. Main loop only.
  *
- *   request_new ─► waits in a queue, is on its way in a batch ─┬─► finish: fn(answer), freed
- *                                                              └─ timer: fn(AWAY); finish only frees */
+ *   request_new ─► waits in a queue, is under way in a batch ─┬─► finish: fn(answer), freed
+ *                                                             └─ timer: fn(AWAY); finish frees */
 #ifndef IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
 #define IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
 

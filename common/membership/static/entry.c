@@ -1,8 +1,7 @@
 /* The list, item by item: checked, and its names looked up on the loop's thread pool.
  *
- *   "10.0.0.7:8093" ──────────────────────────────► one address, for good
- *   "comet:8093" ─ uv_getaddrinfo, every 5 s ─► as many as DNS says; when it does not answer: as
- * before */
+ *   "10.0.0.7:8093" ───────────────────────────► one address, for good
+ *   "comet:8093" ─ uv_getaddrinfo, every 5 s ─► as many as DNS says; no answer: as before */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
