@@ -7,15 +7,15 @@
 #include <stdlib.h>
 
 struct broadcast_owner {
-    uint64_t fence, link; /* fence 0: never heard of */
-    uint64_t epoch;       /* ours, until which it is vouched for */
+    uint64_t fence, link; /* fence 0: no owner has spoken yet */
+    uint64_t epoch;       /* our latest epoch for which the owner has vouched */
 };
 
 struct broadcast_gaps {
     pthread_mutex_t lock;
-    uint64_t first, epoch; /* our first epoch, and the one of now */
+    uint64_t first, epoch; /* our first epoch, and the present one */
     uint64_t since_ms;
-    bool doubt; /* some owner's epoch may be an earlier one */
+    bool doubt; /* some owner may not have vouched for the present epoch */
     struct broadcast_owner *owners;
     size_t n;
 };
@@ -48,7 +48,7 @@ static struct broadcast_owner *owner_of(struct broadcast_gaps *standings, uint32
     return &standings->owners[partition];
 }
 
-/* Everybody is told that it may have missed something. */
+/* Takes all for missed: all sessions are told, so all partitions count as vouched for. */
 static unsigned settle(struct broadcast_gaps *standings, uint64_t epoch)
 {
     for (size_t i = 0; i < standings->n; i++)
@@ -57,9 +57,9 @@ static unsigned settle(struct broadcast_gaps *standings, uint64_t epoch)
     return MISSED_ROOMS | MISSED_ALL;
 }
 
-/* True: what this partition had since we were last sure of it may not all have come. Within an
- * epoch owners may change: each replays what its predecessor had not finished with us. Before we
- * have held a lease at all nothing can have been missed. */
+/* True: messages of this partition may be missing since an owner last vouched for it. Within one
+ * epoch of ours owners may change, because each replays what its predecessor had not finished.
+ * Nothing can be missing before we held our first lease. */
 static bool owner_gap(struct broadcast_gaps *standings, uint32_t partition,
                       const struct broadcast_owner *now)
 {
@@ -89,8 +89,8 @@ unsigned broadcast_gaps_take(struct broadcast_gaps *standings, const Imc__V1__St
     bool gap = false;
 
     pthread_mutex_lock(&standings->lock);
-    /* A later epoch than ours: job may have read of it before we were told that it is ours. Only
-     * what it says of its partitions is taken from it, never what our epoch is. */
+    /* The epoch may be later than ours, because job may learn of our new epoch before we do. We
+     * believe it for job's partitions, but do not take it for our epoch. */
     for (size_t i = 0; standing->epoch >= standings->epoch && i < standing->n_partitions; i++) {
         const struct broadcast_owner now = {i < standing->n_fences ? standing->fences[i] : 0,
                                             standing->link, standing->epoch};

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In each list of a batch: what job.ini's comet.items may be. */
+/* The most items in each list of a batch: the highest value of job's comet.items. */
 enum { ITEMS_MAX = 65536 };
 
 static void batch_free(struct backing *backing)
@@ -27,7 +27,8 @@ static void batch_free(struct backing *backing)
     free(batch);
 }
 
-/* Loops that ITEM is for, as bits; 0: nobody here. */
+/* The loops that an item is for, as bits; 0: none. *LEFT becomes the number of results to wait
+ * for. */
 static uint64_t item_loops(const struct comet *comet, const Imc__V1__PushItem *proto,
                            uint32_t *left)
 {
@@ -49,7 +50,7 @@ static uint64_t item_loops(const struct comet *comet, const Imc__V1__PushItem *p
     return loops;
 }
 
-/* A message to a user without an id can be neither ordered nor kept. */
+/* True: a message to a user has no id, so it can be neither ordered nor stored. */
 static bool item_is_nameless(const Imc__V1__PushItem *proto)
 {
     return proto->kind == IMC__V1__PUSH_ITEM__KIND__UID && proto->message->id == 0;
@@ -72,7 +73,7 @@ static enum replay_speaker job_speaks(struct job_batches *service, uint32_t part
     return speaker;
 }
 
-/* The state of an item before any loop saw it, and the loops it needs. */
+/* Sets the first state of an item. Returns the loops that must get it. */
 static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem *proto,
                            struct push_item *item)
 {
@@ -92,8 +93,8 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
         item->state = ITEM_GONE;
     } else {
         item->state = ITEM_OPEN;
-        /* To a room it goes once, whatever becomes of the stream before its walks begin: each loop
-         * has it in its inbox. */
+        /* A message to a room or to all is taken from now on, even if the stream breaks before its
+         * walks begin: each loop will have it in its inbox. */
         if (!by_handle)
             replay_windows_taken(service->applied, proto->partition, proto->offset,
                                  push_item_id(proto));
@@ -180,14 +181,14 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
             continue;
         push_share_init(share, batch);
         backing_ref(&batch->backing);
-        /* A loop that has closed is on its way out with the process: pending for ever, so job
-         * resends or settles when the stream breaks. */
+        /* A loop that has closed will never answer, because the process is ending. Its items stay
+         * pending. Job resends or settles them when the stream breaks. */
         if (!inbox_post(&comet->workers[i].loop, &share->item))
             push_share_done(batch);
     }
 }
 
-/* Leaves the partitions for which this job may speak. */
+/* Takes out the partitions for which this job may not speak. */
 static void standing_sift(struct job_batches *service, Imc__V1__Standing *standing)
 {
     uint64_t now_ms = unix_now_ms();
@@ -216,7 +217,7 @@ static void batch_take_standing(struct push_batch *batch)
         batch->service->missed(comet, missed, "a job did not keep them, or is another than before");
 }
 
-/* Meant for another process: one that had our id, or has our address. */
+/* False: the batch is meant for another process, which had our id or has our address. */
 static bool batch_is_for_us(const struct push_batch *batch)
 {
     uint64_t ours = __atomic_load_n(&batch->service->comet->process, __ATOMIC_ACQUIRE);

@@ -1,5 +1,5 @@
-/* job_batches_internal.h - a batch from job, as job_batches.c (rpc thread: read, checked, spread)
- * and job_batches_share.c (loops: delivered, answered) share it. */
+/* job_batches_internal.h - a batch from job, for job_batches.c (rpc thread: reads, checks, spreads
+ * it) and job_batches_share.c (loops: deliver it, answer). */
 #ifndef IMC_COMET_JOB_JOB_BATCHES_INTERNAL_H
 #define IMC_COMET_JOB_JOB_BATCHES_INTERNAL_H
 
@@ -18,21 +18,21 @@ struct job_batches {
     int64_t *counters; /* the rpc thread's block */
 };
 
-/* An item's way: OPEN ─► a result, told in the answer; or OPEN ─► LATE when the answer leaves first
- * ─► a result, told late. Whoever comes second, the answer or the result, sees the other: both
- * exchange the state. (Not while the loop's share is being delivered: the answer waits for that.)
- */
+/* An item goes from OPEN to a result, which the answer carries. If the answer leaves first, the
+ * item goes from OPEN to LATE, and its result follows in a message of its own. Answer and result
+ * both change the state by an atomic exchange, so the second one sees the first. A result during
+ * the loop's own share needs no exchange, because the answer waits for that. */
 enum item_state { ITEM_OPEN, ITEM_LATE, ITEM_TAKEN, ITEM_GONE, ITEM_REFUSED };
 
 struct push_item {
-    uint32_t left; /* atomic: handles or loops that have not told yet */
-    uint8_t taken; /* atomic: some session took it */
+    uint32_t left; /* atomic: handles or loops without a result yet */
+    uint8_t taken; /* atomic: a session took it */
     uint8_t state; /* atomic, enum item_state */
 };
 
 struct push_share {
     struct inbox_item item;
-    struct loop_task end; /* of the turn, when walks have begun */
+    struct loop_task end; /* runs at the end of the turn, when walks have begun */
     struct push_batch *batch;
 };
 
@@ -44,20 +44,22 @@ struct push_batch {
     struct rpc_stream *stream;
     struct push_item *items;
     struct push_share *shares; /* one per loop */
-    uint64_t fence;            /* the highest of those that refused items came too late for */
+    uint64_t fence;            /* the highest fence seen for the partitions of refused items */
     uint32_t loops_left;       /* atomic: shares that are not done */
     uint8_t answered;          /* atomic: the answer has left, late results may follow */
-    size_t held;               /* bytes of the arena that are counted for the peer */
+    size_t held;               /* bytes of the arena, as counted for the peer */
 };
 
-/* What tells this message from others at its offset. goim's pushes to rooms and all have no id. */
+/* What distinguishes this message from others at its offset: its id, or a hash of its body, since
+ * goim's pushes to rooms and to all have no id. */
 uint64_t push_item_id(const Imc__V1__PushItem *proto);
 
-/* Any thread: all shares are done, so the answer leaves. */
+/* Any thread: all shares are done; sends the answer. */
 void push_batch_answer(struct push_batch *batch);
-/* SHARE of BATCH, to be posted to its loop; the caller gives it a reference. */
+/* Makes SHARE a share of BATCH, to be posted to its loop. The caller takes a reference to BATCH for
+ * it. */
 void push_share_init(struct push_share *share, struct push_batch *batch);
-/* Any thread: it will not be delivered. Takes the reference. */
+/* Any thread: a share is done, or will not be delivered. Drops its reference. */
 void push_share_done(struct push_batch *batch);
 
 #endif

@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATE_MAX = 65536 }; /* late results in a message: what job takes */
+enum { LATE_MAX = 65536 }; /* most late results in a message: as many as job takes */
 
-/* Late results of one loop's turn, at most one message per stream. */
+/* A late result. Those of one turn of a loop go in few messages, one after the other. */
 struct late_result {
     struct push_batch *batch;
     uint32_t index, result;
@@ -31,15 +31,17 @@ struct job_results {
     struct late_result *late;
     size_t n, cap;
     struct loop_task flush;
-    /* The batch whose share is being delivered, and how many of its tickets are not told yet: most
-     * are told at once, so their references are counted here and only what is left becomes real. */
+    /* The batch whose share is being delivered, and how many of its tickets are not done yet. Most
+     * are done at once. So references for tickets are counted here, and only those that are left
+     * are taken. */
     struct push_batch *running;
     uint32_t open;
 };
 
 /* --- results --- */
 
-/* A broken stream: job resends or settles, it needs no answer. */
+/* Sends N late results of one stream. If the stream is broken, job resends or settles, and needs no
+ * result. */
 static void late_send(const struct late_result *late, size_t n)
 {
     Imc__V1__LateResult *values = mem_alloc(n * sizeof *values);
@@ -63,8 +65,9 @@ static void late_send(const struct late_result *late, size_t n)
     free(list);
 }
 
-/* Another loop may still be packing a batch's answer, which must be there first: its late results,
- * and what comes after them, wait for the next turn. Returns how many may go. */
+/* Returns how many late results may be sent now. Another loop may still be packing the answer of a
+ * batch, which must come first. Then the late results of that batch, and all after them, wait for
+ * the next turn. */
 static size_t late_ready(const struct job_results *results)
 {
     size_t ready = 0;
@@ -119,7 +122,7 @@ uint64_t push_item_id(const Imc__V1__PushItem *proto)
     return hash;
 }
 
-/* One handle's or loop's word on item INDEX; the last one decides. */
+/* Takes the result of one handle or loop for item INDEX. The last result decides. */
 static void item_told(struct worker *worker, struct push_batch *batch, uint32_t index, bool taken)
 {
     struct push_item *item = &batch->items[index];
@@ -127,7 +130,7 @@ static void item_told(struct worker *worker, struct push_batch *batch, uint32_t 
 
     if (taken)
         __atomic_store_n(&item->taken, 1, __ATOMIC_RELAXED);
-    /* The last one has it to itself. */
+    /* No atomic subtraction for the last one: nobody else changes `left` then. */
     if (__atomic_load_n(&item->left, __ATOMIC_ACQUIRE) != 1 &&
         __atomic_sub_fetch(&item->left, 1, __ATOMIC_ACQ_REL) != 0)
         return;
@@ -192,8 +195,9 @@ static struct push item_push(struct push_batch *batch, const Imc__V1__PushItem *
     };
 }
 
-/* A ticket is told on the loop that took it, but at the end that is no thread of its own: the
- * ticket says which loop. It keeps its batch alive: the reference goes with the last word. */
+/* A ticket is done on the loop that took it, but when the process ends, loops have no threads any
+ * more. So the ticket says which loop it is. The ticket holds a reference to its batch until it is
+ * done. */
 enum { TICKET_LOOP_SHIFT = 32 };
 
 static void ticket_item_push(const struct ticket *ticket, struct push *push)
@@ -247,8 +251,9 @@ static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_
     }
 }
 
-/* Logic took the session for one that is there, and keeps the messages for it. It never saw them:
- * a session that comes in its place must not get again what others have had by now. */
+/* A poke came for a session that is gone. Logic keeps the messages for that session, which never
+ * saw them. We waive them, so that the user's next session does not get again what others have
+ * had. */
 static void poke_waive(struct worker *worker, const Imc__V1__PushItem *proto, uint64_t handle)
 {
     struct logic_confirm confirm = {.how = CONFIRM_WAIVED, .uid = proto->uid, .handle = handle};
@@ -290,7 +295,7 @@ static void deliver_room(struct worker *worker, struct push_batch *batch, uint32
     }
 }
 
-/* True if there are messages to rooms among it. */
+/* Delivers the loop's share. True: it has messages to rooms, or to all. */
 static bool deliver_share(struct worker *worker, struct push_batch *batch)
 {
     bool rooms = false;
@@ -298,7 +303,7 @@ static bool deliver_share(struct worker *worker, struct push_batch *batch)
     for (uint32_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
         uint8_t state = __atomic_load_n(&batch->items[i].state, __ATOMIC_RELAXED);
-        /* An item with nobody left to tell was decided on the rpc thread. */
+        /* Skips items that the rpc thread has decided, or that wait for no result. */
         if (state != ITEM_OPEN || __atomic_load_n(&batch->items[i].left, __ATOMIC_RELAXED) == 0)
             continue;
         switch (proto->kind) {
@@ -348,8 +353,8 @@ static void share_run(struct loop *loop, struct inbox_item *posted)
         __atomic_fetch_add(&batch->backing.refs, results->open, __ATOMIC_RELAXED);
         results->open = 0;
     }
-    /* Walks begin at the end of the turn, in tasks that wait already: behind them the answer knows
-     * of these items as well. */
+    /* Walks begin at the end of the turn, in tasks that are queued already. The share ends behind
+     * them, so that the answer has the results of these items, too. */
     if (rooms)
         loop_defer(loop, &share->end);
     else

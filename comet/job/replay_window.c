@@ -7,10 +7,11 @@
 
 struct replay_window {
     uint64_t fence;
-    uint32_t tags[REPLAY_WINDOW]; /* atomic; 0: none. Pages that nobody has touched cost nothing */
+    uint32_t tags[REPLAY_WINDOW]; /* atomic; 0: none. Untouched pages take no memory */
 };
 
-/* Loops find a partition by index without a lock: a slot is set once, with release, and stays. */
+/* Loops find a partition by index, without a lock: a pointer is set once, with release, and
+ * stays. */
 struct replay_windows {
     struct replay_window *partitions[PARTITIONS_MAX];
 };
@@ -69,7 +70,7 @@ enum replay_speaker replay_windows_speaker(struct replay_windows *applied, uint3
     if (!fence_is_plausible(fence, now_ms))
         return SPEAKER_IMPLAUSIBLE;
     struct replay_window *p = replay_window_of(applied, partition);
-    /* Our clock was ahead when we believed it. */
+    /* Our clock was ahead when we believed this fence. */
     if (!fence_is_plausible(p->fence, now_ms))
         p->fence = 0;
     if (fence < p->fence)

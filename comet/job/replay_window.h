@@ -1,20 +1,19 @@
-/* replay_window.h - which messages of the bus this comet has applied, so that a replay delivers
- * nothing twice, and who may speak for a partition.
+/* replay_window.h - remembers which messages of the bus this comet has applied, so that a replay
+ * delivers nothing twice. Also decides which job may speak for a partition.
  *
- * Per partition: the highest fence, and for the last REPLAY_WINDOW offsets that a session here
- * took a tag of 32 bits, made of the message's id and its offset. An offset alone would not do:
- * when Kafka has lost its data, or the topic was made anew, offsets start again, and what stands
- * there now is another message with another id. (That the tags of two are the same: one in
- * 4,000,000,000.) 1 MB for each partition whose offsets have gone round once.
+ * For each partition it keeps the highest fence, and the last REPLAY_WINDOW offsets that a session
+ * here took. For each of these offsets it keeps a tag of 32 bits, made of the message's id and
+ * offset. The offset alone is not enough: if Kafka lost its data, or the topic was made anew,
+ * offsets start again, and another message with another id has the same offset. (Two messages have
+ * the same tag once in 4,000,000,000.) A partition takes 1 MB once its offsets have gone round.
  *
- * Threads: all on the rpc thread alone
- * but replay_windows_taken(), on any loop. */
+ * Threads: replay_windows_taken() on any loop, all else on the rpc thread. */
 #ifndef IMC_COMET_JOB_REPLAY_WINDOW_H
 #define IMC_COMET_JOB_REPLAY_WINDOW_H
 
 #include <stdint.h>
 
-/* The window is push.proto's: job never sends an offset further behind the highest one. */
+/* As in push.proto: job never sends an offset further below the highest one. */
 enum { REPLAY_WINDOW = 262144 };
 
 enum replay_verdict {
@@ -24,21 +23,21 @@ enum replay_verdict {
 
 enum replay_speaker {
     SPEAKER_HEARD,
-    SPEAKER_FENCED,      /* a later owner of the partition has spoken */
-    SPEAKER_IMPLAUSIBLE, /* nobody's fence, or ours is the wrong clock: see common/protocol/fence.h
+    SPEAKER_FENCED,      /* a later owner of the partition was heard before */
+    SPEAKER_IMPLAUSIBLE, /* no fence can be so high, or our clock is wrong: common/protocol/fence.h
                           */
 };
 
 struct replay_windows;
 struct replay_windows *replay_windows_new(void);
 void replay_windows_free(struct replay_windows *applied);
-/* May the owner with FENCE speak for PARTITION? The highest that may is remembered. FENCE 0: not
- * checked. PARTITION from PARTITIONS_MAX on: SPEAKER_FENCED. NOW_MS: wall clock. */
+/* Whether the owner with FENCE may speak for PARTITION. Remembers the highest fence that may. FENCE
+ * 0 is not checked. If PARTITION is PARTITIONS_MAX or more: SPEAKER_FENCED. NOW_MS: wall clock. */
 enum replay_speaker replay_windows_speaker(struct replay_windows *applied, uint32_t partition,
                                            uint64_t fence, uint64_t now_ms);
-/* The highest fence that was heard of PARTITION; 0: none. */
+/* The highest fence that was heard for PARTITION; 0: none. */
 uint64_t replay_windows_fence(const struct replay_windows *applied, uint32_t partition);
-/* Of a speaker that is heard. OFFSET < 0: not checked. */
+/* Whether a message is new. The speaker must have been SPEAKER_HEARD. OFFSET < 0 is not checked. */
 enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_t partition,
                                          int64_t offset, uint64_t id);
 void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,

@@ -28,7 +28,7 @@ struct listed_logic {
     struct pipe *pipe;
     char id[64];
     uint64_t epoch;
-    bool probe; /* the stream is down: an empty batch is due to find out whether it is back */
+    bool probe; /* the stream is down: an empty batch is due, to find out whether logic is back */
 };
 
 struct logic_requests {
@@ -48,7 +48,7 @@ struct logic_sent {
     uint64_t epoch;
 };
 
-/* --- replies: decoded on the rpc thread, kept alive as long as a held message needs them --- */
+/* --- replies: decoded on the rpc thread, kept as long as a held message needs them --- */
 
 struct logic_reply {
     struct backing backing;
@@ -171,7 +171,7 @@ static void link_requeue(struct logic_requests *link, struct logic_request *firs
     link->head = first;
 }
 
-/* Ends what has waited past its deadline; keeps the rest in order. */
+/* Ends requests whose deadline has passed; keeps the others in order. */
 static void link_expire(struct logic_requests *link)
 {
     uint64_t now = loop_now_ms(&link->worker->loop);
@@ -219,7 +219,7 @@ static size_t request_size(const struct logic_request *request)
     return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8;
 }
 
-/* The head of the queue that fits one batch. */
+/* Takes as many requests off the head of the queue as fit into one batch. */
 static struct logic_request *link_take(struct logic_requests *link, size_t counts[REQUEST_KINDS])
 {
     struct logic_request *first = link->head, **at = &link->head;
@@ -227,7 +227,7 @@ static struct logic_request *link_take(struct logic_requests *link, size_t count
 
     while (*at != NULL && n < BATCH_REQUESTS && bytes < BATCH_BYTES) {
         struct logic_request *request = *at;
-        /* At most one REGISTERED a batch: the field is not repeated. */
+        /* At most one REGISTERED per batch: the field is not repeated. */
         if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
             break;
         request->sent = true;
@@ -255,7 +255,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     size_t counts[REQUEST_KINDS] = {0};
     struct logic_request *requests = NULL;
 
-    /* A peer that may be dead is asked with an empty batch, so that no request waits for it in
+    /* A logic that may be dead only gets an empty batch, so that no request waits for it in
      * vain. */
     if (pipe_is_up(pipe) && worker->view->comet_epoch != 0)
         requests = link_take(link, counts);
@@ -285,7 +285,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     return msg;
 }
 
-/* What an answer points to lives as long as the reply. */
+/* Makes pushes of messages of the reply. They live as long as the reply. */
 static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **waiting, size_t n)
 {
     struct push *pushes = arena_alloc(&reply->arena, n * sizeof *pushes);
@@ -397,7 +397,7 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
     link_kick(peer->link);
 }
 
-/* The main loop wants to know whether we are ready. */
+/* Tells the main loop, for readiness, whether a logic can be reached. */
 static void link_tell(struct logic_requests *link)
 {
     bool any = false;

@@ -1,14 +1,14 @@
-/* logic_requests.h - a worker's requests to the logics: queued here, sent in batches over one pipe
- * per live logic. Owner loop only.
+/* logic_requests.h - a worker's requests to the logics: queues them, and sends them in batches over
+ * one pipe per live logic. Owner loop only.
  *
  *   session, register ── request ──► queue ──fill()──► SessionBatch ══ pipe ══► logic:
  *                     ◄── done() ── answered() ◄────── SessionReply ◄═════ peers/session_requests.c
  *
- * Any logic will do for any request: all of them are idempotent, so what a broken stream left
- * unanswered goes back to the head of the queue and to another logic. A request is answered exactly
- * once, unanswered when its deadline has passed; but a Connect that may have been carried out waits
- * for its answer however long it takes, since only that tells what to undo. Nothing is sent before
- * our lease is held: sessions are put under its epoch. */
+ * Any logic can answer any request, and all requests are idempotent. So requests that a broken
+ * stream left unanswered go back to the head of the queue, and to another logic. Every request ends
+ * exactly once: with an answer, or without one when its deadline has passed. A Connect that a logic
+ * may have carried out has no deadline, because only its answer tells what to undo. Nothing is sent
+ * before we hold our lease, because sessions are put under its epoch. */
 #ifndef IMC_COMET_LOGIC_LOGIC_REQUESTS_H
 #define IMC_COMET_LOGIC_LOGIC_REQUESTS_H
 
@@ -34,23 +34,23 @@ enum logic_status { LOGIC_OK, LOGIC_UNAVAILABLE, LOGIC_RING_MISMATCH };
 
 /* Confirm.How of session.proto. */
 enum confirm_how {
-    CONFIRM_WRITTEN, /* the session's socket has it */
-    CONFIRM_WAIVED,  /* the session is no more and has not seen it */
+    CONFIRM_WRITTEN, /* the kernel has it for the session */
+    CONFIRM_WAIVED,  /* the session is gone and has not seen it */
 };
 
 /* Messages of a user's mailbox, oldest first. */
 struct mailbox_page {
-    struct push *waiting; /* they live as long as their backing */
+    struct push *waiting; /* valid as long as their backing */
     size_t n_waiting;
-    bool more;     /* the mailbox holds more, behind the last one or behind `last` */
-    uint64_t last; /* up to this id messages were left out behind the last one; 0: none were */
+    bool more;     /* the mailbox holds more, after the last one or after `last` */
+    uint64_t last; /* the last id that was left out after the last one; 0: none was */
 };
 
-/* What logic says to a Connect. */
+/* Logic's answer to a Connect. */
 struct admission {
     int64_t uid;
     const char *room;   /* "": none */
-    const char *reason; /* why not */
+    const char *reason; /* why it was refused */
     struct mailbox_page page;
 };
 
@@ -59,8 +59,8 @@ struct logic_request;
 struct logic_answer {
     bool answered;   /* false: no logic answered in time; nothing below is valid then */
     uint32_t status; /* enum logic_status; CONNECT: a close code, 0 = admitted */
-    uint64_t ring;   /* under which logic put what it put */
-    uint64_t epoch;  /* of ours, in whose name it was asked */
+    uint64_t ring;   /* the ring under which logic has put sessions */
+    uint64_t epoch;  /* our epoch when the request was sent */
     const struct admission *connect;  /* CONNECT */
     const struct mailbox_page *fetch; /* FETCH */
     struct backing *backing;          /* keeps connect and fetch alive; borrowed */
@@ -69,13 +69,12 @@ struct logic_answer {
 struct logic_request {
     struct logic_request *next;
     enum logic_request_kind kind;
-    bool sent;            /* the link's: some logic may have carried it out */
-    bool cancelled;       /* REGISTERED: no longer true, must not be sent (again) */
+    bool sent;            /* set by logic_requests.c: a logic may have carried it out */
+    bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
-    uint64_t handle;      /* CONFIRM, STORE: of the session that is owed it */
+    uint64_t handle;      /* CONFIRM, STORE: the session that the message is owed to */
     int64_t uid;
-    /* Runs once; the link frees the request (and what `bytes`, `ids` point to) after it. May be
-     * NULL. */
+    /* Called once; may be NULL. The request, with `bytes` and `ids`, is freed after the call. */
     void (*done)(struct worker *worker, struct logic_request *request,
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT: token; REGISTER: room */
@@ -83,22 +82,22 @@ struct logic_request {
     char peer[48];        /* CONNECT */
     uint32_t wire;        /* CONNECT */
     uint64_t after;       /* FETCH; REGISTER: reregister.c's */
-    bool own;             /* FETCH: leave out what is owed only to others */
+    bool own;             /* FETCH: leave out messages owed only to other sessions */
     uint64_t *ids;        /* CONFIRM */
     size_t n_ids;         /* CONFIRM */
     enum confirm_how how; /* CONFIRM */
-    uint64_t behind;      /* STORE: not without this one; 0 = none */
+    uint64_t behind;      /* STORE: only if this message is in the mailbox; 0 = none */
     struct push push;     /* STORE: holds a reference to its backing */
     struct ticket ticket; /* STORE: for done() */
 };
 
-/* GIVE_WAY: a user with the most sessions he may have wants another one. Of those with HANDLES the
- * most silent is to give way, if it may be dead (session.proto). */
+/* GIVE_WAY: a user has as many sessions as he may have, and wants another one. Of the sessions with
+ * HANDLES the one that has been silent for longest is to end, if it may be dead (session.proto). */
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
                                   size_t n_handles);
 
 struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way_fn give_way);
-/* Unanswered requests get their done() with answered == false before this returns. */
+/* Before this returns, unanswered requests get their done() with answered == false. */
 void logic_requests_close(struct logic_requests *link);
 /* worker->view has changed: opens and closes pipes. */
 void logic_requests_update(struct logic_requests *link);
@@ -110,10 +109,10 @@ struct logic_confirm {
     int64_t uid;
     uint64_t handle; /* of the session */
 };
-/* Confirms one message; consecutive ones of a session share a request. */
+/* Confirms one message. Consecutive ones of a session share a request. */
 void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
                             uint64_t id);
-/* Requests that wait or are unanswered. */
+/* The number of requests that are queued or unanswered. */
 size_t logic_requests_pending(const struct logic_requests *link);
 
 #endif

@@ -97,11 +97,11 @@ uint64_t missing_drops_due(struct missing *missing, uint64_t now_ms, uint64_t wa
 void missing_undrop(struct missing *missing, uint64_t id);
 /* ID was put into the mailbox; 1: it is not known which. */
 void missing_put(struct missing *missing, uint64_t id);
-/* A Store of ID was sent; it was answered. */
+/* missing_storing(): a Store of ID was sent. missing_stored(): it was answered. */
 void missing_storing(struct missing *missing, uint64_t id);
 void missing_stored(struct missing *missing, uint64_t id);
-/* The newest message that is older than ID and perhaps not in the mailbox yet: it is on its way
- * there, or was handed back to job. 0: none. */
+/* The newest message older than ID that may not be in the mailbox yet, because it is on its way
+ * there or was handed back to job; 0: none. */
 uint64_t missing_behind(const struct missing *missing, uint64_t id);
 /* True: a message older than ID was handed back to job and has not come yet. */
 bool missing_awaits(const struct missing *missing, uint64_t id);
