@@ -1,9 +1,9 @@
-# What the scripts that measure share. Sourced after lib.sh and cluster.sh.
+# Shared by the scripts that measure. Sourced after lib.sh and cluster.sh.
 # shellcheck shell=bash
 
 lines() { printf '%s\n' "$@"; }
 
-# Sets BUS if nobody has.
+# Sets BUS unless it is set.
 choose_bus() {
     [ -z "${BUS-}" ] || return 0
     BUS=devbus
@@ -11,7 +11,7 @@ choose_bus() {
     [ "$BUS" = kafka ] || warn "no Java here: the devbus it is; it drops what it is sent too fast (BUS=kafka)"
 }
 
-# What a figure depends on, as a list.
+# Prints, as a list, what figures depend on.
 describe_machine() {
     say "- $(date -u +%Y-%m-%d), $(nproc) cores: $(sed -n '/^model name/ { s/^[^:]*: //p; q }' /proc/cpuinfo)," \
         "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r)," \

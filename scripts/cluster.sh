@@ -8,7 +8,7 @@
 RUN_DIR=${RUN_DIR:-$ROOT/run}
 BUILD_DIR=${BUILD_DIR:-$ROOT/build}
 CONFIG_DIR=${CONFIG_DIR:-$ROOT/configs}
-# A relative one is the caller's; the processes run elsewhere.
+# A relative RUN_DIR is relative to the caller's directory, but the processes run elsewhere.
 [[ $RUN_DIR = /* ]] || RUN_DIR=$PWD/$RUN_DIR
 [[ $BUILD_DIR = /* ]] || BUILD_DIR=$PWD/$BUILD_DIR
 [[ $CONFIG_DIR = /* ]] || CONFIG_DIR=$PWD/$CONFIG_DIR
@@ -25,7 +25,7 @@ router rpc 7270 gRPC
 router admin 7273 metrics and health
 job admin 7373 metrics and health'
 
-# In the order of ending: who hands work on goes before those who take it.
+# The order of ending: a process ends before those that it hands work to.
 KINDS='comet job logic router devbus kafka redis'
 
 binary() { say "$BUILD_DIR/$1/imc-$1"; }

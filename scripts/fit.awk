@@ -1,8 +1,8 @@
 # usage: awk -f scripts/fit.awk DIR/table.md        (what bench-million --steps wrote)
 #
-# Least squares over the rows of the table, each row's error taken relative to what was measured, so that a thousand
-# sessions count as much as a million. Prints the fitted costs as a table, with the largest deviation of any row:
-# a law that is off by more than that says nothing here.
+# Fits laws to the rows of the table by least squares. The error of a row is relative to the measured value, so that a
+# thousand sessions count as much as a million. Prints the fitted costs as a table, with the largest deviation of a row:
+# a law cannot be trusted further than that.
 BEGIN { FS = "|" }
 
 NR == 1 {
@@ -26,7 +26,7 @@ function of(row, name) {
     return value[row, name]
 }
 
-# What a law's features are, each a number per row.
+# The features of a law, each a number per row.
 function feature(row, what) {
     if (what == "1")
         return 1
@@ -43,7 +43,7 @@ function feature(row, what) {
     return of(row, what)
 }
 
-# Normal equations of n features, weighted by 1 / y², by elimination: they are few and far from dependent.
+# Solves the normal equations of n features, weighted by 1 / y², by elimination: they are few and independent.
 function solve(n, y, what,    row, i, j, k, x, weight, factor) {
     split("", sum)
     for (row = 1; row <= m; row++) {
