@@ -1,6 +1,6 @@
 /* logic.h - the daemon: what its rooms have in common. Struct only: main.c fills it. Everything of
  * logic belongs to the main loop (daemon->loop). The rpc thread only unpacks what streams bring
- * (peers/streams.c, router/router_peer.c) and posts it here.
+ * (logic/peers/streams.c, logic/router/router_peer.c) and posts it here.
  *
  *   business ── http/routes ─┬─ http/push ─► push/push ─┬─► push/kafka_producer ════► Kafka
  *                            │   └ idempotency          └─► router/routers ═════════► router
