@@ -1,4 +1,4 @@
-/* logic.h - the daemon: what its rooms have in common. Struct only: main.c fills it. Everything of
+/* logic.h - the daemon: what its folders share. Struct only: main.c fills it. Everything of
  * logic belongs to the main loop (daemon->loop). The rpc thread only unpacks what streams bring
  * (logic/peers/streams.c, logic/router/router_peer.c) and posts it here.
  *
