@@ -65,7 +65,7 @@ void consumer_refused(struct kafka_consumer *consumer, rd_kafka_resp_err_t err);
 void consumer_tell_refused(struct kafka_consumer *consumer);
 void consumer_allowed(struct kafka_consumer *consumer);
 /* For partition_reader.h. */
-void consumer_on_heard(rd_kafka_resp_err_t err, void *consumer);
+void consumer_on_heard(rd_kafka_resp_err_t err, void *arg);
 
 /* --- kafka_consumer_group.c --- */
 /* 0 or -EINVAL, after logging why. */
@@ -75,20 +75,20 @@ void consumer_check_share(struct kafka_consumer *consumer);
 /* Counts, logs and frees ERROR; NULL is fine. */
 void consumer_complain(struct kafka_consumer *consumer, const char *what, rd_kafka_error_t *error);
 /* For kafka/topics.h, kafka/kafka.h and librdkafka. */
-void consumer_on_topic(bool ok, const char *why, void *consumer);
+void consumer_on_topic(bool ok, const char *why, void *arg);
 bool consumer_drain(rd_kafka_queue_t *queue, void *consumer);
 void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
-                           rd_kafka_topic_partition_list_t *list, void *consumer);
-void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *consumer);
+                           rd_kafka_topic_partition_list_t *list, void *opaque);
+void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque);
 void consumer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
-                        rd_kafka_topic_partition_list_t *offsets, void *consumer);
+                        rd_kafka_topic_partition_list_t *offsets, void *opaque);
 
 /* --- kafka_consumer_leave.c --- */
 enum { GOODBYE_MS = 300 }; /* for telling the group, once the partitions are given back */
-/* Of `limit`: the partitions are given back, or it took too long. */
-void consumer_on_left(uv_timer_t *limit);
+/* Of the timer `limit`: the partitions are given back, or it took too long. */
+void consumer_on_left(uv_timer_t *timer);
 /* Nothing is unresolved any more. */
-void consumer_on_idle(struct job *job, void *consumer);
-void consumer_on_finish(struct loop *loop, struct loop_task *finish);
+void consumer_on_idle(struct job *job, void *arg);
+void consumer_on_finish(struct loop *loop, struct loop_task *task);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LEVEL_SHIFT = 4 };
@@ -54,15 +55,17 @@ size_t log_anchor_write(struct log_anchor anchor, char text[ANCHOR_TEXT_MAX])
 struct log_anchor log_anchor_read(const char *text, size_t len)
 {
     const struct log_anchor none = {.offset = -1};
-    struct log_anchor anchor = none;
-    char copy[ANCHOR_TEXT_MAX], again[ANCHOR_TEXT_MAX];
+    struct log_anchor anchor;
+    char copy[ANCHOR_TEXT_MAX], again[ANCHOR_TEXT_MAX], *end;
 
     if (text == NULL || len >= sizeof copy)
         return none;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    if (sscanf(copy, "imc1 %" SCNd64 " %" SCNx64, &anchor.offset, &anchor.mark) != 2)
+    if (strncmp(copy, "imc1 ", 5) != 0)
         return none;
+    anchor.offset = strtoll(copy + 5, &end, 10);
+    anchor.mark = strtoull(end, NULL, 16);
     /* Written again it is the same: so nothing else was in it. */
     if (log_anchor_write(anchor, again) != len || memcmp(copy, again, len) != 0)
         return none;

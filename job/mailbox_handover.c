@@ -78,18 +78,21 @@ static uint64_t retry_delay(const struct handover *settle, int level)
     return delay < last ? delay : last;
 }
 
+static void handover_retry_due(struct handover *settle, struct messages *retry, uint64_t now_ms)
+{
+    while (!STAILQ_EMPTY(retry) && STAILQ_FIRST(retry)->due_ms <= now_ms) {
+        settle->retries--;
+        handover_place(settle, STAILQ_TAKE(retry, next));
+    }
+}
+
 static void handover_on_tick(uv_timer_t *timer)
 {
     struct handover *settle = timer->data;
-    uint64_t now = loop_now_ms(settle->job->loop);
+    uint64_t now_ms = loop_now_ms(settle->job->loop);
 
-    for (int level = 0; level < RETRY_LEVELS; level++) {
-        struct messages *retry = &settle->retry[level];
-        while (!STAILQ_EMPTY(retry) && STAILQ_FIRST(retry)->due_ms <= now) {
-            settle->retries--;
-            handover_place(settle, STAILQ_TAKE(retry, next));
-        }
-    }
+    for (int level = 0; level < RETRY_LEVELS; level++)
+        handover_retry_due(settle, &settle->retry[level], now_ms);
     if (settle->retries == 0)
         uv_timer_stop(timer);
 }
