@@ -86,7 +86,6 @@ static void handover_retry_due(struct handover *settle, struct messages *retry, 
     }
 }
 
-/* NOLINTNEXTLINE(readability-function-size): the levels are those of STAILQ_TAKE() */
 static void handover_on_tick(uv_timer_t *timer)
 {
     struct handover *settle = timer->data;

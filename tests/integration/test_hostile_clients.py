@@ -123,7 +123,7 @@ def test_vanishing_while_being_pushed(world, kind, end):
     world.push(uid, "end")
     with reconnect(world, kind, token) as client:
         order.connect()
-        while (text := client.push()) not in ("end", b"end"):
+        while (text := client.push()) != b"end":
             order.take(int(text))
     back_to(world, before)
 
