@@ -7,6 +7,7 @@
  *               └──────────────── dispatch_again ◄── reread: read once more ◄──┘
  */
 #include "job/dispatch.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
@@ -24,14 +25,6 @@ enum { ROOM_MAX = 128 }; /* bytes of a name, docs/protocol.md */
 
 /* --- a uid's message: where to --- */
 
-/* splitmix64's finisher: every bit of the result depends on every bit of X. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
-
 static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
 {
     const struct message *message = (const struct message *)(const void *)entry;
@@ -42,7 +35,7 @@ static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
         const struct hint *hint = &message->hints[i];
         struct comet_peer *comet;
         if (comets_find(job->comets, hint->comet, hint->epoch, &comet) == COMET_ALIVE)
-            aimed = mix(aimed ^ mix(comet_life(comet)) ^ hint->handle) | 1;
+            aimed = hash_mix64(aimed ^ hash_mix64(comet_life(comet)) ^ hint->handle) | 1;
     }
     return aimed;
 }

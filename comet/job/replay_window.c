@@ -1,4 +1,5 @@
 #include "comet/job/replay_window.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
 #include <assert.h>
@@ -30,16 +31,9 @@ void replay_windows_free(struct replay_windows *applied)
     free(applied);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
-
 static uint32_t replay_window_tag(int64_t offset, uint64_t id)
 {
-    uint32_t tag = (uint32_t)(mix(id ^ mix((uint64_t)offset)) >> 32);
+    uint32_t tag = (uint32_t)(hash_mix64(id ^ hash_mix64((uint64_t)offset)) >> 32);
 
     return tag != 0 ? tag : 1;
 }

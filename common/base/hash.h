@@ -1,5 +1,5 @@
 /* hash.h - what tables whose keys a peer chooses hash them with: a seed of their own, so that
- * nobody can choose keys that all end up in one place. Any thread. */
+ * nobody can choose keys that all end up in one place. hash_mix64() has none. Any thread. */
 #ifndef IMC_COMMON_BASE_HASH_H
 #define IMC_COMMON_BASE_HASH_H
 
@@ -30,6 +30,14 @@ static inline uint64_t hash_u64(const struct hash_seed *seed, uint64_t key)
 {
     return hash_fold(hash_fold(key ^ seed->words[0], seed->words[1]) ^ seed->words[0],
                      0x9e3779b97f4a7c15U);
+}
+
+/* splitmix64's finisher: every bit of the result depends on every bit of X. */
+static inline uint64_t hash_mix64(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+    return x ^ x >> 31;
 }
 
 #endif
