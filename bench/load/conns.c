@@ -66,23 +66,6 @@ int conns_new(const struct conns_options *options, struct judge *judge, struct w
     return 0;
 }
 
-void conns_free(struct conns *conns)
-{
-    if (conns == NULL)
-        return;
-    for (size_t i = 0; i < conns->options.n; i++)
-        conns_close(conns, i);
-    close(conns->epoll);
-    free(conns->buffer);
-    free(conns->failed);
-    free(conns);
-}
-
-bool conns_is_closed(const struct conns *conns, size_t i)
-{
-    return conns->conns[i].state == CONN_CLOSED;
-}
-
 bool conns_is_online(const struct conns *conns, size_t i)
 {
     return conns->conns[i].state == CONN_ONLINE;

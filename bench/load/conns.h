@@ -24,13 +24,11 @@ struct conns_options {
 /* 0, or -E…. */
 int conns_new(const struct conns_options *options, struct judge *judge, struct worker_stats *stats,
               struct conns **out);
-void conns_free(struct conns *conns);
 /* Connects connection I of this worker, unless it is open. ANYWHERE: check/judge.h. 0, or -E… of
  * connect(). */
 int conns_connect(struct conns *conns, size_t i, bool anywhere);
 /* Closes connection I by a reset, unless it is closed. */
 void conns_close(struct conns *conns, size_t i);
-bool conns_is_closed(const struct conns *conns, size_t i);
 bool conns_is_online(const struct conns *conns, size_t i);
 /* The next connection that failed before it was online; SIZE_MAX: there is none. */
 size_t conns_next_failed(struct conns *conns);

@@ -183,8 +183,3 @@ const struct transport *transport_find(const char *name)
             return &transports[i];
     return NULL;
 }
-
-const char *transport_names(void)
-{
-    return "tcp, ws";
-}

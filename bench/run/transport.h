@@ -29,7 +29,5 @@ struct transport {
 
 /* NULL if there is none of that name. */
 const struct transport *transport_find(const char *name);
-/* "tcp, ws" */
-const char *transport_names(void);
 
 #endif
