@@ -163,7 +163,7 @@ static void recall_asked(struct loop *loop, struct inbox_item *item)
     free(post);
 }
 
-void worker_post_recall(struct worker *worker, bool all)
+static void worker_post_recall(struct worker *worker, bool all)
 {
     struct recall_post *post = mem_zalloc(sizeof *post);
 

@@ -12,10 +12,9 @@ void worker_close(struct worker *worker);
 /* Any thread; the worker takes a reference of its own. */
 void worker_post_view(struct worker *worker, struct cluster_view *view);
 void worker_post_accept(struct worker *worker);
-/* Tells sessions in rooms, or ALL sessions, to connect again, because they may have missed a
- * message. */
-void worker_post_recall(struct worker *worker, bool all);
-/* For all workers, with a line in the log: MISSED says what (comet/job/broadcast_gaps.h: bits). */
+/* Tells sessions in rooms, or all sessions, to connect again, because they may have missed a
+ * message: on all workers, with a line in the log. MISSED says what (comet/job/broadcast_gaps.h:
+ * bits). */
 void workers_recall(struct comet *comet, unsigned missed, const char *why);
 /* Tells how short memory is. At MEMORY_CRITICAL the worker closes some connections each time. */
 void worker_post_memory(struct worker *worker, enum memory_level level);

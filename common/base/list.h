@@ -2,7 +2,6 @@
  * owner.
  *
  *     STAILQ   a queue: first, last, one link an item         append, take the first, concatenate
- *     TAILQ    the same with two links                        also: take out or put in anywhere
  *     LIST     two links, a head of one pointer               a set from which anybody may go
  *
  * glibc's, rather than a list of our own: heads and links are typed, so no container_of() and no

@@ -127,10 +127,6 @@ void daemon_leave(struct daemon *daemon);
 /* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */
 void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
                           const char *key, int err);
-/* Logs a warning if ADDRESS, the value of SETTING, is more than loopback: for listeners that ask
- * nobody who he is. MEANING: what whoever reaches it "can do". admin.listen and rpc.listen are
- * looked at by daemon_main(). Looks names up, so it may block: at start only. */
-void daemon_warn_if_open(const char *setting, const char *address, const char *meaning);
 /* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
 /* Opens Redis and membership from the common configuration, with conditions "redis" (every

@@ -87,7 +87,8 @@ void daemon_redis_render(struct daemon *daemon, FILE *out);
 void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
-/* daemon_warn_if_open() for the listeners that every daemon has. */
+/* Logs a warning for each listener of CONFIG that asks nobody who he is, and is more than loopback.
+ * Looks names up, so it may block: at start only. */
 void daemon_warn_of_open(const struct daemon_config *config);
 
 /* Once the daemon has started. */

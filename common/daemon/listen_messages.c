@@ -32,7 +32,9 @@ static bool is_open(const char *text)
     return open;
 }
 
-void daemon_warn_if_open(const char *setting, const char *address, const char *meaning)
+/* Logs a warning if ADDRESS, the value of SETTING, is more than loopback. MEANING: what whoever
+ * reaches it "can do". Looks names up, so it may block. */
+static void warn_if_open(const char *setting, const char *address, const char *meaning)
 {
     if (is_open(address))
         log_warn("open to other machines",
@@ -43,9 +45,9 @@ void daemon_warn_if_open(const char *setting, const char *address, const char *m
 
 void daemon_warn_of_open(const struct daemon_config *config)
 {
-    daemon_warn_if_open("rpc.listen", config->rpc_listen,
-                        "can speak as any other daemon, and read, forge and delete what is on its "
-                        "way to anybody");
-    daemon_warn_if_open("admin.listen", config->admin_listen,
-                        "can read the configuration and metrics, and speak as any other member");
+    warn_if_open("rpc.listen", config->rpc_listen,
+                 "can speak as any other daemon, and read, forge and delete what is on its "
+                 "way to anybody");
+    warn_if_open("admin.listen", config->admin_listen,
+                 "can read the configuration and metrics, and speak as any other member");
 }
