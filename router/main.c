@@ -19,12 +19,6 @@ static void sweep_run(struct loop *loop, struct loop_task *task)
         loop_defer(loop, task);
 }
 
-void router_sweep(struct router *router)
-{
-    if (map_shard_sweep_waits(&router->shard) && !router->stopping)
-        loop_defer(&router->daemon->loop, &router->sweep);
-}
-
 static void on_members(struct membership *membership, enum member_kind kind, void *arg)
 {
     struct router *router = arg;

@@ -19,6 +19,10 @@ struct router {
 };
 
 /* Sweeps, a slice per turn of the loop, until no dead or moved session is left. */
-void router_sweep(struct router *router);
+static inline void router_sweep(struct router *router)
+{
+    if (map_shard_sweep_waits(&router->shard) && !router->stopping)
+        loop_defer(&router->daemon->loop, &router->sweep);
+}
 
 #endif

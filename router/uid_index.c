@@ -10,11 +10,6 @@ enum {
     BUCKETS_MAX = 1 << 30,
 };
 
-static uint32_t *bucket_at(const struct uid_index *buckets, uint32_t number)
-{
-    return &buckets->segments[number / BUCKETS_PER_SEGMENT][number % BUCKETS_PER_SEGMENT];
-}
-
 static void segment_add(struct uid_index *buckets)
 {
     ARRAY_ROOM(buckets->segments, buckets->n_segments, buckets->capacity, 16);
@@ -38,19 +33,6 @@ void uid_index_close(struct uid_index *buckets)
     *buckets = (struct uid_index){0};
 }
 
-static uint32_t bucket_of(const struct uid_index *buckets, int64_t uid)
-{
-    uint32_t hash = (uint32_t)hash_u64(&buckets->seed, (uint64_t)uid);
-    uint32_t number = hash & (2 * buckets->round - 1);
-
-    return number < buckets->count ? number : hash & (buckets->round - 1);
-}
-
-uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid)
-{
-    return bucket_at(buckets, bucket_of(buckets, uid));
-}
-
 /* Splits the next bucket of this round: each session stays, or moves to the new last bucket. The
  * order in a chain is kept. */
 static void uid_index_split(struct uid_index *buckets, const struct session_pool *slots)
@@ -60,12 +42,12 @@ static void uid_index_split(struct uid_index *buckets, const struct session_pool
     if (to / BUCKETS_PER_SEGMENT == buckets->n_segments)
         segment_add(buckets);
     buckets->count++;
-    uint32_t *stay = bucket_at(buckets, from), *go = bucket_at(buckets, to);
+    uint32_t *stay = uid_index_at(buckets, from), *go = uid_index_at(buckets, to);
     uint32_t slot = *stay;
     while (slot != SLOT_NONE) {
         struct session_row *session = session_pool_at(slots, slot);
         uint32_t next = session->next;
-        uint32_t **tail = bucket_of(buckets, session->uid) == from ? &stay : &go;
+        uint32_t **tail = uid_index_bucket(buckets, session->uid) == from ? &stay : &go;
         **tail = slot;
         *tail = &session->next;
         slot = next;
@@ -82,7 +64,8 @@ static void uid_index_join(struct uid_index *buckets, const struct session_pool 
     if (buckets->count == buckets->round)
         buckets->round /= 2;
     uint32_t last = --buckets->count;
-    uint32_t *from = bucket_at(buckets, last), *to = bucket_at(buckets, last - buckets->round);
+    uint32_t *from = uid_index_at(buckets, last),
+             *to = uid_index_at(buckets, last - buckets->round);
 
     while (*to != SLOT_NONE)
         to = &session_pool_at(slots, *to)->next;

@@ -25,8 +25,27 @@ struct uid_index {
 
 void uid_index_init(struct uid_index *buckets);
 void uid_index_close(struct uid_index *buckets);
+
+static inline uint32_t uid_index_bucket(const struct uid_index *buckets, int64_t uid)
+{
+    uint32_t hash = (uint32_t)hash_u64(&buckets->seed, (uint64_t)uid);
+    uint32_t number = hash & (2 * buckets->round - 1);
+
+    return number < buckets->count ? number : hash & (buckets->round - 1);
+}
+
+/* The head of the chain of bucket NUMBER. */
+static inline uint32_t *uid_index_at(const struct uid_index *buckets, uint32_t number)
+{
+    return &buckets->segments[number / BUCKETS_PER_SEGMENT][number % BUCKETS_PER_SEGMENT];
+}
+
 /* The head of the chain of UID's bucket. Valid until the next uid_index_fit(). */
-uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid);
+static inline uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid)
+{
+    return uid_index_at(buckets, uid_index_bucket(buckets, uid));
+}
+
 /* To be called after each added or removed session. */
 void uid_index_fit(struct uid_index *buckets, const struct session_pool *slots);
 size_t uid_index_bytes(const struct uid_index *buckets);

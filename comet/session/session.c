@@ -115,7 +115,8 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         ticket_done(&ticket, conn, TICKET_DROPPED);
         return;
     }
-    catchup_missed(conn, push->id);
+    if (conn->missed)
+        catchup_missed(conn, push->id);
     if (conn->catchup != NULL) {
         catchup_push(conn, push, ticket);
         return;

@@ -6,8 +6,12 @@
 #ifndef IMC_COMMON_BASE_MSG_H
 #define IMC_COMMON_BASE_MSG_H
 
+#include "common/base/mem.h"
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct msg {
     uint32_t refs; /* atomic; with MSG_SECRET */
@@ -18,12 +22,43 @@ struct msg {
 enum { MSG_SECRET = 1 << 30 };
 
 /* Never NULL: memory is not expected to run out, and the process aborts if it does. */
-struct msg *msg_new(size_t len);
-struct msg *msg_copy(const void *data, size_t len);
-struct msg *msg_ref(struct msg *msg);
+static inline struct msg *msg_new(size_t len)
+{
+    assert(len <= UINT32_MAX);
+    struct msg *msg = mem_alloc(sizeof *msg + len);
+    msg->refs = 1;
+    msg->len = (uint32_t)len;
+    return msg;
+}
+
+static inline struct msg *msg_copy(const void *data, size_t len)
+{
+    struct msg *msg = msg_new(len);
+    if (len > 0)
+        memcpy(msg->data, data, len);
+    return msg;
+}
+
+static inline struct msg *msg_ref(struct msg *msg)
+{
+    __atomic_fetch_add(&msg->refs, 1, __ATOMIC_RELAXED);
+    return msg;
+}
+
 /* NULL is fine. */
-void msg_unref(struct msg *msg);
+static inline void msg_unref(struct msg *msg)
+{
+    uint32_t refs = msg != NULL ? __atomic_sub_fetch(&msg->refs, 1, __ATOMIC_ACQ_REL) : 1;
+    if (refs == MSG_SECRET)
+        mem_wiped_free(msg, sizeof *msg + msg->len);
+    else if (refs == 0)
+        free(msg);
+}
+
 /* A token is in it: the bytes are overwritten when the last reference goes. */
-void msg_is_secret(struct msg *msg);
+static inline void msg_is_secret(struct msg *msg)
+{
+    __atomic_fetch_or(&msg->refs, MSG_SECRET, __ATOMIC_RELAXED);
+}
 
 #endif

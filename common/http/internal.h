@@ -2,8 +2,7 @@
  *
  *   server.c   listener, list of connections, deadlines
  *   conn.c     one connection: bytes in, parser's events, answers out
- *   request.c  a request taking shape: target, headers, body, parameters
- *   http.c     a request as handlers see it, an answer as text
+ *   request.c  a request: taking shape (target, body), as handlers see it, its answer as text
  *   params.c   parameters of queries and forms
  *   parser.c   bytes into heads and bodies, with the library llhttp
  *   head.c     a head, and what is refused of it */

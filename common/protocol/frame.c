@@ -12,18 +12,6 @@ static uint32_t read_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void write_be16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void write_be32(uint8_t *p, uint32_t v)
-{
-    write_be16(p, v >> 16);
-    write_be16(p + 2, v);
-}
-
 /* The header is there and its lengths are fine: everything but waiting for the body. */
 static long take(const uint8_t *buf, size_t len, struct frame *frame)
 {
@@ -60,14 +48,4 @@ long frame_parse_reply(const uint8_t *buf, size_t len, size_t max_packet, struct
     if (packet > max_packet)
         return -EMSGSIZE;
     return take(buf, len, frame);
-}
-
-void frame_header(uint8_t out[FRAME_HEADER], uint16_t version, int32_t op, int32_t seq,
-                  size_t body_len)
-{
-    write_be32(out, (uint32_t)(FRAME_HEADER + body_len));
-    write_be16(out + 4, FRAME_HEADER);
-    write_be16(out + 6, version);
-    write_be32(out + 8, (uint32_t)op);
-    write_be32(out + 12, (uint32_t)seq);
 }

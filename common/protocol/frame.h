@@ -28,8 +28,28 @@ long frame_parse(const uint8_t *buf, size_t len, size_t max_body, struct frame *
 /* What a client accepts from a server: any header length ≥ 16, packet up to MAX_PACKET. Same
  * results. */
 long frame_parse_reply(const uint8_t *buf, size_t len, size_t max_packet, struct frame *frame);
+
+static inline void frame_write_be16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline void frame_write_be32(uint8_t *p, uint32_t v)
+{
+    frame_write_be16(p, v >> 16);
+    frame_write_be16(p + 2, v);
+}
+
 /* Writes the 16 bytes of a header. */
-void frame_header(uint8_t out[FRAME_HEADER], uint16_t version, int32_t op, int32_t seq,
-                  size_t body_len);
+static inline void frame_header(uint8_t out[FRAME_HEADER], uint16_t version, int32_t op,
+                                int32_t seq, size_t body_len)
+{
+    frame_write_be32(out, (uint32_t)(FRAME_HEADER + body_len));
+    frame_write_be16(out + 4, FRAME_HEADER);
+    frame_write_be16(out + 6, version);
+    frame_write_be32(out + 8, (uint32_t)op);
+    frame_write_be32(out + 12, (uint32_t)seq);
+}
 
 #endif

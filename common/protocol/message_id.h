@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-enum { MESSAGE_ID_MAX_NODE = 1023 };
+enum { MESSAGE_ID_FRACTION_BITS = 12, MESSAGE_ID_NODE_BITS = 10, MESSAGE_ID_MAX_NODE = 1023 };
 
 struct message_ids {
     uint64_t last; /* milliseconds << 12 | fraction */
@@ -22,11 +22,20 @@ struct message_ids {
 void message_id_init(struct message_ids *ids, uint32_t node);
 /* Another node number (the lease was lost and taken anew); what follows still rises. */
 void message_id_renumber(struct message_ids *ids, uint32_t node);
-uint64_t message_id_next(struct message_ids *ids, uint64_t unix_us);
+
+static inline uint64_t message_id_next(struct message_ids *ids, uint64_t unix_us)
+{
+    uint64_t fraction = (unix_us % 1000 << MESSAGE_ID_FRACTION_BITS) / 1000;
+    uint64_t now = unix_us / 1000 << MESSAGE_ID_FRACTION_BITS | fraction;
+
+    /* Counting on from the last one carries into the milliseconds by itself. */
+    ids->last = now > ids->last ? now : ids->last + 1;
+    return (ids->last << MESSAGE_ID_NODE_BITS | ids->node) & INT64_MAX;
+}
 
 static inline uint64_t message_id_millis(uint64_t id)
 {
-    return id >> 22;
+    return id >> (MESSAGE_ID_FRACTION_BITS + MESSAGE_ID_NODE_BITS);
 }
 
 /* CLOCK_REALTIME. */

@@ -1,7 +1,7 @@
 #include "common/protocol/unpack.h"
 #include "common/base/log.h"
-#include "common/protocol/unpack_strings.h"
 #include <stdbool.h>
+#include <string.h>
 
 enum { FIELDS = 32, WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
@@ -14,6 +14,10 @@ static uint64_t refused; /* atomic */
 struct unpack_scan {
     const uint8_t *at, *end;
 };
+
+enum scan_result { SCAN_WHOLE, SCAN_MALFORMED, SCAN_TOO_MANY };
+static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                     size_t len, size_t *counts, size_t limit);
 
 /* False: cut off, or longer than ten bytes. */
 static bool scan_varint(struct unpack_scan *scan, uint64_t *out)
@@ -65,49 +69,71 @@ static size_t count_elements(const ProtobufCFieldDescriptor *field, const uint8_
     }
 }
 
+static bool scan_skip(struct unpack_scan *scan, uint64_t len)
+{
+    if (len > (uint64_t)(scan->end - scan->at))
+        return false;
+    scan->at += len;
+    return true;
+}
+
+/* protobuf-c keeps no length of a `string`: room "a\0b" would become room "a". Messages nest as
+ * deep as our .proto files do: none contains itself. */
+static bool bytes_are_whole(const ProtobufCFieldDescriptor *field, const uint8_t *data, size_t len)
+{
+    if (field == NULL)
+        return true;
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        return len == 0 || memchr(data, '\0', len) == NULL;
+    return field->type != PROTOBUF_C_TYPE_MESSAGE ||
+           scan_message(field->descriptor, data, len, NULL, 0) == SCAN_WHOLE;
+}
+
 /* Over one field's content: how many elements it adds, or 0 where the message is malformed. */
 static size_t scan_content(struct unpack_scan *scan, unsigned wire,
                            const ProtobufCFieldDescriptor *field)
 {
-    const uint8_t *begin;
     uint64_t len = 0;
 
     if (wire == WIRE_VARINT)
         return scan_varint(scan, &len) ? 1 : 0;
-    if (wire == WIRE_BYTES && !scan_varint(scan, &len))
-        return 0;
     if (wire == WIRE_64 || wire == WIRE_32)
-        len = wire == WIRE_64 ? 8 : 4;
-    else if (wire != WIRE_BYTES)
+        return scan_skip(scan, wire == WIRE_64 ? 8 : 4) ? 1 : 0;
+    if (wire != WIRE_BYTES || !scan_varint(scan, &len))
         return 0;
-    if (len > (uint64_t)(scan->end - scan->at))
+    const uint8_t *begin = scan->at;
+    if (!scan_skip(scan, len) || !bytes_are_whole(field, begin, (size_t)len))
         return 0;
-    begin = scan->at;
-    scan->at += len;
-    size_t n = wire == WIRE_BYTES ? count_elements(field, begin, (size_t)len) : 1;
+    size_t n = count_elements(field, begin, (size_t)len);
     return n > 0 ? n : 1;
 }
 
-/* True also for what is malformed: protobuf-c says so. Fields beyond FIELDS, unknown all, count
- * together. */
-static bool within_items(const ProtobufCMessageDescriptor *type, const struct unpack_input *in)
+/* COUNTS may be NULL: then nothing is counted. Fields beyond FIELDS, unknown all, count together.
+ */
+static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                     size_t len, size_t *counts, size_t limit)
 {
-    struct unpack_scan scan = {in->data, in->data + in->len};
-    size_t counts[FIELDS] = {0}, limit = in->max_items > 0 ? in->max_items : UNPACK_ITEMS;
+    struct unpack_scan scan = {data, len > 0 ? data + len : data};
     uint64_t tag;
 
-    while (scan.at < scan.end && scan_varint(&scan, &tag)) {
-        unsigned number = tag >> 3 < FIELDS ? (unsigned)(tag >> 3) : 0;
+    while (scan.at < scan.end) {
+        if (!scan_varint(&scan, &tag))
+            return SCAN_MALFORMED;
+        uint64_t number = tag >> 3;
         const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(type, number);
+            number <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(type, (unsigned)number)
+                                 : NULL;
         size_t n = scan_content(&scan, (unsigned)tag & 7, field);
         if (n == 0)
-            return true;
-        counts[number] += n;
-        if (counts[number] > limit)
-            return false;
+            return SCAN_MALFORMED;
+        if (counts == NULL)
+            continue;
+        size_t *count = &counts[number < FIELDS ? number : 0];
+        *count += n;
+        if (*count > limit)
+            return SCAN_TOO_MANY;
     }
-    return true;
+    return SCAN_WHOLE;
 }
 
 static ProtobufCMessage *refuse(const char *text, const char **why)
@@ -122,16 +148,19 @@ ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *a
                          const struct unpack_input *in, const char **why)
 {
     ProtobufCAllocator allocator = arena_allocator(arena);
+    size_t counts[FIELDS] = {0}, limit = in->max_items > 0 ? in->max_items : UNPACK_ITEMS;
+    enum scan_result result = scan_message(type, in->data, in->len, counts, limit);
 
-    if (!within_items(type, in))
+    *why = why_malformed;
+    if (result == SCAN_TOO_MANY)
         return refuse(why_items, why);
+    if (result == SCAN_MALFORMED)
+        return NULL;
     arena->limit = UNPACK_FREE + UNPACK_RATIO * in->len;
-    ProtobufCMessage *message = unpack_whole(type, &allocator, in->len, in->data);
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, in->len, in->data);
     arena->limit = 0; /* what its handler needs besides is his own affair */
     if (message == NULL && arena->refused)
         return refuse(why_bytes, why);
-    if (message == NULL)
-        *why = why_malformed;
     return message;
 }
 

@@ -2,10 +2,12 @@
  *
  * An empty item of two bytes becomes a structure of hundreds: what a message costs once unpacked is
  * not bounded by its length. Two bounds are kept before that memory is taken:
- *   items   a look at the message's own fields counts the elements of each repeated one: no memory,
- *           no copy, and it tells which field was too long
+ *   items   one look over the message counts the elements of each of its own repeated fields: no
+ *           memory, no copy
  *   bytes   protobuf-c allocates from the arena, which gives no more than UNPACK_FREE plus
- *           UNPACK_RATIO times the message's length: whatever is nested in it or unknown */
+ *           UNPACK_RATIO times the message's length: whatever is nested in it or unknown
+ * The same look finds a string with a NUL in it, here or in a message within: protobuf-c would cut
+ * it there. Such a message is malformed. */
 #ifndef IMC_COMMON_PROTOCOL_UNPACK_H
 #define IMC_COMMON_PROTOCOL_UNPACK_H
 

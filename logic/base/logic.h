@@ -47,8 +47,8 @@ struct logic {
     struct job_backlogs *backlogs;
     struct connects *connects;
     struct gone_receivers *gone_receivers;
-    struct api_keys *keys;
-    struct local_callers *local; /* who needs none */
+    struct api_keys *keys;       /* NULL: there are none */
+    struct local_callers *local; /* who may call then */
     struct http_server *http;
 };
 

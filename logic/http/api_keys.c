@@ -2,7 +2,6 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/http/http.h"
-#include "logic/http/local_callers.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -30,7 +29,10 @@ struct api_keys *api_keys_open(const char *list)
     struct api_keys *keys = mem_zalloc(sizeof *keys);
 
     config_list_each(list, add_key, keys);
-    return keys;
+    if (keys->n > 0)
+        return keys;
+    free(keys);
+    return NULL;
 }
 
 void api_keys_close(struct api_keys *keys)
@@ -41,12 +43,8 @@ void api_keys_close(struct api_keys *keys)
     free(keys);
 }
 
-bool api_keys_empty(const struct api_keys *keys)
-{
-    return keys->n == 0;
-}
-
-bool api_keys_match(const struct api_keys *keys, const char *presented)
+/* Takes the same time for every key of PRESENTED's length, right or wrong. */
+static bool api_keys_match(const struct api_keys *keys, const char *presented)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
     unsigned found = 0;
@@ -57,7 +55,9 @@ bool api_keys_match(const struct api_keys *keys, const char *presented)
     return found != 0;
 }
 
-const char *api_bearer(const char *authorization)
+/* The key in the value of an Authorization header ("Bearer KEY", any case), NULL if it is another
+ * scheme. */
+static const char *api_bearer(const char *authorization)
 {
     enum { SCHEME = sizeof "Bearer" - 1 };
 
@@ -66,14 +66,11 @@ const char *api_bearer(const char *authorization)
     return authorization + SCHEME + strspn(authorization + SCHEME, " ");
 }
 
-const char *api_auth_refusal(const struct api_keys *keys, const struct local_callers *local,
-                             const struct http_request *request)
+const char *api_keys_refusal(const struct api_keys *keys, const struct http_request *request)
 {
     const char *authorization = http_header(request, "authorization");
     const char *key = authorization != NULL ? api_bearer(authorization) : NULL;
 
-    if (api_keys_empty(keys))
-        return local_callers_refusal(local, request);
     if (key == NULL)
         key = http_header(request, "x-api-key");
     if (key == NULL)

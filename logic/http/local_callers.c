@@ -113,15 +113,15 @@ static bool host_is_ours(const struct local_callers *local, const char *host)
     bool is_v4, v6 = host[0] == '[';
     size_t len = strcspn(host + v6, v6 ? "]" : ":");
 
-    if (config_list_has_name(local->hosts, host + v6, len))
-        return true;
-    if (len >= sizeof name)
-        return false;
-    memcpy(name, host + v6, len);
-    name[len] = '\0';
-    if (is_usual_loopback(name) || strcasecmp(name, "localhost") == 0)
-        return true;
-    return read_address(name, address, &is_v4) && is_loopback(address);
+    if (len < sizeof name) {
+        memcpy(name, host + v6, len);
+        name[len] = '\0';
+        if (is_usual_loopback(name) || strcasecmp(name, "localhost") == 0)
+            return true;
+        if (read_address(name, address, &is_v4) && is_loopback(address))
+            return true;
+    }
+    return config_list_has_name(local->hosts, host + v6, len);
 }
 
 /* --- what browsers and proxies say --- */

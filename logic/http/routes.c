@@ -240,13 +240,18 @@ static void answer_preflight(struct logic *logic, struct http_request *request)
     respond_with_cors(request, 204, NULL, 0, allow); /* whose origin may read, as api_head() saw */
 }
 
+static const char *caller_refusal(const struct logic *logic, const struct http_request *request)
+{
+    return logic->keys != NULL ? api_keys_refusal(logic->keys, request)
+                               : local_callers_refusal(logic->local, request);
+}
+
 /* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */
 static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
-    const char *why =
-        route != NULL && route->open ? NULL : api_auth_refusal(logic->keys, logic->local, request);
+    const char *why = route != NULL && route->open ? NULL : caller_refusal(logic, request);
 
     if (why != NULL)
         api_error(logic, request, API_KEY, why);
@@ -304,7 +309,7 @@ int routes_open(struct logic *logic)
 
     logic->keys = api_keys_open(config->api_keys);
     logic->local = local_callers_open(config->api_trusted, config->api_hosts);
-    if (api_keys_empty(logic->keys))
+    if (logic->keys == NULL)
         log_warn("api.keys is empty",
                  "address=%s hint=\"only programs on this machine and in api.trusted may push; set "
                  "api.keys for others\"",

@@ -165,7 +165,7 @@ static void tell_ready(struct kafka_producer *producer, bool answers, const char
 
 static void tell_reason(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
 {
-    char why[256];
+    char why[320];
 
     if (!kafka_refusal(code, producer->logic->config->bus_topic, "Describe and Write", why,
                        sizeof why))

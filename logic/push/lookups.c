@@ -7,11 +7,6 @@ void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call
     *lookups = (struct lookups){.ask = ask};
 }
 
-static bool call_is_large(const struct lookups_call *call)
-{
-    return call->n > LOOKUPS_FEW;
-}
-
 static void ring_append(struct lookups *lookups, struct lookups_call *call)
 {
     call->next = NULL;
@@ -48,23 +43,14 @@ static void ring_run(struct lookups *lookups)
     lookups->asking = false;
 }
 
-void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n)
+void lookups_begin_large(struct lookups *lookups, struct lookups_call *call)
 {
-    *call = (struct lookups_call){.n = n};
-    if (call_is_large(call)) {
-        ring_append(lookups, call);
-        ring_run(lookups);
-        return;
-    }
-    call->begun = n;
-    for (size_t i = 0; i < n; i++)
-        lookups->ask(call, i);
+    ring_append(lookups, call);
+    ring_run(lookups);
 }
 
-void lookups_answered(struct lookups *lookups, const struct lookups_call *call)
+void lookups_answered_large(struct lookups *lookups)
 {
-    if (!call_is_large(call))
-        return;
     assert(lookups->out > 0);
     lookups->out--;
     ring_run(lookups);

@@ -35,9 +35,27 @@ enum {
 };
 
 void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call, size_t i));
+void lookups_begin_large(struct lookups *lookups, struct lookups_call *call);
+void lookups_answered_large(struct lookups *lookups);
+
 /* CALL: for N users, each of which is asked for once. */
-void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n);
+static inline void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n)
+{
+    *call = (struct lookups_call){.n = n};
+    if (n > LOOKUPS_FEW) {
+        lookups_begin_large(lookups, call);
+        return;
+    }
+    call->begun = n;
+    for (size_t i = 0; i < n; i++)
+        lookups->ask(call, i);
+}
+
 /* One of CALL is answered. */
-void lookups_answered(struct lookups *lookups, const struct lookups_call *call);
+static inline void lookups_answered(struct lookups *lookups, const struct lookups_call *call)
+{
+    if (call->n > LOOKUPS_FEW)
+        lookups_answered_large(lookups);
+}
 
 #endif
