@@ -40,7 +40,6 @@ void map_shard_lost(struct map_shard *shard);
 void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading);
 /* Does a slice of the sweep; true while there is more to do. */
 bool map_shard_sweep(struct map_shard *shard);
-bool map_shard_sweep_waits(const struct map_shard *shard);
 /* Sets the gauges, and the counters that modules keep themselves. */
 void map_shard_scrape(struct map_shard *shard);
 

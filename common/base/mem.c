@@ -5,27 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *mem_checked(void *ptr, size_t size)
+void mem_out_of_memory(size_t size)
 {
-    if (ptr != NULL || size == 0)
-        return ptr;
     fprintf(stderr, "out of memory: %zu bytes wanted\n", size);
     abort();
-}
-
-void *mem_alloc(size_t size)
-{
-    return mem_checked(malloc(size), size);
-}
-
-void *mem_zalloc(size_t size)
-{
-    return mem_checked(calloc(1, size), size);
-}
-
-void *mem_realloc(void *ptr, size_t size)
-{
-    return mem_checked(realloc(ptr, size), size);
 }
 
 char *mem_strdup(const char *s)
@@ -68,11 +51,6 @@ struct arena_chunk {
 };
 
 enum { ARENA_FIRST = 4096, ARENA_LARGEST = 1 << 20, ARENA_HEADER = 16 };
-
-void arena_init(struct arena *arena)
-{
-    *arena = (struct arena){0};
-}
 
 /* Of the next chunk, if SIZE bytes have to be in it. */
 static size_t arena_next(const struct arena *arena, size_t size)

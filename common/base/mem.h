@@ -7,10 +7,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
-void *mem_alloc(size_t size);
-void *mem_zalloc(size_t size);
-void *mem_realloc(void *ptr, size_t size);
+_Noreturn void mem_out_of_memory(size_t size);
+
+static inline void *mem_checked(void *ptr, size_t size)
+{
+    if (ptr == NULL && size > 0)
+        mem_out_of_memory(size);
+    return ptr;
+}
+
+static inline void *mem_alloc(size_t size)
+{
+    return mem_checked(malloc(size), size);
+}
+
+static inline void *mem_zalloc(size_t size)
+{
+    return mem_checked(calloc(1, size), size);
+}
+
+static inline void *mem_realloc(void *ptr, size_t size)
+{
+    return mem_checked(realloc(ptr, size), size);
+}
+
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
@@ -42,7 +64,11 @@ struct arena {
     bool refused; /* it gave nothing once */
 };
 
-void arena_init(struct arena *arena);
+static inline void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
 /* Aligned to 16; never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void arena_free(struct arena *arena);

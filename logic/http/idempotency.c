@@ -193,12 +193,10 @@ static void idem_end(struct idem *idem, char state, const void *data, size_t len
 
 void idem_done(struct idem *idem, const void *answer, size_t len)
 {
-    if (idem != NULL)
-        idem_end(idem, 'a', answer, len);
+    idem_end(idem, 'a', answer, len);
 }
 
 void idem_fail(struct idem *idem, const void *partial, size_t len)
 {
-    if (idem != NULL)
-        idem_end(idem, len > 0 ? 'f' : '\0', partial, len);
+    idem_end(idem, len > 0 ? 'f' : '\0', partial, len);
 }

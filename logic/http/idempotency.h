@@ -36,7 +36,7 @@ typedef void (*idem_fn)(void *arg, enum idem_verdict verdict, struct idem *idem,
 
 /* KEY is copied; at most IDEM_KEY_MAX bytes. FN runs once, never before this returns. */
 void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg);
-/* Both take IDEM; the caller need not wait. NULL is fine: the call had no key. */
+/* Both take IDEM; the caller need not wait. */
 void idem_done(struct idem *idem, const void *answer, size_t len);
 void idem_fail(struct idem *idem, const void *partial, size_t len);
 

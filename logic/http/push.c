@@ -135,9 +135,10 @@ static void call_free(struct push_call *call)
 /* Remembers which uids have it, so that a retry with the same id pushes to the others only. */
 static void fail_partly(struct push_call *call, const struct push_result *result)
 {
+    if (call->idem == NULL)
+        return;
     size_t n = call->n_before;
     int64_t *accepted = mem_alloc((n + result->n) * sizeof *accepted);
-
     if (n > 0)
         memcpy(accepted, call->before, n * sizeof *accepted);
     for (size_t i = 0; i < call->users.n && i < result->n; i++) {
@@ -154,7 +155,8 @@ static void on_pushed(void *arg, const struct push_result *result)
     char text[512];
 
     if (result->n_failed == 0) {
-        idem_done(call->idem, answer_ok, sizeof answer_ok - 1);
+        if (call->idem != NULL)
+            idem_done(call->idem, answer_ok, sizeof answer_ok - 1);
         api_json(call->logic, call->request, answer_ok, sizeof answer_ok - 1);
     } else if (result->refused) {
         fail_partly(call, result);

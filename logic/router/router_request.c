@@ -55,36 +55,6 @@ struct router_request *router_request_new(struct router_requests *requests, enum
     return request;
 }
 
-/* --- queue --- */
-
-void router_queue_init(struct router_queue *queue)
-{
-    queue->head = NULL;
-    queue->tail = &queue->head;
-    queue->n = 0;
-}
-
-void router_queue_add(struct router_queue *queue, struct router_request *request)
-{
-    request->next = NULL;
-    *queue->tail = request;
-    queue->tail = &request->next;
-    queue->n++;
-}
-
-struct router_request *router_queue_take(struct router_queue *queue)
-{
-    struct router_request *request = queue->head;
-
-    if (request != NULL) {
-        queue->head = request->next;
-        queue->n--;
-        if (queue->head == NULL)
-            queue->tail = &queue->head;
-    }
-    return request;
-}
-
 /* --- life --- */
 
 void router_requests_open(struct router_requests *requests, struct logic *logic)

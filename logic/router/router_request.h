@@ -55,8 +55,33 @@ struct router_queue {
     struct router_request *head, **tail;
     size_t n;
 };
-void router_queue_init(struct router_queue *queue);
-void router_queue_add(struct router_queue *queue, struct router_request *request);
-struct router_request *router_queue_take(struct router_queue *queue);
+
+static inline void router_queue_init(struct router_queue *queue)
+{
+    queue->head = NULL;
+    queue->tail = &queue->head;
+    queue->n = 0;
+}
+
+static inline void router_queue_add(struct router_queue *queue, struct router_request *request)
+{
+    request->next = NULL;
+    *queue->tail = request;
+    queue->tail = &request->next;
+    queue->n++;
+}
+
+static inline struct router_request *router_queue_take(struct router_queue *queue)
+{
+    struct router_request *request = queue->head;
+
+    if (request != NULL) {
+        queue->head = request->next;
+        queue->n--;
+        if (queue->head == NULL)
+            queue->tail = &queue->head;
+    }
+    return request;
+}
 
 #endif

@@ -237,12 +237,12 @@ static void sessions_of_uids_that_moved_are_dropped(void **state)
     show(&shard, MEMBER_ROUTER, "r1=1");
     show(&shard, MEMBER_COMET, "c1=5");
     assert_int_equal(put_uids(&shard, 10000), 10000);
-    while (map_shard_sweep_waits(&shard))
+    while (session_map_sweep_waits(shard.sessions))
         map_shard_sweep(&shard);
     assert_int_equal(shard.comets->live_sessions, 10000);
     show(&shard, MEMBER_ROUTER, "r1=1 r2=1");
-    assert_true(map_shard_sweep_waits(&shard));
-    while (map_shard_sweep_waits(&shard))
+    assert_true(session_map_sweep_waits(shard.sessions));
+    while (session_map_sweep_waits(shard.sessions))
         map_shard_sweep(&shard);
     size_t left = shard.comets->live_sessions;
     assert_in_range(left, 3000, 7000);
@@ -251,7 +251,7 @@ static void sessions_of_uids_that_moved_are_dropped(void **state)
                          completeness_owns(&shard.completeness, uid));
     /* Not listed for a moment: keeps what it has. */
     show(&shard, MEMBER_ROUTER, "r2=1");
-    while (map_shard_sweep_waits(&shard))
+    while (session_map_sweep_waits(shard.sessions))
         map_shard_sweep(&shard);
     assert_int_equal(shard.comets->live_sessions, left);
     map_shard_close(&shard);
@@ -269,7 +269,7 @@ static void a_uid_that_comes_back_is_not_remembered(void **state)
     show(&shard, MEMBER_ROUTER, "r1=1 r2=1");
     map_shard_sweep(&shard); /* has hardly begun */
     show(&shard, MEMBER_ROUTER, "r1=1");
-    while (map_shard_sweep_waits(&shard))
+    while (session_map_sweep_waits(shard.sessions))
         map_shard_sweep(&shard);
     assert_in_range(shard.comets->live_sessions, 3000, 7000);
     map_shard_close(&shard);
