@@ -20,7 +20,7 @@ static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, con
                                      size_t len, size_t *counts, size_t limit);
 
 /* False: cut off, or longer than ten bytes. */
-static bool scan_varint(struct unpack_scan *scan, uint64_t *out)
+static bool scan_long_varint(struct unpack_scan *scan, uint64_t *out)
 {
     uint64_t value = 0;
 
@@ -35,6 +35,15 @@ static bool scan_varint(struct unpack_scan *scan, uint64_t *out)
         }
     }
     return false;
+}
+
+/* Tags and lengths are nearly always one byte. */
+static inline bool scan_varint(struct unpack_scan *scan, uint64_t *out)
+{
+    if (scan->at == scan->end || *scan->at >= 0x80)
+        return scan_long_varint(scan, out);
+    *out = *scan->at++;
+    return true;
 }
 
 /* Elements of a packed list: every varint ends in a byte below 128. */
@@ -69,12 +78,29 @@ static size_t count_elements(const ProtobufCFieldDescriptor *field, const uint8_
     }
 }
 
-static bool scan_skip(struct unpack_scan *scan, uint64_t len)
+static inline bool scan_skip(struct unpack_scan *scan, uint64_t len)
 {
     if (len > (uint64_t)(scan->end - scan->at))
         return false;
     scan->at += len;
     return true;
+}
+
+/* Over one field's content. *LEN: of a field of bytes, which end where SCAN is then. */
+static inline bool scan_content(struct unpack_scan *scan, unsigned wire, uint64_t *len)
+{
+    switch (wire) {
+    case WIRE_BYTES:
+        return scan_varint(scan, len) && scan_skip(scan, *len);
+    case WIRE_64:
+        return scan_skip(scan, 8);
+    case WIRE_VARINT:
+        return scan_varint(scan, len);
+    case WIRE_32:
+        return scan_skip(scan, 4);
+    default:
+        return false;
+    }
 }
 
 /* protobuf-c keeps no length of a `string`: room "a\0b" would become room "a". Messages nest as
@@ -89,23 +115,23 @@ static bool bytes_are_whole(const ProtobufCFieldDescriptor *field, const uint8_t
            scan_message(field->descriptor, data, len, NULL, 0) == SCAN_WHOLE;
 }
 
-/* Over one field's content: how many elements it adds, or 0 where the message is malformed. */
-static size_t scan_content(struct unpack_scan *scan, unsigned wire,
-                           const ProtobufCFieldDescriptor *field)
+/* Field NUMBER of TYPE, or NULL. Most of our types number theirs from 1 without a gap. */
+static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
+                                                       uint64_t number)
 {
-    uint64_t len = 0;
+    if (number - 1 < type->n_fields && type->fields[number - 1].id == number)
+        return &type->fields[number - 1];
+    return number <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(type, (unsigned)number)
+                                : NULL;
+}
 
-    if (wire == WIRE_VARINT)
-        return scan_varint(scan, &len) ? 1 : 0;
-    if (wire == WIRE_64 || wire == WIRE_32)
-        return scan_skip(scan, wire == WIRE_64 ? 8 : 4) ? 1 : 0;
-    if (wire != WIRE_BYTES || !scan_varint(scan, &len))
-        return 0;
-    const uint8_t *begin = scan->at;
-    if (!scan_skip(scan, len) || !bytes_are_whole(field, begin, (size_t)len))
-        return 0;
-    size_t n = count_elements(field, begin, (size_t)len);
-    return n > 0 ? n : 1;
+static bool count_field(size_t *count, const ProtobufCFieldDescriptor *field,
+                        const struct unpack_scan *scan, size_t len, size_t limit)
+{
+    size_t n = len > 0 ? count_elements(field, scan->at - len, len) : 1;
+
+    *count += n > 0 ? n : 1;
+    return *count <= limit;
 }
 
 /* COUNTS may be NULL: then nothing is counted. Fields beyond FIELDS, unknown all, count together.
@@ -117,20 +143,18 @@ static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, con
     uint64_t tag;
 
     while (scan.at < scan.end) {
-        if (!scan_varint(&scan, &tag))
+        uint64_t value;
+        if (!scan_varint(&scan, &tag) || !scan_content(&scan, (unsigned)tag & 7, &value))
             return SCAN_MALFORMED;
-        uint64_t number = tag >> 3;
-        const ProtobufCFieldDescriptor *field =
-            number <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(type, (unsigned)number)
-                                 : NULL;
-        size_t n = scan_content(&scan, (unsigned)tag & 7, field);
-        if (n == 0)
-            return SCAN_MALFORMED;
-        if (counts == NULL)
+        bool is_bytes = (tag & 7) == WIRE_BYTES;
+        if (!is_bytes && counts == NULL)
             continue;
-        size_t *count = &counts[number < FIELDS ? number : 0];
-        *count += n;
-        if (*count > limit)
+        const ProtobufCFieldDescriptor *field = field_of(type, tag >> 3);
+        size_t bytes = is_bytes ? (size_t)value : 0;
+        if (is_bytes && !bytes_are_whole(field, scan.at - bytes, bytes))
+            return SCAN_MALFORMED;
+        if (counts != NULL &&
+            !count_field(&counts[tag >> 3 < FIELDS ? tag >> 3 : 0], field, &scan, bytes, limit))
             return SCAN_TOO_MANY;
     }
     return SCAN_WHOLE;
