@@ -92,6 +92,7 @@ struct comet_peers *comets_open(struct job *job)
 {
     struct comet_peers *comets = mem_zalloc(sizeof *comets);
 
+    loop_assert_owner(job->loop);
     comets->job = job;
     comets->by_id = strmap_new();
     uv_timer_init(&job->loop->uv, &comets->expiry);
@@ -106,6 +107,7 @@ static void comets_on_closed(uv_handle_t *handle)
 
 void comets_close(struct comet_peers *comets)
 {
+    loop_assert_owner(comets->job->loop);
     for (size_t i = 0; i < comets->n; i++)
         comet_free(comets->list[i]);
     comets_lost_close(comets);
@@ -180,6 +182,7 @@ void comets_changed(struct comet_peers *comets, const struct member_list *list)
     struct answers answers = {0};
     size_t n_removed;
 
+    loop_assert_owner(comets->job->loop);
     for (size_t i = 0; i < list->n; i++)
         comets_keep(comets, &list->members[i]);
     struct comet_peer **removed = comets_remove_unlisted(comets, &n_removed);
@@ -213,6 +216,7 @@ enum comet_standing comets_find(struct comet_peers *comets, const char *id, uint
 {
     struct comet_peer *found = comets_get(comets, id);
 
+    loop_assert_owner(comets->job->loop);
     if (found == NULL || found->epoch < epoch)
         return COMET_UNKNOWN;
     if (found->epoch > epoch)
@@ -245,6 +249,7 @@ void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__Push
 {
     struct comet_item *item = mem_alloc(sizeof *item + n * sizeof item->handles[0]);
 
+    loop_assert_owner(comet->job->loop);
     *item = (struct comet_item){.message = message_ref(message), .kind = kind};
     item->n_handles = (uint32_t)n;
     for (size_t i = 0; i < n; i++)
@@ -257,6 +262,7 @@ void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__Push
 uint32_t comets_push(struct comet_peers *comets, struct message *message,
                      Imc__V1__PushItem__Kind kind)
 {
+    loop_assert_owner(comets->job->loop);
     for (size_t i = 0; i < comets->n; i++)
         comet_push(comets->list[i], message, kind, NULL, 0);
     for (size_t i = 0; i < comets->n_lost; i++)

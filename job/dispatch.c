@@ -198,6 +198,7 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     struct job *job = partition->job;
     struct arena arena;
 
+    loop_assert_owner(job->loop);
     if (len == KAFKA_PROBE_LEN && memcmp(payload, KAFKA_PROBE, KAFKA_PROBE_LEN) == 0) {
         partition_skip(partition, offset);
         return;
@@ -248,6 +249,7 @@ void dispatch_again(struct partition *partition, int64_t offset, const void *pay
     uint64_t ticket;
     struct arena arena;
 
+    loop_assert_owner(partition->job->loop);
     while (partition_parked(partition, &ticket, &parked, &uid) && parked < offset)
         parked_lost(partition, ticket, parked, uid);
     if (!partition_parked(partition, &ticket, &parked, &uid) || parked != offset)

@@ -176,6 +176,7 @@ int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn rea
 {
     struct kafka_consumer *c = mem_zalloc(sizeof *c);
 
+    loop_assert_owner(job->loop);
     *c = (struct kafka_consumer){.job = job, .ready = ready, .failed = failed, .ready_arg = arg};
     int err = consumer_create(c);
     if (err != 0)
@@ -215,6 +216,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
 {
     if (consumer == NULL)
         return;
+    loop_assert_owner(consumer->job->loop);
     bool left = consumer->state == CONSUMER_CLOSED;
     consumer->state = CONSUMER_CLOSED;
     consumer->job->room = consumer->job->again = consumer->job->idle = NULL;

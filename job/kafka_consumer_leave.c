@@ -118,6 +118,7 @@ static void consumer_on_limit(uv_timer_t *timer)
 void kafka_consumer_drain(struct kafka_consumer *consumer, int64_t wait_ms, void (*done)(void *arg),
                           void *arg)
 {
+    loop_assert_owner(consumer->job->loop);
     assert(consumer->state == CONSUMER_RUNNING);
     consumer->state = CONSUMER_DRAINING;
     consumer->drained = done;

@@ -315,6 +315,7 @@ struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
 
 void logic_peer_close(struct logic_peer *logic)
 {
+    loop_assert_owner(logic->job->loop);
     pipe_close(logic->pipe);
     pipe_close(logic->reports);
     logic_peer_give_back(logic);
@@ -325,6 +326,7 @@ void logic_peer_push(struct logic_peer *logic, struct message *message)
 {
     struct messages *queue = message->urgent ? &logic->urgent : &logic->others;
 
+    loop_assert_owner(logic->job->loop);
     STAILQ_INSERT_TAIL(queue, message, next);
     pipe_kick(logic->pipe);
 }

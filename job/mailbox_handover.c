@@ -63,6 +63,7 @@ static void handover_place(struct handover *settle, struct message *message)
 
 void handover_add(struct handover *settle, struct message *message)
 {
+    loop_assert_owner(settle->job->loop);
     message->settle_since_ms = loop_now_ms(settle->job->loop);
     message->attempts = 0;
     handover_place(settle, message_ref(message));
@@ -170,6 +171,7 @@ void handover_logics_changed(struct handover *settle, const struct member_list *
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     struct logic_peer **kept = mem_zalloc((list->n + 1) * sizeof *kept);
 
+    loop_assert_owner(settle->job->loop);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
     settle->logics = mem_alloc((list->n + 1) * sizeof *settle->logics);
     settle->n_logics = 0;
@@ -250,6 +252,7 @@ static void messages_free(struct messages *messages)
 
 void handover_close(struct handover *settle)
 {
+    loop_assert_owner(settle->job->loop);
     settle->closing = true;
     for (size_t i = 0; i < settle->n_logics; i++)
         logic_peer_close(settle->logics[i]);

@@ -32,6 +32,7 @@ static void uid_answered(struct job *job, struct message *message)
 void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__Kind kind,
                   Imc__V1__PushResult result)
 {
+    loop_assert_owner(job->loop);
     if (message->partition == NULL)
         return;
     if (result == IMC__V1__PUSH_RESULT__REFUSED) {
@@ -163,6 +164,7 @@ enum outcome_settle outcome_settled(struct job *job, struct message *message,
 {
     const struct user_order_entry *before = user_order_before(&message->hold);
 
+    loop_assert_owner(job->loop);
     if (before != NULL && before->state != ORDER_SETTLING)
         return divert(job, message, result, false);
     if (result == NULL || result->status == IMC__V1__SETTLE_RESULT__STATUS__FAILED) {

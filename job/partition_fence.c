@@ -77,6 +77,7 @@ struct partition_fence *partition_fence_ask(struct loop *loop, struct redis *red
 {
     struct partition_fence *fence = mem_zalloc(sizeof *fence);
 
+    loop_assert_owner(loop);
     fence->redis = redis;
     fence->fn = fn;
     fence->arg = arg;

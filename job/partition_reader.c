@@ -240,6 +240,7 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
 
 void partition_reader_wake(struct partition_reader *partitions)
 {
+    loop_assert_owner(partitions->job->loop);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         if (a->stopped && assigned_wants(a))
             kafka_queue_wake(a->bus);
@@ -478,6 +479,7 @@ static void partitions_add(struct partition_reader *partitions, int32_t id)
 void partition_reader_add(struct partition_reader *partitions,
                           const rd_kafka_topic_partition_list_t *list)
 {
+    loop_assert_owner(partitions->job->loop);
     for (int i = 0; i < list->cnt; i++)
         partitions_add(partitions, list->elems[i].partition);
     partitions_ask_anchors(partitions);
@@ -488,6 +490,7 @@ void partition_reader_remove(struct partition_reader *partitions, int32_t id)
     struct assigned **at = assigned_find(partitions, id);
     struct assigned *assigned = *at;
 
+    loop_assert_owner(partitions->job->loop);
     if (assigned == NULL)
         return;
     *at = assigned->next;
@@ -534,6 +537,7 @@ void partition_reader_commit(struct partition_reader *partitions)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
+    loop_assert_owner(partitions->job->loop);
     for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
         int64_t offset = partition_to_commit(&a->partition);
         if (offset >= 0)

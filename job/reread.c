@@ -95,6 +95,7 @@ struct reread *reread_open(struct job *job)
 
 void reread_close(struct reread *again)
 {
+    loop_assert_owner(again->job->loop);
     if (again->topic != NULL)
         rd_kafka_topic_destroy(again->topic);
     if (again->rk != NULL)
@@ -104,6 +105,7 @@ void reread_close(struct reread *again)
 
 void reread_serve(struct reread *again)
 {
+    loop_assert_owner(again->job->loop);
     if (again->rk != NULL)
         rd_kafka_poll(again->rk, 0);
 }

@@ -146,6 +146,7 @@ static const struct rpc_method methods[] = {
 
 int server_open(struct router *router, const char *address)
 {
+    loop_assert_owner(&router->daemon->loop);
     router->rpc_counters = metrics_block(router->daemon->metrics);
     int err = rpc_server_open(router->daemon->rpc, address, methods, router, &router->server);
     if (err == 0)
@@ -155,6 +156,7 @@ int server_open(struct router *router, const char *address)
 
 void server_close(struct router *router)
 {
+    loop_assert_owner(&router->daemon->loop);
     if (router->server == NULL)
         return;
     rpc_server_close(router->server, 0);

@@ -31,6 +31,7 @@ void rooms_open(struct worker *worker)
 {
     struct rooms *rooms = mem_zalloc(sizeof *rooms);
 
+    loop_assert_owner(&worker->loop);
     worker->rooms = rooms;
     rooms->by_name = strmap_new();
     fanout_open(&rooms->fanout, worker);
@@ -45,6 +46,7 @@ void rooms_close(struct worker *worker)
 {
     struct rooms *rooms = worker->rooms;
 
+    loop_assert_owner(&worker->loop);
     if (rooms == NULL)
         return;
     fanout_close(&rooms->fanout, rooms_closed);
@@ -86,6 +88,7 @@ static struct room *room_new(struct worker *worker, const char *name, size_t len
 
 void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
 {
+    loop_assert_owner(&worker->loop);
     assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
     struct room *room = room_find(worker, name, len);
     if (room != NULL && conn->room == room)
@@ -100,6 +103,7 @@ void room_join(struct worker *worker, struct conn *conn, const char *name, size_
 
 void room_leave(struct conn *conn)
 {
+    loop_assert_owner(&conn->worker->loop);
     struct room *room = conn->room;
     if (room == NULL)
         return;
@@ -111,6 +115,7 @@ void room_leave(struct conn *conn)
 void room_push(struct worker *worker, const char *name, size_t len, const struct push *push,
                struct ticket ticket)
 {
+    loop_assert_owner(&worker->loop);
     struct room *room = room_find(worker, name, len);
     if (room == NULL || room->audience.n == 0)
         ticket_done(&ticket, NULL, TICKET_WRITTEN);
@@ -121,6 +126,7 @@ void room_push(struct worker *worker, const char *name, size_t len, const struct
 void room_push_all(struct worker *worker, const struct push *push, int32_t speed,
                    struct ticket ticket)
 {
+    loop_assert_owner(&worker->loop);
     if (speed > 0)
         fanout_push_limited(fanout_of(worker), push, speed, ticket);
     else

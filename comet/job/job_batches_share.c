@@ -370,6 +370,7 @@ struct job_results *job_results_open(struct worker *worker)
 {
     struct job_results *results = mem_zalloc(sizeof *results);
 
+    loop_assert_owner(&worker->loop);
     results->worker = worker;
     results->flush.run = late_flush;
     return results;
@@ -377,6 +378,7 @@ struct job_results *job_results_open(struct worker *worker)
 
 void job_results_close(struct job_results *results)
 {
+    loop_assert_owner(&results->worker->loop);
     for (size_t i = 0; i < results->n; i++)
         backing_unref(&results->late[i].batch->backing);
     free(results->late);

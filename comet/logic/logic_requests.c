@@ -121,6 +121,7 @@ struct logic_request *logic_requests_new(struct logic_requests *link, enum logic
 
 void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
+    loop_assert_owner(&link->worker->loop);
     request->next = NULL;
     *link->tail = request;
     link->tail = &request->next;
@@ -140,6 +141,7 @@ void logic_requests_confirm(struct logic_requests *link, const struct logic_conf
 {
     struct logic_request *request = link->last_confirm;
 
+    loop_assert_owner(&link->worker->loop);
     if (confirm->how != CONFIRM_WAIVED)
         metric_add(link->worker->counters, COMET_CONFIRMED, 1);
     if (!confirm_joins(request, confirm)) {
@@ -484,6 +486,7 @@ void logic_requests_update(struct logic_requests *link)
 {
     const struct cluster_view *view = link->worker->view;
 
+    loop_assert_owner(&link->worker->loop);
     for (struct listed_logic **at = &link->peers; *at != NULL;) {
         if (view_has_logic(view, (*at)->id, (*at)->epoch))
             at = &(*at)->next;
@@ -502,6 +505,7 @@ struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way
 {
     struct logic_requests *link = mem_zalloc(sizeof *link);
 
+    loop_assert_owner(&worker->loop);
     link->worker = worker;
     link->give_way = give_way;
     link->tail = &link->head;
@@ -520,6 +524,7 @@ static void link_on_tick_closed(uv_handle_t *handle)
 
 void logic_requests_close(struct logic_requests *link)
 {
+    loop_assert_owner(&link->worker->loop);
     while (link->peers != NULL)
         peer_close(&link->peers);
     struct logic_request *request = link->head;

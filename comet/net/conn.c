@@ -40,6 +40,7 @@ static int64_t strangers;
 
 bool conn_keep(struct conn *conn, size_t bytes)
 {
+    loop_assert_owner(&conn->worker->loop);
     int64_t by = (int64_t)bytes - (int64_t)conn->kept;
     if (by == 0)
         return true;
@@ -99,6 +100,7 @@ void conn_poll_update(struct conn *conn)
 
 struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws)
 {
+    loop_assert_owner(&frontend->worker->loop);
     struct worker *worker = frontend->worker;
     struct conn *conn = slab_alloc(frontend->conns);
     if (poller_set(frontend->poller, fd, conn, 0, EPOLLIN) != 0) {
@@ -214,6 +216,7 @@ static void chain(struct conn *conn)
 
 void conn_opened(struct conn *conn)
 {
+    loop_assert_owner(&conn->worker->loop);
     assert(conn->state == CONN_CONNECTING);
     conn->state = CONN_OPEN;
     conn_keep(conn, 0);
@@ -228,6 +231,7 @@ void conn_opened(struct conn *conn)
 
 void conn_replace(struct conn *conn)
 {
+    loop_assert_owner(&conn->worker->loop);
     conn_kick(conn, CLOSE_REPLACED, "a newer session took the place of this one, which was silent");
     conn_break(conn);
 }
@@ -248,6 +252,7 @@ void conn_break(struct conn *conn)
 
 void conn_close(struct conn *conn)
 {
+    loop_assert_owner(&conn->worker->loop);
     struct frontend *frontend = conn_frontend(conn);
     if (conn->state == CONN_CLOSED)
         return;

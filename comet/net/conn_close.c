@@ -127,6 +127,7 @@ static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, 
 
 void conn_kick(struct conn *conn, enum close_code code, const char *reason)
 {
+    loop_assert_owner(&conn->worker->loop);
     _Static_assert(COMET_KICKED_13 - COMET_KICKED_1 == CLOSE_UNKNOWN_OP - CLOSE_BAD_TOKEN, "rows");
     assert(code >= CLOSE_BAD_TOKEN && code <= CLOSE_UNKNOWN_OP);
     if (conn->state >= CONN_CLOSING || conn->broken)

@@ -194,6 +194,7 @@ static enum write_result try_write(struct conn *conn, const struct iovec *iov, i
 enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
                              struct ticket ticket)
 {
+    loop_assert_owner(&conn->worker->loop);
     size_t sent;
     enum write_result result = try_write(conn, iov, n, iov_len(iov, n), &sent);
     if (result == WRITE_DONE)
@@ -205,6 +206,7 @@ enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
 
 enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct ticket ticket)
 {
+    loop_assert_owner(&conn->worker->loop);
     struct iovec iov = {msg->data, msg->len};
     size_t sent;
     enum write_result result = try_write(conn, &iov, 1, msg->len, &sent);
@@ -217,6 +219,7 @@ enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct tick
 
 enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
 {
+    loop_assert_owner(&conn->worker->loop);
     uint8_t *scratch = conn_frontend(conn)->scratch;
     size_t len = wire_push(conn->wire, push, scratch, FRONTEND_SCRATCH);
     if (len <= FRONTEND_SCRATCH)
@@ -232,6 +235,7 @@ enum write_result conn_push(struct conn *conn, const struct push *push, struct t
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
                 size_t body_len)
 {
+    loop_assert_owner(&conn->worker->loop);
     uint8_t *scratch = conn_frontend(conn)->scratch;
     const struct wire_unit unit = {
         .version = version, .op = op, .seq = seq, .body = body, .body_len = body_len};
@@ -319,6 +323,7 @@ void conn_write_drop(struct conn *conn)
  * follows. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg)
 {
+    loop_assert_owner(&conn->worker->loop);
     struct frontend *frontend = conn_frontend(conn);
     if (conn->out == NULL)
         return;

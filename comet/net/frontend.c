@@ -40,6 +40,7 @@ static size_t longest_rest(const struct comet_config *config)
 
 int frontend_open(struct worker *worker, const struct conn_events *events, char *err, size_t errlen)
 {
+    loop_assert_owner(&worker->loop);
     struct frontend *frontend = mem_zalloc(sizeof *frontend);
     int rc = poller_open(&worker->loop, conn_on_event, &frontend->poller);
     if (rc != 0) {
@@ -73,6 +74,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
 
 void frontend_accept(struct worker *worker, bool on)
 {
+    loop_assert_owner(&worker->loop);
     if (on)
         listeners_accept(worker->frontend);
     else
@@ -118,6 +120,7 @@ void frontend_hang_up(struct worker *worker)
 {
     struct frontend *frontend = worker->frontend;
 
+    loop_assert_owner(&worker->loop);
     if (frontend == NULL)
         return;
     listeners_stop(frontend);
@@ -129,6 +132,7 @@ void frontend_hang_up(struct worker *worker)
 
 void frontend_close(struct worker *worker)
 {
+    loop_assert_owner(&worker->loop);
     struct frontend *frontend = worker->frontend;
     if (frontend == NULL)
         return;

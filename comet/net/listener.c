@@ -159,6 +159,7 @@ static void poll_all(struct listeners *listeners, bool on)
 
 void listeners_accept(struct frontend *frontend)
 {
+    loop_assert_owner(&frontend->worker->loop);
     struct listeners *listeners = frontend->listeners;
     if (listeners->accepting || listeners->stopped)
         return;
@@ -339,6 +340,7 @@ static void on_pause_closed(uv_handle_t *handle)
 
 void listeners_stop(struct frontend *frontend)
 {
+    loop_assert_owner(&frontend->worker->loop);
     struct listeners *listeners = frontend->listeners;
     if (listeners->stopped)
         return;

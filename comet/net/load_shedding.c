@@ -63,6 +63,7 @@ static void let_strangers_go(struct frontend *frontend)
 
 void load_shedding_run(struct worker *worker)
 {
+    loop_assert_owner(&worker->loop);
     let_slow_go(worker->frontend);
     let_strangers_go(worker->frontend);
 }

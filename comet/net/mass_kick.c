@@ -80,6 +80,7 @@ void mass_kick_all(struct worker *worker, enum close_code code, const char *reas
 {
     struct mass_kick *kick = worker->frontend->kick;
 
+    loop_assert_owner(&worker->loop);
     free(kick->reason);
     kick->reason = mem_strdup(reason);
     kick->code = code;
@@ -121,6 +122,7 @@ void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms)
     struct mass_kick *kick = worker->frontend->recall;
     size_t marked = 0;
 
+    loop_assert_owner(&worker->loop);
     for (size_t slot = 0; slot < handle_table_slots(worker->table); slot++) {
         struct conn *conn = handle_table_at(worker->table, slot);
         if (conn == NULL || conn->state != CONN_OPEN)

@@ -365,6 +365,7 @@ void catchup_admitted(struct conn *conn, const struct mailbox_page *page)
 {
     struct catchup *catchup = conn->catchup;
 
+    loop_assert_owner(&conn->worker->loop);
     assert(catchup->mode == CATCHUP_CONNECTING);
     missing_want_all(&catchup->missing);
     catchup->mode = CATCHUP_GAP;
@@ -450,6 +451,7 @@ void catchup_push(struct conn *conn, const struct push *push, struct ticket tick
 {
     struct catchup *catchup = conn->catchup;
 
+    loop_assert_owner(&conn->worker->loop);
     catchup_stop_awaiting(conn);
     missing_undrop(&catchup->missing, push->id); /* job sends it again, and did not settle it */
     if (missing_awaits(&catchup->missing, push->id))
@@ -464,6 +466,7 @@ void catchup_push(struct conn *conn, const struct push *push, struct ticket tick
 
 void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n)
 {
+    loop_assert_owner(&conn->worker->loop);
     struct catchup *catchup = catchup_of(conn, CATCHUP_FETCHING);
     for (size_t i = 0; i < n; i++) {
         catchup_missed(conn, ids[i]);
@@ -478,6 +481,7 @@ void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n)
 
 void catchup_refetch(struct conn *conn)
 {
+    loop_assert_owner(&conn->worker->loop);
     if (conn->state != CONN_OPEN)
         return;
     struct catchup *catchup = catchup_of(conn, CATCHUP_FETCHING);

@@ -126,6 +126,7 @@ static bool is_json_mode(const struct ws_item *item)
 
 void client_op_frame(struct conn *conn, const struct frame *frame)
 {
+    loop_assert_owner(&conn->worker->loop);
     const struct client_request request = {
         .version = frame->version,
         .op = frame->op,
@@ -143,6 +144,7 @@ void client_op_message(struct conn *conn, const struct ws_item *item)
     char why[160];
     void *keep;
 
+    loop_assert_owner(&conn->worker->loop);
     if (conn->state == CONN_AUTH && !is_json_mode(item)) {
         conn->wire = WIRE_WS_BIN;
         conn_kick(conn, CLOSE_MALFORMED,

@@ -12,6 +12,7 @@ void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *ha
 {
     struct conn *oldest = NULL;
 
+    loop_assert_owner(&worker->loop);
     for (size_t i = 0; i < n_handles; i++) {
         struct conn *conn = handle_table_find(worker->table, handles[i]);
         if (conn != NULL && conn->state == CONN_OPEN && conn->uid == uid &&

@@ -223,6 +223,7 @@ void reregister_update(struct reregister *reregister)
 {
     struct cluster_view *view = reregister->worker->view;
 
+    loop_assert_owner(&reregister->worker->loop);
     if (view->ring_hash == 0 || view->comet_epoch == 0) {
         reregister_take_back(reregister);
         reregister->state = REREGISTER_IDLE;
@@ -243,6 +244,7 @@ void reregister_update(struct reregister *reregister)
 void reregister_admitted(struct reregister *reregister, struct conn *conn,
                          const struct logic_answer *answer)
 {
+    loop_assert_owner(&reregister->worker->loop);
     conn->registered = answer_is_current(reregister->worker, answer);
     conn->missed = !conn->registered;
     if (conn->registered || reregister->state == REREGISTER_IDLE)
@@ -258,7 +260,7 @@ void reregister_admitted(struct reregister *reregister, struct conn *conn,
 
 void reregister_closed(struct reregister *reregister, struct conn *conn)
 {
-    (void)reregister;
+    loop_assert_owner(&reregister->worker->loop);
     conn->registered = false;
 }
 
@@ -282,6 +284,7 @@ void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64
     struct logic_requests *logic = reregister->worker->logic;
     struct logic_request *request = logic_requests_new(logic, REQUEST_DISCONNECT);
 
+    loop_assert_owner(&reregister->worker->loop);
     request->handle = handle;
     request->uid = uid;
     request->done = disconnected;
@@ -314,6 +317,7 @@ struct reregister *reregister_open(struct worker *worker, void (*refetch)(struct
 {
     struct reregister *reregister = mem_zalloc(sizeof *reregister);
 
+    loop_assert_owner(&worker->loop);
     reregister->worker = worker;
     reregister->refetch = refetch;
     reregister->walk.run = reregister_walk;
@@ -333,6 +337,7 @@ static void reregister_on_closed(uv_handle_t *handle)
 
 void reregister_close(struct reregister *reregister)
 {
+    loop_assert_owner(&reregister->worker->loop);
     reregister->state = REREGISTER_IDLE;
     uv_close((uv_handle_t *)&reregister->retry, reregister_on_closed);
 }

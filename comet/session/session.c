@@ -69,6 +69,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
 {
     struct worker *worker = conn->worker;
 
+    loop_assert_owner(&worker->loop);
     conn->auth_seq = seq;
     conn->handle = handle_table_add(worker->table, conn);
     if (conn->handle == 0) {
@@ -94,6 +95,7 @@ void session_closed(struct conn *conn)
 {
     struct worker *worker = conn->worker;
 
+    loop_assert_owner(&worker->loop);
     catchup_end(conn);
     if (conn->handle != 0) {
         handle_table_remove(worker->table, conn->handle);
@@ -111,6 +113,7 @@ void session_closed(struct conn *conn)
 
 void session_push(struct conn *conn, const struct push *push, struct ticket ticket)
 {
+    loop_assert_owner(&conn->worker->loop);
     if (conn->state != CONN_OPEN && conn->state != CONN_CONNECTING) {
         ticket_done(&ticket, conn, TICKET_DROPPED);
         return;
@@ -131,6 +134,7 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
 
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
 {
+    loop_assert_owner(&conn->worker->loop);
     if (conn->state == CONN_OPEN || conn->state == CONN_CONNECTING)
         catchup_poke(conn, ids, n);
 }

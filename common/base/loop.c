@@ -45,6 +45,11 @@ static void loop_on_turn_end(uv_check_t *check)
     }
 }
 
+static void loop_own(struct loop *loop, pthread_t owner)
+{
+    atomic_store_explicit(&loop->owner, owner, memory_order_relaxed);
+}
+
 int loop_init(struct loop *loop, const char *name, int index)
 {
     memset(loop, 0, sizeof *loop);
@@ -68,6 +73,7 @@ int loop_init(struct loop *loop, const char *name, int index)
     uv_check_start(&loop->turn_end, loop_on_turn_end);
     uv_idle_init(&loop->uv, &loop->busy);
     loop->inbox.open = true;
+    loop_own(loop, pthread_self());
     return 0;
 
 fail_lock:
@@ -80,8 +86,10 @@ fail_loop:
 void loop_run(struct loop *loop)
 {
     loop->thread = pthread_self();
+    loop_own(loop, loop->thread);
     while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
         uv_run(&loop->uv, UV_RUN_ONCE);
+    loop_own(loop, 0);
 }
 
 static void *loop_thread(void *arg)
@@ -92,6 +100,7 @@ static void *loop_thread(void *arg)
     strncpy(name, loop->name, sizeof name - 1);
     name[sizeof name - 1] = '\0';
     pthread_setname_np(pthread_self(), name);
+    loop_own(loop, pthread_self());
     while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
         uv_run(&loop->uv, UV_RUN_ONCE);
     return NULL;
@@ -99,12 +108,17 @@ static void *loop_thread(void *arg)
 
 int loop_start(struct loop *loop)
 {
-    return -pthread_create(&loop->thread, NULL, loop_thread, loop);
+    int err = pthread_create(&loop->thread, NULL, loop_thread, loop);
+
+    if (err == 0)
+        loop_own(loop, loop->thread);
+    return -err;
 }
 
 void loop_join(struct loop *loop)
 {
     pthread_join(loop->thread, NULL);
+    loop_own(loop, pthread_self());
 }
 
 void loop_stop(struct loop *loop)
@@ -159,6 +173,7 @@ bool inbox_post(struct loop *loop, struct inbox_item *item)
 
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
+    loop_assert_owner(loop);
     if (task->queued)
         return;
     task->queued = true;

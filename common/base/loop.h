@@ -8,7 +8,9 @@
 #ifndef IMC_COMMON_BASE_LOOP_H
 #define IMC_COMMON_BASE_LOOP_H
 
+#include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -42,7 +44,8 @@ struct loop {
     uv_idle_t busy; /* keeps the poll phase from sleeping while tasks wait */
     struct loop_task *tasks, **tasks_tail;
     pthread_t thread;
-    int index; /* position among its siblings, as given to loop_init */
+    _Atomic pthread_t owner; /* who may use what belongs to the loop; 0: whoever holds it */
+    int index;               /* position among its siblings, as given to loop_init */
     const char *name;
     bool stopping;
     void *user; /* the owner's, untouched here */
@@ -66,6 +69,22 @@ bool inbox_post(struct loop *loop, struct inbox_item *item);
 /* Owner only. Tasks deferred by a running task run in the next turn, after new I/O was looked at.
  */
 void loop_defer(struct loop *loop, struct loop_task *task);
+
+/* A function that belongs to LOOP's thread begins with this. Until the loop runs, the thread that
+ * made it is the owner; then the one that runs it, until it has ended. Builds with sanitizers check
+ * it, and Debug builds; in others it is nothing (IMC_CHECK_OWNER, CMakeLists.txt). */
+#ifdef IMC_CHECK_OWNER
+#define loop_assert_owner(loop) assert(loop_is_ours(loop))
+#else
+#define loop_assert_owner(loop) ((void)(loop))
+#endif
+
+static inline bool loop_is_ours(const struct loop *loop)
+{
+    pthread_t owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+
+    return owner == 0 || pthread_equal(owner, pthread_self());
+}
 
 static inline uint64_t loop_now_ms(const struct loop *loop)
 {

@@ -96,6 +96,7 @@ static void on_tick(uv_timer_t *handle)
 struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire,
                          void *arg)
 {
+    loop_assert_owner(loop);
     assert(tick_ms > 0 && slots > 0 && fire != NULL);
     struct wheel *wheel = mem_zalloc(sizeof *wheel + slots * sizeof(struct wheel_timer *));
     wheel->loop = loop;
@@ -115,6 +116,7 @@ void *wheel_arg(const struct wheel *wheel)
 
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms)
 {
+    loop_assert_owner(wheel->loop);
     assert(!wheel->closed);
     if (timer->prev != NULL)
         unlink_timer(timer);
@@ -133,6 +135,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms
 
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer)
 {
+    loop_assert_owner(wheel->loop);
     if (timer->prev == NULL)
         return;
     unlink_timer(timer);
@@ -148,6 +151,7 @@ void wheel_close(struct wheel *wheel)
 {
     if (wheel == NULL)
         return;
+    loop_assert_owner(wheel->loop);
     wheel->closed = true;
     uv_close((uv_handle_t *)&wheel->tick, on_closed);
 }

@@ -42,6 +42,7 @@ static void on_left(void *arg)
 
 void daemon_leave(struct daemon *daemon)
 {
+    loop_assert_owner(&daemon->loop);
     struct daemon_internal *in = daemon->internal;
     if (in->membership == NULL || in->leaving)
         return;
@@ -56,6 +57,7 @@ static void on_leave_deadline(uv_timer_t *timer)
 
 void daemon_drained(struct daemon *daemon)
 {
+    loop_assert_owner(&daemon->loop);
     struct daemon_internal *in = daemon->internal;
     if (in->drained)
         return;
@@ -69,6 +71,7 @@ void daemon_drained(struct daemon *daemon)
 
 void daemon_fail(struct daemon *daemon)
 {
+    loop_assert_owner(&daemon->loop);
     daemon->internal->overdue = true;
     loop_stop(&daemon->loop);
 }

@@ -53,6 +53,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
                 struct membership **membership)
 {
+    loop_assert_owner(&daemon->loop);
     const struct daemon_config *config = daemon->config;
     struct daemon_internal *in = daemon->internal;
     fill_self(daemon, self);

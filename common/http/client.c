@@ -289,6 +289,7 @@ struct http_client *http_client_open(struct loop *loop, const struct sockaddr *a
 {
     struct http_client *ask = mem_zalloc(sizeof *ask);
 
+    loop_assert_owner(loop);
     assert(address->sa_family == AF_INET || address->sa_family == AF_INET6);
     ask->loop = loop;
     memcpy(&ask->address, address,
@@ -316,11 +317,13 @@ static void client_begin(struct http_client *ask, bool post, const char *path, u
 
 void http_client_get(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
+    loop_assert_owner(ask->loop);
     client_begin(ask, false, path, timeout_ms);
 }
 
 void http_client_post(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
+    loop_assert_owner(ask->loop);
     client_begin(ask, true, path, timeout_ms);
 }
 
@@ -341,6 +344,7 @@ void http_client_close(struct http_client *ask)
 {
     if (ask == NULL)
         return;
+    loop_assert_owner(ask->loop);
     assert(!ask->closed);
     ask->closed = true;
     ask->busy = false;

@@ -440,6 +440,7 @@ void http_respond(struct http_request *request, int status, const char *content_
         http_request_free(request);
         return;
     }
+    loop_assert_owner(request->conn->server->loop);
     size_t room = HEAD_MAX + strlen(type) + strlen(extra);
     size_t shown = request->method == HTTP_HEAD || status == 204 || status == 304 ? 0 : len;
     char *text = mem_alloc(room + shown);

@@ -206,6 +206,7 @@ static void on_readable(uv_poll_t *listener, int status, int events)
 int http_server_open(struct loop *loop, const struct http_options *options,
                      struct http_server **out)
 {
+    loop_assert_owner(loop);
     struct http_server *server = mem_zalloc(sizeof(*server));
     int err;
     server->loop = loop;
@@ -242,11 +243,13 @@ int http_server_port(const struct http_server *server)
 
 size_t http_server_pending(const struct http_server *server)
 {
+    loop_assert_owner(server->loop);
     return server->pending;
 }
 
 void http_server_stats(const struct http_server *server, struct http_stats *out)
 {
+    loop_assert_owner(server->loop);
     *out = server->stats;
     out->connections = server->n_conns;
 }
@@ -254,6 +257,8 @@ void http_server_stats(const struct http_server *server, struct http_stats *out)
 void http_server_drain(struct http_server *server)
 {
     struct http_conn *conn, *next;
+
+    loop_assert_owner(server->loop);
     if (!server->listening)
         return;
     server->listening = false;
@@ -276,8 +281,10 @@ static void on_handle_closed(uv_handle_t *handle)
 void http_server_close(struct http_server *server)
 {
     struct http_request *request, *next;
+
     if (server == NULL)
         return;
+    loop_assert_owner(server->loop);
     http_server_drain(server);
     while (server->conns != NULL)
         http_conn_close(server->conns);

@@ -245,6 +245,7 @@ int kafka_queue_open(struct loop *loop, rd_kafka_queue_t *queue, kafka_drain_fn 
     static const uint64_t one = 1;
     struct kafka_queue *b = mem_zalloc(sizeof *b);
 
+    loop_assert_owner(loop);
     *b = (struct kafka_queue){.loop = loop, .queue = queue, .drain = drain, .arg = arg};
     b->again.run = kafka_queue_on_again;
     b->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -275,6 +276,7 @@ void kafka_queue_close(struct kafka_queue *bus)
 {
     if (bus == NULL)
         return;
+    loop_assert_owner(bus->loop);
     rd_kafka_queue_io_event_enable(bus->queue, -1, NULL, 0);
     bus->drain = NULL;
     uv_poll_stop(&bus->poll);

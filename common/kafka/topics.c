@@ -331,6 +331,7 @@ int kafka_topics_open(struct loop *loop, rd_kafka_t *rk, const struct kafka_topi
 {
     struct kafka_topics *t = mem_zalloc(sizeof *t);
 
+    loop_assert_owner(loop);
     *t = (struct kafka_topics){
         .loop = loop, .rk = rk, .topic = *topic, .answered = answered, .arg = arg};
     t->queue = rd_kafka_queue_new(rk);
@@ -350,6 +351,7 @@ void kafka_topics_ask(struct kafka_topics *topics)
 {
     bool under_way = topics->look != NULL || topics->admin != RD_KAFKA_EVENT_NONE;
 
+    loop_assert_owner(topics->loop);
     if (topics->wanted)
         return;
     topics->wanted = true;
@@ -382,6 +384,7 @@ struct kafka_look *kafka_topics_close(struct kafka_topics *topics)
 {
     if (topics == NULL)
         return NULL;
+    loop_assert_owner(topics->loop);
     struct kafka_look *look = topics->look;
     if (look != NULL)
         look->topics = NULL;

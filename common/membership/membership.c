@@ -92,6 +92,7 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
                                    const struct membership_options *options,
                                    const struct membership_events *events, void *arg)
 {
+    loop_assert_owner(loop);
     assert(options->renew_ms > 0 && options->ttl_ms > 0);
     bool listed = options->addresses != NULL && options->addresses[0] != '\0';
     struct membership *membership =
@@ -115,12 +116,14 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
 const struct member_list *membership_list(const struct membership *membership,
                                           enum member_kind kind)
 {
+    loop_assert_owner(membership->loop);
     return &membership->lists[kind];
 }
 
 const struct member *membership_find(const struct membership *membership, enum member_kind kind,
                                      const char *id)
 {
+    loop_assert_owner(membership->loop);
     return member_list_find(&membership->lists[kind], id);
 }
 
@@ -149,11 +152,13 @@ bool membership_known(const struct membership *membership)
 
 void membership_set_connections(struct membership *membership, int64_t connections)
 {
+    loop_assert_owner(membership->loop);
     membership->self.connections = connections;
 }
 
 void membership_leave(struct membership *membership, void (*done)(void *arg), void *arg)
 {
+    loop_assert_owner(membership->loop);
     assert(!membership->closed && !membership->leaving);
     membership->leaving = true;
     membership->left = done;
@@ -165,6 +170,7 @@ void membership_close(struct membership *membership)
 {
     if (membership == NULL)
         return;
+    loop_assert_owner(membership->loop);
     assert(!membership->closed);
     membership->closed = true;
     membership->ops->close(membership);
@@ -172,6 +178,7 @@ void membership_close(struct membership *membership)
 
 void membership_stats(const struct membership *membership, struct membership_stats *stats)
 {
+    loop_assert_owner(membership->loop);
     *stats = (struct membership_stats){.lives = membership->lives};
     if (membership->ops->stats != NULL)
         membership->ops->stats(membership, stats);

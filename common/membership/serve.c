@@ -116,6 +116,7 @@ void membership_serve(struct membership *membership, struct http_request *reques
         refuse(request, 503, "not a member yet\n", NULL);
         return;
     }
+    loop_assert_owner(membership->loop);
     /* A HEAD only looks. */
     if (membership->ops->heard != NULL && http_method(request) != HTTP_HEAD && !page)
         membership->ops->heard(membership, &question);

@@ -46,6 +46,7 @@ void redis_clock_start(struct redis *redis)
 
 uint64_t redis_now_us(const struct redis *redis)
 {
+    loop_assert_owner(redis->loop);
     return (uint64_t)(redis_clock_boot_us() + redis->clock.ahead_us);
 }
 
@@ -56,5 +57,6 @@ bool redis_clock_is_known(const struct redis *redis)
 
 int64_t redis_clock_offset_us(const struct redis *redis)
 {
+    loop_assert_owner(redis->loop);
     return redis->clock.known ? (int64_t)unix_now_us() - (int64_t)redis_now_us(redis) : 0;
 }

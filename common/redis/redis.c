@@ -258,6 +258,7 @@ static int open_sentinels(struct redis *redis, const struct redis_options *optio
 int redis_open(struct loop *loop, const struct redis_options *options, redis_state_fn state,
                void *arg, struct redis **redis)
 {
+    loop_assert_owner(loop);
     struct redis *opened = mem_zalloc(sizeof *opened);
     opened->loop = loop;
     if (parse_servers(opened, options) != 0 || open_sentinels(opened, options) != 0) {
@@ -284,6 +285,7 @@ void redis_close(struct redis *redis)
 {
     if (redis == NULL)
         return;
+    loop_assert_owner(redis->loop);
     assert(!redis->closed);
     redis->closed = true;
     redis_close(redis->sentinels);
@@ -297,6 +299,7 @@ void redis_close(struct redis *redis)
 
 bool redis_is_up(const struct redis *redis)
 {
+    loop_assert_owner(redis->loop);
     for (size_t i = 0; i < redis->n_shards; i++) {
         if (redis->shards[i].state != REDIS_UP)
             return false;
@@ -354,6 +357,7 @@ static void issue(struct redis_shard *shard, const char *cmd, size_t len, redis_
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg)
 {
+    loop_assert_owner(redis->loop);
     assert(shard < redis->n_shards && argc > 0);
     char *cmd;
     int len = redisFormatCommandArgv(&cmd, argc, argv, argvlen);
@@ -411,6 +415,7 @@ static void on_eval(struct redis *redis, const redisReply *reply, void *arg)
 void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
                 const char **argv, const size_t *argvlen, redis_fn fn, void *arg)
 {
+    loop_assert_owner(redis->loop);
     assert(shard < redis->n_shards && nkeys <= argc);
     if (script->sha1[0] == '\0')
         sha1_hex(script->source, script->sha1);

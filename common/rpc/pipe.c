@@ -472,6 +472,7 @@ static void pipe_on_turn_end(struct loop *loop, struct loop_task *task)
 
 void pipe_kick(struct pipe *pipe)
 {
+    loop_assert_owner(pipe->loop);
     if (pipe->in_flight < pipe_limit(pipe))
         loop_defer(pipe->loop, &pipe->task);
 }
@@ -483,6 +484,7 @@ struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
 {
     struct pipe *pipe = mem_zalloc(sizeof *pipe);
 
+    loop_assert_owner(loop);
     assert(options->window > 0 && options->timeout_ms >= 0);
     assert((ops->decode == NULL) == (ops->drop == NULL));
     pipe->loop = loop;
@@ -507,6 +509,7 @@ struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
 
 void pipe_want(struct pipe *pipe, const struct rpc_name *name)
 {
+    loop_assert_owner(pipe->loop);
     rpc_channel_want(pipe->channel, name);
 }
 
@@ -517,6 +520,7 @@ int pipe_in_flight(const struct pipe *pipe)
 
 bool pipe_is_up(const struct pipe *pipe)
 {
+    loop_assert_owner(pipe->loop);
     return !pipe->down;
 }
 
@@ -551,6 +555,7 @@ static void pipe_on_pause_closed(uv_handle_t *handle)
 
 void pipe_close(struct pipe *pipe)
 {
+    loop_assert_owner(pipe->loop);
     assert(pipe->state != PIPE_CLOSED);
     pipe->state = PIPE_CLOSED;
     pipe->down = true;

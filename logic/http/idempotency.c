@@ -146,6 +146,7 @@ void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg)
 {
     struct idem *idem = mem_zalloc(sizeof *idem);
 
+    loop_assert_owner(logic->loop);
     assert(strlen(key) <= IDEM_KEY_MAX);
     idem->logic = logic;
     idem->fn = fn;

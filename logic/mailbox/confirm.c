@@ -106,6 +106,7 @@ void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mai
 {
     struct mailbox_call *call = mailbox_call_new(logic, debts->uid, arg);
 
+    loop_assert_owner(logic->loop);
     call->confirm_fn = fn;
     debts_eval(call, debts, &confirm_script, confirm_on_reply);
 }
@@ -140,6 +141,7 @@ void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailb
 {
     struct mailbox_call *call = mailbox_call_new(logic, debts->uid, arg);
 
+    loop_assert_owner(logic->loop);
     call->fn = fn;
     debts_eval(call, debts, &waive_script, removed_on_reply);
 }
@@ -154,6 +156,7 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
     const char *argv[] = {key.text, score.text, high.text, low.text};
     size_t argvlen[] = {key.len, score.len, high.len, low.len};
 
+    loop_assert_owner(logic->loop);
     call->fn = fn;
     redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, removed_on_reply, call);
 }
@@ -170,6 +173,7 @@ void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn
     const char *argv[] = {key.text, score.text, (const char *)id, keep.text, most.text};
     size_t argvlen[] = {key.len, score.len, sizeof id, keep.len, most.len};
 
+    loop_assert_owner(logic->loop);
     call->fn = fn;
     mailbox_put_id(id, upto);
     redis_eval(logic->redis, key.shard, &trim_script, 1, 5, argv, argvlen, trim_on_reply, call);

@@ -135,6 +135,7 @@ static void on_lookup(void *arg, const struct router_answer *answer)
 
 void gone_receivers_take(struct logic *logic, const struct mailbox_debts *left)
 {
+    loop_assert_owner(logic->loop);
     if (left->n == 0)
         return;
     struct gone_receiver *heir = mem_zalloc(sizeof *heir + left->n * sizeof *heir->ids);

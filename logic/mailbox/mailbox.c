@@ -199,6 +199,7 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
     const char *argv[MOST] = {key.text, numbers[0].text, (const char *)member};
     size_t argvlen[MOST] = {key.len, numbers[0].len, len};
 
+    loop_assert_owner(logic->loop);
     for (int i = 1; i < (int)(sizeof numbers / sizeof numbers[0]); i++) {
         argv[i + 2] = numbers[i].text;
         argvlen[i + 2] = numbers[i].len;
@@ -350,6 +351,7 @@ void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox
     struct mailbox_key key = mailbox_key_of(logic, read->uid);
     size_t page = (size_t)logic->config->mailbox_page;
 
+    loop_assert_owner(logic->loop);
     call->page_fn = fn;
     call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
     call->own = read->own != NULL && read->own[0] != '\0';
@@ -383,6 +385,7 @@ void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *a
     struct mailbox_key key = mailbox_key_of(logic, uid);
     size_t limit = (size_t)logic->config->mailbox_limit;
 
+    loop_assert_owner(logic->loop);
     call->page_fn = fn;
     call->limit = limit < FIRST_MOST ? limit : FIRST_MOST;
     struct mailbox_number last = mailbox_number(call->limit);

@@ -153,6 +153,7 @@ void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
     size_t len = protobuf_c_message_get_packed_size(message);
     struct stream *stream;
 
+    loop_assert_owner(service->logic->loop);
     LIST_FOREACH(stream, &service->streams, next) {
         if (!stream_may_be_of(stream, comet, epoch))
             continue;
@@ -290,6 +291,7 @@ void streams_drain(struct streams *service)
 {
     struct stream *stream;
 
+    loop_assert_owner(service->logic->loop);
     service->draining = true;
     LIST_FOREACH(stream, &service->streams, next) {
         if (stream->pending == 0)
@@ -306,6 +308,7 @@ void streams_close(struct streams *service)
 {
     if (service == NULL)
         return;
+    loop_assert_owner(service->logic->loop);
     service->draining = true;
     rpc_server_close(service->server, 0);
     uv_run(&service->logic->loop->uv,

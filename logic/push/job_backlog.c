@@ -61,6 +61,7 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
 {
     struct job_backlog *backlog = backlog_of(backlogs, job);
 
+    loop_assert_owner(backlogs->logic->loop);
     if (told->stalled && !backlog->stalled)
         log_warn("storing stands still", "job=%s why=\"%s\"", backlog->job, told->why);
     else if (!told->stalled && backlog->stalled)
@@ -102,6 +103,7 @@ enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlog
     const struct logic_config *config = backlogs->logic->config;
     const struct worst worst = job_backlogs_worst(backlogs);
 
+    loop_assert_owner(backlogs->logic->loop);
     if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
         snprintf(why, JOB_BACKLOG_WHY,
                  "delivery is %" PRIu32 " s behind, more than push.max_lag (%" PRId64

@@ -390,6 +390,7 @@ static void on_flush(struct loop *loop, struct loop_task *task)
 int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
                   struct kafka_ticket *ticket, const char **why)
 {
+    loop_assert_owner(producer->logic->loop);
     if (!producer->seen) {
         *why = "no Kafka broker has answered yet";
         return -EAGAIN;
@@ -568,6 +569,7 @@ int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
 {
     struct kafka_producer *producer = mem_zalloc(sizeof *producer);
 
+    loop_assert_owner(logic->loop);
     producer->logic = logic;
     producer->max_bytes = LIMIT_ASSUMED;
     producer->flush.run = on_flush;
@@ -602,6 +604,7 @@ void kafka_producer_close(struct kafka_producer *producer)
 {
     if (producer == NULL)
         return;
+    loop_assert_owner(producer->logic->loop);
     producer_enter(producer, PRODUCER_RESTING);
     gathered_fail(producer, UINT64_MAX, -ECANCELED, "logic stops");
     waiting_fail(producer, -ECANCELED, "logic stops");

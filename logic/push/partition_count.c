@@ -82,6 +82,7 @@ int partition_count_now(const struct partition_count *agree, const char **why)
 {
     const char *refused = refusal(agree);
 
+    loop_assert_owner(agree->logic->loop);
     if (refused != NULL && why != NULL)
         *why = refused;
     return refused == NULL ? agree->n : 0;
@@ -203,6 +204,7 @@ static void on_timer(uv_timer_t *timer)
 
 void partition_count_saw(struct partition_count *agree, int partitions, uint64_t seen_ms)
 {
+    loop_assert_owner(agree->logic->loop);
     if (partitions != agree->count && agree->n != 0 && partitions > agree->n)
         log_warn("partitions are not used",
                  "topic=%s kafka=%d agreed=%d hint=\"imc-logic --set-partitions %d\"",
@@ -238,6 +240,7 @@ void partition_count_close(struct partition_count *agree)
 
     if (agree == NULL)
         return;
+    loop_assert_owner(agree->logic->loop);
     redis = agree->logic->redis;
     agree->closed = true;
     uv_timer_stop(&agree->timer);

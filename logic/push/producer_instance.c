@@ -105,6 +105,7 @@ rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
     int32_t partition = rd_kafka_msg_partitioner_murmur2(client->topic, message->key,
                                                          message->key_len, partitions, NULL, NULL);
 
+    loop_assert_owner(client->logic->loop);
     return produce(client, partition, RD_KAFKA_MSG_F_FREE, message, ticket);
 }
 
@@ -249,6 +250,7 @@ struct kafka_shutdown *producer_instance_close(struct producer_instance *client)
 {
     struct kafka_look *look = kafka_topics_close(client->topics);
 
+    loop_assert_owner(client->logic->loop);
     kafka_queue_close(client->queue);
     if (client->events != NULL)
         rd_kafka_queue_destroy(client->events);

@@ -496,6 +496,7 @@ void push_uids(struct logic *logic, const struct push_message *message, const in
 {
     struct push_job *job = job_new(logic, message, n, fn, arg);
 
+    loop_assert_owner(logic->loop);
     job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
     job->looking = n;
     job->guarded = job_backlogs_verdict(logic->backlogs, job->why) != JOB_BACKLOG_FINE;
@@ -520,6 +521,7 @@ void push_room(struct logic *logic, const struct push_message *message, const ch
 {
     struct push_job *job = job_new(logic, message, 1, fn, arg);
 
+    loop_assert_owner(logic->loop);
     job->type = IMC__V1__PUSH_MSG__TYPE__ROOM;
     job->room = room;
     push_single(job);
@@ -530,6 +532,7 @@ void push_all(struct logic *logic, const struct push_message *message, int32_t s
 {
     struct push_job *job = job_new(logic, message, 1, fn, arg);
 
+    loop_assert_owner(logic->loop);
     job->type = IMC__V1__PUSH_MSG__TYPE__BROADCAST;
     job->speed = speed;
     push_single(job);

@@ -86,6 +86,7 @@ void router_put(struct routers *routers, const struct router_session *session, u
 {
     struct router_request *request = router_request_new(&routers->requests, ROUTER_PUT, fn, arg);
 
+    loop_assert_owner(routers->logic->loop);
     request->session = *session;
     submit(routers, peer_of(routers, session->uid), request, timeout_ms);
 }
@@ -95,6 +96,7 @@ void router_del(struct routers *routers, const struct router_session *session, r
 {
     struct router_request *request = router_request_new(&routers->requests, ROUTER_DEL, fn, arg);
 
+    loop_assert_owner(routers->logic->loop);
     request->session = *session;
     submit(routers, peer_of(routers, session->uid), request,
            (uint64_t)routers->logic->config->router_timeout_ms);
@@ -105,6 +107,7 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
 {
     struct router_request *request = router_request_new(&routers->requests, ROUTER_LOOKUP, fn, arg);
 
+    loop_assert_owner(routers->logic->loop);
     request->session.uid = uid;
     submit(routers, peer_of(routers, uid), request, timeout_ms);
 }
@@ -134,6 +137,7 @@ size_t router_registered(struct routers *routers, const struct router_session *c
                                   .loop = loop,
                                   .loops = loops};
 
+    loop_assert_owner(routers->logic->loop);
     return submit_all(routers, &like);
 }
 
@@ -142,6 +146,7 @@ size_t router_forget(struct routers *routers, const char *comet, router_fn fn, v
     struct router_request like = {
         .kind = ROUTER_FORGET, .fn = fn, .arg = arg, .session.comet = comet};
 
+    loop_assert_owner(routers->logic->loop);
     return submit_all(routers, &like);
 }
 
@@ -150,6 +155,7 @@ size_t router_count(struct routers *routers, enum router_count what, router_fn f
     enum router_kind kind = what == ROUTER_COUNT_ROOMS ? ROUTER_ROOMS : ROUTER_COMETS;
     struct router_request like = {.kind = kind, .fn = fn, .arg = arg};
 
+    loop_assert_owner(routers->logic->loop);
     return submit_all(routers, &like);
 }
 
@@ -186,6 +192,7 @@ void routers_update(struct routers *routers)
     size_t n_old = routers->n_peers;
     struct router_peer **peers = mem_zalloc((list->n + 1) * sizeof(void *));
 
+    loop_assert_owner(routers->logic->loop);
     for (size_t i = 0; i < list->n; i++) {
         peers[i] = peer_find(routers, &list->members[i]);
         if (peers[i] == NULL)
@@ -228,6 +235,7 @@ void routers_close(struct routers *routers)
 {
     if (routers == NULL)
         return;
+    loop_assert_owner(routers->logic->loop);
     size_t n = routers->n_peers;
     routers->n_peers = 0;
     ring_free(routers->ring);

@@ -182,6 +182,7 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
     struct token_key *keys = mem_alloc(n * sizeof *keys);
     size_t *shards = mem_alloc(n * sizeof *shards);
 
+    loop_assert_owner(logic->loop);
     for (size_t i = 0; i < n; i++) {
         /* No token is longer: the key of its start names none that was made through us. */
         size_t len = refs[i].len <= TOKEN_MAX ? refs[i].len : 0;
@@ -324,6 +325,7 @@ void tokens_new(struct logic *logic, const char *token, const struct token_value
     struct token_key key = key_of(token, change->token_len);
     char *text = mem_alloc(token_value_size(value));
 
+    loop_assert_owner(logic->loop);
     change->uid = value->uid;
     change->expire_ms = expire_ms;
     size_t len = token_encode(value, text, token_value_size(value));
@@ -377,6 +379,7 @@ void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *
     struct token_change *change = change_new(logic, token, fn, arg);
     struct token_key key = key_of(token, change->token_len);
 
+    loop_assert_owner(logic->loop);
     getdel(change, &key, del_on_taken);
 }
 
@@ -398,6 +401,7 @@ void tokens_del_uid(struct logic *logic, int64_t uid, token_done_fn fn, void *ar
     struct token_change *change = change_new(logic, "", fn, arg);
     struct token_key key = key_of_uid(uid);
 
+    loop_assert_owner(logic->loop);
     change->uid = uid;
     getdel(change, &key, del_on_uid_taken);
 }

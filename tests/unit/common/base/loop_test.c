@@ -1,5 +1,18 @@
+/* For this file in every build; for the functions of loop.c as they were built. */
+#ifndef IMC_CHECK_OWNER
+#define IMC_CHECK_OWNER
+enum { FUNCTIONS_CHECK = 0 };
+#else
+enum { FUNCTIONS_CHECK = 1 };
+#endif
+
 #include "common/base/loop.h"
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,6 +155,77 @@ static void closed_loop_refuses_posts_and_runs_earlier_ones(void **state)
     assert_true(post_ran);
 }
 
+/* Whether CHECKED, a call of a function that belongs to LOOP's thread, may be made from here: tried
+ * in a process of its own, since a failed assert ends it. The child has this thread's identity. */
+static bool may_call(void (*checked)(struct loop *loop), struct loop *loop)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct rlimit none = {0};
+        setrlimit(RLIMIT_CORE, &none);
+        signal(SIGABRT, SIG_DFL);
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        checked(loop);
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status))
+        return true;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    return false;
+}
+
+static void defer_something(struct loop *loop)
+{
+    static struct loop_task task;
+
+    loop_defer(loop, &task);
+}
+
+static void just_assert(struct loop *loop)
+{
+    loop_assert_owner(loop);
+}
+
+struct asked {
+    struct inbox_item item;
+    bool may_own, may_other;
+    struct loop *other;
+};
+
+static void ask_on_the_loop(struct loop *loop, struct inbox_item *item)
+{
+    struct asked *asked = container_of(item, struct asked, item);
+
+    asked->may_own = may_call(just_assert, loop) && may_call(defer_something, loop);
+    asked->may_other = may_call(just_assert, asked->other);
+    loop_stop(loop);
+}
+
+static void only_the_owner_may_use_a_loop(void **state)
+{
+    (void)state;
+    struct loop loop, ours;
+    struct asked asked = {.item.run = ask_on_the_loop, .other = &ours};
+
+    assert_int_equal(loop_init(&loop, "test", 0), 0);
+    assert_int_equal(loop_init(&ours, "ours", 1), 0);
+    assert_true(may_call(defer_something, &loop)); /* its maker, before it runs */
+    assert_int_equal(loop_start(&loop), 0);
+    assert_false(may_call(just_assert, &loop));
+    assert_int_equal(may_call(defer_something, &loop), !FUNCTIONS_CHECK);
+    assert_true(inbox_post(&loop, &asked.item)); /* any thread may */
+    loop_join(&loop);
+    assert_true(asked.may_own);
+    assert_false(asked.may_other);
+    assert_true(may_call(defer_something, &loop)); /* who joined it, to close it */
+    loop_close(&loop);
+    loop_close(&ours);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +233,7 @@ int main(void)
         cmocka_unit_test(deferred_task_runs_without_io_and_may_defer_itself),
         cmocka_unit_test(task_deferred_by_a_timer_does_not_wait_for_the_next_event),
         cmocka_unit_test(closed_loop_refuses_posts_and_runs_earlier_ones),
+        cmocka_unit_test(only_the_owner_may_use_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

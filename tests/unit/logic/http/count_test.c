@@ -96,6 +96,7 @@ static int setup(void **state)
     memset(&routers, 0, sizeof routers);
     memset(counters, 0, sizeof counters);
     routers.n = ROUTERS;
+    membership.loop = &f.loop;
     logic.membership = &membership;
     return api_setup(state);
 }
