@@ -1,23 +1,25 @@
 #include "job/committed_anchors.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/kafka/kafka.h"
 #include "job/job.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_TIMEOUT_MS = 5000, ASK_AGAIN_MS = 500 };
+enum { ASK_TIMEOUT_MS = 2000, ASK_AGAIN_MS = 500 };
 
 struct committed_anchors {
     struct job *job;
     rd_kafka_t *rk;
-    rd_kafka_queue_t *queue;
-    struct kafka_queue *bus;
     committed_anchors_fn fn;
     void *arg;
-    bool asked;
     uint64_t again_ms; /* not asked again before */
+    /* The question under way: LIST and ERR are its thread's until that is joined. */
+    bool asked;
+    uv_thread_t thread;
+    uv_async_t answered;
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t err;
 };
 
 static void committed_anchors_failed(struct committed_anchors *committed, const char *why)
@@ -41,36 +43,43 @@ static void committed_anchors_tell(struct committed_anchors *committed,
     }
 }
 
-static void committed_anchors_answered(struct committed_anchors *committed, rd_kafka_event_t *event)
-{
-    const rd_kafka_group_result_t **groups;
-    const rd_kafka_error_t *error;
-    size_t n = 0;
+/* --- a question --- */
 
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        committed_anchors_failed(committed, rd_kafka_event_error_string(event));
-        return;
-    }
-    groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
-    error = n > 0 ? rd_kafka_group_result_error(groups[0]) : NULL;
-    if (n == 0 || error != NULL)
-        committed_anchors_failed(committed, n == 0 ? "empty answer" : rd_kafka_error_string(error));
-    else
-        committed_anchors_tell(committed, rd_kafka_group_result_partitions(groups[0]));
-}
-
-static bool committed_anchors_drain(rd_kafka_queue_t *queue, void *arg)
+/* A thread of its own, because rd_kafka_committed() waits for the answer. librdkafka has a call
+ * that does not wait, ListConsumerGroupOffsets(), but that one fails an assertion, which ends the
+ * process, when the connection to the group's coordinator breaks meanwhile (librdkafka's pull
+ * request 5397). */
+static void question_thread(void *arg)
 {
     struct committed_anchors *committed = arg;
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
 
-    if (event == NULL)
-        return false;
+    committed->err = rd_kafka_committed(committed->rk, committed->list, ASK_TIMEOUT_MS);
+    uv_async_send(&committed->answered);
+}
+
+/* Takes the answer from the thread, and waits for it if need be. The list is the caller's. */
+static rd_kafka_topic_partition_list_t *question_end(struct committed_anchors *committed)
+{
+    rd_kafka_topic_partition_list_t *list = committed->list;
+
+    uv_thread_join(&committed->thread);
     committed->asked = false;
-    committed_anchors_answered(committed, event);
-    rd_kafka_event_destroy(event);
-    return true;
+    committed->list = NULL;
+    return list;
+}
+
+static void on_answered(uv_async_t *async)
+{
+    struct committed_anchors *committed = async->data;
+
+    if (!committed->asked)
+        return;
+    rd_kafka_topic_partition_list_t *list = question_end(committed);
+    if (committed->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        committed_anchors_tell(committed, list);
+    else
+        committed_anchors_failed(committed, rd_kafka_err2str(committed->err));
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 bool committed_anchors_may_ask(const struct committed_anchors *committed)
@@ -81,17 +90,13 @@ bool committed_anchors_may_ask(const struct committed_anchors *committed)
 void committed_anchors_ask(struct committed_anchors *committed,
                            const rd_kafka_topic_partition_list_t *list)
 {
-    char why[256];
-    rd_kafka_ListConsumerGroupOffsets_t *question =
-        rd_kafka_ListConsumerGroupOffsets_new(committed->job->config->bus_group, list);
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(committed->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-
-    rd_kafka_AdminOptions_set_request_timeout(options, ASK_TIMEOUT_MS, why, sizeof why);
-    committed->asked = true;
-    rd_kafka_ListConsumerGroupOffsets(committed->rk, &question, 1, options, committed->queue);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(question);
+    committed->list = rd_kafka_topic_partition_list_copy(list);
+    int err = uv_thread_create(&committed->thread, question_thread, committed);
+    committed->asked = err == 0;
+    if (committed->asked)
+        return;
+    rd_kafka_topic_partition_list_destroy(committed->list);
+    committed_anchors_failed(committed, uv_strerror(err));
 }
 
 void committed_anchors_add(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t id,
@@ -115,20 +120,19 @@ struct committed_anchors *committed_anchors_open(struct job *job, rd_kafka_t *rk
     struct committed_anchors *committed = mem_zalloc(sizeof *committed);
 
     *committed = (struct committed_anchors){.job = job, .rk = rk, .fn = fn, .arg = arg};
-    committed->queue = rd_kafka_queue_new(rk);
-    int err = kafka_queue_open(job->loop, committed->queue, committed_anchors_drain, committed,
-                               &committed->bus);
-    if (err != 0) {
-        log_error("cannot ask for commits", "err=\"%s\"; raise the limit of open files",
-                  uv_strerror(err));
-        abort(); /* restarted, it tries again; going on would leave the partitions to nobody */
-    }
+    uv_async_init(&job->loop->uv, &committed->answered, on_answered);
+    committed->answered.data = committed;
     return committed;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
 }
 
 void committed_anchors_close(struct committed_anchors *committed)
 {
-    kafka_queue_close(committed->bus);
-    rd_kafka_queue_destroy(committed->queue);
-    free(committed);
+    if (committed->asked) /* RK is still needed: at most ASK_TIMEOUT_MS */
+        rd_kafka_topic_partition_list_destroy(question_end(committed));
+    uv_close((uv_handle_t *)&committed->answered, on_closed);
 }

@@ -1,5 +1,5 @@
 /* committed_anchors.h - what our commits carry besides offsets: of which log they are. Owner loop
- * only; librdkafka's threads only wake it.
+ * only; a question waits for Kafka in a thread of its own.
  *
  *   committed_anchors_add ─► offset + anchor (its text is the commit's metadata) ══► Kafka's group
  *   committed_anchors_ask ◄── anchor of each partition ◄────────────────────────────────┘
@@ -24,7 +24,7 @@ typedef void (*committed_anchors_fn)(int32_t id, struct log_anchor anchor, void 
 /* RK stays the caller's and must outlive this. */
 struct committed_anchors *committed_anchors_open(struct job *job, rd_kafka_t *rk,
                                                  committed_anchors_fn fn, void *arg);
-/* Nothing is told any more. */
+/* Nothing is told any more. Waits up to two seconds for a question that is under way. */
 void committed_anchors_close(struct committed_anchors *committed);
 /* No question is under way. One that fails is over, too; the log has it. */
 bool committed_anchors_may_ask(const struct committed_anchors *committed);
