@@ -310,6 +310,7 @@ static void catchup_step(struct conn *conn)
              due = missing_drops_due(&catchup->missing, now, POKE_WAIT_MS);
     if (catchup->missing.fetch_asked || wheel_is_set(&catchup->timer))
         return;
+    missing_spare_fetch(&catchup->missing);
     if (missing_has_next(&catchup->missing)) {
         catchup_deliver(conn);
         return;
@@ -434,8 +435,12 @@ void catchup_missed(struct conn *conn, uint64_t id)
 static void catchup_hold(struct conn *conn, const struct push *push, struct ticket ticket)
 {
     struct catchup *catchup = conn->catchup;
+    const struct held *head = catchup->missing.held.head;
+    /* All held ones may wait for this one. Job brings older ones late only if they went back to it,
+     * so they are few. */
+    bool oldest = head != NULL && push->id < head->push.id;
 
-    if (catchup->missing.held.n < (size_t)conn->worker->config->held_messages) {
+    if (oldest || catchup->missing.held.n < (size_t)conn->worker->config->held_messages) {
         metric_add(conn->worker->counters, COMET_HELD, 1);
         missing_add(&catchup->missing.held, push, ticket);
     } else if (catchup->mode == CATCHUP_CONNECTING) {
@@ -447,6 +452,13 @@ static void catchup_hold(struct conn *conn, const struct push *push, struct tick
     }
 }
 
+/* A part of ID was sent when the session began to spill, and the rest when it had drained. If ID
+ * could not be stored, job sends it again. */
+static bool was_sent_meanwhile(const struct catchup *catchup, uint64_t id)
+{
+    return catchup->mode == CATCHUP_FETCHING && id != 0 && id == catchup->missing.begun;
+}
+
 void catchup_push(struct conn *conn, const struct push *push, struct ticket ticket)
 {
     struct catchup *catchup = conn->catchup;
@@ -454,7 +466,9 @@ void catchup_push(struct conn *conn, const struct push *push, struct ticket tick
     loop_assert_owner(&conn->worker->loop);
     catchup_stop_awaiting(conn);
     missing_undrop(&catchup->missing, push->id); /* job sends it again, and did not settle it */
-    if (missing_awaits(&catchup->missing, push->id))
+    if (was_sent_meanwhile(catchup, push->id))
+        ticket_done(&ticket, conn, TICKET_WRITTEN);
+    else if (missing_awaits(&catchup->missing, push->id))
         catchup_hand_back(conn, push->id, &ticket);
     else if (catchup->mode == CATCHUP_SPILLING || push->id == catchup->missing.begun)
         catchup_store(conn, push, ticket);

@@ -324,6 +324,12 @@ bool missing_wants(const struct missing *missing)
     return missing->everything || missing->n_wanted > 0;
 }
 
+void missing_spare_fetch(struct missing *missing)
+{
+    if (!missing->more && !missing_wants(missing))
+        missing->stale = 0;
+}
+
 /* With a list of wanted ids nothing else is taken anyway. */
 bool missing_leaves_others(const struct missing *missing)
 {

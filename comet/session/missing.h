@@ -112,6 +112,9 @@ bool missing_blocks(const struct missing *missing, uint64_t id);
 bool missing_has_next(const struct missing *missing);
 /* True: messages in the mailbox may be for this session. */
 bool missing_wants(const struct missing *missing);
+/* If the mailbox has nothing for this session, newer messages need not wait until it was read. So a
+ * session whose messages could not be stored goes on while Redis is away. */
+void missing_spare_fetch(struct missing *missing);
 /* True: the next Fetch may leave out messages owed only to other sessions. */
 bool missing_leaves_others(const struct missing *missing);
 /* The next Fetch is for ids above this one. */

@@ -2,6 +2,7 @@
 readiness, log and metrics say so, and pushes to users who are away are refused before too much waits."""
 import json
 import signal
+import socket
 
 import pytest
 
@@ -75,6 +76,29 @@ def test_who_is_there_is_served_on(cluster, uids, how):
     cluster.settled(30)
     assert [cluster.mailbox(uid) for uid in away] == [1] * len(away)
     wait_for(job.ready, 15, "job to be ready again")
+
+
+@pytest.mark.parametrize("how", [Full(), ReadOnly(), Away()], ids=lambda how: type(how).__name__)
+def test_who_was_slow_is_served_when_he_reads_again(cluster, uid, how):
+    """What he did not take could not be stored either, so it is with job, and comes once his socket has drained."""
+    client = TcpClient(cluster.comets[0].tcp, rcvbuf=4096).auth(cluster.api.token(uid))
+    failed = cluster.sum("comet", "imc_comet_spill_failed_total")
+    how.begin(cluster)
+    try:
+        pushed = 0
+        while cluster.sum("comet", "imc_comet_spill_failed_total") == failed:
+            assert pushed < 1000, "the kernel takes all of it"
+            cluster.api.push(uid, f"{pushed}:" + "x" * 60000)
+            pushed += 1
+        for _ in range(20):
+            cluster.api.push(uid, f"{pushed}:" + "x" * 60000)
+            pushed += 1
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        assert [int(client.push(20).split(b":")[0]) for _ in range(pushed)] == list(range(pushed))
+    finally:
+        how.end(cluster)
+    client.close()
+    cluster.settled(30)
 
 
 def test_who_comes_meanwhile_is_served(cluster, connect, uids):

@@ -62,6 +62,7 @@ static struct {
         int overtake;   /* requests that may be answered before an older one, more than one logic */
         int lapse;      /* percent of events: others take the session for dead, until … */
         int registered; /* percent of events: it learns that routers know it again */
+        bool no_mailbox; /* nothing can be stored or read: what is handed back is pushed again */
         bool tcp;
     } chance;
 } w;
@@ -199,6 +200,8 @@ static bool job_settles(void)
     return false;
 }
 
+static void job_push(uint64_t id);
+
 static void job_settle_one(void)
 {
     /* Each turn of a run comes here, and there seldom is any. */
@@ -207,6 +210,10 @@ static void job_settle_one(void)
         return;
     uint64_t id = (uint64_t)(first - w.settle);
     *first = false;
+    if (w.chance.no_mailbox) {
+        job_push(id);
+        return;
+    }
     if (happens(w.chance.other_device)) { /* took it: there is nothing to settle */
         w.elsewhere[id] = true;
         return;
@@ -214,8 +221,6 @@ static void job_settle_one(void)
     w.mailbox[id].here = w.mailbox[id].mine = true;
     session_poke(&w.conn, &id, 1);
 }
-
-static void job_push(uint64_t id);
 
 /* Another job took the partition over and begins with what was not resolved. */
 static void job_replay(void)
@@ -368,13 +373,13 @@ static void logic_answer_one(void)
     } else if (request->kind == REQUEST_FETCH) {
         logic_page(request, &fetch);
         answer.fetch = &fetch;
-        if (happens(w.chance.fetch_fails)) {
+        if (w.chance.no_mailbox || happens(w.chance.fetch_fails)) {
             fetch.n_waiting = 0;
             answer.status = LOGIC_UNAVAILABLE;
         }
     } else if (request->kind == REQUEST_STORE) {
         bool early = request->behind != 0 && !w.mailbox[request->behind].here;
-        if (early || happens(w.chance.store_fails))
+        if (early || w.chance.no_mailbox || happens(w.chance.store_fails))
             answer.status = LOGIC_UNAVAILABLE;
         else
             w.mailbox[request->push.id].here = w.mailbox[request->push.id].mine = true;
@@ -505,10 +510,15 @@ static void random_run(unsigned seed, struct chances chance, bool repeats)
     srand(seed);
     chance.begun = 30;
     world_open(chance);
-    for (int waiting = rand() % 8; waiting > 0; waiting--)
+    for (int waiting = chance.no_mailbox ? 0 : rand() % 8; waiting > 0; waiting--)
         w.mailbox[next++] = (struct kept){.here = true, .others = happens(w.chance.others)};
     w.inherited = next - 1;
-    while (next <= RUN) {
+    if (chance.no_mailbox) { /* from now on: before that it is up to date */
+        world_settle_down();
+        w.socket_takes = 0;
+    }
+    for (int turns = 0; next <= RUN; turns++) {
+        assert_true(turns < 1000 * RUN); /* else it waits for what does not come */
         switch (rand() % 8) {
         case 0:
         case 1:
@@ -555,6 +565,13 @@ static void also_when_the_mailbox_often_fails(void **state)
     for (unsigned seed = 1; seed <= 150; seed++)
         random_run(seed, (struct chances){.store_fails = 30, .fetch_fails = 30, .tcp = seed % 2},
                    false);
+}
+
+static void also_when_the_mailbox_is_away_all_the_time(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 150; seed++)
+        random_run(seed, (struct chances){.no_mailbox = true, .tcp = seed % 2}, false);
 }
 
 static void also_when_pages_are_short(void **state)
@@ -909,6 +926,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_arrives_once_in_order_whatever_happens),
         cmocka_unit_test(also_when_the_mailbox_often_fails),
+        cmocka_unit_test(also_when_the_mailbox_is_away_all_the_time),
         cmocka_unit_test(also_when_pages_are_short),
         cmocka_unit_test(also_with_another_device_and_replays),
         cmocka_unit_test(also_with_another_slow_device),
