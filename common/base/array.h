@@ -3,16 +3,16 @@
  *     ARRAY_ROOM(list->items, list->n, list->cap, 16);
  *     list->items[list->n++] = item;
  *
- * The items, their number and the room for them stay three fields of the owner: typed, seen in a
- * debugger, and of the integer type that the owner has space for. The macro keeps no limit: an
- * owner that is filled on a peer's word has one of its own. */
+ * Items, number and capacity stay three fields of the owner. So they keep their types, a debugger
+ * shows them, and the owner chooses the integer type. The macro has no upper limit: an owner whose
+ * number of items depends on a peer checks a limit of its own. */
 #ifndef IMC_COMMON_BASE_ARRAY_H
 #define IMC_COMMON_BASE_ARRAY_H
 
 #include "common/base/mem.h"
 
-/* Room for one more behind the N items: CAP doubles when it is used up, and begins as FIRST. The
- * process ends if there is no memory. */
+/* Makes room for one more item behind the N that are there. When CAP is used up it doubles; it
+ * begins as FIRST. The process aborts if there is no memory. */
 #define ARRAY_ROOM(items, n, cap, first)                                                    \
     do {                                                                                    \
         if ((n) == (cap)) {                                                                 \

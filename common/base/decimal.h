@@ -1,4 +1,5 @@
-/* decimal.h - an integer as text, where printf() would be most of the work. Any thread. */
+/* decimal.h - writes an integer as text, for places where printf() would take most of the time. Any
+ * thread. */
 #ifndef IMC_COMMON_BASE_DECIMAL_H
 #define IMC_COMMON_BASE_DECIMAL_H
 
@@ -8,7 +9,7 @@
 
 enum { DECIMAL_MOST = 20 }; /* bytes: INT64_MIN */
 
-/* Writes up to DECIMAL_MOST bytes, no NUL; their number. */
+/* Writes up to DECIMAL_MOST bytes to OUT, without a NUL. Returns how many. */
 static inline size_t decimal_put(char *out, int64_t value)
 {
     char digits[DECIMAL_MOST], *at = digits + sizeof digits;

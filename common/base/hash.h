@@ -1,5 +1,6 @@
-/* hash.h - what tables whose keys a peer chooses hash them with: a seed of their own, so that
- * nobody can choose keys that all end up in one place. hash_mix64() has none. Any thread. */
+/* hash.h - hash functions for tables. Each table has a random seed of its own. So a peer that
+ * chooses keys cannot choose many that fall into one bucket. hash_mix64() has no seed: it is for
+ * keys that no peer chooses. Any thread. */
 #ifndef IMC_COMMON_BASE_HASH_H
 #define IMC_COMMON_BASE_HASH_H
 
@@ -10,7 +11,8 @@ struct hash_seed {
     uint64_t words[2]; /* odd */
 };
 
-/* Without entropy (early at boot) tables still work; they are only predictable. */
+/* If the kernel has no entropy yet (early at boot), SEED comes from its own address. Tables still
+ * work, but a peer could predict them. */
 static inline void hash_seed_init(struct hash_seed *seed)
 {
     if (getrandom(seed->words, sizeof seed->words, GRND_NONBLOCK) != (ssize_t)sizeof seed->words)
@@ -25,7 +27,7 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Every bit of KEY reaches every bit. */
+/* Every bit of the result depends on every bit of KEY. */
 static inline uint64_t hash_u64(const struct hash_seed *seed, uint64_t key)
 {
     return hash_fold(hash_fold(key ^ seed->words[0], seed->words[1]) ^ seed->words[0],

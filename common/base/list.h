@@ -1,20 +1,21 @@
-/* list.h - linked lists: the macros of <sys/queue.h>, and one more. Any thread, as the list's
- * owner.
+/* list.h - linked lists: the macros of <sys/queue.h>, and one more. The list's owner only.
  *
  *     STAILQ   a queue: first, last, one link an item         append, take the first, concatenate
  *     LIST     two links, a head of one pointer               a set from which anybody may go
  *
- * glibc's, rather than a list of our own: heads and links are typed, so no container_of() and no
- * casts; they are the fields that one writes by hand, so they cost the same; and the names are
- * known from the BSDs, varnish and librdkafka. glibc's set has no walk that survives freeing the
- * item: take the first while there is one, or keep the next by hand. */
+ * We use glibc's macros rather than a list of our own. Heads and links are typed, so neither
+ * container_of() nor casts are needed. They cost as much as links written by hand. Readers know
+ * them from the BSDs, varnish and librdkafka.
+ *
+ * glibc has no loop in which the current item may be freed. Either take the first item until there
+ * is none, or remember the next one before freeing. */
 #ifndef IMC_COMMON_BASE_LIST_H
 #define IMC_COMMON_BASE_LIST_H
 
 #include <stddef.h>
 #include <sys/queue.h>
 
-/* The first item, taken out; NULL: the queue is empty. */
+/* Takes the first item out of the queue. NULL if the queue is empty. */
 #define STAILQ_TAKE(head, field)                                    \
     __extension__({                                                 \
         __typeof__((head)->stqh_first) taken_ = STAILQ_FIRST(head); \

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define LINE_SIZE \
-    4096 /* at most PIPE_BUF, so that lines of several processes do not mix in a pipe */
+/* At most PIPE_BUF, so that lines of several processes do not mix in a pipe. */
+#define LINE_SIZE       4096
 #define LINES_PER_SITE  10 /* a second */
 #define SUPPRESSED_SIZE 32
 
@@ -35,8 +35,8 @@ int log_set_level(const char *level)
     return -EINVAL;
 }
 
-/* Threads that race at the turn of a second may let a line too many or too few through; none is
- * lost uncounted. */
+/* May this line of SITE be printed? Two threads that race when a second begins may print a line too
+ * many or too few. Every line that is not printed is counted all the same. */
 static bool admit(struct log_site *site, uint64_t second)
 {
     uint64_t last = __atomic_load_n(&site->second, __ATOMIC_RELAXED);
@@ -49,7 +49,7 @@ static bool admit(struct log_site *site, uint64_t second)
     return false;
 }
 
-/* "2026-11-22T10:00:00": gmtime_r once per second and thread. */
+/* "2026-11-22T10:00:00". Each thread calls gmtime_r() only once per second. */
 static const char *second_text(time_t second)
 {
     static _Thread_local time_t cached = -1;
@@ -87,7 +87,8 @@ static size_t escape(const char *text, char *out, size_t size)
 
 struct line {
     char text[LINE_SIZE + SUPPRESSED_SIZE];
-    size_t used; /* at most LINE_SIZE - SUPPRESSED_SIZE - 1 before the end is put to it */
+    size_t used; /* at most LINE_SIZE - SUPPRESSED_SIZE - 1 before "suppressed=" and newline are
+                  * added */
 };
 
 static size_t room(const struct line *line)
@@ -106,8 +107,9 @@ static void add_head(struct line *line, const struct timespec *now, enum log_lev
     line->used += (size_t)n < space ? (size_t)n : space;
 }
 
-/* How many lines are told to be lost by the one put to LINE, which goes out with what follows or
- * not at all. */
+/* If lines were lost, begins LINE with a line of its own that says how many. Returns that number,
+ * or 0. The caller appends its own line and writes both at once: if that fails, the number is still
+ * to be told. */
 static uint64_t add_lost(struct line *line, const struct timespec *now)
 {
     if (__atomic_load_n(&untold, __ATOMIC_RELAXED) == 0)
@@ -122,7 +124,8 @@ static uint64_t add_lost(struct line *line, const struct timespec *now)
     return n;
 }
 
-/* TELLS: as add_lost() said; LINES: what LINE holds beside that. */
+/* Writes LINE. TELLS is what add_lost() returned for it. LINES is the number of lines beside that
+ * one. False: LINE was lost, and both are counted again. */
 static bool line_out(const struct line *line, uint64_t tells, uint64_t lines)
 {
     if (log_sink_write(line->text, line->used))

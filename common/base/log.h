@@ -3,11 +3,11 @@
  *   log_warn("redis down", "server=%s err=\"%s\" retry_ms=%d", …);
  *   → 2026-11-22T10:00:00.123Z warn  comet redis down server=127.0.0.1:6379 err="…" retry_ms=100
  *
- * A call site prints at most 10 lines a second; what it swallowed is told by suppressed=N on its
- * next line. A level that is off costs one load and a branch.
+ * A call site prints at most 10 lines a second. Its next line says suppressed=N if N were left out.
+ * A level that is off costs one load and a branch.
  *
- * After log_sink_open() no line waits for who reads them: what does not get out is lost, counted,
- * and told by a line of its own as soon as one gets out again. */
+ * After log_sink_open() no caller waits for the reader of stderr. A line that cannot be written at
+ * once is lost and counted. As soon as a line can be written again, one says how many were lost. */
 #ifndef IMC_COMMON_BASE_LOG_H
 #define IMC_COMMON_BASE_LOG_H
 
@@ -24,14 +24,14 @@ struct log_site {
 extern int log_threshold; /* read relaxed; set by log_set_level */
 
 void log_open(const char *daemon);
-/* "debug" "info" "warn" "error"; -EINVAL for another word. */
+/* LEVEL is "debug", "info", "warn" or "error"; -EINVAL for another word. */
 int log_set_level(const char *level);
 void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Lines lost so far. */
+/* Lines lost since the process began, because stderr did not take them. */
 uint64_t log_lost(void);
-/* Says how many were lost since that was said last; false if it cannot be said yet. */
+/* Logs how many lines were lost, if that was not logged yet. False: stderr still takes nothing. */
 bool log_tell_lost(void);
 
 #define log_at(level, event, ...)                                              \

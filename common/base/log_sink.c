@@ -1,10 +1,11 @@
-/* What O_NONBLOCK is set on is not the descriptor but the open file behind it, which the parent,
- * its shell and the other daemons of a cluster share: they would get EAGAIN in writes that never
- * fail. So the pipe or terminal is opened once more, by /proc/self/fd/2, and that one takes the
- * place of descriptor 2: libraries, assert() and sanitizers write to it too.
+/* Writes to descriptor 2 must not block, but we may not simply set O_NONBLOCK on it. The flag
+ * belongs to the open file, not to the descriptor. The parent, its shell and other daemons share
+ * that open file, and their writes would fail with EAGAIN. So log_sink_open() opens the pipe or
+ * terminal once more, by /proc/self/fd/2. The new open file takes the place of descriptor 2, which
+ * libraries, assert() and sanitizers write to as well.
  *
- * A thread of its own that may block would need a queue, and what is in it when the process aborts
- * is what one wants to read. */
+ * A thread that may block would be the alternative. It would need a queue, and an abort would lose
+ * what is in it: the very lines that tell why. */
 #include "common/base/log_sink.h"
 
 #include <errno.h>
@@ -14,19 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How a write is kept from blocking. */
+/* What keeps a write from blocking. */
 static enum {
-    SINK_WRITE, /* a file, or an open pipe of our own: it does not */
-    SINK_SEND,  /* a socket (systemd's journal): by each call's flag; it cannot be opened again */
-    SINK_POLL,  /* a pipe that we may not open again: it is asked first. Another process that fills
-                   it between the two calls makes us wait; not more can be done about it. */
+    SINK_WRITE, /* a file, or a pipe or terminal that log_sink_open() opened again */
+    SINK_SEND,  /* a socket (systemd's journal), which cannot be opened again: MSG_DONTWAIT */
+    SINK_POLL,  /* a pipe that we may not open again: poll() says whether it has room. If another
+                 * process fills it between poll() and write(), we wait; there is no way around
+                 * that. */
 } sink;
 static bool torn; /* atomic: the last line's end is missing */
 
 void log_sink_fill(void)
 {
     int fd;
-    do { /* the lowest free one is what open() gives */
+    do { /* open() returns the lowest free descriptor */
         fd = open("/dev/null", O_RDWR);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)

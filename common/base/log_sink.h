@@ -1,20 +1,22 @@
-/* log_sink.h - standard error as a place that takes a line at once or not at all. Any thread.
+/* log_sink.h - writes a line to standard error at once, or loses it. Any thread.
  *
- * Whoever reads the log may stand still: a full pipe, a terminal held by Ctrl-S. write() would then
- * hold the loop that has something to say, its heartbeats and its SIGTERM with it. */
+ * The reader of the log may stop reading: the pipe is full, or somebody pressed Ctrl-S in the
+ * terminal. A plain write() would then block the loop that logs. That loop would send no heartbeats
+ * and not see SIGTERM. */
 #ifndef IMC_COMMON_BASE_LOG_SINK_H
 #define IMC_COMMON_BASE_LOG_SINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Descriptors 0 to 2 are open afterwards, on /dev/null where they were not: what is opened later
- * must not become standard error. Before anything else is opened. */
+/* Opens /dev/null for each of the descriptors 0 to 2 that is closed. Otherwise a socket that is
+ * opened later could become standard error. Call it before anything else is opened. */
 void log_sink_fill(void);
-/* From here on nothing in this process waits for standard error, libraries and assert() included:
- * where it is a pipe or a terminal, descriptor 2 becomes one of our own. Once, before threads. */
+/* From here on no write to standard error blocks, also none of libraries and assert(). If it is a
+ * pipe or a terminal, descriptor 2 becomes an open file that only this process has. Call it once,
+ * before there are threads. */
 void log_sink_open(void);
-/* False: the line, or its end, is lost. LEN up to PIPE_BUF. */
+/* LEN: at most PIPE_BUF bytes. False: the line, or its end, is lost. */
 bool log_sink_write(const char *line, size_t len);
 
 #endif

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Takes the whole queue under the lock, runs it without: a post from inside run() goes to the next
- * round. */
+/* Takes the whole queue under the lock, then runs the items without it. An item that run() posts
+ * waits for the next wake-up. */
 static void loop_on_wake(uv_async_t *wake)
 {
     struct loop *loop = loop_of((uv_handle_t *)wake);
@@ -24,7 +24,7 @@ static void loop_on_wake(uv_async_t *wake)
 
 static void loop_on_busy(uv_idle_t *busy)
 {
-    (void)busy; /* its being active is what counts */
+    (void)busy; /* an active idle handle keeps poll() from waiting */
 }
 
 static void loop_on_turn_end(uv_check_t *check)
@@ -141,7 +141,7 @@ void loop_close(struct loop *loop)
     pthread_mutex_lock(&inbox->lock);
     inbox->open = false;
     pthread_mutex_unlock(&inbox->lock);
-    /* What was posted before still owns memory: its run() is the only one who can free it. */
+    /* Items that were posted before still own memory, and only their run() can free it. */
     loop_on_wake(&loop->wake);
     loop_on_turn_end(&loop->turn_end);
     uv_run(&loop->uv, UV_RUN_NOWAIT);

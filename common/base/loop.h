@@ -1,10 +1,10 @@
-/* loop.h - a libuv loop that one thread owns, its inbox for other threads and its end-of-turn
- * tasks.
+/* loop.h - a libuv loop that one thread owns, with an inbox for other threads and with tasks that
+ * run at the end of a turn.
  *
- * Everything in imc belongs to one loop from creation to free. Other threads (gRPC's, librdkafka's,
- * other loops) reach it only by inbox_post(). Work that must not run inside the caller's own
- * callback (free this connection, write what piled up, go on with a walk) is deferred to the end of
- * the turn. */
+ * An object in imc belongs to one loop from creation to free. Other threads (those of gRPC and
+ * librdkafka, and other loops) reach the object only by inbox_post(). Some work must not run inside
+ * the caller's callback: freeing this connection, writing what piled up, going on with a walk.
+ * loop_defer() puts it off to the end of the turn. */
 #ifndef IMC_COMMON_BASE_LOOP_H
 #define IMC_COMMON_BASE_LOOP_H
 
@@ -17,7 +17,8 @@
 
 struct loop;
 
-/* Embedded in what is posted; run() owns the item from then on and runs on the loop's thread. */
+/* Embedded in what is posted. run() is called on the loop's thread and owns the item from then
+ * on. */
 struct inbox_item {
     struct inbox_item *next;
     void (*run)(struct loop *loop, struct inbox_item *item);
@@ -48,10 +49,10 @@ struct loop {
     int index;               /* position among its siblings, as given to loop_init */
     const char *name;
     bool stopping;
-    void *user; /* the owner's, untouched here */
+    void *user; /* for the loop's owner; loop.c does not touch it */
 };
 
-/* 0 or -E…; NAME is kept, not copied, and becomes the thread's name. */
+/* 0 or -E…. NAME becomes the thread's name. It is not copied and has to outlive the loop. */
 int loop_init(struct loop *loop, const char *name, int index);
 /* Runs in the calling thread until loop_stop(). */
 void loop_run(struct loop *loop);
@@ -60,14 +61,14 @@ int loop_start(struct loop *loop);
 void loop_join(struct loop *loop);
 /* Any thread; returns at once. */
 void loop_stop(struct loop *loop);
-/* After it has stopped, in the thread that frees it: closes what is left open, runs close
- * callbacks. */
+/* Call it after the loop has stopped, on the thread that frees it. Closes all handles that are open
+ * and runs their close callbacks. */
 void loop_close(struct loop *loop);
 
 /* Any thread. False: the loop is closed and the item was not taken. */
 bool inbox_post(struct loop *loop, struct inbox_item *item);
-/* Owner only. Tasks deferred by a running task run in the next turn, after new I/O was looked at.
- */
+/* Owner only. A task that a running task defers runs in the next turn, after new I/O was looked
+ * at. */
 void loop_defer(struct loop *loop, struct loop_task *task);
 
 /* A function that belongs to LOOP's thread begins with this. Until the loop runs, the thread that

@@ -43,8 +43,8 @@ void mem_wiped_free_text(char *text)
     mem_wiped_free(text, text != NULL ? strlen(text) : 0);
 }
 
-/* Chunks grow with what the arena holds, so that a small batch costs one small malloc and a large
- * one few. */
+/* Chunks grow with what the arena holds. So a small batch costs one small malloc, and a large batch
+ * only a few. */
 struct arena_chunk {
     struct arena_chunk *next;
     size_t size;
@@ -52,7 +52,7 @@ struct arena_chunk {
 
 enum { ARENA_FIRST = 4096, ARENA_LARGEST = 1 << 20, ARENA_HEADER = 16 };
 
-/* Of the next chunk, if SIZE bytes have to be in it. */
+/* The size of the next chunk, which has to hold at least SIZE bytes. */
 static size_t arena_next(const struct arena *arena, size_t size)
 {
     size_t want = arena->chunks == NULL ? ARENA_FIRST : arena->chunks->size * 2;
@@ -142,7 +142,7 @@ ProtobufCAllocator arena_allocator(struct arena *arena)
 /* ── giving back ── */
 
 static bool trim_wanted;       /* atomic */
-static uint64_t trim_since_ms; /* of the one thread that trims: when it saw the last wish */
+static uint64_t trim_since_ms; /* only of the thread that trims: when it saw the last request */
 
 void mem_trim_soon(void)
 {

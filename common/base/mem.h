@@ -36,13 +36,14 @@ static inline void *mem_realloc(void *ptr, size_t size)
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
-/* For what may have held a key or a token: its first LEN bytes are overwritten before they go. */
+/* For memory that may hold a key or a token: its first LEN bytes are overwritten before it is freed
+ * or moved. */
 void *mem_wiped_realloc(void *ptr, size_t len, size_t size);
 void mem_wiped_free(void *ptr, size_t len);
-/* Of a string, all of it. NULL is fine. */
+/* Overwrites and frees a string. NULL is fine. */
 void mem_wiped_free_text(char *text);
 
-/* For libraries that declare what they only read as writable. */
+/* PTR without its const, for a library that only reads but does not declare so. */
 static inline void *mem_unconst(const void *ptr)
 {
     union {
@@ -52,16 +53,16 @@ static inline void *mem_unconst(const void *ptr)
     return both.written;
 }
 
-/* Everything allocated from an arena goes at once, with arena_free(). Not shared between threads
- * while it grows. */
+/* arena_free() frees everything that was allocated from an arena at once. Only one thread may
+ * allocate from it. */
 struct arena_chunk;
 struct arena {
     struct arena_chunk *chunks;
     char *at, *end;
-    size_t bytes; /* of its chunks */
-    size_t
-        limit; /* 0, or: arena_allocator() gives nothing that would need more BYTES, see unpack.h */
-    bool refused; /* it gave nothing once */
+    size_t bytes; /* of all chunks */
+    /* 0, or arena_allocator() returns NULL where BYTES would grow beyond it: see unpack.h */
+    size_t limit;
+    bool refused; /* the allocator returned NULL once, because of LIMIT */
 };
 
 static inline void arena_init(struct arena *arena)
@@ -72,16 +73,18 @@ static inline void arena_init(struct arena *arena)
 /* Aligned to 16; never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void arena_free(struct arena *arena);
-/* The same; what was in it is overwritten first. */
+/* As arena_free(), but overwrites all contents first. */
 void arena_wipe(struct arena *arena);
-/* For imc__v1__…__unpack(&allocator, …): the message lives in the arena, so never call
+/* For imc__v1__…__unpack(&allocator, …). The message lives in the arena: never call
  * …__free_unpacked(). */
 ProtobufCAllocator arena_allocator(struct arena *arena);
 
-/* Much memory was used for something that does not last, such as an attack. Any thread, cheap. */
+/* Asks for a mem_trim(), after much memory was used for something short, such as an attack. Cheap.
+ * Any thread. */
 void mem_trim_soon(void);
-/* Gives free memory back to the kernel if that was said, and not within the last WAIT_MS: which may
- * take milliseconds and is worth it once things are quiet. True if it did. */
+/* Gives free memory back to the kernel. Does so only if mem_trim_soon() was called, but not within
+ * the last WAIT_MS: trimming may take milliseconds and is worth it only once things are quiet. True
+ * if it was done. */
 bool mem_trim(uint64_t now_ms, uint64_t wait_ms);
 
 #endif

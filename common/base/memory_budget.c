@@ -10,7 +10,7 @@
 enum {
     SHORT_PERCENT = 80,
     CRITICAL_PERCENT = 90,
-    GAP_PERCENT = 5, /* a level is left so much below where it is entered */
+    GAP_PERCENT = 5, /* a level is left this much below the mark at which it is entered */
     FILE_MAX = 4096,
 };
 
@@ -39,7 +39,7 @@ bool memory_budget_see(struct memory_budget *memory, uint64_t used)
 
 /* --- what the kernel says --- */
 
-/* Bytes of the file's text, which is terminated; 0 if there is none. */
+/* Reads the beginning of a file as a string. Returns its length; 0 if it cannot be read. */
 static size_t read_file(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -70,8 +70,8 @@ static uint64_t machine_bytes(const char *root)
     return kib == 0 ? UINT64_MAX : kib * 1024;
 }
 
-/* FILE of the group at PATH and of all above it, under MOUNT: the least. Inside a container the
- * path may be the host's, and only the topmost file is there. */
+/* The least number in FILE, of GROUP and of all groups above it, under MOUNT. Inside a container
+ * GROUP may be a path of the host. Then only the topmost group has the file. */
 static uint64_t narrowest(const char *root, const char *mount, char *group, const char *file)
 {
     uint64_t least = UINT64_MAX;
@@ -90,7 +90,8 @@ static uint64_t narrowest(const char *root, const char *mount, char *group, cons
     }
 }
 
-/* One line of /proc/self/cgroup, "HIERARCHY:CONTROLLERS:PATH". */
+/* The memory limit that one line of /proc/self/cgroup leads to: "HIERARCHY:CONTROLLERS:PATH"
+ * (cgroups(7)). UINT64_MAX: none. */
 static uint64_t line_limit(const char *root, char *line)
 {
     char *controllers = strchr(line, ':'), *group;

@@ -1,8 +1,8 @@
-/* memory_budget.h - a budget of memory for the process, and how near it is to it. Owner only.
+/* memory_budget.h - how much of its memory budget the process uses, as a level. Owner only.
  *
- * malloc() that fails ends the process: long before that a daemon refuses what is new, then lets go
- * of what costs most. Levels are left at a lower mark than they are entered at, so that what was
- * just freed is not filled at once:
+ * The process aborts when malloc() fails. So, long before that, a daemon refuses new work, then
+ * drops what costs most memory. A level is left at a lower mark than it is entered at. Otherwise
+ * memory that was just freed would be filled again at once.
  *
  *              80 %            90 %
  *   MEMORY_OK ─────► _SHORT ─────────► _CRITICAL
@@ -22,14 +22,14 @@ struct memory_budget {
     uint64_t shortages; /* times that MEMORY_OK was left */
 };
 
-/* USED bytes now. True: the level is another one. */
+/* The process uses USED bytes now. True: the level has changed. */
 bool memory_budget_see(struct memory_budget *memory, uint64_t used);
-/* Resident bytes of this process; 0 if the kernel does not tell. */
+/* Resident bytes of this process; 0 if the kernel does not say. */
 uint64_t memory_budget_resident(void);
-/* The budget of a daemon that has none set: three quarters of its cgroup's limit (version 1 or 2,
- * the narrowest on the way up), or half of the machine's memory where that is less or no limit is
- * set: other daemons, Redis and Kafka may be on it. ROOT: "", or where a test has put proc and
- * sys. */
+/* The budget, in bytes, of a daemon whose configuration sets none. It is three quarters of the
+ * cgroup's limit, but at most half of the machine's memory: other daemons, Redis and Kafka may run
+ * there. The cgroup's limit (version 1 or 2) is the lowest of all groups from its own upwards. ROOT
+ * is "", or the directory in which a test has put proc and sys. */
 uint64_t memory_budget_default(const char *root);
 
 #endif

@@ -1,6 +1,7 @@
 /* loops ── metric_add() ─► blocks ─► metrics_sum() ─► /metrics
  *
- * Blocks are only ever added, at the head of a list, so that a scrape walks it without a lock. */
+ * Blocks are added at the head of a list and never removed before metrics_close(). So a scrape
+ * walks the list without a lock. */
 #include "common/base/metrics.h"
 #include "common/base/mem.h"
 #include <assert.h>
@@ -28,7 +29,8 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Prometheus refuses a page in which a name's rows are apart or a series comes twice. */
+/* Prometheus refuses a page in which rows of one name do not stand together, or a series comes
+ * twice. */
 static void check_rows(const struct metric_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -67,7 +69,7 @@ void metrics_close(struct metrics *metrics)
 int64_t *metrics_block(struct metrics *metrics)
 {
     struct block *block = mem_zalloc(sizeof(*block));
-    /* Whole cache lines of its own: no two threads' counters share one. */
+    /* A block has whole cache lines to itself, so that counters of two threads never share one. */
     size_t bytes = (metrics->n * sizeof(int64_t) + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
     block->memory = mem_zalloc(bytes + CACHE_LINE);
     uintptr_t skip = -(uintptr_t)block->memory % CACHE_LINE;

@@ -1,8 +1,10 @@
-/* metrics.h - counters and gauges by tables; one block of values per thread, summed when scraped.
+/* metrics.h - tables of counters and gauges. Each thread has a block of values; a scrape sums the
+ * blocks.
  *
- * A daemon lists its metrics as rows (enum + table, by X-macro); every loop opens a block and alone
- * writes it, with plain relaxed stores: no lock, no shared cache line. metrics_render() may run on
- * any thread at any time. docs/metrics.md is generated from the tables. */
+ * A daemon lists its metrics as rows: an enum and a table, both from one X-macro. Every loop opens
+ * a block and is the only one to write to it, with relaxed stores. So counting needs no lock and
+ * shares no cache line. metrics_render() may run on any thread at any time. docs/metrics.md is
+ * generated from the tables. */
 #ifndef IMC_COMMON_BASE_METRICS_H
 #define IMC_COMMON_BASE_METRICS_H
 
@@ -14,8 +16,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metric_row {
     const char *name;   /* "imc_comet_writes_total" */
-    const char *labels; /* "reason=\"slow\"" or NULL; rows of one name stand together and share help
-                           and type */
+    const char *labels; /* "reason=\"slow\"", or NULL. Rows of one name stand together, with the
+                         * same help and type */
     enum metric_type type;
     const char *help;
 };
@@ -25,14 +27,14 @@ struct metrics *metrics_open(const struct metric_row *rows, size_t n);
 void metrics_close(struct metrics *metrics);
 /* A zeroed block of n values, owned by METRICS; any thread may ask for one. */
 int64_t *metrics_block(struct metrics *metrics);
-/* Sum over the blocks. */
+/* The sum of one metric over all blocks. ID is its row in the table. */
 int64_t metrics_sum(struct metrics *metrics, size_t id);
-/* Prometheus text format. */
+/* Writes all metrics in Prometheus' text format. */
 void metrics_render(struct metrics *metrics, FILE *out);
-/* Markdown table for docs/metrics.md. */
+/* Writes the rows as a Markdown table, for docs/metrics.md. */
 void metrics_document(const struct metric_row *rows, size_t n, const char *title, FILE *out);
 
-/* The block's owner only. */
+/* Both: only the thread that owns BLOCK. */
 static inline void metric_add(int64_t *block, size_t id, int64_t by)
 {
     __atomic_store_n(&block[id], block[id] + by, __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
-/* msg.h - an immutable, reference-counted run of bytes: what travels between threads, streams and
- * sockets.
+/* msg.h - an immutable, reference-counted run of bytes. Threads, streams and sockets pass it on
+ * without copying.
  *
- * Fill it between msg_new() and the first msg_ref(), never later. References may be taken and
- * dropped on any thread. */
+ * Fill it before the first msg_ref(), never later. References may be taken and dropped on any
+ * thread. */
 #ifndef IMC_COMMON_BASE_MSG_H
 #define IMC_COMMON_BASE_MSG_H
 
@@ -14,14 +14,14 @@
 #include <string.h>
 
 struct msg {
-    uint32_t refs; /* atomic; with MSG_SECRET */
+    uint32_t refs; /* atomic; MSG_SECRET is one of its bits */
     uint32_t len;  /* bytes in data */
     uint8_t data[];
 };
 
 enum { MSG_SECRET = 1 << 30 };
 
-/* Never NULL: memory is not expected to run out, and the process aborts if it does. */
+/* One reference, its bytes not set yet. Never NULL: the process aborts if there is no memory. */
 static inline struct msg *msg_new(size_t len)
 {
     assert(len <= UINT32_MAX);
@@ -55,7 +55,7 @@ static inline void msg_unref(struct msg *msg)
         free(msg);
 }
 
-/* A token is in it: the bytes are overwritten when the last reference goes. */
+/* Marks MSG as one that holds a token. Its bytes are overwritten before they are freed. */
 static inline void msg_is_secret(struct msg *msg)
 {
     __atomic_fetch_or(&msg->refs, MSG_SECRET, __ATOMIC_RELAXED);

@@ -1,8 +1,9 @@
-/* pace.h - how often something may happen: at once while it is rare, not more than once per PERIOD
- * when it is not.
+/* pace.h - limits how often something happens. While it is rare it happens at once; when it is
+ * frequent, at most once per period.
  *
- * For hops whose cost is per batch: under load the batches grow instead of their number. A bucket
- * of tokens, kept as the time at which it would be full. Owner only, no timer of its own. */
+ * It is for senders whose cost is per batch: under load their batches grow in size, not in number.
+ * The algorithm is a token bucket, kept as the time at which the bucket would be full. Owner only.
+ * There is no timer: the caller waits. */
 #ifndef IMC_COMMON_BASE_PACE_H
 #define IMC_COMMON_BASE_PACE_H
 
@@ -10,11 +11,11 @@
 
 struct pace {
     uint32_t period_ms; /* 0: no limit */
-    uint32_t burst;     /* so many at once after a pause; at least 1 */
+    uint32_t burst;     /* how many may happen at once after a pause; at least 1 */
     uint64_t full_ms;
 };
 
-/* Milliseconds until the next one may happen; 0: now. */
+/* Milliseconds until it may happen again; 0: now. */
 static inline uint64_t pace_wait(const struct pace *pace, uint64_t now_ms)
 {
     uint64_t spent = (uint64_t)pace->period_ms * pace->burst;
@@ -23,7 +24,7 @@ static inline uint64_t pace_wait(const struct pace *pace, uint64_t now_ms)
     return next > now_ms + spent ? next - now_ms - spent : 0;
 }
 
-/* It happens now. */
+/* Records that it happens now. */
 static inline void pace_spend(struct pace *pace, uint64_t now_ms)
 {
     pace->full_ms = (pace->full_ms > now_ms ? pace->full_ms : now_ms) + pace->period_ms;
