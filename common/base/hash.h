@@ -1,6 +1,6 @@
 /* hash.h - hash functions for tables. Each table has a random seed of its own. So a peer that
  * chooses keys cannot choose many that fall into one bucket. hash_mix64() has no seed: it is for
- * keys that no peer chooses. Any thread. */
+ * numbers that our own daemons chose. Any thread. */
 #ifndef IMC_COMMON_BASE_HASH_H
 #define IMC_COMMON_BASE_HASH_H
 

@@ -2,7 +2,7 @@
  *                    └─► kept link ──────────┘          │
  *                             └─ ended before a byte came: once more, on a new link
  *
- * A link is one connection; given up, it frees itself when its handle has closed. */
+ * A link is one connection. A link that was given up frees itself when its handle has closed. */
 #include "common/http/client.h"
 #include "common/base/mem.h"
 #include "common/http/parser.h"
@@ -21,9 +21,9 @@ struct http_link {
     uv_write_t write;
     struct http_client *ask; /* NULL: given up */
     struct http_parser *parse;
-    char *request; /* being written */
-    bool used;     /* has answered before */
-    bool heard;    /* a byte of the present answer has come */
+    char *request; /* its bytes, until they are written */
+    bool used;     /* an earlier request was answered on it */
+    bool heard;    /* a byte of the answer to this request has come */
     char in[READ_SIZE];
 };
 
@@ -38,7 +38,7 @@ struct http_client {
     char *path;
     bool post; /* the method */
     bool busy, closed;
-    int failed; /* why there is no link; told by the timer */
+    int failed; /* why no link could be opened; the timer tells the caller */
     int status;
     bool complete, keep;
     char body[HTTP_CLIENT_MAX];
@@ -85,7 +85,7 @@ static void link_broken(struct http_link *link, int err)
 
     client_drop_link(ask);
     if (!ask->busy)
-        return; /* the other side has closed what nobody needed */
+        return; /* the other side closed a kept link that nobody was using */
     if (again)
         client_send(ask);
     else
@@ -127,7 +127,7 @@ static int on_end(void *arg, bool keep_alive)
 
     ask->complete = true;
     ask->keep = keep_alive;
-    return -1; /* what follows was not asked for */
+    return -1; /* the server sent more than was asked for */
 }
 
 static const struct http_parser_events events = {on_begin, on_head, on_body, on_end};
@@ -161,7 +161,8 @@ static void link_feed(struct http_link *link, size_t len)
         client_finish(ask, -EBADMSG);
 }
 
-/* The other side has ended the connection: so may an answer without a length have. */
+/* The other side has ended the connection. An answer without a length is complete then. Returns
+ * whether the request is answered. */
 static bool link_ended(struct http_link *link)
 {
     link->ask->complete = false;

@@ -36,7 +36,8 @@ static void set_reading(struct http_conn *conn, bool reading)
         uv_read_stop((uv_stream_t *)&conn->tcp);
 }
 
-/* The handler still answers its request, into nothing; one that no handler has goes. */
+/* The connection ends. If a handler has the request, it will still answer, and the answer is
+ * dropped. If no handler has it, the request is freed. */
 static void detach(struct http_conn *conn)
 {
     struct http_request *request = conn->request;
@@ -49,13 +50,13 @@ static void detach(struct http_conn *conn)
         http_request_free(request);
 }
 
-/* What is kept of a head that is not whole yet. */
+/* Counts HELD, the bytes that the parser keeps of an incomplete head. */
 static void count_head(struct http_conn *conn, size_t held)
 {
     int64_t by = (int64_t)held - (int64_t)conn->head_held;
     conn->head_held = held;
     if (by != 0)
-        http_server_hold_head(conn->server, by); /* may close this very connection */
+        http_server_hold_head(conn->server, by); /* may close CONN itself */
 }
 
 static void unstash(struct http_conn *conn, size_t n);
@@ -96,8 +97,9 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
     (void)status;
 }
 
-/* The last answer is out. Closing with unread bytes would reset the connection and could take the
- * answer with it: so half-close, read on, and close when the client has, or after a while. */
+/* The last answer was sent. A close with unread bytes makes the kernel reset the connection, and
+ * the client could lose the answer. So we shut down our side and read on, until the client has
+ * closed or HTTP_LINGER_MS are over. */
 static void linger(struct http_conn *conn)
 {
     if (conn->eof) {
@@ -110,7 +112,7 @@ static void linger(struct http_conn *conn)
     set_reading(conn, true);
 }
 
-/* Bytes whose turn has not come yet. */
+/* Keeps bytes that belong to a later request. */
 static void stash(struct http_conn *conn, const char *data, size_t len)
 {
     if (!http_server_hold(conn->server, (int64_t)len)) {
@@ -122,15 +124,16 @@ static void stash(struct http_conn *conn, const char *data, size_t len)
         set_reading(conn, false);
 }
 
-/* The first N bytes of the stash have had their turn. */
+/* Drops the first N bytes of the stash: the parser has taken them. */
 static void unstash(struct http_conn *conn, size_t n)
 {
     http_buffer_take(&conn->stash, n);
     (void)http_server_hold(conn->server, -(int64_t)n);
 }
 
-/* The connection has been answered. What it sent meanwhile has the next turn: the handler must not
- * run within http_respond(), and who sends thousands of requests at once would keep the loop. */
+/* The request was answered. What the client sent meanwhile is parsed in the next turn of the loop,
+ * for two reasons. The handler must not run within http_respond(). And a client that sends
+ * thousands of requests at once must not keep the loop to itself. */
 static void go_on(struct http_conn *conn)
 {
     if (http_buffer_len(&conn->stash) > 0 || conn->eof) {
@@ -141,7 +144,7 @@ static void go_on(struct http_conn *conn)
     set_reading(conn, true);
 }
 
-/* An answer is with the kernel. */
+/* The kernel has taken a whole answer. */
 static void written(struct http_conn *conn)
 {
     if (conn->last) {
@@ -151,7 +154,7 @@ static void written(struct http_conn *conn)
     conn->state = conn->discard ? HTTP_CONN_RECEIVING : HTTP_CONN_IDLE;
     set_due(conn, conn->discard ? conn->server->options.body_timeout_ms
                                 : conn->server->options.idle_timeout_ms);
-    if (!conn->parsing) /* else feed()'s caller goes on */
+    if (!conn->parsing) /* otherwise the caller of feed() goes on */
         go_on(conn);
 }
 
@@ -174,7 +177,7 @@ void http_conn_answer(struct http_request *request, char *text, size_t len)
     http_request_free(request);
     int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
     if (n >= 0 && (size_t)n == len) {
-        mem_wiped_free(text, len); /* a new token may be in it */
+        mem_wiped_free(text, len); /* the answer may hold a new token */
         written(conn);
         return;
     }
@@ -209,8 +212,9 @@ static int on_begin(void *arg)
     return 0;
 }
 
-/* Can the body of a request that is refused go by, for the connection to be used again? One that
- * waits for a 100 may send it or not. */
+/* The request is refused before its body was read. Can we skip the body and keep the connection?
+ * Not if the body is long or chunked. Not if the client waits for "100 Continue" either: it may
+ * send the body or not. */
 static bool can_drain(const struct http_head *head)
 {
     return head->keep_alive && !head->chunked && head->length <= HTTP_MAX_DRAIN &&
@@ -225,7 +229,7 @@ static void refuse_length(struct http_conn *conn)
     refuse(conn, 413, why);
 }
 
-/* What is refused of a proper head. */
+/* Refuses requests whose head is correct, but which we do not serve. */
 static void judge_head(struct http_conn *conn, const struct http_head *head)
 {
     struct http_request *request = conn->request;
@@ -248,7 +252,7 @@ static void send_continue(struct http_conn *conn, const struct http_head *head)
     uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
     if (expect == NULL || head->http_1_0 || strcasecmp(expect->text, "100-continue") != 0)
         return;
-    /* A client that does not get it sends the body anyway. */
+    /* If this write fails the client sends the body anyway, after a while. */
     uv_try_write((uv_stream_t *)&conn->tcp, &line, 1);
 }
 
@@ -289,7 +293,8 @@ static int on_body(void *arg, const char *data, size_t len)
     return err;
 }
 
-/* Always pauses the parser: the next request waits for the answer, and for a turn of its own. */
+/* A request is complete. Always pauses the parser: the next request waits for this one's answer,
+ * and for another turn of the loop. */
 static int on_end(void *arg, bool keep_alive)
 {
     struct http_conn *conn = arg;
@@ -325,7 +330,7 @@ void http_conn_give_way(struct http_conn *conn)
 static void feed_failed(struct http_conn *conn)
 {
     char why[WHY_MAX];
-    if (conn->discard) { /* it has its answer */
+    if (conn->discard) { /* it was answered at its head */
         http_conn_close(conn);
         return;
     }
@@ -340,8 +345,8 @@ static bool is_waiting(const struct http_conn *conn)
     return conn->state == HTTP_CONN_HANDLING || conn->state == HTTP_CONN_WRITING;
 }
 
-/* Parses DATA, up to the end of one request. The bytes that are done with: all of them, if there is
- * no next request any more. */
+/* Parses DATA, up to the end of one request. Returns how many bytes are used up: all of them if the
+ * connection takes no further request. */
 static size_t feed(struct http_conn *conn, const char *data, size_t len)
 {
     size_t used;
@@ -356,7 +361,7 @@ static size_t feed(struct http_conn *conn, const char *data, size_t len)
     return more ? used : len;
 }
 
-/* The client sends no more. What it asked is still answered. */
+/* The client sends no more. Requests that came before are still answered. */
 static void on_eof(struct http_conn *conn)
 {
     conn->eof = true;
@@ -388,13 +393,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         on_eof(conn);
     } else if (n < 0) {
         http_conn_close(conn);
-    } else if (n > 0) { /* 0: nothing has come after all; it is not the end */
+    } else if (n > 0) { /* 0 means EAGAIN to libuv, not the end */
         take_bytes(conn, buf->base, (size_t)n);
-        explicit_bzero(buf->base, (size_t)n); /* the buffer is the server's, and keys were in it */
+        explicit_bzero(buf->base, (size_t)n); /* all connections share the buffer, and API keys may
+                                               * be in it */
     }
 }
 
-/* Goes on with what came while a request was unanswered, or behind one: by one request a turn. */
+/* Parses the stash: what came while a request was unanswered, or in one read with it. Takes one
+ * request a turn. */
 static void run_resume(struct loop *loop, struct loop_task *task)
 {
     struct http_conn *conn = container_of(task, struct http_conn, resume);

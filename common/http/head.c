@@ -28,7 +28,8 @@ void http_head_free(struct http_head *head)
     free(head);
 }
 
-/* Several names may have the same bit. Of most names that are asked for no header has the bit. */
+/* The bit of a header's name in head->names. Several names may share a bit. A name whose bit is not
+ * set is certainly absent, which saves most searches. */
 static uint64_t name_bit(const char *name, size_t len)
 {
     unsigned first = (unsigned char)name[0], middle = (unsigned char)name[len / 2];
@@ -51,7 +52,8 @@ const struct http_slice *http_head_get(const struct http_head *head, const char 
 void http_head_slice(struct http_head *head, struct http_slice *slice, const char *data, size_t len)
 {
     char *at = head->text + (data - head->text);
-    assert(at >= head->text && at + len < head->text + head->len); /* CR LF is behind */
+    assert(at >= head->text && at + len < head->text + head->len); /* so at[len] is the CR or a
+                                                                    * NUL */
     *slice = (struct http_slice){at, len};
 }
 
@@ -81,7 +83,7 @@ struct http_field *http_head_add(struct http_head *head)
 
 enum { IN_NAME = 1, IN_HOST = 2, IN_BOTH = IN_NAME | IN_HOST };
 
-/* Names as they stand once they are lowered. */
+/* Header names in lower case. */
 static const uint8_t kinds[256] = {
     ['0'] = IN_BOTH, ['1'] = IN_BOTH,  ['2'] = IN_BOTH, ['3'] = IN_BOTH, ['4'] = IN_BOTH,
     ['5'] = IN_BOTH, ['6'] = IN_BOTH,  ['7'] = IN_BOTH, ['8'] = IN_BOTH, ['9'] = IN_BOTH,
@@ -109,8 +111,8 @@ static bool all_are(const struct http_slice *slice, unsigned kind)
     return kind != 0;
 }
 
-/* Eight bytes at once: a byte's highest bit comes out set if that byte is below N, which is at most
- * 128, and only then if no byte before it is. */
+/* Compares eight bytes at once. The result is 0 if no byte is below N. Otherwise the highest bit of
+ * the first such byte is set; bits of later bytes mean nothing. N is at most 128. */
 static uint64_t below(uint64_t bytes, unsigned n)
 {
     const uint64_t ones = UINT64_MAX / 255;
@@ -135,13 +137,15 @@ bool http_has_control(const char *text, size_t len)
         memcpy(&bytes, text + i, sizeof(bytes));
         found |= controls(bytes);
     }
-    memcpy(&bytes, text + len - sizeof(bytes), sizeof(bytes)); /* some of them once more */
+    memcpy(&bytes, text + len - sizeof(bytes), sizeof(bytes)); /* overlaps what was looked at
+                                                                * before */
     return (found | controls(bytes)) != 0;
 }
 
 /* --- what is refused --- */
 
-/* The library's own checks again, so that what follows does not hang on how it was built. */
+/* The library llhttp checks this as well, unless it was built leniently. The code below must not
+ * depend on that. */
 static bool is_value(const struct http_slice *value)
 {
     if (!http_has_control(value->text, value->len))
@@ -169,7 +173,7 @@ static bool is_target(const struct http_slice *target)
     return target->len > 0;
 }
 
-/* What stands behind the name, or the brackets: nothing, or a port, which may be empty. */
+/* What may stand behind the host's name: nothing, or a colon and a port. The port may be empty. */
 static bool is_port(const struct http_slice *host)
 {
     bool bracketed = host->text[0] == '[';
@@ -179,7 +183,8 @@ static bool is_port(const struct http_slice *host)
     return *end == '\0' || (*end == ':' && strspn(end + 1, "0123456789") == strlen(end + 1));
 }
 
-/* "name:port" as far as its bytes go: nothing that another reader could split elsewhere. */
+/* Has HOST only bytes of a "name:port"? A proxy or another server could split anything else at
+ * another place. */
 static bool is_host(const struct http_slice *host)
 {
     return all_are(host, IN_HOST) && is_port(host);
@@ -198,14 +203,14 @@ static bool is_blank(char c)
 
 static void count_name(struct http_head *head, const struct http_slice *name)
 {
-    if (name->len == 0) /* is refused */
+    if (name->len == 0) /* http_head_check() refuses it */
         return;
     uint64_t bit = name_bit(name->text, name->len);
     head->repeated |= head->names & bit;
     head->names |= bit;
 }
 
-/* The colon behind a name and the CR behind a value make way for a NUL. */
+/* Ends name and value of FIELD with a NUL, which replaces the colon or the CR. */
 static void end_field(struct http_head *head, struct http_field *field)
 {
     struct http_slice *value = &field->value;
@@ -223,7 +228,7 @@ static void end_field(struct http_head *head, struct http_field *field)
     count_name(head, &field->name);
 }
 
-/* Headers of which a second one is read by some and the first by others. */
+/* Does a header come twice of which some servers read the first and some the last? */
 static bool has_a_second(const struct http_head *head)
 {
     static const char *const single[] = {"host",           "authorization",    "x-api-key",

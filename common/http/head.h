@@ -1,5 +1,6 @@
-/* head.h - the head of an HTTP/1 message: how parser.c fills it, and what is refused of it. Names,
- * values and target are slices of one buffer, each with its length. Pure; any thread. */
+/* head.h - the head of an HTTP/1 message: request line or status line, and headers. parser.c fills
+ * it, and http_head_check() refuses what is wrong with it. Names, values and target are slices of
+ * one buffer. Any thread, one at a time. */
 #ifndef IMC_COMMON_HTTP_HEAD_H
 #define IMC_COMMON_HTTP_HEAD_H
 
@@ -13,7 +14,7 @@ enum {
     HTTP_FIELDS_FEW = 12,   /* need no allocation of their own */
 };
 
-/* TEXT also has a NUL behind it, and none inside. */
+/* TEXT is LEN bytes without a NUL, and a NUL follows them: it is a C string as well. */
 struct http_slice {
     char *text;
     size_t len;
@@ -23,18 +24,20 @@ struct http_field {
     struct http_slice name, value; /* NAME in lower case; VALUE without blanks around it */
 };
 
-/* Slices point into TEXT. Owned by whom head() gave it to, who may write into the slices. */
+/* Slices point into TEXT. The event head() passes ownership to the receiver, who may write into the
+ * slices. */
 struct http_head {
     char *text;
     size_t len, size;
-    struct http_field *fields; /* FEW, or allocated */
+    struct http_field *fields; /* points to FEW, or is allocated */
     size_t n_fields, fields_size;
-    uint64_t names, repeated; /* a bit for each name, and for each that came before: head.c */
-    const char *method;       /* "GET"; NULL: an answer */
+    uint64_t names, repeated; /* a bit for each name; REPEATED: for each whose bit was set before.
+                               * See name_bit() */
+    const char *method;       /* "GET"; NULL: the message is an answer */
     struct http_slice target;
-    int status;    /* of an answer */
+    int status;    /* of an answer: 200 … */
     bool http_1_0; /* else 1.1 */
-    bool chunked;  /* the body is */
+    bool chunked;  /* the body is chunked */
     bool keep_alive;
     bool has_length; /* Content-Length is there */
     uint64_t length;
@@ -42,24 +45,26 @@ struct http_head {
 };
 
 struct http_head *http_head_new(void);
-/* Wipes it: it may have held a key. NULL is fine. */
+/* Overwrites the head before it is freed, because an API key may be in it. NULL is fine. */
 void http_head_free(struct http_head *head);
-/* The INDEXth header of NAME (in lower case). NULL: there are fewer. */
+/* The value of a header. NAME is in lower case. INDEX 0, 1, … for a header that comes several
+ * times. NULL: there are fewer. */
 const struct http_slice *http_head_get(const struct http_head *head, const char *name,
                                        size_t index);
 
 /* --- for parser.c --- */
 
-/* DATA lies in HEAD's text. */
+/* Extends SLICE by LEN bytes at DATA, which lie in HEAD's text. */
 void http_head_slice(struct http_head *head, struct http_slice *slice, const char *data,
                      size_t len);
-/* The header that came last; there is one. */
+/* The header that was added last. There has to be one. */
 struct http_field *http_head_last(struct http_head *head);
-/* NULL beyond HTTP_FIELDS_MAX. */
+/* A new, empty header. NULL: there are HTTP_FIELDS_MAX already. */
 struct http_field *http_head_add(struct http_head *head);
-/* All is there: ends the slices, lowers the names. 0, or the status to refuse it with and *WHY. */
+/* The head is complete: ends each slice with a NUL, turns names to lower case, and checks
+ * everything. 0, or the status of a refusal (400 …) with *WHY in words. */
 int http_head_check(struct http_head *head, const char **why);
-/* Is there a byte below a space, or a DEL? */
+/* Does TEXT have a control byte: one below a space, or DEL? */
 bool http_has_control(const char *text, size_t len);
 
 #endif

@@ -17,35 +17,35 @@
 #define HTTP_MAX_CONNS  4096
 #define HTTP_MAX_HEADS  (8 << 20)
 #define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
-#define HTTP_PARAMS_FEW 3     /* need no arena */
-#define HTTP_MAX_STASH  65536 /* bytes read ahead of a request that has its turn */
-#define HTTP_MAX_DRAIN  65536 /* body of a refused request that the connection survives */
+#define HTTP_PARAMS_FEW 3     /* so many parameters need no arena */
+#define HTTP_MAX_STASH  65536 /* bytes that are read ahead while a request is unanswered */
+#define HTTP_MAX_DRAIN  65536 /* bytes of a refused request's body that are skipped at most */
 #define HTTP_READ_SIZE  65536
 #define HTTP_TICK_MS    100  /* accuracy of deadlines */
-#define HTTP_LINGER_MS  2000 /* for a client to read the last answer */
+#define HTTP_LINGER_MS  2000 /* how long a client may take to read the last answer */
 #define HTTP_PEER_MAX   48
 
-/* Decoded; without control bytes, so that they are also good C strings. */
+/* A decoded parameter. It has no control bytes, so name and value are also C strings. */
 struct http_param {
     struct http_slice name, value;
 };
 
 struct http_params {
-    struct http_param *items; /* FEW, or in the arena */
+    struct http_param *items; /* points to FEW, or into the arena */
     size_t n;
     struct http_param few[HTTP_PARAMS_FEW];
 };
 
-/* Appended to at the end, taken from at the front. */
+/* Bytes are appended at the end and taken from the front. */
 struct http_buffer {
     char *data;
-    size_t at, len, size; /* what is in it stands from AT to LEN */
+    size_t at, len, size; /* contents are data[at] to data[len - 1] */
 };
 
 struct http_conn;
 
 struct http_request {
-    struct http_server *server; /* NULL: closed meanwhile */
+    struct http_server *server; /* NULL: the server was closed meanwhile */
     struct http_conn *conn;     /* NULL: the client has gone */
     struct http_request *next, **prev;
     struct arena arena;
@@ -59,7 +59,8 @@ struct http_request {
     struct http_params query, form;
     uint8_t *body;
     size_t body_len, body_size, expected; /* EXPECTED: Content-Length or 0 */
-    size_t head_held;                     /* counted: head and parameters */
+    size_t head_held;                     /* bytes of head and parameters that count against
+                                           * max_held */
     char peer[HTTP_PEER_MAX];
 };
 
@@ -88,19 +89,19 @@ struct http_conn {
     struct loop_task resume; /* goes on with the stash: one request a turn */
     struct http_server *server;
     struct http_conn *next, **prev;
-    struct http_request *request; /* taking shape, or unanswered */
+    struct http_request *request; /* the one that is being read, or is unanswered */
     struct http_parser *parse;
     enum http_conn_state state;
     uint64_t due_ms;          /* loop time; 0 = no deadline */
-    struct http_buffer stash; /* arrived while a request was unanswered, or behind one */
-    char *unwritten;          /* an answer that WRITE has the rest of */
+    struct http_buffer stash; /* what came while a request was unanswered, or in one read with it */
+    char *unwritten;          /* an answer that WRITE is still sending */
     size_t unwritten_len;
-    size_t head_held; /* of a head under way */
+    size_t head_held; /* bytes of an incomplete head that count against max_heads */
     bool parsing;     /* within http_parser_feed() */
-    bool discard;     /* the request was answered at its head: its body is thrown away */
+    bool discard;     /* the request was answered at its head: its body is skipped */
     bool reading, eof;
     bool last;       /* close after what is being written */
-    bool freed_late; /* closed while RESUME was queued: it frees */
+    bool freed_late; /* closed while RESUME was queued: run_resume() frees CONN */
     char peer[HTTP_PEER_MAX];
 };
 
@@ -114,52 +115,55 @@ struct http_server {
     bool full; /* not accepting until the next tick */
     struct http_conn *conns;
     size_t n_conns, max_conns, pending;
-    struct http_stats stats;       /* but for connections */
+    struct http_stats stats;       /* without the number of connections */
     int64_t held, heads;           /* see max_held and max_heads */
     unsigned handles;              /* open uv handles of the server and its connections */
-    struct http_request *requests; /* dispatched, unanswered */
-    char in[HTTP_READ_SIZE];       /* what a read filled, used up before the next */
+    struct http_request *requests; /* those that the handler has not answered */
+    char in[HTTP_READ_SIZE];       /* what one read brought; it is used up before the next read */
 };
 
 /* conn.c */
 extern const char http_too_much[]; /* why a request is refused beyond max_held */
-/* Takes FD. */
+/* Takes ownership of FD. */
 void http_conn_open(struct http_server *server, int fd, const char *peer);
 void http_conn_close(struct http_conn *conn);
-/* Its head is under way and makes room for others. */
+/* Refuses CONN's incomplete head to make room for others. */
 void http_conn_give_way(struct http_conn *conn);
-/* A deadline passed. */
+/* CONN's deadline has passed. */
 void http_conn_expire(struct http_conn *conn);
-/* The request's answer: takes TEXT (malloc'ed), ends the request. */
+/* Sends TEXT as the answer to REQUEST and ends the request. Takes ownership of TEXT (malloc'ed). */
 void http_conn_answer(struct http_request *request, char *text, size_t len);
 
 /* server.c */
 void http_server_add(struct http_server *server, struct http_conn *conn);
 void http_server_del(struct http_server *server, struct http_conn *conn);
-/* BY more bytes are held; fewer always may be. False: that would be too many. */
+/* Counts BY more bytes against max_held; BY may be negative, which always succeeds. False: that
+ * would be too many, and nothing is counted. */
 bool http_server_hold(struct http_server *server, int64_t by);
-/* Heads under way take BY more bytes, which may let some of them go. */
+/* Counts BY more bytes of incomplete heads. Beyond max_heads, the slowest connections are
+ * refused. */
 void http_server_hold_head(struct http_server *server, int64_t by);
-/* A handle of the server's has closed; the last one frees it. */
+/* A handle of SERVER has closed. The last one frees the server. */
 void http_server_unref(struct http_server *server);
 
 /* request.c */
 struct http_request *http_request_new(struct http_conn *conn);
 void http_request_free(struct http_request *request);
-/* Takes HEAD. NULL, or what is wrong with its target; the request may still be answered. */
+/* Takes ownership of HEAD. Returns NULL, or what is wrong with its target. The request can be
+ * answered in either case. */
 const char *http_request_head(struct http_request *request, struct http_head *head);
-/* Counts what the head takes. False: beyond max_held. */
+/* Counts the head's bytes against max_held. False: that would be too many. */
 bool http_request_hold_head(struct http_request *request);
-/* -EMSGSIZE beyond max_body, -ENOBUFS beyond max_held. */
+/* Appends to the body. 0, -EMSGSIZE beyond max_body, or -ENOBUFS beyond max_held. */
 int http_request_append(struct http_request *request, const void *data, size_t len);
-/* Runs the handler, unless max_held is passed. */
+/* Runs the handler, or refuses the request if max_held is passed. */
 void http_request_dispatch(struct http_request *request);
-/* Answers in the API's own form; the handler never sees it. */
+/* Refuses a request that the handler has not seen. options.refuse() gives the answer its form. */
 void http_request_refuse(struct http_request *request, int status, const char *why);
 
-/* What is outgrown is wiped. */
+/* Memory that the buffer outgrows is overwritten before it is freed. */
 void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len);
-/* Wipes the first N bytes; the last ones give the memory back. */
+/* Takes the first N bytes out and overwrites them. A buffer that becomes empty frees its memory. */
 void http_buffer_take(struct http_buffer *buffer, size_t n);
 static inline size_t http_buffer_len(const struct http_buffer *buffer)
 {
@@ -171,14 +175,14 @@ static inline const char *http_buffer_at(const struct http_buffer *buffer)
 }
 
 /* params.c */
-/* Splits and decodes "a=1&b=2" in place; TEXT has a byte behind it that may be written to. False:
- * a control byte, also an escaped one, or more than HTTP_MAX_PARAMS; then there are none. */
+/* Splits and decodes "a=1&b=2" in place. The byte behind TEXT has to be writable. False: there is a
+ * control byte (escaped or not), or there are more than HTTP_MAX_PARAMS; PARAMS is empty then. */
 bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text);
 const char *http_params_get(const struct http_params *params, const char *name, size_t index);
-/* Percent-decodes in place; PLUS: '+' is a space. Writes a NUL behind it. False: an escape that is
- * none; it stands as it is. */
+/* Percent-decodes SLICE in place and writes a NUL behind it. PLUS: '+' stands for a space. False: a
+ * percent sign without two hexadecimal digits; it stays as it is. */
 bool http_decode(struct http_slice *slice, bool plus);
-/* Has it no control bytes? */
+/* Is SLICE free of control bytes? */
 bool http_is_text(const struct http_slice *slice);
 
 #endif

@@ -34,7 +34,8 @@ bool http_is_text(const struct http_slice *slice)
     return !http_has_control(slice->text, slice->len);
 }
 
-/* "a=1" from TEXT to END. A lone percent sign is taken as it stands. False: a control byte. */
+/* Reads "a=1", from TEXT to END. A percent sign without two hexadecimal digits stays as it is.
+ * False: there is a control byte. */
 static bool read_pair(char *text, char *end, struct http_param *param)
 {
     char *equals = memchr(text, '=', (size_t)(end - text));

@@ -2,9 +2,9 @@
  *                                                                                     │
  *         end() ◄─ on_end() ◄─ llhttp ◄─ bytes of the body ◄────────────── head() ◄───┘ head.c
  *
- * llhttp is strict in most (its makers' LLHTTP_STRICT_MODE, set in CMakeLists.txt). What it lets
- * pass is refused here and in head.c: bare LF, folded headers, other versions, hosts and
- * framing that two readers may read in two ways. */
+ * llhttp is strict in most cases (LLHTTP_STRICT_MODE of its makers, set in CMakeLists.txt). This
+ * file and head.c refuse what it lets pass: bare LF, folded headers, other versions, and hosts and
+ * framing that two servers may read in two ways. */
 #include "common/http/parser.h"
 #include "common/base/mem.h"
 #include "common/http/head.h"
@@ -15,8 +15,9 @@
 enum {
     HEAD_FIRST = 1024,
     BLANKS_MAX = 8,     /* empty lines before a message */
-    EXTRA_FREE = 16384, /* bytes of chunks' sizes, extensions and trailers that cost nothing */
-    EXTRA_EACH = 8,     /* for each byte of the body: "1\r\nx\r\n" takes five */
+    EXTRA_FREE = 16384, /* bytes of chunk sizes, chunk extensions and trailers that any body may
+                         * have */
+    EXTRA_EACH = 8,     /* and so many more for each byte of the body: "1\r\nx\r\n" takes five */
     CRLF_CRLF = 0x0d0a0d0a,
 };
 
@@ -25,14 +26,15 @@ struct http_parser {
     llhttp_type_t type;
     const struct http_parser_events *events;
     void *arg;
-    struct http_head *head; /* being collected */
-    size_t line;            /* where its last line begins */
-    unsigned blanks;        /* empty lines before it */
+    struct http_head *head; /* the head that is being collected */
+    size_t line;            /* where the head's last line begins */
+    unsigned blanks;        /* empty lines before the head */
     bool in_body, chunked;
-    bool ended, keep_alive; /* as llhttp has it: end() is still to be called */
+    bool ended, keep_alive; /* llhttp said so; end() is still to be called */
     bool paused, stopped;
-    uint32_t tail;        /* the last four bytes of what was fed of the body */
-    uint64_t body, extra; /* bytes of the body, and of what is around it, so far */
+    uint32_t tail;        /* the last four bytes of the body that llhttp was given */
+    uint64_t body, extra; /* bytes of the body so far; EXTRA: of chunk sizes, extensions and
+                           * trailers */
     const char *why;
     int status;
 };
@@ -58,7 +60,7 @@ static int on_target(llhttp_t *parser, const char *data, size_t len)
 static int on_name(llhttp_t *parser, const char *data, size_t len)
 {
     struct http_parser *parse = parser->data;
-    if (parse->in_body) /* a trailer: nobody asks for it */
+    if (parse->in_body) /* a trailer: we ignore those */
         return 0;
     struct http_field *field = http_head_add(parse->head);
     if (field == NULL)
@@ -70,12 +72,12 @@ static int on_name(llhttp_t *parser, const char *data, size_t len)
 static int on_value(llhttp_t *parser, const char *data, size_t len)
 {
     struct http_parser *parse = parser->data;
-    if (!parse->in_body && len > 0) /* an empty one is said to be on the next line */
+    if (!parse->in_body && len > 0) /* llhttp reports an empty value on the next line */
         http_head_slice(parse->head, &http_head_last(parse->head)->value, data, len);
     return 0;
 }
 
-/* "GET / RTSP/1.0", which the library reads as well. */
+/* "GET / RTSP/1.0": llhttp reads RTSP as well. */
 static bool is_of_another_protocol(const struct http_parser *parse)
 {
     static const char name[] = " HTTP/";
@@ -98,7 +100,7 @@ static int on_head(llhttp_t *parser)
     head->has_length = (parser->flags & F_CONTENT_LENGTH) != 0;
     head->length = parser->content_length;
     head->keep_alive = llhttp_should_keep_alive(parser) != 0;
-    parser->upgrade = 0; /* wishes for WebSocket or HTTP/2 may be ignored, and are */
+    parser->upgrade = 0; /* RFC 9110 7.8: a server may ignore Upgrade, and we do */
     int status = http_head_check(head, &why);
     if (status != 0)
         return bad(parse, status, why);
@@ -122,7 +124,7 @@ static int on_end(llhttp_t *parser)
     struct http_parser *parse = parser->data;
     parse->ended = true;
     parse->keep_alive = llhttp_should_keep_alive(parser) != 0;
-    return HPE_PAUSED; /* the next message has a head of its own to be looked at */
+    return HPE_PAUSED; /* collect() has to look at the next message's head first */
 }
 
 static const llhttp_settings_t settings = {
@@ -148,8 +150,8 @@ static void head_append(struct http_head *head, const char *data, size_t len)
     head->len += len;
 }
 
-/* Of a request line, which ends in CR LF: a reader that splits at each space sees another target.
- */
+/* Does a request line (ended by CR LF) have two spaces in a row? A server that splits at each space
+ * would see another target. */
 static bool has_two_spaces(const char *line, size_t len)
 {
     const char *end = line + len, *space = memchr(line, ' ', len);
@@ -158,7 +160,7 @@ static bool has_two_spaces(const char *line, size_t len)
     return space != NULL;
 }
 
-/* What is wrong with the bytes of a line; NULL: nothing. */
+/* Says what is wrong with the bytes of a line; NULL: nothing. */
 static const char *bad_byte(const char *line, size_t len)
 {
     if (!http_has_control(line, len))
@@ -168,7 +170,8 @@ static const char *bad_byte(const char *line, size_t len)
     return memchr(line, '\0', len) != NULL ? "a NUL byte in the head" : NULL;
 }
 
-/* The line that has just become whole. 1: it is the empty one that ends the head. */
+/* Checks the line that has just become complete. 1: it is the empty line that ends the head; 0: it
+ * is not; -1: it is bad. */
 static int look_at_line(struct http_parser *parse)
 {
     struct http_head *head = parse->head;
@@ -193,13 +196,15 @@ static int look_at_line(struct http_parser *parse)
     return len == 2;
 }
 
-/* What is no HTTP at all is told at its first byte, since its first line may never end. */
+/* Can C be the first byte of a message? What is not HTTP at all is refused at once, because its
+ * first line may never end. */
 static bool can_begin(const struct http_parser *parse, char c)
 {
     return c == '\r' || (parse->type == HTTP_REQUEST ? c >= 'A' && c <= 'Z' : c == 'H');
 }
 
-/* Takes bytes up to the head's end. 1: there it is; 0: more are needed; -1: bad. */
+/* Collects bytes up to the head's end. 1: the head is complete; 0: more bytes are needed; -1: it is
+ * bad. */
 static int collect(struct http_parser *parse, const char *data, size_t len, size_t *used)
 {
     while (*used < len) {
@@ -224,7 +229,7 @@ static void begin_head(struct http_parser *parse)
 {
     llhttp_init(&parse->parser, parse->type, &settings);
     parse->parser.data = parse;
-    parse->parser.lenient_flags |= LENIENT_VERSION; /* to say 505, which on_head() does */
+    parse->parser.lenient_flags |= LENIENT_VERSION; /* so that on_head() can answer 505 */
     parse->head = http_head_new();
     parse->line = 0;
     parse->blanks = 0;
@@ -243,7 +248,8 @@ static enum http_parser_result failed(struct http_parser *parse)
     return HTTP_PARSER_BAD;
 }
 
-/* Chunks' sizes, extensions and trailers are nothing to us but work. */
+/* Counts chunk sizes, extensions and trailers, and refuses too many of them: they only cost
+ * time. */
 static int count_extra(struct http_parser *parse, uint64_t body_before, size_t used)
 {
     parse->extra += used - (parse->body - body_before);
@@ -273,11 +279,11 @@ static enum http_parser_result feed_head(struct http_parser *parse, const char *
         return HTTP_PARSER_BAD;
     if (whole == 0)
         return HTTP_PARSER_MORE;
-    /* Before on_head() gives it away. */
+    /* Read it now: on_head() passes the head on. */
     const char *text = parse->head->text;
     size_t text_len = parse->head->len;
     llhttp_errno_t err = llhttp_execute(&parse->parser, text, text_len);
-    if (err == HPE_OK && !parse->in_body) { /* it reads on only for the preface of HTTP/2 */
+    if (err == HPE_OK && !parse->in_body) { /* llhttp wants more only after the preface of HTTP/2 */
         bad(parse, 505, another_version);
         return HTTP_PARSER_BAD;
     }

@@ -10,7 +10,7 @@
 #define BUFFER_FIRST 1024
 #define BODY_FIRST   4096
 #define REFUSAL_MAX  1024
-#define HEAD_MAX     512 /* of an answer, without content type and extra headers */
+#define HEAD_MAX     512 /* bytes of an answer's head, without content type and extra headers */
 
 static const struct {
     const char *name;
@@ -23,7 +23,7 @@ static const struct {
 void http_buffer_append(struct http_buffer *buffer, const void *data, size_t len)
 {
     size_t kept = http_buffer_len(buffer), need = kept + len;
-    if (buffer->at > 0) { /* before it can grow: what has been taken makes room */
+    if (buffer->at > 0) { /* first reuse the room of what was taken; it may not have to grow */
         memmove(buffer->data, buffer->data + buffer->at, kept);
         explicit_bzero(buffer->data + kept, buffer->len - kept);
         buffer->at = 0;
@@ -62,7 +62,7 @@ struct http_request *http_request_new(struct http_conn *conn)
     return request;
 }
 
-/* Takes it off the server's list of unanswered ones. */
+/* Takes REQUEST off the server's list of unanswered requests. */
 static void forget(struct http_request *request)
 {
     if (!request->dispatched || request->server == NULL)
@@ -87,7 +87,7 @@ void http_request_free(struct http_request *request)
     free(request);
 }
 
-/* What has to be percent-encoded in a path, and is let through by some readers. */
+/* Does PATH have a byte that has to be percent-encoded? Some servers let it through raw. */
 static bool has_raw_byte(const char *path)
 {
     for (; *path != '\0'; path++) {
@@ -109,8 +109,9 @@ static bool has_raw_byte(const char *path)
     return false;
 }
 
-/* Does the path have what some readers change or split at and others do not? A proxy in front may
- * decode it before it looks, or not: and no path of ours needs an escape. */
+/* Says what in the path some servers change or split at, and others do not; NULL: nothing. A proxy
+ * in front of us may decode the path before it applies its rules, or not. So escapes are refused:
+ * no path of ours needs one. */
 static const char *path_is_ambiguous(const char *text)
 {
     if (text[0] != '/')
@@ -128,7 +129,7 @@ static bool has_dot_segment(const char *path)
 {
     if (strstr(path, "/.") == NULL)
         return false;
-    while (*path != '\0') { /* at a slash */
+    while (*path != '\0') { /* PATH stands at a slash */
         size_t len = strcspn(++path, "/");
         if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
             return true;
@@ -147,8 +148,8 @@ static const char *read_path(struct http_request *request, const char *path)
     return why;
 }
 
-/* "http://host/path": the host has to be that of the header, and is passed over (RFC 9112 3.2.2).
- */
+/* Skips scheme and host of "http://host/path" (RFC 9112 3.2.2). The host has to be that of the
+ * header Host. */
 static bool skip_authority(const struct http_head *head, struct http_slice *path)
 {
     static const char scheme[] = "http://";
@@ -159,7 +160,8 @@ static bool skip_authority(const struct http_head *head, struct http_slice *path
     size_t len = strcspn(name, "/?");
     if (host == NULL || host->len != len || strncasecmp(host->text, name, len) != 0 || len == 0)
         return false;
-    if (name[len] != '/') /* no path: the byte before is the host's, and is not needed any more */
+    if (name[len] != '/') /* there is no path: overwrite the host's last byte, which nobody needs
+                           * any more */
         name[--len] = '/';
     path->len -= (size_t)(name + len - path->text);
     path->text = name + len;
@@ -215,7 +217,8 @@ bool http_request_hold_head(struct http_request *request)
     return true;
 }
 
-/* By doubling up to what was announced, so that a first byte does not take room for a million. */
+/* The new size of the body's buffer. It doubles, up to what Content-Length announced. So a client
+ * that announces a million bytes and sends one takes little memory. */
 static size_t body_room(const struct http_request *request, size_t need)
 {
     size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
@@ -246,7 +249,7 @@ void http_request_dispatch(struct http_request *request)
 {
     struct http_server *server = request->server;
     int64_t most = server->options.max_held;
-    if (most > 0 && server->held > most) { /* forms have passed it */
+    if (most > 0 && server->held > most) { /* decoded forms may have passed it */
         http_request_refuse(request, 503, http_too_much);
         return;
     }
@@ -299,7 +302,7 @@ static bool is_form(const struct http_request *request)
            (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
-/* Of a copy: the body stays as it came. */
+/* Decodes a copy of the body, because the handler may read the body as well. */
 static void parse_form(struct http_request *request)
 {
     if (request->form_parsed)
@@ -312,7 +315,8 @@ static void parse_form(struct http_request *request)
     memcpy(copy, request->body, request->body_len);
     request->form_bad = !http_params_parse(&request->form, &request->arena,
                                            (struct http_slice){copy, request->body_len});
-    /* Many short parameters take a multiple of their bytes: those who come next wait for them. */
+    /* Many short parameters take a multiple of the body's bytes. So later requests may be refused
+     * for them. */
     request->head_held += request->arena.bytes - before;
     if (request->server != NULL)
         request->server->held += (int64_t)(request->arena.bytes - before);
@@ -382,7 +386,7 @@ static const char *reason_of(int status)
     return "Status";
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT": once per second and thread. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT". Each thread formats it only once per second. */
 static const char *date_text(void)
 {
     static _Thread_local time_t cached = -1;
@@ -396,7 +400,8 @@ static const char *date_text(void)
     return text;
 }
 
-/* "Connection: …" as far as HTTP/1.0 and 1.1 differ in what goes without saying. */
+/* The header "Connection: …", where the answer needs one: HTTP/1.0 closes by default, 1.1 keeps
+ * alive. */
 static const char *connection_line(const struct http_request *request)
 {
     if (request->close || request->server->draining)
@@ -414,14 +419,14 @@ static char *put_number(char *at, int64_t number)
     return at + decimal_put(at, number);
 }
 
-/* Writes all up to the body. Its end. */
+/* Writes the answer's head at AT. Returns where the body begins. */
 static char *put_head(char *at, const struct http_request *request, int status, const char *type,
                       size_t len, const char *extra)
 {
     at = put_number(put_text(at, "HTTP/1.1 "), status);
     at = put_text(put_text(at, " "), reason_of(status));
     at = put_text(put_text(at, "\r\nDate: "), date_text());
-    if (status != 204) { /* which has no body */
+    if (status != 204) { /* 204 has no body */
         at = put_text(put_text(at, "\r\nContent-Type: "), type);
         at = put_number(put_text(at, "\r\nContent-Length: "), (int64_t)len);
     }
@@ -436,7 +441,7 @@ void http_respond(struct http_request *request, int status, const char *content_
     if (extra == NULL)
         extra = "";
     assert(extra[0] == '\0' || strcmp(extra + strlen(extra) - 2, "\r\n") == 0);
-    if (request->conn == NULL) { /* nobody listens any more */
+    if (request->conn == NULL) { /* the client has gone */
         http_request_free(request);
         return;
     }

@@ -15,9 +15,10 @@
 
 #define BACKLOG          1024
 #define ACCEPTS_PER_TURN 64
-#define UNASKED_MS       200  /* a connection without its first request may give way then */
-#define UNUSED_MS        1000 /* the same, of one that has had some */
-#define UNASKED_FIRST    (1ULL << 40)
+/* A connection may be closed for others after so long without a request: */
+#define UNASKED_MS    200  /* if it never sent one */
+#define UNUSED_MS     1000 /* if it has sent some */
+#define UNASKED_FIRST (1ULL << 40)
 
 static void on_readable(uv_poll_t *listener, int status, int events);
 
@@ -31,14 +32,14 @@ static void poll_all(struct http_server *server, bool on)
     }
 }
 
-/* Runs while somebody is connected, or nobody can be. */
+/* The tick runs while there are connections, or while accepting is paused. */
 static void on_tick(uv_timer_t *tick)
 {
     struct http_server *server = tick->data;
     struct http_conn *conn, *next;
     uint64_t now = loop_now_ms(server->loop);
     for (conn = server->conns; conn != NULL; conn = next) {
-        next = conn->next; /* expiring one removes no other */
+        next = conn->next; /* http_conn_expire() removes no other connection */
         if (conn->due_ms != 0 && conn->due_ms <= now)
             http_conn_expire(conn);
     }
@@ -49,7 +50,7 @@ static void on_tick(uv_timer_t *tick)
         uv_timer_stop(&server->tick);
 }
 
-/* Until the next tick further connections wait in the kernel's queue. */
+/* Stops accepting until the next tick. Further connections wait in the kernel's queue. */
 static void pause_accepting(struct http_server *server)
 {
     server->full = true;
@@ -86,7 +87,7 @@ bool http_server_hold(struct http_server *server, int64_t by)
     return true;
 }
 
-/* The connection whose head has been under way for the longest. */
+/* The connection whose head has been incomplete for the longest. */
 static struct http_conn *slowest_head(const struct http_server *server)
 {
     struct http_conn *slowest = NULL;
@@ -118,7 +119,7 @@ void http_server_unref(struct http_server *server)
         free(server);
 }
 
-/* How long a connection has been without a request; 0: it has one. Its deadline tells. */
+/* How long a connection has been without a request, by its deadline; 0: it has one. */
 static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
 {
     const struct http_options *options = &conn->server->options;
@@ -130,8 +131,10 @@ static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
     return conn->due_ms == 0 || now < since ? 0 : now - since;
 }
 
-/* The one that gives way: it never asked anything, for the longest; or else it has not for the
- * longest. Who has just come, or just been answered, is given time to ask. */
+/* Closes one connection so that another can come in. First choice: the oldest that never sent a
+ * request. Second choice: the one whose last request is the longest ago. A connection that has just
+ * come, or was just answered, is kept for UNASKED_MS or UNUSED_MS. False: there is none to
+ * close. */
 static bool make_room(struct http_server *server)
 {
     struct http_conn *victim = NULL;
@@ -154,14 +157,14 @@ static bool make_room(struct http_server *server)
     return true;
 }
 
-/* For nobody none gives way. */
+/* Does a connection wait to be accepted? Otherwise none has to be closed. */
 static bool somebody_waits(int listener)
 {
     struct pollfd look = {.fd = listener, .events = POLLIN};
     return poll(&look, 1, 0) == 1;
 }
 
-/* Whether to go on accepting. */
+/* Accepts one connection. True: there may be more. */
 static bool accept_one(struct http_server *server, int listener)
 {
     struct sockaddr_storage address = {0};
@@ -183,7 +186,7 @@ static bool accept_one(struct http_server *server, int listener)
         if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
             return err != EAGAIN;
         server->stats.accept_errors++;
-        pause_accepting(server); /* out of file descriptors or memory: spinning would not help */
+        pause_accepting(server); /* no descriptors or memory: trying again at once would not help */
         log_warn("cannot accept", "port=%d err=\"%s\"; trying again", server->port,
                  uv_strerror(-err));
         return false;
@@ -211,7 +214,7 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     int err;
     server->loop = loop;
     server->options = *options;
-    server->options.address = NULL; /* borrowed only for this call */
+    server->options.address = NULL; /* the text is valid only during this call */
     server->max_conns = options->max_conns > 0 ? (size_t)options->max_conns : HTTP_MAX_CONNS;
     err = listen_open(options->address, BACKLOG, server->fds);
     if (err < 0)
@@ -220,7 +223,7 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     server->port = listen_port(server->fds[0]);
     for (int i = 0; i < server->n_fds; i++) {
         err = uv_poll_init(&loop->uv, &server->listeners[i], server->fds[i]);
-        assert(err == 0); /* they are sockets, and non-blocking */
+        assert(err == 0); /* FDS are non-blocking sockets */
         server->listeners[i].data = server;
     }
     uv_timer_init(&loop->uv, &server->tick);
@@ -289,7 +292,7 @@ void http_server_close(struct http_server *server)
     while (server->conns != NULL)
         http_conn_close(server->conns);
     for (request = server->requests; request != NULL;
-         request = next) { /* their owners still answer them */
+         request = next) { /* their handlers still answer them */
         next = request->next;
         request->server = NULL;
     }
