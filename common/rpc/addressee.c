@@ -1,4 +1,4 @@
-/* addressee.c - streams name whom they want, and are refused by anybody else.
+/* addressee.c - each stream names the daemon that it is for. Any other daemon refuses the stream.
  *
  *   caller: rpc_channel_want ─► metadata "imc-to-bin" of each stream ─► callee: rpc_addressee_fits
  *                                                                       or FAILED_PRECONDITION */
@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_KEY "imc-to-bin" /* gRPC's suffix of what may be any bytes */
+#define NAME_KEY "imc-to-bin" /* gRPC: the value of a key that ends in "-bin" may be any bytes */
 
-static uint64_t missed, turned_away; /* atomic; of the process */
+static uint64_t missed, turned_away; /* atomic; for the whole process */
 
-/* The epoch, big-endian, and the id. */
+/* Packs the epoch, big-endian, then the id. */
 static void addressee_pack(struct rpc_addressee *want, const struct rpc_name *name)
 {
     size_t len = strlen(name->id);
@@ -24,7 +24,7 @@ static void addressee_pack(struct rpc_addressee *want, const struct rpc_name *na
     want->len = (uint8_t)(RPC_EPOCH_LEN + len);
 }
 
-/* False: no name. */
+/* False: WANT is not a name. */
 static bool addressee_unpack(const struct rpc_addressee *want, struct rpc_name *name)
 {
     size_t len = want->len < RPC_EPOCH_LEN ? 0 : want->len - (size_t)RPC_EPOCH_LEN;
@@ -102,7 +102,7 @@ bool rpc_addressee_fits(struct rpc_stream *stream)
     self = rpc->self;
     uint64_t first = rpc->first_epoch;
     pthread_mutex_unlock(&rpc->lock);
-    /* An earlier epoch of this very process is still us. */
+    /* A stream that names an earlier epoch of this process is still for us. */
     if (self.id[0] == '\0' ||
         (strcmp(self.id, wanted.id) == 0 && wanted.epoch >= first && wanted.epoch <= self.epoch))
         return true;

@@ -1,14 +1,15 @@
-/* admission.c - who is let in to a gRPC server. It accepts in place of gRPC, whose 1.51
- *   - stops accepting for ever when one accept() fails, as it does without free descriptors
- *   - has no limit of connections, and none of streams before the peer has agreed to one
- *   - keeps the parts of messages until they are whole. Beyond its quota for all of them it ends
- *     streams and connections as it likes, those of daemons too
+/* admission.c - decides which connections a gRPC server takes. It accepts them in place of gRPC,
+ * which (1.51)
+ *   - stops accepting for ever when one accept() fails, for example without free descriptors
+ *   - has no limit of connections, and no limit of streams before the peer has agreed to one
+ *   - keeps parts of messages until they are complete. When its quota for all parts is used up, it
+ *     ends any streams and connections, even those of our daemons
  *
  *   gate thread:  accept ─► listed, with its address ─► grpc_server_add_channel_from_fd
  *   calls thread: a stream ─► rpc_admission_enter ─► too many, or too often: the connection is cut
  *
- * gRPC owns an accepted socket and tells nobody when it closes it: a descriptor is still the
- * connection it was while its inode is the same. */
+ * gRPC owns an accepted socket, and does not tell us when it closes the socket. Descriptor numbers
+ * are reused. So we compare inodes: the same inode means the same connection. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/net/listen.h"
@@ -34,14 +35,17 @@ enum {
     BACKLOG = 1024,
     ACCEPTS_PER_TURN = 64,
     LOOK_MS = 200,  /* how often the list is compared with what is open and has arrived */
-    RETRY_MS = 100, /* the same while nobody more is let in */
-    IDLE_MS = 500,  /* when it is full, a connection that has had no stream for so long gives way */
-    RATE_MS = 1000, /* of RPC_OPENED_MAX */
+    RETRY_MS = 100, /* the same while no more connections are taken */
+    IDLE_MS = 500,  /* when the list is full, a connection that has had no stream for so long is
+                     * cut */
+    RATE_MS = 1000, /* the interval that RPC_OPENED_MAX is for */
     PEER_MAX = 64,
-    FREE_EACH_LOOK = 1024,  /* bytes of a connection that need belong to no message: pings … */
-    PART_LEAST = 65536,     /* who has less of messages that are not whole is not cut for it */
-    PARTS_ALWAYS = 8 << 20, /* all together may have as much: two messages */
-    MUCH = 1 << 20,         /* what such a connection took is given back when it has gone */
+    FREE_EACH_LOOK = 1024,  /* bytes that a connection may send beside messages: pings … */
+    PART_LEAST = 65536,     /* a connection with fewer bytes of incomplete messages is never cut for
+                             * them */
+    PARTS_ALWAYS = 8 << 20, /* all connections together may always have so much: two messages */
+    MUCH = 1 << 20,         /* after a connection with so many bytes was cut, memory is given back
+                             * to the kernel */
 };
 
 struct admitted_conn {
@@ -50,8 +54,9 @@ struct admitted_conn {
     ino_t inode;
     uint32_t streams, opened; /* OPENED: since SINCE_MS */
     int64_t since_ms, idle_ms;
-    /* Bytes, by the last look: arrived; of whole messages, now and at the look before, and of those
-     * that came by streams that have ended; of messages that are not whole. */
+    /* Bytes, as of the last look. ARRIVED: all that the kernel received. WHOLE: of complete
+     * messages; WHOLE_BEFORE: the same at the look before. WHOLE_ENDED: of complete messages whose
+     * streams have ended. PARTS: of incomplete messages. */
     uint64_t arrived, whole, whole_before, whole_ended, parts;
     int64_t whole_ms; /* when WHOLE last grew; 0: never */
     bool cut;
@@ -69,7 +74,7 @@ struct rpc_admission {
     pthread_mutex_t lock; /* guards what follows */
     struct admitted_conn *conns;
     size_t n, limit;
-    uint64_t most_parts; /* of all connections */
+    uint64_t most_parts; /* bytes of incomplete messages that all connections together may have */
     uint64_t numbers;
     struct rpc_stats stats;
 };
@@ -83,8 +88,8 @@ static bool conn_is(const struct admitted_conn *conn, int fd)
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == conn->inode;
 }
 
-/* Through a descriptor of our own: gRPC may close its own meanwhile, and another socket take the
- * number. */
+/* Ends a connection. It works on a duplicate of the descriptor. gRPC may close the original
+ * meanwhile, and another socket could get the same number. */
 static void conn_cut(struct admitted_conn *conn)
 {
     static const struct linger none = {.l_onoff = 1, .l_linger = 0};
@@ -95,9 +100,9 @@ static void conn_cut(struct admitted_conn *conn)
     if (fd < 0)
         return;
     if (conn_is(conn, fd)) {
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* a reset at the close */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* close() sends a reset */
         shutdown(fd, SHUT_RDWR);
-        /* What has arrived could still be read: gRPC is not to. */
+        /* Bytes that have arrived are thrown away, so that gRPC does not read them. */
         while (recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0)
             continue;
     }
@@ -112,13 +117,13 @@ static void admission_sweep(struct rpc_admission *admission)
         if (conn_is(&admission->conns[i], admission->conns[i].fd))
             admission->conns[kept++] = admission->conns[i];
         else if (admission->conns[i].cut || admission->conns[i].arrived >= MUCH)
-            mem_trim_soon(); /* what it took is free only now */
+            mem_trim_soon(); /* gRPC has freed the connection's memory only now */
     }
     admission->n = kept;
 }
 
-/* Those that have had no stream for a while, the longest here first; the closing itself is gRPC's.
- */
+/* Cuts connections that have had no stream for IDLE_MS, the oldest connections first. gRPC then
+ * closes them. */
 static void admission_make_room(struct rpc_admission *admission)
 {
     int64_t before = rpc_now_ms() - IDLE_MS;
@@ -140,7 +145,8 @@ static void admission_make_room(struct rpc_admission *admission)
 static struct admitted_conn *admission_by_fd(struct rpc_admission *admission, int fd)
 {
     for (size_t i = admission->n; i > 0; i--) {
-        if (admission->conns[i - 1].fd == fd) /* the last one with the number has it */
+        if (admission->conns[i - 1].fd == fd) /* if several had this number, the last one has it
+                                               * now */
             return &admission->conns[i - 1];
     }
     return NULL;
@@ -152,7 +158,7 @@ static struct admitted_conn *admission_by_number(struct rpc_admission *admission
 {
     size_t low = 0, high = admission->n;
 
-    while (low < high) { /* the list is in the order of numbers */
+    while (low < high) { /* the list is sorted by number */
         size_t middle = low + (high - low) / 2;
         if (admission->conns[middle].number < number)
             low = middle + 1;
@@ -163,7 +169,7 @@ static struct admitted_conn *admission_by_number(struct rpc_admission *admission
     return found ? &admission->conns[low] : NULL;
 }
 
-/* Under both locks. */
+/* Sums WHOLE of each connection over its streams. Under rpc->lock and admission->lock. */
 static void admission_add_up(struct rpc_admission *admission)
 {
     for (size_t i = 0; i < admission->n; i++)
@@ -177,8 +183,8 @@ static void admission_add_up(struct rpc_admission *admission)
     }
 }
 
-/* What has arrived less the messages that have become whole: parts of others, or frames that belong
- * to none and keep gRPC busy. */
+/* Bytes that have arrived but belong to no complete message. They are parts of messages, or frames
+ * without a message, which keep gRPC busy. */
 static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
 {
     struct tcp_info info = {0};
@@ -197,7 +203,8 @@ static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
     return conn->parts;
 }
 
-/* Cuts who has brought no whole message for the longest. The bytes that this frees; 0: nobody. */
+/* Cuts the connection whose last complete message is the longest ago. Returns how many bytes that
+ * frees; 0: there is none to cut. */
 static uint64_t admission_cut_parts(struct rpc_admission *admission)
 {
     struct admitted_conn *last = NULL;
@@ -246,7 +253,7 @@ static void peer_text(const struct sockaddr_storage *address, char buf[PEER_MAX]
     snprintf(buf, PEER_MAX, v6 ? "ipv6:[%s]:%s" : "ipv4:%s:%s", host, port);
 }
 
-/* Under the lock. False: somebody has to go first. */
+/* Under admission->lock. False: the list is full, and a connection has to end first. */
 static bool admission_has_room(struct rpc_admission *admission)
 {
     if (admission->n == admission->limit)
@@ -271,7 +278,7 @@ static void admission_list(struct rpc_admission *admission, int fd,
     admission->stats.accepted++;
 }
 
-/* 1: and perhaps more wait; 0: nobody does; -E…: not now. */
+/* Accepts a connection. 1: accepted, and more may wait; 0: none waits; -E…: not possible now. */
 static int admission_accept(struct rpc_admission *admission, int listener)
 {
     struct sockaddr_storage address = {0};
@@ -302,7 +309,7 @@ static int admission_accept(struct rpc_admission *admission, int listener)
     return 1;
 }
 
-/* False: nobody can be let in for now. */
+/* False: no connection can be taken for now. */
 static bool admission_accept_all(struct rpc_admission *admission, const struct pollfd *polled)
 {
     for (int i = 0; i < admission->n_fds; i++) {
@@ -324,7 +331,7 @@ static void *admission_thread(void *arg)
 
     pthread_setname_np(pthread_self(), "rpc-gate");
     for (;;) {
-        /* The wake-up comes first: it is polled also while listeners are not. */
+        /* The wake-up comes first, because it is polled even while the listeners are not. */
         polled[0] = (struct pollfd){.fd = admission->wake, .events = POLLIN};
         for (int i = 0; i < admission->n_fds; i++)
             polled[i + 1] = (struct pollfd){.fd = admission->fds[i], .events = POLLIN};

@@ -1,9 +1,9 @@
 /* client.c - channels, and the caller's side of a stream's life.
  *
  *   rpc_stream_open ─empty batch─► rpc thread:
- *       client_opened: initial metadata, receives and status are under way
- *       client_connected: the peer's initial metadata came, there is no timeout any more
- *       client_status_done: the end, for whatever reason */
+ *       client_opened: starts initial metadata, receives and status
+ *       client_connected: the peer's initial metadata came; the timeout is over
+ *       client_status_done: the call has ended, for any reason */
 #include "common/base/mem.h"
 #include "common/rpc/internal.h"
 #include <grpc/grpc_security.h>
@@ -13,9 +13,10 @@
 
 enum {
     BACKOFF_FIRST_MS = 100,
-    BACKOFF_MS = 1000,        /* also gRPC's timeout of one attempt to connect: never less */
-    KEEPALIVE_MS = 2000,      /* a peer that froze or vanished is found out … */
-    KEEPALIVE_LATE_MS = 3000, /* … after at most the sum of both */
+    BACKOFF_MS = 1000,        /* gRPC takes it also as the least timeout of one attempt to
+                               * connect */
+    KEEPALIVE_MS = 2000,      /* a peer that froze or vanished is noticed … */
+    KEEPALIVE_LATE_MS = 3000, /* … after the sum of both at most */
     RESOLVE_MS = 1000,
 };
 
@@ -30,15 +31,17 @@ struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
         rpc_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         rpc_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
         rpc_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)rpc->max_message),
-        /* A name may have another address after a restart; no TXT look-ups besides. */
+        /* A name may have another address after a restart, so resolve it again soon. No TXT
+         * look-ups. */
         rpc_arg(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RESOLVE_MS),
         rpc_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
-        /* Peers of a cluster are never behind the proxy of the environment. */
+        /* Peers of a cluster are never behind the proxy that the environment names. */
         rpc_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
-        /* Retries would keep copies of what a stream sent. */
+        /* For retries gRPC would keep copies of what a stream sent. */
         rpc_arg(GRPC_ARG_ENABLE_RETRIES, 0),
         rpc_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
-        /* A connection per channel: the stream of one loop never waits behind another loop's. */
+        /* Each channel has a connection of its own. So one loop's stream never waits behind
+         * another's. */
         rpc_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
     };
     grpc_channel_args channel_args = {sizeof args / sizeof args[0], args};
@@ -103,7 +106,7 @@ static const char *client_status_name(grpc_status_code status)
 static void client_explain(struct rpc_stream *stream)
 {
     if (stream->connect_late)
-        return; /* rpc_connect_expire() cancelled it, and said why */
+        return; /* rpc_connect_expire() cancelled the call and set the reason */
     pthread_mutex_lock(&stream->lock);
     bool closed_here = stream->closed_here;
     pthread_mutex_unlock(&stream->lock);
@@ -130,7 +133,7 @@ static void client_status_done(struct rpc_tag *tag, bool ok)
     rpc_stream_op_done(stream);
 }
 
-/* All receives are started on the rpc thread, hence the hop. */
+/* The first tag on the rpc thread: only this thread may start receives. */
 static void client_opened(struct rpc_tag *tag, bool ok)
 {
     struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, meta_tag);
@@ -159,7 +162,7 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
 {
     struct rpc *rpc = channel->rpc;
     grpc_slice method = grpc_slice_from_copied_string(path);
-    /* No deadline: a stream lives as long as both ends do. */
+    /* No deadline: a stream lasts as long as both ends want it. */
     grpc_call *call =
         grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc->cq, method,
                                  NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
@@ -173,7 +176,7 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
     stream->events = events;
     stream->arg = arg;
     stream->connect_timeout_ms = connect_timeout_ms;
-    rpc_stream_ref(stream); /* the caller's */
+    rpc_stream_ref(stream); /* the reference of rpc_stream_open()'s caller */
     stream->meta_tag.done = client_opened;
     rpc_start_batch(call, NULL, 0, &stream->meta_tag);
     return stream;

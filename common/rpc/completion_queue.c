@@ -17,8 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-/* ThreadSanitizer does not see through gRPC, which is not instrumented: the way of a tag or a
- * message through it is told here. */
+/* gRPC is not instrumented, so ThreadSanitizer cannot see that it passes tags and messages from
+ * thread to thread. These calls tell it. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define RPC_TSAN 1
@@ -45,7 +45,7 @@ int64_t rpc_now_ms(void)
 
 grpc_arg rpc_arg(const char *key, int value)
 {
-    /* gRPC declares the key char *, and only reads it. */
+    /* gRPC declares the key as char *, but only reads it. */
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = mem_unconst(key), .value.integer = value};
 }
 
@@ -75,7 +75,8 @@ void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_t
 {
     rpc_tsan_release(tag);
     grpc_call_error err = grpc_call_start_batch(call, ops, n, tag, NULL);
-    /* Anything else is our misuse: the same kind of batch twice, or a queue that was shut down. */
+    /* An error means that we misused gRPC: two batches of one kind, or a queue that was shut
+     * down. */
     assert(err == GRPC_CALL_OK);
     (void)err;
 }
@@ -169,8 +170,8 @@ static void rpc_connect_expire(struct rpc *rpc)
     }
 }
 
-/* Paused streams are looked at every PAUSE_MS: who frees what they hold is on another thread, and a
- * stream that is not read is in no hurry. */
+/* When the rpc thread has to wake up. It looks at paused streams every PAUSE_MS. A wake-up from the
+ * thread that frees what they hold is not needed, since such a stream is in no hurry. */
 static gpr_timespec rpc_sleep_until(const struct rpc *rpc)
 {
     if (rpc->connecting == NULL && rpc->paused == NULL)
@@ -182,8 +183,8 @@ static gpr_timespec rpc_sleep_until(const struct rpc *rpc)
                         gpr_time_from_millis(wait > 0 ? wait : 0, GPR_TIMESPAN));
 }
 
-/* Never leaves grpc_completion_queue_next for long: handshakes and reads of every connection
- * advance only there. */
+/* Must return to grpc_completion_queue_next soon, because only there gRPC does handshakes and reads
+ * of all connections. */
 static void *rpc_thread(void *arg)
 {
     struct rpc *rpc = arg;
@@ -201,8 +202,8 @@ static void *rpc_thread(void *arg)
     }
 }
 
-/* gRPC tells on stderr what every caller is told by a result as well. Only its dying words matter.
- */
+/* gRPC logs to stderr what its callers learn from results anyway. Only what it says before it
+ * aborts is logged. */
 static void rpc_log(gpr_log_func_args *args)
 {
     if (args->severity == GPR_LOG_SEVERITY_ERROR &&
@@ -241,7 +242,8 @@ int rpc_open(struct rpc **out, size_t max_message)
     rpc->max_message = max_message;
     rpc->limits = (struct rpc_limits){RPC_CONNECTIONS_DEFAULT, RPC_HELD_DEFAULT};
     rpc_locks_init(rpc);
-    /* Signals belong to the main loop: neither our thread nor gRPC's own take them. */
+    /* The main loop handles signals. So they are blocked in our thread and in those that gRPC
+     * starts. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     gpr_set_log_function(rpc_log);
@@ -282,8 +284,8 @@ void rpc_close(struct rpc *rpc)
     if (rpc == NULL)
         return;
     pthread_mutex_lock(&rpc->lock);
-    assert(rpc->servers == 0); /* their armed requests would never come back */
-    /* Callers close their streams; one that was forgotten must not hang the exit. */
+    assert(rpc->servers == 0); /* a server's armed requests would never come back */
+    /* Owners close their streams. One that was forgotten must not keep the process from ending. */
     for (struct rpc_stream *stream = rpc->live; stream != NULL; stream = stream->live_next)
         rpc_stream_cancel(stream);
     while (rpc->live != NULL)

@@ -1,8 +1,8 @@
-/* internal.h - what completion_queue.c, stream.c, client.c and server.c share; nobody else
- * includes it.
+/* internal.h - what completion_queue.c, stream.c, client.c and server.c share; nobody else includes
+ * it.
  *
- * Life of a stream (enum rpc_stream_state); the caller's side and the callee's side are one
- * machine:
+ * Life of a stream (enum rpc_stream_state). The caller's side and the callee's side have the same
+ * states:
  *
  *   caller: rpc_stream_open()                       callee: rpc_server's accept, opened()
  *                └──────────────► OPENING ◄──────────────┘
@@ -21,11 +21,11 @@
  *                                    ▼
  *                   closed() ─►    OVER ─► stream_release: the call and the machine's reference go
  *
- * Every gRPC batch carries a tag of its own, embedded in the object it belongs to; the rpc thread
- * calls tag->done. Receives are started by the rpc thread only. Sends are started by whoever holds
- * `pumping`, so batches of one call never overlap in grpc_call_start_batch, as gRPC demands, and no
- * lock is held inside gRPC but for cancelling. Locks: rpc->lock, then stream->lock; no callback
- * runs under either. */
+ * Every gRPC batch has a tag, which is embedded in the object that the batch belongs to. When the
+ * batch is done, the rpc thread calls tag->done. Only the rpc thread starts receives. Sends are
+ * started by the thread that has set `pumping`. So no two batches of a call are started at the same
+ * time, as gRPC demands. No lock is held inside gRPC, except while cancelling. Lock order:
+ * rpc->lock, then stream->lock. No callback runs under either. */
 #ifndef IMC_COMMON_RPC_INTERNAL_H
 #define IMC_COMMON_RPC_INTERNAL_H
 
@@ -37,15 +37,15 @@
 
 #define rpc_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* What gRPC is given as tag. rpc thread. */
+/* What gRPC gets as the tag of a batch. done() runs on the rpc thread. */
 struct rpc_tag {
     void (*done)(struct rpc_tag *tag, bool ok);
 };
 
 enum { RPC_EPOCH_LEN = 8 };
-/* As it travels. */
+/* A struct rpc_name as it is sent: see addressee.c. */
 struct rpc_addressee {
-    uint8_t len; /* 0: whoever is there */
+    uint8_t len; /* 0: for any daemon that answers */
     uint8_t bytes[RPC_EPOCH_LEN + sizeof((struct rpc_name *)0)->id - 1];
 };
 
@@ -54,21 +54,22 @@ struct rpc {
     pthread_t thread;
     size_t max_message;
     pthread_mutex_t lock;
-    pthread_cond_t idle;     /* a server or stream has gone */
+    pthread_cond_t idle;     /* signalled when a server or stream has gone */
     struct rpc_stream *live; /* under lock: every stream that is not OVER */
     unsigned servers;        /* under lock */
     struct rpc_limits limits;
-    struct rpc_name self;       /* under lock; id "": not known yet */
+    struct rpc_name self;       /* under lock; id "": this daemon has no name yet */
     uint64_t first_epoch;       /* under lock */
-    struct rpc_admission *gate; /* under lock: the server's, while it is open */
-    /* rpc thread only: streams that wait for their connection, and when to look at them next. */
+    struct rpc_admission *gate; /* under lock: of the server, while it is open */
+    /* rpc thread only: streams that wait for a connection, and when to look at them next. */
     struct rpc_stream *connecting;
     int64_t connect_due_ms;
-    struct rpc_stream *paused; /* that hold too much to be read */
+    struct rpc_stream *paused; /* rpc thread only: streams that are not read because too much is
+                                * held */
 };
 
 struct rpc_channel {
-    uint32_t refs; /* atomic: the owner's, and one per stream */
+    uint32_t refs; /* atomic: one of the owner, and one per stream */
     struct rpc *rpc;
     grpc_channel *channel;
     char *address;
@@ -78,43 +79,45 @@ struct rpc_channel {
 enum rpc_stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSING, STREAM_ENDED, STREAM_OVER };
 
 struct rpc_stream {
-    uint32_t refs; /* atomic: the machine's own until OVER, and the holders' */
+    uint32_t refs; /* atomic: one until state OVER, and those of rpc_stream_ref() and
+                    * rpc_stream_open() */
     struct rpc *rpc;
     struct rpc_channel *channel; /* caller's side, else NULL */
     struct rpc_server *server;   /* callee's side, else NULL */
     grpc_call *call;
     char *peer;
-    const struct rpc_stream_events *events; /* NULL: a refused stream */
+    const struct rpc_stream_events *events; /* NULL: the stream was refused */
     void *arg;
     struct rpc_stream *live_next, **live_prev; /* under rpc->lock */
 
     pthread_mutex_t lock; /* guards the following block */
     enum rpc_stream_state state;
-    unsigned ops;       /* batches outstanding */
+    unsigned ops;       /* gRPC batches that have not come back */
     bool pumping;       /* a thread is in stream_pump */
-    bool sending;       /* a send batch is outstanding */
+    bool sending;       /* a send batch has not come back */
     bool status_queued; /* callee: the final status was given to gRPC */
     bool closed_here;   /* rpc_stream_close was called */
     struct msg **queue; /* ring of queue_size (a power of two) places */
     uint32_t queue_size, queue_head, queue_len;
-    uint64_t conn;                   /* callee: its connection, see rpc_admission_enter() */
-    const struct rpc_method *method; /* callee; NULL: there is none of that path */
+    uint64_t conn;                   /* callee: number of its connection, see
+                                      * rpc_admission_enter() */
+    const struct rpc_method *method; /* callee; NULL: no method has that path */
 
-    uint32_t held;  /* atomic: messages */
-    uint64_t whole; /* atomic: bytes received as whole messages, with what is around them */
+    uint32_t held;  /* atomic: messages that are held, see rpc_stream_hold() */
+    uint64_t whole; /* atomic: bytes of complete messages received, with what HTTP/2 adds to them */
 
     struct rpc_tag send_tag, recv_tag, meta_tag, end_tag;
-    grpc_byte_buffer *out; /* of the send batch under way */
+    grpc_byte_buffer *out; /* message of the send batch that has not come back */
     size_t out_len;
-    size_t max_message; /* a copy: struct rpc may be gone before the last reference */
+    size_t max_message; /* a copy, because struct rpc may be freed before the last reference goes */
 
     /* rpc thread only. */
     grpc_byte_buffer *in;
     grpc_metadata_array metadata, trailing;
-    grpc_status_code status;   /* received by a caller; to be sent by a callee */
+    grpc_status_code status;   /* caller: received; callee: to be sent */
     const char *refusal;       /* callee: details of STATUS */
-    char *refusal_text;        /* the same, if it is of this stream only */
-    struct rpc_addressee want; /* caller: set before it begins */
+    char *refusal_text;        /* set if REFUSAL was made for this stream only */
+    struct rpc_addressee want; /* caller: set before the stream begins */
     grpc_metadata want_metadata;
     grpc_slice details;
     int cancelled;
@@ -127,76 +130,80 @@ struct rpc_stream {
 
 /* completion_queue.c */
 int64_t rpc_now_ms(void);
-/* A thread that takes no signals. 0 or -E…. */
+/* Starts a thread with all signals blocked. 0 or -E…. */
 int rpc_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
-/* A completion queue gave TAG back. */
+/* Handles TAG, which a completion queue gave back. */
 void rpc_tag_done(struct rpc_tag *tag, bool ok);
-/* Starts a batch; TAG is given back by the rpc thread, always. */
+/* Starts a batch. The rpc thread calls tag->done() exactly once, also on failure. */
 void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *tag);
-/* Passes ownership of TAG's object to the rpc thread, as far as ThreadSanitizer is concerned. */
+/* Tells ThreadSanitizer that TAG's object passes to the rpc thread. */
 void rpc_hand_over(struct rpc_tag *tag);
-/* One copy, into one run of bytes. */
+/* A message with the contents of BUFFER: one copy. */
 struct msg *rpc_msg_of(grpc_byte_buffer *buffer);
-/* No copy: the buffer refers to MSG and takes the caller's reference. */
+/* A buffer that refers to MSG, without copying. Takes the caller's reference. */
 grpc_byte_buffer *rpc_buffer_of(struct msg *msg);
-/* rpc thread: closes STREAM unless rpc_connect_forget() comes before its timeout. */
+/* rpc thread: cancels STREAM when its timeout is over, unless rpc_connect_forget() was called
+ * before. */
 void rpc_connect_watch(struct rpc_stream *stream);
 void rpc_connect_forget(struct rpc_stream *stream);
 /* An integer argument of a channel or server. */
 grpc_arg rpc_arg(const char *key, int value);
 
 /* stream.c */
-/* In state OPENING with one reference, the machine's, and on the live list. */
+/* A stream in state OPENING, on the live list. Its one reference is dropped in state OVER. */
 struct rpc_stream *rpc_stream_new(struct rpc *rpc, grpc_call *call);
-/* rpc thread: OPENING → OPEN, sends the initial metadata and arms the first receive. EXTRA batches
- * of the caller's are outstanding besides (their tags end in rpc_stream_op_done). */
+/* rpc thread: OPENING → OPEN. Sends the initial metadata and starts the first receive. The caller
+ * has started EXTRA batches itself; their tags have to end in rpc_stream_op_done(). */
 void rpc_stream_begin(struct rpc_stream *stream, unsigned extra, uint32_t metadata_flags);
-/* Ends the call as fast as can be, on either side. Starts no batch, so rpc->lock may be held. */
+/* Cancels the call, on either side. Starts no batch, so the caller may hold rpc->lock. */
 void rpc_stream_cancel(struct rpc_stream *stream);
-/* rpc thread: the call has ended; why is in stream->why. */
+/* rpc thread: the call has ended. stream->why says why. */
 void rpc_stream_ended(struct rpc_stream *stream);
-/* rpc thread: a batch has come back; the last statement of a tag's function. */
+/* rpc thread: a batch has come back. This has to be the last statement of tag->done(). */
 void rpc_stream_op_done(struct rpc_stream *stream);
 
 /* rpc thread: goes on reading paused streams that may be read again, or that have ended. */
 void rpc_paused_look(struct rpc *rpc);
-/* Of the whole process; any thread. */
+/* For the whole process: bytes that are held, and how often a stream was paused. Any thread. */
 int64_t rpc_held(void);
 uint64_t rpc_paused(void);
 
 /* client.c */
 void rpc_channel_unref(struct rpc_channel *channel);
 
-/* addressee.c. Caller: what its channel wants, when the stream is made; the number of
- * stream->want_metadata to be sent. */
+/* addressee.c.
+ *
+ * Caller: rpc_addressee_copy() takes over the channel's addressee when the stream is made.
+ * rpc_addressee_send() fills stream->want_metadata and returns how many entries to send. */
 void rpc_addressee_copy(struct rpc_stream *stream);
 size_t rpc_addressee_send(struct rpc_stream *stream);
-/* It has ended: was it refused for its name? */
+/* The stream has ended. Counts it if the callee refused it for its addressee. */
 void rpc_addressee_missed(const struct rpc_stream *stream);
-/* Callee: what the caller wants; whether that is us. If not: stream->refusal_text. */
+/* Callee: rpc_addressee_take() reads from METADATA whom the caller wants. rpc_addressee_fits() says
+ * whether that is this daemon. If not, stream->refusal_text says so. */
 void rpc_addressee_take(struct rpc_stream *stream, const grpc_metadata_array *metadata);
 bool rpc_addressee_fits(struct rpc_stream *stream);
 
-/* server.c: a stream of the server is OVER. Under rpc->lock. */
+/* server.c: STREAM of SERVER is OVER. Under rpc->lock. */
 void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *stream);
 
-/* admission.c: who is let in to a server. A thread of its own accepts. */
+/* admission.c: accepts connections for a server, on a thread of its own. */
 struct rpc_admission;
-/* Binds; nobody is let in before rpc_admission_start(). 0 or -E…. */
+/* Binds ADDRESS. No connection is accepted before rpc_admission_start(). 0 or -E…. */
 int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address,
                        struct rpc_admission **out);
 int rpc_admission_start(struct rpc_admission *admission);
-/* Lets nobody in any more. Connections go on. */
+/* Stops accepting. Open connections go on. */
 void rpc_admission_stop(struct rpc_admission *admission);
 void rpc_admission_free(struct rpc_admission *admission);
 int rpc_admission_port(const struct rpc_admission *admission);
-/* A stream was opened on the connection that gRPC calls NAME: its number, for
- * rpc_admission_leave(), and PEER "ipv4:…", malloc'ed. 0: the stream is too much, and its
- * connection has been cut. */
+/* A stream was opened on the connection that gRPC calls NAME. Returns the connection's number, for
+ * rpc_admission_leave(). *PEER is "ipv4:…", malloc'ed. 0: the connection has opened too many
+ * streams and was cut. */
 uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, char **peer);
-/* WHOLE: the stream's. Under rpc->lock. */
+/* The stream has ended. WHOLE is its stream->whole. Under rpc->lock. */
 void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint64_t whole);
-/* Adds its share. */
+/* Adds what it counted to OUT. */
 void rpc_admission_stats(struct rpc_admission *admission, struct rpc_stats *out);
 
 #endif

@@ -10,9 +10,9 @@
  *     pipe_on_reopen                ▼ pipe_broke       ▼ pipe_broke    any ──pipe_close──► CLOSED
  *                  └───────────── WAITING ◄────────────┘
  *
- * Each attempt to open the stream has a link of its own: what the rpc thread knows. A pipe that
- * gives a stream up cuts the link, and whatever still comes on it is dropped; the link goes when
- * the rpc thread and the inbox have let go. */
+ * Each attempt to open the stream has a link of its own. The rpc thread knows only the link, not
+ * the pipe. When the pipe gives a stream up, it cuts the link, and what still comes is dropped. The
+ * link is freed when pipe, rpc thread and inbox have dropped their references. */
 #include "common/rpc/pipe.h"
 #include "common/base/array.h"
 #include "common/base/log.h"
@@ -38,7 +38,7 @@ enum {
 struct link_reply {
     uint64_t seq;
     void *reply;
-    uint32_t held; /* bytes that are counted for the peer until it is handled */
+    uint32_t held; /* bytes that count against the peer until the reply is handled */
 };
 
 struct link_replies {
@@ -48,15 +48,18 @@ struct link_replies {
 
 struct pipe_link {
     struct inbox_item item;
-    uint32_t refs; /* atomic: the pipe's, the rpc thread's, the inbox's while posted */
-    bool cut;      /* atomic, set under lock: nobody wants what comes, and LOOP may be gone */
+    uint32_t refs; /* atomic: one of the pipe, one of the rpc thread, one of the inbox while
+                    * posted */
+    bool cut;      /* atomic, set under lock: the pipe has gone, what comes is dropped; LOOP may be
+                    * gone too */
     bool posting;  /* atomic: the rpc thread is in inbox_post() */
     struct loop *loop;
     const struct pipe_ops *ops;
     struct pipe *pipe;           /* owner loop only; NULL: cut */
-    struct link_replies drained; /* owner loop only: kept for its memory */
+    struct link_replies drained; /* owner loop only: an empty array between two drains, kept for its
+                                  * memory */
     bool malformed;              /* rpc thread only */
-    struct rpc_stream *stream;   /* a reference, from the first answer on */
+    struct rpc_stream *stream;   /* a reference, from the first reply on */
 
     pthread_mutex_t lock; /* guards the rest */
     struct link_replies replies;
@@ -80,11 +83,11 @@ struct pipe {
     const struct pipe_ops *ops;
     void *arg;
     enum pipe_state state;
-    bool down;                 /* the last attempt failed or broke, no answer since */
-    struct pipe_link *link;    /* TRYING and UP, else NULL */
-    struct rpc_stream *stream; /* as link */
+    bool down;                 /* the last stream failed or broke, and no answer has come since */
+    struct pipe_link *link;    /* set in TRYING and UP, else NULL */
+    struct rpc_stream *stream; /* set in TRYING and UP, else NULL */
     uint64_t next_seq;
-    struct pipe_slot *slots; /* in_flight of options.window, in order of seq */
+    struct pipe_slot *slots; /* the first in_flight of options.window are in use, in order of seq */
     int in_flight;
     unsigned backoff_ms;
     struct loop_task task;
@@ -103,7 +106,8 @@ static void reply_drop(const struct pipe_ops *ops, void *reply)
         msg_unref(reply);
 }
 
-/* Before it is handled: what is done about it is the owner's, and bounded by his window. */
+/* The reply no longer counts against the peer, just before it is handled. What the owner does then
+ * is bounded by the pipe's window. */
 static void link_took(struct pipe_link *link, const struct link_reply *reply)
 {
     rpc_stream_answered(link->stream);
@@ -127,9 +131,9 @@ static void link_unref(struct pipe_link *link)
 
 static void link_run(struct loop *loop, struct inbox_item *item);
 
-/* One inbox item stands for everything that came since it ran last. Gives the lock back. Nothing is
- * posted for a link that was cut, and pipe_cut() waits for what is being posted: so the loop may be
- * freed once its pipes are closed. */
+/* Posts the link to its loop and unlocks it. One inbox item stands for all replies since it ran
+ * last. A link that was cut posts nothing, and pipe_cut() waits while a post is under way. So the
+ * loop may be freed once its pipes are closed. */
 static void link_post_unlock(struct pipe_link *link)
 {
     bool post = !link->posted && !link->cut;
@@ -145,7 +149,7 @@ static void link_post_unlock(struct pipe_link *link)
     bool posted = inbox_post(link->loop, &link->item);
     __atomic_store_n(&link->posting, false, __ATOMIC_RELEASE);
     if (!posted)
-        link_unref(link); /* the loop is closed; the link's end frees what it holds */
+        link_unref(link); /* the loop is closed; freeing the link frees its replies */
 }
 
 static void link_push(struct pipe_link *link, const struct link_reply *reply)
@@ -205,7 +209,8 @@ static void pipe_broke(struct pipe *pipe, const char *why);
 
 static void link_drain(struct pipe_link *link)
 {
-    /* Every callback may close the pipe, and its reference to the link may be the last one. */
+    /* A callback may close the pipe, whose reference to the link may be the last one. So take
+     * another. */
     __atomic_fetch_add(&link->refs, 1, __ATOMIC_RELAXED);
     pthread_mutex_lock(&link->lock);
     struct link_replies replies = link->replies;
@@ -243,7 +248,7 @@ static struct pipe_link *link_new(struct pipe *pipe)
 {
     struct pipe_link *link = mem_zalloc(sizeof *link);
 
-    link->refs = 2; /* the pipe's and the rpc thread's */
+    link->refs = 2; /* those of the pipe and of the rpc thread */
     link->loop = pipe->loop;
     link->ops = pipe->ops;
     link->pipe = pipe;
@@ -291,7 +296,7 @@ static void *slot_remove(struct pipe *pipe, int i)
     return batch;
 }
 
-/* failed() may close the pipe, whose pipe_close() then finds the rest here. */
+/* Calls failed() for each batch. failed() may call pipe_close(), which then fails the rest. */
 static void pipe_fail_all(struct pipe *pipe)
 {
     while (pipe->in_flight > 0)
@@ -325,7 +330,7 @@ static void pipe_prove(struct pipe *pipe)
     pipe->state = PIPE_UP;
     pipe->down = false;
     pipe->backoff_ms = REOPEN_FIRST_MS;
-    pipe_kick(pipe); /* more than one probing batch is allowed now */
+    pipe_kick(pipe); /* the window is open now, no longer one batch */
     if (pipe->ops->state != NULL)
         pipe->ops->state(pipe, pipe->arg, true, "");
 }
@@ -373,7 +378,7 @@ static void pipe_on_watch(uv_timer_t *timer)
     struct pipe *pipe = container_of(timer, struct pipe, watch);
     char why[64];
 
-    /* After a long turn of the loop the answer may be here already. */
+    /* After a long turn of the loop, the answer may wait in the link already. */
     if (pipe->link != NULL)
         link_drain(pipe->link);
     if (pipe->state == PIPE_CLOSED)
@@ -408,7 +413,7 @@ static int pipe_limit(const struct pipe *pipe)
     return pipe->down ? 1 : pipe->options.window;
 }
 
-/* False: nothing waits, or the stream broke. */
+/* Sends a batch. False: nothing waits, or the stream broke. */
 static bool pipe_send_next(struct pipe *pipe)
 {
     void *batch = NULL;
@@ -423,7 +428,7 @@ static bool pipe_send_next(struct pipe *pipe)
     uint32_t len = msg->len;
     pipe->next_seq++;
     pipe->slots[pipe->in_flight++] = (struct pipe_slot){seq, batch, loop_now_ms(pipe->loop)};
-    /* -EPIPE: the stream has ended, which link_closed() tells in a moment. */
+    /* -EPIPE: the stream has ended, and link_closed() is about to say so. */
     if (rpc_stream_send(pipe->stream, msg) != -EMSGSIZE)
         return true;
     log_error("batch too large to send", "peer=%s path=%s bytes=%u", pipe->address,

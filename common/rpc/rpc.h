@@ -1,22 +1,27 @@
-/* rpc.h - bidirectional gRPC streams between daemons. Nothing outside this folder includes
- * gRPC's headers.
+/* rpc.h - bidirectional gRPC streams between daemons. Nothing outside this folder includes gRPC's
+ * headers.
  *
  *   caller                                         callee
  *   rpc_channel ── rpc_stream ══ frames ══ rpc_stream ── rpc_server
  *        └──────── rpc (one completion queue, one thread) ────────┘
  *
- * Threads: every callback below runs on the rpc thread ("rpc" in comments). It may decode and must
- * then post to the loop that owns the data: it never blocks and never touches a loop's objects. The
- * functions may be called on any thread. Messages are bytes; packing and unpacking is the caller's
- * (protobuf-c).
+ * Threads: every callback below runs on the rpc thread. A callback may decode a message, and then
+ * has to post it to the loop that owns the data. It must not block or touch a loop's objects. The
+ * functions may be called on any thread. Messages are bytes; the users of this file pack and unpack
+ * them (protobuf-c).
  *
- * A stream sends one message at a time, as gRPC wants it; rpc_stream_send() queues, and messages
- * are sent with GRPC_WRITE_BUFFER_HINT while more wait. Pipes (pipe.h) bound how much waits.
+ * gRPC sends one message of a stream at a time; rpc_stream_send() queues further ones. While more
+ * wait, a message is sent with GRPC_WRITE_BUFFER_HINT, so that gRPC writes several at once. The
+ * queue has no limit: pipes (pipe.h) bound how much waits.
  *
- * What a peer can make us hold is bounded (struct rpc_limits): bytes of a message, messages of a
- * stream that are not done with (it is not read meanwhile, and the peer's sending stops), bytes of
- * such messages in all, streams of a connection and how often it opens one (beyond, the connection
- * is cut), connections (beyond, further ones wait). */
+ * What a peer can make us hold has limits:
+ *   a message       its bytes: MAX_MESSAGE
+ *   a stream        its messages that are held: RPC_UNANSWERED_MAX. Beyond, it is not read, so that
+ *                   the peer has to stop sending
+ *   all streams     bytes of held messages: rpc_limits.held. Beyond, none of them is read
+ *   a connection    its streams, and how often it opens one: RPC_STREAMS_MAX, RPC_OPENED_MAX.
+ *                   Beyond, it is cut
+ *   the server      its connections: rpc_limits.connections. Beyond, further ones wait */
 #ifndef IMC_COMMON_RPC_RPC_H
 #define IMC_COMMON_RPC_RPC_H
 
@@ -31,33 +36,33 @@ struct rpc_channel;
 struct rpc_stream;
 
 struct rpc_stream_events {
-    /* rpc thread. Takes the reference to MSG. */
+    /* A message came. Takes the reference to MSG. */
     void (*message)(struct rpc_stream *stream, void *arg, struct msg *msg);
-    /* rpc thread, exactly once, the last callback: the stream is over. WHY is for a log line, never
-     * NULL. The stream stays valid for those who hold references; sending on it fails with -EPIPE.
-     */
+    /* The stream is over. Called exactly once, as the last callback. WHY is for a log line, never
+     * NULL. The stream stays valid for those who have references, but sending fails with -EPIPE. */
     void (*closed)(struct rpc_stream *stream, void *arg, const char *why);
 };
 
 enum {
-    RPC_UNANSWERED_MAX = 64,       /* messages of a stream held, see rpc_stream_hold() */
-    RPC_STREAMS_MAX = 16,          /* of a connection; our own callers have one */
+    RPC_UNANSWERED_MAX = 64,       /* messages of a stream that may be held, see
+                                    * rpc_stream_hold() */
+    RPC_STREAMS_MAX = 16,          /* streams of a connection; our daemons open one */
     RPC_OPENED_MAX = 64,           /* streams that a connection opens within a second */
     RPC_CONNECTIONS_DEFAULT = 512, /* see rpc_set_limits() */
     RPC_HELD_DEFAULT = 128 << 20,
 };
 
 struct rpc_limits {
-    int connections; /* to the server */
-    size_t held;     /* bytes of messages that are held, or wait to be sent, in all */
+    int connections; /* connections to the server */
+    size_t held;     /* bytes of all messages that are held or wait to be sent */
 };
 
 struct rpc_stats {
-    int64_t connections;             /* open to the server */
+    int64_t connections;             /* open connections to the server */
     int64_t held;                    /* bytes */
-    uint64_t accepted, waited, cut;  /* connections; WAITED: times that no more were let in */
+    uint64_t accepted, waited, cut;  /* connections; WAITED: times that no more could be accepted */
     uint64_t accept_errors, refused; /* REFUSED: streams */
-    uint64_t paused; /* times that a stream was not read because too much of it was held */
+    uint64_t paused; /* times that reading a stream was paused, because too much was held */
 };
 
 /* Who a daemon is: the id and epoch of its lease. */
@@ -66,39 +71,41 @@ struct rpc_name {
     uint64_t epoch;
 };
 
-/* One per process. 0 or -E…. MAX_MESSAGE in bytes bounds what a peer may send. */
+/* One per process. 0 or -E…. MAX_MESSAGE is the limit of a message, in bytes. */
 int rpc_open(struct rpc **out, size_t max_message);
-/* Before the server is opened. */
+/* Call it before the server is opened. */
 void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits);
 /* Any thread. */
 void rpc_stats(struct rpc *rpc, struct rpc_stats *out);
-/* After servers, channels and streams are closed. Joins the thread. NULL is fine. */
+/* Call it after servers, channels and streams are closed. Joins the rpc thread. NULL is fine. */
 void rpc_close(struct rpc *rpc);
 
-/* We are ID, now under EPOCH: from now on streams that want somebody else are refused. Those that
- * want nobody in particular, as of goim's programs, are not. Any thread. */
+/* This daemon has the lease ID, with EPOCH. From now on the server refuses streams that are for
+ * another daemon. It accepts streams that name no daemon, such as those of goim's programs. Any
+ * thread. */
 void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch);
-/* Of the process; any thread. Streams of ours that somebody else answered; of others that wanted
- * somebody else than us. */
+/* Counted for the process: streams that we opened and another daemon than the wanted one refused;
+ * streams that we refused because they were for another daemon. Any thread. */
 uint64_t rpc_addressees_missed(void);
 uint64_t rpc_addressees_refused(void);
 
 /* One row per method; the table ends with path == NULL and must outlive the server. */
 struct rpc_method {
     const char *path; /* "/imc.v1.Logic/Sessions" */
-    /* rpc thread: a peer opened a stream. Set the events and ARG by rpc_stream_accept() before
-     * returning; not doing so refuses the stream. */
+    /* A peer opened a stream. Call rpc_stream_accept() before returning; otherwise the stream is
+     * refused. */
     void (*opened)(struct rpc_stream *stream, void *server_arg);
 };
 
-/* Listens on "host:port" ("127.0.0.1:8092"), on every address of the host. -EADDRINUSE and the
- * like; no message to the log. */
+/* Listens on "host:port" ("127.0.0.1:8092"), on every address that the host's name has. 0 or -E…:
+ * -EADDRINUSE and the like. Logs nothing. */
 int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_method *methods,
                     void *server_arg, struct rpc_server **out);
 /* The port that was bound (for address "…:0"). */
 int rpc_server_port(const struct rpc_server *server);
-/* Stops accepting, gives open streams GRACE_MS to end, cancels the rest; returns when all have
- * closed. Not on the rpc thread, nor from a loop that closed() callbacks wait for. */
+/* Stops accepting, gives open streams GRACE_MS to end, and cancels the rest. Blocks until all
+ * streams are closed. So call it neither on the rpc thread nor on a loop that a closed() callback
+ * waits for. */
 void rpc_server_close(struct rpc_server *server, int grace_ms);
 void rpc_stream_accept(struct rpc_stream *stream, const struct rpc_stream_events *events,
                        void *arg);
@@ -107,30 +114,32 @@ const char *rpc_stream_peer(const struct rpc_stream *stream);
 
 /* A connection to one peer; reconnects by itself (backoff at most 1 s). */
 struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address);
-/* Whom streams that are opened on it from now on are for: an address may belong to somebody else
- * meanwhile, or by mistake. Until then, and with an empty id: for whoever is there. */
+/* Streams that are opened from now on are for the daemon NAME. Another daemon may have the address
+ * by now, or by mistake, and refuses them. Before this call, or with an empty id, streams are for
+ * any daemon that answers. */
 void rpc_channel_want(struct rpc_channel *channel, const struct rpc_name *name);
-/* Streams opened on it keep it alive until they are closed. NULL is fine. */
+/* Open streams keep the channel alive until they are closed. NULL is fine. */
 void rpc_channel_close(struct rpc_channel *channel);
-/* Starts a stream at once; if the peer cannot be reached, closed() says so (within
- * CONNECT_TIMEOUT_MS). The caller holds a reference. There is no "opened" event: a peer that
- * accepted is one that answers. */
+/* Starts a stream at once. The caller gets a reference. If the peer cannot be reached, closed() is
+ * called within CONNECT_TIMEOUT_MS. There is no "opened" event: the peer's first message shows that
+ * it has accepted. */
 struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path,
                                    int connect_timeout_ms, const struct rpc_stream_events *events,
                                    void *arg);
 
-/* Takes MSG, also on failure. 0, -EPIPE after the stream has ended or was closed here, or -EMSGSIZE
- * above MAX_MESSAGE. */
+/* Takes the reference to MSG, also on failure. 0, -EPIPE if the stream has ended or was closed
+ * here, or -EMSGSIZE above MAX_MESSAGE. */
 int rpc_stream_send(struct rpc_stream *stream, struct msg *msg);
-/* From message(): it takes BYTES while it is worked on. The stream is not read further while it has
- * RPC_UNANSWERED_MAX such messages, or any and all streams together have rpc_limits.held. */
+/* Call it from message(): this message takes BYTES until it is handled. A stream with
+ * RPC_UNANSWERED_MAX held messages is not read. When all streams together hold rpc_limits.held
+ * bytes, no stream that holds a message is read. */
 void rpc_stream_hold(struct rpc_stream *stream, size_t bytes);
-/* One held message is answered / BYTES are free again. Any thread. */
+/* A held message was answered, or BYTES of one are free again. Any thread. */
 void rpc_stream_answered(struct rpc_stream *stream);
 void rpc_stream_release(struct rpc_stream *stream, size_t bytes);
-/* Ends the stream: as a caller by cancelling, as a callee with status OK. closed() still comes, and
- * before it perhaps messages that were on their way. What a callee sent before is still sent.
- * Idempotent. */
+/* Ends the stream. A caller cancels it; a callee first sends what is queued, then status OK.
+ * closed() still comes, and before it perhaps messages that were on their way. May be called
+ * again. */
 void rpc_stream_close(struct rpc_stream *stream);
 struct rpc_stream *rpc_stream_ref(struct rpc_stream *stream);
 void rpc_stream_unref(struct rpc_stream *stream);

@@ -7,12 +7,12 @@
  *                                ─► method->opened() ─► rpc_stream_accept()?
  *                                                        └─ no: UNAVAILABLE
  *
- * The calls thread never polls sockets. gRPC reads and parses on the rpc thread for as long as a
- * peer sends, and only then hands out what it read: who opens streams and resets them at once would
- * fill the memory before anybody had counted them.
+ * A second thread, the calls thread, takes new streams. gRPC reads and parses on the rpc thread for
+ * as long as a peer sends, and only then hands out new streams. A peer that opens and resets
+ * streams all the time would fill the memory before the rpc thread could count them. The calls
+ * thread does not poll sockets, so it counts them at once.
  *
- * Methods are not registered with gRPC: calls of unknown paths would wait there unanswered for
- * ever. */
+ * We do not register methods with gRPC: it would never answer a call of an unknown path. */
 #include "common/base/mem.h"
 #include "common/rpc/internal.h"
 #include <assert.h>
@@ -24,10 +24,11 @@
 #include <time.h>
 
 enum {
-    ARMED = 8,           /* requests that wait for a call; more calls at once queue inside gRPC */
-    KEEPALIVE_MS = 5000, /* a caller that froze or vanished is found out … */
+    ARMED = 8,           /* gRPC requests that wait for a call; further calls queue inside gRPC */
+    KEEPALIVE_MS = 5000, /* a caller that froze or vanished is noticed … */
     KEEPALIVE_LATE_MS = 3000,
-    IDLE_MS = 60000, /* a connection without a stream: callers always have one */
+    IDLE_MS = 60000, /* gRPC closes a connection without a stream after this; our callers always
+                      * have one */
     READ_BYTES = 16384,
 };
 
@@ -49,7 +50,7 @@ struct rpc_server {
     pthread_t thread;
     struct rpc_tag shutdown_tag;
     struct server_request requests[ARMED];
-    /* under rpc->lock; all 0 and true: nothing of gRPC's refers to us any more */
+    /* Under rpc->lock. Once both are 0 and SHUT is true, nothing in gRPC refers to this server. */
     unsigned armed, streams;
     bool shut;
 };
@@ -84,7 +85,7 @@ static void server_begin(struct rpc_stream *stream)
 {
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
-    /* The initial metadata leaves at once: it tells the caller that it is connected. */
+    /* Sends the initial metadata at once, which tells the caller that it is connected. */
     rpc_stream_begin(stream, 1, 0);
     op.data.recv_close_on_server.cancelled = &stream->cancelled;
     stream->end_tag.done = server_close_done;
@@ -185,7 +186,7 @@ static void server_requested(struct rpc_tag *tag, bool ok)
     grpc_call_details_destroy(&request->details);
     grpc_metadata_array_destroy(&request->metadata);
     if (ok) {
-        server_arm(request); /* comes back with ok == false if the server is being shut down */
+        server_arm(request); /* its tag comes back with ok == false when the server shuts down */
         return;
     }
     pthread_mutex_lock(&server->rpc->lock);
@@ -211,8 +212,8 @@ static void *server_thread(void *arg)
 
 /* ── opening ── */
 
-/* The quota is for what gRPC itself holds, parts of messages above all: half of what whole messages
- * may take. */
+/* The quota limits what gRPC itself holds, above all parts of messages. It is half of what complete
+ * messages may take. */
 static grpc_server *server_create(const struct rpc *rpc, grpc_completion_queue *calls)
 {
     grpc_resource_quota *quota = grpc_resource_quota_create("server");
@@ -221,15 +222,14 @@ static grpc_server *server_create(const struct rpc *rpc, grpc_completion_queue *
         rpc_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)rpc->max_message),
         rpc_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, RPC_STREAMS_MAX),
         rpc_arg(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
-        /* What is read at once is worked on at once: the more, the more memory streams of a
-         * stranger may take before they are counted. */
+        /* Smaller reads: gRPC handles all streams of one read before we can count them. */
         rpc_arg(GRPC_ARG_TCP_READ_CHUNK_SIZE, READ_BYTES),
         rpc_arg(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, READ_BYTES),
         rpc_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
         rpc_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_LATE_MS),
         rpc_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         rpc_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
-        /* Callers ping as often as they like, also without a call. */
+        /* Callers may ping as often as they like, also without a call. */
         rpc_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 0),
         rpc_arg(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
         rpc_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
@@ -275,7 +275,7 @@ int rpc_server_open(struct rpc *rpc, const char *address, const struct rpc_metho
     rpc->servers++;
     rpc->gate = gate;
     pthread_mutex_unlock(&rpc->lock);
-    *out = server; /* opened() may run before this returns */
+    *out = server; /* set it now: opened() may run before grpc_server_start() returns */
     grpc_server_start(grpc);
     for (int i = 0; i < ARMED; i++) {
         server->requests[i].server = server;

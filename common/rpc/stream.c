@@ -14,13 +14,13 @@
 
 enum {
     QUEUE_FIRST = 8,
-    /* What HTTP/2 may need around a message, and for its answer: so many bytes, and a byte for so
-     * many of its own. */
+    /* What HTTP/2 may add to a message, and for its answer: AROUND bytes, and one more for so many
+     * bytes of the message. */
     AROUND = 128,
     AROUND_EACH = 256,
 };
 
-/* Of the process: there is one struct rpc, which may be gone before the last message is. */
+/* For the whole process. They are not in struct rpc, which may be freed before the last message. */
 static size_t held_bytes;    /* atomic */
 static uint64_t pause_count; /* atomic */
 
@@ -61,7 +61,7 @@ void rpc_stream_answered(struct rpc_stream *stream)
 
 void rpc_stream_release(struct rpc_stream *stream, size_t bytes)
 {
-    (void)stream; /* for symmetry: bytes are counted for all streams together */
+    (void)stream; /* unused, since bytes are counted for all streams together */
     held_sub(bytes);
 }
 
@@ -106,7 +106,8 @@ static void queue_clear(struct rpc_stream *stream)
 
 enum stream_next { NEXT_NOTHING, NEXT_MESSAGE, NEXT_STATUS };
 
-/* Under stream->lock. What a callee had queued before it closed still leaves, before the status. */
+/* Says what to send next. Under stream->lock. A callee that was closed sends its queue first, then
+ * the status. */
 static enum stream_next stream_choose(const struct rpc_stream *stream)
 {
     bool callee_closing = stream->state == STREAM_CLOSING && stream->server != NULL;
@@ -139,9 +140,9 @@ static void stream_start_status(struct rpc_stream *stream)
     rpc_start_batch(stream->call, &op, 1, &stream->send_tag);
 }
 
-/* Starts what can be sent. One thread at a time is in the loop; who finds another one there leaves
- * it the work: it looks again after each batch. The batch may come back, on the rpc thread, before
- * starting it returns here. */
+/* Starts what can be sent. Only one thread at a time is in the loop. Another thread that comes
+ * leaves it the work, because the first looks again after each batch. A batch may be done, on the
+ * rpc thread, before rpc_start_batch() returns here. */
 static void stream_pump(struct rpc_stream *stream)
 {
     enum stream_next next;
@@ -182,7 +183,7 @@ static void stream_sent(struct rpc_tag *tag, bool ok)
     }
     stream->out = NULL;
     if (ok) {
-        /* Otherwise the call is dead, its end is on the way, and nothing more is worth a try. */
+        /* Not ok: the call has failed. Its end will be reported, so nothing more is sent. */
         pthread_mutex_lock(&stream->lock);
         stream->sending = false;
         pthread_mutex_unlock(&stream->lock);
@@ -220,8 +221,7 @@ static void stream_receive(struct rpc_stream *stream)
     rpc_start_batch(stream->call, &op, 1, &stream->recv_tag);
 }
 
-/* The peer of a callee will send nothing more: the callee's stream ends as well, once its queue is
- * out. */
+/* The caller will send nothing more. The callee's stream ends as well, once its queue is sent. */
 static void stream_half_closed(struct rpc_stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
@@ -231,8 +231,8 @@ static void stream_half_closed(struct rpc_stream *stream)
     stream_pump(stream);
 }
 
-/* What is held and what waits to be sent count alike: a peer that does not read its answers is not
- * read either. Whoever holds nothing may always go on. */
+/* Messages that are held and messages that wait to be sent count alike. So we stop reading a peer
+ * that does not read its answers. A stream that holds nothing may always be read. */
 static bool stream_may_read(struct rpc_stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
@@ -267,7 +267,7 @@ void rpc_paused_look(struct rpc *rpc)
         bool ended = stream->state >= STREAM_ENDED;
         pthread_mutex_unlock(&stream->lock);
         if (ended) {
-            rpc_stream_op_done(stream); /* of the receive that was put off */
+            rpc_stream_op_done(stream); /* for the receive that was put off */
         } else if (stream_may_read(stream)) {
             stream_receive(stream);
         } else {
@@ -300,8 +300,8 @@ static void stream_received(struct rpc_tag *tag, bool ok)
         stream->events->message(stream, stream->arg, msg);
     else
         msg_unref(msg);
-    /* Also after the call has ended: what arrived before the end is read until gRPC says there is
-     * no more. */
+    /* Reads on even after the call has ended, until gRPC has no more messages that came before the
+     * end. */
     stream_read_on(stream);
 }
 
@@ -338,8 +338,8 @@ struct rpc_stream *rpc_stream_new(struct rpc *rpc, grpc_call *call)
     stream->rpc = rpc;
     stream->max_message = rpc->max_message;
     stream->call = call;
-    stream->ops = 1;        /* the opening itself, until its rpc_stream_op_done */
-    stream->sending = true; /* of the initial metadata, which rpc_stream_begin starts */
+    stream->ops = 1;        /* the opening, until its rpc_stream_op_done() */
+    stream->sending = true; /* the initial metadata, which rpc_stream_begin() sends */
     stream->send_tag.done = stream_sent;
     stream->recv_tag.done = stream_received;
     pthread_mutex_init(&stream->lock, NULL);
@@ -373,8 +373,8 @@ void rpc_stream_ended(struct rpc_stream *stream)
     pthread_mutex_unlock(&stream->lock);
 }
 
-/* The last batch is back. No lock is held in closed(), and nobody can start anything in state
- * ENDED. */
+/* The last batch has come back. No lock is held while closed() runs; in state ENDED no thread can
+ * start a batch. */
 static void stream_over(struct rpc_stream *stream)
 {
     if (stream->events != NULL)
@@ -397,8 +397,8 @@ void rpc_stream_op_done(struct rpc_stream *stream)
         stream_over(stream);
 }
 
-/* State OVER: called once, by the rpc thread or by the thread that was in stream_pump then. The
- * call and the channel go now rather than with the last reference, which may outlive struct rpc. */
+/* Called once in state OVER, by the rpc thread or by the thread that is in stream_pump(). Frees the
+ * call and the channel now, because the last reference may outlive struct rpc. */
 static void stream_release(struct rpc_stream *stream)
 {
     grpc_call_unref(stream->call);
@@ -417,7 +417,8 @@ void rpc_stream_cancel(struct rpc_stream *stream)
     if (stream->state < STREAM_ENDED) {
         stream->closed_here = true;
         stream->state = STREAM_CLOSING;
-        /* Under the lock: the call cannot go away meanwhile. Cancelling runs none of our code. */
+        /* Cancel under the lock, so that the call cannot be freed meanwhile. Cancelling runs none
+         * of our code. */
         grpc_call_cancel(stream->call, NULL);
     }
     pthread_mutex_unlock(&stream->lock);
