@@ -1,15 +1,18 @@
-/* Redis's clock is the cluster's: by it is reckoned how old a message is, whichever logic looks.
+/* Estimates the clock of Redis, which is the clock of the whole cluster. All logics take the age of
+ * a message by it, so they agree.
  *
  *   what is added to CLOCK_BOOTTIME to get Redis's time
  *   ────────────────┬──────────────────────┬─────────────►
  *        TIME was answered at the         … when it was sent
  *        moment the answer came
  *
- * The truth is in between. The estimate begins as the machine's own clock has it, and moves only if
- * an answer proves it wrong: to the nearer end, or, if it is altogether wrong, to the middle, and
- * then some more answers narrow that down. So daemons whose clocks are right go by their own, which
- * agree better than a round trip tells. Between two answers it goes with a clock
- * that nobody sets, so a machine whose clock is being set does not make what it dates jump. */
+ * The true value lies between these two bounds. The first estimate is the machine's own clock. It
+ * changes only when an answer proves it wrong. A little wrong: it moves to the nearer bound. Very
+ * wrong: it moves to the middle, and some more answers narrow it down. So daemons whose clocks are
+ * right keep their own clocks, which agree better than a round trip can measure.
+ *
+ * Between two answers the estimate advances with CLOCK_BOOTTIME, which nobody sets. So the times of
+ * messages do not jump when somebody sets the machine's clock. */
 #include "common/protocol/message_id.h"
 #include "common/redis/internal.h"
 

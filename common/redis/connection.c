@@ -1,6 +1,6 @@
-/* One connection to one Redis, over and over. hiredis encodes commands and parses answers; the
- * socket is libuv's own, because hiredis' asynchronous half resolves names with a blocking call and
- * frees itself at times of its choosing.
+/* The connection to one Redis, opened again whenever it ends. hiredis encodes commands and parses
+ * answers, but we use a socket of libuv. hiredis' own asynchronous part would resolve names with a
+ * blocking call, and free itself when we do not expect it.
  *
  *   WAITING ─on_retry─► RESOLVING ─on_resolved─► CONNECTING ─on_connected─► GREETING ───────► UP
  *      ▲                    │ (names only)           │                       ▲ │   │  on_pong,   │
@@ -24,22 +24,22 @@ enum {
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 1000,
     LOADING_RETRY_MS = 100,
-    LOADINGS_MAX = 20,     /* then the name is looked up again: another one may have taken over */
+    LOADINGS_MAX = 20,     /* then the name is looked up again: another Redis may have taken over */
     READER_KEEP = 1 << 20, /* bytes that hiredis may keep for the next answers */
-    OUT_KEEP = 1 << 20,    /* an emptied output buffer larger than this is given back */
+    OUT_KEEP = 1 << 20,    /* an empty output buffer larger than this is freed */
 };
 
-/* Lives from connect to its close callback, longer than the shard looks at it. */
+/* Exists from connecting to its close callback, so the shard may have dropped it before. */
 struct redis_connection {
     uv_tcp_t tcp;
     struct redis *redis;
-    struct redis_shard *shard; /* NULL once the shard let go of it */
+    struct redis_shard *shard; /* NULL: the shard has dropped it */
     redisReader *reader;
     uv_connect_t connect;
     uv_write_t write;
-    struct redis_bytes writing; /* what the socket did not take at once */
-    bool busy;                  /* write is under way */
-    size_t dirty; /* bytes of the reader's buffer that were in use since it was wiped */
+    struct redis_bytes writing; /* bytes that the socket did not take at once */
+    bool busy;                  /* `write` is in use */
+    size_t dirty; /* bytes of the reader's buffer that were used since it was overwritten last */
 };
 
 static void on_retry(uv_timer_t *timer);
@@ -70,7 +70,8 @@ static void clear(struct redis_bytes *bytes)
     *bytes = (struct redis_bytes){0};
 }
 
-/* All that hiredis has read into its buffer, once everything in it was taken or nothing will be. */
+/* Overwrites the reader's buffer, after all answers in it were taken or the connection has
+ * ended. */
 static void reader_wipe(struct redis_connection *link)
 {
     char *buf = link->reader->buf;
@@ -115,7 +116,8 @@ static uint64_t next_backoff(struct redis_shard *shard)
 {
     uint64_t backoff = shard->backoff_ms == 0 ? BACKOFF_MIN_MS : shard->backoff_ms * 2;
     shard->backoff_ms = backoff < BACKOFF_MAX_MS ? backoff : BACKOFF_MAX_MS;
-    /* Spread by up to a quarter, or a restarted Redis meets all daemons at once. */
+    /* Shorter by up to a quarter, at random. Otherwise all daemons would connect to a restarted
+     * Redis at once. */
     return shard->backoff_ms - uv_hrtime() / 1000 % (shard->backoff_ms / 4);
 }
 
@@ -177,7 +179,7 @@ static void on_auth(struct redis *redis, const redisReply *reply, void *arg)
 static void on_select(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct redis_shard *shard = arg;
-    /* NOAUTH is told by PING, with what to do. */
+    /* PING reports NOAUTH as well, with advice. */
     if (reply == NULL || reply->type != REDIS_REPLY_ERROR ||
         strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "LOADING", 7) == 0)
         return;
@@ -214,7 +216,7 @@ static void on_pong(struct redis *redis, const redisReply *reply, void *arg)
     if (reply == NULL || shard->state != REDIS_GREETING)
         return;
     if (reply->type == REDIS_REPLY_STATUS) {
-        shard->ponged = true; /* the rest: on_probed() */
+        shard->ponged = true; /* on_probed() goes on from here */
         if (redis->is_sentinels)
             redis_shard_up(shard);
     } else if (reply->type != REDIS_REPLY_ERROR) {
@@ -275,7 +277,7 @@ static void take_reply(struct redis_connection *link, redisReply *reply)
     redis_shard_break(shard, "%s", text);
 }
 
-/* Any call of FN may end the link, or close everything: then link->shard is NULL. */
+/* A call of FN may end the connection or close the whole client. Then link->shard is NULL. */
 static void take_replies(struct redis_connection *link)
 {
     while (link->shard != NULL) {
@@ -404,7 +406,7 @@ static void connect_to(struct redis_shard *shard, const struct sockaddr *address
     link->shard = shard;
     link->reader = redisReaderCreate();
     if (link->reader == NULL)
-        abort(); /* only for want of memory */
+        abort(); /* fails only without memory */
     link->reader->maxbuf = READER_KEEP;
     uv_tcp_init(&redis->loop->uv, &link->tcp);
     redis->handles++;
@@ -431,7 +433,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
         redis_shard_break(shard, "name not found (%s)", uv_strerror(status));
         return;
     }
-    /* A name with several addresses: another one at each attempt. */
+    /* If the name has several addresses, each attempt takes the next one. */
     unsigned n = 0;
     for (struct addrinfo *a = found; a != NULL; a = a->ai_next)
         n++;

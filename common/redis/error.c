@@ -1,5 +1,5 @@
-/* What Redis's errors mean. Their first word is a code; in scripts an older Redis puts it behind
- * "ERR Error running script (…): …: -". */
+/* What Redis's errors mean. The first word of an error is its code. For an error in a script, an
+ * older Redis puts the code behind "ERR Error running script (…): …: -". */
 #include "common/redis/internal.h"
 
 #include <stdio.h>
@@ -8,10 +8,11 @@
 static const struct error {
     const char *code;
     enum redis_class class;
-    bool breaks; /* the connection; the next one looks the name up again, or asks Sentinel */
+    bool breaks; /* the error ends the connection; the next one looks the name up again, or asks
+                  * Sentinel */
     const char *hint;
 } ERRORS[] = {
-    /* Another server may be behind the name by now. */
+    /* This is not the primary. Another server may have the name by now. */
     {"READONLY", REDIS_DISPLACED, true, NULL},
     {"MASTERDOWN", REDIS_DISPLACED, true, NULL},
     {"LOADING", REDIS_DISPLACED, true, NULL},
@@ -19,15 +20,15 @@ static const struct error {
     {"MOVED", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
     {"ASK", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
     {"CROSSSLOT", REDIS_DISPLACED, true, "imc does not speak to a Redis Cluster"},
-    /* The right one, but it takes no writes; what is stored can be read. */
+    /* This is the primary, and it takes no writes. Reads work. */
     {"OOM", REDIS_UNWRITABLE, false, NULL},
     {"MISCONF", REDIS_UNWRITABLE, false, NULL},
     {"NOREPLICAS", REDIS_UNWRITABLE, false, NULL},
-    /* The right one, and it will do it later. */
+    /* This is the primary, and it will take commands later. */
     {"BUSY", REDIS_OCCUPIED, false, NULL},
     {"UNKILLABLE", REDIS_OCCUPIED, false, NULL},
     {"TRYAGAIN", REDIS_OCCUPIED, false, NULL},
-    /* Only whoever runs it can mend that. */
+    /* Only the operator of Redis can mend that. */
     {"NOPERM", REDIS_FORBIDDEN, false, "give the user of redis.user that right"},
     {"NOAUTH", REDIS_FORBIDDEN, true, "set redis.password"},
     {"WRONGPASS", REDIS_FORBIDDEN, true, "check redis.user and redis.password"},
@@ -76,9 +77,9 @@ bool redis_error_breaks(const redisReply *reply)
 void redis_error_text(const redisReply *reply, char *buf, size_t len)
 {
     const struct error *error = error_of(reply->str);
-    const char *where = strstr(reply->str, " script: "); /* its checksum helps nobody */
+    const char *where = strstr(reply->str, " script: "); /* leave out the script's checksum */
     size_t n = where != NULL ? (size_t)(where - reply->str) : strlen(reply->str);
-    /* One line, and no quotes, which would end the value in a line of the log. */
+    /* Keep to one line without quotes. A quote would end the value in a line of the log. */
     int used = snprintf(buf, len, "%.*s%s%s", (int)(n < len ? n : len - 1), reply->str,
                         error->hint != NULL ? "; " : "", error->hint != NULL ? error->hint : "");
     for (int i = 0; i < used && (size_t)i < len; i++) {

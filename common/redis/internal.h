@@ -1,6 +1,7 @@
-/* internal.h - what the parts of redis.h share: redis.c (shards, commands, scripts),
- * connection.c (one connection), error.c (what errors mean), probe.c (writes), clock.c (its time),
- * memory.c (how full it is), sentinel.c (where the primary is). Owner loop only. */
+/* internal.h - what the parts of redis.h share. redis.c has shards, commands and scripts;
+ * connection.c has one connection; error.c knows what errors mean; probe.c tests writes; clock.c
+ * estimates Redis's clock; memory.c asks how full Redis is; sentinel.c finds the primary. Owner
+ * loop only. */
 #ifndef IMC_COMMON_REDIS_INTERNAL_H
 #define IMC_COMMON_REDIS_INTERNAL_H
 
@@ -8,14 +9,14 @@
 
 #include <string.h>
 
-/* Who waits for an answer. */
+/* A command that waits for its answer. */
 struct redis_call {
     redis_fn fn; /* may be NULL */
     void *arg;
     uint64_t sent_ms;
 };
 
-/* First in, first out, in a ring that grows: no allocation per command. */
+/* A queue in a ring that grows. So a command needs no allocation. */
 struct redis_calls {
     struct redis_call *ring;
     size_t slots, head, count;
@@ -24,9 +25,9 @@ struct redis_calls {
 void redis_calls_push(struct redis_calls *calls, struct redis_call call);
 struct redis_call redis_calls_pop(struct redis_calls *calls);
 
-/* A key, a token or a password may be in what is sent and received here, and it is not looked at
- * which: whatever goes is overwritten first. What hiredis outgrows while it reads a large answer is
- * its own. */
+/* Commands and answers may hold keys, tokens and passwords. We do not look which do: all such
+ * memory is overwritten before it is freed. The exception is memory that hiredis outgrows while it
+ * reads a large answer. */
 static inline void redis_command_free(char *cmd, size_t len)
 {
     explicit_bzero(cmd, len);
@@ -39,11 +40,11 @@ struct redis_bytes {
 };
 
 enum redis_shard_state {
-    REDIS_WAITING, /* for the next attempt */
+    REDIS_WAITING, /* until the next attempt */
     REDIS_ASKING,  /* a Sentinel */
     REDIS_RESOLVING,
     REDIS_CONNECTING,
-    REDIS_GREETING, /* connected; not up before it answers PING, and has been written to */
+    REDIS_GREETING, /* connected; up only when Redis has answered PING and the first write */
     REDIS_UP,
 };
 
@@ -54,33 +55,34 @@ enum { REDIS_TEXT = 384, REDIS_WHY = 512 };
 struct redis_shard {
     struct redis *redis;
     char *name;     /* host:port, or a master's name, as configured */
-    char host[256]; /* without brackets; of a master: the last that a Sentinel told */
+    char host[256]; /* without brackets; for a master: what a Sentinel said last */
     char port[6];
     enum redis_shard_state state;
-    struct redis_connection *link; /* from CONNECTING on */
+    struct redis_connection *link; /* set from CONNECTING on */
     uv_timer_t retry;              /* WAITING: connect; GREETING: ask again */
     uv_getaddrinfo_t resolve;      /* in use while RESOLVING */
     uint64_t backoff_ms, connect_due_ms;
     unsigned attempts;
     unsigned loadings;       /* answers LOADING to this connection's PING */
-    bool suspect;            /* was overdue at the last tick; see on_tick */
-    bool ponged;             /* GREETING: PING is answered, the first write is not */
-    bool probing;            /* a write is under way */
-    bool asking, led;        /* a Sentinel is asked; its last answer has not led to a primary yet */
-    size_t sentinel;         /* the one to ask */
-    char trouble[REDIS_WHY]; /* why it takes no writes, or lacks a right; "" = it does */
+    bool suspect;            /* an answer was overdue at the last tick; see on_tick() */
+    bool ponged;             /* GREETING: Redis has answered PING, but not the first write yet */
+    bool probing;            /* a probing write is unanswered */
+    bool asking, led;        /* ASKING: a Sentinel has not answered; LED: its last answer has not
+                              * led to a primary yet */
+    size_t sentinel;         /* index of the Sentinel to ask */
+    char trouble[REDIS_WHY]; /* why Redis takes no writes, or which right we lack; "": no trouble */
     uint64_t trouble_until_ms;
     struct redis_memory memory;
-    unsigned memory_asked; /* times that it could have been */
+    unsigned memory_asked; /* probes so far; each tenth one asks for the memory */
     struct redis_bytes out;
-    struct redis_calls pending; /* answers come in this order */
+    struct redis_calls pending; /* Redis answers in this order */
 };
 
 struct redis_clock {
-    int64_t ahead_us; /* of CLOCK_BOOTTIME is Redis's */
-    int64_t sent_us;  /* CLOCK_BOOTTIME when it was asked last */
+    int64_t ahead_us; /* Redis's clock less CLOCK_BOOTTIME */
+    int64_t sent_us;  /* CLOCK_BOOTTIME when TIME was sent last */
     bool known, asking;
-    unsigned narrow; /* so many more questions at once */
+    unsigned narrow; /* so many more times TIME is sent at once */
 };
 
 struct redis {
@@ -94,85 +96,87 @@ struct redis {
     struct redis_clock clock;
     void *arg;
     struct redis *sentinels; /* NULL = none: shards are addresses */
-    bool is_sentinels;       /* these are Sentinels: nothing to write */
+    bool is_sentinels;       /* the shards are Sentinels, which take no writes */
     struct ring *ring;
     size_t n_shards;
     struct redis_shard *shards;
-    struct redis_calls failed; /* get NULL at the end of the turn */
-    struct loop_task task;     /* fails those, writes what was put */
-    uv_timer_t tick;           /* while something is waited for */
+    struct redis_calls failed; /* calls that get NULL at the end of the turn */
+    struct loop_task task;     /* fails those calls, writes queued commands */
+    uv_timer_t tick;           /* runs while an answer is awaited */
     uv_timer_t probe;
     enum redis_told { REDIS_UNTOLD, REDIS_TOLD_DOWN, REDIS_TOLD_UP } told, write_told;
-    char why[REDIS_WHY];       /* a shard broke last: "" = none yet */
-    char write_why[REDIS_WHY]; /* told last */
-    char said[REDIS_WHY + 64]; /* see redis_said() */
+    char why[REDIS_WHY];       /* why a shard's connection broke last; "": none has */
+    char write_why[REDIS_WHY]; /* the reason that write_state was given last */
+    char said[REDIS_WHY + 64]; /* the text that redis_said() returns */
     bool closed;
-    unsigned handles; /* of libuv's, that still refer to us */
+    unsigned handles; /* handles of libuv that still refer to this struct */
     struct redis_stats stats;
     char read_buffer[64 * 1024];
 };
 
 /* redis.c: */
-/* The state of a shard changed. WHY: of a shard that is not up. */
+/* The state of a shard has changed. WHY: if it is not up, the reason. */
 void redis_report(struct redis *redis, const char *why);
 /* The shard's pending calls get NULL at the end of the turn. */
 void redis_fail_pending(struct redis_shard *shard);
 void redis_tick_start(struct redis *redis);
-/* Once less of what .handles counts. */
+/* One of the handles in redis->handles has closed. The last one frees REDIS. */
 void redis_handle_gone(struct redis *redis);
 
 /* error.c: */
-/* The connection is no good: see redis_class. */
+/* Does this error end the connection? See redis_class. */
 bool redis_error_breaks(const redisReply *reply);
-/* Of an error: one line, with what to do. */
+/* Writes an error as one line, with advice. */
 void redis_error_text(const redisReply *reply, char *buf, size_t len);
-/* REPLY, or NULL, is about to be handed out: for redis_said(). */
+/* Remembers REPLY (NULL: no answer) for redis_said(), before a callback gets it. */
 void redis_note_said(struct redis *redis, const redisReply *reply);
 
 /* probe.c: */
 void redis_probe_start(struct redis *redis);
-/* Asks the time and writes; the shard is up when that is answered. */
+/* Asks for the time and writes a key. When both are answered, a greeting shard is up. */
 void redis_probe_put(struct redis_shard *shard);
-/* Looks at what any command was answered. */
+/* Looks at the answer to any command: an error may say that Redis takes no writes. */
 void redis_probe_take(struct redis_shard *shard, const redisReply *reply);
 void redis_report_write(struct redis *redis);
 
 /* memory.c: */
-/* Each tenth time. */
+/* Called at each probe; asks Redis at each tenth one. */
 void redis_memory_ask(struct redis_shard *shard);
-/* INFO: the answer's text. Pure. */
+/* Reads the text of an answer to INFO. Pure. */
 void redis_memory_read(struct redis_memory *memory, const char *info);
 
 /* clock.c: */
 int64_t redis_clock_boot_us(void);
-/* TIME was sent and answered at these CLOCK_BOOTTIMEs. Pure. */
+/* TIME was sent at SENT_US and answered at CAME_US (both CLOCK_BOOTTIME) with REDIS_US. Pure. */
 void redis_clock_take(struct redis_clock *clock, int64_t sent_us, int64_t came_us,
                       int64_t redis_us);
 void redis_clock_start(struct redis *redis);
 
 /* sentinel.c: */
-/* Ends in redis_shard_connect(), a retry or a break. */
+/* Asks a Sentinel for the primary. Ends in redis_shard_connect(), redis_shard_retry() or
+ * redis_shard_break(). */
 void redis_sentinel_find(struct redis_shard *shard);
-/* Breaks the connection of a shard that is up if the primary is another one. */
+/* Asks who the primary is, for a shard that is up. If it is another Redis, breaks the
+ * connection. */
 void redis_sentinel_follow(struct redis_shard *shard);
 
 /* connection.c: */
-/* To shard->host and port. */
+/* Connects to shard->host and port. */
 void redis_shard_connect(struct redis_shard *shard);
-/* The greeting is over. */
+/* The greeting is over: SHARD is up. */
 void redis_shard_up(struct redis_shard *shard);
-/* Queues one of our own. */
+/* Queues a command of this folder's own. */
 void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn);
 /* Connects in DELAY_MS. */
 void redis_shard_retry(struct redis_shard *shard, uint64_t delay_ms);
-/* Queues a command that is encoded already, in whatever state; written by redis_shard_flush(). */
+/* Queues a command that is encoded already, in any state. redis_shard_flush() writes it. */
 void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len,
                      struct redis_call call);
 void redis_shard_flush(struct redis_shard *shard);
-/* Ends the connection, WHY goes to the state callback, and tries again later. */
+/* Ends the connection and tries again later. The text goes to the state callback. */
 void redis_shard_break(struct redis_shard *shard, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* For good; the handles are counted in redis->handles. */
+/* Ends SHARD for good. redis->handles counts its handles until they are closed. */
 void redis_shard_close(struct redis_shard *shard);
 
 #endif

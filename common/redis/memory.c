@@ -1,5 +1,5 @@
-/* How full each shard is: INFO memory, when it is connected and every ten seconds. What Redis does
- * when it is full, probe.c sees; this is for the time before that. */
+/* Asks each shard how full it is, by INFO memory: when it is connected, and then every ten seconds.
+ * So operators are warned before Redis is full. When it is full, probe.c notices. */
 #include "common/redis/internal.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 enum { EVERY = 10 /* probes */, FULL_80 = 80, FULL_90 = 90, LESS = 5 };
 
-/* The value of a line "NAME:VALUE"; NULL: there is none. */
+/* The value of the line "NAME:VALUE" in INFO; NULL: there is no such line. */
 static const char *line_of(const char *info, const char *name)
 {
     size_t len = strlen(name);
@@ -25,7 +25,7 @@ static int64_t number_of(const char *info, const char *name)
     return value != NULL ? strtoll(value, NULL, 10) : 0;
 }
 
-/* A level is left only when there is clearly less. */
+/* The level by used memory. BEFORE is left only when LESS percent below its mark. */
 static int level_of(const struct redis_memory *memory, int before)
 {
     int64_t percent = memory->max > 0 ? memory->used / (memory->max / 100 + 1) : 0;

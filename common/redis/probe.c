@@ -1,10 +1,10 @@
-/* What is asked of a shard when it is connected, and every second: whether it takes writes, and of
- * the first one what time it is.
+/* Asks a shard, when it is connected and then every second, whether it takes writes. Asks the first
+ * shard for the time as well.
  *
- * Writes are proved by writing: when it is connected, before it counts as up, and
- * from then on every second. What an error of another command says counts at once, and is forgotten
- * when a write has worked and it has not been seen for a while: a Redis that is nearly full takes
- * one write and not the next, which shall not be told each time. */
+ * Only a write proves that writes work. A shard counts as up after the first one. An error of any
+ * command counts as trouble at once. Trouble is over when a write has worked and the error has not
+ * come again for a while. Otherwise a Redis that is nearly full, which takes one write and refuses
+ * the next, would be reported each time. */
 #include "common/redis/internal.h"
 
 #include <stdio.h>
@@ -12,13 +12,13 @@
 
 enum {
     PROBE_MS = 1000,
-    UNWRITABLE_MS = 2000, /* trouble counts at least so long */
-    FORBIDDEN_MS = 10000, /* nobody may need that right again before that */
+    UNWRITABLE_MS = 2000, /* trouble lasts at least so long */
+    FORBIDDEN_MS = 10000, /* longer, since the command that lacks the right may be rare */
 };
 
 static const char PROBE_KEY[] = "imc:probe";
 
-/* The first shard in trouble; NULL: all take writes. */
+/* The first shard that takes no writes; NULL: all take writes. */
 static const struct redis_shard *find_trouble(const struct redis *redis)
 {
     for (size_t i = 0; i < redis->n_shards; i++) {
@@ -103,7 +103,7 @@ static void on_probed(struct redis *redis, const redisReply *reply, void *arg)
 
 /* --- the clock --- */
 
-/* Microseconds; -1: that is no answer to TIME. */
+/* Unix time in microseconds; -1: REPLY is no answer to TIME. */
 static int64_t time_of(const redisReply *reply)
 {
     int64_t parts[2];
@@ -155,7 +155,7 @@ static void clock_ask(struct redis_shard *shard)
 
 void redis_probe_put(struct redis_shard *shard)
 {
-    /* The life is for a key that nobody writes any more. */
+    /* The key expires after an hour, so that it goes when no daemon writes it any more. */
     const char *set[] = {"SET", PROBE_KEY, "1", "PX", "3600000"};
     clock_ask(shard);
     shard->probing = true;

@@ -1,5 +1,5 @@
-/* Commands wait in their shard until the end of the turn and leave in one write; answers come in
- * the order of the commands. connection.c is the connection.
+/* Commands wait in their shard until the end of the turn, and are written at once. Redis answers in
+ * the order of the commands. connection.c has the connection.
  *
  *   redis_command ──► shard.out ──(end of turn)──► socket
  *        │            shard.pending ◄── answers ── socket
@@ -88,7 +88,7 @@ void redis_handle_gone(struct redis *redis)
     maybe_free(redis);
 }
 
-/* End of the turn. */
+/* At the end of the turn: fails what has to fail, and writes what is queued. */
 static void on_task(struct loop *loop, struct loop_task *task)
 {
     struct redis *redis = container_of(task, struct redis, task);
@@ -103,7 +103,7 @@ static void on_task(struct loop *loop, struct loop_task *task)
     maybe_free(redis);
 }
 
-/* True if the oldest thing that the shard waits for took too long. */
+/* Has the oldest answer that SHARD waits for been missing for too long? */
 static bool is_overdue(const struct redis_shard *shard)
 {
     uint64_t now = loop_now_ms(shard->redis->loop);
@@ -127,8 +127,8 @@ static void on_tick(uv_timer_t *timer)
                               (unsigned long long)redis->timeout_ms);
             overdue = false;
         }
-        /* Once more after a look at the sockets: it may be this loop that was held up, not Redis.
-         */
+        /* Break only if it is still overdue at the next tick, after the sockets were read. Perhaps
+         * this loop was held up, not Redis. */
         shard->suspect = overdue;
         suspects = suspects || overdue;
         waiting = waiting || shard->state == REDIS_CONNECTING || shard->pending.count > 0;
@@ -158,7 +158,7 @@ static int parse_server(struct redis_shard *shard, const char *item, size_t len)
 
 struct parsing {
     struct redis *redis;
-    bool names; /* of masters, not addresses */
+    bool names; /* the items are names of masters, not addresses */
     int err;
 };
 
@@ -311,8 +311,7 @@ void redis_report(struct redis *redis, const char *why)
 {
     bool up = redis_is_up(redis);
     int now = up ? REDIS_TOLD_UP : REDIS_TOLD_DOWN;
-    /* Before the first state is known, one of several shards may come up without that being news.
-     */
+    /* Before the first state is known, one of several shards may come up. That is not reported. */
     if ((int)redis->told == now || (!up && why[0] == '\0'))
         return;
     redis->told = up ? REDIS_TOLD_UP : REDIS_TOLD_DOWN;
@@ -353,7 +352,7 @@ static void issue(struct redis_shard *shard, const char *cmd, size_t len, redis_
         loop_defer(redis->loop, &redis->task);
 }
 
-/* What a command consists of. NOLINTNEXTLINE(readability-function-size) */
+/* These are the parts of a command. NOLINTNEXTLINE(readability-function-size) */
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg)
 {
@@ -368,7 +367,7 @@ void redis_command(struct redis *redis, size_t shard, int argc, const char **arg
 
 /* --- scripts --- */
 
-/* Keeps the encoded EVALSHA until it is answered. */
+/* A script that runs. Keeps the encoded EVALSHA until Redis has answered. */
 struct eval {
     struct redis_shard *shard;
     const struct redis_script *script;
@@ -376,7 +375,7 @@ struct eval {
     void *arg;
     char *cmd;
     size_t len;
-    bool loaded; /* sent a second time */
+    bool loaded; /* SCRIPT LOAD was sent, and EVALSHA a second time */
 };
 
 static void sha1_hex(const char *source, char out[41])

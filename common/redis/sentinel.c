@@ -1,20 +1,22 @@
-/* Where the primary of a master name is: Sentinels know. They are a `struct redis` of their own, of
- * which each Sentinel is a shard; so they are connected, resolved and timed as Redis is.
+/* Asks Sentinels where the primary of a master name is. The Sentinels are a `struct redis` of their
+ * own, in which each Sentinel is a shard. So the same code connects to them, resolves their names
+ * and watches timeouts.
  *
  *   WAITING ─redis_sentinel_find─► ASKING ─on_address─► CONNECTING …  UP ─redis_sentinel_follow─┐
  *      ▲                             │ nobody knows                    ▲                        │
  *      └─────────────────────────────┴──── another address ────────────┼──on_address────────────┘
  *                                                              the same └────────┘
  *
- * A shard keeps to one Sentinel as long as that one answers: if Sentinels differ, it would go back
- * and forth. One whose answer led nowhere (a replica, nobody) makes room for the next. */
+ * A shard asks the same Sentinel as long as that one answers. Otherwise it would go back and forth
+ * when Sentinels disagree. If an answer leads nowhere (to a replica, or to no server), the shard
+ * asks the next Sentinel. */
 #include "common/redis/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The Sentinel to ask, the present one first; false: none answers. */
+/* Chooses the Sentinel to ask, the present one first. False: none is connected. */
 static bool choose(struct redis_shard *shard)
 {
     const struct redis *sentinels = shard->redis->sentinels;
@@ -87,11 +89,11 @@ void redis_sentinel_find(struct redis_shard *shard)
 {
     enum { SOON_MS = 20 };
     struct redis *sentinels = shard->redis->sentinels;
-    if (shard->led) /* nowhere */
+    if (shard->led) /* the last answer led nowhere */
         shard->sentinel = (shard->sentinel + 1) % sentinels->n_shards;
     shard->led = false;
     if (shard->asking || (!choose(shard) && sentinels->told == REDIS_UNTOLD)) {
-        redis_shard_retry(shard, SOON_MS); /* they are being connected */
+        redis_shard_retry(shard, SOON_MS); /* we are still connecting to the Sentinels */
     } else if (!choose(shard)) {
         redis_shard_break(shard, "no Sentinel answers, check redis.sentinels (%s)", sentinels->why);
     } else {
