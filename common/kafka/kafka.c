@@ -13,8 +13,8 @@
 
 /* --- configuration --- */
 
-/* Of brokers that do not know allow.auto.create.topics, as the development bus, librdkafka tells
- * with every request for a topic: every few seconds. Once is enough. */
+/* Some brokers, such as our development bus, do not know allow.auto.create.topics. librdkafka says
+ * so with every request for a topic, every few seconds. Once is enough. */
 static bool was_told(const char *facility)
 {
     static int told; /* atomic */
@@ -22,7 +22,7 @@ static bool was_told(const char *facility)
     return strcmp(facility, "AUTOCREATE") == 0 && __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED);
 }
 
-/* librdkafka's threads. Levels are syslog's. */
+/* Runs on librdkafka's threads. LEVEL is one of syslog's. */
 static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
@@ -47,7 +47,7 @@ int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, c
 
     if (result == RD_KAFKA_CONF_OK)
         return 0;
-    /* librdkafka's words have the value in them. */
+    /* librdkafka's message contains the value, which may be secret. */
     if (config_option_is_harmless(name, strlen(name)))
         snprintf(err, errlen, "kafka property %s=%s: %s", name, value, why);
     else if (result == RD_KAFKA_CONF_UNKNOWN)
@@ -66,10 +66,11 @@ int kafka_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value, c
     return kafka_conf_set(conf, name, text, err, errlen);
 }
 
-/* With connections made only when needed, whatever waits for a certain broker (the controller, to
- * create a topic) has it connected to at once whenever a connection fails: thousands of times a
- * second while nothing listens there. Without, reconnect.backoff holds. Not a documented property:
- * a librdkafka that does not know it any more goes its own way. */
+/* By default librdkafka connects to a broker only when needed. Then a request that waits for a
+ * certain broker (the controller, to create a topic) makes it connect again as soon as a connection
+ * fails: thousands of times a second while nothing listens there. With sparse connections off,
+ * reconnect.backoff holds. The property is not documented. A librdkafka that does not know it any
+ * more keeps its default. */
 static void kafka_conf_calm(rd_kafka_conf_t *conf)
 {
     (void)rd_kafka_conf_set(conf, "enable.sparse.connections", "false", NULL, 0);
@@ -82,11 +83,12 @@ rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, char
 
     rd_kafka_conf_set_log_cb(conf, kafka_on_log);
     kafka_conf_calm(conf);
-    /* Brokers close idle connections: that is no news. */
+    /* Brokers close idle connections; do not log that. */
     if (kafka_conf_set(conf, "bootstrap.servers", brokers, err, errlen) == 0 &&
         kafka_conf_set(conf, "client.id", client_id, err, errlen) == 0 &&
         kafka_conf_set(conf, "log.connection.close", "false", err, errlen) == 0 &&
-        /* A topic is made by us, with bus.partitions, or not at all. */
+        /* topics.c creates the topic, with bus.partitions; a broker must not create it by
+         * itself. */
         kafka_conf_set(conf, "allow.auto.create.topics", "false", err, errlen) == 0 &&
         kafka_conf_set_int(conf, "reconnect.backoff.max.ms", 1000, err, errlen) == 0)
         return conf;
@@ -123,8 +125,8 @@ bool kafka_refusal(rd_kafka_resp_err_t code, const char *topic, const char *righ
     }
 }
 
-/* End of the value that starts at AT: the comma before the next part that has a '=' of its own, or
- * the end. */
+/* The end of the value that begins at AT. It is the comma before the next part that has a '=', or
+ * the end of the text. */
 static char *value_end(char *at)
 {
     char *comma = strchr(at, ',');
@@ -211,7 +213,7 @@ static void kafka_queue_on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    /* The counter is cleared before the queue is read: what comes meanwhile sets it again. */
+    /* Clear the counter before reading the queue. A message that comes meanwhile sets it again. */
     ssize_t n = read(bus->fd, &count, sizeof count);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         log_error("kafka wakeup failed", "errno=%d", errno);
@@ -226,7 +228,7 @@ static void kafka_queue_on_closed(uv_handle_t *handle)
     free(bus);
 }
 
-/* The deferred task also ends the life of a closed queue: it cannot be taken out of the loop's
+/* The deferred task also frees a queue that was closed, because it cannot be taken off the loop's
  * list. */
 static void kafka_queue_on_again(struct loop *loop, struct loop_task *task)
 {

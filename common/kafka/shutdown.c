@@ -9,15 +9,15 @@
 #include <uv.h>
 
 struct kafka_shutdown {
-    struct kafka_shutdown *next; /* of those that are not over */
+    struct kafka_shutdown *next; /* the list of those that are not over */
     rd_kafka_t *rk;
     struct kafka_look *look;
     uint64_t late_ms;
     bool over;
-    int refs; /* the thread's and the caller's */
+    int refs; /* one of the thread, one of the caller */
 };
 
-/* Guards all of it. */
+/* Guards everything in this file. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct kafka_shutdown *afoot;
@@ -27,7 +27,7 @@ static uint64_t now_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-/* Locked. */
+/* Under the lock. */
 static void shutdown_unref(struct kafka_shutdown *end)
 {
     if (--end->refs == 0)
@@ -42,7 +42,7 @@ static void shutdown_destroy(const struct kafka_shutdown *end)
     rd_kafka_destroy_flags(end->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-/* Locked. */
+/* Under the lock. */
 static void shutdown_over(struct kafka_shutdown *end)
 {
     struct kafka_shutdown **at = &afoot;
@@ -88,7 +88,7 @@ struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look)
     pthread_mutex_unlock(&lock);
     if (shutdown_start(end))
         return end;
-    shutdown_destroy(end); /* no thread to be had: here, then */
+    shutdown_destroy(end); /* no thread could be started: do it here */
     pthread_mutex_lock(&lock);
     shutdown_over(end);
     end->refs--;
@@ -113,7 +113,8 @@ void kafka_shutdown_forget(struct kafka_shutdown *end)
     pthread_mutex_unlock(&lock);
 }
 
-/* Locked. When all that are not over will be late; 0: there are none. */
+/* Under the lock. The time at which the last of those that are not over is late; 0: there are
+ * none. */
 static uint64_t latest_ms(void)
 {
     uint64_t latest = 0;
@@ -123,7 +124,7 @@ static uint64_t latest_ms(void)
     return latest;
 }
 
-/* Locked. */
+/* Under the lock. */
 static void wait_some(uint64_t ms)
 {
     struct timespec until;

@@ -11,22 +11,23 @@
 enum {
     RETRY_MS = 1000,
     TIMEOUT_MS = 5000,
-    MOCK_LOOK_MS = 50, /* at whether a mock cluster is asked what it never answers */
-    LIMIT_EVERY = 10,  /* looks */
+    MOCK_LOOK_MS = 50, /* how often we look whether we asked a mock cluster something that it never
+                        * answers */
+    LIMIT_EVERY = 10,  /* of so many looks, one asks for the limit */
 };
 
-/* Outlives its topics, for nothing stops rd_kafka_metadata(). */
+/* One look. It may outlive its topics, because nothing can stop rd_kafka_metadata(). */
 struct kafka_look {
     uv_work_t work;
     rd_kafka_t *rk;
     rd_kafka_topic_t *topic;
     struct kafka_topics *topics; /* NULL: closed */
     uint64_t began_ms;
-    rd_kafka_resp_err_t err; /* of the question */
+    rd_kafka_resp_err_t err; /* what rd_kafka_metadata() returned */
     rd_kafka_resp_err_t topic_err;
     int partitions;
     uv_sem_t done;
-    int refs; /* the loop's and the topics' or kafka_look_wait()'s */
+    int refs; /* one of the loop; one of the topics, later of kafka_look_wait() */
 };
 
 struct kafka_topics {
@@ -35,14 +36,15 @@ struct kafka_topics {
     struct kafka_topic topic;
     kafka_topics_fn answered;
     void *arg;
-    rd_kafka_queue_t *queue; /* of admin answers */
+    rd_kafka_queue_t *queue; /* answers to admin requests come here */
     struct kafka_queue *bus;
     uv_timer_t timer;
-    struct kafka_look *look;          /* under way */
-    rd_kafka_event_type_t admin;      /* the answer that is awaited, or NONE */
-    bool wanted;                      /* asked, and not answered yet */
-    bool there;                       /* as was answered last */
-    int partitions, looks_till_limit; /* 0: ask for the limit, too */
+    struct kafka_look *look;          /* the look that is under way, or NULL */
+    rd_kafka_event_type_t admin;      /* the admin answer that is awaited, or NONE */
+    bool wanted;                      /* kafka_topics_ask() was called, and answered() was not
+                                       * yet */
+    bool there;                       /* what the last answer said */
+    int partitions, looks_till_limit; /* LOOKS_TILL_LIMIT 0: the next look asks for the limit too */
     int64_t max_bytes;
     uint64_t seen_ms, look_ms;
 };
@@ -89,8 +91,8 @@ static void topics_failed_by(struct kafka_topics *topics, rd_kafka_resp_err_t co
     topics_failed(topics, why);
 }
 
-/* librdkafka's mock cluster names a controller that does not exist, so that no admin request is
- * ever answered. */
+/* librdkafka's mock cluster names a controller that does not exist. So it never answers an admin
+ * request. */
 static bool is_mock_cluster(rd_kafka_t *rk)
 {
     static const char prefix[] = "mockCluster";
@@ -118,7 +120,7 @@ static void topics_create(struct kafka_topics *topics)
     char why[256];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(topics->topic.name, topics->topic.partitions,
                                                        topics->topic.replication, why, sizeof why);
-    if (topic == NULL) { /* impossible values: the settings' ranges exclude them */
+    if (topic == NULL) { /* the values are impossible, but the settings' ranges exclude that */
         topics_failed(topics, why);
         return;
     }
@@ -153,7 +155,7 @@ static void topics_created(struct kafka_topics *topics, rd_kafka_event_t *event)
     } else if (code == RD_KAFKA_RESP_ERR_NO_ERROR ||
                code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
         topics->admin = RD_KAFKA_EVENT_NONE;
-        topics_again(topics, MOCK_LOOK_MS); /* a broker may not have heard of it yet */
+        topics_again(topics, MOCK_LOOK_MS); /* this broker may not know the topic yet */
     } else {
         topics_failed_by(topics, code, text);
     }
@@ -171,7 +173,7 @@ static void topics_describe(struct kafka_topics *topics)
     rd_kafka_ConfigResource_destroy(resource);
 }
 
-/* The broker's own limit stands in the answer when the topic has none. */
+/* max.message.bytes in an answer. If the topic has none, the answer has the broker's own limit. */
 static int64_t limit_in(const rd_kafka_ConfigResource_t *resource)
 {
     size_t n = 0;
@@ -243,7 +245,7 @@ void kafka_look_wait(struct kafka_look *look)
     look_unref(look, 1);
 }
 
-/* On a thread of the pool. */
+/* Runs on a thread of libuv's pool. */
 static void on_work(uv_work_t *work)
 {
     struct kafka_look *look = container_of(work, struct kafka_look, work);
@@ -281,7 +283,7 @@ static void topics_looked(struct kafka_topics *topics, const struct kafka_look *
         topics_create(topics);
     } else if (look->topic_err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                look->topic_err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
-        topics_again(topics, MOCK_LOOK_MS); /* it has just been made */
+        topics_again(topics, MOCK_LOOK_MS); /* the topic was just created */
     } else {
         topics_failed_by(topics, look->topic_err, NULL);
     }
@@ -308,7 +310,7 @@ static void topics_look(struct kafka_topics *topics)
     *look = (struct kafka_look){.rk = topics->rk, .topics = topics, .refs = 2};
     look->began_ms = loop_now_ms(topics->loop);
     look->topic = rd_kafka_topic_new(topics->rk, topics->topic.name, NULL);
-    if (look->topic == NULL) { /* a name that Kafka does not know how to spell */
+    if (look->topic == NULL) { /* the name is not one that Kafka allows */
         free(look);
         topics_failed(topics, rd_kafka_err2str(rd_kafka_last_error()));
         return;
@@ -316,7 +318,7 @@ static void topics_look(struct kafka_topics *topics)
     uv_sem_init(&look->done, 0);
     topics->look = look;
     int err = uv_queue_work(&topics->loop->uv, &look->work, on_work, on_worked);
-    assert(err == 0); /* only without a work function */
+    assert(err == 0); /* fails only without a work function */
 }
 
 static void on_again(uv_timer_t *timer)
