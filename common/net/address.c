@@ -132,7 +132,7 @@ void endpoint_text(const struct sockaddr *address, char *buf, size_t len)
     char ip[ENDPOINT_IP_MAX];
 
     endpoint_ip(address, ip, sizeof ip);
-    /* The port is at the same place in both families. */
+    /* sockaddr_in and sockaddr_in6 have the port at the same place. */
     address_format(ip, ntohs(as_v6(address)->sin6_port), buf, len);
 }
 

@@ -1,10 +1,9 @@
-/* address.h - "host:port" in one place: taken apart, looked up, written. Any thread.
+/* address.h - parses, looks up and writes "host:port". Any thread.
  *
  *   "10.0.0.7:80", "[::1]:80", "comet:80" ──address_parse──► host, port ──address_lookup──► a list
  *   a socket's address ──endpoint_text──► "10.0.0.7:80", "[::1]:80"
  *
- * An IPv6 address has brackets where a port follows it (RFC 3986, 3.2.2), and none where it stands
- * alone. */
+ * An IPv6 address has brackets if a port follows (RFC 3986, 3.2.2), and none if it stands alone. */
 #ifndef IMC_COMMON_NET_ADDRESS_H
 #define IMC_COMMON_NET_ADDRESS_H
 
@@ -15,7 +14,7 @@
 
 enum {
     ADDRESS_HOST_MAX = 256,
-    ADDRESS_PORT_MAX = 6, /* both with their NUL */
+    ADDRESS_PORT_MAX = 6, /* both include the NUL */
     ENDPOINT_IP_MAX = INET6_ADDRSTRLEN,
     ENDPOINT_TEXT_MAX = ENDPOINT_IP_MAX + 8, /* brackets, colon, port */
 };
@@ -26,34 +25,36 @@ struct address {
     int port;
 };
 
-/* "host:port", "[v6]:port", ":port" in the LEN bytes of TEXT; port 0 to 65535, in digits only. 0,
- * or -EINVAL: it is none of these, an IPv6 address without brackets, or a host that is too long. */
+/* Parses the LEN bytes of TEXT: "host:port", "[v6]:port" or ":port". The port is 0 to 65535, only
+ * digits. 0, or -EINVAL for anything else, such as an IPv6 address without brackets or a host that
+ * is too long. */
 int address_parse(const char *text, size_t len, struct address *out);
-/* The reverse, for any host and port; cut off where BUF ends. */
+/* Writes HOST and PORT as address_parse() reads them. Cut off if BUF is too short. */
 void address_format(const char *host, int port, char *buf, size_t len);
-/* HOST stands for every address of a family. */
+/* Does HOST stand for every address of a family ("0.0.0.0" or "::")? */
 bool address_is_any(const char *host);
-/* Where this machine reaches what listens on HOST: loopback if that is any, else HOST itself. */
+/* The host by which this machine reaches a server that listens on HOST. It is loopback if HOST
+ * stands for every address, else HOST itself. */
 const char *address_reached(const char *host);
-/* getaddrinfo() for a stream: FAMILY may be AF_UNSPEC, FLAGS are AI_…. 0 and LIST for
- * freeaddrinfo(), or EAI_…. Waits for DNS, so never on a loop that others need. */
+/* getaddrinfo() for SOCK_STREAM. FAMILY may be AF_UNSPEC; FLAGS are AI_…. 0 with *LIST, which the
+ * caller passes to freeaddrinfo(), or EAI_…. Blocks for DNS: not for a loop that serves anybody. */
 int address_lookup(const char *host, const char *port, int family, int flags,
                    struct addrinfo **list);
 
-/* A socket's address, of either family. */
+/* A socket's address, IPv4 or IPv6. */
 union endpoint {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
 
-/* False: HOST is no IP address. */
+/* False: HOST is not an IP address. */
 bool endpoint_parse(const char *host, int port, union endpoint *out);
 bool endpoint_same(const union endpoint *a, const union endpoint *b);
 bool endpoint_is_loopback(const struct sockaddr *address);
-/* "10.0.0.7", "::1"; "" for another family. */
+/* Writes "10.0.0.7" or "::1"; "" for another family. */
 void endpoint_ip(const struct sockaddr *address, char *buf, size_t len);
-/* "10.0.0.7:80", "[::1]:80". */
+/* Writes "10.0.0.7:80" or "[::1]:80". */
 void endpoint_text(const struct sockaddr *address, char *buf, size_t len);
 void endpoint_set_port(struct sockaddr *address, int port);
 

@@ -24,7 +24,7 @@ static int listen_on(const struct sockaddr *address, socklen_t len, int backlog)
 
 int listen_port(int fd)
 {
-    struct sockaddr_in6 address = {0}; /* the port is at the same place in both families */
+    struct sockaddr_in6 address = {0}; /* sockaddr_in has the port at the same place */
     socklen_t len = sizeof address;
 
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
@@ -38,7 +38,8 @@ void listen_close(int *fds, int n)
         close(fds[i]);
 }
 
-/* A name may be listed for a family that is switched off here. */
+/* Does ERR say that this machine does not have the address? A name may have one of a family that is
+ * switched off here. */
 static bool is_not_ours(int err)
 {
     return err == -EADDRNOTAVAIL || err == -EAFNOSUPPORT;

@@ -1,13 +1,14 @@
-/* listen.h - listening sockets of a "host:port". Looks names up and so may block: at start only. */
+/* listen.h - opens listening sockets for a "host:port". Blocks for name look-ups, so call it only
+ * at start. */
 #ifndef IMC_COMMON_NET_LISTEN_H
 #define IMC_COMMON_NET_LISTEN_H
 
 enum { LISTEN_MOST = 8 };
 
-/* Listens on every address that the host stands for ("localhost": 127.0.0.1 and ::1), all with one
- * port, also for port 0. Fills FDS with non-blocking sockets and returns how many; or -E…, and
- * nothing is open. An address that this machine does not have is passed over while another one
- * serves. */
+/* Listens on every address that the host's name has ("localhost": 127.0.0.1 and ::1). All get the
+ * same port, also for port 0. Fills FDS with non-blocking sockets and returns how many. Or -E…, and
+ * no socket is open. Addresses that this machine does not have are skipped, if another one
+ * works. */
 int listen_open(const char *text, int backlog, int fds[LISTEN_MOST]);
 /* The port that a socket is bound to. */
 int listen_port(int fd);
