@@ -1,9 +1,9 @@
-/* Every node stands at many points of a circle of 32-bit numbers; a key belongs to the first point
- * at or after its hash.
+/* Every node has many points on a circle of 32-bit numbers. A key belongs to the node of the first
+ * point at or after its hash.
  *
  *   0 ──a──b──a──c──…──b──► 2^32 ─ wraps
  *
- * A node that comes or goes moves only the keys before its own points. */
+ * When a node comes or goes, only the keys before its own points move. */
 #include "common/containers/ring.h"
 #include "common/base/mem.h"
 
@@ -29,7 +29,7 @@ struct point {
 struct ring {
     size_t n_points;
     uint64_t hash;
-    int only; /* the node that owns everything, -1 if there are several */
+    int only; /* index of the node that owns everything; -1: there are several */
     struct point points[];
 };
 
@@ -46,7 +46,7 @@ static void md5_free_ctx(void *ctx)
 
 static void md5_setup(void)
 {
-    /* As a hash only, hence also where a FIPS policy has no MD5 by default. */
+    /* MD5 is not used for security here, so fetch it even where a FIPS policy leaves it out. */
     md5 = EVP_MD_fetch(NULL, "MD5", "-fips");
     if (md5 == NULL || pthread_key_create(&md5_key, md5_free_ctx) != 0) {
         (void)fputs("OpenSSL has no MD5 here, which the ketama ring needs\n", stderr);
@@ -57,7 +57,8 @@ static void md5_setup(void)
 static void md5_digest(const void *data, size_t len, uint8_t out[DIGEST_SIZE])
 {
     pthread_once(&md5_once, md5_setup);
-    EVP_MD_CTX *ctx = pthread_getspecific(md5_key); /* making one costs more than the digest */
+    EVP_MD_CTX *ctx = pthread_getspecific(md5_key); /* creating a context costs more than the
+                                                     * digest */
     if (ctx == NULL) {
         ctx = EVP_MD_CTX_new();
         pthread_setspecific(md5_key, ctx);
@@ -65,7 +66,7 @@ static void md5_digest(const void *data, size_t len, uint8_t out[DIGEST_SIZE])
     unsigned int size = DIGEST_SIZE;
     if (ctx == NULL || EVP_DigestInit_ex(ctx, md5, NULL) != 1 ||
         EVP_DigestUpdate(ctx, data, len) != 1 || EVP_DigestFinal_ex(ctx, out, &size) != 1)
-        abort(); /* only for want of memory */
+        abort(); /* fails only without memory */
 }
 
 static uint32_t read_le32(const uint8_t *p)
@@ -85,7 +86,8 @@ static int compare_points(const void *a, const void *b)
     const struct named_point *x = a, *y = b;
     if (x->point.at != y->point.at)
         return x->point.at < y->point.at ? -1 : 1;
-    return strcmp(x->name, y->name); /* the order of the nodes must not matter */
+    return strcmp(x->name, y->name); /* two points at one place: the result must not depend on the
+                                      * order of the nodes */
 }
 
 static int compare_nodes(const void *a, const void *b)
@@ -130,7 +132,7 @@ static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)
 
 static uint64_t hash_number(uint64_t h, uint64_t v)
 {
-    uint8_t bytes[8]; /* the same on machines of either byte order */
+    uint8_t bytes[8]; /* little-endian and big-endian machines get the same hash */
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(v >> (8 * i));
     return hash_bytes(h, bytes, sizeof bytes);

@@ -1,11 +1,11 @@
-/* Chunks are aligned to their size, so that an object's chunk is found by masking its address:
+/* A chunk is aligned to its size. So masking an object's address gives its chunk:
  *
  *   chunk (64 KiB)  │ header │ object │ object │ … │ never used yet │
  *                                └── free: next free ──►
  *
- * A chunk with free objects hangs in one of four lists, by how full it is; allocating takes from
- * the fullest, so that the emptiest can drain and go back to the system. One empty chunk is kept
- * against flapping at a chunk's edge. */
+ * A chunk with free objects is in one of four lists, by how full it is. slab_alloc() takes from the
+ * fullest chunks, so that the emptiest can become empty and go back to the system. One empty chunk
+ * is kept. Otherwise one object that comes and goes could map and unmap a chunk each time. */
 #include "common/containers/slab.h"
 #include "common/base/mem.h"
 
@@ -24,7 +24,7 @@
 #endif
 #endif
 #ifdef SLAB_ASAN
-#include <sanitizer/asan_interface.h> /* use after slab_free() is found like use after free() */
+#include <sanitizer/asan_interface.h> /* so that ASan finds use after slab_free() */
 #else
 #define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
@@ -32,9 +32,9 @@
 
 enum {
     CHUNK_MIN = 64 * 1024,
-    OBJECTS_MIN = 8, /* in a chunk: larger objects get larger chunks */
+    OBJECTS_MIN = 8, /* a chunk has at least so many objects: larger ones need larger chunks */
     HEADER = 64,
-    CLASSES = 4, /* by quarters of fullness; full chunks are in no list */
+    CLASSES = 4, /* lists of chunks, by quarters of fullness; a full chunk is in none */
 };
 
 struct slab_object {
@@ -42,10 +42,11 @@ struct slab_object {
 };
 
 struct slab_chunk {
-    struct slab *slab; /* checked when an object comes back */
+    struct slab *slab; /* slab_free() checks that the object belongs to this slab */
     struct slab_chunk *next, **prev;
     struct slab_object *free;
-    uint32_t used, fresh; /* objects in use; objects that were ever used */
+    uint32_t used, fresh; /* USED: objects in use now. FRESH: objects from here on were never
+                           * used */
     uint32_t quarter;
 };
 
@@ -54,7 +55,7 @@ _Static_assert(sizeof(struct slab_chunk) <= HEADER, "chunk header");
 struct slab {
     const char *name;
     size_t size, chunk_size;
-    uint32_t capacity; /* objects of a chunk */
+    uint32_t capacity; /* objects per chunk */
     size_t used, chunks;
     struct slab_chunk *spare;
     struct slab_chunk *lists[CLASSES];
@@ -83,7 +84,7 @@ static void *map_pages(const struct slab *slab, size_t size)
     return p;
 }
 
-/* The kernel hands out addresses side by side: after the first chunk the plain call is mostly
+/* The kernel mostly maps chunks side by side. So, after the first one, a plain mmap() is usually
  * aligned already, and neighbours count as one mapping. */
 static void *map_aligned(const struct slab *slab)
 {
@@ -126,7 +127,7 @@ static void chunk_unlink(struct slab_chunk *chunk)
     chunk->prev = NULL;
 }
 
-/* Puts the chunk where its number of used objects belongs. */
+/* Puts CHUNK into the list for its number of used objects. */
 static void chunk_file(struct slab *slab, struct slab_chunk *chunk)
 {
     uint32_t quarter = chunk->used * CLASSES / slab->capacity;
@@ -162,7 +163,7 @@ void *slab_alloc(struct slab *slab)
         ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
         chunk->free = object->next;
         memset(object, 0, slab->size);
-    } else { /* as the system gave it: zeroed, and not touched until now */
+    } else { /* never used: the system has zeroed it */
         object = (struct slab_object *)(void *)((char *)chunk + HEADER + chunk->fresh * slab->size);
         ASAN_UNPOISON_MEMORY_REGION(object, slab->size);
         chunk->fresh++;

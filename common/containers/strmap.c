@@ -1,6 +1,6 @@
-/* The other half of map.h: strings to pointers. The same table as map64 (see map.c), but a slot
- * keeps its key's hash, which tells how far the entry has come and spares most comparisons of
- * strings. */
+/* The map of map.h from strings to pointers. The table is like that of map64 (see map.c), but a
+ * slot keeps the hash of its key in place of a distance. The distance follows from the hash. And
+ * strings are compared only if their hashes are equal. */
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
@@ -21,7 +21,7 @@ struct strmap {
     struct strmap_slot *entries;
     size_t slots; /* a power of two, 0 before the first set */
     size_t count;
-    struct hash_seed seed; /* keys are chosen by clients: they must not know where they end up */
+    struct hash_seed seed; /* clients choose keys: they must not know which keys collide */
 };
 
 struct strmap *strmap_new(void)
@@ -68,7 +68,7 @@ static size_t find(const struct strmap *map, const char *key, size_t len, uint32
     }
 }
 
-/* Puts a key that is not there; a slot is free. */
+/* Inserts a key that is not in the map. There is a free slot. */
 static void place(struct strmap *map, struct strmap_slot entry)
 {
     size_t mask = map->slots - 1, slot = entry.hash & mask;
@@ -113,7 +113,8 @@ void strmap_set(struct strmap *map, const char *key, size_t len, void *value)
     uint32_t hash = hash_of(map, key, len);
     size_t slot = find(map, key, len, hash);
     if (slot != SIZE_MAX) {
-        map->entries[slot].key = key; /* it lives in VALUE: the old one may go */
+        map->entries[slot].key = key; /* it is part of VALUE: the old key may be freed with the old
+                                       * value */
         map->entries[slot].value = value;
         return;
     }

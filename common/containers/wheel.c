@@ -1,5 +1,5 @@
-/* A timer hangs in the slot of its tick; a slot also holds the timers of later rounds, which carry
- * their own tick:
+/* A timer is in the slot of the tick at which it is due. Timers of later rounds are in the same
+ * slot; each timer knows its tick:
  *
  *   slots   [0] [1] [2] … [n-1]
  *                └─► timer(1) ─► timer(1 + n) ─► timer(1)
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 struct wheel {
-    uv_timer_t tick; /* first member: what is left to libuv's close callback */
+    uv_timer_t tick; /* first member: libuv's close callback frees the wheel by it */
     struct loop *loop;
     wheel_fire_fn fire;
     void *arg;
@@ -21,8 +21,7 @@ struct wheel {
     size_t count;     /* timers that are set */
     unsigned tick_ms, n_slots;
     bool running, closed;
-    struct wheel_timer
-        *expired; /* taken off their slots, about to be fired: may still be cancelled */
+    struct wheel_timer *expired; /* taken off their slots, about to fire; can still be cancelled */
     struct wheel_timer *slots[];
 };
 
@@ -43,7 +42,7 @@ static void unlink_timer(struct wheel_timer *timer)
     timer->prev = NULL;
 }
 
-/* Ticks that have passed, rounded down. */
+/* The number of ticks that have passed, rounded down. */
 static uint64_t ticks_now(const struct wheel *wheel)
 {
     return (loop_now_ms(wheel->loop) - wheel->base_ms) / wheel->tick_ms;
@@ -63,7 +62,8 @@ static void expire_slot(struct wheel *wheel, uint64_t tick, uint64_t now)
 
 static void on_tick(uv_timer_t *handle);
 
-/* Not uv's repeat: each late call would move all later ones away from the ticks' edges. */
+/* Sets the libuv timer for the next tick. libuv's repeat is not used: one late call would shift all
+ * later ones. */
 static void arm(struct wheel *wheel)
 {
     uint64_t since = loop_now_ms(wheel->loop) - wheel->base_ms;
@@ -75,9 +75,10 @@ static void on_tick(uv_timer_t *handle)
 {
     struct wheel *wheel = (struct wheel *)handle;
     uint64_t now = ticks_now(wheel), tick = wheel->done + 1;
-    if (now - wheel->done > wheel->n_slots) /* the loop was held up: each slot once is enough */
+    if (now - wheel->done > wheel->n_slots) /* the loop was held up for a whole round: look at each
+                                             * slot once */
         tick = now - wheel->n_slots + 1;
-    /* Before anything is fired: a timer set from now on belongs to a later tick. */
+    /* Set this before timers fire: a timer that is set from now on belongs to a later tick. */
     wheel->done = now;
     for (; tick <= now && !wheel->closed; tick++) {
         expire_slot(wheel, tick, now);
@@ -123,7 +124,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms
     else
         wheel->count++;
     if (!wheel->running) {
-        wheel->done = ticks_now(wheel); /* nothing was set: nothing was missed */
+        wheel->done = ticks_now(wheel); /* no timer was set, so none was missed */
         arm(wheel);
     }
     uint64_t due_ms = loop_now_ms(wheel->loop) - wheel->base_ms + delay_ms;

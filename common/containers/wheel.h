@@ -1,9 +1,10 @@
 /* wheel.h - a hashed timer wheel: O(1) set and cancel for hundreds of thousands of coarse
  * deadlines. Owner loop only.
  *
- * Timers are embedded (24 bytes). They fire in the tick after they are due, never early; a tick is
- * the accuracy. One callback serves the whole wheel: the owner finds its object by container_of.
- * While no timer is set, the wheel's libuv timer is stopped and the process sleeps. */
+ * A timer is embedded in its owner's object (24 bytes). It fires at the first tick after it is due,
+ * never early, so a tick is the accuracy. One callback serves the whole wheel, and finds the object
+ * by container_of(). While no timer is set the libuv timer of the wheel is stopped, so that the
+ * process can sleep. */
 #ifndef IMC_COMMON_CONTAINERS_WHEEL_H
 #define IMC_COMMON_CONTAINERS_WHEEL_H
 
@@ -17,15 +18,14 @@ struct wheel_timer {
 struct wheel;
 typedef void (*wheel_fire_fn)(struct wheel *wheel, struct wheel_timer *timer);
 
-/* The callback may set, cancel or free any timer, the fired one included (it is no longer set when
- * fired). */
+/* FIRE may set, cancel or free any timer, also the one that fires, which is no longer set then. */
 struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire,
                          void *arg);
 void *wheel_arg(const struct wheel *wheel);
-/* Sets or moves. */
+/* Sets TIMER, or moves it if it is set. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms);
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer);
-/* No timer may be set any more, or it is forgotten. Frees at the end of the turn. */
+/* Timers that are set never fire. Frees the wheel at the end of the turn. */
 void wheel_close(struct wheel *wheel);
 
 static inline bool wheel_is_set(const struct wheel_timer *timer)
