@@ -1,9 +1,9 @@
-/* fence.h - which numbers can be a fence, or a partition, at all. Pure.
+/* fence.h - says whether a number can be a fence. Pure; any thread.
  *
- * A fence is about the time in milliseconds at which a partition was taken (job/partition_fence.h).
- * So a number far in the future is nobody's, and whoever believed it could be shut out by it for
- * ever. The limit is wide, so that clocks may differ; below it the true owner takes a higher
- * number. */
+ * A fence is roughly the time, in Unix milliseconds, at which a job took a partition
+ * (job/partition_fence.h). So no job has a fence far in the future. A comet that believed one would
+ * refuse the partition's true owner for ever. The limit is wide, so that clocks may differ. If a
+ * false fence is below it, the true owner takes a higher one. */
 #ifndef IMC_COMMON_PROTOCOL_FENCE_H
 #define IMC_COMMON_PROTOCOL_FENCE_H
 
@@ -12,7 +12,8 @@
 
 enum {
     FENCE_AHEAD_MS = 24 * 60 * 60 * 1000,
-    /* Each that is heard of costs a comet up to 1 MB (comet/job/replay_window.h). */
+    /* Partition numbers are below this. Each partition costs a comet up to 1 MB
+     * (comet/job/replay_window.h). */
     PARTITIONS_MAX = 10000,
 };
 

@@ -12,7 +12,8 @@ static uint32_t read_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The header is there and its lengths are fine: everything but waiting for the body. */
+/* The header has come and its lengths are good. Fills FRAME, or says that the body is not
+ * complete. */
 static long take(const uint8_t *buf, size_t len, struct frame *frame)
 {
     uint32_t packet = read_be32(buf), header = read_be16(buf + 4);

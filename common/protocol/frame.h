@@ -1,10 +1,14 @@
 /* frame.h - imgo/goim's binary frame (docs/protocol.md, "Frame"): 16 bytes of big-endian header,
  * then the body.
  *
- *   0 packet length u32 | 4 header length u16 | 6 version u16 | 8 operation u32 | 12 sequence u32 |
- * 16 body
+ *    0     packet length, u32
+ *    4     header length, u16
+ *    6     version, u16
+ *    8     operation, u32
+ *   12     sequence, u32
+ *   16     body
  *
- * Pure functions, any thread. */
+ * Pure; any thread. */
 #ifndef IMC_COMMON_PROTOCOL_FRAME_H
 #define IMC_COMMON_PROTOCOL_FRAME_H
 
@@ -21,12 +25,13 @@ struct frame {
     uint32_t body_len;
 };
 
-/* What a server accepts from a client: header length exactly 16, body at most MAX_BODY.
- * Bytes consumed, 0 = need more, -EBADMSG = header length or packet length is wrong, -EMSGSIZE =
- * body too large (both are told as soon as the header is there). */
+/* What a server accepts from a client: a header of exactly 16 bytes, and a body of at most
+ * MAX_BODY. Returns the bytes consumed; 0: more are needed; -EBADMSG: header length or packet
+ * length is wrong; -EMSGSIZE: the body is too large. Errors are returned as soon as the header is
+ * complete. */
 long frame_parse(const uint8_t *buf, size_t len, size_t max_body, struct frame *frame);
-/* What a client accepts from a server: any header length ≥ 16, packet up to MAX_PACKET. Same
- * results. */
+/* What a client accepts from a server: a header of 16 or more bytes, and a packet of at most
+ * MAX_PACKET. Returns as frame_parse(). */
 long frame_parse_reply(const uint8_t *buf, size_t len, size_t max_packet, struct frame *frame);
 
 static inline void frame_write_be16(uint8_t *p, uint32_t v)

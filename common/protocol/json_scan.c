@@ -1,10 +1,9 @@
-/* One pass over the bytes, no recursion: what is open is a stack of bits, one per level, set for an
- * object.
+/* One pass over the bytes, without recursion. Open arrays and objects are a stack of bits, one per
+ * level. A set bit is an object.
  *
  *      ┌──────────── , : [ { ────────────┐
  *      ▼                                 │
- *   VALUE ── scalar, ] or } ──► AFTER ───┴── white space to the end, nothing open ──► true
- */
+ *   VALUE ── scalar, ] or } ──► AFTER ───┴── white space to the end, nothing open ──► true */
 #include "common/protocol/json_scan.h"
 #include "common/base/mem.h"
 
@@ -21,14 +20,15 @@ struct json_scan {
     uint64_t objects[MAX_DEPTH / 64]; /* bit d: level d is an object */
 };
 
-/* Bytes that stand for themselves inside a JSON string: ASCII but controls, quote and backslash. */
+/* May C stand for itself in a JSON string? That is ASCII without control bytes, quote and
+ * backslash. */
 static bool is_plain(uint8_t c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* is_plain() of eight bytes at once. Subtracting may borrow from the byte above, but only where the
- * byte itself is already found bad. */
+/* Are eight bytes all is_plain()? A subtraction may borrow from the next byte. It does so only
+ * below a byte that is bad anyway, so the answer is right. */
 static bool eight_plain(const uint8_t *p)
 {
     const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
@@ -49,13 +49,13 @@ static uint32_t utf8_lead(uint8_t c)
     if (c < 0xc2 || c > 0xf4)
         return 0;
     if (c == 0xe0)
-        low = 0xa0; /* overlong */
+        low = 0xa0; /* below this: overlong */
     else if (c == 0xed)
-        high = 0x9f; /* surrogates */
+        high = 0x9f; /* above this: surrogates */
     else if (c == 0xf0)
-        low = 0x90; /* overlong */
+        low = 0x90; /* below this: overlong */
     else if (c == 0xf4)
-        high = 0x8f; /* above U+10FFFF */
+        high = 0x8f; /* above this: beyond U+10FFFF */
     return need | low << 8 | high << 16;
 }
 
@@ -90,7 +90,7 @@ bool utf8_is_valid(const uint8_t *buf, size_t len)
     return utf8_feed(&state, buf, len) && state == 0;
 }
 
-/* Length of the sequence of two to four bytes at P, 0 if it is not one. */
+/* The length of the UTF-8 sequence of two to four bytes at P; 0: it is none. */
 static size_t utf8_sequence(const uint8_t *p, const uint8_t *end)
 {
     uint32_t lead = utf8_lead(*p), state = 0;
@@ -148,7 +148,7 @@ static bool take_number(struct json_scan *scan)
     return true;
 }
 
-/* The four digits of a \u escape; -1 if they are not. */
+/* The value of the four digits of a \u escape; -1: they are not hexadecimal. */
 static int32_t take_hex4(struct json_scan *scan)
 {
     int32_t value = 0;
@@ -166,8 +166,8 @@ static int32_t take_hex4(struct json_scan *scan)
     return value;
 }
 
-/* After the backslash. A surrogate escape without its other half is refused: RFC 8259 leaves it
- * open what a receiver makes of it, and many choke. */
+/* Takes an escape, from behind its backslash. A surrogate without its other half is refused. RFC
+ * 8259 does not say what a receiver does with it, and many fail. */
 static bool take_escape(struct json_scan *scan)
 {
     if (scan->at == scan->end)
@@ -240,8 +240,8 @@ static bool take_member_name(struct json_scan *scan)
     return take_byte(scan, ':');
 }
 
-/* A scalar (then *OPENED is false), or everything up to where the first value inside an array or
- * object begins. An empty one is a scalar. */
+/* Takes a scalar, or an empty array or object: then *OPENED is false. Or takes the beginning of an
+ * array or object, up to its first value. */
 static bool take_value(struct json_scan *scan, bool *opened)
 {
     *opened = false;
@@ -275,7 +275,7 @@ static bool take_value(struct json_scan *scan, bool *opened)
     return !object || take_member_name(scan);
 }
 
-/* After a value: closes what ends here, up to the comma (and the name) before the next value. */
+/* After a value: takes closing brackets, then the comma (and the name) before the next value. */
 static bool take_after(struct json_scan *scan)
 {
     for (;;) {
@@ -310,7 +310,7 @@ bool json_is_value(const uint8_t *buf, size_t len)
 
 /* --- writing a string --- */
 
-/* The letter of a two-byte escape, 0 if C has none. */
+/* The letter of C's two-byte escape; 0: C has none. */
 static uint8_t short_escape(uint8_t c)
 {
     switch (c) {
@@ -332,7 +332,7 @@ static uint8_t short_escape(uint8_t c)
     }
 }
 
-/* Bytes that the character at P becomes; *TAKEN of the input. */
+/* How many bytes the character at P is written as. *TAKEN is how many it takes of the input. */
 static size_t written_size(const uint8_t *p, const uint8_t *end, size_t *taken)
 {
     *taken = 1;
@@ -357,7 +357,7 @@ static uint8_t *write_special(uint8_t *out, uint8_t c)
 {
     static const char hex[] = "0123456789abcdef";
     static const uint8_t replacement[] = {0xef, 0xbf, 0xbd}, control[] = {'u', '0', '0'};
-    if (c >= 0x80) { /* not UTF-8: U+FFFD for each byte */
+    if (c >= 0x80) { /* not UTF-8: each byte becomes U+FFFD */
         memcpy(out, replacement, sizeof replacement);
         return out + sizeof replacement;
     }
@@ -374,8 +374,8 @@ static uint8_t *write_special(uint8_t *out, uint8_t c)
 
 size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t outlen)
 {
-    const uint8_t *end = len != 0 ? buf + len : buf; /* BUF may be NULL then */
-    /* Sizing is a pass of its own: only where the room might not do. */
+    const uint8_t *end = len != 0 ? buf + len : buf; /* BUF may be NULL if LEN is 0 */
+    /* A pass only to find the size is needed only if OUT may be too small. */
     if (outlen < 2 || (outlen - 2) / 6 < len) {
         size_t size = string_size(buf, end);
         if (size > outlen)

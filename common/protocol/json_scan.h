@@ -1,5 +1,6 @@
-/* json_scan.h - the two questions the data path asks about JSON, answered without allocating;
- * jansson does the rest, and is called by what stands here for whatever comes from outside. */
+/* json_scan.h - checks and writes JSON for the data path, without allocating. For all other JSON
+ * that comes from outside there is json_load(), which calls jansson with stricter rules. Any
+ * thread. */
 #ifndef IMC_COMMON_PROTOCOL_JSON_SCAN_H
 #define IMC_COMMON_PROTOCOL_JSON_SCAN_H
 
@@ -8,24 +9,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* True if BUF is exactly one JSON value (RFC 8259, any type, white space around allowed, nesting at
- * most 512) in valid UTF-8: it can stand verbatim inside another document. */
+/* Is BUF exactly one JSON value (RFC 8259) in valid UTF-8? It may be of any type, have white space
+ * around it, and nest at most 512 deep. Such a value can be copied into another document as it
+ * is. */
 bool json_is_value(const uint8_t *buf, size_t len);
-/* Writes BUF as a JSON string with its quotes, invalid UTF-8 as U+FFFD. Returns the bytes that are
- * needed; writes only if OUTLEN suffices (6 * len + 2 always does). */
+/* Writes BUF as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. Returns how
+ * many bytes are needed, and writes only if OUTLEN is enough. 6 * len + 2 always is. */
 size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t outlen);
-/* json_loadb() but for two things: a NUL byte is refused, which jansson takes for the text's end,
- * and a byte order mark is passed over. Without JSON_ALLOW_NUL no string has a NUL in it either. */
+/* As json_loadb(), with two differences. A NUL byte is refused, which jansson would take for the
+ * end of the text. A byte order mark is skipped. Without JSON_ALLOW_NUL in FLAGS, no string has a
+ * NUL either. */
 json_t *json_load(const void *text, size_t len, size_t flags, json_error_t *why);
-/* The bytes of the mark that BUF begins with: 3 or 0. */
+/* The length of the byte order mark at the beginning of BUF: 3 or 0. */
 size_t json_mark(const uint8_t *buf, size_t len);
-/* From now on what jansson frees is overwritten first: it held tokens. Before its first use. */
+/* From now on memory of jansson is overwritten before it is freed, because it may hold tokens. Call
+ * it before jansson is used first. */
 void json_wipe_what_is_freed(void);
-/* RFC 3629: no surrogates, no overlong forms. */
+/* Is BUF UTF-8 as in RFC 3629: without surrogates and overlong forms? */
 bool utf8_is_valid(const uint8_t *buf, size_t len);
 
-/* Streaming UTF-8 check for fragmented WebSocket text. state starts at 0; false as soon as the text
- * can no longer become valid. At the end of the message the state must be 0 again. */
+/* Checks UTF-8 that comes in pieces, such as fragments of WebSocket text. *STATE begins as 0. False
+ * as soon as the text cannot become valid any more. At the end of the text *STATE has to be 0
+ * again. */
 bool utf8_feed(uint32_t *state, const uint8_t *buf, size_t len);
 
 #endif

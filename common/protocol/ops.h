@@ -16,7 +16,7 @@ enum op {
     OP_TEST_REPLY = 255,
 };
 
-/* Codes of operation 6; on WebSocket also the close code 4000 + this. */
+/* Codes in the body of operation 6. On WebSocket the close code is 4000 plus this. */
 enum close_code {
     CLOSE_NONE = 0,
     CLOSE_BAD_TOKEN = 1,

@@ -19,7 +19,7 @@ enum scan_result { SCAN_WHOLE, SCAN_MALFORMED, SCAN_TOO_MANY };
 static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                                      size_t len, size_t *counts, size_t limit);
 
-/* False: cut off, or longer than ten bytes. */
+/* False: the varint is cut off, or longer than ten bytes. */
 static bool scan_long_varint(struct unpack_scan *scan, uint64_t *out)
 {
     uint64_t value = 0;
@@ -37,7 +37,7 @@ static bool scan_long_varint(struct unpack_scan *scan, uint64_t *out)
     return false;
 }
 
-/* Tags and lengths are nearly always one byte. */
+/* Takes a varint. Tags and lengths nearly always have one byte. */
 static inline bool scan_varint(struct unpack_scan *scan, uint64_t *out)
 {
     if (scan->at == scan->end || *scan->at >= 0x80)
@@ -46,7 +46,7 @@ static inline bool scan_varint(struct unpack_scan *scan, uint64_t *out)
     return true;
 }
 
-/* Elements of a packed list: every varint ends in a byte below 128. */
+/* How many elements a packed list has. Every varint ends with a byte below 128. */
 static size_t count_varints(const uint8_t *at, size_t len)
 {
     size_t n = 0;
@@ -86,7 +86,8 @@ static inline bool scan_skip(struct unpack_scan *scan, uint64_t len)
     return true;
 }
 
-/* Over one field's content. *LEN: of a field of bytes, which end where SCAN is then. */
+/* Skips the content of a field. *LEN is the length of a field of bytes, which end where SCAN stands
+ * then. */
 static inline bool scan_content(struct unpack_scan *scan, unsigned wire, uint64_t *len)
 {
     switch (wire) {
@@ -103,8 +104,9 @@ static inline bool scan_content(struct unpack_scan *scan, unsigned wire, uint64_
     }
 }
 
-/* protobuf-c keeps no length of a `string`: room "a\0b" would become room "a". Messages nest as
- * deep as our .proto files do: none contains itself. */
+/* Has DATA no NUL in a field of type `string`, also in nested messages? protobuf-c does not keep
+ * the length of a `string`: room "a\0b" would become room "a". The recursion ends because no
+ * message of our .proto files contains itself. */
 static bool bytes_are_whole(const ProtobufCFieldDescriptor *field, const uint8_t *data, size_t len)
 {
     if (field == NULL)
@@ -115,7 +117,8 @@ static bool bytes_are_whole(const ProtobufCFieldDescriptor *field, const uint8_t
            scan_message(field->descriptor, data, len, NULL, 0) == SCAN_WHOLE;
 }
 
-/* Field NUMBER of TYPE, or NULL. Most of our types number theirs from 1 without a gap. */
+/* The field NUMBER of TYPE, or NULL. Most of our messages number their fields from 1 without
+ * gaps. */
 static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
                                                        uint64_t number)
 {
@@ -134,8 +137,8 @@ static bool count_field(size_t *count, const ProtobufCFieldDescriptor *field,
     return *count <= limit;
 }
 
-/* COUNTS may be NULL: then nothing is counted. Fields beyond FIELDS, unknown all, count together.
- */
+/* Looks over a message of TYPE. Counts the elements of each field in COUNTS, unless it is NULL.
+ * Unknown fields count together. */
 static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                                      size_t len, size_t *counts, size_t limit)
 {
@@ -182,7 +185,7 @@ ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *a
         return NULL;
     arena->limit = UNPACK_FREE + UNPACK_RATIO * in->len;
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, in->len, in->data);
-    arena->limit = 0; /* what its handler needs besides is his own affair */
+    arena->limit = 0; /* the limit is for unpacking only; the handler may allocate more */
     if (message == NULL && arena->refused)
         return refuse(why_bytes, why);
     return message;

@@ -1,13 +1,14 @@
-/* unpack.h - protobuf from peers, unpacked within bounds. Any thread.
+/* unpack.h - unpacks protobuf messages from peers, with a limit on memory. Any thread.
  *
- * An empty item of two bytes becomes a structure of hundreds: what a message costs once unpacked is
- * not bounded by its length. Two bounds are kept before that memory is taken:
- *   items   one look over the message counts the elements of each of its own repeated fields: no
- *           memory, no copy
- *   bytes   protobuf-c allocates from the arena, which gives no more than UNPACK_FREE plus
- *           UNPACK_RATIO times the message's length: whatever is nested in it or unknown
- * The same look finds a string with a NUL in it, here or in a message within: protobuf-c would cut
- * it there. Such a message is malformed. */
+ * An empty item of two bytes becomes a structure of hundreds of bytes. So a short message may need
+ * very much memory when it is unpacked. Two limits are checked before the memory is taken:
+ *   items   one look over the message counts the elements of each of its own repeated fields. It
+ *           takes no memory and copies nothing
+ *   bytes   protobuf-c allocates from an arena, which gives at most UNPACK_FREE plus UNPACK_RATIO
+ *           times the message's length. That covers nested messages and unknown fields
+ *
+ * The look also finds a string with a NUL, here or in a nested message. protobuf-c would cut the
+ * string there. Such a message is refused as malformed. */
 #ifndef IMC_COMMON_PROTOCOL_UNPACK_H
 #define IMC_COMMON_PROTOCOL_UNPACK_H
 
@@ -16,9 +17,10 @@
 #include <stdint.h>
 
 enum {
-    UNPACK_ITEMS = 131072, /* in any repeated field; callers that know better say less */
-    UNPACK_FREE = 1 << 20, /* many honest messages are short lists of empty answers */
-    UNPACK_RATIO = 16,     /* an honest item of 15 bytes takes up to 130 */
+    UNPACK_ITEMS = 131072, /* in each repeated field; a caller may give a lower limit */
+    UNPACK_FREE = 1 << 20, /* bytes; many honest messages are short lists of empty answers */
+    UNPACK_RATIO = 16,     /* bytes per byte of the message; an honest item of 15 bytes takes up to
+                            * 130 */
 };
 
 struct unpack_input {
@@ -27,14 +29,16 @@ struct unpack_input {
     size_t max_items; /* in each repeated field; 0: UNPACK_ITEMS */
 };
 
-/* The message, in ARENA; or NULL, and WHY says what is wrong, for a log line. Either way the caller
- * frees the arena. */
+/* Returns the message, which lives in ARENA. Or NULL, and *WHY says what is wrong, for a log line.
+ * In either case the caller frees the arena. */
 ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *arena,
                          const struct unpack_input *in, const char **why);
-/* The same for an answer of a peer we called; what is wrong with it is logged. FROM: "router". */
+/* The same for the answer of a peer that we called. Logs what is wrong with it. FROM says which
+ * peer, for the log: "router". */
 ProtobufCMessage *unpack_peer(const ProtobufCMessageDescriptor *type, struct arena *arena,
                               const struct msg *msg, const char *from);
-/* Messages refused so far because they were more than an honest peer sends (not: malformed). */
+/* How many messages were refused so far because they exceeded a limit. Malformed ones do not
+ * count. */
 uint64_t unpack_refused(void);
 
 #endif
