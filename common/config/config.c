@@ -1,4 +1,5 @@
-/* Defaults ─► file (inih) ─► environment, all through config_value_set(); the first error ends it.
+/* Defaults, then the file (inih), then the environment: all go through config_value_set(). The
+ * first error ends it.
  *
  *   config.c    where values come from, and the refusals
  *   value.c     one value: text to field and back
@@ -28,10 +29,12 @@ struct loader {
     char *err;
     size_t errlen;
     FILE *file;
-    int line; /* of the file, counted by the reader: Debian's inih does not pass it to handlers */
-    bool partial, binary; /* the last chunk did not end its line; a NUL byte was met */
-    size_t length;        /* of the line so far */
-    int *lines;           /* per row: where the file set it */
+    int line; /* number of the line in the file, counted here because Debian's inih does not pass it
+               * to handlers */
+    bool partial, binary; /* PARTIAL: the last chunk did not end its line. BINARY: there was a NUL
+                           * byte */
+    size_t length;        /* length of the line so far */
+    int *lines;           /* for each row, the line that set it */
     int rc;
 };
 
@@ -51,7 +54,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Levenshtein distance; names longer than NAME_MAX_LEN count as far away. */
+/* The Levenshtein distance of two names. Names longer than NAME_MAX_LEN count as far away. */
 static size_t distance(const char *a, const char *b)
 {
     size_t row[NAME_MAX_LEN + 1], la = strlen(a), lb = strlen(b);
@@ -81,8 +84,8 @@ static void row_name(const struct loader *loader, const struct config_row *row, 
         snprintf(buf, len, "%s.%s", row->section, row->key);
 }
 
-/* " ; did you mean lease.ttl?", or what lists the names when nothing is near. KEY (may be NULL)
- * finds a setting that was written under the wrong section. */
+/* Appends "; did you mean lease.ttl?". If no name is near, says which command lists all names. KEY
+ * (may be NULL) finds a setting that stands in the wrong section. */
 static void suggest(const struct loader *loader, const char *name, const char *key, bool env,
                     char *buf, size_t len)
 {
@@ -116,7 +119,7 @@ static const struct config_row *find_row(const struct loader *loader, const char
     return NULL;
 }
 
-/* WHERE: "FILE:LINE: lease.ttl" or the variable's name. */
+/* WHERE is "FILE:LINE: lease.ttl", or the name of the environment variable. */
 static void set_value(struct loader *loader, const struct config_row *row, const char *where,
                       const char *value)
 {
@@ -130,7 +133,8 @@ static void set_value(struct loader *loader, const struct config_row *row, const
     free(masked);
 }
 
-/* Names are section.key wherever they are told, and some people write them so into the file. */
+/* Refuses a setting without a section. All texts of ours call a setting section.key, so some people
+ * write it like this into the file. */
 static void refuse_homeless(struct loader *loader, const char *key)
 {
     char section[NAME_MAX_LEN], hint[2 * NAME_MAX_LEN];
@@ -169,7 +173,7 @@ static int on_setting(void *user, const char *section, const char *key, const ch
     return loader->rc == 0;
 }
 
-/* fgets() that counts lines and notices NUL bytes. */
+/* As fgets(), but counts lines and notices NUL bytes. */
 static char *read_line(char *buf, int size, void *stream)
 {
     struct loader *loader = stream;
@@ -182,7 +186,7 @@ static char *read_line(char *buf, int size, void *stream)
         loader->binary |= c == '\0';
         buf[used++] = (char)c;
     }
-    if (c == EOF) /* inih frees it now */
+    if (c == EOF) /* at the end of the file inih frees BUF, so overwrite it now */
         explicit_bzero(buf + used, (size_t)(size - used));
     buf[used] = '\0';
     loader->partial = c != '\n';
@@ -192,8 +196,8 @@ static char *read_line(char *buf, int size, void *stream)
 
 static void parse_file(struct loader *loader)
 {
-    /* Process-wide switches of inih: long lines, no comment after a value (passwords may hold "
-     * ;"). */
+    /* Switches of inih, for the whole process: long lines, and no comments behind a value (a
+     * password may hold " ;"). */
     ini_use_stack = false;
     ini_allow_realloc = true;
     ini_max_line = LINE_MAX_LEN;
@@ -228,7 +232,7 @@ static void load_file(struct loader *loader)
     explicit_bzero(buffer, sizeof(buffer));
 }
 
-/* One "NAME=value" of the environment that has our prefix. */
+/* Sets a variable "NAME=value" of the environment, whose name has our prefix. */
 static void load_variable(struct loader *loader, const char *name, size_t len, const char *value)
 {
     char candidate[NAME_MAX_LEN], given[NAME_MAX_LEN], hint[2 * NAME_MAX_LEN];
@@ -299,7 +303,7 @@ void config_free(config_tables tables, void *conf)
         if (row->type != CONFIG_STRING && row->type != CONFIG_ADDRESS && row->type != CONFIG_LIST)
             continue;
         memcpy(&string, field, sizeof(string));
-        mem_wiped_free_text(string); /* some are keys and passwords */
+        mem_wiped_free_text(string); /* it may be a key or a password */
         string = NULL;
         memcpy(field, &string, sizeof(string));
     }

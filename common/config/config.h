@@ -1,10 +1,11 @@
-/* config.h - configuration by tables: one row per setting gives its default, range, environment
- * name, check and docs.
+/* config.h - loads the configuration by tables. A row per setting has its type, default, range and
+ * documentation.
  *
- * Sources, later ones win: defaults, the INI file (-c FILE), the environment
- * (IMC_<DAEMON>_<SECTION>_<KEY>, upper case, dots and dashes as underscores). Unknown names and bad
- * values are refused with file, line and the nearest valid name. Main thread, before any other
- * thread runs; read-only after that. */
+ * Values come from three sources, of which later ones win: defaults, the INI file (-c FILE), the
+ * environment. A variable is called IMC_<DAEMON>_<SECTION>_<KEY>, in upper case, with underscores
+ * for dots and dashes. Unknown names and bad values are refused, with file, line and the nearest
+ * valid name. Load it on the main thread, before there are other threads; afterwards it is
+ * read-only. */
 #ifndef IMC_COMMON_CONFIG_CONFIG_H
 #define IMC_COMMON_CONFIG_CONFIG_H
 
@@ -29,29 +30,29 @@ struct config_row {
     enum config_type type;
     size_t offset;    /* of the field in the daemon's struct */
     const char *init; /* default, as it would be written in the file */
-    int64_t min, max; /* numbers; both 0 = any that is not negative */
-    const char *doc;  /* one or two sentences for configuration.md */
+    int64_t min, max; /* range of a number; both 0: any that is not negative */
+    const char *doc;  /* one or two sentences for docs/configuration.md */
 };
 
 /* NULL-terminated list of tables, each ended by a row with key == NULL. */
 typedef const struct config_row *const *config_tables;
 
-/* Fills the zeroed struct CONF. PATH may be NULL. 0 or -EINVAL, then ERR says what, where and what
- * to do. */
+/* Fills the zeroed struct CONF. PATH may be NULL: there is no file. 0, or -EINVAL, and ERR says
+ * what is wrong, where, and what to do. */
 int config_load(config_tables tables, const char *daemon, const char *path, void *conf, char *err,
                 size_t errlen);
 void config_free(config_tables tables, void *conf);
-/* As an INI file with every setting, its doc as comment; what is, or may be, secret is
- * masked (mask.h). */
+/* Writes an INI file with every setting, and its documentation as a comment. Values that are or may
+ * be secret are masked (mask.h). */
 void config_dump(config_tables tables, const void *conf, FILE *out);
-/* As a Markdown table per section, for docs/configuration.md. */
+/* Writes a Markdown table per section, for docs/configuration.md. */
 void config_document(config_tables tables, const char *daemon, FILE *out);
-/* Calls fn for each non-empty item of a CONFIG_LIST, spaces trimmed. */
+/* Calls FN for each item of a CONFIG_LIST that is not empty, without spaces around it. */
 void config_list_each(const char *list, void (*fn)(const char *item, size_t len, void *arg),
                       void *arg);
-/* Whether one of them is TEXT, to the byte. */
+/* Is one of the items TEXT, byte by byte? */
 bool config_list_has(const char *list, const char *text, size_t len);
-/* Whether one of them is NAME; case does not matter. */
+/* Is one of the items NAME? Case does not matter. */
 bool config_list_has_name(const char *list, const char *name, size_t len);
 
 #endif

@@ -18,7 +18,7 @@ static void each_row(config_tables tables,
         size_t j = 0;
         while (strcmp((other = config_row_at(tables, j))->section, row->section) != 0)
             j++;
-        if (other != row) /* its section has been written */
+        if (other != row) /* an earlier row has the same section, which is done */
             continue;
         for (; (other = config_row_at(tables, j)) != NULL; j++) {
             if (strcmp(other->section, row->section) == 0)
@@ -27,7 +27,7 @@ static void each_row(config_tables tables,
     }
 }
 
-/* As comment lines, broken between words. */
+/* Writes TEXT as comment lines, broken between words. */
 static void write_comment(const char *text, FILE *out)
 {
     while (*text != '\0') {
@@ -50,7 +50,8 @@ struct dump {
     FILE *out;
 };
 
-/* Secrets as a comment, so that loading the dump sets no wrong ones. */
+/* Writes one setting. A masked value becomes a comment, so that loading the dump does not set a
+ * wrong secret. */
 static void write_setting(const struct config_row *row, const char *value, FILE *out)
 {
     char *masked = config_masked(row, value);
@@ -89,7 +90,7 @@ struct document {
     FILE *out;
 };
 
-/* A cell of a Markdown table must not hold a bare bar. */
+/* Writes a cell of a Markdown table, in which a bar has to be escaped. */
 static void write_cell(const char *text, FILE *out)
 {
     for (; *text != '\0'; text++) {

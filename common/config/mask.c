@@ -1,12 +1,11 @@
 /* What may be shown of a setting. Three kinds hide something:
  *
- *   password, keys, secret      nothing is shown, by the name of the setting
- *   options (of a library)      item by item: only the values of those that are known to be
- * harmless.
- *                               What is secret among them nobody can list for all versions of it
- *   any other text              what stands before an '@', as in redis://user:password@host, and
- * the
- *                               values of items whose name sounds like a secret */
+ *   password, keys, secret     by the name of the setting: nothing is shown
+ *   options (of a library)     item by item: a value is shown only if it is known to be harmless.
+ *                              Nobody can list the secret ones for all versions of the library
+ *   any other text             two things are hidden: what stands before an '@', as in
+ *                              redis://user:password@host, and the values of items whose names
+ *                              sound like a secret */
 #include "common/config/mask.h"
 #include "common/base/mem.h"
 
@@ -16,7 +15,7 @@
 
 static const char HIDDEN[] = "********";
 
-/* Properties of librdkafka. Names that end in '.' stand for all that begin with them. */
+/* Properties of librdkafka. A name that ends in '.' stands for all names that begin with it. */
 static const char *const harmless[] = {
     "acks",
     "allow.auto.create.topics",
@@ -139,8 +138,8 @@ static bool sounds_secret(const char *name, size_t len)
     return false;
 }
 
-/* Length of the "name=value" at the start: a part without '=' behind a comma belongs to the value.
- */
+/* The length of the "name=value" at ITEM. A part without '=' behind a comma belongs to the
+ * value. */
 static size_t item_length(const char *item)
 {
     size_t len = strcspn(item, ",");
@@ -153,7 +152,7 @@ static size_t item_length(const char *item)
     return len;
 }
 
-/* Bytes from the start of ITEM that are "user:password@" behind "scheme://", or 0. */
+/* How many bytes of ITEM stand before its last @: they may be credentials. 0: there is no @. */
 static size_t credentials_end(const char *item, size_t len)
 {
     for (size_t i = len; i > 0; i--) {
@@ -163,7 +162,7 @@ static size_t credentials_end(const char *item, size_t len)
     return 0;
 }
 
-/* True if anything was hidden. */
+/* Writes ITEM to OUT, masked. True: something was hidden. */
 static bool mask_item(const char *item, size_t len, bool options, FILE *out)
 {
     size_t name = strcspn(item, ",="), at;
@@ -171,7 +170,7 @@ static bool mask_item(const char *item, size_t len, bool options, FILE *out)
     bool hide = options ? !has_value || !config_option_is_harmless(item, name)
                         : has_value && sounds_secret(item, name);
     if (len == strspn(item, " ") || (has_value && name + 1 == len))
-        hide = false; /* there is nothing */
+        hide = false; /* the value is empty: nothing to hide */
     if (hide) {
         fprintf(out, "%.*s%s", has_value ? (int)name + 1 : 0, item, HIDDEN);
         return true;
@@ -192,7 +191,7 @@ char *config_masked(const struct config_row *row, const char *value)
         return value[0] != '\0' ? mem_strdup(HIDDEN) : NULL;
     FILE *out = open_memstream(&masked, &size);
     if (out == NULL)
-        abort(); /* no memory, as in base/mem.c */
+        abort(); /* without memory, as base/mem.c does */
     while (*value != '\0') {
         size_t len = item_length(value);
         any |= mask_item(value, len, options, out);

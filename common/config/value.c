@@ -12,7 +12,7 @@ struct unit {
     int64_t factor;
 };
 
-/* Largest first: the dump takes the first one that divides the value. */
+/* Largest first, because the dump takes the first unit that divides the value. */
 static const struct unit durations[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const struct unit sizes[] = {{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"", 1}};
 #define UNITS 4
@@ -54,7 +54,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Digits with an optional sign; *END is the first character after them. */
+/* Parses digits with an optional sign. *END is the first character behind them. */
 static int parse_digits(const char *text, int64_t *value, const char **end)
 {
     bool negative = *text == '-';
@@ -71,7 +71,7 @@ static int parse_digits(const char *text, int64_t *value, const char **end)
     return 0;
 }
 
-/* A bare number counts in the last unit of the list. */
+/* Parses a number with one of UNITS. A bare number has the last unit of the list. */
 static int parse_number(const char *text, const struct unit *units, int64_t *value)
 {
     const char *suffix;
@@ -126,7 +126,7 @@ static int set_bool(const char *text, void *field)
     return -EINVAL;
 }
 
-/* host:port, [v6]:port; port 0 asks the kernel for a free one. */
+/* Is TEXT host:port or [v6]:port? Port 0 is allowed: the kernel chooses a free one. */
 static bool is_address(const char *text)
 {
     struct address address;
@@ -139,7 +139,7 @@ static int set_string(const struct config_row *row, const char *text, size_t len
     char *old, *copy;
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)text[i] < ' ' &&
-            text[i] != '\t') /* a line break would forge a setting in a dump */
+            text[i] != '\t') /* a line break would look like another setting in a dump */
             return -EINVAL;
     }
     copy = mem_strndup(text, len);
