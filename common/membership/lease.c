@@ -1,4 +1,5 @@
-/* Leases. One script renews the own lease, prunes and reads; its answer decides what we are:
+/* Leases. One script renews our lease, removes leases that lapsed and reads the others. Its answer
+ * decides what we are:
  *
  *                 held                              lost: a new epoch, again at once
  *   SEEKING ─────────────────► HOLDING ─────────────────────────────────────┐
@@ -6,9 +7,9 @@
  *    │  └────────────────────────────────┘                                  │
  *    └──────────────────────────────────────────────────────────────────────┘
  *
- * No answer changes nothing: the last lists stay in force. When Redis is back without its data,
- * members that are missing are kept for ttl_ms more, so that they can renew before they look dead.
- */
+ * If Redis does not answer, nothing changes: the last lists stay in force. When Redis is back
+ * without its data, missing members are kept for ttl_ms. So they can renew before anybody takes
+ * them for dead. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/membership/internal.h"
@@ -23,8 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After no answer: sooner than renew_ms, because commands to a Redis that is away fail at once and
- * for free. */
+/* When Redis did not answer, we try again sooner than renew_ms. Commands to a Redis that is away
+ * fail at once, without any cost. */
 enum { RETRY_MS = 100 };
 
 static struct redis_script renew_script = {.source = lease_renew_lua};
@@ -38,7 +39,7 @@ static const char *const KIND_KEYS[MEMBER_KINDS] = {
     [MEMBER_JOB] = "imc:members:job",
 };
 
-enum { ANSWER_LISTS = 4 }; /* where they begin */
+enum { ANSWER_LISTS = 4 }; /* the index in the answer at which lists begin */
 
 enum trouble { TROUBLE_NONE, TROUBLE_OTHER, TROUBLE_FULL, TROUBLE_ERROR };
 
@@ -46,11 +47,11 @@ struct leases {
     struct membership base;
     struct redis *redis;
     uv_timer_t timer;
-    enum trouble told;   /* the trouble that the log has */
-    bool away;           /* the last renewal was not answered */
-    int64_t connects;    /* of Redis, at the last answer */
+    enum trouble told;   /* the trouble that was logged last */
+    bool away;           /* Redis did not answer the last renewal */
+    int64_t connects;    /* redis_stats.connects at the last answer */
     uint64_t keep_until; /* loop time until which missing members are kept */
-    unsigned calls;      /* under way: their arg is this struct */
+    unsigned calls;      /* commands without an answer: their arg is this struct */
     bool timer_closed;
 };
 
@@ -70,7 +71,7 @@ static void maybe_free(struct leases *leases)
 
 /* --- the answer --- */
 
-/* Logs a trouble once, not at every attempt. */
+/* Is TROUBLE another one than the log has? So each is logged once, not at every attempt. */
 static bool is_news(struct leases *leases, enum trouble trouble)
 {
     bool news = leases->told != trouble;
@@ -86,7 +87,7 @@ static void take_list(struct leases *leases, enum member_kind kind, const redisR
     membership_take_list(&leases->base, kind, list);
 }
 
-/* True if the next attempt is due at once. */
+/* Takes the status in REPLY. True: the next attempt is due at once. */
 static bool take_status(struct leases *leases, const redisReply *reply)
 {
     const char *status = reply->element[0]->str, *rpc = reply->element[2]->str;
@@ -119,8 +120,8 @@ static unsigned count_bits(unsigned bits)
     return (unsigned)__builtin_popcount(bits);
 }
 
-/* As the script promises? Redis may also answer with an error: out of memory, a read-only replica.
- */
+/* Does REPLY have the form that the script gives it? Redis may answer with an error instead: out of
+ * memory, or a read-only replica. */
 static bool is_answer(const struct leases *leases, const redisReply *reply)
 {
     size_t lists = count_bits(leases->base.watch);
@@ -137,8 +138,8 @@ static bool is_answer(const struct leases *leases, const redisReply *reply)
     return true;
 }
 
-/* Redis may have lost its data without an outage: FLUSHALL, or its name leads to another one now.
- * Then our own lease has vanished, and so have the others'. */
+/* Has our own lease vanished? Redis may lose its data without an outage: by FLUSHALL, or because
+ * its name leads to another Redis. Then the leases of all others are gone too. */
 static bool lost_data(const redisReply *reply)
 {
     return reply->element[3]->integer != 0 && strcmp(reply->element[0]->str, "lost") == 0;
@@ -175,7 +176,7 @@ static void on_renewed(struct redis *redis, const redisReply *reply, void *arg)
     struct leases *leases = arg;
     uint64_t next_ms = (uint64_t)leases->base.renew_ms;
     (void)redis;
-    /* Counted as under way until the end: the events may close us. */
+    /* leases->calls goes down only at the end, because an event may close us. */
     if (leases->base.closed) {
         leases->calls--;
         maybe_free(leases);
@@ -228,8 +229,9 @@ static void renew(struct leases *leases)
     args[n++] = ttl;
     args[n++] = gap;
     args[n++] = leases->base.holding ? "1" : "0";
-    /* A port has one owner: whoever comes to life with the rpc address of a live lease replaces a
-     * dead process. Only at first, or two who believe in the same address would take turns. */
+    /* A port has one owner. So a process that starts with the rpc address of a living lease
+     * replaces a dead process. This holds only for its first lease. Otherwise two processes that
+     * believe in the same address would replace each other in turn. */
     args[n++] = leases->base.ever_held ? "0" : "1";
     args[n++] = leases->base.kind == MEMBER_LOGIC ? max_node : "-1";
     leases->calls++;
@@ -279,8 +281,8 @@ static void leases_leave(struct membership *membership)
 {
     struct leases *leases = leases_of(membership);
     uv_timer_stop(&leases->timer);
-    if (leases->calls == 0) /* else after the answer: a renewal that loads its script first would
-                               overtake us */
+    if (leases->calls == 0) /* otherwise after the answer: a renewal whose script has to be loaded
+                             * would come after our leave */
         leave_now(leases);
 }
 

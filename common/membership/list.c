@@ -1,4 +1,4 @@
-/* Lists of members: sorted, compared, searched. */
+/* Sorts, compares and searches lists of members. */
 #include "common/base/mem.h"
 #include "common/membership/internal.h"
 

@@ -1,4 +1,4 @@
-/* What leases and a list of addresses have in common: who we are, whom we know, what is told.
+/* What leases and a list of addresses share: our own record, the lists of members, the events.
  *
  *   lease.c         ─┐                          ┌─► changed()
  *                    ├─► membership_take_list() ┘
@@ -38,7 +38,7 @@ void membership_take_list(struct membership *membership, enum member_kind kind,
 {
     struct member_list *old = &membership->lists[kind];
     membership->read |= 1U << kind;
-    if (member_list_same(&list, old)) { /* those who hold the pointer see the new counts */
+    if (member_list_same(&list, old)) { /* users keep the pointer and see the new counts */
         for (size_t i = 0; i < list.n; i++)
             old->members[i].connections = list.members[i].connections;
         member_list_free(&list);
@@ -144,7 +144,7 @@ bool membership_fresh(const struct membership *membership)
 
 bool membership_known(const struct membership *membership)
 {
-    /* Whoever looks every renew_ms has looked by then. */
+    /* Everyone who reads the leases every renew_ms has read ours by then. */
     uint64_t known_ms = (uint64_t)membership->renew_ms * 5 / 4;
     return membership->holding && loop_now_ms(membership->loop) - membership->held_ms >= known_ms &&
            (membership->ops->known == NULL || membership->ops->known(membership));

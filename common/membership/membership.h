@@ -1,19 +1,20 @@
-/* membership.h - who is alive: by leases in Redis, or by asking a list of addresses. Owner loop
- * only.
+/* membership.h - knows which daemons are alive, by leases in Redis or by asking a list of
+ * addresses. Owner loop only.
  *
- * Leases (lease.c): each daemon holds one per (kind, id), renewed every `renew_ms`,
- * `ttl_ms` to live, on Redis's clock; the same round trip (one script) prunes what lapsed and reads
- * the members of the watched kinds. While Redis does not answer the last known membership stays in
- * force, and leases that were alive when it went away get their whole time again when it is back.
+ * Leases (lease.c): each daemon has a lease by its (kind, id). It renews the lease every
+ * `renew_ms`; without that, the lease lapses after `ttl_ms`, by Redis's clock. One script does it
+ * all in a round trip: it renews, removes leases that lapsed, and reads the members of the watched
+ * kinds. While Redis does not answer, the last lists stay in force. When Redis is back, leases that
+ * were alive before get their full `ttl_ms` again.
  *
- * A list (static/static.c): every `renew_ms` each address is asked for its record (GET /member
- * of its admin listener, membership_serve()); who did not answer for `ttl_ms` is taken for dead,
- * and told so when it answers again: it then starts a new life, just as one whose lease had lapsed.
- * Redis is not used.
+ * A list of addresses (static/static.c): every `renew_ms` a daemon asks each address for its
+ * record, by GET /member at the admin listener (membership_serve()). A daemon that did not answer
+ * for `ttl_ms` is taken for dead. When it answers again it is told so, and starts a new epoch, like
+ * a daemon whose lease has lapsed. Redis is not used.
  *
- * An id belongs to one process. Another one that wants it waits (and says so in the log) until the
- * first has left or lapsed; only one with the same address, that is a restarted daemon, takes its
- * place at once. */
+ * An id belongs to one process. Another process that wants it waits, and logs that, until the first
+ * has left or lapsed. Only a process with the same address replaces the first at once: it is the
+ * same daemon, restarted. */
 #ifndef IMC_COMMON_MEMBERSHIP_MEMBERSHIP_H
 #define IMC_COMMON_MEMBERSHIP_MEMBERSHIP_H
 
@@ -27,17 +28,18 @@ enum member_kind { MEMBER_COMET, MEMBER_LOGIC, MEMBER_ROUTER, MEMBER_JOB, MEMBER
 
 struct member {
     char id[64];
-    uint64_t epoch;   /* start of this life, random low bits: another epoch is another life */
-    uint64_t process; /* random: alike in all lives of one process; 0 = it did not say */
-    uint32_t node; /* logic: 0 … 1023, unique among live logics, kept while the lease is held */
+    uint64_t epoch;   /* the time of taking the lease, with random low bits: another epoch is
+                       * another life */
+    uint64_t process; /* a random number of the process, the same in all its epochs; 0: not said */
+    uint32_t node; /* logic: 0 … 1023, unique among living logics, kept while the lease is held */
     uint32_t weight;
     int64_t connections;
-    char rpc[128];                    /* host:port for gRPC; of a job: of its admin listener */
+    char rpc[128];                    /* host:port for gRPC; for a job: of its admin listener */
     char tcp[128], ws[128], wss[128]; /* comet: public addresses, may be empty */
     char region[32], zone[32];
 };
 
-/* For streams to it. */
+/* The addressee of streams to MEMBER. */
 static inline struct rpc_name member_name(const struct member *member)
 {
     struct rpc_name name = {.epoch = member->epoch};
@@ -55,69 +57,71 @@ struct membership;
 
 struct membership_options {
     enum member_kind kind;
-    struct member self; /* id, rpc, …; epoch and node are given by membership */
-    unsigned watch;     /* bit per member_kind */
+    struct member self; /* id, rpc, …; membership sets epoch and node */
+    unsigned watch;     /* a bit per member_kind to read */
     int64_t renew_ms, ttl_ms;
-    /* Admin addresses of all daemons, see membership_check_addresses(); NULL or empty: leases. */
+    /* Admin addresses of all daemons, see membership_check_addresses(); NULL or empty: use
+     * leases. */
     const char *addresses;
 };
 
 struct membership_events {
-    /* The list of KIND changed (someone came, left, has another epoch, address or weight;
-     * connections do not count). */
+    /* The list of KIND has changed: a member came, left, or has another epoch, address or weight. A
+     * change of connections alone does not count. */
     void (*changed)(struct membership *membership, enum member_kind kind, void *arg);
-    /* We are a member ("hold the lease"), first or again. LOST: others may have taken us for dead
-     * meanwhile; the epoch is a new one and everything registered under the old one is forgotten.
-     */
+    /* We are a member (we hold the lease), for the first time or again. LOST: others may have taken
+     * us for dead meanwhile. Then we have a new epoch, and everybody forgets what was registered
+     * under the old one. */
     void (*held)(struct membership *membership, bool lost, void *arg);
 };
 
-/* REDIS is not used, and may be NULL, if OPTIONS have addresses. */
+/* Never NULL. OPTIONS are copied. If they have addresses, REDIS is not used and may be NULL. */
 struct membership *membership_open(struct loop *loop, struct redis *redis,
                                    const struct membership_options *options,
                                    const struct membership_events *events, void *arg);
-/* LIST: host:port, host:port …; a name stands for every address it resolves to. -EINVAL: ERR says
- * which one is wrong, and what about it. */
+/* Checks LIST: host:port, host:port …. A name stands for every address that it resolves to. 0, or
+ * -EINVAL, and ERR says which item is wrong, and why. */
 int membership_check_addresses(const char *list, char *err, size_t errlen);
-/* Copied lists are not needed: the pointer is valid until the next changed() of that kind. */
+/* The members of KIND. The pointer is valid until the next changed() of KIND. */
 const struct member_list *membership_list(const struct membership *membership,
                                           enum member_kind kind);
-/* NULL = not alive. */
+/* The member of KIND with ID; NULL: it is not alive. */
 const struct member *membership_find(const struct membership *membership, enum member_kind kind,
                                      const char *id);
 const struct member *membership_self(const struct membership *membership);
-/* True once every watched kind has been read at least once and the own lease is held. */
+/* Has every watched kind been read at least once, and do we hold our lease? */
 bool membership_ready(const struct membership *membership);
-/* False while nobody can be asked who is alive, so that the lists may be out of date: Redis is
- * away. */
+/* False while Redis is away: the lists may be out of date. Always true for a list of addresses. */
 bool membership_fresh(const struct membership *membership);
-/* True once everyone who is alive has had the time to see that we are (leases), or has asked us
- * (a list). */
+/* Do all living daemons know that we are a member? Leases: they have had the time to read ours. A
+ * list of addresses: they have asked us. */
 bool membership_known(const struct membership *membership);
 void membership_set_connections(struct membership *membership, int64_t connections);
-/* /member of the admin listener: answers REQUEST with the own record. Its query says who asks
- * (kind, id, epoch); by POST also that the asker leaves (leaving), and which epoch of ours it has
- * taken for dead (dead). That is believed only from an address of the list, and no web page.
- * MEMBERSHIP may be NULL: 503. */
+/* /member of the admin listener: answers REQUEST with our record. The query says who asks (kind,
+ * id, epoch). A POST also says that the asker leaves (leaving), and which epoch of ours it has
+ * taken for dead (dead). We believe that only from an address of the list, and never from a web
+ * page. MEMBERSHIP may be NULL: the answer is 503. */
 void membership_serve(struct membership *membership, struct http_request *request);
-/* Gives the lease back, so that the others know at once; DONE (may be NULL) runs when they know, or
- * do not answer, never before this returns and not after membership_close(). No renewal after
- * this. */
+/* Gives the lease back, so that the others know at once. There is no renewal after this. DONE (may
+ * be NULL) runs when they know or do not answer. It never runs before this returns, nor after
+ * membership_close(). */
 void membership_leave(struct membership *membership, void (*done)(void *arg), void *arg);
-/* Without leaving: the lease lapses by itself. No event comes after this. NULL is fine. Before
- * redis_close(). */
+/* Ends without leaving: the lease lapses by itself. No event comes after this. Call it before
+ * redis_close(). NULL is fine. */
 void membership_close(struct membership *membership);
 
-/* Since membership_open(). */
+/* Counted since membership_open(). */
 struct membership_stats {
-    int64_t lives; /* epochs under which we were a member */
-    /* With a list: */
-    int64_t asked, unanswered, malformed; /* questions; without answer; answered by no record */
+    int64_t lives; /* in how many epochs we were a member */
+    /* With a list of addresses: */
+    int64_t asked, unanswered, malformed; /* questions; those without an answer; answers that are no
+                                           * record */
     int64_t lapsed;                       /* daemons taken for dead */
     int64_t doubles;                      /* answers with an id that another process has */
-    int64_t disbelieved;                  /* what was said by others, or cannot be true */
-    int64_t unresolved;                   /* names that DNS did not resolve, each try */
-    int64_t addresses, silent;            /* now: in the list; of these, without answer */
+    int64_t disbelieved;                  /* what others said that we did not believe */
+    int64_t unresolved;                   /* look-ups of names that failed */
+    int64_t addresses, silent;            /* now: addresses in the list; those of them that do not
+                                           * answer */
 };
 void membership_stats(const struct membership *membership, struct membership_stats *stats);
 

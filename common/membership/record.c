@@ -1,5 +1,5 @@
-/* Members as JSON: in a lease (Redis adds `node` and `expires`), and as the answer to GET /member,
- * which is the same object with kind, id, process, state and node. */
+/* Members as JSON. In a lease, to which Redis adds `node` and `expires`. And in the answer to GET
+ * /member, which is the same object with kind, id, process, state and node. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/membership/internal.h"
@@ -23,7 +23,7 @@ static const char *const STATE_NAMES[] = {
     [RECORD_SEEKING] = "seeking", [RECORD_HELD] = "held", [RECORD_LEAVING] = "leaving"};
 enum { N_STATES = sizeof STATE_NAMES / sizeof STATE_NAMES[0] };
 
-/* The strings of a member, as they are called in JSON. */
+/* The strings of a member, with their names in JSON. */
 static const struct record_field {
     const char *name;
     size_t offset, size;
@@ -42,7 +42,7 @@ const char *member_kind_name(enum member_kind kind)
     return KIND_NAMES[kind];
 }
 
-/* Text: a double, which is what Lua has, does not hold 64 bits. */
+/* As text: Lua's numbers are doubles, which do not hold 64 bits. */
 static void set_u64(json_t *object, const char *name, uint64_t value)
 {
     char text[24];
@@ -72,7 +72,7 @@ static char *to_text(json_t *object)
     return text;
 }
 
-/* Absent is empty. */
+/* An absent string is taken as empty. */
 static bool copy_string(char *out, size_t size, const char *value)
 {
     if (value == NULL)
@@ -94,7 +94,7 @@ static bool strings_of(const json_t *object, struct member *member)
     return true;
 }
 
-/* 0 if it is none: neither an epoch nor a process has that number. */
+/* The number under NAME; 0: there is none. No epoch and no process is 0. */
 static uint64_t u64_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -166,7 +166,7 @@ char *member_record_encode(const struct member_record *record)
     return to_text(object);
 }
 
-/* The index of what OBJECT says under NAME, or -1. */
+/* The index in NAMES of OBJECT's string NAME; -1: it is not there. */
 static int name_of(const json_t *object, const char *name, const char *const *names, int n)
 {
     const char *value = json_string_value(json_object_get(object, name));

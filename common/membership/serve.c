@@ -1,6 +1,4 @@
-/* GET and POST /member: the question, as the asker writes it and as the asked one reads it, and its
- * answer.
- */
+/* GET and POST /member: writes the question, reads it on the other side, and answers it. */
 #include "common/membership/internal.h"
 
 #include <stdio.h>
@@ -44,7 +42,7 @@ static bool query_u64(const struct http_request *request, const char *name, uint
     return true;
 }
 
-/* NULL, or what is wrong with the query. */
+/* Reads the query of REQUEST. NULL, or what is wrong with it. */
 static const char *question_of(const struct http_request *request, struct member_question *question)
 {
     const char *kind = http_query(request, "kind", 0), *leaving = http_query(request, "leaving", 0);
@@ -83,7 +81,7 @@ static void respond_record(const struct membership *membership, struct http_requ
     free(text);
 }
 
-/* Browsers say where a request comes from; daemons do not. */
+/* Does REQUEST come from a web page? Browsers send these headers, daemons do not. */
 static bool is_from_a_page(const struct http_request *request)
 {
     return http_header(request, "origin") != NULL || http_header(request, "sec-fetch-site") != NULL;
@@ -117,7 +115,7 @@ void membership_serve(struct membership *membership, struct http_request *reques
         return;
     }
     loop_assert_owner(membership->loop);
-    /* A HEAD only looks. */
+    /* A HEAD changes nothing. */
     if (membership->ops->heard != NULL && http_method(request) != HTTP_HEAD && !page)
         membership->ops->heard(membership, &question);
     respond_record(membership, request);

@@ -1,10 +1,10 @@
-/* One address: asked every renew_ms, one question at a time.
+/* Asks one address every renew_ms, one question at a time.
  *
  *   addresses_ask() ─► ask() ─ GET /member?kind=&id=&epoch= ────────────────────► on_answer()
  *                              POST, with dead= or leaving=1
  *     200, a record: members_take() · 503: it starts or stops · else: odd · no answer: silent
  *
- * What is wrong is logged once, and once when it is right again. */
+ * A trouble is logged once when it begins and once when it is over. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/membership/static/static.h"
@@ -17,7 +17,8 @@
 static uint64_t timeout_ms(const struct static_members *members)
 {
     const struct membership *base = &members->base;
-    /* Two in a row may fail before the ttl is over; leaving is not to take long. */
+    /* So short that two questions in a row may fail before the ttl is over, and that leaving is
+     * quick. */
     uint64_t timeout = (uint64_t)(base->ttl_ms - base->renew_ms) / 2;
     if (base->leaving && timeout > 500)
         timeout = 500;
@@ -57,7 +58,7 @@ static void on_no_answer(struct static_address *address, int err)
                      ? "; it counts as alive until lease.ttl is over"
                      : "");
     address->silent = true;
-    if (err == -ECONNREFUSED) { /* nobody listens there: no need to wait for him */
+    if (err == -ECONNREFUSED) { /* no daemon listens there: do not wait for this address */
         address->decided = true;
         address->done_round = address->asked_round;
     }
@@ -85,7 +86,7 @@ static void on_some_answer(struct static_address *address, int status, const cha
     address->silent = false;
     address->decided = true;
     address->done_round = address->asked_round;
-    if (status == 503) /* no member yet, or no more */
+    if (status == 503) /* not yet a member, or not any more */
         return;
     if (status < 0)
         why = status == -EBADMSG ? "not HTTP" : "too long";
@@ -115,7 +116,7 @@ static void on_parting_answer(struct static_address *address, bool told)
 {
     if (told)
         address->parting = false;
-    else /* this was the answer to an earlier question */
+    else /* what came was the answer to an earlier question */
         ask(address);
     part(address->members);
 }
@@ -135,7 +136,7 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
         on_no_answer(address, status);
     if (members->base.closed)
         return;
-    /* A new round began meanwhile: somebody waits for it. */
+    /* A new round began meanwhile, so ask again at once: the round waits for this address. */
     if (address->asked_round != members->round && !http_client_busy(address->ask) && status > 0)
         ask(address);
     members_step(members);
@@ -259,7 +260,8 @@ static bool address_done(const struct static_members *members, const struct stat
 {
     if (!address->listed || address->done_round == members->round)
         return true;
-    /* Who hangs, or cannot be reached, may be a member: others wait for him as long. */
+    /* A daemon that hangs or cannot be reached may be a member. So the round waits for it, up to
+     * ttl_ms. */
     if (!address->decided && now_ms - address->since_ms < (uint64_t)members->base.ttl_ms)
         return false;
     return address->silent && (address->peer == NULL || address->peer->state == PEER_GONE);
@@ -277,7 +279,8 @@ bool addresses_done(const struct static_members *members, uint64_t now_ms)
 
 void addresses_part(struct static_members *members)
 {
-    members->round++; /* tells what is under way from what says that we leave */
+    members->round++; /* so that questions under way are told apart from those that say that we
+                       * leave */
     for (struct static_address *address = members->addresses; address != NULL;
          address = address->next) {
         address->parting = !address->silent;

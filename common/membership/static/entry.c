@@ -1,4 +1,4 @@
-/* The list, item by item: checked, and its names looked up on the loop's thread pool.
+/* Checks each item of the list, and looks its name up on libuv's thread pool.
  *
  *   "10.0.0.7:8093" ───────────────────────────► one address, for good
  *   "comet:8093" ─ uv_getaddrinfo, every 5 s ─► as many as DNS says; no answer: as before */
@@ -59,7 +59,8 @@ static const char *parse_host(struct static_entry *entry, const char *text, size
     return NULL;
 }
 
-/* NULL, or what is wrong. The zeroed ENTRY may own memory either way. */
+/* Parses an item into the zeroed ENTRY. NULL, or what is wrong with it. ENTRY may own memory in
+ * either case. */
 static const char *parse(struct static_entry *entry, const char *text, size_t len)
 {
     const char *colon = memrchr(text, ':', len);
@@ -70,7 +71,7 @@ static const char *parse(struct static_entry *entry, const char *text, size_t le
 }
 
 struct entry_check {
-    struct static_members members; /* entries only */
+    struct static_members members; /* only its entries are used */
     char *err;
     size_t errlen;
     int rc;
@@ -127,7 +128,7 @@ void entries_open(struct static_members *members)
     struct entry_check check = {.err = err, .errlen = sizeof err};
 
     config_list_each(members->list, check_item, &check);
-    if (check.rc != 0) /* daemons refuse it before */
+    if (check.rc != 0) /* a daemon refuses such a list before it gets here */
         log_error("bad address", "%s; it and what follows is left out", err);
     members->entries = check.members.entries;
     members->n_entries = check.members.n_entries;
@@ -228,7 +229,7 @@ bool entries_decided(const struct static_members *members)
 
 void entries_close(struct static_members *members)
 {
-    /* One that a thread of the pool is at cannot be cancelled: its callback comes when the resolver
+    /* A look-up that a thread works on cannot be cancelled. Its callback comes when the resolver
      * gives up, and a loop that is being closed waits for that. */
     for (size_t i = 0; i < members->n_entries; i++) {
         if (members->entries[i].busy)

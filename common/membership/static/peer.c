@@ -1,4 +1,4 @@
-/* Who answered, by (kind, id):
+/* The daemons that have answered, by (kind, id):
  *
  *            record: held                    no record for ttl_ms, or: leaving
  *   SEEKING ──────────────► HELD ──────────────────────────────────────────► GONE
@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A peer that is gone is remembered for so long after its address has gone too: if it is back by
- * then it is told that it was dead. */
+/* A peer that is gone is remembered for so long after its address is gone too. If it comes back
+ * before that, it is told that it was taken for dead. */
 enum { TOMB_MS = 3600000 };
 
 struct static_peer *peers_find(const struct static_members *members, enum member_kind kind,
@@ -45,8 +45,8 @@ static struct static_peer *peer_of(struct static_members *members,
     return peer;
 }
 
-/* Another process has the id of PEER, who is there: the one that was seen first stays. True: RECORD
- * does not count. */
+/* True: RECORD comes from another process with PEER's id while PEER is alive. The process that was
+ * seen first counts, and RECORD does not. */
 static bool is_double(struct static_members *members, struct static_peer *peer,
                       const struct static_address *address, const struct member_record *record)
 {
@@ -67,8 +67,9 @@ static bool is_double(struct static_members *members, struct static_peer *peer,
     return true;
 }
 
-/* Restarted, and not a member yet: what is registered with its former life moves once, to the next
- * one, and not away and back. Logics have nothing registered, but claims that must be seen. */
+/* Has PEER restarted, and is it not a member yet? Then we wait: what was registered under its old
+ * epoch should move once, to its new epoch, and not away and back. Logics have nothing registered,
+ * but others have to see their claims at once. */
 static bool is_restarting(const struct static_peer *peer, const struct member_record *record)
 {
     return peer->state == PEER_HELD && record->state == RECORD_SEEKING &&
@@ -79,7 +80,7 @@ static void peer_set_address(struct static_peer *peer, struct static_address *ad
 {
     if (address->peer != NULL && address->peer != peer && address->peer->address == address)
         address->peer->address =
-            NULL; /* another process has its port: it lapses, or is elsewhere */
+            NULL; /* another process has this address: the peer lapses, or answers at another one */
     address->peer = peer;
     peer->address = address;
 }
@@ -119,7 +120,8 @@ static void update_connections(struct static_members *members, const struct memb
 void peers_take(struct static_members *members, struct static_address *address,
                 const struct member_record *record, uint64_t now_ms)
 {
-    /* Nobody vouches for the address any more: who was there still counts, nobody else. */
+    /* The list does not have this address any more. The peer that answered there still counts, but
+     * no other. */
     if (!address->listed &&
         (address->peer == NULL || address->peer->record.member.process != record->member.process))
         return;
@@ -206,7 +208,7 @@ struct member_list peers_list(const struct static_members *members, enum member_
     }
     if (members->shown && members->base.kind == kind) {
         const struct member *self = &members->base.self;
-        /* A rival of the same id: one of us is about to yield. */
+        /* Another process has our id. One of us will yield soon. */
         const struct static_peer *rival = peers_find(members, kind, self->id);
         if (rival == NULL || rival->state != PEER_HELD)
             list.members[list.n++] = *self;

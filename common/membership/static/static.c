@@ -1,4 +1,4 @@
-/* What we are, as the others shall see it, and when:
+/* Decides what we are, and when the others see it:
  *
  *   looking ─ everyone was asked ─► (logic: claim_node(), everyone is asked again) ─► hold()
  *                                                      ▲                                │
@@ -6,11 +6,12 @@
  *      another process of our id is older: it is gone ─┤                                │
  *                taken for dead, or slept: new_life() ─┴─ give_up(): a new epoch ◄──────┘
  *
- * A tick every renew_ms: look names up, take the silent for dead, ask everyone. After every answer
- * and every tick members_step() looks whether that changes anything. Nobody is taken for dead for
- * the time that we slept ourselves. Two who claim one node at the same time: each publishes its
- * claim, then asks; so at least one of them sees the other's, and whoever sees one takes another.
- */
+ * A tick comes every renew_ms: we look names up, take peers that did not answer for ttl_ms for
+ * dead, and ask everyone. After every answer and every tick members_step() checks whether that
+ * changes anything. Time in which this process slept does not count against peers.
+ *
+ * Two logics may claim one node at the same time. Each publishes its claim, then asks the others.
+ * So at least one of them sees the other's claim, and takes another node. */
 #include "common/membership/static/static.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -41,7 +42,7 @@ bool members_bury(const struct static_members *members, enum member_kind kind)
 
 /* --- telling --- */
 
-/* The events may close us. */
+/* Publishes the lists. An event may close us. */
 static void publish(struct static_members *members)
 {
     if (!members->stale || !members->looked)
@@ -74,7 +75,7 @@ static void give_up(struct static_members *members)
 
 /* --- what we are --- */
 
-/* Another process of our id that is in its right: true, and we wait. */
+/* Does another process have our id, with more right to it? Then we wait. */
 static bool is_rivalled(struct static_members *members)
 {
     const struct membership *base = &members->base;
@@ -82,7 +83,7 @@ static bool is_rivalled(struct static_members *members)
 
     if (rival == NULL || rival->state == PEER_GONE)
         return false;
-    /* Two that hold it, or two that want it: the older one. */
+    /* If both hold the id, or both want it, the older process has more right. */
     bool equal = (rival->state == PEER_HELD) == base->holding;
     if (equal ? rival->record.member.epoch > base->self.epoch : base->holding)
         return false;
@@ -96,7 +97,7 @@ static bool is_rivalled(struct static_members *members)
     return true;
 }
 
-/* A logic with our node that is in its right. */
+/* Does another logic have our node, with more right to it? */
 static bool is_outnumbered(struct static_members *members)
 {
     const struct membership *base = &members->base;
@@ -121,11 +122,11 @@ static void claim_node(struct static_members *members)
 {
     struct membership *base = &members->base;
     enum { NODES = MESSAGE_ID_MAX_NODE + 1 };
-    /* By chance: who cannot see each other seldom takes the same. */
+    /* Begin at random: two logics that cannot see each other seldom take the same node. */
     uint32_t first = (uint32_t)(membership_random() % NODES);
 
     members->claimed = base->numbered = false;
-    /* One that was taken for dead keeps its number when it is back: so twice round. */
+    /* The first time round leave out nodes of dead logics: one that comes back keeps its node. */
     for (uint32_t i = 0; i < 2 * NODES && !members->claimed; i++) {
         base->self.node = (first + i) % NODES;
         members->claimed = peers_with_node(members, base->self.node, i < NODES) == NULL;
@@ -215,12 +216,12 @@ static void after_sleep(struct static_members *members, uint64_t now_ms)
     if (before_ms == 0 || gap_ms <= 2 * renew_ms)
         return;
     peers_shift(members, gap_ms - renew_ms);
-    /* A life that began after we woke up has taken it into account. */
+    /* An epoch that began after we woke up is not concerned. */
     if (gap_ms > limit_ms && members->base.holding && members->epoch_ms <= before_ms)
         new_life(members, NULL, NULL, gap_ms);
 }
 
-/* What keeps us from being a full member is said again from time to time. */
+/* Logs what keeps us from being a full member, and repeats it every TOLD_MS. */
 static void tell(struct static_members *members, uint64_t now_ms)
 {
     const struct static_peer *ignorant = peers_ignorant(members);
@@ -275,7 +276,8 @@ static void static_start(struct membership *membership)
     uv_timer_start(&members->timer, on_tick, 0, renew_ms);
 }
 
-/* Who cannot be asked lapses: there is no membership that stays in force for longer. */
+/* Always fresh: a member that does not answer is dropped after ttl_ms, so the lists are never
+ * older. */
 static bool static_fresh(const struct membership *membership)
 {
     (void)membership;
@@ -296,8 +298,9 @@ static void disbelieve(struct static_members *members, const struct member_quest
              question->dead != 0 ? "dead" : "leaving", why);
 }
 
-/* Nobody proves who he is, so what is said has to come from where a member may be, and to be
- * possible; then a stranger's part is left to those who are on a machine of the cluster. */
+/* Why we do not believe QUESTION; NULL: we do. An asker cannot prove who it is. So the question has
+ * to come from an address of the list, and to be possible. A liar would have to be on a machine of
+ * the cluster. */
 static const char *doubt(const struct static_members *members,
                          const struct member_question *question, const struct static_peer *peer)
 {
@@ -312,7 +315,7 @@ static const char *doubt(const struct static_members *members,
     if (question->leaving && known &&
         !(peer->address != NULL && address_is(peer->address, question->from)))
         return "not where it answers";
-    /* Whoever takes us for dead has heard nothing of this life for lease.ttl. */
+    /* An asker that has taken this epoch for dead got no answer from it for lease.ttl. */
     if (question->dead != 0 && question->dead == base->self.epoch &&
         lived_ms + (uint64_t)base->renew_ms < (uint64_t)base->ttl_ms)
         return "this life is too young for that";
