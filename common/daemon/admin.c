@@ -84,7 +84,7 @@ static void print_condition(const struct daemon_condition *condition, unsigned u
     }
     fprintf(out, "%s: not ready: %s", condition->name, condition->why);
     if (uses == 0) {
-        fputs(" (shown only)", out); /* docs/operations.md's words */
+        fputs(" (shown only)", out); /* as docs/operations.md says it */
     } else if (uses != USE_ALL) {
         fputs(" (needed for ", out);
         print_uses(uses, out);
@@ -129,7 +129,7 @@ static int page_health(struct daemon *daemon, struct http_request *request, FILE
     return 200;
 }
 
-/* Several uses: ?for=push&for=connect. */
+/* /readyz. A request may name several uses: ?for=push&for=connect. */
 static int page_ready(struct daemon *daemon, struct http_request *request, FILE *out)
 {
     const char *wanted;
@@ -138,7 +138,8 @@ static int page_ready(struct daemon *daemon, struct http_request *request, FILE 
         size_t i = 0;
         while (i < USES && strcmp(uses_named[i].name, wanted) != 0)
             i++;
-        if (i == USES || n == USES) { /* each look-up begins at the first parameter */
+        if (i == USES || n == USES) { /* too many: each http_query() starts over at the first
+                                       * parameter */
             fputs("for: push, connect or store, each once\n", out);
             return 400;
         }
@@ -165,7 +166,7 @@ static int page_index(struct daemon *daemon, struct http_request *request, FILE 
 
 static const struct page {
     const char *path, *type;
-    /* The status; NULL: membership_serve(). */
+    /* Writes the page to OUT and returns the status. NULL: membership_serve() answers. */
     int (*render)(struct daemon *daemon, struct http_request *request, FILE *out);
 } pages[] = {
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
@@ -239,7 +240,7 @@ int daemon_admin_open(struct daemon *daemon)
         .handle = handle,
         .arg = daemon,
     };
-    if (config->admin_listen[0] == '\0') /* switched off */
+    if (config->admin_listen[0] == '\0') /* the admin listener is switched off */
         return 0;
     int err = http_server_open(&daemon->loop, &options, &daemon->internal->admin);
     if (err != 0)

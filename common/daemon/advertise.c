@@ -1,4 +1,4 @@
-/* advertise.c - under which address others reach this daemon. */
+/* advertise.c - finds the address by which others reach this daemon. */
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
@@ -15,7 +15,7 @@ void daemon_set_rpc_port(struct daemon *daemon, int port)
     daemon->internal->rpc_port = port;
 }
 
-/* "host:port", "[v6]:port"; also only "host", "[v6]" or nothing: port 0. */
+/* Splits "host:port" or "[v6]:port". Without a port ("host", "[v6]", or nothing) the port is 0. */
 static void split(const char *text, struct address *out)
 {
     size_t len = strlen(text);
@@ -35,7 +35,7 @@ static void host_name(char *buf, size_t len)
 
 enum leads { LEADS_NOWHERE, LEADS_TO_LOOPBACK, LEADS_AWAY };
 
-/* Where others get by NAME, as far as we can know. */
+/* Where NAME leads others, as far as we can know. */
 static enum leads name_leads(const char *name)
 {
     struct addrinfo *list = NULL;
@@ -50,8 +50,8 @@ static enum leads name_leads(const char *name)
     return leads;
 }
 
-/* Of an interface that is up: IPv4 rather than IPv6, none that only its link knows. False: there is
- * none but loopback. */
+/* Writes the address of an interface that is up. IPv4 is preferred to IPv6; link-local addresses
+ * are left out. False: there is only loopback. */
 static bool interface_address(char *buf, size_t len)
 {
     struct ifaddrs *list = NULL;
@@ -73,8 +73,8 @@ static bool interface_address(char *buf, size_t len)
     return found != 0;
 }
 
-/* For a daemon that listens on all addresses: its host's name if that leads here, else an address.
- * Looks names up, once. */
+/* The host for a daemon that listens on all addresses: the machine's name if it leads here, else an
+ * address of an interface. Looks the name up once. */
 static void reachable_host(struct daemon *daemon, char *buf, size_t len)
 {
     struct daemon_internal *in = daemon->internal;
@@ -114,8 +114,8 @@ const char *daemon_advertised(struct daemon *daemon)
     return in->advertised;
 }
 
-/* Of gRPC, or of the admin listener of a daemon without it: tells apart the daemons of one machine.
- */
+/* The port of gRPC; without gRPC, that of the admin listener. It tells daemons on one machine
+ * apart. */
 static int own_port(struct daemon *daemon)
 {
     const struct daemon_config *config = daemon->config;
@@ -128,7 +128,7 @@ static int own_port(struct daemon *daemon)
     return address.port;
 }
 
-/* HOSTNAME-PORT, or with another MARK between them. */
+/* Writes HOSTNAME-PORT, with MARK in place of '-'. */
 void daemon_own_name(struct daemon *daemon, char mark, char *buf, size_t len)
 {
     char host[128];

@@ -171,10 +171,10 @@ void daemon_tables(struct daemon *daemon)
             row->init = daemon->spec->rpc_default;
     }
     in->tables[0] = in->common;
-    in->tables[1] = daemon->spec->rows; /* NULL ends the list early */
+    in->tables[1] = daemon->spec->rows; /* NULL, if the daemon has no rows, ends the list here */
 }
 
-/* What goes into a lease has room in struct member. */
+/* Refuses settings that are too long for struct member: they go into the lease. */
 static int check_lengths(const struct daemon_config *config, char *err, size_t errlen)
 {
     const struct {
@@ -248,7 +248,7 @@ int daemon_load(struct daemon *daemon, const char *path)
     return rc;
 }
 
-/* A connected socket, or -E…. */
+/* Returns a connected socket, or -E…. */
 static int health_connect(const char *host, const char *port)
 {
     struct addrinfo *list, *at;
@@ -272,7 +272,8 @@ static int health_connect(const char *host, const char *port)
     return fd < 0 ? -err : fd;
 }
 
-/* The whole answer, NUL-terminated, into BUF. Bytes or -E…. */
+/* Sends the request and reads the whole answer into BUF, with a NUL behind it. Its length, or
+ * -E…. */
 static ssize_t health_ask(int fd, char *buf, size_t size)
 {
     static const char request[] =

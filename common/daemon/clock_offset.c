@@ -1,7 +1,9 @@
-/* This machine's clock beside Redis's: said, shown, and beyond clock.max_offset not ready. Nothing
- * that imc dates goes by it once Redis's time is known (redis_now_us()), so what is wrong with it
- * harms the logs first; but a clock that is far off says that one of the two is not looked after.
- */
+/* Compares this machine's clock with Redis's. The difference is logged and shown as a metric.
+ * Beyond clock.max_offset the daemon is not ready.
+ *
+ * Once Redis's time is known, no time in a message comes from this machine's clock
+ * (redis_now_us()). So a wrong clock harms only the logs at first. But it shows that one of the two
+ * machines is not looked after. */
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
@@ -42,7 +44,7 @@ void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg)
     char why[DAEMON_WHY_MAX];
     (void)redis;
     tell(daemon, offset_us);
-    /* In whole seconds, or each comparison would be news. */
+    /* In whole seconds: a finer text would change, and be logged, at each comparison. */
     (void)snprintf(
         why, sizeof why,
         "this machine's clock is %lld s %s Redis's; set it, by NTP (clock.max_offset=%" PRId64

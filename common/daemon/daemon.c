@@ -8,7 +8,7 @@
  *   redis.c            Redis
  *   descriptors.c      descriptors, and the share of each listener
  *   self_probe.c       readiness: does the own gRPC port answer?
- *   listen_messages.c  what is said about addresses to listen on
+ *   listen_messages.c  warnings and errors about addresses to listen on
  *
  *        SIGTERM            daemon_drained()        lease given back, or 1 s
  *   run ─────────► draining ───────────────► leaving ───────────────────────► stop, exit 0
@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest of what is sent: a page of waiting messages (logic's mailbox.page_bytes, at most 2
- * MiB), or job's comet.bytes or logic.bytes (1 MiB), and one message more (2 MiB). */
+/* The largest message between daemons. It is a page of a mailbox (logic's mailbox.page_bytes, at
+ * most 2 MiB) or a batch of job (comet.bytes or logic.bytes, 1 MiB), and one push more (2 MiB). */
 #define RPC_MAX_MESSAGE (4u << 20)
 #define LEAVE_MS        1000
 
@@ -134,7 +134,7 @@ static int open_rpc(struct daemon *daemon)
     return err;
 }
 
-/* From the configuration to a running daemon and back. The exit code. */
+/* Opens everything, runs the main loop, and closes everything. Returns the exit code. */
 static int run(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
@@ -162,7 +162,7 @@ static int run(struct daemon *daemon)
     log_info("started", "version=%s pid=%d admin=%s rpc=%s", IMC_VERSION, (int)getpid(),
              common_config(daemon)->admin_listen, daemon_advertised(daemon));
     loop_run(&daemon->loop);
-    uv_timer_stop(&in->watch); /* what it calls is about to go */
+    uv_timer_stop(&in->watch); /* what housekeeping uses is about to be closed */
     code = in->overdue ? 1 : 0;
     self_probe_close(daemon);
     if (daemon->spec->stop != NULL)
@@ -180,7 +180,7 @@ close_loop:
     return code;
 }
 
-/* Everything after the configuration is loaded. */
+/* Runs a command that needs the configuration, which is loaded. Returns the exit code. */
 static int execute(struct daemon *daemon, const struct daemon_arguments *arguments)
 {
     switch (arguments->command) {
@@ -199,11 +199,13 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
     }
     log_sink_open();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* a terminal that goes, or who means to reload: there is no reload */
+    signal(SIGHUP, SIG_IGN); /* a terminal was closed, or somebody wants a reload, which does not
+                              * exist */
     return run(daemon);
 }
 
-/* Commands that need no configuration; -1 = not one of them. */
+/* Runs a command that needs no configuration. Returns the exit code; -1: COMMAND is none of
+ * these. */
 static int execute_early(struct daemon *daemon, enum daemon_command command)
 {
     const struct daemon_spec *spec = daemon->spec;
@@ -246,6 +248,6 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     free(daemon.config);
     pthread_mutex_destroy(&internal.lock);
     if (internal.abandon)
-        _exit(code); /* exit() would take libraries' memory from threads that still run */
+        _exit(code); /* exit() would free memory of libraries whose threads still run */
     return code;
 }

@@ -1,12 +1,12 @@
-/* daemon.h - what the four daemons share: command line, configuration, log, signals, admin
- * listener, lifecycle.
+/* daemon.h - what the four daemons share: command line, configuration, log, signals, admin listener
+ * and lifecycle. Main loop's thread, unless a comment says otherwise.
  *
  *   daemon_main: parse arguments ─► load config ─► start() ─► main loop
  *                          stop() ◄── daemon_drained() … drain() ◄──┘ SIGTERM
  *
- * --check --dump-config --version --help --health (asks the admin listener's /readyz), --doc-config
- * and --doc-metrics (Markdown for docs/). Admin listener: /metrics /healthz /readyz /config
- * /version /member. Main loop's thread unless said. */
+ * Command line: --check, --dump-config, --version, --help, --health (asks /readyz of a running
+ * daemon), --doc-config and --doc-metrics (write Markdown for docs/). Admin listener: /metrics,
+ * /healthz, /readyz, /config, /version, /member. */
 #ifndef IMC_COMMON_DAEMON_DAEMON_H
 #define IMC_COMMON_DAEMON_DAEMON_H
 
@@ -20,13 +20,14 @@
 
 struct daemon;
 
-/* First member of every daemon's configuration struct; rows in daemon_config_rows. */
+/* The first member of every daemon's configuration struct. daemon_config_rows has the rows. */
 struct daemon_config {
     char *log_level;
     char *admin_listen;
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
-    char *rpc_advertise; /* host:port or host others reach it by; empty: rpc.listen; if that is
-                            0.0.0.0: the host's name if it leads here, or an interface's address */
+    char *rpc_advertise; /* host:port or host by which others reach the daemon; empty: rpc.listen.
+                          * If that is 0.0.0.0: the machine's name if it leads here, else an
+                          * interface's address */
     int64_t rpc_connections, rpc_held;
     char *redis_servers, *redis_user, *redis_password;
     char *redis_sentinels, *redis_master, *redis_sentinel_password;
@@ -34,66 +35,69 @@ struct daemon_config {
     char *lease_id; /* empty: HOSTNAME-PORT */
     char *lease_region, *lease_zone;
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
-    int64_t clock_max_offset_ms; /* from Redis's: further off is not ready */
+    int64_t clock_max_offset_ms; /* if the clock is further from Redis's, the daemon is not ready */
     char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
-    int64_t memory_limit;        /* bytes, 0: memory_budget_default() */
-    int64_t drain_ms;            /* daemon.drain: longest time between SIGTERM and exit */
+    int64_t memory_limit;        /* bytes; 0: memory_budget_default() */
+    int64_t drain_ms;            /* daemon.drain: the longest time from SIGTERM to exit */
 };
 
-/* A command of one daemon's own: "--name ARGUMENT". It runs with the configuration loaded, instead
- * of the daemon; may block. The exit code. */
+/* A command that only one daemon has: "--name ARGUMENT". run() is called in place of the daemon,
+ * after the configuration was loaded. It may block, and returns the exit code. */
 struct daemon_verb {
     const char *name, *argument, *help;
     int (*run)(struct daemon *daemon, const char *argument);
 };
 
-/* What a cluster is used for. A daemon that lacks something may still serve some of it. */
+/* What a cluster is used for. A daemon that lacks something may still serve some uses. */
 enum daemon_use {
-    USE_PUSH = 1 << 0,    /* a push is accepted, and reaches who is online, and rooms */
-    USE_CONNECT = 1 << 1, /* a session comes in */
-    USE_STORE = 1 << 2,   /* what waits for users is kept, and fetched; tokens are made */
+    USE_PUSH = 1 << 0,    /* pushes are accepted, and reach rooms and users who are online */
+    USE_CONNECT = 1 << 1, /* new sessions are accepted */
+    USE_STORE = 1 << 2,   /* messages for users who are away are stored and fetched; tokens are
+                           * made */
     USE_ALL = USE_PUSH | USE_CONNECT | USE_STORE,
 };
 
-/* A row per readiness condition: what the daemon needs it for, 0: nothing, it is only shown. A
- * condition without a row is needed for everything. docs/operations.md has the list. */
+/* A row per readiness condition: the uses for which the daemon needs it. 0: none, it is only shown.
+ * A condition without a row is needed for all uses. docs/operations.md has the list. */
 struct daemon_need {
     const char *condition;
     unsigned uses;
 };
 
 struct daemon_spec {
-    const char *name;    /* "comet": also the prefix of the environment */
+    const char *name;    /* "comet"; also in the names of environment variables */
     const char *summary; /* one line for --help */
     enum member_kind kind;
-    const char *admin_default, *rpc_default; /* "127.0.0.1:8093"; rpc_default "" = no RPC server */
-    const struct config_row *rows;           /* the daemon's own */
+    const char *admin_default, *rpc_default; /* "127.0.0.1:8093"; rpc_default "": no gRPC server */
+    const struct config_row *rows;           /* for the daemon; this folder does not touch it */
     size_t config_size;
-    const struct daemon_need *needs; /* ends with condition NULL; NULL: everything is for all */
+    const struct daemon_need *needs; /* ends with condition NULL; NULL: every condition is needed
+                                      * for all uses */
     const struct metric_row *metrics;
     size_t n_metrics;
-    /* Checks across settings; 0, or -EINVAL with ERR filled. May be NULL. */
+    /* Checks settings that depend on each other. 0, or -EINVAL with ERR. May be NULL. */
     int (*check)(const void *config, char *err, size_t errlen);
-    /* Opens listeners and threads. 0 or -E… after logging what failed and what to do. */
+    /* Opens listeners and threads. 0, or -E… after it has logged what failed and what to do. */
     int (*start)(struct daemon *daemon);
-    /* SIGTERM or SIGINT: stop accepting, finish, then call daemon_drained(). A second signal or
-     * daemon.drain exits. */
+    /* SIGTERM or SIGINT came: stop accepting, finish what is under way, then call daemon_drained().
+     * A second signal, or the end of daemon.drain, ends the process without that. */
     void (*drain)(struct daemon *daemon);
-    /* After the main loop ended. */
+    /* The main loop has ended: close everything that start() opened. */
     void (*stop)(struct daemon *daemon);
-    /* Every 100 ms while memory is short (base/memory_budget.h), and once when it is enough again.
-     * MEMORY_SHORT: refuse what is new; MEMORY_CRITICAL: let go of something each time. May be
-     * NULL. */
+    /* Called every 100 ms while memory is short (base/memory_budget.h), and once when there is
+     * enough again. MEMORY_SHORT: refuse new work. MEMORY_CRITICAL: free something at each call.
+     * May be NULL. */
     void (*memory)(struct daemon *daemon, enum memory_level level);
-    const char *memory_refused; /* what that refuses, for log and readiness: "new connections" */
-    /* Refresh gauges before a scrape. May be NULL. */
+    const char *memory_refused; /* what memory() refuses, for log and readiness: "new
+                                 * connections" */
+    /* Sets gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
     const struct daemon_verb *verb; /* may be NULL */
 };
 
 struct daemon {
     const struct daemon_spec *spec;
-    void *config; /* starts with struct daemon_config */
+    void *config; /* begins with a struct daemon_config */
     struct loop loop;
     struct metrics *metrics;
     int64_t *counters; /* the main loop's block */
@@ -102,44 +106,48 @@ struct daemon {
     struct daemon_internal *internal;
 };
 
-/* How many descriptors each listener may take, of all that the host allows this process. */
+/* How many of this process's descriptors each listener may take. LIMIT is what the host allows in
+ * all. */
 struct daemon_descriptors {
     int64_t limit, admin, rpc;
     int64_t http, clients; /* logic's API; comet's clients */
 };
 const struct daemon_descriptors *daemon_descriptors(const struct daemon *daemon);
 
-/* main() of a daemon is one call of this. The exit code. */
+/* The whole main() of a daemon. Returns the exit code. */
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
-/* /readyz is 200 when every condition named so far holds that is needed for something, and
- * /readyz?for=push (connect, store) when those do that are needed for that, see daemon_need. Any
- * thread. NAME is kept. */
+/* Sets the readiness condition NAME. If it does not hold, WHY_NOT says why. /readyz answers 200
+ * when all conditions hold that any use needs. /readyz?for=push (connect, store) asks only for
+ * those that this use needs, see daemon_need. NAME is not copied. Any thread. */
 void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not);
-/* The drain is done: gives the lease back if that has not happened yet, then ends the main loop. */
+/* The drain is done. Gives the lease back, if daemon_leave() has not done so, then ends the main
+ * loop. */
 void daemon_drained(struct daemon *daemon);
-/* Ends the main loop with exit code 1, so that a supervisor starts the daemon anew: for what it
- * cannot mend itself. The caller has logged why. */
+/* Ends the main loop with exit code 1, so that a supervisor starts the daemon again. For a fault
+ * that the daemon cannot mend itself. The caller has logged why. */
 void daemon_fail(struct daemon *daemon);
-/* For stop(): a library's threads do not end. The process ends without the libraries' own ends. */
+/* For stop(), when a library's threads do not end: the process ends by _exit(). */
 void daemon_abandon(struct daemon *daemon);
-/* Gives the lease back now, so that the others send nothing more here. Idempotent; for drain(). */
+/* For drain(): gives the lease back now, so that the others send nothing more here. May be called
+ * again. */
 void daemon_leave(struct daemon *daemon);
 /* Logs "cannot listen on ADDRESS (SECTION): ERR; stop what holds it or set SECTION.KEY / IMC_…". */
 void daemon_listen_failed(struct daemon *daemon, const char *address, const char *section,
                           const char *key, int err);
-/* The port that rpc.listen got, for "…:0"; before daemon_advertised() and daemon_join(). */
+/* Says which port rpc.listen got (for "…:0"). Call it before daemon_advertised() and
+ * daemon_join(). */
 void daemon_set_rpc_port(struct daemon *daemon, int port);
-/* Opens Redis and membership from the common configuration, with conditions "redis" (every
- * shard answers), "redis_write" (and takes writes), "clock" and "lease".
- * WATCH, EVENTS as in membership/membership.h; SELF's empty rpc, id, region … are filled from the
- * configuration. 0 or -E… after logging. Both are closed by daemon_main() after stop(), not by the
- * daemon; once per daemon. */
+/* Opens Redis and membership by the common configuration. Their conditions are "redis" (every shard
+ * answers), "redis_write" (every shard takes writes), "clock" and "lease". WATCH and EVENTS are as
+ * in membership/membership.h. What is empty in SELF (rpc, id, region …) is filled from the
+ * configuration. 0, or -E… after logging. Call it once. daemon_main() closes both after stop(). */
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
                 struct membership **membership);
-/* What the common configuration says of Redis. */
+/* Fills OPTIONS with what the common configuration says about Redis. */
 void daemon_redis_options(const struct daemon_config *config, struct redis_options *options);
-/* rpc.advertise worked out, see above; "" without an RPC server. Valid until the next call. */
+/* The address by which others reach the gRPC server, see rpc_advertise; "" without one. Valid until
+ * the next call. */
 const char *daemon_advertised(struct daemon *daemon);
 
 #endif

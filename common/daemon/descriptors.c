@@ -1,8 +1,8 @@
-/* descriptors.c - descriptors: as many as the host allows, and how many each listener may take of
- * them, so that strangers at one port cannot make the daemon deaf at another.
+/* descriptors.c - raises the limit of descriptors to what the host allows, and gives each listener
+ * a share. So strangers who connect to one port cannot make the daemon deaf at another.
  *
- *   limit = reserve (files, Redis, Kafka, our own calls) + admin + rpc + http (logic) | clients
- * (comet) */
+ *   limit = reserve (files, Redis, Kafka, our own calls)
+ *         + admin + rpc + http (logic) | clients (comet) */
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 
 enum {
-    FILES_FEWEST = 64, /* nobody gets less, however low the limit */
+    FILES_FEWEST = 64, /* every listener gets at least so many, even if the limit is very low */
     RESERVE_MOST = 1024,
     ADMIN_FEWEST = 8,
     ADMIN_MOST = 64,

@@ -1,5 +1,5 @@
-/* Ten times a second, on the main loop: lost log lines are told, memory is looked at, and free
- * memory given back. */
+/* Ten times a second, on the main loop: logs how many log lines were lost, looks at memory, and
+ * gives free memory back to the kernel. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/memory_budget.h"
@@ -36,8 +36,8 @@ static void tell_level(struct daemon *daemon)
     daemon_ready(daemon, "memory", false, why);
 }
 
-/* What was freed is the process's until it is given back, and would count as used for ever; while
- * memory is short nobody waits for quiet. */
+/* Gives free memory back. Until then it counts as used by the process. While memory is short this
+ * does not wait until things are quiet. */
 static void trim(struct daemon_internal *in, uint64_t now_ms)
 {
     if (now_ms < in->trim_due_ms)

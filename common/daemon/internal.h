@@ -1,4 +1,5 @@
-/* internal.h - shared by this folder's files only. Main loop's thread unless said. */
+/* internal.h - what the files of this folder share. Main loop's thread, unless a comment says
+ * otherwise. */
 #ifndef IMC_COMMON_DAEMON_INTERNAL_H
 #define IMC_COMMON_DAEMON_INTERNAL_H
 
@@ -24,22 +25,24 @@ struct daemon_internal {
     struct config_row *common; /* daemon_config_rows with this daemon's defaults */
     struct http_server *admin;
     uv_signal_t terminate, interrupt;
-    uv_timer_t deadline; /* of the drain, later of the lease's return */
+    uv_timer_t deadline; /* when the drain has to be over, later when the lease has to be given
+                          * back */
     uv_timer_t watch;    /* housekeeping.c */
     struct memory_budget memory;
     uint64_t trim_due_ms;
     uint64_t started_ms;
     bool draining, leaving, left, drained, overdue, abandon;
-    int rpc_port; /* that was bound; 0: there is no server */
+    int rpc_port; /* the port that is bound; 0: there is no gRPC server */
     struct daemon_descriptors files;
     struct self_probe *probe;
     char advertised[160];
-    char reachable[128]; /* host that others reach us by; "": not worked out yet */
+    char reachable[128]; /* host by which others reach us; "": not found out yet */
     struct redis *redis;
     struct membership *membership;
-    struct membership_events events; /* the daemon's */
+    struct membership_events events; /* the daemon's own */
     void *events_arg;
-    uint64_t clock_told_ms; /* loop time when the log had that the clock is off; 0 = it is not */
+    uint64_t clock_told_ms; /* loop time at which the log said that the clock is wrong; 0: it is
+                             * not */
     pthread_mutex_t lock;   /* guards what follows */
     struct daemon_condition conditions[DAEMON_CONDITIONS];
     size_t n_conditions;
@@ -62,60 +65,60 @@ enum daemon_command {
 struct daemon_arguments {
     enum daemon_command command;
     const char *path;     /* of the configuration file, or NULL */
-    const char *argument; /* of the verb */
+    const char *argument; /* ARGUMENT of a struct daemon_verb */
 };
 
-/* 0, or -EINVAL after a line on stderr. */
+/* Parses the command line. 0, or -EINVAL after a line on stderr. */
 int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
                  struct daemon_arguments *arguments);
 void daemon_print_help(const struct daemon_spec *spec);
 /* Fills internal->tables. */
 void daemon_tables(struct daemon *daemon);
-/* Loads and checks spec->config; -EINVAL after a line on stderr. */
+/* Loads and checks daemon->config. 0, or -EINVAL after a line on stderr. */
 int daemon_load(struct daemon *daemon, const char *path);
-/* Asks a running daemon's /readyz. The exit code. Blocking. */
+/* Asks /readyz of a running daemon. Returns the exit code. Blocks. */
 int daemon_health(const char *admin_listen);
 
-/* Opens it; 0 or -E… after logging. */
+/* Opens Redis. 0, or -E… after logging. */
 int daemon_redis_open(struct daemon *daemon);
-/* Prometheus text of what it tells, and the rows of that. */
+/* Writes the metrics of Redis as Prometheus text; daemon_redis_rows describes them. */
 enum { DAEMON_REDIS_ROWS = 2 };
 extern const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS];
 void daemon_redis_render(struct daemon *daemon, FILE *out);
 
-/* Condition "clock"; a redis_clock_fn. */
+/* Both set the condition "clock". daemon_clock_take() is a redis_clock_fn. */
 void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
-/* Logs a warning for each listener of CONFIG that asks nobody who he is, and is more than loopback.
- * Looks names up, so it may block: at start only. */
+/* Logs a warning for each listener of CONFIG that has no authentication and is not only on
+ * loopback. Looks names up, which may block: only at start. */
 void daemon_warn_of_open(const struct daemon_config *config);
 
-/* Once the daemon has started. */
+/* Starts housekeeping.c, after the daemon has started. */
 void daemon_housekeeping_open(struct daemon *daemon);
 
-/* Raises the limit of open files and shares it out. */
+/* Raises the limit of open files, and divides it among the listeners. */
 void daemon_descriptors_raise(struct daemon *daemon);
 void daemon_descriptors_share(int64_t limit, int64_t rpc_connections,
                               struct daemon_descriptors *out);
 
-/* Condition "rpc", from now on. */
+/* Sets the condition "rpc" from now on. */
 void self_probe_open(struct daemon *daemon);
 void self_probe_close(struct daemon *daemon);
 
-/* 0 or -E… after logging. */
+/* Opens the admin listener. 0, or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);
 void daemon_admin_close(struct daemon *daemon);
-/* True when every condition holds that is needed for one of USES; one line per condition to OUT. */
+/* Does every condition hold that one of USES needs? Writes a line per condition to OUT. */
 bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
-/* Prometheus text of what the kernel and membership know of this process. */
+/* Writes metrics of this process as Prometheus text: what the kernel and membership know. */
 void daemon_render_process(struct daemon *daemon, FILE *out);
 void daemon_document_process(FILE *out);
 
 /* Closes what daemon_join() opened. */
 void daemon_part(struct daemon *daemon);
 
-/* advertise.c: HOSTNAME-PORT, or with another MARK between them. */
+/* advertise.c: writes HOSTNAME-PORT, with MARK in place of '-'. */
 void daemon_own_name(struct daemon *daemon, char mark, char *buf, size_t len);
 
 #endif

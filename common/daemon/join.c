@@ -22,7 +22,7 @@ static void fill_self(struct daemon *daemon, struct member *self)
     fill(self->id, sizeof(self->id), config->lease_id[0] != '\0' ? config->lease_id : id);
     fill(self->rpc, sizeof(self->rpc), daemon_advertised(daemon));
     fill(self->rpc, sizeof(self->rpc),
-         home); /* nobody calls it: so that a restart is known as one */
+         home); /* nobody connects to it, but the others recognise a restart by it */
     fill(self->region, sizeof(self->region), config->lease_region);
     fill(self->zone, sizeof(self->zone), config->lease_zone);
     if (self->weight == 0)
@@ -48,7 +48,7 @@ static void on_held(struct membership *membership, bool lost, void *arg)
 
 static const struct membership_events own_events = {.changed = on_changed, .held = on_held};
 
-/* NOLINTNEXTLINE(readability-function-size): its parameters, see daemon.h */
+/* NOLINTNEXTLINE(readability-function-size): for its parameters see daemon.h */
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
                 struct membership **membership)

@@ -17,7 +17,8 @@ void daemon_listen_failed(struct daemon *daemon, const char *address, const char
         err == -EADDRINUSE ? "stop what holds it or" : "to listen elsewhere", section, key, env);
 }
 
-/* False also for a name that nobody knows: listening there fails, and says so itself. */
+/* Is address TEXT more than loopback? False for a name that cannot be resolved: listening there
+ * fails with a message of its own. */
 static bool is_open(const char *text)
 {
     struct address address;
@@ -32,8 +33,8 @@ static bool is_open(const char *text)
     return open;
 }
 
-/* Logs a warning if ADDRESS, the value of SETTING, is more than loopback. MEANING: what whoever
- * reaches it "can do". Looks names up, so it may block. */
+/* Logs a warning if ADDRESS, the value of SETTING, is more than loopback. MEANING says what anybody
+ * who reaches it can do. Looks names up, which may block. */
 static void warn_if_open(const char *setting, const char *address, const char *meaning)
 {
     if (is_open(address))

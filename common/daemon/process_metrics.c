@@ -41,7 +41,8 @@ static double cpu_seconds(struct daemon *daemon)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* Linux 6.2 and later tell the number as the directory's size; before that it must be counted. */
+/* Since Linux 6.2 the size of /proc/self/fd is the number of descriptors. Before, we have to count
+ * them. */
 static double open_fds(struct daemon *daemon)
 {
     struct stat st;
@@ -52,7 +53,7 @@ static double open_fds(struct daemon *daemon)
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL)
         return 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this DIR */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread uses this DIR */
     while (readdir(dir) != NULL)
         n++;
     closedir(dir);
@@ -178,7 +179,7 @@ static double names_missed(struct daemon *daemon)
     return (double)rpc_addressees_missed();
 }
 
-/* The first ones have the names that Prometheus's own libraries use. */
+/* The first ones are called as in Prometheus's client libraries. */
 static const struct {
     struct metric_row row;
     double (*read)(struct daemon *daemon);

@@ -1,5 +1,5 @@
-/* Redis of a daemon: opened from the common configuration, and what it tells made readiness and
- * lines of the log. */
+/* Opens a daemon's Redis by the common configuration. Turns its events into readiness conditions
+ * and log lines. */
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
@@ -25,7 +25,7 @@ static void on_redis_write(struct redis *redis, bool up, const char *why, void *
     daemon_ready(arg, "redis_write", up, why);
 }
 
-/* logic alone: it is what fills it. */
+/* Only logic asks how full Redis is, because logic's messages fill it. */
 static void on_redis_memory(struct redis *redis, const char *name,
                             const struct redis_memory *memory, void *arg)
 {

@@ -1,5 +1,6 @@
-/* self_probe.c - a daemon's own gRPC port, seen as others see it: a new connection and a stream
- * on it, every few seconds. That a server was opened says nothing: who is deaf must not be ready.
+/* self_probe.c - tests the daemon's own gRPC port as others use it. Every few seconds it opens a
+ * new connection and a stream. An open server may still not answer anybody, and then the daemon
+ * must not be ready.
  *
  *   main loop:  probe_start ─► rpc_channel, stream to a method that no server has
  *   rpc thread: probe_closed ─inbox─► probe_told ─► condition "rpc" */
@@ -17,12 +18,12 @@ struct self_probe {
     struct daemon *daemon;
     uv_timer_t timer;
     char address[160];
-    struct probe_call *call; /* under way */
+    struct probe_call *call; /* the test that is under way, or NULL */
 };
 
 struct probe_call {
     struct inbox_item item;
-    struct self_probe *probe; /* main loop only. NULL: nobody wants to know any more */
+    struct self_probe *probe; /* main loop only. NULL: the result is not wanted any more */
     struct loop *loop;
     struct rpc_stream *stream;
     bool answered;
@@ -47,7 +48,7 @@ static void probe_told(struct loop *loop, struct inbox_item *item)
     call_free(call);
 }
 
-/* rpc thread. A server that lives says that it has no such method. */
+/* rpc thread. A server that works answers that it has no such method. */
 static void probe_closed(struct rpc_stream *stream, void *arg, const char *why)
 {
     struct probe_call *call = arg;
@@ -80,10 +81,10 @@ static void probe_start(uv_timer_t *timer)
     struct rpc_channel *channel = rpc_channel_open(probe->daemon->rpc, probe->address);
     call->stream =
         rpc_stream_open(channel, "/imc.v1.Self/Probe", PROBE_LIMIT_MS, &probe_events, call);
-    rpc_channel_close(channel); /* the stream keeps it */
+    rpc_channel_close(channel); /* the stream keeps the channel alive */
 }
 
-/* Where the port is reached from here. */
+/* Writes the address by which this machine reaches the port. */
 static void own_address(const struct daemon *daemon, char *buf, size_t len)
 {
     const struct daemon_config *config = daemon->config;
@@ -96,7 +97,7 @@ void self_probe_open(struct daemon *daemon)
 {
     struct self_probe *probe;
     if (daemon->internal->rpc_port == 0)
-        return; /* it serves nobody */
+        return; /* there is no gRPC server */
     probe = mem_zalloc(sizeof(*probe));
     probe->daemon = daemon;
     own_address(daemon, probe->address, sizeof(probe->address));
@@ -118,7 +119,7 @@ void self_probe_close(struct daemon *daemon)
     if (probe == NULL)
         return;
     daemon->internal->probe = NULL;
-    if (probe->call != NULL) { /* its word still reaches the loop, and frees it */
+    if (probe->call != NULL) { /* its result still comes to the loop, and frees it */
         probe->call->probe = NULL;
         rpc_stream_close(probe->call->stream);
     }
