@@ -7,14 +7,14 @@
 #include <string.h>
 
 enum {
-    LIFE_MS = 5000, /* ten reports */
+    LIFE_MS = 5000, /* a report counts for so long: ten intervals */
     JOBS_MOST = 256,
 };
 
 struct job_backlog {
     char job[64];
     char why[128];
-    uint64_t until_ms; /* loop time */
+    uint64_t until_ms; /* loop time until which the report counts */
     uint32_t lag_ms, used_permille;
     bool stalled;
 };
@@ -38,7 +38,7 @@ void job_backlogs_close(struct job_backlogs *backlogs)
     free(backlogs);
 }
 
-/* Its place; else one that is free, or the one that has not been heard of for longest. */
+/* The entry of JOB. If it has none: a free entry, or the one whose report is the oldest. */
 static struct job_backlog *backlog_of(struct job_backlogs *backlogs, const char *job)
 {
     struct job_backlog *oldest = &backlogs->jobs[0];
@@ -73,10 +73,10 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
     snprintf(backlog->why, sizeof backlog->why, "%s", told->why);
 }
 
-/* Of each the worst that is fresh. */
+/* The worst value of each kind, over all reports that still count. */
 struct worst {
     uint32_t lag_ms, used_permille;
-    const struct job_backlog *stalled; /* one that is */
+    const struct job_backlog *stalled; /* a job that reports that */
 };
 
 static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)

@@ -1,11 +1,11 @@
-/* job_backlog.h - how far behind the jobs are, as they tell, and what is refused because of it.
- * Main loop only.
+/* job_backlog.h - keeps what jobs report about how far they are behind, and decides which pushes
+ * are refused because of it. Main loop only.
  *
  *   job ══ Backlog, twice a second ══► job_backlogs_take ─► job_backlogs_verdict
  *                                            http/push.c, push/push.c ask ──┘
  *
- * A report counts for some seconds: a job that has died is not behind, its partitions are another
- * one's by then. */
+ * A report counts for some seconds. When a job has died, another job takes over its partitions and
+ * reports for them. */
 #ifndef IMC_LOGIC_PUSH_JOB_BACKLOG_H
 #define IMC_LOGIC_PUSH_JOB_BACKLOG_H
 
@@ -13,26 +13,28 @@
 
 struct job_backlogs *job_backlogs_open(struct logic *logic);
 void job_backlogs_close(struct job_backlogs *backlogs);
-/* What a job tells of itself. */
+/* What a job reports about itself. */
 struct job_backlog_report {
-    uint32_t lag_ms;        /* how late it reads messages */
-    uint32_t used_permille; /* of what it may put off because it has to be stored */
+    uint32_t lag_ms;        /* age of the messages that it reads */
+    uint32_t used_permille; /* how much it uses of what it may put off because it has to be stored,
+                             * in 1/1000 */
     bool stalled;           /* nothing can be stored */
-    const char *why;        /* of that; "" else */
+    const char *why;        /* why nothing can be stored; "" if it can */
 };
-/* JOB: its lease id. */
+/* Takes a report. JOB is the job's lease id. */
 void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
                        const struct job_backlog_report *told);
 
 enum job_backlog_verdict {
     JOB_BACKLOG_FINE,
-    JOB_BACKLOG_AWAY, /* no more for users who are away: what is to be stored piles up */
-    JOB_BACKLOG_ALL,  /* no more at all: what is accepted now is delivered too late */
+    JOB_BACKLOG_AWAY, /* refuse messages for users who are away: too much waits to be stored */
+    JOB_BACKLOG_ALL,  /* refuse every message: it would be delivered too late */
 };
 enum { JOB_BACKLOG_WHY = 320 };
-/* WHY, of JOB_BACKLOG_WHY bytes, for the caller of a push that is refused. */
+/* What to refuse now. WHY gets the reason, for the caller of a push. It has JOB_BACKLOG_WHY
+ * bytes. */
 enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why);
-/* The gauges. */
+/* Sets the gauges. */
 void job_backlogs_scrape(struct job_backlogs *backlogs);
 
 #endif

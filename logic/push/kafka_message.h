@@ -1,4 +1,4 @@
-/* kafka_message.h - a message for Kafka. */
+/* kafka_message.h - key and value of a message for Kafka. */
 #ifndef IMC_LOGIC_PUSH_KAFKA_MESSAGE_H
 #define IMC_LOGIC_PUSH_KAFKA_MESSAGE_H
 

@@ -1,13 +1,14 @@
 /* kafka_produce ─► gathered ─► flush, end of turn, paced ─► producer_instance, librdkafka ══► Kafka
  *        done() ◄── on_report ◄─────────────────────────── delivery reports ◄─────────────────┘
  *
- * librdkafka's own linger would make every message wait, also a lone one: it is 0.
+ * librdkafka's own linger is 0, because with it even a lone message would wait.
  *
- * "Accepted means durable" rests here: enable.idempotence (no duplicates, no reordering on
- * retries), acks=all, and done() with 0 only for a delivery report without error.
+ * The promise that an accepted push is durable rests on three things. Retries neither duplicate nor
+ * reorder messages (enable.idempotence). Every in-sync replica has the message (acks=all). And
+ * done() gets 0 only after a delivery report without error.
  *
- * An idempotent producer can fail for good (docs/operations.md has the list). Then another takes
- * its place, and what came meanwhile waits in its order:
+ * An idempotent producer can fail for good (docs/operations.md has the list). Then a new one
+ * replaces it, and messages that come meanwhile wait in their order:
  *
  *          ┌─ on_error: fatal ───────► DRAINING: nothing is handed over; what it has not sent is
  *          │  hand_over: ERR__FATAL    │          purged, what is on its way is reported still
@@ -15,8 +16,8 @@
  *          ▲                           ▼            messages fail: nobody knows whether Kafka has
  *          └── on_renew: paced ──── RESTING         them)
  *
- * So a message of the new one never overtakes one whose fate is open, and none is produced twice.
- */
+ * So no message is produced by the new one while the fate of an earlier one is open, and none is
+ * produced twice. */
 #include "logic/push/kafka_producer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -33,15 +34,17 @@
 
 enum {
     BURST = 4,
-    LOOK_EVERY_MS = 100, /* at what waits for a new client */
-    OVERDUE_MS = 1000,   /* after bus.timeout librdkafka should have reported it */
-    REST_MS = 1000,      /* before the second new client in a row; doubled for each further one */
+    LOOK_EVERY_MS = 100, /* how often to look at messages that wait for a new client */
+    OVERDUE_MS = 1000,   /* so long after bus.timeout, a missing report is overdue */
+    REST_MS = 1000,      /* pause before the second new client in a row; each further pause is twice
+                          * as long */
     REST_DOUBLINGS = 5,
-    HELD_BYTES = 64 * 1024 * 1024, /* of messages that wait for a new client */
-    LIMIT_ASSUMED = 1048588,       /* max.message.bytes of a Kafka that nobody has configured */
-    LIMIT_LEAST = 4096,            /* a topic with less takes few pushes: they are refused there */
-    LIMIT_MOST = 1000000000,       /* librdkafka's */
-    RECORD_HEAD = 128, /* what a message costs in a batch of its own, besides key and value */
+    HELD_BYTES = 64 * 1024 * 1024, /* bytes of messages that may wait for a new client */
+    LIMIT_ASSUMED = 1048588,       /* max.message.bytes by default */
+    LIMIT_LEAST = 4096,            /* we never go below; if the topic takes less, Kafka refuses the
+                                    * messages */
+    LIMIT_MOST = 1000000000,       /* librdkafka's own limit */
+    RECORD_HEAD = 128, /* bytes that a batch of one message takes besides key and value */
 };
 
 enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
@@ -53,25 +56,25 @@ struct tickets {
 struct kafka_producer {
     struct logic *logic;
     enum producer_state state;
-    struct producer_instance *client; /* NULL: resting */
-    struct kafka_shutdown *retired;   /* client, being destroyed */
-    struct partition_count *agree;    /* how many partitions */
-    struct tickets gathered;          /* not with librdkafka yet, in order */
+    struct producer_instance *client; /* NULL in state RESTING */
+    struct kafka_shutdown *retired;   /* the former client, which is being destroyed */
+    struct partition_count *agree;    /* the number of partitions that logics agree on */
+    struct tickets gathered;          /* tickets that librdkafka does not have yet, in order */
     size_t gathered_bytes;
-    struct kafka_ticket *waiting; /* for their reports */
-    size_t outstanding;           /* both */
+    struct kafka_ticket *waiting; /* tickets that wait for their reports */
+    size_t outstanding;           /* tickets in both lists */
     struct pace pace;
     struct loop_task flush, settle;
-    uv_timer_t pause;  /* until the next flush */
-    uv_timer_t look;   /* while there is no client to hand over to */
-    uint64_t since_ms; /* in this state */
-    unsigned in_a_row; /* clients that failed without having delivered anything */
-    int64_t max_bytes; /* of a batch: the topic's max.message.bytes, or what we take it to be */
-    bool answers;      /* as /readyz was told */
-    bool seen;         /* a broker has answered once */
-    bool proven;       /* Kafka took what was produced last */
-    bool probing;      /* a probe is under way */
-    bool failed;       /* the client that is draining cannot finish */
+    uv_timer_t pause;  /* runs until the next flush */
+    uv_timer_t look;   /* runs while there is no client that takes messages */
+    uint64_t since_ms; /* loop time at which this state began */
+    unsigned in_a_row; /* how many clients in a row failed without delivering anything */
+    int64_t max_bytes; /* limit of a batch: the topic's max.message.bytes, or our guess */
+    bool answers;      /* the ready condition "bus" holds */
+    bool seen;         /* a broker has answered at least once */
+    bool proven;       /* Kafka took the last message */
+    bool probing;      /* a probe has no report yet */
+    bool failed;       /* the client could not be opened, or cannot finish draining */
 };
 
 static uint64_t now_ms(const struct kafka_producer *producer)
@@ -134,7 +137,7 @@ static struct kafka_ticket *gathered_pop(struct kafka_producer *producer)
     return ticket;
 }
 
-/* Those gathered before SINCE_MS. */
+/* Fails the gathered tickets that are older than SINCE_MS. */
 static void gathered_fail(struct kafka_producer *producer, uint64_t since_ms, int err,
                           const char *why)
 {
@@ -174,8 +177,8 @@ static void tell_reason(struct kafka_producer *producer, rd_kafka_resp_err_t cod
     producer->answers = false;
 }
 
-/* Whether a broker answers and has the topic is half of it: a message that it takes is the proof.
- */
+/* Produces a probe. A broker that answers and has the topic may still refuse messages. Only a
+ * message that it takes proves that it takes messages. */
 static void probe(struct kafka_producer *producer)
 {
     int partitions = partition_count_now(producer->agree, NULL);
@@ -194,7 +197,7 @@ static void unproven(struct kafka_producer *producer, rd_kafka_resp_err_t code, 
     if (producer->state != PRODUCER_OPEN)
         return;
     tell_reason(producer, code, why);
-    producer_instance_ask(producer->client); /* then it is probed */
+    producer_instance_ask(producer->client); /* a probe follows its answer */
 }
 
 static void proven(struct kafka_producer *producer)
@@ -236,7 +239,8 @@ static void producer_replace(struct kafka_producer *producer, rd_kafka_resp_err_
     producer_instance_purge(producer->client);
 }
 
-/* Batches are sized when a client is made. What is on its way is waited for: nothing fails. */
+/* Replaces the client by one with another limit, since the limit is fixed when a client is made.
+ * Waits for messages that are under way, so none fails. */
 static void producer_resize(struct kafka_producer *producer, int64_t max_bytes)
 {
     max_bytes = max_bytes < LIMIT_LEAST ? LIMIT_LEAST : max_bytes;
@@ -251,7 +255,7 @@ static void producer_resize(struct kafka_producer *producer, int64_t max_bytes)
     producer_drain(producer);
 }
 
-/* NULL: yes. */
+/* Why no message can be produced now; NULL: it can. */
 static const char *refusal(const struct kafka_producer *producer)
 {
     const char *why = NULL;
@@ -263,7 +267,7 @@ static const char *refusal(const struct kafka_producer *producer)
     return partition_count_now(producer->agree, &why) == 0 ? why : NULL;
 }
 
-/* The former client sends nothing any more. */
+/* Has the former client sent its last bytes? */
 static bool has_retired(struct kafka_producer *producer)
 {
     if (producer->retired == NULL)
@@ -275,7 +279,7 @@ static bool has_retired(struct kafka_producer *producer)
     return true;
 }
 
-/* Nothing of the old client is open any more. */
+/* The fate of every message of the old client is known: closes it. */
 static void on_settle(struct loop *loop, struct loop_task *task)
 {
     struct kafka_producer *producer = container_of(task, struct kafka_producer, settle);
@@ -307,7 +311,7 @@ static void renew(struct kafka_producer *producer)
     client_open(producer);
 }
 
-/* What librdkafka puts back into its queue, to try again, is purged there. */
+/* librdkafka puts messages back into its queue to try them again; purges those. */
 static void drain(struct kafka_producer *producer)
 {
     uint64_t most = (uint64_t)producer->logic->config->bus_timeout_ms + OVERDUE_MS;
@@ -317,7 +321,7 @@ static void drain(struct kafka_producer *producer)
     if (now_ms(producer) < producer->since_ms + most)
         return;
     log_warn("bus reports overdue", "messages given up=%zu",
-             producer->outstanding); /* some of them only wait */
+             producer->outstanding); /* some of them were not sent at all */
     waiting_fail(producer, -EIO, "the bus producer failed before Kafka confirmed it");
 }
 
@@ -342,14 +346,15 @@ static void on_look(uv_timer_t *timer)
 
 /* --- producing --- */
 
-/* False: not now, and the ticket stays where it is. */
+/* Gives TICKET's message to librdkafka. False: not possible now, and the ticket stays in its
+ * list. */
 static bool hand_over(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
     int partitions = partition_count_now(producer->agree, NULL);
     rd_kafka_resp_err_t code =
         producer_instance_produce(producer->client, &ticket->message, partitions, ticket);
 
-    if (code == RD_KAFKA_RESP_ERR__FATAL) { /* its event is still to come */
+    if (code == RD_KAFKA_RESP_ERR__FATAL) { /* the event with the error is still to come */
         producer_replace(producer, code, rd_kafka_err2str(code));
         return false;
     }
@@ -422,14 +427,15 @@ size_t kafka_producer_outstanding(const struct kafka_producer *producer)
 
 /* --- events --- */
 
-/* The topic takes less than we thought, and nobody tells us how much: half of it, until it fits. */
+/* The topic takes less than we thought, and we cannot ask how much. Halves the limit until messages
+ * fit. */
 static void too_large(struct kafka_producer *producer)
 {
     int64_t half = producer_instance_max_bytes(producer->client) / 2;
 
     producer_instance_ask(producer->client);
     if (producer_instance_topic_max_bytes(producer->client) > 0)
-        return; /* it was lowered since, and is asked for */
+        return; /* the limit was lowered since; the topic is being asked */
     producer_resize(producer, half);
 }
 
@@ -442,7 +448,7 @@ static void probed(struct kafka_producer *producer, rd_kafka_resp_err_t code)
         tell_reason(producer, code, rd_kafka_err2str(code));
 }
 
-/* What is wrong with one message says nothing about the bus. */
+/* Is CODE about one message, so that it says nothing about Kafka? */
 static bool is_its_own_fault(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
@@ -555,14 +561,14 @@ int kafka_producer_partitions(const struct kafka_producer *producer)
 static const struct producer_instance_events client_events = {
     .answered = on_answered, .report = on_report, .error = on_error};
 
-/* Fails: rests, and is tried again. */
+/* Opens a client. If that fails, we rest and try again. */
 static void client_open(struct kafka_producer *producer)
 {
     int err = producer_instance_open(producer->logic, producer->max_bytes, &client_events, producer,
                                      &producer->client);
 
     producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
-    producer->failed = true; /* unless it says otherwise */
+    producer->failed = true; /* until a client is open */
 }
 
 int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
@@ -595,7 +601,7 @@ static void on_look_closed(uv_handle_t *handle)
     struct kafka_producer *producer =
         container_of((uv_timer_t *)handle, struct kafka_producer, look);
 
-    /* A turn's tasks run before it closes handles. */
+    /* The tasks of a turn run before handles are closed. */
     assert(!producer->flush.queued && !producer->settle.queued);
     free(producer);
 }

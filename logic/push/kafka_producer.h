@@ -1,42 +1,43 @@
-/* kafka_producer.h - the way onto the bus: an idempotent Kafka producer whose delivery reports come
- * back on the loop.
+/* kafka_producer.h - produces messages to Kafka, idempotently, and passes delivery reports to the
+ * loop. Main loop only.
  *
- * Messages of one key go to one partition and arrive there in the order of the
- * calls. A lone message goes to Kafka at once; under load what comes within bus.linger goes
- * together, for a request to Kafka costs far more than a message in it. Main loop only. */
+ * Messages with the same key go to the same partition, and arrive there in the order of the calls.
+ * A lone message goes to Kafka at once. Under load, messages that come within bus.linger go
+ * together, because a request to Kafka costs far more than a message in it. */
 #ifndef IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 #define IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 
 #include "logic/base/logic.h"
 #include "logic/push/kafka_message.h"
 
-/* Embedded in what waits for a delivery report. done(): the bus has it (ERR 0), or did not say so
- * within bus.timeout or refused it (-EIO, -ENOBUFS; WHY for the answer). While the producer is
- * replaced, or the number of partitions changed, messages wait up to bus.timeout before that.
- * Exactly once, later than kafka_produce(). */
+/* Embedded in what waits for a delivery report. done() is called exactly once, never within
+ * kafka_produce(). ERR 0: Kafka has the message. -EIO or -ENOBUFS: Kafka refused it, or did not
+ * confirm it within bus.timeout; WHY is for the caller's answer. While the producer is replaced, or
+ * the number of partitions changes, messages wait for up to bus.timeout. */
 struct kafka_ticket {
-    struct kafka_ticket *next, **prev; /* the producer's */
+    struct kafka_ticket *next, **prev; /* used by kafka_producer.c */
     void (*done)(struct kafka_ticket *ticket, int err, const char *why);
-    struct kafka_message message; /* until librdkafka has it */
+    struct kafka_message message; /* valid until librdkafka has it */
     uint64_t since_ms;
 };
 
-/* -EINVAL and the like after logging. Sets the ready condition "bus": it holds when
- * Kafka has taken what was produced last, if only a probe. */
+/* 0, or -EINVAL and the like after logging. Sets the ready condition "bus". It holds if Kafka took
+ * the last message, which may be a probe. */
 int kafka_producer_open(struct logic *logic, struct kafka_producer **out);
-/* Takes MESSAGE's value unless it returns -EAGAIN: no broker has answered yet, or too much waits
- * already for a new producer or for the number of partitions (*WHY says what); then the ticket is
- * not used. */
+/* Produces MESSAGE. 0: takes ownership of its value, and TICKET's done() will be called. -EAGAIN:
+ * neither is used, and *WHY says why. No broker has answered yet, or too many messages wait already
+ * for a new producer or for the number of partitions. */
 int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
                   struct kafka_ticket *ticket, const char **why);
-/* The most bytes of a value and its key together that the topic takes. */
+/* The most bytes of key and value together that the topic takes. */
 size_t kafka_producer_most(const struct kafka_producer *producer);
-/* By which messages are spread, agreed among the logics (partition_count.h); 0: not now. */
+/* The number of partitions that messages are spread over, as logics agreed (partition_count.h); 0:
+ * none now. */
 int kafka_producer_partitions(const struct kafka_producer *producer);
 /* Messages without a delivery report. */
 size_t kafka_producer_outstanding(const struct kafka_producer *producer);
-/* What is outstanding fails (-ECANCELED). NULL is fine. May block for a moment: only after the main
- * loop has ended. */
+/* Messages without a report fail (-ECANCELED). May block for a moment, so call it after the main
+ * loop has ended. NULL is fine. */
 void kafka_producer_close(struct kafka_producer *producer);
 
 #endif

@@ -17,7 +17,8 @@ static void ring_append(struct lookups *lookups, struct lookups_call *call)
     lookups->last = call;
 }
 
-/* Out of the ring before it is asked for: the last answer ends the call, perhaps at once. */
+/* Starts look-ups of the call whose turn it is. A call leaves the ring before its last look-up is
+ * started: the answer may come at once and end the call. */
 static void ring_turn(struct lookups *lookups)
 {
     struct lookups_call *call = lookups->first;
@@ -32,7 +33,8 @@ static void ring_turn(struct lookups *lookups)
         lookups->ask(call, i);
 }
 
-/* Answers that come at once ask for more: not within each other. */
+/* Runs turns while few look-ups are unanswered. An answer that comes at once must not start a
+ * second loop within this one. */
 static void ring_run(struct lookups *lookups)
 {
     if (lookups->asking)

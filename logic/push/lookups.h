@@ -1,36 +1,39 @@
-/* lookups.h - asks routers where the users of a call are. Main loop only.
+/* lookups.h - limits how many users of large calls are looked up at routers at a time. Main loop
+ * only.
  *
  *   lookups_begin ─ few ──────────────────────────────────────► ask(), all at once
  *                 └ many ─► ring: of each call some in turn ──► ask(), while few are unanswered
  *                                      ▲ lookups_answered ───────────────┘
  *
- * So whatever else is asked of a router (where one user is, a session that connects, a message that
- * is to be stored) waits behind some hundred lookups, however many are wanted; and none of those
- * runs into lookup.timeout while it has only waited for the others of its own call. */
+ * Other requests to a router (one user's look-up, a session that connects, a message that has to be
+ * stored) wait behind LOOKUPS_MOST look-ups at most, however many a call needs. And no look-up
+ * reaches lookup.timeout only because others of its own call are before it. */
 #ifndef IMC_LOGIC_PUSH_LOOKUPS_H
 #define IMC_LOGIC_PUSH_LOOKUPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Embedded in a call; lives until all N were asked. */
+/* Embedded in a call. Has to stay until all N users were asked for. */
 struct lookups_call {
-    struct lookups_call *next; /* in the ring */
+    struct lookups_call *next; /* next call in the ring */
     size_t n, begun;
 };
 
 struct lookups {
     struct lookups_call *first, *last; /* the ring */
-    size_t out;                        /* of large calls, unanswered */
+    size_t out;                        /* unanswered look-ups of large calls */
     bool asking;
-    /* Asks for user I of CALL. May answer at once. */
+    /* Looks up user I of CALL. The answer may come within ask(). */
     void (*ask)(struct lookups_call *call, size_t i);
 };
 
 enum {
-    /* A call for as many is not large. Also what one gets before it is the next one's turn. */
+    /* A call for up to so many users is not large. A large call starts so many look-ups in its
+     * turn. */
     LOOKUPS_FEW = 128,
-    /* Unanswered of large calls: what keeps a router busy while the answers are worked off. */
+    /* Unanswered look-ups of all large calls: enough to keep a router busy while we handle
+     * answers. */
     LOOKUPS_MOST = 1024,
 };
 
@@ -38,7 +41,7 @@ void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call
 void lookups_begin_large(struct lookups *lookups, struct lookups_call *call);
 void lookups_answered_large(struct lookups *lookups);
 
-/* CALL: for N users, each of which is asked for once. */
+/* Begins CALL for N users. ask() is called once for each. */
 static inline void lookups_begin(struct lookups *lookups, struct lookups_call *call, size_t n)
 {
     *call = (struct lookups_call){.n = n};
@@ -51,7 +54,7 @@ static inline void lookups_begin(struct lookups *lookups, struct lookups_call *c
         lookups->ask(call, i);
 }
 
-/* One of CALL is answered. */
+/* A look-up of CALL was answered. */
 static inline void lookups_answered(struct lookups *lookups, const struct lookups_call *call)
 {
     if (call->n > LOOKUPS_FEW)

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    LOWER_MS = 30000 /* a topic that has fewer partitions than agreed for so long was made anew */
+    LOWER_MS = 30000 /* if the topic has fewer partitions than agreed for so long, it was created
+                      * anew */
 };
 
 static struct redis_script agree_script = {.source = partitions_agree_lua};
@@ -23,14 +24,16 @@ struct partition_count {
     char key[PARTITION_COUNT_KEY_MAX];
     uv_timer_t timer;
     bool asking, closed, asked_once;
-    int64_t hold; /* since when, by Redis's time; 0: nobody holds */
-    int n;        /* agreed; 0: not known */
+    int64_t hold; /* since when producing is stopped for a change, by Redis's time; 0: it is not */
+    int n;        /* the agreed number; 0: not known */
     int64_t version;
-    int count;                    /* Kafka's; 0: not known */
-    uint64_t seen_ms;             /* when it was that */
-    uint64_t fewer_ms;            /* since when count < n; 0: it is not */
-    uint64_t asked_ms, permit_ms; /* the last question; until when Redis permits */
-    bool told, tell;              /* the ready condition */
+    int count;                    /* the number that Kafka has; 0: not known */
+    uint64_t seen_ms;             /* when Kafka said COUNT */
+    uint64_t fewer_ms;            /* since when COUNT has been below N; 0: it is not */
+    uint64_t asked_ms, permit_ms; /* when Redis was asked last; until when it permits us to
+                                   * produce */
+    bool told, tell;              /* of the ready condition "partitions": what it is, and that it
+                                   * was set */
     char why[128];
 };
 
@@ -46,7 +49,7 @@ static uint64_t now_ms(const struct partition_count *agree)
 
 /* --- may we? --- */
 
-/* NULL: yes. */
+/* Why we may not produce now; NULL: we may. */
 static const char *refusal(const struct partition_count *agree)
 {
     static char text[128];
@@ -88,7 +91,8 @@ int partition_count_now(const struct partition_count *agree, const char **why)
     return refused == NULL ? agree->n : 0;
 }
 
-/* A change holds for a moment only: pushes wait, and we stay ready. */
+/* Sets the ready condition. A change stops producing only for a moment. Pushes wait for that, and
+ * we stay ready. */
 static void tell(struct partition_count *agree)
 {
     const char *why = refusal(agree);

@@ -12,7 +12,8 @@
 enum {
     REPORTS_PER_TURN = 4096,
     QUEUE_KBYTES = 256 * 1024,
-    BATCH_HEAD = 512, /* of max.message.bytes, for what Kafka counts besides the messages */
+    BATCH_HEAD = 512, /* part of max.message.bytes that is kept for what Kafka counts besides
+                       * messages */
 };
 
 struct producer_instance {
@@ -20,7 +21,7 @@ struct producer_instance {
     const struct producer_instance_events *on;
     void *arg;
     rd_kafka_t *kafka;
-    rd_kafka_topic_t *topic; /* NULL until it is known to exist */
+    rd_kafka_topic_t *topic; /* NULL until the topic is known to exist */
     rd_kafka_queue_t *events;
     struct kafka_queue *queue;
     struct kafka_topics *topics;
@@ -42,7 +43,7 @@ static size_t on_reports(struct producer_instance *client, rd_kafka_event_t *eve
     return n;
 }
 
-/* A fatal error's event has the code of what caused it. */
+/* The event of a fatal error has the code of its cause, so ask librdkafka whether it is fatal. */
 static void on_error(struct producer_instance *client, rd_kafka_event_t *event)
 {
     client->on->error(rd_kafka_event_error(event), rd_kafka_event_error_is_fatal(event) != 0,
@@ -85,8 +86,8 @@ bool producer_instance_answers(const struct producer_instance *client)
     return client->topic != NULL;
 }
 
-/* Dated by Redis's clock, as everything is: Kafka refuses what lies far from its own, and this
- * machine's may be wrong. */
+/* Produces a message, dated by Redis's clock. Kafka refuses dates that are far from its own clock,
+ * and this machine's clock may be wrong. */
 static rd_kafka_resp_err_t produce(struct producer_instance *client, int32_t partition, int flags,
                                    const struct kafka_message *message, void *ticket)
 {
@@ -152,7 +153,7 @@ void producer_instance_purge(struct producer_instance *client)
 
 /* --- life --- */
 
-/* Batches that the topic takes, and messages up to all of one. */
+/* Limits batches to what the topic takes, and a message to a whole batch. */
 static int set_limit(rd_kafka_conf_t *conf, int64_t max_bytes, char *err, size_t errlen)
 {
     char text[32] = "";
@@ -160,7 +161,7 @@ static int set_limit(rd_kafka_conf_t *conf, int64_t max_bytes, char *err, size_t
     int64_t batch = max_bytes > 2 * BATCH_HEAD ? max_bytes - BATCH_HEAD : max_bytes / 2;
 
     rd_kafka_conf_get(conf, "batch.size", text, &size);
-    int64_t asked = strtoll(text, NULL, 10); /* smaller by bus.options */
+    int64_t asked = strtoll(text, NULL, 10); /* bus.options may have set a smaller one */
     if (asked > 0 && asked < batch)
         batch = asked;
     int failed = kafka_conf_set_int(conf, "batch.size", batch, err, errlen);
@@ -177,7 +178,8 @@ static rd_kafka_conf_t *configure(const struct logic_config *config, int64_t max
     if (conf == NULL)
         return NULL;
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
-    /* The operator's options come before what the promise needs: that cannot be switched off. */
+    /* The operator's options come first. What durability needs is set after them, so that they
+     * cannot switch it off. */
     if (kafka_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
         kafka_conf_options(conf, config->bus_options, err, errlen) == 0 &&

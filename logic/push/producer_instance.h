@@ -1,6 +1,5 @@
-/* producer_instance.h - one instance of librdkafka's idempotent producer, from its first question
- * to the brokers to its destruction. kafka_producer.c has one at a time and replaces it when it can
- * do its work no longer. Main loop only. */
+/* producer_instance.h - one instance of librdkafka's idempotent producer. kafka_producer.c has one
+ * at a time, and replaces it when it has failed. Main loop only. */
 #ifndef IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
 #define IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
 
@@ -13,43 +12,44 @@ struct producer_instance;
 struct kafka_shutdown;
 
 struct producer_instance_events {
-    /* The topic is there, or WHY not; then it is asked again until it is. Once it is there, again
-     * with every look. */
+    /* OK: the topic exists; called again after every look. Not OK: WHY says why, and looks go on
+     * until it exists. */
     void (*answered)(bool ok, const char *why, void *arg);
-    /* One message's fate; its _private is producer_instance_produce()'s TICKET. */
+    /* A delivery report. The message's _private is the TICKET of producer_instance_produce(). */
     void (*report)(const rd_kafka_message_t *message, void *arg);
-    /* FATAL: this instance produces no more; what is in flight is still reported. */
+    /* An error. FATAL: this instance takes no more messages, but still reports those in flight. */
     void (*error)(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg);
 };
 
-/* MAX_BYTES: what the topic lets a batch have; batches are made no larger. -EINVAL or -EMFILE after
- * logging. No event before it returns. */
+/* MAX_BYTES is the topic's limit for a batch, in bytes; batches do not get larger. 0, or -EINVAL or
+ * -EMFILE after logging. No event comes before this returns. */
 int producer_instance_open(struct logic *logic, int64_t max_bytes,
                            const struct producer_instance_events *events, void *arg,
                            struct producer_instance **out);
-/* Whether answered(true) has come. */
+/* Has answered(true) come? */
 bool producer_instance_answers(const struct producer_instance *client);
-/* Takes MESSAGE's value if it returns RD_KAFKA_RESP_ERR_NO_ERROR. The key decides which of
- * PARTITIONS it goes to (as librdkafka's murmur2 does, and Kafka's own clients). Only if
+/* Produces MESSAGE. On RD_KAFKA_RESP_ERR_NO_ERROR takes ownership of its value. The key chooses one
+ * of PARTITIONS by murmur2, as Kafka's own clients do. Call it only if
  * producer_instance_answers(). */
 rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
                                               const struct kafka_message *message, int partitions,
                                               void *ticket);
-/* A message that job skips, to one of PARTITIONS; reported with _private NULL. */
+/* Produces a message that job skips, to one of PARTITIONS. Its report has _private NULL. */
 rd_kafka_resp_err_t producer_instance_probe(struct producer_instance *client, int partitions);
-/* What Kafka said last, and when that question began; 0: nothing yet. */
+/* The topic's number of partitions at the last look, and when that look began; 0: there was none
+ * yet. */
 int producer_instance_partitions(const struct producer_instance *client);
 uint64_t producer_instance_seen_ms(const struct producer_instance *client);
-/* As it was opened with, and as the topic has it now (0: not known). */
+/* The limit of a batch: the one it was opened with, and the topic's present one (0: not known). */
 int64_t producer_instance_max_bytes(const struct producer_instance *client);
 int64_t producer_instance_topic_max_bytes(const struct producer_instance *client);
-/* Asks for the topic again, as at first; it is looked at every TOPIC_AGAIN_MS besides. */
+/* Looks at the topic now. Otherwise it is looked at every TOPIC_AGAIN_MS. */
 enum { TOPIC_AGAIN_MS = 3000 };
 void producer_instance_ask(struct producer_instance *client);
-/* What waits in librdkafka's queue and is not on its way is reported as failed. */
+/* Messages in librdkafka's queue that were not sent are reported as failed. */
 void producer_instance_purge(struct producer_instance *client);
-/* Not from inside an event. No event after this returns; what it has not delivered is dropped. When
- * the answer is over, it sends nothing any more. */
+/* Must not be called from an event. No event comes after this returns. Undelivered messages are
+ * dropped. When the returned shutdown is over, the instance sends nothing any more. */
 struct kafka_shutdown *producer_instance_close(struct producer_instance *client);
 
 #endif

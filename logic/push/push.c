@@ -4,21 +4,21 @@
  *                                     │        all of the call           │    report ─► fn
  *                                     └─ guarded: looked up, nobody away └─ the bus has room
  *
- * Why order per uid holds: a lane is a uid's messages between acceptance and kafka_produce(), first
- * in, first out. Lookups run side by side and may come back in any order (another router after a
- * ring change, a timeout overtaking an answer), but only the head of a lane gets ready, the next
- * one when that is produced, and librdkafka's idempotent producer keeps the order of the calls per
- * partition. The id is taken right before kafka_produce(), so ids rise in the same order. A lane
- * exists only while a message is in it.
+ * Why the order per uid is kept: a lane is the queue of a uid's messages between acceptance and
+ * kafka_produce(). Look-ups run at the same time and are answered in any order: after a change of
+ * the ring another router answers, or a timeout comes before an answer. But only the head of a lane
+ * becomes ready. The next message becomes head when that one is produced. And librdkafka's
+ * idempotent producer keeps the order of calls per partition. The id is made right before
+ * kafka_produce(), so ids rise in the same order. A lane exists only while it has a message.
  *
- * Why a call for many is no burden: what is ready waits in its call's list, a few bytes each beside
- * the one body. A slice packs and produces some of it, of each call in turn, and goes on in the
- * next turn of the loop; it stops while librdkafka has enough. If the bus fails one message of a
- * call, those that wait are not tried.
+ * Why a call for many users does not hold up others: its ready messages wait in a list, a few bytes
+ * each, and share one body. A slice packs and produces some of them, of each call in turn. The next
+ * slice runs in the next turn of the loop. There is none while librdkafka has enough. If one
+ * message of a call fails, those of its messages that still wait are not tried.
  *
- * A hint is used if the router names a session, whether or not it is complete: sessions that are
- * there are there. Without one the message is settled by job, who asks again: soon, unless it says
- * that its user is away. */
+ * If a router names sessions, they become the hint, even if the router is not complete. A message
+ * without a hint goes through job to logic/peers/settle_requests.c, which stores it and asks the
+ * router again. Job does so soon, unless the message says that its user is away. */
 #include "logic/push/push.h"
 #include "common/base/decimal.h"
 #include "common/base/log.h"
@@ -36,11 +36,12 @@
 #include <string.h>
 
 enum {
-    /* A slice takes about a millisecond. */
+    /* So many take about a millisecond. */
     SLICE_PARTS = 256,
     SLICE_BYTES = 1 << 20,
-    /* With the producer, without a report. A lone push is produced behind them. librdkafka takes
-     * 100,000 messages unless told otherwise, and of a few MB no request gets larger. */
+    /* The most parts that the producer may have without a report. A lone push is produced behind
+     * them. librdkafka takes 100,000 messages by default. Beyond a few MB, requests to Kafka do not
+     * become larger. */
     OUT_PARTS = 20000,
     OUT_BYTES = 32 << 20,
 };
@@ -49,17 +50,17 @@ static const char key_of_all[] = "all";
 
 struct push_job;
 
-/* One message to one uid, room or everybody. */
+/* One message to a uid, a room or everybody. */
 struct push_part {
     struct kafka_ticket ticket;
     struct push_job *job;
-    struct push_part *behind; /* in the lane */
-    struct push_part *last;   /* of the lane, if this one is its head */
-    struct push_part *next;   /* in the job's list of what is ready */
+    struct push_part *behind; /* the next in the lane */
+    struct push_part *last;   /* if this is the head of a lane: its last part */
+    struct push_part *next;   /* in the job's list of ready parts */
     int64_t uid;
     bool looked_up;
-    bool away;         /* known to be: nobody is there */
-    size_t n_sessions; /* the hint; kept alive by reply */
+    bool away;         /* the uid is known to be away */
+    size_t n_sessions; /* the hint; REPLY owns the sessions */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
 };
@@ -70,7 +71,7 @@ struct push_parts {
 
 struct push_job {
     struct logic *logic;
-    struct loop_task task; /* answers when nothing is pending */
+    struct loop_task task; /* answers the call when nothing is pending */
     struct lookups_call lookups;
     struct push_message message;
     Imc__V1__PushMsg__Type type;
@@ -79,15 +80,15 @@ struct push_job {
     push_fn fn;
     void *arg;
     size_t pending, n, n_failed;
-    size_t looking;          /* lookups under way */
-    bool guarded;            /* nobody may be away */
-    bool away;               /* somebody is */
-    bool refused;            /* that is why nothing is produced */
-    bool broken;             /* nothing more is produced */
-    struct push_parts ready; /* in order */
-    struct push_job *next;   /* in the ring of those with something ready */
+    size_t looking;          /* unanswered look-ups */
+    bool guarded;            /* the call is refused if a user is away */
+    bool away;               /* a user is away */
+    bool refused;            /* so nothing is produced */
+    bool broken;             /* a message has failed: no more are produced */
+    struct push_parts ready; /* ready parts, in order */
+    struct push_job *next;   /* in the ring of jobs that have ready parts */
     bool in_ring;
-    bool *failed; /* behind the parts */
+    bool *failed; /* in the same allocation, behind the parts */
     char why[JOB_BACKLOG_WHY];
     struct push_part parts[];
 };
@@ -96,10 +97,10 @@ struct push_lanes {
     struct logic *logic;
     struct map64 *map; /* uid → the head of its lane, a struct push_part * */
     struct lookups lookups;
-    struct push_job *first, *last; /* the ring: each gives one part and goes to its end */
+    struct push_job *first, *last; /* the ring: the first job gives one part and goes to the end */
     struct loop_task slice;
-    size_t parts_left, bytes_left; /* of this slice */
-    size_t out_parts, out_bytes;   /* with the producer */
+    size_t parts_left, bytes_left; /* what this slice may still produce */
+    size_t out_parts, out_bytes;   /* what the producer has without a report */
     size_t pending;
 };
 
@@ -139,7 +140,7 @@ size_t push_pending(const struct push_lanes *lanes)
 
 /* --- one part's end --- */
 
-/* Rows of one kind stand in the order uid, room, all: the types' numbers. */
+/* Counts by kind. The metrics of uid, room and all stand in the order of the types' numbers. */
 static void count_kind(const struct push_job *job, enum logic_metric uid_row)
 {
     logic_count(job->logic, uid_row + (enum logic_metric)job->type, 1);
@@ -161,7 +162,7 @@ static void job_on_done(struct loop *loop, struct loop_task *task)
     free(job);
 }
 
-/* ERR -ECANCELED: it was never accepted. */
+/* PART has its result. ERR -ECANCELED: it was not accepted at all. */
 static void part_done(struct push_part *part, int err, const char *why)
 {
     struct push_job *job = part->job;
@@ -210,7 +211,7 @@ static size_t part_key(const struct push_part *part, char buf[DECIMAL_MOST], con
     return decimal_put(buf, part->uid);
 }
 
-/* The envelope, its key behind it. */
+/* Packs the envelope, with the key behind it. */
 static struct kafka_message part_message(const struct push_part *part)
 {
     struct push_job *job = part->job;
@@ -235,7 +236,7 @@ static struct kafka_message part_message(const struct push_part *part)
     message.key_len = part_key(part, buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     if (message.value_len + message.key_len > kafka_producer_most(job->logic->bus)) {
-        envelope.n_hints = 0; /* job asks where they are */
+        envelope.n_hints = 0; /* too many hints: job asks where the sessions are */
         message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     }
     uint8_t *bytes = mem_alloc(message.value_len + message.key_len);
@@ -260,7 +261,7 @@ static void part_produce(struct push_part *part)
     struct kafka_message message;
     const char *why = "";
 
-    if (job->logic->bus == NULL) { /* we are stopping */
+    if (job->logic->bus == NULL) { /* logic is stopping */
         part_forget_hint(part);
         part_done(part, -EIO, "this logic is stopping");
         return;
@@ -305,7 +306,7 @@ static void part_is_ready(struct push_lanes *lanes, struct push_part *part)
         ring_append(lanes, job);
 }
 
-/* The next part that is ready, of each job in turn. */
+/* The next ready part, of each job in turn. */
 static struct push_part *ring_take(struct push_lanes *lanes)
 {
     struct push_job *job = lanes->first;
@@ -342,7 +343,7 @@ static void lane_enter(struct push_lanes *lanes, struct push_part *part)
     head->last = part;
 }
 
-/* Of a message that is in one. */
+/* Is PART the head of its lane? It has to be in one. */
 static bool is_head(struct push_lanes *lanes, const struct push_part *part)
 {
     uint64_t *value = map64_get(lanes->map, (uint64_t)part->uid);
@@ -357,7 +358,7 @@ static bool part_may_go(const struct push_part *part)
     return part->looked_up && (!part->job->guarded || part->job->looking == 0);
 }
 
-/* HEAD goes. */
+/* HEAD leaves its lane, and the next part becomes head. */
 static void lane_advance(struct push_lanes *lanes, const struct push_part *head)
 {
     struct push_part *next = head->behind;
@@ -385,7 +386,8 @@ static void slice_spend(struct push_lanes *lanes, size_t bytes)
     lanes->bytes_left -= bytes < lanes->bytes_left ? bytes : lanes->bytes_left;
 }
 
-/* Of a call that has failed nothing more is produced: that needs no room. */
+/* Produces a slice. Parts of a call that has failed are only taken out, for which the producer
+ * needs no room. */
 static void slice_run(struct push_lanes *lanes)
 {
     while (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken)) {
@@ -400,7 +402,7 @@ static void slice_run(struct push_lanes *lanes)
         slice_spend(lanes, job->message.len);
         part_produce(part);
     }
-    /* What is left goes on in the next turn, or when a report makes room. */
+    /* The next slice comes in the next turn, or when a report makes room. */
     loop_defer(lanes->logic->loop, &lanes->slice);
 }
 
@@ -416,7 +418,7 @@ static void on_slice(struct loop *loop, struct loop_task *task)
 
 /* --- lookups --- */
 
-/* All lookups of a guarded job are back. */
+/* All look-ups of a guarded job are answered: produces everything or nothing. */
 static void job_decide(struct push_job *job)
 {
     struct push_lanes *lanes = job->logic->lanes;
@@ -459,7 +461,7 @@ static void part_look_up(struct lookups_call *call, size_t i)
     struct push_job *job = container_of(call, struct push_job, lookups);
     struct push_part *part = &job->parts[i];
 
-    if (job->broken || job->logic->routers == NULL) /* we are stopping */
+    if (job->broken || job->logic->routers == NULL) /* logic is stopping */
         part_on_lookup(part, &(struct router_answer){.result = ROUTER_AWAY});
     else
         router_lookup(job->logic->routers, part->uid,

@@ -1,9 +1,9 @@
 /* repartition.c - see repartition.h, and partition_count.h for what logics do meanwhile.
  *
- * Why order is kept: when the script switches, every logic that Redis has heard of holds with
- * nothing on its way, in one hold that has not lapsed since before the jobs were seen to have read
- * and resolved all that is in the old partitions. So whatever is produced by the new number is
- * produced, and read, after it. */
+ * Why the order is kept: the script switches to the new number only during a hold that has not
+ * lapsed since its beginning. During the hold every logic that Redis knows has stopped producing,
+ * and has no message under way. Then we wait until jobs have read and resolved all messages in the
+ * old partitions. So messages by the new number are produced and read after all of those. */
 #include "logic/push/repartition.h"
 #include "common/base/log.h"
 #include "common/kafka/kafka.h"
@@ -21,11 +21,11 @@
 #include <string.h>
 
 enum {
-    ASK_MS = 5000,       /* for one answer of Kafka */
-    STEP_MS = 100,       /* between two looks */
-    TRY_MS = 30000,      /* for the whole hold */
-    BEHIND_MOST = 20000, /* messages: more than that are not awaited while pushes wait; busy jobs
-                            commit a second's at a time */
+    ASK_MS = 5000,       /* how long to wait for an answer of Kafka */
+    STEP_MS = 100,       /* pause between two looks */
+    TRY_MS = 30000,      /* how long the whole hold may take */
+    BEHIND_MOST = 20000, /* messages: if jobs have more left, we do not stop pushes to wait for
+                          * them. Busy jobs commit a second's messages at a time */
 };
 
 struct repartition {
@@ -35,11 +35,11 @@ struct repartition {
     rd_kafka_t *rk;
     char key[PARTITION_COUNT_KEY_MAX];
     int target;
-    /* As Redis said last. */
+    /* What Redis said last. */
     bool answered, failed, napping;
     uv_timer_t timer;
     int64_t since, n, waiting, switched;
-    char who[96]; /* one of those that are waited for */
+    char who[96]; /* one of the logics that we wait for */
 };
 
 /* --- Redis --- */
@@ -99,7 +99,7 @@ static void on_nap_over(uv_timer_t *timer)
     change->napping = false;
 }
 
-/* Redis's connection is tended meanwhile. */
+/* Sleeps for MS, while the loop serves the connection to Redis. */
 static void nap(struct repartition *change, int ms)
 {
     change->napping = true;
@@ -119,7 +119,8 @@ static int await_redis(struct repartition *change)
     return 0;
 }
 
-/* Until the answer is there: Redis's own timeout sees to it that one comes. */
+/* Runs the loop until Redis has answered. There is an answer in any case, by the timeout of
+ * redis.h. */
 static int await(struct repartition *change)
 {
     while (!change->answered)
@@ -144,7 +145,7 @@ static int look(struct repartition *change, int hold_ms)
     return await(change);
 }
 
-/* 0: it is done. */
+/* Switches to the new number. 0: done. */
 static int switch_over(struct repartition *change, int64_t since)
 {
     char from[24], n[16], forget[16];
@@ -171,7 +172,7 @@ static void let_go(struct repartition *change)
 
 /* --- Kafka --- */
 
-/* The topic's partitions, or -1. */
+/* The topic's number of partitions, or -1. */
 static int count_partitions(struct repartition *change)
 {
     const struct rd_kafka_metadata *metadata = NULL;
@@ -253,7 +254,7 @@ static int have_partitions(struct repartition *change)
     return 0;
 }
 
-/* Messages in the first N partitions that jobs have not resolved, or -1. */
+/* The number of messages in the first N partitions that jobs have not resolved, or -1. */
 static int64_t jobs_behind(struct repartition *change, int n)
 {
     const char *topic = change->config->bus_topic;
@@ -296,7 +297,7 @@ static int open_kafka(struct repartition *change)
     return complain("%s", err);
 }
 
-/* The hold stands while this waits for logics, then for jobs. 0: switched. */
+/* Waits for logics, then for jobs, while producing is stopped. 0: switched. */
 static int change_under_hold(struct repartition *change, int64_t n)
 {
     uint64_t began = uv_hrtime();
@@ -367,7 +368,7 @@ int repartition(struct daemon *daemon, const char *argument)
         complain("--set-partitions takes 1 to %d, not \"%s\"", PARTITIONS_MAX, argument);
         return 1;
     }
-    (void)log_set_level("warn"); /* what it does is said on stdout */
+    (void)log_set_level("warn"); /* this command says on stdout what it does */
     change.target = (int)n;
     partition_count_key(change.config->bus_topic, change.key, sizeof change.key);
     if (loop_init(&change.loop, "change", 0) != 0)
@@ -380,7 +381,7 @@ int repartition(struct daemon *daemon, const char *argument)
         err = carry_out(&change);
     if (change.rk != NULL)
         kafka_shutdown_forget(kafka_shutdown(change.rk, NULL));
-    (void)kafka_shutdowns_wait(); /* the log has what is left */
+    (void)kafka_shutdowns_wait(); /* what does not end is logged */
     redis_close(change.redis);
     loop_close(&change.loop);
     return err == 0 ? 0 : 1;
