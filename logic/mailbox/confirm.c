@@ -1,4 +1,4 @@
-/* How messages leave a mailbox, and how they do not while other sessions are owed them:
+/* Messages leave a mailbox when they are confirmed, but not while they are owed to other sessions:
  *
  *   mailbox_confirm ─► own token gone ─┬─ no other: ZREM, HDEL ─────────────► confirmed
  *                                      └─ others: stays, marked '+' ─► kept; told to the caller if
@@ -7,7 +7,7 @@
  *                                 └─ no other, nobody had it: HDEL; waits for whoever comes
  *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
  *
- * '+' stands among the tokens of a field: somebody has had the message. */
+ * A '+' among the tokens of a field says that some session has had the message. */
 #include "common/base/mem.h"
 #include "logic/mailbox/confirm.lua.h"
 #include "logic/mailbox/confirm_upto.lua.h"
@@ -30,7 +30,7 @@ static struct redis_script trim_script = {.source = trim_lua};
 
 /* --- confirm --- */
 
-/* The pairs behind {removed, kept}; a pair that is none ends the list. */
+/* Reads the pairs behind {removed, kept}. The first bad pair ends the list. */
 static void confirm_tell(struct mailbox_call *call, const redisReply *reply)
 {
     size_t most = reply->elements / 2;
@@ -71,7 +71,7 @@ static void confirm_on_reply(struct redis *redis, const redisReply *reply, void 
     free(call);
 }
 
-/* SCRIPT with the list of tokens, and score and id of each message. */
+/* Runs SCRIPT with the list of tokens, then score and id of each message. */
 static void debts_eval(struct mailbox_call *call, const struct mailbox_debts *debts,
                        struct redis_script *script, redis_fn fn)
 {
@@ -113,7 +113,7 @@ void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mai
 
 /* --- what is no session's own --- */
 
-/* Tells the caller; ROW counts what a script says that it has removed. */
+/* Answers the caller. ROW counts the messages that the script has removed. */
 static void removal_tell(struct mailbox_call *call, const redisReply *reply, const char *what,
                          enum logic_metric row)
 {

@@ -9,15 +9,15 @@
 
 struct gone_receiver {
     struct logic *logic;
-    STAILQ_ENTRY(gone_receiver) next; /* while waiting */
+    STAILQ_ENTRY(gone_receiver) next; /* set while it waits */
     uint64_t due_ms;
-    bool second; /* look */
+    bool second; /* this is the second look */
     struct mailbox_debts debts;
-    struct receivers owed; /* to these, as far as is known */
-    uint64_t ids[];        /* debts' */
+    struct receivers owed; /* to these sessions, as far as we know */
+    uint64_t ids[];        /* of debts */
 };
 
-/* Those that wait, the first due first. */
+/* Those that wait for their second look, in the order in which they are due. */
 struct gone_receivers {
     struct logic *logic;
     STAILQ_HEAD(, gone_receiver) waiting;
@@ -27,21 +27,21 @@ struct gone_receivers {
 
 static void on_lookup(void *arg, const struct router_answer *answer);
 
-static void gone_receiver_free(struct gone_receiver *heir)
+static void gone_receiver_free(struct gone_receiver *receiver)
 {
-    receivers_free(&heir->owed);
-    free(heir);
+    receivers_free(&receiver->owed);
+    free(receiver);
 }
 
-static void gone_receiver_look(struct gone_receiver *heir)
+static void gone_receiver_look(struct gone_receiver *receiver)
 {
-    struct logic *logic = heir->logic;
+    struct logic *logic = receiver->logic;
 
-    if (logic->routers == NULL) /* stopping */
-        gone_receiver_free(heir);
+    if (logic->routers == NULL) /* logic is stopping */
+        gone_receiver_free(receiver);
     else
-        router_lookup(logic->routers, heir->debts.uid, (uint64_t)logic->config->lookup_timeout_ms,
-                      on_lookup, heir);
+        router_lookup(logic->routers, receiver->debts.uid,
+                      (uint64_t)logic->config->lookup_timeout_ms, on_lookup, receiver);
 }
 
 /* --- waiting --- */
@@ -50,36 +50,36 @@ static void on_timer(uv_timer_t *timer)
 {
     struct gone_receivers *gone_receivers = container_of(timer, struct gone_receivers, timer);
     uint64_t now = loop_now_ms(gone_receivers->logic->loop);
-    struct gone_receiver *heir;
+    struct gone_receiver *receiver;
 
-    while ((heir = STAILQ_FIRST(&gone_receivers->waiting)) != NULL && heir->due_ms <= now) {
+    while ((receiver = STAILQ_FIRST(&gone_receivers->waiting)) != NULL && receiver->due_ms <= now) {
         STAILQ_REMOVE_HEAD(&gone_receivers->waiting, next);
         gone_receivers->n--;
-        gone_receiver_look(heir);
+        gone_receiver_look(receiver);
     }
-    if (heir != NULL)
-        uv_timer_start(timer, on_timer, heir->due_ms - now, 0);
+    if (receiver != NULL)
+        uv_timer_start(timer, on_timer, receiver->due_ms - now, 0);
 }
 
-static void gone_receiver_wait(struct gone_receiver *heir)
+static void gone_receiver_wait(struct gone_receiver *receiver)
 {
-    struct gone_receivers *gone_receivers = heir->logic->gone_receivers;
-    uint64_t delay = 2 * (uint64_t)heir->logic->config->daemon.lease_ttl_ms;
+    struct gone_receivers *gone_receivers = receiver->logic->gone_receivers;
+    uint64_t delay = 2 * (uint64_t)receiver->logic->config->daemon.lease_ttl_ms;
 
-    if (gone_receivers == NULL || gone_receivers->n == GONE_RECEIVERS_MAX || heir->second) {
-        gone_receiver_free(heir);
+    if (gone_receivers == NULL || gone_receivers->n == GONE_RECEIVERS_MAX || receiver->second) {
+        gone_receiver_free(receiver);
         return;
     }
-    heir->second = true;
-    heir->due_ms = loop_now_ms(heir->logic->loop) + delay;
-    STAILQ_INSERT_TAIL(&gone_receivers->waiting, heir, next);
+    receiver->second = true;
+    receiver->due_ms = loop_now_ms(receiver->logic->loop) + delay;
+    STAILQ_INSERT_TAIL(&gone_receivers->waiting, receiver, next);
     if (gone_receivers->n++ == 0)
         uv_timer_start(&gone_receivers->timer, on_timer, delay, 0);
 }
 
 /* --- looking --- */
 
-/* Refused or not: what it should have removed comes to the next that connects. */
+/* An error does not matter: the next session that connects gets the message again. */
 static void on_waived(void *arg, int err)
 {
     (void)arg;
@@ -99,12 +99,12 @@ static struct receivers tokens_of(const struct router_answer *answer)
     return there;
 }
 
-/* Those who are not among THERE are owed nothing any more. */
-static void gone_receiver_waive(struct gone_receiver *heir, const struct receivers *there)
+/* Cancels what is owed to sessions that are not in THERE. */
+static void gone_receiver_waive(struct gone_receiver *receiver, const struct receivers *there)
 {
     struct receivers gone = {0}, rest = {0};
-    struct mailbox_debts debts = heir->debts;
-    const char *at = heir->owed.text, *end = at + heir->owed.len, *token;
+    struct mailbox_debts debts = receiver->debts;
+    const char *at = receiver->owed.text, *end = at + receiver->owed.len, *token;
     size_t len;
 
     while ((token = receivers_next(&at, end, &len)) != NULL)
@@ -112,25 +112,25 @@ static void gone_receiver_waive(struct gone_receiver *heir, const struct receive
                       len);
     debts.owed = gone.text;
     if (gone.len > 0)
-        mailbox_waive(heir->logic, &debts, on_waived, NULL);
+        mailbox_waive(receiver->logic, &debts, on_waived, NULL);
     receivers_free(&gone);
-    receivers_free(&heir->owed);
-    heir->owed = rest;
+    receivers_free(&receiver->owed);
+    receiver->owed = rest;
 }
 
 static void on_lookup(void *arg, const struct router_answer *answer)
 {
-    struct gone_receiver *heir = arg;
+    struct gone_receiver *receiver = arg;
 
     if (answer->result == ROUTER_OK && answer->complete) {
         struct receivers there = tokens_of(answer);
-        gone_receiver_waive(heir, &there);
+        gone_receiver_waive(receiver, &there);
         receivers_free(&there);
     }
-    if (heir->owed.len > 0)
-        gone_receiver_wait(heir);
+    if (receiver->owed.len > 0)
+        gone_receiver_wait(receiver);
     else
-        gone_receiver_free(heir);
+        gone_receiver_free(receiver);
 }
 
 void gone_receivers_take(struct logic *logic, const struct mailbox_debts *left)
@@ -138,13 +138,13 @@ void gone_receivers_take(struct logic *logic, const struct mailbox_debts *left)
     loop_assert_owner(logic->loop);
     if (left->n == 0)
         return;
-    struct gone_receiver *heir = mem_zalloc(sizeof *heir + left->n * sizeof *heir->ids);
+    struct gone_receiver *receiver = mem_zalloc(sizeof *receiver + left->n * sizeof *receiver->ids);
 
-    heir->logic = logic;
-    memcpy(heir->ids, left->ids, left->n * sizeof *heir->ids);
-    heir->debts = (struct mailbox_debts){.uid = left->uid, .n = left->n, .ids = heir->ids};
-    receivers_add(&heir->owed, left->owed, strlen(left->owed));
-    gone_receiver_look(heir);
+    receiver->logic = logic;
+    memcpy(receiver->ids, left->ids, left->n * sizeof *receiver->ids);
+    receiver->debts = (struct mailbox_debts){.uid = left->uid, .n = left->n, .ids = receiver->ids};
+    receivers_add(&receiver->owed, left->owed, strlen(left->owed));
+    gone_receiver_look(receiver);
 }
 
 /* --- life --- */

@@ -1,4 +1,4 @@
-/* internal.h - what the mailbox's files share. Main loop only. */
+/* internal.h - what the files of this folder share. Main loop only. */
 #ifndef IMC_LOGIC_MAILBOX_INTERNAL_H
 #define IMC_LOGIC_MAILBOX_INTERNAL_H
 
@@ -10,19 +10,19 @@ struct mailbox_key {
 };
 struct mailbox_key mailbox_key_of(struct logic *logic, int64_t uid);
 
-/* A number as an argument of a command. */
+/* A number as text, for an argument of a command. */
 struct mailbox_number {
     char text[24];
     size_t len;
 };
 struct mailbox_number mailbox_number(uint64_t value);
 
-/* An id as the first bytes of a member, or a field. */
+/* A message id as it stands in Redis: the first bytes of a member, or a field. Big-endian. */
 enum { MAILBOX_ID = 8 };
 void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id);
 uint64_t mailbox_get_id(const void *in);
 
-/* A command under way. */
+/* A command that Redis has not answered. */
 struct mailbox_call {
     struct logic *logic;
     int64_t uid;
@@ -32,12 +32,14 @@ struct mailbox_call {
     mailbox_confirm_fn confirm_fn;
     void *arg;
     size_t limit;
-    bool own;                    /* fetch: others' are left out */
-    struct mailbox_there *there; /* store: where the caller wants it */
+    bool own;                    /* fetch: leave out messages that are owed only to other
+                                  * sessions */
+    struct mailbox_there *there; /* store: where to say what is in the mailbox; may be NULL */
 };
 struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg);
 
-/* False, and a line in the log, for no answer, an error, or another type than TYPE. */
+/* Is REPLY of TYPE? False, after a line in the log, if it is missing, an error, or of another
+ * type. */
 bool mailbox_reply_is(const redisReply *reply, int type, const char *what);
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An id further ahead of our clock than this was not made by a logic of this cluster. */
+/* No logic of this cluster made an id that is further ahead of our clock than this. */
 enum { FOREIGN_AHEAD_MS = 24 * 3600 * 1000 };
 
 /* --- encoding --- */
@@ -109,7 +109,7 @@ struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *ar
 bool mailbox_reply_is(const redisReply *reply, int type, const char *what)
 {
     if (reply == NULL)
-        return false; /* common/redis/redis.c has told */
+        return false; /* common/redis/redis.c has logged that */
     if (reply->type == type)
         return true;
     log_error("redis refused a mailbox command", "command=%s err=\"%s\"", what,
@@ -165,7 +165,7 @@ static void store_on_reply(struct redis *redis, const redisReply *reply, void *a
     free(call);
 }
 
-/* How long MESSAGE may wait, from NOW on; at least a moment. */
+/* How long MESSAGE may wait, from NOW on, in milliseconds; at least 1. */
 static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uint64_t ttl_ms)
 {
     uint64_t ends = message_id_millis(message->id) + ttl_ms;
@@ -177,7 +177,7 @@ static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uin
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
-    enum { OWED = 11, MOST = 13 }; /* arguments without, and with what is owed */
+    enum { OWED = 11, MOST = 13 }; /* number of arguments: without tokens, and with them */
     const struct logic_config *config = logic->config;
     const struct mailbox_message *message = &put->message;
     struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
@@ -226,7 +226,7 @@ static struct redis_script fetch_script = {.source = fetch_lua};
 
 static struct redis_script remove_script = {.source = remove_lua};
 
-/* Counted by what Redis removes: two readers at once may find the same. */
+/* Counts what Redis has removed. Two readers at the same time may have found the same messages. */
 static void expired_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     (void)redis;
@@ -259,9 +259,9 @@ static void remove_members(struct logic *logic, int64_t uid, const redisReply **
     free(argv);
 }
 
-/* What a page leaves out, and what therefore leaves the mailbox. */
+/* Members that do not belong into a page, and are removed from the mailbox. */
 struct outcasts {
-    const redisReply **members; /* the expired from the start, those of others from the end */
+    const redisReply **members; /* expired ones from the front, foreign ones from the back */
     size_t n, n_expired, n_foreign;
 };
 
@@ -278,7 +278,7 @@ static void outcasts_remove(struct logic *logic, int64_t uid, const struct outca
                    foreign_on_reply);
 }
 
-/* False: it does not belong into a page. */
+/* Decodes MEMBER for a page. False: it does not belong there. */
 static bool take_member(const struct logic *logic, const redisReply *member, uint64_t now,
                         struct mailbox_message *message, struct outcasts *out)
 {
@@ -293,8 +293,8 @@ static bool take_member(const struct logic *logic, const redisReply *member, uin
     return false;
 }
 
-/* A page of at most LIMIT out of the members that came; one more than LIMIT was asked for, to know
- * about `more`. */
+/* Makes a page of at most LIMIT messages out of REPLY. Redis was asked for one more, to know
+ * `more`. */
 static void page_answer(struct mailbox_call *call, const redisReply *reply)
 {
     struct logic *logic = call->logic;
@@ -321,9 +321,9 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
         page.n++;
     }
     if (page.n > 0 && page.last <= messages[page.n - 1].id)
-        page.last = 0; /* one goes on after the messages anyway */
-    /* Those left out may have made the page full, or stopped the script at its bytes: there may be
-     * others behind. */
+        page.last = 0; /* the caller goes on after the last message anyway */
+    /* Members that were left out may have filled the page, or reached the script's limit of bytes.
+     * So there may be more. */
     page.more = page.more || reply->elements > call->limit || bytes > room;
     outcasts_remove(logic, call->uid, &out);
     logic_count(logic, LOGIC_FETCHED, (int64_t)page.n);

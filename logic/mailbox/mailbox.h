@@ -1,7 +1,9 @@
-/* mailbox.h - the durable place of a uid in Redis: a sorted set, imc:mb:UID, and beside it, only
- * while some messages are kept for certain sessions, a hash, imc:mb:UID:owed, and only while some
- * have an end of their own (ttl), a number, imc:soon:UID. Main loop only, except the encoding
- * (pure).
+/* mailbox.h - a user's mailbox: the messages in Redis that wait for a uid. Main loop only, except
+ * the encoding (pure).
+ *
+ * The messages are in a sorted set, imc:mb:UID. A hash, imc:mb:UID:owed, exists only while some
+ * messages are owed to certain sessions. A number, imc:soon:UID, exists only while some messages
+ * have a ttl of their own.
  *
  *   score  = milliseconds of the id
  *   member = id (8 bytes, big-endian) | operation (4) | expires_ms (8) | body
@@ -11,14 +13,17 @@
  *
  *   soon   = not before these milliseconds does one of them end
  *
- * The keys live as long as what waits in them. Storing drops what has ended by then.
+ * The keys expire when the last message in them does. A store removes messages that have expired by
+ * then.
  *
- * Members of one millisecond are ordered by id, for Redis orders equal scores by the member's
- * bytes. Storing twice changes nothing; reading removes nothing but what has expired and what is no
- * message of ours; a message leaves by expiry, by trimming, or when it is confirmed and no other
- * session is owed it; its field leaves with it. Commands for one uid are carried out in the order
- * of the calls, except that a script which Redis does not have yet (it restarted) goes a round trip
- * later. FN runs once, never before the call returns. */
+ * Members of the same millisecond are in the order of their ids, because Redis orders equal scores
+ * by the member's bytes. Storing a message twice changes nothing. Reading removes only messages
+ * that have expired, and members that no logic has written. A message leaves when it expires, when
+ * it is trimmed, or when it is confirmed and owed to no other session. Its field leaves with it.
+ *
+ * Commands for one uid are carried out in the order of the calls. There is one exception: a script
+ * that Redis does not have (after a restart) runs a round trip later. FN runs once, never before
+ * the call returns. */
 #ifndef IMC_LOGIC_MAILBOX_MAILBOX_H
 #define IMC_LOGIC_MAILBOX_MAILBOX_H
 
@@ -29,72 +34,77 @@ enum { MAILBOX_HEADER = 20 };
 struct mailbox_message {
     uint64_t id;
     int32_t op;
-    uint64_t expires_ms; /* 0 = mailbox.ttl decides */
+    uint64_t expires_ms; /* Unix time; 0: mailbox.ttl decides */
     const uint8_t *body; /* borrowed */
     size_t len;
 };
 
-/* Writes MAILBOX_HEADER + len bytes. */
+/* Writes the member for MESSAGE: MAILBOX_HEADER + len bytes. */
 void mailbox_encode(const struct mailbox_message *message, uint8_t *out);
-/* 0, or -EBADMSG if shorter than a header. */
+/* 0, or -EBADMSG if MEMBER is shorter than a header. */
 int mailbox_decode(const void *member, size_t len, struct mailbox_message *message);
 bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, uint64_t ttl_ms);
 
-/* 0, or -EAGAIN when Redis did not answer or refused (logged). -ENOENT: mailbox_put. */
+/* ERR is 0, or -EAGAIN if Redis did not answer or refused, which is logged. -ENOENT: see
+ * mailbox_put. */
 typedef void (*mailbox_fn)(void *arg, int err);
 
 enum mailbox_by {
-    MAILBOX_SETTLE, /* job does: nobody took it */
-    MAILBOX_SPILL,  /* comet does: a socket did not */
-    MAILBOX_OWE,    /* settled before: only says to whom it is owed, and stores it again if it has
-                       been confirmed since */
-    MAILBOX_OWE_IF_THERE, /* the same, but what has been confirmed since stays away */
+    MAILBOX_SETTLE, /* job stores a message that reached no session */
+    MAILBOX_SPILL,  /* comet stores what a slow socket has not taken */
+    MAILBOX_OWE,    /* it was stored before: says to whom it is owed, and stores it again if it was
+                     * confirmed meanwhile */
+    MAILBOX_OWE_IF_THERE, /* the same, but does not store it again */
 };
 
 /* What is in a mailbox after a store. */
 struct mailbox_there {
     uint64_t n;
-    uint64_t newest; /* its id, if there are more than mailbox.limit, else 0 */
+    uint64_t newest; /* id of the newest message if there are more than mailbox.limit, else 0 */
 };
 
 struct mailbox_put {
     enum mailbox_by by;
     int64_t uid;
     struct mailbox_message message;
-    uint64_t behind;  /* not stored, and -ENOENT, unless the message of this id is there; 0: none */
-    const char *owed; /* tokens; NULL or "": nobody in particular */
-    struct mailbox_there *there; /* set before FN; may be NULL */
+    uint64_t behind;  /* id of a message that has to be there, or nothing is stored and ERR is
+                       * -ENOENT; 0: none */
+    const char *owed; /* tokens of the sessions it is owed to; NULL or "": none */
+    struct mailbox_there *there; /* filled before FN runs; may be NULL */
 };
-/* True, and counted: it is too old to be stored. Whoever would store it is done. */
+/* True: MESSAGE is too old to be stored, which is counted. Then nothing is left to do for it. */
 bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message);
-/* Keeps mailbox.limit_spilled: the user may be there. */
+/* Stores a message, and keeps the newest mailbox.limit_spilled, because the user may be online. */
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg);
-/* Of the message UPTO and what is older, keeps mailbox.limit; mailbox.limit_spilled while sessions
- * are owed messages. For a user who was away after all that had been stored: so the newest that was
- * there when the last of it was. Nothing if UPTO has left. */
+/* Of message UPTO and older ones, keeps the newest mailbox.limit; while messages are owed to
+ * sessions, mailbox.limit_spilled. It is for a user who was away after these messages were stored.
+ * So UPTO is the newest message that was there at the last store. Does nothing if UPTO has left the
+ * mailbox. */
 void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg);
 
 struct mailbox_page {
     size_t n;
-    const struct mailbox_message *messages; /* oldest first; borrowed until the call returns */
-    bool more;     /* there are others after these, or some were only expired */
-    uint64_t last; /* the id to go on after if others' were left out, else 0 */
+    const struct mailbox_message *messages; /* oldest first; valid during the call */
+    bool more;                              /* there may be more messages behind these */
+    uint64_t last; /* if messages owed to others were left out: the id to go on after; else 0 */
 };
 typedef void (*mailbox_page_fn)(void *arg, int err, const struct mailbox_page *page);
 
 struct mailbox_read {
     int64_t uid;
-    uint64_t after;  /* messages with an id above this */
-    size_t limit;    /* at most so many, and about mailbox.page_bytes; 0 = mailbox.page */
-    const char *own; /* a token: leaves out what is owed only to others; NULL or "": nothing */
+    uint64_t after;  /* only messages with an id above this */
+    size_t limit;    /* at most so many messages, of about mailbox.page_bytes together; 0:
+                      * mailbox.page */
+    const char *own; /* a token: leaves out messages that are owed only to other sessions; NULL or
+                      * "": leaves out none */
 };
 void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
                    void *arg);
-/* The first page of a session that connects: the oldest mailbox.limit messages, whoever is owed
- * them, read in the cheapest way. */
+/* The first page for a session that connects: the oldest mailbox.limit messages, also those that
+ * are owed to other sessions. Read by a plain ZRANGE, which is cheapest. */
 void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg);
 
-/* Messages of a mailbox, and sessions that are, or were, owed them. */
+/* Messages of a mailbox, and sessions that they are or were owed to. */
 struct mailbox_debts {
     int64_t uid;
     size_t n;
@@ -102,17 +112,17 @@ struct mailbox_debts {
     const char *owed; /* tokens */
 };
 
-/* What stays although somebody who was not owed it has confirmed it: others are. Borrowed until the
- * call returns. */
+/* LEFT: messages that a session has confirmed although they were not owed to it, and that stay
+ * because they are owed to others. Valid during the call. */
 typedef void (*mailbox_confirm_fn)(void *arg, int err, const struct mailbox_debts *left);
-/* DEBTS->owed: the one token of the session that confirms, or "". */
+/* A session confirms messages. DEBTS->owed is its token, or "". */
 void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
                      void *arg);
-/* These sessions are owed these messages no longer. What no other is owed leaves if anybody has
- * confirmed it, else it waits for whoever comes. */
+/* These messages are owed to these sessions no longer. If one is owed to no other session, it
+ * leaves if any session has confirmed it. Otherwise it waits for the first device that comes. */
 void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn,
                    void *arg);
-/* Every id ≤ UPTO, whoever is owed it. */
+/* Removes every message with an id up to UPTO, to whomever it is owed. */
 void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn,
                           void *arg);
 
