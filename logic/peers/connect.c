@@ -16,12 +16,12 @@ struct connect {
     struct session_batch *sb;
     Imc__V1__ConnectResult *result;
     struct router_session session;
-    STAILQ_ENTRY(connect) next; /* while waiting for another try */
+    STAILQ_ENTRY(connect) next; /* set while it waits for another try */
     uint64_t again_ms;
-    int asks; /* how often others were asked to give way */
+    int asks; /* how often comets were asked to make room */
 };
 
-/* Connects that wait for another try, the first due first. */
+/* Connects that wait for another try, in the order in which they are due. */
 struct connects {
     struct logic *logic;
     STAILQ_HEAD(, connect) waiting;
@@ -61,11 +61,11 @@ static void connect_unavailable(struct connect *connect)
 
 static void on_taken_back(void *arg, const struct router_answer *answer)
 {
-    (void)answer; /* the lease of that comet will see to it if the router has gone */
+    (void)answer; /* if the router has gone, the session goes with its comet's lease */
     connect_unavailable(arg);
 }
 
-/* The put was, or may have been, applied. */
+/* Takes the put back, because the router has or may have carried it out. */
 static void connect_take_back(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;
@@ -127,7 +127,8 @@ static bool connect_is_late(const struct connect *connect)
 
 /* --- too many --- */
 
-/* Those of one comet, from sessions[FROM] on, which is its first; marks them. */
+/* Asks one comet about its sessions among those from sessions[FROM] on, which is its first. Marks
+ * them. */
 static void ask_comet(struct logic *logic, int64_t uid, const struct router_answer *answer,
                       size_t from, bool *asked)
 {
@@ -151,8 +152,9 @@ static void ask_comet(struct logic *logic, int64_t uid, const struct router_answ
     free(handles);
 }
 
-/* The oldest one first, then a few, then all: few are to give way, and soon. A router has the
- * newest at the beginning. */
+/* The index of the first session to ask about. The first time we ask about the oldest session, then
+ * about a few, then about all. So few sessions have to go, and soon. A router lists the newest
+ * first. */
 static size_t first_asked(int asks, size_t n)
 {
     size_t want = asks == 0 ? 1 : asks == 1 ? 4 : n;
@@ -178,8 +180,8 @@ static void on_others(void *arg, const struct router_answer *answer)
     connect_again(connect);
 }
 
-/* Some of the others may be dead without anybody having noticed: of those that have been silent for
- * long one gives way, and the next put finds room. */
+/* The user has too many sessions. Some of them may be dead, and their comets have not noticed. Asks
+ * the comets to close one that has been silent for long, so that the next put finds room. */
 static void connect_ask_others(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* What a message costs in a reply besides its body: many empty ones fill a page too. */
+/* Bytes that a message takes in a reply besides its body. So many empty messages fill a page
+ * too. */
 enum { WAITING_OVERHEAD = 32 };
 
 void session_batch_drop(struct session_batch *sb)
@@ -37,7 +38,7 @@ bool session_batch_page(struct session_batch *sb, const struct mailbox_page *pag
 
     for (; taken < page->n; taken++) {
         const struct mailbox_message *message = &page->messages[taken];
-        /* The first message of a reply always goes, so that asking again gets on. */
+        /* The first message always fits. Otherwise the comet would ask again and again. */
         bool first = sb->bytes_left == (size_t)sb->logic->config->mailbox_page_bytes;
         size_t size = message->len + WAITING_OVERHEAD;
         if (size > sb->bytes_left && !first)

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-/* An item whose result is one status. */
+/* An item whose result is a single status. */
 struct status_item {
     struct session_batch *sb;
     uint32_t *status;
@@ -57,7 +57,7 @@ static void start_stores(struct session_batch *sb)
         const Imc__V1__Store *in = sb->in->stores[i];
         struct status_item *item = status_item(sb, &sb->reply.stores[i]);
         if (in->message == NULL || in->message->id == 0) {
-            item_done(item, IMC__V1__LOGIC_STATUS__OK); /* nothing to keep */
+            item_done(item, IMC__V1__LOGIC_STATUS__OK); /* there is no message to store */
             continue;
         }
         receivers_token(sb->in->comet, in->handle, token);
@@ -75,7 +75,7 @@ static void start_stores(struct session_batch *sb)
     }
 }
 
-/* The answer does not wait for what becomes of that which is left. */
+/* A confirm is done. The reply does not wait for gone_receivers. */
 static void on_confirmed(void *arg, int err, const struct mailbox_debts *left)
 {
     struct status_item *item = arg;
@@ -174,7 +174,7 @@ static void on_router_registered(void *arg, const struct router_answer *answer)
         session_batch_drop(sb);
 }
 
-/* A comet's loop may say that it has registered everything only if it has. */
+/* The worst result of the registers. `registered` may be sent only if all of them succeeded. */
 static uint32_t worst_register(const struct session_batch *sb)
 {
     for (size_t i = 0; i < sb->reply.n_registers; i++) {
@@ -226,7 +226,7 @@ static void on_registered(void *arg, const struct router_answer *answer)
     register_done(item, status);
 }
 
-/* Sessions that are open already: no limit holds for them. */
+/* Registers sessions that are open already, so the limit of sessions does not apply. */
 static void start_registers(struct session_batch *sb)
 {
     struct routers *routers = sb->logic->routers;

@@ -1,7 +1,8 @@
-/* session_requests.h - imc.v1.Logic/Sessions: what comets ask about sessions, in batches.
+/* session_requests.h - handles imc.v1.Logic/Sessions: batches of comets' requests about sessions.
+ * Main loop only.
  *
- * All items of a batch are worked on at the same time and answered together; batches overtake each
- * other. Within a batch the mailbox sees stores, then confirms, then fetches. Main loop only. */
+ * All items of a batch are handled at the same time and answered together. A later batch may be
+ * answered earlier. Within a batch the mailbox gets stores first, then confirms, then fetches. */
 #ifndef IMC_LOGIC_PEERS_SESSION_REQUESTS_H
 #define IMC_LOGIC_PEERS_SESSION_REQUESTS_H
 

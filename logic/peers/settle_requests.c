@@ -8,11 +8,11 @@
  *
  *     SettleReply ◄── the last one's settle_batch_drop()
  *
- * Routers are asked about one that FAILED as well, and its sessions told: job gives it to them, so
- * that who is online does not wait until Redis takes writes again.
+ * For a message that FAILED routers are asked as well, and job is told the sessions. Job sends the
+ * message to them. So users who are online do not wait until Redis takes writes again.
  *
- * Only when a user is known to be away is the mailbox cut to what is kept for those who are: it may
- * hold more for a user who is there while routers are away, or who has just come back. */
+ * The mailbox is trimmed to mailbox.limit only when the user is known to be away. It may hold more
+ * for a user who is online while routers are away, or who has just come back. */
 #include "logic/peers/settle_requests.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sessions in one reply, which has to stay below what a message may be. */
+/* Limits the sessions in a reply, because a message has a largest size. */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 4 };
 
 struct settle_batch;
@@ -33,11 +33,11 @@ struct settle_item {
     struct settle_batch *sb;
     const Imc__V1__Settle *in;
     Imc__V1__SettleResult *result;
-    struct router_reply *reply; /* keeps the result's sessions alive */
-    struct mailbox_there there; /* when it had been stored */
-    uint64_t behind;            /* what must be there before it */
-    bool ended;                 /* nothing to store */
-    bool failed;                /* not stored; but who is there shall be told */
+    struct router_reply *reply; /* owns the sessions in the result */
+    struct mailbox_there there; /* what was in the mailbox after the store */
+    uint64_t behind;            /* id of the message that must be there before this one */
+    bool ended;                 /* it has expired: nothing to store */
+    bool failed;                /* not stored, but sessions of the user still get it */
 };
 
 struct settle_batch {
@@ -45,9 +45,9 @@ struct settle_batch {
     struct logic *logic;
     const Imc__V1__SettleBatch *in;
     Imc__V1__SettleReply reply;
-    size_t pending;            /* items without a result, + 1 while they are being started */
-    size_t bytes_left;         /* of the reply, for sessions */
-    struct settle_item *items; /* outlive the arena: see settle_batch_drop() */
+    size_t pending;            /* items without a result, plus 1 while items are being started */
+    size_t bytes_left;         /* what sessions may still take of the reply */
+    struct settle_item *items; /* they outlive the arena, see settle_batch_drop() */
 };
 
 static void settle_batch_drop(struct settle_batch *sb)
@@ -57,13 +57,13 @@ static void settle_batch_drop(struct settle_batch *sb)
         return;
     struct settle_item *items = sb->items;
     size_t n = sb->in->n_settles;
-    stream_reply(sb->batch, &sb->reply.base); /* frees SB, not what its results point to */
+    stream_reply(sb->batch, &sb->reply.base); /* frees SB, but not what its results point to */
     for (size_t i = 0; i < n; i++)
         router_reply_unref(items[i].reply);
     free(items);
 }
 
-/* Says why, once. Called from within an answer of Redis. */
+/* Remembers why a store failed, for the reply. Only inside a callback of Redis. */
 static void batch_failed(struct settle_batch *sb)
 {
     if (sb->reply.why[0] != '\0' || sb->logic->redis == NULL)
@@ -88,7 +88,7 @@ static void item_result(struct settle_item *item, Imc__V1__SettleResult__Status 
         batch_failed(item->sb);
 }
 
-/* Of an item that was waited for. */
+/* ITEM has its result. */
 static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status status)
 {
     item_result(item, status);
@@ -114,15 +114,17 @@ static void on_owed(void *arg, int err)
 {
     struct settle_item *item = arg;
 
-    if (err != 0) /* they shall be told, and not be given what is in the mailbox */
+    if (err != 0) /* it is in the mailbox, only owed to nobody yet: job tries again, and sends it to
+                     no session */
         item->result->n_sessions = 0;
     item_done(item, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
                              : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
 }
 
-/* Each session that is poked must find it, whoever else confirms it first: another one that is
- * poked, or one that connects now. What has been confirmed since it was stored was so by a session
- * that was connecting: the only one that is there had it; of several, the others had not. */
+/* The user has sessions, which job will poke. The message is now owed to them, so that each finds
+ * it, even if another session confirms it first. If it was confirmed since the store, a session
+ * that was connecting has it. If that is the only session, nothing is stored again. If there are
+ * several, the others do not have it, and it is stored again. */
 static void item_owe(struct settle_item *item)
 {
     const Imc__V1__SettleResult *result = item->result;
@@ -138,16 +140,17 @@ static void item_owe(struct settle_item *item)
     receivers_free(&owed);
 }
 
-/* Stored it is in any case; but if nobody asked again, what could not be cut now might stay. */
+/* The message is stored in any case. But after a failed trim the result is not STORED, so that job
+ * asks again and the mailbox is trimmed then. */
 static void on_trimmed(void *arg, int err)
 {
     item_done(arg, err == 0 ? IMC__V1__SETTLE_RESULT__STATUS__STORED
                             : IMC__V1__SETTLE_RESULT__STATUS__FAILED);
 }
 
-/* All that was there when this one had been stored was so before routers were asked. It is cut, and
- * not only what is older than this one: two logics, or one whose commands overtake each other,
- * store in any order, and the last one to look must leave no more than the limit. */
+/* The user is away: trims the mailbox. All messages that were there after this store were there
+ * before routers were asked, so all of them count, not only older ones. Two logics store in any
+ * order, and so may one. The last of them to trim has to leave no more than the limit. */
 static void item_trim(struct settle_item *item)
 {
     struct logic *logic = item->sb->logic;
@@ -159,7 +162,7 @@ static void item_trim(struct settle_item *item)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }
 
-/* What does not fit the reply any more is settled again, in another one. */
+/* Does the result of ITEM fit the reply? Otherwise job asks for it again. */
 static bool item_fits(struct settle_item *item, const struct router_answer *answer)
 {
     struct settle_batch *sb = item->sb;
@@ -201,7 +204,7 @@ static void on_stored(void *arg, int err)
     item->failed = err != 0;
     if (err == -ENOENT) {
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
-    } else if (logic->routers == NULL) { /* we are stopping */
+    } else if (logic->routers == NULL) { /* logic is stopping */
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     } else {
         if (item->failed)
@@ -219,8 +222,8 @@ static bool is_to_be_kept(struct logic *logic, const Imc__V1__Settle *in)
     return !mailbox_refuses(logic, &message);
 }
 
-/* Job sends what is behind one another in one go. What has ended is not stored: then it is what
- * that one was behind. */
+/* The id of the message that has to be there before item I. Job sends such messages in one batch.
+ * If the message before it has expired and is not stored, the one before that counts. */
 static uint64_t item_behind(const struct settle_batch *sb, size_t i)
 {
     const struct settle_item *before = i > 0 ? &sb->items[i - 1] : NULL;
@@ -244,7 +247,8 @@ static void start_item(struct settle_batch *sb, size_t i)
     item->behind = item_behind(sb, i);
     item->ended = !is_to_be_kept(sb->logic, in);
     if (item->ended) {
-        item_result(item, IMC__V1__SETTLE_RESULT__STATUS__STORED); /* and nobody to poke */
+        item_result(item, IMC__V1__SETTLE_RESULT__STATUS__STORED); /* and there is no session to
+                                                                    * poke */
         return;
     }
     sb->pending++;

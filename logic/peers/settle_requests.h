@@ -1,5 +1,6 @@
-/* settle_requests.h - imc.v1.Logic/Settle: messages that found nobody go into the mailbox, then the
- * router is asked again. A connect does it the other way round (connect.h). Main loop only. */
+/* settle_requests.h - handles imc.v1.Logic/Settle. A message that reached no session is stored in
+ * the mailbox, and then the router is asked again. connect.h does it the other way round. Main loop
+ * only. */
 #ifndef IMC_LOGIC_PEERS_SETTLE_REQUESTS_H
 #define IMC_LOGIC_PEERS_SETTLE_REQUESTS_H
 

@@ -13,9 +13,9 @@
 struct stream_kind {
     const char *peer;
     const ProtobufCMessageDescriptor *batch;
-    size_t max_items; /* in each list of a batch */
+    size_t max_items; /* the most items in each list of a batch */
     enum logic_metric count;
-    bool secret; /* tokens come in it: it is overwritten before it goes */
+    bool secret; /* batches may hold tokens: they are overwritten before they are freed */
 };
 
 struct streams {
@@ -27,8 +27,8 @@ struct streams {
     bool draining;
 };
 
-/* Made on the rpc thread; from on_opened() on the main loop's, but for `malformed` and what never
- * changes. The inbox keeps order: opened, batches, closed. */
+/* Created on the rpc thread. From on_opened() on it belongs to the main loop, except `malformed`
+ * and fields that never change. The inbox keeps the order: opened, batches, closed. */
 struct stream {
     LIST_ENTRY(stream) next;
     struct streams *service;
@@ -36,10 +36,10 @@ struct stream {
     struct rpc_stream *rpc;
     struct inbox_item opened, over;
     size_t pending; /* batches without an answer */
-    char comet[64]; /* of a comet: its id, "" before it said so */
+    char comet[64]; /* id of the comet; "": a job, or it has not said its id yet */
     uint64_t epoch;
     bool closed;    /* on_over() has run */
-    bool malformed; /* rpc thread until `over` is posted */
+    bool malformed; /* belongs to the rpc thread until `over` is posted */
 };
 
 static const struct stream_kind comets = {"comet", &imc__v1__session_batch__descriptor,
@@ -112,7 +112,7 @@ static void on_batch(struct loop *loop, struct inbox_item *item)
 
     (void)loop;
     if (stream->service->draining) {
-        batch_free(batch); /* the stream is about to close, and the peer asks another logic */
+        batch_free(batch); /* the stream is about to end, and the peer asks another logic */
         return;
     }
     stream->pending++;
@@ -159,7 +159,8 @@ void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
             continue;
         struct msg *msg = msg_new(len);
         protobuf_c_message_pack(message, msg->data);
-        (void)rpc_stream_send(stream->rpc, msg); /* one that has ended has no sessions */
+        (void)rpc_stream_send(stream->rpc, msg); /* fails if the stream has ended, whose comet then
+                                                  * needs nothing */
     }
 }
 
@@ -245,7 +246,7 @@ static void accept_stream(struct rpc_stream *rpc, struct streams *service,
     stream->rpc = rpc_stream_ref(rpc);
     stream->opened.run = on_opened;
     if (!inbox_post(service->logic->loop, &stream->opened)) {
-        stream_free(stream); /* the loop is closed: not accepting refuses the stream */
+        stream_free(stream); /* the loop is closed; a stream that is not accepted is refused */
         return;
     }
     rpc_stream_accept(rpc, &stream_events, stream);
@@ -312,5 +313,5 @@ void streams_close(struct streams *service)
     service->draining = true;
     rpc_server_close(service->server, 0);
     uv_run(&service->logic->loop->uv,
-           UV_RUN_NOWAIT); /* what was posted: streams learn that they are over */
+           UV_RUN_NOWAIT); /* run what was posted, so that streams learn that they are over */
 }

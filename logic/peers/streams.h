@@ -1,11 +1,10 @@
-/* streams.h - the streams that comets and jobs keep open to us: batches in, one reply each out, in
- * any order.
+/* streams.h - the streams from comets and jobs. Each batch gets one reply, in any order. Main loop
+ * only.
  *
  *   rpc thread                          main loop
  *   message ─► unpacked ──inbox──► session_requests, settle_requests ─► … ─► stream_reply()
  *
- * A batch that cannot be decoded closes its stream, with a log line and a counter. Main loop
- * only. */
+ * A batch that cannot be decoded closes its stream, with a log line and a counter. */
 #ifndef IMC_LOGIC_PEERS_STREAMS_H
 #define IMC_LOGIC_PEERS_STREAMS_H
 
@@ -14,44 +13,44 @@
 
 struct stream;
 
-/* Whoever handles it answers it exactly once; the arena is his to use until then. */
+/* A service has to answer each batch exactly once. It may use the arena until then. */
 struct stream_batch {
     struct inbox_item item;
     struct stream *stream;
     struct logic *logic;
     struct arena arena;
     ProtobufCMessage *message;
-    size_t held; /* bytes of the arena that are counted for the peer */
+    size_t held; /* bytes of the arena that count against the peer */
 };
 
-/* Items in each list of a batch. A comet puts 1,000 requests into one; job.ini's logic.items may be
- * as many as STREAM_SETTLES_MAX. */
+/* The most items in each list of a batch. A comet sends 1,000 requests in one. The setting
+ * logic.items in job.ini may be up to STREAM_SETTLES_MAX. */
 enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
 
-/* Who handles the batches of comets and of jobs. */
+/* The handlers of batches from comets and from jobs. */
 struct stream_services {
     void (*sessions)(struct stream_batch *batch);
     void (*settles)(struct stream_batch *batch);
 };
-/* Opens the gRPC server on rpc.listen. -E… after logging. */
+/* Opens the gRPC server on rpc.listen. 0, or -E… after logging. */
 int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out);
-/* No further batch is taken; a stream closes as soon as it has no unanswered one. */
+/* Takes no further batches. Closes each stream as soon as all its batches are answered. */
 void streams_drain(struct streams *service);
-/* Open streams. */
+/* The number of open streams. */
 size_t streams_count(const struct streams *service);
-/* Ends all streams; only after the main loop has ended. Unanswered batches may still be answered,
- * so the service's memory stays. NULL is fine. */
+/* Ends all streams. Call it after the main loop has ended. Batches may still be answered later, so
+ * the memory is not freed. NULL is fine. */
 void streams_close(struct streams *service);
 
-/* The comet that BATCH came from says who it is. */
+/* BATCH says that its stream comes from COMET with EPOCH. */
 void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
-/* Sends MESSAGE, which has no seq, to every stream of COMET, and to those that have not said whose
- * they are. */
+/* Sends MESSAGE, which has no seq, to every stream of COMET, and to those whose comet is not known
+ * yet. */
 void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message);
-/* False: the peer has gone and will not see the answer; it is asking elsewhere. */
+/* False: the peer's stream has ended. It will not see the reply, and asks another logic. */
 bool stream_is_open(const struct stream_batch *batch);
-/* Sends REPLY and frees the batch with its arena. */
+/* Sends REPLY, then frees the batch and its arena. */
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *reply);
 
 #endif

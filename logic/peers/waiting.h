@@ -1,11 +1,11 @@
-/* waiting.h - a message for a mailbox, as comets and jobs send it. */
+/* waiting.h - turns a message for a mailbox, as comets and jobs send it, into mailbox.h's form. */
 #ifndef IMC_LOGIC_PEERS_WAITING_H
 #define IMC_LOGIC_PEERS_WAITING_H
 
 #include "logic/mailbox/mailbox.h"
 #include "proto/bus.pb-c.h"
 
-/* The body is borrowed. */
+/* Borrows the body. */
 static inline struct mailbox_message mailbox_message_of(const Imc__V1__Waiting *waiting)
 {
     return (struct mailbox_message){
