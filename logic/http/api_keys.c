@@ -10,7 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Only digests are kept and compared: all of one length, and nothing of a key in memory. */
+/* Only digests of keys are kept and compared. So all have the same length, and no key is in
+ * memory. */
 struct api_keys {
     size_t n;
     uint8_t (*digests)[SHA256_DIGEST_LENGTH];
@@ -43,7 +44,7 @@ void api_keys_close(struct api_keys *keys)
     free(keys);
 }
 
-/* Takes the same time for every key of PRESENTED's length, right or wrong. */
+/* Does PRESENTED match a key? The time depends only on its length, not on whether it is right. */
 static bool api_keys_match(const struct api_keys *keys, const char *presented)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
@@ -55,8 +56,8 @@ static bool api_keys_match(const struct api_keys *keys, const char *presented)
     return found != 0;
 }
 
-/* The key in the value of an Authorization header ("Bearer KEY", any case), NULL if it is another
- * scheme. */
+/* The key in the value of an Authorization header: "Bearer KEY", "Bearer" in any case. NULL:
+ * another scheme. */
 static const char *api_bearer(const char *authorization)
 {
     enum { SCHEME = sizeof "Bearer" - 1 };

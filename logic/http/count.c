@@ -1,4 +1,4 @@
-/* GET /1/count, POST /1/server/del: questions to every router.
+/* GET /1/count and POST /1/server/del. Both ask every router.
  *
  *   count: router_count ─► each router's part ─► summed by name ─► JSON
  *   del:   alive, or does a router count sessions of it? ─► router_forget ─► {"ret":1}; else 1001
@@ -22,7 +22,7 @@ struct count_entry {
 struct count_call {
     struct logic *logic;
     struct http_request *request;
-    size_t pending; /* routers */
+    size_t pending; /* routers that have not answered */
     bool failed;
     bool rooms;         /* count */
     struct strmap *sum; /* count: name → struct count_entry * */

@@ -14,8 +14,8 @@
 enum {
     KEEP_MS = 5 * 60 * 1000,
     AGAIN_MS = 50,
-    SPARE_MS = 3000, /* how much longer than its own timeouts a call may be pending before its logic
-                        is taken for dead */
+    SPARE_MS = 3000, /* when a call is pending for so much longer than its own timeouts, its logic
+                      * is taken for dead */
 };
 
 struct idem {
@@ -26,7 +26,7 @@ struct idem {
     uint64_t deadline_ms;
     size_t key_len;
     char key[sizeof IDEM_PREFIX + IDEM_KEY_MAX];
-    char owner[40]; /* "p" and what no other call has */
+    char owner[40]; /* "p" and a text that no other call has */
 };
 
 enum idem_state idem_parse(const char *value, size_t len, const char **rest, size_t *rest_len)
@@ -165,7 +165,7 @@ static void end_on_reply(struct redis *redis, const redisReply *reply, void *arg
 {
     (void)redis;
     (void)arg;
-    /* The call itself is answered: all that is lost is the memory of it. */
+    /* The call itself is answered. Only a retry is not recognised then. */
     if (reply == NULL)
         log_warn("idempotency answer not kept", "err=\"no answer from redis\"");
     else if (reply->type == REDIS_REPLY_ERROR)

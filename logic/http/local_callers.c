@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Addresses of both families: IPv4 ones as IPv6 has them (::ffff:a.b.c.d). */
+/* A network of either family. An IPv4 address is kept as IPv6 (::ffff:a.b.c.d). */
 struct network {
     uint8_t address[16];
     unsigned bits;
@@ -37,7 +37,7 @@ static bool read_address(const char *text, uint8_t address[16], bool *is_v4)
     return *is_v4 || inet_pton(AF_INET6, text, address) == 1;
 }
 
-/* "10.0.0.0/8", "fd00::/8", "10.1.2.3". */
+/* Reads "10.0.0.0/8", "fd00::/8" or "10.1.2.3". */
 static bool read_network(const char *item, size_t len, struct network *network)
 {
     char text[ITEM_MAX], *end;
@@ -79,7 +79,7 @@ static bool is_loopback(const uint8_t address[16])
     return network_has(&v4, address) || network_has(&v6, address);
 }
 
-/* As nearly all write it: it need not be read. */
+/* Is TEXT one of the usual forms of loopback? Then it does not have to be parsed. */
 static bool is_usual_loopback(const char *text)
 {
     return strcmp(text, "127.0.0.1") == 0;
@@ -105,7 +105,7 @@ static bool peer_is_near(const struct local_callers *local, const char *peer)
 
 /* --- hosts --- */
 
-/* "127.0.0.1:7172", "[::1]", "localhost": without its port. */
+/* Is HOST, without its port, a name of this API? "127.0.0.1:7172", "[::1]", "localhost". */
 static bool host_is_ours(const struct local_callers *local, const char *host)
 {
     char name[ITEM_MAX];

@@ -1,9 +1,10 @@
-/* local_callers.h - who may call while api.keys is empty: programs on this machine, or in a network
- * of api.trusted, that no web page and no proxy has sent. Pure.
+/* local_callers.h - decides who may call the HTTP API while api.keys is empty: programs on this
+ * machine or in a network of api.trusted. It refuses requests that come from a web page or through
+ * a proxy. Pure.
  *
- * A page that somebody opens in a browser here can send POSTs to loopback, from here. The browser
- * says so: Origin and Sec-Fetch-Site name another site; a name that was made to resolve to loopback
- * (DNS rebinding) stands in Host. */
+ * A web page in a browser on this machine can send POSTs to loopback. The request shows that:
+ * Origin or Sec-Fetch-Site name another site. Or a name that was made to resolve to loopback (DNS
+ * rebinding) is in Host. */
 #ifndef IMC_LOGIC_HTTP_LOCAL_CALLERS_H
 #define IMC_LOGIC_HTTP_LOCAL_CALLERS_H
 
@@ -13,13 +14,13 @@
 struct local_callers;
 struct http_request;
 
-/* TRUSTED and HOSTS as in the settings; networks that are none are left out, see
- * local_callers_check(). */
+/* TRUSTED and HOSTS are the settings api.trusted and api.hosts. Items that are not networks are
+ * left out, see local_callers_check(). */
 struct local_callers *local_callers_open(const char *trusted, const char *hosts);
 void local_callers_close(struct local_callers *local);
-/* 0, or -EINVAL and which item of api.trusted is no address or network. */
+/* Checks api.trusted. 0, or -EINVAL, and ERR names the item that is not an address or a network. */
 int local_callers_check(const char *trusted, char *err, size_t errlen);
-/* NULL: REQUEST may be carried out without a key. Else why not. */
+/* Why REQUEST is refused; NULL: it may be carried out without a key. */
 const char *local_callers_refusal(const struct local_callers *local,
                                   const struct http_request *request);
 

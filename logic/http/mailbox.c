@@ -1,8 +1,8 @@
-/* GET /1/msg/get?uid=&mid=&token=&cb= : what waits for a user, as imgo's store answers.
+/* GET /1/msg/get?uid=&mid=&token=&cb=: the messages that wait for a user, as imgo's store answers.
  *
  *   token ─► uid the same? ─► [mid: confirm ids ≤ mid] ─► fetch after mid ─► {"ret":0,"data":…}
  *
- * The user's token is the credential, so no API key is asked for: browsers call this (cb: JSONP).
+ * Browsers call this (cb: JSONP). So the user's token is the credential, and no API key is needed.
  * Reading deletes nothing. */
 #include "logic/mailbox/mailbox.h"
 #include "common/base/mem.h"
@@ -46,7 +46,7 @@ static void respond(struct get_call *call, const char *body, size_t len)
     free(call);
 }
 
-/* A script can read an answer, not a status: with cb even errors come as a call. */
+/* A script of JSONP cannot see a status. So with cb errors are answered as a call too. */
 static void fail(struct get_call *call, enum api_error error, const char *text)
 {
     char body[256];
@@ -66,7 +66,7 @@ static void fail(struct get_call *call, enum api_error error, const char *text)
     free(call);
 }
 
-/* Clients call this: they are not told which servers there are. */
+/* Why Redis failed, without names of servers, because clients see it. */
 static const char *redis_trouble_of(const struct get_call *call)
 {
     const char *said = redis_said(call->logic->redis);
@@ -80,7 +80,7 @@ static void write_message(FILE *out, const struct mailbox_message *message)
     uint8_t *text = mem_alloc(size);
 
     int len = EVP_EncodeBlock(text, message->body, (int)message->len);
-    /* JavaScript's numbers have 53 bits, an id has more: mid_str is what such callers send back. */
+    /* JavaScript's numbers have 53 bits and an id has more. So JavaScript sends mid_str back. */
     fprintf(out, "{\"msg\":\"%.*s\",\"mid\":%" PRIu64 ",\"mid_str\":\"%" PRIu64 "\",\"gid\":0}",
             len, (const char *)text, message->id, message->id);
     free(text);
@@ -140,7 +140,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         on_confirmed(call, 0);
 }
 
-/* "mid", or by the name it also has in answers: "mid_str"; not both. */
+/* Reads "mid" or "mid_str", the name that answers have too. Not both. */
 static int parse_mid(struct get_call *call, struct params_error *err)
 {
     const char *mid, *mid_str;
@@ -160,7 +160,8 @@ static int parse_mid(struct get_call *call, struct params_error *err)
 static int parse(struct get_call *call, struct params_error *err)
 {
     const char *uid;
-    const char *callback; /* the call's own only once it is good: errors are answered with it */
+    const char *callback; /* put into CALL only once it is checked, because errors are answered with
+                           * it */
 
     if (api_query(call->request, "cb", &callback, err) != 0)
         return -EINVAL;

@@ -185,7 +185,7 @@ static const uint8_t *skip_string(const uint8_t *at)
     return at + 1;
 }
 
-/* Behind the value at AT. The text is known to be valid JSON, so nothing runs over its end. */
+/* Returns the end of the value at AT. The text is valid JSON, so this does not run over its end. */
 static const uint8_t *skip_value(const uint8_t *at)
 {
     size_t depth = 0;
@@ -204,9 +204,9 @@ static const uint8_t *skip_value(const uint8_t *at)
     return at;
 }
 
-/* The bytes of member NAME (one letter) of the valid JSON object BODY: verbatim, so that nothing of
- * a message is lost in a parser's numbers. 1, 0 = absent, -EINVAL = twice. A name written with
- * escapes is not found. */
+/* Finds member NAME (one letter) of BODY, which is a valid JSON object. *VALUE are its bytes as
+ * they are, so that no number of a message loses digits in a parser. 1: found; 0: absent; -EINVAL:
+ * it comes twice. A name that is written with escapes is not found. */
 static int find_member(const uint8_t *body, char name, const uint8_t **value, size_t *len)
 {
     const uint8_t *at = skip_space(skip_space(body) + 1);

@@ -2,8 +2,8 @@
  *
  *   parse ─► [id: idem_begin ─► done before? that answer] ─► push_…() ─► reports ─► {"ret":1}
  *
- * The request keeps body and parameters alive until it is answered. Nothing of a malformed push is
- * accepted. */
+ * The request owns body and parameters until it is answered. If any part of a push is malformed,
+ * none of it is accepted. */
 #include "logic/push/push.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
@@ -24,14 +24,14 @@ struct push_call {
     struct http_request *request;
     void (*start)(struct push_call *call);
     struct push_message message;
-    struct params_pushs users; /* of push and pushs: those still to be pushed to */
-    int64_t uid;               /* of push: the one of USERS */
+    struct params_pushs users; /* push and pushs: the users that still have to get the message */
+    int64_t uid;               /* push: the only one of USERS */
     const char *room;
     int64_t speed;
     struct idem *idem;
-    int64_t *before; /* uids that an earlier try of the same id had accepted */
+    int64_t *before; /* uids for which an earlier call with the same id was accepted */
     size_t n_before;
-    bool too_large; /* what parse() complains of */
+    bool too_large; /* parse() has failed because of a size */
 };
 
 /* --- parsing --- */
@@ -106,7 +106,7 @@ static int parse_uids(struct push_call *call, struct params_error *err)
 
 static int parse_room(struct push_call *call, struct params_error *err)
 {
-    const char *ensure; /* always ensured; accepted for imgo's callers */
+    const char *ensure; /* has no effect, since every push is ensured; imgo's callers send it */
 
     if (api_query(call->request, "rid", &call->room, err) != 0 ||
         params_text("rid", call->room, ROOM_MOST, err) != 0 ||
@@ -132,7 +132,7 @@ static void call_free(struct push_call *call)
     free(call);
 }
 
-/* Remembers which uids have it, so that a retry with the same id pushes to the others only. */
+/* Records which uids have the message. So a retry with the same id pushes only to the others. */
 static void fail_partly(struct push_call *call, const struct push_result *result)
 {
     if (call->idem == NULL)
@@ -243,7 +243,8 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
     call_free(call);
 }
 
-/* What is refused whole although nothing is wrong with it. False: answered. */
+/* Refuses a correct push that is too large, or that comes while too many messages are under way or
+ * jobs are too far behind. False: refused and answered. */
 static bool push_fits(struct push_call *call)
 {
     struct logic *logic = call->logic;

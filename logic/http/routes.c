@@ -10,8 +10,9 @@
 #include <strings.h>
 
 enum {
-    LINES_MAX = 1024,    /* of headers beyond those of every answer */
-    HEADS_ROOM = 1 << 20 /* api.max_bodies speaks of bodies: one with its head always fits */
+    LINES_MAX = 1024,    /* bytes of headers that only some answers have */
+    HEADS_ROOM = 1 << 20 /* added to api.max_bodies, so that a body of that size fits with its
+                          * head */
 };
 
 static const char type_json[] = "application/json; charset=utf-8";
@@ -23,11 +24,11 @@ struct face_error {
 };
 
 struct face {
-    const struct face_error *errors; /* API_ERRORS of them */
+    const struct face_error *errors; /* an array of API_ERRORS items */
     size_t (*write)(int ret, const char *text, char *out, size_t outlen);
 };
 
-/* imgo answers 200 with its own code to what is the caller's mistake, and its clients look at the
+/* For a mistake of the caller imgo answers 200 with a code of its own. Its clients look at the
  * code. */
 static const struct face_error imgo_errors[API_ERRORS] = {
     [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},
@@ -45,7 +46,7 @@ struct route {
     const char *path;
     void (*handle)(struct logic *logic, struct http_request *request);
     const struct face *face;
-    bool open; /* no key: the call proves itself by a user's token, and browsers make it */
+    bool open; /* needs no API key: browsers make this call, with a user's token */
 };
 
 static const struct route routes[] = {
@@ -60,7 +61,7 @@ static const struct route routes[] = {
     {HTTP_GET, "/1/msg/get", api_msg_get, &face_imgo, true},
 };
 
-static const char push_path[] = "/1/push"; /* what all pushes begin with */
+static const char push_path[] = "/1/push"; /* paths of all pushes begin with this */
 
 static const struct route *route_of(const char *path)
 {
@@ -73,8 +74,8 @@ static const struct route *route_of(const char *path)
 
 /* --- answers --- */
 
-/* May the web page that sent REQUEST read its answer? Only calls that prove themselves by a token
- * are for pages at all. */
+/* May the web page that sent REQUEST read its answer? Only calls with a user's token are for web
+ * pages. */
 static bool origin_may_read(struct logic *logic, const struct http_request *request)
 {
     const char *origin = http_header(request, "origin");
@@ -87,7 +88,7 @@ static bool origin_may_read(struct logic *logic, const struct http_request *requ
     return config_list_has(logic->config->api_origins, origin, strlen(origin));
 }
 
-/* With EXTRA and what a browser wants to read. */
+/* Responds with EXTRA headers, and those that allow a browser to read the answer. */
 static void respond_with_cors(struct http_request *request, int status, const void *body,
                               size_t len, const char *extra)
 {
@@ -205,8 +206,8 @@ static void refuse_method(struct logic *logic, struct http_request *request,
     refuse(logic, request, API_METHOD, text, allow);
 }
 
-/* A compressed message would be delivered as it is, to devices that cannot know. Unpacking it here
- * would let a few bytes become many. */
+/* Is the body compressed? Then it is refused. Devices would get it as it is and cannot know. And if
+ * we unpacked it, few bytes could become very many. */
 static bool is_encoded(const struct http_request *request)
 {
     const char *encoding = http_header(request, "content-encoding");
@@ -214,7 +215,7 @@ static bool is_encoded(const struct http_request *request)
     return encoding != NULL && encoding[0] != '\0' && strcasecmp(encoding, "identity") != 0;
 }
 
-/* True: this logic cannot serve ROUTE now, and has said so. */
+/* True: this logic cannot serve ROUTE now, and has answered so. */
 static bool refuse_for_now(struct logic *logic, struct http_request *request,
                            const struct route *route)
 {
@@ -230,14 +231,14 @@ static bool refuse_for_now(struct logic *logic, struct http_request *request,
     return true;
 }
 
-/* A browser asks before it sends what is no plain GET. */
+/* Answers a browser that asks (by OPTIONS) whether it may send a request. */
 static void answer_preflight(struct logic *logic, struct http_request *request)
 {
     static const char allow[] = "Access-Control-Allow-Methods: GET\r\n"
                                 "Access-Control-Max-Age: 600\r\n";
 
     logic_count(logic, LOGIC_HTTP_2XX, 1);
-    respond_with_cors(request, 204, NULL, 0, allow); /* whose origin may read, as api_head() saw */
+    respond_with_cors(request, 204, NULL, 0, allow); /* api_head() has checked the origin */
 }
 
 static const char *caller_refusal(const struct logic *logic, const struct http_request *request)
@@ -246,7 +247,8 @@ static const char *caller_refusal(const struct logic *logic, const struct http_r
                                : local_callers_refusal(logic->local, request);
 }
 
-/* All that can be refused is refused before the body is there: strangers' bodies cost nothing. */
+/* A request's head has come. Refuses here whatever can be refused, so that bodies of strangers take
+ * no memory. */
 static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
@@ -272,13 +274,14 @@ static void api_handle(struct http_request *request, void *arg)
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
 
-    assert(route != NULL);                      /* api_head() has refused the others */
-    if (!refuse_for_now(logic, request, route)) /* it may have begun since */
+    assert(route != NULL);                      /* api_head() has refused requests without a
+                                                 * route */
+    if (!refuse_for_now(logic, request, route)) /* the reason may have come up since api_head() */
         route->handle(logic, request);
 }
 
-/* What the HTTP server refuses itself: malformed, too large, too slow. There is no path to go by.
- */
+/* The HTTP server refuses a request itself: it is malformed, too large or too slow. Its path is not
+ * known. */
 static void api_refuse(int status, const char *why, struct http_request *request, char *body,
                        size_t bodylen, const char **content_type)
 {

@@ -1,5 +1,5 @@
-/* routes.h - the HTTP API: a table of routes, who may call, and how each face says no. Main loop
- * only.
+/* routes.h - the HTTP API: a table of routes, and who may call them. A face is a form in which
+ * errors are answered: imgo's is the only one. Main loop only.
  *
  *   http server ─► api_handle ─► key? ─► route ─► handler ─► exactly one of api_ok(), api_error() …
  *                                               push.c, token.c, count.c, mailbox.c */
@@ -10,45 +10,45 @@
 #include "logic/base/logic.h"
 #include "logic/http/params.h"
 
-/* Listens on api.listen. -E… after logging. */
+/* Listens on api.listen. 0, or -E… after logging. */
 int routes_open(struct logic *logic);
 
 enum api_error {
-    API_PARAMETER,   /* the caller's fault */
-    API_TOKEN,       /* a token that is not known, or another uid's */
-    API_NO_SERVER,   /* no such comet */
-    API_KEY,         /* api.keys */
-    API_NOT_FOUND,   /* path */
-    API_METHOD,      /* wrong method */
-    API_TOO_LARGE,   /* a limit that a smaller call would keep */
-    API_ENCODING,    /* a body that is compressed */
-    API_UNAVAILABLE, /* Redis, bus or router did not answer, or we drain: try again */
+    API_PARAMETER,   /* a parameter is wrong */
+    API_TOKEN,       /* the token is not known, or belongs to another uid */
+    API_NO_SERVER,   /* there is no such comet */
+    API_KEY,         /* the API key is missing or wrong */
+    API_NOT_FOUND,   /* there is no such path */
+    API_METHOD,      /* the path has another method */
+    API_TOO_LARGE,   /* a smaller call would be accepted */
+    API_ENCODING,    /* the body is compressed */
+    API_UNAVAILABLE, /* Redis, Kafka or a router did not answer, or this logic drains: try again */
     API_ERRORS,
 };
 
-/* {"ret":1} */
+/* Answers {"ret":1}. */
 void api_ok(struct logic *logic, struct http_request *request);
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len);
-/* In the form of the face that REQUEST's path belongs to. REASON: which counter; TEXT for the
- * caller. */
+/* Answers ERROR in the form of the face that REQUEST's path belongs to. TEXT is for the caller. */
 void api_error(struct logic *logic, struct http_request *request, enum api_error error,
                const char *text);
-/* API_UNAVAILABLE by cause, for the counters. */
+/* Answers API_UNAVAILABLE. CAUSE is the counter. */
 void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
                      const char *text);
 
-/* The same for what may be tried again only after some seconds. */
+/* The same, and tells the caller to try again only after some seconds. */
 void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
                     const char *text);
 
-/* A query parameter that may be given once. *VALUE NULL = absent. -EINVAL: it is there twice. */
+/* Reads a query parameter that may come once. *VALUE NULL: it is absent. 0, or -EINVAL: it comes
+ * twice. */
 int api_query(struct http_request *request, const char *name, const char **value,
               struct params_error *err);
-/* The same for an integer; *OUT keeps its value if the parameter is absent. */
+/* The same for an integer. *OUT keeps its value if the parameter is absent. */
 int api_query_int64(struct http_request *request, const char *name, int64_t min, int64_t max,
                     int64_t *out, struct params_error *err);
 
-/* Handlers. */
+/* The handlers of the routes. */
 void api_push_uid(struct logic *logic, struct http_request *request);
 void api_push_uids(struct logic *logic, struct http_request *request);
 void api_push_room(struct logic *logic, struct http_request *request);

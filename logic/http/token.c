@@ -4,7 +4,7 @@
  * (imgo's own example is curl -d '{"uid":…}', which curl calls a form); none may come twice.
  *
  *   new: uid      required
- *        token    made here if absent: 16 random bytes, 32 hex digits
+ *        token made here if absent: 16 random bytes as 32 hexadecimal digits
  *        expire   seconds; default tokens.ttl; 0 = for ever
  *        room     main room
  *        accepts  "5,6", [5,6] or "*": operations, for goim's clients
@@ -26,7 +26,7 @@
 struct token_call {
     struct logic *logic;
     struct http_request *request;
-    json_t *json; /* the body, if it is an object */
+    json_t *json; /* the body, if it is a JSON object */
     char token[TOKEN_MAX + 1];
     int64_t uid, expire_s;
 };
@@ -61,7 +61,7 @@ static void call_free(struct token_call *call)
     mem_wiped_free(call, sizeof *call);
 }
 
-/* [5,6] as "5,6". */
+/* Writes the array [5,6] as "5,6". */
 static int join_ops(const char *name, const json_t *array, char *buf, size_t size,
                     struct params_error *err)
 {
@@ -79,7 +79,7 @@ static int join_ops(const char *name, const json_t *array, char *buf, size_t siz
     return 0;
 }
 
-/* A JSON member as the text it would be in a query. */
+/* Writes a JSON member as it would be written in a query. */
 static int member_text(const char *name, const json_t *member, char *buf, size_t size,
                        struct params_error *err)
 {
@@ -99,7 +99,7 @@ static int member_text(const char *name, const json_t *member, char *buf, size_t
                : -EINVAL;
 }
 
-/* *VALUE is NULL if absent; BUF holds it if it came as JSON. */
+/* Finds parameter NAME. *VALUE is NULL if it is absent. If it came as JSON, *VALUE is in BUF. */
 static int param(struct token_call *call, const char *name, char *buf, size_t size,
                  const char **value, struct params_error *err)
 {
@@ -138,14 +138,15 @@ static void make_token(char *out, size_t size)
 {
     uint8_t random[16];
 
-    /* Cannot fail: fewer than 256 bytes, after the pool was once ready. */
+    /* Cannot fail: getrandom(2) gives up to 256 bytes without interruption, once its pool is
+     * ready. */
     while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         continue;
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(out + 2 * i, size - 2 * i, "%02x", random[i]);
 }
 
-/* *HAS_TOKEN, *HAS_UID: given. */
+/* Reads token and uid. *HAS_TOKEN and *HAS_UID say which were given. */
 static int parse_who(struct token_call *call, bool *has_token, bool *has_uid,
                      struct params_error *err)
 {
