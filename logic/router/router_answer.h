@@ -1,7 +1,8 @@
-/* router_answer.h - what routers are told of a session, and what they answer.
+/* router_answer.h - what logic tells a router about a session, and what the router answers. Main
+ * loop only.
  *
- * Sessions and counts stay as they were unpacked: push.c puts the sessions into a message for
- * Kafka, and settle_requests.c into a reply, without a copy per uid. */
+ * Sessions and counts stay in the form in which they were unpacked. So push.c can put them into a
+ * message for Kafka, and settle_requests.c into a reply, without copying. */
 #ifndef IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 #define IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 
@@ -11,37 +12,38 @@
 
 enum router_result {
     ROUTER_OK,
-    ROUTER_MISMATCH, /* it sees another ring than we do: puts were not applied, a lookup proves
-                        nothing */
-    ROUTER_AWAY,     /* no router, or no answer in time; it may or may not have been carried out */
+    ROUTER_MISMATCH, /* the router sees another ring than we do: it ignored puts, and an empty
+                      * lookup proves nothing */
+    ROUTER_AWAY,     /* no router, or no answer in time: the request may or may not have been
+                      * carried out */
 };
 
-struct router_reply; /* a decoded MapReply, counted references */
+struct router_reply; /* a decoded MapReply, reference-counted */
 
 struct router_answer {
     enum router_result result;
-    uint64_t ring;     /* ring_hash() it was sent under */
-    bool complete;     /* lookup: an empty answer means that nobody is there */
+    uint64_t ring;     /* ring_hash() when the request was sent */
+    bool complete;     /* lookup: if there are no sessions, the user is away */
     uint32_t status;   /* put: PutStatus */
-    size_t n_sessions; /* lookup; given whatever is known, also with ROUTER_MISMATCH */
+    size_t n_sessions; /* lookup: all that the router knows, also with ROUTER_MISMATCH */
     Imc__V1__Session **sessions;
-    size_t n_counts; /* count */
+    size_t n_counts; /* of a count */
     Imc__V1__Count **counts;
-    struct router_reply
-        *reply; /* keeps the two alive: take a reference to use them after the call. May be NULL */
+    struct router_reply *reply; /* owns sessions and counts: take a reference to use them after the
+                                 * call. May be NULL */
 };
 typedef void (*router_fn)(void *arg, const struct router_answer *answer);
 
 struct router_reply *router_reply_ref(struct router_reply *reply);
 void router_reply_unref(struct router_reply *reply);
 
-/* Strings are borrowed until the answer. */
+/* A session as a router is told of it. Strings have to stay valid until the answer. */
 struct router_session {
     const char *comet;
     uint64_t epoch, handle;
     int64_t uid;
     const char *key, *room;
-    uint32_t max_sessions; /* put: refuse when the uid has as many others; 0 = no limit */
+    uint32_t max_sessions; /* put: refused if the uid has so many other sessions; 0: no limit */
 };
 
 #endif

@@ -4,9 +4,9 @@
  *        fn() ◄── router_request_finish ◄── peer_answered ◄── MapReply ◄┘
  *                                          (rpc thread: peer_decode)
  *
- * The lists of a reply answer the lists of its batch index by index; requests keep the order they
- * came in, so the n-th put of the batch is the n-th ROUTER_PUT of its requests. A router answers as
- * many of the lookups as one message holds; those that it did not answer are asked for again. */
+ * A list in a reply answers the same list of its batch, index by index. Requests keep their order,
+ * so the n-th put of a batch is the n-th ROUTER_PUT among its requests. A router answers as many
+ * lookups as fit one message; we ask for the others again. */
 #include "logic/router/router_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -33,7 +33,7 @@ struct map_batch {
 
 /* --- packing --- */
 
-/* The lists of a MapBatch under construction, all in one arena. */
+/* The lists of a MapBatch that is being made, all in one arena. */
 struct packing {
     struct arena arena;
     Imc__V1__MapBatch map;
@@ -141,7 +141,7 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     return msg;
 }
 
-/* Takes up to BATCH_MOST requests that somebody still waits for. */
+/* Takes up to BATCH_MOST requests out of the queue, without those that have timed out. */
 static struct map_batch *take_batch(struct router_peer *peer)
 {
     size_t most = peer->waiting.n < BATCH_MOST ? peer->waiting.n : BATCH_MOST;
@@ -166,7 +166,7 @@ static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     struct router_peer *peer = arg;
     struct map_batch *batch = take_batch(peer);
 
-    /* A pipe that is down wants a probe, be it empty: only an answer brings it up. */
+    /* A pipe that is down needs a probe, even an empty batch: only an answer brings it up. */
     if (batch->n == 0 && pipe_is_up(pipe)) {
         free(batch);
         return NULL;
@@ -201,8 +201,8 @@ struct router_reply *router_reply_ref(struct router_reply *reply)
     return reply;
 }
 
-/* Only one thread at a time has the reply: the rpc thread until it is posted, the main loop after
- * that. */
+/* The references need no atomics. Only one thread at a time has the reply: the rpc thread until it
+ * posts it, then the main loop. */
 void router_reply_unref(struct router_reply *reply)
 {
     if (reply == NULL || --reply->refs > 0)
@@ -228,8 +228,8 @@ static bool reply_fits(const struct map_batch *batch, const Imc__V1__MapReply *m
     return some && map->n_lookups <= lookups && (map->n_puts == puts || map->ring_mismatch);
 }
 
-/* Takes the lookups behind the first ANSWERED ones out of BATCH, and puts them before what waits.
- */
+/* Takes all lookups but the first ANSWERED ones out of BATCH, and puts them at the head of the
+ * queue. */
 static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t answered)
 {
     struct router_queue again;
@@ -310,7 +310,8 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     }
     if (reply->map->ring_mismatch)
         logic_count(logic, LOGIC_ROUTER_MISMATCH, 1);
-    ask_again(peer, batch, reply->map->n_lookups); /* first: who is answered may close the peer */
+    ask_again(peer, batch, reply->map->n_lookups); /* first of all, since a callback may close the
+                                                    * peer */
     for (size_t i = 0; i < batch->n; i++)
         answer_request(batch->requests[i], reply, batch->ring, &put, &lookup);
     free(batch);
@@ -330,7 +331,7 @@ static void fail_waiting(struct router_peer *peer)
     struct router_queue queue;
     struct router_request *request;
 
-    /* Only what waits now: the answers may ask anew. */
+    /* Only the requests that wait now: their callbacks may make new ones. */
     queue.head = peer->waiting.head;
     router_queue_init(&peer->waiting);
     while ((request = queue.head) != NULL) {

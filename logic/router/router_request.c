@@ -1,6 +1,6 @@
 #include "logic/router/router_request.h"
 
-/* Of the wheel that bounds requests. */
+/* The wheel that ends requests after their timeout. */
 enum { TICK_MS = 10, WHEEL_SLOTS = 512 };
 
 static void count_lookup(struct logic *logic, const struct router_answer *answer)

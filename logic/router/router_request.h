@@ -1,5 +1,5 @@
-/* router_request.h - a request to a router, from its making to its one answer. routers.c makes
- * requests, router_peer.c carries them. Main loop only.
+/* router_request.h - a request to a router, which gets exactly one answer. routers.c makes
+ * requests, router_peer.c sends them. Main loop only.
  *
  *   request_new ─► waits in a queue, is under way in a batch ─┬─► finish: fn(answer), freed
  *                                                             └─ timer: fn(AWAY); finish frees */
@@ -21,10 +21,10 @@ enum router_kind {
     ROUTER_COMETS,
 };
 
-/* What all requests, and the peers that carry them, have in common. */
+/* What all requests and peers share. */
 struct router_requests {
     struct logic *logic;
-    uint64_t ring; /* ring_hash() of the routers as we see them */
+    uint64_t ring; /* ring_hash() of the routers that we see */
     struct wheel *wheel;
     struct slab *slab;
 };
@@ -34,21 +34,21 @@ struct router_request {
     struct wheel_timer timer;
     struct router_requests *of;
     enum router_kind kind;
-    router_fn fn; /* NULL: was answered (it timed out), only the memory is waited for */
+    router_fn fn; /* NULL: it has timed out and was answered; it is freed when its batch ends */
     void *arg;
     struct router_session session; /* valid while fn != NULL */
     uint32_t loop, loops;
 };
 
 void router_requests_open(struct router_requests *requests, struct logic *logic);
-/* No timer runs any more; the requests stay until each has had its router_request_finish(). */
+/* Stops all timers. Each request stays until its router_request_finish(). */
 void router_requests_stop(struct router_requests *requests);
-/* After the last one. */
+/* Call it after the last request was finished. */
 void router_requests_close(struct router_requests *requests);
 
 struct router_request *router_request_new(struct router_requests *requests, enum router_kind kind,
                                           router_fn fn, void *arg);
-/* Answers (if nobody did yet) and frees. */
+/* Answers REQUEST, if it was not answered yet, and frees it. */
 void router_request_finish(struct router_request *request, const struct router_answer *answer);
 
 struct router_queue {

@@ -1,11 +1,11 @@
-/* Which router, and until when.
+/* Chooses the router of a request, and ends requests that take too long.
  *
  *   put, del, lookup ──ring_find_uid──► peer ──► router_peer.c
  *   registered, forget, count ────────► every peer
  *   no peer, or it is away ───────────► failed: answered at the end of the turn
  *
- * A request that took too long is answered ROUTER_AWAY by the wheel; its memory goes when the batch
- * does. */
+ * The wheel answers ROUTER_AWAY to a request that takes too long. The request is freed when its
+ * batch ends. */
 #include "logic/router/routers.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -19,11 +19,11 @@
 struct routers {
     struct logic *logic;
     struct ring *ring;
-    struct router_peer **peers; /* index = the ring's */
+    struct router_peer **peers; /* by index in the ring */
     size_t n_peers;
     struct router_requests requests;
     struct router_queue failed;
-    struct loop_task task; /* answers FAILED */
+    struct loop_task task; /* answers the requests in FAILED */
     bool closed;
 };
 
@@ -112,7 +112,7 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
     submit(routers, peer_of(routers, uid), request, timeout_ms);
 }
 
-/* The same request to every router. */
+/* Sends the same request to every router. Returns how many there are. */
 static size_t submit_all(struct routers *routers, const struct router_request *like)
 {
     for (size_t i = 0; i < routers->n_peers; i++) {
@@ -208,7 +208,8 @@ void routers_update(struct routers *routers)
     routers->n_peers = list->n;
     metric_set(routers->logic->counters, LOGIC_ROUTERS, (int64_t)list->n);
     log_info("routers changed", "routers=%zu ring=%016" PRIx64, list->n, routers->requests.ring);
-    /* Last, with the new ring in force: whoever was waiting for them may ask again at once. */
+    /* Last, when the new ring is in force: callers whose requests end here may ask again at
+     * once. */
     for (size_t i = 0; i < n_old; i++) {
         if (!old[i]->live)
             router_peer_close(old[i]);
@@ -229,8 +230,8 @@ struct routers *routers_open(struct logic *logic)
     return routers;
 }
 
-/* Requests made by those who are told now fail too: link_on_failed() answers them and frees the
- * rest. */
+/* Callers whose requests end here may make new ones, which fail as well. The task answers those,
+ * and then frees the rest. */
 void routers_close(struct routers *routers)
 {
     if (routers == NULL)

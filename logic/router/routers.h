@@ -1,9 +1,8 @@
-/* routers.h - logic's side of the session map: a ring over the live routers, and per router a
- * pipe of batches.
+/* routers.h - asks routers, which keep the map of sessions: a ring over the living routers, and a
+ * pipe to each of them. Main loop only.
  *
- * A request is one attempt: it goes to the router that owns the uid on the ring of this moment and
- * is answered exactly once, never before the call returns. Whoever wants to insist asks again. Main
- * loop only. */
+ * A request goes to the router that owns the uid on the present ring. It is answered exactly once,
+ * never before the call returns. It is one attempt: callers that need more try again themselves. */
 #ifndef IMC_LOGIC_ROUTER_ROUTERS_H
 #define IMC_LOGIC_ROUTER_ROUTERS_H
 
@@ -11,15 +10,15 @@
 #include "logic/router/router_answer.h"
 
 struct routers *routers_open(struct logic *logic);
-/* The membership's list of routers changed: a new ring; pipes of those that went are closed
- * (ROUTER_AWAY). */
+/* Membership's list of routers has changed: makes a new ring. Closes the pipes of routers that are
+ * gone, whose requests get ROUTER_AWAY. */
 void routers_update(struct routers *routers);
-/* What is unanswered gets ROUTER_AWAY. NULL is fine. */
+/* Requests without an answer get ROUTER_AWAY. NULL is fine. */
 void routers_close(struct routers *routers);
-/* Of the routers as we see them; 0 = none is alive (or ROUTERS is NULL: closed). */
+/* ring_hash() of the routers that we see; 0: none is alive, or ROUTERS is NULL (closed). */
 uint64_t routers_ring(const struct routers *routers);
 size_t routers_count(const struct routers *routers);
-/* Of these, those that answer, as far as is known. */
+/* How many of them answer, as far as we know. */
 size_t routers_up(const struct routers *routers);
 
 void router_put(struct routers *routers, const struct router_session *session, uint64_t timeout_ms,
@@ -29,7 +28,7 @@ void router_del(struct routers *routers, const struct router_session *session, r
 void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
                    void *arg);
 
-/* To every router; FN runs once per router. The number of routers asked. */
+/* These go to every router. They return how many routers were asked; FN runs once for each. */
 size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,
                          uint32_t loops, router_fn fn, void *arg);
 size_t router_forget(struct routers *routers, const char *comet, router_fn fn, void *arg);
