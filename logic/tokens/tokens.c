@@ -1,11 +1,11 @@
-/* Tokens in Redis; every arrow is one round trip, the keys may live on different shards.
+/* Tokens in Redis. Every arrow is one round trip, because the keys may be on different shards.
  *
  *   new:  SET imc:token:T ─► SET imc:ut:UID T GET ─► delete imc:token:OLD if it is still of UID
  *   del:  GETDEL imc:token:T ─► delete imc:ut:UID if it still says T
  *   uid:  GETDEL imc:ut:UID ─► delete imc:token:T if it is still of UID
  *
- * Two new() of one uid at once: each has set its token before it swaps imc:ut, and each deletes
- * what it swapped out; so exactly the last one stays. */
+ * Two new() for one uid may run at once. Each sets its token before it swaps imc:ut, and then
+ * deletes the token that it swapped out. So exactly the last token stays. */
 #include "logic/tokens/tokens.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -148,7 +148,7 @@ static void find_on_reply(struct redis *redis, const redisReply *reply, void *ar
     free(find);
 }
 
-/* The tokens of SHARD in one MGET. */
+/* Looks up all tokens on SHARD by one MGET. */
 static void find_on_shard(struct logic *logic, size_t shard, const size_t *shards,
                           const struct token_key *keys, struct find *like)
 {
@@ -184,7 +184,8 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
 
     loop_assert_owner(logic->loop);
     for (size_t i = 0; i < n; i++) {
-        /* No token is longer: the key of its start names none that was made through us. */
+        /* A longer token is not one of ours. In its place look up the empty token, which does not
+         * exist. */
         size_t len = refs[i].len <= TOKEN_MAX ? refs[i].len : 0;
         keys[i] = key_of(refs[i].data, len);
         shards[i] = shard_of(logic, &keys[i]);
@@ -197,7 +198,7 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
 
 /* --- new, del --- */
 
-/* One call of new or del, on its way through the drawing at the top. */
+/* One call of new, del or uid. It goes through the steps that are drawn at the top. */
 struct token_change {
     struct logic *logic;
     token_done_fn fn;
@@ -217,7 +218,7 @@ static void change_done(struct token_change *change, int err)
     mem_wiped_free(change, sizeof *change);
 }
 
-/* True if REPLY is one to go on with; else the change is over. */
+/* True: REPLY is good and the change goes on. False: the change is over. */
 static bool change_goes_on(struct token_change *change, const redisReply *reply)
 {
     if (reply != NULL && reply->type != REDIS_REPLY_ERROR)
@@ -269,7 +270,7 @@ static void new_on_swapped(struct redis *redis, const redisReply *reply, void *a
     delete_token_of_uid(change, reply->str, (size_t)reply->len);
 }
 
-/* SET KEY VALUE [PX expire] [GET] */
+/* Sends SET KEY VALUE [PX expire] [GET]. */
 static void set_key(struct token_change *change, const struct token_key *key,
                     struct token_ref value, bool get, redis_fn fn)
 {

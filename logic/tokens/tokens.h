@@ -1,7 +1,7 @@
-/* tokens.h - who a token stands for: imc:token:TOKEN in Redis → uid, room, accepts. Main loop only,
- * except the encoding (pure).
+/* tokens.h - tokens in Redis: imc:token:TOKEN says which uid, room and operations a token stands
+ * for. Main loop only, except the encoding (pure).
  *
- * A uid has one token: imc:ut:UID names it, and making another one takes the older back. */
+ * A uid has one token, which is in imc:ut:UID. A new token revokes the older one. */
 #ifndef IMC_LOGIC_TOKENS_TOKENS_H
 #define IMC_LOGIC_TOKENS_TOKENS_H
 
@@ -12,33 +12,35 @@ enum { TOKEN_MAX = 512, TOKEN_ROOM_MAX = 128, TOKEN_ACCEPTS_MAX = 4096 };
 
 struct token_value {
     int64_t uid;
-    const char *room; /* main room, borrowed; empty = none */
+    const char *room; /* main room; empty: none. Borrowed */
     size_t room_len;
-    const char *accepts; /* comma-separated operations, "*" = all; borrowed */
+    const char *accepts; /* operations, separated by commas; "*": all. Borrowed */
     size_t accepts_len;
 };
 
-/* "1 UID ACCEPTS ROOM"; the room is last and may contain anything but NUL. Bytes written; OUTLEN of
- * token_value_size() suffices. */
+/* The value of a token's key: "1 UID ACCEPTS ROOM". The room comes last, since it may contain any
+ * byte but NUL. token_encode() returns the bytes written; OUTLEN has to be at least
+ * token_value_size(). */
 size_t token_value_size(const struct token_value *value);
 size_t token_encode(const struct token_value *value, char *out, size_t outlen);
-/* VALUE borrows from TEXT. 0 or -EBADMSG. */
+/* 0 or -EBADMSG. VALUE borrows from TEXT. */
 int token_decode(const char *text, size_t len, struct token_value *value);
 
 struct token_ref {
     const void *data;
     size_t len;
 };
-/* Once per token, INDEX into REFS: 0 and the value, -ENOENT, or -EAGAIN when Redis did not answer.
- * VALUE is borrowed. */
+/* Called once per token. INDEX is its place in REFS. ERR is 0, -ENOENT, or -EAGAIN if Redis did not
+ * answer. VALUE is set if ERR is 0, and valid during the call. */
 typedef void (*token_fn)(void *arg, size_t index, int err, const struct token_value *value);
-/* REFS are copied. One MGET per shard; FN never runs before this returns. */
+/* Looks up N tokens, by one MGET per shard. REFS are copied. FN never runs before this returns. */
 void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
                  void *arg);
 
-/* 0 or -EAGAIN when Redis did not answer (then nothing is certain); del: -ENOENT. */
+/* ERR is 0, or -EAGAIN if Redis did not answer: then the change may or may not have happened. Of
+ * del also -ENOENT. */
 typedef void (*token_done_fn)(void *arg, int err);
-/* EXPIRE_MS 0 = for ever. Everything is copied. */
+/* EXPIRE_MS 0: the token never expires. Everything is copied. */
 void tokens_new(struct logic *logic, const char *token, const struct token_value *value,
                 uint64_t expire_ms, token_done_fn fn, void *arg);
 void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *arg);
