@@ -1,5 +1,5 @@
-/* imc-logic: auth, routing decisions, mailboxes, the HTTP APIs. See base/logic.h for what is
- * connected to what. */
+/* imc-logic: admits sessions, accepts pushes, keeps mailboxes and serves the HTTP API. base/logic.h
+ * draws how its parts are connected. */
 #include "common/base/log.h"
 #include "common/http/http.h"
 #include "common/kafka/shutdown.h"
@@ -27,7 +27,7 @@ static struct logic the_logic;
 static void tell_routers(struct logic *logic)
 {
     if (logic->routers == NULL)
-        return; /* we are stopping */
+        return; /* logic_stop() has run */
     bool any = routers_count(logic->routers) > 0;
     bool up = routers_up(logic->routers) > 0;
 
@@ -107,8 +107,8 @@ static void on_drain_look(uv_timer_t *timer)
 {
     struct logic *logic = timer->data;
 
-    /* What was accepted over HTTP is answered first: its delivery reports may still need routers
-     * and Redis. */
+    /* First answer all requests that were accepted over HTTP. They may still need routers and
+     * Redis. */
     if (http_server_pending(logic->http) > 0 || push_pending(logic->lanes) > 0 ||
         streams_count(logic->streams) > 0)
         return;
@@ -117,7 +117,8 @@ static void on_drain_look(uv_timer_t *timer)
     daemon_drained(logic->daemon);
 }
 
-/* Gives the lease back at once, so that comets and jobs turn to other logics while we finish. */
+/* Gives the lease back at once, so that comets and jobs turn to other logics. Meanwhile this logic
+ * finishes its requests. */
 static void logic_drain(struct daemon *daemon)
 {
     static uv_timer_t look;
@@ -132,8 +133,9 @@ static void logic_drain(struct daemon *daemon)
     uv_timer_start(&look, on_drain_look, 0, DRAIN_LOOK_MS);
 }
 
-/* From the callers inwards. Redis is closed after this, and what still waits for it then ends in
- * answers that go nowhere: so the state stays, in static memory. */
+/* Closes everything, beginning with what callers reach. Redis is closed only after this. Commands
+ * that wait for it end then, and their callbacks use our state. So the state is in static memory
+ * and stays. */
 static void logic_stop(struct daemon *daemon)
 {
     struct logic *logic = daemon->state;
@@ -147,7 +149,8 @@ static void logic_stop(struct daemon *daemon)
     kafka_producer_close(logic->bus);
     logic->bus = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
-        uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* the answers that these have put off */
+        uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* run what was put off to the end of the turn:
+                                                  * answers */
     http_server_close(logic->http);
     logic->http = NULL;
     push_lanes_close(logic->lanes);
@@ -167,7 +170,7 @@ static void logic_scrape(struct daemon *daemon)
     struct logic *logic = daemon->state;
 
     if (logic == NULL || logic->bus == NULL || logic->http == NULL)
-        return; /* starting or stopping */
+        return; /* logic is starting or stopping */
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
     job_backlogs_scrape(logic->backlogs);
@@ -203,8 +206,8 @@ static const struct daemon_verb set_partitions = {
     .run = repartition,
 };
 
-/* Pushes need no Redis but for idempotency keys; who pushes to users who are away is told so by
- * job's backlog. */
+/* A push needs Redis only for an idempotency key. When messages for users who are away cannot be
+ * stored, jobs report a backlog, and pushes are refused because of that. */
 static const struct daemon_need logic_needs[] = {
     {"redis", USE_CONNECT | USE_STORE},
     {"redis_write", USE_STORE},
@@ -238,6 +241,6 @@ static const struct daemon_spec logic_spec = {
 
 int main(int argc, char **argv)
 {
-    json_wipe_what_is_freed(); /* tokens come in JSON */
+    json_wipe_what_is_freed(); /* JSON of requests may hold tokens */
     return daemon_main(&logic_spec, argc, argv);
 }

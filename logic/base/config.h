@@ -1,11 +1,11 @@
-/* config.h - logic's settings; read-only once it runs. */
+/* config.h - logic's settings. Read-only while it runs. */
 #ifndef IMC_LOGIC_BASE_CONFIG_H
 #define IMC_LOGIC_BASE_CONFIG_H
 
 #include "common/daemon/daemon.h"
 
 struct logic_config {
-    struct daemon_config daemon; /* first */
+    struct daemon_config daemon; /* has to be the first member */
     char *api_listen, *api_keys, *api_trusted, *api_hosts, *api_origins;
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;

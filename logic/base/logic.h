@@ -1,6 +1,6 @@
-/* logic.h - the daemon: what its folders share. Struct only: main.c fills it. Everything of
- * logic belongs to the main loop (daemon->loop). The rpc thread only unpacks what streams bring
- * (logic/peers/streams.c, logic/router/router_peer.c) and posts it here.
+/* logic.h - the struct that all folders of the daemon share. main.c fills it. Everything in logic
+ * belongs to the main loop (daemon->loop). The rpc thread only unpacks messages of streams
+ * (logic/peers/streams.c, logic/router/router_peer.c) and posts them to this loop.
  *
  *   business ── http/routes ─┬─ http/push ─► push/push ─┬─► push/kafka_producer ════► Kafka
  *                            │   └ idempotency          └─► router/routers ═════════► router
@@ -36,19 +36,20 @@ struct logic {
     struct redis *redis;
     struct membership *membership;
     struct message_ids ids;
-    bool has_node; /* the lease gave us a node number: ids may be made */
+    bool has_node; /* the lease gave us a node number, so we can make message ids */
     bool draining;
     enum memory_level memory;
     struct routers *routers;
-    void (*routers_told)(struct logic *logic); /* one answers, or does no more; may be NULL */
+    void (*routers_told)(struct logic *logic); /* a router has begun or ceased to answer; may be
+                                                * NULL */
     struct kafka_producer *bus;
     struct streams *streams;
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;
     struct connects *connects;
     struct gone_receivers *gone_receivers;
-    struct api_keys *keys;       /* NULL: there are none */
-    struct local_callers *local; /* who may call then */
+    struct api_keys *keys;       /* NULL: api.keys is empty */
+    struct local_callers *local; /* who may call while api.keys is empty */
     struct http_server *http;
 };
 
@@ -57,7 +58,8 @@ static inline void logic_count(struct logic *logic, enum logic_metric metric, in
     metric_add(logic->counters, metric, by);
 }
 
-/* Unix time by Redis's clock, which all logics share: what ages and ids are reckoned by. */
+/* Unix time by Redis's clock, which all logics share. Message ids and the age of messages go by
+ * it. */
 static inline uint64_t logic_now_us(const struct logic *logic)
 {
     return logic->redis != NULL ? redis_now_us(logic->redis) : unix_now_us();

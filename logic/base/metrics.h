@@ -1,4 +1,4 @@
-/* metrics.h - what logic counts, all in the main loop's block. */
+/* metrics.h - logic's metrics. All values are in the main loop's block. */
 #ifndef IMC_LOGIC_BASE_METRICS_H
 #define IMC_LOGIC_BASE_METRICS_H
 

@@ -1,10 +1,11 @@
-/* pb.h - what is only packed, as protobuf-c's structs want it. */
+/* pb.h - puts constant bytes into structs of protobuf-c that are only packed. Any thread. */
 #ifndef IMC_LOGIC_BASE_PB_H
 #define IMC_LOGIC_BASE_PB_H
 
 #include <protobuf-c/protobuf-c.h>
 
-/* protobuf-c's structs have no const: what is only packed stays what it was. */
+/* protobuf-c's structs have no const. Packing a struct does not change what its pointers lead
+ * to. */
 static inline char *pb_text(const char *text)
 {
     union {
