@@ -30,39 +30,39 @@ enum { PLACES_FIRST = 64, MAP_SLOT_BYTES = 32, MALLOC_OVERHEAD = 16 };
 
 struct interned_strings *interned_new(bool shared)
 {
-    struct interned_strings *names = mem_zalloc(sizeof *names);
+    struct interned_strings *strings = mem_zalloc(sizeof *strings);
 
-    names->capacity = PLACES_FIRST;
-    names->places = mem_zalloc(names->capacity * sizeof *names->places);
-    names->places[0].vacant = 1;
-    names->n = 1;
-    names->shared = shared ? strmap_new() : NULL;
-    return names;
+    strings->capacity = PLACES_FIRST;
+    strings->places = mem_zalloc(strings->capacity * sizeof *strings->places);
+    strings->places[0].vacant = 1;
+    strings->n = 1;
+    strings->shared = shared ? strmap_new() : NULL;
+    return strings;
 }
 
-void interned_free(struct interned_strings *names)
+void interned_free(struct interned_strings *strings)
 {
-    if (names == NULL)
+    if (strings == NULL)
         return;
-    for (uint32_t number = interned_next(names, 0); number != 0;
-         number = interned_next(names, number))
-        free(names->places[number].name);
-    if (names->shared != NULL)
-        strmap_free(names->shared);
-    free(names->places);
-    free(names);
+    for (uint32_t number = interned_next(strings, 0); number != 0;
+         number = interned_next(strings, number))
+        free(strings->places[number].name);
+    if (strings->shared != NULL)
+        strmap_free(strings->shared);
+    free(strings->places);
+    free(strings);
 }
 
-static uint32_t place_take(struct interned_strings *names)
+static uint32_t place_take(struct interned_strings *strings)
 {
-    uint32_t number = names->vacant;
+    uint32_t number = strings->vacant;
 
     if (number != 0) {
-        names->vacant = (uint32_t)(names->places[number].vacant >> 1);
+        strings->vacant = (uint32_t)(strings->places[number].vacant >> 1);
         return number;
     }
-    ARRAY_ROOM(names->places, names->n, names->capacity, PLACES_FIRST);
-    return names->n++;
+    ARRAY_ROOM(strings->places, strings->n, strings->capacity, PLACES_FIRST);
+    return strings->n++;
 }
 
 static size_t name_bytes(size_t len)
@@ -70,83 +70,84 @@ static size_t name_bytes(size_t len)
     return sizeof(struct interned_string) + len + 1 + MALLOC_OVERHEAD;
 }
 
-static struct interned_string *name_add(struct interned_strings *names, const char *text,
+static struct interned_string *name_add(struct interned_strings *strings, const char *text,
                                         size_t len)
 {
     struct interned_string *name = mem_alloc(sizeof *name + len + 1);
 
     memcpy(name->text, text, len + 1);
     name->refs = 0;
-    name->number = place_take(names);
-    names->places[name->number].name = name;
-    names->count++;
-    names->text_bytes += name_bytes(len);
-    if (names->shared != NULL)
-        strmap_set(names->shared, name->text, len, name);
+    name->number = place_take(strings);
+    strings->places[name->number].name = name;
+    strings->count++;
+    strings->text_bytes += name_bytes(len);
+    if (strings->shared != NULL)
+        strmap_set(strings->shared, name->text, len, name);
     return name;
 }
 
-uint32_t interned_ref(struct interned_strings *names, const char *text)
+uint32_t interned_ref(struct interned_strings *strings, const char *text)
 {
     size_t len = strlen(text);
     struct interned_string *name = NULL;
 
     if (len == 0)
         return 0;
-    if (names->shared != NULL)
-        name = strmap_get(names->shared, text, len);
+    if (strings->shared != NULL)
+        name = strmap_get(strings->shared, text, len);
     if (name == NULL)
-        name = name_add(names, text, len);
+        name = name_add(strings, text, len);
     name->refs++;
     return name->number;
 }
 
-void interned_unref(struct interned_strings *names, uint32_t number)
+void interned_unref(struct interned_strings *strings, uint32_t number)
 {
     if (number == 0)
         return;
-    struct interned_string *name = names->places[number].name;
+    struct interned_string *name = strings->places[number].name;
     assert(name->number == number && name->refs > 0);
     if (--name->refs > 0)
         return;
     size_t len = strlen(name->text);
-    if (names->shared != NULL)
-        strmap_del(names->shared, name->text, len);
-    names->places[number].vacant = (uintptr_t)names->vacant << 1 | 1;
-    names->vacant = number;
-    names->count--;
-    names->text_bytes -= name_bytes(len);
+    if (strings->shared != NULL)
+        strmap_del(strings->shared, name->text, len);
+    strings->places[number].vacant = (uintptr_t)strings->vacant << 1 | 1;
+    strings->vacant = number;
+    strings->count--;
+    strings->text_bytes -= name_bytes(len);
     free(name);
 }
 
-char *interned_text(const struct interned_strings *names, uint32_t number)
+char *interned_text(const struct interned_strings *strings, uint32_t number)
 {
     static char empty[1];
 
-    return number == 0 ? empty : names->places[number].name->text;
+    return number == 0 ? empty : strings->places[number].name->text;
 }
 
-uint32_t interned_refs(const struct interned_strings *names, uint32_t number)
+uint32_t interned_refs(const struct interned_strings *strings, uint32_t number)
 {
-    return names->places[number].name->refs;
+    return strings->places[number].name->refs;
 }
 
-size_t interned_count(const struct interned_strings *names)
+size_t interned_count(const struct interned_strings *strings)
 {
-    return names->count;
+    return strings->count;
 }
 
-uint32_t interned_next(const struct interned_strings *names, uint32_t number)
+uint32_t interned_next(const struct interned_strings *strings, uint32_t number)
 {
-    while (++number < names->n)
-        if ((names->places[number].vacant & 1) == 0)
+    while (++number < strings->n)
+        if ((strings->places[number].vacant & 1) == 0)
             return number;
     return 0;
 }
 
-size_t interned_bytes(const struct interned_strings *names)
+size_t interned_bytes(const struct interned_strings *strings)
 {
-    size_t bytes = sizeof *names + names->capacity * sizeof *names->places + names->text_bytes;
+    size_t bytes =
+        sizeof *strings + strings->capacity * sizeof *strings->places + strings->text_bytes;
 
-    return names->shared == NULL ? bytes : bytes + names->count * MAP_SLOT_BYTES;
+    return strings->shared == NULL ? bytes : bytes + strings->count * MAP_SLOT_BYTES;
 }

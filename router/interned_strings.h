@@ -13,20 +13,20 @@
 struct interned_strings;
 /* SHARED: equal strings get the same number. */
 struct interned_strings *interned_new(bool shared);
-void interned_free(struct interned_strings *names);
+void interned_free(struct interned_strings *strings);
 /* Takes a reference to TEXT and returns its number; 0 if TEXT is empty. */
-uint32_t interned_ref(struct interned_strings *names, const char *text);
+uint32_t interned_ref(struct interned_strings *strings, const char *text);
 /* NUMBER may be 0. */
-void interned_unref(struct interned_strings *names, uint32_t number);
+void interned_unref(struct interned_strings *strings, uint32_t number);
 /* The text is valid while it is referenced. It is read only; not const, because strings of
  * protobuf-c are not. */
-char *interned_text(const struct interned_strings *names, uint32_t number);
-uint32_t interned_refs(const struct interned_strings *names, uint32_t number);
-size_t interned_count(const struct interned_strings *names);
+char *interned_text(const struct interned_strings *strings, uint32_t number);
+uint32_t interned_refs(const struct interned_strings *strings, uint32_t number);
+size_t interned_count(const struct interned_strings *strings);
 /* Walks over the numbers in use, ascending: begin with NUMBER 0; returns the next one, 0 at the
  * end. */
-uint32_t interned_next(const struct interned_strings *names, uint32_t number);
+uint32_t interned_next(const struct interned_strings *strings, uint32_t number);
 /* Bytes of memory, with an estimate of malloc's own overhead. */
-size_t interned_bytes(const struct interned_strings *names);
+size_t interned_bytes(const struct interned_strings *strings);
 
 #endif

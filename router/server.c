@@ -1,7 +1,7 @@
-/*   logic ══stream══► stream_on_message   rpc thread: unpack into the job's arena
+/*   logic ══stream══► stream_on_message   rpc thread: unpack into the request's arena
  *                          │ inbox_post
  *                          ▼
- *                     job_run             main loop: map_batch_apply() ─► struct msg
+ *                     request_run         main loop: map_batch_apply() ─► struct msg
  *                          │ rpc_stream_send
  *   logic ◄════════════════┘ */
 #include "router/server.h"
@@ -35,65 +35,65 @@ static void caller_unref(struct caller *caller)
         free(caller);
 }
 
-static void job_free(struct map_request *job)
+static void request_free(struct map_request *request)
 {
-    rpc_stream_answered(job->stream);
-    rpc_stream_release(job->stream, job->held);
-    rpc_stream_unref(job->stream);
-    caller_unref(job->caller);
-    arena_free(&job->arena);
-    free(job);
+    rpc_stream_answered(request->stream);
+    rpc_stream_release(request->stream, request->held);
+    rpc_stream_unref(request->stream);
+    caller_unref(request->caller);
+    arena_free(&request->arena);
+    free(request);
 }
 
 /* Sends the reply. If it is longer than a message may be, the stream is closed, so that the caller
  * does not wait. A caller that has gone needs no answer. */
-static void job_answer(struct map_request *job, struct msg *reply)
+static void request_answer(struct map_request *request, struct msg *reply)
 {
     uint32_t len = reply->len;
 
-    if (rpc_stream_send(job->stream, reply) != -EMSGSIZE)
+    if (rpc_stream_send(request->stream, reply) != -EMSGSIZE)
         return;
     log_warn("stream closed", "peer=%s bytes=%u why=\"answer too large: ask for less at once\"",
-             rpc_stream_peer(job->stream), len);
-    rpc_stream_close(job->stream);
+             rpc_stream_peer(request->stream), len);
+    rpc_stream_close(request->stream);
 }
 
 /* Main loop. */
-static void job_run(struct loop *loop, struct inbox_item *item)
+static void request_run(struct loop *loop, struct inbox_item *item)
 {
-    struct map_request *job = container_of(item, struct map_request, item);
-    struct router *router = job->caller->router;
+    struct map_request *request = container_of(item, struct map_request, item);
+    struct router *router = request->caller->router;
 
     router->shard.now_ms = loop_now_ms(loop);
-    struct msg *reply = map_batch_apply(&router->shard, job->batch, &job->arena);
-    job_answer(job, reply);
-    job_free(job);
+    struct msg *reply = map_batch_apply(&router->shard, request->batch, &request->arena);
+    request_answer(request, reply);
+    request_free(request);
     router_sweep(router);
 }
 
 /* rpc thread. A batch without a seq is refused, because nobody would take its answer. */
-static struct map_request *job_new(struct caller *caller, struct rpc_stream *stream,
-                                   const struct msg *msg, const char **why)
+static struct map_request *request_new(struct caller *caller, struct rpc_stream *stream,
+                                       const struct msg *msg, const char **why)
 {
-    struct map_request *job = mem_zalloc(sizeof *job);
+    struct map_request *request = mem_zalloc(sizeof *request);
     struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
 
-    arena_init(&job->arena);
-    job->batch =
-        (Imc__V1__MapBatch *)unpack(&imc__v1__map_batch__descriptor, &job->arena, &in, why);
-    if (job->batch == NULL || job->batch->seq == 0) {
-        *why = job->batch == NULL ? *why : "no seq";
-        arena_free(&job->arena);
-        free(job);
+    arena_init(&request->arena);
+    request->batch =
+        (Imc__V1__MapBatch *)unpack(&imc__v1__map_batch__descriptor, &request->arena, &in, why);
+    if (request->batch == NULL || request->batch->seq == 0) {
+        *why = request->batch == NULL ? *why : "no seq";
+        arena_free(&request->arena);
+        free(request);
         return NULL;
     }
-    job->item.run = job_run;
-    job->caller = caller;
-    job->stream = rpc_stream_ref(stream);
-    job->held = job->arena.bytes;
-    rpc_stream_hold(stream, job->held);
+    request->item.run = request_run;
+    request->caller = caller;
+    request->stream = rpc_stream_ref(stream);
+    request->held = request->arena.bytes;
+    rpc_stream_hold(stream, request->held);
     __atomic_add_fetch(&caller->refs, 1, __ATOMIC_RELAXED);
-    return job;
+    return request;
 }
 
 static void stream_on_message(struct rpc_stream *stream, void *arg, struct msg *msg)
@@ -101,15 +101,15 @@ static void stream_on_message(struct rpc_stream *stream, void *arg, struct msg *
     struct caller *caller = arg;
     struct router *router = caller->router;
     const char *why = "";
-    struct map_request *job = job_new(caller, stream, msg, &why);
+    struct map_request *request = request_new(caller, stream, msg, &why);
 
-    if (job == NULL) {
+    if (request == NULL) {
         metric_add(router->rpc_counters, ROUTER_MALFORMED, 1);
         log_warn("stream closed", "peer=%s bytes=%u why=\"not an imc.v1.MapBatch: %s\"",
                  rpc_stream_peer(stream), msg->len, why);
         rpc_stream_close(stream);
-    } else if (!inbox_post(&router->daemon->loop, &job->item)) {
-        job_free(job);
+    } else if (!inbox_post(&router->daemon->loop, &request->item)) {
+        request_free(request);
     }
     msg_unref(msg);
 }

@@ -12,8 +12,8 @@ struct session_map *session_map_new(struct comet_lives *comets, session_map_owns
     sessions->comets = comets;
     sessions->owns = owns;
     sessions->owns_arg = arg;
-    session_pool_init(&sessions->slots);
-    uid_index_init(&sessions->buckets);
+    session_pool_init(&sessions->pool);
+    uid_index_init(&sessions->index);
     sessions->rooms = interned_new(true);
     sessions->keys = interned_new(false);
     return sessions;
@@ -25,8 +25,8 @@ void session_map_free(struct session_map *sessions)
         return;
     interned_free(sessions->keys);
     interned_free(sessions->rooms);
-    uid_index_close(&sessions->buckets);
-    session_pool_close(&sessions->slots);
+    uid_index_close(&sessions->index);
+    session_pool_close(&sessions->pool);
     free(sessions);
 }
 
@@ -53,10 +53,10 @@ static struct chain_view chain_look(const struct session_map *sessions,
                                     const struct session_new *put)
 {
     struct chain_view view = {0};
-    uint32_t slot = *uid_index_head(&sessions->buckets, put->uid);
+    uint32_t slot = *uid_index_head(&sessions->index, put->uid);
 
     while (slot != SLOT_NONE) {
-        struct session_row *session = session_pool_at(&sessions->slots, slot);
+        struct session_row *session = session_pool_at(&sessions->pool, slot);
         slot = session->next;
         if (session->uid != put->uid)
             continue;
@@ -85,8 +85,8 @@ static void session_rename(struct session_map *sessions, struct session_row *ses
 
 static void session_add(struct session_map *sessions, uint32_t slot, const struct session_new *put)
 {
-    struct session_row *session = session_pool_at(&sessions->slots, slot);
-    uint32_t *head = uid_index_head(&sessions->buckets, put->uid);
+    struct session_row *session = session_pool_at(&sessions->pool, slot);
+    uint32_t *head = uid_index_head(&sessions->index, put->uid);
 
     *session = (struct session_row){.uid = put->uid,
                                     .handle = put->handle,
@@ -96,7 +96,7 @@ static void session_add(struct session_map *sessions, uint32_t slot, const struc
                                     .key = interned_ref(sessions->keys, put->key)};
     *head = slot;
     comet_lives_take(sessions->comets, put->life);
-    uid_index_fit(&sessions->buckets, &sessions->slots);
+    uid_index_fit(&sessions->index, &sessions->pool);
 }
 
 enum session_map_put session_map_put(struct session_map *sessions, const struct session_new *put)
@@ -110,7 +110,7 @@ enum session_map_put session_map_put(struct session_map *sessions, const struct 
     }
     if (put->max_others != 0 && view.others >= put->max_others)
         return SESSION_MAP_TOO_MANY;
-    uint32_t slot = session_pool_take(&sessions->slots);
+    uint32_t slot = session_pool_take(&sessions->pool);
     if (slot == SLOT_NONE)
         return SESSION_MAP_FULL;
     session_add(sessions, slot, put);
@@ -121,13 +121,13 @@ enum session_map_put session_map_put(struct session_map *sessions, const struct 
 /* Unlinks and releases the session in SLOT. */
 static void session_remove(struct session_map *sessions, uint32_t slot)
 {
-    struct session_row *session = session_pool_at(&sessions->slots, slot);
-    uint32_t *link = uid_index_head(&sessions->buckets, session->uid);
+    struct session_row *session = session_pool_at(&sessions->pool, slot);
+    uint32_t *link = uid_index_head(&sessions->index, session->uid);
     uint32_t *mine = NULL;
     bool last_of_uid = true;
 
     while (*link != SLOT_NONE) {
-        struct session_row *at = session_pool_at(&sessions->slots, *link);
+        struct session_row *at = session_pool_at(&sessions->pool, *link);
         if (at == session)
             mine = link;
         else if (at->uid == session->uid)
@@ -140,16 +140,16 @@ static void session_remove(struct session_map *sessions, uint32_t slot)
     interned_unref(sessions->rooms, session->room);
     interned_unref(sessions->keys, session->key);
     comet_lives_release(sessions->comets, session->life);
-    session_pool_release(&sessions->slots, slot);
-    uid_index_fit(&sessions->buckets, &sessions->slots);
+    session_pool_release(&sessions->pool, slot);
+    uid_index_fit(&sessions->index, &sessions->pool);
 }
 
 bool session_map_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle)
 {
-    uint32_t slot = *uid_index_head(&sessions->buckets, uid);
+    uint32_t slot = *uid_index_head(&sessions->index, uid);
 
     while (slot != SLOT_NONE) {
-        const struct session_row *session = session_pool_at(&sessions->slots, slot);
+        const struct session_row *session = session_pool_at(&sessions->pool, slot);
         if (session->uid == uid && session->life == life && session->handle == handle) {
             session_remove(sessions, slot);
             return true;
@@ -163,7 +163,7 @@ static const struct session_row *chain_find(const struct session_map *sessions, 
                                             int64_t uid)
 {
     while (slot != SLOT_NONE) {
-        const struct session_row *session = session_pool_at(&sessions->slots, slot);
+        const struct session_row *session = session_pool_at(&sessions->pool, slot);
         if (session->uid == uid && !session_is_dead(sessions, session))
             return session;
         slot = session->next;
@@ -173,7 +173,7 @@ static const struct session_row *chain_find(const struct session_map *sessions, 
 
 const struct session_row *session_map_first(const struct session_map *sessions, int64_t uid)
 {
-    return chain_find(sessions, *uid_index_head(&sessions->buckets, uid), uid);
+    return chain_find(sessions, *uid_index_head(&sessions->index, uid), uid);
 }
 
 const struct session_row *session_map_next(const struct session_map *sessions,
@@ -217,7 +217,7 @@ static void sweep_end_pass(struct session_map *sessions)
 
 static void sweep_slot(struct session_map *sessions, uint32_t slot)
 {
-    const struct session_row *session = session_pool_at(&sessions->slots, slot);
+    const struct session_row *session = session_pool_at(&sessions->pool, slot);
 
     if (session->life == 0)
         return;
@@ -235,7 +235,7 @@ static void sweep_chunk(struct session_map *sessions, uint32_t *n)
 {
     struct sweep *sweep = &sessions->sweep;
     uint32_t number = sweep->cursor / SLOTS_PER_CHUNK;
-    const struct slot_chunk *chunk = &sessions->slots.chunks[number];
+    const struct slot_chunk *chunk = &sessions->pool.chunks[number];
 
     /* Reads the chunk's fields anew each time, because its memory may go with its last session. */
     while (chunk->used > 0 && sweep->cursor % SLOTS_PER_CHUNK < chunk->fresh) {
@@ -259,7 +259,7 @@ bool session_map_sweep(struct session_map *sessions, uint32_t n)
         sweep_order(sweep, false);
     }
     while (sweep->active && n > 0) {
-        if (sweep->cursor / SLOTS_PER_CHUNK < sessions->slots.n_chunks)
+        if (sweep->cursor / SLOTS_PER_CHUNK < sessions->pool.n_chunks)
             sweep_chunk(sessions, &n);
         else
             sweep_end_pass(sessions);
@@ -275,8 +275,8 @@ void session_map_sweep_moved(struct session_map *sessions, uint32_t slice)
 
 size_t session_map_bytes(const struct session_map *sessions)
 {
-    return sizeof *sessions + sessions->slots.bytes +
-           sessions->slots.capacity * sizeof(struct slot_chunk) +
-           uid_index_bytes(&sessions->buckets) + interned_bytes(sessions->rooms) +
-           interned_bytes(sessions->keys) + comet_lives_bytes(sessions->comets);
+    return sizeof *sessions + sessions->pool.bytes +
+           sessions->pool.capacity * sizeof(struct slot_chunk) + uid_index_bytes(&sessions->index) +
+           interned_bytes(sessions->rooms) + interned_bytes(sessions->keys) +
+           comet_lives_bytes(sessions->comets);
 }

@@ -31,8 +31,8 @@ struct sweep {
 
 struct session_map {
     struct comet_lives *comets;
-    struct session_pool slots;
-    struct uid_index buckets;
+    struct session_pool pool;
+    struct uid_index index;
     struct interned_strings *rooms, *keys;
     size_t uids;
     struct sweep sweep;

@@ -13,41 +13,41 @@ enum {
     CHUNKS_MAX = (1 << 20) - 1
 };
 
-void session_pool_init(struct session_pool *slots)
+void session_pool_init(struct session_pool *pool)
 {
-    *slots = (struct session_pool){.partial = SLOT_NONE, .vacant = SLOT_NONE};
+    *pool = (struct session_pool){.partial = SLOT_NONE, .vacant = SLOT_NONE};
 }
 
-void session_pool_close(struct session_pool *slots)
+void session_pool_close(struct session_pool *pool)
 {
-    for (uint32_t i = 0; i < slots->n_chunks; i++)
-        if (slots->chunks[i].sessions != NULL)
-            munmap(slots->chunks[i].sessions, CHUNK_BYTES);
-    free(slots->chunks);
-    session_pool_init(slots);
+    for (uint32_t i = 0; i < pool->n_chunks; i++)
+        if (pool->chunks[i].sessions != NULL)
+            munmap(pool->chunks[i].sessions, CHUNK_BYTES);
+    free(pool->chunks);
+    session_pool_init(pool);
 }
 
-static void partial_add(struct session_pool *slots, uint32_t number)
+static void partial_add(struct session_pool *pool, uint32_t number)
 {
-    struct slot_chunk *chunk = &slots->chunks[number];
+    struct slot_chunk *chunk = &pool->chunks[number];
 
     chunk->prev = SLOT_NONE;
-    chunk->next = slots->partial;
-    if (slots->partial != SLOT_NONE)
-        slots->chunks[slots->partial].prev = number;
-    slots->partial = number;
+    chunk->next = pool->partial;
+    if (pool->partial != SLOT_NONE)
+        pool->chunks[pool->partial].prev = number;
+    pool->partial = number;
 }
 
-static void partial_remove(struct session_pool *slots, uint32_t number)
+static void partial_remove(struct session_pool *pool, uint32_t number)
 {
-    struct slot_chunk *chunk = &slots->chunks[number];
+    struct slot_chunk *chunk = &pool->chunks[number];
 
     if (chunk->prev != SLOT_NONE)
-        slots->chunks[chunk->prev].next = chunk->next;
+        pool->chunks[chunk->prev].next = chunk->next;
     else
-        slots->partial = chunk->next;
+        pool->partial = chunk->next;
     if (chunk->next != SLOT_NONE)
-        slots->chunks[chunk->next].prev = chunk->prev;
+        pool->chunks[chunk->next].prev = chunk->prev;
 }
 
 /* Uses mmap, not malloc: after the first free malloc raises its threshold for mmap, and chunks
@@ -64,31 +64,31 @@ static struct session_row *chunk_map(void)
     return memory;
 }
 
-static bool chunk_add(struct session_pool *slots)
+static bool chunk_add(struct session_pool *pool)
 {
-    uint32_t number = slots->vacant;
+    uint32_t number = pool->vacant;
 
     if (number != SLOT_NONE) {
-        slots->vacant = slots->chunks[number].next;
+        pool->vacant = pool->chunks[number].next;
     } else {
-        if (slots->n_chunks == CHUNKS_MAX)
+        if (pool->n_chunks == CHUNKS_MAX)
             return false;
-        ARRAY_ROOM(slots->chunks, slots->n_chunks, slots->capacity, 16);
-        number = slots->n_chunks++;
+        ARRAY_ROOM(pool->chunks, pool->n_chunks, pool->capacity, 16);
+        number = pool->n_chunks++;
     }
-    slots->chunks[number] = (struct slot_chunk){.sessions = chunk_map(), .released = SLOT_NONE};
-    slots->bytes += CHUNK_BYTES;
-    slots->spare++;
-    partial_add(slots, number);
+    pool->chunks[number] = (struct slot_chunk){.sessions = chunk_map(), .released = SLOT_NONE};
+    pool->bytes += CHUNK_BYTES;
+    pool->spare++;
+    partial_add(pool, number);
     return true;
 }
 
-uint32_t session_pool_take(struct session_pool *slots)
+uint32_t session_pool_take(struct session_pool *pool)
 {
-    if (slots->partial == SLOT_NONE && !chunk_add(slots))
+    if (pool->partial == SLOT_NONE && !chunk_add(pool))
         return SLOT_NONE;
-    uint32_t number = slots->partial;
-    struct slot_chunk *chunk = &slots->chunks[number];
+    uint32_t number = pool->partial;
+    struct slot_chunk *chunk = &pool->chunks[number];
     uint32_t place = chunk->released;
 
     if (place != SLOT_NONE)
@@ -96,29 +96,29 @@ uint32_t session_pool_take(struct session_pool *slots)
     else
         place = chunk->fresh++;
     if (chunk->used++ == 0)
-        slots->spare--;
+        pool->spare--;
     if (chunk->used == SLOTS_PER_CHUNK)
-        partial_remove(slots, number);
-    slots->used++;
+        partial_remove(pool, number);
+    pool->used++;
     return number * SLOTS_PER_CHUNK + place;
 }
 
-static void chunk_drop(struct session_pool *slots, uint32_t number)
+static void chunk_drop(struct session_pool *pool, uint32_t number)
 {
-    struct slot_chunk *chunk = &slots->chunks[number];
+    struct slot_chunk *chunk = &pool->chunks[number];
 
-    partial_remove(slots, number);
+    partial_remove(pool, number);
     munmap(chunk->sessions, CHUNK_BYTES);
-    slots->bytes -= CHUNK_BYTES;
-    slots->spare--;
-    *chunk = (struct slot_chunk){.next = slots->vacant};
-    slots->vacant = number;
+    pool->bytes -= CHUNK_BYTES;
+    pool->spare--;
+    *chunk = (struct slot_chunk){.next = pool->vacant};
+    pool->vacant = number;
 }
 
-void session_pool_release(struct session_pool *slots, uint32_t slot)
+void session_pool_release(struct session_pool *pool, uint32_t slot)
 {
     uint32_t number = slot / SLOTS_PER_CHUNK, place = slot % SLOTS_PER_CHUNK;
-    struct slot_chunk *chunk = &slots->chunks[number];
+    struct slot_chunk *chunk = &pool->chunks[number];
     struct session_row *session = &chunk->sessions[place];
 
     assert(chunk->used > 0 && place < chunk->fresh);
@@ -126,10 +126,10 @@ void session_pool_release(struct session_pool *slots, uint32_t slot)
     session->next = chunk->released;
     chunk->released = place;
     if (chunk->used-- == SLOTS_PER_CHUNK)
-        partial_add(slots, number);
-    slots->used--;
+        partial_add(pool, number);
+    pool->used--;
     /* Keeps one empty chunk, so that one session that comes and goes does not map and unmap memory
      * each time. */
-    if (chunk->used == 0 && ++slots->spare > 1)
-        chunk_drop(slots, number);
+    if (chunk->used == 0 && ++pool->spare > 1)
+        chunk_drop(pool, number);
 }

@@ -44,15 +44,15 @@ struct session_pool {
     size_t bytes; /* bytes of memory taken from the system */
 };
 
-void session_pool_init(struct session_pool *slots);
-void session_pool_close(struct session_pool *slots);
+void session_pool_init(struct session_pool *pool);
+void session_pool_close(struct session_pool *pool);
 /* Takes a slot, whose content is not defined; SLOT_NONE: the numbers have run out. */
-uint32_t session_pool_take(struct session_pool *slots);
-void session_pool_release(struct session_pool *slots, uint32_t slot);
+uint32_t session_pool_take(struct session_pool *pool);
+void session_pool_release(struct session_pool *pool, uint32_t slot);
 
-static inline struct session_row *session_pool_at(const struct session_pool *slots, uint32_t slot)
+static inline struct session_row *session_pool_at(const struct session_pool *pool, uint32_t slot)
 {
-    return &slots->chunks[slot / SLOTS_PER_CHUNK].sessions[slot % SLOTS_PER_CHUNK];
+    return &pool->chunks[slot / SLOTS_PER_CHUNK].sessions[slot % SLOTS_PER_CHUNK];
 }
 
 #endif

@@ -23,31 +23,31 @@ struct uid_index {
     uint32_t round; /* highest power of two ≤ count: buckets below count - round are split */
 };
 
-void uid_index_init(struct uid_index *buckets);
-void uid_index_close(struct uid_index *buckets);
+void uid_index_init(struct uid_index *index);
+void uid_index_close(struct uid_index *index);
 
-static inline uint32_t uid_index_bucket(const struct uid_index *buckets, int64_t uid)
+static inline uint32_t uid_index_bucket(const struct uid_index *index, int64_t uid)
 {
-    uint32_t hash = (uint32_t)hash_u64(&buckets->seed, (uint64_t)uid);
-    uint32_t number = hash & (2 * buckets->round - 1);
+    uint32_t hash = (uint32_t)hash_u64(&index->seed, (uint64_t)uid);
+    uint32_t number = hash & (2 * index->round - 1);
 
-    return number < buckets->count ? number : hash & (buckets->round - 1);
+    return number < index->count ? number : hash & (index->round - 1);
 }
 
 /* The head of the chain of bucket NUMBER. */
-static inline uint32_t *uid_index_at(const struct uid_index *buckets, uint32_t number)
+static inline uint32_t *uid_index_at(const struct uid_index *index, uint32_t number)
 {
-    return &buckets->segments[number / BUCKETS_PER_SEGMENT][number % BUCKETS_PER_SEGMENT];
+    return &index->segments[number / BUCKETS_PER_SEGMENT][number % BUCKETS_PER_SEGMENT];
 }
 
 /* The head of the chain of UID's bucket. Valid until the next uid_index_fit(). */
-static inline uint32_t *uid_index_head(const struct uid_index *buckets, int64_t uid)
+static inline uint32_t *uid_index_head(const struct uid_index *index, int64_t uid)
 {
-    return uid_index_at(buckets, uid_index_bucket(buckets, uid));
+    return uid_index_at(index, uid_index_bucket(index, uid));
 }
 
 /* To be called after each added or removed session. */
-void uid_index_fit(struct uid_index *buckets, const struct session_pool *slots);
-size_t uid_index_bytes(const struct uid_index *buckets);
+void uid_index_fit(struct uid_index *index, const struct session_pool *pool);
+size_t uid_index_bytes(const struct uid_index *index);
 
 #endif

@@ -227,16 +227,16 @@ static void the_sweep_works_in_slices_and_frees_everything(void **state)
     assert_true(session_map_sweep_waits(f->sessions));
     assert_true(session_map_sweep(f->sessions, 1000));
     assert_int_equal(f->comets->dead_sessions, 39000);
-    assert_int_equal(f->sessions->slots.used, 49000);
+    assert_int_equal(f->sessions->pool.used, 49000);
     sweep_all(f);
     assert_int_equal(f->comets->dead_sessions, 0);
-    assert_int_equal(f->sessions->slots.used, 10000);
+    assert_int_equal(f->sessions->pool.used, 10000);
     assert_int_equal(f->sessions->uids, 10000);
     assert_int_equal(room_count(f, "r"), 10000);
     assert_int_equal(f->sessions->swept_dead, 40000);
     assert_int_equal(f->sessions->sweeps, 1);
     /* Those that stay lie in four chunks; one empty chunk is kept. */
-    assert_true(f->sessions->slots.bytes <= 5 * SLOTS_PER_CHUNK * sizeof(struct session_row));
+    assert_true(f->sessions->pool.bytes <= 5 * SLOTS_PER_CHUNK * sizeof(struct session_row));
     for (int64_t uid = 40000; uid < 50000; uid++)
         assert_int_equal(found(f, uid), 1);
 }
@@ -255,7 +255,7 @@ static void what_dies_behind_the_cursor_is_swept_by_another_pass(void **state)
     session_map_sweep(f->sessions, 3500);
     comet_lives_forget(f->comets, "c1");
     sweep_all(f);
-    assert_int_equal(f->sessions->slots.used, 0);
+    assert_int_equal(f->sessions->pool.used, 0);
     assert_int_equal(f->sessions->sweeps, 2);
     assert_int_equal(f->sessions->uids, 0);
 }
@@ -390,7 +390,7 @@ static void model_check_totals(struct fixture *f, const struct model *m)
     }
     assert_int_equal(f->comets->live_sessions, total);
     sweep_all(f);
-    assert_int_equal(f->sessions->slots.used, total);
+    assert_int_equal(f->sessions->pool.used, total);
     assert_int_equal(f->sessions->uids, uids);
     for (int room = 1; room < 4; room++)
         assert_int_equal(room_count(f, model_rooms[room]), rooms[room]);

@@ -106,9 +106,9 @@ static void sweep_many(struct session_map *sessions)
     }
     printf("sweep of %d dead sessions: %.0f ms, slices of %d, longest %.2f ms\n", MANY,
            seconds_since(start) * 1e3, SLICE, (double)longest / 1e6);
-    assert_int_equal(sessions->slots.used, 0);
+    assert_int_equal(sessions->pool.used, 0);
     assert_int_equal(interned_count(sessions->rooms), 0);
-    assert_true(sessions->slots.bytes <= 2 * SLOTS_PER_CHUNK * sizeof(struct session_row));
+    assert_true(sessions->pool.bytes <= 2 * SLOTS_PER_CHUNK * sizeof(struct session_row));
 }
 
 static void measure(bool keys, size_t limit)

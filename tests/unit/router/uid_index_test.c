@@ -11,39 +11,38 @@
 enum { UIDS = 40000 };
 
 struct map {
-    struct uid_index buckets;
-    struct session_pool slots;
+    struct uid_index index;
+    struct session_pool pool;
 };
 
 static void map_open(struct map *map)
 {
-    uid_index_init(&map->buckets);
-    session_pool_init(&map->slots);
+    uid_index_init(&map->index);
+    session_pool_init(&map->pool);
 }
 
 static void map_close(struct map *map)
 {
-    uid_index_close(&map->buckets);
-    session_pool_close(&map->slots);
+    uid_index_close(&map->index);
+    session_pool_close(&map->pool);
 }
 
 static void map_put(struct map *map, int64_t uid)
 {
-    uint32_t slot = session_pool_take(&map->slots), *head = uid_index_head(&map->buckets, uid);
+    uint32_t slot = session_pool_take(&map->pool), *head = uid_index_head(&map->index, uid);
 
     assert_true(slot != SLOT_NONE);
-    *session_pool_at(&map->slots, slot) =
-        (struct session_row){.uid = uid, .life = 1, .next = *head};
+    *session_pool_at(&map->pool, slot) = (struct session_row){.uid = uid, .life = 1, .next = *head};
     *head = slot;
-    uid_index_fit(&map->buckets, &map->slots);
+    uid_index_fit(&map->index, &map->pool);
 }
 
 static unsigned chain_of(const struct map *map, int64_t uid)
 {
     unsigned n = 0;
 
-    for (uint32_t at = *uid_index_head(&map->buckets, uid); at != SLOT_NONE;
-         at = session_pool_at(&map->slots, at)->next)
+    for (uint32_t at = *uid_index_head(&map->index, uid); at != SLOT_NONE;
+         at = session_pool_at(&map->pool, at)->next)
         n++;
     return n;
 }
