@@ -4,7 +4,7 @@
  * (imgo's own example is curl -d '{"uid":…}', which curl calls a form); none may come twice.
  *
  *   new: uid      required
- *        token made here if absent: 16 random bytes as 32 hexadecimal digits
+ *        token    made here if absent: 16 random bytes as 32 hexadecimal digits
  *        expire   seconds; default tokens.ttl; 0 = for ever
  *        room     main room
  *        accepts  "5,6", [5,6] or "*": operations, for goim's clients
