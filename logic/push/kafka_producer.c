@@ -12,7 +12,7 @@
  *
  *          ┌─ on_error: fatal ───────► DRAINING: nothing is handed over; what it has not sent is
  *          │  hand_over: ERR__FATAL    │          purged, what is on its way is reported still
- *        OPEN                          │ on_settle: no report is due, or they are overdue (those
+ *        OPEN                          │ on_drained: no report is due, or they are overdue (those
  *          ▲                           ▼            messages fail: nobody knows whether Kafka has
  *          └── on_renew: paced ──── RESTING         them)
  *
@@ -64,7 +64,7 @@ struct kafka_producer {
     struct kafka_ticket *waiting; /* tickets that wait for their reports */
     size_t outstanding;           /* tickets in both lists */
     struct pace pace;
-    struct loop_task flush, settle;
+    struct loop_task flush, drained;
     uv_timer_t pause;  /* runs until the next flush */
     uv_timer_t look;   /* runs while there is no client that takes messages */
     uint64_t since_ms; /* loop time at which this state began */
@@ -114,7 +114,7 @@ static void ticket_done(struct kafka_producer *producer, struct kafka_ticket *ti
         ticket->next->prev = ticket->prev;
     ticket_end(producer, ticket, err, why);
     if (producer->waiting == NULL && producer->state == PRODUCER_DRAINING)
-        loop_defer(producer->logic->loop, &producer->settle);
+        loop_defer(producer->logic->loop, &producer->drained);
 }
 
 static void gathered_add(struct kafka_producer *producer, struct kafka_ticket *ticket)
@@ -218,7 +218,7 @@ static void producer_drain(struct kafka_producer *producer)
 {
     producer_enter(producer, PRODUCER_DRAINING);
     uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
-    loop_defer(producer->logic->loop, &producer->settle);
+    loop_defer(producer->logic->loop, &producer->drained);
 }
 
 static void producer_replace(struct kafka_producer *producer, rd_kafka_resp_err_t code,
@@ -280,9 +280,9 @@ static bool has_retired(struct kafka_producer *producer)
 }
 
 /* The fate of every message of the old client is known: closes it. */
-static void on_settle(struct loop *loop, struct loop_task *task)
+static void on_drained(struct loop *loop, struct loop_task *task)
 {
-    struct kafka_producer *producer = container_of(task, struct kafka_producer, settle);
+    struct kafka_producer *producer = container_of(task, struct kafka_producer, drained);
 
     (void)loop;
     if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
@@ -579,7 +579,7 @@ int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
     producer->logic = logic;
     producer->max_bytes = LIMIT_ASSUMED;
     producer->flush.run = on_flush;
-    producer->settle.run = on_settle;
+    producer->drained.run = on_drained;
     producer->pace =
         (struct pace){.period_ms = (uint32_t)logic->config->bus_linger_ms, .burst = BURST};
     producer->gathered.tail = &producer->gathered.head;
@@ -602,7 +602,7 @@ static void on_look_closed(uv_handle_t *handle)
         container_of((uv_timer_t *)handle, struct kafka_producer, look);
 
     /* The tasks of a turn run before handles are closed. */
-    assert(!producer->flush.queued && !producer->settle.queued);
+    assert(!producer->flush.queued && !producer->drained.queued);
     free(producer);
 }
 
