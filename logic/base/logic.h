@@ -6,7 +6,7 @@
  *                            │   └ idempotency          └─► router/routers ═════════► router
  *                            ├─ http/token ─► tokens/ ══════════════════════════════► Redis
  *                            ├─ http/count ─► router/routers
- *                            └─ http/mailbox ─► mailbox/mailbox ════════════════════► Redis
+ *                            └─ http/msg_get ─► mailbox/mailbox ════════════════════► Redis
  *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
  *                                               └───► mailbox/gone_receivers ─► routers, mailbox
  *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */

@@ -4,9 +4,9 @@
  *
  * Browsers call this (cb: JSONP). So the user's token is the credential, and no API key is needed.
  * Reading deletes nothing. */
-#include "logic/mailbox/mailbox.h"
 #include "common/base/mem.h"
 #include "logic/http/routes.h"
+#include "logic/mailbox/mailbox.h"
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
