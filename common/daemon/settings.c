@@ -1,0 +1,167 @@
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/daemon/daemon.h"
+#include "common/daemon/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COMMON(field) offsetof(struct daemon_config, field)
+
+/* clang-format off */
+const struct config_row daemon_config_rows[] = {
+    {"log", "level", CONFIG_STRING, COMMON(log_level), "info", 0, 0,
+     "The least serious lines that are written to stderr: debug, info, warn or error."},
+    {"admin", "listen", CONFIG_ADDRESS, COMMON(admin_listen), "", 0, 0,
+     "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one. "
+     "Nobody is asked who he is: listen only where no stranger gets."},
+    {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
+     "Where other daemons connect by gRPC. Nobody is asked who he is: whoever gets here can speak as any daemon. Daemons "
+     "on several machines listen on an address of a network of their own. Empty for a daemon that serves none."},
+    {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
+     "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself; if that listens on "
+     "every address, this machine's name, or an interface's address if the name does not lead here. Whoever else has "
+     "this address refuses streams that are for us."},
+    {"rpc", "connections", CONFIG_INT, COMMON(rpc_connections), "1024", 1, 65536,
+     "Connections to rpc.listen at once; beyond, those that have no stream are closed, or new ones wait. Each comet opens one per worker to each logic, each logic one to each router, each job one to each "
+     "comet and logic."},
+    {"rpc", "held", CONFIG_BYTES, COMMON(rpc_held), "128m", 1 << 20, 16LL << 30,
+     "Bytes of unpacked batches that are not answered yet, and of answers that wait to be sent, for all peers together. "
+     "Beyond, only peers that have none are read on."},
+    {"redis", "servers", CONFIG_LIST, COMMON(redis_servers), "127.0.0.1:6379", 0, 0,
+     "Redis servers, host:port, separated by commas; each is a shard, so every daemon needs the same list in the same "
+     "spelling."},
+    {"redis", "sentinels", CONFIG_LIST, COMMON(redis_sentinels), "", 0, 0,
+     "Sentinels, host:port, separated by commas: they are asked where the primary of each name in redis.master is, at each "
+     "connect and every second. redis.servers is not used then. Empty: no Sentinel."},
+    {"redis", "master", CONFIG_LIST, COMMON(redis_master), "mymaster", 0, 0,
+     "With redis.sentinels: names of the primaries, separated by commas; each is a shard, so every daemon needs the same "
+     "list in the same spelling."},
+    {"redis", "sentinel_password", CONFIG_STRING, COMMON(redis_sentinel_password), "", 0, 0,
+     "Password of every Sentinel; empty for none."},
+    {"redis", "user", CONFIG_STRING, COMMON(redis_user), "", 0, 0,
+     "Name of the ACL user at every Redis server, for redis.password; empty for the default user."},
+    {"redis", "password", CONFIG_STRING, COMMON(redis_password), "", 0, 0,
+     "Password of every Redis server; empty for none."},
+    {"redis", "database", CONFIG_INT, COMMON(redis_database), "0", 0, 65535,
+     "Number of the Redis database."},
+    {"redis", "timeout", CONFIG_DURATION, COMMON(redis_timeout_ms), "1s", 10, 60000,
+     "A command unanswered for so long counts as failed and its connection as broken."},
+    {"lease", "id", CONFIG_STRING, COMMON(lease_id), "", 0, 0,
+     "This daemon's name among its kind, unique in the cluster. Empty: the host name and a port."},
+    {"lease", "region", CONFIG_STRING, COMMON(lease_region), "", 0, 0,
+     "Region this daemon runs in. /member shows it; nothing else uses it yet."},
+    {"lease", "zone", CONFIG_STRING, COMMON(lease_zone), "", 0, 0,
+     "Zone within the region. /member shows it; nothing else uses it yet."},
+    {"lease", "weight", CONFIG_INT, COMMON(lease_weight), "10", 1, 10000,
+     "A router's share of the users, relative to the other routers. Of no effect for other daemons yet."},
+    {"lease", "renew", CONFIG_DURATION, COMMON(lease_renew_ms), "1s", 100, 60000,
+     "How often the lease in Redis is renewed and the list of the other daemons read; or each address of members.static "
+     "asked."},
+    {"lease", "ttl", CONFIG_DURATION, COMMON(lease_ttl_ms), "5s", 500, 600000,
+     "How long the others believe this daemon alive after its last renewal or answer. At least twice lease.renew."},
+    {"clock", "max_offset", CONFIG_DURATION, COMMON(clock_max_offset_ms), "10s", 100, 86400000,
+     "How far this machine's clock may be from Redis's before the daemon is not ready. Beyond a second it is said in the "
+     "log. Messages are dated by Redis's clock in any case."},
+    {"members", "static", CONFIG_LIST, COMMON(members_static), "", 0, 0,
+     "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
+     "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "
+     "resolves to, and is looked up again every 5 seconds. Empty: leases in Redis."},
+    {"memory", "limit", CONFIG_BYTES, COMMON(memory_limit), "0", 0, INT64_C(1) << 50,
+     "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
+     "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
+     "cgroup's limit, or half of the machine's memory if that is less."},
+    {"daemon", "drain", CONFIG_DURATION, COMMON(drain_ms), "30s", 0, 3600000,
+     "Longest time between SIGTERM and exit."},
+    {0},
+};
+/* clang-format on */
+
+void daemon_tables(struct daemon *daemon)
+{
+    struct daemon_internal *in = daemon->internal;
+    in->common = mem_alloc(sizeof(daemon_config_rows));
+    memcpy(in->common, daemon_config_rows, sizeof(daemon_config_rows));
+    for (struct config_row *row = in->common; row->key != NULL; row++) {
+        if (row->offset == COMMON(admin_listen))
+            row->init = daemon->spec->admin_default;
+        else if (row->offset == COMMON(rpc_listen))
+            row->init = daemon->spec->rpc_default;
+    }
+    in->tables[0] = in->common;
+    in->tables[1] = daemon->spec->rows; /* NULL, if the daemon has no rows, ends the list here */
+}
+
+/* Refuses settings that are too long for struct member: they go into the lease. */
+static int check_lengths(const struct daemon_config *config, char *err, size_t errlen)
+{
+    const struct {
+        const char *setting, *value;
+        size_t limit;
+    } fields[] = {
+        {"lease.id", config->lease_id, sizeof(((struct member *)NULL)->id) - 1},
+        {"lease.region", config->lease_region, sizeof(((struct member *)NULL)->region) - 1},
+        {"lease.zone", config->lease_zone, sizeof(((struct member *)NULL)->zone) - 1},
+        {"rpc.listen", config->rpc_listen, sizeof(((struct member *)NULL)->rpc) - 1},
+        {"rpc.advertise", config->rpc_advertise,
+         sizeof(((struct member *)NULL)->rpc) - 8}, /* ":65535" may be added */
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (strlen(fields[i].value) <= fields[i].limit)
+            continue;
+        snprintf(err, errlen, "%s: \"%s\" is longer than %zu bytes", fields[i].setting,
+                 fields[i].value, fields[i].limit);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_members(const struct daemon_config *config, char *err, size_t errlen)
+{
+    char why[512];
+    if (config->members_static[0] == '\0')
+        return 0;
+    if (membership_check_addresses(config->members_static, why, sizeof(why)) != 0) {
+        snprintf(err, errlen, "members.static: %s", why);
+        return -EINVAL;
+    }
+    if (config->admin_listen[0] == '\0') {
+        snprintf(err, errlen,
+                 "members.static is set, but admin.listen is empty: the others could not ask this "
+                 "daemon whether it lives");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_common(const struct daemon_config *config, char *err, size_t errlen)
+{
+    if (log_set_level(config->log_level) != 0) {
+        snprintf(err, errlen, "log.level: \"%s\" is not accepted; want debug, info, warn or error",
+                 config->log_level);
+        return -EINVAL;
+    }
+    if (config->lease_ttl_ms < 2 * config->lease_renew_ms) {
+        snprintf(err, errlen, "lease.ttl (%lldms) must be at least twice lease.renew (%lldms)",
+                 (long long)config->lease_ttl_ms, (long long)config->lease_renew_ms);
+        return -EINVAL;
+    }
+    if (check_members(config, err, errlen) != 0)
+        return -EINVAL;
+    return check_lengths(config, err, errlen);
+}
+
+int daemon_load(struct daemon *daemon, const char *path)
+{
+    const struct daemon_spec *spec = daemon->spec;
+    char err[1024] = "";
+    int rc =
+        config_load(daemon->internal->tables, spec->name, path, daemon->config, err, sizeof(err));
+    if (rc == 0)
+        rc = check_common(daemon->config, err, sizeof(err));
+    if (rc == 0 && spec->check != NULL)
+        rc = spec->check(daemon->config, err, sizeof(err));
+    if (rc != 0)
+        fprintf(stderr, "imc-%s: %s\n", spec->name, err);
+    return rc;
+}
