@@ -28,8 +28,9 @@ enum http_method {
 
 struct http_options {
     const char *address; /* host:port */
-    int64_t
-        max_conns; /* 0: HTTP_MAX_CONNS. Beyond, one that has no request gives way, or they wait */
+    /* 0: HTTP_MAX_CONNS. Beyond that, a connection without a request is closed for a new one, or
+     * new ones wait. */
+    int64_t max_conns;
     int64_t max_body;
     int64_t max_held;  /* bytes of requests, their bodies and what was read ahead, of all
                         * connections together; 0: no limit */

@@ -1,19 +1,22 @@
--- The lease itself: a field `id` in the hash imc:members:<kind>, a JSON object with the member, its
--- ttl and `expires` on Redis's clock.
+-- Renews a lease, removes leases that lapsed, and reads those of the watched kinds. A lease is a
+-- field `id` in the hash imc:members:<kind>: a JSON object with the member, its ttl, and `expires`
+-- by Redis's clock.
 --
--- A lease lapses only while somebody looks: "seen" is when the script last ran for anyone. After a
--- gap (Redis was away, or the whole cluster slept) every lease that was alive at its beginning gets
--- its whole ttl again, so that an outage of Redis makes nobody look dead. "since" is when the
--- script first ran: for a ttl after that (Redis lost its data) a member that is missing may only
--- not have come to its renewal yet.
+-- A lease lapses only while daemons run this script. "imc:members:seen" is when it ran last. After
+-- a gap (Redis was away, or the whole cluster slept), every lease that was alive when the gap began
+-- gets its whole ttl again. So nobody looks dead after an outage of Redis.
+-- "imc:members:seen:since" is when the script ran first. For one ttl after that Redis may have lost
+-- its data, and a member that is missing may still renew.
 --
--- KEYS: "imc:members:seen", then one hash per kind in the enum's order. ARGV: own kind (0 …),
--- watched kinds (bits), id, epoch, rpc, member as JSON, ttl_ms, gap_ms (nobody ran the script for
--- so long: Redis was away), held ("1": we had the lease of this epoch), take ("1": may replace a
--- live lease of the same rpc), the highest node number, or -1: this kind has none. Answer: status,
--- node, rpc of the one who has the id, 1 if Redis may have lost leases less than ttl_ms ago, then
--- per watched kind an array of id, JSON, id, JSON … Status: held, lost (our lease had lapsed;
--- nothing was written), other (has the id), full (no node number is free).
+-- KEYS: 1 "imc:members:seen", then one hash per kind, in the enum's order.
+-- ARGV: 1 own kind (0 …), 2 watched kinds (bits), 3 id, 4 epoch, 5 rpc, 6 the member as JSON,
+--   7 ttl_ms, 8 gap_ms: if nobody ran the script for so long, there was a gap, 9 '1': we had the
+--   lease of this epoch, 10 '1': we may replace a living lease with the same rpc, 11 the highest
+--   node number, or -1: this kind has none.
+-- Answer: status, node, rpc of the one who has the id, 1 if Redis may have lost leases less than
+--   ttl_ms ago; then, per watched kind, an array of id, JSON, id, JSON …
+-- Status: held; lost (our lease had lapsed, and nothing was written); other (another daemon has the
+--   id); full (no node number is free).
 local kind, watch, id = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local epoch, rpc, member = ARGV[4], ARGV[5], ARGV[6]
 local ttl, gap, max_node = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[11])
@@ -30,7 +33,8 @@ end
 local away = now - seen > gap
 redis.call('SET', KEYS[1], string.format('%.0f', now))
 
--- No lease is for longer than an hour; NaN, which cjson reads, is not less than that.
+-- The member in a lease's text; nil: it is none. A ttl is below an hour. That also excludes NaN,
+-- which cjson reads.
 local function decode(text)
   local ok, m = pcall(cjson.decode, text)
   if ok and type(m) == 'table' and type(m.expires) == 'number' and
@@ -44,7 +48,7 @@ local function read(key)
   for i = 1, #all, 2 do
     local text = all[i + 1]
     local m = decode(text)
-    -- Alive when Redis went away; or written before its clock was set back.
+    -- It was alive when Redis went away, or it was written before Redis's clock was set back.
     if m and ((away and m.expires > seen) or m.expires > now + m.ttl) then
       m.expires = now + m.ttl
       local ok, new = pcall(cjson.encode, m)

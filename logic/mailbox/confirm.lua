@@ -1,5 +1,7 @@
--- ARGV: token (or ""), then pairs of score and id → {number removed, number kept, then pairs of id
--- and tokens: those kept that TOKEN was not owed}.
+-- A session confirms messages.
+-- ARGV: 1 the session's token, or ''; then pairs of score and id.
+-- Answer: {number removed, number kept, then pairs of id and tokens}. The pairs are the messages
+-- that are kept although they were not owed to this session.
 local owed, removed, kept, left = KEYS[1] .. ':owed', 0, 0, {0, 0}
 local some = redis.call('EXISTS', owed) == 1
 for i = 2, #ARGV, 2 do

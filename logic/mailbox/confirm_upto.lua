@@ -1,4 +1,5 @@
--- ARGV: score, the two halves of the id → number removed.
+-- Removes all messages up to an id.
+-- ARGV: 1 the id's score, 2 and 3 the upper and lower half of the id. Answer: number removed.
 local removed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
 local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])
 local function covers(text)

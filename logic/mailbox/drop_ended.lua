@@ -1,6 +1,6 @@
--- What has ended leaves: by age, which is the lowest scores; and, if the number says that it is
--- time, by a ttl of its own, for which members must be read: once a second, and a thousand, at
--- most.
+-- Removes messages that have ended. By age they have the lowest scores. Those with a ttl of their
+-- own are searched for only when the number `soon` says that it is time, because their members have
+-- to be read: at most once a second, and at most a thousand members.
 local expired = 0
 local function drop(old)
   redis.call('HDEL', owed, string.sub(old, 1, 8))

@@ -1,8 +1,10 @@
--- ARGV: lowest score, the two halves of AFTER, number wanted, bytes wanted; then, if what is owed
--- only to others is to be left out, a token → members, and of what is left out the id alone.
--- Several ids may share AFTER's millisecond, so the page starts inside that score: hence by script,
--- in one step with respect to confirms. At least one member comes if there is one. A member too
--- short for an id comes too: page_answer() throws it out.
+-- Reads a page: messages with an id above AFTER.
+-- ARGV: 1 lowest score, 2 and 3 the upper and lower half of AFTER, 4 number wanted, 5 bytes wanted,
+--   6 optional, a token: leaves out messages that are owed only to other sessions.
+-- Answer: members; for a message that is left out only its id.
+-- Several ids may have AFTER's millisecond, so the page begins within that score. That takes a
+-- script, which is one step for confirms as well. There is at least one member if any is left. A
+-- member that is too short for an id is part of the answer too: page_answer() removes it.
 local out, offset, bytes, owed = {}, 0, 0, KEYS[1] .. ':owed'
 local high, low = tonumber(ARGV[2]), tonumber(ARGV[3])
 local want, room = tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -1,4 +1,4 @@
--- ARGV: members → number removed.
+-- Removes messages. ARGV: members. Answer: number removed.
 local removed = 0
 for _, member in ipairs(ARGV) do
   removed = removed + redis.call('ZREM', KEYS[1], member)

@@ -1,4 +1,4 @@
--- The oldest `excess` messages leave, and their fields in OWED; none if it is negative.
+-- Removes the `excess` oldest messages, and their fields in OWED; none if it is negative.
 excess = math.max(excess, 0)
 if excess > 0 then
   for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do

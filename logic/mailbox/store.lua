@@ -1,12 +1,16 @@
--- ARGV: score, member, how long it may wait, number to keep, now, the highest score that is too
--- old, when the message ends by a ttl of its own (0 = not), mailbox.limit, score and id of the one
--- that must be there before it (id '': none); then, unless nobody is owed this one, tokens, and 1
--- if it must be there already → {added, trimmed, how many there are, ended, id of the newest if
--- there are more than mailbox.limit}, or {0, 0, -1, 0, ''}: that one is not there. The keys live as
--- long as what is in them that lives longest; nor does the hash live longer, whose newest message
--- is not newer. A hash that has outlived its set (somebody deleted that, or Redis evicted it) goes
--- before a new one begins. Where nothing waits yet, as for most of a crowd that is away, the first
--- lines do all there is to do, in little more than half the time.
+-- Stores a message.
+-- ARGV: 1 score, 2 member, 3 how long it may wait (ms), 4 number of messages to keep, 5 now, 6 the
+--   highest score that is too old, 7 when it ends by a ttl of its own (0: it has none),
+--   8 mailbox.limit, 9 and 10 score and id of the message that has to be there before it (id '':
+--   none). Optional, if it is owed to sessions: 11 their tokens, 12 '1' if the message itself has
+--   to be there already.
+-- Answer: {added, trimmed, how many are there, expired, id of the newest if there are more than
+--   mailbox.limit, else ''}. {0, 0, -1, 0, ''}: the one before it is not there.
+-- The keys expire when the message does that may wait longest. The hash never lives longer than the
+-- set, since its messages are in the set. It may outlive the set if somebody deletes that, or Redis
+-- evicts it. Then it is deleted before a new one begins.
+-- If nothing waits yet, as for most users of a large push, the first lines do everything. They take
+-- little more than half the time.
 local left = redis.call('PTTL', KEYS[1])
 if left == -2 and ARGV[7] == '0' and ARGV[10] == '' and not ARGV[11] then
   redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])

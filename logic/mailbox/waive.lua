@@ -1,4 +1,5 @@
--- ARGV: tokens, then pairs of score and id → number removed.
+-- Messages are owed to some sessions no longer. ARGV: 1 the sessions' tokens; then pairs of score
+-- and id. Answer: number removed.
 local owed, removed, gone = KEYS[1] .. ':owed', 0, {}
 for token in string.gmatch(ARGV[1], '%S+') do gone[token] = true end
 for i = 2, #ARGV, 2 do

@@ -1,6 +1,10 @@
--- ARGV: id, the number and version we know (0: none), the hold in which we are idle (its since; 0:
--- we are not), Kafka's number, lower (1: take that), forget (ms; 0: do not look for who is gone). A
--- version that is behind ours was lost by Redis.
+-- A logic asks for the number of partitions. partition_count.h has the fields of the hash.
+-- ARGV: 1 the logic's id, 2 and 3 the number and version that it knows (0: none), 4 `since` of the
+--   hold during which it has stopped and has nothing under way (0: it has not), 5 Kafka's number,
+--   6 '1': take Kafka's number although it is lower, 7 forget logics that have not asked for so
+--   long (ms; 0: do not look for them).
+-- Answer: {number, version, since of a hold that is in force, or 0}.
+-- If the hash has a lower version than the logic knows, Redis has lost data: the logic's counts.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local id, n, v = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

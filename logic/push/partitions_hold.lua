@@ -1,5 +1,6 @@
--- ARGV: hold for so many ms (0: only look), forget after so many. Returns since when it is held,
--- the number, how many logics are not holding, one of them.
+-- Begins or renews a hold, and looks which logics have not stopped producing yet.
+-- ARGV: 1 how long to hold (ms; 0: only look), 2 logics that have not asked for so long are gone.
+-- Answer: {since when it is held, the number, how many logics have not stopped, one of them}.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local hold, forget = tonumber(ARGV[1]), tonumber(ARGV[2])

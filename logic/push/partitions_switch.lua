@@ -1,4 +1,7 @@
--- ARGV: since, the number, forget. 1: done.
+-- Switches to another number, and ends the hold. Does so only if the hold has not lapsed since it
+-- began, and all logics have stopped producing.
+-- ARGV: 1 since of the hold, 2 the number, 3 logics that have not asked for so long are gone.
+-- Answer: 1: done, 0: not.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local r = redis.call('HMGET', KEYS[1], 'hold', 'since', 'v')

@@ -79,8 +79,7 @@ static bool is_restarting(const struct static_peer *peer, const struct member_re
 static void peer_set_address(struct static_peer *peer, struct static_address *address)
 {
     if (address->peer != NULL && address->peer != peer && address->peer->address == address)
-        address->peer->address =
-            NULL; /* another process has this address: the peer lapses, or answers at another one */
+        address->peer->address = NULL; /* this process is at its address: it lapses, or moved */
     address->peer = peer;
     peer->address = address;
 }
