@@ -32,10 +32,11 @@ struct http_options {
      * new ones wait. */
     int64_t max_conns;
     int64_t max_body;
-    int64_t max_held;  /* bytes of requests, their bodies and what was read ahead, of all
-                        * connections together; 0: no limit */
-    int64_t max_heads; /* heads under way, likewise; 0: HTTP_MAX_HEADS. Beyond, the one that takes
-                          longest is refused */
+    int64_t max_held; /* bytes of requests, their bodies and what was read ahead, of all
+                       * connections together; 0: no limit */
+    /* Bytes of incomplete heads, of all connections together; 0: HTTP_MAX_HEADS. Beyond that, the
+     * head that has been incomplete for the longest is refused. */
+    int64_t max_heads;
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
     /* Optional: the head of a request has come, and nothing of its body is kept yet. The callback
