@@ -16,6 +16,7 @@
 #include "common/net/address.h"
 #include "common/protocol/json_scan.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static void comet_publish(struct comet *comet)
     struct cluster_view *view =
         cluster_view_new(membership_list(comet->membership, MEMBER_LOGIC),
                          membership_list(comet->membership, MEMBER_ROUTER),
-                         __atomic_load_n(&comet->epoch, __ATOMIC_RELAXED), comet->lapsed);
+                         atomic_load_explicit(&comet->epoch, memory_order_relaxed), comet->lapsed);
 
     comet->n_logics = view->n_logics;
     for (int i = 0; i < comet->n_workers; i++)
@@ -54,7 +55,7 @@ static void comet_lease_held(struct membership *membership, bool lost, void *arg
     comet->lapsed = comet->lapsed || lost;
     comet->membership = membership;
     broadcast_gaps_epoch(comet->standings, self->epoch, loop_now_ms(&comet->daemon->loop));
-    __atomic_store_n(&comet->epoch, self->epoch, __ATOMIC_RELEASE);
+    atomic_store_explicit(&comet->epoch, self->epoch, memory_order_release);
     comet_publish(comet);
 }
 
@@ -151,7 +152,7 @@ static void comet_tell_logic(struct comet *comet)
     bool all = true;
 
     for (int i = 0; i < comet->n_workers; i++)
-        all = all && __atomic_load_n(&comet->workers[i].logic_up, __ATOMIC_RELAXED);
+        all = all && atomic_load_explicit(&comet->workers[i].logic_up, memory_order_relaxed);
     daemon_ready(comet->daemon, "logic", comet->n_logics > 0 && all,
                  comet->n_logics == 0
                      ? "no logic is alive"
@@ -198,8 +199,8 @@ static int comet_start(struct daemon *daemon)
     if (failed != 0)
         return failed;
     /* set before others can read our lease */
-    __atomic_store_n(&comet->process, membership_self(comet->membership)->process,
-                     __ATOMIC_RELEASE);
+    atomic_store_explicit(&comet->process, membership_self(comet->membership)->process,
+                          memory_order_release);
     snprintf(comet->id, sizeof comet->id, "%s", membership_self(comet->membership)->id);
     comet->tick = mem_alloc(sizeof *comet->tick);
     uv_timer_init(&daemon->loop.uv, comet->tick);

@@ -16,6 +16,7 @@
 #include "comet/session/session.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
@@ -109,7 +110,8 @@ static void accept_asked(struct loop *loop, struct inbox_item *item)
     if (worker->closed)
         return;
     frontend_accept(worker, true);
-    if (__atomic_add_fetch(&comet->loops_accepting, 1, __ATOMIC_RELAXED) == comet->n_workers)
+    if (atomic_fetch_add_explicit(&comet->loops_accepting, 1, memory_order_relaxed) + 1 ==
+        comet->n_workers)
         daemon_ready(comet->daemon, "clients", true, "");
 }
 

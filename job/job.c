@@ -7,7 +7,7 @@
 #include <assert.h>
 
 void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct job_config *config,
-              int64_t *counters)
+              _Atomic int64_t *counters)
 {
     *job = (struct job){.loop = loop,
                         .rpc = rpc,

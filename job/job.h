@@ -33,7 +33,7 @@ struct job {
     struct loop *loop;
     struct rpc *rpc;
     const struct job_config *config;
-    int64_t *counters;
+    _Atomic int64_t *counters;
     char id[64]; /* of our lease: what batches carry */
     struct user_order *hold;
     struct comet_peers *comets;
@@ -66,7 +66,7 @@ struct job {
 
 /* Opens the parts between the bus and the peers. Borrows all of what it gets. */
 void job_open(struct job *job, struct loop *loop, struct rpc *rpc, const struct job_config *config,
-              int64_t *counters);
+              _Atomic int64_t *counters);
 /* Every partition must have been forgotten before. */
 void job_close(struct job *job);
 /* TASK became unresolved / was resolved, parked or forgotten. */

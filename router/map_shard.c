@@ -14,7 +14,7 @@ static bool map_shard_owns(int64_t uid, void *arg)
 }
 
 void map_shard_init(struct map_shard *shard, const struct map_shard_limits *limits,
-                    int64_t *counters)
+                    _Atomic int64_t *counters)
 {
     *shard = (struct map_shard){.limits = *limits, .counters = counters};
     shard->comets = comet_lives_new(limits->comet_grace_ms);
@@ -111,7 +111,7 @@ bool map_shard_sweep(struct map_shard *shard)
 
 void map_shard_scrape(struct map_shard *shard)
 {
-    int64_t *block = shard->counters;
+    _Atomic int64_t *block = shard->counters;
     const struct session_map *sessions = shard->sessions;
     char unused[64];
 

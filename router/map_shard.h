@@ -19,15 +19,15 @@ struct map_shard {
     struct comet_lives *comets;
     struct completeness completeness;
     struct session_map *sessions;
-    int64_t *counters; /* ROUTER_METRIC_COUNT counters, borrowed */
-    uint64_t now_ms;   /* every caller sets it first */
-    bool refuses;      /* memory is short: new sessions are refused */
+    _Atomic int64_t *counters; /* ROUTER_METRIC_COUNT counters, borrowed */
+    uint64_t now_ms;           /* every caller sets it first */
+    bool refuses;              /* memory is short: new sessions are refused */
     bool was_complete;
     uint64_t incomplete_since_ms, told_ms;
 };
 
 void map_shard_init(struct map_shard *shard, const struct map_shard_limits *limits,
-                    int64_t *counters);
+                    _Atomic int64_t *counters);
 void map_shard_close(struct map_shard *shard);
 /* LIST is what membership shows. SELF: our id among the routers. */
 void map_shard_comets(struct map_shard *shard, const struct member_list *list);

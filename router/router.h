@@ -15,7 +15,7 @@ struct router {
     struct redis *redis;
     struct membership *membership;
     struct rpc_server *server;
-    int64_t *rpc_counters; /* the rpc thread's block of metrics */
+    _Atomic int64_t *rpc_counters; /* the rpc thread's block of metrics */
 };
 
 /* Sweeps, a slice per turn of the loop, until no dead or moved session is left. */

@@ -9,6 +9,7 @@
 #include "common/protocol/unpack.h"
 #include "router/map_batch.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* The most items in each list of a batch. Logic puts 2,048 requests into a batch. */
@@ -17,7 +18,7 @@ enum { ITEMS_MAX = 16384 };
 /* One stream of one logic. Freed when the stream has closed and its last request has run. */
 struct caller {
     struct router *router;
-    uint32_t refs; /* atomic: one for the stream, and one for each request */
+    _Atomic uint32_t refs; /* one for the stream, and one for each request */
 };
 
 struct map_request {
@@ -31,7 +32,7 @@ struct map_request {
 
 static void caller_unref(struct caller *caller)
 {
-    if (__atomic_sub_fetch(&caller->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (atomic_fetch_sub_explicit(&caller->refs, 1, memory_order_acq_rel) == 1)
         free(caller);
 }
 
@@ -92,7 +93,7 @@ static struct map_request *request_new(struct caller *caller, struct rpc_stream 
     request->stream = rpc_stream_ref(stream);
     request->held = request->arena.bytes;
     rpc_stream_hold(stream, request->held);
-    __atomic_add_fetch(&caller->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&caller->refs, 1, memory_order_relaxed);
     return request;
 }
 
@@ -133,7 +134,7 @@ static void stream_on_opened(struct rpc_stream *stream, void *server_arg)
     struct caller *caller = mem_zalloc(sizeof *caller);
 
     caller->router = server_arg;
-    caller->refs = 1;
+    atomic_init(&caller->refs, 1);
     metric_add(caller->router->rpc_counters, ROUTER_STREAMS, 1);
     log_info("logic came", "peer=%s", rpc_stream_peer(stream));
     rpc_stream_accept(stream, &stream_events, caller);

@@ -1,7 +1,8 @@
 #include "bench/base/histogram.h"
+#include <stdatomic.h>
 
-#define LOAD(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
-#define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define LOAD(field)         atomic_load_explicit(&(field), memory_order_relaxed)
+#define STORE(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
 /* Values below 32 have buckets of their own; from there each doubling has 32:
  *
@@ -31,12 +32,12 @@ static uint64_t bucket_top(unsigned bucket)
 
 void hist_record_many(struct hist *hist, uint64_t value, uint64_t times)
 {
-    uint64_t *bucket = &hist->buckets[bucket_of(value)];
+    _Atomic uint64_t *bucket = &hist->buckets[bucket_of(value)];
 
-    STORE(*bucket, *bucket + times);
-    STORE(hist->count, hist->count + times);
-    STORE(hist->sum, hist->sum + value * times);
-    if (value > hist->max)
+    STORE(*bucket, LOAD(*bucket) + times);
+    STORE(hist->count, LOAD(hist->count) + times);
+    STORE(hist->sum, LOAD(hist->sum) + value * times);
+    if (value > LOAD(hist->max))
         STORE(hist->max, value);
 }
 

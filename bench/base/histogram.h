@@ -15,8 +15,8 @@ enum {
 };
 
 struct hist {
-    uint64_t count, sum, max;
-    uint64_t buckets[HIST_BUCKETS];
+    _Atomic uint64_t count, sum, max;
+    _Atomic uint64_t buckets[HIST_BUCKETS];
 };
 
 void hist_record(struct hist *hist, uint64_t value);

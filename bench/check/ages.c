@@ -10,18 +10,19 @@
 #include "bench/base/clock.h"
 #include "common/base/mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { WINDOW = 1 << 14, MASK = WINDOW - 1 };
 
 struct ages {
-    const uint64_t *due_ns;
+    const _Atomic uint64_t *due_ns;
     struct hist *out;
     uint32_t low, high; /* the numbers added are in [low, high); equal: none */
     int32_t steps[WINDOW];
 };
 
-struct ages *ages_new(const uint64_t *due_ns, struct hist *out)
+struct ages *ages_new(const _Atomic uint64_t *due_ns, struct hist *out)
 {
     struct ages *ages = mem_zalloc(sizeof *ages);
 
@@ -71,7 +72,7 @@ void ages_flush(struct ages *ages, uint64_t now_ns)
     int32_t sum = 0;
 
     for (uint32_t number = ages->low; number != ages->high; number++) {
-        uint64_t due = __atomic_load_n(&ages->due_ns[number], __ATOMIC_RELAXED);
+        uint64_t due = atomic_load_explicit(&ages->due_ns[number], memory_order_relaxed);
         sum += ages->steps[number & MASK];
         ages->steps[number & MASK] = 0;
         if (sum > 0)

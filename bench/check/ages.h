@@ -14,7 +14,7 @@
 struct ages;
 
 /* DUE_NS[K]: when push K was due; borrowed, and may grow meanwhile. OUT gets the ages. */
-struct ages *ages_new(const uint64_t *due_ns, struct hist *out);
+struct ages *ages_new(const _Atomic uint64_t *due_ns, struct hist *out);
 void ages_free(struct ages *ages);
 /* A receiver has just got the numbers FIRST … FIRST + N - 1. */
 void ages_add(struct ages *ages, uint32_t first, size_t n);

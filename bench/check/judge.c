@@ -4,6 +4,7 @@
 #include "bench/check/tally.h"
 #include "common/base/mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,8 +116,8 @@ static uint32_t accepted_of(const struct judge *judge, enum stream_kind kind, si
 {
     const struct shared *shared = judge->shared;
 
-    return __atomic_load_n(&shared->accepted[shared->first_of_kind[kind] + stream],
-                           __ATOMIC_RELAXED);
+    return atomic_load_explicit(&shared->accepted[shared->first_of_kind[kind] + stream],
+                                memory_order_relaxed);
 }
 
 /* With plain messages: all that was sent to the room, over any lane. */

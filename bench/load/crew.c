@@ -29,7 +29,8 @@ uint64_t crew_sum(const struct crew *crew, size_t field)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < crew->n_workers; i++)
-        sum += shared_get((const uint64_t *)((const char *)&crew->shared->workers[i] + field));
+        sum +=
+            shared_get((const _Atomic uint64_t *)((const char *)&crew->shared->workers[i] + field));
     return sum;
 }
 

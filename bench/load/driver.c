@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +163,7 @@ static void note_due(struct driver *driver, uint64_t due_ns)
     if (driver->numbered == NUMBERED_MAX)
         shared_fail(shared, "pushing: too many messages without a stamp in one run");
     else
-        __atomic_store_n(&shared->due_ns[driver->numbered++], due_ns, __ATOMIC_RELAXED);
+        atomic_store_explicit(&shared->due_ns[driver->numbered++], due_ns, memory_order_relaxed);
 }
 
 static void push(struct driver *driver, size_t i, uint32_t stream, uint64_t due_ns)
@@ -269,10 +270,12 @@ static void push_again(struct driver *driver, size_t i)
 static void count_accepted(struct driver *driver, uint32_t stream)
 {
     struct stamp stamp;
-    uint32_t *accepted = &driver->crew->shared->accepted[stream];
+    _Atomic uint32_t *accepted = &driver->crew->shared->accepted[stream];
 
     split_stream(driver, stream, &stamp);
-    __atomic_store_n(accepted, *accepted + 1, __ATOMIC_RELAXED);
+    uint32_t before = atomic_load_explicit(accepted, memory_order_relaxed);
+
+    atomic_store_explicit(accepted, before + 1, memory_order_relaxed);
     shared_add(&driver->stats->accepted, 1);
     shared_add(&driver->stats->expected,
                people_members(&driver->crew->people, stamp.kind, stamp.number));

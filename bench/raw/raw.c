@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,8 @@ enum {
 };
 
 struct raw_shared {
-    uint64_t drained; /* bytes that the reader has taken */
-    int failed;       /* -E… of a child */
+    _Atomic uint64_t drained; /* bytes that the reader has taken */
+    int failed;               /* -E… of a child */
     struct raw_result result;
 };
 
@@ -94,7 +95,7 @@ static int run_reader(struct raw *raw)
             bytes += got > 0 ? (uint64_t)got : 0;
         }
         if (bytes > 0)
-            __atomic_fetch_add(&raw->shared->drained, bytes, __ATOMIC_RELAXED);
+            atomic_fetch_add_explicit(&raw->shared->drained, bytes, memory_order_relaxed);
     }
 }
 
@@ -146,7 +147,7 @@ static int run_sender(struct raw *raw)
     start = clock_ns();
     cpu = clock_read(CLOCK_PROCESS_CPUTIME_ID);
     while (failed == 0 && (double)(clock_ns() - start) < raw->options.seconds * 1e9) {
-        uint64_t drained = __atomic_load_n(&raw->shared->drained, __ATOMIC_RELAXED);
+        uint64_t drained = atomic_load_explicit(&raw->shared->drained, memory_order_relaxed);
         if (bytes - drained > raw->options.rounds_ahead * round)
             clock_sleep_ns(NAP_NS);
         else

@@ -1,5 +1,6 @@
 #include "bench/run/shared_page.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -50,8 +51,8 @@ void shared_fail(struct shared *shared, const char *what)
 {
     uint64_t none = 0;
 
-    if (!__atomic_compare_exchange_n(&shared->failed, &none, 1, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE))
+    if (!atomic_compare_exchange_strong_explicit(&shared->failed, &none, 1, memory_order_acq_rel,
+                                                 memory_order_acquire))
         return;
     snprintf(shared->failure, sizeof shared->failure, "%s", what);
     shared_set(&shared->failed, 2);

@@ -15,6 +15,7 @@
 #include "bench/base/histogram.h"
 #include "bench/run/stamp.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,7 +47,7 @@ enum { WORKERS_MAX = 128, NUMBERED_MAX = 1 << 22 };
     X(last_connect_ns)
 
 struct worker_stats {
-#define X(name) uint64_t name;
+#define X(name) _Atomic uint64_t name;
     WORKER_STATS(X)
 #undef X
     struct hist latency[STREAM_KINDS]; /* intended sending to reading */
@@ -55,12 +56,12 @@ struct worker_stats {
 };
 
 struct worker_orders {
-    uint64_t make_tokens;  /* make this many, then connect */
-    uint64_t wanted;       /* connections to hold */
-    uint64_t connect_rate; /* per second, 0 = as fast as it goes */
-    uint64_t churn_rate;   /* per second: so many leave and come again */
-    uint64_t churn_first;  /* connections from this index of the worker on may */
-    uint64_t verify;       /* number of the verification that is ordered */
+    _Atomic uint64_t make_tokens;  /* make this many, then connect */
+    _Atomic uint64_t wanted;       /* connections to hold */
+    _Atomic uint64_t connect_rate; /* per second, 0 = as fast as it goes */
+    _Atomic uint64_t churn_rate;   /* per second: so many leave and come again */
+    _Atomic uint64_t churn_first;  /* connections from this index of the worker on may */
+    _Atomic uint64_t verify;       /* number of the verification that is ordered */
 };
 
 #define DRIVER_STATS(X)                                             \
@@ -76,7 +77,7 @@ struct worker_orders {
     X(end_ns)
 
 struct driver_stats {
-#define X(name) uint64_t name;
+#define X(name) _Atomic uint64_t name;
     DRIVER_STATS(X)
 #undef X
     struct hist answer; /* intended sending to the HTTP answer */
@@ -85,14 +86,15 @@ struct driver_stats {
 
 /* What to push. The controller sets it before it raises `plan`. */
 struct driver_orders {
-    uint64_t plan; /* number of the plan to run; 0 none */
-    uint64_t stop; /* number of the plan to end early */
+    _Atomic uint64_t plan; /* number of the plan to run; 0 none */
+    _Atomic uint64_t stop; /* number of the plan to end early */
     uint64_t
         share[STREAM_KINDS]; /* of the pushes, relative; without a rate only one may have any */
-    uint64_t rate;           /* pushes per second, 0 = as fast as they are accepted */
-    uint64_t rounds;         /* end after so many pushes to each stream, 0 = by time */
-    uint64_t duration_ms;
-    uint64_t backlog; /* without a rate: wait while so many deliveries are missing; 0 = never */
+    _Atomic uint64_t rate;   /* pushes per second, 0 = as fast as they are accepted */
+    _Atomic uint64_t rounds; /* end after so many pushes to each stream, 0 = by time */
+    _Atomic uint64_t duration_ms;
+    _Atomic uint64_t
+        backlog; /* without a rate: wait while so many deliveries are missing; 0 = never */
 };
 
 struct shared {
@@ -101,11 +103,11 @@ struct shared {
     struct driver_orders driver_orders;
     struct driver_stats driver;
     char failure[256]; /* why the first process could not go on */
-    uint64_t failed;
+    _Atomic uint64_t failed;
     size_t first_of_kind[STREAM_KINDS]; /* into accepted */
     size_t streams;
-    uint64_t *due_ns;    /* when push K was due; NULL if messages carry stamps */
-    uint32_t accepted[]; /* per stream: messages that the server accepted */
+    _Atomic uint64_t *due_ns;    /* when push K was due; NULL if messages carry stamps */
+    _Atomic uint32_t accepted[]; /* per stream: messages that the server accepted */
 };
 
 /* STREAMS: per kind, lanes included. NUMBERED: with room for the due times of NUMBERED_MAX pushes.
@@ -115,20 +117,22 @@ void shared_close(struct shared *shared);
 /* Any process: notes WHAT keeps it from going on. The first note stays. */
 void shared_fail(struct shared *shared, const char *what);
 
-static inline uint64_t shared_get(const uint64_t *field)
+static inline uint64_t shared_get(const _Atomic uint64_t *field)
 {
-    return __atomic_load_n(field, __ATOMIC_ACQUIRE);
+    return atomic_load_explicit(field, memory_order_acquire);
 }
 
-static inline void shared_set(uint64_t *field, uint64_t value)
+static inline void shared_set(_Atomic uint64_t *field, uint64_t value)
 {
-    __atomic_store_n(field, value, __ATOMIC_RELEASE);
+    atomic_store_explicit(field, value, memory_order_release);
 }
 
 /* To be called by the field's only writer. */
-static inline void shared_add(uint64_t *field, uint64_t value)
+static inline void shared_add(_Atomic uint64_t *field, uint64_t value)
 {
-    __atomic_store_n(field, *field + value, __ATOMIC_RELAXED);
+    uint64_t before = atomic_load_explicit(field, memory_order_relaxed);
+
+    atomic_store_explicit(field, before + value, memory_order_relaxed);
 }
 
 #endif

@@ -1,5 +1,6 @@
 #include "comet/base/cluster_view.h"
 #include "common/base/mem.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ struct cluster_view *cluster_view_new(const struct member_list *logics,
 {
     struct cluster_view *view = mem_zalloc(sizeof *view);
 
-    view->refs = 1;
+    atomic_init(&view->refs, 1);
     view->comet_epoch = comet_epoch;
     view->lapsed = lapsed;
     view->n_logics = logics->n;
@@ -44,13 +45,13 @@ struct cluster_view *cluster_view_new(const struct member_list *logics,
 
 struct cluster_view *cluster_view_ref(struct cluster_view *view)
 {
-    __atomic_fetch_add(&view->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);
     return view;
 }
 
 void cluster_view_unref(struct cluster_view *view)
 {
-    if (view == NULL || __atomic_sub_fetch(&view->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (view == NULL || atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
         return;
     ring_free(view->ring);
     free(view->routers);

@@ -7,7 +7,7 @@
 #include "common/membership/membership.h"
 
 struct cluster_view {
-    uint32_t refs;        /* atomic */
+    _Atomic uint32_t refs;
     uint64_t comet_epoch; /* ours: sessions are registered under it */
     bool lapsed;        /* the epoch is new because our lease had lapsed: others took us for dead */
     uint64_t ring_hash; /* 0: no router */

@@ -11,10 +11,10 @@ struct broadcast_gaps;
 struct comet {
     struct daemon *daemon;
     const struct comet_config *config;
-    char id[64];      /* of our lease */
-    uint64_t epoch;   /* of our lease, 0 before it is held; atomic: the main loop writes, everybody
-                         reads */
-    uint64_t process; /* membership's; 0 before it is known; atomic */
+    char id[64]; /* of our lease */
+    /* The main loop writes these two, everybody reads them. */
+    _Atomic uint64_t epoch;   /* of our lease, 0 before it is held */
+    _Atomic uint64_t process; /* membership's; 0 before it is known */
     struct worker *workers;
     size_t n_logics; /* alive; main loop only */
     int n_workers;
@@ -24,8 +24,8 @@ struct comet {
     struct rpc_server *server;
     struct job_batches *jobs;
     bool accepting;
-    int loops_accepting; /* atomic */
-    bool lapsed;         /* the lease had lapsed: sessions fetch once they are registered */
+    _Atomic int loops_accepting;
+    bool lapsed; /* the lease had lapsed: sessions fetch once they are registered */
     int workers_drained;
     uv_timer_t *tick; /* tells membership the number of connections */
 };

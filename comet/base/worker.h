@@ -21,12 +21,12 @@ struct worker {
     struct loop loop;
     struct comet *comet;
     const struct comet_config *config;
-    int64_t *counters; /* this loop's block of comet_metrics */
+    _Atomic int64_t *counters; /* this loop's block of comet_metrics */
     struct handle_table *table;
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
     struct logic_requests *logic; /* comet/logic/logic_requests.h */
-    bool logic_up;                /* atomic: some logic can be reached from this loop */
+    _Atomic bool logic_up;        /* some logic can be reached from this loop */
     struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */

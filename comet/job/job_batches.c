@@ -11,6 +11,7 @@
 #include "common/protocol/message_id.h"
 #include "common/protocol/unpack.h"
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,17 +83,20 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
     enum replay_verdict verdict = poke ? REPLAY_NEW
                                        : replay_windows_check(service->applied, proto->partition,
                                                               proto->offset, push_item_id(proto));
-    uint64_t loops = item_loops(service->comet, proto, &item->left);
+    uint32_t left;
+    uint64_t loops = item_loops(service->comet, proto, &left);
+
+    atomic_init(&item->left, left);
     if (verdict == REPLAY_REPEAT) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
-        item->state = ITEM_TAKEN;
+        atomic_init(&item->state, ITEM_TAKEN);
     } else if (loops == 0 || item_is_nameless(proto) ||
-               (by_handle &&
-                proto->epoch != __atomic_load_n(&service->comet->epoch, __ATOMIC_ACQUIRE))) {
+               (by_handle && proto->epoch != atomic_load_explicit(&service->comet->epoch,
+                                                                  memory_order_acquire))) {
         metric_add(service->counters, COMET_ITEMS_GONE, 1);
-        item->state = ITEM_GONE;
+        atomic_init(&item->state, ITEM_GONE);
     } else {
-        item->state = ITEM_OPEN;
+        atomic_init(&item->state, ITEM_OPEN);
         /* A message to a room or to all is taken from now on, even if the stream breaks before its
          * walks begin: each loop will have it in its inbox. */
         if (!by_handle)
@@ -116,7 +120,7 @@ static uint64_t batch_begin(struct push_batch *batch)
             continue;
         }
         metric_add(service->counters, COMET_ITEMS_FENCED, speaker == SPEAKER_FENCED);
-        batch->items[i].state = ITEM_REFUSED;
+        atomic_init(&batch->items[i].state, ITEM_REFUSED);
         uint64_t fence = replay_windows_fence(service->applied, proto->partition);
         batch->fence = fence > batch->fence ? fence : batch->fence;
     }
@@ -145,7 +149,7 @@ static struct push_batch *batch_new(struct job_batches *service, struct rpc_stre
     struct unpack_input in = {msg->data, msg->len, ITEMS_MAX};
     struct push_batch *batch = mem_zalloc(sizeof *batch);
 
-    batch->backing.refs = 1;
+    atomic_init(&batch->backing.refs, 1);
     batch->backing.free = batch_free;
     batch->service = service;
     batch->stream = rpc_stream_ref(stream);
@@ -169,8 +173,8 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
 {
     struct comet *comet = batch->service->comet;
 
-    batch->loops_left = (uint32_t)__builtin_popcountll(loops);
-    if (batch->loops_left == 0) {
+    atomic_init(&batch->loops_left, (uint32_t)__builtin_popcountll(loops));
+    if (loops == 0) {
         push_batch_answer(batch);
         return;
     }
@@ -220,7 +224,7 @@ static void batch_take_standing(struct push_batch *batch)
 /* False: the batch is meant for another process, which had our id or has our address. */
 static bool batch_is_for_us(const struct push_batch *batch)
 {
-    uint64_t ours = __atomic_load_n(&batch->service->comet->process, __ATOMIC_ACQUIRE);
+    uint64_t ours = atomic_load_explicit(&batch->service->comet->process, memory_order_acquire);
 
     return batch->proto->process == 0 || batch->proto->process == ours;
 }
@@ -229,7 +233,7 @@ static void batch_disown(struct push_batch *batch)
 {
     metric_add(batch->service->counters, COMET_ITEMS_MISDIRECTED, (int64_t)batch->proto->n_items);
     for (size_t i = 0; i < batch->proto->n_items; i++)
-        batch->items[i].state = ITEM_GONE;
+        atomic_init(&batch->items[i].state, ITEM_GONE);
     batch_post(batch, 0);
 }
 

@@ -15,7 +15,7 @@ struct job_batches {
     struct comet *comet;
     job_missed_fn missed;
     struct replay_windows *applied;
-    int64_t *counters; /* the rpc thread's block */
+    _Atomic int64_t *counters; /* the rpc thread's block */
 };
 
 /* An item goes from OPEN to a result, which the answer carries. If the answer leaves first, the
@@ -25,9 +25,9 @@ struct job_batches {
 enum item_state { ITEM_OPEN, ITEM_LATE, ITEM_TAKEN, ITEM_GONE, ITEM_REFUSED };
 
 struct push_item {
-    uint32_t left; /* atomic: handles or loops without a result yet */
-    uint8_t taken; /* atomic: a session took it */
-    uint8_t state; /* atomic, enum item_state */
+    _Atomic uint32_t left; /* handles or loops without a result yet */
+    _Atomic uint8_t taken; /* a session took it */
+    _Atomic uint8_t state; /* enum item_state */
 };
 
 struct push_share {
@@ -43,11 +43,11 @@ struct push_batch {
     struct job_batches *service;
     struct rpc_stream *stream;
     struct push_item *items;
-    struct push_share *shares; /* one per loop */
-    uint64_t fence;            /* the highest fence seen for the partitions of refused items */
-    uint32_t loops_left;       /* atomic: shares that are not done */
-    uint8_t answered;          /* atomic: the answer has left, late results may follow */
-    size_t held;               /* bytes of the arena, as counted for the peer */
+    struct push_share *shares;   /* one per loop */
+    uint64_t fence;              /* the highest fence seen for the partitions of refused items */
+    _Atomic uint32_t loops_left; /* shares that are not done */
+    _Atomic uint8_t answered;    /* the answer has left, late results may follow */
+    size_t held;                 /* bytes of the arena, as counted for the peer */
 };
 
 /* What distinguishes this message from others at its offset: its id, or a hash of its body, since

@@ -15,6 +15,7 @@
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,7 @@ static size_t late_ready(const struct job_results *results)
     size_t ready = 0;
 
     while (ready < results->n &&
-           __atomic_load_n(&results->late[ready].batch->answered, __ATOMIC_ACQUIRE))
+           atomic_load_explicit(&results->late[ready].batch->answered, memory_order_acquire))
         ready++;
     return ready;
 }
@@ -129,12 +130,12 @@ static void item_told(struct worker *worker, struct push_batch *batch, uint32_t 
     const Imc__V1__PushItem *proto = batch->proto->items[index];
 
     if (taken)
-        __atomic_store_n(&item->taken, 1, __ATOMIC_RELAXED);
+        atomic_store_explicit(&item->taken, 1, memory_order_relaxed);
     /* No atomic subtraction for the last one: nobody else changes `left` then. */
-    if (__atomic_load_n(&item->left, __ATOMIC_ACQUIRE) != 1 &&
-        __atomic_sub_fetch(&item->left, 1, __ATOMIC_ACQ_REL) != 0)
+    if (atomic_load_explicit(&item->left, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&item->left, 1, memory_order_acq_rel) != 1)
         return;
-    taken = __atomic_load_n(&item->taken, __ATOMIC_RELAXED) != 0;
+    taken = atomic_load_explicit(&item->taken, memory_order_relaxed) != 0;
     if (taken && proto->kind == IMC__V1__PUSH_ITEM__KIND__UID)
         replay_windows_taken(batch->service->applied, proto->partition, proto->offset,
                              push_item_id(proto));
@@ -142,8 +143,8 @@ static void item_told(struct worker *worker, struct push_batch *batch, uint32_t 
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
     uint8_t state = taken ? ITEM_TAKEN : ITEM_GONE;
     if (worker->late->running == batch)
-        __atomic_store_n(&item->state, state, __ATOMIC_RELEASE);
-    else if (__atomic_exchange_n(&item->state, state, __ATOMIC_ACQ_REL) == ITEM_LATE)
+        atomic_store_explicit(&item->state, state, memory_order_release);
+    else if (atomic_exchange_explicit(&item->state, state, memory_order_acq_rel) == ITEM_LATE)
         late_add(worker->late, batch, index,
                  taken ? IMC__V1__PUSH_RESULT__TAKEN : IMC__V1__PUSH_RESULT__GONE);
 }
@@ -161,10 +162,10 @@ void push_batch_answer(struct push_batch *batch)
     reply.refused = lists + n;
     reply.pending = lists + 2 * n;
     for (uint32_t i = 0; i < n; i++) {
-        uint8_t state = __atomic_load_n(&batch->items[i].state, __ATOMIC_ACQUIRE);
+        uint8_t state = atomic_load_explicit(&batch->items[i].state, memory_order_acquire);
         if (state == ITEM_OPEN &&
-            __atomic_compare_exchange_n(&batch->items[i].state, &state, ITEM_LATE, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            atomic_compare_exchange_strong_explicit(&batch->items[i].state, &state, ITEM_LATE,
+                                                    memory_order_acq_rel, memory_order_acquire))
             reply.pending[reply.n_pending++] = i;
         else if (state == ITEM_GONE)
             reply.gone[reply.n_gone++] = i;
@@ -176,7 +177,7 @@ void push_batch_answer(struct push_batch *batch)
     free(lists);
     rpc_stream_send(batch->stream, msg);
     rpc_stream_answered(batch->stream);
-    __atomic_store_n(&batch->answered, 1, __ATOMIC_RELEASE);
+    atomic_store_explicit(&batch->answered, 1, memory_order_release);
 }
 
 /* --- a loop's share --- */
@@ -302,9 +303,10 @@ static bool deliver_share(struct worker *worker, struct push_batch *batch)
 
     for (uint32_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
-        uint8_t state = __atomic_load_n(&batch->items[i].state, __ATOMIC_RELAXED);
+        uint8_t state = atomic_load_explicit(&batch->items[i].state, memory_order_relaxed);
         /* Skips items that the rpc thread has decided, or that wait for no result. */
-        if (state != ITEM_OPEN || __atomic_load_n(&batch->items[i].left, __ATOMIC_RELAXED) == 0)
+        if (state != ITEM_OPEN ||
+            atomic_load_explicit(&batch->items[i].left, memory_order_relaxed) == 0)
             continue;
         switch (proto->kind) {
         case IMC__V1__PUSH_ITEM__KIND__UID:
@@ -327,7 +329,7 @@ static bool deliver_share(struct worker *worker, struct push_batch *batch)
 
 void push_share_done(struct push_batch *batch)
 {
-    if (__atomic_sub_fetch(&batch->loops_left, 1, __ATOMIC_ACQ_REL) == 0)
+    if (atomic_fetch_sub_explicit(&batch->loops_left, 1, memory_order_acq_rel) == 1)
         push_batch_answer(batch);
     backing_unref(&batch->backing);
 }
@@ -350,7 +352,7 @@ static void share_run(struct loop *loop, struct inbox_item *posted)
         results->running = batch;
         rooms = deliver_share(worker, batch);
         results->running = NULL;
-        __atomic_fetch_add(&batch->backing.refs, results->open, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&batch->backing.refs, results->open, memory_order_relaxed);
         results->open = 0;
     }
     /* Walks begin at the end of the turn, in tasks that are queued already. The share ends behind

@@ -3,18 +3,19 @@
 #include "common/base/mem.h"
 #include "common/protocol/fence.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 struct replay_window {
     uint64_t fence;
-    uint32_t tags[REPLAY_WINDOW]; /* atomic; 0: none. Untouched pages take no memory */
+    _Atomic uint32_t tags[REPLAY_WINDOW]; /* 0: none. Untouched pages take no memory */
 };
 
 /* Loops find a partition by index, without a lock: a pointer is set once, with release, and
  * stays. */
 struct replay_windows {
-    struct replay_window *partitions[PARTITIONS_MAX];
+    struct replay_window *_Atomic partitions[PARTITIONS_MAX];
 };
 
 struct replay_windows *replay_windows_new(void)
@@ -38,18 +39,19 @@ static uint32_t replay_window_tag(int64_t offset, uint64_t id)
     return tag != 0 ? tag : 1;
 }
 
-static uint32_t *replay_window_slot(struct replay_window *p, int64_t offset)
+static _Atomic uint32_t *replay_window_slot(struct replay_window *p, int64_t offset)
 {
     return &p->tags[(uint64_t)offset % REPLAY_WINDOW];
 }
 
 static struct replay_window *replay_window_of(struct replay_windows *applied, uint32_t partition)
 {
-    struct replay_window *p = applied->partitions[partition];
+    struct replay_window *p =
+        atomic_load_explicit(&applied->partitions[partition], memory_order_relaxed);
 
     if (p == NULL) {
         p = mem_zalloc(sizeof *p);
-        __atomic_store_n(&applied->partitions[partition], p, __ATOMIC_RELEASE);
+        atomic_store_explicit(&applied->partitions[partition], p, memory_order_release);
     }
     return p;
 }
@@ -75,9 +77,11 @@ enum replay_speaker replay_windows_speaker(struct replay_windows *applied, uint3
 
 uint64_t replay_windows_fence(const struct replay_windows *applied, uint32_t partition)
 {
-    if (partition >= PARTITIONS_MAX || applied->partitions[partition] == NULL)
+    if (partition >= PARTITIONS_MAX)
         return 0;
-    return applied->partitions[partition]->fence;
+    const struct replay_window *p =
+        atomic_load_explicit(&applied->partitions[partition], memory_order_relaxed);
+    return p != NULL ? p->fence : 0;
 }
 
 enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_t partition,
@@ -86,8 +90,8 @@ enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_
     assert(partition < PARTITIONS_MAX);
     if (offset < 0)
         return REPLAY_NEW;
-    const uint32_t *slot = replay_window_slot(replay_window_of(applied, partition), offset);
-    bool taken = __atomic_load_n(slot, __ATOMIC_ACQUIRE) == replay_window_tag(offset, id);
+    const _Atomic uint32_t *slot = replay_window_slot(replay_window_of(applied, partition), offset);
+    bool taken = atomic_load_explicit(slot, memory_order_acquire) == replay_window_tag(offset, id);
     return taken ? REPLAY_REPEAT : REPLAY_NEW;
 }
 
@@ -96,8 +100,9 @@ void replay_windows_taken(struct replay_windows *applied, uint32_t partition, in
 {
     if (partition >= PARTITIONS_MAX || offset < 0)
         return;
-    struct replay_window *p = __atomic_load_n(&applied->partitions[partition], __ATOMIC_ACQUIRE);
+    struct replay_window *p =
+        atomic_load_explicit(&applied->partitions[partition], memory_order_acquire);
     if (p != NULL)
-        __atomic_store_n(replay_window_slot(p, offset), replay_window_tag(offset, id),
-                         __ATOMIC_RELEASE);
+        atomic_store_explicit(replay_window_slot(p, offset), replay_window_tag(offset, id),
+                              memory_order_release);
 }

@@ -9,6 +9,7 @@
 #include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "proto/session.pb-c.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void *link_decode(struct msg *msg)
 {
     struct logic_reply *reply = mem_zalloc(sizeof *reply);
 
-    reply->backing.refs = 1;
+    atomic_init(&reply->backing.refs, 1);
     reply->backing.free = reply_free;
     arena_init(&reply->arena);
     reply->proto = (Imc__V1__SessionReply *)unpack_peer(&imc__v1__session_reply__descriptor,
@@ -406,7 +407,7 @@ static void link_tell(struct logic_requests *link)
 
     for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
         any = any || pipe_is_up(peer->pipe);
-    __atomic_store_n(&link->worker->logic_up, any, __ATOMIC_RELAXED);
+    atomic_store_explicit(&link->worker->logic_up, any, memory_order_relaxed);
 }
 
 static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)

@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,16 +28,16 @@ enum {
 
 /* All loops count connections together, because conn.max is a limit of the process. They count once
  * per accept and close, never per message. */
-static int64_t total;
+static _Atomic int64_t total;
 
 int64_t conn_total(void)
 {
-    return __atomic_load_n(&total, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&total, memory_order_relaxed);
 }
 
 /* Bytes kept for clients that have not authenticated, over all loops. Anybody may open many such
  * connections, so conn.strangers limits their sum. */
-static int64_t strangers;
+static _Atomic int64_t strangers;
 
 bool conn_keep(struct conn *conn, size_t bytes)
 {
@@ -46,7 +47,7 @@ bool conn_keep(struct conn *conn, size_t bytes)
         return true;
     conn->kept = (uint32_t)bytes;
     conn_count(conn, COMET_STRANGER_BYTES, by);
-    int64_t all = __atomic_add_fetch(&strangers, by, __ATOMIC_RELAXED);
+    int64_t all = atomic_fetch_add_explicit(&strangers, by, memory_order_relaxed) + by;
     return by < 0 || bytes <= STRANGER_FREE || all <= conn->worker->config->strangers;
 }
 
@@ -117,7 +118,7 @@ struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws)
     conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
     conn_list_add(&frontend->live, conn);
     frontend->n_conns++;
-    __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
     conn_count(conn, COMET_CONNECTIONS, 1);
     wheel_set(frontend->wheel, &conn->timer, (uint64_t)worker->config->handshake_ms);
     conn_heard(conn);
@@ -275,7 +276,7 @@ void conn_close(struct conn *conn)
     close(conn->fd);
     frontend->n_conns--;
     conn_count(conn, COMET_CONNECTIONS, -1);
-    __atomic_fetch_sub(&total, 1, __ATOMIC_RELAXED);
+    atomic_fetch_sub_explicit(&total, 1, memory_order_relaxed);
     chain(conn); /* freed at the end of the turn: callers may still look at it */
     conn_checked(conn);
 }

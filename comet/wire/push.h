@@ -5,6 +5,7 @@
 #ifndef IMC_COMET_WIRE_PUSH_H
 #define IMC_COMET_WIRE_PUSH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,19 +14,19 @@ struct conn;
 /* Keeps decoded bytes alive: a batch from job or a reply from logic. Any thread may drop a
  * reference. */
 struct backing {
-    uint32_t refs; /* atomic */
+    _Atomic uint32_t refs;
     void (*free)(struct backing *backing);
 };
 
 static inline struct backing *backing_ref(struct backing *backing)
 {
-    __atomic_fetch_add(&backing->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&backing->refs, 1, memory_order_relaxed);
     return backing;
 }
 
 static inline void backing_unref(struct backing *backing)
 {
-    if (backing != 0 && __atomic_sub_fetch(&backing->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (backing != 0 && atomic_fetch_sub_explicit(&backing->refs, 1, memory_order_acq_rel) == 1)
         backing->free(backing);
 }
 

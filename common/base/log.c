@@ -4,6 +4,7 @@
 #include "common/base/log_sink.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,9 +14,9 @@
 #define LINES_PER_SITE  10 /* a second */
 #define SUPPRESSED_SIZE 32
 
-int log_threshold = LOG_INFO;
+_Atomic int log_threshold = LOG_INFO;
 static const char *log_daemon = "imc";
-static uint64_t lost, untold; /* atomic */
+static _Atomic uint64_t lost, untold;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -28,7 +29,7 @@ int log_set_level(const char *level)
 {
     for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
         if (strcmp(level, level_names[i]) == 0) {
-            __atomic_store_n(&log_threshold, i, __ATOMIC_RELAXED);
+            atomic_store_explicit(&log_threshold, i, memory_order_relaxed);
             return 0;
         }
     }
@@ -39,13 +40,14 @@ int log_set_level(const char *level)
  * many or too few. Every line that is not printed is counted all the same. */
 static bool admit(struct log_site *site, uint64_t second)
 {
-    uint64_t last = __atomic_load_n(&site->second, __ATOMIC_RELAXED);
-    if (last != second && __atomic_compare_exchange_n(&site->second, &last, second, false,
-                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        __atomic_store_n(&site->printed, 0, __ATOMIC_RELAXED);
-    if (__atomic_fetch_add(&site->printed, 1, __ATOMIC_RELAXED) < LINES_PER_SITE)
+    uint64_t last = atomic_load_explicit(&site->second, memory_order_relaxed);
+    if (last != second &&
+        atomic_compare_exchange_strong_explicit(&site->second, &last, second, memory_order_relaxed,
+                                                memory_order_relaxed))
+        atomic_store_explicit(&site->printed, 0, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&site->printed, 1, memory_order_relaxed) < LINES_PER_SITE)
         return true;
-    __atomic_fetch_add(&site->suppressed, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&site->suppressed, 1, memory_order_relaxed);
     return false;
 }
 
@@ -112,9 +114,9 @@ static void add_head(struct line *line, const struct timespec *now, enum log_lev
  * to be told. */
 static uint64_t add_lost(struct line *line, const struct timespec *now)
 {
-    if (__atomic_load_n(&untold, __ATOMIC_RELAXED) == 0)
+    if (atomic_load_explicit(&untold, memory_order_relaxed) == 0)
         return 0;
-    uint64_t n = __atomic_exchange_n(&untold, 0, __ATOMIC_RELAXED);
+    uint64_t n = atomic_exchange_explicit(&untold, 0, memory_order_relaxed);
     if (n == 0)
         return 0;
     add_head(line, now, LOG_WARN, "log lines lost");
@@ -130,14 +132,14 @@ static bool line_out(const struct line *line, uint64_t tells, uint64_t lines)
 {
     if (log_sink_write(line->text, line->used))
         return true;
-    __atomic_fetch_add(&lost, lines, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&untold, tells + lines, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&lost, lines, memory_order_relaxed);
+    atomic_fetch_add_explicit(&untold, tells + lines, memory_order_relaxed);
     return false;
 }
 
 uint64_t log_lost(void)
 {
-    return __atomic_load_n(&lost, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&lost, memory_order_relaxed);
 }
 
 bool log_tell_lost(void)
@@ -171,7 +173,7 @@ void log_write(struct log_site *site, enum log_level level, const char *event, c
         line.text[line.used++] = ' ';
         line.used += escape(text, line.text + line.used, room(&line));
     }
-    uint32_t suppressed = __atomic_exchange_n(&site->suppressed, 0, __ATOMIC_RELAXED);
+    uint32_t suppressed = atomic_exchange_explicit(&site->suppressed, 0, memory_order_relaxed);
     if (suppressed > 0)
         line.used +=
             (size_t)snprintf(line.text + line.used, SUPPRESSED_SIZE, " suppressed=%u", suppressed);

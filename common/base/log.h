@@ -11,17 +11,18 @@
 #ifndef IMC_COMMON_BASE_LOG_H
 #define IMC_COMMON_BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_site {
-    uint64_t second; /* atomic */
-    uint32_t printed, suppressed;
+    _Atomic uint64_t second;
+    _Atomic uint32_t printed, suppressed;
 };
 
-extern int log_threshold; /* read relaxed; set by log_set_level */
+extern _Atomic int log_threshold; /* set by log_set_level */
 
 void log_open(const char *daemon);
 /* LEVEL is "debug", "info", "warn" or "error"; -EINVAL for another word. */
@@ -34,11 +35,11 @@ uint64_t log_lost(void);
 /* Logs how many lines were lost, if that was not logged yet. False: stderr still takes nothing. */
 bool log_tell_lost(void);
 
-#define log_at(level, event, ...)                                              \
-    do {                                                                       \
-        static struct log_site log_site_;                                      \
-        if ((int)(level) >= __atomic_load_n(&log_threshold, __ATOMIC_RELAXED)) \
-            log_write(&log_site_, level, event, __VA_ARGS__);                  \
+#define log_at(level, event, ...)                                                       \
+    do {                                                                                \
+        static struct log_site log_site_;                                               \
+        if ((int)(level) >= atomic_load_explicit(&log_threshold, memory_order_relaxed)) \
+            log_write(&log_site_, level, event, __VA_ARGS__);                           \
     } while (0)
 #define log_debug(event, ...) log_at(LOG_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...)  log_at(LOG_INFO, event, __VA_ARGS__)

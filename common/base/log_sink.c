@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static enum {
                  * process fills it between poll() and write(), we wait; there is no way around
                  * that. */
 } sink;
-static bool torn; /* atomic: the last line's end is missing */
+static _Atomic bool torn; /* the last line's end is missing */
 
 void log_sink_fill(void)
 {
@@ -70,12 +71,12 @@ static ssize_t put(const char *bytes, size_t len)
 
 bool log_sink_write(const char *line, size_t len)
 {
-    if (__atomic_exchange_n(&torn, false, __ATOMIC_RELAXED) && put("\n", 1) != 1) {
-        __atomic_store_n(&torn, true, __ATOMIC_RELAXED);
+    if (atomic_exchange_explicit(&torn, false, memory_order_relaxed) && put("\n", 1) != 1) {
+        atomic_store_explicit(&torn, true, memory_order_relaxed);
         return false;
     }
     ssize_t n = put(line, len);
     if (n > 0 && (size_t)n < len)
-        __atomic_store_n(&torn, true, __ATOMIC_RELAXED);
+        atomic_store_explicit(&torn, true, memory_order_relaxed);
     return n == (ssize_t)len;
 }

@@ -1,6 +1,7 @@
 #include "common/base/loop.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* Takes the whole queue under the lock, then runs the items without it. An item that run() posts
@@ -87,7 +88,7 @@ void loop_run(struct loop *loop)
 {
     loop->thread = pthread_self();
     loop_own(loop, loop->thread);
-    while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
+    while (!atomic_load_explicit(&loop->stopping, memory_order_acquire))
         uv_run(&loop->uv, UV_RUN_ONCE);
     loop_own(loop, 0);
 }
@@ -101,7 +102,7 @@ static void *loop_thread(void *arg)
     name[sizeof name - 1] = '\0';
     pthread_setname_np(pthread_self(), name);
     loop_own(loop, pthread_self());
-    while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
+    while (!atomic_load_explicit(&loop->stopping, memory_order_acquire))
         uv_run(&loop->uv, UV_RUN_ONCE);
     return NULL;
 }
@@ -123,7 +124,7 @@ void loop_join(struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
-    __atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
+    atomic_store_explicit(&loop->stopping, true, memory_order_release);
     uv_async_send(&loop->wake);
 }
 

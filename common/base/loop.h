@@ -48,7 +48,7 @@ struct loop {
     _Atomic pthread_t owner; /* who may use what belongs to the loop; 0: whoever holds it */
     int index;               /* position among its siblings, as given to loop_init */
     const char *name;
-    bool stopping;
+    _Atomic bool stopping;
     void *user; /* for the loop's owner; loop.c does not touch it */
 };
 

@@ -1,5 +1,6 @@
 #include "common/base/mem.h"
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,17 +142,17 @@ ProtobufCAllocator arena_allocator(struct arena *arena)
 
 /* ── giving back ── */
 
-static bool trim_wanted;       /* atomic */
+static _Atomic bool trim_wanted;
 static uint64_t trim_since_ms; /* only of the thread that trims: when it saw the last request */
 
 void mem_trim_soon(void)
 {
-    __atomic_store_n(&trim_wanted, true, __ATOMIC_RELAXED);
+    atomic_store_explicit(&trim_wanted, true, memory_order_relaxed);
 }
 
 bool mem_trim(uint64_t now_ms, uint64_t wait_ms)
 {
-    if (__atomic_exchange_n(&trim_wanted, false, __ATOMIC_RELAXED))
+    if (atomic_exchange_explicit(&trim_wanted, false, memory_order_relaxed))
         trim_since_ms = now_ms > 0 ? now_ms : 1;
     if (trim_since_ms == 0 || now_ms - trim_since_ms < wait_ms)
         return false;

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include <assert.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,13 @@
 struct block {
     struct block *next;
     void *memory; /* what malloc gave; values is aligned within */
-    int64_t *values;
+    _Atomic int64_t *values;
 };
 
 struct metrics {
     const struct metric_row *rows;
     size_t n;
-    struct block *blocks; /* atomic */
+    struct block *_Atomic blocks;
 };
 
 static bool same_text(const char *a, const char *b)
@@ -66,17 +67,17 @@ void metrics_close(struct metrics *metrics)
     free(metrics);
 }
 
-int64_t *metrics_block(struct metrics *metrics)
+_Atomic int64_t *metrics_block(struct metrics *metrics)
 {
     struct block *block = mem_zalloc(sizeof(*block));
     /* A block has whole cache lines to itself, so that counters of two threads never share one. */
     size_t bytes = (metrics->n * sizeof(int64_t) + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
     block->memory = mem_zalloc(bytes + CACHE_LINE);
     uintptr_t skip = -(uintptr_t)block->memory % CACHE_LINE;
-    block->values = (int64_t *)(void *)((char *)block->memory + skip);
-    block->next = __atomic_load_n(&metrics->blocks, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&metrics->blocks, &block->next, block, true,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    block->values = (_Atomic int64_t *)(void *)((char *)block->memory + skip);
+    block->next = atomic_load_explicit(&metrics->blocks, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&metrics->blocks, &block->next, block,
+                                                  memory_order_release, memory_order_relaxed))
         continue;
     return block->values;
 }
@@ -85,9 +86,9 @@ int64_t metrics_sum(struct metrics *metrics, size_t id)
 {
     int64_t sum = 0;
     assert(id < metrics->n);
-    const struct block *block = __atomic_load_n(&metrics->blocks, __ATOMIC_ACQUIRE);
+    const struct block *block = atomic_load_explicit(&metrics->blocks, memory_order_acquire);
     for (; block != NULL; block = block->next)
-        sum += __atomic_load_n(&block->values[id], __ATOMIC_RELAXED);
+        sum += atomic_load_explicit(&block->values[id], memory_order_relaxed);
     return sum;
 }
 

@@ -8,6 +8,7 @@
 #ifndef IMC_COMMON_BASE_METRICS_H
 #define IMC_COMMON_BASE_METRICS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ struct metrics; /* one table and its blocks */
 struct metrics *metrics_open(const struct metric_row *rows, size_t n);
 void metrics_close(struct metrics *metrics);
 /* A zeroed block of n values, owned by METRICS; any thread may ask for one. */
-int64_t *metrics_block(struct metrics *metrics);
+_Atomic int64_t *metrics_block(struct metrics *metrics);
 /* The sum of one metric over all blocks. ID is its row in the table. */
 int64_t metrics_sum(struct metrics *metrics, size_t id);
 /* Writes all metrics in Prometheus' text format. */
@@ -35,13 +36,15 @@ void metrics_render(struct metrics *metrics, FILE *out);
 void metrics_document(const struct metric_row *rows, size_t n, const char *title, FILE *out);
 
 /* Both: only the thread that owns BLOCK. */
-static inline void metric_add(int64_t *block, size_t id, int64_t by)
+static inline void metric_add(_Atomic int64_t *block, size_t id, int64_t by)
 {
-    __atomic_store_n(&block[id], block[id] + by, __ATOMIC_RELAXED);
+    int64_t before = atomic_load_explicit(&block[id], memory_order_relaxed);
+
+    atomic_store_explicit(&block[id], before + by, memory_order_relaxed);
 }
-static inline void metric_set(int64_t *block, size_t id, int64_t value)
+static inline void metric_set(_Atomic int64_t *block, size_t id, int64_t value)
 {
-    __atomic_store_n(&block[id], value, __ATOMIC_RELAXED);
+    atomic_store_explicit(&block[id], value, memory_order_relaxed);
 }
 
 #endif

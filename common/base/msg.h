@@ -8,14 +8,15 @@
 
 #include "common/base/mem.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct msg {
-    uint32_t refs; /* atomic; MSG_SECRET is one of its bits */
-    uint32_t len;  /* bytes in data */
+    _Atomic uint32_t refs; /* MSG_SECRET is one of its bits */
+    uint32_t len;          /* bytes in data */
     uint8_t data[];
 };
 
@@ -26,7 +27,7 @@ static inline struct msg *msg_new(size_t len)
 {
     assert(len <= UINT32_MAX);
     struct msg *msg = mem_alloc(sizeof *msg + len);
-    msg->refs = 1;
+    atomic_init(&msg->refs, 1);
     msg->len = (uint32_t)len;
     return msg;
 }
@@ -41,14 +42,15 @@ static inline struct msg *msg_copy(const void *data, size_t len)
 
 static inline struct msg *msg_ref(struct msg *msg)
 {
-    __atomic_fetch_add(&msg->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&msg->refs, 1, memory_order_relaxed);
     return msg;
 }
 
 /* NULL is fine. */
 static inline void msg_unref(struct msg *msg)
 {
-    uint32_t refs = msg != NULL ? __atomic_sub_fetch(&msg->refs, 1, __ATOMIC_ACQ_REL) : 1;
+    uint32_t refs =
+        msg != NULL ? atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel) - 1 : 1;
     if (refs == MSG_SECRET)
         mem_wiped_free(msg, sizeof *msg + msg->len);
     else if (refs == 0)
@@ -58,7 +60,7 @@ static inline void msg_unref(struct msg *msg)
 /* Marks MSG as one that holds a token. Its bytes are overwritten before they are freed. */
 static inline void msg_is_secret(struct msg *msg)
 {
-    __atomic_fetch_or(&msg->refs, MSG_SECRET, __ATOMIC_RELAXED);
+    atomic_fetch_or_explicit(&msg->refs, MSG_SECRET, memory_order_relaxed);
 }
 
 #endif

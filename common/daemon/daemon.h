@@ -100,7 +100,7 @@ struct daemon {
     void *config; /* begins with a struct daemon_config */
     struct loop loop;
     struct metrics *metrics;
-    int64_t *counters; /* the main loop's block */
+    _Atomic int64_t *counters; /* the main loop's block */
     struct rpc *rpc;
     void *state; /* the daemon's own */
     struct daemon_internal *internal;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,10 @@
  * so with every request for a topic, every few seconds. Once is enough. */
 static bool was_told(const char *facility)
 {
-    static int told; /* atomic */
+    static _Atomic int told;
 
-    return strcmp(facility, "AUTOCREATE") == 0 && __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED);
+    return strcmp(facility, "AUTOCREATE") == 0 &&
+           atomic_exchange_explicit(&told, 1, memory_order_relaxed);
 }
 
 /* Runs on librdkafka's threads. LEVEL is one of syslog's. */

@@ -4,6 +4,7 @@
 #include "common/kafka/kafka.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ struct kafka_look {
     rd_kafka_resp_err_t topic_err;
     int partitions;
     uv_sem_t done;
-    int refs; /* one of the loop; one of the topics, later of kafka_look_wait() */
+    _Atomic int refs; /* one of the loop; one of the topics, later of kafka_look_wait() */
 };
 
 struct kafka_topics {
@@ -231,7 +232,7 @@ static bool topics_drain(rd_kafka_queue_t *queue, void *arg)
 
 static void look_unref(struct kafka_look *look, int refs)
 {
-    if (__atomic_sub_fetch(&look->refs, refs, __ATOMIC_ACQ_REL) != 0)
+    if (atomic_fetch_sub_explicit(&look->refs, refs, memory_order_acq_rel) != refs)
         return;
     uv_sem_destroy(&look->done);
     free(look);

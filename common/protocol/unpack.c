@@ -1,5 +1,6 @@
 #include "common/protocol/unpack.h"
 #include "common/base/log.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@ static const char why_items[] = "more items in a list than any honest batch has"
                   why_bytes[] = "it would take more memory than any honest batch does",
                   why_malformed[] = "malformed";
 
-static uint64_t refused; /* atomic */
+static _Atomic uint64_t refused;
 
 struct unpack_scan {
     const uint8_t *at, *end;
@@ -165,7 +166,7 @@ static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, con
 
 static ProtobufCMessage *refuse(const char *text, const char **why)
 {
-    __atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     mem_trim_soon();
     *why = text;
     return NULL;
@@ -206,5 +207,5 @@ ProtobufCMessage *unpack_peer(const ProtobufCMessageDescriptor *type, struct are
 
 uint64_t unpack_refused(void)
 {
-    return __atomic_load_n(&refused, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&refused, memory_order_relaxed);
 }

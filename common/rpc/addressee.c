@@ -6,12 +6,13 @@
 #include "common/base/mem.h"
 #include "common/rpc/internal.h"
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NAME_KEY "imc-to-bin" /* gRPC: the value of a key that ends in "-bin" may be any bytes */
 
-static uint64_t missed, turned_away; /* atomic; for the whole process */
+static _Atomic uint64_t missed, turned_away; /* for the whole process */
 
 /* Packs the epoch, big-endian, then the id. */
 static void addressee_pack(struct rpc_addressee *want, const struct rpc_name *name)
@@ -106,7 +107,7 @@ bool rpc_addressee_fits(struct rpc_stream *stream)
     if (self.id[0] == '\0' ||
         (strcmp(self.id, wanted.id) == 0 && wanted.epoch >= first && wanted.epoch <= self.epoch))
         return true;
-    __atomic_add_fetch(&turned_away, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&turned_away, 1, memory_order_relaxed);
     snprintf(text, sizeof text, "this is %s (epoch %" PRIu64 "), not %s (epoch %" PRIu64 ")",
              self.id, self.epoch, wanted.id, wanted.epoch);
     stream->refusal_text = mem_strdup(text);
@@ -119,15 +120,15 @@ bool rpc_addressee_fits(struct rpc_stream *stream)
 void rpc_addressee_missed(const struct rpc_stream *stream)
 {
     if (stream->status == GRPC_STATUS_FAILED_PRECONDITION && stream->want.len > 0)
-        __atomic_add_fetch(&missed, 1, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&missed, 1, memory_order_relaxed);
 }
 
 uint64_t rpc_addressees_missed(void)
 {
-    return __atomic_load_n(&missed, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&missed, memory_order_relaxed);
 }
 
 uint64_t rpc_addressees_refused(void)
 {
-    return __atomic_load_n(&turned_away, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&turned_away, memory_order_relaxed);
 }

@@ -23,6 +23,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +180,7 @@ static void admission_add_up(struct rpc_admission *admission)
         struct admitted_conn *conn =
             stream->server != NULL ? admission_by_number(admission, stream->conn) : NULL;
         if (conn != NULL)
-            conn->whole += __atomic_load_n(&stream->whole, __ATOMIC_RELAXED);
+            conn->whole += atomic_load_explicit(&stream->whole, memory_order_relaxed);
     }
 }
 

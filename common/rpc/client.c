@@ -8,6 +8,7 @@
 #include "common/rpc/internal.h"
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
     grpc_channel_args channel_args = {sizeof args / sizeof args[0], args};
     struct rpc_channel *channel = mem_zalloc(sizeof *channel);
 
-    channel->refs = 1;
+    atomic_init(&channel->refs, 1);
     channel->rpc = rpc;
     channel->address = mem_strdup(address);
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
@@ -58,7 +59,7 @@ struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
 
 void rpc_channel_unref(struct rpc_channel *channel)
 {
-    if (__atomic_sub_fetch(&channel->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (atomic_fetch_sub_explicit(&channel->refs, 1, memory_order_acq_rel) != 1)
         return;
     grpc_channel_destroy(channel->channel);
     free(channel->address);
@@ -169,7 +170,7 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
     grpc_slice_unref(method);
     struct rpc_stream *stream = rpc_stream_new(rpc, call);
 
-    __atomic_fetch_add(&channel->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&channel->refs, 1, memory_order_relaxed);
     stream->channel = channel;
     rpc_addressee_copy(stream);
     stream->peer = mem_strdup(channel->address);

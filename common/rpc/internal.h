@@ -69,7 +69,7 @@ struct rpc {
 };
 
 struct rpc_channel {
-    uint32_t refs; /* atomic: one of the owner, and one per stream */
+    _Atomic uint32_t refs; /* one of the owner, and one per stream */
     struct rpc *rpc;
     grpc_channel *channel;
     char *address;
@@ -79,8 +79,8 @@ struct rpc_channel {
 enum rpc_stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSING, STREAM_ENDED, STREAM_OVER };
 
 struct rpc_stream {
-    uint32_t refs; /* atomic: one until state OVER, and those of rpc_stream_ref() and
-                    * rpc_stream_open() */
+    _Atomic uint32_t refs; /* one until state OVER, and those of rpc_stream_ref() and
+                            * rpc_stream_open() */
     struct rpc *rpc;
     struct rpc_channel *channel; /* caller's side, else NULL */
     struct rpc_server *server;   /* callee's side, else NULL */
@@ -103,8 +103,8 @@ struct rpc_stream {
                                       * rpc_admission_enter() */
     const struct rpc_method *method; /* callee; NULL: no method has that path */
 
-    uint32_t held;  /* atomic: messages that are held, see rpc_stream_hold() */
-    uint64_t whole; /* atomic: bytes of complete messages received, with what HTTP/2 adds to them */
+    _Atomic uint32_t held;  /* messages that are held, see rpc_stream_hold() */
+    _Atomic uint64_t whole; /* bytes of complete messages received, with what HTTP/2 adds to them */
 
     struct rpc_tag send_tag, recv_tag, meta_tag, end_tag;
     grpc_byte_buffer *out; /* message of the send batch that has not come back */

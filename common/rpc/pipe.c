@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +49,11 @@ struct link_replies {
 
 struct pipe_link {
     struct inbox_item item;
-    uint32_t refs; /* atomic: one of the pipe, one of the rpc thread, one of the inbox while
-                    * posted */
-    bool cut;      /* atomic, set under lock: the pipe has gone, what comes is dropped; LOOP may be
-                    * gone too */
-    bool posting;  /* atomic: the rpc thread is in inbox_post() */
+    _Atomic uint32_t refs; /* one of the pipe, one of the rpc thread, one of the inbox while
+                            * posted */
+    _Atomic bool cut;      /* set under lock: the pipe has gone, what comes is dropped; LOOP may be
+                            * gone too */
+    _Atomic bool posting;  /* the rpc thread is in inbox_post() */
     struct loop *loop;
     const struct pipe_ops *ops;
     struct pipe *pipe;           /* owner loop only; NULL: cut */
@@ -116,7 +117,7 @@ static void link_took(struct pipe_link *link, const struct link_reply *reply)
 
 static void link_unref(struct pipe_link *link)
 {
-    if (__atomic_sub_fetch(&link->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (atomic_fetch_sub_explicit(&link->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < link->replies.n; i++) {
         link_took(link, &link->replies.items[i]);
@@ -136,18 +137,18 @@ static void link_run(struct loop *loop, struct inbox_item *item);
  * loop may be freed once its pipes are closed. */
 static void link_post_unlock(struct pipe_link *link)
 {
-    bool post = !link->posted && !link->cut;
+    bool post = !link->posted && !atomic_load_explicit(&link->cut, memory_order_relaxed);
 
     link->posted = true;
     if (post)
-        __atomic_store_n(&link->posting, true, __ATOMIC_RELAXED);
+        atomic_store_explicit(&link->posting, true, memory_order_relaxed);
     pthread_mutex_unlock(&link->lock);
     if (!post)
         return;
-    __atomic_fetch_add(&link->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&link->refs, 1, memory_order_relaxed);
     link->item.run = link_run;
     bool posted = inbox_post(link->loop, &link->item);
-    __atomic_store_n(&link->posting, false, __ATOMIC_RELEASE);
+    atomic_store_explicit(&link->posting, false, memory_order_release);
     if (!posted)
         link_unref(link); /* the loop is closed; freeing the link frees its replies */
 }
@@ -169,7 +170,7 @@ static void link_message(struct rpc_stream *stream, void *arg, struct msg *msg)
     uint32_t len = msg->len;
     void *reply = msg;
 
-    if (link->malformed || __atomic_load_n(&link->cut, __ATOMIC_ACQUIRE)) {
+    if (link->malformed || atomic_load_explicit(&link->cut, memory_order_acquire)) {
         msg_unref(msg);
         return;
     }
@@ -211,7 +212,7 @@ static void link_drain(struct pipe_link *link)
 {
     /* A callback may close the pipe, whose reference to the link may be the last one. So take
      * another. */
-    __atomic_fetch_add(&link->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&link->refs, 1, memory_order_relaxed);
     pthread_mutex_lock(&link->lock);
     struct link_replies replies = link->replies;
     link->replies = link->drained;
@@ -248,7 +249,7 @@ static struct pipe_link *link_new(struct pipe *pipe)
 {
     struct pipe_link *link = mem_zalloc(sizeof *link);
 
-    link->refs = 2; /* those of the pipe and of the rpc thread */
+    atomic_init(&link->refs, 2); /* those of the pipe and of the rpc thread */
     link->loop = pipe->loop;
     link->ops = pipe->ops;
     link->pipe = pipe;
@@ -275,9 +276,9 @@ static void pipe_cut(struct pipe *pipe)
         return;
     link->pipe = NULL;
     pthread_mutex_lock(&link->lock);
-    __atomic_store_n(&link->cut, true, __ATOMIC_RELEASE);
+    atomic_store_explicit(&link->cut, true, memory_order_release);
     pthread_mutex_unlock(&link->lock);
-    while (__atomic_load_n(&link->posting, __ATOMIC_ACQUIRE))
+    while (atomic_load_explicit(&link->posting, memory_order_acquire))
         sched_yield();
     rpc_stream_close(pipe->stream);
     rpc_stream_unref(pipe->stream);

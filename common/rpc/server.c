@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <grpc/support/alloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,7 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
     server->streams--;
     if (stream->conn != 0)
         rpc_admission_leave(server->gate, stream->conn,
-                            __atomic_load_n(&stream->whole, __ATOMIC_RELAXED));
+                            atomic_load_explicit(&stream->whole, memory_order_relaxed));
 }
 
 /* ── requests; calls thread ── */

@@ -9,6 +9,7 @@
 #include "common/rpc/internal.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +22,8 @@ enum {
 };
 
 /* For the whole process. They are not in struct rpc, which may be freed before the last message. */
-static size_t held_bytes;    /* atomic */
-static uint64_t pause_count; /* atomic */
+static _Atomic size_t held_bytes;
+static _Atomic uint64_t pause_count;
 
 static void stream_release(struct rpc_stream *stream);
 
@@ -30,33 +31,33 @@ static void stream_release(struct rpc_stream *stream);
 
 static void held_add(size_t bytes)
 {
-    __atomic_add_fetch(&held_bytes, bytes, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&held_bytes, bytes, memory_order_relaxed);
 }
 
 static void held_sub(size_t bytes)
 {
-    __atomic_sub_fetch(&held_bytes, bytes, __ATOMIC_RELAXED);
+    atomic_fetch_sub_explicit(&held_bytes, bytes, memory_order_relaxed);
 }
 
 int64_t rpc_held(void)
 {
-    return (int64_t)__atomic_load_n(&held_bytes, __ATOMIC_RELAXED);
+    return (int64_t)atomic_load_explicit(&held_bytes, memory_order_relaxed);
 }
 
 uint64_t rpc_paused(void)
 {
-    return __atomic_load_n(&pause_count, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&pause_count, memory_order_relaxed);
 }
 
 void rpc_stream_hold(struct rpc_stream *stream, size_t bytes)
 {
-    __atomic_add_fetch(&stream->held, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&stream->held, 1, memory_order_relaxed);
     held_add(bytes);
 }
 
 void rpc_stream_answered(struct rpc_stream *stream)
 {
-    __atomic_sub_fetch(&stream->held, 1, __ATOMIC_RELAXED);
+    atomic_fetch_sub_explicit(&stream->held, 1, memory_order_relaxed);
 }
 
 void rpc_stream_release(struct rpc_stream *stream, size_t bytes)
@@ -236,7 +237,7 @@ static void stream_half_closed(struct rpc_stream *stream)
 static bool stream_may_read(struct rpc_stream *stream)
 {
     pthread_mutex_lock(&stream->lock);
-    uint32_t n = __atomic_load_n(&stream->held, __ATOMIC_RELAXED) + stream->queue_len;
+    uint32_t n = atomic_load_explicit(&stream->held, memory_order_relaxed) + stream->queue_len;
     pthread_mutex_unlock(&stream->lock);
     return n == 0 || (n < RPC_UNANSWERED_MAX && (size_t)rpc_held() < stream->rpc->limits.held);
 }
@@ -247,7 +248,7 @@ static void stream_read_on(struct rpc_stream *stream)
         stream_receive(stream);
         return;
     }
-    if (__atomic_fetch_add(&pause_count, 1, __ATOMIC_RELAXED) == 0)
+    if (atomic_fetch_add_explicit(&pause_count, 1, memory_order_relaxed) == 0)
         log_info("a peer waits",
                  "peer=%s; more of its messages are unanswered than one may have, "
                  "or of all peers together; see imc_rpc_paused_total for how often",
@@ -294,8 +295,8 @@ static void stream_received(struct rpc_tag *tag, bool ok)
         rpc_stream_op_done(stream);
         return;
     }
-    __atomic_add_fetch(&stream->whole, msg->len + msg->len / AROUND_EACH + AROUND,
-                       __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&stream->whole, msg->len + msg->len / AROUND_EACH + AROUND,
+                              memory_order_relaxed);
     if (stream->events != NULL)
         stream->events->message(stream, stream->arg, msg);
     else
@@ -334,7 +335,7 @@ struct rpc_stream *rpc_stream_new(struct rpc *rpc, grpc_call *call)
 {
     struct rpc_stream *stream = mem_zalloc(sizeof *stream);
 
-    stream->refs = 1;
+    atomic_init(&stream->refs, 1);
     stream->rpc = rpc;
     stream->max_message = rpc->max_message;
     stream->call = call;
@@ -441,13 +442,13 @@ void rpc_stream_close(struct rpc_stream *stream)
 
 struct rpc_stream *rpc_stream_ref(struct rpc_stream *stream)
 {
-    __atomic_fetch_add(&stream->refs, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&stream->refs, 1, memory_order_relaxed);
     return stream;
 }
 
 void rpc_stream_unref(struct rpc_stream *stream)
 {
-    if (stream == NULL || __atomic_sub_fetch(&stream->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (stream == NULL || atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1)
         return;
     free(stream->queue);
     free(stream->peer);

@@ -32,7 +32,7 @@ struct logic {
     struct daemon *daemon;
     const struct logic_config *config;
     struct loop *loop;
-    int64_t *counters;
+    _Atomic int64_t *counters;
     struct redis *redis;
     struct membership *membership;
     struct message_ids ids;

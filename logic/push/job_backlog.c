@@ -124,7 +124,7 @@ enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlog
 void job_backlogs_scrape(struct job_backlogs *backlogs)
 {
     const struct worst worst = job_backlogs_worst(backlogs);
-    int64_t *counters = backlogs->logic->counters;
+    _Atomic int64_t *counters = backlogs->logic->counters;
 
     metric_set(counters, LOGIC_BACKLOG_LAG_MS, worst.lag_ms);
     metric_set(counters, LOGIC_BACKLOG_USED, worst.used_permille);

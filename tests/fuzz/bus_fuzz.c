@@ -35,7 +35,7 @@ static struct job_config config = {.window = 1000,
                                    .settle_window = 1000,
                                    .settle_window_bytes = 1 << 20,
                                    .settle_parked = 1000};
-static int64_t counters[JOB_METRIC_COUNT];
+static _Atomic int64_t counters[JOB_METRIC_COUNT];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

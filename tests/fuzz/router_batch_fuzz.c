@@ -11,7 +11,7 @@ enum { ITEMS_MAX = 16384, REPLY_MAX = 4 << 20, LIVES = 20000 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct map_shard shard;
-static int64_t counters[ROUTER_METRIC_COUNT];
+static _Atomic int64_t counters[ROUTER_METRIC_COUNT];
 
 static void show(enum member_kind kind, const char *id, uint64_t epoch)
 {

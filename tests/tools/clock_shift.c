@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *shift; /* two; the second is 0 if the file has one */
+static const _Atomic int64_t *shift; /* two; the second is 0 if the file has one */
 
 __attribute__((constructor)) static void open_shift(void)
 {

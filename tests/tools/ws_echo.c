@@ -63,7 +63,7 @@ static void let_in(uv_prepare_t *prepare)
 
 int main(int argc, char **argv)
 {
-    static int64_t counters[COMET_METRIC_COUNT];
+    static _Atomic int64_t counters[COMET_METRIC_COUNT];
     static char none[] = "";
     static struct worker worker;
     char err[256] = "";

@@ -20,7 +20,7 @@ struct bench {
     struct loop loop;
     struct rpc *rpc;
     struct job_config config;
-    int64_t counters[JOB_METRIC_COUNT];
+    _Atomic int64_t counters[JOB_METRIC_COUNT];
     struct job job;
     struct partition partition;
     struct fake_comet *comets[COMETS];

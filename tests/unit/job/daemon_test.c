@@ -11,6 +11,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -27,7 +28,7 @@ static struct {
     rd_kafka_t *kafka;   /* producer, and the mock cluster's home */
     rd_kafka_t *offsets; /* asks what the group has committed */
     rd_kafka_mock_cluster_t *cluster;
-    uint64_t cluster_ahead_s; /* of the mock's clock, atomic */
+    _Atomic uint64_t cluster_ahead_s; /* of the mock's clock */
     struct loop loop;
     struct rpc *rpc;
     struct redis *redis;
@@ -118,7 +119,7 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *kafka, const rd_kafka_conf_t *conf
  */
 static void kafka_hurry(unsigned s)
 {
-    __atomic_fetch_add(&world.cluster_ahead_s, s, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&world.cluster_ahead_s, s);
 }
 
 /* The next N requests to join are counted. */

@@ -20,7 +20,7 @@ enum { MESSAGES = 10, UID = 42 };
 static struct {
     struct loop loop;
     struct job_config config;
-    int64_t counters[JOB_METRIC_COUNT];
+    _Atomic int64_t counters[JOB_METRIC_COUNT];
     struct job job;
     struct partition partition;
     struct reread *again;

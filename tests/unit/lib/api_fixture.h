@@ -16,7 +16,7 @@
 
 #include <errno.h>
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static char api_listen[] = "127.0.0.1:0", api_host[] = "t", api_none[] = "";
 static char api_origins[] = "https://page.example";
 static struct logic_config config = {

@@ -19,6 +19,7 @@
 #define IMC_TESTS_UNIT_LIB_CLOCK_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -34,9 +35,9 @@ static _Thread_local struct {
     uint64_t ns;
     uint64_t step_ms; /* 0: nobody else answers */
     void (*others)(void);
-    volatile int64_t *day_us;
-    const uint64_t *ahead_s; /* atomic */
-    uint64_t found;          /* events, by all turns */
+    _Atomic int64_t *day_us;
+    const _Atomic uint64_t *ahead_s;
+    uint64_t found; /* events, by all turns */
 } clock_own;
 
 static inline uint64_t clock_real_ms(void)
@@ -71,7 +72,7 @@ static inline void clock_share(uint64_t step_ms, void (*others)(void))
 
 /* The time of day, too, is the test's: *US, µs since 1970, moves along, where a process that is
  * started with tests/tools/clock_shift sees it. */
-static inline void clock_share_day(volatile int64_t *us)
+static inline void clock_share_day(_Atomic int64_t *us)
 {
     struct timespec now;
     (void)syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
@@ -89,7 +90,7 @@ static inline void clock_move(uint64_t ms)
 
 /* In another thread of this program: its clock is the real one and *AHEAD_S more, which the test
  * may raise, so that what the thread waits for in poll() comes sooner. */
-static inline void clock_follow(const uint64_t *ahead_s)
+static inline void clock_follow(const _Atomic uint64_t *ahead_s)
 {
     clock_own.ahead_s = ahead_s;
 }
@@ -116,7 +117,7 @@ int clock_gettime(clockid_t id, struct timespec *now)
     if (!own) {
         int err = (int)syscall(SYS_clock_gettime, id, now);
         if (clock_own.ahead_s != NULL && id == CLOCK_MONOTONIC)
-            now->tv_sec += (time_t)__atomic_load_n(clock_own.ahead_s, __ATOMIC_SEQ_CST);
+            now->tv_sec += (time_t)atomic_load(clock_own.ahead_s);
         return err;
     }
     uint64_t ns = clock_is_of_day(id) ? (uint64_t)*clock_own.day_us * 1000 : clock_own.ns;

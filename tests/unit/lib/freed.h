@@ -4,6 +4,7 @@
 #define IMC_TESTS_UNIT_LIB_FREED_H
 
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -19,14 +20,14 @@
 
 #define FREED_SECRET "pa55-of-nobody"
 
-static int freed_secrets;    /* atomic */
+static _Atomic int freed_secrets;
 static bool freed_only_ours; /* what libraries free does not count */
 
 #ifdef FREED_SANITIZED
 static const bool freed_is_watched = false;
 #else
 static const bool freed_is_watched = true;
-static bool freed_watches;
+static _Atomic bool freed_watches;
 
 extern char __executable_start, etext; /* the linker's */
 void __libc_free(void *ptr);
@@ -39,13 +40,13 @@ static void freed_look(const void *ptr, const char *caller)
         return;
     if (memmem(ptr, malloc_usable_size((void *)(uintptr_t)ptr), FREED_SECRET,
                sizeof FREED_SECRET - 1) != NULL)
-        __atomic_add_fetch(&freed_secrets, 1, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&freed_secrets, 1, memory_order_relaxed);
 }
 
 /* In place of libc's, for libraries too. */
 void free(void *ptr)
 {
-    if (__atomic_load_n(&freed_watches, __ATOMIC_RELAXED))
+    if (atomic_load_explicit(&freed_watches, memory_order_relaxed))
         freed_look(ptr, __builtin_return_address(0));
     __libc_free(ptr);
 }
@@ -54,9 +55,9 @@ void free(void *ptr)
 static inline void freed_watch(bool only_ours)
 {
     freed_only_ours = only_ours;
-    __atomic_store_n(&freed_secrets, 0, __ATOMIC_RELAXED);
+    atomic_store_explicit(&freed_secrets, 0, memory_order_relaxed);
 #ifndef FREED_SANITIZED
-    __atomic_store_n(&freed_watches, true, __ATOMIC_RELAXED);
+    atomic_store_explicit(&freed_watches, true, memory_order_relaxed);
 #endif
 }
 
@@ -64,9 +65,9 @@ static inline void freed_watch(bool only_ours)
 static inline int freed_end(void)
 {
 #ifndef FREED_SANITIZED
-    __atomic_store_n(&freed_watches, false, __ATOMIC_RELAXED);
+    atomic_store_explicit(&freed_watches, false, memory_order_relaxed);
 #endif
-    return __atomic_load_n(&freed_secrets, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&freed_secrets, memory_order_relaxed);
 }
 
 #endif

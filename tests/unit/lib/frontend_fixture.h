@@ -39,7 +39,7 @@
 
 static struct comet_config fixture_config;
 static struct worker fixture;
-static int64_t fixture_counters[COMET_METRIC_COUNT];
+static _Atomic int64_t fixture_counters[COMET_METRIC_COUNT];
 
 /* What comet/session/session.c was told. */
 static struct {

@@ -32,7 +32,7 @@ struct redis_server {
 
 static struct {
     struct redis_server *running; /* all that answer */
-    volatile int64_t *day;
+    _Atomic int64_t *day;
     int day_fd;
     bool by_real_time; /* those to come, whatever the test's clock does */
 } redis_servers;
@@ -63,7 +63,7 @@ static inline int pick_port(void)
 /* --- a time of day of its own --- */
 
 /* What clock_share_day() takes: zero, and they have the machine's time of day; or when it is. */
-static inline volatile int64_t *redis_server_day(void)
+static inline _Atomic int64_t *redis_server_day(void)
 {
     enum { SIZE = 2 * sizeof(int64_t) };
     if (redis_servers.day != NULL)
@@ -71,7 +71,7 @@ static inline volatile int64_t *redis_server_day(void)
     int fd = memfd_create("day", 0);
     if (fd < 0 || ftruncate(fd, SIZE) != 0)
         abort();
-    int64_t *day = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    _Atomic int64_t *day = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (day == MAP_FAILED)
         abort();
     redis_servers.day_fd = fd;

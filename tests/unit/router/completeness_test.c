@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static int64_t counters[ROUTER_METRIC_COUNT];
+static _Atomic int64_t counters[ROUTER_METRIC_COUNT];
 
 /* "c1=5 c2=7" */
 static void show(struct map_shard *shard, enum member_kind kind, const char *text)

@@ -12,7 +12,7 @@ enum { PARTS_MAX = 16 };
 
 struct fixture {
     struct map_shard shard;
-    int64_t counters[ROUTER_METRIC_COUNT];
+    _Atomic int64_t counters[ROUTER_METRIC_COUNT];
     Imc__V1__MapReply *reply;
 };
 

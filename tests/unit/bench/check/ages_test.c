@@ -10,7 +10,7 @@
 
 enum { PUSHES = 100000 };
 
-static uint64_t due_ns[PUSHES];
+static _Atomic uint64_t due_ns[PUSHES];
 static struct hist hist;
 static struct ages *ages;
 

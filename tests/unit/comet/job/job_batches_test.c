@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +46,9 @@ struct side {
     struct kept kept[KEPT_MAX];
     int n_kept;
     struct loop_task tell_soon, walk;
-    int pushes, pokes, rooms, alls; /* atomic */
+    _Atomic int pushes, pokes, rooms, alls;
     uint64_t poked[4];
-    enum { ROOM_TAKES, ROOM_KEEPS, ROOM_WALKS } room; /* atomic */
+    _Atomic enum { ROOM_TAKES, ROOM_KEEPS, ROOM_WALKS } room;
 };
 
 static struct {
@@ -100,7 +101,7 @@ static void tell(struct side *side, int from, enum ticket_result result)
 static void on_tell_soon(struct loop *loop, struct loop_task *task)
 {
     struct side *side = container_of(task, struct side, tell_soon);
-    if (__atomic_load_n(&w.sides[1 - loop->index].pushes, __ATOMIC_SEQ_CST) < side->pushes) {
+    if (atomic_load(&w.sides[1 - loop->index].pushes) < side->pushes) {
         loop_defer(loop, task);
         return;
     }
@@ -127,7 +128,7 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         if (conn->uid == TAKES_SOON)
             loop_defer(&conn->worker->loop, &side->tell_soon);
     }
-    __atomic_fetch_add(&side->pushes, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&side->pushes, 1);
 }
 
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
@@ -135,7 +136,7 @@ void session_poke(struct conn *conn, const uint64_t *ids, size_t n)
     struct side *side = side_of(conn->worker);
     for (size_t i = 0; i < n && i < 4; i++)
         side->poked[i] = ids[i];
-    __atomic_fetch_add(&side->pokes, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&side->pokes, 1);
 }
 
 void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
@@ -161,7 +162,7 @@ static void missed(struct comet *comet, unsigned what, const char *why)
 
 static void room_takes(struct side *side, const struct push *push, struct ticket ticket)
 {
-    int room = __atomic_load_n(&side->room, __ATOMIC_SEQ_CST);
+    int room = atomic_load(&side->room);
     if (room == ROOM_TAKES)
         ticket_done(&ticket, NULL, TICKET_WRITTEN);
     else
@@ -176,7 +177,7 @@ void room_push(struct worker *worker, const char *name, size_t len, const struct
     assert_int_equal(len, strlen(name));
     assert_string_equal(name, "lobby");
     room_takes(side_of(worker), push, ticket);
-    __atomic_fetch_add(&side_of(worker)->rooms, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&side_of(worker)->rooms, 1);
 }
 
 void room_push_all(struct worker *worker, const struct push *push, int32_t speed,
@@ -184,7 +185,7 @@ void room_push_all(struct worker *worker, const struct push *push, int32_t speed
 {
     assert_int_equal(speed, 9);
     room_takes(side_of(worker), push, ticket);
-    __atomic_fetch_add(&side_of(worker)->alls, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&side_of(worker)->alls, 1);
 }
 
 /* --- calls into a loop's thread --- */
@@ -372,7 +373,7 @@ static int total(size_t offset)
 {
     int sum = 0;
     for (int i = 0; i < LOOPS; i++)
-        sum += __atomic_load_n((int *)(void *)((char *)&w.sides[i] + offset), __ATOMIC_SEQ_CST);
+        sum += atomic_load((_Atomic int *)(void *)((char *)&w.sides[i] + offset));
     return sum;
 }
 #define TOTAL(field) total(offsetof(struct side, field))
@@ -710,7 +711,7 @@ static void a_room_item_that_waits_for_its_walk_is_not_taken_twice(void **state)
     (void)state;
     static char lobby[] = "lobby";
     for (int i = 0; i < LOOPS; i++)
-        __atomic_store_n(&w.sides[i].room, ROOM_KEEPS, __ATOMIC_SEQ_CST);
+        atomic_store(&w.sides[i].room, ROOM_KEEPS);
     for (uint64_t seq = 1; seq <= 2; seq++) {
         make(seq);
         make_item(IMC__V1__PUSH_ITEM__KIND__ROOM, 1)->room = lobby;
@@ -729,7 +730,7 @@ static void a_room_item_is_answered_when_every_loop_walks(void **state)
 {
     (void)state;
     static char lobby[] = "lobby";
-    __atomic_store_n(&w.sides[1].room, ROOM_KEEPS, __ATOMIC_SEQ_CST);
+    atomic_store(&w.sides[1].room, ROOM_KEEPS);
     make(1);
     make_item(IMC__V1__PUSH_ITEM__KIND__ROOM, 1)->room = lobby;
     assert_int_equal(result_of(exchange(), 0), PENDING);
@@ -745,7 +746,7 @@ static void the_answer_waits_for_walks_of_the_same_turn(void **state)
     (void)state;
     static char lobby[] = "lobby";
     for (int i = 0; i < LOOPS; i++)
-        __atomic_store_n(&w.sides[i].room, ROOM_WALKS, __ATOMIC_SEQ_CST);
+        atomic_store(&w.sides[i].room, ROOM_WALKS);
     for (uint64_t seq = 1; seq <= 20; seq++) {
         make(seq);
         make_item(IMC__V1__PUSH_ITEM__KIND__ROOM, 1)->room = lobby;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -241,7 +242,7 @@ enum { THREADS = 4, EACH = 50000 };
 struct taker {
     pthread_t thread;
     int64_t first;
-    int64_t *seen; /* highest offset that was checked; atomic */
+    _Atomic int64_t *seen; /* highest offset that was checked */
 };
 
 static void *take(void *arg)
@@ -250,7 +251,7 @@ static void *take(void *arg)
 
     for (int64_t i = 0; i < EACH; i++) {
         int64_t offset = taker->first + i * THREADS;
-        while (__atomic_load_n(taker->seen, __ATOMIC_ACQUIRE) < offset)
+        while (atomic_load_explicit(taker->seen, memory_order_acquire) < offset)
             continue;
         if (offset % 3 != 0)
             take_at(offset);
@@ -261,7 +262,7 @@ static void *take(void *arg)
 static void loops_take_while_offsets_are_checked(void **state)
 {
     (void)state;
-    int64_t seen = -1;
+    _Atomic int64_t seen = -1;
     struct taker takers[THREADS];
 
     for (int i = 0; i < THREADS; i++) {
@@ -270,7 +271,7 @@ static void loops_take_while_offsets_are_checked(void **state)
     }
     for (int64_t offset = 0; offset < THREADS * EACH; offset++) {
         assert_int_equal(look(offset), REPLAY_NEW);
-        __atomic_store_n(&seen, offset, __ATOMIC_RELEASE);
+        atomic_store_explicit(&seen, offset, memory_order_release);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(takers[i].thread, NULL);
@@ -283,10 +284,11 @@ static void loops_take_while_offsets_are_checked(void **state)
 static void *take_old(void *arg)
 {
     struct taker *taker = arg;
-    int64_t seen = 0, end = 4LL * W;
+    _Atomic int64_t seen = 0;
+    int64_t end = 4LL * W;
 
     while (seen < end) {
-        seen = __atomic_load_n(taker->seen, __ATOMIC_ACQUIRE);
+        seen = atomic_load_explicit(taker->seen, memory_order_acquire);
         take_at(seen - W + 1);
         take_at(seen - W + 2);
         take_at(seen - W);
@@ -297,14 +299,14 @@ static void *take_old(void *arg)
 static void old_offsets_never_pass_for_new_ones(void **state)
 {
     (void)state;
-    int64_t seen = W;
+    _Atomic int64_t seen = W;
     struct taker taker = {.seen = &seen};
 
     look(W);
     assert_int_equal(pthread_create(&taker.thread, NULL, take_old, &taker), 0);
     for (int64_t offset = W + 1; offset <= 4LL * W; offset++) {
         look(offset);
-        __atomic_store_n(&seen, offset, __ATOMIC_RELEASE);
+        atomic_store_explicit(&seen, offset, memory_order_release);
     }
     pthread_join(taker.thread, NULL);
     for (int64_t offset = 4LL * W; offset > 3LL * W + 4; offset--)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ enum behaviour {
 struct logic {
     struct rpc_server *server;
     char address[32];
-    enum behaviour behaviour; /* atomic */
+    _Atomic enum behaviour behaviour;
     pthread_mutex_t lock;
     Imc__V1__SessionBatch *batches[BATCHES]; /* under lock: what came */
     int n_batches;
@@ -41,7 +42,7 @@ static struct {
     struct comet comet;
     struct comet_config config;
     struct daemon daemon;
-    int64_t counters[COMET_METRIC_COUNT];
+    _Atomic int64_t counters[COMET_METRIC_COUNT];
     struct rpc *rpc;
     struct logic logics[LOGICS];
     int n_done, n_answered, n_unanswered;
@@ -137,7 +138,7 @@ static void logic_message(struct rpc_stream *stream, void *arg, struct msg *msg)
     Imc__V1__SessionBatch *batch = imc__v1__session_batch__unpack(NULL, msg->len, msg->data);
     msg_unref(msg);
     assert_non_null(batch);
-    enum behaviour behaviour = __atomic_load_n(&logic->behaviour, __ATOMIC_SEQ_CST);
+    enum behaviour behaviour = atomic_load(&logic->behaviour);
     if (behaviour == LOGIC_ANSWERS || behaviour == LOGIC_MISCOUNTS) {
         rpc_stream_send(stream, answer_to(batch, behaviour == LOGIC_MISCOUNTS));
     } else if (behaviour == LOGIC_BABBLES) {
@@ -184,7 +185,7 @@ static void logic_stop(struct logic *logic)
 
 static void logic_behaves(struct logic *logic, enum behaviour behaviour)
 {
-    __atomic_store_n(&logic->behaviour, behaviour, __ATOMIC_SEQ_CST);
+    atomic_store(&logic->behaviour, behaviour);
 }
 
 /* Answers the batches that were met with silence. */

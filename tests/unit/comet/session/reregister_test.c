@@ -50,7 +50,7 @@ struct session {
 static struct {
     struct worker worker;
     struct comet comet;
-    int64_t counters[COMET_METRIC_COUNT];
+    _Atomic int64_t counters[COMET_METRIC_COUNT];
     struct session *sessions;
     size_t n_sessions;
     struct logic_request *queued, **queued_tail; /* not sent yet */

@@ -37,7 +37,7 @@ struct queued {
 static struct {
     struct worker worker;
     struct comet_config config;
-    int64_t counters[COMET_METRIC_COUNT];
+    _Atomic int64_t counters[COMET_METRIC_COUNT];
     struct conn conn;
     int socket_takes; /* messages the kernel takes now */
     struct queued queue[QUEUE_MAX];

@@ -127,7 +127,7 @@ static void spam(int n)
 static void test_rate_limit(void **state)
 {
     (void)state;
-    static volatile int64_t day_us = 1700000000000000;
+    static _Atomic int64_t day_us = 1700000000000000;
     clock_share_day(&day_us); /* so that all of it is in one second */
     spam(100);
     log_info("other site", "n=%d", 1);
@@ -152,7 +152,7 @@ static void *spam_thread(void *arg)
 /* Nothing is lost uncounted: printed and suppressed add up. */
 static void test_threads(void **state)
 {
-    volatile int64_t day_us = 0;
+    _Atomic int64_t day_us = 0;
     pthread_t threads[4];
     long total = 0;
     (void)state;

@@ -31,7 +31,7 @@ static char *render(struct metrics *metrics)
 static void test_render_sums_blocks(void **state)
 {
     struct metrics *metrics = metrics_open(rows, COUNT);
-    int64_t *a = metrics_block(metrics), *b = metrics_block(metrics);
+    _Atomic int64_t *a = metrics_block(metrics), *b = metrics_block(metrics);
     (void)state;
     metric_add(a, WRITES, 3);
     metric_add(b, WRITES, 4);
@@ -80,7 +80,7 @@ static void test_blocks_are_apart(void **state)
 
 static void *count(void *arg)
 {
-    int64_t *block = metrics_block(arg);
+    _Atomic int64_t *block = metrics_block(arg);
     for (int i = 0; i < 100000; i++)
         metric_add(block, WRITES, 1);
     return NULL;

@@ -4,6 +4,7 @@
 #include "tests/unit/lib/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 /* cmocka wants these first */
 #include <arpa/inet.h>
@@ -31,11 +32,12 @@
 struct fixture {
     struct loop loop;
     struct http_server *server, *second;
-    struct http_request *held; /* answered by the test, after the server has closed */
-    int handled;               /* atomic */
-    int answered, shut;        /* atomic: "/rendezvous" has been; the client has sent its FIN */
+    struct http_request *_Atomic held; /* answered by the test, after the server has closed */
+    _Atomic int handled;
+    _Atomic int answered, shut; /* "/rendezvous" has been; the client has sent its FIN */
     uv_check_t turn_end;
-    int in_turn, most_in_turn; /* requests handled in one turn; atomic: the most */
+    int in_turn; /* requests handled in one turn */
+    _Atomic int most_in_turn;
 };
 
 struct later {
@@ -59,7 +61,7 @@ struct answer {
 
 static int handled(struct fixture *fixture)
 {
-    return __atomic_load_n(&fixture->handled, __ATOMIC_RELAXED);
+    return atomic_load_explicit(&fixture->handled, memory_order_relaxed);
 }
 
 static int64_t now_ms(void)
@@ -72,7 +74,7 @@ static int64_t now_ms(void)
 static void count_in_turn(struct fixture *fixture)
 {
     if (++fixture->in_turn > fixture->most_in_turn)
-        __atomic_store_n(&fixture->most_in_turn, fixture->in_turn, __ATOMIC_RELEASE);
+        atomic_store_explicit(&fixture->most_in_turn, fixture->in_turn, memory_order_release);
 }
 
 static void free_later(uv_handle_t *handle)
@@ -86,8 +88,8 @@ static void on_later(uv_timer_t *timer)
     bool rendezvous = strcmp(http_path(later->request), "/rendezvous") == 0;
     http_respond(later->request, 200, NULL, "later", 5, NULL);
     if (rendezvous) {
-        __atomic_store_n(&later->fixture->answered, 1, __ATOMIC_RELEASE);
-        while (!__atomic_load_n(&later->fixture->shut, __ATOMIC_ACQUIRE))
+        atomic_store_explicit(&later->fixture->answered, 1, memory_order_release);
+        while (!atomic_load_explicit(&later->fixture->shut, memory_order_acquire))
             usleep(1000);
     }
     uv_close((uv_handle_t *)timer, free_later);
@@ -130,12 +132,12 @@ static void handle(struct http_request *request, void *arg)
 {
     struct fixture *fixture = arg;
     const char *path = http_path(request);
-    __atomic_fetch_add(&fixture->handled, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&fixture->handled, 1, memory_order_relaxed);
     count_in_turn(fixture);
     if (strcmp(path, "/later") == 0 || strcmp(path, "/rendezvous") == 0) {
         answer_later(fixture, request);
     } else if (strcmp(path, "/hold") == 0) {
-        __atomic_store_n(&fixture->held, request, __ATOMIC_RELEASE);
+        atomic_store_explicit(&fixture->held, request, memory_order_release);
     } else if (strcmp(path, "/big") == 0) {
         char *big = malloc(BIG_ANSWER);
         memset(big, 'x', BIG_ANSWER);
@@ -428,7 +430,7 @@ static void test_a_turn_for_each(void **state)
     put(&client, text);
     for (int i = 0; i < N; i++)
         expect(&client, i % 2 == 0 ? 200 : 401, i % 2 == 0 ? "path=/p" : "no");
-    assert_int_equal(__atomic_load_n(&fixture->most_in_turn, __ATOMIC_ACQUIRE), 1);
+    assert_int_equal(atomic_load_explicit(&fixture->most_in_turn, memory_order_acquire), 1);
     hang_up(&client);
     free(text);
 }
@@ -891,10 +893,10 @@ static void test_half_closed_between_answers(void **state)
     struct client client;
     dial(&client, fixture);
     put(&client, "GET /rendezvous HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\n\r\n");
-    while (!__atomic_load_n(&fixture->answered, __ATOMIC_ACQUIRE))
+    while (!atomic_load_explicit(&fixture->answered, memory_order_acquire))
         usleep(1000);
     shutdown(client.fd, SHUT_WR);
-    __atomic_store_n(&fixture->shut, 1, __ATOMIC_RELEASE);
+    atomic_store_explicit(&fixture->shut, 1, memory_order_release);
     expect(&client, 200, "later");
     expect(&client, 200, "path=/two");
     expect_end(&client);
@@ -1055,7 +1057,7 @@ static void test_answer_after_close(void **state)
     struct client client;
     dial(&client, fixture);
     put(&client, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_true(until(__atomic_load_n(&fixture->held, __ATOMIC_ACQUIRE) != NULL, (void)0));
+    assert_true(until(atomic_load_explicit(&fixture->held, memory_order_acquire) != NULL, (void)0));
     hang_up(&client);
 }
 

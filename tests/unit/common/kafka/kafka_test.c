@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -224,7 +225,7 @@ static void an_instance_ends_by_itself(void **state)
 }
 
 static pthread_t test_thread;
-static bool stuck;
+static _Atomic bool stuck;
 
 /* As one that looks up a name at a server that does not answer. */
 static void get_stuck(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -233,7 +234,8 @@ static void get_stuck(const rd_kafka_t *rk, int level, const char *facility, con
     (void)level;
     (void)facility;
     (void)text;
-    while (!pthread_equal(pthread_self(), test_thread) && __atomic_load_n(&stuck, __ATOMIC_ACQUIRE))
+    while (!pthread_equal(pthread_self(), test_thread) &&
+           atomic_load_explicit(&stuck, memory_order_acquire))
         uv_sleep(5);
 }
 
@@ -253,7 +255,7 @@ static void an_instance_that_does_not_end_is_left_behind(void **state)
     assert_int_equal(kafka_shutdowns_wait(), 1);
     assert_true((uv_hrtime() - began) / 1000000 >= KAFKA_SHUTDOWN_MS - 500);
     assert_true(kafka_shutdown_is_over(end));
-    __atomic_store_n(&stuck, false, __ATOMIC_RELEASE);
+    atomic_store_explicit(&stuck, false, memory_order_release);
     while (kafka_shutdowns_wait() > 0)
         uv_sleep(10);
     kafka_shutdown_forget(end);

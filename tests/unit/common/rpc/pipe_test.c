@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ enum behaviour { PEER_ECHO, PEER_HOLD, PEER_WRONG_SEQ, PEER_EVENT_FIRST, PEER_MA
 
 struct peer {
     struct rpc_server *server;
-    enum behaviour behaviour; /* atomic */
-    unsigned batches;         /* atomic: received since the start */
+    _Atomic enum behaviour behaviour;
+    _Atomic unsigned batches; /* received since the start */
     pthread_mutex_t lock;
     struct msg *held[HELD]; /* under lock, with the stream they came on */
     int n_held;
@@ -60,7 +61,7 @@ static void peer_message(struct rpc_stream *stream, void *arg, struct msg *msg)
     uint64_t seq = pipe_seq(msg);
 
     assert_true(seq > 0);
-    switch (__atomic_load_n(&peer->behaviour, __ATOMIC_SEQ_CST)) {
+    switch (atomic_load(&peer->behaviour)) {
     case PEER_ECHO:
         rpc_stream_send(stream, msg_ref(msg));
         break;
@@ -80,7 +81,7 @@ static void peer_message(struct rpc_stream *stream, void *arg, struct msg *msg)
         break;
     }
     msg_unref(msg);
-    __atomic_fetch_add(&peer->batches, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&peer->batches, 1);
 }
 
 static void peer_closed(struct rpc_stream *stream, void *arg, const char *why)
@@ -129,10 +130,10 @@ struct owner {
     struct peer peer;
     char address[32];
     struct pipe *pipe;
-    unsigned waiting;          /* items in the owner's queue */
-    unsigned per_fill;         /* most items a batch takes; 0 = all */
-    unsigned answered, failed; /* items */
-    unsigned batches, answers, failures, events, ups, downs, too_large;
+    unsigned waiting;                  /* items in the owner's queue */
+    unsigned per_fill;                 /* most items a batch takes; 0 = all */
+    _Atomic unsigned answered, failed; /* items; for turn_until(), like the next */
+    _Atomic unsigned batches, answers, failures, events, ups, downs, too_large;
     uint64_t last_failed, last_answered;
     bool in_order; /* answers and failures each rose in seq */
     int most_in_flight;
@@ -248,7 +249,7 @@ static void on_state(struct pipe *pipe, void *arg, bool up, const char *why)
     close_if(owner, IN_STATE);
 }
 
-static int dropped; /* atomic */
+static _Atomic int dropped;
 
 static void *decode(struct msg *msg)
 {
@@ -261,7 +262,7 @@ static void *decode(struct msg *msg)
 
 static void drop(void *reply)
 {
-    __atomic_fetch_add(&dropped, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&dropped, 1);
     msg_unref(reply);
 }
 
@@ -306,7 +307,7 @@ static int setup(void **state)
     pthread_mutex_init(&owner->peer.lock, NULL);
     server_start(owner);
     owner->in_order = true;
-    __atomic_store_n(&dropped, 0, __ATOMIC_SEQ_CST);
+    atomic_store(&dropped, 0);
     *state = owner;
     return 0;
 }
@@ -340,7 +341,7 @@ static void open_pipe(struct owner *owner, const struct pipe_ops *ops, int windo
 
 static void behave(struct owner *owner, enum behaviour behaviour)
 {
-    __atomic_store_n(&owner->peer.behaviour, behaviour, __ATOMIC_SEQ_CST);
+    atomic_store(&owner->peer.behaviour, behaviour);
 }
 
 static void add(struct owner *owner, unsigned items)
@@ -367,7 +368,8 @@ static void on_timer_closed(uv_handle_t *handle)
 }
 
 /* Turns the loop until VALUE is at least WANT; false after MS milliseconds. */
-static bool turn_until(struct owner *owner, const unsigned *value, unsigned want, uint64_t ms)
+static bool turn_until(struct owner *owner, const _Atomic unsigned *value, unsigned want,
+                       uint64_t ms)
 {
     uv_timer_t *timer = mem_alloc(sizeof *timer), *tick = mem_alloc(sizeof *tick);
     bool fired = false;
@@ -378,16 +380,16 @@ static bool turn_until(struct owner *owner, const unsigned *value, unsigned want
     timer->data = &fired;
     uv_timer_start(timer, on_timer, ms, 0);
     uv_timer_start(tick, on_tick, 5, 5);
-    while (!fired && __atomic_load_n(value, __ATOMIC_SEQ_CST) < want)
+    while (!fired && atomic_load(value) < want)
         uv_run(&owner->loop.uv, UV_RUN_ONCE);
     uv_close((uv_handle_t *)timer, on_timer_closed);
     uv_close((uv_handle_t *)tick, on_timer_closed);
-    return __atomic_load_n(value, __ATOMIC_SEQ_CST) >= want;
+    return atomic_load(value) >= want;
 }
 
 static void turn_for(struct owner *owner, uint64_t ms)
 {
-    unsigned never = 0;
+    _Atomic unsigned never = 0;
 
     turn_until(owner, &never, 1, ms);
 }
@@ -623,7 +625,7 @@ static void test_unknown_seq(void **state)
     open_pipe(owner, &decoding_ops, 1, 0);
     add(owner, 1);
     assert_true(turn_until(owner, &owner->answered, 1, SOON));
-    assert_int_equal(__atomic_load_n(&dropped, __ATOMIC_SEQ_CST), 1);
+    assert_int_equal(atomic_load(&dropped), 1);
     assert_int_equal(owner->downs, 0);
 }
 
@@ -641,7 +643,7 @@ static void test_events(void **state)
     add(owner, 1);
     assert_true(turn_until(owner, &owner->answered, 2, SOON));
     assert_int_equal(owner->events, 1);
-    assert_int_equal(__atomic_load_n(&dropped, __ATOMIC_SEQ_CST), 1);
+    assert_int_equal(atomic_load(&dropped), 1);
 }
 
 static void test_too_large(void **state)

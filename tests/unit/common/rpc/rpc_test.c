@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,14 +115,14 @@ static bool seen_wait(struct seen *seen, unsigned messages, unsigned closed)
 
 /* ── the server's methods ── */
 
-static unsigned server_opened, server_closed; /* atomic; opened: hanging ones */
+static _Atomic unsigned server_opened, server_closed; /* opened: hanging ones */
 
 static void count_closed(struct rpc_stream *stream, void *arg, const char *why)
 {
     (void)stream;
     (void)arg;
     assert_non_null(why);
-    __atomic_fetch_add(&server_closed, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&server_closed, 1);
 }
 
 static void echo_message(struct rpc_stream *stream, void *arg, struct msg *msg)
@@ -170,7 +171,7 @@ static void hang_opened(struct rpc_stream *stream, void *arg)
 {
     (void)arg;
     rpc_stream_accept(stream, &hang_events, NULL);
-    __atomic_fetch_add(&server_opened, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&server_opened, 1);
 }
 
 static void refuse_opened(struct rpc_stream *stream, void *arg)
@@ -214,8 +215,8 @@ static int setup(void **state)
     snprintf(fx->address, sizeof fx->address, "127.0.0.1:%d", rpc_server_port(fx->server));
     fx->channel = rpc_channel_open(fx->rpc, fx->address);
     seen_init(&fx->seen);
-    __atomic_store_n(&server_opened, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&server_closed, 0, __ATOMIC_SEQ_CST);
+    atomic_store(&server_opened, 0);
+    atomic_store(&server_closed, 0);
     *state = fx;
     return 0;
 }
@@ -339,7 +340,7 @@ static void test_refused(void **state)
     assert_true(seen_wait(&fx->seen, 0, 1));
     assert_string_equal(fx->seen.why, "unavailable: refused");
     rpc_stream_unref(stream);
-    assert_int_equal(__atomic_load_n(&server_closed, __ATOMIC_SEQ_CST), 0);
+    assert_int_equal(atomic_load(&server_closed), 0);
 }
 
 /* A port of 127.0.0.1 with a socket on it that listens or does not. */
@@ -407,7 +408,7 @@ static void test_server_restart(void **state)
     assert_true(seen_wait(&fx->seen, 1, 0));
     rpc_server_close(fx->server, 50);
     assert_true(seen_wait(&fx->seen, 0, 1));
-    assert_int_equal(__atomic_load_n(&server_closed, __ATOMIC_SEQ_CST), 1);
+    assert_int_equal(atomic_load(&server_closed), 1);
     rpc_stream_unref(stream);
     seen_init(&fx->seen);
     assert_int_equal(rpc_server_open(fx->rpc, fx->address, methods, name, &fx->server), 0);
@@ -551,13 +552,13 @@ static void test_server_close_cancels(void **state)
     struct rpc_server *server = fx->server;
 
     rpc_stream_send(stream, numbered(0, 0, 8));
-    while (__atomic_load_n(&server_opened, __ATOMIC_SEQ_CST) == 0)
+    while (atomic_load(&server_opened) == 0)
         usleep(1000);
     fx->server = NULL;
     int64_t begin = now_ms();
     rpc_server_close(server, 200);
     assert_in_range(now_ms() - begin, 190, LATE_MS);
-    assert_int_equal(__atomic_load_n(&server_closed, __ATOMIC_SEQ_CST), 1);
+    assert_int_equal(atomic_load(&server_closed), 1);
     assert_true(seen_wait(&fx->seen, 0, 1));
     rpc_stream_unref(stream);
 }
@@ -584,7 +585,7 @@ static void test_forgotten_stream(void **state)
 
 struct proxy {
     int listen_fd, server_port;
-    bool frozen, stop; /* atomic */
+    _Atomic bool frozen, stop;
 };
 
 static void *proxy_run(void *arg)
@@ -598,10 +599,10 @@ static void *proxy_run(void *arg)
 
     if (connect(fds[1], (struct sockaddr *)&sin, sizeof sin) != 0)
         abort();
-    while (!__atomic_load_n(&proxy->stop, __ATOMIC_SEQ_CST)) {
+    while (!atomic_load(&proxy->stop)) {
         struct pollfd polls[2] = {{.fd = fds[0], .events = POLLIN},
                                   {.fd = fds[1], .events = POLLIN}};
-        if (__atomic_load_n(&proxy->frozen, __ATOMIC_SEQ_CST) || poll(polls, 2, 20) <= 0) {
+        if (atomic_load(&proxy->frozen) || poll(polls, 2, 20) <= 0) {
             usleep(10000);
             continue;
         }
@@ -630,12 +631,12 @@ static void test_frozen_peer(void **state)
         rpc_stream_open(channel, "/test/Echo", LATE_MS, &client_events, &fx->seen);
     rpc_stream_send(stream, numbered(0, 0, 8));
     assert_true(seen_wait(&fx->seen, 1, 0));
-    __atomic_store_n(&proxy.frozen, true, __ATOMIC_SEQ_CST);
+    atomic_store(&proxy.frozen, true);
     int64_t begin = now_ms();
     assert_true(seen_wait(&fx->seen, 1, 1));
     assert_in_range(now_ms() - begin, 1000, LATE_MS);
     assert_non_null(strstr(fx->seen.why, "unavailable"));
-    __atomic_store_n(&proxy.stop, true, __ATOMIC_SEQ_CST);
+    atomic_store(&proxy.stop, true);
     pthread_join(thread, NULL);
     close(proxy.listen_fd);
     rpc_stream_unref(stream);

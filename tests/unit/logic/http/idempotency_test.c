@@ -83,7 +83,7 @@ static void redis_answers(void)
 
 /* --- */
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.bus_timeout_ms = 100, .lookup_timeout_ms = 10};
 static struct loop loop;
 static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};

@@ -66,7 +66,7 @@ void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, 
     last_arg = arg;
 }
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {
     .mailbox_limit = 20,
     .mailbox_limit_spilled = 10000,

@@ -21,7 +21,7 @@ enum { UID = 42, LIMIT = 20, LIMIT_SPILLED = 1000, TTL = 60000 };
 
 static struct redis_server server;
 static struct loop loop;
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {
     .mailbox_limit = LIMIT,
     .mailbox_limit_spilled = LIMIT_SPILLED,

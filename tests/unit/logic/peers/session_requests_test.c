@@ -251,7 +251,7 @@ void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
 
 /* --- */
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.connect_timeout_ms = 130,
                                      .router_timeout_ms = 100,
                                      .mailbox_page_bytes = 1000,

@@ -110,7 +110,7 @@ void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
     free(batch);
 }
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.lookup_timeout_ms = 500, .mailbox_limit = 20};
 static struct logic logic = {.config = &config, .counters = counters};
 

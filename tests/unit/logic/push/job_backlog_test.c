@@ -9,7 +9,7 @@
 /* needs the above */
 #include <cmocka.h>
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.push_max_lag_ms = 30000, .push_max_backlog = 80};
 static struct loop loop;
 static struct logic logic = {.config = &config, .counters = counters, .loop = &loop};

@@ -19,7 +19,7 @@
 
 enum { PRODUCE = 0 /* Kafka's number of the request */, MOST = 64 };
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config;
 static struct loop loop;
 static struct logic the_logic = {.config = &config, .counters = counters, .loop = &loop};
@@ -41,7 +41,8 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 
 /* --- in place of the agreement: it can be held up --- */
 
-static struct partition_count *const an_agreement = (struct partition_count *)(void *)counters;
+static long opaque;
+static struct partition_count *const an_agreement = (struct partition_count *)(void *)&opaque;
 static int agreed;
 static const struct partition_count_events *agree_events;
 static void *agree_arg;

@@ -78,7 +78,7 @@ size_t kafka_producer_most(const struct kafka_producer *producer)
 
 /* --- */
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {
     .lookup_timeout_ms = 500, .push_max_backlog = 80, .push_max_lag_ms = 30000};
 static struct loop loop;

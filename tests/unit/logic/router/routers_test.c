@@ -78,7 +78,7 @@ const struct member_list *membership_list(const struct membership *membership,
 
 /* --- */
 
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.router_timeout_ms = 1000, .router_window = 2};
 static struct daemon fake_daemon;
 static struct loop loop;

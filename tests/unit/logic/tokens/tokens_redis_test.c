@@ -16,7 +16,7 @@ enum { TOKENS = 64 };
 
 static struct redis_server servers[2];
 static struct fixture f;
-static int64_t counters[LOGIC_METRIC_COUNT];
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config;
 static struct logic logic = {.config = &config, .counters = counters};
 
