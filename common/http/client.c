@@ -1,6 +1,6 @@
 /*   http_client_get() ─► no link: connect ─► write ─► read ─► parser ─► answered() ─► fn
- *                    └─► kept link ──────────┘          │
- *                             └─ ended before a byte came: once more, on a new link
+ *                     └─► kept link ─────────┘          │
+ *                              └─ ended before a byte came: once more, on a new link
  *
  * A link is one connection. A link that was given up frees itself when its handle has closed. */
 #include "common/http/client.h"

@@ -3,7 +3,7 @@
  *
  *                 held                              lost: a new epoch, again at once
  *   SEEKING ─────────────────► HOLDING ─────────────────────────────────────┐
- *    ▲  ▲ └─ other, full: after renew_ms │ other: a new epoch                │
+ *    ▲  ▲ └─ other, full: after renew_ms │ other: a new epoch               │
  *    │  └────────────────────────────────┘                                  │
  *    └──────────────────────────────────────────────────────────────────────┘
  *

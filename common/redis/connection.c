@@ -5,7 +5,7 @@
  *   WAITING ─on_retry─► RESOLVING ─on_resolved─► CONNECTING ─on_connected─► GREETING ───────► UP
  *      ▲                    │ (names only)           │                       ▲ │   │  on_pong,   │
  *      │                    │                        │    LOADING, on_retry: └─┘   │  on_probed  │
- *      └────────────────────┴──── redis_shard_break: an error, no answer in time ───┴─────────────┘
+ *      └────────────────────┴──── redis_shard_break: an error, no answer in time ──┴─────────────┘
  *
  * With Sentinels, ASKING is between WAITING and the rest: sentinel.c. */
 #include "common/base/mem.h"

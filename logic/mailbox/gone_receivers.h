@@ -6,8 +6,8 @@
  * longer.
  *
  *   mailbox_confirm ─ left ─► gone_receivers_take ─► router_lookup ─┬─ not there: mailbox_waive
- *                                           ▲                     └─ there, or not known
- *                                           └── a second look, after two lease.ttl ◄┘
+ *                                           ▲                       └─ there, or not known
+ *                                           └──── a second look, after two lease.ttl ◄┘
  *
  * Only a complete router can say that a session does not exist. There is a second look for two
  * cases: the comet of the session has just died, or comets are still registering with the router.

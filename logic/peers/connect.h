@@ -1,7 +1,7 @@
 /* connect.h - admits sessions. Main loop only.
  *
  *   token ──tokens_find──► uid ──router_put──► known ──mailbox_first──► admitted, with what waits
- *     │ unknown: code 1      │  │ too many: code 6      │ Redis away
+ *     │ unknown: code 1      │  │ too many: code 6       │ Redis away
  *     │ Redis away: 12       │  └ mismatch, away: again  └► router_del ─► code 12
  *     └──────────────────────┘    every 50 ms until connect.timeout, then router_del ─► code 12
  *

@@ -1,8 +1,8 @@
 /* A message to a uid:
  *
  *   push_uids ─► lane of the uid ─► lookups ─► head of the lane? ─► ready ─► slice: produce ─►
- *                                     │        all of the call           │    report ─► fn
- *                                     └─ guarded: looked up, nobody away └─ the bus has room
+ *                                     │        all of the call            │    report ─► fn
+ *                                     └─ guarded: looked up, nobody away  └─ the bus has room
  *
  * Why the order per uid is kept: a lane is the queue of a uid's messages between acceptance and
  * kafka_produce(). Look-ups run at the same time and are answered in any order: after a change of
