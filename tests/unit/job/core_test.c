@@ -6,6 +6,7 @@
 #include "job/job.h"
 #include "job/mailbox_handover.h"
 #include "job/partition.h"
+#include "tests/unit/lib/clock.h"
 #include "tests/unit/lib/scripted_peers.h"
 
 #include <setjmp.h>
@@ -14,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { COMETS = 2, LOGICS = 2, PATIENCE_MS = 60000 };
+enum { COMETS = 2, LOGICS = 2 };
 
 struct bench {
     struct loop loop;
@@ -83,6 +84,7 @@ static int setup(void **state)
                                   .settle_window_bytes = 1 << 20,
                                   .settle_parked = 1000};
     config->bus_topic = mem_strdup(topic);
+    clock_share(1, NULL);
     assert_int_equal(loop_init(&bench.loop, "test", 0), 0);
     assert_int_equal(rpc_open(&bench.rpc, 1 << 22), 0);
     job_open(&bench.job, &bench.loop, bench.rpc, config, bench.counters);
@@ -125,6 +127,7 @@ static int teardown(void **state)
         fake_logic_close(bench.logics[i]);
     rpc_close(bench.rpc);
     loop_close(&bench.loop);
+    clock_give_back();
     free(bench.config.bus_topic);
     return 0;
 }
@@ -209,19 +212,19 @@ static void push_room(Imc__V1__PushMsg__Type type, const char *room, int speed)
 
 /* --- waiting --- */
 
-#define wait_for(condition)                                              \
-    do {                                                                 \
-        uint64_t until_ = uv_hrtime() + (uint64_t)PATIENCE_MS * 1000000; \
-        while (!(condition) && uv_hrtime() < until_)                     \
-            uv_run(&bench.loop.uv, UV_RUN_ONCE);                         \
-        assert_true(condition);                                          \
+#define wait_for(condition)                                       \
+    do {                                                          \
+        uint64_t hopeless_ = clock_real_ms() + CLOCK_HOPELESS_MS; \
+        while (!(condition) && clock_real_ms() < hopeless_)       \
+            uv_run(&bench.loop.uv, UV_RUN_ONCE);                  \
+        assert_true(condition);                                   \
     } while (0)
 
 static void turn_for(uint64_t ms)
 {
-    uint64_t until = uv_hrtime() + ms * 1000000;
+    uint64_t until = loop_now_ms(&bench.loop) + ms;
 
-    while (uv_hrtime() < until)
+    while (loop_now_ms(&bench.loop) < until)
         uv_run(&bench.loop.uv, UV_RUN_ONCE);
 }
 

@@ -11,13 +11,16 @@
  * Where another thread or process answers, clock_share(): a turn that would sleep lets it finish
  * first, and only if there is nothing to do then, the clock moves, by a step. What it does by
  * itself needs real time: wait for its sign with until(), which has no opinion on how long that
- * takes.
+ * takes. Where nobody can say when it has finished, clock_share_slowly().
+ *
+ * Where the loop runs in a thread of its own, clock_follow() there.
  *
  * Other threads see the real clock, and so does who asks for CLOCK_REALTIME, unless
  * clock_share_day() was called. Include it in one file per program. */
 #ifndef IMC_TESTS_UNIT_LIB_CLOCK_H
 #define IMC_TESTS_UNIT_LIB_CLOCK_H
 
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,6 +37,7 @@ static _Thread_local struct {
     bool taken;
     uint64_t ns;
     uint64_t step_ms; /* 0: nobody else answers */
+    int real_ms;      /* waited for an answer in each step, unless OTHERS says when there is one */
     void (*others)(void);
     _Atomic int64_t *day_us;
     const _Atomic uint64_t *ahead_s;
@@ -55,19 +59,23 @@ static inline void clock_take(void)
     clock_own.taken = true;
 }
 
-static inline void clock_others_by_time(void)
-{
-    (void)poll(NULL, 0, 1);
-}
-
 /* Takes the clock; a turn that would sleep calls OTHERS, which returns when they have done what
- * they were asked for (NULL: a real millisecond), and moves the clock by STEP_MS at most. An answer
- * that is waited for N ms may take N / STEP_MS calls of OTHERS. */
+ * they were asked for (NULL: it waits a real millisecond for them), and moves the clock by STEP_MS
+ * at most. An answer that is waited for N ms may take N / STEP_MS calls of OTHERS. */
 static inline void clock_share(uint64_t step_ms, void (*others)(void))
 {
     clock_take();
     clock_own.step_ms = step_ms;
-    clock_own.others = others != NULL ? others : clock_others_by_time;
+    clock_own.others = others;
+    clock_own.real_ms = 1;
+}
+
+/* While nothing comes, a millisecond passes for every REAL_MS: a deadline leaves so many times its
+ * length to those who answer, on a machine that is busy with something else. */
+static inline void clock_share_slowly(int real_ms)
+{
+    clock_share(1, NULL);
+    clock_own.real_ms = real_ms;
 }
 
 /* The time of day, too, is the test's: *US, µs since 1970, moves along, where a process that is
@@ -89,7 +97,7 @@ static inline void clock_move(uint64_t ms)
 }
 
 /* In another thread of this program: its clock is the real one and *AHEAD_S more, which the test
- * may raise, so that what the thread waits for in poll() comes sooner. */
+ * may raise, so that what the thread waits for in poll() or in a turn of its loop comes sooner. */
 static inline void clock_follow(const _Atomic uint64_t *ahead_s)
 {
     clock_own.ahead_s = ahead_s;
@@ -116,7 +124,7 @@ int clock_gettime(clockid_t id, struct timespec *now)
                                          id != CLOCK_THREAD_CPUTIME_ID;
     if (!own) {
         int err = (int)syscall(SYS_clock_gettime, id, now);
-        if (clock_own.ahead_s != NULL && id == CLOCK_MONOTONIC)
+        if (clock_own.ahead_s != NULL && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
             now->tv_sec += (time_t)atomic_load(clock_own.ahead_s);
         return err;
     }
@@ -133,15 +141,37 @@ static inline int clock_epoll(int fd, struct epoll_event *events, int max, int m
     return (int)syscall(SYS_epoll_pwait, fd, events, max, ms, mask, KERNEL_SIGSET);
 }
 
+enum { CLOCK_GLANCE_MS = 5 };
+
+/* Somebody else may move the clock: early, now and then. */
+static inline bool clock_glances(int ms)
+{
+    return clock_own.ahead_s != NULL && (ms < 0 || ms > CLOCK_GLANCE_MS);
+}
+
+/* A turn that was cut short for a look at the clock, which libuv takes for a signal. */
+static inline int clock_epoll_glance(int fd, struct epoll_event *events, int max,
+                                     const sigset_t *mask)
+{
+    int n = clock_epoll(fd, events, max, CLOCK_GLANCE_MS, mask);
+    if (n != 0)
+        return n;
+    errno = EINTR;
+    return -1;
+}
+
 int epoll_pwait(int fd, struct epoll_event *events, int max, int ms, const sigset_t *mask)
 {
     bool sleeps = clock_own.taken && ms > 0;
+    if (clock_glances(ms))
+        return clock_epoll_glance(fd, events, max, mask);
     int n = clock_epoll(fd, events, max, sleeps ? 0 : ms, mask);
     uint64_t later_ms = (uint64_t)ms;
 
     if (sleeps && n == 0 && clock_own.step_ms != 0) {
-        clock_own.others();
-        n = clock_epoll(fd, events, max, 0, mask);
+        if (clock_own.others != NULL)
+            clock_own.others();
+        n = clock_epoll(fd, events, max, clock_own.others != NULL ? 0 : clock_own.real_ms, mask);
         later_ms = later_ms < clock_own.step_ms ? later_ms : clock_own.step_ms;
     }
     if (sleeps && n == 0)
@@ -155,12 +185,9 @@ int epoll_wait(int fd, struct epoll_event *events, int max, int ms)
     return epoll_pwait(fd, events, max, ms, NULL);
 }
 
-/* Early, now and then, where somebody else may move the clock. */
 int poll(struct pollfd *fds, nfds_t n, int ms)
 {
-    enum { GLANCE_MS = 5 };
-    bool looks = clock_own.ahead_s != NULL && (ms < 0 || ms > GLANCE_MS);
-    int wait_ms = looks ? GLANCE_MS : ms;
+    int wait_ms = clock_glances(ms) ? CLOCK_GLANCE_MS : ms;
     struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
 
     return (int)syscall(SYS_ppoll, fds, n, wait_ms < 0 ? NULL : &wait, NULL, 0);

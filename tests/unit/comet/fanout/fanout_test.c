@@ -145,9 +145,7 @@ static void nobody_is_skipped_or_gets_it_twice(void **state)
 {
     (void)state;
     enum { STAYED, LEFT, CLOSED } fate[MEMBERS];
-    unsigned seed = (unsigned)uv_hrtime();
-    print_message("seed %u\n", seed);
-    srand(seed);
+    srand(1);
     for (int round = 0; round < 12; round++) {
         int n = 1 + rand() % (MEMBERS - 100), end = n;
         memset(fate, 0, sizeof fate);

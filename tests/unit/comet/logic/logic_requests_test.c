@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/rpc/rpc.h"
 #include "proto/session.pb-c.h"
+#include "tests/unit/lib/clock.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -305,9 +306,7 @@ static void run(int ms, const int *count, int n)
 
 static void run_until_batches(struct logic *logic, int n)
 {
-    for (int i = 0; i < 500 && logic_batches(logic) < n; i++)
-        run(10, NULL, 0);
-    assert_true(logic_batches(logic) >= n);
+    assert_true(until(logic_batches(logic) >= n, run(1, NULL, 0)));
 }
 
 static int setup(void **state)
@@ -326,6 +325,7 @@ static int setup(void **state)
     w.comet.daemon = &w.daemon;
     w.comet.n_workers = 3;
     memcpy(w.comet.id, "comet-1", 8);
+    clock_share_slowly(2);
     assert_int_equal(loop_init(&w.worker.loop, "test", 1), 0);
     w.worker.comet = &w.comet;
     w.worker.config = &w.config;
@@ -347,6 +347,7 @@ static int teardown(void **state)
     (void)state;
     link_close();
     loop_close(&w.worker.loop);
+    clock_give_back();
     for (int i = 0; i < LOGICS; i++) {
         struct logic *logic = &w.logics[i];
         rpc_server_close(logic->server, 0);
@@ -701,10 +702,11 @@ static void a_connect_that_was_sent_waits_for_its_answer(void **state)
     (void)state;
     logic_behaves(&w.logics[0], LOGIC_KEEPS_QUIET);
     see(1, 1);
-    ask_until(REQUEST_CONNECT, 1, 50);
-    ask_until(REQUEST_STORE, 2, 50);
+    ask_until(REQUEST_CONNECT, 1, SOON_MS);
+    ask_until(REQUEST_STORE, 2, SOON_MS);
     run_until_batches(&w.logics[0], 1);
     see(0, 1);
+    clock_move(SOON_MS);
     run(SOON_MS, &w.n_done, 1);
     run(300, NULL, 0);
     assert_int_equal(w.n_done, 1);

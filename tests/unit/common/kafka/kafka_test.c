@@ -171,7 +171,7 @@ static void read_to_the_end(void)
     assert_non_null(rk);
     rd_kafka_topic_partition_list_add(list, "t", 0);
     assert_int_equal(rd_kafka_assign(rk, list), 0);
-    for (int tries = 0; got != RD_KAFKA_RESP_ERR__PARTITION_EOF && tries < 100; tries++) {
+    for (int tries = 0; got != RD_KAFKA_RESP_ERR__PARTITION_EOF && tries < 300; tries++) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 200);
         got = message != NULL ? message->err : got;
         if (message != NULL)

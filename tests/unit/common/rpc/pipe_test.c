@@ -2,6 +2,7 @@
  * is a variable. */
 #include "common/base/mem.h"
 #include "common/rpc/pipe.h"
+#include "tests/unit/lib/clock.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -302,6 +303,7 @@ static int setup(void **state)
 {
     struct owner *owner = mem_zalloc(sizeof *owner);
 
+    clock_share(1, NULL);
     assert_int_equal(loop_init(&owner->loop, "test", 0), 0);
     assert_int_equal(rpc_open(&owner->rpc, MAX_MESSAGE), 0);
     pthread_mutex_init(&owner->peer.lock, NULL);
@@ -325,6 +327,7 @@ static int teardown(void **state)
         server_stop(owner);
     rpc_close(owner->rpc);
     loop_close(&owner->loop);
+    clock_give_back();
     free(owner);
     return 0;
 }
@@ -572,19 +575,24 @@ static void test_timeout(void **state)
 
     behave(owner, PEER_HOLD);
     owner->per_fill = 1;
-    open_pipe(owner, &plain_ops, 2, 200);
+    open_pipe(owner, &plain_ops, 2, SOON);
     add(owner, 2);
-    uint64_t begin = uv_hrtime();
-    assert_true(turn_until(owner, &owner->downs, 1, SOON));
-    assert_true((uv_hrtime() - begin) / 1000000 >= 190);
-    assert_string_equal(owner->why, "no answer within 200 ms");
+    assert_true(turn_until(owner, &owner->peer.batches, 2, SOON));
+    clock_move(SOON - 5000);
+    turn_for(owner, 100);
+    assert_int_equal(owner->downs, 0);
+    clock_move(SOON / 4); /* it looks now and then */
+    turn_for(owner, 100);
+    assert_int_equal(owner->downs, 1);
+    assert_string_equal(owner->why, "no answer within 60000 ms");
     assert_int_equal(owner->failures, 2);
     behave(owner, PEER_ECHO);
     peer_answer(&owner->peer, false); /* too late */
     add(owner, 1);
     assert_true(turn_until(owner, &owner->answered, 1, SOON));
     assert_int_equal(owner->answers, 1);
-    turn_for(owner, 400); /* an idle pipe does not time out */
+    clock_move(2 * SOON); /* an idle pipe does not time out */
+    turn_for(owner, 100);
     assert_int_equal(owner->downs, 1);
 }
 

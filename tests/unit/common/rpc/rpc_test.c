@@ -108,7 +108,12 @@ static bool seen_wait(struct seen *seen, unsigned messages, unsigned closed)
     pthread_mutex_lock(&seen->lock);
     int err = 0;
     while (err == 0 && (seen->messages < messages || seen->closed < closed))
-        err = pthread_cond_timedwait(&seen->changed, &seen->lock, &until);
+        err = seen->closed > 0 && seen->messages < messages
+                  ? ECONNRESET /* none comes after the end */
+                  : pthread_cond_timedwait(&seen->changed, &seen->lock, &until);
+    if (err != 0)
+        print_error("%u messages of %u came; closed %u: %s\n", seen->messages, messages,
+                    seen->closed, seen->why);
     pthread_mutex_unlock(&seen->lock);
     return err == 0;
 }

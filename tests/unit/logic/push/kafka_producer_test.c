@@ -148,7 +148,7 @@ static void read_all(char *values, size_t size)
     rd_kafka_assign(reader, list);
     rd_kafka_topic_partition_list_destroy(list);
     for (bool end = false; !end;) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 10000);
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 60000);
         assert_non_null(message);
         end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->len == 1 && n + 1 < size)
