@@ -196,19 +196,19 @@ class World:
 
     @contextlib.contextmanager
     def rises(self, daemon, metric, by=1):
-        """Within 5 s after the block METRIC has risen by at least BY."""
+        """Soon after the block METRIC has risen by at least BY."""
         before = daemon.metrics().get(metric)
         assert before is not None, f"{daemon.name} has no {metric}"
         yield
-        wait_for(lambda: daemon.metrics().get(metric, 0) >= before + by, 5,
+        wait_for(lambda: daemon.metrics().get(metric, 0) >= before + by, 20,
                  lambda: f"{daemon.name}'s {metric} to rise by {by} from {before}: {daemon.metrics().get(metric)}")
 
     @contextlib.contextmanager
     def says(self, daemon, pattern):
-        """Within 5 s after the block the daemon's log has a new line that matches PATTERN."""
+        """Soon after the block the daemon's log has a new line that matches PATTERN."""
         start = len(daemon.log())
         yield
-        wait_for(lambda: re.search(pattern, daemon.log()[start:]), 5,
+        wait_for(lambda: re.search(pattern, daemon.log()[start:]), 20,
                  lambda: f"{daemon.name} to say {pattern!r}:\n{daemon.log()[start:][-2000:]}")
 
     def check(self, test, full):
@@ -319,14 +319,14 @@ class Raw:
             self.end = "closed"
         self.data += got
 
-    def all(self, timeout=5):
+    def all(self, timeout=20):
         """Everything until the other side has closed."""
         end = time.monotonic() + timeout * SLOW
         while self.end is None:
             self._read(end)
         return self.data
 
-    def until(self, done, timeout=5):
+    def until(self, done, timeout=20):
         """Reads until done(data) is true, or the other side has closed; its result."""
         end = time.monotonic() + timeout * SLOW
         while not (result := done(self.data)) and self.end is None:

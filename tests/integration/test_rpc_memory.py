@@ -80,7 +80,7 @@ def test_streams_without_end(world, name, reset):
                     raw.send(b"".join(h2(HEADERS, headers(path), 4, 2 * i + 1) +
                                       (h2(RST_STREAM, struct.pack(">I", 8), 0, 2 * i + 1) if reset else b"")
                                       for i in range(base, base + 500)))
-                raw.all(10)
+                raw.all(30)
 
 
 def test_batches_on_streams_that_are_reset(world):
@@ -92,7 +92,7 @@ def test_batches_on_streams_that_are_reset(world):
             for i in range(5000):
                 raw.send(h2(HEADERS, headers(path), 4, 2 * i + 1) + h2(DATA, batch, 0, 2 * i + 1) +
                          h2(RST_STREAM, struct.pack(">I", 8), 0, 2 * i + 1))
-            raw.all(10)
+            raw.all(30)
     wait_for(lambda: world.logic.metrics()["imc_logic_batches_pending"] < 10, 10, "what was posted to be answered")
 
 
