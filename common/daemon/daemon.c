@@ -1,5 +1,6 @@
 /*   daemon.c           lifecycle: open everything, run the main loop, drain, close in reverse
- *   cli.c              command line, configuration, --health
+ *   cli.c              command line, --health
+ *   settings.c         settings that every daemon has; loads and checks a configuration
  *   admin.c            admin listener, readiness
  *   housekeeping.c     lost log lines, memory
  *   clock_offset.c     this machine's clock beside Redis's
