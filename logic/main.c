@@ -199,7 +199,7 @@ static int logic_check(const void *arg, char *err, size_t errlen)
     return bad != 0 ? bad : local_callers_check(config->api_trusted, err, errlen);
 }
 
-static const struct daemon_verb set_partitions = {
+static const struct daemon_own_command set_partitions = {
     .name = "set-partitions",
     .argument = "N",
     .help = "spread pushes over N partitions of bus.topic from now on: docs/operations.md",
@@ -233,7 +233,7 @@ static const struct daemon_spec logic_spec = {
     .start = logic_start,
     .drain = logic_drain,
     .stop = logic_stop,
-    .verb = &set_partitions,
+    .own_command = &set_partitions,
     .scrape = logic_scrape,
     .memory = logic_memory,
     .memory_refused = "pushes; near the limit every call",

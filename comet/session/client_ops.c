@@ -93,20 +93,20 @@ static const struct client_op *client_op_find(int32_t op)
 static void client_op_run(struct conn *conn, const struct client_request *request)
 {
     char why[80];
-    const struct client_op *verb = client_op_find(request->op);
+    const struct client_op *op = client_op_find(request->op);
 
     metric_add(conn->worker->counters, COMET_FRAMES_IN, 1);
     if (conn->state == CONN_AUTH && request->op != OP_AUTH) {
         (void)snprintf(why, sizeof why, "operation %" PRId32 " before auth (operation 7)",
                        request->op);
         conn_kick(conn, CLOSE_MALFORMED, why);
-    } else if (verb == NULL) {
+    } else if (op == NULL) {
         (void)snprintf(why, sizeof why, "unknown operation %" PRId32, request->op);
         conn_kick(conn, CLOSE_UNKNOWN_OP, why);
-    } else if (verb->state != conn->state) {
+    } else if (op->state != conn->state) {
         conn_kick(conn, CLOSE_MALFORMED, "a second auth");
     } else {
-        verb->run(conn, request);
+        op->run(conn, request);
     }
 }
 

@@ -42,9 +42,9 @@ void daemon_print_help(const struct daemon_spec *spec)
         "      --version      print the version\n"
         "      --help         print this\n",
         spec->name, IMC_VERSION, spec->summary, spec->name);
-    if (spec->verb != NULL)
-        printf("      --%s %s\n                     %s\n", spec->verb->name, spec->verb->argument,
-               spec->verb->help);
+    if (spec->own_command != NULL)
+        printf("      --%s %s\n                     %s\n", spec->own_command->name,
+               spec->own_command->argument, spec->own_command->help);
     puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
          "settings "
          "are read at the start only.");
@@ -62,9 +62,9 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
     int option;
     struct option all[sizeof(options) / sizeof(options[0]) + 1] = {0};
     memcpy(all, options, sizeof(options));
-    if (spec->verb != NULL)
+    if (spec->own_command != NULL)
         all[sizeof(options) / sizeof(options[0]) - 1] =
-            (struct option){spec->verb->name, required_argument, NULL, DAEMON_VERB};
+            (struct option){spec->own_command->name, required_argument, NULL, DAEMON_OWN_COMMAND};
     arguments->command = DAEMON_RUN;
     arguments->path = NULL;
     opterr = 0;
@@ -81,7 +81,7 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
             return usage(spec, "one command at a time, not also", argv[optind - 1]);
         else
             arguments->command = option == 'h' ? DAEMON_HELP : (enum daemon_command)option;
-        if (option == DAEMON_VERB)
+        if (option == DAEMON_OWN_COMMAND)
             arguments->argument = optarg;
     }
     return optind < argc ? usage(spec, "unexpected argument", argv[optind]) : 0;

@@ -193,8 +193,8 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
         return 0;
     case DAEMON_HEALTH:
         return daemon_health(common_config(daemon)->admin_listen);
-    case DAEMON_VERB:
-        return daemon->spec->verb->run(daemon, arguments->argument);
+    case DAEMON_OWN_COMMAND:
+        return daemon->spec->own_command->run(daemon, arguments->argument);
     default:
         break;
     }

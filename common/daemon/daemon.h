@@ -43,7 +43,7 @@ struct daemon_config {
 
 /* A command that only one daemon has: "--name ARGUMENT". run() is called in place of the daemon,
  * after the configuration was loaded. It may block, and returns the exit code. */
-struct daemon_verb {
+struct daemon_own_command {
     const char *name, *argument, *help;
     int (*run)(struct daemon *daemon, const char *argument);
 };
@@ -92,7 +92,7 @@ struct daemon_spec {
                                  * connections" */
     /* Sets gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
-    const struct daemon_verb *verb; /* may be NULL */
+    const struct daemon_own_command *own_command; /* may be NULL */
 };
 
 struct daemon {

@@ -57,7 +57,7 @@ enum daemon_command {
     DAEMON_VERSION,
     DAEMON_HELP,
     DAEMON_HEALTH,
-    DAEMON_VERB,
+    DAEMON_OWN_COMMAND,
     DAEMON_DOC_CONFIG,
     DAEMON_DOC_METRICS,
 };
@@ -65,7 +65,7 @@ enum daemon_command {
 struct daemon_arguments {
     enum daemon_command command;
     const char *path;     /* of the configuration file, or NULL */
-    const char *argument; /* ARGUMENT of a struct daemon_verb */
+    const char *argument; /* ARGUMENT of a struct daemon_own_command */
 };
 
 /* Parses the command line. 0, or -EINVAL after a line on stderr. */
