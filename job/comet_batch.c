@@ -65,6 +65,7 @@ static void item_describe(struct packed_item *packed, struct comet_item *item,
 
 static void standing_describe(Imc__V1__Standing *out, const struct comet_envelope *envelope)
 {
+    const struct partition *p;
     size_t n = 0;
 
     imc__v1__standing__init(out);
@@ -72,11 +73,11 @@ static void standing_describe(Imc__V1__Standing *out, const struct comet_envelop
     out->link = envelope->link;
     out->missed_rooms = envelope->missed_rooms;
     out->missed_all = envelope->missed_all;
-    for (const struct partition *p = envelope->job->partitions; p != NULL; p = p->next)
+    LIST_FOREACH(p, &envelope->job->partitions, link)
         n += partition_is_ours(p);
     out->partitions = mem_alloc((n + 1) * sizeof *out->partitions);
     out->fences = mem_alloc((n + 1) * sizeof *out->fences);
-    for (const struct partition *p = envelope->job->partitions; p != NULL; p = p->next) {
+    LIST_FOREACH(p, &envelope->job->partitions, link) {
         if (!partition_is_ours(p))
             continue;
         out->partitions[out->n_partitions++] = (uint32_t)p->id;

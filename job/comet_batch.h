@@ -3,19 +3,26 @@
 #ifndef IMC_JOB_COMET_BATCH_H
 #define IMC_JOB_COMET_BATCH_H
 
+#include "common/base/list.h"
 #include "common/base/msg.h"
 #include "job/message.h"
 #include "proto/push.pb-c.h"
 
+struct job;
+
 /* What one comet is to do with a message. */
 struct comet_item {
-    struct comet_item *next;
-    struct message *message; /* a reference */
+    STAILQ_ENTRY(comet_item) next; /* in the one queue of its comet it stands in */
+    struct message *message;       /* a reference */
     Imc__V1__PushItem__Kind kind;
     bool kept; /* comets.h: its message waits for no answer */
     uint32_t n_handles;
     uint64_t handles[];
 };
+
+/* One comet answered its item of MESSAGE, or its lease lapsed (GONE). */
+typedef void (*comet_answered_fn)(struct job *job, struct message *message,
+                                  Imc__V1__PushItem__Kind kind, Imc__V1__PushResult result);
 
 /* About the bytes it takes in a batch. */
 size_t comet_batch_size(const struct comet_item *item);

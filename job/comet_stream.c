@@ -11,39 +11,13 @@
 #include "common/protocol/message_id.h"
 #include "common/rpc/pipe.h"
 #include "job/comets_internal.h"
-#include "job/outcome.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- queues --- */
-
-void comet_items_init(struct comet_items *items)
-{
-    items->first = NULL;
-    items->last = &items->first;
-}
-
-void comet_items_append(struct comet_items *items, struct comet_item *item)
-{
-    item->next = NULL;
-    *items->last = item;
-    items->last = &item->next;
-}
-
-struct comet_item *comet_items_take(struct comet_items *items)
-{
-    struct comet_item *item = items->first;
-
-    if (item == NULL)
-        return NULL;
-    items->first = item->next;
-    if (items->first == NULL)
-        items->last = &items->first;
-    return item;
-}
+/* --- items --- */
 
 void comet_item_free(struct comet_peer *comet, struct comet_item *item)
 {
@@ -61,54 +35,36 @@ static void item_answer(struct comet_peer *comet, struct comet_item *item,
                         Imc__V1__PushResult result)
 {
     if (!item->kept)
-        outcome_item(comet->job, item->message, item->kind, result);
+        comet->comets->answered(comet->job, item->message, item->kind, result);
     comet_item_free(comet, item);
 }
 
 /* What the broken stream owes goes before all that was not sent yet. */
 static void comet_splice_returned(struct comet_peer *comet)
 {
-    if (comet->returned.first == NULL)
-        return;
-    *comet->returned.last = comet->queue.first;
-    if (comet->queue.first == NULL)
-        comet->queue.last = comet->returned.last;
-    comet->queue.first = comet->returned.first;
-    comet_items_init(&comet->returned);
+    STAILQ_CONCAT(&comet->returned, &comet->queue);
+    STAILQ_CONCAT(&comet->queue, &comet->returned);
 }
 
 /* --- batches that are answered, but for some items --- */
 
 static void pending_add(struct comet_peer *comet, struct comet_batch *batch)
 {
-    struct comet_batch *after = comet->pending_last;
+    struct comet_batch *after = TAILQ_LAST(&comet->pending, comet_batches);
 
     while (after != NULL && after->seq > batch->seq)
-        after = after->prev;
-    batch->prev = after;
-    batch->next = after != NULL ? after->next : comet->pending_first;
-    if (batch->next != NULL)
-        batch->next->prev = batch;
-    else
-        comet->pending_last = batch;
+        after = TAILQ_PREV(after, comet_batches, link);
     if (after != NULL)
-        after->next = batch;
+        TAILQ_INSERT_AFTER(&comet->pending, after, batch, link);
     else
-        comet->pending_first = batch;
-    map64_set(comet->pending, batch->seq, (uintptr_t)batch);
+        TAILQ_INSERT_HEAD(&comet->pending, batch, link);
+    map64_set(comet->by_seq, batch->seq, (uintptr_t)batch);
 }
 
 static void pending_remove(struct comet_peer *comet, struct comet_batch *batch)
 {
-    if (batch->prev != NULL)
-        batch->prev->next = batch->next;
-    else
-        comet->pending_first = batch->next;
-    if (batch->next != NULL)
-        batch->next->prev = batch->prev;
-    else
-        comet->pending_last = batch->prev;
-    map64_del(comet->pending, batch->seq);
+    TAILQ_REMOVE(&comet->pending, batch, link);
+    map64_del(comet->by_seq, batch->seq);
 }
 
 /* The items without an answer wait to be sent again. Takes BATCH. */
@@ -117,7 +73,7 @@ static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
     for (uint32_t i = 0; i < batch->n; i++) {
         if (batch->items[i] == NULL)
             continue;
-        comet_items_append(&comet->returned, batch->items[i]);
+        STAILQ_INSERT_TAIL(&comet->returned, batch->items[i], next);
         comet->n_returned++;
     }
     free(batch);
@@ -125,9 +81,9 @@ static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
 
 static void pending_return(struct comet_peer *comet, uint64_t below_seq)
 {
-    while (comet->pending_first != NULL && comet->pending_first->seq < below_seq) {
-        struct comet_batch *batch = comet->pending_first;
-        assert(batch->prev == NULL);
+    struct comet_batch *batch;
+
+    while ((batch = TAILQ_FIRST(&comet->pending)) != NULL && batch->seq < below_seq) {
         pending_remove(comet, batch);
         batch_return(comet, batch);
     }
@@ -186,8 +142,8 @@ static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size
 {
     size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
 
-    while (comet->queue.first != NULL && bytes < most && batch->n < max) {
-        struct comet_item *item = comet_items_take(&comet->queue);
+    while (!STAILQ_EMPTY(&comet->queue) && bytes < most && batch->n < max) {
+        struct comet_item *item = STAILQ_TAKE(&comet->queue, next);
         if (!item->kept && item->message->partition == NULL) {
             comet_item_free(comet, item);
             continue;
@@ -206,7 +162,7 @@ static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
     comet_splice_returned(comet);
     metric_add(comet->job->counters, JOB_RESENT, (int64_t)comet->n_returned);
     comet->n_returned = 0;
-    if (comet->queue.first == NULL && !standing_may_go(comet))
+    if (STAILQ_EMPTY(&comet->queue) && !standing_may_go(comet))
         return NULL;
     struct comet_batch *batch = batch_new(seq, max);
     batch_fill(comet, batch, max);
@@ -274,7 +230,7 @@ static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batc
 
 static void comet_take_late(struct comet_peer *comet, const Imc__V1__LateResult *late)
 {
-    uint64_t *found = map64_get(comet->pending, late->seq);
+    uint64_t *found = map64_get(comet->by_seq, late->seq);
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
     struct comet_batch *batch = found == NULL ? NULL : (struct comet_batch *)(uintptr_t)*found;
 
@@ -339,7 +295,7 @@ static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
         log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address,
                  why);
     pending_return(comet, UINT64_MAX);
-    if (comet->returned.first != NULL || comet->standing_due)
+    if (!STAILQ_EMPTY(&comet->returned) || comet->standing_due)
         pipe_kick(pipe);
 }
 

@@ -7,7 +7,6 @@
 #include "common/protocol/message_id.h"
 #include "common/rpc/pipe.h"
 #include "job/comets_internal.h"
-#include "job/outcome.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -36,9 +35,10 @@ static struct comet_peer *comet_open(struct comet_peers *comets, const struct me
     comet->link = comets_new_link(comets);
     comet->standing_due = true;
     comet->life = ++comets->lives;
-    comet->pending = map64_new();
-    comet_items_init(&comet->queue);
-    comet_items_init(&comet->returned);
+    comet->by_seq = map64_new();
+    TAILQ_INIT(&comet->pending);
+    STAILQ_INIT(&comet->queue);
+    STAILQ_INIT(&comet->returned);
     comet_connect(comet);
     log_info("comet found", "comet=%s address=%s epoch=%" PRIu64, comet->id, comet->address,
              comet->epoch);
@@ -73,9 +73,9 @@ void comet_free(struct comet_peer *comet)
     if (comet->pipe != NULL)
         comet_disconnect(comet);
     comet->standing_due = false;
-    while ((item = comet_items_take(&comet->queue)) != NULL)
+    while ((item = STAILQ_TAKE(&comet->queue, next)) != NULL)
         comet_item_free(comet, item);
-    map64_free(comet->pending);
+    map64_free(comet->by_seq);
     free(comet);
 }
 
@@ -83,17 +83,19 @@ void comet_free(struct comet_peer *comet)
 static void comet_abandon(struct comet_peer *comet, struct answers *answers)
 {
     comet_disconnect(comet);
-    for (const struct comet_item *item = comet->queue.first; item != NULL; item = item->next)
+    const struct comet_item *item;
+    STAILQ_FOREACH(item, &comet->queue, next)
         answers_add(answers, item->message, item->kind);
     comet_free(comet);
 }
 
-struct comet_peers *comets_open(struct job *job)
+struct comet_peers *comets_open(struct job *job, comet_answered_fn answered)
 {
     struct comet_peers *comets = mem_zalloc(sizeof *comets);
 
     loop_assert_owner(job->loop);
     comets->job = job;
+    comets->answered = answered;
     comets->by_id = strmap_new();
     uv_timer_init(&job->loop->uv, &comets->expiry);
     comets->expiry.data = comets;
@@ -195,7 +197,7 @@ void comets_changed(struct comet_peers *comets, const struct member_list *list)
     }
     free(removed);
     comets_add_new(comets, list);
-    answers_tell(comets->job, &answers);
+    answers_tell(comets, &answers);
 }
 
 void comets_state(struct comet_peers *comets)
@@ -254,7 +256,7 @@ void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__Push
     item->n_handles = (uint32_t)n;
     for (size_t i = 0; i < n; i++)
         item->handles[i] = hints[i].handle;
-    comet_items_append(&comet->queue, item);
+    STAILQ_INSERT_TAIL(&comet->queue, item, next);
     message->waiting++;
     pipe_kick(comet->pipe);
 }

@@ -1,7 +1,7 @@
 /* comets.h - the live comets, and to each the ordered stream of items. Owner loop only.
  *
- *     comet_push() ─► queue ──fill──► batch in flight ──answer──► outcome.h
- *                      ▲ ▲               │     └ pending ──late result──► outcome.h
+ *     comet_push() ─► queue ──fill──► batch in flight ──answer──► answered()
+ *                      ▲ ▲               │     └ pending ──late result──► answered()
  *                      │ └── returned ◄──┴───────┘  the stream broke: in order, before all newer
  *
  * A comet here is one life of one: another epoch is another comet. When its lease lapses everything
@@ -11,14 +11,13 @@
 #define IMC_JOB_COMETS_H
 
 #include "common/membership/membership.h"
-#include "job/message.h"
-#include "proto/push.pb-c.h"
+#include "job/comet_batch.h"
 
 struct job;
 struct comet_peer;
 struct comet_peers;
 
-struct comet_peers *comets_open(struct job *job);
+struct comet_peers *comets_open(struct job *job, comet_answered_fn answered);
 void comets_close(struct comet_peers *comets);
 /* Membership's list. Items for comets that are not in it any more are answered GONE before this
  * returns. */
@@ -37,8 +36,8 @@ size_t comets_up(const struct comet_peers *comets);
 /* Different for every life. */
 uint64_t comet_life(const struct comet_peer *comet);
 
-/* Appends an item for the sessions HINTS (of this comet); takes a reference to TASK and owes it one
- * answer. */
+/* Appends an item for the sessions HINTS (of this comet); takes a reference to MESSAGE and owes it
+ * one answer. */
 void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n);
 /* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */

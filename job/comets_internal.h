@@ -3,13 +3,13 @@
 #ifndef IMC_JOB_COMETS_INTERNAL_H
 #define IMC_JOB_COMETS_INTERNAL_H
 
+#include "common/membership/membership.h"
 #include "job/comet_batch.h"
-#include "job/comets.h"
 #include "job/job.h"
 
 /* Items of one PushBatch; items[i] is NULL once it is answered. */
 struct comet_batch {
-    struct comet_batch *next, *prev; /* among the pending ones, by seq */
+    TAILQ_ENTRY(comet_batch) link; /* among the pending ones, by seq */
     uint64_t seq;
     uint32_t n, open;
     bool standing; /* it carries one, with: */
@@ -17,9 +17,8 @@ struct comet_batch {
     struct comet_item *items[];
 };
 
-struct comet_items {
-    struct comet_item *first, **last;
-};
+STAILQ_HEAD(comet_items, comet_item);
+TAILQ_HEAD(comet_batches, comet_batch);
 
 struct comet_peer {
     struct comet_peers *comets;
@@ -30,10 +29,10 @@ struct comet_peer {
     struct pipe *pipe; /* NULL: lost for longer than comet.hold */
     struct comet_items queue, returned;
     size_t n_returned;
-    struct comet_batch *pending_first, *pending_last; /* answered, but for some items */
-    struct map64 *pending;                            /* seq → struct comet_batch */
-    bool listed;                                      /* mark of comets_changed() */
-    bool lost;                                        /* in comets->lost, not in ->list */
+    struct comet_batches pending; /* answered, but for some items */
+    struct map64 *by_seq;         /* the same: seq → struct comet_batch */
+    bool listed;                  /* mark of comets_changed() */
+    bool lost;                    /* in comets->lost, not in ->list */
     bool standing_due;
     bool missed_rooms, missed_all; /* items were dropped, and it does not know yet */
     uint64_t lost_ms;              /* loop time */
@@ -43,6 +42,7 @@ struct comet_peer {
 
 struct comet_peers {
     struct job *job;
+    comet_answered_fn answered;
     struct strmap *by_id; /* of list */
     struct comet_peer **list, **lost;
     size_t n, n_lost;
@@ -61,9 +61,6 @@ struct answers {
 };
 
 /* --- comet_stream.c --- */
-void comet_items_init(struct comet_items *items);
-void comet_items_append(struct comet_items *items, struct comet_item *item);
-struct comet_item *comet_items_take(struct comet_items *items);
 /* Without an answer. */
 void comet_item_free(struct comet_peer *comet, struct comet_item *item);
 void comet_connect(struct comet_peer *comet);
@@ -86,7 +83,7 @@ struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct mem
 void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind);
 void answers_add(struct answers *answers, struct message *message, Imc__V1__PushItem__Kind kind);
 /* Answers GONE. */
-void answers_tell(struct job *job, struct answers *answers);
+void answers_tell(struct comet_peers *comets, struct answers *answers);
 void comets_lost_close(struct comet_peers *comets);
 
 #endif

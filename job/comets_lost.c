@@ -13,7 +13,6 @@
 #include "common/base/mem.h"
 #include "common/rpc/pipe.h"
 #include "job/comets_internal.h"
-#include "job/outcome.h"
 #include "job/partition.h"
 
 #include <inttypes.h>
@@ -31,10 +30,11 @@ void answers_add(struct answers *answers, struct message *message, Imc__V1__Push
     answers->at[answers->n++].kind = kind;
 }
 
-void answers_tell(struct job *job, struct answers *answers)
+void answers_tell(struct comet_peers *comets, struct answers *answers)
 {
     for (size_t i = 0; i < answers->n; i++) {
-        outcome_item(job, answers->at[i].message, answers->at[i].kind, IMC__V1__PUSH_RESULT__GONE);
+        comets->answered(comets->job, answers->at[i].message, answers->at[i].kind,
+                         IMC__V1__PUSH_RESULT__GONE);
         message_unref(answers->at[i].message);
     }
     free(answers->at);
@@ -61,14 +61,14 @@ static void comet_missed(struct comet_peer *comet, Imc__V1__PushItem__Kind kind)
 /* All of it: behind a gap nothing is of use, for the sessions will be told to come again. */
 static void comet_drop(struct comet_peer *comet, const char *why)
 {
-    struct comet_items queue = comet->queue;
+    struct comet_items queue = STAILQ_HEAD_INITIALIZER(queue);
     struct comet_item *item;
     size_t n = 0;
 
-    if (queue.first == NULL)
+    if (STAILQ_EMPTY(&comet->queue))
         return;
-    comet_items_init(&comet->queue);
-    while ((item = comet_items_take(&queue)) != NULL) {
+    STAILQ_CONCAT(&queue, &comet->queue);
+    while ((item = STAILQ_TAKE(&queue, next)) != NULL) {
         comet_missed(comet, item->kind);
         comet_item_free(comet, item);
         n++;
@@ -101,7 +101,7 @@ void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__Push
     struct comet_item *item = mem_alloc(sizeof *item);
     *item = (struct comet_item){.message = message_ref(message), .kind = kind};
     comet_charge(comet, item);
-    comet_items_append(&comet->queue, item);
+    STAILQ_INSERT_TAIL(&comet->queue, item, next);
     comet_check_room(comet);
     pipe_kick(comet->pipe);
 }
@@ -135,9 +135,10 @@ static void comets_on_expiry(uv_timer_t *timer)
 static bool partitions_are_young(const struct job *job)
 {
     uint64_t now = loop_now_ms(job->loop);
+    const struct partition *p;
     uint64_t old_enough = 2 * (uint64_t)job->config->daemon.lease_renew_ms;
 
-    for (const struct partition *p = job->partitions; p != NULL; p = p->next) {
+    LIST_FOREACH(p, &job->partitions, link) {
         if (now - p->assigned_ms < old_enough)
             return true;
     }
@@ -162,9 +163,9 @@ void comet_lose(struct comet_peer *comet, struct answers *answers)
     struct comet_item *item;
 
     comet_disconnect(comet);
-    struct comet_items queue = comet->queue;
-    comet_items_init(&comet->queue);
-    while ((item = comet_items_take(&queue)) != NULL) {
+    struct comet_items queue = STAILQ_HEAD_INITIALIZER(queue);
+    STAILQ_CONCAT(&queue, &comet->queue);
+    while ((item = STAILQ_TAKE(&queue, next)) != NULL) {
         if (!item->kept)
             answers_add(answers, item->message, item->kind);
         if (!is_kept_kind(item->kind)) {
@@ -173,7 +174,7 @@ void comet_lose(struct comet_peer *comet, struct answers *answers)
         }
         if (!item->kept)
             comet_charge(comet, item);
-        comet_items_append(&comet->queue, item);
+        STAILQ_INSERT_TAIL(&comet->queue, item, next);
     }
     comet->lost = true;
     comet->lost_ms = loop_now_ms(comet->job->loop);

@@ -27,7 +27,7 @@ enum { ROOM_MAX = 128 }; /* bytes of a name, docs/protocol.md */
 
 static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
 {
-    const struct message *message = (const struct message *)(const void *)entry;
+    const struct message *message = message_of_const(entry);
     struct job *job = arg;
     uint64_t aimed = 0;
 
@@ -73,34 +73,37 @@ static void dispatch_settle(struct user_order_entry *entry, void *arg)
     struct user_order_entry *before = user_order_before(entry);
 
     message->urgent = !message->away && (before == NULL || message_of(before)->urgent);
-    handover_add(job->settle, message);
+    handover_add(job->handover, message);
 }
 
 static bool dispatch_room(const struct user_order_entry *entry, void *arg)
 {
-    const struct message *message = (const struct message *)(const void *)entry;
+    const struct message *message = message_of_const(entry);
+    const struct job *job = arg;
 
     if (message->away)
-        return job_may_store(arg, JOB_USER_AWAY);
-    return job_may_store(arg, message->n_hints > 0 ? JOB_USER_THERE : JOB_USER_UNKNOWN);
+        return windows_may_store(&job->windows, USER_AWAY);
+    return windows_may_store(&job->windows, message->n_hints > 0 ? USER_THERE : USER_UNKNOWN);
 }
 
 static void dispatch_stall(struct user_order_entry *entry, void *arg)
 {
-    job_charge_storing(arg, message_of(entry));
+    struct job *job = arg;
+
+    windows_charge_storing(&job->windows, message_of(entry));
 }
 
-const struct user_order_ops dispatch_hold_ops = {.aim = dispatch_aim,
-                                                 .send = dispatch_send,
-                                                 .settle = dispatch_settle,
-                                                 .room = dispatch_room,
-                                                 .stall = dispatch_stall};
+const struct user_order_ops dispatch_order_ops = {.aim = dispatch_aim,
+                                                  .send = dispatch_send,
+                                                  .settle = dispatch_settle,
+                                                  .room = dispatch_room,
+                                                  .stall = dispatch_stall};
 
 static void dispatch_uid(struct job *job, struct message *message)
 {
-    if (!user_order_add(job->hold, &message->hold, message->uid))
+    if (!user_order_add(job->order, &message->entry, message->uid))
         partition_park(message);
-    else if (message->hold.state == ORDER_WAITING)
+    else if (message->entry.state == ORDER_WAITING)
         job_count(job, JOB_HELD);
 }
 
@@ -240,7 +243,7 @@ static void parked_return(struct partition *partition, uint64_t ticket, int64_t 
 
     message->offset = offset;
     partition_return(partition, ticket, message);
-    user_order_return(partition->job->hold, &message->hold, message->uid);
+    user_order_return(partition->job->order, &message->entry, message->uid);
 }
 
 void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len)

@@ -17,6 +17,6 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
 void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
 /* What user_order.h asks; ARG is the struct job. */
-extern const struct user_order_ops dispatch_hold_ops;
+extern const struct user_order_ops dispatch_order_ops;
 
 #endif

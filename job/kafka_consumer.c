@@ -41,17 +41,15 @@ static void consumer_on_tick(uv_timer_t *timer)
     kafka_queue_wake(consumer->bus); /* keeps max.poll.interval.ms satisfied */
 }
 
-static void consumer_on_room(struct job *job, void *arg)
+static void consumer_on_room(void *arg)
 {
-    (void)job;
     kafka_consumer_wake(arg);
 }
 
-static void consumer_on_again(struct job *job, void *arg)
+static void consumer_on_again(void *arg)
 {
     struct kafka_consumer *consumer = arg;
 
-    (void)job;
     partition_reader_again(consumer->partitions);
 }
 
@@ -59,6 +57,9 @@ void kafka_consumer_wake(struct kafka_consumer *consumer)
 {
     partition_reader_wake(consumer->partitions);
 }
+
+static const struct windows_events windows_events = {
+    .room = consumer_on_room, .again = consumer_on_again, .idle = consumer_on_idle};
 
 /* --- life --- */
 
@@ -187,10 +188,8 @@ int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn rea
     if (err != 0)
         goto fail_rk;
     consumer_start_timers(c);
-    job->room = consumer_on_room;
-    job->again = consumer_on_again;
-    job->idle = consumer_on_idle;
-    job->arg = c;
+    job->windows.events = &windows_events;
+    job->windows.arg = c;
     consumer_tell(c, "connecting");
     *consumer = c;
     return 0;
@@ -219,7 +218,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     loop_assert_owner(consumer->job->loop);
     bool left = consumer->state == CONSUMER_CLOSED;
     consumer->state = CONSUMER_CLOSED;
-    consumer->job->room = consumer->job->again = consumer->job->idle = NULL;
+    consumer->job->windows.events = NULL;
     struct kafka_look *look = kafka_topics_close(consumer->topics);
     if (!left)
         partition_reader_commit(consumer->partitions);

@@ -88,7 +88,7 @@ enum { GOODBYE_MS = 300 }; /* for telling the group, once the partitions are giv
 /* Of the timer `limit`: the partitions are given back, or it took too long. */
 void consumer_on_left(uv_timer_t *timer);
 /* Nothing is unresolved any more. */
-void consumer_on_idle(struct job *job, void *arg);
+void consumer_on_idle(void *arg);
 void consumer_on_finish(struct loop *loop, struct loop_task *task);
 
 #endif

@@ -98,12 +98,12 @@ void consumer_on_finish(struct loop *loop, struct loop_task *task)
     consumer_leave(container_of(task, struct kafka_consumer, finish));
 }
 
-void consumer_on_idle(struct job *job, void *arg)
+void consumer_on_idle(void *arg)
 {
     struct kafka_consumer *consumer = arg;
 
     if (consumer->state == CONSUMER_DRAINING)
-        loop_defer(job->loop, &consumer->finish);
+        loop_defer(consumer->job->loop, &consumer->finish);
 }
 
 static void consumer_on_limit(uv_timer_t *timer)
@@ -111,7 +111,7 @@ static void consumer_on_limit(uv_timer_t *timer)
     struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, limit);
 
     log_warn("drained in part", "unresolved=%zu; the next owner of the partitions takes them up",
-             job_unresolved(consumer->job));
+             windows_unresolved(&consumer->job->windows));
     consumer_leave(consumer);
 }
 
@@ -123,8 +123,8 @@ void kafka_consumer_drain(struct kafka_consumer *consumer, int64_t wait_ms, void
     consumer->state = CONSUMER_DRAINING;
     consumer->drained = done;
     consumer->drained_arg = arg;
-    consumer->job->closing = true;
+    consumer->job->windows.closing = true;
     uv_timer_start(&consumer->limit, consumer_on_limit, (uint64_t)wait_ms, 0);
-    if (job_unresolved(consumer->job) == 0)
-        consumer_on_idle(consumer->job, consumer);
+    if (windows_unresolved(&consumer->job->windows) == 0)
+        consumer_on_idle(consumer);
 }

@@ -23,9 +23,10 @@ static void lag_report_stall(struct job *job, bool stalled, const char *why)
         log_error("storing stands still",
                   "settling=%zu parked=%zu why=\"%s\"; who is online is served on, what has to be "
                   "stored waits in Kafka",
-                  job->storing.count, job->parked, why);
+                  job->windows.storing.count, job->windows.parked, why);
     else
-        log_info("storing goes on", "settling=%zu parked=%zu", job->storing.count, job->parked);
+        log_info("storing goes on", "settling=%zu parked=%zu", job->windows.storing.count,
+                 job->windows.parked);
     if (job->stalled != NULL)
         job->stalled(stalled, report->why, job->daemon_arg);
 }
@@ -33,8 +34,8 @@ static void lag_report_stall(struct job *job, bool stalled, const char *why)
 void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
 {
     const char *why;
-    uint64_t now = loop_now_ms(job->loop), idle_ms = now - handover_idle_since(job->settle, &why);
-    int64_t parked = (int64_t)job->parked * 1000 / job->config->settle_parked;
+    uint64_t now = loop_now_ms(job->loop), idle_ms = now - handover_idle_since(job->handover, &why);
+    int64_t parked = (int64_t)job->windows.parked * 1000 / job->config->settle_parked;
 
     /* The worst since they were told last: what comes late may come all at once. */
     if (job->looks % TELL_EVERY == 1 || lag_ms > job->report.lag_ms)
@@ -46,5 +47,5 @@ void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
     metric_set(job->counters, JOB_STORING_IDLE_MS, (int64_t)idle_ms);
     metric_set(job->counters, JOB_STORING_STALLED, job->report.stalled);
     if (job->looks++ % TELL_EVERY == 0)
-        handover_tell(job->settle);
+        handover_tell(job->handover);
 }

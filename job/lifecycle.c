@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/kafka/shutdown.h"
 #include "job/comets.h"
-#include "job/job.h"
+#include "job/job_parts.h"
 #include "job/kafka_consumer.h"
 #include "job/mailbox_handover.h"
 
@@ -52,15 +52,15 @@ static void on_logics_told(void *arg)
 {
     struct job_daemon *state = arg;
 
-    daemon_ready(state->daemon, "logic", handover_logics_answering(state->job.settle) > 0,
-                 handover_logics(state->job.settle) == 0
+    daemon_ready(state->daemon, "logic", handover_logics_answering(state->job.handover) > 0,
+                 handover_logics(state->job.handover) == 0
                      ? "no logic holds a lease"
                      : "no logic can be reached at the address that it advertises");
 }
 
 static void see_logics(struct job_daemon *state)
 {
-    handover_logics_changed(state->job.settle, membership_list(state->membership, MEMBER_LOGIC));
+    handover_logics_changed(state->job.handover, membership_list(state->membership, MEMBER_LOGIC));
     on_logics_told(state);
 }
 
@@ -181,7 +181,7 @@ static int job_start(struct daemon *daemon)
     state->reopen.run = on_reopen;
     daemon_ready(daemon, "bus", false, "waiting for the lease");
     daemon_ready(daemon, "logic", false, "no logic holds a lease");
-    job_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
+    job_parts_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
     state->job.stalled = on_stalled;
     state->job.logics_told = on_logics_told;
     state->job.daemon_arg = state;
@@ -193,7 +193,7 @@ static int job_start(struct daemon *daemon)
     return 0;
 
 fail_job:
-    job_close(&state->job);
+    job_parts_close(&state->job);
     free(state);
     daemon->state = NULL;
     return err;
@@ -225,7 +225,7 @@ static void job_stop(struct daemon *daemon)
     struct job_daemon *state = daemon->state;
 
     kafka_consumer_close(state->consumer);
-    job_close(&state->job);
+    job_parts_close(&state->job);
     daemon->state = NULL;
     free(state);
     if (kafka_shutdowns_wait() > 0)
@@ -238,7 +238,7 @@ static void job_daemon_scrape(struct daemon *daemon)
 
     if (state == NULL)
         return;
-    job_scrape(&state->job);
+    job_parts_scrape(&state->job);
     if (state->consumer == NULL)
         return;
     metric_set(daemon->counters, JOB_PARTITIONS,
@@ -252,7 +252,7 @@ static void job_daemon_memory(struct daemon *daemon, enum memory_level level)
 {
     struct job_daemon *state = daemon->state;
 
-    job_memory(&state->job, level != MEMORY_OK);
+    windows_set_memory(&state->job.windows, level != MEMORY_OK);
 }
 
 /* Who is online is delivered to without Redis and logics, as long as the partitions stay: a job

@@ -41,27 +41,27 @@ struct log_identity {
     uint64_t looked_ms, short_ms;
 };
 
-void log_identity_init(struct log_identity *check);
+void log_identity_init(struct log_identity *identity);
 /* ANCHOR was committed along with the offset where reading goes on. .offset -1: none was. */
-void log_identity_expect(struct log_identity *check, struct log_anchor anchor);
+void log_identity_expect(struct log_identity *identity, struct log_anchor anchor);
 /* What stands at and above OFFSET is going to be read once more, and is to be taken once more. */
-void log_identity_rewind(struct log_identity *check, int64_t offset);
+void log_identity_rewind(struct log_identity *identity, int64_t offset);
 /* Something was wrong with the brokers: look soon. */
-void log_identity_alarm(struct log_identity *check);
+void log_identity_alarm(struct log_identity *identity);
 
 enum log_verdict {
     LOG_NEW,   /* take it */
     LOG_SEEN,  /* was read before */
-    LOG_SEEK,  /* not taken: read on from check->sought.offset; it comes again */
+    LOG_SEEK,  /* not taken: read on from identity->sought.offset; it comes again */
     LOG_OTHER, /* another log: start with an initialised check, from its beginning */
 };
-enum log_verdict log_identity_message(struct log_identity *check, int64_t offset, uint64_t mark,
+enum log_verdict log_identity_message(struct log_identity *identity, int64_t offset, uint64_t mark,
                                       uint64_t now_ms);
 
 enum { LOG_NOTHING = -1, LOG_IS_OTHER = -2 };
 /* Now and then. END: the log's, as the brokers told last; -1: unknown. The offset to read on from,
  * or one of the above. */
-int64_t log_identity_due(struct log_identity *check, int64_t end, uint64_t now_ms);
+int64_t log_identity_due(struct log_identity *identity, int64_t end, uint64_t now_ms);
 
 /* For an anchor. */
 uint64_t log_identity_mark(int64_t timestamp, const void *payload, size_t len);

@@ -1,9 +1,8 @@
 /* logic_peer.c - see logic_peer.h.
  *
  *   logic_peer_push ─┬► urgent ─┬─ logic_peer_fill ─► batch ══► logic ─► logic_peer_answered ─┐
- *                    └► others ─┤                                    handover_answered(result)◄┘
- *                               └─ logic_peer_state: down, logic_peer_failed ─┐
- *                                                     handover_answered(NULL)◄┘
+ *                    └► others ─┤                                             answered(result)◄┘
+ *                               └─ logic_peer_state: down, logic_peer_failed ─► answered(NULL)
  *   logic_peer_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
  *
  * A quarter of a batch is left to the others: whatever is urgent, they get on. */
@@ -13,14 +12,14 @@
 #include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "job/job.h"
-#include "job/mailbox_handover.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct logic_peer {
     struct job *job;
-    struct handover *settle;
+    const struct logic_peer_events *events;
+    void *arg; /* theirs */
     char id[sizeof((struct member *)0)->id];
     char address[sizeof((struct member *)0)->rpc];
     uint64_t epoch;
@@ -44,7 +43,7 @@ struct packed_settle {
 /* The message of its user before it, if that is not known to be in the mailbox. */
 static uint64_t settle_behind(const struct message *message)
 {
-    const struct user_order_entry *entry = user_order_before(&message->hold);
+    const struct user_order_entry *entry = user_order_before(&message->entry);
     const struct message *before = (const struct message *)(const void *)entry;
 
     return before != NULL && !before->stored ? before->id : 0;
@@ -168,10 +167,10 @@ static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *
                  batch->n, message->n_results);
     }
     if (message->why[0] != '\0')
-        handover_why(logic->settle, message->why);
+        logic->events->failed(message->why, logic->arg);
     for (size_t i = 0; i < batch->n; i++)
-        handover_answered(logic->settle, batch->messages[i],
-                          i < message->n_results ? message->results[i] : NULL);
+        logic->events->answered(batch->messages[i],
+                                i < message->n_results ? message->results[i] : NULL, logic->arg);
     free(batch);
     logic_peer_drop(reply);
 }
@@ -182,9 +181,9 @@ static void logic_peer_failed(struct pipe *pipe, void *arg, void *sent)
     struct handover_batch *batch = sent;
 
     (void)pipe;
-    handover_why(logic->settle, "a logic does not answer");
+    logic->events->failed("a logic does not answer", logic->arg);
     for (size_t i = 0; i < batch->n; i++)
-        handover_answered(logic->settle, batch->messages[i], NULL);
+        logic->events->answered(batch->messages[i], NULL, logic->arg);
     free(batch);
 }
 
@@ -194,7 +193,7 @@ static void logic_peer_give_back(struct logic_peer *logic)
 
     while ((message = STAILQ_TAKE(&logic->urgent, next)) != NULL ||
            (message = STAILQ_TAKE(&logic->others, next)) != NULL)
-        handover_answered(logic->settle, message, NULL);
+        logic->events->answered(message, NULL, logic->arg);
 }
 
 static void logic_peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
@@ -263,7 +262,7 @@ static void report_state(struct pipe *pipe, void *arg, bool up, const char *why)
     if (logic->answers == up)
         return;
     logic->answers = up;
-    handover_logic_answers(logic->settle);
+    logic->events->changed(logic->arg);
 }
 
 /* The next one is newer. */
@@ -289,8 +288,8 @@ void logic_peer_tell(struct logic_peer *logic)
 
 /* --- life --- */
 
-struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
-                                   const struct member *member)
+struct logic_peer *logic_peer_open(struct job *job, const struct member *member,
+                                   const struct logic_peer_events *events, void *arg)
 {
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
                                          .window = (int)job->config->logic_window,
@@ -299,7 +298,8 @@ struct logic_peer *logic_peer_open(struct job *job, struct handover *settle,
     struct logic_peer *logic = mem_zalloc(sizeof *logic);
 
     logic->job = job;
-    logic->settle = settle;
+    logic->events = events;
+    logic->arg = arg;
     memcpy(logic->id, member->id, sizeof logic->id);
     memcpy(logic->address, member->rpc, sizeof logic->address);
     logic->epoch = member->epoch;

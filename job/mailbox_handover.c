@@ -3,7 +3,6 @@
 #include "common/base/mem.h"
 #include "job/job.h"
 #include "job/logic_peer.h"
-#include "job/outcome.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@ enum { RETRY_LEVELS = 8, RETRY_TICK_MS = 25 };
 
 struct handover {
     struct job *job;
+    handover_settled_fn settled;
     struct logic_peer **logics;
     size_t n_logics;
     struct messages stranded;            /* no logic lives */
@@ -27,26 +27,26 @@ struct handover {
 /* --- which logic --- */
 
 /* Those that answer; if none does, any may be tried. */
-static struct logic_peer *handover_choose(const struct handover *settle, int64_t uid)
+static struct logic_peer *handover_choose(const struct handover *handover, int64_t uid)
 {
     size_t up = 0;
 
-    if (settle->n_logics == 0)
+    if (handover->n_logics == 0)
         return NULL;
-    for (size_t i = 0; i < settle->n_logics; i++)
-        up += logic_peer_is_up(settle->logics[i]);
+    for (size_t i = 0; i < handover->n_logics; i++)
+        up += logic_peer_is_up(handover->logics[i]);
     uint64_t spread = (uint64_t)uid * 0x9e3779b97f4a7c15U >> 32;
-    size_t pick = spread % (up > 0 ? up : settle->n_logics);
+    size_t pick = spread % (up > 0 ? up : handover->n_logics);
     for (size_t i = 0;; i++) {
-        if (up > 0 && !logic_peer_is_up(settle->logics[i]))
+        if (up > 0 && !logic_peer_is_up(handover->logics[i]))
             continue;
         if (pick-- == 0)
-            return settle->logics[i];
+            return handover->logics[i];
     }
 }
 
 /* Takes the reference. */
-static void handover_place(struct handover *settle, struct message *message)
+static void handover_place(struct handover *handover, struct message *message)
 {
     struct logic_peer *logic;
 
@@ -54,106 +54,123 @@ static void handover_place(struct handover *settle, struct message *message)
         message_unref(message);
         return;
     }
-    logic = handover_choose(settle, message->uid);
+    logic = handover_choose(handover, message->uid);
     if (logic == NULL)
-        STAILQ_INSERT_TAIL(&settle->stranded, message, next);
+        STAILQ_INSERT_TAIL(&handover->stranded, message, next);
     else
         logic_peer_push(logic, message);
 }
 
-void handover_add(struct handover *settle, struct message *message)
+void handover_add(struct handover *handover, struct message *message)
 {
-    loop_assert_owner(settle->job->loop);
-    message->settle_since_ms = loop_now_ms(settle->job->loop);
+    loop_assert_owner(handover->job->loop);
+    message->settle_since_ms = loop_now_ms(handover->job->loop);
     message->attempts = 0;
-    handover_place(settle, message_ref(message));
+    handover_place(handover, message_ref(message));
 }
 
 /* --- again --- */
 
-static uint64_t retry_delay(const struct handover *settle, int level)
+static uint64_t retry_delay(const struct handover *handover, int level)
 {
-    uint64_t delay = (uint64_t)settle->job->config->retry_first_ms << level;
-    uint64_t last = (uint64_t)settle->job->config->retry_last_ms;
+    uint64_t delay = (uint64_t)handover->job->config->retry_first_ms << level;
+    uint64_t last = (uint64_t)handover->job->config->retry_last_ms;
 
     return delay < last ? delay : last;
 }
 
-static void handover_retry_due(struct handover *settle, struct messages *retry, uint64_t now_ms)
+static void handover_retry_due(struct handover *handover, struct messages *retry, uint64_t now_ms)
 {
     while (!STAILQ_EMPTY(retry) && STAILQ_FIRST(retry)->due_ms <= now_ms) {
-        settle->retries--;
-        handover_place(settle, STAILQ_TAKE(retry, next));
+        handover->retries--;
+        handover_place(handover, STAILQ_TAKE(retry, next));
     }
 }
 
 static void handover_on_tick(uv_timer_t *timer)
 {
-    struct handover *settle = timer->data;
-    uint64_t now_ms = loop_now_ms(settle->job->loop);
+    struct handover *handover = timer->data;
+    uint64_t now_ms = loop_now_ms(handover->job->loop);
 
     for (int level = 0; level < RETRY_LEVELS; level++)
-        handover_retry_due(settle, &settle->retry[level], now_ms);
-    if (settle->retries == 0)
+        handover_retry_due(handover, &handover->retry[level], now_ms);
+    if (handover->retries == 0)
         uv_timer_stop(timer);
 }
 
-static void handover_retry(struct handover *settle, struct message *message)
+static void handover_retry(struct handover *handover, struct message *message)
 {
     int level = message->attempts < RETRY_LEVELS ? message->attempts : RETRY_LEVELS - 1;
 
-    message->due_ms = loop_now_ms(settle->job->loop) + retry_delay(settle, level);
+    message->due_ms = loop_now_ms(handover->job->loop) + retry_delay(handover, level);
     if (message->attempts < UINT8_MAX)
         message->attempts++;
-    STAILQ_INSERT_TAIL(&settle->retry[level], message, next);
-    if (settle->retries++ == 0)
-        uv_timer_start(&settle->tick, handover_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
+    STAILQ_INSERT_TAIL(&handover->retry[level], message, next);
+    if (handover->retries++ == 0)
+        uv_timer_start(&handover->tick, handover_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
 }
 
-void handover_answered(struct handover *settle, struct message *message,
-                       const Imc__V1__SettleResult *result)
+static void handover_failed(const char *why, void *arg)
 {
-    if (message->partition == NULL || settle->closing) {
+    struct handover *handover = arg;
+
+    snprintf(handover->why, sizeof handover->why, "%s", why);
+}
+
+static void handover_answered(struct message *message, const Imc__V1__SettleResult *result,
+                              void *arg)
+{
+    struct handover *handover = arg;
+
+    if (message->partition == NULL || handover->closing) {
         message_unref(message);
         return;
     }
-    enum outcome_settle answer = outcome_settled(settle->job, message, result);
-    if (answer == OUTCOME_AGAIN) {
+    enum handover_verdict answer = handover->settled(handover->job, message, result);
+    if (answer == HANDOVER_AGAIN) {
         if (result != NULL && result->status == IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN)
-            handover_why(settle, "the routers do not know yet who is online");
-        handover_retry(settle, message);
+            handover_failed("the routers do not know yet who is online", handover);
+        handover_retry(handover, message);
     } else {
-        if (answer == OUTCOME_DONE)
-            settle->progress_ms = loop_now_ms(settle->job->loop);
+        if (answer == HANDOVER_DONE)
+            handover->progress_ms = loop_now_ms(handover->job->loop);
         message_unref(message);
     }
 }
 
 /* --- how it goes --- */
 
-void handover_why(struct handover *settle, const char *why)
+uint64_t handover_idle_since(struct handover *handover, const char **why)
 {
-    snprintf(settle->why, sizeof settle->why, "%s", why);
-}
-
-uint64_t handover_idle_since(struct handover *settle, const char **why)
-{
-    if (settle->job->storing.count == 0 && settle->job->parked == 0)
-        settle->progress_ms = loop_now_ms(settle->job->loop);
-    if (settle->n_logics == 0)
+    if (handover->job->windows.storing.count == 0 && handover->job->windows.parked == 0)
+        handover->progress_ms = loop_now_ms(handover->job->loop);
+    if (handover->n_logics == 0)
         *why = "no logic holds a lease";
     else
-        *why = settle->job->storing.count > 0 ? settle->why : "Kafka does not give back what waits";
-    return settle->progress_ms;
+        *why = handover->job->windows.storing.count > 0 ? handover->why
+                                                        : "Kafka does not give back what waits";
+    return handover->progress_ms;
 }
 
-void handover_tell(struct handover *settle)
+void handover_tell(struct handover *handover)
 {
-    for (size_t i = 0; i < settle->n_logics; i++)
-        logic_peer_tell(settle->logics[i]);
+    for (size_t i = 0; i < handover->n_logics; i++)
+        logic_peer_tell(handover->logics[i]);
 }
 
 /* --- logics come and go --- */
+
+static void handover_logics_told(void *arg)
+{
+    const struct handover *handover = arg;
+    const struct job *job = handover->job;
+
+    if (job->logics_told != NULL)
+        job->logics_told(job->daemon_arg);
+}
+
+static const struct logic_peer_events logic_peer_events = {
+    .answered = handover_answered, .failed = handover_failed, .changed = handover_logics_told};
 
 static size_t member_find(const struct member_list *list, const struct logic_peer *logic)
 {
@@ -164,17 +181,17 @@ static size_t member_find(const struct member_list *list, const struct logic_pee
     return i;
 }
 
-void handover_logics_changed(struct handover *settle, const struct member_list *list)
+void handover_logics_changed(struct handover *handover, const struct member_list *list)
 {
-    struct logic_peer **before = settle->logics;
-    size_t n_before = settle->n_logics;
+    struct logic_peer **before = handover->logics;
+    size_t n_before = handover->n_logics;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     struct logic_peer **kept = mem_zalloc((list->n + 1) * sizeof *kept);
 
-    loop_assert_owner(settle->job->loop);
+    loop_assert_owner(handover->job->loop);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression) */
-    settle->logics = mem_alloc((list->n + 1) * sizeof *settle->logics);
-    settle->n_logics = 0;
+    handover->logics = mem_alloc((list->n + 1) * sizeof *handover->logics);
+    handover->n_logics = 0;
     for (size_t i = 0; i < n_before; i++) {
         size_t at = member_find(list, before[i]);
         if (at == list->n)
@@ -184,9 +201,10 @@ void handover_logics_changed(struct handover *settle, const struct member_list *
     }
     for (size_t i = 0; i < list->n; i++) {
         if (kept[i] == NULL && list->members[i].rpc[0] != '\0')
-            kept[i] = logic_peer_open(settle->job, settle, &list->members[i]);
+            kept[i] =
+                logic_peer_open(handover->job, &list->members[i], &logic_peer_events, handover);
         if (kept[i] != NULL)
-            settle->logics[settle->n_logics++] = kept[i];
+            handover->logics[handover->n_logics++] = kept[i];
     }
     for (size_t i = 0; i < n_before; i++) {
         if (before[i] != NULL)
@@ -196,47 +214,40 @@ void handover_logics_changed(struct handover *settle, const struct member_list *
     free(kept);
     /* Only what is stranded now: it may strand again. */
     struct messages stranded = STAILQ_HEAD_INITIALIZER(stranded);
-    STAILQ_CONCAT(&stranded, &settle->stranded);
+    STAILQ_CONCAT(&stranded, &handover->stranded);
     while (!STAILQ_EMPTY(&stranded))
-        handover_place(settle, STAILQ_TAKE(&stranded, next));
+        handover_place(handover, STAILQ_TAKE(&stranded, next));
 }
 
-size_t handover_logics(const struct handover *settle)
+size_t handover_logics(const struct handover *handover)
 {
-    return settle->n_logics;
+    return handover->n_logics;
 }
 
-size_t handover_logics_answering(const struct handover *settle)
+size_t handover_logics_answering(const struct handover *handover)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < settle->n_logics; i++)
-        n += logic_peer_answers(settle->logics[i]);
+    for (size_t i = 0; i < handover->n_logics; i++)
+        n += logic_peer_answers(handover->logics[i]);
     return n;
-}
-
-void handover_logic_answers(struct handover *settle)
-{
-    struct job *job = settle->job;
-
-    if (job->logics_told != NULL)
-        job->logics_told(job->daemon_arg);
 }
 
 /* --- life --- */
 
-struct handover *handover_open(struct job *job)
+struct handover *handover_open(struct job *job, handover_settled_fn settled)
 {
-    struct handover *settle = mem_zalloc(sizeof *settle);
+    struct handover *handover = mem_zalloc(sizeof *handover);
 
-    settle->job = job;
-    settle->progress_ms = loop_now_ms(job->loop);
-    STAILQ_INIT(&settle->stranded);
+    handover->job = job;
+    handover->settled = settled;
+    handover->progress_ms = loop_now_ms(job->loop);
+    STAILQ_INIT(&handover->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
-        STAILQ_INIT(&settle->retry[i]);
-    uv_timer_init(&job->loop->uv, &settle->tick);
-    settle->tick.data = settle;
-    return settle;
+        STAILQ_INIT(&handover->retry[i]);
+    uv_timer_init(&job->loop->uv, &handover->tick);
+    handover->tick.data = handover;
+    return handover;
 }
 
 static void handover_on_closed(uv_handle_t *handle)
@@ -250,15 +261,15 @@ static void messages_free(struct messages *messages)
         message_unref(STAILQ_TAKE(messages, next));
 }
 
-void handover_close(struct handover *settle)
+void handover_close(struct handover *handover)
 {
-    loop_assert_owner(settle->job->loop);
-    settle->closing = true;
-    for (size_t i = 0; i < settle->n_logics; i++)
-        logic_peer_close(settle->logics[i]);
-    free(settle->logics);
-    messages_free(&settle->stranded);
+    loop_assert_owner(handover->job->loop);
+    handover->closing = true;
+    for (size_t i = 0; i < handover->n_logics; i++)
+        logic_peer_close(handover->logics[i]);
+    free(handover->logics);
+    messages_free(&handover->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
-        messages_free(&settle->retry[i]);
-    uv_close((uv_handle_t *)&settle->tick, handover_on_closed);
+        messages_free(&handover->retry[i]);
+    uv_close((uv_handle_t *)&handover->tick, handover_on_closed);
 }

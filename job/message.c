@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(offsetof(struct message, hold) == 0, "task_of() casts");
+static_assert(offsetof(struct message, entry) == 0, "message_of() casts");
 
 int hint_compare(const void *a, const void *b)
 {

@@ -25,7 +25,7 @@ struct hint {
 STAILQ_HEAD(messages, message);
 
 struct message {
-    struct user_order_entry hold; /* MESSAGE_UID */
+    struct user_order_entry entry; /* MESSAGE_UID */
     struct partition
         *partition; /* NULL: resolved or forgotten; whatever is still answered is ignored */
     STAILQ_ENTRY(message) next; /* in the one queue of settle it stands in */
@@ -70,6 +70,11 @@ bool hint_same_comet(const struct hint *a, const struct hint *b);
 static inline struct message *message_of(struct user_order_entry *entry)
 {
     return (struct message *)(void *)entry;
+}
+
+static inline const struct message *message_of_const(const struct user_order_entry *entry)
+{
+    return (const struct message *)(const void *)entry;
 }
 
 #endif

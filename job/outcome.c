@@ -2,7 +2,6 @@
 #include "job/outcome.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "job/comets.h"
 #include "job/job.h"
 #include "job/partition.h"
 
@@ -12,7 +11,7 @@
 static void message_done(struct job *job, struct message *message)
 {
     if (message->kind == MESSAGE_UID)
-        user_order_remove(job->hold, &message->hold);
+        user_order_remove(job->order, &message->entry);
     partition_resolve(message);
 }
 
@@ -26,7 +25,7 @@ static void uid_answered(struct job *job, struct message *message)
         return;
     }
     job_count(job, JOB_GONE);
-    user_order_settle(job->hold, &message->hold);
+    user_order_settle(job->order, &message->entry);
 }
 
 void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__Kind kind,
@@ -102,8 +101,8 @@ static bool settle_is_patient(const struct job *job, const struct message *messa
     return loop_now_ms(job->loop) - message->settle_since_ms < (uint64_t)job->config->patience_ms;
 }
 
-static enum outcome_settle stored(struct job *job, struct message *message,
-                                  const Imc__V1__SettleResult *result)
+static enum handover_verdict stored(struct job *job, struct message *message,
+                                    const Imc__V1__SettleResult *result)
 {
     struct whereabouts where;
 
@@ -111,7 +110,7 @@ static enum outcome_settle stored(struct job *job, struct message *message,
     if (where.unsure && settle_is_patient(job, message)) {
         free(where.hints);
         job_count(job, JOB_SETTLE_UNKNOWN);
-        return OUTCOME_AGAIN;
+        return HANDOVER_AGAIN;
     }
     if (where.unsure) {
         job_count(job, JOB_UNPOKED);
@@ -124,16 +123,16 @@ static enum outcome_settle stored(struct job *job, struct message *message,
     job_count(job, JOB_SETTLED);
     poke(job, message, &where);
     free(where.hints);
-    user_order_stored(job->hold, &message->hold);
+    user_order_stored(job->order, &message->entry);
     if (message->waiting == 0)
         message_done(job, message);
-    return OUTCOME_DONE;
+    return HANDOVER_DONE;
 }
 
 /* What cannot be stored goes to the sessions that the user has now, if he has some: who is online
  * shall not wait until Redis takes writes again. FIRST: nothing of the same user is before it. */
-static enum outcome_settle divert(struct job *job, struct message *message,
-                                  const Imc__V1__SettleResult *result, bool first)
+static enum handover_verdict divert(struct job *job, struct message *message,
+                                    const Imc__V1__SettleResult *result, bool first)
 {
     struct whereabouts where = {0};
 
@@ -147,9 +146,9 @@ static enum outcome_settle divert(struct job *job, struct message *message,
     }
     free(where.hints);
     if (!found && first)
-        return OUTCOME_AGAIN;
-    user_order_divert(job->hold, &message->hold, !found);
-    return OUTCOME_DIVERTED;
+        return HANDOVER_AGAIN;
+    user_order_divert(job->order, &message->entry, !found);
+    return HANDOVER_DIVERTED;
 }
 
 /* A session that cannot take it hands it back: then it is tried again as seldom as storing is. */
@@ -159,10 +158,10 @@ static bool may_divert(const struct job *job, const struct message *message)
            loop_now_ms(job->loop) - message->diverted_ms >= (uint64_t)job->config->retry_last_ms;
 }
 
-enum outcome_settle outcome_settled(struct job *job, struct message *message,
-                                    const Imc__V1__SettleResult *result)
+enum handover_verdict outcome_settled(struct job *job, struct message *message,
+                                      const Imc__V1__SettleResult *result)
 {
-    const struct user_order_entry *before = user_order_before(&message->hold);
+    const struct user_order_entry *before = user_order_before(&message->entry);
 
     loop_assert_owner(job->loop);
     if (before != NULL && before->state != ORDER_SETTLING)
@@ -170,21 +169,21 @@ enum outcome_settle outcome_settled(struct job *job, struct message *message,
     if (result == NULL || result->status == IMC__V1__SETTLE_RESULT__STATUS__FAILED) {
         job_count(job, JOB_SETTLE_FAILED);
         return before == NULL && may_divert(job, message) ? divert(job, message, result, true)
-                                                          : OUTCOME_AGAIN;
+                                                          : HANDOVER_AGAIN;
     }
     if (result->status == IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY) {
         job_count(job, JOB_SETTLE_ORDER);
-        return OUTCOME_AGAIN;
+        return HANDOVER_AGAIN;
     }
     if (result->status != IMC__V1__SETTLE_RESULT__STATUS__STORED) {
         job_count(job, JOB_SETTLE_UNKNOWN);
-        return OUTCOME_AGAIN;
+        return HANDOVER_AGAIN;
     }
     /* A session told of this one would read past the one before it, which is not in the mailbox
      * yet. */
     if (before != NULL && !((const struct message *)(const void *)before)->stored) {
         job_count(job, JOB_SETTLE_ORDER);
-        return OUTCOME_AGAIN;
+        return HANDOVER_AGAIN;
     }
     return stored(job, message, result);
 }

@@ -7,36 +7,24 @@
 
 void partition_init(struct partition *partition, struct job *job, int32_t id)
 {
-    *partition = (struct partition){.job = job,
-                                    .id = id,
-                                    .committed = -1,
-                                    .next = job->partitions,
-                                    .assigned_ms = loop_now_ms(job->loop)};
-    job->partitions = partition;
+    *partition = (struct partition){
+        .job = job, .id = id, .committed = -1, .assigned_ms = loop_now_ms(job->loop)};
+    LIST_INSERT_HEAD(&job->partitions, partition, link);
     offset_tracker_init(&partition->tracker);
 }
 
 struct partition *partition_find(const struct job *job, int32_t id)
 {
-    struct partition *partition = job->partitions;
+    struct partition *partition = LIST_FIRST(&job->partitions);
 
     while (partition != NULL && partition->id != id)
-        partition = partition->next;
+        partition = LIST_NEXT(partition, link);
     return partition;
-}
-
-bool partition_is_ours(const struct partition *partition)
-{
-    return partition->fence != 0 && !partition->refused;
 }
 
 void partition_free(struct partition *partition)
 {
-    struct partition **at = &partition->job->partitions;
-
-    while (*at != partition)
-        at = &(*at)->next;
-    *at = partition->next;
+    LIST_REMOVE(partition, link);
     partition_forget(partition);
     offset_tracker_free(&partition->tracker);
 }
@@ -45,8 +33,9 @@ bool partition_wants(const struct partition *partition)
 {
     const struct job *job = partition->job;
 
-    return partition->fence != 0 && !partition->refused && job->comets_known && !job->full &&
-           !job->closing && offset_tracker_span(&partition->tracker) < PARTITION_SPAN;
+    return partition->fence != 0 && !partition->refused && job->comets_known &&
+           !job->windows.full && !job->windows.closing &&
+           offset_tracker_span(&partition->tracker) < PARTITION_SPAN;
 }
 
 void partition_add(struct partition *partition, struct message *message, int64_t offset)
@@ -57,7 +46,7 @@ void partition_add(struct partition *partition, struct message *message, int64_t
     message->fence = partition->fence;
     message->offset = offset;
     message->ticket = offset_tracker_add(&partition->tracker, offset, message);
-    job_charge(partition->job, message);
+    windows_charge(&partition->job->windows, message);
 }
 
 void partition_skip(struct partition *partition, int64_t offset)
@@ -65,11 +54,11 @@ void partition_skip(struct partition *partition, int64_t offset)
     offset_tracker_skip(&partition->tracker, offset);
 }
 
-/* TASK is not the partition's any more. */
+/* MESSAGE is not the partition's any more. */
 static void partition_let_go(struct partition *partition, struct message *message)
 {
     message->partition = NULL;
-    job_discharge(partition->job, message);
+    windows_discharge(&partition->job->windows, message);
     message_unref(message);
 }
 
@@ -89,7 +78,7 @@ void partition_park(struct message *message)
 
     offset_tracker_park(&partition->tracker, message->ticket, message->uid);
     job_count(partition->job, JOB_PARKED_ALL);
-    job_parked(partition->job, 1);
+    windows_park(&partition->job->windows, 1);
     partition_let_go(partition, message);
 }
 
@@ -100,8 +89,8 @@ void partition_return(struct partition *partition, uint64_t ticket, struct messa
     message->ticket = ticket;
     message->storing = true;
     offset_tracker_unpark(&partition->tracker, ticket, message);
-    job_parked(partition->job, -1);
-    job_charge(partition->job, message);
+    windows_park(&partition->job->windows, -1);
+    windows_charge(&partition->job->windows, message);
 }
 
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
@@ -109,9 +98,9 @@ void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
     struct job *job = partition->job;
 
     offset_tracker_resolve(&partition->tracker, ticket);
-    user_order_unpark(job->hold, uid);
+    user_order_unpark(job->order, uid);
     job_count(job, JOB_PARKED_LOST);
-    job_parked(job, -1);
+    windows_park(&job->windows, -1);
 }
 
 int64_t partition_span_permille(const struct partition *partition, int64_t unread)
@@ -131,13 +120,13 @@ static void slot_forget(struct partition *partition, const struct offset_slot *s
         return;
     job_count(job, JOB_DROPPED);
     if (slot->state == OFFSET_PARKED) {
-        user_order_unpark(job->hold, slot->uid);
-        job_parked(job, -1);
+        user_order_unpark(job->order, slot->uid);
+        windows_park(&job->windows, -1);
         return;
     }
     struct message *message = slot->owner;
     if (message->kind == MESSAGE_UID)
-        user_order_remove(job->hold, &message->hold);
+        user_order_remove(job->order, &message->entry);
     partition_let_go(partition, message);
 }
 

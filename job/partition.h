@@ -17,8 +17,8 @@ enum {
 
 struct partition {
     struct job *job;
-    struct partition *next; /* of the job's */
-    uint64_t assigned_ms;   /* loop time */
+    LIST_ENTRY(partition) link; /* of the job's */
+    uint64_t assigned_ms;       /* loop time */
     int32_t id;
     uint64_t fence;    /* 0: not known yet, nothing may be consumed */
     bool refused;      /* a comet has heard a higher fence: nothing is read until Redis was asked */
@@ -32,16 +32,19 @@ void partition_free(struct partition *partition);
 /* NULL: not assigned. */
 struct partition *partition_find(const struct job *job, int32_t id);
 /* Its fence is known, and no comet has refused it. */
-bool partition_is_ours(const struct partition *partition);
+static inline bool partition_is_ours(const struct partition *partition)
+{
+    return partition->fence != 0 && !partition->refused;
+}
 /* May messages be consumed from it now? */
 bool partition_wants(const struct partition *partition);
-/* TASK, the message at OFFSET, is unresolved; takes the caller's reference. */
+/* MESSAGE, the message at OFFSET, is unresolved; takes the caller's reference. */
 void partition_add(struct partition *partition, struct message *message, int64_t offset);
 /* The message at OFFSET needs nothing. */
 void partition_skip(struct partition *partition, int64_t offset);
-/* TASK is resolved. Gives the partition's reference up. */
+/* MESSAGE is resolved. Gives the partition's reference up. */
 void partition_resolve(struct message *message);
-/* TASK is put off: it has to be stored, and there is no room. Only its offset and uid are kept.
+/* MESSAGE is put off: it has to be stored, and there is no room. Only its offset and uid are kept.
  * Gives the partition's reference up. */
 void partition_park(struct message *message);
 /* The parked message with the lowest offset; false: none is. */
@@ -50,7 +53,7 @@ static inline bool partition_parked(struct partition *partition, uint64_t *ticke
 {
     return offset_tracker_parked(&partition->tracker, ticket, offset, uid);
 }
-/* That one is back, as TASK; takes the caller's reference. */
+/* That one is back, as MESSAGE; takes the caller's reference. */
 void partition_return(struct partition *partition, uint64_t ticket, struct message *message);
 /* That one is on the bus no more. */
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);

@@ -1,5 +1,6 @@
 /* partition_reader.c - the drawing is in partition_reader.h. */
 #include "job/partition_reader.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
@@ -31,17 +32,17 @@ enum {
 };
 
 struct assigned {
-    struct assigned *next;
+    LIST_ENTRY(assigned) link;
     struct partition_reader *owner;
     struct partition partition;
     rd_kafka_queue_t *queue;
     struct kafka_queue *bus;
     struct partition_fence *fence; /* NULL: known, or not asked for */
-    struct log_identity check;
+    struct log_identity identity;
     bool anchored;     /* it is known which anchor was committed: reading may begin */
     uint64_t other_ms; /* since when the log seems to be another one; 0: it does not */
     bool restarted;    /* the log is another one, and nothing of it was read yet */
-    struct reread_partition *again;
+    struct reread_partition *reread;
     struct partition_lag lag;
     int64_t lag_ms, unread; /* at the last look */
     bool stopped;           /* its queue may hold messages that nobody was told of */
@@ -55,10 +56,10 @@ struct partition_reader {
     struct job *job;
     rd_kafka_t *rk;
     struct redis *redis;
-    struct assigned *first;
-    struct reread *again;
+    LIST_HEAD(, assigned) list;
+    struct reread *reread;
     int64_t unix_ms; /* by Redis's clock, when a bite was taken */
-    struct revoked_queues *gone;
+    struct revoked_queues *revoked;
     struct committed_anchors *committed;
     unsigned commits;   /* that were not answered yet */
     uint64_t commit_ms; /* loop time of the last one */
@@ -66,18 +67,18 @@ struct partition_reader {
     void *arg;
 };
 
-static const char *topic_of(const struct partition_reader *partitions)
+static const char *topic_of(const struct partition_reader *reader)
 {
-    return partitions->job->config->bus_topic;
+    return reader->job->config->bus_topic;
 }
 
-static struct assigned **assigned_find(struct partition_reader *partitions, int32_t id)
+static struct assigned *assigned_find(const struct partition_reader *reader, int32_t id)
 {
-    struct assigned **at = &partitions->first;
+    struct assigned *assigned = LIST_FIRST(&reader->list);
 
-    while (*at != NULL && (*at)->partition.id != id)
-        at = &(*at)->next;
-    return at;
+    while (assigned != NULL && assigned->partition.id != id)
+        assigned = LIST_NEXT(assigned, link);
+    return assigned;
 }
 
 static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *assigned,
@@ -93,16 +94,16 @@ static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *ass
 /* In the background: what is in the queue already is dropped by librdkafka from now on. */
 static void assigned_seek(struct assigned *assigned, int64_t offset)
 {
-    struct partition_reader *partitions = assigned->owner;
+    struct partition_reader *reader = assigned->owner;
     rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
     const rd_kafka_topic_partition_t *at = &list->elems[0];
 
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(partitions->rk, list, 0);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(reader->rk, list, 0);
     if (error != NULL)
         rd_kafka_error_destroy(error); /* that it did not wait */
     if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR && at->err != RD_KAFKA_RESP_ERR__IN_PROGRESS)
         log_error("cannot seek", "topic=%s partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
-                  topic_of(partitions), assigned->partition.id, offset, rd_kafka_err2str(at->err));
+                  topic_of(reader), assigned->partition.id, offset, rd_kafka_err2str(at->err));
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -116,11 +117,11 @@ static void assigned_restart(struct assigned *assigned)
     log_warn("partition has another log",
              "topic=%s partition=%" PRId32 " read_to=%" PRId64
              "; its data was lost or the topic made anew: reading from its beginning",
-             topic_of(assigned->owner), assigned->partition.id, assigned->check.next);
-    log_identity_init(&assigned->check);
+             topic_of(assigned->owner), assigned->partition.id, assigned->identity.next);
+    log_identity_init(&assigned->identity);
     partition_lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
     partition_restart(&assigned->partition);
-    reread_forget(assigned->again);
+    reread_forget(assigned->reread);
     assigned->other_ms = 0;
     assigned->restarted = true;
     assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
@@ -134,16 +135,16 @@ static void assigned_doubt(struct assigned *assigned)
 }
 
 /* Sends LIST, which it takes. What is not taken is committed with the next opportunity. */
-static void partitions_commit(struct partition_reader *partitions,
+static void partitions_commit(struct partition_reader *reader,
                               rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_resp_err_t err = rd_kafka_commit(partitions->rk, list, 1);
+    rd_kafka_resp_err_t err = rd_kafka_commit(reader->rk, list, 1);
 
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        partitions->commits++;
-        partitions->commit_ms = loop_now_ms(partitions->job->loop);
+        reader->commits++;
+        reader->commit_ms = loop_now_ms(reader->job->loop);
     } else {
-        partition_reader_uncommitted(partitions, list);
+        partition_reader_uncommitted(reader, list);
         log_warn("offsets not committed", "err=\"%s\"", rd_kafka_err2str(err));
     }
     rd_kafka_topic_partition_list_destroy(list);
@@ -154,7 +155,7 @@ static void assigned_add_commit(const struct assigned *assigned, int64_t offset,
                                 rd_kafka_topic_partition_list_t *list)
 {
     committed_anchors_add(list, topic_of(assigned->owner), assigned->partition.id, offset,
-                          log_anchors_below(&assigned->check.anchors, offset + 1));
+                          log_anchors_below(&assigned->identity.anchors, offset + 1));
 }
 
 /* At once: the group's offset is of the former log. */
@@ -172,13 +173,13 @@ static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *
     job_count(assigned->owner->job, JOB_BUS_ERRORS);
     log_warn("kafka partition error", "topic=%s partition=%" PRId32 " err=\"%s\"",
              topic_of(assigned->owner), assigned->partition.id, rd_kafka_message_errstr(message));
-    log_identity_alarm(&assigned->check);
+    log_identity_alarm(&assigned->identity);
 }
 
 /* Messages are dated by Redis's clock. */
-static int64_t partitions_unix_ms(const struct partition_reader *partitions)
+static int64_t partitions_unix_ms(const struct partition_reader *reader)
 {
-    return (int64_t)(redis_now_us(partitions->redis) / 1000);
+    return (int64_t)(redis_now_us(reader->redis) / 1000);
 }
 
 /* False: what came with it is of no use. */
@@ -192,7 +193,7 @@ static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t
         return true;
     }
     uint64_t mark = log_identity_mark(made_ms, message->payload, message->len);
-    switch (log_identity_message(&assigned->check, message->offset, mark, now)) {
+    switch (log_identity_message(&assigned->identity, message->offset, mark, now)) {
     case LOG_NEW:
         if (assigned->restarted)
             assigned_commit_first(assigned, message->offset);
@@ -203,7 +204,7 @@ static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t
     case LOG_SEEN:
         return true;
     case LOG_SEEK:
-        assigned_seek(assigned, assigned->check.sought.offset);
+        assigned_seek(assigned, assigned->identity.sought.offset);
         return false;
     default:
         assigned_doubt(assigned);
@@ -238,62 +239,69 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     return n > 0;
 }
 
-void partition_reader_wake(struct partition_reader *partitions)
+void partition_reader_wake(struct partition_reader *reader)
 {
-    loop_assert_owner(partitions->job->loop);
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    struct assigned *a;
+
+    loop_assert_owner(reader->job->loop);
+    LIST_FOREACH(a, &reader->list, link) {
         if (a->stopped && assigned_wants(a))
             kafka_queue_wake(a->bus);
     }
 }
 
-void partition_reader_again(struct partition_reader *partitions)
+void partition_reader_again(struct partition_reader *reader)
 {
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next)
-        reread_wake(a->again);
+    struct assigned *a;
+
+    LIST_FOREACH(a, &reader->list, link)
+        reread_wake(a->reread);
 }
 
 /* Messages that wait to be read, as far as librdkafka knows. */
 static int64_t assigned_unread(const struct assigned *assigned)
 {
-    const struct partition_reader *partitions = assigned->owner;
+    const struct partition_reader *reader = assigned->owner;
     int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
 
     if (next < 0 ||
-        rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
-                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), assigned->partition.id, &low,
+                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         high <= next)
         return 0;
     return high - next;
 }
 
-void partition_reader_look(struct partition_reader *partitions)
+void partition_reader_look(struct partition_reader *reader)
 {
-    uint64_t now = loop_now_ms(partitions->job->loop);
-    int64_t unix_ms = partitions_unix_ms(partitions);
+    struct assigned *a;
+    uint64_t now = loop_now_ms(reader->job->loop);
+    int64_t unix_ms = partitions_unix_ms(reader);
 
-    reread_serve(partitions->again);
-    revoked_queues_sweep(partitions->gone);
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    reread_serve(reader->reread);
+    revoked_queues_sweep(reader->revoked);
+    LIST_FOREACH(a, &reader->list, link) {
         a->unread = assigned_unread(a);
         a->lag_ms = partition_lag_look(&a->lag, a->unread > 0, now, unix_ms);
     }
 }
 
-int64_t partition_reader_lag_ms(const struct partition_reader *partitions)
+int64_t partition_reader_lag_ms(const struct partition_reader *reader)
 {
+    const struct assigned *a;
     int64_t most = 0;
 
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next)
+    LIST_FOREACH(a, &reader->list, link)
         most = a->lag_ms > most ? a->lag_ms : most;
     return most;
 }
 
-int64_t partition_reader_span_permille(const struct partition_reader *partitions)
+int64_t partition_reader_span_permille(const struct partition_reader *reader)
 {
+    const struct assigned *a;
     int64_t most = 0;
 
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    LIST_FOREACH(a, &reader->list, link) {
         int64_t used = partition_span_permille(&a->partition, a->unread);
         most = used > most ? used : most;
     }
@@ -329,7 +337,7 @@ static void assigned_on_fence(uint64_t number, void *arg)
     assigned->later_ms = 0;
     partition_own(&assigned->partition, number);
     if (position >= 0) {
-        log_identity_rewind(&assigned->check, position);
+        log_identity_rewind(&assigned->identity, position);
         partition_lag_begin(&assigned->lag, loop_now_ms(assigned->owner->job->loop));
         assigned_seek(assigned, position);
     }
@@ -341,11 +349,11 @@ static void assigned_on_fence(uint64_t number, void *arg)
 
 static void assigned_ask(struct assigned *assigned)
 {
-    struct partition_reader *partitions = assigned->owner;
-    struct job *job = partitions->job;
+    struct partition_reader *reader = assigned->owner;
+    struct job *job = reader->job;
     uint64_t patience = (uint64_t)job->session_ms + PATIENCE_MS;
     const struct partition_fence_question question = {
-        .topic = topic_of(partitions),
+        .topic = topic_of(reader),
         .partition = assigned->partition.id,
         .ours = assigned->partition.fence,
         .heard = job->fence_heard,
@@ -353,52 +361,53 @@ static void assigned_ask(struct assigned *assigned)
     };
 
     assigned->fence =
-        partition_fence_ask(job->loop, partitions->redis, &question, assigned_on_fence, assigned);
+        partition_fence_ask(job->loop, reader->redis, &question, assigned_on_fence, assigned);
 }
 
 static void assigned_on_anchor(int32_t id, struct log_anchor anchor, void *arg)
 {
-    struct partition_reader *partitions = arg;
-    struct assigned *assigned = *assigned_find(partitions, id);
+    struct partition_reader *reader = arg;
+    struct assigned *assigned = assigned_find(reader, id);
 
     if (assigned == NULL || assigned->anchored)
         return;
     assigned->anchored = true;
-    log_identity_expect(&assigned->check, anchor);
+    log_identity_expect(&assigned->identity, anchor);
     kafka_queue_wake(assigned->bus);
 }
 
 /* With one question for all that are not known. */
-static void partitions_ask_anchors(struct partition_reader *partitions)
+static void partitions_ask_anchors(struct partition_reader *reader)
 {
+    struct assigned *a;
     rd_kafka_topic_partition_list_t *list;
 
-    if (!committed_anchors_may_ask(partitions->committed))
+    if (!committed_anchors_may_ask(reader->committed))
         return;
     list = rd_kafka_topic_partition_list_new(16);
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    LIST_FOREACH(a, &reader->list, link) {
         if (!a->anchored)
-            rd_kafka_topic_partition_list_add(list, topic_of(partitions), a->partition.id);
+            rd_kafka_topic_partition_list_add(list, topic_of(reader), a->partition.id);
     }
     if (list->cnt > 0)
-        committed_anchors_ask(partitions->committed, list);
+        committed_anchors_ask(reader->committed, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* Is it still the same log? */
 static void assigned_check_log(struct assigned *assigned, uint64_t now)
 {
-    struct partition_reader *partitions = assigned->owner;
+    struct partition_reader *reader = assigned->owner;
     int64_t low = -1, high = -1;
 
     if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
         assigned_restart(assigned);
     if (!assigned_wants(assigned))
         return;
-    if (rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), assigned->partition.id,
-                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), assigned->partition.id, &low,
+                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         high = -1;
-    int64_t offset = log_identity_due(&assigned->check, high, now);
+    int64_t offset = log_identity_due(&assigned->identity, high, now);
     if (offset >= 0)
         assigned_seek(assigned, offset);
     else if (offset == LOG_IS_OTHER)
@@ -420,24 +429,26 @@ static void assigned_check(struct assigned *assigned, uint64_t now)
     }
 }
 
-void partition_reader_check(struct partition_reader *partitions)
+void partition_reader_check(struct partition_reader *reader)
 {
-    uint64_t now = loop_now_ms(partitions->job->loop);
+    struct assigned *a;
+    uint64_t now = loop_now_ms(reader->job->loop);
 
-    partitions_ask_anchors(partitions);
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    partitions_ask_anchors(reader);
+    LIST_FOREACH(a, &reader->list, link) {
         assigned_check(a, now);
         assigned_check_log(a, now);
     }
 }
 
-size_t partition_reader_unread(const struct partition_reader *partitions, uint64_t *longest_ms)
+size_t partition_reader_unread(const struct partition_reader *reader, uint64_t *longest_ms)
 {
-    uint64_t now = loop_now_ms(partitions->job->loop);
+    const struct assigned *a;
+    uint64_t now = loop_now_ms(reader->job->loop);
     size_t n = 0;
 
     *longest_ms = 0;
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    LIST_FOREACH(a, &reader->list, link) {
         if (a->unread_since_ms == 0)
             continue;
         n++;
@@ -447,21 +458,21 @@ size_t partition_reader_unread(const struct partition_reader *partitions, uint64
     return n;
 }
 
-static void partitions_add(struct partition_reader *partitions, int32_t id)
+static void partitions_add(struct partition_reader *reader, int32_t id)
 {
-    struct job *job = partitions->job;
+    struct job *job = reader->job;
 
-    if (*assigned_find(partitions, id) != NULL)
+    if (assigned_find(reader, id) != NULL)
         return;
     struct assigned *assigned = mem_zalloc(sizeof *assigned);
-    assigned->owner = partitions;
+    assigned->owner = reader;
     partition_init(&assigned->partition, job, id);
-    log_identity_init(&assigned->check);
-    assigned->again = reread_partition_open(partitions->again, &assigned->partition);
+    log_identity_init(&assigned->identity);
+    assigned->reread = reread_partition_open(reader->reread, &assigned->partition);
     partition_lag_begin(&assigned->lag, loop_now_ms(job->loop));
-    assigned->queue = rd_kafka_queue_get_partition(partitions->rk, topic_of(partitions), id);
+    assigned->queue = rd_kafka_queue_get_partition(reader->rk, topic_of(reader), id);
     assert(assigned->queue != NULL);
-    revoked_queues_back(partitions->gone, id);
+    revoked_queues_back(reader->revoked, id);
     rd_kafka_queue_forward(assigned->queue, NULL);
     int err =
         kafka_queue_open(job->loop, assigned->queue, assigned_drain, assigned, &assigned->bus);
@@ -471,129 +482,130 @@ static void partitions_add(struct partition_reader *partitions, int32_t id)
                   uv_strerror(err));
         abort(); /* restarted, it tries again; going on would leave the partition to nobody */
     }
-    assigned->next = partitions->first;
-    partitions->first = assigned;
+    LIST_INSERT_HEAD(&reader->list, assigned, link);
     assigned_ask(assigned);
 }
 
-void partition_reader_add(struct partition_reader *partitions,
+void partition_reader_add(struct partition_reader *reader,
                           const rd_kafka_topic_partition_list_t *list)
 {
-    loop_assert_owner(partitions->job->loop);
+    loop_assert_owner(reader->job->loop);
     for (int i = 0; i < list->cnt; i++)
-        partitions_add(partitions, list->elems[i].partition);
-    partitions_ask_anchors(partitions);
+        partitions_add(reader, list->elems[i].partition);
+    partitions_ask_anchors(reader);
 }
 
-void partition_reader_remove(struct partition_reader *partitions, int32_t id)
+void partition_reader_remove(struct partition_reader *reader, int32_t id)
 {
-    struct assigned **at = assigned_find(partitions, id);
-    struct assigned *assigned = *at;
+    struct assigned *assigned = assigned_find(reader, id);
 
-    loop_assert_owner(partitions->job->loop);
+    loop_assert_owner(reader->job->loop);
     if (assigned == NULL)
         return;
-    *at = assigned->next;
+    LIST_REMOVE(assigned, link);
     partition_fence_cancel(assigned->fence);
-    reread_partition_close(assigned->again);
+    reread_partition_close(assigned->reread);
     kafka_queue_close(assigned->bus);
-    revoked_queues_add(partitions->gone, id, assigned->queue);
+    revoked_queues_add(reader->revoked, id, assigned->queue);
     partition_free(&assigned->partition);
     free(assigned);
 }
 
-void partition_reader_clear(struct partition_reader *partitions)
+void partition_reader_clear(struct partition_reader *reader)
 {
-    while (partitions->first != NULL)
-        partition_reader_remove(partitions, partitions->first->partition.id);
+    while (!LIST_EMPTY(&reader->list))
+        partition_reader_remove(reader, LIST_FIRST(&reader->list)->partition.id);
 }
 
 struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
                                                void (*heard)(rd_kafka_resp_err_t err, void *arg),
                                                void *arg)
 {
-    struct partition_reader *partitions = mem_zalloc(sizeof *partitions);
+    struct partition_reader *reader = mem_zalloc(sizeof *reader);
 
-    *partitions =
+    *reader =
         (struct partition_reader){.job = job, .rk = rk, .redis = redis, .heard = heard, .arg = arg};
-    partitions->again = reread_open(job);
-    partitions->gone = revoked_queues_open(rk);
-    partitions->committed = committed_anchors_open(job, rk, assigned_on_anchor, partitions);
-    return partitions;
+    reader->reread = reread_open(job);
+    reader->revoked = revoked_queues_open(rk);
+    reader->committed = committed_anchors_open(job, rk, assigned_on_anchor, reader);
+    return reader;
 }
 
-void partition_reader_close(struct partition_reader *partitions)
+void partition_reader_close(struct partition_reader *reader)
 {
-    partition_reader_clear(partitions);
-    committed_anchors_close(partitions->committed);
-    reread_close(partitions->again);
-    revoked_queues_close(partitions->gone);
-    free(partitions);
+    partition_reader_clear(reader);
+    committed_anchors_close(reader->committed);
+    reread_close(reader->reread);
+    revoked_queues_close(reader->revoked);
+    free(reader);
 }
 
 /* --- offsets --- */
 
-void partition_reader_commit(struct partition_reader *partitions)
+void partition_reader_commit(struct partition_reader *reader)
 {
+    struct assigned *a;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
-    loop_assert_owner(partitions->job->loop);
-    for (struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    loop_assert_owner(reader->job->loop);
+    LIST_FOREACH(a, &reader->list, link) {
         int64_t offset = partition_to_commit(&a->partition);
         if (offset >= 0)
             assigned_add_commit(a, offset, list);
     }
     if (list->cnt > 0)
-        partitions_commit(partitions, list);
+        partitions_commit(reader, list);
     else
         rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* One at a time: while the brokers are away, librdkafka keeps each that it cannot send. */
-void partition_reader_commit_due(struct partition_reader *partitions)
+void partition_reader_commit_due(struct partition_reader *reader)
 {
-    uint64_t since_ms = loop_now_ms(partitions->job->loop) - partitions->commit_ms;
+    uint64_t since_ms = loop_now_ms(reader->job->loop) - reader->commit_ms;
 
     if (since_ms >= COMMIT_LATE_MS)
-        partitions->commits = 0;
-    if (since_ms >= COMMIT_MS && partitions->commits == 0)
-        partition_reader_commit(partitions);
+        reader->commits = 0;
+    if (since_ms >= COMMIT_MS && reader->commits == 0)
+        partition_reader_commit(reader);
 }
 
-void partition_reader_uncommitted(struct partition_reader *partitions,
+void partition_reader_uncommitted(struct partition_reader *reader,
                                   const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; list != NULL && i < list->cnt; i++) {
-        struct assigned *assigned = *assigned_find(partitions, list->elems[i].partition);
+        struct assigned *assigned = assigned_find(reader, list->elems[i].partition);
         if (assigned != NULL)
             assigned->partition.committed = -1;
     }
 }
 
-void partition_reader_committed(struct partition_reader *partitions)
+void partition_reader_committed(struct partition_reader *reader)
 {
-    if (partitions->commits > 0)
-        partitions->commits--;
+    if (reader->commits > 0)
+        reader->commits--;
 }
 
-size_t partition_reader_count(const struct partition_reader *partitions)
+size_t partition_reader_count(const struct partition_reader *reader)
 {
+    const struct assigned *a;
     size_t n = 0;
 
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next)
+    LIST_FOREACH(a, &reader->list, link)
         n++;
     return n;
 }
 
-int64_t partition_reader_lag(const struct partition_reader *partitions)
+int64_t partition_reader_lag(const struct partition_reader *reader)
 {
+    const struct assigned *a;
     int64_t lag = 0;
 
-    for (const struct assigned *a = partitions->first; a != NULL; a = a->next) {
+    LIST_FOREACH(a, &reader->list, link) {
         int64_t low = 0, high = 0, position = offset_tracker_position(&a->partition.tracker);
         if (position >= 0 &&
-            rd_kafka_get_watermark_offsets(partitions->rk, topic_of(partitions), a->partition.id,
-                                           &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), a->partition.id, &low,
+                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > position)
             lag += high - position;
     }

@@ -23,37 +23,37 @@ struct partition_reader;
 struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
                                                void (*heard)(rd_kafka_resp_err_t err, void *arg),
                                                void *arg);
-void partition_reader_close(struct partition_reader *partitions);
+void partition_reader_close(struct partition_reader *reader);
 /* Before rd_kafka_incremental_assign(): the queue must be on its own when the first message comes.
  */
-void partition_reader_add(struct partition_reader *partitions,
+void partition_reader_add(struct partition_reader *reader,
                           const rd_kafka_topic_partition_list_t *list);
 /* Whatever is to be committed must have been before. */
-void partition_reader_remove(struct partition_reader *partitions, int32_t id);
-void partition_reader_clear(struct partition_reader *partitions);
+void partition_reader_remove(struct partition_reader *reader, int32_t id);
+void partition_reader_clear(struct partition_reader *reader);
 /* Those that stopped look again whether they may go on. */
-void partition_reader_wake(struct partition_reader *partitions);
+void partition_reader_wake(struct partition_reader *reader);
 /* Now and then: asks Redis about those that were refused. */
-void partition_reader_check(struct partition_reader *partitions);
+void partition_reader_check(struct partition_reader *reader);
 /* Those that nobody reads, and for how long the first of them, in ms. */
-size_t partition_reader_unread(const struct partition_reader *partitions, uint64_t *longest_ms);
+size_t partition_reader_unread(const struct partition_reader *reader, uint64_t *longest_ms);
 /* There may be room for parked messages. */
-void partition_reader_again(struct partition_reader *partitions);
+void partition_reader_again(struct partition_reader *reader);
 /* Every now and then: looks how far behind we are. */
-void partition_reader_look(struct partition_reader *partitions);
+void partition_reader_look(struct partition_reader *reader);
 /* Commits the offsets that have risen: at once, or if the last time is a second ago. */
-void partition_reader_commit(struct partition_reader *partitions);
-void partition_reader_commit_due(struct partition_reader *partitions);
+void partition_reader_commit(struct partition_reader *reader);
+void partition_reader_commit_due(struct partition_reader *reader);
 /* A commit was answered, and which of its offsets were not taken. */
-void partition_reader_committed(struct partition_reader *partitions);
-void partition_reader_uncommitted(struct partition_reader *partitions,
+void partition_reader_committed(struct partition_reader *reader);
+void partition_reader_uncommitted(struct partition_reader *reader,
                                   const rd_kafka_topic_partition_list_t *list);
-size_t partition_reader_count(const struct partition_reader *partitions);
+size_t partition_reader_count(const struct partition_reader *reader);
 /* Messages behind what is resolved. */
-int64_t partition_reader_lag(const struct partition_reader *partitions);
+int64_t partition_reader_lag(const struct partition_reader *reader);
 /* How late messages were read between the last two looks, in the partition furthest behind. */
-int64_t partition_reader_lag_ms(const struct partition_reader *partitions);
+int64_t partition_reader_lag_ms(const struct partition_reader *reader);
 /* The most that a partition has used of what may be read ahead, in 1/1000. */
-int64_t partition_reader_span_permille(const struct partition_reader *partitions);
+int64_t partition_reader_span_permille(const struct partition_reader *reader);
 
 #endif

@@ -29,7 +29,7 @@ struct reread {
 };
 
 struct reread_partition {
-    struct reread *again;
+    struct reread *reread;
     struct partition *partition;
     rd_kafka_queue_t *queue; /* NULL: STOPPED */
     struct kafka_queue *bus;
@@ -60,54 +60,54 @@ static rd_kafka_conf_t *reread_settings(const struct job *job, char *err, size_t
     return NULL;
 }
 
-static bool reread_connect(struct reread *again)
+static bool reread_connect(struct reread *reread)
 {
     char err[512];
 
-    if (again->topic != NULL)
+    if (reread->topic != NULL)
         return true;
-    rd_kafka_conf_t *conf = reread_settings(again->job, err, sizeof err);
+    rd_kafka_conf_t *conf = reread_settings(reread->job, err, sizeof err);
     if (conf != NULL)
-        again->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
-    if (again->rk == NULL && conf != NULL)
+        reread->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+    if (reread->rk == NULL && conf != NULL)
         rd_kafka_conf_destroy(conf);
-    if (again->rk != NULL)
-        again->topic = rd_kafka_topic_new(again->rk, again->job->config->bus_topic, NULL);
-    if (again->topic != NULL)
+    if (reread->rk != NULL)
+        reread->topic = rd_kafka_topic_new(reread->rk, reread->job->config->bus_topic, NULL);
+    if (reread->topic != NULL)
         return true;
-    if (again->rk != NULL)
-        kafka_shutdown_forget(kafka_shutdown(again->rk, NULL));
-    again->rk = NULL;
-    job_count(again->job, JOB_BUS_ERRORS);
-    if (!again->failed)
+    if (reread->rk != NULL)
+        kafka_shutdown_forget(kafka_shutdown(reread->rk, NULL));
+    reread->rk = NULL;
+    job_count(reread->job, JOB_BUS_ERRORS);
+    if (!reread->failed)
         log_error("cannot read messages again", "err=\"%s\"; they wait in Kafka, tried again", err);
-    again->failed = true;
+    reread->failed = true;
     return false;
 }
 
 struct reread *reread_open(struct job *job)
 {
-    struct reread *again = mem_zalloc(sizeof *again);
+    struct reread *reread = mem_zalloc(sizeof *reread);
 
-    again->job = job;
-    return again;
+    reread->job = job;
+    return reread;
 }
 
-void reread_close(struct reread *again)
+void reread_close(struct reread *reread)
 {
-    loop_assert_owner(again->job->loop);
-    if (again->topic != NULL)
-        rd_kafka_topic_destroy(again->topic);
-    if (again->rk != NULL)
-        kafka_shutdown_forget(kafka_shutdown(again->rk, NULL));
-    free(again);
+    loop_assert_owner(reread->job->loop);
+    if (reread->topic != NULL)
+        rd_kafka_topic_destroy(reread->topic);
+    if (reread->rk != NULL)
+        kafka_shutdown_forget(kafka_shutdown(reread->rk, NULL));
+    free(reread);
 }
 
-void reread_serve(struct reread *again)
+void reread_serve(struct reread *reread)
 {
-    loop_assert_owner(again->job->loop);
-    if (again->rk != NULL)
-        rd_kafka_poll(again->rk, 0);
+    loop_assert_owner(reread->job->loop);
+    if (reread->rk != NULL)
+        rd_kafka_poll(reread->rk, 0);
 }
 
 /* --- a partition --- */
@@ -116,7 +116,7 @@ static void reader_stop(struct reread_partition *reader)
 {
     if (reader->queue == NULL)
         return;
-    rd_kafka_consume_stop(reader->again->topic, reader->partition->id);
+    rd_kafka_consume_stop(reader->reread->topic, reader->partition->id);
     kafka_queue_close(reader->bus);
     rd_kafka_queue_destroy(reader->queue);
     reader->bus = NULL;
@@ -141,7 +141,7 @@ static void reader_message(struct reread_partition *reader, const rd_kafka_messa
         dispatch_again(partition, message->offset, message->payload, message->len);
         return;
     }
-    job_count(reader->again->job, JOB_BUS_ERRORS);
+    job_count(reader->reread->job, JOB_BUS_ERRORS);
     log_warn("kafka partition error", "partition=%" PRId32 " err=\"%s\" reading=again",
              partition->id, rd_kafka_message_errstr(message));
 }
@@ -155,7 +155,7 @@ static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
         reader_stop(reader); /* reread_wake() begins anew */
         return false;
     }
-    reader->full = !job_may_return(reader->again->job);
+    reader->full = !windows_may_return(&reader->reread->job->windows);
     if (reader->full)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
@@ -168,8 +168,8 @@ static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
 
 static int reader_open_queue(struct reread_partition *reader)
 {
-    reader->queue = rd_kafka_queue_new(reader->again->rk);
-    int err = kafka_queue_open(reader->again->job->loop, reader->queue, reader_drain, reader,
+    reader->queue = rd_kafka_queue_new(reader->reread->rk);
+    int err = kafka_queue_open(reader->reread->job->loop, reader->queue, reader_drain, reader,
                                &reader->bus);
     if (err == 0)
         return 0;
@@ -187,12 +187,12 @@ static void reader_start(struct reread_partition *reader)
     int64_t uid;
 
     if (!partition_parked(reader->partition, &ticket, &reader->next, &uid) ||
-        !reread_connect(reader->again) || reader_open_queue(reader) != 0)
+        !reread_connect(reader->reread) || reader_open_queue(reader) != 0)
         return;
-    if (rd_kafka_consume_start_queue(reader->again->topic, reader->partition->id, reader->next,
+    if (rd_kafka_consume_start_queue(reader->reread->topic, reader->partition->id, reader->next,
                                      reader->queue) == 0)
         return;
-    job_count(reader->again->job, JOB_BUS_ERRORS);
+    job_count(reader->reread->job, JOB_BUS_ERRORS);
     log_warn("cannot read messages again", "partition=%" PRId32 " offset=%" PRId64 " err=\"%s\"",
              reader->partition->id, reader->next, rd_kafka_err2str(rd_kafka_last_error()));
     reader_stop(reader);
@@ -200,7 +200,8 @@ static void reader_start(struct reread_partition *reader)
 
 void reread_wake(struct reread_partition *reader)
 {
-    if (reader->partition->tracker.parked == 0 || !job_may_return(reader->again->job))
+    if (reader->partition->tracker.parked == 0 ||
+        !windows_may_return(&reader->reread->job->windows))
         return;
     if (reader->queue != NULL && reader_is_ahead(reader))
         reader_stop(reader);
@@ -215,11 +216,11 @@ void reread_forget(struct reread_partition *reader)
     reader_stop(reader);
 }
 
-struct reread_partition *reread_partition_open(struct reread *again, struct partition *partition)
+struct reread_partition *reread_partition_open(struct reread *reread, struct partition *partition)
 {
     struct reread_partition *reader = mem_zalloc(sizeof *reader);
 
-    reader->again = again;
+    reader->reread = reread;
     reader->partition = partition;
     return reader;
 }

@@ -17,12 +17,12 @@ struct reread_partition;
 
 struct reread *reread_open(struct job *job);
 /* Every reader must have been closed before. */
-void reread_close(struct reread *again);
+void reread_close(struct reread *reread);
 /* Now and then: serves librdkafka's own events. */
-void reread_serve(struct reread *again);
+void reread_serve(struct reread *reread);
 
 /* Of PARTITION, which outlives it. */
-struct reread_partition *reread_partition_open(struct reread *again, struct partition *partition);
+struct reread_partition *reread_partition_open(struct reread *reread, struct partition *partition);
 /* Something was parked, or there may be room again: reads if both are so. Cheap. */
 void reread_wake(struct reread_partition *reader);
 /* The partition has another log: what was read in advance is of the former one, and goes. */

@@ -1,24 +1,26 @@
 #include "job/revoked_queues.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 
 #include <stdlib.h>
 
 struct revoked_queue {
-    struct revoked_queue *next;
+    LIST_ENTRY(revoked_queue) link;
     int32_t partition;
     rd_kafka_queue_t *queue;
 };
 
 struct revoked_queues {
     rd_kafka_t *rk;
-    struct revoked_queue *first;
+    LIST_HEAD(, revoked_queue) list;
 };
 
 /* What was forwarded to a queue goes with it. librdkafka ends the forwarding when it stops reading
  * the partition, and goes on after that: so this is done more than once. */
-static void gone_empty(const struct revoked_queues *gone, const struct revoked_queue *entry)
+static void revoked_queue_empty(const struct revoked_queues *revoked,
+                                const struct revoked_queue *entry)
 {
-    rd_kafka_queue_t *nowhere = rd_kafka_queue_new(gone->rk);
+    rd_kafka_queue_t *nowhere = rd_kafka_queue_new(revoked->rk);
 
     rd_kafka_queue_forward(entry->queue, nowhere);
     rd_kafka_queue_destroy(nowhere);
@@ -26,52 +28,52 @@ static void gone_empty(const struct revoked_queues *gone, const struct revoked_q
 
 struct revoked_queues *revoked_queues_open(rd_kafka_t *rk)
 {
-    struct revoked_queues *gone = mem_zalloc(sizeof *gone);
+    struct revoked_queues *revoked = mem_zalloc(sizeof *revoked);
 
-    gone->rk = rk;
-    return gone;
+    revoked->rk = rk;
+    return revoked;
 }
 
-void revoked_queues_add(struct revoked_queues *gone, int32_t partition, rd_kafka_queue_t *queue)
+void revoked_queues_add(struct revoked_queues *revoked, int32_t partition, rd_kafka_queue_t *queue)
 {
     struct revoked_queue *entry = mem_zalloc(sizeof *entry);
 
-    *entry = (struct revoked_queue){.next = gone->first, .partition = partition, .queue = queue};
-    gone->first = entry;
-    gone_empty(gone, entry);
+    *entry = (struct revoked_queue){.partition = partition, .queue = queue};
+    LIST_INSERT_HEAD(&revoked->list, entry, link);
+    revoked_queue_empty(revoked, entry);
 }
 
-static void gone_remove(struct revoked_queues *gone, struct revoked_queue **at)
+static void revoked_queue_remove(struct revoked_queues *revoked, struct revoked_queue *entry)
 {
-    struct revoked_queue *entry = *at;
-
-    *at = entry->next;
-    gone_empty(gone, entry);
+    LIST_REMOVE(entry, link);
+    revoked_queue_empty(revoked, entry);
     rd_kafka_queue_destroy(entry->queue);
     free(entry);
 }
 
-void revoked_queues_back(struct revoked_queues *gone, int32_t partition)
+void revoked_queues_back(struct revoked_queues *revoked, int32_t partition)
 {
-    struct revoked_queue **at = &gone->first;
+    struct revoked_queue *entry = LIST_FIRST(&revoked->list);
 
-    while (*at != NULL && (*at)->partition != partition)
-        at = &(*at)->next;
-    if (*at != NULL)
-        gone_remove(gone, at);
+    while (entry != NULL && entry->partition != partition)
+        entry = LIST_NEXT(entry, link);
+    if (entry != NULL)
+        revoked_queue_remove(revoked, entry);
 }
 
-void revoked_queues_sweep(struct revoked_queues *gone)
+void revoked_queues_sweep(struct revoked_queues *revoked)
 {
-    for (const struct revoked_queue *entry = gone->first; entry != NULL; entry = entry->next) {
+    const struct revoked_queue *entry;
+
+    LIST_FOREACH(entry, &revoked->list, link) {
         if (rd_kafka_queue_length(entry->queue) > 0)
-            gone_empty(gone, entry);
+            revoked_queue_empty(revoked, entry);
     }
 }
 
-void revoked_queues_close(struct revoked_queues *gone)
+void revoked_queues_close(struct revoked_queues *revoked)
 {
-    while (gone->first != NULL)
-        gone_remove(gone, &gone->first);
-    free(gone);
+    while (!LIST_EMPTY(&revoked->list))
+        revoked_queue_remove(revoked, LIST_FIRST(&revoked->list));
+    free(revoked);
 }

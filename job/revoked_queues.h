@@ -13,11 +13,11 @@ struct revoked_queues;
 
 struct revoked_queues *revoked_queues_open(rd_kafka_t *rk);
 /* Takes QUEUE, the one of PARTITION. What is in it is dropped. */
-void revoked_queues_add(struct revoked_queues *gone, int32_t partition, rd_kafka_queue_t *queue);
+void revoked_queues_add(struct revoked_queues *revoked, int32_t partition, rd_kafka_queue_t *queue);
 /* PARTITION is assigned anew: its queue will be read. */
-void revoked_queues_back(struct revoked_queues *gone, int32_t partition);
+void revoked_queues_back(struct revoked_queues *revoked, int32_t partition);
 /* Now and then. */
-void revoked_queues_sweep(struct revoked_queues *gone);
-void revoked_queues_close(struct revoked_queues *gone);
+void revoked_queues_sweep(struct revoked_queues *revoked);
+void revoked_queues_close(struct revoked_queues *revoked);
 
 #endif

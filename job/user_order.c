@@ -25,28 +25,28 @@ struct ordered_user {
 
 struct user_order *user_order_open(const struct user_order_ops *ops, void *arg)
 {
-    struct user_order *hold = mem_zalloc(sizeof *hold);
+    struct user_order *order = mem_zalloc(sizeof *order);
 
-    hold->ops = ops;
-    hold->arg = arg;
-    hold->users = map64_new();
-    hold->parked = map64_new();
-    return hold;
+    order->ops = ops;
+    order->arg = arg;
+    order->users = map64_new();
+    order->parked = map64_new();
+    return order;
 }
 
-void user_order_close(struct user_order *hold)
+void user_order_close(struct user_order *order)
 {
-    if (hold == NULL)
+    if (order == NULL)
         return;
-    assert(map64_count(hold->users) == 0 && map64_count(hold->parked) == 0);
-    map64_free(hold->users);
-    map64_free(hold->parked);
-    free(hold);
+    assert(map64_count(order->users) == 0 && map64_count(order->parked) == 0);
+    map64_free(order->users);
+    map64_free(order->parked);
+    free(order);
 }
 
-size_t user_order_users(const struct user_order *hold)
+size_t user_order_users(const struct user_order *order)
 {
-    return map64_count(hold->users);
+    return map64_count(order->users);
 }
 
 struct user_order_entry *user_order_before(const struct user_order_entry *entry)
@@ -54,20 +54,20 @@ struct user_order_entry *user_order_before(const struct user_order_entry *entry)
     return entry->prev;
 }
 
-static struct ordered_user *user_find(struct user_order *hold, int64_t uid)
+static struct ordered_user *user_find(struct user_order *order, int64_t uid)
 {
-    uint64_t *found = map64_get(hold->users, (uint64_t)uid);
+    uint64_t *found = map64_get(order->users, (uint64_t)uid);
 
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
     return found == NULL ? NULL : (struct ordered_user *)(uintptr_t)*found;
 }
 
-static struct ordered_user *user_new(struct user_order *hold, int64_t uid)
+static struct ordered_user *user_new(struct user_order *order, int64_t uid)
 {
     struct ordered_user *user = mem_zalloc(sizeof *user);
 
     user->uid = uid;
-    map64_set(hold->users, (uint64_t)uid, (uintptr_t)user);
+    map64_set(order->users, (uint64_t)uid, (uintptr_t)user);
     return user;
 }
 
@@ -78,22 +78,22 @@ static struct user_order_entry *next_waiting(struct user_order_entry *entry)
     return entry;
 }
 
-static void entry_stall(struct user_order *hold, struct user_order_entry *entry)
+static void entry_stall(struct user_order *order, struct user_order_entry *entry)
 {
     if (entry->stalled)
         return;
     entry->stalled = true;
-    hold->ops->stall(entry, hold->arg);
+    order->ops->stall(entry, order->arg);
 }
 
 /* The mailbox is what those behind the settling ones wait for now. Those who know are before those
  * who do not. */
-static void user_stall(struct user_order *hold, struct ordered_user *user)
+static void user_stall(struct user_order *order, struct ordered_user *user)
 {
     struct user_order_entry *entry = user->last;
 
     while (entry != NULL && entry->state == ORDER_WAITING && !entry->stalled) {
-        entry_stall(hold, entry);
+        entry_stall(order, entry);
         entry = entry->prev;
     }
 }
@@ -109,7 +109,7 @@ static bool settles_before(const struct ordered_user *user, const struct user_or
 }
 
 /* Moves the first WAITING entry on if it may go. Nothing behind it may go before it. */
-static bool user_step(struct user_order *hold, struct ordered_user *user, bool may_settle)
+static bool user_step(struct user_order *order, struct ordered_user *user, bool may_settle)
 {
     struct user_order_entry *entry = user->waiting;
 
@@ -117,7 +117,7 @@ static bool user_step(struct user_order *hold, struct ordered_user *user, bool m
         return false;
     uint64_t aimed = 0;
     if (!entry->nowhere && !settles_before(user, entry)) {
-        aimed = hold->ops->aim(entry, hold->arg);
+        aimed = order->ops->aim(entry, order->arg);
         if (aimed != 0 && user->sent > 0 && aimed != user->aimed)
             return false;
     }
@@ -128,32 +128,32 @@ static bool user_step(struct user_order *hold, struct ordered_user *user, bool m
     } else {
         bool only_settling_before = entry->prev == NULL || entry->prev->state == ORDER_SETTLING;
         if (!may_settle || !only_settling_before ||
-            (!entry->nowhere && hold->ops->aim(entry, hold->arg) != 0))
+            (!entry->nowhere && order->ops->aim(entry, order->arg) != 0))
             return false;
-        entry_stall(hold, entry);
+        entry_stall(order, entry);
         entry->state = ORDER_SETTLING;
         user->settling++;
         user->unstored++;
     }
     user->waiting = next_waiting(entry->next);
     if (entry->state == ORDER_SENT)
-        hold->ops->send(entry, hold->arg);
+        order->ops->send(entry, order->arg);
     else
-        hold->ops->settle(entry, hold->arg);
+        order->ops->settle(entry, order->arg);
     return true;
 }
 
-static void user_advance(struct user_order *hold, struct ordered_user *user)
+static void user_advance(struct user_order *order, struct ordered_user *user)
 {
     bool may_settle = user->unstored == 0;
 
-    while (user_step(hold, user, may_settle))
+    while (user_step(order, user, may_settle))
         continue;
     if (user->settling > 0)
-        user_stall(hold, user);
+        user_stall(order, user);
 }
 
-static void user_append(struct user_order *hold, struct ordered_user *user,
+static void user_append(struct user_order *order, struct ordered_user *user,
                         struct user_order_entry *entry)
 {
     assert(entry->state == ORDER_NONE);
@@ -172,23 +172,23 @@ static void user_append(struct user_order *hold, struct ordered_user *user,
     user->last = entry;
     if (user->waiting == NULL) {
         user->waiting = entry;
-        user_advance(hold, user);
+        user_advance(order, user);
     } else if (user->settling > 0) {
-        entry_stall(hold, entry);
+        entry_stall(order, entry);
     }
 }
 
 /* Of UID; false if none is. */
-static bool parked_add(struct user_order *hold, int64_t uid, int by)
+static bool parked_add(struct user_order *order, int64_t uid, int by)
 {
-    uint64_t *found = map64_get(hold->parked, (uint64_t)uid);
+    uint64_t *found = map64_get(order->parked, (uint64_t)uid);
 
     if (found == NULL && by < 0)
         return false;
     if (found == NULL)
-        map64_set(hold->parked, (uint64_t)uid, 1);
+        map64_set(order->parked, (uint64_t)uid, 1);
     else if (by < 0 && *found == 1)
-        map64_del(hold->parked, (uint64_t)uid);
+        map64_del(order->parked, (uint64_t)uid);
     else
         *found += (uint64_t)by;
     return true;
@@ -196,42 +196,42 @@ static bool parked_add(struct user_order *hold, int64_t uid, int by)
 
 /* Would ENTRY, the newest, have to wait for the mailbox? One that waits for comets may in the end
  * have to as well, but is among what is delivered then. */
-static bool needs_mailbox(const struct user_order *hold, const struct ordered_user *user,
+static bool needs_mailbox(const struct user_order *order, const struct ordered_user *user,
                           const struct user_order_entry *entry)
 {
-    return user != NULL ? user->settling > 0 : hold->ops->aim(entry, hold->arg) == 0;
+    return user != NULL ? user->settling > 0 : order->ops->aim(entry, order->arg) == 0;
 }
 
-bool user_order_add(struct user_order *hold, struct user_order_entry *entry, int64_t uid)
+bool user_order_add(struct user_order *order, struct user_order_entry *entry, int64_t uid)
 {
-    bool behind = map64_count(hold->parked) > 0 && map64_get(hold->parked, (uint64_t)uid) != NULL;
-    struct ordered_user *user = behind ? NULL : user_find(hold, uid);
+    bool behind = map64_count(order->parked) > 0 && map64_get(order->parked, (uint64_t)uid) != NULL;
+    struct ordered_user *user = behind ? NULL : user_find(order, uid);
 
-    if (behind || (needs_mailbox(hold, user, entry) && !hold->ops->room(entry, hold->arg))) {
-        parked_add(hold, uid, 1);
+    if (behind || (needs_mailbox(order, user, entry) && !order->ops->room(entry, order->arg))) {
+        parked_add(order, uid, 1);
         return false;
     }
-    user_append(hold, user != NULL ? user : user_new(hold, uid), entry);
+    user_append(order, user != NULL ? user : user_new(order, uid), entry);
     return true;
 }
 
-void user_order_return(struct user_order *hold, struct user_order_entry *entry, int64_t uid)
+void user_order_return(struct user_order *order, struct user_order_entry *entry, int64_t uid)
 {
-    struct ordered_user *user = user_find(hold, uid);
+    struct ordered_user *user = user_find(order, uid);
 
-    user_order_unpark(hold, uid);
-    user_append(hold, user != NULL ? user : user_new(hold, uid), entry);
+    user_order_unpark(order, uid);
+    user_append(order, user != NULL ? user : user_new(order, uid), entry);
 }
 
-void user_order_unpark(struct user_order *hold, int64_t uid)
+void user_order_unpark(struct user_order *order, int64_t uid)
 {
-    bool known = parked_add(hold, uid, -1);
+    bool known = parked_add(order, uid, -1);
 
     assert(known);
     (void)known;
 }
 
-void user_order_settle(struct user_order *hold, struct user_order_entry *entry)
+void user_order_settle(struct user_order *order, struct user_order_entry *entry)
 {
     struct ordered_user *user = entry->user;
 
@@ -239,13 +239,13 @@ void user_order_settle(struct user_order *hold, struct user_order_entry *entry)
     user->sent--;
     entry->state = ORDER_WAITING;
     entry->nowhere = true;
-    entry_stall(hold, entry);
+    entry_stall(order, entry);
     if (user->waiting == NULL || user->waiting->order > entry->order)
         user->waiting = entry;
-    user_advance(hold, user);
+    user_advance(order, user);
 }
 
-void user_order_divert(struct user_order *hold, struct user_order_entry *entry, bool nowhere)
+void user_order_divert(struct user_order *order, struct user_order_entry *entry, bool nowhere)
 {
     struct ordered_user *user = entry->user;
 
@@ -256,15 +256,15 @@ void user_order_divert(struct user_order *hold, struct user_order_entry *entry, 
     entry->nowhere = nowhere;
     if (user->waiting == NULL || user->waiting->order > entry->order)
         user->waiting = entry;
-    user_advance(hold, user);
+    user_advance(order, user);
 }
 
-void user_order_stored(struct user_order *hold, struct user_order_entry *entry)
+void user_order_stored(struct user_order *order, struct user_order_entry *entry)
 {
     assert(entry->state == ORDER_SETTLING && !entry->stored);
     entry->stored = true;
     if (--entry->user->unstored == 0)
-        user_advance(hold, entry->user);
+        user_advance(order, entry->user);
 }
 
 static void user_unlink(struct ordered_user *user, struct user_order_entry *entry)
@@ -279,7 +279,7 @@ static void user_unlink(struct ordered_user *user, struct user_order_entry *entr
         user->last = entry->prev;
 }
 
-void user_order_remove(struct user_order *hold, struct user_order_entry *entry)
+void user_order_remove(struct user_order *order, struct user_order_entry *entry)
 {
     struct ordered_user *user = entry->user;
 
@@ -294,9 +294,9 @@ void user_order_remove(struct user_order *hold, struct user_order_entry *entry)
     entry->user = NULL;
     entry->prev = entry->next = NULL;
     if (user->first == NULL) {
-        map64_del(hold->users, (uint64_t)user->uid);
+        map64_del(order->users, (uint64_t)user->uid);
         free(user);
         return;
     }
-    user_advance(hold, user);
+    user_advance(order, user);
 }

@@ -1,7 +1,7 @@
 /* user_order.h - the order of one user's messages while some of them are unanswered. Owner loop
  * only.
  *
- * The hold rule of docs/job.md. Of every uid with unresolved messages the entries are kept in
+ * The order rule of docs/job.md. The entries of every uid with unresolved messages are kept in
  * order:
  *
  *     │ SETTLING … │ SENT and WAITING, in the order they came … │
@@ -70,26 +70,26 @@ struct user_order_ops {
 
 struct user_order *user_order_open(const struct user_order_ops *ops, void *arg);
 /* Every entry must have been removed (asserted). */
-void user_order_close(struct user_order *hold);
+void user_order_close(struct user_order *order);
 /* ENTRY is the newest message of UID; it is sent or settled at once if it may. False: not taken, it
  * is parked. */
-bool user_order_add(struct user_order *hold, struct user_order_entry *entry, int64_t uid);
+bool user_order_add(struct user_order *order, struct user_order_entry *entry, int64_t uid);
 /* The oldest parked message of UID is back, as ENTRY. There is room for it. */
-void user_order_return(struct user_order *hold, struct user_order_entry *entry, int64_t uid);
+void user_order_return(struct user_order *order, struct user_order_entry *entry, int64_t uid);
 /* A parked message of UID is forgotten. */
-void user_order_unpark(struct user_order *hold, int64_t uid);
+void user_order_unpark(struct user_order *order, int64_t uid);
 /* A SENT entry was taken by nobody: it is settled as soon as those before it allow it. */
-void user_order_settle(struct user_order *hold, struct user_order_entry *entry);
+void user_order_settle(struct user_order *order, struct user_order_entry *entry);
 /* A SETTLING entry that is not known to be in the mailbox, and behind no other such, is WAITING
  * again: for where aim() says now, or, NOWHERE, to be settled once those before it allow it. */
-void user_order_divert(struct user_order *hold, struct user_order_entry *entry, bool nowhere);
+void user_order_divert(struct user_order *order, struct user_order_entry *entry, bool nowhere);
 /* A SETTLING entry is in the mailbox, once for each. */
-void user_order_stored(struct user_order *hold, struct user_order_entry *entry);
+void user_order_stored(struct user_order *order, struct user_order_entry *entry);
 /* ENTRY is resolved, or forgotten; those behind it go on. */
-void user_order_remove(struct user_order *hold, struct user_order_entry *entry);
+void user_order_remove(struct user_order *order, struct user_order_entry *entry);
 /* The message of the same user before ENTRY, NULL if it is the oldest. */
 struct user_order_entry *user_order_before(const struct user_order_entry *entry);
 /* Users with unresolved messages that are not parked. */
-size_t user_order_users(const struct user_order *hold);
+size_t user_order_users(const struct user_order *order);
 
 #endif

@@ -3,7 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "job/dispatch.h"
-#include "job/job.h"
+#include "job/job_parts.h"
 #include "job/partition.h"
 
 #include <assert.h>
@@ -46,20 +46,20 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     config.bus_topic = topic;
     if (loop_init(&loop, "fuzz", 0) != 0 || rpc_open(&rpc, 1 << 20) != 0)
         abort();
-    job_open(&job, &loop, rpc, &config, counters);
+    job_parts_open(&job, &loop, rpc, &config, counters);
     job.comets_known = true;
     return 0;
 }
 
 static size_t bytes_waiting(void)
 {
-    return job.delivering.bytes + job.storing.bytes;
+    return job.windows.delivering.bytes + job.windows.storing.bytes;
 }
 
 /* What waits in the partition is within what the envelope may hold. */
 static void check_task(const struct partition *partition, size_t size)
 {
-    assert(job_unresolved(&job) == 1 && job.parked == 0 && bytes_waiting() > 0);
+    assert(windows_unresolved(&job.windows) == 1 && job.windows.parked == 0 && bytes_waiting() > 0);
     /* A task is one copy of its envelope: hints cost more than the two bytes they come with. */
     assert(bytes_waiting() <= sizeof(struct message) + size * (1 + sizeof(struct hint)) + 64);
     assert(offset_tracker_position(&partition->tracker) == 0);
@@ -81,12 +81,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] - skipped;
     consumed = counters[JOB_CONSUMED] - consumed;
     assert(skipped <= consumed && consumed <= 1);
-    if (job_unresolved(&job) > 0)
+    if (windows_unresolved(&job.windows) > 0)
         check_task(&partition, size);
     else /* skipped, a probe, or a room of a cluster that has no comets */
         assert(offset_tracker_position(&partition.tracker) == 1);
     partition_free(&partition);
-    assert(job_unresolved(&job) == 0 && job.parked == 0 && bytes_waiting() == 0);
+    assert(windows_unresolved(&job.windows) == 0 && job.windows.parked == 0 &&
+           bytes_waiting() == 0);
     for (int i = 0; i < SETTLED_TURNS; i++)
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     return 0;

@@ -3,7 +3,7 @@
 #include "common/protocol/message_id.h"
 #include "job/comets.h"
 #include "job/dispatch.h"
-#include "job/job.h"
+#include "job/job_parts.h"
 #include "job/mailbox_handover.h"
 #include "job/partition.h"
 #include "tests/unit/lib/clock.h"
@@ -52,7 +52,7 @@ static void members_are(unsigned comets, unsigned logics)
         if (logics & 1U << i)
             list[n++] = bench.logic_members[i];
     }
-    handover_logics_changed(bench.job.settle, &(struct member_list){n, list});
+    handover_logics_changed(bench.job.handover, &(struct member_list){n, list});
 }
 
 static void on_wake(uv_timer_t *timer)
@@ -87,7 +87,7 @@ static int setup(void **state)
     clock_share(1, NULL);
     assert_int_equal(loop_init(&bench.loop, "test", 0), 0);
     assert_int_equal(rpc_open(&bench.rpc, 1 << 22), 0);
-    job_open(&bench.job, &bench.loop, bench.rpc, config, bench.counters);
+    job_parts_open(&bench.job, &bench.loop, bench.rpc, config, bench.counters);
     bench.job.comets_known = true;
     partition_init(&bench.partition, &bench.job, 3);
     bench.partition.fence = 9;
@@ -117,7 +117,7 @@ static int teardown(void **state)
     (void)state;
     if (bench.partition_open)
         partition_free(&bench.partition);
-    job_close(&bench.job);
+    job_parts_close(&bench.job);
     uv_close((uv_handle_t *)&bench.wake, NULL);
     for (int i = 0; i < 20; i++)
         uv_run(&bench.loop.uv, UV_RUN_NOWAIT);
@@ -273,8 +273,8 @@ static void message_reaches_its_session(void **state)
     assert_string_equal(comet_saw(0), "u7@0:1 ");
     assert_string_equal(comet_saw(1), "");
     assert_int_equal(counter(JOB_DELIVERED_UID), 1);
-    assert_int_equal(job_unresolved(&bench.job), 0);
-    assert_int_equal(bench.job.delivering.bytes + bench.job.storing.bytes, 0);
+    assert_int_equal(windows_unresolved(&bench.job.windows), 0);
+    assert_int_equal(bench.job.windows.delivering.bytes + bench.job.windows.storing.bytes, 0);
 }
 
 static void several_sessions_one_item_per_comet(void **state)
@@ -676,19 +676,19 @@ static void a_logic_answers_as_long_as_it_takes_reports(void **state)
 {
     (void)state;
     members_are(3, 3);
-    assert_int_equal(handover_logics_answering(bench.job.settle), 0); /* not asked yet */
-    handover_tell(bench.job.settle);
-    wait_for(handover_logics_answering(bench.job.settle) == 2);
+    assert_int_equal(handover_logics_answering(bench.job.handover), 0); /* not asked yet */
+    handover_tell(bench.job.handover);
+    wait_for(handover_logics_answering(bench.job.handover) == 2);
     bench.logics[0]->mute = true; /* as one that stands still */
-    handover_tell(bench.job.settle);
-    wait_for(handover_logics_answering(bench.job.settle) == 1);
+    handover_tell(bench.job.handover);
+    wait_for(handover_logics_answering(bench.job.handover) == 1);
     bench.logics[0]->mute = false;
-    handover_tell(bench.job.settle);
-    wait_for(handover_logics_answering(bench.job.settle) == 2);
+    handover_tell(bench.job.handover);
+    wait_for(handover_logics_answering(bench.job.handover) == 2);
     members_are(3, 2);
-    assert_int_equal(handover_logics_answering(bench.job.settle), 1);
+    assert_int_equal(handover_logics_answering(bench.job.handover), 1);
     members_are(3, 0);
-    assert_int_equal(handover_logics_answering(bench.job.settle), 0);
+    assert_int_equal(handover_logics_answering(bench.job.handover), 0);
 }
 
 /* --- streams break, comets die --- */
@@ -825,7 +825,7 @@ static void refused_partition_is_left_to_its_owner(void **state)
     assert_true(bench.partition.refused);
     assert_false(partition_wants(&bench.partition));
     assert_int_equal(position(), 1);
-    assert_int_equal(job_unresolved(&bench.job), 0);
+    assert_int_equal(windows_unresolved(&bench.job.windows), 0);
     turn_for(150); /* what is still answered is ignored */
     assert_int_equal(position(), 1);
 }
@@ -889,20 +889,33 @@ static void malformed_envelopes_are_skipped(void **state)
     wait_for(position() == 9);
 }
 
-static int rooms;
+static int rooms, agains;
 
-static void on_room(struct job *job, void *arg)
+static void on_room(void *arg)
 {
-    (void)job;
     (void)arg;
     rooms++;
 }
+
+static void on_again(void *arg)
+{
+    (void)arg;
+    agains++;
+}
+
+static void on_idle(void *arg)
+{
+    (void)arg;
+}
+
+static const struct windows_events windows_events = {
+    .room = on_room, .again = on_again, .idle = on_idle};
 
 static void full_window_stops_reading_until_three_quarters(void **state)
 {
     (void)state;
     bench.config.window = 8;
-    bench.job.room = on_room;
+    bench.job.windows.events = &windows_events;
     rooms = 0;
     fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
     for (int i = 0; i < 8; i++) {
@@ -914,7 +927,7 @@ static void full_window_stops_reading_until_three_quarters(void **state)
     uint64_t seq = fake_comet_seq(bench.comets[0]);
     for (uint32_t i = 0; i < 3; i++) {
         fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
-        wait_for(job_unresolved(&bench.job) == 7 - i);
+        wait_for(windows_unresolved(&bench.job.windows) == 7 - i);
         assert_int_equal(partition_wants(&bench.partition), i == 2);
     }
     assert_int_equal(rooms, 1);
@@ -924,24 +937,24 @@ static void short_memory_makes_windows_small_but_never_stops_reading(void **stat
 {
     (void)state;
     bench.config.window = 33;
-    bench.job.room = on_room;
+    bench.job.windows.events = &windows_events;
     rooms = 0;
     fake_comet_tell(bench.comets[0], FAKE_PENDING, false);
     for (int i = 0; i < 8; i++)
         push(i, "0:1");
     assert_true(partition_wants(&bench.partition));
-    job_memory(&bench.job, true);
+    windows_set_memory(&bench.job.windows, true);
     assert_false(partition_wants(&bench.partition));
-    job_memory(&bench.job, false);
+    windows_set_memory(&bench.job.windows, false);
     assert_true(partition_wants(&bench.partition));
     assert_int_equal(rooms, 1);
-    job_memory(&bench.job, true);
+    windows_set_memory(&bench.job.windows, true);
     wait_for(comet_has_seen(0, "u7@7:1"));
     uint64_t seq = fake_comet_seq(bench.comets[0]);
     for (uint32_t i = 0; i < 8; i++) {
         assert_false(partition_wants(&bench.partition));
         fake_comet_late(bench.comets[0], seq, i, FAKE_TAKEN);
-        wait_for(job_unresolved(&bench.job) == 7 - i);
+        wait_for(windows_unresolved(&bench.job.windows) == 7 - i);
         if (i == 6) /* a sixteenth, rounded up, is three: two are less, one is less than 3/4 */
             break;
     }
@@ -951,7 +964,7 @@ static void short_memory_makes_windows_small_but_never_stops_reading(void **stat
     assert_true(partition_wants(&bench.partition));
     push(9, "0:1");
     assert_false(partition_wants(&bench.partition));
-    job_memory(&bench.job, false);
+    windows_set_memory(&bench.job.windows, false);
     assert_true(partition_wants(&bench.partition));
 }
 
@@ -964,7 +977,7 @@ static void forgotten_partition_ignores_answers_and_keeps_its_position(void **st
     wait_for(comet_has_seen(0, "u7@0:1"));
     partition_forget(&bench.partition);
     assert_int_equal(position(), 0);
-    assert_int_equal(job_unresolved(&bench.job), 0);
+    assert_int_equal(windows_unresolved(&bench.job.windows), 0);
     assert_int_equal(counter(JOB_DROPPED), 2);
     fake_comet_tell(bench.comets[0], FAKE_TAKEN, false);
     fake_comet_break(bench.comets[0]);
@@ -991,12 +1004,12 @@ static void who_is_online_is_served_while_nothing_can_be_stored(void **state)
     for (int i = 0; i < 20; i++)
         push(100 + i, AWAY);
     assert_true(partition_wants(&bench.partition));
-    assert_int_equal(bench.job.parked, 18);
-    assert_int_equal(bench.job.storing.count, 2);
+    assert_int_equal(bench.job.windows.parked, 18);
+    assert_int_equal(bench.job.windows.storing.count, 2);
     push(7, "0:1");
     push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
     wait_for(comet_has_seen(0, "u7@20:1") && comet_has_seen(0, "lobby"));
-    wait_for(bench.job.delivering.count == 0);
+    wait_for(bench.job.windows.delivering.count == 0);
     assert_int_equal(position(), 0);
     assert_int_equal(counter(JOB_PARKED_ALL), 18);
     assert_int_equal(counter(JOB_DELIVERED_UID), 1);
@@ -1013,14 +1026,14 @@ static void parked_user_who_comes_online_gets_all_in_order(void **state)
     push(7, "0:1"); /* has come online: not before the former */
     push(8, "0:2");
     wait_for(comet_has_seen(0, "u8@4:2"));
-    assert_int_equal(bench.job.parked, 2);
+    assert_int_equal(bench.job.windows.parked, 2);
     fake_logic_tell(bench.logics[0], "", "", 0);
-    wait_for(job_unresolved(&bench.job) == 0);
+    wait_for(windows_unresolved(&bench.job.windows) == 0);
     assert_int_equal(position(), 2);
     (void)logic_saw(0);
     fake_logic_tell(bench.logics[0], "", "comet-0", 100);
     read_again(0, 4);
-    assert_int_equal(bench.job.parked, 0);
+    assert_int_equal(bench.job.windows.parked, 0);
     wait_for(position() == 5);
     assert_string_equal(comet_saw(0), "u8@4:2 p7#102:77 u7@3:1 ");
 }
@@ -1033,13 +1046,13 @@ static void messages_meant_for_sessions_keep_a_share(void **state)
     for (int i = 0; i < 6; i++)
         push(100 + i, AWAY);  /* two of them fill what they may */
     push_epoch(1, "0:1", 99); /* its comet has restarted */
-    assert_int_equal(bench.job.storing.count, 3);
+    assert_int_equal(bench.job.windows.storing.count, 3);
     push_epoch(2, "0:1", 99);
-    assert_int_equal(bench.job.storing.count, 3);
+    assert_int_equal(bench.job.windows.storing.count, 3);
     push(3, "0:1"); /* what was sent and is gone is kept in any case */
-    wait_for(bench.job.storing.count == 4);
-    assert_int_equal(bench.job.parked, 5);
-    assert_int_equal(bench.job.delivering.count, 0);
+    wait_for(bench.job.windows.storing.count == 4);
+    assert_int_equal(bench.job.windows.parked, 5);
+    assert_int_equal(bench.job.windows.delivering.count, 0);
 }
 
 /* No router had an answer in time: he is perhaps there, and does not wait behind those who are not.
@@ -1051,16 +1064,16 @@ static void whereabouts_unknown_is_not_put_off_behind_those_who_are_away(void **
     fake_logic_tell(bench.logics[0], "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF", "", 0);
     for (int i = 0; i < 20; i++)
         push(100 + i, AWAY); /* six of them fill what they may */
-    assert_int_equal(bench.job.parked, 14);
+    assert_int_equal(bench.job.windows.parked, 14);
     push(7, "");
-    assert_int_equal(bench.job.storing.count, 7);
+    assert_int_equal(bench.job.windows.storing.count, 7);
     push(8, ""); /* the last place is for those who are known to be there */
-    assert_int_equal(bench.job.parked, 15);
+    assert_int_equal(bench.job.windows.parked, 15);
     push_epoch(9, "0:1", 99);
-    assert_int_equal(bench.job.storing.count, 8);
+    assert_int_equal(bench.job.windows.storing.count, 8);
     fake_logic_tell(bench.logics[0], "", "comet-0", 100);
     wait_for(comet_has_seen(0, "p7#120"));
-    wait_for(job_unresolved(&bench.job) == 0);
+    wait_for(windows_unresolved(&bench.job.windows) == 0);
 }
 
 static void who_may_be_there_is_settled_before_those_who_are_away(void **state)
@@ -1081,30 +1094,21 @@ static void who_may_be_there_is_settled_before_those_who_are_away(void **state)
                                       "104/104 105/105 106/106 107/107 103/108 ");
 }
 
-static int agains;
-
-static void on_again(struct job *job, void *arg)
-{
-    (void)job;
-    (void)arg;
-    agains++;
-}
-
 static void parked_messages_are_wanted_again_when_half_the_window_is_free(void **state)
 {
     (void)state;
     bench.config.settle_window = 8;
-    bench.job.again = on_again;
+    bench.job.windows.events = &windows_events;
     agains = 0;
     fake_logic_tell(bench.logics[0], "FFFFFFFF", "", 0);
     for (int i = 0; i < 20; i++)
         push(100 + i, AWAY);
-    assert_int_equal(bench.job.parked, 14);
-    assert_false(job_may_return(&bench.job));
+    assert_int_equal(bench.job.windows.parked, 14);
+    assert_false(windows_may_return(&bench.job.windows));
     assert_int_equal(agains, 0);
-    wait_for(bench.job.storing.count < 4);
+    wait_for(bench.job.windows.storing.count < 4);
     assert_int_equal(agains, 1);
-    assert_true(job_may_return(&bench.job));
+    assert_true(windows_may_return(&bench.job.windows));
     read_again(0, 19);
     wait_for(position() == 20);
     assert_int_equal(counter(JOB_SETTLED), 20);
@@ -1119,7 +1123,7 @@ static void too_many_parked_stop_reading(void **state)
         push(100 + i, "");
     assert_true(partition_wants(&bench.partition));
     push(200, "");
-    assert_int_equal(bench.job.parked, 10);
+    assert_int_equal(bench.job.windows.parked, 10);
     assert_false(partition_wants(&bench.partition));
     partition_forget(&bench.partition);
     assert_true(partition_wants(&bench.partition));
@@ -1145,10 +1149,10 @@ static void forgotten_partition_forgets_what_is_parked(void **state)
     push(2, "");
     push(7, "");
     push(7, "0:1");
-    assert_int_equal(bench.job.parked, 2);
+    assert_int_equal(bench.job.windows.parked, 2);
     partition_forget(&bench.partition);
     assert_int_equal(position(), 0);
-    assert_int_equal(bench.job.parked + job_unresolved(&bench.job), 0);
+    assert_int_equal(bench.job.windows.parked + windows_unresolved(&bench.job.windows), 0);
     push(7, "0:1"); /* nothing is before it any more */
     wait_for(comet_has_seen(0, "u7@4:1"));
 }
@@ -1166,7 +1170,7 @@ static void what_the_bus_has_lost_is_counted_and_holds_nobody_up(void **state)
     bus[4] = bus[1];  /* another one in its place */
     read_again(3, 4); /* 2 is not there any more */
     assert_int_equal(counter(JOB_PARKED_LOST), 2);
-    assert_int_equal(bench.job.parked, 1);
+    assert_int_equal(bench.job.windows.parked, 1);
     read_again(5, 5);
     wait_for(position() == 6);
 }
@@ -1181,7 +1185,7 @@ static void what_is_parked_in_a_log_that_is_no_more_is_lost(void **state)
     push(8, "");
     partition_restart(&bench.partition);
     assert_int_equal(counter(JOB_PARKED_LOST), 2);
-    assert_int_equal(bench.job.parked, 0);
+    assert_int_equal(bench.job.windows.parked, 0);
     bench.offset = 0;
     push(7, "0:1"); /* nothing is before it any more */
     wait_for(comet_has_seen(0, "u7@0:1"));

@@ -86,34 +86,34 @@ void dispatch_again(struct partition *partition, int64_t offset, const void *pay
     offset_tracker_resolve(&partition->tracker, ticket);
 }
 
-bool job_may_return(const struct job *job)
+bool windows_may_return(const struct windows *windows)
 {
-    return !job->full;
+    return !windows->full;
 }
 
-void job_discharge(struct job *job, const struct message *task)
+void windows_discharge(struct windows *windows, const struct message *message)
 {
-    (void)job, (void)task;
+    (void)windows, (void)message;
 }
 
-void job_charge(struct job *job, const struct message *task)
+void windows_charge(struct windows *windows, const struct message *message)
 {
-    (void)job, (void)task;
+    (void)windows, (void)message;
 }
 
-void job_parked(struct job *job, int n)
+void windows_park(struct windows *windows, int n)
 {
-    (void)job, (void)n;
+    (void)windows, (void)n;
 }
 
-void user_order_remove(struct user_order *hold, struct user_order_entry *entry)
+void user_order_remove(struct user_order *order, struct user_order_entry *entry)
 {
-    (void)hold, (void)entry;
+    (void)order, (void)entry;
 }
 
-void user_order_unpark(struct user_order *hold, int64_t uid)
+void user_order_unpark(struct user_order *order, int64_t uid)
 {
-    (void)hold;
+    (void)order;
     assert_int_equal(uid, UID);
 }
 
@@ -167,11 +167,11 @@ static void what_is_parked_is_read_when_there_is_room(void **state)
 {
     (void)state;
     park(3);
-    w.job.full = true;
+    w.job.windows.full = true;
     reread_wake(w.reader);
     turn();
     assert_int_equal(w.fetched, 0);
-    w.job.full = false;
+    w.job.windows.full = false;
     reread_wake(w.reader);
     turn();
     assert_int_equal(w.got, 3);
@@ -186,7 +186,7 @@ static void what_was_read_in_advance_goes_with_its_log(void **state)
     (void)state;
     park(3);
     reread_wake(w.reader);
-    w.job.full = true;
+    w.job.windows.full = true;
     turn();
     assert_int_equal(w.fetched, 1);
     assert_int_equal(w.got_of, 0);
@@ -194,7 +194,7 @@ static void what_was_read_in_advance_goes_with_its_log(void **state)
     partition_restart(&w.partition);
     reread_forget(w.reader);
     park(5);
-    w.job.full = false;
+    w.job.windows.full = false;
     reread_wake(w.reader);
     turn();
     assert_int_equal(w.got, 5);

@@ -273,7 +273,7 @@ static void job_push(uint64_t id)
 
 /* Routers do not know a session that was taken for dead until it is registered: then they do, and
  * it does not know that yet. What is settled first is in the mailbox, and nobody pokes for it; what
- * comes after that is pushed. But nothing is settled past what was pushed, the hold rule. */
+ * comes after that is pushed. But nothing is settled past what was pushed: job's order rule. */
 static void job_next(uint64_t id)
 {
     if (w.conn.missed && w.out == 0 && happens(50))

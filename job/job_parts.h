@@ -1,0 +1,15 @@
+/* job_parts.h - opens the parts between the bus and the peers, and tells each whom to call. Main
+ * loop only. */
+#ifndef IMC_JOB_JOB_PARTS_H
+#define IMC_JOB_JOB_PARTS_H
+
+#include "job/job.h"
+
+/* Borrows all of what it gets. */
+void job_parts_open(struct job *job, struct loop *loop, struct rpc *rpc,
+                    const struct job_config *config, _Atomic int64_t *counters);
+/* Every partition must have been forgotten before. */
+void job_parts_close(struct job *job);
+void job_parts_scrape(struct job *job);
+
+#endif
