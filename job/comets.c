@@ -185,6 +185,7 @@ void comets_changed(struct comet_peers *comets, const struct member_list *list)
     size_t n_removed;
 
     loop_assert_owner(comets->job->loop);
+    comets->found = NULL;
     for (size_t i = 0; i < list->n; i++)
         comets_keep(comets, &list->members[i]);
     struct comet_peer **removed = comets_remove_unlisted(comets, &n_removed);
@@ -216,9 +217,11 @@ size_t comets_kept_bytes(const struct comet_peers *comets)
 enum comet_standing comets_find(struct comet_peers *comets, const char *id, uint64_t epoch,
                                 struct comet_peer **comet)
 {
-    struct comet_peer *found = comets_get(comets, id);
+    struct comet_peer *found = comets->found;
 
     loop_assert_owner(comets->job->loop);
+    if (found == NULL || strcmp(found->id, id) != 0)
+        comets->found = found = comets_get(comets, id);
     if (found == NULL || found->epoch < epoch)
         return COMET_UNKNOWN;
     if (found->epoch > epoch)

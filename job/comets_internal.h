@@ -43,7 +43,8 @@ struct comet_peer {
 struct comet_peers {
     struct job *job;
     comet_answered_fn answered;
-    struct strmap *by_id; /* of list */
+    struct strmap *by_id;     /* of list */
+    struct comet_peer *found; /* of list, the last that was asked for: a message asks twice */
     struct comet_peer **list, **lost;
     size_t n, n_lost;
     uint64_t lives, links;

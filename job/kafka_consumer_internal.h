@@ -1,6 +1,6 @@
 /* kafka_consumer_internal.h - what kafka_consumer.c (life), kafka_consumer_group.c (what the group
- * tells), kafka_consumer_ready.c (what readiness says) and kafka_consumer_leave.c (the way out)
- * share. Owner loop only. */
+ * tells, and what readiness says of it) and kafka_consumer_leave.c (the way out) share. Owner loop
+ * only. */
 #ifndef IMC_JOB_KAFKA_CONSUMER_INTERNAL_H
 #define IMC_JOB_KAFKA_CONSUMER_INTERNAL_H
 
@@ -53,7 +53,7 @@ static inline const char *consumer_topic(const struct kafka_consumer *consumer)
     return consumer->job->config->bus_topic;
 }
 
-/* --- kafka_consumer_ready.c --- */
+/* --- kafka_consumer_group.c: readiness --- */
 bool consumer_is_ready(const struct kafka_consumer *consumer);
 /* Whether it is, and if not, WHY. */
 void consumer_tell(struct kafka_consumer *consumer, const char *why);
@@ -67,7 +67,7 @@ void consumer_allowed(struct kafka_consumer *consumer);
 /* For partition_reader.h. */
 void consumer_on_heard(rd_kafka_resp_err_t err, void *arg);
 
-/* --- kafka_consumer_group.c --- */
+/* --- kafka_consumer_group.c: the group --- */
 /* 0 or -EINVAL, after logging why. */
 int consumer_subscribe(struct kafka_consumer *consumer);
 /* Joins again if our share is nothing, and that is doubted. */

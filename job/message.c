@@ -91,12 +91,6 @@ void message_aim(struct message *message, const struct hint *hints, size_t n)
     message->n_hints = (uint32_t)n;
 }
 
-struct message *message_ref(struct message *message)
-{
-    message->refs++;
-    return message;
-}
-
 void message_unref(struct message *message)
 {
     assert(message->refs > 0);

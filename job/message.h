@@ -60,7 +60,11 @@ struct message {
 struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope);
 /* Its sessions are these N now, which are sorted. Copies them. No comet has an item of it. */
 void message_aim(struct message *message, const struct hint *hints, size_t n);
-struct message *message_ref(struct message *message);
+static inline struct message *message_ref(struct message *message)
+{
+    message->refs++;
+    return message;
+}
 void message_unref(struct message *message);
 
 /* For qsort(): by comet, epoch, handle. */

@@ -10,15 +10,6 @@ void partition_lag_begin(struct partition_lag *lag, uint64_t now_ms)
     *lag = (struct partition_lag){.begun_ms = now_ms, .caught_up_ms = now_ms};
 }
 
-void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms)
-{
-    int64_t age = unix_ms - made_ms;
-
-    lag->made_ms = made_ms;
-    if (age > lag->oldest_ms)
-        lag->oldest_ms = age;
-}
-
 int64_t partition_lag_look(struct partition_lag *lag, bool waiting, uint64_t now_ms,
                            int64_t unix_ms)
 {

@@ -22,7 +22,14 @@ struct partition_lag {
 
 /* Reading begins, or begins anew further back. */
 void partition_lag_begin(struct partition_lag *lag, uint64_t now_ms);
-void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms);
+static inline void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms)
+{
+    int64_t age = unix_ms - made_ms;
+
+    lag->made_ms = made_ms;
+    if (age > lag->oldest_ms)
+        lag->oldest_ms = age;
+}
 /* How late messages were read since the last look. WAITING: there are some that were not. */
 int64_t partition_lag_look(struct partition_lag *lag, bool waiting, uint64_t now_ms,
                            int64_t unix_ms);

@@ -228,15 +228,16 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
+    if (n <= 0)
+        return false;
     assigned->owner->unix_ms = partitions_unix_ms(assigned->owner);
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
         useful = useful && assigned_message(assigned, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
-    if (n > 0)
-        assigned->owner->heard(err, assigned->owner->arg);
-    return n > 0;
+    assigned->owner->heard(err, assigned->owner->arg);
+    return n == BITE; /* fewer: the queue was empty, and librdkafka tells when it is not any more */
 }
 
 void partition_reader_wake(struct partition_reader *reader)

@@ -49,11 +49,6 @@ size_t user_order_users(const struct user_order *order)
     return map64_count(order->users);
 }
 
-struct user_order_entry *user_order_before(const struct user_order_entry *entry)
-{
-    return entry->prev;
-}
-
 static struct ordered_user *user_find(struct user_order *order, int64_t uid)
 {
     uint64_t *found = map64_get(order->users, (uint64_t)uid);
@@ -108,6 +103,16 @@ static bool settles_before(const struct ordered_user *user, const struct user_or
     return at != entry;
 }
 
+static void user_send(struct user_order *order, struct ordered_user *user,
+                      struct user_order_entry *entry, uint64_t aimed)
+{
+    entry->state = ORDER_SENT;
+    user->sent++;
+    user->aimed = aimed;
+    user->waiting = next_waiting(entry->next);
+    order->ops->send(entry, order->arg);
+}
+
 /* Moves the first WAITING entry on if it may go. Nothing behind it may go before it. */
 static bool user_step(struct user_order *order, struct ordered_user *user, bool may_settle)
 {
@@ -122,24 +127,19 @@ static bool user_step(struct user_order *order, struct ordered_user *user, bool 
             return false;
     }
     if (aimed != 0) {
-        entry->state = ORDER_SENT;
-        user->sent++;
-        user->aimed = aimed;
-    } else {
-        bool only_settling_before = entry->prev == NULL || entry->prev->state == ORDER_SETTLING;
-        if (!may_settle || !only_settling_before ||
-            (!entry->nowhere && order->ops->aim(entry, order->arg) != 0))
-            return false;
-        entry_stall(order, entry);
-        entry->state = ORDER_SETTLING;
-        user->settling++;
-        user->unstored++;
+        user_send(order, user, entry, aimed);
+        return true;
     }
+    bool only_settling_before = entry->prev == NULL || entry->prev->state == ORDER_SETTLING;
+    if (!may_settle || !only_settling_before ||
+        (!entry->nowhere && order->ops->aim(entry, order->arg) != 0))
+        return false;
+    entry_stall(order, entry);
+    entry->state = ORDER_SETTLING;
+    user->settling++;
+    user->unstored++;
     user->waiting = next_waiting(entry->next);
-    if (entry->state == ORDER_SENT)
-        order->ops->send(entry, order->arg);
-    else
-        order->ops->settle(entry, order->arg);
+    order->ops->settle(entry, order->arg);
     return true;
 }
 
@@ -153,8 +153,7 @@ static void user_advance(struct user_order *order, struct ordered_user *user)
         user_stall(order, user);
 }
 
-static void user_append(struct user_order *order, struct ordered_user *user,
-                        struct user_order_entry *entry)
+static void user_link(struct ordered_user *user, struct user_order_entry *entry)
 {
     assert(entry->state == ORDER_NONE);
     entry->user = user;
@@ -170,6 +169,12 @@ static void user_append(struct user_order *order, struct ordered_user *user,
     else
         user->first = entry;
     user->last = entry;
+}
+
+static void user_append(struct user_order *order, struct ordered_user *user,
+                        struct user_order_entry *entry)
+{
+    user_link(user, entry);
     if (user->waiting == NULL) {
         user->waiting = entry;
         user_advance(order, user);
@@ -194,24 +199,26 @@ static bool parked_add(struct user_order *order, int64_t uid, int by)
     return true;
 }
 
-/* Would ENTRY, the newest, have to wait for the mailbox? One that waits for comets may in the end
- * have to as well, but is among what is delivered then. */
-static bool needs_mailbox(const struct user_order *order, const struct ordered_user *user,
-                          const struct user_order_entry *entry)
-{
-    return user != NULL ? user->settling > 0 : order->ops->aim(entry, order->arg) == 0;
-}
-
 bool user_order_add(struct user_order *order, struct user_order_entry *entry, int64_t uid)
 {
     bool behind = map64_count(order->parked) > 0 && map64_get(order->parked, (uint64_t)uid) != NULL;
     struct ordered_user *user = behind ? NULL : user_find(order, uid);
+    uint64_t aimed = behind || user != NULL ? 0 : order->ops->aim(entry, order->arg);
+    /* A message that waits for comets may have to be stored in the end, but then it is among those
+     * that were out for delivery. */
+    bool needs_mailbox = user != NULL ? user->settling > 0 : aimed == 0;
 
-    if (behind || (needs_mailbox(order, user, entry) && !order->ops->room(entry, order->arg))) {
+    if (behind || (needs_mailbox && !order->ops->room(entry, order->arg))) {
         parked_add(order, uid, 1);
         return false;
     }
-    user_append(order, user != NULL ? user : user_new(order, uid), entry);
+    if (aimed == 0) {
+        user_append(order, user != NULL ? user : user_new(order, uid), entry);
+        return true;
+    }
+    user = user_new(order, uid);
+    user_link(user, entry);
+    user_send(order, user, entry, aimed);
     return true;
 }
 

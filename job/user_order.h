@@ -88,7 +88,10 @@ void user_order_stored(struct user_order *order, struct user_order_entry *entry)
 /* ENTRY is resolved, or forgotten; those behind it go on. */
 void user_order_remove(struct user_order *order, struct user_order_entry *entry);
 /* The message of the same user before ENTRY, NULL if it is the oldest. */
-struct user_order_entry *user_order_before(const struct user_order_entry *entry);
+static inline struct user_order_entry *user_order_before(const struct user_order_entry *entry)
+{
+    return entry->prev;
+}
 /* Users with unresolved messages that are not parked. */
 size_t user_order_users(const struct user_order *order);
 

@@ -56,6 +56,7 @@ static bool windows_are_below(const struct windows *windows, size_t num, size_t 
            storing_is_below(windows, STORING_MOST * num, den);
 }
 
+/* Storing, what is parked or the memory at hand has changed. */
 static void windows_filled(struct windows *windows)
 {
     if (!windows->full)
@@ -92,15 +93,21 @@ void windows_set_memory(struct windows *windows, bool is_short)
 
 void windows_charge(struct windows *windows, const struct message *message)
 {
-    window_add(message->storing ? &windows->storing : &windows->delivering, message);
-    windows_filled(windows);
+    if (message->storing) {
+        window_add(&windows->storing, message);
+        windows_filled(windows);
+        return;
+    }
+    window_add(&windows->delivering, message);
+    if (!windows->full)
+        windows->full = !delivering_is_below(windows, 1, 1);
 }
 
 void windows_discharge(struct windows *windows, const struct message *message)
 {
     window_sub(message->storing ? &windows->storing : &windows->delivering, message);
     windows_drained(windows);
-    if (windows_unresolved(windows) == 0 && windows->events != NULL)
+    if (windows->closing && windows_unresolved(windows) == 0 && windows->events != NULL)
         windows->events->idle(windows->arg);
 }
 

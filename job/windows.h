@@ -23,7 +23,7 @@ struct window {
 struct windows_events {
     void (*room)(void *arg);  /* there is room again, after windows.full */
     void (*again)(void *arg); /* parked messages may be read */
-    void (*idle)(void *arg);  /* nothing is unresolved any more */
+    void (*idle)(void *arg);  /* while closing: nothing is unresolved any more */
 };
 
 struct windows {
