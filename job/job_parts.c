@@ -5,10 +5,10 @@
  *                   └──── outcome ◄┄ outcome_item ┄┄┄┄┘             ┆
  *                            ▲┄┄┄┄┄┄ outcome_settled ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┘ */
 #include "job/job_parts.h"
-#include "job/comets.h"
-#include "job/dispatch.h"
-#include "job/mailbox_handover.h"
-#include "job/outcome.h"
+#include "job/comets/comets.h"
+#include "job/delivery/dispatch.h"
+#include "job/delivery/outcome.h"
+#include "job/mailbox/mailbox_handover.h"
 
 #include <assert.h>
 

@@ -3,7 +3,7 @@
 #ifndef IMC_JOB_JOB_PARTS_H
 #define IMC_JOB_JOB_PARTS_H
 
-#include "job/job.h"
+#include "job/base/job.h"
 
 /* Borrows all of what it gets. */
 void job_parts_open(struct job *job, struct loop *loop, struct rpc *rpc,

@@ -8,10 +8,10 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/shutdown.h"
-#include "job/comets.h"
+#include "job/comets/comets.h"
 #include "job/job_parts.h"
-#include "job/kafka_consumer.h"
-#include "job/mailbox_handover.h"
+#include "job/kafka/kafka_consumer.h"
+#include "job/mailbox/mailbox_handover.h"
 
 #include <errno.h>
 #include <inttypes.h>

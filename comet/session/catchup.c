@@ -420,8 +420,8 @@ void catchup_drained(struct conn *conn)
 
 /* While routers took the user for away, messages were settled into the mailbox, and nobody poked
  * the session. Then routers know the session again, and ID may come before the session learns that
- * it is registered. All older messages are stored by then (job/user_order.h). So the session reads
- * the mailbox before it writes ID, and once more when it is registered. */
+ * it is registered. All older messages are stored by then (job/base/user_order.h). So the session
+ * reads the mailbox before it writes ID, and once more when it is registered. */
 void catchup_missed(struct conn *conn, uint64_t id)
 {
     if (!conn->missed || conn->state != CONN_OPEN)

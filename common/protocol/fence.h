@@ -1,9 +1,9 @@
 /* fence.h - says whether a number can be a fence. Pure; any thread.
  *
  * A fence is roughly the time, in Unix milliseconds, at which a job took a partition
- * (job/partition_fence.h). So no job has a fence far in the future. A comet that believed one would
- * refuse the partition's true owner for ever. The limit is wide, so that clocks may differ. If a
- * false fence is below it, the true owner takes a higher one. */
+ * (job/partition/partition_fence.h). So no job has a fence far in the future. A comet that believed
+ * one would refuse the partition's true owner for ever. The limit is wide, so that clocks may
+ * differ. If a false fence is below it, the true owner takes a higher one. */
 #ifndef IMC_COMMON_PROTOCOL_FENCE_H
 #define IMC_COMMON_PROTOCOL_FENCE_H
 

@@ -2,9 +2,9 @@
  * counted, or becomes one task within the limits, and nothing of it stays behind. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "job/dispatch.h"
+#include "job/delivery/dispatch.h"
 #include "job/job_parts.h"
-#include "job/partition.h"
+#include "job/partition/partition.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
  * docs/job.md. */
 #include "common/protocol/message_id.h"
-#include "job/comets.h"
-#include "job/dispatch.h"
+#include "job/comets/comets.h"
+#include "job/delivery/dispatch.h"
 #include "job/job_parts.h"
-#include "job/mailbox_handover.h"
-#include "job/partition.h"
+#include "job/mailbox/mailbox_handover.h"
+#include "job/partition/partition.h"
 #include "tests/unit/lib/clock.h"
 #include "tests/unit/lib/scripted_peers.h"
 
@@ -152,7 +152,7 @@ static void consume(const Imc__V1__PushMsg *envelope)
     dispatch_message(&bench.partition, offset, bus[offset].bytes, len);
 }
 
-/* As job/reread.c does with the messages from FIRST to LAST. */
+/* As job/kafka/reread.c does with the messages from FIRST to LAST. */
 static void read_again(int64_t first, int64_t last)
 {
     for (int64_t offset = first; offset <= last; offset++)

@@ -1,0 +1,101 @@
+#include "job/base/message.h"
+#include "common/base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(offsetof(struct message, entry) == 0, "message_of() casts");
+
+int hint_compare(const void *a, const void *b)
+{
+    const struct hint *x = a, *y = b;
+    int order = strcmp(x->comet, y->comet);
+
+    if (order != 0)
+        return order;
+    if (x->epoch != y->epoch)
+        return x->epoch < y->epoch ? -1 : 1;
+    return x->handle < y->handle ? -1 : x->handle > y->handle;
+}
+
+bool hint_same_comet(const struct hint *a, const struct hint *b)
+{
+    return a->epoch == b->epoch && strcmp(a->comet, b->comet) == 0;
+}
+
+static size_t envelope_tail(const Imc__V1__PushMsg *envelope)
+{
+    size_t size =
+        envelope->n_hints * sizeof(struct hint) + envelope->msg.len + strlen(envelope->room) + 1;
+
+    for (size_t i = 0; i < envelope->n_hints; i++)
+        size += strlen(envelope->hints[i]->comet) + 1;
+    return size;
+}
+
+static char *put_string(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*at, text, size);
+
+    *at += size;
+    return copy;
+}
+
+struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope)
+{
+    size_t size = sizeof(struct message) + envelope_tail(envelope);
+    struct message *message = mem_alloc(size);
+
+    memset(message, 0, sizeof *message);
+    message->refs = 1;
+    message->kind = (uint8_t)kind;
+    message->size = size;
+    message->id = envelope->id;
+    message->expires_ms = envelope->expires_ms;
+    message->uid = envelope->uid;
+    message->op = envelope->operation;
+    message->speed = envelope->speed;
+    message->hints = (struct hint *)(message + 1);
+    message->n_hints = (uint32_t)envelope->n_hints;
+    message->away = envelope->away && envelope->n_hints == 0;
+    char *at = (char *)(message->hints + message->n_hints);
+    for (uint32_t i = 0; i < message->n_hints; i++) {
+        const Imc__V1__Session *session = envelope->hints[i];
+        message->hints[i] =
+            (struct hint){put_string(&at, session->comet), session->epoch, session->handle};
+    }
+    if (message->n_hints > 1)
+        qsort(message->hints, message->n_hints, sizeof *message->hints, hint_compare);
+    message->room = put_string(&at, envelope->room);
+    message->body_len = (uint32_t)envelope->msg.len;
+    message->body = (uint8_t *)at;
+    if (message->body_len > 0)
+        memcpy(at, envelope->msg.data, message->body_len);
+    return message;
+}
+
+void message_aim(struct message *message, const struct hint *hints, size_t n)
+{
+    size_t size = n * sizeof *hints;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(hints[i].comet) + 1;
+    struct hint *found = mem_alloc(size);
+    char *at = (char *)(found + n);
+    for (size_t i = 0; i < n; i++)
+        found[i] = (struct hint){put_string(&at, hints[i].comet), hints[i].epoch, hints[i].handle};
+    free(message->found);
+    message->hints = message->found = found;
+    message->n_hints = (uint32_t)n;
+}
+
+void message_unref(struct message *message)
+{
+    assert(message->refs > 0);
+    if (--message->refs > 0)
+        return;
+    free(message->found);
+    free(message);
+}

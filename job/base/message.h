@@ -1,0 +1,84 @@
+/* message.h - one message of the bus on its way through job, and how it ends. Owner loop only.
+ *
+ * References: one of the partition until the message is resolved or forgotten, one per item in a
+ * comet's queue or batch, one while it stands in a queue or batch of settle. */
+#ifndef IMC_JOB_BASE_MESSAGE_H
+#define IMC_JOB_BASE_MESSAGE_H
+
+#include "common/base/list.h"
+#include "job/base/user_order.h"
+#include "proto/bus.pb-c.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct partition;
+
+enum message_kind { MESSAGE_UID, MESSAGE_ROOM, MESSAGE_ALL };
+
+/* A session as logic saw it when it accepted the message. */
+struct hint {
+    const char *comet; /* lease id */
+    uint64_t epoch, handle;
+};
+
+STAILQ_HEAD(messages, message);
+
+struct message {
+    struct user_order_entry entry; /* MESSAGE_UID */
+    struct partition
+        *partition; /* NULL: resolved or forgotten; whatever is still answered is ignored */
+    STAILQ_ENTRY(message) next; /* in the one queue of settle it stands in */
+    uint64_t ticket;            /* offset_tracker.h */
+    int64_t offset;
+    uint64_t fence;       /* of the partition, for when that is none of ours any more */
+    int32_t partition_id; /* likewise */
+    uint64_t id, expires_ms;
+    int64_t uid;
+    uint64_t settle_since_ms; /* loop time of the first settle */
+    uint64_t due_ms;          /* loop time of the next settle */
+    size_t size;              /* bytes it is charged with */
+    uint32_t refs;
+    uint32_t waiting; /* answers of comets */
+    int32_t op, speed;
+    uint8_t kind; /* enum message_kind */
+    uint8_t attempts;
+    bool taken;   /* some comet took it */
+    bool stored;  /* in the mailbox; waiting counts pokes */
+    bool storing; /* charged to the window of what is stored */
+    bool away;    /* nobody was there when logic accepted it, as routers said */
+    bool urgent;  /* is settled before those who are away */
+    uint32_t body_len, n_hints;
+    uint8_t *body;
+    char *room;
+    struct hint *hints;   /* sorted by comet, epoch, handle */
+    struct hint *found;   /* what .hints is since the message was diverted; NULL before that */
+    uint64_t diverted_ms; /* loop time; 0: never */
+};
+
+/* Copies all of ENVELOPE into one allocation; one reference. */
+struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope);
+/* Its sessions are these N now, which are sorted. Copies them. No comet has an item of it. */
+void message_aim(struct message *message, const struct hint *hints, size_t n);
+static inline struct message *message_ref(struct message *message)
+{
+    message->refs++;
+    return message;
+}
+void message_unref(struct message *message);
+
+/* For qsort(): by comet, epoch, handle. */
+int hint_compare(const void *a, const void *b);
+bool hint_same_comet(const struct hint *a, const struct hint *b);
+
+static inline struct message *message_of(struct user_order_entry *entry)
+{
+    return (struct message *)(void *)entry;
+}
+
+static inline const struct message *message_of_const(const struct user_order_entry *entry)
+{
+    return (const struct message *)(const void *)entry;
+}
+
+#endif

@@ -1,0 +1,337 @@
+/* comet_stream.c - the stream of items to one comet.
+ *
+ *   queue ──comet_fill──► batch in flight ──comet_take_answer──► answered
+ *    ▲  ▲                    │      └ some are pending ──comet_take_late──► answered
+ *    │  └──── returned ◄─────┴──────────────┘ the stream broke: batch_return
+ *    └ comet_splice_returned: in the old order, before all that was not sent yet */
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+#include "common/protocol/fence.h"
+#include "common/protocol/message_id.h"
+#include "common/rpc/pipe.h"
+#include "job/comets/comets_internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- items --- */
+
+void comet_item_free(struct comet_peer *comet, struct comet_item *item)
+{
+    if (item->kept) {
+        comet->n_kept--;
+        comet->comets->kept_bytes -= comet_batch_size(item);
+        if (comet->n_kept == 0 && comet->standing_due && comet->pipe != NULL)
+            pipe_kick(comet->pipe);
+    }
+    message_unref(item->message);
+    free(item);
+}
+
+static void item_answer(struct comet_peer *comet, struct comet_item *item,
+                        Imc__V1__PushResult result)
+{
+    if (!item->kept)
+        comet->comets->answered(comet->job, item->message, item->kind, result);
+    comet_item_free(comet, item);
+}
+
+/* What the broken stream owes goes before all that was not sent yet. */
+static void comet_splice_returned(struct comet_peer *comet)
+{
+    STAILQ_CONCAT(&comet->returned, &comet->queue);
+    STAILQ_CONCAT(&comet->queue, &comet->returned);
+}
+
+/* --- batches that are answered, but for some items --- */
+
+static void pending_add(struct comet_peer *comet, struct comet_batch *batch)
+{
+    struct comet_batch *after = TAILQ_LAST(&comet->pending, comet_batches);
+
+    while (after != NULL && after->seq > batch->seq)
+        after = TAILQ_PREV(after, comet_batches, link);
+    if (after != NULL)
+        TAILQ_INSERT_AFTER(&comet->pending, after, batch, link);
+    else
+        TAILQ_INSERT_HEAD(&comet->pending, batch, link);
+    map64_set(comet->by_seq, batch->seq, (uintptr_t)batch);
+}
+
+static void pending_remove(struct comet_peer *comet, struct comet_batch *batch)
+{
+    TAILQ_REMOVE(&comet->pending, batch, link);
+    map64_del(comet->by_seq, batch->seq);
+}
+
+/* The items without an answer wait to be sent again. Takes BATCH. */
+static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n; i++) {
+        if (batch->items[i] == NULL)
+            continue;
+        STAILQ_INSERT_TAIL(&comet->returned, batch->items[i], next);
+        comet->n_returned++;
+    }
+    free(batch);
+}
+
+static void pending_return(struct comet_peer *comet, uint64_t below_seq)
+{
+    struct comet_batch *batch;
+
+    while ((batch = TAILQ_FIRST(&comet->pending)) != NULL && batch->seq < below_seq) {
+        pending_remove(comet, batch);
+        batch_return(comet, batch);
+    }
+}
+
+/* --- the pipe --- */
+
+static struct comet_batch *batch_new(uint64_t seq, size_t max)
+{
+    struct comet_batch *batch = mem_alloc(sizeof *batch + max * sizeof(struct comet_item *));
+
+    *batch = (struct comet_batch){.seq = seq};
+    return batch;
+}
+
+/* Once nothing that was kept is under way: after that it is as if it had never been lost. */
+static bool standing_may_go(const struct comet_peer *comet)
+{
+    return comet->standing_due && !comet->lost &&
+           (comet->n_kept == 0 || comet->missed_rooms || comet->missed_all);
+}
+
+static void batch_add_standing(struct comet_peer *comet, struct comet_batch *batch)
+{
+    batch->standing = true;
+    batch->missed_rooms = comet->missed_rooms;
+    batch->missed_all = comet->missed_all;
+    comet->standing_due = comet->missed_rooms = comet->missed_all = false;
+}
+
+static void batch_take_back_standing(struct comet_peer *comet, const struct comet_batch *batch)
+{
+    if (!batch->standing)
+        return;
+    comet->standing_due = true;
+    comet->missed_rooms |= batch->missed_rooms;
+    comet->missed_all |= batch->missed_all;
+}
+
+static struct msg *batch_pack(const struct comet_peer *comet, const struct comet_batch *batch)
+{
+    const struct comet_envelope envelope = {
+        .job = comet->job,
+        .seq = batch->seq,
+        .epoch = comet->epoch,
+        .process = comet->process,
+        .link = batch->standing ? comet->link : 0,
+        .missed_rooms = batch->missed_rooms,
+        .missed_all = batch->missed_all,
+    };
+
+    return comet_batch_pack(&envelope, batch->items, batch->n);
+}
+
+static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size_t max)
+{
+    size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
+
+    while (!STAILQ_EMPTY(&comet->queue) && bytes < most && batch->n < max) {
+        struct comet_item *item = STAILQ_TAKE(&comet->queue, next);
+        if (!item->kept && item->message->partition == NULL) {
+            comet_item_free(comet, item);
+            continue;
+        }
+        batch->items[batch->n++] = item;
+        bytes += comet_batch_size(item);
+    }
+}
+
+static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct comet_peer *comet = arg;
+    size_t max = (size_t)comet->job->config->comet_items;
+
+    (void)pipe;
+    comet_splice_returned(comet);
+    metric_add(comet->job->counters, JOB_RESENT, (int64_t)comet->n_returned);
+    comet->n_returned = 0;
+    if (STAILQ_EMPTY(&comet->queue) && !standing_may_go(comet))
+        return NULL;
+    struct comet_batch *batch = batch_new(seq, max);
+    batch_fill(comet, batch, max);
+    if (standing_may_go(comet))
+        batch_add_standing(comet, batch);
+    if (batch->n == 0 && !batch->standing) {
+        free(batch);
+        return NULL;
+    }
+    batch = mem_realloc(batch, sizeof *batch + batch->n * sizeof(struct comet_item *));
+    batch->open = batch->n;
+    *out = batch;
+    return batch_pack(comet, batch);
+}
+
+static void comet_malformed(struct comet_peer *comet, const char *what, uint64_t seq)
+{
+    job_count(comet->job, JOB_MALFORMED_ANSWER);
+    log_warn("answer fits no batch", "comet=%s what=\"%s\" seq=%" PRIu64, comet->id, what, seq);
+}
+
+static void mark(struct comet_peer *comet, struct comet_batch *batch, uint8_t *results,
+                 const uint32_t *indexes, size_t n, uint8_t result)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (indexes[i] < batch->n)
+            results[indexes[i]] = result;
+        else
+            comet_malformed(comet, "index beyond the batch", batch->seq);
+    }
+}
+
+enum { RESULT_PENDING = 255 };
+
+/* In order of the items, so that the messages of a user are settled in their order. */
+static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batch,
+                              const Imc__V1__PushReply *reply)
+{
+    uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
+
+    if (reply->fence > comet->job->fence_heard) {
+        if (fence_is_plausible(reply->fence, unix_now_ms()))
+            comet->job->fence_heard = reply->fence;
+        else
+            comet_malformed(comet, "a fence of the far future", batch->seq);
+    }
+    static_assert(IMC__V1__PUSH_RESULT__TAKEN == 0, "items in no list are taken");
+    mark(comet, batch, results, reply->pending, reply->n_pending, RESULT_PENDING);
+    mark(comet, batch, results, reply->gone, reply->n_gone, IMC__V1__PUSH_RESULT__GONE);
+    mark(comet, batch, results, reply->refused, reply->n_refused, IMC__V1__PUSH_RESULT__REFUSED);
+    for (uint32_t i = 0; i < batch->n; i++) {
+        if (results[i] == RESULT_PENDING)
+            continue;
+        struct comet_item *item = batch->items[i];
+        batch->items[i] = NULL;
+        batch->open--;
+        item_answer(comet, item, (Imc__V1__PushResult)results[i]);
+    }
+    free(results);
+    if (batch->open > 0)
+        pending_add(comet, batch);
+    else
+        free(batch);
+}
+
+static void comet_take_late(struct comet_peer *comet, const Imc__V1__LateResult *late)
+{
+    uint64_t *found = map64_get(comet->by_seq, late->seq);
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the map holds numbers */
+    struct comet_batch *batch = found == NULL ? NULL : (struct comet_batch *)(uintptr_t)*found;
+
+    if (batch == NULL || late->index >= batch->n || batch->items[late->index] == NULL ||
+        late->result > IMC__V1__PUSH_RESULT__REFUSED) {
+        comet_malformed(comet, "late result of nothing pending", late->seq);
+        return;
+    }
+    struct comet_item *item = batch->items[late->index];
+    batch->items[late->index] = NULL;
+    if (--batch->open == 0) {
+        pending_remove(comet, batch);
+        free(batch);
+    }
+    job_count(comet->job, JOB_LATE);
+    item_answer(comet, item, (Imc__V1__PushResult)late->result);
+}
+
+static void comet_take_lates(struct comet_peer *comet, const Imc__V1__PushReply *reply)
+{
+    for (size_t i = 0; i < reply->n_late; i++)
+        comet_take_late(comet, reply->late[i]);
+}
+
+static void comet_answered(struct pipe *pipe, void *arg, void *batch, void *reply)
+{
+    const Imc__V1__PushReply *message = comet_batch_reply(reply);
+
+    (void)pipe;
+    comet_take_answer(arg, batch, message);
+    comet_take_lates(arg, message);
+    comet_batch_drop(reply);
+}
+
+static void comet_event(struct pipe *pipe, void *arg, void *reply)
+{
+    (void)pipe;
+    comet_take_lates(arg, comet_batch_reply(reply));
+    comet_batch_drop(reply);
+}
+
+static void comet_failed(struct pipe *pipe, void *arg, void *failed)
+{
+    struct comet_peer *comet = arg;
+    struct comet_batch *batch = failed;
+
+    (void)pipe;
+    batch_take_back_standing(comet, batch);
+    pending_return(comet, batch->seq);
+    batch_return(comet, batch);
+}
+
+static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct comet_peer *comet = arg;
+
+    if (up) {
+        log_info("comet stream up", "comet=%s address=%s", comet->id, comet->address);
+        return;
+    }
+    if (!comet->lost)
+        log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address,
+                 why);
+    pending_return(comet, UINT64_MAX);
+    if (!STAILQ_EMPTY(&comet->returned) || comet->standing_due)
+        pipe_kick(pipe);
+}
+
+static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
+                                               .decode = comet_batch_decode,
+                                               .answered = comet_answered,
+                                               .event = comet_event,
+                                               .failed = comet_failed,
+                                               .state = comet_state,
+                                               .drop = comet_batch_drop};
+
+static struct rpc_name comet_name(const struct comet_peer *comet)
+{
+    struct rpc_name name = {.epoch = comet->epoch};
+
+    memcpy(name.id, comet->id, sizeof name.id);
+    return name;
+}
+
+void comet_connect(struct comet_peer *comet)
+{
+    const struct job_config *config = comet->job->config;
+    const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
+                                         .window = (int)config->comet_window,
+                                         .timeout_ms = (int)config->comet_timeout_ms,
+                                         .to = comet_name(comet)};
+
+    comet->pipe = pipe_open(comet->job->loop, comet->job->rpc, comet->address, &options,
+                            &comet_pipe_ops, comet);
+    pipe_kick(comet->pipe);
+}
+
+void comet_disconnect(struct comet_peer *comet)
+{
+    pipe_close(comet->pipe);
+    comet->pipe = NULL;
+    pending_return(comet, UINT64_MAX);
+    comet_splice_returned(comet);
+}

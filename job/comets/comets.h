@@ -1,0 +1,53 @@
+/* comets.h - the live comets, and to each the ordered stream of items. Owner loop only.
+ *
+ *     comet_push() ─► queue ──fill──► batch in flight ──answer──► answered()
+ *                      ▲ ▲               │     └ pending ──late result──► answered()
+ *                      │ └── returned ◄──┴───────┘  the stream broke: in order, before all newer
+ *
+ * A comet here is one life of one: another epoch is another comet. When its lease lapses everything
+ * that was meant for it is answered GONE. But the process may live: what is for rooms and all is
+ * kept for it (comets_lost.c), and when it comes back, that goes first. */
+#ifndef IMC_JOB_COMETS_COMETS_H
+#define IMC_JOB_COMETS_COMETS_H
+
+#include "common/membership/membership.h"
+#include "job/comets/comet_batch.h"
+
+struct job;
+struct comet_peer;
+struct comet_peers;
+
+struct comet_peers *comets_open(struct job *job, comet_answered_fn answered);
+void comets_close(struct comet_peers *comets);
+/* Membership's list. Items for comets that are not in it any more are answered GONE before this
+ * returns. */
+void comets_changed(struct comet_peers *comets, const struct member_list *list);
+
+enum comet_standing {
+    COMET_ALIVE,
+    COMET_OVER,    /* a later life of it is alive */
+    COMET_UNKNOWN, /* dead, or too new for our list */
+};
+/* *COMET is set only for COMET_ALIVE, and valid until the next comets_changed(). */
+enum comet_standing comets_find(struct comet_peers *comets, const char *id, uint64_t epoch,
+                                struct comet_peer **comet);
+size_t comets_count(const struct comet_peers *comets);
+size_t comets_up(const struct comet_peers *comets);
+/* Different for every life. */
+uint64_t comet_life(const struct comet_peer *comet);
+
+/* Appends an item for the sessions HINTS (of this comet); takes a reference to MESSAGE and owes it
+ * one answer. */
+void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind,
+                const struct hint *hints, size_t n);
+/* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
+void comets_state(struct comet_peers *comets);
+/* Of what is kept for those taken for dead. */
+size_t comets_kept_bytes(const struct comet_peers *comets);
+
+/* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
+ * owed for that. */
+uint32_t comets_push(struct comet_peers *comets, struct message *message,
+                     Imc__V1__PushItem__Kind kind);
+
+#endif

@@ -1,0 +1,90 @@
+/* comets_internal.h - what comets.c (the list), comet_stream.c (what goes to each) and
+ * comets_lost.c (those taken for dead) share. Owner loop only. */
+#ifndef IMC_JOB_COMETS_COMETS_INTERNAL_H
+#define IMC_JOB_COMETS_COMETS_INTERNAL_H
+
+#include "common/membership/membership.h"
+#include "job/base/job.h"
+#include "job/comets/comet_batch.h"
+
+/* Items of one PushBatch; items[i] is NULL once it is answered. */
+struct comet_batch {
+    TAILQ_ENTRY(comet_batch) link; /* among the pending ones, by seq */
+    uint64_t seq;
+    uint32_t n, open;
+    bool standing; /* it carries one, with: */
+    bool missed_rooms, missed_all;
+    struct comet_item *items[];
+};
+
+STAILQ_HEAD(comet_items, comet_item);
+TAILQ_HEAD(comet_batches, comet_batch);
+
+struct comet_peer {
+    struct comet_peers *comets;
+    struct job *job;
+    char id[sizeof((struct member *)0)->id];
+    char address[sizeof((struct member *)0)->rpc];
+    uint64_t epoch, life, process;
+    struct pipe *pipe; /* NULL: lost for longer than comet.hold */
+    struct comet_items queue, returned;
+    size_t n_returned;
+    struct comet_batches pending; /* answered, but for some items */
+    struct map64 *by_seq;         /* the same: seq → struct comet_batch */
+    bool listed;                  /* mark of comets_changed() */
+    bool lost;                    /* in comets->lost, not in ->list */
+    bool standing_due;
+    bool missed_rooms, missed_all; /* items were dropped, and it does not know yet */
+    uint64_t lost_ms;              /* loop time */
+    uint64_t link;                 /* Standing.link */
+    size_t n_kept;                 /* kept items, queued or in a batch */
+};
+
+struct comet_peers {
+    struct job *job;
+    comet_answered_fn answered;
+    struct strmap *by_id;     /* of list */
+    struct comet_peer *found; /* of list, the last that was asked for: a message asks twice */
+    struct comet_peer **list, **lost;
+    size_t n, n_lost;
+    uint64_t lives, links;
+    size_t kept_bytes;
+    uv_timer_t expiry; /* runs while some are lost */
+};
+
+/* Answers that are due once every comet is where it belongs: what follows from them may push. */
+struct answers {
+    struct {
+        struct message *message;
+        Imc__V1__PushItem__Kind kind;
+    } * at;
+    size_t n, cap;
+};
+
+/* --- comet_stream.c --- */
+/* Without an answer. */
+void comet_item_free(struct comet_peer *comet, struct comet_item *item);
+void comet_connect(struct comet_peer *comet);
+/* What the stream owed is at the head of the queue afterwards. */
+void comet_disconnect(struct comet_peer *comet);
+
+/* --- comets.c --- */
+/* Vouches for nothing that was before. */
+uint64_t comets_new_link(struct comet_peers *comets);
+/* Nothing is answered. */
+void comet_free(struct comet_peer *comet);
+
+/* --- comets_lost.c --- */
+/* COMET, in no list any more, is not among the living: what waits for sessions is to be answered
+ * (ANSWERS), what waits for rooms and all is kept, and sent if it still listens or again does. */
+void comet_lose(struct comet_peer *comet, struct answers *answers);
+/* MEMBER as it was lost, NULL: it was not. Its id under another process: that one is forgotten. */
+struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct member *member);
+/* An item for a lost comet. */
+void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind);
+void answers_add(struct answers *answers, struct message *message, Imc__V1__PushItem__Kind kind);
+/* Answers GONE. */
+void answers_tell(struct comet_peers *comets, struct answers *answers);
+void comets_lost_close(struct comet_peers *comets);
+
+#endif

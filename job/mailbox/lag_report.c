@@ -1,0 +1,51 @@
+#include "job/mailbox/lag_report.h"
+#include "common/base/log.h"
+#include "job/base/job.h"
+#include "job/mailbox/mailbox_handover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    STALL_MS = 3000, /* longer than a Redis that fails over or a logic that restarts need */
+    TELL_EVERY = 5,  /* looks */
+};
+
+static void lag_report_stall(struct job *job, bool stalled, const char *why)
+{
+    struct job_report *report = &job->report;
+
+    snprintf(report->why, sizeof report->why, "%s", stalled ? why : "");
+    if (stalled == report->stalled)
+        return;
+    report->stalled = stalled;
+    if (stalled)
+        log_error("storing stands still",
+                  "settling=%zu parked=%zu why=\"%s\"; who is online is served on, what has to be "
+                  "stored waits in Kafka",
+                  job->windows.storing.count, job->windows.parked, why);
+    else
+        log_info("storing goes on", "settling=%zu parked=%zu", job->windows.storing.count,
+                 job->windows.parked);
+    if (job->stalled != NULL)
+        job->stalled(stalled, report->why, job->daemon_arg);
+}
+
+void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
+{
+    const char *why;
+    uint64_t now = loop_now_ms(job->loop), idle_ms = now - handover_idle_since(job->handover, &why);
+    int64_t parked = (int64_t)job->windows.parked * 1000 / job->config->settle_parked;
+
+    /* The worst since they were told last: what comes late may come all at once. */
+    if (job->looks % TELL_EVERY == 1 || lag_ms > job->report.lag_ms)
+        job->report.lag_ms = lag_ms;
+    job->report.used_permille = parked > span_permille ? parked : span_permille;
+    lag_report_stall(job, idle_ms > STALL_MS, why);
+    metric_set(job->counters, JOB_LAG_MS, job->report.lag_ms);
+    metric_set(job->counters, JOB_BACKLOG_USED, job->report.used_permille);
+    metric_set(job->counters, JOB_STORING_IDLE_MS, (int64_t)idle_ms);
+    metric_set(job->counters, JOB_STORING_STALLED, job->report.stalled);
+    if (job->looks++ % TELL_EVERY == 0)
+        handover_tell(job->handover);
+}

@@ -1,0 +1,348 @@
+/* logic_peer.c - see logic_peer.h.
+ *
+ *   logic_peer_push ─┬► urgent ─┬─ logic_peer_fill ─► batch ══► logic ─► logic_peer_answered ─┐
+ *                    └► others ─┤                                             answered(result)◄┘
+ *                               └─ logic_peer_state: down, logic_peer_failed ─► answered(NULL)
+ *   logic_peer_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
+ *
+ * A quarter of a batch is left to the others: whatever is urgent, they get on. */
+#include "job/mailbox/logic_peer.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/unpack.h"
+#include "common/rpc/pipe.h"
+#include "job/base/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct logic_peer {
+    struct job *job;
+    const struct logic_peer_events *events;
+    void *arg; /* theirs */
+    char id[sizeof((struct member *)0)->id];
+    char address[sizeof((struct member *)0)->rpc];
+    uint64_t epoch;
+    struct pipe *pipe, *reports;
+    bool report_due, answers;
+    struct messages urgent, others;
+};
+
+struct handover_batch {
+    size_t n;
+    struct message *messages[];
+};
+
+/* --- protobuf --- */
+
+struct packed_settle {
+    Imc__V1__Settle settle;
+    Imc__V1__Waiting message;
+};
+
+/* The message of its user before it, if that is not known to be in the mailbox. */
+static uint64_t settle_behind(const struct message *message)
+{
+    const struct user_order_entry *entry = user_order_before(&message->entry);
+    const struct message *before = (const struct message *)(const void *)entry;
+
+    return before != NULL && !before->stored ? before->id : 0;
+}
+
+static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *messages, size_t n)
+{
+    Imc__V1__SettleBatch batch;
+    struct packed_settle *packed = mem_alloc(n * sizeof *packed);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    Imc__V1__Settle **list = mem_alloc(n * sizeof *list);
+
+    for (size_t i = 0; i < n; i++) {
+        imc__v1__settle__init(&packed[i].settle);
+        imc__v1__waiting__init(&packed[i].message);
+        packed[i].settle.uid = messages[i]->uid;
+        packed[i].settle.behind = settle_behind(messages[i]);
+        packed[i].settle.message = &packed[i].message;
+        packed[i].message.id = messages[i]->id;
+        packed[i].message.op = messages[i]->op;
+        packed[i].message.expires_ms = messages[i]->expires_ms;
+        packed[i].message.body.len = messages[i]->body_len;
+        packed[i].message.body.data = messages[i]->body;
+        list[i] = &packed[i].settle;
+    }
+    imc__v1__settle_batch__init(&batch);
+    batch.seq = seq;
+    batch.job = job;
+    batch.n_settles = n;
+    batch.settles = list;
+    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
+    imc__v1__settle_batch__pack(&batch, msg->data);
+    free(list);
+    free(packed);
+    return msg;
+}
+
+struct settle_answers {
+    struct arena arena;
+    Imc__V1__SettleReply *reply;
+};
+
+static void logic_peer_drop(void *reply)
+{
+    struct settle_answers *decoded = reply;
+
+    arena_free(&decoded->arena);
+    free(decoded);
+}
+
+/* rpc thread. */
+static void *logic_peer_decode(struct msg *msg)
+{
+    struct settle_answers *decoded = mem_alloc(sizeof *decoded);
+
+    arena_init(&decoded->arena);
+    decoded->reply = (Imc__V1__SettleReply *)unpack_peer(&imc__v1__settle_reply__descriptor,
+                                                         &decoded->arena, msg, "logic");
+    msg_unref(msg);
+    if (decoded->reply != NULL)
+        return decoded;
+    logic_peer_drop(decoded);
+    return NULL;
+}
+
+/* --- the pipe --- */
+
+enum { SETTLE_OVERHEAD = 64 };
+
+/* Fills BATCH up to MOST messages and BYTES, which it lowers. */
+static void batch_take(struct handover_batch *batch, struct messages *queue, size_t most,
+                       size_t *bytes)
+{
+    while (!STAILQ_EMPTY(queue) && *bytes > 0 && batch->n < most) {
+        struct message *message = STAILQ_TAKE(queue, next);
+        if (message->partition == NULL) {
+            message_unref(message);
+            continue;
+        }
+        size_t size = message->body_len + SETTLE_OVERHEAD;
+        batch->messages[batch->n++] = message;
+        *bytes -= size < *bytes ? size : *bytes;
+    }
+}
+
+static struct msg *logic_peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic_peer *logic = arg;
+    const struct job_config *config = logic->job->config;
+    size_t most = (size_t)config->logic_items, bytes = (size_t)config->logic_bytes;
+    size_t kept = !STAILQ_EMPTY(&logic->others) ? bytes / 4 : 0;
+    size_t urgent = !STAILQ_EMPTY(&logic->others) ? most - most / 4 : most;
+
+    (void)pipe;
+    if (STAILQ_EMPTY(&logic->urgent) && STAILQ_EMPTY(&logic->others))
+        return NULL;
+    struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct message *));
+    batch->n = 0;
+    bytes -= kept;
+    batch_take(batch, &logic->urgent, urgent, &bytes);
+    bytes += kept;
+    batch_take(batch, &logic->others, most, &bytes);
+    if (batch->n == 0) {
+        free(batch);
+        return NULL;
+    }
+    *out = batch;
+    return settle_pack(seq, logic->job->id, batch->messages, batch->n);
+}
+
+static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
+{
+    struct logic_peer *logic = arg;
+    struct handover_batch *batch = sent;
+    const Imc__V1__SettleReply *message = ((struct settle_answers *)reply)->reply;
+
+    (void)pipe;
+    if (message->n_results != batch->n) {
+        job_count(logic->job, JOB_MALFORMED_ANSWER);
+        log_warn("settle answer fits no batch", "logic=%s settles=%zu results=%zu", logic->id,
+                 batch->n, message->n_results);
+    }
+    if (message->why[0] != '\0')
+        logic->events->failed(message->why, logic->arg);
+    for (size_t i = 0; i < batch->n; i++)
+        logic->events->answered(batch->messages[i],
+                                i < message->n_results ? message->results[i] : NULL, logic->arg);
+    free(batch);
+    logic_peer_drop(reply);
+}
+
+static void logic_peer_failed(struct pipe *pipe, void *arg, void *sent)
+{
+    struct logic_peer *logic = arg;
+    struct handover_batch *batch = sent;
+
+    (void)pipe;
+    logic->events->failed("a logic does not answer", logic->arg);
+    for (size_t i = 0; i < batch->n; i++)
+        logic->events->answered(batch->messages[i], NULL, logic->arg);
+    free(batch);
+}
+
+static void logic_peer_give_back(struct logic_peer *logic)
+{
+    struct message *message;
+
+    while ((message = STAILQ_TAKE(&logic->urgent, next)) != NULL ||
+           (message = STAILQ_TAKE(&logic->others, next)) != NULL)
+        logic->events->answered(message, NULL, logic->arg);
+}
+
+static void logic_peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct logic_peer *logic = arg;
+
+    (void)pipe;
+    if (up) {
+        log_info("logic stream up", "logic=%s address=%s", logic->id, logic->address);
+        return;
+    }
+    log_warn("logic stream down", "logic=%s address=%s err=\"%s\"", logic->id, logic->address, why);
+    logic_peer_give_back(logic); /* perhaps another logic answers */
+}
+
+static const struct pipe_ops logic_pipe_ops = {.fill = logic_peer_fill,
+                                               .decode = logic_peer_decode,
+                                               .answered = logic_peer_answered,
+                                               .failed = logic_peer_failed,
+                                               .state = logic_peer_state,
+                                               .drop = logic_peer_drop};
+
+/* --- reports --- */
+
+static struct msg *report_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic_peer *logic = arg;
+    struct job *job = logic->job;
+    Imc__V1__SettleBatch batch;
+    Imc__V1__Backlog backlog;
+
+    (void)pipe;
+    if (!logic->report_due)
+        return NULL;
+    logic->report_due = false;
+    imc__v1__backlog__init(&backlog);
+    backlog.lag_ms = (uint32_t)job->report.lag_ms;
+    backlog.used_permille = (uint32_t)job->report.used_permille;
+    backlog.stalled = job->report.stalled;
+    backlog.why = job->report.why;
+    imc__v1__settle_batch__init(&batch);
+    batch.seq = seq;
+    batch.job = job->id;
+    batch.backlog = &backlog;
+    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
+    imc__v1__settle_batch__pack(&batch, msg->data);
+    *out = NULL;
+    return msg;
+}
+
+static void report_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
+{
+    (void)pipe;
+    (void)arg;
+    (void)sent;
+    logic_peer_drop(reply);
+}
+
+/* Twice a second there is a report, so this stream shows soon whether the logic still answers. */
+static void report_state(struct pipe *pipe, void *arg, bool up, const char *why)
+{
+    struct logic_peer *logic = arg;
+
+    (void)pipe;
+    (void)why;
+    if (logic->answers == up)
+        return;
+    logic->answers = up;
+    logic->events->changed(logic->arg);
+}
+
+/* The next one is newer. */
+static void report_failed(struct pipe *pipe, void *arg, void *sent)
+{
+    (void)pipe;
+    (void)arg;
+    (void)sent;
+}
+
+static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
+                                                .decode = logic_peer_decode,
+                                                .answered = report_answered,
+                                                .failed = report_failed,
+                                                .state = report_state,
+                                                .drop = logic_peer_drop};
+
+void logic_peer_tell(struct logic_peer *logic)
+{
+    logic->report_due = true;
+    pipe_kick(logic->reports);
+}
+
+/* --- life --- */
+
+struct logic_peer *logic_peer_open(struct job *job, const struct member *member,
+                                   const struct logic_peer_events *events, void *arg)
+{
+    const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
+                                         .window = (int)job->config->logic_window,
+                                         .timeout_ms = (int)job->config->logic_timeout_ms,
+                                         .to = member_name(member)};
+    struct logic_peer *logic = mem_zalloc(sizeof *logic);
+
+    logic->job = job;
+    logic->events = events;
+    logic->arg = arg;
+    memcpy(logic->id, member->id, sizeof logic->id);
+    memcpy(logic->address, member->rpc, sizeof logic->address);
+    logic->epoch = member->epoch;
+    STAILQ_INIT(&logic->urgent);
+    STAILQ_INIT(&logic->others);
+    logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
+    const struct pipe_options reports = {
+        .path = options.path, .window = 1, .timeout_ms = options.timeout_ms, .to = options.to};
+    logic->reports =
+        pipe_open(job->loop, job->rpc, logic->address, &reports, &report_pipe_ops, logic);
+    return logic;
+}
+
+void logic_peer_close(struct logic_peer *logic)
+{
+    loop_assert_owner(logic->job->loop);
+    pipe_close(logic->pipe);
+    pipe_close(logic->reports);
+    logic_peer_give_back(logic);
+    free(logic);
+}
+
+void logic_peer_push(struct logic_peer *logic, struct message *message)
+{
+    struct messages *queue = message->urgent ? &logic->urgent : &logic->others;
+
+    loop_assert_owner(logic->job->loop);
+    STAILQ_INSERT_TAIL(queue, message, next);
+    pipe_kick(logic->pipe);
+}
+
+bool logic_peer_is_up(const struct logic_peer *logic)
+{
+    return pipe_is_up(logic->pipe);
+}
+
+bool logic_peer_answers(const struct logic_peer *logic)
+{
+    return logic->answers;
+}
+
+bool logic_peer_is(const struct logic_peer *logic, const struct member *member)
+{
+    return logic->epoch == member->epoch && strcmp(logic->id, member->id) == 0 &&
+           strcmp(logic->address, member->rpc) == 0;
+}

@@ -1,0 +1,37 @@
+/* partition_lag.h - how late the messages of one partition are read. Pure; owner only.
+ *
+ * Two things tell: how old what was read is, and for how long something has been waiting to be
+ * read. The first alone says nothing while nothing is read; the second alone says nothing while
+ * each fetch brings all there is, however late it comes. What is older than our reading does not
+ * count with its whole age: after a restart old messages are read once more, and what comes new
+ * waits for no longer than we have been reading. */
+#ifndef IMC_JOB_PARTITION_PARTITION_LAG_H
+#define IMC_JOB_PARTITION_PARTITION_LAG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct partition_lag {
+    uint64_t begun_ms;     /* when reading began */
+    uint64_t caught_up_ms; /* when nothing waited */
+    int64_t made_ms;       /* when the newest message that was read was made; 0: none was */
+    int64_t oldest_ms;     /* the greatest age since the last look */
+};
+
+/* NOW_MS is any steady clock's, UNIX_MS that by which messages are dated. */
+
+/* Reading begins, or begins anew further back. */
+void partition_lag_begin(struct partition_lag *lag, uint64_t now_ms);
+static inline void partition_lag_read(struct partition_lag *lag, int64_t made_ms, int64_t unix_ms)
+{
+    int64_t age = unix_ms - made_ms;
+
+    lag->made_ms = made_ms;
+    if (age > lag->oldest_ms)
+        lag->oldest_ms = age;
+}
+/* How late messages were read since the last look. WAITING: there are some that were not. */
+int64_t partition_lag_look(struct partition_lag *lag, bool waiting, uint64_t now_ms,
+                           int64_t unix_ms);
+
+#endif
