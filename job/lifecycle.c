@@ -47,7 +47,8 @@ static void see_comets(struct job_daemon *state)
     comets_changed(state->job.comets, membership_list(state->membership, MEMBER_COMET));
 }
 
-/* A lease is still there for some seconds after a logic has stopped: an answer is the proof. */
+/* A logic's lease stays for some seconds after it has stopped, so only an answer proves it alive.
+ */
 static void on_logics_told(void *arg)
 {
     struct job_daemon *state = arg;
@@ -64,7 +65,7 @@ static void see_logics(struct job_daemon *state)
     on_logics_told(state);
 }
 
-/* Until every list was read, nothing is consumed: hints would lead nowhere and rooms to nobody. */
+/* Nothing is consumed until every list was read: hints would lead nowhere, and rooms to nobody. */
 static void see_whether_ready(struct job_daemon *state)
 {
     if (state->job.comets_known || !membership_ready(state->membership))
@@ -111,9 +112,9 @@ static void on_bus(const char *what, bool ready, const char *why, void *arg)
     daemon_ready(state->daemon, what, ready, why);
 }
 
-/* Nothing of it is lost by starting anew: all that is unresolved is in Kafka. Once in a while it
- * happens to a job that is alone: it commits as the member it was before its session lapsed. Again
- * and again, two jobs have one name. */
+/* Opening the consumer anew loses nothing: all that is unresolved is in Kafka. A single failure may
+ * happen to a job that is alone: it commits as the member it was before its session lapsed. If it
+ * fails again and again, two jobs have one name. */
 static void on_bus_failed(bool is_short, void *arg)
 {
     struct job_daemon *state = arg;
@@ -255,8 +256,8 @@ static void job_daemon_memory(struct daemon *daemon, enum memory_level level)
     windows_set_memory(&state->job.windows, level != MEMORY_OK);
 }
 
-/* Who is online is delivered to without Redis and logics, as long as the partitions stay: a job
- * that gets one asks Redis for a fence first, and until then "partitions" does not hold. */
+/* Users who are online get their messages without Redis and logics, as long as the partitions stay.
+ * A job that gets a partition asks Redis for a fence first, and "partitions" fails until then. */
 static const struct daemon_need job_needs[] = {
     {"redis", USE_STORE},
     {"redis_write", USE_STORE},

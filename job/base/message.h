@@ -1,7 +1,8 @@
-/* message.h - one message of the bus on its way through job, and how it ends. Owner loop only.
+/* message.h - one message of the bus on its way through job. Main loop only.
  *
- * References: one of the partition until the message is resolved or forgotten, one per item in a
- * comet's queue or batch, one while it stands in a queue or batch of settle. */
+ * References: the partition has one until the message is resolved or forgotten, each item in a
+ * comet's queue or batch has one, and the handover has one while the message is in a queue or batch
+ * of its. */
 #ifndef IMC_JOB_BASE_MESSAGE_H
 #define IMC_JOB_BASE_MESSAGE_H
 
@@ -28,7 +29,7 @@ struct message {
     struct user_order_entry entry; /* MESSAGE_UID */
     struct partition
         *partition; /* NULL: resolved or forgotten; whatever is still answered is ignored */
-    STAILQ_ENTRY(message) next; /* in the one queue of settle it stands in */
+    STAILQ_ENTRY(message) next; /* in the one queue of the handover it stands in */
     uint64_t ticket;            /* offset_tracker.h */
     int64_t offset;
     uint64_t fence;       /* of the partition, for when that is none of ours any more */
@@ -58,7 +59,8 @@ struct message {
 
 /* Copies all of ENVELOPE into one allocation; one reference. */
 struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope);
-/* Its sessions are these N now, which are sorted. Copies them. No comet has an item of it. */
+/* The message goes to the N sessions HINTS from now on. They are sorted, and copied. No comet may
+ * have an item of the message. */
 void message_aim(struct message *message, const struct hint *hints, size_t n);
 static inline struct message *message_ref(struct message *message)
 {

@@ -81,8 +81,8 @@ static void entry_stall(struct user_order *order, struct user_order_entry *entry
     order->ops->stall(entry, order->arg);
 }
 
-/* The mailbox is what those behind the settling ones wait for now. Those who know are before those
- * who do not. */
+/* All entries behind the SETTLING ones wait for the mailbox now: tells the owners of those that do
+ * not know. Whoever knows is before all who do not. */
 static void user_stall(struct user_order *order, struct ordered_user *user)
 {
     struct user_order_entry *entry = user->last;
@@ -93,7 +93,7 @@ static void user_stall(struct user_order *order, struct ordered_user *user)
     }
 }
 
-/* Behind entries that were diverted some may be SETTLING. */
+/* Is some entry before ENTRY SETTLING? After a divert such entries are not only at the head. */
 static bool settles_before(const struct ordered_user *user, const struct user_order_entry *entry)
 {
     const struct user_order_entry *at = user->settling > 0 ? user->first : entry;
@@ -183,7 +183,7 @@ static void user_append(struct user_order *order, struct ordered_user *user,
     }
 }
 
-/* Of UID; false if none is. */
+/* BY more messages of UID are parked. False: BY is negative, and none is. */
 static bool parked_add(struct user_order *order, int64_t uid, int by)
 {
     uint64_t *found = map64_get(order->parked, (uint64_t)uid);

@@ -15,22 +15,23 @@
  *                                                                                     │      │
  *                                       any state: user_order_remove() ─► resolved ◄──┴──────┘
  *
- * So SETTLING entries are a prefix; nothing is sent past a message that is being settled,
- * nothing is settled past one that was sent; but a run of messages that have nowhere to go is
- * settled together, in order, and what comes meanwhile is the next run: it begins when all of the
- * former is stored, so that a failure in the middle leaves nothing newer in the mailbox than what
- * is tried again. The sessions must be the very same, not only the comets: of two sessions on one
- * comet the first may be gone and the second not.
+ * So SETTLING entries come first. Nothing is sent past a message that is being settled, and nothing
+ * is settled past one that was sent. But a run of messages that have nowhere to go is settled
+ * together, in order. What comes meanwhile is the next run, which begins when all of the former is
+ * stored. So a failure in the middle leaves nothing newer in the mailbox than what is tried again.
+ * The sessions must be the very same, not only the comets: of two sessions on one comet the first
+ * may be gone and the second not.
  *
- * If the mailbox takes nothing, and the user is there now, the oldest entry is diverted to him. The
- * rest of its run is still being settled behind it then. As soon as their answers have come, these
- * are diverted after it, in order: behind one that is not in the mailbox none can be stored.
+ * If the mailbox takes nothing, and the user is there now, the oldest entry is diverted to the
+ * user's sessions. The rest of its run is still being settled then. As soon as their answers have
+ * come, they are diverted after it, in order: none can be stored behind one that is not.
  *
- * A message that has to be stored, or to wait until one before it is, needs room for that. If there
- * is none when it comes, user_order_add() does not take it: it is *parked*, its owner forgets it
- * and reads it again later. Only how many of a uid are parked is known here. Whatever comes for
- * that uid meanwhile is parked behind them, so that those parked are newer than all entries, and
- * user_order_return() in the order they came keeps the order. */
+ * A message that has to be stored, or has to wait until one before it is stored, needs room for
+ * that. If there is none when it comes, user_order_add() does not take it: it is *parked*. Its
+ * owner forgets it and reads it again later; here we know only how many of a uid are parked.
+ * Whatever comes for that uid meanwhile is parked behind them. So parked messages are newer than
+ * all entries, and the order stays if they come back by user_order_return() in the order they came.
+ */
 #ifndef IMC_JOB_BASE_USER_ORDER_H
 #define IMC_JOB_BASE_USER_ORDER_H
 
@@ -80,8 +81,9 @@ void user_order_return(struct user_order *order, struct user_order_entry *entry,
 void user_order_unpark(struct user_order *order, int64_t uid);
 /* A SENT entry was taken by nobody: it is settled as soon as those before it allow it. */
 void user_order_settle(struct user_order *order, struct user_order_entry *entry);
-/* A SETTLING entry that is not known to be in the mailbox, and behind no other such, is WAITING
- * again: for where aim() says now, or, NOWHERE, to be settled once those before it allow it. */
+/* ENTRY is WAITING again: to be sent where aim() says now, or, if NOWHERE, to be settled once those
+ * before it allow it. It must be the first SETTLING entry that is not known to be in the mailbox.
+ */
 void user_order_divert(struct user_order *order, struct user_order_entry *entry, bool nowhere);
 /* A SETTLING entry is in the mailbox, once for each. */
 void user_order_stored(struct user_order *order, struct user_order_entry *entry);

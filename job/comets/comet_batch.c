@@ -21,7 +21,8 @@ struct packed_item {
     Imc__V1__Waiting message;
 };
 
-/* A kept item may be older than our last fence, or the partition another job's by now. */
+/* The fence that MESSAGE travels with: that of its partition now, if the partition is ours. A kept
+ * item may be older than our last fence, or its partition may be another job's by now. */
 static uint64_t message_fence(const struct job *job, const struct message *message)
 {
     const struct partition *ours = message->partition != NULL

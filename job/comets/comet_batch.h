@@ -1,5 +1,5 @@
-/* comet_batch.h - items as PushBatch, PushReply as struct. comet_batch_decode/drop: any thread; the
- * rest: owner loop. */
+/* comet_batch.h - what travels between job and one comet: items become a PushBatch, the answer is
+ * taken apart. comet_batch_decode() and _drop(): any thread; the rest: main loop. */
 #ifndef IMC_JOB_COMETS_COMET_BATCH_H
 #define IMC_JOB_COMETS_COMET_BATCH_H
 

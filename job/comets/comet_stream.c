@@ -39,7 +39,7 @@ static void item_answer(struct comet_peer *comet, struct comet_item *item,
     comet_item_free(comet, item);
 }
 
-/* What the broken stream owes goes before all that was not sent yet. */
+/* What the broken stream owes goes before all that was never sent. */
 static void comet_splice_returned(struct comet_peer *comet)
 {
     STAILQ_CONCAT(&comet->returned, &comet->queue);
@@ -67,7 +67,7 @@ static void pending_remove(struct comet_peer *comet, struct comet_batch *batch)
     map64_del(comet->by_seq, batch->seq);
 }
 
-/* The items without an answer wait to be sent again. Takes BATCH. */
+/* BATCH's items without an answer wait to be sent again. Frees BATCH. */
 static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
 {
     for (uint32_t i = 0; i < batch->n; i++) {
@@ -99,7 +99,8 @@ static struct comet_batch *batch_new(uint64_t seq, size_t max)
     return batch;
 }
 
-/* Once nothing that was kept is under way: after that it is as if it had never been lost. */
+/* A Standing goes only once no kept item is under way. Then the comet is as if it had never been
+ * lost. */
 static bool standing_may_go(const struct comet_peer *comet)
 {
     return comet->standing_due && !comet->lost &&
@@ -197,7 +198,7 @@ static void mark(struct comet_peer *comet, struct comet_batch *batch, uint8_t *r
 
 enum { RESULT_PENDING = 255 };
 
-/* In order of the items, so that the messages of a user are settled in their order. */
+/* Goes through the items in their order, so that the messages of a user are settled in order. */
 static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batch,
                               const Imc__V1__PushReply *reply)
 {

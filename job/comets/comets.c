@@ -45,7 +45,8 @@ static struct comet_peer *comet_open(struct comet_peers *comets, const struct me
     return comet;
 }
 
-/* The same process under a new epoch. What was kept goes first: it is at the head of the queue. */
+/* COMET is back: the same process under a new epoch. What was kept goes first, because it is at the
+ * head of the queue. */
 static void comet_revive(struct comet_peer *comet, const struct member *member)
 {
     comet->lost = false;
@@ -79,7 +80,7 @@ void comet_free(struct comet_peer *comet)
     free(comet);
 }
 
-/* Nothing says which process it is: nothing can be kept for it. */
+/* We do not know which process COMET was, so nothing can be kept for it. */
 static void comet_abandon(struct comet_peer *comet, struct answers *answers)
 {
     comet_disconnect(comet);
@@ -137,7 +138,7 @@ static void comets_keep(struct comet_peers *comets, const struct member *member)
     comet_connect(comet);
 }
 
-/* Takes those that are not listed out; returns them, *N of them. */
+/* Takes out the comets that membership does not list any more, and returns these *N. */
 static struct comet_peer **comets_remove_unlisted(struct comet_peers *comets, size_t *n)
 {
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */

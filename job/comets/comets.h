@@ -1,12 +1,12 @@
-/* comets.h - the live comets, and to each the ordered stream of items. Owner loop only.
+/* comets.h - the live comets, and to each the ordered stream of items. Main loop only.
  *
  *     comet_push() ─► queue ──fill──► batch in flight ──answer──► answered()
  *                      ▲ ▲               │     └ pending ──late result──► answered()
  *                      │ └── returned ◄──┴───────┘  the stream broke: in order, before all newer
  *
- * A comet here is one life of one: another epoch is another comet. When its lease lapses everything
- * that was meant for it is answered GONE. But the process may live: what is for rooms and all is
- * kept for it (comets_lost.c), and when it comes back, that goes first. */
+ * A comet here is one life of a comet: another epoch is another comet. When its lease lapses, all
+ * its items are answered GONE. But the process may live. So items for rooms and all are kept for it
+ * (comets_lost.c), and go first when it comes back. */
 #ifndef IMC_JOB_COMETS_COMETS_H
 #define IMC_JOB_COMETS_COMETS_H
 
@@ -40,13 +40,13 @@ uint64_t comet_life(const struct comet_peer *comet);
  * one answer. */
 void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind,
                 const struct hint *hints, size_t n);
-/* What we vouch for has changed: partitions came. Every live comet is told (push.proto). */
+/* We vouch for more than before, because a partition came: tells every live comet (push.proto). */
 void comets_state(struct comet_peers *comets);
-/* Of what is kept for those taken for dead. */
+/* Bytes of the items that are kept for comets taken for dead. */
 size_t comets_kept_bytes(const struct comet_peers *comets);
 
-/* One to each live comet; how many that were. Likewise to those taken for dead, but no answer is
- * owed for that. */
+/* An item to each live comet; returns how many there are. Comets taken for dead get one, too, but
+ * owe no answer to it. */
 uint32_t comets_push(struct comet_peers *comets, struct message *message,
                      Imc__V1__PushItem__Kind kind);
 

@@ -1,5 +1,5 @@
 /* comets_internal.h - what comets.c (the list), comet_stream.c (what goes to each) and
- * comets_lost.c (those taken for dead) share. Owner loop only. */
+ * comets_lost.c (those taken for dead) share. Main loop only. */
 #ifndef IMC_JOB_COMETS_COMETS_INTERNAL_H
 #define IMC_JOB_COMETS_COMETS_INTERNAL_H
 
@@ -52,7 +52,7 @@ struct comet_peers {
     uv_timer_t expiry; /* runs while some are lost */
 };
 
-/* Answers that are due once every comet is where it belongs: what follows from them may push. */
+/* Answers that are given once every comet is in its list: what follows from an answer may push. */
 struct answers {
     struct {
         struct message *message;
@@ -69,16 +69,17 @@ void comet_connect(struct comet_peer *comet);
 void comet_disconnect(struct comet_peer *comet);
 
 /* --- comets.c --- */
-/* Vouches for nothing that was before. */
+/* For Standing.link. The new link vouches for nothing that was before it. */
 uint64_t comets_new_link(struct comet_peers *comets);
 /* Nothing is answered. */
 void comet_free(struct comet_peer *comet);
 
 /* --- comets_lost.c --- */
-/* COMET, in no list any more, is not among the living: what waits for sessions is to be answered
- * (ANSWERS), what waits for rooms and all is kept, and sent if it still listens or again does. */
+/* COMET has just left the list of the living. Adds to ANSWERS what has to be answered for it. Keeps
+ * its items for rooms and all, and sends them if the process listens, or does so again. */
 void comet_lose(struct comet_peer *comet, struct answers *answers);
-/* MEMBER as it was lost, NULL: it was not. Its id under another process: that one is forgotten. */
+/* The lost comet that MEMBER is, taken out of the list; NULL: it was not lost. A lost comet with
+ * MEMBER's id but another process is forgotten. */
 struct comet_peer *comets_find_lost(struct comet_peers *comets, const struct member *member);
 /* An item for a lost comet. */
 void comet_keep(struct comet_peer *comet, struct message *message, Imc__V1__PushItem__Kind kind);

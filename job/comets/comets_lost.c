@@ -1,4 +1,5 @@
-/* Comets that were taken for dead, and may only have stood still, or lost their lease:
+/* comets_lost.c - comets that were taken for dead. They may only have stood still, or lost their
+ * lease.
  *
  *   living ──comet_lose──► lost: room and all items kept ──comets_find_lost──► living again
  *                             │        │ comet.hold_bytes: dropped, missed_…        ▲
@@ -6,8 +7,9 @@
  *                      comet.hold is over: no stream, no items, missed_… ───────────┘
  *                             └─ another process has its id, or LOST_MAX newer ones ─► forgotten
  *
- * Nobody waits for the answers to what is kept: its offsets are committed. So it goes with us; the
- * comet learns from the Standing of the next owner that nobody vouches for it. */
+ * Nobody waits for the answers to kept items: their offsets are committed already. So kept items
+ * are lost when this job ends. The Standing of the partition's next owner then tells the comet that
+ * nobody vouches for them. */
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -58,7 +60,8 @@ static void comet_missed(struct comet_peer *comet, Imc__V1__PushItem__Kind kind)
     job_count(comet->job, JOB_KEPT_DROPPED);
 }
 
-/* All of it: behind a gap nothing is of use, for the sessions will be told to come again. */
+/* Drops all that is kept. Behind a gap nothing is of use: the comet will tell its sessions that
+ * they missed some. */
 static void comet_drop(struct comet_peer *comet, const char *why)
 {
     struct comet_items queue = STAILQ_HEAD_INITIALIZER(queue);
@@ -130,8 +133,9 @@ static void comets_on_expiry(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-/* Our list of comets is up to a renewal old: the owner before us may have seen that this one is
- * lost, and kept things for it, before it gave a partition to us. */
+/* Has some partition come to us only lately? Our list of comets is up to a renewal old. So the
+ * partition's owner before us may have seen earlier than we that a comet is lost, and may have kept
+ * items for it that we do not have. */
 static bool partitions_are_young(const struct job *job)
 {
     uint64_t now = loop_now_ms(job->loop);

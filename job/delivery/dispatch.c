@@ -40,7 +40,7 @@ static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
     return aimed;
 }
 
-/* Hints after FIRST that are of the same life of the same comet, FIRST included. */
+/* How many hints from FIRST on are of the same life of the same comet. */
 static uint32_t hints_alike(const struct message *message, uint32_t first)
 {
     uint32_t end = first + 1;
@@ -64,8 +64,8 @@ static void dispatch_send(struct user_order_entry *entry, void *arg)
     }
 }
 
-/* One before it that is not urgent must be stored first: his sessions are told of each by itself.
- */
+/* A message is urgent only if all before it are: they have to be stored first, because sessions are
+ * told of each message by itself. */
 static void dispatch_settle(struct user_order_entry *entry, void *arg)
 {
     struct job *job = arg;
@@ -109,7 +109,7 @@ static void dispatch_uid(struct job *job, struct message *message)
 
 /* --- rooms and all --- */
 
-/* A comet that appears later has no part in it, unless it was only taken for dead. */
+/* A comet that appears later gets nothing of it, unless it was only taken for dead. */
 static void dispatch_everywhere(struct job *job, struct message *message)
 {
     size_t comets = comets_count(job->comets);
@@ -134,7 +134,8 @@ static const char *push_problem(const Imc__V1__PushMsg *envelope)
                                 : "type PUSH without uid";
 }
 
-/* A comet closes the stream that carries a longer name, and would again when it is resent. */
+/* A comet closes a stream that carries a longer name. Sent again, the name would close the next
+ * one, too. */
 static const char *room_problem(const char *room)
 {
     if (room[0] == '\0')

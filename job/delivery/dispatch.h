@@ -1,4 +1,4 @@
-/* dispatch.h - from a message of the bus to what comets or logic are asked. Owner loop only. */
+/* dispatch.h - from a message of the bus to what comets or logic are asked. Main loop only. */
 #ifndef IMC_JOB_DELIVERY_DISPATCH_H
 #define IMC_JOB_DELIVERY_DISPATCH_H
 
@@ -12,8 +12,8 @@ struct partition;
  * envelope is counted, logged and skipped. */
 void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
-/* The same message, read again: if it is parked, it goes on now. Parked ones before it that the bus
- * did not bring are lost, which is counted and logged. */
+/* The same message, read again: if it is parked, it goes on now. If the bus did not bring a parked
+ * message before it, that one is lost, which is counted and logged. */
 void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
 /* What user_order.h asks; ARG is the struct job. */

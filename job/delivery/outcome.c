@@ -59,8 +59,8 @@ void outcome_item(struct job *job, struct message *message, Imc__V1__PushItem__K
 struct whereabouts {
     struct hint *hints; /* sorted; strings of the reply */
     size_t n;
-    bool unsure; /* some session is on a comet we do not know: too new for our list, or dead and not
-                    forgotten yet */
+    bool unsure; /* some session is on a comet that we do not know: it is too new for our list, or
+                    it is dead and logic does not know yet */
 };
 
 static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *result,
@@ -129,8 +129,9 @@ static enum handover_verdict stored(struct job *job, struct message *message,
     return HANDOVER_DONE;
 }
 
-/* What cannot be stored goes to the sessions that the user has now, if he has some: who is online
- * shall not wait until Redis takes writes again. FIRST: nothing of the same user is before it. */
+/* A message that cannot be stored goes to the sessions that its user has now: users who are online
+ * shall not wait until Redis takes writes again. FIRST: no message of the same user is before it.
+ */
 static enum handover_verdict divert(struct job *job, struct message *message,
                                     const Imc__V1__SettleResult *result, bool first)
 {
@@ -151,7 +152,8 @@ static enum handover_verdict divert(struct job *job, struct message *message,
     return HANDOVER_DIVERTED;
 }
 
-/* A session that cannot take it hands it back: then it is tried again as seldom as storing is. */
+/* A session that cannot take the message hands it back. Then it is diverted again only as often as
+ * storing is tried. */
 static bool may_divert(const struct job *job, const struct message *message)
 {
     return message->diverted_ms == 0 ||
@@ -179,8 +181,8 @@ enum handover_verdict outcome_settled(struct job *job, struct message *message,
         job_count(job, JOB_SETTLE_UNKNOWN);
         return HANDOVER_AGAIN;
     }
-    /* A session told of this one would read past the one before it, which is not in the mailbox
-     * yet. */
+    /* The message before it is not in the mailbox yet: a session that is told of this one would
+     * read past that. */
     if (before != NULL && !((const struct message *)(const void *)before)->stored) {
         job_count(job, JOB_SETTLE_ORDER);
         return HANDOVER_AGAIN;

@@ -1,5 +1,5 @@
 /* kafka_consumer.h - job's membership of the consumer group: partitions come and go, messages are
- * read while there is room for them, offsets of what is resolved are stored. Owner loop only;
+ * read while there is room for them, offsets of what is resolved are stored. Main loop only;
  * librdkafka's threads only wake it. */
 #ifndef IMC_JOB_KAFKA_KAFKA_CONSUMER_H
 #define IMC_JOB_KAFKA_KAFKA_CONSUMER_H

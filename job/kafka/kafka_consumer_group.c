@@ -161,9 +161,9 @@ void consumer_on_topic(bool ok, const char *why, void *arg)
 
 /* --- our share of the partitions --- */
 
-/* Who deals out the partitions may have found no topic just then; librdkafka joins again only if
- * the topic is not what it was when it was there last. If the others have them all, nothing comes
- * of it. */
+/* The member that deals out the partitions may have found no topic at that moment, and librdkafka
+ * joins again only if the topic has changed since it was seen last. If the other members have all
+ * partitions, joining again does no harm. */
 void consumer_check_share(struct kafka_consumer *consumer)
 {
     uint64_t since = consumer->none_ms;
@@ -273,8 +273,8 @@ void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 
 /* --- errors, and what was committed --- */
 
-/* Another member with our group.instance.id has taken our place, for one: this instance never reads
- * again. */
+/* This instance never reads again: another member with our group.instance.id has taken our place,
+ * for example. */
 static void consumer_fail(struct kafka_consumer *consumer)
 {
     char text[256], why[320];

@@ -47,7 +47,7 @@ static bool closing_drain(rd_kafka_queue_t *queue, void *arg)
     return false;
 }
 
-/* Its end is an event of no queue. */
+/* The end of closing comes as no event, so it is polled for. */
 static void consumer_on_closing(uv_timer_t *timer)
 {
     struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, limit);
@@ -79,8 +79,8 @@ void consumer_on_left(uv_timer_t *timer)
     consumer_close(container_of(timer, struct kafka_consumer, limit));
 }
 
-/* A member with a name of its own that only closes is taken for one that comes back: the others get
- * its partitions when its session is over. One that ends its subscription leaves. */
+/* Brokers expect a member that has a name of its own and only closes to come back: the others get
+ * its partitions when its session is over. A member that ends its subscription leaves. */
 static void consumer_leave(struct kafka_consumer *consumer)
 {
     if (consumer->state != CONSUMER_DRAINING)

@@ -109,8 +109,7 @@ static void assigned_seek(struct assigned *assigned, int64_t offset)
 
 /* --- reading --- */
 
-/* Its offsets start again. Messages of the former log that are not resolved yet are gone on with.
- */
+/* Offsets start again. Unresolved messages of the former log go on as before. */
 static void assigned_restart(struct assigned *assigned)
 {
     job_count(assigned->owner->job, JOB_LOG_RESTARTS);
@@ -127,14 +126,14 @@ static void assigned_restart(struct assigned *assigned)
     assigned_seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
 }
 
-/* Not read for now: if another cluster has come in the place of ours, its group does not know us,
- * and tells so first. Then we begin where it says. */
+/* The partition is not read for now. If another cluster has come in the place of ours, its group
+ * does not know us, and says so first. Then we begin where that group says. */
 static void assigned_doubt(struct assigned *assigned)
 {
     assigned->other_ms = loop_now_ms(assigned->owner->job->loop);
 }
 
-/* Sends LIST, which it takes. What is not taken is committed with the next opportunity. */
+/* Commits LIST, and frees it. If librdkafka refuses, the offsets go with the next commit. */
 static void partitions_commit(struct partition_reader *reader,
                               rd_kafka_topic_partition_list_t *list)
 {
@@ -182,7 +181,7 @@ static int64_t partitions_unix_ms(const struct partition_reader *reader)
     return (int64_t)(redis_now_us(reader->redis) / 1000);
 }
 
-/* False: what came with it is of no use. */
+/* False: the messages that came with it are of no use. */
 static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
 {
     int64_t made_ms = rd_kafka_message_timestamp(message, NULL);
@@ -377,7 +376,7 @@ static void assigned_on_anchor(int32_t id, struct log_anchor anchor, void *arg)
     kafka_queue_wake(assigned->bus);
 }
 
-/* With one question for all that are not known. */
+/* One question for all partitions whose anchor is not known. */
 static void partitions_ask_anchors(struct partition_reader *reader)
 {
     struct assigned *a;

@@ -1,4 +1,4 @@
-/* partition_reader.h - reading the partitions that are assigned, committing their offsets. Owner
+/* partition_reader.h - reading the partitions that are assigned, committing their offsets. Main
  * loop only.
  *
  *   add ─► FENCING ──on_fence──► READING ⇄ STOPPED (partition_wants() says no)
@@ -7,9 +7,9 @@
  *             │              └── REFUSED ⇄ a later owner: until the group or time tells
  *             └─────────── remove: what is unresolved is forgotten ───────────►
  *
- * Every partition has a queue of its own, apart from the consumer's, so that it is read, held back
- * or left alone by itself, while rebalances and errors are always served: backpressure never looks
- * to the group like a job that hangs. */
+ * Every partition has a queue of its own, apart from the consumer's. So each is read, held back or
+ * left alone by itself, while rebalances and errors are always served: backpressure never looks to
+ * the group like a job that hangs. */
 #ifndef IMC_JOB_KAFKA_PARTITION_READER_H
 #define IMC_JOB_KAFKA_PARTITION_READER_H
 

@@ -6,7 +6,7 @@
  *             no room to store    reread_wake()
  *
  * A Kafka client of its own, without group: the group's must go on with what is new. It is made
- * when it is first needed. Owner loop only; librdkafka's threads only wake it. */
+ * when it is first needed. Main loop only; librdkafka's threads only wake it. */
 #ifndef IMC_JOB_KAFKA_REREAD_H
 #define IMC_JOB_KAFKA_REREAD_H
 

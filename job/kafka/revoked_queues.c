@@ -15,8 +15,9 @@ struct revoked_queues {
     LIST_HEAD(, revoked_queue) list;
 };
 
-/* What was forwarded to a queue goes with it. librdkafka ends the forwarding when it stops reading
- * the partition, and goes on after that: so this is done more than once. */
+/* Forwards the queue to another one, which is destroyed with what it got. librdkafka ends the
+ * forwarding when it stops reading the partition, but may add events after that. So this is done
+ * more than once. */
 static void revoked_queue_empty(const struct revoked_queues *revoked,
                                 const struct revoked_queue *entry)
 {

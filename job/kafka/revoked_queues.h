@@ -1,9 +1,9 @@
-/* revoked_queues.h - queues of partitions that were taken away from us. Owner loop only.
+/* revoked_queues.h - queues of partitions that were taken away from us. Main loop only.
  *
- * librdkafka goes on putting events into them after we have stopped reading: "no message from here
- * on is from before". Such an event holds its partition and the partition holds its queue, so both
- * stay for ever if Kafka's topic has no such partition any more; and rd_kafka_destroy() waits for
- * them. Therefore somebody has to empty the queues. */
+ * librdkafka goes on putting events into such a queue after we have stopped reading ("no message
+ * from here on is from before"). An event holds its partition, and the partition holds its queue.
+ * If Kafka's topic has no such partition any more, both stay for ever, and rd_kafka_destroy() waits
+ * for them. So the queues are emptied here. */
 #ifndef IMC_JOB_KAFKA_REVOKED_QUEUES_H
 #define IMC_JOB_KAFKA_REVOKED_QUEUES_H
 

@@ -37,7 +37,7 @@ void lag_report_look(struct job *job, int64_t lag_ms, int64_t span_permille)
     uint64_t now = loop_now_ms(job->loop), idle_ms = now - handover_idle_since(job->handover, &why);
     int64_t parked = (int64_t)job->windows.parked * 1000 / job->config->settle_parked;
 
-    /* The worst since they were told last: what comes late may come all at once. */
+    /* The worst since logics were told last, because late messages may come all at once. */
     if (job->looks % TELL_EVERY == 1 || lag_ms > job->report.lag_ms)
         job->report.lag_ms = lag_ms;
     job->report.used_permille = parked > span_permille ? parked : span_permille;

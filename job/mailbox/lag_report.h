@@ -1,5 +1,5 @@
-/* lag_report.h - how far behind job is: worked out ten times a second, told to every logic twice a
- * second, which refuses pushes by it. Owner loop only. */
+/* lag_report.h - how far behind job is. Worked out ten times a second, and told to every logic
+ * twice a second: logic refuses pushes by it. Main loop only. */
 #ifndef IMC_JOB_MAILBOX_LAG_REPORT_H
 #define IMC_JOB_MAILBOX_LAG_REPORT_H
 

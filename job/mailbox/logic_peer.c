@@ -5,7 +5,7 @@
  *                               └─ logic_peer_state: down, logic_peer_failed ─► answered(NULL)
  *   logic_peer_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
  *
- * A quarter of a batch is left to the others: whatever is urgent, they get on. */
+ * A quarter of a batch is left to the others, so that they get on however much is urgent. */
 #include "job/mailbox/logic_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -40,7 +40,8 @@ struct packed_settle {
     Imc__V1__Waiting message;
 };
 
-/* The message of its user before it, if that is not known to be in the mailbox. */
+/* The id of the user's message before this one, if that is not known to be in the mailbox; else 0.
+ */
 static uint64_t settle_behind(const struct message *message)
 {
     const struct user_order_entry *entry = user_order_before(&message->entry);
@@ -113,7 +114,7 @@ static void *logic_peer_decode(struct msg *msg)
 
 enum { SETTLE_OVERHEAD = 64 };
 
-/* Fills BATCH up to MOST messages and BYTES, which it lowers. */
+/* Fills BATCH from QUEUE up to MOST messages and *BYTES. Takes off *BYTES what it has used. */
 static void batch_take(struct handover_batch *batch, struct messages *queue, size_t most,
                        size_t *bytes)
 {

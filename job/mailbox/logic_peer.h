@@ -1,5 +1,5 @@
-/* logic_peer.h - the stream of settles to one logic, and one on which it is told how far behind we
- * are. Owner loop only. */
+/* logic_peer.h - two streams to one logic: on one it is asked to store messages, on the other it is
+ * told how far behind we are. Main loop only. */
 #ifndef IMC_JOB_MAILBOX_LOGIC_PEER_H
 #define IMC_JOB_MAILBOX_LOGIC_PEER_H
 
@@ -30,7 +30,7 @@ void logic_peer_push(struct logic_peer *logic, struct message *message);
 /* Sends job->report. */
 void logic_peer_tell(struct logic_peer *logic);
 bool logic_peer_is_up(const struct logic_peer *logic);
-/* It has answered the last that it was told. False until it has been told something. */
+/* Did it answer the last report? False until the first one was sent. */
 bool logic_peer_answers(const struct logic_peer *logic);
 /* The same process at the same address? */
 bool logic_peer_is(const struct logic_peer *logic, const struct member *member);

@@ -26,7 +26,7 @@ struct handover {
 
 /* --- which logic --- */
 
-/* Those that answer; if none does, any may be tried. */
+/* One of the logics that can be reached; if none can, any may be tried. */
 static struct logic_peer *handover_choose(const struct handover *handover, int64_t uid)
 {
     size_t up = 0;
@@ -212,7 +212,7 @@ void handover_logics_changed(struct handover *handover, const struct member_list
     }
     free(before);
     free(kept);
-    /* Only what is stranded now: it may strand again. */
+    /* Only what is stranded now, because it may strand again. */
     struct messages stranded = STAILQ_HEAD_INITIALIZER(stranded);
     STAILQ_CONCAT(&stranded, &handover->stranded);
     while (!STAILQ_EMPTY(&stranded))

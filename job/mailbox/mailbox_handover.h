@@ -1,13 +1,12 @@
-/* mailbox_handover.h - messages that found nobody, on their way into the mailbox. Owner loop only.
+/* mailbox_handover.h - messages that found nobody, on their way into the mailbox. Main loop only.
  *
  *   handover_add() ─► a live logic (by uid) ─► its queue ══ SettleBatch ══► logic
  *        ▲              │ none                   │ stream broke               └─► settled()
  *        │              ▼                        ▼                                  │ again
  *        └────────── stranded              retry: after 50 ms, 100 ms … 1 s ◄───────┘
  *
- * Messages of one uid go to one logic, in order; whatever upsets the order (a retry, a logic that
- * died) is caught by settled(): a message is only taken as settled after the one before it.
- */
+ * Messages of one uid go to one logic, in order. A retry or a logic that died may upset the order.
+ * settled() catches that: it takes a message as stored only after the one before it. */
 #ifndef IMC_JOB_MAILBOX_MAILBOX_HANDOVER_H
 #define IMC_JOB_MAILBOX_MAILBOX_HANDOVER_H
 
@@ -38,8 +37,8 @@ size_t handover_logics_answering(const struct handover *handover);
 /* Takes a reference; settled() is told as often as it says AGAIN. */
 void handover_add(struct handover *handover, struct message *message);
 
-/* Since when nothing could be stored although something waits for it (loop time; now if all is
- * well), and why not. */
+/* Since when nothing could be stored although something waits for it, and why not. In loop time;
+ * now, if all is well. */
 uint64_t handover_idle_since(struct handover *handover, const char **why);
 /* Tells every logic job->report. */
 void handover_tell(struct handover *handover);

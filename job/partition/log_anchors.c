@@ -66,7 +66,7 @@ struct log_anchor log_anchor_read(const char *text, size_t len)
         return none;
     anchor.offset = strtoll(copy + 5, &end, 10);
     anchor.mark = strtoull(end, NULL, 16);
-    /* Written again it is the same: so nothing else was in it. */
+    /* If it is the same when written again, nothing else was in the text. */
     if (log_anchor_write(anchor, again) != len || memcmp(copy, again, len) != 0)
         return none;
     return anchor;

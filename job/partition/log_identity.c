@@ -34,8 +34,8 @@ void log_identity_alarm(struct log_identity *identity)
         identity->suspect = log_anchors_below(&identity->anchors, identity->next);
 }
 
-/* Does OFFSET, the first, have to wait until what stands at the anchor was read? Reading that
- * begins below the anchor skips nothing. */
+/* Does the first message, at OFFSET, have to wait until the anchor's message was read? If reading
+ * begins below the anchor, nothing is skipped. */
 static enum log_verdict check_first(struct log_identity *identity, int64_t offset, uint64_t mark)
 {
     struct log_anchor expected = identity->expected;
@@ -51,9 +51,9 @@ static enum log_verdict check_first(struct log_identity *identity, int64_t offse
     return LOG_SEEK;
 }
 
-/* The anchor is gone, as all old messages go one day. If not all are gone up to where the group
- * was, nobody can tell which log the rest is of: what is left is read, rather once more than never.
- */
+/* The anchor's message is gone, as all old messages go one day. If some messages before the group's
+ * position are left, nobody can tell of which log they are. So they are read: rather once more than
+ * never. */
 static bool check_without_anchor(struct log_identity *identity, int64_t offset)
 {
     if (!identity->untaken)
@@ -114,8 +114,8 @@ static int64_t check_seek(struct log_identity *identity, struct log_anchor ancho
     return anchor.offset;
 }
 
-/* The log ends before what we have read. Right after a broker took over from another one that may
- * be so for a while, therefore what is left of it is looked at. */
+/* The log ends before our position. That may be so for a while after a broker took over from
+ * another one. Therefore we look at an anchor in what is left of the log. */
 static int64_t check_short(struct log_identity *identity, int64_t end, uint64_t now_ms)
 {
     if (identity->short_ms == 0)

@@ -2,14 +2,14 @@
  * data was lost, or the topic was made anew. Its offsets start again then, and a reader that goes
  * on where it was misses what is below. Pure; owner only.
  *
- * Kafka tells a reader only if the new log is shorter than where he is: he begins anew, and the
- * offsets go back. Otherwise nothing says so. So an older message (an anchor) is read again now and
- * then, when nothing comes and after every pause, for a log does not change without one. Another
- * message at its place: another log.
+ * Kafka tells a reader only if the new log ends before the reader's position: the reader begins
+ * anew, and offsets go back. Otherwise nothing tells. So we read an older message (an anchor) again
+ * now and then: when nothing comes, and after every pause, because a log does not change without a
+ * pause. Another message at the anchor's place means another log.
  *
- * While nobody read, the log may have changed as well, and may reach beyond the offset at which the
- * group is to go on. So an anchor travels with each commit. Before the first message after an
- * assignment is taken, what stands at the anchor is read:
+ * The log may also change while nobody reads, and may reach beyond the offset at which the group
+ * goes on. So an anchor travels with each commit. Before the first message after an assignment is
+ * taken, we read what stands at the anchor:
  *
  *   log_identity_expect() ─► first message: LOG_SEEK ─► look at the anchor's place
  *                             the same message ─► LOG_SEEN … LOG_NEW ◄──┤
@@ -44,7 +44,7 @@ struct log_identity {
 void log_identity_init(struct log_identity *identity);
 /* ANCHOR was committed along with the offset where reading goes on. .offset -1: none was. */
 void log_identity_expect(struct log_identity *identity, struct log_anchor anchor);
-/* What stands at and above OFFSET is going to be read once more, and is to be taken once more. */
+/* Messages from OFFSET on are going to be read once more, and are to be taken once more. */
 void log_identity_rewind(struct log_identity *identity, int64_t offset);
 /* Something was wrong with the brokers: look soon. */
 void log_identity_alarm(struct log_identity *identity);

@@ -130,7 +130,7 @@ static void slot_forget(struct partition *partition, const struct offset_slot *s
     partition_let_go(partition, message);
 }
 
-/* Newest first: so no message that waits behind another one of its user gets its turn by this. */
+/* Newest first, so that no message gets its turn because the one before it is forgotten. */
 void partition_forget(struct partition *partition)
 {
     int64_t position = offset_tracker_replay(&partition->tracker);

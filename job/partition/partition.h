@@ -1,5 +1,5 @@
 /* partition.h - an assigned partition: its fence, its unresolved messages, the offset that may be
- * committed. Owner loop only. */
+ * committed. Main loop only. */
 #ifndef IMC_JOB_PARTITION_PARTITION_H
 #define IMC_JOB_PARTITION_PARTITION_H
 
@@ -9,9 +9,10 @@
 struct job;
 
 enum {
-    /* Comets remember which offsets they have applied this far below the highest (push.proto); a
-     * bite more may be read and offsets may have gaps, so reading stops well before. So the oldest
-     * message that cannot be stored bounds how far others are served. */
+    /* How many offsets may lie between the lowest unresolved message and the newest one read.
+     * Comets remember a little more than that of what they have applied (push.proto): a bite more
+     * may be read, and offsets may have gaps. So the oldest message that cannot be stored bounds
+     * how many others are served. */
     PARTITION_SPAN = 200000,
 };
 
@@ -42,10 +43,10 @@ bool partition_wants(const struct partition *partition);
 void partition_add(struct partition *partition, struct message *message, int64_t offset);
 /* The message at OFFSET needs nothing. */
 void partition_skip(struct partition *partition, int64_t offset);
-/* MESSAGE is resolved. Gives the partition's reference up. */
+/* MESSAGE is resolved. Gives up the partition's reference. */
 void partition_resolve(struct message *message);
-/* MESSAGE is put off: it has to be stored, and there is no room. Only its offset and uid are kept.
- * Gives the partition's reference up. */
+/* MESSAGE is put off, because it has to be stored and there is no room. Only its offset and uid are
+ * kept. Gives up the partition's reference. */
 void partition_park(struct message *message);
 /* The parked message with the lowest offset; false: none is. */
 static inline bool partition_parked(struct partition *partition, uint64_t *ticket, int64_t *offset,
@@ -53,23 +54,23 @@ static inline bool partition_parked(struct partition *partition, uint64_t *ticke
 {
     return offset_tracker_parked(&partition->tracker, ticket, offset, uid);
 }
-/* That one is back, as MESSAGE; takes the caller's reference. */
+/* The parked message with TICKET is back, as MESSAGE; takes the caller's reference. */
 void partition_return(struct partition *partition, uint64_t ticket, struct message *message);
-/* That one is on the bus no more. */
+/* Kafka does not have the parked message with TICKET any more. */
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
-/* How much of what may be read ahead of the lowest unresolved offset is used, in 1/1000. While
- * something is parked, what is UNREAD counts: it will use it, too. */
+/* How much of PARTITION_SPAN is used, in 1/1000. While something is parked, the UNREAD messages
+ * count as well: they will use it, too. */
 int64_t partition_span_permille(const struct partition *partition, int64_t unread);
-/* Whatever is unresolved is another job's now: answers that still come are ignored, the position
- * stays. */
+/* What is unresolved is another job's now. Answers that still come are ignored, and the position
+ * stays where it is. */
 void partition_forget(struct partition *partition);
-/* Its log is another one from now on, that begins at any offset. What is unresolved is gone on
- * with.
- */
+/* The partition has another log from now on, which begins at any offset. Unresolved messages of the
+ * former log stay, and are resolved as usual. */
 void partition_restart(struct partition *partition);
-/* A comet refused its item: whatever is unresolved is forgotten until it is known who owns it. */
+/* A comet refused an item of the partition: forgets what is unresolved. Nothing is read until it is
+ * known who owns the partition. */
 void partition_refuse(struct partition *partition);
-/* It is ours, with a new fence. What was forgotten has to be read again. */
+/* The partition is ours, with a new fence. What was forgotten has to be read again. */
 void partition_own(struct partition *partition, uint64_t fence);
 /* The offset to commit if it has risen since the last call, else -1. */
 int64_t partition_to_commit(struct partition *partition);

@@ -1,12 +1,12 @@
 /* partition_fence.h - a number for each ownership of a partition, higher than that of every owner
- * before. Owner loop only.
+ * before. Main loop only.
  *
- * It comes from Redis, imc:fence:TOPIC:PARTITION, and is at least the time in milliseconds there:
- * should Redis lose its data, the comets, which remember the old numbers, still take the new ones.
- * Asked for until Redis answers.
+ * The number comes from Redis, imc:fence:TOPIC:PARTITION, and is at least the time there, in
+ * milliseconds. So if Redis loses its data, comets still take the new numbers, though they remember
+ * the old ones. We ask until Redis answers.
  *
- * A comet that refuses has heard a higher number. Redis knows whether anybody was given one: if
- * not, the next number is above what that comet heard, unless that cannot be
+ * A comet that refuses us has heard a higher number. Redis knows whether a job was given one. If
+ * not, our next number is above what the comet heard, unless that is beyond what may be
  * (common/protocol/fence.h). */
 #ifndef IMC_JOB_PARTITION_PARTITION_FENCE_H
 #define IMC_JOB_PARTITION_PARTITION_FENCE_H
@@ -21,7 +21,7 @@ struct partition_fence_question {
     int32_t partition;
     uint64_t ours;  /* the number that we have; 0: none */
     uint64_t heard; /* the highest that comets claim to have heard; 0: nothing */
-    bool claim;     /* take the next one even if somebody has a higher one than ours */
+    bool claim;     /* take the next number even if another job has a higher one than ours */
 };
 /* NUMBER is a new one. 0: somebody has a higher one than ours. */
 typedef void (*partition_fence_fn)(uint64_t number, void *arg);

@@ -1,10 +1,11 @@
 /* partition_lag.h - how late the messages of one partition are read. Pure; owner only.
  *
- * Two things tell: how old what was read is, and for how long something has been waiting to be
- * read. The first alone says nothing while nothing is read; the second alone says nothing while
- * each fetch brings all there is, however late it comes. What is older than our reading does not
- * count with its whole age: after a restart old messages are read once more, and what comes new
- * waits for no longer than we have been reading. */
+ * Two things tell: the age of the messages that were read, and for how long some have been waiting
+ * to be read. The first says nothing while nothing is read. The second says nothing while each
+ * fetch brings all there is, however late it comes.
+ *
+ * No message counts as later than the time for which we have been reading. After a restart old
+ * messages are read once more, and a new one has waited no longer than that. */
 #ifndef IMC_JOB_PARTITION_PARTITION_LAG_H
 #define IMC_JOB_PARTITION_PARTITION_LAG_H
 
