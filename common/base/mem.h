@@ -71,6 +71,12 @@ static inline void arena_init(struct arena *arena)
 }
 
 /* Aligned to 16; never NULL. */
+/* As arena_init(), but the first SIZE bytes are taken from ROOM, which is aligned to 16 bytes and
+ * stays the caller's. They do not count in BYTES, and arena_wipe() leaves them. */
+static inline void arena_init_in(struct arena *arena, void *room, size_t size)
+{
+    *arena = (struct arena){.at = room, .end = (char *)room + size};
+}
 void *arena_alloc(struct arena *arena, size_t size);
 void arena_free(struct arena *arena);
 /* As arena_free(), but overwrites all contents first. */

@@ -187,11 +187,15 @@ static enum message_kind envelope_kind(const Imc__V1__PushMsg *envelope)
     return envelope->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST ? MESSAGE_ALL : MESSAGE_UID;
 }
 
+/* Most envelopes fit into the room, so that none of these costs a malloc. One is unpacked at a
+ * time. */
 static Imc__V1__PushMsg *envelope_unpack(struct arena *arena, const void *payload, size_t len)
 {
+    static _Alignas(16) char room[2048];
     struct unpack_input in = {.data = payload, .len = len};
     const char *why = NULL;
 
+    arena_init_in(arena, room, sizeof room);
     if (payload == NULL)
         return NULL;
     return (Imc__V1__PushMsg *)unpack(&imc__v1__push_msg__descriptor, arena, &in, &why);
@@ -208,7 +212,6 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
         return;
     }
     job_count(job, JOB_CONSUMED);
-    arena_init(&arena);
     Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
     const char *problem = envelope_problem(job, envelope);
     if (envelope == NULL || problem != NULL) {
@@ -258,7 +261,6 @@ void dispatch_again(struct partition *partition, int64_t offset, const void *pay
         parked_lost(partition, ticket, parked, uid);
     if (!partition_parked(partition, &ticket, &parked, &uid) || parked != offset)
         return;
-    arena_init(&arena);
     const Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
     /* It was valid when it was read first. */
     if (envelope != NULL && envelope_problem(partition->job, envelope) == NULL &&
