@@ -81,9 +81,10 @@ static void batch_return(struct comet_peer *comet, struct comet_batch *batch)
 
 static void pending_return(struct comet_peer *comet, uint64_t below_seq)
 {
-    struct comet_batch *batch;
+    struct comet_batch *batch = TAILQ_FIRST(&comet->pending), *next;
 
-    while ((batch = TAILQ_FIRST(&comet->pending)) != NULL && batch->seq < below_seq) {
+    for (; batch != NULL && batch->seq < below_seq; batch = next) {
+        next = TAILQ_NEXT(batch, link);
         pending_remove(comet, batch);
         batch_return(comet, batch);
     }

@@ -74,7 +74,11 @@ void revoked_queues_sweep(struct revoked_queues *revoked)
 
 void revoked_queues_close(struct revoked_queues *revoked)
 {
-    while (!LIST_EMPTY(&revoked->list))
-        revoked_queue_remove(revoked, LIST_FIRST(&revoked->list));
+    struct revoked_queue *entry = LIST_FIRST(&revoked->list), *next;
+
+    for (; entry != NULL; entry = next) {
+        next = LIST_NEXT(entry, link);
+        revoked_queue_remove(revoked, entry);
+    }
     free(revoked);
 }

@@ -181,6 +181,16 @@ static size_t member_find(const struct member_list *list, const struct logic_pee
     return i;
 }
 
+static void handover_place_stranded(struct handover *handover)
+{
+    struct messages stranded = STAILQ_HEAD_INITIALIZER(stranded);
+
+    /* Only what is stranded now, because it may strand again. */
+    STAILQ_CONCAT(&stranded, &handover->stranded);
+    while (!STAILQ_EMPTY(&stranded))
+        handover_place(handover, STAILQ_TAKE(&stranded, next));
+}
+
 void handover_logics_changed(struct handover *handover, const struct member_list *list)
 {
     struct logic_peer **before = handover->logics;
@@ -212,11 +222,7 @@ void handover_logics_changed(struct handover *handover, const struct member_list
     }
     free(before);
     free(kept);
-    /* Only what is stranded now, because it may strand again. */
-    struct messages stranded = STAILQ_HEAD_INITIALIZER(stranded);
-    STAILQ_CONCAT(&stranded, &handover->stranded);
-    while (!STAILQ_EMPTY(&stranded))
-        handover_place(handover, STAILQ_TAKE(&stranded, next));
+    handover_place_stranded(handover);
 }
 
 size_t handover_logics(const struct handover *handover)
