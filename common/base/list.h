@@ -1,6 +1,7 @@
 /* list.h - linked lists: the macros of <sys/queue.h>, and one more. The list's owner only.
  *
  *     STAILQ   a queue: first, last, one link an item         append, take the first, concatenate
+ *     TAILQ    a queue with two links an item                 the same, and anybody may go
  *     LIST     two links, a head of one pointer               a set from which anybody may go
  *
  * We use glibc's macros rather than a list of our own. Heads and links are typed, so neither

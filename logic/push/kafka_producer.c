@@ -19,6 +19,7 @@
  * So no message is produced by the new one while the fate of an earlier one is open, and none is
  * produced twice. */
 #include "logic/push/kafka_producer.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/pace.h"
@@ -49,9 +50,7 @@ enum {
 
 enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
 
-struct tickets {
-    struct kafka_ticket *head, **tail;
-};
+TAILQ_HEAD(tickets, kafka_ticket);
 
 struct kafka_producer {
     struct logic *logic;
@@ -61,8 +60,8 @@ struct kafka_producer {
     struct partition_count *agree;    /* the number of partitions that logics agree on */
     struct tickets gathered;          /* tickets that librdkafka does not have yet, in order */
     size_t gathered_bytes;
-    struct kafka_ticket *waiting; /* tickets that wait for their reports */
-    size_t outstanding;           /* tickets in both lists */
+    struct tickets waiting; /* tickets that wait for their reports */
+    size_t outstanding;     /* tickets in both lists */
     struct pace pace;
     struct loop_task flush, drained;
     uv_timer_t pause;  /* runs until the next flush */
@@ -90,15 +89,6 @@ static void producer_enter(struct kafka_producer *producer, enum producer_state 
 
 /* --- tickets --- */
 
-static void ticket_wait(struct kafka_producer *producer, struct kafka_ticket *ticket)
-{
-    ticket->next = producer->waiting;
-    ticket->prev = &producer->waiting;
-    if (ticket->next != NULL)
-        ticket->next->prev = &ticket->next;
-    producer->waiting = ticket;
-}
-
 static void ticket_end(struct kafka_producer *producer, struct kafka_ticket *ticket, int err,
                        const char *why)
 {
@@ -109,40 +99,26 @@ static void ticket_end(struct kafka_producer *producer, struct kafka_ticket *tic
 static void ticket_done(struct kafka_producer *producer, struct kafka_ticket *ticket, int err,
                         const char *why)
 {
-    *ticket->prev = ticket->next;
-    if (ticket->next != NULL)
-        ticket->next->prev = ticket->prev;
+    TAILQ_REMOVE(&producer->waiting, ticket, link);
     ticket_end(producer, ticket, err, why);
-    if (producer->waiting == NULL && producer->state == PRODUCER_DRAINING)
+    if (TAILQ_EMPTY(&producer->waiting) && producer->state == PRODUCER_DRAINING)
         loop_defer(producer->logic->loop, &producer->drained);
 }
 
-static void gathered_add(struct kafka_producer *producer, struct kafka_ticket *ticket)
+static void gathered_remove(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
-    ticket->next = NULL;
-    *producer->gathered.tail = ticket;
-    producer->gathered.tail = &ticket->next;
-    producer->gathered_bytes += ticket->message.value_len;
-    producer->outstanding++;
-}
-
-static struct kafka_ticket *gathered_pop(struct kafka_producer *producer)
-{
-    struct kafka_ticket *ticket = producer->gathered.head;
-
-    producer->gathered.head = ticket->next;
-    if (ticket->next == NULL)
-        producer->gathered.tail = &producer->gathered.head;
+    TAILQ_REMOVE(&producer->gathered, ticket, link);
     producer->gathered_bytes -= ticket->message.value_len;
-    return ticket;
 }
 
 /* Fails the gathered tickets that are older than SINCE_MS. */
 static void gathered_fail(struct kafka_producer *producer, uint64_t since_ms, int err,
                           const char *why)
 {
-    while (producer->gathered.head != NULL && producer->gathered.head->since_ms < since_ms) {
-        struct kafka_ticket *ticket = gathered_pop(producer);
+    struct kafka_ticket *ticket;
+
+    while ((ticket = TAILQ_FIRST(&producer->gathered)) != NULL && ticket->since_ms < since_ms) {
+        gathered_remove(producer, ticket);
         free(ticket->message.value);
         ticket_end(producer, ticket, err, why);
     }
@@ -150,8 +126,8 @@ static void gathered_fail(struct kafka_producer *producer, uint64_t since_ms, in
 
 static void waiting_fail(struct kafka_producer *producer, int err, const char *why)
 {
-    while (producer->waiting != NULL)
-        ticket_done(producer, producer->waiting, err, why);
+    while (!TAILQ_EMPTY(&producer->waiting))
+        ticket_done(producer, TAILQ_FIRST(&producer->waiting), err, why);
 }
 
 /* --- readiness --- */
@@ -211,7 +187,6 @@ static void proven(struct kafka_producer *producer)
 /* --- a new client --- */
 
 static void client_open(struct kafka_producer *producer);
-
 static void on_look(uv_timer_t *timer);
 
 static void producer_drain(struct kafka_producer *producer)
@@ -285,7 +260,7 @@ static void on_drained(struct loop *loop, struct loop_task *task)
     struct kafka_producer *producer = container_of(task, struct kafka_producer, drained);
 
     (void)loop;
-    if (producer->state != PRODUCER_DRAINING || producer->waiting != NULL)
+    if (producer->state != PRODUCER_DRAINING || !TAILQ_EMPTY(&producer->waiting))
         return;
     producer->retired = producer_instance_close(producer->client);
     producer->client = NULL;
@@ -358,8 +333,8 @@ static bool hand_over(struct kafka_producer *producer, struct kafka_ticket *tick
         producer_replace(producer, code, rd_kafka_err2str(code));
         return false;
     }
-    (void)gathered_pop(producer);
-    ticket_wait(producer, ticket);
+    gathered_remove(producer, ticket);
+    TAILQ_INSERT_HEAD(&producer->waiting, ticket, link);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return true;
     const char *why = rd_kafka_err2str(code);
@@ -381,14 +356,15 @@ static void on_flush(struct loop *loop, struct loop_task *task)
     struct kafka_producer *producer = container_of(task, struct kafka_producer, flush);
     uint64_t now = loop_now_ms(loop), wait = pace_wait(&producer->pace, now);
 
-    if (producer->gathered.head == NULL || refusal(producer) != NULL)
+    if (TAILQ_EMPTY(&producer->gathered) || refusal(producer) != NULL)
         return;
     if (wait > 0) {
         uv_timer_start(&producer->pause, on_pause_over, wait, 0);
         return;
     }
     pace_spend(&producer->pace, now);
-    while (producer->gathered.head != NULL && hand_over(producer, producer->gathered.head))
+    while (!TAILQ_EMPTY(&producer->gathered) &&
+           hand_over(producer, TAILQ_FIRST(&producer->gathered)))
         continue;
 }
 
@@ -409,7 +385,9 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_message *m
         uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     ticket->message = *message;
     ticket->since_ms = now_ms(producer);
-    gathered_add(producer, ticket);
+    TAILQ_INSERT_TAIL(&producer->gathered, ticket, link);
+    producer->gathered_bytes += ticket->message.value_len;
+    producer->outstanding++;
     if (!uv_is_active((uv_handle_t *)&producer->pause))
         loop_defer(producer->logic->loop, &producer->flush);
     return 0;
@@ -418,11 +396,6 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_message *m
 size_t kafka_producer_most(const struct kafka_producer *producer)
 {
     return (size_t)(producer->max_bytes - RECORD_HEAD);
-}
-
-size_t kafka_producer_outstanding(const struct kafka_producer *producer)
-{
-    return producer->outstanding;
 }
 
 /* --- events --- */
@@ -535,7 +508,7 @@ static bool is_idle(void *arg)
 {
     struct kafka_producer *producer = arg;
 
-    return producer->waiting == NULL && !producer->probing && has_retired(producer);
+    return TAILQ_EMPTY(&producer->waiting) && !producer->probing && has_retired(producer);
 }
 
 static void on_opened(void *arg)
@@ -582,7 +555,8 @@ int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
     producer->drained.run = on_drained;
     producer->pace =
         (struct pace){.period_ms = (uint32_t)logic->config->bus_linger_ms, .burst = BURST};
-    producer->gathered.tail = &producer->gathered.head;
+    TAILQ_INIT(&producer->gathered);
+    TAILQ_INIT(&producer->waiting);
     uv_timer_init(&logic->loop->uv, &producer->pause);
     uv_timer_init(&logic->loop->uv, &producer->look);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");

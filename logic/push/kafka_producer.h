@@ -7,6 +7,7 @@
 #ifndef IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 #define IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 
+#include "common/base/list.h"
 #include "logic/base/logic.h"
 #include "logic/push/kafka_message.h"
 
@@ -15,7 +16,7 @@
  * confirm it within bus.timeout; WHY is for the caller's answer. While the producer is replaced, or
  * the number of partitions changes, messages wait for up to bus.timeout. */
 struct kafka_ticket {
-    struct kafka_ticket *next, **prev; /* used by kafka_producer.c */
+    TAILQ_ENTRY(kafka_ticket) link; /* used by kafka_producer.c */
     void (*done)(struct kafka_ticket *ticket, int err, const char *why);
     struct kafka_message message; /* valid until librdkafka has it */
     uint64_t since_ms;
@@ -34,8 +35,6 @@ size_t kafka_producer_most(const struct kafka_producer *producer);
 /* The number of partitions that messages are spread over, as logics agreed (partition_count.h); 0:
  * none now. */
 int kafka_producer_partitions(const struct kafka_producer *producer);
-/* Messages without a delivery report. */
-size_t kafka_producer_outstanding(const struct kafka_producer *producer);
 /* Messages without a report fail (-ECANCELED). May block for a moment, so call it after the main
  * loop has ended. NULL is fine. */
 void kafka_producer_close(struct kafka_producer *producer);

@@ -207,10 +207,9 @@ static void messages_arrive_in_order(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         assert_int_equal(produce(i), 0);
-    assert_int_equal(kafka_producer_outstanding(producer), 20);
     run_until(&sent[19].done);
-    assert_int_equal(sent[19].err, 0);
-    assert_int_equal(kafka_producer_outstanding(producer), 0);
+    for (int i = 0; i < 20; i++)
+        assert_true(sent[i].done && sent[i].err == 0);
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
     assert_false(was_unready);
@@ -309,7 +308,8 @@ static void it_fails_again_and_is_replaced_again(void **state)
         assert_int_equal(sent[2 * i + 1].err, 0);
     }
     assert_int_equal(counters[LOGIC_PRODUCER_RESTARTS], 3);
-    assert_int_equal(kafka_producer_outstanding(producer), 0);
+    for (int i = 0; i < 6; i++)
+        assert_true(sent[i].done);
 }
 
 static void closing_while_it_is_replaced_ends_every_message(void **state)
