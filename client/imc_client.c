@@ -8,6 +8,7 @@
 #include "client/wire.h"
 #include "common/base/log_sink.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/protocol/ops.h"
 
 #include <errno.h>
@@ -251,7 +252,7 @@ static int on_time_over(const struct device *session)
 static int turn(struct device *session)
 {
     struct wire_message message;
-    int64_t now = wire_now_ms(), until = session->heartbeat_ms;
+    int64_t now = time_mono_ms(), until = session->heartbeat_ms;
     int n;
 
     if (interrupted != 0)
@@ -285,8 +286,8 @@ static int run(const struct client_options *opt)
         fprintf(stderr, "imc-client: %s: %s\n", opt->address, err);
         return EXIT_CONNECT;
     }
-    session.heartbeat_ms = wire_now_ms() + opt->heartbeat * 1000;
-    session.deadline_ms = opt->timeout > 0 ? wire_now_ms() + opt->timeout * 1000 : 0;
+    session.heartbeat_ms = time_mono_ms() + opt->heartbeat * 1000;
+    session.deadline_ms = opt->timeout > 0 ? time_mono_ms() + opt->timeout * 1000 : 0;
     if (send_auth(&session) != 0)
         code = print_lost(&session);
     while (code < 0)

@@ -5,6 +5,7 @@
 #include "client/wire.h"
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,14 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-int64_t wire_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int wire_fail(struct wire *wire, int err, const char *fmt, ...)
 {
@@ -53,7 +46,7 @@ int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct w
               char *err, size_t errlen)
 {
     const struct wire_ops *ops = kind == WIRE_TCP ? &wire_tcp : &wire_ws;
-    int64_t deadline = wire_now_ms() + timeout_ms;
+    int64_t deadline = time_mono_ms() + timeout_ms;
     struct wire_address parsed;
     struct wire *wire;
     int failed;
@@ -81,7 +74,7 @@ int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size
 
 int wire_next(struct wire *wire, int timeout_ms, struct wire_message *message)
 {
-    return wire->ops->next(wire, wire_now_ms() + timeout_ms, message);
+    return wire->ops->next(wire, time_mono_ms() + timeout_ms, message);
 }
 
 const char *wire_error(const struct wire *wire)

@@ -25,8 +25,6 @@ int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size
 /* 1: MESSAGE is set. 0: nothing came within TIMEOUT_MS, or a signal came. -ECONNRESET: the server
  * closed. -EBADMSG: the server sent nonsense. wire_error() says more. */
 int wire_next(struct wire *wire, int timeout_ms, struct wire_message *message);
-/* Milliseconds of a clock that is never set. */
-int64_t wire_now_ms(void);
 const char *wire_error(const struct wire *wire);
 /* Over WebSocket sends a close frame first. WIRE may be NULL. */
 void wire_close(struct wire *wire);

@@ -3,6 +3,7 @@
  */
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/protocol/frame.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ static struct wire_tcp *tcp_of(struct wire *wire)
 static int wait_for(struct wire *wire, int fd, short events, int64_t deadline)
 {
     struct pollfd pfd = {.fd = fd, .events = events};
-    int64_t left = deadline - wire_now_ms();
+    int64_t left = deadline - time_mono_ms();
     struct timespec timeout = {.tv_sec = left > 0 ? left / 1000 : 0,
                                .tv_nsec = left > 0 ? left % 1000 * 1000000 : 0};
     sigset_t none;
@@ -120,7 +121,7 @@ static void tcp_close(struct wire *wire)
 
 static int send_all(struct wire_tcp *tcp, const void *data, size_t len)
 {
-    int64_t deadline = wire_now_ms() + WIRE_SEND_TIMEOUT_MS;
+    int64_t deadline = time_mono_ms() + WIRE_SEND_TIMEOUT_MS;
     const char *at = data;
 
     while (len > 0) {
@@ -136,7 +137,7 @@ static int send_all(struct wire_tcp *tcp, const void *data, size_t len)
         err = wait_for(&tcp->wire, tcp->fd, POLLOUT, deadline);
         if (err < 0 && err != -EINTR)
             return err;
-        if (wire_now_ms() >= deadline)
+        if (time_mono_ms() >= deadline)
             return wire_fail(&tcp->wire, -ETIMEDOUT, "the server takes nothing any more");
     }
     return 0;

@@ -6,6 +6,7 @@
  * everything happens while the caller waits for it. */
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -259,7 +260,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
  * or -E…: why the connection is gone. */
 static int service(struct wire_ws *ws, bool (*done)(const struct wire_ws *ws), int64_t deadline_ms)
 {
-    int64_t left = deadline_ms - wire_now_ms();
+    int64_t left = deadline_ms - time_mono_ms();
     int result;
 
     ws->timed_out = ws->signalled = false;
@@ -380,7 +381,7 @@ static int explain(struct wire_ws *ws, const struct wire_address *address, int64
 static int ws_open(struct wire *wire, const struct wire_address *address, int64_t deadline_ms)
 {
     struct wire_ws *ws = ws_of(wire);
-    int64_t left_ms = deadline_ms - wire_now_ms();
+    int64_t left_ms = deadline_ms - time_mono_ms();
     int n;
 
     ws->arrived = json_array();
@@ -410,7 +411,7 @@ static void ws_close(struct wire *wire)
     if (ws->is_open && !ws->is_gone) {
         ws->is_closing = true;
         (void)lws_callback_on_writable(ws->wsi);
-        (void)service(ws, is_gone, wire_now_ms() + GOODBYE_MS);
+        (void)service(ws, is_gone, time_mono_ms() + GOODBYE_MS);
     }
     if (ws->context != NULL)
         lws_context_destroy(ws->context);
@@ -426,7 +427,7 @@ static void ws_close(struct wire *wire)
 static int ws_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len)
 {
     struct wire_ws *ws = ws_of(wire);
-    int64_t deadline = wire_now_ms() + WIRE_SEND_TIMEOUT_MS;
+    int64_t deadline = time_mono_ms() + WIRE_SEND_TIMEOUT_MS;
     size_t size = len + 96;
     int n = -EINTR;
 

@@ -8,6 +8,7 @@
 #include "comet/net/handle_table.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "common/protocol/unpack.h"
 #include <inttypes.h>
@@ -110,7 +111,7 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
 static uint64_t batch_begin(struct push_batch *batch)
 {
     struct job_batches *service = batch->service;
-    uint64_t loops = 0, now_ms = unix_now_ms();
+    uint64_t loops = 0, now_ms = time_unix_ms();
 
     for (size_t i = 0; i < batch->proto->n_items; i++) {
         const Imc__V1__PushItem *proto = batch->proto->items[i];
@@ -195,7 +196,7 @@ static void batch_post(struct push_batch *batch, uint64_t loops)
 /* Takes out the partitions for which this job may not speak. */
 static void standing_sift(struct job_batches *service, Imc__V1__Standing *standing)
 {
-    uint64_t now_ms = unix_now_ms();
+    uint64_t now_ms = time_unix_ms();
     size_t kept = 0;
 
     for (size_t i = 0; i < standing->n_partitions && i < standing->n_fences; i++) {

@@ -4,8 +4,8 @@
 #ifndef IMC_COMMON_BASE_HASH_H
 #define IMC_COMMON_BASE_HASH_H
 
+#include "common/base/random.h"
 #include <stdint.h>
-#include <sys/random.h>
 
 struct hash_seed {
     uint64_t words[2]; /* odd */
@@ -15,7 +15,7 @@ struct hash_seed {
  * work, but a peer could predict them. */
 static inline void hash_seed_init(struct hash_seed *seed)
 {
-    if (getrandom(seed->words, sizeof seed->words, GRND_NONBLOCK) != (ssize_t)sizeof seed->words)
+    if (!random_try(seed->words, sizeof seed->words))
         seed->words[0] = seed->words[1] = (uint64_t)(uintptr_t)seed;
     seed->words[0] |= 1;
     seed->words[1] |= 1;

@@ -1,11 +1,11 @@
 #include "common/kafka/shutdown.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <uv.h>
 
 struct kafka_shutdown {
@@ -127,15 +127,8 @@ static uint64_t latest_ms(void)
 /* Under the lock. */
 static void wait_some(uint64_t ms)
 {
-    struct timespec until;
+    struct timespec until = time_in(CLOCK_REALTIME, ms);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&changed, &lock, &until);
 }
 

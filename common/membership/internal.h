@@ -58,7 +58,6 @@ struct membership {
 /* membership.c, for the backends */
 struct membership *membership_lease_new(struct redis *redis);
 struct membership *membership_static_new(const char *addresses);
-uint64_t membership_random(void);
 /* Takes ownership of LIST. If it differs in more than connections, the event changed() comes. */
 void membership_take_list(struct membership *membership, enum member_kind kind,
                           struct member_list list);

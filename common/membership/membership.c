@@ -6,28 +6,21 @@
 #include "common/membership/membership.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
+#include "common/base/time.h"
 #include "common/membership/internal.h"
 #include "common/protocol/message_id.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { EPOCH_RANDOM_BITS = 20 };
 
-uint64_t membership_random(void)
-{
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
-        random = uv_hrtime();
-    return random;
-}
-
 static uint64_t new_epoch(uint64_t after)
 {
-    uint64_t random = membership_random() & ((1U << EPOCH_RANDOM_BITS) - 1);
-    uint64_t epoch = unix_now_ms() << EPOCH_RANDOM_BITS | random;
+    uint64_t random = random_number() & ((1U << EPOCH_RANDOM_BITS) - 1);
+    uint64_t epoch = time_unix_ms() << EPOCH_RANDOM_BITS | random;
     return epoch > after ? epoch : after + 1;
 }
 
@@ -105,7 +98,7 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
     membership->self = options->self;
     membership->self.epoch = new_epoch(0);
     membership->self.node = 0;
-    membership->self.process = membership_random() | 1;
+    membership->self.process = random_number() | 1;
     if (events != NULL)
         membership->events = *events;
     membership->arg = arg;

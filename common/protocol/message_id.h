@@ -40,8 +40,4 @@ static inline uint64_t message_id_millis(uint64_t id)
     return id >> (MESSAGE_ID_FRACTION_BITS + MESSAGE_ID_NODE_BITS);
 }
 
-/* Unix time by CLOCK_REALTIME. */
-uint64_t unix_now_us(void);
-uint64_t unix_now_ms(void);
-
 #endif

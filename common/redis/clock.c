@@ -13,19 +13,13 @@
  *
  * Between two answers the estimate advances with CLOCK_BOOTTIME, which nobody sets. So the times of
  * messages do not jump when somebody sets the machine's clock. */
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "common/redis/internal.h"
 
 #include <time.h>
 
 enum { NARROW_TIMES = 16 };
-
-int64_t redis_clock_boot_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 void redis_clock_take(struct redis_clock *clock, int64_t sent_us, int64_t came_us, int64_t redis_us)
 {
@@ -44,13 +38,13 @@ void redis_clock_take(struct redis_clock *clock, int64_t sent_us, int64_t came_u
 
 void redis_clock_start(struct redis *redis)
 {
-    redis->clock.ahead_us = (int64_t)unix_now_us() - redis_clock_boot_us();
+    redis->clock.ahead_us = (int64_t)time_unix_us() - time_boot_us();
 }
 
 uint64_t redis_now_us(const struct redis *redis)
 {
     loop_assert_owner(redis->loop);
-    return (uint64_t)(redis_clock_boot_us() + redis->clock.ahead_us);
+    return (uint64_t)(time_boot_us() + redis->clock.ahead_us);
 }
 
 bool redis_clock_is_known(const struct redis *redis)
@@ -61,5 +55,5 @@ bool redis_clock_is_known(const struct redis *redis)
 int64_t redis_clock_offset_us(const struct redis *redis)
 {
     loop_assert_owner(redis->loop);
-    return redis->clock.known ? (int64_t)unix_now_us() - (int64_t)redis_now_us(redis) : 0;
+    return redis->clock.known ? (int64_t)time_unix_us() - (int64_t)redis_now_us(redis) : 0;
 }

@@ -146,7 +146,6 @@ void redis_memory_ask(struct redis_shard *shard);
 void redis_memory_read(struct redis_memory *memory, const char *info);
 
 /* clock.c: */
-int64_t redis_clock_boot_us(void);
 /* TIME was sent at SENT_US and answered at CAME_US (both CLOCK_BOOTTIME) with REDIS_US. Pure. */
 void redis_clock_take(struct redis_clock *clock, int64_t sent_us, int64_t came_us,
                       int64_t redis_us);

@@ -5,6 +5,7 @@
  * command counts as trouble at once. Trouble is over when a write has worked and the error has not
  * come again for a while. Otherwise a Redis that is nearly full, which takes one write and refuses
  * the next, would be reported each time. */
+#include "common/base/time.h"
 #include "common/redis/internal.h"
 
 #include <stdio.h>
@@ -132,7 +133,7 @@ static void on_time(struct redis *redis, const redisReply *reply, void *arg)
     redis->clock.asking = false;
     if (redis_us < 0 || redis->closed)
         return;
-    redis_clock_take(&redis->clock, redis->clock.sent_us, redis_clock_boot_us(), redis_us);
+    redis_clock_take(&redis->clock, redis->clock.sent_us, time_boot_us(), redis_us);
     if (redis->clock_state != NULL)
         redis->clock_state(redis, redis_clock_offset_us(redis), redis->arg);
     if (redis->clock.narrow == 0 || redis->closed)
@@ -147,7 +148,7 @@ static void clock_ask(struct redis_shard *shard)
     if (shard != &redis->shards[0] || redis->clock.asking)
         return;
     redis->clock.asking = true;
-    redis->clock.sent_us = redis_clock_boot_us();
+    redis->clock.sent_us = time_boot_us();
     redis_shard_put_command(shard, 1, (const char *[]){"TIME"}, on_time);
 }
 

@@ -12,6 +12,7 @@
  * are reused. So we compare inodes: the same inode means the same connection. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/net/listen.h"
 #include "common/rpc/internal.h"
 #include <assert.h>
@@ -127,7 +128,7 @@ static void admission_sweep(struct rpc_admission *admission)
  * closes them. */
 static void admission_make_room(struct rpc_admission *admission)
 {
-    int64_t before = rpc_now_ms() - IDLE_MS;
+    int64_t before = time_mono_ms() - IDLE_MS;
     int n = 0;
 
     for (size_t i = 0; i < admission->n && n < ACCEPTS_PER_TURN; i++) {
@@ -227,7 +228,7 @@ static uint64_t admission_cut_parts(struct rpc_admission *admission)
 
 static void admission_look(struct rpc_admission *admission)
 {
-    int64_t now = rpc_now_ms();
+    int64_t now = time_mono_ms();
     uint64_t parts = 0, freed = 1;
 
     pthread_mutex_lock(&admission->rpc->lock);
@@ -274,7 +275,7 @@ static void admission_list(struct rpc_admission *admission, int fd,
 
     fstat(fd, &st);
     *conn = (struct admitted_conn){
-        .number = ++admission->numbers, .fd = fd, .inode = st.st_ino, .idle_ms = rpc_now_ms()};
+        .number = ++admission->numbers, .fd = fd, .inode = st.st_ino, .idle_ms = time_mono_ms()};
     peer_text(address, conn->peer);
     admission->stats.accepted++;
 }
@@ -343,10 +344,10 @@ static void *admission_thread(void *arg)
             for (int i = 0; i < admission->n_fds; i++)
                 polled[i + 1].revents = POLLIN;
         open = admission_accept_all(admission, polled + 1);
-        if (rpc_now_ms() < look_ms)
+        if (time_mono_ms() < look_ms)
             continue;
         admission_look(admission);
-        look_ms = rpc_now_ms() + LOOK_MS;
+        look_ms = time_mono_ms() + LOOK_MS;
     }
 }
 
@@ -354,7 +355,7 @@ static void *admission_thread(void *arg)
 
 static bool conn_allows(struct admitted_conn *conn)
 {
-    int64_t now = rpc_now_ms();
+    int64_t now = time_mono_ms();
 
     if (now - conn->since_ms >= RATE_MS) {
         conn->since_ms = now;
@@ -400,7 +401,7 @@ void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint6
         assert(conn->streams > 0);
         conn->streams--;
         conn->whole_ended += whole;
-        conn->idle_ms = rpc_now_ms();
+        conn->idle_ms = time_mono_ms();
         break;
     }
     pthread_mutex_unlock(&admission->lock);

@@ -5,6 +5,7 @@
  */
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/rpc/internal.h"
 #include <assert.h>
 #include <errno.h>
@@ -34,14 +35,6 @@
 #endif
 
 enum { PAUSE_MS = 5 };
-
-int64_t rpc_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 grpc_arg rpc_arg(const char *key, int value)
 {
@@ -122,7 +115,7 @@ void rpc_connect_watch(struct rpc_stream *stream)
 {
     struct rpc *rpc = stream->rpc;
 
-    stream->connect_due_ms = rpc_now_ms() + stream->connect_timeout_ms;
+    stream->connect_due_ms = time_mono_ms() + stream->connect_timeout_ms;
     if (rpc->connecting == NULL || stream->connect_due_ms < rpc->connect_due_ms)
         rpc->connect_due_ms = stream->connect_due_ms;
     stream->connecting_next = rpc->connecting;
@@ -156,7 +149,7 @@ static void rpc_connect_fail(struct rpc_stream *stream)
 
 static void rpc_connect_expire(struct rpc *rpc)
 {
-    int64_t now = rpc_now_ms();
+    int64_t now = time_mono_ms();
 
     if (rpc->connecting == NULL || now < rpc->connect_due_ms)
         return;
@@ -176,7 +169,7 @@ static gpr_timespec rpc_sleep_until(const struct rpc *rpc)
 {
     if (rpc->connecting == NULL && rpc->paused == NULL)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    int64_t wait = rpc->connecting != NULL ? rpc->connect_due_ms - rpc_now_ms() : PAUSE_MS;
+    int64_t wait = rpc->connecting != NULL ? rpc->connect_due_ms - time_mono_ms() : PAUSE_MS;
     if (rpc->paused != NULL && wait > PAUSE_MS)
         wait = PAUSE_MS;
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),

@@ -129,7 +129,6 @@ struct rpc_stream {
 };
 
 /* completion_queue.c */
-int64_t rpc_now_ms(void);
 /* Starts a thread with all signals blocked. 0 or -E…. */
 int rpc_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 /* Handles TAG, which a completion queue gave back. */

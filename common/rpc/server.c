@@ -14,6 +14,7 @@
  *
  * We do not register methods with gRPC: it would never answer a call of an unknown path. */
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/rpc/internal.h"
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     ARMED = 8,           /* gRPC requests that wait for a call; further calls queue inside gRPC */
@@ -317,15 +317,8 @@ static bool server_is_idle(const struct rpc_server *server)
 static bool server_wait(struct rpc_server *server, int timeout_ms)
 {
     struct rpc *rpc = server->rpc;
-    struct timespec until;
+    struct timespec until = time_in(CLOCK_MONOTONIC, timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (timeout_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&rpc->lock);
     while (!server_is_idle(server)) {
         if (timeout_ms < 0)

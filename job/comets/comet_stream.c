@@ -6,6 +6,7 @@
  *    └ comet_splice_returned: in the old order, before all that was not sent yet */
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/containers/map.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
@@ -206,7 +207,7 @@ static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batc
     uint8_t *results = mem_zalloc(batch->n); /* TAKEN */
 
     if (reply->fence > comet->job->fence_heard) {
-        if (fence_is_plausible(reply->fence, unix_now_ms()))
+        if (fence_is_plausible(reply->fence, time_unix_ms()))
             comet->job->fence_heard = reply->fence;
         else
             comet_malformed(comet, "a fence of the far future", batch->seq);

@@ -2,6 +2,7 @@
 #include "job/comets/comets.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/containers/map.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
@@ -12,13 +13,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 uint64_t comets_new_link(struct comet_peers *comets)
 {
-    if (comets->links == 0 &&
-        getrandom(&comets->links, sizeof comets->links, GRND_NONBLOCK) < (ssize_t)sizeof(uint64_t))
-        comets->links = uv_hrtime();
+    if (comets->links == 0)
+        comets->links = random_number();
     return ++comets->links == 0 ? ++comets->links : comets->links;
 }
 

@@ -13,6 +13,7 @@
 #ifndef IMC_LOGIC_BASE_LOGIC_H
 #define IMC_LOGIC_BASE_LOGIC_H
 
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "logic/base/config.h"
 #include "logic/base/metrics.h"
@@ -62,7 +63,7 @@ static inline void logic_count(struct logic *logic, enum logic_metric metric, in
  * it. */
 static inline uint64_t logic_now_us(const struct logic *logic)
 {
-    return logic->redis != NULL ? redis_now_us(logic->redis) : unix_now_us();
+    return logic->redis != NULL ? redis_now_us(logic->redis) : time_unix_us();
 }
 
 static inline uint64_t logic_now_ms(const struct logic *logic)

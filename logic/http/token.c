@@ -12,6 +12,7 @@
  *        (imgo answered {"ret":1} alone; its clients look at ret)
  *   del: token or uid → {"ret":1}; 65533 if there is no such token */
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/routes.h"
 #include "logic/tokens/tokens.h"
@@ -21,7 +22,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct token_call {
     struct logic *logic;
@@ -138,10 +138,7 @@ static void make_token(char *out, size_t size)
 {
     uint8_t random[16];
 
-    /* Cannot fail: getrandom(2) gives up to 256 bytes without interruption, once its pool is
-     * ready. */
-    while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        continue;
+    random_wait(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(out + 2 * i, size - 2 * i, "%02x", random[i]);
 }

@@ -15,12 +15,13 @@
 #include "common/membership/static/static.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static struct static_members *members_of(struct membership *membership)
 {
@@ -29,9 +30,7 @@ static struct static_members *members_of(struct membership *membership)
 
 uint64_t members_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)time_boot_us() / 1000;
 }
 
 bool members_bury(const struct static_members *members, enum member_kind kind)
@@ -123,7 +122,7 @@ static void claim_node(struct static_members *members)
     struct membership *base = &members->base;
     enum { NODES = MESSAGE_ID_MAX_NODE + 1 };
     /* Begin at random: two logics that cannot see each other seldom take the same node. */
-    uint32_t first = (uint32_t)(membership_random() % NODES);
+    uint32_t first = (uint32_t)(random_number() % NODES);
 
     members->claimed = base->numbered = false;
     /* The first time round leave out nodes of dead logics: one that comes back keeps its node. */

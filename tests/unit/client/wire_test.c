@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "client/wire.h"
+#include "common/base/time.h"
 #include "common/protocol/frame.h"
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -266,11 +267,11 @@ static void test_websocket(void **state)
 /* Answers, without any message, until the peer has LEN bytes. */
 static void await_received(struct peer *peer, struct wire *wire, size_t len)
 {
-    int64_t since = wire_now_ms();
+    int64_t since = time_mono_ms();
     struct wire_message message;
 
     while (peer->received_len < len) {
-        assert_in_range(wire_now_ms() - since, 0, LATE_MS);
+        assert_in_range(time_mono_ms() - since, 0, LATE_MS);
         assert_int_equal(wire_next(wire, 10, &message), 0);
     }
 }
@@ -310,16 +311,16 @@ static void test_websocket_goodbye(void **state)
     struct peer peer = {.kind = PEER_WS, .bytes = "", .keep_open = true};
     struct wire *wire = start(&peer);
     struct wire_message message;
-    int64_t since = wire_now_ms();
+    int64_t since = time_mono_ms();
     size_t at = 0;
 
     (void)state;
     assert_int_equal(wire_next(wire, 0, &message), 0);
     assert_int_equal(wire_next(wire, 200, &message), 0);
-    assert_in_range(wire_now_ms() - since, 200, LATE_MS);
+    assert_in_range(time_mono_ms() - since, 200, LATE_MS);
     assert_int_equal(wire_send(wire, 2, 2, "", 0), 0);
     peer_stop(&peer, wire);
-    assert_in_range(wire_now_ms() - since, 1000, LATE_MS);
+    assert_in_range(time_mono_ms() - since, 1000, LATE_MS);
     expect_frame(&peer, &at, 0x81, "{\"ver\":1,\"op\":7,\"seq\":1,\"body\":\"k\"}", 35);
     expect_frame(&peer, &at, 0x81, "{\"ver\":1,\"op\":2,\"seq\":2,\"body\":{}}", 34);
     expect_frame(&peer, &at, 0x88, "\x03\xe8", 2);
@@ -440,7 +441,7 @@ static void test_bad_addresses(void **state)
 static void test_nobody_there(void **state)
 {
     static const enum wire_kind kinds[] = {WIRE_TCP, WIRE_WS};
-    int64_t since = wire_now_ms();
+    int64_t since = time_mono_ms();
     char address[64];
 
     (void)state;
@@ -448,7 +449,7 @@ static void test_nobody_there(void **state)
     for (size_t i = 0; i < 2; i++) {
         refused(kinds[i], address, 2 * LATE_MS, -ECONNREFUSED,
                 "cannot connect: Connection refused");
-        assert_in_range(wire_now_ms() - since, 0, LATE_MS); /* told at once */
+        assert_in_range(time_mono_ms() - since, 0, LATE_MS); /* told at once */
         refused(kinds[i], "[::1::]:80", LATE_MS, -EHOSTUNREACH, "cannot resolve");
     }
 }
@@ -480,13 +481,13 @@ static void test_handshake_refused(void **state)
 /* Neither silence after the request nor a connection nobody accepts makes it wait longer. */
 static void test_handshake_silence(void **state)
 {
-    int64_t since = wire_now_ms();
+    int64_t since = time_mono_ms();
     char address[64];
     int listener = listen_on(AF_INET, address, sizeof address);
 
     (void)state;
     refused(WIRE_WS, address, 1500, -ETIMEDOUT, "no answer to the WebSocket handshake");
-    assert_in_range(wire_now_ms() - since, 1500, LATE_MS);
+    assert_in_range(time_mono_ms() - since, 1500, LATE_MS);
     close(listener);
 }
 
@@ -596,7 +597,7 @@ static void test_signals(void **state)
         struct peer peer = {.kind = kinds[i], .bytes = "", .keep_open = true};
         struct wire *wire = start(&peer);
         struct wire_message message;
-        int64_t since = wire_now_ms();
+        int64_t since = time_mono_ms();
         int sig = SIGTERM;
         pthread_t thread;
         signals = 0;
@@ -608,7 +609,7 @@ static void test_signals(void **state)
         assert_int_equal(wire_next(wire, 2 * LATE_MS, &message), 0);
         assert_int_equal(signals, 2);
         pthread_join(thread, NULL);
-        assert_in_range(wire_now_ms() - since, 100, LATE_MS);
+        assert_in_range(time_mono_ms() - since, 100, LATE_MS);
         peer_stop(&peer, wire);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);

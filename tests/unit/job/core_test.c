@@ -1,5 +1,6 @@
 /* The core of job against a fake comet and a fake logic, without bus and Redis: the paths of
  * docs/job.md. */
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "job/comets/comets.h"
 #include "job/delivery/dispatch.h"
@@ -841,7 +842,7 @@ static void comet_hears(uint64_t fence)
 static void a_fence_that_cannot_be_is_not_believed_of_a_comet(void **state)
 {
     (void)state;
-    uint64_t now_ms = unix_now_ms();
+    uint64_t now_ms = time_unix_ms();
     fake_comet_tell(bench.comets[0], FAKE_REFUSED, false);
     comet_hears(now_ms);
     push(7, "0:1");

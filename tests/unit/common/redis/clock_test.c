@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "common/redis/internal.h"
 
@@ -64,7 +65,7 @@ static void it_is_known_once_up_and_asked_every_second(void **state)
     redis_server_start(&server, NULL);
     open_with(&f, &(struct redis_options){.servers = server.address, .clock_state = on_clock});
     assert_false(redis_clock_is_known(f.redis));
-    assert_in_range(redis_now_us(f.redis), unix_now_us() - SECOND, unix_now_us() + SECOND);
+    assert_in_range(redis_now_us(f.redis), time_unix_us() - SECOND, time_unix_us() + SECOND);
     assert_true(turn_until(&f, &f.ups, 1, SOON));
     assert_true(redis_clock_is_known(f.redis));
     assert_int_equal(compared, 1);

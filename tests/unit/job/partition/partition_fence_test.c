@@ -1,5 +1,6 @@
 /* With a real Redis: numbers rise, a comet's hearsay is outbid, a later owner is found out, and
  * what cannot be a fence counts for nothing. */
+#include "common/base/time.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
 #include "job/partition/partition_fence.h"
@@ -93,7 +94,7 @@ static void set(const char *value)
 
 static bool is_about_now(uint64_t number)
 {
-    uint64_t now = unix_now_ms();
+    uint64_t now = time_unix_ms();
 
     return number <= now + 1000 && number + 60000 >= now;
 }
@@ -119,7 +120,7 @@ static void a_later_owner_is_told_of_and_can_be_outbid(void **state)
 
 static void what_a_comet_heard_is_outbid(void **state)
 {
-    uint64_t heard = unix_now_ms() + FENCE_AHEAD_MS - 60000;
+    uint64_t heard = time_unix_ms() + FENCE_AHEAD_MS - 60000;
 
     (void)state;
     uint64_t ours = ask(0, 0, false);
@@ -132,7 +133,7 @@ static void what_cannot_be_is_not(void **state)
     (void)state;
     uint64_t ours = ask(0, 0, false);
     assert_true(is_about_now(ask(ours, UINT64_MAX, false)));
-    assert_true(is_about_now(ask(0, unix_now_ms() + FENCE_AHEAD_MS + 60000, false)));
+    assert_true(is_about_now(ask(0, time_unix_ms() + FENCE_AHEAD_MS + 60000, false)));
     set("99999999999999");
     assert_true(is_about_now(ask(0, 0, false)));
 }

@@ -1,5 +1,6 @@
 /* The mailbox's scripts on a real Redis: who is owed what, and what is left when. */
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/redis/redis.h"
 #include "logic/mailbox/mailbox.h"
 #include "tests/unit/lib/redis_server.h"
@@ -192,7 +193,7 @@ static int clear(void **state)
     (void)state;
     memset(counters, 0, sizeof counters);
     redis_server_do(&server, "FLUSHALL");
-    base = (unix_now_ms() - 10) << 22;
+    base = (time_unix_ms() - 10) << 22;
     return 0;
 }
 

@@ -1,4 +1,5 @@
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "logic/mailbox/mailbox.h"
 
 #include <errno.h>
@@ -88,7 +89,7 @@ static int clear(void **state)
 
 static uint64_t id_now(uint64_t sequence)
 {
-    return unix_now_ms() << 22 | sequence;
+    return time_unix_ms() << 22 | sequence;
 }
 
 /* A reply of members with ids FIRST, FIRST + 1 …, bodies of LEN bytes. */
@@ -319,7 +320,7 @@ static void expired_are_skipped_removed_and_counted(void **state)
 
     (void)state;
     fetch(1, 0, 10, NULL);
-    answer_page(members(2, id_now(0), 1, unix_now_ms() - 1));
+    answer_page(members(2, id_now(0), 1, time_unix_ms() - 1));
     assert_int_equal(got.n, 0);
     assert_false(got.more);
     assert_int_equal(removals, 2);
@@ -329,7 +330,7 @@ static void expired_are_skipped_removed_and_counted(void **state)
 
     /* A page of nothing but expired ones: there may be others behind. */
     fetch(1, 0, 3, NULL);
-    answer_page(members(4, id_now(0), 1, unix_now_ms() - 1));
+    answer_page(members(4, id_now(0), 1, time_unix_ms() - 1));
     assert_int_equal(got.n, 0);
     assert_true(got.more);
 }

@@ -1,6 +1,7 @@
 /* What a store leaves behind, on a real Redis: nothing that has ended, and, whoever stores when,
  * never more than mailbox.limit for a user who is away. */
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/redis/redis.h"
 #include "logic/mailbox/mailbox.h"
 #include "tests/unit/lib/clock.h"
@@ -59,7 +60,7 @@ static long long waiting(void)
 /* A message of AGO_MS, that ends IN_MS from now (0: not by itself). */
 static void store(uint64_t number, uint64_t ago_ms, int64_t in_ms, const char *owed)
 {
-    uint64_t now = unix_now_ms();
+    uint64_t now = time_unix_ms();
     struct mailbox_put put = {
         .by = owed != NULL ? MAILBOX_SPILL : MAILBOX_SETTLE,
         .uid = UID,
@@ -98,7 +99,7 @@ static int store_behind(uint64_t id, uint64_t behind)
 static void nothing_is_stored_before_what_it_is_behind(void **state)
 {
     (void)state;
-    uint64_t first = unix_now_ms() << 22 | 7, second = first + 1, third = first + (5 << 22);
+    uint64_t first = time_unix_ms() << 22 | 7, second = first + 1, third = first + (5 << 22);
     assert_int_equal(store_behind(second, first), -ENOENT);
     assert_int_equal(redis("EXISTS imc:mb:42"), 0);
     assert_int_equal(store_behind(first, 0), 0);
@@ -202,7 +203,7 @@ static void a_store_drops_what_is_too_old(void **state)
 
 static void what_has_ended_is_not_stored(void **state)
 {
-    uint64_t now = unix_now_ms();
+    uint64_t now = time_unix_ms();
     struct mailbox_message message = {.id = now << 22, .expires_ms = now};
 
     (void)state;
@@ -261,7 +262,7 @@ static void one_round(unsigned *seed)
 {
     struct settling all[MOST] = {0};
     size_t n = LIMIT + (size_t)rand_r(seed) % (MOST - LIMIT + 1), stored = 0, cut = 0;
-    uint64_t first = unix_now_ms() << 22;
+    uint64_t first = time_unix_ms() << 22;
 
     redis("DEL imc:mb:42");
     for (size_t i = 0; i < n; i++)
@@ -300,7 +301,7 @@ static void never_more_than_the_limit_in_the_end(void **state)
 static void newer_ones_first(void **state)
 {
     struct settling all[45] = {0};
-    uint64_t first = unix_now_ms() << 22;
+    uint64_t first = time_unix_ms() << 22;
 
     (void)state;
     for (uint64_t i = 0; i < 45; i++)
