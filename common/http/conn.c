@@ -1,12 +1,16 @@
 #include "common/http/internal.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define WHY_MAX 160
+#define WHY_MAX    160
+#define UNSENT_MAX 65536 /* of an answer, with the kernel */
 
 const char http_too_much[] = "too many requests at a time: try again";
 static char continue_line[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -61,11 +65,28 @@ static void count_head(struct http_conn *conn, size_t held)
 
 static void unstash(struct http_conn *conn, size_t n);
 
+/* The rest of an answer is the connection's, until the kernel has taken it. */
+static void keep_answer(struct http_conn *conn, char *text, size_t len)
+{
+    conn->unwritten = text;
+    conn->unwritten_len = len;
+    conn->answered_ms = loop_now_ms(conn->server->loop);
+    http_server_hold_answer(conn->server, (int64_t)len);
+}
+
+static void drop_answer(struct http_conn *conn)
+{
+    size_t len = conn->unwritten_len;
+    mem_wiped_free(conn->unwritten, len);
+    conn->unwritten = NULL;
+    conn->unwritten_len = 0;
+    http_server_hold_answer(conn->server, -(int64_t)len);
+}
+
 static void release(struct http_conn *conn)
 {
     http_parser_free(conn->parse);
     unstash(conn, http_buffer_len(&conn->stash));
-    mem_wiped_free(conn->unwritten, conn->unwritten_len);
     http_server_unref(conn->server);
     free(conn);
 }
@@ -87,6 +108,7 @@ void http_conn_close(struct http_conn *conn)
     conn->due_ms = 0;
     detach(conn);
     count_head(conn, 0);
+    drop_answer(conn); /* libuv does not look at it any more */
     http_server_del(conn->server, conn);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
@@ -161,8 +183,7 @@ static void written(struct http_conn *conn)
 static void on_written(uv_write_t *write, int status)
 {
     struct http_conn *conn = write->data;
-    mem_wiped_free(conn->unwritten, conn->unwritten_len);
-    conn->unwritten = NULL;
+    drop_answer(conn);
     if (status != 0)
         http_conn_close(conn);
     if (conn->state == HTTP_CONN_WRITING)
@@ -181,8 +202,7 @@ void http_conn_answer(struct http_request *request, char *text, size_t len)
         written(conn);
         return;
     }
-    conn->unwritten = text;
-    conn->unwritten_len = len;
+    keep_answer(conn, text, len);
     if (n < 0 && n != UV_EAGAIN) {
         http_conn_close(conn);
         return;
@@ -447,6 +467,13 @@ void http_conn_expire(struct http_conn *conn)
     }
 }
 
+/* What the client does not read shall be ours, and counted, not the kernel's. */
+static void limit_unsent(int fd)
+{
+    int most = UNSENT_MAX;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+}
+
 void http_conn_open(struct http_server *server, int fd, const char *peer)
 {
     struct http_conn *conn = mem_zalloc(sizeof(*conn));
@@ -465,5 +492,6 @@ void http_conn_open(struct http_server *server, int fd, const char *peer)
         return;
     }
     uv_tcp_nodelay(&conn->tcp, 1);
+    limit_unsent(fd);
     set_reading(conn, true);
 }

@@ -37,6 +37,9 @@ struct http_options {
     /* Bytes of incomplete heads, of all connections together; 0: HTTP_MAX_HEADS. Beyond that, the
      * head that has been incomplete for the longest is refused. */
     int64_t max_heads;
+    /* Bytes of answers that clients have not read, likewise; 0: HTTP_MAX_ANSWERS. When there are
+     * more, connections that read slowly are closed. */
+    int64_t max_answers;
     int64_t header_timeout_ms, body_timeout_ms; /* slow clients are cut off */
     int64_t idle_timeout_ms;                    /* keep-alive without a request */
     /* Optional: the head of a request has come, and nothing of its body is kept yet. The callback
@@ -51,6 +54,8 @@ struct http_options {
      * plain text. */
     void (*refuse)(int status, const char *why, struct http_request *request, char *body,
                    size_t bodylen, const char **content_type);
+    /* Optional: http_server_has_room() again. */
+    void (*room)(void *arg);
     void *arg;
 };
 
@@ -64,6 +69,7 @@ struct http_stats {
     uint64_t full;          /* times that a connection had to wait, because max_conns were open */
     uint64_t gave_way;      /* connections without a complete request that were closed for others */
     uint64_t accept_errors; /* accept() failed: no descriptors or no memory */
+    uint64_t unread;        /* connections closed because they read their answers too slowly */
 };
 void http_server_stats(const struct http_server *server, struct http_stats *out);
 /* Stops listening. Requests under way may still be answered, until http_server_close(). */
@@ -72,6 +78,10 @@ void http_server_drain(struct http_server *server);
 size_t http_server_pending(const struct http_server *server);
 /* Bytes that count against max_held. */
 int64_t http_server_held(const struct http_server *server);
+/* Bytes that count against max_answers. */
+int64_t http_server_answers(const struct http_server *server);
+/* Unread answers are fewer than max_answers. Who makes long ones had better wait for that. */
+bool http_server_has_room(const struct http_server *server);
 /* Closes all connections. Requests under way stay valid until they are answered; the answers are
  * dropped. The loop's close callbacks free the memory. NULL is fine. */
 void http_server_close(struct http_server *server);

@@ -14,16 +14,17 @@
 #include "common/http/parser.h"
 #include "common/net/listen.h"
 
-#define HTTP_MAX_CONNS  4096
-#define HTTP_MAX_HEADS  (8 << 20)
-#define HTTP_MAX_PARAMS 16384 /* of a form; a query has no room for more */
-#define HTTP_PARAMS_FEW 3     /* so many parameters need no arena */
-#define HTTP_MAX_STASH  65536 /* bytes that are read ahead while a request is unanswered */
-#define HTTP_MAX_DRAIN  65536 /* bytes of a refused request's body that are skipped at most */
-#define HTTP_READ_SIZE  65536
-#define HTTP_TICK_MS    100  /* accuracy of deadlines */
-#define HTTP_LINGER_MS  2000 /* how long a client may take to read the last answer */
-#define HTTP_PEER_MAX   48
+#define HTTP_MAX_CONNS   4096
+#define HTTP_MAX_HEADS   (8 << 20)
+#define HTTP_MAX_ANSWERS (32 << 20)
+#define HTTP_MAX_PARAMS  16384 /* of a form; a query has no room for more */
+#define HTTP_PARAMS_FEW  3     /* so many parameters need no arena */
+#define HTTP_MAX_STASH   65536 /* bytes that are read ahead while a request is unanswered */
+#define HTTP_MAX_DRAIN   65536 /* bytes of a refused request's body that are skipped at most */
+#define HTTP_READ_SIZE   65536
+#define HTTP_TICK_MS     100  /* accuracy of deadlines */
+#define HTTP_LINGER_MS   2000 /* how long a client may take to read the last answer */
+#define HTTP_PEER_MAX    48
 
 /* A decoded parameter. It has no control bytes, so name and value are also C strings. */
 struct http_param {
@@ -95,10 +96,11 @@ struct http_conn {
     uint64_t due_ms;          /* loop time; 0 = no deadline */
     struct http_buffer stash; /* what came while a request was unanswered, or in one read with it */
     char *unwritten;          /* an answer that WRITE is still sending */
-    size_t unwritten_len;
-    size_t head_held; /* bytes of an incomplete head that count against max_heads */
-    bool parsing;     /* within http_parser_feed() */
-    bool discard;     /* the request was answered at its head: its body is skipped */
+    size_t unwritten_len;     /* its whole length, which counts against max_answers */
+    uint64_t answered_ms;     /* since when */
+    size_t head_held;         /* bytes of an incomplete head that count against max_heads */
+    bool parsing;             /* within http_parser_feed() */
+    bool discard;             /* the request was answered at its head: its body is skipped */
     bool reading, eof;
     bool last;       /* close after what is being written */
     bool freed_late; /* closed while RESUME was queued: run_resume() frees CONN */
@@ -116,7 +118,8 @@ struct http_server {
     struct http_conn *conns;
     size_t n_conns, max_conns, pending;
     struct http_stats stats;       /* without the number of connections */
-    int64_t held, heads;           /* see max_held and max_heads */
+    int64_t held, heads, answers;  /* see max_held, max_heads and max_answers */
+    int64_t most_held;             /* the most that all three were, since memory was given back */
     unsigned handles;              /* open uv handles of the server and its connections */
     struct http_request *requests; /* those that the handler has not answered */
     char in[HTTP_READ_SIZE];       /* what one read brought; it is used up before the next read */
@@ -143,6 +146,8 @@ bool http_server_hold(struct http_server *server, int64_t by);
 /* Counts BY more bytes of incomplete heads. Beyond max_heads, the slowest connections are
  * refused. */
 void http_server_hold_head(struct http_server *server, int64_t by);
+/* Counts BY more bytes of unread answers. */
+void http_server_hold_answer(struct http_server *server, int64_t by);
 /* A handle of SERVER has closed. The last one frees the server. */
 void http_server_unref(struct http_server *server);
 

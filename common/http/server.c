@@ -19,6 +19,10 @@
 #define UNASKED_MS    200  /* if it never sent one */
 #define UNUSED_MS     1000 /* if it has sent some */
 #define UNASKED_FIRST (1ULL << 40)
+#define TRIM_FROM     (4 << 20)
+/* After so long, who reads his answer slower than this may be closed for others: */
+#define SLOW_MS           1000
+#define SLOW_BYTES_PER_MS 128
 
 static void on_readable(uv_poll_t *listener, int status, int events);
 
@@ -32,6 +36,8 @@ static void poll_all(struct http_server *server, bool on)
     }
 }
 
+static bool reads_slowly(const struct http_conn *conn, uint64_t now);
+
 /* The tick runs while there are connections, or while accepting is paused. */
 static void on_tick(uv_timer_t *tick)
 {
@@ -39,9 +45,13 @@ static void on_tick(uv_timer_t *tick)
     struct http_conn *conn, *next;
     uint64_t now = loop_now_ms(server->loop);
     for (conn = server->conns; conn != NULL; conn = next) {
-        next = conn->next; /* http_conn_expire() removes no other connection */
-        if (conn->due_ms != 0 && conn->due_ms <= now)
+        next = conn->next; /* neither removes another connection */
+        if (conn->due_ms != 0 && conn->due_ms <= now) {
             http_conn_expire(conn);
+        } else if (!http_server_has_room(server) && reads_slowly(conn, now)) {
+            server->stats.unread++;
+            http_conn_close(conn);
+        }
     }
     if (server->full && server->listening)
         poll_all(server, true);
@@ -78,12 +88,25 @@ void http_server_del(struct http_server *server, struct http_conn *conn)
     server->n_conns--;
 }
 
+/* After an attack, or a rush, what was freed goes back to the kernel. */
+static void note_memory(struct http_server *server)
+{
+    int64_t now = server->held + server->heads + server->answers;
+    if (now > server->most_held)
+        server->most_held = now;
+    if (server->most_held < TRIM_FROM || now > server->most_held / 8)
+        return;
+    server->most_held = now;
+    mem_trim_soon();
+}
+
 bool http_server_hold(struct http_server *server, int64_t by)
 {
     int64_t most = server->options.max_held;
     if (by > 0 && most > 0 && server->held + by > most)
         return false;
     server->held += by;
+    note_memory(server);
     return true;
 }
 
@@ -102,15 +125,49 @@ void http_server_hold_head(struct http_server *server, int64_t by)
 {
     int64_t most = server->options.max_heads > 0 ? server->options.max_heads : HTTP_MAX_HEADS;
     server->heads += by;
+    note_memory(server);
     while (by > 0 && server->heads > most) {
         server->stats.gave_way++;
         http_conn_give_way(slowest_head(server));
     }
 }
 
+static int64_t most_answers(const struct http_server *server)
+{
+    return server->options.max_answers > 0 ? server->options.max_answers : HTTP_MAX_ANSWERS;
+}
+
+bool http_server_has_room(const struct http_server *server)
+{
+    return server->answers < most_answers(server);
+}
+
+void http_server_hold_answer(struct http_server *server, int64_t by)
+{
+    bool had_room = http_server_has_room(server);
+    server->answers += by;
+    note_memory(server);
+    if (!had_room && http_server_has_room(server) && server->options.room != NULL)
+        server->options.room(server->options.arg);
+}
+
+/* Does the client read its answer so slowly that many like it would keep all room? */
+static bool reads_slowly(const struct http_conn *conn, uint64_t now)
+{
+    uint64_t took = now - conn->answered_ms;
+    size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&conn->tcp);
+    size_t read = conn->unwritten_len > left ? conn->unwritten_len - left : 0;
+    return conn->unwritten_len > 0 && took >= SLOW_MS && read < took * SLOW_BYTES_PER_MS;
+}
+
 int64_t http_server_held(const struct http_server *server)
 {
     return server->held;
+}
+
+int64_t http_server_answers(const struct http_server *server)
+{
+    return server->answers;
 }
 
 void http_server_unref(struct http_server *server)

@@ -17,24 +17,39 @@
 
 #include "tests/unit/lib/clock.h"
 
-enum { MOST = 4, TURNS = 5000, HEAD = sizeof(struct http_head) + 1024 /* a short one under way */ };
+enum {
+    MOST = 4,
+    TURNS = 5000,
+    HEAD = sizeof(struct http_head) + 1024, /* a short one under way */
+    LONG = 3 << 20,                         /* an answer that no kernel takes at once */
+};
 
 struct fixture {
     struct loop loop;
     struct http_server *server;
     struct http_request *held[MOST]; /* not answered */
     size_t n_held;
+    int rooms; /* times that there was room again */
 };
 
 static void handle(struct http_request *request, void *arg)
 {
+    static char long_answer[LONG];
     struct fixture *f = arg;
-    if (strcmp(http_path(request), "/hold") == 0) {
+    if (strcmp(http_path(request), "/long") == 0) {
+        http_respond(request, 200, NULL, long_answer, sizeof long_answer, NULL);
+    } else if (strcmp(http_path(request), "/hold") == 0) {
         assert_true(f->n_held < MOST);
         f->held[f->n_held++] = request;
     } else {
         http_respond(request, 200, NULL, "ok", 2, NULL);
     }
+}
+
+static void on_room(void *arg)
+{
+    struct fixture *f = arg;
+    f->rooms++;
 }
 
 static int setup(void **state)
@@ -45,6 +60,8 @@ static int setup(void **state)
         .max_conns = MOST,
         .max_body = 100,
         .max_heads = (MOST - 1) * HEAD,
+        .max_answers = 2 * LONG,
+        .room = on_room,
         .header_timeout_ms = 60000,
         .body_timeout_ms = 60000,
         .idle_timeout_ms = 60000,
@@ -204,11 +221,47 @@ static void who_is_longest_at_a_head_gives_way(void **state)
         close(slow[i]);
 }
 
+/* Reads all that has come. */
+static size_t taken(int fd)
+{
+    static char buf[1 << 16];
+    size_t all = 0;
+    ssize_t n;
+    while ((n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0)
+        all += (size_t)n;
+    return all;
+}
+
+static void who_does_not_read_its_answer_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    int unread[2] = {client(f), client(f)}, quick = client(f);
+    for (int i = 0; i < 2; i++) {
+        ask(unread[i], "/long");
+        assert_true(until(http_server_answers(f->server) >= (i + 1) * LONG, turn(f)));
+        clock_move(2000);
+        turn(f); /* slow, and as large as may be: nobody else needs the room */
+    }
+    assert_int_equal(stats_of(f).unread, 1);
+    assert_int_equal(f->rooms, 1);
+    assert_true(http_server_has_room(f->server));
+    size_t got = 0;
+    ask(quick, "/long");
+    assert_true(until((got += taken(quick)) > LONG, turn(f)));
+    assert_int_equal(stats_of(f).unread, 1);
+    assert_in_range(http_server_answers(f->server), LONG, LONG + 1000); /* the other one's */
+    for (int i = 0; i < 2; i++)
+        close(unread[i]);
+    assert_true(until(http_server_answers(f->server) == 0, turn(f)));
+    close(quick);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_never_asked_gives_way, setup, teardown),
         cmocka_unit_test_setup_teardown(who_has_a_request_does_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_does_not_read_its_answer_makes_room, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_longest_at_a_head_gives_way, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
