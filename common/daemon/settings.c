@@ -46,7 +46,8 @@ const struct config_row daemon_config_rows[] = {
     {"redis", "database", CONFIG_INT, COMMON(redis_database), "0", 0, 65535,
      "Number of the Redis database."},
     {"redis", "timeout", CONFIG_DURATION, COMMON(redis_timeout_ms), "1s", 10, 60000,
-     "A command unanswered for so long counts as failed and its connection as broken."},
+     "While commands are unanswered and no byte comes for so long, they count as failed and the "
+     "connection as broken; and after five times as long in any case."},
     {"lease", "id", CONFIG_STRING, COMMON(lease_id), "", 0, 0,
      "This daemon's name among its kind, unique in the cluster. Empty: the host name and a port."},
     {"lease", "region", CONFIG_STRING, COMMON(lease_region), "", 0, 0,

@@ -314,6 +314,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                           n == UV_EOF ? "closed the connection" : uv_strerror((int)n));
         return;
     }
+    link->shard->heard_ms = loop_now_ms(link->redis->loop);
     int fed = redisReaderFeed(link->reader, buf->base, (size_t)n);
     explicit_bzero(buf->base, (size_t)n);
     if (link->reader->len > link->dirty)

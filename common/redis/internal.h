@@ -62,6 +62,7 @@ struct redis_shard {
     uv_timer_t retry;              /* WAITING: connect; GREETING: ask again */
     uv_getaddrinfo_t resolve;      /* in use while RESOLVING */
     uint64_t backoff_ms, connect_due_ms;
+    uint64_t heard_ms; /* when bytes came last */
     unsigned attempts;
     unsigned loadings;       /* answers LOADING to this connection's PING */
     bool suspect;            /* an answer was overdue at the last tick; see on_tick() */

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATIENCE = 5 }; /* timeouts, for an answer behind others */
+
 /* --- calls --- */
 
 void redis_calls_push(struct redis_calls *calls, struct redis_call call)
@@ -103,15 +105,20 @@ static void on_task(struct loop *loop, struct loop_task *task)
     maybe_free(redis);
 }
 
-/* Has the oldest answer that SHARD waits for been missing for too long? */
+/* Has the oldest answer that SHARD waits for been missing for too long? While bytes come, Redis
+ * lives: large answers to other commands may be before that one. If we broke the connection, Redis
+ * would have to make all of them again. */
 static bool is_overdue(const struct redis_shard *shard)
 {
     uint64_t now = loop_now_ms(shard->redis->loop);
     if (shard->state == REDIS_CONNECTING)
         return now > shard->connect_due_ms;
     const struct redis_calls *pending = &shard->pending;
-    return pending->count > 0 &&
-           now > pending->ring[pending->head].sent_ms + shard->redis->timeout_ms;
+    if (pending->count == 0)
+        return false;
+    uint64_t sent = pending->ring[pending->head].sent_ms, timeout = shard->redis->timeout_ms;
+    uint64_t since = shard->heard_ms > sent ? shard->heard_ms : sent;
+    return now > since + timeout || now > sent + PATIENCE * timeout;
 }
 
 static void on_tick(uv_timer_t *timer)

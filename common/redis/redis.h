@@ -2,10 +2,11 @@
  * Owner loop only.
  *
  * Commands are pipelined, on one connection per shard. While a shard is down, commands to it fail
- * at once with NULL. A command that is not answered within the timeout breaks the connection, and
- * all commands on it fail with NULL. So does an error that says that this Redis is not the primary
- * (any more). The next connection looks the name up again, or asks Sentinel. Lua scripts are sent
- * by EVALSHA, and loaded when Redis does not know them. */
+ * at once with NULL. If no byte comes for the timeout while commands wait, or one answer is
+ * missing for five timeouts, the connection is broken, and all commands on it fail with NULL. So
+ * does an error that says that this Redis is not the primary (any more). The next connection looks
+ * the name up again, or asks Sentinel. Lua scripts are sent by EVALSHA, and loaded when Redis does
+ * not know them. */
 #ifndef IMC_COMMON_REDIS_REDIS_H
 #define IMC_COMMON_REDIS_REDIS_H
 

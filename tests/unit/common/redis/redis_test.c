@@ -173,6 +173,44 @@ static void a_held_up_loop_is_no_timeout(void **state)
     close_all(&f);
 }
 
+/* 64 MB come in some thirty turns of the loop, each of 20 ms. */
+static struct answer ask_for_much(struct fixture *f)
+{
+    const char *get[] = {"GET", "large"};
+    struct answer answer = {0};
+    redis_command(f->redis, 0, 2, get, NULL, on_answer, &answer);
+    for (int i = 0; i < 1000 && answer.count == 0; i++) {
+        uv_run(&f->loop.uv, UV_RUN_NOWAIT);
+        redis_servers_catch_up();
+        clock_move(20);
+    }
+    return answer;
+}
+
+/* As long as bytes come, Redis lives; only not for ever. */
+static void what_takes_long_to_come_is_no_timeout(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_up(&f, server.address);
+    const char *fill[] = {"SETRANGE", "large", "64000000", "x"}, *del[] = {"DEL", "large"};
+    assert_int_equal(ask(&f, 0, 4, fill, NULL).nulls, 0);
+    assert_int_equal(ask_for_much(&f).type, REDIS_REPLY_STRING);
+    assert_int_equal(f.downs, 0);
+    close_all(&f);
+
+    timeout_ms = 100;
+    open_up(&f, server.address);
+    assert_int_equal(ask_for_much(&f).nulls, 1);
+    assert_int_equal(redis_stats(f.redis)->timeouts, 1);
+    close_all(&f);
+
+    timeout_ms = SOON;
+    open_up(&f, server.address);
+    ask(&f, 0, 2, del, NULL);
+    close_all(&f);
+}
+
 static void scripts_load_themselves(void **state)
 {
     (void)state;
@@ -496,6 +534,7 @@ int main(void)
         cmocka_unit_test(kill_and_restart),
         cmocka_unit_test_setup_teardown(silence_is_a_timeout, impatient, patient),
         cmocka_unit_test_setup_teardown(a_held_up_loop_is_no_timeout, impatient, patient),
+        cmocka_unit_test_setup_teardown(what_takes_long_to_come_is_no_timeout, impatient, patient),
         cmocka_unit_test(scripts_load_themselves),
         cmocka_unit_test(many_scripts_at_once_after_a_flush),
         cmocka_unit_test(two_shards),
