@@ -181,6 +181,8 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_HTTP_CONNECTIONS, (int64_t)stats.connections);
     metric_set(logic->counters, LOGIC_HTTP_FULL, (int64_t)stats.full);
     metric_set(logic->counters, LOGIC_HTTP_GAVE_WAY, (int64_t)stats.gave_way);
+    metric_set(logic->counters, LOGIC_HTTP_ANSWERS, http_server_answers(logic->http));
+    metric_set(logic->counters, LOGIC_HTTP_UNREAD, (int64_t)stats.unread);
     metric_set(logic->counters, LOGIC_HTTP_ACCEPT_ERRORS, (int64_t)stats.accept_errors);
 }
 

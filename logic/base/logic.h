@@ -13,6 +13,7 @@
 #ifndef IMC_LOGIC_BASE_LOGIC_H
 #define IMC_LOGIC_BASE_LOGIC_H
 
+#include "common/base/list.h"
 #include "common/base/time.h"
 #include "common/protocol/message_id.h"
 #include "logic/base/config.h"
@@ -52,6 +53,12 @@ struct logic {
     struct api_keys *keys;       /* NULL: api.keys is empty */
     struct local_callers *local; /* who may call while api.keys is empty */
     struct http_server *http;
+    /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */
+    size_t pages_out;
+    STAILQ_HEAD(, mailbox_call) pages_waiting;
+    /* Calls of /1/msg/get: http/msg_get.c. */
+    LIST_HEAD(, get_call) gets_reading;
+    STAILQ_HEAD(, get_call) gets_waiting;
 };
 
 static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)

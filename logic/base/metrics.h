@@ -39,8 +39,8 @@
       "API calls refused. The caller's mistake: parameter, key, token, path, method, encoding; " \
       "size: more than the topic or push.max_bytes takes; http: no proper request. For want of " \
       "something: bus, redis, router (no answer), bodies (api.max_bodies), memory "              \
-      "(memory.limit), drain (this logic ends). Too much under way: pending, lag, backlog "      \
-      "(push.max_pending, push.max_lag, push.max_backlog).")                                     \
+      "(memory.limit), drain (this logic ends). Too much under way: reads (/1/msg/get), "        \
+      "pending, lag, backlog (push.max_pending, push.max_lag, push.max_backlog).")               \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
     X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
     X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
@@ -54,6 +54,7 @@
     X(REFUSED_ROUTER, "imc_logic_refused_total", "reason=\"router\"", METRIC_COUNTER, "")        \
     X(REFUSED_PENDING, "imc_logic_refused_total", "reason=\"pending\"", METRIC_COUNTER, "")      \
     X(REFUSED_LAG, "imc_logic_refused_total", "reason=\"lag\"", METRIC_COUNTER, "")              \
+    X(REFUSED_READS, "imc_logic_refused_total", "reason=\"reads\"", METRIC_COUNTER, "")          \
     X(REFUSED_BACKLOG, "imc_logic_refused_total", "reason=\"backlog\"", METRIC_COUNTER, "")      \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")        \
@@ -71,6 +72,11 @@
       "Times that a connection to api.listen had to wait: its share of open files was taken.")   \
     X(HTTP_GAVE_WAY, "imc_logic_http_gave_way_total", NULL, METRIC_COUNTER,                      \
       "Connections to api.listen without a whole request that were closed for others.")          \
+    X(HTTP_ANSWERS, "imc_logic_http_answers_bytes", NULL, METRIC_GAUGE,                          \
+      "Answers that callers of the HTTP API have not read yet. From 32 MiB on, /1/msg/get "      \
+      "waits.")                                                                                  \
+    X(HTTP_UNREAD, "imc_logic_http_unread_total", NULL, METRIC_COUNTER,                          \
+      "Connections to api.listen closed meanwhile: they read less than 128 kB a second.")        \
     X(HTTP_ACCEPT_ERRORS, "imc_logic_http_accept_errors_total", NULL, METRIC_COUNTER,            \
       "Connections to api.listen not accepted for want of descriptors or memory.")               \
     X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                     \

@@ -1,9 +1,11 @@
 /* GET /1/msg/get?uid=&mid=&token=&cb=: the messages that wait for a user, as imgo's store answers.
  *
- *   token ─► uid the same? ─► [mid: confirm ids ≤ mid] ─► fetch after mid ─► {"ret":0,"data":…}
+ *   token ─► uid the same? ─► its turn ─► [mid: confirm ids ≤ mid] ─► fetch after mid
+ *                                                                      └─► {"ret":0,"data":…}
  *
  * Browsers call this (cb: JSONP). So the user's token is the credential, and no API key is needed.
  * Reading deletes nothing. */
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "logic/http/routes.h"
 #include "logic/mailbox/mailbox.h"
@@ -15,12 +17,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An answer may have more than a megabyte, which takes Redis and us some milliseconds. */
+enum {
+    GETS_AT_ONCE = 8, /* that read; the others wait for their turn */
+    GETS_OF_UID = 2,  /* the same, of one user, so that he does not keep the others */
+    WAITING_MOST = 1024,
+    WAITING_OF_UID = 512,
+};
+
 struct get_call {
     struct logic *logic;
     struct http_request *request;
     int64_t uid, mid;
     const char *token, *callback;
+    STAILQ_ENTRY(get_call) waiting;
+    LIST_ENTRY(get_call) reading;
+    bool has_turn;
 };
+
+/* --- whose turn it is --- */
+
+static void begin(struct get_call *call);
+
+static bool may_begin(const struct logic *logic, int64_t uid)
+{
+    const struct get_call *other;
+    unsigned n = 0, same = 0;
+
+    LIST_FOREACH(other, &logic->gets_reading, reading) {
+        n++;
+        same += other->uid == uid;
+    }
+    return n < GETS_AT_ONCE && same < GETS_OF_UID &&
+           (logic->http == NULL || http_server_has_room(logic->http));
+}
+
+void api_msg_get_go_on(struct logic *logic)
+{
+    struct get_call *call = STAILQ_FIRST(&logic->gets_waiting), *next;
+
+    for (; call != NULL; call = next) {
+        next = STAILQ_NEXT(call, waiting);
+        if (!may_begin(logic, call->uid))
+            continue;
+        STAILQ_REMOVE(&logic->gets_waiting, call, get_call, waiting);
+        begin(call);
+    }
+}
+
+static void call_end(struct get_call *call)
+{
+    struct logic *logic = call->logic;
+    bool had_turn = call->has_turn;
+
+    if (had_turn)
+        LIST_REMOVE(call, reading);
+    free(call);
+    if (had_turn)
+        api_msg_get_go_on(logic);
+}
 
 /* --- answers --- */
 
@@ -31,7 +86,7 @@ static void respond(struct get_call *call, const char *body, size_t len)
 
     if (call->callback == NULL) {
         api_json(call->logic, call->request, body, len);
-        free(call);
+        call_end(call);
         return;
     }
     FILE *out = open_memstream(&script, &script_len);
@@ -43,35 +98,50 @@ static void respond(struct get_call *call, const char *body, size_t len)
     http_respond(call->request, 200, "application/javascript; charset=utf-8", script, script_len,
                  "X-Content-Type-Options: nosniff\r\n");
     free(script);
-    free(call);
+    call_end(call);
 }
 
-/* A script of JSONP cannot see a status. So with cb errors are answered as a call too. */
-static void fail(struct get_call *call, enum api_error error, const char *text)
+/* A script of JSONP cannot see a status. So with cb errors are answered as a call too. False: there
+ * is no cb. */
+static bool fail_by_script(struct get_call *call, int ret, enum logic_metric cause,
+                           const char *text)
 {
     char body[256];
 
-    if (call->callback != NULL) {
-        int ret = error == API_UNAVAILABLE ? 65535 : error == API_TOKEN ? 65533 : 65534;
-        size_t len = params_imgo_error(ret, text, body, sizeof body);
-        logic_count(call->logic,
-                    error == API_UNAVAILABLE ? LOGIC_REFUSED_REDIS
-                    : error == API_TOKEN     ? LOGIC_REFUSED_TOKEN
-                                             : LOGIC_REFUSED_PARAMETER,
-                    1);
-        respond(call, body, len);
-        return;
-    }
-    api_error(call->logic, call->request, error, text);
-    free(call);
+    if (call->callback == NULL)
+        return false;
+    size_t len = params_imgo_error(ret, text, body, sizeof body);
+    logic_count(call->logic, cause, 1);
+    respond(call, body, len);
+    return true;
 }
 
-/* Why Redis failed, without names of servers, because clients see it. */
-static const char *redis_trouble_of(const struct get_call *call)
+static void fail(struct get_call *call, enum api_error error, const char *text)
+{
+    bool token = error == API_TOKEN;
+
+    if (fail_by_script(call, token ? 65533 : 65534,
+                       token ? LOGIC_REFUSED_TOKEN : LOGIC_REFUSED_PARAMETER, text))
+        return;
+    api_error(call->logic, call->request, error, text);
+    call_end(call);
+}
+
+static void fail_for_now(struct get_call *call, enum logic_metric cause, const char *text)
+{
+    if (fail_by_script(call, 65535, cause, text))
+        return;
+    api_unavailable(call->logic, call->request, cause, text);
+    call_end(call);
+}
+
+/* Says why Redis failed, without names of servers, because clients see it. */
+static void fail_redis(struct get_call *call)
 {
     const char *said = redis_said(call->logic->redis);
 
-    return strncmp(said, "Redis says", 10) == 0 ? said : "Redis does not answer";
+    fail_for_now(call, LOGIC_REFUSED_REDIS,
+                 strncmp(said, "Redis says", 10) == 0 ? said : "Redis does not answer");
 }
 
 static void write_message(FILE *out, const struct mailbox_message *message)
@@ -93,7 +163,7 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
     size_t len = 0;
 
     if (err != 0) {
-        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
+        fail_redis(call);
         return;
     }
     FILE *out = open_memstream(&body, &len);
@@ -118,9 +188,41 @@ static void on_confirmed(void *arg, int err)
     struct mailbox_read read = {.uid = call->uid, .after = (uint64_t)call->mid};
 
     if (err != 0)
-        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
+        fail_redis(call);
     else
         mailbox_fetch(call->logic, &read, on_page, call);
+}
+
+static void begin(struct get_call *call)
+{
+    call->has_turn = true;
+    LIST_INSERT_HEAD(&call->logic->gets_reading, call, reading);
+    if (call->mid > 0)
+        mailbox_confirm_upto(call->logic, call->uid, (uint64_t)call->mid, on_confirmed, call);
+    else
+        on_confirmed(call, 0);
+}
+
+static void take_turn(struct get_call *call)
+{
+    struct logic *logic = call->logic;
+    const struct get_call *other;
+    unsigned n = 0, same = 0;
+
+    if (may_begin(logic, call->uid)) { /* whoever waits may not */
+        begin(call);
+        return;
+    }
+    if (STAILQ_EMPTY(&logic->gets_waiting))
+        STAILQ_INIT(&logic->gets_waiting); /* the first of all finds it zeroed */
+    STAILQ_FOREACH(other, &logic->gets_waiting, waiting) {
+        n++;
+        same += other->uid == call->uid;
+    }
+    if (n >= WAITING_MOST || same >= WAITING_OF_UID)
+        fail_for_now(call, LOGIC_REFUSED_READS, "too many calls read mailboxes now: try again");
+    else
+        STAILQ_INSERT_TAIL(&logic->gets_waiting, call, waiting);
 }
 
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)
@@ -129,15 +231,13 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
 
     (void)index;
     if (err == -EAGAIN)
-        fail(call, API_UNAVAILABLE, redis_trouble_of(call));
+        fail_redis(call);
     else if (err != 0)
         fail(call, API_TOKEN, "token: unknown or expired");
     else if (value->uid != call->uid)
         fail(call, API_TOKEN, "token: of another uid");
-    else if (call->mid > 0)
-        mailbox_confirm_upto(call->logic, call->uid, (uint64_t)call->mid, on_confirmed, call);
     else
-        on_confirmed(call, 0);
+        take_turn(call);
 }
 
 /* Reads "mid" or "mid_str", the name that answers have too. Not both. */

@@ -293,6 +293,11 @@ static void api_refuse(int status, const char *why, struct http_request *request
     params_imgo_error(status == 503 ? 65535 : 65534, why, body, bodylen);
 }
 
+static void api_room(void *arg)
+{
+    api_msg_get_go_on(arg);
+}
+
 int routes_open(struct logic *logic)
 {
     const struct logic_config *config = logic->config;
@@ -307,6 +312,7 @@ int routes_open(struct logic *logic)
         .head = api_head,
         .handle = api_handle,
         .refuse = api_refuse,
+        .room = api_room,
         .arg = logic,
     };
 

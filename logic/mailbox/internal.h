@@ -2,6 +2,7 @@
 #ifndef IMC_LOGIC_MAILBOX_INTERNAL_H
 #define IMC_LOGIC_MAILBOX_INTERNAL_H
 
+#include "common/base/list.h"
 #include "logic/mailbox/mailbox.h"
 
 struct mailbox_key {
@@ -32,8 +33,11 @@ struct mailbox_call {
     mailbox_confirm_fn confirm_fn;
     void *arg;
     size_t limit;
-    bool own;                    /* fetch: leave out messages that are owed only to other
-                                  * sessions */
+    uint64_t after; /* fetch: ids above this */
+    char *own;      /* fetch: leave out messages that are not owed to this token, but
+                     * to others; NULL: leave out none */
+    bool first;     /* the first page of a session, not a fetch */
+    STAILQ_ENTRY(mailbox_call) waiting;
     struct mailbox_there *there; /* store: where to say what is in the mailbox; may be NULL */
 };
 struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg);

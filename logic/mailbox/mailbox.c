@@ -17,6 +17,7 @@
 
 /* No logic of this cluster made an id that is further ahead of our clock than this. */
 enum { FOREIGN_AHEAD_MS = 24 * 3600 * 1000 };
+enum { PAGES_MOST = 64 }; /* asked for at a time */
 
 /* --- encoding --- */
 
@@ -308,7 +309,7 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
     for (size_t i = 0; i < reply->elements; i++) {
         struct mailbox_message *message = &messages[page.n];
         bytes += (size_t)reply->element[i]->len;
-        if (call->own && reply->element[i]->len == MAILBOX_ID) {
+        if (call->own != NULL && reply->element[i]->len == MAILBOX_ID) {
             page.last = mailbox_get_id(reply->element[i]->str);
             continue;
         }
@@ -332,32 +333,15 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
     free(messages);
 }
 
-static void page_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+static void page_on_reply(struct redis *redis, const redisReply *reply, void *arg);
+
+static void ask_for_page(struct mailbox_call *call)
 {
-    struct mailbox_call *call = arg;
-
-    (void)redis;
-    if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "fetch"))
-        page_answer(call, reply);
-    else
-        call->page_fn(call->arg, -EAGAIN, NULL);
-    free(call);
-}
-
-void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
-                   void *arg)
-{
-    struct mailbox_call *call = mailbox_call_new(logic, read->uid, arg);
-    struct mailbox_key key = mailbox_key_of(logic, read->uid);
-    size_t page = (size_t)logic->config->mailbox_page;
-
-    loop_assert_owner(logic->loop);
-    call->page_fn = fn;
-    call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
-    call->own = read->own != NULL && read->own[0] != '\0';
-    struct mailbox_number score = mailbox_number(message_id_millis(read->after)),
-                          high = mailbox_number(read->after >> 32),
-                          low = mailbox_number(read->after & UINT32_MAX),
+    struct logic *logic = call->logic;
+    struct mailbox_key key = mailbox_key_of(logic, call->uid);
+    struct mailbox_number score = mailbox_number(message_id_millis(call->after)),
+                          high = mailbox_number(call->after >> 32),
+                          low = mailbox_number(call->after & UINT32_MAX),
                           want = mailbox_number(call->limit + 1),
                           room = mailbox_number((uint64_t)logic->config->mailbox_page_bytes);
     const char *argv[] = {key.text,
@@ -366,30 +350,94 @@ void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox
                           low.text,
                           want.text,
                           room.text,
-                          call->own ? read->own : ""};
+                          call->own != NULL ? call->own : ""};
     size_t argvlen[] = {key.len,
                         score.len,
                         high.len,
                         low.len,
                         want.len,
                         room.len,
-                        call->own ? strlen(read->own) : 0};
-    redis_eval(logic->redis, key.shard, &fetch_script, 1, call->own ? 7 : 6, argv, argvlen,
+                        call->own != NULL ? strlen(call->own) : 0};
+    redis_eval(logic->redis, key.shard, &fetch_script, 1, call->own != NULL ? 7 : 6, argv, argvlen,
                page_on_reply, call);
+}
+
+static void ask_for_first_page(struct mailbox_call *call)
+{
+    struct mailbox_key key = mailbox_key_of(call->logic, call->uid);
+    struct mailbox_number last = mailbox_number(call->limit);
+    const char *argv[] = {"ZRANGE", key.text, "0", last.text};
+    size_t argvlen[] = {6, key.len, 1, last.len};
+
+    redis_command(call->logic->redis, key.shard, 4, argv, argvlen, page_on_reply, call);
+}
+
+/* Each page may have a megabyte. Many at once would keep Redis, and the connection, from all else
+ * for so long that Redis is taken for dead. */
+static void pages_go_on(struct logic *logic)
+{
+    struct mailbox_call *call;
+
+    while (logic->pages_out < PAGES_MOST &&
+           (call = STAILQ_TAKE(&logic->pages_waiting, waiting)) != NULL) {
+        logic->pages_out++;
+        if (call->first)
+            ask_for_first_page(call);
+        else
+            ask_for_page(call);
+    }
+}
+
+static void page_begin(struct mailbox_call *call)
+{
+    struct logic *logic = call->logic;
+
+    if (STAILQ_EMPTY(&logic->pages_waiting))
+        STAILQ_INIT(&logic->pages_waiting); /* the first of all finds it zeroed */
+    STAILQ_INSERT_TAIL(&logic->pages_waiting, call, waiting);
+    pages_go_on(logic);
+}
+
+static void page_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct mailbox_call *call = arg;
+    struct logic *logic = call->logic;
+
+    (void)redis;
+    logic->pages_out--;
+    if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "fetch"))
+        page_answer(call, reply);
+    else
+        call->page_fn(call->arg, -EAGAIN, NULL);
+    free(call->own);
+    free(call);
+    pages_go_on(logic);
+}
+
+void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox_page_fn fn,
+                   void *arg)
+{
+    struct mailbox_call *call = mailbox_call_new(logic, read->uid, arg);
+    size_t page = (size_t)logic->config->mailbox_page;
+
+    loop_assert_owner(logic->loop);
+    call->page_fn = fn;
+    call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
+    call->after = read->after;
+    if (read->own != NULL && read->own[0] != '\0')
+        call->own = mem_strdup(read->own);
+    page_begin(call);
 }
 
 void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg)
 {
     enum { FIRST_MOST = 64 };
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
-    struct mailbox_key key = mailbox_key_of(logic, uid);
     size_t limit = (size_t)logic->config->mailbox_limit;
 
     loop_assert_owner(logic->loop);
     call->page_fn = fn;
     call->limit = limit < FIRST_MOST ? limit : FIRST_MOST;
-    struct mailbox_number last = mailbox_number(call->limit);
-    const char *argv[] = {"ZRANGE", key.text, "0", last.text};
-    size_t argvlen[] = {6, key.len, 1, last.len};
-    redis_command(logic->redis, key.shard, 4, argv, argvlen, page_on_reply, call);
+    call->first = true;
+    page_begin(call);
 }

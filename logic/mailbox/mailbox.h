@@ -21,9 +21,9 @@
  * that have expired, and members that no logic has written. A message leaves when it expires, when
  * it is trimmed, or when it is confirmed and owed to no other session. Its field leaves with it.
  *
- * Commands for one uid are carried out in the order of the calls. There is one exception: a script
- * that Redis does not have (after a restart) runs a round trip later. FN runs once, never before
- * the call returns. */
+ * Commands for one uid are carried out in the order of the calls, with two exceptions. A script
+ * that Redis does not have (after a restart) runs a round trip later. Pages wait while many are
+ * asked for. FN runs once, never before the call returns. */
 #ifndef IMC_LOGIC_MAILBOX_MAILBOX_H
 #define IMC_LOGIC_MAILBOX_MAILBOX_H
 
