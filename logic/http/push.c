@@ -58,8 +58,9 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
 static int check_message(struct push_call *call, const char *field, struct params_error *err)
 {
     size_t len = call->message.len, most = (size_t)call->logic->config->push_max_message;
-    size_t bus = kafka_producer_most(call->logic->bus) - PUSH_ENVELOPE_MOST;
+    size_t bus = kafka_producer_most(call->logic->bus);
 
+    bus = bus > PUSH_ENVELOPE_MOST ? bus - PUSH_ENVELOPE_MOST : 0; /* a topic may be that small */
     if (len > 0 && len <= most && len <= bus)
         return 0;
     call->too_large = len <= most && len > bus;

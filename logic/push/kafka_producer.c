@@ -395,7 +395,13 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_message *m
 
 size_t kafka_producer_most(const struct kafka_producer *producer)
 {
-    return (size_t)(producer->max_bytes - RECORD_HEAD);
+    int64_t most = producer->max_bytes; /* which is never below librdkafka's least */
+    int64_t topic =
+        producer->state == PRODUCER_OPEN ? producer_instance_topic_max_bytes(producer->client) : 0;
+
+    if (topic > 0 && topic < most)
+        most = topic;
+    return most > RECORD_HEAD ? (size_t)(most - RECORD_HEAD) : 0;
 }
 
 /* --- events --- */
