@@ -36,6 +36,13 @@ struct push_call {
 
 /* --- parsing --- */
 
+/* Devices take these for comet's own words: a push by them would be answered and acted upon, but
+ * never shown. */
+static bool is_ours(int64_t op)
+{
+    return op == OP_HEARTBEAT_REPLY || op == OP_DISCONNECT || op == OP_AUTH_REPLY || op == OP_RAW;
+}
+
 static int parse_common(struct push_call *call, const char **id, struct params_error *err)
 {
     struct http_request *request = call->request;
@@ -45,8 +52,8 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
         api_query_int64(request, "op", 0, INT32_MAX, &op, err) != 0 ||
         api_query(request, "id", id, err) != 0)
         return -1;
-    if (op == OP_RAW) {
-        snprintf(err->text, sizeof err->text, "op: 9 is the protocol's own");
+    if (is_ours(op)) {
+        snprintf(err->text, sizeof err->text, "op: %d is the protocol's own", (int)op);
         return -1;
     }
     call->message.op = (int32_t)op;

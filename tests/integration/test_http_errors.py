@@ -43,6 +43,7 @@ def test_any_64_bit_number_is_a_uid(shared, connect, number):
 
 
 @pytest.mark.parametrize("what, query", [
+    *[("op", {"op": op}) for op in (3, 6, 8)],  # heartbeat reply, disconnect, auth reply
     ("ttl", {"ttl": "x"}), ("ttl", {"ttl": -1}), ("ttl", {"ttl": 10**10}), ("ttl", {"ttl": [1, 1]}),
     ("op", {"op": -1}), ("op", {"op": 1 << 31}), ("op", {"op": 9}), ("id", {"id": ""}), ("id", {"id": "x" * 200}),
     ("id", {"id": ["a", "b"]}),
