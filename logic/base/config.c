@@ -88,8 +88,8 @@ const struct config_row logic_config_rows[] = {
         "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
         "pending."),
     ROW("push", "max_lag", CONFIG_DURATION, push_max_lag_ms, "30s", 0, HOUR,
-        "Pushes are refused while jobs deliver this much later than messages were accepted. 0 = "
-        "never."),
+        "Pushes are refused while jobs deliver this much later than messages were accepted, or no "
+        "job has reported for so long. 0 = never."),
     ROW("push", "max_backlog", CONFIG_INT, push_max_backlog, "80", 1, 1000,
         "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
         "who "

@@ -21,6 +21,7 @@ struct job_backlog {
 
 struct job_backlogs {
     struct logic *logic;
+    uint64_t heard_ms; /* loop time of the last report of any job; 0: there was none */
     struct job_backlog jobs[JOBS_MOST];
     size_t n;
 };
@@ -66,7 +67,8 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
         log_warn("storing stands still", "job=%s why=\"%s\"", backlog->job, told->why);
     else if (!told->stalled && backlog->stalled)
         log_info("storing goes on", "job=%s", backlog->job);
-    backlog->until_ms = loop_now_ms(backlogs->logic->loop) + LIFE_MS;
+    backlogs->heard_ms = loop_now_ms(backlogs->logic->loop);
+    backlog->until_ms = backlogs->heard_ms + LIFE_MS;
     backlog->lag_ms = told->lag_ms;
     backlog->used_permille = told->used_permille;
     backlog->stalled = told->stalled;
@@ -77,17 +79,19 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
 struct worst {
     uint32_t lag_ms, used_permille;
     const struct job_backlog *stalled; /* a job that reports that */
+    bool silent;                       /* no job reports: the lag is how long that is so */
 };
 
 static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
 {
     uint64_t now = loop_now_ms(backlogs->logic->loop);
-    struct worst worst = {0};
+    struct worst worst = {.silent = backlogs->heard_ms > 0};
 
     for (size_t i = 0; i < backlogs->n; i++) {
         const struct job_backlog *backlog = &backlogs->jobs[i];
         if (backlog->until_ms <= now)
             continue;
+        worst.silent = false;
         if (backlog->lag_ms > worst.lag_ms)
             worst.lag_ms = backlog->lag_ms;
         if (backlog->used_permille > worst.used_permille)
@@ -95,6 +99,9 @@ static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
         if (backlog->stalled && worst.stalled == NULL)
             worst.stalled = backlog;
     }
+    if (worst.silent)
+        worst.lag_ms = (uint32_t)(now - backlogs->heard_ms < UINT32_MAX ? now - backlogs->heard_ms
+                                                                        : UINT32_MAX);
     return worst;
 }
 
@@ -106,9 +113,9 @@ enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlog
     loop_assert_owner(backlogs->logic->loop);
     if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
         snprintf(why, JOB_BACKLOG_WHY,
-                 "delivery is %" PRIu32 " s behind, more than push.max_lag (%" PRId64
-                 " s): push later",
-                 worst.lag_ms / 1000, config->push_max_lag_ms / 1000);
+                 "%s %" PRIu32 " s%s, more than push.max_lag (%" PRId64 " s): push later",
+                 worst.silent ? "no job has reported for" : "delivery is", worst.lag_ms / 1000,
+                 worst.silent ? "" : " behind", config->push_max_lag_ms / 1000);
         return JOB_BACKLOG_ALL;
     }
     if (worst.used_permille < (uint64_t)config->push_max_backlog * 10)

@@ -5,7 +5,8 @@
  *                                            http/push.c, push/push.c ask ──┘
  *
  * A report counts for some seconds. When a job has died, another job takes over its partitions and
- * reports for them. */
+ * reports for them. If none reports any more, nobody delivers: the lag is then how long that is
+ * so. */
 #ifndef IMC_LOGIC_PUSH_JOB_BACKLOG_H
 #define IMC_LOGIC_PUSH_JOB_BACKLOG_H
 

@@ -45,3 +45,26 @@ def test_after_a_stand_still_it_is_told_how_late_messages_are(make_cluster, bus,
     for daemon, name in (job, "imc_job_lag_milliseconds"), (logic, "imc_logic_backlog_lag_milliseconds"):
         wait_for(lambda: daemon.metrics()[name] < late, 5, f"{daemon.name} to tell that it is over")
     client.close()
+
+
+def test_without_a_job_pushes_are_refused_in_the_end(make_cluster, uid):
+    cluster = make_cluster(env={"IMC_LOGIC_PUSH_MAX_LAG": "6s"})
+    job, api = cluster.jobs[0], cluster.api
+    client = TcpClient(cluster.comets[0].tcp).auth(api.token(uid))
+    api.push(uid, "0")  # a job is there, and logic has heard of it
+    assert client.push() == b"0"
+    job.kill9()
+    accepted = []
+
+    def refused():
+        text = str(len(accepted) + 1)
+        status, answer = api.call("POST", "/1/push", text, uid=uid)
+        if status == 200:
+            accepted.append(text.encode())
+        return status == 503 and "no job has reported for" in str(answer)
+    wait_for(refused, 20, "a refusal", every=0.2)
+    job.start()
+    assert client.pushes(len(accepted), 30) == accepted
+    wait_for(lambda: api.call("POST", "/1/push", "last", uid=uid)[0] == 200, 30, "pushes to be taken again")
+    assert client.push() == b"last"
+    client.close()

@@ -92,8 +92,27 @@ static void a_job_that_is_silent_counts_no_more(void **state)
     assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
     loop.uv.time += 1;
     assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
+    tell("b", 7, 0, "");
     job_backlogs_scrape(logic.backlogs);
-    assert_int_equal(counters[LOGIC_BACKLOG_LAG_MS], 0);
+    assert_int_equal(counters[LOGIC_BACKLOG_LAG_MS], 7);
+}
+
+static void if_none_reports_the_lag_is_how_long_that_is_so(void **state)
+{
+    (void)state;
+    tell("a", 7, 900, "Redis says: OOM");
+    loop.uv.time += 5000;
+    job_backlogs_scrape(logic.backlogs);
+    assert_int_equal(counters[LOGIC_BACKLOG_LAG_MS], 5000);
+    assert_int_equal(counters[LOGIC_STORING_STALLED], 0);
+    loop.uv.time += 25000;
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
+    loop.uv.time += 1000;
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
+    assert_string_equal(why,
+                        "no job has reported for 31 s, more than push.max_lag (30 s): push later");
+    tell("b", 0, 0, "");
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
 }
 
 static void more_jobs_than_there_are_places(void **state)
@@ -119,6 +138,7 @@ int main(void)
         backlog_test(the_limits_themselves),
         backlog_test(the_worst_job_counts_and_says_why),
         backlog_test(a_job_that_is_silent_counts_no_more),
+        backlog_test(if_none_reports_the_lag_is_how_long_that_is_so),
         backlog_test(more_jobs_than_there_are_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
