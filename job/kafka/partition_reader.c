@@ -258,18 +258,17 @@ void partition_reader_again(struct partition_reader *reader)
         reread_wake(a->reread);
 }
 
-/* Messages that wait to be read, as far as librdkafka knows. */
-static int64_t assigned_unread(const struct assigned *assigned)
+/* How many messages the log has from OFFSET on, as far as librdkafka knows. None if it is -1. */
+static int64_t assigned_behind(const struct assigned *assigned, int64_t offset)
 {
     const struct partition_reader *reader = assigned->owner;
-    int64_t low = 0, high = 0, next = assigned->partition.tracker.next;
+    int64_t low = 0, high = 0;
 
-    if (next < 0 ||
+    if (offset < 0 ||
         rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), assigned->partition.id, &low,
-                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        high <= next)
+                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    return high - next;
+    return high > offset ? high - offset : 0;
 }
 
 void partition_reader_look(struct partition_reader *reader)
@@ -281,7 +280,7 @@ void partition_reader_look(struct partition_reader *reader)
     reread_serve(reader->reread);
     revoked_queues_sweep(reader->revoked);
     LIST_FOREACH(a, &reader->list, link) {
-        a->unread = assigned_unread(a);
+        a->unread = assigned_behind(a, a->partition.tracker.next);
         a->lag_ms = partition_lag_look(&a->lag, a->unread > 0, now, unix_ms);
     }
 }
@@ -601,13 +600,7 @@ int64_t partition_reader_lag(const struct partition_reader *reader)
     const struct assigned *a;
     int64_t lag = 0;
 
-    LIST_FOREACH(a, &reader->list, link) {
-        int64_t low = 0, high = 0, position = offset_tracker_position(&a->partition.tracker);
-        if (position >= 0 &&
-            rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), a->partition.id, &low,
-                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-            high > position)
-            lag += high - position;
-    }
+    LIST_FOREACH(a, &reader->list, link)
+        lag += assigned_behind(a, offset_tracker_position(&a->partition.tracker));
     return lag;
 }
