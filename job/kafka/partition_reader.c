@@ -81,23 +81,15 @@ static struct assigned *assigned_find(const struct partition_reader *reader, int
     return assigned;
 }
 
-static rd_kafka_topic_partition_list_t *assigned_list(const struct assigned *assigned,
-                                                      int64_t offset)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-
-    rd_kafka_topic_partition_list_add(list, topic_of(assigned->owner), assigned->partition.id)
-        ->offset = offset;
-    return list;
-}
-
 /* In the background: what is in the queue already is dropped by librdkafka from now on. */
 static void assigned_seek(struct assigned *assigned, int64_t offset)
 {
     struct partition_reader *reader = assigned->owner;
-    rd_kafka_topic_partition_list_t *list = assigned_list(assigned, offset);
-    const rd_kafka_topic_partition_t *at = &list->elems[0];
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at =
+        rd_kafka_topic_partition_list_add(list, topic_of(reader), assigned->partition.id);
 
+    at->offset = offset;
     rd_kafka_error_t *error = rd_kafka_seek_partitions(reader->rk, list, 0);
     if (error != NULL)
         rd_kafka_error_destroy(error); /* that it did not wait */

@@ -16,8 +16,7 @@
  *          ▲                           ▼            messages fail: nobody knows whether Kafka has
  *          └── on_renew: paced ──── RESTING         them)
  *
- * So no message is produced by the new one while the fate of an earlier one is open, and none is
- * produced twice. */
+ * So the new one produces nothing while the fate of an earlier message is open. */
 #include "logic/push/kafka_producer.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
@@ -37,13 +36,11 @@ enum {
     BURST = 4,
     LOOK_EVERY_MS = 100, /* how often to look at messages that wait for a new client */
     OVERDUE_MS = 1000,   /* so long after bus.timeout, a missing report is overdue */
-    REST_MS = 1000,      /* pause before the second new client in a row; each further pause is twice
-                          * as long */
+    REST_MS = 1000,      /* before the second new client in a row; then doubled each time */
     REST_DOUBLINGS = 5,
     HELD_BYTES = 64 * 1024 * 1024, /* bytes of messages that may wait for a new client */
     LIMIT_ASSUMED = 1048588,       /* max.message.bytes by default */
-    LIMIT_LEAST = 4096,            /* we never go below; if the topic takes less, Kafka refuses the
-                                    * messages */
+    LIMIT_LEAST = 4096,            /* we never go below, though the topic may */
     LIMIT_MOST = 1000000000,       /* librdkafka's own limit */
     RECORD_HEAD = 128, /* bytes that a batch of one message takes besides key and value */
 };
