@@ -400,6 +400,21 @@ static void room_items_are_kept_for_a_comet_that_stands_still(void **state)
     assert_int_equal(counter(JOB_KEPT_DROPPED), 0);
 }
 
+/* The partition's owner before us may have kept items for it: nobody may vouch for what came then.
+ */
+static void a_comet_lost_soon_after_a_partition_came_gets_another_link(void **state)
+{
+    (void)state;
+    wait_for(word_of(1).standings == 1);
+    uint64_t before = word_of(1).link;
+    bench.config.daemon.lease_renew_ms = 60000; /* the partition came less than two of them ago */
+    members_are(1, 1);
+    comet_is_back(1);
+    push_room(IMC__V1__PUSH_MSG__TYPE__ROOM, "lobby", 0);
+    wait_for(comet_has_seen(1, "r:lobby@0") && word_of(1).link != before);
+    bench.config.daemon.lease_renew_ms = 0;
+}
+
 /* Redis has lost the leases, but its stream answers. */
 static void a_lost_comet_that_listens_gets_room_items_at_once(void **state)
 {
@@ -1205,6 +1220,7 @@ int main(void)
         core_test(rooms_and_broadcasts_go_to_every_comet_in_order),
         core_test(room_is_done_where_the_comet_died),
         PROCESS_TEST(room_items_are_kept_for_a_comet_that_stands_still),
+        PROCESS_TEST(a_comet_lost_soon_after_a_partition_came_gets_another_link),
         PROCESS_TEST(a_lost_comet_that_listens_gets_room_items_at_once),
         PROCESS_TEST(another_process_is_not_given_what_was_kept),
         PROCESS_TEST(beyond_hold_bytes_it_is_told_what_it_missed),
