@@ -58,7 +58,7 @@ struct logic {
     STAILQ_HEAD(, mailbox_call) pages_waiting;
     /* Calls of /1/msg/get: http/msg_get.c. */
     LIST_HEAD(, get_call) gets_reading;
-    STAILQ_HEAD(, get_call) gets_waiting;
+    TAILQ_HEAD(, get_call) gets_waiting;
 };
 
 static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)

@@ -30,7 +30,7 @@ struct get_call {
     struct http_request *request;
     int64_t uid, mid;
     const char *token, *callback;
-    STAILQ_ENTRY(get_call) waiting;
+    TAILQ_ENTRY(get_call) waiting;
     LIST_ENTRY(get_call) reading;
     bool has_turn;
 };
@@ -52,17 +52,24 @@ static bool may_begin(const struct logic *logic, int64_t uid)
            (logic->http == NULL || http_server_has_room(logic->http));
 }
 
+/* The first that waits and may begin. */
+static struct get_call *take_next(struct logic *logic)
+{
+    struct get_call *call = TAILQ_FIRST(&logic->gets_waiting);
+
+    while (call != NULL && !may_begin(logic, call->uid))
+        call = TAILQ_NEXT(call, waiting);
+    if (call != NULL)
+        TAILQ_REMOVE(&logic->gets_waiting, call, waiting);
+    return call;
+}
+
 void api_msg_get_go_on(struct logic *logic)
 {
-    struct get_call *call = STAILQ_FIRST(&logic->gets_waiting), *next;
+    struct get_call *call;
 
-    for (; call != NULL; call = next) {
-        next = STAILQ_NEXT(call, waiting);
-        if (!may_begin(logic, call->uid))
-            continue;
-        STAILQ_REMOVE(&logic->gets_waiting, call, get_call, waiting);
+    while ((call = take_next(logic)) != NULL)
         begin(call);
-    }
 }
 
 static void call_end(struct get_call *call)
@@ -213,16 +220,16 @@ static void take_turn(struct get_call *call)
         begin(call);
         return;
     }
-    if (STAILQ_EMPTY(&logic->gets_waiting))
-        STAILQ_INIT(&logic->gets_waiting); /* the first of all finds it zeroed */
-    STAILQ_FOREACH(other, &logic->gets_waiting, waiting) {
+    if (TAILQ_EMPTY(&logic->gets_waiting))
+        TAILQ_INIT(&logic->gets_waiting); /* the first of all finds it zeroed */
+    TAILQ_FOREACH(other, &logic->gets_waiting, waiting) {
         n++;
         same += other->uid == call->uid;
     }
     if (n >= WAITING_MOST || same >= WAITING_OF_UID)
         fail_for_now(call, LOGIC_REFUSED_READS, "too many calls read mailboxes now: try again");
     else
-        STAILQ_INSERT_TAIL(&logic->gets_waiting, call, waiting);
+        TAILQ_INSERT_TAIL(&logic->gets_waiting, call, waiting);
 }
 
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)
