@@ -147,7 +147,7 @@ static enum scan_result scan_message(const ProtobufCMessageDescriptor *type, con
     uint64_t tag;
 
     while (scan.at < scan.end) {
-        uint64_t value;
+        uint64_t value = 0;
         if (!scan_varint(&scan, &tag) || !scan_content(&scan, (unsigned)tag & 7, &value))
             return SCAN_MALFORMED;
         bool is_bytes = (tag & 7) == WIRE_BYTES;
