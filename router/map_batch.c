@@ -290,14 +290,6 @@ static void run_count_comets(struct map_batch_run *run, Imc__V1__MapReply *reply
     }
 }
 
-static struct msg *reply_pack(const Imc__V1__MapReply *reply)
-{
-    struct msg *msg = msg_new(imc__v1__map_reply__get_packed_size(reply));
-
-    imc__v1__map_reply__pack(reply, msg->data);
-    return msg;
-}
-
 struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *batch,
                             struct arena *arena)
 {
@@ -326,5 +318,5 @@ struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *ba
         run_count_rooms(&run, &reply);
     if (batch->count_comets)
         run_count_comets(&run, &reply);
-    return reply_pack(&reply);
+    return msg_pack(&reply.base);
 }

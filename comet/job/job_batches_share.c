@@ -59,8 +59,7 @@ static void late_send(const struct late_result *late, size_t n)
     }
     reply.late = list;
     reply.n_late = n;
-    struct msg *msg = msg_new(imc__v1__push_reply__get_packed_size(&reply));
-    imc__v1__push_reply__pack(&reply, msg->data);
+    struct msg *msg = msg_pack(&reply.base);
     rpc_stream_send(late[0].batch->stream, msg);
     free(values);
     free(list);
@@ -172,8 +171,7 @@ void push_batch_answer(struct push_batch *batch)
         else if (state == ITEM_REFUSED)
             reply.refused[reply.n_refused++] = i;
     }
-    struct msg *msg = msg_new(imc__v1__push_reply__get_packed_size(&reply));
-    imc__v1__push_reply__pack(&reply, msg->data);
+    struct msg *msg = msg_pack(&reply.base);
     free(lists);
     rpc_stream_send(batch->stream, msg);
     rpc_stream_answered(batch->stream);

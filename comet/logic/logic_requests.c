@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/slab.h"
-#include "common/protocol/unpack.h"
+#include "common/protocol/decoded.h"
 #include "common/rpc/pipe.h"
 #include "proto/session.pb-c.h"
 #include <stdatomic.h>
@@ -53,14 +53,14 @@ struct logic_sent {
 
 struct logic_reply {
     struct backing backing;
-    struct arena arena;
-    Imc__V1__SessionReply *proto;
+    struct decoded decoded;
+    const Imc__V1__SessionReply *proto;
 };
 
 static void reply_free(struct backing *backing)
 {
     struct logic_reply *reply = container_of(backing, struct logic_reply, backing);
-    arena_free(&reply->arena);
+    decoded_end(&reply->decoded);
     free(reply);
 }
 
@@ -70,14 +70,12 @@ static void *link_decode(struct msg *msg)
 
     atomic_init(&reply->backing.refs, 1);
     reply->backing.free = reply_free;
-    arena_init(&reply->arena);
-    reply->proto = (Imc__V1__SessionReply *)unpack_peer(&imc__v1__session_reply__descriptor,
-                                                        &reply->arena, msg, "logic");
-    msg_unref(msg);
-    if (reply->proto != NULL)
-        return reply;
-    reply_free(&reply->backing);
-    return NULL;
+    if (!decoded_begin(&reply->decoded, &imc__v1__session_reply__descriptor, msg, "logic")) {
+        free(reply);
+        return NULL;
+    }
+    reply->proto = (const Imc__V1__SessionReply *)reply->decoded.message;
+    return reply;
 }
 
 static void link_drop(void *decoded)
@@ -275,8 +273,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     batch.epoch = worker->view->comet_epoch;
     batch.ring = worker->view->ring_hash;
     logic_batch_build(worker, &batch, &arena, requests, counts);
-    struct msg *msg = msg_new(imc__v1__session_batch__get_packed_size(&batch));
-    imc__v1__session_batch__pack(&batch, msg->data);
+    struct msg *msg = msg_pack(&batch.base);
     if (batch.n_connects > 0)
         msg_is_secret(msg);
     arena_free(&arena);
@@ -291,7 +288,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
 /* Makes pushes of messages of the reply. They live as long as the reply. */
 static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **waiting, size_t n)
 {
-    struct push *pushes = arena_alloc(&reply->arena, n * sizeof *pushes);
+    struct push *pushes = arena_alloc(&reply->decoded.arena, n * sizeof *pushes);
 
     for (size_t i = 0; i < n; i++)
         pushes[i] = (struct push){
@@ -308,7 +305,7 @@ static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **w
 static const struct mailbox_page *reply_page(struct logic_reply *reply,
                                              const Imc__V1__FetchResult *result)
 {
-    struct mailbox_page *page = arena_alloc(&reply->arena, sizeof *page);
+    struct mailbox_page *page = arena_alloc(&reply->decoded.arena, sizeof *page);
 
     page->waiting = reply_pushes(reply, result->waiting, result->n_waiting);
     page->n_waiting = result->n_waiting;
@@ -320,7 +317,7 @@ static const struct mailbox_page *reply_page(struct logic_reply *reply,
 static const struct admission *reply_admission(struct logic_reply *reply,
                                                const Imc__V1__ConnectResult *result)
 {
-    struct admission *admission = arena_alloc(&reply->arena, sizeof *admission);
+    struct admission *admission = arena_alloc(&reply->decoded.arena, sizeof *admission);
 
     admission->uid = result->uid;
     admission->room = result->room;

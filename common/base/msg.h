@@ -46,6 +46,13 @@ static inline struct msg *msg_ref(struct msg *msg)
     return msg;
 }
 
+static inline struct msg *msg_pack(const ProtobufCMessage *message)
+{
+    struct msg *msg = msg_new(protobuf_c_message_get_packed_size(message));
+    protobuf_c_message_pack(message, msg->data);
+    return msg;
+}
+
 /* NULL is fine. */
 static inline void msg_unref(struct msg *msg)
 {

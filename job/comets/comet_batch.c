@@ -1,6 +1,5 @@
 #include "job/comets/comet_batch.h"
 #include "common/base/mem.h"
-#include "common/protocol/unpack.h"
 #include "job/base/job.h"
 #include "job/partition/partition.h"
 
@@ -109,43 +108,10 @@ struct msg *comet_batch_pack(const struct comet_envelope *envelope, struct comet
         standing_describe(&standing, envelope);
         batch.standing = &standing;
     }
-    struct msg *msg = msg_new(imc__v1__push_batch__get_packed_size(&batch));
-    imc__v1__push_batch__pack(&batch, msg->data);
+    struct msg *msg = msg_pack(&batch.base);
     free(standing.partitions);
     free(standing.fences);
     free(list);
     free(packed);
     return msg;
-}
-
-struct push_answers {
-    struct arena arena;
-    Imc__V1__PushReply *reply;
-};
-
-void *comet_batch_decode(struct msg *msg)
-{
-    struct push_answers *decoded = mem_alloc(sizeof *decoded);
-
-    arena_init(&decoded->arena);
-    decoded->reply = (Imc__V1__PushReply *)unpack_peer(&imc__v1__push_reply__descriptor,
-                                                       &decoded->arena, msg, "comet");
-    msg_unref(msg);
-    if (decoded->reply != NULL)
-        return decoded;
-    comet_batch_drop(decoded);
-    return NULL;
-}
-
-void comet_batch_drop(void *reply)
-{
-    struct push_answers *decoded = reply;
-
-    arena_free(&decoded->arena);
-    free(decoded);
-}
-
-const Imc__V1__PushReply *comet_batch_reply(const void *reply)
-{
-    return ((const struct push_answers *)reply)->reply;
 }

@@ -1,5 +1,5 @@
-/* comet_batch.h - what travels between job and one comet: items become a PushBatch, the answer is
- * taken apart. comet_batch_decode() and _drop(): any thread; the rest: main loop. */
+/* comet_batch.h - what job sends to one comet: items become a PushBatch. comet_stream.c sends it
+ * and takes the answer apart. Main loop only. */
 #ifndef IMC_JOB_COMETS_COMET_BATCH_H
 #define IMC_JOB_COMETS_COMET_BATCH_H
 
@@ -36,10 +36,5 @@ struct comet_envelope {
 };
 struct msg *comet_batch_pack(const struct comet_envelope *envelope, struct comet_item *const *items,
                              size_t n);
-
-/* pipe_ops.decode and .drop. */
-void *comet_batch_decode(struct msg *msg);
-void comet_batch_drop(void *reply);
-const Imc__V1__PushReply *comet_batch_reply(const void *reply);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/containers/map.h"
+#include "common/protocol/decoded.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
 #include "common/rpc/pipe.h"
@@ -258,21 +259,32 @@ static void comet_take_lates(struct comet_peer *comet, const Imc__V1__PushReply 
         comet_take_late(comet, reply->late[i]);
 }
 
+/* rpc thread. */
+static void *comet_decode(struct msg *msg)
+{
+    return decoded_new(&imc__v1__push_reply__descriptor, msg, "comet");
+}
+
+static const Imc__V1__PushReply *reply_of(const struct decoded *decoded)
+{
+    return (const Imc__V1__PushReply *)decoded->message;
+}
+
 static void comet_answered(struct pipe *pipe, void *arg, void *batch, void *reply)
 {
-    const Imc__V1__PushReply *message = comet_batch_reply(reply);
+    const Imc__V1__PushReply *message = reply_of(reply);
 
     (void)pipe;
     comet_take_answer(arg, batch, message);
     comet_take_lates(arg, message);
-    comet_batch_drop(reply);
+    decoded_free(reply);
 }
 
 static void comet_event(struct pipe *pipe, void *arg, void *reply)
 {
     (void)pipe;
-    comet_take_lates(arg, comet_batch_reply(reply));
-    comet_batch_drop(reply);
+    comet_take_lates(arg, reply_of(reply));
+    decoded_free(reply);
 }
 
 static void comet_failed(struct pipe *pipe, void *arg, void *failed)
@@ -303,12 +315,12 @@ static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
 }
 
 static const struct pipe_ops comet_pipe_ops = {.fill = comet_fill,
-                                               .decode = comet_batch_decode,
+                                               .decode = comet_decode,
                                                .answered = comet_answered,
                                                .event = comet_event,
                                                .failed = comet_failed,
                                                .state = comet_state,
-                                               .drop = comet_batch_drop};
+                                               .drop = decoded_free};
 
 static struct rpc_name comet_name(const struct comet_peer *comet)
 {

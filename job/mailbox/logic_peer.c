@@ -9,7 +9,7 @@
 #include "job/mailbox/logic_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/protocol/unpack.h"
+#include "common/protocol/decoded.h"
 #include "common/rpc/pipe.h"
 #include "job/base/job.h"
 
@@ -75,39 +75,21 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *m
     batch.job = job;
     batch.n_settles = n;
     batch.settles = list;
-    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
-    imc__v1__settle_batch__pack(&batch, msg->data);
+    struct msg *msg = msg_pack(&batch.base);
     free(list);
     free(packed);
     return msg;
 }
 
-struct settle_answers {
-    struct arena arena;
-    Imc__V1__SettleReply *reply;
-};
-
-static void logic_peer_drop(void *reply)
-{
-    struct settle_answers *decoded = reply;
-
-    arena_free(&decoded->arena);
-    free(decoded);
-}
-
 /* rpc thread. */
 static void *logic_peer_decode(struct msg *msg)
 {
-    struct settle_answers *decoded = mem_alloc(sizeof *decoded);
+    return decoded_new(&imc__v1__settle_reply__descriptor, msg, "logic");
+}
 
-    arena_init(&decoded->arena);
-    decoded->reply = (Imc__V1__SettleReply *)unpack_peer(&imc__v1__settle_reply__descriptor,
-                                                         &decoded->arena, msg, "logic");
-    msg_unref(msg);
-    if (decoded->reply != NULL)
-        return decoded;
-    logic_peer_drop(decoded);
-    return NULL;
+static const Imc__V1__SettleReply *reply_of(const struct decoded *decoded)
+{
+    return (const Imc__V1__SettleReply *)decoded->message;
 }
 
 /* --- the pipe --- */
@@ -159,7 +141,7 @@ static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *
 {
     struct logic_peer *logic = arg;
     struct handover_batch *batch = sent;
-    const Imc__V1__SettleReply *message = ((struct settle_answers *)reply)->reply;
+    const Imc__V1__SettleReply *message = reply_of(reply);
 
     (void)pipe;
     if (message->n_results != batch->n) {
@@ -173,7 +155,7 @@ static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *
         logic->events->answered(batch->messages[i],
                                 i < message->n_results ? message->results[i] : NULL, logic->arg);
     free(batch);
-    logic_peer_drop(reply);
+    decoded_free(reply);
 }
 
 static void logic_peer_failed(struct pipe *pipe, void *arg, void *sent)
@@ -215,7 +197,7 @@ static const struct pipe_ops logic_pipe_ops = {.fill = logic_peer_fill,
                                                .answered = logic_peer_answered,
                                                .failed = logic_peer_failed,
                                                .state = logic_peer_state,
-                                               .drop = logic_peer_drop};
+                                               .drop = decoded_free};
 
 /* --- reports --- */
 
@@ -239,8 +221,7 @@ static struct msg *report_fill(struct pipe *pipe, void *arg, uint64_t seq, void 
     batch.seq = seq;
     batch.job = job->id;
     batch.backlog = &backlog;
-    struct msg *msg = msg_new(imc__v1__settle_batch__get_packed_size(&batch));
-    imc__v1__settle_batch__pack(&batch, msg->data);
+    struct msg *msg = msg_pack(&batch.base);
     *out = NULL;
     return msg;
 }
@@ -250,7 +231,7 @@ static void report_answered(struct pipe *pipe, void *arg, void *sent, void *repl
     (void)pipe;
     (void)arg;
     (void)sent;
-    logic_peer_drop(reply);
+    decoded_free(reply);
 }
 
 /* Twice a second there is a report, so this stream shows soon whether the logic still answers. */
@@ -279,7 +260,7 @@ static const struct pipe_ops report_pipe_ops = {.fill = report_fill,
                                                 .answered = report_answered,
                                                 .failed = report_failed,
                                                 .state = report_state,
-                                                .drop = logic_peer_drop};
+                                                .drop = decoded_free};
 
 void logic_peer_tell(struct logic_peer *logic)
 {

@@ -167,9 +167,7 @@ void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *reply)
 {
     struct stream *stream = batch->stream;
-    struct msg *msg = msg_new(protobuf_c_message_get_packed_size(reply));
-
-    protobuf_c_message_pack(reply, msg->data);
+    struct msg *msg = msg_pack(reply);
     size_t len = msg->len;
     int err = rpc_stream_send(stream->rpc, msg);
     if (err != 0 && err != -EPIPE) {

@@ -10,7 +10,7 @@
 #include "logic/router/router_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/protocol/unpack.h"
+#include "common/protocol/decoded.h"
 #include "logic/base/pb.h"
 
 #include <assert.h>
@@ -21,8 +21,8 @@ enum { BATCH_MOST = 2048 };
 
 struct router_reply {
     uint32_t refs;
-    struct arena arena;
-    Imc__V1__MapReply *map;
+    struct decoded decoded;
+    const Imc__V1__MapReply *map;
 };
 
 struct map_batch {
@@ -135,8 +135,7 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     p.map.forget = arena_alloc(&p.arena, n * sizeof(void *));
     for (size_t i = 0; i < n; i++)
         pack_request(&p, batch->requests[i]);
-    struct msg *msg = msg_new(imc__v1__map_batch__get_packed_size(&p.map));
-    imc__v1__map_batch__pack(&p.map, msg->data);
+    struct msg *msg = msg_pack(&p.map.base);
     arena_free(&p.arena);
     return msg;
 }
@@ -183,15 +182,13 @@ static void *peer_decode(struct msg *msg)
 {
     struct router_reply *reply = mem_alloc(sizeof *reply);
 
+    if (!decoded_begin(&reply->decoded, &imc__v1__map_reply__descriptor, msg, "router")) {
+        free(reply);
+        return NULL;
+    }
     reply->refs = 1;
-    arena_init(&reply->arena);
-    reply->map = (Imc__V1__MapReply *)unpack_peer(&imc__v1__map_reply__descriptor, &reply->arena,
-                                                  msg, "router");
-    msg_unref(msg);
-    if (reply->map != NULL)
-        return reply;
-    router_reply_unref(reply);
-    return NULL;
+    reply->map = (const Imc__V1__MapReply *)reply->decoded.message;
+    return reply;
 }
 
 struct router_reply *router_reply_ref(struct router_reply *reply)
@@ -207,7 +204,7 @@ void router_reply_unref(struct router_reply *reply)
 {
     if (reply == NULL || --reply->refs > 0)
         return;
-    arena_free(&reply->arena);
+    decoded_end(&reply->decoded);
     free(reply);
 }
 
@@ -246,11 +243,8 @@ static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t 
     batch->n = n;
     if (again.n == 0)
         return;
-    *again.tail = peer->waiting.head;
-    if (peer->waiting.n > 0)
-        again.tail = peer->waiting.tail;
-    again.n += peer->waiting.n;
-    peer->waiting = again;
+    router_queue_move(&again, &peer->waiting);
+    router_queue_move(&peer->waiting, &again);
     pipe_kick(peer->pipe);
 }
 
@@ -332,12 +326,10 @@ static void fail_waiting(struct router_peer *peer)
     struct router_request *request;
 
     /* Only the requests that wait now: their callbacks may make new ones. */
-    queue.head = peer->waiting.head;
-    router_queue_init(&peer->waiting);
-    while ((request = queue.head) != NULL) {
-        queue.head = request->next;
+    router_queue_init(&queue);
+    router_queue_move(&queue, &peer->waiting);
+    while ((request = router_queue_take(&queue)) != NULL)
         router_request_finish(request, &away);
-    }
 }
 
 static void peer_state(struct pipe *pipe, void *arg, bool up, const char *why)

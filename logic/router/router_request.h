@@ -6,6 +6,7 @@
 #ifndef IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
 #define IMC_LOGIC_ROUTER_ROUTER_REQUEST_H
 
+#include "common/base/list.h"
 #include "common/containers/slab.h"
 #include "common/containers/wheel.h"
 #include "logic/base/logic.h"
@@ -30,7 +31,7 @@ struct router_requests {
 };
 
 struct router_request {
-    struct router_request *next;
+    STAILQ_ENTRY(router_request) next;
     struct wheel_timer timer;
     struct router_requests *of;
     enum router_kind kind;
@@ -52,36 +53,36 @@ struct router_request *router_request_new(struct router_requests *requests, enum
 void router_request_finish(struct router_request *request, const struct router_answer *answer);
 
 struct router_queue {
-    struct router_request *head, **tail;
+    STAILQ_HEAD(, router_request) list;
     size_t n;
 };
 
 static inline void router_queue_init(struct router_queue *queue)
 {
-    queue->head = NULL;
-    queue->tail = &queue->head;
+    STAILQ_INIT(&queue->list);
     queue->n = 0;
 }
 
 static inline void router_queue_add(struct router_queue *queue, struct router_request *request)
 {
-    request->next = NULL;
-    *queue->tail = request;
-    queue->tail = &request->next;
+    STAILQ_INSERT_TAIL(&queue->list, request, next);
     queue->n++;
 }
 
 static inline struct router_request *router_queue_take(struct router_queue *queue)
 {
-    struct router_request *request = queue->head;
+    struct router_request *request = STAILQ_TAKE(&queue->list, next);
 
-    if (request != NULL) {
-        queue->head = request->next;
-        queue->n--;
-        if (queue->head == NULL)
-            queue->tail = &queue->head;
-    }
+    queue->n -= request != NULL;
     return request;
+}
+
+/* Moves all of FROM behind what is in QUEUE. */
+static inline void router_queue_move(struct router_queue *queue, struct router_queue *from)
+{
+    STAILQ_CONCAT(&queue->list, &from->list);
+    queue->n += from->n;
+    from->n = 0;
 }
 
 #endif
