@@ -21,7 +21,6 @@ struct job_backlog {
 
 struct job_backlogs {
     struct logic *logic;
-    uint64_t heard_ms; /* loop time of the last report of any job; 0: there was none */
     struct job_backlog jobs[JOBS_MOST];
     size_t n;
 };
@@ -67,8 +66,7 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
         log_warn("storing stands still", "job=%s why=\"%s\"", backlog->job, told->why);
     else if (!told->stalled && backlog->stalled)
         log_info("storing goes on", "job=%s", backlog->job);
-    backlogs->heard_ms = loop_now_ms(backlogs->logic->loop);
-    backlog->until_ms = backlogs->heard_ms + LIFE_MS;
+    backlog->until_ms = loop_now_ms(backlogs->logic->loop) + LIFE_MS;
     backlog->lag_ms = told->lag_ms;
     backlog->used_permille = told->used_permille;
     backlog->stalled = told->stalled;
@@ -84,14 +82,14 @@ struct worst {
 
 static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
 {
-    uint64_t now = loop_now_ms(backlogs->logic->loop);
-    struct worst worst = {.silent = backlogs->heard_ms > 0};
+    uint64_t now = loop_now_ms(backlogs->logic->loop), last_ms = 0;
+    struct worst worst = {0};
 
     for (size_t i = 0; i < backlogs->n; i++) {
         const struct job_backlog *backlog = &backlogs->jobs[i];
+        last_ms = backlog->until_ms > last_ms ? backlog->until_ms : last_ms;
         if (backlog->until_ms <= now)
             continue;
-        worst.silent = false;
         if (backlog->lag_ms > worst.lag_ms)
             worst.lag_ms = backlog->lag_ms;
         if (backlog->used_permille > worst.used_permille)
@@ -99,9 +97,11 @@ static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
         if (backlog->stalled && worst.stalled == NULL)
             worst.stalled = backlog;
     }
-    if (worst.silent)
-        worst.lag_ms = (uint32_t)(now - backlogs->heard_ms < UINT32_MAX ? now - backlogs->heard_ms
-                                                                        : UINT32_MAX);
+    worst.silent = backlogs->n > 0 && last_ms <= now;
+    if (worst.silent) {
+        uint64_t silent_ms = now - last_ms + LIFE_MS;
+        worst.lag_ms = (uint32_t)(silent_ms < UINT32_MAX ? silent_ms : UINT32_MAX);
+    }
     return worst;
 }
 
