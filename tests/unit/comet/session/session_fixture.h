@@ -1,0 +1,558 @@
+/* session_fixture.h - a session against a model: a socket that takes what it likes when it likes, a
+ * mailbox that it shares with other sessions of its user, a job that settles what was handed back,
+ * in random order of events. Whatever happens, the client must see every message once, in order. */
+#ifndef IMC_TESTS_UNIT_COMET_SESSION_SESSION_FIXTURE_H
+#define IMC_TESTS_UNIT_COMET_SESSION_SESSION_FIXTURE_H
+
+#include "comet/base/comet.h"
+#include "comet/base/metrics.h"
+#include "comet/fanout/room.h"
+#include "comet/logic/logic_requests.h"
+#include "comet/net/conn.h"
+#include "comet/net/handle_table.h"
+#include "comet/session/catchup.h"
+#include "comet/session/reregister.h"
+#include "comet/session/session.h"
+#include "common/base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { QUEUE_MAX = 4, IDS_MAX = 1500, RUN = 400, PAGE = 3 };
+
+/* A message in the mailbox. */
+struct kept {
+    bool here;
+    bool mine, others; /* owed to this session, to another one; neither: to whoever reads it */
+};
+
+struct queued {
+    uint64_t id;
+    struct ticket ticket;
+};
+
+static struct {
+    struct worker worker;
+    struct comet_config config;
+    _Atomic int64_t counters[COMET_METRIC_COUNT];
+    struct conn conn;
+    int socket_takes; /* messages the kernel takes now */
+    struct queued queue[QUEUE_MAX];
+    int n_queue;
+    bool begun; /* a part of the first in the queue has been sent */
+    uint64_t written[2 * IDS_MAX];
+    int n_written;
+    uint64_t ids;       /* messages of this run: 1 … */
+    uint64_t inherited; /* of these the first waited before the session was there */
+    struct kept mailbox[IDS_MAX + 1];
+    bool settle[IDS_MAX + 1];
+    bool elsewhere[IDS_MAX +
+                   1]; /* another device of the user got it, and this one is owed nothing */
+    struct logic_request *requests, **requests_tail;
+    int auth_replies, kicked, told;
+    int out; /* pushes that were not told of */
+    struct chances {
+        int store_fails, fetch_fails, short_page; /* percent */
+        int other_device, replay, refetch;        /* percent of events */
+        int others;     /* percent of events, and of what waits: another session is owed it */
+        int begun;      /* percent of what the socket does not take: a part has left */
+        int overtake;   /* requests that may be answered before an older one, more than one logic */
+        int lapse;      /* percent of events: others take the session for dead, until … */
+        int registered; /* percent of events: it learns that routers know it again */
+        bool no_mailbox; /* nothing can be stored or read: what is handed back is pushed again */
+        bool tcp;
+    } chance;
+} w;
+
+static inline bool happens(int percent)
+{
+    return rand() % 100 < percent;
+}
+
+/* --- fakes of the frontend --- */
+
+static inline void socket_write(uint64_t id, struct ticket *ticket)
+{
+    w.written[w.n_written++] = id;
+    ticket_done(ticket, &w.conn, TICKET_WRITTEN);
+}
+
+enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    if (conn->state != CONN_OPEN)
+        return WRITE_CLOSED;
+    if (w.n_queue == 0 && w.socket_takes > 0) {
+        w.socket_takes--;
+        socket_write(push->id, &ticket);
+        return WRITE_DONE;
+    }
+    if (w.n_queue == QUEUE_MAX)
+        return WRITE_FULL;
+    if (w.n_queue == 0)
+        w.begun = happens(w.chance.begun);
+    w.queue[w.n_queue++] = (struct queued){push->id, ticket};
+    return WRITE_QUEUED;
+}
+
+void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *, void *), void *arg)
+{
+    (void)conn;
+    int n = w.n_queue;
+    w.n_queue = w.begun ? 1 : 0;
+    for (int i = w.n_queue; i < n; i++)
+        fn(&w.queue[i].ticket, arg);
+}
+
+struct ticket *conn_begun_ticket(struct conn *conn)
+{
+    (void)conn;
+    return w.begun ? &w.queue[0].ticket : NULL;
+}
+
+void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
+                size_t len)
+{
+    (void)conn, (void)version, (void)seq, (void)body, (void)len;
+    assert_int_equal(op, OP_AUTH_REPLY);
+    assert_int_equal(w.n_written, 0);
+    w.auth_replies++;
+}
+
+void conn_opened(struct conn *conn)
+{
+    conn->state = CONN_OPEN;
+}
+
+void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+{
+    (void)reason;
+    conn->state = CONN_CLOSING;
+    w.kicked = (int)code;
+}
+
+void conn_peer(const struct conn *conn, char *out, size_t len)
+{
+    (void)conn, (void)len;
+    out[0] = '\0';
+}
+
+void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
+{
+    (void)worker, (void)conn, (void)name, (void)len;
+}
+
+void reregister_admitted(struct reregister *reregister, struct conn *conn,
+                         const struct logic_answer *answer)
+{
+    (void)reregister, (void)answer;
+    conn->missed = happens(10 * w.chance.lapse);
+}
+
+void reregister_closed(struct reregister *reregister, struct conn *conn)
+{
+    (void)reregister, (void)conn;
+}
+
+void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
+{
+    (void)reregister;
+    struct logic_request *request = logic_requests_new(NULL, REQUEST_DISCONNECT);
+    request->handle = handle;
+    request->uid = uid;
+    logic_requests_send(NULL, request);
+}
+
+/* --- fake of job: tickets carry the id; what is handed back is settled, and meanwhile the user's
+ * next messages wait --- */
+
+static inline void no_free(struct backing *backing)
+{
+    (void)backing;
+}
+
+static struct backing immortal = {.refs = 1, .free = no_free};
+
+static inline void job_told(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
+{
+    (void)owner, (void)conn;
+    w.told++;
+    w.out--;
+    if (result == TICKET_DROPPED)
+        w.settle[id] = true;
+}
+
+static inline void job_tells_push(const struct ticket *ticket, struct push *push)
+{
+    *push = (struct push){.backing = &immortal, .id = ticket->arg};
+}
+
+static const struct ticket_ops job_ops = {.done = job_told, .push = job_tells_push};
+
+static inline bool job_settles(void)
+{
+    for (uint64_t id = 1; id <= w.ids; id++) {
+        if (w.settle[id])
+            return true;
+    }
+    return false;
+}
+
+static inline void job_push(uint64_t id);
+
+static inline void job_settle_one(void)
+{
+    /* Each turn of a run comes here, and there seldom is any. */
+    bool *first = memchr(&w.settle[1], true, w.ids);
+    if (first == NULL)
+        return;
+    uint64_t id = (uint64_t)(first - w.settle);
+    *first = false;
+    if (w.chance.no_mailbox) {
+        job_push(id);
+        return;
+    }
+    if (happens(w.chance.other_device)) { /* took it: there is nothing to settle */
+        w.elsewhere[id] = true;
+        return;
+    }
+    w.mailbox[id].here = w.mailbox[id].mine = true;
+    session_poke(&w.conn, &id, 1);
+}
+
+/* Another job took the partition over and begins with what was not resolved. */
+static inline void job_replay(void)
+{
+    for (uint64_t id = 1; id <= w.ids; id++) {
+        if (!w.settle[id])
+            continue;
+        w.settle[id] = false;
+        job_push(id);
+    }
+}
+
+/* One that connects: it gets all, and takes away what nobody is owed. */
+static inline void other_device_fetches(void)
+{
+    for (uint64_t id = 1; id <= w.ids; id++) {
+        if (!w.mailbox[id].here || w.mailbox[id].mine || w.mailbox[id].others)
+            continue;
+        w.mailbox[id].here = false;
+        w.elsewhere[id] = true;
+        return;
+    }
+}
+
+/* One that was pushed to like this one, and is slow: it spills ID, or has caught up with it. */
+static inline void other_device_spills(uint64_t id)
+{
+    struct kept *kept = &w.mailbox[id];
+    if (w.settle[id]) { /* it took what this one had handed back */
+        w.settle[id] = false;
+        w.elsewhere[id] = true;
+    }
+    if (!kept->here || !kept->others) {
+        if (id > w.inherited)
+            kept->here = kept->others = true;
+        return;
+    }
+    kept->others = false;
+    kept->here = kept->mine;
+    if (id <= w.inherited) /* its own all along, whatever this one has read meanwhile */
+        w.elsewhere[id] = true;
+}
+
+static inline void job_push(uint64_t id)
+{
+    struct push push = {.backing = &immortal, .id = id};
+    w.out++;
+    session_push(&w.conn, &push, (struct ticket){.ops = &job_ops, .arg = id});
+}
+
+/* Routers do not know a session that was taken for dead until it is registered: then they do, and
+ * it does not know that yet. What is settled first is in the mailbox, and nobody pokes for it; what
+ * comes after that is pushed. But nothing is settled past what was pushed: job's order rule. */
+static inline void job_next(uint64_t id)
+{
+    if (w.conn.missed && w.out == 0 && happens(50))
+        w.mailbox[id].here = true;
+    else
+        job_push(id);
+}
+
+static inline void lapse_or_register(void)
+{
+    if (!w.conn.missed) {
+        w.conn.missed = w.conn.state == CONN_OPEN && happens(w.chance.lapse);
+    } else if (happens(w.chance.registered)) {
+        w.conn.missed = false;
+        catchup_refetch(&w.conn);
+    }
+}
+
+/* --- fake of logic --- */
+
+struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
+{
+    (void)link;
+    struct logic_request *request = mem_zalloc(sizeof *request);
+    request->kind = kind;
+    return request;
+}
+
+void logic_requests_send(struct logic_requests *link, struct logic_request *request)
+{
+    (void)link;
+    request->next = NULL;
+    *w.requests_tail = request;
+    w.requests_tail = &request->next;
+}
+
+void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
+                            uint64_t id)
+{
+    struct logic_request *request = logic_requests_new(link, REQUEST_CONFIRM);
+    assert_int_equal(confirm->uid, 42);
+    assert_true(confirm->handle == w.conn.handle && confirm->handle != 0);
+    request->after = id;
+    logic_requests_send(link, request);
+}
+
+/* What is left out counts as well: a page may be nothing but that. */
+static inline void logic_page(const struct logic_request *request, struct mailbox_page *out)
+{
+    size_t n = 0;
+    for (uint64_t id = request->after + 1; id <= w.ids; id++) {
+        const struct kept *kept = &w.mailbox[id];
+        if (!kept->here)
+            continue;
+        if (n == PAGE || happens(w.chance.short_page)) {
+            out->more = true;
+            return;
+        }
+        n++;
+        if (request->own && kept->others && !kept->mine) {
+            out->last = id;
+            continue;
+        }
+        out->waiting[out->n_waiting++] = (struct push){.backing = &immortal, .id = id};
+    }
+}
+
+static inline struct logic_request *logic_take(void)
+{
+    struct logic_request **at = &w.requests;
+    for (int skip = w.chance.overtake == 0 ? 0 : rand() % (w.chance.overtake + 1);
+         skip > 0 && *at != NULL && (*at)->next != NULL; skip--)
+        at = &(*at)->next;
+    struct logic_request *request = *at;
+    if (request == NULL)
+        return NULL;
+    *at = request->next;
+    if (*at == NULL)
+        w.requests_tail = at;
+    return request;
+}
+
+static inline void logic_answer_one(void)
+{
+    struct logic_request *request = logic_take();
+    if (request == NULL)
+        return;
+    struct logic_answer answer = {.answered = true, .backing = &immortal};
+    struct push values[PAGE];
+    struct mailbox_page fetch = {.waiting = values};
+    struct admission connect = {.uid = 42, .room = "", .reason = ""};
+    if (request->kind == REQUEST_CONNECT) {
+        assert_false(request->own);
+        logic_page(request, &fetch);
+        connect.page = fetch;
+        answer.connect = &connect;
+    } else if (request->kind == REQUEST_FETCH) {
+        logic_page(request, &fetch);
+        answer.fetch = &fetch;
+        if (w.chance.no_mailbox || happens(w.chance.fetch_fails)) {
+            fetch.n_waiting = 0;
+            answer.status = LOGIC_UNAVAILABLE;
+        }
+    } else if (request->kind == REQUEST_STORE) {
+        bool early = request->behind != 0 && !w.mailbox[request->behind].here;
+        if (early || w.chance.no_mailbox || happens(w.chance.store_fails))
+            answer.status = LOGIC_UNAVAILABLE;
+        else
+            w.mailbox[request->push.id].here = w.mailbox[request->push.id].mine = true;
+    } else if (request->kind == REQUEST_CONFIRM) {
+        w.mailbox[request->after].mine = false;
+        w.mailbox[request->after].here = w.mailbox[request->after].others;
+    }
+    if (request->done != NULL)
+        request->done(&w.worker, request, &answer);
+    free(request->bytes);
+    free(request);
+}
+
+/* --- the model --- */
+
+static inline void socket_takes_more(int n)
+{
+    w.socket_takes += n;
+    bool had = w.n_queue > 0;
+    while (w.n_queue > 0 && w.socket_takes > 0) {
+        struct queued first = w.queue[0];
+        memmove(w.queue, w.queue + 1, (size_t)--w.n_queue * sizeof *w.queue);
+        w.socket_takes--;
+        w.begun = false;
+        socket_write(first.id, &first.ticket);
+    }
+    if (w.n_queue > 0 && happens(w.chance.begun))
+        w.begun = true;
+    bool spilling = w.conn.catchup != NULL && w.conn.catchup->mode == CATCHUP_SPILLING;
+    if ((had || spilling) && w.n_queue == 0 && w.socket_takes > 0)
+        catchup_drained(&w.conn);
+}
+
+/* The catch-up's timer fires; but a message handed back to job comes before the session gives up
+ * waiting for it. */
+static inline void timer_fires(void)
+{
+    struct catchup *catchup = w.conn.catchup;
+    if (catchup == NULL || !wheel_is_set(&catchup->timer))
+        return;
+    if (catchup->awaits_poke && !job_settles())
+        w.worker.loop.uv.time += 5000;
+    wheel_cancel(w.worker.session_wheel, &catchup->timer);
+    catchup_on_timer(w.worker.session_wheel, &catchup->timer);
+}
+
+static inline void world_open(struct chances chance)
+{
+    memset(&w, 0, sizeof w);
+    w.ids = RUN;
+    w.requests_tail = &w.requests;
+    w.config.held_messages = 5;
+    w.config.connect_ms = 1000;
+    w.config.sdk_gap_ms = 50;
+    w.chance = chance;
+    assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
+    w.worker.config = &w.config;
+    w.worker.counters = w.counters;
+    w.worker.table = handle_table_open(0);
+    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, catchup_on_timer, &w.worker);
+    w.conn.worker = &w.worker;
+    w.conn.state = CONN_AUTH;
+    w.conn.wire = chance.tcp ? WIRE_TCP : WIRE_WS_JSON;
+    session_connect(&w.conn, (const uint8_t *)"token", 5, 7);
+}
+
+static inline void world_close(void)
+{
+    while (w.requests != NULL)
+        logic_answer_one();
+    if (w.conn.handle != 0)
+        session_closed(&w.conn);
+    while (w.requests != NULL)
+        logic_answer_one();
+    wheel_close(w.worker.session_wheel);
+    loop_close(&w.worker.loop);
+    handle_table_close(w.worker.table);
+}
+
+static inline void world_settle_down(void)
+{
+    for (uint64_t i = 0; i < 20 * w.ids; i++) {
+        socket_takes_more(10);
+        logic_answer_one();
+        job_settle_one();
+        timer_fires();
+    }
+}
+
+/* Every message that no other device got has come, its first copy after those of all older ones;
+ * and no second copy, unless REPEATS. */
+static inline void assert_everything_in_order(uint64_t last, bool repeats)
+{
+    uint64_t next = 1;
+    for (int i = 0; i < w.n_written; i++) {
+        if (repeats && w.written[i] < next)
+            continue;
+        while (next < w.written[i])
+            assert_true(w.elsewhere[next++]);
+        assert_int_equal(w.written[i], next++);
+    }
+    while (next <= last)
+        assert_true(w.elsewhere[next++]);
+    assert_null(w.conn.catchup);
+    for (uint64_t id = 0; id <= w.ids; id++)
+        assert_true(!w.mailbox[id].here || (w.mailbox[id].others && !w.mailbox[id].mine));
+}
+
+static inline void random_event(uint64_t next)
+{
+    if (next > 1 && happens(w.chance.others)) /* more often a recent one */
+        other_device_spills(next - 1 - (uint64_t)rand() % (next - 1) % (uint64_t)(1 + rand() % 50));
+    if (happens(w.chance.other_device))
+        other_device_fetches();
+    if (happens(w.chance.replay))
+        job_replay();
+    if (happens(w.chance.refetch))
+        catchup_refetch(&w.conn);
+    lapse_or_register();
+    if (happens(20))
+        timer_fires();
+}
+
+static inline void random_run(unsigned seed, struct chances chance, bool repeats)
+{
+    uint64_t next = 1;
+
+    srand(seed);
+    chance.begun = 30;
+    world_open(chance);
+    for (int waiting = chance.no_mailbox ? 0 : rand() % 8; waiting > 0; waiting--)
+        w.mailbox[next++] = (struct kept){.here = true, .others = happens(w.chance.others)};
+    w.inherited = next - 1;
+    if (chance.no_mailbox) { /* from now on: before that it is up to date */
+        world_settle_down();
+        w.socket_takes = 0;
+    }
+    for (int turns = 0; next <= RUN; turns++) {
+        assert_true(turns < 1000 * RUN); /* else it waits for what does not come */
+        switch (rand() % 8) {
+        case 0:
+        case 1:
+        case 2:
+            if (!job_settles())
+                job_next(next++);
+            break;
+        case 3:
+        case 4:
+            logic_answer_one();
+            break;
+        case 5:
+            socket_takes_more(rand() % 6);
+            break;
+        case 6:
+            if (w.n_queue > 0 && rand() % 4 == 0)
+                catchup_stalled(&w.conn);
+            break;
+        default:
+            job_settle_one();
+        }
+        random_event(next);
+    }
+    w.chance.store_fails = w.chance.fetch_fails = 0;
+    w.chance.lapse = 0;
+    w.chance.registered = 100;
+    lapse_or_register();
+    world_settle_down();
+    assert_int_equal(w.auth_replies, 1);
+    assert_everything_in_order(RUN, repeats);
+    world_close();
+}
+
+#endif

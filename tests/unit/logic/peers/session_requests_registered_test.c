@@ -1,0 +1,91 @@
+/* Registered: a comet says that the routers know all of its sessions. */
+#include "tests/unit/logic/peers/session_requests_fixture.h"
+
+static Imc__V1__SessionBatch register_batch(bool with_register)
+{
+    static Imc__V1__Register one, *list[] = {&one};
+    static Imc__V1__Registered registered;
+    Imc__V1__SessionBatch in = new_batch();
+
+    imc__v1__register__init(&one);
+    imc__v1__registered__init(&registered);
+    one.handle = 7;
+    one.uid = 42;
+    in.n_registers = with_register;
+    in.registers = list;
+    registered.loop = 1;
+    registered.loops = 2;
+    in.registered = &registered;
+    return in;
+}
+
+static void registered_follows_the_registers_to_every_router(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    n_live = 2;
+    handle(&in);
+    assert_int_equal(n_routers, 1);
+    assert_int_equal(routers[0].session.max_sessions, 0); /* it is open already */
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    assert_int_equal(n_routers, 3);
+    router_says(1, ROUTER_OK, 0, RING);
+    assert_null(reply);
+    router_says(2, ROUTER_MISMATCH, 0, RING);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__OK);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__RING_MISMATCH);
+}
+
+static void registered_only_if_every_register_was(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    handle(&in);
+    router_says(0, ROUTER_AWAY, 0, RING);
+    assert_int_equal(n_routers, 1);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
+static void other_ring_registers_nothing(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    ring_now = RING + 1;
+    handle(&in);
+    assert_int_equal(n_routers, 0);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__RING_MISMATCH);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__RING_MISMATCH);
+    assert_true(reply->ring == RING + 1);
+}
+
+static void registered_alone(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(false);
+    (void)state;
+    handle(&in);
+    router_says(0, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__OK);
+}
+
+static void registered_with_no_router(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(false);
+    (void)state;
+    n_live = 0;
+    handle(&in);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(registered_follows_the_registers_to_every_router, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(registered_only_if_every_register_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_ring_registers_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(registered_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(registered_with_no_router, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
