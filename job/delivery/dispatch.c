@@ -245,8 +245,7 @@ static void parked_return(struct partition *partition, uint64_t ticket, int64_t 
 {
     struct message *message = message_new(MESSAGE_UID, envelope);
 
-    message->offset = offset;
-    partition_return(partition, ticket, message);
+    partition_return(partition, ticket, offset, message);
     user_order_return(partition->job->order, &message->entry, message->uid);
 }
 

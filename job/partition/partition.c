@@ -38,13 +38,19 @@ bool partition_wants(const struct partition *partition)
            offset_tracker_span(&partition->tracker) < PARTITION_SPAN;
 }
 
-void partition_add(struct partition *partition, struct message *message, int64_t offset)
+/* Comets are told of MESSAGE by its partition and offset. */
+static void partition_take(struct partition *partition, struct message *message, int64_t offset)
 {
     assert(message->partition == NULL);
     message->partition = partition;
     message->partition_id = partition->id;
     message->fence = partition->fence;
     message->offset = offset;
+}
+
+void partition_add(struct partition *partition, struct message *message, int64_t offset)
+{
+    partition_take(partition, message, offset);
     message->ticket = offset_tracker_add(&partition->tracker, offset, message);
     windows_charge(&partition->job->windows, message);
 }
@@ -82,10 +88,10 @@ void partition_park(struct message *message)
     partition_let_go(partition, message);
 }
 
-void partition_return(struct partition *partition, uint64_t ticket, struct message *message)
+void partition_return(struct partition *partition, uint64_t ticket, int64_t offset,
+                      struct message *message)
 {
-    assert(message->partition == NULL);
-    message->partition = partition;
+    partition_take(partition, message, offset);
     message->ticket = ticket;
     message->storing = true;
     offset_tracker_unpark(&partition->tracker, ticket, message);

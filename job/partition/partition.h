@@ -54,8 +54,9 @@ static inline bool partition_parked(struct partition *partition, uint64_t *ticke
 {
     return offset_tracker_parked(&partition->tracker, ticket, offset, uid);
 }
-/* The parked message with TICKET is back, as MESSAGE; takes the caller's reference. */
-void partition_return(struct partition *partition, uint64_t ticket, struct message *message);
+/* The parked message at OFFSET, with TICKET, is back, as MESSAGE; takes the caller's reference. */
+void partition_return(struct partition *partition, uint64_t ticket, int64_t offset,
+                      struct message *message);
 /* Kafka does not have the parked message with TICKET any more. */
 void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
 /* How much of PARTITION_SPAN is used, in 1/1000. While something is parked, the UNREAD messages

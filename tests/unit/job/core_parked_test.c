@@ -60,6 +60,8 @@ static void parked_user_who_comes_online_gets_all_in_order(void **state)
     assert_int_equal(bench.job.windows.parked, 0);
     wait_for(position() == 5);
     assert_string_equal(comet_saw(0), "u8@4:2 p7#102:77 u7@3:1 ");
+    /* Comets tell what repeats, and who may speak, by that. */
+    assert_int_equal(bench.comets[0]->partitions, 1 << bench.partition.id);
 }
 
 static void messages_meant_for_sessions_keep_a_share(void **state)

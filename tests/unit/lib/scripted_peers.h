@@ -25,8 +25,9 @@ struct fake_comet {
     struct rpc_stream *stream; /* the latest */
     char seen[FAKE_TEXT];      /* one word per item, see fake_describe() */
     uint64_t last_seq, process;
-    uint64_t fence; /* guarded by lock: what it says it has heard, with what it refuses */
-    uint64_t link;  /* of the last Standing */
+    uint64_t fence;      /* guarded by lock: what it says it has heard, with what it refuses */
+    uint64_t link;       /* of the last Standing */
+    uint64_t partitions; /* a bit for each that an item was of */
     int standings;
     bool missed_rooms, missed_all; /* of any */
     int streams;
@@ -113,6 +114,7 @@ static inline void fake_comet_message(struct rpc_stream *stream, void *arg, stru
             comet->gone_from >= 0 && item->offset >= comet->gone_from ? FAKE_GONE : comet->result;
         fake_describe(item, word, sizeof word);
         fake_note(comet->seen, word);
+        comet->partitions |= UINT64_C(1) << item->partition % 64;
         indexes[result][n[result]++] = (uint32_t)i;
     }
     comet->last_seq = batch->seq;
