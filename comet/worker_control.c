@@ -42,7 +42,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->counters = metrics_block(comet->daemon->metrics);
     worker->table = handle_table_open(index);
     worker->session_wheel =
-        wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer, worker);
+        wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
     worker->logic = logic_requests_open(worker, session_evict_silent);
     worker->reregister = reregister_open(worker, catchup_refetch);

@@ -36,7 +36,6 @@ void hist_record_many(struct hist *hist, uint64_t value, uint64_t times)
 
     STORE(*bucket, LOAD(*bucket) + times);
     STORE(hist->count, LOAD(hist->count) + times);
-    STORE(hist->sum, LOAD(hist->sum) + value * times);
     if (value > LOAD(hist->max))
         STORE(hist->max, value);
 }
@@ -51,7 +50,6 @@ void hist_add(struct hist *into, const struct hist *more)
     uint64_t max = LOAD(more->max);
 
     into->count += LOAD(more->count);
-    into->sum += LOAD(more->sum);
     if (max > into->max)
         into->max = max;
     for (unsigned i = 0; i < HIST_BUCKETS; i++)
@@ -63,7 +61,6 @@ void hist_since(struct hist *into, const struct hist *earlier)
     uint64_t max = 0;
 
     into->count -= earlier->count;
-    into->sum -= earlier->sum;
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         into->buckets[i] -= earlier->buckets[i];
         if (into->buckets[i] > 0)
@@ -91,11 +88,4 @@ uint64_t hist_quantile(const struct hist *hist, double q)
         }
     }
     return LOAD(hist->max);
-}
-
-uint64_t hist_mean(const struct hist *hist)
-{
-    uint64_t count = LOAD(hist->count);
-
-    return count == 0 ? 0 : LOAD(hist->sum) / count;
 }

@@ -15,7 +15,7 @@ enum {
 };
 
 struct hist {
-    _Atomic uint64_t count, sum, max;
+    _Atomic uint64_t count, max;
     _Atomic uint64_t buckets[HIST_BUCKETS];
 };
 
@@ -27,6 +27,5 @@ void hist_add(struct hist *into, const struct hist *more);
 void hist_since(struct hist *into, const struct hist *earlier);
 /* The value that a share Q (0 to 1) of the recorded values does not exceed; 0 if there are none. */
 uint64_t hist_quantile(const struct hist *hist, double q);
-uint64_t hist_mean(const struct hist *hist);
 
 #endif

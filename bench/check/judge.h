@@ -17,7 +17,6 @@ struct judge_options {
 };
 
 struct judge *judge_new(const struct judge_options *options, struct worker_stats *stats);
-void judge_free(struct judge *judge);
 /* Connection FIRST + I is new. Its streams start at 0, or at any number with ANYWHERE. */
 void judge_expect(struct judge *judge, size_t i, bool anywhere);
 /* DATA is what connection FIRST + I got, and begins with a message. Takes a run of expected
@@ -32,5 +31,7 @@ void judge_flush(struct judge *judge);
 uint64_t judge_lost(const struct judge *judge, size_t i);
 /* The number of messages it got too many, if they were not counted when they came. */
 uint64_t judge_extra(const struct judge *judge, size_t i);
+/* For tests: a worker keeps its judge until it is killed. */
+void judge_free(struct judge *judge);
 
 #endif

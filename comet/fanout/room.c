@@ -138,14 +138,3 @@ const char *room_name(const struct room *room, size_t *len)
     *len = room == NULL ? 0 : room->name_len;
     return room == NULL ? "" : room->name;
 }
-
-size_t room_count(const struct worker *worker)
-{
-    return strmap_count(worker->rooms->by_name);
-}
-
-size_t room_members(const struct worker *worker, const char *name, size_t len)
-{
-    const struct room *room = room_find(worker, name, len);
-    return room == NULL ? 0 : room->audience.n;
-}

@@ -33,8 +33,5 @@ void room_push_all(struct worker *worker, const struct push *push, int32_t speed
                    struct ticket ticket);
 /* The name of ROOM (not NUL-terminated) and its length; "" and 0 if ROOM is NULL. */
 const char *room_name(const struct room *room, size_t *len);
-size_t room_count(const struct worker *worker);
-/* The number of members on this loop; 0 if there is no such room. */
-size_t room_members(const struct worker *worker, const char *name, size_t len);
 
 #endif

@@ -54,7 +54,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     frontend->conns = slab_open("connections", sizeof(struct conn));
     frontend->sendqs = slab_open("send queues", sizeof(struct sendq));
     frontend->entries = slab_open("send queue entries", sizeof(struct sendq_entry));
-    frontend->wheel = wheel_open(&worker->loop, TICK_MS, WHEEL_SLOTS, conn_on_timer, frontend);
+    frontend->wheel = wheel_open(&worker->loop, TICK_MS, WHEEL_SLOTS, conn_on_timer);
     frontend->in_ahead = longest_rest(worker->config);
     frontend->in = mem_alloc(frontend->in_ahead + FRONTEND_READ);
     frontend->scratch = mem_alloc(FRONTEND_SCRATCH);

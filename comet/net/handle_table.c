@@ -33,9 +33,8 @@ struct handle_chunk {
 struct handle_table {
     uint64_t loop_bits;
     uint32_t generation; /* the one that was given last */
-    size_t count;
-    size_t n_chunks;  /* one more than the index of the last chunk that exists */
-    size_t with_room; /* chunks with a lower index are full */
+    size_t n_chunks;     /* one more than the index of the last chunk that exists */
+    size_t with_room;    /* chunks with a lower index are full */
     struct handle_chunk *chunks[CHUNKS];
 };
 
@@ -89,7 +88,6 @@ uint64_t handle_table_add(struct handle_table *table, struct conn *conn)
     chunk->slots[index].conn = conn;
     chunk->slots[index].generation = table->generation;
     chunk->used++;
-    table->count++;
     return table->loop_bits | (uint64_t)table->generation << SLOT_BITS |
            (uint64_t)(chunk_index << CHUNK_BITS | index);
 }
@@ -122,7 +120,6 @@ void handle_table_remove(struct handle_table *table, uint64_t handle)
     slot->next_free = chunk->free;
     chunk->free = (uint32_t)(at & (CHUNK_SLOTS - 1));
     chunk->used--;
-    table->count--;
     if (chunk_index < table->with_room)
         table->with_room = chunk_index;
     if (chunk->used > 0 || chunk_index == 0) /* the first chunk is kept, so that one session that
@@ -132,11 +129,6 @@ void handle_table_remove(struct handle_table *table, uint64_t handle)
     table->chunks[chunk_index] = NULL;
     while (table->n_chunks > 0 && table->chunks[table->n_chunks - 1] == NULL)
         table->n_chunks--;
-}
-
-size_t handle_table_count(const struct handle_table *table)
-{
-    return table->count;
 }
 
 size_t handle_table_slots(const struct handle_table *table)

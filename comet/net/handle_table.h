@@ -20,7 +20,6 @@ uint64_t handle_table_add(struct handle_table *table, struct conn *conn);
 void handle_table_remove(struct handle_table *table, uint64_t handle);
 /* NULL: the session is gone, or belongs to another loop. */
 struct conn *handle_table_find(const struct handle_table *table, uint64_t handle);
-size_t handle_table_count(const struct handle_table *table);
 /* A walk over all sessions goes from slot 0 to handle_table_slots(), and may stop and go on in
  * between. handle_table_at() is NULL for a free slot. */
 size_t handle_table_slots(const struct handle_table *table);

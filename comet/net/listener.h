@@ -21,7 +21,7 @@ void listeners_accept(struct frontend *frontend);
 void listeners_stop(struct frontend *frontend);
 /* To be called after listeners_stop() and a turn of the loop. */
 void listeners_free(struct frontend *frontend);
-/* The port that the listener is bound to; 0 if it is off. */
+/* For tests, which listen on port 0: the port that the listener got; 0 if it is off. */
 int listeners_port(const struct frontend *frontend, enum listener_kind kind);
 
 #endif

@@ -37,7 +37,7 @@ void reregister_admitted(struct reregister *reregister, struct conn *conn,
 void reregister_closed(struct reregister *reregister, struct conn *conn);
 /* Makes routers forget a session; tries until they have. */
 void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid);
-/* True: the routers of worker->view know all sessions of this loop. */
+/* For tests. True: the routers of worker->view know all sessions of this loop. */
 bool reregister_complete(const struct reregister *reregister);
 
 #endif

@@ -167,16 +167,3 @@ size_t map64_bytes(const struct map64 *map)
 {
     return sizeof *map + map->slots * (sizeof *map->pairs + 1);
 }
-
-bool map64_next(const struct map64 *map, size_t *pos, uint64_t *key, uint64_t *value)
-{
-    for (; *pos < map->slots; (*pos)++) {
-        if (map->distances[*pos] == 0)
-            continue;
-        *key = map->pairs[*pos].key;
-        *value = map->pairs[*pos].value;
-        (*pos)++;
-        return true;
-    }
-    return false;
-}

@@ -19,9 +19,8 @@ uint64_t *map64_get(struct map64 *map, uint64_t key);
 void map64_set(struct map64 *map, uint64_t key, uint64_t value);
 bool map64_del(struct map64 *map, uint64_t key);
 size_t map64_count(const struct map64 *map);
+/* For tests: the memory that the map has. */
 size_t map64_bytes(const struct map64 *map);
-/* Iterates: begin with *POS = 0; false at the end. The map must not change meanwhile. */
-bool map64_next(const struct map64 *map, size_t *pos, uint64_t *key, uint64_t *value);
 
 /* A strmap does not copy keys: a key has to be part of the object that is its value. */
 struct strmap;
@@ -32,6 +31,7 @@ void strmap_set(struct strmap *map, const char *key, size_t len, void *value);
 /* Removes KEY. Returns its value, or NULL. */
 void *strmap_del(struct strmap *map, const char *key, size_t len);
 size_t strmap_count(const struct strmap *map);
+/* Iterates: begin with *POS = 0; false at the end. The map must not change meanwhile. */
 bool strmap_next(const struct strmap *map, size_t *pos, void **value);
 
 #endif

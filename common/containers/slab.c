@@ -198,11 +198,6 @@ void slab_free(struct slab *slab, void *object)
         chunk_free(slab, chunk);
 }
 
-size_t slab_used(const struct slab *slab)
-{
-    return slab->used;
-}
-
 size_t slab_reserved(const struct slab *slab)
 {
     return slab->chunks * slab->chunk_size;

@@ -9,15 +9,16 @@
 #include <stddef.h>
 
 struct slab;
-/* SIZE is in bytes and rounded up to a multiple of 16. NAME is for statistics; it is not copied. */
+/* SIZE is in bytes and rounded up to a multiple of 16. NAME is for the message that there is no
+ * memory; it is not copied. */
 struct slab *slab_open(const char *name, size_t size);
 /* Zeroed. Never NULL. */
 void *slab_alloc(struct slab *slab);
 /* NULL is fine. */
 void slab_free(struct slab *slab, void *object);
-size_t slab_used(const struct slab *slab);     /* objects */
-size_t slab_reserved(const struct slab *slab); /* bytes that the slab has from the system */
 /* Every object must have been freed (asserted). */
 void slab_close(struct slab *slab);
+/* For tests: the bytes that the slab has from the system. */
+size_t slab_reserved(const struct slab *slab);
 
 #endif

@@ -15,7 +15,6 @@ struct wheel {
     uv_timer_t tick; /* first member: libuv's close callback frees the wheel by it */
     struct loop *loop;
     wheel_fire_fn fire;
-    void *arg;
     uint64_t base_ms; /* loop time of tick 0 */
     uint64_t done;    /* the last tick that was looked at */
     size_t count;     /* timers that are set */
@@ -94,25 +93,18 @@ static void on_tick(uv_timer_t *handle)
         arm(wheel);
 }
 
-struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire,
-                         void *arg)
+struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire)
 {
     loop_assert_owner(loop);
     assert(tick_ms > 0 && slots > 0 && fire != NULL);
     struct wheel *wheel = mem_zalloc(sizeof *wheel + slots * sizeof(struct wheel_timer *));
     wheel->loop = loop;
     wheel->fire = fire;
-    wheel->arg = arg;
     wheel->tick_ms = tick_ms;
     wheel->n_slots = slots;
     wheel->base_ms = loop_now_ms(loop);
     uv_timer_init(&loop->uv, &wheel->tick);
     return wheel;
-}
-
-void *wheel_arg(const struct wheel *wheel)
-{
-    return wheel->arg;
 }
 
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms)

@@ -19,9 +19,7 @@ struct wheel;
 typedef void (*wheel_fire_fn)(struct wheel *wheel, struct wheel_timer *timer);
 
 /* FIRE may set, cancel or free any timer, also the one that fires, which is no longer set then. */
-struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire,
-                         void *arg);
-void *wheel_arg(const struct wheel *wheel);
+struct wheel *wheel_open(struct loop *loop, unsigned tick_ms, unsigned slots, wheel_fire_fn fire);
 /* Sets TIMER, or moves it if it is set. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t delay_ms);
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer);

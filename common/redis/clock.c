@@ -47,11 +47,6 @@ uint64_t redis_now_us(const struct redis *redis)
     return (uint64_t)(time_boot_us() + redis->clock.ahead_us);
 }
 
-bool redis_clock_is_known(const struct redis *redis)
-{
-    return redis->clock.known;
-}
-
 int64_t redis_clock_offset_us(const struct redis *redis)
 {
     loop_assert_owner(redis->loop);

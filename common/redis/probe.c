@@ -30,21 +30,6 @@ static const struct redis_shard *find_trouble(const struct redis *redis)
     return NULL;
 }
 
-bool redis_is_writable(const struct redis *redis)
-{
-    loop_assert_owner(redis->loop);
-    return find_trouble(redis) == NULL;
-}
-
-const char *redis_trouble(const struct redis *redis, size_t shard)
-{
-    loop_assert_owner(redis->loop);
-    const struct redis_shard *at = &redis->shards[shard];
-    if (at->state != REDIS_UP)
-        return redis->why[0] != '\0' ? redis->why : "Redis does not answer";
-    return at->trouble[0] != '\0' ? at->trouble : NULL;
-}
-
 void redis_report_write(struct redis *redis)
 {
     const struct redis_shard *troubled = find_trouble(redis);

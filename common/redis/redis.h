@@ -58,10 +58,6 @@ int redis_open(struct loop *loop, const struct redis_options *options, redis_sta
  * send. NULL is fine. */
 void redis_close(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
-/* Every shard is up, and took a write at the last probe. */
-bool redis_is_writable(const struct redis *redis);
-/* Why SHARD takes no writes; NULL: it does. The text is valid until the loop turns. */
-const char *redis_trouble(const struct redis *redis, size_t shard);
 size_t redis_shards(const struct redis *redis);
 /* The shard that owns KEY. */
 size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
@@ -73,7 +69,6 @@ void redis_command(struct redis *redis, size_t shard, int argc, const char **arg
 /* Unix time in microseconds, by the clock of the first shard. Before that shard was up, by this
  * machine's clock. It does not jump when this machine's clock is set. */
 uint64_t redis_now_us(const struct redis *redis);
-bool redis_clock_is_known(const struct redis *redis);
 /* How far this machine's clock is ahead of Redis's now, in microseconds; 0 while that is not
  * known. */
 int64_t redis_clock_offset_us(const struct redis *redis);

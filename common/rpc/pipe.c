@@ -519,11 +519,6 @@ void pipe_want(struct pipe *pipe, const struct rpc_name *name)
     rpc_channel_want(pipe->channel, name);
 }
 
-int pipe_in_flight(const struct pipe *pipe)
-{
-    return pipe->in_flight;
-}
-
 bool pipe_is_up(const struct pipe *pipe)
 {
     loop_assert_owner(pipe->loop);

@@ -65,8 +65,6 @@ void pipe_want(struct pipe *pipe, const struct rpc_name *name);
 /* Something waits: the pipe calls fill() at the end of this turn, if the window has room. Cheap:
  * call it for each request. */
 void pipe_kick(struct pipe *pipe);
-/* How many batches are unanswered. */
-int pipe_in_flight(const struct pipe *pipe);
 /* False from when a stream broke, or could not be opened, until the next answer. Meanwhile the pipe
  * asks fill() for one batch only, to probe the peer. True for a pipe that was just opened. */
 bool pipe_is_up(const struct pipe *pipe);

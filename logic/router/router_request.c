@@ -60,7 +60,7 @@ struct router_request *router_request_new(struct router_requests *requests, enum
 void router_requests_open(struct router_requests *requests, struct logic *logic)
 {
     requests->logic = logic;
-    requests->wheel = wheel_open(logic->loop, TICK_MS, WHEEL_SLOTS, on_timeout, requests);
+    requests->wheel = wheel_open(logic->loop, TICK_MS, WHEEL_SLOTS, on_timeout);
     requests->slab = slab_open("router_request", sizeof(struct router_request));
 }
 

@@ -166,6 +166,18 @@ static int fixture_teardown(void **state)
     return 0;
 }
 
+/* The sessions in room NAME. */
+static inline size_t members_of(const char *name)
+{
+    size_t found = 0, len;
+    for (size_t slot = 0; slot < handle_table_slots(fixture.table); slot++) {
+        const struct conn *conn = handle_table_at(fixture.table, slot);
+        const char *is_in = conn == NULL ? "" : room_name(conn->room, &len);
+        found += conn != NULL && len == strlen(name) && memcmp(is_in, name, len) == 0;
+    }
+    return found;
+}
+
 static inline void step(void)
 {
     uv_run(&fixture.loop.uv, UV_RUN_NOWAIT);

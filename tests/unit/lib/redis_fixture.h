@@ -23,6 +23,7 @@ struct fixture {
     bool up;
     char why[512];
     int writables, unwritables;
+    bool writable;
     char write_why[512];
 };
 
@@ -41,7 +42,8 @@ static inline void on_state(struct redis *redis, bool up, const char *why, void 
 static inline void on_write_state(struct redis *redis, bool writable, const char *why, void *arg)
 {
     struct fixture *f = arg;
-    assert_int_equal(redis_is_writable(redis), writable);
+    (void)redis;
+    f->writable = writable;
     if (writable)
         f->writables++;
     else

@@ -98,8 +98,8 @@ static void everybody_in_the_room_gets_it_and_nobody_else(void **state)
         visitor_open(&members[i], i % 2 == 0 ? LISTENER_TCP : LISTENER_WS);
         room_join(&fixture, members[i].conn, i < 50 ? "a" : "bb", i < 50 ? 1 : 2);
     }
-    assert_int_equal(room_count(&fixture), 2);
-    assert_int_equal(room_members(&fixture, "a", 1), 50);
+    assert_int_equal(fixture_counters[COMET_ROOMS], 2);
+    assert_int_equal(members_of("a"), 50);
     told = 0;
     push_room("a", 0);
     push_room("a", 1);
@@ -116,7 +116,7 @@ static void everybody_in_the_room_gets_it_and_nobody_else(void **state)
     assert_int_equal(fixture_counters[COMET_WALKS], 1); /* both pushes in one write */
     assert_int_equal(fixture_counters[COMET_DELIVERIES_ROOM], 100);
     close_all();
-    assert_int_equal(room_count(&fixture), 0);
+    assert_int_equal(fixture_counters[COMET_ROOMS], 0);
 }
 
 static void joining_another_room_leaves_the_first(void **state)
@@ -126,14 +126,14 @@ static void joining_another_room_leaves_the_first(void **state)
     visitor_open(&members[0], LISTENER_TCP);
     room_join(&fixture, members[0].conn, "one", 3);
     room_join(&fixture, members[0].conn, "one", 3);
-    assert_int_equal(room_members(&fixture, "one", 3), 1);
+    assert_int_equal(members_of("one"), 1);
     assert_memory_equal(room_name(members[0].conn->room, &len), "one", 3);
     room_join(&fixture, members[0].conn, "two", 3);
-    assert_int_equal(room_members(&fixture, "one", 3), 0);
-    assert_int_equal(room_members(&fixture, "two", 3), 1);
-    assert_int_equal(room_count(&fixture), 1);
+    assert_int_equal(members_of("one"), 0);
+    assert_int_equal(members_of("two"), 1);
+    assert_int_equal(fixture_counters[COMET_ROOMS], 1);
     room_leave(members[0].conn);
-    assert_int_equal(room_count(&fixture), 0);
+    assert_int_equal(fixture_counters[COMET_ROOMS], 0);
     assert_string_equal(room_name(NULL, &len), "");
     close_all();
 }
@@ -234,7 +234,7 @@ static void many_small_rooms_are_walked_in_one_turn(void **state)
         (void)snprintf(name, sizeof name, "%03d", i / 10);
         room_join(&fixture, members[i].conn, name, 3);
     }
-    assert_int_equal(room_count(&fixture), MEMBERS / 10);
+    assert_int_equal(fixture_counters[COMET_ROOMS], MEMBERS / 10);
     for (int i = 0; i < MEMBERS / 10; i++) {
         (void)snprintf(name, sizeof name, "%03d", i);
         push_room(name, 0);
@@ -290,7 +290,7 @@ static void a_slow_member_is_kicked_and_the_others_go_on(void **state)
     assert_int_equal(got, 6 * (16 + sizeof body));
     assert_int_equal(fixture_counters[COMET_KICKED_8], 1);
     assert_int_equal(members[1].conn->state, CONN_CLOSING);
-    assert_int_equal(room_members(&fixture, "r", 1), 2);
+    assert_int_equal(members_of("r"), 2);
     close_all();
 }
 

@@ -419,7 +419,7 @@ static void members_of_rooms_are_recalled_at_a_pace(void **state)
     assert_int_equal(client_read_frame(crowd[0], &frame, body, sizeof body), OP_DISCONNECT);
     assert_string_equal(
         body, "{\"code\":12,\"reason\":\"messages to your room were missed here, connect again\"}");
-    assert_int_equal(room_members(&fixture, "lobby", 5), 1);
+    assert_int_equal(members_of("lobby"), 1);
     mass_kick_recall(&fixture, true, 0);
     step_for(50);
     assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD + 1);

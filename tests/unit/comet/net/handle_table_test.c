@@ -15,6 +15,14 @@ static struct conn *fake(size_t i)
     return (struct conn *)(void *)((i + 1) * 64);
 }
 
+static size_t count(const struct handle_table *table)
+{
+    size_t found = 0;
+    for (size_t slot = 0; slot < handle_table_slots(table); slot++)
+        found += handle_table_at(table, slot) != NULL;
+    return found;
+}
+
 static void handles_find_their_connection_and_nobody_else(void **state)
 {
     (void)state;
@@ -31,7 +39,7 @@ static void handles_find_their_connection_and_nobody_else(void **state)
     assert_null(handle_table_find(table, a | 0xffffff)); /* a slot that never was */
     handle_table_remove(table, a);
     assert_null(handle_table_find(table, a));
-    assert_int_equal(handle_table_count(table), 1);
+    assert_int_equal(count(table), 1);
     handle_table_remove(table, b);
     handle_table_close(table);
 }
@@ -69,7 +77,7 @@ static void shrinks_and_old_handles_stay_dead(void **state)
     assert_true(handle_table_slots(table) < MANY / 4);
     for (size_t i = 0; i < MANY - 10; i++)
         assert_true(handle_table_add(table, fake(MANY + i)) != 0);
-    assert_int_equal(handle_table_count(table), MANY);
+    assert_int_equal(count(table), MANY);
     for (size_t i = 0; i < MANY; i++)
         assert_ptr_equal(handle_table_find(table, handles[i]), i < 10 ? fake(i) : NULL);
     handle_table_close(table);
@@ -82,15 +90,11 @@ static void walks_over_a_hole(void **state)
     (void)state;
     struct handle_table *table = handle_table_open(0);
     uint64_t *handles = calloc(MANY, sizeof *handles);
-    size_t found = 0;
     for (size_t i = 0; i < MANY; i++)
         handles[i] = handle_table_add(table, fake(i));
     for (size_t i = 4000; i < 14000; i++)
         handle_table_remove(table, handles[i]);
-    for (size_t slot = 0; slot < handle_table_slots(table); slot++)
-        found += handle_table_at(table, slot) != NULL;
-    assert_int_equal(found, MANY - 10000);
-    assert_int_equal(handle_table_count(table), MANY - 10000);
+    assert_int_equal(count(table), MANY - 10000);
     handle_table_close(table);
     free(handles);
 }

@@ -442,7 +442,7 @@ static inline void world_open(struct chances chance)
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.table = handle_table_open(0);
-    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, catchup_on_timer, &w.worker);
+    w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, catchup_on_timer);
     w.conn.worker = &w.worker;
     w.conn.state = CONN_AUTH;
     w.conn.wire = chance.tcp ? WIRE_TCP : WIRE_WS_JSON;

@@ -26,10 +26,13 @@ struct fixture {
     struct item *items;
 };
 
+static struct fixture *of_test;
+
 static void fire(struct wheel *wheel, struct wheel_timer *timer)
 {
-    struct fixture *fixture = wheel_arg(wheel);
+    struct fixture *fixture = of_test;
     struct item *item = container_of(timer, struct item, timer);
+    assert_ptr_equal(wheel, fixture->wheel);
     assert_false(wheel_is_set(timer));
     item->fired++;
     item->fired_ms = loop_now_ms(&fixture->loop);
@@ -45,7 +48,8 @@ static void setup(struct fixture *fixture)
     memset(fixture, 0, sizeof *fixture);
     clock_take();
     assert_int_equal(loop_init(&fixture->loop, "test", 0), 0);
-    fixture->wheel = wheel_open(&fixture->loop, TICK, SLOTS, fire, fixture);
+    fixture->wheel = wheel_open(&fixture->loop, TICK, SLOTS, fire);
+    of_test = fixture;
 }
 
 static void teardown(struct fixture *fixture)

@@ -52,7 +52,7 @@ static int compared;
 static void on_clock(struct redis *redis, int64_t offset_us, void *arg)
 {
     (void)arg;
-    assert_true(redis_clock_is_known(redis));
+    assert_true(redis->clock.known);
     offset = offset_us;
     compared++;
 }
@@ -64,10 +64,10 @@ static void it_is_known_once_up_and_asked_every_second(void **state)
     struct fixture f;
     redis_server_start(&server, NULL);
     open_with(&f, &(struct redis_options){.servers = server.address, .clock_state = on_clock});
-    assert_false(redis_clock_is_known(f.redis));
+    assert_false(f.redis->clock.known);
     assert_in_range(redis_now_us(f.redis), time_unix_us() - SECOND, time_unix_us() + SECOND);
     assert_true(turn_until(&f, &f.ups, 1, SOON));
-    assert_true(redis_clock_is_known(f.redis));
+    assert_true(f.redis->clock.known);
     assert_int_equal(compared, 1);
     assert_true(llabs(offset) < SECOND);
     assert_true(llabs(redis_clock_offset_us(f.redis)) < SECOND);

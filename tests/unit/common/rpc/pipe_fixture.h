@@ -141,7 +141,7 @@ struct owner {
     _Atomic unsigned batches, answers, failures, events, ups, downs, too_large;
     uint64_t last_failed, last_answered;
     bool in_order; /* answers and failures each rose in seq */
-    int most_in_flight;
+    unsigned most_in_flight;
     unsigned largest; /* items in a batch */
     enum close_in close_in;
     bool timer_fired;
@@ -152,6 +152,11 @@ struct batch {
     uint64_t seq;
     unsigned items;
 };
+
+static inline unsigned in_flight(const struct owner *owner)
+{
+    return owner->batches - owner->answers - owner->failures;
+}
 
 static inline struct msg *on_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
 {
@@ -169,8 +174,8 @@ static inline struct msg *on_fill(struct pipe *pipe, void *arg, uint64_t seq, vo
     owner->batches++;
     if (batch->items > owner->largest)
         owner->largest = batch->items;
-    if (pipe_in_flight(pipe) + 1 > owner->most_in_flight)
-        owner->most_in_flight = pipe_in_flight(pipe) + 1;
+    if (in_flight(owner) > owner->most_in_flight)
+        owner->most_in_flight = in_flight(owner);
     *out = batch;
     if (owner->too_large > 0) {
         owner->too_large--;

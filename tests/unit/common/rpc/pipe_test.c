@@ -38,7 +38,7 @@ static void test_round_trips(void **state)
     assert_int_equal(owner->answers, 200);
     assert_int_equal(owner->failures + owner->downs, 0);
     assert_true(owner->in_order);
-    assert_int_equal(pipe_in_flight(owner->pipe), 0);
+    assert_int_equal(in_flight(owner), 0);
 }
 
 /* One batch in flight, the next one filling. */
@@ -74,7 +74,7 @@ static void test_window(void **state)
     assert_true(turn_until(owner, &owner->peer.batches, 3, SOON));
     turn_for(owner, 20);
     assert_int_equal(owner->batches, 3);
-    assert_int_equal(pipe_in_flight(owner->pipe), 3);
+    assert_int_equal(in_flight(owner), 3);
     peer_answer(&owner->peer, true);
     assert_true(turn_until(owner, &owner->peer.batches, 5, SOON));
     assert_true(turn_until(owner, &owner->answers, 3, SOON));
