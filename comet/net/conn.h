@@ -65,8 +65,9 @@ struct conn {
     uint16_t auth_version;     /* likewise */
     uint16_t polled;           /* events the poller watches for */
     int fd;
-    uint8_t state; /* enum conn_state */
-    uint8_t wire;  /* enum wire */
+    uint8_t state;         /* enum conn_state */
+    uint8_t wire;          /* enum wire */
+    uint16_t lingered_kib; /* thrown away in CONN_CLOSING; each read counts as one at least */
     bool is_ws : 1;
     bool writable_armed : 1;
     bool close_sent : 1; /* WebSocket close frame */

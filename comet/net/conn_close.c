@@ -5,8 +5,9 @@
  *   conn_close_ws_peer ── close echoed ────┼─► CONN_CLOSING: flush ─► our FIN ─► peer's FIN, linger
  *   conn_close_http ── error response ─────┘   (WebSocket: after the peer's close)   ─► conn_close
  *
- * We shut only our side; what still comes is read and thrown away. Closing a socket with unread
- * input would send a reset, and the reset could overtake what was just written. */
+ * We shut only our side; what still comes is read and thrown away, up to FRONTEND_LINGER_KIB.
+ * Closing a socket with unread input would send a reset, and the reset could overtake what was just
+ * written. */
 #include "comet/net/conn_internal.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"

@@ -239,6 +239,15 @@ static void pause_reading(struct conn *conn)
     conn_poll_update(conn);
 }
 
+/* True: the client goes on sending after our last words, and has sent enough. */
+static bool lingered(struct conn *conn, size_t n)
+{
+    if (conn->state != CONN_CLOSING)
+        return false;
+    conn->lingered_kib += (uint16_t)((n + 1023) / 1024);
+    return conn->lingered_kib > FRONTEND_LINGER_KIB;
+}
+
 void conn_read_ready(struct conn *conn)
 {
     uint8_t *buf = conn_frontend(conn)->in;
@@ -256,6 +265,10 @@ void conn_read_ready(struct conn *conn)
             conn_close_eof(conn);
         else
             conn_close(conn);
+        return;
+    }
+    if (lingered(conn, (size_t)n)) {
+        conn_close(conn);
         return;
     }
     take_kept(conn, buf);

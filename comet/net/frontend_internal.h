@@ -19,6 +19,7 @@ enum {
     FRONTEND_READ = 64 * 1024,     /* read per connection and turn */
     FRONTEND_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
     FRONTEND_STRANGER = 4 * 1024,  /* read before auth: the rest stays in the kernel */
+    FRONTEND_LINGER_KIB = 1024,    /* thrown away, after our last words, before we hang up */
     FRONTEND_HTTP_MAX = 32 * 1024, /* request line and headers: browsers send cookies */
 };
 

@@ -121,7 +121,7 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
 
 /* The last answer was sent. A close with unread bytes makes the kernel reset the connection, and
  * the client could lose the answer. So we shut down our side and read on, until the client has
- * closed or HTTP_LINGER_MS are over. */
+ * closed, HTTP_LINGER_MS are over, or HTTP_LINGER_BYTES have come. */
 static void linger(struct http_conn *conn)
 {
     if (conn->eof) {
@@ -393,8 +393,14 @@ static void on_eof(struct http_conn *conn)
 
 static void take_bytes(struct http_conn *conn, const char *data, size_t len)
 {
-    if (conn->state == HTTP_CONN_LINGER || conn->state == HTTP_CONN_CLOSED)
+    if (conn->state == HTTP_CONN_CLOSED)
         return;
+    if (conn->state == HTTP_CONN_LINGER) {
+        conn->lingered += len;
+        if (conn->lingered > HTTP_LINGER_BYTES)
+            http_conn_close(conn);
+        return;
+    }
     if (is_waiting(conn) || http_buffer_len(&conn->stash) > 0) {
         stash(conn, data, len);
         return;

@@ -14,17 +14,18 @@
 #include "common/http/parser.h"
 #include "common/net/listen.h"
 
-#define HTTP_MAX_CONNS   4096
-#define HTTP_MAX_HEADS   (8 << 20)
-#define HTTP_MAX_ANSWERS (32 << 20)
-#define HTTP_MAX_PARAMS  16384 /* of a form; a query has no room for more */
-#define HTTP_PARAMS_FEW  3     /* so many parameters need no arena */
-#define HTTP_MAX_STASH   65536 /* bytes that are read ahead while a request is unanswered */
-#define HTTP_MAX_DRAIN   65536 /* bytes of a refused request's body that are skipped at most */
-#define HTTP_READ_SIZE   65536
-#define HTTP_TICK_MS     100  /* accuracy of deadlines */
-#define HTTP_LINGER_MS   2000 /* how long a client may take to read the last answer */
-#define HTTP_PEER_MAX    48
+#define HTTP_MAX_CONNS    4096
+#define HTTP_MAX_HEADS    (8 << 20)
+#define HTTP_MAX_ANSWERS  (32 << 20)
+#define HTTP_MAX_PARAMS   16384 /* of a form; a query has no room for more */
+#define HTTP_PARAMS_FEW   3     /* so many parameters need no arena */
+#define HTTP_MAX_STASH    65536 /* bytes that are read ahead while a request is unanswered */
+#define HTTP_MAX_DRAIN    65536 /* bytes of a refused request's body that are skipped at most */
+#define HTTP_READ_SIZE    65536
+#define HTTP_TICK_MS      100       /* accuracy of deadlines */
+#define HTTP_LINGER_MS    2000      /* how long a client may take to read the last answer */
+#define HTTP_LINGER_BYTES (4 << 20) /* bytes that are thrown away meanwhile, at most */
+#define HTTP_PEER_MAX     48
 
 /* A decoded parameter. It has no control bytes, so name and value are also C strings. */
 struct http_param {
@@ -99,6 +100,7 @@ struct http_conn {
     size_t unwritten_len;     /* its whole length, which counts against max_answers */
     uint64_t answered_ms;     /* since when */
     size_t head_held;         /* bytes of an incomplete head that count against max_heads */
+    size_t lingered;          /* bytes thrown away in HTTP_CONN_LINGER */
     bool parsing;             /* within http_parser_feed() */
     bool discard;             /* the request was answered at its head: its body is skipped */
     bool reading, eof;

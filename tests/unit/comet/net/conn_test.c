@@ -335,6 +335,38 @@ static void a_peer_that_does_not_close_is_closed_after_linger(void **state)
     close(fd);
 }
 
+/* Sends pieces of PIECE bytes until we hang up. Returns how many bytes the client got rid of. */
+static size_t send_on(int fd, size_t piece)
+{
+    static char bytes[65536];
+    size_t sent = 0;
+    while (frontend_connections(&fixture) > 0) {
+        ssize_t n = send(fd, bytes, piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? (size_t)n : 0;
+        assert_in_range(sent, 0, 64 << 20);
+        step();
+    }
+    close(fd);
+    return sent;
+}
+
+static void who_sends_on_after_our_last_words_is_not_read_for_ever(void **state)
+{
+    (void)state;
+    enum { ENOUGH = FRONTEND_LINGER_KIB * 1024, IN_SOCKETS = 16 << 20 };
+    fixture_config.linger_ms = 60000;
+    int fd = client_login();
+    conn_kick(session_notes.last, CLOSE_KICKED, "enough");
+    assert_in_range(send_on(fd, 65536), ENOUGH, ENOUGH + IN_SOCKETS);
+    fd = client_login();
+    conn_kick(session_notes.last, CLOSE_KICKED, "enough");
+    assert_in_range(send_on(fd, 1), FRONTEND_LINGER_KIB,
+                    ENOUGH / 4); /* small pieces cost as much */
+    fd = client_connect(LISTENER_WS);
+    client_send(fd, "nonsense", 8);
+    assert_in_range(send_on(fd, 65536), 1, ENOUGH + IN_SOCKETS);
+}
+
 static void kick_all_tells_everybody(void **state)
 {
     (void)state;
@@ -548,6 +580,7 @@ int main(void)
         SHORT_TEST(a_slow_http_request_times_out),
         SHORT_TEST(heartbeats_keep_a_session_and_their_absence_ends_it),
         SHORT_TEST(a_peer_that_does_not_close_is_closed_after_linger),
+        SHORT_TEST(who_sends_on_after_our_last_words_is_not_read_for_ever),
         FRONTEND_TEST(kick_all_tells_everybody),
         FRONTEND_TEST(the_most_silent_session_gives_way),
         CROWD_TEST(kick_all_is_spread_over_the_time_there_is),

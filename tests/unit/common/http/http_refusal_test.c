@@ -1,6 +1,8 @@
 /* Answers that come before the body does. */
 #include "tests/unit/common/http/server_fixture.h"
 
+#define IN_SOCKETS (16 << 20) /* no more fits the buffers of two sockets */
+
 static void test_expect_continue(void **state)
 {
     struct client client;
@@ -74,6 +76,24 @@ static void test_refused_with_a_long_body(void **state)
     expect_alive(*state);
 }
 
+/* Who never stops sending is not read from until the linger is over. */
+static void test_refused_and_endless(void **state)
+{
+    static char body[65536];
+    struct client client;
+    size_t sent = 0;
+    ssize_t n;
+    dial(&client, *state);
+    put(&client, "POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    while ((n = send(client.fd, body, sizeof(body), MSG_NOSIGNAL)) > 0) {
+        sent += (size_t)n;
+        assert_in_range(sent, 0, HTTP_LINGER_BYTES + IN_SOCKETS);
+    }
+    assert_true(errno == ECONNRESET || errno == EPIPE);
+    hang_up(&client);
+    expect_alive(*state);
+}
+
 static void test_default_refusal_on_second(void **state)
 {
     struct fixture *fixture = *state;
@@ -94,6 +114,7 @@ int main(void)
         SERVER_TEST(test_refused_at_the_head),
         cmocka_unit_test_setup_teardown(test_refused_and_silent, open_impatient, close_fixture),
         SERVER_TEST(test_refused_with_a_long_body),
+        SERVER_TEST(test_refused_and_endless),
         SERVER_TEST(test_default_refusal_on_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
