@@ -214,10 +214,29 @@ static bool is_key(struct span key)
     return true;
 }
 
+/* Takes the scheme and the host off "http://host/sub" (RFC 9112 3.2.2), which a client may send,
+ * too. The host does not matter, since one service is all that there is here. */
+static struct span without_authority(struct span target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t len = strlen(schemes[i]);
+        if (target.len > len && strncasecmp(target.at, schemes[i], len) == 0)
+            at = len;
+    }
+    size_t host = at;
+    while (at > 0 && at < target.len && target.at[at] != '/' && target.at[at] != '?')
+        at++;
+    if (at == host || at == target.len || target.at[at] != '/')
+        return target;
+    return (struct span){target.at + at, target.len - at};
+}
+
 static int judge_request_line(const struct handshake *request, const struct ws_rules *rules,
                               const char **text)
 {
-    struct span rest = request->target, path = span_cut(&rest, '?');
+    struct span rest = without_authority(request->target), path = span_cut(&rest, '?');
     if (!span_is(request->version, "HTTP/1.1")) {
         *text = "HTTP/1.1 is needed for a WebSocket";
         return 505;

@@ -1,5 +1,6 @@
 #include "common/http/head.h"
 #include "common/base/mem.h"
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,21 +174,32 @@ static bool is_target(const struct http_slice *target)
     return target->len > 0;
 }
 
-/* What may stand behind the host's name: nothing, or a colon and a port. The port may be empty. */
-static bool is_port(const struct http_slice *host)
+/* Finds the end of the name in HOST: the colon before a port, or the end. NULL: there are brackets
+ * around something that is no IPv6 address, or elsewhere. */
+static const char *host_name_end(const struct http_slice *host)
 {
-    bool bracketed = host->text[0] == '[';
-    const char *end = host->text + strcspn(host->text, bracketed ? "]" : ":");
-    if (bracketed && *end++ != ']')
-        return false;
-    return *end == '\0' || (*end == ':' && strspn(end + 1, "0123456789") == strlen(end + 1));
+    char name[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    size_t len = strcspn(host->text, "[]");
+    if (len == host->len)
+        return host->text + strcspn(host->text, ":");
+    const char *close = strchr(host->text, ']');
+    if (host->text[0] != '[' || close == NULL || close - host->text > INET6_ADDRSTRLEN)
+        return NULL;
+    len = (size_t)(close - host->text) - 1;
+    memcpy(name, host->text + 1, len);
+    name[len] = '\0';
+    return inet_pton(AF_INET6, name, &address) == 1 ? close + 1 : NULL;
 }
 
-/* Has HOST only bytes of a "name:port"? A proxy or another server could split anything else at
- * another place. */
+/* Is HOST a name or an address and, perhaps, a colon and a port? The port may be empty. A proxy or
+ * another server could split anything else at another place. */
 static bool is_host(const struct http_slice *host)
 {
-    return all_are(host, IN_HOST) && is_port(host);
+    const char *end = all_are(host, IN_HOST) ? host_name_end(host) : NULL;
+    if (end == NULL)
+        return false;
+    return *end == '\0' || (*end == ':' && strspn(end + 1, "0123456789") == strlen(end + 1));
 }
 
 static void end_slice(struct http_slice *slice)

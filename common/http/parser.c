@@ -3,8 +3,8 @@
  *         end() ◄─ on_end() ◄─ llhttp ◄─ bytes of the body ◄────────────── head() ◄───┘ head.c
  *
  * llhttp is strict in most cases (LLHTTP_STRICT_MODE of its makers, set in CMakeLists.txt). This
- * file and head.c refuse what it lets pass: bare LF, folded headers, other versions, and hosts and
- * framing that two servers may read in two ways. */
+ * file and head.c refuse what it lets pass: bare LF, folded headers and trailers, other versions,
+ * and hosts and framing that two servers may read in two ways. */
 #include "common/http/parser.h"
 #include "common/base/mem.h"
 #include "common/http/head.h"
@@ -30,6 +30,7 @@ struct http_parser {
     size_t line;            /* where the head's last line begins */
     unsigned blanks;        /* empty lines before the head */
     bool in_body, chunked;
+    bool in_trailers;       /* behind the last chunk */
     bool ended, keep_alive; /* llhttp said so; end() is still to be called */
     bool paused, stopped;
     uint32_t tail;        /* the last four bytes of the body that llhttp was given */
@@ -119,6 +120,15 @@ static int on_body(llhttp_t *parser, const char *data, size_t len)
     return parse->stopped ? -1 : 0;
 }
 
+/* The size of the last chunk is 0. llhttp pauses there, so that feed_body() knows where the
+ * trailers begin. */
+static int on_chunk(llhttp_t *parser)
+{
+    struct http_parser *parse = parser->data;
+    parse->in_trailers = parser->content_length == 0;
+    return parse->in_trailers ? HPE_PAUSED : 0;
+}
+
 static int on_end(llhttp_t *parser)
 {
     struct http_parser *parse = parser->data;
@@ -133,6 +143,7 @@ static const llhttp_settings_t settings = {
     .on_header_value = on_value,
     .on_headers_complete = on_head,
     .on_body = on_body,
+    .on_chunk_header = on_chunk,
     .on_message_complete = on_end,
 };
 
@@ -233,7 +244,7 @@ static void begin_head(struct http_parser *parse)
     parse->head = http_head_new();
     parse->line = 0;
     parse->blanks = 0;
-    parse->ended = false;
+    parse->ended = parse->in_trailers = false;
     parse->tail = 0;
     parse->body = parse->extra = 0;
 }
@@ -292,26 +303,48 @@ static enum http_parser_result feed_head(struct http_parser *parse, const char *
     return err == HPE_OK || parse->ended ? HTTP_PARSER_MORE : failed(parse);
 }
 
+/* Does a trailer go on in the next line? llhttp lets that pass. */
+static bool is_folded(const struct http_parser *parse, const char *data, size_t len)
+{
+    char before = (char)(parse->tail & 0xff);
+    for (size_t i = 0; i < len; before = data[i++]) {
+        if (before == '\n' && (data[i] == ' ' || data[i] == '\t'))
+            return true;
+    }
+    return false;
+}
+
+/* Checks the LEN bytes of the body that llhttp has taken, and keeps the last of them. TRAILERS:
+ * they are behind the last chunk. */
+static int look_at_body(struct http_parser *parse, const char *data, size_t len, bool trailers)
+{
+    if (trailers && is_folded(parse, data, len))
+        return bad(parse, 400, "a folded trailer");
+    for (size_t i = len < 4 ? 0 : len - 4; i < len; i++)
+        parse->tail = parse->tail << 8 | (unsigned char)data[i];
+    if (parse->ended && parse->chunked && parse->tail != CRLF_CRLF)
+        return bad(parse, 400, "a line that does not end in CR LF");
+    return 0;
+}
+
 static enum http_parser_result feed_body(struct http_parser *parse, const char *data, size_t len,
                                          size_t *used)
 {
+    const char *at = data + *used;
+    bool trailers = parse->in_trailers;
     uint64_t before = parse->body;
-    llhttp_errno_t err = llhttp_execute(&parse->parser, data + *used, len - *used);
-    if (err != HPE_OK && !parse->ended)
+    llhttp_errno_t err = llhttp_execute(&parse->parser, at, len - *used);
+    bool paused = parse->ended || (err == HPE_PAUSED && !trailers);
+    if (err != HPE_OK && !paused)
         return failed(parse);
-    size_t n =
-        parse->ended ? (size_t)(llhttp_get_error_pos(&parse->parser) - data) - *used : len - *used;
-    for (size_t i = n < 4 ? 0 : n - 4; i < n; i++)
-        parse->tail = parse->tail << 8 | (unsigned char)data[*used + i];
+    size_t n = paused ? (size_t)(llhttp_get_error_pos(&parse->parser) - at) : len - *used;
     *used += n;
-    if (count_extra(parse, before, n) != 0)
+    if (count_extra(parse, before, n) != 0 || look_at_body(parse, at, n, trailers) != 0)
         return HTTP_PARSER_BAD;
-    if (parse->ended && parse->chunked && parse->tail != CRLF_CRLF) {
-        bad(parse, 400, "a line that does not end in CR LF");
-        return HTTP_PARSER_BAD;
-    }
     if (parse->ended)
         tell_end(parse);
+    else if (paused)
+        llhttp_resume(&parse->parser);
     return HTTP_PARSER_MORE;
 }
 

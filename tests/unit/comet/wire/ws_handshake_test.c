@@ -31,6 +31,9 @@ static void good_requests(void **state)
     static const char *const requests[] = {
         GET COMPLETE "\r\n",
         "GET /sub?token=x HTTP/1.1\r\n" COMPLETE "\r\n",
+        "GET http://example.com/sub HTTP/1.1\r\n" COMPLETE "\r\n",
+        "GET HTTP://example.com:80/sub?token=http://x/y HTTP/1.1\r\n" COMPLETE "\r\n",
+        "GET https://example.com/sub HTTP/1.1\r\n" COMPLETE "\r\n",
         GET "host:x\r\nUPGRADE: h2c , WebSocket\r\nconnection:keep-alive,\tupgrade \r\n"
             "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\r\nSEC-WEBSOCKET-VERSION: 13\r\n\r\n",
         GET HOST
@@ -58,6 +61,12 @@ static void bad_requests(void **state)
         {404, "GET / HTTP/1.1\r\n" COMPLETE "\r\n"},
         {404, "GET /sub/ HTTP/1.1\r\n" COMPLETE "\r\n"},
         {404, "GET /SUB HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET http://example.com HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET http://example.com/ HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET http://example.com/x/sub HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET http://example.com?/sub HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET http:///sub HTTP/1.1\r\n" COMPLETE "\r\n"},
+        {404, "GET ftp://example.com/sub HTTP/1.1\r\n" COMPLETE "\r\n"},
         {405, "POST /sub HTTP/1.1\r\n" COMPLETE "\r\n"},
         {405, "HEAD /sub HTTP/1.1\r\n" COMPLETE "\r\n"},
         {505, "GET /sub HTTP/1.0\r\n" COMPLETE "\r\n"},

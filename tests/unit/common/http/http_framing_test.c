@@ -180,6 +180,18 @@ static const struct strict_case strict_cases[] = {
     CASE(400, "GET / HTTP/1.1\r\nHost: [::1]:80:\r\n\r\n"),
     CASE(400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
     CASE(400, "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"),
+    CASE(200, "GET / HTTP/1.1\r\nHost: [::ffff:127.0.0.1]:80\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: []\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: []:80\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [zz]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [127.0.0.1]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [1::2::3]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [::1%25lo]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: [[::1]]\r\n\r\n"),
+    CASE(400,
+         "GET / HTTP/1.1\r\nHost: [0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x[::1]\r\n\r\n"),
+    CASE(400, "GET / HTTP/1.1\r\nHost: x]\r\n\r\n"),
     /* headers of which there is one */
     CASE(400, HEAD("/") "X-API-Key: a\r\nX-API-Key: b\r\n\r\n"),
     CASE(400, HEAD("/") "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n"),
@@ -208,6 +220,15 @@ static const struct strict_case strict_cases[] = {
     CASE(400, CHUNKS "1;a\nb\r\na\r\n0\r\n\r\n"),
     CASE(400, CHUNKS "0\r\nt: a\nb: c\r\n\r\n"),
     CASE(400, CHUNKS "0\r\n\n"),
+    CASE(200, CHUNKS "1\r\n\n\r\n2\r\n\r\n\r\n1\r\n \r\n0\r\n\r\n"),
+    CASE(200, CHUNKS "0\r\nt: a\r\nu:\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt: a\r\n b\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt: a\r\n\tb\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt:\r\n b\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\n t: a\r\n\r\n"),
+    CASE(400, CHUNKS "1\r\na\r\n0\r\nt: a\r\nu: b\r\n  \r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt: a\0\r\n\r\n"),
+    CASE(400, CHUNKS "0\r\nt: a\x01\r\n\r\n"),
     CASE(400, CHUNKS "\r\n0\r\n\r\n"),
     /* targets: no proxy in front may have read another path */
     CASE(400, HEAD("/1/%70ush") "\r\n"),
@@ -268,6 +289,26 @@ static void test_strictness(void **state)
     expect_alive(*state);
 }
 
+/* What is refused in one piece is refused byte by byte, too. */
+static void test_strict_byte_by_byte(void **state)
+{
+    struct client client;
+    for (size_t k = 0; k < sizeof(strict_cases) / sizeof(strict_cases[0]); k++) {
+        const struct strict_case *c = &strict_cases[k];
+        struct answer answer;
+        dial(&client, *state);
+        for (size_t i = 0; i < c->len; i++) {
+            if (send(client.fd, c->text + i, 1, MSG_NOSIGNAL) != 1)
+                break; /* refused before its end */
+        }
+        get_answer(&client, &answer, false);
+        if (answer.status != c->status)
+            fail_msg("wanted %d, got %s%s for:\n%s", c->status, answer.head, answer.body, c->text);
+        free(answer.body);
+        hang_up(&client);
+    }
+}
+
 /* A client may wish for another protocol; it gets this one. */
 static void test_upgrade_is_ignored(void **state)
 {
@@ -312,6 +353,7 @@ int main(void)
         SERVER_TEST(test_bad_framing),
         SERVER_TEST(test_garbage),
         SERVER_TEST(test_strictness),
+        SERVER_TEST(test_strict_byte_by_byte),
         SERVER_TEST(test_upgrade_is_ignored),
         SERVER_TEST(test_oversized_headers),
     };
