@@ -6,7 +6,6 @@
  *
  * Messages go to stdout, one a line; everything else to stderr. */
 #include "client/wire.h"
-#include "common/base/log_sink.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/protocol/ops.h"
@@ -301,7 +300,6 @@ int main(int argc, char **argv)
     struct client_options opt = {0};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
-    log_sink_fill();
     int err = parse_options(&opt, argc, argv);
 
     if (err != 0)

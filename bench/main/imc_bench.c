@@ -9,7 +9,6 @@
 #include "bench/main/options.h"
 #include "bench/report/plot.h"
 #include "bench/scenarios/scenario.h"
-#include "common/base/log_sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,7 +112,6 @@ int main(int argc, char **argv)
 {
     struct config config;
     struct report *report;
-    log_sink_fill();
     int faults = 0, failed = options_parse(argc, argv, &config);
 
     if (failed != 0)

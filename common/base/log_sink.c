@@ -36,6 +36,20 @@ void log_sink_fill(void)
         close(fd);
 }
 
+static void fill_early(int argc, char **argv, char **env)
+{
+    (void)argc;
+    (void)argv;
+    (void)env;
+    log_sink_fill();
+}
+
+/* gRPC's library opens a descriptor while it is loaded. The dynamic linker calls what is in this
+ * section before all libraries' constructors. */
+typedef void early_function(int argc, char **argv, char **env);
+__attribute__((section(".preinit_array"), used)) static early_function *const before_libraries =
+    fill_early;
+
 void log_sink_open(void)
 {
     struct stat st;

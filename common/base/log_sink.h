@@ -10,7 +10,8 @@
 #include <stddef.h>
 
 /* Opens /dev/null for each of the descriptors 0 to 2 that is closed. Otherwise a socket that is
- * opened later could become standard error. Call it before anything else is opened. */
+ * opened later could become standard error. Every program that logs has done so before main(), and
+ * before the libraries that it loads open anything. */
 void log_sink_fill(void);
 /* From here on no write to standard error blocks, also none of libraries and assert(). If it is a
  * pipe or a terminal, descriptor 2 becomes an open file that only this process has. Call it once,

@@ -234,7 +234,6 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     struct daemon_internal internal = {.started_ms = uv_hrtime() / 1000000};
     struct daemon daemon = {.spec = spec, .internal = &internal};
     struct daemon_arguments arguments;
-    log_sink_fill();
     if (daemon_parse(spec, argc, argv, &arguments) != 0)
         return 1;
     log_open(spec->name);

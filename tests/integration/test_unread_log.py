@@ -39,7 +39,7 @@ class Unread(Daemon):
 
 
 @pytest.fixture(params=["comet", "logic", "router", "job"])
-def unread(request, tmp_path):
+def kind_env(request):
     kind = request.param
     env = {"REDIS": "127.0.0.1:1"}
     if kind == "logic":
@@ -48,7 +48,12 @@ def unread(request, tmp_path):
         env |= {f"IMC_COMET_{way}_LISTEN": f"127.0.0.1:{free_port()}" for way in ("TCP", "WS")}
     if kind in ("logic", "job"):
         env[f"IMC_{kind.upper()}_BUS_BROKERS"] = "127.0.0.1:1"
-    daemon = Unread(kind, 1, env, tmp_path)
+    return kind, 1, env
+
+
+@pytest.fixture
+def unread(kind_env, tmp_path):
+    daemon = Unread(*kind_env, tmp_path)
     yield daemon
     daemon.kill9()
 
@@ -72,3 +77,24 @@ def test_a_full_pipe_holds_up_nobody(unread):
 def test_a_full_pipe_does_not_keep_a_daemon_from_ending(unread):
     wait_for(lambda: unread.get("/healthz")[0] == 200, 10, "an answer of a daemon whose log nobody reads")
     assert unread.term() == 0
+
+
+class Bare(Unread):
+    """Started with descriptors 0 to 2 closed."""
+
+    def start(self):
+        self.asked = self.paused = False
+        self.popen = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" <&- >&- 2>&-', *self.argv], env={**os.environ, **self.env},
+                                      start_new_session=True)
+
+
+def test_descriptors_that_are_missing_are_filled(kind_env, tmp_path):
+    """Before main(): libraries open descriptors while they are loaded."""
+    daemon = Bare(*kind_env, tmp_path)
+    try:
+        wait_for(lambda: daemon.get("/healthz")[0] == 200, 10, "an answer")
+        assert [os.readlink(f"/proc/{daemon.popen.pid}/fd/{n}") for n in range(3)] == ["/dev/null"] * 3
+        assert daemon.metrics()["imc_log_lost_total"] == 0
+        assert daemon.term() == 0
+    finally:
+        daemon.kill9()

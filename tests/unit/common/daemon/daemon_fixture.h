@@ -173,8 +173,6 @@ static inline const char *contents(int fd)
     return text;
 }
 
-static bool close_stderr; /* of the next child */
-
 /* Arguments end with NULL. */
 static inline void run(struct child *child, const char *const *args)
 {
@@ -189,8 +187,6 @@ static inline void run(struct child *child, const char *const *args)
     if (child->pid == 0) {
         dup2(child->out, STDOUT_FILENO);
         dup2(child->err, STDERR_FILENO);
-        if (close_stderr)
-            close(STDERR_FILENO);
         exit(daemon_main(&spec, argc, argv));
     }
 }
