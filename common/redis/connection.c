@@ -264,6 +264,8 @@ static void take_reply(struct redis_connection *link, redisReply *reply)
     struct redis_call call = redis_calls_pop(&shard->pending);
     bool error = reply->type == REDIS_REPLY_ERROR;
     shard->suspect = false;
+    if (error && call.script != NULL)
+        redis_error_name_right(reply, call.script);
     redis_note_said(link->redis, reply);
     if (call.fn != NULL)
         call.fn(link->redis, reply, call.arg);

@@ -3,6 +3,7 @@
 #include "common/redis/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct error {
@@ -34,8 +35,12 @@ static const struct error {
     {"WRONGPASS", REDIS_FORBIDDEN, true, "check redis.user and redis.password"},
 };
 
-/* Redis 7.0's words for a script whose user lacks a right. */
-static const char FORBIDDEN_SCRIPT[] = "ERR The user executing the script can't";
+/* For a script whose user lacks a right: the words of Redis up to 7.0, which do not say which, and
+ * those of later ones, which do. */
+static const char FORBIDDEN_SCRIPT[] = "The user executing the script can't";
+static const char FORBIDDEN_COMMAND[] = "The user executing the script can't run this command";
+static const char FORBIDDEN_LATER[] = "ACL failure in script";
+static const char LINE_MARK[] = "@user_script:"; /* a number follows */
 static const struct error FORBIDDEN_IN_SCRIPT = {
     "ERR", REDIS_FORBIDDEN, false,
     "give the user of redis.user the rights that docs/redis.md lists"};
@@ -49,7 +54,8 @@ static bool has_code(const char *text, const char *code)
 
 static const struct error *error_of(const char *text)
 {
-    if (strncmp(text, FORBIDDEN_SCRIPT, sizeof FORBIDDEN_SCRIPT - 1) == 0)
+    if (has_code(text, "ERR") &&
+        (strstr(text, FORBIDDEN_SCRIPT) != NULL || strstr(text, FORBIDDEN_LATER) != NULL))
         return &FORBIDDEN_IN_SCRIPT;
     if (strncmp(text, "ERR Error running script", 24) == 0) {
         const char *inner = strstr(text, ": -");
@@ -72,6 +78,40 @@ enum redis_class redis_class_of(const redisReply *reply)
 bool redis_error_breaks(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ERROR && error_of(reply->str)->breaks;
+}
+
+/* Writes the commands that the line LEN bytes long at LINE calls, in lower case: "'get' or 'del'".
+ * Returns the number of bytes. */
+static size_t write_calls(const char *line, size_t len, char *out, size_t size)
+{
+    static const char call[] = "redis.call('";
+    const char *end = line + len, *at = line;
+    size_t used = 0;
+    out[0] = '\0';
+    while ((at = memmem(at, (size_t)(end - at), call, sizeof call - 1)) != NULL) {
+        at += sizeof call - 1;
+        int n = (int)strcspn(at, "'");
+        int wrote = snprintf(out + used, size - used, "%s'%.*s'", used > 0 ? " or " : "", n, at);
+        used += (size_t)wrote < size - used ? (size_t)wrote : size - used - 1;
+    }
+    for (size_t i = 0; i < used; i++)
+        out[i] = (char)(out[i] >= 'A' && out[i] <= 'Z' ? out[i] + ('a' - 'A') : out[i]);
+    return used;
+}
+
+void redis_error_name_right(redisReply *reply, const struct redis_script *script)
+{
+    char calls[64];
+    const char *mark = strstr(reply->str, LINE_MARK), *line = script->source;
+    if (mark == NULL || strstr(reply->str, FORBIDDEN_COMMAND) == NULL)
+        return;
+    long number = strtol(mark + sizeof LINE_MARK - 1, NULL, 10);
+    while (number-- > 1 && *line != '\0')
+        line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n');
+    if (write_calls(line, strcspn(line, "\n"), calls, sizeof calls) == 0)
+        return;
+    int n = snprintf(reply->str, reply->len, "NOPERM this user may not run %s in a script", calls);
+    reply->len = (size_t)n < reply->len ? (size_t)n : reply->len - 1;
 }
 
 void redis_error_text(const redisReply *reply, char *buf, size_t len)

@@ -13,6 +13,7 @@
 struct redis_call {
     redis_fn fn; /* may be NULL */
     void *arg;
+    const struct redis_script *script; /* NULL: it is a command of its own */
     uint64_t sent_ms;
 };
 
@@ -127,6 +128,9 @@ void redis_handle_gone(struct redis *redis);
 /* error.c: */
 /* Does this error end the connection? See redis_class. */
 bool redis_error_breaks(const redisReply *reply);
+/* If REPLY of SCRIPT is an error that says in which line the user lacks a right, its text names the
+ * command instead. */
+void redis_error_name_right(redisReply *reply, const struct redis_script *script);
 /* Writes an error as one line, with advice. */
 void redis_error_text(const redisReply *reply, char *buf, size_t len);
 /* Remembers REPLY (NULL: no answer) for redis_said(), before a callback gets it. */

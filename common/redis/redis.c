@@ -345,10 +345,9 @@ const struct redis_stats *redis_stats(const struct redis *redis)
 
 /* --- commands --- */
 
-static void issue(struct redis_shard *shard, const char *cmd, size_t len, redis_fn fn, void *arg)
+static void issue(struct redis_shard *shard, const char *cmd, size_t len, struct redis_call call)
 {
     struct redis *redis = shard->redis;
-    struct redis_call call = {.fn = fn, .arg = arg};
     if (shard->state == REDIS_UP && !redis->closed) {
         redis->stats.commands++;
         redis_shard_put(shard, cmd, len, call);
@@ -368,7 +367,7 @@ void redis_command(struct redis *redis, size_t shard, int argc, const char **arg
     char *cmd;
     int len = redisFormatCommandArgv(&cmd, argc, argv, argvlen);
     assert(len > 0);
-    issue(&redis->shards[shard], cmd, (size_t)len, fn, arg);
+    issue(&redis->shards[shard], cmd, (size_t)len, (struct redis_call){.fn = fn, .arg = arg});
     redis_command_free(cmd, (size_t)len);
 }
 
@@ -395,6 +394,14 @@ static void sha1_hex(const char *source, char out[41])
         (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
+static void on_eval(struct redis *redis, const redisReply *reply, void *arg);
+
+static void issue_eval(struct eval *eval)
+{
+    struct redis_call call = {.fn = on_eval, .arg = eval, .script = eval->script};
+    issue(eval->shard, eval->cmd, eval->len, call);
+}
+
 static bool is_error(const redisReply *reply, const char *code)
 {
     return reply != NULL && reply->type == REDIS_REPLY_ERROR &&
@@ -408,7 +415,7 @@ static void on_eval(struct redis *redis, const redisReply *reply, void *arg)
         const char *load[] = {"SCRIPT", "LOAD", eval->script->source};
         eval->loaded = true;
         redis_command(redis, (size_t)(eval->shard - redis->shards), 3, load, NULL, NULL, NULL);
-        issue(eval->shard, eval->cmd, eval->len, on_eval, eval);
+        issue_eval(eval);
         return;
     }
     if (eval->fn != NULL)
@@ -450,5 +457,5 @@ void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, 
     eval->len = (size_t)len;
     free((void *)all);
     free(lens);
-    issue(eval->shard, eval->cmd, eval->len, on_eval, eval);
+    issue_eval(eval);
 }

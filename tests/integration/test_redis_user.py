@@ -64,3 +64,17 @@ def test_a_missing_right_is_named(as_user, uid):
     assert re.search("NOPERM.*getdel", logic.log())
     cli(cluster.redis_port, "acl", "setuser", "imc", "+getdel")
     wait_for(logic.ready, 20, lambda: logic.get("/readyz"), 0.2)
+
+
+def test_a_right_that_a_script_lacks_is_named(as_user, uid):
+    """Redis up to 7.0 says the script's line only."""
+    cluster = as_user(env=QUICK)
+    logic, job = cluster.logics[0], cluster.jobs[0]
+    cli(cluster.redis_port, "acl", "setuser", "imc", "-zadd")
+    cluster.api.push(uid, "for somebody who is away")
+    for daemon, condition in ((logic, "redis_write"), (job, "storing")):
+        wait_for(lambda: re.search(f"{condition}: not ready: .*'zadd'.*redis.user", daemon.get("/readyz")[1]), 10,
+                 lambda: f"{daemon.name} to name zadd: {daemon.get('/readyz')}")
+    cli(cluster.redis_port, "acl", "setuser", "imc", "+zadd")
+    wait_for(lambda: cluster.mailbox(uid) == 1, 20, "the message")
+    cluster.wait_ready()

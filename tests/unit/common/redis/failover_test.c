@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "common/redis/internal.h"
 #include "tests/unit/lib/redis_fixture.h"
 #include "tests/unit/lib/redis_group.h"
 
@@ -41,6 +42,12 @@ static void what_errors_mean(void **state)
         {"NOPERM User imc has no permissions to run the 'set' command", REDIS_FORBIDDEN},
         {"ERR The user executing the script can't run this command or subcommand script: 1",
          REDIS_FORBIDDEN},
+        {"ERR Error running script (call to f_0): @user_script:1: @user_script: 1: The user "
+         "executing the script can't run this command or subcommand",
+         REDIS_FORBIDDEN},
+        {"ERR ACL failure in script: User imc has no permissions to run the 'get' command script: "
+         "0, on @user_script:4.",
+         REDIS_FORBIDDEN},
         {"NOAUTH Authentication required.", REDIS_FORBIDDEN},
         {"BUSYGROUP Consumer Group name already exists", REDIS_REFUSED},
         {"BUSYKEY Target key name already exists.", REDIS_REFUSED},
@@ -49,7 +56,7 @@ static void what_errors_mean(void **state)
         {"", REDIS_REFUSED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char text[128];
+        char text[256];
         (void)snprintf(text, sizeof text, "%s", cases[i].text);
         redisReply reply = {.type = REDIS_REPLY_ERROR, .str = text, .len = strlen(text)};
         if (redis_class_of(&reply) != cases[i].class)
@@ -58,6 +65,43 @@ static void what_errors_mean(void **state)
     redisReply fine = {.type = REDIS_REPLY_STATUS};
     assert_int_equal(redis_class_of(&fine), REDIS_ANSWERED);
     assert_int_equal(redis_class_of(NULL), REDIS_AWAY);
+}
+
+static void a_right_that_a_script_lacks_is_named(void **state)
+{
+    (void)state;
+    static struct redis_script script = {
+        .source = "local a = 1\n"
+                  "if redis.call('GET', KEYS[1]) then return redis.call('DEL', KEYS[1]) end\n"
+                  "return redis.call('ZREMRANGEBYRANK', KEYS[1], 0, 1)",
+    };
+    static const struct {
+        const char *said, *named;
+    } cases[] = {
+        {"ERR The user executing the script can't run this command or subcommand script: "
+         "048ac6c486e19db4cfd419384d84372e9c70b909, on @user_script:3.",
+         "NOPERM this user may not run 'zremrangebyrank' in a script"},
+        {"ERR The user executing the script can't run this command or subcommand script: "
+         "048ac6c486e19db4cfd419384d84372e9c70b909, on @user_script:2.",
+         "NOPERM this user may not run 'get' or 'del' in a script"},
+        {"ERR Error running script (call to f_0): @user_script:3: @user_script: 3: The user "
+         "executing the script can't run this command or subcommand",
+         "NOPERM this user may not run 'zremrangebyrank' in a script"},
+        /* These stay as they are: no line, another one than there is, one without a call. */
+        {"ERR The user executing the script can't run this command or subcommand", NULL},
+        {"ERR The user executing the script can't run this command, on @user_script:4.", NULL},
+        {"ERR The user executing the script can't run this command, on @user_script:1.", NULL},
+        {"ERR The user executing the script can't run this command, on @user_script:-9", NULL},
+        {"WRONGTYPE Operation against a key script: 0, on @user_script:3.", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "%s", cases[i].said);
+        redisReply reply = {.type = REDIS_REPLY_ERROR, .str = text, .len = strlen(text)};
+        redis_error_name_right(&reply, &script);
+        assert_string_equal(reply.str, cases[i].named != NULL ? cases[i].named : cases[i].said);
+        assert_int_equal(reply.len, strlen(reply.str));
+    }
 }
 
 /* --- a primary becomes a replica --- */
@@ -406,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_errors_mean),
+        cmocka_unit_test(a_right_that_a_script_lacks_is_named),
         cmocka_unit_test(a_replica_breaks_the_connection),
         cmocka_unit_test(a_replica_without_its_master_breaks_it),
         cmocka_unit_test(a_write_that_is_refused_breaks_it_at_once),
