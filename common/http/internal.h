@@ -9,6 +9,7 @@
 #ifndef IMC_COMMON_HTTP_INTERNAL_H
 #define IMC_COMMON_HTTP_INTERNAL_H
 
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/http/http.h"
 #include "common/http/parser.h"
@@ -47,9 +48,9 @@ struct http_buffer {
 struct http_conn;
 
 struct http_request {
-    struct http_server *server; /* NULL: the server was closed meanwhile */
-    struct http_conn *conn;     /* NULL: the client has gone */
-    struct http_request *next, **prev;
+    struct http_server *server;    /* NULL: the server was closed meanwhile */
+    struct http_conn *conn;        /* NULL: the client has gone */
+    LIST_ENTRY(http_request) link; /* of the server's requests */
     struct arena arena;
     enum http_method method;
     bool close;      /* the connection ends with this answer */
@@ -90,7 +91,7 @@ struct http_conn {
     uv_shutdown_t shutdown;
     struct loop_task resume; /* goes on with the stash: one request a turn */
     struct http_server *server;
-    struct http_conn *next, **prev;
+    LIST_ENTRY(http_conn) link;
     struct http_request *request; /* the one that is being read, or is unanswered */
     struct http_parser *parse;
     enum http_conn_state state;
@@ -117,14 +118,14 @@ struct http_server {
     uv_timer_t tick;
     bool listening, draining;
     bool full; /* not accepting until the next tick */
-    struct http_conn *conns;
+    LIST_HEAD(, http_conn) conns;
     size_t n_conns, max_conns, pending;
-    struct http_stats stats;       /* without the number of connections */
-    int64_t held, heads, answers;  /* see max_held, max_heads and max_answers */
-    int64_t most_held;             /* the most that all three were, since memory was given back */
-    unsigned handles;              /* open uv handles of the server and its connections */
-    struct http_request *requests; /* those that the handler has not answered */
-    char in[HTTP_READ_SIZE];       /* what one read brought; it is used up before the next read */
+    struct http_stats stats;      /* without the number of connections */
+    int64_t held, heads, answers; /* see max_held, max_heads and max_answers */
+    int64_t most_held;            /* the most that all three were, since memory was given back */
+    unsigned handles;             /* open uv handles of the server and its connections */
+    LIST_HEAD(, http_request) requests; /* those that the handler has not answered */
+    char in[HTTP_READ_SIZE]; /* what one read brought; it is used up before the next read */
 };
 
 /* conn.c */

@@ -67,9 +67,7 @@ static void forget(struct http_request *request)
 {
     if (!request->dispatched || request->server == NULL)
         return;
-    *request->prev = request->next;
-    if (request->next != NULL)
-        request->next->prev = request->prev;
+    LIST_REMOVE(request, link);
     request->server->pending--;
 }
 
@@ -254,11 +252,7 @@ void http_request_dispatch(struct http_request *request)
         return;
     }
     request->dispatched = true;
-    request->next = server->requests;
-    request->prev = &server->requests;
-    if (request->next != NULL)
-        request->next->prev = &request->next;
-    server->requests = request;
+    LIST_INSERT_HEAD(&server->requests, request, link);
     server->pending++;
     server->options.handle(request, server->options.arg);
 }

@@ -44,8 +44,8 @@ static void on_tick(uv_timer_t *tick)
     struct http_server *server = tick->data;
     struct http_conn *conn, *next;
     uint64_t now = loop_now_ms(server->loop);
-    for (conn = server->conns; conn != NULL; conn = next) {
-        next = conn->next; /* neither removes another connection */
+    for (conn = LIST_FIRST(&server->conns); conn != NULL; conn = next) {
+        next = LIST_NEXT(conn, link); /* neither removes another connection */
         if (conn->due_ms != 0 && conn->due_ms <= now) {
             http_conn_expire(conn);
         } else if (!http_server_has_room(server) && reads_slowly(conn, now)) {
@@ -71,20 +71,14 @@ static void pause_accepting(struct http_server *server)
 
 void http_server_add(struct http_server *server, struct http_conn *conn)
 {
-    conn->next = server->conns;
-    conn->prev = &server->conns;
-    if (conn->next != NULL)
-        conn->next->prev = &conn->next;
-    server->conns = conn;
+    LIST_INSERT_HEAD(&server->conns, conn, link);
     if (server->n_conns++ == 0)
         uv_timer_start(&server->tick, on_tick, HTTP_TICK_MS, HTTP_TICK_MS);
 }
 
 void http_server_del(struct http_server *server, struct http_conn *conn)
 {
-    *conn->prev = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
+    LIST_REMOVE(conn, link);
     server->n_conns--;
 }
 
@@ -113,8 +107,8 @@ bool http_server_hold(struct http_server *server, int64_t by)
 /* The connection whose head has been incomplete for the longest. */
 static struct http_conn *slowest_head(const struct http_server *server)
 {
-    struct http_conn *slowest = NULL;
-    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+    struct http_conn *conn, *slowest = NULL;
+    LIST_FOREACH(conn, &server->conns, link) {
         if (conn->head_held > 0 && (slowest == NULL || conn->due_ms <= slowest->due_ms))
             slowest = conn;
     }
@@ -194,9 +188,9 @@ static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
  * close. */
 static bool make_room(struct http_server *server)
 {
-    struct http_conn *victim = NULL;
+    struct http_conn *conn, *victim = NULL;
     uint64_t now = loop_now_ms(server->loop), most = 0;
-    for (struct http_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+    LIST_FOREACH(conn, &server->conns, link) {
         bool unasked = conn->state == HTTP_CONN_NEW;
         uint64_t unused = unused_ms(conn, now);
         if (unused < (unasked ? UNASKED_MS : UNUSED_MS))
@@ -325,8 +319,8 @@ void http_server_drain(struct http_server *server)
     server->draining = true;
     poll_all(server, false);
     listen_close(server->fds, server->n_fds);
-    for (conn = server->conns; conn != NULL; conn = next) {
-        next = conn->next;
+    for (conn = LIST_FIRST(&server->conns); conn != NULL; conn = next) {
+        next = LIST_NEXT(conn, link);
         bool idle = conn->state == HTTP_CONN_IDLE && http_buffer_len(&conn->stash) == 0;
         if (conn->state == HTTP_CONN_NEW || idle)
             http_conn_close(conn);
@@ -340,19 +334,16 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void http_server_close(struct http_server *server)
 {
-    struct http_request *request, *next;
+    struct http_request *request;
 
     if (server == NULL)
         return;
     loop_assert_owner(server->loop);
     http_server_drain(server);
-    while (server->conns != NULL)
-        http_conn_close(server->conns);
-    for (request = server->requests; request != NULL;
-         request = next) { /* their handlers still answer them */
-        next = request->next;
+    while (!LIST_EMPTY(&server->conns))
+        http_conn_close(LIST_FIRST(&server->conns));
+    LIST_FOREACH(request, &server->requests, link) /* their handlers still answer them */
         request->server = NULL;
-    }
     for (int i = 0; i < server->n_fds; i++)
         uv_close((uv_handle_t *)&server->listeners[i], on_handle_closed);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);

@@ -1,4 +1,5 @@
 #include "common/kafka/shutdown.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
@@ -9,7 +10,7 @@
 #include <uv.h>
 
 struct kafka_shutdown {
-    struct kafka_shutdown *next; /* the list of those that are not over */
+    LIST_ENTRY(kafka_shutdown) link; /* until it is over */
     rd_kafka_t *rk;
     struct kafka_look *look;
     uint64_t late_ms;
@@ -20,7 +21,7 @@ struct kafka_shutdown {
 /* Guards everything in this file. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct kafka_shutdown *afoot;
+static LIST_HEAD(, kafka_shutdown) afoot = LIST_HEAD_INITIALIZER(afoot);
 
 static uint64_t now_ms(void)
 {
@@ -45,11 +46,7 @@ static void shutdown_destroy(const struct kafka_shutdown *end)
 /* Under the lock. */
 static void shutdown_over(struct kafka_shutdown *end)
 {
-    struct kafka_shutdown **at = &afoot;
-
-    while (*at != end)
-        at = &(*at)->next;
-    *at = end->next;
+    LIST_REMOVE(end, link);
     end->over = true;
     pthread_cond_broadcast(&changed);
 }
@@ -83,8 +80,7 @@ struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look)
     *end = (struct kafka_shutdown){
         .rk = rk, .look = look, .late_ms = now_ms() + KAFKA_SHUTDOWN_MS, .refs = 2};
     pthread_mutex_lock(&lock);
-    end->next = afoot;
-    afoot = end;
+    LIST_INSERT_HEAD(&afoot, end, link);
     pthread_mutex_unlock(&lock);
     if (shutdown_start(end))
         return end;
@@ -117,9 +113,10 @@ void kafka_shutdown_forget(struct kafka_shutdown *end)
  * none. */
 static uint64_t latest_ms(void)
 {
+    const struct kafka_shutdown *end;
     uint64_t latest = 0;
 
-    for (const struct kafka_shutdown *end = afoot; end != NULL; end = end->next)
+    LIST_FOREACH(end, &afoot, link)
         latest = end->late_ms > latest ? end->late_ms : latest;
     return latest;
 }
@@ -134,13 +131,14 @@ static void wait_some(uint64_t ms)
 
 size_t kafka_shutdowns_wait(void)
 {
+    const struct kafka_shutdown *end;
     size_t left = 0;
     uint64_t now, latest;
 
     pthread_mutex_lock(&lock);
     while ((now = now_ms()) < (latest = latest_ms()))
         wait_some(latest - now);
-    for (const struct kafka_shutdown *end = afoot; end != NULL; end = end->next)
+    LIST_FOREACH(end, &afoot, link)
         left++;
     pthread_mutex_unlock(&lock);
     if (left > 0)

@@ -110,10 +110,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shutdown(fds[1], SHUT_WR);
     turn(fds[1]);
     close(fds[1]);
-    for (int i = 0; server->conns != NULL && i < MOST_TURNS; i++)
+    for (int i = 0; !LIST_EMPTY(&server->conns) && i < MOST_TURNS; i++)
         uv_run(&loop.uv, UV_RUN_NOWAIT);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
-    check(server->conns == NULL && http_server_pending(server) == 0);
+    check(LIST_EMPTY(&server->conns) && http_server_pending(server) == 0);
     check(http_server_held(server) == 0);
     return 0;
 }
