@@ -5,29 +5,19 @@
 void lookups_init(struct lookups *lookups, void (*ask)(struct lookups_call *call, size_t i))
 {
     *lookups = (struct lookups){.ask = ask};
-}
-
-static void ring_append(struct lookups *lookups, struct lookups_call *call)
-{
-    call->next = NULL;
-    if (lookups->first == NULL)
-        lookups->first = call;
-    else
-        lookups->last->next = call;
-    lookups->last = call;
+    STAILQ_INIT(&lookups->ring);
 }
 
 /* Starts look-ups of the call whose turn it is. A call leaves the ring before its last look-up is
  * started: the answer may come at once and end the call. */
 static void ring_turn(struct lookups *lookups)
 {
-    struct lookups_call *call = lookups->first;
+    struct lookups_call *call = STAILQ_TAKE(&lookups->ring, link);
     size_t begin = call->begun, end = begin + LOOKUPS_FEW;
 
-    lookups->first = call->next;
     call->begun = end = end < call->n ? end : call->n;
     if (end < call->n)
-        ring_append(lookups, call);
+        STAILQ_INSERT_TAIL(&lookups->ring, call, link);
     lookups->out += end - begin;
     for (size_t i = begin; i < end; i++)
         lookups->ask(call, i);
@@ -40,14 +30,14 @@ static void ring_run(struct lookups *lookups)
     if (lookups->asking)
         return;
     lookups->asking = true;
-    while (lookups->first != NULL && lookups->out + LOOKUPS_FEW <= LOOKUPS_MOST)
+    while (!STAILQ_EMPTY(&lookups->ring) && lookups->out + LOOKUPS_FEW <= LOOKUPS_MOST)
         ring_turn(lookups);
     lookups->asking = false;
 }
 
 void lookups_begin_large(struct lookups *lookups, struct lookups_call *call)
 {
-    ring_append(lookups, call);
+    STAILQ_INSERT_TAIL(&lookups->ring, call, link);
     ring_run(lookups);
 }
 

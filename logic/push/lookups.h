@@ -11,18 +11,19 @@
 #ifndef IMC_LOGIC_PUSH_LOOKUPS_H
 #define IMC_LOGIC_PUSH_LOOKUPS_H
 
+#include "common/base/list.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 /* Embedded in a call. Has to stay until all N users were asked for. */
 struct lookups_call {
-    struct lookups_call *next; /* next call in the ring */
+    STAILQ_ENTRY(lookups_call) link;
     size_t n, begun;
 };
 
 struct lookups {
-    struct lookups_call *first, *last; /* the ring */
-    size_t out;                        /* unanswered look-ups of large calls */
+    STAILQ_HEAD(, lookups_call) ring;
+    size_t out; /* unanswered look-ups of large calls */
     bool asking;
     /* Looks up user I of CALL. The answer may come within ask(). */
     void (*ask)(struct lookups_call *call, size_t i);

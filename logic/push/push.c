@@ -21,6 +21,7 @@
  * router again. Job does so soon, unless the message says that its user is away. */
 #include "logic/push/push.h"
 #include "common/base/decimal.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
@@ -54,19 +55,15 @@ struct push_job;
 struct push_part {
     struct kafka_ticket ticket;
     struct push_job *job;
-    struct push_part *behind; /* the next in the lane */
-    struct push_part *last;   /* if this is the head of a lane: its last part */
-    struct push_part *next;   /* in the job's list of ready parts */
+    struct push_part *behind;     /* the next in the lane */
+    struct push_part *last;       /* if this is the head of a lane: its last part */
+    STAILQ_ENTRY(push_part) link; /* in the job's list of ready parts */
     int64_t uid;
     bool looked_up;
     bool away;         /* the uid is known to be away */
     size_t n_sessions; /* the hint; REPLY owns the sessions */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
-};
-
-struct push_parts {
-    struct push_part *first, **last;
 };
 
 struct push_job {
@@ -80,13 +77,13 @@ struct push_job {
     push_fn fn;
     void *arg;
     size_t pending, n, n_failed;
-    size_t looking;          /* unanswered look-ups */
-    bool guarded;            /* the call is refused if a user is away */
-    bool away;               /* a user is away */
-    bool refused;            /* so nothing is produced */
-    bool broken;             /* a message has failed: no more are produced */
-    struct push_parts ready; /* ready parts, in order */
-    struct push_job *next;   /* in the ring of jobs that have ready parts */
+    size_t looking;                 /* unanswered look-ups */
+    bool guarded;                   /* the call is refused if a user is away */
+    bool away;                      /* a user is away */
+    bool refused;                   /* so nothing is produced */
+    bool broken;                    /* a message has failed: no more are produced */
+    STAILQ_HEAD(, push_part) ready; /* in order */
+    STAILQ_ENTRY(push_job) link;    /* in the ring of jobs that have ready parts */
     bool in_ring;
     bool *failed; /* in the same allocation, behind the parts */
     char why[JOB_BACKLOG_WHY];
@@ -97,7 +94,7 @@ struct push_lanes {
     struct logic *logic;
     struct map64 *map; /* uid → the head of its lane, a struct push_part * */
     struct lookups lookups;
-    struct push_job *first, *last; /* the ring: the first job gives one part and goes to the end */
+    STAILQ_HEAD(, push_job) ring; /* the first job gives one part and goes to the end */
     struct loop_task slice;
     size_t parts_left, bytes_left; /* what this slice may still produce */
     size_t out_parts, out_bytes;   /* what the producer has without a report */
@@ -119,6 +116,7 @@ struct push_lanes *push_lanes_open(struct logic *logic)
 
     lanes->logic = logic;
     lanes->map = map64_new();
+    STAILQ_INIT(&lanes->ring);
     lanes->slice.run = on_slice;
     lookups_init(&lanes->lookups, part_look_up);
     slice_begin(lanes);
@@ -188,7 +186,7 @@ static void part_on_report(struct kafka_ticket *ticket, int err, const char *why
 
     lanes->out_parts--;
     lanes->out_bytes -= part->job->message.len;
-    if (lanes->first != NULL)
+    if (!STAILQ_EMPTY(&lanes->ring))
         loop_defer(lanes->logic->loop, &lanes->slice);
     part_done(part, err, why);
 }
@@ -286,22 +284,15 @@ static void part_produce(struct push_part *part)
 
 static void ring_append(struct push_lanes *lanes, struct push_job *job)
 {
-    job->next = NULL;
     job->in_ring = true;
-    if (lanes->first == NULL)
-        lanes->first = job;
-    else
-        lanes->last->next = job;
-    lanes->last = job;
+    STAILQ_INSERT_TAIL(&lanes->ring, job, link);
 }
 
 static void part_is_ready(struct push_lanes *lanes, struct push_part *part)
 {
     struct push_job *job = part->job;
 
-    part->next = NULL;
-    *job->ready.last = part;
-    job->ready.last = &part->next;
+    STAILQ_INSERT_TAIL(&job->ready, part, link);
     if (!job->in_ring)
         ring_append(lanes, job);
 }
@@ -309,15 +300,11 @@ static void part_is_ready(struct push_lanes *lanes, struct push_part *part)
 /* The next ready part, of each job in turn. */
 static struct push_part *ring_take(struct push_lanes *lanes)
 {
-    struct push_job *job = lanes->first;
-    struct push_part *part = job->ready.first;
+    struct push_job *job = STAILQ_TAKE(&lanes->ring, link);
+    struct push_part *part = STAILQ_TAKE(&job->ready, link);
 
-    lanes->first = job->next;
     job->in_ring = false;
-    job->ready.first = part->next;
-    if (job->ready.first == NULL)
-        job->ready.last = &job->ready.first;
-    else
+    if (!STAILQ_EMPTY(&job->ready))
         ring_append(lanes, job);
     return part;
 }
@@ -386,11 +373,19 @@ static void slice_spend(struct push_lanes *lanes, size_t bytes)
     lanes->bytes_left -= bytes < lanes->bytes_left ? bytes : lanes->bytes_left;
 }
 
+/* A part is ready, and may be taken out. */
+static bool slice_may_run(const struct push_lanes *lanes)
+{
+    const struct push_job *job = STAILQ_FIRST(&lanes->ring);
+
+    return job != NULL && (slice_has_room(lanes) || job->broken);
+}
+
 /* Produces a slice. Parts of a call that has failed are only taken out, for which the producer
  * needs no room. */
 static void slice_run(struct push_lanes *lanes)
 {
-    while (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken)) {
+    while (slice_may_run(lanes)) {
         struct push_part *part = ring_take(lanes);
         struct push_job *job = part->job;
         lane_advance(lanes, part);
@@ -412,7 +407,7 @@ static void on_slice(struct loop *loop, struct loop_task *task)
 
     (void)loop;
     slice_begin(lanes);
-    if (lanes->first != NULL && (slice_has_room(lanes) || lanes->first->broken))
+    if (slice_may_run(lanes))
         slice_run(lanes);
 }
 
@@ -484,7 +479,7 @@ static struct push_job *job_new(struct logic *logic, const struct push_message *
     job->arg = arg;
     job->pending = job->n = n;
     logic->lanes->pending += n;
-    job->ready.last = &job->ready.first;
+    STAILQ_INIT(&job->ready);
     job->failed = (bool *)&job->parts[n];
     for (size_t i = 0; i < n; i++)
         job->parts[i].job = job;
