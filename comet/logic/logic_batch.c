@@ -77,16 +77,18 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
 }
 
 void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
-                       struct arena *arena, struct logic_request *requests,
+                       struct arena *arena, struct logic_request_queue *requests,
                        const size_t counts[REQUEST_KINDS])
 {
+    struct logic_request *request;
+
     batch->connects = batch_list(arena, counts[REQUEST_CONNECT]);
     batch->disconnects = batch_list(arena, counts[REQUEST_DISCONNECT]);
     batch->fetches = batch_list(arena, counts[REQUEST_FETCH]);
     batch->confirms = batch_list(arena, counts[REQUEST_CONFIRM]);
     batch->stores = batch_list(arena, counts[REQUEST_STORE]);
     batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
-    for (struct logic_request *request = requests; request != NULL; request = request->next) {
+    STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
             batch_add_connect(batch, arena, request);
         } else if (request->kind == REQUEST_STORE) {

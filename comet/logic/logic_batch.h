@@ -12,7 +12,7 @@ struct worker;
 /* Fills the lists of BATCH from REQUESTS, of which there are COUNTS of each kind. BATCH then points
  * into ARENA and into the requests. */
 void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
-                       struct arena *arena, struct logic_request *requests,
+                       struct arena *arena, struct logic_request_queue *requests,
                        const size_t counts[REQUEST_KINDS]);
 /* True: REPLY has as many results of each kind as COUNTS says. */
 bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,

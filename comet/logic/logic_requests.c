@@ -24,7 +24,7 @@ _Static_assert((int)CONFIRM_WRITTEN == (int)IMC__V1__CONFIRM__HOW__WRITTEN &&
                "as in session.proto");
 
 struct listed_logic {
-    struct listed_logic *next;
+    LIST_ENTRY(listed_logic) entry;
     struct logic_requests *link;
     struct pipe *pipe;
     char id[64];
@@ -35,8 +35,8 @@ struct listed_logic {
 struct logic_requests {
     struct worker *worker;
     logic_give_way_fn give_way;
-    struct listed_logic *peers;
-    struct logic_request *head, **tail;
+    LIST_HEAD(, listed_logic) peers;
+    struct logic_request_queue queue;
     size_t pending;                     /* queued or unanswered */
     struct logic_request *last_confirm; /* still queued, so that ids can join it */
     struct slab *requests;
@@ -45,7 +45,7 @@ struct logic_requests {
 
 /* What a batch carried, in the order of its lists. */
 struct logic_sent {
-    struct logic_request *requests;
+    struct logic_request_queue requests;
     uint64_t epoch;
 };
 
@@ -88,7 +88,9 @@ static void link_drop(void *decoded)
 
 static void link_kick(struct logic_requests *link)
 {
-    for (struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
+    struct listed_logic *peer;
+
+    LIST_FOREACH(peer, &link->peers, entry)
         pipe_kick(peer->pipe);
 }
 
@@ -121,9 +123,7 @@ struct logic_request *logic_requests_new(struct logic_requests *link, enum logic
 void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     loop_assert_owner(&link->worker->loop);
-    request->next = NULL;
-    *link->tail = request;
-    link->tail = &request->next;
+    STAILQ_INSERT_TAIL(&link->queue, request, link);
     if (!uv_is_active((uv_handle_t *)&link->tick))
         uv_timer_again(&link->tick);
     link_kick(link);
@@ -160,55 +160,43 @@ size_t logic_requests_pending(const struct logic_requests *link)
     return link->pending;
 }
 
-static void link_requeue(struct logic_requests *link, struct logic_request *first)
+static void link_end(struct logic_requests *link, struct logic_request_queue *unanswered)
 {
-    struct logic_request **end = &first;
+    struct logic_request *request;
 
-    while (*end != NULL)
-        end = &(*end)->next;
-    if (link->head == NULL)
-        link->tail = end == &first ? &link->head : end;
-    *end = link->head;
-    link->head = first;
+    while ((request = STAILQ_TAKE(unanswered, link)) != NULL)
+        request_finish(link, request, &(struct logic_answer){.answered = false});
 }
 
 /* Ends requests whose deadline has passed; keeps the others in order. */
 static void link_expire(struct logic_requests *link)
 {
     uint64_t now = loop_now_ms(&link->worker->loop);
-    struct logic_request *expired = NULL, **expired_tail = &expired, **at = &link->head;
+    struct logic_request_queue all = STAILQ_HEAD_INITIALIZER(all);
+    struct logic_request_queue expired = STAILQ_HEAD_INITIALIZER(expired);
+    struct logic_request *request;
 
-    while (*at != NULL) {
-        struct logic_request *request = *at;
+    STAILQ_CONCAT(&all, &link->queue);
+    while ((request = STAILQ_TAKE(&all, link)) != NULL) {
         bool undecided = request->kind == REQUEST_CONNECT && request->sent;
-        if (request->deadline_ms == 0 || request->deadline_ms > now || undecided) {
-            at = &request->next;
-            continue;
-        }
-        *at = request->next;
-        request->next = NULL;
-        *expired_tail = request;
-        expired_tail = &request->next;
+        bool late = request->deadline_ms != 0 && request->deadline_ms <= now && !undecided;
+        STAILQ_INSERT_TAIL(late ? &expired : &link->queue, request, link);
     }
-    link->tail = at;
-    while (expired != NULL) {
-        struct logic_request *next = expired->next;
-        request_finish(link, expired, &(struct logic_answer){.answered = false});
-        expired = next;
-    }
+    link_end(link, &expired);
 }
 
 static void link_on_tick(uv_timer_t *tick)
 {
     struct logic_requests *link = tick->data;
+    struct listed_logic *peer;
     bool down = false;
 
     link_expire(link);
-    for (struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next) {
+    LIST_FOREACH(peer, &link->peers, entry) {
         peer->probe = !pipe_is_up(peer->pipe);
         down = down || peer->probe;
     }
-    if (link->head == NULL && !down)
+    if (STAILQ_EMPTY(&link->queue) && !down)
         uv_timer_stop(tick);
     link_kick(link);
 }
@@ -221,13 +209,14 @@ static size_t request_size(const struct logic_request *request)
 }
 
 /* Takes as many requests off the head of the queue as fit into one batch. */
-static struct logic_request *link_take(struct logic_requests *link, size_t counts[REQUEST_KINDS])
+static void link_take(struct logic_requests *link, struct logic_request_queue *taken,
+                      size_t counts[REQUEST_KINDS])
 {
-    struct logic_request *first = link->head, **at = &link->head;
+    struct logic_request *request;
     size_t n = 0, bytes = 0;
 
-    while (*at != NULL && n < BATCH_REQUESTS && bytes < BATCH_BYTES) {
-        struct logic_request *request = *at;
+    while ((request = STAILQ_FIRST(&link->queue)) != NULL && n < BATCH_REQUESTS &&
+           bytes < BATCH_BYTES) {
         /* At most one REGISTERED per batch: the field is not repeated. */
         if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
             break;
@@ -237,15 +226,9 @@ static struct logic_request *link_take(struct logic_requests *link, size_t count
         bytes += request_size(request);
         if (request == link->last_confirm)
             link->last_confirm = NULL;
-        at = &request->next;
+        STAILQ_REMOVE_HEAD(&link->queue, link);
+        STAILQ_INSERT_TAIL(taken, request, link);
     }
-    if (n == 0)
-        return NULL;
-    link->head = *at;
-    if (link->head == NULL)
-        link->tail = &link->head;
-    *at = NULL;
-    return first;
 }
 
 static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
@@ -254,13 +237,13 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     struct logic_requests *link = peer->link;
     struct worker *worker = link->worker;
     size_t counts[REQUEST_KINDS] = {0};
-    struct logic_request *requests = NULL;
+    struct logic_request_queue requests = STAILQ_HEAD_INITIALIZER(requests);
 
     /* A logic that may be dead only gets an empty batch, so that no request waits for it in
      * vain. */
     if (pipe_is_up(pipe) && worker->view->comet_epoch != 0)
-        requests = link_take(link, counts);
-    if (requests == NULL && !peer->probe)
+        link_take(link, &requests, counts);
+    if (STAILQ_EMPTY(&requests) && !peer->probe)
         return NULL;
     peer->probe = false;
 
@@ -272,14 +255,15 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     batch.comet = worker->comet->id;
     batch.epoch = worker->view->comet_epoch;
     batch.ring = worker->view->ring_hash;
-    logic_batch_build(worker, &batch, &arena, requests, counts);
+    logic_batch_build(worker, &batch, &arena, &requests, counts);
     struct msg *msg = msg_pack(&batch.base);
     if (batch.n_connects > 0)
         msg_is_secret(msg);
     arena_free(&arena);
 
     struct logic_sent *sent = mem_alloc(sizeof *sent);
-    sent->requests = requests;
+    STAILQ_INIT(&sent->requests);
+    STAILQ_CONCAT(&sent->requests, &requests);
     sent->epoch = batch.epoch;
     *sent_out = sent;
     return msg;
@@ -336,23 +320,20 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
     struct logic_requests *link = peer->link;
     struct logic_sent *sent = sent_arg;
     struct logic_reply *reply = decoded;
+    struct logic_request *request;
     size_t counts[REQUEST_KINDS] = {0}, index[REQUEST_KINDS] = {0};
 
-    for (struct logic_request *request = sent->requests; request != NULL; request = request->next)
+    STAILQ_FOREACH(request, &sent->requests, link)
         counts[request->kind]++;
     bool fits = logic_batch_is_answered_by(reply->proto, counts);
     if (!fits)
         log_error("logic answered another batch than it got", "logic=%s address=%s", peer->id,
                   pipe_address(pipe));
-    struct logic_request *request = sent->requests;
-    uint64_t epoch = sent->epoch;
-    free(sent);
-    while (request != NULL) {
-        struct logic_request *next = request->next;
+    while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
         size_t i = index[request->kind]++;
         struct logic_answer answer = {.answered = fits,
                                       .ring = reply->proto->ring,
-                                      .epoch = epoch,
+                                      .epoch = sent->epoch,
                                       .backing = &reply->backing};
         if (fits) {
             answer.status = logic_batch_status(reply->proto, request->kind, i);
@@ -362,8 +343,8 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
                 answer.fetch = reply_page(reply, reply->proto->fetches[i]);
         }
         request_finish(link, request, &answer);
-        request = next;
     }
+    free(sent);
     backing_unref(&reply->backing);
 }
 
@@ -385,24 +366,25 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
 
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
-    struct listed_logic *peer = arg;
+    struct logic_requests *link = ((struct listed_logic *)arg)->link;
     struct logic_sent *sent = sent_arg;
 
     (void)pipe;
-    if (sent->requests != NULL)
-        link_requeue(peer->link, sent->requests);
+    STAILQ_CONCAT(&sent->requests, &link->queue); /* before those that were sent later */
+    STAILQ_CONCAT(&link->queue, &sent->requests);
     free(sent);
-    if (!uv_is_active((uv_handle_t *)&peer->link->tick))
-        uv_timer_again(&peer->link->tick);
-    link_kick(peer->link);
+    if (!uv_is_active((uv_handle_t *)&link->tick))
+        uv_timer_again(&link->tick);
+    link_kick(link);
 }
 
 /* Tells the main loop, for readiness, whether a logic can be reached. */
 static void link_tell(struct logic_requests *link)
 {
+    const struct listed_logic *peer;
     bool any = false;
 
-    for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next)
+    LIST_FOREACH(peer, &link->peers, entry)
         any = any || pipe_is_up(peer->pipe);
     atomic_store_explicit(&link->worker->logic_up, any, memory_order_relaxed);
 }
@@ -450,8 +432,7 @@ static void peer_open(struct logic_requests *link, const struct member *logic)
     peer->epoch = logic->epoch;
     peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
                            &options, &link_ops, peer);
-    peer->next = link->peers;
-    link->peers = peer;
+    LIST_INSERT_HEAD(&link->peers, peer, entry);
 }
 
 static bool view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch)
@@ -465,17 +446,18 @@ static bool view_has_logic(const struct cluster_view *view, const char *id, uint
 
 static bool link_has_peer(const struct logic_requests *link, const struct member *logic)
 {
-    for (const struct listed_logic *peer = link->peers; peer != NULL; peer = peer->next) {
+    const struct listed_logic *peer;
+
+    LIST_FOREACH(peer, &link->peers, entry) {
         if (peer->epoch == logic->epoch && strcmp(peer->id, logic->id) == 0)
             return true;
     }
     return false;
 }
 
-static void peer_close(struct listed_logic **at)
+static void peer_close(struct listed_logic *peer)
 {
-    struct listed_logic *peer = *at;
-    *at = peer->next;
+    LIST_REMOVE(peer, entry);
     pipe_close(peer->pipe);
     free(peer);
 }
@@ -483,13 +465,13 @@ static void peer_close(struct listed_logic **at)
 void logic_requests_update(struct logic_requests *link)
 {
     const struct cluster_view *view = link->worker->view;
+    struct listed_logic *peer, *next;
 
     loop_assert_owner(&link->worker->loop);
-    for (struct listed_logic **at = &link->peers; *at != NULL;) {
-        if (view_has_logic(view, (*at)->id, (*at)->epoch))
-            at = &(*at)->next;
-        else
-            peer_close(at);
+    for (peer = LIST_FIRST(&link->peers); peer != NULL; peer = next) {
+        next = LIST_NEXT(peer, entry);
+        if (!view_has_logic(view, peer->id, peer->epoch))
+            peer_close(peer);
     }
     for (size_t i = 0; i < view->n_logics; i++) {
         if (!link_has_peer(link, &view->logics[i]))
@@ -506,7 +488,7 @@ struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way
     loop_assert_owner(&worker->loop);
     link->worker = worker;
     link->give_way = give_way;
-    link->tail = &link->head;
+    STAILQ_INIT(&link->queue);
     link->requests = slab_open("request", sizeof(struct logic_request));
     uv_timer_init(&worker->loop.uv, &link->tick);
     link->tick.data = link;
@@ -522,18 +504,14 @@ static void link_on_tick_closed(uv_handle_t *handle)
 
 void logic_requests_close(struct logic_requests *link)
 {
+    struct logic_request_queue left = STAILQ_HEAD_INITIALIZER(left);
+
     loop_assert_owner(&link->worker->loop);
-    while (link->peers != NULL)
-        peer_close(&link->peers);
-    struct logic_request *request = link->head;
-    link->head = NULL;
-    link->tail = &link->head;
+    while (!LIST_EMPTY(&link->peers))
+        peer_close(LIST_FIRST(&link->peers));
     link->last_confirm = NULL;
-    while (request != NULL) {
-        struct logic_request *next = request->next;
-        request_finish(link, request, &(struct logic_answer){.answered = false});
-        request = next;
-    }
+    STAILQ_CONCAT(&left, &link->queue);
+    link_end(link, &left);
     slab_close(link->requests);
     uv_close((uv_handle_t *)&link->tick, link_on_tick_closed);
 }

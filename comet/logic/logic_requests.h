@@ -14,6 +14,7 @@
 
 #include "comet/base/worker.h"
 #include "comet/wire/push.h"
+#include "common/base/list.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,7 +68,7 @@ struct logic_answer {
 };
 
 struct logic_request {
-    struct logic_request *next;
+    STAILQ_ENTRY(logic_request) link;
     enum logic_request_kind kind;
     bool sent;            /* set by logic_requests.c: a logic may have carried it out */
     bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
@@ -90,6 +91,7 @@ struct logic_request {
     struct push push;     /* STORE: holds a reference to its backing */
     struct ticket ticket; /* STORE: for done() */
 };
+STAILQ_HEAD(logic_request_queue, logic_request);
 
 /* GIVE_WAY: a user has as many sessions as he may have, and wants another one. Of the sessions with
  * HANDLES the one that has been silent for longest is to end, if it may be dead (session.proto). */

@@ -51,23 +51,6 @@ bool conn_keep(struct conn *conn, size_t bytes)
     return by < 0 || bytes <= STRANGER_FREE || all <= conn->worker->config->strangers;
 }
 
-void conn_list_add(struct conn **list, struct conn *conn)
-{
-    conn->next = *list;
-    conn->prev = list;
-    if (conn->next != NULL)
-        conn->next->prev = &conn->next;
-    *list = conn;
-}
-
-void conn_list_remove(struct conn *conn)
-{
-    *conn->prev = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    conn->prev = NULL;
-}
-
 void conn_on_event(void *socket, uint32_t events)
 {
     struct conn *conn = socket;
@@ -116,7 +99,7 @@ struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws)
     conn->is_ws = is_ws;
     conn->state = conn->is_ws ? CONN_HANDSHAKE : CONN_AUTH;
     conn->wire = conn->is_ws ? WIRE_WS_JSON : WIRE_TCP;
-    conn_list_add(&frontend->live, conn);
+    LIST_INSERT_HEAD(&frontend->live, conn, link);
     frontend->n_conns++;
     atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
     conn_count(conn, COMET_CONNECTIONS, 1);
@@ -269,7 +252,7 @@ void conn_close(struct conn *conn)
     ws_free(conn->ws);
     conn->ws = NULL;
     conn_keep(conn, 0);
-    conn_list_remove(conn);
+    LIST_REMOVE(conn, link);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
     frontend->events->closed(conn);
     poller_forget(frontend->poller, conn);
@@ -347,7 +330,7 @@ void conn_check(const struct conn *conn)
 {
     bool closed = conn->state == CONN_CLOSED;
     assert(conn->worker != NULL && conn->fd >= 0);
-    assert((conn->prev == NULL) == closed && wheel_is_set(&conn->timer) == !closed);
+    assert(wheel_is_set(&conn->timer) == !closed);
     assert(conn->handle == 0 || handle_table_find(conn->worker->table, conn->handle) == conn);
     if (conn->state == CONN_OPEN)
         assert(conn->handle != 0 && conn->kept == 0);

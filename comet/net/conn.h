@@ -24,6 +24,7 @@
 
 #include "comet/wire/push.h"
 #include "comet/wire/wire.h"
+#include "common/base/list.h"
 #include "common/containers/wheel.h"
 #include "common/protocol/ops.h"
 #include <stdbool.h>
@@ -50,20 +51,20 @@ struct conn {
     struct worker *worker;
     uint64_t handle; /* handle_table.h; 0 before CONN_CONNECTING */
     int64_t uid;
-    struct wheel_timer timer;  /* handshake, heartbeat or linger deadline, by state */
-    struct sendq *out;         /* NULL: nothing queued */
-    struct msg *in;            /* unparsed input, NULL: none */
-    struct ws *ws;             /* only while a message is being put together; NULL otherwise */
-    struct room *room;         /* fanout/room.h; NULL: in none */
-    struct catchup *catchup;   /* session/catchup.h; NULL: it is up to date */
-    uint32_t room_index;       /* position in room's members */
-    uint32_t kept;             /* bytes counted against conn.strangers: conn_keep() */
-    struct conn *next, **prev; /* the frontend's list of live or of closing connections */
-    struct conn *chain;        /* conn_internal.h: wants attention at the end of the turn */
-    uint32_t last_heard;       /* loop time in units of 256 ms */
-    int32_t auth_seq;          /* of the auth frame, for its reply */
-    uint16_t auth_version;     /* likewise */
-    uint16_t polled;           /* events the poller watches for */
+    struct wheel_timer timer; /* handshake, heartbeat or linger deadline, by state */
+    struct sendq *out;        /* NULL: nothing queued */
+    struct msg *in;           /* unparsed input, NULL: none */
+    struct ws *ws;            /* only while a message is being put together; NULL otherwise */
+    struct room *room;        /* fanout/room.h; NULL: in none */
+    struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */
+    uint32_t room_index;      /* position in room's members */
+    uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
+    LIST_ENTRY(conn) link;    /* the frontend's list of live or of closing connections */
+    struct conn *chain;       /* conn_internal.h: wants attention at the end of the turn */
+    uint32_t last_heard;      /* loop time in units of 256 ms */
+    int32_t auth_seq;         /* of the auth frame, for its reply */
+    uint16_t auth_version;    /* likewise */
+    uint16_t polled;          /* events the poller watches for */
     int fd;
     uint8_t state;         /* enum conn_state */
     uint8_t wire;          /* enum wire */

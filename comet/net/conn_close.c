@@ -27,8 +27,8 @@ static void conn_close_begin(struct conn *conn)
     struct frontend *frontend = conn_frontend(conn);
     assert(conn->state < CONN_CLOSING);
     frontend->events->leaving(conn);
-    conn_list_remove(conn);
-    conn_list_add(&frontend->closing, conn);
+    LIST_REMOVE(conn, link);
+    LIST_INSERT_HEAD(&frontend->closing, conn, link);
     conn->state = CONN_CLOSING;
     wheel_set(frontend->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
     if (conn->paused) {

@@ -32,8 +32,6 @@ void conn_heard(struct conn *conn);
 /* The WebSocket handshake is over: CONN_HANDSHAKE becomes CONN_AUTH. */
 void conn_upgraded(struct conn *conn);
 void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer);
-void conn_list_add(struct conn **list, struct conn *conn);
-void conn_list_remove(struct conn *conn);
 
 /* --- conn_write.c --- */
 void conn_write_flush(struct conn *conn);

@@ -49,16 +49,12 @@ static struct sendq *queue_of(struct conn *conn)
         return conn->out;
     struct sendq *sendq = slab_alloc(frontend->sendqs);
     sendq_init(sendq, conn);
-    if (frontend->queued == NULL) {
+    if (LIST_EMPTY(&frontend->queued)) {
         uint64_t every = (uint64_t)conn->worker->config->spill_ms / 4;
         every = every < 5 ? 5 : every;
         uv_timer_start(&frontend->scan, conn_write_on_scan, every, every);
     }
-    sendq->next = frontend->queued;
-    sendq->prev = &frontend->queued;
-    if (sendq->next != NULL)
-        sendq->next->prev = &sendq->next;
-    frontend->queued = sendq;
+    LIST_INSERT_HEAD(&frontend->queued, sendq, link);
     frontend->n_queued++;
     conn->out = sendq;
     return sendq;
@@ -68,11 +64,9 @@ static void queue_free(struct conn *conn)
 {
     struct frontend *frontend = conn_frontend(conn);
     struct sendq *sendq = conn->out;
-    *sendq->prev = sendq->next;
-    if (sendq->next != NULL)
-        sendq->next->prev = sendq->prev;
+    LIST_REMOVE(sendq, link);
     frontend->n_queued--;
-    if (frontend->queued == NULL)
+    if (LIST_EMPTY(&frontend->queued))
         uv_timer_stop(&frontend->scan);
     conn->out = NULL;
     slab_free(frontend->sendqs, sendq);
@@ -355,9 +349,9 @@ void conn_write_on_scan(uv_timer_t *timer)
     struct frontend *frontend = container_of(timer, struct frontend, scan);
     uint64_t now = loop_now_ms(&frontend->worker->loop);
     uint64_t age = (uint64_t)frontend->worker->config->spill_ms;
-    struct sendq *sendq, *next;
-    for (sendq = frontend->queued; sendq != NULL; sendq = next) {
-        next = sendq->next; /* stalled() may empty the session's own queue, but frees no queue */
+    struct sendq *sendq;
+    /* stalled() may empty the session's own queue, but frees no queue. */
+    LIST_FOREACH(sendq, &frontend->queued, link) {
         if (sendq->conn->state < CONN_CLOSING && sendq_stalled(sendq, now, age))
             frontend->events->stalled(sendq->conn);
     }

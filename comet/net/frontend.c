@@ -105,7 +105,7 @@ static void on_poller_closed(void *arg)
 
 static void frontend_free(struct frontend *frontend)
 {
-    assert(frontend->queued == NULL && frontend->chain == NULL);
+    assert(LIST_EMPTY(&frontend->queued) && frontend->chain == NULL);
     listeners_free(frontend);
     slab_close(frontend->conns);
     slab_close(frontend->sendqs);
@@ -124,10 +124,10 @@ void frontend_hang_up(struct worker *worker)
     if (frontend == NULL)
         return;
     listeners_stop(frontend);
-    while (frontend->live != NULL)
-        conn_close(frontend->live);
-    while (frontend->closing != NULL)
-        conn_close(frontend->closing);
+    while (!LIST_EMPTY(&frontend->live))
+        conn_close(LIST_FIRST(&frontend->live));
+    while (!LIST_EMPTY(&frontend->closing))
+        conn_close(LIST_FIRST(&frontend->closing));
 }
 
 void frontend_close(struct worker *worker)

@@ -6,6 +6,7 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/net/poller.h"
+#include "common/base/list.h"
 #include "common/containers/slab.h"
 #include "common/containers/wheel.h"
 
@@ -27,7 +28,7 @@ struct frontend {
     struct worker *worker;
     const struct conn_events *events;
     struct poller *poller;
-    struct conn *live, *closing; /* every connection is in one of them; intrusive lists */
+    LIST_HEAD(, conn) live, closing; /* every connection is in one of them */
     size_t n_conns;
     struct slab *conns, *sendqs, *entries;
     struct wheel *wheel;
@@ -43,7 +44,7 @@ struct frontend {
     size_t max_auth_body;
     struct conn *chain; /* conn_internal.h */
     struct loop_task attend;
-    struct sendq *queued; /* every connection with a queue */
+    LIST_HEAD(, sendq) queued; /* every connection with a queue */
     size_t n_queued;
     uv_timer_t scan;
     struct listeners *listeners;

@@ -30,9 +30,10 @@ static void choose(struct conn **chosen, int *n, struct conn *conn)
 static void let_slow_go(struct frontend *frontend)
 {
     struct conn *chosen[SLOW_MOST];
+    struct sendq *sendq;
     int n = 0;
 
-    for (struct sendq *sendq = frontend->queued; sendq != NULL; sendq = sendq->next) {
+    LIST_FOREACH(sendq, &frontend->queued, link) {
         if (!sendq->conn->broken)
             choose(chosen, &n, sendq->conn);
     }
@@ -48,8 +49,8 @@ static void let_strangers_go(struct frontend *frontend)
     struct conn *last[STRANGERS_MOST]; /* a ring; those met last are the oldest */
     int met = 0, looked = 0;
 
-    for (struct conn *conn = frontend->live; conn != NULL && looked < LOOKED_AT_MOST;
-         conn = conn->next, looked++) {
+    for (struct conn *conn = LIST_FIRST(&frontend->live); conn != NULL && looked < LOOKED_AT_MOST;
+         conn = LIST_NEXT(conn, link), looked++) {
         if (conn->state < CONN_CONNECTING && !conn->broken)
             last[met++ % STRANGERS_MOST] = conn;
     }

@@ -59,12 +59,12 @@ static void on_kick_tick(uv_timer_t *timer)
     struct frontend *frontend = kick->frontend;
     size_t n = due(kick);
 
-    for (size_t i = 0; i < n && i < KICK_SLICE && frontend->live != NULL; i++) {
-        struct conn *conn = frontend->live;
+    for (size_t i = 0; i < n && i < KICK_SLICE && !LIST_EMPTY(&frontend->live); i++) {
+        struct conn *conn = LIST_FIRST(&frontend->live);
         kick->told++;
         conn_kick(conn, kick->code, kick->reason);
-        if (frontend->live == conn) { /* still there: it broke, and closes at the end of the turn */
-            assert(conn->broken);
+        if (conn == LIST_FIRST(&frontend->live)) {
+            assert(conn->broken); /* closes at the end of the turn */
             break;
         }
     }

@@ -7,6 +7,7 @@
 #define IMC_COMET_NET_SENDQ_H
 
 #include "comet/wire/push.h"
+#include "common/base/list.h"
 #include "common/base/msg.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ struct sendq_entry {
 };
 
 struct sendq {
-    struct sendq *next, **prev; /* all queues of the loop */
+    LIST_ENTRY(sendq) link; /* all queues of the loop */
     struct conn *conn;
     struct sendq_entry *head, **tail;
     size_t bytes;      /* unsent */

@@ -50,9 +50,10 @@ static const struct conn_events events = {
 static void let_in(uv_prepare_t *prepare)
 {
     struct worker *worker = prepare->data;
+    struct conn *next;
 
-    for (struct conn *conn = worker->frontend->live, *next; conn != NULL; conn = next) {
-        next = conn->next;
+    for (struct conn *conn = LIST_FIRST(&worker->frontend->live); conn != NULL; conn = next) {
+        next = LIST_NEXT(conn, link);
         if (conn->state != CONN_AUTH || conn->broken)
             continue;
         conn->handle = handle_table_add(worker->table, conn);

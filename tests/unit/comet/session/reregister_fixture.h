@@ -57,8 +57,8 @@ static struct {
     _Atomic int64_t counters[COMET_METRIC_COUNT];
     struct session *sessions;
     size_t n_sessions;
-    struct logic_request *queued, **queued_tail; /* not sent yet */
-    struct logic_request *sent; /* one at a time, under the view it was sent under */
+    struct logic_request_queue queued; /* not sent yet */
+    struct logic_request *sent;        /* one at a time, under the view it was sent under */
     uint64_t sent_ring, sent_epoch;
     /* routers */
     uint64_t lives[ROUTERS]; /* 0: not there */
@@ -85,9 +85,7 @@ struct logic_request *logic_requests_new(struct logic_requests *link, enum logic
 void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     (void)link;
-    request->next = NULL;
-    *w.queued_tail = request;
-    w.queued_tail = &request->next;
+    STAILQ_INSERT_TAIL(&w.queued, request, link);
 }
 
 const char *room_name(const struct room *room, size_t *len)
@@ -209,13 +207,9 @@ static inline void assert_claim_is_true(void)
 
 static inline void link_send_one(void)
 {
-    if (w.queued == NULL || w.sent != NULL || w.worker.view->comet_epoch == 0)
+    if (STAILQ_EMPTY(&w.queued) || w.sent != NULL || w.worker.view->comet_epoch == 0)
         return;
-    w.sent = w.queued;
-    w.queued = w.sent->next;
-    if (w.queued == NULL)
-        w.queued_tail = &w.queued;
-    w.sent->next = NULL;
+    w.sent = STAILQ_TAKE(&w.queued, link);
     w.sent_ring = w.worker.view->ring_hash;
     w.sent_epoch = w.worker.view->comet_epoch;
     if (w.sent->kind == REQUEST_REGISTERED && !w.sent->cancelled)
@@ -323,7 +317,7 @@ static inline void world_open(size_t sessions)
     const struct member_list nobody = {0};
     memset(&w, 0, sizeof w);
     w.sessions = mem_zalloc(sessions * sizeof *w.sessions);
-    w.queued_tail = &w.queued;
+    STAILQ_INIT(&w.queued);
     assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
     w.comet.n_workers = 1;
     w.worker.comet = &w.comet;
@@ -336,14 +330,10 @@ static inline void world_open(size_t sessions)
     w.epoch = 1;
 }
 
-static inline void requests_free(struct logic_request *request)
+static inline void request_free(struct logic_request *request)
 {
-    while (request != NULL) {
-        struct logic_request *next = request->next;
-        free(request->bytes);
-        free(request);
-        request = next;
-    }
+    free(request->bytes);
+    free(request);
 }
 
 static inline void world_close(void)
@@ -354,8 +344,10 @@ static inline void world_close(void)
     }
     reregister_close(w.worker.reregister);
     loop_close(&w.worker.loop);
-    requests_free(w.queued);
-    requests_free(w.sent);
+    while (!STAILQ_EMPTY(&w.queued))
+        request_free(STAILQ_TAKE(&w.queued, link));
+    if (w.sent != NULL)
+        request_free(w.sent);
     handle_table_close(w.worker.table);
     cluster_view_unref(w.worker.view);
     cluster_view_unref(w.truth);

@@ -7,10 +7,7 @@ static void link_breaks(void)
 {
     if (w.sent == NULL)
         return;
-    w.sent->next = w.queued;
-    if (w.queued == NULL)
-        w.queued_tail = &w.sent->next;
-    w.queued = w.sent;
+    STAILQ_INSERT_HEAD(&w.queued, w.sent, link);
     w.sent = NULL;
 }
 
@@ -106,7 +103,7 @@ static void random_run(unsigned seed)
         assert_int_equal(routers_have(&w.sessions[i]), w.sessions[i].conn.counted);
         assert_false(w.sessions[i].missed);
     }
-    assert_null(w.queued);
+    assert_true(STAILQ_EMPTY(&w.queued));
     world_close();
 }
 

@@ -26,7 +26,7 @@ static void logic_that_sees_other_routers_is_asked_again(void **state)
         link_send_one();
         logic_carries_out(true);
         assert_false(reregister_complete(w.worker.reregister));
-        assert_null(w.queued); /* not before the timer */
+        assert_true(STAILQ_EMPTY(&w.queued)); /* not before the timer */
         assert_true(timers_fire());
     }
     logic_learns();
@@ -151,7 +151,7 @@ static void a_disconnect_is_repeated_until_a_router_has_it(void **state)
     for (int i = 0; i < 3; i++) {
         link_send_one();
         logic_carries_out(true);
-        assert_null(w.queued);
+        assert_true(STAILQ_EMPTY(&w.queued));
         assert_true(routers_have(&w.sessions[0]));
         assert_true(timers_fire());
     }
@@ -175,7 +175,7 @@ static void no_routers_no_requests(void **state)
     session_admitted(&w.sessions[0]);
     turn();
     assert_false(timers_fire());
-    assert_null(w.queued);
+    assert_true(STAILQ_EMPTY(&w.queued));
     assert_false(reregister_complete(w.worker.reregister));
     w.lives[0] = life;
     view_arrives(false);
@@ -211,11 +211,11 @@ static void answers_from_before_a_change_are_not_believed(void **state)
     view_arrives(false);
     struct logic_answer answer = {.answered = true, .ring = ring, .epoch = w.epoch};
     asked->done(&w.worker, asked, &answer);
-    requests_free(asked);
+    request_free(asked);
     assert_false(w.sessions[0].conn.registered);
     turn();
-    assert_non_null(w.queued);
-    assert_int_equal(w.queued->kind, REQUEST_REGISTER);
+    assert_false(STAILQ_EMPTY(&w.queued));
+    assert_int_equal(STAILQ_FIRST(&w.queued)->kind, REQUEST_REGISTER);
     world_close();
 }
 
@@ -241,13 +241,14 @@ static void a_long_walk_waits_without_spinning(void **state)
     for (int i = 0; i < 100; i++)
         turn();
     assert_null(w.worker.loop.tasks);
-    for (struct logic_request *request = w.queued; request != NULL; request = request->next)
+    struct logic_request *queued;
+    STAILQ_FOREACH(queued, &w.queued, link)
         asked++;
     assert_in_range(asked, 1000, MANY / 2);
     while (!reregister_complete(w.worker.reregister)) {
         turn();
-        for (int i = 0; i < 1000 && w.queued != NULL; i++) {
-            struct session *session = &w.sessions[w.queued->handle & 0xffffff];
+        for (int i = 0; i < 1000 && !STAILQ_EMPTY(&w.queued); i++) {
+            struct session *session = &w.sessions[STAILQ_FIRST(&w.queued)->handle & 0xffffff];
             link_send_one();
             if (w.sent->kind == REQUEST_REGISTER)
                 assert_int_equal(session->handle, w.sent->handle);

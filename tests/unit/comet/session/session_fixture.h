@@ -54,7 +54,7 @@ static struct {
     bool settle[IDS_MAX + 1];
     bool elsewhere[IDS_MAX +
                    1]; /* another device of the user got it, and this one is owed nothing */
-    struct logic_request *requests, **requests_tail;
+    struct logic_request_queue requests;
     int auth_replies, kicked, told;
     int out; /* pushes that were not told of */
     struct chances {
@@ -308,9 +308,7 @@ struct logic_request *logic_requests_new(struct logic_requests *link, enum logic
 void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     (void)link;
-    request->next = NULL;
-    *w.requests_tail = request;
-    w.requests_tail = &request->next;
+    STAILQ_INSERT_TAIL(&w.requests, request, link);
 }
 
 void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
@@ -346,16 +344,12 @@ static inline void logic_page(const struct logic_request *request, struct mailbo
 
 static inline struct logic_request *logic_take(void)
 {
-    struct logic_request **at = &w.requests;
+    struct logic_request *request = STAILQ_FIRST(&w.requests);
     for (int skip = w.chance.overtake == 0 ? 0 : rand() % (w.chance.overtake + 1);
-         skip > 0 && *at != NULL && (*at)->next != NULL; skip--)
-        at = &(*at)->next;
-    struct logic_request *request = *at;
-    if (request == NULL)
-        return NULL;
-    *at = request->next;
-    if (*at == NULL)
-        w.requests_tail = at;
+         skip > 0 && request != NULL && STAILQ_NEXT(request, link) != NULL; skip--)
+        request = STAILQ_NEXT(request, link);
+    if (request != NULL)
+        STAILQ_REMOVE(&w.requests, request, logic_request, link);
     return request;
 }
 
@@ -433,7 +427,7 @@ static inline void world_open(struct chances chance)
 {
     memset(&w, 0, sizeof w);
     w.ids = RUN;
-    w.requests_tail = &w.requests;
+    STAILQ_INIT(&w.requests);
     w.config.held_messages = 5;
     w.config.connect_ms = 1000;
     w.config.sdk_gap_ms = 50;
@@ -451,11 +445,11 @@ static inline void world_open(struct chances chance)
 
 static inline void world_close(void)
 {
-    while (w.requests != NULL)
+    while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
     if (w.conn.handle != 0)
         session_closed(&w.conn);
-    while (w.requests != NULL)
+    while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
     wheel_close(w.worker.session_wheel);
     loop_close(&w.worker.loop);

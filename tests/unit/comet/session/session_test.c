@@ -53,7 +53,8 @@ static void catches_up_while_messages_keep_coming(void **state)
         job_push(next++);
     while (next <= w.ids && w.conn.catchup != NULL) {
         int asked = 0;
-        for (struct logic_request *request = w.requests; request != NULL; request = request->next)
+        struct logic_request *request;
+        STAILQ_FOREACH(request, &w.requests, link)
             asked++;
         socket_takes_more(100);
         job_push(next++);
@@ -61,7 +62,7 @@ static void catches_up_while_messages_keep_coming(void **state)
             logic_answer_one();
     }
     assert_null(w.conn.catchup);
-    while (w.requests != NULL)
+    while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
     assert_everything_in_order(next - 1, false);
     world_close();
@@ -219,7 +220,7 @@ static void a_message_that_has_left_in_part_keeps_nobody_waiting(void **state)
     job_push(1);
     job_push(2);
     catchup_stalled(&w.conn);
-    while (w.requests != NULL)
+    while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
     assert_int_equal(w.told, 2);
     assert_true(w.mailbox[1].mine && w.mailbox[2].mine);
@@ -253,9 +254,10 @@ static void session_that_leaves_before_logic_answers_is_disconnected(void **stat
     session_closed(&w.conn);
     assert_true(w.settle[2]); /* what was held goes back to job */
     logic_answer_one();
-    assert_non_null(w.requests);
-    assert_int_equal(w.requests->kind, REQUEST_DISCONNECT);
-    assert_int_equal(w.requests->uid, 42);
+    const struct logic_request *request = STAILQ_FIRST(&w.requests);
+    assert_non_null(request);
+    assert_int_equal(request->kind, REQUEST_DISCONNECT);
+    assert_int_equal(request->uid, 42);
     assert_true(w.mailbox[1].here); /* nothing was confirmed */
     world_close();
 }
@@ -270,7 +272,7 @@ static void queued_and_held_messages_go_back_when_the_session_ends(void **state)
     assert_int_equal(w.conn.catchup->mode, CATCHUP_SPILLING);
     w.conn.state = CONN_CLOSED;
     session_closed(&w.conn);
-    while (w.requests != NULL)
+    while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
     for (uint64_t id = 1; id <= 6; id++)
         assert_true(w.settle[id]);
@@ -281,7 +283,7 @@ static void refused_token_kicks(void **state)
 {
     (void)state;
     world_open((struct chances){0});
-    struct logic_request *request = w.requests;
+    struct logic_request *request = STAILQ_FIRST(&w.requests);
     const struct admission refused = {.room = "", .reason = "unknown token"};
     struct logic_answer answer = {
         .answered = true, .status = CLOSE_BAD_TOKEN, .connect = &refused, .backing = &immortal};
@@ -298,7 +300,8 @@ static void unknown_code_from_logic_is_unavailable(void **state)
     const struct admission refused = {.room = "", .reason = ""};
     struct logic_answer answer = {
         .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
-    w.requests->done(&w.worker, w.requests, &answer);
+    struct logic_request *request = STAILQ_FIRST(&w.requests);
+    request->done(&w.worker, request, &answer);
     assert_int_equal(w.kicked, CLOSE_UNAVAILABLE);
     world_close();
 }
