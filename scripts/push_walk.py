@@ -1,11 +1,11 @@
-"""Reads what callgrind wrote for scripts/push-walk: ROOT DIRECTORY."""
+"""Reads what callgrind wrote for scripts/push-walk: ROOT DIRECTORY PUSHES."""
 
 import collections
 import os
 import re
 import sys
 
-ROOT, OUT = sys.argv[1:3]
+ROOT, OUT, PUSHES = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 
 def calls_of(path):
@@ -39,13 +39,15 @@ def main():
     for daemon in ("logic", "router", "job", "comet"):
         idle = calls_of(f"{OUT}/{daemon}.out.1")
         busy = calls_of(f"{OUT}/{daemon}.out.2")
-        # What only a timer calls comes once more or less by chance; what a push calls is new, or clearly more.
-        of_push = {call for call, n in busy.items() if n > 1.5 * idle[call] + (1 if idle[call] else 0)}
+        # A timer's calls are about as many in both; what is done for some pushes only is not of each push.
+        of_push = {call for call, n in busy.items() if n - idle[call] >= PUSHES / 2}
         here = {callee for _, callee, _ in of_push}
         between = {(a, b, f) for a, b, f in of_push if a != b and a != "-"}
         print(f"{daemon}: {len(here)} files, {len(between)} moves")
         for file in sorted(here):
             print(f"    {file}: " + ", ".join(sorted({f for _, b, f in of_push if b == file})))
+            for caller, f in sorted((a, f) for a, b, f in of_push if b == file and a != b and os.environ.get("CALLERS")):
+                print(f"        {f} ← {caller}: {busy[caller, file, f] - idle[caller, file, f]}")
         files |= here
         moves |= between
     print(f"{len(files)} .c files, {len(moves)} moves from one file to another")
