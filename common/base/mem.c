@@ -44,6 +44,11 @@ void mem_wiped_free_text(char *text)
     mem_wiped_free(text, text != NULL ? strlen(text) : 0);
 }
 
+void mem_wiped_free_whole(void *ptr)
+{
+    mem_wiped_free(ptr, malloc_usable_size(ptr)); /* 0 for NULL */
+}
+
 /* Chunks grow with what the arena holds. So a small batch costs one small malloc, and a large batch
  * only a few. */
 struct arena_chunk {

@@ -43,6 +43,9 @@ void *mem_wiped_realloc(void *ptr, size_t len, size_t size);
 void mem_wiped_free(void *ptr, size_t len);
 /* Overwrites and frees a string. NULL is fine. */
 void mem_wiped_free_text(char *text);
+/* Overwrites and frees all of what malloc() gave, for a library that does not say how much that is.
+ * NULL is fine. */
+void mem_wiped_free_whole(void *ptr);
 
 /* PTR without its const, for a library that only reads but does not declare so. */
 static inline void *mem_unconst(const void *ptr)

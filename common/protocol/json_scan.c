@@ -7,7 +7,6 @@
 #include "common/protocol/json_scan.h"
 #include "common/base/mem.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,14 +422,7 @@ json_t *json_load(const void *text, size_t len, size_t flags, json_error_t *why)
     return NULL;
 }
 
-static void wiped_free(void *ptr)
-{
-    if (ptr != NULL)
-        explicit_bzero(ptr, malloc_usable_size(ptr));
-    free(ptr);
-}
-
 void json_wipe_what_is_freed(void)
 {
-    json_set_alloc_funcs(mem_alloc, wiped_free);
+    json_set_alloc_funcs(mem_alloc, mem_wiped_free_whole);
 }
