@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/slab.h"
-#include "common/protocol/decoded.h"
+#include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "proto/session.pb-c.h"
 #include <stdatomic.h>

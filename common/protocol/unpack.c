@@ -1,7 +1,7 @@
 #include "common/protocol/unpack.h"
 #include "common/base/log.h"
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FIELDS = 32, WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
@@ -192,20 +192,43 @@ ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *a
     return message;
 }
 
-ProtobufCMessage *unpack_peer(const ProtobufCMessageDescriptor *type, struct arena *arena,
-                              const struct msg *msg, const char *from)
-{
-    struct unpack_input in = {.data = msg->data, .len = msg->len};
-    const char *wrong = "";
-    ProtobufCMessage *message = unpack(type, arena, &in, &wrong);
-
-    if (message == NULL)
-        log_warn("bad answer", "from=%s type=%s bytes=%u why=\"%s\"", from, type->short_name,
-                 msg->len, wrong);
-    return message;
-}
-
 uint64_t unpack_refused(void)
 {
     return atomic_load_explicit(&refused, memory_order_relaxed);
+}
+
+/* --- a peer's answer --- */
+
+bool decoded_begin(struct decoded *decoded, const ProtobufCMessageDescriptor *type, struct msg *msg,
+                   const char *from)
+{
+    struct unpack_input in = {.data = msg->data, .len = msg->len};
+    const char *wrong = "";
+
+    arena_init(&decoded->arena);
+    decoded->message = unpack(type, &decoded->arena, &in, &wrong);
+    if (decoded->message == NULL) {
+        log_warn("bad answer", "from=%s type=%s bytes=%u why=\"%s\"", from, type->short_name,
+                 msg->len, wrong);
+        arena_free(&decoded->arena);
+    }
+    msg_unref(msg);
+    return decoded->message != NULL;
+}
+
+struct decoded *decoded_new(const ProtobufCMessageDescriptor *type, struct msg *msg,
+                            const char *from)
+{
+    struct decoded *decoded = mem_alloc(sizeof *decoded);
+
+    if (decoded_begin(decoded, type, msg, from))
+        return decoded;
+    free(decoded);
+    return NULL;
+}
+
+void decoded_free(void *decoded)
+{
+    decoded_end(decoded);
+    free(decoded);
 }

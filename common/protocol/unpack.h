@@ -14,6 +14,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/msg.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -33,12 +34,31 @@ struct unpack_input {
  * In either case the caller frees the arena. */
 ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct arena *arena,
                          const struct unpack_input *in, const char **why);
-/* The same for the answer of a peer that we called. Logs what is wrong with it. FROM says which
- * peer, for the log: "router". */
-ProtobufCMessage *unpack_peer(const ProtobufCMessageDescriptor *type, struct arena *arena,
-                              const struct msg *msg, const char *from);
 /* How many messages were refused so far because they exceeded a limit. Malformed ones do not
  * count. */
 uint64_t unpack_refused(void);
+
+/* A peer's answer as a pipe hands it over: unpacked on the rpc thread, then the loop's. The message
+ * is in an arena of its own, which also takes what the loop makes of it. Both end together. One
+ * thread at a time. */
+struct decoded {
+    struct arena arena;
+    ProtobufCMessage *message;
+};
+
+/* Unpacks MSG, whose reference is taken. False: it is no answer of that TYPE, which is logged, and
+ * there is nothing to end. FROM says which peer, for the log: "router". */
+bool decoded_begin(struct decoded *decoded, const ProtobufCMessageDescriptor *type, struct msg *msg,
+                   const char *from);
+static inline void decoded_end(struct decoded *decoded)
+{
+    arena_free(&decoded->arena);
+}
+
+/* The same with memory of its own; NULL where decoded_begin() is false. */
+struct decoded *decoded_new(const ProtobufCMessageDescriptor *type, struct msg *msg,
+                            const char *from);
+/* DECODED is a struct decoded, as pipe_ops.drop has it. */
+void decoded_free(void *decoded);
 
 #endif

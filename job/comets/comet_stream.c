@@ -8,9 +8,9 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/containers/map.h"
-#include "common/protocol/decoded.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
+#include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "job/comets/comets_internal.h"
 

@@ -9,7 +9,7 @@
 #include "job/mailbox/logic_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/protocol/decoded.h"
+#include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "job/base/job.h"
 

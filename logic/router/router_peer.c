@@ -10,7 +10,7 @@
 #include "logic/router/router_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/protocol/decoded.h"
+#include "common/protocol/unpack.h"
 #include "logic/base/pb.h"
 
 #include <assert.h>
