@@ -2,8 +2,8 @@
  *
  *   server.c   listener, list of connections, deadlines
  *   conn.c     one connection: bytes in, parser's events, answers out
- *   request.c  a request: taking shape (target, body), as handlers see it, its answer as text
- *   params.c   parameters of queries and forms
+ *   request.c  a request: taking shape (target, parameters, body), as handlers see it, its answer as
+ *              text
  *   parser.c   bytes into heads and bodies, with the library llhttp
  *   head.c     a head, and what is refused of it */
 #ifndef IMC_COMMON_HTTP_INTERNAL_H
@@ -181,16 +181,5 @@ static inline const char *http_buffer_at(const struct http_buffer *buffer)
 {
     return buffer->at > 0 ? buffer->data + buffer->at : buffer->data;
 }
-
-/* params.c */
-/* Splits and decodes "a=1&b=2" in place. The byte behind TEXT has to be writable. False: there is a
- * control byte (escaped or not), or there are more than HTTP_MAX_PARAMS; PARAMS is empty then. */
-bool http_params_parse(struct http_params *params, struct arena *arena, struct http_slice text);
-const char *http_params_get(const struct http_params *params, const char *name, size_t index);
-/* Percent-decodes SLICE in place and writes a NUL behind it. PLUS: '+' stands for a space. False: a
- * percent sign without two hexadecimal digits; it stays as it is. */
-bool http_decode(struct http_slice *slice, bool plus);
-/* Is SLICE free of control bytes? */
-bool http_is_text(const struct http_slice *slice);
 
 #endif

@@ -1,6 +1,7 @@
 #include "common/base/decimal.h"
 #include "common/http/internal.h"
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,88 @@ void http_request_free(struct http_request *request)
     mem_wiped_free(request->body, request->body_len);
     free(request);
 }
+
+/* --- parameters --- */
+
+static int hex(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+/* Decodes SLICE in place: "%41" and '+'. A percent sign without two hexadecimal digits stays as it
+ * is. The byte behind SLICE has to be writable. */
+static void param_decode(struct http_slice *slice)
+{
+    uint8_t *out = (uint8_t *)slice->text;
+    const char *end = slice->text + slice->len;
+    for (const char *at = slice->text; at < end; at++) {
+        if (*at == '%' && end - at > 2 && isxdigit((unsigned char)at[1]) &&
+            isxdigit((unsigned char)at[2])) {
+            *out++ = (uint8_t)(hex(at[1]) * 16 + hex(at[2]));
+            at += 2;
+        } else {
+            *out++ = *at == '+' ? ' ' : (uint8_t)*at;
+        }
+    }
+    slice->len = (size_t)(out - (uint8_t *)slice->text);
+    *out = '\0';
+}
+
+/* Reads "a=1", from TEXT to END. False: there is a control byte. */
+static bool param_read(struct http_param *param, char *text, char *end)
+{
+    char *equals = memchr(text, '=', (size_t)(end - text));
+    char *name_end = equals != NULL ? equals : end, *value = equals != NULL ? equals + 1 : end;
+    param->name = (struct http_slice){text, (size_t)(name_end - text)};
+    param->value = (struct http_slice){value, (size_t)(end - value)};
+    param_decode(&param->value);
+    param_decode(&param->name);
+    return !http_has_control(param->name.text, param->name.len) &&
+           !http_has_control(param->value.text, param->value.len);
+}
+
+static size_t params_count(const struct http_slice *text)
+{
+    size_t n = text->len > 0;
+    for (size_t i = 0; i < text->len; i++)
+        n += text->text[i] == '&';
+    return n;
+}
+
+/* Splits and decodes "a=1&b=2" in place. The byte behind TEXT has to be writable. False: there is a
+ * control byte (escaped or not), or there are more than HTTP_MAX_PARAMS; PARAMS is empty then. */
+static bool params_parse(struct http_params *params, struct arena *arena, struct http_slice text)
+{
+    size_t pairs = params_count(&text);
+    *params = (struct http_params){0};
+    if (pairs == 0 || pairs > HTTP_MAX_PARAMS)
+        return pairs == 0;
+    char *at = text.text, *end = text.text + text.len;
+    params->items = params->few;
+    if (pairs > HTTP_PARAMS_FEW)
+        params->items = arena_alloc(arena, pairs * sizeof(*params->items));
+    while (at < end) {
+        char *next = memchr(at, '&', (size_t)(end - at));
+        if (!param_read(&params->items[params->n], at, next != NULL ? next : end)) {
+            params->n = 0;
+            return false;
+        }
+        params->n += params->items[params->n].name.len > 0;
+        at = next != NULL ? next + 1 : end;
+    }
+    return true;
+}
+
+static const char *params_get(const struct http_params *params, const char *name, size_t index)
+{
+    for (size_t i = 0; i < params->n; i++) {
+        if (strcmp(params->items[i].name.text, name) == 0 && index-- == 0)
+            return params->items[i].value.text;
+    }
+    return NULL;
+}
+
+/* --- target --- */
 
 /* Does PATH have a byte that has to be percent-encoded? Some servers let it through raw. */
 static bool has_raw_byte(const char *path)
@@ -183,7 +266,7 @@ static const char *read_target(struct http_request *request)
         request->path = "*";
         return NULL;
     }
-    request->bad_params = !http_params_parse(&request->query, &request->arena, query);
+    request->bad_params = !params_parse(&request->query, &request->arena, query);
     return read_path(request, path.text);
 }
 
@@ -284,7 +367,7 @@ const char *http_header(const struct http_request *request, const char *name)
 
 const char *http_query(const struct http_request *request, const char *name, size_t index)
 {
-    return http_params_get(&request->query, name, index);
+    return params_get(&request->query, name, index);
 }
 
 static bool is_form(const struct http_request *request)
@@ -307,8 +390,8 @@ static void parse_form(struct http_request *request)
     size_t before = request->arena.bytes;
     char *copy = arena_alloc(&request->arena, request->body_len + 1);
     memcpy(copy, request->body, request->body_len);
-    request->form_bad = !http_params_parse(&request->form, &request->arena,
-                                           (struct http_slice){copy, request->body_len});
+    request->form_bad = !params_parse(&request->form, &request->arena,
+                                      (struct http_slice){copy, request->body_len});
     /* Many short parameters take a multiple of the body's bytes. So later requests may be refused
      * for them. */
     request->head_held += request->arena.bytes - before;
@@ -319,7 +402,7 @@ static void parse_form(struct http_request *request)
 const char *http_form(struct http_request *request, const char *name, size_t index)
 {
     parse_form(request);
-    return http_params_get(&request->form, name, index);
+    return params_get(&request->form, name, index);
 }
 
 bool http_form_is_bad(struct http_request *request)
