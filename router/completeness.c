@@ -71,23 +71,6 @@ int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
     return 0;
 }
 
-bool completeness_has(const struct known_comet *comet)
-{
-    if (comet->state != COMET_MEMBER)
-        return true;
-    return comet->loops != 0 && comet->loops_registered == comet->loops;
-}
-
-bool completeness_is_reached(const struct completeness *completeness)
-{
-    if (!completeness->ready || completeness->hash == 0)
-        return false;
-    for (size_t i = 0; i < completeness->comets->n; i++)
-        if (!completeness_has(completeness->comets->all[i]))
-            return false;
-    return true;
-}
-
 struct text {
     char *at;
     size_t left; /* at least 1, for the end */

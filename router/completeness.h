@@ -34,8 +34,21 @@ bool completeness_owns(const struct completeness *completeness, int64_t uid);
 /* Loop LOOP of LOOPS of COMET has put all its sessions. -EINVAL: impossible numbers. */
 int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops);
 /* True if COMET has registered, or if membership does not show it. */
-bool completeness_has(const struct known_comet *comet);
-bool completeness_is_reached(const struct completeness *completeness);
+static inline bool completeness_has(const struct known_comet *comet)
+{
+    return comet->state != COMET_MEMBER ||
+           (comet->loops != 0 && comet->loops_registered == comet->loops);
+}
+
+static inline bool completeness_is_reached(const struct completeness *completeness)
+{
+    if (!completeness->ready || completeness->hash == 0)
+        return false;
+    for (size_t i = 0; i < completeness->comets->n; i++)
+        if (!completeness_has(completeness->comets->all[i]))
+            return false;
+    return true;
+}
 /* The number of comets that are missing. BUF gets the first few: "comet-1 loops=0,2/4 comet-2
  * loops=all". */
 size_t completeness_missing(const struct completeness *completeness, char *buf, size_t len);

@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct interned_string {
-    uint32_t number, refs;
-    char text[];
-};
-
-/* A place holds a name or, with its lowest bit set, the number of the next vacant place. */
-union place {
-    struct interned_string *name;
-    uintptr_t vacant;
-};
-
-struct interned_strings {
-    union place *places;
-    uint32_t n, capacity;
-    uint32_t vacant; /* the first vacant place; 0: none */
-    size_t count;
-    size_t text_bytes;
-    struct strmap *shared; /* NULL: every reference has a name of its own */
-};
-
 enum { PLACES_FIRST = 64, MAP_SLOT_BYTES = 32, MALLOC_OVERHEAD = 16 };
 
 struct interned_strings *interned_new(bool shared)
@@ -117,13 +97,6 @@ void interned_unref(struct interned_strings *strings, uint32_t number)
     strings->count--;
     strings->text_bytes -= name_bytes(len);
     free(name);
-}
-
-char *interned_text(const struct interned_strings *strings, uint32_t number)
-{
-    static char empty[1];
-
-    return number == 0 ? empty : strings->places[number].name->text;
 }
 
 uint32_t interned_refs(const struct interned_strings *strings, uint32_t number)

@@ -10,7 +10,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct interned_strings;
+struct interned_string {
+    uint32_t number, refs;
+    char text[];
+};
+
+/* A place holds a name or, with its lowest bit set, the number of the next vacant place. */
+union place {
+    struct interned_string *name;
+    uintptr_t vacant;
+};
+
+struct interned_strings {
+    union place *places;
+    uint32_t n, capacity;
+    uint32_t vacant; /* the first vacant place; 0: none */
+    size_t count;
+    size_t text_bytes;
+    struct strmap *shared; /* NULL: every reference has a name of its own */
+};
+
 /* SHARED: equal strings get the same number. */
 struct interned_strings *interned_new(bool shared);
 void interned_free(struct interned_strings *strings);
@@ -20,7 +39,12 @@ uint32_t interned_ref(struct interned_strings *strings, const char *text);
 void interned_unref(struct interned_strings *strings, uint32_t number);
 /* The text is valid while it is referenced. It is read only; not const, because strings of
  * protobuf-c are not. */
-char *interned_text(const struct interned_strings *strings, uint32_t number);
+static inline char *interned_text(const struct interned_strings *strings, uint32_t number)
+{
+    static char empty[1];
+
+    return number == 0 ? empty : strings->places[number].name->text;
+}
 uint32_t interned_refs(const struct interned_strings *strings, uint32_t number);
 size_t interned_count(const struct interned_strings *strings);
 /* Walks over the numbers in use, ascending: begin with NUMBER 0; returns the next one, 0 at the
