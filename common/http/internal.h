@@ -2,8 +2,7 @@
  *
  *   server.c   listener, list of connections, deadlines
  *   conn.c     one connection: bytes in, parser's events, answers out
- *   request.c  a request: taking shape (target, parameters, body), as handlers see it, its answer as
- *              text
+ *   request.c  a request: its target, parameters and body; as handlers see it; its answer as text
  *   parser.c   bytes into heads and bodies, with the library llhttp
  *   head.c     a head, and what is refused of it */
 #ifndef IMC_COMMON_HTTP_INTERNAL_H
