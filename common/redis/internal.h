@@ -80,14 +80,8 @@ struct redis_shard {
     struct redis_calls pending; /* Redis answers in this order */
 };
 
-struct redis_clock {
-    int64_t ahead_us; /* Redis's clock less CLOCK_BOOTTIME */
-    int64_t sent_us;  /* CLOCK_BOOTTIME when TIME was sent last */
-    bool known, asking;
-    unsigned narrow; /* so many more times TIME is sent at once */
-};
-
 struct redis {
+    struct redis_clock clock; /* first: redis_now_us() finds it there */
     struct loop *loop;
     char *user, *password;
     int64_t database;
@@ -95,7 +89,6 @@ struct redis {
     redis_state_fn state, write_state;
     redis_clock_fn clock_state;
     redis_memory_fn memory_state;
-    struct redis_clock clock;
     void *arg;
     struct redis *sentinels; /* NULL = none: shards are addresses */
     bool is_sentinels;       /* the shards are Sentinels, which take no writes */

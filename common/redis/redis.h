@@ -11,6 +11,7 @@
 #define IMC_COMMON_REDIS_REDIS_H
 
 #include "common/base/loop.h"
+#include "common/base/time.h"
 #include <hiredis/hiredis.h>
 
 struct redis;
@@ -66,9 +67,23 @@ size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
 void redis_command(struct redis *redis, size_t shard, int argc, const char **argv,
                    const size_t *argvlen, redis_fn fn, void *arg);
 
+/* What is known of Redis's clock (clock.c). A struct redis begins with it. */
+struct redis_clock {
+    struct loop *loop;
+    int64_t ahead_us; /* Redis's clock less CLOCK_BOOTTIME */
+    int64_t sent_us;  /* CLOCK_BOOTTIME when TIME was sent last */
+    bool known, asking;
+    unsigned narrow; /* so many more times TIME is sent at once */
+};
 /* Unix time in microseconds, by the clock of the first shard. Before that shard was up, by this
  * machine's clock. It does not jump when this machine's clock is set. */
-uint64_t redis_now_us(const struct redis *redis);
+static inline uint64_t redis_now_us(const struct redis *redis)
+{
+    const struct redis_clock *clock = (const struct redis_clock *)(const void *)redis;
+
+    loop_assert_owner(clock->loop);
+    return (uint64_t)(time_boot_us() + clock->ahead_us);
+}
 /* How far this machine's clock is ahead of Redis's now, in microseconds; 0 while that is not
  * known. */
 int64_t redis_clock_offset_us(const struct redis *redis);

@@ -94,6 +94,7 @@ void consumer_refused(struct kafka_consumer *consumer, rd_kafka_resp_err_t err)
         consumer->topic_refused = err;
     else
         consumer->group_refused = err;
+    partition_reader_doubt(consumer->partitions);
     log_error("bus refuses this user", "why=\"%s\"", why);
     consumer_tell_refused(consumer);
 }
@@ -310,6 +311,7 @@ void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque
     if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         return;
     consumer->down = consumer->doubt = true;
+    partition_reader_doubt(consumer->partitions);
     consumer_tell(consumer, "no broker answers, see bus.brokers");
     if (consumer->topics != NULL)
         kafka_topics_ask(consumer->topics);

@@ -1,4 +1,3 @@
-/* partition_reader.c - the drawing is in partition_reader.h. */
 #include "job/kafka/partition_reader.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
@@ -26,9 +25,8 @@ enum {
     LATER_MS = 1000, /* between two looks whether there still is a later owner */
     COMMIT_MS = 1000,
     COMMIT_LATE_MS = 10000, /* without an answer: another commit may go */
-    PATIENCE_MS =
-        2000,        /* beyond the session's timeout: then the group's word is newer than Redis's */
-    QUIET_MS = 1000, /* without a refusal: it is being read */
+    PATIENCE_MS = 2000, /* beyond the session's timeout: the group's word is newer than Redis's */
+    QUIET_MS = 1000,    /* without a refusal: it is being read */
 };
 
 struct assigned {
@@ -58,13 +56,14 @@ struct partition_reader {
     struct redis *redis;
     LIST_HEAD(, assigned) list;
     struct reread *reread;
-    int64_t unix_ms; /* by Redis's clock, when a bite was taken */
+    int64_t unix_ms; /* when a bite was taken, by Redis's clock, as messages are dated */
     struct revoked_queues *revoked;
     struct committed_anchors *committed;
     unsigned commits;   /* that were not answered yet */
     uint64_t commit_ms; /* loop time of the last one */
     void (*heard)(rd_kafka_resp_err_t err, void *arg);
     void *arg;
+    bool doubted; /* heard() is called for messages, too */
 };
 
 static const char *topic_of(const struct partition_reader *reader)
@@ -167,12 +166,6 @@ static void assigned_error(struct assigned *assigned, const rd_kafka_message_t *
     log_identity_alarm(&assigned->identity);
 }
 
-/* Messages are dated by Redis's clock. */
-static int64_t partitions_unix_ms(const struct partition_reader *reader)
-{
-    return (int64_t)(redis_now_us(reader->redis) / 1000);
-}
-
 /* False: the messages that came with it are of no use. */
 static bool assigned_message(struct assigned *assigned, const rd_kafka_message_t *message)
 {
@@ -211,6 +204,7 @@ static bool assigned_wants(const struct assigned *assigned)
 static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
 {
     struct assigned *assigned = arg;
+    struct partition_reader *reader = assigned->owner;
     rd_kafka_message_t *messages[BITE];
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
     bool useful = true;
@@ -221,14 +215,22 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
     if (n <= 0)
         return false;
-    assigned->owner->unix_ms = partitions_unix_ms(assigned->owner);
+    reader->unix_ms = (int64_t)(redis_now_us(reader->redis) / 1000);
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
         useful = useful && assigned_message(assigned, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
-    assigned->owner->heard(err, assigned->owner->arg);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR || reader->doubted) {
+        reader->doubted = false;
+        reader->heard(err, reader->arg);
+    }
     return n == BITE; /* fewer: the queue was empty, and librdkafka tells when it is not any more */
+}
+
+void partition_reader_doubt(struct partition_reader *reader)
+{
+    reader->doubted = true;
 }
 
 void partition_reader_wake(struct partition_reader *reader)
@@ -267,7 +269,7 @@ void partition_reader_look(struct partition_reader *reader)
 {
     struct assigned *a;
     uint64_t now = loop_now_ms(reader->job->loop);
-    int64_t unix_ms = partitions_unix_ms(reader);
+    int64_t unix_ms = (int64_t)(redis_now_us(reader->redis) / 1000);
 
     reread_serve(reader->reread);
     revoked_queues_sweep(reader->revoked);

@@ -19,11 +19,14 @@
 struct job;
 struct partition_reader;
 
-/* HEARD is called when messages have come, or ERR instead of them. */
+/* HEARD is called when ERR has come instead of messages. It is also called once when messages have
+ * come after partition_reader_doubt(). */
 struct partition_reader *partition_reader_open(struct job *job, rd_kafka_t *rk, struct redis *redis,
                                                void (*heard)(rd_kafka_resp_err_t err, void *arg),
                                                void *arg);
 void partition_reader_close(struct partition_reader *reader);
+/* Something is taken for broken that messages would disprove. */
+void partition_reader_doubt(struct partition_reader *reader);
 /* Before rd_kafka_incremental_assign(): the queue must be on its own when the first message comes.
  */
 void partition_reader_add(struct partition_reader *reader,
