@@ -55,22 +55,24 @@ struct kafka_producer {
     struct producer_instance *client; /* NULL in state RESTING */
     struct kafka_shutdown *retired;   /* the former client, which is being destroyed */
     struct partition_count *agree;    /* the number of partitions that logics agree on */
-    struct tickets gathered;          /* tickets that librdkafka does not have yet, in order */
+    const struct partition_permit *permit;
+    struct tickets gathered; /* tickets that librdkafka does not have yet, in order */
     size_t gathered_bytes;
     struct tickets waiting; /* tickets that wait for their reports */
     size_t outstanding;     /* tickets in both lists */
     struct pace pace;
     struct loop_task flush, drained;
-    uv_timer_t pause;  /* runs until the next flush */
-    uv_timer_t look;   /* runs while there is no client that takes messages */
-    uint64_t since_ms; /* loop time at which this state began */
-    unsigned in_a_row; /* how many clients in a row failed without delivering anything */
-    int64_t max_bytes; /* limit of a batch: the topic's max.message.bytes, or our guess */
-    bool answers;      /* the ready condition "bus" holds */
-    bool seen;         /* a broker has answered at least once */
-    bool proven;       /* Kafka took the last message */
-    bool probing;      /* a probe has no report yet */
-    bool failed;       /* the client could not be opened, or cannot finish draining */
+    uv_timer_t pause;    /* runs until the next flush */
+    uv_timer_t look;     /* runs while there is no client that takes messages */
+    uint64_t since_ms;   /* loop time at which this state began */
+    unsigned in_a_row;   /* how many clients in a row failed without delivering anything */
+    int64_t max_bytes;   /* limit of a batch: the topic's max.message.bytes, or our guess */
+    int64_t topic_bytes; /* what the topic told this client last, while OPEN; 0: nothing yet */
+    bool answers;        /* the ready condition "bus" holds */
+    bool seen;           /* a broker has answered at least once */
+    bool proven;         /* Kafka took the last message */
+    bool probing;        /* a probe has no report yet */
+    bool failed;         /* the client could not be opened, or cannot finish draining */
 };
 
 static uint64_t now_ms(const struct kafka_producer *producer)
@@ -82,6 +84,7 @@ static void producer_enter(struct kafka_producer *producer, enum producer_state 
 {
     producer->state = state;
     producer->since_ms = now_ms(producer);
+    producer->topic_bytes = 0;
 }
 
 /* --- tickets --- */
@@ -154,7 +157,7 @@ static void tell_reason(struct kafka_producer *producer, rd_kafka_resp_err_t cod
  * message that it takes proves that it takes messages. */
 static void probe(struct kafka_producer *producer)
 {
-    int partitions = partition_count_now(producer->agree, NULL);
+    int partitions = kafka_producer_partitions(producer);
 
     if (producer->probing || partitions == 0)
         return;
@@ -230,13 +233,12 @@ static void producer_resize(struct kafka_producer *producer, int64_t max_bytes)
 /* Why no message can be produced now; NULL: it can. */
 static const char *refusal(const struct kafka_producer *producer)
 {
-    const char *why = NULL;
-
     if (producer->state != PRODUCER_OPEN)
         return "the bus producer is being replaced";
     if (!producer_instance_answers(producer->client))
         return "Kafka has not answered yet";
-    return partition_count_now(producer->agree, &why) == 0 ? why : NULL;
+    return kafka_producer_partitions(producer) > 0 ? NULL
+                                                   : partition_count_refusal(producer->agree);
 }
 
 /* Has the former client sent its last bytes? */
@@ -322,9 +324,8 @@ static void on_look(uv_timer_t *timer)
  * list. */
 static bool hand_over(struct kafka_producer *producer, struct kafka_ticket *ticket)
 {
-    int partitions = partition_count_now(producer->agree, NULL);
     rd_kafka_resp_err_t code =
-        producer_instance_produce(producer->client, &ticket->message, partitions, ticket);
+        producer_instance_produce(producer->client, &ticket->message, producer->permit->n, ticket);
 
     if (code == RD_KAFKA_RESP_ERR__FATAL) { /* the event with the error is still to come */
         producer_replace(producer, code, rd_kafka_err2str(code));
@@ -393,11 +394,9 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_message *m
 size_t kafka_producer_most(const struct kafka_producer *producer)
 {
     int64_t most = producer->max_bytes; /* which is never below librdkafka's least */
-    int64_t topic =
-        producer->state == PRODUCER_OPEN ? producer_instance_topic_max_bytes(producer->client) : 0;
 
-    if (topic > 0 && topic < most)
-        most = topic;
+    if (producer->topic_bytes > 0 && producer->topic_bytes < most)
+        most = producer->topic_bytes;
     return most > RECORD_HEAD ? (size_t)(most - RECORD_HEAD) : 0;
 }
 
@@ -410,7 +409,7 @@ static void too_large(struct kafka_producer *producer)
     int64_t half = producer_instance_max_bytes(producer->client) / 2;
 
     producer_instance_ask(producer->client);
-    if (producer_instance_topic_max_bytes(producer->client) > 0)
+    if (producer->topic_bytes > 0)
         return; /* the limit was lowered since; the topic is being asked */
     producer_resize(producer, half);
 }
@@ -486,15 +485,15 @@ static void on_answered(bool ok, const char *why, void *arg)
 
     if (producer->state != PRODUCER_OPEN)
         return;
+    producer->topic_bytes = producer_instance_topic_max_bytes(producer->client);
     if (!ok) {
         on_topic_missing(producer, why);
         return;
     }
     partition_count_saw(producer->agree, producer_instance_partitions(producer->client),
                         producer_instance_seen_ms(producer->client));
-    int64_t max_bytes = producer_instance_topic_max_bytes(producer->client);
-    if (max_bytes > 0)
-        producer_resize(producer, max_bytes);
+    if (producer->topic_bytes > 0)
+        producer_resize(producer, producer->topic_bytes);
     if (producer->state != PRODUCER_OPEN)
         return;
     if (!producer->proven) {
@@ -529,7 +528,7 @@ static const struct partition_count_events agree_events = {.idle = is_idle, .ope
 
 int kafka_producer_partitions(const struct kafka_producer *producer)
 {
-    return partition_count_now(producer->agree, NULL);
+    return partition_permit_now(producer->permit, now_ms(producer));
 }
 
 /* --- life --- */
@@ -564,6 +563,7 @@ int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
     uv_timer_init(&logic->loop->uv, &producer->look);
     daemon_ready(logic->daemon, "bus", false, "no Kafka broker has answered yet: see bus.brokers");
     producer->agree = partition_count_open(logic, &agree_events, producer);
+    producer->permit = partition_count_permit(producer->agree);
     client_open(producer);
     if (producer->client == NULL) {
         kafka_producer_close(producer);

@@ -18,6 +18,7 @@ enum {
 static struct redis_script agree_script = {.source = partitions_agree_lua};
 
 struct partition_count {
+    struct partition_permit permit;
     struct logic *logic;
     const struct partition_count_events *on; /* NULL: closed */
     void *arg;
@@ -49,12 +50,29 @@ static uint64_t now_ms(const struct partition_count *agree)
 
 /* --- may we? --- */
 
-/* Why we may not produce now; NULL: we may. */
-static const char *refusal(const struct partition_count *agree)
+/* Something that the permit follows from has changed. */
+static void permit_renew(struct partition_count *agree)
+{
+    uint64_t fresh_ms = agree->count == agree->n ? agree->seen_ms + PARTITION_COUNT_FRESH_MS : 0;
+    bool agreed = agree->n > 0 && agree->n <= PARTITIONS_MAX && agree->hold == 0;
+
+    agree->permit = (struct partition_permit){.n = agree->n};
+    if (agreed && agree->count >= agree->n)
+        agree->permit.until_ms = agree->permit_ms > fresh_ms ? agree->permit_ms : fresh_ms;
+}
+
+const struct partition_permit *partition_count_permit(const struct partition_count *agree)
+{
+    return &agree->permit;
+}
+
+const char *partition_count_refusal(const struct partition_count *agree)
 {
     static char text[128];
-    uint64_t now = now_ms(agree);
 
+    loop_assert_owner(agree->logic->loop);
+    if (partition_permit_now(&agree->permit, now_ms(agree)) != 0)
+        return NULL;
     if (agree->n == 0)
         return "how many partitions are agreed is not known: Redis has not told yet";
     if (agree->n > PARTITIONS_MAX) {
@@ -71,9 +89,6 @@ static const char *refusal(const struct partition_count *agree)
                  agree->count, agree->n);
         return text;
     }
-    if (now < agree->permit_ms ||
-        (agree->count == agree->n && now < agree->seen_ms + PARTITION_COUNT_FRESH_MS))
-        return NULL;
     snprintf(
         text, sizeof text,
         "the topic has %d partitions, agreed were %d; Redis does not tell whether it is so yet",
@@ -81,21 +96,12 @@ static const char *refusal(const struct partition_count *agree)
     return text;
 }
 
-int partition_count_now(const struct partition_count *agree, const char **why)
-{
-    const char *refused = refusal(agree);
-
-    loop_assert_owner(agree->logic->loop);
-    if (refused != NULL && why != NULL)
-        *why = refused;
-    return refused == NULL ? agree->n : 0;
-}
-
-/* Sets the ready condition. A change stops producing only for a moment. Pushes wait for that, and
- * we stay ready. */
+/* Renews the permit and sets the ready condition. A change stops producing only for a moment.
+ * Pushes wait for that, and we stay ready. */
 static void tell(struct partition_count *agree)
 {
-    const char *why = refusal(agree);
+    permit_renew(agree);
+    const char *why = partition_count_refusal(agree);
 
     if (agree->hold != 0)
         return;

@@ -44,9 +44,20 @@ struct partition_count *
 partition_count_open(struct logic *logic, const struct partition_count_events *events, void *arg);
 /* Kafka said at SEEN_MS, by the loop's clock, that the topic has PARTITIONS. */
 void partition_count_saw(struct partition_count *agree, int partitions, uint64_t seen_ms);
-/* The number of partitions to produce by. 0: nothing may be produced now, and *WHY says why. WHY
- * may be NULL. */
-int partition_count_now(const struct partition_count *agree, const char **why);
+/* Until when we may produce, by the loop's clock, and by how many partitions; UNTIL_MS 0: not now.
+ * *PERMIT changes with what Redis and Kafka say. */
+struct partition_permit {
+    uint64_t until_ms;
+    int n;
+};
+const struct partition_permit *partition_count_permit(const struct partition_count *agree);
+/* The number of partitions to produce by; 0: nothing may be produced now. */
+static inline int partition_permit_now(const struct partition_permit *permit, uint64_t now_ms)
+{
+    return now_ms < permit->until_ms ? permit->n : 0;
+}
+/* Why nothing may be produced now; NULL: it may. */
+const char *partition_count_refusal(const struct partition_count *agree);
 /* Tells Redis that this logic is gone. NULL is fine. */
 void partition_count_close(struct partition_count *agree);
 /* Writes the name of the hash. */

@@ -43,9 +43,15 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 
 static long opaque;
 static struct partition_count *const an_agreement = (struct partition_count *)(void *)&opaque;
-static int agreed;
+static struct partition_permit agreed;
 static const struct partition_count_events *agree_events;
 static void *agree_arg;
+
+static void agree_to(int partitions)
+{
+    agreed =
+        (struct partition_permit){.n = partitions, .until_ms = partitions > 0 ? UINT64_MAX : 0};
+}
 
 struct partition_count *partition_count_open(struct logic *logic,
                                              const struct partition_count_events *events, void *arg)
@@ -53,7 +59,7 @@ struct partition_count *partition_count_open(struct logic *logic,
     (void)logic;
     agree_events = events;
     agree_arg = arg;
-    agreed = 1;
+    agree_to(1);
     return an_agreement;
 }
 
@@ -63,12 +69,16 @@ void partition_count_saw(struct partition_count *agree, int partitions, uint64_t
     assert_true(partitions == 1 && seen_ms > 0);
 }
 
-int partition_count_now(const struct partition_count *agree, const char **why)
+const struct partition_permit *partition_count_permit(const struct partition_count *agree)
 {
     assert_ptr_equal(agree, an_agreement);
-    if (agreed == 0 && why != NULL)
-        *why = "held";
-    return agreed;
+    return &agreed;
+}
+
+const char *partition_count_refusal(const struct partition_count *agree)
+{
+    assert_ptr_equal(agree, an_agreement);
+    return agreed.until_ms == 0 ? "held" : NULL;
 }
 
 void partition_count_close(struct partition_count *agree)
@@ -223,19 +233,19 @@ static void messages_wait_while_partitions_change(void **state)
     assert_int_equal(produce(0), 0);
     run_until(&sent[0].done);
     assert_true(agree_events->idle(agree_arg));
-    agreed = 0;
+    agree_to(0);
     for (int i = 1; i < 5; i++)
         assert_int_equal(produce(i), 0);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
     assert_true(agree_events->idle(agree_arg)); /* nothing has left */
-    agreed = 1;
+    agree_to(1);
     agree_events->opened(agree_arg);
     run_until(&sent[4].done);
     read_all(values, sizeof values);
     assert_string_equal(values, "abcde");
 
     /* For ever? They are refused with the reason. */
-    agreed = 0;
+    agree_to(0);
     config.bus_timeout_ms = 200;
     assert_int_equal(produce(5), 0);
     run_until(&sent[5].done);
