@@ -13,6 +13,7 @@
 #include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "job/comets/comets_internal.h"
+#include "job/partition/partition.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -25,7 +26,7 @@ void comet_item_free(struct comet_peer *comet, struct comet_item *item)
 {
     if (item->kept) {
         comet->n_kept--;
-        comet->comets->kept_bytes -= comet_batch_size(item);
+        comet->comets->kept_bytes -= comet_item_size(item);
         if (comet->n_kept == 0 && comet->standing_due && comet->pipe != NULL)
             pipe_kick(comet->pipe);
     }
@@ -92,6 +93,109 @@ static void pending_return(struct comet_peer *comet, uint64_t below_seq)
     }
 }
 
+/* --- packing --- */
+
+struct packed_item {
+    Imc__V1__PushItem item;
+    Imc__V1__Waiting message;
+};
+
+/* The fence that MESSAGE travels with: that of its partition now, if the partition is ours. A kept
+ * item may be older than our last fence, or its partition may be another job's by now. */
+static uint64_t message_fence(const struct job *job, const struct message *message)
+{
+    const struct partition *ours = message->partition != NULL
+                                       ? message->partition
+                                       : partition_find(job, message->partition_id);
+
+    return ours != NULL && partition_is_ours(ours) ? ours->fence : message->fence;
+}
+
+static void item_describe(struct packed_item *packed, struct comet_item *item,
+                          const struct comet_peer *comet)
+{
+    struct message *message = item->message;
+    Imc__V1__PushItem *out = &packed->item;
+
+    imc__v1__push_item__init(out);
+    out->kind = item->kind;
+    out->partition = (uint32_t)message->partition_id;
+    out->fence = message_fence(comet->job, message);
+    out->epoch = comet->epoch;
+    out->uid = message->uid;
+    out->n_handles = item->n_handles;
+    out->handles = item->handles;
+    if (item->kind == IMC__V1__PUSH_ITEM__KIND__POKE) {
+        out->n_ids = 1;
+        out->ids = &message->id;
+        return;
+    }
+    out->offset = message->offset;
+    out->speed = message->speed;
+    if (message->kind == MESSAGE_ROOM)
+        out->room = message->room;
+    imc__v1__waiting__init(&packed->message);
+    packed->message.id = message->id;
+    packed->message.op = message->op;
+    packed->message.expires_ms = message->expires_ms;
+    packed->message.body.len = message->body_len;
+    packed->message.body.data = message->body;
+    out->message = &packed->message;
+}
+
+static void standing_describe(Imc__V1__Standing *out, const struct comet_peer *comet,
+                              const struct comet_batch *batch)
+{
+    const struct partition *p;
+    size_t n = 0;
+
+    imc__v1__standing__init(out);
+    out->epoch = comet->epoch;
+    out->link = comet->link;
+    out->missed_rooms = batch->missed_rooms;
+    out->missed_all = batch->missed_all;
+    LIST_FOREACH(p, &comet->job->partitions, link)
+        n += partition_is_ours(p);
+    out->partitions = mem_alloc((n + 1) * sizeof *out->partitions);
+    out->fences = mem_alloc((n + 1) * sizeof *out->fences);
+    LIST_FOREACH(p, &comet->job->partitions, link) {
+        if (!partition_is_ours(p))
+            continue;
+        out->partitions[out->n_partitions++] = (uint32_t)p->id;
+        out->fences[out->n_fences++] = p->fence;
+    }
+}
+
+static struct msg *batch_pack(const struct comet_peer *comet, const struct comet_batch *batch)
+{
+    Imc__V1__PushBatch out;
+    Imc__V1__Standing standing = {0};
+    struct packed_item *packed = mem_alloc((batch->n + 1) * sizeof *packed);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    Imc__V1__PushItem **list = mem_alloc((batch->n + 1) * sizeof *list);
+
+    for (size_t i = 0; i < batch->n; i++) {
+        item_describe(&packed[i], batch->items[i], comet);
+        list[i] = &packed[i].item;
+    }
+    imc__v1__push_batch__init(&out);
+    out.seq = batch->seq;
+    out.job = comet->job->id;
+    out.process = comet->process;
+    out.n_items = batch->n;
+    out.items = list;
+    if (batch->standing) {
+        standing_describe(&standing, comet, batch);
+        out.standing = &standing;
+    }
+    struct msg *msg = msg_pack(&out.base);
+    free(standing.partitions);
+    free(standing.fences);
+    free(list);
+    free(packed);
+    return msg;
+}
+
 /* --- the pipe --- */
 
 static struct comet_batch *batch_new(uint64_t seq, size_t max)
@@ -127,21 +231,6 @@ static void batch_take_back_standing(struct comet_peer *comet, const struct come
     comet->missed_all |= batch->missed_all;
 }
 
-static struct msg *batch_pack(const struct comet_peer *comet, const struct comet_batch *batch)
-{
-    const struct comet_envelope envelope = {
-        .job = comet->job,
-        .seq = batch->seq,
-        .epoch = comet->epoch,
-        .process = comet->process,
-        .link = batch->standing ? comet->link : 0,
-        .missed_rooms = batch->missed_rooms,
-        .missed_all = batch->missed_all,
-    };
-
-    return comet_batch_pack(&envelope, batch->items, batch->n);
-}
-
 static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size_t max)
 {
     size_t bytes = 0, most = (size_t)comet->job->config->comet_bytes;
@@ -153,7 +242,7 @@ static void batch_fill(struct comet_peer *comet, struct comet_batch *batch, size
             continue;
         }
         batch->items[batch->n++] = item;
-        bytes += comet_batch_size(item);
+        bytes += comet_item_size(item);
     }
 }
 

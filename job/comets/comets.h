@@ -11,11 +11,16 @@
 #define IMC_JOB_COMETS_COMETS_H
 
 #include "common/membership/membership.h"
-#include "job/comets/comet_batch.h"
+#include "job/base/message.h"
+#include "proto/push.pb-c.h"
 
 struct job;
 struct comet_peer;
 struct comet_peers;
+
+/* One comet answered its item of MESSAGE, or its lease lapsed (GONE). */
+typedef void (*comet_answered_fn)(struct job *job, struct message *message,
+                                  Imc__V1__PushItem__Kind kind, Imc__V1__PushResult result);
 
 struct comet_peers *comets_open(struct job *job, comet_answered_fn answered);
 void comets_close(struct comet_peers *comets);

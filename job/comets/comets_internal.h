@@ -5,7 +5,27 @@
 
 #include "common/membership/membership.h"
 #include "job/base/job.h"
-#include "job/comets/comet_batch.h"
+#include "job/base/message.h"
+#include "proto/push.pb-c.h"
+
+/* What one comet is to do with a message. */
+struct comet_item {
+    STAILQ_ENTRY(comet_item) next; /* in the one queue of its comet it stands in */
+    struct message *message;       /* a reference */
+    Imc__V1__PushItem__Kind kind;
+    bool kept; /* comets.h: its message waits for no answer */
+    uint32_t n_handles;
+    uint64_t handles[];
+};
+
+/* About the bytes it takes in a batch. */
+static inline size_t comet_item_size(const struct comet_item *item)
+{
+    enum { OVERHEAD = 96 };
+    size_t size = OVERHEAD + item->n_handles * sizeof item->handles[0];
+
+    return item->kind == IMC__V1__PUSH_ITEM__KIND__POKE ? size : size + item->message->body_len;
+}
 
 /* Items of one PushBatch; items[i] is NULL once it is answered. */
 struct comet_batch {
@@ -42,7 +62,9 @@ struct comet_peer {
 
 struct comet_peers {
     struct job *job;
-    comet_answered_fn answered;
+    /* comet_answered_fn, comets.h */
+    void (*answered)(struct job *job, struct message *message, Imc__V1__PushItem__Kind kind,
+                     Imc__V1__PushResult result);
     struct strmap *by_id;     /* of list */
     struct comet_peer *found; /* of list, the last that was asked for: a message asks twice */
     struct comet_peer **list, **lost;

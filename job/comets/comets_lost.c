@@ -85,7 +85,7 @@ static void comet_charge(struct comet_peer *comet, struct comet_item *item)
 {
     item->kept = true;
     comet->n_kept++;
-    comet->comets->kept_bytes += comet_batch_size(item);
+    comet->comets->kept_bytes += comet_item_size(item);
     job_count(comet->job, JOB_KEPT);
 }
 
