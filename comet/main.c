@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, JOB_CONNECTS_MS = 5000 };
 
 static void comet_publish(struct comet *comet)
 {
@@ -39,8 +39,7 @@ static void comet_members_changed(struct membership *membership, enum member_kin
 {
     struct comet *comet = arg;
 
-    (void)kind;
-    if (membership == comet->membership)
+    if (kind != MEMBER_JOB && membership == comet->membership)
         comet_publish(comet);
 }
 
@@ -149,14 +148,37 @@ static void comet_advertise(struct comet *comet, struct member *self)
 
 static void comet_tell_logic(struct comet *comet)
 {
-    bool all = true;
+    int access = LOGIC_ADMITS;
 
-    for (int i = 0; i < comet->n_workers; i++)
-        all = all && atomic_load_explicit(&comet->workers[i].logic_up, memory_order_relaxed);
-    daemon_ready(comet->daemon, "logic", comet->n_logics > 0 && all,
-                 comet->n_logics == 0
-                     ? "no logic is alive"
+    for (int i = 0; i < comet->n_workers; i++) {
+        int own = atomic_load_explicit(&comet->workers[i].logic_access, memory_order_relaxed);
+        access = own < access ? own : access;
+    }
+    daemon_ready(comet->daemon, "logic", comet->n_logics > 0 && access == LOGIC_ADMITS,
+                 comet->n_logics == 0 ? "no logic is alive"
+                 : access == LOGIC_CLOSED
+                     ? "no logic can let sessions in: /readyz?for=connect of each says why"
                      : "no logic can be reached at the address that it advertises");
+}
+
+/* Is every living job connected? One that is not cannot bring what is pushed. It keeps its lease
+ * for some time after it has died, and needs some time to connect. */
+static void comet_tell_job(struct comet *comet)
+{
+    const int64_t grace_ms = comet->config->daemon.lease_ttl_ms + JOB_CONNECTS_MS;
+    uint64_t now = loop_now_ms(&comet->daemon->loop);
+    int64_t streams = metrics_sum(comet->daemon->metrics, COMET_JOB_STREAMS);
+    const struct member_list *jobs = membership_list(comet->membership, MEMBER_JOB);
+    char why[160];
+
+    if ((int64_t)jobs->n <= streams)
+        comet->deaf_since_ms = 0;
+    else if (comet->deaf_since_ms == 0)
+        comet->deaf_since_ms = now;
+    bool deaf = comet->deaf_since_ms != 0 && now - comet->deaf_since_ms >= (uint64_t)grace_ms;
+    snprintf(why, sizeof why, "%lld of %zu jobs are connected to %s: see rpc.advertise",
+             (long long)streams, jobs->n, daemon_advertised(comet->daemon));
+    daemon_ready(comet->daemon, "job", !deaf, why);
 }
 
 static void comet_on_tick(uv_timer_t *tick)
@@ -168,6 +190,7 @@ static void comet_on_tick(uv_timer_t *tick)
     if (missed != 0)
         workers_recall(comet, missed, "no job has vouched that nothing was missed");
     comet_tell_logic(comet);
+    comet_tell_job(comet);
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
     /* Accept only when jobs know of us. They read the list of comets once per renewal, and a client
@@ -194,7 +217,7 @@ static int comet_start(struct daemon *daemon)
     if (failed != 0)
         return failed;
     comet_advertise(comet, &self);
-    failed = daemon_join(daemon, &self, 1U << MEMBER_LOGIC | 1U << MEMBER_ROUTER,
+    failed = daemon_join(daemon, &self, 1U << MEMBER_LOGIC | 1U << MEMBER_ROUTER | 1U << MEMBER_JOB,
                          &comet_membership_events, comet, &comet->redis, &comet->membership);
     if (failed != 0)
         return failed;
@@ -268,13 +291,10 @@ static void comet_memory(struct daemon *daemon, enum memory_level level)
 /* Clients that are connected stay and get pushes without Redis and logics. Clients that connect
  * need both. */
 static const struct daemon_need comet_needs[] = {
-    {"redis", USE_CONNECT},
-    {"redis_write", 0},
-    {"clock", USE_CONNECT},
-    {"logic", USE_CONNECT | USE_STORE},
-    {"clients", USE_CONNECT},
-    {"rpc", USE_PUSH | USE_STORE},
-    {NULL, 0},
+    {"redis", USE_CONNECT},        {"redis_write", 0},
+    {"clock", USE_CONNECT},        {"logic", USE_CONNECT | USE_STORE},
+    {"clients", USE_CONNECT},      {"job", USE_PUSH | USE_CONNECT},
+    {"rpc", USE_PUSH | USE_STORE}, {NULL, 0},
 };
 
 static const struct daemon_spec comet_spec = {

@@ -20,9 +20,10 @@
 
 #include <errno.h>
 
-enum { DRAIN_LOOK_MS = 10, STOP_TURNS = 3 };
+enum { DRAIN_LOOK_MS = 10, STOP_TURNS = 3, NEEDS_MS = 200 };
 
 static struct logic the_logic;
+static uv_timer_t needs_timer;
 
 static void tell_routers(struct logic *logic)
 {
@@ -33,6 +34,19 @@ static void tell_routers(struct logic *logic)
 
     daemon_ready(logic->daemon, "router", up,
                  any ? "no router answers" : "no router holds a lease");
+}
+
+/* Looks whether jobs are there, and tells comets whether sessions can come in. */
+static void on_needs(uv_timer_t *timer)
+{
+    struct logic *logic = timer->data;
+    char why[STREAM_CLOSED_WHY];
+
+    daemon_ready(logic->daemon, "jobs", !job_backlogs_silent(logic->backlogs),
+                 "no job has reported for push.max_lag: pushes are refused");
+    daemon_lacks(logic->daemon, USE_CONNECT, why, sizeof why);
+    if (!logic->draining)
+        streams_admit(logic->streams, why);
 }
 
 static void on_members(struct membership *membership, enum member_kind kind, void *arg)
@@ -96,9 +110,14 @@ static int logic_start(struct daemon *daemon)
         err = join(logic);
     if (err == 0)
         err = routes_open(logic);
-    if (err != 0)
+    if (err != 0) {
         logic_stop(daemon);
-    return err;
+        return err;
+    }
+    needs_timer.data = logic;
+    uv_timer_init(&daemon->loop.uv, &needs_timer);
+    uv_timer_start(&needs_timer, on_needs, 0, NEEDS_MS);
+    return 0;
 }
 
 /* --- drain --- */
@@ -140,6 +159,9 @@ static void logic_stop(struct daemon *daemon)
 {
     struct logic *logic = daemon->state;
 
+    if (needs_timer.data != NULL)
+        uv_close((uv_handle_t *)&needs_timer, NULL);
+    needs_timer.data = NULL;
     streams_close(logic->streams);
     connects_close(logic->connects);
     gone_receivers_close(logic->gone_receivers);
@@ -217,6 +239,7 @@ static const struct daemon_need logic_needs[] = {
     {"rpc", USE_CONNECT | USE_STORE},
     {"bus", USE_PUSH},
     {"partitions", USE_PUSH},
+    {"jobs", USE_PUSH},
     {NULL, 0},
 };
 

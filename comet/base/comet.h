@@ -23,6 +23,7 @@ struct comet {
     struct membership *membership;
     struct rpc_server *server;
     struct job_batches *jobs;
+    uint64_t deaf_since_ms; /* loop time since which a job is missing; 0: each is connected */
     bool accepting;
     _Atomic int loops_accepting;
     bool lapsed; /* the lease had lapsed: sessions fetch once they are registered */

@@ -20,6 +20,8 @@
     X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                   \
       "Connections closed because memory was nearly used up: slowest readers, oldest strangers.") \
     X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")         \
+    X(JOB_STREAMS, "imc_comet_job_streams", NULL, METRIC_GAUGE,                                   \
+      "Open streams of jobs, which bring what is pushed.")                                        \
     X(WRITES, "imc_comet_writes_total", NULL, METRIC_COUNTER, "Successful send() calls.")         \
     X(WRITE_BYTES, "imc_comet_write_bytes_total", NULL, METRIC_COUNTER, "Bytes the kernel took.") \
     X(DELIVERIES_UID, "imc_comet_deliveries_total", "kind=\"uid\"", METRIC_COUNTER,               \

@@ -17,6 +17,13 @@ struct reregister;
 struct cluster_view;
 struct wheel;
 
+/* What a loop can have of a logic. */
+enum logic_access {
+    LOGIC_UNREACHED,
+    LOGIC_CLOSED, /* it says that it cannot do what we ask for */
+    LOGIC_ADMITS,
+};
+
 struct worker {
     struct loop loop;
     struct comet *comet;
@@ -26,7 +33,7 @@ struct worker {
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
     struct logic_requests *logic; /* comet/logic/logic_requests.h */
-    _Atomic bool logic_up;        /* some logic can be reached from this loop */
+    _Atomic int logic_access;     /* enum logic_access: the best of all logics */
     struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */

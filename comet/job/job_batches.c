@@ -267,7 +267,9 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
 
 static void service_closed(struct rpc_stream *stream, void *arg, const char *why)
 {
-    (void)arg;
+    struct job_batches *service = arg;
+
+    metric_add(service->counters, COMET_JOB_STREAMS, -1);
     log_info("job left", "peer=%s why=\"%s\"", rpc_stream_peer(stream), why);
     rpc_stream_unref(stream);
 }
@@ -275,8 +277,11 @@ static void service_closed(struct rpc_stream *stream, void *arg, const char *why
 static const struct rpc_stream_events service_events = {.message = service_message,
                                                         .closed = service_closed};
 
-void job_batches_opened(struct rpc_stream *stream, void *service)
+void job_batches_opened(struct rpc_stream *stream, void *arg)
 {
+    struct job_batches *service = arg;
+
+    metric_add(service->counters, COMET_JOB_STREAMS, 1);
     log_info("job connected", "peer=%s", rpc_stream_peer(stream));
     rpc_stream_accept(rpc_stream_ref(stream), &service_events, service);
 }

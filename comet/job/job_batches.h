@@ -26,8 +26,8 @@ typedef void (*job_missed_fn)(struct comet *comet, unsigned missed, const char *
 
 struct job_batches *job_batches_open(struct comet *comet, job_missed_fn missed);
 void job_batches_close(struct job_batches *service);
-/* rpc thread: for struct rpc_method.opened, with the service as server_arg. */
-void job_batches_opened(struct rpc_stream *stream, void *service);
+/* rpc thread: for struct rpc_method.opened, with the service as ARG. */
+void job_batches_opened(struct rpc_stream *stream, void *arg);
 /* The late results of one worker. */
 struct job_results *job_results_open(struct worker *worker);
 void job_results_close(struct job_results *results);

@@ -29,7 +29,8 @@ struct listed_logic {
     struct pipe *pipe;
     char id[64];
     uint64_t epoch;
-    bool probe; /* the stream is down: an empty batch is due, to find out whether logic is back */
+    bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
+    bool closed; /* it said that it cannot do what we ask for now */
 };
 
 struct logic_requests {
@@ -203,6 +204,20 @@ static void link_on_tick(uv_timer_t *tick)
 
 /* --- batches --- */
 
+static enum logic_access link_access(const struct logic_requests *link)
+{
+    enum logic_access best = LOGIC_UNREACHED;
+    const struct listed_logic *peer;
+
+    LIST_FOREACH(peer, &link->peers, entry) {
+        enum logic_access access = !pipe_is_up(peer->pipe) ? LOGIC_UNREACHED
+                                   : peer->closed          ? LOGIC_CLOSED
+                                                           : LOGIC_ADMITS;
+        best = access > best ? access : best;
+    }
+    return best;
+}
+
 static size_t request_size(const struct logic_request *request)
 {
     return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8;
@@ -239,9 +254,10 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     size_t counts[REQUEST_KINDS] = {0};
     struct logic_request_queue requests = STAILQ_HEAD_INITIALIZER(requests);
 
-    /* A logic that may be dead only gets an empty batch, so that no request waits for it in
-     * vain. */
-    if (pipe_is_up(pipe) && worker->view->comet_epoch != 0)
+    /* A logic that may be dead only gets an empty batch, so that no request waits for it in vain. A
+     * closed one gets requests if all are: it answers at once. */
+    if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 &&
+        (!peer->closed || link_access(link) != LOGIC_ADMITS))
         link_take(link, &requests, counts);
     if (STAILQ_EMPTY(&requests) && !peer->probe)
         return NULL;
@@ -353,12 +369,35 @@ static void link_give_way(const struct logic_requests *link, const Imc__V1__Give
     link->give_way(link->worker, way->uid, way->handles, way->n_handles);
 }
 
+/* Tells the main loop, for readiness, whether a logic can be reached and does what we ask for. */
+static void link_tell(struct logic_requests *link)
+{
+    atomic_store_explicit(&link->worker->logic_access, (int)link_access(link),
+                          memory_order_relaxed);
+}
+
+static void link_admitting(struct listed_logic *peer, const char *closed)
+{
+    struct logic_requests *link = peer->link;
+
+    peer->closed = closed[0] != '\0';
+    if (peer->closed)
+        log_warn("logic is not ready", "logic=%s loop=%d why=\"%s\"", peer->id,
+                 link->worker->loop.index, closed);
+    else
+        log_info("logic is ready", "logic=%s loop=%d", peer->id, link->worker->loop.index);
+    link_tell(link);
+    link_kick(link);
+}
+
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
 {
     struct listed_logic *peer = arg;
     struct logic_reply *reply = decoded;
 
     (void)pipe;
+    if (reply->proto->admitting != NULL)
+        link_admitting(peer, reply->proto->admitting->closed);
     for (size_t i = 0; i < reply->proto->n_give_way; i++)
         link_give_way(peer->link, reply->proto->give_way[i]);
     backing_unref(&reply->backing);
@@ -378,21 +417,11 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
     link_kick(link);
 }
 
-/* Tells the main loop, for readiness, whether a logic can be reached. */
-static void link_tell(struct logic_requests *link)
-{
-    const struct listed_logic *peer;
-    bool any = false;
-
-    LIST_FOREACH(peer, &link->peers, entry)
-        any = any || pipe_is_up(peer->pipe);
-    atomic_store_explicit(&link->worker->logic_up, any, memory_order_relaxed);
-}
-
 static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct listed_logic *peer = arg;
 
+    peer->closed = false; /* a new stream is told anew */
     if (up)
         log_info("logic up", "logic=%s address=%s loop=%d", peer->id, pipe_address(pipe),
                  peer->link->worker->loop.index);

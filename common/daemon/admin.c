@@ -111,6 +111,23 @@ bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out)
     return all;
 }
 
+void daemon_lacks(struct daemon *daemon, unsigned uses, char *why, size_t len)
+{
+    struct daemon_internal *in = daemon->internal;
+    size_t used = 0;
+    why[0] = '\0';
+    pthread_mutex_lock(&in->lock);
+    for (size_t i = 0; i < in->n_conditions && used < len; i++) {
+        const struct daemon_condition *condition = &in->conditions[i];
+        if (condition->holds || (uses_of(daemon, condition->name) & uses) == 0)
+            continue;
+        int n = snprintf(why + used, len - used, "%s%s: %s", used > 0 ? "; " : "", condition->name,
+                         condition->why);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    pthread_mutex_unlock(&in->lock);
+}
+
 static int page_metrics(struct daemon *daemon, struct http_request *request, FILE *out)
 {
     (void)request;

@@ -120,6 +120,9 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
  * when all conditions hold that any use needs. /readyz?for=push (connect, store) asks only for
  * those that this use needs, see daemon_need. NAME is not copied. Any thread. */
 void daemon_ready(struct daemon *daemon, const char *name, bool holds, const char *why_not);
+/* Writes into WHY the conditions that do not hold and that USES need, as one line: "redis: …; …".
+ * Empty: all hold. Any thread. */
+void daemon_lacks(struct daemon *daemon, unsigned uses, char *why, size_t len);
 /* The drain is done. Gives the lease back, if daemon_leave() has not done so, then ends the main
  * loop. */
 void daemon_drained(struct daemon *daemon);

@@ -25,6 +25,7 @@ struct streams {
     LIST_HEAD(, stream) streams;
     size_t n_streams;
     bool draining;
+    char closed[STREAM_CLOSED_WHY]; /* streams_admit() */
 };
 
 /* Created on the rpc thread. From on_opened() on it belongs to the main loop, except `malformed`
@@ -61,6 +62,23 @@ static void gauge_streams(struct streams *service, int by)
     metric_set(service->logic->counters, LOGIC_STREAMS, (int64_t)service->n_streams);
 }
 
+static void send_to(struct stream *stream, const ProtobufCMessage *message)
+{
+    (void)rpc_stream_send(stream->rpc, msg_pack(message)); /* fails if the stream has ended, whose
+                                                            * comet then needs nothing */
+}
+
+static void tell_whether_closed(struct streams *service, struct stream *stream)
+{
+    Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__Admitting admitting = IMC__V1__ADMITTING__INIT;
+
+    admitting.closed = service->closed;
+    reply.admitting = &admitting;
+    if (stream->kind == &comets)
+        send_to(stream, &reply.base);
+}
+
 static void on_opened(struct loop *loop, struct inbox_item *item)
 {
     struct stream *stream = container_of(item, struct stream, opened);
@@ -72,6 +90,8 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
     log_info("stream opened", "from=%s peer=%s", stream->kind->peer, rpc_stream_peer(stream->rpc));
     if (service->draining)
         rpc_stream_close(stream->rpc);
+    else if (service->closed[0] != '\0')
+        tell_whether_closed(service, stream);
 }
 
 static void on_over(struct loop *loop, struct inbox_item *item)
@@ -150,18 +170,25 @@ static bool stream_may_be_of(const struct stream *stream, const char *comet, uin
 void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message)
 {
-    size_t len = protobuf_c_message_get_packed_size(message);
     struct stream *stream;
 
     loop_assert_owner(service->logic->loop);
     LIST_FOREACH(stream, &service->streams, next) {
-        if (!stream_may_be_of(stream, comet, epoch))
-            continue;
-        struct msg *msg = msg_new(len);
-        protobuf_c_message_pack(message, msg->data);
-        (void)rpc_stream_send(stream->rpc, msg); /* fails if the stream has ended, whose comet then
-                                                  * needs nothing */
+        if (stream_may_be_of(stream, comet, epoch))
+            send_to(stream, message);
     }
+}
+
+void streams_admit(struct streams *service, const char *closed)
+{
+    struct stream *stream;
+
+    loop_assert_owner(service->logic->loop);
+    if (strncmp(service->closed, closed, sizeof service->closed - 1) == 0)
+        return;
+    snprintf(service->closed, sizeof service->closed, "%s", closed);
+    LIST_FOREACH(stream, &service->streams, next)
+        tell_whether_closed(service, stream);
 }
 
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *reply)

@@ -26,6 +26,7 @@ struct stream_batch {
 /* The most items in each list of a batch. A comet sends 1,000 requests in one. The setting
  * logic.items in job.ini may be up to STREAM_SETTLES_MAX. */
 enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
+enum { STREAM_CLOSED_WHY = 256 };
 
 /* The handlers of batches from comets and from jobs. */
 struct stream_services {
@@ -48,6 +49,9 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
  * yet. */
 void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                  const ProtobufCMessage *message);
+/* Tells every comet, if it has changed, whether this logic can do what they ask for. CLOSED: why
+ * not; empty: it can. Comets then turn to other logics, and are not ready if there is none. */
+void streams_admit(struct streams *service, const char *closed);
 /* False: the peer's stream has ended. It will not see the reply, and asks another logic. */
 bool stream_is_open(const struct stream_batch *batch);
 /* Sends REPLY, then frees the batch and its arena. */

@@ -21,6 +21,7 @@ struct job_backlog {
 
 struct job_backlogs {
     struct logic *logic;
+    uint64_t opened_ms;
     struct job_backlog jobs[JOBS_MOST];
     size_t n;
 };
@@ -30,6 +31,7 @@ struct job_backlogs *job_backlogs_open(struct logic *logic)
     struct job_backlogs *backlogs = mem_zalloc(sizeof *backlogs);
 
     backlogs->logic = logic;
+    backlogs->opened_ms = loop_now_ms(logic->loop);
     return backlogs;
 }
 
@@ -82,7 +84,7 @@ struct worst {
 
 static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
 {
-    uint64_t now = loop_now_ms(backlogs->logic->loop), last_ms = 0;
+    uint64_t now = loop_now_ms(backlogs->logic->loop), last_ms = backlogs->opened_ms + LIFE_MS;
     struct worst worst = {0};
 
     for (size_t i = 0; i < backlogs->n; i++) {
@@ -97,12 +99,24 @@ static struct worst job_backlogs_worst(const struct job_backlogs *backlogs)
         if (backlog->stalled && worst.stalled == NULL)
             worst.stalled = backlog;
     }
-    worst.silent = backlogs->n > 0 && last_ms <= now;
+    worst.silent = last_ms <= now;
     if (worst.silent) {
         uint64_t silent_ms = now - last_ms + LIFE_MS;
         worst.lag_ms = (uint32_t)(silent_ms < UINT32_MAX ? silent_ms : UINT32_MAX);
     }
     return worst;
+}
+
+static bool is_too_late(const struct job_backlogs *backlogs, const struct worst *worst)
+{
+    int64_t most = backlogs->logic->config->push_max_lag_ms;
+    return most > 0 && worst->lag_ms > (uint64_t)most;
+}
+
+bool job_backlogs_silent(const struct job_backlogs *backlogs)
+{
+    const struct worst worst = job_backlogs_worst(backlogs);
+    return worst.silent && is_too_late(backlogs, &worst);
 }
 
 enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why)
@@ -111,7 +125,7 @@ enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlog
     const struct worst worst = job_backlogs_worst(backlogs);
 
     loop_assert_owner(backlogs->logic->loop);
-    if (config->push_max_lag_ms > 0 && worst.lag_ms > (uint64_t)config->push_max_lag_ms) {
+    if (is_too_late(backlogs, &worst)) {
         snprintf(why, JOB_BACKLOG_WHY,
                  "%s %" PRIu32 " s%s, more than push.max_lag (%" PRId64 " s): push later",
                  worst.silent ? "no job has reported for" : "delivery is", worst.lag_ms / 1000,

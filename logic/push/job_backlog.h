@@ -35,6 +35,8 @@ enum { JOB_BACKLOG_WHY = 320 };
 /* What to refuse now. WHY gets the reason, for the caller of a push. It has JOB_BACKLOG_WHY
  * bytes. */
 enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why);
+/* Has no job reported for push.max_lag, so that every push is refused? */
+bool job_backlogs_silent(const struct job_backlogs *backlogs);
 /* Sets the gauges. */
 void job_backlogs_scrape(struct job_backlogs *backlogs);
 

@@ -153,6 +153,59 @@ static void closing_answers_what_is_left(void **state)
     assert_int_equal(immortal.refs, 1);
 }
 
+/* A logic says whether it can do what comets ask for. */
+static void says(struct logic *logic, const char *closed)
+{
+    Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__Admitting admitting = IMC__V1__ADMITTING__INIT;
+    admitting.closed = (char *)(uintptr_t)closed;
+    reply.admitting = &admitting;
+    rpc_stream_send(logic->stream, msg_pack(&reply.base));
+}
+
+static bool access_is(enum logic_access access)
+{
+    run(1, NULL, 0);
+    return atomic_load(&w.worker.logic_access) == (int)access;
+}
+
+static int asked(int logic)
+{
+    int n = 0;
+    for (int i = 0; i < logic_batches(&w.logics[logic]); i++)
+        n += (int)logic_batch(&w.logics[logic], i)->n_disconnects;
+    return n;
+}
+
+static void a_closed_logic_is_asked_only_if_all_are(void **state)
+{
+    (void)state;
+    assert_int_equal(w.worker.logic_access, LOGIC_UNREACHED);
+    see(1, 1);
+    ask(REQUEST_DISCONNECT, 1);
+    run(SOON_MS, &w.n_done, 1);
+    assert_true(until(access_is(LOGIC_ADMITS), (void)0));
+    says(&w.logics[0], "redis: away");
+    assert_true(until(access_is(LOGIC_CLOSED), (void)0));
+    ask(REQUEST_DISCONNECT, 2); /* it answers, if only that it cannot */
+    run(SOON_MS, &w.n_done, 2);
+    assert_int_equal(asked(0), 2);
+    see(3, 1);
+    assert_true(until(access_is(LOGIC_ADMITS), (void)0));
+    for (uint64_t i = 0; i < 20; i++) {
+        ask(REQUEST_DISCONNECT, 3 + i);
+        run(SOON_MS, &w.n_done, 3 + (int)i);
+    }
+    assert_int_equal(asked(0), 2);
+    assert_int_equal(asked(1), 20);
+    says(&w.logics[0], "");
+    see(1, 1);
+    assert_true(until(access_is(LOGIC_ADMITS), (void)0));
+    ask(REQUEST_DISCONNECT, 30);
+    run(SOON_MS, &w.n_done, 23);
+    assert_int_equal(asked(0), 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -165,6 +218,7 @@ int main(void)
         TEST(without_a_logic_deadlines_pass),
         TEST(a_connect_that_was_sent_waits_for_its_answer),
         TEST(closing_answers_what_is_left),
+        TEST(a_closed_logic_is_asked_only_if_all_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

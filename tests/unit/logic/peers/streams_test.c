@@ -271,6 +271,52 @@ static void draining_ends_streams_when_they_are_answered(void **state)
     assert_int_equal(n_kept, 0);
 }
 
+/* Is answer I of the kind that says whether logic admits, and does it say CLOSED? */
+static void said(struct fixture *f, size_t i, const char *closed)
+{
+    assert_true(caller_wait(&f->caller, i + 1, false));
+    const struct msg *msg = f->caller.answers[i];
+    Imc__V1__SessionReply *reply = imc__v1__session_reply__unpack(NULL, msg->len, msg->data);
+
+    assert_non_null(reply);
+    assert_int_equal(reply->seq, 0);
+    assert_non_null(reply->admitting);
+    assert_string_equal(reply->admitting->closed, closed);
+    imc__v1__session_reply__free_unpacked(reply, NULL);
+}
+
+static void comets_are_told_whether_logic_admits(void **state)
+{
+    struct fixture *f = *state;
+
+    streams_admit(f->logic.streams, "");
+    ask(f, 1, 7, 1);
+    assert_true(caller_wait(&f->caller, 1, false));
+    streams_admit(f->logic.streams, "redis: away");
+    streams_admit(f->logic.streams, "redis: away"); /* nothing new */
+    said(f, 1, "redis: away");
+    streams_admit(f->logic.streams, "");
+    said(f, 2, "");
+}
+
+static void a_comet_that_comes_later_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    streams_admit(f->logic.streams, "router: none answers");
+    said(f, 0, "router: none answers");
+}
+
+static void jobs_are_not_told(void **state)
+{
+    struct fixture *f = *state;
+
+    streams_admit(f->logic.streams, "redis: away");
+    ask(f, 7, 3, 1);
+    assert_true(caller_wait(&f->caller, 1, false));
+    assert_int_equal(f->caller.answers[0]->data[1], 7);
+}
+
 int main(void)
 {
 #define row(test, setup) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -282,6 +328,9 @@ int main(void)
         row(more_than_may_be_unanswered_wait, setup_comet),
         row(a_stream_may_end_before_its_answers, setup_comet),
         row(draining_ends_streams_when_they_are_answered, setup_comet),
+        row(comets_are_told_whether_logic_admits, setup_comet),
+        row(a_comet_that_comes_later_is_told, setup_comet),
+        row(jobs_are_not_told, setup_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

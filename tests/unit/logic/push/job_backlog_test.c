@@ -115,6 +115,23 @@ static void if_none_reports_the_lag_is_how_long_that_is_so(void **state)
     assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
 }
 
+static void none_has_reported_since_the_start(void **state)
+{
+    (void)state;
+    loop.uv.time += 30000;
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_FINE);
+    assert_false(job_backlogs_silent(logic.backlogs));
+    loop.uv.time += 1000;
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
+    assert_true(job_backlogs_silent(logic.backlogs));
+    tell("a", 40000, 0, "");
+    assert_int_equal(job_backlogs_verdict(logic.backlogs, why), JOB_BACKLOG_ALL);
+    assert_false(job_backlogs_silent(logic.backlogs)); /* it is late, but it is there */
+    loop.uv.time += 40000;
+    config.push_max_lag_ms = 0;
+    assert_false(job_backlogs_silent(logic.backlogs)); /* and pushes are not refused */
+}
+
 static void more_jobs_than_there_are_places(void **state)
 {
     (void)state;
@@ -139,6 +156,7 @@ int main(void)
         backlog_test(the_worst_job_counts_and_says_why),
         backlog_test(a_job_that_is_silent_counts_no_more),
         backlog_test(if_none_reports_the_lag_is_how_long_that_is_so),
+        backlog_test(none_has_reported_since_the_start),
         backlog_test(more_jobs_than_there_are_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
