@@ -1,0 +1,129 @@
+#include "common/protocol/goim_auth.h"
+#include "common/protocol/json_scan.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+struct goim_auth_why {
+    char *text;
+    size_t len;
+};
+
+/* The field NAME; NULL if it is missing or null. */
+static const json_t *goim_auth_field(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+static int goim_auth_text(const json_t *object, const char *name, size_t max, const char **out,
+                          struct goim_auth_why *why)
+{
+    const json_t *value = goim_auth_field(object, name);
+
+    *out = "";
+    if (value == NULL)
+        return 0;
+    if (!json_is_string(value) || json_string_length(value) > max) {
+        (void)snprintf(why->text, why->len, "auth: %s must be a string of at most %zu bytes", name,
+                       max);
+        return -EBADMSG;
+    }
+    *out = json_string_value(value);
+    return 0;
+}
+
+static int goim_auth_mid(const json_t *object, int64_t *mid, struct goim_auth_why *why)
+{
+    const json_t *value = goim_auth_field(object, "mid");
+
+    *mid = 0;
+    if (value == NULL)
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        (void)snprintf(why->text, why->len, "auth: mid must be a whole number, 0 or more");
+        return -EBADMSG;
+    }
+    *mid = json_integer_value(value);
+    return 0;
+}
+
+static int goim_auth_accepts(const json_t *object, struct goim_auth *auth,
+                             struct goim_auth_why *why)
+{
+    const json_t *list = goim_auth_field(object, "accepts");
+
+    if (list == NULL)
+        return 0;
+    auth->has_accepts = true;
+    if (!json_is_array(list) || json_array_size(list) > GOIM_AUTH_ACCEPTS_MAX) {
+        (void)snprintf(why->text, why->len, "auth: accepts must be a list of at most %d operations",
+                       GOIM_AUTH_ACCEPTS_MAX);
+        return -EBADMSG;
+    }
+    for (; auth->n_accepts < json_array_size(list); auth->n_accepts++) {
+        const json_t *value = json_array_get(list, auth->n_accepts);
+        json_int_t op = json_integer_value(value);
+        if (!json_is_integer(value) || op < INT32_MIN || op > INT32_MAX) {
+            (void)snprintf(why->text, why->len, "auth: accepts[%zu] is not an operation (int32)",
+                           auth->n_accepts);
+            return -EBADMSG;
+        }
+        auth->accepts[auth->n_accepts] = (int32_t)op;
+    }
+    return 0;
+}
+
+static int goim_auth_hello(const json_t *object, bool *hello, struct goim_auth_why *why)
+{
+    const json_t *value = goim_auth_field(object, "hello");
+
+    *hello = json_is_true(value);
+    if (value == NULL || json_is_boolean(value))
+        return 0;
+    (void)snprintf(why->text, why->len, "auth: hello must be true or false");
+    return -EBADMSG;
+}
+
+static int goim_auth_fields(const json_t *object, struct goim_auth *auth, struct goim_auth_why *why)
+{
+    if (goim_auth_mid(object, &auth->mid, why) != 0 ||
+        goim_auth_text(object, "token", GOIM_AUTH_TOKEN_MAX, &auth->token, why) != 0 ||
+        goim_auth_text(object, "key", GOIM_AUTH_KEY_MAX, &auth->key, why) != 0 ||
+        goim_auth_text(object, "room_id", GOIM_AUTH_ROOM_MAX, &auth->room, why) != 0 ||
+        goim_auth_accepts(object, auth, why) != 0)
+        return -EBADMSG;
+    return goim_auth_hello(object, &auth->hello, why);
+}
+
+int goim_auth_parse(const void *body, size_t len, struct goim_auth *auth, char *why, size_t why_len)
+{
+    struct goim_auth_why reason = {why, why_len};
+    json_error_t error;
+    json_t *object = json_load(body, len, JSON_REJECT_DUPLICATES, &error);
+
+    auth->has_accepts = false;
+    auth->n_accepts = 0;
+    if (object == NULL) {
+        (void)snprintf(why, why_len, "auth: not JSON: %.80s at byte %d", error.text,
+                       error.position);
+        return -EBADMSG;
+    }
+    auth->keep = object;
+    if (!json_is_object(object)) {
+        (void)snprintf(why, why_len, "auth: the body must be one JSON object");
+    } else if (goim_auth_fields(object, auth, &reason) == 0) {
+        return 0;
+    }
+    goim_auth_free(auth);
+    return -EBADMSG;
+}
+
+void goim_auth_free(struct goim_auth *auth)
+{
+    json_decref(auth->keep);
+    auth->keep = NULL;
+}

@@ -1,0 +1,43 @@
+/* goim_auth.h - the body of a goim v2 client's auth (operation 7): one JSON object.
+ *
+ *   {"mid":123,"key":"phone-1","room_id":"live://1000","platform":"web","accepts":[1000,1001]}
+ *
+ * mid is the user. key names the device, room_id the room that it joins. accepts lists the
+ * operations that it wants. platform is not used. Ours beside these: token (who it is, where mid is
+ * not trusted), hello (true: the auth reply has a body). A field that is missing or null is absent.
+ * Unknown fields are ignored. Pure; any thread.
+ *
+ * Source of the fields: goim v2's protocol, docs/protocol.md. */
+#ifndef IMC_COMMON_PROTOCOL_GOIM_AUTH_H
+#define IMC_COMMON_PROTOCOL_GOIM_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    GOIM_AUTH_KEY_MAX = 128,     /* bytes */
+    GOIM_AUTH_ROOM_MAX = 128,    /* bytes */
+    GOIM_AUTH_TOKEN_MAX = 512,   /* bytes */
+    GOIM_AUTH_ACCEPTS_MAX = 256, /* operations */
+};
+
+struct goim_auth {
+    int64_t mid;       /* 0: absent */
+    const char *token; /* "": absent */
+    const char *key;   /* "": absent */
+    const char *room;  /* "": absent */
+    bool has_accepts;  /* false: accepts was absent, and the session takes every operation */
+    bool hello;
+    size_t n_accepts;
+    int32_t accepts[GOIM_AUTH_ACCEPTS_MAX];
+    void *keep; /* owns the strings */
+};
+
+/* 0: AUTH is set, and goim_auth_free() has to be called. -EBADMSG: it is not; WHY (at least 160
+ * bytes) names the field and its limit. */
+int goim_auth_parse(const void *body, size_t len, struct goim_auth *auth, char *why,
+                    size_t why_len);
+void goim_auth_free(struct goim_auth *auth);
+
+#endif
