@@ -13,6 +13,7 @@
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/reregister.h"
+#include "comet/session/room_reports.h"
 #include "comet/session/session.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -48,6 +49,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->reregister = reregister_open(worker, catchup_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
+    worker->room_reports = room_reports_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -57,6 +59,7 @@ void worker_close(struct worker *worker)
         return; /* it was never opened */
     worker->closed = true;
     frontend_hang_up(worker); /* now all rooms are empty */
+    room_reports_close(worker->room_reports);
     rooms_close(worker);
     frontend_close(worker);
     logic_requests_close(worker->logic);

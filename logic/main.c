@@ -96,6 +96,9 @@ static int logic_start(struct daemon *daemon)
     logic->loop = &daemon->loop;
     logic->counters = daemon->counters;
     daemon->state = logic;
+    if (logic->config->auth_trust_mid)
+        log_warn("auth.trust_mid is on: a goim client is whoever it says, without a token",
+                 "hint=\"whoever reaches a comet can be any user: only on a trusted network\"");
     daemon_ready(daemon, "router", false, "no router holds a lease");
     logic->routers = routers_open(logic);
     logic->routers_told = tell_routers;

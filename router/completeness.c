@@ -53,6 +53,13 @@ bool completeness_owns(const struct completeness *completeness, int64_t uid)
     return ring_find_uid(completeness->ring, uid) == completeness->self;
 }
 
+bool completeness_owns_room(const struct completeness *completeness, const char *room)
+{
+    if (completeness->self < 0)
+        return true;
+    return ring_find(completeness->ring, room, strlen(room)) == completeness->self;
+}
+
 int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops)
 {
     if (loops == 0 || loops > COMET_LOOPS_MAX || loop >= loops)

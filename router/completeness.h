@@ -31,6 +31,8 @@ void completeness_set_ring(struct completeness *completeness, struct ring *ring,
                            const struct member_list *list, const char *self);
 /* False: the uid belongs to another router. True if there is no ring, or if we are not in it. */
 bool completeness_owns(const struct completeness *completeness, int64_t uid);
+/* The same for a room's name. */
+bool completeness_owns_room(const struct completeness *completeness, const char *room);
 /* Loop LOOP of LOOPS of COMET has put all its sessions. -EINVAL: impossible numbers. */
 int completeness_loop(struct known_comet *comet, uint32_t loop, uint32_t loops);
 /* True if COMET has registered, or if membership does not show it. */

@@ -1,8 +1,6 @@
 /* interned_strings.h - strings named by 32-bit numbers. Sessions in the same room share its name;
  * each session has its own key. Main loop only.
- *
- * The references to a room's name are the sessions in the room, so they count them. Number 0 is the
- * empty string. */
+ * Number 0 is the empty string. */
 #ifndef IMC_ROUTER_INTERNED_STRINGS_H
 #define IMC_ROUTER_INTERNED_STRINGS_H
 

@@ -1,7 +1,8 @@
-/*   MapBatch:  puts ─► dels ─► registered ─► lookups ─► forget ─► counts   (as router.proto states)
+/*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts   (as router.proto states)
  *   MapReply:  puts[i]                       lookups[i]           rooms, comets */
 #include "router/map_batch.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include <errno.h>
 #include <string.h>
 
@@ -113,6 +114,38 @@ static void run_puts(struct map_batch_run *run, Imc__V1__MapReply *reply)
     for (size_t i = 0; i < batch->n_puts; i++) {
         reply->puts[i] = put_one(run, batch->puts[i]);
         metric_add(run->shard->counters, put_metrics[reply->puts[i]], 1);
+    }
+}
+
+static void room_say(struct map_batch_run *run, const Imc__V1__RoomShare *in)
+{
+    struct known_comet *comet;
+
+    metric_add(run->shard->counters, ROUTER_ROOM_WORDS, 1);
+    if (run_see(run, in->comet, &comet) != 0 || in->loop >= COMET_LOOPS_MAX ||
+        in->room[0] == '\0' || strlen(in->room) > MAP_BATCH_ROOM_MAX || run->shard->refuses)
+        return;
+    struct room_word word = {.room = in->room,
+                             .comet = comet->id,
+                             .epoch = comet->epoch,
+                             .loop = in->loop,
+                             .sessions = in->sessions,
+                             .number = in->number};
+    room_counts_set(run->shard->rooms, &word, run->shard->now_ms);
+}
+
+/* Answers each word with the whole room's number. A word that cannot be taken is left out of it. */
+static void run_rooms(struct map_batch_run *run, Imc__V1__MapReply *reply)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    if (!run->ring_matches)
+        return;
+    reply->room_totals = run_alloc(run, batch->n_rooms, sizeof *reply->room_totals);
+    reply->n_room_totals = batch->n_rooms;
+    for (size_t i = 0; i < batch->n_rooms; i++) {
+        room_say(run, batch->rooms[i]);
+        reply->room_totals[i] = room_counts_total(run->shard->rooms, batch->rooms[i]->room);
     }
 }
 
@@ -235,6 +268,7 @@ static void run_forget(struct map_batch_run *run)
 
     for (size_t i = 0; i < batch->n_forget; i++) {
         comet_lives_forget(run->shard->comets, batch->forget[i]);
+        room_counts_forget(run->shard->rooms, batch->forget[i]);
         metric_add(run->shard->counters, ROUTER_FORGET, 1);
         log_info("comet forgotten", "comet=\"%.64s\"", batch->forget[i]);
     }
@@ -263,14 +297,16 @@ static Imc__V1__Count *run_count(struct map_batch_run *run, char *name, uint64_t
 
 static void run_count_rooms(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
-    const struct interned_strings *rooms = run->shard->sessions->rooms;
+    const struct room_counts *rooms = run->shard->rooms;
+    const struct counted_room *room = NULL;
+    const char *name;
+    uint64_t total;
 
-    reply->rooms = run_alloc(run, interned_count(rooms), sizeof(Imc__V1__Count *));
-    for (uint32_t room = interned_next(rooms, 0); room != 0; room = interned_next(rooms, room)) {
-        if (counts_cut(run, "rooms", reply->n_rooms, interned_text(rooms, room)))
+    reply->rooms = run_alloc(run, room_counts_kept(rooms), sizeof(Imc__V1__Count *));
+    while ((room = room_counts_next(rooms, room, &name, &total)) != NULL) {
+        if (counts_cut(run, "rooms", reply->n_rooms, name))
             break;
-        reply->rooms[reply->n_rooms++] =
-            run_count(run, interned_text(rooms, room), interned_refs(rooms, room));
+        reply->rooms[reply->n_rooms++] = run_count(run, mem_unconst(name), total);
     }
 }
 
@@ -310,6 +346,7 @@ struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *ba
     reply.ring_mismatch = !run.ring_matches;
     run_puts(&run, &reply);
     run_dels(&run);
+    run_rooms(&run, &reply);
     run_registered(&run);
     reply.complete = run.ring_matches && completeness_is_reached(&shard->completeness);
     run_lookups(&run, &reply);

@@ -20,10 +20,12 @@ void map_shard_init(struct map_shard *shard, const struct map_shard_limits *limi
     shard->comets = comet_lives_new(limits->comet_grace_ms);
     completeness_init(&shard->completeness, shard->comets);
     shard->sessions = session_map_new(shard->comets, map_shard_owns, shard);
+    shard->rooms = room_counts_new(&shard->completeness);
 }
 
 void map_shard_close(struct map_shard *shard)
 {
+    room_counts_free(shard->rooms);
     session_map_free(shard->sessions);
     completeness_close(&shard->completeness);
     comet_lives_free(shard->comets);
@@ -101,12 +103,27 @@ void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading)
 {
     shard->now_ms = now_ms;
     comet_lives_tick(shard->comets, now_ms, reading);
+    if (now_ms >= shard->rooms_due_ms) {
+        shard->rooms_due_ms = now_ms + ROOM_COUNTS_KEEP_MS;
+        shard->sweeps_rooms = true;
+    }
     map_shard_watch_complete(shard);
+}
+
+bool map_shard_sweep_waits(const struct map_shard *shard)
+{
+    return shard->sweeps_rooms || session_map_sweep_waits(shard->sessions);
 }
 
 bool map_shard_sweep(struct map_shard *shard)
 {
-    return session_map_sweep(shard->sessions, shard->limits.sweep_slice);
+    uint32_t slice = shard->limits.sweep_slice;
+
+    if (session_map_sweep_waits(shard->sessions))
+        (void)session_map_sweep(shard->sessions, slice);
+    else if (shard->sweeps_rooms)
+        shard->sweeps_rooms = room_counts_sweep(shard->rooms, slice, shard->now_ms);
+    return map_shard_sweep_waits(shard);
 }
 
 void map_shard_scrape(struct map_shard *shard)
@@ -118,9 +135,10 @@ void map_shard_scrape(struct map_shard *shard)
     metric_set(block, ROUTER_SESSIONS, (int64_t)shard->comets->live_sessions);
     metric_set(block, ROUTER_UNSWEPT, (int64_t)shard->comets->dead_sessions);
     metric_set(block, ROUTER_UIDS, (int64_t)sessions->uids);
-    metric_set(block, ROUTER_ROOMS, (int64_t)interned_count(sessions->rooms));
+    metric_set(block, ROUTER_ROOMS, (int64_t)room_counts_kept(shard->rooms));
     metric_set(block, ROUTER_COMETS, (int64_t)comet_lives_alive(shard->comets));
-    metric_set(block, ROUTER_MAP_BYTES, (int64_t)session_map_bytes(sessions));
+    metric_set(block, ROUTER_MAP_BYTES,
+               (int64_t)(session_map_bytes(sessions) + room_counts_bytes(shard->rooms)));
     metric_set(block, ROUTER_INCOMPLETE, !completeness_is_reached(&shard->completeness));
     metric_set(block, ROUTER_MISSING_COMETS,
                (int64_t)completeness_missing(&shard->completeness, unused, sizeof unused));

@@ -6,6 +6,7 @@
 
 #include "router/completeness.h"
 #include "router/metrics.h"
+#include "router/room_counts.h"
 #include "router/session_map.h"
 
 struct map_shard_limits {
@@ -19,6 +20,9 @@ struct map_shard {
     struct comet_lives *comets;
     struct completeness completeness;
     struct session_map *sessions;
+    struct room_counts *rooms;
+    bool sweeps_rooms;         /* a pass over the rooms is under way */
+    uint64_t rooms_due_ms;     /* when the next one begins */
     _Atomic int64_t *counters; /* ROUTER_METRIC_COUNT counters, borrowed */
     uint64_t now_ms;           /* every caller sets it first */
     bool refuses;              /* memory is short: new sessions are refused */
@@ -38,7 +42,9 @@ void map_shard_lost(struct map_shard *shard);
 /* To be called about twice a second. READING as in comet_lives_tick(). Logs every 10 s what keeps
  * the map incomplete. */
 void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading);
-/* Does a slice of the sweep; true while there is more to do. */
+/* True: map_shard_sweep() has something to do. */
+bool map_shard_sweep_waits(const struct map_shard *shard);
+/* Does a slice of the sweeps over sessions and rooms; true while there is more to do. */
 bool map_shard_sweep(struct map_shard *shard);
 /* Sets the gauges, and the counters that modules keep themselves. */
 void map_shard_scrape(struct map_shard *shard);

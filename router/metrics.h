@@ -12,7 +12,7 @@
     X(UIDS, "imc_router_uids", NULL, METRIC_GAUGE,                                               \
       "Different uids, dead sessions included until they are swept")                             \
     X(ROOMS, "imc_router_rooms", NULL, METRIC_GAUGE,                                             \
-      "Rooms with a session, dead sessions included until they are swept")                       \
+      "Rooms that this router counts, those that became empty in the last seconds included")     \
     X(COMETS, "imc_router_comets", NULL, METRIC_GAUGE, "Comets that are believed to live")       \
     X(MAP_BYTES, "imc_router_map_bytes", NULL, METRIC_GAUGE, "Memory of the map")                \
     X(INCOMPLETE, "imc_router_incomplete", NULL, METRIC_GAUGE,                                   \
@@ -36,6 +36,8 @@
     X(LOOKUP_HIT, "imc_router_lookups_total", "found=\"yes\"", METRIC_COUNTER,                   \
       "Uids looked up, by whether a session was there")                                          \
     X(LOOKUP_MISS, "imc_router_lookups_total", "found=\"no\"", METRIC_COUNTER, "")               \
+    X(ROOM_WORDS, "imc_router_room_words_total", NULL, METRIC_COUNTER,                           \
+      "Times a loop of a comet said how many sessions a room has on it")                         \
     X(REGISTERED, "imc_router_registered_loops_total", NULL, METRIC_COUNTER,                     \
       "Loops of comets that said they had put everything")                                       \
     X(FORGET, "imc_router_forgets_total", NULL, METRIC_COUNTER,                                  \

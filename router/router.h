@@ -21,7 +21,7 @@ struct router {
 /* Sweeps, a slice per turn of the loop, until no dead or moved session is left. */
 static inline void router_sweep(struct router *router)
 {
-    if (session_map_sweep_waits(router->shard.sessions) && !router->stopping)
+    if (map_shard_sweep_waits(&router->shard) && !router->stopping)
         loop_defer(&router->daemon->loop, &router->sweep);
 }
 

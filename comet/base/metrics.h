@@ -44,7 +44,8 @@
     X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                               \
       "Frames received from clients.")                                                            \
     X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,             \
-      "Frames of operation 4 answered without a business to hand them to.")                       \
+      "Frames of operation 4, or of an operation unknown to us, answered without a business to "  \
+      "hand them to.")                                                                            \
     X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                           \
       "Connections closed with operation 6.")                                                     \
     X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                       \
@@ -100,6 +101,9 @@
     X(FETCHES, "imc_comet_fetches_total", NULL, METRIC_COUNTER, "Mailbox reads asked for.")       \
     X(CONFIRMED, "imc_comet_confirmed_total", NULL, METRIC_COUNTER,                               \
       "Waiting messages confirmed after writing.")                                                \
+    X(DECLINED, "imc_comet_declined_total", NULL, METRIC_COUNTER,                                 \
+      "Messages to a user or to all that were not sent to a goim session, because it does not "   \
+      "accept their operation.")                                                                  \
     X(CONNECTS_OK, "imc_comet_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
       "Answers to auth.")                                                                         \
     X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER, "")     \

@@ -14,6 +14,7 @@ struct rooms;
 struct logic_requests;
 struct job_results;
 struct reregister;
+struct room_reports;
 struct cluster_view;
 struct wheel;
 
@@ -37,12 +38,13 @@ struct worker {
     struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */
-    struct reregister *reregister; /* session/reregister.h */
-    struct cluster_view *view;     /* who is alive, as last posted; never NULL once the loop runs */
-    size_t sessions;               /* admitted and not closed yet */
-    enum memory_level memory;      /* as last posted */
-    bool closed;      /* the loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain; /* while draining: until logic has answered everything */
+    struct reregister *reregister;     /* session/reregister.h */
+    struct room_reports *room_reports; /* session/room_reports.h */
+    struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
+    size_t sessions;           /* admitted and not closed yet */
+    enum memory_level memory;  /* as last posted */
+    bool closed;               /* the loop has ended: what is still in the inbox is only freed */
+    uv_timer_t drain;          /* while draining: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 

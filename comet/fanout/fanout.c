@@ -15,6 +15,7 @@
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/frontend.h"
+#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "common/base/array.h"
 #include "common/base/mem.h"
@@ -144,6 +145,14 @@ static void walk_begin(struct fanout *fanout, struct audience *audience)
     free(tickets);
 }
 
+static bool walk_write(struct conn *conn, struct msg *msg)
+{
+    enum write_result result = conn_write_msg(conn, msg, TICKET_NONE);
+    if (result == WRITE_FULL)
+        conn_kick(conn, CLOSE_TOO_SLOW, "too slow: messages of the room are not being read");
+    return result == WRITE_DONE || result == WRITE_QUEUED;
+}
+
 /* True: the batch was written, or queued, for CONN. */
 static bool walk_deliver(struct walk *walk, struct conn *conn)
 {
@@ -154,10 +163,32 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
         msg = wire_pushes(conn->wire, walk->pushes, walk->n);
         walk->encoded[conn->wire] = msg;
     }
-    enum write_result result = conn_write_msg(conn, msg, TICKET_NONE);
-    if (result == WRITE_FULL)
-        conn_kick(conn, CLOSE_TOO_SLOW, "too slow: messages of the room are not being read");
-    return result == WRITE_DONE || result == WRITE_QUEUED;
+    return walk_write(conn, msg);
+}
+
+/* A message to all goes only to the clients that accept its operation, a message to a room to all
+ * members, as in goim. Returns how many messages of the batch were written, or queued, for CONN. */
+static size_t walk_deliver_accepted(struct fanout *fanout, struct walk *walk, struct conn *conn)
+{
+    size_t n = 0;
+    if (conn->goim == NULL)
+        return walk_deliver(walk, conn) ? walk->n : 0;
+    struct push *accepted = mem_alloc(walk->n * sizeof *accepted);
+    for (size_t i = 0; i < walk->n; i++) {
+        if (goim_client_accepts(conn->goim, walk->pushes[i].op))
+            accepted[n++] = walk->pushes[i];
+    }
+    metric_add(fanout->worker->counters, COMET_DECLINED, (int64_t)(walk->n - n));
+    bool written = false;
+    if (n == walk->n) {
+        written = walk_deliver(walk, conn);
+    } else if (n > 0 && conn->state == CONN_OPEN) {
+        struct msg *msg = wire_pushes(conn->wire, accepted, n);
+        written = walk_write(conn, msg);
+        msg_unref(msg);
+    }
+    free(accepted);
+    return written ? n : 0;
 }
 
 /* Delivers to at most BUDGET members; returns how many it met. */
@@ -177,18 +208,18 @@ static size_t walk_members(struct fanout *fanout, struct audience *audience, siz
 static size_t walk_table(struct fanout *fanout, struct audience *audience, size_t budget)
 {
     struct handle_table *table = fanout->worker->table;
-    size_t written = 0, looked = 0, slots = handle_table_slots(table);
+    size_t written = 0, messages = 0, looked = 0, slots = handle_table_slots(table);
     if (audience->end > slots) /* the table shrank: the slots above are gone */
         audience->end = audience->done < slots ? (uint32_t)slots : audience->done;
     while (written + looked / SLOTS_PER_SEND < budget && audience->done < audience->end) {
         struct conn *conn = handle_table_at(table, audience->done++);
         looked++;
-        if (conn != NULL)
-            written += walk_deliver(&audience->walk, conn);
+        size_t n = conn != NULL ? walk_deliver_accepted(fanout, &audience->walk, conn) : 0;
+        messages += n;
+        written += n > 0;
     }
     audience->sent += written;
-    metric_add(fanout->worker->counters, COMET_DELIVERIES_ALL,
-               (int64_t)(written * audience->walk.n));
+    metric_add(fanout->worker->counters, COMET_DELIVERIES_ALL, (int64_t)messages);
     return written + looked / SLOTS_PER_SEND;
 }
 

@@ -7,7 +7,9 @@
 #define IMC_COMET_FANOUT_ROOM_H
 
 #include "comet/wire/push.h"
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct worker;
 struct conn;
@@ -33,5 +35,33 @@ void room_push_all(struct worker *worker, const struct push *push, int32_t speed
                    struct ticket ticket);
 /* The name of ROOM (not NUL-terminated) and its length; "" and 0 if ROOM is NULL. */
 const char *room_name(const struct room *room, size_t *len);
+/* --- how many sessions are in a room on all comets: session/room_reports.h asks and tells --- */
+
+struct room_change {
+    size_t len;
+    char name[ROOM_NAME_MAX + 1];
+    uint32_t members; /* on this loop */
+};
+
+/* CHANGED is called when a room's number of members has changed, or was marked, and none was before
+ * it. */
+void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker));
+/* Takes one of the rooms that changed. False: there is none. */
+bool room_take_change(struct worker *worker, struct room_change *change);
+/* Marks room NAME as changed, even if nobody is in it, and all rooms. */
+void room_mark(struct worker *worker, const char *name, size_t len);
+void rooms_mark_all(struct worker *worker);
+
+/* What is known of a room on all comets. */
+struct room_total {
+    uint64_t sessions;
+    uint64_t known_ms; /* loop time; 0: never */
+    bool asked;        /* an answer is on its way */
+};
+/* NULL: nobody is in such a room on this loop. */
+struct room_total *room_total(struct worker *worker, const char *name, size_t len);
+
+/* The number of members on this loop; 0 if there is no such room. */
+size_t room_members(const struct worker *worker, const char *name, size_t len);
 
 #endif

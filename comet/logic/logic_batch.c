@@ -18,6 +18,7 @@ static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
     item->token.len = request->bytes_len;
     item->address = request->peer;
     item->wire = request->wire;
+    item->goim = request->goim;
     batch->connects[batch->n_connects++] = item;
 }
 
@@ -72,7 +73,16 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         item->uid = request->uid;
         if (request->bytes != NULL)
             item->room = request->bytes;
+        if (request->key != NULL)
+            item->key = request->key;
         batch->registers[batch->n_registers++] = item;
+    } else if (request->kind == REQUEST_ROOM) {
+        Imc__V1__RoomCount *item = arena_alloc(arena, sizeof *item);
+        imc__v1__room_count__init(item);
+        item->room = request->bytes;
+        item->sessions = request->members;
+        item->number = request->number;
+        batch->rooms[batch->n_rooms++] = item;
     }
 }
 
@@ -88,6 +98,8 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     batch->confirms = batch_list(arena, counts[REQUEST_CONFIRM]);
     batch->stores = batch_list(arena, counts[REQUEST_STORE]);
     batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
+    batch->rooms = batch_list(arena, counts[REQUEST_ROOM]);
+    batch->loop = (uint32_t)worker->loop.index;
     STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
             batch_add_connect(batch, arena, request);
@@ -114,7 +126,7 @@ bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
            reply->n_fetches == counts[REQUEST_FETCH] &&
            reply->n_confirms == counts[REQUEST_CONFIRM] &&
            reply->n_stores == counts[REQUEST_STORE] &&
-           reply->n_registers == counts[REQUEST_REGISTER];
+           reply->n_registers == counts[REQUEST_REGISTER] && reply->n_rooms == counts[REQUEST_ROOM];
 }
 
 uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
@@ -133,6 +145,8 @@ uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_reque
         return reply->stores[i];
     case REQUEST_REGISTER:
         return reply->registers[i];
+    case REQUEST_ROOM:
+        return reply->rooms[i]->status;
     case REQUEST_REGISTERED:
     case REQUEST_KINDS:
         break;

@@ -100,6 +100,7 @@ static void request_free(struct logic_requests *link, struct logic_request *requ
     if (request->push.backing != NULL)
         backing_unref(request->push.backing);
     mem_wiped_free(request->bytes, request->bytes_len);
+    free(request->key);
     free(request->ids);
     slab_free(link->requests, request);
     link->pending--;
@@ -322,6 +323,11 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->uid = result->uid;
     admission->room = result->room;
     admission->reason = result->reason;
+    admission->key = result->key;
+    admission->accepts_all = result->accepts_all;
+    admission->accepts = result->accepts;
+    admission->n_accepts = result->n_accepts;
+    admission->hello = result->hello;
     admission->page = (struct mailbox_page){
         .waiting = reply_pushes(reply, result->waiting, result->n_waiting),
         .n_waiting = result->n_waiting,
@@ -357,6 +363,8 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
                 answer.connect = reply_admission(reply, reply->proto->connects[i]);
             else if (request->kind == REQUEST_FETCH)
                 answer.fetch = reply_page(reply, reply->proto->fetches[i]);
+            else if (request->kind == REQUEST_ROOM)
+                answer.room_total = reply->proto->rooms[i]->sessions;
         }
         request_finish(link, request, &answer);
     }

@@ -27,6 +27,7 @@ enum logic_request_kind {
     REQUEST_STORE,
     REQUEST_REGISTER,
     REQUEST_REGISTERED,
+    REQUEST_ROOM,
     REQUEST_KINDS,
 };
 
@@ -50,7 +51,12 @@ struct mailbox_page {
 /* Logic's answer to a Connect. */
 struct admission {
     int64_t uid;
-    const char *room;   /* "": none */
+    const char *room; /* "": none */
+    const char *key;  /* goim: of the device */
+    bool accepts_all; /* goim: every operation; false: those of `accepts` */
+    const int32_t *accepts;
+    size_t n_accepts;
+    bool hello;         /* goim: the auth reply has a body */
     const char *reason; /* why it was refused */
     struct mailbox_page page;
 };
@@ -64,6 +70,7 @@ struct logic_answer {
     uint64_t epoch;  /* our epoch when the request was sent */
     const struct admission *connect;  /* CONNECT */
     const struct mailbox_page *fetch; /* FETCH */
+    uint64_t room_total;              /* ROOM: sessions on all comets */
     struct backing *backing;          /* keeps connect and fetch alive; borrowed */
 };
 
@@ -73,16 +80,22 @@ struct logic_request {
     bool sent;            /* set by logic_requests.c: a logic may have carried it out */
     bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
-    uint64_t handle;      /* CONFIRM, STORE: the session that the message is owed to */
+    uint64_t handle; /* CONFIRM, STORE: the session that the message is owed to; ROOM: the one that
+                        waits for the answer, 0: none */
     int64_t uid;
-    /* Called once; may be NULL. The request, with `bytes` and `ids`, is freed after the call. */
+    /* Called once; may be NULL. The request, with `bytes`, `key` and `ids`, is freed after the
+     * call. */
     void (*done)(struct worker *worker, struct logic_request *request,
                  const struct logic_answer *answer);
-    char *bytes; /* CONNECT: token; REGISTER: room */
+    char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
+    char *key;            /* REGISTER: of the device; NULL: it has none */
+    bool goim;            /* CONNECT: bytes are goim's auth */
     char peer[48];        /* CONNECT */
     uint32_t wire;        /* CONNECT */
-    uint64_t after;       /* FETCH; REGISTER: reregister.c's */
+    uint32_t members;     /* ROOM: sessions on this loop */
+    uint64_t number;      /* ROOM: rises with every word of this loop */
+    uint64_t after;       /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
     bool own;             /* FETCH: leave out messages owed only to other sessions */
     uint64_t *ids;        /* CONFIRM */
     size_t n_ids;         /* CONFIRM */

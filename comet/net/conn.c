@@ -314,7 +314,8 @@ void conn_peer(const struct conn *conn, char *out, size_t len)
 static void check_transport(const struct conn *conn)
 {
     if (!conn->is_ws) {
-        assert(conn->wire == WIRE_TCP && conn->state != CONN_HANDSHAKE);
+        assert(conn->wire == WIRE_TCP || conn->wire == WIRE_GOIM_TCP);
+        assert(conn->state != CONN_HANDSHAKE);
         assert(conn->ws == NULL && !conn->close_sent);
     }
     assert(conn->out == NULL || (conn->out->conn == conn && conn->writable_armed));
@@ -323,7 +324,7 @@ static void check_transport(const struct conn *conn)
 static void check_closed(const struct conn *conn)
 {
     assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
-    assert(conn->room == NULL && conn->handle == 0 && conn->kept == 0);
+    assert(conn->room == NULL && conn->handle == 0 && conn->kept == 0 && conn->goim == NULL);
 }
 
 void conn_check(const struct conn *conn)

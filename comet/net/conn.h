@@ -37,6 +37,7 @@ struct sendq;
 struct ws;
 struct ws_item;
 struct catchup;
+struct goim_client;
 
 enum conn_state {
     CONN_HANDSHAKE,
@@ -57,6 +58,7 @@ struct conn {
     struct ws *ws;            /* only while a message is being put together; NULL otherwise */
     struct room *room;        /* fanout/room.h; NULL: in none */
     struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */
+    struct goim_client *goim; /* goim_client.h; NULL: imgo's client, or not admitted yet */
     uint32_t room_index;      /* position in room's members */
     uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
     LIST_ENTRY(conn) link;    /* the frontend's list of live or of closing connections */

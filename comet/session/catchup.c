@@ -4,6 +4,7 @@
 #include "comet/base/worker.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
+#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 #include <assert.h>
@@ -50,23 +51,25 @@ void catchup_end(struct conn *conn)
     free(catchup);
 }
 
-static void catchup_confirm(struct conn *conn, uint64_t id)
+static void catchup_confirm(struct conn *conn, uint64_t id, enum confirm_how how)
 {
-    struct logic_confirm confirm = {
-        .how = CONFIRM_WRITTEN, .uid = conn->uid, .handle = conn->handle};
+    struct logic_confirm confirm = {.how = how, .uid = conn->uid, .handle = conn->handle};
     logic_requests_confirm(conn->worker->logic, &confirm, id);
 }
 
 /* A message from the mailbox is confirmed when the kernel has it. If the connection ends before,
- * the message stays in the mailbox. */
+ * the message stays in the mailbox. If the session does not accept it, it stays for sessions that
+ * do. */
 static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticket_result result)
 {
     struct worker *worker = owner;
 
-    if (result != TICKET_WRITTEN)
-        return;
-    metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
-    catchup_confirm(conn, id);
+    if (result == TICKET_WRITTEN) {
+        metric_add(worker->counters, COMET_DELIVERIES_WAITING, 1);
+        catchup_confirm(conn, id, CONFIRM_WRITTEN);
+    } else if (result == TICKET_DECLINED) {
+        catchup_confirm(conn, id, CONFIRM_WAIVED);
+    }
 }
 
 static const struct ticket_ops waiting_ops = {.done = waiting_done, .in_mailbox = true};
@@ -216,7 +219,7 @@ static void fetched_append(struct conn *conn, const struct push *push)
         return;
     missing_undrop(&catchup->missing, push->id);
     if (push->id == catchup->missing.begun) { /* it was sent meanwhile */
-        catchup_confirm(conn, push->id);
+        catchup_confirm(conn, push->id, CONFIRM_WRITTEN);
         return;
     }
     struct held *held = missing_unhold(&catchup->missing, push->id);
@@ -331,6 +334,16 @@ static void catchup_step(struct conn *conn)
     catchup_end(conn);
 }
 
+/* What the session does not accept is as good as written. */
+static enum write_result catchup_write(struct conn *conn, struct held *held)
+{
+    if (goim_client_accepts(conn->goim, held->push.op))
+        return conn_push(conn, &held->push, held->ticket);
+    metric_add(conn->worker->counters, COMET_DECLINED, 1);
+    ticket_done(&held->ticket, conn, TICKET_DECLINED);
+    return WRITE_DONE;
+}
+
 static void catchup_deliver(struct conn *conn)
 {
     struct catchup *catchup = conn->catchup;
@@ -338,7 +351,7 @@ static void catchup_deliver(struct conn *conn)
 
     while ((held = missing_next(&catchup->missing)) != NULL) {
         uint64_t id = held->push.id;
-        enum write_result result = conn_push(conn, &held->push, held->ticket);
+        enum write_result result = catchup_write(conn, held);
         if (result == WRITE_CLOSED)
             ticket_done(&held->ticket, conn, TICKET_DROPPED);
         if (result == WRITE_FULL && conn->catchup == catchup) {

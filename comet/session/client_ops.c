@@ -1,16 +1,20 @@
-/* client_op_frame (TCP) ─────────────────────┐
- * client_op_message (WebSocket) ─► ws_json ──┴─► client_op_run ─► row of the operation
- *                                          ─► conn_reply, session_connect(), or conn_kick() */
+/* client_op_frame (TCP, and goim's WebSocket) ──┐
+ * client_op_message (WebSocket) ─► ws_json ─────┴─► client_op_run ─► row of the operation
+ *                                             ─► conn_reply, session_connect(), or conn_kick()
+ *
+ * What a goim client asks for after auth is in goim_ops.c. */
 #include "comet/session/client_ops.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
+#include "comet/session/goim_ops.h"
 #include "comet/session/session.h"
 #include "comet/wire/client_request.h"
 #include "comet/wire/ws_json.h"
 #include "comet/wire/ws_reader.h"
 #include "common/protocol/frame.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,18 +51,18 @@ static void trim_quotes(struct client_request *token)
 static void client_op_auth(struct conn *conn, const struct client_request *request)
 {
     struct client_request token = *request;
-    if (token.kind == BODY_OBJECT ||
-        (token.kind == BODY_BYTES && token.body_len > 0 && token.body[0] == '{')) {
-        conn_kick(conn, CLOSE_MALFORMED,
-                  "auth: goim v2 sessions are not supported yet, send an imgo token string");
-        return;
-    }
-    if (token.kind == BODY_BYTES)
+    bool object = token.kind == BODY_BYTES && token.body_len > 0 && token.body[0] == '{';
+    if (object && conn->wire == WIRE_TCP)
+        conn->wire = WIRE_GOIM_TCP;
+    if (token.kind == BODY_BYTES && !object)
         trim_quotes(&token);
-    else if (token.kind != BODY_STRING)
+    else if (token.kind != BODY_BYTES && token.kind != BODY_STRING)
         token.body_len = 0;
     if (token.body_len == 0) {
-        conn_kick(conn, CLOSE_MALFORMED, "auth: the body must be a token string");
+        conn_kick(conn, CLOSE_MALFORMED,
+                  token.kind == BODY_OBJECT
+                      ? "auth: an object is goim's, and for frames; here send a token string"
+                      : "auth: the body must be a token string");
         return;
     }
     if (!conn_keep(conn, token.body_len + 1)) {
@@ -73,12 +77,13 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
 static const struct client_op {
     int32_t op;
     enum conn_state state; /* the only state in which it is allowed */
+    bool goim;             /* goim's clients get the same answer; false: see goim_ops.c */
     void (*run)(struct conn *conn, const struct client_request *request);
 } client_ops[] = {
-    {OP_HEARTBEAT, CONN_OPEN, client_op_heartbeat},
-    {OP_SEND, CONN_OPEN, client_op_send},
-    {OP_AUTH, CONN_AUTH, client_op_auth},
-    {OP_TEST, CONN_OPEN, client_op_test},
+    {OP_HEARTBEAT, CONN_OPEN, false, client_op_heartbeat},
+    {OP_SEND, CONN_OPEN, false, client_op_send},
+    {OP_AUTH, CONN_AUTH, true, client_op_auth},
+    {OP_TEST, CONN_OPEN, true, client_op_test},
 };
 
 static const struct client_op *client_op_find(int32_t op)
@@ -100,6 +105,8 @@ static void client_op_run(struct conn *conn, const struct client_request *reques
         (void)snprintf(why, sizeof why, "operation %" PRId32 " before auth (operation 7)",
                        request->op);
         conn_kick(conn, CLOSE_MALFORMED, why);
+    } else if (wire_is_goim(conn->wire) && conn->state == CONN_OPEN && (op == NULL || !op->goim)) {
+        goim_op_run(conn, request);
     } else if (op == NULL) {
         (void)snprintf(why, sizeof why, "unknown operation %" PRId32, request->op);
         conn_kick(conn, CLOSE_UNKNOWN_OP, why);
@@ -112,8 +119,8 @@ static void client_op_run(struct conn *conn, const struct client_request *reques
 
 /* --- what it came in --- */
 
-/* The first message decides: text is JSON mode, binary will be goim's. But imgo took JSON in
- * binary, too. */
+/* The first message decides: text is JSON mode, binary is goim's. But imgo took JSON in binary,
+ * too. */
 static bool is_json_mode(const struct ws_item *item)
 {
     size_t at = 0;
@@ -138,6 +145,22 @@ void client_op_frame(struct conn *conn, const struct frame *frame)
     client_op_run(conn, &request);
 }
 
+/* One message is one frame. */
+static void client_op_binary(struct conn *conn, const struct ws_item *item)
+{
+    struct frame frame;
+    long taken = frame_parse(item->data, item->len, conn_max_body(conn), &frame);
+
+    if (taken == -EMSGSIZE)
+        conn_kick_too_large(conn);
+    else if (item->text)
+        conn_kick(conn, CLOSE_MALFORMED, "text, where binary messages began the connection");
+    else if (taken <= 0 || (size_t)taken != item->len)
+        conn_kick(conn, CLOSE_MALFORMED, "a binary message must be one frame, header and body");
+    else
+        client_op_frame(conn, &frame);
+}
+
 void client_op_message(struct conn *conn, const struct ws_item *item)
 {
     struct client_request request;
@@ -145,10 +168,10 @@ void client_op_message(struct conn *conn, const struct ws_item *item)
     void *keep;
 
     loop_assert_owner(&conn->worker->loop);
-    if (conn->state == CONN_AUTH && !is_json_mode(item)) {
-        conn->wire = WIRE_WS_BIN;
-        conn_kick(conn, CLOSE_MALFORMED,
-                  "goim v2 sessions (binary WebSocket messages) are not supported yet");
+    if (conn->state == CONN_AUTH && !is_json_mode(item))
+        conn->wire = WIRE_GOIM_WS;
+    if (conn->wire == WIRE_GOIM_WS) {
+        client_op_binary(conn, item);
         return;
     }
     if (ws_json_parse(item->data, item->len, &request, &keep, why, sizeof why) != 0) {

@@ -5,7 +5,9 @@
 #include "comet/fanout/room.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
+#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/room_reports.h"
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -169,6 +171,7 @@ static void register_conn(struct reregister *reregister, struct conn *conn)
     request->uid = conn->uid;
     request->bytes = mem_strndup(room, len);
     request->bytes_len = len;
+    request->key = conn->goim != NULL ? mem_strdup(conn->goim->key) : NULL;
     request->after = reregister->generation;
     request->done = register_done;
     reregister->outstanding++;
@@ -239,6 +242,7 @@ void reregister_update(struct reregister *reregister)
     reregister->valid = cluster_view_ref(view);
     reregister->generation++;
     reregister_restart(reregister);
+    room_reports_restate(reregister->worker->room_reports);
 }
 
 void reregister_admitted(struct reregister *reregister, struct conn *conn,

@@ -5,8 +5,10 @@
 #include "comet/fanout/room.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
+#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/catchup.h"
+#include "comet/session/goim_ops.h"
 #include "comet/session/reregister.h"
 #include "common/base/mem.h"
 #include <string.h>
@@ -19,6 +21,16 @@ static void session_count(struct worker *worker, int by)
     metric_set(worker->counters, COMET_SESSIONS, (int64_t)worker->sessions);
 }
 
+static void session_reply(struct conn *conn, const struct admission *result)
+{
+    char body[GOIM_HELLO_MAX];
+    size_t len = 0;
+
+    if (result->hello && conn->goim != NULL)
+        len = goim_hello(conn, body);
+    conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, body, len);
+}
+
 static void session_admit(struct conn *conn, const struct logic_answer *answer)
 {
     struct worker *worker = conn->worker;
@@ -29,8 +41,10 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     conn->counted = true;
     session_count(worker, 1);
     catchup_admitted(conn, &result->page);
+    if (wire_is_goim(conn->wire))
+        goim_admitted(conn, result);
     conn_opened(conn);
-    conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, NULL, 0);
+    session_reply(conn, result);
     if (conn->state != CONN_OPEN)
         return;
     if (result->room[0] != '\0' && strlen(result->room) <= ROOM_NAME_MAX)
@@ -84,6 +98,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     memcpy(request->bytes, token, len);
     request->bytes[len] = '\0';
     request->bytes_len = len;
+    request->goim = wire_is_goim(conn->wire) && token[0] == '{';
     request->wire = conn->wire;
     conn_peer(conn, request->peer, sizeof request->peer);
     request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
@@ -97,6 +112,8 @@ void session_closed(struct conn *conn)
 
     loop_assert_owner(&worker->loop);
     catchup_end(conn);
+    goim_client_free(conn->goim);
+    conn->goim = NULL;
     if (conn->handle != 0) {
         handle_table_remove(worker->table, conn->handle);
         reregister_closed(worker->reregister, conn);
@@ -116,6 +133,11 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
     loop_assert_owner(&conn->worker->loop);
     if (conn->state != CONN_OPEN && conn->state != CONN_CONNECTING) {
         ticket_done(&ticket, conn, TICKET_DROPPED);
+        return;
+    }
+    if (!goim_client_accepts(conn->goim, push->op)) {
+        metric_add(conn->worker->counters, COMET_DECLINED, 1);
+        ticket_done(&ticket, conn, TICKET_DECLINED);
         return;
     }
     if (conn->missed)

@@ -40,9 +40,10 @@ struct push {
 };
 
 enum ticket_result {
-    TICKET_WRITTEN, /* the kernel has all of it; for a room: its walk has begun */
-    TICKET_STORED,  /* it is in the mailbox, from which its session will fetch it */
-    TICKET_DROPPED, /* it will not be written: the connection ended, or the entry was discarded */
+    TICKET_WRITTEN,  /* the kernel has all of it; for a room: its walk has begun */
+    TICKET_STORED,   /* it is in the mailbox, from which its session will fetch it */
+    TICKET_DECLINED, /* its session does not accept the operation */
+    TICKET_DROPPED,  /* it will not be written: the connection ended, or the entry was discarded */
 };
 
 struct ticket;

@@ -2,14 +2,15 @@
  *
  *   TCP       │ frame header │ body │ frame header │ body │ …
  *   WS_JSON   │ WebSocket header │ [{"ver":0,"op":5,"seq":0,"body":…},{…}] │
- *   WS_BIN    │ WebSocket header │ frame header │ body │
- *
- * WS_BIN has only replies, until there are sessions of goim v2. */
+ *   GOIM_TCP  as TCP, with version 1
+ *   GOIM_WS   a reply: │ WebSocket header │ frame header │ body │
+ *             pushes:  │ WebSocket header │ header of operation 9 │ as GOIM_TCP │ */
 #include "comet/wire/wire.h"
 #include "comet/wire/ws_frame.h"
 #include "common/base/mem.h"
 #include "common/protocol/frame.h"
 #include "common/protocol/json_scan.h"
+#include "common/protocol/ops.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -17,9 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct wire_unit unit_of_push(const struct push *push)
+enum { IMGO_VERSION = 0, GOIM_VERSION = 1 }; /* of a push's frame */
+
+static struct wire_unit unit_of_push(const struct push *push, uint16_t version)
 {
-    return (struct wire_unit){.op = push->op, .body = push->body, .body_len = push->body_len};
+    return (struct wire_unit){
+        .version = version, .op = push->op, .body = push->body, .body_len = push->body_len};
 }
 
 static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
@@ -50,18 +54,49 @@ static size_t frame_one(const struct wire_unit *unit, uint8_t *out, size_t outle
     return size;
 }
 
-static struct msg *frame_many(const struct push *pushes, size_t n)
+static size_t frames_size(const struct push *pushes, size_t n)
 {
     size_t size = 0;
     for (size_t i = 0; i < n; i++)
         size += FRAME_HEADER + pushes[i].body_len;
-    struct msg *msg = msg_new(size);
-    uint8_t *at = msg->data;
+    return size;
+}
+
+static void frames_put(uint8_t *at, const struct push *pushes, size_t n, uint16_t version)
+{
     for (size_t i = 0; i < n; i++) {
-        struct wire_unit unit = unit_of_push(&pushes[i]);
+        struct wire_unit unit = unit_of_push(&pushes[i], version);
         at = frame_put(at, &unit);
     }
+}
+
+static struct msg *frames_many(const struct push *pushes, size_t n, uint16_t version)
+{
+    struct msg *msg = msg_new(frames_size(pushes, n));
+    frames_put(msg->data, pushes, n, version);
     return msg;
+}
+
+static size_t imgo_push(const struct push *push, uint8_t *out, size_t outlen)
+{
+    struct wire_unit unit = unit_of_push(push, IMGO_VERSION);
+    return frame_one(&unit, out, outlen);
+}
+
+static struct msg *imgo_pushes(const struct push *pushes, size_t n)
+{
+    return frames_many(pushes, n, IMGO_VERSION);
+}
+
+static size_t goim_push(const struct push *push, uint8_t *out, size_t outlen)
+{
+    struct wire_unit unit = unit_of_push(push, GOIM_VERSION);
+    return frame_one(&unit, out, outlen);
+}
+
+static struct msg *goim_pushes(const struct push *pushes, size_t n)
+{
+    return frames_many(pushes, n, GOIM_VERSION);
 }
 
 /* --- JSON in WebSocket text --- */
@@ -132,12 +167,18 @@ static size_t json_one(const struct wire_unit *unit, uint8_t *out, size_t outlen
     return size;
 }
 
-static struct msg *json_many(const struct push *pushes, size_t n)
+static size_t json_push(const struct push *push, uint8_t *out, size_t outlen)
+{
+    struct wire_unit unit = unit_of_push(push, IMGO_VERSION);
+    return json_one(&unit, out, outlen);
+}
+
+static struct msg *json_pushes(const struct push *pushes, size_t n)
 {
     struct wire_object *objects = mem_alloc(n * sizeof *objects);
     size_t text = 1;
     for (size_t i = 0; i < n; i++) {
-        struct wire_unit unit = unit_of_push(&pushes[i]);
+        struct wire_unit unit = unit_of_push(&pushes[i], IMGO_VERSION);
         object_measure(&objects[i], &unit);
         text += object_size(&objects[i]);
     }
@@ -160,30 +201,58 @@ static size_t binary_one(const struct wire_unit *unit, uint8_t *out, size_t outl
     return size;
 }
 
+/* Writes FRAMES bytes of pushes as the body of an operation 9. */
+static void raw_put(uint8_t *at, const struct push *pushes, size_t n, size_t frames)
+{
+    at += ws_header_write(at, WS_OP_BINARY, FRAME_HEADER + frames);
+    frame_header(at, GOIM_VERSION, OP_RAW, 0, frames);
+    frames_put(at + FRAME_HEADER, pushes, n, GOIM_VERSION);
+}
+
+static size_t raw_size(size_t frames)
+{
+    return ws_header_size(FRAME_HEADER + frames) + FRAME_HEADER + frames;
+}
+
+static size_t raw_push(const struct push *push, uint8_t *out, size_t outlen)
+{
+    size_t frames = frames_size(push, 1), size = raw_size(frames);
+    if (size <= outlen)
+        raw_put(out, push, 1, frames);
+    return size;
+}
+
+static struct msg *raw_pushes(const struct push *pushes, size_t n)
+{
+    size_t frames = frames_size(pushes, n);
+    struct msg *msg = msg_new(raw_size(frames));
+    raw_put(msg->data, pushes, n, frames);
+    return msg;
+}
+
 static const struct wire_form {
-    size_t (*one)(const struct wire_unit *unit, uint8_t *out, size_t outlen);
-    struct msg *(*many)(const struct push *pushes,
-                        size_t n); /* NULL: no session has this form yet */
+    size_t (*reply)(const struct wire_unit *unit, uint8_t *out, size_t outlen);
+    size_t (*push)(const struct push *push, uint8_t *out, size_t outlen);
+    struct msg *(*pushes)(const struct push *pushes, size_t n);
 } forms[WIRES] = {
-    [WIRE_TCP] = {frame_one, frame_many},
-    [WIRE_WS_JSON] = {json_one, json_many},
-    [WIRE_WS_BIN] = {binary_one, NULL},
+    [WIRE_TCP] = {frame_one, imgo_push, imgo_pushes},
+    [WIRE_WS_JSON] = {json_one, json_push, json_pushes},
+    [WIRE_GOIM_TCP] = {frame_one, goim_push, goim_pushes},
+    [WIRE_GOIM_WS] = {binary_one, raw_push, raw_pushes},
 };
 
 struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n)
 {
-    assert(n > 0 && forms[wire].many != NULL);
-    return forms[wire].many(pushes, n);
+    assert(n > 0);
+    return forms[wire].pushes(pushes, n);
 }
 
 size_t wire_push(enum wire wire, const struct push *push, uint8_t *out, size_t outlen)
 {
-    struct wire_unit unit = unit_of_push(push);
-    assert(forms[wire].many != NULL);
-    return forms[wire].one(&unit, out, outlen);
+    return forms[wire].push(push, out, outlen);
 }
 
 size_t wire_reply(enum wire wire, const struct wire_unit *unit, uint8_t *out, size_t outlen)
 {
-    return forms[wire].one(unit, out, outlen);
+    return forms[wire].reply(unit, out, outlen);
 }

@@ -10,16 +10,23 @@
 #include <stddef.h>
 
 enum wire {
-    WIRE_TCP,     /* bare frames, back to back */
-    WIRE_WS_JSON, /* one WebSocket text message holds an array of objects */
-    WIRE_WS_BIN,  /* one WebSocket binary message holds one frame; for goim, later: pushes will be
-                     wrapped in operation 9 */
+    WIRE_TCP,      /* imgo: bare frames, back to back */
+    WIRE_WS_JSON,  /* imgo: one WebSocket text message holds an array of objects */
+    WIRE_GOIM_TCP, /* goim v2: bare frames, back to back */
+    WIRE_GOIM_WS, /* goim v2: one WebSocket binary message holds one frame; pushes, one or many, are
+                     the body of one frame of operation 9 */
     WIRES,
 };
 
-/* Encodes PUSHES for one write: frames back to back, or one array in one WebSocket message. Version
- * and sequence are 0, as in imgo's pushes. In JSON a body that is a JSON value is written as it is,
- * any other as a string. */
+/* The clients of goim v2, not those of imgo. */
+static inline bool wire_is_goim(enum wire wire)
+{
+    return wire == WIRE_GOIM_TCP || wire == WIRE_GOIM_WS;
+}
+
+/* Encodes PUSHES for one write: frames back to back, or one WebSocket message. The version is 0 in
+ * imgo's pushes and 1 in goim's; the sequence is 0. In JSON a body that is a JSON value is written
+ * as it is, any other as a string. */
 struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n);
 /* Encodes one push into OUT if it fits OUTLEN; returns the bytes it needs. Allocates nothing. */
 size_t wire_push(enum wire wire, const struct push *push, uint8_t *out, size_t outlen);

@@ -11,7 +11,13 @@ enum op {
     OP_DISCONNECT = 6,
     OP_AUTH = 7,
     OP_AUTH_REPLY = 8,
-    OP_RAW = 9,
+    OP_RAW = 9, /* goim, on WebSocket: the body holds frames of pushes */
+    OP_CHANGE_ROOM = 12,
+    OP_CHANGE_ROOM_REPLY = 13,
+    OP_SUBSCRIBE = 14,
+    OP_SUBSCRIBE_REPLY = 15,
+    OP_UNSUBSCRIBE = 16,
+    OP_UNSUBSCRIBE_REPLY = 17,
     OP_TEST = 254,
     OP_TEST_REPLY = 255,
 };

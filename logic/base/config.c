@@ -40,6 +40,9 @@ const struct config_row logic_config_rows[] = {
     ROW("api", "idle_timeout", CONFIG_DURATION, api_idle_timeout_ms, "75s", 100, HOUR,
         "A kept-alive connection without a request is closed after this long. Longer than what a "
         "balancer keeps its connections for (60 s for many), or it will meet closed ones."),
+    ROW("auth", "trust_mid", CONFIG_BOOL, auth_trust_mid, "no", 0, 0,
+        "Believe the mid in the auth of a goim v2 client that sends no token. Whoever reaches a "
+        "comet can then be anybody: for a trusted network, or to try goim's clients."),
     ROW("bus", "brokers", CONFIG_LIST, bus_brokers, "127.0.0.1:9092", 0, 0,
         "Kafka's bootstrap servers."),
     ROW("bus", "topic", CONFIG_STRING, bus_topic, "imc-push", 0, 0,

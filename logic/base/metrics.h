@@ -111,6 +111,7 @@
     X(CONNECT_OK, "imc_logic_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
       "Sessions that asked to enter.")                                                           \
     X(CONNECT_TOKEN, "imc_logic_connects_total", "result=\"token\"", METRIC_COUNTER, "")         \
+    X(CONNECT_MALFORMED, "imc_logic_connects_total", "result=\"malformed\"", METRIC_COUNTER, "") \
     X(CONNECT_TOO_MANY, "imc_logic_connects_total", "result=\"too_many\"", METRIC_COUNTER, "")   \
     X(CONNECT_UNAVAILABLE, "imc_logic_connects_total", "result=\"unavailable\"", METRIC_COUNTER, \
       "")                                                                                        \

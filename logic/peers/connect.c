@@ -5,6 +5,7 @@
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/tokens.h"
 
@@ -15,6 +16,7 @@
 struct connect {
     struct session_batch *sb;
     Imc__V1__ConnectResult *result;
+    struct goim_connect goim; /* of goim's clients; key is NULL for imgo's */
     struct router_session session;
     STAILQ_ENTRY(connect) next; /* set while it waits for another try */
     uint64_t again_ms;
@@ -39,6 +41,8 @@ static enum logic_metric metric_of(uint32_t code)
         return LOGIC_CONNECT_OK;
     case CLOSE_BAD_TOKEN:
         return LOGIC_CONNECT_TOKEN;
+    case CLOSE_MALFORMED:
+        return LOGIC_CONNECT_MALFORMED;
     case CLOSE_TOO_MANY_SESSIONS:
         return LOGIC_CONNECT_TOO_MANY;
     default:
@@ -88,6 +92,7 @@ static void on_waiting(void *arg, int err, const struct mailbox_page *page)
         return;
     }
     result->uid = connect->session.uid;
+    result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
     result->more = session_batch_page(connect->sb, page, &result->waiting, &result->n_waiting);
     connect_end(connect, CLOSE_NONE, "");
@@ -233,7 +238,8 @@ static void connect_put(struct connect *connect)
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)
 {
     struct session_batch *sb = arg;
-    struct connect *connect = &sb->connects[index];
+    struct connect *connect = sb->asked[index];
+    const struct goim_connect *goim = &connect->goim;
 
     if (err == -ENOENT) {
         connect_end(connect, CLOSE_BAD_TOKEN, "unknown or expired token");
@@ -243,22 +249,50 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         connect_unavailable(connect);
         return;
     }
+    if (goim->mid != 0 && goim->mid != value->uid) {
+        connect_end(connect, CLOSE_BAD_TOKEN, "auth: the token is not that of mid");
+        return;
+    }
     connect->session.uid = value->uid;
-    connect->session.room = session_batch_text(sb, value->room, value->room_len);
+    if (connect->session.room[0] == '\0')
+        connect->session.room = session_batch_text(sb, value->room, value->room_len);
+    if (!goim->accepts_said)
+        goim_connect_token_accepts(sb, value, connect->result);
     connect_put(connect);
+}
+
+/* Reads goim's auth. True: its token has to be looked up. False: it needs none, or was refused. */
+static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *in)
+{
+    struct goim_connect *goim = &connect->goim;
+    const char *why;
+    uint32_t code = goim_connect_read(connect->sb, &in->token, connect->result, goim, &why);
+
+    if (code != CLOSE_NONE) {
+        connect_end(connect, code, why);
+        return false;
+    }
+    connect->session.key = goim->key;
+    connect->session.room = goim->room;
+    if (goim->token.len > 0)
+        return true;
+    connect->session.uid = goim->uid;
+    connect->result->accepts_all = !goim->accepts_said;
+    connect_put(connect);
+    return false;
 }
 
 void connects_start(struct session_batch *sb)
 {
     struct logic *logic = sb->logic;
-    size_t n = sb->in->n_connects;
+    size_t n = sb->in->n_connects, n_asked = 0;
     struct token_ref *refs = arena_alloc(&sb->batch->arena, n * sizeof *refs);
 
     sb->connects = arena_alloc(&sb->batch->arena, n * sizeof *sb->connects);
+    sb->asked = arena_alloc(&sb->batch->arena, n * sizeof(struct connect *));
     sb->deadline_ms = loop_now_ms(logic->loop) + (uint64_t)logic->config->connect_timeout_ms;
     for (size_t i = 0; i < n; i++) {
         const Imc__V1__Connect *in = sb->in->connects[i];
-        refs[i] = (struct token_ref){in->token.data, in->token.len};
         sb->connects[i] = (struct connect){
             .sb = sb,
             .result = sb->reply.connects[i],
@@ -272,9 +306,15 @@ void connects_start(struct session_batch *sb)
                     .max_sessions = (uint32_t)logic->config->sessions_max_per_uid,
                 },
         };
+        struct connect *connect = &sb->connects[i];
+        struct token_ref token = {in->token.data, in->token.len};
+        if (in->goim && !connect_reads_goim(connect, in))
+            continue;
+        sb->asked[n_asked] = connect;
+        refs[n_asked++] = in->goim ? connect->goim.token : token;
     }
-    if (n > 0)
-        tokens_find(logic, refs, n, on_token, sb);
+    if (n_asked > 0)
+        tokens_find(logic, refs, n_asked, on_token, sb);
 }
 
 /* --- life --- */

@@ -1,4 +1,5 @@
-/* connect.h - admits sessions. Main loop only.
+/* connect.h - admits sessions. Main loop only. What a goim client sends instead of a token is taken
+ * apart by goim_connect.h first.
  *
  *   token ──tokens_find──► uid ──router_put──► known ──mailbox_first──► admitted, with what waits
  *     │ unknown: code 1      │  │ too many: code 6       │ Redis away

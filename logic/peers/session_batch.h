@@ -23,6 +23,7 @@ struct session_batch {
     bool has_put, ring_changed;
     uint64_t deadline_ms; /* of the connects, by loop time */
     struct connect *connects;
+    struct connect **asked; /* those whose token is looked up, in the order of the question */
 };
 
 /* An item has its result. The last one sends the reply and frees the batch. */

@@ -256,6 +256,39 @@ static void start_registers(struct session_batch *sb)
         start_registered(sb);
 }
 
+/* --- rooms --- */
+
+struct room_item {
+    struct session_batch *sb;
+    Imc__V1__RoomTotal *total;
+};
+
+static void on_room(void *arg, const struct router_answer *answer)
+{
+    struct room_item *item = arg;
+
+    item->total->status = status_of(answer);
+    item->total->sessions = answer->room_total;
+    session_batch_drop(item->sb);
+}
+
+static void start_rooms(struct session_batch *sb)
+{
+    sb->pending += sb->in->n_rooms;
+    for (size_t i = 0; i < sb->in->n_rooms; i++) {
+        const Imc__V1__RoomCount *in = sb->in->rooms[i];
+        struct room_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
+        const struct router_room room = {.comet = sb->in->comet,
+                                         .room = in->room,
+                                         .epoch = sb->in->epoch,
+                                         .loop = sb->in->loop,
+                                         .sessions = in->sessions,
+                                         .number = in->number};
+        *item = (struct room_item){sb, sb->reply.rooms[i]};
+        router_room(sb->logic->routers, &room, on_room, item);
+    }
+}
+
 /* --- the batch --- */
 
 static uint32_t *status_list(struct session_batch *sb, size_t n, size_t *out)
@@ -283,6 +316,12 @@ static void alloc_results(struct session_batch *sb)
     for (size_t i = 0; i < reply->n_fetches; i++) {
         reply->fetches[i] = arena_alloc(arena, sizeof *reply->fetches[i]);
         imc__v1__fetch_result__init(reply->fetches[i]);
+    }
+    reply->n_rooms = sb->in->n_rooms;
+    reply->rooms = arena_alloc(arena, reply->n_rooms * sizeof(void *));
+    for (size_t i = 0; i < reply->n_rooms; i++) {
+        reply->rooms[i] = arena_alloc(arena, sizeof *reply->rooms[i]);
+        imc__v1__room_total__init(reply->rooms[i]);
     }
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
@@ -312,5 +351,6 @@ void session_requests_handle(struct stream_batch *batch)
     connects_start(sb);
     start_disconnects(sb);
     start_registers(sb);
+    start_rooms(sb);
     session_batch_drop(sb);
 }

@@ -27,7 +27,8 @@ struct router_answer {
     uint32_t status;   /* put: PutStatus */
     size_t n_sessions; /* lookup: all that the router knows, also with ROUTER_MISMATCH */
     Imc__V1__Session **sessions;
-    size_t n_counts; /* of a count */
+    uint64_t room_total; /* room: sessions of the room on all comets */
+    size_t n_counts;     /* of a count */
     Imc__V1__Count **counts;
     struct router_reply *reply; /* owns sessions and counts: take a reference to use them after the
                                  * call. May be NULL */
@@ -36,6 +37,14 @@ typedef void (*router_fn)(void *arg, const struct router_answer *answer);
 
 struct router_reply *router_reply_ref(struct router_reply *reply);
 void router_reply_unref(struct router_reply *reply);
+
+/* What a loop of a comet says of a room. Strings have to stay valid until the answer. */
+struct router_room {
+    const char *comet, *room;
+    uint64_t epoch; /* of the comet */
+    uint32_t loop, sessions;
+    uint64_t number; /* rises with every word of the loop */
+};
 
 /* A session as a router is told of it. Strings have to stay valid until the answer. */
 struct router_session {

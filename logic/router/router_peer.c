@@ -168,6 +168,19 @@ static void pack_registered(struct packing *p, const struct router_request *requ
     p->map.registered[p->map.n_registered++] = registered;
 }
 
+static void pack_room(struct packing *p, const struct router_request *request)
+{
+    Imc__V1__RoomShare *share = arena_alloc(&p->arena, sizeof *share);
+
+    imc__v1__room_share__init(share);
+    share->comet = comet_index(p, &request->session);
+    share->loop = request->loop;
+    share->room = pb_text(request->session.room);
+    share->sessions = request->members;
+    share->number = request->number;
+    p->map.rooms[p->map.n_rooms++] = share;
+}
+
 static void pack_request(struct packing *p, const struct router_request *request)
 {
     switch (request->kind) {
@@ -179,6 +192,9 @@ static void pack_request(struct packing *p, const struct router_request *request
         break;
     case ROUTER_REGISTERED:
         pack_registered(p, request);
+        break;
+    case ROUTER_ROOM:
+        pack_room(p, request);
         break;
     case ROUTER_LOOKUP:
         p->map.lookups[p->map.n_lookups++] = request->session.uid;
@@ -207,6 +223,7 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     p.map.puts = arena_alloc(&p.arena, n * sizeof(void *));
     p.map.dels = arena_alloc(&p.arena, n * sizeof(void *));
     p.map.registered = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.rooms = arena_alloc(&p.arena, n * sizeof(void *));
     p.map.lookups = arena_alloc(&p.arena, n * sizeof(int64_t));
     p.map.forget = arena_alloc(&p.arena, n * sizeof(void *));
     for (size_t i = 0; i < n; i++)
@@ -291,14 +308,16 @@ static void peer_drop(void *reply)
 
 static bool reply_fits(const struct map_batch *batch, const Imc__V1__MapReply *map)
 {
-    size_t puts = 0, lookups = 0;
+    size_t puts = 0, lookups = 0, rooms = 0;
 
     for (size_t i = 0; i < batch->n; i++) {
         puts += batch->requests[i]->kind == ROUTER_PUT;
         lookups += batch->requests[i]->kind == ROUTER_LOOKUP;
+        rooms += batch->requests[i]->kind == ROUTER_ROOM;
     }
     bool some = map->n_lookups > 0 || lookups == 0;
-    return some && map->n_lookups <= lookups && (map->n_puts == puts || map->ring_mismatch);
+    bool applied = map->n_puts == puts && map->n_room_totals == rooms;
+    return some && map->n_lookups <= lookups && (applied || map->ring_mismatch);
 }
 
 /* Takes all lookups but the first ANSWERED ones out of BATCH, and puts them at the head of the
@@ -324,8 +343,13 @@ static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t 
     pipe_kick(peer->pipe);
 }
 
+/* How many of each list of the reply were handed out. */
+struct answered {
+    size_t puts, lookups, rooms;
+};
+
 static void answer_request(struct router_request *request, struct router_reply *reply,
-                           uint64_t ring, size_t *put, size_t *lookup)
+                           uint64_t ring, struct answered *n)
 {
     const Imc__V1__MapReply *map = reply->map;
     struct router_answer answer = {
@@ -336,12 +360,15 @@ static void answer_request(struct router_request *request, struct router_reply *
     };
 
     if (request->kind == ROUTER_PUT) {
-        answer.status = *put < map->n_puts ? map->puts[*put] : IMC__V1__PUT_STATUS__PUT_OK;
-        ++*put;
+        answer.status = n->puts < map->n_puts ? map->puts[n->puts] : IMC__V1__PUT_STATUS__PUT_OK;
+        n->puts++;
+    } else if (request->kind == ROUTER_ROOM) {
+        answer.room_total = n->rooms < map->n_room_totals ? map->room_totals[n->rooms] : 0;
+        n->rooms++;
     } else if (request->kind == ROUTER_LOOKUP) {
-        answer.n_sessions = map->lookups[*lookup]->n_sessions;
-        answer.sessions = map->lookups[*lookup]->sessions;
-        ++*lookup;
+        answer.n_sessions = map->lookups[n->lookups]->n_sessions;
+        answer.sessions = map->lookups[n->lookups]->sessions;
+        n->lookups++;
     } else if (request->kind == ROUTER_ROOMS) {
         answer.n_counts = map->n_rooms;
         answer.counts = map->rooms;
@@ -367,7 +394,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     struct map_batch *batch = batch_;
     struct router_reply *reply = reply_;
     struct logic *logic = peer->requests->logic;
-    size_t put = 0, lookup = 0;
+    struct answered answered = {0};
 
     if (!reply_fits(batch, reply->map)) {
         log_error("router answer does not fit its batch",
@@ -383,7 +410,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     ask_again(peer, batch, reply->map->n_lookups); /* first of all, since a callback may close the
                                                     * peer */
     for (size_t i = 0; i < batch->n; i++)
-        answer_request(batch->requests[i], reply, batch->ring, &put, &lookup);
+        answer_request(batch->requests[i], reply, batch->ring, &answered);
     free(batch);
     router_reply_unref(reply);
 }

@@ -21,6 +21,7 @@ enum router_kind {
     ROUTER_PUT,
     ROUTER_DEL,
     ROUTER_REGISTERED,
+    ROUTER_ROOM,
     ROUTER_LOOKUP,
     ROUTER_FORGET,
     ROUTER_ROOMS,
@@ -44,6 +45,8 @@ struct router_request {
     void *arg;
     struct router_session session; /* valid while fn != NULL */
     uint32_t loop, loops;
+    uint32_t members; /* ROUTER_ROOM, with session.room and loop */
+    uint64_t number;
 };
 
 void router_requests_open(struct router_requests *requests, struct logic *logic);

@@ -1,6 +1,7 @@
 /* Chooses the router of a request, and ends requests that take too long.
  *
  *   put, del, lookup ──ring_find_uid──► peer ──► router_peer.c
+ *   room ──ring_find──────────────────► peer
  *   registered, forget, count ────────► every peer
  *   no peer, or it is away ───────────► failed: answered at the end of the turn
  *
@@ -110,6 +111,21 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
     loop_assert_owner(routers->logic->loop);
     request->session.uid = uid;
     submit(routers, peer_of(routers, uid), request, timeout_ms);
+}
+
+void router_room(struct routers *routers, const struct router_room *room, router_fn fn, void *arg)
+{
+    struct router_request *request = router_request_new(&routers->requests, ROUTER_ROOM, fn, arg);
+    int i = routers->ring == NULL ? -1 : ring_find(routers->ring, room->room, strlen(room->room));
+
+    loop_assert_owner(routers->logic->loop);
+    request->session = (struct router_session){
+        .comet = room->comet, .epoch = room->epoch, .key = "", .room = room->room};
+    request->loop = room->loop;
+    request->members = room->sessions;
+    request->number = room->number;
+    submit(routers, i < 0 ? NULL : routers->peers[i], request,
+           (uint64_t)routers->logic->config->router_timeout_ms);
 }
 
 /* Sends the same request to every router. Returns how many there are. */

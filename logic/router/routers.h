@@ -28,6 +28,9 @@ void router_del(struct routers *routers, const struct router_session *session, r
 void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
                    void *arg);
 
+/* Goes to the router of the room. */
+void router_room(struct routers *routers, const struct router_room *room, router_fn fn, void *arg);
+
 /* These go to every router. They return how many routers were asked; FN runs once for each. */
 size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,
                          uint32_t loops, router_fn fn, void *arg);

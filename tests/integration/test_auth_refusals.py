@@ -94,10 +94,14 @@ def test_tokens_in_quotes(shared, connect, uid):
     assert got.body == (b"" if connect.transport == "tcp" else {})
 
 
-def test_an_object_is_told_that_it_is_not_served_yet(shared, connect):
+def test_an_object_is_for_frames(shared, connect):
+    """goim's auth (test_goim_clients.py). JSON mode is imgo's."""
     client = connect(shared.comets[0])
     client.send(7, b'{"mid":1}' if connect.transport == "tcp" else {"mid": 1})
-    assert "goim" in client.kicked(3)
+    if connect.transport == "tcp":
+        assert "auth.trust_mid" in client.kicked(1)
+    else:
+        assert "goim" in client.kicked(3)
 
 
 def test_others_notice_nothing(shared, connect, uid):

@@ -167,14 +167,18 @@ def test_bad_auth(world, case):
         kicked(world, raw, text(value), code, words)
 
 
-@pytest.mark.parametrize("first", [imgo.frame(7, b"token"), b"", b"\0\xff\xfe", b"[]"], ids=["a frame", "empty", "garbage", "[]"])
-def test_binary_first(world, first):
-    """goim's mode, not built yet: told, not garbled. A kick in frame mode is a frame."""
-    with upgraded(world) as raw, world.rises(world.comet, 'imc_comet_kicked_total{code="3"}'):
+@pytest.mark.parametrize("first, code", [
+    (imgo.frame(7, b"no such token"), 1), (imgo.frame(7, b'{"mid":1}'), 1), (imgo.frame(7, b"{"), 3), (imgo.frame(2), 3),
+    (imgo.frame(7, b"x" * (MAX_BODY + 1)), 4), (imgo.frame(7, b"x", header=20), 3), (imgo.frame(7, b"x") + b"y", 3),
+    (imgo.frame(7, b"x")[:-1], 3), (b"", 3), (b"\0\xff\xfe", 3), (b"[]", 3)], ids=range(11))
+def test_binary_first(world, first, code):
+    """goim's mode: a message is a frame, and a kick is one, too."""
+    with upgraded(world) as raw, world.rises(world.comet, f'imc_comet_kicked_total{{code="{code}"}}'):
         raw.send(ws_frame(2, first) + close(1000))
         frames = ws_frames(raw.all())
-        assert [opcode for opcode, _ in frames] == [2, 8] and frames[1][1][:2] == (4003).to_bytes(2, "big"), frames
-        assert b"goim" in frames[0][1]
+        assert [opcode for opcode, _ in frames] == [2, 8], frames
+        assert frames[1][1][:2] == (4000 + code).to_bytes(2, "big"), frames
+        assert f'"code":{code},'.encode() in frames[0][1]
 
 
 def test_text_then_binary(world):

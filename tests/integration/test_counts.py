@@ -8,6 +8,7 @@ def test_rooms_by_name_and_by_number(shared, connect, uids):
     users = uids(4)
     rooms = [f"live://{users[0]}", str(users[1]), f"0{users[2]}", f"ü\"{users[3]}"]
     clients = [connect(shared.comets[0], shared.api.token(uid, room=room)) for uid, room in zip(users, rooms)]
+    wait_for(lambda: int(rooms[1]) in shared.api.counts("room"), 2, what="the count")
     status, text, headers = shared.api.request("GET", "/1/count?type=room")
     assert status == 200 and headers["Content-Type"].startswith("application/json")
     rows = json.loads(text)["data"]
@@ -21,7 +22,7 @@ def test_rooms_by_name_and_by_number(shared, connect, uids):
 def test_devices_of_one_user_count_each(shared, connect, uid):
     token = shared.api.token(uid, room=f"devices-{uid}")
     clients = [connect(shared.comets[0], token) for _ in range(3)]
-    assert shared.api.counts("room")[f"devices-{uid}"] == 3
+    wait_for(lambda: shared.api.counts("room").get(f"devices-{uid}") == 3, 2, what="all three")
     clients[0].close()
     wait_for(lambda: shared.api.counts("room")[f"devices-{uid}"] == 2, what="one device less")
 

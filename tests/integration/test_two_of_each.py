@@ -59,7 +59,7 @@ def test_a_room_over_both_comets(cluster, connect, uids):
     for client in clients:
         assert client.pushes(20) == [body_of(client, str(i)) for i in range(20)]
     for logic in cluster.logics:
-        assert logic.api.counts("room")[room] == 6
+        wait_for(lambda: logic.api.counts("room").get(room) == 6, 2, what="all six to be counted")
         assert logic.api.counts("server") == {1: 3, 2: 3}
 
 

@@ -25,6 +25,7 @@ struct draft {
     Imc__V1__CometRegistered registered[PARTS_MAX], *registered_list[PARTS_MAX];
     int64_t lookups[PARTS_MAX];
     char *forget[PARTS_MAX];
+    Imc__V1__RoomShare rooms[PARTS_MAX], *room_list[PARTS_MAX];
     char text[1024]; /* what the strings point to: protobuf-c's are not const */
     size_t text_len;
 };
@@ -78,6 +79,7 @@ static void draft_init(struct fixture *f, struct draft *d)
     d->batch.registered = d->registered_list;
     d->batch.lookups = d->lookups;
     d->batch.forget = d->forget;
+    d->batch.rooms = d->room_list;
 }
 
 static char *draft_text(struct draft *d, const char *s)
@@ -98,6 +100,18 @@ static void draft_comet(struct draft *d, const char *id, uint64_t epoch)
     d->comets[n].id = draft_text(d, id);
     d->comets[n].epoch = epoch;
     d->comet_list[n] = &d->comets[n];
+}
+
+static void draft_room(struct draft *d, uint32_t comet, const char *room, uint32_t sessions)
+{
+    size_t n = d->batch.n_rooms++;
+    Imc__V1__RoomShare *share = d->room_list[n] = &d->rooms[n];
+
+    imc__v1__room_share__init(share);
+    share->comet = comet;
+    share->room = draft_text(d, room);
+    share->sessions = sessions;
+    share->number = 1 + n;
 }
 
 static Imc__V1__Put *draft_put(struct draft *d, uint32_t comet, int64_t uid, uint64_t handle)
@@ -382,24 +396,33 @@ static void counts_list_what_lives_up_to_the_limit(void **state)
 {
     struct fixture *f = *state;
     struct draft d;
-    static const char *const rooms[] = {"a", "a", "b", "", "c", "d"};
+    static const char *const rooms[] = {"a", "b", "c", "d"};
 
     draft_init(f, &d);
     draft_comet(&d, "c1", 5);
     draft_comet(&d, "c2", 5);
     for (uint32_t i = 0; i < 3; i++)
-        draft_put(&d, i % 2, i, i)->room = draft_text(&d, rooms[i]);
+        draft_put(&d, i % 2, i, i);
+    draft_room(&d, 0, "a", 2);
+    draft_room(&d, 1, "a", 1);
+    draft_room(&d, 1, "b", 0);
+    draft_room(&d, 7, "a", 9); /* no such reference */
     d.batch.count_rooms = d.batch.count_comets = true;
     const Imc__V1__MapReply *reply = send_draft(f, &d);
-    assert_int_equal(reply->n_rooms, 2);
+    assert_int_equal(reply->n_room_totals, 4);
+    assert_int_equal(reply->room_totals[0], 2);
+    assert_int_equal(reply->room_totals[1], 3);
+    assert_int_equal(reply->room_totals[2], 0);
+    assert_int_equal(reply->room_totals[3], 3);
+    assert_int_equal(reply->n_rooms, 1);
     assert_string_equal(reply->rooms[0]->name, "a");
-    assert_int_equal(reply->rooms[0]->sessions, 2);
+    assert_int_equal(reply->rooms[0]->sessions, 3);
     assert_int_equal(reply->n_comets, 2);
     assert_string_equal(reply->comets[0]->name, "c1");
     assert_int_equal(reply->comets[0]->sessions, 2);
     assert_int_equal(f->counters[ROUTER_COUNTS_CUT], 0);
-    for (uint32_t i = 3; i < 6; i++)
-        draft_put(&d, 0, i, i)->room = draft_text(&d, rooms[i]);
+    for (uint32_t i = 0; i < 4; i++)
+        draft_room(&d, 0, rooms[i], 1);
     assert_int_equal(send_draft(f, &d)->n_rooms, 3);
     assert_int_equal(f->counters[ROUTER_COUNTS_CUT], 1);
 }

@@ -95,7 +95,7 @@ static void json_kicks_name_what_is_wrong(void **state)
         {false, "{\"op\":7}", 3, "auth: the body must be a token string"},
         {false, "{\"op\":7,\"body\":7}", 3, "auth: the body must be a token string"},
         {false, "{\"op\":7,\"body\":{\"mid\":1}}", 3,
-         "auth: goim v2 sessions are not supported yet, send an imgo token string"},
+         "auth: an object is goim's, and for frames; here send a token string"},
         {true, "[{\"op\":2}]", 3, "JSON: one object a message is expected, not an array"},
         {true, "{\"op\":true}", 3,
          "JSON: op must be a whole number from -2147483648 to 2147483647"},
@@ -116,17 +116,21 @@ static void json_kicks_name_what_is_wrong(void **state)
     }
 }
 
-static void goims_binary_mode_is_refused_in_its_own_form(void **state)
+static void goims_binary_mode_is_answered_in_its_own_form(void **state)
 {
     (void)state;
-    static const char frame[] = "\0\0\0\x12\0\x10\0\1\0\0\0\7\0\0\0\1{}";
+    static const char auth[] = "\0\0\0\x12\0\x10\0\1\0\0\0\7\0\0\0\1{}";
+    static const char reply[] = "\0\0\0\x10\0\x10\0\1\0\0\0\x08\0\0\0\1";
     int fd = client_upgrade(LISTENER_WS);
-    client_send_ws(fd, 0x82, frame, sizeof frame - 1);
+    client_send_ws(fd, 0x82, auth, sizeof auth - 1);
+    assert_int_equal(client_read_ws(fd, text, sizeof text, &text_len), 0x82);
+    assert_int_equal(text_len, 16);
+    assert_memory_equal(text, reply, 16);
+    assert_string_equal(session_notes.token, "{}");
+    client_send_ws(fd, 0x82, auth, sizeof auth - 2);
     assert_int_equal(client_read_ws(fd, text, sizeof text, &text_len), 0x82);
     assert_int_equal(text[11], OP_DISCONNECT);
-    assert_non_null(
-        strstr(text + 16, "goim v2 sessions (binary WebSocket messages) are not supported yet"));
-    expect_close(fd, 4003, "goim v2 sessions (binary WebSocket messages) are not supported yet");
+    expect_close(fd, 4003, "a binary message must be one frame, header and body");
     close(fd);
 }
 
@@ -514,7 +518,7 @@ int main(void)
         FRONTEND_TEST(a_token_is_overwritten),
         FRONTEND_TEST(json_login_by_a_binary_message),
         FRONTEND_TEST(json_kicks_name_what_is_wrong),
-        FRONTEND_TEST(goims_binary_mode_is_refused_in_its_own_form),
+        FRONTEND_TEST(goims_binary_mode_is_answered_in_its_own_form),
         FRONTEND_TEST(limits_of_a_message),
         FRONTEND_TEST(pings_are_answered_before_auth_too),
         FRONTEND_TEST(a_stranger_who_only_pings_is_refused),

@@ -15,6 +15,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/reregister.h"
+#include "comet/session/room_reports.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 
@@ -93,6 +94,11 @@ const char *room_name(const struct room *room, size_t *len)
     (void)room;
     *len = 4;
     return "room";
+}
+
+void room_reports_restate(struct room_reports *reports)
+{
+    (void)reports;
 }
 
 static inline struct session *session_of(uint64_t handle)

@@ -9,8 +9,10 @@
 #include "comet/fanout/room.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
+#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/catchup.h"
+#include "comet/session/goim_ops.h"
 #include "comet/session/reregister.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
@@ -145,6 +147,19 @@ void conn_peer(const struct conn *conn, char *out, size_t len)
 void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
 {
     (void)worker, (void)conn, (void)name, (void)len;
+}
+
+void goim_admitted(struct conn *conn, const struct admission *result)
+{
+    (void)result;
+    conn->goim = goim_client_new("key");
+}
+
+size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX])
+{
+    (void)conn;
+    memcpy(body, "{}", 2);
+    return 2;
 }
 
 void reregister_admitted(struct reregister *reregister, struct conn *conn,

@@ -50,6 +50,25 @@ static void tcp_batch_is_frames_back_to_back(void **state)
     msg_unref(msg);
 }
 
+static void goims_pushes_have_version_1(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {0, 0, 0, 0x11, 0, 0x10, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 'a',
+                                       0, 0, 0, 0x10, 0, 0x10, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0};
+    const struct push pushes[] = {push_of("a"), push_of("")};
+    struct msg *msg = wire_pushes(WIRE_GOIM_TCP, pushes, 2);
+    assert_int_equal(msg->len, sizeof expected);
+    assert_memory_equal(msg->data, expected, sizeof expected);
+    msg_unref(msg);
+    static const uint8_t raw[] = {0x82, 16 + 33, 0, 0, 0, 16 + 33, 0, 0x10, 0,
+                                  1,    0,       0, 0, 9, 0,       0, 0,    0};
+    msg = wire_pushes(WIRE_GOIM_WS, pushes, 2);
+    assert_int_equal(msg->len, sizeof raw + sizeof expected);
+    assert_memory_equal(msg->data, raw, sizeof raw);
+    assert_memory_equal(msg->data + sizeof raw, expected, sizeof expected);
+    msg_unref(msg);
+}
+
 static void json_loses_its_byte_order_mark(void **state)
 {
     (void)state;
@@ -87,8 +106,8 @@ static void one_push_alone_is_the_same_as_a_batch_of_one(void **state)
     const struct push pushes[] = {push_of("{}"), push_of("\x01\xff"), push_of(""),
                                   push_of(long_body)};
     uint8_t *out = malloc(100000);
-    for (int i = 0; i < 8; i++) {
-        enum wire wire = i < 4 ? WIRE_TCP : WIRE_WS_JSON;
+    for (int i = 0; i < 4 * WIRES; i++) {
+        enum wire wire = (enum wire)(i / 4);
         struct msg *msg = wire_pushes(wire, &pushes[i % 4], 1);
         assert_int_equal(wire_push(wire, &pushes[i % 4], out, 100000), msg->len);
         assert_memory_equal(out, msg->data, msg->len);
@@ -102,7 +121,7 @@ static void too_small_a_buffer_is_not_touched(void **state)
     (void)state;
     struct push push = push_of("some text");
     uint8_t out[128];
-    for (enum wire wire = WIRE_TCP; wire <= WIRE_WS_JSON; wire++) {
+    for (enum wire wire = WIRE_TCP; wire < WIRES; wire++) {
         size_t need = wire_push(wire, &push, NULL, 0);
         memset(out, 0xaa, sizeof out);
         assert_int_equal(wire_push(wire, &push, out, need - 1), need);
@@ -140,7 +159,7 @@ static void replies_echo_version_and_sequence(void **state)
     len = wire_reply(WIRE_TCP, &beat, out, sizeof out);
     assert_int_equal(len, sizeof frame);
     assert_memory_equal(out, frame, sizeof frame);
-    len = wire_reply(WIRE_WS_BIN, &beat, out, sizeof out);
+    len = wire_reply(WIRE_GOIM_WS, &beat, out, sizeof out);
     assert_int_equal(len, 2 + sizeof frame);
     assert_int_equal(out[0], 0x82);
     assert_memory_equal(out + 2, frame, sizeof frame);
@@ -151,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tcp_push_is_imgos_bytes),
         cmocka_unit_test(tcp_batch_is_frames_back_to_back),
+        cmocka_unit_test(goims_pushes_have_version_1),
         cmocka_unit_test(json_push_is_imgos_bytes),
         cmocka_unit_test(json_loses_its_byte_order_mark),
         cmocka_unit_test(one_push_alone_is_the_same_as_a_batch_of_one),

@@ -64,6 +64,14 @@ void router_del(struct routers *link, const struct router_session *session, rout
     router_keep('d', session, fn, arg);
 }
 
+void router_room(struct routers *link, const struct router_room *room, router_fn fn, void *arg)
+{
+    const struct router_session session = {
+        .comet = room->comet, .epoch = room->epoch, .key = "", .room = room->room};
+    (void)link;
+    router_keep('o', &session, fn, arg);
+}
+
 size_t router_registered(struct routers *link, const struct router_session *comet, uint32_t loop,
                          uint32_t loops, router_fn fn, void *arg)
 {

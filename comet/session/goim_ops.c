@@ -1,0 +1,122 @@
+#include "comet/session/goim_ops.h"
+#include "comet/base/comet.h"
+#include "comet/base/config.h"
+#include "comet/base/metrics.h"
+#include "comet/base/worker.h"
+#include "comet/fanout/room.h"
+#include "comet/logic/logic_requests.h"
+#include "comet/net/conn.h"
+#include "comet/net/goim_client.h"
+#include "comet/session/room_reports.h"
+#include "comet/wire/client_request.h"
+#include "common/protocol/json_scan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void goim_admitted(struct conn *conn, const struct admission *result)
+{
+    conn->goim = goim_client_new(result->key);
+    if (!result->accepts_all)
+        goim_client_accept_only(conn->goim, result->accepts, result->n_accepts);
+}
+
+static size_t hello_text(char *out, size_t outlen, const char *text)
+{
+    return json_write_string((const uint8_t *)text, strlen(text), (uint8_t *)out, outlen);
+}
+
+size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX])
+{
+    const struct worker *worker = conn->worker;
+    size_t at = 0;
+
+    at += (size_t)snprintf(body, GOIM_HELLO_MAX, "{\"heartbeat\":%" PRId64 ",\"key\":",
+                           worker->config->heartbeat_ms / 1000);
+    at += hello_text(body + at, GOIM_HELLO_MAX - at, conn->goim->key);
+    at += (size_t)snprintf(body + at, GOIM_HELLO_MAX - at, ",\"server\":");
+    at += hello_text(body + at, GOIM_HELLO_MAX - at, worker->comet->id);
+    body[at++] = '}';
+    return at;
+}
+
+/* goim answers the request's body, except where a comment says otherwise. */
+static void goim_reply(struct conn *conn, const struct client_request *request, int32_t op)
+{
+    conn_reply(conn, request->version, op, request->seq, request->body, request->body_len);
+}
+
+/* An empty body leaves the room. */
+static void goim_op_change_room(struct conn *conn, const struct client_request *request)
+{
+    const char *room = (const char *)request->body;
+
+    if (request->body_len > ROOM_NAME_MAX || memchr(room, '\0', request->body_len) != NULL ||
+        !utf8_is_valid(request->body, request->body_len)) {
+        conn_kick(conn, CLOSE_MALFORMED,
+                  "change room: the body must be a room's name, at most 128 bytes of UTF-8");
+        return;
+    }
+    if (request->body_len > 0)
+        room_join(conn->worker, conn, room, request->body_len);
+    else
+        room_leave(conn);
+    goim_reply(conn, request, OP_CHANGE_ROOM_REPLY);
+}
+
+static void goim_changed(struct conn *conn, const struct client_request *request, int32_t op,
+                         int err)
+{
+    if (err == -E2BIG)
+        conn_kick(conn, CLOSE_RATE_LIMITED, "too many operations, at most 256 can be kept");
+    else
+        goim_reply(conn, request, op);
+}
+
+static void goim_op_subscribe(struct conn *conn, const struct client_request *request)
+{
+    goim_changed(conn, request, OP_SUBSCRIBE_REPLY,
+                 goim_client_subscribe(conn->goim, request->body, request->body_len));
+}
+
+static void goim_op_unsubscribe(struct conn *conn, const struct client_request *request)
+{
+    goim_changed(conn, request, OP_UNSUBSCRIBE_REPLY,
+                 goim_client_unsubscribe(conn->goim, request->body, request->body_len));
+}
+
+/* Answers 4 bytes: how many sessions the room has, 0 without a room. */
+static void goim_op_heartbeat(struct conn *conn, const struct client_request *request)
+{
+    room_reports_heartbeat(conn->worker->room_reports, conn, request->version, request->seq);
+}
+
+/* Operation 4, and what we do not know, is for the business. There is none yet that it could be
+ * handed to. The answer has no body. */
+static void goim_op_other(struct conn *conn, const struct client_request *request)
+{
+    metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
+    conn_reply(conn, request->version, request->op, request->seq, NULL, 0);
+}
+
+void goim_op_run(struct conn *conn, const struct client_request *request)
+{
+    switch (request->op) {
+    case OP_HEARTBEAT:
+        goim_op_heartbeat(conn, request);
+        break;
+    case OP_CHANGE_ROOM:
+        goim_op_change_room(conn, request);
+        break;
+    case OP_SUBSCRIBE:
+        goim_op_subscribe(conn, request);
+        break;
+    case OP_UNSUBSCRIBE:
+        goim_op_unsubscribe(conn, request);
+        break;
+    default:
+        goim_op_other(conn, request);
+    }
+}

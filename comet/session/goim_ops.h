@@ -1,0 +1,21 @@
+/* goim_ops.h - what a session of goim v2's client family is, and what its client may ask for.
+ * Owner loop only. docs/protocol.md has the operations. */
+#ifndef IMC_COMET_SESSION_GOIM_OPS_H
+#define IMC_COMET_SESSION_GOIM_OPS_H
+
+#include <stddef.h>
+
+struct admission;
+struct client_request;
+struct conn;
+
+enum { GOIM_HELLO_MAX = 1024 };
+
+/* Logic has admitted CONN as RESULT says: sets conn->goim. */
+void goim_admitted(struct conn *conn, const struct admission *result);
+/* Writes the body of the auth reply for a client that asked for one; returns its bytes. */
+size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX]);
+/* Does what the client asks in CONN_OPEN, and answers, or kicks. */
+void goim_op_run(struct conn *conn, const struct client_request *request);
+
+#endif

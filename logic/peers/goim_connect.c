@@ -1,0 +1,94 @@
+#include "logic/peers/goim_connect.h"
+#include "common/base/hash.h"
+#include "common/base/random.h"
+#include "common/protocol/goim_auth.h"
+#include "common/protocol/op_list.h"
+#include "common/protocol/ops.h"
+#include "logic/base/logic.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WHY_MAX = 160, KEY_DIGITS = 32 };
+
+static int32_t *accepts_alloc(struct session_batch *sb)
+{
+    return arena_alloc(&sb->batch->arena, GOIM_AUTH_ACCEPTS_MAX * sizeof(int32_t));
+}
+
+static const char *copy_text(struct session_batch *sb, const char *text)
+{
+    return session_batch_text(sb, text, strlen(text));
+}
+
+/* goim's logic makes up a key, too, if the client has none. */
+static const char *key_made_up(struct session_batch *sb)
+{
+    char text[KEY_DIGITS + 1];
+
+    (void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, random_number(),
+                   random_number());
+    return copy_text(sb, text);
+}
+
+/* goim lets clients be nobody (mid 0): they get pushes to their key, their rooms and to all. Here
+ * each of them is a user of its own, whom no business names: the uid is negative and follows from
+ * the key. So what is pushed to the key waits while the client is away. */
+static int64_t uid_of_nobody(const char *key)
+{
+    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+
+    for (; *key != '\0'; key++)
+        hash = (hash ^ (uint8_t)*key) * 0x100000001b3U;
+    return -1 - (int64_t)(hash_mix64(hash) >> 1);
+}
+
+static uint32_t refuse(struct session_batch *sb, uint32_t code, const char *text, const char **why)
+{
+    *why = copy_text(sb, text);
+    return code;
+}
+
+uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *body,
+                           Imc__V1__ConnectResult *result, struct goim_connect *connect,
+                           const char **why)
+{
+    struct goim_auth auth;
+    char text[WHY_MAX];
+
+    if (goim_auth_parse(body->data, body->len, &auth, text, sizeof text) != 0)
+        return refuse(sb, CLOSE_MALFORMED, text, why);
+    *connect = (struct goim_connect){.mid = auth.mid, .accepts_said = auth.has_accepts};
+    connect->key = auth.key[0] != '\0' ? copy_text(sb, auth.key) : key_made_up(sb);
+    connect->room = copy_text(sb, auth.room);
+    connect->token = (struct token_ref){copy_text(sb, auth.token), strlen(auth.token)};
+    connect->uid = auth.mid != 0 ? auth.mid : uid_of_nobody(connect->key);
+    result->hello = auth.hello;
+    if (auth.has_accepts) {
+        result->accepts = accepts_alloc(sb);
+        result->n_accepts = auth.n_accepts;
+        memcpy(result->accepts, auth.accepts, auth.n_accepts * sizeof *auth.accepts);
+    }
+    goim_auth_free(&auth);
+    if (connect->token.len == 0 && !sb->logic->config->auth_trust_mid)
+        return refuse(sb, CLOSE_BAD_TOKEN,
+                      "auth: token is missing, and a mid alone is not believed (auth.trust_mid)",
+                      why);
+    return CLOSE_NONE;
+}
+
+void goim_connect_token_accepts(struct session_batch *sb, const struct token_value *token,
+                                Imc__V1__ConnectResult *result)
+{
+    result->accepts_all = token->accepts_len == 1 && token->accepts[0] == '*';
+    if (result->accepts_all || token->accepts_len == 0)
+        return;
+    result->accepts = accepts_alloc(sb);
+    for (size_t at = 0; at < token->accepts_len && result->n_accepts < GOIM_AUTH_ACCEPTS_MAX;) {
+        int32_t op;
+        if (op_list_next(token->accepts, token->accepts_len, &at, &op) != 0)
+            break;
+        result->accepts[result->n_accepts++] = op;
+    }
+}

@@ -1,0 +1,27 @@
+/* goim_connect.h - who a goim v2 client is: reads its auth, for connect.c. Main loop only. */
+#ifndef IMC_LOGIC_PEERS_GOIM_CONNECT_H
+#define IMC_LOGIC_PEERS_GOIM_CONNECT_H
+
+#include "logic/peers/session_batch.h"
+#include "logic/tokens/tokens.h"
+
+/* Everything lives in the batch's arena. */
+struct goim_connect {
+    struct token_ref token; /* decides who it is; len 0: UID does */
+    int64_t mid;            /* what the token has to stand for; 0: anybody */
+    int64_t uid;
+    const char *key;   /* the device's; made up if it named none */
+    const char *room;  /* "": the token's */
+    bool accepts_said; /* the client named operations; false: the token's */
+};
+
+/* Reads BODY, and writes the operations and the key into RESULT. 0; or the close code with which
+ * the client is refused, and *WHY, which lives in the arena. */
+uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *body,
+                           Imc__V1__ConnectResult *result, struct goim_connect *connect,
+                           const char **why);
+/* Writes the operations of a token ("*": all, or a list) into RESULT. */
+void goim_connect_token_accepts(struct session_batch *sb, const struct token_value *token,
+                                Imc__V1__ConnectResult *result);
+
+#endif

@@ -1,0 +1,45 @@
+/* room_counts.h - how many sessions each room has. Every loop of every comet says how many are on
+ * it, its *share*; the sum is the room's. Main loop only; no I/O.
+ *
+ *   room ─► shares: (comet, epoch, loop) ─► sessions, and the number of the word that said so
+ *
+ * A share counts as long as its comet lives, and a room as long as the ring says that it is ours.
+ * The sweep takes the memory of the others. A word may be late: it was sent again through another
+ * logic, and overtaken. So each has a number that rises, and a share of 0 is kept for a while. */
+#ifndef IMC_ROUTER_ROOM_COUNTS_H
+#define IMC_ROUTER_ROOM_COUNTS_H
+
+#include "router/completeness.h"
+
+enum { ROOM_COUNTS_KEEP_MS = 10000 }; /* a share of 0 */
+
+struct counted_room;
+struct room_counts;
+
+struct room_word {
+    const char *room;
+    const char *comet;
+    uint64_t epoch; /* of the comet */
+    uint32_t loop;
+    uint32_t sessions;
+    uint64_t number; /* rises with every word of the loop */
+};
+
+struct room_counts *room_counts_new(const struct completeness *completeness);
+void room_counts_free(struct room_counts *counts);
+/* Takes the share that WORD says, unless a later word is known. Texts are copied. */
+void room_counts_set(struct room_counts *counts, const struct room_word *word, uint64_t now_ms);
+/* Drops the shares of COMET. It may live: then it says later changes. */
+void room_counts_forget(struct room_counts *counts, const char *comet);
+uint64_t room_counts_total(const struct room_counts *counts, const char *room);
+/* Walks over the rooms with sessions, in no order: begin with ROOM NULL; NULL at the end. */
+const struct counted_room *room_counts_next(const struct room_counts *counts,
+                                            const struct counted_room *room, const char **name,
+                                            uint64_t *total);
+/* Looks at up to N rooms. True: the pass has not ended. */
+bool room_counts_sweep(struct room_counts *counts, uint32_t n, uint64_t now_ms);
+/* Rooms that are kept, those without sessions included. */
+size_t room_counts_kept(const struct room_counts *counts);
+size_t room_counts_bytes(const struct room_counts *counts);
+
+#endif

@@ -1,0 +1,202 @@
+#include "common/base/mem.h"
+#include "router/room_counts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct comet_lives *comets;
+    struct completeness completeness;
+    struct room_counts *counts;
+    uint64_t number, now_ms;
+};
+
+/* Membership shows the comets c1 … cN, each in epoch EPOCH. */
+static void show(struct fixture *f, size_t n, uint64_t epoch)
+{
+    struct member members[8] = {0};
+    struct member_list list = {.n = n, .members = members};
+
+    for (size_t i = 0; i < n; i++) {
+        members[i].epoch = epoch;
+        snprintf(members[i].id, sizeof members[i].id, "c%zu", i + 1);
+    }
+    comet_lives_members(f->comets, &list, f->now_ms);
+}
+
+/* We are router r1 of N. */
+static void routers(struct fixture *f, size_t n)
+{
+    struct member members[4] = {0};
+    struct member_list list = {.n = n, .members = members};
+
+    for (size_t i = 0; i < n; i++) {
+        members[i].weight = 1;
+        snprintf(members[i].id, sizeof members[i].id, "r%zu", i + 1);
+    }
+    completeness_set_ring(&f->completeness, completeness_ring_of(&list), &list, "r1");
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+
+    f->now_ms = 1000;
+    f->comets = comet_lives_new(7000);
+    completeness_init(&f->completeness, f->comets);
+    f->counts = room_counts_new(&f->completeness);
+    show(f, 2, 5);
+    routers(f, 1);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    room_counts_free(f->counts);
+    completeness_close(&f->completeness);
+    comet_lives_free(f->comets);
+    free(f);
+    return 0;
+}
+
+static void say(struct fixture *f, const char *room, const char *comet, uint32_t loop, uint32_t n)
+{
+    const struct room_word word = {.room = room,
+                                   .comet = comet,
+                                   .epoch = 5,
+                                   .loop = loop,
+                                   .sessions = n,
+                                   .number = ++f->number};
+    room_counts_set(f->counts, &word, f->now_ms);
+}
+
+static void sweep(struct fixture *f)
+{
+    while (room_counts_sweep(f->counts, 3, f->now_ms))
+        ;
+}
+
+static void shares_add_up(void **state)
+{
+    struct fixture *f = *state;
+
+    say(f, "a", "c1", 0, 3);
+    say(f, "a", "c1", 1, 4);
+    say(f, "a", "c2", 0, 5);
+    say(f, "b", "c2", 0, 1);
+    assert_int_equal(room_counts_total(f->counts, "a"), 12);
+    assert_int_equal(room_counts_total(f->counts, "b"), 1);
+    assert_int_equal(room_counts_total(f->counts, "c"), 0);
+    say(f, "a", "c1", 0, 0);
+    assert_int_equal(room_counts_total(f->counts, "a"), 9);
+}
+
+static void a_word_that_was_overtaken_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct room_word late = {
+        .room = "a", .comet = "c1", .epoch = 5, .sessions = 7, .number = ++f->number};
+
+    say(f, "a", "c1", 0, 0);
+    f->now_ms += ROOM_COUNTS_KEEP_MS - 1;
+    sweep(f);
+    room_counts_set(f->counts, &late, f->now_ms);
+    assert_int_equal(room_counts_total(f->counts, "a"), 0);
+}
+
+static void empty_rooms_are_swept_after_a_while(void **state)
+{
+    struct fixture *f = *state;
+    char name[8];
+    size_t before = room_counts_bytes(f->counts);
+
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        say(f, name, "c1", 0, i == 5);
+    }
+    sweep(f);
+    assert_int_equal(room_counts_kept(f->counts), 10);
+    f->now_ms += ROOM_COUNTS_KEEP_MS;
+    sweep(f);
+    assert_int_equal(room_counts_kept(f->counts), 1);
+    assert_int_equal(room_counts_total(f->counts, "5"), 1);
+    say(f, "5", "c1", 0, 0);
+    f->now_ms += ROOM_COUNTS_KEEP_MS;
+    sweep(f);
+    assert_int_equal(room_counts_kept(f->counts), 0);
+    assert_int_equal(room_counts_bytes(f->counts), before);
+}
+
+static void the_dead_do_not_count(void **state)
+{
+    struct fixture *f = *state;
+
+    say(f, "a", "c1", 0, 3);
+    say(f, "a", "c2", 0, 5);
+    say(f, "b", "c2", 0, 5);
+    show(f, 1, 5);
+    assert_int_equal(room_counts_total(f->counts, "a"), 3);
+    sweep(f);
+    assert_int_equal(room_counts_kept(f->counts), 1);
+    show(f, 1, 6); /* another life of c1 */
+    assert_int_equal(room_counts_total(f->counts, "a"), 0);
+}
+
+static void a_comet_can_be_forgotten(void **state)
+{
+    struct fixture *f = *state;
+
+    say(f, "a", "c1", 0, 3);
+    say(f, "a", "c2", 0, 5);
+    say(f, "b", "c2", 1, 5);
+    room_counts_forget(f->counts, "c2");
+    assert_int_equal(room_counts_total(f->counts, "a"), 3);
+    assert_int_equal(room_counts_kept(f->counts), 1);
+    room_counts_forget(f->counts, "nobody");
+    say(f, "b", "c2", 1, 4); /* it lives, and says so */
+    assert_int_equal(room_counts_total(f->counts, "b"), 4);
+}
+
+static void rooms_of_other_routers_do_not_count(void **state)
+{
+    struct fixture *f = *state;
+    char name[8];
+    uint64_t total, sum = 0;
+    const char *listed;
+    const struct counted_room *room = NULL;
+
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        say(f, name, "c1", 0, 1);
+    }
+    routers(f, 3);
+    while ((room = room_counts_next(f->counts, room, &listed, &total)) != NULL) {
+        assert_int_equal(total, room_counts_total(f->counts, listed));
+        sum += total;
+    }
+    assert_in_range(sum, 50, 150); /* a third of them is ours */
+    sweep(f);
+    assert_int_equal(room_counts_kept(f->counts), sum);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(shares_add_up),
+        TEST(a_word_that_was_overtaken_says_nothing),
+        TEST(empty_rooms_are_swept_after_a_while),
+        TEST(the_dead_do_not_count),
+        TEST(a_comet_can_be_forgotten),
+        TEST(rooms_of_other_routers_do_not_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
