@@ -71,8 +71,9 @@ static void send_to(struct stream *stream, const ProtobufCMessage *message)
 static void tell_whether_closed(struct streams *service, struct stream *stream)
 {
     Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
-    Imc__V1__Admitting admitting = IMC__V1__ADMITTING__INIT;
+    Imc__V1__Admitting admitting;
 
+    imc__v1__admitting__init(&admitting);
     admitting.closed = service->closed;
     reply.admitting = &admitting;
     if (stream->kind == &comets)

@@ -157,7 +157,8 @@ static void closing_answers_what_is_left(void **state)
 static void says(struct logic *logic, const char *closed)
 {
     Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
-    Imc__V1__Admitting admitting = IMC__V1__ADMITTING__INIT;
+    Imc__V1__Admitting admitting;
+    imc__v1__admitting__init(&admitting);
     admitting.closed = (char *)(uintptr_t)closed;
     reply.admitting = &admitting;
     rpc_stream_send(logic->stream, msg_pack(&reply.base));
