@@ -9,6 +9,7 @@
 
 #include "bench/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ void ages_flush(struct ages *ages, uint64_t now_ns)
         sum += ages->steps[number & MASK];
         ages->steps[number & MASK] = 0;
         if (sum > 0)
-            hist_record_many(ages->out, now_ns > due ? now_ns - due : 0, (uint64_t)sum);
+            hist_record_many(ages->out, saturate_sub(now_ns, due), (uint64_t)sum);
     }
     ages->steps[ages->high & MASK] = 0;
     ages->low = ages->high;

@@ -3,6 +3,7 @@
 #include "bench/check/seqcheck.h"
 #include "bench/check/tally.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -96,8 +97,7 @@ void judge_message(struct judge *judge, size_t i, const uint8_t *body, size_t le
         size_t check = i * judge->per_conn + judge->at[stamp.kind] + stamp.lane;
         count_verdict(stats, seqcheck_take(&judge->checks[check], stamp.seq));
         shared_set(&stats->last_delivery_ns, now_ns);
-        hist_record(&stats->latency[stamp.kind],
-                    now_ns > stamp.time_ns ? now_ns - stamp.time_ns : 0);
+        hist_record(&stats->latency[stamp.kind], saturate_sub(now_ns, stamp.time_ns));
     }
 }
 
@@ -142,7 +142,7 @@ uint64_t judge_lost(const struct judge *judge, size_t i)
         for (size_t lane = 0; number != SIZE_MAX && lane < people->lanes[kind]; lane++) {
             uint32_t n = accepted_of(judge, kind, people_stream(people, kind, number, lane));
             uint32_t taken = judge->checks[i * judge->per_conn + judge->at[kind] + lane].taken;
-            lost += n > taken ? n - taken : 0;
+            lost += saturate_sub(n, taken);
         }
     }
     return lost;

@@ -4,6 +4,7 @@
 #include "bench/check/ages.h"
 #include "bench/check/alike.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,10 +84,10 @@ void tally_flush(struct tally *tally)
 
 uint64_t tally_lost(const struct tally *tally, size_t i, uint64_t accepted)
 {
-    return accepted > tally->counts[i] ? accepted - tally->counts[i] : 0;
+    return saturate_sub(accepted, tally->counts[i]);
 }
 
 uint64_t tally_extra(const struct tally *tally, size_t i, uint64_t accepted)
 {
-    return tally->counts[i] > accepted ? tally->counts[i] - accepted : 0;
+    return saturate_sub(tally->counts[i], accepted);
 }

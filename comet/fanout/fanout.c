@@ -19,6 +19,7 @@
 #include "comet/net/handle_table.h"
 #include "common/base/array.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -353,7 +354,7 @@ static void fanout_run(struct loop *loop, struct loop_task *task)
             continue;
         }
         size_t used = audience_run(fanout, audience, share < budget ? share : budget);
-        budget -= used < budget ? used : budget;
+        budget = saturate_sub(budget, used);
         if (audience_has_work(audience))
             queue_add(fanout, audience);
         else if (audience->idle != NULL)
@@ -428,7 +429,7 @@ static bool limited_done(struct fanout *fanout, struct audience *audience, uint6
 {
     uint64_t due = (now - audience->begun_ms + LIMITED_MS) * (uint64_t)audience->speed / 1000;
     size_t slice = (size_t)fanout->worker->config->walk_slice;
-    due = due > audience->sent ? due - audience->sent : 0;
+    due = saturate_sub(due, audience->sent);
     if (due > slice) { /* the loop stood still: what it missed is not sent in a burst */
         audience->sent += due - slice;
         due = slice;

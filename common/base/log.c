@@ -2,6 +2,7 @@
  *                 a line that is lost is counted, and told before the next one ◄──┘ */
 #include "common/base/log.h"
 #include "common/base/log_sink.h"
+#include "common/base/saturate.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -96,7 +97,7 @@ struct line {
 static size_t room(const struct line *line)
 {
     const size_t most = LINE_SIZE - SUPPRESSED_SIZE - 1;
-    return most > line->used ? most - line->used : 0;
+    return saturate_sub(most, line->used);
 }
 
 static void add_head(struct line *line, const struct timespec *now, enum log_level level,

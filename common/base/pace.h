@@ -7,7 +7,7 @@
 #ifndef IMC_COMMON_BASE_PACE_H
 #define IMC_COMMON_BASE_PACE_H
 
-#include <stdint.h>
+#include "common/base/saturate.h"
 
 struct pace {
     uint32_t period_ms; /* 0: no limit */
@@ -21,7 +21,7 @@ static inline uint64_t pace_wait(const struct pace *pace, uint64_t now_ms)
     uint64_t spent = (uint64_t)pace->period_ms * pace->burst;
     uint64_t next = pace->full_ms + pace->period_ms;
 
-    return next > now_ms + spent ? next - now_ms - spent : 0;
+    return saturate_sub(next, now_ms + spent);
 }
 
 /* Records that it happens now. */

@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/log_sink.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/daemon/internal.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -231,7 +232,7 @@ static int execute_early(struct daemon *daemon, enum daemon_command command)
 
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 {
-    struct daemon_internal internal = {.started_ms = uv_hrtime() / 1000000};
+    struct daemon_internal internal = {.started_ms = time_mono_ms()};
     struct daemon daemon = {.spec = spec, .internal = &internal};
     struct daemon_arguments arguments;
     if (daemon_parse(spec, argc, argv, &arguments) != 0)

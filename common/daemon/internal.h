@@ -30,7 +30,7 @@ struct daemon_internal {
     uv_timer_t watch;    /* housekeeping.c */
     struct memory_budget memory;
     uint64_t trim_due_ms;
-    uint64_t started_ms;
+    int64_t started_ms; /* time_mono_ms() */
     bool draining, leaving, left, drained, overdue, abandon;
     int rpc_port; /* the port that is bound; 0: there is no gRPC server */
     struct daemon_descriptors files;

@@ -1,4 +1,5 @@
 #include "common/base/log.h"
+#include "common/base/time.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
 #include "common/protocol/unpack.h"
@@ -69,15 +70,12 @@ static double max_fds(struct daemon *daemon)
 
 static double uptime_seconds(struct daemon *daemon)
 {
-    uint64_t now_ms = uv_hrtime() / 1000000;
-    return (double)(now_ms - daemon->internal->started_ms) / 1e3;
+    return (double)(time_mono_ms() - daemon->internal->started_ms) / 1e3;
 }
 
 static double start_time(struct daemon *daemon)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9 - uptime_seconds(daemon);
+    return (double)time_unix_us() / 1e6 - uptime_seconds(daemon);
 }
 
 static double log_lines_lost(struct daemon *daemon)

@@ -1,4 +1,5 @@
 #include "common/base/log.h"
+#include "common/base/saturate.h"
 #include "common/http/http.h"
 #include "common/http/internal.h"
 #include "common/net/address.h"
@@ -150,7 +151,7 @@ static bool reads_slowly(const struct http_conn *conn, uint64_t now)
 {
     uint64_t took = now - conn->answered_ms;
     size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&conn->tcp);
-    size_t read = conn->unwritten_len > left ? conn->unwritten_len - left : 0;
+    size_t read = saturate_sub(conn->unwritten_len, left);
     return conn->unwritten_len > 0 && took >= SLOW_MS && read < took * SLOW_BYTES_PER_MS;
 }
 
@@ -179,7 +180,7 @@ static uint64_t unused_ms(const struct http_conn *conn, uint64_t now)
         return 0;
     uint64_t since =
         conn->due_ms - (uint64_t)(unasked ? options->header_timeout_ms : options->idle_timeout_ms);
-    return conn->due_ms == 0 || now < since ? 0 : now - since;
+    return conn->due_ms == 0 ? 0 : saturate_sub(now, since);
 }
 
 /* Closes one connection so that another can come in. First choice: the oldest that never sent a

@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <uv.h>
 
 struct kafka_shutdown {
     LIST_ENTRY(kafka_shutdown) link; /* until it is over */
     rd_kafka_t *rk;
     struct kafka_look *look;
-    uint64_t late_ms;
+    int64_t late_ms; /* time_mono_ms() */
     bool over;
     int refs; /* one of the thread, one of the caller */
 };
@@ -22,11 +21,6 @@ struct kafka_shutdown {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static LIST_HEAD(, kafka_shutdown) afoot = LIST_HEAD_INITIALIZER(afoot);
-
-static uint64_t now_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
 
 /* Under the lock. */
 static void shutdown_unref(struct kafka_shutdown *end)
@@ -78,7 +72,7 @@ struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look)
     struct kafka_shutdown *end = mem_zalloc(sizeof *end);
 
     *end = (struct kafka_shutdown){
-        .rk = rk, .look = look, .late_ms = now_ms() + KAFKA_SHUTDOWN_MS, .refs = 2};
+        .rk = rk, .look = look, .late_ms = time_mono_ms() + KAFKA_SHUTDOWN_MS, .refs = 2};
     pthread_mutex_lock(&lock);
     LIST_INSERT_HEAD(&afoot, end, link);
     pthread_mutex_unlock(&lock);
@@ -95,7 +89,7 @@ struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look)
 bool kafka_shutdown_is_over(const struct kafka_shutdown *end)
 {
     pthread_mutex_lock(&lock);
-    bool over = end->over || now_ms() >= end->late_ms;
+    bool over = end->over || time_mono_ms() >= end->late_ms;
     pthread_mutex_unlock(&lock);
     return over;
 }
@@ -111,10 +105,10 @@ void kafka_shutdown_forget(struct kafka_shutdown *end)
 
 /* Under the lock. The time at which the last of those that are not over is late; 0: there are
  * none. */
-static uint64_t latest_ms(void)
+static int64_t latest_ms(void)
 {
     const struct kafka_shutdown *end;
-    uint64_t latest = 0;
+    int64_t latest = 0;
 
     LIST_FOREACH(end, &afoot, link)
         latest = end->late_ms > latest ? end->late_ms : latest;
@@ -133,11 +127,11 @@ size_t kafka_shutdowns_wait(void)
 {
     const struct kafka_shutdown *end;
     size_t left = 0;
-    uint64_t now, latest;
+    int64_t now, latest;
 
     pthread_mutex_lock(&lock);
-    while ((now = now_ms()) < (latest = latest_ms()))
-        wait_some(latest - now);
+    while ((now = time_mono_ms()) < (latest = latest_ms()))
+        wait_some((uint64_t)(latest - now));
     LIST_FOREACH(end, &afoot, link)
         left++;
     pthread_mutex_unlock(&lock);

@@ -9,6 +9,7 @@
  *
  * With Sentinels, ASKING is between WAITING and the rest: sentinel.c. */
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/net/address.h"
 #include "common/redis/internal.h"
 
@@ -118,7 +119,7 @@ static uint64_t next_backoff(struct redis_shard *shard)
     shard->backoff_ms = backoff < BACKOFF_MAX_MS ? backoff : BACKOFF_MAX_MS;
     /* Shorter by up to a quarter, at random. Otherwise all daemons would connect to a restarted
      * Redis at once. */
-    return shard->backoff_ms - uv_hrtime() / 1000 % (shard->backoff_ms / 4);
+    return shard->backoff_ms - random_number() % (shard->backoff_ms / 4);
 }
 
 void redis_shard_break(struct redis_shard *shard, const char *fmt, ...)

@@ -12,6 +12,7 @@
  * are reused. So we compare inodes: the same inode means the same connection. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 #include "common/base/time.h"
 #include "common/net/listen.h"
 #include "common/rpc/internal.h"
@@ -197,7 +198,7 @@ static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
         return 0;
     uint64_t gone = conn->whole - conn->whole_before + FREE_EACH_LOOK;
     conn->parts += info.tcpi_bytes_received - conn->arrived;
-    conn->parts = conn->parts > gone ? conn->parts - gone : 0;
+    conn->parts = saturate_sub(conn->parts, gone);
     if (conn->whole > conn->whole_before)
         conn->whole_ms = now;
     conn->whole_before = conn->whole;

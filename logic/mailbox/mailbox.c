@@ -5,6 +5,7 @@
 #include "logic/mailbox/mailbox.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 #include "logic/mailbox/fetch.lua.h"
 #include "logic/mailbox/internal.h"
 #include "logic/mailbox/remove.lua.h"
@@ -190,7 +191,7 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
         mailbox_number(life_of(message, now, ttl)),
         mailbox_number((uint64_t)config->mailbox_limit_spilled),
         mailbox_number(now),
-        mailbox_number(now > ttl ? now - ttl : 0),
+        mailbox_number(saturate_sub(now, ttl)),
         mailbox_number(message->expires_ms),
         mailbox_number((uint64_t)config->mailbox_limit),
         mailbox_number(message_id_millis(put->behind)),

@@ -1,4 +1,5 @@
 #include "logic/peers/session_batch.h"
+#include "common/base/saturate.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/router/routers.h"
 
@@ -43,7 +44,7 @@ bool session_batch_page(struct session_batch *sb, const struct mailbox_page *pag
         size_t size = message->len + WAITING_OVERHEAD;
         if (size > sb->bytes_left && !first)
             break;
-        sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
+        sb->bytes_left = saturate_sub(sb->bytes_left, size);
         Imc__V1__Waiting *copy = list[taken] = arena_alloc(arena, sizeof *copy);
         imc__v1__waiting__init(copy);
         copy->id = message->id;

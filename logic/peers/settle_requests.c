@@ -14,6 +14,7 @@
  * The mailbox is trimmed to mailbox.limit only when the user is known to be away. It may hold more
  * for a user who is online while routers are away, or who has just come back. */
 #include "logic/peers/settle_requests.h"
+#include "common/base/saturate.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/waiting.h"
@@ -172,7 +173,7 @@ static bool item_fits(struct settle_item *item, const struct router_answer *answ
         size += imc__v1__session__get_packed_size(answer->sessions[i]) + SESSION_OVERHEAD;
     if (size > sb->bytes_left && sb->bytes_left < REPLY_BYTES)
         return false;
-    sb->bytes_left -= size < sb->bytes_left ? size : sb->bytes_left;
+    sb->bytes_left = saturate_sub(sb->bytes_left, size);
     return true;
 }
 

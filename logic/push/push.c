@@ -24,6 +24,7 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 #include "common/containers/map.h"
 #include "logic/base/pb.h"
 #include "logic/push/job_backlog.h"
@@ -370,7 +371,7 @@ static bool slice_has_room(const struct push_lanes *lanes)
 static void slice_spend(struct push_lanes *lanes, size_t bytes)
 {
     lanes->parts_left--;
-    lanes->bytes_left -= bytes < lanes->bytes_left ? bytes : lanes->bytes_left;
+    lanes->bytes_left = saturate_sub(lanes->bytes_left, bytes);
 }
 
 /* A part is ready, and may be taken out. */

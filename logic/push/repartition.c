@@ -6,6 +6,7 @@
  * old partitions. So messages by the new number are produced and read after all of those. */
 #include "logic/push/repartition.h"
 #include "common/base/log.h"
+#include "common/base/time.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
 #include "common/protocol/fence.h"
@@ -300,10 +301,10 @@ static int open_kafka(struct repartition *change)
 /* Waits for logics, then for jobs, while producing is stopped. 0: switched. */
 static int change_under_hold(struct repartition *change, int64_t n)
 {
-    uint64_t began = uv_hrtime();
+    int64_t began = time_mono_ms();
     int64_t behind = -1;
 
-    while (uv_hrtime() - began < (uint64_t)TRY_MS * 1000000) {
+    while (time_mono_ms() - began < TRY_MS) {
         if (look(change, PARTITION_COUNT_HOLD_MS) != 0)
             return -1;
         int64_t since = change->since;
@@ -345,14 +346,14 @@ static int carry_out(struct repartition *change)
     nap(change, PARTITION_COUNT_FRESH_MS + 1000);
     puts("pushes wait now");
     fflush(stdout);
-    uint64_t began = uv_hrtime();
+    int64_t began = time_mono_ms();
     if (change_under_hold(change, n) != 0) {
         let_go(change);
         return -1;
     }
-    printf("pushes are spread over %d partitions instead of %" PRId64 ", and waited %" PRIu64
+    printf("pushes are spread over %d partitions instead of %" PRId64 ", and waited %" PRId64
            " ms\n",
-           change->target, n, (uv_hrtime() - began) / 1000000);
+           change->target, n, time_mono_ms() - began);
     return 0;
 }
 

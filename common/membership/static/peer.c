@@ -7,6 +7,7 @@
  *        a record of another epoch than the one that has died */
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/saturate.h"
 #include "common/membership/static/static.h"
 
 #include <inttypes.h>
@@ -168,7 +169,7 @@ void peers_lapse(struct static_members *members, uint64_t now_ms)
     struct static_peer **at = &members->peers;
     while (*at != NULL) {
         struct static_peer *peer = *at;
-        uint64_t silent_ms = now_ms > peer->seen_ms ? now_ms - peer->seen_ms : 0;
+        uint64_t silent_ms = saturate_sub(now_ms, peer->seen_ms);
         if (peer->state != PEER_GONE && silent_ms >= (uint64_t)members->base.ttl_ms)
             lapse(members, peer, silent_ms);
         if (peer->state == PEER_GONE && peer->address == NULL && silent_ms >= TOMB_MS) {
