@@ -230,10 +230,7 @@ static void more_than_may_be_unanswered_wait(void **state)
     uv_run(&f->daemon.loop.uv, UV_RUN_NOWAIT);
     assert_int_equal(n_kept, RPC_UNANSWERED_MAX);
     assert_in_range(stats.held, 1, 100 << 20);
-    while (f->caller.n < 200) {
-        answer_all();
-        assert_true(caller_wait(&f->caller, f->caller.n + 1, false));
-    }
+    assert_true(until(caller_has(&f->caller, 200, false), (turn(f), answer_all())));
     rpc_stats(f->daemon.rpc, &stats);
     assert_int_equal(stats.held, 0);
 }
