@@ -235,7 +235,9 @@ static void renew(struct leases *leases)
     args[n++] = leases->base.ever_held ? "0" : "1";
     args[n++] = leases->base.kind == MEMBER_LOGIC ? max_node : "-1";
     leases->calls++;
-    redis_eval(leases->redis, 0, &renew_script, keys, n, args, NULL, on_renewed, leases);
+    redis_eval(leases->redis,
+               &(struct redis_eval){.script = &renew_script, .keys = keys, .argc = n, .argv = args},
+               on_renewed, leases);
     free(member);
 }
 
@@ -259,7 +261,9 @@ static void leave_now(struct leases *leases)
     const char *args[] = {KIND_KEYS[leases->base.kind], leases->base.self.id, epoch};
     leases->base.holding = false;
     leases->calls++;
-    redis_eval(leases->redis, 0, &leave_script, 1, 3, args, NULL, on_left, leases);
+    redis_eval(leases->redis,
+               &(struct redis_eval){.script = &leave_script, .keys = 1, .argc = 3, .argv = args},
+               on_left, leases);
 }
 
 /* --- the backend --- */

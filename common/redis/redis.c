@@ -424,17 +424,17 @@ static void on_eval(struct redis *redis, const redisReply *reply, void *arg)
     free(eval);
 }
 
-/* NOLINTNEXTLINE(readability-function-size) */
-void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
-                const char **argv, const size_t *argvlen, redis_fn fn, void *arg)
+void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn, void *arg)
 {
+    struct redis_script *script = what->script;
+
     loop_assert_owner(redis->loop);
-    assert(shard < redis->n_shards && nkeys <= argc);
+    assert(what->shard < redis->n_shards && what->keys <= what->argc);
     if (script->sha1[0] == '\0')
         sha1_hex(script->source, script->sha1);
     char keys[12];
-    int keys_len = snprintf(keys, sizeof keys, "%d", nkeys);
-    size_t n = (size_t)argc;
+    int keys_len = snprintf(keys, sizeof keys, "%d", what->keys);
+    size_t n = (size_t)what->argc;
     const char **all = mem_alloc((n + 3) * sizeof(const char *));
     size_t *lens = mem_alloc((n + 3) * sizeof *lens);
     all[0] = "EVALSHA";
@@ -444,15 +444,15 @@ void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, 
     all[2] = keys;
     lens[2] = (size_t)keys_len;
     for (size_t i = 0; i < n; i++) {
-        all[i + 3] = argv[i];
-        lens[i + 3] = argvlen != NULL ? argvlen[i] : strlen(argv[i]);
+        all[i + 3] = what->argv[i];
+        lens[i + 3] = what->argvlen != NULL ? what->argvlen[i] : strlen(what->argv[i]);
     }
     struct eval *eval = mem_zalloc(sizeof *eval);
-    eval->shard = &redis->shards[shard];
+    eval->shard = &redis->shards[what->shard];
     eval->script = script;
     eval->fn = fn;
     eval->arg = arg;
-    int len = redisFormatCommandArgv(&eval->cmd, argc + 3, all, lens);
+    int len = redisFormatCommandArgv(&eval->cmd, what->argc + 3, all, lens);
     assert(len > 0);
     eval->len = (size_t)len;
     free((void *)all);

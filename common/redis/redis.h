@@ -121,10 +121,15 @@ struct redis_script {
     const char *source;
     char sha1[41]; /* filled on first use */
 };
-/* Runs SCRIPT. ARGV of this function has ARGC items: first the script's NKEYS KEYS, then its ARGV.
- * If Redis does not know the script, it is loaded and sent again. Only then may it run after
- * commands that were sent later. */
-void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
-                const char **argv, const size_t *argvlen, redis_fn fn, void *arg);
+struct redis_eval {
+    struct redis_script *script;
+    size_t shard;
+    int keys, argc; /* ARGV has ARGC items: first the script's KEYS, then what is its ARGV */
+    const char **argv;
+    const size_t *argvlen; /* NULL: every item ends with NUL */
+};
+/* Runs a script; copies the arguments. FN as of redis_command(). If Redis does not know the script,
+ * it is loaded and sent again. Only then may it run after commands that were sent later. */
+void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn, void *arg);
 
 #endif

@@ -67,7 +67,12 @@ static void partition_fence_send(struct partition_fence *fence)
     size_t shard = redis_shard_of(fence->redis, fence->key, strlen(fence->key));
 
     fence->asked = true;
-    redis_eval(fence->redis, shard, &fence_script, 1, sizeof argv / sizeof argv[0], argv, NULL,
+    redis_eval(fence->redis,
+               &(struct redis_eval){.script = &fence_script,
+                                    .shard = shard,
+                                    .keys = 1,
+                                    .argc = sizeof argv / sizeof argv[0],
+                                    .argv = argv},
                partition_fence_on_reply, fence);
 }
 

@@ -138,8 +138,14 @@ static void begin_ask(struct idem *idem)
     const char *argv[] = {idem->key, idem->owner, life};
     size_t argvlen[] = {idem->key_len, strlen(idem->owner), (size_t)life_len};
 
-    redis_eval(logic->redis, redis_shard_of(logic->redis, idem->key, idem->key_len), &begin_script,
-               1, 3, argv, argvlen, begin_on_reply, idem);
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &begin_script,
+                                    .shard = redis_shard_of(logic->redis, idem->key, idem->key_len),
+                                    .keys = 1,
+                                    .argc = 3,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               begin_on_reply, idem);
 }
 
 void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg)
@@ -186,8 +192,14 @@ static void idem_end(struct idem *idem, char state, const void *data, size_t len
     const char *argv[] = {idem->key, idem->owner, value, life};
     size_t argvlen[] = {idem->key_len, strlen(idem->owner), state == '\0' ? 0 : len + 1,
                         (size_t)life_len};
-    redis_eval(logic->redis, redis_shard_of(logic->redis, idem->key, idem->key_len), &end_script, 1,
-               4, argv, argvlen, end_on_reply, NULL);
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &end_script,
+                                    .shard = redis_shard_of(logic->redis, idem->key, idem->key_len),
+                                    .keys = 1,
+                                    .argc = 4,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               end_on_reply, NULL);
     free(value);
     idem_free(idem);
 }

@@ -94,7 +94,14 @@ static void debts_eval(struct mailbox_call *call, const struct mailbox_debts *de
         argv[2 * i + 3] = (const char *)ids[i];
         argvlen[2 * i + 3] = MAILBOX_ID;
     }
-    redis_eval(call->logic->redis, key.shard, script, 1, (int)(2 * n + 2), argv, argvlen, fn, call);
+    redis_eval(call->logic->redis,
+               &(struct redis_eval){.script = script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = (int)(2 * n + 2),
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               fn, call);
     free(argvlen);
     free(argv);
     free(ids);
@@ -158,7 +165,14 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
 
     loop_assert_owner(logic->loop);
     call->fn = fn;
-    redis_eval(logic->redis, key.shard, &upto_script, 1, 4, argv, argvlen, removed_on_reply, call);
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &upto_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = 4,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               removed_on_reply, call);
 }
 
 void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
@@ -176,5 +190,12 @@ void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn
     loop_assert_owner(logic->loop);
     call->fn = fn;
     mailbox_put_id(id, upto);
-    redis_eval(logic->redis, key.shard, &trim_script, 1, 5, argv, argvlen, trim_on_reply, call);
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &trim_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = 5,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               trim_on_reply, call);
 }

@@ -217,7 +217,13 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
     call->there = put->there;
     call->fn = fn;
     mailbox_encode(message, member);
-    redis_eval(logic->redis, key.shard, &store_script, 1, owed ? MOST : OWED, argv, argvlen,
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &store_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = owed ? MOST : OWED,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
                store_on_reply, call);
     free(member);
 }
@@ -256,7 +262,14 @@ static void remove_members(struct logic *logic, int64_t uid, const redisReply **
         argv[i + 1] = members[i]->str;
         argvlen[i + 1] = (size_t)members[i]->len;
     }
-    redis_eval(logic->redis, key.shard, &remove_script, 1, (int)n + 1, argv, argvlen, fn, logic);
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &remove_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = (int)n + 1,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               fn, logic);
     free(argvlen);
     free(argv);
 }
@@ -359,7 +372,13 @@ static void ask_for_page(struct mailbox_call *call)
                         want.len,
                         room.len,
                         call->own != NULL ? strlen(call->own) : 0};
-    redis_eval(logic->redis, key.shard, &fetch_script, 1, call->own != NULL ? 7 : 6, argv, argvlen,
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &fetch_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = call->own != NULL ? 7 : 6,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
                page_on_reply, call);
 }
 

@@ -195,8 +195,13 @@ static void ask(struct partition_count *agree)
     snprintf(forget, sizeof forget, "%d", agree->asked_once ? 0 : PARTITION_COUNT_FORGET_MS);
     agree->asking = true;
     agree->asked_ms = now_ms(agree);
-    redis_eval(redis, redis_shard_of(redis, agree->key, strlen(agree->key)), &agree_script, 1,
-               sizeof argv / sizeof argv[0], argv, NULL, on_reply, agree);
+    redis_eval(redis,
+               &(struct redis_eval){.script = &agree_script,
+                                    .shard = redis_shard_of(redis, agree->key, strlen(agree->key)),
+                                    .keys = 1,
+                                    .argc = sizeof argv / sizeof argv[0],
+                                    .argv = argv},
+               on_reply, agree);
 }
 
 static void on_timer(uv_timer_t *timer)

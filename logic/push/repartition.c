@@ -142,7 +142,11 @@ static int look(struct repartition *change, int hold_ms)
     snprintf(hold, sizeof hold, "%d", hold_ms);
     snprintf(forget, sizeof forget, "%d", PARTITION_COUNT_FORGET_MS);
     change->answered = false;
-    redis_eval(change->redis, shard(change), &hold_script, 1, 3, argv, NULL, on_look, change);
+    redis_eval(
+        change->redis,
+        &(struct redis_eval){
+            .script = &hold_script, .shard = shard(change), .keys = 1, .argc = 3, .argv = argv},
+        on_look, change);
     return await(change);
 }
 
@@ -157,7 +161,11 @@ static int switch_over(struct repartition *change, int64_t since)
     snprintf(forget, sizeof forget, "%d", PARTITION_COUNT_FORGET_MS);
     change->answered = false;
     change->switched = 0;
-    redis_eval(change->redis, shard(change), &switch_script, 1, 4, argv, NULL, on_number, change);
+    redis_eval(
+        change->redis,
+        &(struct redis_eval){
+            .script = &switch_script, .shard = shard(change), .keys = 1, .argc = 4, .argv = argv},
+        on_number, change);
     return await(change) == 0 && change->switched == 1 ? 0 : -1;
 }
 

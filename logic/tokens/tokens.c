@@ -249,8 +249,14 @@ static void delete_token_of_uid(struct token_change *change, const char *token, 
     const char *argv[] = {key.text, owner};
     size_t argvlen[] = {key.len, (size_t)owner_len};
 
-    redis_eval(change->logic->redis, shard_of(change->logic, &key), &delete_if_of_uid, 1, 2, argv,
-               argvlen, on_deleted, change);
+    redis_eval(change->logic->redis,
+               &(struct redis_eval){.script = &delete_if_of_uid,
+                                    .shard = shard_of(change->logic, &key),
+                                    .keys = 1,
+                                    .argc = 2,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               on_deleted, change);
 }
 
 static void new_on_swapped(struct redis *redis, const redisReply *reply, void *arg)
@@ -371,8 +377,14 @@ static void del_on_taken(struct redis *redis, const redisReply *reply, void *arg
     struct token_key key = key_of_uid(value.uid);
     const char *argv[] = {key.text, change->token};
     size_t argvlen[] = {key.len, change->token_len};
-    redis_eval(change->logic->redis, shard_of(change->logic, &key), &delete_if_equal, 1, 2, argv,
-               argvlen, del_on_unnamed, change);
+    redis_eval(change->logic->redis,
+               &(struct redis_eval){.script = &delete_if_equal,
+                                    .shard = shard_of(change->logic, &key),
+                                    .keys = 1,
+                                    .argc = 2,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               del_on_unnamed, change);
 }
 
 void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *arg)

@@ -238,7 +238,10 @@ static void a_user_by_name(void **state)
     assert_non_null(strstr(answer.said, "zadd"));
     assert_non_null(strstr(f.write_why, "zadd"));
     struct answer by_script = {0};
-    redis_eval(f.redis, 0, &zadd, 1, 1, (const char *[]){"imc:z"}, NULL, on_answer, &by_script);
+    redis_eval(f.redis,
+               &(struct redis_eval){
+                   .script = &zadd, .keys = 1, .argc = 1, .argv = (const char *[]){"imc:z"}},
+               on_answer, &by_script);
     assert_true(turn_until(&f, &by_script.count, 1, SOON));
     assert_int_equal(by_script.class, REDIS_FORBIDDEN);
     assert_int_equal(f.downs, 0);

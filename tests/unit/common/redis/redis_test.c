@@ -224,7 +224,10 @@ static void scripts_load_themselves(void **state)
     const size_t lens[] = {6, 3, 4};
     for (int round = 1; round <= 3; round++) {
         struct answer answer = {0};
-        redis_eval(f.redis, 0, &script, 1, 3, args, lens, on_answer, &answer);
+        redis_eval(f.redis,
+                   &(struct redis_eval){
+                       .script = &script, .keys = 1, .argc = 3, .argv = args, .argvlen = lens},
+                   on_answer, &answer);
         assert_int_equal(answer.count, 0);
         assert_true(turn_until(&f, &answer.count, 1, SOON));
         assert_int_equal(answer.type, REDIS_REPLY_INTEGER);
@@ -233,7 +236,7 @@ static void scripts_load_themselves(void **state)
             ask(&f, 0, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
     }
     struct answer answer = {0};
-    redis_eval(f.redis, 0, &failing, 0, 0, NULL, NULL, on_answer, &answer);
+    redis_eval(f.redis, &(struct redis_eval){.script = &failing}, on_answer, &answer);
     assert_true(turn_until(&f, &answer.count, 1, SOON));
     assert_int_equal(answer.type, REDIS_REPLY_ERROR);
     assert_non_null(strstr(answer.text, "such luck"));
@@ -249,8 +252,11 @@ static void many_scripts_at_once_after_a_flush(void **state)
     ask(&f, 0, 2, (const char *[]){"DEL", "counted"}, NULL);
     struct answer answer = {0};
     for (int i = 0; i < 1000; i++)
-        redis_eval(f.redis, 0, &script, 1, 1, (const char *[]){"counted"}, NULL, on_answer,
-                   &answer);
+        redis_eval(
+            f.redis,
+            &(struct redis_eval){
+                .script = &script, .keys = 1, .argc = 1, .argv = (const char *[]){"counted"}},
+            on_answer, &answer);
     assert_true(turn_until(&f, &answer.count, 1000, SOON));
     assert_int_equal(answer.nulls, 0);
     assert_int_equal(answer.integer, 1000); /* each ran once */

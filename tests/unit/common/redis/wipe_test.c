@@ -33,7 +33,10 @@ static void nothing_of_it_is_left_in_freed_memory(void **state)
     assert_string_equal(ask(&f, 0, 2, (const char *[]){"GETDEL", "token"}, NULL).text,
                         FREED_SECRET);
     ask(&f, 0, 3, (const char *[]){"SET", "long", value}, NULL);
-    redis_eval(f.redis, 0, &echo, 0, 1, (const char *[]){FREED_SECRET}, NULL, on_answer, &answer);
+    redis_eval(
+        f.redis,
+        &(struct redis_eval){.script = &echo, .argc = 1, .argv = (const char *[]){FREED_SECRET}},
+        on_answer, &answer);
     assert_true(turn_until(&f, &answer.count, 1, SOON));
     assert_int_equal(answer.type, REDIS_REPLY_ARRAY);
     redis_server_kill(&server); /* with one on its way */

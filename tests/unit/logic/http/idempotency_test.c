@@ -49,18 +49,18 @@ static void store(const char *value, size_t len)
     stored_len = len;
 }
 
-void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
-                const char **argv, const size_t *argvlen, redis_fn fn, void *arg)
+void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn, void *arg)
 {
+    const char **argv = what->argv;
+    const size_t *argvlen = what->argvlen;
     (void)redis;
-    (void)shard;
-    assert_int_equal(nkeys, 1);
+    assert_int_equal(what->keys, 1);
     assert_string_equal(argv[0], "imc:idem:key-1");
     next_answer = (struct answer){.fn = fn, .arg = arg, .none = away};
     if (away)
         return;
-    if (argc == 3) { /* begin */
-        assert_non_null(strstr(script->source, "'f'"));
+    if (what->argc == 3) { /* begin */
+        assert_non_null(strstr(what->script->source, "'f'"));
         asked++;
         reply_stored();
         if (stored_len == 0 || stored[0] == 'f')

@@ -49,20 +49,17 @@ void redis_command(struct redis *redis, size_t shard, int argc, const char **arg
     last_arg = arg;
 }
 
-void redis_eval(struct redis *redis, size_t shard, struct redis_script *script, int nkeys, int argc,
-                const char **argv, const size_t *argvlen, redis_fn fn, void *arg)
+void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn, void *arg)
 {
     (void)redis;
-    (void)shard;
-    (void)script;
-    assert_int_equal(nkeys, 1);
+    assert_int_equal(what->keys, 1);
     if (in_page) {
-        removals += argc - 1;
+        removals += what->argc - 1;
         remove_fn = fn;
         remove_arg = arg;
         return;
     }
-    remember(argc, argv, argvlen);
+    remember(what->argc, what->argv, what->argvlen);
     last_fn = fn;
     last_arg = arg;
 }
