@@ -61,7 +61,7 @@ static void call_unavailable(struct count_call *call)
 
 /* --- count --- */
 
-static void add_count(struct count_call *call, const Imc__V1__Count *count)
+static void add_count(struct count_call *call, const struct router_counted *count)
 {
     size_t len = strlen(count->name);
     struct count_entry *entry = strmap_get(call->sum, count->name, len);
@@ -113,7 +113,7 @@ static void on_count(void *arg, const struct router_answer *answer)
     if (answer->result == ROUTER_AWAY)
         call->failed = true;
     for (size_t i = 0; i < answer->n_counts; i++)
-        add_count(call, answer->counts[i]);
+        add_count(call, &answer->counts[i]);
     if (--call->pending > 0)
         return;
     if (call->failed)
@@ -170,7 +170,7 @@ static void on_server_counts(void *arg, const struct router_answer *answer)
     if (answer->result == ROUTER_AWAY)
         call->failed = true;
     for (size_t i = 0; i < answer->n_counts; i++) {
-        if (strcmp(answer->counts[i]->name, call->server) == 0)
+        if (strcmp(answer->counts[i].name, call->server) == 0)
             call->known = true;
     }
     if (--call->pending > 0)

@@ -1,8 +1,8 @@
 /* router_answer.h - what logic tells a router about a session, and what the router answers. Main
  * loop only.
  *
- * Sessions and counts stay in the form in which they were unpacked. So push.c can put them into a
- * message for Kafka, and settle_requests.c into a reply, without copying. */
+ * Sessions stay in the form in which they were unpacked. So push.c can put them into a message for
+ * Kafka, and settle_requests.c into a reply, without copying. */
 #ifndef IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 #define IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 
@@ -20,6 +20,11 @@ enum router_result {
 
 struct router_reply; /* a decoded MapReply, reference-counted */
 
+struct router_counted {
+    const char *name; /* of a room, or a comet's id */
+    uint64_t sessions;
+};
+
 struct router_answer {
     enum router_result result;
     uint64_t ring;     /* ring_hash() when the request was sent */
@@ -29,7 +34,7 @@ struct router_answer {
     Imc__V1__Session **sessions;
     uint64_t room_total; /* room: sessions of the room on all comets */
     size_t n_counts;     /* of a count */
-    Imc__V1__Count **counts;
+    const struct router_counted *counts;
     struct router_reply *reply; /* owns sessions and counts: take a reference to use them after the
                                  * call. May be NULL */
 };

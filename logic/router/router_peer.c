@@ -28,6 +28,7 @@ struct router_reply {
     uint32_t refs;
     struct decoded decoded;
     const Imc__V1__MapReply *map;
+    const struct router_counted *rooms, *comets; /* those of MAP */
 };
 
 struct map_batch {
@@ -270,6 +271,16 @@ static struct msg *peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
 
 /* --- answers --- */
 
+static const struct router_counted *reply_counts(struct router_reply *reply, size_t n,
+                                                 Imc__V1__Count *const *list)
+{
+    struct router_counted *counts = arena_alloc(&reply->decoded.arena, n * sizeof *counts);
+
+    for (size_t i = 0; i < n; i++)
+        counts[i] = (struct router_counted){list[i]->name, list[i]->sessions};
+    return counts;
+}
+
 /* rpc thread. */
 static void *peer_decode(struct msg *msg)
 {
@@ -281,6 +292,11 @@ static void *peer_decode(struct msg *msg)
     }
     reply->refs = 1;
     reply->map = (const Imc__V1__MapReply *)reply->decoded.message;
+    reply->rooms = reply->comets = NULL;
+    if (reply->map->n_rooms > 0)
+        reply->rooms = reply_counts(reply, reply->map->n_rooms, reply->map->rooms);
+    if (reply->map->n_comets > 0)
+        reply->comets = reply_counts(reply, reply->map->n_comets, reply->map->comets);
     return reply;
 }
 
@@ -371,10 +387,10 @@ static void answer_request(struct router_request *request, struct router_reply *
         n->lookups++;
     } else if (request->kind == ROUTER_ROOMS) {
         answer.n_counts = map->n_rooms;
-        answer.counts = map->rooms;
+        answer.counts = reply->rooms;
     } else if (request->kind == ROUTER_COMETS) {
         answer.n_counts = map->n_comets;
-        answer.counts = map->comets;
+        answer.counts = reply->comets;
     }
     router_request_finish(request, &answer);
 }

@@ -74,14 +74,11 @@ static void api_around(void)
 {
     while (routers.waiting > 0) {
         size_t router = routers.n - routers.waiting--;
-        Imc__V1__Count counts[2], *list[2];
-        struct router_answer answer = {.result = ROUTER_OK, .counts = list};
-        for (size_t i = 0; i < 2 && routers.names[router][i] != NULL; i++) {
-            imc__v1__count__init(&counts[i]);
-            counts[i].name = mem_unconst(routers.names[router][i]);
-            counts[i].sessions = routers.sessions[router][i];
-            list[answer.n_counts++] = &counts[i];
-        }
+        struct router_counted counts[2];
+        struct router_answer answer = {.result = ROUTER_OK, .counts = counts};
+        for (size_t i = 0; i < 2 && routers.names[router][i] != NULL; i++)
+            counts[answer.n_counts++] = (struct router_counted){
+                .name = routers.names[router][i], .sessions = routers.sessions[router][i]};
         if (router >= routers.n - routers.away)
             answer = (struct router_answer){.result = ROUTER_AWAY};
         routers.fn(routers.arg, &answer);
