@@ -3,14 +3,18 @@
 #ifndef IMC_CLIENT_WIRE_INTERNAL_H
 #define IMC_CLIENT_WIRE_INTERNAL_H
 
-#include "client/wire.h"
 #include "common/net/address.h"
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum {
     WIRE_MAX_MESSAGE = 64 << 20, /* of the server: one message may be a batch of many pushes */
     WIRE_SEND_TIMEOUT_MS = 10000,
 };
+
+struct wire;
+struct wire_message;
 
 struct wire_address {
     const char *text; /* the address as it was given */

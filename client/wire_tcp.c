@@ -1,6 +1,7 @@
 /*
  *   socket ──recv──► in[] ──frame_parse_reply──► message
  */
+#include "client/wire.h"
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"

@@ -4,6 +4,7 @@
  *
  * libwebsockets calls on_event() only from lws_service(), and only service() calls that. So
  * everything happens while the caller waits for it. */
+#include "client/wire.h"
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"

@@ -3,17 +3,18 @@
 #ifndef IMC_COMET_JOB_JOB_BATCHES_INTERNAL_H
 #define IMC_COMET_JOB_JOB_BATCHES_INTERNAL_H
 
-#include "comet/job/job_batches.h"
 #include "comet/wire/push.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include "proto/push.pb-c.h"
 
+struct comet;
 struct replay_windows;
+struct rpc_stream;
 
 struct job_batches {
     struct comet *comet;
-    job_missed_fn missed;
+    void (*missed)(struct comet *comet, unsigned missed, const char *why); /* job_missed_fn */
     struct replay_windows *applied;
     _Atomic int64_t *counters; /* the rpc thread's block */
 };

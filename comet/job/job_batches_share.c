@@ -7,6 +7,7 @@
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "comet/fanout/room.h"
+#include "comet/job/job_batches.h"
 #include "comet/job/job_batches_internal.h"
 #include "comet/job/replay_window.h"
 #include "comet/logic/logic_requests.h"

@@ -3,7 +3,7 @@
 #ifndef IMC_COMET_LOGIC_LOGIC_BATCH_H
 #define IMC_COMET_LOGIC_LOGIC_BATCH_H
 
-#include "comet/logic/logic_requests.h"
+#include "comet/logic/logic_request.h"
 #include "common/base/mem.h"
 #include "proto/session.pb-c.h"
 

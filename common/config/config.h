@@ -9,33 +9,9 @@
 #ifndef IMC_COMMON_CONFIG_CONFIG_H
 #define IMC_COMMON_CONFIG_CONFIG_H
 
+#include "common/config/row.h"
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-enum config_type {
-    CONFIG_STRING,   /* char *, owned by the struct */
-    CONFIG_INT,      /* int64_t */
-    CONFIG_BOOL,     /* bool: true/false, yes/no, on/off, 1/0 */
-    CONFIG_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "24h", a bare number is
-                        milliseconds */
-    CONFIG_BYTES,    /* int64_t; "4096" "64k" "1m" "2g" */
-    CONFIG_ADDRESS,  /* char *, "host:port"; empty only where the default is empty (= off) */
-    CONFIG_LIST,     /* char *, comma-separated, spaces around commas allowed */
-};
-
-struct config_row {
-    const char *section, *key;
-    enum config_type type;
-    size_t offset;    /* of the field in the daemon's struct */
-    const char *init; /* default, as it would be written in the file */
-    int64_t min, max; /* range of a number; both 0: any that is not negative */
-    const char *doc;  /* one or two sentences for docs/configuration.md */
-};
-
-/* NULL-terminated list of tables, each ended by a row with key == NULL. */
-typedef const struct config_row *const *config_tables;
 
 /* Fills the zeroed struct CONF. PATH may be NULL: there is no file. 0, or -EINVAL, and ERR says
  * what is wrong, where, and what to do. */

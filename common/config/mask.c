@@ -9,6 +9,7 @@
 #include "common/config/mask.h"
 #include "common/base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

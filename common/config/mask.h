@@ -3,7 +3,8 @@
 #ifndef IMC_COMMON_CONFIG_MASK_H
 #define IMC_COMMON_CONFIG_MASK_H
 
-#include "common/config/config.h"
+#include "common/config/row.h"
+#include <stdbool.h>
 
 /* Must nothing be shown of the value of ROW? */
 bool config_row_is_secret(const struct config_row *row);

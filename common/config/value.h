@@ -3,7 +3,7 @@
 #ifndef IMC_COMMON_CONFIG_VALUE_H
 #define IMC_COMMON_CONFIG_VALUE_H
 
-#include "common/config/config.h"
+#include "common/config/row.h"
 
 /* The row with number INDEX, counted over all tables; NULL behind the last. */
 const struct config_row *config_row_at(config_tables tables, size_t index);

@@ -11,6 +11,7 @@
 #include "common/kafka/kafka.h"
 #include "common/kafka/topics.h"
 #include "job/base/job.h"
+#include "job/kafka/kafka_consumer.h"
 #include "job/kafka/kafka_consumer_internal.h"
 #include "job/kafka/partition_reader.h"
 

@@ -6,7 +6,6 @@
 
 #include "common/base/loop.h"
 #include "job/base/job.h"
-#include "job/kafka/kafka_consumer.h"
 #include <librdkafka/rdkafka.h>
 
 struct kafka_queue;
@@ -24,8 +23,9 @@ enum consumer_state {
 
 struct kafka_consumer {
     struct job *job;
-    kafka_ready_fn ready;
-    kafka_failed_fn failed;
+    /* kafka_ready_fn and kafka_failed_fn, kafka_consumer.h */
+    void (*ready)(const char *what, bool ready, const char *why, void *arg);
+    void (*failed)(bool is_short, void *arg);
     void *ready_arg;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* consumer's; after kafka_consumer_drain() that of closing */

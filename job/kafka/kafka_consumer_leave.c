@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/kafka/kafka.h"
 #include "job/base/job.h"
+#include "job/kafka/kafka_consumer.h"
 #include "job/kafka/kafka_consumer_internal.h"
 #include "job/kafka/partition_reader.h"
 

@@ -1,0 +1,99 @@
+/* logic_request.h - one request to a logic, and its answer. logic_requests.h sends it, and
+ * logic_batch.h packs it. Owner loop only. */
+#ifndef IMC_COMET_LOGIC_LOGIC_REQUEST_H
+#define IMC_COMET_LOGIC_LOGIC_REQUEST_H
+
+#include "comet/wire/push.h"
+#include "common/base/list.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker;
+
+enum logic_request_kind {
+    REQUEST_CONNECT,
+    REQUEST_DISCONNECT,
+    REQUEST_FETCH,
+    REQUEST_CONFIRM,
+    REQUEST_STORE,
+    REQUEST_REGISTER,
+    REQUEST_REGISTERED,
+    REQUEST_ROOM,
+    REQUEST_KINDS,
+};
+
+/* LogicStatus of session.proto. */
+enum logic_status { LOGIC_OK, LOGIC_UNAVAILABLE, LOGIC_RING_MISMATCH };
+
+/* Confirm.How of session.proto. */
+enum confirm_how {
+    CONFIRM_WRITTEN, /* the kernel has it for the session */
+    CONFIRM_WAIVED,  /* the session is gone and has not seen it */
+};
+
+/* Messages of a user's mailbox, oldest first. */
+struct mailbox_page {
+    struct push *waiting; /* valid as long as their backing */
+    size_t n_waiting;
+    bool more;     /* the mailbox holds more, after the last one or after `last` */
+    uint64_t last; /* the last id that was left out after the last one; 0: none was */
+};
+
+/* Logic's answer to a Connect. */
+struct admission {
+    int64_t uid;
+    const char *room; /* "": none */
+    const char *key;  /* goim: of the device */
+    bool accepts_all; /* goim: every operation; false: those of `accepts` */
+    const int32_t *accepts;
+    size_t n_accepts;
+    bool hello;         /* goim: the auth reply has a body */
+    const char *reason; /* why it was refused */
+    struct mailbox_page page;
+};
+
+struct logic_answer {
+    bool answered;   /* false: no logic answered in time; nothing below is valid then */
+    uint32_t status; /* enum logic_status; CONNECT: a close code, 0 = admitted */
+    uint64_t ring;   /* the ring under which logic has put sessions */
+    uint64_t epoch;  /* our epoch when the request was sent */
+    const struct admission *connect;  /* CONNECT */
+    const struct mailbox_page *fetch; /* FETCH */
+    uint64_t room_total;              /* ROOM: sessions on all comets */
+    struct backing *backing;          /* keeps connect and fetch alive; borrowed */
+};
+
+struct logic_request {
+    STAILQ_ENTRY(logic_request) link;
+    enum logic_request_kind kind;
+    bool sent;            /* set by logic_requests.c: a logic may have carried it out */
+    bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
+    uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
+    uint64_t handle; /* CONFIRM, STORE: the session that the message is owed to; ROOM: the one that
+                        waits for the answer, 0: none */
+    int64_t uid;
+    /* Called once; may be NULL. The request, with `bytes`, `key` and `ids`, is freed after the
+     * call. */
+    void (*done)(struct worker *worker, struct logic_request *request,
+                 const struct logic_answer *answer);
+    char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
+    size_t bytes_len;
+    char *key;            /* REGISTER: of the device; NULL: it has none */
+    bool goim;            /* CONNECT: bytes are goim's auth */
+    char peer[48];        /* CONNECT */
+    uint32_t wire;        /* CONNECT */
+    uint32_t members;     /* ROOM: sessions on this loop */
+    uint64_t number;      /* ROOM: rises with every word of this loop */
+    uint64_t after;       /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
+    bool own;             /* FETCH: leave out messages owed only to other sessions */
+    uint64_t *ids;        /* CONFIRM */
+    size_t n_ids;         /* CONFIRM */
+    enum confirm_how how; /* CONFIRM */
+    uint64_t behind;      /* STORE: only if this message is in the mailbox; 0 = none */
+    struct push push;     /* STORE: holds a reference to its backing */
+    struct ticket ticket; /* STORE: for done() */
+};
+STAILQ_HEAD(logic_request_queue, logic_request);
+
+#endif
