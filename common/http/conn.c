@@ -150,7 +150,7 @@ static void stash(struct http_conn *conn, const char *data, size_t len)
 static void unstash(struct http_conn *conn, size_t n)
 {
     http_buffer_take(&conn->stash, n);
-    (void)http_server_hold(conn->server, -(int64_t)n);
+    http_server_add_held(conn->server, -(int64_t)n);
 }
 
 /* The request was answered. What the client sent meanwhile is parsed in the next turn of the loop,

@@ -142,8 +142,9 @@ void http_conn_answer(struct http_request *request, char *text, size_t len);
 /* server.c */
 void http_server_add(struct http_server *server, struct http_conn *conn);
 void http_server_del(struct http_server *server, struct http_conn *conn);
-/* Counts BY more bytes against max_held; BY may be negative, which always succeeds. False: that
- * would be too many, and nothing is counted. */
+/* Counts BY more bytes that requests hold, or fewer, whatever max_held is. */
+void http_server_add_held(struct http_server *server, int64_t by);
+/* Counts BY more bytes. False: they would pass max_held, and are not counted. */
 bool http_server_hold(struct http_server *server, int64_t by);
 /* Counts BY more bytes of incomplete heads. Beyond max_heads, the slowest connections are
  * refused. */

@@ -76,8 +76,7 @@ void http_request_free(struct http_request *request)
 {
     forget(request);
     if (request->server != NULL)
-        (void)http_server_hold(request->server,
-                               -(int64_t)(request->body_size + request->head_held));
+        http_server_add_held(request->server, -(int64_t)(request->body_size + request->head_held));
     if (request->conn != NULL && request->conn->request == request)
         request->conn->request = NULL;
     arena_wipe(&request->arena);
@@ -396,7 +395,7 @@ static void parse_form(struct http_request *request)
      * for them. */
     request->head_held += request->arena.bytes - before;
     if (request->server != NULL)
-        request->server->held += (int64_t)(request->arena.bytes - before);
+        http_server_add_held(request->server, (int64_t)(request->arena.bytes - before));
 }
 
 const char *http_form(struct http_request *request, const char *name, size_t index)

@@ -95,13 +95,18 @@ static void note_memory(struct http_server *server)
     mem_trim_soon();
 }
 
+void http_server_add_held(struct http_server *server, int64_t by)
+{
+    server->held += by;
+    note_memory(server);
+}
+
 bool http_server_hold(struct http_server *server, int64_t by)
 {
     int64_t most = server->options.max_held;
     if (by > 0 && most > 0 && server->held + by > most)
         return false;
-    server->held += by;
-    note_memory(server);
+    http_server_add_held(server, by);
     return true;
 }
 
