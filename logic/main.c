@@ -91,6 +91,7 @@ static int logic_start(struct daemon *daemon)
                                                     settle_requests_handle};
     struct logic *logic = &the_logic;
 
+    logic_init(logic);
     logic->daemon = daemon;
     logic->config = daemon->config;
     logic->loop = &daemon->loop;

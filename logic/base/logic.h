@@ -61,6 +61,14 @@ struct logic {
     TAILQ_HEAD(, get_call) gets_waiting;
 };
 
+/* For a LOGIC that is all zero: nothing waits yet. */
+static inline void logic_init(struct logic *logic)
+{
+    STAILQ_INIT(&logic->pages_waiting);
+    LIST_INIT(&logic->gets_reading);
+    TAILQ_INIT(&logic->gets_waiting);
+}
+
 static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)
 {
     metric_add(logic->counters, metric, by);

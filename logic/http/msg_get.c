@@ -220,8 +220,6 @@ static void take_turn(struct get_call *call)
         begin(call);
         return;
     }
-    if (TAILQ_EMPTY(&logic->gets_waiting))
-        TAILQ_INIT(&logic->gets_waiting); /* the first of all finds it zeroed */
     TAILQ_FOREACH(other, &logic->gets_waiting, waiting) {
         n++;
         same += other->uid == call->uid;

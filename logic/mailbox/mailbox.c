@@ -412,8 +412,6 @@ static void page_begin(struct mailbox_call *call)
 {
     struct logic *logic = call->logic;
 
-    if (STAILQ_EMPTY(&logic->pages_waiting))
-        STAILQ_INIT(&logic->pages_waiting); /* the first of all finds it zeroed */
     STAILQ_INSERT_TAIL(&logic->pages_waiting, call, waiting);
     pages_go_on(logic);
 }

@@ -65,6 +65,7 @@ static inline int api_setup(void **state)
     (void)state;
     redis_server_start(&server, NULL);
     open_up(&f, server.address);
+    logic_init(&logic);
     logic.loop = &f.loop;
     logic.redis = f.redis;
     message_id_init(&logic.ids, 3);

@@ -170,6 +170,7 @@ static int open_all(void **state)
 {
     static bool up;
     (void)state;
+    logic_init(&logic);
     redis_server_start(&server, NULL);
     int err = loop_init(&loop, "test", 0);
     struct redis_options options = {.servers = server.address, .timeout_ms = 3000};

@@ -78,6 +78,7 @@ static struct logic logic = {.config = &config, .counters = counters, .loop = &l
 static int clear(void **state)
 {
     (void)state;
+    logic_init(&logic);
     memset(counters, 0, sizeof counters);
     removals = 0;
     sent[0] = '\0';

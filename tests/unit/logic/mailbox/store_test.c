@@ -339,6 +339,7 @@ static int open_all(void **state)
     static bool up;
 
     (void)state;
+    logic_init(&logic);
     signal(SIGPIPE, SIG_IGN);
     clock_share(5, redis_servers_catch_up);
     clock_share_day(redis_server_day()); /* by it keys lapse */
