@@ -364,6 +364,17 @@ const char *http_header(const struct http_request *request, const char *name)
     return value != NULL ? value->text : NULL;
 }
 
+bool http_has_header_like(const struct http_request *request, const char *part)
+{
+    const struct http_head *head = request->head;
+    for (size_t i = 0; head != NULL && i < head->n_fields; i++) {
+        const struct http_slice *name = &head->fields[i].name;
+        if (memmem(name->text, name->len, part, strlen(part)) != NULL)
+            return true;
+    }
+    return false;
+}
+
 const char *http_query(const struct http_request *request, const char *name, size_t index)
 {
     return params_get(&request->query, name, index);

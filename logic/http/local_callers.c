@@ -144,18 +144,19 @@ static const char *browser_refusal(const struct http_request *request, const cha
 const char *local_callers_refusal(const struct local_callers *local,
                                   const struct http_request *request)
 {
-    static const char *const forwards[] = {
-        "forwarded",         "x-forwarded-for",  "x-forwarded-host",
-        "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
-        "cf-connecting-ip",  "true-client-ip",   "via"};
+    /* Parts of names: each maker of proxies has some of his own. "X-Forwarded-For",
+     * "X-Original-Forwarded-For", "Fastly-Client-IP", "X-Azure-ClientIP", "CF-Connecting-IP" … */
+    static const char *const forwards[] = {"forwarded", "client-ip",     "clientip",
+                                           "real-ip",   "connecting-ip", "external-address"};
     const char *host = http_header(request, "host");
+    bool forwarded = http_header(request, "via") != NULL;
 
     if (!peer_is_near(local, http_peer(request)))
         return "no api.keys are set: only loopback and the networks of api.trusted are let in";
-    for (size_t i = 0; i < sizeof forwards / sizeof forwards[0]; i++) {
-        if (http_header(request, forwards[i]) != NULL)
-            return "no api.keys are set: a request that a proxy forwards is not local";
-    }
+    for (size_t i = 0; i < sizeof forwards / sizeof forwards[0] && !forwarded; i++)
+        forwarded = http_has_header_like(request, forwards[i]);
+    if (forwarded)
+        return "no api.keys are set: a request that a proxy forwards is not local";
     if (host != NULL && !host_is_ours(local, host))
         return "no api.keys are set: host has to be a loopback one, or one of api.hosts";
     return browser_refusal(request, host);
