@@ -110,11 +110,6 @@ void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading)
     map_shard_watch_complete(shard);
 }
 
-bool map_shard_sweep_waits(const struct map_shard *shard)
-{
-    return shard->sweeps_rooms || session_map_sweep_waits(shard->sessions);
-}
-
 bool map_shard_sweep(struct map_shard *shard)
 {
     uint32_t slice = shard->limits.sweep_slice;

@@ -43,7 +43,10 @@ void map_shard_lost(struct map_shard *shard);
  * the map incomplete. */
 void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading);
 /* True: map_shard_sweep() has something to do. */
-bool map_shard_sweep_waits(const struct map_shard *shard);
+static inline bool map_shard_sweep_waits(const struct map_shard *shard)
+{
+    return shard->sweeps_rooms || session_map_sweep_waits(shard->sessions);
+}
 /* Does a slice of the sweeps over sessions and rooms; true while there is more to do. */
 bool map_shard_sweep(struct map_shard *shard);
 /* Sets the gauges, and the counters that modules keep themselves. */

@@ -199,11 +199,6 @@ void session_map_moved(struct session_map *sessions)
     sweep_order(&sessions->sweep, true);
 }
 
-bool session_map_sweep_waits(const struct session_map *sessions)
-{
-    return sessions->sweep.active || sessions->sweep.deaths != sessions->comets->deaths;
-}
-
 static void sweep_end_pass(struct session_map *sessions)
 {
     struct sweep *sweep = &sessions->sweep;

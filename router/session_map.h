@@ -67,7 +67,10 @@ const struct session_row *session_map_next(const struct session_map *sessions,
 void session_map_moved(struct session_map *sessions);
 /* Sweeps up to N slots. True: there is more to do. To be called while session_map_sweep_waits(). */
 bool session_map_sweep(struct session_map *sessions, uint32_t n);
-bool session_map_sweep_waits(const struct session_map *sessions);
+static inline bool session_map_sweep_waits(const struct session_map *sessions)
+{
+    return sessions->sweep.active || sessions->sweep.deaths != sessions->comets->deaths;
+}
 /* Ends at once the sweep that session_map_moved() ordered. To be called before the ring is
  * replaced. */
 void session_map_sweep_moved(struct session_map *sessions, uint32_t slice);
