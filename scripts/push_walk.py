@@ -37,7 +37,7 @@ def short(path):
 def main():
     files, moves = set(), set()
     for daemon in ("logic", "router", "job", "comet"):
-        idle = calls_of(f"{OUT}/{daemon}.out.1")
+        idle = calls_of(f"{OUT}/{daemon}.out.1") | calls_of(f"{OUT}/{daemon}.out.3")  # the greater of both
         busy = calls_of(f"{OUT}/{daemon}.out.2")
         # A timer's calls are about as many in both; what is done for some pushes only is not of each push.
         of_push = {call for call, n in busy.items() if n - idle[call] >= PUSHES / 2}
