@@ -5,6 +5,7 @@
  *                   └──── outcome ◄┄ outcome_item ┄┄┄┄┘             ┆
  *                            ▲┄┄┄┄┄┄ outcome_settled ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┘ */
 #include "job/job_parts.h"
+#include "common/redis/redis.h"
 #include "job/comets/comets.h"
 #include "job/delivery/dispatch.h"
 #include "job/delivery/outcome.h"
@@ -19,11 +20,17 @@ void job_parts_open(struct job *job, struct loop *loop, struct rpc *rpc,
                         .rpc = rpc,
                         .config = config,
                         .counters = counters,
-                        .windows.config = config,
                         .session_ms = config->session_ms};
+    windows_init(&job->windows, config, 1);
     job->order = user_order_open(&dispatch_order_ops, job);
     job->comets = comets_open(job, outcome_item);
     job->handover = handover_open(job, outcome_settled);
+}
+
+void job_parts_shards(struct job *job, struct redis *redis)
+{
+    job->redis = redis;
+    windows_init(&job->windows, job->config, redis_shards(redis));
 }
 
 void job_parts_close(struct job *job)

@@ -166,7 +166,7 @@ static void on_reopen(struct loop *loop, struct loop_task *task)
 static void on_stalled(bool stalled, const char *why, void *arg)
 {
     struct job_daemon *state = arg;
-    char text[192];
+    char text[256];
 
     snprintf(text, sizeof text, "storing stands still: %s", why);
     daemon_ready(state->daemon, "storing", !stalled, text);
@@ -190,6 +190,7 @@ static int job_start(struct daemon *daemon)
                           &state->membership);
     if (err != 0)
         goto fail_job;
+    job_parts_shards(&state->job, state->redis);
     snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
     return 0;
 

@@ -333,6 +333,11 @@ size_t redis_shards(const struct redis *redis)
     return redis->n_shards;
 }
 
+const char *redis_shard_name(const struct redis *redis, size_t shard)
+{
+    return redis->shards[shard].name;
+}
+
 size_t redis_shard_of(const struct redis *redis, const char *key, size_t len)
 {
     return (size_t)ring_find(redis->ring, key, len);

@@ -60,6 +60,8 @@ int redis_open(struct loop *loop, const struct redis_options *options, redis_sta
 void redis_close(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
 size_t redis_shards(const struct redis *redis);
+/* Its address, or the name of its master. */
+const char *redis_shard_name(const struct redis *redis, size_t shard);
 /* The shard that owns KEY. */
 size_t redis_shard_of(const struct redis *redis, const char *key, size_t len);
 /* Sends a command. FN is called exactly once, never before this returns; it may be NULL. The

@@ -53,7 +53,7 @@ const struct config_row job_config_rows[] = {
         "What may be kept so, for all comets together; a comet for which there is no room gets "
         "nothing of it."),
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
-        "Settle batches in flight to a logic."),
+        "Settle batches in flight to a logic, for each shard of Redis."),
     ROW("logic", "items", CONFIG_INT, logic_items, "512", 1, 8192,
         "Messages in a settle batch at most."),
     ROW("logic", "bytes", CONFIG_BYTES, logic_bytes, "512k", 1024, 1048576,
@@ -69,8 +69,9 @@ const struct config_row job_config_rows[] = {
         "the stored message is "
         "left to the user's next connect."),
     ROW("settle", "window", CONFIG_INT, settle_window, "16384", 64, 1000000,
-        "Messages held in memory that are, or wait to be, stored; beyond, they are put off and "
-        "read from Kafka again, and do not hold up what can be delivered."),
+        "Messages held in memory that are, or wait to be, stored; each shard of Redis has an equal "
+        "share. Beyond, they are put off and read from Kafka again, and do not hold up what can be "
+        "delivered, or stored on another shard."),
     ROW("settle", "window_bytes", CONFIG_BYTES, settle_window_bytes, "32m", 65536, 0x100000000,
         "The same in bytes."),
     ROW("settle", "parked", CONFIG_INT, settle_parked, "1000000", 1000, 100000000,

@@ -16,6 +16,7 @@ struct comet_peers;
 struct handover;
 struct loop;
 struct partition;
+struct redis;
 struct rpc;
 struct user_order;
 
@@ -24,12 +25,13 @@ struct job_report {
     int64_t lag_ms;        /* how late messages are read */
     int64_t used_permille; /* of what may be put off */
     bool stalled;          /* nothing could be stored for some seconds */
-    char why[128];         /* of that */
+    char why[192];         /* of that */
 };
 
 struct job {
     struct loop *loop;
     struct rpc *rpc;
+    struct redis *redis; /* NULL: not known yet */
     const struct job_config *config;
     _Atomic int64_t *counters;
     char id[64];                       /* of our lease: what batches carry */

@@ -44,11 +44,13 @@ struct message {
     int32_t op, speed;
     uint8_t kind; /* enum message_kind */
     uint8_t attempts;
-    bool taken;   /* some comet took it */
-    bool stored;  /* in the mailbox; waiting counts pokes */
-    bool storing; /* charged to the window of what is stored */
-    bool away;    /* nobody was there when logic accepted it, as routers said */
-    bool urgent;  /* is settled before those who are away */
+    bool taken;    /* some comet took it */
+    bool stored;   /* in the mailbox; waiting counts pokes */
+    bool storing;  /* charged to the window of what is stored */
+    bool away;     /* nobody was there when logic accepted it, as routers said */
+    bool urgent;   /* is settled before those who are away */
+    bool sharded;  /* .shard is known */
+    uint8_t shard; /* of Redis, on which its mailbox is */
     uint32_t body_len, n_hints;
     uint8_t *body;
     char *room;

@@ -64,7 +64,7 @@ struct user_order_ops {
     void (*send)(struct user_order_entry *entry, void *arg);
     void (*settle)(struct user_order_entry *entry, void *arg);
     /* May the new ENTRY wait for the mailbox? */
-    bool (*room)(const struct user_order_entry *entry, void *arg);
+    bool (*room)(struct user_order_entry *entry, void *arg);
     /* ENTRY waits for the mailbox from now on, for itself or for one before it. Once for each. */
     void (*stall)(struct user_order_entry *entry, void *arg);
 };

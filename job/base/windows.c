@@ -21,23 +21,45 @@ static void window_sub(struct window *window, const struct message *message)
     window->bytes -= message->size;
 }
 
-static bool window_is_below(const struct windows *windows, const struct window *window,
-                            const struct window *share)
+/* At least one message may be under way. */
+static size_t part_of(size_t share, size_t parts)
 {
-    size_t part = windows->short_of_memory ? SHORT_PART : 1;
+    return share > parts ? (share + parts - 1) / parts : 1;
+}
 
-    /* At least one message may be under way. */
-    return window->count < (share->count + part - 1) / part &&
-           window->bytes < (share->bytes + part - 1) / part;
+/* Is WINDOW smaller than one of PARTS parts of SHARE? */
+static bool window_is_below(const struct window *window, const struct window *share, size_t parts)
+{
+    return window->count < part_of(share->count, parts) &&
+           window->bytes < part_of(share->bytes, parts);
+}
+
+static size_t memory_parts(const struct windows *windows)
+{
+    return windows->short_of_memory ? SHORT_PART : 1;
+}
+
+static struct window storing_share(const struct windows *windows, size_t num, size_t den)
+{
+    const struct job_config *config = windows->config;
+
+    return (struct window){(size_t)config->settle_window * num / den,
+                           (size_t)config->settle_window_bytes * num / den};
 }
 
 static bool storing_is_below(const struct windows *windows, size_t num, size_t den)
 {
-    const struct job_config *config = windows->config;
-    const struct window share = {(size_t)config->settle_window * num / den,
-                                 (size_t)config->settle_window_bytes * num / den};
+    const struct window share = storing_share(windows, num, den);
 
-    return window_is_below(windows, &windows->storing, &share);
+    return window_is_below(&windows->storing, &share, memory_parts(windows));
+}
+
+static bool shard_is_below(const struct windows *windows, size_t shard, size_t num, size_t den)
+{
+    const struct window share = storing_share(windows, num, den);
+
+    return window_is_below(&windows->shards[shard].storing, &share,
+                           memory_parts(windows) * windows->n_shards);
 }
 
 static bool delivering_is_below(const struct windows *windows, size_t num, size_t den)
@@ -46,7 +68,7 @@ static bool delivering_is_below(const struct windows *windows, size_t num, size_
     const struct window share = {(size_t)config->window * num / den,
                                  (size_t)config->window_bytes * num / den};
 
-    return window_is_below(windows, &windows->delivering, &share);
+    return window_is_below(&windows->delivering, &share, memory_parts(windows));
 }
 
 /* Is less than NUM / DEN of what bounds reading used? */
@@ -56,46 +78,74 @@ static bool windows_are_below(const struct windows *windows, size_t num, size_t 
            storing_is_below(windows, STORING_MOST * num, den);
 }
 
-/* Storing, what is parked or the memory at hand has changed. */
-static void windows_filled(struct windows *windows)
+static uint64_t shard_bit(size_t shard)
+{
+    return UINT64_C(1) << shard;
+}
+
+/* What is stored or parked, or the memory at hand, has changed. */
+static void windows_filled(struct windows *windows, size_t shard)
 {
     if (!windows->full)
         windows->full = !windows_are_below(windows, 1, 1) ||
                         windows->parked >= (size_t)windows->config->settle_parked;
-    if (!windows->refill)
-        windows->refill = !storing_is_below(windows, 1, 2);
+    if (!windows->shards[shard].refill)
+        windows->shards[shard].refill = !shard_is_below(windows, shard, 1, 2);
 }
 
-static void windows_drained(struct windows *windows)
+static void windows_tell_room(struct windows *windows)
 {
-    const struct windows_events *events = windows->events;
     size_t parked = (size_t)windows->config->settle_parked;
 
-    if (windows->full && windows_are_below(windows, 3, 4) &&
-        windows->parked < parked - parked / 64) {
-        windows->full = false;
-        if (events != NULL)
-            events->room(windows->arg);
-    }
-    if (windows->refill && windows_may_return(windows)) {
-        windows->refill = false;
-        if (events != NULL)
-            events->again(windows->arg);
-    }
+    if (!windows->full || !windows_are_below(windows, 3, 4) ||
+        windows->parked >= parked - parked / 64)
+        return;
+    windows->full = false;
+    if (windows->events != NULL)
+        windows->events->room(windows->arg);
+}
+
+/* A shard that was passed over needs more room: what stands in Kafka before the place where reading
+ * is now has to be fetched for it once more. */
+static void windows_tell_again(struct windows *windows, size_t shard)
+{
+    struct shard_window *at = &windows->shards[shard];
+    bool passed = windows->passed & shard_bit(shard);
+
+    if (!at->refill || windows->closing || !shard_is_below(windows, shard, 1, passed ? 4 : 2))
+        return;
+    at->refill = at->waited = false;
+    windows->passed &= ~shard_bit(shard);
+    if (windows->events != NULL)
+        windows->events->again(windows->arg);
+}
+
+static void windows_drained(struct windows *windows, size_t shard)
+{
+    windows_tell_room(windows);
+    windows_tell_again(windows, shard);
+}
+
+void windows_init(struct windows *windows, const struct job_config *config, size_t n)
+{
+    *windows = (struct windows){.config = config, .n_shards = n < SHARDS_MOST ? n : SHARDS_MOST};
 }
 
 void windows_set_memory(struct windows *windows, bool is_short)
 {
     windows->short_of_memory = is_short;
-    windows_filled(windows);
-    windows_drained(windows);
+    for (size_t shard = 0; shard < windows->n_shards; shard++) {
+        windows_filled(windows, shard);
+        windows_drained(windows, shard);
+    }
 }
 
 void windows_charge(struct windows *windows, const struct message *message)
 {
     if (message->storing) {
         window_add(&windows->storing, message);
-        windows_filled(windows);
+        window_add(&windows->shards[message->shard].storing, message);
+        windows_filled(windows, message->shard);
         return;
     }
     window_add(&windows->delivering, message);
@@ -105,8 +155,14 @@ void windows_charge(struct windows *windows, const struct message *message)
 
 void windows_discharge(struct windows *windows, const struct message *message)
 {
-    window_sub(message->storing ? &windows->storing : &windows->delivering, message);
-    windows_drained(windows);
+    if (message->storing) {
+        window_sub(&windows->storing, message);
+        window_sub(&windows->shards[message->shard].storing, message);
+        windows_drained(windows, message->shard);
+    } else {
+        window_sub(&windows->delivering, message);
+        windows_tell_room(windows);
+    }
     if (windows->closing && windows_unresolved(windows) == 0 && windows->events != NULL)
         windows->events->idle(windows->arg);
 }
@@ -116,34 +172,61 @@ void windows_charge_storing(struct windows *windows, struct message *message)
     if (message->storing)
         return;
     window_sub(&windows->delivering, message);
-    window_add(&windows->storing, message);
     message->storing = true;
-    windows_filled(windows);
-    windows_drained(windows);
+    windows_charge(windows, message);
+    windows_tell_room(windows);
 }
 
-bool windows_may_store(const struct windows *windows, enum presence user)
+bool windows_may_store(const struct windows *windows, size_t shard, enum presence user)
 {
     switch (user) {
     case USER_THERE:
-        return storing_is_below(windows, 1, 1);
+        return shard_is_below(windows, shard, 1, 1);
     case USER_UNKNOWN:
-        return storing_is_below(windows, 7, 8);
+        return shard_is_below(windows, shard, 7, 8);
     default: /* in the order they came */
-        return windows->parked == 0 && storing_is_below(windows, 3, 4);
+        return windows->shards[shard].parked == 0 && shard_is_below(windows, shard, 3, 4);
     }
 }
 
-bool windows_may_return(const struct windows *windows)
+bool windows_may_return(const struct windows *windows, size_t shard)
 {
-    return !windows->closing && storing_is_below(windows, 1, 2);
+    return !windows->closing && (windows->passed & shard_bit(shard)) == 0 &&
+           shard_is_below(windows, shard, 1, 2);
 }
 
-void windows_park(struct windows *windows, int n)
+static void windows_pass(struct windows *windows, size_t shard)
+{
+    windows->passed |= shard_bit(shard);
+    windows->shards[shard].refill = true;
+}
+
+bool windows_pass_if_full(struct windows *windows, size_t shard)
+{
+    if (windows->n_shards == 1 || shard_is_below(windows, shard, 1, 1))
+        return false;
+    windows_pass(windows, shard);
+    return true;
+}
+
+void windows_look(struct windows *windows)
+{
+    if (windows->n_shards == 1) /* no other waits for it */
+        return;
+    for (size_t shard = 0; shard < windows->n_shards; shard++) {
+        struct shard_window *at = &windows->shards[shard];
+        if (at->waited && at->parked > 0)
+            windows_pass(windows, shard);
+        at->waited = at->refill;
+    }
+}
+
+void windows_park(struct windows *windows, size_t shard, int n)
 {
     windows->parked += (size_t)n;
+    windows->shards[shard].parked += (size_t)n;
     if (n > 0)
-        windows_filled(windows);
+        windows_filled(windows, shard);
     else
-        windows_drained(windows);
+        windows_drained(windows, shard);
 }

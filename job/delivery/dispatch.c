@@ -15,6 +15,7 @@
 #include "job/base/job.h"
 #include "job/comets/comets.h"
 #include "job/mailbox/mailbox_handover.h"
+#include "job/mailbox/mailbox_shard.h"
 #include "job/partition/partition.h"
 
 #include <inttypes.h>
@@ -76,20 +77,23 @@ static void dispatch_settle(struct user_order_entry *entry, void *arg)
     handover_add(job->handover, message);
 }
 
-static bool dispatch_room(const struct user_order_entry *entry, void *arg)
+static bool dispatch_room(struct user_order_entry *entry, void *arg)
 {
-    const struct message *message = message_of_const(entry);
+    struct message *message = message_of(entry);
     const struct job *job = arg;
+    size_t shard = mailbox_shard(job, message);
 
     if (message->away)
-        return windows_may_store(&job->windows, USER_AWAY);
-    return windows_may_store(&job->windows, message->n_hints > 0 ? USER_THERE : USER_UNKNOWN);
+        return windows_may_store(&job->windows, shard, USER_AWAY);
+    return windows_may_store(&job->windows, shard,
+                             message->n_hints > 0 ? USER_THERE : USER_UNKNOWN);
 }
 
 static void dispatch_stall(struct user_order_entry *entry, void *arg)
 {
     struct job *job = arg;
 
+    mailbox_shard(job, message_of(entry));
     windows_charge_storing(&job->windows, message_of(entry));
 }
 
@@ -101,10 +105,12 @@ const struct user_order_ops dispatch_order_ops = {.aim = dispatch_aim,
 
 static void dispatch_uid(struct job *job, struct message *message)
 {
-    if (!user_order_add(job->order, &message->entry, message->uid))
+    if (!user_order_add(job->order, &message->entry, message->uid)) {
+        mailbox_shard(job, message);
         partition_park(message);
-    else if (message->entry.state == ORDER_WAITING)
+    } else if (message->entry.state == ORDER_WAITING) {
         job_count(job, JOB_HELD);
+    }
 }
 
 /* --- rooms and all --- */
@@ -230,42 +236,45 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
 
 /* --- read again --- */
 
-static void parked_lost(struct partition *partition, uint64_t ticket, int64_t offset, int64_t uid)
+static void parked_lost(struct partition *partition, const struct offset_parked *parked)
 {
     log_error("message lost",
               "topic=%s partition=%" PRId32 " offset=%" PRId64 " uid=%" PRId64
               " why=\"it had to be stored, and Kafka has removed it before it could be\"; see "
               "the topic's retention",
-              partition->job->config->bus_topic, partition->id, offset, uid);
-    partition_lose(partition, ticket, uid);
+              partition->job->config->bus_topic, partition->id, parked->offset, parked->uid);
+    partition_lose(partition, parked);
 }
 
-static void parked_return(struct partition *partition, uint64_t ticket, int64_t offset,
+static void parked_return(struct partition *partition, const struct offset_parked *parked,
                           const Imc__V1__PushMsg *envelope)
 {
     struct message *message = message_new(MESSAGE_UID, envelope);
 
-    partition_return(partition, ticket, offset, message);
+    partition_return(partition, parked, message);
     user_order_return(partition->job->order, &message->entry, message->uid);
 }
 
-void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len)
+void dispatch_again(struct partition *partition, int64_t from, int64_t offset, const void *payload,
+                    size_t len)
 {
-    int64_t parked, uid;
-    uint64_t ticket;
+    struct windows *windows = &partition->job->windows;
+    struct offset_parked parked;
     struct arena arena;
 
     loop_assert_owner(partition->job->loop);
-    while (partition_parked(partition, &ticket, &parked, &uid) && parked < offset)
-        parked_lost(partition, ticket, parked, uid);
-    if (!partition_parked(partition, &ticket, &parked, &uid) || parked != offset)
+    while (partition_parked(partition, &parked) && parked.offset >= from && parked.offset < offset)
+        parked_lost(partition, &parked);
+    if (!partition_parked(partition, &parked) || parked.offset != offset)
+        return;
+    if (windows_pass_if_full(windows, parked.shard))
         return;
     const Imc__V1__PushMsg *envelope = envelope_unpack(&arena, payload, len);
     /* It was valid when it was read first. */
     if (envelope != NULL && envelope_problem(partition->job, envelope) == NULL &&
-        envelope_kind(envelope) == MESSAGE_UID && envelope->uid == uid)
-        parked_return(partition, ticket, offset, envelope);
+        envelope_kind(envelope) == MESSAGE_UID && envelope->uid == parked.uid)
+        parked_return(partition, &parked, envelope);
     else
-        parked_lost(partition, ticket, offset, uid);
+        parked_lost(partition, &parked);
     arena_free(&arena);
 }

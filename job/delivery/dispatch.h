@@ -12,9 +12,11 @@ struct partition;
  * envelope is counted, logged and skipped. */
 void dispatch_message(struct partition *partition, int64_t offset, const void *payload, size_t len);
 
-/* The same message, read again: if it is parked, it goes on now. If the bus did not bring a parked
- * message before it, that one is lost, which is counted and logged. */
-void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len);
+/* The same message, read again: if it is parked, it goes on now, unless its shard is passed over.
+ * The bus was read from FROM on. If a message is parked between FROM and OFFSET, the bus does not
+ * have it any more: it is lost, which is counted and logged. */
+void dispatch_again(struct partition *partition, int64_t from, int64_t offset, const void *payload,
+                    size_t len);
 
 /* What user_order.h asks; ARG is the struct job. */
 extern const struct user_order_ops dispatch_order_ops;

@@ -34,6 +34,7 @@ static void consumer_on_tick(uv_timer_t *timer)
     consumer_check_share(consumer);
     consumer_tell_unread(consumer);
     partition_reader_wake(consumer->partitions);
+    windows_look(&consumer->job->windows);
     partition_reader_again(consumer->partitions);
     partition_reader_look(consumer->partitions);
     lag_report_look(consumer->job, partition_reader_lag_ms(consumer->partitions),

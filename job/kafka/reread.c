@@ -16,7 +16,9 @@
 #include <stdlib.h>
 
 enum {
-    BITE = 128, /* messages of a partition per turn */
+    BITE = 128,   /* messages of a partition per turn */
+    WAIT_MS = 10, /* what is parked is there: a fetch that finds nothing is of other partitions, and
+                   * one that begins anew waits for it */
     QUEUE_KBYTES = 2048,
     QUEUE_MESSAGES = 2000,
 };
@@ -33,8 +35,9 @@ struct reread_partition {
     struct partition *partition;
     rd_kafka_queue_t *queue; /* NULL: STOPPED */
     struct kafka_queue *bus;
-    int64_t next; /* offset after the newest one read again, or where reading began */
-    bool full;    /* its queue may hold messages that nobody was told of */
+    int64_t next;    /* offset after the newest one read again, or where reading began */
+    unsigned starts; /* how often reading began */
+    bool full;       /* its queue may hold messages that nobody was told of */
 };
 
 /* --- the client --- */
@@ -49,7 +52,7 @@ static rd_kafka_conf_t *reread_settings(const struct job *job, char *err, size_t
     if (kafka_conf_options(conf, config->bus_options, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "queued.max.messages.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "queued.min.messages", QUEUE_MESSAGES, err, errlen) == 0 &&
-        kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "fetch.wait.max.ms", WAIT_MS, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "fetch.error.backoff.ms", 100, err, errlen) == 0 &&
         /* Where what is parked has been removed, reading goes on behind it. */
         kafka_conf_set(conf, "auto.offset.reset", "earliest", err, errlen) == 0 &&
@@ -123,13 +126,10 @@ static void reader_stop(struct reread_partition *reader)
     reader->queue = NULL;
 }
 
-/* The partition may have been forgotten since, and begun again. */
-static bool reader_is_ahead(struct reread_partition *reader)
+static bool reader_may_take(const struct reread_partition *reader,
+                            const struct offset_parked *parked)
 {
-    uint64_t ticket;
-    int64_t offset, uid;
-
-    return partition_parked(reader->partition, &ticket, &offset, &uid) && offset < reader->next;
+    return windows_may_return(&reader->reread->job->windows, parked->shard);
 }
 
 static void reader_message(struct reread_partition *reader, const rd_kafka_message_t *message)
@@ -137,8 +137,9 @@ static void reader_message(struct reread_partition *reader, const rd_kafka_messa
     struct partition *partition = reader->partition;
 
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        int64_t from = reader->next;
         reader->next = message->offset + 1;
-        dispatch_again(partition, message->offset, message->payload, message->len);
+        dispatch_again(partition, from, message->offset, message->payload, message->len);
         return;
     }
     job_count(reader->reread->job, JOB_BUS_ERRORS);
@@ -150,20 +151,23 @@ static bool reader_drain(rd_kafka_queue_t *queue, void *arg)
 {
     struct reread_partition *reader = arg;
     rd_kafka_message_t *messages[BITE];
+    struct offset_parked parked;
 
-    if (reader->partition->tracker.parked == 0 || reader_is_ahead(reader)) {
+    if (!partition_parked(reader->partition, &parked) || parked.offset < reader->next) {
         reader_stop(reader); /* reread_wake() begins anew */
         return false;
     }
-    reader->full = !windows_may_return(&reader->reread->job->windows);
+    reader->full = !reader_may_take(reader, &parked);
     if (reader->full)
         return false;
+    unsigned start = reader->starts;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
     for (ssize_t i = 0; i < n; i++) {
-        reader_message(reader, messages[i]);
+        if (start == reader->starts) /* what a message does may begin reading anew */
+            reader_message(reader, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
-    return n > 0;
+    return n > 0 && start == reader->starts;
 }
 
 static int reader_open_queue(struct reread_partition *reader)
@@ -181,14 +185,12 @@ static int reader_open_queue(struct reread_partition *reader)
     return err;
 }
 
-static void reader_start(struct reread_partition *reader)
+static void reader_start(struct reread_partition *reader, int64_t offset)
 {
-    uint64_t ticket;
-    int64_t uid;
-
-    if (!partition_parked(reader->partition, &ticket, &reader->next, &uid) ||
-        !reread_connect(reader->reread) || reader_open_queue(reader) != 0)
+    if (!reread_connect(reader->reread) || reader_open_queue(reader) != 0)
         return;
+    reader->next = offset;
+    reader->starts++;
     if (rd_kafka_consume_start_queue(reader->reread->topic, reader->partition->id, reader->next,
                                      reader->queue) == 0)
         return;
@@ -200,13 +202,15 @@ static void reader_start(struct reread_partition *reader)
 
 void reread_wake(struct reread_partition *reader)
 {
-    if (reader->partition->tracker.parked == 0 ||
-        !windows_may_return(&reader->reread->job->windows))
+    struct offset_parked parked;
+
+    if (!partition_parked(reader->partition, &parked) || !reader_may_take(reader, &parked))
         return;
-    if (reader->queue != NULL && reader_is_ahead(reader))
+    /* A shard is not passed over any more, or the partition was forgotten and has begun again. */
+    if (reader->queue != NULL && parked.offset < reader->next)
         reader_stop(reader);
     if (reader->queue == NULL)
-        reader_start(reader);
+        reader_start(reader, parked.offset);
     else if (reader->full)
         kafka_queue_wake(reader->bus);
 }

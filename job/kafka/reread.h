@@ -2,8 +2,11 @@
  * to be stored and there was no room (docs/job.md). Kafka keeps them; we keep their offsets.
  *
  *   something parked ─► READING from the lowest ─► dispatch_again() ─► nothing parked: STOPPED
- *                            │    ▲
- *             no room to store    reread_wake()
+ *                            │    ▲                                              │
+ *             no room to store    reread_wake() ◄────────────────────────────────┘
+ *
+ * What is parked for a shard of Redis that is passed over (windows.h) is read past. When that shard
+ * has room again, reading begins anew from the lowest.
  *
  * A Kafka client of its own, without group: the group's must go on with what is new. It is made
  * when it is first needed. Main loop only; librdkafka's threads only wake it. */

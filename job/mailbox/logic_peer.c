@@ -2,7 +2,7 @@
  *
  *   logic_peer_push ─┬► urgent ─┬─ logic_peer_fill ─► batch ══► logic ─► logic_peer_answered ─┐
  *                    └► others ─┤                                             answered(result)◄┘
- *                               └─ logic_peer_state: down, logic_peer_failed ─► answered(NULL)
+ *             of its shard      └─ logic_peer_state: down, logic_peer_failed ─► answered(NULL)
  *   logic_peer_tell ─► report_fill ─► batch without settles ══► logic, on a stream of its own
  *
  * A quarter of a batch is left to the others, so that they get on however much is urgent. */
@@ -16,6 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What goes to one shard of Redis. */
+struct shard_queue {
+    struct messages urgent, others;
+    int64_t in_flight; /* batches */
+};
+
 struct logic_peer {
     struct job *job;
     const struct logic_peer_events *events;
@@ -25,11 +31,12 @@ struct logic_peer {
     uint64_t epoch;
     struct pipe *pipe, *reports;
     bool report_due, answers;
-    struct messages urgent, others;
+    size_t n_shards, turn; /* whose batch is next */
+    struct shard_queue shards[];
 };
 
 struct handover_batch {
-    size_t n;
+    size_t shard, n;
     struct message *messages[];
 };
 
@@ -112,29 +119,49 @@ static void batch_take(struct handover_batch *batch, struct messages *queue, siz
     }
 }
 
-static struct msg *logic_peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+/* NULL: nothing waits, or all that does is resolved. */
+static struct handover_batch *shard_batch(const struct job_config *config,
+                                          struct shard_queue *queue)
 {
-    struct logic_peer *logic = arg;
-    const struct job_config *config = logic->job->config;
     size_t most = (size_t)config->logic_items, bytes = (size_t)config->logic_bytes;
-    size_t kept = !STAILQ_EMPTY(&logic->others) ? bytes / 4 : 0;
-    size_t urgent = !STAILQ_EMPTY(&logic->others) ? most - most / 4 : most;
+    size_t kept = !STAILQ_EMPTY(&queue->others) ? bytes / 4 : 0;
+    size_t urgent = !STAILQ_EMPTY(&queue->others) ? most - most / 4 : most;
 
-    (void)pipe;
-    if (STAILQ_EMPTY(&logic->urgent) && STAILQ_EMPTY(&logic->others))
+    if (STAILQ_EMPTY(&queue->urgent) && STAILQ_EMPTY(&queue->others))
         return NULL;
     struct handover_batch *batch = mem_alloc(sizeof *batch + most * sizeof(struct message *));
     batch->n = 0;
     bytes -= kept;
-    batch_take(batch, &logic->urgent, urgent, &bytes);
+    batch_take(batch, &queue->urgent, urgent, &bytes);
     bytes += kept;
-    batch_take(batch, &logic->others, most, &bytes);
-    if (batch->n == 0) {
-        free(batch);
-        return NULL;
+    batch_take(batch, &queue->others, most, &bytes);
+    if (batch->n > 0)
+        return batch;
+    free(batch);
+    return NULL;
+}
+
+/* The shards have their turns. */
+static struct msg *logic_peer_fill(struct pipe *pipe, void *arg, uint64_t seq, void **out)
+{
+    struct logic_peer *logic = arg;
+    const struct job_config *config = logic->job->config;
+
+    (void)pipe;
+    for (size_t i = 0; i < logic->n_shards; i++) {
+        size_t shard = logic->turn;
+        struct shard_queue *queue = &logic->shards[shard];
+        logic->turn = (shard + 1) % logic->n_shards;
+        struct handover_batch *batch =
+            queue->in_flight < config->logic_window ? shard_batch(config, queue) : NULL;
+        if (batch == NULL)
+            continue;
+        batch->shard = shard;
+        queue->in_flight++;
+        *out = batch;
+        return settle_pack(seq, logic->job->id, batch->messages, batch->n);
     }
-    *out = batch;
-    return settle_pack(seq, logic->job->id, batch->messages, batch->n);
+    return NULL;
 }
 
 static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *reply)
@@ -144,13 +171,14 @@ static void logic_peer_answered(struct pipe *pipe, void *arg, void *sent, void *
     const Imc__V1__SettleReply *message = reply_of(reply);
 
     (void)pipe;
+    logic->shards[batch->shard].in_flight--;
     if (message->n_results != batch->n) {
         job_count(logic->job, JOB_MALFORMED_ANSWER);
         log_warn("settle answer fits no batch", "logic=%s settles=%zu results=%zu", logic->id,
                  batch->n, message->n_results);
     }
     if (message->why[0] != '\0')
-        logic->events->failed(message->why, logic->arg);
+        logic->events->failed(batch->shard, message->why, logic->arg);
     for (size_t i = 0; i < batch->n; i++)
         logic->events->answered(batch->messages[i],
                                 i < message->n_results ? message->results[i] : NULL, logic->arg);
@@ -164,7 +192,8 @@ static void logic_peer_failed(struct pipe *pipe, void *arg, void *sent)
     struct handover_batch *batch = sent;
 
     (void)pipe;
-    logic->events->failed("a logic does not answer", logic->arg);
+    logic->shards[batch->shard].in_flight--;
+    logic->events->failed(batch->shard, "a logic does not answer", logic->arg);
     for (size_t i = 0; i < batch->n; i++)
         logic->events->answered(batch->messages[i], NULL, logic->arg);
     free(batch);
@@ -174,9 +203,11 @@ static void logic_peer_give_back(struct logic_peer *logic)
 {
     struct message *message;
 
-    while ((message = STAILQ_TAKE(&logic->urgent, next)) != NULL ||
-           (message = STAILQ_TAKE(&logic->others, next)) != NULL)
-        logic->events->answered(message, NULL, logic->arg);
+    for (size_t i = 0; i < logic->n_shards; i++) {
+        while ((message = STAILQ_TAKE(&logic->shards[i].urgent, next)) != NULL ||
+               (message = STAILQ_TAKE(&logic->shards[i].others, next)) != NULL)
+            logic->events->answered(message, NULL, logic->arg);
+    }
 }
 
 static void logic_peer_state(struct pipe *pipe, void *arg, bool up, const char *why)
@@ -273,20 +304,24 @@ void logic_peer_tell(struct logic_peer *logic)
 struct logic_peer *logic_peer_open(struct job *job, const struct member *member,
                                    const struct logic_peer_events *events, void *arg)
 {
+    size_t n = job->windows.n_shards;
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
-                                         .window = (int)job->config->logic_window,
+                                         .window = (int)(job->config->logic_window * (int64_t)n),
                                          .timeout_ms = (int)job->config->logic_timeout_ms,
                                          .to = member_name(member)};
-    struct logic_peer *logic = mem_zalloc(sizeof *logic);
+    struct logic_peer *logic = mem_zalloc(sizeof *logic + n * sizeof logic->shards[0]);
 
     logic->job = job;
+    logic->n_shards = n;
     logic->events = events;
     logic->arg = arg;
     memcpy(logic->id, member->id, sizeof logic->id);
     memcpy(logic->address, member->rpc, sizeof logic->address);
     logic->epoch = member->epoch;
-    STAILQ_INIT(&logic->urgent);
-    STAILQ_INIT(&logic->others);
+    for (size_t i = 0; i < n; i++) {
+        STAILQ_INIT(&logic->shards[i].urgent);
+        STAILQ_INIT(&logic->shards[i].others);
+    }
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
     const struct pipe_options reports = {
         .path = options.path, .window = 1, .timeout_ms = options.timeout_ms, .to = options.to};
@@ -306,7 +341,8 @@ void logic_peer_close(struct logic_peer *logic)
 
 void logic_peer_push(struct logic_peer *logic, struct message *message)
 {
-    struct messages *queue = message->urgent ? &logic->urgent : &logic->others;
+    struct shard_queue *shard = &logic->shards[message->shard];
+    struct messages *queue = message->urgent ? &shard->urgent : &shard->others;
 
     loop_assert_owner(logic->job->loop);
     STAILQ_INSERT_TAIL(queue, message, next);

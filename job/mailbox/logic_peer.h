@@ -1,5 +1,8 @@
 /* logic_peer.h - two streams to one logic: on one it is asked to store messages, on the other it is
- * told how far behind we are. Main loop only. */
+ * told how far behind we are. Main loop only.
+ *
+ * A batch is for one shard of Redis, and each shard may have as many batches unanswered as
+ * logic.window says. So a shard that does not answer holds up only its own. */
 #ifndef IMC_JOB_MAILBOX_LOGIC_PEER_H
 #define IMC_JOB_MAILBOX_LOGIC_PEER_H
 
@@ -14,8 +17,8 @@ struct logic_peer;
 struct logic_peer_events {
     /* Logic answered for MESSAGE, whose reference it hands back. RESULT NULL: no answer. */
     void (*answered)(struct message *message, const Imc__V1__SettleResult *result, void *arg);
-    /* Why settles failed, as logic said or as we know. */
-    void (*failed)(const char *why, void *arg);
+    /* Why settles on SHARD failed, as logic said or as we know. */
+    void (*failed)(size_t shard, const char *why, void *arg);
     /* logic_peer_answers() has changed. */
     void (*changed)(void *arg);
 };

@@ -10,6 +10,12 @@
 
 enum { RETRY_LEVELS = 8, RETRY_TICK_MS = 25 };
 
+/* How it goes on one shard of Redis. */
+struct progress {
+    uint64_t ms;   /* loop time when a message was stored last, or none waited for it */
+    char why[160]; /* the last failure */
+};
+
 struct handover {
     struct job *job;
     handover_settled_fn settled;
@@ -18,9 +24,8 @@ struct handover {
     struct messages stranded;            /* no logic lives */
     struct messages retry[RETRY_LEVELS]; /* one delay each, so in order of due_ms */
     size_t retries;
-    uv_timer_t tick;      /* runs while something is in retry */
-    uint64_t progress_ms; /* loop time when a message was stored last, or none waited for it */
-    char why[128];        /* the last failure */
+    uv_timer_t tick; /* runs while something is in retry */
+    struct progress shards[SHARDS_MOST];
     bool closing;
 };
 
@@ -110,11 +115,12 @@ static void handover_retry(struct handover *handover, struct message *message)
         uv_timer_start(&handover->tick, handover_on_tick, RETRY_TICK_MS, RETRY_TICK_MS);
 }
 
-static void handover_failed(const char *why, void *arg)
+static void handover_failed(size_t shard, const char *why, void *arg)
 {
     struct handover *handover = arg;
+    struct progress *progress = &handover->shards[shard];
 
-    snprintf(handover->why, sizeof handover->why, "%s", why);
+    snprintf(progress->why, sizeof progress->why, "%s", why);
 }
 
 static void handover_answered(struct message *message, const Imc__V1__SettleResult *result,
@@ -129,27 +135,35 @@ static void handover_answered(struct message *message, const Imc__V1__SettleResu
     enum handover_verdict answer = handover->settled(handover->job, message, result);
     if (answer == HANDOVER_AGAIN) {
         if (result != NULL && result->status == IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN)
-            handover_failed("the routers do not know yet who is online", handover);
+            handover_failed(message->shard, "the routers do not know yet who is online", handover);
         handover_retry(handover, message);
     } else {
         if (answer == HANDOVER_DONE)
-            handover->progress_ms = loop_now_ms(handover->job->loop);
+            handover->shards[message->shard].ms = loop_now_ms(handover->job->loop);
         message_unref(message);
     }
 }
 
 /* --- how it goes --- */
 
-uint64_t handover_idle_since(struct handover *handover, const char **why)
+uint64_t handover_idle_since(struct handover *handover, size_t *shard, const char **why)
 {
-    if (handover->job->windows.storing.count == 0 && handover->job->windows.parked == 0)
-        handover->progress_ms = loop_now_ms(handover->job->loop);
+    const struct windows *windows = &handover->job->windows;
+
+    *shard = 0;
+    for (size_t i = 0; i < windows->n_shards; i++) {
+        const struct shard_window *at = &windows->shards[i];
+        if (at->storing.count == 0 && at->parked == 0)
+            handover->shards[i].ms = loop_now_ms(handover->job->loop);
+        if (handover->shards[i].ms < handover->shards[*shard].ms)
+            *shard = i;
+    }
     if (handover->n_logics == 0)
         *why = "no logic holds a lease";
     else
-        *why = handover->job->windows.storing.count > 0 ? handover->why
-                                                        : "Kafka does not give back what waits";
-    return handover->progress_ms;
+        *why = windows->shards[*shard].storing.count > 0 ? handover->shards[*shard].why
+                                                         : "Kafka does not give back what waits";
+    return handover->shards[*shard].ms;
 }
 
 void handover_tell(struct handover *handover)
@@ -247,7 +261,8 @@ struct handover *handover_open(struct job *job, handover_settled_fn settled)
 
     handover->job = job;
     handover->settled = settled;
-    handover->progress_ms = loop_now_ms(job->loop);
+    for (size_t i = 0; i < SHARDS_MOST; i++)
+        handover->shards[i].ms = loop_now_ms(job->loop);
     STAILQ_INIT(&handover->stranded);
     for (int i = 0; i < RETRY_LEVELS; i++)
         STAILQ_INIT(&handover->retry[i]);

@@ -37,9 +37,9 @@ size_t handover_logics_answering(const struct handover *handover);
 /* Takes a reference; settled() is told as often as it says AGAIN. */
 void handover_add(struct handover *handover, struct message *message);
 
-/* Since when nothing could be stored although something waits for it, and why not. In loop time;
- * now, if all is well. */
-uint64_t handover_idle_since(struct handover *handover, const char **why);
+/* Since when nothing could be stored although something waits for it, on the shard of Redis where
+ * that is so for longest, and why not. In loop time; now, if all is well. */
+uint64_t handover_idle_since(struct handover *handover, size_t *shard, const char **why);
 /* Tells every logic job->report. */
 void handover_tell(struct handover *handover);
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum { OFFSET_TRACKER_FIRST = 64 };
-#define PLACE_MASK ((UINT64_C(1) << 62) - 1)
+#define PLACE_MASK ((UINT64_C(1) << 56) - 1)
+#define SHARD_MASK 63
 
 static int64_t slot_offset(const struct offset_slot *slot)
 {
@@ -76,31 +77,35 @@ void offset_tracker_skip(struct offset_tracker *tracker, int64_t offset)
     offset_tracker_resolve(tracker, offset_tracker_add(tracker, offset, tracker));
 }
 
-void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, int64_t uid)
+void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, size_t shard, int64_t uid)
 {
     struct offset_slot *slot = offset_tracker_at(tracker, ticket);
 
     assert(slot->state == OFFSET_OPEN);
     slot->state = OFFSET_PARKED;
+    slot->shard = shard & SHARD_MASK;
     slot->uid = uid;
     if (tracker->parked++ == 0 || ticket < tracker->cursor)
         tracker->cursor = ticket;
 }
 
-bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t *ticket, int64_t *offset,
-                           int64_t *uid)
+bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t passed,
+                           struct offset_parked *parked)
 {
     if (tracker->parked == 0)
         return false;
-    if (tracker->cursor < tracker->head)
+    if (tracker->cursor < tracker->head || (tracker->passed & ~passed) != 0)
         tracker->cursor = tracker->head;
-    while (offset_tracker_slot(tracker, tracker->cursor)->state != OFFSET_PARKED)
-        tracker->cursor++;
-    const struct offset_slot *slot = offset_tracker_at(tracker, tracker->cursor);
-    *ticket = tracker->cursor;
-    *offset = slot_offset(slot);
-    *uid = slot->uid;
-    return true;
+    tracker->passed = passed;
+    for (; tracker->cursor < tracker->tail; tracker->cursor++) {
+        const struct offset_slot *slot = offset_tracker_slot(tracker, tracker->cursor);
+        if (slot->state != OFFSET_PARKED || (passed >> slot->shard & 1) != 0)
+            continue;
+        *parked =
+            (struct offset_parked){tracker->cursor, slot_offset(slot), slot->uid, slot->shard};
+        return true;
+    }
+    return false;
 }
 
 void offset_tracker_unpark(struct offset_tracker *tracker, uint64_t ticket, void *owner)

@@ -5,7 +5,8 @@
  *          ▼                                                 ▼
  *   ... │ 17 open │ 18 done │ 20 parked │ 21 open │ 22 done │     position = 17: all below is
  *                                 ▲                               resolved
- *                              cursor: nothing before it is parked
+ *                              cursor: nothing before it is parked, but for shards that are passed
+ *                                      over
  *
  * Offsets are kept in the order they were consumed; they may have gaps (compaction, transaction
  * marks). A slot leaves when it and all before it are resolved. 16 bytes a slot. */
@@ -23,7 +24,8 @@ enum offset_state {
 };
 
 struct offset_slot {
-    uint64_t place : 62; /* offset + 1; 0: in a log that is no more */
+    uint64_t place : 56; /* offset + 1; 0: in a log that is no more */
+    uint64_t shard : 6;  /* PARKED: of its user's mailbox */
     uint64_t state : 2;  /* enum offset_state */
     union {
         void *owner; /* OPEN */
@@ -34,7 +36,7 @@ struct offset_slot {
 struct offset_tracker {
     struct offset_slot *slots; /* ring of `size`, a power of two */
     uint64_t head, tail;       /* absolute; the slot is index & (size - 1) */
-    uint64_t cursor;
+    uint64_t cursor, passed;   /* a bit for each shard that the cursor has passed over */
     uint64_t size;
     size_t parked; /* slots in that state */
     int64_t next;  /* offset after the newest one; -1: nothing was added yet */
@@ -54,11 +56,18 @@ void offset_tracker_skip(struct offset_tracker *tracker, int64_t offset);
  * new one. Nothing may be parked. */
 void offset_tracker_restart(struct offset_tracker *tracker);
 /* OPEN becomes PARKED. */
-void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, int64_t uid);
-/* The parked message with the lowest offset; false: none is. As they come back in this order, one
- * walk finds them all. */
-bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t *ticket, int64_t *offset,
-                           int64_t *uid);
+void offset_tracker_park(struct offset_tracker *tracker, uint64_t ticket, size_t shard,
+                         int64_t uid);
+struct offset_parked {
+    uint64_t ticket;
+    int64_t offset, uid;
+    size_t shard;
+};
+/* The parked message with the lowest offset, but for those of the shards whose bit is set in
+ * PASSED; false: none is. As they come back in this order, one walk finds them all, and one more
+ * each time when a shard is not passed over any more. */
+bool offset_tracker_parked(struct offset_tracker *tracker, uint64_t passed,
+                           struct offset_parked *parked);
 /* PARKED becomes OPEN again. */
 void offset_tracker_unpark(struct offset_tracker *tracker, uint64_t ticket, void *owner);
 /* The lowest unresolved offset, or the one after the newest if all are resolved: what may be

@@ -82,31 +82,38 @@ void partition_park(struct message *message)
 {
     struct partition *partition = message->partition;
 
-    offset_tracker_park(&partition->tracker, message->ticket, message->uid);
+    assert(message->sharded);
+    offset_tracker_park(&partition->tracker, message->ticket, message->shard, message->uid);
     job_count(partition->job, JOB_PARKED_ALL);
-    windows_park(&partition->job->windows, 1);
+    windows_park(&partition->job->windows, message->shard, 1);
     partition_let_go(partition, message);
 }
 
-void partition_return(struct partition *partition, uint64_t ticket, int64_t offset,
+bool partition_parked(struct partition *partition, struct offset_parked *parked)
+{
+    return offset_tracker_parked(&partition->tracker, partition->job->windows.passed, parked);
+}
+
+void partition_return(struct partition *partition, const struct offset_parked *parked,
                       struct message *message)
 {
-    partition_take(partition, message, offset);
-    message->ticket = ticket;
-    message->storing = true;
-    offset_tracker_unpark(&partition->tracker, ticket, message);
-    windows_park(&partition->job->windows, -1);
+    partition_take(partition, message, parked->offset);
+    message->ticket = parked->ticket;
+    message->shard = (uint8_t)parked->shard;
+    message->sharded = message->storing = true;
+    offset_tracker_unpark(&partition->tracker, parked->ticket, message);
+    windows_park(&partition->job->windows, parked->shard, -1);
     windows_charge(&partition->job->windows, message);
 }
 
-void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid)
+void partition_lose(struct partition *partition, const struct offset_parked *parked)
 {
     struct job *job = partition->job;
 
-    offset_tracker_resolve(&partition->tracker, ticket);
-    user_order_unpark(job->order, uid);
+    offset_tracker_resolve(&partition->tracker, parked->ticket);
+    user_order_unpark(job->order, parked->uid);
     job_count(job, JOB_PARKED_LOST);
-    windows_park(&job->windows, -1);
+    windows_park(&job->windows, parked->shard, -1);
 }
 
 int64_t partition_span_permille(const struct partition *partition, int64_t unread)
@@ -127,7 +134,7 @@ static void slot_forget(struct partition *partition, const struct offset_slot *s
     job_count(job, JOB_DROPPED);
     if (slot->state == OFFSET_PARKED) {
         user_order_unpark(job->order, slot->uid);
-        windows_park(&job->windows, -1);
+        windows_park(&job->windows, slot->shard, -1);
         return;
     }
     struct message *message = slot->owner;
@@ -149,8 +156,7 @@ void partition_forget(struct partition *partition)
 
 void partition_restart(struct partition *partition)
 {
-    uint64_t ticket;
-    int64_t offset, uid;
+    struct offset_parked parked;
 
     if (partition->tracker.parked > 0)
         log_error("messages lost",
@@ -158,8 +164,8 @@ void partition_restart(struct partition *partition)
                   " n=%zu why=\"they had to be stored, and the log they are in "
                   "is no more\"",
                   partition->id, partition->tracker.parked);
-    while (partition_parked(partition, &ticket, &offset, &uid))
-        partition_lose(partition, ticket, uid);
+    while (offset_tracker_parked(&partition->tracker, 0, &parked))
+        partition_lose(partition, &parked);
     offset_tracker_restart(&partition->tracker);
     partition->committed = -1;
 }

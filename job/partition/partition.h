@@ -45,20 +45,17 @@ void partition_add(struct partition *partition, struct message *message, int64_t
 void partition_skip(struct partition *partition, int64_t offset);
 /* MESSAGE is resolved. Gives up the partition's reference. */
 void partition_resolve(struct message *message);
-/* MESSAGE is put off, because it has to be stored and there is no room. Only its offset and uid are
- * kept. Gives up the partition's reference. */
+/* MESSAGE, whose shard is known, is put off, because it has to be stored and there is no room. Only
+ * its offset, uid and shard are kept. Gives up the partition's reference. */
 void partition_park(struct message *message);
-/* The parked message with the lowest offset; false: none is. */
-static inline bool partition_parked(struct partition *partition, uint64_t *ticket, int64_t *offset,
-                                    int64_t *uid)
-{
-    return offset_tracker_parked(&partition->tracker, ticket, offset, uid);
-}
-/* The parked message at OFFSET, with TICKET, is back, as MESSAGE; takes the caller's reference. */
-void partition_return(struct partition *partition, uint64_t ticket, int64_t offset,
+/* The parked message with the lowest offset, but for those of shards that are passed over; false:
+ * none is. */
+bool partition_parked(struct partition *partition, struct offset_parked *parked);
+/* PARKED is back, as MESSAGE; takes the caller's reference. */
+void partition_return(struct partition *partition, const struct offset_parked *parked,
                       struct message *message);
-/* Kafka does not have the parked message with TICKET any more. */
-void partition_lose(struct partition *partition, uint64_t ticket, int64_t uid);
+/* Kafka does not have PARKED any more. */
+void partition_lose(struct partition *partition, const struct offset_parked *parked);
 /* How much of PARTITION_SPAN is used, in 1/1000. While something is parked, the UNREAD messages
  * count as well: they will use it, too. */
 int64_t partition_span_permille(const struct partition *partition, int64_t unread);

@@ -3,10 +3,11 @@
 #define IMC_LOGIC_MAILBOX_INTERNAL_H
 
 #include "common/base/list.h"
+#include "common/protocol/mailbox_key.h"
 #include "logic/mailbox/mailbox.h"
 
 struct mailbox_key {
-    char text[40];
+    char text[MAILBOX_KEY_MAX];
     size_t len, shard;
 };
 struct mailbox_key mailbox_key_of(struct logic *logic, int64_t uid);

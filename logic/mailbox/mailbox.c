@@ -85,7 +85,7 @@ struct mailbox_key mailbox_key_of(struct logic *logic, int64_t uid)
 {
     struct mailbox_key key;
 
-    key.len = (size_t)snprintf(key.text, sizeof key.text, "imc:mb:%" PRId64, uid);
+    key.len = mailbox_key_write(uid, key.text);
     key.shard = redis_shard_of(logic->redis, key.text, key.len);
     return key;
 }

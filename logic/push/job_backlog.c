@@ -13,7 +13,7 @@ enum {
 
 struct job_backlog {
     char job[64];
-    char why[128];
+    char why[192];
     uint64_t until_ms; /* loop time until which the report counts */
     uint32_t lag_ms, used_permille;
     bool stalled;

@@ -31,7 +31,7 @@ enum job_backlog_verdict {
     JOB_BACKLOG_AWAY, /* refuse messages for users who are away: too much waits to be stored */
     JOB_BACKLOG_ALL,  /* refuse every message: it would be delivered too late */
 };
-enum { JOB_BACKLOG_WHY = 320 };
+enum { JOB_BACKLOG_WHY = 384 };
 /* What to refuse now. WHY gets the reason, for the caller of a push. It has JOB_BACKLOG_WHY
  * bytes. */
 enum job_backlog_verdict job_backlogs_verdict(const struct job_backlogs *backlogs, char *why);

@@ -392,7 +392,7 @@ class Cluster:
     """Redis, the bus and some of each daemon. ENV overrides settings; KEY is what .api sends, see api.keys. MEMBERS: they
     find each other by a list (members.static) and not by leases; what it holds is listed too, beside the daemons."""
 
-    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None, members=None):
+    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None, members=None, redises=1):
         self.bus = bus
         self.key = key
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-test-"))
@@ -401,7 +401,8 @@ class Cluster:
         self.processes = []
         self.redis_port = free_port()
         self._start_redis()
-        self.env = {"REDIS": f"127.0.0.1:{self.redis_port}"}
+        self.shards = [self.redis, *(self._redis_on(free_port(), f"redis-{n}") for n in range(2, redises + 1))]
+        self.env = {"REDIS": ",".join(f"127.0.0.1:{redis.port}" for redis in self.shards)}
         for kind in ("LOGIC", "JOB"):
             self.env[f"IMC_{kind}_BUS_BROKERS"] = bus.brokers
             self.env[f"IMC_{kind}_BUS_TOPIC"] = self.topic
@@ -420,11 +421,16 @@ class Cluster:
         self.comets = [self.add_comet() for _ in range(comets)]
 
     def _start_redis(self):
-        directory = self.directory / "redis"
+        self.redis = self._redis_on(self.redis_port, "redis")
+
+    def _redis_on(self, port, name):
+        directory = self.directory / name
         directory.mkdir()
-        self.redis = Process("redis", ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--dir",
-                                       str(directory), "--appendonly", "yes", "--save", ""], {}, self.directory)
-        self.processes.append(self.redis)
+        redis = Process(name, ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory),
+                               "--appendonly", "yes", "--save", ""], {}, self.directory)
+        redis.port = port
+        self.processes.append(redis)
+        return redis
 
     def _list_members(self, counts, more):
         """Admin ports are picked here, because everybody has to know them. Comets are listed by name."""

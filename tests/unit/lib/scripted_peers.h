@@ -46,6 +46,8 @@ struct fake_logic {
     char behind[FAKE_TEXT]; /* one word per settle that is behind another: ID<BEHIND */
     char statuses[64]; /* per settle: S stored, U unknown, F failed, E too early; consumed from the
                           front, then S */
+    int64_t bad_from;  /* nothing is stored for uids of at least this; 0: off */
+    bool bad_mute;     /* batches with one of those get no answer */
     char comet[64];    /* where users are; "" = nowhere */
     uint64_t epoch;
     bool mute;
@@ -240,7 +242,8 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
                                                  const Imc__V1__Settle *settle)
 {
     Imc__V1__SettleResult *result = mem_alloc(sizeof *result);
-    char word[64], status = logic->statuses[0];
+    bool bad = logic->bad_from != 0 && settle->uid >= logic->bad_from;
+    char word[64], status = bad ? 'F' : logic->statuses[0];
 
     snprintf(word, sizeof word, "%lld/%llu", (long long)settle->uid,
              (unsigned long long)settle->message->id);
@@ -249,7 +252,7 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
              (unsigned long long)settle->behind);
     if (settle->behind != 0)
         fake_note(logic->behind, word);
-    if (status != '\0')
+    if (!bad && status != '\0')
         memmove(logic->statuses, logic->statuses + 1, strlen(logic->statuses));
     imc__v1__settle_result__init(result);
     result->status = status == 'U'   ? IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN
@@ -283,10 +286,13 @@ static inline void fake_logic_message(struct rpc_stream *stream, void *arg, stru
     reply->seq = batch->seq;
     reply->n_results = batch->n_settles;
     reply->results = mem_alloc(batch->n_settles * sizeof(Imc__V1__SettleResult *));
-    for (size_t i = 0; i < batch->n_settles; i++)
+    bool mute = logic->mute;
+    for (size_t i = 0; i < batch->n_settles; i++) {
         reply->results[i] = fake_settle(logic, batch->settles[i]);
+        mute |= logic->bad_mute && batch->settles[i]->uid >= logic->bad_from;
+    }
     logic->batches++;
-    if (!logic->mute)
+    if (!mute)
         fake_send(stream, &reply->base);
     pthread_mutex_unlock(&logic->lock);
     imc__v1__settle_reply__free_unpacked(reply, NULL);
@@ -337,6 +343,15 @@ static inline void fake_logic_tell(struct fake_logic *logic, const char *statuse
     snprintf(logic->statuses, sizeof logic->statuses, "%s", statuses);
     snprintf(logic->comet, sizeof logic->comet, "%s", comet);
     logic->epoch = epoch;
+    pthread_mutex_unlock(&logic->lock);
+}
+
+/* Nothing is stored for uids from FROM on; 0: all is. MUTE: batches with them get no answer. */
+static inline void fake_logic_refuse(struct fake_logic *logic, int64_t from, bool mute)
+{
+    pthread_mutex_lock(&logic->lock);
+    logic->bad_from = from;
+    logic->bad_mute = mute;
     pthread_mutex_unlock(&logic->lock);
 }
 

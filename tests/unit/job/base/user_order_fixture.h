@@ -50,7 +50,7 @@ static inline void test_settle(struct user_order_entry *entry, void *arg)
 
 static bool room;
 
-static inline bool test_room(const struct user_order_entry *entry, void *arg)
+static inline bool test_room(struct user_order_entry *entry, void *arg)
 {
     (void)entry;
     (void)arg;

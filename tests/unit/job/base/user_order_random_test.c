@@ -73,7 +73,7 @@ static void random_settle(struct user_order_entry *entry, void *arg)
 }
 
 /* Room comes and goes. A message that needs none is not parked unless one of its user is. */
-static bool random_room(const struct user_order_entry *entry, void *arg)
+static bool random_room(struct user_order_entry *entry, void *arg)
 {
     (void)entry;
     (void)arg;

@@ -28,8 +28,10 @@ static struct {
     int log;     /* which one Kafka has now */
     int fetched; /* of which the reader has something in advance; 0: nothing */
     int64_t at;  /* the next message of that */
-    int64_t got; /* the offset that was read again, */
+    int starts;
+    int64_t got; /* the offset that was read again last, */
     int got_of;  /* and of which log; 0: none was */
+    int taken;   /* how many were */
 } w;
 
 /* --- instead of librdkafka's --- */
@@ -41,6 +43,7 @@ int rd_kafka_consume_start_queue(rd_kafka_topic_t *topic, int32_t partition, int
     assert_int_equal(w.fetched, 0);
     w.fetched = w.log;
     w.at = offset;
+    w.starts++;
     return 0;
 }
 
@@ -73,22 +76,24 @@ void rd_kafka_message_destroy(rd_kafka_message_t *message)
 
 /* --- instead of job's --- */
 
-void dispatch_again(struct partition *partition, int64_t offset, const void *payload, size_t len)
+void dispatch_again(struct partition *partition, int64_t from, int64_t offset, const void *payload,
+                    size_t len)
 {
-    uint64_t ticket;
-    int64_t parked, uid;
+    struct offset_parked parked;
 
     assert_int_equal(len, sizeof w.got_of);
-    if (!partition_parked(partition, &ticket, &parked, &uid) || parked != offset)
+    assert_true(from <= offset);
+    if (!partition_parked(partition, &parked) || parked.offset != offset)
         return;
     w.got = offset;
+    w.taken++;
     memcpy(&w.got_of, payload, len);
-    offset_tracker_resolve(&partition->tracker, ticket);
+    offset_tracker_resolve(&partition->tracker, parked.ticket);
 }
 
-bool windows_may_return(const struct windows *windows)
+bool windows_may_return(const struct windows *windows, size_t shard)
 {
-    return !windows->full;
+    return !windows->full && (windows->passed >> shard & 1) == 0;
 }
 
 void windows_discharge(struct windows *windows, const struct message *message)
@@ -101,9 +106,9 @@ void windows_charge(struct windows *windows, const struct message *message)
     (void)windows, (void)message;
 }
 
-void windows_park(struct windows *windows, int n)
+void windows_park(struct windows *windows, size_t shard, int n)
 {
-    (void)windows, (void)n;
+    (void)windows, (void)shard, (void)n;
 }
 
 void user_order_remove(struct user_order *order, struct user_order_entry *entry)
@@ -125,10 +130,15 @@ static void turn(void)
         uv_run(&w.loop.uv, UV_RUN_NOWAIT);
 }
 
-static void park(int64_t offset)
+static void park_on(int64_t offset, size_t shard)
 {
     offset_tracker_park(&w.partition.tracker, offset_tracker_add(&w.partition.tracker, offset, &w),
-                        UID);
+                        shard, UID);
+}
+
+static void park(int64_t offset)
+{
+    park_on(offset, 0);
 }
 
 static int setup(void **state)
@@ -201,12 +211,59 @@ static void what_was_read_in_advance_goes_with_its_log(void **state)
     assert_int_equal(w.got_of, 2);
 }
 
+/* A shard takes no writes: what is parked for the other one is read all the same, and what was read
+ * past is read when the shard is back. */
+static void a_shard_that_is_passed_over_holds_up_no_other(void **state)
+{
+    (void)state;
+    for (int64_t offset = 2; offset < 8; offset++)
+        park_on(offset, (size_t)offset % 2);
+    w.job.windows.passed = 1;
+    reread_wake(w.reader);
+    turn();
+    assert_int_equal(w.taken, 3);
+    assert_int_equal(w.got, 7);
+    assert_int_equal(w.fetched, 0); /* nothing else may be read */
+    reread_wake(w.reader);
+    turn();
+    assert_int_equal(w.starts, 1);
+    w.job.windows.passed = 0;
+    reread_wake(w.reader);
+    turn();
+    assert_int_equal(w.taken, 6);
+    assert_int_equal(w.got, 6);
+    assert_int_equal(w.starts, 2);
+    assert_int_equal(w.partition.tracker.parked, 0);
+}
+
+/* It is back while the other one is read: reading begins anew from the lowest. */
+static void a_shard_that_is_back_while_another_is_read_is_read_from_its_lowest(void **state)
+{
+    (void)state;
+    park_on(2, 1);
+    park_on(3, 0);
+    park_on(MESSAGES + 1, 0); /* Kafka does not give it yet */
+    w.job.windows.passed = 2;
+    reread_wake(w.reader);
+    turn();
+    assert_int_equal(w.got, 3);
+    assert_int_equal(w.fetched, 1);
+    w.job.windows.passed = 0;
+    reread_wake(w.reader);
+    turn();
+    assert_int_equal(w.got, 2);
+    assert_int_equal(w.starts, 2);
+    assert_int_equal(w.fetched, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_parked_is_read_when_there_is_room),
         TEST(what_was_read_in_advance_goes_with_its_log),
+        TEST(a_shard_that_is_passed_over_holds_up_no_other),
+        TEST(a_shard_that_is_back_while_another_is_read_is_read_from_its_lowest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

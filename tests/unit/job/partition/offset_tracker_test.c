@@ -85,13 +85,20 @@ static void popping_gives_the_newest_first_and_no_resolved_owner(void **state)
     offset_tracker_free(&tracker);
 }
 
-/* The lowest parked one, or -1. */
+/* The lowest parked one but for the shards PASSED, or -1. */
+static int64_t parked_but(struct offset_tracker *tracker, uint64_t passed, int64_t *uid)
+{
+    struct offset_parked parked;
+
+    if (!offset_tracker_parked(tracker, passed, &parked))
+        return -1;
+    *uid = parked.uid;
+    return parked.offset;
+}
+
 static int64_t parked(struct offset_tracker *tracker, int64_t *uid)
 {
-    uint64_t ticket;
-    int64_t offset;
-
-    return offset_tracker_parked(tracker, &ticket, &offset, uid) ? offset : -1;
+    return parked_but(tracker, 0, uid);
 }
 
 static void parked_ones_hold_the_position_and_come_back_lowest_first(void **state)
@@ -106,12 +113,15 @@ static void parked_ones_hold_the_position_and_come_back_lowest_first(void **stat
     for (int i = 0; i < 5; i++)
         tickets[i] = offset_tracker_add(&tracker, 10 + i, &owner);
     assert_int_equal(parked(&tracker, &uid), -1);
-    offset_tracker_park(&tracker, tickets[1], -7);
-    offset_tracker_park(&tracker, tickets[3], INT64_MAX);
+    offset_tracker_park(&tracker, tickets[1], 0, -7);
+    offset_tracker_park(&tracker, tickets[3], 63, INT64_MAX);
     offset_tracker_resolve(&tracker, tickets[0]);
     assert_int_equal(offset_tracker_position(&tracker), 11);
     assert_int_equal(parked(&tracker, &uid), 11);
     assert_int_equal(uid, -7);
+    assert_int_equal(parked_but(&tracker, 1, &uid), 13);
+    assert_int_equal(parked_but(&tracker, UINT64_MAX, &uid), -1);
+    assert_int_equal(parked_but(&tracker, UINT64_C(1) << 63, &uid), 11);
     offset_tracker_unpark(&tracker, tickets[1], &owner);
     assert_int_equal(parked(&tracker, &uid), 13);
     assert_int_equal(uid, INT64_MAX);
@@ -122,7 +132,7 @@ static void parked_ones_hold_the_position_and_come_back_lowest_first(void **stat
     offset_tracker_resolve(&tracker, tickets[3]); /* lost: resolved while it is parked */
     assert_int_equal(parked(&tracker, &uid), -1);
     assert_int_equal(offset_tracker_position(&tracker), 14);
-    offset_tracker_park(&tracker, tickets[4], 5);
+    offset_tracker_park(&tracker, tickets[4], 0, 5);
     assert_true(offset_tracker_pop(&tracker, &got));
     assert_int_equal(got.state, OFFSET_PARKED);
     assert_int_equal(got.uid, 5);
@@ -132,27 +142,30 @@ static void parked_ones_hold_the_position_and_come_back_lowest_first(void **stat
 }
 
 /* Against the plainest model: a state per offset. Runs the ring around many times while it grows.
- */
+ * Shards are passed over by chance. */
 static void parking_agrees_with_a_model_over_many_rounds(void **state)
 {
     (void)state;
-    enum { N = 20000, WINDOW = 300 };
+    enum { N = 20000, WINDOW = 300, SHARDS = 3 };
     struct offset_tracker tracker;
     static uint64_t tickets[N];
     static char is[N]; /* offset_tracker_state */
     int next = 0, lowest = 0;
+    uint64_t passed = 0;
     int64_t uid;
 
     offset_tracker_init(&tracker);
     srand(2);
     while (next < N || lowest < next) {
         int what = rand() % 100, pick = lowest + (next > lowest ? rand() % (next - lowest) : 0);
-        int64_t first = parked(&tracker, &uid);
+        if (rand() % 50 == 0)
+            passed = (uint64_t)rand() % (1 << SHARDS);
+        int64_t first = parked_but(&tracker, passed, &uid);
         if (next < N && next - lowest < WINDOW && what < 40) {
             is[next] = OFFSET_OPEN;
             tickets[next] = offset_tracker_add(&tracker, next, &owner);
             if (what < 15) {
-                offset_tracker_park(&tracker, tickets[next], -next);
+                offset_tracker_park(&tracker, tickets[next], (size_t)next % SHARDS, -next);
                 is[next] = OFFSET_PARKED;
             }
             next++;
@@ -167,9 +180,10 @@ static void parking_agrees_with_a_model_over_many_rounds(void **state)
         while (lowest < next && is[lowest] == OFFSET_DONE)
             lowest++;
         assert_int_equal(offset_tracker_position(&tracker), next > 0 ? lowest : -1);
-        for (first = lowest; first < next && is[first] != OFFSET_PARKED;)
+        for (first = lowest;
+             first < next && (is[first] != OFFSET_PARKED || passed >> first % SHARDS & 1);)
             first++;
-        assert_int_equal(parked(&tracker, &uid), first < next ? first : -1);
+        assert_int_equal(parked_but(&tracker, passed, &uid), first < next ? first : -1);
     }
     assert_int_equal(tracker.parked, 0);
     offset_tracker_free(&tracker);
@@ -179,7 +193,7 @@ static void parking_agrees_with_a_model_over_many_rounds(void **state)
 static void agrees_with_a_model_over_many_rounds(void **state)
 {
     (void)state;
-    enum { N = 20000, WINDOW = 300 };
+    enum { N = 20000, WINDOW = 300, SHARDS = 3 };
     struct offset_tracker tracker;
     static uint64_t tickets[N];
     static char done[N];
