@@ -27,7 +27,7 @@ static const struct conn_events worker_conn_events = {
     .message = client_op_message,
     .drained = catchup_drained,
     .stalled = catchup_stalled,
-    .leaving = room_leave,
+    .leaving = rooms_leave,
     .closed = session_closed,
 };
 

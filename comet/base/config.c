@@ -69,6 +69,11 @@ const struct config_row comet_config_rows[] = {
     ROW("drain", "rate", CONFIG_INT, drain_rate, "100", 1, 1000000,
         "Sessions a second that are told to go when comet is to end; more if daemon.drain would "
         "not be enough."),
+    ROW("rooms", "per_session", CONFIG_INT, rooms_per_session, "64", 1, 10000,
+        "Rooms one session may be in; a join beyond is refused with code 10."),
+    ROW("rooms", "max", CONFIG_INT, rooms_max, "500000", 1, 100000000,
+        "Rooms with members in one loop (comet.workers). Who wants to enter a new one beyond it "
+        "gets code 12."),
     ROW("rooms", "recall", CONFIG_DURATION, recall_ms, "30s", 0, 3600000,
         "Sessions that missed messages to their room while others took this comet for dead are "
         "told to connect again (code 12), spread over this time, or sooner at drain.rate."),

@@ -6,109 +6,113 @@
 #include "common/base/metrics.h"
 
 /* X(ID, name, labels, type, help); rows of one name stand together. */
-#define COMET_METRICS(X)                                                                          \
-    X(CONNECTIONS, "imc_comet_connections", NULL, METRIC_GAUGE,                                   \
-      "Open client connections in any state.")                                                    \
-    X(SESSIONS, "imc_comet_sessions", NULL, METRIC_GAUGE, "Authenticated sessions.")              \
-    X(ACCEPTED_TCP, "imc_comet_accepted_total", "listener=\"tcp\"", METRIC_COUNTER,               \
-      "Connections accepted.")                                                                    \
-    X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER, "")             \
-    X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                 \
-      "Connections closed right after accept. full: conn.max or the file limit is reached; "      \
-      "memory: memory.limit nearly is.")                                                          \
-    X(REFUSED_MEMORY, "imc_comet_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")         \
-    X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                   \
-      "Connections closed because memory was nearly used up: slowest readers, oldest strangers.") \
-    X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")         \
-    X(JOB_STREAMS, "imc_comet_job_streams", NULL, METRIC_GAUGE,                                   \
-      "Open streams of jobs, which bring what is pushed.")                                        \
-    X(WRITES, "imc_comet_writes_total", NULL, METRIC_COUNTER, "Successful send() calls.")         \
-    X(WRITE_BYTES, "imc_comet_write_bytes_total", NULL, METRIC_COUNTER, "Bytes the kernel took.") \
-    X(DELIVERIES_UID, "imc_comet_deliveries_total", "kind=\"uid\"", METRIC_COUNTER,               \
-      "Messages written to a session.")                                                           \
-    X(DELIVERIES_ROOM, "imc_comet_deliveries_total", "kind=\"room\"", METRIC_COUNTER, "")         \
-    X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER, "")           \
-    X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER, "")   \
-    X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")    \
-    X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                             \
-      "Times a walk was put off for 5 ms because too many sockets had not taken the one before.") \
-    X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                 \
-      "Bytes waiting for slow sockets.")                                                          \
-    X(ROOMS, "imc_comet_rooms", NULL, METRIC_GAUGE, "Rooms with members, summed over loops.")     \
-    X(STRANGER_BYTES, "imc_comet_stranger_bytes", NULL, METRIC_GAUGE,                             \
-      "Bytes kept for clients that have not authenticated yet.")                                  \
-    X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,   \
-      "Clients refused before authentication: conn.strangers is reached, or too many pings.")     \
-    X(STRANGERS_PINGS, "imc_comet_strangers_refused_total", "reason=\"pings\"", METRIC_COUNTER,   \
-      "")                                                                                         \
-    X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                               \
-      "Frames received from clients.")                                                            \
-    X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,             \
-      "Frames of operation 4, or of an operation unknown to us, answered without a business to "  \
-      "hand them to.")                                                                            \
-    X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                           \
-      "Connections closed with operation 6.")                                                     \
-    X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                       \
-    X(KICKED_3, "imc_comet_kicked_total", "code=\"3\"", METRIC_COUNTER, "")                       \
-    X(KICKED_4, "imc_comet_kicked_total", "code=\"4\"", METRIC_COUNTER, "")                       \
-    X(KICKED_5, "imc_comet_kicked_total", "code=\"5\"", METRIC_COUNTER, "")                       \
-    X(KICKED_6, "imc_comet_kicked_total", "code=\"6\"", METRIC_COUNTER, "")                       \
-    X(KICKED_7, "imc_comet_kicked_total", "code=\"7\"", METRIC_COUNTER, "")                       \
-    X(KICKED_8, "imc_comet_kicked_total", "code=\"8\"", METRIC_COUNTER, "")                       \
-    X(KICKED_9, "imc_comet_kicked_total", "code=\"9\"", METRIC_COUNTER, "")                       \
-    X(KICKED_10, "imc_comet_kicked_total", "code=\"10\"", METRIC_COUNTER, "")                     \
-    X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER, "")                     \
-    X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER, "")                     \
-    X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER, "")                     \
-    X(HTTP_REFUSED, "imc_comet_handshake_refused_total", NULL, METRIC_COUNTER,                    \
-      "WebSocket handshakes answered with an HTTP error.")                                        \
-    X(WS_FAILED, "imc_comet_ws_failed_total", NULL, METRIC_COUNTER,                               \
-      "Connections closed for an RFC 6455 violation.")                                            \
-    X(ROOMS_MISSED, "imc_comet_rooms_missed_total", NULL, METRIC_COUNTER,                         \
-      "Sessions told to connect again (code 12) because messages to their room, or to all, may "  \
-      "not have come here while others took this comet for dead.")                                \
-    X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                 \
-      "Silent sessions closed (code 5) because their user had too many and wanted another one.")  \
-    X(PINGS, "imc_comet_pings_total", NULL, METRIC_COUNTER,                                       \
-      "WebSocket pings sent to silent sessions.")                                                 \
-    X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                    \
-      "Connections that ended.")                                                                  \
-    X(CLOSED_BY_US, "imc_comet_closed_total", "by=\"us\"", METRIC_COUNTER, "")                    \
-    X(ITEMS_UID, "imc_comet_items_total", "kind=\"uid\"", METRIC_COUNTER,                         \
-      "Items received from job, per loop.")                                                       \
-    X(ITEMS_POKE, "imc_comet_items_total", "kind=\"poke\"", METRIC_COUNTER, "")                   \
-    X(ITEMS_ROOM, "imc_comet_items_total", "kind=\"room\"", METRIC_COUNTER, "")                   \
-    X(ITEMS_ALL, "imc_comet_items_total", "kind=\"all\"", METRIC_COUNTER, "")                     \
-    X(ITEMS_GONE, "imc_comet_items_gone_total", NULL, METRIC_COUNTER,                             \
-      "uid items that found no session here.")                                                    \
-    X(ITEMS_REPEATED, "imc_comet_items_repeated_total", NULL, METRIC_COUNTER,                     \
-      "Items skipped because their offset had been applied here (replay).")                       \
-    X(ITEMS_FENCED, "imc_comet_items_fenced_total", NULL, METRIC_COUNTER,                         \
-      "Items refused because another job owns the partition.")                                    \
-    X(FENCES_IMPLAUSIBLE, "imc_comet_fences_implausible_total", NULL, METRIC_COUNTER,             \
-      "Items, and words of jobs about a partition, refused because their fence lies more than "   \
-      "a day in the future: forged, or a clock is wrong.")                                        \
-    X(ITEMS_MISDIRECTED, "imc_comet_items_misdirected_total", NULL, METRIC_COUNTER,               \
-      "Items that a job meant for another process, which had this one's id or address.")          \
-    X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,               \
-      "Streams from job closed for a batch that could not be decoded.")                           \
-    X(SPILLED, "imc_comet_spilled_total", NULL, METRIC_COUNTER,                                   \
-      "Messages put into the mailbox for a slow session.")                                        \
-    X(SPILL_FAILED, "imc_comet_spill_failed_total", NULL, METRIC_COUNTER,                         \
-      "Spilled messages handed back to job because the mailbox could not be reached.")            \
-    X(HELD, "imc_comet_held_total", NULL, METRIC_COUNTER,                                         \
-      "Messages held while a session was catching up.")                                           \
-    X(FETCHES, "imc_comet_fetches_total", NULL, METRIC_COUNTER, "Mailbox reads asked for.")       \
-    X(CONFIRMED, "imc_comet_confirmed_total", NULL, METRIC_COUNTER,                               \
-      "Waiting messages confirmed after writing.")                                                \
-    X(DECLINED, "imc_comet_declined_total", NULL, METRIC_COUNTER,                                 \
-      "Messages to a user or to all that were not sent to a goim session, because it does not "   \
-      "accept their operation.")                                                                  \
-    X(CONNECTS_OK, "imc_comet_connects_total", "result=\"admitted\"", METRIC_COUNTER,             \
-      "Answers to auth.")                                                                         \
-    X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER, "")     \
-    X(CONNECTS_FAILED, "imc_comet_connects_total", "result=\"unavailable\"", METRIC_COUNTER, "")  \
-    X(REGISTERED, "imc_comet_registered_total", NULL, METRIC_COUNTER,                             \
+#define COMET_METRICS(X)                                                                           \
+    X(CONNECTIONS, "imc_comet_connections", NULL, METRIC_GAUGE,                                    \
+      "Open client connections in any state.")                                                     \
+    X(SESSIONS, "imc_comet_sessions", NULL, METRIC_GAUGE, "Authenticated sessions.")               \
+    X(ACCEPTED_TCP, "imc_comet_accepted_total", "listener=\"tcp\"", METRIC_COUNTER,                \
+      "Connections accepted.")                                                                     \
+    X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER, "")              \
+    X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                  \
+      "Connections closed right after accept. full: conn.max or the file limit is reached; "       \
+      "memory: memory.limit nearly is.")                                                           \
+    X(REFUSED_MEMORY, "imc_comet_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")          \
+    X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                    \
+      "Connections closed because memory was nearly used up: slowest readers, oldest strangers.")  \
+    X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")          \
+    X(JOB_STREAMS, "imc_comet_job_streams", NULL, METRIC_GAUGE,                                    \
+      "Open streams of jobs, which bring what is pushed.")                                         \
+    X(WRITES, "imc_comet_writes_total", NULL, METRIC_COUNTER, "Successful send() calls.")          \
+    X(WRITE_BYTES, "imc_comet_write_bytes_total", NULL, METRIC_COUNTER, "Bytes the kernel took.")  \
+    X(DELIVERIES_UID, "imc_comet_deliveries_total", "kind=\"uid\"", METRIC_COUNTER,                \
+      "Messages written to a session.")                                                            \
+    X(DELIVERIES_ROOM, "imc_comet_deliveries_total", "kind=\"room\"", METRIC_COUNTER, "")          \
+    X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER, "")            \
+    X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER, "")    \
+    X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")     \
+    X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                              \
+      "Times a walk was put off for 5 ms because too many sockets had not taken the one before.")  \
+    X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                  \
+      "Bytes waiting for slow sockets.")                                                           \
+    X(ROOMS, "imc_comet_rooms", NULL, METRIC_GAUGE, "Rooms with members, summed over loops.")      \
+    X(ROOMS_REFUSED_SESSION, "imc_comet_rooms_refused_total", "limit=\"session\"", METRIC_COUNTER, \
+      "Rooms that a session could not enter: it is in rooms.per_session, or this comet has "       \
+      "rooms.max.")                                                                                \
+    X(ROOMS_REFUSED_NODE, "imc_comet_rooms_refused_total", "limit=\"node\"", METRIC_COUNTER, "")   \
+    X(STRANGER_BYTES, "imc_comet_stranger_bytes", NULL, METRIC_GAUGE,                              \
+      "Bytes kept for clients that have not authenticated yet.")                                   \
+    X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,    \
+      "Clients refused before authentication: conn.strangers is reached, or too many pings.")      \
+    X(STRANGERS_PINGS, "imc_comet_strangers_refused_total", "reason=\"pings\"", METRIC_COUNTER,    \
+      "")                                                                                          \
+    X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                                \
+      "Frames received from clients.")                                                             \
+    X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,              \
+      "Frames of operation 4, or of an operation unknown to us, answered without a business to "   \
+      "hand them to.")                                                                             \
+    X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                            \
+      "Connections closed with operation 6.")                                                      \
+    X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                        \
+    X(KICKED_3, "imc_comet_kicked_total", "code=\"3\"", METRIC_COUNTER, "")                        \
+    X(KICKED_4, "imc_comet_kicked_total", "code=\"4\"", METRIC_COUNTER, "")                        \
+    X(KICKED_5, "imc_comet_kicked_total", "code=\"5\"", METRIC_COUNTER, "")                        \
+    X(KICKED_6, "imc_comet_kicked_total", "code=\"6\"", METRIC_COUNTER, "")                        \
+    X(KICKED_7, "imc_comet_kicked_total", "code=\"7\"", METRIC_COUNTER, "")                        \
+    X(KICKED_8, "imc_comet_kicked_total", "code=\"8\"", METRIC_COUNTER, "")                        \
+    X(KICKED_9, "imc_comet_kicked_total", "code=\"9\"", METRIC_COUNTER, "")                        \
+    X(KICKED_10, "imc_comet_kicked_total", "code=\"10\"", METRIC_COUNTER, "")                      \
+    X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER, "")                      \
+    X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER, "")                      \
+    X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER, "")                      \
+    X(HTTP_REFUSED, "imc_comet_handshake_refused_total", NULL, METRIC_COUNTER,                     \
+      "WebSocket handshakes answered with an HTTP error.")                                         \
+    X(WS_FAILED, "imc_comet_ws_failed_total", NULL, METRIC_COUNTER,                                \
+      "Connections closed for an RFC 6455 violation.")                                             \
+    X(ROOMS_MISSED, "imc_comet_rooms_missed_total", NULL, METRIC_COUNTER,                          \
+      "Sessions told to connect again (code 12) because messages to their room, or to all, may "   \
+      "not have come here while others took this comet for dead.")                                 \
+    X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                  \
+      "Silent sessions closed (code 5) because their user had too many and wanted another one.")   \
+    X(PINGS, "imc_comet_pings_total", NULL, METRIC_COUNTER,                                        \
+      "WebSocket pings sent to silent sessions.")                                                  \
+    X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                     \
+      "Connections that ended.")                                                                   \
+    X(CLOSED_BY_US, "imc_comet_closed_total", "by=\"us\"", METRIC_COUNTER, "")                     \
+    X(ITEMS_UID, "imc_comet_items_total", "kind=\"uid\"", METRIC_COUNTER,                          \
+      "Items received from job, per loop.")                                                        \
+    X(ITEMS_POKE, "imc_comet_items_total", "kind=\"poke\"", METRIC_COUNTER, "")                    \
+    X(ITEMS_ROOM, "imc_comet_items_total", "kind=\"room\"", METRIC_COUNTER, "")                    \
+    X(ITEMS_ALL, "imc_comet_items_total", "kind=\"all\"", METRIC_COUNTER, "")                      \
+    X(ITEMS_GONE, "imc_comet_items_gone_total", NULL, METRIC_COUNTER,                              \
+      "uid items that found no session here.")                                                     \
+    X(ITEMS_REPEATED, "imc_comet_items_repeated_total", NULL, METRIC_COUNTER,                      \
+      "Items skipped because their offset had been applied here (replay).")                        \
+    X(ITEMS_FENCED, "imc_comet_items_fenced_total", NULL, METRIC_COUNTER,                          \
+      "Items refused because another job owns the partition.")                                     \
+    X(FENCES_IMPLAUSIBLE, "imc_comet_fences_implausible_total", NULL, METRIC_COUNTER,              \
+      "Items, and words of jobs about a partition, refused because their fence lies more than "    \
+      "a day in the future: forged, or a clock is wrong.")                                         \
+    X(ITEMS_MISDIRECTED, "imc_comet_items_misdirected_total", NULL, METRIC_COUNTER,                \
+      "Items that a job meant for another process, which had this one's id or address.")           \
+    X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,                \
+      "Streams from job closed for a batch that could not be decoded.")                            \
+    X(SPILLED, "imc_comet_spilled_total", NULL, METRIC_COUNTER,                                    \
+      "Messages put into the mailbox for a slow session.")                                         \
+    X(SPILL_FAILED, "imc_comet_spill_failed_total", NULL, METRIC_COUNTER,                          \
+      "Spilled messages handed back to job because the mailbox could not be reached.")             \
+    X(HELD, "imc_comet_held_total", NULL, METRIC_COUNTER,                                          \
+      "Messages held while a session was catching up.")                                            \
+    X(FETCHES, "imc_comet_fetches_total", NULL, METRIC_COUNTER, "Mailbox reads asked for.")        \
+    X(CONFIRMED, "imc_comet_confirmed_total", NULL, METRIC_COUNTER,                                \
+      "Waiting messages confirmed after writing.")                                                 \
+    X(DECLINED, "imc_comet_declined_total", NULL, METRIC_COUNTER,                                  \
+      "Messages to a user or to all that were not sent to a goim session, because it does not "    \
+      "accept their operation.")                                                                   \
+    X(CONNECTS_OK, "imc_comet_connects_total", "result=\"admitted\"", METRIC_COUNTER,              \
+      "Answers to auth.")                                                                          \
+    X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER, "")      \
+    X(CONNECTS_FAILED, "imc_comet_connects_total", "result=\"unavailable\"", METRIC_COUNTER, "")   \
+    X(REGISTERED, "imc_comet_registered_total", NULL, METRIC_COUNTER,                              \
       "Sessions registered again after routers or the lease changed.")
 
 enum comet_metric {

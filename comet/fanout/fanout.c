@@ -391,10 +391,22 @@ void audience_clear(struct audience *audience)
 
 /* --- members --- */
 
+/* Where CONN notes its position in AUDIENCE. */
+static uint32_t *place_in(const struct audience *audience, struct conn *conn)
+{
+    if ((const void *)conn->main.room == audience)
+        return &conn->main.index;
+    for (uint32_t i = 0;; i++) {
+        assert(conn->seats != NULL && i < conn->seats->n);
+        if ((const void *)conn->seats->list[i].room == audience)
+            return &conn->seats->list[i].index;
+    }
+}
+
 void audience_add(struct audience *audience, struct conn *conn)
 {
     ARRAY_ROOM(audience->members, audience->n, audience->cap, MEMBERS_MIN);
-    conn->room_index = audience->n;
+    *place_in(audience, conn) = audience->n;
     audience->members[audience->n++] = conn;
 }
 
@@ -404,13 +416,13 @@ static void fill_hole(struct audience *audience, uint32_t *hole, uint32_t from)
     if (from == *hole) /* the hole is the last place of its zone */
         return;
     audience->members[*hole] = audience->members[from];
-    audience->members[*hole]->room_index = *hole;
+    *place_in(audience, audience->members[*hole]) = *hole;
     *hole = from;
 }
 
 void audience_remove(struct audience *audience, struct conn *conn)
 {
-    uint32_t hole = conn->room_index;
+    uint32_t hole = *place_in(audience, conn);
     assert(hole < audience->n && audience->members[hole] == conn);
     if (hole < audience->done)
         fill_hole(audience, &hole, --audience->done);

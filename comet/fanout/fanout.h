@@ -80,7 +80,8 @@ void audience_push(struct fanout *fanout, struct audience *audience, const struc
 /* Begins a broadcast at SPEED deliveries per second. */
 void fanout_push_limited(struct fanout *fanout, const struct push *push, int32_t speed,
                          struct ticket ticket);
-/* Sets and uses conn->room_index. */
+/* AUDIENCE is the beginning of a struct room, and CONN has a seat in that room: they set and
+ * use its index. */
 void audience_add(struct audience *audience, struct conn *conn);
 void audience_remove(struct audience *audience, struct conn *conn);
 /* Ends the tickets as dropped, and frees the memory. */

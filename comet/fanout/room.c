@@ -1,4 +1,5 @@
 #include "comet/fanout/room.h"
+#include "comet/base/config.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/fanout/fanout.h"
@@ -6,6 +7,7 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
+#include "common/protocol/json_scan.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -119,33 +121,155 @@ static void room_has_changed(struct worker *worker, struct room *room)
         rooms->changed(worker);
 }
 
-void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
+bool room_name_is_valid(const void *name, size_t len)
+{
+    const uint8_t *text = name;
+
+    if (len == 0 || len > ROOM_NAME_MAX || !utf8_is_valid(text, len))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < ' ' || text[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* --- members --- */
+
+/* The room called NAME, or a new one. NULL: the loop has rooms.max of them. */
+static struct room *room_of(struct worker *worker, const char *name, size_t len)
+{
+    struct room *room = room_find(worker, name, len);
+
+    if (room != NULL)
+        return room;
+    if (strmap_count(worker->rooms->by_name) < (size_t)worker->config->rooms_max)
+        return room_new(worker, name, len);
+    metric_add(worker->counters, COMET_ROOMS_REFUSED_NODE, 1);
+    return NULL;
+}
+
+static struct seat *seat_find(struct conn *conn, const struct room *room)
+{
+    for (uint32_t i = 0; conn->seats != NULL && i < conn->seats->n; i++) {
+        if (conn->seats->list[i].room == room)
+            return &conn->seats->list[i];
+    }
+    return NULL;
+}
+
+static struct seat *seat_new(struct conn *conn, struct room *room)
+{
+    struct seats *seats = conn->seats;
+    uint32_t n = seats == NULL ? 0 : seats->n, cap = seats == NULL ? 0 : seats->cap;
+
+    if (n == cap) {
+        cap = cap == 0 ? 2 : 2 * cap;
+        seats = mem_realloc(seats, sizeof *seats + cap * sizeof seats->list[0]);
+        seats->cap = cap;
+        conn->seats = seats;
+    }
+    seats->n = n + 1;
+    seats->list[n] = (struct seat){.room = room};
+    return &seats->list[n];
+}
+
+static void seat_drop(struct conn *conn, struct seat *seat)
+{
+    *seat = conn->seats->list[--conn->seats->n];
+    if (conn->seats->n > 0)
+        return;
+    free(conn->seats);
+    conn->seats = NULL;
+}
+
+static void room_enter(struct conn *conn, struct room *room)
+{
+    audience_add(&room->audience, conn);
+    room_has_changed(conn->worker, room);
+}
+
+static void room_exit(struct conn *conn, struct seat *seat)
+{
+    struct room *room = seat->room;
+
+    audience_remove(&room->audience, conn);
+    if (seat == &conn->main)
+        conn->main.room = NULL;
+    else
+        seat_drop(conn, seat);
+    room_has_changed(conn->worker, room);
+    room_release(fanout_of(conn->worker), &room->audience);
+}
+
+enum room_result room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
+{
+    loop_assert_owner(&worker->loop);
+    assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
+    struct room *room = room_of(worker, name, len);
+    if (room == NULL)
+        return ROOM_NODE_FULL;
+    if (conn->main.room == room)
+        return ROOM_OK;
+    room_leave(conn);
+    struct seat *beside = seat_find(conn, room);
+    if (beside != NULL) { /* it only changes its rank */
+        conn->main = *beside;
+        seat_drop(conn, beside);
+        return ROOM_OK;
+    }
+    conn->main.room = room;
+    room_enter(conn, room);
+    return ROOM_OK;
+}
+
+enum room_result room_join_beside(struct worker *worker, struct conn *conn, const char *name,
+                                  size_t len)
 {
     loop_assert_owner(&worker->loop);
     assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
     struct room *room = room_find(worker, name, len);
-    if (room != NULL && conn->room == room)
-        return;
-    if (conn->room != NULL)
-        room_leave(conn);
+    uint32_t n = (conn->main.room != NULL) + (conn->seats != NULL ? conn->seats->n : 0);
+    if (room != NULL && (conn->main.room == room || seat_find(conn, room) != NULL))
+        return ROOM_OK;
+    if (n >= (uint64_t)worker->config->rooms_per_session) {
+        metric_add(worker->counters, COMET_ROOMS_REFUSED_SESSION, 1);
+        return ROOM_SESSION_FULL;
+    }
+    room = room_of(worker, name, len);
     if (room == NULL)
-        room = room_new(worker, name, len);
-    audience_add(&room->audience, conn);
-    conn->room = room;
-    room_has_changed(worker, room);
+        return ROOM_NODE_FULL;
+    seat_new(conn, room);
+    room_enter(conn, room);
+    return ROOM_OK;
 }
 
 void room_leave(struct conn *conn)
 {
     loop_assert_owner(&conn->worker->loop);
-    struct room *room = conn->room;
-    if (room == NULL)
-        return;
-    conn->room = NULL;
-    audience_remove(&room->audience, conn);
-    room_has_changed(conn->worker, room);
-    room_release(fanout_of(conn->worker), &room->audience);
+    if (conn->main.room != NULL)
+        room_exit(conn, &conn->main);
 }
+
+void room_leave_named(struct conn *conn, const char *name, size_t len)
+{
+    loop_assert_owner(&conn->worker->loop);
+    const struct room *room = room_find(conn->worker, name, len);
+    struct seat *beside = room == NULL ? NULL : seat_find(conn, room);
+    if (beside != NULL)
+        room_exit(conn, beside);
+    else if (room != NULL && conn->main.room == room)
+        room_leave(conn);
+}
+
+void rooms_leave(struct conn *conn)
+{
+    room_leave(conn);
+    while (conn->seats != NULL)
+        room_exit(conn, &conn->seats->list[conn->seats->n - 1]);
+}
+
+/* --- pushes --- */
 
 void room_push(struct worker *worker, const char *name, size_t len, const struct push *push,
                struct ticket ticket)
@@ -173,6 +297,8 @@ const char *room_name(const struct room *room, size_t *len)
     *len = room == NULL ? 0 : room->name_len;
     return room == NULL ? "" : room->name;
 }
+
+/* --- how many are where --- */
 
 void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker))
 {

@@ -21,9 +21,24 @@ enum { ROOM_NAME_MAX = 128 };
 void rooms_open(struct worker *worker);
 /* To be called when every connection is closed. Drops what waits. worker->rooms may be NULL. */
 void rooms_close(struct worker *worker);
-/* CONN leaves its room, if any, and enters room NAME (1-128 bytes). */
-void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len);
+
+enum room_result {
+    ROOM_OK,
+    ROOM_SESSION_FULL, /* the session is in rooms.per_session rooms */
+    ROOM_NODE_FULL,    /* this loop has rooms.max rooms */
+};
+
+/* A name that a client may use: 1 to 128 bytes of UTF-8 without control characters. */
+bool room_name_is_valid(const void *name, size_t len);
+/* CONN leaves its main room, if any, and enters room NAME as its main one. */
+enum room_result room_join(struct worker *worker, struct conn *conn, const char *name, size_t len);
+/* CONN enters room NAME, beside those it is in. */
+enum room_result room_join_beside(struct worker *worker, struct conn *conn, const char *name,
+                                  size_t len);
+/* CONN leaves its main room; room NAME, whichever it is; every room. */
 void room_leave(struct conn *conn);
+void room_leave_named(struct conn *conn, const char *name, size_t len);
+void rooms_leave(struct conn *conn);
 /* Pushes to everybody in the room on this loop. The ticket is done with TICKET_WRITTEN when a walk
  * takes the push, or at once if nobody is in the room. Job's window limits how much waits for a
  * walk; so backpressure reaches the bus. */

@@ -43,9 +43,10 @@ struct mailbox_page {
 /* Logic's answer to a Connect. */
 struct admission {
     int64_t uid;
-    const char *room; /* "": none */
-    const char *key;  /* goim: of the device */
-    bool accepts_all; /* goim: every operation; false: those of `accepts` */
+    const char *room;  /* the main one; "": none */
+    const char *rooms; /* those beside it, separated by commas; "": none */
+    const char *key;   /* goim: of the device */
+    bool accepts_all;  /* goim: every operation; false: those of `accepts` */
     const int32_t *accepts;
     size_t n_accepts;
     bool hello;         /* goim: the auth reply has a body */

@@ -322,6 +322,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
 
     admission->uid = result->uid;
     admission->room = result->room;
+    admission->rooms = result->rooms;
     admission->reason = result->reason;
     admission->key = result->key;
     admission->accepts_all = result->accepts_all;

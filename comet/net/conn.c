@@ -324,7 +324,8 @@ static void check_transport(const struct conn *conn)
 static void check_closed(const struct conn *conn)
 {
     assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
-    assert(conn->room == NULL && conn->handle == 0 && conn->kept == 0 && conn->goim == NULL);
+    assert(conn->main.room == NULL && conn->seats == NULL);
+    assert(conn->handle == 0 && conn->kept == 0 && conn->goim == NULL);
 }
 
 void conn_check(const struct conn *conn)
@@ -337,7 +338,7 @@ void conn_check(const struct conn *conn)
         assert(conn->handle != 0 && conn->kept == 0);
     if (conn->state < CONN_CLOSING)
         assert(!conn->close_sent && !conn->shut && !conn->eof);
-    if (conn->room != NULL || conn->paused)
+    if (conn->main.room != NULL || conn->seats != NULL || conn->paused)
         assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
     check_transport(conn);
     if (closed)

@@ -39,6 +39,18 @@ struct ws_item;
 struct catchup;
 struct goim_client;
 
+/* A session in a room. */
+struct seat {
+    struct room *room;
+    uint32_t index; /* position in room's members */
+};
+
+/* The rooms of a session beside its main one. */
+struct seats {
+    uint32_t n, cap;
+    struct seat list[];
+};
+
 enum conn_state {
     CONN_HANDSHAKE,
     CONN_AUTH,
@@ -56,10 +68,10 @@ struct conn {
     struct sendq *out;        /* NULL: nothing queued */
     struct msg *in;           /* unparsed input, NULL: none */
     struct ws *ws;            /* only while a message is being put together; NULL otherwise */
-    struct room *room;        /* fanout/room.h; NULL: in none */
+    struct seat main;         /* fanout/room.h; room NULL: it has no main room */
+    struct seats *seats;      /* likewise, in rooms beside that; NULL: none */
     struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */
     struct goim_client *goim; /* goim_client.h; NULL: imgo's client, or not admitted yet */
-    uint32_t room_index;      /* position in room's members */
     uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
     LIST_ENTRY(conn) link;    /* the frontend's list of live or of closing connections */
     struct conn *chain;       /* conn_internal.h: wants attention at the end of the turn */

@@ -127,7 +127,7 @@ void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms)
         struct conn *conn = handle_table_at(worker->table, slot);
         if (conn == NULL || conn->state != CONN_OPEN)
             continue;
-        conn->recalled = conn->recalled || all || conn->room != NULL;
+        conn->recalled = conn->recalled || all || conn->main.room != NULL || conn->seats != NULL;
         marked += conn->recalled;
     }
     kick->code = CLOSE_UNAVAILABLE;

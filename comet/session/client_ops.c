@@ -8,6 +8,7 @@
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/session/goim_ops.h"
+#include "comet/session/room_ops.h"
 #include "comet/session/session.h"
 #include "comet/wire/client_request.h"
 #include "comet/wire/ws_json.h"
@@ -83,6 +84,8 @@ static const struct client_op {
     {OP_HEARTBEAT, CONN_OPEN, false, client_op_heartbeat},
     {OP_SEND, CONN_OPEN, false, client_op_send},
     {OP_AUTH, CONN_AUTH, true, client_op_auth},
+    {OP_JOIN, CONN_OPEN, true, client_op_join},
+    {OP_LEAVE, CONN_OPEN, true, client_op_leave},
     {OP_TEST, CONN_OPEN, true, client_op_test},
 };
 

@@ -7,6 +7,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
+#include "comet/session/room_ops.h"
 #include "comet/session/room_reports.h"
 #include "comet/wire/client_request.h"
 #include "common/protocol/json_scan.h"
@@ -48,21 +49,13 @@ static void goim_reply(struct conn *conn, const struct client_request *request, 
     conn_reply(conn, request->version, op, request->seq, request->body, request->body_len);
 }
 
-/* An empty body leaves the room. */
+/* An empty body leaves the main room. */
 static void goim_op_change_room(struct conn *conn, const struct client_request *request)
 {
-    const char *room = (const char *)request->body;
-
-    if (request->body_len > ROOM_NAME_MAX || memchr(room, '\0', request->body_len) != NULL ||
-        !utf8_is_valid(request->body, request->body_len)) {
-        conn_kick(conn, CLOSE_MALFORMED,
-                  "change room: the body must be a room's name, at most 128 bytes of UTF-8");
-        return;
-    }
-    if (request->body_len > 0)
-        room_join(conn->worker, conn, room, request->body_len);
-    else
+    if (request->body_len == 0)
         room_leave(conn);
+    else if (!room_op_enter_main(conn, (const char *)request->body, request->body_len))
+        return;
     goim_reply(conn, request, OP_CHANGE_ROOM_REPLY);
 }
 

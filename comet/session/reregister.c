@@ -165,7 +165,7 @@ static void register_conn(struct reregister *reregister, struct conn *conn)
     struct logic_requests *logic = reregister->worker->logic;
     struct logic_request *request = logic_requests_new(logic, REQUEST_REGISTER);
     size_t len;
-    const char *room = room_name(conn->room, &len);
+    const char *room = room_name(conn->main.room, &len);
 
     request->handle = conn->handle;
     request->uid = conn->uid;

@@ -136,7 +136,7 @@ static void heartbeat_ask(struct room_reports *reports, struct conn *conn, uint1
 {
     struct worker *worker = reports->worker;
     size_t len;
-    const char *room = room_name(conn->room, &len);
+    const char *room = room_name(conn->main.room, &len);
     struct logic_request *request =
         word_new(reports, room, len, (uint32_t)room_members(worker, room, len));
 
@@ -152,10 +152,10 @@ void room_reports_heartbeat(struct room_reports *reports, struct conn *conn, uin
 {
     struct worker *worker = reports->worker;
     size_t len;
-    const char *room = room_name(conn->room, &len);
+    const char *room = room_name(conn->main.room, &len);
 
     loop_assert_owner(&worker->loop);
-    if (conn->room == NULL) {
+    if (conn->main.room == NULL) {
         heartbeat_reply(conn, version, seq, 0);
         return;
     }

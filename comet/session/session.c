@@ -2,7 +2,6 @@
 #include "comet/base/config.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
-#include "comet/fanout/room.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
@@ -10,6 +9,7 @@
 #include "comet/session/catchup.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/reregister.h"
+#include "comet/session/room_ops.h"
 #include "common/base/mem.h"
 #include <string.h>
 
@@ -31,6 +31,15 @@ static void session_reply(struct conn *conn, const struct admission *result)
     conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, body, len);
 }
 
+/* False: it was kicked. */
+static bool session_enter_rooms(struct conn *conn, const struct admission *result)
+{
+    size_t main = strlen(result->room), more = strlen(result->rooms);
+
+    return (main == 0 || room_op_enter_main(conn, result->room, main)) &&
+           (more == 0 || room_op_enter(conn, result->rooms, more));
+}
+
 static void session_admit(struct conn *conn, const struct logic_answer *answer)
 {
     struct worker *worker = conn->worker;
@@ -47,8 +56,8 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     session_reply(conn, result);
     if (conn->state != CONN_OPEN)
         return;
-    if (result->room[0] != '\0' && strlen(result->room) <= ROOM_NAME_MAX)
-        room_join(worker, conn, result->room, strlen(result->room));
+    if (!session_enter_rooms(conn, result))
+        return;
     reregister_admitted(worker->reregister, conn, answer);
     catchup_opened(conn);
 }

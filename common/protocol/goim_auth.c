@@ -51,6 +51,36 @@ static int goim_auth_mid(const json_t *object, int64_t *mid, struct goim_auth_wh
     return 0;
 }
 
+/* Writes the rooms behind each other. No name may have a comma. */
+static int goim_auth_rooms(const json_t *object, struct goim_auth *auth, struct goim_auth_why *why)
+{
+    const json_t *list = goim_auth_field(object, "rooms");
+    size_t at = 0;
+
+    if (list != NULL && !json_is_array(list)) {
+        (void)snprintf(why->text, why->len, "auth: rooms must be a list");
+        return -EBADMSG;
+    }
+    for (size_t i = 0; list != NULL && i < json_array_size(list); i++) {
+        const json_t *value = json_array_get(list, i);
+        size_t len = json_string_length(value);
+        if (!json_is_string(value) || len == 0 || len > GOIM_AUTH_ROOM_MAX ||
+            strchr(json_string_value(value), ',') != NULL || at + 1 + len > GOIM_AUTH_ROOMS_MAX) {
+            (void)snprintf(why->text, why->len,
+                           "auth: rooms[%zu] is not a name of 1 to %d bytes without a comma, or "
+                           "all together have more than %d bytes",
+                           i, GOIM_AUTH_ROOM_MAX, GOIM_AUTH_ROOMS_MAX);
+            return -EBADMSG;
+        }
+        if (at > 0)
+            auth->rooms[at++] = ',';
+        memcpy(auth->rooms + at, json_string_value(value), len);
+        at += len;
+    }
+    auth->rooms[at] = '\0';
+    return 0;
+}
+
 static int goim_auth_accepts(const json_t *object, struct goim_auth *auth,
                              struct goim_auth_why *why)
 {
@@ -94,7 +124,7 @@ static int goim_auth_fields(const json_t *object, struct goim_auth *auth, struct
         goim_auth_text(object, "token", GOIM_AUTH_TOKEN_MAX, &auth->token, why) != 0 ||
         goim_auth_text(object, "key", GOIM_AUTH_KEY_MAX, &auth->key, why) != 0 ||
         goim_auth_text(object, "room_id", GOIM_AUTH_ROOM_MAX, &auth->room, why) != 0 ||
-        goim_auth_accepts(object, auth, why) != 0)
+        goim_auth_rooms(object, auth, why) != 0 || goim_auth_accepts(object, auth, why) != 0)
         return -EBADMSG;
     return goim_auth_hello(object, &auth->hello, why);
 }

@@ -4,8 +4,8 @@
  *
  * mid is the user. key names the device, room_id the room that it joins. accepts lists the
  * operations that it wants. platform is not used. Ours beside these: token (who it is, where mid is
- * not trusted), hello (true: the auth reply has a body). A field that is missing or null is absent.
- * Unknown fields are ignored. Pure; any thread.
+ * not trusted), rooms (a list of rooms beside room_id), hello (true: the auth reply has a body). A
+ * field that is missing or null is absent. Unknown fields are ignored. Pure; any thread.
  *
  * Source of the fields: goim v2's protocol, docs/protocol.md. */
 #ifndef IMC_COMMON_PROTOCOL_GOIM_AUTH_H
@@ -18,16 +18,18 @@
 enum {
     GOIM_AUTH_KEY_MAX = 128,     /* bytes */
     GOIM_AUTH_ROOM_MAX = 128,    /* bytes */
+    GOIM_AUTH_ROOMS_MAX = 1024,  /* bytes, commas included */
     GOIM_AUTH_TOKEN_MAX = 512,   /* bytes */
     GOIM_AUTH_ACCEPTS_MAX = 256, /* operations */
 };
 
 struct goim_auth {
-    int64_t mid;       /* 0: absent */
-    const char *token; /* "": absent */
-    const char *key;   /* "": absent */
-    const char *room;  /* "": absent */
-    bool has_accepts;  /* false: accepts was absent, and the session takes every operation */
+    int64_t mid;                         /* 0: absent */
+    const char *token;                   /* "": absent */
+    const char *key;                     /* "": absent */
+    const char *room;                    /* "": absent */
+    char rooms[GOIM_AUTH_ROOMS_MAX + 1]; /* separated by commas; "": absent */
+    bool has_accepts; /* false: accepts was absent, and the session takes every operation */
     bool hello;
     size_t n_accepts;
     int32_t accepts[GOIM_AUTH_ACCEPTS_MAX];

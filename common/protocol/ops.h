@@ -18,6 +18,10 @@ enum op {
     OP_SUBSCRIBE_REPLY = 15,
     OP_UNSUBSCRIBE = 16,
     OP_UNSUBSCRIBE_REPLY = 17,
+    OP_JOIN = 20,
+    OP_JOIN_REPLY = 21,
+    OP_LEAVE = 22,
+    OP_LEAVE_REPLY = 23,
     OP_TEST = 254,
     OP_TEST_REPLY = 255,
 };

@@ -2,6 +2,7 @@
 #include "common/base/mem.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
+#include "logic/tokens/tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -76,6 +77,27 @@ int params_ops(const char *field, const char *text, size_t max, struct params_er
         if (len >= sizeof number || digits_to_int64(number, &value) != 0 || value < INT32_MIN ||
             value > INT32_MAX)
             return REFUSE(err, "%s: not a list of operations, \"5,6\"", field);
+        text += len;
+        if (*text == ',' && *++text == '\0')
+            return REFUSE(err, "%s: ends in a comma", field);
+    }
+    return 0;
+}
+
+int params_rooms(const char *field, const char *text, size_t max, struct params_error *err)
+{
+    char name[TOKEN_ROOM_MAX + 1];
+
+    if (strlen(text) > max)
+        return REFUSE(err, "%s: longer than %zu bytes", field, max);
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        if (len == 0 || len > TOKEN_ROOM_MAX)
+            return REFUSE(err, "%s: a room must have 1 to %d bytes", field, TOKEN_ROOM_MAX);
+        memcpy(name, text, len);
+        name[len] = '\0';
+        if (params_text(field, name, TOKEN_ROOM_MAX, err) != 0)
+            return -EINVAL;
         text += len;
         if (*text == ',' && *++text == '\0')
             return REFUSE(err, "%s: ends in a comma", field);

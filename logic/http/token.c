@@ -7,6 +7,7 @@
  *        token    made here if absent: 16 random bytes as 32 hexadecimal digits
  *        expire   seconds; default tokens.ttl; 0 = for ever
  *        room     main room
+ *        rooms    "a,b": rooms beside room
  *        accepts  "5,6", [5,6] or "*": operations, for goim's clients
  *        → {"ret":1,"data":{"token":"…","uid":1,"expire":86400}}
  *        (imgo answered {"ret":1} alone; its clients look at ret)
@@ -167,21 +168,27 @@ static int parse_who(struct token_call *call, bool *has_token, bool *has_uid,
 /* --- new --- */
 
 struct token_extra {
-    char room_buf[TOKEN_ROOM_MAX + 1], accepts_buf[TOKEN_ACCEPTS_MAX + 1];
-    const char *room, *accepts;
+    char room_buf[TOKEN_ROOM_MAX + 1], rooms_buf[TOKEN_ROOMS_MAX + 1],
+        accepts_buf[TOKEN_ACCEPTS_MAX + 1];
+    const char *room, *rooms, *accepts;
 };
 
 static int parse_extra(struct token_call *call, struct token_extra *extra, struct params_error *err)
 {
     if (param(call, "room", extra->room_buf, sizeof extra->room_buf, &extra->room, err) != 0 ||
+        param(call, "rooms", extra->rooms_buf, sizeof extra->rooms_buf, &extra->rooms, err) != 0 ||
         param(call, "accepts", extra->accepts_buf, sizeof extra->accepts_buf, &extra->accepts,
               err) != 0)
         return -EINVAL;
     if (extra->room == NULL)
         extra->room = "";
+    if (extra->rooms == NULL)
+        extra->rooms = "";
     if (extra->accepts == NULL)
         extra->accepts = "*";
     if (extra->room[0] != '\0' && params_text("room", extra->room, TOKEN_ROOM_MAX, err) != 0)
+        return -EINVAL;
+    if (params_rooms("rooms", extra->rooms, TOKEN_ROOMS_MAX, err) != 0)
         return -EINVAL;
     if (strcmp(extra->accepts, "*") == 0)
         return 0;
@@ -260,6 +267,8 @@ void api_token_new(struct logic *logic, struct http_request *request)
         .uid = call->uid,
         .room = extra.room,
         .room_len = strlen(extra.room),
+        .rooms = extra.rooms,
+        .rooms_len = strlen(extra.rooms),
         .accepts = extra.accepts,
         .accepts_len = strlen(extra.accepts),
     };

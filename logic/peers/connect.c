@@ -256,6 +256,8 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
     connect->session.uid = value->uid;
     if (connect->session.room[0] == '\0')
         connect->session.room = session_batch_text(sb, value->room, value->room_len);
+    if (goim->rooms == NULL || goim->rooms[0] == '\0')
+        connect->result->rooms = session_batch_text(sb, value->rooms, value->rooms_len);
     if (!goim->accepts_said)
         goim_connect_token_accepts(sb, value, connect->result);
     connect_put(connect);
@@ -274,6 +276,7 @@ static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *
     }
     connect->session.key = goim->key;
     connect->session.room = goim->room;
+    connect->result->rooms = pb_text(goim->rooms);
     if (goim->token.len > 0)
         return true;
     connect->session.uid = goim->uid;

@@ -62,6 +62,7 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
     *connect = (struct goim_connect){.mid = auth.mid, .accepts_said = auth.has_accepts};
     connect->key = auth.key[0] != '\0' ? copy_text(sb, auth.key) : key_made_up(sb);
     connect->room = copy_text(sb, auth.room);
+    connect->rooms = copy_text(sb, auth.rooms);
     connect->token = (struct token_ref){copy_text(sb, auth.token), strlen(auth.token)};
     connect->uid = auth.mid != 0 ? auth.mid : uid_of_nobody(connect->key);
     result->hello = auth.hello;

@@ -12,6 +12,7 @@ struct goim_connect {
     int64_t uid;
     const char *key;   /* the device's; made up if it named none */
     const char *room;  /* "": the token's */
+    const char *rooms; /* beside that, separated by commas; "": the token's */
     bool accepts_said; /* the client named operations; false: the token's */
 };
 

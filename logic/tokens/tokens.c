@@ -22,7 +22,8 @@
 
 size_t token_value_size(const struct token_value *value)
 {
-    return sizeof "1 -9223372036854775808  " + value->accepts_len + value->room_len;
+    return sizeof "1 -9223372036854775808  \n" + value->accepts_len + value->room_len +
+           value->rooms_len;
 }
 
 size_t token_encode(const struct token_value *value, char *out, size_t outlen)
@@ -34,7 +35,12 @@ size_t token_encode(const struct token_value *value, char *out, size_t outlen)
     at += value->accepts_len;
     out[at++] = ' ';
     memcpy(out + at, value->room, value->room_len);
-    return at + value->room_len;
+    at += value->room_len;
+    if (value->rooms_len == 0)
+        return at;
+    out[at++] = '\n';
+    memcpy(out + at, value->rooms, value->rooms_len);
+    return at + value->rooms_len;
 }
 
 int token_decode(const char *text, size_t len, struct token_value *value)
@@ -57,14 +63,21 @@ int token_decode(const char *text, size_t len, struct token_value *value)
         return -EBADMSG;
     accepts++;
     const char *room = memchr(accepts, ' ', (size_t)(end - accepts));
-    if (room == NULL || end - room - 1 > TOKEN_ROOM_MAX ||
-        memchr(accepts, '\0', (size_t)(end - accepts)) != NULL)
+    if (room == NULL || memchr(accepts, '\0', (size_t)(end - accepts)) != NULL)
+        return -EBADMSG;
+    room++;
+    const char *line = memchr(room, '\n', (size_t)(end - room));
+    size_t room_len = (size_t)((line == NULL ? end : line) - room);
+    const char *rooms = line == NULL ? end : line + 1;
+    if (room_len > TOKEN_ROOM_MAX || end - rooms > TOKEN_ROOMS_MAX)
         return -EBADMSG;
     *value = (struct token_value){.uid = parsed,
                                   .accepts = accepts,
-                                  .accepts_len = (size_t)(room - accepts),
-                                  .room = room + 1,
-                                  .room_len = (size_t)(end - room - 1)};
+                                  .accepts_len = (size_t)(room - 1 - accepts),
+                                  .room = room,
+                                  .room_len = room_len,
+                                  .rooms = rooms,
+                                  .rooms_len = (size_t)(end - rooms)};
     return 0;
 }
 

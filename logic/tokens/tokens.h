@@ -8,18 +8,25 @@
 #include "logic/base/logic.h"
 #include <sys/types.h>
 
-enum { TOKEN_MAX = 512, TOKEN_ROOM_MAX = 128, TOKEN_ACCEPTS_MAX = 4096 };
+enum {
+    TOKEN_MAX = 512,
+    TOKEN_ROOM_MAX = 128,
+    TOKEN_ROOMS_MAX = 1024, /* 1,000 connects have one reply */
+    TOKEN_ACCEPTS_MAX = 4096,
+};
 
 struct token_value {
     int64_t uid;
     const char *room; /* main room; empty: none. Borrowed */
     size_t room_len;
+    const char *rooms; /* beside the main one, separated by commas; empty: none. Borrowed */
+    size_t rooms_len;
     const char *accepts; /* operations, separated by commas; "*": all. Borrowed */
     size_t accepts_len;
 };
 
-/* The value of a token's key: "1 UID ACCEPTS ROOM". The room comes last, since it may contain any
- * byte but NUL. token_encode() returns the bytes written; OUTLEN has to be at least
+/* The value of a token's key: "1 UID ACCEPTS ROOM", and if there are rooms beside the main one, a
+ * line feed and these. token_encode() returns the bytes written; OUTLEN has to be at least
  * token_value_size(). */
 size_t token_value_size(const struct token_value *value);
 size_t token_encode(const struct token_value *value, char *out, size_t outlen);

@@ -89,7 +89,7 @@ static const struct conn_events fixture_events = {
     .message = client_op_message,
     .drained = note_drained,
     .stalled = note_stalled,
-    .leaving = room_leave,
+    .leaving = rooms_leave,
     .closed = session_closed,
 };
 
@@ -110,6 +110,8 @@ static void fixture_defaults(void)
         .sendq_bytes = 64 * 1024,
         .spill_ms = 100,
         .walk_slice = 64,
+        .rooms_per_session = 4,
+        .rooms_max = 1000,
         .walk_bytes = 64 * 1024,
     };
 }
@@ -172,7 +174,7 @@ static inline size_t members_of(const char *name)
     size_t found = 0, len;
     for (size_t slot = 0; slot < handle_table_slots(fixture.table); slot++) {
         const struct conn *conn = handle_table_at(fixture.table, slot);
-        const char *is_in = conn == NULL ? "" : room_name(conn->room, &len);
+        const char *is_in = conn == NULL ? "" : room_name(conn->main.room, &len);
         found += conn != NULL && len == strlen(name) && memcmp(is_in, name, len) == 0;
     }
     return found;

@@ -14,6 +14,7 @@
 #include "comet/session/catchup.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/reregister.h"
+#include "comet/session/room_ops.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 
@@ -144,9 +145,16 @@ void conn_peer(const struct conn *conn, char *out, size_t len)
     out[0] = '\0';
 }
 
-void room_join(struct worker *worker, struct conn *conn, const char *name, size_t len)
+bool room_op_enter_main(struct conn *conn, const char *name, size_t len)
 {
-    (void)worker, (void)conn, (void)name, (void)len;
+    (void)conn, (void)name, (void)len;
+    return true;
+}
+
+bool room_op_enter(struct conn *conn, const void *list, size_t len)
+{
+    (void)conn, (void)list, (void)len;
+    return true;
 }
 
 void goim_admitted(struct conn *conn, const struct admission *result)
@@ -376,7 +384,7 @@ static inline void logic_answer_one(void)
     struct logic_answer answer = {.answered = true, .backing = &immortal};
     struct push values[PAGE];
     struct mailbox_page fetch = {.waiting = values};
-    struct admission connect = {.uid = 42, .room = "", .reason = ""};
+    struct admission connect = {.uid = 42, .room = "", .rooms = "", .reason = ""};
     if (request->kind == REQUEST_CONNECT) {
         assert_false(request->own);
         logic_page(request, &fetch);

@@ -284,7 +284,7 @@ static void refused_token_kicks(void **state)
     (void)state;
     world_open((struct chances){0});
     struct logic_request *request = STAILQ_FIRST(&w.requests);
-    const struct admission refused = {.room = "", .reason = "unknown token"};
+    const struct admission refused = {.room = "", .rooms = "", .reason = "unknown token"};
     struct logic_answer answer = {
         .answered = true, .status = CLOSE_BAD_TOKEN, .connect = &refused, .backing = &immortal};
     request->done(&w.worker, request, &answer);
@@ -297,7 +297,7 @@ static void unknown_code_from_logic_is_unavailable(void **state)
 {
     (void)state;
     world_open((struct chances){0});
-    const struct admission refused = {.room = "", .reason = ""};
+    const struct admission refused = {.room = "", .rooms = "", .reason = ""};
     struct logic_answer answer = {
         .answered = true, .status = 77, .connect = &refused, .backing = &immortal};
     struct logic_request *request = STAILQ_FIRST(&w.requests);

@@ -62,6 +62,32 @@ static void what_is_missing_or_null_is_absent(void **state)
     }
 }
 
+static void rooms_are_written_behind_each_other(void **state)
+{
+    char body[2048] = "{\"rooms\":[\"a\"";
+    size_t at = strlen(body);
+
+    (void)state;
+    take("{\"rooms\":[\"a\",\"live://1\",\"\u00e4\"]}");
+    assert_string_equal(auth.rooms, "a,live://1,\xc3\xa4");
+    goim_auth_free(&auth);
+    take("{\"rooms\":[]}");
+    assert_string_equal(auth.rooms, "");
+    goim_auth_free(&auth);
+    static const char *const bad[] = {"{\"rooms\":\"a\"}", "{\"rooms\":[\"\"]}", "{\"rooms\":[1]}",
+                                      "{\"rooms\":[\"a,b\"]}"};
+    for (size_t i = 0; i < 4; i++)
+        refuse(bad[i], strlen(bad[i]), "rooms");
+    for (int i = 0; i < 8; i++) /* a, and 8 times a comma and 127 bytes: one byte too many */
+        at += (size_t)snprintf(body + at, sizeof body - at, ",\"%0*d\"", i == 7 ? 126 : 127, 0);
+    memcpy(body + at, "]}", 3);
+    take(body);
+    assert_int_equal(strlen(auth.rooms), GOIM_AUTH_ROOMS_MAX);
+    goim_auth_free(&auth);
+    memcpy(body + at - 1, "0\"]}", 5);
+    refuse(body, strlen(body), "rooms[8]");
+}
+
 static void an_empty_list_is_not_an_absent_one(void **state)
 {
     (void)state;
@@ -136,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_fields_are_taken),
         cmocka_unit_test(what_is_missing_or_null_is_absent),
+        cmocka_unit_test(rooms_are_written_behind_each_other),
         cmocka_unit_test(an_empty_list_is_not_an_absent_one),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(limits_hold_to_the_byte),

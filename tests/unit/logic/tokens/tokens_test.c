@@ -94,12 +94,36 @@ static void a_room_is_bounded(void **state)
     assert_true(token_decode(text, head + TOKEN_ROOM_MAX + 1, &out) < 0);
 }
 
+static void rooms_stand_behind_the_main_one(void **state)
+{
+    struct token_value in = {.uid = 5, .accepts = "*", .accepts_len = 1}, out;
+    char text[64 + TOKEN_ROOM_MAX + TOKEN_ROOMS_MAX], rooms[TOKEN_ROOMS_MAX + 2];
+
+    (void)state;
+    memset(rooms, 'r', sizeof rooms);
+    in.room = "main";
+    in.room_len = 4;
+    in.rooms = rooms;
+    in.rooms_len = TOKEN_ROOMS_MAX;
+    size_t len = token_encode(&in, text, sizeof text);
+    assert_true(len <= token_value_size(&in));
+    assert_int_equal(token_decode(text, len, &out), 0);
+    assert_int_equal(out.room_len, 4);
+    assert_int_equal(out.rooms_len, TOKEN_ROOMS_MAX);
+    assert_memory_equal(out.rooms, rooms, TOKEN_ROOMS_MAX);
+    text[len] = 'r';
+    assert_true(token_decode(text, len + 1, &out) < 0);
+    assert_int_equal(token_decode("1 5 * \na,b", 10, &out), 0);
+    assert_int_equal(out.room_len, 0);
+    assert_memory_equal(out.rooms, "a,b", 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding_round_trips), cmocka_unit_test(encoding_is_readable),
         cmocka_unit_test(garbage_is_refused),   cmocka_unit_test(a_nul_is_refused),
-        cmocka_unit_test(a_room_is_bounded),
+        cmocka_unit_test(a_room_is_bounded),    cmocka_unit_test(rooms_stand_behind_the_main_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
