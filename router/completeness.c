@@ -18,20 +18,6 @@ void completeness_close(struct completeness *completeness)
     completeness->ring = NULL;
 }
 
-struct ring *completeness_ring_of(const struct member_list *list)
-{
-    struct ring_node *nodes = mem_zalloc((list->n + 1) * sizeof *nodes);
-
-    for (size_t i = 0; i < list->n; i++) {
-        const struct member *member = &list->members[i];
-        nodes[i] = (struct ring_node){
-            .name = member->id, .epoch = member->epoch, .weight = member->weight};
-    }
-    struct ring *ring = ring_new(nodes, list->n);
-    free(nodes);
-    return ring;
-}
-
 void completeness_set_ring(struct completeness *completeness, struct ring *ring,
                            const struct member_list *list, const char *self)
 {

@@ -23,10 +23,8 @@ struct completeness {
 
 void completeness_init(struct completeness *completeness, struct comet_lives *comets);
 void completeness_close(struct completeness *completeness);
-/* Makes the ring of LIST, for completeness_set_ring(); freed by ring_free(). */
-struct ring *completeness_ring_of(const struct member_list *list);
-/* Takes ownership of RING, which was made of LIST; SELF is our id. All registrations become
- * void. */
+/* Takes ownership of RING, which is member_list_ring() of LIST; SELF is our id. All registrations
+ * become void. */
 void completeness_set_ring(struct completeness *completeness, struct ring *ring,
                            const struct member_list *list, const char *self);
 /* False: the uid belongs to another router. True if there is no ring, or if we are not in it. */

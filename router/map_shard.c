@@ -39,7 +39,7 @@ void map_shard_comets(struct map_shard *shard, const struct member_list *list)
 
 void map_shard_routers(struct map_shard *shard, const struct member_list *list, const char *self)
 {
-    struct ring *ring = completeness_ring_of(list);
+    struct ring *ring = member_list_ring(list);
 
     if (shard->completeness.ring != NULL && ring_hash(ring) == shard->completeness.hash) {
         ring_free(ring);

@@ -13,18 +13,6 @@ static struct member *members_copy(const struct member_list *list)
     return copy;
 }
 
-static struct ring *routers_ring(const struct member *routers, size_t n)
-{
-    if (n == 0)
-        return NULL;
-    struct ring_node *nodes = mem_alloc(n * sizeof *nodes);
-    for (size_t i = 0; i < n; i++)
-        nodes[i] = (struct ring_node){routers[i].id, routers[i].epoch, routers[i].weight};
-    struct ring *ring = ring_new(nodes, n);
-    free(nodes);
-    return ring;
-}
-
 struct cluster_view *cluster_view_new(const struct member_list *logics,
                                       const struct member_list *routers, uint64_t comet_epoch,
                                       bool lapsed)
@@ -38,7 +26,7 @@ struct cluster_view *cluster_view_new(const struct member_list *logics,
     view->logics = members_copy(logics);
     view->n_routers = routers->n;
     view->routers = members_copy(routers);
-    view->ring = routers_ring(view->routers, view->n_routers);
+    view->ring = routers->n > 0 ? member_list_ring(routers) : NULL;
     view->ring_hash = view->ring != NULL ? ring_hash(view->ring) : 0;
     return view;
 }

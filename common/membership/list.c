@@ -1,5 +1,6 @@
-/* Sorts, compares and searches lists of members. */
+/* Sorts, compares and searches lists of members, and makes rings of them. */
 #include "common/base/mem.h"
+#include "common/containers/ring.h"
 #include "common/membership/internal.h"
 
 #include <stdlib.h>
@@ -69,4 +70,18 @@ void member_list_free(struct member_list *list)
 {
     free(list->members);
     *list = (struct member_list){0};
+}
+
+struct ring *member_list_ring(const struct member_list *list)
+{
+    struct ring_node *nodes = mem_zalloc((list->n + 1) * sizeof *nodes);
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct member *member = &list->members[i];
+        nodes[i] = (struct ring_node){
+            .name = member->id, .epoch = member->epoch, .weight = member->weight};
+    }
+    struct ring *ring = ring_new(nodes, list->n);
+    free(nodes);
+    return ring;
 }

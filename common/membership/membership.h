@@ -53,6 +53,11 @@ struct member_list {
     struct member *members; /* sorted by id */
 };
 
+struct ring;
+/* The ring of LIST's members, empty if there are none. Who sees the same lives of the same members
+ * makes a ring with the same hash. The caller frees it with ring_free(). */
+struct ring *member_list_ring(const struct member_list *list);
+
 struct membership;
 
 struct membership_options {

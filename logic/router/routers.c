@@ -187,20 +187,6 @@ static struct router_peer *peer_find(struct routers *routers, const struct membe
     return NULL;
 }
 
-static struct ring *ring_of(const struct member_list *list)
-{
-    struct ring_node *nodes = mem_zalloc((list->n + 1) * sizeof *nodes);
-
-    for (size_t i = 0; i < list->n; i++) {
-        const struct member *member = &list->members[i];
-        nodes[i] = (struct ring_node){
-            .name = member->id, .epoch = member->epoch, .weight = member->weight};
-    }
-    struct ring *ring = ring_new(nodes, list->n);
-    free(nodes);
-    return ring;
-}
-
 void routers_update(struct routers *routers)
 {
     const struct member_list *list = membership_list(routers->logic->membership, MEMBER_ROUTER);
@@ -218,7 +204,7 @@ void routers_update(struct routers *routers)
         peers[i]->live = true;
     }
     ring_free(routers->ring);
-    routers->ring = ring_of(list);
+    routers->ring = member_list_ring(list);
     routers->requests.ring = ring_hash(routers->ring);
     routers->peers = peers;
     routers->n_peers = list->n;

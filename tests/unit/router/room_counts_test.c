@@ -39,7 +39,7 @@ static void routers(struct fixture *f, size_t n)
         members[i].weight = 1;
         snprintf(members[i].id, sizeof members[i].id, "r%zu", i + 1);
     }
-    completeness_set_ring(&f->completeness, completeness_ring_of(&list), &list, "r1");
+    completeness_set_ring(&f->completeness, member_list_ring(&list), &list, "r1");
 }
 
 static int setup(void **state)
