@@ -1,8 +1,6 @@
 #include "router/completeness.h"
-#include "common/base/mem.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MISSING_NAMED = 5, LOOPS_NAMED = 8 };
