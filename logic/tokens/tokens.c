@@ -254,22 +254,31 @@ static void on_deleted(struct redis *redis, const redisReply *reply, void *arg)
     change_done(change, 0);
 }
 
+/* Runs SCRIPT, which deletes KEY if its value is WANTED, or begins with that. */
+static void delete_if(struct token_change *change, struct redis_script *script,
+                      const struct token_key *key, struct token_ref wanted, redis_fn fn)
+{
+    const char *argv[] = {key->text, wanted.data};
+    size_t argvlen[] = {key->len, wanted.len};
+
+    redis_eval(change->logic->redis,
+               &(struct redis_eval){.script = script,
+                                    .shard = shard_of(change->logic, key),
+                                    .keys = 1,
+                                    .argc = 2,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               fn, change);
+}
+
 static void delete_token_of_uid(struct token_change *change, const char *token, size_t len)
 {
     struct token_key key = key_of(token, len <= TOKEN_MAX ? len : TOKEN_MAX);
     char owner[32];
     int owner_len = snprintf(owner, sizeof owner, "1 %" PRId64 " ", change->uid);
-    const char *argv[] = {key.text, owner};
-    size_t argvlen[] = {key.len, (size_t)owner_len};
 
-    redis_eval(change->logic->redis,
-               &(struct redis_eval){.script = &delete_if_of_uid,
-                                    .shard = shard_of(change->logic, &key),
-                                    .keys = 1,
-                                    .argc = 2,
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               on_deleted, change);
+    delete_if(change, &delete_if_of_uid, &key, (struct token_ref){owner, (size_t)owner_len},
+              on_deleted);
 }
 
 static void new_on_swapped(struct redis *redis, const redisReply *reply, void *arg)
@@ -388,16 +397,8 @@ static void del_on_taken(struct redis *redis, const redisReply *reply, void *arg
         return;
     }
     struct token_key key = key_of_uid(value.uid);
-    const char *argv[] = {key.text, change->token};
-    size_t argvlen[] = {key.len, change->token_len};
-    redis_eval(change->logic->redis,
-               &(struct redis_eval){.script = &delete_if_equal,
-                                    .shard = shard_of(change->logic, &key),
-                                    .keys = 1,
-                                    .argc = 2,
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               del_on_unnamed, change);
+    delete_if(change, &delete_if_equal, &key, (struct token_ref){change->token, change->token_len},
+              del_on_unnamed);
 }
 
 void tokens_del(struct logic *logic, const char *token, token_done_fn fn, void *arg)
