@@ -5,6 +5,7 @@ data of clusters stay.
 """
 import base64
 import concurrent.futures
+import contextlib
 import ctypes
 import fcntl
 import http.client
@@ -386,6 +387,18 @@ class Bus:
 
     def stop(self):
         self.process.kill9()  # its data goes with the directory
+
+
+@contextlib.contextmanager
+def own_bus(kind, properties=""):
+    """A Bus in a directory of its own, which goes with it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
+    bus = Bus(kind, directory, properties)
+    try:
+        yield bus
+    finally:
+        bus.stop()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class Cluster:

@@ -1,9 +1,6 @@
 """Fixtures. Files named test_*.py hold one behaviour each; `connect` runs each test by TCP and by WebSocket JSON."""
 import contextlib
 import os
-import pathlib
-import shutil
-import tempfile
 
 import pytest
 
@@ -18,11 +15,17 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def bus(request):
     """A real Kafka node (or the devbus with --bus devbus), shared by all clusters of the run."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
-    bus = cluster_module.Bus(request.config.getoption("--bus"), directory)
-    yield bus
-    bus.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+    with cluster_module.own_bus(request.config.getoption("--bus")) as bus:
+        yield bus
+
+
+@pytest.fixture(scope="module")
+def own_kafka(request):
+    """own_kafka(PROPERTIES) is a Kafka of a file's own, to do anything with."""
+    if request.config.getoption("--bus") != "kafka":
+        pytest.skip("of a real Kafka")
+    with contextlib.ExitStack() as stack:
+        yield lambda properties="": stack.enter_context(cluster_module.own_bus("kafka", properties))
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,29 @@ class _Base:
     reason = None
     close_code = None
 
+    def __init__(self, address, rcvbuf=None, source=None):
+        self.sock = socket.socket()
+        if rcvbuf:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        if source:
+            self.sock.bind((source, 0))
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(address)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buf = b""
+
+    def _fill(self, end):
+        self.sock.settimeout(max(0.001, end - time.monotonic()))
+        try:
+            data = self.sock.recv(65536)
+        except socket.timeout:
+            raise TimeoutError("nothing came") from None
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise Closed(self.reason)
+        self.buf += data
+
     def recv(self, timeout=PATIENCE):
         """The next frame that is not op 6. Raises Closed, or TimeoutError."""
         raise NotImplementedError
@@ -135,34 +158,11 @@ class _Base:
 class TcpClient(_Base):
     name = "tcp"
 
-    def __init__(self, address, rcvbuf=None, source=None):
-        self.sock = socket.socket()
-        if rcvbuf:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(address)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buf = b""
-
     def send(self, op, body=b"", seq=1, **wrong):
         self.sock.sendall(frame(op, body, seq, **wrong))
 
     def send_auth(self, token, seq=77):
         self.send(AUTH, token.encode(), seq)
-
-    def _fill(self, end):
-        self.sock.settimeout(max(0.001, end - time.monotonic()))
-        try:
-            data = self.sock.recv(65536)
-        except socket.timeout:
-            raise TimeoutError("nothing came") from None
-        except ConnectionError:
-            data = b""
-        if not data:
-            raise Closed(self.reason)
-        self.buf += data
 
     def recv(self, timeout=PATIENCE):
         end = time.monotonic() + timeout
@@ -217,15 +217,7 @@ class WsClient(_Base):
     name = "ws"
 
     def __init__(self, address, rcvbuf=None, source=None, path="/sub", headers=()):
-        self.sock = socket.socket()
-        if rcvbuf:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(address)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buf = b""
+        super().__init__(address, rcvbuf, source)
         self.frames = collections.deque()
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: {address[0]}:{address[1]}", "Upgrade: websocket",
@@ -250,18 +242,6 @@ class WsClient(_Base):
 
     def send_auth(self, token, seq=77):
         self.send(AUTH, token, seq)
-
-    def _fill(self, end):
-        self.sock.settimeout(max(0.001, end - time.monotonic()))
-        try:
-            data = self.sock.recv(65536)
-        except socket.timeout:
-            raise TimeoutError("nothing came") from None
-        except ConnectionError:
-            data = b""
-        if not data:
-            raise Closed(self.reason)
-        self.buf += data
 
     def _message(self, end):
         """One unfragmented server frame (servers need not fragment, and ours does not)."""

@@ -1,22 +1,15 @@
 """A Kafka that asks who one is: imc needs no more rights than it uses, and names the one that is missing."""
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
-from cluster import Bus, Cluster, free_port, wait_for
+from cluster import Cluster, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
-def guarded(bus):
+def guarded(own_kafka):
     """A Kafka with a second listener, where imc comes as user "imc"; tests rule it by the first one."""
-    if bus.kind != "kafka":
-        pytest.skip("the devbus asks nobody")
     port = free_port()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
     # The tests' and Kafka's own users have no name.
-    guarded = Bus("kafka", directory, f"""
+    guarded = own_kafka(f"""
 listeners=PLAINTEXT://127.0.0.1:@PORT@,CONTROLLER://127.0.0.1:@CONTROLLER_PORT@,SASL://127.0.0.1:{port}
 advertised.listeners=PLAINTEXT://127.0.0.1:@PORT@,SASL://127.0.0.1:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT
@@ -26,9 +19,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 """)
     guarded.sasl = f"127.0.0.1:{port}"
-    yield guarded
-    guarded.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+    return guarded
 
 
 @pytest.fixture

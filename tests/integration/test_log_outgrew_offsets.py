@@ -1,8 +1,6 @@
 """A log that began anew and outgrew what the group had read while no job ran. Where the next job would go on there is a
 message, so Kafka finds nothing wrong; but it is another one. Everything accepted arrives all the same."""
-import pathlib
 import shutil
-import tempfile
 
 import pytest
 
@@ -14,15 +12,8 @@ PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def bus(request):
-    """One of this file's own, to be wiped and restarted."""
-    if request.config.getoption("--bus") != "kafka":
-        pytest.skip("of a real Kafka")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
-    bus = cluster_module.Bus("kafka", directory)
-    yield bus
-    bus.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+def bus(own_kafka):
+    return own_kafka()  # to be wiped and restarted
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Offsets that start again: the topic is made anew, Kafka loses its data, another cluster takes over behind the address. What
 runs goes on running, and every push that is answered arrives: comets do not take new messages for replays of old ones,
 job begins where the new log does."""
-import pathlib
 import shutil
-import tempfile
 import time
 
 import pytest
@@ -16,15 +14,8 @@ PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def bus(request):
-    """One of this file's own, to be wiped and restarted."""
-    if request.config.getoption("--bus") != "kafka":
-        pytest.skip("of a real Kafka")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
-    bus = cluster_module.Bus("kafka", directory)
-    yield bus
-    bus.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+def bus(own_kafka):
+    return own_kafka()  # to be wiped and restarted
 
 
 @pytest.fixture

@@ -1,23 +1,12 @@
 """Brokers as Kafka ships them refuse sessions of less than 6 s: job takes what they allow, and says so."""
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
-import cluster as cluster_module
 from imgo import body_of
 
 
 @pytest.fixture
-def bus(request):
-    if request.config.getoption("--bus") != "kafka":
-        pytest.skip("of a real Kafka")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-bus-"))
-    bus = cluster_module.Bus("kafka", directory, "group.min.session.timeout.ms=6000\n")
-    yield bus
-    bus.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+def bus(own_kafka):
+    return own_kafka("group.min.session.timeout.ms=6000\n")
 
 
 def test_a_session_that_is_too_short(make_cluster, connect, uid):

@@ -16,6 +16,14 @@ def refused(connect, comet, token):
     client.kicked(6)
 
 
+def is_admitted(client, token):
+    client.send_auth(token)
+    try:
+        return client.recv(6).op == 8
+    except Exception:
+        return False
+
+
 def test_the_silent_one_makes_room(own_cluster, connect, uid):
     cluster = own_cluster(comets=2, env=ENV)
     before = cluster.sum("comet", "imc_comet_gave_way_total")
@@ -28,12 +36,7 @@ def test_the_silent_one_makes_room(own_cluster, connect, uid):
     def admitted():
         for client in living:
             beat(client, next(seqs))
-        client = connect(cluster.comets[0])
-        client.send_auth(token)
-        try:
-            return client.recv(6).op == 8
-        except Exception:
-            return False
+        return is_admitted(connect(cluster.comets[0]), token)
 
     wait_for(admitted, 15, "the silent one to give way", every=0.2)
     assert "silent" in silent.kicked(5)
@@ -49,13 +52,5 @@ def test_many_half_open_sessions_lock_nobody_out(own_cluster, connect, uid):
     for i in range(3):
         connect(cluster.comets[i % 2], token)
 
-    def admitted():
-        client = connect(cluster.comets[0])
-        client.send_auth(token)
-        try:
-            return client.recv(6).op == 8
-        except Exception:
-            return False
-
-    wait_for(admitted, 10, "one of the silent ones to give way", every=0.2)
+    wait_for(lambda: is_admitted(connect(cluster.comets[0]), token), 10, "one of the silent ones to give way", every=0.2)
     wait_for(lambda: sum(cluster.api.counts("server").values()) <= 3, what="the others to be counted")
