@@ -5,6 +5,7 @@
 #include "job/delivery/dispatch.h"
 #include "job/job_parts.h"
 #include "job/partition/partition.h"
+#include "tests/unit/lib/job_config.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -18,23 +19,7 @@ enum { MAX_MESSAGE = 256, SETTLED_TURNS = 3 };
 static struct loop loop;
 static struct rpc *rpc;
 static struct job job;
-static struct job_config config = {.window = 1000,
-                                   .window_bytes = 1 << 20,
-                                   .max_message = MAX_MESSAGE,
-                                   .comet_window = 4,
-                                   .comet_items = 16,
-                                   .comet_bytes = 65536,
-                                   .comet_timeout_ms = 3000,
-                                   .logic_window = 2,
-                                   .logic_items = 16,
-                                   .logic_bytes = 65536,
-                                   .logic_timeout_ms = 500,
-                                   .retry_first_ms = 20,
-                                   .retry_last_ms = 100,
-                                   .patience_ms = 1000,
-                                   .settle_window = 1000,
-                                   .settle_window_bytes = 1 << 20,
-                                   .settle_parked = 1000};
+static struct job_config config;
 static _Atomic int64_t counters[JOB_METRIC_COUNT];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -43,6 +28,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     (void)log_set_level("error");
+    config = job_config_small(MAX_MESSAGE);
     config.bus_topic = topic;
     if (loop_init(&loop, "fuzz", 0) != 0 || rpc_open(&rpc, 1 << 20) != 0)
         abort();

@@ -15,6 +15,7 @@
 #include "job/mailbox/mailbox_handover.h"
 #include "job/partition/partition.h"
 #include "tests/unit/lib/clock.h"
+#include "tests/unit/lib/job_config.h"
 #include "tests/unit/lib/scripted_peers.h"
 
 #include <setjmp.h>
@@ -74,23 +75,7 @@ static inline int setup(void **state)
     memset(&bench, 0, sizeof bench);
     struct job_config *config = &bench.config;
     char topic[] = "test";
-    *config = (struct job_config){.window = 1000,
-                                  .window_bytes = 1 << 20,
-                                  .max_message = 4096,
-                                  .comet_window = 4,
-                                  .comet_items = 16,
-                                  .comet_bytes = 65536,
-                                  .comet_timeout_ms = 3000,
-                                  .logic_window = 2,
-                                  .logic_items = 16,
-                                  .logic_bytes = 65536,
-                                  .logic_timeout_ms = 500,
-                                  .retry_first_ms = 20,
-                                  .retry_last_ms = 100,
-                                  .patience_ms = 1000,
-                                  .settle_window = 1000,
-                                  .settle_window_bytes = 1 << 20,
-                                  .settle_parked = 1000};
+    *config = job_config_small(4096);
     config->bus_topic = mem_strdup(topic);
     clock_share(1, NULL);
     assert_int_equal(loop_init(&bench.loop, "test", 0), 0);

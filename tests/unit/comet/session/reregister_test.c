@@ -1,16 +1,27 @@
 /* One thing happens to the routers, to logic or to a session. */
 #include "tests/unit/comet/session/reregister_fixture.h"
 
-static void open_with_one_router(size_t sessions)
+/* Router 0 begins a new life, and logic and we hear of it. */
+static void router_restarts(void)
 {
-    world_open(sessions);
     w.lives[0] = ++w.next_life;
     routers_changed();
     logic_learns();
     view_arrives(false);
-    turn();
+}
+
+static void link_answers_one(void)
+{
     link_send_one();
     logic_carries_out(true);
+}
+
+static void open_with_one_router(size_t sessions)
+{
+    world_open(sessions);
+    router_restarts();
+    turn();
+    link_answers_one();
     assert_true(reregister_complete(w.worker.reregister));
 }
 
@@ -23,16 +34,14 @@ static void logic_that_sees_other_routers_is_asked_again(void **state)
     view_arrives(false);
     for (int tries = 1; tries <= 3; tries++) {
         turn();
-        link_send_one();
-        logic_carries_out(true);
+        link_answers_one();
         assert_false(reregister_complete(w.worker.reregister));
         assert_true(STAILQ_EMPTY(&w.queued)); /* not before the timer */
         assert_true(timers_fire());
     }
     logic_learns();
     turn();
-    link_send_one();
-    logic_carries_out(true);
+    link_answers_one();
     assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
@@ -43,20 +52,15 @@ static void a_session_admitted_under_other_routers_is_registered_and_fetches(voi
     open_with_one_router(SESSIONS);
     session_begin();
     struct session *session = &w.sessions[0];
-    w.lives[0] = ++w.next_life; /* restarts */
-    routers_changed();
-    logic_learns();
-    view_arrives(false);
+    router_restarts();
     turn();
-    link_send_one();
-    logic_carries_out(true);
+    link_answers_one();
     assert_true(reregister_complete(w.worker.reregister));
     settle(session);
     assert_true(session->missed);
     session_admitted(session);
     assert_false(reregister_complete(w.worker.reregister));
-    link_send_one();
-    logic_carries_out(true);
+    link_answers_one();
     assert_true(routers_have(session));
     assert_int_equal(session->refetches, 1);
     link_send_one(); /* Registered, again */
@@ -72,17 +76,12 @@ static void a_walk_ends_although_the_table_grows(void **state)
     open_with_one_router(SESSIONS);
     session_begin();
     session_admitted(&w.sessions[0]);
-    w.lives[0] = ++w.next_life;
-    routers_changed();
-    logic_learns();
-    view_arrives(false);
+    router_restarts();
     turn();
     session_begin();
     session_admitted(&w.sessions[1]);
-    link_send_one();
-    logic_carries_out(true);
-    link_send_one();
-    logic_carries_out(true);
+    link_answers_one();
+    link_answers_one();
     assert_true(reregister_complete(w.worker.reregister));
     world_close();
 }
@@ -119,10 +118,7 @@ static void a_session_that_left_while_it_was_registered_leaves_no_ghost(void **s
     open_with_one_router(SESSIONS);
     session_begin();
     session_admitted(&w.sessions[0]);
-    w.lives[0] = ++w.next_life;
-    routers_changed();
-    logic_learns();
-    view_arrives(false);
+    router_restarts();
     turn();
     link_send_one();
     assert_int_equal(w.sent->kind, REQUEST_REGISTER);
@@ -149,15 +145,13 @@ static void a_disconnect_is_repeated_until_a_router_has_it(void **state)
     w.away = true;
     session_ends(&w.sessions[0]);
     for (int i = 0; i < 3; i++) {
-        link_send_one();
-        logic_carries_out(true);
+        link_answers_one();
         assert_true(STAILQ_EMPTY(&w.queued));
         assert_true(routers_have(&w.sessions[0]));
         assert_true(timers_fire());
     }
     w.away = false;
-    link_send_one();
-    logic_carries_out(true);
+    link_answers_one();
     assert_false(routers_have(&w.sessions[0]));
     assert_false(timers_fire());
     world_close();
@@ -181,8 +175,7 @@ static void no_routers_no_requests(void **state)
     view_arrives(false);
     for (int i = 0; i < 2; i++) {
         turn();
-        link_send_one();
-        logic_carries_out(true);
+        link_answers_one();
     }
     assert_true(routers_have(&w.sessions[0]));
     assert_int_equal(w.sessions[0].refetches, 1);
@@ -234,10 +227,7 @@ static void a_long_walk_waits_without_spinning(void **state)
         session->conn.counted = session->conn.registered = true;
         session->handle = session->conn.handle = handle_table_add(w.worker.table, &session->conn);
     }
-    w.lives[0] = ++w.next_life;
-    routers_changed();
-    logic_learns();
-    view_arrives(false);
+    router_restarts();
     for (int i = 0; i < 100; i++)
         turn();
     assert_null(w.worker.loop.tasks);
