@@ -1,7 +1,8 @@
-/* imc-client - one device on the command line: connects, authenticates as an imgo client, prints
- * what it is sent.
+/* imc-client - one device on the command line: connects, authenticates as a client of imgo or of
+ * goim v2, prints what it is sent.
  *
- *   wire_open ─► op 7 (token) ─► op 8 ─► listen: print pushes, heartbeat in the gaps
+ *   wire_open ─► op 7 (token, or goim's object) ─► op 8 ─► listen: print pushes, heartbeat in the
+ * gaps
  *                                          └─► end: N messages, op 6, a signal, or the time is over
  *
  * Messages go to stdout, one a line; everything else to stderr. */
@@ -10,6 +11,7 @@
 #include "common/base/time.h"
 #include "common/protocol/ops.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -31,9 +33,9 @@ enum {
 
 struct client_options {
     enum wire_kind kind;
-    const char *address, *token;
-    int64_t count;   /* 0: until something else ends the run */
-    int64_t timeout; /* seconds, 0: none */
+    const char *address, *token, *goim; /* one of token and goim */
+    int64_t count;                      /* 0: until something else ends the run */
+    int64_t timeout;                    /* seconds, 0: none */
     int64_t heartbeat;
     bool raw;
 };
@@ -49,13 +51,17 @@ struct device {
 static const char usage[] =
     "usage: imc-client --tcp HOST:PORT --token TOKEN [--count N] [--timeout S] [--raw]\n"
     "       imc-client --ws  HOST:PORT --token TOKEN ...\n"
+    "       imc-client --tcp HOST:PORT --goim AUTH ...\n"
     "\n"
-    "Connects to a comet as an imgo client and prints each message it is sent:\n"
+    "Connects to a comet as a client of imgo, or of goim v2, and prints each message it is sent:\n"
     "  op=5 seq=0 body=hello\n"
     "\n"
     "  --tcp HOST:PORT   frames over TCP (comet's tcp.listen, port 8080)\n"
-    "  --ws HOST:PORT    JSON over WebSocket (comet's ws.listen, port 8090)\n"
+    "  --ws HOST:PORT    WebSocket (comet's ws.listen, port 8090): JSON, goim: frames\n"
     "  --token TOKEN     the token that /1/admin/token/new was given\n"
+    "  --goim AUTH       a goim v2 client, which sends AUTH, a JSON object:\n"
+    "                    '{\"token\":\"TOKEN\",\"room_id\":\"live://1\",\"accepts\":[5,1000]}';\n"
+    "                    it prints how many are in the room with every heartbeat\n"
     "  --count N         end after N messages\n"
     "  --timeout S       end after S seconds\n"
     "  --heartbeat S     a heartbeat every S seconds (default 30)\n"
@@ -114,6 +120,9 @@ static int apply_option(struct client_options *opt, int c, const char *value)
     case 'k':
         opt->token = value;
         return 0;
+    case 'g':
+        opt->goim = value;
+        return 0;
     case 'n':
         return parse_number("--count takes a number from 1", value, &opt->count);
     case 's':
@@ -132,11 +141,17 @@ static int apply_option(struct client_options *opt, int c, const char *value)
 static int parse_options(struct client_options *opt, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"tcp", required_argument, NULL, 't'},     {"ws", required_argument, NULL, 'w'},
-        {"token", required_argument, NULL, 'k'},   {"count", required_argument, NULL, 'n'},
-        {"timeout", required_argument, NULL, 's'}, {"heartbeat", required_argument, NULL, 'b'},
-        {"raw", no_argument, NULL, 'r'},           {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"tcp", required_argument, NULL, 't'},
+        {"ws", required_argument, NULL, 'w'},
+        {"goim", required_argument, NULL, 'g'},
+        {"token", required_argument, NULL, 'k'},
+        {"count", required_argument, NULL, 'n'},
+        {"timeout", required_argument, NULL, 's'},
+        {"heartbeat", required_argument, NULL, 'b'},
+        {"raw", no_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -152,7 +167,11 @@ static int parse_options(struct client_options *opt, int argc, char **argv)
         return fail_usage("unexpected argument", argv[optind]);
     if (opt->address == NULL)
         return fail_usage("--tcp HOST:PORT or --ws HOST:PORT is missing", NULL);
-    return opt->token != NULL ? 0 : fail_usage("--token is missing", NULL);
+    if ((opt->token != NULL) == (opt->goim != NULL))
+        return fail_usage("--token TOKEN or --goim AUTH, one of them", NULL);
+    if (opt->goim != NULL && opt->kind == WIRE_WS)
+        opt->kind = WIRE_WS_FRAMES;
+    return 0;
 }
 
 /* --- printing --- */
@@ -205,12 +224,12 @@ static int print_lost(const struct device *session)
 
 static int send_auth(struct device *session)
 {
-    const char *token = session->opt->token;
+    const char *token = session->opt->token != NULL ? session->opt->token : session->opt->goim;
     json_t *json;
     char *quoted;
     int err;
 
-    if (session->opt->kind == WIRE_TCP)
+    if (session->opt->kind != WIRE_WS)
         return wire_send(session->wire, OP_AUTH, ++session->seq, token, strlen(token));
     json = json_string(token);
     if (json == NULL)
@@ -222,10 +241,22 @@ static int send_auth(struct device *session)
     return err;
 }
 
+/* goim's reply to a heartbeat has four bytes, imgo's has none. */
+static void print_online(const struct wire_message *message)
+{
+    uint32_t online;
+
+    if (message->body_len != sizeof online)
+        return;
+    memcpy(&online, message->body, sizeof online);
+    fprintf(stderr, "imc-client: %" PRIu32 " in the room\n", ntohl(online));
+}
+
 static int handle_message(struct device *session, const struct wire_message *message)
 {
     switch (message->op) {
     case OP_HEARTBEAT_REPLY:
+        print_online(message);
         return -1;
     case OP_AUTH_REPLY:
         fprintf(stderr, "imc-client: authenticated\n");

@@ -45,7 +45,9 @@ static int parse_address(const char *text, struct wire_address *out)
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen)
 {
-    const struct wire_ops *ops = kind == WIRE_TCP ? &wire_tcp : &wire_ws;
+    static const struct wire_ops *const kinds[] = {
+        [WIRE_TCP] = &wire_tcp, [WIRE_WS] = &wire_ws, [WIRE_WS_FRAMES] = &wire_ws_frames};
+    const struct wire_ops *ops = kinds[kind];
     int64_t deadline = time_mono_ms() + timeout_ms;
     struct wire_address parsed;
     struct wire *wire;

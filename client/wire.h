@@ -1,4 +1,5 @@
-/* wire.h - one connection of an imgo client to comet: frames over TCP, or JSON over WebSocket.
+/* wire.h - one connection of a client to comet: frames over TCP, JSON over WebSocket (imgo), or
+ * frames over WebSocket (goim v2).
  *
  * Calls block, with time limits. One thread; one WebSocket at a time. The caller blocks SIGINT and
  * SIGTERM and has handlers for them. They are let in only during a wait, and end it. */
@@ -8,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum wire_kind { WIRE_TCP, WIRE_WS };
+enum wire_kind { WIRE_TCP, WIRE_WS, WIRE_WS_FRAMES };
 
 struct wire_message {
     int32_t op, seq;
@@ -20,7 +21,7 @@ struct wire;
 /* ADDRESS is host:port or [v6]:port. 0, or -E… with ERR filled; -EINTR: a signal came. */
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen);
-/* Over WebSocket the body must be JSON, or empty for {}. 0 or -E…. */
+/* With WIRE_WS the body must be JSON, or empty for {}. 0 or -E…. */
 int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len);
 /* 1: MESSAGE is set. 0: nothing came within TIMEOUT_MS, or a signal came. -ECONNRESET: the server
  * closed. -EBADMSG: the server sent nonsense. wire_error() says more. */

@@ -37,7 +37,7 @@ struct wire {
     char error[256];
 };
 
-extern const struct wire_ops wire_tcp, wire_ws;
+extern const struct wire_ops wire_tcp, wire_ws, wire_ws_frames;
 
 /* Keeps the text for wire_error(). Returns ERR. */
 int wire_fail(struct wire *wire, int err, const char *fmt, ...)

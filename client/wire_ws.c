@@ -1,6 +1,7 @@
 /*
  *   ws_send ─► out[] ──on_writable──► libwebsockets ◄══► comet
  *   ws_next ◄─ arrived[] ◄─JSON─ whole[] ◄──on_receive──┘
+ *           ◄─ frames[] ◄─goim──┘
  *
  * libwebsockets calls on_event() only from lws_service(), and only service() calls that. So
  * everything happens while the caller waits for it. */
@@ -8,6 +9,8 @@
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/protocol/frame.h"
+#include "common/protocol/ops.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +46,11 @@ struct wire_ws {
     json_t *arrived; /* an array: what is not handed out yet */
     size_t arrived_at;
     char *body; /* the body of the last message, made from JSON */
+    bool goim;  /* messages are frames, not JSON */
+    struct {
+        char *data;
+        size_t at, len, size; /* not handed out yet: data[at .. len) */
+    } frames;                 /* without the operation 9 around pushes */
 };
 
 static struct wire_ws *ws_of(struct wire *wire)
@@ -133,11 +141,38 @@ static int take_json(struct wire_ws *ws)
     return ws->blame != 0 ? -1 : 0;
 }
 
+/* Takes a message that is one frame. Of operation 9 the body counts, which is frames of pushes. */
+static int take_frame(struct wire_ws *ws)
+{
+    const uint8_t *data = (const uint8_t *)ws->whole;
+    struct frame frame;
+    size_t len = ws->whole_len;
+
+    ws->whole_len = 0;
+    if (frame_parse_reply(data, len, WIRE_MAX_MESSAGE, &frame) != (long)len) {
+        blame(ws, -EBADMSG, "the server sent a WebSocket message that is not one frame");
+        return -1;
+    }
+    if (frame.op == OP_RAW) {
+        data = frame.body;
+        len = frame.body_len;
+    }
+    if (ws->frames.size - ws->frames.len < len) {
+        ws->frames.size = ws->frames.size * 2 + len;
+        ws->frames.data = mem_realloc(ws->frames.data, ws->frames.size);
+    }
+    if (len > 0)
+        memcpy(ws->frames.data + ws->frames.len, data, len);
+    ws->frames.len += len;
+    return 0;
+}
+
 /* Takes a part of a message. */
 static int on_receive(struct wire_ws *ws, struct lws *wsi, const char *data, size_t len)
 {
-    if (lws_frame_is_binary(wsi)) {
-        blame(ws, -EBADMSG, "the server sent a binary WebSocket message to a JSON session");
+    if ((lws_frame_is_binary(wsi) != 0) != ws->goim) {
+        blame(ws, -EBADMSG, "the server sent a %s WebSocket message to a %s session",
+              ws->goim ? "text" : "binary", ws->goim ? "goim" : "JSON");
         return -1;
     }
     if (len > WIRE_MAX_MESSAGE - ws->whole_len) {
@@ -151,7 +186,9 @@ static int on_receive(struct wire_ws *ws, struct lws *wsi, const char *data, siz
     if (len > 0)
         memcpy(ws->whole + ws->whole_len, data, len);
     ws->whole_len += len;
-    return lws_is_final_fragment(wsi) ? take_json(ws) : 0;
+    if (!lws_is_final_fragment(wsi))
+        return 0;
+    return ws->goim ? take_frame(ws) : take_json(ws);
 }
 
 /* Reads the server's close frame: two bytes of code and a reason, both optional. libwebsockets
@@ -191,7 +228,8 @@ static int on_writable(struct wire_ws *ws, struct lws *wsi)
     if (ws->out == NULL)
         return 0;
     /* libwebsockets sends what the socket takes and keeps the rest: is_sent(). */
-    n = lws_write(wsi, ws->out + LWS_PRE, ws->out_len, LWS_WRITE_TEXT);
+    n = lws_write(wsi, ws->out + LWS_PRE, ws->out_len,
+                  ws->goim ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
     free(ws->out);
     ws->out = NULL;
     return n < 0 ? -1 : 0;
@@ -291,7 +329,7 @@ static bool is_sent(const struct wire_ws *ws)
 
 static bool has_message(const struct wire_ws *ws)
 {
-    return ws->arrived_at < json_array_size(ws->arrived);
+    return ws->arrived_at < json_array_size(ws->arrived) || ws->frames.at < ws->frames.len;
 }
 
 static bool is_gone(const struct wire_ws *ws)
@@ -405,6 +443,12 @@ static int ws_open(struct wire *wire, const struct wire_address *address, int64_
                                    : "cannot connect: timeout");
 }
 
+static int ws_open_goim(struct wire *wire, const struct wire_address *address, int64_t deadline_ms)
+{
+    ws_of(wire)->goim = true;
+    return ws_open(wire, address, deadline_ms);
+}
+
 static void ws_close(struct wire *wire)
 {
     struct wire_ws *ws = ws_of(wire);
@@ -419,25 +463,38 @@ static void ws_close(struct wire *wire)
     print_log();
     json_decref(ws->arrived);
     free(ws->body);
+    free(ws->frames.data);
     free(ws->whole);
     free(ws->out);
 }
 
 /* --- messages --- */
 
+/* Writes the message to OUT, which has room for LEN + 96 bytes; returns its length. */
+static size_t write_json(char *out, int32_t op, int32_t seq, const char *body, size_t len)
+{
+    return (size_t)snprintf(out, len + 96,
+                            "{\"ver\":1,\"op\":%" PRId32 ",\"seq\":%" PRId32 ",\"body\":%.*s}", op,
+                            seq, (int)(len > 0 ? len : 2), len > 0 ? body : "{}");
+}
+
+static size_t write_frame(char *out, int32_t op, int32_t seq, const char *body, size_t len)
+{
+    frame_header((uint8_t *)out, 1, op, seq, len);
+    memcpy(out + FRAME_HEADER, body, len);
+    return FRAME_HEADER + len;
+}
+
 static int ws_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len)
 {
     struct wire_ws *ws = ws_of(wire);
     int64_t deadline = time_mono_ms() + WIRE_SEND_TIMEOUT_MS;
-    size_t size = len + 96;
     int n = -EINTR;
 
     free(ws->out);
-    ws->out = mem_alloc(LWS_PRE + size);
+    ws->out = mem_alloc(LWS_PRE + len + 96);
     ws->out_len =
-        (size_t)snprintf((char *)ws->out + LWS_PRE, size,
-                         "{\"ver\":1,\"op\":%" PRId32 ",\"seq\":%" PRId32 ",\"body\":%.*s}", op,
-                         seq, (int)(len > 0 ? len : 2), len > 0 ? body : "{}");
+        (ws->goim ? write_frame : write_json)((char *)ws->out + LWS_PRE, op, seq, body, len);
     if (!ws->is_gone)
         (void)lws_callback_on_writable(ws->wsi);
     while (n == -EINTR)
@@ -468,6 +525,24 @@ static int next_of_arrived(struct wire_ws *ws, struct wire_message *message)
     return 1;
 }
 
+static int next_of_frames(struct wire_ws *ws, struct wire_message *message)
+{
+    const uint8_t *data = (const uint8_t *)ws->frames.data + ws->frames.at;
+    struct frame frame;
+    long n = frame_parse_reply(data, ws->frames.len - ws->frames.at, WIRE_MAX_MESSAGE, &frame);
+
+    if (n <= 0)
+        return wire_fail(&ws->wire, -EBADMSG, "the server sent a malformed frame in operation 9");
+    *message = (struct wire_message){.op = frame.op,
+                                     .seq = frame.seq,
+                                     .body = (const char *)frame.body,
+                                     .body_len = frame.body_len};
+    ws->frames.at += (size_t)n;
+    if (ws->frames.at == ws->frames.len) /* the bytes stay until the next message comes */
+        ws->frames.at = ws->frames.len = 0;
+    return 1;
+}
+
 static int ws_next(struct wire *wire, int64_t deadline_ms, struct wire_message *message)
 {
     struct wire_ws *ws = ws_of(wire);
@@ -475,12 +550,20 @@ static int ws_next(struct wire *wire, int64_t deadline_ms, struct wire_message *
 
     if (n <= 0)
         return n == -EINTR ? 0 : n;
-    return next_of_arrived(ws, message);
+    return ws->goim ? next_of_frames(ws, message) : next_of_arrived(ws, message);
 }
 
 const struct wire_ops wire_ws = {
     .size = sizeof(struct wire_ws),
     .open = ws_open,
+    .send = ws_send,
+    .next = ws_next,
+    .close = ws_close,
+};
+
+const struct wire_ops wire_ws_frames = {
+    .size = sizeof(struct wire_ws),
+    .open = ws_open_goim,
     .send = ws_send,
     .next = ws_next,
     .close = ws_close,

@@ -19,7 +19,9 @@ ENV = {**os.environ, "http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://1
 
 
 def launch(transport, address, token, *args):
-    return subprocess.Popen([str(BINARY), f"--{transport}", address, "--token", token, *args], env=ENV,
+    """TOKEN is a token, or a goim client's auth (a dict)."""
+    auth = ["--goim", json.dumps(token)] if isinstance(token, dict) else ["--token", token]
+    return subprocess.Popen([str(BINARY), f"--{transport}", address, *auth, *args], env=ENV,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -108,6 +110,27 @@ def test_pushes_are_printed_at_once(shared, run, uid):
         assert client.line() == f"op=5 seq=0 body={i}"
         late += time.monotonic() - begin > 0.2 * SLOW
     assert late <= 2
+
+
+def test_goims_client(shared, run, uid):
+    room = f"live://{uid}"
+    auth = {"mid": uid, "token": shared.api.token(uid), "room_id": room, "accepts": [5, 1000], "hello": True}
+    client = run(shared.comets[0], auth, "--count", "43", "--heartbeat", "1").authenticated()
+    text = 'two\nlines \\ "quoted" ünï 推送'
+    shared.api.push(uid, text.encode(), op=1000)
+    assert client.line() == "op=1000 seq=0 body=" + escaped(text)
+    shared.api.push(uid, "no", op=1001)
+    for i in range(41):
+        shared.api.push_room(room, f"r{i}")
+    assert [client.line() for _ in range(41)] == [f"op=5 seq=0 body=r{i}" for i in range(41)]
+    wait_for(lambda: b"imc-client: 1 in the room\n" in client.words, 5, "the heartbeat's answer")
+    shared.api.push(uid, "x" * 65536)
+    assert client.end() == (0, ["op=5 seq=0 body=" + "x" * 65536], client.words.decode())
+
+
+def test_goims_client_is_refused(shared, run, uid):
+    code, lines, words = run(shared.comets[0], {"mid": uid}).end()
+    assert (code, lines) == (4, []) and "code 1: auth: token is missing" in words, words
 
 
 def test_raw_prints_the_bytes(shared, run, uid):
