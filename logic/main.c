@@ -7,6 +7,7 @@
 #include "logic/http/api_keys.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
+#include "logic/mailbox/abandoned.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/peers/connect.h"
 #include "logic/peers/session_requests.h"
@@ -107,6 +108,8 @@ static int logic_start(struct daemon *daemon)
     logic->backlogs = job_backlogs_open(logic);
     logic->connects = connects_open(logic);
     logic->gone_receivers = gone_receivers_open(logic);
+    logic->abandoned = abandoned_open(logic);
+    logic->mailbox_kept = abandoned_take;
     int err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
@@ -170,6 +173,8 @@ static void logic_stop(struct daemon *daemon)
     connects_close(logic->connects);
     gone_receivers_close(logic->gone_receivers);
     logic->gone_receivers = NULL;
+    abandoned_close(logic->abandoned);
+    logic->abandoned = NULL;
     routers_close(logic->routers);
     logic->routers = NULL;
     kafka_producer_close(logic->bus);

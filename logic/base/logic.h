@@ -50,6 +50,10 @@ struct logic {
     struct job_backlogs *backlogs;
     struct connects *connects;
     struct gone_receivers *gone_receivers;
+    struct abandoned *abandoned;
+    /* A mailbox of a user who is away keeps more than mailbox.limit, because messages up to UPTO
+     * are owed to sessions; may be NULL. */
+    void (*mailbox_kept)(struct logic *logic, int64_t uid, uint64_t upto);
     struct api_keys *keys;       /* NULL: api.keys is empty */
     struct local_callers *local; /* who may call while api.keys is empty */
     struct http_server *http;

@@ -6,11 +6,13 @@
  *                                 ├─ no other, '+': ZREM, HDEL ─────────────► confirmed
  *                                 └─ no other, nobody had it: HDEL; waits for whoever comes
  *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
+ *   mailbox_forget ─► HDEL: owed to nobody, waits for whoever comes
  *
  * A '+' among the tokens of a field says that some session has had the message. */
 #include "common/base/mem.h"
 #include "logic/mailbox/confirm.lua.h"
 #include "logic/mailbox/confirm_upto.lua.h"
+#include "logic/mailbox/forget.lua.h"
 #include "logic/mailbox/internal.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/mailbox/trim.lua.h"
@@ -27,6 +29,8 @@ static struct redis_script waive_script = {.source = waive_lua};
 static struct redis_script upto_script = {.source = confirm_upto_lua};
 
 static struct redis_script trim_script = {.source = trim_lua};
+
+static struct redis_script forget_script = {.source = forget_lua};
 
 /* --- confirm --- */
 
@@ -140,8 +144,46 @@ static void removed_on_reply(struct redis *redis, const redisReply *reply, void 
 
 static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
+    struct mailbox_call *call = arg;
+    bool whole = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+
     (void)redis;
-    removal_tell(arg, reply, "trim", LOGIC_TRIMMED);
+    bool kept =
+        whole && reply->element[1]->type == REDIS_REPLY_INTEGER && reply->element[1]->integer != 0;
+    if (kept && call->logic->mailbox_kept != NULL)
+        call->logic->mailbox_kept(call->logic, call->uid, call->upto);
+    removal_tell(call, whole ? reply->element[0] : reply, "trim", LOGIC_TRIMMED);
+}
+
+static void forget_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct mailbox_call *call = arg;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, "forget");
+
+    (void)redis;
+    call->fn(call->arg, good ? 0 : -EAGAIN);
+    free(call);
+}
+
+void mailbox_forget(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
+{
+    struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
+    struct mailbox_key key = mailbox_key_of(logic, uid);
+    struct mailbox_number high = mailbox_number(upto >> 32),
+                          low = mailbox_number(upto & UINT32_MAX);
+    const char *argv[] = {key.text, high.text, low.text};
+    size_t argvlen[] = {key.len, high.len, low.len};
+
+    loop_assert_owner(logic->loop);
+    call->fn = fn;
+    redis_eval(logic->redis,
+               &(struct redis_eval){.script = &forget_script,
+                                    .shard = key.shard,
+                                    .keys = 1,
+                                    .argc = 3,
+                                    .argv = argv,
+                                    .argvlen = argvlen},
+               forget_on_reply, call);
 }
 
 void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn, void *arg)
@@ -189,6 +231,7 @@ void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn
 
     loop_assert_owner(logic->loop);
     call->fn = fn;
+    call->upto = upto;
     mailbox_put_id(id, upto);
     redis_eval(logic->redis,
                &(struct redis_eval){.script = &trim_script,

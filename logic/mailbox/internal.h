@@ -35,6 +35,7 @@ struct mailbox_call {
     void *arg;
     size_t limit;
     uint64_t after; /* fetch: ids above this */
+    uint64_t upto;  /* trim: the newest message that counts */
     char *own;      /* fetch: leave out messages that are not owed to this token, but
                      * to others; NULL: leave out none */
     bool first;     /* the first page of a session, not a fetch */

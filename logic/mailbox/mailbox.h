@@ -79,8 +79,11 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
 /* Of message UPTO and older ones, keeps the newest mailbox.limit; while messages are owed to
  * sessions, mailbox.limit_spilled. It is for a user who was away after these messages were stored.
  * So UPTO is the newest message that was there at the last store. Does nothing if UPTO has left the
- * mailbox. */
+ * mailbox. If more are kept because they are owed, abandoned.h looks later whether anybody is left
+ * who is owed them. */
 void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg);
+/* Message UPTO and older ones are owed to nobody any more. They stay. */
+void mailbox_forget(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg);
 
 struct mailbox_page {
     size_t n;

@@ -53,3 +53,16 @@ def test_who_is_away_keeps_20(own_cluster, connect, uid):
     wait_for(lambda: trimmed(cluster) == before + 40, 20, "the mailbox to be trimmed")
     client = connect(cluster.comets[0], token)
     assert [int(body) for body in client.pushes(20)] == list(range(40, 60))
+
+
+def test_what_is_owed_to_a_session_that_is_gone(own_cluster, uid):
+    """A session for which messages were kept does not come back: then no more are kept for it than for anybody."""
+    cluster = own_cluster(comets=2, env=ENV)
+    cluster.api.push(uid, "0")
+    wait_for(lambda: cluster.mailbox(uid) == 1, what="the first message")
+    cluster.redis_cli("eval", "local m = redis.call('ZRANGE', KEYS[1], 0, 0)[1] "
+                      "return redis.call('HSET', KEYS[1] .. ':owed', string.sub(m, 1, 8), '1/77')", 1, f"imc:mb:{uid}")
+    for i in range(1, 60):
+        cluster.api.push(uid, str(i))
+    wait_for(lambda: cluster.mailbox(uid) == 60, what="all of them, since one of them is owed")
+    wait_for(lambda: cluster.mailbox(uid) == 20, 20, lambda: f"20 to be left: {cluster.mailbox(uid)}")

@@ -390,17 +390,52 @@ static void trimming_counts_the_message_and_what_is_older(void **state)
     assert_true(got.ids[0] == 4);
 }
 
+static uint64_t kept_upto;
+
+static void on_kept(struct logic *told, int64_t uid, uint64_t upto)
+{
+    assert_ptr_equal(told, &logic);
+    assert_int_equal(uid, UID);
+    kept_upto = upto;
+}
+
 static void trimming_leaves_what_sessions_are_owed(void **state)
 {
     (void)state;
+    kept_upto = 0;
+    logic.mailbox_kept = on_kept;
     store(MAILBOX_SPILL, 1, "a/1");
-    for (uint64_t number = 2; number <= LIMIT_SPILLED; number++)
+    for (uint64_t number = 2; number <= LIMIT; number++)
+        store(MAILBOX_SETTLE, number, NULL);
+    trim(LIMIT);
+    assert_int_equal(kept_upto, 0); /* they are not more than the limit */
+    for (uint64_t number = LIMIT + 1; number <= LIMIT_SPILLED; number++)
         store(MAILBOX_SETTLE, number, NULL);
     trim(LIMIT_SPILLED);
+    assert_int_equal(kept_upto, id_of(LIMIT_SPILLED));
+    logic.mailbox_kept = NULL;
     assert_left(LIMIT_SPILLED, 1);
     store(MAILBOX_SETTLE, 10, NULL); /* takes the oldest, and its field */
     assert_left(LIMIT_SPILLED, 0);
     trim(10);
+    assert_left(LIMIT, 0);
+}
+
+static void what_is_owed_to_nobody_any_more_can_be_trimmed(void **state)
+{
+    (void)state;
+    for (uint64_t number = 1; number <= LIMIT_SPILLED; number++)
+        store(MAILBOX_SPILL, number, "a/1 b/2");
+    memset(&got, 0, sizeof got);
+    mailbox_forget(&logic, UID, id_of(LIMIT_SPILLED - 1), on_done, NULL);
+    wait_for(1);
+    assert_int_equal(got.err, 0);
+    assert_left(LIMIT_SPILLED, 1); /* the newest is owed yet */
+    memset(&got, 0, sizeof got);
+    mailbox_forget(&logic, UID, id_of(LIMIT_SPILLED), on_done, NULL);
+    wait_for(1);
+    assert_left(LIMIT_SPILLED, 0);
+    trim(LIMIT_SPILLED);
     assert_left(LIMIT, 0);
 }
 
@@ -450,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup(storing_keeps_what_a_user_who_is_there_may_have, clear),
         cmocka_unit_test_setup(trimming_counts_the_message_and_what_is_older, clear),
         cmocka_unit_test_setup(trimming_leaves_what_sessions_are_owed, clear),
+        cmocka_unit_test_setup(what_is_owed_to_nobody_any_more_can_be_trimmed, clear),
         cmocka_unit_test_setup(a_hash_without_its_mailbox_is_swept, clear),
         cmocka_unit_test_setup(a_refusal_is_an_error, clear),
     };
