@@ -201,6 +201,31 @@ static bool assigned_wants(const struct assigned *assigned)
     return assigned->anchored && assigned->other_ms == 0 && partition_wants(&assigned->partition);
 }
 
+/* Of the log, as the brokers told last; -1: unknown. */
+static int64_t assigned_end(const struct assigned *assigned)
+{
+    const struct partition_reader *reader = assigned->owner;
+    int64_t low, high;
+
+    rd_kafka_resp_err_t err = rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader),
+                                                             assigned->partition.id, &low, &high);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
+}
+
+/* Is it still the same log? */
+static void assigned_check_log(struct assigned *assigned, uint64_t now)
+{
+    if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
+        assigned_restart(assigned);
+    if (!assigned_wants(assigned))
+        return;
+    int64_t offset = log_identity_due(&assigned->identity, assigned_end(assigned), now);
+    if (offset >= 0)
+        assigned_seek(assigned, offset);
+    else if (offset == LOG_IS_OTHER)
+        assigned_doubt(assigned);
+}
+
 static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
 {
     struct assigned *assigned = arg;
@@ -213,14 +238,14 @@ static bool assigned_drain(rd_kafka_queue_t *queue, void *arg)
     if (assigned->stopped)
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(queue, 0, messages, BITE);
-    if (n <= 0)
-        return false;
     reader->unix_ms = (int64_t)(redis_now_us(reader->redis) / 1000);
     for (ssize_t i = 0; i < n; i++) {
         err = messages[i]->err; /* an error stands alone */
         useful = useful && assigned_message(assigned, messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
+    if (log_identity_is_burst(&assigned->identity))
+        assigned_check_log(assigned, loop_now_ms(reader->job->loop));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR || reader->doubted) {
         reader->doubted = false;
         reader->heard(err, reader->arg);
@@ -255,14 +280,9 @@ void partition_reader_again(struct partition_reader *reader)
 /* How many messages the log has from OFFSET on, as far as librdkafka knows. None if it is -1. */
 static int64_t assigned_behind(const struct assigned *assigned, int64_t offset)
 {
-    const struct partition_reader *reader = assigned->owner;
-    int64_t low = 0, high = 0;
+    int64_t end = assigned_end(assigned);
 
-    if (offset < 0 ||
-        rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), assigned->partition.id, &low,
-                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    return high > offset ? high - offset : 0;
+    return offset >= 0 && end > offset ? end - offset : 0;
 }
 
 void partition_reader_look(struct partition_reader *reader)
@@ -385,26 +405,6 @@ static void partitions_ask_anchors(struct partition_reader *reader)
     if (list->cnt > 0)
         committed_anchors_ask(reader->committed, list);
     rd_kafka_topic_partition_list_destroy(list);
-}
-
-/* Is it still the same log? */
-static void assigned_check_log(struct assigned *assigned, uint64_t now)
-{
-    struct partition_reader *reader = assigned->owner;
-    int64_t low = -1, high = -1;
-
-    if (assigned->other_ms != 0 && now - assigned->other_ms >= OTHER_MS)
-        assigned_restart(assigned);
-    if (!assigned_wants(assigned))
-        return;
-    if (rd_kafka_get_watermark_offsets(reader->rk, topic_of(reader), assigned->partition.id, &low,
-                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        high = -1;
-    int64_t offset = log_identity_due(&assigned->identity, high, now);
-    if (offset >= 0)
-        assigned_seek(assigned, offset);
-    else if (offset == LOG_IS_OTHER)
-        assigned_doubt(assigned);
 }
 
 static void assigned_check(struct assigned *assigned, uint64_t now)

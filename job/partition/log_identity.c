@@ -137,7 +137,8 @@ int64_t log_identity_due(struct log_identity *identity, int64_t end, uint64_t no
         (identity->sought.offset < 0 || end <= identity->sought.offset))
         return check_short(identity, end, now_ms);
     identity->short_ms = 0;
-    if (identity->sought.offset >= 0 || now_ms - identity->looked_ms < LOG_LOOK_MS)
+    if (identity->sought.offset >= 0 ||
+        (now_ms - identity->looked_ms < LOG_LOOK_MS && !log_identity_is_burst(identity)))
         return LOG_NOTHING;
     if (identity->suspect.offset >= 0)
         return check_seek(identity, identity->suspect, now_ms);

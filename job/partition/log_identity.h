@@ -5,7 +5,8 @@
  * Kafka tells a reader only if the new log ends before the reader's position: the reader begins
  * anew, and offsets go back. Otherwise nothing tells. So we read an older message (an anchor) again
  * now and then: when nothing comes, and after every pause, because a log does not change without a
- * pause. Another message at the anchor's place means another log.
+ * pause. Another message at the anchor's place means another log. What has come since the pause is
+ * read twice by that. So if much comes after the pause, we look soon.
  *
  * The log may also change while nobody reads, and may reach beyond the offset at which the group
  * goes on. So an anchor travels with each commit. Before the first message after an assignment is
@@ -25,7 +26,8 @@
 enum {
     LOG_PAUSE_MS = 200,  /* without a message: the log may have changed meanwhile */
     LOG_IDLE_MS = 1000,  /* without a message: time to look */
-    LOG_LOOK_MS = 5000,  /* between two looks */
+    LOG_LOOK_MS = 5000,  /* between two looks, */
+    LOG_BURST = 32,      /* but after a pause not later than so many messages */
     LOG_SHORT_MS = 1000, /* the end may be behind us for a moment when a broker takes over */
 };
 
@@ -57,6 +59,12 @@ enum log_verdict {
 };
 enum log_verdict log_identity_message(struct log_identity *identity, int64_t offset, uint64_t mark,
                                       uint64_t now_ms);
+
+/* Much has come since a pause: log_identity_due() has something to say at once. */
+static inline bool log_identity_is_burst(const struct log_identity *identity)
+{
+    return identity->suspect.offset >= 0 && identity->next - identity->suspect.offset > LOG_BURST;
+}
 
 enum { LOG_NOTHING = -1, LOG_IS_OTHER = -2 };
 /* Now and then. END: the log's, as the brokers told last; -1: unknown. The offset to read on from,

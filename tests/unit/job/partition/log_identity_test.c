@@ -79,6 +79,45 @@ static void an_idle_log_is_looked_at_and_is_the_same(void **state)
     assert_int_equal(message(1, 11), LOG_NEW);
 }
 
+/* Else all of it would be read twice some seconds later. */
+static void a_burst_after_a_pause_is_looked_at_soon(void **state)
+{
+    enum { LAST = 9 + LOG_BURST };
+
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_LOOK_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    now += LOG_PAUSE_MS;
+    read_log(1, 10, LAST);
+    assert_int_equal(due(LAST), LOG_NOTHING);
+    read_log(1, LAST, LAST + 1);
+    assert_int_equal(due(LAST + 1), 9);
+    for (int64_t offset = 9; offset <= LAST; offset++)
+        assert_int_equal(message(1, offset), LOG_SEEN);
+    read_log(1, LAST + 1, 10000);
+    now += LOG_PAUSE_MS - 1;
+    read_log(1, 10000, 20000);
+    assert_int_equal(due(20000), LOG_NOTHING); /* no pause since */
+}
+
+static void a_burst_of_another_log_is_found_soon(void **state)
+{
+    (void)state;
+    read_log(1, 0, 10);
+    now += LOG_LOOK_MS;
+    assert_int_equal(due(10), 9);
+    assert_int_equal(message(1, 9), LOG_SEEN);
+    now += LOG_PAUSE_MS;
+    read_log(2, 10, 10 + LOG_BURST);
+    now += LOG_PAUSE_MS; /* another pause, after which the other log looks like the one that was
+                            read */
+    read_log(2, 10 + LOG_BURST, 20 + LOG_BURST);
+    assert_int_equal(due(20 + LOG_BURST), 9);
+    assert_int_equal(message(2, 9), LOG_OTHER);
+}
+
 static void another_log_of_the_same_length_is_found_when_idle(void **state)
 {
     (void)state;
@@ -347,6 +386,8 @@ int main(void)
         TEST(what_rises_is_new),
         TEST(offsets_that_go_back_are_another_log),
         TEST(an_idle_log_is_looked_at_and_is_the_same),
+        TEST(a_burst_after_a_pause_is_looked_at_soon),
+        TEST(a_burst_of_another_log_is_found_soon),
         TEST(another_log_of_the_same_length_is_found_when_idle),
         TEST(a_longer_log_is_found_after_the_pause),
         TEST(a_shorter_log_is_found_by_an_older_message),
