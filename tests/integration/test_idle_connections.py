@@ -16,7 +16,8 @@ LIMIT = 1024
 
 @pytest.fixture(scope="module")
 def cluster(bus):
-    cluster = cluster_module.Cluster(bus).wait_ready()
+    # So that idle connections do not leave by themselves before anybody has looked.
+    cluster = cluster_module.Cluster(bus, env={"IMC_LOGIC_API_HEADER_TIMEOUT": "60s"}).wait_ready()
     yield cluster
     cluster.stop()
 
@@ -84,7 +85,8 @@ def test_idle_connections_to_one_port(low_limit, port):
         wait_for(lambda: hears(low_limit), 15, "logic's gRPC to answer")
         wait_for(lambda: answers(low_limit), 15, "logic's API to answer")
         wait_for(lambda: low_limit.get("/readyz")[0] == 200, 15, lambda: low_limit.get("/readyz"))
-        assert low_limit.metrics()["process_open_fds"] < LIMIT - 64
+        # The largest share is that of http, a quarter.
+        assert low_limit.metrics()["process_open_fds"] < LIMIT // 2
     wait_for(lambda: hears(low_limit), 15, "logic's gRPC to answer")
 
 

@@ -469,13 +469,14 @@ static void on_fake_connection(uv_stream_t *listener, int status)
 }
 
 /* Opens a redis on a fake server; the loop exists before both. */
-static void open_on_fake(struct fixture *f, struct fake *fake, const char **lines)
+static void open_on_fake_database(struct fixture *f, struct fake *fake, const char **lines,
+                                  int database)
 {
     struct sockaddr_in address;
     char name[32];
     int port = pick_port();
     (void)snprintf(name, sizeof name, "127.0.0.1:%d", port);
-    open_on(f, name, NULL, 0);
+    open_on(f, name, NULL, database);
     memset(fake, 0, sizeof *fake);
     fake->lines = lines;
     uv_tcp_init(&f->loop.uv, &fake->listener);
@@ -483,6 +484,11 @@ static void open_on_fake(struct fixture *f, struct fake *fake, const char **line
     uv_ip4_addr("127.0.0.1", port, &address);
     assert_int_equal(uv_tcp_bind(&fake->listener, (struct sockaddr *)&address, 0), 0);
     assert_int_equal(uv_listen((uv_stream_t *)&fake->listener, 8, on_fake_connection), 0);
+}
+
+static void open_on_fake(struct fixture *f, struct fake *fake, const char **lines)
+{
+    open_on_fake_database(f, fake, lines, 0);
 }
 
 static void close_fake(struct fixture *f, struct fake *fake)
@@ -509,6 +515,34 @@ static void loading_is_not_up(void **state)
     assert_int_equal(f.ups, 0);
     assert_true(turn_until(&f, &f.ups, 1, SOON));
     assert_int_equal(fake.connections, 1);
+    close_fake(&f, &fake);
+}
+
+/* To SELECT as well: that is no reason to give up the connection. */
+static void loading_with_a_database(void **state)
+{
+    (void)state;
+    const char *lines[] = {LOADING "\r\n" LOADING "\r\n" LOADING "\r\n" LOADING,
+                           "+PONG\r\n*2\r\n$1\r\n1\r\n$1\r\n1\r\n+OK", NULL};
+    struct fixture f;
+    struct fake fake;
+    open_on_fake_database(&f, &fake, lines, 3);
+    assert_true(turn_until(&f, &f.downs, 1, SOON));
+    assert_non_null(strstr(f.why, "LOADING"));
+    assert_null(strstr(f.why, "redis.database"));
+    close_fake(&f, &fake);
+}
+
+/* Another Redis may have the name by now. */
+static void who_loads_for_long_is_looked_up_again(void **state)
+{
+    (void)state;
+    const char *lines[] = {LOADING "\r\n" LOADING "\r\n" LOADING, NULL};
+    struct fixture f;
+    struct fake fake;
+    open_on_fake(&f, &fake, lines);
+    assert_true(turn_until(&f, &fake.connections, 2, SOON));
+    assert_int_equal(f.ups, 0);
     close_fake(&f, &fake);
 }
 
@@ -550,6 +584,8 @@ int main(void)
         cmocka_unit_test(close_answers_what_is_outstanding),
         cmocka_unit_test(close_out_of_a_callback),
         cmocka_unit_test(loading_is_not_up),
+        cmocka_unit_test(loading_with_a_database),
+        cmocka_unit_test(who_loads_for_long_is_looked_up_again),
         cmocka_unit_test(something_else_is_told),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
