@@ -24,7 +24,7 @@ _Static_assert((int)CONFIRM_WRITTEN == (int)IMC__V1__CONFIRM__HOW__WRITTEN &&
                "as in session.proto");
 
 struct listed_logic {
-    LIST_ENTRY(listed_logic) entry;
+    STAILQ_ENTRY(listed_logic) entry;
     struct logic_requests *link;
     struct pipe *pipe;
     char id[64];
@@ -36,7 +36,7 @@ struct listed_logic {
 struct logic_requests {
     struct worker *worker;
     logic_give_way_fn give_way;
-    LIST_HEAD(, listed_logic) peers;
+    STAILQ_HEAD(listed_logics, listed_logic) peers;
     struct logic_request_queue queue;
     size_t pending;                     /* queued or unanswered */
     struct logic_request *last_confirm; /* still queued, so that ids can join it */
@@ -91,7 +91,7 @@ static void link_kick(struct logic_requests *link)
 {
     struct listed_logic *peer;
 
-    LIST_FOREACH(peer, &link->peers, entry)
+    STAILQ_FOREACH(peer, &link->peers, entry)
         pipe_kick(peer->pipe);
 }
 
@@ -194,7 +194,7 @@ static void link_on_tick(uv_timer_t *tick)
     bool down = false;
 
     link_expire(link);
-    LIST_FOREACH(peer, &link->peers, entry) {
+    STAILQ_FOREACH(peer, &link->peers, entry) {
         peer->probe = !pipe_is_up(peer->pipe);
         down = down || peer->probe;
     }
@@ -210,7 +210,7 @@ static enum logic_access link_access(const struct logic_requests *link)
     enum logic_access best = LOGIC_UNREACHED;
     const struct listed_logic *peer;
 
-    LIST_FOREACH(peer, &link->peers, entry) {
+    STAILQ_FOREACH(peer, &link->peers, entry) {
         enum logic_access access = !pipe_is_up(peer->pipe) ? LOGIC_UNREACHED
                                    : peer->closed          ? LOGIC_CLOSED
                                                            : LOGIC_ADMITS;
@@ -470,7 +470,7 @@ static void peer_open(struct logic_requests *link, const struct member *logic)
     peer->epoch = logic->epoch;
     peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
                            &options, &link_ops, peer);
-    LIST_INSERT_HEAD(&link->peers, peer, entry);
+    STAILQ_INSERT_HEAD(&link->peers, peer, entry);
 }
 
 static bool view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch)
@@ -486,16 +486,16 @@ static bool link_has_peer(const struct logic_requests *link, const struct member
 {
     const struct listed_logic *peer;
 
-    LIST_FOREACH(peer, &link->peers, entry) {
+    STAILQ_FOREACH(peer, &link->peers, entry) {
         if (peer->epoch == logic->epoch && strcmp(peer->id, logic->id) == 0)
             return true;
     }
     return false;
 }
 
+/* PEER is in no list any more: its batches go back to the queue, for the others. */
 static void peer_close(struct listed_logic *peer)
 {
-    LIST_REMOVE(peer, entry);
     pipe_close(peer->pipe);
     free(peer);
 }
@@ -503,12 +503,15 @@ static void peer_close(struct listed_logic *peer)
 void logic_requests_update(struct logic_requests *link)
 {
     const struct cluster_view *view = link->worker->view;
-    struct listed_logic *peer, *next;
+    struct listed_logics old = STAILQ_HEAD_INITIALIZER(old);
+    struct listed_logic *peer;
 
     loop_assert_owner(&link->worker->loop);
-    for (peer = LIST_FIRST(&link->peers); peer != NULL; peer = next) {
-        next = LIST_NEXT(peer, entry);
-        if (!view_has_logic(view, peer->id, peer->epoch))
+    STAILQ_CONCAT(&old, &link->peers);
+    while ((peer = STAILQ_TAKE(&old, entry)) != NULL) {
+        if (view_has_logic(view, peer->id, peer->epoch))
+            STAILQ_INSERT_TAIL(&link->peers, peer, entry);
+        else
             peer_close(peer);
     }
     for (size_t i = 0; i < view->n_logics; i++) {
@@ -527,6 +530,7 @@ struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way
     link->worker = worker;
     link->give_way = give_way;
     STAILQ_INIT(&link->queue);
+    STAILQ_INIT(&link->peers);
     link->requests = slab_open("request", sizeof(struct logic_request));
     uv_timer_init(&worker->loop.uv, &link->tick);
     link->tick.data = link;
@@ -543,10 +547,11 @@ static void link_on_tick_closed(uv_handle_t *handle)
 void logic_requests_close(struct logic_requests *link)
 {
     struct logic_request_queue left = STAILQ_HEAD_INITIALIZER(left);
+    struct listed_logic *peer;
 
     loop_assert_owner(&link->worker->loop);
-    while (!LIST_EMPTY(&link->peers))
-        peer_close(LIST_FIRST(&link->peers));
+    while ((peer = STAILQ_TAKE(&link->peers, entry)) != NULL)
+        peer_close(peer);
     link->last_confirm = NULL;
     STAILQ_CONCAT(&left, &link->queue);
     link_end(link, &left);
