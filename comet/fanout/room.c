@@ -17,6 +17,8 @@ struct room {
     struct audience audience; /* first */
     TAILQ_ENTRY(room) change; /* set while `changed` */
     bool changed;             /* since room_take_change() */
+    bool marked;              /* to be told even if the number is as it was */
+    uint32_t told;            /* members, when the change was taken */
     struct room_total total;
     uint8_t name_len;
     char name[];
@@ -306,19 +308,39 @@ void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker))
     worker->rooms->changed = changed;
 }
 
-bool room_take_change(struct worker *worker, struct room_change *change)
+/* False: the number is what was told last. A room that somebody entered and left again at once is
+ * not worth a word: a client could make thousands of them. */
+static bool change_of(struct room *room, struct room_change *change)
 {
-    struct room *room = TAILQ_FIRST(&worker->rooms->changes);
+    bool is_news = room->marked || room->told != room->audience.n;
 
-    loop_assert_owner(&worker->loop);
-    if (room == NULL)
-        return false;
+    room->marked = false;
+    room->told = room->audience.n;
     change->len = room->name_len;
     memcpy(change->name, room->name, room->name_len);
     change->name[room->name_len] = '\0';
     change->members = room->audience.n;
-    room_unmark(worker, room);
-    return true;
+    return is_news;
+}
+
+bool room_take_change(struct worker *worker, struct room_change *change)
+{
+    bool is_news = false;
+
+    loop_assert_owner(&worker->loop);
+    for (struct room *room = TAILQ_FIRST(&worker->rooms->changes), *next; room != NULL && !is_news;
+         room = next) {
+        next = TAILQ_NEXT(room, change);
+        is_news = change_of(room, change);
+        room_unmark(worker, room);
+    }
+    return is_news;
+}
+
+static void room_mark_one(struct worker *worker, struct room *room)
+{
+    room->marked = true;
+    room_has_changed(worker, room);
 }
 
 void room_mark(struct worker *worker, const char *name, size_t len)
@@ -326,7 +348,7 @@ void room_mark(struct worker *worker, const char *name, size_t len)
     struct room *room = room_find(worker, name, len);
 
     loop_assert_owner(&worker->loop);
-    room_has_changed(worker, room != NULL ? room : room_new(worker, name, len));
+    room_mark_one(worker, room != NULL ? room : room_new(worker, name, len));
 }
 
 void rooms_mark_all(struct worker *worker)
@@ -336,7 +358,7 @@ void rooms_mark_all(struct worker *worker)
 
     loop_assert_owner(&worker->loop);
     while (strmap_next(worker->rooms->by_name, &pos, &room))
-        room_has_changed(worker, room);
+        room_mark_one(worker, room);
 }
 
 struct room_total *room_total(struct worker *worker, const char *name, size_t len)

@@ -61,7 +61,8 @@ struct room_change {
 /* CHANGED is called when a room's number of members has changed, or was marked, and none was before
  * it. */
 void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker));
-/* Takes one of the rooms that changed. False: there is none. */
+/* Takes one of the rooms whose number of members is not what was taken last, or which was marked.
+ * False: there is none. */
 bool room_take_change(struct worker *worker, struct room_change *change);
 /* Marks room NAME as changed, even if nobody is in it, and all rooms. */
 void room_mark(struct worker *worker, const char *name, size_t len);
