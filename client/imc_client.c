@@ -1,8 +1,7 @@
 /* imc-client - one device on the command line: connects, authenticates as a client of imgo or of
  * goim v2, prints what it is sent.
  *
- *   wire_open ─► op 7 (token, or goim's object) ─► op 8 ─► listen: print pushes, heartbeat in the
- * gaps
+ *   wire_open ─► op 7 (token, goim: an object) ─► op 8 ─► listen: print pushes, heartbeats between
  *                                          └─► end: N messages, op 6, a signal, or the time is over
  *
  * Messages go to stdout, one a line; everything else to stderr. */

@@ -1,5 +1,7 @@
-/*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts   (as router.proto states)
- *   MapReply:  puts[i]                       lookups[i]           rooms, comets */
+/*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts
+ *   MapReply:  puts[i]        room_totals[i]          lookups[i]          rooms, comets
+ *
+ * router.proto states this order. */
 #include "router/map_batch.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
