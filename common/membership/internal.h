@@ -66,6 +66,9 @@ void membership_take_list(struct membership *membership, enum member_kind kind,
 void membership_hold(struct membership *membership, uint32_t node);
 /* We are not a member any more. A new epoch begins. */
 void membership_give_up(struct membership *membership);
+/* Begins the first life at NOW_MS (Unix time) of a clock that all daemons share. The epoch has to
+ * be above that of the daemon's earlier processes, which may have run under another clock. */
+void membership_date(struct membership *membership, uint64_t now_ms);
 /* Calls done() of membership_leave(). */
 void membership_tell_left(struct membership *membership);
 void membership_free(struct membership *membership);

@@ -48,6 +48,7 @@ struct leases {
     struct redis *redis;
     uv_timer_t timer;
     enum trouble told;   /* the trouble that was logged last */
+    bool dated;          /* our epoch goes by Redis's clock */
     bool away;           /* Redis did not answer the last renewal */
     int64_t connects;    /* redis_stats.connects at the last answer */
     uint64_t keep_until; /* loop time until which missing members are kept */
@@ -208,6 +209,10 @@ static void renew(struct leases *leases)
     int64_t gap_ms = leases->base.renew_ms * 2 + 100 > leases->base.ttl_ms / 2
                          ? leases->base.renew_ms * 2 + 100
                          : leases->base.ttl_ms / 2;
+    if (!leases->dated && redis_is_up(leases->redis)) {
+        leases->dated = true;
+        membership_date(&leases->base, redis_now_us(leases->redis) / 1000);
+    }
     char *member = member_encode(&leases->base.self, leases->base.ttl_ms);
     (void)snprintf(kind, sizeof kind, "%d", (int)leases->base.kind);
     (void)snprintf(watch, sizeof watch, "%u", leases->base.watch);

@@ -17,10 +17,10 @@
 
 enum { EPOCH_RANDOM_BITS = 20 };
 
-static uint64_t new_epoch(uint64_t after)
+static uint64_t new_epoch(uint64_t now_ms, uint64_t after)
 {
     uint64_t random = random_number() & ((1U << EPOCH_RANDOM_BITS) - 1);
-    uint64_t epoch = time_unix_ms() << EPOCH_RANDOM_BITS | random;
+    uint64_t epoch = now_ms << EPOCH_RANDOM_BITS | random;
     return epoch > after ? epoch : after + 1;
 }
 
@@ -63,7 +63,12 @@ void membership_hold(struct membership *membership, uint32_t node)
 void membership_give_up(struct membership *membership)
 {
     membership->holding = membership->numbered = false;
-    membership->self.epoch = new_epoch(membership->self.epoch);
+    membership->self.epoch = new_epoch(time_unix_ms(), membership->self.epoch);
+}
+
+void membership_date(struct membership *membership, uint64_t now_ms)
+{
+    membership->self.epoch = new_epoch(now_ms, 0);
 }
 
 void membership_tell_left(struct membership *membership)
@@ -96,7 +101,7 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
     membership->renew_ms = options->renew_ms;
     membership->ttl_ms = options->ttl_ms;
     membership->self = options->self;
-    membership->self.epoch = new_epoch(0);
+    membership->self.epoch = new_epoch(time_unix_ms(), 0);
     membership->self.node = 0;
     membership->self.process = random_number() | 1;
     if (events != NULL)

@@ -87,3 +87,15 @@ def test_a_clock_that_is_set_while_it_runs(make_cluster, uid, tmp_path):
     answer = logic.api.call("GET", "/1/msg/get", uid=uid, token=token)[1]
     millis = [int(row["mid"]) >> 22 for row in answer["data"]["msgs"]]
     assert len(millis) == 15 and millis[-1] - millis[0] < 60_000, millis
+
+
+def test_a_comet_that_comes_back_under_a_clock_that_is_behind(make_cluster, uid, tmp_path):
+    """Routers know its lives by number. One that seemed older than the last was not heard, and nothing was stored any more."""
+    cluster = make_cluster()
+    comet = cluster.comets[0]
+    Shift(comet, tmp_path / "shift", -MINUTES_15)
+    wait_for(lambda: "clients: ok" in comet.get("/readyz")[1], 20, lambda: comet.get("/readyz"))
+    cluster.api.push(uid, "hello")
+    wait_for(lambda: cluster.sum("router", "imc_router_incomplete") == 0, 15, "routers to know everybody")
+    cluster.settled()
+    assert cluster.mailbox(uid) == 1
