@@ -5,10 +5,10 @@
  * would find that out before the user's next session connects (gone_receivers.h), and until then
  * the mailbox would grow to mailbox.limit_spilled.
  *
- *   mailbox_trim ─ kept ─► abandoned_take ─ two lease.ttl ─► router_lookup ─┬─ nobody:
- * mailbox_forget,
- *                                              ▲                            │          mailbox_trim
- *                                              └─────── not known ◄─────────┴─ somebody: nothing
+ *   mailbox_trim ─ kept ─► abandoned_take ─ two lease.ttl ─► router_lookup ─┬─ somebody: nothing
+ *                                ▲                                          │
+ *                                └────────────── not known ─────────────────┤
+ *                                     mailbox_trim ◄─ mailbox_forget ◄──────┘ nobody
  *
  * Only after two lease.ttl, because a comet that was taken for dead may come back. No caller waits
  * for any of this. */

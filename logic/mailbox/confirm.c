@@ -18,6 +18,7 @@
 #include "logic/mailbox/trim.lua.h"
 #include "logic/mailbox/waive.lua.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,7 @@ static void removal_tell(struct mailbox_call *call, const redisReply *reply, con
 {
     bool good = mailbox_reply_is(reply, REDIS_REPLY_INTEGER, what);
 
+    assert(!good || reply != NULL);
     if (good)
         logic_count(call->logic, row, reply->integer);
     call->fn(call->arg, good ? 0 : -EAGAIN);
