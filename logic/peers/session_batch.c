@@ -64,7 +64,8 @@ char *session_batch_text(struct session_batch *sb, const char *text, size_t len)
 {
     char *copy = arena_alloc(&sb->batch->arena, len + 1);
 
-    memcpy(copy, text, len);
+    if (len > 0)
+        memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;
 }
