@@ -93,13 +93,20 @@ static void print_condition(const struct daemon_condition *condition, unsigned u
     fputc('\n', out);
 }
 
+/* The lease is looked at by whoever asks for the conditions. */
+static void lease_look(struct daemon *daemon)
+{
+    const struct daemon_internal *in = daemon->internal;
+    if (in->membership != NULL)
+        daemon_ready(daemon, "lease", membership_ready(in->membership),
+                     "the lease is not held or the list of daemons was not read yet");
+}
+
 bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out)
 {
     struct daemon_internal *in = daemon->internal;
     bool all = true;
-    if (in->membership != NULL)
-        daemon_ready(daemon, "lease", membership_ready(in->membership),
-                     "the lease is not held or the list of daemons was not read yet");
+    lease_look(daemon);
     pthread_mutex_lock(&in->lock);
     for (size_t i = 0; i < in->n_conditions; i++) {
         const struct daemon_condition *condition = &in->conditions[i];
@@ -115,6 +122,7 @@ void daemon_lacks(struct daemon *daemon, unsigned uses, char *why, size_t len)
 {
     struct daemon_internal *in = daemon->internal;
     size_t used = 0;
+    lease_look(daemon);
     why[0] = '\0';
     pthread_mutex_lock(&in->lock);
     for (size_t i = 0; i < in->n_conditions && used < len; i++) {

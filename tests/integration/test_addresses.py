@@ -56,7 +56,8 @@ def test_who_reaches_no_logic_is_not_ready(make_cluster):
     logic.kill9()
     del logic.env["IMC_LOGIC_RPC_ADVERTISE"]
     logic.start()
-    wait_for(lambda: comet.ready() and job.ready(), 15, "both to be ready again")
+    wait_for(lambda: comet.ready() and job.ready(), 15,
+             lambda: "both to be ready again: " + str([d.get("/readyz") for d in (comet, job, logic)]))
 
 
 def test_localhost_is_all_of_it(make_cluster, uid):

@@ -11,7 +11,7 @@ REFUSED = {
     "a path below": (ws_request("/sub/"), 404, "/sub"),
     "the path in capitals": (ws_request("/SUB"), 404, "/sub"),
     "the path in escapes": (ws_request("/%73ub"), 404, "/sub"),
-    "an absolute target": (ws_request("http://h/sub"), 404, "/sub"),
+    "an absolute target with another path": (ws_request("http://h/other"), 404, "/sub"),
     "POST": (ws_request(method="POST"), 405, "GET"),
     "HEAD": (ws_request(method="HEAD"), 405, "GET"),
     "get": (ws_request(method="get"), 400, "HTTP"),
@@ -63,6 +63,7 @@ ODD = {
     b"UPGRADE: WebSocket\r\nconnection:keep-alive ,\tUPGRADE\t\r\n\r\n",
     "a list of upgrades": ws_request(upgrade="h2c, websocket"),
     "a good Origin": ws_request(origin=GOOD_ORIGIN),
+    "an absolute target": ws_request("http://h/sub"),
     "extensions that are not taken up": ws_request(
         sec_websocket_extensions="permessage-deflate; client_max_window_bits"),
     "subprotocols": ws_request(sec_websocket_protocol="chat, mqtt"),
