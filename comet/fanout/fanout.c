@@ -167,28 +167,39 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
     return walk_write(conn, msg);
 }
 
+static size_t walk_accepted(const struct walk *walk, const struct conn *conn)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < walk->n; i++)
+        n += goim_client_accepts(conn->goim, walk->pushes[i].op);
+    return n;
+}
+
+/* Delivers the N messages of the batch that CONN accepts, in a message of its own. */
+static bool walk_deliver_some(const struct walk *walk, struct conn *conn, size_t n)
+{
+    if (n == 0 || conn->state != CONN_OPEN)
+        return false;
+    struct push *accepted = mem_alloc(n * sizeof *accepted);
+    for (size_t i = 0, at = 0; at < n; i++) {
+        if (goim_client_accepts(conn->goim, walk->pushes[i].op))
+            accepted[at++] = walk->pushes[i];
+    }
+    struct msg *msg = wire_pushes(conn->wire, accepted, n);
+    bool written = walk_write(conn, msg);
+    msg_unref(msg);
+    free(accepted);
+    return written;
+}
+
 /* A message to all goes only to the clients that accept its operation, a message to a room to all
  * members, as in goim. Returns how many messages of the batch were written, or queued, for CONN. */
 static size_t walk_deliver_accepted(struct fanout *fanout, struct walk *walk, struct conn *conn)
 {
-    size_t n = 0;
-    if (conn->goim == NULL)
-        return walk_deliver(walk, conn) ? walk->n : 0;
-    struct push *accepted = mem_alloc(walk->n * sizeof *accepted);
-    for (size_t i = 0; i < walk->n; i++) {
-        if (goim_client_accepts(conn->goim, walk->pushes[i].op))
-            accepted[n++] = walk->pushes[i];
-    }
-    metric_add(fanout->worker->counters, COMET_DECLINED, (int64_t)(walk->n - n));
-    bool written = false;
-    if (n == walk->n) {
-        written = walk_deliver(walk, conn);
-    } else if (n > 0 && conn->state == CONN_OPEN) {
-        struct msg *msg = wire_pushes(conn->wire, accepted, n);
-        written = walk_write(conn, msg);
-        msg_unref(msg);
-    }
-    free(accepted);
+    size_t n = conn->goim == NULL ? walk->n : walk_accepted(walk, conn);
+    bool written = n == walk->n ? walk_deliver(walk, conn) : walk_deliver_some(walk, conn, n);
+    if (n < walk->n)
+        metric_add(fanout->worker->counters, COMET_DECLINED, (int64_t)(walk->n - n));
     return written ? n : 0;
 }
 
