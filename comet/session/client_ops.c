@@ -75,18 +75,23 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
     session_connect(conn, token.body, token.body_len, token.seq);
 }
 
+typedef void client_op_fn(struct conn *conn, const struct client_request *request);
+
+/* By the client's family. NULL: unknown to it. */
 static const struct client_op {
     int32_t op;
     enum conn_state state; /* the only state in which it is allowed */
-    bool goim;             /* goim's clients get the same answer; false: see goim_ops.c */
-    void (*run)(struct conn *conn, const struct client_request *request);
+    client_op_fn *imgo, *goim;
 } client_ops[] = {
-    {OP_HEARTBEAT, CONN_OPEN, false, client_op_heartbeat},
-    {OP_SEND, CONN_OPEN, false, client_op_send},
-    {OP_AUTH, CONN_AUTH, true, client_op_auth},
-    {OP_JOIN, CONN_OPEN, true, client_op_join},
-    {OP_LEAVE, CONN_OPEN, true, client_op_leave},
-    {OP_TEST, CONN_OPEN, true, client_op_test},
+    {OP_HEARTBEAT, CONN_OPEN, client_op_heartbeat, goim_op_heartbeat},
+    {OP_SEND, CONN_OPEN, client_op_send, NULL},
+    {OP_AUTH, CONN_AUTH, client_op_auth, client_op_auth},
+    {OP_CHANGE_ROOM, CONN_OPEN, NULL, goim_op_change_room},
+    {OP_SUBSCRIBE, CONN_OPEN, NULL, goim_op_subscribe},
+    {OP_UNSUBSCRIBE, CONN_OPEN, NULL, goim_op_unsubscribe},
+    {OP_JOIN, CONN_OPEN, client_op_join, client_op_join},
+    {OP_LEAVE, CONN_OPEN, client_op_leave, client_op_leave},
+    {OP_TEST, CONN_OPEN, client_op_test, client_op_test},
 };
 
 static const struct client_op *client_op_find(int32_t op)
@@ -101,22 +106,24 @@ static const struct client_op *client_op_find(int32_t op)
 static void client_op_run(struct conn *conn, const struct client_request *request)
 {
     char why[80];
+    bool goim = wire_is_goim(conn->wire);
     const struct client_op *op = client_op_find(request->op);
+    client_op_fn *run = op == NULL ? NULL : goim ? op->goim : op->imgo;
 
     metric_add(conn->worker->counters, COMET_FRAMES_IN, 1);
     if (conn->state == CONN_AUTH && request->op != OP_AUTH) {
         (void)snprintf(why, sizeof why, "operation %" PRId32 " before auth (operation 7)",
                        request->op);
         conn_kick(conn, CLOSE_MALFORMED, why);
-    } else if (wire_is_goim(conn->wire) && conn->state == CONN_OPEN && (op == NULL || !op->goim)) {
-        goim_op_run(conn, request);
-    } else if (op == NULL) {
+    } else if (run == NULL && goim) {
+        goim_op_other(conn, request);
+    } else if (run == NULL) {
         (void)snprintf(why, sizeof why, "unknown operation %" PRId32, request->op);
         conn_kick(conn, CLOSE_UNKNOWN_OP, why);
     } else if (op->state != conn->state) {
         conn_kick(conn, CLOSE_MALFORMED, "a second auth");
     } else {
-        op->run(conn, request);
+        run(conn, request);
     }
 }
 

@@ -50,7 +50,7 @@ static void goim_reply(struct conn *conn, const struct client_request *request, 
 }
 
 /* An empty body leaves the main room. */
-static void goim_op_change_room(struct conn *conn, const struct client_request *request)
+void goim_op_change_room(struct conn *conn, const struct client_request *request)
 {
     if (request->body_len == 0)
         room_leave(conn);
@@ -68,48 +68,28 @@ static void goim_changed(struct conn *conn, const struct client_request *request
         goim_reply(conn, request, op);
 }
 
-static void goim_op_subscribe(struct conn *conn, const struct client_request *request)
+void goim_op_subscribe(struct conn *conn, const struct client_request *request)
 {
     goim_changed(conn, request, OP_SUBSCRIBE_REPLY,
                  goim_client_subscribe(conn->goim, request->body, request->body_len));
 }
 
-static void goim_op_unsubscribe(struct conn *conn, const struct client_request *request)
+void goim_op_unsubscribe(struct conn *conn, const struct client_request *request)
 {
     goim_changed(conn, request, OP_UNSUBSCRIBE_REPLY,
                  goim_client_unsubscribe(conn->goim, request->body, request->body_len));
 }
 
 /* Answers 4 bytes: how many sessions the room has, 0 without a room. */
-static void goim_op_heartbeat(struct conn *conn, const struct client_request *request)
+void goim_op_heartbeat(struct conn *conn, const struct client_request *request)
 {
     room_reports_heartbeat(conn->worker->room_reports, conn, request->version, request->seq);
 }
 
 /* Operation 4, and what we do not know, is for the business. There is none yet that it could be
  * handed to. The answer has no body. */
-static void goim_op_other(struct conn *conn, const struct client_request *request)
+void goim_op_other(struct conn *conn, const struct client_request *request)
 {
     metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
     conn_reply(conn, request->version, request->op, request->seq, NULL, 0);
-}
-
-void goim_op_run(struct conn *conn, const struct client_request *request)
-{
-    switch (request->op) {
-    case OP_HEARTBEAT:
-        goim_op_heartbeat(conn, request);
-        break;
-    case OP_CHANGE_ROOM:
-        goim_op_change_room(conn, request);
-        break;
-    case OP_SUBSCRIBE:
-        goim_op_subscribe(conn, request);
-        break;
-    case OP_UNSUBSCRIBE:
-        goim_op_unsubscribe(conn, request);
-        break;
-    default:
-        goim_op_other(conn, request);
-    }
 }

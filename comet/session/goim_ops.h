@@ -15,7 +15,13 @@ enum { GOIM_HELLO_MAX = 1024 };
 void goim_admitted(struct conn *conn, const struct admission *result);
 /* Writes the body of the auth reply for a client that asked for one; returns its bytes. */
 size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX]);
-/* Does what the client asks in CONN_OPEN, and answers, or kicks. */
-void goim_op_run(struct conn *conn, const struct client_request *request);
+
+/* Rows of client_ops.c: each does what the client asks in CONN_OPEN, and answers, or kicks. */
+void goim_op_heartbeat(struct conn *conn, const struct client_request *request);
+void goim_op_change_room(struct conn *conn, const struct client_request *request);
+void goim_op_subscribe(struct conn *conn, const struct client_request *request);
+void goim_op_unsubscribe(struct conn *conn, const struct client_request *request);
+/* Every operation without a row of its own. */
+void goim_op_other(struct conn *conn, const struct client_request *request);
 
 #endif
