@@ -48,7 +48,7 @@ void rooms_open(struct worker *worker)
     fanout_open(&rooms->fanout, worker);
 }
 
-static struct room *room_find(const struct worker *worker, const char *name, size_t len)
+struct room *room_find(const struct worker *worker, const char *name, size_t len)
 {
     return strmap_get(worker->rooms->by_name, name, len);
 }
@@ -160,7 +160,7 @@ static struct seat *seat_find(struct conn *conn, const struct room *room)
     return NULL;
 }
 
-static struct seat *seat_new(struct conn *conn, struct room *room)
+static void seat_add(struct conn *conn, struct room *room)
 {
     struct seats *seats = conn->seats;
     uint32_t n = seats == NULL ? 0 : seats->n, cap = seats == NULL ? 0 : seats->cap;
@@ -173,7 +173,6 @@ static struct seat *seat_new(struct conn *conn, struct room *room)
     }
     seats->n = n + 1;
     seats->list[n] = (struct seat){.room = room};
-    return &seats->list[n];
 }
 
 static void seat_drop(struct conn *conn, struct seat *seat)
@@ -241,7 +240,7 @@ enum room_result room_join_beside(struct worker *worker, struct conn *conn, cons
     room = room_of(worker, name, len);
     if (room == NULL)
         return ROOM_NODE_FULL;
-    seat_new(conn, room);
+    seat_add(conn, room);
     room_enter(conn, room);
     return ROOM_OK;
 }
@@ -361,16 +360,12 @@ void rooms_mark_all(struct worker *worker)
         room_mark_one(worker, room);
 }
 
-struct room_total *room_total(struct worker *worker, const char *name, size_t len)
+struct room_total *room_total(struct room *room)
 {
-    struct room *room = room_find(worker, name, len);
-
-    loop_assert_owner(&worker->loop);
-    return room == NULL ? NULL : &room->total;
+    return &room->total;
 }
 
-size_t room_members(const struct worker *worker, const char *name, size_t len)
+uint32_t room_members(const struct room *room)
 {
-    const struct room *room = room_find(worker, name, len);
-    return room == NULL ? 0 : room->audience.n;
+    return room->audience.n;
 }

@@ -74,10 +74,10 @@ struct room_total {
     uint64_t known_ms; /* loop time; 0: never */
     bool asked;        /* an answer is on its way */
 };
-/* NULL: nobody is in such a room on this loop. */
-struct room_total *room_total(struct worker *worker, const char *name, size_t len);
-
-/* The number of members on this loop; 0 if there is no such room. */
-size_t room_members(const struct worker *worker, const char *name, size_t len);
+struct room_total *room_total(struct room *room);
+/* The number of members on this loop. */
+uint32_t room_members(const struct room *room);
+/* NULL: this loop has no such room. */
+struct room *room_find(const struct worker *worker, const char *name, size_t len);
 
 #endif

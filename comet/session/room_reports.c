@@ -56,10 +56,11 @@ static bool total_take(struct worker *worker, const struct logic_request *reques
                        const struct logic_answer *answer)
 {
     bool ok = answer->answered && answer->status == LOGIC_OK;
-    struct room_total *total = room_total(worker, request->bytes, request->bytes_len);
+    struct room *room = room_find(worker, request->bytes, request->bytes_len);
 
-    if (total == NULL)
+    if (room == NULL)
         return ok;
+    struct room_total *total = room_total(room);
     if (request->handle != 0)
         total->asked = false;
     if (ok) {
@@ -112,23 +113,30 @@ static void heartbeat_reply(struct conn *conn, uint16_t version, int32_t seq, ui
     conn_reply(conn, version, OP_HEARTBEAT_REPLY, seq, online, sizeof online);
 }
 
+/* The best that is known: what all comets have, or, before that was ever told, this loop. */
+static uint64_t sessions_known(struct room *room)
+{
+    const struct room_total *total = room_total(room);
+
+    return total->known_ms != 0 ? total->sessions : room_members(room);
+}
+
 static void asked_done(struct worker *worker, struct logic_request *request,
                        const struct logic_answer *answer)
 {
-    const struct conn *found = handle_table_find(worker->table, request->handle);
-    uint64_t sessions = request->members;
+    struct conn *conn = handle_table_find(worker->table, request->handle);
 
     if (worker->rooms == NULL)
         return;
-    const struct room_total *total = room_total(worker, request->bytes, request->bytes_len);
-    if (total_take(worker, request, answer))
-        sessions = answer->room_total;
-    else if (total != NULL && total->known_ms != 0)
-        sessions = total->sessions;
-    if (found != NULL && found->state == CONN_OPEN)
-        heartbeat_reply(handle_table_find(worker->table, request->handle),
-                        (uint16_t)(request->after >> 32), (int32_t)(uint32_t)request->after,
-                        sessions);
+    bool ok = total_take(worker, request, answer);
+    if (conn == NULL || conn->state != CONN_OPEN)
+        return;
+    struct room *room = ok ? NULL : room_find(worker, request->bytes, request->bytes_len);
+    uint64_t sessions = ok ? answer->room_total : request->members;
+    if (room != NULL)
+        sessions = sessions_known(room);
+    heartbeat_reply(conn, (uint16_t)(request->after >> 32), (int32_t)(uint32_t)request->after,
+                    sessions);
 }
 
 static void heartbeat_ask(struct room_reports *reports, struct conn *conn, uint16_t version,
@@ -136,9 +144,8 @@ static void heartbeat_ask(struct room_reports *reports, struct conn *conn, uint1
 {
     struct worker *worker = reports->worker;
     size_t len;
-    const char *room = room_name(conn->main.room, &len);
-    struct logic_request *request =
-        word_new(reports, room, len, (uint32_t)room_members(worker, room, len));
+    const char *name = room_name(conn->main.room, &len);
+    struct logic_request *request = word_new(reports, name, len, room_members(conn->main.room));
 
     request->handle = conn->handle;
     request->after = (uint64_t)version << 32 | (uint32_t)seq;
@@ -150,24 +157,21 @@ static void heartbeat_ask(struct room_reports *reports, struct conn *conn, uint1
 void room_reports_heartbeat(struct room_reports *reports, struct conn *conn, uint16_t version,
                             int32_t seq)
 {
-    struct worker *worker = reports->worker;
-    size_t len;
-    const char *room = room_name(conn->main.room, &len);
+    struct loop *loop = &reports->worker->loop;
 
-    loop_assert_owner(&worker->loop);
+    loop_assert_owner(loop);
     if (conn->main.room == NULL) {
         heartbeat_reply(conn, version, seq, 0);
         return;
     }
-    struct room_total *total = room_total(worker, room, len);
-    bool fresh = total->known_ms != 0 && loop_now_ms(&worker->loop) - total->known_ms < FRESH_MS;
+    struct room_total *total = room_total(conn->main.room);
+    bool fresh = total->known_ms != 0 && loop_now_ms(loop) - total->known_ms < FRESH_MS;
     if (!fresh && !total->asked) {
         total->asked = true;
         heartbeat_ask(reports, conn, version, seq);
         return;
     }
-    heartbeat_reply(conn, version, seq,
-                    total->known_ms != 0 ? total->sessions : room_members(worker, room, len));
+    heartbeat_reply(conn, version, seq, sessions_known(conn->main.room));
 }
 
 /* --- life --- */
