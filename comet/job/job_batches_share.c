@@ -14,6 +14,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/session.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include <assert.h>
 #include <stdatomic.h>
@@ -114,13 +115,10 @@ static void late_add(struct job_results *results, struct push_batch *batch, uint
 uint64_t push_item_id(const Imc__V1__PushItem *proto)
 {
     const Imc__V1__Waiting *message = proto->message;
-    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
 
     if (message->id != 0)
         return message->id;
-    for (size_t i = 0; i < message->body.len; i++)
-        hash = (hash ^ message->body.data[i]) * 0x100000001b3U;
-    return hash;
+    return hash_fnv1a(HASH_FNV1A_BEGIN, message->body.data, message->body.len);
 }
 
 /* Takes the result of one handle or loop for item INDEX. The last result decides. */

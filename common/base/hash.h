@@ -1,10 +1,11 @@
 /* hash.h - hash functions for tables. Each table has a random seed of its own. So a peer that
- * chooses keys cannot choose many that fall into one bucket. hash_mix64() has no seed: it is for
- * numbers that our own daemons chose. Any thread. */
+ * chooses keys cannot choose many that fall into one bucket. hash_mix64() and hash_fnv1a() have no
+ * seed: they are for what our own daemons chose, and for what is no table's key. Any thread. */
 #ifndef IMC_COMMON_BASE_HASH_H
 #define IMC_COMMON_BASE_HASH_H
 
 #include "common/base/random.h"
+#include <stddef.h>
 #include <stdint.h>
 
 struct hash_seed {
@@ -32,6 +33,18 @@ static inline uint64_t hash_u64(const struct hash_seed *seed, uint64_t key)
 {
     return hash_fold(hash_fold(key ^ seed->words[0], seed->words[1]) ^ seed->words[0],
                      0x9e3779b97f4a7c15U);
+}
+
+/* FNV-1a, 64 bits: the same in every process. HASH is HASH_FNV1A_BEGIN, or that of the bytes
+ * before. */
+#define HASH_FNV1A_BEGIN UINT64_C(0xcbf29ce484222325)
+static inline uint64_t hash_fnv1a(uint64_t hash, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3U;
+    return hash;
 }
 
 /* splitmix64's finisher: every bit of the result depends on every bit of X. */

@@ -5,6 +5,7 @@
  *
  * When a node comes or goes, only the keys before its own points move. */
 #include "common/containers/ring.h"
+#include "common/base/hash.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
@@ -122,20 +123,12 @@ static struct named_point *add_points(struct named_point *at, const struct ring_
     return at;
 }
 
-static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)
-{
-    const uint8_t *p = data;
-    for (size_t i = 0; i < len; i++) /* FNV-1a, 64 bits */
-        h = (h ^ p[i]) * 0x100000001b3U;
-    return h;
-}
-
 static uint64_t hash_number(uint64_t h, uint64_t v)
 {
     uint8_t bytes[8]; /* little-endian and big-endian machines get the same hash */
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(v >> (8 * i));
-    return hash_bytes(h, bytes, sizeof bytes);
+    return hash_fnv1a(h, bytes, sizeof bytes);
 }
 
 static uint64_t hash_nodes(const struct ring_node *nodes, size_t n)
@@ -146,9 +139,9 @@ static uint64_t hash_nodes(const struct ring_node *nodes, size_t n)
     for (size_t i = 0; i < n; i++)
         sorted[i] = &nodes[i];
     qsort(sorted, n, sizeof(const struct ring_node *), compare_nodes);
-    uint64_t h = 0xcbf29ce484222325U;
+    uint64_t h = HASH_FNV1A_BEGIN;
     for (size_t i = 0; i < n; i++) {
-        h = hash_bytes(h, sorted[i]->name, strlen(sorted[i]->name) + 1);
+        h = hash_fnv1a(h, sorted[i]->name, strlen(sorted[i]->name) + 1);
         h = hash_number(h, sorted[i]->epoch);
         h = hash_number(h, sorted[i]->weight);
     }

@@ -37,10 +37,8 @@ static const char *key_made_up(struct session_batch *sb)
  * the key. So what is pushed to the key waits while the client is away. */
 static int64_t uid_of_nobody(const char *key)
 {
-    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+    uint64_t hash = hash_fnv1a(HASH_FNV1A_BEGIN, key, strlen(key));
 
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (uint8_t)*key) * 0x100000001b3U;
     return -1 - (int64_t)(hash_mix64(hash) >> 1);
 }
 
