@@ -6,6 +6,7 @@
 #include "comet/net/conn.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
 
@@ -125,15 +126,8 @@ static void room_has_changed(struct worker *worker, struct room *room)
 
 bool room_name_is_valid(const void *name, size_t len)
 {
-    const uint8_t *text = name;
-
-    if (len == 0 || len > ROOM_NAME_MAX || !utf8_is_valid(text, len))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < ' ' || text[i] == 0x7f)
-            return false;
-    }
-    return true;
+    return len > 0 && len <= ROOM_NAME_MAX && utf8_is_valid(name, len) &&
+           !text_has_control(name, len);
 }
 
 /* --- members --- */

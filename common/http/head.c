@@ -1,5 +1,6 @@
 #include "common/http/head.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
@@ -112,44 +113,13 @@ static bool all_are(const struct http_slice *slice, unsigned kind)
     return kind != 0;
 }
 
-/* Compares eight bytes at once. The result is 0 if no byte is below N. Otherwise the highest bit of
- * the first such byte is set; bits of later bytes mean nothing. N is at most 128. */
-static uint64_t below(uint64_t bytes, unsigned n)
-{
-    const uint64_t ones = UINT64_MAX / 255;
-    return (bytes - ones * n) & ~bytes & (ones << 7);
-}
-
-static uint64_t controls(uint64_t bytes)
-{
-    return below(bytes, 0x20) | below(bytes ^ (UINT64_MAX / 255 * 0x7f), 1);
-}
-
-bool http_has_control(const char *text, size_t len)
-{
-    uint64_t bytes, found = 0;
-    size_t i = 0;
-    if (len < sizeof(bytes)) {
-        while (i < len && (unsigned char)text[i] >= 0x20 && text[i] != 0x7f)
-            i++;
-        return i < len;
-    }
-    for (; i + sizeof(bytes) < len; i += sizeof(bytes)) {
-        memcpy(&bytes, text + i, sizeof(bytes));
-        found |= controls(bytes);
-    }
-    memcpy(&bytes, text + len - sizeof(bytes), sizeof(bytes)); /* overlaps what was looked at
-                                                                * before */
-    return (found | controls(bytes)) != 0;
-}
-
 /* --- what is refused --- */
 
 /* The library llhttp checks this as well, unless it was built leniently. The code below must not
  * depend on that. */
 static bool is_value(const struct http_slice *value)
 {
-    if (!http_has_control(value->text, value->len))
+    if (!text_has_control(value->text, value->len))
         return true;
     for (size_t i = 0; i < value->len; i++) {
         unsigned char c = (unsigned char)value->text[i];

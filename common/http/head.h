@@ -64,7 +64,5 @@ struct http_field *http_head_add(struct http_head *head);
 /* The head is complete: ends each slice with a NUL, turns names to lower case, and checks
  * everything. 0, or the status of a refusal (400 …) with *WHY in words. */
 int http_head_check(struct http_head *head, const char **why);
-/* Does TEXT have a control byte: one below a space, or DEL? */
-bool http_has_control(const char *text, size_t len);
 
 #endif

@@ -7,6 +7,7 @@
  * and hosts and framing that two servers may read in two ways. */
 #include "common/http/parser.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/http/head.h"
 #include <llhttp.h>
 #include <stdlib.h>
@@ -174,7 +175,7 @@ static bool has_two_spaces(const char *line, size_t len)
 /* Says what is wrong with the bytes of a line; NULL: nothing. */
 static const char *bad_byte(const char *line, size_t len)
 {
-    if (!http_has_control(line, len))
+    if (!text_has_control(line, len))
         return NULL;
     if (memchr(line, '\r', len) != NULL)
         return "CR without LF";

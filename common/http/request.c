@@ -1,4 +1,5 @@
 #include "common/base/decimal.h"
+#include "common/base/text.h"
 #include "common/http/internal.h"
 #include <assert.h>
 #include <ctype.h>
@@ -120,8 +121,8 @@ static bool param_read(struct http_param *param, char *text, char *end)
     param->value = (struct http_slice){value, (size_t)(end - value)};
     param_decode(&param->value);
     param_decode(&param->name);
-    return !http_has_control(param->name.text, param->name.len) &&
-           !http_has_control(param->value.text, param->value.len);
+    return !text_has_control(param->name.text, param->name.len) &&
+           !text_has_control(param->value.text, param->value.len);
 }
 
 static size_t params_count(const struct http_slice *text)

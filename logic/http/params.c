@@ -1,5 +1,6 @@
 #include "logic/http/params.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
 #include "logic/tokens/tokens.h"
@@ -55,10 +56,8 @@ int params_text(const char *field, const char *text, size_t max, struct params_e
         return REFUSE(err, "%s: missing", field);
     if (len > max)
         return REFUSE(err, "%s: longer than %zu bytes", field, max);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return REFUSE(err, "%s: has a control character", field);
-    }
+    if (text_has_control(text, len))
+        return REFUSE(err, "%s: has a control character", field);
     if (!utf8_is_valid((const uint8_t *)text, len))
         return REFUSE(err, "%s: not UTF-8", field);
     return 0;

@@ -20,9 +20,9 @@ int params_int64(const char *field, const char *text, int64_t min, int64_t max, 
 /* Checks a text: 1 to MAX bytes of UTF-8 without control characters. */
 int params_text(const char *field, const char *text, size_t max, struct params_error *err);
 /* Checks a list of operations: "1,2,3", an int32 each. */
-/* Rooms separated by commas, each as params_text() would have it; "" is no room. */
-int params_rooms(const char *field, const char *text, size_t max, struct params_error *err);
 int params_ops(const char *field, const char *text, size_t max, struct params_error *err);
+/* Checks rooms separated by commas, each as params_text() would; "" is no room. */
+int params_rooms(const char *field, const char *text, size_t max, struct params_error *err);
 /* Is NAME a JSONP callback: [A-Za-z0-9_.$]{1,64}? */
 bool params_is_jsonp(const char *name);
 /* Is TEXT an integer that would be written like this? Then it is a number in imgo's counts. */

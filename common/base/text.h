@@ -1,0 +1,11 @@
+/* text.h - what bytes a text from outside has. Pure; any thread. */
+#ifndef IMC_COMMON_BASE_TEXT_H
+#define IMC_COMMON_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Is one of the bytes a control character: below 0x20, or 0x7f? */
+bool text_has_control(const char *text, size_t len);
+
+#endif
