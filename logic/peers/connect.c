@@ -256,7 +256,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
     connect->session.uid = value->uid;
     if (connect->session.room[0] == '\0')
         connect->session.room = session_batch_text(sb, value->room, value->room_len);
-    if (goim->rooms == NULL || goim->rooms[0] == '\0')
+    if (connect->result->rooms[0] == '\0')
         connect->result->rooms = session_batch_text(sb, value->rooms, value->rooms_len);
     if (!goim->accepts_said)
         goim_connect_token_accepts(sb, value, connect->result);

@@ -300,29 +300,31 @@ static uint32_t *status_list(struct session_batch *sb, size_t n, size_t *out)
     return list;
 }
 
-static void alloc_results(struct session_batch *sb)
+/* N messages of TYPE; *OUT is their number. */
+static void *message_list(struct session_batch *sb, const ProtobufCMessageDescriptor *type,
+                          size_t n, size_t *out)
 {
     struct arena *arena = &sb->batch->arena;
+    void **list = arena_alloc(arena, n * sizeof *list);
+
+    for (size_t i = 0; i < n; i++) {
+        list[i] = arena_alloc(arena, type->sizeof_message);
+        protobuf_c_message_init(type, list[i]);
+    }
+    *out = n;
+    return list;
+}
+
+static void alloc_results(struct session_batch *sb)
+{
     Imc__V1__SessionReply *reply = &sb->reply;
 
-    reply->n_connects = sb->in->n_connects;
-    reply->connects = arena_alloc(arena, reply->n_connects * sizeof(void *));
-    for (size_t i = 0; i < reply->n_connects; i++) {
-        reply->connects[i] = arena_alloc(arena, sizeof *reply->connects[i]);
-        imc__v1__connect_result__init(reply->connects[i]);
-    }
-    reply->n_fetches = sb->in->n_fetches;
-    reply->fetches = arena_alloc(arena, reply->n_fetches * sizeof(void *));
-    for (size_t i = 0; i < reply->n_fetches; i++) {
-        reply->fetches[i] = arena_alloc(arena, sizeof *reply->fetches[i]);
-        imc__v1__fetch_result__init(reply->fetches[i]);
-    }
-    reply->n_rooms = sb->in->n_rooms;
-    reply->rooms = arena_alloc(arena, reply->n_rooms * sizeof(void *));
-    for (size_t i = 0; i < reply->n_rooms; i++) {
-        reply->rooms[i] = arena_alloc(arena, sizeof *reply->rooms[i]);
-        imc__v1__room_total__init(reply->rooms[i]);
-    }
+    reply->connects = message_list(sb, &imc__v1__connect_result__descriptor, sb->in->n_connects,
+                                   &reply->n_connects);
+    reply->fetches =
+        message_list(sb, &imc__v1__fetch_result__descriptor, sb->in->n_fetches, &reply->n_fetches);
+    reply->rooms =
+        message_list(sb, &imc__v1__room_total__descriptor, sb->in->n_rooms, &reply->n_rooms);
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
