@@ -4,8 +4,8 @@
 #include "comet/base/worker.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
-#include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/goim_ops.h"
 #include "common/base/mem.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -337,11 +337,9 @@ static void catchup_step(struct conn *conn)
 /* What the session does not accept is as good as written. */
 static enum write_result catchup_write(struct conn *conn, struct held *held)
 {
-    if (goim_client_accepts(conn->goim, held->push.op))
-        return conn_push(conn, &held->push, held->ticket);
-    metric_add(conn->worker->counters, COMET_DECLINED, 1);
-    ticket_done(&held->ticket, conn, TICKET_DECLINED);
-    return WRITE_DONE;
+    if (conn->goim != NULL && goim_declines(conn, &held->push, &held->ticket))
+        return WRITE_DONE;
+    return conn_push(conn, &held->push, held->ticket);
 }
 
 static void catchup_deliver(struct conn *conn)

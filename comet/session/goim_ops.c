@@ -24,6 +24,15 @@ void goim_admitted(struct conn *conn, const struct admission *result)
         goim_client_accept_only(conn->goim, result->accepts, result->n_accepts);
 }
 
+bool goim_declines(struct conn *conn, const struct push *push, const struct ticket *ticket)
+{
+    if (goim_client_accepts(conn->goim, push->op))
+        return false;
+    metric_add(conn->worker->counters, COMET_DECLINED, 1);
+    ticket_done(ticket, conn, TICKET_DECLINED);
+    return true;
+}
+
 static size_t hello_text(char *out, size_t outlen, const char *text)
 {
     return json_write_string((const uint8_t *)text, strlen(text), (uint8_t *)out, outlen);

@@ -144,11 +144,8 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         ticket_done(&ticket, conn, TICKET_DROPPED);
         return;
     }
-    if (!goim_client_accepts(conn->goim, push->op)) {
-        metric_add(conn->worker->counters, COMET_DECLINED, 1);
-        ticket_done(&ticket, conn, TICKET_DECLINED);
+    if (conn->goim != NULL && goim_declines(conn, push, &ticket))
         return;
-    }
     if (conn->missed)
         catchup_missed(conn, push->id);
     if (conn->catchup != NULL) {

@@ -163,6 +163,12 @@ void goim_admitted(struct conn *conn, const struct admission *result)
     conn->goim = goim_client_new("key");
 }
 
+bool goim_declines(struct conn *conn, const struct push *push, const struct ticket *ticket)
+{
+    (void)conn, (void)push, (void)ticket;
+    return false;
+}
+
 size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX])
 {
     (void)conn;
