@@ -6,6 +6,7 @@
 #include "client/wire_internal.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/protocol/frame.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -30,6 +31,19 @@ int wire_fail_errno(struct wire *wire, const char *what)
     char text[128];
 
     return wire_fail(wire, -err, "%s: %s", what, strerror_r(err, text, sizeof text));
+}
+
+long wire_parse_frame(const void *data, size_t len, struct wire_message *message)
+{
+    struct frame frame;
+    long n = frame_parse_reply(data, len, WIRE_MAX_MESSAGE, &frame);
+
+    if (n > 0)
+        *message = (struct wire_message){.op = frame.op,
+                                         .seq = frame.seq,
+                                         .body = (const char *)frame.body,
+                                         .body_len = frame.body_len};
+    return n;
 }
 
 /* "host:port" or "[v6]:port". */

@@ -44,6 +44,8 @@ int wire_fail(struct wire *wire, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Keeps "WHAT: the text for errno". Returns -errno. */
 int wire_fail_errno(struct wire *wire, const char *what);
+/* frame_parse_reply() of at most WIRE_MAX_MESSAGE, into MESSAGE. */
+long wire_parse_frame(const void *data, size_t len, struct wire_message *message);
 /* Makes a non-blocking TCP connection. The descriptor, or -E… with the text kept. */
 int wire_connect(struct wire *wire, const struct wire_address *address, int64_t deadline_ms);
 

@@ -184,19 +184,13 @@ static int fill(struct wire_tcp *tcp)
 /* 1: MESSAGE is set; 0: more must be read; or -EBADMSG. */
 static int next_frame(struct wire_tcp *tcp, struct wire_message *message)
 {
-    struct frame frame;
-    long n =
-        frame_parse_reply(tcp->in + tcp->in_at, tcp->in_end - tcp->in_at, WIRE_MAX_MESSAGE, &frame);
+    long n = wire_parse_frame(tcp->in + tcp->in_at, tcp->in_end - tcp->in_at, message);
 
     if (n < 0)
         return wire_fail(&tcp->wire, -EBADMSG, "the server sent a malformed frame");
     if (n == 0)
         return 0;
     tcp->in_at += (size_t)n;
-    message->op = frame.op;
-    message->seq = frame.seq;
-    message->body = (const char *)frame.body;
-    message->body_len = frame.body_len;
     return 1;
 }
 

@@ -144,18 +144,18 @@ static int take_json(struct wire_ws *ws)
 /* Takes a message that is one frame. Of operation 9 the body counts, which is frames of pushes. */
 static int take_frame(struct wire_ws *ws)
 {
-    const uint8_t *data = (const uint8_t *)ws->whole;
-    struct frame frame;
+    const char *data = ws->whole;
+    struct wire_message whole;
     size_t len = ws->whole_len;
 
     ws->whole_len = 0;
-    if (frame_parse_reply(data, len, WIRE_MAX_MESSAGE, &frame) != (long)len) {
+    if (len == 0 || wire_parse_frame(data, len, &whole) != (long)len) {
         blame(ws, -EBADMSG, "the server sent a WebSocket message that is not one frame");
         return -1;
     }
-    if (frame.op == OP_RAW) {
-        data = frame.body;
-        len = frame.body_len;
+    if (whole.op == OP_RAW) {
+        data = whole.body;
+        len = whole.body_len;
     }
     if (ws->frames.size - ws->frames.len < len) {
         ws->frames.size = ws->frames.size * 2 + len;
@@ -527,16 +527,11 @@ static int next_of_arrived(struct wire_ws *ws, struct wire_message *message)
 
 static int next_of_frames(struct wire_ws *ws, struct wire_message *message)
 {
-    const uint8_t *data = (const uint8_t *)ws->frames.data + ws->frames.at;
-    struct frame frame;
-    long n = frame_parse_reply(data, ws->frames.len - ws->frames.at, WIRE_MAX_MESSAGE, &frame);
+    long n =
+        wire_parse_frame(ws->frames.data + ws->frames.at, ws->frames.len - ws->frames.at, message);
 
     if (n <= 0)
         return wire_fail(&ws->wire, -EBADMSG, "the server sent a malformed frame in operation 9");
-    *message = (struct wire_message){.op = frame.op,
-                                     .seq = frame.seq,
-                                     .body = (const char *)frame.body,
-                                     .body_len = frame.body_len};
     ws->frames.at += (size_t)n;
     if (ws->frames.at == ws->frames.len) /* the bytes stay until the next message comes */
         ws->frames.at = ws->frames.len = 0;
