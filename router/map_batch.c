@@ -1,10 +1,13 @@
-/*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts
- *   MapReply:  puts[i]        room_totals[i]          lookups[i]          rooms, comets
+/*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts ─► top ─► totals
+ *   MapReply:  puts[i]        room_totals[i]          lookups[i]          rooms,    top[i]
+ * totals[i]
+ *                                                                         comets
  *
  * router.proto states this order. */
 #include "router/map_batch.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "router/room_top.h"
 #include <errno.h>
 #include <string.h>
 
@@ -20,6 +23,9 @@ struct map_batch_run {
 /* A reply must stay below the longest message. The overheads are what a session or a count takes
  * besides its texts. */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 32, COUNT_OVERHEAD = 16 };
+
+/* Lists of top rooms in one reply. The longest are 0.6 MB together, which REPLY_BYTES leaves. */
+enum { TOPS_MAX = 4 };
 
 static void *run_alloc(struct map_batch_run *run, size_t n, size_t size)
 {
@@ -301,15 +307,67 @@ static void run_count_rooms(struct map_batch_run *run, Imc__V1__MapReply *reply)
 {
     const struct room_counts *rooms = run->shard->rooms;
     const struct counted_room *room = NULL;
-    const char *name;
-    uint64_t total;
+    const struct room_filter all = {.prefix = "", .least = 1};
+    struct room_total total;
 
     reply->rooms = run_alloc(run, room_counts_kept(rooms), sizeof(Imc__V1__Count *));
-    while ((room = room_counts_next(rooms, room, &name, &total)) != NULL) {
-        if (counts_cut(run, "rooms", reply->n_rooms, name))
+    while ((room = room_counts_next(rooms, room, &all, &total)) != NULL) {
+        if (counts_cut(run, "rooms", reply->n_rooms, total.name))
             break;
-        reply->rooms[reply->n_rooms++] = run_count(run, mem_unconst(name), total);
+        reply->rooms[reply->n_rooms++] = run_count(run, mem_unconst(total.name), total.sessions);
     }
+}
+
+static Imc__V1__Top *run_top(struct map_batch_run *run, const Imc__V1__TopRooms *in)
+{
+    size_t limit = in->limit < ROOM_TOP_MAX ? in->limit : ROOM_TOP_MAX;
+    struct room_total *totals = run_alloc(run, limit, sizeof *totals);
+    size_t n = room_top(run->shard->rooms, in->prefix, totals, limit);
+    Imc__V1__Top *top = run_alloc(run, 1, sizeof *top);
+
+    imc__v1__top__init(top);
+    top->rooms = run_alloc(run, n, sizeof(Imc__V1__Count *));
+    for (size_t i = 0; i < n; i++)
+        top->rooms[top->n_rooms++] =
+            run_count(run, mem_unconst(totals[i].name), totals[i].sessions);
+    metric_add(run->shard->counters, ROUTER_ROOM_LISTS, 1);
+    return top;
+}
+
+/* The answer to an earlier question of the batch that is the same as the one at INDEX, or NULL. */
+static Imc__V1__Top *top_again(const Imc__V1__MapBatch *batch, const Imc__V1__MapReply *reply,
+                               size_t index)
+{
+    const Imc__V1__TopRooms *in = batch->top[index];
+
+    for (size_t i = 0; i < index; i++) {
+        if (batch->top[i]->limit == in->limit && strcmp(batch->top[i]->prefix, in->prefix) == 0)
+            return reply->top[i];
+    }
+    return NULL;
+}
+
+/* Each list is a walk over all rooms, so only some of them are made in a turn of the loop. A list
+ * that repeats goes into the reply as often as it was asked for, within the bytes. */
+static void run_tops(struct map_batch_run *run, Imc__V1__MapReply *reply)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    reply->top = run_alloc(run, TOPS_MAX, sizeof(Imc__V1__Top *));
+    for (size_t i = 0; i < batch->n_top && i < TOPS_MAX; i++) {
+        Imc__V1__Top *top = top_again(batch, reply, i);
+        reply->top[reply->n_top++] = top != NULL ? top : run_top(run, batch->top[i]);
+    }
+}
+
+static void run_totals(struct map_batch_run *run, Imc__V1__MapReply *reply)
+{
+    const Imc__V1__MapBatch *batch = run->batch;
+
+    reply->totals = run_alloc(run, batch->n_totals, sizeof *reply->totals);
+    for (size_t i = 0; i < batch->n_totals; i++)
+        reply->totals[reply->n_totals++] = room_counts_total(run->shard->rooms, batch->totals[i]);
+    metric_add(run->shard->counters, ROUTER_ROOM_TOTALS, (int64_t)batch->n_totals);
 }
 
 static void run_count_comets(struct map_batch_run *run, Imc__V1__MapReply *reply)
@@ -357,5 +415,7 @@ struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *ba
         run_count_rooms(&run, &reply);
     if (batch->count_comets)
         run_count_comets(&run, &reply);
+    run_tops(&run, &reply);
+    run_totals(&run, &reply);
     return msg_pack(&reply.base);
 }

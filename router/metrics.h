@@ -38,6 +38,10 @@
     X(LOOKUP_MISS, "imc_router_lookups_total", "found=\"no\"", METRIC_COUNTER, "")               \
     X(ROOM_WORDS, "imc_router_room_words_total", NULL, METRIC_COUNTER,                           \
       "Times a loop of a comet said how many sessions a room has on it")                         \
+    X(ROOM_LISTS, "imc_router_room_lists_total", NULL, METRIC_COUNTER,                           \
+      "Lists of the rooms with the most sessions that were made: each is a walk over all rooms") \
+    X(ROOM_TOTALS, "imc_router_room_totals_total", NULL, METRIC_COUNTER,                         \
+      "Rooms that were asked for by name")                                                       \
     X(REGISTERED, "imc_router_registered_loops_total", NULL, METRIC_COUNTER,                     \
       "Loops of comets that said they had put everything")                                       \
     X(FORGET, "imc_router_forgets_total", NULL, METRIC_COUNTER,                                  \

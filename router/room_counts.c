@@ -179,15 +179,28 @@ uint64_t room_counts_total(const struct room_counts *counts, const char *room)
     return found == NULL ? 0 : room_total(counts, found);
 }
 
+/* What costs little comes first: most rooms of a long list do not get to the ring. */
+static bool room_passes(const struct room_counts *counts, const struct counted_room *room,
+                        const struct room_filter *filter, struct room_total *total)
+{
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < room->n; i++)
+        most += room->shares[i].sessions;
+    if (most < filter->least || strncmp(room->name, filter->prefix, strlen(filter->prefix)) != 0)
+        return false;
+    *total = (struct room_total){room->name, room_total(counts, room)};
+    return total->sessions >= filter->least;
+}
+
 const struct counted_room *room_counts_next(const struct room_counts *counts,
-                                            const struct counted_room *room, const char **name,
-                                            uint64_t *total)
+                                            const struct counted_room *room,
+                                            const struct room_filter *filter,
+                                            struct room_total *total)
 {
     room = room == NULL ? TAILQ_FIRST(&counts->rooms) : TAILQ_NEXT(room, link);
-    while (room != NULL && (*total = room_total(counts, room)) == 0)
+    while (room != NULL && !room_passes(counts, room, filter, total))
         room = TAILQ_NEXT(room, link);
-    if (room != NULL)
-        *name = room->name;
     return room;
 }
 

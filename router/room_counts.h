@@ -32,10 +32,22 @@ void room_counts_set(struct room_counts *counts, const struct room_word *word, u
 /* Drops the shares of COMET. It may live: then it says later changes. */
 void room_counts_forget(struct room_counts *counts, const char *comet);
 uint64_t room_counts_total(const struct room_counts *counts, const char *room);
-/* Walks over the rooms with sessions, in no order: begin with ROOM NULL; NULL at the end. */
+
+struct room_total {
+    const char *name; /* the room's: valid until it is dropped */
+    uint64_t sessions;
+};
+/* Which rooms a walk shows. */
+struct room_filter {
+    const char *prefix; /* of their names */
+    uint64_t least;     /* sessions, at least 1 */
+};
+/* Walks over the rooms that FILTER lets through, in no order: begin with ROOM NULL; NULL at the
+ * end. FILTER may change between two steps. */
 const struct counted_room *room_counts_next(const struct room_counts *counts,
-                                            const struct counted_room *room, const char **name,
-                                            uint64_t *total);
+                                            const struct counted_room *room,
+                                            const struct room_filter *filter,
+                                            struct room_total *total);
 /* Looks at up to N rooms. True: the pass has not ended. */
 bool room_counts_sweep(struct room_counts *counts, uint32_t n, uint64_t now_ms);
 /* Rooms that are kept, those without sessions included. */

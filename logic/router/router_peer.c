@@ -6,7 +6,7 @@
  *
  * A list in a reply answers the same list of its batch, index by index. Requests keep their order,
  * so the n-th put of a batch is the n-th ROUTER_PUT among its requests. A router answers as many
- * lookups as fit one message; we ask for the others again. */
+ * lookups as fit one message, and a few lists of top rooms; we ask for the others again. */
 #include "logic/router/router_peer.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -29,6 +29,7 @@ struct router_reply {
     struct decoded decoded;
     const Imc__V1__MapReply *map;
     const struct router_counted *rooms, *comets; /* those of MAP */
+    const struct router_counted **top;           /* of each list */
 };
 
 struct map_batch {
@@ -182,6 +183,16 @@ static void pack_room(struct packing *p, const struct router_request *request)
     p->map.rooms[p->map.n_rooms++] = share;
 }
 
+static void pack_top(struct packing *p, const struct router_request *request)
+{
+    Imc__V1__TopRooms *top = arena_alloc(&p->arena, sizeof *top);
+
+    imc__v1__top_rooms__init(top);
+    top->limit = request->limit;
+    top->prefix = pb_text(request->session.room);
+    p->map.top[p->map.n_top++] = top;
+}
+
 static void pack_request(struct packing *p, const struct router_request *request)
 {
     switch (request->kind) {
@@ -209,6 +220,12 @@ static void pack_request(struct packing *p, const struct router_request *request
     case ROUTER_COMETS:
         p->map.count_comets = true;
         break;
+    case ROUTER_TOP:
+        pack_top(p, request);
+        break;
+    case ROUTER_TOTAL:
+        p->map.totals[p->map.n_totals++] = pb_text(request->session.room);
+        break;
     }
 }
 
@@ -227,6 +244,8 @@ static struct msg *pack_batch(const struct map_batch *batch, uint64_t seq)
     p.map.rooms = arena_alloc(&p.arena, n * sizeof(void *));
     p.map.lookups = arena_alloc(&p.arena, n * sizeof(int64_t));
     p.map.forget = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.top = arena_alloc(&p.arena, n * sizeof(void *));
+    p.map.totals = arena_alloc(&p.arena, n * sizeof(void *));
     for (size_t i = 0; i < n; i++)
         pack_request(&p, batch->requests[i]);
     struct msg *msg = msg_pack(&p.map.base);
@@ -281,6 +300,17 @@ static const struct router_counted *reply_counts(struct router_reply *reply, siz
     return counts;
 }
 
+static const struct router_counted **reply_tops(struct router_reply *reply)
+{
+    const Imc__V1__MapReply *map = reply->map;
+    const struct router_counted **top =
+        arena_alloc(&reply->decoded.arena, map->n_top * sizeof(void *));
+
+    for (size_t i = 0; i < map->n_top; i++)
+        top[i] = reply_counts(reply, map->top[i]->n_rooms, map->top[i]->rooms);
+    return top;
+}
+
 /* rpc thread. */
 static void *peer_decode(struct msg *msg)
 {
@@ -293,6 +323,7 @@ static void *peer_decode(struct msg *msg)
     reply->refs = 1;
     reply->map = (const Imc__V1__MapReply *)reply->decoded.message;
     reply->rooms = reply->comets = NULL;
+    reply->top = reply->map->n_top > 0 ? reply_tops(reply) : NULL;
     if (reply->map->n_rooms > 0)
         reply->rooms = reply_counts(reply, reply->map->n_rooms, reply->map->rooms);
     if (reply->map->n_comets > 0)
@@ -324,29 +355,36 @@ static void peer_drop(void *reply)
 
 static bool reply_fits(const struct map_batch *batch, const Imc__V1__MapReply *map)
 {
-    size_t puts = 0, lookups = 0, rooms = 0;
+    size_t puts = 0, lookups = 0, rooms = 0, tops = 0, totals = 0;
 
     for (size_t i = 0; i < batch->n; i++) {
         puts += batch->requests[i]->kind == ROUTER_PUT;
         lookups += batch->requests[i]->kind == ROUTER_LOOKUP;
         rooms += batch->requests[i]->kind == ROUTER_ROOM;
+        tops += batch->requests[i]->kind == ROUTER_TOP;
+        totals += batch->requests[i]->kind == ROUTER_TOTAL;
     }
     bool some = map->n_lookups > 0 || lookups == 0;
     bool applied = map->n_puts == puts && map->n_room_totals == rooms;
-    return some && map->n_lookups <= lookups && (applied || map->ring_mismatch);
+    bool listed = map->n_top <= tops && (map->n_totals == totals || map->n_totals == 0);
+    return some && map->n_lookups <= lookups && listed && (applied || map->ring_mismatch);
 }
 
-/* Takes all lookups but the first ANSWERED ones out of BATCH, and puts them at the head of the
- * queue. */
-static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t answered)
+/* Takes all lookups and lists but those that MAP answers out of BATCH, and puts them at the head of
+ * the queue. A router that gives no list at all is an older one: it is not asked again. */
+static void ask_again(struct router_peer *peer, struct map_batch *batch,
+                      const Imc__V1__MapReply *map)
 {
     struct router_queue again;
-    size_t n = 0, lookups = 0;
+    size_t n = 0, lookups = 0, tops = 0;
 
     router_queue_init(&again);
     for (size_t i = 0; i < batch->n; i++) {
         struct router_request *request = batch->requests[i];
-        if (request->kind == ROUTER_LOOKUP && lookups++ >= answered)
+        bool is_left = request->kind == ROUTER_LOOKUP && lookups++ >= map->n_lookups;
+        if (request->kind == ROUTER_TOP && tops++ >= map->n_top)
+            is_left = map->n_top > 0;
+        if (is_left)
             router_queue_add(&again, request);
         else
             batch->requests[n++] = request;
@@ -361,8 +399,25 @@ static void ask_again(struct router_peer *peer, struct map_batch *batch, size_t 
 
 /* How many of each list of the reply were handed out. */
 struct answered {
-    size_t puts, lookups, rooms;
+    size_t puts, lookups, rooms, tops, totals;
 };
+
+/* Lists of rooms, and rooms by name. An older router answers neither. */
+static void answer_rooms(struct router_request *request, const struct router_reply *reply,
+                         struct answered *n, struct router_answer *answer)
+{
+    const Imc__V1__MapReply *map = reply->map;
+    size_t i = request->kind == ROUTER_TOP ? n->tops++ : n->totals++;
+
+    if (i >= (request->kind == ROUTER_TOP ? map->n_top : map->n_totals)) {
+        answer->result = ROUTER_AWAY;
+    } else if (request->kind == ROUTER_TOP) {
+        answer->n_counts = map->top[i]->n_rooms;
+        answer->counts = reply->top[i];
+    } else {
+        answer->room_total = map->totals[i];
+    }
+}
 
 static void answer_request(struct router_request *request, struct router_reply *reply,
                            uint64_t ring, struct answered *n)
@@ -391,6 +446,8 @@ static void answer_request(struct router_request *request, struct router_reply *
     } else if (request->kind == ROUTER_COMETS) {
         answer.n_counts = map->n_comets;
         answer.counts = reply->comets;
+    } else if (request->kind == ROUTER_TOP || request->kind == ROUTER_TOTAL) {
+        answer_rooms(request, reply, n, &answer);
     }
     router_request_finish(request, &answer);
 }
@@ -423,8 +480,7 @@ static void peer_answered(struct pipe *pipe, void *arg, void *batch_, void *repl
     }
     if (reply->map->ring_mismatch)
         logic_count(logic, LOGIC_ROUTER_MISMATCH, 1);
-    ask_again(peer, batch, reply->map->n_lookups); /* first of all, since a callback may close the
-                                                    * peer */
+    ask_again(peer, batch, reply->map); /* first of all, since a callback may close the peer */
     for (size_t i = 0; i < batch->n; i++)
         answer_request(batch->requests[i], reply, batch->ring, &answered);
     free(batch);

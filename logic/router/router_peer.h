@@ -26,6 +26,8 @@ enum router_kind {
     ROUTER_FORGET,
     ROUTER_ROOMS,
     ROUTER_COMETS,
+    ROUTER_TOP,
+    ROUTER_TOTAL,
 };
 
 /* What all requests and peers share. */
@@ -47,6 +49,7 @@ struct router_request {
     uint32_t loop, loops;
     uint32_t members; /* ROUTER_ROOM, with session.room and loop */
     uint64_t number;
+    uint32_t limit; /* ROUTER_TOP: rooms in the list; session.room is what their names begin with */
 };
 
 void router_requests_open(struct router_requests *requests, struct logic *logic);

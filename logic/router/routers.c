@@ -1,8 +1,8 @@
 /* Chooses the router of a request, and ends requests that take too long.
  *
  *   put, del, lookup ──ring_find_uid──► peer ──► router_peer.c
- *   room ──ring_find──────────────────► peer
- *   registered, forget, count ────────► every peer
+ *   room, total ──ring_find───────────► peer
+ *   registered, forget, count, top ───► every peer
  *   no peer, or it is away ───────────► failed: answered at the end of the turn
  *
  * The wheel answers ROUTER_AWAY to a request that takes too long. The request is freed when its
@@ -113,10 +113,16 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
     submit(routers, peer_of(routers, uid), request, timeout_ms);
 }
 
+static struct router_peer *peer_of_room(struct routers *routers, const char *room)
+{
+    int i = routers->ring == NULL ? -1 : ring_find(routers->ring, room, strlen(room));
+
+    return i < 0 ? NULL : routers->peers[i];
+}
+
 void router_room(struct routers *routers, const struct router_room *room, router_fn fn, void *arg)
 {
     struct router_request *request = router_request_new(&routers->requests, ROUTER_ROOM, fn, arg);
-    int i = routers->ring == NULL ? -1 : ring_find(routers->ring, room->room, strlen(room->room));
 
     loop_assert_owner(routers->logic->loop);
     request->session = (struct router_session){
@@ -124,7 +130,17 @@ void router_room(struct routers *routers, const struct router_room *room, router
     request->loop = room->loop;
     request->members = room->sessions;
     request->number = room->number;
-    submit(routers, i < 0 ? NULL : routers->peers[i], request,
+    submit(routers, peer_of_room(routers, room->room), request,
+           (uint64_t)routers->logic->config->router_timeout_ms);
+}
+
+void router_total(struct routers *routers, const char *room, router_fn fn, void *arg)
+{
+    struct router_request *request = router_request_new(&routers->requests, ROUTER_TOTAL, fn, arg);
+
+    loop_assert_owner(routers->logic->loop);
+    request->session.room = room;
+    submit(routers, peer_of_room(routers, room), request,
            (uint64_t)routers->logic->config->router_timeout_ms);
 }
 
@@ -137,6 +153,7 @@ static size_t submit_all(struct routers *routers, const struct router_request *l
         request->session = like->session;
         request->loop = like->loop;
         request->loops = like->loops;
+        request->limit = like->limit;
         submit(routers, routers->peers[i], request,
                (uint64_t)routers->logic->config->router_timeout_ms);
     }
@@ -173,6 +190,19 @@ size_t router_count(struct routers *routers, enum router_count what, router_fn f
 
     loop_assert_owner(routers->logic->loop);
     return submit_all(routers, &like);
+}
+
+size_t router_top(struct routers *routers, const char *prefix, uint32_t limit, router_fn fn,
+                  void *arg)
+{
+    struct router_request like = {
+        .kind = ROUTER_TOP, .fn = fn, .arg = arg, .session.room = prefix, .limit = limit};
+
+    loop_assert_owner(routers->logic->loop);
+    if (routers->n_peers > 0)
+        return submit_all(routers, &like);
+    submit(routers, NULL, router_request_new(&routers->requests, ROUTER_TOP, fn, arg), 0);
+    return 1;
 }
 
 /* --- the ring --- */

@@ -31,6 +31,17 @@ void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, ro
 /* Goes to the router of the room. */
 void router_room(struct routers *routers, const struct router_room *room, router_fn fn, void *arg);
 
+/* The same for the number of sessions in ROOM, as router_answer.room_total. ROOM has to stay valid
+ * until the answer. An older router, which knows no such question, counts as ROUTER_AWAY.
+ * room_lists.h asks for several rooms. */
+void router_total(struct routers *routers, const char *room, router_fn fn, void *arg);
+
+/* Asks every router for its LIMIT rooms with the most sessions whose names begin with PREFIX: each
+ * has other rooms. Returns how often FN runs: once for each router, or once if there is none.
+ * PREFIX has to stay valid until the last answer. room_lists.h merges the answers. */
+size_t router_top(struct routers *routers, const char *prefix, uint32_t limit, router_fn fn,
+                  void *arg);
+
 /* These go to every router. They return how many routers were asked; FN runs once for each. */
 size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,
                          uint32_t loops, router_fn fn, void *arg);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITEMS_MAX = 16384, REPLY_MAX = 4 << 20, LIVES = 20000 };
+enum { ITEMS_MAX = 16384, REPLY_MAX = 4 << 20, LIVES = 20000, TOPS_MAX = 4 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,6 +66,8 @@ static void carry_out(const uint8_t *data, size_t size)
         Imc__V1__MapReply *reply = imc__v1__map_reply__unpack(NULL, msg->len, msg->data);
         check(reply != NULL && reply->seq == batch->seq);
         check(reply->n_lookups == batch->n_lookups);
+        check(reply->n_totals == batch->n_totals);
+        check(reply->n_top == (batch->n_top < TOPS_MAX ? batch->n_top : TOPS_MAX));
         check(reply->ring_mismatch || reply->n_puts == batch->n_puts);
         imc__v1__map_reply__free_unpacked(reply, NULL);
         msg_unref(msg);

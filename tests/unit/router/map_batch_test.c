@@ -26,6 +26,8 @@ struct draft {
     int64_t lookups[PARTS_MAX];
     char *forget[PARTS_MAX];
     Imc__V1__RoomShare rooms[PARTS_MAX], *room_list[PARTS_MAX];
+    Imc__V1__TopRooms tops[PARTS_MAX], *top_list[PARTS_MAX];
+    char *totals[PARTS_MAX];
     char text[1024]; /* what the strings point to: protobuf-c's are not const */
     size_t text_len;
 };
@@ -80,6 +82,8 @@ static void draft_init(struct fixture *f, struct draft *d)
     d->batch.lookups = d->lookups;
     d->batch.forget = d->forget;
     d->batch.rooms = d->room_list;
+    d->batch.top = d->top_list;
+    d->batch.totals = d->totals;
 }
 
 static char *draft_text(struct draft *d, const char *s)
@@ -150,6 +154,16 @@ static void draft_registered(struct draft *d, uint32_t comet, uint32_t loop, uin
 static void draft_lookup(struct draft *d, int64_t uid)
 {
     d->lookups[d->batch.n_lookups++] = uid;
+}
+
+static void draft_top(struct draft *d, const char *prefix, uint32_t limit)
+{
+    size_t n = d->batch.n_top++;
+
+    imc__v1__top_rooms__init(&d->tops[n]);
+    d->tops[n].prefix = draft_text(d, prefix);
+    d->tops[n].limit = limit;
+    d->top_list[n] = &d->tops[n];
 }
 
 /* Over the wire and back, both ways. */
@@ -427,6 +441,83 @@ static void counts_list_what_lives_up_to_the_limit(void **state)
     assert_int_equal(f->counters[ROUTER_COUNTS_CUT], 1);
 }
 
+static void rooms_are_listed_by_size_and_told_by_name(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_room(&d, 0, "live://1", 2);
+    draft_room(&d, 0, "live://2", 7);
+    draft_room(&d, 0, "game://1", 9);
+    draft_top(&d, "live://", 5);
+    draft_top(&d, "", 1);
+    draft_top(&d, "", 0);
+    for (size_t i = 0; i < 3; i++)
+        d.totals[i] = draft_text(&d, ((const char *[]){"live://2", "nobody", "live://2"})[i]);
+    d.batch.n_totals = 3;
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_int_equal(reply->n_top, 3);
+    assert_int_equal(reply->top[0]->n_rooms, 2);
+    assert_string_equal(reply->top[0]->rooms[0]->name, "live://2");
+    assert_int_equal(reply->top[0]->rooms[0]->sessions, 7);
+    assert_string_equal(reply->top[0]->rooms[1]->name, "live://1");
+    assert_int_equal(reply->top[1]->n_rooms, 1);
+    assert_string_equal(reply->top[1]->rooms[0]->name, "game://1");
+    assert_int_equal(reply->top[2]->n_rooms, 0);
+    assert_int_equal(reply->n_totals, 3);
+    assert_true(reply->totals[0] == 7 && reply->totals[1] == 0 && reply->totals[2] == 7);
+    assert_int_equal(f->counters[ROUTER_ROOM_TOTALS], 3);
+}
+
+static void only_some_lists_are_made_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct draft d;
+
+    draft_init(f, &d);
+    draft_comet(&d, "c1", 5);
+    draft_room(&d, 0, "a", 2);
+    draft_top(&d, "", 1);
+    draft_top(&d, "", 2);
+    draft_top(&d, "", 1);
+    draft_top(&d, "a", 1);
+    draft_top(&d, "", 1);
+    draft_top(&d, "", 1);
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    assert_int_equal(reply->n_top, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(reply->top[i]->n_rooms, 1);
+    assert_int_equal(f->counters[ROUTER_ROOM_LISTS], 3); /* the repeated one was made once */
+}
+
+/* What a batch can ask for at most still fits a reply, and the list has no more than 1,000. */
+static void the_longest_lists_fit_a_reply(void **state)
+{
+    enum { ROOMS = 1008 };
+    struct fixture *f = *state;
+    struct draft d;
+    char name[MAP_BATCH_ROOM_MAX + 1];
+
+    for (size_t i = 0; i < ROOMS; i += 4) {
+        draft_init(f, &d);
+        draft_comet(&d, "c1", 5);
+        for (size_t k = i; k < i + 4; k++) {
+            snprintf(name, sizeof name, "%0*zu", MAP_BATCH_ROOM_MAX, k);
+            draft_room(&d, 0, name, UINT32_MAX);
+        }
+        send_draft(f, &d);
+    }
+    draft_init(f, &d);
+    for (size_t i = 0; i < 4; i++)
+        draft_top(&d, "", UINT32_MAX);
+    const Imc__V1__MapReply *reply = send_draft(f, &d);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(reply->top[i]->n_rooms, 1000);
+    assert_true(imc__v1__map_reply__get_packed_size(reply) < 640 << 10);
+}
+
 static void an_empty_batch_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -451,6 +542,9 @@ int main(void)
         TEST(lookups_beyond_one_answer_are_left_out),
         TEST(dels_that_find_nothing_change_nothing),
         TEST(counts_list_what_lives_up_to_the_limit),
+        TEST(rooms_are_listed_by_size_and_told_by_name),
+        TEST(only_some_lists_are_made_at_once),
+        TEST(the_longest_lists_fit_a_reply),
         TEST(an_empty_batch_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

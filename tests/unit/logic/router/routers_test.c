@@ -1,89 +1,7 @@
-/* Requests to routers, with fakes in place of pipes and membership; ring, wheel and packing are the
- * real ones. */
-#include "common/base/mem.h"
-#include "common/rpc/pipe.h"
-#include "logic/router/routers.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* needs the above */
-#include <cmocka.h>
+/* Requests to routers: what goes into a batch, and who gets the answer. */
+#include "routers_fixture.h"
 
 enum { MOST = 32 };
-
-/* --- fakes --- */
-
-struct pipe {
-    const struct pipe_ops *ops;
-    void *arg;
-    char address[128];
-    bool up, open, kicked;
-};
-static struct pipe pipes[4];
-static int n_pipes;
-
-struct pipe *pipe_open(struct loop *loop, struct rpc *rpc, const char *address,
-                       const struct pipe_options *options, const struct pipe_ops *ops, void *arg)
-{
-    struct pipe *pipe = &pipes[n_pipes++];
-    (void)loop;
-    (void)rpc;
-    assert_string_equal(options->path, "/imc.v1.Router/Map");
-    *pipe = (struct pipe){.ops = ops, .arg = arg, .up = true, .open = true};
-    snprintf(pipe->address, sizeof pipe->address, "%s", address);
-    return pipe;
-}
-
-void pipe_want(struct pipe *pipe, const struct rpc_name *name)
-{
-    (void)pipe;
-    (void)name;
-}
-
-void pipe_kick(struct pipe *pipe)
-{
-    pipe->kicked = true;
-}
-
-bool pipe_is_up(const struct pipe *pipe)
-{
-    return pipe->up;
-}
-
-const char *pipe_address(const struct pipe *pipe)
-{
-    return pipe->address;
-}
-
-void pipe_close(struct pipe *pipe)
-{
-    pipe->open = false;
-}
-
-static struct member members[4];
-static struct member_list list = {.members = members};
-
-const struct member_list *membership_list(const struct membership *membership,
-                                          enum member_kind kind)
-{
-    (void)membership;
-    assert_int_equal(kind, MEMBER_ROUTER);
-    return &list;
-}
-
-/* --- */
-
-static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
-static struct logic_config config = {.router_timeout_ms = 1000, .router_window = 2};
-static struct daemon fake_daemon;
-static struct loop loop;
-static struct logic logic = {
-    .config = &config, .counters = counters, .loop = &loop, .daemon = &fake_daemon};
 
 static struct {
     int calls;
@@ -112,53 +30,10 @@ static void *slot(int i)
     return (void *)(intptr_t)i;
 }
 
-static void routers_are(size_t n)
+static int setup_got(void **state)
 {
-    for (size_t i = 0; i < n; i++) {
-        snprintf(members[i].id, sizeof members[i].id, "router-%zu", i);
-        snprintf(members[i].rpc, sizeof members[i].rpc, "10.0.0.%zu:7270", i);
-        members[i].epoch = 1;
-        members[i].weight = 1;
-    }
-    list.n = n;
-    routers_update(logic.routers);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(counters, 0, sizeof counters);
     memset(got, 0, sizeof got);
-    n_pipes = 0;
-    int err = loop_init(&loop, "test", 0);
-    logic.routers = routers_open(&logic);
-    return err;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    routers_close(logic.routers);
-    loop_close(&loop);
-    return 0;
-}
-
-static Imc__V1__MapBatch *fill(struct pipe *pipe, uint64_t seq, void **batch)
-{
-    struct msg *msg = pipe->ops->fill(pipe, pipe->arg, seq, batch);
-    if (msg == NULL)
-        return NULL;
-    Imc__V1__MapBatch *map = imc__v1__map_batch__unpack(NULL, msg->len, msg->data);
-    msg_unref(msg);
-    assert_true(map->seq == seq);
-    return map;
-}
-
-static void answer(struct pipe *pipe, void *batch, const Imc__V1__MapReply *reply)
-{
-    struct msg *msg = msg_new(imc__v1__map_reply__get_packed_size(reply));
-    imc__v1__map_reply__pack(reply, msg->data);
-    pipe->ops->answered(pipe, pipe->arg, batch, pipe->ops->decode(msg));
+    return setup(state);
 }
 
 static const struct router_session alice = {.comet = "comet-1",
@@ -437,18 +312,19 @@ static void the_ring_chooses_and_all_are_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_batch_and_its_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(mismatch_reaches_everybody, setup, teardown),
-        cmocka_unit_test_setup_teardown(answer_that_does_not_fit_is_no_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(lookups_that_were_not_answered_are_asked_again, setup,
+        cmocka_unit_test_setup_teardown(a_batch_and_its_answer, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(mismatch_reaches_everybody, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(answer_that_does_not_fit_is_no_answer, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(lookups_that_were_not_answered_are_asked_again, setup_got,
                                         teardown),
-        cmocka_unit_test_setup_teardown(nobody_waits_for_what_would_be_asked_again, setup,
+        cmocka_unit_test_setup_teardown(nobody_waits_for_what_would_be_asked_again, setup_got,
                                         teardown),
-        cmocka_unit_test_setup_teardown(nobody_there_is_told_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pipe_that_is_down_gets_an_empty_probe, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_late_answer_is_not_told_twice, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_router_that_went_fails_what_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_ring_chooses_and_all_are_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_there_is_told_later, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(a_pipe_that_is_down_gets_an_empty_probe, setup_got,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_late_answer_is_not_told_twice, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(a_router_that_went_fails_what_waits, setup_got, teardown),
+        cmocka_unit_test_setup_teardown(the_ring_chooses_and_all_are_asked, setup_got, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
