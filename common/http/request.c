@@ -381,6 +381,18 @@ const char *http_query(const struct http_request *request, const char *name, siz
     return params_get(&request->query, name, index);
 }
 
+const char *http_query_next(const struct http_request *request, const char *name, size_t *place)
+{
+    const struct http_params *query = &request->query;
+
+    while (*place < query->n) {
+        const struct http_param *param = &query->items[(*place)++];
+        if (strcmp(param->name.text, name) == 0)
+            return param->value.text;
+    }
+    return NULL;
+}
+
 static bool is_form(const struct http_request *request)
 {
     static const char form[] = "application/x-www-form-urlencoded";

@@ -42,6 +42,10 @@ static void handle(struct http_request *request, void *arg)
     fixture->seen[0] = '\0';
     see(fixture, "path", http_path(request));
     see(fixture, "a", http_query(request, "a", 0));
+    size_t place = 0;
+    const char *value;
+    while ((value = http_query_next(request, "l", &place)) != NULL)
+        see(fixture, "l", value);
     see(fixture, "fa", http_form(request, "a", 0));
     see(fixture, "bad", http_form_is_bad(request) ? "yes" : "no");
     see(fixture, "x", http_header(request, "x"));
@@ -113,6 +117,14 @@ static void forms_are_split_and_decoded(void **state)
     struct fixture *fixture = *state;
     assert_int_equal(ask_form(fixture, "b=1&a=x%20y+z&a=2", 17), 200);
     assert_string_equal(fixture->seen, "path=/ a=(none) fa=x y z bad=no x=(none) ");
+}
+
+static void each_value_of_a_parameter_is_found(void **state)
+{
+    static const char text[] = "GET /p?l=1&a=x&l=&l=%20y&ll=3&l=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+    struct fixture *fixture = *state;
+    assert_int_equal(ask(fixture, text, sizeof text - 1), 200);
+    assert_string_equal(fixture->seen, "path=/p a=x l=1 l= l= y l=1 fa=(none) bad=no x=(none) ");
 }
 
 /* A value would end at its NUL for whoever looks at it as a C string. */
@@ -381,6 +393,7 @@ static void no_secret_stays_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SERVER_TEST(each_value_of_a_parameter_is_found),
         SERVER_TEST(forms_are_split_and_decoded),
         SERVER_TEST(forms_with_control_bytes_are_bad),
         SERVER_TEST(parameters_are_limited),
