@@ -1,4 +1,4 @@
-/* params.h - parses parameters of the HTTP API, and writes imgo's answers. Pure; any thread.
+/* params.h - parses parameters of the HTTP API, and writes answers of its faces. Pure; any thread.
  *
  * Parsers return 0, or -EINVAL, and ERR names the field and what is wrong with it. */
 #ifndef IMC_LOGIC_HTTP_PARAMS_H
@@ -43,6 +43,8 @@ void params_pushs_free(struct params_pushs *pushs);
 /* Writes {"ret":RET,"error":"TEXT"} and returns how many bytes. If OUTLEN is too small, TEXT is cut
  * between characters; OUTLEN has to be at least 48. */
 size_t params_imgo_error(int ret, const char *text, char *out, size_t outlen);
+/* The same for {"code":CODE,"message":"TEXT"}. */
+size_t params_goim_error(int code, const char *text, char *out, size_t outlen);
 void params_write_string(FILE *out, const void *text, size_t len);
 
 #endif

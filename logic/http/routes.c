@@ -1,11 +1,13 @@
 #include "logic/http/routes.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/config/config.h"
 #include "logic/http/api_keys.h"
 #include "logic/http/local_callers.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,15 +19,16 @@ enum {
 
 static const char type_json[] = "application/json; charset=utf-8";
 
-/* --- faces: how errors look --- */
+/* --- faces: how answers look --- */
 
 struct face_error {
-    int status, ret;
+    int status, code;
 };
 
 struct face {
+    const char *ok;
     const struct face_error *errors; /* an array of API_ERRORS items */
-    size_t (*write)(int ret, const char *text, char *out, size_t outlen);
+    size_t (*write)(int code, const char *text, char *out, size_t outlen);
 };
 
 /* For a mistake of the caller imgo answers 200 with a code of its own. Its clients look at the
@@ -37,7 +40,18 @@ static const struct face_error imgo_errors[API_ERRORS] = {
     [API_TOO_LARGE] = {413, 65534},   [API_ENCODING] = {415, 65534},
     [API_UNAVAILABLE] = {503, 65535},
 };
-static const struct face face_imgo = {imgo_errors, params_imgo_error};
+static const struct face face_imgo = {"{\"ret\":1}", imgo_errors, params_imgo_error};
+
+/* The codes are goim's RequestErr and ServerErr. goim v2 answers 200 whatever they say, and its
+ * clients look at the code. Other statuses are for what no handler of goim answers either: paths
+ * and methods that do not exist, and keys, which goim does not know. */
+static const struct face_error goim_errors[API_ERRORS] = {
+    [API_PARAMETER] = {200, -400}, [API_TOKEN] = {200, -400},     [API_NO_SERVER] = {200, -400},
+    [API_KEY] = {401, -400},       [API_NOT_FOUND] = {404, -400}, [API_METHOD] = {405, -400},
+    [API_TOO_LARGE] = {200, -400}, [API_ENCODING] = {200, -400},  [API_UNAVAILABLE] = {200, -500},
+};
+static const struct face face_goim = {"{\"code\":0,\"message\":\"\"}", goim_errors,
+                                      params_goim_error};
 
 /* --- routes --- */
 
@@ -45,23 +59,23 @@ struct route {
     enum http_method method;
     const char *path;
     void (*handle)(struct logic *logic, struct http_request *request);
-    const struct face *face;
     bool open; /* needs no API key: browsers make this call, with a user's token */
 };
 
 static const struct route routes[] = {
-    {HTTP_POST, "/1/push", api_push_uid, &face_imgo, false},
-    {HTTP_POST, "/1/pushs", api_push_uids, &face_imgo, false},
-    {HTTP_POST, "/1/push/room", api_push_room, &face_imgo, false},
-    {HTTP_POST, "/1/push/all", api_push_all, &face_imgo, false},
-    {HTTP_POST, "/1/server/del", api_server_del, &face_imgo, false},
-    {HTTP_GET, "/1/count", api_count, &face_imgo, false},
-    {HTTP_POST, "/1/admin/token/new", api_token_new, &face_imgo, false},
-    {HTTP_POST, "/1/admin/token/del", api_token_del, &face_imgo, false},
-    {HTTP_GET, "/1/msg/get", api_msg_get, &face_imgo, true},
+    {HTTP_POST, "/1/push", api_push_uid, false},
+    {HTTP_POST, "/1/pushs", api_push_uids, false},
+    {HTTP_POST, "/1/push/room", api_push_room, false},
+    {HTTP_POST, "/1/push/all", api_push_all, false},
+    {HTTP_POST, "/1/server/del", api_server_del, false},
+    {HTTP_GET, "/1/count", api_count, false},
+    {HTTP_POST, "/1/admin/token/new", api_token_new, false},
+    {HTTP_POST, "/1/admin/token/del", api_token_del, false},
+    {HTTP_GET, "/1/msg/get", api_msg_get, true},
+    {HTTP_POST, "/goim/push/mids", api_goim_push_mids, false},
+    {HTTP_POST, "/goim/push/room", api_goim_push_room, false},
+    {HTTP_POST, "/goim/push/all", api_goim_push_all, false},
 };
-
-static const char push_path[] = "/1/push"; /* paths of all pushes begin with this */
 
 static const struct route *route_of(const char *path)
 {
@@ -70,6 +84,24 @@ static const struct route *route_of(const char *path)
             return &routes[i];
     }
     return NULL;
+}
+
+static bool begins_with(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/* Paths of all pushes begin like this. */
+static bool is_push(const struct route *route)
+{
+    return begins_with(route->path, "/1/push") || begins_with(route->path, "/goim/push/");
+}
+
+/* PATH need not have a route. A client of goim looks for `code` in every answer, and takes an
+ * answer without one for success. */
+static const struct face *face_of(const char *path)
+{
+    return begins_with(path, "/goim/") ? &face_goim : &face_imgo;
 }
 
 /* --- answers --- */
@@ -121,19 +153,31 @@ void api_json(struct logic *logic, struct http_request *request, const void *bod
 
 void api_ok(struct logic *logic, struct http_request *request)
 {
-    static const char ok[] = "{\"ret\":1}";
+    const char *ok = face_of(http_path(request))->ok;
 
-    api_json(logic, request, ok, sizeof ok - 1);
+    api_json(logic, request, ok, strlen(ok));
+}
+
+void api_goim_data(struct logic *logic, struct http_request *request, const void *data, size_t len)
+{
+    static const char begin[] = "{\"code\":0,\"message\":\"\",\"data\":";
+    size_t at = sizeof begin - 1;
+    char *body = mem_alloc(at + len + 1);
+
+    memcpy(body, begin, at);
+    memcpy(body + at, data, len);
+    body[at + len] = '}';
+    api_json(logic, request, body, at + len + 1);
+    free(body);
 }
 
 static void refuse(struct logic *logic, struct http_request *request, enum api_error error,
                    const char *text, const char *extra)
 {
-    const struct route *route = route_of(http_path(request));
-    const struct face *face = route != NULL ? route->face : &face_imgo;
+    const struct face *face = face_of(http_path(request));
     const struct face_error *how = &face->errors[error];
     char body[512];
-    size_t len = face->write(how->ret, text, body, sizeof body);
+    size_t len = face->write(how->code, text, body, sizeof body);
 
     respond(logic, request, how->status, body, len, extra);
 }
@@ -193,6 +237,22 @@ int api_query_int64(struct http_request *request, const char *name, int64_t min,
     return params_int64(name, text, min, max, out, err);
 }
 
+int api_goim_int32(struct http_request *request, const char *name, int32_t min, int32_t *out,
+                   struct params_error *err)
+{
+    const char *text;
+    int64_t value;
+
+    if (api_query(request, name, &text, err) != 0)
+        return -EINVAL;
+    if (text == NULL || *text == '\0')
+        return 0;
+    if (params_int64(name, text, min, INT32_MAX, &value, err) != 0)
+        return -EINVAL;
+    *out = (int32_t)value;
+    return 0;
+}
+
 /* --- the server --- */
 
 static void refuse_method(struct logic *logic, struct http_request *request,
@@ -219,11 +279,9 @@ static bool is_encoded(const struct http_request *request)
 static bool refuse_for_now(struct logic *logic, struct http_request *request,
                            const struct route *route)
 {
-    bool is_push = strncmp(route->path, push_path, sizeof push_path - 1) == 0;
-
     if (logic->draining)
         api_unavailable(logic, request, LOGIC_REFUSED_DRAIN, "this logic is shutting down");
-    else if (logic->memory >= (is_push ? MEMORY_SHORT : MEMORY_CRITICAL))
+    else if (logic->memory >= (is_push(route) ? MEMORY_SHORT : MEMORY_CRITICAL))
         api_unavailable(logic, request, LOGIC_REFUSED_MEMORY,
                         "this logic is short of memory (memory.limit): try again, or another one");
     else
@@ -280,8 +338,8 @@ static void api_handle(struct http_request *request, void *arg)
         route->handle(logic, request);
 }
 
-/* The HTTP server refuses a request itself: it is malformed, too large or too slow. Its path is not
- * known. */
+/* The HTTP server refuses a request itself: it is malformed, too large or too slow. Its path may
+ * not be known ("" then). */
 static void api_refuse(int status, const char *why, struct http_request *request, char *body,
                        size_t bodylen, const char **content_type)
 {
@@ -290,7 +348,9 @@ static void api_refuse(int status, const char *why, struct http_request *request
     logic_count(logic, status == 503 ? LOGIC_REFUSED_BODIES : LOGIC_REFUSED_HTTP, 1);
     logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 501, 503, 505 */
     *content_type = type_json;
-    params_imgo_error(status == 503 ? 65535 : 65534, why, body, bodylen);
+    const struct face *face = face_of(http_path(request));
+    face->write(face->errors[status == 503 ? API_UNAVAILABLE : API_PARAMETER].code, why, body,
+                bodylen);
 }
 
 static void api_room(void *arg)

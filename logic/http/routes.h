@@ -1,8 +1,8 @@
-/* routes.h - the HTTP API: a table of routes, and who may call them. A face is a form in which
- * errors are answered: imgo's is the only one. Main loop only.
+/* routes.h - the HTTP API: a table of routes, and who may call them. A face is a form of answers:
+ * imgo's or goim's. Each route belongs to one. Main loop only.
  *
  *   http server ─► api_handle ─► key? ─► route ─► handler ─► exactly one of api_ok(), api_error() …
- *                                               push.c, token.c, count.c, mailbox.c */
+ *                                   push.c, token.c, count.c, msg_get.c, goim_push.c */
 #ifndef IMC_LOGIC_HTTP_ROUTES_H
 #define IMC_LOGIC_HTTP_ROUTES_H
 
@@ -26,9 +26,14 @@ enum api_error {
     API_ERRORS,
 };
 
-/* Answers {"ret":1}. */
+/* Answers that all went well, as the face of REQUEST's path says it: {"ret":1} of imgo's,
+ * {"code":0,"message":""} of goim's. */
 void api_ok(struct logic *logic, struct http_request *request);
+/* Answers BODY as it is. */
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len);
+/* Of goim's face: answers {"code":0,"message":"","data":DATA}. DATA is a JSON value of LEN bytes,
+ * and is copied. */
+void api_goim_data(struct logic *logic, struct http_request *request, const void *data, size_t len);
 /* Answers ERROR in the form of the face that REQUEST's path belongs to. TEXT is for the caller. */
 void api_error(struct logic *logic, struct http_request *request, enum api_error error,
                const char *text);
@@ -48,11 +53,18 @@ int api_query(struct http_request *request, const char *name, const char **value
 int api_query_int64(struct http_request *request, const char *name, int64_t min, int64_t max,
                     int64_t *out, struct params_error *err);
 
+/* The same for goim's face, which takes an empty integer for an absent one. */
+int api_goim_int32(struct http_request *request, const char *name, int32_t min, int32_t *out,
+                   struct params_error *err);
+
 /* The handlers of the routes. */
 void api_push_uid(struct logic *logic, struct http_request *request);
 void api_push_uids(struct logic *logic, struct http_request *request);
 void api_push_room(struct logic *logic, struct http_request *request);
 void api_push_all(struct logic *logic, struct http_request *request);
+void api_goim_push_mids(struct logic *logic, struct http_request *request);
+void api_goim_push_room(struct logic *logic, struct http_request *request);
+void api_goim_push_all(struct logic *logic, struct http_request *request);
 void api_token_new(struct logic *logic, struct http_request *request);
 void api_token_del(struct logic *logic, struct http_request *request);
 void api_count(struct logic *logic, struct http_request *request);

@@ -7,150 +7,9 @@
 #include <cmocka.h>
 
 /* needs cmocka.h */
-#include "common/base/mem.h"
-#include "logic/push/job_backlog.h"
-#include "logic/push/kafka_producer.h"
-#include "logic/push/push.h"
-#include "logic/router/routers.h"
-#include "tests/unit/lib/api_fixture.h"
-
-enum { MOST = 64 };
-
-/* In place of the routers: nobody is there. */
-static struct {
-    router_fn fn;
-    void *arg;
-} lookups[MOST];
-static int n_lookups;
-
-void router_lookup(struct routers *link, int64_t uid, uint64_t within_ms, router_fn fn, void *arg)
-{
-    (void)link;
-    (void)uid;
-    (void)within_ms;
-    assert_true(n_lookups < MOST);
-    lookups[n_lookups].fn = fn;
-    lookups[n_lookups++].arg = arg;
-}
-
-struct router_reply *router_reply_ref(struct router_reply *reply)
-{
-    return reply;
-}
-
-void router_reply_unref(struct router_reply *reply)
-{
-    (void)reply;
-}
-
-size_t router_count(struct routers *link, enum router_count what, router_fn fn, void *arg)
-{
-    (void)link;
-    (void)what;
-    (void)fn;
-    (void)arg;
-    return 0;
-}
-
-size_t router_forget(struct routers *link, const char *comet, router_fn fn, void *arg)
-{
-    (void)link;
-    (void)comet;
-    (void)fn;
-    (void)arg;
-    return 0;
-}
-
-/* In place of the bus: keeps what came since forget(), and reports it in the next turn unless HELD.
- */
-static struct {
-    Imc__V1__PushMsg *envelope;
-    struct kafka_ticket *ticket;
-} produced[MOST];
-static int n_produced, n_reported;
-static bool held;
-static int64_t broken_uid; /* its message is not taken; 0 = all are */
-static size_t bus_most = 1000000;
-
-int kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
-                  struct kafka_ticket *ticket, const char **why)
-{
-    (void)producer;
-    (void)why;
-    assert_true(n_produced < MOST);
-    produced[n_produced].envelope =
-        imc__v1__push_msg__unpack(NULL, message->value_len, message->value);
-    produced[n_produced++].ticket = ticket;
-    free(message->value);
-    return 0;
-}
-
-size_t kafka_producer_most(const struct kafka_producer *producer)
-{
-    (void)producer;
-    return bus_most;
-}
-
-static void api_around(void)
-{
-    struct router_answer nobody = {.result = ROUTER_AWAY};
-
-    for (int i = 0; i < n_lookups; i++)
-        lookups[i].fn(lookups[i].arg, &nobody);
-    n_lookups = 0;
-    while (!held && n_reported < n_produced) {
-        const Imc__V1__PushMsg *envelope = produced[n_reported].envelope;
-        bool broken = broken_uid != 0 && envelope->has_uid && envelope->uid == broken_uid;
-        struct kafka_ticket *ticket = produced[n_reported++].ticket;
-        ticket->done(ticket, broken ? -EIO : 0, "broken");
-    }
-}
-
-static void forget(void)
-{
-    for (int i = 0; i < n_produced; i++)
-        imc__v1__push_msg__free_unpacked(produced[i].envelope, NULL);
-    n_produced = n_reported = 0;
-}
-
-static int group_setup(void **state)
-{
-    static int routers, producer; /* stand for them */
-    int failed = api_setup(state);
-
-    logic.routers = (struct routers *)(void *)&routers;
-    logic.bus = (struct kafka_producer *)(void *)&producer;
-    logic.lanes = push_lanes_open(&logic);
-    logic.backlogs = job_backlogs_open(&logic);
-    return failed;
-}
-
-static int group_teardown(void **state)
-{
-    assert_int_equal(push_pending(logic.lanes), 0);
-    push_lanes_close(logic.lanes);
-    job_backlogs_close(logic.backlogs);
-    return api_teardown(state);
-}
-
-static int clear(void **state)
-{
-    (void)state;
-    forget();
-    held = false;
-    broken_uid = 0;
-    bus_most = 1000000;
-    return 0;
-}
+#include "tests/unit/lib/push_fixture.h"
 
 static const char ok[] = "{\"ret\":1}";
-
-static const struct api_reply *push(const char *target, const char *body)
-{
-    return api_call("POST", target, "", body);
-}
-
-/* --- */
 
 static void a_push_becomes_an_envelope(void **state)
 {
@@ -232,7 +91,7 @@ static void pushs_takes_a_list_or_a_string(void **state)
         assert_int_equal(produced[i].envelope->msg.len, 8);
         assert_memory_equal(produced[i].envelope->msg.data, "{\"a\": 1}", 8);
     }
-    forget();
+    push_forget();
     api_says(push("/1/pushs", "{\"u\":\"4,5,6\",\"m\":\"x\"}"), 200, ok);
     assert_int_equal(n_produced, 3);
     assert_true(produced[2].envelope->uid == 6);
@@ -325,7 +184,7 @@ static void a_retry_goes_to_those_who_lack_it(void **state)
     broken_uid = 2;
     api_says(push("/1/pushs?id=partly", body), 503,
              "{\"ret\":65535,\"error\":\"the bus did not take 1 of 3 messages: broken\"}");
-    forget();
+    push_forget();
     broken_uid = 0;
     api_says(push("/1/pushs?id=partly", body), 200, ok);
     assert_int_equal(n_produced, 1);
@@ -401,18 +260,18 @@ static void without_redis_an_id_is_not_honoured(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_push_becomes_an_envelope, clear),
-        cmocka_unit_test_teardown(what_is_wrong_is_named_and_not_pushed, clear),
-        cmocka_unit_test_teardown(pushs_takes_a_list_or_a_string, clear),
-        cmocka_unit_test_teardown(texts_end_where_they_should, clear),
-        cmocka_unit_test_teardown(sizes_end_where_they_should, clear),
-        cmocka_unit_test_teardown(the_same_id_is_pushed_once, clear),
-        cmocka_unit_test_teardown(an_id_under_way_is_busy, clear),
-        cmocka_unit_test_teardown(a_retry_goes_to_those_who_lack_it, clear),
-        cmocka_unit_test_teardown(too_many_on_their_way_are_too_many, clear),
-        cmocka_unit_test_teardown(jobs_that_are_behind_are_waited_for, clear),
-        cmocka_unit_test_teardown(before_the_lease_nothing_is_pushed, clear),
-        cmocka_unit_test_teardown(without_redis_an_id_is_not_honoured, clear), /* last */
+        cmocka_unit_test_teardown(a_push_becomes_an_envelope, push_clear),
+        cmocka_unit_test_teardown(what_is_wrong_is_named_and_not_pushed, push_clear),
+        cmocka_unit_test_teardown(pushs_takes_a_list_or_a_string, push_clear),
+        cmocka_unit_test_teardown(texts_end_where_they_should, push_clear),
+        cmocka_unit_test_teardown(sizes_end_where_they_should, push_clear),
+        cmocka_unit_test_teardown(the_same_id_is_pushed_once, push_clear),
+        cmocka_unit_test_teardown(an_id_under_way_is_busy, push_clear),
+        cmocka_unit_test_teardown(a_retry_goes_to_those_who_lack_it, push_clear),
+        cmocka_unit_test_teardown(too_many_on_their_way_are_too_many, push_clear),
+        cmocka_unit_test_teardown(jobs_that_are_behind_are_waited_for, push_clear),
+        cmocka_unit_test_teardown(before_the_lease_nothing_is_pushed, push_clear),
+        cmocka_unit_test_teardown(without_redis_an_id_is_not_honoured, push_clear), /* last */
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, push_setup, push_teardown);
 }

@@ -104,6 +104,47 @@ static void a_logic_that_ends_or_is_short_of_memory_says_so(void **state)
     assert_int_equal(counters[LOGIC_REFUSED_MEMORY], 2);
 }
 
+static void goim_says(const struct api_reply *reply, int status, int code, const char *text)
+{
+    char want[64];
+
+    (void)snprintf(want, sizeof want, "{\"code\":%d,\"message\":\"", code);
+    if (reply->status != status || strncmp(reply->body, want, strlen(want)) != 0 ||
+        strstr(reply->text, text) == NULL)
+        fail_msg("wanted %d, %s, \"%s\" in %s", status, want, text, reply->text);
+}
+
+/* A client of goim that finds no code takes the answer for success. So every refusal has one, also
+ * those that come before there is a route. */
+static void the_face_of_goim_answers_in_its_own_form(void **state)
+{
+    static const char *const paths[] = {"/goim/push/mids", "/goim/push/room", "/goim/push/all",
+                                        "/goim/no/such/path"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        goim_says(head("GET", paths[i], ""), 405, -400, "\r\nAllow: POST\r\n");
+        goim_says(head("POST", paths[i], LATER "Content-Encoding: gzip\r\n"), 200, -400,
+                  "\r\nAccept-Encoding: identity\r\n");
+        goim_says(head("POST", paths[i], "Content-Length: 65537\r\n"), 413, -400, "65536 bytes");
+    }
+    goim_says(head("POST", "/goim/push/mids?mids=%00", LATER), 400, -400, "malformed");
+    goim_says(head("POST", paths[3], LATER), 404, -400, "no such path");
+    logic.draining = true;
+    goim_says(head("POST", paths[0], LATER), 200, -500, "\r\nRetry-After: 1\r\n");
+    logic.draining = false;
+    logic.memory = MEMORY_SHORT;
+    goim_says(head("POST", paths[1], LATER), 200, -500, "memory.limit");
+}
+
+static void the_face_of_goim_wants_the_key_as_well(void **state)
+{
+    (void)state;
+    goim_says(head("POST", "/goim/push/all?operation=1", LATER), 401, -400,
+              "\r\nWWW-Authenticate: Bearer\r\n");
+    goim_says(head("GET", "/goim/no/such/path", "X-API-Key: k3\r\n"), 401, -400, "wrong key");
+}
+
 static void a_preflight_is_answered_to_known_origins(void **state)
 {
     (void)state;
@@ -132,6 +173,8 @@ int main(void)
         WITH_KEYS(without_its_key_a_call_gets_no_further),
         OPEN(methods_and_encodings_are_looked_at),
         OPEN(a_logic_that_ends_or_is_short_of_memory_says_so),
+        OPEN(the_face_of_goim_answers_in_its_own_form),
+        WITH_KEYS(the_face_of_goim_wants_the_key_as_well),
         WITH_KEYS(a_preflight_is_answered_to_known_origins),
         OPEN(a_body_that_is_too_long_is_not_waited_for),
     };

@@ -1,0 +1,72 @@
+#include "logic/http/goim_params.h"
+#include "common/base/mem.h"
+#include "common/containers/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFUSE(err, ...) (snprintf((err)->text, sizeof(err)->text, __VA_ARGS__), -EINVAL)
+
+/* Are there 1 to MAX values? */
+static int check_number(const struct goim_list *list, size_t max, struct params_error *err)
+{
+    if (list->n == 0)
+        return REFUSE(err, "%s: missing", list->field);
+    if (list->n > max)
+        return REFUSE(err, "%s: more than %zu", list->field, max);
+    return 0;
+}
+
+/* Names the value in ERR: of thousands, one is wrong. */
+static int refuse_item(const struct goim_list *list, size_t i, struct params_error *err)
+{
+    char text[sizeof err->text];
+
+    memcpy(text, err->text, sizeof text);
+    return REFUSE(err, "%s: item %zu%.*s", list->field, i, (int)sizeof text / 2,
+                  text + strlen(list->field));
+}
+
+int goim_params_uids(const struct goim_list *list, size_t max, int64_t **uids, size_t *n,
+                     struct params_error *err)
+{
+    int failed = check_number(list, max, err);
+
+    if (failed != 0)
+        return failed;
+    struct map64 *seen = map64_new();
+    int64_t *out = mem_alloc(list->n * sizeof *out);
+    size_t taken = 0;
+    for (size_t i = 0; i < list->n && failed == 0; i++) {
+        int64_t uid = 0;
+        failed = params_int64(list->field, list->texts[i], INT64_MIN, INT64_MAX, &uid, err);
+        if (failed != 0)
+            failed = refuse_item(list, i, err);
+        else if (map64_get(seen, (uint64_t)uid) == NULL)
+            out[taken++] = uid;
+        map64_set(seen, (uint64_t)uid, 1);
+    }
+    map64_free(seen);
+    if (failed != 0) {
+        free(out);
+        return failed;
+    }
+    *uids = out;
+    *n = taken;
+    return 0;
+}
+
+int goim_params_room(const char *type, const char *room, char *out, size_t outlen,
+                     struct params_error *err)
+{
+    static const char between[] = "://";
+    size_t most = outlen - 1;
+
+    if (params_text("type", type, most, err) != 0 || params_text("room", room, most, err) != 0)
+        return -EINVAL;
+    if (strlen(type) + strlen(room) + sizeof between - 1 > most)
+        return REFUSE(err, "room: \"type://room\" is longer than %zu bytes", most);
+    (void)snprintf(out, outlen, "%s%s%s", type, between, room);
+    return 0;
+}

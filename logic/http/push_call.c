@@ -1,0 +1,252 @@
+/* push_call.c - see push_call.h:
+ *
+ *   parse ─► [id: idem_begin ─► done before? that answer] ─► push_…() ─► reports ─► api_ok() */
+#include "logic/http/push_call.h"
+#include "common/base/mem.h"
+#include "common/protocol/ops.h"
+#include "logic/http/idempotency.h"
+#include "logic/push/job_backlog.h"
+#include "logic/push/kafka_producer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TTL_MOST_S = 366 * 24 * 3600 };
+
+/* What is kept for an id that was answered, whichever face was asked: older logics answer it as it
+ * is. */
+static const char answer_kept[] = "{\"ret\":1}";
+
+/* --- parsing --- */
+
+/* Devices take these for comet's own words: a push by them would be answered and acted upon, but
+ * never shown. */
+static bool is_ours(int64_t op)
+{
+    return op == OP_HEARTBEAT_REPLY || op == OP_DISCONNECT || op == OP_AUTH_REPLY || op == OP_RAW;
+}
+
+int push_call_op(struct push_call *call, const char *field, int32_t op, struct params_error *err)
+{
+    if (is_ours(op)) {
+        snprintf(err->text, sizeof err->text, "%s: %d is the protocol's own", field, (int)op);
+        return -1;
+    }
+    call->message.op = op;
+    return 0;
+}
+
+static int parse_common(struct push_call *call, const char **id, struct params_error *err)
+{
+    struct http_request *request = call->request;
+    int64_t ttl = -1;
+
+    if (api_query_int64(request, "ttl", 0, TTL_MOST_S, &ttl, err) != 0 ||
+        api_query(request, "id", id, err) != 0)
+        return -1;
+    if (ttl >= 0)
+        call->message.expires_ms = logic_now_ms(call->logic) + (uint64_t)ttl * 1000;
+    return *id == NULL ? 0 : params_text("id", *id, IDEM_KEY_MAX, err);
+}
+
+int push_call_message(struct push_call *call, const char *field, struct params_error *err)
+{
+    size_t len = call->message.len, most = (size_t)call->logic->config->push_max_message;
+    size_t bus = kafka_producer_most(call->logic->bus);
+
+    bus = bus > PUSH_ENVELOPE_MOST ? bus - PUSH_ENVELOPE_MOST : 0; /* a topic may be that small */
+    if (len > 0 && len <= most && len <= bus)
+        return 0;
+    call->too_large = len <= most && len > bus;
+    if (len == 0)
+        snprintf(err->text, sizeof err->text, "%s: empty", field);
+    else if (call->too_large)
+        snprintf(err->text, sizeof err->text,
+                 "%s: %zu bytes, the bus takes %zu (max.message.bytes of the topic)", field, len,
+                 bus);
+    else
+        snprintf(err->text, sizeof err->text, "%s: longer than %zu bytes", field, most);
+    return -1;
+}
+
+int push_call_body(struct push_call *call, struct params_error *err)
+{
+    call->message.body = http_body(call->request, &call->message.len);
+    return push_call_message(call, "body", err);
+}
+
+/* --- the end --- */
+
+static void call_free(struct push_call *call)
+{
+    if (call->users.uids != &call->uid)
+        params_pushs_free(&call->users);
+    free(call->owned);
+    free(call->before);
+    free(call);
+}
+
+/* Records which uids have the message. So a retry with the same id pushes only to the others. */
+static void fail_partly(struct push_call *call, const struct push_result *result)
+{
+    if (call->idem == NULL)
+        return;
+    size_t n = call->n_before;
+    int64_t *accepted = mem_alloc((n + result->n) * sizeof *accepted);
+    if (n > 0)
+        memcpy(accepted, call->before, n * sizeof *accepted);
+    for (size_t i = 0; i < call->users.n && i < result->n; i++) {
+        if (!result->failed[i])
+            accepted[n++] = call->users.uids[i];
+    }
+    idem_fail(call->idem, accepted, n * sizeof *accepted);
+    free(accepted);
+}
+
+static void on_pushed(void *arg, const struct push_result *result)
+{
+    struct push_call *call = arg;
+    char text[512];
+
+    if (result->n_failed == 0) {
+        if (call->idem != NULL)
+            idem_done(call->idem, answer_kept, sizeof answer_kept - 1);
+        api_ok(call->logic, call->request);
+    } else if (result->refused) {
+        fail_partly(call, result);
+        api_overloaded(call->logic, call->request, LOGIC_REFUSED_BACKLOG, result->why);
+    } else {
+        fail_partly(call, result);
+        snprintf(text, sizeof text, "the bus did not take %zu of %zu messages: %s",
+                 result->n_failed, result->n, result->why);
+        api_unavailable(call->logic, call->request, LOGIC_REFUSED_BUS, text);
+    }
+    call_free(call);
+}
+
+/* --- the way there --- */
+
+void push_call_to_uids(struct push_call *call)
+{
+    push_uids(call->logic, &call->message, call->users.uids, call->users.n, on_pushed, call);
+}
+
+void push_call_to_room(struct push_call *call)
+{
+    push_room(call->logic, &call->message, call->room, on_pushed, call);
+}
+
+void push_call_to_all(struct push_call *call)
+{
+    push_all(call->logic, &call->message, call->speed, on_pushed, call);
+}
+
+static int compare_uids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static bool was_before(const struct push_call *call, int64_t uid)
+{
+    return bsearch(&uid, call->before, call->n_before, sizeof uid, compare_uids) != NULL;
+}
+
+static void skip_accepted(struct push_call *call, const void *data, size_t len)
+{
+    size_t left = 0;
+
+    call->n_before = len / sizeof *call->before;
+    call->before = mem_alloc(len + 1);
+    memcpy(call->before, data, call->n_before * sizeof *call->before);
+    qsort(call->before, call->n_before, sizeof *call->before, compare_uids);
+    for (size_t i = 0; i < call->users.n; i++) {
+        if (!was_before(call, call->users.uids[i]))
+            call->users.uids[left++] = call->users.uids[i];
+    }
+    call->users.n = left;
+}
+
+static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, const void *data,
+                    size_t len)
+{
+    struct push_call *call = arg;
+    struct logic *logic = call->logic;
+    char text[400];
+
+    switch (verdict) {
+    case IDEM_FIRST:
+        call->idem = idem;
+        if (len > 0)
+            skip_accepted(call, data, len);
+        call->start(call);
+        return;
+    case IDEM_REPEATED:
+        api_ok(logic, call->request); /* what succeeded is kept, and nothing else is */
+        break;
+    case IDEM_BUSY:
+        api_unavailable(logic, call->request, LOGIC_REFUSED_BUS,
+                        "id: the first call with it is still under way");
+        break;
+    case IDEM_AWAY:
+        snprintf(text, sizeof text, "id: cannot be honoured now: %s", redis_said(logic->redis));
+        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS, text);
+        break;
+    }
+    call_free(call);
+}
+
+/* Refuses a correct push that is too large, or that comes while too many messages are under way or
+ * jobs are too far behind. False: refused and answered. */
+static bool push_fits(struct push_call *call)
+{
+    struct logic *logic = call->logic;
+    const struct logic_config *config = logic->config;
+    size_t n = call->users.n, pending = push_pending(logic->lanes);
+    char text[JOB_BACKLOG_WHY];
+
+    if (n > 1 && n > (size_t)config->push_max_bytes / call->message.len) {
+        snprintf(text, sizeof text,
+                 "%zu uids times %zu bytes are more than push.max_bytes (%lld): push to fewer at a "
+                 "time",
+                 n, call->message.len, (long long)config->push_max_bytes);
+        api_error(logic, call->request, API_TOO_LARGE, text);
+        return false;
+    }
+    if (pending > 0 && pending + n > (size_t)config->push_max_pending) {
+        snprintf(text, sizeof text,
+                 "%zu messages are on their way to Kafka, push.max_pending is %lld: push later",
+                 pending, (long long)config->push_max_pending);
+        api_overloaded(logic, call->request, LOGIC_REFUSED_PENDING, text);
+        return false;
+    }
+    if (job_backlogs_verdict(logic->backlogs, text) != JOB_BACKLOG_ALL)
+        return true;
+    api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
+    return false;
+}
+
+void push_call_handle(struct logic *logic, struct http_request *request, push_parse_fn parse,
+                      void (*start)(struct push_call *call))
+{
+    struct push_call *call = mem_alloc(sizeof *call);
+    struct params_error err;
+    const char *id = NULL;
+
+    *call = (struct push_call){.logic = logic, .request = request, .start = start};
+    if (!logic->has_node) {
+        api_unavailable(logic, request, LOGIC_REFUSED_REDIS,
+                        "this logic is starting: it holds no lease yet");
+        call_free(call);
+    } else if (parse(call, &err) != 0 || parse_common(call, &id, &err) != 0) {
+        api_error(logic, request, call->too_large ? API_TOO_LARGE : API_PARAMETER, err.text);
+        call_free(call);
+    } else if (!push_fits(call)) {
+        call_free(call);
+    } else if (id != NULL) {
+        idem_begin(logic, id, on_idem, call);
+    } else {
+        call->start(call);
+    }
+}

@@ -1,0 +1,51 @@
+/* push_call.h - one call that pushes, of whichever face. The files of the faces parse, everything
+ * else is here. Main loop only.
+ *
+ * The request owns body and parameters until it is answered. If any part of a push is malformed,
+ * none of it is accepted. */
+#ifndef IMC_LOGIC_HTTP_PUSH_CALL_H
+#define IMC_LOGIC_HTTP_PUSH_CALL_H
+
+#include "logic/http/routes.h"
+#include "logic/push/push.h"
+
+enum { PUSH_ROOM_MOST = 128 };
+
+struct push_call {
+    struct logic *logic;
+    struct http_request *request;
+    void (*start)(struct push_call *call);
+    struct push_message message;
+    struct params_pushs users; /* the users that still have to get the message */
+    int64_t uid;               /* if there is only one: USERS points here */
+    const char *room;
+    char *owned; /* what ROOM points to, unless the request owns that */
+    int32_t speed;
+    struct idem *idem;
+    int64_t *before; /* uids for which an earlier call with the same id was accepted */
+    size_t n_before;
+    bool too_large; /* parsing has failed because of a size */
+};
+
+/* Reads the parameters of a face into CALL. 0; otherwise ERR says what is wrong. */
+typedef int (*push_parse_fn)(struct push_call *call, struct params_error *err);
+
+/* Handles REQUEST: parses, refuses what is too much, honours `id`, calls START and answers. PARSE
+ * need not look at `ttl` and `id`. START is one of push_call_to_…(). */
+void push_call_handle(struct logic *logic, struct http_request *request, push_parse_fn parse,
+                      void (*start)(struct push_call *call));
+
+void push_call_to_uids(struct push_call *call);
+void push_call_to_room(struct push_call *call);
+void push_call_to_all(struct push_call *call);
+
+/* --- for the parsers. They return 0, or -1 with ERR --- */
+
+/* The message's operation, from parameter FIELD. */
+int push_call_op(struct push_call *call, const char *field, int32_t op, struct params_error *err);
+/* The message is the whole body. */
+int push_call_body(struct push_call *call, struct params_error *err);
+/* Checks the size of CALL->message, from parameter FIELD. */
+int push_call_message(struct push_call *call, const char *field, struct params_error *err);
+
+#endif
