@@ -34,8 +34,9 @@ struct worker {
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
     struct logic_requests *logic; /* comet/logic/logic_requests.h */
-    _Atomic int logic_access;     /* enum logic_access: the best of all logics */
-    struct wheel *session_wheel;  /* sdk_gap and retry timers of catch-ups */
+    uint64_t keys_refresh_ms; /* how often logic wants goim's sessions registered anew; 0: never */
+    _Atomic int logic_access; /* enum logic_access: the best of all logics */
+    struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */
     struct reregister *reregister;     /* session/reregister.h */

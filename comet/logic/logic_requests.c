@@ -352,6 +352,8 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
     if (!fits)
         log_error("logic answered another batch than it got", "logic=%s address=%s", peer->id,
                   pipe_address(pipe));
+    if (reply->proto->keys_refresh_ms != 0)
+        link->worker->keys_refresh_ms = reply->proto->keys_refresh_ms;
     while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
         size_t i = index[request->kind]++;
         struct logic_answer answer = {.answered = fits,

@@ -11,10 +11,17 @@
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/protocol/goim_key.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 100, SLICE = 512, OUTSTANDING_MAX = 8192, DISCONNECTS_MAX = 1000 };
+enum {
+    RETRY_MS = 100,
+    SLICE = 512,
+    OUTSTANDING_MAX = 8192,
+    DISCONNECTS_MAX = 1000,
+    REFRESH_MS = 1000
+};
 
 enum registrar_state {
     REREGISTER_IDLE,      /* no router is known, or our lease is not held yet */
@@ -44,6 +51,8 @@ struct reregister {
     size_t n_owed, cap_owed;
     struct loop_task walk;
     uv_timer_t retry;
+    uv_timer_t refresh;    /* runs once there was a client with a key of its own */
+    size_t refresh_cursor; /* next table slot */
 };
 
 static void reregister_on_retry(uv_timer_t *timer);
@@ -245,12 +254,45 @@ void reregister_update(struct reregister *reregister)
     room_reports_restate(reregister->worker->room_reports);
 }
 
+/* --- keys of goim's devices --- */
+
+/* Logic forgets a client's key when it has not heard of it for long. Keys that logic has made up
+ * are not kept anywhere. */
+static bool has_own_key(const struct conn *conn)
+{
+    int64_t uid;
+
+    return conn->goim != NULL && !goim_key_is_made(conn->goim->key, &uid);
+}
+
+/* Goes over a part of the table, so that a whole round takes keys_refresh_ms. */
+static void reregister_on_refresh(uv_timer_t *timer)
+{
+    struct reregister *reregister = container_of(timer, struct reregister, refresh);
+    struct worker *worker = reregister->worker;
+    uint64_t slots = handle_table_slots(worker->table), period = worker->keys_refresh_ms;
+
+    uv_timer_start(timer, reregister_on_refresh, REFRESH_MS, 0);
+    if (period == 0 || reregister->state == REREGISTER_IDLE)
+        return;
+    uint64_t n = slots * REFRESH_MS / period + 1;
+    for (uint64_t i = 0; i < n && i < slots && reregister->outstanding < OUTSTANDING_MAX; i++) {
+        if (reregister->refresh_cursor >= slots)
+            reregister->refresh_cursor = 0;
+        struct conn *conn = handle_table_at(worker->table, reregister->refresh_cursor++);
+        if (conn != NULL && conn->registered && has_own_key(conn))
+            register_conn(reregister, conn);
+    }
+}
+
 void reregister_admitted(struct reregister *reregister, struct conn *conn,
                          const struct logic_answer *answer)
 {
     loop_assert_owner(&reregister->worker->loop);
     conn->registered = answer_is_current(reregister->worker, answer);
     conn->missed = !conn->registered;
+    if (has_own_key(conn) && !uv_is_active((uv_handle_t *)&reregister->refresh))
+        uv_timer_start(&reregister->refresh, reregister_on_refresh, REFRESH_MS, 0);
     if (conn->registered || reregister->state == REREGISTER_IDLE)
         return;
     /* Logic saw other routers than we do. Ours may have taken the user for away meanwhile, hence
@@ -299,7 +341,7 @@ void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64
 
 static void reregister_on_retry(uv_timer_t *timer)
 {
-    struct reregister *reregister = timer->data;
+    struct reregister *reregister = container_of(timer, struct reregister, retry);
 
     for (int i = 0; i < DISCONNECTS_MAX && reregister->n_owed > 0; i++) {
         struct departed owed = reregister->owed[--reregister->n_owed];
@@ -326,22 +368,30 @@ struct reregister *reregister_open(struct worker *worker, void (*refetch)(struct
     reregister->refetch = refetch;
     reregister->walk.run = reregister_walk;
     uv_timer_init(&worker->loop.uv, &reregister->retry);
-    reregister->retry.data = reregister;
+    uv_timer_init(&worker->loop.uv, &reregister->refresh);
     return reregister;
 }
 
 static void reregister_on_closed(uv_handle_t *handle)
 {
-    struct reregister *reregister = handle->data;
+    struct reregister *reregister = container_of(handle, struct reregister, retry);
 
     cluster_view_unref(reregister->valid);
     free(reregister->owed);
     free(reregister);
 }
 
+static void reregister_on_refresh_closed(uv_handle_t *handle)
+{
+    struct reregister *reregister = container_of(handle, struct reregister, refresh);
+
+    uv_close((uv_handle_t *)&reregister->retry, reregister_on_closed);
+}
+
 void reregister_close(struct reregister *reregister)
 {
     loop_assert_owner(&reregister->worker->loop);
     reregister->state = REREGISTER_IDLE;
-    uv_close((uv_handle_t *)&reregister->retry, reregister_on_closed);
+    uv_timer_stop(&reregister->retry);
+    uv_close((uv_handle_t *)&reregister->refresh, reregister_on_refresh_closed);
 }

@@ -12,7 +12,11 @@
  *      └─ from both: logic admitted a session under other routers; from ANNOUNCED: refused
  *
  * Routers answer "not complete" until every loop of every live comet has said Registered. Before
- * that, a lookup that finds no session does not prove that the user is away. */
+ * that, a lookup that finds no session does not prove that the user is away.
+ *
+ * Clients of goim that name a key are registered again and again, in rounds of
+ * worker->keys_refresh_ms. Otherwise logic would forget whose key it is, since it cannot know which
+ * sessions are still open. */
 #ifndef IMC_COMET_SESSION_REREGISTER_H
 #define IMC_COMET_SESSION_REREGISTER_H
 

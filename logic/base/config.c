@@ -76,6 +76,9 @@ const struct config_row logic_config_rows[] = {
     ROW("connect", "timeout", CONFIG_DURATION, connect_timeout_ms, "3s", 100, MINUTE,
         "A connecting session that Redis and the router have not admitted by then is refused with "
         "code 12."),
+    ROW("keys", "ttl", CONFIG_DURATION, keys_ttl_ms, "168h", 5 * SECOND, 3660 * DAY,
+        "How long pushes to the key of a goim v2 device still find its user, after the device was "
+        "connected last."),
     ROW("lookup", "timeout", CONFIG_DURATION, lookup_timeout_ms, "500ms", 10, MINUTE,
         "A push whose uid the router has not found by then goes to the bus without a hint."),
     ROW("tokens", "ttl", CONFIG_DURATION, tokens_ttl_ms, "24h", 0, 3660 * DAY,

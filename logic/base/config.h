@@ -15,6 +15,7 @@ struct logic_config {
     int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
     int64_t sessions_max_per_uid;
     int64_t connect_timeout_ms;
+    int64_t keys_ttl_ms;
     int64_t lookup_timeout_ms;
     int64_t tokens_ttl_ms;
     int64_t push_max_message, push_max_uids, push_max_bytes, push_max_pending;

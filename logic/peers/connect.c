@@ -2,11 +2,13 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/protocol/goim_key.h"
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
+#include "logic/tokens/device_keys.h"
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
@@ -16,11 +18,13 @@
 struct connect {
     struct session_batch *sb;
     Imc__V1__ConnectResult *result;
-    struct goim_connect goim; /* of goim's clients; key is NULL for imgo's */
+    struct goim_connect goim; /* of goim's clients */
     struct router_session session;
     STAILQ_ENTRY(connect) next; /* set while it waits for another try */
     uint64_t again_ms;
-    int asks; /* how often comets were asked to make room */
+    int steps;   /* answers that an admitted session still waits for */
+    bool failed; /* one of them was none */
+    int asks;    /* how often comets were asked to make room */
 };
 
 /* Connects that wait for another try, in the order in which they are due. */
@@ -80,22 +84,53 @@ static void connect_take_back(struct connect *connect)
         connect_unavailable(connect);
 }
 
-/* --- waiting messages --- */
+/* --- waiting messages, and the device's key --- */
 
-static void on_waiting(void *arg, int err, const struct mailbox_page *page)
+static void connect_step(struct connect *connect, int err)
 {
-    struct connect *connect = arg;
     Imc__V1__ConnectResult *result = connect->result;
 
-    if (err != 0) {
+    connect->failed |= err != 0;
+    if (--connect->steps > 0)
+        return;
+    if (connect->failed) {
+        result->n_waiting = 0;
         connect_take_back(connect);
         return;
     }
     result->uid = connect->session.uid;
     result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
-    result->more = session_batch_page(connect->sb, page, &result->waiting, &result->n_waiting);
     connect_end(connect, CLOSE_NONE, "");
+}
+
+static void on_waiting(void *arg, int err, const struct mailbox_page *page)
+{
+    struct connect *connect = arg;
+    Imc__V1__ConnectResult *result = connect->result;
+
+    if (err == 0)
+        result->more = session_batch_page(connect->sb, page, &result->waiting, &result->n_waiting);
+    connect_step(connect, err);
+}
+
+static void on_key_taken(void *arg, int err)
+{
+    connect_step(arg, err);
+}
+
+/* The session is put. Both questions are under way at the same time. */
+static void connect_read(struct connect *connect)
+{
+    struct logic *logic = connect->sb->logic;
+    const struct router_session *session = &connect->session;
+    int64_t made_for;
+    bool named = connect->goim.key != NULL && !goim_key_is_made(connect->goim.key, &made_for);
+
+    connect->steps = named ? 2 : 1;
+    if (named)
+        device_keys_take(logic, session->key, session->uid, on_key_taken, connect);
+    mailbox_first(logic, session->uid, on_waiting, connect);
 }
 
 /* --- put --- */
@@ -201,11 +236,10 @@ static void connect_ask_others(struct connect *connect)
 static void on_put(void *arg, const struct router_answer *answer)
 {
     struct connect *connect = arg;
-    struct logic *logic = connect->sb->logic;
 
     if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_OK) {
         session_batch_put(connect->sb, answer->ring);
-        mailbox_first(logic, connect->session.uid, on_waiting, connect);
+        connect_read(connect);
     } else if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_TOO_MANY) {
         connect_ask_others(connect);
     } else if (answer->result == ROUTER_OK) {
@@ -233,6 +267,18 @@ static void connect_put(struct connect *connect)
     router_put(sb->logic->routers, &connect->session, sb->deadline_ms - now, on_put, connect);
 }
 
+/* It is known who connects. */
+static void connect_known(struct connect *connect, int64_t uid)
+{
+    connect->session.uid = uid;
+    if (connect->goim.is_goim)
+        connect->session.key = goim_connect_key(connect->sb, &connect->goim, uid);
+    if (connect->session.key == NULL)
+        connect_end(connect, CLOSE_MALFORMED, "auth: key was made up for another user");
+    else
+        connect_put(connect);
+}
+
 /* --- token --- */
 
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)
@@ -253,14 +299,13 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         connect_end(connect, CLOSE_BAD_TOKEN, "auth: the token is not that of mid");
         return;
     }
-    connect->session.uid = value->uid;
     if (connect->session.room[0] == '\0')
         connect->session.room = session_batch_text(sb, value->room, value->room_len);
     if (connect->result->rooms[0] == '\0')
         connect->result->rooms = session_batch_text(sb, value->rooms, value->rooms_len);
     if (!goim->accepts_said)
         goim_connect_token_accepts(sb, value, connect->result);
-    connect_put(connect);
+    connect_known(connect, value->uid);
 }
 
 /* Reads goim's auth. True: its token has to be looked up. False: it needs none, or was refused. */
@@ -274,14 +319,12 @@ static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *
         connect_end(connect, code, why);
         return false;
     }
-    connect->session.key = goim->key;
     connect->session.room = goim->room;
     connect->result->rooms = pb_text(goim->rooms);
     if (goim->token.len > 0)
         return true;
-    connect->session.uid = goim->uid;
     connect->result->accepts_all = !goim->accepts_said;
-    connect_put(connect);
+    connect_known(connect, goim->uid);
     return false;
 }
 
@@ -293,6 +336,8 @@ void connects_start(struct session_batch *sb)
 
     sb->connects = arena_alloc(&sb->batch->arena, n * sizeof *sb->connects);
     sb->asked = arena_alloc(&sb->batch->arena, n * sizeof(struct connect *));
+    if (n > 0)
+        sb->reply.keys_refresh_ms = device_keys_refresh_ms(logic);
     sb->deadline_ms = loop_now_ms(logic->loop) + (uint64_t)logic->config->connect_timeout_ms;
     for (size_t i = 0; i < n; i++) {
         const Imc__V1__Connect *in = sb->in->connects[i];

@@ -2,6 +2,7 @@
 #include "common/base/hash.h"
 #include "common/base/random.h"
 #include "common/protocol/goim_auth.h"
+#include "common/protocol/goim_key.h"
 #include "common/protocol/op_list.h"
 #include "common/protocol/ops.h"
 #include "logic/base/logic.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WHY_MAX = 160, KEY_DIGITS = 32 };
+enum { WHY_MAX = 160 };
 
 static int32_t *accepts_alloc(struct session_batch *sb)
 {
@@ -22,10 +23,21 @@ static const char *copy_text(struct session_batch *sb, const char *text)
     return session_batch_text(sb, text, strlen(text));
 }
 
-/* goim's logic makes up a key, too, if the client has none. */
-static const char *key_made_up(struct session_batch *sb)
+const char *goim_connect_key(struct session_batch *sb, const struct goim_connect *connect,
+                             int64_t uid)
 {
-    char text[KEY_DIGITS + 1];
+    char text[GOIM_KEY_MADE_MAX + 1];
+    int64_t made_for;
+
+    if (connect->key != NULL)
+        return goim_key_is_made(connect->key, &made_for) && made_for != uid ? NULL : connect->key;
+    goim_key_make(uid, connect->random, text);
+    return copy_text(sb, text);
+}
+
+static const char *random_digits(struct session_batch *sb)
+{
+    char text[GOIM_KEY_RANDOM + 1];
 
     (void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, random_number(),
                    random_number());
@@ -34,11 +46,18 @@ static const char *key_made_up(struct session_batch *sb)
 
 /* goim lets clients be nobody (mid 0): they get pushes to their key, their rooms and to all. Here
  * each of them is a user of its own, whom no business names: the uid is negative and follows from
- * the key. So what is pushed to the key waits while the client is away. */
-static int64_t uid_of_nobody(const char *key)
+ * the key. So what is pushed to the key waits while the client is away. From a key that was made up
+ * only the random part counts: the client may have been told its key, and name it next time. */
+static int64_t uid_of_nobody(const struct goim_connect *connect)
 {
-    uint64_t hash = hash_fnv1a(HASH_FNV1A_BEGIN, key, strlen(key));
+    const char *text = connect->key;
+    int64_t made_for;
 
+    if (text == NULL)
+        text = connect->random;
+    else if (goim_key_is_made(text, &made_for))
+        text += strlen(text) - GOIM_KEY_RANDOM;
+    uint64_t hash = hash_fnv1a(HASH_FNV1A_BEGIN, text, strlen(text));
     return -1 - (int64_t)(hash_mix64(hash) >> 1);
 }
 
@@ -57,12 +76,16 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
 
     if (goim_auth_parse(body->data, body->len, &auth, text, sizeof text) != 0)
         return refuse(sb, CLOSE_MALFORMED, text, why);
-    *connect = (struct goim_connect){.mid = auth.mid, .accepts_said = auth.has_accepts};
-    connect->key = auth.key[0] != '\0' ? copy_text(sb, auth.key) : key_made_up(sb);
+    *connect =
+        (struct goim_connect){.is_goim = true, .mid = auth.mid, .accepts_said = auth.has_accepts};
+    if (auth.key[0] != '\0')
+        connect->key = copy_text(sb, auth.key);
+    else
+        connect->random = random_digits(sb);
+    connect->uid = auth.mid != 0 ? auth.mid : uid_of_nobody(connect);
     connect->room = copy_text(sb, auth.room);
     connect->rooms = copy_text(sb, auth.rooms);
     connect->token = (struct token_ref){copy_text(sb, auth.token), strlen(auth.token)};
-    connect->uid = auth.mid != 0 ? auth.mid : uid_of_nobody(connect->key);
     result->hello = auth.hello;
     if (auth.has_accepts) {
         result->accepts = accepts_alloc(sb);

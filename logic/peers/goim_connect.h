@@ -5,15 +5,17 @@
 #include "logic/peers/session_batch.h"
 #include "logic/tokens/tokens.h"
 
-/* Everything lives in the batch's arena. */
+/* Everything lives in the batch's arena. All zero: the client is not goim's. */
 struct goim_connect {
+    bool is_goim;
     struct token_ref token; /* decides who it is; len 0: UID does */
     int64_t mid;            /* what the token has to stand for; 0: anybody */
     int64_t uid;
-    const char *key;   /* the device's; made up if it named none */
-    const char *room;  /* "": the token's */
-    const char *rooms; /* beside that, separated by commas; "": the token's */
-    bool accepts_said; /* the client named operations; false: the token's */
+    const char *key;    /* the device's; NULL: it named none */
+    const char *random; /* of the key that is made up then: GOIM_KEY_RANDOM digits */
+    const char *room;   /* "": the token's */
+    const char *rooms;  /* beside that, separated by commas; "": the token's */
+    bool accepts_said;  /* the client named operations; false: the token's */
 };
 
 /* Reads BODY, and writes the operations and the key into RESULT. 0; or the close code with which
@@ -21,6 +23,10 @@ struct goim_connect {
 uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *body,
                            Imc__V1__ConnectResult *result, struct goim_connect *connect,
                            const char **why);
+/* The key of the session of UID: the client's own, or one that is made up. goim's logic makes one
+ * up, too. NULL: the client named a key that was made up for another user. */
+const char *goim_connect_key(struct session_batch *sb, const struct goim_connect *connect,
+                             int64_t uid);
 /* Writes the operations of a token ("*": all, or a list) into RESULT. */
 void goim_connect_token_accepts(struct session_batch *sb, const struct token_value *token,
                                 Imc__V1__ConnectResult *result);

@@ -12,6 +12,7 @@
 #include "logic/peers/session_batch.h"
 #include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
+#include "logic/tokens/device_keys.h"
 
 #include <string.h>
 
@@ -236,6 +237,8 @@ static void start_registers(struct session_batch *sb)
     if (sb->in->registered != NULL)
         sb->pending++;
     sb->registers_pending = sb->in->n_registers;
+    if (sb->in->n_registers > 0)
+        sb->reply.keys_refresh_ms = device_keys_refresh_ms(sb->logic);
     for (size_t i = 0; i < sb->in->n_registers; i++) {
         const Imc__V1__Register *in = sb->in->registers[i];
         struct status_item *item = status_item(sb, &sb->reply.registers[i]);
@@ -247,6 +250,7 @@ static void start_registers(struct session_batch *sb)
             .key = in->key,
             .room = in->room,
         };
+        device_keys_keep(sb->logic, in->key, in->uid);
         if (agreed)
             router_put(routers, &item->session, timeout, on_registered, item);
         else

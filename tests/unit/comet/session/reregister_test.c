@@ -1,4 +1,5 @@
 /* One thing happens to the routers, to logic or to a session. */
+#include "comet/net/goim_client.h"
 #include "tests/unit/comet/session/reregister_fixture.h"
 
 /* Router 0 begins a new life, and logic and we hear of it. */
@@ -258,9 +259,67 @@ static void a_long_walk_waits_without_spinning(void **state)
     world_close();
 }
 
+/* A client of goim with KEY. */
+static struct session *goim_session(struct goim_client *goim, char *key)
+{
+    struct session *session = &w.sessions[w.n_sessions];
+
+    session_begin();
+    *goim = (struct goim_client){.key = key};
+    session->conn.goim = goim;
+    session_admitted(session);
+    return session;
+}
+
+/* How many Registers of SESSION were sent in ROUNDS of the timer. */
+static int registers_of(const struct session *session, int rounds)
+{
+    int n = 0;
+
+    for (int i = 0; i < rounds; i++) {
+        assert_true(timers_fire());
+        while (!STAILQ_EMPTY(&w.queued)) {
+            link_send_one();
+            n += w.sent->kind == REQUEST_REGISTER && w.sent->handle == session->handle;
+            free(w.sent->key);
+            w.sent->key = NULL;
+            logic_carries_out(true);
+        }
+    }
+    return n;
+}
+
+static void a_client_with_a_key_is_registered_in_rounds(void **state)
+{
+    static char own[] = "phone", made[] = "~7~0123456789abcdef0123456789abcdef";
+    struct goim_client goim[2];
+
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin(); /* of imgo's */
+    session_admitted(&w.sessions[0]);
+    assert_false(timers_fire());
+    const struct session *named = goim_session(&goim[0], own);
+    const struct session *unnamed = goim_session(&goim[1], made);
+    assert_int_equal(registers_of(named, 5), 0); /* an older logic does not ask for it */
+    int slots = (int)handle_table_slots(w.worker.table);
+    w.worker.keys_refresh_ms = (uint64_t)slots * 1000; /* a slot in each turn, and one more */
+    int n = registers_of(named, 4 * slots);
+    assert_in_range(n, 4, 8);
+    assert_int_equal(registers_of(unnamed, slots), 0);
+    assert_int_equal(registers_of(&w.sessions[0], slots), 0);
+    w.worker.keys_refresh_ms = 1; /* shorter than a turn: once in each */
+    assert_int_equal(registers_of(named, 3), 3);
+    assert_true(reregister_complete(w.worker.reregister));
+    for (size_t i = 0; i < w.n_sessions; i++)
+        w.sessions[i].conn.goim = NULL;
+    world_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_client_with_a_key_is_registered_in_rounds),
         cmocka_unit_test(logic_that_sees_other_routers_is_asked_again),
         cmocka_unit_test(a_session_admitted_under_other_routers_is_registered_and_fetches),
         cmocka_unit_test(a_walk_ends_although_the_table_grows),

@@ -9,6 +9,7 @@
 #include "logic/peers/connect.h"
 #include "logic/peers/session_requests.h"
 #include "logic/router/routers.h"
+#include "logic/tokens/device_keys.h"
 #include "logic/tokens/tokens.h"
 #include "tests/unit/lib/clock.h"
 
@@ -116,6 +117,42 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
     tokens.fn = fn;
     tokens.arg = arg;
     tokens.n = n;
+}
+
+/* Keys that are taken are told apart from those that are kept by FN. */
+struct key_ask {
+    char key[64];
+    int64_t uid;
+    device_key_fn fn;
+    void *arg;
+};
+static struct key_ask keys[MOST];
+static size_t n_keys;
+
+static inline void key_note(const char *key, int64_t uid, device_key_fn fn, void *arg)
+{
+    assert_true(n_keys < MOST);
+    keys[n_keys] = (struct key_ask){.uid = uid, .fn = fn, .arg = arg};
+    (void)snprintf(keys[n_keys++].key, sizeof keys[0].key, "%s", key);
+}
+
+void device_keys_take(struct logic *logic, const char *key, int64_t uid, device_key_fn fn,
+                      void *arg)
+{
+    (void)logic;
+    key_note(key, uid, fn, arg);
+}
+
+void device_keys_keep(struct logic *logic, const char *key, int64_t uid)
+{
+    (void)logic;
+    key_note(key, uid, NULL, NULL);
+}
+
+uint64_t device_keys_refresh_ms(const struct logic *logic)
+{
+    (void)logic;
+    return 4242;
 }
 
 struct mailbox_ask {
