@@ -276,8 +276,21 @@ static void on_room(void *arg, const struct router_answer *answer)
     session_batch_drop(item->sb);
 }
 
+/* Comet tells every room once for a ring. If we have not seen that ring yet, our words would go to
+ * routers that lose the room with it, and the next ones would never hear of it. So comet has to say
+ * it again. */
+static void refuse_rooms(struct session_batch *sb)
+{
+    for (size_t i = 0; i < sb->in->n_rooms; i++)
+        sb->reply.rooms[i]->status = IMC__V1__LOGIC_STATUS__RING_MISMATCH;
+}
+
 static void start_rooms(struct session_batch *sb)
 {
+    if (sb->in->ring != routers_ring(sb->logic->routers)) {
+        refuse_rooms(sb);
+        return;
+    }
     sb->pending += sb->in->n_rooms;
     for (size_t i = 0; i < sb->in->n_rooms; i++) {
         const Imc__V1__RoomCount *in = sb->in->rooms[i];

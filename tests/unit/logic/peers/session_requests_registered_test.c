@@ -77,6 +77,42 @@ static void registered_with_no_router(void **state)
     assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__UNAVAILABLE);
 }
 
+static Imc__V1__SessionBatch room_batch(void)
+{
+    static Imc__V1__RoomCount room, *rooms[] = {&room};
+    Imc__V1__SessionBatch in = register_batch(false);
+
+    imc__v1__room_count__init(&room);
+    room.room = mem_unconst("lobby");
+    room.sessions = 3;
+    in.registered = NULL;
+    in.rooms = rooms;
+    in.n_rooms = 1;
+    return in;
+}
+
+static void a_rooms_number_goes_to_its_router(void **state)
+{
+    Imc__V1__SessionBatch in = room_batch();
+    (void)state;
+    handle(&in);
+    assert_int_equal(n_routers, 1);
+    assert_string_equal(routers[0].session.room, "lobby");
+    router_says(0, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->rooms[0]->status, IMC__V1__LOGIC_STATUS__OK);
+}
+
+/* The router that is told under an old ring may lose the room with it. */
+static void other_ring_is_told_of_no_room(void **state)
+{
+    Imc__V1__SessionBatch in = room_batch();
+    (void)state;
+    ring_now = RING + 1;
+    handle(&in);
+    assert_int_equal(n_routers, 0);
+    assert_int_equal(reply->rooms[0]->status, IMC__V1__LOGIC_STATUS__RING_MISMATCH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +122,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_ring_registers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(registered_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(registered_with_no_router, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rooms_number_goes_to_its_router, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_ring_is_told_of_no_room, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
