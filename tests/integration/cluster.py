@@ -218,7 +218,11 @@ class Api:
     @staticmethod
     def _was_closed(connection):
         """The logic behind a kept connection has been restarted."""
-        return connection.sock is not None and select.select([connection.sock], [], [], 0)[0]
+        if connection.sock is None:
+            return False
+        poll = select.poll()  # a test may have more descriptors than select() takes
+        poll.register(connection.sock, select.POLLIN)
+        return poll.poll(0)
 
     def call(self, method, path, body=None, headers=(), **query):
         """(status, answer)"""
@@ -474,6 +478,17 @@ class Cluster:
         daemon.tcp = ("127.0.0.1", tcp)
         daemon.ws = ("127.0.0.1", ws)
         return daemon
+
+    def add(self, kind):
+        """One more of KIND, ready."""
+        number = sum(1 for p in self.processes if p.name.startswith(kind)) + 1
+        add = {"logic": self.add_logic, "comet": self.add_comet}.get(kind, lambda: self._daemon(kind, number))
+        daemon = add()
+        wait_for(daemon.ready, 20, lambda: f"{daemon.name} to be ready: {daemon.get('/readyz')}", 0.05)
+        return daemon
+
+    def living(self, kind):
+        return [d for d in self.daemons() if d.kind == kind and d.alive()]
 
     def wait_ready(self, timeout=40):
         try:
