@@ -162,12 +162,16 @@ static void say(struct conns *conns, size_t i, const uint8_t *data, size_t len)
 static void say_auth(struct conns *conns, size_t i)
 {
     const struct conns_options *options = &conns->options;
+    const struct people *people = options->people;
     uint8_t out[TRANSPORT_OUT_MAX];
-    char token[PEOPLE_NAME_MAX];
+    char token[PEOPLE_NAME_MAX], room[PEOPLE_NAME_MAX];
+    const struct transport_who who = {
+        .token = token, .room = room, .mid = people->uid_base + options->first + i};
 
     conns->conns[i].state = CONN_AUTH;
-    people_token(options->people, options->first + i, token);
-    say(conns, i, out, options->transport->auth(out, token));
+    people_token(people, options->first + i, token);
+    people_room_of(people, options->first + i, room);
+    say(conns, i, out, options->transport->auth(out, &who));
 }
 
 static void on_connected(struct conns *conns, size_t i, uint32_t events)

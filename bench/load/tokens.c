@@ -38,16 +38,14 @@ static int ask(struct token_maker *maker, size_t lane, size_t i)
 {
     char token[PEOPLE_NAME_MAX], room[PEOPLE_NAME_MAX], target[TARGET_MAX];
     const struct people *people = maker->order->people;
-    size_t number = people_number(people, STREAM_ROOM, i);
     int n;
 
     people_token(people, i, token);
+    people_room_of(people, i, room);
     n = snprintf(target, sizeof target, "/1/admin/token/new?uid=%" PRIu64 "&token=%s&expire=86400",
                  people->uid_base + i, token);
-    if (number != SIZE_MAX) {
-        people_room(people, number, room);
+    if (room[0] != '\0')
         snprintf(target + n, sizeof target - (size_t)n, "&room=%s", room);
-    }
     return http_lanes_post(maker->client, lane, target, "", 0);
 }
 

@@ -17,11 +17,9 @@ enum { PIPELINE = 500, EXPIRE_S = 86400, ANSWER_S = 60 };
 
 size_t tokens_value(const struct people *people, size_t i, char *out, size_t size)
 {
-    size_t number = people_number(people, STREAM_ROOM, i);
-    char room[PEOPLE_NAME_MAX] = "";
+    char room[PEOPLE_NAME_MAX];
 
-    if (number != SIZE_MAX)
-        people_room(people, number, room);
+    people_room_of(people, i, room);
     return (size_t)snprintf(out, size, "1 %" PRIu64 " * %s", people->uid_base + i, room);
 }
 

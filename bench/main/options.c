@@ -10,15 +10,18 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: imc-bench SCENARIO --tcp HOST:PORT,… [--ws HOST:PORT,…] --http HOST:PORT [OPTION …]\n"
+    "usage: imc-bench SCENARIO --WIRE HOST:PORT,… [--WIRE …] --http HOST:PORT [OPTION …]\n"
     "\n"
     "Scenarios:\n";
 
 static const char usage_options[] =
     "\n"
     "The cluster:\n"
-    "  --tcp, --ws LIST     comets' listeners; with both, the scenario runs over one, then the "
-    "other\n"
+    "  --tcp, --ws, --goim-tcp, --goim-ws LIST\n"
+    "                       comets' listeners, and which wire form the clients speak there: "
+    "imgo's\n"
+    "                       frames, imgo's JSON, goim v2's frames; with several of these, the\n"
+    "                       scenario runs over one after the other\n"
     "  --http HOST:PORT     logic's HTTP API; --key KEY if it wants one\n"
     "  --admin LIST         comets' admin listeners: writes, compared with raw send()\n"
     "  --run-dir DIR        reads the daemons' CPU and memory by DIR/NAME.pid (make up's run/)\n"
@@ -231,6 +234,10 @@ static int apply(struct config *config, int c, const char *value)
         return add_transport(config, "tcp", value);
     case 'w':
         return add_transport(config, "ws", value);
+    case 'T':
+        return add_transport(config, "goim-tcp", value);
+    case 'W':
+        return add_transport(config, "goim-ws", value);
     case 'h':
         config->http = value;
         return 0;
@@ -267,11 +274,12 @@ static int apply(struct config *config, int c, const char *value)
 static void init(struct config *config, struct option *options)
 {
     static const struct option fixed[] = {
-        {"tcp", 1, NULL, 't'},     {"ws", 1, NULL, 'w'},    {"http", 1, NULL, 'h'},
-        {"key", 1, NULL, 'k'},     {"admin", 1, NULL, 'a'}, {"run-dir", 1, NULL, 'r'},
-        {"pid", 1, NULL, 'p'},     {"json", 1, NULL, 'j'},  {"plot", 1, NULL, 's'},
-        {"redis", 1, NULL, 'R'},   {"plain", 1, NULL, 'b'}, {"quiet", 0, NULL, 'q'},
-        {"version", 0, NULL, 'V'}, {"help", 0, NULL, 'H'},
+        {"tcp", 1, NULL, 't'},     {"ws", 1, NULL, 'w'},      {"goim-tcp", 1, NULL, 'T'},
+        {"goim-ws", 1, NULL, 'W'}, {"http", 1, NULL, 'h'},    {"key", 1, NULL, 'k'},
+        {"admin", 1, NULL, 'a'},   {"run-dir", 1, NULL, 'r'}, {"pid", 1, NULL, 'p'},
+        {"json", 1, NULL, 'j'},    {"plot", 1, NULL, 's'},    {"redis", 1, NULL, 'R'},
+        {"plain", 1, NULL, 'b'},   {"quiet", 0, NULL, 'q'},   {"version", 0, NULL, 'V'},
+        {"help", 0, NULL, 'H'},
     };
     size_t n = 0;
 
@@ -317,7 +325,7 @@ static int check(struct config *config, int argc, char **argv)
     if (scenario == NULL)
         return complain("SCENARIO", config->scenario, "there is none of that name");
     if (config->n_transports == 0 || config->http == NULL)
-        return complain("--tcp or --ws, and --http", NULL, "wanted");
+        return complain("--tcp, --ws, --goim-tcp or --goim-ws, and --http", NULL, "wanted");
     scenario->defaults(config);
     scenario_default(&config->rooms, 0);
     scenario_default(&config->group, 1);

@@ -61,3 +61,12 @@ void people_room(const struct people *people, size_t room, char out[PEOPLE_NAME_
 {
     snprintf(out, PEOPLE_NAME_MAX, "bench-%08" PRIx32 "-%zu", people->run, room);
 }
+
+void people_room_of(const struct people *people, size_t i, char out[PEOPLE_NAME_MAX])
+{
+    size_t number = people_number(people, STREAM_ROOM, i);
+
+    out[0] = '\0';
+    if (number != SIZE_MAX)
+        people_room(people, number, out);
+}

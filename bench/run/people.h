@@ -36,5 +36,7 @@ size_t people_number(const struct people *people, enum stream_kind kind, size_t 
 size_t people_members(const struct people *people, enum stream_kind kind, size_t number);
 void people_token(const struct people *people, size_t i, char out[PEOPLE_NAME_MAX]);
 void people_room(const struct people *people, size_t room, char out[PEOPLE_NAME_MAX]);
+/* The room of connection I; "": it is in none. */
+void people_room_of(const struct people *people, size_t i, char out[PEOPLE_NAME_MAX]);
 
 #endif

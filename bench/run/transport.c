@@ -5,49 +5,65 @@
 #include "common/protocol/ops.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PACKET_MAX = 16 << 20 };
+enum {
+    PACKET_MAX = 16 << 20,
+    REQUEST_VERSION = 1, /* of all that we send; a reply repeats it, and the sequence */
+    REQUEST_SEQ = 1,
+};
 
-/* --- frames over TCP --- */
+/* --- frames --- */
 
-/* VERSION becomes the sequence, too. */
-static size_t frame_write(uint8_t out[TRANSPORT_OUT_MAX], uint16_t version, int32_t op,
-                          const char *body)
+/* What may stand in one place of a stream, by family. */
+struct frame_rules {
+    bool pushes, replies;
+    uint16_t push_version;
+    uint32_t online_bytes; /* the body of a heartbeat reply */
+};
+
+static const struct frame_rules imgo_stream = {.pushes = true, .replies = true};
+static const struct frame_rules goim_stream = {
+    .pushes = true, .replies = true, .push_version = 1, .online_bytes = 4};
+/* On WebSocket pushes are in the body of an operation 9, and nowhere else. */
+static const struct frame_rules goim_message = {.replies = true, .online_bytes = 4};
+static const struct frame_rules goim_batch = {.pushes = true, .push_version = 1};
+
+static bool is_reply(const struct frame *frame, uint32_t body_len)
 {
-    size_t len = strnlen(body, TRANSPORT_OUT_MAX - FRAME_HEADER);
-
-    frame_header(out, version, op, version, len);
-    memcpy(out + FRAME_HEADER, body, len);
-    return FRAME_HEADER + len;
+    return frame->version == REQUEST_VERSION && frame->seq == REQUEST_SEQ &&
+           frame->body_len == body_len;
 }
 
-static size_t tcp_auth(uint8_t out[TRANSPORT_OUT_MAX], const char *token)
+static bool is_allowed(const struct frame_rules *rules, const struct frame *frame)
 {
-    return frame_write(out, 1, OP_AUTH, token);
+    switch (frame->op) {
+    case OP_PUSH:
+        return rules->pushes && frame->version == rules->push_version && frame->seq == 0;
+    case OP_AUTH_REPLY:
+        return rules->replies && is_reply(frame, 0);
+    case OP_HEARTBEAT_REPLY:
+        return rules->replies && is_reply(frame, rules->online_bytes);
+    case OP_DISCONNECT:
+        return rules->replies;
+    default:
+        return false;
+    }
 }
 
-static size_t tcp_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
-{
-    return frame_write(out, 1, OP_HEARTBEAT, "");
-}
-
-/* As imgo pushes: version 0, sequence 0. */
-static size_t tcp_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
-{
-    return frame_write(out, 0, OP_PUSH, body);
-}
-
-static long tcp_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+/* Takes the whole frames at the start of BUF. Returns the bytes consumed, or -EBADMSG. */
+static long take_frames(const struct frame_rules *rules, const uint8_t *buf, size_t len,
+                        transport_sink *sink, void *arg)
 {
     size_t at = 0;
     struct frame frame;
 
     for (;;) {
         long n = frame_parse_reply(buf + at, len - at, PACKET_MAX, &frame);
-        if (n < 0)
+        if (n < 0 || (n > 0 && !is_allowed(rules, &frame)))
             return -EBADMSG;
         if (n == 0)
             return (long)at;
@@ -56,7 +72,95 @@ static long tcp_take(const uint8_t *buf, size_t len, transport_sink *sink, void 
     }
 }
 
-/* --- JSON over WebSocket --- */
+static size_t frame_put(uint8_t *out, size_t size, const struct frame *frame)
+{
+    size_t len = frame->body_len < size - FRAME_HEADER ? frame->body_len : size - FRAME_HEADER;
+
+    frame_header(out, frame->version, frame->op, frame->seq, len);
+    memcpy(out + FRAME_HEADER, frame->body, len);
+    return FRAME_HEADER + len;
+}
+
+static struct frame frame_of(uint16_t version, int32_t op, int32_t seq, const char *body)
+{
+    return (struct frame){.version = version,
+                          .op = op,
+                          .seq = seq,
+                          .body = (const uint8_t *)body,
+                          .body_len = (uint32_t)strlen(body)};
+}
+
+static struct frame request_of(int32_t op, const char *body)
+{
+    return frame_of(REQUEST_VERSION, op, REQUEST_SEQ, body);
+}
+
+/* goim's clients name all of this; the token is imc's. */
+static void goim_who(char *out, size_t size, const struct transport_who *who)
+{
+    snprintf(out, size,
+             "{\"mid\":%" PRIu64 ",\"key\":\"%s\",\"room_id\":\"%s\",\"platform\":\"bench\","
+             "\"accepts\":[%d],\"token\":\"%s\"}",
+             who->mid, who->token, who->room, OP_PUSH, who->token);
+}
+
+/* --- frames over TCP --- */
+
+static size_t tcp_send(uint8_t out[TRANSPORT_OUT_MAX], const struct frame *frame)
+{
+    return frame_put(out, TRANSPORT_OUT_MAX, frame);
+}
+
+static size_t tcp_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    struct frame frame = request_of(OP_AUTH, who->token);
+
+    return tcp_send(out, &frame);
+}
+
+static size_t tcp_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    char body[TRANSPORT_OUT_MAX - FRAME_HEADER];
+    struct frame frame;
+
+    goim_who(body, sizeof body, who);
+    frame = request_of(OP_AUTH, body);
+    return tcp_send(out, &frame);
+}
+
+static size_t tcp_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
+{
+    struct frame frame = request_of(OP_HEARTBEAT, "");
+
+    return tcp_send(out, &frame);
+}
+
+/* As imgo pushes: version 0, sequence 0. */
+static size_t tcp_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
+{
+    struct frame frame = frame_of(imgo_stream.push_version, OP_PUSH, 0, body);
+
+    return tcp_send(out, &frame);
+}
+
+static size_t tcp_goim_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
+{
+    struct frame frame = frame_of(goim_stream.push_version, OP_PUSH, 0, body);
+
+    return tcp_send(out, &frame);
+}
+
+static long tcp_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+{
+    return take_frames(&imgo_stream, buf, len, sink, arg);
+}
+
+static long tcp_goim_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+{
+    return take_frames(&goim_stream, buf, len, sink, arg);
+}
+
+/* --- WebSocket messages --- */
 
 static size_t ws_greet(uint8_t out[TRANSPORT_OUT_MAX], const char *host)
 {
@@ -68,23 +172,56 @@ static long ws_greeted(const uint8_t *buf, size_t len)
     return ws_answer((const char *)buf, len);
 }
 
-static size_t ws_write(uint8_t out[TRANSPORT_OUT_MAX], int op, const char *body)
+/* Writes a message of the LEN bytes of PAYLOAD, which are masked in place. */
+static size_t ws_send(uint8_t out[TRANSPORT_OUT_MAX], unsigned opcode, uint8_t *payload, size_t len)
 {
-    uint8_t text[TRANSPORT_OUT_MAX - WS_HEADER_MAX];
-    int n = snprintf((char *)text, sizeof text, "{\"ver\":1,\"op\":%d,\"seq\":1,\"body\":%s}", op,
-                     body);
-    size_t len = n > 0 && (size_t)n < sizeof text ? (size_t)n : 0;
-    size_t header = ws_frame_header(out, WS_TEXT, text, len);
+    size_t header = ws_frame_header(out, opcode, payload, len);
 
-    memcpy(out + header, text, len);
+    memcpy(out + header, payload, len);
     return header + len;
 }
 
-static size_t ws_auth(uint8_t out[TRANSPORT_OUT_MAX], const char *token)
+/* Takes one message whole. 0 or -EBADMSG. */
+typedef int message_taker(const uint8_t *message, size_t len, transport_sink *sink, void *arg);
+
+/* Messages that count have OPCODE. */
+static long take_messages(const uint8_t *buf, size_t len, unsigned opcode, message_taker *taker,
+                          transport_sink *sink, void *arg)
+{
+    size_t at = 0;
+    struct ws_frame frame;
+
+    for (;;) {
+        long n = ws_parse(buf + at, len - at, PACKET_MAX, &frame);
+        if (n < 0 || (n > 0 && !frame.fin))
+            return -EBADMSG;
+        if (n == 0)
+            return (long)at;
+        if (frame.opcode == WS_CLOSE)
+            sink(arg, OP_DISCONNECT, frame.payload, frame.len);
+        else if (frame.opcode != WS_PING && frame.opcode != WS_PONG &&
+                 (frame.opcode != opcode || taker(frame.payload, frame.len, sink, arg) != 0))
+            return -EBADMSG;
+        at += (size_t)n;
+    }
+}
+
+/* --- JSON over WebSocket --- */
+
+static size_t ws_write(uint8_t out[TRANSPORT_OUT_MAX], int op, const char *body)
+{
+    uint8_t text[TRANSPORT_OUT_MAX - WS_HEADER_MAX];
+    int n = snprintf((char *)text, sizeof text, "{\"ver\":%d,\"op\":%d,\"seq\":%d,\"body\":%s}",
+                     REQUEST_VERSION, op, REQUEST_SEQ, body);
+
+    return ws_send(out, WS_TEXT, text, n > 0 && (size_t)n < sizeof text ? (size_t)n : 0);
+}
+
+static size_t ws_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
 {
     char body[TRANSPORT_OUT_MAX / 2];
 
-    snprintf(body, sizeof body, "\"%s\"", token);
+    snprintf(body, sizeof body, "\"%s\"", who->token);
     return ws_write(out, OP_AUTH, body);
 }
 
@@ -134,8 +271,10 @@ static int32_t read_number(const char *at, const char *end)
 
 /* [{"ver":1,"op":8,"seq":77,"body":{}},…], written as comet writes it: without spaces, the body
  * last. */
-static int take_array(const char *at, const char *end, transport_sink *sink, void *arg)
+static int take_array(const uint8_t *message, size_t len, transport_sink *sink, void *arg)
 {
+    const char *at = (const char *)message, *end = at + len;
+
     if (at == end || *at != '[')
         return -EBADMSG;
     while (at < end && *at != ']') {
@@ -152,28 +291,65 @@ static int take_array(const char *at, const char *end, transport_sink *sink, voi
 
 static long ws_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
 {
-    size_t at = 0;
-    struct ws_frame frame;
+    return take_messages(buf, len, WS_TEXT, take_array, sink, arg);
+}
 
-    for (;;) {
-        long n = ws_parse(buf + at, len - at, PACKET_MAX, &frame);
-        const char *text;
-        if (n < 0 || (n > 0 && !frame.fin))
+/* --- goim's frames over WebSocket, one a message --- */
+
+static size_t ws_goim_send(uint8_t out[TRANSPORT_OUT_MAX], const struct frame *frame)
+{
+    uint8_t payload[TRANSPORT_OUT_MAX - WS_HEADER_MAX];
+
+    return ws_send(out, WS_BINARY, payload, frame_put(payload, sizeof payload, frame));
+}
+
+static size_t ws_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    char body[TRANSPORT_OUT_MAX - WS_HEADER_MAX - FRAME_HEADER];
+    struct frame frame;
+
+    goim_who(body, sizeof body, who);
+    frame = request_of(OP_AUTH, body);
+    return ws_goim_send(out, &frame);
+}
+
+static size_t ws_goim_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
+{
+    struct frame frame = request_of(OP_HEARTBEAT, "");
+
+    return ws_goim_send(out, &frame);
+}
+
+/* A message is one frame: a reply, or an operation 9 whose body is pushes, at least one. */
+static int take_goim_message(const uint8_t *message, size_t len, transport_sink *sink, void *arg)
+{
+    const struct frame_rules *rules = &goim_message;
+    struct frame frame;
+
+    if (len == 0 || frame_parse_reply(message, len, PACKET_MAX, &frame) != (long)len)
+        return -EBADMSG;
+    if (frame.op == OP_RAW) {
+        if (frame.version != goim_batch.push_version || frame.seq != 0 || frame.body_len == 0)
             return -EBADMSG;
-        if (n == 0)
-            return (long)at;
-        text = (const char *)frame.payload;
-        if (frame.opcode == WS_CLOSE)
-            sink(arg, OP_DISCONNECT, frame.payload, frame.len);
-        else if (frame.opcode == WS_TEXT && take_array(text, text + frame.len, sink, arg) != 0)
-            return -EBADMSG;
-        at += (size_t)n;
+        rules = &goim_batch;
+        message = frame.body;
+        len = frame.body_len;
     }
+    return take_frames(rules, message, len, sink, arg) == (long)len ? 0 : -EBADMSG;
+}
+
+static long ws_goim_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+{
+    return take_messages(buf, len, WS_BINARY, take_goim_message, sink, arg);
 }
 
 static const struct transport transports[] = {
     {"tcp", "TCP", NULL, NULL, tcp_auth, tcp_heartbeat, tcp_push, tcp_take},
     {"ws", "WebSocket JSON", ws_greet, ws_greeted, ws_auth, ws_heartbeat, NULL, ws_take},
+    {"goim-tcp", "goim TCP", NULL, NULL, tcp_goim_auth, tcp_heartbeat, tcp_goim_push,
+     tcp_goim_take},
+    {"goim-ws", "goim WebSocket", ws_greet, ws_greeted, ws_goim_auth, ws_goim_heartbeat, NULL,
+     ws_goim_take},
 };
 
 const struct transport *transport_find(const char *name)

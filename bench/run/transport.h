@@ -1,5 +1,10 @@
-/* transport.h - the wire forms that a client may speak, one row each. goim's clients and TLS will
- * be further rows. Pure functions, no sockets. */
+/* transport.h - the wire forms that a client may speak, one row each: imgo's frames over TCP,
+ * imgo's JSON over WebSocket, goim v2's frames over both. TLS will be further rows. Pure functions,
+ * no sockets.
+ *
+ * A reader takes only what this form may hold here: the operation, the version and the sequence of
+ * each frame, the length of a reply's body, in goim's WebSocket messages the operation 9 around
+ * pushes. Anything else is -EBADMSG, so that a wrong frame is never counted as a delivery. */
 #ifndef IMC_BENCH_RUN_TRANSPORT_H
 #define IMC_BENCH_RUN_TRANSPORT_H
 
@@ -11,6 +16,13 @@ typedef void transport_sink(void *arg, int32_t op, const uint8_t *body, size_t l
 
 enum { TRANSPORT_OUT_MAX = 512 };
 
+/* Who a client says it is. imgo's clients send the token alone. */
+struct transport_who {
+    const char *token;
+    const char *room; /* "": none */
+    uint64_t mid;     /* of the token */
+};
+
 struct transport {
     const char *name;
     const char *title; /* for the report */
@@ -18,7 +30,7 @@ struct transport {
     size_t (*greet)(uint8_t out[TRANSPORT_OUT_MAX], const char *host);
     /* Reads the answer to that. Returns the bytes consumed; 0: needs more; or -EPROTO. */
     long (*greeted)(const uint8_t *buf, size_t len);
-    size_t (*auth)(uint8_t out[TRANSPORT_OUT_MAX], const char *token);
+    size_t (*auth)(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who);
     size_t (*heartbeat)(uint8_t out[TRANSPORT_OUT_MAX]);
     /* Writes a push of BODY as the server sends it. NULL: the bytes are not always the same. */
     size_t (*push)(uint8_t out[TRANSPORT_OUT_MAX], const char *body);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,34 +31,65 @@ static int setup(void **state)
     return 0;
 }
 
-static size_t put_frame(uint8_t *out, int32_t op, const char *body)
+static const struct transport_who who = {.token = "tok", .room = "live://1", .mid = 7};
+
+/* VERSION is the sequence, too, as in replies to the bench and in imgo's pushes. */
+static size_t put_frame(uint8_t *out, uint16_t version, int32_t op, const char *body)
 {
     size_t len = strlen(body);
 
-    frame_header(out, 0, op, 0, len);
+    frame_header(out, version, op, version, len);
     memcpy(out + FRAME_HEADER, body, len);
     return FRAME_HEADER + len;
 }
 
-/* What a server sends: unmasked. */
-static size_t put_text(uint8_t *out, const char *text)
+static size_t put_goim_push(uint8_t *out, const char *body)
 {
-    size_t len = strlen(text);
+    size_t len = put_frame(out, 1, OP_PUSH, body);
 
-    out[0] = 0x80 | WS_TEXT;
+    out[15] = 0; /* the sequence */
+    return len;
+}
+
+/* What a server sends: unmasked. */
+static size_t put_message(uint8_t *out, unsigned opcode, const void *payload, size_t len)
+{
+    out[0] = (uint8_t)(0x80 | opcode);
     out[1] = (uint8_t)(len < 126 ? len : 126);
     out[2] = (uint8_t)(len >> 8);
     out[3] = (uint8_t)len;
-    memcpy(out + (len < 126 ? 2 : 4), text, len);
+    memcpy(out + (len < 126 ? 2 : 4), payload, len);
     return len + (len < 126 ? 2 : 4);
+}
+
+static size_t put_text(uint8_t *out, const char *text)
+{
+    return put_message(out, WS_TEXT, text, strlen(text));
+}
+
+/* A message of an operation 9 around LEN bytes of BODY. */
+static size_t put_batch(uint8_t *out, const uint8_t *body, size_t len)
+{
+    uint8_t frame[512];
+
+    frame_header(frame, 1, OP_RAW, 0, len);
+    memcpy(frame + FRAME_HEADER, body, len);
+    return put_message(out, WS_BINARY, frame, FRAME_HEADER + len);
+}
+
+/* What the reader of NAME makes of the LEN bytes of BUF. */
+static long take(const char *name, const uint8_t *buf, size_t len)
+{
+    seen[0] = '\0';
+    return transport_find(name)->take(buf, len, note, NULL);
 }
 
 static void frames_are_taken_whole(void **state)
 {
     const struct transport *tcp = transport_find("tcp");
     uint8_t buf[256];
-    size_t first = put_frame(buf, OP_AUTH_REPLY, ""),
-           both = first + put_frame(buf + first, 5, "abc");
+    size_t first = put_frame(buf, 1, OP_AUTH_REPLY, ""),
+           both = first + put_frame(buf + first, 0, OP_PUSH, "abc");
 
     (void)state;
     assert_int_equal(tcp->take(buf, both - 1, note, NULL), first);
@@ -77,7 +109,7 @@ static void imgos_auth_is_byte_for_byte(void **state)
     uint8_t out[TRANSPORT_OUT_MAX];
 
     (void)state;
-    assert_int_equal(transport_find("tcp")->auth(out, "tok"), sizeof wanted);
+    assert_int_equal(transport_find("tcp")->auth(out, &who), sizeof wanted);
     assert_memory_equal(out, wanted, sizeof wanted);
 }
 
@@ -130,7 +162,7 @@ static void the_handshake_is_judged(void **state)
 static void what_a_client_sends_is_masked(void **state)
 {
     uint8_t out[TRANSPORT_OUT_MAX];
-    size_t len = transport_find("ws")->auth(out, "tok");
+    size_t len = transport_find("ws")->auth(out, &who);
     char text[64] = "";
 
     (void)state;
@@ -139,6 +171,130 @@ static void what_a_client_sends_is_masked(void **state)
     for (size_t i = 0; i < len - 6; i++)
         text[i] = (char)(out[6 + i] ^ out[2 + (i & 3)]);
     assert_string_equal(text, "{\"ver\":1,\"op\":7,\"seq\":1,\"body\":\"tok\"}");
+}
+
+/* Each row is wrong in one thing: version, sequence, operation, or length of the body. */
+static void frames_of_another_form_are_told(void **state)
+{
+    static const struct {
+        const char *name, *body;
+        uint16_t version;
+        int32_t op, seq;
+        bool ok;
+    } rows[] = {
+        {"tcp", "x", 0, OP_PUSH, 0, true},
+        {"tcp", "x", 1, OP_PUSH, 0, false},
+        {"tcp", "x", 0, OP_PUSH, 1, false},
+        {"tcp", "", 1, OP_HEARTBEAT_REPLY, 1, true},
+        {"tcp", "1234", 1, OP_HEARTBEAT_REPLY, 1, false},
+        {"tcp", "", 1, OP_AUTH_REPLY, 2, false},
+        {"tcp", "x", 0, OP_RAW, 0, false},
+        {"goim-tcp", "x", 1, OP_PUSH, 0, true},
+        {"goim-tcp", "x", 0, OP_PUSH, 0, false},
+        {"goim-tcp", "x", 1, OP_PUSH, 1, false},
+        {"goim-tcp", "1234", 1, OP_HEARTBEAT_REPLY, 1, true},
+        {"goim-tcp", "", 1, OP_HEARTBEAT_REPLY, 1, false},
+        {"goim-tcp", "1234", 0, OP_HEARTBEAT_REPLY, 1, false},
+        {"goim-tcp", "", 1, OP_AUTH_REPLY, 1, true},
+        {"goim-tcp", "{}", 1, OP_AUTH_REPLY, 1, false},
+        {"goim-tcp", "x", 1, OP_RAW, 0, false},
+        {"goim-tcp", "x", 1, 1000, 0, false},
+        {"goim-tcp", "{}", 1, OP_DISCONNECT, 0, true},
+    };
+    uint8_t buf[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t len = put_frame(buf, rows[i].version, rows[i].op, rows[i].body);
+        frame_write_be32(buf + 12, (uint32_t)rows[i].seq);
+        assert_int_equal(take(rows[i].name, buf, len), rows[i].ok ? (long)len : -EBADMSG);
+        assert_int_equal(seen[0] != '\0', rows[i].ok);
+    }
+}
+
+static void a_goim_batch_is_taken_apart(void **state)
+{
+    uint8_t frames[64], reply[64], buf[256];
+    size_t first = put_goim_push(frames, "abc"), both = first + put_goim_push(frames + first, "");
+    size_t len = put_batch(buf, frames, both);
+    size_t reply_len = put_frame(reply, 1, OP_HEARTBEAT_REPLY, "1234");
+    size_t all = len + put_message(buf + len, WS_BINARY, reply, reply_len);
+
+    (void)state;
+    assert_int_equal(take("goim-ws", buf, all), all);
+    assert_string_equal(seen, "5:abc;5:;3:1234;");
+    assert_int_equal(take("goim-ws", buf, all - 1), len);
+    assert_string_equal(seen, "5:abc;5:;");
+    assert_int_equal(take("goim-ws", buf, len - 1), 0);
+}
+
+static void goim_messages_of_another_form_are_told(void **state)
+{
+    uint8_t frames[64], buf[256];
+    size_t first = put_goim_push(frames, "abc");
+    size_t both = first + put_frame(frames + first, 1, OP_AUTH_REPLY, "");
+
+    (void)state;
+    /* a push outside an operation 9; two frames in a message; text; an empty message */
+    assert_int_equal(take("goim-ws", buf, put_message(buf, WS_BINARY, frames, first)), -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_message(buf, WS_BINARY, frames, both)), -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_message(buf, WS_TEXT, frames + first, both - first)),
+                     -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_message(buf, WS_BINARY, "", 0)), -EBADMSG);
+    /* an operation 9 that is empty, cut off, holds a reply, holds another operation 9 */
+    assert_int_equal(take("goim-ws", buf, put_batch(buf, frames, 0)), -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_batch(buf, frames, first - 1)), -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_batch(buf, frames, first + 7)), -EBADMSG);
+    assert_int_equal(take("goim-ws", buf, put_batch(buf, frames, both)), -EBADMSG);
+    frame_header(frames + first, 1, OP_RAW, 0, 0);
+    assert_int_equal(take("goim-ws", buf, put_batch(buf, frames, both)), -EBADMSG);
+    /* JSON's reader takes no binary message */
+    assert_int_equal(take("ws", buf, put_batch(buf, frames, first)), -EBADMSG);
+}
+
+static void an_operation_9_has_version_1_and_sequence_0(void **state)
+{
+    uint8_t frames[64], buf[256];
+    size_t len = put_batch(buf, frames, put_goim_push(frames, "abc"));
+
+    (void)state;
+    assert_int_equal(take("goim-ws", buf, len), len);
+    buf[2 + 7] = 0;
+    assert_int_equal(take("goim-ws", buf, len), -EBADMSG);
+    buf[2 + 7] = 1;
+    buf[2 + 15] = 1;
+    assert_int_equal(take("goim-ws", buf, len), -EBADMSG);
+}
+
+static void goims_auth_names_everything(void **state)
+{
+    static const char wanted[] =
+        "{\"mid\":7,\"key\":\"tok\",\"room_id\":\"live://1\",\"platform\":\"bench\","
+        "\"accepts\":[5],\"token\":\"tok\"}";
+    uint8_t tcp[TRANSPORT_OUT_MAX], ws[TRANSPORT_OUT_MAX];
+    size_t len = transport_find("goim-tcp")->auth(tcp, &who);
+
+    (void)state;
+    assert_int_equal(len, FRAME_HEADER + sizeof wanted - 1);
+    assert_memory_equal(tcp + 6, "\0\1\0\0\0\7\0\0\0\1", 10);
+    assert_memory_equal(tcp + FRAME_HEADER, wanted, sizeof wanted - 1);
+    /* on WebSocket the same frame, masked, in a binary message */
+    assert_int_equal(transport_find("goim-ws")->auth(ws, &who), len + 6);
+    assert_int_equal(ws[0], 0x80 | WS_BINARY);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(ws[6 + i] ^ ws[2 + (i & 3)], tcp[i]);
+}
+
+/* A run of pushes is compared with these bytes, and with nothing else. */
+static void a_goim_push_is_byte_for_byte(void **state)
+{
+    uint8_t out[TRANSPORT_OUT_MAX], wanted[64];
+    size_t len = put_goim_push(wanted, "{\"test\":1}");
+
+    (void)state;
+    assert_int_equal(transport_find("goim-tcp")->push(out, "{\"test\":1}"), len);
+    assert_memory_equal(out, wanted, len);
+    assert_null(transport_find("goim-ws")->push);
 }
 
 int main(void)
@@ -150,6 +306,12 @@ int main(void)
         cmocka_unit_test_setup(nonsense_is_told, setup),
         cmocka_unit_test_setup(the_handshake_is_judged, setup),
         cmocka_unit_test_setup(what_a_client_sends_is_masked, setup),
+        cmocka_unit_test_setup(frames_of_another_form_are_told, setup),
+        cmocka_unit_test_setup(a_goim_batch_is_taken_apart, setup),
+        cmocka_unit_test_setup(goim_messages_of_another_form_are_told, setup),
+        cmocka_unit_test_setup(an_operation_9_has_version_1_and_sequence_0, setup),
+        cmocka_unit_test_setup(goims_auth_names_everything, setup),
+        cmocka_unit_test_setup(a_goim_push_is_byte_for_byte, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
