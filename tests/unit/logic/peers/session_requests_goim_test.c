@@ -14,9 +14,10 @@ static int open_trusting(void **state)
 
 static void goim_connects(const char *auth)
 {
-    Imc__V1__Connect connect = IMC__V1__CONNECT__INIT, *list[] = {&connect};
+    Imc__V1__Connect connect, *list[] = {&connect};
     Imc__V1__SessionBatch in = new_batch();
 
+    imc__v1__connect__init(&connect);
     connect.handle = 100;
     connect.goim = true;
     connect.token = (ProtobufCBinaryData){strlen(auth), (uint8_t *)(uintptr_t)auth};
@@ -140,11 +141,12 @@ static void a_key_that_was_made_up_for_another_is_refused(void **state)
 
 static void registers_renew_keys(void **state)
 {
-    Imc__V1__Register named = IMC__V1__REGISTER__INIT, imgo = IMC__V1__REGISTER__INIT;
-    Imc__V1__Register *list[] = {&named, &imgo};
+    Imc__V1__Register named, imgo, *list[] = {&named, &imgo};
     Imc__V1__SessionBatch in = new_batch();
 
     (void)state;
+    imc__v1__register__init(&named);
+    imc__v1__register__init(&imgo);
     named.uid = 42;
     named.key = (char *)(uintptr_t) "phone";
     in.n_registers = 2;
