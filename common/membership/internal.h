@@ -30,6 +30,8 @@ struct membership_ops {
     bool (*known)(const struct membership *membership);
     void (*heard)(struct membership *membership, const struct member_question *question);
     void (*leave)(struct membership *membership);
+    /* The others ought to see our record soon. NULL: they ask for it every renew_ms. */
+    void (*renew)(struct membership *membership);
     /* Ends in membership_free(), when no callback can come any more. */
     void (*close)(struct membership *membership);
     void (*stats)(const struct membership *membership, struct membership_stats *stats);
@@ -58,7 +60,8 @@ struct membership {
 /* membership.c, for the backends */
 struct membership *membership_lease_new(struct redis *redis);
 struct membership *membership_static_new(const char *addresses);
-/* Takes ownership of LIST. If it differs in more than connections, the event changed() comes. */
+/* Takes ownership of LIST. If it differs in more than connections and client_ips, the event
+ * changed() comes. */
 void membership_take_list(struct membership *membership, enum member_kind kind,
                           struct member_list list);
 /* We are a member now, with NODE: the event held() comes. If we were one already, nothing
@@ -77,7 +80,7 @@ void membership_free(struct membership *membership);
 /* Adds to LIST the members that only OLD has. */
 void member_list_keep(struct member_list *list, const struct member_list *old);
 void member_list_sort(struct member_list *list);
-/* Both compare everything except connections. */
+/* Both compare everything except connections and client_ips. */
 bool member_same(const struct member *a, const struct member *b);
 bool member_list_same(const struct member_list *a, const struct member_list *b);
 struct member *member_list_find(const struct member_list *list, const char *id);

@@ -50,6 +50,7 @@ struct leases {
     enum trouble told;   /* the trouble that was logged last */
     bool dated;          /* our epoch goes by Redis's clock */
     bool away;           /* Redis did not answer the last renewal */
+    bool hurried;        /* the next renewal is due at once */
     int64_t connects;    /* redis_stats.connects at the last answer */
     uint64_t keep_until; /* loop time until which missing members are kept */
     unsigned calls;      /* commands without an answer: their arg is this struct */
@@ -189,7 +190,7 @@ static void on_renewed(struct redis *redis, const redisReply *reply, void *arg)
                       reply->type == REDIS_REPLY_ERROR ? reply->str : "something unexpected");
         leases->away = true;
         next_ms = next_ms < RETRY_MS ? next_ms : RETRY_MS;
-    } else if (!leases->base.leaving && take_answer(leases, reply)) {
+    } else if (!leases->base.leaving && (take_answer(leases, reply) || leases->hurried)) {
         next_ms = 0;
     }
     leases->calls--;
@@ -213,6 +214,7 @@ static void renew(struct leases *leases)
         leases->dated = true;
         membership_date(&leases->base, redis_now_us(leases->redis) / 1000);
     }
+    leases->hurried = false;
     char *member = member_encode(&leases->base.self, leases->base.ttl_ms);
     (void)snprintf(kind, sizeof kind, "%d", (int)leases->base.kind);
     (void)snprintf(watch, sizeof watch, "%u", leases->base.watch);
@@ -295,6 +297,14 @@ static void leases_leave(struct membership *membership)
         leave_now(leases);
 }
 
+static void leases_renew(struct membership *membership)
+{
+    struct leases *leases = leases_of(membership);
+    leases->hurried = true;
+    if (leases->calls == 0 && !membership->leaving && !membership->closed)
+        uv_timer_start(&leases->timer, on_timer, 0, 0);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct leases *leases = handle->data;
@@ -311,6 +321,7 @@ static const struct membership_ops ops = {
     .start = leases_start,
     .fresh = leases_fresh,
     .leave = leases_leave,
+    .renew = leases_renew,
     .close = leases_close,
 };
 

@@ -32,8 +32,10 @@ void membership_take_list(struct membership *membership, enum member_kind kind,
     struct member_list *old = &membership->lists[kind];
     membership->read |= 1U << kind;
     if (member_list_same(&list, old)) { /* users keep the pointer and see the new counts */
-        for (size_t i = 0; i < list.n; i++)
+        for (size_t i = 0; i < list.n; i++) {
             old->members[i].connections = list.members[i].connections;
+            old->members[i].client_ips = list.members[i].client_ips;
+        }
         member_list_free(&list);
         return;
     }
@@ -152,6 +154,16 @@ void membership_set_connections(struct membership *membership, int64_t connectio
 {
     loop_assert_owner(membership->loop);
     membership->self.connections = connections;
+}
+
+void membership_set_clients(struct membership *membership, int64_t client_ips, bool refuses)
+{
+    loop_assert_owner(membership->loop);
+    bool begins = refuses && !membership->self.refuses_clients;
+    membership->self.client_ips = client_ips;
+    membership->self.refuses_clients = refuses;
+    if (begins && membership->holding && membership->ops->renew != NULL)
+        membership->ops->renew(membership);
 }
 
 void membership_leave(struct membership *membership, void (*done)(void *arg), void *arg)

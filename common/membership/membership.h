@@ -33,9 +33,13 @@ struct member {
     uint64_t process; /* a random number of the process, the same in all its epochs; 0: not said */
     uint32_t node; /* logic: 0 … 1023, unique among living logics, kept while the lease is held */
     uint32_t weight;
-    int64_t connections;
+    /* comet: sessions, and from how many IP addresses they come, by its own estimate */
+    int64_t connections, client_ips;
+    bool refuses_clients;             /* comet: it drains, or cannot take clients now */
     char rpc[128];                    /* host:port for gRPC; for a job: of its admin listener */
     char tcp[128], ws[128], wss[128]; /* comet: public addresses, may be empty */
+    char host[128];                   /* comet: its machine's name for clients, may be empty */
+    char ips[384]; /* comet: IP addresses for clients, separated by commas, may be empty */
     char region[32], zone[32];
 };
 
@@ -71,8 +75,9 @@ struct membership_options {
 };
 
 struct membership_events {
-    /* The list of KIND has changed: a member came, left, or has another epoch, address or weight. A
-     * change of connections alone does not count. */
+    /* The list of KIND has changed: a member came, left, has another epoch, address or weight, or
+     * refuses clients from now on or no more. A change of connections and client_ips alone does not
+     * count. */
     void (*changed)(struct membership *membership, enum member_kind kind, void *arg);
     /* We are a member (we hold the lease), for the first time or again. LOST: others may have taken
      * us for dead meanwhile. Then we have a new epoch, and everybody forgets what was registered
@@ -101,7 +106,11 @@ bool membership_fresh(const struct membership *membership);
 /* Do all living daemons know that we are a member? Leases: they have had the time to read ours. A
  * list of addresses: they have asked us. */
 bool membership_known(const struct membership *membership);
+/* The others learn this with the next renewal. */
 void membership_set_connections(struct membership *membership, int64_t connections);
+/* For a comet: the same. If it begins to refuse clients, its lease is renewed at once, so that
+ * the others know within a renewal of their own. */
+void membership_set_clients(struct membership *membership, int64_t client_ips, bool refuses);
 /* /member of the admin listener: answers REQUEST with our record. The query says who asks (kind,
  * id, epoch). A POST also says that the asker leaves (leaving), and which epoch of ours it has
  * taken for dead (dead). We believe that only from an address of the list, and never from a web

@@ -32,7 +32,8 @@ static const struct record_field {
     {                                                                            \
 #name, offsetof(struct member, name), sizeof(((struct member *)0)->name) \
     }
-    FIELD(rpc), FIELD(tcp), FIELD(ws), FIELD(wss), FIELD(region), FIELD(zone),
+    FIELD(rpc),  FIELD(tcp), FIELD(ws),     FIELD(wss),
+    FIELD(host), FIELD(ips), FIELD(region), FIELD(zone),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
@@ -52,8 +53,10 @@ static void set_u64(json_t *object, const char *name, uint64_t value)
 
 static json_t *to_json(const struct member *member)
 {
-    json_t *object = json_pack("{s:I, s:I}", "weight", (json_int_t)member->weight, "connections",
-                               (json_int_t)member->connections);
+    json_t *object =
+        json_pack("{s:I, s:I, s:I, s:b}", "weight", (json_int_t)member->weight, "connections",
+                  (json_int_t)member->connections, "client_ips", (json_int_t)member->client_ips,
+                  "refuses_clients", member->refuses_clients);
     assert(object != NULL);
     set_u64(object, "epoch", member->epoch);
     set_u64(object, "process", member->process);
@@ -103,6 +106,20 @@ static uint64_t u64_of(const json_t *object, const char *name)
     return strtoull(text, NULL, 10);
 }
 
+/* 0: there is none. Redis writes an integer beyond 10^14 as 1e+14. */
+static int64_t number_of(const json_t *object, const char *name)
+{
+    double number = json_number_value(json_object_get(object, name));
+    return number >= 0 && number < 0x1p63 ? (int64_t)number : 0;
+}
+
+/* What a daemon of an earlier version does not say. */
+static void later_fields_of(const json_t *object, struct member *member)
+{
+    member->client_ips = number_of(object, "client_ips");
+    member->refuses_clients = json_is_true(json_object_get(object, "refuses_clients"));
+}
+
 /* --- leases --- */
 
 char *member_encode(const struct member *member, int64_t ttl_ms)
@@ -110,11 +127,6 @@ char *member_encode(const struct member *member, int64_t ttl_ms)
     json_t *object = to_json(member);
     json_object_set_new(object, "ttl", json_integer((json_int_t)ttl_ms));
     return to_text(object);
-}
-
-static int64_t number_of(const json_t *object, const char *name)
-{
-    return (int64_t)json_number_value(json_object_get(object, name));
 }
 
 static bool decode(struct member *member, const redisReply *id, const redisReply *text)
@@ -130,6 +142,7 @@ static bool decode(struct member *member, const redisReply *id, const redisReply
         member->node = (uint32_t)number_of(object, "node");
         member->weight = (uint32_t)number_of(object, "weight");
         member->connections = number_of(object, "connections");
+        later_fields_of(object, member);
     }
     json_decref(object);
     return ok;
@@ -205,6 +218,7 @@ static const char *record_of(const json_t *object, struct member_record *record)
     if (!integer_of(object, "weight", UINT32_MAX, &weight) ||
         !integer_of(object, "connections", INT64_MAX, &member->connections))
         return "no weight or no connections";
+    later_fields_of(object, member);
     record->numbered = json_object_get(object, "node") != NULL;
     if (record->numbered && !integer_of(object, "node", MESSAGE_ID_MAX_NODE, &node))
         return "a node that is none";

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/membership/membership.h"
+#include "common/membership/internal.h"
 
 #include "tests/unit/lib/clock.h"
 #include "tests/unit/lib/redis_group.h"
@@ -180,9 +180,31 @@ static void everyone_sees_everyone(void **state)
     membership_set_connections(b.membership, 123456);
     turn_until(seen(&r, MEMBER_COMET, "comet-b")->connections == 123456);
     assert_int_equal(r.changed[MEMBER_COMET], changes);
+    membership_set_clients(b.membership, 77, false);
+    turn_until(seen(&r, MEMBER_COMET, "comet-b")->client_ips == 77);
+    assert_int_equal(r.changed[MEMBER_COMET], changes);
     vanish(&a);
     vanish(&b);
     vanish(&r);
+}
+
+/* With a renewal that would come in a minute, only one that comes at once tells anybody. */
+static void who_refuses_clients_says_so_at_once(void **state)
+{
+    (void)state;
+    struct daemon_view comet, logic;
+    join(&comet, MEMBER_COMET, "comet", "127.0.0.1:8092");
+    join(&logic, MEMBER_LOGIC, "logic", "127.0.0.1:7170");
+    turn_until(seen(&logic, MEMBER_COMET, "comet") != NULL);
+    comet.membership->renew_ms = 60000;
+    comet.membership->ttl_ms = 120000;
+    turn_for(2 * RENEW); /* the renewal that was due before */
+    int changes = logic.changed[MEMBER_COMET];
+    membership_set_clients(comet.membership, 0, true);
+    turn_until(seen(&logic, MEMBER_COMET, "comet")->refuses_clients);
+    assert_int_equal(logic.changed[MEMBER_COMET], changes + 1);
+    vanish(&comet);
+    vanish(&logic);
 }
 
 static void on_left(void *arg)
@@ -450,6 +472,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         member_test(everyone_sees_everyone),
+        member_test(who_refuses_clients_says_so_at_once),
         member_test(who_leaves_is_gone_at_once_and_who_dies_after_its_ttl),
         member_test(logics_get_numbers_of_their_own),
         member_test(a_lapsed_lease_is_another_life),

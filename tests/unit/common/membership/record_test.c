@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,37 @@ static void a_record_round_trips(void **state)
     assert_true(out.member.epoch == UINT64_MAX);
     assert_string_equal(out.member.id, "a");
     free(text);
+}
+
+/* A daemon of an earlier version says less. What it does say wrongly is left out. */
+static void clients_may_be_absent(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ips;
+        bool refuses;
+    } rows[] = {
+        {"", 0, false},
+        {",\"client_ips\":7,\"refuses_clients\":true", 7, true},
+        {",\"client_ips\":1e+14,\"refuses_clients\":false", 100000000000000, false},
+        {",\"client_ips\":-1,\"refuses_clients\":1", 0, false},
+        {",\"client_ips\":1e300,\"refuses_clients\":\"true\"", 0, false},
+        {",\"client_ips\":\"7\",\"refuses_clients\":null", 0, false},
+    };
+    char text[256];
+    struct member_record out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int n = snprintf(text, sizeof text,
+                         "{\"kind\":\"comet\",\"state\":\"held\",\"id\":\"a\",\"process\":\"1\","
+                         "\"epoch\":\"2\",\"weight\":1,\"connections\":3%s}",
+                         rows[i].text);
+        assert_null(member_record_decode(text, (size_t)n, &out));
+        assert_true(out.member.client_ips == rows[i].ips);
+        assert_int_equal(out.member.refuses_clients, rows[i].refuses);
+        assert_string_equal(out.member.ips, "");
+    }
 }
 
 /* Each would be another record to who looks at C strings. */
@@ -71,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_round_trips),
+        cmocka_unit_test(clients_may_be_absent),
         cmocka_unit_test(a_record_with_a_nul_is_none),
         cmocka_unit_test(a_lease_with_a_nul_is_ignored),
     };

@@ -46,6 +46,13 @@ static void everyone_sees_everyone(void **state)
     turn_for(3 * RENEW);
     assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->connections, 123456);
     assert_int_equal(router->changed[MEMBER_COMET], changes);
+
+    /* That it refuses clients is one. */
+    membership_set_clients(other->membership, 77, true);
+    turn_for(3 * RENEW);
+    assert_true(seen(router, MEMBER_COMET, "comet /&?b")->refuses_clients);
+    assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->client_ips, 77);
+    assert_int_equal(router->changed[MEMBER_COMET], changes + 1);
 }
 
 static void only_what_is_watched_is_listed(void **state)
