@@ -2,8 +2,8 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/http/http.h"
+#include "common/net/network.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,73 +11,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* A network of either family. An IPv4 address is kept as IPv6 (::ffff:a.b.c.d). */
-struct network {
-    uint8_t address[16];
-    unsigned bits;
-};
-
 struct local_callers {
     char *hosts;
     size_t n;
     struct network *networks;
 };
 
-enum { V4_BITS = 96, ITEM_MAX = 64 };
+enum { ITEM_MAX = 64 };
 
 /* --- addresses --- */
-
-static bool read_address(const char *text, uint8_t address[16], bool *is_v4)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-    *is_v4 = inet_pton(AF_INET, text, address + sizeof mapped) == 1;
-    if (*is_v4)
-        memcpy(address, mapped, sizeof mapped);
-    return *is_v4 || inet_pton(AF_INET6, text, address) == 1;
-}
-
-/* Reads "10.0.0.0/8", "fd00::/8" or "10.1.2.3". */
-static bool read_network(const char *item, size_t len, struct network *network)
-{
-    char text[ITEM_MAX], *end;
-    bool is_v4;
-
-    if (len >= sizeof text)
-        return false;
-    memcpy(text, item, len);
-    text[len] = '\0';
-    char *slash = strchr(text, '/');
-    if (slash != NULL)
-        *slash++ = '\0';
-    if (strlen(text) + (slash != NULL ? strlen(slash) + 1 : 0) != len ||
-        !read_address(text, network->address, &is_v4))
-        return false;
-    unsigned most = is_v4 ? 32 : 128;
-    unsigned long bits = slash != NULL ? strtoul(slash, &end, 10) : most;
-    if (slash != NULL && (*slash < '0' || *slash > '9' || *end != '\0' || bits > most))
-        return false;
-    network->bits = (unsigned)bits + (is_v4 ? V4_BITS : 0);
-    return true;
-}
-
-static bool network_has(const struct network *network, const uint8_t address[16])
-{
-    unsigned bytes = network->bits / 8, rest = network->bits % 8;
-    uint8_t mask = (uint8_t)(0xff00 >> rest);
-
-    if (memcmp(network->address, address, bytes) != 0)
-        return false;
-    return rest == 0 || ((network->address[bytes] ^ address[bytes]) & mask) == 0;
-}
-
-static bool is_loopback(const uint8_t address[16])
-{
-    static const struct network v4 = {{[10] = 0xff, [11] = 0xff, [12] = 127}, V4_BITS + 8};
-    static const struct network v6 = {{[15] = 1}, 128};
-
-    return network_has(&v4, address) || network_has(&v6, address);
-}
 
 /* Is TEXT one of the usual forms of loopback? Then it does not have to be parsed. */
 static bool is_usual_loopback(const char *text)
@@ -87,17 +29,16 @@ static bool is_usual_loopback(const char *text)
 
 static bool peer_is_near(const struct local_callers *local, const char *peer)
 {
-    uint8_t address[16];
-    bool is_v4;
+    struct ip ip;
 
     if (is_usual_loopback(peer))
         return true;
-    if (!read_address(peer, address, &is_v4))
+    if (!ip_parse(peer, strlen(peer), &ip))
         return false;
-    if (is_loopback(address))
+    if (ip_is_loopback(&ip))
         return true;
     for (size_t i = 0; i < local->n; i++) {
-        if (network_has(&local->networks[i], address))
+        if (network_has(&local->networks[i], &ip))
             return true;
     }
     return false;
@@ -109,8 +50,8 @@ static bool peer_is_near(const struct local_callers *local, const char *peer)
 static bool host_is_ours(const struct local_callers *local, const char *host)
 {
     char name[ITEM_MAX];
-    uint8_t address[16];
-    bool is_v4, v6 = host[0] == '[';
+    struct ip ip;
+    bool v6 = host[0] == '[';
     size_t len = strcspn(host + v6, v6 ? "]" : ":");
 
     if (len < sizeof name) {
@@ -118,7 +59,7 @@ static bool host_is_ours(const struct local_callers *local, const char *host)
         name[len] = '\0';
         if (is_usual_loopback(name) || strcasecmp(name, "localhost") == 0)
             return true;
-        if (read_address(name, address, &is_v4) && is_loopback(address))
+        if (ip_parse(name, len, &ip) && ip_is_loopback(&ip))
             return true;
     }
     return config_list_has_name(local->hosts, host + v6, len);
@@ -169,7 +110,7 @@ static void add_network(const char *item, size_t len, void *arg)
     struct local_callers *local = arg;
 
     local->networks = mem_realloc(local->networks, (local->n + 1) * sizeof *local->networks);
-    local->n += read_network(item, len, &local->networks[local->n]);
+    local->n += network_parse(item, len, &local->networks[local->n]);
 }
 
 struct local_callers *local_callers_open(const char *trusted, const char *hosts)
@@ -201,7 +142,7 @@ static void check_network(const char *item, size_t len, void *arg)
     struct caller_check *check = arg;
     struct network network;
 
-    if (check->bad || read_network(item, len, &network))
+    if (check->bad || network_parse(item, len, &network))
         return;
     check->bad = true;
     snprintf(check->err, check->errlen,
