@@ -9,6 +9,7 @@
 #include "logic/http/routes.h"
 #include "logic/mailbox/abandoned.h"
 #include "logic/mailbox/gone_receivers.h"
+#include "logic/nodes/nodes.h"
 #include "logic/peers/connect.h"
 #include "logic/peers/session_requests.h"
 #include "logic/peers/settle_requests.h"
@@ -55,6 +56,8 @@ static void on_members(struct membership *membership, enum member_kind kind, voi
     struct logic *logic = arg;
 
     logic->membership = membership;
+    if (kind == MEMBER_COMET && logic->nodes != NULL)
+        nodes_update(logic->nodes, membership_list(membership, MEMBER_COMET));
     if (kind != MEMBER_ROUTER || logic->routers == NULL)
         return;
     routers_update(logic->routers);
@@ -110,6 +113,7 @@ static int logic_start(struct daemon *daemon)
     logic->gone_receivers = gone_receivers_open(logic);
     logic->abandoned = abandoned_open(logic);
     logic->mailbox_kept = abandoned_take;
+    logic->nodes = nodes_open(logic->loop, logic->config);
     int err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
@@ -190,6 +194,8 @@ static void logic_stop(struct daemon *daemon)
     api_keys_close(logic->keys);
     local_callers_close(logic->local);
     logic->local = NULL;
+    nodes_close(logic->nodes);
+    logic->nodes = NULL;
     logic->lanes = NULL;
     logic->keys = NULL;
     if (kafka_shutdowns_wait() > 0)
@@ -229,6 +235,8 @@ static int logic_check(const void *arg, char *err, size_t errlen)
     const struct logic_config *config = arg;
     int bad = logic_config_check(config, err, errlen);
 
+    if (bad == 0)
+        bad = nodes_check(config, err, errlen);
     return bad != 0 ? bad : local_callers_check(config->api_trusted, err, errlen);
 }
 

@@ -104,6 +104,45 @@ const struct config_row logic_config_rows[] = {
         "A router that leaves a batch unanswered this long is taken for away until it answers "
         "again."),
     ROW("router", "window", CONFIG_INT, router_window, "2", 1, 64, "Batches in flight per router."),
+    ROW("nodes", "open", CONFIG_BOOL, nodes_open, "no", 0, 0,
+        "Let clients ask for comets without an API key, and web pages of api.origins read the "
+        "answer. "
+        "Off: the business asks for them."),
+    ROW("nodes", "domain", CONFIG_STRING, nodes_domain, "", 0, 0,
+        "A name that leads to every comet, told to clients; they are sent there when no comet is "
+        "left to choose."),
+    ROW("nodes", "host_domain", CONFIG_STRING, nodes_host_domain, "", 0, 0,
+        "What makes a comet's node.host a whole name for web pages: .conn.example. Empty: "
+        "node.host "
+        "is whole."),
+    ROW("nodes", "tcp_port", CONFIG_INT, nodes_tcp_port, "8080", 0, 65535,
+        "Port at which clients reach every comet by TCP. 0 = none."),
+    ROW("nodes", "ws_port", CONFIG_INT, nodes_ws_port, "8090", 0, 65535,
+        "Port at which clients reach every comet by WebSocket. 0 = none."),
+    ROW("nodes", "wss_port", CONFIG_INT, nodes_wss_port, "0", 0, 65535,
+        "Port of the proxies that speak TLS with WebSocket clients and stand before the comets. 0 "
+        "= "
+        "none."),
+    ROW("nodes", "heartbeat", CONFIG_DURATION, nodes_heartbeat_ms, "4m", SECOND, DAY,
+        "How often clients are told to send a heartbeat. Shorter than each comet's "
+        "conn.heartbeat."),
+    ROW("nodes", "heartbeat_max", CONFIG_INT, nodes_heartbeat_max, "2", 1, 1000,
+        "After so many heartbeats without an answer clients are told to connect anew."),
+    ROW("nodes", "backoff_max_delay", CONFIG_DURATION, nodes_max_delay_ms, "5m", SECOND, DAY,
+        "The longest that clients are told to wait before they connect again."),
+    ROW("nodes", "backoff_base_delay", CONFIG_DURATION, nodes_base_delay_ms, "3s", SECOND, DAY,
+        "The shortest such wait, after the first failure."),
+    ROW("nodes", "backoff_factor", CONFIG_INT, nodes_factor, "180", 100, 10000,
+        "By how many per cent of itself a wait grows with each further failure: 180 is a factor of "
+        "1.8."),
+    ROW("nodes", "backoff_jitter", CONFIG_INT, nodes_jitter, "30", 0, 100,
+        "How many per cent a wait is to vary by chance, so that clients do not all come at once."),
+    ROW("nodes", "regions", CONFIG_LIST, nodes_regions, "", 0, 0,
+        "Where clients are, REGION=NETWORK: sh=10.1.0.0/16,sh=2001:db8::/32,bj=10.2.0.0/16. At "
+        "most "
+        "64 regions, 1024 networks. A region's name is what its comets have in lease.region."),
+    ROW("nodes", "region_weight", CONFIG_INT, nodes_region_weight, "160", 100, 1000,
+        "Per cent of its lease.weight that a comet has for clients of its own region."),
     {.key = NULL},
 };
 

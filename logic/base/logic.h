@@ -7,6 +7,7 @@
  *                            ├─ http/token ─► tokens/ ══════════════════════════════► Redis
  *                            ├─ http/count ─► router/routers
  *                            └─ http/msg_get ─► mailbox/mailbox ════════════════════► Redis
+ *   client, by its business ── nodes/nodes: which comet to connect to
  *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
  *                                               └───► mailbox/gone_receivers ─► routers, mailbox
  *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
@@ -29,6 +30,7 @@ struct gone_receivers;
 struct api_keys;
 struct local_callers;
 struct http_server;
+struct nodes;
 
 struct logic {
     struct daemon *daemon;
@@ -57,6 +59,7 @@ struct logic {
     struct api_keys *keys;       /* NULL: api.keys is empty */
     struct local_callers *local; /* who may call while api.keys is empty */
     struct http_server *http;
+    struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */
     /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */
     size_t pages_out;
     STAILQ_HEAD(, mailbox_call) pages_waiting;
