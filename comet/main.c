@@ -5,15 +5,17 @@
  *
  * The main loop owns Redis, the lease and the admin pages. A worker owns its sessions (worker.h).
  * Threads share only immutable views, batches and atomic counters. */
+#include "comet/advertise.h"
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches.h"
+#include "comet/net/client_ips.h"
+#include "comet/net/conn.h"
 #include "comet/worker_control.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/net/address.h"
 #include "common/protocol/json_scan.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -122,30 +124,6 @@ static int comet_open_server(struct comet *comet)
     return 0;
 }
 
-/* What is GIVEN, or LISTEN's port on HOST. */
-static void advertise(const char *given, const char *host, const char *listen, char *buf,
-                      size_t len)
-{
-    struct address address = {0};
-
-    (void)address_parse(listen, strlen(listen), &address);
-    if (given[0] != '\0')
-        snprintf(buf, len, "%s", given);
-    else
-        address_format(host, address.port, buf, len);
-}
-
-static void comet_advertise(struct comet *comet, struct member *self)
-{
-    const struct comet_config *config = comet->config;
-    const char *rpc = daemon_advertised(comet->daemon);
-    struct address reached = {0};
-
-    (void)address_parse(rpc, strlen(rpc), &reached);
-    advertise(config->tcp_advertise, reached.host, config->tcp_listen, self->tcp, sizeof self->tcp);
-    advertise(config->ws_advertise, reached.host, config->ws_listen, self->ws, sizeof self->ws);
-}
-
 static void comet_tell_logic(struct comet *comet)
 {
     int access = LOGIC_ADMITS;
@@ -181,6 +159,27 @@ static void comet_tell_job(struct comet *comet)
     daemon_ready(comet->daemon, "job", !deaf, why);
 }
 
+/* Are so many clients here that others had better not be sent? Ends later than it begins, so that
+ * it does not change with every client. */
+static bool comet_full(const struct comet *comet)
+{
+    int64_t n = conn_total(), most = comet->config->max_connections;
+
+    return comet->full ? n >= most - most / 16 : n >= most - most / 32;
+}
+
+/* Tells the others how many clients are here, and whether more may come. */
+static void comet_tell_clients(struct comet *comet)
+{
+    char why[256];
+
+    daemon_lacks(comet->daemon, USE_CONNECT, why, sizeof why);
+    comet->full = comet_full(comet);
+    membership_set_connections(comet->membership,
+                               metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
+    membership_set_clients(comet->membership, client_ips_count(), comet->full || why[0] != '\0');
+}
+
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
@@ -191,8 +190,7 @@ static void comet_on_tick(uv_timer_t *tick)
         workers_recall(comet, missed, "no job has vouched that nothing was missed");
     comet_tell_logic(comet);
     comet_tell_job(comet);
-    membership_set_connections(comet->membership,
-                               metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
+    comet_tell_clients(comet);
     /* Accept only when jobs know of us. They read the list of comets once per renewal, and a client
      * that came before would miss what is pushed to its room. */
     if (!comet->accepting && membership_known(comet->membership))
@@ -216,7 +214,7 @@ static int comet_start(struct daemon *daemon)
         failed = comet_open_server(comet);
     if (failed != 0)
         return failed;
-    comet_advertise(comet, &self);
+    advertise_fill(comet->config, daemon_advertised(daemon), &self);
     failed = daemon_join(daemon, &self, 1U << MEMBER_LOGIC | 1U << MEMBER_ROUTER | 1U << MEMBER_JOB,
                          &comet_membership_events, comet, &comet->redis, &comet->membership);
     if (failed != 0)
@@ -248,6 +246,8 @@ static void comet_drain(struct daemon *daemon)
 {
     struct comet *comet = daemon->state;
 
+    /* First, so that those who are told to go are not sent here again. */
+    comet_tell_clients(comet);
     for (int i = 0; i < comet->n_workers; i++)
         worker_post_drain(&comet->workers[i], comet_worker_drained);
 }
@@ -297,6 +297,13 @@ static const struct daemon_need comet_needs[] = {
     {"rpc", USE_PUSH | USE_STORE}, {NULL, 0},
 };
 
+static int comet_check(const void *config, char *err, size_t errlen)
+{
+    int bad = comet_config_check(config, err, errlen);
+
+    return bad != 0 ? bad : advertise_check(config, err, errlen);
+}
+
 static const struct daemon_spec comet_spec = {
     .name = "comet",
     .summary = "holds client connections (TCP, WebSocket) and fans messages out to them",
@@ -308,7 +315,7 @@ static const struct daemon_spec comet_spec = {
     .needs = comet_needs,
     .metrics = comet_metric_rows,
     .n_metrics = COMET_METRIC_COUNT,
-    .check = comet_config_check,
+    .check = comet_check,
     .start = comet_start,
     .drain = comet_drain,
     .stop = comet_stop,

@@ -26,6 +26,7 @@ struct comet {
     uint64_t deaf_since_ms; /* loop time since which a job is missing; 0: each is connected */
     bool accepting;
     _Atomic int loops_accepting;
+    bool full;   /* conn.max is nearly reached, and clients are sent elsewhere */
     bool lapsed; /* the lease had lapsed: sessions fetch once they are registered */
     int workers_drained;
     uv_timer_t *tick; /* tells membership the number of connections */

@@ -13,15 +13,14 @@ const struct config_row comet_config_rows[] = {
     ROW("tcp", "listen", CONFIG_ADDRESS, tcp_listen, "0.0.0.0:8080", 0, 0,
         "Where TCP clients connect."),
     ROW("tcp", "advertise", CONFIG_STRING, tcp_advertise, "", 0, 0,
-        "host:port under which clients reach tcp.listen. /member shows it; clients are not told "
-        "yet. Empty = the advertised RPC host with "
-        "tcp.listen's port."),
+        "host:port under which clients reach tcp.listen. Clients that ask for a comet are told the "
+        "host, if node.ips is empty. Empty = the advertised RPC host with tcp.listen's port."),
     ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, 0,
         "Where WebSocket clients connect, path /sub."),
     ROW("ws", "advertise", CONFIG_STRING, ws_advertise, "", 0, 0,
-        "host:port under which clients reach ws.listen. /member shows it; clients are not told "
-        "yet. Empty = the advertised RPC host with "
-        "ws.listen's port."),
+        "host:port under which clients reach ws.listen. Web pages that ask for a comet are told "
+        "the host, if node.host is empty. Empty = the advertised RPC host with ws.listen's "
+        "port."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
         "Values of the Origin header that are let in; empty = any."),
     ROW("ws", "protocols", CONFIG_LIST, protocols, "", 0, 0,
@@ -30,6 +29,15 @@ const struct config_row comet_config_rows[] = {
     ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
         "A WebSocket session that has been silent for about this long is pinged, so that proxies "
         "between do not take it for idle (nginx: 60 s). 0 = never."),
+    ROW("wss", "advertise", CONFIG_STRING, wss_advertise, "", 0, 0,
+        "host:port of a proxy that speaks TLS with WebSocket clients and stands before ws.listen. "
+        "Empty = none."),
+    ROW("node", "host", CONFIG_STRING, node_host, "", 0, 0,
+        "This comet's host name for web pages that ask for a comet; logic's nodes.host_domain is "
+        "put behind it. Empty = the host of ws.advertise."),
+    ROW("node", "ips", CONFIG_LIST, node_ips, "", 0, 0,
+        "IP addresses, 8 at most, that apps are told which ask for a comet. Empty = the host of "
+        "tcp.advertise."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
         "From accept to the end of authentication."),
     ROW("conn", "heartbeat", CONFIG_DURATION, heartbeat_ms, "5m", 1000, 86400000,

@@ -9,6 +9,8 @@ struct comet_config {
     int64_t workers;             /* comet.workers: loops; 0 = one per core */
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
+    char *wss_advertise; /* wss.advertise: of a proxy, may be empty */
+    char *node_host, *node_ips;
     char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
     char *protocols;          /* ws.protocols: list, empty = the first one offered */
     int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */

@@ -73,6 +73,7 @@ struct conn {
     struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */
     struct goim_client *goim; /* goim_client.h; NULL: imgo's client, or not admitted yet */
     uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
+    uint16_t ip_counter;      /* of the client's address, in a session: client_ips.h */
     LIST_ENTRY(conn) link;    /* the frontend's list of live or of closing connections */
     struct conn *chain;       /* conn_internal.h: wants attention at the end of the turn */
     uint32_t last_heard;      /* loop time in units of 256 ms */

@@ -3,6 +3,7 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/logic/logic_requests.h"
+#include "comet/net/client_ips.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
@@ -49,6 +50,7 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     conn->uid = result->uid;
     conn->counted = true;
     session_count(worker, 1);
+    client_ips_enter(conn);
     catchup_admitted(conn, &result->page);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);
@@ -129,6 +131,7 @@ void session_closed(struct conn *conn)
     }
     if (conn->counted) {
         session_count(worker, -1);
+        client_ips_leave(conn);
         conn->counted = false;
         reregister_disconnect(worker->reregister, conn->handle, conn->uid);
     }
