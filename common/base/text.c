@@ -33,3 +33,25 @@ bool text_has_control(const char *text, size_t len)
                                                                 * before */
     return (found | controls(bytes)) != 0;
 }
+
+bool text_is_among(const char *text, const char *const *list, size_t n)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(text, list[middle]);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+int text_compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}

@@ -7,5 +7,9 @@
 
 /* Is one of the bytes a control character: below 0x20, or 0x7f? */
 bool text_has_control(const char *text, size_t len);
+/* Is TEXT among the N texts of LIST, which are in the order of strcmp()? */
+bool text_is_among(const char *text, const char *const *list, size_t n);
+/* For qsort() of an array of texts: the order of strcmp(). */
+int text_compare(const void *a, const void *b);
 
 #endif

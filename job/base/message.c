@@ -1,9 +1,12 @@
 #include "job/base/message.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { KEY_OVERHEAD = 3 }; /* bytes that a key takes besides itself, as protobuf packs it */
 
 static_assert(offsetof(struct message, entry) == 0, "message_of() casts");
 
@@ -31,6 +34,8 @@ static size_t envelope_tail(const Imc__V1__PushMsg *envelope)
 
     for (size_t i = 0; i < envelope->n_hints; i++)
         size += strlen(envelope->hints[i]->comet) + 1;
+    for (size_t i = 0; i < envelope->n_keys; i++)
+        size += sizeof(char *) + strlen(envelope->keys[i]) + 1;
     return size;
 }
 
@@ -41,6 +46,20 @@ static char *put_string(char **at, const char *text)
 
     *at += size;
     return copy;
+}
+
+/* Copies the keys to *AT, which is aligned for pointers. */
+static void put_keys(struct message *message, const Imc__V1__PushMsg *envelope, char **at)
+{
+    message->keys = (const char **)(void *)*at;
+    message->n_keys = (uint32_t)envelope->n_keys;
+    *at += envelope->n_keys * sizeof *message->keys;
+    for (size_t i = 0; i < envelope->n_keys; i++) {
+        const char *key = message->keys[i] = put_string(at, envelope->keys[i]);
+        message->keys_len += (uint32_t)strlen(key) + KEY_OVERHEAD;
+    }
+    /* Logic sorts them. But anybody may write to the bus. */
+    qsort(message->keys, message->n_keys, sizeof *message->keys, text_compare);
 }
 
 struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope)
@@ -61,6 +80,8 @@ struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *enve
     message->n_hints = (uint32_t)envelope->n_hints;
     message->away = envelope->away && envelope->n_hints == 0;
     char *at = (char *)(message->hints + message->n_hints);
+    if (envelope->n_keys > 0)
+        put_keys(message, envelope, &at);
     for (uint32_t i = 0; i < message->n_hints; i++) {
         const Imc__V1__Session *session = envelope->hints[i];
         message->hints[i] =

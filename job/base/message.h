@@ -52,6 +52,8 @@ struct message {
     bool sharded;  /* .shard is known */
     uint8_t shard; /* of Redis, on which its mailbox is */
     uint32_t body_len, n_hints;
+    uint32_t n_keys, keys_len; /* KEYS_LEN: bytes that the keys take in a message to logic */
+    const char **keys;         /* only sessions with one of these are meant; none: all. Ascending */
     uint8_t *body;
     char *room;
     struct hint *hints;   /* sorted by comet, epoch, handle */

@@ -2,6 +2,7 @@
 #include "job/delivery/outcome.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "job/base/job.h"
 #include "job/partition/partition.h"
 
@@ -63,14 +64,22 @@ struct whereabouts {
                     it is dead and logic does not know yet */
 };
 
-static void whereabouts_read(struct job *job, const Imc__V1__SettleResult *result,
-                             struct whereabouts *where)
+/* Logic names only sessions that are meant. An older logic does not know keys. */
+static bool session_is_meant(const struct message *message, const Imc__V1__Session *session)
+{
+    return message->n_keys == 0 || text_is_among(session->key, message->keys, message->n_keys);
+}
+
+static void whereabouts_read(struct job *job, const struct message *message,
+                             const Imc__V1__SettleResult *result, struct whereabouts *where)
 {
     *where =
         (struct whereabouts){.hints = mem_alloc((result->n_sessions + 1) * sizeof(struct hint))};
     for (size_t i = 0; i < result->n_sessions; i++) {
         const Imc__V1__Session *session = result->sessions[i];
         struct comet_peer *comet;
+        if (!session_is_meant(message, session))
+            continue;
         enum comet_standing standing =
             comets_find(job->comets, session->comet, session->epoch, &comet);
         if (standing == COMET_ALIVE)
@@ -106,7 +115,7 @@ static enum handover_verdict stored(struct job *job, struct message *message,
 {
     struct whereabouts where;
 
-    whereabouts_read(job, result, &where);
+    whereabouts_read(job, message, result, &where);
     if (where.unsure && settle_is_patient(job, message)) {
         free(where.hints);
         job_count(job, JOB_SETTLE_UNKNOWN);
@@ -138,7 +147,7 @@ static enum handover_verdict divert(struct job *job, struct message *message,
     struct whereabouts where = {0};
 
     if (result != NULL)
-        whereabouts_read(job, result, &where);
+        whereabouts_read(job, message, result, &where);
     bool found = where.n > 0 && !where.unsure;
     if (found) {
         message_aim(message, where.hints, where.n);

@@ -57,6 +57,16 @@ static uint64_t settle_behind(const struct message *message)
     return before != NULL && !before->stored ? before->id : 0;
 }
 
+/* protobuf-c's structs have no const. */
+static char **message_keys(const struct message *message)
+{
+    union {
+        const char **in;
+        char **out;
+    } u = {.in = message->keys};
+    return u.out;
+}
+
 static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *messages, size_t n)
 {
     Imc__V1__SettleBatch batch;
@@ -70,6 +80,8 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *m
         packed[i].settle.uid = messages[i]->uid;
         packed[i].settle.behind = settle_behind(messages[i]);
         packed[i].settle.message = &packed[i].message;
+        packed[i].settle.keys = message_keys(messages[i]);
+        packed[i].settle.n_keys = messages[i]->n_keys;
         packed[i].message.id = messages[i]->id;
         packed[i].message.op = messages[i]->op;
         packed[i].message.expires_ms = messages[i]->expires_ms;
@@ -113,7 +125,7 @@ static void batch_take(struct handover_batch *batch, struct messages *queue, siz
             message_unref(message);
             continue;
         }
-        size_t size = message->body_len + SETTLE_OVERHEAD;
+        size_t size = message->body_len + message->keys_len + SETTLE_OVERHEAD;
         batch->messages[batch->n++] = message;
         *bytes -= size < *bytes ? size : *bytes;
     }

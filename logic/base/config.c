@@ -86,7 +86,9 @@ const struct config_row logic_config_rows[] = {
     ROW("push", "max_message", CONFIG_BYTES, push_max_message, "64k", 1, MIB,
         "Longest message of a push."),
     ROW("push", "max_uids", CONFIG_INT, push_max_uids, "10000", 1, 50000,
-        "Most uids in one call of /1/pushs."),
+        "Most uids in one call of /1/pushs or /goim/push/mids."),
+    ROW("push", "max_keys", CONFIG_INT, push_max_keys, "10000", 1, 50000,
+        "Most keys in one call of /goim/push/keys."),
     ROW("push", "max_bytes", CONFIG_BYTES, push_max_bytes, "64m", MIB, INT64_C(65536) * MIB,
         "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
         "sent."),

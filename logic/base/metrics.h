@@ -32,6 +32,8 @@
       "1: a job tells that nothing can be stored.")                                              \
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                \
       "uid messages produced without a hint: nobody online, or the router did not know.")        \
+    X(KEYS_UNKNOWN, "imc_logic_keys_unknown_total", NULL, METRIC_COUNTER,                        \
+      "Keys in pushes that no device had within keys.ttl: skipped, as goim does.")               \
     X(REPEATED, "imc_logic_idempotent_total", "result=\"repeated\"", METRIC_COUNTER,             \
       "With an idempotency key: answered as the first time (repeated), first of their key.")     \
     X(FIRST, "imc_logic_idempotent_total", "result=\"first\"", METRIC_COUNTER, "")               \

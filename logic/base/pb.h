@@ -15,6 +15,25 @@ static inline char *pb_text(const char *text)
     return u.out;
 }
 
+static inline char **pb_texts(const char *const *list)
+{
+    union {
+        const char *const *in;
+        char **out;
+    } u = {.in = list};
+    return u.out;
+}
+
+/* The other way round: a list of a message that is only read. */
+static inline const char *const *pb_list(char *const *list)
+{
+    union {
+        char *const *in;
+        const char *const *out;
+    } u = {.in = list};
+    return u.out;
+}
+
 static inline ProtobufCBinaryData pb_bytes(const void *data, size_t len)
 {
     union {

@@ -57,6 +57,18 @@ int goim_params_uids(const struct goim_list *list, size_t max, int64_t **uids, s
     return 0;
 }
 
+int goim_params_keys(const struct goim_list *list, size_t max, size_t most,
+                     struct params_error *err)
+{
+    int failed = check_number(list, max, err);
+
+    for (size_t i = 0; i < list->n && failed == 0; i++) {
+        if (params_text(list->field, list->texts[i], most, err) != 0)
+            failed = refuse_item(list, i, err);
+    }
+    return failed;
+}
+
 int goim_params_room(const char *type, const char *room, char *out, size_t outlen,
                      struct params_error *err)
 {

@@ -1,8 +1,7 @@
 /* goim_params.h - lists as goim v2's HTTP API takes them: one value for each time that the
  * parameter comes (mids=1&mids=2). Pure; any thread.
  *
- * What is returned has no repetitions, in the order in which the values came. All functions return
- * 0, or -EINVAL and say in ERR what is wrong, and where. */
+ * All functions return 0, or -EINVAL and say in ERR what is wrong, and where. */
 #ifndef IMC_LOGIC_HTTP_GOIM_PARAMS_H
 #define IMC_LOGIC_HTTP_GOIM_PARAMS_H
 
@@ -15,8 +14,12 @@ struct goim_list {
     size_t n;
 };
 
-/* Reads 1 to MAX uids. *UIDS is to be freed; it stays untouched on failure. */
+/* Reads 1 to MAX uids. They are in the order they came, each once. *UIDS is to be freed; it stays
+ * untouched on failure. */
 int goim_params_uids(const struct goim_list *list, size_t max, int64_t **uids, size_t *n,
+                     struct params_error *err);
+/* Checks 1 to MAX keys, each of 1 to MOST bytes. */
+int goim_params_keys(const struct goim_list *list, size_t max, size_t most,
                      struct params_error *err);
 /* Joins TYPE and ROOM to "TYPE://ROOM", the name of goim's room, in OUT of OUTLEN bytes. */
 int goim_params_room(const char *type, const char *room, char *out, size_t outlen,

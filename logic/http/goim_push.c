@@ -1,8 +1,9 @@
-/* POST /goim/push/mids, /goim/push/room, /goim/push/all: goim v2's parameters, as its logic/http
- * binds them. They are in the query, and the body is the message. */
+/* POST /goim/push/keys, /goim/push/mids, /goim/push/room, /goim/push/all: goim v2's parameters, as
+ * its logic/http binds them. They are in the query, and the body is the message. */
 #include "common/base/mem.h"
 #include "logic/http/goim_params.h"
 #include "logic/http/push_call.h"
+#include "logic/tokens/device_keys.h"
 
 #include <stdlib.h>
 
@@ -35,6 +36,20 @@ static const char **list_values(struct http_request *request, const char *field,
     }
     *list = (struct goim_list){field, texts, n};
     return texts;
+}
+
+static int parse_keys(struct push_call *call, struct params_error *err)
+{
+    size_t most = (size_t)call->logic->config->push_max_keys;
+    struct goim_list list;
+
+    if (parse_operation(call, false, err) != 0)
+        return -1;
+    call->keys = list_values(call->request, "keys", most, &list);
+    call->n_keys = list.n;
+    if (goim_params_keys(&list, most, DEVICE_KEY_MAX, err) != 0)
+        return -1;
+    return push_call_body(call, err);
 }
 
 static int parse_mids(struct push_call *call, struct params_error *err)
@@ -70,6 +85,11 @@ static int parse_all(struct push_call *call, struct params_error *err)
         api_goim_int32(call->request, "speed", 0, &call->speed, err) != 0)
         return -1;
     return push_call_body(call, err);
+}
+
+void api_goim_push_keys(struct logic *logic, struct http_request *request)
+{
+    push_call_handle(logic, request, parse_keys, push_call_to_keys);
 }
 
 void api_goim_push_mids(struct logic *logic, struct http_request *request)

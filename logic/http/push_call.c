@@ -5,8 +5,10 @@
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
 #include "logic/http/idempotency.h"
+#include "logic/http/key_groups.h"
 #include "logic/push/job_backlog.h"
 #include "logic/push/kafka_producer.h"
+#include "logic/tokens/device_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,9 +81,11 @@ int push_call_body(struct push_call *call, struct params_error *err)
 
 static void call_free(struct push_call *call)
 {
-    if (call->users.uids != &call->uid)
+    if (call->users.uids != &call->uid && call->groups == NULL)
         params_pushs_free(&call->users);
     free(call->owned);
+    free(call->keys);
+    key_groups_free(call->groups);
     free(call->before);
     free(call);
 }
@@ -124,6 +128,76 @@ static void on_pushed(void *arg, const struct push_result *result)
     call_free(call);
 }
 
+/* --- keys --- */
+
+static int compare_uids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static bool was_before(const struct push_call *call, int64_t uid)
+{
+    return call->n_before > 0 &&
+           bsearch(&uid, call->before, call->n_before, sizeof uid, compare_uids) != NULL;
+}
+
+/* Leaves out users for whom an earlier call with the same id was accepted. */
+static bool key_is_to_be_pushed(const void *arg, int64_t uid)
+{
+    return !was_before(arg, uid);
+}
+
+/* 0, or -1 after answering: the bus does not take the keys of one user. */
+static int check_groups(struct push_call *call)
+{
+    size_t most = kafka_producer_most(call->logic->bus), len = call->message.len;
+    char text[200];
+
+    if (call->groups->longest + len + PUSH_ENVELOPE_MOST <= most)
+        return 0;
+    snprintf(text, sizeof text,
+             "keys: one user's take %zu bytes beside a body of %zu, the bus takes %zu "
+             "(max.message.bytes of the topic)",
+             call->groups->longest, len, most);
+    fail_partly(call, &(struct push_result){0});
+    api_error(call->logic, call->request, API_TOO_LARGE, text);
+    return -1;
+}
+
+static void on_owners(void *arg, int err, const struct device_key_owner *owners)
+{
+    struct push_call *call = arg;
+    struct logic *logic = call->logic;
+    char text[400];
+
+    if (err != 0) {
+        snprintf(text, sizeof text, "keys: cannot be looked up now: %s", redis_said(logic->redis));
+        fail_partly(call, &(struct push_result){0});
+        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS, text);
+        call_free(call);
+        return;
+    }
+    call->groups = key_groups_new(&(struct key_set){call->keys, owners, call->n_keys},
+                                  key_is_to_be_pushed, call);
+    logic_count(logic, LOGIC_KEYS_UNKNOWN, (int64_t)call->groups->unknown);
+    if (check_groups(call) != 0) {
+        call_free(call);
+        return;
+    }
+    call->users.uids = call->groups->uids;
+    call->users.n = call->groups->n;
+    push_keys(logic, &call->message,
+              &(struct push_users){call->groups->n, call->groups->uids, call->groups->keys},
+              on_pushed, call);
+}
+
+void push_call_to_keys(struct push_call *call)
+{
+    device_keys_find(call->logic, call->keys, call->n_keys, on_owners, call);
+}
+
 /* --- the way there --- */
 
 void push_call_to_uids(struct push_call *call)
@@ -139,18 +213,6 @@ void push_call_to_room(struct push_call *call)
 void push_call_to_all(struct push_call *call)
 {
     push_all(call->logic, &call->message, call->speed, on_pushed, call);
-}
-
-static int compare_uids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static bool was_before(const struct push_call *call, int64_t uid)
-{
-    return bsearch(&uid, call->before, call->n_before, sizeof uid, compare_uids) != NULL;
 }
 
 static void skip_accepted(struct push_call *call, const void *data, size_t len)
@@ -203,14 +265,15 @@ static bool push_fits(struct push_call *call)
 {
     struct logic *logic = call->logic;
     const struct logic_config *config = logic->config;
-    size_t n = call->users.n, pending = push_pending(logic->lanes);
+    size_t n = call->users.n + call->n_keys, pending = push_pending(logic->lanes);
     char text[JOB_BACKLOG_WHY];
 
     if (n > 1 && n > (size_t)config->push_max_bytes / call->message.len) {
         snprintf(text, sizeof text,
-                 "%zu uids times %zu bytes are more than push.max_bytes (%lld): push to fewer at a "
+                 "%zu %s times %zu bytes are more than push.max_bytes (%lld): push to fewer at a "
                  "time",
-                 n, call->message.len, (long long)config->push_max_bytes);
+                 n, call->n_keys > 0 ? "keys" : "uids", call->message.len,
+                 (long long)config->push_max_bytes);
         api_error(logic, call->request, API_TOO_LARGE, text);
         return false;
     }

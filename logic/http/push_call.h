@@ -18,6 +18,9 @@ struct push_call {
     struct push_message message;
     struct params_pushs users; /* the users that still have to get the message */
     int64_t uid;               /* if there is only one: USERS points here */
+    const char **keys; /* of devices, to be freed: USERS are theirs once they are looked up */
+    size_t n_keys;
+    struct key_groups *groups; /* the keys of each of USERS; NULL: all devices are meant */
     const char *room;
     char *owned; /* what ROOM points to, unless the request owns that */
     int32_t speed;
@@ -36,6 +39,8 @@ void push_call_handle(struct logic *logic, struct http_request *request, push_pa
                       void (*start)(struct push_call *call));
 
 void push_call_to_uids(struct push_call *call);
+/* Looks up first whose CALL->keys are. */
+void push_call_to_keys(struct push_call *call);
 void push_call_to_room(struct push_call *call);
 void push_call_to_all(struct push_call *call);
 

@@ -72,6 +72,7 @@ static const struct route routes[] = {
     {HTTP_POST, "/1/admin/token/new", api_token_new, false},
     {HTTP_POST, "/1/admin/token/del", api_token_del, false},
     {HTTP_GET, "/1/msg/get", api_msg_get, true},
+    {HTTP_POST, "/goim/push/keys", api_goim_push_keys, false},
     {HTTP_POST, "/goim/push/mids", api_goim_push_mids, false},
     {HTTP_POST, "/goim/push/room", api_goim_push_room, false},
     {HTTP_POST, "/goim/push/all", api_goim_push_all, false},

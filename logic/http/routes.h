@@ -62,6 +62,7 @@ void api_push_uid(struct logic *logic, struct http_request *request);
 void api_push_uids(struct logic *logic, struct http_request *request);
 void api_push_room(struct logic *logic, struct http_request *request);
 void api_push_all(struct logic *logic, struct http_request *request);
+void api_goim_push_keys(struct logic *logic, struct http_request *request);
 void api_goim_push_mids(struct logic *logic, struct http_request *request);
 void api_goim_push_room(struct logic *logic, struct http_request *request);
 void api_goim_push_all(struct logic *logic, struct http_request *request);

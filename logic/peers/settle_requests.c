@@ -11,10 +11,16 @@
  * For a message that FAILED routers are asked as well, and job is told the sessions. Job sends the
  * message to them. So users who are online do not wait until Redis takes writes again.
  *
+ * If only sessions with certain keys are meant, others do not count: they are owed nothing, and a
+ * message that finds no session with such a key waits for whoever connects next. But as long as the
+ * user has any session, the mailbox is not trimmed, because it may hold what that session is about
+ * to be owed.
+ *
  * The mailbox is trimmed to mailbox.limit only when the user is known to be away. It may hold more
  * for a user who is online while routers are away, or who has just come back. */
 #include "logic/peers/settle_requests.h"
 #include "common/base/saturate.h"
+#include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/waiting.h"
@@ -163,13 +169,24 @@ static void item_trim(struct settle_item *item)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }
 
-/* Does the result of ITEM fit the reply? Otherwise job asks for it again. */
-static bool item_fits(struct settle_item *item, const struct router_answer *answer)
+/* How many sessions are meant. They come first in ANSWER. */
+static size_t sessions_meant(const struct settle_item *item, const struct router_answer *answer)
+{
+    const Imc__V1__Settle *in = item->in;
+
+    if (in->n_keys == 0)
+        return answer->n_sessions;
+    return router_sessions_with_keys(answer->sessions, answer->n_sessions, pb_list(in->keys),
+                                     in->n_keys);
+}
+
+/* Does the result of ITEM, with N sessions, fit the reply? Otherwise job asks for it again. */
+static bool item_fits(struct settle_item *item, const struct router_answer *answer, size_t n)
 {
     struct settle_batch *sb = item->sb;
     size_t size = 0;
 
-    for (size_t i = 0; i < answer->n_sessions; i++)
+    for (size_t i = 0; i < n; i++)
         size += imc__v1__session__get_packed_size(answer->sessions[i]) + SESSION_OVERHEAD;
     if (size > sb->bytes_left && sb->bytes_left < REPLY_BYTES)
         return false;
@@ -181,20 +198,23 @@ static void on_lookup(void *arg, const struct router_answer *answer)
 {
     struct settle_item *item = arg;
 
-    bool fits = item_fits(item, answer);
+    size_t n = sessions_meant(item, answer);
+    bool fits = item_fits(item, answer, n);
     bool known = answer->result == ROUTER_OK && answer->complete && fits;
 
-    item->result->n_sessions = known || (fits && !item->failed) ? answer->n_sessions : 0;
+    item->result->n_sessions = known || (fits && !item->failed) ? n : 0;
     item->result->sessions = answer->sessions;
     item->reply = router_reply_ref(answer->reply);
     if (item->failed)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     else if (!known)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
-    else if (answer->n_sessions == 0)
-        item_trim(item);
-    else
+    else if (n > 0)
         item_owe(item);
+    else if (answer->n_sessions > 0) /* other devices: their messages must not be trimmed */
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    else
+        item_trim(item);
 }
 
 static void on_stored(void *arg, int err)

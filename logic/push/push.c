@@ -75,6 +75,7 @@ struct push_job {
     Imc__V1__PushMsg__Type type;
     const char *room;
     int32_t speed;
+    const struct push_keys *keys; /* of each part; NULL: all devices are meant */
     push_fn fn;
     void *arg;
     size_t pending, n, n_failed;
@@ -232,6 +233,11 @@ static struct kafka_message part_message(const struct push_part *part)
     envelope.n_hints = part->n_sessions;
     envelope.hints = part->sessions;
     envelope.away = part->away;
+    if (job->keys != NULL) {
+        const struct push_keys *keys = &job->keys[part - job->parts];
+        envelope.keys = pb_texts(keys->list);
+        envelope.n_keys = keys->n;
+    }
     message.key_len = part_key(part, buf, &key);
     message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
     if (message.value_len + message.key_len > kafka_producer_most(job->logic->bus)) {
@@ -435,12 +441,17 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
     struct push_job *job = part->job;
     struct push_lanes *lanes = job->logic->lanes;
 
+    size_t n = answer->n_sessions;
+    if (job->keys != NULL) {
+        const struct push_keys *keys = &job->keys[part - job->parts];
+        n = router_sessions_with_keys(answer->sessions, n, keys->list, keys->n);
+    }
     part->looked_up = true;
     job->looking--;
-    part->away = answer->n_sessions == 0 && answer->complete;
+    part->away = n == 0 && answer->complete;
     job->away |= part->away;
-    if (answer->n_sessions > 0) {
-        part->n_sessions = answer->n_sessions;
+    if (n > 0) {
+        part->n_sessions = n;
         part->sessions = answer->sessions;
         part->reply = router_reply_ref(answer->reply);
     }
@@ -489,23 +500,41 @@ static struct push_job *job_new(struct logic *logic, const struct push_message *
     return job;
 }
 
+/* Looks up where the users are. */
+static void push_begin(struct push_job *job, const int64_t *uids)
+{
+    struct logic *logic = job->logic;
+
+    job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
+    job->looking = job->n;
+    job->guarded = job_backlogs_verdict(logic->backlogs, job->why) != JOB_BACKLOG_FINE;
+    if (!job->guarded)
+        logic_count(logic, LOGIC_ACCEPTED_UID, (int64_t)job->n);
+    for (size_t i = 0; i < job->n; i++) {
+        struct push_part *part = &job->parts[i];
+        part->uid = uids[i];
+        lane_enter(logic->lanes, part);
+    }
+    lookups_begin(&logic->lanes->lookups, &job->lookups, job->n);
+}
+
 void push_uids(struct logic *logic, const struct push_message *message, const int64_t *uids,
                size_t n, push_fn fn, void *arg)
 {
     struct push_job *job = job_new(logic, message, n, fn, arg);
 
     loop_assert_owner(logic->loop);
-    job->type = IMC__V1__PUSH_MSG__TYPE__PUSH;
-    job->looking = n;
-    job->guarded = job_backlogs_verdict(logic->backlogs, job->why) != JOB_BACKLOG_FINE;
-    if (!job->guarded)
-        logic_count(logic, LOGIC_ACCEPTED_UID, (int64_t)n);
-    for (size_t i = 0; i < n; i++) {
-        struct push_part *part = &job->parts[i];
-        part->uid = uids[i];
-        lane_enter(logic->lanes, part);
-    }
-    lookups_begin(&logic->lanes->lookups, &job->lookups, n);
+    push_begin(job, uids);
+}
+
+void push_keys(struct logic *logic, const struct push_message *message,
+               const struct push_users *users, push_fn fn, void *arg)
+{
+    struct push_job *job = job_new(logic, message, users->n, fn, arg);
+
+    loop_assert_owner(logic->loop);
+    job->keys = users->keys;
+    push_begin(job, users->uids);
 }
 
 static void push_single(struct push_job *job)

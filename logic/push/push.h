@@ -42,6 +42,20 @@ size_t push_pending(const struct push_lanes *lanes);
  * is refused. */
 void push_uids(struct logic *logic, const struct push_message *message, const int64_t *uids,
                size_t n, push_fn fn, void *arg);
+/* Keys of devices that belong to one user. */
+struct push_keys {
+    const char *const *list; /* in the order of strcmp(), each once */
+    size_t n;
+};
+struct push_users {
+    size_t n;
+    const int64_t *uids;
+    const struct push_keys *keys; /* of each user */
+};
+/* The same for some devices of each user: to sessions with one of his keys. A user who has no such
+ * session is away. What USERS leads to has to stay valid until FN. */
+void push_keys(struct logic *logic, const struct push_message *message,
+               const struct push_users *users, push_fn fn, void *arg);
 /* Pushes to a room. ROOM has to stay valid until FN. */
 void push_room(struct logic *logic, const struct push_message *message, const char *room,
                push_fn fn, void *arg);

@@ -6,6 +6,7 @@
 #ifndef IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 #define IMC_LOGIC_ROUTER_ROUTER_ANSWER_H
 
+#include "common/base/text.h"
 #include "proto/router.pb-c.h"
 
 #include <stdbool.h>
@@ -39,6 +40,20 @@ struct router_answer {
                                  * call. May be NULL */
 };
 typedef void (*router_fn)(void *arg, const struct router_answer *answer);
+
+/* Leaves only those of N sessions that have one of the keys, which are in the order of strcmp().
+ * Returns how many; they come first. SESSIONS is that of one answer, which nobody else looks at. */
+static inline size_t router_sessions_with_keys(Imc__V1__Session **sessions, size_t n,
+                                               const char *const *keys, size_t n_keys)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (text_is_among(sessions[i]->key, keys, n_keys))
+            sessions[left++] = sessions[i];
+    }
+    return left;
+}
 
 struct router_reply *router_reply_ref(struct router_reply *reply);
 void router_reply_unref(struct router_reply *reply);

@@ -190,7 +190,7 @@ class Daemon(Process):
 
 
 class Api:
-    """The business's side: logic's HTTP API, imgo's face. One keep-alive connection per thread."""
+    """The business's side: logic's HTTP API, both faces. One keep-alive connection per thread."""
 
     def __init__(self, port, key=None):
         self.port = port
@@ -244,6 +244,20 @@ class Api:
         assert (got, answer["ret"]) == (status, ret), (got, answer)
         assert answer.keys() == {"ret", "error"} and answer["error"], answer
         return answer["error"]
+
+    def goim(self, method, path, body=None, **query):
+        """`data` of an answer that goim's callers take for success; None if there is none."""
+        status, answer = self.call(method, path, body, **query)
+        assert status == 200 and answer["code"] == 0 and answer["message"] == "", (status, answer)
+        assert answer.keys() <= {"code", "message", "data"}, answer
+        return answer.get("data")
+
+    def goim_refused(self, code, method, path, body=None, status=200, **query):
+        """The words of an error in goim's form."""
+        got, answer = self.call(method, path, body, **query)
+        assert (got, answer["code"]) == (status, code), (got, answer)
+        assert answer.keys() == {"code", "message"} and answer["message"], answer
+        return answer["message"]
 
     def token(self, uid, token=None, **more):
         token = token or f"token-{uid}-{os.urandom(4).hex()}"

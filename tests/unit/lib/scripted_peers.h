@@ -42,13 +42,14 @@ struct fake_logic {
     int port;
     pthread_mutex_t lock;
     struct rpc_stream *stream;
-    char seen[FAKE_TEXT];   /* one word per settle: UID/ID */
+    char seen[FAKE_TEXT];   /* one word per settle: UID/ID, and [KEY][KEY] if it has keys */
     char behind[FAKE_TEXT]; /* one word per settle that is behind another: ID<BEHIND */
     char statuses[64]; /* per settle: S stored, U unknown, F failed, E too early; consumed from the
                           front, then S */
     int64_t bad_from;  /* nothing is stored for uids of at least this; 0: off */
     bool bad_mute;     /* batches with one of those get no answer */
     char comet[64];    /* where users are; "" = nowhere */
+    char key[16];      /* of their sessions */
     uint64_t epoch;
     bool mute;
     int batches;
@@ -245,8 +246,10 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
     bool bad = logic->bad_from != 0 && settle->uid >= logic->bad_from;
     char word[64], status = bad ? 'F' : logic->statuses[0];
 
-    snprintf(word, sizeof word, "%lld/%llu", (long long)settle->uid,
-             (unsigned long long)settle->message->id);
+    int len = snprintf(word, sizeof word, "%lld/%llu", (long long)settle->uid,
+                       (unsigned long long)settle->message->id);
+    for (size_t i = 0; i < settle->n_keys; i++)
+        len += snprintf(word + len, sizeof word - (size_t)len, "[%s]", settle->keys[i]);
     fake_note(logic->seen, word);
     snprintf(word, sizeof word, "%llu<%llu", (unsigned long long)settle->message->id,
              (unsigned long long)settle->behind);
@@ -267,6 +270,7 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
     imc__v1__session__init(session);
     session->comet = mem_strdup(logic->comet);
     session->epoch = logic->epoch;
+    session->key = mem_strdup(logic->key);
     session->handle = 77;
     result->n_sessions = 1;
     result->sessions = mem_alloc(sizeof(Imc__V1__Session *));

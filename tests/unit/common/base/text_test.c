@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,10 +45,29 @@ static void test_neighbours_of_control_bytes(void **state)
     }
 }
 
+static void test_among(void **state)
+{
+    static const char *const list[] = {"", "B", "a", "aa", "b", "\xff"};
+    static const char *const others[] = {"A", "ab", "bb", "\xfe", "\xff\xff"};
+
+    (void)state;
+    for (size_t n = 0; n <= 6; n++) {
+        for (size_t i = 0; i < 6; i++)
+            assert_int_equal(text_is_among(list[i], list, n), i < n);
+        for (size_t i = 0; i < 5; i++)
+            assert_false(text_is_among(others[i], list, n));
+    }
+    const char *texts[] = {"b", "\xff", "", "aa", "a", "B"};
+    qsort(texts, 6, sizeof texts[0], text_compare);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(texts[i], list[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_control_bytes),
+        cmocka_unit_test(test_among),
         cmocka_unit_test(test_neighbours_of_control_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,9 @@ static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.lookup_timeout_ms = 500, .mailbox_limit = 20};
 static struct logic logic = {.config = &config, .counters = counters};
 
+static const char *key_wanted;           /* of the settles; NULL: all sessions are meant */
+static const char *keys_there[MOST + 2]; /* of the sessions; NULL: "" */
+
 /* Of the user 0 all of them, each behind the one before it; else each of a user of its own. */
 static bool of_one_user;
 
@@ -131,6 +134,8 @@ static void settle(size_t n)
         settles[i].uid = of_one_user ? 0 : (int64_t)i;
         settles[i].behind = of_one_user ? 999 + i : 0;
         settles[i].message = &waiting[i];
+        settles[i].keys = (char **)(uintptr_t)&key_wanted;
+        settles[i].n_keys = key_wanted != NULL;
         list[i] = &settles[i];
     }
     imc__v1__settle_batch__init(&in);
@@ -158,6 +163,8 @@ static void router_says(size_t i, enum router_result result, bool complete, size
         imc__v1__session__init(&sessions[k]);
         sessions[k].comet = (char *)(uintptr_t) "comet-1";
         sessions[k].handle = 16 + k - i;
+        if (keys_there[k - i] != NULL)
+            sessions[k].key = (char *)(uintptr_t)keys_there[k - i];
         list[k] = &sessions[k];
     }
     struct router_answer answer = {
@@ -178,6 +185,8 @@ static int setup(void **state)
     logic.routers = (struct routers *)(void *)&routers;
     n_stores = n_lookups = n_trims = 0;
     there_now.n = 1;
+    key_wanted = NULL;
+    memset(keys_there, 0, sizeof keys_there);
     reply_refs = 0;
     reply = NULL;
     return 0;
@@ -265,6 +274,62 @@ static void every_outcome(void **state)
     assert_int_equal(counters[LOGIC_SETTLED_STORED], 1);
     assert_int_equal(counters[LOGIC_SETTLED_UNKNOWN], 3);
     assert_int_equal(counters[LOGIC_SETTLED_FAILED], 1);
+}
+
+static void only_sessions_with_the_key_are_owed_and_told(void **state)
+{
+    (void)state;
+    key_wanted = "b";
+    keys_there[0] = "a";
+    keys_there[2] = "b";
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 3);
+    assert_int_equal(n_stores, 2);
+    assert_string_equal(stores[1].owed, "comet-1/12");
+    stores[1].fn(stores[1].arg, 0);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_int_equal(reply->results[0]->n_sessions, 1);
+    assert_true(reply->results[0]->sessions[0]->handle == 18);
+}
+
+static void with_only_other_devices_there_it_waits_untrimmed(void **state)
+{
+    (void)state;
+    key_wanted = "b";
+    keys_there[0] = "a";
+    there_now.n = 21;
+    settle(2);
+    stores[0].fn(stores[0].arg, 0);
+    stores[1].fn(stores[1].arg, 0);
+    router_says(0, ROUTER_OK, true, 2);
+    assert_int_equal(n_trims, 0);
+    router_says(1, ROUTER_OK, true, 0); /* nobody at all */
+    assert_int_equal(n_trims, 1);
+    trims[0].fn(trims[0].arg, 0);
+    assert_int_equal(n_stores, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(reply->results[i]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+        assert_int_equal(reply->results[i]->n_sessions, 0);
+    }
+}
+
+static void with_a_key_what_is_not_known_is_asked_again(void **state)
+{
+    (void)state;
+    key_wanted = "b";
+    keys_there[0] = "a";
+    keys_there[1] = "b";
+    settle(2);
+    stores[0].fn(stores[0].arg, 0);
+    stores[1].fn(stores[1].arg, -EAGAIN);
+    router_says(0, ROUTER_OK, false, 1);
+    router_says(1, ROUTER_OK, true, 2);
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
+    assert_int_equal(reply->results[0]->n_sessions, 0);
+    assert_int_equal(reply->results[1]->status, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
+    assert_int_equal(reply->results[1]->n_sessions, 1); /* job gives it to that one */
+    assert_string_equal(reply->results[1]->sessions[0]->key, "b");
 }
 
 static void what_is_behind_another_says_so(void **state)
@@ -387,6 +452,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),
         cmocka_unit_test_setup_teardown(every_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_behind_another_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_a_key_what_is_not_known_is_asked_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(with_only_other_devices_there_it_waits_untrimmed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(only_sessions_with_the_key_are_owed_and_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_is_there_is_told_of_what_is_not_stored, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(trimmed_only_if_nobody_is_there, setup, teardown),
