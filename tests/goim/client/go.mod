@@ -1,0 +1,3 @@
+module imc/tests/goim/client
+
+go 1.19
