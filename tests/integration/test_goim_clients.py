@@ -1,6 +1,7 @@
 """goim v2's clients, written from its documents: auth, heartbeat, rooms, operations, pushes, on both transports."""
 import itertools
 import json
+import re
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_hello_tells_key_and_server(trusting, client, mid):
     hello = json.loads(one.auth(mid=mid, key='k"1', hello=True))
     assert hello == {"key": 'k"1', "heartbeat": 300, "server": hello["server"]} and hello["server"]
     made_up = json.loads(client(trusting.comets[0]).auth(mid=mid, hello=True))["key"]
-    assert len(made_up) == 32
+    assert re.fullmatch(rf"~{mid}~[0-9a-f]{{32}}", made_up)
 
 
 def test_a_token_decides_who_it_is(shared, client, mid):
