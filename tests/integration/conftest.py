@@ -5,6 +5,7 @@ import os
 import pytest
 
 import cluster as cluster_module
+import goim
 import imgo
 
 
@@ -117,6 +118,26 @@ def connect(request):
         return client.auth(token) if token else client
 
     open_client.transport = request.param
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture(params=["tcp", "ws", "goim-tcp", "goim-ws"])
+def member(request):
+    """member(comet, token) is a session of one of the four wire forms."""
+    opened = []
+
+    def open_client(comet, token):
+        kinds = {"tcp": imgo.TcpClient, "ws": imgo.WsClient, "goim-tcp": goim.TcpClient, "goim-ws": goim.WsClient}
+        client = kinds[request.param](comet.ws if request.param.endswith("ws") else comet.tcp)
+        opened.append(client)
+        if request.param.startswith("goim"):
+            client.auth(token=token)
+        else:
+            client.auth(token)
+        return client
+
     yield open_client
     for client in opened:
         client.close()

@@ -284,6 +284,12 @@ class WsClient(_Base):
         return self.frames.popleft()
 
 
+def texts(client, n):
+    """The bodies of the next N pushes as text, sorted; CLIENT is of either family."""
+    bodies = [body[1] if isinstance(body, tuple) else body for body in client.pushes(n)]
+    return sorted(body.decode() if isinstance(body, bytes) else str(body) for body in bodies)
+
+
 def body_of(client, text):
     """What a pushed body looks like to CLIENT: bytes on TCP, a JSON value (or string) on WebSocket JSON."""
     if isinstance(client, TcpClient):

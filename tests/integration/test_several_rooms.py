@@ -4,7 +4,7 @@ import pytest
 import goim
 import imgo
 from cluster import wait_for
-from imgo import body_of
+from imgo import texts
 
 JOIN, LEAVE = 20, 22
 
@@ -27,36 +27,10 @@ def empty(request):
         wait_for(lambda: comet.metrics()["imc_comet_rooms"] == 0, what="earlier tests' rooms to go")
 
 
-@pytest.fixture(params=["tcp", "ws", "goim-tcp", "goim-ws"])
-def member(request):
-    """member(comet, token) is a session of one of the four wire forms."""
-    opened = []
-
-    def open_client(comet, token):
-        kinds = {"tcp": imgo.TcpClient, "ws": imgo.WsClient, "goim-tcp": goim.TcpClient, "goim-ws": goim.WsClient}
-        client = kinds[request.param](comet.ws if request.param.endswith("ws") else comet.tcp)
-        opened.append(client)
-        if request.param.startswith("goim"):
-            client.auth(token=token)
-        else:
-            client.auth(token)
-        return client
-
-    yield open_client
-    for client in opened:
-        client.close()
-
-
 def ask(client, op, rooms):
     client.send(op, rooms.encode(), 9)
     reply = client.recv()
     assert (reply.op, reply.seq) == (op + 1, 9) and not reply.body, reply
-
-
-def got(client, n):
-    """The bodies of the next N pushes, sorted, as text."""
-    bodies = client.pushes(n)
-    return sorted(str(b[1].decode() if isinstance(b, tuple) else b.decode() if isinstance(b, bytes) else b) for b in bodies)
 
 
 def test_by_the_token(shared, member, uid):
@@ -64,7 +38,7 @@ def test_by_the_token(shared, member, uid):
     client = member(shared.comets[0], shared.api.token(uid, room=rooms[0], rooms=",".join(rooms[1:])))
     for room in rooms:
         shared.api.push_room(room, room)
-    assert got(client, 3) == sorted(rooms)
+    assert texts(client, 3) == sorted(rooms)
     wait_for(lambda: {room: 1 for room in rooms}.items() <= shared.api.counts("room").items(), 2, what="the counts")
 
 
@@ -74,11 +48,11 @@ def test_joining_and_leaving(shared, member, uid):
     ask(client, JOIN, f"{b},{c},{a},{b}")
     for room in (a, b, c):
         shared.api.push_room(room, room)
-    assert got(client, 3) == [a, b, c]
+    assert texts(client, 3) == [a, b, c]
     ask(client, LEAVE, f"{a},{c},{uid}-nowhere")
     for room in (a, b, c):
         shared.api.push_room(room, room)
-    assert got(client, 1) == [b]
+    assert texts(client, 1) == [b]
     wait_for(lambda: shared.api.counts("room").get(b) == 1 and not {a, c} & shared.api.counts("room").keys(), 2,
              what="the counts")
     ask(client, JOIN, a)
@@ -105,7 +79,7 @@ def test_many_members_of_many_rooms(shared, uids):
         shared.api.push_room(room, room)
     for i, client in enumerate(clients):
         mine = sorted(room for room in rooms if i in inside[room])
-        assert got(client, len(mine)) == mine
+        assert texts(client, len(mine)) == mine
         client.nothing(0.05)
         client.close()
 
@@ -117,16 +91,16 @@ def test_goims_auth_and_change_of_room(shared, uid):
         client.auth(token=token, room_id=main, rooms=[beside, other])
         for room in (main, other, beside):
             shared.api.push_room(room, room)
-        assert got(client, 3) == sorted([main, other, beside])
+        assert texts(client, 3) == sorted([main, other, beside])
         assert client.online() == 1
         client.ask(goim.CHANGE_ROOM, other.encode())  # it was there already
         for room in (main, other, beside):
             shared.api.push_room(room, room)
-        assert got(client, 2) == sorted([other, beside])
+        assert texts(client, 2) == sorted([other, beside])
         client.ask(goim.CHANGE_ROOM, b"")
         for room in (main, other, beside):
             shared.api.push_room(room, room)
-        assert got(client, 1) == [beside]
+        assert texts(client, 1) == [beside]
         client.nothing(0.1)
 
 
@@ -184,4 +158,4 @@ def test_longest_rooms_of_a_token(shared, uid):
     with imgo.TcpClient(shared.comets[0].tcp).auth(shared.api.token(uid, rooms=",".join(rooms))) as client:
         for room in rooms:
             shared.api.push_room(room, room[:3])
-        assert got(client, 8) == [f"{i:03}" for i in range(8)]
+        assert texts(client, 8) == [f"{i:03}" for i in range(8)]
