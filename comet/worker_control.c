@@ -12,6 +12,7 @@
 #include "comet/net/mass_kick.h"
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
+#include "comet/session/ordered_rooms.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/session.h"
@@ -31,6 +32,11 @@ static const struct conn_events worker_conn_events = {
     .closed = session_closed,
 };
 
+static const struct logic_asks worker_asks = {
+    .give_way = session_evict_silent,
+    .room_order = ordered_rooms_take,
+};
+
 int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen)
 {
     const struct member_list nobody = {0};
@@ -45,11 +51,12 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
-    worker->logic = logic_requests_open(worker, session_evict_silent);
+    worker->logic = logic_requests_open(worker, &worker_asks);
     worker->reregister = reregister_open(worker, catchup_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
     worker->room_reports = room_reports_open(worker);
+    worker->ordered_rooms = ordered_rooms_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -59,6 +66,7 @@ void worker_close(struct worker *worker)
         return; /* it was never opened */
     worker->closed = true;
     frontend_hang_up(worker); /* now all rooms are empty */
+    ordered_rooms_close(worker->ordered_rooms);
     room_reports_close(worker->room_reports);
     rooms_close(worker);
     frontend_close(worker);

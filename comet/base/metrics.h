@@ -39,6 +39,14 @@
       "Rooms that a session could not enter: it is in rooms.per_session, or this comet has "       \
       "rooms.max.")                                                                                \
     X(ROOMS_REFUSED_NODE, "imc_comet_rooms_refused_total", "limit=\"node\"", METRIC_COUNTER, "")   \
+    X(ORDERED_DONE, "imc_comet_ordered_rooms_total", "result=\"done\"", METRIC_COUNTER,            \
+      "Sessions that were to join or leave a room by order of the business: done, or was so "      \
+      "before; full: rooms.per_session or rooms.max is reached; undecided: still connecting.")     \
+    X(ORDERED_FULL, "imc_comet_ordered_rooms_total", "result=\"full\"", METRIC_COUNTER, "")        \
+    X(ORDERED_UNDECIDED, "imc_comet_ordered_rooms_total", "result=\"undecided\"", METRIC_COUNTER,  \
+      "")                                                                                          \
+    X(ORDERS_WAITING, "imc_comet_room_orders_waiting", NULL, METRIC_GAUGE,                         \
+      "Orders to join or leave a room that wait for a session which is still connecting.")         \
     X(STRANGER_BYTES, "imc_comet_stranger_bytes", NULL, METRIC_GAUGE,                              \
       "Bytes kept for clients that have not authenticated yet.")                                   \
     X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,    \

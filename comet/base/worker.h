@@ -15,6 +15,7 @@ struct logic_requests;
 struct job_results;
 struct reregister;
 struct room_reports;
+struct ordered_rooms;
 struct cluster_view;
 struct wheel;
 
@@ -39,8 +40,9 @@ struct worker {
     struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */
-    struct reregister *reregister;     /* session/reregister.h */
-    struct room_reports *room_reports; /* session/room_reports.h */
+    struct reregister *reregister;       /* session/reregister.h */
+    struct room_reports *room_reports;   /* session/room_reports.h */
+    struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */

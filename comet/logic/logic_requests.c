@@ -31,11 +31,12 @@ struct listed_logic {
     uint64_t epoch;
     bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
     bool closed; /* it said that it cannot do what we ask for now */
+    struct room_orders *orders;
 };
 
 struct logic_requests {
     struct worker *worker;
-    logic_give_way_fn give_way;
+    struct logic_asks asks;
     STAILQ_HEAD(listed_logics, listed_logic) peers;
     struct logic_request_queue queue;
     size_t pending;                     /* queued or unanswered */
@@ -260,7 +261,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 &&
         (!peer->closed || link_access(link) != LOGIC_ADMITS))
         link_take(link, &requests, counts);
-    if (STAILQ_EMPTY(&requests) && !peer->probe)
+    if (STAILQ_EMPTY(&requests) && !room_orders_have_results(peer->orders) && !peer->probe)
         return NULL;
     peer->probe = false;
 
@@ -273,6 +274,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     batch.epoch = worker->view->comet_epoch;
     batch.ring = worker->view->ring_hash;
     logic_batch_build(worker, &batch, &arena, &requests, counts);
+    room_orders_pack(peer->orders, &batch, &arena);
     struct msg *msg = msg_pack(&batch.base);
     if (batch.n_connects > 0)
         msg_is_secret(msg);
@@ -377,7 +379,7 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
 
 static void link_give_way(const struct logic_requests *link, const Imc__V1__GiveWay *way)
 {
-    link->give_way(link->worker, way->uid, way->handles, way->n_handles);
+    link->asks.give_way(link->worker, way->uid, way->handles, way->n_handles);
 }
 
 /* Tells the main loop, for readiness, whether a logic can be reached and does what we ask for. */
@@ -411,6 +413,8 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
         link_admitting(peer, reply->proto->admitting->closed);
     for (size_t i = 0; i < reply->proto->n_give_way; i++)
         link_give_way(peer->link, reply->proto->give_way[i]);
+    for (size_t i = 0; i < reply->proto->n_room_orders; i++)
+        room_orders_take(peer->orders, reply->proto->room_orders[i]);
     backing_unref(&reply->backing);
 }
 
@@ -472,6 +476,7 @@ static void peer_open(struct logic_requests *link, const struct member *logic)
     peer->epoch = logic->epoch;
     peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
                            &options, &link_ops, peer);
+    peer->orders = room_orders_open(link->worker, peer->pipe, link->asks.room_order);
     STAILQ_INSERT_HEAD(&link->peers, peer, entry);
 }
 
@@ -498,6 +503,7 @@ static bool link_has_peer(const struct logic_requests *link, const struct member
 /* PEER is in no list any more: its batches go back to the queue, for the others. */
 static void peer_close(struct listed_logic *peer)
 {
+    room_orders_close(peer->orders);
     pipe_close(peer->pipe);
     free(peer);
 }
@@ -524,13 +530,13 @@ void logic_requests_update(struct logic_requests *link)
     link_kick(link);
 }
 
-struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way_fn give_way)
+struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_asks *asks)
 {
     struct logic_requests *link = mem_zalloc(sizeof *link);
 
     loop_assert_owner(&worker->loop);
     link->worker = worker;
-    link->give_way = give_way;
+    link->asks = *asks;
     STAILQ_INIT(&link->queue);
     STAILQ_INIT(&link->peers);
     link->requests = slab_open("request", sizeof(struct logic_request));

@@ -14,13 +14,20 @@
 
 #include "comet/base/worker.h"
 #include "comet/logic/logic_request.h"
+#include "comet/logic/room_orders.h"
 
 /* GIVE_WAY: a user has as many sessions as he may have, and wants another one. Of the sessions with
  * HANDLES the one that has been silent for longest is to end, if it may be dead (session.proto). */
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
                                   size_t n_handles);
 
-struct logic_requests *logic_requests_open(struct worker *worker, logic_give_way_fn give_way);
+/* What logics ask of the worker. */
+struct logic_asks {
+    logic_give_way_fn give_way;
+    room_order_fn room_order; /* room_orders.h */
+};
+
+struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_asks *asks);
 /* Before this returns, unanswered requests get their done() with answered == false. */
 void logic_requests_close(struct logic_requests *link);
 /* worker->view has changed: opens and closes pipes. */

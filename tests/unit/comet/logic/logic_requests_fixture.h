@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { LOGICS = 2, BATCHES = 256, DONE_MAX = 4096 };
+enum { LOGICS = 2, BATCHES = 256, DONE_MAX = 4096, ORDERS = 4 };
 
 enum behaviour {
     LOGIC_ANSWERS,
@@ -56,6 +56,8 @@ static struct {
     uint32_t done_status[DONE_MAX];
     struct backing *kept; /* of the last Fetch */
     const struct mailbox_page *fetched;
+    struct room_order *orders[ORDERS]; /* that came: the test finishes them */
+    int n_orders;
 } w;
 
 /* --- a logic; rpc thread --- */
@@ -229,6 +231,15 @@ static inline void give_way(struct worker *worker, int64_t uid, const uint64_t *
     (void)worker, (void)uid, (void)handles, (void)n_handles;
 }
 
+static inline void order_room(struct worker *worker, struct room_order *order)
+{
+    assert_ptr_equal(worker, &w.worker);
+    assert_true(w.n_orders < ORDERS);
+    w.orders[w.n_orders++] = order;
+}
+
+static const struct logic_asks asks = {.give_way = give_way, .room_order = order_room};
+
 static inline struct logic_request *request(enum logic_request_kind kind, uint64_t handle)
 {
     struct logic_request *made = logic_requests_new(w.worker.logic, kind);
@@ -312,7 +323,7 @@ static inline int setup(void **state)
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
-    w.worker.logic = logic_requests_open(&w.worker, give_way);
+    w.worker.logic = logic_requests_open(&w.worker, &asks);
     return 0;
 }
 
