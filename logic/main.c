@@ -11,6 +11,7 @@
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/nodes/nodes.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/room_orders.h"
 #include "logic/peers/session_requests.h"
 #include "logic/peers/settle_requests.h"
 #include "logic/peers/streams.h"
@@ -111,6 +112,7 @@ static int logic_start(struct daemon *daemon)
     logic->backlogs = job_backlogs_open(logic);
     logic->connects = connects_open(logic);
     logic->gone_receivers = gone_receivers_open(logic);
+    logic->room_orders = room_orders_open(logic);
     logic->abandoned = abandoned_open(logic);
     logic->mailbox_kept = abandoned_take;
     logic->nodes = nodes_open(logic->loop, logic->config);
@@ -186,6 +188,8 @@ static void logic_stop(struct daemon *daemon)
     for (int i = 0; i < STOP_TURNS; i++)
         uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* run what was put off to the end of the turn:
                                                   * answers */
+    room_orders_close(logic->room_orders);
+    logic->room_orders = NULL;
     http_server_close(logic->http);
     logic->http = NULL;
     push_lanes_close(logic->lanes);

@@ -102,6 +102,9 @@ const struct config_row logic_config_rows[] = {
         "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
         "who "
         "are away are refused."),
+    ROW("rooms", "timeout", CONFIG_DURATION, rooms_timeout_ms, "2s", 100, MINUTE,
+        "A call of /1/room/join or /1/room/leave gets 503 if a comet has not carried it out by "
+        "then."),
     ROW("router", "timeout", CONFIG_DURATION, router_timeout_ms, "2s", 100, MINUTE,
         "A router that leaves a batch unanswered this long is taken for away until it answers "
         "again."),

@@ -6,6 +6,7 @@
  *                            │   └ idempotency          └─► router/routers ═════════► router
  *                            ├─ http/token ─► tokens/ ══════════════════════════════► Redis
  *                            ├─ http/count ─► router/routers
+ *                            ├─ http/rooms ─► peers/room_orders ─► routers; ═ streams ═► comet
  *                            └─ http/msg_get ─► mailbox/mailbox ════════════════════► Redis
  *   client, by its business ── nodes/nodes: which comet to connect to
  *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
@@ -27,6 +28,7 @@ struct push_lanes;
 struct job_backlogs;
 struct connects;
 struct gone_receivers;
+struct room_orders;
 struct api_keys;
 struct local_callers;
 struct http_server;
@@ -52,6 +54,7 @@ struct logic {
     struct job_backlogs *backlogs;
     struct connects *connects;
     struct gone_receivers *gone_receivers;
+    struct room_orders *room_orders;
     struct abandoned *abandoned;
     /* A mailbox of a user who is away keeps more than mailbox.limit, because messages up to UPTO
      * are owed to sessions; may be NULL. */

@@ -40,9 +40,10 @@
     X(REFUSED_PARAMETER, "imc_logic_refused_total", "reason=\"parameter\"", METRIC_COUNTER,      \
       "API calls refused. The caller's mistake: parameter, key, token, path, method, encoding; " \
       "size: more than the topic or push.max_bytes takes; http: no proper request. For want of " \
-      "something: bus, redis, router (no answer), bodies (api.max_bodies), memory "              \
-      "(memory.limit), drain (this logic ends). Too much under way: reads (/1/msg/get), "        \
-      "pending, lag, backlog (push.max_pending, push.max_lag, push.max_backlog).")               \
+      "something: bus, redis, router, comet (no answer), bodies (api.max_bodies), "              \
+      "memory (memory.limit), drain (this logic ends). Too much under way: reads (/1/msg/get), " \
+      "orders (/1/room/join), pending, lag, backlog (push.max_pending, push.max_lag, "           \
+      "push.max_backlog).")                                                                      \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
     X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
     X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
@@ -58,6 +59,8 @@
     X(REFUSED_LAG, "imc_logic_refused_total", "reason=\"lag\"", METRIC_COUNTER, "")              \
     X(REFUSED_READS, "imc_logic_refused_total", "reason=\"reads\"", METRIC_COUNTER, "")          \
     X(REFUSED_BACKLOG, "imc_logic_refused_total", "reason=\"backlog\"", METRIC_COUNTER, "")      \
+    X(REFUSED_COMET, "imc_logic_refused_total", "reason=\"comet\"", METRIC_COUNTER, "")          \
+    X(REFUSED_ORDERS, "imc_logic_refused_total", "reason=\"orders\"", METRIC_COUNTER, "")        \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")        \
     X(HTTP_2XX, "imc_logic_http_responses_total", "code=\"2xx\"", METRIC_COUNTER,                \
@@ -141,6 +144,11 @@
       "Streams closed for a batch that could not be decoded.")                                   \
     X(BATCHES_PENDING, "imc_logic_batches_pending", NULL, METRIC_GAUGE,                          \
       "Batches not answered yet.")                                                               \
+    X(ROOM_ORDERS, "imc_logic_room_orders", NULL, METRIC_GAUGE,                                  \
+      "Calls of /1/room/join and /1/room/leave that are under way.")                             \
+    X(ORDERS_DONE, "imc_logic_room_orders_total", "result=\"done\"", METRIC_COUNTER,             \
+      "Calls of /1/room/join and /1/room/leave: carried out, or answered with 503.")             \
+    X(ORDERS_FAILED, "imc_logic_room_orders_total", "result=\"failed\"", METRIC_COUNTER, "")     \
     X(STREAMS, "imc_logic_streams", NULL, METRIC_GAUGE, "Open streams of comets and jobs.")
 
 enum logic_metric {

@@ -67,6 +67,8 @@ static const struct route routes[] = {
     {HTTP_POST, "/1/pushs", api_push_uids, false},
     {HTTP_POST, "/1/push/room", api_push_room, false},
     {HTTP_POST, "/1/push/all", api_push_all, false},
+    {HTTP_POST, "/1/room/join", api_room_join, false},
+    {HTTP_POST, "/1/room/leave", api_room_leave, false},
     {HTTP_POST, "/1/server/del", api_server_del, false},
     {HTTP_GET, "/1/count", api_count, false},
     {HTTP_POST, "/1/admin/token/new", api_token_new, false},

@@ -70,6 +70,8 @@ void api_token_new(struct logic *logic, struct http_request *request);
 void api_token_del(struct logic *logic, struct http_request *request);
 void api_count(struct logic *logic, struct http_request *request);
 void api_server_del(struct logic *logic, struct http_request *request);
+void api_room_join(struct logic *logic, struct http_request *request);
+void api_room_leave(struct logic *logic, struct http_request *request);
 void api_msg_get(struct logic *logic, struct http_request *request);
 /* There is room for answers again. */
 void api_msg_get_go_on(struct logic *logic);

@@ -6,6 +6,7 @@
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/peers/comet_sessions.h"
 #include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
@@ -167,8 +168,7 @@ static bool connect_is_late(const struct connect *connect)
 
 /* --- too many --- */
 
-/* Asks one comet about its sessions among those from sessions[FROM] on, which is its first. Marks
- * them. */
+/* Asks the comet of sessions[FROM] about its sessions from there on. Marks them. */
 static void ask_comet(struct logic *logic, int64_t uid, const struct router_answer *answer,
                       size_t from, bool *asked)
 {
@@ -179,15 +179,9 @@ static void ask_comet(struct logic *logic, int64_t uid, const struct router_answ
 
     way.uid = uid;
     way.handles = handles;
+    way.n_handles = comet_sessions(answer, from, asked, handles);
     message.give_way = ways;
     message.n_give_way = 1;
-    for (size_t i = from; i < answer->n_sessions; i++) {
-        const Imc__V1__Session *session = answer->sessions[i];
-        if (asked[i] || session->epoch != first->epoch || strcmp(session->comet, first->comet) != 0)
-            continue;
-        asked[i] = true;
-        handles[way.n_handles++] = session->handle;
-    }
     stream_tell(logic->streams, first->comet, first->epoch, &message.base);
     free(handles);
 }

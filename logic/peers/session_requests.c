@@ -2,13 +2,15 @@
  *                                │    └─ a confirm of what others are owed ─► gone_receivers
  *                                ├─ connects ─► connect
  *                                ├─ disconnects, registers ─► routers
- *                                └─ registered ─► routers, once all its registers were taken
+ *                                ├─ registered ─► routers, once all its registers were taken
+ *                                └─ ordered ─► room_orders: not answered
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/room_orders.h"
 #include "logic/peers/session_batch.h"
 #include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
@@ -306,6 +308,13 @@ static void start_rooms(struct session_batch *sb)
     }
 }
 
+/* What the comet has done of our orders. */
+static void take_ordered(const struct session_batch *sb)
+{
+    for (size_t i = 0; i < sb->in->n_ordered; i++)
+        room_orders_done(sb->logic->room_orders, sb->in->comet, sb->in->ordered[i]);
+}
+
 /* --- the batch --- */
 
 static uint32_t *status_list(struct session_batch *sb, size_t n, size_t *out)
@@ -371,5 +380,6 @@ void session_requests_handle(struct stream_batch *batch)
     start_disconnects(sb);
     start_registers(sb);
     start_rooms(sb);
+    take_ordered(sb);
     session_batch_drop(sb);
 }

@@ -168,16 +168,20 @@ static bool stream_may_be_of(const struct stream *stream, const char *comet, uin
            (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
 }
 
-void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
-                 const ProtobufCMessage *message)
+size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
+                   const ProtobufCMessage *message)
 {
     struct stream *stream;
+    size_t n = 0;
 
     loop_assert_owner(service->logic->loop);
     LIST_FOREACH(stream, &service->streams, next) {
-        if (stream_may_be_of(stream, comet, epoch))
-            send_to(stream, message);
+        if (!stream_may_be_of(stream, comet, epoch))
+            continue;
+        send_to(stream, message);
+        n++;
     }
+    return n;
 }
 
 void streams_admit(struct streams *service, const char *closed)

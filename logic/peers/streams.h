@@ -46,9 +46,9 @@ void streams_close(struct streams *service);
 /* BATCH says that its stream comes from COMET with EPOCH. */
 void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
 /* Sends MESSAGE, which has no seq, to every stream of COMET, and to those whose comet is not known
- * yet. */
-void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
-                 const ProtobufCMessage *message);
+ * yet. Returns to how many. */
+size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
+                   const ProtobufCMessage *message);
 /* Tells every comet, if it has changed, whether this logic can do what they ask for. CLOSED: why
  * not; empty: it can. Comets then turn to other logics, and are not ready if there is none. */
 void streams_admit(struct streams *service, const char *closed);

@@ -6,9 +6,10 @@
 static void logic_orders(struct logic *logic, uint64_t number, const char *comet, uint64_t epoch)
 {
     Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
-    Imc__V1__RoomOrder order = IMC__V1__ROOM_ORDER__INIT, *orders[] = {&order};
+    Imc__V1__RoomOrder order, *orders[] = {&order};
     char room[] = "lobby", id[32];
 
+    imc__v1__room_order__init(&order);
     snprintf(id, sizeof id, "%s", comet);
     order.number = number;
     order.comet = id;

@@ -245,8 +245,8 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
 /* Who was asked to give way: "comet/epoch:handle,handle ". */
 static char told[256];
 
-void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
-                 const ProtobufCMessage *message)
+size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
+                   const ProtobufCMessage *message)
 {
     const Imc__V1__SessionReply *event = (const Imc__V1__SessionReply *)message;
     size_t at = strlen(told);
@@ -259,6 +259,7 @@ void stream_tell(struct streams *service, const char *comet, uint64_t epoch,
         at += (size_t)snprintf(told + at, sizeof told - at, "%llu,",
                                (unsigned long long)event->give_way[0]->handles[i]);
     (void)snprintf(told + at, sizeof told - at, " ");
+    return 1;
 }
 
 void stream_reply(struct stream_batch *batch, const ProtobufCMessage *message)
