@@ -1,18 +1,22 @@
 /* POST /1/room/join and /1/room/leave:
  *
- *   parse ─► room_order ─► router, comets ─► {"ret":1,"data":{"sessions":2}}
+ *   parse ─► [no uid: device_keys_find] ─► room_order ─► router, comets
+ *                  │ nobody's key                             └─► {"ret":1,"data":{"sessions":2}}
+ *                  └─► {"ret":1,"data":{"sessions":0}}
  *
  * The request owns the parameters until it is answered. */
 #include "common/base/mem.h"
 #include "common/protocol/goim_auth.h"
 #include "logic/http/routes.h"
 #include "logic/peers/room_orders.h"
+#include "logic/tokens/device_keys.h"
 
 #include <stdlib.h>
 
 struct room_call {
     struct logic *logic;
     struct http_request *request;
+    struct room_change change;
 };
 
 /* Names the limits that sessions are up against by their settings. */
@@ -45,15 +49,49 @@ static void on_changed(void *arg, const struct room_changed *changed)
     free(call);
 }
 
-static int parse(struct http_request *request, struct room_change *change, struct params_error *err)
+static void call_order(struct room_call *call)
+{
+    struct logic *logic = call->logic;
+
+    if (room_order(logic->room_orders, &call->change, on_changed, call))
+        return;
+    api_overloaded(logic, call->request, LOGIC_REFUSED_ORDERS,
+                   "too many calls of /1/room/join and leave are under way: call later");
+    free(call);
+}
+
+static void on_owner(void *arg, int err, const struct device_key_owner *owner)
+{
+    static const struct room_changed nobody = {0};
+    struct room_call *call = arg;
+    char text[400];
+
+    if (err != 0) {
+        snprintf(text, sizeof text, "key: cannot be looked up now: %s",
+                 redis_said(call->logic->redis));
+        api_unavailable(call->logic, call->request, LOGIC_REFUSED_REDIS, text);
+        free(call);
+    } else if (!owner->known) {
+        on_changed(call, &nobody);
+    } else {
+        call->change.uid = owner->uid;
+        call_order(call);
+    }
+}
+
+/* Sets *HAS_UID: without a uid there is a key. */
+static int parse(struct http_request *request, struct room_change *change, bool *has_uid,
+                 struct params_error *err)
 {
     const char *uid;
 
     if (api_query(request, "uid", &uid, err) != 0 ||
-        params_int64("uid", uid, INT64_MIN, INT64_MAX, &change->uid, err) != 0 ||
-        api_query(request, "room", &change->room, err) != 0 ||
-        params_text("room", change->room, GOIM_AUTH_ROOM_MAX, err) != 0 ||
         api_query(request, "key", &change->key, err) != 0)
+        return -1;
+    *has_uid = uid != NULL || change->key == NULL;
+    if ((*has_uid && params_int64("uid", uid, INT64_MIN, INT64_MAX, &change->uid, err) != 0) ||
+        api_query(request, "room", &change->room, err) != 0 ||
+        params_text("room", change->room, GOIM_AUTH_ROOM_MAX, err) != 0)
         return -1;
     return change->key == NULL ? 0 : params_text("key", change->key, GOIM_AUTH_KEY_MAX, err);
 }
@@ -62,18 +100,18 @@ static void room_handle(struct logic *logic, struct http_request *request, bool 
 {
     struct room_change change = {.leave = leave};
     struct params_error err;
+    bool has_uid;
 
-    if (parse(request, &change, &err) != 0) {
+    if (parse(request, &change, &has_uid, &err) != 0) {
         api_error(logic, request, API_PARAMETER, err.text);
         return;
     }
     struct room_call *call = mem_alloc(sizeof *call);
-    *call = (struct room_call){logic, request};
-    if (room_order(logic->room_orders, &change, on_changed, call))
-        return;
-    api_overloaded(logic, request, LOGIC_REFUSED_ORDERS,
-                   "too many calls of /1/room/join and leave are under way: call later");
-    free(call);
+    *call = (struct room_call){logic, request, change};
+    if (has_uid)
+        call_order(call);
+    else
+        device_keys_find(logic, &call->change.key, 1, on_owner, call);
 }
 
 void api_room_join(struct logic *logic, struct http_request *request)

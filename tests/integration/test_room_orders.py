@@ -133,6 +133,19 @@ def test_all_devices_or_those_of_a_key(two, uid):
             assert texts(client, 1 if i == 0 else 2) == (["end"] if i == 0 else ["but one", "end"])
 
 
+def test_a_key_without_a_uid(two, uid):
+    """The key leads to the user who connected with it last, and only his sessions with it are meant."""
+    room, key = f"{uid}-room", f"device-{uid}"
+    token = two.api.token(uid)
+    with contextlib.ExitStack() as stack:
+        for comet, name in zip(two.comets, (key, f"other-{uid}")):
+            stack.enter_context(goim.TcpClient(comet.tcp)).auth(token=token, key=name)
+        assert order(two.logics[1].api, JOIN, key=key, room=room) == {"sessions": 1}
+        wait_for(lambda: two.api.counts("room").get(room) == 1, 2, what="the count")
+        assert order(two.api, LEAVE, key=key, room=room) == {"sessions": 1}
+    assert order(two.api, JOIN, key=f"nobody-{uid}", room=room) == {"sessions": 0}
+
+
 def test_many_orders_at_once(two, uids):
     """Each is carried out for its own user, whichever logic it comes through."""
     users = uids(30)
@@ -185,7 +198,8 @@ def test_a_full_comet(narrow, uids):
 
 @pytest.mark.parametrize("path", CALLS)
 @pytest.mark.parametrize("query, words", [
-    ({"room": "r"}, "uid: "), ({"uid": "", "room": "r"}, "uid: "), ({"uid": "x", "room": "r"}, "uid: "),
+    ({"room": "r"}, "uid: "), ({"room": "r", "key": ""}, "key: "), ({"room": "r", "key": ["a", "b"]}, "key: given twice"),
+    ({"uid": "", "room": "r", "key": "k"}, "uid: "), ({"uid": "", "room": "r"}, "uid: "), ({"uid": "x", "room": "r"}, "uid: "),
     ({"uid": "9223372036854775808", "room": "r"}, "uid: "), ({"uid": ["1", "2"], "room": "r"}, "uid: given twice"),
     ({"uid": "1"}, "room: "), ({"uid": "1", "room": ""}, "room: "), ({"uid": "1", "room": "r" * 129}, "room: "),
     ({"uid": "1", "room": b"\xff"}, "room: "), ({"uid": "1", "room": "r", "key": b"\xff"}, "key: "),

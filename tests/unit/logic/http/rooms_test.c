@@ -9,6 +9,7 @@
 
 /* needs cmocka.h */
 #include "logic/peers/room_orders.h"
+#include "logic/tokens/device_keys.h"
 #include "tests/unit/lib/api_fixture.h"
 
 /* In place of the orders. */
@@ -40,8 +41,37 @@ bool room_order(struct room_orders *link, const struct room_change *change, room
     return true;
 }
 
+/* In place of the keys. */
+static struct {
+    int err;
+    struct device_key_owner owner;
+    char asked[160];
+    device_keys_fn fn;
+    void *arg;
+} keys;
+
+void device_keys_find(struct logic *link, const char *const *list, size_t n, device_keys_fn fn,
+                      void *arg)
+{
+    assert_ptr_equal(link, &logic);
+    assert_int_equal(n, 1);
+    snprintf(keys.asked, sizeof keys.asked, "%s", list[0]);
+    keys.fn = fn;
+    keys.arg = arg;
+}
+
+static void keys_answer(void)
+{
+    device_keys_fn fn = keys.fn;
+
+    keys.fn = NULL;
+    if (fn != NULL)
+        fn(keys.arg, keys.err, &keys.owner);
+}
+
 static void api_around(void)
 {
+    keys_answer();
     room_changed_fn fn = orders.fn;
 
     orders.fn = NULL;
@@ -52,6 +82,7 @@ static void api_around(void)
 static int setup(void **state)
 {
     memset(&orders, 0, sizeof orders);
+    memset(&keys, 0, sizeof keys);
     memset(counters, 0, sizeof counters);
     orders.answer.why = "because";
     return api_setup(state);
@@ -71,6 +102,28 @@ static void parameters_reach_the_order(void **state)
     assert_true(orders.leave && orders.has_key);
     assert_string_equal(orders.room, "a,b"); /* a name may have a comma: this is one room */
     assert_string_equal(orders.key, "phone");
+}
+
+static void a_key_stands_for_its_user(void **state)
+{
+    (void)state;
+    keys.owner = (struct device_key_owner){.known = true, .uid = 42};
+    orders.answer.sessions = 1;
+    api_says(api_call("POST", "/1/room/join?key=phone&room=r", "", ""), 200,
+             "{\"ret\":1,\"data\":{\"sessions\":1}}");
+    assert_string_equal(keys.asked, "phone");
+    assert_true(orders.n == 1 && orders.uid == 42 && orders.has_key);
+    assert_string_equal(orders.key, "phone"); /* not his other devices */
+    keys.owner.known = false;
+    api_says(api_call("POST", "/1/room/leave?key=nobody&room=r", "", ""), 200,
+             "{\"ret\":1,\"data\":{\"sessions\":0}}");
+    keys.err = -EAGAIN;
+    assert_int_equal(api_call("POST", "/1/room/join?key=phone&room=r", "", "")->status, 503);
+    assert_int_equal(counters[LOGIC_REFUSED_REDIS], 1);
+    assert_int_equal(orders.n, 1);
+    keys.asked[0] = '\0';
+    (void)api_call("POST", "/1/room/join?key=phone&uid=7&room=r", "", "");
+    assert_true(orders.n == 2 && orders.uid == 7 && keys.asked[0] == '\0');
 }
 
 static void limits_are_named(void **state)
@@ -120,6 +173,9 @@ static void what_is_wrong_is_named(void **state)
     } rows[] = {
         {"room=r", "uid: "},
         {"uid=&room=r", "uid: "},
+        {"uid=&room=r&key=k", "uid: "},
+        {"room=r&key=", "key: "},
+        {"key=k", "room: "},
         {"uid=1.5&room=r", "uid: "},
         {"uid=9223372036854775808&room=r", "uid: "},
         {"uid=1&uid=1&room=r", "uid: given twice"},
@@ -166,11 +222,9 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, api_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(parameters_reach_the_order),
-        TEST(limits_are_named),
-        TEST(errors_say_when_to_try_again),
-        TEST(what_is_wrong_is_named),
-        TEST(the_longest_texts),
+        TEST(a_key_stands_for_its_user), TEST(parameters_reach_the_order),
+        TEST(limits_are_named),          TEST(errors_say_when_to_try_again),
+        TEST(what_is_wrong_is_named),    TEST(the_longest_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
