@@ -105,8 +105,8 @@ static int comet_open_workers(struct comet *comet)
 }
 
 static const struct rpc_method comet_methods[] = {
-    {"/imc.v1.Comet/Push", job_batches_opened},
-    {NULL, NULL},
+    {"/imc.v1.Comet/Push", job_batches_opened, NULL},
+    {.path = NULL},
 };
 
 static int comet_open_server(struct comet *comet)

@@ -141,8 +141,8 @@ static void stream_on_opened(struct rpc_stream *stream, void *server_arg)
 }
 
 static const struct rpc_method methods[] = {
-    {"/imc.v1.Router/Map", stream_on_opened},
-    {NULL, NULL},
+    {"/imc.v1.Router/Map", stream_on_opened, NULL},
+    {.path = NULL},
 };
 
 int server_open(struct router *router, const char *address)

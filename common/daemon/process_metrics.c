@@ -140,6 +140,8 @@ RPC(cut)
 RPC(refused)
 RPC(paused)
 RPC(held)
+RPC(calls)
+RPC(calls_refused)
 #undef RPC
 
 static struct http_stats admin_of(struct daemon *daemon)
@@ -249,7 +251,8 @@ static const struct {
       "Connections to rpc.listen that could not be accepted, for want of descriptors or memory."},
      rpc_accept_errors},
     {{"imc_rpc_cut_total", NULL, METRIC_COUNTER,
-      "Connections to rpc.listen cut: too many streams, messages that did not become whole, or "
+      "Connections to rpc.listen cut: too many streams or calls, messages that did not become "
+      "whole, or "
       "idle when others waited."},
      rpc_cut},
     {{"imc_rpc_refused_streams_total", NULL, METRIC_COUNTER,
@@ -274,6 +277,12 @@ static const struct {
     {{"imc_rpc_held_bytes", NULL, METRIC_GAUGE,
       "Memory of unanswered batches and of answers that wait to be sent, see rpc.held."},
      rpc_held},
+    {{"imc_rpc_calls_total", NULL, METRIC_COUNTER,
+      "Unary calls that came to rpc.listen: goim's programs make them."},
+     rpc_calls},
+    {{"imc_rpc_calls_refused_total", NULL, METRIC_COUNTER,
+      "Unary calls that were refused: wrong, not served here, or too much under way."},
+     rpc_calls_refused},
 };
 #define PROCESS_ROWS (sizeof(process_rows) / sizeof(process_rows[0]))
 

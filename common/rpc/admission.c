@@ -55,7 +55,8 @@ struct admitted_conn {
     uint64_t number;
     int fd;
     ino_t inode;
-    uint32_t streams, opened; /* OPENED: since SINCE_MS */
+    uint32_t streams, calls;
+    uint32_t opened; /* since SINCE_MS, without calls that were answered */
     int64_t since_ms, idle_ms;
     /* Bytes, as of the last look. ARRIVED: all that the kernel received. WHOLE: of complete
      * messages; WHOLE_BEFORE: the same at the look before. WHOLE_ENDED: of complete messages whose
@@ -134,7 +135,7 @@ static void admission_make_room(struct rpc_admission *admission)
 
     for (size_t i = 0; i < admission->n && n < ACCEPTS_PER_TURN; i++) {
         struct admitted_conn *conn = &admission->conns[i];
-        if (conn->streams > 0 || conn->cut || conn->idle_ms >= before)
+        if (conn->streams + conn->calls > 0 || conn->cut || conn->idle_ms >= before)
             continue;
         conn_cut(conn);
         n++;
@@ -354,7 +355,7 @@ static void *admission_thread(void *arg)
 
 /* ── streams; calls thread ── */
 
-static bool conn_allows(struct admitted_conn *conn)
+static bool conn_allows(struct admitted_conn *conn, bool call)
 {
     int64_t now = time_mono_ms();
 
@@ -362,10 +363,13 @@ static bool conn_allows(struct admitted_conn *conn)
         conn->since_ms = now;
         conn->opened = 0;
     }
-    return !conn->cut && ++conn->opened <= RPC_OPENED_MAX && conn->streams < RPC_STREAMS_MAX;
+    if (conn->cut || ++conn->opened > RPC_OPENED_MAX + (call ? RPC_CALLS_MAX : 0))
+        return false;
+    return call ? conn->calls < RPC_CALLS_MAX : conn->streams < RPC_STREAMS_MAX;
 }
 
-uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, char **peer)
+uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, bool call,
+                             char **peer)
 {
     int fd = strncmp(name, "fd:", 3) == 0 ? (int)strtol(name + 3, NULL, 10) : -1;
     uint64_t number = 0;
@@ -373,8 +377,9 @@ uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, 
     pthread_mutex_lock(&admission->lock);
     struct admitted_conn *conn = admission_by_fd(admission, fd);
     *peer = mem_strdup(conn != NULL ? conn->peer : "gone");
-    if (conn != NULL && conn_allows(conn)) {
-        conn->streams++;
+    if (conn != NULL && conn_allows(conn, call)) {
+        conn->streams += !call;
+        conn->calls += call;
         number = conn->number;
     } else {
         admission->stats.refused++;
@@ -384,26 +389,29 @@ uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, 
         admission->stats.cut++;
         mem_trim_soon();
         log_warn("peer cut",
-                 "peer=%s streams=%u opened=%u; more streams at once, or within a "
-                 "second, than any daemon opens",
-                 conn->peer, conn->streams, conn->opened);
+                 "peer=%s streams=%u calls=%u opened=%u; more at once, or within a second, than "
+                 "any honest peer opens",
+                 conn->peer, conn->streams, conn->calls, conn->opened);
     }
     pthread_mutex_unlock(&admission->lock);
     return number;
 }
 
-void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint64_t whole)
+/* What a call took is given back once it is answered. So a peer may make any number of calls, but
+ * may not begin and abandon them. */
+void rpc_admission_leave(struct rpc_admission *admission, const struct rpc_stream *stream)
 {
+    bool call = rpc_is_call(stream);
+
     pthread_mutex_lock(&admission->lock);
-    for (size_t i = 0; i < admission->n; i++) {
-        struct admitted_conn *conn = &admission->conns[i];
-        if (conn->number != number)
-            continue;
-        assert(conn->streams > 0);
-        conn->streams--;
-        conn->whole_ended += whole;
+    struct admitted_conn *conn = admission_by_number(admission, stream->conn);
+    if (conn != NULL) {
+        assert((call ? conn->calls : conn->streams) > 0);
+        conn->streams -= !call;
+        conn->calls -= call;
+        conn->opened -= stream->settled && conn->opened > 0;
+        conn->whole_ended += atomic_load_explicit(&stream->whole, memory_order_relaxed);
         conn->idle_ms = time_mono_ms();
-        break;
     }
     pthread_mutex_unlock(&admission->lock);
 }

@@ -41,6 +41,7 @@ struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
         /* For retries gRPC would keep copies of what a stream sent. */
         rpc_arg(GRPC_ARG_ENABLE_RETRIES, 0),
         rpc_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
+        rpc_arg(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0), /* inflate.c says why */
         /* Each channel has a connection of its own. So one loop's stream never waits behind
          * another's. */
         rpc_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),

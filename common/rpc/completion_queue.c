@@ -74,7 +74,7 @@ void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_t
     (void)err;
 }
 
-struct msg *rpc_msg_of(grpc_byte_buffer *buffer)
+struct msg *rpc_msg_of(grpc_byte_buffer *buffer, size_t max_message)
 {
     grpc_byte_buffer_reader reader;
 
@@ -92,7 +92,11 @@ struct msg *rpc_msg_of(grpc_byte_buffer *buffer)
     }
     assert(at == msg->len);
     grpc_byte_buffer_reader_destroy(&reader);
-    return msg;
+    if (buffer->data.raw.compression == GRPC_COMPRESS_NONE)
+        return msg;
+    struct msg *inflated = rpc_inflate(msg, max_message);
+    msg_unref(msg);
+    return inflated;
 }
 
 static void rpc_slice_gone(void *msg)
@@ -266,6 +270,7 @@ void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits)
 void rpc_stats(struct rpc *rpc, struct rpc_stats *out)
 {
     *out = (struct rpc_stats){.held = rpc_held(), .paused = rpc_paused()};
+    rpc_calls_count(out);
     pthread_mutex_lock(&rpc->lock);
     if (rpc->gate != NULL)
         rpc_admission_stats(rpc->gate, out);

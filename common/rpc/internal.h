@@ -97,6 +97,7 @@ struct rpc_stream {
     bool sending;       /* a send batch has not come back */
     bool status_queued; /* callee: the final status was given to gRPC */
     bool closed_here;   /* rpc_stream_close was called */
+    bool settled;       /* a call, which was answered or refused before it ended */
     struct msg **queue; /* ring of queue_size (a power of two) places */
     uint32_t queue_size, queue_head, queue_len;
     uint64_t conn;                   /* callee: number of its connection, see
@@ -114,9 +115,11 @@ struct rpc_stream {
     /* rpc thread only. */
     grpc_byte_buffer *in;
     grpc_metadata_array metadata, trailing;
-    grpc_status_code status;   /* caller: received; callee: to be sent */
-    const char *refusal;       /* callee: details of STATUS */
+    /* Caller: received. Callee: to be sent; of a call, set under the lock. */
+    grpc_status_code status;
+    const char *refusal;       /* callee: details of STATUS; likewise */
     char *refusal_text;        /* set if REFUSAL was made for this stream only */
+    bool requested;            /* callee: a call's request has come */
     struct rpc_addressee want; /* caller: set before the stream begins */
     grpc_metadata want_metadata;
     grpc_slice details;
@@ -137,8 +140,9 @@ void rpc_tag_done(struct rpc_tag *tag, bool ok);
 void rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *tag);
 /* Tells ThreadSanitizer that TAG's object passes to the rpc thread. */
 void rpc_hand_over(struct rpc_tag *tag);
-/* A message with the contents of BUFFER: one copy. */
-struct msg *rpc_msg_of(grpc_byte_buffer *buffer);
+/* A message with the contents of BUFFER: one copy. NULL: it came compressed, and is broken or too
+ * large. */
+struct msg *rpc_msg_of(grpc_byte_buffer *buffer, size_t max_message);
 /* A buffer that refers to MSG, without copying. Takes the caller's reference. */
 grpc_byte_buffer *rpc_buffer_of(struct msg *msg);
 /* rpc thread: cancels STREAM when its timeout is over, unless rpc_connect_forget() was called
@@ -147,6 +151,10 @@ void rpc_connect_watch(struct rpc_stream *stream);
 void rpc_connect_forget(struct rpc_stream *stream);
 /* An integer argument of a channel or server. */
 grpc_arg rpc_arg(const char *key, int value);
+
+/* inflate.c: what PACKED, which came as gzip or deflate, stands for. NULL: it is broken, or more
+ * than MAX_MESSAGE bytes, or far more than came. */
+struct msg *rpc_inflate(const struct msg *packed, size_t max_message);
 
 /* stream.c */
 /* A stream in state OPENING, on the live list. Its one reference is dropped in state OVER. */
@@ -166,6 +174,17 @@ void rpc_paused_look(struct rpc *rpc);
 /* For the whole process: bytes that are held, and how often a stream was paused. Any thread. */
 int64_t rpc_held(void);
 uint64_t rpc_paused(void);
+
+/* call.c; rpc thread. STREAM is a unary call: accepts it. SERVER_ARG is for method->called(). */
+void rpc_call_accept(struct rpc_stream *stream, void *server_arg);
+/* The caller will send nothing more; or (BROKEN) what it sent cannot be inflated. */
+void rpc_call_half_closed(struct rpc_stream *stream, bool broken);
+/* For the whole process. Any thread. */
+void rpc_calls_count(struct rpc_stats *out);
+static inline bool rpc_is_call(const struct rpc_stream *stream)
+{
+    return stream->method != NULL && stream->method->called != NULL;
+}
 
 /* client.c */
 void rpc_channel_unref(struct rpc_channel *channel);
@@ -196,12 +215,13 @@ int rpc_admission_start(struct rpc_admission *admission);
 void rpc_admission_stop(struct rpc_admission *admission);
 void rpc_admission_free(struct rpc_admission *admission);
 int rpc_admission_port(const struct rpc_admission *admission);
-/* A stream was opened on the connection that gRPC calls NAME. Returns the connection's number, for
- * rpc_admission_leave(). *PEER is "ipv4:…", malloc'ed. 0: the connection has opened too many
- * streams and was cut. */
-uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, char **peer);
-/* The stream has ended. WHOLE is its stream->whole. Under rpc->lock. */
-void rpc_admission_leave(struct rpc_admission *admission, uint64_t number, uint64_t whole);
+/* A stream, or a CALL, was opened on the connection that gRPC calls NAME. Returns the connection's
+ * number, for rpc_admission_leave(). *PEER is "ipv4:…", malloc'ed. 0: the connection has opened too
+ * many streams and was cut. */
+uint64_t rpc_admission_enter(struct rpc_admission *admission, const char *name, bool call,
+                             char **peer);
+/* STREAM has ended. Under rpc->lock. */
+void rpc_admission_leave(struct rpc_admission *admission, const struct rpc_stream *stream);
 /* Adds what it counted to OUT. */
 void rpc_admission_stats(struct rpc_admission *admission, struct rpc_stats *out);
 

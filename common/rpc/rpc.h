@@ -1,5 +1,5 @@
-/* rpc.h - bidirectional gRPC streams between daemons. Nothing outside this folder includes gRPC's
- * headers.
+/* rpc.h - gRPC between daemons: bidirectional streams, and unary calls for peers that have no other
+ * way, such as goim's. Nothing outside this folder includes gRPC's headers.
  *
  *   caller                                         callee
  *   rpc_channel ── rpc_stream ══ frames ══ rpc_stream ── rpc_server
@@ -19,8 +19,9 @@
  *   a stream        its messages that are held: RPC_UNANSWERED_MAX. Beyond, it is not read, so that
  *                   the peer has to stop sending
  *   all streams     bytes of held messages: rpc_limits.held. Beyond, none of them is read
- *   a connection    its streams, and how often it opens one: RPC_STREAMS_MAX, RPC_OPENED_MAX.
- *                   Beyond, it is cut
+ *   all calls       the same bytes. Beyond, calls are refused
+ *   a connection    its streams and calls, and how often it opens one: RPC_STREAMS_MAX,
+ *                   RPC_CALLS_MAX, RPC_OPENED_MAX. Beyond, it is cut
  *   the server      its connections: rpc_limits.connections. Beyond, further ones wait */
 #ifndef IMC_COMMON_RPC_RPC_H
 #define IMC_COMMON_RPC_RPC_H
@@ -47,7 +48,10 @@ enum {
     RPC_UNANSWERED_MAX = 64,       /* messages of a stream that may be held, see
                                     * rpc_stream_hold() */
     RPC_STREAMS_MAX = 16,          /* streams of a connection; our daemons open one */
-    RPC_OPENED_MAX = 64,           /* streams that a connection opens within a second */
+    RPC_CALLS_MAX = 64,            /* calls of a connection that have not ended here. A caller may
+                                    * have RPC_STREAMS_MAX under way; the others are over for it */
+    RPC_OPENED_MAX = 64,           /* streams that a connection opens within a second, with calls
+                                    * that were not answered */
     RPC_CONNECTIONS_DEFAULT = 512, /* see rpc_set_limits() */
     RPC_HELD_DEFAULT = 128 << 20,
 };
@@ -63,6 +67,7 @@ struct rpc_stats {
     uint64_t accepted, waited, cut;  /* connections; WAITED: times that no more could be accepted */
     uint64_t accept_errors, refused; /* REFUSED: streams */
     uint64_t paused; /* times that reading a stream was paused, because too much was held */
+    uint64_t calls, calls_refused; /* unary calls that came; those refused, for whatever reason */
 };
 
 /* Who a daemon is: the id and epoch of its lease. */
@@ -89,13 +94,33 @@ void rpc_be(struct rpc *rpc, const char *id, uint64_t epoch);
 uint64_t rpc_addressees_missed(void);
 uint64_t rpc_addressees_refused(void);
 
-/* One row per method; the table ends with path == NULL and must outlive the server. */
+/* One row per method, with one of the two functions. The table ends with path == NULL and must
+ * outlive the server. */
 struct rpc_method {
     const char *path; /* "/imc.v1.Logic/Sessions" */
     /* A peer opened a stream. Call rpc_stream_accept() before returning; otherwise the stream is
      * refused. */
     void (*opened)(struct rpc_stream *stream, void *server_arg);
+    /* A unary call came. The callee gets the references to CALL and REQUEST. It has to end the call
+     * by rpc_call_answer() or rpc_call_refuse(), on any thread. Until then it may account for what
+     * the call takes: rpc_stream_hold(), rpc_stream_release(). */
+    void (*called)(struct rpc_stream *call, void *server_arg, struct msg *request);
 };
+
+/* gRPC's status codes, as far as we answer with them. */
+enum rpc_refusal {
+    RPC_INVALID = 3,      /* the request is wrong: the same one will always be */
+    RPC_EXHAUSTED = 8,    /* too much is under way: later */
+    RPC_PRECONDITION = 9, /* this daemon is not set up for it */
+    RPC_UNAVAILABLE = 14, /* something that it needs is away: later */
+    RPC_UNAUTHENTICATED = 16,
+};
+
+/* Ends a unary call, and drops the reference to it. Any thread. rpc_call_answer() takes the
+ * reference to ANSWER. WHY, at most 255 bytes, is what the caller sees. If the caller has gone,
+ * both do nothing else. */
+void rpc_call_answer(struct rpc_stream *call, struct msg *answer);
+void rpc_call_refuse(struct rpc_stream *call, enum rpc_refusal refusal, const char *why);
 
 /* Listens on "host:port" ("127.0.0.1:8092"), on every address that the host's name has. 0 or -E…:
  * -EADDRINUSE and the like. Logs nothing. */

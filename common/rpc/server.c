@@ -6,6 +6,7 @@
  *                                    └─ no: UNIMPLEMENTED       └─ no: FAILED_PRECONDITION
  *                                ─► method->opened() ─► rpc_stream_accept()?
  *                                                        └─ no: UNAVAILABLE
+ *                                ─► or, of a unary call: rpc_call_accept (call.c)
  *
  * A second thread, the calls thread, takes new streams. gRPC reads and parses on the rpc thread for
  * as long as a peer sends, and only then hands out new streams. A peer that opens and resets
@@ -19,7 +20,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <grpc/support/alloc.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +112,8 @@ static void server_accept(struct rpc_tag *tag, bool ok)
         server_refuse(stream, GRPC_STATUS_UNIMPLEMENTED, "no such method here");
     } else if (!rpc_addressee_fits(stream)) {
         server_refuse(stream, GRPC_STATUS_FAILED_PRECONDITION, stream->refusal_text);
+    } else if (rpc_is_call(stream)) {
+        rpc_call_accept(stream, stream->server->arg);
     } else {
         stream->method->opened(stream, stream->server->arg);
         if (stream->events == NULL)
@@ -132,8 +134,7 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
     assert(server->streams > 0);
     server->streams--;
     if (stream->conn != 0)
-        rpc_admission_leave(server->gate, stream->conn,
-                            atomic_load_explicit(&stream->whole, memory_order_relaxed));
+        rpc_admission_leave(server->gate, stream);
 }
 
 /* ── requests; calls thread ── */
@@ -141,8 +142,10 @@ void rpc_server_stream_gone(struct rpc_server *server, const struct rpc_stream *
 static void server_let_in(struct rpc_server *server, struct server_request *request)
 {
     grpc_call *call = request->call;
+    const struct rpc_method *method = server_find(server, &request->details.method);
+    bool unary = method != NULL && method->called != NULL;
     char *name = grpc_call_get_peer(call), *peer;
-    uint64_t conn = rpc_admission_enter(server->gate, name, &peer);
+    uint64_t conn = rpc_admission_enter(server->gate, name, unary, &peer);
 
     gpr_free(name);
     if (conn == 0) {
@@ -154,7 +157,7 @@ static void server_let_in(struct rpc_server *server, struct server_request *requ
     stream->server = server;
     stream->conn = conn;
     stream->peer = peer;
-    stream->method = server_find(server, &request->details.method);
+    stream->method = method;
     rpc_addressee_take(stream, &request->metadata);
     pthread_mutex_lock(&server->rpc->lock);
     server->streams++;
@@ -234,6 +237,7 @@ static grpc_server *server_create(const struct rpc *rpc, grpc_completion_queue *
         rpc_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 0),
         rpc_arg(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
         rpc_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
+        rpc_arg(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0), /* inflate.c says why */
         {.type = GRPC_ARG_POINTER,
          .key = mem_unconst(GRPC_ARG_RESOURCE_QUOTA),
          .value.pointer = {quota, grpc_resource_quota_arg_vtable()}},

@@ -278,21 +278,31 @@ void rpc_paused_look(struct rpc *rpc)
     }
 }
 
+/* No message came: the peer sends no more, or (BROKEN) sent one that cannot be inflated. */
+static void stream_no_message(struct rpc_stream *stream, bool broken)
+{
+    if (rpc_is_call(stream))
+        rpc_call_half_closed(stream, broken);
+    else if (broken)
+        rpc_stream_cancel(stream);
+    else if (stream->server != NULL)
+        stream_half_closed(stream);
+    rpc_stream_op_done(stream);
+}
+
 static void stream_received(struct rpc_tag *tag, bool ok)
 {
     struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, recv_tag);
     struct msg *msg = NULL;
+    bool came = stream->in != NULL && ok;
 
-    if (stream->in != NULL) {
-        if (ok)
-            msg = rpc_msg_of(stream->in);
+    if (came)
+        msg = rpc_msg_of(stream->in, stream->max_message);
+    if (stream->in != NULL)
         grpc_byte_buffer_destroy(stream->in);
-        stream->in = NULL;
-    }
+    stream->in = NULL;
     if (msg == NULL) {
-        if (stream->server != NULL)
-            stream_half_closed(stream);
-        rpc_stream_op_done(stream);
+        stream_no_message(stream, came);
         return;
     }
     atomic_fetch_add_explicit(&stream->whole, msg->len + msg->len / AROUND_EACH + AROUND,

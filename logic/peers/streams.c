@@ -295,9 +295,9 @@ static void open_settle(struct rpc_stream *rpc, void *service)
 /* --- life --- */
 
 static const struct rpc_method methods[] = {
-    {"/imc.v1.Logic/Sessions", open_sessions},
-    {"/imc.v1.Logic/Settle", open_settle},
-    {NULL, NULL},
+    {"/imc.v1.Logic/Sessions", open_sessions, NULL},
+    {"/imc.v1.Logic/Settle", open_settle, NULL},
+    {.path = NULL},
 };
 
 int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out)

@@ -172,7 +172,8 @@ static inline void fake_comet_opened(struct rpc_stream *stream, void *arg)
 
 static inline struct fake_comet *fake_comet_open(struct rpc *rpc)
 {
-    static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", fake_comet_opened}, {0}};
+    static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", fake_comet_opened, NULL},
+                                                {0}};
     struct fake_comet *comet = mem_zalloc(sizeof *comet);
 
     comet->gone_from = -1;
@@ -321,7 +322,8 @@ static inline void fake_logic_opened(struct rpc_stream *stream, void *arg)
 
 static inline struct fake_logic *fake_logic_open(struct rpc *rpc)
 {
-    static const struct rpc_method methods[] = {{"/imc.v1.Logic/Settle", fake_logic_opened}, {0}};
+    static const struct rpc_method methods[] = {{"/imc.v1.Logic/Settle", fake_logic_opened, NULL},
+                                                {0}};
     struct fake_logic *logic = mem_zalloc(sizeof *logic);
 
     pthread_mutex_init(&logic->lock, NULL);

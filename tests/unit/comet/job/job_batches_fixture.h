@@ -407,8 +407,8 @@ static inline void side_open(int index)
     assert_int_equal(loop_start(&worker->loop), 0);
 }
 
-static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", job_batches_opened},
-                                            {NULL, NULL}};
+static const struct rpc_method methods[] = {{"/imc.v1.Comet/Push", job_batches_opened, NULL},
+                                            {.path = NULL}};
 
 static inline int setup(void **state)
 {

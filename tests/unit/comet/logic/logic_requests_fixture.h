@@ -174,7 +174,8 @@ static inline void logic_opened(struct rpc_stream *stream, void *logic)
     rpc_stream_accept(stream, &logic_events, logic);
 }
 
-static const struct rpc_method methods[] = {{"/imc.v1.Logic/Sessions", logic_opened}, {NULL, NULL}};
+static const struct rpc_method methods[] = {{"/imc.v1.Logic/Sessions", logic_opened, NULL},
+                                            {.path = NULL}};
 
 static inline void logic_start(struct logic *logic)
 {

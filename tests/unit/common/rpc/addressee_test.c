@@ -39,7 +39,7 @@ static void opened(struct rpc_stream *stream, void *arg)
     rpc_stream_accept(stream, &echo_events, arg);
 }
 
-static const struct rpc_method methods[] = {{"/test/Echo", opened}, {NULL, NULL}};
+static const struct rpc_method methods[] = {{"/test/Echo", opened, NULL}, {.path = NULL}};
 
 static int setup(void **state)
 {

@@ -103,7 +103,7 @@ static inline void peer_opened(struct rpc_stream *stream, void *arg)
     rpc_stream_accept(stream, &peer_events, arg);
 }
 
-static const struct rpc_method methods[] = {{"/test/Pipe", peer_opened}, {NULL, NULL}};
+static const struct rpc_method methods[] = {{"/test/Pipe", peer_opened, NULL}, {.path = NULL}};
 
 /* Answers what is held, first to last or the other way round. */
 static inline void peer_answer(struct peer *peer, bool backwards)

@@ -196,8 +196,9 @@ static inline void at_once_opened(struct rpc_stream *stream, void *arg)
 }
 
 static const struct rpc_method methods[] = {
-    {"/test/Echo", echo_opened},     {"/test/Burst", burst_opened},    {"/test/Hang", hang_opened},
-    {"/test/Refuse", refuse_opened}, {"/test/AtOnce", at_once_opened}, {NULL, NULL},
+    {"/test/Echo", echo_opened, NULL},      {"/test/Burst", burst_opened, NULL},
+    {"/test/Hang", hang_opened, NULL},      {"/test/Refuse", refuse_opened, NULL},
+    {"/test/AtOnce", at_once_opened, NULL}, {.path = NULL},
 };
 
 /* ── fixture ── */
