@@ -9,6 +9,7 @@
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
+#include "comet/goim/calls.h"
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches.h"
 #include "comet/net/client_ips.h"
@@ -104,8 +105,17 @@ static int comet_open_workers(struct comet *comet)
     return 0;
 }
 
+static void push_opened(struct rpc_stream *stream, void *arg)
+{
+    job_batches_opened(stream, ((struct comet *)arg)->jobs);
+}
+
 static const struct rpc_method comet_methods[] = {
-    {"/imc.v1.Comet/Push", job_batches_opened, NULL},
+    {"/imc.v1.Comet/Push", push_opened, NULL},
+    {"/goim.comet.Comet/PushMsg", NULL, goim_push_called},
+    {"/goim.comet.Comet/Broadcast", NULL, goim_broadcast_called},
+    {"/goim.comet.Comet/BroadcastRoom", NULL, goim_room_called},
+    {"/goim.comet.Comet/Rooms", NULL, goim_rooms_called},
     {.path = NULL},
 };
 
@@ -114,8 +124,8 @@ static int comet_open_server(struct comet *comet)
     const char *address = comet->config->daemon.rpc_listen;
 
     comet->jobs = job_batches_open(comet, workers_recall);
-    int failed =
-        rpc_server_open(comet->daemon->rpc, address, comet_methods, comet->jobs, &comet->server);
+    comet->goim = goim_calls_open(comet);
+    int failed = rpc_server_open(comet->daemon->rpc, address, comet_methods, comet, &comet->server);
     if (failed != 0) {
         daemon_listen_failed(comet->daemon, address, "rpc", "listen", failed);
         return failed;
@@ -273,6 +283,7 @@ static void comet_stop(struct daemon *daemon)
     for (int i = 0; i < comet->n_workers; i++)
         worker_close(&comet->workers[i]);
     job_batches_close(comet->jobs);
+    goim_calls_close(comet->goim);
     broadcast_gaps_free(comet->standings);
     if (comet->tick != NULL)
         uv_close((uv_handle_t *)comet->tick, comet_tick_closed);

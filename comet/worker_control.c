@@ -12,6 +12,7 @@
 #include "comet/net/mass_kick.h"
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
+#include "comet/session/goim_keys.h"
 #include "comet/session/ordered_rooms.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
@@ -67,6 +68,7 @@ void worker_close(struct worker *worker)
     worker->closed = true;
     frontend_hang_up(worker); /* now all rooms are empty */
     ordered_rooms_close(worker->ordered_rooms);
+    goim_keys_close(worker);
     room_reports_close(worker->room_reports);
     rooms_close(worker);
     frontend_close(worker);

@@ -7,6 +7,7 @@
 
 struct job_batches;
 struct broadcast_gaps;
+struct goim_calls;
 
 struct comet {
     struct daemon *daemon;
@@ -23,6 +24,7 @@ struct comet {
     struct membership *membership;
     struct rpc_server *server;
     struct job_batches *jobs;
+    struct goim_calls *goim;
     uint64_t deaf_since_ms; /* loop time since which a job is missing; 0: each is connected */
     bool accepting;
     _Atomic int loops_accepting;

@@ -28,6 +28,7 @@
       "Messages written to a session.")                                                            \
     X(DELIVERIES_ROOM, "imc_comet_deliveries_total", "kind=\"room\"", METRIC_COUNTER, "")          \
     X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER, "")            \
+    X(DELIVERIES_KEY, "imc_comet_deliveries_total", "kind=\"key\"", METRIC_COUNTER, "")            \
     X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER, "")    \
     X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")     \
     X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                              \
@@ -104,6 +105,17 @@
       "Items that a job meant for another process, which had this one's id or address.")           \
     X(BATCHES_MALFORMED, "imc_comet_batches_malformed_total", NULL, METRIC_COUNTER,                \
       "Streams from job closed for a batch that could not be decoded.")                            \
+    X(GOIM_PUSH, "imc_comet_goim_calls_total", "call=\"push\"", METRIC_COUNTER,                    \
+      "Calls of goim's programs to goim.comet.Comet.")                                             \
+    X(GOIM_BROADCAST, "imc_comet_goim_calls_total", "call=\"broadcast\"", METRIC_COUNTER, "")      \
+    X(GOIM_ROOM, "imc_comet_goim_calls_total", "call=\"room\"", METRIC_COUNTER, "")                \
+    X(GOIM_ROOMS, "imc_comet_goim_calls_total", "call=\"rooms\"", METRIC_COUNTER, "")              \
+    X(GOIM_MALFORMED, "imc_comet_goim_malformed_total", NULL, METRIC_COUNTER,                      \
+      "Such calls refused because they make no sense. The answer says why: see the caller's log.") \
+    X(GOIM_UNKNOWN, "imc_comet_goim_keys_unknown_total", NULL, METRIC_COUNTER,                     \
+      "Keys in such calls that no session here has.")                                              \
+    X(GOIM_DROPPED, "imc_comet_goim_dropped_total", NULL, METRIC_COUNTER,                          \
+      "Messages of such calls that were lost because their session reads too slowly.")             \
     X(SPILLED, "imc_comet_spilled_total", NULL, METRIC_COUNTER,                                    \
       "Messages put into the mailbox for a slow session.")                                         \
     X(SPILL_FAILED, "imc_comet_spill_failed_total", NULL, METRIC_COUNTER,                          \

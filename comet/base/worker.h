@@ -17,6 +17,7 @@ struct reregister;
 struct room_reports;
 struct ordered_rooms;
 struct cluster_view;
+struct strmap;
 struct wheel;
 
 /* What a loop can have of a logic. */
@@ -43,6 +44,7 @@ struct worker {
     struct reregister *reregister;       /* session/reregister.h */
     struct room_reports *room_reports;   /* session/room_reports.h */
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
+    struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */

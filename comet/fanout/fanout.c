@@ -171,7 +171,7 @@ static size_t walk_accepted(const struct walk *walk, const struct conn *conn)
 {
     size_t n = 0;
     for (size_t i = 0; i < walk->n; i++)
-        n += goim_client_accepts(conn->goim, walk->pushes[i].op);
+        n += goim_client_accepts(conn->goim, push_accept_op(&walk->pushes[i]));
     return n;
 }
 
@@ -182,7 +182,7 @@ static bool walk_deliver_some(const struct walk *walk, struct conn *conn, size_t
         return false;
     struct push *accepted = mem_alloc(n * sizeof *accepted);
     for (size_t i = 0, at = 0; at < n; i++) {
-        if (goim_client_accepts(conn->goim, walk->pushes[i].op))
+        if (goim_client_accepts(conn->goim, push_accept_op(&walk->pushes[i])))
             accepted[at++] = walk->pushes[i];
     }
     struct msg *msg = wire_pushes(conn->wire, accepted, n);

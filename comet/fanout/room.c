@@ -293,6 +293,18 @@ const char *room_name(const struct room *room, size_t *len)
     return room == NULL ? "" : room->name;
 }
 
+struct room *rooms_next(const struct worker *worker, size_t *pos)
+{
+    void *room;
+
+    loop_assert_owner(&worker->loop);
+    while (strmap_next(worker->rooms->by_name, pos, &room)) {
+        if (((struct room *)room)->audience.n > 0)
+            return room;
+    }
+    return NULL;
+}
+
 /* --- how many are where --- */
 
 void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker))

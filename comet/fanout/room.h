@@ -50,6 +50,9 @@ void room_push_all(struct worker *worker, const struct push *push, int32_t speed
                    struct ticket ticket);
 /* The name of ROOM (not NUL-terminated) and its length; "" and 0 if ROOM is NULL. */
 const char *room_name(const struct room *room, size_t *len);
+/* Goes over the rooms with members: begin with *POS 0; NULL at the end. No room may come or go
+ * meanwhile. */
+struct room *rooms_next(const struct worker *worker, size_t *pos);
 /* --- how many sessions are in a room on all comets: session/room_reports.h asks and tells --- */
 
 struct room_change {

@@ -13,7 +13,10 @@
 
 enum { GOIM_CLIENT_OPS_MAX = 256 };
 
+struct conn;
+
 struct goim_client {
+    struct conn *key_next, *key_prev; /* session/goim_keys.h: others with the same key */
     char *key;
     bool all;       /* it accepts what is not in `ops`; false: what is */
     uint32_t n_ops; /* at most GOIM_CLIENT_OPS_MAX */

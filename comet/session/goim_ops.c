@@ -7,6 +7,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
+#include "comet/session/goim_keys.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/room_reports.h"
 #include "comet/wire/client_request.h"
@@ -20,6 +21,7 @@
 void goim_admitted(struct conn *conn, const struct admission *result)
 {
     conn->goim = goim_client_new(result->key);
+    goim_keys_add(conn);
     if (!result->accepts_all)
         goim_client_accept_only(conn->goim, result->accepts, result->n_accepts);
 }

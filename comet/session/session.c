@@ -8,6 +8,7 @@
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/catchup.h"
+#include "comet/session/goim_keys.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
@@ -123,6 +124,8 @@ void session_closed(struct conn *conn)
 
     loop_assert_owner(&worker->loop);
     catchup_end(conn);
+    if (conn->goim != NULL)
+        goim_keys_remove(conn);
     goim_client_free(conn->goim);
     conn->goim = NULL;
     if (conn->handle != 0) {

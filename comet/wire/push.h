@@ -35,9 +35,15 @@ struct push {
     const uint8_t *body;
     uint32_t body_len;
     int32_t op;
+    int32_t accept_op; /* what a goim client must accept to get a message to all; 0: OP */
     uint64_t id;
     uint64_t expires_ms;
 };
+
+static inline int32_t push_accept_op(const struct push *push)
+{
+    return push->accept_op != 0 ? push->accept_op : push->op;
+}
 
 enum ticket_result {
     TICKET_WRITTEN,  /* the kernel has all of it; for a room: its walk has begun */
