@@ -1,16 +1,13 @@
-"""goim's own programs, as far as gRPC goes: tests/goim, which this builds, plays goim's job and goim's comet."""
+"""goim's own programs, as far as gRPC goes: tests/goim/peer plays goim's job and goim's comet."""
 import base64
-import fcntl
 import itertools
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 
-import pytest
-
+import golang
 import imgo
 from cluster import BUILD, ROOT, SLOW
 
@@ -18,24 +15,14 @@ PROTOS = ("proto/goim/comet.proto", "proto/goim/logic.proto")
 _ids = itertools.count(1)
 
 
-def _build():
-    """(program, descriptor set). Skips where there is no Go, or its modules cannot be had."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        pytest.skip("no Go on this machine (Debian: golang-go): goim's programs cannot be built")
-    out = BUILD / "tests" / "goim"
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["protoc-c", f"--proto_path={ROOT}", "--include_imports",
-                        f"--descriptor_set_out={out / 'goim.pb'}", *PROTOS], check=True, cwd=ROOT)
-        env = {**os.environ, "GOFLAGS": "-mod=readonly -trimpath", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        source = ROOT / "tests" / "goim"
-        got = subprocess.run([go, "mod", "download"], cwd=source, env=env, capture_output=True, text=True)
-        if got.returncode != 0:
-            pytest.skip(f"Go's modules cannot be had: {got.stderr[-300:]}")
-        subprocess.run([go, "build", "-o", out / "goimpeer", "."], check=True, cwd=source, env=env)
-    return out / "goimpeer", out / "goim.pb"
+def _descriptors():
+    """goim's messages, as protoc-c describes them."""
+    out = BUILD / "tests" / "goim.pb"
+    made = f"{out}.{os.getpid()}"
+    subprocess.run(["protoc-c", f"--proto_path={ROOT}", "--include_imports", f"--descriptor_set_out={made}", *PROTOS],
+                   check=True, cwd=ROOT)
+    os.replace(made, out)
+    return out
 
 
 class Refused(Exception):
@@ -49,8 +36,7 @@ class Goim:
     """One process that calls, and with SERVE (host:port) answers as goim's comet does: .called gets (method, request)."""
 
     def __init__(self, serve=None):
-        program, descriptors = _build()
-        argv = [program, "-descriptors", descriptors, *(["-serve", serve] if serve else [])]
+        argv = [golang.build("peer"), "-descriptors", _descriptors(), *(["-serve", serve] if serve else [])]
         self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.called = queue.Queue()
         self.answers = {}

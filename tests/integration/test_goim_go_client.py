@@ -1,17 +1,15 @@
 """A device of goim v2 written in Go, over TCP (tests/goim/client): on one comet, and spread over four."""
-import fcntl
 import itertools
 import json
-import os
 import queue
 import re
-import shutil
 import subprocess
 import threading
 
 import pytest
 
-from cluster import BUILD, ROOT, SLOW, Cluster, wait_for
+import golang
+from cluster import SLOW, Cluster, wait_for
 from imgo import PATIENCE
 
 _next_mid = itertools.count(66_000_000)
@@ -20,16 +18,7 @@ _next_mid = itertools.count(66_000_000)
 @pytest.fixture(scope="module")
 def program():
     """The client, built. It needs nothing but Go's own library."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        pytest.skip("there is no Go (Debian: golang-go) to build a client of goim")
-    out = BUILD / "tests" / "goimclient"
-    env = {"HOME": "/tmp", **os.environ, "GOFLAGS": "-mod=readonly -trimpath", "GOTOOLCHAIN": "local",
-           "CGO_ENABLED": "0"}
-    with open(f"{out}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run([go, "build", "-o", out, "."], cwd=ROOT / "tests" / "goim" / "client", env=env, check=True)
-    return out
+    return golang.build("client")
 
 
 class Device:

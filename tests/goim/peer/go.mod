@@ -1,4 +1,4 @@
-module imc/tests/goim
+module imc/tests/goim/peer
 
 go 1.19
 
