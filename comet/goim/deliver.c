@@ -2,7 +2,7 @@
  *
  *   goim_share_arrived ─┬─ push: some keys a turn ─► sessions ─► written, queued or dropped
  *                       └─ room, all ─► fanout ─► tickets: their walks have begun
- *                                                  └─► share_drop: the last one ─► goim_call_loop_done */
+ *   share_drop, the last one ─► goim_call_loop_done */
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/fanout/room.h"
