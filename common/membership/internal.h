@@ -83,6 +83,8 @@ void member_list_sort(struct member_list *list);
 /* Both compare everything except connections and client_ips. */
 bool member_same(const struct member *a, const struct member *b);
 bool member_list_same(const struct member_list *a, const struct member_list *b);
+/* Takes what member_same() leaves out. */
+void member_take_counts(struct member *member, const struct member *from);
 struct member *member_list_find(const struct member_list *list, const char *id);
 void member_list_free(struct member_list *list);
 

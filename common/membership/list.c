@@ -40,6 +40,12 @@ bool member_same(const struct member *a, const struct member *b)
            strcmp(a->zone, b->zone) == 0 && a->refuses_clients == b->refuses_clients;
 }
 
+void member_take_counts(struct member *member, const struct member *from)
+{
+    member->connections = from->connections;
+    member->client_ips = from->client_ips;
+}
+
 bool member_list_same(const struct member_list *a, const struct member_list *b)
 {
     if (a->n != b->n)

@@ -15,12 +15,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { EPOCH_RANDOM_BITS = 20 };
-
 static uint64_t new_epoch(uint64_t now_ms, uint64_t after)
 {
-    uint64_t random = random_number() & ((1U << EPOCH_RANDOM_BITS) - 1);
-    uint64_t epoch = now_ms << EPOCH_RANDOM_BITS | random;
+    uint64_t random = random_number() & ((1U << MEMBER_EPOCH_RANDOM_BITS) - 1);
+    uint64_t epoch = now_ms << MEMBER_EPOCH_RANDOM_BITS | random;
     return epoch > after ? epoch : after + 1;
 }
 
@@ -32,10 +30,8 @@ void membership_take_list(struct membership *membership, enum member_kind kind,
     struct member_list *old = &membership->lists[kind];
     membership->read |= 1U << kind;
     if (member_list_same(&list, old)) { /* users keep the pointer and see the new counts */
-        for (size_t i = 0; i < list.n; i++) {
-            old->members[i].connections = list.members[i].connections;
-            old->members[i].client_ips = list.members[i].client_ips;
-        }
+        for (size_t i = 0; i < list.n; i++)
+            member_take_counts(&old->members[i], &list.members[i]);
         member_list_free(&list);
         return;
     }

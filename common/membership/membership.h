@@ -24,6 +24,8 @@
 #include "common/rpc/rpc.h"
 #include <string.h>
 
+enum { MEMBER_EPOCH_RANDOM_BITS = 20 };
+
 enum member_kind { MEMBER_COMET, MEMBER_LOGIC, MEMBER_ROUTER, MEMBER_JOB, MEMBER_KINDS };
 
 struct member {
@@ -50,6 +52,12 @@ static inline struct rpc_name member_name(const struct member *member)
 
     memcpy(name.id, member->id, sizeof name.id);
     return name;
+}
+
+/* When MEMBER's present life began: Unix time in ms. */
+static inline uint64_t member_since_ms(const struct member *member)
+{
+    return member->epoch >> MEMBER_EPOCH_RANDOM_BITS;
 }
 
 struct member_list {

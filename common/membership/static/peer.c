@@ -110,11 +110,11 @@ static void peer_set_state(struct static_members *members, struct static_peer *p
     peer->state = state;
 }
 
-static void update_connections(struct static_members *members, const struct member_record *record)
+static void update_counts(struct static_members *members, const struct member_record *record)
 {
     struct member *shown = member_list_find(&members->base.lists[record->kind], record->member.id);
     if (shown != NULL)
-        shown->connections = record->member.connections;
+        member_take_counts(shown, &record->member);
 }
 
 void peers_take(struct static_members *members, struct static_address *address,
@@ -142,7 +142,7 @@ void peers_take(struct static_members *members, struct static_address *address,
     if (peer->state == PEER_HELD && !same)
         members->stale = true;
     peer_set_state(members, peer, state_of(peer, record));
-    update_connections(members, record);
+    update_counts(members, record);
 }
 
 void peer_leaves(struct static_members *members, struct static_peer *peer)

@@ -45,6 +45,9 @@ static void everyone_sees_everyone(void **state)
     membership_set_connections(other->membership, 123456);
     turn_for(3 * RENEW);
     assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->connections, 123456);
+    membership_set_clients(other->membership, 76, false);
+    turn_for(3 * RENEW);
+    assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->client_ips, 76);
     assert_int_equal(router->changed[MEMBER_COMET], changes);
 
     /* That it refuses clients is one. */
