@@ -5,6 +5,7 @@
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/api_keys.h"
+#include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
 #include "logic/mailbox/abandoned.h"
@@ -115,7 +116,8 @@ static int logic_start(struct daemon *daemon)
     logic->room_orders = room_orders_open(logic);
     logic->abandoned = abandoned_open(logic);
     logic->mailbox_kept = abandoned_take;
-    logic->nodes = nodes_open(logic->loop, logic->config);
+    logic->nodes = nodes_open(logic->loop, logic->config, logic->counters);
+    logic->online = goim_online_open();
     int err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
@@ -198,6 +200,8 @@ static void logic_stop(struct daemon *daemon)
     api_keys_close(logic->keys);
     local_callers_close(logic->local);
     logic->local = NULL;
+    goim_online_close(logic->online);
+    logic->online = NULL;
     nodes_close(logic->nodes);
     logic->nodes = NULL;
     logic->lanes = NULL;
@@ -215,6 +219,7 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
     job_backlogs_scrape(logic->backlogs);
+    nodes_scrape(logic->nodes);
     metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
     struct http_stats stats;

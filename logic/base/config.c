@@ -21,14 +21,15 @@ const struct config_row logic_config_rows[] = {
         "machine are let in, over loopback, and nobody else: no web page, no proxy."),
     ROW("api", "trusted", CONFIG_LIST, api_trusted, "", 0, 0,
         "While api.keys is empty: addresses and networks that are let in like loopback, "
-        "10.1.0.0/16."),
+        "10.1.0.0/16. In any case: proxies whose X-Forwarded-For is believed, for the region of a "
+        "client that asks for a comet."),
     ROW("api", "hosts", CONFIG_LIST, api_hosts, "", 0, 0,
         "While api.keys is empty: names of this API beside localhost and loopback addresses; a "
         "request "
         "with another one in Host is refused, since a web page may have made it up."),
     ROW("api", "origins", CONFIG_LIST, api_origins, "", 0, 0,
-        "Origins of web pages that may read /1/msg/get (CORS), each as a browser writes it: "
-        "https://chat.example. Empty: none."),
+        "Origins of web pages that may read /1/msg/get, and /goim/nodes/weighted if nodes.open is "
+        "set (CORS), each as a browser writes it: https://chat.example. Empty: none."),
     ROW("api", "max_body", CONFIG_BYTES, api_max_body, "1m", KIB, 64 * MIB,
         "Longest body of a request."),
     ROW("api", "max_bodies", CONFIG_BYTES, api_max_bodies, "64m", KIB, INT64_C(1024) * MIB,

@@ -33,6 +33,7 @@ struct api_keys;
 struct local_callers;
 struct http_server;
 struct nodes;
+struct goim_online;
 
 struct logic {
     struct daemon *daemon;
@@ -62,6 +63,7 @@ struct logic {
     struct api_keys *keys;       /* NULL: api.keys is empty */
     struct local_callers *local; /* who may call while api.keys is empty */
     struct http_server *http;
+    struct goim_online *online;
     struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */
     /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */
     size_t pages_out;

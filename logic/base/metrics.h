@@ -84,6 +84,11 @@
       "Connections to api.listen closed meanwhile: they read less than 128 kB a second.")        \
     X(HTTP_ACCEPT_ERRORS, "imc_logic_http_accept_errors_total", NULL, METRIC_COUNTER,            \
       "Connections to api.listen not accepted for want of descriptors or memory.")               \
+    X(NODES, "imc_logic_nodes", NULL, METRIC_GAUGE,                                              \
+      "Comets that clients are told of: they live, and take clients.")                           \
+    X(NODES_CHOSEN, "imc_logic_nodes_asked_total", "result=\"chosen\"", METRIC_COUNTER,          \
+      "Clients that asked which comet to connect to. none: no comet took clients.")              \
+    X(NODES_NONE, "imc_logic_nodes_asked_total", "result=\"none\"", METRIC_COUNTER, "")          \
     X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                     \
       "Tokens made and taken back.")                                                             \
     X(TOKENS_REVOKED, "imc_logic_tokens_total", "event=\"revoked\"", METRIC_COUNTER, "")         \

@@ -82,3 +82,30 @@ int goim_params_room(const char *type, const char *room, char *out, size_t outle
     (void)snprintf(out, outlen, "%s%s%s", type, between, room);
     return 0;
 }
+
+int goim_params_rooms(const char *type, const struct goim_list *rooms, size_t max, size_t most,
+                      char ***names, struct params_error *err)
+{
+    static const char between[] = "://";
+    size_t joint = sizeof between - 1, taken = 0;
+
+    if (params_text("type", type, most - joint - 1, err) != 0 || check_number(rooms, max, err) != 0)
+        return -EINVAL;
+    size_t begin = strlen(type) + joint;
+    char **out = mem_zalloc(rooms->n * sizeof *out);
+    while (taken < rooms->n &&
+           params_text(rooms->field, rooms->texts[taken], most - begin, err) == 0) {
+        size_t len = begin + strlen(rooms->texts[taken]) + 1;
+        out[taken] = mem_alloc(len);
+        (void)snprintf(out[taken], len, "%s%s%s", type, between, rooms->texts[taken]);
+        taken++;
+    }
+    if (taken == rooms->n) {
+        *names = out;
+        return 0;
+    }
+    for (size_t i = 0; i < taken; i++)
+        free(out[i]);
+    free(out);
+    return refuse_item(rooms, taken, err);
+}

@@ -24,5 +24,9 @@ int goim_params_keys(const struct goim_list *list, size_t max, size_t most,
 /* Joins TYPE and ROOM to "TYPE://ROOM", the name of goim's room, in OUT of OUTLEN bytes. */
 int goim_params_room(const char *type, const char *room, char *out, size_t outlen,
                      struct params_error *err);
+/* The same for each of 1 to MAX ROOMS, in their order. Names have at most MOST bytes. *NAMES has
+ * ROOMS->n items; each and the array are to be freed. It stays untouched on failure. */
+int goim_params_rooms(const char *type, const struct goim_list *rooms, size_t max, size_t most,
+                      char ***names, struct params_error *err);
 
 #endif

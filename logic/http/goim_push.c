@@ -21,23 +21,6 @@ static int parse_operation(struct push_call *call, bool required, struct params_
     return push_call_op(call, "operation", op, err);
 }
 
-/* Lists all values of parameter FIELD, up to one more than MOST. Returns LIST->texts, to be freed.
- */
-static const char **list_values(struct http_request *request, const char *field, size_t most,
-                                struct goim_list *list)
-{
-    size_t place = 0, n = 0, room = 16;
-    const char *text, **texts = mem_alloc(room * sizeof *texts);
-
-    while (n <= most && (text = http_query_next(request, field, &place)) != NULL) {
-        if (n == room)
-            texts = mem_realloc(texts, (room *= 2) * sizeof *texts);
-        texts[n++] = text;
-    }
-    *list = (struct goim_list){field, texts, n};
-    return texts;
-}
-
 static int parse_keys(struct push_call *call, struct params_error *err)
 {
     size_t most = (size_t)call->logic->config->push_max_keys;
@@ -45,7 +28,7 @@ static int parse_keys(struct push_call *call, struct params_error *err)
 
     if (parse_operation(call, false, err) != 0)
         return -1;
-    call->keys = list_values(call->request, "keys", most, &list);
+    call->keys = api_goim_list(call->request, "keys", most, &list);
     call->n_keys = list.n;
     if (goim_params_keys(&list, most, DEVICE_KEY_MAX, err) != 0)
         return -1;
@@ -59,7 +42,7 @@ static int parse_mids(struct push_call *call, struct params_error *err)
 
     if (parse_operation(call, false, err) != 0)
         return -1;
-    const char **texts = list_values(call->request, "mids", most, &list);
+    const char **texts = api_goim_list(call->request, "mids", most, &list);
     int failed = goim_params_uids(&list, most, &call->users.uids, &call->users.n, err);
     free(texts);
     return failed != 0 ? -1 : push_call_body(call, err);

@@ -103,6 +103,52 @@ const char *local_callers_refusal(const struct local_callers *local,
     return browser_refusal(request, host);
 }
 
+/* --- whom a proxy speaks for --- */
+
+/* Cuts the last item off the list TEXT of *LEN bytes, and writes it into IP. False: it is too long,
+ * or the list is empty. */
+static bool take_last(const char *text, size_t *len, char ip[LOCAL_CALLERS_IP_MAX])
+{
+    size_t end = *len, begin;
+
+    while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t'))
+        end--;
+    for (begin = end; begin > 0 && text[begin - 1] != ',';)
+        begin--;
+    *len = begin > 0 ? begin - 1 : 0;
+    while (begin < end && (text[begin] == ' ' || text[begin] == '\t'))
+        begin++;
+    if (end == begin || end - begin >= LOCAL_CALLERS_IP_MAX)
+        return false;
+    memcpy(ip, text + begin, end - begin);
+    ip[end - begin] = '\0';
+    return true;
+}
+
+void local_callers_client_behind(const struct local_callers *local, const char *peer,
+                                 const char *forwarded, char ip[LOCAL_CALLERS_IP_MAX])
+{
+    size_t len = forwarded != NULL ? strlen(forwarded) : 0;
+    char item[LOCAL_CALLERS_IP_MAX];
+    struct ip address;
+
+    snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
+    while (len > 0 && peer_is_near(local, ip)) {
+        if (!take_last(forwarded, &len, item) || !ip_parse(item, strlen(item), &address)) {
+            snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
+            return;
+        }
+        snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", item);
+    }
+}
+
+void local_callers_client(const struct local_callers *local, const struct http_request *request,
+                          char ip[LOCAL_CALLERS_IP_MAX])
+{
+    local_callers_client_behind(local, http_peer(request), http_header(request, "x-forwarded-for"),
+                                ip);
+}
+
 /* --- settings --- */
 
 static void add_network(const char *item, size_t len, void *arg)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { LOCAL_CALLERS_IP_MAX = 46 }; /* with the NUL */
+
 struct local_callers;
 struct http_request;
 
@@ -23,5 +25,14 @@ int local_callers_check(const char *trusted, char *err, size_t errlen);
 /* Why REQUEST is refused; NULL: it may be carried out without a key. */
 const char *local_callers_refusal(const struct local_callers *local,
                                   const struct http_request *request);
+/* Writes the IP address of the client that REQUEST comes from into IP. That is the peer's. If the
+ * peer is on this machine or in a network of api.trusted, it is what that proxy says in
+ * X-Forwarded-For: the last address there that is not one of those. Behind it may stand only what
+ * clients made up. Anything odd in it, and the peer's address stands. */
+void local_callers_client(const struct local_callers *local, const struct http_request *request,
+                          char ip[LOCAL_CALLERS_IP_MAX]);
+/* The same for a request from PEER with this X-Forwarded-For; NULL: it has none. */
+void local_callers_client_behind(const struct local_callers *local, const char *peer,
+                                 const char *forwarded, char ip[LOCAL_CALLERS_IP_MAX]);
 
 #endif

@@ -59,25 +59,34 @@ struct route {
     enum http_method method;
     const char *path;
     void (*handle)(struct logic *logic, struct http_request *request);
-    bool open; /* needs no API key: browsers make this call, with a user's token */
+    enum {
+        BY_KEY,   /* needs an API key */
+        BY_TOKEN, /* needs none: browsers make this call, with a user's token */
+        BY_ANY,   /* needs none if nodes.open is set: clients and browsers make this call */
+    } access;
 };
 
 static const struct route routes[] = {
-    {HTTP_POST, "/1/push", api_push_uid, false},
-    {HTTP_POST, "/1/pushs", api_push_uids, false},
-    {HTTP_POST, "/1/push/room", api_push_room, false},
-    {HTTP_POST, "/1/push/all", api_push_all, false},
-    {HTTP_POST, "/1/room/join", api_room_join, false},
-    {HTTP_POST, "/1/room/leave", api_room_leave, false},
-    {HTTP_POST, "/1/server/del", api_server_del, false},
-    {HTTP_GET, "/1/count", api_count, false},
-    {HTTP_POST, "/1/admin/token/new", api_token_new, false},
-    {HTTP_POST, "/1/admin/token/del", api_token_del, false},
-    {HTTP_GET, "/1/msg/get", api_msg_get, true},
-    {HTTP_POST, "/goim/push/keys", api_goim_push_keys, false},
-    {HTTP_POST, "/goim/push/mids", api_goim_push_mids, false},
-    {HTTP_POST, "/goim/push/room", api_goim_push_room, false},
-    {HTTP_POST, "/goim/push/all", api_goim_push_all, false},
+    {HTTP_POST, "/1/push", api_push_uid, BY_KEY},
+    {HTTP_POST, "/1/pushs", api_push_uids, BY_KEY},
+    {HTTP_POST, "/1/push/room", api_push_room, BY_KEY},
+    {HTTP_POST, "/1/push/all", api_push_all, BY_KEY},
+    {HTTP_POST, "/1/room/join", api_room_join, BY_KEY},
+    {HTTP_POST, "/1/room/leave", api_room_leave, BY_KEY},
+    {HTTP_POST, "/1/server/del", api_server_del, BY_KEY},
+    {HTTP_GET, "/1/count", api_count, BY_KEY},
+    {HTTP_POST, "/1/admin/token/new", api_token_new, BY_KEY},
+    {HTTP_POST, "/1/admin/token/del", api_token_del, BY_KEY},
+    {HTTP_GET, "/1/msg/get", api_msg_get, BY_TOKEN},
+    {HTTP_POST, "/goim/push/keys", api_goim_push_keys, BY_KEY},
+    {HTTP_POST, "/goim/push/mids", api_goim_push_mids, BY_KEY},
+    {HTTP_POST, "/goim/push/room", api_goim_push_room, BY_KEY},
+    {HTTP_POST, "/goim/push/all", api_goim_push_all, BY_KEY},
+    {HTTP_GET, "/goim/online/top", api_goim_online_top, BY_KEY},
+    {HTTP_GET, "/goim/online/room", api_goim_online_room, BY_KEY},
+    {HTTP_GET, "/goim/online/total", api_goim_online_total, BY_KEY},
+    {HTTP_GET, "/goim/nodes/weighted", api_goim_nodes_weighted, BY_ANY},
+    {HTTP_GET, "/goim/nodes/instances", api_goim_nodes_instances, BY_KEY},
 };
 
 static const struct route *route_of(const char *path)
@@ -87,6 +96,12 @@ static const struct route *route_of(const char *path)
             return &routes[i];
     }
     return NULL;
+}
+
+/* Is ROUTE for callers without an API key too? */
+static bool is_open(const struct logic *logic, const struct route *route)
+{
+    return route->access == BY_TOKEN || (route->access == BY_ANY && logic->config->nodes_open);
 }
 
 static bool begins_with(const char *text, const char *begin)
@@ -109,8 +124,8 @@ static const struct face *face_of(const char *path)
 
 /* --- answers --- */
 
-/* May the web page that sent REQUEST read its answer? Only calls with a user's token are for web
- * pages. */
+/* May the web page that sent REQUEST read its answer? Only calls without a key are for web pages.
+ */
 static bool origin_may_read(struct logic *logic, const struct http_request *request)
 {
     const char *origin = http_header(request, "origin");
@@ -118,7 +133,7 @@ static bool origin_may_read(struct logic *logic, const struct http_request *requ
     if (origin == NULL)
         return false;
     const struct route *route = route_of(http_path(request));
-    if (route == NULL || !route->open)
+    if (route == NULL || !is_open(logic, route))
         return false;
     return config_list_has(logic->config->api_origins, origin, strlen(origin));
 }
@@ -256,6 +271,21 @@ int api_goim_int32(struct http_request *request, const char *name, int32_t min, 
     return 0;
 }
 
+const char **api_goim_list(struct http_request *request, const char *field, size_t most,
+                           struct goim_list *list)
+{
+    size_t place = 0, n = 0, room = 16;
+    const char *text, **texts = mem_alloc(room * sizeof *texts);
+
+    while (n <= most && (text = http_query_next(request, field, &place)) != NULL) {
+        if (n == room)
+            texts = mem_realloc(texts, (room *= 2) * sizeof *texts);
+        texts[n++] = text;
+    }
+    *list = (struct goim_list){field, texts, n};
+    return texts;
+}
+
 /* --- the server --- */
 
 static void refuse_method(struct logic *logic, struct http_request *request,
@@ -314,7 +344,8 @@ static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
-    const char *why = route != NULL && route->open ? NULL : caller_refusal(logic, request);
+    bool open = route != NULL && is_open(logic, route);
+    const char *why = open ? NULL : caller_refusal(logic, request);
 
     if (why != NULL)
         api_error(logic, request, API_KEY, why);

@@ -2,13 +2,13 @@
  * imgo's or goim's. Each route belongs to one. Main loop only.
  *
  *   http server ─► api_handle ─► key? ─► route ─► handler ─► exactly one of api_ok(), api_error() …
- *                                   push.c, token.c, count.c, msg_get.c, goim_push.c */
+ *                                   push.c, token.c, count.c, msg_get.c, goim_….c */
 #ifndef IMC_LOGIC_HTTP_ROUTES_H
 #define IMC_LOGIC_HTTP_ROUTES_H
 
 #include "common/http/http.h"
 #include "logic/base/logic.h"
-#include "logic/http/params.h"
+#include "logic/http/goim_params.h"
 
 /* Listens on api.listen. 0, or -E… after logging. */
 int routes_open(struct logic *logic);
@@ -56,6 +56,10 @@ int api_query_int64(struct http_request *request, const char *name, int64_t min,
 /* The same for goim's face, which takes an empty integer for an absent one. */
 int api_goim_int32(struct http_request *request, const char *name, int32_t min, int32_t *out,
                    struct params_error *err);
+/* Lists all values of parameter FIELD, up to one more than MOST. Returns LIST->texts, to be freed;
+ * what they point to belongs to REQUEST. */
+const char **api_goim_list(struct http_request *request, const char *field, size_t most,
+                           struct goim_list *list);
 
 /* The handlers of the routes. */
 void api_push_uid(struct logic *logic, struct http_request *request);
@@ -66,6 +70,11 @@ void api_goim_push_keys(struct logic *logic, struct http_request *request);
 void api_goim_push_mids(struct logic *logic, struct http_request *request);
 void api_goim_push_room(struct logic *logic, struct http_request *request);
 void api_goim_push_all(struct logic *logic, struct http_request *request);
+void api_goim_nodes_weighted(struct logic *logic, struct http_request *request);
+void api_goim_nodes_instances(struct logic *logic, struct http_request *request);
+void api_goim_online_top(struct logic *logic, struct http_request *request);
+void api_goim_online_room(struct logic *logic, struct http_request *request);
+void api_goim_online_total(struct logic *logic, struct http_request *request);
 void api_token_new(struct logic *logic, struct http_request *request);
 void api_token_del(struct logic *logic, struct http_request *request);
 void api_count(struct logic *logic, struct http_request *request);

@@ -24,6 +24,7 @@ struct view {
 struct nodes {
     struct loop *loop;
     const struct logic_config *config;
+    _Atomic int64_t *counters;
     struct regions *regions;
     const struct member_list *list;
     uint64_t stamp;     /* goes up with each nodes_update() */
@@ -66,7 +67,8 @@ int nodes_check(const struct logic_config *config, char *err, size_t errlen)
 
 /* --- life --- */
 
-struct nodes *nodes_open(struct loop *loop, const struct logic_config *config)
+struct nodes *nodes_open(struct loop *loop, const struct logic_config *config,
+                         _Atomic int64_t *counters)
 {
     static const struct member_list nobody = {0};
     struct nodes *nodes = mem_zalloc(sizeof *nodes);
@@ -75,6 +77,7 @@ struct nodes *nodes_open(struct loop *loop, const struct logic_config *config)
     loop_assert_owner(loop);
     nodes->loop = loop;
     nodes->config = config;
+    nodes->counters = counters;
     nodes->list = &nobody;
     nodes->stamp = 1; /* no view has been built yet */
     int failed = regions_parse(config->nodes_regions, &nodes->regions, err, sizeof err);
@@ -108,6 +111,15 @@ const struct member_list *nodes_comets(const struct nodes *nodes)
 {
     loop_assert_owner(nodes->loop);
     return nodes->list;
+}
+
+void nodes_scrape(const struct nodes *nodes)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < nodes->list->n; i++)
+        n += !nodes->list->members[i].refuses_clients;
+    metric_set(nodes->counters, LOGIC_NODES, n);
 }
 
 /* --- views --- */
@@ -247,4 +259,5 @@ void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
     size_t n = nodes_choose(nodes, ip, chosen, NODES_MOST);
     for (size_t i = 0; i < n; i++)
         add_comet(out, nodes, chosen[i], web);
+    metric_add(nodes->counters, out->n > 0 ? LOGIC_NODES_CHOSEN : LOGIC_NODES_NONE, 1);
 }

@@ -11,6 +11,7 @@
 
 #include "common/membership/membership.h"
 #include "logic/base/config.h"
+#include "logic/base/metrics.h"
 
 struct nodes;
 
@@ -35,13 +36,16 @@ struct nodes_answer {
 
 /* Checks nodes.…: 0, or -EINVAL, and ERR says which setting is wrong, and why. */
 int nodes_check(const struct logic_config *config, char *err, size_t errlen);
-/* Both are kept, and have to stay. CONFIG has passed nodes_check(). */
-struct nodes *nodes_open(struct loop *loop, const struct logic_config *config);
+/* All are kept, and have to stay. CONFIG has passed nodes_check(). */
+struct nodes *nodes_open(struct loop *loop, const struct logic_config *config,
+                         _Atomic int64_t *counters);
 /* NULL is fine. */
 void nodes_close(struct nodes *nodes);
 /* The list of comets has changed, or is there for the first time. The struct COMETS is kept: it has
  * to stay, and its members up to the next call. */
 void nodes_update(struct nodes *nodes, const struct member_list *comets);
+/* Sets the gauges. */
+void nodes_scrape(const struct nodes *nodes);
 /* The list as last given; an empty one before that. */
 const struct member_list *nodes_comets(const struct nodes *nodes);
 /* Chooses comets for one client, at most MOST (≤ NODES_MOST), the best one first. IP is the

@@ -100,6 +100,26 @@ static void room(const char *type, const char *name)
     check(strcmp(out + len + 3, name) == 0);
 }
 
+static void rooms(const char *type, const struct goim_list *list)
+{
+    char **names = NULL, want[ROOM_MOST + 1];
+    struct params_error err;
+
+    if (goim_params_rooms(type, list, MOST, ROOM_MOST, &names, &err) != 0) {
+        check(names == NULL);
+        if (err.text[0] != 't') /* type: … */
+            is_named(&err, list->field);
+        return;
+    }
+    check(list->n >= 1 && list->n <= MOST);
+    for (size_t i = 0; i < list->n; i++) {
+        check(goim_params_room(type, list->texts[i], want, sizeof want, &err) == 0);
+        check(strcmp(names[i], want) == 0);
+        free(names[i]);
+    }
+    free(names);
+}
+
 static void made_up(const char *key)
 {
     char again[GOIM_KEY_MADE_MAX + 1];
@@ -137,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     keys(&list);
     groups(&list);
     room(texts[0], texts[list.n - 1]);
+    rooms(texts[0], &list);
     answer(texts[0]);
     free(text);
     return 0;

@@ -420,14 +420,17 @@ def own_bus(kind, properties=""):
 
 
 class Cluster:
-    """Redis, the bus and some of each daemon. ENV overrides settings; KEY is what .api sends, see api.keys. MEMBERS: they
-    find each other by a list (members.static) and not by leases; what it holds is listed too, beside the daemons."""
+    """Redis, the bus and some of each daemon. ENV overrides settings, EACH those of one daemon: {"comet-2": {...}}. KEY is
+    what .api sends, see api.keys. MEMBERS: they find each other by a list (members.static) and not by leases; what it holds
+    is listed too, beside the daemons."""
 
-    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None, members=None, redises=1):
+    def __init__(self, bus, comets=1, logics=1, routers=1, jobs=1, env=None, key=None, members=None, redises=1,
+                 each=None):
         self.bus = bus
         self.key = key
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-test-"))
         self.extra = dict(env or {})
+        self.each = each or {}
         self.topic = bus.topic()
         self.processes = []
         self.redis_port = free_port()
@@ -472,7 +475,8 @@ class Cluster:
             self.env[f"IMC_{kind.upper()}_MEMBERS_STATIC"] = ",".join([*listed, *more])
 
     def _daemon(self, kind, number, **more):
-        daemon = Daemon(kind, number, {**self.env, **more}, self.directory, self.admins.get((kind, number)))
+        env = {**self.env, **self.each.get(f"{kind}-{number}", {}), **more}
+        daemon = Daemon(kind, number, env, self.directory, self.admins.get((kind, number)))
         self.processes.append(daemon)
         return daemon
 

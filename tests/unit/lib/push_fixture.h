@@ -10,6 +10,7 @@
 #include "logic/router/routers.h"
 #include "proto/bus.pb-c.h"
 #include "tests/unit/lib/api_fixture.h"
+#include "tests/unit/lib/no_room_lists.h"
 
 enum { MOST = 64 };
 

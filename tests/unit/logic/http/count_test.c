@@ -12,6 +12,7 @@
 #include "common/membership/internal.h"
 #include "logic/router/routers.h"
 #include "tests/unit/lib/api_fixture.h"
+#include "tests/unit/lib/no_room_lists.h"
 
 enum { ROUTERS = 2 };
 

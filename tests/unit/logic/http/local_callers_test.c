@@ -149,12 +149,60 @@ static void a_forwarded_request_is_not_local(void **state)
     assert_true(let_in("", "", "127.0.0.1", WITH("user-agent", "x", "x-viaduct", "1")));
 }
 
+static void assert_client(const char *from, const char *forwarded, const char *want)
+{
+    struct local_callers *local = local_callers_open("192.0.2.0/24", "");
+    char ip[LOCAL_CALLERS_IP_MAX];
+
+    local_callers_client_behind(local, from, forwarded, ip);
+    assert_string_equal(ip, want);
+    local_callers_close(local);
+}
+
+/* Only who is trusted may speak for another one, and only the last one who is not counts. */
+static void a_proxy_speaks_for_its_client(void **state)
+{
+    (void)state;
+    assert_client("8.8.8.8", NULL, "8.8.8.8");
+    assert_client("8.8.8.8", "10.1.2.3", "8.8.8.8");
+    assert_client("127.0.0.1", NULL, "127.0.0.1");
+    assert_client("127.0.0.1", "10.1.2.3", "10.1.2.3");
+    assert_client("192.0.2.9", "2001:db8::1", "2001:db8::1");
+    assert_client("::1", "1.1.1.1, 10.1.2.3", "10.1.2.3");
+    assert_client("::1", "1.1.1.1,10.1.2.3 , \t192.0.2.8,127.0.0.1 ", "10.1.2.3");
+    assert_client("127.0.0.1", "192.0.2.8, 127.0.0.2", "192.0.2.8");
+}
+
+static void an_odd_list_is_not_believed(void **state)
+{
+    static const char *const odd[] = {"",
+                                      ",",
+                                      "10.1.2.3,",
+                                      "10.1.2.3, unknown",
+                                      "10.1.2.3:80",
+                                      "[fd00::1]",
+                                      "1.1.1.1,,127.0.0.1",
+                                      "10.1.2.3;x",
+                                      "10.1.2.3 10.1.2.4",
+                                      "nonsense, 127.0.0.1",
+                                      "11111111111111111111111111111111111111111111111"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+        assert_client("127.0.0.1", odd[i], "127.0.0.1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_loopback_is_near), cmocka_unit_test(networks_may_be_trusted),
-        cmocka_unit_test(networks_are_checked),  cmocka_unit_test(a_host_has_to_be_ours),
-        cmocka_unit_test(web_pages_are_refused), cmocka_unit_test(a_forwarded_request_is_not_local),
+        cmocka_unit_test(a_proxy_speaks_for_its_client),
+        cmocka_unit_test(an_odd_list_is_not_believed),
+        cmocka_unit_test(only_loopback_is_near),
+        cmocka_unit_test(networks_may_be_trusted),
+        cmocka_unit_test(networks_are_checked),
+        cmocka_unit_test(a_host_has_to_be_ours),
+        cmocka_unit_test(web_pages_are_refused),
+        cmocka_unit_test(a_forwarded_request_is_not_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ static char domain[] = "conn.example", host_domain[] = ".conn.example";
 static char regions[] = "sh=10.1.0.0/16,bj=10.2.0.0/16";
 static struct logic_config config;
 static struct loop loop;
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct nodes *nodes;
 static struct member members[COMETS];
 static struct member_list list = {0, members};
@@ -44,7 +45,7 @@ static int setup(void **state)
     list.n = 0;
     clock_take();
     assert_int_equal(loop_init(&loop, "test", 0), 0);
-    nodes = nodes_open(&loop, &config);
+    nodes = nodes_open(&loop, &config, counters);
     return 0;
 }
 
@@ -175,6 +176,22 @@ static void an_answer_has_a_limit(void **state)
     assert_int_equal(answer.n, NODES_NAMES_MOST);
 }
 
+static void it_counts_what_it_tells(void **state)
+{
+    (void)state;
+    memset(counters, 0, sizeof counters);
+    ask("web", NULL);
+    add("")->refuses_clients = true;
+    add("");
+    nodes_update(nodes, &list);
+    ask("web", NULL);
+    ask("web", NULL);
+    nodes_scrape(nodes);
+    assert_int_equal(counters[LOGIC_NODES_NONE], 1);
+    assert_int_equal(counters[LOGIC_NODES_CHOSEN], 2);
+    assert_int_equal(counters[LOGIC_NODES], 1);
+}
+
 static void who_refuses_clients_is_left_out(void **state)
 {
     struct member *first = add(""), *second = add("");
@@ -271,6 +288,7 @@ int main(void)
         nodes_unit(several_addresses_come_once_each),
         nodes_unit(a_comet_without_names_is_reached_as_it_advertises),
         nodes_unit(an_answer_has_a_limit),
+        nodes_unit(it_counts_what_it_tells),
         nodes_unit(who_refuses_clients_is_left_out),
         nodes_unit(a_client_s_own_region_weighs_more),
         nodes_unit(a_heavier_comet_comes_first_more_often),
