@@ -125,20 +125,32 @@ static void run_puts(struct map_batch_run *run, Imc__V1__MapReply *reply)
     }
 }
 
-static void room_say(struct map_batch_run *run, const Imc__V1__RoomShare *in)
+/* Sets whose word it is. False: nobody's that it could be believed of. */
+static bool word_names(struct map_batch_run *run, const Imc__V1__RoomShare *in,
+                       struct room_word *word)
 {
     struct known_comet *comet;
 
+    if (in->foreign[0] != '\0') {
+        word->comet = in->foreign;
+        return strlen(in->foreign) <= MAP_BATCH_FOREIGN_MAX;
+    }
+    if (run_see(run, in->comet, &comet) != 0)
+        return false;
+    word->comet = comet->id;
+    word->epoch = comet->epoch;
+    return true;
+}
+
+static void room_say(struct map_batch_run *run, const Imc__V1__RoomShare *in)
+{
+    struct room_word word = {
+        .room = in->room, .loop = in->loop, .sessions = in->sessions, .number = in->number};
+
     metric_add(run->shard->counters, ROUTER_ROOM_WORDS, 1);
-    if (run_see(run, in->comet, &comet) != 0 || in->loop >= COMET_LOOPS_MAX ||
-        in->room[0] == '\0' || strlen(in->room) > MAP_BATCH_ROOM_MAX || run->shard->refuses)
+    if (in->loop >= COMET_LOOPS_MAX || in->room[0] == '\0' ||
+        strlen(in->room) > MAP_BATCH_ROOM_MAX || run->shard->refuses || !word_names(run, in, &word))
         return;
-    struct room_word word = {.room = in->room,
-                             .comet = comet->id,
-                             .epoch = comet->epoch,
-                             .loop = in->loop,
-                             .sessions = in->sessions,
-                             .number = in->number};
     room_counts_set(run->shard->rooms, &word, run->shard->now_ms);
 }
 

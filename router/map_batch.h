@@ -7,7 +7,7 @@
 #include "proto/router.pb-c.h"
 #include "router/map_shard.h"
 
-enum { MAP_BATCH_ROOM_MAX = 128, MAP_BATCH_KEY_MAX = 255 };
+enum { MAP_BATCH_ROOM_MAX = 128, MAP_BATCH_KEY_MAX = 255, MAP_BATCH_FOREIGN_MAX = 128 };
 
 /* The reply is put together in ARENA; BATCH may be in it, too. */
 struct msg *map_batch_apply(struct map_shard *shard, const Imc__V1__MapBatch *batch,

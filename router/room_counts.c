@@ -130,6 +130,8 @@ void room_counts_set(struct room_counts *counts, const struct room_word *word, u
 
 static bool share_lives(const struct room_counts *counts, const struct room_share *share)
 {
+    if (share->epoch == 0)
+        return true;
     const struct known_comet *comet = comets_find(
         counts->completeness->comets, interned_text(counts->comets, share->comet), share->epoch);
 
@@ -212,7 +214,8 @@ static void room_sweep(struct room_counts *counts, struct counted_room *room, ui
 
     for (uint32_t i = 0; ours && i < room->n;) {
         const struct room_share *share = &room->shares[i];
-        bool old = share->sessions == 0 && now_ms - share->said_ms >= ROOM_COUNTS_KEEP_MS;
+        uint64_t keep = share->sessions == 0 ? ROOM_COUNTS_KEEP_MS : ROOM_COUNTS_FOREIGN_MS;
+        bool old = (share->sessions == 0 || share->epoch == 0) && now_ms - share->said_ms >= keep;
         if (old || !share_lives(counts, share))
             share_drop(counts, room, i);
         else

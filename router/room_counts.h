@@ -3,7 +3,8 @@
  *
  *   room ─► shares: (comet, epoch, loop) ─► sessions, and the number of the word that said so
  *
- * A share counts as long as its comet lives, and a room as long as the ring says that it is ours.
+ * A share counts as long as its comet lives, or, of one of goim's comets, until the sweep after
+ * ROOM_COUNTS_FOREIGN_MS; and a room as long as the ring says that it is ours.
  * The sweep takes the memory of the others. A word may be late: it was sent again through another
  * logic, and overtaken. So each has a number that rises, and a share of 0 is kept for a while. */
 #ifndef IMC_ROUTER_ROOM_COUNTS_H
@@ -11,7 +12,10 @@
 
 #include "router/completeness.h"
 
-enum { ROOM_COUNTS_KEEP_MS = 10000 }; /* a share of 0 */
+enum {
+    ROOM_COUNTS_KEEP_MS = 10000,    /* a share of 0 */
+    ROOM_COUNTS_FOREIGN_MS = 30000, /* a share of one of goim's comets, which say it every 10 s */
+};
 
 struct counted_room;
 struct room_counts;
@@ -19,7 +23,7 @@ struct room_counts;
 struct room_word {
     const char *room;
     const char *comet;
-    uint64_t epoch; /* of the comet */
+    uint64_t epoch; /* of the comet; 0: one of goim's, which holds no lease */
     uint32_t loop;
     uint32_t sessions;
     uint64_t number; /* rises with every word of the loop */

@@ -61,6 +61,7 @@ void router_reply_unref(struct router_reply *reply);
 /* What a loop of a comet says of a room. Strings have to stay valid until the answer. */
 struct router_room {
     const char *comet, *room;
+    bool foreign;   /* COMET is one of goim's, which holds no lease; EPOCH and LOOP are 0 */
     uint64_t epoch; /* of the comet */
     uint32_t loop, sessions;
     uint64_t number; /* rises with every word of the loop */

@@ -175,7 +175,9 @@ static void pack_room(struct packing *p, const struct router_request *request)
     Imc__V1__RoomShare *share = arena_alloc(&p->arena, sizeof *share);
 
     imc__v1__room_share__init(share);
-    share->comet = comet_index(p, &request->session);
+    if (request->foreign)
+        share->foreign = pb_text(request->session.comet);
+    share->comet = request->foreign ? UINT32_MAX : comet_index(p, &request->session);
     share->loop = request->loop;
     share->room = pb_text(request->session.room);
     share->sessions = request->members;

@@ -49,6 +49,7 @@ struct router_request {
     uint32_t loop, loops;
     uint32_t members; /* ROUTER_ROOM, with session.room and loop */
     uint64_t number;
+    bool foreign;
     uint32_t limit; /* ROUTER_TOP: rooms in the list; session.room is what their names begin with */
 };
 

@@ -130,6 +130,7 @@ void router_room(struct routers *routers, const struct router_room *room, router
     request->loop = room->loop;
     request->members = room->sessions;
     request->number = room->number;
+    request->foreign = room->foreign;
     submit(routers, peer_of_room(routers, room->room), request,
            (uint64_t)routers->logic->config->router_timeout_ms);
 }

@@ -87,6 +87,29 @@ static void a_comet_can_be_forgotten(void **state)
     assert_int_equal(room_counts_total(f->counts, "b"), 4);
 }
 
+/* goim's comets hold no lease: they count as long as they say so. */
+static void foreign_comets_count_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+    struct room_word word = {.room = "a", .comet = "goim-1", .sessions = 7, .number = 1};
+
+    say(f, "a", "c1", 0, 3);
+    room_counts_set(f->counts, &word, f->now_ms);
+    assert_int_equal(room_counts_total(f->counts, "a"), 10);
+    f->now_ms += ROOM_COUNTS_FOREIGN_MS - 1;
+    sweep(f);
+    assert_int_equal(room_counts_total(f->counts, "a"), 10);
+    word.number = 2;
+    word.sessions = 8;
+    room_counts_set(f->counts, &word, f->now_ms);
+    f->now_ms += ROOM_COUNTS_FOREIGN_MS - 1;
+    sweep(f);
+    assert_int_equal(room_counts_total(f->counts, "a"), 11);
+    f->now_ms++;
+    sweep(f);
+    assert_int_equal(room_counts_total(f->counts, "a"), 3);
+}
+
 static void rooms_of_other_routers_do_not_count(void **state)
 {
     struct fixture *f = *state;
@@ -119,6 +142,7 @@ int main(void)
         TEST(empty_rooms_are_swept_after_a_while),
         TEST(the_dead_do_not_count),
         TEST(a_comet_can_be_forgotten),
+        TEST(foreign_comets_count_for_a_while),
         TEST(rooms_of_other_routers_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
