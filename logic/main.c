@@ -4,6 +4,7 @@
 #include "common/http/http.h"
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
+#include "logic/goim/calls.h"
 #include "logic/http/api_keys.h"
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
@@ -93,8 +94,8 @@ static void logic_stop(struct daemon *daemon);
 
 static int logic_start(struct daemon *daemon)
 {
-    static const struct stream_services services = {session_requests_handle,
-                                                    settle_requests_handle};
+    static const struct stream_services services = {session_requests_handle, settle_requests_handle,
+                                                    goim_call_came};
     struct logic *logic = &the_logic;
 
     logic_init(logic);
@@ -106,6 +107,10 @@ static int logic_start(struct daemon *daemon)
     if (logic->config->auth_trust_mid)
         log_warn("auth.trust_mid is on: a goim client is whoever it says, without a token",
                  "hint=\"whoever reaches a comet can be any user: only on a trusted network\"");
+    if (logic->config->goim_comets)
+        log_warn("goim.comets is on: goim's comets may use this logic",
+                 "hint=\"whoever reaches rpc.listen can name sessions, and get what is pushed to "
+                 "their users: only on a network that strangers do not reach\"");
     daemon_ready(daemon, "router", false, "no router holds a lease");
     logic->routers = routers_open(logic);
     logic->routers_told = tell_routers;

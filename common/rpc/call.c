@@ -65,6 +65,11 @@ void rpc_call_half_closed(struct rpc_stream *stream, bool broken)
                                : "the call has no request");
 }
 
+const char *rpc_call_path(const struct rpc_stream *call)
+{
+    return call->method->path;
+}
+
 /* False: the call has ended or was answered already. */
 static bool call_settle(struct rpc_stream *call, grpc_status_code status, const char *why)
 {

@@ -116,6 +116,8 @@ enum rpc_refusal {
     RPC_UNAUTHENTICATED = 16,
 };
 
+/* Which method is called: the path of its row. */
+const char *rpc_call_path(const struct rpc_stream *call);
 /* Ends a unary call, and drops the reference to it. Any thread. rpc_call_answer() takes the
  * reference to ANSWER. WHY, at most 255 bytes, is what the caller sees. If the caller has gone,
  * both do nothing else. */

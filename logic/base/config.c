@@ -44,6 +44,15 @@ const struct config_row logic_config_rows[] = {
     ROW("auth", "trust_mid", CONFIG_BOOL, auth_trust_mid, "no", 0, 0,
         "Believe the mid in the auth of a goim v2 client that sends no token. Whoever reaches a "
         "comet can then be anybody: for a trusted network, or to try goim's clients."),
+    ROW("goim", "comets", CONFIG_BOOL, goim_comets, "no", 0, 0,
+        "Let goim's own comets use this logic, by goim.logic.Logic on rpc.listen, and send what is "
+        "pushed to their sessions to goim's job. Whoever reaches rpc.listen can then name "
+        "sessions, "
+        "and get what is pushed to their users. For moving a goim cluster to imc."),
+    ROW("goim", "session_ttl", CONFIG_DURATION, goim_session_ttl_ms, "30m", MINUTE, DAY,
+        "A session on one of goim's comets is forgotten this long after its last heartbeat, of "
+        "which "
+        "such a comet sends one every 10 to 20 minutes."),
     ROW("bus", "brokers", CONFIG_LIST, bus_brokers, "127.0.0.1:9092", 0, 0,
         "Kafka's bootstrap servers."),
     ROW("bus", "topic", CONFIG_STRING, bus_topic, "imc-push", 0, 0,

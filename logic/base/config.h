@@ -10,6 +10,8 @@ struct logic_config {
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;
     bool auth_trust_mid;
+    bool goim_comets;            /* goim.comets */
+    int64_t goim_session_ttl_ms; /* goim.session_ttl */
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;
     int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
     int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;

@@ -142,6 +142,17 @@
     X(ROUTER_MALFORMED, "imc_logic_router_malformed_total", NULL, METRIC_COUNTER,                \
       "Router answers that do not fit their batch.")                                             \
     X(ROUTERS, "imc_logic_routers", NULL, METRIC_GAUGE, "Live routers on the ring.")             \
+    X(GOIM_CONNECT, "imc_logic_goim_calls_total", "call=\"connect\"", METRIC_COUNTER,            \
+      "Calls of goim's comets to goim.logic.Logic, see goim.comets.")                            \
+    X(GOIM_DISCONNECT, "imc_logic_goim_calls_total", "call=\"disconnect\"", METRIC_COUNTER, "")  \
+    X(GOIM_HEARTBEAT, "imc_logic_goim_calls_total", "call=\"heartbeat\"", METRIC_COUNTER, "")    \
+    X(GOIM_RENEW, "imc_logic_goim_calls_total", "call=\"renew_online\"", METRIC_COUNTER, "")     \
+    X(GOIM_RECEIVE, "imc_logic_goim_calls_total", "call=\"receive\"", METRIC_COUNTER, "")        \
+    X(GOIM_NODES, "imc_logic_goim_calls_total", "call=\"nodes\"", METRIC_COUNTER, "")            \
+    X(GOIM_REFUSED, "imc_logic_goim_refused_total", NULL, METRIC_COUNTER,                        \
+      "Such calls that were refused; the answer says why.")                                      \
+    X(GOIM_SENT, "imc_logic_goim_sent_total", NULL, METRIC_COUNTER,                              \
+      "Messages sent to goim's job, one for each of goim's comets where the user has sessions.") \
     X(BATCHES_COMET, "imc_logic_batches_total", "from=\"comet\"", METRIC_COUNTER,                \
       "Batches received.")                                                                       \
     X(BATCHES_JOB, "imc_logic_batches_total", "from=\"job\"", METRIC_COUNTER, "")                \

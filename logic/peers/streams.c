@@ -292,11 +292,24 @@ static void open_settle(struct rpc_stream *rpc, void *service)
     accept_stream(rpc, service, &jobs);
 }
 
+static void call_came(struct rpc_stream *call, void *arg, struct msg *request)
+{
+    struct streams *service = arg;
+
+    service->handle.called(service->logic, call, request);
+}
+
 /* --- life --- */
 
 static const struct rpc_method methods[] = {
     {"/imc.v1.Logic/Sessions", open_sessions, NULL},
     {"/imc.v1.Logic/Settle", open_settle, NULL},
+    {"/goim.logic.Logic/Connect", NULL, call_came},
+    {"/goim.logic.Logic/Disconnect", NULL, call_came},
+    {"/goim.logic.Logic/Heartbeat", NULL, call_came},
+    {"/goim.logic.Logic/RenewOnline", NULL, call_came},
+    {"/goim.logic.Logic/Receive", NULL, call_came},
+    {"/goim.logic.Logic/Nodes", NULL, call_came},
     {.path = NULL},
 };
 

@@ -11,6 +11,8 @@
 #include "common/base/mem.h"
 #include "logic/base/logic.h"
 
+struct msg;
+struct rpc_stream;
 struct stream;
 
 /* A service has to answer each batch exactly once. It may use the arena until then. */
@@ -32,6 +34,9 @@ enum { STREAM_CLOSED_WHY = 256 };
 struct stream_services {
     void (*sessions)(struct stream_batch *batch);
     void (*settles)(struct stream_batch *batch);
+    /* rpc thread: a unary call of goim.logic.Logic came. Takes both references. NULL: there are
+     * none such here. */
+    void (*called)(struct logic *logic, struct rpc_stream *call, struct msg *request);
 };
 /* Opens the gRPC server on rpc.listen. 0, or -E… after logging. */
 int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out);

@@ -72,8 +72,8 @@ struct fixture {
 
 static int setup_to(void **state, const char *path)
 {
-    static const struct stream_services services = {session_requests_handle,
-                                                    settle_requests_handle};
+    static const struct stream_services services = {session_requests_handle, settle_requests_handle,
+                                                    NULL};
     struct fixture *f = mem_zalloc(sizeof *f);
 
     n_kept = 0;

@@ -1,0 +1,149 @@
+#include "logic/foreign/foreign.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "logic/foreign/foreign_del.lua.h"
+#include "logic/foreign/foreign_put.lua.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REDIS_KEY_MAX = 40, NUMBER_MAX = 24 };
+
+struct foreign_redis_key {
+    char text[REDIS_KEY_MAX];
+    size_t shard;
+};
+
+static struct foreign_redis_key key_of(struct logic *logic, int64_t uid)
+{
+    struct foreign_redis_key key;
+    int len = snprintf(key.text, sizeof key.text, "imc:goim:%" PRId64, uid);
+
+    key.shard = redis_shard_of(logic->redis, key.text, (size_t)len);
+    return key;
+}
+
+/* --- put, del --- */
+
+struct change {
+    foreign_fn fn;
+    void *arg;
+};
+
+static void change_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct change *change = arg;
+    int result = -EAGAIN;
+
+    (void)redis;
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+        result = reply->integer < 0 ? -EUSERS : (int)reply->integer;
+    else if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        log_error("redis refused a session of a goim comet", "err=\"%s\"", reply->str);
+    change->fn(change->arg, result);
+    free(change);
+}
+
+static void change_begin(struct logic *logic, struct redis_eval *eval, foreign_fn fn, void *arg)
+{
+    struct change *change = mem_alloc(sizeof *change);
+
+    *change = (struct change){fn, arg};
+    redis_eval(logic->redis, eval, change_on_reply, change);
+}
+
+void foreign_put(struct logic *logic, const struct foreign_session *session, bool connects,
+                 foreign_fn fn, void *arg)
+{
+    static struct redis_script script = {.source = foreign_put_lua};
+    struct foreign_redis_key key = key_of(logic, session->uid);
+    char now[NUMBER_MAX], ttl[NUMBER_MAX], most[NUMBER_MAX];
+    const char *argv[] = {key.text, session->key, session->server,     now,
+                          ttl,      most,         connects ? "1" : "0"};
+    struct redis_eval eval = {
+        .script = &script, .shard = key.shard, .keys = 1, .argc = 7, .argv = argv};
+
+    loop_assert_owner(logic->loop);
+    (void)snprintf(now, sizeof now, "%" PRIu64, logic_now_ms(logic));
+    (void)snprintf(ttl, sizeof ttl, "%" PRId64, logic->config->goim_session_ttl_ms);
+    (void)snprintf(most, sizeof most, "%" PRId64, logic->config->sessions_max_per_uid);
+    change_begin(logic, &eval, fn, arg);
+}
+
+void foreign_del(struct logic *logic, const struct foreign_session *session, foreign_fn fn,
+                 void *arg)
+{
+    static struct redis_script script = {.source = foreign_del_lua};
+    struct foreign_redis_key key = key_of(logic, session->uid);
+    const char *argv[] = {key.text, session->key, session->server};
+    struct redis_eval eval = {
+        .script = &script, .shard = key.shard, .keys = 1, .argc = 3, .argv = argv};
+
+    loop_assert_owner(logic->loop);
+    change_begin(logic, &eval, fn, arg);
+}
+
+/* --- find --- */
+
+struct find {
+    struct logic *logic;
+    int64_t uid;
+    foreign_find_fn fn;
+    void *arg;
+};
+
+static int by_server(const void *a, const void *b)
+{
+    return strcmp(((const struct foreign_session *)a)->server,
+                  ((const struct foreign_session *)b)->server);
+}
+
+/* False: the session has expired, or nobody of ours wrote it. */
+static bool session_take(const struct find *find, const redisReply *key, const redisReply *value,
+                         struct foreign_session *session)
+{
+    char *end = NULL;
+
+    if (key->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+        return false;
+    uint64_t expires_ms = strtoull(value->str, &end, 10);
+    *session = (struct foreign_session){.uid = find->uid, .key = key->str, .server = end + 1};
+    return end != value->str && *end == ' ' && end[1] != '\0' && value->str[0] != '-' &&
+           expires_ms > logic_now_ms(find->logic);
+}
+
+static void find_on_reply(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct find *find = arg;
+    bool good = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0 &&
+                reply->elements <= 2 * (size_t)FOREIGN_SESSIONS_MAX;
+    size_t most = good ? reply->elements / 2 : 0, n = 0;
+    struct foreign_session *sessions = mem_alloc((most + 1) * sizeof *sessions);
+
+    (void)redis;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        log_error("redis refused HGETALL", "err=\"%s\"", reply->str);
+    for (size_t i = 0; i < most; i++)
+        n += session_take(find, reply->element[2 * i], reply->element[2 * i + 1], &sessions[n]);
+    if (n > 1)
+        qsort(sessions, n, sizeof *sessions, by_server);
+    find->fn(find->arg, good ? 0 : -EAGAIN, sessions, n);
+    free(sessions);
+    free(find);
+}
+
+void foreign_find(struct logic *logic, int64_t uid, foreign_find_fn fn, void *arg)
+{
+    struct foreign_redis_key key = key_of(logic, uid);
+    const char *argv[] = {"HGETALL", key.text};
+    size_t argvlen[] = {7, strlen(key.text)};
+    struct find *find = mem_alloc(sizeof *find);
+
+    loop_assert_owner(logic->loop);
+    *find = (struct find){logic, uid, fn, arg};
+    redis_command(logic->redis, key.shard, 2, argv, argvlen, find_on_reply, find);
+}

@@ -1,0 +1,146 @@
+/* connect.c - goim.logic.Logic/Connect: who a client of a goim comet is.
+ *
+ *   auth ─goim_connect_read─► a token? ─tokens_find─► uid ─► key ─foreign_put─► noted in Redis
+ *                                └─ none: auth.trust_mid                          └─► answered */
+#include "common/protocol/goim_key.h"
+#include "common/protocol/ops.h"
+#include "logic/base/pb.h"
+#include "logic/goim/calls_internal.h"
+#include "logic/peers/goim_connect.h"
+#include "logic/tokens/device_keys.h"
+#include "logic/tokens/tokens.h"
+#include "proto/goim/logic.pb-c.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { NS_PER_MS = 1000000 };
+
+/* A session that connects; in the call's arena. */
+struct admission {
+    struct goim_call *call;
+    struct goim_connect goim;
+    Imc__V1__ConnectResult result;
+    const char *key, *room;
+};
+
+static const Goim__Logic__ConnectReq *request_of(const struct goim_call *call)
+{
+    return (const Goim__Logic__ConnectReq *)call->in;
+}
+
+static void admission_refuse(struct admission *admission, enum rpc_refusal refusal, const char *why)
+{
+    struct logic *logic = admission->call->batch.logic;
+
+    logic_count(logic,
+                refusal == RPC_UNAUTHENTICATED ? LOGIC_CONNECT_TOKEN
+                : refusal == RPC_INVALID       ? LOGIC_CONNECT_MALFORMED
+                                               : LOGIC_CONNECT_UNAVAILABLE,
+                1);
+    goim_call_refuse(admission->call, refusal, why);
+}
+
+static void admission_answer(struct admission *admission)
+{
+    struct goim_call *call = admission->call;
+    const struct logic_config *config = call->batch.logic->config;
+    Goim__Logic__ConnectReply reply = GOIM__LOGIC__CONNECT_REPLY__INIT;
+
+    logic_count(call->batch.logic, LOGIC_CONNECT_OK, 1);
+    reply.mid = call->uid;
+    reply.key = pb_text(admission->key);
+    reply.roomid = pb_text(admission->room);
+    reply.accepts = admission->result.accepts;
+    reply.n_accepts = admission->result.n_accepts;
+    reply.heartbeat = config->nodes_heartbeat_ms * config->nodes_heartbeat_max * NS_PER_MS;
+    goim_call_answer(call, &reply.base);
+}
+
+static void on_key_taken(void *arg, int err)
+{
+    if (err != 0)
+        admission_refuse(arg, RPC_UNAVAILABLE, "Redis does not answer: connect again later");
+    else
+        admission_answer(arg);
+}
+
+static void on_noted(void *arg, int result)
+{
+    struct admission *admission = arg;
+    struct goim_call *call = admission->call;
+    int64_t made_for;
+
+    if (result == -EUSERS)
+        admission_refuse(admission, RPC_EXHAUSTED, "too many sessions: sessions.max_per_uid");
+    else if (result < 0)
+        admission_refuse(admission, RPC_UNAVAILABLE, "Redis does not answer: connect again later");
+    else if (goim_key_is_made(admission->key, &made_for))
+        admission_answer(admission);
+    else
+        device_keys_take(call->batch.logic, admission->key, call->uid, on_key_taken, admission);
+}
+
+/* It is known who connects. */
+static void admission_note(struct admission *admission, int64_t uid)
+{
+    struct goim_call *call = admission->call;
+
+    call->uid = uid;
+    admission->key = goim_connect_key(&call->sb, &admission->goim, uid);
+    if (admission->key == NULL) {
+        admission_refuse(admission, RPC_UNAUTHENTICATED,
+                         "auth: the key was made up for another user");
+        return;
+    }
+    struct foreign_session session = {
+        .uid = uid, .key = admission->key, .server = request_of(call)->server};
+    if (goim_call_names(call, session.key, session.server))
+        foreign_put(call->batch.logic, &session, true, on_noted, admission);
+}
+
+static void on_token(void *arg, size_t index, int err, const struct token_value *value)
+{
+    struct admission *admission = arg;
+    struct session_batch *sb = &admission->call->sb;
+
+    (void)index;
+    if (err == -ENOENT) {
+        admission_refuse(admission, RPC_UNAUTHENTICATED, "unknown or expired token");
+        return;
+    }
+    if (err != 0) {
+        admission_refuse(admission, RPC_UNAVAILABLE, "Redis does not answer: connect again later");
+        return;
+    }
+    if (admission->goim.mid != 0 && admission->goim.mid != value->uid) {
+        admission_refuse(admission, RPC_UNAUTHENTICATED, "auth: the token is not that of mid");
+        return;
+    }
+    if (admission->room[0] == '\0')
+        admission->room = session_batch_text(sb, value->room, value->room_len);
+    if (!admission->goim.accepts_said)
+        goim_connect_token_accepts(sb, value, &admission->result);
+    admission_note(admission, value->uid);
+}
+
+void goim_call_connect(struct goim_call *call)
+{
+    const Goim__Logic__ConnectReq *in = request_of(call);
+    struct admission *admission = arena_alloc(&call->batch.arena, sizeof *admission);
+    const char *why;
+
+    *admission = (struct admission){.call = call, .result = IMC__V1__CONNECT_RESULT__INIT};
+    uint32_t code =
+        goim_connect_read(&call->sb, &in->token, &admission->result, &admission->goim, &why);
+    if (code != CLOSE_NONE) {
+        admission_refuse(admission, code == CLOSE_BAD_TOKEN ? RPC_UNAUTHENTICATED : RPC_INVALID,
+                         why);
+        return;
+    }
+    admission->room = admission->goim.room;
+    if (admission->goim.token.len > 0)
+        tokens_find(call->batch.logic, &admission->goim.token, 1, on_token, admission);
+    else
+        admission_note(admission, admission->goim.uid);
+}
