@@ -50,7 +50,9 @@
       "Skipped: messages of the bus that are no valid envelope, answers that fit no batch.")      \
     X(MALFORMED_ANSWER, "imc_job_malformed_total", "what=\"answer\"", METRIC_COUNTER, "")         \
     X(KEYS, "imc_job_keys_unsupported_total", NULL, METRIC_COUNTER,                               \
-      "Skipped: goim's pushes by key, not built yet.")                                            \
+      "Skipped: goim's pushes by key to one of our own comets, which only goim's logic makes.")   \
+    X(FOREIGN, "imc_job_foreign_total", NULL, METRIC_COUNTER,                                     \
+      "Skipped: pushes for a goim comet, which goim's job delivers (goim.comets in logic.ini).")  \
     X(DROPPED, "imc_job_forgotten_total", NULL, METRIC_COUNTER,                                   \
       "Unresolved messages forgotten because their partition went to another job, which replays " \
       "them.")                                                                                    \

@@ -136,7 +136,7 @@ static const char *push_problem(const Imc__V1__PushMsg *envelope)
 {
     if (envelope->has_uid)
         return envelope->id == 0 ? "type PUSH without id" : NULL;
-    return envelope->n_keys > 0 ? "type PUSH without uid is goim's keys push, not supported yet"
+    return envelope->n_keys > 0 ? "type PUSH without uid, with keys: a push of goim's logic"
                                 : "type PUSH without uid";
 }
 
@@ -173,6 +173,14 @@ static const char *envelope_problem(const struct job *job, const Imc__V1__PushMs
     }
 }
 
+/* A goim comet, which goim's job serves. Our own comets are known by their leases. */
+static bool is_foreign(const struct job *job, const char *server)
+{
+    struct comet_peer *comet;
+
+    return server[0] != '\0' && comets_find(job->comets, server, 0, &comet) == COMET_UNKNOWN;
+}
+
 static void envelope_skip(struct partition *partition, int64_t offset,
                           const Imc__V1__PushMsg *envelope, const char *why)
 {
@@ -180,6 +188,11 @@ static void envelope_skip(struct partition *partition, int64_t offset,
     bool keys = envelope != NULL && envelope->type == IMC__V1__PUSH_MSG__TYPE__PUSH &&
                 !envelope->has_uid && envelope->n_keys > 0;
 
+    if (keys && is_foreign(job, envelope->server)) {
+        job_count(job, JOB_FOREIGN);
+        partition_skip(partition, offset);
+        return;
+    }
     job_count(job, keys ? JOB_KEYS : JOB_MALFORMED);
     log_warn("message skipped", "topic=%s partition=%" PRId32 " offset=%" PRId64 " why=\"%s\"",
              job->config->bus_topic, partition->id, offset, why);

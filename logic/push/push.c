@@ -20,13 +20,14 @@
  * without a hint goes through job to logic/peers/settle_requests.c, which stores it and asks the
  * router again. Job does so soon, unless the message says that its user is away. */
 #include "logic/push/push.h"
-#include "common/base/decimal.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/saturate.h"
 #include "common/containers/map.h"
 #include "logic/base/pb.h"
+#include "logic/push/envelope.h"
+#include "logic/push/foreign_push.h"
 #include "logic/push/job_backlog.h"
 #include "logic/push/kafka_producer.h"
 #include "logic/push/lookups.h"
@@ -48,8 +49,6 @@ enum {
     OUT_BYTES = 32 << 20,
 };
 
-static const char key_of_all[] = "all";
-
 struct push_job;
 
 /* One message to a uid, a room or everybody. */
@@ -65,6 +64,9 @@ struct push_part {
     size_t n_sessions; /* the hint; REPLY owns the sessions */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
+    struct foreign_push *foreign; /* sessions on goim's comets; NULL: none */
+    uint8_t asked, reports;       /* answers, then reports, that are still to come */
+    int err;                      /* of a report */
 };
 
 struct push_job {
@@ -181,6 +183,18 @@ static void part_done(struct push_part *part, int err, const char *why)
         loop_defer(job->logic->loop, &job->task);
 }
 
+/* One of what was produced for PART, a struct push_part, has its report. */
+static void part_reported(void *arg, int err, const char *why)
+{
+    struct push_part *part = arg;
+
+    if (err != 0)
+        snprintf(part->job->why, sizeof part->job->why, "%s", why);
+    part->err = err != 0 ? err : part->err;
+    if (--part->reports == 0)
+        part_done(part, part->err, part->job->why);
+}
+
 static void part_on_report(struct kafka_ticket *ticket, int err, const char *why)
 {
     struct push_part *part = container_of(ticket, struct push_part, ticket);
@@ -190,35 +204,15 @@ static void part_on_report(struct kafka_ticket *ticket, int err, const char *why
     lanes->out_bytes -= part->job->message.len;
     if (!STAILQ_EMPTY(&lanes->ring))
         loop_defer(lanes->logic->loop, &lanes->slice);
-    part_done(part, err, why);
+    part_reported(part, err, why);
 }
 
 /* --- producing --- */
 
-static size_t part_key(const struct push_part *part, char buf[DECIMAL_MOST], const char **key)
-{
-    const struct push_job *job = part->job;
-
-    if (job->type == IMC__V1__PUSH_MSG__TYPE__ROOM) {
-        *key = job->room;
-        return strlen(job->room);
-    }
-    if (job->type == IMC__V1__PUSH_MSG__TYPE__BROADCAST) {
-        *key = key_of_all;
-        return sizeof key_of_all - 1;
-    }
-    *key = buf;
-    return decimal_put(buf, part->uid);
-}
-
-/* Packs the envelope, with the key behind it. */
 static struct kafka_message part_message(const struct push_part *part)
 {
     struct push_job *job = part->job;
-    struct kafka_message message;
     Imc__V1__PushMsg envelope;
-    char buf[DECIMAL_MOST];
-    const char *key;
 
     imc__v1__push_msg__init(&envelope);
     envelope.type = job->type;
@@ -238,18 +232,9 @@ static struct kafka_message part_message(const struct push_part *part)
         envelope.keys = pb_texts(keys->list);
         envelope.n_keys = keys->n;
     }
-    message.key_len = part_key(part, buf, &key);
-    message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
-    if (message.value_len + message.key_len > kafka_producer_most(job->logic->bus)) {
+    if (envelope_size(&envelope) > kafka_producer_most(job->logic->bus))
         envelope.n_hints = 0; /* too many hints: job asks where the sessions are */
-        message.value_len = imc__v1__push_msg__get_packed_size(&envelope);
-    }
-    uint8_t *bytes = mem_alloc(message.value_len + message.key_len);
-    imc__v1__push_msg__pack(&envelope, bytes);
-    memcpy(bytes + message.value_len, key, message.key_len);
-    message.value = bytes;
-    message.key = bytes + message.value_len;
-    return message;
+    return envelope_pack(&envelope);
 }
 
 static void part_forget_hint(struct push_part *part)
@@ -257,6 +242,7 @@ static void part_forget_hint(struct push_part *part)
     router_reply_unref(part->reply);
     part->reply = NULL;
     part->n_sessions = 0;
+    foreign_push_drop(&part->foreign);
 }
 
 static void part_produce(struct push_part *part)
@@ -271,6 +257,12 @@ static void part_produce(struct push_part *part)
         part_done(part, -EIO, "this logic is stopping");
         return;
     }
+    bool foreign_only = part->foreign != NULL && part->n_sessions == 0;
+    part->reports = part->foreign != NULL && !foreign_only ? 2 : 1;
+    if (part->foreign != NULL)
+        foreign_push_send(&part->foreign, &job->message, part_reported, part);
+    if (foreign_only)
+        return; /* nothing waits in the mailbox for a session that cannot fetch it */
     message = part_message(part);
     if (job->type == IMC__V1__PUSH_MSG__TYPE__PUSH && part->n_sessions == 0)
         logic_count(job->logic, LOGIC_UNHINTED, 1);
@@ -284,7 +276,7 @@ static void part_produce(struct push_part *part)
     lanes->out_parts--;
     lanes->out_bytes -= job->message.len;
     free(message.value);
-    part_done(part, err, why);
+    part_reported(part, err, why);
 }
 
 /* --- what is ready --- */
@@ -435,26 +427,18 @@ static void job_decide(struct push_job *job)
     }
 }
 
-static void part_on_lookup(void *arg, const struct router_answer *answer)
+/* PART has one of its answers. With the last one it is known where its user is. */
+static void part_answered(struct push_part *part)
 {
-    struct push_part *part = arg;
     struct push_job *job = part->job;
     struct push_lanes *lanes = job->logic->lanes;
 
-    size_t n = answer->n_sessions;
-    if (job->keys != NULL) {
-        const struct push_keys *keys = &job->keys[part - job->parts];
-        n = router_sessions_with_keys(answer->sessions, n, keys->list, keys->n);
-    }
+    if (--part->asked > 0)
+        return;
     part->looked_up = true;
     job->looking--;
-    part->away = n == 0 && answer->complete;
+    part->away = part->away && part->foreign == NULL;
     job->away |= part->away;
-    if (n > 0) {
-        part->n_sessions = n;
-        part->sessions = answer->sessions;
-        part->reply = router_reply_ref(answer->reply);
-    }
     lookups_answered(&lanes->lookups, &job->lookups);
     if (job->guarded && job->looking == 0)
         job_decide(job);
@@ -463,11 +447,44 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
     slice_run(lanes);
 }
 
+static void part_on_lookup(void *arg, const struct router_answer *answer)
+{
+    struct push_part *part = arg;
+    const struct push_job *job = part->job;
+    size_t n = answer->n_sessions;
+
+    if (job->keys != NULL) {
+        const struct push_keys *keys = &job->keys[part - job->parts];
+        n = router_sessions_with_keys(answer->sessions, n, keys->list, keys->n);
+    }
+    part->away = n == 0 && answer->complete;
+    if (n > 0) {
+        part->n_sessions = n;
+        part->sessions = answer->sessions;
+        part->reply = router_reply_ref(answer->reply);
+    }
+    part_answered(part);
+}
+
+static void part_on_foreign(void *arg, struct foreign_push *push)
+{
+    struct push_part *part = arg;
+
+    part->foreign = push;
+    part_answered(part);
+}
+
 static void part_look_up(struct lookups_call *call, size_t i)
 {
     struct push_job *job = container_of(call, struct push_job, lookups);
     struct push_part *part = &job->parts[i];
+    bool foreign = job->logic->config->goim_comets && job->logic->redis != NULL;
 
+    part->asked = foreign ? 2 : 1;
+    if (foreign)
+        foreign_push_find(job->logic, part->uid,
+                          job->keys != NULL ? &job->keys[part - job->parts] : NULL, part_on_foreign,
+                          part);
     if (job->broken || job->logic->routers == NULL) /* logic is stopping */
         part_on_lookup(part, &(struct router_answer){.result = ROUTER_AWAY});
     else

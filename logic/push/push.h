@@ -10,13 +10,7 @@
 #define IMC_LOGIC_PUSH_PUSH_H
 
 #include "logic/base/logic.h"
-
-struct push_message {
-    int32_t op;
-    uint64_t expires_ms; /* Unix time; 0: no limit of its own */
-    const void *body;    /* has to stay valid until push_fn */
-    size_t len;
-};
+#include "logic/push/push_message.h"
 
 /* The most bytes that envelope and key take besides the body, without hints. */
 enum { PUSH_ENVELOPE_MOST = 512 };
@@ -42,11 +36,6 @@ size_t push_pending(const struct push_lanes *lanes);
  * is refused. */
 void push_uids(struct logic *logic, const struct push_message *message, const int64_t *uids,
                size_t n, push_fn fn, void *arg);
-/* Keys of devices that belong to one user. */
-struct push_keys {
-    const char *const *list; /* in the order of strcmp(), each once */
-    size_t n;
-};
 struct push_users {
     size_t n;
     const int64_t *uids;

@@ -54,7 +54,7 @@ static void check_task(const struct partition *partition, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct partition partition;
-    int64_t skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS];
+    int64_t skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] + counters[JOB_FOREIGN];
     int64_t consumed = counters[JOB_CONSUMED];
     uint8_t *copy = malloc(size + 1); /* of just its size, so that one byte too far is seen */
 
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     dispatch_message(&partition, 0, copy, size);
     memset(copy, 0xee, size); /* is not needed afterwards */
     free(copy);
-    skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] - skipped;
+    skipped = counters[JOB_MALFORMED] + counters[JOB_KEYS] + counters[JOB_FOREIGN] - skipped;
     consumed = counters[JOB_CONSUMED] - consumed;
     assert(skipped <= consumed && consumed <= 1);
     if (windows_unresolved(&job.windows) > 0)
