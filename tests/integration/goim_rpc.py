@@ -93,3 +93,60 @@ def message(op, body=b"", ver=1, seq=0):
 def raw(*pushes):
     """What goim's job makes of (operation, body): frames in the body of operation 9."""
     return message(9, b"".join(imgo.frame(op, body, seq=0) for op, body in pushes))
+
+
+def _fields(data):
+    """(number, value) of each field of a protobuf message; a varint, or bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+    while at < len(data):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        else:
+            size = {1: 8, 5: 4}.get(tag & 7) or (varint() if tag & 7 == 2 else None)
+            yield tag >> 3, data[at:at + size]
+            at += size
+
+
+class Job:
+    """goim's job, as far as it reads: a consumer group of its own on our topic, which knows goim's fields only."""
+
+    def __init__(self, cluster):
+        argv = [BUILD / "tests" / "tools" / "bus_get", cluster.bus.brokers, cluster.topic, f"{cluster.topic}-goim"]
+        self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        self.read = queue.Queue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        for line in self.popen.stdout:
+            message = {"type": 0, "operation": 0, "server": "", "room": "", "keys": [], "msg": b""}
+            names = {1: "type", 2: "operation", 4: "server", 5: "room", 7: "msg"}
+            for number, value in _fields(bytes.fromhex(line.decode().strip())):
+                if number == 6:
+                    message["keys"].append(value.decode())
+                elif number in names:
+                    message[names[number]] = value.decode() if number in (4, 5) else value
+            self.read.put(message)
+
+    def next(self, wanted, timeout=30):
+        """The next message that WANTED, a function, takes."""
+        while True:
+            message = self.read.get(timeout=timeout * SLOW)
+            if wanted(message):
+                return message
+
+    def close(self):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdout.close()

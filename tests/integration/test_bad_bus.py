@@ -78,9 +78,16 @@ def test_the_log_names_where_it_stands(world):
         bus_put(world, *[(2, None, MALFORMED[case]) for case in ("a room without name", "type 3", "a room of 129 bytes", "garbage")])
 
 
+def test_goims_pushes_by_key_to_goims_comets(world):
+    with world.rises(world.job, "imc_job_foreign_total", PARTITIONS):
+        everywhere(world, pb((1, PUSH), (2, 5), (4, "goim-comet"), (6, "key-1"), (7, b"x")))
+    world.cluster.settled()
+    assert "keys: a push of goim" not in world.job.log()
+
+
 def test_goims_pushes_by_key(world):
-    with world.rises(world.job, "imc_job_keys_unsupported_total", PARTITIONS), world.says(world.job, "keys push"):
-        everywhere(world, pb((1, PUSH), (2, 5), (4, "comet"), (6, "key-1"), (6, "key-2"), (7, b"x")))
+    with world.rises(world.job, "imc_job_keys_unsupported_total", PARTITIONS), world.says(world.job, "keys: a push of goim"):
+        everywhere(world, pb((1, PUSH), (2, 5), (4, world.comet.id), (6, "key-1"), (6, "key-2"), (7, b"x")))
     world.cluster.settled()
 
 
