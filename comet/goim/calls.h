@@ -27,9 +27,9 @@ struct goim_calls *goim_calls_open(struct comet *comet);
 void goim_calls_close(struct goim_calls *service);
 
 /* rpc thread: for struct rpc_method.called, with the struct comet as ARG. */
-void goim_push_called(struct rpc_stream *call, void *arg, struct msg *request);
-void goim_broadcast_called(struct rpc_stream *call, void *arg, struct msg *request);
-void goim_room_called(struct rpc_stream *call, void *arg, struct msg *request);
-void goim_rooms_called(struct rpc_stream *call, void *arg, struct msg *request);
+void goim_push_called(struct rpc_stream *stream, void *arg, struct msg *request);
+void goim_broadcast_called(struct rpc_stream *stream, void *arg, struct msg *request);
+void goim_room_called(struct rpc_stream *stream, void *arg, struct msg *request);
+void goim_rooms_called(struct rpc_stream *stream, void *arg, struct msg *request);
 
 #endif

@@ -154,9 +154,9 @@ static void gather_end(struct gather *gather)
     free(gather);
 }
 
-static void gather_drop(struct gather *gather)
+static void gather_drop(struct gather *gather, int n)
 {
-    if (atomic_fetch_sub_explicit(&gather->left, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&gather->left, n, memory_order_acq_rel) == n)
         gather_end(gather);
 }
 
@@ -167,7 +167,7 @@ static void share_arrived(struct loop *loop, struct inbox_item *item)
     (void)loop;
     if (!share->worker->closed)
         share_take_names(share);
-    gather_drop(share->gather);
+    gather_drop(share->gather, 1);
 }
 
 /* --- rpc thread --- */
@@ -177,6 +177,7 @@ static void gather_begin(struct goim_rooms *rooms)
     struct comet *comet = rooms->comet;
     struct gather *gather =
         mem_zalloc(sizeof *gather + (size_t)comet->n_workers * sizeof gather->shares[0]);
+    int silent = 0; /* loops that will never give their names */
 
     gather->rooms = rooms;
     gather->n = comet->n_workers;
@@ -188,9 +189,9 @@ static void gather_begin(struct goim_rooms *rooms)
         share->worker = &comet->workers[i];
         arena_init(&share->arena);
         if (!inbox_post(&share->worker->loop, &share->item))
-            gather_drop(gather); /* the process is ending */
+            silent++; /* the process is ending */
     }
-    gather_drop(gather);
+    gather_drop(gather, 1 + silent);
 }
 
 void goim_rooms_ask(struct goim_rooms *rooms, struct rpc_stream *call)

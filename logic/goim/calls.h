@@ -14,6 +14,6 @@
 enum { GOIM_ROOMS_MAX = 65536 }; /* in a call to RenewOnline */
 
 /* rpc thread: a call came. Takes both references. */
-void goim_call_came(struct logic *logic, struct rpc_stream *call, struct msg *request);
+void goim_call_came(struct logic *logic, struct rpc_stream *stream, struct msg *request);
 
 #endif

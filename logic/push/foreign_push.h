@@ -20,8 +20,8 @@ typedef void (*foreign_sent_fn)(void *arg, int err, const char *why);
  * returns. KEYS have to stay until then. */
 void foreign_push_find(struct logic *logic, int64_t uid, const struct push_keys *keys,
                        foreign_found_fn fn, void *arg);
-/* Produces the envelopes. FN runs once, never before this returns. Takes *PUSH. */
-void foreign_push_send(struct foreign_push **push, const struct push_message *message,
+/* Produces the envelopes. FN runs once, never before this returns. Takes *FROM. */
+void foreign_push_send(struct foreign_push **from, const struct push_message *message,
                        foreign_sent_fn fn, void *arg);
 /* Takes *PUSH, which may be NULL. */
 void foreign_push_drop(struct foreign_push **push);
