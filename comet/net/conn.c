@@ -198,6 +198,14 @@ static void chain(struct conn *conn)
     loop_defer(&conn->worker->loop, &frontend->attend);
 }
 
+void conn_read_later(struct conn *conn)
+{
+    if (!conn->paused && conn->in == NULL)
+        return;
+    conn->resume = true;
+    chain(conn);
+}
+
 void conn_opened(struct conn *conn)
 {
     loop_assert_owner(&conn->worker->loop);
@@ -206,10 +214,24 @@ void conn_opened(struct conn *conn)
     conn_keep(conn, 0);
     conn_heard(conn);
     check_heartbeat(conn);
-    if (conn->paused || conn->in != NULL) {
-        conn->resume = true;
-        chain(conn);
-    }
+    conn_read_later(conn);
+    conn_checked(conn);
+}
+
+void conn_hold(struct conn *conn)
+{
+    loop_assert_owner(&conn->worker->loop);
+    assert(conn->state == CONN_OPEN);
+    conn->held = true;
+}
+
+void conn_let_go(struct conn *conn)
+{
+    loop_assert_owner(&conn->worker->loop);
+    if (!conn->held)
+        return;
+    conn->held = false;
+    conn_read_later(conn);
     conn_checked(conn);
 }
 
@@ -242,7 +264,7 @@ void conn_close(struct conn *conn)
         return;
     bool leaves = conn->state < CONN_CLOSING;
     conn->state = CONN_CLOSED;
-    conn->paused = false;
+    conn->paused = conn->held = false;
     wheel_cancel(frontend->wheel, &conn->timer);
     if (leaves)
         frontend->events->leaving(conn);
@@ -279,7 +301,7 @@ static void attend(struct conn *conn)
     }
     if (drained && conn->state == CONN_OPEN && conn->out == NULL)
         conn_frontend(conn)->events->drained(conn);
-    if (resume && conn->state == CONN_OPEN && !conn->broken)
+    if (resume && conn->state >= CONN_OPEN && !conn->broken)
         conn_read_resume(conn);
 }
 

@@ -13,8 +13,8 @@
  * A connection does not know what its bytes mean or what becomes of its messages. It reports to
  * struct conn_events.
  *
- * In CONN_CONNECTING nothing is read. What a client sends after its auth waits until logic has
- * answered, as in imgo.
+ * In CONN_CONNECTING nothing is read, nor while the connection is held (conn_hold). What a client
+ * sends after its auth waits until logic has answered, as in imgo.
  *
  * The struct is small on purpose: an idle connection is this struct and a table slot. What only
  * busy or slow connections need is allocated while they need it: input remainder, output queue,
@@ -87,6 +87,7 @@ struct conn {
     bool is_ws : 1;
     bool writable_armed : 1;
     bool close_sent : 1; /* WebSocket close frame */
+    bool held : 1;       /* nothing more of it is handled: conn_hold() */
     bool counted : 1;    /* logic knows the session: it must be sent a Disconnect */
     bool registered : 1; /* the current routers know it: session/reregister.h */
     bool recalled : 1;   /* mass_kick_recall() will kick it, because it missed a message */
@@ -94,7 +95,7 @@ struct conn {
                         registered, and until then before each push to it is written */
     /* only for the files of net/: */
     bool close_received : 1; /* WebSocket close frame */
-    bool paused : 1;         /* not polled for input: CONNECTING, and something came */
+    bool paused : 1;         /* not polled for input: CONNECTING or held, and something came */
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */
     bool shut : 1;           /* we have sent our FIN */
     bool by_us : 1;          /* we ended it, not the peer */
@@ -143,6 +144,10 @@ void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, co
  * replaces the handshake's. The caller sends the auth reply. What the client sent meanwhile is read
  * at the end of the turn. */
 void conn_opened(struct conn *conn);
+/* In CONN_OPEN: what the client sends further is not looked at before conn_let_go(), because the
+ * answer to what it has sent is still to come. */
+void conn_hold(struct conn *conn);
+void conn_let_go(struct conn *conn);
 /* Sends operation 6 with CODE and REASON (plain text, no quotes), on WebSocket also close 4000 +
  * CODE; then flushes and closes. Tickets that were not written by then are dropped. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);

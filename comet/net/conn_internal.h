@@ -20,6 +20,8 @@ struct conn *conn_accept(struct frontend *frontend, int fd, bool is_ws);
 void conn_close(struct conn *conn);
 /* The socket failed: nothing more is written, and the connection ends at the end of the turn. */
 void conn_break(struct conn *conn);
+/* What came while nothing was read is handled at the end of the turn. */
+void conn_read_later(struct conn *conn);
 /* The output queue became empty: the event `drained` comes at the end of the turn. */
 void conn_note_drained(struct conn *conn);
 void conn_attend_all(struct loop *loop, struct loop_task *task);

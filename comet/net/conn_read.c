@@ -2,7 +2,7 @@
  *   (rest of last time   ├─ WebSocket ─► ws_next ─► a message ─► events->message
  *    in front)           │                     └─► ping, close, violation
  *                        ├─ TCP ─► frame_parse ─► events->frame
- *                        ├─ CONN_CONNECTING: kept for later
+ *                        ├─ CONN_CONNECTING, or held: kept for later
  *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
 #include "comet/net/conn_read.h"
 #include "comet/net/conn_internal.h"
@@ -157,6 +157,8 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
         return take_handshake(conn, buf, len);
     case CONN_AUTH:
     case CONN_OPEN:
+        if (conn->held)
+            return 0;
         return conn->is_ws ? take_ws(conn, buf, len) : take_frame(conn, buf, len);
     case CONN_CONNECTING:
         return 0;
@@ -210,21 +212,21 @@ static void take_all(struct conn *conn, uint8_t *buf, size_t len)
     conn_checked(conn);
 }
 
-/* Puts the kept rest in front of what is read next; returns the length of the rest. */
+/* Puts the kept rest in front of what is read next; returns the length of the rest. That is at most
+ * frontend->in_ahead, or, if the connection was held, all that was in the buffer then. */
 static size_t take_kept(struct conn *conn, uint8_t *buf)
 {
     struct msg *kept = conn->in;
     if (kept == NULL)
         return 0;
     size_t len = kept->len;
-    assert(len <= conn_frontend(conn)->in_ahead);
     memcpy(buf, kept->data, len);
     conn->in = NULL;
     msg_unref(kept);
     return len;
 }
 
-/* Stops reading while logic is asked. The connection may still end. */
+/* Stops reading while logic is asked, or jobs. The connection may still end. */
 static void pause_reading(struct conn *conn)
 {
     uint8_t byte;
@@ -251,10 +253,12 @@ static bool lingered(struct conn *conn, size_t n)
 void conn_read_ready(struct conn *conn)
 {
     uint8_t *buf = conn_frontend(conn)->in;
-    if (conn->state == CONN_CONNECTING) {
+    if (conn->state == CONN_CONNECTING || conn->held) {
         pause_reading(conn);
         return;
     }
+    if (conn->resume) /* the rest may fill the buffer: it comes first, at the end of this turn */
+        return;
     size_t kept = conn->in != NULL ? conn->in->len : 0;
     size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : FRONTEND_READ;
     ssize_t n = recv(conn->fd, buf + kept, bite, 0);

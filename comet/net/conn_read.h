@@ -11,7 +11,7 @@ struct conn;
 /* The socket is readable: reads once, at most FRONTEND_READ bytes, and handles all that came. May
  * close the connection. */
 void conn_read_ready(struct conn *conn);
-/* The connection became CONN_OPEN: handles what the client sent meanwhile. */
+/* The connection became CONN_OPEN, or is held no more: handles what the client sent meanwhile. */
 void conn_read_resume(struct conn *conn);
 
 #endif
