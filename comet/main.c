@@ -12,6 +12,7 @@
 #include "comet/goim/calls.h"
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches.h"
+#include "comet/job/room_grants.h"
 #include "comet/net/client_ips.h"
 #include "comet/net/conn.h"
 #include "comet/worker_control.h"
@@ -95,6 +96,7 @@ static int comet_open_workers(struct comet *comet)
 
     comet->workers = mem_zalloc((size_t)n * sizeof *comet->workers);
     comet->n_workers = n;
+    comet->grants = room_grants_open(&comet->daemon->loop, n, comet->daemon->counters);
     for (int i = 0; i < n; i++) {
         int failed = worker_open(&comet->workers[i], comet, i, err, sizeof err);
         if (failed != 0) {
@@ -201,6 +203,7 @@ static void comet_on_tick(uv_timer_t *tick)
     comet_tell_logic(comet);
     comet_tell_job(comet);
     comet_tell_clients(comet);
+    room_grants_look(comet->grants);
     /* Accept only when jobs know of us. They read the list of comets once per renewal, and a client
      * that came before would miss what is pushed to its room. */
     if (!comet->accepting && membership_known(comet->membership))
@@ -280,6 +283,7 @@ static void comet_stop(struct daemon *daemon)
         loop_stop(&comet->workers[i].loop);
         loop_join(&comet->workers[i].loop);
     }
+    room_grants_close(comet->grants);
     for (int i = 0; i < comet->n_workers; i++)
         worker_close(&comet->workers[i]);
     job_batches_close(comet->jobs);

@@ -2,8 +2,10 @@
 #include "comet/base/cluster_view.h"
 #include "comet/base/comet.h"
 #include "comet/fanout/room.h"
+#include "comet/fanout/room_claims.h"
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches.h"
+#include "comet/job/room_grants.h"
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/frontend.h"
@@ -13,6 +15,7 @@
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/goim_keys.h"
+#include "comet/session/held_joins.h"
 #include "comet/session/ordered_rooms.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
@@ -38,6 +41,11 @@ static const struct logic_asks worker_asks = {
     .room_order = ordered_rooms_take,
 };
 
+static void worker_claims(struct worker *worker, struct claims_post *post)
+{
+    room_grants_claim(worker->comet->grants, post);
+}
+
 int worker_open(struct worker *worker, struct comet *comet, int index, char *err, size_t errlen)
 {
     const struct member_list nobody = {0};
@@ -56,6 +64,8 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->reregister = reregister_open(worker, catchup_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
+    held_joins_open(worker);
+    room_claims_open(worker, worker_claims, held_joins_known);
     worker->room_reports = room_reports_open(worker);
     worker->ordered_rooms = ordered_rooms_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
@@ -71,6 +81,8 @@ void worker_close(struct worker *worker)
     goim_keys_close(worker);
     room_reports_close(worker->room_reports);
     rooms_close(worker);
+    room_claims_close(worker);
+    held_joins_close(worker);
     frontend_close(worker);
     logic_requests_close(worker->logic);
     reregister_close(worker->reregister);

@@ -8,6 +8,7 @@
 struct job_batches;
 struct broadcast_gaps;
 struct goim_calls;
+struct room_grants;
 
 struct comet {
     struct daemon *daemon;
@@ -20,6 +21,7 @@ struct comet {
     size_t n_logics; /* alive; main loop only */
     int n_workers;
     struct broadcast_gaps *standings;
+    struct room_grants *grants; /* comet/job/room_grants.h */
     struct redis *redis;
     struct membership *membership;
     struct rpc_server *server;

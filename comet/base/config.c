@@ -82,6 +82,9 @@ const struct config_row comet_config_rows[] = {
     ROW("rooms", "max", CONFIG_INT, rooms_max, "500000", 1, 100000000,
         "Rooms with members in one loop (comet.workers). Who wants to enter a new one beyond it "
         "gets code 12."),
+    ROW("rooms", "linger", CONFIG_DURATION, rooms_linger_ms, "30s", 0, 3600000,
+        "How long jobs go on sending what is pushed to a room after its last member here has left. "
+        "Whoever enters it within that time need not wait until jobs know of it."),
     ROW("rooms", "recall", CONFIG_DURATION, recall_ms, "30s", 0, 3600000,
         "Sessions that missed messages to their room while others took this comet for dead are "
         "told to connect again (code 12), spread over this time, or sooner at drain.rate."),

@@ -32,6 +32,7 @@ struct comet_config {
     int64_t drain_rate;       /* drain.rate: sessions a second, at least, that are told to go */
     int64_t rooms_per_session; /* rooms.per_session: the main one included */
     int64_t rooms_max;         /* rooms.max: of a loop */
+    int64_t rooms_linger_ms;   /* rooms.linger */
     int64_t recall_ms;     /* rooms.recall: time in which all that missed something are kicked */
     int64_t vouch_ms;      /* rooms.vouch_timeout */
     int64_t sdk_gap_ms;    /* imgo.sdk_gap */

@@ -36,6 +36,19 @@
     X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                  \
       "Bytes waiting for slow sockets.")                                                           \
     X(ROOMS, "imc_comet_rooms", NULL, METRIC_GAUGE, "Rooms with members, summed over loops.")      \
+    X(ROOMS_ANNOUNCED, "imc_comet_rooms_announced", NULL, METRIC_GAUGE,                            \
+      "Rooms of which jobs are told that they have members here, or had some within rooms.linger") \
+    X(ROOM_GRANTS, "imc_comet_room_grants", NULL, METRIC_GAUGE,                                    \
+      "Jobs that may leave out items to other rooms at present; of the others every item comes.")  \
+    X(ROOM_GRANTS_REFUSED, "imc_comet_room_grants_refused_total", NULL, METRIC_COUNTER,            \
+      "Times that a job got no grant: it was slow to apply news, or too many asked.")              \
+    X(JOINS_WAITING, "imc_comet_joins_waiting", NULL, METRIC_GAUGE,                                \
+      "Replies to clients that are held until jobs know of the rooms that they have entered.")     \
+    X(JOINS_HELD, "imc_comet_joins_held_total", NULL, METRIC_COUNTER, "Replies that were held.")   \
+    X(JOINS_HELD_MS, "imc_comet_joins_held_milliseconds_total", NULL, METRIC_COUNTER,              \
+      "For how long, summed up.")                                                                  \
+    X(JOINS_OUTWAITED, "imc_comet_joins_outwaited_total", NULL, METRIC_COUNTER,                    \
+      "Those of them that waited for a job which did not answer, until its grant was over.")       \
     X(ROOMS_REFUSED_SESSION, "imc_comet_rooms_refused_total", "limit=\"session\"", METRIC_COUNTER, \
       "Rooms that a session could not enter: it is in rooms.per_session, or this comet has "       \
       "rooms.max.")                                                                                \

@@ -11,6 +11,8 @@ struct comet_config;
 struct handle_table;
 struct frontend;
 struct rooms;
+struct room_claims;
+struct held_joins;
 struct logic_requests;
 struct job_results;
 struct reregister;
@@ -35,6 +37,8 @@ struct worker {
     struct handle_table *table;
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
+    struct room_claims *claims;   /* fanout/room_claims.h */
+    struct held_joins *held;      /* session/held_joins.h */
     struct logic_requests *logic; /* comet/logic/logic_requests.h */
     uint64_t keys_refresh_ms; /* how often logic wants goim's sessions registered anew; 0: never */
     _Atomic int logic_access; /* enum logic_access: the best of all logics */

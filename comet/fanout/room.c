@@ -3,12 +3,14 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/fanout/fanout.h"
+#include "comet/fanout/room_claims.h"
 #include "comet/net/conn.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
+#include "common/protocol/room_news.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@ struct room {
     bool changed;             /* since room_take_change() */
     bool marked;              /* to be told even if the number is as it was */
     uint32_t told;            /* members, when the change was taken */
+    uint64_t claim;           /* room_claims.h: has to be known before a member is told */
     struct room_total total;
     uint8_t name_len;
     char name[];
@@ -180,6 +183,8 @@ static void seat_drop(struct conn *conn, struct seat *seat)
 
 static void room_enter(struct conn *conn, struct room *room)
 {
+    if (room->audience.n == 0)
+        room->claim = room_claims_take(conn->worker, room_hash(room->name, room->name_len));
     audience_add(&room->audience, conn);
     room_has_changed(conn->worker, room);
 }
@@ -189,6 +194,8 @@ static void room_exit(struct conn *conn, struct seat *seat)
     struct room *room = seat->room;
 
     audience_remove(&room->audience, conn);
+    if (room->audience.n == 0)
+        room_claims_drop(conn->worker, room_hash(room->name, room->name_len));
     if (seat == &conn->main)
         conn->main.room = NULL;
     else
@@ -262,6 +269,17 @@ void rooms_leave(struct conn *conn)
     room_leave(conn);
     while (conn->seats != NULL)
         room_exit(conn, &conn->seats->list[conn->seats->n - 1]);
+}
+
+uint64_t rooms_claimed(const struct conn *conn)
+{
+    uint64_t latest = conn->main.room != NULL ? conn->main.room->claim : 0;
+
+    for (uint32_t i = 0; conn->seats != NULL && i < conn->seats->n; i++) {
+        const struct room *room = conn->seats->list[i].room;
+        latest = room->claim > latest ? room->claim : latest;
+    }
+    return latest;
 }
 
 /* --- pushes --- */

@@ -35,6 +35,8 @@ enum room_result room_join(struct worker *worker, struct conn *conn, const char 
 /* CONN enters room NAME, beside those it is in. */
 enum room_result room_join_beside(struct worker *worker, struct conn *conn, const char *name,
                                   size_t len);
+/* What room_claims_known() has to confirm before CONN may be told that it is in its rooms. */
+uint64_t rooms_claimed(const struct conn *conn);
 /* CONN leaves its main room; room NAME, whichever it is; every room. */
 void room_leave(struct conn *conn);
 void room_leave_named(struct conn *conn, const char *name, size_t len);

@@ -5,6 +5,7 @@
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches_internal.h"
 #include "comet/job/replay_window.h"
+#include "comet/job/room_grants.h"
 #include "comet/net/handle_table.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -86,9 +87,11 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
                                                               proto->offset, push_item_id(proto));
     uint32_t left;
     uint64_t loops = item_loops(service->comet, proto, &left);
+    bool passed = !by_handle && replay_windows_passed(service->applied, proto->partition,
+                                                      proto->offset, proto->message->id);
 
     atomic_init(&item->left, left);
-    if (verdict == REPLAY_REPEAT) {
+    if (verdict == REPLAY_REPEAT || passed) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
         atomic_init(&item->state, ITEM_TAKEN);
     } else if (loops == 0 || item_is_nameless(proto) ||
@@ -100,9 +103,12 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
         atomic_init(&item->state, ITEM_OPEN);
         /* A message to a room or to all is taken from now on, even if the stream breaks before its
          * walks begin: each loop will have it in its inbox. */
-        if (!by_handle)
+        if (!by_handle) {
             replay_windows_taken(service->applied, proto->partition, proto->offset,
                                  push_item_id(proto));
+            replay_windows_pass(service->applied, proto->partition, proto->offset,
+                                proto->message->id);
+        }
         return loops;
     }
     return 0;
@@ -238,6 +244,14 @@ static void batch_disown(struct push_batch *batch)
     batch_post(batch, 0);
 }
 
+static void batch_take_question(const struct push_batch *batch)
+{
+    struct room_grants *grants = batch->service->comet->grants;
+
+    if (batch->proto->rooms != NULL && grants != NULL)
+        room_grants_asked(grants, batch->stream, batch->proto->rooms);
+}
+
 static void service_message(struct rpc_stream *stream, void *arg, struct msg *msg)
 {
     struct job_batches *service = arg;
@@ -261,6 +275,7 @@ static void service_message(struct rpc_stream *stream, void *arg, struct msg *ms
     }
     uint64_t loops = batch_begin(batch);
     batch_take_standing(batch);
+    batch_take_question(batch);
     batch_post(batch, loops);
     backing_unref(&batch->backing);
 }
@@ -271,6 +286,8 @@ static void service_closed(struct rpc_stream *stream, void *arg, const char *why
 
     metric_add(service->counters, COMET_JOB_STREAMS, -1);
     log_info("job left", "peer=%s why=\"%s\"", rpc_stream_peer(stream), why);
+    if (service->comet->grants != NULL)
+        room_grants_ended(service->comet->grants, stream);
     rpc_stream_unref(stream);
 }
 

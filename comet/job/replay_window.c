@@ -4,11 +4,12 @@
 #include "common/protocol/fence.h"
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct replay_window {
     uint64_t fence;
+    int64_t passed_offset;                /* of the last message to a room or to all */
+    uint64_t passed_id;                   /* 0: none, or it has no id */
     _Atomic uint32_t tags[REPLAY_WINDOW]; /* 0: none. Untouched pages take no memory */
 };
 
@@ -93,6 +94,27 @@ enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_
     const _Atomic uint32_t *slot = replay_window_slot(replay_window_of(applied, partition), offset);
     bool taken = atomic_load_explicit(slot, memory_order_acquire) == replay_window_tag(offset, id);
     return taken ? REPLAY_REPEAT : REPLAY_NEW;
+}
+
+bool replay_windows_passed(const struct replay_windows *applied, uint32_t partition, int64_t offset,
+                           uint64_t id)
+{
+    assert(partition < PARTITIONS_MAX);
+    const struct replay_window *p =
+        atomic_load_explicit(&applied->partitions[partition], memory_order_relaxed);
+
+    return p != NULL && id != 0 && offset >= 0 && offset < p->passed_offset && id < p->passed_id;
+}
+
+void replay_windows_pass(struct replay_windows *applied, uint32_t partition, int64_t offset,
+                         uint64_t id)
+{
+    assert(partition < PARTITIONS_MAX);
+    if (offset < 0)
+        return;
+    struct replay_window *p = replay_window_of(applied, partition);
+    p->passed_offset = offset;
+    p->passed_id = id;
 }
 
 void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,

@@ -11,6 +11,7 @@
 #ifndef IMC_COMET_JOB_REPLAY_WINDOW_H
 #define IMC_COMET_JOB_REPLAY_WINDOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* As in push.proto: job never sends an offset further below the highest one. */
@@ -40,6 +41,16 @@ uint64_t replay_windows_fence(const struct replay_windows *applied, uint32_t par
 /* Whether a message is new. The speaker must have been SPEAKER_HEARD. OFFSET < 0 is not checked. */
 enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_t partition,
                                          int64_t offset, uint64_t id);
+/* Messages to rooms and to all come in the order of their offsets, but for those that job left out
+ * (room_grants.h). A later owner of the partition may send one of these, because the room has
+ * members by now. They came after the message was accepted, and may have had newer ones. True: a
+ * newer one has passed, and this one is not to be delivered. Offsets alone do not tell, because
+ * they may start again, so the id has to be lower, too. ID 0 (goim's pushes): false. rpc thread. */
+bool replay_windows_passed(const struct replay_windows *applied, uint32_t partition, int64_t offset,
+                           uint64_t id);
+/* A new message to a room or to all is being delivered. */
+void replay_windows_pass(struct replay_windows *applied, uint32_t partition, int64_t offset,
+                         uint64_t id);
 void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,
                           uint64_t id);
 

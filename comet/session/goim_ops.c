@@ -8,6 +8,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/session/goim_keys.h"
+#include "comet/session/held_joins.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/room_reports.h"
 #include "comet/wire/client_request.h"
@@ -67,7 +68,7 @@ void goim_op_change_room(struct conn *conn, const struct client_request *request
         room_leave(conn);
     else if (!room_op_enter_main(conn, (const char *)request->body, request->body_len))
         return;
-    goim_reply(conn, request, OP_CHANGE_ROOM_REPLY);
+    held_joins_reply(conn, request, OP_CHANGE_ROOM_REPLY, request->body, request->body_len);
 }
 
 static void goim_changed(struct conn *conn, const struct client_request *request, int32_t op,

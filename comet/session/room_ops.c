@@ -1,6 +1,7 @@
 #include "comet/session/room_ops.h"
 #include "comet/fanout/room.h"
 #include "comet/net/conn.h"
+#include "comet/session/held_joins.h"
 #include "comet/wire/client_request.h"
 
 #include <string.h>
@@ -86,7 +87,7 @@ static void answer(struct conn *conn, const struct client_request *request, int3
 
     if (each_room(conn, text ? (const char *)request->body : "", text ? request->body_len : 0,
                   each))
-        conn_reply(conn, request->version, op, request->seq, NULL, 0);
+        held_joins_reply(conn, request, op, NULL, 0);
 }
 
 void client_op_join(struct conn *conn, const struct client_request *request)

@@ -10,6 +10,7 @@
 #include "comet/session/catchup.h"
 #include "comet/session/goim_keys.h"
 #include "comet/session/goim_ops.h"
+#include "comet/session/held_joins.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
 #include "common/base/mem.h"
@@ -23,12 +24,12 @@ static void session_count(struct worker *worker, int by)
     metric_set(worker->counters, COMET_SESSIONS, (int64_t)worker->sessions);
 }
 
-static void session_reply(struct conn *conn, const struct admission *result)
+static void session_reply(struct conn *conn, bool hello)
 {
     char body[GOIM_HELLO_MAX];
     size_t len = 0;
 
-    if (result->hello && conn->goim != NULL)
+    if (hello && conn->goim != NULL)
         len = goim_hello(conn, body);
     conn_reply(conn, conn->auth_version, OP_AUTH_REPLY, conn->auth_seq, body, len);
 }
@@ -40,6 +41,15 @@ static bool session_enter_rooms(struct conn *conn, const struct admission *resul
 
     return (main == 0 || room_op_enter_main(conn, result->room, main)) &&
            (more == 0 || room_op_enter(conn, result->rooms, more));
+}
+
+/* It is in its rooms, and jobs know of them. */
+static void session_open(struct conn *conn, bool hello)
+{
+    conn_opened(conn);
+    session_reply(conn, hello);
+    if (conn->state == CONN_OPEN)
+        catchup_opened(conn);
 }
 
 static void session_admit(struct conn *conn, const struct logic_answer *answer)
@@ -55,14 +65,10 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     catchup_admitted(conn, &result->page);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);
-    conn_opened(conn);
-    session_reply(conn, result);
-    if (conn->state != CONN_OPEN)
-        return;
     if (!session_enter_rooms(conn, result))
         return;
     reregister_admitted(worker->reregister, conn, answer);
-    catchup_opened(conn);
+    held_joins_admit(conn, session_open, result->hello);
 }
 
 static void connect_done(struct worker *worker, struct logic_request *request,

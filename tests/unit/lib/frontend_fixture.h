@@ -8,6 +8,7 @@
 #define IMC_TESTS_UNIT_LIB_FRONTEND_FIXTURE_H
 
 #include "comet/fanout/room.h"
+#include "comet/fanout/room_claims.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/frontend.h"
 #include "comet/net/handle_table.h"
@@ -15,6 +16,7 @@
 #include "comet/net/load_shedding.h"
 #include "comet/net/mass_kick.h"
 #include "comet/session/client_ops.h"
+#include "comet/session/held_joins.h"
 #include "comet/session/session.h"
 #include "common/base/mem.h"
 #include "common/protocol/frame.h"
@@ -151,6 +153,8 @@ static inline void fixture_close(void)
 {
     frontend_hang_up(&fixture);
     rooms_close(&fixture);
+    room_claims_close(&fixture);
+    held_joins_close(&fixture);
     frontend_close(&fixture);
 }
 

@@ -313,6 +313,29 @@ static void old_offsets_never_pass_for_new_ones(void **state)
         assert_int_equal(look(offset), REPLAY_NEW);
 }
 
+/* --- what was left out before --- */
+
+static void what_a_newer_one_has_passed_is_not_delivered(void **state)
+{
+    (void)state;
+    assert_false(replay_windows_passed(applied, P, 5, 100)); /* nothing has come */
+    replay_windows_pass(applied, P, 10, 100);
+    assert_true(replay_windows_passed(applied, P, 9, 99));
+    assert_false(replay_windows_passed(applied, P, 10, 99));
+    assert_false(replay_windows_passed(applied, P, 11, 99)); /* a clock that was behind */
+    assert_false(replay_windows_passed(applied, P, 9, 100));
+    assert_false(replay_windows_passed(applied, P, 9, 101)); /* offsets start again */
+    assert_false(replay_windows_passed(applied, P, 9, 0));   /* goim's: it has no id */
+    assert_false(replay_windows_passed(applied, P + 1, 9, 99));
+    replay_windows_pass(applied, P, 2, 101);
+    assert_false(replay_windows_passed(applied, P, 9, 99)); /* the other log's offsets count now */
+    assert_true(replay_windows_passed(applied, P, 1, 100));
+    replay_windows_pass(applied, P, 20, 0);
+    assert_false(replay_windows_passed(applied, P, 19, 1));
+    replay_windows_pass(applied, P, -1, 200); /* not checked, not remembered */
+    assert_false(replay_windows_passed(applied, P, 1, 1));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -332,6 +355,7 @@ int main(void)
         TEST(a_fence_that_only_a_wrong_clock_believed_is_forgotten),
         TEST(random_offsets_match_a_plain_list),
         TEST(loops_take_while_offsets_are_checked),
+        TEST(what_a_newer_one_has_passed_is_not_delivered),
         TEST(old_offsets_never_pass_for_new_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

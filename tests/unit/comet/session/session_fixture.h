@@ -13,6 +13,7 @@
 #include "comet/net/handle_table.h"
 #include "comet/session/catchup.h"
 #include "comet/session/goim_ops.h"
+#include "comet/session/held_joins.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
@@ -155,6 +156,12 @@ bool room_op_enter(struct conn *conn, const void *list, size_t len)
 {
     (void)conn, (void)list, (void)len;
     return true;
+}
+
+void held_joins_admit(struct conn *conn, void (*admit)(struct conn *conn, bool hello), bool hello)
+{
+    assert_int_equal(conn->state, CONN_CONNECTING);
+    admit(conn, hello);
 }
 
 void goim_admitted(struct conn *conn, const struct admission *result)
