@@ -55,5 +55,7 @@ void job_parts_scrape(struct job *job)
     metric_set(job->counters, JOB_COMETS, (int64_t)comets_count(job->comets));
     metric_set(job->counters, JOB_COMETS_UP, (int64_t)comets_up(job->comets));
     metric_set(job->counters, JOB_KEPT_BYTES, (int64_t)comets_kept_bytes(job->comets));
+    metric_set(job->counters, JOB_ROOM_GRANTS, (int64_t)comets_granted(job->comets));
+    metric_set(job->counters, JOB_ROOMS_KNOWN, (int64_t)comets_rooms(job->comets));
     metric_set(job->counters, JOB_LOGICS, (int64_t)handover_logics(job->handover));
 }

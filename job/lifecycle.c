@@ -215,6 +215,7 @@ static void job_drain(struct daemon *daemon)
     const struct job_config *config = daemon->config;
 
     state->draining = true;
+    comets_give_up(state->job.comets);
     if (state->consumer == NULL) {
         daemon_drained(daemon);
         return;

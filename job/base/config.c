@@ -52,6 +52,10 @@ const struct config_row job_config_rows[] = {
     ROW("comet", "hold_bytes", CONFIG_BYTES, hold_bytes, "64m", 0, 0x100000000,
         "What may be kept so, for all comets together; a comet for which there is no room gets "
         "nothing of it."),
+    ROW("comet", "rooms", CONFIG_INT, comet_rooms, "250000", 0, 10000000,
+        "Rooms with members that a comet may have for job to know them, of some 25 bytes each. Job "
+        "sends messages to other rooms to the other comets only. A comet with more rooms gets "
+        "every message to a room. 0 = all comets do."),
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
         "Settle batches in flight to a logic, for each shard of Redis."),
     ROW("logic", "items", CONFIG_INT, logic_items, "512", 1, 8192,

@@ -13,6 +13,7 @@ struct job_config {
     int64_t max_message; /* job.max_message: bytes of a body */
     int64_t comet_window, comet_items, comet_bytes, comet_timeout_ms;
     int64_t hold_ms, hold_bytes; /* comet.hold, comet.hold_bytes */
+    int64_t comet_rooms;         /* comet.rooms: 0 = all items go to all comets */
     int64_t logic_window, logic_items, logic_bytes, logic_timeout_ms;
     int64_t retry_first_ms, retry_last_ms;
     int64_t patience_ms; /* settle.patience */

@@ -8,7 +8,7 @@
 #define JOB_METRICS(X)                                                                            \
     X(CONSUMED, "imc_job_consumed_total", NULL, METRIC_COUNTER, "Messages taken from the bus.")   \
     X(DELIVERED_UID, "imc_job_delivered_total", "kind=\"uid\"", METRIC_COUNTER,                   \
-      "Messages that comets took (room and all: that every live comet answered).")                \
+      "Messages that comets took (room and all: that every comet it went to answered).")          \
     X(DELIVERED_ROOM, "imc_job_delivered_total", "kind=\"room\"", METRIC_COUNTER, "")             \
     X(DELIVERED_ALL, "imc_job_delivered_total", "kind=\"all\"", METRIC_COUNTER, "")               \
     X(GONE, "imc_job_gone_total", NULL, METRIC_COUNTER,                                           \
@@ -35,6 +35,16 @@
     X(HELD, "imc_job_held_total", NULL, METRIC_COUNTER,                                           \
       "Messages that had to wait for an earlier one of the same user.")                           \
     X(RESENT, "imc_job_resent_total", NULL, METRIC_COUNTER, "Items sent again on a new stream.")  \
+    X(ROOM_ITEMS_SENT, "imc_job_room_items_total", "what=\"sent\"", METRIC_COUNTER,               \
+      "Items of messages to rooms, per comet; left_out: the comet has no member of the room.")    \
+    X(ROOM_ITEMS_LEFT_OUT, "imc_job_room_items_total", "what=\"left_out\"", METRIC_COUNTER, "")   \
+    X(ROOM_NEWS_REFUSED, "imc_job_room_news_refused_total", NULL, METRIC_COUNTER,                 \
+      "Times that a comet's rooms could not be known: more than comet.rooms, or news that fit "   \
+      "nothing. It gets every message to a room.")                                                \
+    X(ROOM_GRANTS, "imc_job_room_grants", NULL, METRIC_GAUGE,                                     \
+      "Comets for which messages to rooms without members there may be left out at present.")     \
+    X(ROOMS_KNOWN, "imc_job_rooms_known", NULL, METRIC_GAUGE,                                     \
+      "Rooms with members that comets have told of, summed over comets.")                         \
     X(KEPT, "imc_job_room_items_kept_total", NULL, METRIC_COUNTER,                                \
       "Room and all items kept for a comet that was taken for dead, in case it comes back.")      \
     X(KEPT_DROPPED, "imc_job_room_items_dropped_total", NULL, METRIC_COUNTER,                     \

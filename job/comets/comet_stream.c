@@ -166,10 +166,11 @@ static void standing_describe(Imc__V1__Standing *out, const struct comet_peer *c
     }
 }
 
-static struct msg *batch_pack(const struct comet_peer *comet, const struct comet_batch *batch)
+static struct msg *batch_pack(struct comet_peer *comet, const struct comet_batch *batch)
 {
     Imc__V1__PushBatch out;
     Imc__V1__Standing standing = {0};
+    Imc__V1__RoomsQuestion question;
     struct packed_item *packed = mem_alloc((batch->n + 1) * sizeof *packed);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     Imc__V1__PushItem **list = mem_alloc((batch->n + 1) * sizeof *list);
@@ -187,6 +188,10 @@ static struct msg *batch_pack(const struct comet_peer *comet, const struct comet
     if (batch->standing) {
         standing_describe(&standing, comet, batch);
         out.standing = &standing;
+    }
+    if (comet_rooms_due(&comet->rooms)) {
+        comet_rooms_describe(&comet->rooms, &question);
+        out.rooms = &question;
     }
     struct msg *msg = msg_pack(&out.base);
     free(standing.partitions);
@@ -255,13 +260,13 @@ static struct msg *comet_fill(struct pipe *pipe, void *arg, uint64_t seq, void *
     comet_splice_returned(comet);
     metric_add(comet->job->counters, JOB_RESENT, (int64_t)comet->n_returned);
     comet->n_returned = 0;
-    if (STAILQ_EMPTY(&comet->queue) && !standing_may_go(comet))
+    if (STAILQ_EMPTY(&comet->queue) && !standing_may_go(comet) && !comet_rooms_due(&comet->rooms))
         return NULL;
     struct comet_batch *batch = batch_new(seq, max);
     batch_fill(comet, batch, max);
     if (standing_may_go(comet))
         batch_add_standing(comet, batch);
-    if (batch->n == 0 && !batch->standing) {
+    if (batch->n == 0 && !batch->standing && !comet_rooms_due(&comet->rooms)) {
         free(batch);
         return NULL;
     }
@@ -371,8 +376,12 @@ static void comet_answered(struct pipe *pipe, void *arg, void *batch, void *repl
 
 static void comet_event(struct pipe *pipe, void *arg, void *reply)
 {
-    (void)pipe;
-    comet_take_lates(arg, reply_of(reply));
+    struct comet_peer *comet = arg;
+    const Imc__V1__RoomNews *news = reply_of(reply)->rooms;
+
+    if (news != NULL && comet_rooms_take(&comet->rooms, news))
+        pipe_kick(pipe);
+    comet_take_lates(comet, reply_of(reply));
     decoded_free(reply);
 }
 
@@ -398,6 +407,7 @@ static void comet_state(struct pipe *pipe, void *arg, bool up, const char *why)
     if (!comet->lost)
         log_warn("comet stream down", "comet=%s address=%s err=\"%s\"", comet->id, comet->address,
                  why);
+    comet_rooms_reset(&comet->rooms);
     pending_return(comet, UINT64_MAX);
     if (!STAILQ_EMPTY(&comet->returned) || comet->standing_due)
         pipe_kick(pipe);
@@ -436,6 +446,7 @@ void comet_disconnect(struct comet_peer *comet)
 {
     pipe_close(comet->pipe);
     comet->pipe = NULL;
+    comet_rooms_reset(&comet->rooms);
     pending_return(comet, UINT64_MAX);
     comet_splice_returned(comet);
 }

@@ -3,9 +3,11 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
+#include "common/base/time.h"
 #include "common/containers/map.h"
 #include "common/protocol/fence.h"
 #include "common/protocol/message_id.h"
+#include "common/protocol/room_news.h"
 #include "common/rpc/pipe.h"
 #include "job/comets/comets_internal.h"
 
@@ -13,6 +15,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    ASK_MS = 500,      /* a grant lasts four times as long */
+    ASK_FOR_MS = 5000, /* after the last message to a room */
+};
 
 uint64_t comets_new_link(struct comet_peers *comets)
 {
@@ -35,6 +42,7 @@ static struct comet_peer *comet_open(struct comet_peers *comets, const struct me
     comet->standing_due = true;
     comet->life = ++comets->lives;
     comet->by_seq = map64_new();
+    comet_rooms_open(&comet->rooms, comet->job);
     TAILQ_INIT(&comet->pending);
     STAILQ_INIT(&comet->queue);
     STAILQ_INIT(&comet->returned);
@@ -76,6 +84,7 @@ void comet_free(struct comet_peer *comet)
     while ((item = STAILQ_TAKE(&comet->queue, next)) != NULL)
         comet_item_free(comet, item);
     map64_free(comet->by_seq);
+    comet_rooms_reset(&comet->rooms);
     free(comet);
 }
 
@@ -99,12 +108,18 @@ struct comet_peers *comets_open(struct job *job, comet_answered_fn answered)
     comets->by_id = strmap_new();
     uv_timer_init(&job->loop->uv, &comets->expiry);
     comets->expiry.data = comets;
+    uv_timer_init(&job->loop->uv, &comets->ask);
+    comets->ask.data = comets;
+    comets->open_timers = 2;
     return comets;
 }
 
 static void comets_on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct comet_peers *comets = handle->data;
+
+    if (--comets->open_timers == 0)
+        free(comets);
 }
 
 void comets_close(struct comet_peers *comets)
@@ -116,6 +131,7 @@ void comets_close(struct comet_peers *comets)
     strmap_free(comets->by_id);
     free(comets->list);
     uv_close((uv_handle_t *)&comets->expiry, comets_on_closed);
+    uv_close((uv_handle_t *)&comets->ask, comets_on_closed);
 }
 
 static struct comet_peer *comets_get(struct comet_peers *comets, const char *id)
@@ -264,13 +280,111 @@ void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__Push
     pipe_kick(comet->pipe);
 }
 
+/* --- to rooms and to all --- */
+
+static void comet_ask(struct comet_peer *comet)
+{
+    if (comet->pipe != NULL && comet_rooms_ask(&comet->rooms))
+        pipe_kick(comet->pipe);
+}
+
+static void comets_on_ask(uv_timer_t *timer)
+{
+    struct comet_peers *comets = timer->data;
+
+    if (loop_now_ms(comets->job->loop) - comets->room_ms >= ASK_FOR_MS) {
+        uv_timer_stop(timer);
+        return;
+    }
+    for (size_t i = 0; i < comets->n; i++)
+        comet_ask(comets->list[i]);
+    for (size_t i = 0; i < comets->n_lost; i++)
+        comet_ask(comets->lost[i]);
+}
+
+static void comets_want_grants(struct comet_peers *comets)
+{
+    comets->room_ms = loop_now_ms(comets->job->loop);
+    if (!uv_is_active((uv_handle_t *)&comets->ask))
+        uv_timer_start(&comets->ask, comets_on_ask, 0, ASK_MS);
+}
+
+/* What a message to a room needs to know. The clock is read anew for each message: we may have
+ * stood still since the last one. */
+struct room_filter {
+    uint64_t hash;
+    int64_t now_us;
+};
+
+static struct room_filter filter_of(const struct message *message)
+{
+    return (struct room_filter){room_hash(message->room, strlen(message->room)), time_boot_us()};
+}
+
+/* FILTER is NULL for messages to all. */
+static bool is_left_out(const struct comet_peer *comet, const struct room_filter *filter)
+{
+    if (filter == NULL)
+        return false;
+    bool out = comet_rooms_leaves_out(&comet->rooms, filter->hash, filter->now_us);
+    job_count(comet->job, out ? JOB_ROOM_ITEMS_LEFT_OUT : JOB_ROOM_ITEMS_SENT);
+    return out;
+}
+
 uint32_t comets_push(struct comet_peers *comets, struct message *message,
                      Imc__V1__PushItem__Kind kind)
 {
+    struct room_filter room;
+    const struct room_filter *filter = NULL;
+    uint32_t n = 0;
+
     loop_assert_owner(comets->job->loop);
-    for (size_t i = 0; i < comets->n; i++)
+    if (kind == IMC__V1__PUSH_ITEM__KIND__ROOM) {
+        comets_want_grants(comets);
+        room = filter_of(message);
+        filter = &room;
+    }
+    for (size_t i = 0; i < comets->n; i++) {
+        if (is_left_out(comets->list[i], filter))
+            continue;
         comet_push(comets->list[i], message, kind, NULL, 0);
-    for (size_t i = 0; i < comets->n_lost; i++)
-        comet_keep(comets->lost[i], message, kind);
-    return (uint32_t)comets->n;
+        n++;
+    }
+    for (size_t i = 0; i < comets->n_lost; i++) {
+        if (!is_left_out(comets->lost[i], filter))
+            comet_keep(comets->lost[i], message, kind);
+    }
+    return n;
+}
+
+void comets_give_up(struct comet_peers *comets)
+{
+    loop_assert_owner(comets->job->loop);
+    for (size_t i = 0; i < comets->n; i++) {
+        if (comet_rooms_give_up(&comets->list[i]->rooms))
+            pipe_kick(comets->list[i]->pipe);
+    }
+    for (size_t i = 0; i < comets->n_lost; i++) {
+        if (comet_rooms_give_up(&comets->lost[i]->rooms) && comets->lost[i]->pipe != NULL)
+            pipe_kick(comets->lost[i]->pipe);
+    }
+}
+
+size_t comets_granted(const struct comet_peers *comets)
+{
+    int64_t now_us = time_boot_us();
+    size_t n = 0;
+
+    for (size_t i = 0; i < comets->n; i++)
+        n += comet_rooms_granted(&comets->list[i]->rooms, now_us);
+    return n;
+}
+
+size_t comets_rooms(const struct comet_peers *comets)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < comets->n; i++)
+        n += comet_rooms_count(&comets->list[i]->rooms);
+    return n;
 }

@@ -50,9 +50,15 @@ void comets_state(struct comet_peers *comets);
 /* Bytes of the items that are kept for comets taken for dead. */
 size_t comets_kept_bytes(const struct comet_peers *comets);
 
-/* An item to each live comet; returns how many there are. Comets taken for dead get one, too, but
- * owe no answer to it. */
+/* An item to each live comet, but to a room only to those that may have members of it
+ * (comet_rooms.h); returns how many get one. Comets taken for dead get one, too, but owe no answer
+ * to it. */
 uint32_t comets_push(struct comet_peers *comets, struct message *message,
                      Imc__V1__PushItem__Kind kind);
+/* The job ends: from now on nothing is left out, and comets need not wait for us. */
+void comets_give_up(struct comet_peers *comets);
+/* For how many comets items to rooms may be left out; rooms that comets have told us of. */
+size_t comets_granted(const struct comet_peers *comets);
+size_t comets_rooms(const struct comet_peers *comets);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/membership/membership.h"
 #include "job/base/job.h"
 #include "job/base/message.h"
+#include "job/comets/comet_rooms.h"
 #include "proto/push.pb-c.h"
 
 /* What one comet is to do with a message. */
@@ -57,7 +58,8 @@ struct comet_peer {
     bool missed_rooms, missed_all; /* items were dropped, and it does not know yet */
     uint64_t lost_ms;              /* loop time */
     uint64_t link;                 /* Standing.link */
-    size_t n_kept;                 /* kept items, queued or in a batch */
+    struct comet_rooms rooms;
+    size_t n_kept; /* kept items, queued or in a batch */
 };
 
 struct comet_peers {
@@ -72,6 +74,9 @@ struct comet_peers {
     uint64_t lives, links;
     size_t kept_bytes;
     uv_timer_t expiry; /* runs while some are lost */
+    uv_timer_t ask;    /* runs while there are messages to rooms */
+    uint64_t room_ms;  /* loop time of the last one */
+    int open_timers;
 };
 
 /* Answers that are given once every comet is in its list: what follows from an answer may push. */

@@ -3,7 +3,7 @@
  *   bytes ─envelope_check─► uid:  user_order.h ─┬─ dispatch_send ───► comets: an item per comet
  *               ▲           │                   ├─ dispatch_settle ─► mailbox_handover
  *               │           │                   └─ no room for that: partition_park
- *               │           room, all: comets: an item for each live one       │
+ *               │           room, all: comets: an item for each that needs it    │
  *               └──────────────── dispatch_again ◄── reread: read once more ◄──┘
  */
 #include "job/delivery/dispatch.h"
@@ -123,11 +123,14 @@ static void dispatch_everywhere(struct job *job, struct message *message)
     /* The business asked for so many a second, wherever the sessions are. */
     if (message->speed > 0 && comets > 0)
         message->speed = message->speed > (int32_t)comets ? message->speed / (int32_t)comets : 1;
-    comets_push(job->comets, message,
-                message->kind == MESSAGE_ROOM ? IMC__V1__PUSH_ITEM__KIND__ROOM
-                                              : IMC__V1__PUSH_ITEM__KIND__ALL);
-    if (comets == 0)
-        partition_resolve(message);
+    uint32_t n = comets_push(job->comets, message,
+                             message->kind == MESSAGE_ROOM ? IMC__V1__PUSH_ITEM__KIND__ROOM
+                                                           : IMC__V1__PUSH_ITEM__KIND__ALL);
+    if (n > 0)
+        return;
+    if (comets > 0) /* only a message to a room can be of interest to none of them */
+        job_count(job, JOB_DELIVERED_ROOM);
+    partition_resolve(message);
 }
 
 /* --- envelopes --- */

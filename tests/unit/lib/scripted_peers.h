@@ -31,6 +31,9 @@ struct fake_comet {
     int standings;
     bool missed_rooms, missed_all; /* of any */
     int streams;
+    int questions;           /* about rooms, and the last of them: */
+    uint64_t asked, applied; /* ASKED: of the last that was more than an acknowledgement */
+    bool anew, gave_up;
     /* guarded by lock, set by the test */
     int result;    /* for every item */
     bool mute;     /* batches get no answer */
@@ -128,6 +131,13 @@ static inline void fake_comet_message(struct rpc_stream *stream, void *arg, stru
         comet->missed_rooms |= batch->standing->missed_rooms;
         comet->missed_all |= batch->standing->missed_all;
     }
+    if (batch->rooms != NULL) {
+        comet->questions++;
+        comet->asked = batch->rooms->asked != 0 ? batch->rooms->asked : comet->asked;
+        comet->applied = batch->rooms->applied;
+        comet->anew = batch->rooms->anew;
+        comet->gave_up |= batch->rooms->gives_up;
+    }
     imc__v1__push_reply__init(&reply);
     reply.seq = batch->seq;
     reply.n_gone = n[FAKE_GONE];
@@ -224,6 +234,18 @@ static inline void fake_comet_late(struct fake_comet *comet, uint64_t seq, uint3
     imc__v1__push_reply__init(&reply);
     reply.n_late = 1;
     reply.late = list;
+    pthread_mutex_lock(&comet->lock);
+    if (comet->stream != NULL)
+        fake_send(comet->stream, &reply.base);
+    pthread_mutex_unlock(&comet->lock);
+}
+
+static inline void fake_comet_news(struct fake_comet *comet, Imc__V1__RoomNews *news)
+{
+    Imc__V1__PushReply reply;
+
+    imc__v1__push_reply__init(&reply);
+    reply.rooms = news;
     pthread_mutex_lock(&comet->lock);
     if (comet->stream != NULL)
         fake_send(comet->stream, &reply.base);
