@@ -488,11 +488,11 @@ class Cluster:
         daemon.api = Api(port, self.key)
         return daemon
 
-    def add_comet(self):
+    def add_comet(self, **more):
         tcp, ws = free_port(), free_port()
         number = sum(1 for p in self.processes if p.name.startswith("comet")) + 1
         daemon = self._daemon("comet", number, IMC_COMET_TCP_LISTEN=f"127.0.0.1:{tcp}",
-                              IMC_COMET_WS_LISTEN=f"127.0.0.1:{ws}")
+                              IMC_COMET_WS_LISTEN=f"127.0.0.1:{ws}", **more)
         daemon.tcp = ("127.0.0.1", tcp)
         daemon.ws = ("127.0.0.1", ws)
         return daemon
