@@ -78,12 +78,19 @@ size_t conns_next_failed(struct conns *conns)
 
 /* --- coming and going --- */
 
-/* If there are enough workers, each has one server. A fan-out then wakes one worker, not all. */
+/* If there are enough workers, each has one server. A fan-out then wakes one worker, not all. Where
+ * a room's members are told to be goes before that. */
 static size_t target_of(const struct conns_options *options, size_t i)
 {
+    size_t of_all = options->first + i, rooms = options->people->rooms;
+
+    if (options->members == MEMBERS_TOGETHER && rooms > 0)
+        return of_all % rooms % options->n_targets;
+    if (options->members == MEMBERS_SPREAD && rooms > 0)
+        return (of_all % rooms + of_all / rooms) % options->n_targets;
     if (options->n_workers % options->n_targets == 0)
         return options->worker % options->n_targets;
-    return (options->first + i) % options->n_targets;
+    return of_all % options->n_targets;
 }
 
 int conns_connect(struct conns *conns, size_t i, bool anywhere)

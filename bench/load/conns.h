@@ -4,6 +4,7 @@
 #define IMC_BENCH_LOAD_CONNS_H
 
 #include "bench/check/judge.h"
+#include "bench/run/config.h"
 #include "bench/run/shared_page.h"
 #include "bench/run/transport.h"
 
@@ -18,7 +19,8 @@ struct conns_options {
     size_t n_targets;
     const char *host;         /* for the WebSocket handshake */
     size_t worker, n_workers; /* which of them this is: gives the source addresses */
-    size_t first, n;          /* this worker has the connections FIRST … FIRST + N - 1 */
+    enum members members;
+    size_t first, n; /* this worker has the connections FIRST … FIRST + N - 1 */
 };
 
 /* 0, or -E…. */

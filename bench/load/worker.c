@@ -195,6 +195,7 @@ static int worker_open(struct bench_worker *worker, const struct crew *crew, uns
         .targets = crew->targets,
         .n_targets = crew->n_targets,
         .host = crew->host,
+        .members = (enum members)crew->config->members,
         .worker = index,
         .n_workers = crew->n_workers,
         .first = crew_first(crew, index),

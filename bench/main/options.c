@@ -43,6 +43,8 @@ static const char usage_options[] =
     "  --http-connections C (64), one request each at a time\n"
     "  --connect-rate R     connections a second (0: as fast as they are admitted, --in-flight "
     "256)\n"
+    "  --members 1|2        of a room: on one comet, or on all comets in turn (0: it does not "
+    "matter)\n"
     "  --churn-rate R       --waiting M (messages per user, offline)   --drain S (30)\n"
     "  --workers K          processes that hold connections (as many as the file limit needs)\n"
     "  --nice N             of these (0 to 19): the others go before them where all is busy\n"
@@ -96,6 +98,7 @@ static const struct number_row numbers[] = {
     {"size", FIELD(size), STAMP_SIZE, STAMP_SIZE_MAX, STAMP_SIZE},
     {"uid-base", FIELD(uid_base), 1, MAX_NUMBER, 1000000},
     {"heartbeat", FIELD(heartbeat_s), 0, 86400, HEARTBEAT_S},
+    {"members", FIELD(members), MEMBERS_ANYWHERE, MEMBERS_SPREAD, SCENARIO_UNSET},
     {"nice", FIELD(nice), 0, 19, 0},
     {"memory-before", FIELD(memory_before), 0, MAX_NUMBER, 0},
 };
@@ -126,7 +129,7 @@ static void print_usage(void)
 
     fputs(usage, stdout);
     for (size_t i = 0; (scenario = scenario_at(i)) != NULL; i++)
-        printf("  %-9s %s\n", scenario->name, scenario->help);
+        printf("  %-11s %s\n", scenario->name, scenario->help);
     fputs(usage_options, stdout);
 }
 
@@ -332,6 +335,7 @@ static int check(struct config *config, int argc, char **argv)
     scenario_default(&config->lanes, 1);
     scenario_default(&config->rate, 0);
     scenario_default(&config->churn_rate, 0);
+    scenario_default(&config->members, MEMBERS_ANYWHERE);
     scenario_default(&config->backlog, BACKLOG * config->connections);
     if (config->raw_s < 0)
         config->raw_s = scenario->walks ? RAW_S : 0;

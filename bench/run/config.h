@@ -16,6 +16,9 @@ struct config_pid {
     int pid;
 };
 
+/* Which of the comets a room's members connect to: any, one, all in turn. */
+enum members { MEMBERS_ANYWHERE, MEMBERS_TOGETHER, MEMBERS_SPREAD };
+
 struct config {
     const char *scenario;
     const struct transport *transports[TRANSPORTS_MAX];
@@ -32,6 +35,7 @@ struct config {
     /* SCENARIO_UNSET until the command line or the scenario sets it. */
     uint64_t connections, rooms, group, lanes, rate, churn_rate, waiting, backlog;
     uint64_t connect_rate, workers, in_flight, http_lanes, size, uid_base, heartbeat_s;
+    uint64_t members;       /* enum members */
     uint64_t nice;          /* of the workers */
     uint64_t memory_before; /* MiB that were unused before the cluster started; 0: not known */
     double seconds, warmup_s, drain_s, raw_s;

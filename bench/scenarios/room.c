@@ -1,4 +1,5 @@
-/* room, rooms - N sessions in one room, or R rooms with N/R each; pushes go round the rooms. */
+/* room, rooms - N sessions in one room, or R rooms with N/R each; pushes go round the rooms.
+ * rooms-small is for several comets, over which the rooms are spread. */
 #include "bench/scenarios/scenario.h"
 
 enum { LANES_WHEN_SATURATED = 16, SLOW_RATE = 100 };
@@ -22,6 +23,13 @@ static void rooms_defaults(struct config *config)
     scenario_default(&config->lanes, 1);
 }
 
+static void rooms_small_defaults(struct config *config)
+{
+    scenario_default(&config->rate, 200);
+    scenario_default(&config->members, MEMBERS_TOGETHER);
+    rooms_defaults(config);
+}
+
 static int run_room(struct run *run)
 {
     const struct push_plan plan = {
@@ -38,3 +46,6 @@ const struct scenario scenario_room = {
     true, room_defaults, run_room};
 const struct scenario scenario_rooms = {
     "rooms", "N sessions in --rooms rooms, pushes go round them", true, rooms_defaults, run_room};
+const struct scenario scenario_rooms_small = {
+    "rooms-small", "the same at 200 pushes a second; all members of a room are on one comet", false,
+    rooms_small_defaults, run_room};

@@ -9,8 +9,9 @@
 enum { RAW_MOST = 64 * 1024 };
 
 static const struct scenario *const scenarios[] = {
-    &scenario_idle,    &scenario_storm,   &scenario_room,  &scenario_rooms, &scenario_all,
-    &scenario_unicast, &scenario_offline, &scenario_churn, &scenario_mixed, &scenario_million,
+    &scenario_idle,        &scenario_storm, &scenario_room,    &scenario_rooms,
+    &scenario_rooms_small, &scenario_all,   &scenario_unicast, &scenario_offline,
+    &scenario_churn,       &scenario_mixed, &scenario_million,
 };
 
 const struct scenario *scenario_at(size_t i)

@@ -233,7 +233,7 @@ static void a_comet_with_too_many_rooms_gets_everything(void **state)
     push_to("empty");
     wait_for(comet_has_seen(0, "r:empty@1"));
     int before = question_of(0).n;
-    turn_for(3000);
+    turn_for(1100);
     assert_int_equal(question_of(0).n, before); /* not even asked */
     clock_move(60000);
     turn_for(1);
@@ -266,13 +266,14 @@ static void without_messages_to_rooms_nothing_is_asked(void **state)
     push(7, "0:1");
     push_room(IMC__V1__PUSH_MSG__TYPE__BROADCAST, "", 0);
     wait_for(position() == 2);
-    turn_for(2000);
+    turn_for(1100);
     assert_int_equal(question_of(0).n, 0);
     push_to("lobby");
     wait_for(question_of(0).n > 0);
-    turn_for(7000);
+    clock_move(5000);
+    turn_for(600);
     int before = question_of(0).n;
-    turn_for(2000);
+    turn_for(1100);
     assert_int_equal(question_of(0).n, before);
 }
 
@@ -282,7 +283,7 @@ static void a_limit_of_0_asks_nothing(void **state)
     bench.config.comet_rooms = 0;
     push_to("lobby");
     wait_for(position() == 1);
-    turn_for(2000);
+    turn_for(1100);
     assert_int_equal(question_of(0).n, 0);
     say(0, 1, NULL, NULL, 1);
     turn_for(100);
@@ -299,7 +300,7 @@ static void a_job_that_ends_gives_its_grants_up(void **state)
     push_to("empty");
     wait_for(comet_has_seen(0, "r:empty@1"));
     int before = question_of(0).n;
-    turn_for(3000);
+    turn_for(1100);
     assert_int_equal(question_of(0).n, before);
 }
 
