@@ -41,6 +41,12 @@ static const struct logic_asks worker_asks = {
     .room_order = ordered_rooms_take,
 };
 
+static void worker_claims_known(struct worker *worker, bool outwaited)
+{
+    held_joins_known(worker, outwaited);
+    ordered_rooms_known(worker->ordered_rooms);
+}
+
 static void worker_claims(struct worker *worker, struct claims_post *post)
 {
     room_grants_claim(worker->comet->grants, post);
@@ -65,7 +71,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->late = job_results_open(worker);
     rooms_open(worker);
     held_joins_open(worker);
-    room_claims_open(worker, worker_claims, held_joins_known);
+    room_claims_open(worker, worker_claims, worker_claims_known);
     worker->room_reports = room_reports_open(worker);
     worker->ordered_rooms = ordered_rooms_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);

@@ -33,6 +33,7 @@ struct room_order {
     /* To be called once, when the result is there. Takes the order. */
     void (*finish)(struct room_order *order);
     /* The result, which session/ordered_rooms.c fills. */
+    uint64_t claim; /* ordered_rooms.c: has to be known to jobs before sessions are told of */
     uint32_t taken; /* handles that are of this loop; 0: another loop answers */
     uint32_t sessions, session_full, comet_full, undecided;
     const char *room; /* its name, and all behind it, is in the same memory */

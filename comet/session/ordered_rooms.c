@@ -2,6 +2,7 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/fanout/room.h"
+#include "comet/fanout/room_claims.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
 #include "common/base/log.h"
@@ -19,9 +20,13 @@ struct ordered_rooms {
 
 static void join(struct room_order *order, struct conn *conn)
 {
+    uint64_t claim;
+
     switch (room_join_beside(conn->worker, conn, order->room, order->room_len)) {
     case ROOM_OK:
         order->sessions++;
+        claim = rooms_claimed(conn);
+        order->claim = claim > order->claim ? claim : order->claim;
         break;
     case ROOM_SESSION_FULL:
         order->session_full++;
@@ -52,7 +57,7 @@ static bool decide(struct worker *worker, struct room_order *order, uint64_t han
     return true;
 }
 
-/* Keeps the handles that are not decided. True: there are none. */
+/* Keeps the handles that are not decided. True: there are none, and jobs know of the room. */
 static bool order_is_decided(struct worker *worker, struct room_order *order)
 {
     size_t left = 0;
@@ -62,12 +67,16 @@ static bool order_is_decided(struct worker *worker, struct room_order *order)
             order->handles[left++] = order->handles[i];
     }
     order->n_handles = left;
-    return left == 0;
+    return left == 0 && room_claims_known(worker, order->claim);
 }
 
 static void order_end(struct worker *worker, struct room_order *order)
 {
     order->undecided = (uint32_t)order->n_handles;
+    if (!room_claims_known(worker, order->claim)) { /* they are in it, but may miss messages yet */
+        order->undecided += order->sessions;
+        order->sessions = 0;
+    }
     metric_add(worker->counters, COMET_ORDERED_DONE, order->sessions);
     metric_add(worker->counters, COMET_ORDERED_FULL, order->session_full + order->comet_full);
     metric_add(worker->counters, COMET_ORDERED_UNDECIDED, order->undecided);
@@ -84,9 +93,8 @@ static void wait_end(struct ordered_rooms *ordered, struct room_order *order)
     order_end(ordered->worker, order);
 }
 
-static void ordered_rooms_look(uv_timer_t *timer)
+static void orders_look(struct ordered_rooms *ordered)
 {
-    struct ordered_rooms *ordered = container_of(timer, struct ordered_rooms, timer);
     struct worker *worker = ordered->worker;
     uint64_t now = loop_now_ms(&worker->loop);
 
@@ -97,7 +105,19 @@ static void ordered_rooms_look(uv_timer_t *timer)
             wait_end(ordered, order);
     }
     if (ordered->n_waiting == 0)
-        uv_timer_stop(timer);
+        uv_timer_stop(&ordered->timer);
+}
+
+static void ordered_rooms_look(uv_timer_t *timer)
+{
+    orders_look(container_of(timer, struct ordered_rooms, timer));
+}
+
+void ordered_rooms_known(struct ordered_rooms *ordered)
+{
+    loop_assert_owner(&ordered->worker->loop);
+    if (ordered->n_waiting > 0)
+        orders_look(ordered);
 }
 
 static void wait_begin(struct ordered_rooms *ordered, struct room_order *order)

@@ -21,6 +21,8 @@ enum { ORDERED_ROOMS_WAITING_MAX = 1000 };
 struct ordered_rooms *ordered_rooms_open(struct worker *worker);
 /* Finishes the orders that wait. Frees its memory at the end of the turn. */
 void ordered_rooms_close(struct ordered_rooms *ordered);
+/* Jobs know of more rooms: an order is done when they know of its room (fanout/room_claims.h). */
+void ordered_rooms_known(struct ordered_rooms *ordered);
 /* room_order_fn. */
 void ordered_rooms_take(struct worker *worker, struct room_order *order);
 

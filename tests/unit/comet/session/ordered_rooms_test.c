@@ -243,10 +243,47 @@ static void orders_that_wait_end_with_the_loop(void **state)
     fixture.ordered_rooms = ordered_rooms_open(&fixture);
 }
 
+/* --- jobs have to know of the room --- */
+
+static uint64_t posted;
+
+static void on_post(struct worker *worker, struct claims_post *post)
+{
+    (void)worker;
+    posted = post->number;
+    free(post);
+}
+
+static void on_known(struct worker *worker, bool outwaited)
+{
+    (void)outwaited;
+    ordered_rooms_known(worker->ordered_rooms);
+}
+
+static void a_join_is_done_when_jobs_know_of_the_room(void **state)
+{
+    (void)state;
+    room_claims_open(&fixture, on_post, on_known);
+    const struct conn *a = visit(42, true);
+    ORDER("r", false, a->handle);
+    step();
+    assert_true(n_told == 0 && posted == 1 && in_room("r") == 1);
+    room_claims_release(&fixture, posted, false);
+    assert_true(n_told == 1 && told.sessions == 1 && told.undecided == 0);
+    ORDER("r", false, a->handle);
+    assert_int_equal(n_told, 2);
+    ORDER("s", false, a->handle);
+    ORDER("r", true, a->handle); /* waits for nothing */
+    assert_int_equal(n_told, 3);
+    step_for(1100); /* the order's time is over */
+    assert_true(n_told == 4 && told.sessions == 0 && told.undecided == 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_join_is_done_when_jobs_know_of_the_room),
         TEST(sessions_join_and_leave),
         TEST(who_is_gone_or_not_the_user_is_left_alone),
         TEST(handles_of_other_loops_are_theirs),
