@@ -136,10 +136,11 @@ static void call_nodes(struct goim_call *call)
 {
     const Goim__Logic__NodesReq *in = (const Goim__Logic__NodesReq *)call->in;
     struct nodes_answer *nodes = arena_alloc(&call->batch.arena, sizeof *nodes);
-    Goim__Logic__NodesReply reply = GOIM__LOGIC__NODES_REPLY__INIT;
+    Goim__Logic__NodesReply reply;
     Goim__Logic__Backoff backoff = GOIM__LOGIC__BACKOFF__INIT;
     char *names[NODES_NAMES_MOST];
 
+    goim__logic__nodes_reply__init(&reply);
     nodes_answer(call->batch.logic->nodes, in->platform, in->clientip, nodes);
     reply.domain = pb_text(nodes->domain);
     reply.tcp_port = nodes->tcp_port;

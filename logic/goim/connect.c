@@ -45,9 +45,10 @@ static void admission_answer(struct admission *admission)
 {
     struct goim_call *call = admission->call;
     const struct logic_config *config = call->batch.logic->config;
-    Goim__Logic__ConnectReply reply = GOIM__LOGIC__CONNECT_REPLY__INIT;
+    Goim__Logic__ConnectReply reply;
 
     logic_count(call->batch.logic, LOGIC_CONNECT_OK, 1);
+    goim__logic__connect_reply__init(&reply);
     reply.mid = call->uid;
     reply.key = pb_text(admission->key);
     reply.roomid = pb_text(admission->room);
@@ -130,7 +131,8 @@ void goim_call_connect(struct goim_call *call)
     struct admission *admission = arena_alloc(&call->batch.arena, sizeof *admission);
     const char *why;
 
-    *admission = (struct admission){.call = call, .result = IMC__V1__CONNECT_RESULT__INIT};
+    *admission = (struct admission){.call = call};
+    imc__v1__connect_result__init(&admission->result);
     uint32_t code =
         goim_connect_read(&call->sb, &in->token, &admission->result, &admission->goim, &why);
     if (code != CLOSE_NONE) {

@@ -165,8 +165,9 @@ void foreign_push_send(struct foreign_push **from, const struct push_message *me
                        foreign_sent_fn fn, void *arg)
 {
     struct foreign_push *push = *from;
-    Imc__V1__PushMsg envelope = IMC__V1__PUSH_MSG__INIT;
+    Imc__V1__PushMsg envelope;
 
+    imc__v1__push_msg__init(&envelope);
     *from = NULL;
     push->fn = fn;
     push->arg = arg;
