@@ -118,7 +118,13 @@ static rd_kafka_AdminOptions_t *admin_options(struct kafka_topics *topics, rd_ka
 
 static void topics_create(struct kafka_topics *topics)
 {
-    char why[256];
+    char why[320];
+
+    if (topics->topic.partitions == 0) {
+        snprintf(why, sizeof why, "topic %s is missing: create it", topics->topic.name);
+        topics_failed(topics, why);
+        return;
+    }
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(topics->topic.name, topics->topic.partitions,
                                                        topics->topic.replication, why, sizeof why);
     if (topic == NULL) { /* the values are impossible, but the settings' ranges exclude that */

@@ -2,7 +2,7 @@
 #ifndef IMC_LOGIC_PUSH_ENVELOPE_H
 #define IMC_LOGIC_PUSH_ENVELOPE_H
 
-#include "logic/push/kafka_message.h"
+#include "logic/kafka/kafka_message.h"
 #include "proto/bus.pb-c.h"
 
 /* Bytes of envelope and key together. The key decides the partition: it is the room, "all", or the

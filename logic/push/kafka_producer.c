@@ -24,8 +24,8 @@
 #include "common/base/pace.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
+#include "logic/kafka/producer_instance.h"
 #include "logic/push/partition_count.h"
-#include "logic/push/producer_instance.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,10 +39,6 @@ enum {
     REST_MS = 1000,      /* before the second new client in a row; then doubled each time */
     REST_DOUBLINGS = 5,
     HELD_BYTES = 64 * 1024 * 1024, /* bytes of messages that may wait for a new client */
-    LIMIT_ASSUMED = 1048588,       /* max.message.bytes by default */
-    LIMIT_LEAST = 4096,            /* we never go below, though the topic may */
-    LIMIT_MOST = 1000000000,       /* librdkafka's own limit */
-    RECORD_HEAD = 128, /* bytes that a batch of one message takes besides key and value */
 };
 
 enum producer_state { PRODUCER_OPEN, PRODUCER_DRAINING, PRODUCER_RESTING };
@@ -218,8 +214,7 @@ static void producer_replace(struct kafka_producer *producer, rd_kafka_resp_err_
  * Waits for messages that are under way, so none fails. */
 static void producer_resize(struct kafka_producer *producer, int64_t max_bytes)
 {
-    max_bytes = max_bytes < LIMIT_LEAST ? LIMIT_LEAST : max_bytes;
-    max_bytes = max_bytes > LIMIT_MOST ? LIMIT_MOST : max_bytes;
+    max_bytes = producer_limit(max_bytes);
     if (producer->state != PRODUCER_OPEN ||
         producer_instance_max_bytes(producer->client) == max_bytes)
         return;
@@ -397,7 +392,7 @@ size_t kafka_producer_most(const struct kafka_producer *producer)
 
     if (producer->topic_bytes > 0 && producer->topic_bytes < most)
         most = producer->topic_bytes;
-    return most > RECORD_HEAD ? (size_t)(most - RECORD_HEAD) : 0;
+    return producer_message_most(most);
 }
 
 /* --- events --- */
@@ -539,7 +534,12 @@ static const struct producer_instance_events client_events = {
 /* Opens a client. If that fails, we rest and try again. */
 static void client_open(struct kafka_producer *producer)
 {
-    int err = producer_instance_open(producer->logic, producer->max_bytes, &client_events, producer,
+    const struct logic_config *config = producer->logic->config;
+    const struct producer_options options = {.topic = config->bus_topic,
+                                             .partitions = (int)config->bus_partitions,
+                                             .max_bytes = producer->max_bytes,
+                                             .timeout_ms = config->bus_timeout_ms};
+    int err = producer_instance_open(producer->logic, &options, &client_events, producer,
                                      &producer->client);
 
     producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
@@ -552,7 +552,7 @@ int kafka_producer_open(struct logic *logic, struct kafka_producer **out)
 
     loop_assert_owner(logic->loop);
     producer->logic = logic;
-    producer->max_bytes = LIMIT_ASSUMED;
+    producer->max_bytes = PRODUCER_LIMIT_ASSUMED;
     producer->flush.run = on_flush;
     producer->drained.run = on_drained;
     producer->pace =

@@ -1,10 +1,11 @@
-/* producer_instance.h - one instance of librdkafka's idempotent producer. kafka_producer.c has one
- * at a time, and replaces it when it has failed. Main loop only. */
-#ifndef IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
-#define IMC_LOGIC_PUSH_PRODUCER_INSTANCE_H
+/* producer_instance.h - one instance of librdkafka's idempotent producer, for one topic. Its owners
+ * (push/kafka_producer.c, upstream/upstream.c) have one at a time each, and replace it when it has
+ * failed. Main loop only. */
+#ifndef IMC_LOGIC_KAFKA_PRODUCER_INSTANCE_H
+#define IMC_LOGIC_KAFKA_PRODUCER_INSTANCE_H
 
 #include "logic/base/logic.h"
-#include "logic/push/kafka_message.h"
+#include "logic/kafka/kafka_message.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -21,14 +22,26 @@ struct producer_instance_events {
     void (*error)(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg);
 };
 
-/* MAX_BYTES is the topic's limit for a batch, in bytes; batches do not get larger. 0, or -EINVAL or
- * -EMFILE after logging. No event comes before this returns. */
-int producer_instance_open(struct logic *logic, int64_t max_bytes,
+enum { PRODUCER_LIMIT_ASSUMED = 1048588 }; /* max.message.bytes by default */
+/* MAX_BYTES, or the nearest limit that an instance can have. */
+int64_t producer_limit(int64_t max_bytes);
+/* The most bytes of key, value and headers of one message, where a batch may have MAX_BYTES. */
+size_t producer_message_most(int64_t max_bytes);
+
+struct producer_options {
+    const char *topic;  /* has to outlive the instance */
+    int partitions;     /* of the topic if it is created; 0: it is never created */
+    int64_t max_bytes;  /* the topic's limit for a batch; batches do not get larger */
+    int64_t timeout_ms; /* a message that is not confirmed by then fails; 0: none does */
+};
+
+/* 0, or -EINVAL or -EMFILE after logging. No event comes before this returns. */
+int producer_instance_open(struct logic *logic, const struct producer_options *options,
                            const struct producer_instance_events *events, void *arg,
                            struct producer_instance **out);
 /* Has answered(true) come? */
 bool producer_instance_answers(const struct producer_instance *client);
-/* Produces MESSAGE. On RD_KAFKA_RESP_ERR_NO_ERROR takes ownership of its value. The key chooses one
+/* Produces MESSAGE. On RD_KAFKA_RESP_ERR_NO_ERROR takes its value and headers. The key chooses one
  * of PARTITIONS by murmur2, as Kafka's own clients do. Call it only if
  * producer_instance_answers(). */
 rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,

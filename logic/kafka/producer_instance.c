@@ -1,4 +1,4 @@
-#include "logic/push/producer_instance.h"
+#include "logic/kafka/producer_instance.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
@@ -12,8 +12,11 @@
 enum {
     REPORTS_PER_TURN = 4096,
     QUEUE_KBYTES = 256 * 1024,
-    BATCH_HEAD = 512, /* part of max.message.bytes that is kept for what Kafka counts besides
-                       * messages */
+    BATCH_HEAD = 512,   /* part of max.message.bytes that is kept for what Kafka counts besides
+                         * messages */
+    RECORD_HEAD = 128,  /* bytes that a batch of one message takes besides key, value and headers */
+    LIMIT_LEAST = 4096, /* we never go below, though the topic may */
+    LIMIT_MOST = 1000000000, /* librdkafka's own limit */
 };
 
 struct producer_instance {
@@ -25,7 +28,7 @@ struct producer_instance {
     rd_kafka_queue_t *events;
     struct kafka_queue *queue;
     struct kafka_topics *topics;
-    int64_t max_bytes;
+    struct producer_options options;
     unsigned probes;
 };
 
@@ -71,7 +74,7 @@ static void on_topic(bool ok, const char *why, void *arg)
     struct producer_instance *client = arg;
 
     if (ok && client->topic == NULL) {
-        client->topic = rd_kafka_topic_new(client->kafka, client->logic->config->bus_topic, NULL);
+        client->topic = rd_kafka_topic_new(client->kafka, client->options.topic, NULL);
         ok = client->topic != NULL;
         if (!ok)
             why = rd_kafka_err2str(rd_kafka_last_error());
@@ -91,12 +94,12 @@ bool producer_instance_answers(const struct producer_instance *client)
 static rd_kafka_resp_err_t produce(struct producer_instance *client, int32_t partition, int flags,
                                    const struct kafka_message *message, void *ticket)
 {
-    return rd_kafka_producev(client->kafka, RD_KAFKA_V_RKT(client->topic),
-                             RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(flags),
-                             RD_KAFKA_V_VALUE(message->value, message->value_len),
-                             RD_KAFKA_V_KEY(pb_bytes(message->key, 0).data, message->key_len),
-                             RD_KAFKA_V_TIMESTAMP((int64_t)logic_now_ms(client->logic)),
-                             RD_KAFKA_V_OPAQUE(ticket), RD_KAFKA_V_END);
+    return rd_kafka_producev(
+        client->kafka, RD_KAFKA_V_RKT(client->topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(flags), RD_KAFKA_V_VALUE(message->value, message->value_len),
+        RD_KAFKA_V_KEY(pb_bytes(message->key, 0).data, message->key_len),
+        RD_KAFKA_V_TIMESTAMP((int64_t)logic_now_ms(client->logic)),
+        RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(ticket), RD_KAFKA_V_END);
 }
 
 rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
@@ -133,7 +136,7 @@ uint64_t producer_instance_seen_ms(const struct producer_instance *client)
 
 int64_t producer_instance_max_bytes(const struct producer_instance *client)
 {
-    return client->max_bytes;
+    return client->options.max_bytes;
 }
 
 int64_t producer_instance_topic_max_bytes(const struct producer_instance *client)
@@ -149,6 +152,18 @@ void producer_instance_ask(struct producer_instance *client)
 void producer_instance_purge(struct producer_instance *client)
 {
     rd_kafka_purge(client->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+int64_t producer_limit(int64_t max_bytes)
+{
+    if (max_bytes < LIMIT_LEAST)
+        return LIMIT_LEAST;
+    return max_bytes > LIMIT_MOST ? LIMIT_MOST : max_bytes;
+}
+
+size_t producer_message_most(int64_t max_bytes)
+{
+    return max_bytes > RECORD_HEAD ? (size_t)(max_bytes - RECORD_HEAD) : 0;
 }
 
 /* --- life --- */
@@ -170,8 +185,8 @@ static int set_limit(rd_kafka_conf_t *conf, int64_t max_bytes, char *err, size_t
     return kafka_conf_set_int(conf, "message.max.bytes", max_bytes, err, errlen);
 }
 
-static rd_kafka_conf_t *configure(const struct logic_config *config, int64_t max_bytes, char *err,
-                                  size_t errlen)
+static rd_kafka_conf_t *configure(const struct logic_config *config,
+                                  const struct producer_options *options, char *err, size_t errlen)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(config->bus_brokers, "imc-logic", err, errlen);
 
@@ -183,8 +198,8 @@ static rd_kafka_conf_t *configure(const struct logic_config *config, int64_t max
     if (kafka_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
         kafka_conf_options(conf, config->bus_options, err, errlen) == 0 &&
-        set_limit(conf, max_bytes, err, errlen) == 0 &&
-        kafka_conf_set_int(conf, "message.timeout.ms", config->bus_timeout_ms, err, errlen) == 0 &&
+        set_limit(conf, options->max_bytes, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "message.timeout.ms", options->timeout_ms, err, errlen) == 0 &&
         kafka_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
         kafka_conf_set(conf, "acks", "all", err, errlen) == 0)
         return conf;
@@ -197,8 +212,8 @@ static int open_queues(struct producer_instance *client)
     const struct logic_config *config = client->logic->config;
     struct loop *loop = client->logic->loop;
     struct kafka_topic topic = {
-        .name = config->bus_topic,
-        .partitions = (int)config->bus_partitions,
+        .name = client->options.topic,
+        .partitions = client->options.partitions,
         .replication = (int)config->bus_replication,
         .rights = "Describe and Write",
         .again_ms = TOPIC_AGAIN_MS,
@@ -212,10 +227,10 @@ static int open_queues(struct producer_instance *client)
     return kafka_topics_open(loop, client->kafka, &topic, on_topic, client, &client->topics);
 }
 
-static rd_kafka_t *create(const struct logic_config *config, int64_t max_bytes, char *err,
-                          size_t errlen)
+static rd_kafka_t *create(const struct logic_config *config, const struct producer_options *options,
+                          char *err, size_t errlen)
 {
-    rd_kafka_conf_t *conf = configure(config, max_bytes, err, errlen);
+    rd_kafka_conf_t *conf = configure(config, options, err, errlen);
 
     if (conf == NULL)
         return NULL;
@@ -225,20 +240,21 @@ static rd_kafka_t *create(const struct logic_config *config, int64_t max_bytes, 
     return kafka;
 }
 
-int producer_instance_open(struct logic *logic, int64_t max_bytes,
+int producer_instance_open(struct logic *logic, const struct producer_options *options,
                            const struct producer_instance_events *events, void *arg,
                            struct producer_instance **out)
 {
     char err[512];
-    rd_kafka_t *kafka = create(logic->config, max_bytes, err, sizeof err);
+    rd_kafka_t *kafka = create(logic->config, options, err, sizeof err);
 
     if (kafka == NULL) {
-        log_error("bus producer cannot start", "err=\"%s\" hint=\"see the [bus] settings\"", err);
+        log_error("bus producer cannot start",
+                  "topic=%s err=\"%s\" hint=\"see the [bus] settings\"", options->topic, err);
         return -EINVAL;
     }
     struct producer_instance *client = mem_zalloc(sizeof *client);
     *client = (struct producer_instance){
-        .logic = logic, .on = events, .arg = arg, .kafka = kafka, .max_bytes = max_bytes};
+        .logic = logic, .on = events, .arg = arg, .kafka = kafka, .options = *options};
     if (open_queues(client) != 0) {
         log_error("bus producer cannot start", "err=\"no file descriptor left\"");
         kafka_shutdown_forget(producer_instance_close(client));
