@@ -290,21 +290,86 @@ static bool take_after(struct json_scan *scan)
     }
 }
 
+/* A value with all that is in it, and the white space around it. */
+static bool take_whole(struct json_scan *scan)
+{
+    do {
+        bool opened;
+        if (!take_value(scan, &opened))
+            return false;
+        if (opened)
+            continue;
+        if (!take_after(scan))
+            return false;
+    } while (scan->depth > 0);
+    return true;
+}
+
 bool json_is_value(const uint8_t *buf, size_t len)
 {
     if (len == 0)
         return false;
     struct json_scan scan = {.at = buf, .end = buf + len};
-    do {
-        bool opened;
-        if (!take_value(&scan, &opened))
+    return take_whole(&scan) && scan.at == scan.end;
+}
+
+/* --- a member of an object --- */
+
+/* Is TEXT, the inside of a valid JSON string, NAME? Of the escapes only \u can stand for a letter.
+ */
+static bool is_name(const uint8_t *text, size_t len, const char *name)
+{
+    struct json_scan scan = {.at = text, .end = text + len};
+
+    for (; *name != '\0'; name++) {
+        int32_t c;
+        if (scan.at == scan.end)
             return false;
-        if (opened)
-            continue;
-        if (!take_after(&scan))
+        if (take_word(&scan, "\\u", 2))
+            c = take_hex4(&scan);
+        else
+            c = *scan.at++;
+        if (c != (unsigned char)*name)
             return false;
-    } while (scan.depth > 0);
+    }
     return scan.at == scan.end;
+}
+
+static size_t trimmed(const uint8_t *from, const uint8_t *to)
+{
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n' || to[-1] == '\r'))
+        to--;
+    return (size_t)(to - from);
+}
+
+const uint8_t *json_find_member(const uint8_t *buf, size_t len, const char *name, size_t *value_len)
+{
+    size_t mark = json_mark(buf, len);
+    struct json_scan scan = {.at = buf + mark, .end = buf + len};
+    const uint8_t *found = NULL;
+
+    skip_space(&scan);
+    if (!take_byte(&scan, '{'))
+        return NULL;
+    do {
+        skip_space(&scan);
+        const uint8_t *member = scan.at + 1;
+        if (!take_string(&scan))
+            break;
+        bool wanted = is_name(member, (size_t)(scan.at - 1 - member), name);
+        skip_space(&scan);
+        if (!take_byte(&scan, ':'))
+            return NULL;
+        skip_space(&scan);
+        const uint8_t *value = scan.at;
+        if (!take_whole(&scan))
+            return NULL;
+        if (wanted) {
+            found = value;
+            *value_len = trimmed(value, scan.at);
+        }
+    } while (take_byte(&scan, ','));
+    return take_byte(&scan, '}') ? found : NULL;
 }
 
 /* --- writing a string --- */

@@ -13,6 +13,11 @@
  * around it, and nest at most 512 deep. Such a value can be copied into another document as it
  * is. */
 bool json_is_value(const uint8_t *buf, size_t len);
+/* The value of member NAME, which has only ASCII letters, of the object BUF, which json_load() has
+ * taken: as it stands there, from its first byte to its last. The last one, if there are several,
+ * as jansson has it. NULL: it has none, or BUF nests deeper than json_is_value() takes. */
+const uint8_t *json_find_member(const uint8_t *buf, size_t len, const char *name,
+                                size_t *value_len);
 /* Writes BUF as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. Returns how
  * many bytes are needed, and writes only if OUTLEN is enough. 6 * len + 2 always is. */
 size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t outlen);

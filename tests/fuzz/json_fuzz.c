@@ -48,6 +48,28 @@ static void compare_with_jansson(const uint8_t *data, size_t size)
               json_error_code(&error) == json_error_null_byte_in_key);
 }
 
+/* The last member of that name, byte for byte what jansson read. */
+static void find_member(const uint8_t *data, size_t size)
+{
+    size_t len = 0;
+    const uint8_t *raw = json_find_member(data, size, "body", &len);
+    json_error_t error;
+    json_t *object = json_load(data, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+    const json_t *theirs = json_object_get(object, "body");
+    if (object != NULL && deepest(data, size) <= 512)
+        check((raw != NULL) == (theirs != NULL));
+    if (raw != NULL)
+        check(raw >= data && raw + len <= data + size && json_is_value(raw, len));
+    if (raw != NULL && theirs != NULL) {
+        json_t *again =
+            json_loadb((const char *)raw, len,
+                       JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+        check(json_equal(again, theirs));
+        json_decref(again);
+    }
+    json_decref(object);
+}
+
 static void write_and_read_back(const uint8_t *data, size_t size)
 {
     size_t room = 6 * size + 2;
@@ -83,6 +105,7 @@ static void split_utf8(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     compare_with_jansson(data, size);
+    find_member(data, size);
     write_and_read_back(data, size);
     split_utf8(data, size);
     return 0;

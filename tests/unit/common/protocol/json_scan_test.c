@@ -134,6 +134,44 @@ static void refuses_the_rest(void **state)
     assert_false(json_is_value(NULL, 0));
 }
 
+/* The value of "body" in TEXT is WANT; NULL: there is none. */
+static void finds(const char *text, const char *want)
+{
+    size_t len = strlen(text), found_len = 0;
+    uint8_t *copy = malloc(len);
+    assert_non_null(copy);
+    memcpy(copy, text, len);
+    const uint8_t *found = json_find_member(copy, len, "body", &found_len);
+    if (want == NULL) {
+        assert_null(found);
+    } else {
+        assert_non_null(found);
+        assert_int_equal(found_len, strlen(want));
+        assert_memory_equal(found, want, found_len);
+    }
+    free(copy);
+}
+
+static void finds_a_member_as_it_stands(void **state)
+{
+    (void)state;
+    finds("{\"body\":1}", "1");
+    finds("\xef\xbb\xbf { \"body\" :\t{ \"a\" : [1 , 2.50] } \n}", "{ \"a\" : [1 , 2.50] }");
+    finds("{\"a\":{\"body\":1},\"body\":\"x\\\"}\"}", "\"x\\\"}\"");
+    finds("{\"body\":1,\"b\":2,\"body\": [ ] ,\"c\":3}", "[ ]");
+    finds("{\"b\\u006fdy\":true}", "true");
+    finds("{\"\\u0062\\u006F\\u0064\\u0079\":null}", "null");
+    finds("{\"bod\":1,\"bodyy\":2,\"\\body\":3,\"bo\\u0064\":4}", NULL);
+    finds("{}", NULL);
+    finds("[\"body\"]", NULL);
+    finds("\"body\"", NULL);
+    finds("", NULL);
+    finds("{\"body\"", NULL);
+    finds("{\"body\":", NULL);
+    finds("{\"body\":1", NULL);
+    finds("{\"body\":1 \"a\":2}", NULL);
+}
+
 static void nesting_ends_at_512(void **state)
 {
     (void)state;
@@ -286,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_values),
         cmocka_unit_test(refuses_the_rest),
+        cmocka_unit_test(finds_a_member_as_it_stands),
         cmocka_unit_test(nesting_ends_at_512),
         cmocka_unit_test(every_byte_at_every_place_of_a_string),
         cmocka_unit_test(utf8_knows_every_code_point),
