@@ -22,6 +22,7 @@
 #include "logic/push/push.h"
 #include "logic/push/repartition.h"
 #include "logic/router/routers.h"
+#include "logic/upstream/upstream.h"
 
 #include <errno.h>
 
@@ -127,6 +128,8 @@ static int logic_start(struct daemon *daemon)
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
     if (err == 0)
+        err = upstream_open(logic);
+    if (err == 0)
         err = join(logic);
     if (err == 0)
         err = routes_open(logic);
@@ -192,6 +195,8 @@ static void logic_stop(struct daemon *daemon)
     logic->routers = NULL;
     kafka_producer_close(logic->bus);
     logic->bus = NULL;
+    upstream_close(logic->upstream);
+    logic->upstream = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
         uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* run what was put off to the end of the turn:
                                                   * answers */
@@ -223,6 +228,9 @@ static void logic_scrape(struct daemon *daemon)
         return; /* logic is starting or stopping */
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
+    if (logic->upstream != NULL)
+        metric_set(logic->counters, LOGIC_UPSTREAM_WAITING,
+                   (int64_t)upstream_waiting(logic->upstream));
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
     metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));
@@ -271,6 +279,7 @@ static const struct daemon_need logic_needs[] = {
     {"bus", USE_PUSH},
     {"partitions", USE_PUSH},
     {"jobs", USE_PUSH},
+    {"upstream", 0}, /* comets keep what clients send, and tell them when it takes too long */
     {NULL, 0},
 };
 

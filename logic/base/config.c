@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ROW(section, key, type, field, init, min, max, doc)                           \
     {                                                                                 \
@@ -158,6 +159,14 @@ const struct config_row logic_config_rows[] = {
         "64 regions, 1024 networks. A region's name is what its comets have in lease.region."),
     ROW("nodes", "region_weight", CONFIG_INT, nodes_region_weight, "160", 100, 1000,
         "Per cent of its lease.weight that a comet has for clients of its own region."),
+    ROW("upstream", "topic", CONFIG_STRING, upstream_topic, "", 0, 0,
+        "Topic for what clients send to the business (operation 4; of goim's clients also unknown "
+        "ones): docs/upstream.md. It has to exist. The same for all logics. Empty: comets answer "
+        "such frames, and nobody gets them."),
+    ROW("upstream", "max_waiting", CONFIG_BYTES, upstream_max_waiting, "64m", MIB,
+        INT64_C(65536) * MIB,
+        "Bytes on their way to upstream.topic that Kafka has not confirmed. Beyond, comets have to "
+        "send them again."),
     {.key = NULL},
 };
 
@@ -183,6 +192,10 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
     }
     if (config->bus_brokers[0] == '\0' || config->bus_topic[0] == '\0') {
         snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
+        return -EINVAL;
+    }
+    if (strcmp(config->upstream_topic, config->bus_topic) == 0) {
+        snprintf(err, errlen, "upstream.topic must not be bus.topic: job would read it as pushes");
         return -EINVAL;
     }
     return kafka_options_check(config->bus_options, err, errlen);

@@ -30,6 +30,8 @@ struct logic_config {
     int64_t nodes_heartbeat_ms, nodes_heartbeat_max;
     int64_t nodes_max_delay_ms, nodes_base_delay_ms;
     int64_t nodes_factor, nodes_jitter, nodes_region_weight; /* per cent */
+    char *upstream_topic;
+    int64_t upstream_max_waiting;
 };
 
 extern const struct config_row logic_config_rows[];

@@ -10,7 +10,8 @@
  *                            └─ http/msg_get ─► mailbox/mailbox ════════════════════► Redis
  *   client, by its business ── nodes/nodes: which comet to connect to
  *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
- *                                               └───► mailbox/gone_receivers ─► routers, mailbox
+ *                                               ├───► mailbox/gone_receivers ─► routers, mailbox
+ *                                               └───► upstream_requests ─► upstream/ ═► Kafka
  *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
 #ifndef IMC_LOGIC_BASE_LOGIC_H
 #define IMC_LOGIC_BASE_LOGIC_H
@@ -34,6 +35,7 @@ struct local_callers;
 struct http_server;
 struct nodes;
 struct goim_online;
+struct upstream;
 
 struct logic {
     struct daemon *daemon;
@@ -50,6 +52,7 @@ struct logic {
     void (*routers_told)(struct logic *logic); /* a router has begun or ceased to answer; may be
                                                 * NULL */
     struct kafka_producer *bus;
+    struct upstream *upstream; /* NULL: upstream.topic is empty */
     struct streams *streams;
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;

@@ -24,6 +24,18 @@
       "Kafka producers that failed for good and were replaced.")                                 \
     X(PARTITIONS, "imc_logic_partitions", NULL, METRIC_GAUGE,                                    \
       "Partitions that messages are spread over, as agreed; 0: nothing can be produced now.")    \
+    X(UPSTREAM_PRODUCED, "imc_logic_upstream_total", "result=\"produced\"", METRIC_COUNTER,      \
+      "Frames of clients for the business. produced: upstream.topic has them; failed: Kafka "    \
+      "did not confirm them; put_off: not tried, the topic is not there or too much waits; "     \
+      "too_large: more than the topic takes. Comets send failed and put_off ones again.")        \
+    X(UPSTREAM_FAILED, "imc_logic_upstream_total", "result=\"failed\"", METRIC_COUNTER, "")      \
+    X(UPSTREAM_PUT_OFF, "imc_logic_upstream_total", "result=\"put_off\"", METRIC_COUNTER, "")    \
+    X(UPSTREAM_LARGE, "imc_logic_upstream_total", "result=\"too_large\"", METRIC_COUNTER, "")    \
+    X(UPSTREAM_RESTARTS, "imc_logic_upstream_restarts_total", NULL, METRIC_COUNTER,              \
+      "Producers to upstream.topic that were replaced, because Kafka refused or did not "        \
+      "confirm a message.")                                                                      \
+    X(UPSTREAM_WAITING, "imc_logic_upstream_waiting_bytes", NULL, METRIC_GAUGE,                  \
+      "Bytes on their way to upstream.topic that Kafka has not confirmed.")                      \
     X(BACKLOG_LAG_MS, "imc_logic_backlog_lag_milliseconds", NULL, METRIC_GAUGE,                  \
       "Age of the messages that jobs read now, as the one furthest behind tells.")               \
     X(BACKLOG_USED, "imc_logic_backlog_permille", NULL, METRIC_GAUGE,                            \

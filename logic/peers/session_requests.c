@@ -3,7 +3,8 @@
  *                                ├─ connects ─► connect
  *                                ├─ disconnects, registers ─► routers
  *                                ├─ registered ─► routers, once all its registers were taken
- *                                └─ ordered ─► room_orders: not answered
+ *                                ├─ ordered ─► room_orders: not answered
+ *                                └─ upstreams ─► upstream_requests
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
 #include "logic/mailbox/gone_receivers.h"
@@ -12,6 +13,7 @@
 #include "logic/peers/connect.h"
 #include "logic/peers/room_orders.h"
 #include "logic/peers/session_batch.h"
+#include "logic/peers/upstream_requests.h"
 #include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
@@ -351,6 +353,8 @@ static void alloc_results(struct session_batch *sb)
         message_list(sb, &imc__v1__fetch_result__descriptor, sb->in->n_fetches, &reply->n_fetches);
     reply->rooms =
         message_list(sb, &imc__v1__room_total__descriptor, sb->in->n_rooms, &reply->n_rooms);
+    reply->upstreams = message_list(sb, &imc__v1__upstream_result__descriptor, sb->in->n_upstreams,
+                                    &reply->n_upstreams);
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
@@ -381,5 +385,6 @@ void session_requests_handle(struct stream_batch *batch)
     start_registers(sb);
     start_rooms(sb);
     take_ordered(sb);
+    upstreams_start(sb);
     session_batch_drop(sb);
 }

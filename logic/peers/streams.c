@@ -80,6 +80,16 @@ static void tell_whether_closed(struct streams *service, struct stream *stream)
         send_to(stream, &reply.base);
 }
 
+static void tell_upstream(struct stream *stream)
+{
+    Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__TakesUpstream takes;
+
+    imc__v1__takes_upstream__init(&takes);
+    reply.takes_upstream = &takes;
+    send_to(stream, &reply.base);
+}
+
 static void on_opened(struct loop *loop, struct inbox_item *item)
 {
     struct stream *stream = container_of(item, struct stream, opened);
@@ -89,9 +99,13 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
     LIST_INSERT_HEAD(&service->streams, stream, next);
     gauge_streams(service, 1);
     log_info("stream opened", "from=%s peer=%s", stream->kind->peer, rpc_stream_peer(stream->rpc));
-    if (service->draining)
+    if (service->draining) {
         rpc_stream_close(stream->rpc);
-    else if (service->closed[0] != '\0')
+        return;
+    }
+    if (stream->kind == &comets && service->logic->upstream != NULL)
+        tell_upstream(stream);
+    if (service->closed[0] != '\0')
         tell_whether_closed(service, stream);
 }
 

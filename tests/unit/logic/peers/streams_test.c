@@ -101,6 +101,17 @@ static int setup_comet(void **state)
     return setup_to(state, "/imc.v1.Logic/Sessions");
 }
 
+/* With a topic for what clients send; here nobody looks into it. */
+static int setup_comet_upstream(void **state)
+{
+    static long opaque;
+    int err = setup_comet(state);
+    struct fixture *f = *state;
+
+    f->logic.upstream = (struct upstream *)(void *)&opaque;
+    return err;
+}
+
 static int setup_job(void **state)
 {
     return setup_to(state, "/imc.v1.Logic/Settle");
@@ -304,6 +315,22 @@ static void a_comet_that_comes_later_is_told(void **state)
     said(f, 0, "router: none answers");
 }
 
+/* Before anything else, so that one that answers and has not said it does not. */
+static void comets_are_told_that_what_clients_send_is_taken(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, 7, 1);
+    assert_true(caller_wait(&f->caller, 2, false));
+    const struct msg *msg = f->caller.answers[0];
+    Imc__V1__SessionReply *reply = imc__v1__session_reply__unpack(NULL, msg->len, msg->data);
+    assert_non_null(reply);
+    assert_non_null(reply->takes_upstream);
+    assert_int_equal(reply->seq, 0);
+    imc__v1__session_reply__free_unpacked(reply, NULL);
+    assert_int_equal(f->caller.answers[1]->data[1], 1);
+}
+
 static void jobs_are_not_told(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +354,7 @@ int main(void)
         row(draining_ends_streams_when_they_are_answered, setup_comet),
         row(comets_are_told_whether_logic_admits, setup_comet),
         row(a_comet_that_comes_later_is_told, setup_comet),
+        row(comets_are_told_that_what_clients_send_is_taken, setup_comet_upstream),
         row(jobs_are_not_told, setup_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
