@@ -20,12 +20,13 @@
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/session.h"
+#include "comet/session/upstream.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
+enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512, LINK_SLACK_MS = 2000 };
 
 static const struct conn_events worker_conn_events = {
     .frame = client_op_frame,
@@ -39,6 +40,7 @@ static const struct conn_events worker_conn_events = {
 static const struct logic_asks worker_asks = {
     .give_way = session_evict_silent,
     .room_order = ordered_rooms_take,
+    .upstream = upstream_told,
 };
 
 static void worker_claims_known(struct worker *worker, bool outwaited)
@@ -66,7 +68,12 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
-    worker->logic = logic_requests_open(worker, &worker_asks);
+    const struct logic_link link = {
+        .asks = worker_asks,
+        .window = (int)comet->config->logic_window,
+        .timeout_ms = (int)comet->config->connect_ms + LINK_SLACK_MS,
+    };
+    worker->logic = logic_requests_open(worker, &link);
     worker->reregister = reregister_open(worker, catchup_refetch);
     worker->late = job_results_open(worker);
     rooms_open(worker);
@@ -74,6 +81,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     room_claims_open(worker, worker_claims, worker_claims_known);
     worker->room_reports = room_reports_open(worker);
     worker->ordered_rooms = ordered_rooms_open(worker);
+    worker->upstream = upstream_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -86,6 +94,7 @@ void worker_close(struct worker *worker)
     ordered_rooms_close(worker->ordered_rooms);
     goim_keys_close(worker);
     room_reports_close(worker->room_reports);
+    upstream_close(worker->upstream);
     rooms_close(worker);
     room_claims_close(worker);
     held_joins_close(worker);
@@ -117,6 +126,7 @@ static void view_arrived(struct loop *loop, struct inbox_item *item)
     if (worker->closed)
         return;
     logic_requests_update(worker->logic);
+    upstream_update(worker->upstream);
     reregister_update(worker->reregister);
 }
 
@@ -230,7 +240,8 @@ static void worker_drained_wait(uv_timer_t *timer)
     struct worker *worker = timer->data;
 
     /* daemon.drain limits the wait. Without a logic there will be no answer. */
-    if (logic_requests_pending(worker->logic) > 0 && worker->view->n_logics > 0)
+    if ((logic_requests_pending(worker->logic) > 0 || upstream_pending(worker->upstream) > 0) &&
+        worker->view->n_logics > 0)
         return;
     uv_timer_stop(timer);
     struct inbox_item *item = mem_zalloc(sizeof *item);

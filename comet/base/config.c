@@ -104,6 +104,16 @@ const struct config_row comet_config_rows[] = {
         "How long logic may take to admit a session before it is told to try again (code 12)."),
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
         "Batches in flight from one loop to one logic."),
+    ROW("upstream", "window", CONFIG_INT, upstream_window, "16", 1, 1000,
+        "Frames for the business (operation 4) that a session may have without an answer. What it "
+        "sends beyond is not read until answers come."),
+    ROW("upstream", "timeout", CONFIG_DURATION, upstream_timeout_ms, "30s", 1000, 3600000,
+        "A session of which no frame for the business was taken for this long is closed with code "
+        "12, so that the client knows and sends it again."),
+    ROW("upstream", "max_waiting", CONFIG_BYTES, upstream_max_waiting, "16m", 1 << 20, 1LL << 40,
+        "Bytes of frames for the business that one loop (comet.workers) keeps. Beyond, each "
+        "session "
+        "has one such frame at a time; beyond twice as much, one more closes it with code 12."),
     {.key = NULL},
 };
 

@@ -33,13 +33,16 @@ struct comet_config {
     int64_t rooms_per_session; /* rooms.per_session: the main one included */
     int64_t rooms_max;         /* rooms.max: of a loop */
     int64_t rooms_linger_ms;   /* rooms.linger */
-    int64_t recall_ms;     /* rooms.recall: time in which all that missed something are kicked */
-    int64_t vouch_ms;      /* rooms.vouch_timeout */
-    int64_t sdk_gap_ms;    /* imgo.sdk_gap */
-    int64_t connect_ms;    /* logic.connect_timeout */
-    int64_t logic_window;  /* logic.window: batches in flight per loop and logic */
-    int64_t held_messages; /* session.held: pushes held in memory while a session catches up;
-                              beyond: mailbox */
+    int64_t recall_ms;       /* rooms.recall: time in which all that missed something are kicked */
+    int64_t vouch_ms;        /* rooms.vouch_timeout */
+    int64_t sdk_gap_ms;      /* imgo.sdk_gap */
+    int64_t connect_ms;      /* logic.connect_timeout */
+    int64_t logic_window;    /* logic.window: batches in flight per loop and logic */
+    int64_t upstream_window; /* frames of a session for the business without an answer */
+    int64_t upstream_timeout_ms;  /* upstream.timeout */
+    int64_t upstream_max_waiting; /* upstream.max_waiting: bytes of a loop */
+    int64_t held_messages;        /* session.held: pushes held in memory while a session catches up;
+                                     beyond: mailbox */
 };
 
 extern const struct config_row comet_config_rows[];

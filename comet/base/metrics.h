@@ -72,6 +72,21 @@
     X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,              \
       "Frames of operation 4, or of an operation unknown to us, answered without a business to "   \
       "hand them to.")                                                                             \
+    X(UPSTREAM_TAKEN, "imc_comet_upstream_total", "result=\"taken\"", METRIC_COUNTER,              \
+      "Frames for the business. taken: Kafka has them; dropped: given up after upstream.timeout, " \
+      "or because they are too large: the client was told, if it was there.")                      \
+    X(UPSTREAM_DROPPED, "imc_comet_upstream_total", "result=\"dropped\"", METRIC_COUNTER, "")      \
+    X(UPSTREAM_WAITING, "imc_comet_upstream_waiting", NULL, METRIC_GAUGE,                          \
+      "Frames for the business without an answer.")                                                \
+    X(UPSTREAM_BYTES, "imc_comet_upstream_waiting_bytes", NULL, METRIC_GAUGE, "Bytes of those.")   \
+    X(UPSTREAM_HELD, "imc_comet_upstream_held", NULL, METRIC_GAUGE,                                \
+      "Sessions that are not read until frames for the business are answered.")                    \
+    X(UPSTREAM_AGAIN, "imc_comet_upstream_again_total", NULL, METRIC_COUNTER,                      \
+      "Times that frames of a session had to be sent to a logic again.")                           \
+    X(UPSTREAM_TIMEOUTS, "imc_comet_upstream_timeouts_total", NULL, METRIC_COUNTER,                \
+      "Sessions of which nothing was taken for upstream.timeout.")                                 \
+    X(UPSTREAM_REFUSED, "imc_comet_upstream_refused_total", NULL, METRIC_COUNTER,                  \
+      "Sessions closed (code 12) because twice upstream.max_waiting waited in their loop.")        \
     X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                            \
       "Connections closed with operation 6.")                                                      \
     X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                        \

@@ -18,6 +18,7 @@ struct job_results;
 struct reregister;
 struct room_reports;
 struct ordered_rooms;
+struct upstream;
 struct cluster_view;
 struct strmap;
 struct wheel;
@@ -49,6 +50,7 @@ struct worker {
     struct room_reports *room_reports;   /* session/room_reports.h */
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
+    struct upstream *upstream;           /* session/upstream.h */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */

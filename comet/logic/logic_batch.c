@@ -86,6 +86,39 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
     }
 }
 
+static Imc__V1__UpstreamFrame *batch_frame(struct arena *arena, struct upstream_frame *frame)
+{
+    Imc__V1__UpstreamFrame *item = arena_alloc(arena, sizeof *item);
+    imc__v1__upstream_frame__init(item);
+    item->op = frame->op;
+    item->json = frame->json;
+    item->room = frame->data;
+    item->time_ms = frame->time_ms;
+    item->body.data = (uint8_t *)frame->data + frame->room_len + 1;
+    item->body.len = frame->body_len;
+    return item;
+}
+
+static void batch_add_upstream(Imc__V1__SessionBatch *batch, struct arena *arena,
+                               struct logic_request *request)
+{
+    Imc__V1__Upstream *item = arena_alloc(arena, sizeof *item);
+    struct upstream_group *group = request->upstream;
+    struct upstream_frame *frame;
+    imc__v1__upstream__init(item);
+    item->handle = request->handle;
+    item->uid = request->uid;
+    item->epoch = group->epoch;
+    item->first = group->first;
+    item->address = group->peer;
+    if (group->key != NULL)
+        item->key = group->key;
+    item->frames = batch_list(arena, group->n);
+    STAILQ_FOREACH(frame, &group->frames, link)
+        item->frames[item->n_frames++] = batch_frame(arena, frame);
+    batch->upstreams[batch->n_upstreams++] = item;
+}
+
 void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
                        struct arena *arena, struct logic_request_queue *requests,
                        const size_t counts[REQUEST_KINDS])
@@ -99,12 +132,15 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     batch->stores = batch_list(arena, counts[REQUEST_STORE]);
     batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
     batch->rooms = batch_list(arena, counts[REQUEST_ROOM]);
+    batch->upstreams = batch_list(arena, counts[REQUEST_UPSTREAM]);
     batch->loop = (uint32_t)worker->loop.index;
     STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
             batch_add_connect(batch, arena, request);
         } else if (request->kind == REQUEST_STORE) {
             batch_add_store(batch, arena, request);
+        } else if (request->kind == REQUEST_UPSTREAM) {
+            batch_add_upstream(batch, arena, request);
         } else if (request->kind == REQUEST_REGISTERED) {
             if (request->cancelled)
                 continue;
@@ -126,7 +162,8 @@ bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
            reply->n_fetches == counts[REQUEST_FETCH] &&
            reply->n_confirms == counts[REQUEST_CONFIRM] &&
            reply->n_stores == counts[REQUEST_STORE] &&
-           reply->n_registers == counts[REQUEST_REGISTER] && reply->n_rooms == counts[REQUEST_ROOM];
+           reply->n_registers == counts[REQUEST_REGISTER] &&
+           reply->n_rooms == counts[REQUEST_ROOM] && reply->n_upstreams == counts[REQUEST_UPSTREAM];
 }
 
 uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
@@ -147,6 +184,8 @@ uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_reque
         return reply->registers[i];
     case REQUEST_ROOM:
         return reply->rooms[i]->status;
+    case REQUEST_UPSTREAM:
+        return reply->upstreams[i]->status;
     case REQUEST_REGISTERED:
     case REQUEST_KINDS:
         break;

@@ -20,16 +20,47 @@ enum logic_request_kind {
     REQUEST_REGISTER,
     REQUEST_REGISTERED,
     REQUEST_ROOM,
+    REQUEST_UPSTREAM,
     REQUEST_KINDS,
 };
 
 /* LogicStatus of session.proto. */
-enum logic_status { LOGIC_OK, LOGIC_UNAVAILABLE, LOGIC_RING_MISMATCH };
+enum logic_status {
+    LOGIC_OK,
+    LOGIC_UNAVAILABLE,
+    LOGIC_RING_MISMATCH,
+    LOGIC_TOO_LARGE,
+    LOGIC_NOT_CONFIGURED,
+};
 
 /* Confirm.How of session.proto. */
 enum confirm_how {
     CONFIRM_WRITTEN, /* the kernel has it for the session */
     CONFIRM_WAIVED,  /* the session is gone and has not seen it */
+};
+
+/* What a client sends to the business. */
+struct upstream_frame {
+    STAILQ_ENTRY(upstream_frame) link;
+    uint64_t time_ms; /* Unix time */
+    int32_t op, seq;
+    int32_t reply_op;
+    uint16_t version;
+    bool json;        /* the body is a JSON value */
+    uint8_t room_len; /* at most ROOM_NAME_MAX */
+    uint32_t body_len;
+    char data[]; /* the main room's name, a NUL, the body */
+};
+STAILQ_HEAD(upstream_frames, upstream_frame);
+
+/* The frames of one session that go to logic together. */
+struct upstream_group {
+    struct upstream_frames frames; /* oldest first */
+    size_t n, bytes;
+    uint64_t epoch; /* ours when the session sent its first frame */
+    uint64_t first; /* number of the first frame in its session, from 1 */
+    char *key;      /* of the device; NULL: none */
+    char peer[48];
 };
 
 /* Messages of a user's mailbox, oldest first. */
@@ -62,6 +93,7 @@ struct logic_answer {
     const struct admission *connect;  /* CONNECT */
     const struct mailbox_page *fetch; /* FETCH */
     uint64_t room_total;              /* ROOM: sessions on all comets */
+    uint32_t taken;                   /* UPSTREAM: so many of the first frames are in Kafka */
     struct backing *backing;          /* keeps connect and fetch alive; borrowed */
 };
 
@@ -80,20 +112,21 @@ struct logic_request {
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
-    char *key;            /* REGISTER: of the device; NULL: it has none */
-    bool goim;            /* CONNECT: bytes are goim's auth */
-    char peer[48];        /* CONNECT */
-    uint32_t wire;        /* CONNECT */
-    uint32_t members;     /* ROOM: sessions on this loop */
-    uint64_t number;      /* ROOM: rises with every word of this loop */
-    uint64_t after;       /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
-    bool own;             /* FETCH: leave out messages owed only to other sessions */
-    uint64_t *ids;        /* CONFIRM */
-    size_t n_ids;         /* CONFIRM */
-    enum confirm_how how; /* CONFIRM */
-    uint64_t behind;      /* STORE: only if this message is in the mailbox; 0 = none */
-    struct push push;     /* STORE: holds a reference to its backing */
-    struct ticket ticket; /* STORE: for done() */
+    char *key;                       /* REGISTER: of the device; NULL: it has none */
+    bool goim;                       /* CONNECT: bytes are goim's auth */
+    char peer[48];                   /* CONNECT */
+    uint32_t wire;                   /* CONNECT */
+    uint32_t members;                /* ROOM: sessions on this loop */
+    uint64_t number;                 /* ROOM: rises with every word of this loop */
+    uint64_t after;                  /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
+    bool own;                        /* FETCH: leave out messages owed only to other sessions */
+    uint64_t *ids;                   /* CONFIRM */
+    size_t n_ids;                    /* CONFIRM */
+    enum confirm_how how;            /* CONFIRM */
+    uint64_t behind;                 /* STORE: only if this message is in the mailbox; 0 = none */
+    struct push push;                /* STORE: holds a reference to its backing */
+    struct ticket ticket;            /* STORE: for done() */
+    struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
 };
 STAILQ_HEAD(logic_request_queue, logic_request);
 

@@ -3,10 +3,10 @@
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "comet/logic/logic_batch.h"
+#include "comet/logic/logic_reply.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/slab.h"
-#include "common/protocol/unpack.h"
 #include "common/rpc/pipe.h"
 #include "proto/session.pb-c.h"
 #include <stdatomic.h>
@@ -17,7 +17,9 @@ enum { BATCH_REQUESTS = 1000, BATCH_BYTES = 512 * 1024, CONFIRM_IDS = 64, TICK_M
 
 _Static_assert((int)LOGIC_OK == (int)IMC__V1__LOGIC_STATUS__OK &&
                    (int)LOGIC_UNAVAILABLE == (int)IMC__V1__LOGIC_STATUS__UNAVAILABLE &&
-                   (int)LOGIC_RING_MISMATCH == (int)IMC__V1__LOGIC_STATUS__RING_MISMATCH,
+                   (int)LOGIC_RING_MISMATCH == (int)IMC__V1__LOGIC_STATUS__RING_MISMATCH &&
+                   (int)LOGIC_TOO_LARGE == (int)IMC__V1__LOGIC_STATUS__TOO_LARGE &&
+                   (int)LOGIC_NOT_CONFIGURED == (int)IMC__V1__LOGIC_STATUS__NOT_CONFIGURED,
                "as in session.proto");
 _Static_assert((int)CONFIRM_WRITTEN == (int)IMC__V1__CONFIRM__HOW__WRITTEN &&
                    (int)CONFIRM_WAIVED == (int)IMC__V1__CONFIRM__HOW__WAIVED,
@@ -32,11 +34,13 @@ struct listed_logic {
     bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
     bool closed; /* it said that it cannot do what we ask for now */
     struct room_orders *orders;
+    bool upstream; /* it said that it takes what clients send to the business */
 };
 
 struct logic_requests {
     struct worker *worker;
-    struct logic_asks asks;
+    struct logic_link options;
+    bool upstream; /* as asks.upstream() was told last */
     STAILQ_HEAD(listed_logics, listed_logic) peers;
     struct logic_request_queue queue;
     size_t pending;                     /* queued or unanswered */
@@ -50,41 +54,6 @@ struct logic_sent {
     struct logic_request_queue requests;
     uint64_t epoch;
 };
-
-/* --- replies: decoded on the rpc thread, kept as long as a held message needs them --- */
-
-struct logic_reply {
-    struct backing backing;
-    struct decoded decoded;
-    const Imc__V1__SessionReply *proto;
-};
-
-static void reply_free(struct backing *backing)
-{
-    struct logic_reply *reply = container_of(backing, struct logic_reply, backing);
-    decoded_end(&reply->decoded);
-    free(reply);
-}
-
-static void *link_decode(struct msg *msg)
-{
-    struct logic_reply *reply = mem_zalloc(sizeof *reply);
-
-    atomic_init(&reply->backing.refs, 1);
-    reply->backing.free = reply_free;
-    if (!decoded_begin(&reply->decoded, &imc__v1__session_reply__descriptor, msg, "logic")) {
-        free(reply);
-        return NULL;
-    }
-    reply->proto = (const Imc__V1__SessionReply *)reply->decoded.message;
-    return reply;
-}
-
-static void link_drop(void *decoded)
-{
-    struct logic_reply *reply = decoded;
-    backing_unref(&reply->backing);
-}
 
 /* --- the queue --- */
 
@@ -222,7 +191,9 @@ static enum logic_access link_access(const struct logic_requests *link)
 
 static size_t request_size(const struct logic_request *request)
 {
-    return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8;
+    size_t frames = request->upstream != NULL ? request->upstream->bytes : 0;
+
+    return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8 + frames;
 }
 
 /* Takes as many requests off the head of the queue as fit into one batch. */
@@ -248,6 +219,15 @@ static void link_take(struct logic_requests *link, struct logic_request_queue *t
     }
 }
 
+/* A closed logic gets requests if all are: it answers at once. A slow link asks those that said
+ * that they take what it carries. */
+static bool peer_takes(const struct listed_logic *peer)
+{
+    if (peer->link->options.slow)
+        return peer->upstream;
+    return !peer->closed || link_access(peer->link) != LOGIC_ADMITS;
+}
+
 static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
 {
     struct listed_logic *peer = arg;
@@ -256,10 +236,9 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     size_t counts[REQUEST_KINDS] = {0};
     struct logic_request_queue requests = STAILQ_HEAD_INITIALIZER(requests);
 
-    /* A logic that may be dead only gets an empty batch, so that no request waits for it in vain. A
-     * closed one gets requests if all are: it answers at once. */
-    if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 &&
-        (!peer->closed || link_access(link) != LOGIC_ADMITS))
+    /* A logic that may be dead only gets an empty batch, so that no request waits for it in
+     * vain. */
+    if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 && peer_takes(peer))
         link_take(link, &requests, counts);
     if (STAILQ_EMPTY(&requests) && !room_orders_have_results(peer->orders) && !peer->probe)
         return NULL;
@@ -288,55 +267,20 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     return msg;
 }
 
-/* Makes pushes of messages of the reply. They live as long as the reply. */
-static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **waiting, size_t n)
+/* Tells the worker if it has changed whether a logic takes what clients send to the business. A
+ * logic says so first on a stream: one that answers and has not does not. While none answers, it
+ * stays as it was. */
+static void link_tell_upstream(struct logic_requests *link)
 {
-    struct push *pushes = arena_alloc(&reply->decoded.arena, n * sizeof *pushes);
+    const struct listed_logic *peer;
+    bool on = false;
 
-    for (size_t i = 0; i < n; i++)
-        pushes[i] = (struct push){
-            .backing = &reply->backing,
-            .body = waiting[i]->body.data,
-            .body_len = (uint32_t)waiting[i]->body.len,
-            .op = waiting[i]->op,
-            .id = waiting[i]->id,
-            .expires_ms = waiting[i]->expires_ms,
-        };
-    return pushes;
-}
-
-static const struct mailbox_page *reply_page(struct logic_reply *reply,
-                                             const Imc__V1__FetchResult *result)
-{
-    struct mailbox_page *page = arena_alloc(&reply->decoded.arena, sizeof *page);
-
-    page->waiting = reply_pushes(reply, result->waiting, result->n_waiting);
-    page->n_waiting = result->n_waiting;
-    page->more = result->more;
-    page->last = result->last;
-    return page;
-}
-
-static const struct admission *reply_admission(struct logic_reply *reply,
-                                               const Imc__V1__ConnectResult *result)
-{
-    struct admission *admission = arena_alloc(&reply->decoded.arena, sizeof *admission);
-
-    admission->uid = result->uid;
-    admission->room = result->room;
-    admission->rooms = result->rooms;
-    admission->reason = result->reason;
-    admission->key = result->key;
-    admission->accepts_all = result->accepts_all;
-    admission->accepts = result->accepts;
-    admission->n_accepts = result->n_accepts;
-    admission->hello = result->hello;
-    admission->page = (struct mailbox_page){
-        .waiting = reply_pushes(reply, result->waiting, result->n_waiting),
-        .n_waiting = result->n_waiting,
-        .more = result->more,
-    };
-    return admission;
+    STAILQ_FOREACH(peer, &link->peers, entry)
+        on = on || peer->upstream;
+    if (on == link->upstream || link->options.slow)
+        return;
+    link->upstream = on;
+    link->options.asks.upstream(link->worker, on);
 }
 
 static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *decoded)
@@ -358,33 +302,27 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
         link->worker->keys_refresh_ms = reply->proto->keys_refresh_ms;
     while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
         size_t i = index[request->kind]++;
-        struct logic_answer answer = {.answered = fits,
-                                      .ring = reply->proto->ring,
-                                      .epoch = sent->epoch,
-                                      .backing = &reply->backing};
-        if (fits) {
-            answer.status = logic_batch_status(reply->proto, request->kind, i);
-            if (request->kind == REQUEST_CONNECT)
-                answer.connect = reply_admission(reply, reply->proto->connects[i]);
-            else if (request->kind == REQUEST_FETCH)
-                answer.fetch = reply_page(reply, reply->proto->fetches[i]);
-            else if (request->kind == REQUEST_ROOM)
-                answer.room_total = reply->proto->rooms[i]->sessions;
-        }
+        struct logic_answer answer = {.answered = fits, .epoch = sent->epoch};
+        if (fits)
+            logic_reply_answer(reply, request->kind, i, &answer);
         request_finish(link, request, &answer);
     }
     free(sent);
     backing_unref(&reply->backing);
+    if (link->upstream && !peer->upstream)
+        link_tell_upstream(link);
 }
 
 static void link_give_way(const struct logic_requests *link, const Imc__V1__GiveWay *way)
 {
-    link->asks.give_way(link->worker, way->uid, way->handles, way->n_handles);
+    link->options.asks.give_way(link->worker, way->uid, way->handles, way->n_handles);
 }
 
 /* Tells the main loop, for readiness, whether a logic can be reached and does what we ask for. */
 static void link_tell(struct logic_requests *link)
 {
+    if (link->options.slow)
+        return;
     atomic_store_explicit(&link->worker->logic_access, (int)link_access(link),
                           memory_order_relaxed);
 }
@@ -403,18 +341,29 @@ static void link_admitting(struct listed_logic *peer, const char *closed)
     link_kick(link);
 }
 
+static void link_asked(struct listed_logic *peer, const Imc__V1__SessionReply *event)
+{
+    if (event->admitting != NULL)
+        link_admitting(peer, event->admitting->closed);
+    for (size_t i = 0; i < event->n_give_way; i++)
+        link_give_way(peer->link, event->give_way[i]);
+    for (size_t i = 0; i < event->n_room_orders; i++)
+        room_orders_take(peer->orders, event->room_orders[i]);
+}
+
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
 {
     struct listed_logic *peer = arg;
     struct logic_reply *reply = decoded;
 
     (void)pipe;
-    if (reply->proto->admitting != NULL)
-        link_admitting(peer, reply->proto->admitting->closed);
-    for (size_t i = 0; i < reply->proto->n_give_way; i++)
-        link_give_way(peer->link, reply->proto->give_way[i]);
-    for (size_t i = 0; i < reply->proto->n_room_orders; i++)
-        room_orders_take(peer->orders, reply->proto->room_orders[i]);
+    if (reply->proto->takes_upstream != NULL) {
+        peer->upstream = true;
+        link_tell_upstream(peer->link);
+        link_kick(peer->link);
+    }
+    if (!peer->link->options.slow)
+        link_asked(peer, reply->proto);
     backing_unref(&reply->backing);
 }
 
@@ -436,7 +385,7 @@ static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
 {
     struct listed_logic *peer = arg;
 
-    peer->closed = false; /* a new stream is told anew */
+    peer->closed = peer->upstream = false; /* a new stream is told anew */
     if (up)
         log_info("logic up", "logic=%s address=%s loop=%d", peer->id, pipe_address(pipe),
                  peer->link->worker->loop.index);
@@ -451,12 +400,12 @@ static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
 
 static const struct pipe_ops link_ops = {
     .fill = link_fill,
-    .decode = link_decode,
+    .decode = logic_reply_decode,
     .answered = link_answered,
     .event = link_event,
     .failed = link_failed,
     .state = link_state,
-    .drop = link_drop,
+    .drop = logic_reply_drop,
 };
 
 /* --- peers --- */
@@ -466,8 +415,8 @@ static void peer_open(struct logic_requests *link, const struct member *logic)
     struct listed_logic *peer = mem_zalloc(sizeof *peer);
     struct pipe_options options = {
         .path = "/imc.v1.Logic/Sessions",
-        .window = (int)link->worker->config->logic_window,
-        .timeout_ms = (int)link->worker->config->connect_ms + 2000,
+        .window = link->options.window,
+        .timeout_ms = link->options.timeout_ms,
         .to = member_name(logic),
     };
 
@@ -476,7 +425,7 @@ static void peer_open(struct logic_requests *link, const struct member *logic)
     peer->epoch = logic->epoch;
     peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
                            &options, &link_ops, peer);
-    peer->orders = room_orders_open(link->worker, peer->pipe, link->asks.room_order);
+    peer->orders = room_orders_open(link->worker, peer->pipe, link->options.asks.room_order);
     STAILQ_INSERT_HEAD(&link->peers, peer, entry);
 }
 
@@ -530,13 +479,13 @@ void logic_requests_update(struct logic_requests *link)
     link_kick(link);
 }
 
-struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_asks *asks)
+struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_link *options)
 {
     struct logic_requests *link = mem_zalloc(sizeof *link);
 
     loop_assert_owner(&worker->loop);
     link->worker = worker;
-    link->asks = *asks;
+    link->options = *options;
     STAILQ_INIT(&link->queue);
     STAILQ_INIT(&link->peers);
     link->requests = slab_open("request", sizeof(struct logic_request));

@@ -21,13 +21,27 @@
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
                                   size_t n_handles);
 
-/* What logics ask of the worker. */
+/* A logic has said that it takes what clients send to the business, or no logic does any more. */
+typedef void (*logic_upstream_fn)(struct worker *worker, bool on);
+
+/* What logics ask of the worker, or tell it. */
 struct logic_asks {
     logic_give_way_fn give_way;
     room_order_fn room_order; /* room_orders.h */
+    logic_upstream_fn upstream;
 };
 
-struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_asks *asks);
+/* A link is one stream to each live logic. */
+struct logic_link {
+    /* This link carries nothing but REQUEST_UPSTREAM, whose answers wait for Kafka. It uses only
+     * logics that take them, and leaves to the other link what they ask. */
+    bool slow;
+    struct logic_asks asks; /* not of a slow link */
+    int window;             /* batches in flight to one logic */
+    int timeout_ms;         /* a batch that is unanswered for so long goes to another logic */
+};
+
+struct logic_requests *logic_requests_open(struct worker *worker, const struct logic_link *options);
 /* Before this returns, unanswered requests get their done() with answered == false. */
 void logic_requests_close(struct logic_requests *link);
 /* worker->view has changed: opens and closes pipes. */

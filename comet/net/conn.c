@@ -120,7 +120,7 @@ uint64_t conn_silence(const struct conn *conn)
 {
     uint32_t now = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
     uint32_t units = now - conn->last_heard;
-    return units == 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
+    return units == 0 || conn->held != 0 ? 0 : (uint64_t)(units - 1) << HEARD_SHIFT;
 }
 
 /* The silence in ms after which a WebSocket session is pinged; UINT64_MAX: never. A quarter of it
@@ -218,20 +218,28 @@ void conn_opened(struct conn *conn)
     conn_checked(conn);
 }
 
-void conn_hold(struct conn *conn)
+void conn_hold(struct conn *conn, enum conn_holder holder)
 {
     loop_assert_owner(&conn->worker->loop);
     assert(conn->state == CONN_OPEN);
-    conn->held = true;
+    if (holder == HELD_BY_UPSTREAM && (conn->held & holder) == 0)
+        conn_count(conn, COMET_UPSTREAM_HELD, 1);
+    conn->held = (unsigned)(conn->held | holder) & HELD_BY_ANY;
 }
 
-void conn_let_go(struct conn *conn)
+void conn_let_go(struct conn *conn, enum conn_holder holder)
 {
     loop_assert_owner(&conn->worker->loop);
-    if (!conn->held)
+    if ((conn->held & holder) == 0)
         return;
-    conn->held = false;
-    conn_read_later(conn);
+    if ((conn->held & holder & HELD_BY_UPSTREAM) != 0)
+        conn_count(conn, COMET_UPSTREAM_HELD, -1);
+    conn->held = (unsigned)(conn->held & ~holder) & HELD_BY_ANY;
+    if (conn->held != 0)
+        return;
+    conn_heard(conn);
+    if (conn->state != CONN_CLOSED)
+        conn_read_later(conn);
     conn_checked(conn);
 }
 
@@ -264,7 +272,8 @@ void conn_close(struct conn *conn)
         return;
     bool leaves = conn->state < CONN_CLOSING;
     conn->state = CONN_CLOSED;
-    conn->paused = conn->held = false;
+    conn->paused = false;
+    conn_let_go(conn, HELD_BY_ANY);
     wheel_cancel(frontend->wheel, &conn->timer);
     if (leaves)
         frontend->events->leaving(conn);
@@ -301,7 +310,7 @@ static void attend(struct conn *conn)
     }
     if (drained && conn->state == CONN_OPEN && conn->out == NULL)
         conn_frontend(conn)->events->drained(conn);
-    if (resume && conn->state >= CONN_OPEN && !conn->broken)
+    if (resume && conn->state >= CONN_OPEN && !conn->broken && conn->held == 0)
         conn_read_resume(conn);
 }
 
@@ -358,6 +367,8 @@ void conn_check(const struct conn *conn)
     assert(conn->handle == 0 || handle_table_find(conn->worker->table, conn->handle) == conn);
     if (conn->state == CONN_OPEN)
         assert(conn->handle != 0 && conn->kept == 0);
+    else
+        assert(conn->held == 0);
     if (conn->state < CONN_CLOSING)
         assert(!conn->close_sent && !conn->shut && !conn->eof);
     if (conn->main.room != NULL || conn->seats != NULL || conn->paused)

@@ -87,12 +87,13 @@ struct conn {
     bool is_ws : 1;
     bool writable_armed : 1;
     bool close_sent : 1; /* WebSocket close frame */
-    bool held : 1;       /* nothing more of it is handled: conn_hold() */
     bool counted : 1;    /* logic knows the session: it must be sent a Disconnect */
     bool registered : 1; /* the current routers know it: session/reregister.h */
     bool recalled : 1;   /* mass_kick_recall() will kick it, because it missed a message */
-    bool missed : 1; /* routers may have taken its user for away. It fetches its mailbox once it is
-                        registered, and until then before each push to it is written */
+    bool missed : 1;  /* routers may have taken its user for away. It fetches its mailbox once it is
+                         registered, and until then before each push to it is written */
+    uint8_t held : 2; /* enum conn_holder: nothing more of it is handled */
+    bool upstream : 1; /* session/upstream.h has something of it */
     /* only for the files of net/: */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING or held, and something came */
@@ -145,13 +146,21 @@ void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, co
  * at the end of the turn. */
 void conn_opened(struct conn *conn);
 /* In CONN_OPEN: what the client sends further is not looked at before conn_let_go(), because the
- * answer to what it has sent is still to come. */
-void conn_hold(struct conn *conn);
-void conn_let_go(struct conn *conn);
+ * answer to what it has sent is still to come. It stays behind the frame that is being handled, and
+ * in the kernel. Meanwhile the client counts as heard of. It is read again, at the end of the turn,
+ * when no holder is left. */
+enum conn_holder {
+    HELD_BY_JOIN = 1,     /* session/held_joins.h */
+    HELD_BY_UPSTREAM = 2, /* session/upstream.h */
+    HELD_BY_ANY = 3,
+};
+void conn_hold(struct conn *conn, enum conn_holder holder);
+void conn_let_go(struct conn *conn, enum conn_holder holder);
 /* Sends operation 6 with CODE and REASON (plain text, no quotes), on WebSocket also close 4000 +
  * CODE; then flushes and closes. Tickets that were not written by then are dropped. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);
-/* Milliseconds since the last sign of life; may be up to 512 too low, never too high. */
+/* Milliseconds since the last sign of life; may be up to 512 too low, never too high. 0 for a
+ * client that is held. */
 uint64_t conn_silence(const struct conn *conn);
 /* Kicks with code 5, because a newer session of the user takes its place. The peer seems to be
  * gone, so the connection ends with this turn and does not linger. */

@@ -30,10 +30,8 @@ static void conn_close_begin(struct conn *conn)
     LIST_REMOVE(conn, link);
     LIST_INSERT_HEAD(&frontend->closing, conn, link);
     conn->state = CONN_CLOSING;
+    conn_let_go(conn, HELD_BY_ANY);
     wheel_set(frontend->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
-    if (conn->held)
-        conn_read_later(conn);
-    conn->held = false;
     if (conn->paused) {
         conn->paused = false;
         conn_poll_update(conn);

@@ -157,7 +157,7 @@ static size_t take_next(struct conn *conn, uint8_t *buf, size_t len)
         return take_handshake(conn, buf, len);
     case CONN_AUTH:
     case CONN_OPEN:
-        if (conn->held)
+        if (conn->held != 0)
             return 0;
         return conn->is_ws ? take_ws(conn, buf, len) : take_frame(conn, buf, len);
     case CONN_CONNECTING:
@@ -253,14 +253,14 @@ static bool lingered(struct conn *conn, size_t n)
 void conn_read_ready(struct conn *conn)
 {
     uint8_t *buf = conn_frontend(conn)->in;
-    if (conn->state == CONN_CONNECTING || conn->held) {
+    if (conn->state == CONN_CONNECTING || conn->held != 0) {
         pause_reading(conn);
         return;
     }
     if (conn->resume) /* the rest may fill the buffer: it comes first, at the end of this turn */
         return;
     size_t kept = conn->in != NULL ? conn->in->len : 0;
-    size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : FRONTEND_READ;
+    size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : conn_frontend(conn)->bite;
     ssize_t n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;

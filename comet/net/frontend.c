@@ -38,6 +38,12 @@ static size_t longest_rest(const struct comet_config *config)
     return rest + FRONTEND_READ;
 }
 
+void frontend_read_little(struct worker *worker, bool little)
+{
+    loop_assert_owner(&worker->loop);
+    worker->frontend->bite = little ? FRONTEND_STRANGER : FRONTEND_READ;
+}
+
 int frontend_open(struct worker *worker, const struct conn_events *events, char *err, size_t errlen)
 {
     loop_assert_owner(&worker->loop);
@@ -57,6 +63,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     frontend->wheel = wheel_open(&worker->loop, TICK_MS, WHEEL_SLOTS, conn_on_timer);
     frontend->in_ahead = longest_rest(worker->config);
     frontend->in = mem_alloc(frontend->in_ahead + FRONTEND_READ);
+    frontend->bite = FRONTEND_READ;
     frontend->scratch = mem_alloc(FRONTEND_SCRATCH);
     frontend->cork = mem_alloc(FRONTEND_SCRATCH);
     frontend->max_message = max_message(worker->config->max_body);

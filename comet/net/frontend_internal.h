@@ -19,7 +19,7 @@ struct sendq;
 enum {
     FRONTEND_READ = 64 * 1024,     /* read per connection and turn */
     FRONTEND_SCRATCH = 32 * 1024,  /* replies and pushes are encoded here */
-    FRONTEND_STRANGER = 4 * 1024,  /* read before auth: the rest stays in the kernel */
+    FRONTEND_STRANGER = 4 * 1024,  /* the same before auth, or if frontend_read_little() */
     FRONTEND_LINGER_KIB = 1024,    /* thrown away, after our last words, before we hang up */
     FRONTEND_HTTP_MAX = 32 * 1024, /* request line and headers: browsers send cookies */
 };
@@ -39,6 +39,7 @@ struct frontend {
     struct conn *corked; /* the one whose input is being handled: its replies gather in `cork` */
     uint8_t *cork;
     size_t cork_len;
+    size_t bite;        /* read per open connection and turn: frontend_read_little() */
     size_t max_message; /* WebSocket, JSON mode */
     size_t max_auth;    /* likewise, before auth */
     size_t max_auth_body;

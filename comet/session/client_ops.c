@@ -10,6 +10,7 @@
 #include "comet/session/goim_ops.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
+#include "comet/session/upstream.h"
 #include "comet/wire/client_request.h"
 #include "comet/wire/ws_json.h"
 #include "comet/wire/ws_reader.h"
@@ -25,11 +26,10 @@ static void client_op_heartbeat(struct conn *conn, const struct client_request *
     conn_reply(conn, request->version, OP_HEARTBEAT_REPLY, request->seq, NULL, 0);
 }
 
-/* Answers as imgo does. There is no business yet that the message could be handed to. */
+/* For the business. */
 static void client_op_send(struct conn *conn, const struct client_request *request)
 {
-    metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
-    conn_reply(conn, request->version, OP_SEND_REPLY, request->seq, NULL, 0);
+    upstream_take(conn, request, OP_SEND_REPLY);
 }
 
 static void client_op_test(struct conn *conn, const struct client_request *request)

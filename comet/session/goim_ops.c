@@ -11,6 +11,7 @@
 #include "comet/session/held_joins.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/room_reports.h"
+#include "comet/session/upstream.h"
 #include "comet/wire/client_request.h"
 #include "common/protocol/json_scan.h"
 
@@ -98,10 +99,8 @@ void goim_op_heartbeat(struct conn *conn, const struct client_request *request)
     room_reports_heartbeat(conn->worker->room_reports, conn, request->version, request->seq);
 }
 
-/* Operation 4, and what we do not know, is for the business. There is none yet that it could be
- * handed to. The answer has no body. */
+/* Operation 4, and what we do not know, is for the business. The answer has no body. */
 void goim_op_other(struct conn *conn, const struct client_request *request)
 {
-    metric_add(conn->worker->counters, COMET_UPSTREAM_UNHANDLED, 1);
-    conn_reply(conn, request->version, request->op, request->seq, NULL, 0);
+    upstream_take(conn, request, request->op);
 }

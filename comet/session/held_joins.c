@@ -62,7 +62,7 @@ void held_joins_reply(struct conn *conn, const struct client_request *request, i
     join->version = request->version;
     if (body_len > 0)
         memcpy(join->body, body, body_len);
-    conn_hold(conn);
+    conn_hold(conn, HELD_BY_JOIN);
 }
 
 void held_joins_admit(struct conn *conn, void (*admit)(struct conn *conn, bool hello), bool hello)
@@ -93,7 +93,7 @@ static void release(struct worker *worker, const struct held_join *join)
     }
     if (conn->state != CONN_OPEN)
         return;
-    conn_let_go(conn);
+    conn_let_go(conn, HELD_BY_JOIN);
     conn_reply(conn, join->version, join->op, join->seq, join->body, join->body_len);
 }
 

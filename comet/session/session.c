@@ -13,6 +13,7 @@
 #include "comet/session/held_joins.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
+#include "comet/session/upstream.h"
 #include "common/base/mem.h"
 #include <string.h>
 
@@ -132,6 +133,7 @@ void session_closed(struct conn *conn)
     catchup_end(conn);
     if (conn->goim != NULL)
         goim_keys_remove(conn);
+    upstream_conn_closed(conn);
     goim_client_free(conn->goim);
     conn->goim = NULL;
     if (conn->handle != 0) {

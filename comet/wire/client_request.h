@@ -20,6 +20,8 @@ struct client_request {
     enum body_kind kind;
     const uint8_t *body; /* borrowed */
     size_t body_len;
+    const uint8_t *json; /* JSON mode: the whole message, borrowed */
+    size_t json_len;
 };
 
 #endif

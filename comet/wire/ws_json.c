@@ -79,6 +79,8 @@ int ws_json_parse(const uint8_t *buf, size_t len, struct client_request *request
         goto fail;
     request->version = (uint16_t)version;
     take_body(object, request);
+    request->json = buf;
+    request->json_len = len;
     *keep = object;
     return 0;
 

@@ -18,6 +18,7 @@
 #include "comet/session/client_ops.h"
 #include "comet/session/held_joins.h"
 #include "comet/session/session.h"
+#include "comet/session/upstream.h"
 #include "common/base/mem.h"
 #include "common/protocol/frame.h"
 #include "tests/unit/lib/clock.h"
@@ -81,6 +82,7 @@ static void note_stalled(struct conn *conn)
 void session_closed(struct conn *conn)
 {
     session_notes.closed++;
+    upstream_conn_closed(conn);
     if (conn->handle != 0)
         handle_table_remove(conn->worker->table, conn->handle);
     conn->handle = 0;
@@ -115,6 +117,9 @@ static void fixture_defaults(void)
         .rooms_per_session = 4,
         .rooms_max = 1000,
         .walk_bytes = 64 * 1024,
+        .upstream_window = 16,
+        .upstream_timeout_ms = 30000,
+        .upstream_max_waiting = 1 << 20,
     };
 }
 
@@ -130,9 +135,11 @@ static int fixture_open(void)
     assert_int_equal(loop_init(&fixture.loop, "test", 0), 0);
     fixture.table = handle_table_open(0);
     rooms_open(&fixture);
+    fixture.upstream = upstream_open(&fixture); /* off */
     int rc = frontend_open(&fixture, &fixture_events, err, sizeof err);
     if (rc != 0) {
         print_message("%s\n", err);
+        upstream_close(fixture.upstream);
         rooms_close(&fixture);
         loop_close(&fixture.loop);
         handle_table_close(fixture.table);
@@ -152,6 +159,7 @@ static int fixture_setup(void **state)
 static inline void fixture_close(void)
 {
     frontend_hang_up(&fixture);
+    upstream_close(fixture.upstream);
     rooms_close(&fixture);
     room_claims_close(&fixture);
     held_joins_close(&fixture);
@@ -169,6 +177,9 @@ static int fixture_teardown(void **state)
     assert_int_equal(fixture_counters[COMET_QUEUED_BYTES], 0);
     assert_int_equal(fixture_counters[COMET_ROOMS], 0);
     assert_int_equal(fixture_counters[COMET_STRANGER_BYTES], 0);
+    assert_int_equal(fixture_counters[COMET_UPSTREAM_WAITING], 0);
+    assert_int_equal(fixture_counters[COMET_UPSTREAM_BYTES], 0);
+    assert_int_equal(fixture_counters[COMET_UPSTREAM_HELD], 0);
     return 0;
 }
 

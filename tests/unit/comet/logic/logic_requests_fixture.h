@@ -101,8 +101,25 @@ static inline void answer_fetches(const Imc__V1__SessionBatch *batch, Imc__V1__S
     }
 }
 
+/* All but the last frame of each session is taken. */
+static inline void answer_upstreams(const Imc__V1__SessionBatch *batch,
+                                    Imc__V1__SessionReply *reply)
+{
+    reply->n_upstreams = batch->n_upstreams;
+    reply->upstreams = mem_alloc((batch->n_upstreams + 1) * sizeof *reply->upstreams);
+    for (size_t i = 0; i < batch->n_upstreams; i++) {
+        reply->upstreams[i] = mem_alloc(sizeof *reply->upstreams[i]);
+        imc__v1__upstream_result__init(reply->upstreams[i]);
+        reply->upstreams[i]->taken = (uint32_t)batch->upstreams[i]->n_frames - 1;
+        reply->upstreams[i]->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    }
+}
+
 static inline void reply_free(Imc__V1__SessionReply *reply)
 {
+    for (size_t i = 0; i < reply->n_upstreams; i++)
+        free(reply->upstreams[i]);
+    free(reply->upstreams);
     for (size_t i = 0; i < reply->n_connects; i++)
         free(reply->connects[i]);
     for (size_t i = 0; i < reply->n_fetches; i++) {
@@ -131,6 +148,7 @@ static inline struct msg *answer_to(const Imc__V1__SessionBatch *batch, bool mis
     reply.confirms = statuses(reply.n_confirms = batch->n_confirms);
     reply.stores = statuses(reply.n_stores = batch->n_stores);
     reply.registers = statuses(reply.n_registers = batch->n_registers);
+    answer_upstreams(batch, &reply);
     reply.n_stores -= miscount && reply.n_stores > 0;
     struct msg *msg = msg_new(imc__v1__session_reply__get_packed_size(&reply));
     imc__v1__session_reply__pack(&reply, msg->data);
@@ -324,7 +342,10 @@ static inline int setup(void **state)
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
-    w.worker.logic = logic_requests_open(&w.worker, &asks);
+    const struct logic_link link = {.asks = asks,
+                                    .window = (int)w.config.logic_window,
+                                    .timeout_ms = (int)w.config.connect_ms + 2000};
+    w.worker.logic = logic_requests_open(&w.worker, &link);
     return 0;
 }
 

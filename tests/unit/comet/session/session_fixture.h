@@ -17,6 +17,7 @@
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
+#include "comet/session/upstream.h"
 #include "common/base/mem.h"
 
 #include <setjmp.h>
@@ -162,6 +163,11 @@ void held_joins_admit(struct conn *conn, void (*admit)(struct conn *conn, bool h
 {
     assert_int_equal(conn->state, CONN_CONNECTING);
     admit(conn, hello);
+}
+
+void upstream_conn_closed(struct conn *conn)
+{
+    (void)conn;
 }
 
 void goim_admitted(struct conn *conn, const struct admission *result)

@@ -1,0 +1,101 @@
+#include "comet/logic/logic_reply.h"
+#include "comet/logic/logic_batch.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static void reply_free(struct backing *backing)
+{
+    struct logic_reply *reply = container_of(backing, struct logic_reply, backing);
+    decoded_end(&reply->decoded);
+    free(reply);
+}
+
+void *logic_reply_decode(struct msg *msg)
+{
+    struct logic_reply *reply = mem_zalloc(sizeof *reply);
+
+    atomic_init(&reply->backing.refs, 1);
+    reply->backing.free = reply_free;
+    if (!decoded_begin(&reply->decoded, &imc__v1__session_reply__descriptor, msg, "logic")) {
+        free(reply);
+        return NULL;
+    }
+    reply->proto = (const Imc__V1__SessionReply *)reply->decoded.message;
+    return reply;
+}
+
+void logic_reply_drop(void *decoded)
+{
+    struct logic_reply *reply = decoded;
+    backing_unref(&reply->backing);
+}
+
+/* Makes pushes of messages of the reply. They live as long as the reply. */
+static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **waiting, size_t n)
+{
+    struct push *pushes = arena_alloc(&reply->decoded.arena, n * sizeof *pushes);
+
+    for (size_t i = 0; i < n; i++)
+        pushes[i] = (struct push){
+            .backing = &reply->backing,
+            .body = waiting[i]->body.data,
+            .body_len = (uint32_t)waiting[i]->body.len,
+            .op = waiting[i]->op,
+            .id = waiting[i]->id,
+            .expires_ms = waiting[i]->expires_ms,
+        };
+    return pushes;
+}
+
+static const struct mailbox_page *reply_page(struct logic_reply *reply,
+                                             const Imc__V1__FetchResult *result)
+{
+    struct mailbox_page *page = arena_alloc(&reply->decoded.arena, sizeof *page);
+
+    page->waiting = reply_pushes(reply, result->waiting, result->n_waiting);
+    page->n_waiting = result->n_waiting;
+    page->more = result->more;
+    page->last = result->last;
+    return page;
+}
+
+static const struct admission *reply_admission(struct logic_reply *reply,
+                                               const Imc__V1__ConnectResult *result)
+{
+    struct admission *admission = arena_alloc(&reply->decoded.arena, sizeof *admission);
+
+    admission->uid = result->uid;
+    admission->room = result->room;
+    admission->rooms = result->rooms;
+    admission->reason = result->reason;
+    admission->key = result->key;
+    admission->accepts_all = result->accepts_all;
+    admission->accepts = result->accepts;
+    admission->n_accepts = result->n_accepts;
+    admission->hello = result->hello;
+    admission->page = (struct mailbox_page){
+        .waiting = reply_pushes(reply, result->waiting, result->n_waiting),
+        .n_waiting = result->n_waiting,
+        .more = result->more,
+    };
+    return admission;
+}
+
+void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind, size_t i,
+                        struct logic_answer *answer)
+{
+    answer->ring = reply->proto->ring;
+    answer->backing = &reply->backing;
+    answer->status = logic_batch_status(reply->proto, kind, i);
+    if (kind == REQUEST_CONNECT)
+        answer->connect = reply_admission(reply, reply->proto->connects[i]);
+    else if (kind == REQUEST_FETCH)
+        answer->fetch = reply_page(reply, reply->proto->fetches[i]);
+    else if (kind == REQUEST_ROOM)
+        answer->room_total = reply->proto->rooms[i]->sessions;
+    else if (kind == REQUEST_UPSTREAM)
+        answer->taken = reply->proto->upstreams[i]->taken;
+}
