@@ -15,8 +15,8 @@ enum {
     BATCH_HEAD = 512,   /* part of max.message.bytes that is kept for what Kafka counts besides
                          * messages */
     RECORD_HEAD = 128,  /* bytes that a batch of one message takes besides key, value and headers */
-    LIMIT_LEAST = 4096, /* we never go below, though the topic may */
-    LIMIT_MOST = 1000000000, /* librdkafka's own limit */
+    LIMIT_LEAST = 1000, /* these two are librdkafka's own */
+    LIMIT_MOST = 1000000000,
 };
 
 struct producer_instance {
