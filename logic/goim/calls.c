@@ -6,6 +6,7 @@
 #include "logic/goim/calls_internal.h"
 #include "logic/nodes/nodes.h"
 #include "logic/tokens/device_keys.h"
+#include "logic/upstream/upstream.h"
 #include "proto/goim/logic.pb-c.h"
 
 #include <errno.h>
@@ -124,12 +125,57 @@ static void call_heartbeat(struct goim_call *call)
         foreign_put(call->batch.logic, &session, false, on_lives, call);
 }
 
-/* There is no business yet that it could be handed to. */
-static void call_receive(struct goim_call *call)
+struct received {
+    struct upstream_ticket ticket;
+    struct goim_call *call;
+};
+
+static void receive_end(struct goim_call *call, int err)
 {
     Goim__Logic__ReceiveReply reply = GOIM__LOGIC__RECEIVE_REPLY__INIT;
 
-    goim_call_answer(call, &reply.base);
+    if (err == 0)
+        goim_call_answer(call, &reply.base);
+    else if (err == -EMSGSIZE)
+        goim_call_refuse(call, RPC_INVALID,
+                         "proto.body: longer than the topic upstream.topic takes");
+    else
+        goim_call_refuse(call, RPC_UNAVAILABLE, "Kafka has not confirmed it: call again later");
+}
+
+static void on_received(struct upstream_ticket *ticket, int err)
+{
+    receive_end(container_of(ticket, struct received, ticket)->call, err);
+}
+
+/* For the business. goim's comet names neither itself nor the session. Without upstream.topic
+ * nobody takes it. */
+static void call_receive(struct goim_call *call)
+{
+    const Goim__Logic__ReceiveReq *in = (const Goim__Logic__ReceiveReq *)call->in;
+    struct logic *logic = call->batch.logic;
+    struct received *received = arena_alloc(&call->batch.arena, sizeof *received);
+
+    if (in->proto == NULL) {
+        goim_call_refuse(call, RPC_INVALID, "proto: missing");
+        return;
+    }
+    if (logic->upstream == NULL) {
+        receive_end(call, 0);
+        return;
+    }
+    struct upstream_event event = {.comet = "goim",
+                                   .number = message_id_next(&logic->ids, logic_now_us(logic)),
+                                   .uid = in->mid,
+                                   .time_ms = logic_now_ms(logic),
+                                   .op = in->proto->op,
+                                   .body = in->proto->body.data,
+                                   .len = in->proto->body.len};
+    event.json = json_is_value(in->proto->body.data, event.len);
+    *received = (struct received){.ticket.done = on_received, .call = call};
+    int err = upstream_send(logic->upstream, &event, &received->ticket);
+    if (err != 0)
+        receive_end(call, err);
 }
 
 static void call_nodes(struct goim_call *call)

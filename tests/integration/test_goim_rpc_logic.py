@@ -8,6 +8,7 @@ import pytest
 import cluster as cluster_module
 import goim
 import goim_rpc
+import upstream
 from cluster import wait_for
 from goim_rpc import Refused, b64, raw, rpc
 
@@ -19,8 +20,10 @@ _next = itertools.count(88_000_000)
 @pytest.fixture(scope="module")
 def world(bus):
     """A cluster that takes sessions of goim's comets; .goim is such a comet, and .job goim's job."""
-    cluster = cluster_module.Cluster(bus, logics=2, env={
-        "IMC_LOGIC_GOIM_COMETS": "yes", "IMC_LOGIC_AUTH_TRUST_MID": "yes", "IMC_LOGIC_SESSIONS_MAX_PER_UID": "3"}).wait_ready()
+    env, topic = upstream.settings(bus, IMC_LOGIC_GOIM_COMETS="yes", IMC_LOGIC_AUTH_TRUST_MID="yes",
+                                   IMC_LOGIC_SESSIONS_MAX_PER_UID="3")
+    cluster = cluster_module.Cluster(bus, logics=2, env=env).wait_ready()
+    cluster.upstream = topic
     cluster.goim_port = cluster_module.free_port()
     cluster.goim = goim_rpc.Goim(f"127.0.0.1:{cluster.goim_port}")
     cluster.job = goim_rpc.Job(cluster)
@@ -177,8 +180,13 @@ def test_our_job_leaves_them_alone(world, mid):
     assert "message skipped" not in world.jobs[0].log()
 
 
-def test_receive_is_answered(world, mid):
-    assert ask(world, "Receive", {"mid": str(mid), "proto": goim_rpc.message(4, b"up")}) == {}
+def test_what_clients_send_to_the_business_gets_there(world, mid):
+    for body in (b"up", b""):
+        assert ask(world, "Receive", {"mid": str(mid), "proto": goim_rpc.message(4, body)}) == {}
+    found = upstream.of_uid(world, mid)
+    assert [one.value for one in found] == [b"up", b""]
+    assert len({one.headers["ce_id"] for one in found}) == 2
+    assert found[0].headers["ce_source"] == "/imc/comet/goim"
 
 
 def test_nodes(world):
@@ -198,6 +206,7 @@ WRONG = {
                            "InvalidArgument", "auth: key"),
     "no key to leave": ("Disconnect", {"mid": "1", "server": SERVER}, "InvalidArgument", "key: not a name"),
     "a key with a line feed": ("Heartbeat", {"mid": "1", "key": "a\n", "server": SERVER}, "InvalidArgument", "key:"),
+    "nothing received": ("Receive", {"mid": "1"}, "InvalidArgument", "proto: missing"),
     "rooms of nobody": ("RenewOnline", {"roomCount": {"r": 1}}, "InvalidArgument", "server:"),
     "a room without name": ("RenewOnline", {"server": SERVER, "roomCount": {"": 1}}, "InvalidArgument", "roomCount:"),
     "a room of 129 bytes": ("RenewOnline", {"server": SERVER, "roomCount": {"r" * 129: 1}}, "InvalidArgument", "roomCount:"),
