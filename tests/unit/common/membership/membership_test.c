@@ -200,8 +200,10 @@ static void who_refuses_clients_says_so_at_once(void **state)
     comet.membership->ttl_ms = 120000;
     turn_for(2 * RENEW); /* the renewal that was due before */
     int changes = logic.changed[MEMBER_COMET];
+    uint64_t begin = loop_now_ms(&loop);
     membership_set_clients(comet.membership, 0, true);
     turn_until(seen(&logic, MEMBER_COMET, "comet")->refuses_clients);
+    assert_in_range(loop_now_ms(&loop) - begin, 0, 5 * RENEW);
     assert_int_equal(logic.changed[MEMBER_COMET], changes + 1);
     vanish(&comet);
     vanish(&logic);
