@@ -1,7 +1,6 @@
 /*   MapBatch:  puts ─► dels ─► rooms ─► registered ─► lookups ─► forget ─► counts ─► top ─► totals
- *   MapReply:  puts[i]        room_totals[i]          lookups[i]          rooms,    top[i]
- * totals[i]
- *                                                                         comets
+ *   MapReply:  puts[i]        room_totals[i]         lookups[i]         rooms,   top[i]  totals[i]
+ *                                                                       comets
  *
  * router.proto states this order. */
 #include "router/map_batch.h"
