@@ -103,7 +103,7 @@ static void admission_note(struct admission *admission, int64_t uid)
 static void on_token(void *arg, size_t index, int err, const struct token_value *value)
 {
     struct admission *admission = arg;
-    struct session_batch *sb = &admission->call->sb;
+    const char *why;
 
     (void)index;
     if (err == -ENOENT) {
@@ -114,15 +114,12 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         admission_refuse(admission, RPC_UNAVAILABLE, "Redis does not answer: connect again later");
         return;
     }
-    if (admission->goim.mid != 0 && admission->goim.mid != value->uid) {
-        admission_refuse(admission, RPC_UNAUTHENTICATED, "auth: the token is not that of mid");
-        return;
-    }
-    if (admission->room[0] == '\0')
-        admission->room = session_batch_text(sb, value->room, value->room_len);
-    if (!admission->goim.accepts_said)
-        goim_connect_token_accepts(sb, value, &admission->result);
-    admission_note(admission, value->uid);
+    why = goim_connect_token(&admission->call->sb, &admission->goim, value, &admission->room,
+                             &admission->result);
+    if (why != NULL)
+        admission_refuse(admission, RPC_UNAUTHENTICATED, why);
+    else
+        admission_note(admission, value->uid);
 }
 
 void goim_call_connect(struct goim_call *call)

@@ -279,7 +279,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
 {
     struct session_batch *sb = arg;
     struct connect *connect = sb->asked[index];
-    const struct goim_connect *goim = &connect->goim;
+    const char *why;
 
     if (err == -ENOENT) {
         connect_end(connect, CLOSE_BAD_TOKEN, "unknown or expired token");
@@ -289,17 +289,11 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         connect_unavailable(connect);
         return;
     }
-    if (goim->mid != 0 && goim->mid != value->uid) {
-        connect_end(connect, CLOSE_BAD_TOKEN, "auth: the token is not that of mid");
-        return;
-    }
-    if (connect->session.room[0] == '\0')
-        connect->session.room = session_batch_text(sb, value->room, value->room_len);
-    if (connect->result->rooms[0] == '\0')
-        connect->result->rooms = session_batch_text(sb, value->rooms, value->rooms_len);
-    if (!goim->accepts_said)
-        goim_connect_token_accepts(sb, value, connect->result);
-    connect_known(connect, value->uid);
+    why = goim_connect_token(sb, &connect->goim, value, &connect->session.room, connect->result);
+    if (why != NULL)
+        connect_end(connect, CLOSE_BAD_TOKEN, why);
+    else
+        connect_known(connect, value->uid);
 }
 
 /* Reads goim's auth. True: its token has to be looked up. False: it needs none, or was refused. */

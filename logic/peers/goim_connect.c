@@ -100,8 +100,8 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
     return CLOSE_NONE;
 }
 
-void goim_connect_token_accepts(struct session_batch *sb, const struct token_value *token,
-                                Imc__V1__ConnectResult *result)
+static void token_accepts(struct session_batch *sb, const struct token_value *token,
+                          Imc__V1__ConnectResult *result)
 {
     result->accepts_all = token->accepts_len == 1 && token->accepts[0] == '*';
     if (result->accepts_all || token->accepts_len == 0)
@@ -113,4 +113,19 @@ void goim_connect_token_accepts(struct session_batch *sb, const struct token_val
             break;
         result->accepts[result->n_accepts++] = op;
     }
+}
+
+const char *goim_connect_token(struct session_batch *sb, const struct goim_connect *connect,
+                               const struct token_value *token, const char **room,
+                               Imc__V1__ConnectResult *result)
+{
+    if (connect->mid != 0 && connect->mid != token->uid)
+        return "auth: the token is not that of mid";
+    if ((*room)[0] == '\0')
+        *room = session_batch_text(sb, token->room, token->room_len);
+    if (result->rooms[0] == '\0')
+        result->rooms = session_batch_text(sb, token->rooms, token->rooms_len);
+    if (!connect->accepts_said)
+        token_accepts(sb, token, result);
+    return NULL;
 }

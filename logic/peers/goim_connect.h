@@ -27,8 +27,11 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
  * up, too. NULL: the client named a key that was made up for another user. */
 const char *goim_connect_key(struct session_batch *sb, const struct goim_connect *connect,
                              int64_t uid);
-/* Writes the operations of a token ("*": all, or a list) into RESULT. */
-void goim_connect_token_accepts(struct session_batch *sb, const struct token_value *token,
-                                Imc__V1__ConnectResult *result);
+/* The client's token stands for TOKEN, which adds what the client did not say: the room to *ROOM,
+ * the rooms beside it and the operations ("*": all, or a list) to RESULT. NULL; or why the client
+ * is refused: the token is not that of its mid. For imgo's clients, too. */
+const char *goim_connect_token(struct session_batch *sb, const struct goim_connect *connect,
+                               const struct token_value *token, const char **room,
+                               Imc__V1__ConnectResult *result);
 
 #endif
