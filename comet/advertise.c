@@ -37,14 +37,6 @@ static void add_ip(const char *item, size_t len, void *arg)
     ips->n++;
 }
 
-static bool is_host(const char *text, size_t room)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
-    size_t len = strlen(text);
-
-    return len < room && strspn(text, plain) == len;
-}
-
 int advertise_check(const struct comet_config *config, char *err, size_t errlen)
 {
     const struct {
@@ -64,7 +56,7 @@ int advertise_check(const struct comet_config *config, char *err, size_t errlen)
                  publics[i].setting, publics[i].value, sizeof member->tcp - 1);
         return -EINVAL;
     }
-    if (!is_host(config->node_host, sizeof member->host)) {
+    if (!address_is_host_text(config->node_host, sizeof member->host - 1)) {
         snprintf(err, errlen,
                  "node.host: \"%.140s\": want at most %zu letters, digits, - and ., without a port",
                  config->node_host, sizeof member->host - 1);

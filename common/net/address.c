@@ -140,3 +140,11 @@ void endpoint_set_port(struct sockaddr *address, int port)
 {
     ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
 }
+
+bool address_is_host_text(const char *text, size_t most)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    size_t len = strlen(text);
+
+    return len <= most && strspn(text, plain) == len;
+}

@@ -58,4 +58,7 @@ void endpoint_ip(const struct sockaddr *address, char *buf, size_t len);
 void endpoint_text(const struct sockaddr *address, char *buf, size_t len);
 void endpoint_set_port(struct sockaddr *address, int port);
 
+/* Could TEXT stand in a host's name: letters, digits, -, . and _, at most MOST of them? "" can. */
+bool address_is_host_text(const char *text, size_t most);
+
 #endif

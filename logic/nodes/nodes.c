@@ -33,22 +33,13 @@ struct nodes {
 
 /* --- settings --- */
 
-/* Can TEXT stand in a host's name? */
-static bool is_name(const char *text, size_t most)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
-    size_t len = strlen(text);
-
-    return len <= most && strspn(text, plain) == len;
-}
-
 int nodes_check(const struct logic_config *config, char *err, size_t errlen)
 {
     enum { SUFFIX_MOST = NODES_NAME_MAX - sizeof(((struct member *)NULL)->host) };
     struct regions *regions;
 
-    if (!is_name(config->nodes_domain, NODES_NAME_MAX - 1) ||
-        !is_name(config->nodes_host_domain, SUFFIX_MOST)) {
+    if (!address_is_host_text(config->nodes_domain, NODES_NAME_MAX - 1) ||
+        !address_is_host_text(config->nodes_host_domain, SUFFIX_MOST)) {
         snprintf(err, errlen,
                  "nodes.domain, nodes.host_domain: want letters, digits, - and ., without a port");
         return -EINVAL;
