@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512, LINK_SLACK_MS = 2000 };
+enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
 
 static const struct conn_events worker_conn_events = {
     .frame = client_op_frame,
@@ -71,7 +71,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     const struct logic_link link = {
         .asks = worker_asks,
         .window = (int)comet->config->logic_window,
-        .timeout_ms = (int)comet->config->connect_ms + LINK_SLACK_MS,
+        .timeout_ms = (int)comet->config->connect_ms + LOGIC_SLACK_MS,
     };
     worker->logic = logic_requests_open(worker, &link);
     worker->reregister = reregister_open(worker, catchup_refetch);

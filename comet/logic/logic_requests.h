@@ -31,6 +31,10 @@ struct logic_asks {
     logic_upstream_fn upstream;
 };
 
+/* So much longer than a request may take a batch waits for logic's answer: logic itself says before
+ * that what it could not do in time. */
+enum { LOGIC_SLACK_MS = 2000 };
+
 /* A link is one stream to each live logic. */
 struct logic_link {
     /* This link carries nothing but REQUEST_UPSTREAM, whose answers wait for Kafka. It uses only

@@ -35,7 +35,6 @@ enum {
     TICK_MS = 50,
     RETRY_MS = 250,
     LINK_WINDOW = 4,          /* batches in flight to one logic */
-    LINK_SLACK_MS = 2000,     /* so much longer than upstream.timeout a logic may take */
     GROUP_BYTES = 128 * 1024, /* a group takes no more frames beyond it */
 };
 
@@ -499,7 +498,7 @@ void upstream_told(struct worker *worker, bool on)
     const struct logic_link options = {
         .slow = true,
         .window = LINK_WINDOW,
-        .timeout_ms = (int)worker->config->upstream_timeout_ms + LINK_SLACK_MS,
+        .timeout_ms = (int)worker->config->upstream_timeout_ms + LOGIC_SLACK_MS,
     };
 
     loop_assert_owner(&worker->loop);
