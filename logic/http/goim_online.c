@@ -165,7 +165,7 @@ static void on_top(void *arg, const struct router_answer *answer)
 
 static int parse_top(struct online_call *call, struct params_error *err)
 {
-    static const char behind[] = "://";
+    static const char behind[] = GOIM_ROOM_BETWEEN;
     size_t most = sizeof call->prefix - sizeof behind;
     const char *type;
     int32_t limit = 0;

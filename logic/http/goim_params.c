@@ -72,7 +72,7 @@ int goim_params_keys(const struct goim_list *list, size_t max, size_t most,
 int goim_params_room(const char *type, const char *room, char *out, size_t outlen,
                      struct params_error *err)
 {
-    static const char between[] = "://";
+    static const char between[] = GOIM_ROOM_BETWEEN;
     size_t most = outlen - 1;
 
     if (params_text("type", type, most, err) != 0 || params_text("room", room, most, err) != 0)
@@ -86,7 +86,7 @@ int goim_params_room(const char *type, const char *room, char *out, size_t outle
 int goim_params_rooms(const char *type, const struct goim_list *rooms, size_t max, size_t most,
                       char ***names, struct params_error *err)
 {
-    static const char between[] = "://";
+    static const char between[] = GOIM_ROOM_BETWEEN;
     size_t joint = sizeof between - 1, taken = 0;
 
     if (params_text("type", type, most - joint - 1, err) != 0 || check_number(rooms, max, err) != 0)

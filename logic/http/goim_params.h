@@ -7,6 +7,9 @@
 
 #include "logic/http/params.h"
 
+/* Stands between the type and the room in the name of goim's rooms. */
+#define GOIM_ROOM_BETWEEN "://"
+
 /* The values of a parameter, in the order they came. Borrowed. */
 struct goim_list {
     const char *field;
