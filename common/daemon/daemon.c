@@ -7,6 +7,7 @@
  *   process_metrics.c  what the kernel and membership know of this process, for /metrics
  *   join.c             membership, advertised address
  *   redis.c            Redis
+ *   reload.c           SIGHUP: certificates, and what else is read anew
  *   descriptors.c      descriptors, and the share of each listener
  *   self_probe.c       readiness: does the own gRPC port answer?
  *   listen_messages.c  warnings and errors about addresses to listen on
@@ -150,7 +151,7 @@ static int run(struct daemon *daemon)
     daemon->counters = metrics_block(daemon->metrics);
     open_handles(daemon);
     daemon_descriptors_raise(daemon);
-    if (open_rpc(daemon) != 0)
+    if (daemon_reload_open(daemon) != 0 || open_rpc(daemon) != 0)
         goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
     daemon_warn_of_open(common_config(daemon));
@@ -177,6 +178,7 @@ close_admin:
 close_rpc:
     rpc_close(daemon->rpc);
 close_loop:
+    daemon_reload_close(daemon);
     loop_close(&daemon->loop);
     metrics_close(daemon->metrics);
     return code;
@@ -201,8 +203,7 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
     }
     log_sink_open();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* a terminal was closed, or somebody wants a reload, which does not
-                              * exist */
+    signal(SIGHUP, SIG_IGN); /* until reload.c takes it */
     return run(daemon);
 }
 

@@ -10,6 +10,7 @@
 #ifndef IMC_COMMON_DAEMON_DAEMON_H
 #define IMC_COMMON_DAEMON_DAEMON_H
 
+#include "common/base/list.h"
 #include "common/base/loop.h"
 #include "common/base/memory_budget.h"
 #include "common/base/metrics.h"
@@ -17,6 +18,7 @@
 #include "common/membership/membership.h"
 #include "common/redis/redis.h"
 #include "common/rpc/rpc.h"
+#include "common/tls/tls.h"
 
 struct daemon;
 
@@ -39,6 +41,8 @@ struct daemon_config {
     char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
     int64_t memory_limit;        /* bytes; 0: memory_budget_default() */
     int64_t drain_ms;            /* daemon.drain: the longest time from SIGTERM to exit */
+    char *tls_certificate, *tls_key; /* lists of files, see tls/tls.h */
+    char *tls_ca, *tls_min_version, *tls_ticket_keys;
 };
 
 /* A command that only one daemon has: "--name ARGUMENT". run() is called in place of the daemon,
@@ -102,7 +106,8 @@ struct daemon {
     struct metrics *metrics;
     _Atomic int64_t *counters; /* the main loop's block */
     struct rpc *rpc;
-    void *state; /* the daemon's own */
+    struct tls *tls; /* the settings [tls]; there from before start() until after stop() */
+    void *state;     /* the daemon's own */
     struct daemon_internal *internal;
 };
 
@@ -129,6 +134,18 @@ void daemon_drained(struct daemon *daemon);
 /* Ends the main loop with exit code 1, so that a supervisor starts the daemon again. For a fault
  * that the daemon cannot mend itself. The caller has logged why. */
 void daemon_fail(struct daemon *daemon);
+/* What SIGHUP makes the daemon read anew, on the main loop. */
+struct daemon_reload {
+    LIST_ENTRY(daemon_reload) link;
+    const char *what; /* in log and metrics: "tls". Not copied */
+    /* 0; or -E…, ERR says why, and what was there before stays in use. */
+    int (*run)(struct daemon *daemon, void *arg, char *err, size_t errlen);
+    void *arg;
+    int64_t done, failed; /* this folder's */
+};
+/* From now on RELOAD, the caller's, runs with each SIGHUP. Call it in start(). It is used until
+ * stop(). */
+void daemon_on_reload(struct daemon *daemon, struct daemon_reload *reload);
 /* For stop(), when a library's threads do not end: the process ends by _exit(). */
 void daemon_abandon(struct daemon *daemon);
 /* For drain(): gives the lease back now, so that the others send nothing more here. May be called

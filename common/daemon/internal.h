@@ -24,7 +24,9 @@ struct daemon_internal {
     const struct config_row *tables[DAEMON_TABLES];
     struct config_row *common; /* daemon_config_rows with this daemon's defaults */
     struct http_server *admin;
-    uv_signal_t terminate, interrupt;
+    uv_signal_t terminate, interrupt, hang_up;
+    LIST_HEAD(, daemon_reload) reloads;
+    struct daemon_reload reload_tls;
     uv_timer_t deadline; /* when the drain has to be over, later when the lease has to be given
                           * back */
     uv_timer_t watch;    /* housekeeping.c */
@@ -85,6 +87,16 @@ int daemon_redis_open(struct daemon *daemon);
 enum { DAEMON_REDIS_ROWS = 2 };
 extern const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS];
 void daemon_redis_render(struct daemon *daemon, FILE *out);
+
+/* reload.c: opens what is read from files, and reads it anew at each SIGHUP. 0, or -E… after
+ * logging. */
+int daemon_reload_open(struct daemon *daemon);
+void daemon_reload_close(struct daemon *daemon);
+/* Fills OUT with the settings [tls] of CONFIG, borrowed. */
+void daemon_tls_settings(const struct daemon_config *config, struct tls_settings *out);
+enum { DAEMON_RELOAD_ROWS = 1 };
+extern const struct metric_row daemon_reload_rows[DAEMON_RELOAD_ROWS];
+void daemon_reload_render(struct daemon *daemon, FILE *out);
 
 /* Both set the condition "clock". daemon_clock_take() is a redis_clock_fn. */
 void daemon_clock_unknown(struct daemon *daemon);

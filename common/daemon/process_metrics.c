@@ -295,21 +295,35 @@ void daemon_render_process(struct daemon *daemon, FILE *out)
                 process_rows[i].read(daemon));
     }
     daemon_redis_render(daemon, out);
+    daemon_reload_render(daemon, out);
+    tls_render(daemon->tls, out);
     fprintf(out,
             "# HELP imc_build_info Always 1; what runs here.\n# TYPE imc_build_info gauge\n"
             "imc_build_info{daemon=\"%s\",version=\"%s\"} 1\n",
             daemon->spec->name, IMC_VERSION);
 }
 
+static size_t append(struct metric_row *rows, size_t n, const struct metric_row *more, size_t count)
+{
+    memcpy(rows + n, more, count * sizeof(*more));
+    return n + count;
+}
+
 void daemon_document_process(FILE *out)
 {
-    struct metric_row rows[PROCESS_ROWS + DAEMON_REDIS_ROWS + 1];
-    for (size_t i = 0; i < PROCESS_ROWS; i++)
-        rows[i] = process_rows[i].row;
-    for (size_t i = 0; i < DAEMON_REDIS_ROWS; i++)
-        rows[PROCESS_ROWS + i] = daemon_redis_rows[i];
-    rows[PROCESS_ROWS + DAEMON_REDIS_ROWS] = (struct metric_row){
-        "imc_build_info", "daemon=\"…\",version=\"…\"", METRIC_GAUGE, "Always 1; what runs here."};
+    static const struct metric_row build = {"imc_build_info", "daemon=\"…\",version=\"…\"",
+                                            METRIC_GAUGE, "Always 1; what runs here."};
+    struct metric_row
+        rows[PROCESS_ROWS + DAEMON_REDIS_ROWS + DAEMON_RELOAD_ROWS + TLS_METRIC_ROWS + 1];
+    size_t n = 0;
+    while (n < PROCESS_ROWS) {
+        rows[n] = process_rows[n].row;
+        n++;
+    }
+    n = append(rows, n, daemon_redis_rows, DAEMON_REDIS_ROWS);
+    n = append(rows, n, daemon_reload_rows, DAEMON_RELOAD_ROWS);
+    n = append(rows, n, tls_metric_rows, TLS_METRIC_ROWS);
+    n = append(rows, n, &build, 1);
     fputc('\n', out);
-    metrics_document(rows, PROCESS_ROWS + DAEMON_REDIS_ROWS + 1, "every daemon", out);
+    metrics_document(rows, n, "every daemon", out);
 }

@@ -72,6 +72,21 @@ const struct config_row daemon_config_rows[] = {
      "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
      "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
      "cgroup's limit, or half of the machine's memory if that is less."},
+    {"tls", "certificate", CONFIG_LIST, COMMON(tls_certificate), "", 0, 0,
+     "PEM files, separated by commas: each a certificate, then those that it is signed by (fullchain.pem). The host name "
+     "that a client asks for picks among several; the first is for clients that ask for none of them. Read anew at SIGHUP: "
+     "docs/tls.md."},
+    {"tls", "key", CONFIG_LIST, COMMON(tls_key), "", 0, 0,
+     "PEM files with the private keys of tls.certificate, in the same order, without a passphrase."},
+    {"tls", "ca", CONFIG_STRING, COMMON(tls_ca), "", 0, 0,
+     "PEM file with the certificates by which those of other daemons and servers have to be signed, and those of clients "
+     "where they are demanded. Empty: the system's store, for servers only."},
+    {"tls", "min_version", CONFIG_STRING, COMMON(tls_min_version), "1.2", 0, 0,
+     "The oldest TLS that is spoken: 1.2 or 1.3."},
+    {"tls", "ticket_keys", CONFIG_STRING, COMMON(tls_ticket_keys), "", 0, 0,
+     "File with the keys by which clients resume their TLS sessions, a line of 160 hexadecimal digits each (openssl rand "
+     "-hex 80): the first encrypts, all decrypt. The same file for daemons that share clients. Empty: random keys, which "
+     "end with the process."},
     {"daemon", "drain", CONFIG_DURATION, COMMON(drain_ms), "30s", 0, 3600000,
      "Longest time between SIGTERM and exit."},
     {0},
@@ -147,6 +162,10 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
                  (long long)config->lease_ttl_ms, (long long)config->lease_renew_ms);
         return -EINVAL;
     }
+    struct tls_settings tls;
+    daemon_tls_settings(config, &tls);
+    if (tls_check(&tls, err, errlen) != 0)
+        return -EINVAL;
     if (check_members(config, err, errlen) != 0)
         return -EINVAL;
     return check_lengths(config, err, errlen);

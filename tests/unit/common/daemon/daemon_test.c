@@ -118,14 +118,16 @@ static void test_memory_limit(void **state)
     drop(&child);
 }
 
-/* Without standard error, and with a terminal that hangs up. */
-static void test_hangup_is_ignored(void **state)
+/* A terminal that hangs up ends no daemon, either. */
+static void test_hangup_reads_files_anew(void **state)
 {
     struct child child;
     (void)state;
     run_daemon(&child, "plain");
     await_page(child.port, "GET /readyz", "200", "running: ok\n");
     kill(child.pid, SIGHUP);
+    await_page(child.port, "GET /metrics", "200",
+               "\nimc_reloads_total{what=\"tls\",result=\"ok\"} 1\n");
     expect_page(child.port, "GET /readyz", "200", "running: ok\n");
     kill(child.pid, SIGTERM);
     assert_int_equal(wait_exit(&child), 0);
@@ -250,7 +252,7 @@ int main(void)
         cmocka_unit_test(test_admin_pages),
         cmocka_unit_test(test_ready_for_a_use),
         cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_hangup_is_ignored),
+        cmocka_unit_test(test_hangup_reads_files_anew),
         cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_drain_deadline_and_second_signal),
         cmocka_unit_test(test_port_in_use),

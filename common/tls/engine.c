@@ -1,0 +1,359 @@
+/* OpenSSL reads and writes by a BIO of our own, which takes from `in` and adds to `out`. So no copy
+ * of the stream is kept but these two, and both are freed when they are empty. */
+#include "common/tls/engine.h"
+#include "common/base/mem.h"
+#include "common/net/address.h"
+#include "common/tls/internal.h"
+#include <assert.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+enum {
+    RECORD = 16 * 1024,          /* plaintext of one record: RFC 8446, 5.1 */
+    HANDSHAKE_MOST = 128 * 1024, /* bytes of a peer's handshake; with a chain of certificates */
+    FIRST_CAPACITY = 1024,
+    HANDSHAKE_RECORD = 22, /* the first byte of TLS: RFC 8446, 5.1 */
+};
+
+struct buffer {
+    uint8_t *bytes;
+    size_t at, len, capacity; /* what is in it: bytes[at … at + len) */
+};
+
+struct tls_engine {
+    SSL *ssl;
+    struct tls_endpoint *endpoint;
+    struct buffer in, out;
+    enum tls_state state;
+    size_t handshake_bytes;
+    bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
+    char *error, *alpn;       /* NULL: none */
+};
+
+/* --- buffers --- */
+
+static void buffer_free(struct buffer *buffer)
+{
+    mem_wiped_free(buffer->bytes, buffer->capacity);
+    *buffer = (struct buffer){0};
+}
+
+static void buffer_add(struct buffer *buffer, const void *bytes, size_t len)
+{
+    if (buffer->at > 0) {
+        memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len);
+        buffer->at = 0;
+    }
+    size_t need = buffer->len + len, capacity = buffer->capacity;
+    if (need > capacity) {
+        capacity = capacity == 0 ? FIRST_CAPACITY : capacity;
+        while (capacity < need)
+            capacity *= 2;
+        buffer->bytes = mem_wiped_realloc(buffer->bytes, buffer->capacity, capacity);
+        buffer->capacity = capacity;
+    }
+    memcpy(buffer->bytes + buffer->len, bytes, len);
+    buffer->len += len;
+}
+
+static void buffer_drop(struct buffer *buffer, size_t n)
+{
+    assert(n <= buffer->len);
+    buffer->at += n;
+    buffer->len -= n;
+    if (buffer->len == 0 && buffer->bytes != NULL)
+        buffer_free(buffer);
+}
+
+/* --- the BIO --- */
+
+static int bio_read(BIO *bio, char *buf, size_t len, size_t *taken)
+{
+    struct tls_engine *engine = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (engine->in.len == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    *taken = len < engine->in.len ? len : engine->in.len;
+    memcpy(buf, engine->in.bytes + engine->in.at, *taken);
+    buffer_drop(&engine->in, *taken);
+    return 1;
+}
+
+static int bio_write(BIO *bio, const char *bytes, size_t len, size_t *written)
+{
+    struct tls_engine *engine = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    buffer_add(&engine->out, bytes, len); /* its bound: see next_bite() and tls_engine_read() */
+    *written = len;
+    return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *arg)
+{
+    (void)bio;
+    (void)number;
+    (void)arg;
+    return command == BIO_CTRL_FLUSH || command == BIO_CTRL_PUSH || command == BIO_CTRL_POP;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "imc engine");
+    assert(method != NULL);
+    BIO_meth_set_read_ex(method, bio_read);
+    BIO_meth_set_write_ex(method, bio_write);
+    BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+/* --- life --- */
+
+static void count(struct tls_engine *engine, enum tls_result result)
+{
+    atomic_fetch_add_explicit(&engine->endpoint->results[result], 1, memory_order_relaxed);
+}
+
+static struct tls_engine *engine_new(struct tls_endpoint *endpoint)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_method);
+    SSL *ssl = tls_endpoint_connection(endpoint);
+    BIO *bio = ssl != NULL ? BIO_new(method) : NULL;
+    if (bio == NULL) {
+        SSL_free(ssl);
+        ERR_clear_error();
+        return NULL;
+    }
+    struct tls_engine *engine = mem_zalloc(sizeof(*engine));
+    engine->endpoint = endpoint;
+    engine->ssl = ssl;
+    BIO_set_data(bio, engine);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return engine;
+}
+
+struct tls_engine *tls_engine_accept(struct tls_server *server)
+{
+    struct tls_engine *engine = engine_new(&server->endpoint);
+    if (engine != NULL)
+        SSL_set_accept_state(engine->ssl);
+    return engine;
+}
+
+/* The server's certificate has to be for NAME, which is also what the server may choose by. */
+static bool expect_name(struct tls_engine *engine, const char *name)
+{
+    union endpoint address;
+    SSL *ssl = engine->ssl;
+    if (endpoint_parse(name, 0, &address))
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return name[0] != '\0' && SSL_set1_host(ssl, name) == 1 &&
+           SSL_set_tlsext_host_name(ssl, mem_unconst(name)) == 1;
+}
+
+static void settle(struct tls_engine *engine, int result);
+
+struct tls_engine *tls_engine_connect(struct tls_client *client, const char *name,
+                                      struct tls_session *session)
+{
+    struct tls_engine *engine = engine_new(&client->endpoint);
+    if (engine == NULL)
+        return NULL;
+    SSL_set_connect_state(engine->ssl);
+    if (!expect_name(engine, name) ||
+        (session != NULL && SSL_set_session(engine->ssl, (SSL_SESSION *)session) != 1)) {
+        tls_engine_free(engine);
+        ERR_clear_error();
+        return NULL;
+    }
+    ERR_clear_error();
+    settle(engine, SSL_do_handshake(engine->ssl));
+    return engine;
+}
+
+void tls_engine_free(struct tls_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    if (engine->state == TLS_HANDSHAKE)
+        count(engine, TLS_RESULT_FAILED);
+    if (engine->state ==
+        TLS_OPEN) /* else OpenSSL takes the session for broken: nobody may resume it */
+        SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(engine->ssl);
+    buffer_free(&engine->in);
+    buffer_free(&engine->out);
+    free(engine->error);
+    free(engine->alpn);
+    free(engine);
+}
+
+/* --- what follows from a call of OpenSSL --- */
+
+static void fail(struct tls_engine *engine, const char *why)
+{
+    if (engine->state == TLS_HANDSHAKE)
+        count(engine, TLS_RESULT_FAILED);
+    engine->state = TLS_FAILED;
+    engine->error = mem_strdup(why);
+    buffer_free(&engine->in);
+}
+
+static void opened(struct tls_engine *engine)
+{
+    const unsigned char *alpn;
+    unsigned len;
+    SSL_get0_alpn_selected(engine->ssl, &alpn, &len);
+    if (len > 0)
+        engine->alpn = mem_strndup((const char *)alpn, len);
+    engine->state = TLS_OPEN;
+    count(engine, SSL_session_reused(engine->ssl) ? TLS_RESULT_RESUMED : TLS_RESULT_FULL);
+}
+
+/* RESULT is what the call returned. Moves the state on. */
+static void settle(struct tls_engine *engine, int result)
+{
+    char why[256];
+    int error = result > 0 ? SSL_ERROR_NONE : SSL_get_error(engine->ssl, result);
+    if (engine->state == TLS_HANDSHAKE && SSL_is_init_finished(engine->ssl))
+        opened(engine);
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        engine->state = TLS_CLOSED;
+        buffer_free(&engine->in);
+    } else if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL) {
+        tls_connection_error_text(engine->ssl, why, sizeof(why));
+        fail(engine, why);
+    }
+}
+
+/* --- bytes --- */
+
+static bool ended(const struct tls_engine *engine)
+{
+    return engine->state == TLS_CLOSED || engine->state == TLS_FAILED;
+}
+
+size_t tls_engine_feed(struct tls_engine *engine, const void *bytes, size_t len)
+{
+    if (ended(engine) || len == 0)
+        return len;
+    if (!engine->seen) {
+        engine->seen = true;
+        engine->plain = *(const uint8_t *)bytes != HANDSHAKE_RECORD;
+    }
+    size_t room = TLS_ENGINE_IN - engine->in.len, taken = len < room ? len : room;
+    if (engine->state == TLS_HANDSHAKE)
+        engine->handshake_bytes += taken;
+    if (engine->handshake_bytes > HANDSHAKE_MOST && engine->state == TLS_HANDSHAKE) {
+        fail(engine, "the peer's handshake is too long");
+        return len;
+    }
+    buffer_add(&engine->in, bytes, taken);
+    return taken;
+}
+
+size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
+{
+    size_t got = 0;
+    if (ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
+        return 0;
+    ERR_clear_error();
+    settle(engine, SSL_read_ex(engine->ssl, buf, len, &got));
+    return got;
+}
+
+/* How many of LEN bytes may be written at once: a record's worth. */
+static size_t next_bite(const struct tls_engine *engine, size_t len)
+{
+    if (engine->state != TLS_OPEN || engine->closed || engine->out.len >= TLS_ENGINE_OUT)
+        return 0;
+    return len < RECORD ? len : RECORD;
+}
+
+size_t tls_engine_write(struct tls_engine *engine, const void *bytes, size_t len)
+{
+    size_t done = 0, bite, written;
+    while ((bite = next_bite(engine, len - done)) > 0) {
+        written = 0;
+        ERR_clear_error();
+        settle(engine, SSL_write_ex(engine->ssl, (const uint8_t *)bytes + done, bite, &written));
+        done += written;
+        if (written == 0)
+            break;
+    }
+    return done;
+}
+
+size_t tls_engine_output(const struct tls_engine *engine, const uint8_t **bytes)
+{
+    *bytes = engine->out.len > 0 ? engine->out.bytes + engine->out.at : NULL;
+    return engine->out.len;
+}
+
+void tls_engine_sent(struct tls_engine *engine, size_t n)
+{
+    buffer_drop(&engine->out, n);
+}
+
+void tls_engine_close(struct tls_engine *engine)
+{
+    if (engine->closed || (engine->state != TLS_OPEN && engine->state != TLS_CLOSED))
+        return;
+    engine->closed = true;
+    ERR_clear_error();
+    SSL_shutdown(engine->ssl);
+    ERR_clear_error();
+}
+
+/* --- what is known --- */
+
+enum tls_state tls_engine_state(const struct tls_engine *engine)
+{
+    return engine->state;
+}
+
+const char *tls_engine_error(const struct tls_engine *engine)
+{
+    return engine->error != NULL ? engine->error : "";
+}
+
+bool tls_engine_peer_is_plain(const struct tls_engine *engine)
+{
+    return engine->plain;
+}
+
+const char *tls_engine_alpn(const struct tls_engine *engine)
+{
+    return engine->alpn != NULL ? engine->alpn : "";
+}
+
+bool tls_engine_resumed(const struct tls_engine *engine)
+{
+    return SSL_session_reused(engine->ssl) == 1;
+}
+
+const char *tls_engine_version(const struct tls_engine *engine)
+{
+    return SSL_get_version(engine->ssl);
+}
+
+struct tls_session *tls_engine_session(const struct tls_engine *engine)
+{
+    SSL_SESSION *session = SSL_get1_session(engine->ssl);
+    if (session != NULL && SSL_SESSION_is_resumable(session) == 1)
+        return (struct tls_session *)session;
+    SSL_SESSION_free(session);
+    return NULL;
+}
+
+void tls_session_free(struct tls_session *session)
+{
+    SSL_SESSION_free((SSL_SESSION *)session);
+}
