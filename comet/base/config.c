@@ -1,5 +1,6 @@
 #include "comet/base/config.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #define ROW(section, key, type, field, init, min, max, doc)                           \
@@ -22,7 +23,8 @@ const struct config_row comet_config_rows[] = {
         "the host, if node.host is empty. Empty = the advertised RPC host with ws.listen's "
         "port."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
-        "Values of the Origin header that are let in; empty = any."),
+        "Web pages that may connect, by their Origin: https://example.com, https://*.example.com "
+        "(all hosts below it), http://localhost:* (any port), null (files); empty = any."),
     ROW("ws", "protocols", CONFIG_LIST, protocols, "", 0, 0,
         "Subprotocols (Sec-WebSocket-Protocol) that are taken up if a client offers them; empty = "
         "the first one it offers. What is spoken is the same with any."),
@@ -97,6 +99,17 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "held", CONFIG_INT, held_messages, "256", 1, 100000,
         "Messages held in memory for a session while its waiting messages are fetched; further "
         "ones go to the mailbox."),
+    ROW("session", "frames_per_second", CONFIG_INT, frames_per_second, "100", 0, 1000000,
+        "Frames, WebSocket fragments, pings and pongs that a session may send a second, in the "
+        "long run. One more closes it with code 10. 0 = any number."),
+    ROW("session", "frames_burst", CONFIG_INT, frames_burst, "1000", 1, 100000000,
+        "So many of them it may send at once, after a pause."),
+    ROW("session", "bytes_per_second", CONFIG_BYTES, bytes_per_second, "256k", 0, 1 << 30,
+        "Bytes that a session may send a second, in the long run. More closes it with code 10. "
+        "0 = any number."),
+    ROW("session", "bytes_burst", CONFIG_BYTES, bytes_burst, "8m", 1024, 1 << 30,
+        "So many of them it may send at once, after a pause. At least the longest message of a "
+        "WebSocket client in JSON: 4 * conn.max_body + 2 KiB."),
     ROW("session", "silent", CONFIG_DURATION, silent_ms, "60s", 1000, 86400000,
         "If a user who has sessions.max_per_uid sessions wants another one, one of which nothing "
         "has been heard for this long gives way. Longer than ws.ping, or living ones do."),
@@ -128,6 +141,15 @@ int comet_config_check(const void *arg, char *err, size_t errlen)
             "clients would be "
             "told of a timeout before logic had its chance; raise the first or lower the second",
             (long long)config->handshake_ms, (long long)config->connect_ms);
+        return -EINVAL;
+    }
+    const int64_t longest = 4 * config->max_body + 2048;
+    if (config->bytes_per_second > 0 && config->bytes_burst < longest) {
+        snprintf(err, errlen,
+                 "session.bytes_burst (%" PRId64 ") is less than the longest message that a client "
+                 "may send, 4 * conn.max_body + 2048 (%" PRId64 "): raise the first or lower "
+                 "conn.max_body",
+                 config->bytes_burst, longest);
         return -EINVAL;
     }
     return 0;

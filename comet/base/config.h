@@ -39,10 +39,12 @@ struct comet_config {
     int64_t connect_ms;      /* logic.connect_timeout */
     int64_t logic_window;    /* logic.window: batches in flight per loop and logic */
     int64_t upstream_window; /* frames of a session for the business without an answer */
-    int64_t upstream_timeout_ms;  /* upstream.timeout */
-    int64_t upstream_max_waiting; /* upstream.max_waiting: bytes of a loop */
-    int64_t held_messages;        /* session.held: pushes held in memory while a session catches up;
-                                     beyond: mailbox */
+    int64_t upstream_timeout_ms;             /* upstream.timeout */
+    int64_t upstream_max_waiting;            /* upstream.max_waiting: bytes of a loop */
+    int64_t frames_per_second, frames_burst; /* of a session, 0 = any number */
+    int64_t bytes_per_second, bytes_burst;   /* likewise */
+    int64_t held_messages; /* session.held: pushes held in memory while a session catches up;
+                              beyond: mailbox */
 };
 
 extern const struct config_row comet_config_rows[];

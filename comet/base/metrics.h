@@ -67,6 +67,10 @@
       "Clients refused before authentication: conn.strangers is reached, or too many pings.")      \
     X(STRANGERS_PINGS, "imc_comet_strangers_refused_total", "reason=\"pings\"", METRIC_COUNTER,    \
       "")                                                                                          \
+    X(RATE_FRAMES, "imc_comet_rate_limited_total", "limit=\"frames\"", METRIC_COUNTER,             \
+      "Sessions closed (code 10) because they sent more than session.frames_per_second or "        \
+      "session.bytes_per_second allow.")                                                           \
+    X(RATE_BYTES, "imc_comet_rate_limited_total", "limit=\"bytes\"", METRIC_COUNTER, "")           \
     X(FRAMES_IN, "imc_comet_frames_in_total", NULL, METRIC_COUNTER,                                \
       "Frames received from clients.")                                                             \
     X(UPSTREAM_UNHANDLED, "imc_comet_upstream_unhandled_total", NULL, METRIC_COUNTER,              \

@@ -4,6 +4,7 @@
  *                                  conn_attend_all, at the end of the turn; closed: freed
  */
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_rate.h"
 #include "comet/net/conn_read.h"
 #include "comet/net/handle_table.h"
 #include "comet/net/sendq.h"
@@ -212,6 +213,7 @@ void conn_opened(struct conn *conn)
     assert(conn->state == CONN_CONNECTING);
     conn->state = CONN_OPEN;
     conn_keep(conn, 0);
+    conn_rate_begin(conn);
     conn_heard(conn);
     check_heartbeat(conn);
     conn_read_later(conn);

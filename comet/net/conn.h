@@ -73,13 +73,14 @@ struct conn {
     struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */
     struct goim_client *goim; /* goim_client.h; NULL: imgo's client, or not admitted yet */
     uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
-    uint16_t ip_counter;      /* of the client's address, in a session: client_ips.h */
-    LIST_ENTRY(conn) link;    /* the frontend's list of live or of closing connections */
-    struct conn *chain;       /* conn_internal.h: wants attention at the end of the turn */
-    uint32_t last_heard;      /* loop time in units of 256 ms */
-    int32_t auth_seq;         /* of the auth frame, for its reply */
-    uint16_t auth_version;    /* likewise */
-    uint16_t polled;          /* events the poller watches for */
+    uint32_t frames_full, bytes_full; /* in a session: conn_rate.h */
+    uint16_t ip_counter;              /* of the client's address, in a session: client_ips.h */
+    LIST_ENTRY(conn) link;            /* the frontend's list of live or of closing connections */
+    struct conn *chain;               /* conn_internal.h: wants attention at the end of the turn */
+    uint32_t last_heard;              /* loop time in units of 256 ms */
+    int32_t auth_seq;                 /* of the auth frame, for its reply */
+    uint16_t auth_version;            /* likewise */
+    uint16_t polled;                  /* events the poller watches for */
     int fd;
     uint8_t state;         /* enum conn_state */
     uint8_t wire;          /* enum wire */

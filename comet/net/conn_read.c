@@ -6,6 +6,7 @@
  *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
 #include "comet/net/conn_read.h"
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_rate.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
@@ -51,6 +52,8 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
     if (taken == 0)
         return 0;
     conn_heard(conn);
+    if (!conn_rate_frame(conn))
+        return len;
     conn_frontend(conn)->events->frame(conn, &frame);
     return (size_t)taken;
 }
@@ -139,6 +142,8 @@ static size_t take_ws(struct conn *conn, uint8_t *buf, size_t len)
         return taken;
     if (item.event != WS_PART) /* a part is no sign of life, as on TCP: the rest may never come */
         conn_heard(conn);
+    if (!conn_rate_frame(conn))
+        return len;
     if ((item.event == WS_PING || item.event == WS_PONG) && stranger_pings(conn))
         return len;
     if (item.event == WS_MESSAGE)
@@ -276,6 +281,8 @@ void conn_read_ready(struct conn *conn)
         return;
     }
     take_kept(conn, buf);
+    if (!conn_rate_bytes(conn, (size_t)n))
+        return;
     conn_frontend(conn)->in_kept = kept;
     take_all(conn, buf, kept + (size_t)n);
 }

@@ -3,6 +3,7 @@
  * Every loop has its own; nothing here is shared between loops. */
 #include "comet/net/frontend.h"
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_rate.h"
 #include "comet/net/listener.h"
 #include "comet/net/mass_kick.h"
 #include "comet/net/sendq.h"
@@ -69,6 +70,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     frontend->max_message = max_message(worker->config->max_body);
     frontend->max_auth = max_message(max_auth(worker->config));
     frontend->max_auth_body = (size_t)max_auth(worker->config);
+    conn_rate_open(frontend);
     frontend->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &frontend->scan);
     frontend->open_handles = 2;

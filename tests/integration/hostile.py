@@ -44,6 +44,8 @@ def settings():
         "IMC_COMET_CONN_LINGER": "1s",
         "IMC_COMET_CONN_MAX": str(CONN_MAX),
         "IMC_COMET_WS_ALLOWED_ORIGINS": GOOD_ORIGIN,
+        "IMC_COMET_SESSION_FRAMES_PER_SECOND": "0",  # floods have to reach what is behind that limit
+        "IMC_COMET_SESSION_BYTES_PER_SECOND": "0",
         "IMC_LOGIC_API_HOSTS": "h,x",  # what the raw requests name
         "IMC_LOGIC_API_HEADER_TIMEOUT": _ms(HTTP_S),
         "IMC_LOGIC_API_BODY_TIMEOUT": _ms(HTTP_S),

@@ -1,0 +1,49 @@
+#include "comet/net/conn_rate.h"
+#include "comet/net/conn_internal.h"
+
+#include <stdio.h>
+
+void conn_rate_open(struct frontend *frontend)
+{
+    const struct comet_config *config = frontend->worker->config;
+
+    frontend->frames = rate_limit(config->frames_per_second, config->frames_burst);
+    frontend->bytes = rate_limit(config->bytes_per_second, config->bytes_burst);
+}
+
+void conn_rate_begin(struct conn *conn)
+{
+    conn->frames_full = conn->bytes_full = rate_full(loop_now_ms(&conn->worker->loop));
+}
+
+static void kick(struct conn *conn, enum comet_metric metric, const char *what,
+                 const struct rate_limit *limit)
+{
+    char why[80];
+
+    (void)snprintf(why, sizeof why, "too fast: more than %u %s a second", limit->per_second, what);
+    conn_count(conn, metric, 1);
+    conn_kick(conn, CLOSE_RATE_LIMITED, why);
+}
+
+bool conn_rate_frame(struct conn *conn)
+{
+    const struct rate_limit *limit = &conn_frontend(conn)->frames;
+
+    if (conn->state != CONN_OPEN ||
+        rate_take(limit, &conn->frames_full, loop_now_ms(&conn->worker->loop), 1))
+        return true;
+    kick(conn, COMET_RATE_FRAMES, "frames", limit);
+    return false;
+}
+
+bool conn_rate_bytes(struct conn *conn, size_t n)
+{
+    const struct rate_limit *limit = &conn_frontend(conn)->bytes;
+
+    if (conn->state != CONN_OPEN ||
+        rate_take(limit, &conn->bytes_full, loop_now_ms(&conn->worker->loop), (uint32_t)n))
+        return true;
+    kick(conn, COMET_RATE_BYTES, "bytes", limit);
+    return false;
+}
