@@ -15,6 +15,7 @@
 #include "comet/job/room_grants.h"
 #include "comet/net/client_ips.h"
 #include "comet/net/conn.h"
+#include "comet/wire/origin.h"
 #include "comet/worker_control.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -316,6 +317,9 @@ static int comet_check(const void *config, char *err, size_t errlen)
 {
     int bad = comet_config_check(config, err, errlen);
 
+    if (bad == 0)
+        bad =
+            origin_check_list(((const struct comet_config *)config)->allowed_origins, err, errlen);
     return bad != 0 ? bad : advertise_check(config, err, errlen);
 }
 

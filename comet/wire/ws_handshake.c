@@ -2,6 +2,7 @@
  * refused at once: a client that speaks TLS or bare frames to this port learns it without waiting
  * for a timeout. */
 #include "comet/wire/ws_handshake.h"
+#include "comet/wire/origin.h"
 #include "common/config/config.h"
 
 #include <assert.h>
@@ -194,9 +195,7 @@ static const char *take_lines(struct handshake *request, struct span text)
 /* True without an Origin: only browsers send one. */
 static bool origin_allowed(const char *origins, struct span origin)
 {
-    if (origins == NULL || *origins == '\0' || origin.at == NULL)
-        return true;
-    return config_list_has(origins, "*", 1) || config_list_has_name(origins, origin.at, origin.len);
+    return origin.at == NULL || origin_is_allowed(origins, origin.at, origin.len);
 }
 
 /* A key is 22 characters of base64 and two of padding. Of the 22nd character only two bits are

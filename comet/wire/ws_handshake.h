@@ -14,7 +14,7 @@ enum {
 
 struct ws_rules {
     const char *path;      /* the only path that is served; NULL: any */
-    const char *origins;   /* list (common/config/config.h) of allowed origins; "" or NULL: any */
+    const char *origins;   /* ws.allowed_origins: origin.h; "" or NULL: any */
     const char *protocols; /* list of subprotocols to take; "" or NULL: the first one offered */
     size_t max_header;     /* request line and headers, bytes */
     size_t seen; /* bytes of the buffer that an earlier call saw, without finding the end */
