@@ -5,6 +5,7 @@
  * A link is one connection. A link that was given up frees itself when its handle has closed. */
 #include "common/http/client.h"
 #include "common/base/mem.h"
+#include "common/base/msg.h"
 #include "common/http/parser.h"
 #include "common/net/address.h"
 #include <assert.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_SIZE = 4096, HOST_MAX = 64 };
+enum { READ_SIZE = 4096, HOST_MAX = ADDRESS_HOST_MAX + ADDRESS_PORT_MAX + 2, ANSWER_FIRST = 1024 };
 
 struct http_link {
     uv_tcp_t tcp;
@@ -21,9 +22,9 @@ struct http_link {
     uv_write_t write;
     struct http_client *ask; /* NULL: given up */
     struct http_parser *parse;
-    char *request; /* its bytes, until they are written */
-    bool used;     /* an earlier request was answered on it */
-    bool heard;    /* a byte of the answer to this request has come */
+    struct msg *request; /* until it is written */
+    bool used;           /* an earlier request was answered on it */
+    bool heard;          /* a byte of the answer to this request has come */
     char in[READ_SIZE];
 };
 
@@ -35,14 +36,14 @@ struct http_client {
     void *arg;
     struct http_link *link;
     uv_timer_t timer;
-    char *path;
-    bool post; /* the method */
+    const char *header;  /* more lines; "": none */
+    struct msg *request; /* while it is unanswered: it may have to be sent once more */
     bool busy, closed;
     int failed; /* why no link could be opened; the timer tells the caller */
     int status;
     bool complete, keep;
-    char body[HTTP_CLIENT_MAX];
-    size_t len;
+    char *body; /* of the answer: LEN bytes of SIZE */
+    size_t len, size, max;
 };
 
 static void client_send(struct http_client *ask);
@@ -54,7 +55,8 @@ static void link_on_closed(uv_handle_t *handle)
     struct http_link *link = handle->data;
 
     http_parser_free(link->parse);
-    free(link->request);
+    msg_unref(link->request);
+    explicit_bzero(link->in, sizeof link->in);
     free(link);
 }
 
@@ -73,6 +75,8 @@ static void client_finish(struct http_client *ask, int status)
 {
     uv_timer_stop(&ask->timer);
     ask->busy = false;
+    msg_unref(ask->request);
+    ask->request = NULL;
     if (status < 0)
         client_drop_link(ask);
     ask->fn(status, ask->body, status < 0 ? 0 : ask->len, ask->arg);
@@ -110,12 +114,25 @@ static int on_head(void *arg, struct http_head *head)
     return 0;
 }
 
+/* Makes room for an answer of LEN bytes. */
+static void client_grow(struct http_client *ask, size_t len)
+{
+    size_t size = ask->size != 0 ? ask->size : ANSWER_FIRST;
+
+    while (size < len)
+        size *= 2;
+    ask->body = mem_wiped_realloc(ask->body, ask->len, size);
+    ask->size = size;
+}
+
 static int on_body(void *arg, const char *data, size_t len)
 {
     struct http_client *ask = ((struct http_link *)arg)->ask;
 
-    if (len > sizeof ask->body - ask->len)
+    if (len > ask->max - ask->len)
         return -1;
+    if (len > ask->size - ask->len)
+        client_grow(ask, ask->len + len);
     memcpy(ask->body + ask->len, data, len);
     ask->len += len;
     return 0;
@@ -136,7 +153,7 @@ static void link_answered(struct http_link *link, bool more)
 {
     struct http_client *ask = link->ask;
 
-    if (ask->keep && !more) {
+    if (ask->keep && !more && link->request == NULL) { /* not answered before it was written */
         http_parser_resume(link->parse);
         link->used = true;
         link->heard = false;
@@ -205,7 +222,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct http_link *link = write->data;
 
-    free(link->request);
+    msg_unref(link->request);
     link->request = NULL;
     if (status != 0 && link->ask != NULL)
         link_broken(link, status);
@@ -227,18 +244,11 @@ static void client_fail_later(struct http_client *ask, int err)
 
 static void link_write(struct http_link *link)
 {
-    static const char get[] = "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n";
-    static const char post[] =
-        "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n";
     struct http_client *ask = link->ask;
-    const char *form = ask->post ? post : get;
-    size_t size = strlen(form) + strlen(ask->path) + sizeof ask->host;
 
-    free(link->request);
-    link->request = mem_alloc(size);
-    int len = ask->post ? snprintf(link->request, size, post, ask->path, ask->host)
-                        : snprintf(link->request, size, get, ask->path, ask->host);
-    uv_buf_t buf = uv_buf_init(link->request, (unsigned)len);
+    assert(link->request == NULL);
+    link->request = msg_ref(ask->request);
+    uv_buf_t buf = uv_buf_init((char *)ask->request->data, ask->request->len);
     link->write.data = link;
     int err = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
     if (err != 0)
@@ -297,6 +307,8 @@ struct http_client *http_client_open(struct loop *loop, const struct sockaddr *a
            address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
                                          : sizeof(struct sockaddr_in6));
     endpoint_text(address, ask->host, sizeof ask->host);
+    ask->header = "";
+    ask->max = HTTP_CLIENT_MAX;
     ask->fn = fn;
     ask->arg = arg;
     uv_timer_init(&loop->uv, &ask->timer);
@@ -304,13 +316,56 @@ struct http_client *http_client_open(struct loop *loop, const struct sockaddr *a
     return ask;
 }
 
-static void client_begin(struct http_client *ask, bool post, const char *path, uint64_t timeout_ms)
+void http_client_set_header(struct http_client *ask, const char *lines)
 {
+    loop_assert_owner(ask->loop);
+    ask->header = lines != NULL ? lines : "";
+}
+
+void http_client_set_host(struct http_client *ask, const char *host)
+{
+    loop_assert_owner(ask->loop);
+    (void)snprintf(ask->host, sizeof ask->host, "%s", host);
+}
+
+void http_client_limit(struct http_client *ask, size_t max)
+{
+    loop_assert_owner(ask->loop);
+    ask->max = max;
+}
+
+/* The whole request. BODY NULL: it is a GET. It may hold a key or a token. */
+static struct msg *make_request(const struct http_client *ask, const char *path,
+                                const struct http_client_body *body)
+{
+    static const char form[] = "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n%s%s\r\n";
+    char about[160] = "";
+
+    if (body != NULL && body->type != NULL)
+        (void)snprintf(about, sizeof about, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                       body->type, body->len);
+    else if (body != NULL)
+        (void)snprintf(about, sizeof about, "Content-Length: %zu\r\n", body->len);
+    const char *method = body != NULL ? "POST" : "GET";
+    size_t len = body != NULL ? body->len : 0;
+    int head = snprintf(NULL, 0, form, method, path, ask->host, about, ask->header);
+    struct msg *request = msg_new((size_t)head + 1 + len);
+    (void)snprintf((char *)request->data, (size_t)head + 1, form, method, path, ask->host, about,
+                   ask->header);
+    if (len > 0)
+        memcpy(request->data + head, body->data, len);
+    request->len = (uint32_t)((size_t)head + len);
+    msg_is_secret(request);
+    return request;
+}
+
+static void client_begin(struct http_client *ask, const char *path,
+                         const struct http_client_body *body, uint64_t timeout_ms)
+{
+    loop_assert_owner(ask->loop);
     assert(!ask->busy && !ask->closed);
     ask->busy = true;
-    ask->post = post;
-    free(ask->path);
-    ask->path = mem_strdup(path);
+    ask->request = make_request(ask, path, body);
     ask->failed = 0;
     uv_timer_start(&ask->timer, on_timer, timeout_ms, 0);
     client_send(ask);
@@ -318,14 +373,20 @@ static void client_begin(struct http_client *ask, bool post, const char *path, u
 
 void http_client_get(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
-    loop_assert_owner(ask->loop);
-    client_begin(ask, false, path, timeout_ms);
+    client_begin(ask, path, NULL, timeout_ms);
 }
 
 void http_client_post(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
-    loop_assert_owner(ask->loop);
-    client_begin(ask, true, path, timeout_ms);
+    static const struct http_client_body nothing;
+
+    client_begin(ask, path, &nothing, timeout_ms);
+}
+
+void http_client_post_body(struct http_client *ask, const char *path,
+                           const struct http_client_body *body, uint64_t timeout_ms)
+{
+    client_begin(ask, path, body, timeout_ms);
 }
 
 bool http_client_busy(const struct http_client *ask)
@@ -337,7 +398,7 @@ static void on_timer_closed(uv_handle_t *handle)
 {
     struct http_client *ask = handle->data;
 
-    free(ask->path);
+    mem_wiped_free(ask->body, ask->size);
     free(ask);
 }
 
@@ -349,6 +410,8 @@ void http_client_close(struct http_client *ask)
     assert(!ask->closed);
     ask->closed = true;
     ask->busy = false;
+    msg_unref(ask->request);
+    ask->request = NULL;
     client_drop_link(ask);
     uv_close((uv_handle_t *)&ask->timer, on_timer_closed);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/http/client.h"
 
 static struct loop loop;
@@ -23,6 +24,7 @@ static struct {
     size_t len; /* 0: strlen */
     bool close, close_idle;
     int connections, requests;
+    int answers; /* so many more; 0: any number */
     char request[1024];
 } server;
 
@@ -31,10 +33,12 @@ struct served {
     char in[1024];
 };
 
+enum { LARGE = 100 * 1000 };
+
 static struct {
     int calls, status;
     size_t len;
-    char body[HTTP_CLIENT_MAX + 1];
+    char body[LARGE + 1];
 } got;
 
 /* --- the server --- */
@@ -65,9 +69,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         uv_close((uv_handle_t *)stream, on_served_closed);
         return;
     }
-    if (server.answer != NULL) {
+    if (server.answer != NULL && server.answers >= 0) {
+        if (server.answers > 0 && --server.answers == 0)
+            server.answers = -1;
         size_t len = server.len != 0 ? server.len : strlen(server.answer);
-        uv_buf_t out = uv_buf_init((char *)(uintptr_t)server.answer, (unsigned)len);
+        uv_buf_t out = uv_buf_init(mem_unconst(server.answer), (unsigned)len);
         assert_int_equal(uv_try_write(stream, &out, 1), (int)len);
     }
     if (server.close)
@@ -248,6 +254,94 @@ static void what_goes_wrong_is_told(void **state)
     http_client_close(ask);
 }
 
+static void post(struct http_client *ask, const struct http_client_body *body, int status)
+{
+    int calls = got.calls;
+    http_client_post_body(ask, "/who", body, 1000);
+    turn_for(3000, calls + 1);
+    assert_int_equal(got.calls, calls + 1);
+    assert_int_equal(got.status, status);
+}
+
+static void a_post_has_headers_and_a_body(void **state)
+{
+    const struct http_client_body body = {"application/json", "{\"a\":1}", 7},
+                                  empty = {"text/plain", NULL, 0};
+    struct http_client *ask = open_ask();
+    (void)state;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    http_client_set_host(ask, "auth.example:8000");
+    http_client_set_header(ask, "Authorization: Bearer s3cret\r\n");
+    post(ask, &body, 200);
+    assert_string_equal(server.request,
+                        "POST /who HTTP/1.1\r\nHost: auth.example:8000\r\nAccept: */*\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 7\r\n"
+                        "Authorization: Bearer s3cret\r\n\r\n{\"a\":1}");
+    /* A kept connection that has ended: all of it is sent once more. */
+    server.close_idle = true;
+    server.requests = 1;
+    post(ask, &body, 200);
+    assert_int_equal(server.connections, 2);
+    assert_int_equal(server.requests, 3);
+    assert_non_null(strstr(server.request, "Bearer s3cret\r\n\r\n{\"a\":1}"));
+    server.close_idle = false;
+    http_client_set_header(ask, NULL);
+    post(ask, &empty, 200);
+    assert_string_equal(server.request,
+                        "POST /who HTTP/1.1\r\nHost: auth.example:8000\r\nAccept: */*\r\n"
+                        "Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n");
+    http_client_close(ask);
+}
+
+static void an_answer_may_be_larger_if_it_is_allowed_to(void **state)
+{
+    static char big[LARGE + 200];
+    struct http_client *ask = open_ask();
+    (void)state;
+    int head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LARGE);
+    for (int i = 0; i < LARGE; i++)
+        big[head + i] = (char)('a' + i % 26);
+    server.answer = big;
+    server.len = (size_t)head + LARGE;
+    http_client_limit(ask, LARGE - 1);
+    get(ask, -EMSGSIZE, "");
+    http_client_limit(ask, LARGE);
+    get(ask, 200, big + head);
+    assert_int_equal(got.len, LARGE);
+    http_client_close(ask);
+}
+
+static void a_redirect_is_an_answer_like_others(void **state)
+{
+    struct http_client *ask = open_ask();
+    (void)state;
+    server.answer =
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    get(ask, 302, "");
+    assert_int_equal(server.requests, 1);
+    http_client_close(ask);
+}
+
+/* A server may refuse a long body before it has read it. What is still to be written must not come
+ * before the next request. */
+static void an_answer_before_all_was_written_ends_the_connection(void **state)
+{
+    static char big[8 << 20];
+    const struct http_client_body body = {"text/plain", big, sizeof big},
+                                  small = {"text/plain", "b", 1};
+    struct http_client *ask = open_ask();
+    (void)state;
+    server.answers = 1;
+    server.answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+    post(ask, &body, 413);
+    turn_for(200, got.calls + 1);
+    server.answers = 0;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    post(ask, &small, 200);
+    assert_int_equal(server.connections, 2);
+    http_client_close(ask);
+}
+
 static void on_listener_closed(uv_handle_t *handle)
 {
     *(bool *)handle->data = true;
@@ -291,6 +385,10 @@ int main(void)
         ask_test(a_server_may_close),
         ask_test(a_kept_connection_that_ended_is_replaced),
         ask_test(what_goes_wrong_is_told),
+        ask_test(a_post_has_headers_and_a_body),
+        ask_test(an_answer_may_be_larger_if_it_is_allowed_to),
+        ask_test(a_redirect_is_an_answer_like_others),
+        ask_test(an_answer_before_all_was_written_ends_the_connection),
         ask_test(nobody_listens),
         ask_test(closed_while_asking),
     };
