@@ -94,7 +94,9 @@ void advertise_fill(const struct comet_config *config, const char *rpc, struct m
     fill_address(config->tcp_advertise, reached.host, config->tcp_listen, self->tcp,
                  sizeof self->tcp);
     fill_address(config->ws_advertise, reached.host, config->ws_listen, self->ws, sizeof self->ws);
-    snprintf(self->wss, sizeof self->wss, "%s", config->wss_advertise);
+    if (config->wss_advertise[0] != '\0' || config->wss_listen[0] != '\0')
+        fill_address(config->wss_advertise, reached.host, config->wss_listen, self->wss,
+                     sizeof self->wss);
     snprintf(self->host, sizeof self->host, "%s", config->node_host);
     config_list_each(config->node_ips, add_ip, &ips);
 }

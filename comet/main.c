@@ -89,6 +89,20 @@ static void comet_share_files(struct daemon *daemon)
         config->max_connections = files->clients;
 }
 
+static int comet_open_tls(struct comet *comet, const char *listen, const char *name,
+                          const char *alpn, struct tls_server **out)
+{
+    const struct tls_server_options options = {.name = name, .alpn = alpn};
+    char err[TLS_ERROR_MAX];
+
+    if (listen[0] == '\0')
+        return 0;
+    int failed = tls_server_open(comet->daemon->tls, &options, out, err, sizeof err);
+    if (failed != 0)
+        log_error("cannot speak TLS", "on %s.listen: %s", name, err);
+    return failed;
+}
+
 static int comet_open_workers(struct comet *comet)
 {
     char err[256] = "";
@@ -223,7 +237,11 @@ static int comet_start(struct daemon *daemon)
     comet_share_files(daemon);
     daemon_ready(daemon, "logic", false, "no logic is known yet");
     daemon_ready(daemon, "clients", false, "none are let in before jobs know of this comet");
-    int failed = comet_open_workers(comet);
+    int failed = comet_open_tls(comet, comet->config->tcps_listen, "tcps", NULL, &comet->tcps);
+    if (failed == 0)
+        failed = comet_open_tls(comet, comet->config->wss_listen, "wss", "http/1.1", &comet->wss);
+    if (failed == 0)
+        failed = comet_open_workers(comet);
     if (failed == 0)
         failed = comet_open_server(comet);
     if (failed != 0)

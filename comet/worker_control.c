@@ -64,6 +64,8 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->comet = comet;
     worker->config = comet->config;
     worker->counters = metrics_block(comet->daemon->metrics);
+    worker->tcps = comet->tcps;
+    worker->wss = comet->wss;
     worker->table = handle_table_open(index);
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer);

@@ -15,8 +15,9 @@ struct comet {
     const struct comet_config *config;
     char id[64]; /* of our lease */
     /* The main loop writes these two, everybody reads them. */
-    _Atomic uint64_t epoch;   /* of our lease, 0 before it is held */
-    _Atomic uint64_t process; /* membership's; 0 before it is known */
+    _Atomic uint64_t epoch;        /* of our lease, 0 before it is held */
+    _Atomic uint64_t process;      /* membership's; 0 before it is known */
+    struct tls_server *tcps, *wss; /* NULL: that listener is off */
     struct worker *workers;
     size_t n_logics; /* alive; main loop only */
     int n_workers;

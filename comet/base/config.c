@@ -31,9 +31,16 @@ const struct config_row comet_config_rows[] = {
     ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
         "A WebSocket session that has been silent for about this long is pinged, so that proxies "
         "between do not take it for idle (nginx: 60 s). 0 = never."),
+    ROW("tcps", "listen", CONFIG_ADDRESS, tcps_listen, "", 0, 0,
+        "Where TCP clients connect with TLS, as in 0.0.0.0:8081; needs tls.certificate. Empty = "
+        "nowhere."),
+    ROW("wss", "listen", CONFIG_ADDRESS, wss_listen, "", 0, 0,
+        "Where WebSocket clients connect with TLS, path /sub, as in 0.0.0.0:8095; needs "
+        "tls.certificate. Empty = nowhere."),
     ROW("wss", "advertise", CONFIG_STRING, wss_advertise, "", 0, 0,
-        "host:port of a proxy that speaks TLS with WebSocket clients and stands before ws.listen. "
-        "Empty = none."),
+        "host:port under which WebSocket clients are served with TLS: of wss.listen, or of a proxy "
+        "before ws.listen. Empty = the advertised RPC host with wss.listen's port, if there is "
+        "one."),
     ROW("node", "host", CONFIG_STRING, node_host, "", 0, 0,
         "This comet's host name for web pages that ask for a comet; logic's nodes.host_domain is "
         "put behind it. Empty = the host of ws.advertise."),
@@ -42,6 +49,9 @@ const struct config_row comet_config_rows[] = {
         "tcp.advertise."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
         "From accept to the end of authentication."),
+    ROW("conn", "handshakes", CONFIG_INT, handshakes, "4096", 1, 1000000,
+        "TLS handshakes under way in one loop (comet.workers), counted from a client's first "
+        "record. While there are so many, more clients wait in the kernel's queue."),
     ROW("conn", "heartbeat", CONFIG_DURATION, heartbeat_ms, "5m", 1000, 86400000,
         "A session that sends nothing for this long is closed with code 11."),
     ROW("conn", "linger", CONFIG_DURATION, linger_ms, "2s", 0, 60000,

@@ -9,13 +9,15 @@ struct comet_config {
     int64_t workers;             /* comet.workers: loops; 0 = one per core */
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
-    char *wss_advertise; /* wss.advertise: of a proxy, may be empty */
+    char *tcps_listen;                /* TCP over TLS; empty: off */
+    char *wss_listen, *wss_advertise; /* likewise WebSocket; advertise may be a proxy's */
     char *node_host, *node_ips;
     char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
     char *protocols;          /* ws.protocols: list, empty = the first one offered */
     int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
     int64_t silent_ms;        /* session.silent */
     int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
+    int64_t handshakes;       /* conn.handshakes: of TLS, under way in a loop */
     int64_t heartbeat_ms;     /* conn.heartbeat: a longer silence ends the connection */
     int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
     int64_t max_body;         /* conn.max_body: client frames */

@@ -13,6 +13,12 @@
     X(ACCEPTED_TCP, "imc_comet_accepted_total", "listener=\"tcp\"", METRIC_COUNTER,                \
       "Connections accepted.")                                                                     \
     X(ACCEPTED_WS, "imc_comet_accepted_total", "listener=\"ws\"", METRIC_COUNTER, "")              \
+    X(ACCEPTED_TCPS, "imc_comet_accepted_total", "listener=\"tcps\"", METRIC_COUNTER, "")          \
+    X(ACCEPTED_WSS, "imc_comet_accepted_total", "listener=\"wss\"", METRIC_COUNTER, "")            \
+    X(TLS_PLAIN, "imc_comet_tls_plain_total", NULL, METRIC_COUNTER,                                \
+      "Connections to a TLS port whose client did not speak TLS.")                                 \
+    X(TLS_PUT_OFF, "imc_comet_tls_put_off_total", NULL, METRIC_COUNTER,                            \
+      "Times that a TLS port stopped accepting because conn.handshakes were under way.")           \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                  \
       "Connections closed right after accept. full: conn.max or the file limit is reached; "       \
       "memory: memory.limit nearly is.")                                                           \

@@ -22,6 +22,7 @@ struct upstream;
 struct cluster_view;
 struct strmap;
 struct wheel;
+struct tls_server;
 
 /* What a loop can have of a logic. */
 enum logic_access {
@@ -34,7 +35,8 @@ struct worker {
     struct loop loop;
     struct comet *comet;
     const struct comet_config *config;
-    _Atomic int64_t *counters; /* this loop's block of comet_metrics */
+    _Atomic int64_t *counters;     /* this loop's block of comet_metrics */
+    struct tls_server *tcps, *wss; /* of all loops; NULL: that listener is off */
     struct handle_table *table;
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */

@@ -6,6 +6,7 @@
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_read.h"
+#include "comet/net/conn_tls.h"
 #include "comet/net/handle_table.h"
 #include "comet/net/sendq.h"
 #include "comet/wire/ws_frame.h"
@@ -74,7 +75,7 @@ void conn_poll_update(struct conn *conn)
         return;
     if (!conn->eof)
         events |= conn->paused ? EPOLLRDHUP : EPOLLIN;
-    conn->writable_armed = conn->out != NULL;
+    conn->writable_armed = conn->out != NULL || (conn->tls != NULL && conn_tls_has_output(conn));
     if (conn->writable_armed)
         events |= EPOLLOUT;
     if (poller_set(conn_frontend(conn)->poller, conn->fd, conn, conn->polled, events) == 0)
@@ -288,6 +289,8 @@ void conn_close(struct conn *conn)
     LIST_REMOVE(conn, link);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
     frontend->events->closed(conn);
+    if (conn->tls != NULL)
+        conn_tls_end(conn);
     poller_forget(frontend->poller, conn);
     close(conn->fd);
     frontend->n_conns--;
@@ -358,7 +361,7 @@ static void check_closed(const struct conn *conn)
 {
     assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
     assert(conn->main.room == NULL && conn->seats == NULL);
-    assert(conn->handle == 0 && conn->kept == 0 && conn->goim == NULL);
+    assert(conn->handle == 0 && conn->kept == 0 && conn->goim == NULL && conn->tls == NULL);
 }
 
 void conn_check(const struct conn *conn)

@@ -38,6 +38,7 @@ struct ws;
 struct ws_item;
 struct catchup;
 struct goim_client;
+struct conn_tls;
 
 /* A session in a room. */
 struct seat {
@@ -68,6 +69,7 @@ struct conn {
     struct sendq *out;        /* NULL: nothing queued */
     struct msg *in;           /* unparsed input, NULL: none */
     struct ws *ws;            /* only while a message is being put together; NULL otherwise */
+    struct conn_tls *tls;     /* conn_tls.h; NULL: the socket has plaintext */
     struct seat main;         /* fanout/room.h; room NULL: it has no main room */
     struct seats *seats;      /* likewise, in rooms beside that; NULL: none */
     struct catchup *catchup;  /* session/catchup.h; NULL: it is up to date */

@@ -9,6 +9,7 @@
  * Closing a socket with unread input would send a reset, and the reset could overtake what was just
  * written. */
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_tls.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
@@ -54,6 +55,11 @@ void conn_close_flushed(struct conn *conn)
         return;
     }
     if (conn->shut || (conn->close_sent && !conn->close_received))
+        return;
+    int rc = conn->tls != NULL ? conn_tls_close(conn) : 0;
+    if (rc < 0)
+        conn_break(conn);
+    if (rc != 0) /* or the rest of its last record waits */
         return;
     conn->shut = true;
     shutdown(conn->fd, SHUT_WR);
@@ -134,7 +140,11 @@ void conn_kick(struct conn *conn, enum close_code code, const char *reason)
     assert(code >= CLOSE_BAD_TOKEN && code <= CLOSE_UNKNOWN_OP);
     if (conn->state >= CONN_CLOSING || conn->broken)
         return;
-    if (conn->state == CONN_HANDSHAKE)
+    if (!conn_tls_is_open(conn)) { /* no words can reach it */
+        conn->by_us = true;
+        conn_count(conn, COMET_KICKED_1 + (size_t)code - 1, 1);
+        conn_break(conn);
+    } else if (conn->state == CONN_HANDSHAKE)
         kick_http(conn, code, reason);
     else
         say_goodbye(conn, code, (uint16_t)(WS_CLOSE_OURS + code), reason);

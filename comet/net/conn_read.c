@@ -7,6 +7,7 @@
 #include "comet/net/conn_read.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
+#include "comet/net/conn_tls.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
@@ -35,6 +36,12 @@ void conn_kick_too_large(struct conn *conn)
     conn_kick(conn, CLOSE_BODY_TOO_LARGE, why);
 }
 
+/* A record of a TLS handshake: type 22, version 3.x (RFC 8446, 5.1). */
+static bool looks_like_tls(const uint8_t *buf, size_t len)
+{
+    return len >= 2 && buf[0] == 22 && buf[1] == 3;
+}
+
 /* Each take_…() returns the bytes it has consumed; 0: it needs more. */
 static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
 {
@@ -46,7 +53,9 @@ static size_t take_frame(struct conn *conn, const uint8_t *buf, size_t len)
     }
     if (taken < 0) {
         conn_kick(conn, CLOSE_MALFORMED,
-                  "malformed frame: header length must be 16, packet length at least 16");
+                  looks_like_tls(buf, len)
+                      ? "malformed frame: it looks like TLS, which this port does not speak"
+                      : "malformed frame: header length must be 16, packet length at least 16");
         return len;
     }
     if (taken == 0)
@@ -73,6 +82,8 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
         .seen = conn_frontend(conn)->in_kept,
     };
     long taken = ws_handshake_parse(buf, len, &rules, &accepted, &refusal);
+    if (taken < 0 && looks_like_tls(buf, len))
+        refusal.text = "this looks like TLS, which this port does not speak";
     if (taken < 0) {
         conn_close_http(conn, response,
                         ws_handshake_refuse(refusal.status, refusal.text, response));
@@ -182,6 +193,8 @@ static void keep_count(struct conn *conn)
     size_t kept = conn->state == CONN_CONNECTING ? conn->kept : 0;
     if (conn->state == CONN_OPEN || conn->state == CONN_CLOSED)
         return;
+    if (conn->tls != NULL)
+        kept += conn_tls_kept(conn);
     kept += ws_held(conn->ws) + (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
     if (conn_keep(conn, kept))
         return;
@@ -255,6 +268,49 @@ static bool lingered(struct conn *conn, size_t n)
     return conn->lingered_kib > FRONTEND_LINGER_KIB;
 }
 
+/* The peer has ended, or FIN is false and the socket has failed. */
+static void read_end(struct conn *conn, bool fin)
+{
+    if (fin && conn->state == CONN_CLOSING)
+        conn_close_eof(conn);
+    else
+        conn_close(conn);
+}
+
+/* N bytes came, behind the place of what was kept. */
+static void take_read(struct conn *conn, size_t n)
+{
+    uint8_t *buf = conn_frontend(conn)->in;
+    if (lingered(conn, n)) {
+        conn_close(conn);
+        return;
+    }
+    size_t kept = take_kept(conn, buf);
+    if (!conn_rate_bytes(conn, n))
+        return;
+    conn_frontend(conn)->in_kept = kept;
+    take_all(conn, buf, kept + n);
+}
+
+uint8_t *conn_read_buffer(const struct conn *conn)
+{
+    return conn_frontend(conn)->in + (conn->in != NULL ? conn->in->len : 0);
+}
+
+void conn_read_decrypted(struct conn *conn, ssize_t n)
+{
+    if (n < 0) {
+        read_end(conn, n == -EPIPE);
+        return;
+    }
+    if (n > 0)
+        take_read(conn, (size_t)n);
+    else if (conn->state < CONN_OPEN)
+        keep_count(conn);
+    if (conn->state != CONN_CLOSED && !conn->broken && conn_tls_is_over(conn))
+        read_end(conn, true);
+}
+
 void conn_read_ready(struct conn *conn)
 {
     uint8_t *buf = conn_frontend(conn)->in;
@@ -266,25 +322,17 @@ void conn_read_ready(struct conn *conn)
         return;
     size_t kept = conn->in != NULL ? conn->in->len : 0;
     size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : conn_frontend(conn)->bite;
+    if (__builtin_expect(conn->tls != NULL, 0)) {
+        conn_read_decrypted(conn, conn_tls_receive(conn, buf + kept, bite));
+        return;
+    }
     ssize_t n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0) {
-        if (n == 0 && conn->state == CONN_CLOSING)
-            conn_close_eof(conn);
-        else
-            conn_close(conn);
-        return;
-    }
-    if (lingered(conn, (size_t)n)) {
-        conn_close(conn);
-        return;
-    }
-    take_kept(conn, buf);
-    if (!conn_rate_bytes(conn, (size_t)n))
-        return;
-    conn_frontend(conn)->in_kept = kept;
-    take_all(conn, buf, kept + (size_t)n);
+    if (n <= 0)
+        read_end(conn, n == 0);
+    else
+        take_read(conn, (size_t)n);
 }
 
 void conn_read_resume(struct conn *conn)

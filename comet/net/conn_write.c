@@ -6,6 +6,7 @@
  * Writing comes before polling: a socket is polled for writability only while something is queued.
  */
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_tls.h"
 #include "comet/net/sendq.h"
 #include "common/protocol/frame.h"
 
@@ -16,13 +17,16 @@
 
 enum {
     FLUSH_IOVS = 64,
-    FLUSH_CALLS = 4, /* per turn and connection */
+    FLUSH_CALLS = 4,      /* per turn and connection */
+    FLUSH_CALLS_TLS = 32, /* where a call may send a single message */
 };
 
 static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
 {
     ssize_t sent;
     assert(n <= FLUSH_IOVS);
+    if (__builtin_expect(conn->tls != NULL, 0))
+        return conn_tls_send(conn, iov, n);
     do {
         if (n == 1) {
             sent = send(conn->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
@@ -282,24 +286,46 @@ static void flushed(struct conn *conn)
         conn_note_drained(conn);
 }
 
-void conn_write_flush(struct conn *conn)
+/* False: what waits in TLS does not get out, or was the last that we say. */
+static bool tls_flush(struct conn *conn)
+{
+    int rc = conn_tls_flush(conn);
+    if (rc < 0)
+        conn_break(conn);
+    if (rc != 0 || conn->out != NULL)
+        return rc == 0;
+    conn_poll_update(conn);
+    if (conn->state == CONN_CLOSING)
+        conn_close_flushed(conn);
+    return false;
+}
+
+/* Sends once from the queue. True: more may be sent. */
+static bool flush_once(struct conn *conn)
 {
     struct iovec iov[FLUSH_IOVS];
-    for (int calls = 0; conn_has_queued(conn) && calls < FLUSH_CALLS; calls++) {
-        int n = sendq_iov(conn->out, iov, FLUSH_IOVS);
-        size_t len = iov_len(iov, n);
-        ssize_t sent = send_iov(conn, iov, n);
-        if (sent < 0) {
-            conn_break(conn);
-            return;
-        }
-        conn_count(conn, COMET_QUEUED_BYTES, -sent);
-        /* The queue is consistent again before a ticket's owner can look at it or add to it. */
-        finish(conn, sendq_advance(conn->out, (size_t)sent), TICKET_WRITTEN);
-        if ((size_t)sent < len)
-            break;
+    bool tls = conn->tls != NULL;
+    int n = sendq_iov(conn->out, iov, FLUSH_IOVS, tls);
+    size_t len = iov_len(iov, n);
+    ssize_t sent = send_iov(conn, iov, n);
+    if (sent < 0) {
+        conn_break(conn);
+        return false;
     }
-    if (conn->out != NULL && !conn_has_queued(conn))
+    conn_count(conn, COMET_QUEUED_BYTES, -sent);
+    /* The queue is consistent again before a ticket's owner can look at it or add to it. */
+    finish(conn, sendq_advance(conn->out, (size_t)sent), TICKET_WRITTEN);
+    return (size_t)sent == len || (tls && sent > 0 && !conn_tls_has_output(conn));
+}
+
+void conn_write_flush(struct conn *conn)
+{
+    int calls = conn->tls != NULL ? FLUSH_CALLS_TLS : FLUSH_CALLS;
+    if (conn->tls != NULL && !tls_flush(conn))
+        return;
+    while (conn_has_queued(conn) && calls-- > 0 && flush_once(conn))
+        continue;
+    if (conn->out != NULL && !conn_has_queued(conn) && !conn->broken)
         flushed(conn);
 }
 
@@ -322,7 +348,7 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void 
     if (conn->out == NULL)
         return;
     size_t before = conn->out->bytes;
-    struct sendq_entry *entry = sendq_take_untouched(conn->out);
+    struct sendq_entry *entry = sendq_take_untouched(conn->out, conn_tls_begun(conn));
     conn_count(conn, COMET_QUEUED_BYTES, -(int64_t)(before - conn->out->bytes));
     while (entry != NULL) {
         struct sendq_entry *next = entry->next;
@@ -335,8 +361,7 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void 
 
 struct ticket *conn_begun_ticket(struct conn *conn)
 {
-    struct sendq_entry *head = conn->out != NULL ? conn->out->head : NULL;
-    return head != NULL && head->sent > 0 && head->ticket.ops != NULL ? &head->ticket : NULL;
+    return conn->out != NULL ? sendq_begun_ticket(conn->out, conn_tls_begun(conn)) : NULL;
 }
 
 bool conn_has_queued(const struct conn *conn)

@@ -4,6 +4,7 @@
 #include "comet/net/frontend.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
+#include "comet/net/conn_tls.h"
 #include "comet/net/listener.h"
 #include "comet/net/mass_kick.h"
 #include "comet/net/sendq.h"
@@ -75,6 +76,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     uv_timer_init(&worker->loop.uv, &frontend->scan);
     frontend->open_handles = 2;
     mass_kick_open(frontend);
+    frontend->tls = frontend_tls_open(frontend);
     rc = listeners_open(frontend, err, errlen);
     if (rc != 0)
         frontend_close(worker);
@@ -116,6 +118,7 @@ static void frontend_free(struct frontend *frontend)
 {
     assert(LIST_EMPTY(&frontend->queued) && frontend->chain == NULL);
     listeners_free(frontend);
+    frontend_tls_close(frontend->tls);
     slab_close(frontend->conns);
     slab_close(frontend->sendqs);
     slab_close(frontend->entries);

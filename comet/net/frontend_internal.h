@@ -13,6 +13,7 @@
 
 struct conn;
 struct conn_events;
+struct frontend_tls;
 struct listeners;
 struct mass_kick;
 struct sendq;
@@ -51,6 +52,7 @@ struct frontend {
     size_t n_queued;
     uv_timer_t scan;
     struct listeners *listeners;
+    struct frontend_tls *tls;        /* conn_tls.h; NULL: no listener speaks TLS */
     struct mass_kick *kick, *recall; /* mass_kick_all(), mass_kick_recall() */
     int open_handles;                /* the timers above, until closed */
 };

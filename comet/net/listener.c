@@ -1,9 +1,11 @@
 /* kernel's queue ─► on_readable: accept4, a bite per turn ─► conn_accept
+ *                        ├─ TLS, and conn.handshakes are under way: left in the kernel's queue
  *                        ├─ over conn.max: closed at once, counted
  *                        ├─ no descriptor left: the spare one makes room to refuse, counted
  *                        └─ not even that: all listeners pause for PAUSE_MS */
 #include "comet/net/listener.h"
 #include "comet/net/conn_internal.h"
+#include "comet/net/conn_tls.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/net/address.h"
@@ -34,8 +36,9 @@ struct listener {
     struct frontend *frontend;
     const char *address; /* config's */
     enum listener_kind kind;
-    int fd;     /* -1: off */
-    bool bound; /* poll is initialised */
+    int fd;       /* -1: off */
+    bool bound;   /* poll is initialised */
+    bool put_off; /* it accepts nothing until handshakes have ended */
 };
 
 /* Listeners of one kind stand together, one for each address of the kind's host name. */
@@ -96,9 +99,22 @@ static int refuse_with_spare(struct listener *listener)
     return rc;
 }
 
+static bool is_tls(enum listener_kind kind)
+{
+    return kind == LISTENER_TCPS || kind == LISTENER_WSS;
+}
+
+static struct tls_server *tls_of(const struct listener *listener)
+{
+    const struct worker *worker = listener->frontend->worker;
+    return listener->kind == LISTENER_TCPS ? worker->tcps : worker->wss;
+}
+
 static void take(struct listener *listener, int fd)
 {
-    static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS};
+    static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS,
+                                            COMET_ACCEPTED_TCPS, COMET_ACCEPTED_WSS};
+    bool is_ws = listener->kind == LISTENER_WS || listener->kind == LISTENER_WSS;
     struct frontend *frontend = listener->frontend;
     if (conn_total() >= frontend->listeners->max_connections) {
         refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
@@ -108,7 +124,10 @@ static void take(struct listener *listener, int fd)
         refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
         return;
     }
-    if (conn_accept(frontend, fd, listener->kind == LISTENER_WS) != NULL)
+    struct conn *conn = conn_accept(frontend, fd, is_ws);
+    if (conn != NULL && is_tls(listener->kind))
+        conn_tls_begin(conn, tls_of(listener));
+    if (conn != NULL)
         metric_add(frontend->worker->counters, (size_t)accepted[listener->kind], 1);
 }
 
@@ -131,6 +150,17 @@ static bool accept_one(struct listener *listener)
     return false;
 }
 
+/* Too many handshakes are under way: clients wait in the kernel's queue. */
+static bool put_off(struct listener *listener)
+{
+    if (!is_tls(listener->kind) || !frontend_tls_is_full(listener->frontend))
+        return false;
+    listener->put_off = true;
+    uv_poll_stop(&listener->poll);
+    metric_add(listener->frontend->worker->counters, COMET_TLS_PUT_OFF, 1);
+    return true;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = container_of(poll, struct listener, poll);
@@ -140,8 +170,21 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         pause_accepting(listener->frontend->listeners);
         return;
     }
-    for (int i = 0; i < BITE && accept_one(listener); i++)
+    for (int i = 0; i < BITE && !put_off(listener) && accept_one(listener); i++)
         continue;
+}
+
+void listeners_take_up(struct frontend *frontend)
+{
+    struct listeners *listeners = frontend->listeners;
+    for (int i = LISTENER_TCPS * LISTEN_MOST; i < SOCKETS; i++) {
+        struct listener *listener = &listeners->at[i];
+        if (!listener->put_off || listeners->stopped)
+            continue;
+        listener->put_off = false;
+        if (!uv_is_active((uv_handle_t *)&listeners->pause)) /* else when that is over */
+            uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    }
 }
 
 static void poll_all(struct listeners *listeners, bool on)
@@ -294,7 +337,8 @@ static int64_t connection_limit(int64_t configured)
 int listeners_open(struct frontend *frontend, char *err, size_t errlen)
 {
     const struct comet_config *config = frontend->worker->config;
-    const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen};
+    const char *addresses[LISTENERS] = {config->tcp_listen, config->ws_listen, config->tcps_listen,
+                                        config->wss_listen};
     struct listeners *listeners = mem_zalloc(sizeof *listeners);
     frontend->listeners = listeners;
     listeners->max_connections = connection_limit(config->max_connections);

@@ -12,11 +12,13 @@
 struct frontend;
 struct listeners;
 
-enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENERS };
+enum listener_kind { LISTENER_TCP, LISTENER_WS, LISTENER_TCPS, LISTENER_WSS, LISTENERS };
 
 /* Binds what worker->config names. 0 or -E… with ERR. */
 int listeners_open(struct frontend *frontend, char *err, size_t errlen);
 void listeners_accept(struct frontend *frontend);
+/* TLS handshakes have ended: listeners that waited for that accept again. */
+void listeners_take_up(struct frontend *frontend);
 /* Closes the sockets for good. Idempotent. */
 void listeners_stop(struct frontend *frontend);
 /* To be called after listeners_stop() and a turn of the loop. */

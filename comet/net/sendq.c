@@ -24,10 +24,13 @@ void sendq_add(struct sendq *sendq, struct slab *entries, struct msg *msg, uint3
         sendq->watch_ms = now_ms;
 }
 
-int sendq_iov(const struct sendq *sendq, struct iovec *iov, int max)
+int sendq_iov(const struct sendq *sendq, struct iovec *iov, int max, bool one_ticket)
 {
-    int n = 0;
+    int n = 0, tickets = 0;
     for (struct sendq_entry *entry = sendq->head; entry != NULL && n < max; entry = entry->next) {
+        tickets += entry->ticket.ops != NULL;
+        if (one_ticket && tickets > 1)
+            break;
         iov[n].iov_base = entry->msg->data + entry->sent;
         iov[n].iov_len = entry->msg->len - entry->sent;
         n++;
@@ -58,12 +61,21 @@ struct sendq_entry *sendq_advance(struct sendq *sendq, size_t bytes)
     return done;
 }
 
-struct sendq_entry *sendq_take_untouched(struct sendq *sendq)
+/* What is left of BEGUN behind ENTRY. */
+static size_t begun_behind(const struct sendq_entry *entry, size_t begun)
+{
+    size_t left = entry->msg->len - entry->sent;
+    return begun > left ? begun - left : 0;
+}
+
+struct sendq_entry *sendq_take_untouched(struct sendq *sendq, size_t begun)
 {
     struct sendq_entry *taken = NULL, **taken_tail = &taken;
     struct sendq_entry **at = &sendq->head, *entry;
     while ((entry = *at) != NULL) {
-        if (entry->ticket.ops == NULL || entry->sent > 0) {
+        bool touched = entry->sent > 0 || begun > 0;
+        begun = begun_behind(entry, begun);
+        if (entry->ticket.ops == NULL || touched) {
             at = &entry->next;
             continue;
         }
@@ -75,6 +87,18 @@ struct sendq_entry *sendq_take_untouched(struct sendq *sendq)
     }
     sendq->tail = at;
     return taken;
+}
+
+struct ticket *sendq_begun_ticket(struct sendq *sendq, size_t begun)
+{
+    struct sendq_entry *entry = sendq->head;
+    while (entry != NULL && (entry->sent > 0 || begun > 0)) {
+        if (entry->ticket.ops != NULL)
+            return &entry->ticket;
+        begun = begun_behind(entry, begun);
+        entry = entry->next;
+    }
+    return NULL;
 }
 
 struct sendq_entry *sendq_take_all(struct sendq *sendq)

@@ -1,5 +1,6 @@
 /* OpenSSL reads and writes by a BIO of our own, which takes from `in` and adds to `out`. So no copy
- * of the stream is kept but these two, and both are freed when they are empty. */
+ * of the stream is kept but these two, and both are freed when they are empty. OpenSSL gets whole
+ * records only: for a part of one it would keep a buffer of 17 KB. */
 #include "common/tls/engine.h"
 #include "common/base/mem.h"
 #include "common/net/address.h"
@@ -14,7 +15,9 @@ enum {
     RECORD = 16 * 1024,          /* plaintext of one record: RFC 8446, 5.1 */
     HANDSHAKE_MOST = 128 * 1024, /* bytes of a peer's handshake; with a chain of certificates */
     FIRST_CAPACITY = 1024,
-    HANDSHAKE_RECORD = 22, /* the first byte of TLS: RFC 8446, 5.1 */
+    HANDSHAKE_RECORD = 22,    /* the first byte of TLS: RFC 8446, 5.1 */
+    HEADER = 5,               /* of a record: type, version, length */
+    BODY_MOST = RECORD + 2048 /* of TLS 1.2; RFC 5246, 6.2.3 */
 };
 
 struct buffer {
@@ -26,6 +29,7 @@ struct tls_engine {
     SSL *ssl;
     struct tls_endpoint *endpoint;
     struct buffer in, out;
+    size_t whole; /* bytes at the front of `in` that OpenSSL may have */
     enum tls_state state;
     size_t handshake_bytes;
     bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
@@ -36,7 +40,7 @@ struct tls_engine {
 
 static void buffer_free(struct buffer *buffer)
 {
-    mem_wiped_free(buffer->bytes, buffer->capacity);
+    free(buffer->bytes); /* nothing in it is secret: it is what goes over the wire */
     *buffer = (struct buffer){0};
 }
 
@@ -51,7 +55,7 @@ static void buffer_add(struct buffer *buffer, const void *bytes, size_t len)
         capacity = capacity == 0 ? FIRST_CAPACITY : capacity;
         while (capacity < need)
             capacity *= 2;
-        buffer->bytes = mem_wiped_realloc(buffer->bytes, buffer->capacity, capacity);
+        buffer->bytes = mem_realloc(buffer->bytes, capacity);
         buffer->capacity = capacity;
     }
     memcpy(buffer->bytes + buffer->len, bytes, len);
@@ -69,15 +73,34 @@ static void buffer_drop(struct buffer *buffer, size_t n)
 
 /* --- the BIO --- */
 
+/* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
+static size_t whole_records(const struct tls_engine *engine)
+{
+    const uint8_t *bytes = engine->in.bytes + engine->in.at;
+    size_t len = engine->in.len, at = 0;
+    if (engine->plain)
+        return len;
+    while (len - at >= HEADER) {
+        size_t body = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
+        if (body > BODY_MOST)
+            return len;
+        if (len - at < HEADER + body)
+            break;
+        at += HEADER + body;
+    }
+    return at;
+}
+
 static int bio_read(BIO *bio, char *buf, size_t len, size_t *taken)
 {
     struct tls_engine *engine = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (engine->in.len == 0) {
+    if (engine->whole == 0) {
         BIO_set_retry_read(bio);
         return 0;
     }
-    *taken = len < engine->in.len ? len : engine->in.len;
+    *taken = len < engine->whole ? len : engine->whole;
+    engine->whole -= *taken;
     memcpy(buf, engine->in.bytes + engine->in.at, *taken);
     buffer_drop(&engine->in, *taken);
     return 1;
@@ -259,10 +282,18 @@ size_t tls_engine_feed(struct tls_engine *engine, const void *bytes, size_t len)
     return taken;
 }
 
+size_t tls_engine_room(const struct tls_engine *engine)
+{
+    return TLS_ENGINE_IN - engine->in.len;
+}
+
 size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
 {
     size_t got = 0;
     if (ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
+        return 0;
+    engine->whole = whole_records(engine);
+    if (engine->whole == 0 && SSL_pending(engine->ssl) == 0)
         return 0;
     ERR_clear_error();
     settle(engine, SSL_read_ex(engine->ssl, buf, len, &got));
@@ -313,6 +344,16 @@ void tls_engine_close(struct tls_engine *engine)
 }
 
 /* --- what is known --- */
+
+bool tls_engine_ready(const struct tls_engine *engine)
+{
+    return !ended(engine) && (whole_records(engine) > 0 || SSL_pending(engine->ssl) > 0);
+}
+
+size_t tls_engine_held(const struct tls_engine *engine)
+{
+    return engine->in.capacity + engine->out.capacity;
+}
 
 enum tls_state tls_engine_state(const struct tls_engine *engine)
 {

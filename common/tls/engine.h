@@ -28,7 +28,7 @@ struct tls_engine;
 struct tls_session; /* what a client resumes; opaque, see tls_engine_session() */
 
 enum {
-    TLS_ENGINE_IN = 32 * 1024,  /* bytes from the peer that are kept until they are read */
+    TLS_ENGINE_IN = 64 * 1024,  /* bytes from the peer that are kept until they are read */
     TLS_ENGINE_OUT = 64 * 1024, /* nothing is read or written while as much waits to be sent */
 };
 
@@ -47,6 +47,8 @@ void tls_engine_free(struct tls_engine *engine);
 /* Takes bytes that came from the peer. Returns how many: fewer than LEN if the buffer is full, and
  * then the user reads first. In TLS_CLOSED and TLS_FAILED all are taken and dropped. */
 size_t tls_engine_feed(struct tls_engine *engine, const void *bytes, size_t len);
+/* How many bytes it would take now. */
+size_t tls_engine_room(const struct tls_engine *engine);
 /* Up to LEN bytes of plaintext. 0: nothing more now, or for good, see the state. */
 size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len);
 /* Encrypts up to LEN bytes. Returns how many: 0 before TLS_OPEN and after it, fewer than LEN if
@@ -59,6 +61,10 @@ void tls_engine_sent(struct tls_engine *engine, size_t n);
 /* Puts a close_notify into the output: we write nothing more. May be called again. */
 void tls_engine_close(struct tls_engine *engine);
 
+/* Would tls_engine_read() have something to do: did a whole record come? */
+bool tls_engine_ready(const struct tls_engine *engine);
+/* Bytes of memory that its buffers take now. */
+size_t tls_engine_held(const struct tls_engine *engine);
 enum tls_state tls_engine_state(const struct tls_engine *engine);
 /* Why it failed, for people: "certificate has expired", "the peer speaks plain HTTP". "": it did
  * not. Valid as long as the engine. */

@@ -103,9 +103,12 @@ static void fixture_defaults(void)
     fixture_config = (struct comet_config){
         .tcp_listen = any,
         .ws_listen = any,
+        .tcps_listen = empty,
+        .wss_listen = empty,
         .allowed_origins = empty,
         .protocols = empty,
         .handshake_ms = 5000,
+        .handshakes = 4096,
         .heartbeat_ms = 60000,
         .linger_ms = 1000,
         .max_body = 4096,

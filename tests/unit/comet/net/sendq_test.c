@@ -49,7 +49,7 @@ static const char *waiting(void)
     static char out[64];
     struct iovec iov[8];
     size_t at = 0;
-    int n = sendq_iov(&sendq, iov, 8);
+    int n = sendq_iov(&sendq, iov, 8, false);
     for (int i = 0; i < n; i++) {
         memcpy(out + at, iov[i].iov_base, iov[i].iov_len);
         at += iov[i].iov_len;
@@ -100,7 +100,7 @@ static void takes_only_what_is_untouched_and_has_a_ticket(void **state)
     add("de", 0, 0, 0);
     add("f", 0, 2, 0);
     add("g", 0, 3, 0);
-    assert_string_equal(tickets(sendq_take_untouched(&sendq)), "23");
+    assert_string_equal(tickets(sendq_take_untouched(&sendq, 0)), "23");
     assert_string_equal(waiting(), "bcde");
     add("h", 0, 4, 0);
     assert_string_equal(waiting(), "bcdeh");
