@@ -143,7 +143,18 @@ const struct config_row comet_config_rows[] = {
 int comet_config_check(const void *arg, char *err, size_t errlen)
 {
     const struct comet_config *config = arg;
+    const char *tls = config->tcps_listen[0] != '\0'  ? "tcps.listen"
+                      : config->wss_listen[0] != '\0' ? "wss.listen"
+                                                      : NULL;
 
+    if (tls != NULL && config->daemon.tls_certificate[0] == '\0') {
+        snprintf(
+            err, errlen,
+            "%s is set, but there is no certificate: set tls.certificate and tls.key, or clear "
+            "%s",
+            tls, tls);
+        return -EINVAL;
+    }
     if (config->handshake_ms < config->connect_ms) {
         snprintf(
             err, errlen,

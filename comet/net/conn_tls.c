@@ -5,7 +5,6 @@
  * So whoever is connected comes first: their bytes are handled before the turn ends. */
 #include "comet/net/conn_tls.h"
 #include "comet/net/conn_read.h"
-#include "comet/net/listener.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/net/address.h"
@@ -27,7 +26,8 @@ enum {
 
 static void shake_all(struct loop *loop, struct loop_task *task);
 
-struct frontend_tls *frontend_tls_open(struct frontend *frontend)
+struct frontend_tls *frontend_tls_open(struct frontend *frontend,
+                                       void (*has_room)(struct frontend *frontend))
 {
     const struct comet_config *config = frontend->worker->config;
     bool wanted = (config->tcps_listen != NULL && config->tcps_listen[0] != '\0') ||
@@ -36,6 +36,7 @@ struct frontend_tls *frontend_tls_open(struct frontend *frontend)
         return NULL;
     struct frontend_tls *tls = mem_zalloc(sizeof *tls);
     tls->frontend = frontend;
+    tls->has_room = has_room;
     tls->conns = slab_open("TLS connections", sizeof(struct conn_tls));
     tls->in = mem_alloc(FRONTEND_READ);
     tls->plain = mem_alloc(RECORD);
@@ -70,7 +71,7 @@ static void count_shaking(struct conn_tls *tls, bool on)
     tls->counted = on;
     frontend->tls->shaking += on ? 1 : (size_t)-1;
     if (was_full && !frontend_tls_is_full(frontend))
-        listeners_take_up(frontend);
+        frontend->tls->has_room(frontend);
 }
 
 /* --- life --- */

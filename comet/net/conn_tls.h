@@ -30,6 +30,7 @@ struct conn_tls {
 /* What a loop with a TLS listener has. */
 struct frontend_tls {
     struct frontend *frontend;
+    void (*has_room)(struct frontend *frontend);
     struct slab *conns;
     uint8_t *in;                    /* what a socket gives */
     uint8_t *plain;                 /* pieces of a record, gathered */
@@ -38,8 +39,10 @@ struct frontend_tls {
     struct loop_task shake;
 };
 
-/* NULL if no listener of the loop speaks TLS. */
-struct frontend_tls *frontend_tls_open(struct frontend *frontend);
+/* NULL if no listener of the loop speaks TLS. HAS_ROOM is called when fewer handshakes than
+ * conn.handshakes are under way again. */
+struct frontend_tls *frontend_tls_open(struct frontend *frontend,
+                                       void (*has_room)(struct frontend *frontend));
 void frontend_tls_close(struct frontend_tls *tls);
 /* Are as many handshakes under way as conn.handshakes allows? */
 bool frontend_tls_is_full(const struct frontend *frontend);

@@ -76,7 +76,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     uv_timer_init(&worker->loop.uv, &frontend->scan);
     frontend->open_handles = 2;
     mass_kick_open(frontend);
-    frontend->tls = frontend_tls_open(frontend);
+    frontend->tls = frontend_tls_open(frontend, listeners_take_up);
     rc = listeners_open(frontend, err, errlen);
     if (rc != 0)
         frontend_close(worker);

@@ -41,7 +41,8 @@ class _Base:
     reason = None
     close_code = None
 
-    def __init__(self, address, rcvbuf=None, source=None):
+    def __init__(self, address, rcvbuf=None, source=None, tls=None, name="localhost", session=None):
+        """TLS: an ssl.SSLContext; the server's certificate has to be for NAME, and SESSION is resumed."""
         self.sock = socket.socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
@@ -50,6 +51,8 @@ class _Base:
         self.sock.settimeout(PATIENCE)
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=name, session=session)
         self.buf = b""
 
     def _fill(self, end):
@@ -216,8 +219,8 @@ def ws_frame(opcode, payload=b"", fin=True, mask=True, rsv=0, length=None):
 class WsClient(_Base):
     name = "ws"
 
-    def __init__(self, address, rcvbuf=None, source=None, path="/sub", headers=()):
-        super().__init__(address, rcvbuf, source)
+    def __init__(self, address, path="/sub", headers=(), **kwargs):
+        super().__init__(address, **kwargs)
         self.frames = collections.deque()
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: {address[0]}:{address[1]}", "Upgrade: websocket",

@@ -18,6 +18,7 @@ static int setup(void **state)
                                    .tcp_advertise = none,
                                    .ws_listen = ws_listen,
                                    .ws_advertise = none,
+                                   .wss_listen = none,
                                    .wss_advertise = none,
                                    .node_host = none,
                                    .node_ips = none};
@@ -37,6 +38,17 @@ static void what_is_not_set_follows_from_the_rpc_address(void **state)
     assert_string_equal(self.wss, "");
     assert_string_equal(self.host, "");
     assert_string_equal(self.ips, "");
+}
+
+static void a_tls_port_of_our_own(void **state)
+{
+    static char wss_listen[] = "0.0.0.0:8095";
+    struct member self = {0};
+
+    (void)state;
+    config.wss_listen = wss_listen;
+    advertise_fill(&config, "comet.internal:8092", &self);
+    assert_string_equal(self.wss, "comet.internal:8095");
 }
 
 static void what_is_set_is_told(void **state)
@@ -125,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_not_set_follows_from_the_rpc_address, setup),
+        cmocka_unit_test_setup(a_tls_port_of_our_own, setup),
         cmocka_unit_test_setup(what_is_set_is_told, setup),
         cmocka_unit_test_setup(what_clients_could_not_use_is_refused, setup),
         cmocka_unit_test_setup(limits_fit_into_the_record, setup),

@@ -106,6 +106,39 @@ static void takes_only_what_is_untouched_and_has_a_ticket(void **state)
     assert_string_equal(waiting(), "bcdeh");
 }
 
+/* TLS has bytes that the kernel has not: their entries cannot be taken back any more. */
+static void what_tls_has_is_touched(void **state)
+{
+    (void)state;
+    add("ab", 0, 0, 0);
+    add("cd", 0, 1, 0);
+    add("ef", 0, 2, 0);
+    assert_null(sendq_begun_ticket(&sendq, 0));
+    assert_null(sendq_begun_ticket(&sendq, 2));
+    assert_int_equal(sendq_begun_ticket(&sendq, 3)->arg, 1);
+    assert_int_equal(sendq_begun_ticket(&sendq, 4)->arg, 1);
+    assert_string_equal(tickets(sendq_take_untouched(&sendq, 3)), "2");
+    assert_string_equal(waiting(), "abcd");
+    add("gh", 0, 3, 0);
+    assert_string_equal(tickets(sendq_take_untouched(&sendq, 2)), "13");
+    assert_string_equal(waiting(), "ab");
+}
+
+/* A record has at most one of them, so that at most one cannot be taken back. */
+static void pieces_of_one_ticket(void **state)
+{
+    (void)state;
+    struct iovec iov[8];
+    add("ab", 1, 1, 0);
+    add("cd", 0, 0, 0);
+    add("ef", 0, 2, 0);
+    assert_int_equal(sendq_iov(&sendq, iov, 8, true), 2);
+    assert_int_equal(sendq_iov(&sendq, iov, 8, false), 3);
+    assert_int_equal(sendq_iov(&sendq, iov, 1, true), 1);
+    assert_string_equal(tickets(sendq_advance(&sendq, 1)), "1");
+    assert_int_equal(sendq_iov(&sendq, iov, 8, true), 2);
+}
+
 static void stalls_are_told_once(void **state)
 {
     (void)state;
@@ -139,6 +172,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(takes_only_what_is_untouched_and_has_a_ticket, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_tls_has_is_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(pieces_of_one_ticket, setup, teardown),
         cmocka_unit_test_setup_teardown(stalls_are_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_moves_has_not_stalled, setup, teardown),
     };
