@@ -219,6 +219,8 @@ static void refuse(struct http_conn *conn, int status, const char *why)
 {
     if (conn->request == NULL)
         conn->request = http_request_new(conn);
+    if (conn->request->head == NULL)
+        conn->request->path = http_parser_path(conn->parse);
     conn->request->close = true;
     http_request_refuse(conn->request, status, why);
 }

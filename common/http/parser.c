@@ -39,6 +39,7 @@ struct http_parser {
                            * trailers */
     const char *why;
     int status;
+    char path[HTTP_PARSER_PATH_MAX + 1]; /* of the last head that was dropped */
 };
 
 static const char another_version[] = "HTTP/1.1 or HTTP/1.0 is needed";
@@ -224,8 +225,11 @@ static int collect(struct http_parser *parse, const char *data, size_t len, size
         size_t n = lf != NULL ? (size_t)(lf - at) + 1 : len - *used;
         if (parse->head->len == 0 && !can_begin(parse, *at))
             return bad(parse, 400, "not HTTP");
-        if (n > HTTP_HEAD_MAX - parse->head->len)
+        size_t room = HTTP_HEAD_MAX - parse->head->len;
+        if (n > room) {
+            head_append(parse->head, at, room); /* http_parser_path() looks at it */
             return bad(parse, 431, "the request's target and headers are longer than allowed");
+        }
         head_append(parse->head, at, n);
         *used += n;
         int end = lf != NULL ? look_at_line(parse) : 0;
@@ -372,10 +376,33 @@ void http_parser_finish(struct http_parser *parse)
         tell_end(parse);
 }
 
+/* Notes what stands between the first space and the next one, or "?". */
+static void note_path(struct http_parser *parse)
+{
+    const struct http_head *head = parse->head;
+    const char *at = head != NULL && head->len > 0 ? memchr(head->text, ' ', head->len) : NULL;
+    size_t n = 0;
+
+    if (at != NULL && memchr(head->text, '\n', (size_t)(at - head->text)) == NULL) {
+        size_t len = head->len - (size_t)(++at - head->text);
+        while (n < len && n < HTTP_PARSER_PATH_MAX && at[n] != '\0' &&
+               strchr(" ?#\r\n", at[n]) == NULL)
+            n++;
+        memcpy(parse->path, at, n);
+    }
+    parse->path[n] = '\0';
+}
+
 void http_parser_drop(struct http_parser *parse)
 {
+    note_path(parse);
     http_head_free(parse->head);
     parse->head = NULL;
+}
+
+const char *http_parser_path(const struct http_parser *parse)
+{
+    return parse->path;
 }
 
 size_t http_parser_held(const struct http_parser *parse)

@@ -17,6 +17,8 @@ struct http_parser_events {
     int (*end)(void *arg, bool keep_alive);
 };
 
+enum { HTTP_PARSER_PATH_MAX = 63 };
+
 enum http_parser_result {
     HTTP_PARSER_MORE,    /* all bytes were used; more are needed */
     HTTP_PARSER_PAUSED,  /* end() asked for it; feed the rest after http_parser_resume() */
@@ -39,6 +41,9 @@ void http_parser_finish(struct http_parser *parse);
 void http_parser_resume(struct http_parser *parse);
 /* Forgets an incomplete head. */
 void http_parser_drop(struct http_parser *parse);
+/* The path in the head that was bad or was dropped, as far as it had come, and at most
+ * HTTP_PARSER_PATH_MAX bytes of it. "": no path had come. */
+const char *http_parser_path(const struct http_parser *parse);
 /* After HTTP_PARSER_BAD: what was wrong, in words, and the status of a refusal (400, 431, 501,
  * 505). */
 const char *http_parser_why(const struct http_parser *parse);

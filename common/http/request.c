@@ -219,14 +219,10 @@ static bool has_dot_segment(const char *path)
     return false;
 }
 
-static const char *read_path(struct http_request *request, const char *path)
+static const char *path_refusal(const char *path)
 {
     const char *why = path_is_ambiguous(path);
-    if (why == NULL && has_dot_segment(path))
-        why = "a dot segment in the path";
-    if (why == NULL)
-        request->path = path;
-    return why;
+    return why == NULL && has_dot_segment(path) ? "a dot segment in the path" : why;
 }
 
 /* Skips scheme and host of "http://host/path" (RFC 9112 3.2.2). The host has to be that of the
@@ -254,6 +250,7 @@ static const char *read_target(struct http_request *request)
     struct http_slice path = request->head->target, query = {0};
     if (!skip_authority(request->head, &path))
         return "a target of another host";
+    request->path = path.text; /* refused or not: the form of an answer may depend on it */
     if (memchr(path.text, '#', path.len) != NULL)
         return "a fragment in the target";
     char *mark = memchr(path.text, '?', path.len);
@@ -267,7 +264,7 @@ static const char *read_target(struct http_request *request)
         return NULL;
     }
     request->bad_params = !params_parse(&request->query, &request->arena, query);
-    return read_path(request, path.text);
+    return path_refusal(path.text);
 }
 
 const char *http_request_head(struct http_request *request, struct http_head *head)

@@ -94,7 +94,7 @@ static inline void api_turn(void)
 /* A head and nothing behind it; the answer is to be waited for with api_await(). */
 static inline int api_send_head(const char *method, const char *target, const char *lines)
 {
-    static char head[16384];
+    static char head[65536];
     struct sockaddr_in to = {.sin_family = AF_INET};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n%s\r\n",

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* needs the above */
@@ -137,6 +138,34 @@ static void the_face_of_goim_answers_in_its_own_form(void **state)
     goim_says(head("POST", paths[1], LATER), 200, -500, "memory.limit");
 }
 
+/* What the HTTP server refuses before it has a whole head, or because of what is in it. */
+static void the_face_of_goim_is_found_in_heads_that_are_refused(void **state)
+{
+    static const struct {
+        int status;
+        const char *target, *lines;
+    } heads[] = {
+        {400, "/goim/push/keys?keys=a b", LATER},
+        {400, "/goim/push/keys", "Content-Length: x\r\n"},
+        {400, "/goim/push/keys", "Host: another\r\n"},
+        {400, "/goim/push/k%65ys", LATER},
+        {400, "/goim/push//keys", LATER},
+        {400, "/goim/push/../keys", LATER},
+        {400, "/goim/push/keys#top", LATER},
+        {501, "/goim/push/keys", "Transfer-Encoding: gzip, chunked\r\n"},
+    };
+    static char keys[40000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        goim_says(head("POST", heads[i].target, heads[i].lines), heads[i].status, -400, "");
+    for (size_t n = 0; n + 8 < sizeof keys;)
+        n += (size_t)snprintf(keys + n, sizeof keys - n, n == 0 ? "/goim/push/keys?" : "keys=1&");
+    goim_says(head("POST", keys, LATER), 431, -400, "");
+    keys[1] = '1'; /* /1oim/… is of the other face */
+    expect(head("POST", keys, LATER), 431, 65534, "");
+}
+
 static void the_face_of_goim_wants_the_key_as_well(void **state)
 {
     (void)state;
@@ -174,6 +203,7 @@ int main(void)
         OPEN(methods_and_encodings_are_looked_at),
         OPEN(a_logic_that_ends_or_is_short_of_memory_says_so),
         OPEN(the_face_of_goim_answers_in_its_own_form),
+        OPEN(the_face_of_goim_is_found_in_heads_that_are_refused),
         WITH_KEYS(the_face_of_goim_wants_the_key_as_well),
         WITH_KEYS(a_preflight_is_answered_to_known_origins),
         OPEN(a_body_that_is_too_long_is_not_waited_for),
