@@ -95,6 +95,9 @@ const uint8_t *http_body(const struct http_request *request, size_t *len);
 /* A header's value, the first one if it comes several times; NULL if it is absent. NAME is in lower
  * case: "content-type", "authorization", "x-api-key". */
 const char *http_header(const struct http_request *request, const char *name);
+/* The same for line number INDEX, from 0, of a header that may come several times. NULL: there are
+ * fewer. */
+const char *http_header_line(const struct http_request *request, const char *name, size_t index);
 /* Has a header a name with PART in it? PART is in lower case. */
 bool http_has_header_like(const struct http_request *request, const char *part);
 /* A query parameter, percent-decoded. INDEX 0, 1, … for a parameter that comes several times; NULL

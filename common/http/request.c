@@ -355,11 +355,16 @@ const uint8_t *http_body(const struct http_request *request, size_t *len)
     return request->body_len > 0 ? request->body : (const uint8_t *)"";
 }
 
-const char *http_header(const struct http_request *request, const char *name)
+const char *http_header_line(const struct http_request *request, const char *name, size_t index)
 {
     const struct http_slice *value =
-        request->head != NULL ? http_head_get(request->head, name, 0) : NULL;
+        request->head != NULL ? http_head_get(request->head, name, index) : NULL;
     return value != NULL ? value->text : NULL;
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    return http_header_line(request, name, 0);
 }
 
 bool http_has_header_like(const struct http_request *request, const char *part)

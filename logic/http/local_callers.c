@@ -17,7 +17,10 @@ struct local_callers {
     struct network *networks;
 };
 
-enum { ITEM_MAX = 64 };
+enum {
+    ITEM_MAX = 64,
+    LINES_MAX = 32, /* of X-Forwarded-For */
+};
 
 /* --- addresses --- */
 
@@ -125,28 +128,45 @@ static bool take_last(const char *text, size_t *len, char ip[LOCAL_CALLERS_IP_MA
     return true;
 }
 
-void local_callers_client_behind(const struct local_callers *local, const char *peer,
-                                 const char *forwarded, char ip[LOCAL_CALLERS_IP_MAX])
+/* Goes back over LINE for as long as *IP is one of ours, and leaves the last item that it came to
+ * in IP. False: an item is no address. */
+static bool walk_back(const struct local_callers *local, const char *line,
+                      char ip[LOCAL_CALLERS_IP_MAX])
 {
-    size_t len = forwarded != NULL ? strlen(forwarded) : 0;
+    size_t len = strlen(line);
     char item[LOCAL_CALLERS_IP_MAX];
     struct ip address;
 
-    snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
     while (len > 0 && peer_is_near(local, ip)) {
-        if (!take_last(forwarded, &len, item) || !ip_parse(item, strlen(item), &address)) {
-            snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
-            return;
-        }
+        if (!take_last(line, &len, item) || !ip_parse(item, strlen(item), &address))
+            return false;
         snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", item);
+    }
+    return true;
+}
+
+void local_callers_client_behind(const struct local_callers *local, const char *peer,
+                                 const char *const *lines, size_t n, char ip[LOCAL_CALLERS_IP_MAX])
+{
+    snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
+    while (n > 0) {
+        if (walk_back(local, lines[--n], ip))
+            continue;
+        snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", peer);
+        return;
     }
 }
 
+/* Of more lines than LINES_MAX the last ones would be missing, so none is believed. */
 void local_callers_client(const struct local_callers *local, const struct http_request *request,
                           char ip[LOCAL_CALLERS_IP_MAX])
 {
-    local_callers_client_behind(local, http_peer(request), http_header(request, "x-forwarded-for"),
-                                ip);
+    const char *lines[LINES_MAX + 1];
+    size_t n = 0;
+
+    while (n <= LINES_MAX && (lines[n] = http_header_line(request, "x-forwarded-for", n)) != NULL)
+        n++;
+    local_callers_client_behind(local, http_peer(request), lines, n <= LINES_MAX ? n : 0, ip);
 }
 
 /* --- settings --- */

@@ -31,8 +31,9 @@ const char *local_callers_refusal(const struct local_callers *local,
  * clients made up. Anything odd in it, and the peer's address stands. */
 void local_callers_client(const struct local_callers *local, const struct http_request *request,
                           char ip[LOCAL_CALLERS_IP_MAX]);
-/* The same for a request from PEER with this X-Forwarded-For; NULL: it has none. */
+/* The same for a request from PEER with these N lines of X-Forwarded-For. Together they are one
+ * list: some proxies add a line of their own behind that of the client. */
 void local_callers_client_behind(const struct local_callers *local, const char *peer,
-                                 const char *forwarded, char ip[LOCAL_CALLERS_IP_MAX]);
+                                 const char *const *lines, size_t n, char ip[LOCAL_CALLERS_IP_MAX]);
 
 #endif

@@ -192,6 +192,8 @@ static void a_proxy_says_where_a_client_is(void **state)
     assert_in_range(firsts("X-Forwarded-For: 2001:db8::1, 10.1.2.3\r\n"), 8, 10);
     assert_in_range(firsts("X-Forwarded-For: 2001:db8::1,10.1.2.3, 192.0.2.9 ,127.0.0.1\r\n"), 8,
                     10);
+    /* Or what a proxy adds is a line of its own. */
+    assert_in_range(firsts("X-Forwarded-For: 2001:db8::1\r\nX-Forwarded-For: 10.1.2.3\r\n"), 8, 10);
     static const char *const odd[] = {"X-Forwarded-For: \r\n", "X-Forwarded-For: ,\r\n",
                                       "X-Forwarded-For: 10.1.2.3:80\r\n",
                                       "X-Forwarded-For: 10.1.2.3, unknown\r\n"};

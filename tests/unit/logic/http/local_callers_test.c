@@ -13,14 +13,19 @@
 static const char *peer;
 static const char *const *headers;
 
-const char *http_header(const struct http_request *request, const char *name)
+const char *http_header_line(const struct http_request *request, const char *name, size_t index)
 {
     (void)request;
     for (size_t i = 0; headers != NULL && headers[i] != NULL; i += 2) {
-        if (strcmp(headers[i], name) == 0)
+        if (strcmp(headers[i], name) == 0 && index-- == 0)
             return headers[i + 1];
     }
     return NULL;
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    return http_header_line(request, name, 0);
 }
 
 bool http_has_header_like(const struct http_request *request, const char *part)
@@ -154,9 +159,43 @@ static void assert_client(const char *from, const char *forwarded, const char *w
     struct local_callers *local = local_callers_open("192.0.2.0/24", "");
     char ip[LOCAL_CALLERS_IP_MAX];
 
-    local_callers_client_behind(local, from, forwarded, ip);
+    local_callers_client_behind(local, from, &forwarded, forwarded != NULL ? 1 : 0, ip);
     assert_string_equal(ip, want);
     local_callers_close(local);
+}
+
+/* The same for a whole request. */
+static void assert_sender(const char *want, const char *const *with)
+{
+    struct local_callers *local = local_callers_open("192.0.2.0/24", "");
+    char ip[LOCAL_CALLERS_IP_MAX];
+
+    peer = "127.0.0.1";
+    headers = with;
+    local_callers_client(local, NULL, ip);
+    assert_string_equal(ip, want);
+    local_callers_close(local);
+}
+
+#define XFF "x-forwarded-for"
+
+/* A proxy may leave the client's line as it is, and add its own. */
+static void several_lines_are_one_list(void **state)
+{
+    const char *many[2 * 33 + 1] = {NULL};
+
+    (void)state;
+    assert_sender("10.1.2.3", WITH(XFF, "1.1.1.1", "via", "x", XFF, "10.1.2.3"));
+    assert_sender("1.1.1.1", WITH(XFF, "2.2.2.2, 1.1.1.1", XFF, "192.0.2.8, 127.0.0.2"));
+    assert_sender("10.1.2.3", WITH(XFF, "nonsense", XFF, "10.1.2.3, 192.0.2.8"));
+    assert_sender("127.0.0.1", WITH(XFF, "nonsense", XFF, "192.0.2.8"));
+    assert_sender("127.0.0.1", WITH("via", "x"));
+    for (size_t i = 0; i < 33; i++) {
+        many[2 * i] = XFF;
+        many[2 * i + 1] = "10.1.2.3";
+    }
+    assert_sender("127.0.0.1", many);
+    assert_sender("10.1.2.3", many + 2);
 }
 
 /* Only who is trusted may speak for another one, and only the last one who is not counts. */
@@ -196,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_proxy_speaks_for_its_client),
+        cmocka_unit_test(several_lines_are_one_list),
         cmocka_unit_test(an_odd_list_is_not_believed),
         cmocka_unit_test(only_loopback_is_near),
         cmocka_unit_test(networks_may_be_trusted),
