@@ -7,9 +7,7 @@
 #include "comet/net/conn.h"
 #include "common/base/list.h"
 #include "common/base/mem.h"
-#include "common/base/text.h"
 #include "common/containers/map.h"
-#include "common/protocol/json_scan.h"
 #include "common/protocol/room_news.h"
 
 #include <assert.h>
@@ -125,12 +123,6 @@ static void room_has_changed(struct worker *worker, struct room *room)
     TAILQ_INSERT_TAIL(&rooms->changes, room, change);
     if (first)
         rooms->changed(worker);
-}
-
-bool room_name_is_valid(const void *name, size_t len)
-{
-    return len > 0 && len <= ROOM_NAME_MAX && utf8_is_valid(name, len) &&
-           !text_has_control(name, len);
 }
 
 /* --- members --- */

@@ -7,6 +7,7 @@
 #define IMC_COMET_FANOUT_ROOM_H
 
 #include "comet/wire/push.h"
+#include "common/protocol/name.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +15,6 @@
 struct worker;
 struct conn;
 struct room;
-
-enum { ROOM_NAME_MAX = 128 };
 
 /* Once per loop. */
 void rooms_open(struct worker *worker);
@@ -28,8 +27,6 @@ enum room_result {
     ROOM_NODE_FULL,    /* this loop has rooms.max rooms */
 };
 
-/* A name that a client may use: 1 to 128 bytes of UTF-8 without control characters. */
-bool room_name_is_valid(const void *name, size_t len);
 /* CONN leaves its main room, if any, and enters room NAME as its main one. */
 enum room_result room_join(struct worker *worker, struct conn *conn, const char *name, size_t len);
 /* CONN enters room NAME, beside those it is in. */

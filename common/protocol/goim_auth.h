@@ -11,16 +11,17 @@
 #ifndef IMC_COMMON_PROTOCOL_GOIM_AUTH_H
 #define IMC_COMMON_PROTOCOL_GOIM_AUTH_H
 
+#include "common/protocol/name.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    GOIM_AUTH_KEY_MAX = 128,     /* bytes */
-    GOIM_AUTH_ROOM_MAX = 128,    /* bytes */
-    GOIM_AUTH_ROOMS_MAX = 1024,  /* bytes, commas included */
-    GOIM_AUTH_TOKEN_MAX = 512,   /* bytes */
-    GOIM_AUTH_ACCEPTS_MAX = 256, /* operations */
+    GOIM_AUTH_KEY_MAX = 128,            /* bytes */
+    GOIM_AUTH_ROOM_MAX = ROOM_NAME_MAX, /* bytes */
+    GOIM_AUTH_ROOMS_MAX = 1024,         /* bytes, commas included */
+    GOIM_AUTH_TOKEN_MAX = 512,          /* bytes */
+    GOIM_AUTH_ACCEPTS_MAX = 256,        /* operations */
 };
 
 struct goim_auth {

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
+#include "common/protocol/name.h"
 #include "common/protocol/unpack.h"
 #include "job/base/job.h"
 #include "job/comets/comets.h"
@@ -21,8 +22,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { ROOM_MAX = 128 }; /* bytes of a name, docs/protocol.md */
 
 /* --- a uid's message: where to --- */
 
@@ -149,7 +148,7 @@ static const char *room_problem(const char *room)
 {
     if (room[0] == '\0')
         return "type ROOM without room";
-    return strlen(room) > ROOM_MAX ? "a room's name of more than 128 bytes" : NULL;
+    return strlen(room) > ROOM_NAME_MAX ? "a room's name of more than 128 bytes" : NULL;
 }
 
 static const char *envelope_problem(const struct job *job, const Imc__V1__PushMsg *envelope)

@@ -1,6 +1,6 @@
 #include "logic/goim/calls.h"
-#include "common/base/text.h"
 #include "common/protocol/json_scan.h"
+#include "common/protocol/name.h"
 #include "common/protocol/unpack.h"
 #include "logic/base/pb.h"
 #include "logic/goim/calls_internal.h"
@@ -55,19 +55,11 @@ void goim_call_unavailable(struct goim_call *call)
     goim_call_refuse(call, RPC_UNAVAILABLE, "Redis does not answer: call again later");
 }
 
-static bool name_is_valid(const char *name, size_t most)
-{
-    size_t len = strlen(name);
-
-    return len > 0 && len <= most && utf8_is_valid((const uint8_t *)name, len) &&
-           !text_has_control(name, len);
-}
-
 bool goim_call_names(struct goim_call *call, const char *key, const char *server)
 {
-    bool key_good = name_is_valid(key, FOREIGN_KEY_MAX);
+    bool key_good = name_is_valid(key, strlen(key), FOREIGN_KEY_MAX);
 
-    if (key_good && name_is_valid(server, FOREIGN_SERVER_MAX))
+    if (key_good && name_is_valid(server, strlen(server), FOREIGN_SERVER_MAX))
         return true;
     goim_call_refuse(
         call, RPC_INVALID,

@@ -6,10 +6,11 @@
 #ifndef IMC_LOGIC_HTTP_PUSH_CALL_H
 #define IMC_LOGIC_HTTP_PUSH_CALL_H
 
+#include "common/protocol/name.h"
 #include "logic/http/routes.h"
 #include "logic/push/push.h"
 
-enum { PUSH_ROOM_MOST = 128 };
+enum { PUSH_ROOM_MOST = ROOM_NAME_MAX };
 
 struct push_call {
     struct logic *logic;

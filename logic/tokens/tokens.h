@@ -5,12 +5,13 @@
 #ifndef IMC_LOGIC_TOKENS_TOKENS_H
 #define IMC_LOGIC_TOKENS_TOKENS_H
 
+#include "common/protocol/name.h"
 #include "logic/base/logic.h"
 #include <sys/types.h>
 
 enum {
     TOKEN_MAX = 512,
-    TOKEN_ROOM_MAX = 128,
+    TOKEN_ROOM_MAX = ROOM_NAME_MAX,
     TOKEN_ROOMS_MAX = 1024, /* 1,000 connects have one reply */
     TOKEN_ACCEPTS_MAX = 4096,
 };

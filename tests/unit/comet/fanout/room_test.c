@@ -77,21 +77,6 @@ static void a_session_and_a_loop_have_so_many_rooms(void **state)
     leave();
 }
 
-static void which_names_are_valid(void **state)
-{
-    char longest[ROOM_NAME_MAX + 1];
-    (void)state;
-    memset(longest, 'r', sizeof longest);
-    assert_true(room_name_is_valid("a", 1) && room_name_is_valid("\xc3\xa4 b://c,d", 10));
-    assert_true(room_name_is_valid(longest, ROOM_NAME_MAX));
-    assert_false(room_name_is_valid(longest, ROOM_NAME_MAX + 1));
-    assert_false(room_name_is_valid("", 0));
-    assert_false(room_name_is_valid("a\0b", 3));
-    assert_false(room_name_is_valid("a\n", 2));
-    assert_false(room_name_is_valid("a\x7f", 2));
-    assert_false(room_name_is_valid("\xff", 1));
-}
-
 static int told;
 
 static void on_changed(struct worker *worker)
@@ -138,7 +123,6 @@ int main(void)
         ROOM_TEST(joining_another_main_room_leaves_the_first),
         ROOM_TEST(a_main_room_and_those_beside_it),
         ROOM_TEST(a_session_and_a_loop_have_so_many_rooms),
-        ROOM_TEST(which_names_are_valid),
         ROOM_TEST(changes_are_taken_once_and_a_left_room_waits_for_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
