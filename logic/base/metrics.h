@@ -163,6 +163,8 @@
     X(GOIM_NODES, "imc_logic_goim_calls_total", "call=\"nodes\"", METRIC_COUNTER, "")            \
     X(GOIM_REFUSED, "imc_logic_goim_refused_total", NULL, METRIC_COUNTER,                        \
       "Such calls that were refused; the answer says why.")                                      \
+    X(GOIM_ROOMS_ODD, "imc_logic_goim_rooms_odd_total", NULL, METRIC_COUNTER,                    \
+      "Rooms of goim's comets that were not counted: no room of imc may have their name.")       \
     X(GOIM_SENT, "imc_logic_goim_sent_total", NULL, METRIC_COUNTER,                              \
       "Messages sent to goim's job, one for each of goim's comets where the user has sessions.") \
     X(BATCHES_COMET, "imc_logic_batches_total", "from=\"comet\"", METRIC_COUNTER,                \

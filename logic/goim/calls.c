@@ -207,7 +207,7 @@ static const struct goim_method goim_methods[] = {
      LOGIC_GOIM_DISCONNECT, call_disconnect, false},
     {"/goim.logic.Logic/Heartbeat", &goim__logic__heartbeat_req__descriptor, LOGIC_GOIM_HEARTBEAT,
      call_heartbeat, false},
-    {"/goim.logic.Logic/RenewOnline", &goim__logic__online_req__descriptor, LOGIC_GOIM_RENEW,
+    {"/goim.logic.Logic/RenewOnline", &goim__logic__online_rooms__descriptor, LOGIC_GOIM_RENEW,
      goim_call_renew, false},
     {"/goim.logic.Logic/Receive", &goim__logic__receive_req__descriptor, LOGIC_GOIM_RECEIVE,
      call_receive, false},

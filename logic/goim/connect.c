@@ -3,6 +3,7 @@
  *   auth ─goim_connect_read─► a token? ─tokens_find─► uid ─► key ─foreign_put─► noted in Redis
  *                                └─ none: auth.trust_mid                          └─► answered */
 #include "common/protocol/goim_key.h"
+#include "common/protocol/name.h"
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/goim/calls_internal.h"
@@ -86,7 +87,13 @@ static void on_noted(void *arg, int result)
 static void admission_note(struct admission *admission, int64_t uid)
 {
     struct goim_call *call = admission->call;
+    size_t room_len = strlen(admission->room);
 
+    if (room_len > 0 && !room_name_is_valid(admission->room, room_len)) {
+        admission_refuse(admission, RPC_INVALID,
+                         "auth: room_id is not UTF-8 without control characters");
+        return;
+    }
     call->uid = uid;
     admission->key = goim_connect_key(&call->sb, &admission->goim, uid);
     if (admission->key == NULL) {

@@ -2,8 +2,7 @@
  * Routers add them to those of our own comets. They forget a number that was not said again for
  * 30 s. */
 #include "common/base/mem.h"
-#include "common/base/text.h"
-#include "common/protocol/json_scan.h"
+#include "common/protocol/name.h"
 #include "logic/goim/calls_internal.h"
 #include "logic/router/routers.h"
 #include "proto/goim/logic.pb-c.h"
@@ -11,19 +10,17 @@
 #include <limits.h>
 #include <string.h>
 
-enum { ROOM_MAX = 128 };
-
 struct renewal {
     struct goim_call *call;
-    Goim__Logic__OnlineReply reply;
+    Goim__Logic__OnlineTotals reply;
     size_t pending; /* rooms without an answer, and one more while they are asked for */
     bool failed;
 };
 
-/* A room of the renewal; its entry is one of the request's, with the number of all comets later. */
+/* A room of the renewal; its entry is that of the request, with the number of all comets later. */
 struct renewed {
     struct renewal *renewal;
-    Goim__Logic__OnlineReply__AllRoomCountEntry entry;
+    Goim__Logic__OnlineRoom entry;
 };
 
 static void renewal_drop(struct renewal *renewal)
@@ -43,62 +40,75 @@ static void on_room(void *arg, const struct router_answer *answer)
     uint64_t total = answer->room_total;
 
     renewed->renewal->failed |= answer->result != ROUTER_OK;
-    renewed->entry.value = total < INT32_MAX ? (int32_t)total : INT32_MAX;
+    renewed->entry.sessions = total < INT32_MAX ? (int32_t)total : INT32_MAX;
     renewal_drop(renewed->renewal);
 }
 
-static bool room_is_valid(const Goim__Logic__OnlineReq__RoomCountEntry *in)
+/* Tells the routers of a room. */
+static void room_tell(struct renewed *renewed, const char *server)
 {
-    size_t len = strlen(in->key);
+    struct goim_call *call = renewed->renewal->call;
+    const ProtobufCBinaryData *name = &renewed->entry.name;
+    char *room = arena_alloc(&call->batch.arena, name->len + 1);
+    const struct router_room told = {.comet = server,
+                                     .foreign = true,
+                                     .room = room,
+                                     .sessions = (uint32_t)renewed->entry.sessions,
+                                     .number = logic_now_ms(call->batch.logic)};
 
-    return len > 0 && len <= ROOM_MAX && utf8_is_valid((const uint8_t *)in->key, len) &&
-           !text_has_control(in->key, len) && in->value >= 0;
+    memcpy(room, name->data, name->len);
+    room[name->len] = '\0';
+    router_room(call->batch.logic->routers, &told, on_room, renewed);
 }
 
-static void room_renew(struct renewed *renewed, const Goim__Logic__OnlineReq *in,
-                       const Goim__Logic__OnlineReq__RoomCountEntry *count)
+/* A client may be in a room with a name that none of ours can have. Nobody else is there, so its
+ * entry stays as it is. To refuse it would let that client keep all other rooms from being
+ * counted. */
+static void room_renew(struct renewed *renewed, const char *server)
 {
-    struct logic *logic = renewed->renewal->call->batch.logic;
-    const struct router_room room = {.comet = in->server,
-                                     .foreign = true,
-                                     .room = count->key,
-                                     .sessions = (uint32_t)count->value,
-                                     .number = logic_now_ms(logic)};
+    const ProtobufCBinaryData *name = &renewed->entry.name;
 
-    goim__logic__online_reply__all_room_count_entry__init(&renewed->entry);
-    renewed->entry.key = count->key;
-    router_room(logic->routers, &room, on_room, renewed);
+    if (room_name_is_valid(name->data, name->len)) {
+        room_tell(renewed, server);
+        return;
+    }
+    logic_count(renewed->renewal->call->batch.logic, LOGIC_GOIM_ROOMS_ODD, 1);
+    renewal_drop(renewed->renewal);
+}
+
+static bool numbers_are_good(const Goim__Logic__OnlineRooms *in)
+{
+    for (size_t i = 0; i < in->n_rooms; i++) {
+        if (in->rooms[i]->sessions < 0)
+            return false;
+    }
+    return true;
 }
 
 void goim_call_renew(struct goim_call *call)
 {
-    const Goim__Logic__OnlineReq *in = (const Goim__Logic__OnlineReq *)call->in;
+    const Goim__Logic__OnlineRooms *in = (const Goim__Logic__OnlineRooms *)call->in;
     struct arena *arena = &call->batch.arena;
-    struct renewal *renewal = arena_alloc(arena, sizeof *renewal);
-    struct renewed *rooms = arena_alloc(arena, (in->n_roomcount + 1) * sizeof *rooms);
 
     if (!goim_call_names(call, "any", in->server))
         return;
-    for (size_t i = 0; i < in->n_roomcount; i++) {
-        if (!room_is_valid(in->roomcount[i])) {
-            goim_call_refuse(
-                call, RPC_INVALID,
-                "roomCount: a room that is not 1 to 128 bytes of UTF-8 without control "
-                "characters, or a negative number");
-            return;
-        }
+    if (!numbers_are_good(in)) {
+        goim_call_refuse(call, RPC_INVALID, "roomCount: a negative number");
+        return;
     }
+    struct renewal *renewal = arena_alloc(arena, sizeof *renewal);
+    struct renewed *rooms = arena_alloc(arena, (in->n_rooms + 1) * sizeof *rooms);
     *renewal = (struct renewal){
-        .call = call, .reply = GOIM__LOGIC__ONLINE_REPLY__INIT, .pending = in->n_roomcount + 1};
-    renewal->reply.allroomcount = arena_alloc(arena, (in->n_roomcount + 1) * sizeof(void *));
-    renewal->reply.n_allroomcount = in->n_roomcount;
+        .call = call, .reply = GOIM__LOGIC__ONLINE_TOTALS__INIT, .pending = in->n_rooms + 1};
+    renewal->reply.rooms = arena_alloc(arena, (in->n_rooms + 1) * sizeof(void *));
+    renewal->reply.n_rooms = in->n_rooms;
     size_t more = arena->bytes - call->batch.held;
     rpc_stream_hold(call->call, more);
     call->batch.held += more;
-    for (size_t i = 0; i < in->n_roomcount; i++) {
-        rooms[i].renewal = renewal;
-        renewal->reply.allroomcount[i] = &rooms[i].entry;
-        room_renew(&rooms[i], in, in->roomcount[i]);
+    for (size_t i = 0; i < in->n_rooms; i++) {
+        rooms[i] = (struct renewed){renewal, *in->rooms[i]};
+        renewal->reply.rooms[i] = &rooms[i].entry;
+        room_renew(&rooms[i], in->server);
     }
     renewal_drop(renewal);
 }

@@ -123,6 +123,15 @@ def test_rooms_are_counted_together(world, mid):
                  what="goim's comet to be told of ours")
 
 
+def test_a_client_that_names_its_room_oddly_hinders_nobody(world, mid):
+    """goim's comet lets a client into any room. Such rooms are told back as they came, and the others are counted."""
+    room = f"live://{mid}"
+    ask(world, "RenewOnline", {"server": "goim-comet-2", "roomCount": {room: 5}})
+    rooms = {room: 2, "": 1, "r" * 129: 2, "a\n": 3, "a\0b": 4, "a": 1}
+    got = ask(world, "RenewOnline", {"server": SERVER, "roomCount": rooms})
+    assert got == {"allRoomCount": {**rooms, room: 7}}
+
+
 def test_many_rooms(world, mid):
     rooms = {f"live://{mid}/{i}": i % 100 + 1 for i in range(20000)}
     got = ask(world, "RenewOnline", {"server": SERVER, "roomCount": rooms}, gzip=True)
@@ -208,11 +217,11 @@ WRONG = {
     "a key with a line feed": ("Heartbeat", {"mid": "1", "key": "a\n", "server": SERVER}, "InvalidArgument", "key:"),
     "nothing received": ("Receive", {"mid": "1"}, "InvalidArgument", "proto: missing"),
     "rooms of nobody": ("RenewOnline", {"roomCount": {"r": 1}}, "InvalidArgument", "server:"),
-    "a room without name": ("RenewOnline", {"server": SERVER, "roomCount": {"": 1}}, "InvalidArgument", "roomCount:"),
-    "a room of 129 bytes": ("RenewOnline", {"server": SERVER, "roomCount": {"r" * 129: 1}}, "InvalidArgument", "roomCount:"),
+    "a room that is no name": ("Connect", {"server": SERVER, "token": b64(b'{"mid":1,"room_id":"a\\n"}')}, "InvalidArgument",
+                               "auth: room_id"),
     "a negative number": ("RenewOnline", {"server": SERVER, "roomCount": {"r": -1}}, "InvalidArgument", "roomCount:"),
     "too many rooms": ("RenewOnline", {"server": SERVER, "roomCount": {str(i): 1 for i in range(65537)}},
-                       "InvalidArgument", "not a OnlineReq"),
+                       "InvalidArgument", "not a OnlineRooms"),
 }
 
 
