@@ -60,7 +60,8 @@ struct push_part {
     STAILQ_ENTRY(push_part) link; /* in the job's list of ready parts */
     int64_t uid;
     bool looked_up;
-    bool away;         /* the uid is known to be away */
+    bool absent;       /* routers know that the uid has no session on our comets */
+    bool away;         /* nor on goim's */
     size_t n_sessions; /* the hint; REPLY owns the sessions */
     Imc__V1__Session **sessions;
     struct router_reply *reply;
@@ -257,7 +258,7 @@ static void part_produce(struct push_part *part)
         part_done(part, -EIO, "this logic is stopping");
         return;
     }
-    bool foreign_only = part->foreign != NULL && part->n_sessions == 0;
+    bool foreign_only = part->foreign != NULL && part->absent;
     part->reports = part->foreign != NULL && !foreign_only ? 2 : 1;
     if (part->foreign != NULL)
         foreign_push_send(&part->foreign, &job->message, part_reported, part);
@@ -437,7 +438,7 @@ static void part_answered(struct push_part *part)
         return;
     part->looked_up = true;
     job->looking--;
-    part->away = part->away && part->foreign == NULL;
+    part->away = part->absent && part->foreign == NULL;
     job->away |= part->away;
     lookups_answered(&lanes->lookups, &job->lookups);
     if (job->guarded && job->looking == 0)
@@ -457,7 +458,7 @@ static void part_on_lookup(void *arg, const struct router_answer *answer)
         const struct push_keys *keys = &job->keys[part - job->parts];
         n = router_sessions_with_keys(answer->sessions, n, keys->list, keys->n);
     }
-    part->away = n == 0 && answer->complete;
+    part->absent = n == 0 && answer->complete;
     if (n > 0) {
         part->n_sessions = n;
         part->sessions = answer->sessions;

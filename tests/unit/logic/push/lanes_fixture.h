@@ -28,9 +28,10 @@ static struct {
 } lookups[MOST];
 static int n_lookups, reply_refs;
 
-void router_lookup(struct routers *link, int64_t uid, uint64_t timeout_ms, router_fn fn, void *arg)
+void router_lookup(struct routers *routers, int64_t uid, uint64_t timeout_ms, router_fn fn,
+                   void *arg)
 {
-    (void)link;
+    (void)routers;
     assert_int_equal(timeout_ms, 500);
     lookups[n_lookups].uid = uid;
     lookups[n_lookups].fn = fn;
@@ -144,7 +145,7 @@ static inline void answer_lookup(int i, const char *comet)
     static Imc__V1__Session sessions[MOST], *lists[MOST];
     static int reply;
     imc__v1__session__init(&sessions[i]);
-    sessions[i].comet = (char *)(uintptr_t)comet;
+    sessions[i].comet = mem_unconst(comet);
     lists[i] = &sessions[i];
     struct router_answer answer = {
         .result = ROUTER_OK,
