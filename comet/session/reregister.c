@@ -260,9 +260,7 @@ void reregister_update(struct reregister *reregister)
  * are not kept anywhere. */
 static bool has_own_key(const struct conn *conn)
 {
-    int64_t uid;
-
-    return conn->goim != NULL && !goim_key_is_made(conn->goim->key, &uid);
+    return conn->goim != NULL && !goim_key_is_made(conn->goim->key, NULL);
 }
 
 /* Goes over a part of the table, so that a whole round takes keys_refresh_ms. */

@@ -24,6 +24,7 @@ bool goim_key_is_made(const char *key, int64_t *uid)
     (void)snprintf(again, sizeof again, "~%lld%s", number, end);
     if (strcmp(key, again) != 0)
         return false;
-    *uid = number;
+    if (uid != NULL)
+        *uid = number;
     return true;
 }

@@ -18,7 +18,8 @@ enum {
 
 /* Makes up a key for a device of UID. RANDOM has GOIM_KEY_RANDOM digits. */
 void goim_key_make(int64_t uid, const char *random, char out[GOIM_KEY_MADE_MAX + 1]);
-/* Has KEY the form of one that was made up? Then *UID is its user. A uid has one form only. */
+/* Has KEY the form of one that was made up? Then *UID, unless UID is NULL, is its user. A uid has
+ * one form only. */
 bool goim_key_is_made(const char *key, int64_t *uid);
 
 #endif

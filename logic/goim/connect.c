@@ -71,13 +71,12 @@ static void on_noted(void *arg, int result)
 {
     struct admission *admission = arg;
     struct goim_call *call = admission->call;
-    int64_t made_for;
 
     if (result == -EUSERS)
         admission_refuse(admission, RPC_EXHAUSTED, "too many sessions: sessions.max_per_uid");
     else if (result < 0)
         admission_refuse(admission, RPC_UNAVAILABLE, "Redis does not answer: connect again later");
-    else if (goim_key_is_made(admission->key, &made_for))
+    else if (goim_key_is_made(admission->key, NULL))
         admission_answer(admission);
     else
         device_keys_take(call->batch.logic, admission->key, call->uid, on_key_taken, admission);

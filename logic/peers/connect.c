@@ -125,8 +125,7 @@ static void connect_read(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;
     const struct router_session *session = &connect->session;
-    int64_t made_for;
-    bool named = connect->goim.key != NULL && !goim_key_is_made(connect->goim.key, &made_for);
+    bool named = connect->goim.key != NULL && !goim_key_is_made(connect->goim.key, NULL);
 
     connect->steps = named ? 2 : 1;
     if (named)

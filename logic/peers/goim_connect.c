@@ -51,11 +51,10 @@ static const char *random_digits(struct session_batch *sb)
 static int64_t uid_of_nobody(const struct goim_connect *connect)
 {
     const char *text = connect->key;
-    int64_t made_for;
 
     if (text == NULL)
         text = connect->random;
-    else if (goim_key_is_made(text, &made_for))
+    else if (goim_key_is_made(text, NULL))
         text += strlen(text) - GOIM_KEY_RANDOM;
     uint64_t hash = hash_fnv1a(HASH_FNV1A_BEGIN, text, strlen(text));
     return -1 - (int64_t)(hash_mix64(hash) >> 1);

@@ -94,10 +94,8 @@ static void keep_on_reply(struct redis *redis, const redisReply *reply, void *ar
 
 void device_keys_keep(struct logic *logic, const char *key, int64_t uid)
 {
-    int64_t made;
-
     loop_assert_owner(logic->loop);
-    if (key[0] == '\0' || strlen(key) > DEVICE_KEY_MAX || goim_key_is_made(key, &made))
+    if (key[0] == '\0' || strlen(key) > DEVICE_KEY_MAX || goim_key_is_made(key, NULL))
         return;
     struct redis_key at = key_of(logic, key);
     struct number owner = number_of(uid), ttl = number_of(logic->config->keys_ttl_ms);

@@ -21,6 +21,7 @@ static void a_key_that_was_made_names_its_uid(void **state)
         goim_key_make(uids[i], RANDOM, key);
         assert_true(goim_key_is_made(key, &uid));
         assert_true(uid == uids[i]);
+        assert_true(goim_key_is_made(key, NULL));
     }
     goim_key_make(1234, RANDOM, key);
     assert_string_equal(key, "~1234~" RANDOM);
