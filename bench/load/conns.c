@@ -1,7 +1,7 @@
 /* conns.c - states of a connection:
  *
  *   CLOSED ─conns_connect─► CONNECTING ─on_connected─► GREETING ─on_greeted─► AUTH
- *                                            └─ transport without greeting ────► │
+ *                                 └► SHAKING (TLS) ─┘    └─ without greeting ──► │
  *   ONLINE ◄──────────────────────── on_message: operation 8 ────────────────────┘
  *
  *   any ─lost()─► CLOSED; before ONLINE the worker is told to try again */
@@ -11,6 +11,7 @@
 #include "bench/base/net.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
+#include "common/tls/engine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +21,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 512, BUFFER = 1 << 20 };
+enum { EVENTS = 512, BUFFER = 1 << 20, CIPHER = 32 * 1024 };
 
-enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_GREETING, CONN_AUTH, CONN_ONLINE };
+enum conn_state {
+    CONN_CLOSED,
+    CONN_CONNECTING,
+    CONN_SHAKING,
+    CONN_GREETING,
+    CONN_AUTH,
+    CONN_ONLINE
+};
 
 struct bench_conn {
     int fd;
@@ -30,6 +38,7 @@ struct bench_conn {
     uint64_t since_ns;
     uint8_t *rest; /* the beginning of a message whose end has not come */
     size_t rest_len;
+    struct tls_engine *tls; /* NULL: it speaks plain */
 };
 
 struct conns {
@@ -44,6 +53,8 @@ struct conns {
     uint32_t *failed; /* stack */
     size_t n_failed;
     uint8_t *buffer;
+    uint8_t *cipher;             /* with TLS: what was read */
+    struct tls_session *session; /* that is resumed, once there is one */
     struct bench_conn conns[];
 };
 
@@ -61,6 +72,7 @@ int conns_new(const struct conns_options *options, struct judge *judge, struct w
     conns->stats = stats;
     conns->epoll = epoll;
     conns->buffer = mem_alloc(BUFFER);
+    conns->cipher = mem_alloc(CIPHER);
     conns->failed = mem_alloc((options->n + 1) * sizeof *conns->failed);
     *out = conns;
     return 0;
@@ -132,6 +144,8 @@ void conns_close(struct conns *conns, size_t i)
     free(conn->rest);
     conn->rest = NULL;
     conn->rest_len = 0;
+    tls_engine_free(conn->tls);
+    conn->tls = NULL;
     conn->state = CONN_CLOSED;
 }
 
@@ -159,10 +173,28 @@ static void lost_by_errno(struct conns *conns, size_t i, int error)
     lost(conns, i, error != 0 ? strerror_r(error, why, sizeof why) : "the server closed it");
 }
 
+/* Sends what TLS has to say; it fits, too. */
+static void say_tls(struct conns *conns, size_t i)
+{
+    struct tls_engine *tls = conns->conns[i].tls;
+    const uint8_t *data;
+    size_t len = tls_engine_output(tls, &data);
+
+    if (len > 0 && send(conns->conns[i].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
+        lost_by_errno(conns, i, errno);
+    else
+        tls_engine_sent(tls, len);
+}
+
 /* Sends LEN bytes. What a client says here always fits into an empty socket. */
 static void say(struct conns *conns, size_t i, const uint8_t *data, size_t len)
 {
-    if (send(conns->conns[i].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
+    struct tls_engine *tls = conns->conns[i].tls;
+
+    if (tls != NULL) {
+        tls_engine_write(tls, data, len);
+        say_tls(conns, i);
+    } else if (send(conns->conns[i].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
         lost_by_errno(conns, i, errno);
 }
 
@@ -181,11 +213,23 @@ static void say_auth(struct conns *conns, size_t i)
     say(conns, i, out, options->transport->auth(out, &who));
 }
 
-static void on_connected(struct conns *conns, size_t i, uint32_t events)
+/* The way is free: the first words of the transport. */
+static void greet(struct conns *conns, size_t i)
 {
     const struct transport *transport = conns->options.transport;
-    struct bench_conn *conn = &conns->conns[i];
     uint8_t out[TRANSPORT_OUT_MAX];
+
+    if (transport->greet == NULL) {
+        say_auth(conns, i);
+        return;
+    }
+    conns->conns[i].state = CONN_GREETING;
+    say(conns, i, out, transport->greet(out, conns->options.host));
+}
+
+static void on_connected(struct conns *conns, size_t i, uint32_t events)
+{
+    struct bench_conn *conn = &conns->conns[i];
     int error = 0;
     socklen_t len = sizeof error;
 
@@ -194,12 +238,16 @@ static void on_connected(struct conns *conns, size_t i, uint32_t events)
         lost_by_errno(conns, i, error);
         return;
     }
-    if (transport->greet == NULL) {
-        say_auth(conns, i);
+    if (conns->options.tls == NULL) {
+        greet(conns, i);
         return;
     }
-    conn->state = CONN_GREETING;
-    say(conns, i, out, transport->greet(out, conns->options.host));
+    conn->state = CONN_SHAKING;
+    conn->tls = tls_engine_connect(conns->options.tls, "localhost", conns->session);
+    if (conn->tls == NULL)
+        lost(conns, i, "no TLS connection can be made");
+    else
+        say_tls(conns, i);
 }
 
 void conns_heartbeat(struct conns *conns, size_t i)
@@ -295,11 +343,58 @@ static void on_bytes(struct conns *conns, size_t i, size_t len)
         keep_rest(conn, conns->buffer + used, len - (size_t)used);
 }
 
+/* The handshake is over: says what comes first. The session is kept, if others are to resume it. */
+static void on_shaken(struct conns *conns, size_t i)
+{
+    struct bench_conn *conn = &conns->conns[i];
+
+    if (tls_engine_state(conn->tls) == TLS_FAILED)
+        lost(conns, i, tls_engine_error(conn->tls));
+    else if (conn->state == CONN_SHAKING && tls_engine_state(conn->tls) == TLS_OPEN)
+        greet(conns, i);
+    if (conn->state != CONN_CLOSED && conns->options.resume && conns->session == NULL)
+        conns->session = tls_engine_session(conn->tls);
+}
+
+/* As read_some(), through TLS. */
+static bool read_tls(struct conns *conns, size_t i)
+{
+    struct bench_conn *conn = &conns->conns[i];
+    size_t n;
+    ssize_t got = recv(conn->fd, conns->cipher, CIPHER, MSG_DONTWAIT);
+
+    if (got < 0 && errno == EAGAIN)
+        return false;
+    if (got <= 0) {
+        lost_by_errno(conns, i, got < 0 ? errno : 0);
+        return false;
+    }
+    conns->now_ns = clock_ns();
+    shared_add(&conns->stats->reads, 1);
+    shared_add(&conns->stats->bytes, (uint64_t)got);
+    tls_engine_feed(conn->tls, conns->cipher, (size_t)got);
+    while (conn->state != CONN_CLOSED &&
+           (n = tls_engine_read(conn->tls, conns->buffer + conn->rest_len,
+                                BUFFER - conn->rest_len)) > 0) {
+        if (conn->rest_len > 0)
+            memcpy(conns->buffer, conn->rest, conn->rest_len);
+        on_bytes(conns, i, conn->rest_len + n);
+    }
+    if (conn->state != CONN_CLOSED)
+        say_tls(conns, i);
+    if (conn->state != CONN_CLOSED)
+        on_shaken(conns, i);
+    return conn->state != CONN_CLOSED;
+}
+
 /* Calls recv() once. True: there may be more. */
 static bool read_some(struct conns *conns, size_t i, bool to_the_end)
 {
     struct bench_conn *conn = &conns->conns[i];
     size_t rest = conn->rest_len, room = BUFFER - rest;
+
+    if (conn->tls != NULL)
+        return read_tls(conns, i);
     ssize_t got = recv(conn->fd, conns->buffer + rest, room, MSG_DONTWAIT);
 
     if (got < 0 && errno == EAGAIN)

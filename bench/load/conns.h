@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 struct conns;
+struct tls_client;
 
 struct conns_options {
     const struct transport *transport;
@@ -20,7 +21,9 @@ struct conns_options {
     const char *host;         /* for the WebSocket handshake */
     size_t worker, n_workers; /* which of them this is: gives the source addresses */
     enum members members;
-    size_t first, n; /* this worker has the connections FIRST … FIRST + N - 1 */
+    struct tls_client *tls; /* connections speak TLS; NULL: they do not */
+    bool resume;            /* all but the first resume its TLS session */
+    size_t first, n;        /* this worker has the connections FIRST … FIRST + N - 1 */
 };
 
 /* 0, or -E…. */

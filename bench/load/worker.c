@@ -7,6 +7,7 @@
 #include "bench/load/crew.h"
 #include "bench/load/tokens.h"
 #include "common/base/mem.h"
+#include "common/tls/tls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -187,8 +188,24 @@ static void verify(struct bench_worker *worker)
     shared_set(&worker->stats->verified, wanted);
 }
 
+/* What clients have of TLS, until the process ends. NULL: they speak plain, or there is an error.
+ */
+static struct tls_client *open_tls(const struct crew *crew, char *err, size_t errlen)
+{
+    const struct tls_settings settings = {.ca = crew->config->cacert};
+    const struct tls_client_options options = {
+        .name = "bench", .alpn = crew->transport->greet != NULL ? "http/1.1" : NULL};
+    struct tls *tls = NULL;
+    struct tls_client *client = NULL;
+
+    if (settings.ca != NULL && tls_open(&settings, &tls, err, errlen) == 0)
+        (void)tls_client_open(tls, &options, &client, err, errlen);
+    return client;
+}
+
 static int worker_open(struct bench_worker *worker, const struct crew *crew, unsigned index)
 {
+    char err[TLS_ERROR_MAX] = "";
     const struct conns_options options = {
         .transport = crew->transport,
         .people = &crew->people,
@@ -196,6 +213,8 @@ static int worker_open(struct bench_worker *worker, const struct crew *crew, uns
         .n_targets = crew->n_targets,
         .host = crew->host,
         .members = (enum members)crew->config->members,
+        .tls = open_tls(crew, err, sizeof err),
+        .resume = crew->config->resume,
         .worker = index,
         .n_workers = crew->n_workers,
         .first = crew_first(crew, index),
@@ -210,6 +229,8 @@ static int worker_open(struct bench_worker *worker, const struct crew *crew, uns
     };
 
     worker->crew = crew;
+    if (err[0] != '\0')
+        give_up(worker, err, 0);
     worker->orders = &crew->shared->worker_orders[index];
     worker->stats = &crew->shared->workers[index];
     worker->first = options.first;

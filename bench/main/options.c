@@ -22,6 +22,9 @@ static const char usage_options[] =
     "imgo's\n"
     "                       frames, imgo's JSON, goim v2's frames; with several of these, the\n"
     "                       scenario runs over one after the other\n"
+    "  --tls CA.pem         clients speak TLS there (tcps.listen, wss.listen), and believe the "
+    "CA;\n"
+    "                       --resume: all but a worker's first resume its TLS session\n"
     "  --http HOST:PORT     logic's HTTP API; --key KEY if it wants one\n"
     "  --admin LIST         comets' admin listeners: writes, compared with raw send()\n"
     "  --run-dir DIR        reads the daemons' CPU and memory by DIR/NAME.pid (make up's run/)\n"
@@ -256,6 +259,12 @@ static int apply(struct config *config, int c, const char *value)
     case 'b':
         config->plain = value;
         return 0;
+    case 'C':
+        config->cacert = value;
+        return 0;
+    case 'S':
+        config->resume = true;
+        return 0;
     case 'r':
         return add_run_dir(config, value);
     case 'p':
@@ -282,7 +291,7 @@ static void init(struct config *config, struct option *options)
         {"admin", 1, NULL, 'a'},   {"run-dir", 1, NULL, 'r'}, {"pid", 1, NULL, 'p'},
         {"json", 1, NULL, 'j'},    {"plot", 1, NULL, 's'},    {"redis", 1, NULL, 'R'},
         {"plain", 1, NULL, 'b'},   {"quiet", 0, NULL, 'q'},   {"version", 0, NULL, 'V'},
-        {"help", 0, NULL, 'H'},
+        {"help", 0, NULL, 'H'},    {"tls", 1, NULL, 'C'},     {"resume", 0, NULL, 'S'},
     };
     size_t n = 0;
 

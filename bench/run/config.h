@@ -28,6 +28,8 @@ struct config {
     const char *key;    /* of the HTTP API, or NULL */
     const char *admins; /* comets' admin listeners, or NULL */
     const char *redis;  /* tokens go straight there, not through the API; or NULL */
+    const char *cacert; /* connections speak TLS, and believe who is signed by this; or NULL */
+    bool resume;        /* TLS sessions */
     const char *plain;  /* body of messages without a stamp, or NULL */
     struct config_pid pids[PIDS_MAX];
     size_t n_pids;
