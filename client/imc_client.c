@@ -36,7 +36,8 @@ struct client_options {
     int64_t count;                      /* 0: until something else ends the run */
     int64_t timeout;                    /* seconds, 0: none */
     int64_t heartbeat;
-    bool raw;
+    bool raw, tls;
+    struct wire_trust trust; /* with tls */
 };
 
 struct device {
@@ -61,6 +62,11 @@ static const char usage[] =
     "  --goim AUTH       a goim v2 client, which sends AUTH, a JSON object:\n"
     "                    '{\"token\":\"TOKEN\",\"room_id\":\"live://1\",\"accepts\":[5,1000]}';\n"
     "                    it prints how many are in the room with every heartbeat\n"
+    "  --tls             TLS: comet's tcps.listen (8081) or wss.listen (8095); the certificate "
+    "has\n"
+    "                    to be for HOST, and signed by somebody the system believes, or by\n"
+    "  --cacert FILE     a certificate in FILE (PEM)\n"
+    "  --insecure        TLS with anybody who answers\n"
     "  --count N         end after N messages\n"
     "  --timeout S       end after S seconds\n"
     "  --heartbeat S     a heartbeat every S seconds (default 30)\n"
@@ -131,6 +137,17 @@ static int apply_option(struct client_options *opt, int c, const char *value)
     case 'r':
         opt->raw = true;
         return 0;
+    case 'T':
+        opt->tls = true;
+        return 0;
+    case 'C':
+        opt->tls = true;
+        opt->trust.cacert = value;
+        return 0;
+    case 'I':
+        opt->tls = true;
+        opt->trust.insecure = true;
+        return 0;
     default:
         return -EINVAL; /* getopt has said what is wrong */
     }
@@ -148,6 +165,9 @@ static int parse_options(struct client_options *opt, int argc, char **argv)
         {"timeout", required_argument, NULL, 's'},
         {"heartbeat", required_argument, NULL, 'b'},
         {"raw", no_argument, NULL, 'r'},
+        {"tls", no_argument, NULL, 'T'},
+        {"cacert", required_argument, NULL, 'C'},
+        {"insecure", no_argument, NULL, 'I'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -308,8 +328,8 @@ static int run(const struct client_options *opt)
     char err[256];
     int code = -1;
 
-    if (wire_open(opt->kind, opt->address, CONNECT_TIMEOUT_MS, &session.wire, err, sizeof err) !=
-        0) {
+    if (wire_open_tls(opt->kind, opt->address, opt->tls ? &opt->trust : NULL, CONNECT_TIMEOUT_MS,
+                      &session.wire, err, sizeof err) != 0) {
         if (interrupted != 0)
             return EXIT_SUCCESS;
         fprintf(stderr, "imc-client: %s: %s\n", opt->address, err);

@@ -59,6 +59,12 @@ static int parse_address(const char *text, struct wire_address *out)
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen)
 {
+    return wire_open_tls(kind, address, NULL, timeout_ms, out, err, errlen);
+}
+
+int wire_open_tls(enum wire_kind kind, const char *address, const struct wire_trust *trust,
+                  int timeout_ms, struct wire **out, char *err, size_t errlen)
+{
     static const struct wire_ops *const kinds[] = {
         [WIRE_TCP] = &wire_tcp, [WIRE_WS] = &wire_ws, [WIRE_WS_FRAMES] = &wire_ws_frames};
     const struct wire_ops *ops = kinds[kind];
@@ -73,6 +79,7 @@ int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct w
     }
     wire = mem_zalloc(ops->size);
     wire->ops = ops;
+    wire->trust = trust;
     failed = ops->open(wire, &parsed, deadline);
     if (failed == 0) {
         *out = wire;

@@ -15,6 +15,7 @@ enum {
 
 struct wire;
 struct wire_message;
+struct wire_trust;
 
 struct wire_address {
     const char *text; /* the address as it was given */
@@ -34,6 +35,7 @@ struct wire_ops {
 
 struct wire {
     const struct wire_ops *ops;
+    const struct wire_trust *trust; /* NULL: no TLS */
     char error[256];
 };
 

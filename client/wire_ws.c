@@ -375,7 +375,12 @@ static int start_library(struct wire_ws *ws, unsigned timeout_s)
         /* Port 0 means no proxy. Without this libwebsockets would use http_proxy of the
          * environment. */
         .http_proxy_address = ":0",
+        .alpn = "http/1.1",
     };
+    if (ws->wire.trust != NULL) {
+        info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.client_ssl_ca_filepath = ws->wire.trust->cacert;
+    }
     struct sigaction pipe_action;
 
     lws_set_log_level(LLL_ERR, on_log);
@@ -400,6 +405,11 @@ static void ask(struct wire_ws *ws, const struct wire_address *address)
         .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
         .pwsi = &ws->wsi,
     };
+    if (ws->wire.trust != NULL)
+        info.ssl_connection |= LCCSCF_USE_SSL;
+    if (ws->wire.trust != NULL && ws->wire.trust->insecure)
+        info.ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_EXPIRED |
+                               LCCSCF_ALLOW_INSECURE | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
 
     if (lws_client_connect_via_info(&info) == NULL && !ws->is_gone)
         on_not_opened(ws, NULL);

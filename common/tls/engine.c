@@ -76,10 +76,10 @@ static void buffer_drop(struct buffer *buffer, size_t n)
 /* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
 static size_t whole_records(const struct tls_engine *engine)
 {
-    const uint8_t *bytes = engine->in.bytes + engine->in.at;
     size_t len = engine->in.len, at = 0;
-    if (engine->plain)
+    if (engine->plain || len == 0)
         return len;
+    const uint8_t *bytes = engine->in.bytes + engine->in.at;
     while (len - at >= HEADER) {
         size_t body = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
         if (body > BODY_MOST)
