@@ -168,11 +168,12 @@ static void check_heartbeat(struct conn *conn)
 void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
     struct conn *conn = container_of(timer, struct conn, timer);
-    (void)wheel;
     if (conn->broken || conn->state == CONN_CLOSING)
         conn_close(conn);
     else if (conn->state == CONN_OPEN)
         check_heartbeat(conn);
+    else if (conn->held != 0) /* it has done its part, and waits for us */
+        wheel_set(wheel, timer, (uint64_t)conn->worker->config->handshake_ms);
     else
         conn_kick(conn, CLOSE_HANDSHAKE_TIMEOUT,
                   conn->state == CONN_HANDSHAKE    ? "the WebSocket handshake took too long"
@@ -224,7 +225,7 @@ void conn_opened(struct conn *conn)
 void conn_hold(struct conn *conn, enum conn_holder holder)
 {
     loop_assert_owner(&conn->worker->loop);
-    assert(conn->state == CONN_OPEN);
+    assert(conn->state == CONN_OPEN || conn->state == CONN_CONNECTING);
     if (holder == HELD_BY_UPSTREAM && (conn->held & holder) == 0)
         conn_count(conn, COMET_UPSTREAM_HELD, 1);
     conn->held = (unsigned)(conn->held | holder) & HELD_BY_ANY;
@@ -373,7 +374,7 @@ void conn_check(const struct conn *conn)
     if (conn->state == CONN_OPEN)
         assert(conn->handle != 0 && conn->kept == 0);
     else
-        assert(conn->held == 0);
+        assert(conn->held == 0 || conn->state == CONN_CONNECTING);
     if (conn->state < CONN_CLOSING)
         assert(!conn->close_sent && !conn->shut && !conn->eof);
     if (conn->main.room != NULL || conn->seats != NULL || conn->paused)

@@ -148,10 +148,10 @@ void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, co
  * replaces the handshake's. The caller sends the auth reply. What the client sent meanwhile is read
  * at the end of the turn. */
 void conn_opened(struct conn *conn);
-/* In CONN_OPEN: what the client sends further is not looked at before conn_let_go(), because the
- * answer to what it has sent is still to come. It stays behind the frame that is being handled, and
- * in the kernel. Meanwhile the client counts as heard of. It is read again, at the end of the turn,
- * when no holder is left. */
+/* What the client sends further is not looked at before conn_let_go(), because the answer to what
+ * it has sent is still to come. It stays behind the frame that is being handled, and in the kernel.
+ * Meanwhile the client counts as heard of. It is read again, at the end of the turn, when no holder
+ * is left. In CONN_OPEN, or in CONN_CONNECTING: the handshake is not late meanwhile. */
 enum conn_holder {
     HELD_BY_JOIN = 1,     /* session/held_joins.h */
     HELD_BY_UPSTREAM = 2, /* session/upstream.h */

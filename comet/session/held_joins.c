@@ -78,6 +78,7 @@ void held_joins_admit(struct conn *conn, void (*admit)(struct conn *conn, bool h
     struct held_join *join = hold(conn, claim, 0);
     join->admit = admit;
     join->hello = hello;
+    conn_hold(conn, HELD_BY_JOIN);
 }
 
 static void release(struct worker *worker, const struct held_join *join)
@@ -86,14 +87,13 @@ static void release(struct worker *worker, const struct held_join *join)
 
     if (conn == NULL)
         return;
-    if (join->admit != NULL) {
-        if (conn->state == CONN_CONNECTING)
-            join->admit(conn, join->hello);
-        return;
-    }
-    if (conn->state != CONN_OPEN)
+    if (conn->state != (join->admit != NULL ? CONN_CONNECTING : CONN_OPEN))
         return;
     conn_let_go(conn, HELD_BY_JOIN);
+    if (join->admit != NULL) {
+        join->admit(conn, join->hello);
+        return;
+    }
     conn_reply(conn, join->version, join->op, join->seq, join->body, join->body_len);
 }
 

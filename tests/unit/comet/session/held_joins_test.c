@@ -50,7 +50,7 @@ static bool comes(int fd)
 
 static void expect(int fd, int32_t op, int32_t seq)
 {
-    struct frame frame;
+    struct frame frame = {0};
     char body[64];
     assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), op);
     assert_int_equal(frame.seq, seq);
@@ -60,7 +60,7 @@ static uint8_t *put(uint8_t *at, int32_t op, int32_t seq, const char *body)
 {
     size_t len = strlen(body);
     frame_header(at, 1, op, seq, len);
-    memcpy(at + FRAME_HEADER, body, len);
+    memcpy(at + FRAME_HEADER, body, len); /* NOLINT(bugprone-not-null-terminated-result) */
     return at + FRAME_HEADER + len;
 }
 
@@ -251,6 +251,33 @@ static void an_admission_waits(void **state)
     close(fd);
 }
 
+/* Logic has admitted it. What it waits for now has an end of its own. */
+static void an_admission_that_waits_is_not_late(void **state)
+{
+    (void)state;
+    session_notes.hold = true;
+    int fd = client_connect(LISTENER_TCP), other = client_connect(LISTENER_TCP);
+    client_send_frame(fd, OP_AUTH, 1, "token");
+    struct conn *conn = session_notes.last;
+    client_send_frame(other, OP_AUTH, 1, "token"); /* logic does not answer it */
+    room_join(&fixture, conn, "a", 1);
+    held_joins_admit(conn, on_admit, false);
+    for (int i = 0; i < 2; i++) {
+        clock_move((uint64_t)fixture_config.handshake_ms + 500);
+        assert_false(comes(fd));
+    }
+    struct frame frame;
+    char body[128];
+    assert_int_equal(client_read_frame(other, &frame, body, sizeof body), OP_DISCONNECT);
+    assert_non_null(strstr(body, "did not answer in time"));
+    jobs_know(posted);
+    assert_ptr_equal(admitted, conn);
+    client_send_frame(fd, OP_TEST, 4, "");
+    expect(fd, OP_TEST_REPLY, 4);
+    close(fd);
+    close(other);
+}
+
 #define held_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -264,6 +291,7 @@ int main(void)
         held_test(who_leaves_meanwhile_gets_nothing),
         held_test(a_kick_with_input_that_waits),
         held_test(an_admission_waits),
+        held_test(an_admission_that_waits_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
