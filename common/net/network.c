@@ -5,9 +5,10 @@
 
 enum { V4_BITS = 96, V4_BYTES = V4_BITS / 8, MOST_BITS = 128 };
 
+static const struct ip mapped = {.bytes = {[10] = 0xff, [11] = 0xff}};
+
 static bool read_ip(const char *text, size_t len, struct ip *out, bool *is_v4)
 {
-    static const struct ip mapped = {.bytes = {[10] = 0xff, [11] = 0xff}};
     char copy[IP_TEXT_MAX];
     struct ip ip = mapped;
 
@@ -27,6 +28,29 @@ bool ip_parse(const char *text, size_t len, struct ip *out)
     bool is_v4;
 
     return read_ip(text, len, out, &is_v4);
+}
+
+bool ip_of_endpoint(const union endpoint *endpoint, struct ip *out)
+{
+    struct ip ip = mapped;
+
+    if (endpoint->any.sa_family == AF_INET)
+        memcpy(ip.bytes + V4_BYTES, &endpoint->v4.sin_addr, sizeof endpoint->v4.sin_addr);
+    else if (endpoint->any.sa_family == AF_INET6)
+        memcpy(ip.bytes, &endpoint->v6.sin6_addr, sizeof ip.bytes);
+    else
+        return false;
+    *out = ip;
+    return true;
+}
+
+void ip_text(const struct ip *ip, char out[IP_TEXT_MAX])
+{
+    bool v4 = memcmp(ip->bytes, mapped.bytes, V4_BYTES) == 0;
+
+    if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip->bytes + V4_BYTES : ip->bytes, out,
+                  IP_TEXT_MAX) == NULL)
+        out[0] = '\0';
 }
 
 bool ip_is_loopback(const struct ip *ip)

@@ -8,6 +8,8 @@
 #ifndef IMC_COMMON_NET_NETWORK_H
 #define IMC_COMMON_NET_NETWORK_H
 
+#include "common/net/address.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +28,10 @@ enum { IP_TEXT_MAX = 46 }; /* with the NUL */
 /* Reads the LEN bytes of TEXT: "10.1.2.3" or "::1", without a port or brackets. False: they are no
  * address. */
 bool ip_parse(const char *text, size_t len, struct ip *out);
+/* The address of a socket. False: it is none of IPv4 or IPv6. */
+bool ip_of_endpoint(const union endpoint *endpoint, struct ip *out);
+/* Writes "10.1.2.3" or "::1". */
+void ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 /* 127.0.0.0/8 or ::1. */
 bool ip_is_loopback(const struct ip *ip);
 /* Reads the LEN bytes of TEXT; an address alone is the network of itself. False: they are none. */
