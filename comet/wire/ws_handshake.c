@@ -23,6 +23,8 @@ struct handshake {
     struct span method, target, version;
     struct span host, upgrade, key, ws_version, origin, length, encoding;
     const struct ws_rules *rules;
+    struct span forwarded[WS_FORWARDED_MAX];
+    size_t n_forwarded;
     struct span protocol; /* the one we take of those offered, in any header of that name */
     bool bad_protocol;
     bool has_upgrade_token; /* in any Connection header */
@@ -122,6 +124,17 @@ static void take_protocols(struct handshake *request, struct span offered)
     }
 }
 
+/* Forgets the first one if there are too many: only the last ones can be of proxies. */
+static void take_forwarded(struct handshake *request, struct span value)
+{
+    if (request->n_forwarded == WS_FORWARDED_MAX) {
+        request->n_forwarded--;
+        memmove(request->forwarded, request->forwarded + 1,
+                request->n_forwarded * sizeof *request->forwarded);
+    }
+    request->forwarded[request->n_forwarded++] = value;
+}
+
 static void take_header(struct handshake *request, struct span name, struct span value)
 {
     const struct {
@@ -139,6 +152,8 @@ static void take_header(struct handshake *request, struct span name, struct span
         request->has_upgrade_token |= list_has(value, "upgrade");
     if (span_is(name, "Sec-WebSocket-Protocol"))
         take_protocols(request, value);
+    if (span_is(name, "X-Forwarded-For"))
+        take_forwarded(request, value);
     if (span_is(name, "Upgrade"))
         request->wants_websocket |= list_has(value, "websocket");
     for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
@@ -330,6 +345,10 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
     memcpy(accepted->key, request.key.at, WS_KEY_LEN);
     accepted->protocol = request.protocol.at;
     accepted->protocol_len = request.protocol.len;
+    accepted->n_forwarded = request.n_forwarded;
+    for (size_t i = 0; i < request.n_forwarded; i++)
+        accepted->forwarded[i] =
+            (struct ws_span){request.forwarded[i].at, request.forwarded[i].len};
     return (long)(end - buf) + 4;
 }
 
@@ -361,15 +380,11 @@ static const char *status_name(int status)
         int status;
         const char *name;
     } names[] = {
-        {400, "Bad Request"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {426, "Upgrade Required"},
-        {431, "Request Header Fields Too Large"},
-        {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
+        {400, "Bad Request"},         {403, "Forbidden"},
+        {404, "Not Found"},           {405, "Method Not Allowed"},
+        {408, "Request Timeout"},     {426, "Upgrade Required"},
+        {429, "Too Many Requests"},   {431, "Request Header Fields Too Large"},
+        {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].status == status)
@@ -383,6 +398,8 @@ size_t ws_handshake_refuse(int status, const char *text, char out[WS_RESPONSE_MA
     const char *more = "";
     if (status == 405)
         more = "Allow: GET\r\n";
+    if (status == 429)
+        more = "Retry-After: 10\r\n";
     if (status == 426)
         more = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     int len = snprintf(out, WS_RESPONSE_MAX,

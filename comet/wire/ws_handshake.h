@@ -9,6 +9,7 @@
 enum {
     WS_KEY_LEN = 24,        /* 16 bytes in base64 */
     WS_PROTOCOL_MAX = 1024, /* name of a subprotocol: some clients put a token there */
+    WS_FORWARDED_MAX = 4,   /* headers X-Forwarded-For that are looked at */
     WS_RESPONSE_MAX = 1280, /* any response fits */
 };
 
@@ -20,10 +21,18 @@ struct ws_rules {
     size_t seen; /* bytes of the buffer that an earlier call saw, without finding the end */
 };
 
+struct ws_span {
+    const char *at;
+    size_t len;
+};
+
 struct ws_accepted {
     char key[WS_KEY_LEN]; /* the client's, not terminated */
     const char *protocol; /* subprotocol taken, in the request, not terminated; NULL: none */
     size_t protocol_len;
+    /* Values of X-Forwarded-For; of more such headers the last ones. In the request, too. */
+    struct ws_span forwarded[WS_FORWARDED_MAX];
+    size_t n_forwarded;
 };
 
 struct ws_refusal {
@@ -37,8 +46,8 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
                         struct ws_accepted *accepted, struct ws_refusal *refusal);
 /* Writes the 101 response; returns its length. */
 size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX]);
-/* Writes an error response with "Connection: close"; returns its length. STATUS may also be 408 or
- * 503. */
+/* Writes an error response with "Connection: close"; returns its length. STATUS may also be 408,
+ * 429 or 503. */
 size_t ws_handshake_refuse(int status, const char *text, char out[WS_RESPONSE_MAX]);
 
 #endif
