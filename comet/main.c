@@ -13,7 +13,8 @@
 #include "comet/job/broadcast_gaps.h"
 #include "comet/job/job_batches.h"
 #include "comet/job/room_grants.h"
-#include "comet/net/client_ips.h"
+#include "comet/net/addresses.h"
+#include "comet/net/client_address.h"
 #include "comet/net/conn.h"
 #include "comet/wire/origin.h"
 #include "comet/worker_control.h"
@@ -202,9 +203,11 @@ static void comet_tell_clients(struct comet *comet)
 
     daemon_lacks(comet->daemon, USE_CONNECT, why, sizeof why);
     comet->full = comet_full(comet);
+    metric_set(comet->daemon->counters, COMET_ADDRESSES, addresses_known());
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
-    membership_set_clients(comet->membership, client_ips_count(), comet->full || why[0] != '\0');
+    membership_set_clients(comet->membership, addresses_with_sessions(),
+                           comet->full || why[0] != '\0');
 }
 
 static void comet_on_tick(uv_timer_t *tick)
@@ -335,6 +338,8 @@ static int comet_check(const void *config, char *err, size_t errlen)
 {
     int bad = comet_config_check(config, err, errlen);
 
+    if (bad == 0)
+        bad = client_address_check(config, err, errlen);
     if (bad == 0)
         bad =
             origin_check_list(((const struct comet_config *)config)->allowed_origins, err, errlen);

@@ -66,6 +66,24 @@ const struct config_row comet_config_rows[] = {
         "refused (503, code 12)."),
     ROW("conn", "max", CONFIG_INT, max_connections, "0", 0, 10000000,
         "Connections of this process. 0 = what the limit of open files leaves."),
+    ROW("conn", "per_address", CONFIG_INT, per_address, "5000", 0, 10000000,
+        "Connections that one client address may have (IPv6: a network of 64 bits). One more is "
+        "reset, or gets 429 behind a proxy. Many devices share an address of a carrier. 0 = any "
+        "number."),
+    ROW("conn", "rate_per_address", CONFIG_INT, rate_per_address, "100", 0, 1000000,
+        "Connections that one client address may open a second, in the long run. 0 = any number."),
+    ROW("conn", "rate_burst", CONFIG_INT, rate_burst, "1000", 1, 10000000,
+        "So many of them it may open at once, after a pause."),
+    ROW("conn", "trusted", CONFIG_LIST, conn_trusted, "127.0.0.0/8,::1", 0, 0,
+        "Addresses and networks without these limits, such as load balancers and health checks. "
+        "What runs on this machine is no stranger."),
+    ROW("proxy", "protocol", CONFIG_BOOL, proxy_protocol, "false", 0, 0,
+        "Every connection begins with a header of the PROXY protocol, version 1 or 2, which names "
+        "the client's address. Others than proxy.trusted are refused then."),
+    ROW("proxy", "trusted", CONFIG_LIST, proxy_trusted, "", 0, 0,
+        "Addresses and networks of proxies that are believed whom they speak for: in "
+        "X-Forwarded-For of a WebSocket handshake and, if proxy.protocol is on, in its header. "
+        "Each has to write X-Forwarded-For itself, or clients choose their address."),
     ROW("fanout", "sendq", CONFIG_BYTES, sendq_bytes, "256k", 1024, 64 << 20,
         "Bytes that may wait for one slow connection. Room messages beyond close it with code 8, "
         "messages to a user go "

@@ -21,8 +21,16 @@
       "Times that a TLS port stopped accepting because conn.handshakes were under way.")           \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                  \
       "Connections closed right after accept. full: conn.max or the file limit is reached; "       \
-      "memory: memory.limit nearly is.")                                                           \
+      "memory: memory.limit nearly is; address, rate: conn.per_address or conn.rate_per_address, " \
+      "status 429 too; proxy: not from proxy.trusted; header: no PROXY header.")                   \
     X(REFUSED_MEMORY, "imc_comet_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")          \
+    X(REFUSED_ADDRESS, "imc_comet_refused_total", "reason=\"address\"", METRIC_COUNTER, "")        \
+    X(REFUSED_RATE, "imc_comet_refused_total", "reason=\"rate\"", METRIC_COUNTER, "")              \
+    X(REFUSED_PROXY, "imc_comet_refused_total", "reason=\"proxy\"", METRIC_COUNTER, "")            \
+    X(REFUSED_HEADER, "imc_comet_refused_total", "reason=\"header\"", METRIC_COUNTER, "")          \
+    X(ADDRESSES, "imc_comet_addresses", NULL, METRIC_GAUGE,                                        \
+      "Client addresses that are remembered: those with connections, and those without that came " \
+      "a short time ago.")                                                                         \
     X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                    \
       "Connections closed because memory was nearly used up: slowest readers, oldest strangers.")  \
     X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")          \

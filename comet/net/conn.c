@@ -3,6 +3,7 @@
  *             conn_break, conn_opened, … ─────────────────────► chain ◄─┘
  *                                  conn_attend_all, at the end of the turn; closed: freed
  */
+#include "comet/net/client_address.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_read.h"
@@ -11,7 +12,6 @@
 #include "comet/net/sendq.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_reader.h"
-#include "common/net/address.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -168,7 +168,7 @@ static void check_heartbeat(struct conn *conn)
 void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
     struct conn *conn = container_of(timer, struct conn, timer);
-    if (conn->broken || conn->state == CONN_CLOSING)
+    if (conn->broken || conn->state == CONN_CLOSING || client_address_is_late(conn))
         conn_close(conn);
     else if (conn->state == CONN_OPEN)
         check_heartbeat(conn);
@@ -293,6 +293,7 @@ void conn_close(struct conn *conn)
     if (conn->tls != NULL)
         conn_tls_end(conn);
     poller_forget(frontend->poller, conn);
+    client_address_closed(conn);
     close(conn->fd);
     frontend->n_conns--;
     conn_count(conn, COMET_CONNECTIONS, -1);
@@ -339,13 +340,11 @@ void conn_attend_all(struct loop *loop, struct loop_task *task)
 
 void conn_peer(const struct conn *conn, char *out, size_t len)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t address_len = sizeof address;
-    if (getpeername(conn->fd, (struct sockaddr *)&address, &address_len) != 0)
-        address.ss_family = AF_UNSPEC;
-    endpoint_ip((struct sockaddr *)&address, out, len);
-    if (out[0] == '\0')
-        (void)snprintf(out, len, "?");
+    char text[IP_TEXT_MAX] = "?";
+    struct ip ip;
+    if (client_address_get(conn, &ip))
+        ip_text(&ip, text);
+    (void)snprintf(out, len, "%s", text);
 }
 
 static void check_transport(const struct conn *conn)

@@ -76,7 +76,7 @@ struct conn {
     struct goim_client *goim; /* goim_client.h; NULL: imgo's client, or not admitted yet */
     uint32_t kept;            /* bytes counted against conn.strangers: conn_keep() */
     uint32_t frames_full, bytes_full; /* in a session: conn_rate.h */
-    uint16_t ip_counter;              /* of the client's address, in a session: client_ips.h */
+    uint32_t address;                 /* of the client, 0: not known yet: addresses.h */
     LIST_ENTRY(conn) link;            /* the frontend's list of live or of closing connections */
     struct conn *chain;               /* conn_internal.h: wants attention at the end of the turn */
     uint32_t last_heard;              /* loop time in units of 256 ms */
@@ -98,6 +98,8 @@ struct conn {
     uint8_t held : 2; /* enum conn_holder: nothing more of it is handled */
     bool upstream : 1; /* session/upstream.h has something of it */
     /* only for the files of net/: */
+    bool header_due : 1;     /* a PROXY header comes first: client_address.h */
+    bool named : 1;          /* a proxy has named the client's address: client_address.h */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING or held, and something came */
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */

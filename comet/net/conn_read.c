@@ -5,6 +5,7 @@
  *                        ├─ CONN_CONNECTING, or held: kept for later
  *                        └─ CONN_CLOSING: thrown away, but for the peer's WebSocket close */
 #include "comet/net/conn_read.h"
+#include "comet/net/client_address.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_tls.h"
@@ -91,6 +92,11 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     }
     if (taken == 0)
         return 0;
+    if (!client_address_forwarded(conn, &accepted)) {
+        static const char why[] = "too many connections from your address";
+        conn_close_http(conn, response, ws_handshake_refuse(429, why, response));
+        return len;
+    }
     struct iovec iov = {response, ws_handshake_accept(&accepted, response)};
     conn_upgraded(conn);
     conn_write(conn, &iov, 1, TICKET_NONE);
@@ -314,6 +320,8 @@ void conn_read_decrypted(struct conn *conn, ssize_t n)
 void conn_read_ready(struct conn *conn)
 {
     uint8_t *buf = conn_frontend(conn)->in;
+    if (conn->header_due && !client_address_header(conn))
+        return;
     if (conn->state == CONN_CONNECTING || conn->held != 0) {
         pause_reading(conn);
         return;

@@ -2,6 +2,7 @@
  *
  * Every loop has its own; nothing here is shared between loops. */
 #include "comet/net/frontend.h"
+#include "comet/net/client_address.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_tls.h"
@@ -72,6 +73,7 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     frontend->max_auth = max_message(max_auth(worker->config));
     frontend->max_auth_body = (size_t)max_auth(worker->config);
     conn_rate_open(frontend);
+    client_address_open(frontend);
     frontend->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &frontend->scan);
     frontend->open_handles = 2;
@@ -119,6 +121,7 @@ static void frontend_free(struct frontend *frontend)
     assert(LIST_EMPTY(&frontend->queued) && frontend->chain == NULL);
     listeners_free(frontend);
     frontend_tls_close(frontend->tls);
+    client_address_close(frontend);
     slab_close(frontend->conns);
     slab_close(frontend->sendqs);
     slab_close(frontend->entries);

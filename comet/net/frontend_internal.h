@@ -11,6 +11,7 @@
 #include "common/containers/slab.h"
 #include "common/containers/wheel.h"
 
+struct client_rules;
 struct conn;
 struct conn_events;
 struct frontend_tls;
@@ -45,6 +46,7 @@ struct frontend {
     size_t max_message; /* WebSocket, JSON mode */
     size_t max_auth;    /* likewise, before auth */
     size_t max_auth_body;
+    struct client_rules *rules;      /* client_address.h */
     struct rate_limit frames, bytes; /* of a session: conn_rate.h */
     struct conn *chain;              /* conn_internal.h */
     struct loop_task attend;

@@ -4,10 +4,12 @@
  *                        ├─ no descriptor left: the spare one makes room to refuse, counted
  *                        └─ not even that: all listeners pause for PAUSE_MS */
 #include "comet/net/listener.h"
+#include "comet/net/client_address.h"
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_tls.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/pace.h"
 #include "common/net/address.h"
 #include "common/net/listen.h"
 
@@ -49,6 +51,8 @@ struct listeners {
     uv_timer_t pause;
     int spare_fd;
     int64_t max_connections;
+    struct pace told; /* refusals in the log */
+    uint64_t untold;
     bool accepting, stopped;
 };
 
@@ -59,11 +63,34 @@ static int open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void refuse(struct listener *listener, int fd, enum comet_metric metric, const char *why)
+/* Closes with a reset: no FIN to wait for, and no TIME_WAIT that is ours. A flood is told in the
+ * log in a few lines. */
+static void close_refused(struct listener *listener, int fd, const union endpoint *peer,
+                          const char *why)
+{
+    static const struct linger reset = {.l_onoff = 1};
+    struct listeners *listeners = listener->frontend->listeners;
+    uint64_t now = loop_now_ms(&listener->frontend->worker->loop);
+    char text[ENDPOINT_IP_MAX] = "";
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    if (pace_wait(&listeners->told, now) > 0) {
+        listeners->untold++;
+        return;
+    }
+    pace_spend(&listeners->told, now);
+    if (peer != NULL)
+        endpoint_ip(&peer->any, text, sizeof text);
+    log_warn("connection refused", "listen=%s peer=%s reason=\"%s\" untold=%llu", listener->address,
+             text, why, (unsigned long long)listeners->untold);
+    listeners->untold = 0;
+}
+
+static void refuse(struct listener *listener, int fd, const union endpoint *peer,
+                   enum comet_metric metric, const char *why)
 {
     metric_add(listener->frontend->worker->counters, metric, 1); /* before the close is seen */
-    close(fd);
-    log_warn("connection refused", "listen=%s reason=\"%s\"", listener->address, why);
+    close_refused(listener, fd, peer, why);
 }
 
 static void poll_all(struct listeners *listeners, bool on);
@@ -93,7 +120,7 @@ static int refuse_with_spare(struct listener *listener)
     close(listeners->spare_fd);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC), rc = fd < 0 ? -errno : 0;
     if (fd >= 0)
-        refuse(listener, fd, COMET_REFUSED_FULL,
+        refuse(listener, fd, NULL, COMET_REFUSED_FULL,
                "no file descriptor left: raise the limit of open files");
     listeners->spare_fd = open_spare();
     return rc;
@@ -110,21 +137,27 @@ static struct tls_server *tls_of(const struct listener *listener)
     return listener->kind == LISTENER_TCPS ? worker->tcps : worker->wss;
 }
 
-static void take(struct listener *listener, int fd)
+static void take(struct listener *listener, int fd, const union endpoint *peer)
 {
     static const int accepted[LISTENERS] = {COMET_ACCEPTED_TCP, COMET_ACCEPTED_WS,
                                             COMET_ACCEPTED_TCPS, COMET_ACCEPTED_WSS};
     bool is_ws = listener->kind == LISTENER_WS || listener->kind == LISTENER_WSS;
     struct frontend *frontend = listener->frontend;
+    struct client_arrival arrival;
     if (conn_total() >= frontend->listeners->max_connections) {
-        refuse(listener, fd, COMET_REFUSED_FULL, "conn.max reached");
+        refuse(listener, fd, peer, COMET_REFUSED_FULL, "conn.max reached");
         return;
     }
     if (frontend->worker->memory != MEMORY_OK) {
-        refuse(listener, fd, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
+        refuse(listener, fd, peer, COMET_REFUSED_MEMORY, "memory is short, see memory.limit");
+        return;
+    }
+    if (!client_address_accept(frontend, peer, &arrival)) {
+        close_refused(listener, fd, peer, arrival.why);
         return;
     }
     struct conn *conn = conn_accept(frontend, fd, is_ws);
+    client_address_begin(frontend, conn, &arrival);
     if (conn != NULL && is_tls(listener->kind))
         conn_tls_begin(conn, tls_of(listener));
     if (conn != NULL)
@@ -134,10 +167,12 @@ static void take(struct listener *listener, int fd)
 /* True: the caller goes on with the next client. */
 static bool accept_one(struct listener *listener)
 {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC),
+    union endpoint peer = {0};
+    socklen_t len = sizeof peer;
+    int fd = accept4(listener->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC),
         rc = fd < 0 ? -errno : 0;
     if (fd >= 0)
-        take(listener, fd);
+        take(listener, fd, &peer);
     else if (rc == -EMFILE || rc == -ENFILE)
         rc = refuse_with_spare(listener);
     if (rc == 0 || rc == -ECONNABORTED || rc == -EINTR)
@@ -343,6 +378,7 @@ int listeners_open(struct frontend *frontend, char *err, size_t errlen)
     frontend->listeners = listeners;
     listeners->max_connections = connection_limit(config->max_connections);
     listeners->spare_fd = open_spare();
+    listeners->told = (struct pace){.period_ms = 1000, .burst = 5};
     uv_timer_init(&frontend->worker->loop.uv, &listeners->pause);
     for (int i = 0; i < SOCKETS; i++)
         listeners->at[i] = (struct listener){.frontend = frontend,

@@ -3,7 +3,7 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/logic/logic_requests.h"
-#include "comet/net/client_ips.h"
+#include "comet/net/addresses.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
@@ -62,7 +62,7 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     conn->uid = result->uid;
     conn->counted = true;
     session_count(worker, 1);
-    client_ips_enter(conn);
+    addresses_session(conn->address, 1);
     catchup_admitted(conn, &result->page);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);
@@ -142,7 +142,7 @@ void session_closed(struct conn *conn)
     }
     if (conn->counted) {
         session_count(worker, -1);
-        client_ips_leave(conn);
+        addresses_session(conn->address, -1);
         conn->counted = false;
         reregister_disconnect(worker->reregister, conn->handle, conn->uid);
     }

@@ -152,7 +152,7 @@ static int fixture_open(void)
     return 0;
 }
 
-static int fixture_setup(void **state)
+static inline int fixture_setup(void **state)
 {
     (void)state;
     fixture_defaults();
@@ -222,19 +222,29 @@ static inline int64_t connections_taken(void)
 {
     return (int64_t)frontend_connections(&fixture) + fixture_counters[COMET_CLOSED_BY_PEER] +
            fixture_counters[COMET_CLOSED_BY_US] + fixture_counters[COMET_REFUSED_FULL] +
-           fixture_counters[COMET_REFUSED_MEMORY];
+           fixture_counters[COMET_REFUSED_MEMORY] + fixture_counters[COMET_REFUSED_ADDRESS] +
+           fixture_counters[COMET_REFUSED_RATE] + fixture_counters[COMET_REFUSED_PROXY];
 }
 
-static inline int client_connect(enum listener_kind kind)
+/* From 127.0.0.HOST. */
+static inline int client_connect_from(enum listener_kind kind, uint8_t host)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in from = to;
     to.sin_port = htons((uint16_t)listeners_port(fixture.frontend, kind));
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     int64_t before = connections_taken();
     step_until(connections_taken() > before);
     return fd;
+}
+
+static inline int client_connect(enum listener_kind kind)
+{
+    return client_connect_from(kind, 1);
 }
 
 /* Steps until the kernel has handed the bytes over (TCP: acknowledged) and they have been dealt
