@@ -38,7 +38,7 @@ static const struct conn_events worker_conn_events = {
 };
 
 static const struct logic_asks worker_asks = {
-    .give_way = session_evict_silent,
+    .give_way = session_give_way,
     .room_order = ordered_rooms_take,
     .upstream = upstream_told,
 };

@@ -128,6 +128,10 @@
       "not have come here while others took this comet for dead.")                                 \
     X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                  \
       "Silent sessions closed (code 5) because their user had too many and wanted another one.")   \
+    X(REPLACED_OLDEST, "imc_comet_replaced_total", "why=\"oldest\"", METRIC_COUNTER,               \
+      "Sessions closed (code 5) for a newer one of their user. oldest: he had too many "           \
+      "(sessions.when_full); same_key: it has the same key (sessions.same_key).")                  \
+    X(REPLACED_SAME_KEY, "imc_comet_replaced_total", "why=\"same_key\"", METRIC_COUNTER, "")       \
     X(PINGS, "imc_comet_pings_total", NULL, METRIC_COUNTER,                                        \
       "WebSocket pings sent to silent sessions.")                                                  \
     X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                     \

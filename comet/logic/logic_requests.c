@@ -315,7 +315,11 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
 
 static void link_give_way(const struct logic_requests *link, const Imc__V1__GiveWay *way)
 {
-    link->options.asks.give_way(link->worker, way->uid, way->handles, way->n_handles);
+    enum give_way_why why = way->why == IMC__V1__GIVE_WAY__WHY__OLDEST     ? GIVE_WAY_OLDEST
+                            : way->why == IMC__V1__GIVE_WAY__WHY__SAME_KEY ? GIVE_WAY_SAME_KEY
+                                                                           : GIVE_WAY_SILENT;
+
+    link->options.asks.give_way(link->worker, way->uid, way->handles, way->n_handles, why);
 }
 
 /* Tells the main loop, for readiness, whether a logic can be reached and does what we ask for. */

@@ -16,10 +16,13 @@
 #include "comet/logic/logic_request.h"
 #include "comet/logic/room_orders.h"
 
-/* GIVE_WAY: a user has as many sessions as he may have, and wants another one. Of the sessions with
- * HANDLES the one that has been silent for longest is to end, if it may be dead (session.proto). */
+/* GiveWay.Why of session.proto. */
+enum give_way_why { GIVE_WAY_SILENT, GIVE_WAY_OLDEST, GIVE_WAY_SAME_KEY };
+
+/* GIVE_WAY: a newer session of UID needs the place of those with HANDLES; with GIVE_WAY_SILENT of
+ * one of them, if it may be dead (session.proto). */
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
-                                  size_t n_handles);
+                                  size_t n_handles, enum give_way_why why);
 
 /* A logic has said that it takes what clients send to the business, or no logic does any more. */
 typedef void (*logic_upstream_fn)(struct worker *worker, bool on);

@@ -247,10 +247,10 @@ void conn_let_go(struct conn *conn, enum conn_holder holder)
     conn_checked(conn);
 }
 
-void conn_replace(struct conn *conn)
+void conn_replace(struct conn *conn, const char *reason)
 {
     loop_assert_owner(&conn->worker->loop);
-    conn_kick(conn, CLOSE_REPLACED, "a newer session took the place of this one, which was silent");
+    conn_kick(conn, CLOSE_REPLACED, reason);
     conn_break(conn);
 }
 

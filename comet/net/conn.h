@@ -169,7 +169,7 @@ void conn_kick(struct conn *conn, enum close_code code, const char *reason);
 uint64_t conn_silence(const struct conn *conn);
 /* Kicks with code 5, because a newer session of the user takes its place. The peer seems to be
  * gone, so the connection ends with this turn and does not linger. */
-void conn_replace(struct conn *conn);
+void conn_replace(struct conn *conn, const char *reason);
 /* Takes out of the queue, in order, every entry that has a ticket and of which no byte was sent. FN
  * gets the tickets; done() is not called. */
 void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void *arg), void *arg);

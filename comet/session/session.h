@@ -4,6 +4,7 @@
 #ifndef IMC_COMET_SESSION_SESSION_H
 #define IMC_COMET_SESSION_SESSION_H
 
+#include "comet/logic/logic_requests.h"
 #include "comet/wire/push.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,9 +28,8 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
 void session_poke(struct conn *conn, const uint64_t *ids, size_t n);
 
 /* --- from comet/logic/logic_requests.c --- */
-/* logic_give_way_fn: ends the session of UID that has been silent for longest, if it may be
- * dead. */
-void session_evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
-                          size_t n_handles);
+/* logic_give_way_fn */
+void session_give_way(struct worker *worker, int64_t uid, const uint64_t *handles, size_t n_handles,
+                      enum give_way_why why);
 
 #endif

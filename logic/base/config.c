@@ -84,6 +84,14 @@ const struct config_row logic_config_rows[] = {
         "Bytes of waiting messages in one answer to a comet; the rest is fetched next."),
     ROW("sessions", "max_per_uid", CONFIG_INT, sessions_max_per_uid, "32", 0, 10000,
         "Sessions one uid may have at a time, 0 = any number; one more is refused with code 6."),
+    ROW("sessions", "when_full", CONFIG_STRING, sessions_when_full, "refuse", 0, 0,
+        "What becomes of one session more than sessions.max_per_uid. refuse: it gets code 6, "
+        "unless "
+        "one of the others has been silent for long (comet's session.silent). close_oldest: the "
+        "user's oldest one is closed with code 5."),
+    ROW("sessions", "same_key", CONFIG_STRING, sessions_same_key, "replace", 0, 0,
+        "A goim client comes with a key that an older session of the same user has, on whichever "
+        "comet. replace: the older one is closed with code 5, as in goim. keep: both stay."),
     ROW("connect", "timeout", CONFIG_DURATION, connect_timeout_ms, "3s", 100, MINUTE,
         "A connecting session that Redis and the router have not admitted by then is refused with "
         "code 12."),
@@ -170,6 +178,11 @@ const struct config_row logic_config_rows[] = {
     {.key = NULL},
 };
 
+static bool is_one_of(const char *text, const char *one, const char *other)
+{
+    return strcmp(text, one) == 0 || strcmp(text, other) == 0;
+}
+
 int logic_config_check(const void *arg, char *err, size_t errlen)
 {
     const struct logic_config *config = arg;
@@ -196,6 +209,14 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
     }
     if (strcmp(config->upstream_topic, config->bus_topic) == 0) {
         snprintf(err, errlen, "upstream.topic must not be bus.topic: job would read it as pushes");
+        return -EINVAL;
+    }
+    if (!is_one_of(config->sessions_when_full, "refuse", "close_oldest")) {
+        snprintf(err, errlen, "sessions.when_full has to be refuse or close_oldest");
+        return -EINVAL;
+    }
+    if (!is_one_of(config->sessions_same_key, "keep", "replace")) {
+        snprintf(err, errlen, "sessions.same_key has to be keep or replace");
         return -EINVAL;
     }
     return kafka_options_check(config->bus_options, err, errlen);

@@ -16,6 +16,8 @@ struct logic_config {
     int64_t bus_partitions, bus_replication, bus_linger_ms, bus_timeout_ms;
     int64_t mailbox_limit, mailbox_limit_spilled, mailbox_ttl_ms, mailbox_page, mailbox_page_bytes;
     int64_t sessions_max_per_uid;
+    char *sessions_when_full; /* refuse, close_oldest */
+    char *sessions_same_key;  /* keep, replace */
     int64_t connect_timeout_ms;
     int64_t keys_ttl_ms;
     int64_t lookup_timeout_ms;

@@ -6,7 +6,7 @@
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
-#include "logic/peers/comet_sessions.h"
+#include "logic/peers/give_way.h"
 #include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
@@ -120,14 +120,29 @@ static void on_key_taken(void *arg, int err)
     connect_step(arg, err);
 }
 
-/* The session is put. Both questions are under way at the same time. */
+/* If no router answered, older sessions with the key stay until they are silent for too long. */
+static void on_same_key(void *arg, const struct router_answer *answer)
+{
+    struct connect *connect = arg;
+
+    if (answer->result == ROUTER_OK)
+        give_way_same_key(connect->sb->logic, &connect->session, answer);
+    connect_step(connect, 0);
+}
+
+/* The session is put. All questions are under way at the same time. */
 static void connect_read(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;
     const struct router_session *session = &connect->session;
     bool named = connect->goim.key != NULL && !goim_key_is_made(connect->goim.key, NULL);
 
-    connect->steps = named ? 2 : 1;
+    bool replaces = connect->goim.key != NULL && give_way_replaces(logic->config);
+
+    connect->steps = 1 + named + replaces;
+    if (replaces)
+        router_lookup(logic->routers, session->uid, (uint64_t)logic->config->router_timeout_ms,
+                      on_same_key, connect);
     if (named)
         device_keys_take(logic, session->key, session->uid, on_key_taken, connect);
     mailbox_first(logic, session->uid, on_waiting, connect);
@@ -167,54 +182,26 @@ static bool connect_is_late(const struct connect *connect)
 
 /* --- too many --- */
 
-/* Asks the comet of sessions[FROM] about its sessions from there on. Marks them. */
-static void ask_comet(struct logic *logic, int64_t uid, const struct router_answer *answer,
-                      size_t from, bool *asked)
-{
-    const Imc__V1__Session *first = answer->sessions[from];
-    Imc__V1__SessionReply message = IMC__V1__SESSION_REPLY__INIT;
-    Imc__V1__GiveWay way = IMC__V1__GIVE_WAY__INIT, *ways[] = {&way};
-    uint64_t *handles = mem_alloc((answer->n_sessions - from) * sizeof *handles);
-
-    way.uid = uid;
-    way.handles = handles;
-    way.n_handles = comet_sessions(answer, from, asked, handles);
-    message.give_way = ways;
-    message.n_give_way = 1;
-    stream_tell(logic->streams, first->comet, first->epoch, &message.base);
-    free(handles);
-}
-
-/* The index of the first session to ask about. The first time we ask about the oldest session, then
- * about a few, then about all. So few sessions have to go, and soon. A router lists the newest
- * first. */
-static size_t first_asked(int asks, size_t n)
-{
-    size_t want = asks == 0 ? 1 : asks == 1 ? 4 : n;
-
-    return want < n ? n - want : 0;
-}
-
 static void on_others(void *arg, const struct router_answer *answer)
 {
     struct connect *connect = arg;
+    struct logic *logic = connect->sb->logic;
 
     if (answer->result != ROUTER_OK || connect_is_late(connect)) {
         connect_end(connect, CLOSE_TOO_MANY_SESSIONS, "too many sessions");
         return;
     }
-    bool *asked = mem_zalloc(answer->n_sessions + 1);
-    for (size_t i = first_asked(connect->asks, answer->n_sessions); i < answer->n_sessions; i++) {
-        if (!asked[i])
-            ask_comet(connect->sb->logic, connect->session.uid, answer, i, asked);
-    }
-    free(asked);
-    connect->asks++;
+    if (give_way_closes_oldest(logic->config))
+        give_way_oldest(logic, connect->session.uid, answer);
+    else
+        give_way_silent(logic, connect->session.uid, answer, connect->asks++);
     connect_again(connect);
 }
 
-/* The user has too many sessions. Some of them may be dead, and their comets have not noticed. Asks
- * the comets to close one that has been silent for long, so that the next put finds room. */
+/* The user has too many sessions. Asks the comets to close one, so that the next put finds room:
+ * one that has been silent for long, because it may be dead and its comet has not noticed; or, as
+ * sessions.when_full says, the oldest. That is asked until it has gone, because it may take a while
+ * to read what it was sent. */
 static void connect_ask_others(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;

@@ -6,8 +6,10 @@
  *     │ Redis away: 12       │  └ mismatch, away: again  └► router_del ─► code 12
  *     └──────────────────────┘    every 50 ms until connect.timeout, then router_del ─► code 12
  *
- * While the mailbox is read, Redis also notes whose the key of a goim client is (device_keys.h).
- * The session is admitted after both, because a push to the key would be skipped before.
+ * While the mailbox is read, older sessions with the key of a goim client are told to give way
+ * (give_way.h, sessions.same_key), and Redis also notes whose the key of a goim client is
+ * (device_keys.h). The session is admitted after both, because a push to the key would be skipped
+ * before.
  *
  * The router has answered the put before the mailbox is read. settle_requests.h does it the other
  * way round: it stores a message before it asks the router. So one of the two always sees the other

@@ -245,9 +245,9 @@ static inline void on_done(struct worker *worker, struct logic_request *request,
 }
 
 static inline void give_way(struct worker *worker, int64_t uid, const uint64_t *handles,
-                            size_t n_handles)
+                            size_t n_handles, enum give_way_why why)
 {
-    (void)worker, (void)uid, (void)handles, (void)n_handles;
+    (void)worker, (void)uid, (void)handles, (void)n_handles, (void)why;
 }
 
 static inline void order_room(struct worker *worker, struct room_order *order)

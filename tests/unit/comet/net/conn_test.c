@@ -460,38 +460,6 @@ static void members_of_rooms_are_recalled_at_a_pace(void **state)
     close(later);
 }
 
-static void the_most_silent_session_gives_way(void **state)
-{
-    (void)state;
-    uint64_t handles[3];
-    int fds[3];
-    char body[128];
-    struct frame frame;
-    fixture_config.silent_ms = 10000;
-    for (int i = 0; i < 3; i++) {
-        fds[i] = client_login();
-        session_notes.last->uid = 8;
-        handles[i] = session_notes.last->handle;
-        step_for(3000);
-    }
-    client_send_frame(fds[0], OP_HEARTBEAT, 5, "");
-    assert_int_equal(client_read_frame(fds[0], &frame, body, sizeof body), OP_HEARTBEAT_REPLY);
-    session_evict_silent(&fixture, 8, handles, 3);
-    assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none for long enough */
-    step_for(6000);
-    session_evict_silent(&fixture, 9, handles, 3);
-    assert_int_equal(fixture_counters[COMET_GAVE_WAY], 0); /* none of that user */
-    session_evict_silent(&fixture, 8, handles, 3);
-    assert_int_equal(client_read_frame(fds[1], &frame, body, sizeof body), OP_DISCONNECT);
-    assert_non_null(strstr(body, "{\"code\":5,"));
-    session_evict_silent(&fixture, 8, handles, 3); /* the third is silent for 9 s only */
-    step_for(20);
-    assert_int_equal(frontend_connections(&fixture), 2); /* it did not linger */
-    assert_int_equal(fixture_counters[COMET_GAVE_WAY], 1);
-    for (int i = 0; i < 3; i++)
-        close(fds[i]);
-}
-
 /* --- accepting --- */
 
 static int two_connections_only(void **state)
@@ -584,7 +552,6 @@ int main(void)
         SHORT_TEST(a_peer_that_does_not_close_is_closed_after_linger),
         SHORT_TEST(who_sends_on_after_our_last_words_is_not_read_for_ever),
         FRONTEND_TEST(kick_all_tells_everybody),
-        FRONTEND_TEST(the_most_silent_session_gives_way),
         CROWD_TEST(kick_all_is_spread_over_the_time_there_is),
         CROWD_TEST(kick_all_does_not_take_long_for_a_few),
         CROWD_TEST(members_of_rooms_are_recalled_at_a_pace),

@@ -146,6 +146,29 @@ static void others_are_asked_to_give_way(void **state)
     assert_int_equal(reply->connects[0]->code, CLOSE_TOO_MANY_SESSIONS);
 }
 
+/* sessions.when_full is close_oldest: only the oldest is asked, until it has gone. */
+static void the_oldest_is_asked_until_it_has_gone(void **state)
+{
+    (void)state;
+    static char oldest[] = "close_oldest";
+    int64_t timeout_ms = config.connect_timeout_ms;
+    config.connect_timeout_ms = 60000;
+    config.sessions_when_full = oldest;
+    connect_n(1);
+    config.connect_timeout_ms = timeout_ms;
+    token_is(0, 8);
+    for (size_t i = 0; i < 5; i++) {
+        router_says(2 * i, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_TOO_MANY, RING);
+        router_finds(2 * i + 1);
+        assert_string_equal(told, "two/7:55, ");
+        run_until_routers(2 * i + 3);
+    }
+    config.sessions_when_full = NULL;
+    router_says(10, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    mailbox_has(0, 0, 0);
+    assert_int_equal(reply->connects[0]->code, 0);
+}
+
 static void mismatch_is_tried_again(void **state)
 {
     (void)state;
@@ -313,6 +336,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(reply_waits_for_the_last_item, setup, teardown),
         cmocka_unit_test_setup_teardown(others_are_asked_to_give_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_oldest_is_asked_until_it_has_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(mismatch_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(late_router_is_unavailable, setup, teardown),
         cmocka_unit_test_setup_teardown(unanswered_put_is_taken_back, setup, teardown),
