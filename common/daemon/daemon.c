@@ -9,6 +9,7 @@
  *   redis.c            Redis
  *   reload.c           SIGHUP: certificates, and what else is read anew
  *   descriptors.c      descriptors, and the share of each listener
+ *   rpc_security.c     TLS and the key of gRPC
  *   self_probe.c       readiness: does the own gRPC port answer?
  *   listen_messages.c  warnings and errors about addresses to listen on
  *
@@ -127,13 +128,24 @@ static void open_handles(struct daemon *daemon)
 
 static int open_rpc(struct daemon *daemon)
 {
-    struct rpc_limits limits = {.connections = (int)daemon_descriptors(daemon)->rpc,
+    enum { FEWEST = 8, DESCRIPTORS = 3 }; /* of a connection with TLS */
+    const struct daemon_descriptors *files = daemon_descriptors(daemon);
+    int64_t connections = files->rpc, most = files->limit / 8 / DESCRIPTORS;
+    if (daemon_rpc_tls(common_config(daemon)) != RPC_TLS_OFF && connections > most)
+        connections = most > FEWEST ? most : FEWEST;
+    struct rpc_limits limits = {.connections = (int)connections,
                                 .held = (size_t)common_config(daemon)->rpc_held};
     int err = rpc_open(&daemon->rpc, RPC_MAX_MESSAGE);
-    if (err != 0)
+    if (err != 0) {
         log_error("cannot start the rpc thread", "err=\"%s\"", uv_strerror(err));
-    else
-        rpc_set_limits(daemon->rpc, &limits);
+        return err;
+    }
+    rpc_set_limits(daemon->rpc, &limits);
+    err = daemon_rpc_secure(daemon);
+    if (err != 0) {
+        rpc_close(daemon->rpc);
+        daemon->rpc = NULL;
+    }
     return err;
 }
 
@@ -151,10 +163,10 @@ static int run(struct daemon *daemon)
     daemon->counters = metrics_block(daemon->metrics);
     open_handles(daemon);
     daemon_descriptors_raise(daemon);
-    if (daemon_reload_open(daemon) != 0 || open_rpc(daemon) != 0)
+    if (daemon_check_open(common_config(daemon)) != 0 || daemon_reload_open(daemon) != 0 ||
+        open_rpc(daemon) != 0)
         goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
-    daemon_warn_of_open(common_config(daemon));
     if (daemon_admin_open(daemon) != 0)
         goto close_rpc;
     if (daemon->spec->start(daemon) != 0)

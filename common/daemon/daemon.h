@@ -31,6 +31,8 @@ struct daemon_config {
                           * If that is 0.0.0.0: the machine's name if it leads here, else an
                           * interface's address */
     int64_t rpc_connections, rpc_held;
+    char *rpc_tls, *rpc_tls_name, *rpc_key_file;
+    bool rpc_insecure;
     char *redis_servers, *redis_user, *redis_password;
     char *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_database, redis_timeout_ms;

@@ -26,7 +26,9 @@ struct daemon_internal {
     struct http_server *admin;
     uv_signal_t terminate, interrupt, hang_up;
     LIST_HEAD(, daemon_reload) reloads;
-    struct daemon_reload reload_tls;
+    struct daemon_reload reload_tls, reload_rpc;
+    struct tls_server *rpc_server; /* NULL: no gRPC server, or without TLS */
+    struct tls_client *rpc_client;
     uv_timer_t deadline; /* when the drain has to be over, later when the lease has to be given
                           * back */
     uv_timer_t watch;    /* housekeeping.c */
@@ -103,8 +105,16 @@ void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
 /* Logs a warning for each listener of CONFIG that has no authentication and is not only on
- * loopback. Looks names up, which may block: only at start. */
-void daemon_warn_of_open(const struct daemon_config *config);
+ * loopback. Looks names up, which may block: only at start. -EINVAL: rpc.listen is open to other
+ * machines, and nothing says how they are known; that was logged. */
+int daemon_check_open(const struct daemon_config *config);
+
+/* rpc_security.c. */
+enum rpc_tls daemon_rpc_tls(const struct daemon_config *config);
+/* Checks the settings that secure gRPC. 0, or -EINVAL with ERR. */
+int daemon_rpc_check(const struct daemon_config *config, char *err, size_t errlen);
+/* Secures daemon->rpc, now and at each SIGHUP. 0, or -E… after logging. */
+int daemon_rpc_secure(struct daemon *daemon);
 
 /* Starts housekeeping.c, after the daemon has started. */
 void daemon_housekeeping_open(struct daemon *daemon);

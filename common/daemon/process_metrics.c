@@ -167,6 +167,12 @@ static double unpack_refusals(struct daemon *daemon)
     return (double)unpack_refused();
 }
 
+static double strangers_refused(struct daemon *daemon)
+{
+    (void)daemon;
+    return (double)rpc_strangers_refused();
+}
+
 static double names_refused(struct daemon *daemon)
 {
     (void)daemon;
@@ -258,6 +264,9 @@ static const struct {
     {{"imc_rpc_refused_streams_total", NULL, METRIC_COUNTER,
       "Streams refused because their connection had too many, or opened them too often."},
      rpc_refused},
+    {{"imc_rpc_strangers_refused_total", NULL, METRIC_COUNTER,
+      "Streams and calls refused because they did not show the key, see rpc.key_file."},
+     strangers_refused},
     {{"imc_rpc_names_refused_total", NULL, METRIC_COUNTER,
       "Streams refused because they wanted another daemon: two with one rpc.advertise, or an "
       "address that was another's."},

@@ -16,8 +16,9 @@ const struct config_row daemon_config_rows[] = {
      "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one. "
      "Nobody is asked who he is: listen only where no stranger gets."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
-     "Where other daemons connect by gRPC. Nobody is asked who he is: whoever gets here can speak as any daemon. Daemons "
-     "on several machines listen on an address of a network of their own. Empty for a daemon that serves none."},
+     "Where other daemons connect by gRPC. Whoever gets here can speak as any daemon. So an address that other machines "
+     "reach needs rpc.tls = mutual, rpc.key_file or rpc.insecure, or the daemon does not start. Empty for a daemon that "
+     "serves none."},
     {"rpc", "advertise", CONFIG_STRING, COMMON(rpc_advertise), "", 0, 0,
      "host or host:port under which the other daemons reach rpc.listen. Empty: rpc.listen itself; if that listens on "
      "every address, this machine's name, or an interface's address if the name does not lead here. Whoever else has "
@@ -28,6 +29,19 @@ const struct config_row daemon_config_rows[] = {
     {"rpc", "held", CONFIG_BYTES, COMMON(rpc_held), "128m", 1 << 20, 16LL << 30,
      "Bytes of unpacked batches that are not answered yet, and of answers that wait to be sent, for all peers together. "
      "Beyond, only peers that have none are read on."},
+    {"rpc", "tls", CONFIG_STRING, COMMON(rpc_tls), "off", 0, 0,
+     "TLS between daemons, by tls.certificate, tls.key and tls.ca: off, on (the callee shows a certificate of tls.ca) or "
+     "mutual (the caller, too: any certificate of tls.ca is let in, so use a CA of your own). The same for all daemons."},
+    {"rpc", "tls_name", CONFIG_STRING, COMMON(rpc_tls_name), "", 0, 0,
+     "The host name that the certificates of all daemons are for. Empty: each is for the host, name or IP address, in "
+     "its rpc.advertise."},
+    {"rpc", "key_file", CONFIG_STRING, COMMON(rpc_key_file), "", 0, 0,
+     "File with a secret of 16 to 4096 printable characters (openssl rand -hex 32), the same for all daemons. They show it "
+     "with every stream, and refuse streams without it. Without rpc.tls whoever reads the network can read it. Read anew at "
+     "SIGHUP. Empty: no key."},
+    {"rpc", "insecure", CONFIG_BOOL, COMMON(rpc_insecure), "no", 0, 0,
+     "yes: rpc.listen may be an address that other machines reach, although neither rpc.tls = mutual nor rpc.key_file says "
+     "who they are. For networks that no stranger reaches."},
     {"redis", "servers", CONFIG_LIST, COMMON(redis_servers), "127.0.0.1:6379", 0, 0,
      "Redis servers, host:port, separated by commas; each is a shard, so every daemon needs the same list in the same "
      "spelling."},
@@ -166,7 +180,7 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
     daemon_tls_settings(config, &tls);
     if (tls_check(&tls, err, errlen) != 0)
         return -EINVAL;
-    if (check_members(config, err, errlen) != 0)
+    if (daemon_rpc_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0)
         return -EINVAL;
     return check_lengths(config, err, errlen);
 }

@@ -58,15 +58,15 @@ void rpc_addressee_copy(struct rpc_stream *stream)
     pthread_mutex_unlock(&stream->rpc->lock);
 }
 
-size_t rpc_addressee_send(struct rpc_stream *stream)
+bool rpc_addressee_send(struct rpc_stream *stream, grpc_metadata *entry)
 {
-    if (stream->channel == NULL || stream->want.len == 0)
-        return 0;
-    stream->want_metadata = (grpc_metadata){
+    if (stream->want.len == 0)
+        return false;
+    *entry = (grpc_metadata){
         .key = grpc_slice_from_static_string(NAME_KEY),
         .value = grpc_slice_from_static_buffer(stream->want.bytes, stream->want.len),
     };
-    return 1;
+    return true;
 }
 
 void rpc_addressee_take(struct rpc_stream *stream, const grpc_metadata_array *metadata)

@@ -6,6 +6,7 @@
  *     ends any streams and connections, even those of our daemons
  *
  *   gate thread:  accept ─► listed, with its address ─► grpc_server_add_channel_from_fd
+ *                                                └─ or, with TLS, tls_relay.c gives it to gRPC
  *   calls thread: a stream ─► rpc_admission_enter ─► too many, or too often: the connection is cut
  *
  * gRPC owns an accepted socket, and does not tell us when it closes the socket. Descriptor numbers
@@ -16,6 +17,7 @@
 #include "common/base/time.h"
 #include "common/net/listen.h"
 #include "common/rpc/internal.h"
+#include "common/rpc/tls_relay.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +66,7 @@ struct admitted_conn {
     uint64_t arrived, whole, whole_before, whole_ended, parts;
     int64_t whole_ms; /* when WHOLE last grew; 0: never */
     bool cut;
+    struct rpc_tunnel *tunnel; /* NULL: no TLS */
     char peer[PEER_MAX];
 };
 
@@ -71,6 +74,7 @@ struct rpc_admission {
     struct rpc *rpc;
     grpc_server *server;
     grpc_server_credentials *credentials;
+    struct rpc_relay *relay; /* NULL: no TLS */
     int fds[LISTEN_MOST], n_fds, wake;
     bool started;
     pthread_t thread;
@@ -113,6 +117,13 @@ static void conn_cut(struct admitted_conn *conn)
     close(fd);
 }
 
+static void conn_gone(const struct admitted_conn *conn)
+{
+    rpc_tunnel_unref(conn->tunnel);
+    if (conn->cut || conn->arrived >= MUCH)
+        mem_trim_soon(); /* gRPC has freed the connection's memory only now */
+}
+
 static void admission_sweep(struct rpc_admission *admission)
 {
     size_t kept = 0;
@@ -120,8 +131,8 @@ static void admission_sweep(struct rpc_admission *admission)
     for (size_t i = 0; i < admission->n; i++) {
         if (conn_is(&admission->conns[i], admission->conns[i].fd))
             admission->conns[kept++] = admission->conns[i];
-        else if (admission->conns[i].cut || admission->conns[i].arrived >= MUCH)
-            mem_trim_soon(); /* gRPC has freed the connection's memory only now */
+        else
+            conn_gone(&admission->conns[i]);
     }
     admission->n = kept;
 }
@@ -187,23 +198,36 @@ static void admission_add_up(struct rpc_admission *admission)
     }
 }
 
-/* Bytes that have arrived but belong to no complete message. They are parts of messages, or frames
- * without a message, which keep gRPC busy. */
-static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
+/* What gRPC gets, so that of TLS the plaintext counts. False: the connection has ended. */
+static bool conn_arrived(const struct admitted_conn *conn, uint64_t *arrived)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
 
-    if (conn->cut || !conn_is(conn, conn->fd) ||
-        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (conn->tunnel != NULL)
+        *arrived = rpc_tunnel_arrived(conn->tunnel);
+    else if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+        *arrived = info.tcpi_bytes_received;
+    else
+        return false;
+    return true;
+}
+
+/* Bytes that have arrived but belong to no complete message. They are parts of messages, or frames
+ * without a message, which keep gRPC busy. */
+static uint64_t conn_parts(struct admitted_conn *conn, int64_t now)
+{
+    uint64_t arrived;
+
+    if (conn->cut || !conn_is(conn, conn->fd) || !conn_arrived(conn, &arrived))
         return 0;
     uint64_t gone = conn->whole - conn->whole_before + FREE_EACH_LOOK;
-    conn->parts += info.tcpi_bytes_received - conn->arrived;
+    conn->parts += arrived - conn->arrived;
     conn->parts = saturate_sub(conn->parts, gone);
     if (conn->whole > conn->whole_before)
         conn->whole_ms = now;
     conn->whole_before = conn->whole;
-    conn->arrived = info.tcpi_bytes_received;
+    conn->arrived = arrived;
     return conn->parts;
 }
 
@@ -269,17 +293,49 @@ static bool admission_has_room(struct rpc_admission *admission)
     return false;
 }
 
-static void admission_list(struct rpc_admission *admission, int fd,
-                           const struct sockaddr_storage *address)
+/* FD is what gRPC gets. */
+static void admission_list(struct rpc_admission *admission, int fd, struct rpc_tunnel *tunnel,
+                           const char peer[PEER_MAX])
 {
     struct admitted_conn *conn = &admission->conns[admission->n++];
     struct stat st = {0};
 
     fstat(fd, &st);
-    *conn = (struct admitted_conn){
-        .number = ++admission->numbers, .fd = fd, .inode = st.st_ino, .idle_ms = time_mono_ms()};
-    peer_text(address, conn->peer);
+    *conn = (struct admitted_conn){.number = ++admission->numbers,
+                                   .fd = fd,
+                                   .inode = st.st_ino,
+                                   .idle_ms = time_mono_ms(),
+                                   .tunnel = tunnel};
+    memcpy(conn->peer, peer, PEER_MAX);
     admission->stats.accepted++;
+}
+
+/* The socket FD was accepted. It is listed before anything can happen on it. */
+static void admission_take(struct rpc_admission *admission, int fd,
+                           const struct sockaddr_storage *address)
+{
+    char peer[PEER_MAX];
+    struct rpc_tunnel *tunnel = NULL;
+
+    peer_text(address, peer);
+    pthread_mutex_lock(&admission->lock);
+    if (admission->relay != NULL)
+        tunnel = rpc_relay_take(admission->relay, fd, peer, &fd);
+    if (tunnel != NULL || admission->relay == NULL)
+        admission_list(admission, fd, tunnel, peer);
+    else
+        admission->stats.accept_errors++;
+    pthread_mutex_unlock(&admission->lock);
+    if (admission->relay == NULL)
+        grpc_server_add_channel_from_fd(admission->server, fd, admission->credentials);
+}
+
+/* relay thread: the handshake of FD's peer is over. */
+static void admission_ready(void *arg, int fd)
+{
+    struct rpc_admission *admission = arg;
+
+    grpc_server_add_channel_from_fd(admission->server, fd, admission->credentials);
 }
 
 /* Accepts a connection. 1: accepted, and more may wait; 0: none waits; -E…: not possible now. */
@@ -306,10 +362,7 @@ static int admission_accept(struct rpc_admission *admission, int listener)
         return -err;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    pthread_mutex_lock(&admission->lock);
-    admission_list(admission, fd, &address);
-    pthread_mutex_unlock(&admission->lock);
-    grpc_server_add_channel_from_fd(admission->server, fd, admission->credentials);
+    admission_take(admission, fd, &address);
     return 1;
 }
 
@@ -453,8 +506,13 @@ int rpc_admission_open(struct rpc *rpc, grpc_server *server, const char *address
         admission->most_parts = PARTS_ALWAYS;
     admission->conns = mem_alloc(admission->limit * sizeof *admission->conns);
     pthread_mutex_init(&admission->lock, NULL);
-    *out = admission;
-    return 0;
+    struct tls_server *tls = rpc_security_server(rpc);
+    err = tls != NULL ? rpc_relay_open(tls, admission_ready, admission, &admission->relay) : 0;
+    if (err != 0)
+        rpc_admission_free(admission);
+    else
+        *out = admission;
+    return err;
 
 close_fds:
     listen_close(admission->fds, admission->n_fds);
@@ -477,6 +535,8 @@ void rpc_admission_stop(struct rpc_admission *admission)
         eventfd_write(admission->wake, 1);
         pthread_join(admission->thread, NULL);
     }
+    if (admission->started && admission->relay != NULL)
+        rpc_relay_stop(admission->relay);
     admission->started = false;
     listen_close(admission->fds, admission->n_fds);
     admission->n_fds = 0;
@@ -485,6 +545,9 @@ void rpc_admission_stop(struct rpc_admission *admission)
 void rpc_admission_free(struct rpc_admission *admission)
 {
     rpc_admission_stop(admission);
+    rpc_relay_close(admission->relay);
+    for (size_t i = 0; i < admission->n; i++)
+        rpc_tunnel_unref(admission->conns[i].tunnel);
     close(admission->wake);
     grpc_server_credentials_release(admission->credentials);
     pthread_mutex_destroy(&admission->lock);

@@ -21,8 +21,11 @@ enum {
     RESOLVE_MS = 1000,
 };
 
-struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
+/* Takes the reference to IDENTITY. */
+static struct rpc_link *link_open(const struct rpc *rpc, const char *address,
+                                  struct rpc_identity *identity)
 {
+    const char *name = rpc_identity_tls_name(identity);
     grpc_arg args[] = {
         rpc_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
         rpc_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, BACKOFF_MS),
@@ -45,24 +48,72 @@ struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
         /* Each channel has a connection of its own. So one loop's stream never waits behind
          * another's. */
         rpc_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
+        {.type = GRPC_ARG_STRING, /* the last one: left out without a name */
+         .key = mem_unconst(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG),
+         .value.string = mem_unconst(name)},
     };
-    grpc_channel_args channel_args = {sizeof args / sizeof args[0], args};
+    grpc_channel_args channel_args = {sizeof args / sizeof args[0] - (name == NULL), args};
+    struct rpc_link *link = mem_zalloc(sizeof *link);
+
+    atomic_init(&link->refs, 1);
+    link->identity = identity;
+    grpc_channel_credentials *credentials = rpc_identity_credentials(identity);
+    link->channel = grpc_channel_create(address, credentials, &channel_args);
+    grpc_channel_credentials_release(credentials);
+    return link;
+}
+
+void rpc_link_unref(struct rpc_link *link)
+{
+    if (atomic_fetch_sub_explicit(&link->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    grpc_channel_destroy(link->channel);
+    rpc_identity_unref(link->identity);
+    free(link);
+}
+
+struct rpc_channel *rpc_channel_open(struct rpc *rpc, const char *address)
+{
     struct rpc_channel *channel = mem_zalloc(sizeof *channel);
 
     atomic_init(&channel->refs, 1);
     channel->rpc = rpc;
     channel->address = mem_strdup(address);
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    channel->channel = grpc_channel_create(address, credentials, &channel_args);
-    grpc_channel_credentials_release(credentials);
+    channel->link = link_open(rpc, address, rpc_identity_get(rpc));
     return channel;
+}
+
+/* A reference to the channel's link, with the certificates and the key that are in force now. What
+ * has begun before goes on with those that it began with. */
+static struct rpc_link *channel_link(struct rpc_channel *channel)
+{
+    struct rpc *rpc = channel->rpc;
+    struct rpc_identity *identity = rpc_identity_get(rpc);
+    struct rpc_link *old = NULL;
+
+    pthread_mutex_lock(&rpc->lock);
+    bool same = channel->link->identity == identity;
+    pthread_mutex_unlock(&rpc->lock);
+    struct rpc_link *link = same ? NULL : link_open(rpc, channel->address, rpc_identity_get(rpc));
+    pthread_mutex_lock(&rpc->lock);
+    if (link != NULL) {
+        old = channel->link;
+        channel->link = link;
+    }
+    link = channel->link;
+    atomic_fetch_add_explicit(&link->refs, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&rpc->lock);
+    if (old != NULL)
+        rpc_link_unref(old);
+    rpc_identity_unref(identity);
+    return link;
 }
 
 void rpc_channel_unref(struct rpc_channel *channel)
 {
     if (atomic_fetch_sub_explicit(&channel->refs, 1, memory_order_acq_rel) != 1)
         return;
-    grpc_channel_destroy(channel->channel);
+    rpc_link_unref(channel->link);
     free(channel->address);
     free(channel);
 }
@@ -163,16 +214,18 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
                                    void *arg)
 {
     struct rpc *rpc = channel->rpc;
+    struct rpc_link *link = channel_link(channel);
     grpc_slice method = grpc_slice_from_copied_string(path);
     /* No deadline: a stream lasts as long as both ends want it. */
     grpc_call *call =
-        grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc->cq, method,
+        grpc_channel_create_call(link->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc->cq, method,
                                  NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     grpc_slice_unref(method);
     struct rpc_stream *stream = rpc_stream_new(rpc, call);
 
     atomic_fetch_add_explicit(&channel->refs, 1, memory_order_relaxed);
     stream->channel = channel;
+    stream->link = link;
     rpc_addressee_copy(stream);
     stream->peer = mem_strdup(channel->address);
     stream->events = events;

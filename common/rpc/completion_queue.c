@@ -13,6 +13,7 @@
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,7 @@ static void rpc_connect_fail(struct rpc_stream *stream)
 {
     struct rpc_channel *channel = stream->channel;
     bool connected =
-        grpc_channel_check_connectivity_state(channel->channel, 0) == GRPC_CHANNEL_READY;
+        grpc_channel_check_connectivity_state(stream->link->channel, 0) == GRPC_CHANNEL_READY;
 
     rpc_connect_forget(stream);
     stream->connect_late = true;
@@ -149,6 +150,8 @@ static void rpc_connect_fail(struct rpc_stream *stream)
              connected ? "no answer from" : "cannot connect to", channel->address,
              stream->connect_timeout_ms);
     grpc_call_cancel(stream->call, NULL);
+    if (!connected)
+        rpc_diagnose(channel);
 }
 
 static void rpc_connect_expire(struct rpc *rpc)
@@ -281,15 +284,17 @@ void rpc_close(struct rpc *rpc)
 {
     if (rpc == NULL)
         return;
+    atomic_store(&rpc->closing, true);
     pthread_mutex_lock(&rpc->lock);
     assert(rpc->servers == 0); /* a server's armed requests would never come back */
     /* Owners close their streams. One that was forgotten must not keep the process from ending. */
     for (struct rpc_stream *stream = rpc->live; stream != NULL; stream = stream->live_next)
         rpc_stream_cancel(stream);
-    while (rpc->live != NULL)
+    while (rpc->live != NULL || rpc->diagnoses > 0)
         pthread_cond_wait(&rpc->idle, &rpc->lock);
     pthread_mutex_unlock(&rpc->lock);
     grpc_completion_queue_shutdown(rpc->cq);
     pthread_join(rpc->thread, NULL);
+    rpc_identity_unref(rpc->identity);
     rpc_free(rpc);
 }

@@ -49,6 +49,8 @@ struct rpc_addressee {
     uint8_t bytes[RPC_EPOCH_LEN + sizeof((struct rpc_name *)0)->id - 1];
 };
 
+struct rpc_identity; /* security.c: what rpc_secure() got; immutable */
+
 struct rpc {
     grpc_completion_queue *cq;
     pthread_t thread;
@@ -58,9 +60,12 @@ struct rpc {
     struct rpc_stream *live; /* under lock: every stream that is not OVER */
     unsigned servers;        /* under lock */
     struct rpc_limits limits;
-    struct rpc_name self;       /* under lock; id "": this daemon has no name yet */
-    uint64_t first_epoch;       /* under lock */
-    struct rpc_admission *gate; /* under lock: of the server, while it is open */
+    struct rpc_name self;          /* under lock; id "": this daemon has no name yet */
+    uint64_t first_epoch;          /* under lock */
+    struct rpc_admission *gate;    /* under lock: of the server, while it is open */
+    struct rpc_identity *identity; /* under lock; NULL: neither TLS nor a key */
+    unsigned diagnoses;            /* under lock: threads of diagnosis.c */
+    _Atomic bool closing;          /* they end */
     /* rpc thread only: streams that wait for a connection, and when to look at them next. */
     struct rpc_stream *connecting;
     int64_t connect_due_ms;
@@ -68,12 +73,20 @@ struct rpc {
                                 * held */
 };
 
+/* gRPC's channel, with the certificates of one time. */
+struct rpc_link {
+    _Atomic uint32_t refs; /* one of the rpc_channel, and one per stream */
+    grpc_channel *channel;
+    struct rpc_identity *identity;
+};
+
 struct rpc_channel {
     _Atomic uint32_t refs; /* one of the owner, and one per stream */
     struct rpc *rpc;
-    grpc_channel *channel;
+    struct rpc_link *link; /* under rpc->lock; of the next stream */
     char *address;
-    struct rpc_addressee want; /* under rpc->lock */
+    _Atomic int64_t diagnosed_ms; /* when diagnosis.c last looked */
+    struct rpc_addressee want;    /* under rpc->lock */
 };
 
 enum rpc_stream_state { STREAM_OPENING, STREAM_OPEN, STREAM_CLOSING, STREAM_ENDED, STREAM_OVER };
@@ -83,6 +96,7 @@ struct rpc_stream {
                             * rpc_stream_open() */
     struct rpc *rpc;
     struct rpc_channel *channel; /* caller's side, else NULL */
+    struct rpc_link *link;       /* likewise */
     struct rpc_server *server;   /* callee's side, else NULL */
     grpc_call *call;
     char *peer;
@@ -121,7 +135,8 @@ struct rpc_stream {
     char *refusal_text;        /* set if REFUSAL was made for this stream only */
     bool requested;            /* callee: a call's request has come */
     struct rpc_addressee want; /* caller: set before the stream begins */
-    grpc_metadata want_metadata;
+    grpc_metadata sent_metadata[2];
+    bool stranger; /* callee: the caller did not show the key */
     grpc_slice details;
     int cancelled;
     int64_t connect_due_ms; /* 0: not on rpc->connecting */
@@ -188,13 +203,35 @@ static inline bool rpc_is_call(const struct rpc_stream *stream)
 
 /* client.c */
 void rpc_channel_unref(struct rpc_channel *channel);
+void rpc_link_unref(struct rpc_link *link);
+
+#define RPC_AUTHORIZATION "authorization" /* the key of the metadata that shows rpc.key_file */
+
+/* security.c. Any thread. A reference to what is in force, for rpc_identity_unref(); may be
+ * NULL. */
+struct rpc_identity *rpc_identity_get(struct rpc *rpc);
+void rpc_identity_unref(struct rpc_identity *identity);
+grpc_channel_credentials *rpc_identity_credentials(const struct rpc_identity *identity);
+/* The name that certificates of servers have to carry; NULL: that of the address. */
+const char *rpc_identity_tls_name(const struct rpc_identity *identity);
+struct tls_client *rpc_identity_client(const struct rpc_identity *identity);
+/* The key, for the stream's life; NULL: none. */
+const char *rpc_identity_bearer(const struct rpc_identity *identity);
+/* NULL: the server speaks without TLS. */
+struct tls_server *rpc_security_server(struct rpc *rpc);
+/* Callee: does METADATA show the key, or is none demanded? Counts if not. */
+bool rpc_security_admits(struct rpc *rpc, const grpc_metadata_array *metadata);
+
+/* diagnosis.c; rpc thread. The channel's peer could not be reached: finds out by a thread of its
+ * own whether that is for TLS, and logs it. Rarely, per channel. */
+void rpc_diagnose(struct rpc_channel *channel);
 
 /* addressee.c.
  *
  * Caller: rpc_addressee_copy() takes over the channel's addressee when the stream is made.
- * rpc_addressee_send() fills stream->want_metadata and returns how many entries to send. */
+ * rpc_addressee_send() fills ENTRY. False: there is nothing to send. */
 void rpc_addressee_copy(struct rpc_stream *stream);
-size_t rpc_addressee_send(struct rpc_stream *stream);
+bool rpc_addressee_send(struct rpc_stream *stream, grpc_metadata *entry);
 /* The stream has ended. Counts it if the callee refused it for its addressee. */
 void rpc_addressee_missed(const struct rpc_stream *stream);
 /* Callee: rpc_addressee_take() reads from METADATA whom the caller wants. rpc_addressee_fits() says

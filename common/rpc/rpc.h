@@ -33,6 +33,8 @@
 
 struct rpc;
 struct rpc_server;
+struct tls_client; /* common/tls/tls.h */
+struct tls_server;
 struct rpc_channel;
 struct rpc_stream;
 
@@ -82,6 +84,28 @@ int rpc_open(struct rpc **out, size_t max_message);
 void rpc_set_limits(struct rpc *rpc, const struct rpc_limits *limits);
 /* Any thread. */
 void rpc_stats(struct rpc *rpc, struct rpc_stats *out);
+
+enum rpc_tls { RPC_TLS_OFF, RPC_TLS_ON, RPC_TLS_MUTUAL };
+
+/* How connections are secured. The texts are copied, SERVER and CLIENT are the caller's and have to
+ * outlive RPC. */
+struct rpc_security {
+    enum rpc_tls tls;
+    struct tls_server *server; /* ALPN "h2"; with MUTUAL it demands certificates. NULL: this
+                                * process opens no server */
+    struct tls_client *client; /* like what callers do, to find out why they cannot */
+    /* PEM texts of callers; certificate and key for MUTUAL, else NULL */
+    const char *ca, *certificate, *private_key;
+    const char *tls_name; /* what certificates of servers are for; NULL: the host we connect to */
+    const char *key;      /* callers show it, and a server refuses streams without it; NULL: none.
+                           * It is wiped when it is not needed any more */
+};
+/* Before servers and channels are opened. May be called again with the same TLS and SERVER: then
+ * new connections have the new certificates, and new streams the new key. Any thread. */
+void rpc_secure(struct rpc *rpc, const struct rpc_security *security);
+/* Streams refused because they did not show the key. For the process. Any thread. */
+uint64_t rpc_strangers_refused(void);
+
 /* Call it after servers, channels and streams are closed. Joins the rpc thread. NULL is fine. */
 void rpc_close(struct rpc *rpc);
 

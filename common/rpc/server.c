@@ -2,7 +2,8 @@
  *
  *   calls thread:  one of ARMED requests: server_requested ─► too many of that connection? cut it
  *                       └─► re-armed           └─► rpc_stream_new ─► hop to the rpc thread
- *   rpc thread:    server_accept ─► path in the table?      ─► rpc_addressee_fits?
+ *   rpc thread:    server_accept ─► the key shown, if there is one? no: UNAUTHENTICATED
+ *                                ─► path in the table?      ─► rpc_addressee_fits?
  *                                    └─ no: UNIMPLEMENTED       └─ no: FAILED_PRECONDITION
  *                                ─► method->opened() ─► rpc_stream_accept()?
  *                                                        └─ no: UNAVAILABLE
@@ -14,6 +15,7 @@
  * thread does not poll sockets, so it counts them at once.
  *
  * We do not register methods with gRPC: it would never answer a call of an unknown path. */
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/rpc/internal.h"
@@ -108,7 +110,12 @@ static void server_accept(struct rpc_tag *tag, bool ok)
     struct rpc_stream *stream = rpc_container_of(tag, struct rpc_stream, meta_tag);
 
     (void)ok;
-    if (stream->method == NULL) {
+    if (stream->stranger) {
+        log_warn("stream without the key refused",
+                 "peer=%s; rpc.key_file has to have the same content in all daemons", stream->peer);
+        server_refuse(stream, GRPC_STATUS_UNAUTHENTICATED,
+                      "the key is missing or wrong: see rpc.key_file");
+    } else if (stream->method == NULL) {
         server_refuse(stream, GRPC_STATUS_UNIMPLEMENTED, "no such method here");
     } else if (!rpc_addressee_fits(stream)) {
         server_refuse(stream, GRPC_STATUS_FAILED_PRECONDITION, stream->refusal_text);
@@ -158,6 +165,7 @@ static void server_let_in(struct rpc_server *server, struct server_request *requ
     stream->conn = conn;
     stream->peer = peer;
     stream->method = method;
+    stream->stranger = !rpc_security_admits(server->rpc, &request->metadata);
     rpc_addressee_take(stream, &request->metadata);
     pthread_mutex_lock(&server->rpc->lock);
     server->streams++;

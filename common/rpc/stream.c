@@ -360,12 +360,29 @@ struct rpc_stream *rpc_stream_new(struct rpc *rpc, grpc_call *call)
     return stream;
 }
 
+/* Says whom a caller wants, and shows the key. Returns how many entries that takes. */
+static size_t stream_metadata(struct rpc_stream *stream)
+{
+    const char *bearer =
+        stream->channel != NULL ? rpc_identity_bearer(stream->link->identity) : NULL;
+    size_t n = 0;
+
+    if (stream->channel != NULL && rpc_addressee_send(stream, &stream->sent_metadata[n]))
+        n++;
+    if (bearer != NULL)
+        stream->sent_metadata[n++] = (grpc_metadata){
+            .key = grpc_slice_from_static_string(RPC_AUTHORIZATION),
+            .value = grpc_slice_from_static_string(bearer),
+        };
+    return n;
+}
+
 void rpc_stream_begin(struct rpc_stream *stream, unsigned extra, uint32_t metadata_flags)
 {
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = metadata_flags};
 
-    op.data.send_initial_metadata.count = rpc_addressee_send(stream);
-    op.data.send_initial_metadata.metadata = &stream->want_metadata;
+    op.data.send_initial_metadata.count = stream_metadata(stream);
+    op.data.send_initial_metadata.metadata = stream->sent_metadata;
     pthread_mutex_lock(&stream->lock);
     if (stream->state == STREAM_OPENING)
         stream->state = STREAM_OPEN;
@@ -418,6 +435,8 @@ static void stream_release(struct rpc_stream *stream)
     grpc_metadata_array_destroy(&stream->trailing);
     if (stream->channel != NULL)
         rpc_channel_unref(stream->channel);
+    if (stream->link != NULL)
+        rpc_link_unref(stream->link);
     live_remove(stream->rpc, stream);
     rpc_stream_unref(stream);
 }

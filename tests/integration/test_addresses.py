@@ -32,7 +32,8 @@ def hidden(monkeypatch):
 
 def test_a_host_whose_name_does_not_resolve(hidden, make_cluster, uid):
     """All listen on all addresses and advertise by default."""
-    env = {f"IMC_{kind}_RPC_LISTEN": "0.0.0.0:0" for kind in ("COMET", "LOGIC", "ROUTER")}
+    env = {f"IMC_{kind}_{key}": value for kind in ("COMET", "LOGIC", "ROUTER")
+           for key, value in (("RPC_LISTEN", "0.0.0.0:0"), ("RPC_INSECURE", "yes"))}
     cluster = make_cluster(env=env)
     assert "host name does not lead here" in cluster.logics[0].log()
     client = TcpClient(cluster.comets[0].tcp).auth(cluster.api.token(uid))

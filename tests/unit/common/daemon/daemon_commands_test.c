@@ -43,6 +43,9 @@ static void test_bad_settings(void **state)
     expect_refusal("IMC_TEST_TEST_NUMBER", "13", "13 brings bad luck");
     expect_refusal("IMC_TEST_TEST_NUMER", "1", "did you mean IMC_TEST_TEST_NUMBER?");
     expect_refusal("IMC_TEST_LOG_LEVEL", "loud", "log.level: \"loud\" is not accepted; want debug");
+    expect_refusal("IMC_TEST_RPC_TLS", "yes", "want off, on or mutual");
+    expect_refusal("IMC_TEST_RPC_TLS", "mutual", "set tls.certificate and tls.key");
+    expect_refusal("IMC_TEST_RPC_KEY_FILE", "/nowhere", "cannot read \"/nowhere\"");
     expect_refusal("IMC_TEST_LEASE_TTL", "1s",
                    "lease.ttl (1000ms) must be at least twice lease.renew");
     expect_refusal("IMC_TEST_MEMBERS_STATIC", "10.0.0.1:8093, comet",
@@ -85,6 +88,18 @@ static void test_open_listeners_are_warned_of(void **state)
     unsetenv("IMC_TEST_RPC_LISTEN");
 }
 
+static void test_open_rpc_needs_a_guard(void **state)
+{
+    struct child child;
+    (void)state;
+    setenv("IMC_TEST_RPC_INSECURE", "no", 1);
+    run(&child, ARGS(NULL));
+    assert_int_equal(wait_exit(&child), 1);
+    assert_non_null(strstr(contents(child.err), "rpc.insecure = yes"));
+    drop(&child);
+    unsetenv("IMC_TEST_RPC_INSECURE");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +107,7 @@ int main(void)
         cmocka_unit_test(test_usage_errors),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_open_listeners_are_warned_of),
+        cmocka_unit_test(test_open_rpc_needs_a_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
