@@ -3,7 +3,10 @@
  *
  *   imc:goim:UID   hash: key → "EXPIRES SERVER"   goim.session_ttl after the last sign of life
  *
- * A key is at one server: the one that it connected to last. */
+ *   imc:goim:at:SERVER   1         FOREIGN_SILENT_MS after the last word of that comet
+ *
+ * A key is at one server: the one that it connected to last. A comet that ends does not say that
+ * its sessions have ended; but one that lives says every 10 s how many are in its rooms. */
 #ifndef IMC_LOGIC_FOREIGN_FOREIGN_H
 #define IMC_LOGIC_FOREIGN_FOREIGN_H
 
@@ -13,12 +16,17 @@ enum {
     FOREIGN_KEY_MAX = 128,       /* bytes */
     FOREIGN_SERVER_MAX = 128,    /* bytes */
     FOREIGN_SESSIONS_MAX = 4096, /* of a user; a longer list is not believed */
+    FOREIGN_SILENT_MS = 60000,
 };
 
 struct foreign_session {
     int64_t uid;
     const char *key, *server;
+    bool lives; /* found: its comet has been heard of lately */
 };
+
+/* Something has come from that comet. */
+void foreign_heard(struct logic *logic, const char *server);
 
 /* RESULT: 1: done; 0: the key has moved to another server, or (del) is unknown; -EUSERS: the user
  * has sessions.max_per_uid sessions; -EAGAIN: Redis did not answer. */

@@ -96,6 +96,7 @@ void goim_call_renew(struct goim_call *call)
         goim_call_refuse(call, RPC_INVALID, "roomCount: a negative number");
         return;
     }
+    foreign_heard(call->batch.logic, in->server);
     struct renewal *renewal = arena_alloc(arena, sizeof *renewal);
     struct renewed *rooms = arena_alloc(arena, (in->n_rooms + 1) * sizeof *rooms);
     *renewal = (struct renewal){

@@ -24,6 +24,7 @@ struct foreign_push {
     int64_t uid;
     struct arena arena;
     size_t n;
+    bool lives;                       /* one of the sessions' comets */
     struct foreign_session *sessions; /* those of one server stand together */
     /* foreign_push_send(): */
     struct loop_task task; /* says how it ended, if no report is to come */
@@ -68,6 +69,7 @@ static void on_found(void *arg, int err, const struct foreign_session *sessions,
         if (!session_is_meant(search, &sessions[i]))
             continue;
         push->uid = sessions[i].uid;
+        push->lives |= sessions[i].lives;
         push->sessions[push->n++] =
             (struct foreign_session){.uid = sessions[i].uid,
                                      .key = copy_text(&push->arena, sessions[i].key),
@@ -86,6 +88,11 @@ void foreign_push_find(struct logic *logic, int64_t uid, const struct push_keys 
 
     *search = (struct search){logic, keys, fn, arg};
     foreign_find(logic, uid, on_found, search);
+}
+
+bool foreign_push_lives(const struct foreign_push *push)
+{
+    return push->lives;
 }
 
 void foreign_push_drop(struct foreign_push **push)

@@ -20,6 +20,8 @@ typedef void (*foreign_sent_fn)(void *arg, int err, const char *why);
  * returns. KEYS have to stay until then. */
 void foreign_push_find(struct logic *logic, int64_t uid, const struct push_keys *keys,
                        foreign_found_fn fn, void *arg);
+/* Was a comet of these sessions heard of lately? Otherwise they may all have ended. */
+bool foreign_push_lives(const struct foreign_push *push);
 /* Produces the envelopes. FN runs once, never before this returns. Takes *FROM. */
 void foreign_push_send(struct foreign_push **from, const struct push_message *message,
                        foreign_sent_fn fn, void *arg);

@@ -258,7 +258,7 @@ static void part_produce(struct push_part *part)
         part_done(part, -EIO, "this logic is stopping");
         return;
     }
-    bool foreign_only = part->foreign != NULL && part->absent;
+    bool foreign_only = part->foreign != NULL && part->absent && foreign_push_lives(part->foreign);
     part->reports = part->foreign != NULL && !foreign_only ? 2 : 1;
     if (part->foreign != NULL)
         foreign_push_send(&part->foreign, &job->message, part_reported, part);

@@ -148,6 +148,20 @@ def test_a_push_reaches_the_session_by_goims_job(world, mid):
     assert world.mailbox(mid) == 0, "it waits for nobody"
 
 
+def test_what_goes_to_a_comet_that_has_been_silent_waits_too(world, mid):
+    """It may have ended: it would not have said so."""
+    connect(world, mid, "goim-comet-gone", key=f"key-{mid}")
+    world.redis_cli("DEL", "imc:goim:at:goim-comet-gone")  # as if a minute had passed
+    world.api.push(mid, "kept", op=1000)
+    assert delivered(world, lambda message: message["msg"] == b"kept" and message["keys"])[1]["keys"] == [f"key-{mid}"]
+    wait_for(lambda: world.mailbox(mid) == 1, what="the message to wait")
+    ask(world, "RenewOnline", {"server": "goim-comet-gone"})
+    world.api.push(mid, "again", op=1000)
+    world.job.next(lambda message: message["msg"] == b"again" and message["keys"])
+    world.settled()
+    assert world.mailbox(mid) == 1
+
+
 def test_sessions_on_both_sides(world, mid):
     connect(world, mid, key=f"key-{mid}")
     with goim.TcpClient(world.comets[0].tcp) as ours:

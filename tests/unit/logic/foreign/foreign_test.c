@@ -72,7 +72,7 @@ static int wait_done(const struct done *done)
 static int put(const char *key, const char *at, bool connects)
 {
     struct done done = {0};
-    struct foreign_session session = {uid, key, at};
+    struct foreign_session session = {.uid = uid, .key = key, .server = at};
 
     foreign_put(&logic, &session, connects, on_done, &done);
     return wait_done(&done);
@@ -81,7 +81,7 @@ static int put(const char *key, const char *at, bool connects)
 static int del(const char *key, const char *at)
 {
     struct done done = {0};
-    struct foreign_session session = {uid, key, at};
+    struct foreign_session session = {.uid = uid, .key = key, .server = at};
 
     foreign_del(&logic, &session, on_done, &done);
     return wait_done(&done);
@@ -97,8 +97,9 @@ static void on_found(void *arg, int err, const struct foreign_session *sessions,
     found[0] = '\0';
     for (size_t i = 0, at = 0; i < n; i++) {
         assert_int_equal(sessions[i].uid, uid);
-        at += (size_t)snprintf(found + at, sizeof found - at, "%s%s/%s", i > 0 ? " " : "",
-                               sessions[i].server, sessions[i].key);
+        at += (size_t)snprintf(found + at, sizeof found - at, "%s%s/%s%s", i > 0 ? " " : "",
+                               sessions[i].server, sessions[i].key,
+                               sessions[i].lives ? "" : " (silent)");
     }
 }
 
@@ -133,6 +134,21 @@ static void sessions_are_found_by_server(void **state)
     assert_string_equal(find(), "a server/a key goim-1/k2 goim-2/k1");
     assert_int_equal(del("k2", "goim-1"), 1);
     assert_string_equal(find(), "a server/a key goim-2/k1");
+}
+
+static void a_comet_that_is_silent_may_have_ended(void **state)
+{
+    (void)state;
+    assert_int_equal(put("k1", "mute-1", true), 1);
+    assert_int_equal(put("k2", "mute-2", true), 1);
+    assert_string_equal(find(), "mute-1/k1 mute-2/k2");
+    clock_move(FOREIGN_SILENT_MS - 1000);
+    foreign_heard(&logic, "mute-2");
+    assert_string_equal(find(), "mute-1/k1 mute-2/k2");
+    clock_move(2000);
+    assert_string_equal(find(), "mute-1/k1 (silent) mute-2/k2");
+    assert_int_equal(put("k1", "mute-1", false), 1); /* it says that its session lives */
+    assert_string_equal(find(), "mute-1/k1 mute-2/k2");
 }
 
 static void a_key_is_where_it_connected_last(void **state)
@@ -190,11 +206,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, next_uid)
     const struct CMUnitTest tests[] = {
-        TEST(sessions_are_found_by_server),
-        TEST(a_key_is_where_it_connected_last),
-        TEST(a_user_has_so_many),
-        TEST(what_has_expired_is_not_found),
-        TEST(what_nobody_of_ours_wrote_is_not_found),
+        TEST(sessions_are_found_by_server),     TEST(a_comet_that_is_silent_may_have_ended),
+        TEST(a_key_is_where_it_connected_last), TEST(a_user_has_so_many),
+        TEST(what_has_expired_is_not_found),    TEST(what_nobody_of_ours_wrote_is_not_found),
     };
 
     return cmocka_run_group_tests_name("foreign", tests, setup, teardown);

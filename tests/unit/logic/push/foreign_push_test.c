@@ -20,9 +20,12 @@ void foreign_find(struct logic *logic, int64_t uid, foreign_find_fn fn, void *ar
 /* needs the above, because it has a `logic` of its own */
 #include "tests/unit/logic/push/lanes_fixture.h"
 
+static bool server_lives;
+
 static int setup_goim(void **state)
 {
     n_finds = 0;
+    server_lives = true;
     config.goim_comets = true;
     logic.redis = (struct redis *)(void *)&redis;
     bus_most = 1000000;
@@ -40,7 +43,8 @@ static void answer_find(int i, size_t n, const char *const (*sessions)[2])
     struct foreign_session found[8];
 
     for (size_t k = 0; k < n; k++)
-        found[k] = (struct foreign_session){finds[i].uid, sessions[k][0], sessions[k][1]};
+        found[k] =
+            (struct foreign_session){finds[i].uid, sessions[k][0], sessions[k][1], server_lives};
     finds[i].fn(finds[i].arg, 0, found, n);
 }
 
@@ -138,6 +142,20 @@ static void while_routers_do_not_know_our_job_asks_again(void **state)
     }
 }
 
+/* goim's comet does not tell when it ends. */
+static void who_may_be_nowhere_waits_with_us_too(void **state)
+{
+    (void)state;
+    server_lives = false;
+    push_to(7);
+    answer_find(0, 1, (const char *const[][2]){{"a", "g1"}});
+    answer_nobody(0, true);
+    assert_int_equal(n_produced, 2);
+    for_goim(0, "g1", 1);
+    for_us(1, false);
+    report_all(0);
+}
+
 static void who_is_not_there_waits_with_us(void **state)
 {
     (void)state;
@@ -229,6 +247,7 @@ int main(void)
         TEST(each_server_gets_its_keys_and_we_get_ours),
         TEST(who_is_only_there_gets_nothing_into_the_mailbox),
         TEST(while_routers_do_not_know_our_job_asks_again),
+        TEST(who_may_be_nowhere_waits_with_us_too),
         TEST(who_is_not_there_waits_with_us),
         TEST(redis_that_is_away_knows_nobody),
         TEST(only_sessions_with_the_keys_are_meant),
