@@ -300,7 +300,7 @@ void config_free(config_tables tables, void *conf)
     const struct config_row *row;
     for (size_t i = 0; (row = config_row_at(tables, i)) != NULL; i++) {
         char *field = (char *)conf + row->offset, *string;
-        if (row->type != CONFIG_STRING && row->type != CONFIG_ADDRESS && row->type != CONFIG_LIST)
+        if (!config_type_is_text(row->type))
             continue;
         memcpy(&string, field, sizeof(string));
         mem_wiped_free_text(string); /* it may be a key or a password */

@@ -1,11 +1,13 @@
-/* What may be shown of a setting. Three kinds hide something:
+/* What may be shown of a setting. The type of its row decides:
  *
- *   password, keys, secret     by the name of the setting: nothing is shown
- *   options (of a library)     item by item: a value is shown only if it is known to be harmless.
- *                              Nobody can list the secret ones for all versions of the library
- *   any other text             two things are hidden: what stands before an '@', as in
- *                              redis://user:password@host, and the values of items whose names
- *                              sound like a secret */
+ *   CONFIG_SECRET, CONFIG_SECRETS   nothing is shown
+ *   CONFIG_OPTIONS                  item by item: a value is shown only if it is known to be
+ *                                   harmless. Nobody can list the secret ones for all versions of
+ *                                   the library
+ *   any other text                  two things are hidden: what stands before an '@', as in
+ *                                   redis://user:password@host, and the values of items whose names
+ *                                   sound like a secret
+ *   a number, a switch              all is shown */
 #include "common/config/mask.h"
 #include "common/base/mem.h"
 
@@ -99,16 +101,9 @@ static const char *const harmless[] = {
     "topic.metadata.",
 };
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t len = strlen(text), n = strlen(end);
-    return len >= n && strcmp(text + len - n, end) == 0;
-}
-
 bool config_row_is_secret(const struct config_row *row)
 {
-    return ends_in(row->key, "password") || ends_in(row->key, "keys") ||
-           ends_in(row->key, "secret");
+    return row->type == CONFIG_SECRET || row->type == CONFIG_SECRETS;
 }
 
 bool config_option_is_harmless(const char *name, size_t len)
@@ -187,7 +182,9 @@ char *config_masked(const struct config_row *row, const char *value)
 {
     char *masked = NULL;
     size_t size;
-    bool any = false, options = ends_in(row->key, "options");
+    bool any = false, options = row->type == CONFIG_OPTIONS;
+    if (!config_type_is_text(row->type))
+        return NULL;
     if (config_row_is_secret(row))
         return value[0] != '\0' ? mem_strdup(HIDDEN) : NULL;
     FILE *out = open_memstream(&masked, &size);

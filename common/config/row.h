@@ -2,6 +2,7 @@
 #ifndef IMC_COMMON_CONFIG_ROW_H
 #define IMC_COMMON_CONFIG_ROW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,10 @@ enum config_type {
     CONFIG_BYTES,    /* int64_t; "4096" "64k" "1m" "2g" */
     CONFIG_ADDRESS,  /* char *, "host:port"; empty only where the default is empty (= off) */
     CONFIG_LIST,     /* char *, comma-separated, spaces around commas allowed */
+    CONFIG_SECRET,   /* char *; nothing of it is ever shown (mask.h) */
+    CONFIG_SECRETS,  /* char *, a list like CONFIG_LIST, of which nothing is ever shown */
+    CONFIG_OPTIONS,  /* char *, "name=value,name=value" of librdkafka; values that may be secret are
+                        not shown */
 };
 
 struct config_row {
@@ -24,6 +29,13 @@ struct config_row {
     int64_t min, max; /* range of a number; both 0: any that is not negative */
     const char *doc;  /* one or two sentences for docs/configuration.md */
 };
+
+/* Is the field of TYPE a char *, owned by the struct? */
+static inline bool config_type_is_text(enum config_type type)
+{
+    return type == CONFIG_STRING || type == CONFIG_ADDRESS || type == CONFIG_LIST ||
+           type == CONFIG_SECRET || type == CONFIG_SECRETS || type == CONFIG_OPTIONS;
+}
 
 /* NULL-terminated list of tables, each ended by a row with key == NULL. */
 typedef const struct config_row *const *config_tables;

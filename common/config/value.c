@@ -163,7 +163,7 @@ int config_value_set(const struct config_row *row, const char *text, void *conf)
     size_t len = strlen(text);
     while (len > 0 && isspace((unsigned char)text[len - 1]))
         len--;
-    if (row->type == CONFIG_STRING || row->type == CONFIG_ADDRESS || row->type == CONFIG_LIST)
+    if (config_type_is_text(row->type))
         return set_string(row, text, len, field);
     if (len >= sizeof(word))
         return -EINVAL;
@@ -193,6 +193,9 @@ const char *config_value_text(const struct config_row *row, const void *conf, ch
     case CONFIG_STRING:
     case CONFIG_ADDRESS:
     case CONFIG_LIST:
+    case CONFIG_SECRET:
+    case CONFIG_SECRETS:
+    case CONFIG_OPTIONS:
         memcpy(&string, field, sizeof(string));
         return string != NULL ? string : "";
     case CONFIG_BOOL:
@@ -218,6 +221,9 @@ void config_value_accepts(const struct config_row *row, char *buf, size_t len)
         [CONFIG_BYTES] = "a size in bytes such as 4096, 64k, 1m or 2g",
         [CONFIG_ADDRESS] = "an address host:port",
         [CONFIG_LIST] = "a list separated by commas",
+        [CONFIG_SECRET] = "a text on one line (never shown)",
+        [CONFIG_SECRETS] = "a list separated by commas (never shown)",
+        [CONFIG_OPTIONS] = "a list name=value,name=value (secrets are not shown)",
     };
     char from[CONFIG_NUMBER_MAX], to[CONFIG_NUMBER_MAX];
     int64_t min, max;

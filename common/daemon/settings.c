@@ -51,11 +51,11 @@ const struct config_row daemon_config_rows[] = {
     {"redis", "master", CONFIG_LIST, COMMON(redis_master), "mymaster", 0, 0,
      "With redis.sentinels: names of the primaries, separated by commas; each is a shard, so every daemon needs the same "
      "list in the same spelling."},
-    {"redis", "sentinel_password", CONFIG_STRING, COMMON(redis_sentinel_password), "", 0, 0,
+    {"redis", "sentinel_password", CONFIG_SECRET, COMMON(redis_sentinel_password), "", 0, 0,
      "Password of every Sentinel; empty for none."},
     {"redis", "user", CONFIG_STRING, COMMON(redis_user), "", 0, 0,
      "Name of the ACL user at every Redis server, for redis.password; empty for the default user."},
-    {"redis", "password", CONFIG_STRING, COMMON(redis_password), "", 0, 0,
+    {"redis", "password", CONFIG_SECRET, COMMON(redis_password), "", 0, 0,
      "Password of every Redis server; empty for none."},
     {"redis", "database", CONFIG_INT, COMMON(redis_database), "0", 0, 65535,
      "Number of the Redis database."},

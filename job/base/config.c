@@ -20,7 +20,7 @@ const struct config_row job_config_rows[] = {
         "Copies of each partition if the topic has to be created; 3 in production."),
     ROW("bus", "group", CONFIG_STRING, bus_group, "imc-job", 0, 0,
         "Consumer group; all jobs of a cluster share it."),
-    ROW("bus", "options", CONFIG_STRING, bus_options, "", 0, 0,
+    ROW("bus", "options", CONFIG_OPTIONS, bus_options, "", 0, 0,
         "Further properties for librdkafka, name=value,name=value."),
     ROW("bus", "fetch_wait", CONFIG_DURATION, fetch_wait_ms, "500ms", 1, 10000,
         "How long a broker keeps a fetch for which it has nothing yet. It answers at once when a "

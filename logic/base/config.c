@@ -16,7 +16,7 @@ enum { KIB = 1024, MIB = 1024 * 1024, SECOND = 1000, MINUTE = 60 * SECOND, HOUR 
 const struct config_row logic_config_rows[] = {
     ROW("api", "listen", CONFIG_ADDRESS, api_listen, "0.0.0.0:7172", 0, 0,
         "Where the HTTP API listens."),
-    ROW("api", "keys", CONFIG_LIST, api_keys, "", 0, 0,
+    ROW("api", "keys", CONFIG_SECRETS, api_keys, "", 0, 0,
         "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: programs on "
         "this "
         "machine are let in, over loopback, and nobody else: no web page, no proxy."),
@@ -69,7 +69,7 @@ const struct config_row logic_config_rows[] = {
         "once."),
     ROW("bus", "timeout", CONFIG_DURATION, bus_timeout_ms, "5s", 100, 5 * MINUTE,
         "A push that Kafka has not confirmed after this long is answered with an error."),
-    ROW("bus", "options", CONFIG_STRING, bus_options, "", 0, 0,
+    ROW("bus", "options", CONFIG_OPTIONS, bus_options, "", 0, 0,
         "librdkafka properties, name=value,name=value: security.protocol, sasl.mechanisms, "
         "compression.codec …"),
     ROW("mailbox", "limit", CONFIG_INT, mailbox_limit, "20", 1, 100000,

@@ -32,7 +32,7 @@ static const struct config_row rows[] = {
     {"b", "delay", CONFIG_DURATION, FIELD(delay), "1s", 0, 3600000, "A time."},
     {"b", "bytes", CONFIG_BYTES, FIELD(bytes), "1k", 0, INT64_C(1) << 50, "A size."},
     {"b", "flag", CONFIG_BOOL, FIELD(flag), "no", 0, 0, "A switch."},
-    {"b", "password", CONFIG_STRING, FIELD(password), "", 0, 0, "A secret."},
+    {"b", "password", CONFIG_SECRET, FIELD(password), "", 0, 0, "A secret."},
     {0},
 };
 /* clang-format on */

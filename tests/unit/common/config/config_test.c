@@ -13,8 +13,8 @@
 #include "tests/unit/lib/freed.h"
 
 struct settings {
-    char *name, *listen, *off, *servers, *password, *options;
-    int64_t count, wait_ms, size, any;
+    char *name, *listen, *off, *servers, *password, *options, *keys;
+    int64_t count, wait_ms, size, any, max_keys;
     bool flag;
 };
 
@@ -24,8 +24,10 @@ static const struct config_row first[] = {
     {"main", "listen", CONFIG_ADDRESS, AT(listen), "127.0.0.1:80", 0, 0, "Where | to listen."},
     {"main", "off", CONFIG_ADDRESS, AT(off), "", 0, 0, "Empty is off."},
     {"store", "servers", CONFIG_LIST, AT(servers), "a:1, b:2", 0, 0, "Servers."},
-    {"store", "password", CONFIG_STRING, AT(password), "", 0, 0, "Secret."},
-    {"store", "options", CONFIG_STRING, AT(options), "", 0, 0, "Of a library."},
+    {"store", "password", CONFIG_SECRET, AT(password), "", 0, 0, "Secret."},
+    {"store", "options", CONFIG_OPTIONS, AT(options), "", 0, 0, "Of a library."},
+    {"store", "keys", CONFIG_SECRETS, AT(keys), "", 0, 0, "Secrets."},
+    {"store", "max_keys", CONFIG_INT, AT(max_keys), "7", 0, 0, "A number."},
     {0},
 };
 static const struct config_row second[] = {
@@ -273,6 +275,28 @@ static void test_dump_hides_secrets(void **state)
     free(text);
 }
 
+static void test_dump_hides_a_list_of_secrets(void **state)
+{
+    (void)state;
+    assert_int_equal(load("[store]\nkeys = hush, hush\n"), 0);
+    char *text = dump();
+    assert_null(strstr(text, "hush"));
+    assert_non_null(strstr(text, "# keys = ******** (set, not shown)"));
+    free(text);
+    refused("[store]\nkeys = geh\x01im\n", "\"********\" is not accepted");
+}
+
+/* Not the name of a setting makes it a secret: push.max_keys is a number that may be read. */
+static void test_dump_shows_a_number_whatever_its_name(void **state)
+{
+    (void)state;
+    assert_int_equal(load("[store]\nmax_keys = 9\n"), 0);
+    char *text = dump();
+    assert_non_null(strstr(text, "\nmax_keys = 9\n"));
+    free(text);
+    refused("[store]\nmax_keys = nine\n", "\"nine\" is not accepted");
+}
+
 /* As bus.options: what is not known to be harmless is hidden. */
 static void test_dump_hides_options_that_may_be_secret(void **state)
 {
@@ -443,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_secrets_are_overwritten),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_dump_hides_secrets),
+        cmocka_unit_test(test_dump_hides_a_list_of_secrets),
+        cmocka_unit_test(test_dump_shows_a_number_whatever_its_name),
         cmocka_unit_test(test_dump_hides_secret_items),
         cmocka_unit_test(test_dump_hides_options_that_may_be_secret),
         cmocka_unit_test(test_dump_hides_credentials_of_addresses),
