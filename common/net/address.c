@@ -148,3 +148,18 @@ bool address_is_host_text(const char *text, size_t most)
 
     return len <= most && strspn(text, plain) == len;
 }
+
+bool address_is_exposed(const char *text)
+{
+    struct address address;
+    struct addrinfo *list = NULL;
+    bool exposed = false;
+
+    if (address_parse(text, strlen(text), &address) != 0 ||
+        address_lookup(address.host, NULL, AF_UNSPEC, 0, &list) != 0)
+        return false;
+    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
+        exposed = exposed || !endpoint_is_loopback(at->ai_addr);
+    freeaddrinfo(list);
+    return exposed;
+}

@@ -58,6 +58,11 @@ void endpoint_ip(const struct sockaddr *address, char *buf, size_t len);
 void endpoint_text(const struct sockaddr *address, char *buf, size_t len);
 void endpoint_set_port(struct sockaddr *address, int port);
 
+/* Is TEXT, an address "host:port" to listen on, more than loopback: can other machines reach it?
+ * False also for what is no address, and for a name that cannot be resolved: listening there fails
+ * with a message of its own. Blocks for DNS: only at start. */
+bool address_is_exposed(const char *text);
+
 /* Could TEXT stand in a host's name: letters, digits, -, . and _, at most MOST of them? "" can. */
 bool address_is_host_text(const char *text, size_t most);
 

@@ -125,6 +125,20 @@ static void loopback_is_told_apart(void **state)
     }
 }
 
+static void what_other_machines_reach_is_exposed(void **state)
+{
+    static const char *const exposed[] = {"0.0.0.0:80", "[::]:80", "192.0.2.1:80",
+                                          "[2001:db8::1]:0", "[::ffff:192.0.2.1]:80"};
+    static const char *const own[] = {
+        "127.0.0.1:80", "127.9.9.9:0", "[::1]:80", "localhost:80", "", "no.such.host.invalid:80"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof exposed / sizeof exposed[0]; i++)
+        assert_true(address_is_exposed(exposed[i]));
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        assert_false(address_is_exposed(own[i]));
+}
+
 static void looks_up_one_family(void **state)
 {
     struct addrinfo *list = NULL;
@@ -141,10 +155,14 @@ static void looks_up_one_family(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_host_and_a_port),   cmocka_unit_test(what_is_no_address),
-        cmocka_unit_test(lengths_are_kept),    cmocka_unit_test(brackets_come_back),
-        cmocka_unit_test(endpoints),           cmocka_unit_test(loopback_is_told_apart),
+        cmocka_unit_test(a_host_and_a_port),
+        cmocka_unit_test(what_is_no_address),
+        cmocka_unit_test(lengths_are_kept),
+        cmocka_unit_test(brackets_come_back),
+        cmocka_unit_test(endpoints),
+        cmocka_unit_test(loopback_is_told_apart),
         cmocka_unit_test(looks_up_one_family),
+        cmocka_unit_test(what_other_machines_reach_is_exposed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
