@@ -262,8 +262,10 @@ static void judge_head(struct http_conn *conn, const struct http_head *head)
             "malformed request: a control byte in a parameter, or too many parameters");
         return;
     }
-    if (options->head != NULL)
+    if (options->head != NULL) {
+        request->headed = true;
         options->head(request, options->arg);
+    }
     if (conn->request != NULL && head->length > (uint64_t)options->max_body)
         refuse_length(conn);
 }

@@ -46,6 +46,9 @@ struct http_options {
      * may refuse the request by http_respond(), within this call. Then handle() does not get the
      * request. Its body is skipped, or the connection ends after the answer. */
     void (*head)(struct http_request *request, void *arg);
+    /* Optional, with head(): a request for which head() was called is over. It was answered, or its
+     * client has gone. Called exactly once, unless the server was closed meanwhile. */
+    void (*end)(struct http_request *request, void *arg);
     /* A request is complete. It may have any path and method. The handler has to call
      * http_respond() exactly once for it, now or later. */
     void (*handle)(struct http_request *request, void *arg);
@@ -113,6 +116,9 @@ const char *http_form(struct http_request *request, const char *name, size_t ind
 bool http_form_is_bad(struct http_request *request);
 /* The arg of http_options. For refuse(), which does not get it as a parameter. */
 void *http_arg(const struct http_request *request);
+/* A pointer of the user's that goes with REQUEST, from head() until end(); NULL at first. */
+void http_set_context(struct http_request *request, void *context);
+void *http_context(const struct http_request *request);
 /* The client's address without port: "127.0.0.1". */
 const char *http_peer(const struct http_request *request);
 

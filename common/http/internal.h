@@ -55,6 +55,8 @@ struct http_request {
     bool close;      /* the connection ends with this answer */
     bool bad_params; /* control bytes in the query, or too many parameters */
     bool dispatched;
+    bool headed;   /* options.head() was called for it: options.end() has to be, too */
+    void *context; /* http_context() */
     bool form_parsed, form_bad;
     struct http_head *head; /* NULL: not there yet */
     const char *path;

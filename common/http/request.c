@@ -75,8 +75,11 @@ static void forget(struct http_request *request)
 
 void http_request_free(struct http_request *request)
 {
+    const struct http_server *server = request->server;
     forget(request);
-    if (request->server != NULL)
+    if (server != NULL && request->headed && server->options.end != NULL)
+        server->options.end(request, server->options.arg);
+    if (server != NULL)
         http_server_add_held(request->server, -(int64_t)(request->body_size + request->head_held));
     if (request->conn != NULL && request->conn->request == request)
         request->conn->request = NULL;
@@ -338,6 +341,16 @@ void http_request_dispatch(struct http_request *request)
 }
 
 /* --- as handlers see it --- */
+
+void http_set_context(struct http_request *request, void *context)
+{
+    request->context = context;
+}
+
+void *http_context(const struct http_request *request)
+{
+    return request->context;
+}
 
 enum http_method http_method(const struct http_request *request)
 {
