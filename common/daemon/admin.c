@@ -170,7 +170,14 @@ static int page_ready(struct daemon *daemon, struct http_request *request, FILE 
         }
         uses |= uses_named[i].use;
     }
-    return daemon_render_ready(daemon, uses != 0 ? uses : USE_ALL, out) ? 200 : 503;
+    if (uses == 0)
+        uses = USE_ALL;
+    if (daemon_access_is_known(daemon, request))
+        return daemon_render_ready(daemon, uses, out) ? 200 : 503;
+    char why[DAEMON_WHY_MAX];
+    daemon_lacks(daemon, uses, why, sizeof(why));
+    fputs(why[0] == '\0' ? "ready\n" : "not ready\n", out); /* why, only an operator is told */
+    return why[0] == '\0' ? 200 : 503;
 }
 
 static int page_config(struct daemon *daemon, struct http_request *request, FILE *out)
@@ -191,16 +198,17 @@ static int page_index(struct daemon *daemon, struct http_request *request, FILE 
 
 static const struct page {
     const char *path, *type;
+    unsigned scope; /* that a key needs (enum key_scope); 0: it is open to all */
     /* Writes the page to OUT and returns the status. NULL: membership_serve() answers. */
     int (*render)(struct daemon *daemon, struct http_request *request, FILE *out);
 } pages[] = {
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
-    {"/healthz", text_plain, page_health},
-    {"/readyz", text_plain, page_ready},
-    {"/config", text_plain, page_config},
-    {"/version", "application/json", page_version},
-    {"/member", "application/json", NULL},
-    {"/", text_plain, page_index},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", KEY_READ, page_metrics},
+    {"/healthz", text_plain, 0, page_health},
+    {"/readyz", text_plain, 0, page_ready},
+    {"/config", text_plain, KEY_READ, page_config},
+    {"/version", "application/json", KEY_READ, page_version},
+    {"/member", "application/json", KEY_READ, NULL}, /* a POST: KEY_ADMIN */
+    {"/", text_plain, KEY_READ, page_index},
 };
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
 
@@ -233,23 +241,47 @@ static void respond_page(struct daemon *daemon, struct http_request *request,
     free(text);
 }
 
+static const struct page *page_of(const char *path)
+{
+    for (size_t i = 0; i < PAGES; i++) {
+        if (strcmp(path, pages[i].path) == 0)
+            return &pages[i];
+    }
+    return NULL;
+}
+
+/* POST /member is the only request that changes something. */
+static bool is_told_of_members(const struct http_request *request, const struct page *page)
+{
+    return page->render == NULL && http_method(request) == HTTP_POST;
+}
+
+/* A request's head has come: who may not see the page is refused before a body is kept. */
+static void head(struct http_request *request, void *arg)
+{
+    const struct page *page = page_of(http_path(request));
+    unsigned scope = page != NULL ? page->scope : KEY_READ;
+    if (page != NULL && is_told_of_members(request, page))
+        scope = KEY_ADMIN;
+    if (scope != 0)
+        (void)daemon_access_admit(arg, request, page != NULL ? page->path : NULL,
+                                  (enum key_scope)scope);
+}
+
 static void handle(struct http_request *request, void *arg)
 {
     static const char missing[] = "no such page; / lists them\n",
                       method[] = "only GET and HEAD here\n";
-    struct daemon *daemon = arg;
-    for (size_t i = 0; i < PAGES; i++) {
-        if (strcmp(http_path(request), pages[i].path) != 0)
-            continue;
-        bool member = pages[i].render == NULL && http_method(request) == HTTP_POST;
-        if (member || http_method(request) == HTTP_GET || http_method(request) == HTTP_HEAD)
-            respond_page(daemon, request, &pages[i]);
-        else
-            http_respond(request, 405, text_plain, method, sizeof(method) - 1,
-                         "Allow: GET, HEAD\r\n");
+    const struct page *page = page_of(http_path(request));
+    if (page == NULL) {
+        http_respond(request, 404, text_plain, missing, sizeof(missing) - 1, NULL);
         return;
     }
-    http_respond(request, 404, text_plain, missing, sizeof(missing) - 1, NULL);
+    if (is_told_of_members(request, page) || http_method(request) == HTTP_GET ||
+        http_method(request) == HTTP_HEAD)
+        respond_page(arg, request, page);
+    else
+        http_respond(request, 405, text_plain, method, sizeof(method) - 1, "Allow: GET, HEAD\r\n");
 }
 
 int daemon_admin_open(struct daemon *daemon)
@@ -262,9 +294,12 @@ int daemon_admin_open(struct daemon *daemon)
         .header_timeout_ms = ADMIN_TIMEOUT_MS,
         .body_timeout_ms = ADMIN_TIMEOUT_MS,
         .idle_timeout_ms = ADMIN_IDLE_MS,
+        .head = head,
         .handle = handle,
         .arg = daemon,
     };
+    if (daemon_access_open(daemon) != 0)
+        return -EINVAL;
     if (config->admin_listen[0] == '\0') /* the admin listener is switched off */
         return 0;
     int err = http_server_open(&daemon->loop, &options, &daemon->internal->admin);
@@ -281,4 +316,5 @@ void daemon_admin_close(struct daemon *daemon)
     if (daemon->internal->admin != NULL)
         http_server_close(daemon->internal->admin);
     daemon->internal->admin = NULL;
+    daemon_access_close(daemon);
 }

@@ -21,6 +21,7 @@ static const struct option options[] = {
     {"version", no_argument, NULL, DAEMON_VERSION},
     {"help", no_argument, NULL, DAEMON_HELP},
     {"health", no_argument, NULL, DAEMON_HEALTH},
+    {"new-key", required_argument, NULL, DAEMON_NEW_KEY},
     {"doc-config", no_argument, NULL, DAEMON_DOC_CONFIG},
     {"doc-metrics", no_argument, NULL, DAEMON_DOC_METRICS},
     {0},
@@ -37,6 +38,10 @@ void daemon_print_help(const struct daemon_spec *spec)
         "      --dump-config  print the configuration in force, every setting explained, and exit\n"
         "      --health       ask a running daemon (admin.listen) whether it is ready; exit 0 if "
         "so\n"
+        "      --new-key NAME SCOPES\n"
+        "                     make a key with some of the scopes push,read,admin; print it, then "
+        "its line for\n"
+        "                     the file of keys, and exit\n"
         "      --doc-config   print the settings as Markdown\n"
         "      --doc-metrics  print the metrics as Markdown\n"
         "      --version      print the version\n"
@@ -45,9 +50,9 @@ void daemon_print_help(const struct daemon_spec *spec)
     if (spec->own_command != NULL)
         printf("      --%s %s\n                     %s\n", spec->own_command->name,
                spec->own_command->argument, spec->own_command->help);
-    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP is ignored: "
-         "settings "
-         "are read at the start only.");
+    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP reads keys and "
+         "certificates "
+         "anew; settings are read at the start only.");
 }
 
 static int usage(const struct daemon_spec *spec, const char *what, const char *argument)
@@ -81,8 +86,13 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
             return usage(spec, "one command at a time, not also", argv[optind - 1]);
         else
             arguments->command = option == 'h' ? DAEMON_HELP : (enum daemon_command)option;
-        if (option == DAEMON_OWN_COMMAND)
+        if (option == DAEMON_OWN_COMMAND || option == DAEMON_NEW_KEY)
             arguments->argument = optarg;
+    }
+    if (arguments->command == DAEMON_NEW_KEY) {
+        arguments->scopes = optind < argc ? argv[optind++] : NULL;
+        if (arguments->scopes == NULL)
+            return usage(spec, "SCOPES are missing after --new-key", arguments->argument);
     }
     return optind < argc ? usage(spec, "unexpected argument", argv[optind]) : 0;
 }

@@ -2,6 +2,7 @@
  *   cli.c              command line, --health
  *   settings.c         settings that every daemon has; loads and checks a configuration
  *   admin.c            admin listener, readiness
+ *   admin_access.c     who may see the admin pages
  *   housekeeping.c     lost log lines, memory
  *   clock_offset.c     this machine's clock beside Redis's
  *   process_metrics.c  what the kernel and membership know of this process, for /metrics
@@ -17,6 +18,7 @@
  *   run ─────────► draining ───────────────► leaving ───────────────────────► stop, exit 0
  *                     └── second signal, or daemon.drain passed ────────────► stop, exit 1 */
 #include "common/daemon/daemon.h"
+#include "common/auth/new_key.h"
 #include "common/base/log.h"
 #include "common/base/log_sink.h"
 #include "common/base/mem.h"
@@ -168,7 +170,7 @@ static int run(struct daemon *daemon)
         goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
     if (daemon_admin_open(daemon) != 0)
-        goto close_rpc;
+        goto close_admin;
     if (daemon->spec->start(daemon) != 0)
         goto close_admin;
     daemon_ready(daemon, "running", true, NULL);
@@ -187,7 +189,6 @@ static int run(struct daemon *daemon)
 close_admin:
     daemon_part(daemon);
     daemon_admin_close(daemon);
-close_rpc:
     rpc_close(daemon->rpc);
 close_loop:
     daemon_reload_close(daemon);
@@ -219,18 +220,19 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
     return run(daemon);
 }
 
-/* Runs a command that needs no configuration. Returns the exit code; -1: COMMAND is none of
- * these. */
-static int execute_early(struct daemon *daemon, enum daemon_command command)
+/* Runs a command that needs no configuration. Returns the exit code; -1: it is none of these. */
+static int execute_early(struct daemon *daemon, const struct daemon_arguments *arguments)
 {
     const struct daemon_spec *spec = daemon->spec;
-    switch (command) {
+    switch (arguments->command) {
     case DAEMON_VERSION:
         printf("imc-%s %s\n", spec->name, IMC_VERSION);
         return 0;
     case DAEMON_HELP:
         daemon_print_help(spec);
         return 0;
+    case DAEMON_NEW_KEY:
+        return new_key_print(arguments->argument, arguments->scopes, stdout) == 0 ? 0 : 1;
     case DAEMON_DOC_CONFIG:
         config_document(daemon->internal->tables, spec->name, stdout);
         return 0;
@@ -254,7 +256,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
     pthread_mutex_init(&internal.lock, NULL);
     daemon.config = mem_zalloc(spec->config_size);
     daemon_tables(&daemon);
-    int code = execute_early(&daemon, arguments.command);
+    int code = execute_early(&daemon, &arguments);
     if (code < 0)
         code = daemon_load(&daemon, arguments.path) == 0 ? execute(&daemon, &arguments) : 1;
     config_free(internal.tables, daemon.config);

@@ -5,8 +5,8 @@
  *                          stop() ◄── daemon_drained() … drain() ◄──┘ SIGTERM
  *
  * Command line: --check, --dump-config, --version, --help, --health (asks /readyz of a running
- * daemon), --doc-config and --doc-metrics (write Markdown for docs/). Admin listener: /metrics,
- * /healthz, /readyz, /config, /version, /member. */
+ * daemon), --new-key (makes a key), --doc-config and --doc-metrics (write Markdown for docs/).
+ * Admin listener: /metrics, /healthz, /readyz, /config, /version, /member. */
 #ifndef IMC_COMMON_DAEMON_DAEMON_H
 #define IMC_COMMON_DAEMON_DAEMON_H
 
@@ -26,10 +26,12 @@ struct daemon;
 struct daemon_config {
     char *log_level;
     char *admin_listen;
-    char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
-    char *rpc_advertise; /* host:port or host by which others reach the daemon; empty: rpc.listen.
-                          * If that is 0.0.0.0: the machine's name if it leads here, else an
-                          * interface's address */
+    char *admin_keys_file; /* keys that the admin listener takes; empty: it asks for none */
+    bool admin_insecure;   /* ... although other machines can reach it */
+    char *rpc_listen;      /* where gRPC listens; empty for a daemon without a server (job) */
+    char *rpc_advertise;   /* host:port or host by which others reach the daemon; empty: rpc.listen.
+                            * If that is 0.0.0.0: the machine's name if it leads here, else an
+                            * interface's address */
     int64_t rpc_connections, rpc_held;
     char *rpc_tls, *rpc_tls_name, *rpc_key_file;
     bool rpc_insecure;
@@ -41,6 +43,7 @@ struct daemon_config {
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
     int64_t clock_max_offset_ms; /* if the clock is further from Redis's, the daemon is not ready */
     char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
+    char *members_key_file;      /* the key that they are shown */
     int64_t memory_limit;        /* bytes; 0: memory_budget_default() */
     int64_t drain_ms;            /* daemon.drain: the longest time from SIGTERM to exit */
     char *tls_certificate, *tls_key; /* lists of files, see tls/tls.h */

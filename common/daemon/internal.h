@@ -3,6 +3,7 @@
 #ifndef IMC_COMMON_DAEMON_INTERNAL_H
 #define IMC_COMMON_DAEMON_INTERNAL_H
 
+#include "common/auth/keys.h"
 #include "common/base/memory_budget.h"
 #include "common/daemon/daemon.h"
 #include "common/http/http.h"
@@ -26,7 +27,7 @@ struct daemon_internal {
     struct http_server *admin;
     uv_signal_t terminate, interrupt, hang_up;
     LIST_HEAD(, daemon_reload) reloads;
-    struct daemon_reload reload_tls, reload_rpc;
+    struct daemon_reload reload_tls, reload_rpc, reload_access;
     struct tls_server *rpc_server; /* NULL: no gRPC server, or without TLS */
     struct tls_client *rpc_client;
     uv_timer_t deadline; /* when the drain has to be over, later when the lease has to be given
@@ -43,6 +44,9 @@ struct daemon_internal {
     char reachable[128]; /* host by which others reach us; "": not found out yet */
     struct redis *redis;
     struct membership *membership;
+    struct keys *admin_keys;         /* NULL: the admin listener asks for none */
+    char *member_key;                /* what members.static shows the others; NULL: nothing */
+    int64_t admin_refused;           /* requests */
     struct membership_events events; /* the daemon's own */
     void *events_arg;
     uint64_t clock_told_ms; /* loop time at which the log said that the clock is wrong; 0: it is
@@ -62,6 +66,7 @@ enum daemon_command {
     DAEMON_HELP,
     DAEMON_HEALTH,
     DAEMON_OWN_COMMAND,
+    DAEMON_NEW_KEY,
     DAEMON_DOC_CONFIG,
     DAEMON_DOC_METRICS,
 };
@@ -69,7 +74,8 @@ enum daemon_command {
 struct daemon_arguments {
     enum daemon_command command;
     const char *path;     /* of the configuration file, or NULL */
-    const char *argument; /* ARGUMENT of a struct daemon_own_command */
+    const char *argument; /* ARGUMENT of a struct daemon_own_command; NAME of --new-key */
+    const char *scopes;   /* of --new-key */
 };
 
 /* Parses the command line. 0, or -EINVAL after a line on stderr. */
@@ -104,7 +110,7 @@ void daemon_reload_render(struct daemon *daemon, FILE *out);
 void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
-/* Logs a warning for each listener of CONFIG that has no authentication and is not only on
+/* Logs a warning for each listener of CONFIG that asks nobody who he is and is not only on
  * loopback. Looks names up, which may block: only at start. -EINVAL: rpc.listen is open to other
  * machines, and nothing says how they are known; that was logged. */
 int daemon_check_open(const struct daemon_config *config);
@@ -131,6 +137,20 @@ void self_probe_close(struct daemon *daemon);
 /* Opens the admin listener. 0, or -E… after logging. */
 int daemon_admin_open(struct daemon *daemon);
 void daemon_admin_close(struct daemon *daemon);
+/* admin_access.c: who may see the admin pages. */
+/* Reads the files of CONFIG, and opens nothing: for --check. 0, or -EINVAL with ERR. */
+int daemon_access_check(const struct daemon_config *config, char *err, size_t errlen);
+/* Reads admin.keys_file and members.key_file. 0, or -E… after logging. */
+int daemon_access_open(struct daemon *daemon);
+void daemon_access_close(struct daemon *daemon);
+/* May REQUEST have what needs SCOPE? Otherwise answers it. ROUTE is the page's path, NULL: there is
+ * none. What changes something, and what is refused, goes into the audit log. */
+bool daemon_access_admit(struct daemon *daemon, struct http_request *request, const char *route,
+                         enum key_scope scope);
+/* May whoever sent REQUEST see what only an operator needs to know, on a page that is open to all?
+ * True for loopback, where there are no keys, and with a key. */
+bool daemon_access_is_known(const struct daemon *daemon, const struct http_request *request);
+
 /* Does every condition hold that one of USES needs? Writes a line per condition to OUT. */
 bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
 /* Writes metrics of this process as Prometheus text: what the kernel and membership know. */

@@ -68,6 +68,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
         .renew_ms = config->lease_renew_ms,
         .ttl_ms = config->lease_ttl_ms,
         .addresses = config->members_static,
+        .key = in->member_key,
     };
     in->events = *events;
     in->events_arg = arg;

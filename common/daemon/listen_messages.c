@@ -17,27 +17,11 @@ void daemon_listen_failed(struct daemon *daemon, const char *address, const char
         err == -EADDRINUSE ? "stop what holds it or" : "to listen elsewhere", section, key, env);
 }
 
-/* Is address TEXT more than loopback? False for a name that cannot be resolved: listening there
- * fails with a message of its own. */
-static bool is_open(const char *text)
-{
-    struct address address;
-    struct addrinfo *list = NULL;
-    bool open = false;
-    if (address_parse(text, strlen(text), &address) != 0 ||
-        address_lookup(address.host, NULL, AF_UNSPEC, 0, &list) != 0)
-        return false;
-    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
-        open = open || !endpoint_is_loopback(at->ai_addr);
-    freeaddrinfo(list);
-    return open;
-}
-
 /* Logs a warning if ADDRESS, the value of SETTING, is more than loopback. MEANING says what anybody
  * who reaches it can do. Looks names up, which may block. */
 static void warn_if_open(const char *setting, const char *address, const char *meaning)
 {
-    if (is_open(address))
+    if (address_is_exposed(address))
         log_warn("open to other machines",
                  "%s=%s; this port asks nobody who he is: whoever reaches "
                  "it %s. Keep strangers off its network, or listen on loopback",
@@ -52,9 +36,10 @@ static bool is_unguarded(const struct daemon_config *config)
 
 int daemon_check_open(const struct daemon_config *config)
 {
-    warn_if_open("admin.listen", config->admin_listen,
-                 "can read the configuration and metrics, and speak as any other member");
-    if (!is_unguarded(config) || !is_open(config->rpc_listen))
+    if (config->admin_keys_file[0] == '\0')
+        warn_if_open("admin.listen", config->admin_listen,
+                     "can read the configuration and metrics, and speak as any other member");
+    if (!is_unguarded(config) || !address_is_exposed(config->rpc_listen))
         return 0;
     if (config->rpc_insecure) {
         warn_if_open("rpc.listen", config->rpc_listen,

@@ -161,6 +161,11 @@ ADMIN(full)
 ADMIN(gave_way)
 #undef ADMIN
 
+static double admin_refused(struct daemon *daemon)
+{
+    return (double)daemon->internal->admin_refused;
+}
+
 static double unpack_refusals(struct daemon *daemon)
 {
     (void)daemon;
@@ -247,6 +252,9 @@ static const struct {
     {{"imc_admin_gave_way_total", NULL, METRIC_COUNTER,
       "Connections to admin.listen without a whole request that were closed for others."},
      admin_gave_way},
+    {{"imc_admin_refused_total", NULL, METRIC_COUNTER,
+      "Requests to admin.listen refused for want of a key, or of a scope; the audit log has them."},
+     admin_refused},
     {{"imc_rpc_connections", NULL, METRIC_GAUGE, "Connections to rpc.listen."}, rpc_connections},
     {{"imc_rpc_accepted_total", NULL, METRIC_COUNTER, "Connections to rpc.listen accepted."},
      rpc_accepted},

@@ -14,7 +14,14 @@ const struct config_row daemon_config_rows[] = {
      "The least serious lines that are written to stderr: debug, info, warn or error."},
     {"admin", "listen", CONFIG_ADDRESS, COMMON(admin_listen), "", 0, 0,
      "Where /metrics, /healthz, /readyz, /config, /version and /member are served over HTTP. Port 0 takes a free one. "
-     "Nobody is asked who he is: listen only where no stranger gets."},
+     "Beyond loopback it needs admin.keys_file or admin.insecure."},
+    {"admin", "keys_file", CONFIG_STRING, COMMON(admin_keys_file), "", 0, 0,
+     "File of the keys that admin.listen takes, a line NAME SCOPES sha256:DIGEST each; --new-key makes one. Pages need scope "
+     "read, what changes something scope admin, /healthz and /readyz no key. Read anew at SIGHUP. Empty: no key is asked "
+     "for. docs/security.md."},
+    {"admin", "insecure", CONFIG_BOOL, COMMON(admin_insecure), "no", 0, 0,
+     "Let admin.listen be reached from other machines without keys. Whoever reaches it reads configuration and metrics, and "
+     "may speak as another daemon of members.static. For a network that no stranger reaches."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
      "Where other daemons connect by gRPC. Whoever gets here can speak as any daemon. So an address that other machines "
      "reach needs rpc.tls = mutual, rpc.key_file or rpc.insecure, or the daemon does not start. Empty for a daemon that "
@@ -82,6 +89,9 @@ const struct config_row daemon_config_rows[] = {
      "Who may be there, instead of leases in Redis: the admin addresses (host:port) of all daemons of the cluster, of "
      "every kind and this one too, separated by commas; the same list for all. A name stands for every address that it "
      "resolves to, and is looked up again every 5 seconds. Empty: leases in Redis."},
+    {"members", "key_file", CONFIG_STRING, COMMON(members_key_file), "", 0, 0,
+     "File with the key that this daemon shows the others of members.static: one that their admin.keys_file has, with scope "
+     "admin. Read anew at SIGHUP. Empty: none is shown."},
     {"memory", "limit", CONFIG_BYTES, COMMON(memory_limit), "0", 0, INT64_C(1) << 50,
      "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
      "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
@@ -180,7 +190,8 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
     daemon_tls_settings(config, &tls);
     if (tls_check(&tls, err, errlen) != 0)
         return -EINVAL;
-    if (daemon_rpc_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0)
+    if (daemon_rpc_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0 ||
+        daemon_access_check(config, err, errlen) != 0)
         return -EINVAL;
     return check_lengths(config, err, errlen);
 }

@@ -32,6 +32,8 @@ struct membership_ops {
     void (*leave)(struct membership *membership);
     /* The others ought to see our record soon. NULL: they ask for it every renew_ms. */
     void (*renew)(struct membership *membership);
+    /* Shows KEY to the others; NULL: nobody is asked for it. */
+    void (*set_key)(struct membership *membership, const char *key);
     /* Ends in membership_free(), when no callback can come any more. */
     void (*close)(struct membership *membership);
     void (*stats)(const struct membership *membership, struct membership_stats *stats);

@@ -105,6 +105,7 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
     if (events != NULL)
         membership->events = *events;
     membership->arg = arg;
+    membership_set_key(membership, options->key);
     membership->ops->start(membership);
     return membership;
 }
@@ -160,6 +161,13 @@ void membership_set_clients(struct membership *membership, int64_t client_ips, b
     membership->self.refuses_clients = refuses;
     if (begins && membership->holding && membership->ops->renew != NULL)
         membership->ops->renew(membership);
+}
+
+void membership_set_key(struct membership *membership, const char *key)
+{
+    loop_assert_owner(membership->loop);
+    if (membership->ops->set_key != NULL)
+        membership->ops->set_key(membership, key);
 }
 
 void membership_leave(struct membership *membership, void (*done)(void *arg), void *arg)

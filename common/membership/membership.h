@@ -80,6 +80,8 @@ struct membership_options {
     /* Admin addresses of all daemons, see membership_check_addresses(); NULL or empty: use
      * leases. */
     const char *addresses;
+    /* With addresses: the key that is shown to them. NULL: none. */
+    const char *key;
 };
 
 struct membership_events {
@@ -124,6 +126,8 @@ void membership_set_clients(struct membership *membership, int64_t client_ips, b
  * taken for dead (dead). We believe that only from an address of the list, and never from a web
  * page. MEMBERSHIP may be NULL: the answer is 503. */
 void membership_serve(struct membership *membership, struct http_request *request);
+/* From now on KEY is shown to the list of addresses; NULL: none. */
+void membership_set_key(struct membership *membership, const char *key);
 /* Gives the lease back, so that the others know at once. There is no renewal after this. DONE (may
  * be NULL) runs when they know or do not answer. It never runs before this returns, nor after
  * membership_close(). */

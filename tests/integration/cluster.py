@@ -145,6 +145,8 @@ class Process:
 
 
 class Daemon(Process):
+    admin_headers = {}  # with each request to admin pages
+
     def __init__(self, kind, number, env, directory, admin=None):
         self.kind = kind
         self.admin = admin or free_port()
@@ -161,11 +163,11 @@ class Daemon(Process):
         binary = BUILD / kind / f"imc-{kind}"
         super().__init__(f"{kind}-{number}", [str(binary)], settings, directory)
 
-    def get(self, path, timeout=5):
+    def get(self, path, timeout=5, method="GET", headers=None):
         """(status, text) of an admin page; (0, "") if it does not answer."""
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=timeout * SLOW)
-            connection.request("GET", path)
+            connection.request(method, path, headers={**self.admin_headers, **(headers or {})})
             response = connection.getresponse()
             return response.status, response.read().decode()
         except (OSError, http.client.HTTPException):

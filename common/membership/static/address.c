@@ -181,6 +181,7 @@ static struct static_address *address_open(struct static_members *members,
     address->since_ms = members_now();
     name_address(address, entry);
     address->ask = http_client_open(members->base.loop, &endpoint->any, on_answer, address);
+    http_client_set_header(address->ask, members->authorization);
     address->next = members->addresses;
     members->addresses = address;
     members->n_addresses++;

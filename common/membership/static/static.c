@@ -378,6 +378,7 @@ void members_unref(struct static_members *members)
     entries_free(members);
     peers_free(members);
     free(members->list);
+    mem_wiped_free_text(members->authorization);
     membership_free(&members->base);
 }
 
@@ -393,6 +394,23 @@ static void static_close(struct membership *membership)
     entries_close(members);
     addresses_close(members);
     uv_close((uv_handle_t *)&members->timer, on_timer_closed);
+}
+
+static void static_set_key(struct membership *membership, const char *key)
+{
+    static const char form[] = "Authorization: Bearer %s\r\n";
+    struct static_members *members = members_of(membership);
+    char *old = members->authorization;
+
+    members->authorization = NULL;
+    if (key != NULL) {
+        size_t size = sizeof form + strlen(key);
+        members->authorization = mem_alloc(size);
+        (void)snprintf(members->authorization, size, form, key);
+    }
+    for (struct static_address *at = members->addresses; at != NULL; at = at->next)
+        http_client_set_header(at->ask, members->authorization);
+    mem_wiped_free_text(old);
 }
 
 static void static_stats(const struct membership *membership, struct membership_stats *stats)
@@ -414,6 +432,7 @@ static const struct membership_ops ops = {
     .known = static_known,
     .heard = static_heard,
     .leave = static_leave,
+    .set_key = static_set_key,
     .close = static_close,
     .stats = static_stats,
 };

@@ -71,6 +71,7 @@ struct static_peer {
 struct static_members {
     struct membership base;
     char *list;
+    char *authorization; /* the header that is sent with each question; NULL: none */
     uv_timer_t timer;
     struct static_entry *entries;
     size_t n_entries;
