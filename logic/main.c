@@ -5,7 +5,7 @@
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
 #include "logic/goim/calls.h"
-#include "logic/http/api_keys.h"
+#include "logic/http/callers.h"
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
@@ -82,6 +82,16 @@ static void on_lease(struct membership *membership, bool lost, void *arg)
     logic->has_node = true;
 }
 
+static int on_reload(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    struct logic *logic = daemon->state;
+
+    (void)arg;
+    return logic->callers != NULL ? callers_reload(logic->callers, err, errlen) : 0;
+}
+
+static struct daemon_reload reload_keys = {.what = "api.keys_file", .run = on_reload};
+
 static int join(struct logic *logic)
 {
     static const struct membership_events events = {.changed = on_members, .held = on_lease};
@@ -137,6 +147,8 @@ static int logic_start(struct daemon *daemon)
         logic_stop(daemon);
         return err;
     }
+    if (logic->config->api_keys_file[0] != '\0')
+        daemon_on_reload(daemon, &reload_keys);
     needs_timer.data = logic;
     uv_timer_init(&daemon->loop.uv, &needs_timer);
     uv_timer_start(&needs_timer, on_needs, 0, NEEDS_MS);
@@ -207,7 +219,8 @@ static void logic_stop(struct daemon *daemon)
     push_lanes_close(logic->lanes);
     job_backlogs_close(logic->backlogs);
     logic->backlogs = NULL;
-    api_keys_close(logic->keys);
+    callers_close(logic->callers);
+    logic->callers = NULL;
     local_callers_close(logic->local);
     logic->local = NULL;
     goim_online_close(logic->online);
@@ -215,7 +228,6 @@ static void logic_stop(struct daemon *daemon)
     nodes_close(logic->nodes);
     logic->nodes = NULL;
     logic->lanes = NULL;
-    logic->keys = NULL;
     if (kafka_shutdowns_wait() > 0)
         daemon_abandon(daemon);
 }
@@ -259,7 +271,9 @@ static int logic_check(const void *arg, char *err, size_t errlen)
 
     if (bad == 0)
         bad = nodes_check(config, err, errlen);
-    return bad != 0 ? bad : local_callers_check(config->api_trusted, err, errlen);
+    if (bad == 0)
+        bad = local_callers_check(config->api_trusted, err, errlen);
+    return bad != 0 ? bad : callers_check(config, err, errlen);
 }
 
 static const struct daemon_own_command set_partitions = {

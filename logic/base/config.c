@@ -14,18 +14,32 @@ enum { KIB = 1024, MIB = 1024 * 1024, SECOND = 1000, MINUTE = 60 * SECOND, HOUR 
 #define DAY (INT64_C(24) * HOUR)
 
 const struct config_row logic_config_rows[] = {
-    ROW("api", "listen", CONFIG_ADDRESS, api_listen, "0.0.0.0:7172", 0, 0,
-        "Where the HTTP API listens."),
+    ROW("api", "listen", CONFIG_ADDRESS, api_listen, "127.0.0.1:7172", 0, 0,
+        "Where the HTTP API listens. Callers on other machines need api.keys_file, api.keys or "
+        "api.trusted, too."),
     ROW("api", "keys", CONFIG_SECRETS, api_keys, "", 0, 0,
-        "Keys of the HTTP API (Authorization: Bearer KEY, or X-API-Key: KEY). Empty: programs on "
-        "this "
-        "machine are let in, over loopback, and nobody else: no web page, no proxy."),
+        "The simple way: keys of the HTTP API that may do everything (Authorization: Bearer KEY, "
+        "or X-API-Key: KEY). Without these and api.keys_file, programs on this machine are let in, "
+        "over loopback, and nobody else: no web page, no proxy."),
+    ROW("api", "keys_file", CONFIG_STRING, api_keys_file, "", 0, 0,
+        "File of keys with scopes, a line NAME SCOPES sha256:DIGEST each; imc-logic --new-key NAME "
+        "SCOPES makes one. Scopes: push, read, admin (docs/http-api.md says which call needs "
+        "which). Read anew at SIGHUP."),
+    ROW("api", "push_rate", CONFIG_INT, api_push_rate, "0", 0, 100000000,
+        "Messages a second that each key may push; a push to n uids is n. Those of a second may "
+        "come at once. Beyond, 429 with Retry-After. 0 = no limit but those of [push], which hold "
+        "for all keys together."),
+    ROW("api", "max_requests", CONFIG_INT, api_max_requests, "10000", 1, 1000000,
+        "Requests that may be under way at a time, of all callers; further ones get 503."),
+    ROW("api", "max_key_requests", CONFIG_INT, api_max_key_requests, "0", 0, 1000000,
+        "Requests that may be under way at a time of one key; further ones get 429. 0 = no limit "
+        "but api.max_requests."),
     ROW("api", "trusted", CONFIG_LIST, api_trusted, "", 0, 0,
-        "While api.keys is empty: addresses and networks that are let in like loopback, "
+        "While no key is set: addresses and networks that are let in like loopback, "
         "10.1.0.0/16. In any case: proxies whose X-Forwarded-For is believed, for the region of a "
         "client that asks for a comet."),
     ROW("api", "hosts", CONFIG_LIST, api_hosts, "", 0, 0,
-        "While api.keys is empty: names of this API beside localhost and loopback addresses; a "
+        "While no key is set: names of this API beside localhost and loopback addresses; a "
         "request "
         "with another one in Host is refused, since a web page may have made it up."),
     ROW("api", "origins", CONFIG_LIST, api_origins, "", 0, 0,

@@ -30,7 +30,7 @@ struct job_backlogs;
 struct connects;
 struct gone_receivers;
 struct room_orders;
-struct api_keys;
+struct callers;
 struct local_callers;
 struct http_server;
 struct nodes;
@@ -63,8 +63,8 @@ struct logic {
     /* A mailbox of a user who is away keeps more than mailbox.limit, because messages up to UPTO
      * are owed to sessions; may be NULL. */
     void (*mailbox_kept)(struct logic *logic, int64_t uid, uint64_t upto);
-    struct api_keys *keys;       /* NULL: api.keys is empty */
-    struct local_callers *local; /* who may call while api.keys is empty */
+    struct callers *callers;     /* http/callers.h: who calls the HTTP API */
+    struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;
     struct goim_online *online;
     struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */

@@ -50,13 +50,18 @@
       "With an idempotency key: answered as the first time (repeated), first of their key.")     \
     X(FIRST, "imc_logic_idempotent_total", "result=\"first\"", METRIC_COUNTER, "")               \
     X(REFUSED_PARAMETER, "imc_logic_refused_total", "reason=\"parameter\"", METRIC_COUNTER,      \
-      "API calls refused. The caller's mistake: parameter, key, token, path, method, encoding; " \
+      "API calls refused. The caller's mistake: parameter, token, path, method, encoding; "      \
       "size: more than the topic or push.max_bytes takes; http: no proper request. For want of " \
       "something: bus, redis, router, comet (no answer), bodies (api.max_bodies), "              \
       "memory (memory.limit), drain (this logic ends). Too much under way: reads (/1/msg/get), " \
       "orders (/1/room/join), pending, lag, backlog (push.max_pending, push.max_lag, "           \
-      "push.max_backlog).")                                                                      \
+      "push.max_backlog). Of the caller: key (missing, wrong), scope (the key lacks it), rate "  \
+      "(api.push_rate), busy (api.max_key_requests), requests (api.max_requests, of all).")      \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")              \
+    X(REFUSED_SCOPE, "imc_logic_refused_total", "reason=\"scope\"", METRIC_COUNTER, "")          \
+    X(REFUSED_RATE, "imc_logic_refused_total", "reason=\"rate\"", METRIC_COUNTER, "")            \
+    X(REFUSED_BUSY, "imc_logic_refused_total", "reason=\"busy\"", METRIC_COUNTER, "")            \
+    X(REFUSED_REQUESTS, "imc_logic_refused_total", "reason=\"requests\"", METRIC_COUNTER, "")    \
     X(REFUSED_TOKEN, "imc_logic_refused_total", "reason=\"token\"", METRIC_COUNTER, "")          \
     X(REFUSED_SIZE, "imc_logic_refused_total", "reason=\"size\"", METRIC_COUNTER, "")            \
     X(REFUSED_PATH, "imc_logic_refused_total", "reason=\"path\"", METRIC_COUNTER, "")            \
@@ -75,6 +80,12 @@
     X(REFUSED_ORDERS, "imc_logic_refused_total", "reason=\"orders\"", METRIC_COUNTER, "")        \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")          \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")        \
+    X(API_PUSH, "imc_logic_api_requests_total", "scope=\"push\"", METRIC_COUNTER,                \
+      "API calls whose caller is known, by the scope that they need; none: by a user's token, "  \
+      "or open to all.")                                                                         \
+    X(API_READ, "imc_logic_api_requests_total", "scope=\"read\"", METRIC_COUNTER, "")            \
+    X(API_ADMIN, "imc_logic_api_requests_total", "scope=\"admin\"", METRIC_COUNTER, "")          \
+    X(API_NONE, "imc_logic_api_requests_total", "scope=\"none\"", METRIC_COUNTER, "")            \
     X(HTTP_2XX, "imc_logic_http_responses_total", "code=\"2xx\"", METRIC_COUNTER,                \
       "Answers of the HTTP API.")                                                                \
     X(HTTP_4XX, "imc_logic_http_responses_total", "code=\"4xx\"", METRIC_COUNTER, "")            \

@@ -30,6 +30,13 @@ static bool is_usual_loopback(const char *text)
     return strcmp(text, "127.0.0.1") == 0;
 }
 
+bool local_callers_is_loopback(const char *peer)
+{
+    struct ip ip;
+
+    return is_usual_loopback(peer) || (ip_parse(peer, strlen(peer), &ip) && ip_is_loopback(&ip));
+}
+
 static bool peer_is_near(const struct local_callers *local, const char *peer)
 {
     struct ip ip;
@@ -77,12 +84,14 @@ static const char *browser_refusal(const struct http_request *request, const cha
     const char *site = http_header(request, "sec-fetch-site");
 
     if (site != NULL && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
-        return "no api.keys are set: requests of web pages are refused (Sec-Fetch-Site)";
+        return "no keys are set (api.keys_file): requests of web pages are refused "
+               "(Sec-Fetch-Site)";
     if (origin == NULL)
         return NULL;
     bool same = host != NULL && strncasecmp(origin, scheme, sizeof scheme - 1) == 0 &&
                 strcasecmp(origin + sizeof scheme - 1, host) == 0;
-    return same ? NULL : "no api.keys are set: requests of web pages are refused (Origin)";
+    return same ? NULL
+                : "no keys are set (api.keys_file): requests of web pages are refused (Origin)";
 }
 
 const char *local_callers_refusal(const struct local_callers *local,
@@ -96,13 +105,15 @@ const char *local_callers_refusal(const struct local_callers *local,
     bool forwarded = http_header(request, "via") != NULL;
 
     if (!peer_is_near(local, http_peer(request)))
-        return "no api.keys are set: only loopback and the networks of api.trusted are let in";
+        return "no keys are set (api.keys_file): only loopback and the networks of api.trusted are "
+               "let in";
     for (size_t i = 0; i < sizeof forwards / sizeof forwards[0] && !forwarded; i++)
         forwarded = http_has_header_like(request, forwards[i]);
     if (forwarded)
-        return "no api.keys are set: a request that a proxy forwards is not local";
+        return "no keys are set (api.keys_file): a request that a proxy forwards is not local";
     if (host != NULL && !host_is_ours(local, host))
-        return "no api.keys are set: host has to be a loopback one, or one of api.hosts";
+        return "no keys are set (api.keys_file): host has to be a loopback one, or one of "
+               "api.hosts";
     return browser_refusal(request, host);
 }
 

@@ -1,4 +1,4 @@
-/* local_callers.h - decides who may call the HTTP API while api.keys is empty: programs on this
+/* local_callers.h - decides who may call the HTTP API while no API key is set: programs on this
  * machine or in a network of api.trusted. It refuses requests that come from a web page or through
  * a proxy. Pure.
  *
@@ -22,6 +22,8 @@ struct local_callers *local_callers_open(const char *trusted, const char *hosts)
 void local_callers_close(struct local_callers *local);
 /* Checks api.trusted. 0, or -EINVAL, and ERR names the item that is not an address or a network. */
 int local_callers_check(const char *trusted, char *err, size_t errlen);
+/* Is PEER, as http_peer() has it, this machine? */
+bool local_callers_is_loopback(const char *peer);
 /* Why REQUEST is refused; NULL: it may be carried out without a key. */
 const char *local_callers_refusal(const struct local_callers *local,
                                   const struct http_request *request);

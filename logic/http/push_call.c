@@ -4,6 +4,7 @@
 #include "logic/http/push_call.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
+#include "logic/http/callers.h"
 #include "logic/http/idempotency.h"
 #include "logic/http/key_groups.h"
 #include "logic/push/job_backlog.h"
@@ -284,10 +285,14 @@ static bool push_fits(struct push_call *call)
         api_overloaded(logic, call->request, LOGIC_REFUSED_PENDING, text);
         return false;
     }
-    if (job_backlogs_verdict(logic->backlogs, text) != JOB_BACKLOG_ALL)
-        return true;
-    api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
-    return false;
+    if (job_backlogs_verdict(logic->backlogs, text) == JOB_BACKLOG_ALL) {
+        api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
+        return false;
+    }
+    if (!api_admit(logic, call->request, true)) /* it was let in, but others came meanwhile */
+        return false;
+    callers_spend(logic->callers, call->request, n > 0 ? n : 1);
+    return true;
 }
 
 void push_call_handle(struct logic *logic, struct http_request *request, push_parse_fn parse,

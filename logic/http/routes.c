@@ -1,8 +1,9 @@
 #include "logic/http/routes.h"
+#include "common/auth/audit.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
-#include "logic/http/api_keys.h"
+#include "logic/http/callers.h"
 #include "logic/http/local_callers.h"
 
 #include <assert.h>
@@ -36,6 +37,7 @@ struct face {
 static const struct face_error imgo_errors[API_ERRORS] = {
     [API_PARAMETER] = {200, 65534},   [API_TOKEN] = {200, 65533},
     [API_NO_SERVER] = {200, 1001},    [API_KEY] = {401, 65533},
+    [API_SCOPE] = {403, 65533},       [API_RATE] = {429, 65535},
     [API_NOT_FOUND] = {404, 65534},   [API_METHOD] = {405, 65534},
     [API_TOO_LARGE] = {413, 65534},   [API_ENCODING] = {415, 65534},
     [API_UNAVAILABLE] = {503, 65535},
@@ -44,11 +46,12 @@ static const struct face face_imgo = {"{\"ret\":1}", imgo_errors, params_imgo_er
 
 /* The codes are goim's RequestErr and ServerErr. goim v2 answers 200 whatever they say, and its
  * clients look at the code. Other statuses are for what no handler of goim answers either: paths
- * and methods that do not exist, and keys, which goim does not know. */
+ * and methods that do not exist, and keys and their limits, which goim does not know. */
 static const struct face_error goim_errors[API_ERRORS] = {
-    [API_PARAMETER] = {200, -400}, [API_TOKEN] = {200, -400},     [API_NO_SERVER] = {200, -400},
-    [API_KEY] = {401, -400},       [API_NOT_FOUND] = {404, -400}, [API_METHOD] = {405, -400},
-    [API_TOO_LARGE] = {200, -400}, [API_ENCODING] = {200, -400},  [API_UNAVAILABLE] = {200, -500},
+    [API_PARAMETER] = {200, -400}, [API_TOKEN] = {200, -400},       [API_NO_SERVER] = {200, -400},
+    [API_KEY] = {401, -400},       [API_SCOPE] = {403, -400},       [API_RATE] = {429, -500},
+    [API_NOT_FOUND] = {404, -400}, [API_METHOD] = {405, -400},      [API_TOO_LARGE] = {200, -400},
+    [API_ENCODING] = {200, -400},  [API_UNAVAILABLE] = {200, -500},
 };
 static const struct face face_goim = {"{\"code\":0,\"message\":\"\"}", goim_errors,
                                       params_goim_error};
@@ -59,34 +62,32 @@ struct route {
     enum http_method method;
     const char *path;
     void (*handle)(struct logic *logic, struct http_request *request);
-    enum {
-        BY_KEY,   /* needs an API key */
-        BY_TOKEN, /* needs none: browsers make this call, with a user's token */
-        BY_ANY,   /* needs none if nodes.open is set: clients and browsers make this call */
-    } access;
+    unsigned scope; /* that the caller's key needs (enum key_scope); 0: no key is needed. Browsers
+                     * make this call, with a user's token */
+    bool may_open;  /* no key is needed if nodes.open is set: clients and browsers make this call */
 };
 
 static const struct route routes[] = {
-    {HTTP_POST, "/1/push", api_push_uid, BY_KEY},
-    {HTTP_POST, "/1/pushs", api_push_uids, BY_KEY},
-    {HTTP_POST, "/1/push/room", api_push_room, BY_KEY},
-    {HTTP_POST, "/1/push/all", api_push_all, BY_KEY},
-    {HTTP_POST, "/1/room/join", api_room_join, BY_KEY},
-    {HTTP_POST, "/1/room/leave", api_room_leave, BY_KEY},
-    {HTTP_POST, "/1/server/del", api_server_del, BY_KEY},
-    {HTTP_GET, "/1/count", api_count, BY_KEY},
-    {HTTP_POST, "/1/admin/token/new", api_token_new, BY_KEY},
-    {HTTP_POST, "/1/admin/token/del", api_token_del, BY_KEY},
-    {HTTP_GET, "/1/msg/get", api_msg_get, BY_TOKEN},
-    {HTTP_POST, "/goim/push/keys", api_goim_push_keys, BY_KEY},
-    {HTTP_POST, "/goim/push/mids", api_goim_push_mids, BY_KEY},
-    {HTTP_POST, "/goim/push/room", api_goim_push_room, BY_KEY},
-    {HTTP_POST, "/goim/push/all", api_goim_push_all, BY_KEY},
-    {HTTP_GET, "/goim/online/top", api_goim_online_top, BY_KEY},
-    {HTTP_GET, "/goim/online/room", api_goim_online_room, BY_KEY},
-    {HTTP_GET, "/goim/online/total", api_goim_online_total, BY_KEY},
-    {HTTP_GET, "/goim/nodes/weighted", api_goim_nodes_weighted, BY_ANY},
-    {HTTP_GET, "/goim/nodes/instances", api_goim_nodes_instances, BY_KEY},
+    {HTTP_POST, "/1/push", api_push_uid, KEY_PUSH, false},
+    {HTTP_POST, "/1/pushs", api_push_uids, KEY_PUSH, false},
+    {HTTP_POST, "/1/push/room", api_push_room, KEY_PUSH, false},
+    {HTTP_POST, "/1/push/all", api_push_all, KEY_PUSH, false},
+    {HTTP_POST, "/1/room/join", api_room_join, KEY_ADMIN, false},
+    {HTTP_POST, "/1/room/leave", api_room_leave, KEY_ADMIN, false},
+    {HTTP_POST, "/1/server/del", api_server_del, KEY_ADMIN, false},
+    {HTTP_GET, "/1/count", api_count, KEY_READ, false},
+    {HTTP_POST, "/1/admin/token/new", api_token_new, KEY_ADMIN, false},
+    {HTTP_POST, "/1/admin/token/del", api_token_del, KEY_ADMIN, false},
+    {HTTP_GET, "/1/msg/get", api_msg_get, 0, false},
+    {HTTP_POST, "/goim/push/keys", api_goim_push_keys, KEY_PUSH, false},
+    {HTTP_POST, "/goim/push/mids", api_goim_push_mids, KEY_PUSH, false},
+    {HTTP_POST, "/goim/push/room", api_goim_push_room, KEY_PUSH, false},
+    {HTTP_POST, "/goim/push/all", api_goim_push_all, KEY_PUSH, false},
+    {HTTP_GET, "/goim/online/top", api_goim_online_top, KEY_READ, false},
+    {HTTP_GET, "/goim/online/room", api_goim_online_room, KEY_READ, false},
+    {HTTP_GET, "/goim/online/total", api_goim_online_total, KEY_READ, false},
+    {HTTP_GET, "/goim/nodes/weighted", api_goim_nodes_weighted, KEY_READ, true},
+    {HTTP_GET, "/goim/nodes/instances", api_goim_nodes_instances, KEY_READ, false},
 };
 
 static const struct route *route_of(const char *path)
@@ -101,7 +102,7 @@ static const struct route *route_of(const char *path)
 /* Is ROUTE for callers without an API key too? */
 static bool is_open(const struct logic *logic, const struct route *route)
 {
-    return route->access == BY_TOKEN || (route->access == BY_ANY && logic->config->nodes_open);
+    return route->scope == 0 || (route->may_open && logic->config->nodes_open);
 }
 
 static bool begins_with(const char *text, const char *begin)
@@ -109,10 +110,9 @@ static bool begins_with(const char *text, const char *begin)
     return strncmp(text, begin, strlen(begin)) == 0;
 }
 
-/* Paths of all pushes begin like this. */
 static bool is_push(const struct route *route)
 {
-    return begins_with(route->path, "/1/push") || begins_with(route->path, "/goim/push/");
+    return route->scope == KEY_PUSH;
 }
 
 /* PATH need not have a route. A client of goim looks for `code` in every answer, and takes an
@@ -164,8 +164,35 @@ static void respond(struct logic *logic, struct http_request *request, int statu
         http_respond(request, status, type_json, body, len, extra);
 }
 
+/* Logs an answer of STATUS to a call that changes something, or that is refused for who made it.
+ * WHY: the reason of a refusal, NULL: it was carried out. */
+static void audit(const struct logic *logic, const struct http_request *request, int status,
+                  const char *why)
+{
+    const struct route *route = route_of(http_path(request));
+
+    if (logic->callers == NULL) /* logic ends, and has closed the server */
+        return;
+    audit_log(&(struct audit){.listener = "api",
+                              .who = callers_name(request),
+                              .address = http_peer(request),
+                              .method = audit_method(request),
+                              .route = route != NULL ? route->path : NULL,
+                              .outcome = status,
+                              .why = why});
+}
+
+static bool changes_something(const struct http_request *request)
+{
+    const struct route *route = route_of(http_path(request));
+
+    return route != NULL && route->scope == KEY_ADMIN;
+}
+
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
 {
+    if (changes_something(request))
+        audit(logic, request, 200, NULL);
     respond(logic, request, 200, body, len, NULL);
 }
 
@@ -189,6 +216,20 @@ void api_goim_data(struct logic *logic, struct http_request *request, const void
     free(body);
 }
 
+static const char *const error_words[API_ERRORS] = {
+    [API_PARAMETER] = "parameter",
+    [API_TOKEN] = "token",
+    [API_NO_SERVER] = "parameter",
+    [API_KEY] = "key",
+    [API_SCOPE] = "scope",
+    [API_RATE] = "rate",
+    [API_NOT_FOUND] = "path",
+    [API_METHOD] = "method",
+    [API_TOO_LARGE] = "size",
+    [API_ENCODING] = "encoding",
+    [API_UNAVAILABLE] = "unavailable",
+};
+
 static void refuse(struct logic *logic, struct http_request *request, enum api_error error,
                    const char *text, const char *extra)
 {
@@ -197,6 +238,8 @@ static void refuse(struct logic *logic, struct http_request *request, enum api_e
     char body[512];
     size_t len = face->write(how->code, text, body, sizeof body);
 
+    if (error == API_KEY || error == API_SCOPE || error == API_RATE || changes_something(request))
+        audit(logic, request, how->status, error_words[error]);
     respond(logic, request, how->status, body, len, extra);
 }
 
@@ -206,6 +249,7 @@ void api_error(struct logic *logic, struct http_request *request, enum api_error
     static const enum logic_metric rows[API_ERRORS] = {
         [API_PARAMETER] = LOGIC_REFUSED_PARAMETER, [API_TOKEN] = LOGIC_REFUSED_TOKEN,
         [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
+        [API_SCOPE] = LOGIC_REFUSED_SCOPE,         [API_RATE] = LOGIC_REFUSED_RATE,
         [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
         [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_ENCODING] = LOGIC_REFUSED_ENCODING,
         [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
@@ -230,6 +274,33 @@ void api_overloaded(struct logic *logic, struct http_request *request, enum logi
 {
     logic_count(logic, cause, 1);
     refuse(logic, request, API_UNAVAILABLE, text, "Retry-After: 5\r\n");
+}
+
+/* Refuses REQUEST because LIMIT is reached: try again after RETRY_S seconds. */
+static void refuse_beyond(struct logic *logic, struct http_request *request,
+                          enum callers_limit limit, const char *why, unsigned retry_s)
+{
+    static const enum logic_metric rows[] = {
+        [CALLERS_FULL] = LOGIC_REFUSED_REQUESTS,
+        [CALLERS_KEY_FULL] = LOGIC_REFUSED_BUSY,
+        [CALLERS_KEY_TOO_FAST] = LOGIC_REFUSED_RATE,
+    };
+    char line[40];
+
+    snprintf(line, sizeof line, "Retry-After: %u\r\n", retry_s);
+    logic_count(logic, rows[limit], 1);
+    refuse(logic, request, limit == CALLERS_FULL ? API_UNAVAILABLE : API_RATE, why, line);
+}
+
+bool api_admit(struct logic *logic, struct http_request *request, bool push)
+{
+    char why[CALLERS_WHY_MAX];
+    unsigned retry_s;
+    enum callers_limit limit = callers_look(logic->callers, request, push, why, &retry_s);
+
+    if (limit != CALLERS_FINE)
+        refuse_beyond(logic, request, limit, why, retry_s);
+    return limit == CALLERS_FINE;
 }
 
 /* --- parameters --- */
@@ -332,10 +403,37 @@ static void answer_preflight(struct logic *logic, struct http_request *request)
     respond_with_cors(request, 204, NULL, 0, allow); /* api_head() has checked the origin */
 }
 
-static const char *caller_refusal(const struct logic *logic, const struct http_request *request)
+/* Finds out who sent REQUEST. False: nobody that we know, and it is answered. */
+static bool identify(struct logic *logic, struct http_request *request, const struct route *route)
 {
-    return logic->keys != NULL ? api_keys_refusal(logic->keys, request)
-                               : local_callers_refusal(logic->local, request);
+    const char *why = NULL;
+
+    if (route != NULL && is_open(logic, route))
+        callers_take_stranger(logic->callers, request);
+    else
+        why = callers_identify(logic->callers, request);
+    if (why != NULL)
+        api_error(logic, request, API_KEY, why);
+    return why == NULL;
+}
+
+/* False: the key of REQUEST lacks the scope that ROUTE needs, and it is answered. */
+static bool has_scope(struct logic *logic, struct http_request *request, const struct route *route)
+{
+    enum logic_metric row = route->scope == KEY_PUSH    ? LOGIC_API_PUSH
+                            : route->scope == KEY_READ  ? LOGIC_API_READ
+                            : route->scope == KEY_ADMIN ? LOGIC_API_ADMIN
+                                                        : LOGIC_API_NONE;
+    enum key_scope scope = (enum key_scope)route->scope;
+    char text[120 + KEY_NAME_MAX];
+
+    logic_count(logic, is_open(logic, route) ? LOGIC_API_NONE : row, 1);
+    if (is_open(logic, route) || callers_may(request, scope))
+        return true;
+    snprintf(text, sizeof text, "this call needs scope %s, which key %s does not have",
+             key_scope_name(scope), callers_name(request));
+    api_error(logic, request, API_SCOPE, text);
+    return false;
 }
 
 /* A request's head has come. Refuses here whatever can be refused, so that bodies of strangers take
@@ -344,21 +442,29 @@ static void api_head(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
     const struct route *route = route_of(http_path(request));
-    bool open = route != NULL && is_open(logic, route);
-    const char *why = open ? NULL : caller_refusal(logic, request);
 
-    if (why != NULL)
-        api_error(logic, request, API_KEY, why);
-    else if (route == NULL)
+    if (!identify(logic, request, route))
+        return;
+    if (route == NULL)
         api_error(logic, request, API_NOT_FOUND, "no such path");
+    else if (!has_scope(logic, request, route))
+        return;
     else if (http_method(request) == HTTP_OPTIONS && origin_may_read(logic, request))
         answer_preflight(logic, request);
     else if (http_method(request) != route->method)
         refuse_method(logic, request, route);
     else if (is_encoded(request))
         api_error(logic, request, API_ENCODING, "content-encoding: send the body as it is");
-    else
+    else if (api_admit(logic, request, is_push(route)))
         (void)refuse_for_now(logic, request, route);
+}
+
+static void api_end(struct http_request *request, void *arg)
+{
+    struct logic *logic = arg;
+
+    if (logic->callers != NULL)
+        callers_end(logic->callers, request);
 }
 
 static void api_handle(struct http_request *request, void *arg)
@@ -404,18 +510,24 @@ int routes_open(struct logic *logic)
         .idle_timeout_ms = config->api_idle_timeout_ms,
         .max_held = config->api_max_bodies + HEADS_ROOM,
         .head = api_head,
+        .end = api_end,
         .handle = api_handle,
         .refuse = api_refuse,
         .room = api_room,
         .arg = logic,
     };
 
-    logic->keys = api_keys_open(config->api_keys);
+    char why[2 * KEYS_ERROR_MAX];
+
     logic->local = local_callers_open(config->api_trusted, config->api_hosts);
-    if (logic->keys == NULL)
-        log_warn("api.keys is empty",
+    if (callers_open(logic, &logic->callers, why, sizeof why) != 0) {
+        log_error("cannot read keys", "%s", why);
+        return -EINVAL;
+    }
+    if (callers_have_no_key(logic->callers))
+        log_warn("no API keys are set",
                  "address=%s hint=\"only programs on this machine and in api.trusted may push; set "
-                 "api.keys for others\"",
+                 "api.keys_file or api.keys for others\"",
                  config->api_listen);
     int err = http_server_open(logic->loop, &options, &logic->http);
     if (err != 0)

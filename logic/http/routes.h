@@ -1,7 +1,7 @@
 /* routes.h - the HTTP API: a table of routes, and who may call them. A face is a form of answers:
  * imgo's or goim's. Each route belongs to one. Main loop only.
  *
- *   http server ─► api_handle ─► key? ─► route ─► handler ─► exactly one of api_ok(), api_error() …
+ *   http server ─► caller? ─► route, scope, limits ─► handler ─► exactly one of api_ok() …
  *                                   push.c, token.c, count.c, msg_get.c, goim_….c */
 #ifndef IMC_LOGIC_HTTP_ROUTES_H
 #define IMC_LOGIC_HTTP_ROUTES_H
@@ -18,6 +18,8 @@ enum api_error {
     API_TOKEN,       /* the token is not known, or belongs to another uid */
     API_NO_SERVER,   /* there is no such comet */
     API_KEY,         /* the API key is missing or wrong */
+    API_SCOPE,       /* the API key lacks the scope of the call */
+    API_RATE,        /* the API key calls too often, or too much at a time */
     API_NOT_FOUND,   /* there is no such path */
     API_METHOD,      /* the path has another method */
     API_TOO_LARGE,   /* a smaller call would be accepted */
@@ -44,6 +46,10 @@ void api_unavailable(struct logic *logic, struct http_request *request, enum log
 /* The same, and tells the caller to try again only after some seconds. */
 void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
                     const char *text);
+
+/* Is there room for REQUEST within the limits of its caller? PUSH: it is a push. False: there is
+ * not, and it is answered. */
+bool api_admit(struct logic *logic, struct http_request *request, bool push);
 
 /* Reads a query parameter that may come once. *VALUE NULL: it is absent. 0, or -EINVAL: it comes
  * twice. */

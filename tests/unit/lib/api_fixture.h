@@ -8,7 +8,7 @@
 #define IMC_TESTS_UNIT_LIB_API_FIXTURE_H
 
 #include "common/daemon/internal.h"
-#include "logic/http/api_keys.h"
+#include "logic/http/callers.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
 #include "tests/unit/lib/clock.h"
@@ -22,6 +22,8 @@ static char api_origins[] = "https://page.example";
 static struct logic_config config = {
     .api_listen = api_listen,
     .api_keys = api_none, /* who calls from here may */
+    .api_keys_file = api_none,
+    .api_max_requests = 100,
     .api_hosts = api_host,
     .api_trusted = api_none,
     .api_origins = api_origins,
@@ -78,7 +80,8 @@ static inline int api_teardown(void **state)
 {
     (void)state;
     http_server_close(logic.http);
-    api_keys_close(logic.keys);
+    callers_close(logic.callers);
+    logic.callers = NULL;
     local_callers_close(logic.local);
     close_all(&f);
     redis_server_stop(&server);

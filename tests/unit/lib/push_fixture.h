@@ -142,7 +142,7 @@ static int push_clear(void **state)
     return 0;
 }
 
-static const struct api_reply *push(const char *target, const char *body)
+static inline const struct api_reply *push(const char *target, const char *body)
 {
     return api_call("POST", target, "", body);
 }

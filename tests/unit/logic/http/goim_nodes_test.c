@@ -36,7 +36,6 @@ static int setup(void **state)
 {
     memset(counters, 0, sizeof counters);
     config.nodes_open = false;
-    config.api_keys = api_none;
     config.api_trusted = trusted;
     config.nodes_domain = domain;
     config.nodes_host_domain = host_domain;
@@ -61,10 +60,9 @@ static int setup(void **state)
 
 static int setup_keys(void **state)
 {
+    config.api_keys = keys;
     int failed = setup(state);
-
-    api_keys_close(logic.keys);
-    logic.keys = api_keys_open(keys);
+    config.api_keys = api_none;
     return failed;
 }
 
