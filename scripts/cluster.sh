@@ -77,11 +77,12 @@ load_settings() {
     fixed_setting KAFKA_PORT $((9092 + PORT_OFFSET))
     number KAFKA_PORT 1 65534
     fixed_setting LISTEN 0.0.0.0
+    fixed_setting API_LISTEN 127.0.0.1
 }
 
 save_settings() {
     local name
-    for name in COMETS ROUTERS LOGICS JOBS BUS PORT_OFFSET REDIS_PORT KAFKA_PORT LISTEN; do
+    for name in COMETS ROUTERS LOGICS JOBS BUS PORT_OFFSET REDIS_PORT KAFKA_PORT LISTEN API_LISTEN; do
         say "$name=${!name}"
     done >"$RUN_DIR/cluster"
 }

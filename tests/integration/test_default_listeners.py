@@ -6,7 +6,7 @@ import pytest
 
 from cluster import BUILD
 
-OPEN = {"comet": {"tcp.listen", "ws.listen"}, "logic": {"api.listen"}, "router": set(), "job": set()}
+OPEN = {"comet": {"tcp.listen", "ws.listen"}, "logic": set(), "router": set(), "job": set()}
 
 
 def listeners(kind):
