@@ -1,13 +1,16 @@
-/*   http_client_get() ─► no link: connect ─► write ─► read ─► parser ─► answered() ─► fn
- *                     └─► kept link ─────────┘          │
- *                              └─ ended before a byte came: once more, on a new link
+/*   http_client_get() ─► no link: connect ─► [TLS] ─► write ─► read ─► parser ─► answered() ─► fn
+ *                     └─► kept link ───────────────────┘        │
+ *                                ▲                              │
+ *                                └─ once more, on a new link ◄──┘ ended before a byte came
  *
  * A link is one connection. A link that was given up frees itself when its handle has closed. */
 #include "common/http/client.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/msg.h"
 #include "common/http/parser.h"
 #include "common/net/address.h"
+#include "common/tls/engine.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,13 +22,21 @@ enum { READ_SIZE = 4096, HOST_MAX = ADDRESS_HOST_MAX + ADDRESS_PORT_MAX + 2, ANS
 struct http_link {
     uv_tcp_t tcp;
     uv_connect_t connect;
-    uv_write_t write;
     struct http_client *ask; /* NULL: given up */
     struct http_parser *parse;
-    struct msg *request; /* until it is written */
-    bool used;           /* an earlier request was answered on it */
-    bool heard;          /* a byte of the answer to this request has come */
-    char in[READ_SIZE];
+    unsigned writing;                     /* link_send()s that have not ended */
+    struct tls_engine *engine;            /* NULL: plain HTTP */
+    bool open;                            /* the TLS handshake has ended; always so without TLS */
+    bool used;                            /* an earlier request was answered on it */
+    bool heard;                           /* a byte of the answer to this request has come */
+    char in[READ_SIZE], plain[READ_SIZE]; /* PLAIN: decrypted */
+};
+
+/* Bytes on their way. */
+struct link_write {
+    uv_write_t write;
+    struct http_link *link;
+    struct msg *msg;
 };
 
 struct http_client {
@@ -36,8 +47,10 @@ struct http_client {
     void *arg;
     struct http_link *link;
     uv_timer_t timer;
-    const char *header;  /* more lines; "": none */
-    struct msg *request; /* while it is unanswered: it may have to be sent once more */
+    struct tls_client *tls;      /* NULL: plain HTTP */
+    char name[ADDRESS_HOST_MAX]; /* for which the server's certificate has to be */
+    const char *header;          /* more lines; "": none */
+    struct msg *request;         /* while it is unanswered: it may have to be sent once more */
     bool busy, closed;
     int failed; /* why no link could be opened; the timer tells the caller */
     int status;
@@ -55,8 +68,9 @@ static void link_on_closed(uv_handle_t *handle)
     struct http_link *link = handle->data;
 
     http_parser_free(link->parse);
-    msg_unref(link->request);
+    tls_engine_free(link->engine);
     explicit_bzero(link->in, sizeof link->in);
+    explicit_bzero(link->plain, sizeof link->plain);
     free(link);
 }
 
@@ -153,7 +167,7 @@ static void link_answered(struct http_link *link, bool more)
 {
     struct http_client *ask = link->ask;
 
-    if (ask->keep && !more && link->request == NULL) { /* not answered before it was written */
+    if (ask->keep && !more && link->writing == 0) { /* not answered before it was written */
         http_parser_resume(link->parse);
         link->used = true;
         link->heard = false;
@@ -163,13 +177,13 @@ static void link_answered(struct http_link *link, bool more)
     client_finish(ask, ask->status);
 }
 
-static void link_feed(struct http_link *link, size_t len)
+static void link_feed(struct http_link *link, const char *data, size_t len)
 {
     struct http_client *ask = link->ask;
     size_t used;
 
     ask->complete = false;
-    enum http_parser_result result = http_parser_feed(link->parse, link->in, len, &used);
+    enum http_parser_result result = http_parser_feed(link->parse, data, len, &used);
     if (ask->complete)
         link_answered(link, used < len);
     else if (result == HTTP_PARSER_STOPPED)
@@ -199,34 +213,85 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(link->in, sizeof link->in);
 }
 
+/* --- what comes --- */
+
+static void link_take(struct http_link *link, const char *data, size_t len)
+{
+    if (!link->ask->busy) {
+        client_drop_link(link->ask);
+        return;
+    }
+    link->heard = true;
+    link_feed(link, data, len);
+}
+
+/* The connection has ended. Over TLS only a close_notify shows that nothing was cut off. */
+static void link_end(struct http_link *link, int err)
+{
+    bool whole = link->engine == NULL || tls_engine_state(link->engine) == TLS_CLOSED;
+
+    if (err == UV_EOF && whole && link->heard && link_ended(link))
+        return;
+    link_broken(link, err);
+}
+
+static void link_write(struct http_link *link);
+static bool link_flush(struct http_link *link);
+
+static void link_tls_failed(struct http_link *link)
+{
+    struct http_client *ask = link->ask;
+
+    log_warn("TLS failed", "peer=%s name=%s reason=\"%s\"", ask->host, ask->name,
+             tls_engine_error(link->engine));
+    if (ask->busy)
+        client_finish(ask, -EPROTO);
+    else
+        client_drop_link(ask);
+}
+
+/* The engine has new bytes. Reads them, and acts on what it has come to. */
+static void link_decrypt(struct http_link *link)
+{
+    size_t n;
+
+    while (link->ask != NULL &&
+           (n = tls_engine_read(link->engine, link->plain, sizeof link->plain)) > 0)
+        link_take(link, link->plain, n);
+    if (link->ask == NULL || !link_flush(link))
+        return;
+    enum tls_state state = tls_engine_state(link->engine);
+    if (state == TLS_FAILED) {
+        link_tls_failed(link);
+    } else if (state == TLS_CLOSED) {
+        link_end(link, UV_EOF);
+    } else if (state == TLS_OPEN && !link->open) {
+        link->open = true;
+        link_write(link);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct http_link *link = stream->data;
+    size_t taken = 0;
 
     (void)buf;
     if (link->ask == NULL || n == 0)
         return;
-    if (n == UV_EOF && link->heard && link_ended(link))
-        return;
     if (n < 0) {
-        link_broken(link, (int)n);
-    } else if (!link->ask->busy) {
-        client_drop_link(link->ask);
+        link_end(link, (int)n);
+    } else if (link->engine == NULL) {
+        link_take(link, link->in, (size_t)n);
     } else {
-        link->heard = true;
-        link_feed(link, (size_t)n);
+        while (link->ask != NULL && taken < (size_t)n) {
+            taken += tls_engine_feed(link->engine, link->in + taken, (size_t)n - taken);
+            link_decrypt(link);
+        }
     }
 }
 
-static void on_written(uv_write_t *write, int status)
-{
-    struct http_link *link = write->data;
-
-    msg_unref(link->request);
-    link->request = NULL;
-    if (status != 0 && link->ask != NULL)
-        link_broken(link, status);
-}
+/* --- what is sent --- */
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -242,17 +307,75 @@ static void client_fail_later(struct http_client *ask, int err)
     uv_timer_start(&ask->timer, on_timer, 0, 0);
 }
 
+static void on_written(uv_write_t *write, int status)
+{
+    struct link_write *sent = container_of(write, struct link_write, write);
+    struct http_link *link = sent->link;
+
+    msg_unref(sent->msg);
+    free(sent);
+    link->writing--;
+    if (status != 0 && link->ask != NULL)
+        link_broken(link, status);
+}
+
+/* Takes over a reference to MSG. False: LINK is given up. */
+static bool link_send(struct http_link *link, struct msg *msg)
+{
+    struct link_write *sent = mem_alloc(sizeof *sent);
+
+    *sent = (struct link_write){.link = link, .msg = msg};
+    uv_buf_t buf = uv_buf_init((char *)msg->data, msg->len);
+    int err = uv_write(&sent->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
+    link->writing += err == 0;
+    if (err == 0)
+        return true;
+    msg_unref(msg);
+    free(sent);
+    client_fail_later(link->ask, err);
+    return false;
+}
+
+/* Sends what the engine has. False: LINK is given up. */
+static bool link_flush(struct http_link *link)
+{
+    const uint8_t *bytes;
+    size_t len;
+
+    while ((len = tls_engine_output(link->engine, &bytes)) > 0) {
+        struct msg *msg = msg_new(len);
+        memcpy(msg->data, bytes, len);
+        tls_engine_sent(link->engine, len);
+        if (!link_send(link, msg))
+            return false;
+    }
+    return true;
+}
+
+/* Sends the request, or begins the handshake before it. */
 static void link_write(struct http_link *link)
 {
-    struct http_client *ask = link->ask;
+    const struct msg *request = link->ask->request;
+    size_t done = 0;
 
-    assert(link->request == NULL);
-    link->request = msg_ref(ask->request);
-    uv_buf_t buf = uv_buf_init((char *)ask->request->data, ask->request->len);
-    link->write.data = link;
-    int err = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
-    if (err != 0)
-        client_fail_later(ask, err);
+    if (link->engine == NULL) {
+        (void)link_send(link, msg_ref(link->ask->request));
+        return;
+    }
+    if (!link->open) { /* link_decrypt() comes back */
+        (void)link_flush(link);
+        return;
+    }
+    while (done < request->len) {
+        size_t n = tls_engine_write(link->engine, request->data + done, request->len - done);
+        if (!link_flush(link))
+            return;
+        if (n == 0) {
+            client_fail_later(link->ask, -EPROTO);
+            return;
+        }
+        done += n;
+    }
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -276,11 +399,16 @@ static void client_connect(struct http_client *ask)
     ask->link = link;
     link->ask = ask;
     link->parse = http_parser_new_answers(&events, link);
+    link->open = ask->tls == NULL;
+    if (ask->tls != NULL)
+        link->engine = tls_engine_connect(ask->tls, ask->name, NULL);
     link->tcp.data = link->connect.data = link;
     uv_tcp_init(&ask->loop->uv, &link->tcp);
     uv_tcp_nodelay(&link->tcp, 1);
-    int err =
-        uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&ask->address, on_connected);
+    int err = ask->tls != NULL && link->engine == NULL ? -EPROTO : 0; /* a name that can be none */
+    if (err == 0)
+        err = uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&ask->address,
+                             on_connected);
     if (err != 0)
         client_fail_later(ask, err);
 }
@@ -326,6 +454,13 @@ void http_client_set_host(struct http_client *ask, const char *host)
 {
     loop_assert_owner(ask->loop);
     (void)snprintf(ask->host, sizeof ask->host, "%s", host);
+}
+
+void http_client_set_tls(struct http_client *ask, struct tls_client *tls, const char *name)
+{
+    loop_assert_owner(ask->loop);
+    ask->tls = tls;
+    (void)snprintf(ask->name, sizeof ask->name, "%s", name);
 }
 
 void http_client_limit(struct http_client *ask, size_t max)

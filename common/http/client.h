@@ -14,10 +14,11 @@
 enum { HTTP_CLIENT_MAX = 16384 };
 
 struct http_client;
+struct tls_client;
 
 /* STATUS is the answer's, or -E…: -ETIMEDOUT, -ECONNREFUSED, -EMSGSIZE (the answer is too long),
- * -EBADMSG (it is not HTTP). BODY is valid during the call. The
- * callback may send the next request or close the client. */
+ * -EBADMSG (it is not HTTP), -EPROTO (TLS failed; the log says why). BODY is valid during the call.
+ * The callback may send the next request or close the client. */
 typedef void (*http_client_fn)(int status, const char *body, size_t len, void *arg);
 
 /* ADDRESS is copied. The client connects when the first request is sent. */
@@ -28,6 +29,9 @@ struct http_client *http_client_open(struct loop *loop, const struct sockaddr *a
 void http_client_set_header(struct http_client *ask, const char *lines);
 /* What requests say in Host, in place of the address: "name:port". It is copied. */
 void http_client_set_host(struct http_client *ask, const char *host);
+/* Speaks TLS, by TLS, which stays the caller's. The server's certificate has to be for NAME, a
+ * host's name or IP address, which is copied. Before the first request. */
+void http_client_set_tls(struct http_client *ask, struct tls_client *tls, const char *name);
 /* Answers may have up to MAX bytes from now on. */
 void http_client_limit(struct http_client *ask, size_t max);
 /* Not while another request is unanswered. PATH includes the query and is already percent-encoded.

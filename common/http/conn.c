@@ -85,6 +85,7 @@ static void drop_answer(struct http_conn *conn)
 
 static void release(struct http_conn *conn)
 {
+    http_tls_free(conn);
     http_parser_free(conn->parse);
     unstash(conn, http_buffer_len(&conn->stash));
     http_server_unref(conn->server);
@@ -104,6 +105,8 @@ void http_conn_close(struct http_conn *conn)
 {
     if (conn->state == HTTP_CONN_CLOSED)
         return;
+    if (conn->tls != NULL)
+        http_tls_part(conn);
     conn->state = HTTP_CONN_CLOSED;
     conn->due_ms = 0;
     detach(conn);
@@ -119,6 +122,11 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
     (void)status;
 }
 
+void http_conn_shut(struct http_conn *conn)
+{
+    uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut);
+}
+
 /* The last answer was sent. A close with unread bytes makes the kernel reset the connection, and
  * the client could lose the answer. So we shut down our side and read on, until the client has
  * closed, HTTP_LINGER_MS are over, or HTTP_LINGER_BYTES have come. */
@@ -130,8 +138,11 @@ static void linger(struct http_conn *conn)
     }
     conn->state = HTTP_CONN_LINGER;
     set_due(conn, HTTP_LINGER_MS);
-    uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shut);
     set_reading(conn, true);
+    if (conn->tls != NULL)
+        http_tls_shut(conn); /* may close CONN */
+    else
+        http_conn_shut(conn);
 }
 
 /* Keeps bytes that belong to a later request. */
@@ -190,12 +201,32 @@ static void on_written(uv_write_t *write, int status)
         written(conn);
 }
 
+void http_conn_written(struct http_conn *conn)
+{
+    drop_answer(conn);
+    if (conn->state == HTTP_CONN_WRITING)
+        written(conn);
+}
+
+/* Sends TEXT over TLS. */
+static void answer_by_tls(struct http_conn *conn, char *text, size_t len)
+{
+    keep_answer(conn, text, len);
+    conn->state = HTTP_CONN_WRITING;
+    set_due(conn, conn->server->options.idle_timeout_ms);
+    http_tls_pump(conn);
+}
+
 void http_conn_answer(struct http_request *request, char *text, size_t len)
 {
     struct http_conn *conn = request->conn;
     uv_buf_t buf = uv_buf_init(text, (unsigned)len);
     conn->last = request->close || conn->server->draining;
     http_request_free(request);
+    if (conn->tls != NULL) {
+        answer_by_tls(conn, text, len);
+        return;
+    }
     int n = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
     if (n >= 0 && (size_t)n == len) {
         mem_wiped_free(text, len); /* the answer may hold a new token */
@@ -223,6 +254,11 @@ static void refuse(struct http_conn *conn, int status, const char *why)
         conn->request->path = http_parser_path(conn->parse);
     conn->request->close = true;
     http_request_refuse(conn->request, status, why);
+}
+
+void http_conn_refuse(struct http_conn *conn, int status, const char *why)
+{
+    refuse(conn, status, why);
 }
 
 static int on_begin(void *arg)
@@ -276,8 +312,11 @@ static void send_continue(struct http_conn *conn, const struct http_head *head)
     uv_buf_t line = uv_buf_init(continue_line, sizeof(continue_line) - 1);
     if (expect == NULL || head->http_1_0 || strcasecmp(expect->text, "100-continue") != 0)
         return;
+    if (conn->tls != NULL)
+        http_tls_say(conn, continue_line, sizeof(continue_line) - 1);
     /* If this write fails the client sends the body anyway, after a while. */
-    uv_try_write((uv_stream_t *)&conn->tcp, &line, 1);
+    else
+        uv_try_write((uv_stream_t *)&conn->tcp, &line, 1);
 }
 
 static int on_head(void *arg, struct http_head *head)
@@ -386,7 +425,7 @@ static size_t feed(struct http_conn *conn, const char *data, size_t len)
 }
 
 /* The client sends no more. Requests that came before are still answered. */
-static void on_eof(struct http_conn *conn)
+void http_conn_eof(struct http_conn *conn)
 {
     conn->eof = true;
     if (is_waiting(conn) || http_buffer_len(&conn->stash) > 0)
@@ -395,7 +434,7 @@ static void on_eof(struct http_conn *conn)
         http_conn_close(conn);
 }
 
-static void take_bytes(struct http_conn *conn, const char *data, size_t len)
+void http_conn_take(struct http_conn *conn, const char *data, size_t len)
 {
     if (conn->state == HTTP_CONN_CLOSED)
         return;
@@ -420,11 +459,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct http_conn *conn = stream->data;
     if (n == UV_EOF) {
-        on_eof(conn);
+        http_conn_eof(conn);
     } else if (n < 0) {
         http_conn_close(conn);
     } else if (n > 0) { /* 0 means EAGAIN to libuv, not the end */
-        take_bytes(conn, buf->base, (size_t)n);
+        if (conn->tls != NULL && conn->state != HTTP_CONN_LINGER)
+            http_tls_take(conn, buf->base, (size_t)n);
+        else
+            http_conn_take(conn, buf->base, (size_t)n);
         explicit_bzero(buf->base, (size_t)n); /* all connections share the buffer, and API keys may
                                                * be in it */
     }
@@ -459,7 +501,10 @@ void http_conn_expire(struct http_conn *conn)
 {
     switch (conn->state) {
     case HTTP_CONN_NEW:
-        refuse(conn, 408, "no request came in time");
+        if (conn->tls != NULL && !http_tls_is_open(conn))
+            http_conn_close(conn); /* the handshake took too long */
+        else
+            refuse(conn, 408, "no request came in time");
         break;
     case HTTP_CONN_RECEIVING:
         if (conn->discard) {
@@ -503,5 +548,9 @@ void http_conn_open(struct http_server *server, int fd, const char *peer)
     }
     uv_tcp_nodelay(&conn->tcp, 1);
     limit_unsent(fd);
+    if (server->options.tls != NULL && !http_tls_open(conn)) {
+        http_conn_close(conn);
+        return;
+    }
     set_reading(conn, true);
 }

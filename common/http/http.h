@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 struct http_server;
+struct tls_server;
 struct http_request;
 
 enum http_method {
@@ -28,6 +29,9 @@ enum http_method {
 
 struct http_options {
     const char *address; /* host:port */
+    /* NULL: plain HTTP. Otherwise handshakes have header_timeout_ms, with the first head. Whoever
+     * speaks plain HTTP gets 400, in plain HTTP. */
+    struct tls_server *tls;
     /* 0: HTTP_MAX_CONNS. Beyond that, a connection without a request is closed for a new one, or
      * new ones wait. */
     int64_t max_conns;

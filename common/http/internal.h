@@ -2,6 +2,7 @@
  *
  *   server.c   listener, list of connections, deadlines
  *   conn.c     one connection: bytes in, parser's events, answers out
+ *   conn_tls.c TLS between the connection and its socket
  *   request.c  a request: its target, parameters and body; as handlers see it; its answer as text
  *   parser.c   bytes into heads and bodies, with the library llhttp
  *   head.c     a head, and what is refused of it */
@@ -14,18 +15,19 @@
 #include "common/http/parser.h"
 #include "common/net/listen.h"
 
-#define HTTP_MAX_CONNS    4096
-#define HTTP_MAX_HEADS    (8 << 20)
-#define HTTP_MAX_ANSWERS  (32 << 20)
-#define HTTP_MAX_PARAMS   16384 /* of a form; a query has no room for more */
-#define HTTP_PARAMS_FEW   3     /* so many parameters need no arena */
-#define HTTP_MAX_STASH    65536 /* bytes that are read ahead while a request is unanswered */
-#define HTTP_MAX_DRAIN    65536 /* bytes of a refused request's body that are skipped at most */
-#define HTTP_READ_SIZE    65536
-#define HTTP_TICK_MS      100       /* accuracy of deadlines */
-#define HTTP_LINGER_MS    2000      /* how long a client may take to read the last answer */
-#define HTTP_LINGER_BYTES (4 << 20) /* bytes that are thrown away meanwhile, at most */
-#define HTTP_PEER_MAX     48
+#define HTTP_MAX_CONNS      4096
+#define HTTP_MAX_HEADS      (8 << 20)
+#define HTTP_MAX_ANSWERS    (32 << 20)
+#define HTTP_MAX_PARAMS     16384 /* of a form; a query has no room for more */
+#define HTTP_PARAMS_FEW     3     /* so many parameters need no arena */
+#define HTTP_MAX_STASH      65536 /* bytes that are read ahead while a request is unanswered */
+#define HTTP_MAX_DRAIN      65536 /* bytes of a refused request's body that are skipped at most */
+#define HTTP_READ_SIZE      65536
+#define HTTP_TICK_MS        100       /* accuracy of deadlines */
+#define HTTP_LINGER_MS      2000      /* how long a client may take to read the last answer */
+#define HTTP_LINGER_BYTES   (4 << 20) /* bytes that are thrown away meanwhile, at most */
+#define HTTP_PEER_MAX       48
+#define HTTP_MAX_HANDSHAKES 256 /* of TLS at a time; beyond, the oldest gives way */
 
 /* A decoded parameter. It has no control bytes, so name and value are also C strings. */
 struct http_param {
@@ -98,6 +100,7 @@ struct http_conn {
     enum http_conn_state state;
     uint64_t due_ms;          /* loop time; 0 = no deadline */
     struct http_buffer stash; /* what came while a request was unanswered, or in one read with it */
+    struct http_tls *tls;     /* NULL: plain HTTP */
     char *unwritten;          /* an answer that WRITE is still sending */
     size_t unwritten_len;     /* its whole length, which counts against max_answers */
     uint64_t answered_ms;     /* since when */
@@ -121,12 +124,14 @@ struct http_server {
     bool full; /* not accepting until the next tick */
     LIST_HEAD(, http_conn) conns;
     size_t n_conns, max_conns, pending;
+    size_t handshakes;            /* connections whose TLS handshake has not ended */
     struct http_stats stats;      /* without the number of connections */
     int64_t held, heads, answers; /* see max_held, max_heads and max_answers */
     int64_t most_held;            /* the most that all three were, since memory was given back */
     unsigned handles;             /* open uv handles of the server and its connections */
     LIST_HEAD(, http_request) requests; /* those that the handler has not answered */
     char in[HTTP_READ_SIZE]; /* what one read brought; it is used up before the next read */
+    char *plain;             /* with TLS: likewise, decrypted */
 };
 
 /* conn.c */
@@ -140,6 +145,35 @@ void http_conn_give_way(struct http_conn *conn);
 void http_conn_expire(struct http_conn *conn);
 /* Sends TEXT as the answer to REQUEST and ends the request. Takes ownership of TEXT (malloc'ed). */
 void http_conn_answer(struct http_request *request, char *text, size_t len);
+
+/* For conn_tls.c: */
+/* Takes bytes that came, decrypted. */
+void http_conn_take(struct http_conn *conn, const char *data, size_t len);
+/* The client sends no more. */
+void http_conn_eof(struct http_conn *conn);
+/* The kernel has taken all of conn->unwritten. */
+void http_conn_written(struct http_conn *conn);
+void http_conn_refuse(struct http_conn *conn, int status, const char *why);
+/* Nothing more is sent. */
+void http_conn_shut(struct http_conn *conn);
+
+/* conn_tls.c: all but the first are for connections that have it. */
+/* False: no memory. */
+bool http_tls_open(struct http_conn *conn);
+void http_tls_free(struct http_conn *conn); /* also without TLS */
+/* Takes bytes that came from the socket. */
+void http_tls_take(struct http_conn *conn, const char *data, size_t len);
+/* Sends conn->unwritten, or what is left of it. May close CONN. */
+void http_tls_pump(struct http_conn *conn);
+/* Sends TEXT beside it, if there is room. */
+void http_tls_say(struct http_conn *conn, const char *text, size_t len);
+/* Sends close_notify, then calls http_conn_shut(). */
+void http_tls_shut(struct http_conn *conn);
+/* CONN is about to be closed. */
+void http_tls_part(struct http_conn *conn);
+bool http_tls_is_open(const struct http_conn *conn);
+/* Bytes of conn->unwritten that wait for the kernel to take others. */
+size_t http_tls_unsent(const struct http_conn *conn);
 
 /* server.c */
 void http_server_add(struct http_server *server, struct http_conn *conn);

@@ -156,6 +156,8 @@ static bool reads_slowly(const struct http_conn *conn, uint64_t now)
 {
     uint64_t took = now - conn->answered_ms;
     size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&conn->tcp);
+    if (conn->tls != NULL)
+        left += http_tls_unsent(conn);
     size_t read = saturate_sub(conn->unwritten_len, left);
     return conn->unwritten_len > 0 && took >= SLOW_MS && read < took * SLOW_BYTES_PER_MS;
 }
@@ -172,8 +174,10 @@ int64_t http_server_answers(const struct http_server *server)
 
 void http_server_unref(struct http_server *server)
 {
-    if (--server->handles == 0)
-        free(server);
+    if (--server->handles > 0)
+        return;
+    free(server->plain);
+    free(server);
 }
 
 /* How long a connection has been without a request, by its deadline; 0: it has one. */
@@ -271,6 +275,8 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     int err;
     server->loop = loop;
     server->options = *options;
+    if (options->tls != NULL)
+        server->plain = mem_alloc(HTTP_READ_SIZE);
     server->options.address = NULL; /* the text is valid only during this call */
     server->max_conns = options->max_conns > 0 ? (size_t)options->max_conns : HTTP_MAX_CONNS;
     err = listen_open(options->address, BACKLOG, server->fds);
@@ -292,6 +298,7 @@ int http_server_open(struct loop *loop, const struct http_options *options,
     return 0;
 
 free_server:
+    free(server->plain);
     free(server);
     return err;
 }
