@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/tls/tls.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,16 @@ static void handle(struct http_request *request, void *arg)
         http_respond(request, 405, text_plain, method, sizeof(method) - 1, "Allow: GET, HEAD\r\n");
 }
 
+static int open_tls(struct daemon *daemon, struct tls_server **tls)
+{
+    const struct tls_server_options options = {.name = "admin", .alpn = "http/1.1"};
+    char err[TLS_ERROR_MAX];
+    int rc = tls_server_open(daemon->tls, &options, tls, err, sizeof(err));
+    if (rc != 0)
+        log_error("cannot serve admin pages over TLS", "%s; set tls.certificate and tls.key", err);
+    return rc;
+}
+
 int daemon_admin_open(struct daemon *daemon)
 {
     const struct daemon_config *config = daemon->config;
@@ -299,6 +310,8 @@ int daemon_admin_open(struct daemon *daemon)
         .arg = daemon,
     };
     if (daemon_access_open(daemon) != 0)
+        return -EINVAL;
+    if (config->admin_tls && open_tls(daemon, &options.tls) != 0)
         return -EINVAL;
     if (config->admin_listen[0] == '\0') /* the admin listener is switched off */
         return 0;

@@ -208,7 +208,7 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
         config_dump(daemon->internal->tables, daemon->config, stdout);
         return 0;
     case DAEMON_HEALTH:
-        return daemon_health(common_config(daemon)->admin_listen);
+        return daemon_health(common_config(daemon));
     case DAEMON_OWN_COMMAND:
         return daemon->spec->own_command->run(daemon, arguments->argument);
     default:

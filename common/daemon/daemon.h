@@ -28,10 +28,11 @@ struct daemon_config {
     char *admin_listen;
     char *admin_keys_file; /* keys that the admin listener takes; empty: it asks for none */
     bool admin_insecure;   /* ... although other machines can reach it */
-    char *rpc_listen;      /* where gRPC listens; empty for a daemon without a server (job) */
-    char *rpc_advertise;   /* host:port or host by which others reach the daemon; empty: rpc.listen.
-                            * If that is 0.0.0.0: the machine's name if it leads here, else an
-                            * interface's address */
+    bool admin_tls;
+    char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
+    char *rpc_advertise; /* host:port or host by which others reach the daemon; empty: rpc.listen.
+                          * If that is 0.0.0.0: the machine's name if it leads here, else an
+                          * interface's address */
     int64_t rpc_connections, rpc_held;
     char *rpc_tls, *rpc_tls_name, *rpc_key_file;
     bool rpc_insecure;
@@ -44,6 +45,7 @@ struct daemon_config {
     int64_t clock_max_offset_ms; /* if the clock is further from Redis's, the daemon is not ready */
     char *members_static;        /* admin addresses of all daemons; empty: leases in Redis */
     char *members_key_file;      /* the key that they are shown */
+    bool members_tls;            /* they are asked over TLS */
     int64_t memory_limit;        /* bytes; 0: memory_budget_default() */
     int64_t drain_ms;            /* daemon.drain: the longest time from SIGTERM to exit */
     char *tls_certificate, *tls_key; /* lists of files, see tls/tls.h */

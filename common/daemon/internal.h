@@ -87,7 +87,7 @@ void daemon_tables(struct daemon *daemon);
 /* Loads and checks daemon->config. 0, or -EINVAL after a line on stderr. */
 int daemon_load(struct daemon *daemon, const char *path);
 /* Asks /readyz of a running daemon. Returns the exit code. Blocks. */
-int daemon_health(const char *admin_listen);
+int daemon_health(const struct daemon_config *config);
 
 /* Opens Redis. 0, or -E… after logging. */
 int daemon_redis_open(struct daemon *daemon);

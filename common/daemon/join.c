@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/tls/tls.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,16 @@ static void on_held(struct membership *membership, bool lost, void *arg)
 
 static const struct membership_events own_events = {.changed = on_changed, .held = on_held};
 
+static int open_tls(struct daemon *daemon, struct tls_client **tls)
+{
+    const struct tls_client_options options = {.name = "members", .alpn = "http/1.1"};
+    char err[TLS_ERROR_MAX];
+    int rc = tls_client_open(daemon->tls, &options, tls, err, sizeof(err));
+    if (rc != 0)
+        log_error("cannot ask members.static over TLS", "%s", err);
+    return rc;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): for its parameters see daemon.h */
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
@@ -61,6 +72,9 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
     int err = daemon_redis_open(daemon);
     if (err != 0)
         return err;
+    struct tls_client *tls = NULL;
+    if (config->members_tls && open_tls(daemon, &tls) != 0)
+        return -EINVAL;
     struct membership_options lease = {
         .kind = daemon->spec->kind,
         .self = *self,
@@ -69,6 +83,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
         .ttl_ms = config->lease_ttl_ms,
         .addresses = config->members_static,
         .key = in->member_key,
+        .tls = tls,
     };
     in->events = *events;
     in->events_arg = arg;

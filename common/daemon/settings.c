@@ -22,6 +22,8 @@ const struct config_row daemon_config_rows[] = {
     {"admin", "insecure", CONFIG_BOOL, COMMON(admin_insecure), "no", 0, 0,
      "Let admin.listen be reached from other machines without keys. Whoever reaches it reads configuration and metrics, and "
      "may speak as another daemon of members.static. For a network that no stranger reaches."},
+    {"admin", "tls", CONFIG_BOOL, COMMON(admin_tls), "no", 0, 0,
+     "Serve the admin pages over TLS (https), with tls.certificate. Plain HTTP is refused then."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,
      "Where other daemons connect by gRPC. Whoever gets here can speak as any daemon. So an address that other machines "
      "reach needs rpc.tls = mutual, rpc.key_file or rpc.insecure, or the daemon does not start. Empty for a daemon that "
@@ -92,6 +94,9 @@ const struct config_row daemon_config_rows[] = {
     {"members", "key_file", CONFIG_STRING, COMMON(members_key_file), "", 0, 0,
      "File with the key that this daemon shows the others of members.static: one that their admin.keys_file has, with scope "
      "admin. Read anew at SIGHUP. Empty: none is shown."},
+    {"members", "tls", CONFIG_BOOL, COMMON(members_tls), "no", 0, 0,
+     "Ask the addresses of members.static over TLS: all of them have admin.tls. Their certificates have to be for the names "
+     "in the list, and signed by tls.ca."},
     {"memory", "limit", CONFIG_BYTES, COMMON(memory_limit), "0", 0, INT64_C(1) << 50,
      "Memory that this daemon may use. From 80 % of it on it refuses what is new, from 90 % on a comet lets go of the "
      "slowest readers and oldest handshakes; docs/architecture.md says what each daemon refuses. 0: three quarters of the "
@@ -190,6 +195,10 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
     daemon_tls_settings(config, &tls);
     if (tls_check(&tls, err, errlen) != 0)
         return -EINVAL;
+    if (config->admin_tls && config->tls_certificate[0] == '\0') {
+        snprintf(err, errlen, "admin.tls needs tls.certificate and tls.key");
+        return -EINVAL;
+    }
     if (daemon_rpc_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0 ||
         daemon_access_check(config, err, errlen) != 0)
         return -EINVAL;

@@ -61,7 +61,7 @@ struct membership {
 
 /* membership.c, for the backends */
 struct membership *membership_lease_new(struct redis *redis);
-struct membership *membership_static_new(const char *addresses);
+struct membership *membership_static_new(const char *addresses, struct tls_client *tls);
 /* Takes ownership of LIST. If it differs in more than connections and client_ips, the event
  * changed() comes. */
 void membership_take_list(struct membership *membership, enum member_kind kind,

@@ -91,8 +91,8 @@ struct membership *membership_open(struct loop *loop, struct redis *redis,
     loop_assert_owner(loop);
     assert(options->renew_ms > 0 && options->ttl_ms > 0);
     bool listed = options->addresses != NULL && options->addresses[0] != '\0';
-    struct membership *membership =
-        listed ? membership_static_new(options->addresses) : membership_lease_new(redis);
+    struct membership *membership = listed ? membership_static_new(options->addresses, options->tls)
+                                           : membership_lease_new(redis);
     membership->loop = loop;
     membership->kind = options->kind;
     membership->watch = options->watch & ((1U << MEMBER_KINDS) - 1);

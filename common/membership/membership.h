@@ -72,6 +72,8 @@ struct ring *member_list_ring(const struct member_list *list);
 
 struct membership;
 
+struct tls_client;
+
 struct membership_options {
     enum member_kind kind;
     struct member self; /* id, rpc, …; membership sets epoch and node */
@@ -82,6 +84,7 @@ struct membership_options {
     const char *addresses;
     /* With addresses: the key that is shown to them. NULL: none. */
     const char *key;
+    struct tls_client *tls; /* by which they are asked, the caller's; NULL: plain HTTP */
 };
 
 struct membership_events {

@@ -17,6 +17,8 @@ const struct config_row logic_config_rows[] = {
     ROW("api", "listen", CONFIG_ADDRESS, api_listen, "127.0.0.1:7172", 0, 0,
         "Where the HTTP API listens. Callers on other machines need api.keys_file, api.keys or "
         "api.trusted, too."),
+    ROW("api", "tls", CONFIG_BOOL, api_tls, "no", 0, 0,
+        "Serve the HTTP API over TLS (https), with tls.certificate. Plain HTTP is refused then."),
     ROW("api", "keys", CONFIG_SECRETS, api_keys, "", 0, 0,
         "The simple way: keys of the HTTP API that may do everything (Authorization: Bearer KEY, "
         "or X-API-Key: KEY). Without these and api.keys_file, programs on this machine are let in, "
@@ -211,6 +213,10 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
     }
     if (config->api_max_bodies < config->api_max_body) {
         snprintf(err, errlen, "api.max_bodies must not be less than api.max_body");
+        return -EINVAL;
+    }
+    if (config->api_tls && config->daemon.tls_certificate[0] == '\0') {
+        snprintf(err, errlen, "api.tls needs tls.certificate and tls.key");
         return -EINVAL;
     }
     if (config->bus_linger_ms >= config->bus_timeout_ms) {

@@ -6,6 +6,7 @@
 
 struct logic_config {
     struct daemon_config daemon; /* has to be the first member */
+    bool api_tls;
     char *api_listen, *api_keys, *api_keys_file, *api_trusted, *api_hosts, *api_origins;
     int64_t api_push_rate, api_max_requests, api_max_key_requests; /* see http/callers.h */
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/tls/tls.h"
 #include "logic/http/callers.h"
 #include "logic/http/local_callers.h"
 
@@ -498,6 +499,17 @@ static void api_room(void *arg)
     api_msg_get_go_on(arg);
 }
 
+static int open_tls(struct logic *logic, struct tls_server **tls)
+{
+    const struct tls_server_options options = {.name = "api", .alpn = "http/1.1"};
+    char err[TLS_ERROR_MAX];
+    int rc = tls_server_open(logic->daemon->tls, &options, tls, err, sizeof err);
+
+    if (rc != 0)
+        log_error("cannot serve the HTTP API over TLS", "%s; set tls.certificate and tls.key", err);
+    return rc;
+}
+
 int routes_open(struct logic *logic)
 {
     const struct logic_config *config = logic->config;
@@ -529,6 +541,8 @@ int routes_open(struct logic *logic)
                  "address=%s hint=\"only programs on this machine and in api.trusted may push; set "
                  "api.keys_file or api.keys for others\"",
                  config->api_listen);
+    if (config->api_tls && open_tls(logic, &options.tls) != 0)
+        return -EINVAL;
     int err = http_server_open(logic->loop, &options, &logic->http);
     if (err != 0)
         daemon_listen_failed(logic->daemon, config->api_listen, "api", "listen", err);

@@ -182,6 +182,8 @@ static struct static_address *address_open(struct static_members *members,
     name_address(address, entry);
     address->ask = http_client_open(members->base.loop, &endpoint->any, on_answer, address);
     http_client_set_header(address->ask, members->authorization);
+    if (members->tls != NULL)
+        http_client_set_tls(address->ask, members->tls, entry->host);
     address->next = members->addresses;
     members->addresses = address;
     members->n_addresses++;

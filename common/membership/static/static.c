@@ -437,10 +437,11 @@ static const struct membership_ops ops = {
     .stats = static_stats,
 };
 
-struct membership *membership_static_new(const char *addresses)
+struct membership *membership_static_new(const char *addresses, struct tls_client *tls)
 {
     struct static_members *members = mem_zalloc(sizeof *members);
     members->base.ops = &ops;
     members->list = mem_strdup(addresses);
+    members->tls = tls;
     return &members->base;
 }

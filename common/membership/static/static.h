@@ -71,7 +71,8 @@ struct static_peer {
 struct static_members {
     struct membership base;
     char *list;
-    char *authorization; /* the header that is sent with each question; NULL: none */
+    struct tls_client *tls; /* NULL: plain HTTP */
+    char *authorization;    /* the header that is sent with each question; NULL: none */
     uv_timer_t timer;
     struct static_entry *entries;
     size_t n_entries;
