@@ -144,8 +144,16 @@ class Process:
             raise AssertionError(f"{self.name} did not end after SIGTERM:\n{self.log()[-3000:]}") from None
 
 
+def http_connection(host, port, timeout, context=None):
+    """By https if there is a CONTEXT."""
+    if context is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
 class Daemon(Process):
     admin_headers = {}  # with each request to admin pages
+    context = None  # of TLS (admin.tls)
 
     def __init__(self, kind, number, env, directory, admin=None):
         self.kind = kind
@@ -166,7 +174,7 @@ class Daemon(Process):
     def get(self, path, timeout=5, method="GET", headers=None):
         """(status, text) of an admin page; (0, "") if it does not answer."""
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=timeout * SLOW)
+            connection = http_connection("127.0.0.1", self.admin, timeout * SLOW, self.context)
             connection.request(method, path, headers={**self.admin_headers, **(headers or {})})
             response = connection.getresponse()
             return response.status, response.read().decode()
@@ -193,6 +201,7 @@ class Daemon(Process):
 
 class Api:
     """The business's side: logic's HTTP API, both faces. One keep-alive connection per thread."""
+    context = None  # of TLS (api.tls)
 
     def __init__(self, port, key=None):
         self.port = port
@@ -203,8 +212,7 @@ class Api:
         """(status, text, headers)"""
         connection = getattr(self.local, "connection", None)
         if connection is None or self._was_closed(connection):
-            connection = self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                                            timeout=timeout * SLOW)
+            connection = self.local.connection = http_connection("127.0.0.1", self.port, timeout * SLOW, self.context)
         headers = dict(headers)
         if self.key and not {"Authorization", "X-API-Key"} & headers.keys():
             headers["Authorization"] = f"Bearer {self.key}"
