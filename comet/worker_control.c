@@ -20,6 +20,7 @@
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/session.h"
+#include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -84,6 +85,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->room_reports = room_reports_open(worker);
     worker->ordered_rooms = ordered_rooms_open(worker);
     worker->upstream = upstream_open(worker);
+    worker->token_ends = token_ends_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -101,6 +103,7 @@ void worker_close(struct worker *worker)
     room_claims_close(worker);
     held_joins_close(worker);
     frontend_close(worker);
+    token_ends_close(worker->token_ends);
     logic_requests_close(worker->logic);
     reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);

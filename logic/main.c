@@ -9,6 +9,7 @@
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
+#include "logic/jwt/verifier.h"
 #include "logic/mailbox/abandoned.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/nodes/nodes.h"
@@ -134,7 +135,9 @@ static int logic_start(struct daemon *daemon)
     logic->mailbox_kept = abandoned_take;
     logic->nodes = nodes_open(logic->loop, logic->config, logic->counters);
     logic->online = goim_online_open();
-    int err = streams_open(logic, &services, &logic->streams);
+    int err = jwts_open(logic, &logic->jwts);
+    if (err == 0)
+        err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
     if (err == 0)
@@ -198,6 +201,8 @@ static void logic_stop(struct daemon *daemon)
         uv_close((uv_handle_t *)&needs_timer, NULL);
     needs_timer.data = NULL;
     streams_close(logic->streams);
+    jwts_close(logic->jwts);
+    logic->jwts = NULL;
     connects_close(logic->connects);
     gone_receivers_close(logic->gone_receivers);
     logic->gone_receivers = NULL;
@@ -273,6 +278,8 @@ static int logic_check(const void *arg, char *err, size_t errlen)
         bad = nodes_check(config, err, errlen);
     if (bad == 0)
         bad = local_callers_check(config->api_trusted, err, errlen);
+    if (bad == 0)
+        bad = jwts_check(config, err, errlen);
     return bad != 0 ? bad : callers_check(config, err, errlen);
 }
 

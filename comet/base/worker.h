@@ -19,6 +19,7 @@ struct reregister;
 struct room_reports;
 struct ordered_rooms;
 struct upstream;
+struct token_ends;
 struct cluster_view;
 struct strmap;
 struct wheel;
@@ -53,6 +54,7 @@ struct worker {
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct upstream *upstream;           /* session/upstream.h */
+    struct token_ends *token_ends;       /* session/token_ends.h */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */

@@ -71,6 +71,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->room = result->room;
     admission->rooms = result->rooms;
     admission->reason = result->reason;
+    admission->lifetime_ms = result->lifetime_ms;
     admission->key = result->key;
     admission->accepts_all = result->accepts_all;
     admission->accepts = result->accepts;

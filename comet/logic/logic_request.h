@@ -80,8 +80,9 @@ struct admission {
     bool accepts_all;  /* goim: every operation; false: those of `accepts` */
     const int32_t *accepts;
     size_t n_accepts;
-    bool hello;         /* goim: the auth reply has a body */
-    const char *reason; /* why it was refused */
+    bool hello;           /* goim: the auth reply has a body */
+    uint64_t lifetime_ms; /* of its token; 0: it does not expire */
+    const char *reason;   /* why it was refused */
     struct mailbox_page page;
 };
 

@@ -97,6 +97,7 @@ struct conn {
                          registered, and until then before each push to it is written */
     uint8_t held : 2; /* enum conn_holder: nothing more of it is handled */
     bool upstream : 1; /* session/upstream.h has something of it */
+    bool expires : 1;  /* session/token_ends.h knows when */
     /* only for the files of net/: */
     bool header_due : 1;     /* a PROXY header comes first: client_address.h */
     bool named : 1;          /* a proxy has named the client's address: client_address.h */

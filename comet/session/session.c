@@ -13,6 +13,7 @@
 #include "comet/session/held_joins.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
+#include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/mem.h"
 #include <string.h>
@@ -64,6 +65,8 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     session_count(worker, 1);
     addresses_session(conn->address, 1);
     catchup_admitted(conn, &result->page);
+    if (result->lifetime_ms != 0)
+        token_ends_set(conn, result->lifetime_ms);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);
     if (!session_enter_rooms(conn, result))
@@ -134,6 +137,8 @@ void session_closed(struct conn *conn)
     if (conn->goim != NULL)
         goim_keys_remove(conn);
     upstream_conn_closed(conn);
+    if (conn->expires)
+        token_ends_forget(conn);
     goim_client_free(conn->goim);
     conn->goim = NULL;
     if (conn->handle != 0) {

@@ -20,7 +20,7 @@ enum {
     GOIM_AUTH_KEY_MAX = 128,            /* bytes */
     GOIM_AUTH_ROOM_MAX = ROOM_NAME_MAX, /* bytes */
     GOIM_AUTH_ROOMS_MAX = 1024,         /* bytes, commas included */
-    GOIM_AUTH_TOKEN_MAX = 512,          /* bytes */
+    GOIM_AUTH_TOKEN_MAX = 16384,        /* bytes: a comet takes auths of conn.max_auth */
     GOIM_AUTH_ACCEPTS_MAX = 256,        /* operations */
 };
 

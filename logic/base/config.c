@@ -61,6 +61,37 @@ const struct config_row logic_config_rows[] = {
     ROW("auth", "trust_mid", CONFIG_BOOL, auth_trust_mid, "no", 0, 0,
         "Believe the mid in the auth of a goim v2 client that sends no token. Whoever reaches a "
         "comet can then be anybody: for a trusted network, or to try goim's clients."),
+    ROW("jwt", "keys", CONFIG_LIST, jwt_keys, "", 0, 0,
+        "Keys by which clients' JSON Web Tokens are verified, each FAMILY=FILE or FAMILY:KID=FILE. "
+        "FAMILY is hmac (the file is the secret, of 32 bytes or more), rsa, ec or ed25519 (a "
+        "public "
+        "key in PEM). KID: only for tokens whose header has that kid. Read again on SIGHUP."),
+    ROW("jwt", "jwks", CONFIG_STRING, jwt_jwks, "", 0, 0,
+        "File with further public keys, a JWK Set. Read again on SIGHUP."),
+    ROW("jwt", "algorithms", CONFIG_LIST, jwt_algorithms,
+        "HS256,HS384,HS512,RS256,PS256,ES256,EdDSA", 0, 0,
+        "Algorithms by which tokens may be signed. Which one a key can serve, its family decides."),
+    ROW("jwt", "issuer", CONFIG_STRING, jwt_issuer, "", 0, 0,
+        "The claim iss of a token has to be this one. Empty: any, or none."),
+    ROW("jwt", "audience", CONFIG_STRING, jwt_audience, "", 0, 0,
+        "The claim aud of a token has to be this one, or to list it. Empty: only tokens without "
+        "aud "
+        "are taken."),
+    ROW("jwt", "claims", CONFIG_STRING, jwt_claims,
+        "uid=sub,room=room,rooms=rooms,key=key,accepts=accepts", 0, 0,
+        "Which claim says what, USE=CLAIM: the user, the main room, the rooms beside it, the key "
+        "and the operations of a goim client's device. USE= leaves one out."),
+    ROW("jwt", "leeway", CONFIG_DURATION, jwt_leeway_ms, "30s", 0, HOUR,
+        "By so much the issuer's clock may differ from ours: a token is taken that much earlier "
+        "than nbf and iat, and longer than exp."),
+    ROW("jwt", "require_exp", CONFIG_BOOL, jwt_require_exp, "yes", 0, 0,
+        "Take only tokens that expire (exp)."),
+    ROW("jwt", "max_length", CONFIG_BYTES, jwt_max_length, "4k", 256, 64 * KIB,
+        "Longest token. A comet takes auths of conn.max_auth."),
+    ROW("jwt", "threads", CONFIG_INT, jwt_threads, "1", 1, 3,
+        "Threads that verify signatures: each some 10,000 a second by ES256 or EdDSA, 50,000 by RS256."),
+    ROW("jwt", "max_waiting", CONFIG_INT, jwt_max_waiting, "4096", 16, 1000000,
+        "Tokens that wait for such a thread. Clients beyond get code 12, and connect again."),
     ROW("goim", "comets", CONFIG_BOOL, goim_comets, "no", 0, 0,
         "Let goim's own comets use this logic, by goim.logic.Logic on rpc.listen, and send what is "
         "pushed to their sessions to goim's job. Whoever reaches rpc.listen can then name "

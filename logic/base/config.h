@@ -12,6 +12,9 @@ struct logic_config {
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;
     bool auth_trust_mid;
+    char *jwt_keys, *jwt_jwks, *jwt_algorithms, *jwt_issuer, *jwt_audience, *jwt_claims;
+    int64_t jwt_leeway_ms, jwt_max_length, jwt_threads, jwt_max_waiting;
+    bool jwt_require_exp;
     bool goim_comets;            /* goim.comets */
     int64_t goim_session_ttl_ms; /* goim.session_ttl */
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;

@@ -36,6 +36,7 @@ struct http_server;
 struct nodes;
 struct goim_online;
 struct upstream;
+struct jwts;
 
 struct logic {
     struct daemon *daemon;
@@ -66,6 +67,7 @@ struct logic {
     struct callers *callers;     /* http/callers.h: who calls the HTTP API */
     struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;
+    struct jwts *jwts; /* jwt/verifier.h; NULL: no key is configured */
     struct goim_online *online;
     struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */
     /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */

@@ -115,6 +115,18 @@
     X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                     \
       "Tokens made and taken back.")                                                             \
     X(TOKENS_REVOKED, "imc_logic_tokens_total", "event=\"revoked\"", METRIC_COUNTER, "")         \
+    X(JWT_KEYS, "imc_logic_jwt_keys", NULL, METRIC_GAUGE, "Keys of jwt.keys and jwt.jwks.")      \
+    X(JWT_WAITING, "imc_logic_jwt_waiting", NULL, METRIC_GAUGE,                                  \
+      "Clients' JSON Web Tokens that wait to be verified; at most jwt.max_waiting.")             \
+    X(JWT_GOOD, "imc_logic_jwt_total", "result=\"good\"", METRIC_COUNTER,                        \
+      "JSON Web Tokens that clients sent. key: no key here verifies it; claims: it is for "      \
+      "others, or lacks a claim; busy: not verified, too many waited.")                          \
+    X(JWT_MALFORMED, "imc_logic_jwt_total", "result=\"malformed\"", METRIC_COUNTER, "")          \
+    X(JWT_KEY, "imc_logic_jwt_total", "result=\"key\"", METRIC_COUNTER, "")                      \
+    X(JWT_SIGNATURE, "imc_logic_jwt_total", "result=\"signature\"", METRIC_COUNTER, "")          \
+    X(JWT_EXPIRED, "imc_logic_jwt_total", "result=\"expired\"", METRIC_COUNTER, "")              \
+    X(JWT_CLAIMS, "imc_logic_jwt_total", "result=\"claims\"", METRIC_COUNTER, "")                \
+    X(JWT_BUSY, "imc_logic_jwt_total", "result=\"busy\"", METRIC_COUNTER, "")                    \
     X(STORED_SETTLE, "imc_logic_stored_total", "by=\"settle\"", METRIC_COUNTER,                  \
       "Messages new in a mailbox: stored = confirmed + expired + trimmed + waiting.")            \
     X(STORED_SPILL, "imc_logic_stored_total", "by=\"spill\"", METRIC_COUNTER, "")                \

@@ -106,14 +106,14 @@ static void admission_note(struct admission *admission, int64_t uid)
         foreign_put(call->batch.logic, &session, true, on_noted, admission);
 }
 
-static void on_token(void *arg, size_t index, int err, const struct token_value *value)
+static void on_token(void *arg, size_t index, int err, const struct token_value *value,
+                     const char *why)
 {
     struct admission *admission = arg;
-    const char *why;
 
     (void)index;
     if (err == -ENOENT) {
-        admission_refuse(admission, RPC_UNAUTHENTICATED, "unknown or expired token");
+        admission_refuse(admission, RPC_UNAUTHENTICATED, why);
         return;
     }
     if (err != 0) {

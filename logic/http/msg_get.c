@@ -230,15 +230,18 @@ static void take_turn(struct get_call *call)
         TAILQ_INSERT_TAIL(&logic->gets_waiting, call, waiting);
 }
 
-static void on_token(void *arg, size_t index, int err, const struct token_value *value)
+static void on_token(void *arg, size_t index, int err, const struct token_value *value,
+                     const char *why)
 {
     struct get_call *call = arg;
 
     (void)index;
     if (err == -EAGAIN)
         fail_redis(call);
+    else if (err == -EBUSY)
+        fail_for_now(call, LOGIC_REFUSED_READS, why);
     else if (err != 0)
-        fail(call, API_TOKEN, "token: unknown or expired");
+        fail(call, API_TOKEN, strncmp(why, "token: ", 7) == 0 ? why : "token: unknown or expired");
     else if (value->uid != call->uid)
         fail(call, API_TOKEN, "token: of another uid");
     else

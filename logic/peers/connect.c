@@ -23,9 +23,10 @@ struct connect {
     struct router_session session;
     STAILQ_ENTRY(connect) next; /* set while it waits for another try */
     uint64_t again_ms;
-    int steps;   /* answers that an admitted session still waits for */
-    bool failed; /* one of them was none */
-    int asks;    /* how often comets were asked to make room */
+    int steps;        /* answers that an admitted session still waits for */
+    bool failed;      /* one of them was none */
+    int asks;         /* how often comets were asked to make room */
+    uint64_t ends_ms; /* of its token, Unix time; 0: never */
 };
 
 /* Connects that wait for another try, in the order in which they are due. */
@@ -99,6 +100,9 @@ static void connect_step(struct connect *connect, int err)
         connect_take_back(connect);
         return;
     }
+    uint64_t now = connect->ends_ms == 0 ? 0 : logic_now_ms(connect->sb->logic);
+    if (connect->ends_ms != 0)
+        result->lifetime_ms = connect->ends_ms > now ? connect->ends_ms - now : 1;
     result->uid = connect->session.uid;
     result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
@@ -261,25 +265,27 @@ static void connect_known(struct connect *connect, int64_t uid)
 
 /* --- token --- */
 
-static void on_token(void *arg, size_t index, int err, const struct token_value *value)
+static void on_token(void *arg, size_t index, int err, const struct token_value *value,
+                     const char *why)
 {
     struct session_batch *sb = arg;
     struct connect *connect = sb->asked[index];
-    const char *why;
 
     if (err == -ENOENT) {
-        connect_end(connect, CLOSE_BAD_TOKEN, "unknown or expired token");
+        connect_end(connect, CLOSE_BAD_TOKEN, why);
         return;
     }
     if (err != 0) {
-        connect_unavailable(connect);
+        connect_end(connect, CLOSE_UNAVAILABLE, why);
         return;
     }
     why = goim_connect_token(sb, &connect->goim, value, &connect->session.room, connect->result);
-    if (why != NULL)
+    if (why != NULL) {
         connect_end(connect, CLOSE_BAD_TOKEN, why);
-    else
+    } else {
+        connect->ends_ms = value->ends_ms;
         connect_known(connect, value->uid);
+    }
 }
 
 /* Reads goim's auth. True: its token has to be looked up. False: it needs none, or was refused. */

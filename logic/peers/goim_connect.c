@@ -114,12 +114,17 @@ static void token_accepts(struct session_batch *sb, const struct token_value *to
     }
 }
 
-const char *goim_connect_token(struct session_batch *sb, const struct goim_connect *connect,
+const char *goim_connect_token(struct session_batch *sb, struct goim_connect *connect,
                                const struct token_value *token, const char **room,
                                Imc__V1__ConnectResult *result)
 {
     if (connect->mid != 0 && connect->mid != token->uid)
         return "auth: the token is not that of mid";
+    if (connect->is_goim && token->key != NULL && token->key[0] != '\0') {
+        if (connect->key != NULL && strcmp(connect->key, token->key) != 0)
+            return "auth: the token is not that of key";
+        connect->key = copy_text(sb, token->key);
+    }
     if ((*room)[0] == '\0')
         *room = session_batch_text(sb, token->room, token->room_len);
     if (result->rooms[0] == '\0')

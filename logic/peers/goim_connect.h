@@ -27,10 +27,11 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
  * up, too. NULL: the client named a key that was made up for another user. */
 const char *goim_connect_key(struct session_batch *sb, const struct goim_connect *connect,
                              int64_t uid);
-/* The client's token stands for TOKEN, which adds what the client did not say: the room to *ROOM,
- * the rooms beside it and the operations ("*": all, or a list) to RESULT. NULL; or why the client
- * is refused: the token is not that of its mid. For imgo's clients, too. */
-const char *goim_connect_token(struct session_batch *sb, const struct goim_connect *connect,
+/* The client's token stands for TOKEN, which adds what the client did not say: the key to CONNECT,
+ * the room to *ROOM, the rooms beside it and the operations ("*": all, or a list) to RESULT. NULL;
+ * or why the client is refused: the token is not that of its mid, or of its key. For imgo's
+ * clients, too. */
+const char *goim_connect_token(struct session_batch *sb, struct goim_connect *connect,
                                const struct token_value *token, const char **room,
                                Imc__V1__ConnectResult *result);
 

@@ -9,6 +9,8 @@
 #include "logic/tokens/tokens.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "logic/jwt/token.h"
+#include "logic/jwt/verifier.h"
 #include "logic/tokens/token_delete_if_equal.lua.h"
 #include "logic/tokens/token_delete_if_of_uid.lua.h"
 
@@ -127,21 +129,24 @@ struct find {
     size_t index[];
 };
 
+static const char unknown[] = "unknown or expired token";
+static const char away[] = "service unavailable";
+
 static void find_one(const struct find *find, size_t index, const redisReply *value)
 {
     struct token_value token;
 
     if (value->type == REDIS_REPLY_NIL) {
-        find->fn(find->arg, index, -ENOENT, NULL);
+        find->fn(find->arg, index, -ENOENT, NULL, unknown);
         return;
     }
     if (value->type == REDIS_REPLY_STRING &&
         token_decode(value->str, (size_t)value->len, &token) == 0) {
-        find->fn(find->arg, index, 0, &token);
+        find->fn(find->arg, index, 0, &token, "");
         return;
     }
     log_error("token value is not ours", "keys=" TOKEN_PREFIX "* hint=\"only logic writes them\"");
-    find->fn(find->arg, index, -ENOENT, NULL);
+    find->fn(find->arg, index, -ENOENT, NULL, unknown);
 }
 
 static void find_on_reply(struct redis *redis, const redisReply *reply, void *arg)
@@ -156,10 +161,73 @@ static void find_on_reply(struct redis *redis, const redisReply *reply, void *ar
         if (good)
             find_one(find, find->index[i], reply->element[i]);
         else
-            find->fn(find->arg, find->index[i], -EAGAIN, NULL);
+            find->fn(find->arg, find->index[i], -EAGAIN, NULL, away);
     }
     free(find);
 }
+
+/* --- those that are verified --- */
+
+/* Tokens of one tokens_find(). */
+struct verify {
+    token_fn fn;
+    void *arg;
+    size_t left; /* without an answer, plus 1 while they are begun */
+};
+
+static void verify_drop(struct verify *verify)
+{
+    if (--verify->left == 0)
+        free(verify);
+}
+
+static void verify_on_claims(void *arg, size_t index, int err, const struct jwt_claims *claims,
+                             const char *why)
+{
+    struct verify *verify = arg;
+    struct token_value value;
+
+    if (err == 0)
+        value = (struct token_value){
+            .uid = claims->uid,
+            .room = claims->room,
+            .room_len = strlen(claims->room),
+            .rooms = claims->rooms,
+            .rooms_len = strlen(claims->rooms),
+            .accepts = claims->accepts,
+            .accepts_len = strlen(claims->accepts),
+            .key = claims->key,
+            .ends_ms = claims->expires_s == INT64_MAX ? 0 : (uint64_t)claims->expires_s * 1000,
+        };
+    verify->fn(verify->arg, index, err, err == 0 ? &value : NULL, why);
+    verify_drop(verify);
+}
+
+static bool is_verified(const struct logic *logic, const struct token_ref *ref)
+{
+    return logic->jwts != NULL && jwt_token_is_one(ref->data, ref->len);
+}
+
+static void verify_all(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
+                       void *arg)
+{
+    struct verify *verify = mem_alloc(sizeof *verify);
+
+    *verify = (struct verify){fn, arg, 1};
+    for (size_t i = 0; i < n; i++) {
+        if (!is_verified(logic, &refs[i]))
+            continue;
+        verify->left++;
+        jwts_verify(logic->jwts, &(struct jwt_ask){.text = refs[i].data,
+                                                   .len = refs[i].len,
+                                                   .index = i,
+                                                   .fn = verify_on_claims,
+                                                   .arg = verify});
+    }
+    verify_drop(verify);
+}
+
+/* --- those in Redis --- */
 
 /* Looks up all tokens on SHARD by one MGET. */
 static void find_on_shard(struct logic *logic, size_t shard, const size_t *shards,
@@ -201,8 +269,10 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
          * exist. */
         size_t len = refs[i].len <= TOKEN_MAX ? refs[i].len : 0;
         keys[i] = key_of(refs[i].data, len);
-        shards[i] = shard_of(logic, &keys[i]);
+        shards[i] = is_verified(logic, &refs[i]) ? SIZE_MAX : shard_of(logic, &keys[i]);
     }
+    if (logic->jwts != NULL)
+        verify_all(logic, refs, n, fn, arg);
     for (size_t shard = 0; shard < redis_shards(logic->redis); shard++)
         find_on_shard(logic, shard, shards, keys, &like);
     free(shards);

@@ -1,5 +1,6 @@
-/* tokens.h - tokens in Redis: imc:token:TOKEN says which uid, room and operations a token stands
- * for. Main loop only, except the encoding (pure).
+/* tokens.h - who a token stands for: which uid, room and operations. A JSON Web Token says so
+ * itself, and is verified (jwt/verifier.h) where keys for that are configured. Of all others
+ * imc:token:TOKEN in Redis says so. Main loop only, except the encoding (pure).
  *
  * A uid has one token, which is in imc:ut:UID. A new token revokes the older one. */
 #ifndef IMC_LOGIC_TOKENS_TOKENS_H
@@ -24,6 +25,9 @@ struct token_value {
     size_t rooms_len;
     const char *accepts; /* operations, separated by commas; "*": all. Borrowed */
     size_t accepts_len;
+    /* Of a JSON Web Token only; not in Redis. */
+    const char *key;  /* the device's, of goim's clients; NULL or empty: it names none. Borrowed */
+    uint64_t ends_ms; /* Unix time; 0: never, or Redis drops it */
 };
 
 /* The value of a token's key: "1 UID ACCEPTS ROOM", and if there are rooms beside the main one, a
@@ -38,10 +42,13 @@ struct token_ref {
     const void *data;
     size_t len;
 };
-/* Called once per token. INDEX is its place in REFS. ERR is 0, -ENOENT, or -EAGAIN if Redis did not
- * answer. VALUE is set if ERR is 0, and valid during the call. */
-typedef void (*token_fn)(void *arg, size_t index, int err, const struct token_value *value);
-/* Looks up N tokens, by one MGET per shard. REFS are copied. FN never runs before this returns. */
+/* Called once per token. INDEX is its place in REFS. ERR is 0, and VALUE set; or WHY says for the
+ * client why not: -ENOENT, the token is not good; -EAGAIN, Redis did not answer; -EBUSY, too many
+ * tokens are being verified. Both are valid during the call. */
+typedef void (*token_fn)(void *arg, size_t index, int err, const struct token_value *value,
+                         const char *why);
+/* Looks up N tokens, by one MGET per shard, or verifies them. REFS are copied. FN never runs before
+ * this returns. */
 void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
                  void *arg);
 

@@ -129,7 +129,7 @@ static void what_is_wrong_is_named(void **state)
 /* NAME as long as it may be, and one byte longer. */
 static void check_longest(const char *name, int max)
 {
-    char body[1024];
+    static char body[GOIM_AUTH_TOKEN_MAX + 64];
 
     (void)snprintf(body, sizeof body, "{\"%s\":\"%0*d\"}", name, max, 0);
     take(body);

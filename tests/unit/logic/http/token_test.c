@@ -37,8 +37,10 @@ static const struct api_reply *take(const char *query, const char *body)
 static char found[8192];
 static int n_found;
 
-static void on_found(void *arg, size_t index, int err, const struct token_value *value)
+static void on_found(void *arg, size_t index, int err, const struct token_value *value,
+                     const char *why)
 {
+    assert_true((err != 0) == (why[0] != '\0'));
     (void)arg;
     (void)index;
     n_found++;

@@ -10,7 +10,7 @@ static void token_is(size_t i, int64_t uid)
 {
     struct token_value value = {
         .uid = uid, .room = "room-x", .room_len = 4, .accepts = "*", .accepts_len = 1};
-    tokens.fn(tokens.arg, i, 0, &value);
+    tokens.fn(tokens.arg, i, 0, &value, "");
 }
 
 static void mailbox_says(size_t i, size_t n, size_t len, uint64_t last)
@@ -92,8 +92,8 @@ static void reply_waits_for_the_last_item(void **state)
     (void)state;
     connect_n(3);
     token_is(1, 8);
-    tokens.fn(tokens.arg, 0, -ENOENT, NULL);
-    tokens.fn(tokens.arg, 2, -EAGAIN, NULL);
+    tokens.fn(tokens.arg, 0, -ENOENT, NULL, "unknown or expired token");
+    tokens.fn(tokens.arg, 2, -EAGAIN, NULL, "service unavailable");
     assert_null(reply);
     router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_TOO_MANY, RING);
     assert_null(reply);

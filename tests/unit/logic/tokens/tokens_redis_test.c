@@ -92,8 +92,10 @@ struct finding {
     int64_t uids[TOKENS];
 };
 
-static void on_found(void *arg, size_t index, int err, const struct token_value *value)
+static void on_found(void *arg, size_t index, int err, const struct token_value *value,
+                     const char *why)
 {
+    assert_true((err != 0) == (why[0] != '\0'));
     struct finding *finding = arg;
     finding->n++;
     finding->errs[index] = err;
