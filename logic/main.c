@@ -104,8 +104,17 @@ static int join(struct logic *logic)
 
 static void logic_stop(struct daemon *daemon);
 
+static int reload_jwts(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    const struct logic *logic = daemon->state;
+
+    (void)arg;
+    return logic->jwts != NULL ? jwts_reload(logic->jwts, err, errlen) : 0;
+}
+
 static int logic_start(struct daemon *daemon)
 {
+    static struct daemon_reload reload = {.what = "jwt", .run = reload_jwts};
     static const struct stream_services services = {session_requests_handle, settle_requests_handle,
                                                     goim_call_came};
     struct logic *logic = &the_logic;
@@ -136,6 +145,8 @@ static int logic_start(struct daemon *daemon)
     logic->nodes = nodes_open(logic->loop, logic->config, logic->counters);
     logic->online = goim_online_open();
     int err = jwts_open(logic, &logic->jwts);
+    if (logic->jwts != NULL)
+        daemon_on_reload(daemon, &reload);
     if (err == 0)
         err = streams_open(logic, &services, &logic->streams);
     if (err == 0)

@@ -137,8 +137,8 @@ static int add_jwks_file(struct jwt_keys *keys, const char *file, struct jwt_why
     return failed;
 }
 
-/* NULL after logging. */
-static struct jwt_keys *read_files(const struct logic_config *config)
+/* NULL: ERR says why. */
+static struct jwt_keys *read_files(const struct logic_config *config, char *err, size_t errlen)
 {
     struct jwt_keys *keys = jwt_keys_new();
     struct jwt_why why;
@@ -151,22 +151,22 @@ static struct jwt_keys *read_files(const struct logic_config *config)
     }
     if (failed == 0)
         return keys;
-    log_error("keys of clients' tokens not taken", "setting=%s why=\"%s\"", setting, why.text);
+    snprintf(err, errlen, "%s: %s", setting, why.text);
     jwt_keys_unref(keys);
     return NULL;
 }
 
-void jwts_reload(struct jwts *jwts)
+int jwts_reload(struct jwts *jwts, char *err, size_t errlen)
 {
-    struct jwt_keys *keys = read_files(jwts->logic->config);
+    struct jwt_keys *keys = read_files(jwts->logic->config, err, errlen);
 
     loop_assert_owner(jwts->logic->loop);
     if (keys == NULL)
-        return;
+        return -EINVAL;
     jwt_keys_unref(jwts->keys);
     jwts->keys = keys;
     metric_set(jwts->logic->counters, LOGIC_JWT_KEYS, (int64_t)keys->n);
-    log_info("keys of clients' tokens read", "keys=%zu", keys->n);
+    return 0;
 }
 
 /* --- the threads --- */
@@ -373,13 +373,13 @@ int jwts_open(struct logic *logic, struct jwts **out)
     STAILQ_INIT(&jwts->ready);
     jwts->finish.run = on_finish;
     int failed = read_rules(config, &jwts->rules, jwts->allowed, err, sizeof err);
-    if (failed == 0 && (jwts->keys = read_files(config)) == NULL)
-        failed = -EINVAL;
+    if (failed == 0)
+        failed = jwts_reload(jwts, err, sizeof err);
     if (failed != 0) {
+        log_error("keys of clients' tokens not taken", "why=\"%s\"", err);
         free(jwts);
         return failed;
     }
-    metric_set(logic->counters, LOGIC_JWT_KEYS, (int64_t)jwts->keys->n);
     *out = jwts;
     return 0;
 }

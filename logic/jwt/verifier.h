@@ -21,8 +21,9 @@ int jwts_check(const struct logic_config *config, char *err, size_t errlen);
 /* Reads the keys. *OUT NULL: none are configured, and tokens are looked up in Redis. 0, or -E…
  * after logging. */
 int jwts_open(struct logic *logic, struct jwts **out);
-/* Reads the keys of files again. If one cannot be read or is not fit, all old ones stay. */
-void jwts_reload(struct jwts *jwts);
+/* Reads the keys of files again. If one cannot be read or is not fit, all old ones stay: -E… and
+ * ERR. */
+int jwts_reload(struct jwts *jwts, char *err, size_t errlen);
 /* Call it after the last jwts_verify(). FN of what is under way may still run, when the loop
  * runs. NULL is fine. */
 void jwts_close(struct jwts *jwts);

@@ -2,6 +2,7 @@
 import hashlib
 import hmac
 import json
+import signal
 import time
 
 import pytest
@@ -115,3 +116,24 @@ def test_a_session_ends_when_its_token_does(cluster, connect, issuer, uid):
     assert "expired" in client.kicked(1)
     assert time.monotonic() - began > 1
     assert cluster.sum("comet", "imc_comet_tokens_ended_total") >= 1
+
+
+def test_keys_are_read_again_on_sighup(make_cluster, tmp_path, uid):
+    first = Issuer(tmp_path)
+    cluster = make_cluster(env=QUICK | {"IMC_LOGIC_JWT_KEYS": first.setting})
+    logic, address = cluster.logics[0], cluster.comets[0].tcp
+    imgo.TcpClient(address).auth(first.token(uid, "EdDSA"))
+    second = Issuer(tmp_path)
+    logic.popen.send_signal(signal.SIGHUP)
+
+    def taken():
+        client = imgo.TcpClient(address)
+        client.send_auth(second.token(uid, "EdDSA"))
+        try:
+            return client.recv().op == imgo.AUTH_REPLY
+        except imgo.Closed:
+            return False
+    wait_for(taken, 10, "the new key to be taken")
+    client = imgo.TcpClient(address)
+    client.send_auth(first.token(uid, "EdDSA"))
+    assert "signature" in client.kicked(1)

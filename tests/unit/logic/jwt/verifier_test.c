@@ -186,10 +186,12 @@ static void what_waits_too_long_is_not_verified(void **state)
 
 static void keys_are_read_again_and_bad_ones_are_not_taken(void **state)
 {
+    char err[256];
+
     (void)state;
     ask(token_of(secret, soon()), 0); /* under way while the keys change */
     write_secret(other);
-    jwts_reload(jwts);
+    assert_int_equal(jwts_reload(jwts, err, sizeof err), 0);
     ask(token_of(other, soon()), 1);
     ask(token_of(secret, soon()), 2);
     until(3);
@@ -197,7 +199,8 @@ static void keys_are_read_again_and_bad_ones_are_not_taken(void **state)
     assert_int_equal(answers.err[1], 0);
     assert_int_equal(answers.err[2], -ENOENT);
     write_secret("short");
-    jwts_reload(jwts);
+    assert_int_equal(jwts_reload(jwts, err, sizeof err), -EINVAL);
+    assert_non_null(strstr(err, "jwt.keys: the secret has 5 bytes"));
     ask(token_of(other, soon()), 3);
     until(4);
     assert_int_equal(answers.err[3], 0);
