@@ -128,7 +128,10 @@
       "not have come here while others took this comet for dead.")                                 \
     X(TOKENS_ENDED, "imc_comet_tokens_ended_total", NULL, METRIC_COUNTER,                          \
       "Sessions ended with code 1 because their token expired.")                                   \
-    X(TOKENS_TIMED, "imc_comet_tokens_timed", NULL, METRIC_GAUGE, "Sessions whose token expires.") \
+    X(TOKENS_TIMED, "imc_comet_tokens_timed", NULL, METRIC_GAUGE,                                  \
+      "Sessions that a JSON Web Token let in.")                                                    \
+    X(ORDERED_ENDED, "imc_comet_ended_by_business_total", NULL, METRIC_COUNTER,                    \
+      "Sessions that logic had us end: their token or user was revoked.")                          \
     X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                  \
       "Silent sessions closed (code 5) because their user had too many and wanted another one.")   \
     X(REPLACED_OLDEST, "imc_comet_replaced_total", "why=\"oldest\"", METRIC_COUNTER,               \

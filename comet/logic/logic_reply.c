@@ -72,6 +72,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->rooms = result->rooms;
     admission->reason = result->reason;
     admission->lifetime_ms = result->lifetime_ms;
+    admission->token = (struct token_marks){result->token, result->token_id};
     admission->key = result->key;
     admission->accepts_all = result->accepts_all;
     admission->accepts = result->accepts;

@@ -63,6 +63,11 @@ struct upstream_group {
     char peer[48];
 };
 
+/* Which JSON Web Token let a session in, as logic says it; 0: none, or it has no id. */
+struct token_marks {
+    uint64_t token, id;
+};
+
 /* Messages of a user's mailbox, oldest first. */
 struct mailbox_page {
     struct push *waiting; /* valid as long as their backing */
@@ -80,7 +85,8 @@ struct admission {
     bool accepts_all;  /* goim: every operation; false: those of `accepts` */
     const int32_t *accepts;
     size_t n_accepts;
-    bool hello;           /* goim: the auth reply has a body */
+    bool hello; /* goim: the auth reply has a body */
+    struct token_marks token;
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
     const char *reason;   /* why it was refused */
     struct mailbox_page page;

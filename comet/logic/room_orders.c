@@ -4,6 +4,7 @@
 #include "comet/base/worker.h"
 #include "common/rpc/pipe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,14 @@ static struct room_order *order_new(struct room_orders *orders, const Imc__V1__R
     order->number = in->number;
     order->uid = in->uid;
     order->leave = in->leave;
+    order->close = in->close != NULL;
+    if (order->close) {
+        order->end.code = in->close->code;
+        order->end.opaque = in->close->opaque;
+        order->end.token = in->close->token;
+        order->end.token_id = in->close->token_id;
+        (void)snprintf(order->end.reason, sizeof order->end.reason, "%s", in->close->reason);
+    }
     order->deadline_ms = loop_now_ms(&worker->loop) + in->wait_ms;
     order->room = room;
     order->room_len = len;

@@ -29,6 +29,13 @@ struct room_order {
     uint64_t number;
     int64_t uid;
     bool leave;
+    bool close; /* the sessions end; none of the two above */
+    struct room_order_close {
+        uint32_t code;
+        bool opaque;              /* only those without a JSON Web Token */
+        uint64_t token, token_id; /* only those of such a token; 0: any */
+        char reason[128];
+    } end;
     uint64_t deadline_ms; /* loop time: how long to wait for sessions that are connecting */
     /* To be called once, when the result is there. Takes the order. */
     void (*finish)(struct room_order *order);

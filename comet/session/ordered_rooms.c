@@ -5,6 +5,7 @@
 #include "comet/fanout/room_claims.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/token_ends.h"
 #include "common/base/log.h"
 
 #include <stdlib.h>
@@ -37,6 +38,39 @@ static void join(struct room_order *order, struct conn *conn)
     }
 }
 
+/* Is it known which token the session has? Not while logic is asked about one. */
+static bool token_is_known(const struct conn *conn)
+{
+    return conn->state != CONN_CONNECTING || conn->counted;
+}
+
+static bool order_means(const struct room_order *order, const struct conn *conn)
+{
+    struct token_marks marks = token_ends_marks(conn);
+
+    return (!order->end.opaque || marks.token == 0) &&
+           (order->end.token == 0 || order->end.token == marks.token) &&
+           (order->end.token_id == 0 || order->end.token_id == marks.id);
+}
+
+/* Ends the session. One that is still connecting, too: logic may have let it in just before. False:
+ * it is not known yet whether it is meant. */
+static bool end_session(struct worker *worker, struct room_order *order, struct conn *conn)
+{
+    bool any = !order->end.opaque && order->end.token == 0 && order->end.token_id == 0;
+
+    if (conn->state != CONN_OPEN && conn->state != CONN_CONNECTING)
+        return true;
+    if (!any && !token_is_known(conn))
+        return false;
+    if (!any && !order_means(order, conn))
+        return true;
+    order->sessions++;
+    metric_add(worker->counters, COMET_ORDERED_ENDED, 1);
+    conn_kick(conn, (enum close_code)order->end.code, order->end.reason);
+    return true;
+}
+
 /* False: the session is still connecting. */
 static bool decide(struct worker *worker, struct room_order *order, uint64_t handle)
 {
@@ -44,6 +78,8 @@ static bool decide(struct worker *worker, struct room_order *order, uint64_t han
 
     if (conn == NULL)
         return true;
+    if (order->close)
+        return end_session(worker, order, conn);
     if (conn->state == CONN_CONNECTING)
         return false;
     if (conn->state != CONN_OPEN || conn->uid != order->uid)
@@ -77,7 +113,8 @@ static void order_end(struct worker *worker, struct room_order *order)
         order->undecided += order->sessions;
         order->sessions = 0;
     }
-    metric_add(worker->counters, COMET_ORDERED_DONE, order->sessions);
+    if (!order->close)
+        metric_add(worker->counters, COMET_ORDERED_DONE, order->sessions);
     metric_add(worker->counters, COMET_ORDERED_FULL, order->session_full + order->comet_full);
     metric_add(worker->counters, COMET_ORDERED_UNDECIDED, order->undecided);
     order->finish(order);
@@ -148,7 +185,7 @@ void ordered_rooms_take(struct worker *worker, struct room_order *order)
 
     loop_assert_owner(&worker->loop);
     order_sort_out(worker, order);
-    if (!room_name_is_valid(order->room, order->room_len)) {
+    if (!order->close && !room_name_is_valid(order->room, order->room_len)) {
         log_warn("room order not carried out", "loop=%d bytes=%zu why=\"not a room's name\"",
                  worker->loop.index, order->room_len);
         order->n_handles = 0;

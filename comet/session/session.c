@@ -65,8 +65,8 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     session_count(worker, 1);
     addresses_session(conn->address, 1);
     catchup_admitted(conn, &result->page);
-    if (result->lifetime_ms != 0)
-        token_ends_set(conn, result->lifetime_ms);
+    if (result->token.token != 0)
+        token_ends_set(conn, result->token, result->lifetime_ms);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);
     if (!session_enter_rooms(conn, result))

@@ -17,6 +17,7 @@ struct token_end {
     struct wheel_timer timer;
     struct worker *worker;
     uint64_t handle;
+    struct token_marks marks;
 };
 
 struct token_ends {
@@ -43,7 +44,7 @@ static void on_timer(struct wheel *wheel, struct wheel_timer *timer)
     conn_kick(conn, CLOSE_BAD_TOKEN, "the token has expired");
 }
 
-void token_ends_set(struct conn *conn, uint64_t lifetime_ms)
+void token_ends_set(struct conn *conn, struct token_marks marks, uint64_t lifetime_ms)
 {
     struct worker *worker = conn->worker;
     struct token_ends *ends = worker->token_ends;
@@ -58,8 +59,20 @@ void token_ends_set(struct conn *conn, uint64_t lifetime_ms)
         metric_add(worker->counters, COMET_TOKENS_TIMED, 1);
         conn->expires = true;
     }
-    wheel_set(ends->wheel, &end->timer,
-              lifetime_ms < LIFETIME_MAX_MS ? lifetime_ms : LIFETIME_MAX_MS);
+    end->marks = marks;
+    if (lifetime_ms == 0)
+        wheel_cancel(ends->wheel, &end->timer);
+    else
+        wheel_set(ends->wheel, &end->timer,
+                  lifetime_ms < LIFETIME_MAX_MS ? lifetime_ms : LIFETIME_MAX_MS);
+}
+
+struct token_marks token_ends_marks(const struct conn *conn)
+{
+    const struct token_end *end =
+        conn->expires ? end_of(conn->worker->token_ends, conn->handle) : NULL;
+
+    return end != NULL ? end->marks : (struct token_marks){0};
 }
 
 void token_ends_forget(struct conn *conn)

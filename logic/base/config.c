@@ -89,9 +89,20 @@ const struct config_row logic_config_rows[] = {
     ROW("jwt", "max_length", CONFIG_BYTES, jwt_max_length, "4k", 256, 64 * KIB,
         "Longest token. A comet takes auths of conn.max_auth."),
     ROW("jwt", "threads", CONFIG_INT, jwt_threads, "1", 1, 3,
-        "Threads that verify signatures: each some 10,000 a second by ES256 or EdDSA, 50,000 by RS256."),
+        "Threads that verify signatures: each some 10,000 a second by ES256 or EdDSA, 50,000 by "
+        "RS256."),
     ROW("jwt", "max_waiting", CONFIG_INT, jwt_max_waiting, "4096", 16, 1000000,
         "Tokens that wait for such a thread. Clients beyond get code 12, and connect again."),
+    ROW("revoke", "keep", CONFIG_DURATION, revoke_keep_ms, "720h", MINUTE, 3660 * DAY,
+        "Revocations of JSON Web Tokens by id, or by when they were issued, are kept for so long. "
+        "Longer than your tokens are good."),
+    ROW("revoke", "per_uid", CONFIG_INT, revoke_per_uid, "100", 4, 10000,
+        "Revocations of one uid that are kept at a time; a further token is not revoked, but all "
+        "of "
+        "the uid can be."),
+    ROW("revoke", "timeout", CONFIG_DURATION, revoke_timeout_ms, "3s", 100, MINUTE,
+        "A call of /1/admin/revoke gets 503 if the sessions have not ended by then. They may be "
+        "open still, but nobody new is let in."),
     ROW("goim", "comets", CONFIG_BOOL, goim_comets, "no", 0, 0,
         "Let goim's own comets use this logic, by goim.logic.Logic on rpc.listen, and send what is "
         "pushed to their sessions to goim's job. Whoever reaches rpc.listen can then name "

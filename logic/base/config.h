@@ -15,6 +15,7 @@ struct logic_config {
     char *jwt_keys, *jwt_jwks, *jwt_algorithms, *jwt_issuer, *jwt_audience, *jwt_claims;
     int64_t jwt_leeway_ms, jwt_max_length, jwt_threads, jwt_max_waiting;
     bool jwt_require_exp;
+    int64_t revoke_keep_ms, revoke_per_uid, revoke_timeout_ms;
     bool goim_comets;            /* goim.comets */
     int64_t goim_session_ttl_ms; /* goim.session_ttl */
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;

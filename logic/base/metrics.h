@@ -127,6 +127,13 @@
     X(JWT_EXPIRED, "imc_logic_jwt_total", "result=\"expired\"", METRIC_COUNTER, "")              \
     X(JWT_CLAIMS, "imc_logic_jwt_total", "result=\"claims\"", METRIC_COUNTER, "")                \
     X(JWT_BUSY, "imc_logic_jwt_total", "result=\"busy\"", METRIC_COUNTER, "")                    \
+    X(REVOKED, "imc_logic_revoked_total", "what=\"user\"", METRIC_COUNTER,                       \
+      "Calls of /1/admin/revoke that were carried out.")                                         \
+    X(REVOKED_TOKENS, "imc_logic_revoked_total", "what=\"token\"", METRIC_COUNTER, "")           \
+    X(REVOKED_SESSIONS, "imc_logic_revoked_sessions_total", NULL, METRIC_COUNTER,                \
+      "Sessions that such calls ended.")                                                         \
+    X(REVOKED_REFUSED, "imc_logic_revoked_refused_total", NULL, METRIC_COUNTER,                  \
+      "Sessions that were not let in because of such a call, or because Redis did not say.")     \
     X(STORED_SETTLE, "imc_logic_stored_total", "by=\"settle\"", METRIC_COUNTER,                  \
       "Messages new in a mailbox: stored = confirmed + expired + trimmed + waiting.")            \
     X(STORED_SPILL, "imc_logic_stored_total", "by=\"spill\"", METRIC_COUNTER, "")                \
@@ -160,6 +167,7 @@
     X(CONNECT_TOO_MANY, "imc_logic_connects_total", "result=\"too_many\"", METRIC_COUNTER, "")   \
     X(CONNECT_UNAVAILABLE, "imc_logic_connects_total", "result=\"unavailable\"", METRIC_COUNTER, \
       "")                                                                                        \
+    X(CONNECT_REVOKED, "imc_logic_connects_total", "result=\"revoked\"", METRIC_COUNTER, "")     \
     X(DISCONNECTS, "imc_logic_disconnects_total", NULL, METRIC_COUNTER, "Sessions that ended.")  \
     X(REGISTERS, "imc_logic_registers_total", "result=\"taken\"", METRIC_COUNTER,                \
       "Open sessions told to the routers again.")                                                \

@@ -9,6 +9,7 @@
 #include "logic/goim/calls_internal.h"
 #include "logic/peers/goim_connect.h"
 #include "logic/tokens/device_keys.h"
+#include "logic/tokens/revoked.h"
 #include "logic/tokens/tokens.h"
 #include "proto/goim/logic.pb-c.h"
 
@@ -82,28 +83,41 @@ static void on_noted(void *arg, int result)
         device_keys_take(call->batch.logic, admission->key, call->uid, on_key_taken, admission);
 }
 
-/* It is known who connects. */
-static void admission_note(struct admission *admission, int64_t uid)
+static void on_revoked(void *arg, uint32_t code, const char *why)
 {
+    struct admission *admission = arg;
     struct goim_call *call = admission->call;
     size_t room_len = strlen(admission->room);
 
+    if (code != CLOSE_NONE) {
+        admission_refuse(admission,
+                         code == CLOSE_UNAVAILABLE ? RPC_UNAVAILABLE : RPC_UNAUTHENTICATED, why);
+        return;
+    }
     if (room_len > 0 && !room_name_is_valid(admission->room, room_len)) {
         admission_refuse(admission, RPC_INVALID,
                          "auth: room_id is not UTF-8 without control characters");
         return;
     }
-    call->uid = uid;
-    admission->key = goim_connect_key(&call->sb, &admission->goim, uid);
+    admission->key = goim_connect_key(&call->sb, &admission->goim, call->uid);
     if (admission->key == NULL) {
         admission_refuse(admission, RPC_UNAUTHENTICATED,
                          "auth: the key was made up for another user");
         return;
     }
     struct foreign_session session = {
-        .uid = uid, .key = admission->key, .server = request_of(call)->server};
+        .uid = call->uid, .key = admission->key, .server = request_of(call)->server};
     if (goim_call_names(call, session.key, session.server))
         foreign_put(call->batch.logic, &session, true, on_noted, admission);
+}
+
+/* It is known who connects. Sessions on goim's comets cannot be ended from here. So one that
+ * connects while it is revoked may stay. */
+static void admission_note(struct admission *admission, int64_t uid,
+                           const struct token_identity *identity)
+{
+    admission->call->uid = uid;
+    revoked_check(admission->call->batch.logic, uid, identity, on_revoked, admission);
 }
 
 static void on_token(void *arg, size_t index, int err, const struct token_value *value,
@@ -125,7 +139,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
     if (why != NULL)
         admission_refuse(admission, RPC_UNAUTHENTICATED, why);
     else
-        admission_note(admission, value->uid);
+        admission_note(admission, value->uid, &value->identity);
 }
 
 void goim_call_connect(struct goim_call *call)
@@ -147,5 +161,5 @@ void goim_call_connect(struct goim_call *call)
     if (admission->goim.token.len > 0)
         tokens_find(call->batch.logic, &admission->goim.token, 1, on_token, admission);
     else
-        admission_note(admission, admission->goim.uid);
+        admission_note(admission, admission->goim.uid, NULL);
 }

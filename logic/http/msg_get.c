@@ -7,8 +7,10 @@
  * Reading deletes nothing. */
 #include "common/base/list.h"
 #include "common/base/mem.h"
+#include "common/protocol/ops.h"
 #include "logic/http/routes.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/tokens/revoked.h"
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
@@ -230,6 +232,18 @@ static void take_turn(struct get_call *call)
         TAILQ_INSERT_TAIL(&logic->gets_waiting, call, waiting);
 }
 
+static void on_revoked(void *arg, uint32_t code, const char *why)
+{
+    struct get_call *call = arg;
+
+    if (code == CLOSE_NONE)
+        take_turn(call);
+    else if (code == CLOSE_UNAVAILABLE)
+        fail_redis(call);
+    else
+        fail(call, API_TOKEN, why);
+}
+
 static void on_token(void *arg, size_t index, int err, const struct token_value *value,
                      const char *why)
 {
@@ -245,7 +259,7 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
     else if (value->uid != call->uid)
         fail(call, API_TOKEN, "token: of another uid");
     else
-        take_turn(call);
+        revoked_check(call->logic, call->uid, &value->identity, on_revoked, call);
 }
 
 /* Reads "mid" or "mid_str", the name that answers have too. Not both. */

@@ -79,6 +79,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/1/count", api_count, KEY_READ, false},
     {HTTP_POST, "/1/admin/token/new", api_token_new, KEY_ADMIN, false},
     {HTTP_POST, "/1/admin/token/del", api_token_del, KEY_ADMIN, false},
+    {HTTP_POST, "/1/admin/revoke", api_revoke, KEY_ADMIN, false},
+    {HTTP_POST, "/1/admin/unrevoke", api_unrevoke, KEY_ADMIN, false},
     {HTTP_GET, "/1/msg/get", api_msg_get, 0, false},
     {HTTP_POST, "/goim/push/keys", api_goim_push_keys, KEY_PUSH, false},
     {HTTP_POST, "/goim/push/mids", api_goim_push_mids, KEY_PUSH, false},

@@ -83,6 +83,8 @@ void api_goim_online_room(struct logic *logic, struct http_request *request);
 void api_goim_online_total(struct logic *logic, struct http_request *request);
 void api_token_new(struct logic *logic, struct http_request *request);
 void api_token_del(struct logic *logic, struct http_request *request);
+void api_revoke(struct logic *logic, struct http_request *request);
+void api_unrevoke(struct logic *logic, struct http_request *request);
 void api_count(struct logic *logic, struct http_request *request);
 void api_server_del(struct logic *logic, struct http_request *request);
 void api_room_join(struct logic *logic, struct http_request *request);

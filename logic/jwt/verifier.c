@@ -264,6 +264,7 @@ static void task_claims(struct jwts *jwts, struct jwt_task *task, struct jwt_cla
 {
     json_t *object = jwt_token_claims(&task->token, &task->why);
     int64_t now_s = (int64_t)(logic_now_ms(jwts->logic) / SECOND);
+    uint8_t digest[EVP_MAX_MD_SIZE];
     int failed = object == NULL ? -EBADMSG
                                 : jwt_claims_read(object, &jwts->rules, now_s, claims, &task->why);
 
@@ -273,6 +274,8 @@ static void task_claims(struct jwts *jwts, struct jwt_task *task, struct jwt_cla
                   failed == -EKEYEXPIRED ? LOGIC_JWT_EXPIRED : LOGIC_JWT_CLAIMS);
     else
         task->metric = LOGIC_JWT_GOOD;
+    EVP_Digest(task->text, task->ask.len, digest, NULL, EVP_sha256(), NULL);
+    memcpy(claims->hash, digest, JWT_HASH);
 }
 
 static void task_end(struct jwts *jwts, struct jwt_task *task)

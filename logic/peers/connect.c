@@ -10,6 +10,7 @@
 #include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
+#include "logic/tokens/revoked.h"
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
@@ -23,9 +24,13 @@ struct connect {
     struct router_session session;
     STAILQ_ENTRY(connect) next; /* set while it waits for another try */
     uint64_t again_ms;
-    int steps;        /* answers that an admitted session still waits for */
-    bool failed;      /* one of them was none */
-    int asks;         /* how often comets were asked to make room */
+    int steps;                      /* answers that an admitted session still waits for */
+    bool failed;                    /* one of them was none */
+    int asks;                       /* how often comets were asked to make room */
+    struct token_identity identity; /* of its token, if it has one */
+    bool has_token;
+    uint32_t refused; /* close code: it was put, and must not stay; 0: nothing is against it */
+    const char *why;
     uint64_t ends_ms; /* of its token, Unix time; 0: never */
 };
 
@@ -49,6 +54,8 @@ static enum logic_metric metric_of(uint32_t code)
         return LOGIC_CONNECT_TOKEN;
     case CLOSE_MALFORMED:
         return LOGIC_CONNECT_MALFORMED;
+    case CLOSE_KICKED:
+        return LOGIC_CONNECT_REVOKED;
     case CLOSE_TOO_MANY_SESSIONS:
         return LOGIC_CONNECT_TOO_MANY;
     default:
@@ -71,8 +78,13 @@ static void connect_unavailable(struct connect *connect)
 
 static void on_taken_back(void *arg, const struct router_answer *answer)
 {
+    struct connect *connect = arg;
+
     (void)answer; /* if the router has gone, the session goes with its comet's lease */
-    connect_unavailable(arg);
+    if (connect->refused != CLOSE_NONE)
+        connect_end(connect, connect->refused, connect->why);
+    else
+        connect_unavailable(connect);
 }
 
 /* Takes the put back, because the router has or may have carried it out. */
@@ -95,7 +107,7 @@ static void connect_step(struct connect *connect, int err)
     connect->failed |= err != 0;
     if (--connect->steps > 0)
         return;
-    if (connect->failed) {
+    if (connect->failed || connect->refused != CLOSE_NONE) {
         result->n_waiting = 0;
         connect_take_back(connect);
         return;
@@ -103,6 +115,10 @@ static void connect_step(struct connect *connect, int err)
     uint64_t now = connect->ends_ms == 0 ? 0 : logic_now_ms(connect->sb->logic);
     if (connect->ends_ms != 0)
         result->lifetime_ms = connect->ends_ms > now ? connect->ends_ms - now : 1;
+    if (connect->identity.jwt)
+        result->token = token_number(connect->identity.token);
+    if (connect->identity.has_id)
+        result->token_id = token_number(connect->identity.id);
     result->uid = connect->session.uid;
     result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
@@ -134,7 +150,17 @@ static void on_same_key(void *arg, const struct router_answer *answer)
     connect_step(connect, 0);
 }
 
-/* The session is put. All questions are under way at the same time. */
+static void on_revoked(void *arg, uint32_t code, const char *why)
+{
+    struct connect *connect = arg;
+
+    connect->refused = code;
+    connect->why = why;
+    connect_step(connect, 0);
+}
+
+/* The session is put. All questions are under way at the same time. Whether something is revoked is
+ * asked last of all, that is after the put (revoked.h). */
 static void connect_read(struct connect *connect)
 {
     struct logic *logic = connect->sb->logic;
@@ -143,10 +169,12 @@ static void connect_read(struct connect *connect)
 
     bool replaces = connect->goim.key != NULL && give_way_replaces(logic->config);
 
-    connect->steps = 1 + named + replaces;
+    connect->steps = 2 + named + replaces;
     if (replaces)
         router_lookup(logic->routers, session->uid, (uint64_t)logic->config->router_timeout_ms,
                       on_same_key, connect);
+    revoked_check(logic, session->uid, connect->has_token ? &connect->identity : NULL, on_revoked,
+                  connect);
     if (named)
         device_keys_take(logic, session->key, session->uid, on_key_taken, connect);
     mailbox_first(logic, session->uid, on_waiting, connect);
@@ -284,6 +312,8 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
         connect_end(connect, CLOSE_BAD_TOKEN, why);
     } else {
         connect->ends_ms = value->ends_ms;
+        connect->identity = value->identity;
+        connect->has_token = true;
         connect_known(connect, value->uid);
     }
 }

@@ -124,6 +124,8 @@ static bool part_send(struct room_order *order, const struct router_answer *answ
     struct logic *logic = order->orders->logic;
     Imc__V1__SessionReply message = IMC__V1__SESSION_REPLY__INIT;
     Imc__V1__RoomOrder out, *list[] = {&out};
+    Imc__V1__Close end = IMC__V1__CLOSE__INIT;
+    const struct session_close *close = order->change.close;
     uint64_t *handles = mem_alloc((answer->n_sessions - from) * sizeof *handles);
 
     imc__v1__room_order__init(&out);
@@ -132,7 +134,16 @@ static bool part_send(struct room_order *order, const struct router_answer *answ
     out.comet = first->comet;
     out.epoch = first->epoch;
     out.uid = order->change.uid;
-    out.room = pb_text(order->change.room);
+    if (close != NULL) {
+        end.code = close->code;
+        end.reason = pb_text(close->reason);
+        end.token = close->token;
+        end.token_id = close->token_id;
+        end.opaque = close->opaque;
+        out.close = &end;
+    } else {
+        out.room = pb_text(order->change.room);
+    }
     out.leave = order->change.leave;
     /* A comet answers before we give up. */
     out.wait_ms = (uint32_t)(logic->config->rooms_timeout_ms * 3 / 4);

@@ -1,4 +1,5 @@
-/* room_orders.h - has the comets let sessions of a user join or leave a room. Main loop only.
+/* room_orders.h - has the comets let sessions of a user join or leave a room, or ends them. Main
+ * loop only.
  *
  *   room_order ─► router: the user's sessions ─► a RoomOrder to each comet that has some
  *                                                   │  (stream_tell)
@@ -25,6 +26,15 @@ struct room_change {
     const char *key; /* only sessions of devices with this key; NULL: all */
     const char *room;
     bool leave;
+    const struct session_close *close; /* end sessions: no room; NULL: change rooms */
+};
+
+/* Which sessions end, and how. */
+struct session_close {
+    uint32_t code; /* enum close_code */
+    const char *reason;
+    uint64_t token, token_id; /* only those let in by such a JSON Web Token; 0: any */
+    bool opaque;              /* only those that were not let in by a JSON Web Token */
 };
 
 enum room_order_error {
@@ -37,7 +47,7 @@ enum room_order_error {
 struct room_changed {
     enum room_order_error error; /* with an error some sessions may have been changed */
     const char *why;             /* of an error, for the caller */
-    size_t sessions;             /* that are (or are not) in the room now; 0: the user has none */
+    size_t sessions;             /* that are (or are not) in the room now, or were ended; 0: none */
     size_t session_full; /* may not join: in as many rooms as a session may be, rooms.per_session */
     size_t comet_full;   /* may not join: their comet has as many rooms as it may have, rooms.max */
 };

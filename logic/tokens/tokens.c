@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,14 @@ int token_decode(const char *text, size_t len, struct token_value *value)
     return 0;
 }
 
+void token_hash(const void *text, size_t len, uint8_t out[TOKEN_HASH])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE] = {0};
+
+    EVP_Digest(text, len, digest, NULL, EVP_sha256(), NULL);
+    memcpy(out, digest, TOKEN_HASH);
+}
+
 /* --- keys --- */
 
 #define TOKEN_PREFIX "imc:token:"
@@ -123,6 +132,7 @@ static size_t shard_of(struct logic *logic, const struct token_key *key)
 
 struct find {
     struct logic *logic;
+    uint64_t asked_ms;
     token_fn fn;
     void *arg;
     size_t n;
@@ -142,6 +152,7 @@ static void find_one(const struct find *find, size_t index, const redisReply *va
     }
     if (value->type == REDIS_REPLY_STRING &&
         token_decode(value->str, (size_t)value->len, &token) == 0) {
+        token.identity.found_ms = find->asked_ms;
         find->fn(find->arg, index, 0, &token, "");
         return;
     }
@@ -170,6 +181,7 @@ static void find_on_reply(struct redis *redis, const redisReply *reply, void *ar
 
 /* Tokens of one tokens_find(). */
 struct verify {
+    struct logic *logic;
     token_fn fn;
     void *arg;
     size_t left; /* without an answer, plus 1 while they are begun */
@@ -187,8 +199,12 @@ static void verify_on_claims(void *arg, size_t index, int err, const struct jwt_
     struct verify *verify = arg;
     struct token_value value;
 
-    if (err == 0)
+    if (err == 0) {
         value = (struct token_value){
+            .identity = {.jwt = true,
+                         .has_id = claims->has_id,
+                         .issued_s = claims->issued_s,
+                         .found_ms = logic_now_ms(verify->logic)},
             .uid = claims->uid,
             .room = claims->room,
             .room_len = strlen(claims->room),
@@ -199,6 +215,10 @@ static void verify_on_claims(void *arg, size_t index, int err, const struct jwt_
             .key = claims->key,
             .ends_ms = claims->expires_s == INT64_MAX ? 0 : (uint64_t)claims->expires_s * 1000,
         };
+        memcpy(value.identity.token, claims->hash, TOKEN_HASH);
+        if (claims->has_id)
+            token_hash(claims->id, strlen(claims->id), value.identity.id);
+    }
     verify->fn(verify->arg, index, err, err == 0 ? &value : NULL, why);
     verify_drop(verify);
 }
@@ -213,7 +233,7 @@ static void verify_all(struct logic *logic, const struct token_ref *refs, size_t
 {
     struct verify *verify = mem_alloc(sizeof *verify);
 
-    *verify = (struct verify){fn, arg, 1};
+    *verify = (struct verify){logic, fn, arg, 1};
     for (size_t i = 0; i < n; i++) {
         if (!is_verified(logic, &refs[i]))
             continue;
@@ -259,7 +279,8 @@ static void find_on_shard(struct logic *logic, size_t shard, const size_t *shard
 void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
                  void *arg)
 {
-    struct find like = {.logic = logic, .fn = fn, .arg = arg, .n = n};
+    struct find like = {
+        .logic = logic, .asked_ms = logic_now_ms(logic), .fn = fn, .arg = arg, .n = n};
     struct token_key *keys = mem_alloc(n * sizeof *keys);
     size_t *shards = mem_alloc(n * sizeof *shards);
 

@@ -8,6 +8,7 @@
 
 #include "common/protocol/name.h"
 #include "logic/base/logic.h"
+#include <string.h>
 #include <sys/types.h>
 
 enum {
@@ -16,6 +17,27 @@ enum {
     TOKEN_ROOMS_MAX = 1024, /* 1,000 connects have one reply */
     TOKEN_ACCEPTS_MAX = 4096,
 };
+
+enum { TOKEN_HASH = 16 }; /* bytes of SHA-256 that are kept */
+
+/* Which token it was, for revoked.h. */
+struct token_identity {
+    bool jwt; /* a JSON Web Token; the rest but found_ms is of those only */
+    bool has_id;
+    uint8_t token[TOKEN_HASH], id[TOKEN_HASH]; /* hashes of the token, and of its jti */
+    int64_t issued_s;                          /* iat; INT64_MIN: it does not say */
+    uint64_t found_ms;                         /* by logic_now_ms() */
+};
+/* A hash as comets know it, never 0. */
+static inline uint64_t token_number(const uint8_t hash[TOKEN_HASH])
+{
+    uint64_t number;
+
+    memcpy(&number, hash, sizeof number);
+    return number != 0 ? number : 1;
+}
+/* The hash of a token or an id. */
+void token_hash(const void *text, size_t len, uint8_t out[TOKEN_HASH]);
 
 struct token_value {
     int64_t uid;
@@ -28,6 +50,8 @@ struct token_value {
     /* Of a JSON Web Token only; not in Redis. */
     const char *key;  /* the device's, of goim's clients; NULL or empty: it names none. Borrowed */
     uint64_t ends_ms; /* Unix time; 0: never, or Redis drops it */
+    /* Of what tokens_find() found. */
+    struct token_identity identity;
 };
 
 /* The value of a token's key: "1 UID ACCEPTS ROOM", and if there are rooms beside the main one, a

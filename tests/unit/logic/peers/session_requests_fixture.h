@@ -10,6 +10,7 @@
 #include "logic/peers/session_requests.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
+#include "logic/tokens/revoked.h"
 #include "logic/tokens/tokens.h"
 #include "tests/unit/lib/clock.h"
 
@@ -117,6 +118,20 @@ void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, to
     tokens.fn = fn;
     tokens.arg = arg;
     tokens.n = n;
+}
+
+/* What is revoked: by default nothing. */
+static uint32_t revoked_code;
+static size_t revoked_asked;
+
+void revoked_check(struct logic *logic, int64_t uid, const struct token_identity *identity,
+                   revoked_fn fn, void *arg)
+{
+    (void)logic;
+    (void)uid;
+    (void)identity;
+    revoked_asked++;
+    fn(arg, revoked_code, "the token was revoked");
 }
 
 /* Keys that are taken are told apart from those that are kept by FN. */

@@ -87,6 +87,28 @@ static void put_is_answered_before_the_mailbox_is_read(void **state)
     assert_int_equal(counters[LOGIC_CONNECT_OK], 1);
 }
 
+/* It is read after the put, so that whoever revokes finds the session, or this connect sees it. */
+static void what_is_revoked_by_then_is_taken_back(void **state)
+{
+    (void)state;
+    revoked_code = CLOSE_BAD_TOKEN;
+    revoked_asked = 0;
+    connect_n(1);
+    token_is(0, 42);
+    assert_int_equal(revoked_asked, 0);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    assert_int_equal(revoked_asked, 1);
+    mailbox_has(0, 2, 5);
+    assert_null(reply);
+    assert_int_equal(n_routers, 2); /* the put is taken back first */
+    router_says(1, ROUTER_OK, 0, RING);
+    assert_non_null(reply);
+    assert_int_equal(reply->connects[0]->code, CLOSE_BAD_TOKEN);
+    assert_string_equal(reply->connects[0]->reason, "the token was revoked");
+    assert_int_equal(reply->connects[0]->n_waiting, 0);
+    revoked_code = CLOSE_NONE;
+}
+
 static void reply_waits_for_the_last_item(void **state)
 {
     (void)state;
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_batch_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(put_is_answered_before_the_mailbox_is_read, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_revoked_by_then_is_taken_back, setup, teardown),
         cmocka_unit_test_setup_teardown(reply_waits_for_the_last_item, setup, teardown),
         cmocka_unit_test_setup_teardown(others_are_asked_to_give_way, setup, teardown),
         cmocka_unit_test_setup_teardown(the_oldest_is_asked_until_it_has_gone, setup, teardown),

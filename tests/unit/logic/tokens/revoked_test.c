@@ -1,0 +1,226 @@
+/* What is revoked of a user, in a real Redis: who is let in, until when, and how much is kept. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+/* needs the above */
+#include <cmocka.h>
+
+/* needs cmocka.h */
+#include "common/protocol/ops.h"
+#include "logic/tokens/revoked.h"
+#include "tests/unit/lib/clock.h"
+#include "tests/unit/lib/redis_fixture.h"
+
+static struct redis_server server;
+static struct fixture f;
+static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
+static struct logic_config config = {.revoke_per_uid = 5};
+static struct logic logic = {.config = &config, .counters = counters};
+static int64_t uid = 1000;
+
+static int setup(void **state)
+{
+    (void)state;
+    redis_server_start(&server, NULL);
+    open_up(&f, server.address);
+    logic.loop = &f.loop;
+    logic.redis = f.redis;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    close_all(&f);
+    redis_server_stop(&server);
+    return 0;
+}
+
+static int next_uid(void **state)
+{
+    (void)state;
+    uid++;
+    return 0;
+}
+
+static struct {
+    int n, err;
+    int64_t count;
+    uint32_t code;
+} got;
+
+static void on_done(void *arg, int err, int64_t count)
+{
+    (void)arg;
+    got.n++;
+    got.err = err;
+    got.count = count;
+}
+
+static void on_checked(void *arg, uint32_t code, const char *why)
+{
+    (void)arg;
+    got.n++;
+    got.code = code;
+    assert_true((code == CLOSE_NONE) == (why[0] == '\0'));
+}
+
+static void answered(void)
+{
+    assert_int_equal(got.n, 0); /* never within the call */
+    assert_true(until(got.n == 1, uv_run(&f.loop.uv, UV_RUN_NOWAIT)));
+    got.n = 0;
+}
+
+static uint64_t in_s(int64_t seconds)
+{
+    return logic_now_ms(&logic) + (uint64_t)(seconds * 1000);
+}
+
+static int add(struct revoked revoked)
+{
+    revoked.uid = uid;
+    if (revoked.until_ms == 0)
+        revoked.until_ms = in_s(60);
+    revoked_add(&logic, &revoked, on_done, NULL);
+    answered();
+    return got.err;
+}
+
+static struct token_identity jwt_of(const char *token, const char *id, int64_t issued_s)
+{
+    struct token_identity identity = {
+        .jwt = true, .has_id = id != NULL, .issued_s = issued_s, .found_ms = logic_now_ms(&logic)};
+
+    token_hash(token, strlen(token), identity.token);
+    if (id != NULL)
+        token_hash(id, strlen(id), identity.id);
+    return identity;
+}
+
+static uint32_t check(const struct token_identity *identity)
+{
+    revoked_check(&logic, uid, identity, on_checked, NULL);
+    answered();
+    return got.code;
+}
+
+static void a_user_is_refused_whatever_his_token(void **state)
+{
+    struct token_identity jwt = jwt_of("a", NULL, 1), opaque = {.found_ms = logic_now_ms(&logic)};
+
+    (void)state;
+    assert_int_equal(check(&jwt), CLOSE_NONE);
+    assert_int_equal(add((struct revoked){.kind = REVOKED_USER}), 0);
+    assert_int_equal(check(&jwt), CLOSE_KICKED);
+    assert_int_equal(check(&opaque), CLOSE_KICKED);
+    assert_int_equal(check(NULL), CLOSE_KICKED);
+    revoked_drop(&logic, &(struct revoked){.kind = REVOKED_USER, .uid = uid}, on_done, NULL);
+    answered();
+    assert_int_equal(got.count, 1);
+    assert_int_equal(check(&jwt), CLOSE_NONE);
+}
+
+static void it_is_over_when_it_says(void **state)
+{
+    struct token_identity jwt = jwt_of("a", NULL, 1);
+
+    (void)state;
+    assert_int_equal(add((struct revoked){.kind = REVOKED_USER, .until_ms = in_s(1)}), 0);
+    assert_int_equal(check(&jwt), CLOSE_KICKED);
+    clock_move(999);
+    assert_int_equal(check(&jwt), CLOSE_KICKED);
+    clock_move(1);
+    assert_int_equal(check(&jwt), CLOSE_NONE);
+}
+
+static void tokens_and_ids_are_told_apart(void **state)
+{
+    struct token_identity a = jwt_of("a", "x", 1), b = jwt_of("b", "y", 1),
+                          c = jwt_of("x", NULL, 1);
+    struct revoked token = {.kind = REVOKED_TOKEN}, id = {.kind = REVOKED_ID};
+
+    (void)state;
+    memcpy(token.hash, a.token, TOKEN_HASH);
+    memcpy(id.hash, b.id, TOKEN_HASH);
+    assert_int_equal(add(token), 0);
+    assert_int_equal(check(&a), CLOSE_BAD_TOKEN);
+    assert_int_equal(check(&b), CLOSE_NONE);
+    assert_int_equal(add(id), 0);
+    assert_int_equal(check(&b), CLOSE_BAD_TOKEN);
+    assert_int_equal(check(&c), CLOSE_NONE);
+    assert_int_equal(check(NULL), CLOSE_NONE);
+}
+
+static void old_tokens_are_refused_and_the_latest_word_holds(void **state)
+{
+    struct token_identity old = jwt_of("a", NULL, 99), new = jwt_of("b", NULL, 100),
+                          none = jwt_of("c", NULL, INT64_MIN);
+
+    (void)state;
+    assert_int_equal(add((struct revoked){.kind = REVOKED_BEFORE, .before_s = 100}), 0);
+    assert_int_equal(add((struct revoked){.kind = REVOKED_BEFORE, .before_s = 50}), 0);
+    assert_int_equal(check(&old), CLOSE_BAD_TOKEN);
+    assert_int_equal(check(&new), CLOSE_NONE);
+    assert_int_equal(check(&none), CLOSE_BAD_TOKEN);
+}
+
+static void an_opaque_token_that_was_found_before_is_doubted(void **state)
+{
+    struct token_identity before = {.found_ms = logic_now_ms(&logic)}, after = before;
+
+    (void)state;
+    assert_int_equal(add((struct revoked){.kind = REVOKED_OPAQUE}), 0);
+    after.found_ms = logic_now_ms(&logic) + 1100;
+    assert_int_equal(check(&before), CLOSE_UNAVAILABLE);
+    assert_int_equal(check(&after), CLOSE_NONE);
+    assert_int_equal(check(NULL), CLOSE_NONE);
+}
+
+static void so_much_is_kept_of_a_user_and_no_more(void **state)
+{
+    struct revoked token = {.kind = REVOKED_TOKEN};
+
+    (void)state;
+    for (int i = 0; i < config.revoke_per_uid; i++) {
+        token.hash[0] = (uint8_t)i;
+        assert_int_equal(add(token), 0);
+    }
+    assert_int_equal(add(token), 0); /* it is there */
+    token.hash[0] = 99;
+    assert_int_equal(add(token), -E2BIG);
+    token.hash[0] = 0;
+    revoked_drop(&logic, &(struct revoked){.kind = REVOKED_TOKEN, .uid = uid}, on_done, NULL);
+    answered();
+    assert_int_equal(got.count, 1);
+    token.hash[0] = 99;
+    assert_int_equal(add(token), 0);
+}
+
+static void nobody_is_let_in_if_redis_does_not_say(void **state)
+{
+    struct token_identity jwt = jwt_of("a", NULL, 1);
+
+    (void)state;
+    redis_server_stop(&server);
+    assert_int_equal(check(&jwt), CLOSE_UNAVAILABLE);
+    assert_int_equal(add((struct revoked){.kind = REVOKED_USER}), -EAGAIN);
+    redis_server_start(&server, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_user_is_refused_whatever_his_token, next_uid),
+        cmocka_unit_test_setup(it_is_over_when_it_says, next_uid),
+        cmocka_unit_test_setup(tokens_and_ids_are_told_apart, next_uid),
+        cmocka_unit_test_setup(old_tokens_are_refused_and_the_latest_word_holds, next_uid),
+        cmocka_unit_test_setup(an_opaque_token_that_was_found_before_is_doubted, next_uid),
+        cmocka_unit_test_setup(so_much_is_kept_of_a_user_and_no_more, next_uid),
+        cmocka_unit_test_setup(nobody_is_let_in_if_redis_does_not_say, next_uid),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
