@@ -93,7 +93,7 @@ static void client_finish(struct http_client *ask, int status)
     ask->request = NULL;
     if (status < 0)
         client_drop_link(ask);
-    ask->fn(status, ask->body, status < 0 ? 0 : ask->len, ask->arg);
+    ask->fn(status, ask->body != NULL ? ask->body : "", status < 0 ? 0 : ask->len, ask->arg);
 }
 
 static void link_broken(struct http_link *link, int err)

@@ -127,7 +127,7 @@ static int flush(struct http_conn *conn)
 }
 
 /* Encrypts more of the answer. False: there is nothing left to encrypt, or no room. */
-static bool encrypt(struct http_conn *conn)
+static bool encrypt_more(struct http_conn *conn)
 {
     struct http_tls *tls = conn->tls;
     size_t n = tls_engine_write(tls->engine, conn->unwritten + tls->encrypted,
@@ -140,7 +140,7 @@ void http_tls_pump(struct http_conn *conn)
 {
     struct http_tls *tls = conn->tls;
     int sent = 1;
-    while (sent > 0 && conn->unwritten != NULL && encrypt(conn))
+    while (sent > 0 && conn->unwritten != NULL && encrypt_more(conn))
         sent = flush(conn);
     if (sent > 0)
         sent = flush(conn);
