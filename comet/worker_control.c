@@ -38,10 +38,32 @@ static const struct conn_events worker_conn_events = {
     .closed = session_closed,
 };
 
+/* So many batches of Connects may be under way to one logic: the business may take a second for
+ * one. */
+enum { CONNECTS_WINDOW = 64 };
+
+/* A logic asks the business who connects. From now on Connects go on streams of their own, so that
+ * nothing else waits with them. */
+static void worker_asks_business(struct worker *worker)
+{
+    const struct logic_link link = {
+        .connects = true,
+        .window = CONNECTS_WINDOW,
+        .timeout_ms = (int)worker->config->connect_ms + LOGIC_SLACK_MS,
+    };
+
+    loop_assert_owner(&worker->loop);
+    if (worker->connects != NULL || worker->closed)
+        return;
+    worker->connects = logic_requests_open(worker, &link);
+    logic_requests_update(worker->connects);
+}
+
 static const struct logic_asks worker_asks = {
     .give_way = session_give_way,
     .room_order = ordered_rooms_take,
     .upstream = upstream_told,
+    .hook = worker_asks_business,
 };
 
 static void worker_claims_known(struct worker *worker, bool outwaited)
@@ -104,6 +126,8 @@ void worker_close(struct worker *worker)
     held_joins_close(worker);
     frontend_close(worker);
     token_ends_close(worker->token_ends);
+    if (worker->connects != NULL)
+        logic_requests_close(worker->connects);
     logic_requests_close(worker->logic);
     reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);
@@ -131,6 +155,8 @@ static void view_arrived(struct loop *loop, struct inbox_item *item)
     if (worker->closed)
         return;
     logic_requests_update(worker->logic);
+    if (worker->connects != NULL)
+        logic_requests_update(worker->connects);
     upstream_update(worker->upstream);
     reregister_update(worker->reregister);
 }
@@ -244,9 +270,12 @@ static void worker_drained_wait(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
 
+    bool asking = logic_requests_pending(worker->logic) > 0 ||
+                  upstream_pending(worker->upstream) > 0 ||
+                  (worker->connects != NULL && logic_requests_pending(worker->connects) > 0);
+
     /* daemon.drain limits the wait. Without a logic there will be no answer. */
-    if ((logic_requests_pending(worker->logic) > 0 || upstream_pending(worker->upstream) > 0) &&
-        worker->view->n_logics > 0)
+    if (asking && worker->view->n_logics > 0)
         return;
     uv_timer_stop(timer);
     struct inbox_item *item = mem_zalloc(sizeof *item);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ROW(section, key, type, field, init, min, max, doc)                           \
     {                                                                                 \
@@ -28,6 +29,13 @@ const struct config_row comet_config_rows[] = {
     ROW("ws", "protocols", CONFIG_LIST, protocols, "", 0, 0,
         "Subprotocols (Sec-WebSocket-Protocol) that are taken up if a client offers them; empty = "
         "the first one it offers. What is spoken is the same with any."),
+    ROW("ws", "pass_headers", CONFIG_LIST, pass_headers, "", 0, 0,
+        "Headers of the WebSocket handshake that the business gets to see when logic asks it who "
+        "connects (logic's auth.url): cookie,user-agent,origin. Kept until the session is "
+        "admitted. "
+        "Empty = none."),
+    ROW("ws", "pass_headers_max", CONFIG_BYTES, pass_headers_max, "8k", 64, 32768,
+        "Bytes of these headers. A handshake with more is refused (431)."),
     ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
         "A WebSocket session that has been silent for about this long is pinged, so that proxies "
         "between do not take it for idle (nginx: 60 s). 0 = never."),
@@ -160,6 +168,8 @@ const struct config_row comet_config_rows[] = {
 
 int comet_config_check(const void *arg, char *err, size_t errlen)
 {
+    static const char header_names[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                       "0123456789-_, \t";
     const struct comet_config *config = arg;
     const char *tls = config->tcps_listen[0] != '\0'  ? "tcps.listen"
                       : config->wss_listen[0] != '\0' ? "wss.listen"
@@ -189,6 +199,10 @@ int comet_config_check(const void *arg, char *err, size_t errlen)
                  "may send, 4 * conn.max_body + 2048 (%" PRId64 "): raise the first or lower "
                  "conn.max_body",
                  config->bytes_burst, longest);
+        return -EINVAL;
+    }
+    if (config->pass_headers[strspn(config->pass_headers, header_names)] != '\0') {
+        snprintf(err, errlen, "ws.pass_headers is no list of headers' names");
         return -EINVAL;
     }
     return 0;

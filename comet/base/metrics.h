@@ -138,6 +138,9 @@
       "Sessions closed (code 5) for a newer one of their user. oldest: he had too many "           \
       "(sessions.when_full); same_key: it has the same key (sessions.same_key).")                  \
     X(REPLACED_SAME_KEY, "imc_comet_replaced_total", "why=\"same_key\"", METRIC_COUNTER, "")       \
+    X(PASSED_HEADERS_REFUSED, "imc_comet_pass_headers_refused_total", NULL, METRIC_COUNTER,        \
+      "WebSocket handshakes refused because the headers of ws.pass_headers were longer than "      \
+      "ws.pass_headers_max.")                                                                      \
     X(PINGS, "imc_comet_pings_total", NULL, METRIC_COUNTER,                                        \
       "WebSocket pings sent to silent sessions.")                                                  \
     X(CLOSED_BY_PEER, "imc_comet_closed_total", "by=\"peer\"", METRIC_COUNTER,                     \

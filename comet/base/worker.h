@@ -55,6 +55,7 @@ struct worker {
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct upstream *upstream;           /* session/upstream.h */
     struct token_ends *token_ends;       /* session/token_ends.h */
+    struct logic_requests *connects;     /* for Connects; NULL: they go by `logic`, too */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */

@@ -19,6 +19,8 @@ static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
     item->address = request->peer;
     item->wire = request->wire;
     item->goim = request->goim;
+    if (request->headers != NULL)
+        item->headers = (ProtobufCBinaryData){request->headers->len, request->headers->data};
     batch->connects[batch->n_connects++] = item;
 }
 

@@ -113,26 +113,27 @@ struct logic_request {
     uint64_t handle; /* CONFIRM, STORE: the session that the message is owed to; ROOM: the one that
                         waits for the answer, 0: none */
     int64_t uid;
-    /* Called once; may be NULL. The request, with `bytes`, `key` and `ids`, is freed after the
-     * call. */
+    /* Called once; may be NULL. The request, with `bytes`, `headers`, `key` and `ids`, is freed
+     * after the call. */
     void (*done)(struct worker *worker, struct logic_request *request,
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
-    char *key;                       /* REGISTER: of the device; NULL: it has none */
-    bool goim;                       /* CONNECT: bytes are goim's auth */
-    char peer[48];                   /* CONNECT */
-    uint32_t wire;                   /* CONNECT */
-    uint32_t members;                /* ROOM: sessions on this loop */
-    uint64_t number;                 /* ROOM: rises with every word of this loop */
-    uint64_t after;                  /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
-    bool own;                        /* FETCH: leave out messages owed only to other sessions */
-    uint64_t *ids;                   /* CONFIRM */
-    size_t n_ids;                    /* CONFIRM */
-    enum confirm_how how;            /* CONFIRM */
-    uint64_t behind;                 /* STORE: only if this message is in the mailbox; 0 = none */
-    struct push push;                /* STORE: holds a reference to its backing */
-    struct ticket ticket;            /* STORE: for done() */
+    struct msg *headers;  /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
+    char *key;            /* REGISTER: of the device; NULL: it has none */
+    bool goim;            /* CONNECT: bytes are goim's auth */
+    char peer[48];        /* CONNECT */
+    uint32_t wire;        /* CONNECT */
+    uint32_t members;     /* ROOM: sessions on this loop */
+    uint64_t number;      /* ROOM: rises with every word of this loop */
+    uint64_t after;       /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
+    bool own;             /* FETCH: leave out messages owed only to other sessions */
+    uint64_t *ids;        /* CONFIRM */
+    size_t n_ids;         /* CONFIRM */
+    enum confirm_how how; /* CONFIRM */
+    uint64_t behind;      /* STORE: only if this message is in the mailbox; 0 = none */
+    struct push push;     /* STORE: holds a reference to its backing */
+    struct ticket ticket; /* STORE: for done() */
     struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
 };
 STAILQ_HEAD(logic_request_queue, logic_request);

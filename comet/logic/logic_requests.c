@@ -57,6 +57,12 @@ struct logic_sent {
 
 /* --- the queue --- */
 
+/* The worker's main link. The others carry requests of one kind. */
+static bool link_is_main(const struct logic_requests *link)
+{
+    return !link->options.slow && !link->options.connects;
+}
+
 static void link_kick(struct logic_requests *link)
 {
     struct listed_logic *peer;
@@ -70,6 +76,7 @@ static void request_free(struct logic_requests *link, struct logic_request *requ
     if (request->push.backing != NULL)
         backing_unref(request->push.backing);
     mem_wiped_free(request->bytes, request->bytes_len);
+    msg_unref(request->headers);
     free(request->key);
     free(request->ids);
     slab_free(link->requests, request);
@@ -192,8 +199,9 @@ static enum logic_access link_access(const struct logic_requests *link)
 static size_t request_size(const struct logic_request *request)
 {
     size_t frames = request->upstream != NULL ? request->upstream->bytes : 0;
+    size_t headers = request->headers != NULL ? request->headers->len : 0;
 
-    return 64 + request->bytes_len + request->push.body_len + request->n_ids * 8 + frames;
+    return 64 + request->bytes_len + headers + request->push.body_len + request->n_ids * 8 + frames;
 }
 
 /* Takes as many requests off the head of the queue as fit into one batch. */
@@ -277,7 +285,7 @@ static void link_tell_upstream(struct logic_requests *link)
 
     STAILQ_FOREACH(peer, &link->peers, entry)
         on = on || peer->upstream;
-    if (on == link->upstream || link->options.slow)
+    if (on == link->upstream || !link_is_main(link))
         return;
     link->upstream = on;
     link->options.asks.upstream(link->worker, on);
@@ -325,7 +333,7 @@ static void link_give_way(const struct logic_requests *link, const Imc__V1__Give
 /* Tells the main loop, for readiness, whether a logic can be reached and does what we ask for. */
 static void link_tell(struct logic_requests *link)
 {
-    if (link->options.slow)
+    if (!link_is_main(link))
         return;
     atomic_store_explicit(&link->worker->logic_access, (int)link_access(link),
                           memory_order_relaxed);
@@ -347,8 +355,10 @@ static void link_admitting(struct listed_logic *peer, const char *closed)
 
 static void link_asked(struct listed_logic *peer, const Imc__V1__SessionReply *event)
 {
-    if (event->admitting != NULL)
-        link_admitting(peer, event->admitting->closed);
+    if (!link_is_main(peer->link))
+        return;
+    if (event->asks_business != NULL && peer->link->options.asks.hook != NULL)
+        peer->link->options.asks.hook(peer->link->worker);
     for (size_t i = 0; i < event->n_give_way; i++)
         link_give_way(peer->link, event->give_way[i]);
     for (size_t i = 0; i < event->n_room_orders; i++)
@@ -366,8 +376,9 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
         link_tell_upstream(peer->link);
         link_kick(peer->link);
     }
-    if (!peer->link->options.slow)
-        link_asked(peer, reply->proto);
+    if (reply->proto->admitting != NULL && !peer->link->options.slow)
+        link_admitting(peer, reply->proto->admitting->closed);
+    link_asked(peer, reply->proto);
     backing_unref(&reply->backing);
 }
 

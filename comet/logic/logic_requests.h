@@ -24,6 +24,9 @@ enum give_way_why { GIVE_WAY_SILENT, GIVE_WAY_OLDEST, GIVE_WAY_SAME_KEY };
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
                                   size_t n_handles, enum give_way_why why);
 
+/* A logic has said that it asks the business who connects. */
+typedef void (*logic_hook_fn)(struct worker *worker);
+
 /* A logic has said that it takes what clients send to the business, or no logic does any more. */
 typedef void (*logic_upstream_fn)(struct worker *worker, bool on);
 
@@ -32,6 +35,7 @@ struct logic_asks {
     logic_give_way_fn give_way;
     room_order_fn room_order; /* room_orders.h */
     logic_upstream_fn upstream;
+    logic_hook_fn hook; /* may be NULL */
 };
 
 /* So much longer than a request may take a batch waits for logic's answer: logic itself says before
@@ -43,7 +47,10 @@ struct logic_link {
     /* This link carries nothing but REQUEST_UPSTREAM, whose answers wait for Kafka. It uses only
      * logics that take them, and leaves to the other link what they ask. */
     bool slow;
-    struct logic_asks asks; /* not of a slow link */
+    /* This link carries nothing but REQUEST_CONNECT, for logics that ask the business, which may
+     * take its time. It leaves to the other link what they ask, too. */
+    bool connects;
+    struct logic_asks asks; /* of neither of these */
     int window;             /* batches in flight to one logic */
     int timeout_ms;         /* a batch that is unanswered for so long goes to another logic */
 };

@@ -9,6 +9,7 @@
 #include "comet/net/conn_read.h"
 #include "comet/net/conn_tls.h"
 #include "comet/net/handle_table.h"
+#include "comet/net/passed_headers.h"
 #include "comet/net/sendq.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_reader.h"
@@ -286,6 +287,7 @@ void conn_close(struct conn *conn)
     conn->in = NULL;
     ws_free(conn->ws);
     conn->ws = NULL;
+    passed_headers_drop(conn);
     conn_keep(conn, 0);
     LIST_REMOVE(conn, link);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
@@ -359,7 +361,7 @@ static void check_transport(const struct conn *conn)
 
 static void check_closed(const struct conn *conn)
 {
-    assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL);
+    assert(conn->out == NULL && conn->in == NULL && conn->ws == NULL && !conn->passes);
     assert(conn->main.room == NULL && conn->seats == NULL);
     assert(conn->handle == 0 && conn->kept == 0 && conn->goim == NULL && conn->tls == NULL);
 }

@@ -101,6 +101,7 @@ struct conn {
     /* only for the files of net/: */
     bool header_due : 1;     /* a PROXY header comes first: client_address.h */
     bool named : 1;          /* a proxy has named the client's address: client_address.h */
+    bool passes : 1;         /* passed_headers.h has something of it */
     bool close_received : 1; /* WebSocket close frame */
     bool paused : 1;         /* not polled for input: CONNECTING or held, and something came */
     bool eof : 1;            /* the peer will send nothing more; we are still flushing */

@@ -10,6 +10,7 @@
  * written. */
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_tls.h"
+#include "comet/net/passed_headers.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
@@ -32,6 +33,7 @@ static void conn_close_begin(struct conn *conn)
     LIST_INSERT_HEAD(&frontend->closing, conn, link);
     conn->state = CONN_CLOSING;
     conn_let_go(conn, HELD_BY_ANY);
+    passed_headers_drop(conn);
     wheel_set(frontend->wheel, &conn->timer, (uint64_t)conn->worker->config->linger_ms);
     if (conn->paused) {
         conn->paused = false;

@@ -9,6 +9,7 @@
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_tls.h"
+#include "comet/net/passed_headers.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
@@ -95,6 +96,11 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     if (!client_address_forwarded(conn, &accepted)) {
         static const char why[] = "too many connections from your address";
         conn_close_http(conn, response, ws_handshake_refuse(429, why, response));
+        return len;
+    }
+    if (!passed_headers_keep(conn, buf, (size_t)taken)) {
+        static const char why[] = "headers that the service is to see are too long";
+        conn_close_http(conn, response, ws_handshake_refuse(431, why, response));
         return len;
     }
     struct iovec iov = {response, ws_handshake_accept(&accepted, response)};
@@ -201,7 +207,8 @@ static void keep_count(struct conn *conn)
         return;
     if (conn->tls != NULL)
         kept += conn_tls_kept(conn);
-    kept += ws_held(conn->ws) + (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
+    kept += passed_headers_held(conn) + ws_held(conn->ws) +
+            (conn->in != NULL ? sizeof *conn->in + conn->in->len : 0);
     if (conn_keep(conn, kept))
         return;
     conn_count(conn, COMET_STRANGERS_BYTES, 1);

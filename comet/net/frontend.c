@@ -10,6 +10,7 @@
 #include "comet/net/mass_kick.h"
 #include "comet/net/sendq.h"
 #include "common/base/mem.h"
+#include "common/containers/map.h"
 #include "common/protocol/frame.h"
 
 #include <assert.h>
@@ -125,6 +126,7 @@ static void frontend_free(struct frontend *frontend)
     slab_close(frontend->conns);
     slab_close(frontend->sendqs);
     slab_close(frontend->entries);
+    map64_free(frontend->passed);
     free(frontend->in);
     free(frontend->scratch);
     free(frontend->cork);

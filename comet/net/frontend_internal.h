@@ -55,6 +55,7 @@ struct frontend {
     uv_timer_t scan;
     struct listeners *listeners;
     struct frontend_tls *tls;        /* conn_tls.h; NULL: no listener speaks TLS */
+    struct map64 *passed;            /* passed_headers.h; NULL: there was nothing yet */
     struct mass_kick *kick, *recall; /* mass_kick_all(), mass_kick_recall() */
     int open_handles;                /* the timers above, until closed */
 };

@@ -7,6 +7,7 @@
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
+#include "comet/net/passed_headers.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
@@ -66,7 +67,7 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
                       : "auth: the body must be a token string");
         return;
     }
-    if (!conn_keep(conn, token.body_len + 1)) {
+    if (!conn_keep(conn, token.body_len + 1 + passed_headers_held(conn))) {
         metric_add(conn->worker->counters, COMET_STRANGERS_BYTES, 1);
         conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
         return;

@@ -7,6 +7,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
+#include "comet/net/passed_headers.h"
 #include "comet/session/catchup.h"
 #include "comet/session/goim_keys.h"
 #include "comet/session/goim_ops.h"
@@ -114,7 +115,8 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     }
     conn->state = CONN_CONNECTING;
     catchup_connecting(conn);
-    struct logic_request *request = logic_requests_new(worker->logic, REQUEST_CONNECT);
+    struct logic_requests *link = worker->connects != NULL ? worker->connects : worker->logic;
+    struct logic_request *request = logic_requests_new(link, REQUEST_CONNECT);
     request->handle = conn->handle;
     request->bytes = mem_alloc(len + 1);
     memcpy(request->bytes, token, len);
@@ -122,10 +124,11 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     request->bytes_len = len;
     request->goim = wire_is_goim(conn->wire) && token[0] == '{';
     request->wire = conn->wire;
+    request->headers = passed_headers_take(conn);
     conn_peer(conn, request->peer, sizeof request->peer);
     request->deadline_ms = loop_now_ms(&worker->loop) + (uint64_t)worker->config->connect_ms;
     request->done = connect_done;
-    logic_requests_send(worker->logic, request);
+    logic_requests_send(link, request);
 }
 
 void session_closed(struct conn *conn)

@@ -352,6 +352,54 @@ long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *r
     return (long)(end - buf) + 4;
 }
 
+/* --- headers for others --- */
+
+static size_t write_header(struct span name, struct span value, char *out)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < name.len; i++) {
+        bool upper = name.at[i] >= 'A' && name.at[i] <= 'Z';
+        out[at++] = (char)(upper ? name.at[i] | 0x20 : name.at[i]);
+    }
+    out[at++] = ':';
+    out[at++] = ' ';
+    memcpy(out + at, value.at, value.len);
+    at += value.len;
+    out[at++] = '\n';
+    return at;
+}
+
+/* One pass: adds up the lengths (OUT NULL), or writes. */
+static size_t pass_headers(struct span text, const char *names, char *out)
+{
+    size_t at = 0;
+
+    (void)span_cut(&text, '\n'); /* the request line */
+    while (text.len > 0) {
+        struct span line = span_cut(&text, '\n');
+        struct span name = span_cut(&line, ':'), value;
+        if (line.len > 0 && line.at[line.len - 1] == '\r')
+            line.len--;
+        value = span_trim(line);
+        if (name.len == 0 || !config_list_has_name(names, name.at, name.len))
+            continue;
+        at += out != NULL ? write_header(name, value, out + at) : name.len + value.len + 3;
+    }
+    return at;
+}
+
+size_t ws_handshake_headers(const uint8_t *request, size_t len, const char *names, char *out,
+                            size_t outlen)
+{
+    struct span text = {(const char *)request, len};
+    size_t size = pass_headers(text, names, NULL);
+
+    if (size > 0 && size <= outlen)
+        (void)pass_headers(text, names, out);
+    return size;
+}
+
 /* --- answering --- */
 
 size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX])

@@ -44,6 +44,11 @@ struct ws_refusal {
  * REFUSAL set. ACCEPTED points into BUF. */
 long ws_handshake_parse(const uint8_t *buf, size_t len, const struct ws_rules *rules,
                         struct ws_accepted *accepted, struct ws_refusal *refusal);
+/* Headers of REQUEST, which ws_handshake_parse() has taken, whose names are in the list NAMES, as
+ * lines "name: value\n" with the name in lower case. Returns how many bytes these are; writes them
+ * if OUTLEN is enough. */
+size_t ws_handshake_headers(const uint8_t *request, size_t len, const char *names, char *out,
+                            size_t outlen);
 /* Writes the 101 response; returns its length. */
 size_t ws_handshake_accept(const struct ws_accepted *accepted, char out[WS_RESPONSE_MAX]);
 /* Writes an error response with "Connection: close"; returns its length. STATUS may also be 408,

@@ -107,6 +107,8 @@ static void fixture_defaults(void)
         .wss_listen = empty,
         .allowed_origins = empty,
         .protocols = empty,
+        .pass_headers = empty,
+        .pass_headers_max = 200,
         .handshake_ms = 5000,
         .handshakes = 4096,
         .heartbeat_ms = 60000,
