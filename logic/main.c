@@ -5,6 +5,7 @@
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
 #include "logic/goim/calls.h"
+#include "logic/hook/hook.h"
 #include "logic/http/callers.h"
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
@@ -148,6 +149,8 @@ static int logic_start(struct daemon *daemon)
     if (logic->jwts != NULL)
         daemon_on_reload(daemon, &reload);
     if (err == 0)
+        err = hook_open(logic, &logic->hook);
+    if (err == 0)
         err = streams_open(logic, &services, &logic->streams);
     if (err == 0)
         err = kafka_producer_open(logic, &logic->bus);
@@ -214,6 +217,8 @@ static void logic_stop(struct daemon *daemon)
     streams_close(logic->streams);
     jwts_close(logic->jwts);
     logic->jwts = NULL;
+    hook_close(logic->hook);
+    logic->hook = NULL;
     connects_close(logic->connects);
     gone_receivers_close(logic->gone_receivers);
     logic->gone_receivers = NULL;
@@ -261,6 +266,8 @@ static void logic_scrape(struct daemon *daemon)
                    (int64_t)upstream_waiting(logic->upstream));
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
+    if (logic->hook != NULL)
+        hook_scrape(logic->hook);
     metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));
     metric_set(logic->counters, LOGIC_HTTP_PENDING, (int64_t)http_server_pending(logic->http));
     struct http_stats stats;
@@ -287,6 +294,8 @@ static int logic_check(const void *arg, char *err, size_t errlen)
 
     if (bad == 0)
         bad = nodes_check(config, err, errlen);
+    if (bad == 0)
+        bad = hook_check(config, err, errlen);
     if (bad == 0)
         bad = local_callers_check(config->api_trusted, err, errlen);
     if (bad == 0)

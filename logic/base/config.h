@@ -16,6 +16,9 @@ struct logic_config {
     int64_t jwt_leeway_ms, jwt_max_length, jwt_threads, jwt_max_waiting;
     bool jwt_require_exp;
     int64_t revoke_keep_ms, revoke_per_uid, revoke_timeout_ms;
+    char *auth_url, *auth_secret_file;
+    int64_t auth_timeout_ms, auth_retries, auth_in_flight, auth_waiting;
+    int64_t auth_cache_ms, auth_cache_entries, auth_max_answer;
     bool goim_comets;            /* goim.comets */
     int64_t goim_session_ttl_ms; /* goim.session_ttl */
     char *bus_brokers, *bus_topic, *bus_group, *bus_options;

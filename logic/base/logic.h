@@ -37,6 +37,7 @@ struct nodes;
 struct goim_online;
 struct upstream;
 struct jwts;
+struct hook;
 
 struct logic {
     struct daemon *daemon;
@@ -58,6 +59,7 @@ struct logic {
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;
     struct connects *connects;
+    struct hook *hook; /* hook/hook.h; NULL: auth.url is empty, and tokens decide who connects */
     struct gone_receivers *gone_receivers;
     struct room_orders *room_orders;
     struct abandoned *abandoned;

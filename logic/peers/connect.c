@@ -2,9 +2,11 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/membership/membership.h"
 #include "common/protocol/goim_key.h"
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
+#include "logic/hook/hook.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/peers/give_way.h"
 #include "logic/peers/goim_connect.h"
@@ -58,8 +60,10 @@ static enum logic_metric metric_of(uint32_t code)
         return LOGIC_CONNECT_REVOKED;
     case CLOSE_TOO_MANY_SESSIONS:
         return LOGIC_CONNECT_TOO_MANY;
-    default:
+    case CLOSE_UNAVAILABLE:
         return LOGIC_CONNECT_UNAVAILABLE;
+    default:
+        return LOGIC_CONNECT_BUSINESS;
     }
 }
 
@@ -318,7 +322,87 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
     }
 }
 
-/* Reads goim's auth. True: its token has to be looked up. False: it needs none, or was refused. */
+/* --- the business --- */
+
+static const char *copy_text(struct session_batch *sb, const char *text)
+{
+    return session_batch_text(sb, text, strlen(text));
+}
+
+/* What the business says of rooms and key takes the place of what the client said, because the
+ * business knew that. */
+static void connect_takes(struct connect *connect, const struct hook_answer *answer)
+{
+    struct session_batch *sb = connect->sb;
+
+    if (answer->room[0] != '\0')
+        connect->session.room = copy_text(sb, answer->room);
+    if (answer->rooms[0] != '\0')
+        connect->result->rooms = pb_text(copy_text(sb, answer->rooms));
+    if (answer->key[0] != '\0' && connect->goim.is_goim)
+        connect->goim.key = copy_text(sb, answer->key);
+}
+
+static void on_business(void *arg, const struct hook_answer *answer)
+{
+    struct connect *connect = arg;
+    const struct token_value value = {.uid = answer->uid,
+                                      .room = "",
+                                      .rooms = "",
+                                      .accepts = answer->accepts,
+                                      .accepts_len = strlen(answer->accepts)};
+
+    if (answer->code != CLOSE_NONE) {
+        connect_end(connect, answer->code, copy_text(connect->sb, answer->reason));
+        return;
+    }
+    connect_takes(connect, answer);
+    const char *why = goim_connect_token(connect->sb, &connect->goim, &value,
+                                         &connect->session.room, connect->result);
+    if (why != NULL)
+        connect_end(connect, CLOSE_BAD_TOKEN, "auth: mid is not the user whom the business named");
+    else
+        connect_known(connect, value.uid);
+}
+
+static const char *region_of(struct logic *logic, const char *comet)
+{
+    const struct member_list *comets;
+
+    if (logic->membership == NULL)
+        return "";
+    comets = membership_list(logic->membership, MEMBER_COMET);
+    for (size_t i = 0; i < comets->n; i++) {
+        if (strcmp(comets->members[i].id, comet) == 0)
+            return comets->members[i].region;
+    }
+    return "";
+}
+
+static void connect_asks_business(struct connect *connect, const Imc__V1__Connect *in,
+                                  const char *region)
+{
+    enum { WS_JSON = 1, GOIM_WS = 3 }; /* comet/wire/wire.h */
+    struct session_batch *sb = connect->sb;
+    const struct hook_question question = {
+        .client = in->handle,
+        .websocket = in->wire == WS_JSON || in->wire == GOIM_WS,
+        .goim = in->goim,
+        .address = in->address,
+        .comet = sb->in->comet,
+        .region = region,
+        .token = in->token.data,
+        .token_len = in->token.len,
+        .auth = in->goim ? in->token.data : NULL,
+        .auth_len = in->token.len,
+        .headers = in->headers.data,
+        .headers_len = in->headers.len,
+    };
+    hook_ask(sb->logic->hook, &question, sb->deadline_ms - CONNECT_RETRY_MS, on_business, connect);
+}
+
+/* Reads goim's auth. True: its token has to be looked up, or the business asked. False: it needs
+ * none, or was refused. */
 static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *in)
 {
     struct goim_connect *goim = &connect->goim;
@@ -331,7 +415,7 @@ static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *
     }
     connect->session.room = goim->room;
     connect->result->rooms = pb_text(goim->rooms);
-    if (goim->token.len > 0)
+    if (goim->token.len > 0 || connect->sb->logic->hook != NULL)
         return true;
     connect->result->accepts_all = !goim->accepts_said;
     connect_known(connect, goim->uid);
@@ -343,6 +427,7 @@ void connects_start(struct session_batch *sb)
     struct logic *logic = sb->logic;
     size_t n = sb->in->n_connects, n_asked = 0;
     struct token_ref *refs = arena_alloc(&sb->batch->arena, n * sizeof *refs);
+    const char *region = n > 0 && logic->hook != NULL ? region_of(logic, sb->in->comet) : "";
 
     sb->connects = arena_alloc(&sb->batch->arena, n * sizeof *sb->connects);
     sb->asked = arena_alloc(&sb->batch->arena, n * sizeof(struct connect *));
@@ -368,6 +453,10 @@ void connects_start(struct session_batch *sb)
         struct token_ref token = {in->token.data, in->token.len};
         if (in->goim && !connect_reads_goim(connect, in))
             continue;
+        if (logic->hook != NULL) {
+            connect_asks_business(connect, in, region);
+            continue;
+        }
         sb->asked[n_asked] = connect;
         refs[n_asked++] = in->goim ? connect->goim.token : token;
     }

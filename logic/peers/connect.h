@@ -6,6 +6,9 @@
  *     │ Redis away: 12       │  └ mismatch, away: again  └► router_del ─► code 12
  *     └──────────────────────┘    every 50 ms until connect.timeout, then router_del ─► code 12
  *
+ * With auth.url the business is asked in place of Redis who it is (hook/hook.h): a token, or what
+ * else the client sent, ──hook_ask──► uid.
+ *
  * While the mailbox is read, older sessions with the key of a goim client are told to give way
  * (give_way.h, sessions.same_key), and Redis also notes whose the key of a goim client is
  * (device_keys.h). The session is admitted after both, because a push to the key would be skipped

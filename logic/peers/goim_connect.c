@@ -92,7 +92,7 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
         memcpy(result->accepts, auth.accepts, auth.n_accepts * sizeof *auth.accepts);
     }
     goim_auth_free(&auth);
-    if (connect->token.len == 0 && !sb->logic->config->auth_trust_mid)
+    if (connect->token.len == 0 && !sb->logic->config->auth_trust_mid && sb->logic->hook == NULL)
         return refuse(sb, CLOSE_BAD_TOKEN,
                       "auth: token is missing, and a mid alone is not believed (auth.trust_mid)",
                       why);

@@ -8,7 +8,7 @@
 /* Everything lives in the batch's arena. All zero: the client is not goim's. */
 struct goim_connect {
     bool is_goim;
-    struct token_ref token; /* decides who it is; len 0: UID does */
+    struct token_ref token; /* decides who it is; len 0: UID does. With auth.url neither */
     int64_t mid;            /* what the token has to stand for; 0: anybody */
     int64_t uid;
     const char *key;    /* the device's; NULL: it named none */

@@ -90,6 +90,16 @@ static void tell_upstream(struct stream *stream)
     send_to(stream, &reply.base);
 }
 
+static void tell_hook(struct stream *stream)
+{
+    Imc__V1__SessionReply reply = IMC__V1__SESSION_REPLY__INIT;
+    Imc__V1__AsksBusiness asks;
+
+    imc__v1__asks_business__init(&asks);
+    reply.asks_business = &asks;
+    send_to(stream, &reply.base);
+}
+
 static void on_opened(struct loop *loop, struct inbox_item *item)
 {
     struct stream *stream = container_of(item, struct stream, opened);
@@ -105,6 +115,8 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
     }
     if (stream->kind == &comets && service->logic->upstream != NULL)
         tell_upstream(stream);
+    if (stream->kind == &comets && service->logic->hook != NULL)
+        tell_hook(stream);
     if (service->closed[0] != '\0')
         tell_whether_closed(service, stream);
 }
