@@ -1,4 +1,5 @@
 /* The link for Connects, where a logic asks the business, and what else it must not do. */
+#include "comet/base/metrics.h"
 #include "tests/unit/comet/logic/logic_requests_fixture.h"
 
 static int asked, gave_way;
@@ -9,12 +10,14 @@ static void on_hook(struct worker *worker)
     asked++;
 }
 
-static void on_give_way(struct worker *worker, int64_t uid, const uint64_t *handles, size_t n)
+static void on_give_way(struct worker *worker, int64_t uid, const uint64_t *handles, size_t n,
+                        enum give_way_why why)
 {
     (void)worker;
     (void)uid;
     (void)handles;
     (void)n;
+    (void)why;
     gave_way++;
 }
 

@@ -14,8 +14,9 @@ static int setup(void **state)
     (void)state;
     fixture_defaults();
     fixture_config.pass_headers = names;
+    int failed = fixture_open();
     session_notes.hold = true;
-    return fixture_open();
+    return failed;
 }
 
 static int upgrade(const char *headers)
@@ -68,6 +69,14 @@ static void a_client_without_them_has_none(void **state)
     close(fd);
 }
 
+static void none_are_kept_unless_it_is_set(void **state)
+{
+    int fd = upgrade("Cookie: a\r\n");
+    (void)state;
+    assert_int_equal(counted(COMET_STRANGER_BYTES), 0);
+    close(fd);
+}
+
 static void they_go_with_the_connection(void **state)
 {
     int fd = upgrade("Cookie: a\r\n");
@@ -86,7 +95,7 @@ static void they_have_a_limit(void **state)
     (void)snprintf(cookie, sizeof cookie, "Cookie: %0*d\r\n", most, 0);
     close(upgrade(cookie));
     step_for(50);
-    (void)snprintf(cookie, sizeof cookie, "%sCookie: %0*d\r\n\r\n", "", most + 1, 0);
+    (void)snprintf(cookie, sizeof cookie, "Cookie: %0*d\r\n\r\n", most + 1, 0);
     int fd = client_connect(LISTENER_WS);
     client_send(fd, begin, sizeof begin - 1);
     client_send(fd, cookie, strlen(cookie));
@@ -103,6 +112,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         headers_test(they_are_kept_until_the_auth),
         headers_test(a_client_without_them_has_none),
+        cmocka_unit_test_setup_teardown(none_are_kept_unless_it_is_set, fixture_setup,
+                                        fixture_teardown),
         headers_test(they_go_with_the_connection),
         headers_test(they_have_a_limit),
     };
