@@ -104,8 +104,8 @@ const struct config_row logic_config_rows[] = {
         "A call of /1/admin/revoke gets 503 if the sessions have not ended by then. They may be "
         "open still, but nobody new is let in."),
     ROW("auth", "url", CONFIG_STRING, auth_url, "", 0, 0,
-        "Where the business is asked, by HTTP, who connects: http://host:port/path, "
-        "docs/auth.md. The same for all logics. Empty: tokens decide."),
+        "Where the business is asked, by HTTP, who connects: http://host:port/path or "
+        "https://, docs/auth.md. The same for all logics. Empty: tokens decide."),
     ROW("auth", "timeout", CONFIG_DURATION, auth_timeout_ms, "1s", 10, MINUTE,
         "A question that is unanswered for so long is asked once more, or its client refused with "
         "code 12."),

@@ -5,9 +5,11 @@
 #include "common/base/random.h"
 #include "common/http/client.h"
 #include "common/protocol/ops.h"
+#include "common/tls/tls.h"
 #include "logic/hook/addresses.h"
 #include "logic/hook/breaker.h"
 #include "logic/hook/cache.h"
+#include "logic/hook/failure.h"
 #include "logic/hook/secret.h"
 #include "logic/hook/url.h"
 
@@ -47,7 +49,8 @@ struct hook {
     struct hook_addresses *addresses;
     struct hook_cache *cache; /* NULL: auth.cache is 0 */
     struct hook_breaker breaker;
-    char *secret; /* a header; NULL: none */
+    struct tls_client *tls; /* NULL: not https */
+    char *secret;           /* a header; NULL: none */
     struct daemon_reload reload;
     struct slot *slots;
     LIST_HEAD(, slot) free_slots; /* the one that was used last comes first */
@@ -232,35 +235,6 @@ static struct call *slot_free(struct slot *slot)
     return call;
 }
 
-static bool is_worth_another_try(int status)
-{
-    return status == 502 || status == 503 || status == 504 ||
-           (status < 0 && status != -EBADMSG && status != -EMSGSIZE);
-}
-
-static void why_of(int status, char *why, size_t len)
-{
-    if (status == -EMSGSIZE)
-        (void)snprintf(why, len, "its answer is longer than auth.max_answer");
-    else if (status == -EBADMSG)
-        (void)snprintf(why, len, "its answer is not HTTP");
-    else if (status == -ETIMEDOUT)
-        (void)snprintf(why, len, "no answer within auth.timeout");
-    else if (status < 0)
-        (void)snprintf(why, len, "no connection: %s", uv_strerror(status));
-    else
-        (void)snprintf(why, len, "it answered with HTTP status %d", status);
-}
-
-static enum logic_metric reason_of(int status)
-{
-    if (status == -ETIMEDOUT)
-        return LOGIC_AUTH_FAILED_TIMEOUT;
-    if (status == -EMSGSIZE || status == -EBADMSG)
-        return LOGIC_AUTH_FAILED_ANSWER;
-    return status < 0 ? LOGIC_AUTH_FAILED_CONNECT : LOGIC_AUTH_FAILED_STATUS;
-}
-
 /* May CALL be asked once more? Another address is tried if one cannot be reached, whatever
  * auth.retries says. */
 static bool may_try_again(const struct hook *hook, const struct call *call, int status)
@@ -298,8 +272,8 @@ static void slot_failed(struct slot *slot, int status)
                        0);
         return;
     }
-    why_of(status, why, sizeof why);
-    call_fail(hook, slot_free(slot), reason_of(status), why);
+    failure_why(status, why, sizeof why);
+    call_fail(hook, slot_free(slot), failure_reason(status), why);
     if (opens)
         fail_waiting(hook, LOGIC_AUTH_FAILED_PAUSE,
                      "it is not asked for a moment: it did not "
@@ -311,13 +285,13 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
     struct slot *slot = arg;
     struct hook *hook = slot->hook;
 
-    if (is_worth_another_try(status)) {
+    if (failure_is_worth_another_try(status)) {
         slot_failed(slot, status);
     } else if (status < 0) {
         char why[96];
-        why_of(status, why, sizeof why);
+        failure_why(status, why, sizeof why);
         slot_drop_client(slot);
-        call_fail(hook, slot_free(slot), reason_of(status), why);
+        call_fail(hook, slot_free(slot), failure_reason(status), why);
     } else {
         (void)hook_breaker_answered(&hook->breaker);
         call_has_status(hook, slot_free(slot), status, body, len);
@@ -331,6 +305,8 @@ static void slot_open_client(struct slot *slot)
 
     slot->address = *hook_addresses_current(hook->addresses);
     slot->client = http_client_open(hook->logic->loop, &slot->address.any, on_answer, slot);
+    if (hook->tls != NULL)
+        http_client_set_tls(slot->client, hook->tls, hook->url.address.host);
     http_client_set_host(slot->client, hook->url.host);
     http_client_limit(slot->client, (size_t)hook->config->auth_max_answer);
 }
@@ -491,7 +467,7 @@ static void warn_of_plain(const struct hook *hook)
 {
     const union endpoint *address = hook_addresses_current(hook->addresses);
 
-    if (address != NULL && endpoint_is_loopback(&address->any))
+    if (hook->url.tls || (address != NULL && endpoint_is_loopback(&address->any)))
         return;
     if (strcmp(hook->url.address.host, "localhost") != 0)
         log_warn("auth.url is not on this machine, and without TLS",
@@ -515,15 +491,32 @@ static void open_slots(struct hook *hook)
     }
 }
 
+static int open_tls(struct logic *logic, const struct hook_url *url, struct tls_client **tls)
+{
+    const struct tls_client_options options = {.name = "auth", .alpn = "http/1.1"};
+    char err[TLS_ERROR_MAX];
+    int rc = url->tls ? tls_client_open(logic->daemon->tls, &options, tls, err, sizeof err) : 0;
+
+    if (rc != 0)
+        log_error("cannot ask the business who connects, over TLS", "%s", err);
+    return rc;
+}
+
 int hook_open(struct logic *logic, struct hook **out)
 {
     struct hook *hook;
+    struct hook_url url;
+    struct tls_client *tls = NULL;
     char *secret = NULL, err[256];
     const char *why;
 
     *out = NULL;
     if (logic->config->auth_url[0] == '\0')
         return 0;
+    (void)hook_url_parse(logic->config->auth_url, &url, &why); /* hook_check() has */
+    int rc = open_tls(logic, &url, &tls);
+    if (rc != 0)
+        return rc;
     if (logic->config->auth_secret_file[0] != '\0' &&
         (secret = hook_secret_read(logic->config->auth_secret_file, err, sizeof err)) == NULL) {
         log_error("cannot ask the business who connects", "err=\"%s\"", err);
@@ -533,7 +526,8 @@ int hook_open(struct logic *logic, struct hook **out)
     hook->logic = logic;
     hook->config = logic->config;
     hook->secret = secret;
-    (void)hook_url_parse(logic->config->auth_url, &hook->url, &why); /* hook_check() has */
+    hook->url = url;
+    hook->tls = tls;
     STAILQ_INIT(&hook->waiting);
     LIST_INIT(&hook->free_slots);
     uv_timer_init(&logic->loop->uv, &hook->expire);

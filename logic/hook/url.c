@@ -31,28 +31,29 @@ static int parse_authority(const char *authority, size_t len, struct hook_url *u
 
     if (memchr(authority, '@', len) != NULL)
         return refuse(why, "it has a user or a password: use auth.secret_file");
-    if (len + sizeof ":80" > sizeof text)
+    if (len + sizeof ":443" > sizeof text)
         return refuse(why, "its host is too long");
-    (void)snprintf(text, sizeof text, "%.*s%s", (int)len, authority, has_port ? "" : ":80");
+    (void)snprintf(text, sizeof text, "%.*s%s", (int)len, authority,
+                   has_port   ? ""
+                   : url->tls ? ":443"
+                              : ":80");
     if (address_parse(text, strlen(text), &url->address) != 0 || url->address.host[0] == '\0' ||
         url->address.port == 0)
-        return refuse(why, "it is not http://host:port/path");
+        return refuse(why, "it is not http://host:port/path, or https");
     (void)snprintf(url->host, sizeof url->host, "%.*s", (int)len, authority);
     return 0;
 }
 
 int hook_url_parse(const char *text, struct hook_url *url, const char **why)
 {
-    static const char scheme[] = "http://";
+    static const char plain[] = "http://", tls[] = "https://";
 
-    if (strncasecmp(text, "https://", 8) == 0)
-        return refuse(why, "https is not possible yet: put a proxy that speaks TLS next to logic, "
-                           "and name it here by http://127.0.0.1:port/path");
-    if (strncasecmp(text, scheme, sizeof scheme - 1) != 0)
-        return refuse(why, "it does not begin with http://");
+    url->tls = strncasecmp(text, tls, sizeof tls - 1) == 0;
+    if (!url->tls && strncasecmp(text, plain, sizeof plain - 1) != 0)
+        return refuse(why, "it begins neither with http:// nor with https://");
     if (!is_printable(text))
         return refuse(why, "it has a space or another byte that has to be percent-encoded");
-    text += sizeof scheme - 1;
+    text += url->tls ? sizeof tls - 1 : sizeof plain - 1;
     size_t len = strcspn(text, "/?#");
     if (strchr(text, '#') != NULL)
         return refuse(why, "it has a fragment (#)");

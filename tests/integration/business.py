@@ -1,4 +1,4 @@
-"""A business that says who connects: an HTTP server on this machine, for auth.url (docs/auth.md)."""
+"""A business that says who connects: an HTTP server on this machine, for auth.url (docs/auth.md). With an ssl.SSLContext over TLS."""
 import http.server
 import json
 import socket
@@ -27,7 +27,7 @@ class Business:
     """Answers each question by ANSWER(question), which gives (status, bytes or what becomes JSON). Keeps .questions and,
     for each, the request's .headers; .now and .most are how many were under way, now and at most."""
 
-    def __init__(self, answer, port=0):
+    def __init__(self, answer, port=0, context=None):
         self.answer = answer
         self.questions, self.headers, self.paths = [], [], []
         self.now = self.most = 0
@@ -35,16 +35,19 @@ class Business:
         self.sockets = set()
         self.server = None
         self.port = port
+        self.context = context
         self.start()
 
     def start(self):
         self.server = _Server(("127.0.0.1", self.port), _Handler)
         self.server.business = self
+        if self.context is not None:
+            self.server.socket = self.context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def url(self, path="/who"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http{'s' if self.context else ''}://127.0.0.1:{self.port}{path}"
 
     def stop(self):
         """As if it were killed: kept connections end, too."""

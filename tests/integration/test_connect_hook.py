@@ -202,8 +202,7 @@ def test_the_secret_is_read_again(cluster, business, uid):
 
 
 @pytest.mark.parametrize("settings, words", [
-    ({"URL": "https://a.example/"}, "https is not possible yet"),
-    ({"URL": "ftp://a.example/"}, "http://"),
+    ({"URL": "ftp://a.example/"}, "https://"),
     ({"URL": "http://me:pw@a.example/"}, "auth.secret_file"),
     ({"URL": "http://a.example/", "TRUST_MID": "yes"}, "exclude"),
     ({"URL": "http://a.example/", "TIMEOUT": "1500ms"}, "connect.timeout"),

@@ -39,6 +39,8 @@ static void parts(void **state)
     is("HTTP://a.example:8000/who?v=1&w", "a.example", 8000, "/who?v=1&w", "a.example:8000");
     is("http://[::1]:81/x", "::1", 81, "/x", "[::1]:81");
     is("http://[::1]", "::1", 80, "/", "[::1]");
+    is("https://a.example/x", "a.example", 443, "/x", "a.example");
+    is("HTTPS://a.example:8443", "a.example", 8443, "/", "a.example:8443");
     is("http://10.0.0.1?a/b", "10.0.0.1", 80, "/?a/b", "10.0.0.1");
 }
 
@@ -47,7 +49,6 @@ static void refusals(void **state)
     char text[HOOK_PATH_MAX + 64] = "http://a/";
 
     (void)state;
-    is_refused("https://a/", "https is not possible yet");
     is_refused("a:80/", "http://");
     is_refused("http://", "host:port");
     is_refused("http://:80/", "host:port");
