@@ -66,7 +66,7 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     session_count(worker, 1);
     addresses_session(conn->address, 1);
     catchup_admitted(conn, &result->page);
-    if (result->token.token != 0)
+    if (result->token.token != 0 || result->lifetime_ms != 0)
         token_ends_set(conn, result->token, result->lifetime_ms);
     if (wire_is_goim(conn->wire))
         goim_admitted(conn, result);

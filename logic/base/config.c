@@ -61,6 +61,30 @@ const struct config_row logic_config_rows[] = {
     ROW("auth", "trust_mid", CONFIG_BOOL, auth_trust_mid, "no", 0, 0,
         "Believe the mid in the auth of a goim v2 client that sends no token. Whoever reaches a "
         "comet can then be anybody: for a trusted network, or to try goim's clients."),
+    ROW("auth", "url", CONFIG_STRING, auth_url, "", 0, 0,
+        "Where the business is asked, by HTTP, who connects: http://host:port/path or "
+        "https://, docs/auth.md. The same for all logics. Empty: tokens decide."),
+    ROW("auth", "timeout", CONFIG_DURATION, auth_timeout_ms, "1s", 10, MINUTE,
+        "A question that is unanswered for so long is asked once more, or its client refused with "
+        "code 12."),
+    ROW("auth", "retries", CONFIG_INT, auth_retries, "1", 0, 5,
+        "How often a question is asked once more if there was no connection, no answer in time, or "
+        "one with status 502, 503 or 504."),
+    ROW("auth", "in_flight", CONFIG_INT, auth_in_flight, "64", 1, 512,
+        "Questions that are asked at a time, each on a connection of its own that is kept."),
+    ROW("auth", "waiting", CONFIG_INT, auth_waiting, "10000", 0, 1000000,
+        "Questions that wait for a place among these. Clients beyond get code 12, and connect "
+        "again."),
+    ROW("auth", "secret_file", CONFIG_STRING, auth_secret_file, "", 0, 0,
+        "File with a secret by which the business knows logic: it is sent as Authorization: Bearer "
+        "SECRET. Read again on SIGHUP. Empty: none is sent."),
+    ROW("auth", "cache", CONFIG_DURATION, auth_cache_ms, "0s", 0, HOUR,
+        "The longest time for which an answer may be used for the same question again, if it says "
+        "so itself (cache). 0 = never."),
+    ROW("auth", "cache_entries", CONFIG_INT, auth_cache_entries, "10000", 1, 10000000,
+        "Answers that are kept for that; the oldest goes first."),
+    ROW("auth", "max_answer", CONFIG_BYTES, auth_max_answer, "16k", 256, MIB,
+        "Longest body of an answer."),
     ROW("jwt", "keys", CONFIG_LIST, jwt_keys, "", 0, 0,
         "Keys by which clients' JSON Web Tokens are verified, each FAMILY=FILE or FAMILY:KID=FILE. "
         "FAMILY is hmac (the file is the secret, of 32 bytes or more), rsa, ec or ed25519 (a "
@@ -103,30 +127,6 @@ const struct config_row logic_config_rows[] = {
     ROW("revoke", "timeout", CONFIG_DURATION, revoke_timeout_ms, "3s", 100, MINUTE,
         "A call of /1/admin/revoke gets 503 if the sessions have not ended by then. They may be "
         "open still, but nobody new is let in."),
-    ROW("auth", "url", CONFIG_STRING, auth_url, "", 0, 0,
-        "Where the business is asked, by HTTP, who connects: http://host:port/path or "
-        "https://, docs/auth.md. The same for all logics. Empty: tokens decide."),
-    ROW("auth", "timeout", CONFIG_DURATION, auth_timeout_ms, "1s", 10, MINUTE,
-        "A question that is unanswered for so long is asked once more, or its client refused with "
-        "code 12."),
-    ROW("auth", "retries", CONFIG_INT, auth_retries, "1", 0, 5,
-        "How often a question is asked once more if there was no connection, no answer in time, or "
-        "one with status 502, 503 or 504."),
-    ROW("auth", "in_flight", CONFIG_INT, auth_in_flight, "64", 1, 512,
-        "Questions that are asked at a time, each on a connection of its own that is kept."),
-    ROW("auth", "waiting", CONFIG_INT, auth_waiting, "10000", 0, 1000000,
-        "Questions that wait for a place among these. Clients beyond get code 12, and connect "
-        "again."),
-    ROW("auth", "secret_file", CONFIG_STRING, auth_secret_file, "", 0, 0,
-        "File with a secret by which the business knows logic: it is sent as Authorization: Bearer "
-        "SECRET. Read again on SIGHUP. Empty: none is sent."),
-    ROW("auth", "cache", CONFIG_DURATION, auth_cache_ms, "0s", 0, HOUR,
-        "The longest time for which an answer may be used for the same question again, if it says "
-        "so itself (cache). 0 = never."),
-    ROW("auth", "cache_entries", CONFIG_INT, auth_cache_entries, "10000", 1, 10000000,
-        "Answers that are kept for that; the oldest goes first."),
-    ROW("auth", "max_answer", CONFIG_BYTES, auth_max_answer, "16k", 256, MIB,
-        "Longest body of an answer."),
     ROW("goim", "comets", CONFIG_BOOL, goim_comets, "no", 0, 0,
         "Let goim's own comets use this logic, by goim.logic.Logic on rpc.listen, and send what is "
         "pushed to their sessions to goim's job. Whoever reaches rpc.listen can then name "

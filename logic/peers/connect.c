@@ -329,12 +329,13 @@ static const char *copy_text(struct session_batch *sb, const char *text)
     return session_batch_text(sb, text, strlen(text));
 }
 
-/* What the business says of rooms and key takes the place of what the client said, because the
+/* What the business says of rooms, key and end takes the place of what the client said, because the
  * business knew that. */
 static void connect_takes(struct connect *connect, const struct hook_answer *answer)
 {
     struct session_batch *sb = connect->sb;
 
+    connect->ends_ms = answer->expire_at * 1000;
     if (answer->room[0] != '\0')
         connect->session.room = copy_text(sb, answer->room);
     if (answer->rooms[0] != '\0')

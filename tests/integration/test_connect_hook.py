@@ -173,6 +173,14 @@ def test_centrifugos_form(cluster, business, uid):
         assert client.push() == b"today"
 
 
+def test_a_session_ends_when_the_answer_says(cluster, business, uid):
+    ends = int(time.time()) + 3
+    answering(business, 200, {"uid": uid, "expire_at": ends})
+    with contextlib.closing(imgo.TcpClient(cluster.comets[0].tcp).auth("t")) as client:
+        client.kicked(1)
+        assert time.time() >= ends
+
+
 def test_answers_are_used_again(cluster, business, uid):
     answering(business, 200, {"uid": uid, "cache": 30})
     for _ in range(3):
