@@ -508,6 +508,52 @@ static void a_session_that_is_behind_is_not_pinged(void **state)
     close(fd);
 }
 
+static int short_auths(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_config.max_auth = 64;
+    return fixture_open();
+}
+
+/* conn.max_auth holds for the auth only, on TCP and in JSON. */
+static void an_auth_at_the_limit_is_taken(void **state)
+{
+    (void)state;
+    char token[66], json[256], body[256];
+    struct frame frame;
+    size_t len;
+    memset(token, 'x', sizeof token);
+    token[64] = '\0';
+    int fd = client_connect(LISTENER_TCP);
+    client_send_frame(fd, OP_AUTH, 1, token);
+    assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), OP_AUTH_REPLY);
+    (void)snprintf(body, sizeof body, "%s%s", token, token);
+    client_send_frame(fd, OP_HEARTBEAT, 2, body); /* conn.max_body holds now */
+    assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), OP_HEARTBEAT_REPLY);
+    close(fd);
+    fd = client_upgrade(LISTENER_WS);
+    (void)snprintf(json, sizeof json, "{\"op\":7,\"body\":\"%s\"}", token);
+    client_send_text(fd, json);
+    assert_int_equal(client_read_ws(fd, body, sizeof body, &len), 0x81);
+    assert_non_null(strstr(body, "\"op\":8"));
+    close(fd);
+    step_until(frontend_connections(&fixture) == 0);
+    token[64] = 'x';
+    token[65] = '\0';
+    fd = client_connect(LISTENER_TCP);
+    client_send_frame(fd, OP_AUTH, 1, token);
+    assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), OP_DISCONNECT);
+    assert_string_equal(body, "{\"code\":4,\"reason\":\"body longer than 64 bytes\"}");
+    close(fd);
+    fd = client_upgrade(LISTENER_WS);
+    (void)snprintf(json, sizeof json, "{\"op\":7,\"body\":\"%s\"}", token);
+    client_send_text(fd, json);
+    assert_int_equal(client_read_ws(fd, body, sizeof body, &len), 0x81);
+    assert_non_null(strstr(body, "\"code\":4"));
+    close(fd);
+}
+
 int main(void)
 {
 #define FRONTEND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -520,6 +566,8 @@ int main(void)
         FRONTEND_TEST(json_kicks_name_what_is_wrong),
         FRONTEND_TEST(goims_binary_mode_is_answered_in_its_own_form),
         FRONTEND_TEST(limits_of_a_message),
+        cmocka_unit_test_setup_teardown(an_auth_at_the_limit_is_taken, short_auths,
+                                        fixture_teardown),
         FRONTEND_TEST(pings_are_answered_before_auth_too),
         FRONTEND_TEST(a_stranger_who_only_pings_is_refused),
         FRONTEND_TEST(the_peers_close_is_answered),
