@@ -128,6 +128,7 @@ static bool set_up_server(SSL_CTX *context, struct tls_endpoint *endpoint,
     SSL_CTX_set_timeout(context, TICKET_LIFE_S);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_cert_cb(context, on_certificate, material);
+    SSL_CTX_set_keylog_callback(context, tls_engine_learn); /* engine.c takes the records over */
     if (endpoint->alpn_len > 0)
         SSL_CTX_set_alpn_select_cb(context, on_alpn, endpoint);
     tls_tickets_attach(endpoint->tls->tickets, context);

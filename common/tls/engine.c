@@ -4,29 +4,31 @@
 #include "common/tls/engine.h"
 #include "common/base/mem.h"
 #include "common/net/address.h"
+#include "common/tls/buffer.h"
 #include "common/tls/internal.h"
+#include "common/tls/records.h"
 #include <assert.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     RECORD = 16 * 1024,          /* plaintext of one record: RFC 8446, 5.1 */
     HANDSHAKE_MOST = 128 * 1024, /* bytes of a peer's handshake; with a chain of certificates */
-    FIRST_CAPACITY = 1024,
-    HANDSHAKE_RECORD = 22,    /* the first byte of TLS: RFC 8446, 5.1 */
-    HEADER = 5,               /* of a record: type, version, length */
-    BODY_MOST = RECORD + 2048 /* of TLS 1.2; RFC 5246, 6.2.3 */
-};
-
-struct buffer {
-    uint8_t *bytes;
-    size_t at, len, capacity; /* what is in it: bytes[at … at + len) */
+    HANDSHAKE_RECORD = 22,       /* the first byte of TLS: RFC 8446, 5.1 */
+    HEADER = 5,                  /* of a record: type, version, length */
+    BODY_MOST = RECORD + 2048    /* of TLS 1.2; RFC 5246, 6.2.3 */
 };
 
 struct tls_engine {
-    SSL *ssl;
+    SSL *ssl;                        /* NULL: `records` has taken its place */
+    struct records *records;         /* of a server's open TLS 1.3; NULL: OpenSSL's */
+    struct records_secrets *secrets; /* of a server, until the handshake is over */
+    struct buffer rest;              /* plaintext of a record that the user has not read yet */
+    unsigned updates;                /* KeyUpdates of the peer since its last data */
+    bool resumed;
     struct tls_endpoint *endpoint;
     struct buffer in, out;
     size_t whole; /* bytes at the front of `in` that OpenSSL may have */
@@ -35,41 +37,6 @@ struct tls_engine {
     bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
     char *error, *alpn;       /* NULL: none */
 };
-
-/* --- buffers --- */
-
-static void buffer_free(struct buffer *buffer)
-{
-    free(buffer->bytes); /* nothing in it is secret: it is what goes over the wire */
-    *buffer = (struct buffer){0};
-}
-
-static void buffer_add(struct buffer *buffer, const void *bytes, size_t len)
-{
-    if (buffer->at > 0) {
-        memmove(buffer->bytes, buffer->bytes + buffer->at, buffer->len);
-        buffer->at = 0;
-    }
-    size_t need = buffer->len + len, capacity = buffer->capacity;
-    if (need > capacity) {
-        capacity = capacity == 0 ? FIRST_CAPACITY : capacity;
-        while (capacity < need)
-            capacity *= 2;
-        buffer->bytes = mem_realloc(buffer->bytes, capacity);
-        buffer->capacity = capacity;
-    }
-    memcpy(buffer->bytes + buffer->len, bytes, len);
-    buffer->len += len;
-}
-
-static void buffer_drop(struct buffer *buffer, size_t n)
-{
-    assert(n <= buffer->len);
-    buffer->at += n;
-    buffer->len -= n;
-    if (buffer->len == 0 && buffer->bytes != NULL)
-        buffer_free(buffer);
-}
 
 /* --- the BIO --- */
 
@@ -164,9 +131,26 @@ static struct tls_engine *engine_new(struct tls_endpoint *endpoint)
 struct tls_engine *tls_engine_accept(struct tls_server *server)
 {
     struct tls_engine *engine = engine_new(&server->endpoint);
-    if (engine != NULL)
-        SSL_set_accept_state(engine->ssl);
+    if (engine == NULL)
+        return NULL;
+    SSL_set_accept_state(engine->ssl);
+    SSL_set_app_data(engine->ssl, engine);
+    engine->secrets = mem_zalloc(sizeof(*engine->secrets));
     return engine;
+}
+
+void tls_engine_learn(const SSL *ssl, const char *line)
+{
+    struct tls_engine *engine = SSL_get_app_data(ssl);
+    if (engine != NULL && engine->secrets != NULL)
+        records_learn(engine->secrets, line);
+}
+
+static void forget_secrets(struct tls_engine *engine)
+{
+    if (engine->secrets != NULL)
+        mem_wiped_free(engine->secrets, sizeof(*engine->secrets));
+    engine->secrets = NULL;
 }
 
 /* The server's certificate has to be for NAME, which is also what the server may choose by. */
@@ -201,16 +185,24 @@ struct tls_engine *tls_engine_connect(struct tls_client *client, const char *nam
     return engine;
 }
 
+/* Without this OpenSSL takes the session for broken when SSL is freed, and nobody may resume it. */
+static void keep_session(struct tls_engine *engine)
+{
+    SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 void tls_engine_free(struct tls_engine *engine)
 {
     if (engine == NULL)
         return;
     if (engine->state == TLS_HANDSHAKE)
         count(engine, TLS_RESULT_FAILED);
-    if (engine->state ==
-        TLS_OPEN) /* else OpenSSL takes the session for broken: nobody may resume it */
-        SSL_set_shutdown(engine->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    if (engine->state == TLS_OPEN && engine->ssl != NULL)
+        keep_session(engine);
     SSL_free(engine->ssl);
+    records_free(engine->records);
+    forget_secrets(engine);
+    buffer_wipe(&engine->rest);
     buffer_free(&engine->in);
     buffer_free(&engine->out);
     free(engine->error);
@@ -237,7 +229,8 @@ static void opened(struct tls_engine *engine)
     if (len > 0)
         engine->alpn = mem_strndup((const char *)alpn, len);
     engine->state = TLS_OPEN;
-    count(engine, SSL_session_reused(engine->ssl) ? TLS_RESULT_RESUMED : TLS_RESULT_FULL);
+    engine->resumed = SSL_session_reused(engine->ssl) == 1;
+    count(engine, engine->resumed ? TLS_RESULT_RESUMED : TLS_RESULT_FULL);
 }
 
 /* RESULT is what the call returned. Moves the state on. */
@@ -287,13 +280,169 @@ size_t tls_engine_room(const struct tls_engine *engine)
     return TLS_ENGINE_IN - engine->in.len;
 }
 
+/* --- open TLS 1.3 of a server, without OpenSSL's connection --- */
+
+enum { ALERT_CLOSE = 0, ALERT_UNEXPECTED = 10, ALERT_INTERNAL = 80, ALERT_CANCELED = 90 };
+enum { UPDATES_MOST = 32 };
+
+/* Puts a record of LEN bytes into the output. False: the cipher failed. */
+static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
+                       size_t len)
+{
+    uint8_t *out = buffer_room(&engine->out, len + RECORDS_OVERHEAD);
+    size_t n = records_seal(engine->records, type, bytes, len, out);
+    engine->out.len += n;
+    return n > 0;
+}
+
+/* Says ALERT, and fails. */
+static void alert(struct tls_engine *engine, int number, const char *why)
+{
+    const uint8_t bytes[2] = {2, (uint8_t)number};
+    (void)put_record(engine, RECORDS_ALERT, bytes, sizeof(bytes));
+    fail(engine, why);
+}
+
+/* Tells the peer that our next record has the next key, and turns to that. */
+static bool update_write_key(struct tls_engine *engine)
+{
+    static const uint8_t update[5] = {24, 0, 0, 1, 0}; /* RFC 8446, 4.6.3 */
+    return put_record(engine, RECORDS_HANDSHAKE, update, sizeof(update)) &&
+           records_next_write_key(engine->records);
+}
+
+/* Of handshake messages only a KeyUpdate, alone in its record, may come. */
+static void take_handshake(struct tls_engine *engine, const uint8_t *bytes, size_t len)
+{
+    static const uint8_t update[4] = {24, 0, 0, 1};
+    if (len != 5 || memcmp(bytes, update, 4) != 0 || bytes[4] > 1 ||
+        ++engine->updates > UPDATES_MOST)
+        alert(engine, ALERT_UNEXPECTED, "the peer sent a handshake message that makes no sense");
+    else if (!records_next_read_key(engine->records) ||
+             (bytes[4] == 1 && !update_write_key(engine)))
+        alert(engine, ALERT_INTERNAL, "no next key");
+}
+
+static void take_alert(struct tls_engine *engine, const uint8_t *bytes, size_t len)
+{
+    char why[128];
+    if (len != 2) {
+        alert(engine, ALERT_UNEXPECTED, "the peer sent an alert that makes no sense");
+    } else if (bytes[1] == ALERT_CLOSE) {
+        engine->state = TLS_CLOSED;
+        buffer_free(&engine->in);
+    } else if (bytes[1] != ALERT_CANCELED) {
+        snprintf(why, sizeof(why), "the peer refuses: %s", SSL_alert_desc_string_long(bytes[1]));
+        fail(engine, why);
+    }
+}
+
+/* Opens the next record into OUT, which has room for it. Returns the length of its data. */
+static size_t open_record(struct tls_engine *engine, size_t record, uint8_t *out)
+{
+    enum records_type type = RECORDS_DATA;
+    long n = records_open(engine->records, engine->in.bytes + engine->in.at, record, out, &type);
+    ERR_clear_error();
+    if (n < 0) {
+        alert(engine, (int)-n, "a record was damaged or forged on its way");
+        return 0;
+    }
+    buffer_drop(&engine->in, record);
+    if (type == RECORDS_DATA) {
+        engine->updates = 0;
+        return (size_t)n;
+    }
+    if (type == RECORDS_ALERT)
+        take_alert(engine, out, (size_t)n);
+    else if (type == RECORDS_HANDSHAKE)
+        take_handshake(engine, out, (size_t)n);
+    else
+        alert(engine, ALERT_UNEXPECTED, "a record of an unknown type");
+    explicit_bzero(out, (size_t)n);
+    return 0;
+}
+
+static size_t take_rest(struct tls_engine *engine, void *buf, size_t len)
+{
+    struct buffer *rest = &engine->rest;
+    size_t n = len < rest->len ? len : rest->len;
+    memcpy(buf, rest->bytes + rest->at, n);
+    rest->at += n;
+    rest->len -= n;
+    if (rest->len == 0)
+        buffer_wipe(rest);
+    return n;
+}
+
+static size_t read_records(struct tls_engine *engine, void *buf, size_t len)
+{
+    size_t got = 0, whole;
+    if (engine->rest.len > 0)
+        return take_rest(engine, buf, len);
+    while (got == 0 && !ended(engine) && engine->out.len < TLS_ENGINE_OUT &&
+           (whole = whole_records(engine)) > 0) {
+        const uint8_t *head = engine->in.bytes + engine->in.at;
+        size_t record = HEADER + ((size_t)head[3] << 8 | head[4]);
+        if (record > whole) { /* longer than any */
+            alert(engine, ALERT_UNEXPECTED, "the peer sent what is no record");
+        } else if (record <= len) {
+            got = open_record(engine, record, buf);
+        } else {
+            engine->rest.len = open_record(engine, record, buffer_room(&engine->rest, record));
+            if (engine->rest.len > 0)
+                return take_rest(engine, buf, len);
+            buffer_wipe(&engine->rest);
+        }
+    }
+    return got;
+}
+
+/* How many records are in BUFFER behind the first SKIP bytes. */
+static uint64_t count_records(const struct buffer *buffer, size_t skip)
+{
+    uint64_t n = 0;
+    for (size_t at = skip; buffer->len - at >= HEADER; n++) {
+        const uint8_t *head = buffer->bytes + buffer->at + at;
+        at += HEADER + ((size_t)head[3] << 8 | head[4]);
+    }
+    return n;
+}
+
+/* The handshake of a server goes on. When it is over, what OpenSSL has for TLS 1.3 is freed but for
+ * the keys. What OpenSSL put into the output with them, behind the first BEFORE bytes, are tickets.
+ */
+static void shake_hands(struct tls_engine *engine)
+{
+    size_t before = engine->out.len;
+    ERR_clear_error();
+    settle(engine, SSL_do_handshake(engine->ssl));
+    if (engine->state == TLS_HANDSHAKE || engine->secrets == NULL)
+        return;
+    if (engine->state == TLS_OPEN && SSL_version(engine->ssl) == TLS1_3_VERSION &&
+        !SSL_has_pending(engine->ssl)) {
+        uint64_t written = count_records(&engine->out, before);
+        engine->records = records_new(engine->ssl, engine->secrets, written);
+    }
+    forget_secrets(engine);
+    if (engine->records == NULL)
+        return;
+    keep_session(engine);
+    SSL_free(engine->ssl);
+    engine->ssl = NULL;
+}
+
 size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
 {
     size_t got = 0;
     if (ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
         return 0;
     engine->whole = whole_records(engine);
-    if (engine->whole == 0 && SSL_pending(engine->ssl) == 0)
+    if (engine->secrets != NULL && engine->whole > 0)
+        shake_hands(engine);
+    if (engine->records != NULL)
+        return read_records(engine, buf, len);
+    if (ended(engine) || engine->secrets != NULL ||
+        (engine->whole == 0 && SSL_pending(engine->ssl) == 0))
         return 0;
     ERR_clear_error();
     settle(engine, SSL_read_ex(engine->ssl, buf, len, &got));
@@ -312,6 +461,15 @@ size_t tls_engine_write(struct tls_engine *engine, const void *bytes, size_t len
 {
     size_t done = 0, bite, written;
     while ((bite = next_bite(engine, len - done)) > 0) {
+        if (engine->records != NULL) {
+            if (!put_record(engine, RECORDS_DATA, (const uint8_t *)bytes + done, bite) ||
+                (records_is_worn(engine->records) && !update_write_key(engine))) {
+                fail(engine, "the cipher failed");
+                break;
+            }
+            done += bite;
+            continue;
+        }
         written = 0;
         ERR_clear_error();
         settle(engine, SSL_write_ex(engine->ssl, (const uint8_t *)bytes + done, bite, &written));
@@ -338,6 +496,11 @@ void tls_engine_close(struct tls_engine *engine)
     if (engine->closed || (engine->state != TLS_OPEN && engine->state != TLS_CLOSED))
         return;
     engine->closed = true;
+    if (engine->records != NULL) {
+        static const uint8_t close_notify[2] = {1, ALERT_CLOSE};
+        (void)put_record(engine, RECORDS_ALERT, close_notify, sizeof(close_notify));
+        return;
+    }
     ERR_clear_error();
     SSL_shutdown(engine->ssl);
     ERR_clear_error();
@@ -347,12 +510,13 @@ void tls_engine_close(struct tls_engine *engine)
 
 bool tls_engine_ready(const struct tls_engine *engine)
 {
-    return !ended(engine) && (whole_records(engine) > 0 || SSL_pending(engine->ssl) > 0);
+    return !ended(engine) && (whole_records(engine) > 0 || engine->rest.len > 0 ||
+                              (engine->ssl != NULL && SSL_pending(engine->ssl) > 0));
 }
 
 size_t tls_engine_held(const struct tls_engine *engine)
 {
-    return engine->in.capacity + engine->out.capacity;
+    return engine->in.capacity + engine->out.capacity + engine->rest.capacity;
 }
 
 enum tls_state tls_engine_state(const struct tls_engine *engine)
@@ -377,17 +541,17 @@ const char *tls_engine_alpn(const struct tls_engine *engine)
 
 bool tls_engine_resumed(const struct tls_engine *engine)
 {
-    return SSL_session_reused(engine->ssl) == 1;
+    return engine->resumed;
 }
 
 const char *tls_engine_version(const struct tls_engine *engine)
 {
-    return SSL_get_version(engine->ssl);
+    return engine->ssl != NULL ? SSL_get_version(engine->ssl) : "TLSv1.3";
 }
 
 struct tls_session *tls_engine_session(const struct tls_engine *engine)
 {
-    SSL_SESSION *session = SSL_get1_session(engine->ssl);
+    SSL_SESSION *session = engine->ssl != NULL ? SSL_get1_session(engine->ssl) : NULL;
     if (session != NULL && SSL_SESSION_is_resumable(session) == 1)
         return (struct tls_session *)session;
     SSL_SESSION_free(session);

@@ -13,6 +13,9 @@
  * TLS_FAILED too: an alert tells the peer why. tls_engine_read() also does the handshake. A FIN of
  * the peer before TLS_CLOSED means that what came may be cut short.
  *
+ * OpenSSL makes the handshake. At a server's end of TLS 1.3 it is then freed but for the keys,
+ * which saves 13 KB a connection (records.h). Clients, and TLS 1.2, keep it.
+ *
  * Both buffers are bounded, and allocated only while something is in them. */
 #ifndef IMC_COMMON_TLS_ENGINE_H
 #define IMC_COMMON_TLS_ENGINE_H

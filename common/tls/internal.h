@@ -82,6 +82,10 @@ struct tls {
     LIST_HEAD(, tls_endpoint) endpoints;
 };
 
+/* --- engine.c --- */
+/* A callback of contexts of servers: a line of secrets of the connection SSL. */
+void tls_engine_learn(const SSL *ssl, const char *line);
+
 /* --- errors.c --- */
 /* Writes what OpenSSL says is wrong, and clears what it says. */
 void tls_error_text(char *out, size_t len);

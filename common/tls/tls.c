@@ -1,9 +1,11 @@
 /*   tls.c        what a daemon has: opened, reloaded, shown
- *   material.c   certificates, keys, CA: read from files      names.c    which hosts a certificate
- * is for
- *   context.c    OpenSSL's contexts, of listeners and clients tickets.c  keys of session tickets
- *   engine.c     a connection                                 errors.c   OpenSSL's errors in words
- */
+ *   material.c   certificates, keys, CA: read from files
+ *   names.c      which hosts a certificate is for
+ *   context.c    OpenSSL's contexts, of listeners and clients
+ *   tickets.c    keys of session tickets
+ *   engine.c     a connection
+ *   records.c    the records of an open connection of TLS 1.3
+ *   errors.c     OpenSSL's errors in words */
 #include "common/tls/tls.h"
 #include "common/base/mem.h"
 #include "common/tls/internal.h"

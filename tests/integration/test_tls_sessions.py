@@ -1,5 +1,6 @@
 """Sessions over TLS are like others: each wire form, TLS 1.2 and 1.3, pushes of every size, both ways."""
 import ssl
+import subprocess
 
 import pytest
 
@@ -95,3 +96,36 @@ def test_both_say_that_they_end(cluster, form, uid):
         stranger.sock.suppress_ragged_eofs = False
         stranger.send_auth("nobody")
         assert stranger.kicked(1)
+
+
+@pytest.mark.parametrize("request_ours", [False, True])
+def test_keys_change_on_the_way(cluster, uid, request_ours):
+    """A client may turn to its next key, and ask for ours (RFC 8446, 4.6.3): openssl s_client's k and K."""
+    token, address = cluster.api.token(uid), "{}:{}".format(*cluster.comets[0].tcps)
+    with subprocess.Popen(["openssl", "s_client", "-connect", address, "-servername", "localhost", "-CAfile",
+                           str(cluster.certs / "ca.pem"), "-verify_return_error", "-tls1_3"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        seen = b""
+
+        def until(text):
+            nonlocal seen
+            while text not in seen:
+                got = client.stdout.read1(65536)
+                assert got, seen
+                seen += got
+
+        def say(data):
+            client.stdin.write(data)
+            client.stdin.flush()
+
+        try:
+            until(b"Verify return code: 0")
+            assert token.isprintable()
+            say(imgo.frame(imgo.AUTH, token.encode()))
+            wait_for(lambda: cluster.comets[0].metrics()["imc_comet_sessions"] >= 1, what="the session")
+            for round_ in range(3):
+                say(b"K\n" if request_ours else b"k\n")
+                cluster.api.push(uid, f"after {round_}")
+                until(f"after {round_}".encode())
+        finally:
+            client.kill()
