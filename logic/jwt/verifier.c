@@ -60,9 +60,11 @@ static int each(const char *list, int (*fn)(void *arg, const char *item, struct 
     int failed = 0;
 
     for (const char *at = list, *next; *at != '\0' && failed == 0; at = next) {
-        size_t len = strcspn(at, ",");
+        size_t len = strcspn(at, ","), lead = strspn(at, " ");
         next = at + len + (at[len] == ',');
-        char *item = mem_strndup(at, len);
+        while (len > lead && at[len - 1] == ' ')
+            len--;
+        char *item = mem_strndup(at + (lead < len ? lead : len), lead < len ? len - lead : 0);
         failed = fn(arg, item, why);
         free(item);
     }

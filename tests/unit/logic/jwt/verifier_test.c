@@ -206,6 +206,21 @@ static void keys_are_read_again_and_bad_ones_are_not_taken(void **state)
     assert_int_equal(answers.err[3], 0);
 }
 
+static void a_list_may_have_spaces(void **state)
+{
+    char two[200];
+    struct jwts *both = NULL;
+
+    (void)state;
+    snprintf(two, sizeof two, " hmac=%s , hmac:k=%s ", file, file);
+    config.jwt_keys = two;
+    config.jwt_algorithms = mem_unconst("HS256, ES256 ");
+    assert_int_equal(jwts_open(&logic, &both), 0);
+    assert_int_equal(count(LOGIC_JWT_KEYS), 2);
+    jwts_close(both);
+    config.jwt_keys = keys;
+}
+
 static void without_keys_there_is_no_verifier(void **state)
 {
     struct jwts *none = jwts;
@@ -242,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_waits_too_long_is_not_verified, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_read_again_and_bad_ones_are_not_taken, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_list_may_have_spaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_keys_there_is_no_verifier, set_up, tear_down),
         cmocka_unit_test_setup_teardown(settings_are_checked, set_up, tear_down),
     };
