@@ -124,11 +124,12 @@ static bool part_send(struct room_order *order, const struct router_answer *answ
     struct logic *logic = order->orders->logic;
     Imc__V1__SessionReply message = IMC__V1__SESSION_REPLY__INIT;
     Imc__V1__RoomOrder out, *list[] = {&out};
-    Imc__V1__Close end = IMC__V1__CLOSE__INIT;
+    Imc__V1__Close end;
     const struct session_close *close = order->change.close;
     uint64_t *handles = mem_alloc((answer->n_sessions - from) * sizeof *handles);
 
     imc__v1__room_order__init(&out);
+    imc__v1__close__init(&end);
     out.n_handles = comet_sessions(answer, from, taken, handles);
     out.handles = handles;
     out.comet = first->comet;
