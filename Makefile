@@ -1,5 +1,5 @@
 # Thin on purpose: each target is a script of the same name. Variables reach it: make up BUS=kafka COMETS=2
-.PHONY: help build up down test fmt lint docs compose-test bench bench-full bench-rooms bench-million clean
+.PHONY: help build up down test fmt lint docs compose-test bench bench-full bench-rooms bench-million fuzz-coverage clean
 
 help:
 	@echo 'make up           install, build and start a cluster on this machine    scripts/up --help'
@@ -9,6 +9,7 @@ help:
 	@echo 'make bench        what this machine and imc reach, in 5 minutes; bench-full  scripts/bench --help'
 	@echo 'make bench-rooms   what a push to a small room costs on 1, 4 and 16 comets  scripts/bench-rooms --help'
 	@echo 'make bench-million  a million sessions in one room, 40 pushes a second   scripts/bench-million --help'
+	@echo 'make fuzz-coverage  how much of each parser the fuzz targets reach       scripts/fuzz-coverage --help'
 	@echo 'make build        the programs, into build/'
 	@echo 'make fmt          clang-format over every C file'
 	@echo 'make lint         clang-tidy, shellcheck, clang-format --dry-run'
@@ -22,7 +23,7 @@ build:
 docs: build
 	@scripts/gen-docs
 
-up down test fmt lint compose-test:
+up down test fmt lint compose-test fuzz-coverage:
 	@scripts/$@
 
 clean:

@@ -40,6 +40,8 @@ static void texts(const char *text)
     if (params_text("t", text, 16, &err) == 0)
         check(strlen(text) >= 1 && strlen(text) <= 16 &&
               utf8_is_valid((const uint8_t *)text, strlen(text)));
+    if (params_rooms("r", text, 512, &err) == 0)
+        check(strlen(text) <= 512 && strstr(text, ",,") == NULL);
     if (params_ops("o", text, 64, &err) == 0)
         check(strspn(text, "0123456789,-") == strlen(text));
     if (params_is_jsonp(text))
@@ -68,6 +70,8 @@ static void answer(const char *text)
     char out[256];
     size_t len = params_imgo_error(65534, text, out, sizeof out);
 
+    check(len < sizeof out && json_is_value((const uint8_t *)out, len));
+    len = params_goim_error(-400, text, out, sizeof out);
     check(len < sizeof out && json_is_value((const uint8_t *)out, len));
 }
 

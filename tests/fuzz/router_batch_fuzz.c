@@ -28,7 +28,7 @@ static void show(enum member_kind kind, const char *id, uint64_t epoch)
 static void live(void)
 {
     static const struct map_shard_limits limits = {
-        .comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 1000};
+        .comet_grace_ms = 7000, .sweep_slice = 64, .max_counted = 3};
 
     map_shard_init(&shard, &limits, counters);
     shard.now_ms = 1000;
