@@ -1,10 +1,12 @@
 #include "common/kafka/kafka.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/config/mask.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +27,40 @@ static bool was_told(const char *facility)
 }
 
 /* Runs on librdkafka's threads. LEVEL is one of syslog's. */
+/* What a client of this process said last about a broker that is there and does not understand us,
+ * or the other way round. librdkafka says the same thing once in 30 s. */
+enum { DISTRUST_MS = 40000 };
+static pthread_mutex_t distrust_lock = PTHREAD_MUTEX_INITIALIZER;
+static char distrust[192];
+static int64_t distrust_ms;
+
+static void note_distrust(const char *facility, const char *text)
+{
+    const char *begin = strstr(text, "]: "); /* behind the thread's name */
+
+    if (strcmp(facility, "FAIL") != 0 ||
+        (strstr(text, "SSL") == NULL && strstr(text, "SASL") == NULL))
+        return;
+    pthread_mutex_lock(&distrust_lock);
+    distrust_ms = time_mono_ms();
+    snprintf(distrust, sizeof distrust, "%s", begin != NULL ? begin + 3 : text);
+    pthread_mutex_unlock(&distrust_lock);
+}
+
+void kafka_why_silent(char *buf, size_t size)
+{
+    pthread_mutex_lock(&distrust_lock);
+    if (distrust[0] != '\0' && time_mono_ms() - distrust_ms < DISTRUST_MS)
+        snprintf(buf, size, "no Kafka broker lets us in: see bus.options (%s)", distrust);
+    else
+        snprintf(buf, size, "no Kafka broker answers: see bus.brokers");
+    pthread_mutex_unlock(&distrust_lock);
+}
+
 static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     (void)rk;
+    note_distrust(facility, text);
     if (was_told(facility))
         return;
     if (level <= 3)
@@ -120,6 +153,12 @@ bool kafka_refusal(rd_kafka_resp_err_t code, const char *topic, const char *righ
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
         snprintf(buf, size, "Kafka does not know this user or password (%s): see bus.options",
+                 name);
+        return true;
+    case RD_KAFKA_RESP_ERR__SSL:
+        snprintf(buf, size,
+                 "no TLS with Kafka (%s): its certificate or ours is not believed, or one of both "
+                 "speaks plain: see the log, and security.protocol and ssl.… in bus.options",
                  name);
         return true;
     default:

@@ -56,4 +56,8 @@ enum { KAFKA_PROBE_LEN = 2 };
 bool kafka_refusal(rd_kafka_resp_err_t code, const char *topic, const char *rights, char *buf,
                    size_t size);
 
+/* Writes why no broker answers: because of TLS or the password, if a client of this process said so
+ * lately. Any thread. */
+void kafka_why_silent(char *buf, size_t size);
+
 #endif

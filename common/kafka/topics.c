@@ -277,7 +277,9 @@ static void topics_looked(struct kafka_topics *topics, const struct kafka_look *
 
     topics->look_ms = look->began_ms;
     if (look->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        topics_failed_by(topics, look->err, "no Kafka broker answers: see bus.brokers");
+        char why[256];
+        kafka_why_silent(why, sizeof why);
+        topics_failed_by(topics, look->err, why);
     } else if (look->partitions > 0) {
         topics->partitions = look->partitions;
         if (topics->topic.limit && !mock && topics->looks_till_limit-- == 0) {

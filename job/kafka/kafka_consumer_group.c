@@ -309,11 +309,18 @@ void consumer_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque
     job_count(consumer->job, JOB_BUS_ERRORS);
     log_debug("kafka error", "err=%s reason=\"%s\"", rd_kafka_err2name((rd_kafka_resp_err_t)err),
               reason);
+    if (err == RD_KAFKA_RESP_ERR__SSL || err == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
+        log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name((rd_kafka_resp_err_t)err), reason);
+        consumer_refused(consumer, (rd_kafka_resp_err_t)err);
+    }
     if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         return;
     consumer->down = consumer->doubt = true;
     partition_reader_doubt(consumer->partitions);
-    consumer_tell(consumer, "no broker answers, see bus.brokers");
+    char why[256];
+    kafka_why_silent(why, sizeof why);
+    consumer_tell(consumer, why);
+    consumer_tell_refused(consumer); /* if that is why */
     if (consumer->topics != NULL)
         kafka_topics_ask(consumer->topics);
 }

@@ -459,7 +459,7 @@ static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, voi
     log_warn("bus", "err=%s text=\"%s\"", rd_kafka_err2name(code), text);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         unproven(producer, code, "no Kafka broker can be reached: see bus.brokers");
-    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
+    else if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL)
         unproven(producer, code, text);
 }
 
