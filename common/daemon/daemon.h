@@ -39,6 +39,8 @@ struct daemon_config {
     char *redis_servers, *redis_user, *redis_password;
     char *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_database, redis_timeout_ms;
+    bool redis_tls;
+    char *redis_ca, *redis_certificate, *redis_key, *redis_tls_name;
     char *lease_id; /* empty: HOSTNAME-PORT */
     char *lease_region, *lease_zone;
     int64_t lease_weight, lease_renew_ms, lease_ttl_ms;
@@ -171,8 +173,10 @@ void daemon_set_rpc_port(struct daemon *daemon, int port);
 int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
                 const struct membership_events *events, void *arg, struct redis **redis,
                 struct membership **membership);
-/* Fills OPTIONS with what the common configuration says about Redis. */
-void daemon_redis_options(const struct daemon_config *config, struct redis_options *options);
+/* Fills OPTIONS with what the common configuration says about Redis. With redis.tls it opens *TLS,
+ * which the caller closes after Redis; else *TLS becomes NULL. 0, or -E… after logging. */
+int daemon_redis_options(const struct daemon_config *config, struct redis_options *options,
+                         struct tls **tls);
 /* The address by which others reach the gRPC server, see rpc_advertise; "" without one. Valid until
  * the next call. */
 const char *daemon_advertised(struct daemon *daemon);

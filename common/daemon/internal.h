@@ -43,6 +43,8 @@ struct daemon_internal {
     char advertised[160];
     char reachable[128]; /* host by which others reach us; "": not found out yet */
     struct redis *redis;
+    struct tls *redis_tls; /* NULL: Redis is spoken to without */
+    struct daemon_reload reload_redis;
     struct membership *membership;
     struct keys *admin_keys;         /* NULL: the admin listener asks for none */
     char *member_key;                /* what members.static shows the others; NULL: nothing */
@@ -89,6 +91,8 @@ int daemon_load(struct daemon *daemon, const char *path);
 /* Asks /readyz of a running daemon. Returns the exit code. Blocks. */
 int daemon_health(const struct daemon_config *config);
 
+/* Checks the settings of TLS with Redis. 0, or -EINVAL with ERR. */
+int daemon_redis_check(const struct daemon_config *config, char *err, size_t errlen);
 /* Opens Redis. 0, or -E… after logging. */
 int daemon_redis_open(struct daemon *daemon);
 /* Writes the metrics of Redis as Prometheus text; daemon_redis_rows describes them. */

@@ -100,6 +100,8 @@ void daemon_part(struct daemon *daemon)
         membership_close(in->membership);
     if (in->redis != NULL)
         redis_close(in->redis);
+    tls_close(in->redis_tls);
+    in->redis_tls = NULL;
     in->membership = NULL;
     in->redis = NULL;
 }

@@ -48,8 +48,64 @@ static void on_redis_memory(struct redis *redis, const char *name,
             name, memory->level, used, max);
 }
 
-void daemon_redis_options(const struct daemon_config *config, struct redis_options *options)
+static struct tls_settings tls_settings_of(const struct daemon_config *config)
 {
+    return (struct tls_settings){
+        .certificates = config->redis_certificate,
+        .keys = config->redis_key,
+        .ca = config->redis_ca[0] != '\0' ? config->redis_ca : config->tls_ca,
+        .min_version = config->tls_min_version,
+    };
+}
+
+/* What concerns tls.ca is said of it elsewhere. */
+int daemon_redis_check(const struct daemon_config *config, char *err, size_t errlen)
+{
+    struct tls_settings settings = tls_settings_of(config);
+    char why[TLS_ERROR_MAX] = "";
+    if (!config->redis_tls) {
+        if (config->redis_ca[0] == '\0' && config->redis_certificate[0] == '\0')
+            return 0;
+        snprintf(err, errlen,
+                 "redis.ca or redis.certificate is set, and redis.tls is not: set redis.tls = yes");
+        return -EINVAL;
+    }
+    if (tls_check(&settings, why, sizeof(why)) == 0)
+        return 0;
+    snprintf(err, errlen, "TLS with Redis (redis.ca, redis.certificate, redis.key): %s", why);
+    return -EINVAL;
+}
+
+static int open_tls(const struct daemon_config *config, struct redis_options *options,
+                    struct tls **tls)
+{
+    struct tls_settings settings = tls_settings_of(config);
+    struct tls_client_options client = {.name = "redis",
+                                        .show_certificate = settings.certificates[0] != '\0'};
+    char err[TLS_ERROR_MAX] = "";
+    int rc = tls_open(&settings, tls, err, sizeof(err));
+    if (rc == 0)
+        rc = tls_client_open(*tls, &client, &options->tls, err, sizeof(err));
+    if (rc == 0)
+        return 0;
+    log_error("cannot load what TLS with Redis needs", "%s", err);
+    tls_close(*tls);
+    *tls = NULL;
+    return rc;
+}
+
+static int reload(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    (void)arg;
+    return daemon->internal->redis_tls != NULL
+               ? tls_reload(daemon->internal->redis_tls, err, errlen)
+               : 0;
+}
+
+int daemon_redis_options(const struct daemon_config *config, struct redis_options *options,
+                         struct tls **tls)
+{
+    *tls = NULL;
     *options = (struct redis_options){
         .servers = config->redis_servers,
         .sentinels = config->redis_sentinels,
@@ -59,14 +115,19 @@ void daemon_redis_options(const struct daemon_config *config, struct redis_optio
         .sentinel_password = config->redis_sentinel_password,
         .database = config->redis_database,
         .timeout_ms = config->redis_timeout_ms,
+        .tls_name = config->redis_tls_name,
     };
+    return config->redis_tls ? open_tls(config, options, tls) : 0;
 }
 
 int daemon_redis_open(struct daemon *daemon)
 {
     const struct daemon_config *config = daemon->config;
     struct redis_options options;
-    daemon_redis_options(config, &options);
+    struct daemon_internal *in = daemon->internal;
+    int err = daemon_redis_options(config, &options, &in->redis_tls);
+    if (err != 0)
+        return err;
     options.write_state = on_redis_write;
     options.clock_state = daemon_clock_take;
     if (daemon->spec->kind == MEMBER_LOGIC)
@@ -75,7 +136,11 @@ int daemon_redis_open(struct daemon *daemon)
     daemon_ready(daemon, "redis", false, "connecting");
     daemon_ready(daemon, "redis_write", false, "connecting");
     daemon_clock_unknown(daemon);
-    int err = redis_open(&daemon->loop, &options, on_redis, daemon, &daemon->internal->redis);
+    err = redis_open(&daemon->loop, &options, on_redis, daemon, &in->redis);
+    if (in->redis_tls != NULL) {
+        in->reload_redis = (struct daemon_reload){.what = "redis", .run = reload};
+        daemon_on_reload(daemon, &in->reload_redis);
+    }
     if (err != 0 && sentinels)
         log_error("bad redis.sentinels or redis.master",
                   "sentinels=\"%s\" master=\"%s\" err=\"%s\"; want host:port, host:port … and "

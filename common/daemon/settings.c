@@ -71,6 +71,19 @@ const struct config_row daemon_config_rows[] = {
     {"redis", "timeout", CONFIG_DURATION, COMMON(redis_timeout_ms), "1s", 10, 60000,
      "While commands are unanswered and no byte comes for so long, they count as failed and the "
      "connection as broken; and after five times as long in any case."},
+    {"redis", "tls", CONFIG_BOOL, COMMON(redis_tls), "no", 0, 0,
+     "yes: connections to Redis and to Sentinels are TLS. Then redis.servers and redis.sentinels name their TLS ports."},
+    {"redis", "ca", CONFIG_STRING, COMMON(redis_ca), "", 0, 0,
+     "With redis.tls: PEM file with the certificates that sign Redis's. Empty: tls.ca; if that is empty, too, the system's "
+     "store."},
+    {"redis", "certificate", CONFIG_STRING, COMMON(redis_certificate), "", 0, 0,
+     "With redis.tls: PEM file with the certificate that this daemon shows to Redis (whose tls-auth-clients demands one by "
+     "default). Empty: none. Read anew at SIGHUP, as are redis.ca and redis.key."},
+    {"redis", "key", CONFIG_STRING, COMMON(redis_key), "", 0, 0,
+     "PEM file with the private key of redis.certificate, without a passphrase."},
+    {"redis", "tls_name", CONFIG_STRING, COMMON(redis_tls_name), "", 0, 0,
+     "With redis.tls: the host name that the certificates of all Redis servers and Sentinels are for. Empty: each is for the "
+     "host, name or IP address, that the daemon connects to."},
     {"lease", "id", CONFIG_STRING, COMMON(lease_id), "", 0, 0,
      "This daemon's name among its kind, unique in the cluster. Empty: the host name and a port."},
     {"lease", "region", CONFIG_STRING, COMMON(lease_region), "", 0, 0,
@@ -199,7 +212,8 @@ static int check_common(const struct daemon_config *config, char *err, size_t er
         snprintf(err, errlen, "admin.tls needs tls.certificate and tls.key");
         return -EINVAL;
     }
-    if (daemon_rpc_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0 ||
+    if (daemon_rpc_check(config, err, errlen) != 0 ||
+        daemon_redis_check(config, err, errlen) != 0 || check_members(config, err, errlen) != 0 ||
         daemon_access_check(config, err, errlen) != 0)
         return -EINVAL;
     return check_lengths(config, err, errlen);

@@ -12,6 +12,7 @@
 #include "common/base/random.h"
 #include "common/net/address.h"
 #include "common/redis/internal.h"
+#include "common/tls/engine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,8 +25,6 @@
 enum {
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 1000,
-    LOADING_RETRY_MS = 100,
-    LOADINGS_MAX = 20,     /* then the name is looked up again: another Redis may have taken over */
     READER_KEEP = 1 << 20, /* bytes that hiredis may keep for the next answers */
     OUT_KEEP = 1 << 20,    /* an empty output buffer larger than this is freed */
 };
@@ -40,6 +39,7 @@ struct redis_connection {
     uv_write_t write;
     struct redis_bytes writing; /* bytes that the socket did not take at once */
     bool busy;                  /* `write` is in use */
+    struct tls_engine *tls;     /* NULL: without */
     size_t dirty; /* bytes of the reader's buffer that were used since it was overwritten last */
 };
 
@@ -108,8 +108,11 @@ static void drop_link(struct redis_shard *shard)
     if (shard->link == NULL)
         return;
     shard->link->shard = NULL;
+    tls_engine_free(shard->link->tls);
+    shard->link->tls = NULL;
     uv_close((uv_handle_t *)&shard->link->tcp, on_link_closed);
     shard->link = NULL;
+    shard->shaking = false;
     clear(&shard->out);
 }
 
@@ -155,99 +158,6 @@ void redis_shard_close(struct redis_shard *shard)
     shard->state = REDIS_WAITING;
     uv_close((uv_handle_t *)&shard->retry, on_retry_closed);
     redis_fail_pending(shard);
-}
-
-/* --- greeting --- */
-
-void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn)
-{
-    char *cmd;
-    int len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-    assert(len > 0);
-    redis_shard_put(shard, cmd, (size_t)len, (struct redis_call){.fn = fn, .arg = shard});
-    redis_command_free(cmd, (size_t)len);
-}
-
-static void on_auth(struct redis *redis, const redisReply *reply, void *arg)
-{
-    struct redis_shard *shard = arg;
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-        redis_shard_break(shard, "refused the password, check redis.%s (%s)",
-                          redis->user[0] != '\0' ? "user and redis.password" : "password",
-                          reply->str);
-}
-
-static void on_select(struct redis *redis, const redisReply *reply, void *arg)
-{
-    struct redis_shard *shard = arg;
-    /* PING reports NOAUTH as well, with advice. */
-    if (reply == NULL || reply->type != REDIS_REPLY_ERROR ||
-        strncmp(reply->str, "NOAUTH", 6) == 0 || strncmp(reply->str, "LOADING", 7) == 0)
-        return;
-    redis_shard_break(shard, "refused database %lld, check redis.database (%s)",
-                      (long long)redis->database, reply->str);
-}
-
-void redis_shard_up(struct redis_shard *shard)
-{
-    struct redis *redis = shard->redis;
-    shard->state = REDIS_UP;
-    shard->backoff_ms = 0;
-    shard->led = false;
-    redis->stats.connects++;
-    redis_report(redis, "");
-}
-
-static void on_loading(struct redis_shard *shard, const char *text)
-{
-    char why[REDIS_WHY];
-    if (++shard->loadings > LOADINGS_MAX) {
-        redis_shard_break(shard, "%s", text);
-        return;
-    }
-    (void)snprintf(why, sizeof why, "%s: %s", shard->name, text);
-    (void)snprintf(shard->redis->why, sizeof shard->redis->why, "%s", why);
-    uv_timer_start(&shard->retry, on_retry, LOADING_RETRY_MS, 0);
-    redis_report(shard->redis, why);
-}
-
-static void on_pong(struct redis *redis, const redisReply *reply, void *arg)
-{
-    struct redis_shard *shard = arg;
-    if (reply == NULL || shard->state != REDIS_GREETING)
-        return;
-    if (reply->type == REDIS_REPLY_STATUS) {
-        shard->ponged = true; /* on_probed() goes on from here */
-        if (redis->is_sentinels)
-            redis_shard_up(shard);
-    } else if (reply->type != REDIS_REPLY_ERROR) {
-        redis_shard_break(shard, "does not answer PING as Redis does");
-    } else if (strncmp(reply->str, "LOADING", 7) == 0) {
-        on_loading(shard, reply->str);
-    } else if (strncmp(reply->str, "NOAUTH", 6) == 0) {
-        redis_shard_break(shard, "wants a password, set redis.password");
-    } else {
-        redis_shard_break(shard, "answers PING with an error: %s", reply->str);
-    }
-}
-
-static void put_greeting(struct redis_shard *shard)
-{
-    const struct redis *redis = shard->redis;
-    if (redis->user[0] != '\0')
-        redis_shard_put_command(shard, 3, (const char *[]){"AUTH", redis->user, redis->password},
-                                on_auth);
-    else if (redis->password[0] != '\0')
-        redis_shard_put_command(shard, 2, (const char *[]){"AUTH", redis->password}, on_auth);
-    if (redis->database != 0) {
-        char database[24];
-        (void)snprintf(database, sizeof database, "%lld", (long long)redis->database);
-        redis_shard_put_command(shard, 2, (const char *[]){"SELECT", database}, on_select);
-    }
-    shard->ponged = false;
-    redis_shard_put_command(shard, 1, (const char *[]){"PING"}, on_pong);
-    if (!redis->is_sentinels)
-        redis_probe_put(shard);
 }
 
 /* --- reading --- */
@@ -307,25 +217,92 @@ static void take_replies(struct redis_connection *link)
     }
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* Takes LEN bytes of answers, and overwrites them. */
+static void take_bytes(struct redis_connection *link, char *bytes, size_t len)
 {
-    struct redis_connection *link = container_of(stream, struct redis_connection, tcp);
-    if (n == 0 || link->shard == NULL)
-        return;
-    if (n < 0) {
-        redis_shard_break(link->shard, "%s",
-                          n == UV_EOF ? "closed the connection" : uv_strerror((int)n));
-        return;
-    }
-    link->shard->heard_ms = loop_now_ms(link->redis->loop);
-    int fed = redisReaderFeed(link->reader, buf->base, (size_t)n);
-    explicit_bzero(buf->base, (size_t)n);
+    int fed = redisReaderFeed(link->reader, bytes, len);
+    explicit_bzero(bytes, len);
     if (link->reader->len > link->dirty)
         link->dirty = link->reader->len;
     if (fed != REDIS_OK)
         redis_shard_break(link->shard, "answer too large (%s)", link->reader->errstr);
     else
         take_replies(link);
+}
+
+static void greet(struct redis_shard *shard)
+{
+    shard->state = REDIS_GREETING;
+    shard->shaking = false;
+    shard->loadings = 0;
+    redis_greeting_put(shard);
+}
+
+static void tls_failed(struct redis_connection *link)
+{
+    redis_shard_flush(link->shard); /* our alert */
+    if (link->shard == NULL)
+        return;
+    if (tls_engine_peer_is_plain(link->tls))
+        redis_shard_break(link->shard, "does not speak TLS on this port, check redis.tls");
+    else
+        redis_shard_break(link->shard,
+                          "no TLS (%s), check redis.ca, redis.tls_name, redis.certificate",
+                          tls_engine_error(link->tls));
+}
+
+/* Takes LEN bytes of TLS. */
+static void take_tls(struct redis_connection *link, const char *bytes, size_t len)
+{
+    char plain[16 * 1024];
+    size_t at = 0, got;
+    do {
+        at += tls_engine_feed(link->tls, bytes + at, len - at);
+        got = tls_engine_read(link->tls, plain, sizeof plain);
+        enum tls_state state = tls_engine_state(link->tls);
+        if (state == TLS_FAILED) {
+            tls_failed(link);
+            return;
+        }
+        if (state == TLS_OPEN && link->shard->shaking)
+            greet(link->shard);
+        if (got > 0)
+            take_bytes(link, plain, got);
+    } while (link->shard != NULL && (got > 0 || at < len));
+    if (link->shard != NULL)
+        redis_shard_flush(link->shard); /* the handshake's next part */
+}
+
+static void say_ended(struct redis_connection *link, int err)
+{
+    const struct redis_shard *shard = link->shard;
+    if (err != UV_EOF && err != UV_ECONNRESET)
+        redis_shard_break(link->shard, "%s", uv_strerror(err));
+    else if (shard->shaking)
+        redis_shard_break(link->shard, "closed the connection in the handshake of TLS, check "
+                                       "redis.tls: does it speak TLS on this port?");
+    else if (shard->state == REDIS_GREETING && shard->heard_ms < shard->connected_ms)
+        redis_shard_break(link->shard, "closed the connection without an answer, check redis.tls: "
+                                       "does it want TLS?");
+    else
+        redis_shard_break(link->shard, "%s",
+                          err == UV_EOF ? "closed the connection" : uv_strerror(err));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct redis_connection *link = container_of(stream, struct redis_connection, tcp);
+    if (n == 0 || link->shard == NULL)
+        return;
+    if (n < 0) {
+        say_ended(link, (int)n);
+        return;
+    }
+    link->shard->heard_ms = loop_now_ms(link->redis->loop);
+    if (link->tls != NULL)
+        take_tls(link, buf->base, (size_t)n);
+    else
+        take_bytes(link, buf->base, (size_t)n);
 }
 
 /* --- writing --- */
@@ -338,6 +315,15 @@ void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len, str
     redis_calls_push(&shard->pending, call);
     redis_tick_start(redis);
     loop_defer(redis->loop, &redis->task);
+}
+
+void redis_shard_put_command(struct redis_shard *shard, int argc, const char **argv, redis_fn fn)
+{
+    char *cmd;
+    int len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
+    assert(len > 0);
+    redis_shard_put(shard, cmd, (size_t)len, (struct redis_call){.fn = fn, .arg = shard});
+    redis_command_free(cmd, (size_t)len);
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -353,10 +339,63 @@ static void on_written(uv_write_t *write, int status)
         redis_shard_flush(link->shard);
 }
 
+/* Writes what is in link->writing, from AT on. */
+static void write_rest(struct redis_connection *link, size_t at)
+{
+    uv_buf_t buf = uv_buf_init(link->writing.data + at, (unsigned)(link->writing.len - at));
+    link->busy = true;
+    int err = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
+    if (err != 0) {
+        link->busy = false;
+        redis_shard_break(link->shard, "%s", uv_strerror(err));
+    }
+}
+
+/* Encrypts what waits, once the handshake is over, and puts what there is of TLS into
+ * link->writing. */
+static void encrypt(struct redis_connection *link)
+{
+    struct redis_bytes *out = &link->shard->out;
+    const uint8_t *bytes;
+    size_t at = 0, done, n;
+    do {
+        done = tls_engine_write(link->tls, out->data + at, out->len - at);
+        at += done;
+        n = tls_engine_output(link->tls, &bytes);
+        if (n > 0)
+            append(&link->writing, (const char *)bytes, n);
+        tls_engine_sent(link->tls, n);
+    } while (done > 0 && at < out->len);
+    if (at > 0)
+        clear(out);
+}
+
+static void flush_tls(struct redis_connection *link)
+{
+    encrypt(link);
+    size_t len = link->writing.len;
+    if (len == 0)
+        return;
+    uv_buf_t buf = uv_buf_init(link->writing.data, (unsigned)len);
+    int taken = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
+    if (taken < 0 && taken != UV_EAGAIN)
+        redis_shard_break(link->shard, "%s", uv_strerror(taken));
+    else if (taken > 0 && (size_t)taken == len)
+        clear(&link->writing);
+    else
+        write_rest(link, taken > 0 ? (size_t)taken : 0);
+}
+
 void redis_shard_flush(struct redis_shard *shard)
 {
     struct redis_connection *link = shard->link;
-    if (link == NULL || link->busy || shard->out.len == 0)
+    if (link == NULL || link->busy)
+        return;
+    if (link->tls != NULL) {
+        flush_tls(link);
+        return;
+    }
+    if (shard->out.len == 0)
         return;
     uv_stream_t *stream = (uv_stream_t *)&link->tcp;
     size_t len = shard->out.len;
@@ -373,13 +412,7 @@ void redis_shard_flush(struct redis_shard *shard)
     size_t at = taken > 0 ? (size_t)taken : 0;
     append(&link->writing, shard->out.data + at, len - at);
     clear(&shard->out);
-    buf = uv_buf_init(link->writing.data, (unsigned)link->writing.len);
-    link->busy = true;
-    int err = uv_write(&link->write, stream, &buf, 1, on_written);
-    if (err != 0) {
-        link->busy = false;
-        redis_shard_break(shard, "%s", uv_strerror(err));
-    }
+    write_rest(link, 0);
 }
 
 /* --- connecting --- */
@@ -396,10 +429,25 @@ static void on_connected(uv_connect_t *connect, int status)
     }
     uv_tcp_nodelay(&link->tcp, 1);
     uv_tcp_keepalive(&link->tcp, 1, 15);
+    shard->connected_ms = loop_now_ms(shard->redis->loop);
+    shard->heard_ms = 0;
     uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
-    shard->state = REDIS_GREETING;
-    shard->loadings = 0;
-    put_greeting(shard);
+    shard->shaking = link->tls != NULL;
+    if (link->tls != NULL)
+        redis_shard_flush(shard); /* the handshake begins; take_tls() goes on */
+    else
+        greet(shard);
+}
+
+/* False: there should be TLS, and cannot be. */
+static bool begin_tls(struct redis_connection *link)
+{
+    const struct redis *redis = link->redis;
+    if (redis->tls == NULL)
+        return true;
+    const char *name = redis->tls_name[0] != '\0' ? redis->tls_name : link->shard->host;
+    link->tls = tls_engine_connect(redis->tls, name, NULL);
+    return link->tls != NULL;
 }
 
 static void connect_to(struct redis_shard *shard, const struct sockaddr *address)
@@ -416,6 +464,10 @@ static void connect_to(struct redis_shard *shard, const struct sockaddr *address
     redis->handles++;
     shard->link = link;
     shard->state = REDIS_CONNECTING;
+    if (!begin_tls(link)) {
+        redis_shard_break(shard, "no TLS: its name can be no host's, check redis.tls_name");
+        return;
+    }
     shard->connect_due_ms = loop_now_ms(redis->loop) + redis->timeout_ms;
     int err = uv_tcp_connect(&link->connect, &link->tcp, address, on_connected);
     if (err != 0)
@@ -476,7 +528,7 @@ static void on_retry(uv_timer_t *timer)
     else if (shard->state == REDIS_WAITING)
         redis_shard_connect(shard);
     else if (shard->state == REDIS_GREETING)
-        put_greeting(shard);
+        redis_greeting_put(shard);
 }
 
 void redis_shard_retry(struct redis_shard *shard, uint64_t delay_ms)

@@ -1,7 +1,7 @@
 /* internal.h - what the parts of redis.h share. redis.c has shards, commands and scripts;
- * connection.c has one connection; error.c knows what errors mean; probe.c tests writes; clock.c
- * estimates Redis's clock; memory.c asks how full Redis is; sentinel.c finds the primary. Owner
- * loop only. */
+ * connection.c has one connection, with TLS or without; greeting.c begins it; error.c knows what
+ * errors mean; probe.c tests writes; clock.c estimates Redis's clock; memory.c asks how full Redis
+ * is; sentinel.c finds the primary. Owner loop only. */
 #ifndef IMC_COMMON_REDIS_INTERNAL_H
 #define IMC_COMMON_REDIS_INTERNAL_H
 
@@ -44,8 +44,8 @@ enum redis_shard_state {
     REDIS_WAITING, /* until the next attempt */
     REDIS_ASKING,  /* a Sentinel */
     REDIS_RESOLVING,
-    REDIS_CONNECTING,
-    REDIS_GREETING, /* connected; up only when Redis has answered PING and the first write */
+    REDIS_CONNECTING, /* until TCP and TLS are ready */
+    REDIS_GREETING,   /* connected; up only when Redis has answered PING and the first write */
     REDIS_UP,
 };
 
@@ -63,9 +63,11 @@ struct redis_shard {
     uv_timer_t retry;              /* WAITING: connect; GREETING: ask again */
     uv_getaddrinfo_t resolve;      /* in use while RESOLVING */
     uint64_t backoff_ms, connect_due_ms;
-    uint64_t heard_ms; /* when bytes came last */
+    uint64_t heard_ms; /* when bytes came last; 0: none on this connection */
+    uint64_t connected_ms;
     unsigned attempts;
     unsigned loadings;       /* answers LOADING to this connection's PING */
+    bool shaking;            /* CONNECTING, with TLS: connected, the handshake has not ended */
     bool suspect;            /* an answer was overdue at the last tick; see on_tick() */
     bool ponged;             /* GREETING: Redis has answered PING, but not the first write yet */
     bool probing;            /* a probing write is unanswered */
@@ -84,6 +86,8 @@ struct redis {
     struct redis_clock clock; /* first: redis_now_us() finds it there */
     struct loop *loop;
     char *user, *password;
+    struct tls_client *tls; /* NULL: without */
+    char *tls_name;         /* "": the shard's host */
     int64_t database;
     uint64_t timeout_ms;
     redis_state_fn state, write_state;
@@ -156,6 +160,10 @@ void redis_sentinel_find(struct redis_shard *shard);
 /* Asks who the primary is, for a shard that is up. If it is another Redis, breaks the
  * connection. */
 void redis_sentinel_follow(struct redis_shard *shard);
+
+/* greeting.c: */
+/* Says who we are and asks for a PONG, in state GREETING. */
+void redis_greeting_put(struct redis_shard *shard);
 
 /* connection.c: */
 /* Connects to shard->host and port. */

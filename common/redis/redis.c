@@ -81,6 +81,7 @@ static void maybe_free(struct redis *redis)
     free(redis->failed.ring);
     free(redis->user);
     mem_wiped_free_text(redis->password);
+    free(redis->tls_name);
     free(redis);
 }
 
@@ -130,8 +131,11 @@ static void on_tick(uv_timer_t *timer)
         bool overdue = is_overdue(shard);
         if (overdue && shard->suspect) {
             redis->stats.timeouts++;
-            redis_shard_break(shard, "no answer within %llu ms",
-                              (unsigned long long)redis->timeout_ms);
+            redis_shard_break(shard, "no answer within %llu ms%s",
+                              (unsigned long long)redis->timeout_ms,
+                              shard->shaking ? " to TLS, check redis.tls: does it speak TLS on "
+                                               "this port?"
+                                             : "");
             overdue = false;
         }
         /* Break only if it is still overdue at the next tick, after the sockets were read. Perhaps
@@ -226,6 +230,8 @@ static void open_shards(struct redis *redis, const struct redis_options *options
 {
     redis->user = copy(options->user);
     redis->password = copy(options->password);
+    redis->tls = options->tls;
+    redis->tls_name = copy(options->tls_name);
     redis->database = options->database;
     redis->timeout_ms = (uint64_t)options->timeout_ms;
     redis->ring = ring_of(redis);
@@ -246,6 +252,8 @@ static int open_sentinels(struct redis *redis, const struct redis_options *optio
         .servers = options->sentinels,
         .password = options->sentinel_password,
         .timeout_ms = options->timeout_ms,
+        .tls = options->tls,
+        .tls_name = options->tls_name,
     };
     if (!is_given(options->sentinels))
         return 0;

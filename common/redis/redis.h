@@ -15,6 +15,7 @@
 #include <hiredis/hiredis.h>
 
 struct redis;
+struct tls_client; /* common/tls/tls.h */
 
 /* REPLY is NULL if Redis did not answer. It may be a REDIS_REPLY_ERROR. It is valid during the
  * call. */
@@ -43,6 +44,10 @@ struct redis_options {
     const char *password, *sentinel_password; /* NULL or "" = none */
     int64_t database;
     int64_t timeout_ms;
+    struct tls_client *tls; /* of connections to servers and Sentinels; has to outlive the struct
+                             * redis. NULL: they are plain */
+    const char *tls_name;   /* what the certificates of all are for; NULL or "": the host that each
+                             * connection is to */
     /* UP: every shard takes writes. Not UP: some shard does not; called again when WHY changes. May
      * be NULL. */
     redis_state_fn write_state;

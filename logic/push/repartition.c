@@ -369,6 +369,7 @@ int repartition(struct daemon *daemon, const char *argument)
 {
     struct repartition change = {.config = daemon->config};
     struct redis_options options;
+    struct tls *tls;
     char *end;
     long n = strtol(argument, &end, 10);
     int err = -1;
@@ -383,8 +384,9 @@ int repartition(struct daemon *daemon, const char *argument)
     if (loop_init(&change.loop, "change", 0) != 0)
         return 1;
     uv_timer_init(&change.loop.uv, &change.timer);
-    daemon_redis_options(daemon->config, &options);
-    if (redis_open(&change.loop, &options, on_state, NULL, &change.redis) != 0)
+    if (daemon_redis_options(daemon->config, &options, &tls) != 0)
+        complain("no TLS with Redis: see above");
+    else if (redis_open(&change.loop, &options, on_state, NULL, &change.redis) != 0)
         complain("bad redis.servers: see --check");
     else if (await_redis(&change) == 0 && open_kafka(&change) == 0)
         err = carry_out(&change);
@@ -392,6 +394,7 @@ int repartition(struct daemon *daemon, const char *argument)
         kafka_shutdown_forget(kafka_shutdown(change.rk, NULL));
     (void)kafka_shutdowns_wait(); /* what does not end is logged */
     redis_close(change.redis);
+    tls_close(tls);
     loop_close(&change.loop);
     return err == 0 ? 0 : 1;
 }
