@@ -251,11 +251,8 @@ static bool tunnel_encrypt(struct rpc_relay *relay, struct rpc_tunnel *tunnel)
 
 static bool tunnel_move(struct rpc_relay *relay, struct rpc_tunnel *tunnel)
 {
-    bool moved = tunnel_send(tunnel);
+    bool moved = tunnel_decrypt(relay, tunnel);
 
-    if (tunnel->state == TUNNEL_OVER)
-        return false;
-    bool read = tunnel_decrypt(relay, tunnel);
     if (tls_engine_state(tunnel->engine) == TLS_FAILED) {
         tunnel_failed(tunnel);
         return true;
@@ -264,11 +261,12 @@ static bool tunnel_move(struct rpc_relay *relay, struct rpc_tunnel *tunnel)
         tunnel_opened(relay, tunnel);
         return true;
     }
-    if (!read && tunnel->rest == NULL)
-        moved = tunnel_receive(relay, tunnel) || moved;
+    if (!moved && tunnel->rest == NULL)
+        moved = tunnel_receive(relay, tunnel);
     /* During the handshake there is only an end to see: the connection was cut. */
     moved = tunnel_encrypt(relay, tunnel) || moved;
-    return moved || read;
+    /* Last: also what decrypting made, such as the handshake's next part. */
+    return tunnel_send(tunnel) || moved;
 }
 
 /* One of both ends has ended. Is there a rest for the other one? */

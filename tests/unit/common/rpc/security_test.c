@@ -117,6 +117,30 @@ static void test_tls_big_messages(void **state)
     assert_int_equal(stats.cut, 0); /* what TLS adds is not taken for parts of messages */
 }
 
+/* Nothing has to come after a handshake's part for its answer to go out: a peer that waits in vain
+ * is dropped after five seconds. */
+static void test_tls_connects_at_once(void **state)
+{
+    enum { TIMES = 20, LATE = 4000 };
+    struct fixture *fx = *state;
+
+    for (int i = 0; i < TIMES; i++) {
+        int64_t begin = now_ms();
+        struct seen seen;
+        seen_init(&seen);
+        struct rpc_channel *channel = rpc_channel_open(fx->rpc, fx->address);
+        struct rpc_stream *stream =
+            rpc_stream_open(channel, "/test/Echo", LATE_MS, &client_events, &seen);
+        assert_int_equal(rpc_stream_send(stream, numbered(0, 0, 100)), 0);
+        assert_true(seen_wait(&seen, 1, 0));
+        assert_in_range(now_ms() - begin, 0, LATE);
+        rpc_stream_close(stream);
+        assert_true(seen_wait(&seen, 0, 1));
+        rpc_stream_unref(stream);
+        rpc_channel_close(channel);
+    }
+}
+
 /* A callee's status goes out before its end does. */
 static void test_tls_callee_ends(void **state)
 {
@@ -251,9 +275,16 @@ static void test_new_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        tls_row(test_tls_echo),    tls_row(test_tls_big_messages), tls_row(test_tls_callee_ends),
-        tls_row(test_tls_renewed), tls_row(test_tls_plain_peer),   tls_row(test_tls_silent_peers),
-        key_row(test_key),         key_row(test_no_key),           key_row(test_wrong_keys),
+        tls_row(test_tls_echo),
+        tls_row(test_tls_big_messages),
+        tls_row(test_tls_connects_at_once),
+        tls_row(test_tls_callee_ends),
+        tls_row(test_tls_renewed),
+        tls_row(test_tls_plain_peer),
+        tls_row(test_tls_silent_peers),
+        key_row(test_key),
+        key_row(test_no_key),
+        key_row(test_wrong_keys),
         key_row(test_new_key),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
