@@ -4,6 +4,7 @@
 #   run/comet-1.pid …   who runs            run/log/comet-1.log …   what they wrote
 #   run/redis/          Redis's AOF         run/kafka/              Kafka's data and settings
 #   run/cluster         what was asked for  run/devbus.bootstrap    where the development bus listens
+#   run/tls/            TLS=1: the CA and its certificates
 
 RUN_DIR=${RUN_DIR:-$ROOT/run}
 BUILD_DIR=${BUILD_DIR:-$ROOT/build}
@@ -78,11 +79,16 @@ load_settings() {
     number KAFKA_PORT 1 65534
     fixed_setting LISTEN 0.0.0.0
     fixed_setting API_LISTEN 127.0.0.1
+    fixed_setting TLS 0
+    fixed_setting PLAIN 0
+    number TLS 0 1
+    number PLAIN 0 1
+    [ "$TLS" = 0 ] || LISTENERS+=$'\ncomet tcps 8081 clients over TCP with TLS\ncomet wss 8095 clients over WebSocket with TLS'
 }
 
 save_settings() {
     local name
-    for name in COMETS ROUTERS LOGICS JOBS BUS PORT_OFFSET REDIS_PORT KAFKA_PORT LISTEN API_LISTEN; do
+    for name in COMETS ROUTERS LOGICS JOBS BUS PORT_OFFSET REDIS_PORT KAFKA_PORT LISTEN API_LISTEN TLS PLAIN; do
         say "$name=${!name}"
     done >"$RUN_DIR/cluster"
 }
