@@ -353,7 +353,7 @@ static void write_rest(struct redis_connection *link, size_t at)
 
 /* Encrypts what waits, once the handshake is over, and puts what there is of TLS into
  * link->writing. */
-static void encrypt(struct redis_connection *link)
+static void encrypt_waiting(struct redis_connection *link)
 {
     struct redis_bytes *out = &link->shard->out;
     const uint8_t *bytes;
@@ -372,7 +372,7 @@ static void encrypt(struct redis_connection *link)
 
 static void flush_tls(struct redis_connection *link)
 {
-    encrypt(link);
+    encrypt_waiting(link);
     size_t len = link->writing.len;
     if (len == 0)
         return;

@@ -533,7 +533,7 @@ void rpc_relay_stop(struct rpc_relay *relay)
 
 void rpc_relay_close(struct rpc_relay *relay)
 {
-    struct rpc_tunnel *tunnel;
+    struct rpc_tunnel *tunnel, *next;
 
     if (relay == NULL)
         return;
@@ -542,8 +542,10 @@ void rpc_relay_close(struct rpc_relay *relay)
     pthread_mutex_unlock(&relay->lock);
     relay_wake(relay);
     pthread_join(relay->thread, NULL);
-    while ((tunnel = LIST_FIRST(&relay->tunnels)) != NULL)
+    for (tunnel = LIST_FIRST(&relay->tunnels); tunnel != NULL; tunnel = next) {
+        next = LIST_NEXT(tunnel, link);
         tunnel_free(relay, tunnel);
+    }
     close(relay->epoll);
     close(relay->wake);
     pthread_cond_destroy(&relay->changed);
