@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 100, JOB_CONNECTS_MS = 5000 };
+enum { TICK_MS = 100, JOB_CONNECTS_MS = 5000, DRAIN_TOLD_MS = 5000 };
 
 static void comet_publish(struct comet *comet)
 {
@@ -210,6 +210,79 @@ static void comet_tell_clients(struct comet *comet)
                            comet->full || why[0] != '\0');
 }
 
+/* --- drain --- */
+
+static void comet_workers_drain(struct comet *comet, enum worker_drain how)
+{
+    /* First, so that those who are told to go are not sent here again. */
+    comet_tell_clients(comet);
+    for (int i = 0; i < comet->n_workers; i++)
+        worker_post_drain(&comet->workers[i], how);
+}
+
+/* A line in the log every five seconds, and when nobody is left. */
+static void comet_tell_drain(struct comet *comet)
+{
+    uint64_t now = loop_now_ms(&comet->daemon->loop);
+    int64_t left = conn_total();
+
+    if (!comet->draining || (left > 0 && now - comet->drain_told_ms < DRAIN_TOLD_MS))
+        return;
+    comet->drain_told_ms = now;
+    if (left > 0 || !comet->drain_empty)
+        log_info(left > 0 ? "draining" : "drained", "left=%lld rate=%lld", (long long)left,
+                 (long long)comet->config->drain_rate);
+    comet->drain_empty = left == 0;
+}
+
+static int comet_drain_asked(struct daemon *daemon, FILE *out)
+{
+    struct comet *comet = daemon->state;
+
+    if (comet->membership == NULL || comet->ending) {
+        fputs("comet starts or ends\n", out);
+        return 409;
+    }
+    fprintf(out, "draining, %lld connections are left: see imc_comet_drain_left\n",
+            (long long)conn_total());
+    if (comet->draining)
+        return 200;
+    log_warn("draining until POST /undrain", "left=%lld rate=%lld", (long long)conn_total(),
+             (long long)comet->config->drain_rate);
+    comet->draining = true;
+    comet->drain_empty = false;
+    comet->drain_told_ms = loop_now_ms(&daemon->loop);
+    daemon_ready(daemon, "drain", false, "POST /drain was asked for; POST /undrain ends it");
+    comet_workers_drain(comet, DRAIN_UNTIL_EMPTY);
+    return 200;
+}
+
+static int comet_undrain_asked(struct daemon *daemon, FILE *out)
+{
+    struct comet *comet = daemon->state;
+
+    if (comet->membership == NULL || comet->ending) {
+        fputs("comet starts or ends\n", out);
+        return 409;
+    }
+    fputs("taking clients\n", out);
+    if (!comet->draining)
+        return 200;
+    log_warn("drain ended by POST /undrain", "left=%lld", (long long)conn_total());
+    comet->draining = false;
+    daemon_ready(daemon, "drain", true, "");
+    comet_tell_clients(comet);
+    for (int i = 0; i < comet->n_workers && comet->accepting; i++)
+        worker_post_drain(&comet->workers[i], DRAIN_NO_MORE);
+    return 200;
+}
+
+static const struct daemon_action comet_actions[] = {
+    {"/drain", comet_drain_asked},
+    {"/undrain", comet_undrain_asked},
+    {NULL, NULL},
+};
+
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
@@ -224,7 +297,8 @@ static void comet_on_tick(uv_timer_t *tick)
     room_grants_look(comet->grants);
     /* Accept only when jobs know of us. They read the list of comets once per renewal, and a client
      * that came before would miss what is pushed to its room. */
-    if (!comet->accepting && membership_known(comet->membership))
+    comet_tell_drain(comet);
+    if (!comet->accepting && !comet->draining && membership_known(comet->membership))
         comet_accept(comet);
 }
 
@@ -281,10 +355,11 @@ static void comet_drain(struct daemon *daemon)
 {
     struct comet *comet = daemon->state;
 
-    /* First, so that those who are told to go are not sent here again. */
-    comet_tell_clients(comet);
+    comet->draining = comet->ending = true;
+    comet->drain_told_ms = loop_now_ms(&daemon->loop);
     for (int i = 0; i < comet->n_workers; i++)
-        worker_post_drain(&comet->workers[i], comet_worker_drained);
+        comet->workers[i].drained_run = comet_worker_drained;
+    comet_workers_drain(comet, DRAIN_TO_END);
 }
 
 static void comet_tick_closed(uv_handle_t *handle)
@@ -328,10 +403,15 @@ static void comet_memory(struct daemon *daemon, enum memory_level level)
 /* Clients that are connected stay and get pushes without Redis and logics. Clients that connect
  * need both. */
 static const struct daemon_need comet_needs[] = {
-    {"redis", USE_CONNECT},        {"redis_write", 0},
-    {"clock", USE_CONNECT},        {"logic", USE_CONNECT | USE_STORE},
-    {"clients", USE_CONNECT},      {"job", USE_PUSH | USE_CONNECT},
-    {"rpc", USE_PUSH | USE_STORE}, {NULL, 0},
+    {"redis", USE_CONNECT},
+    {"redis_write", 0},
+    {"clock", USE_CONNECT},
+    {"logic", USE_CONNECT | USE_STORE},
+    {"clients", USE_CONNECT},
+    {"job", USE_PUSH | USE_CONNECT},
+    {"rpc", USE_PUSH | USE_STORE},
+    {"drain", USE_CONNECT},
+    {NULL, 0},
 };
 
 static int comet_check(const void *config, char *err, size_t errlen)
@@ -360,6 +440,7 @@ static const struct daemon_spec comet_spec = {
     .check = comet_check,
     .start = comet_start,
     .drain = comet_drain,
+    .actions = comet_actions,
     .stop = comet_stop,
     .memory = comet_memory,
     .memory_refused = "connections; near the limit slow readers and strangers are let go",

@@ -19,6 +19,7 @@
 #include "comet/session/ordered_rooms.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
+#include "comet/session/send_away.h"
 #include "comet/session/session.h"
 #include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
@@ -255,15 +256,16 @@ void workers_recall(struct comet *comet, unsigned missed, const char *why)
         worker_post_recall(&comet->workers[i], (missed & MISSED_ALL) != 0);
 }
 
-/* --- drain: accepts no more, kicks everybody, waits for the answers of logic --- */
+/* --- drain: accepts no more, sends everybody away; before the end, waits for logic's answers ---
+ */
 
 static void worker_drained_wait(uv_timer_t *timer);
 
 static void worker_kicked(struct worker *worker)
 {
-    uv_timer_init(&worker->loop.uv, &worker->drain);
-    worker->drain.data = worker;
-    uv_timer_start(&worker->drain, worker_drained_wait, 0, 20);
+    uv_timer_init(&worker->loop.uv, &worker->drain_wait);
+    worker->drain_wait.data = worker;
+    uv_timer_start(&worker->drain_wait, worker_drained_wait, 0, 20);
 }
 
 static void worker_drained_wait(uv_timer_t *timer)
@@ -293,25 +295,47 @@ static uint64_t drain_over_ms(const struct comet_config *config)
     return (uint64_t)(over_ms > drain_ms / 2 ? over_ms : drain_ms / 2);
 }
 
+struct drain_post {
+    struct inbox_item item;
+    enum worker_drain how;
+};
+
 static void drain_asked(struct loop *loop, struct inbox_item *item)
 {
+    struct drain_post *post = container_of(item, struct drain_post, item);
     struct worker *worker = container_of(loop, struct worker, loop);
+    struct mass_kick_plan plan = {
+        .code = CLOSE_GOING_AWAY,
+        .reason = send_away_reason,
+        .over_ms = MASS_KICK_WHENEVER,
+        .ask = send_away_ask,
+    };
 
-    free(item);
-    if (worker->closed)
+    if (worker->closed) {
+        free(post);
         return;
-    frontend_accept(worker, false);
-    mass_kick_all(worker, CLOSE_GOING_AWAY, "this node is going away, connect again",
-                  drain_over_ms(worker->config), worker_kicked);
+    }
+    if (post->how == DRAIN_NO_MORE) {
+        mass_kick_stop(worker);
+        frontend_accept(worker, true);
+    } else if (post->how == DRAIN_UNTIL_EMPTY) {
+        frontend_rest(worker);
+        mass_kick_all(worker, &plan);
+    } else {
+        frontend_accept(worker, false);
+        plan.over_ms = drain_over_ms(worker->config);
+        plan.done = worker_kicked;
+        mass_kick_all(worker, &plan);
+    }
+    free(post);
 }
 
-void worker_post_drain(struct worker *worker,
-                       void (*drained)(struct loop *loop, struct inbox_item *item))
+void worker_post_drain(struct worker *worker, enum worker_drain how)
 {
-    struct inbox_item *item = mem_zalloc(sizeof *item);
+    struct drain_post *post = mem_zalloc(sizeof *post);
 
-    worker->drained_run = drained;
-    item->run = drain_asked;
-    if (!inbox_post(&worker->loop, item))
-        free(item);
+    post->item.run = drain_asked;
+    post->how = how;
+    if (!inbox_post(&worker->loop, &post->item))
+        free(post);
 }

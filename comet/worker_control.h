@@ -18,9 +18,13 @@ void worker_post_accept(struct worker *worker);
 void workers_recall(struct comet *comet, unsigned missed, const char *why);
 /* Tells how short memory is. At MEMORY_CRITICAL the worker closes some connections each time. */
 void worker_post_memory(struct worker *worker, enum memory_level level);
-/* Stops accepting, kicks everybody, and waits for logic's answers. Then posts an item with DRAINED
- * to the daemon's loop; DRAINED frees it. */
-void worker_post_drain(struct worker *worker,
-                       void (*drained)(struct loop *loop, struct inbox_item *item));
+enum worker_drain {
+    DRAIN_NO_MORE,     /* accepts again; whoever was not told to go yet stays */
+    DRAIN_UNTIL_EMPTY, /* accepts no more, sends everybody away at drain.rate */
+    /* The same, but for good and within daemon.drain. Then it waits for logic's answers, and posts
+     * an item with worker->drained_run, which frees it, to the daemon's loop. */
+    DRAIN_TO_END,
+};
+void worker_post_drain(struct worker *worker, enum worker_drain how);
 
 #endif

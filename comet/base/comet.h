@@ -31,8 +31,11 @@ struct comet {
     uint64_t deaf_since_ms; /* loop time since which a job is missing; 0: each is connected */
     bool accepting;
     _Atomic int loops_accepting;
-    bool full;   /* conn.max is nearly reached, and clients are sent elsewhere */
-    bool lapsed; /* the lease had lapsed: sessions fetch once they are registered */
+    bool full;              /* conn.max is nearly reached, and clients are sent elsewhere */
+    bool draining, ending;  /* SIGTERM or POST /drain; SIGTERM */
+    bool drain_empty;       /* the log has said that nobody is left */
+    uint64_t drain_told_ms; /* loop time of the last line about it in the log */
+    bool lapsed;            /* the lease had lapsed: sessions fetch once they are registered */
     int workers_drained;
     uv_timer_t *tick; /* tells membership the number of connections */
 };

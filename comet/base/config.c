@@ -113,8 +113,8 @@ const struct config_row comet_config_rows[] = {
         "next walk waits for them, and job and Kafka with it; but not for longer than this in "
         "one go."),
     ROW("drain", "rate", CONFIG_INT, drain_rate, "100", 1, 1000000,
-        "Sessions a second that are told to go when comet is to end; more if daemon.drain would "
-        "not be enough."),
+        "Sessions a second that are told to go, and where to, when comet drains (POST /drain, "
+        "SIGTERM); on SIGTERM more if daemon.drain would not be enough."),
     ROW("rooms", "per_session", CONFIG_INT, rooms_per_session, "64", 1, 10000,
         "Rooms one session may be in; a join beyond is refused with code 10."),
     ROW("rooms", "max", CONFIG_INT, rooms_max, "500000", 1, 100000000,

@@ -119,6 +119,12 @@
     X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER, "")                      \
     X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER, "")                      \
     X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER, "")                      \
+    X(DRAIN_LEFT, "imc_comet_drain_left", NULL, METRIC_GAUGE,                                      \
+      "Connections that are still here while comet drains (SIGTERM, POST /drain); 0 otherwise.")   \
+    X(DRAIN_NAMED, "imc_comet_drain_told_total", "nodes=\"named\"", METRIC_COUNTER,                \
+      "Sessions that a drain told to go (code 9). none: no other comet was known that takes "      \
+      "clients, or no logic answered.")                                                            \
+    X(DRAIN_UNNAMED, "imc_comet_drain_told_total", "nodes=\"none\"", METRIC_COUNTER, "")           \
     X(HTTP_REFUSED, "imc_comet_handshake_refused_total", NULL, METRIC_COUNTER,                     \
       "WebSocket handshakes answered with an HTTP error.")                                         \
     X(WS_FAILED, "imc_comet_ws_failed_total", NULL, METRIC_COUNTER,                                \

@@ -60,7 +60,7 @@ struct worker {
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */
     bool closed;               /* the loop has ended: what is still in the inbox is only freed */
-    uv_timer_t drain;          /* while draining: until logic has answered everything */
+    uv_timer_t drain_wait;     /* nobody is left: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
 

@@ -85,6 +85,12 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         item->sessions = request->members;
         item->number = request->number;
         batch->rooms[batch->n_rooms++] = item;
+    } else if (request->kind == REQUEST_RELOCATE) {
+        Imc__V1__Relocate *item = arena_alloc(arena, sizeof *item);
+        imc__v1__relocate__init(item);
+        item->address = request->peer;
+        item->websocket = request->websocket;
+        batch->relocates[batch->n_relocates++] = item;
     }
 }
 
@@ -135,6 +141,7 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     batch->registers = batch_list(arena, counts[REQUEST_REGISTER]);
     batch->rooms = batch_list(arena, counts[REQUEST_ROOM]);
     batch->upstreams = batch_list(arena, counts[REQUEST_UPSTREAM]);
+    batch->relocates = batch_list(arena, counts[REQUEST_RELOCATE]);
     batch->loop = (uint32_t)worker->loop.index;
     STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
@@ -156,6 +163,7 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     }
 }
 
+/* A logic of an earlier version answers no relocates. */
 bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
                                 const size_t counts[REQUEST_KINDS])
 {
@@ -165,7 +173,9 @@ bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
            reply->n_confirms == counts[REQUEST_CONFIRM] &&
            reply->n_stores == counts[REQUEST_STORE] &&
            reply->n_registers == counts[REQUEST_REGISTER] &&
-           reply->n_rooms == counts[REQUEST_ROOM] && reply->n_upstreams == counts[REQUEST_UPSTREAM];
+           reply->n_rooms == counts[REQUEST_ROOM] &&
+           reply->n_upstreams == counts[REQUEST_UPSTREAM] &&
+           (reply->n_relocates == counts[REQUEST_RELOCATE] || reply->n_relocates == 0);
 }
 
 uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
@@ -188,6 +198,8 @@ uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_reque
         return reply->rooms[i]->status;
     case REQUEST_UPSTREAM:
         return reply->upstreams[i]->status;
+    case REQUEST_RELOCATE:
+        return LOGIC_OK;
     case REQUEST_REGISTERED:
     case REQUEST_KINDS:
         break;

@@ -86,6 +86,28 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     return admission;
 }
 
+/* NULL: logic is of an earlier version, and knows no relocates. */
+static const struct relocation *reply_relocation(struct logic_reply *reply, size_t i)
+{
+    const Imc__V1__RelocateBackoff *backoff = reply->proto->backoff;
+
+    if (i >= reply->proto->n_relocates)
+        return NULL;
+    const Imc__V1__RelocateResult *result = reply->proto->relocates[i];
+    struct relocation *relocation = arena_alloc(&reply->decoded.arena, sizeof *relocation);
+    *relocation = (struct relocation){.nodes = result->nodes,
+                                      .n_nodes = result->n_nodes,
+                                      .wss = result->wss,
+                                      .n_wss = result->n_wss};
+    if (backoff != NULL) {
+        relocation->max_delay_s = backoff->max_delay_s;
+        relocation->base_delay_s = backoff->base_delay_s;
+        relocation->factor = backoff->factor;
+        relocation->jitter = backoff->jitter;
+    }
+    return relocation;
+}
+
 void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind, size_t i,
                         struct logic_answer *answer)
 {
@@ -100,4 +122,6 @@ void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind,
         answer->room_total = reply->proto->rooms[i]->sessions;
     else if (kind == REQUEST_UPSTREAM)
         answer->taken = reply->proto->upstreams[i]->taken;
+    else if (kind == REQUEST_RELOCATE)
+        answer->relocation = reply_relocation(reply, i);
 }

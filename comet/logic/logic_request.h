@@ -21,6 +21,7 @@ enum logic_request_kind {
     REQUEST_REGISTERED,
     REQUEST_ROOM,
     REQUEST_UPSTREAM,
+    REQUEST_RELOCATE,
     REQUEST_KINDS,
 };
 
@@ -92,16 +93,25 @@ struct admission {
     struct mailbox_page page;
 };
 
+/* Logic's answer to a Relocate: public addresses of other comets, the best one first. */
+struct relocation {
+    char *const *nodes, *const *wss; /* wss: those of a proxy that speaks TLS */
+    size_t n_nodes, n_wss;
+    uint32_t max_delay_s, base_delay_s; /* of the client's tries; factor 0: logic said nothing */
+    double factor, jitter;
+};
+
 struct logic_answer {
     bool answered;   /* false: no logic answered in time; nothing below is valid then */
     uint32_t status; /* enum logic_status; CONNECT: a close code, 0 = admitted */
     uint64_t ring;   /* the ring under which logic has put sessions */
     uint64_t epoch;  /* our epoch when the request was sent */
-    const struct admission *connect;  /* CONNECT */
-    const struct mailbox_page *fetch; /* FETCH */
-    uint64_t room_total;              /* ROOM: sessions on all comets */
-    uint32_t taken;                   /* UPSTREAM: so many of the first frames are in Kafka */
-    struct backing *backing;          /* keeps connect and fetch alive; borrowed */
+    const struct admission *connect;     /* CONNECT */
+    const struct mailbox_page *fetch;    /* FETCH */
+    const struct relocation *relocation; /* RELOCATE */
+    uint64_t room_total;                 /* ROOM: sessions on all comets */
+    uint32_t taken;                      /* UPSTREAM: so many of the first frames are in Kafka */
+    struct backing *backing;             /* keeps connect and fetch alive; borrowed */
 };
 
 struct logic_request {
@@ -122,7 +132,8 @@ struct logic_request {
     struct msg *headers;  /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
     char *key;            /* REGISTER: of the device; NULL: it has none */
     bool goim;            /* CONNECT: bytes are goim's auth */
-    char peer[48];        /* CONNECT */
+    char peer[48];        /* CONNECT, RELOCATE */
+    bool websocket;       /* RELOCATE */
     uint32_t wire;        /* CONNECT */
     uint32_t members;     /* ROOM: sessions on this loop */
     uint64_t number;      /* ROOM: rises with every word of this loop */

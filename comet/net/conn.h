@@ -166,6 +166,10 @@ void conn_let_go(struct conn *conn, enum conn_holder holder);
 /* Sends operation 6 with CODE and REASON (plain text, no quotes), on WebSocket also close 4000 +
  * CODE; then flushes and closes. Tickets that were not written by then are dropped. Idempotent. */
 void conn_kick(struct conn *conn, enum close_code code, const char *reason);
+/* Kicks with code 9. MORE are further members of the body of operation 6, `,"name":value…`, at most
+ * CONN_MORE_MAX bytes. It may be empty. */
+enum { CONN_MORE_MAX = 960 };
+void conn_send_away(struct conn *conn, const char *reason, const char *more, size_t more_len);
 /* Milliseconds since the last sign of life; may be up to 512 too low, never too high. 0 for a
  * client that is held. */
 uint64_t conn_silence(const struct conn *conn);

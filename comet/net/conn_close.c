@@ -93,63 +93,89 @@ static void kick_http(struct conn *conn, enum close_code code, const char *reaso
     conn_close_http(conn, response, ws_handshake_refuse(status, reason, response));
 }
 
-/* Operation 6 as bytes on the wire. */
-static size_t write_disconnect(const struct conn *conn, enum close_code code, const char *reason,
-                               uint8_t *out, size_t outlen)
+/* Our last words. */
+struct goodbye {
+    enum close_code kick; /* CLOSE_NONE: no operation 6 */
+    uint16_t ws_code;
+    const char *reason;
+    const char *more; /* further members of operation 6 */
+    size_t more_len;
+};
+
+enum { DISCONNECT_MAX = 6 * REASON_MAX + 64 + CONN_MORE_MAX };
+
+/* Operation 6 as bytes on the wire. Code and reason come first: old clients look no further. */
+static size_t write_disconnect(const struct conn *conn, const struct goodbye *words, uint8_t *out,
+                               size_t outlen)
 {
-    uint8_t body[6 * REASON_MAX + 64];
-    size_t len = strnlen(reason, REASON_MAX);
-    int head = snprintf((char *)body, sizeof body, "{\"code\":%d,\"reason\":", (int)code);
+    uint8_t body[DISCONNECT_MAX];
+    size_t len = strnlen(words->reason, REASON_MAX);
+    int head = snprintf((char *)body, sizeof body, "{\"code\":%d,\"reason\":", (int)words->kick);
     size_t at = (size_t)head;
-    at += json_write_string((const uint8_t *)reason, len, body + at, sizeof body - at - 1);
+    at += json_write_string((const uint8_t *)words->reason, len, body + at, sizeof body - at - 1);
+    if (words->more_len > 0)
+        memcpy(body + at, words->more, words->more_len);
+    at += words->more_len;
     body[at++] = '}';
     struct wire_unit unit = {.version = 1, .op = OP_DISCONNECT, .body = body, .body_len = at};
     return wire_reply(conn->wire, &unit, out, outlen);
 }
 
-/* Sends operation 6 (not if KICK is CLOSE_NONE) and, on WebSocket, a close frame with CODE, in one
- * write. */
-static void say_goodbye(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
+/* Sends operation 6 and, on WebSocket, a close frame, in one write. */
+static void say_goodbye(struct conn *conn, const struct goodbye *words)
 {
-    uint8_t disconnect[6 * REASON_MAX + 256], close[2 + WS_CONTROL_MAX];
+    uint8_t disconnect[DISCONNECT_MAX + 256], close[2 + WS_CONTROL_MAX];
     struct iovec iov[2];
     int n = 0;
     conn->by_us = true;
     conn_close_begin(conn);
-    if (kick != CLOSE_NONE) {
-        size_t len = write_disconnect(conn, kick, reason, disconnect, sizeof disconnect);
+    if (words->kick != CLOSE_NONE) {
+        size_t len = write_disconnect(conn, words, disconnect, sizeof disconnect);
         assert(len <= sizeof disconnect);
         iov[n++] = (struct iovec){disconnect, len};
-        conn_count(conn, COMET_KICKED_1 + (size_t)kick - 1, 1);
+        conn_count(conn, COMET_KICKED_1 + (size_t)words->kick - 1, 1);
     }
     if (conn->is_ws) {
-        iov[n++] = (struct iovec){close, ws_close_write(close, code, reason)};
+        iov[n++] = (struct iovec){close, ws_close_write(close, words->ws_code, words->reason)};
         conn->close_sent = true;
     }
     if (log_threshold <= LOG_DEBUG) {
         char peer[64];
         conn_peer(conn, peer, sizeof peer);
         log_debug("kicked", "peer=%s uid=%lld code=%d ws_code=%u reason=\"%s\"", peer,
-                  (long long)conn->uid, (int)kick, code, reason);
+                  (long long)conn->uid, (int)words->kick, words->ws_code, words->reason);
     }
     conn_close_say(conn, iov, n);
 }
 
-void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+static void kick(struct conn *conn, struct goodbye *words)
 {
     loop_assert_owner(&conn->worker->loop);
     _Static_assert(COMET_KICKED_13 - COMET_KICKED_1 == CLOSE_UNKNOWN_OP - CLOSE_BAD_TOKEN, "rows");
-    assert(code >= CLOSE_BAD_TOKEN && code <= CLOSE_UNKNOWN_OP);
+    assert(words->kick >= CLOSE_BAD_TOKEN && words->kick <= CLOSE_UNKNOWN_OP);
+    assert(words->more_len <= CONN_MORE_MAX);
     if (conn->state >= CONN_CLOSING || conn->broken)
         return;
+    words->ws_code = (uint16_t)(WS_CLOSE_OURS + words->kick);
     if (!conn_tls_is_open(conn)) { /* no words can reach it */
         conn->by_us = true;
-        conn_count(conn, COMET_KICKED_1 + (size_t)code - 1, 1);
+        conn_count(conn, COMET_KICKED_1 + (size_t)words->kick - 1, 1);
         conn_break(conn);
     } else if (conn->state == CONN_HANDSHAKE)
-        kick_http(conn, code, reason);
+        kick_http(conn, words->kick, words->reason);
     else
-        say_goodbye(conn, code, (uint16_t)(WS_CLOSE_OURS + code), reason);
+        say_goodbye(conn, words);
+}
+
+void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+{
+    kick(conn, &(struct goodbye){.kick = code, .reason = reason});
+}
+
+void conn_send_away(struct conn *conn, const char *reason, const char *more, size_t more_len)
+{
+    kick(conn, &(struct goodbye){
+                   .kick = CLOSE_GOING_AWAY, .reason = reason, .more = more, .more_len = more_len});
 }
 
 void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, const char *reason)
@@ -157,7 +183,7 @@ void conn_close_ws_kick(struct conn *conn, enum close_code kick, uint16_t code, 
     conn_count(conn, COMET_WS_FAILED, 1);
     conn->close_received =
         true; /* the rest of its stream cannot be understood: no close frame is waited for */
-    say_goodbye(conn, kick, code, reason);
+    say_goodbye(conn, &(struct goodbye){.kick = kick, .ws_code = code, .reason = reason});
 }
 
 void conn_close_ws_fail(struct conn *conn, uint16_t code, const char *reason)

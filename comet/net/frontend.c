@@ -95,6 +95,12 @@ void frontend_accept(struct worker *worker, bool on)
         listeners_stop(worker->frontend);
 }
 
+void frontend_rest(struct worker *worker)
+{
+    loop_assert_owner(&worker->loop);
+    listeners_rest(worker->frontend);
+}
+
 size_t frontend_connections(const struct worker *worker)
 {
     return worker->frontend == NULL ? 0 : worker->frontend->n_conns;
@@ -143,6 +149,8 @@ void frontend_hang_up(struct worker *worker)
     listeners_stop(frontend);
     while (!LIST_EMPTY(&frontend->live))
         conn_close(LIST_FIRST(&frontend->live));
+    while (!LIST_EMPTY(&frontend->parting))
+        conn_close(LIST_FIRST(&frontend->parting));
     while (!LIST_EMPTY(&frontend->closing))
         conn_close(LIST_FIRST(&frontend->closing));
 }

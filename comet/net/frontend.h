@@ -15,6 +15,9 @@ struct worker;
 int frontend_open(struct worker *worker, const struct conn_events *events, char *err,
                   size_t errlen);
 void frontend_accept(struct worker *worker, bool on);
+/* Refuses clients until frontend_accept(worker, true). frontend_accept(worker, false) is for
+ * good. */
+void frontend_rest(struct worker *worker);
 /* LITTLE: few bytes of a connection are read at a time, because what is behind a frame may have to
  * be kept for long (conn_hold). */
 void frontend_read_little(struct worker *worker, bool little);

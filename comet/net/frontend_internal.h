@@ -31,7 +31,8 @@ struct frontend {
     struct worker *worker;
     const struct conn_events *events;
     struct poller *poller;
-    LIST_HEAD(, conn) live, closing; /* every connection is in one of them */
+    /* Every connection is in one of them. parting: mass_kick_all() has asked where it may go. */
+    LIST_HEAD(, conn) live, parting, closing;
     size_t n_conns;
     struct slab *conns, *sendqs, *entries;
     struct wheel *wheel;

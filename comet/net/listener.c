@@ -250,6 +250,21 @@ void listeners_accept(struct frontend *frontend)
     poll_all(listeners, true);
 }
 
+void listeners_rest(struct frontend *frontend)
+{
+    loop_assert_owner(&frontend->worker->loop);
+    struct listeners *listeners = frontend->listeners;
+    if (!listeners->accepting || listeners->stopped)
+        return;
+    listeners->accepting = false;
+    uv_timer_stop(&listeners->pause);
+    poll_all(listeners, false);
+    for (int i = 0; i < SOCKETS; i++) {
+        if (listeners->at[i].bound) /* Linux: the port stays ours, and listen() works again */
+            shutdown(listeners->at[i].fd, SHUT_RD);
+    }
+}
+
 /* --- opening --- */
 
 static int complain(const char *address, int error, char *err, size_t errlen)

@@ -19,6 +19,8 @@ int listeners_open(struct frontend *frontend, char *err, size_t errlen);
 void listeners_accept(struct frontend *frontend);
 /* TLS handshakes have ended: listeners that waited for that accept again. */
 void listeners_take_up(struct frontend *frontend);
+/* Refuses clients until listeners_accept(). The ports stay bound. */
+void listeners_rest(struct frontend *frontend);
 /* Closes the sockets for good. Idempotent. */
 void listeners_stop(struct frontend *frontend);
 /* To be called after listeners_stop() and a turn of the loop. */

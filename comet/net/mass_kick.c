@@ -1,4 +1,5 @@
 /* mass_kick_all ────► on_kick_tick, every 10 ms: as many of all as are due ─► none left: done
+ *                       with ASK: to `parting`, until whoever was asked calls conn_send_away()
  * mass_kick_recall ─► on_recall_tick: as many of those marked ─► the end of the table */
 #include "comet/net/mass_kick.h"
 #include "comet/base/comet.h"
@@ -6,12 +7,14 @@
 #include "comet/net/handle_table.h"
 #include "common/base/mem.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum {
     EVERY_MS = 10,
     SLOTS_PER_TICK = 16384, /* searched for marked sessions */
+    /* Sessions are asked about in so large groups, or so often, because a group is one batch. */
+    ASK_TOGETHER = 16,
+    ASK_EVERY_MS = 100,
 };
 
 struct mass_kick {
@@ -20,9 +23,8 @@ struct mass_kick {
     uint64_t began_ms, over_ms;
     size_t total, told; /* connections */
     size_t cursor;      /* recall: next table slot */
-    enum close_code code;
-    char *reason;
-    void (*done)(struct worker *worker);
+    uint64_t asked_ms;  /* all: loop time of the last group */
+    struct mass_kick_plan plan;
 };
 
 /* How many connections more are to be kicked by now. */
@@ -53,39 +55,80 @@ static void begin(struct mass_kick *kick, uint64_t over_ms, size_t total, uv_tim
 
 enum { KICK_SLICE = 256 }; /* at most in one tick */
 
+/* How many are to be told in this tick. */
+static size_t tell_now(struct mass_kick *kick)
+{
+    uint64_t now = loop_now_ms(&kick->frontend->worker->loop);
+    size_t n = due(kick);
+
+    if (kick->plan.ask == NULL)
+        return n;
+    if (n < ASK_TOGETHER && now - kick->asked_ms < ASK_EVERY_MS)
+        return 0;
+    kick->asked_ms = now;
+    return n;
+}
+
+/* The next one to be told. NULL: none is left. When time is over, those are told, too, for which
+ * there is no answer yet. */
+static struct conn *next_of(const struct frontend *frontend, bool late)
+{
+    if (LIST_EMPTY(&frontend->live) && late)
+        return LIST_FIRST(&frontend->parting);
+    return LIST_FIRST(&frontend->live);
+}
+
+/* False: CONN stays where it is until the end of the turn. */
+static bool tell(struct mass_kick *kick, struct conn *conn, bool late)
+{
+    struct frontend *frontend = kick->frontend;
+
+    kick->told++;
+    if (kick->plan.ask != NULL && conn->state >= CONN_CONNECTING && !late) {
+        LIST_REMOVE(conn, link);
+        LIST_INSERT_HEAD(&frontend->parting, conn, link);
+        kick->plan.ask(conn);
+        return true;
+    }
+    conn_kick(conn, kick->plan.code, kick->plan.reason);
+    return !conn->broken;
+}
+
 static void on_kick_tick(uv_timer_t *timer)
 {
     struct mass_kick *kick = timer->data;
     struct frontend *frontend = kick->frontend;
-    size_t n = due(kick);
+    struct conn *conn;
+    size_t n = tell_now(kick);
+    bool late = n == SIZE_MAX;
 
-    for (size_t i = 0; i < n && i < KICK_SLICE && !LIST_EMPTY(&frontend->live); i++) {
-        struct conn *conn = LIST_FIRST(&frontend->live);
-        kick->told++;
-        conn_kick(conn, kick->code, kick->reason);
-        if (conn == LIST_FIRST(&frontend->live)) {
-            assert(conn->broken); /* closes at the end of the turn */
+    for (size_t i = 0; i < n && i < KICK_SLICE && (conn = next_of(frontend, late)) != NULL; i++) {
+        if (!tell(kick, conn, late))
             break;
-        }
     }
+    metric_set(frontend->worker->counters, COMET_DRAIN_LEFT, (int64_t)frontend->n_conns);
     if (frontend->n_conns > 0)
         return;
     uv_timer_stop(timer);
-    if (kick->done != NULL)
-        kick->done(frontend->worker);
+    if (kick->plan.done != NULL)
+        kick->plan.done(frontend->worker);
 }
 
-void mass_kick_all(struct worker *worker, enum close_code code, const char *reason,
-                   uint64_t over_ms, void (*done)(struct worker *worker))
+void mass_kick_all(struct worker *worker, const struct mass_kick_plan *plan)
 {
     struct mass_kick *kick = worker->frontend->kick;
 
     loop_assert_owner(&worker->loop);
-    free(kick->reason);
-    kick->reason = mem_strdup(reason);
-    kick->code = code;
-    kick->done = done;
-    begin(kick, over_ms, worker->frontend->n_conns, on_kick_tick);
+    kick->plan = *plan;
+    kick->asked_ms = 0;
+    begin(kick, plan->over_ms, worker->frontend->n_conns, on_kick_tick);
+}
+
+void mass_kick_stop(struct worker *worker)
+{
+    loop_assert_owner(&worker->loop);
+    uv_timer_stop(&worker->frontend->kick->timer);
+    metric_set(worker->counters, COMET_DRAIN_LEFT, 0);
 }
 
 /* --- those who missed something --- */
@@ -99,7 +142,7 @@ static void recall_slot(struct mass_kick *kick, struct conn *conn)
     if (conn->state != CONN_OPEN)
         return;
     conn_count(conn, COMET_ROOMS_MISSED, 1);
-    conn_kick(conn, kick->code, "messages to your room were missed here, connect again");
+    conn_kick(conn, CLOSE_UNAVAILABLE, "messages to your room were missed here, connect again");
 }
 
 static void on_recall_tick(uv_timer_t *timer)
@@ -130,7 +173,6 @@ void mass_kick_recall(struct worker *worker, bool all, uint64_t over_ms)
         conn->recalled = conn->recalled || all || conn->main.room != NULL || conn->seats != NULL;
         marked += conn->recalled;
     }
-    kick->code = CLOSE_UNAVAILABLE;
     kick->cursor = 0;
     begin(kick, over_ms, marked, on_recall_tick);
 }
@@ -159,7 +201,6 @@ static void on_closed(uv_handle_t *handle)
     struct mass_kick *kick = handle->data;
 
     kick->frontend->open_handles--;
-    free(kick->reason);
     free(kick);
 }
 

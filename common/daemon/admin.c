@@ -219,6 +219,9 @@ static int page_index(struct daemon *daemon, struct http_request *request, FILE 
     fprintf(out, "imc-%s %s\n", daemon->spec->name, IMC_VERSION);
     for (size_t i = 0; i + 1 < PAGES; i++)
         fprintf(out, "%s\n", pages[i].path);
+    for (const struct daemon_action *action = daemon->spec->actions;
+         action != NULL && action->path != NULL; action++)
+        fprintf(out, "POST %s\n", action->path);
     return 200;
 }
 
@@ -261,7 +264,12 @@ static bool is_told_of_members(const struct http_request *request, const struct 
 static void head(struct http_request *request, void *arg)
 {
     const struct page *page = page_of(http_path(request));
+    const struct daemon_action *action = daemon_action_at(arg, http_path(request));
     unsigned scope = page != NULL ? page->scope : KEY_READ;
+    if (action != NULL) {
+        (void)daemon_access_admit(arg, request, action->path, KEY_ADMIN);
+        return;
+    }
     if (page != NULL && is_told_of_members(request, page))
         scope = KEY_ADMIN;
     if (scope != 0)
@@ -274,6 +282,11 @@ static void handle(struct http_request *request, void *arg)
     static const char missing[] = "no such page; / lists them\n",
                       method[] = "only GET and HEAD here\n";
     const struct page *page = page_of(http_path(request));
+    const struct daemon_action *action = daemon_action_at(arg, http_path(request));
+    if (action != NULL) {
+        daemon_act(arg, request, action);
+        return;
+    }
     if (page == NULL) {
         http_respond(request, 404, text_plain, missing, sizeof(missing) - 1, NULL);
         return;

@@ -3,6 +3,7 @@
  *   settings.c         settings that every daemon has; loads and checks a configuration
  *   admin.c            admin listener, readiness
  *   admin_access.c     who may see the admin pages
+ *   actions.c          what POSTs at the admin listener ask for
  *   housekeeping.c     lost log lines, memory
  *   clock_offset.c     this machine's clock beside Redis's
  *   process_metrics.c  what the kernel and membership know of this process, for /metrics

@@ -61,6 +61,13 @@ struct daemon_own_command {
     int (*run)(struct daemon *daemon, const char *argument);
 };
 
+/* What an operator may ask for by POST PATH at the admin listener. run() writes the answer, plain
+ * text, to OUT, and returns the status. Main loop. */
+struct daemon_action {
+    const char *path; /* "/drain" */
+    int (*run)(struct daemon *daemon, FILE *out);
+};
+
 /* What a cluster is used for. A daemon that lacks something may still serve some uses. */
 enum daemon_use {
     USE_PUSH = 1 << 0,    /* pushes are accepted, and reach rooms and users who are online */
@@ -106,6 +113,7 @@ struct daemon_spec {
     /* Sets gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
     const struct daemon_own_command *own_command; /* may be NULL */
+    const struct daemon_action *actions;          /* ends with path NULL; may be NULL */
 };
 
 struct daemon {

@@ -155,6 +155,11 @@ bool daemon_access_admit(struct daemon *daemon, struct http_request *request, co
  * True for loopback, where there are no keys, and with a key. */
 bool daemon_access_is_known(const struct daemon *daemon, const struct http_request *request);
 
+/* actions.c: the action at PATH. NULL: there is none. */
+const struct daemon_action *daemon_action_at(const struct daemon *daemon, const char *path);
+/* Does what REQUEST asks for, unless it is no POST or comes from a web page, and answers it. */
+void daemon_act(struct daemon *daemon, struct http_request *request,
+                const struct daemon_action *action);
 /* Does every condition hold that one of USES needs? Writes a line per condition to OUT. */
 bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
 /* Writes metrics of this process as Prometheus text: what the kernel and membership know. */

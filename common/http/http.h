@@ -105,6 +105,11 @@ const char *http_header(const struct http_request *request, const char *name);
 /* The same for line number INDEX, from 0, of a header that may come several times. NULL: there are
  * fewer. */
 const char *http_header_line(const struct http_request *request, const char *name, size_t index);
+/* Does REQUEST come from a web page? Browsers send these headers, programs do not. */
+static inline bool http_is_from_a_page(const struct http_request *request)
+{
+    return http_header(request, "origin") != NULL || http_header(request, "sec-fetch-site") != NULL;
+}
 /* Has a header a name with PART in it? PART is in lower case. */
 bool http_has_header_like(const struct http_request *request, const char *part);
 /* A query parameter, percent-decoded. INDEX 0, 1, … for a parameter that comes several times; NULL

@@ -81,12 +81,6 @@ static void respond_record(const struct membership *membership, struct http_requ
     free(text);
 }
 
-/* Does REQUEST come from a web page? Browsers send these headers, daemons do not. */
-static bool is_from_a_page(const struct http_request *request)
-{
-    return http_header(request, "origin") != NULL || http_header(request, "sec-fetch-site") != NULL;
-}
-
 static void refuse(struct http_request *request, int status, const char *why, const char *extra)
 {
     http_respond(request, status, "text/plain; charset=utf-8", why, strlen(why), extra);
@@ -96,7 +90,7 @@ void membership_serve(struct membership *membership, struct http_request *reques
 {
     struct member_question question;
     const char *why = question_of(request, &question);
-    bool page = is_from_a_page(request);
+    bool page = http_is_from_a_page(request);
     if (why != NULL) {
         refuse(request, 400, why, NULL);
         return;

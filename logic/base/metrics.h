@@ -110,7 +110,9 @@
     X(NODES, "imc_logic_nodes", NULL, METRIC_GAUGE,                                               \
       "Comets that clients are told of: they live, and take clients.")                            \
     X(NODES_CHOSEN, "imc_logic_nodes_asked_total", "result=\"chosen\"", METRIC_COUNTER,           \
-      "Clients that asked which comet to connect to. none: no comet took clients.")               \
+      "Clients that asked which comet to connect to. moved: those that a comet sends away; "      \
+      "none: no comet took clients.")                                                             \
+    X(NODES_MOVED, "imc_logic_nodes_asked_total", "result=\"moved\"", METRIC_COUNTER, "")         \
     X(NODES_NONE, "imc_logic_nodes_asked_total", "result=\"none\"", METRIC_COUNTER, "")           \
     X(TOKENS_NEW, "imc_logic_tokens_total", "event=\"new\"", METRIC_COUNTER,                      \
       "Tokens made and taken back.")                                                              \

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WEIGH_MS = 500, SECOND_MS = 1000 };
+enum { WEIGH_MS = 500, SECOND_MS = 1000, TURNS_PASSED = 8 };
 
 /* The comets as clients of one region see them. */
 struct view {
@@ -179,6 +179,26 @@ size_t nodes_choose(struct nodes *nodes, const char *ip, const struct member **c
     return n;
 }
 
+size_t nodes_choose_other(struct nodes *nodes, const char *ip, const char *left,
+                          const struct member **chosen, size_t most)
+{
+    const struct member *all[NODES_MOST];
+    size_t found = 0, n = 0;
+
+    /* The turns that are its own are passed over. If they went to whoever is second then, the
+     * others would not get what their weights say. */
+    for (int tries = 0; tries < TURNS_PASSED; tries++) {
+        n = nodes_choose(nodes, ip, all, NODES_MOST);
+        if (n == 0 || strcmp(all[0]->id, left) != 0)
+            break;
+    }
+    for (size_t i = 0; i < n && found < most; i++) {
+        if (strcmp(all[i]->id, left) != 0)
+            chosen[found++] = all[i];
+    }
+    return found;
+}
+
 /* --- answers --- */
 
 static void add_name(struct nodes_answer *out, const char *name, size_t len, const char *suffix)
@@ -229,6 +249,18 @@ static int seconds(int64_t ms)
     return (int)((ms + SECOND_MS - 1) / SECOND_MS);
 }
 
+void nodes_backoff(const struct nodes *nodes, struct nodes_backoff *out)
+{
+    const struct logic_config *config = nodes->config;
+
+    *out = (struct nodes_backoff){
+        .max_delay_s = seconds(config->nodes_max_delay_ms),
+        .base_delay_s = seconds(config->nodes_base_delay_ms),
+        .factor = (double)config->nodes_factor / 100,
+        .jitter = (double)config->nodes_jitter / 100,
+    };
+}
+
 void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
                   struct nodes_answer *out)
 {
@@ -242,10 +274,7 @@ void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
     out->wss_port = (int)config->nodes_wss_port;
     out->heartbeat_s = seconds(config->nodes_heartbeat_ms);
     out->heartbeat_max = (int)config->nodes_heartbeat_max;
-    out->backoff.max_delay_s = seconds(config->nodes_max_delay_ms);
-    out->backoff.base_delay_s = seconds(config->nodes_base_delay_ms);
-    out->backoff.factor = (double)config->nodes_factor / 100;
-    out->backoff.jitter = (double)config->nodes_jitter / 100;
+    nodes_backoff(nodes, &out->backoff);
     out->n = 0;
     size_t n = nodes_choose(nodes, ip, chosen, NODES_MOST);
     for (size_t i = 0; i < n; i++)

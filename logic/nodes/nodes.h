@@ -21,15 +21,18 @@ enum {
     NODES_NAME_MAX = 256,  /* with the NUL */
 };
 
+/* How clients are to wait between their tries. */
+struct nodes_backoff {
+    int max_delay_s, base_delay_s;
+    double factor, jitter;
+};
+
 /* What clients are told. Seconds and ports are those that goim's clients read. */
 struct nodes_answer {
     const char *domain;              /* nodes.domain; valid as long as the configuration */
     int tcp_port, ws_port, wss_port; /* 0: none */
     int heartbeat_s, heartbeat_max;  /* send one so often; so many may stay unanswered */
-    struct {
-        int max_delay_s, base_delay_s;
-        double factor, jitter;
-    } backoff;
+    struct nodes_backoff backoff;
     size_t n;                                     /* 0: no comet takes clients now */
     char names[NODES_NAMES_MOST][NODES_NAME_MAX]; /* the best one first, none twice */
 };
@@ -51,8 +54,14 @@ const struct member_list *nodes_comets(const struct nodes *nodes);
 /* Chooses comets for one client, at most MOST (≤ NODES_MOST), the best one first. IP is the
  * client's address, or NULL. Returns how many. The pointers are valid until nodes_update(). */
 size_t nodes_choose(struct nodes *nodes, const char *ip, const struct member **chosen, size_t most);
-/* The same, as goim's clients want it. PLATFORM "web" gets host names, any other (or NULL) IP
- * addresses. */
+/* Chooses comets for a client that the comet with the id LEFT sends away: as nodes_choose(), but
+ * never that one. Its own word that it takes no clients may still be under way. */
+size_t nodes_choose_other(struct nodes *nodes, const char *ip, const char *left,
+                          const struct member **chosen, size_t most);
+/* The settings nodes.backoff_…. */
+void nodes_backoff(const struct nodes *nodes, struct nodes_backoff *out);
+/* Chooses for one client, as goim's clients want it. PLATFORM "web" gets host names, any other (or
+ * NULL) IP addresses. */
 void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
                   struct nodes_answer *out);
 

@@ -4,6 +4,7 @@
  *                                ├─ disconnects, registers ─► routers
  *                                ├─ registered ─► routers, once all its registers were taken
  *                                ├─ ordered ─► room_orders: not answered
+ *                                ├─ relocates ─► relocate_requests ─► nodes
  *                                └─ upstreams ─► upstream_requests
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
@@ -11,6 +12,7 @@
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/relocate_requests.h"
 #include "logic/peers/room_orders.h"
 #include "logic/peers/session_batch.h"
 #include "logic/peers/upstream_requests.h"
@@ -355,6 +357,8 @@ static void alloc_results(struct session_batch *sb)
         message_list(sb, &imc__v1__room_total__descriptor, sb->in->n_rooms, &reply->n_rooms);
     reply->upstreams = message_list(sb, &imc__v1__upstream_result__descriptor, sb->in->n_upstreams,
                                     &reply->n_upstreams);
+    reply->relocates = message_list(sb, &imc__v1__relocate_result__descriptor, sb->in->n_relocates,
+                                    &reply->n_relocates);
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
@@ -385,6 +389,7 @@ void session_requests_handle(struct stream_batch *batch)
     start_registers(sb);
     start_rooms(sb);
     take_ordered(sb);
+    relocates_start(sb);
     upstreams_start(sb);
     session_batch_drop(sb);
 }

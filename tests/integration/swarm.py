@@ -35,6 +35,8 @@ class Device:
         self.got = []  # numbers of messages to the user, of all its connections
         self.connections = []
         self.reasons = collections.Counter()
+        self.nodes = []  # where a comet that drains has sent it, and it has not tried yet
+        self.followed = []  # the connections that it made because it was sent there
         self.sock = None
         self.buf = b""
 
@@ -42,13 +44,15 @@ class Device:
         return self.connections[-1] if self.connections and not self.connections[-1].ended else None
 
     def connect(self):
-        server = random.choice(self.swarm.comets)
-        self.connections.append(Connection(server))
+        server = self.swarm.reached_at(self.nodes.pop(0)) if self.nodes else None
+        self.connections.append(Connection(server or random.choice(self.swarm.comets)))
+        if server:
+            self.followed.append(self.connections[-1])
         self.buf = b""
         self.sock = socket.socket()
         self.sock.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            self.sock.connect(server.tcp)
+            self.sock.connect(self.connections[-1].server.tcp)
         self.swarm.selector.register(self.sock, selectors.EVENT_WRITE, self)
 
     def on_event(self, mask):
@@ -83,7 +87,9 @@ class Device:
         if op == imgo.AUTH_REPLY:
             self.connections[-1].since = time.monotonic()
         elif op == imgo.DISCONNECT:
-            self.reasons[json.loads(body)["code"]] += 1
+            reason = json.loads(body)
+            self.reasons[reason["code"]] += 1
+            self.nodes = list(reason.get("nodes", ()))
         else:
             kind, run, number = body.decode().split(":")
             if run == self.swarm.run:  # else it waited for the user since an earlier test
@@ -105,10 +111,11 @@ class Device:
 
 class Swarm:
     """with Swarm(comets, {uid: (token, room)}) as swarm: all of them are in. COMETS may be changed at any time: it is where
-    they connect to."""
+    they connect to, unless a comet that drains sends them to another one."""
 
     def __init__(self, comets, users):
         self.comets = list(comets)
+        self.known = list(comets)  # also those that it has left out since
         self.run = f"{random.getrandbits(32):x}"
         self.selector = selectors.DefaultSelector()
         self.devices = [Device(self, uid, *what) for uid, what in users.items()]
@@ -150,6 +157,10 @@ class Swarm:
 
     def outside(self):
         return [d for d in self.devices if d.now() is None or d.now().since is None]
+
+    def reached_at(self, node):
+        """The comet with this address; None: there is none."""
+        return next((comet for comet in self.known if f"{comet.tcp[0]}:{comet.tcp[1]}" == node), None)
 
     def all_in(self, timeout=30):
         wait_for(lambda: not self.outside(), timeout, lambda: f"{len(self.outside())} devices to be in again: "

@@ -369,6 +369,13 @@ static void who_sends_on_after_our_last_words_is_not_read_for_ever(void **state)
     assert_in_range(send_on(fd, 65536), 1, ENOUGH + IN_SOCKETS);
 }
 
+static void kick_all(uint64_t over_ms)
+{
+    mass_kick_all(&fixture, &(struct mass_kick_plan){.code = CLOSE_GOING_AWAY,
+                                                     .reason = "server going away",
+                                                     .over_ms = over_ms});
+}
+
 static void kick_all_tells_everybody(void **state)
 {
     (void)state;
@@ -379,7 +386,7 @@ static void kick_all_tells_everybody(void **state)
     for (int i = 0; i < N; i++)
         fds[i] = i % 2 == 0 ? client_login() : client_connect(LISTENER_TCP);
     frontend_accept(&fixture, false);
-    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 0, NULL);
+    kick_all(0);
     step_for(20);
     for (int i = 0; i < N; i++) {
         assert_int_equal(client_read_frame(fds[i], &frame, body, sizeof body), OP_DISCONNECT);
@@ -418,7 +425,7 @@ static int no_crowd(void **state)
 static void kick_all_is_spread_over_the_time_there_is(void **state)
 {
     (void)state;
-    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 2000, NULL);
+    kick_all(2000);
     step_for(500);
     assert_in_range(fixture_counters[COMET_KICKED_9], 8, 12);
     step_for(1000);
@@ -430,7 +437,7 @@ static void kick_all_is_spread_over_the_time_there_is(void **state)
 static void kick_all_does_not_take_long_for_a_few(void **state)
 {
     (void)state;
-    mass_kick_all(&fixture, CLOSE_GOING_AWAY, "server going away", 600000, NULL);
+    kick_all(600000);
     step_for(2000);
     assert_in_range(fixture_counters[COMET_KICKED_9], 18, 22);
     step_for(2200);
