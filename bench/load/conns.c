@@ -50,6 +50,7 @@ struct conns {
     size_t current;  /* the connection that it came on */
     bool closing;    /* the server said in it that it closes */
     char farewell[128];
+    size_t gone;      /* target that has died; SIZE_MAX: none */
     uint32_t *failed; /* stack */
     size_t n_failed;
     uint8_t *buffer;
@@ -71,11 +72,17 @@ int conns_new(const struct conns_options *options, struct judge *judge, struct w
     conns->judge = judge;
     conns->stats = stats;
     conns->epoll = epoll;
+    conns->gone = SIZE_MAX;
     conns->buffer = mem_alloc(BUFFER);
     conns->cipher = mem_alloc(CIPHER);
     conns->failed = mem_alloc((options->n + 1) * sizeof *conns->failed);
     *out = conns;
     return 0;
+}
+
+void conns_target_gone(struct conns *conns, size_t target)
+{
+    conns->gone = target;
 }
 
 bool conns_is_online(const struct conns *conns, size_t i)
@@ -112,6 +119,9 @@ int conns_connect(struct conns *conns, size_t i, bool anywhere)
     struct bench_conn *conn = &conns->conns[i];
     size_t target = target_of(options, i);
     int fd;
+
+    if (target == conns->gone && options->n_targets > 1)
+        target = (target + 1 + i % (options->n_targets - 1)) % options->n_targets;
 
     if (conn->state != CONN_CLOSED)
         return 0;
@@ -158,11 +168,12 @@ static void lost(struct conns *conns, size_t i, const char *why)
     if (stats->dropped + stats->connect_failures == 0)
         snprintf(stats->trouble, sizeof stats->trouble, "%s", why);
     conns_close(conns, i);
-    if (was_online) {
+    if (was_online && conns->gone == SIZE_MAX) {
         shared_add(&stats->dropped, 1);
         return;
     }
-    shared_add(&stats->connect_failures, 1);
+    if (!was_online)
+        shared_add(&stats->connect_failures, 1);
     conns->failed[conns->n_failed++] = (uint32_t)i;
 }
 

@@ -34,6 +34,9 @@ int conns_new(const struct conns_options *options, struct judge *judge, struct w
 int conns_connect(struct conns *conns, size_t i, bool anywhere);
 /* Closes connection I by a reset, unless it is closed. */
 void conns_close(struct conns *conns, size_t i);
+/* The server TARGET has died: who was there, or goes there, goes to the others. Such an end is no
+ * fault: the connection is a failed one. SIZE_MAX: none has. */
+void conns_target_gone(struct conns *conns, size_t target);
 bool conns_is_online(const struct conns *conns, size_t i);
 /* The next connection that failed before it was online; SIZE_MAX: there is none. */
 size_t conns_next_failed(struct conns *conns);

@@ -251,6 +251,7 @@ _Noreturn void worker_run(const struct crew *crew, unsigned index)
     while (failed == 0 && shared_get(&crew->shared->failed) == 0) {
         uint64_t now = clock_ns();
         make_tokens(&worker);
+        conns_target_gone(worker.conns, (size_t)shared_get(&worker.orders->gone) - 1);
         keep_number(&worker, now);
         retry_failed(&worker, now);
         churn(&worker, now);

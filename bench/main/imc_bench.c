@@ -67,6 +67,7 @@ static void prepare(struct run *run, size_t transport)
         .count = config->connections,
         .rooms = config->rooms,
         .group = config->group,
+        .unpushed = config->unpushed,
         .plain = config->plain,
         .lanes = {[STREAM_UID] = 1, [STREAM_ROOM] = config->lanes, [STREAM_ALL] = config->lanes},
     };

@@ -40,6 +40,7 @@ struct config {
     uint64_t members;       /* enum members */
     uint64_t nice;          /* of the workers */
     uint64_t memory_before; /* MiB that were unused before the cluster started; 0: not known */
+    uint64_t unpushed;      /* people.h; the scenario sets it */
     double seconds, warmup_s, drain_s, raw_s;
     bool quiet;
     const char *json, *plot;

@@ -7,7 +7,7 @@ static size_t numbers(const struct people *people, enum stream_kind kind)
 {
     switch (kind) {
     case STREAM_UID:
-        return (people->count + people->group - 1) / people->group;
+        return (people->count - people->unpushed + people->group - 1) / people->group;
     case STREAM_ROOM:
         return people->rooms;
     default:
@@ -29,7 +29,7 @@ size_t people_number(const struct people *people, enum stream_kind kind, size_t 
 {
     switch (kind) {
     case STREAM_UID:
-        return i / people->group;
+        return i < people->count - people->unpushed ? i / people->group : SIZE_MAX;
     case STREAM_ROOM:
         return people->rooms > 0 ? i % people->rooms : SIZE_MAX;
     default:

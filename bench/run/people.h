@@ -21,6 +21,7 @@ struct people {
     size_t count;      /* connections */
     size_t rooms;      /* 0: nobody is in a room */
     size_t group;      /* uids that one uid push is for, at least 1 */
+    size_t unpushed;   /* the last connections whose uids get no pushes; then group is 1 */
     size_t lanes[STREAM_KINDS];
     const char *plain; /* body of every message, instead of a stamp; NULL: they carry stamps */
 };

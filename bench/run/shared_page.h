@@ -61,6 +61,8 @@ struct worker_orders {
     _Atomic uint64_t connect_rate; /* per second, 0 = as fast as it goes */
     _Atomic uint64_t churn_rate;   /* per second: so many leave and come again */
     _Atomic uint64_t churn_first;  /* connections from this index of the worker on may */
+    _Atomic uint64_t gone;         /* 1 + the index of the comet that has died, 0: none: who was
+                                    * there comes back to the others */
     _Atomic uint64_t verify;       /* number of the verification that is ordered */
 };
 

@@ -11,7 +11,7 @@ enum { RAW_MOST = 64 * 1024 };
 static const struct scenario *const scenarios[] = {
     &scenario_idle,        &scenario_storm, &scenario_room,    &scenario_rooms,
     &scenario_rooms_small, &scenario_all,   &scenario_unicast, &scenario_offline,
-    &scenario_churn,       &scenario_mixed, &scenario_million,
+    &scenario_churn,       &scenario_mixed, &scenario_million, &scenario_comeback,
 };
 
 const struct scenario *scenario_at(size_t i)

@@ -24,7 +24,7 @@ static inline void scenario_default(uint64_t *field, uint64_t value)
 
 extern const struct scenario scenario_idle, scenario_storm, scenario_room, scenario_rooms,
     scenario_rooms_small, scenario_all, scenario_unicast, scenario_offline, scenario_churn,
-    scenario_mixed, scenario_million;
+    scenario_mixed, scenario_million, scenario_comeback;
 
 /* By name; NULL: there is none. By number; NULL after the last one. */
 const struct scenario *scenario_find(const char *name);

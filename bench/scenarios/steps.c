@@ -153,6 +153,13 @@ int run_push_end(struct run *run, const struct push_plan *plan)
     return failed;
 }
 
+void run_push_stop(struct run *run)
+{
+    struct driver_orders *orders = &run->crew.shared->driver_orders;
+
+    shared_set(&orders->stop, orders->plan);
+}
+
 int run_push(struct run *run, const struct push_plan *plan)
 {
     run_push_begin(run, plan);
@@ -205,6 +212,14 @@ void run_churn(struct run *run, double first, uint64_t rate)
         shared_set(&orders->churn_first, (uint64_t)(n * first));
         shared_set(&orders->churn_rate, crew_part(crew, i, rate));
     }
+}
+
+void run_target_gone(struct run *run, size_t worker, size_t target)
+{
+    struct worker_orders *orders = &run->crew.shared->worker_orders[worker];
+
+    shared_set(&orders->churn_first, 0);
+    shared_set(&orders->gone, target + 1);
 }
 
 int run_raw(struct run *run, size_t bytes, struct raw_result *out)

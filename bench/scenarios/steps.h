@@ -51,6 +51,8 @@ int run_push(struct run *run, const struct push_plan *plan);
 /* Do the same in two steps, for callers that have something to do meanwhile. */
 void run_push_begin(struct run *run, const struct push_plan *plan);
 int run_push_end(struct run *run, const struct push_plan *plan);
+/* Ends the present plan early. run_push_end() follows. */
+void run_push_stop(struct run *run);
 /* Waits until all that was accepted has come, or until nothing came for a sixth of drain_s. If
  * messages still come after drain_s, it ends and sets run->unfinished. */
 int run_drain(struct run *run);
@@ -62,6 +64,9 @@ int run_settle(struct run *run, const char *phase, double most_s);
 /* Makes connections leave and come again, RATE a second. Of each worker, those behind its share
  * FIRST (0 to 1) do so. */
 void run_churn(struct run *run, double first, uint64_t rate);
+/* The comet with index TARGET is about to be killed. Who has its connections is WORKER: they come
+ * back to the others, and are not verified. */
+void run_target_gone(struct run *run, size_t worker, size_t target);
 /* Measures the raw limit with frames of BYTES; does nothing if that is switched off. */
 int run_raw(struct run *run, size_t bytes, struct raw_result *out);
 

@@ -153,6 +153,10 @@ const struct config_row comet_config_rows[] = {
         "How long logic may take to admit a session before it is told to try again (code 12)."),
     ROW("logic", "window", CONFIG_INT, logic_window, "2", 1, 64,
         "Batches in flight from one loop to one logic."),
+    ROW("logic", "connects", CONFIG_INT, logic_connects, "256", 1, 1000000,
+        "Sessions that one loop has logics admit at a time. When many clients come at once, the "
+        "others wait, in order: those whose auth has come here, up to as many again, and behind "
+        "them in the kernel, not accepted. So pushes to those who are in find no long queues."),
     ROW("upstream", "window", CONFIG_INT, upstream_window, "16", 1, 1000,
         "Frames for the business (operation 4) that a session may have without an answer. What it "
         "sends beyond is not read until answers come."),

@@ -47,6 +47,7 @@ struct comet_config {
     int64_t sdk_gap_ms;      /* imgo.sdk_gap */
     int64_t connect_ms;      /* logic.connect_timeout */
     int64_t logic_window;    /* logic.window: batches in flight per loop and logic */
+    int64_t logic_connects;  /* logic.connects: admissions in flight per loop */
     int64_t upstream_window; /* frames of a session for the business without an answer */
     int64_t upstream_timeout_ms;             /* upstream.timeout */
     int64_t upstream_max_waiting;            /* upstream.max_waiting: bytes of a loop */

@@ -31,6 +31,9 @@
     X(ADDRESSES, "imc_comet_addresses", NULL, METRIC_GAUGE,                                        \
       "Client addresses that are remembered: those with connections, and those without that came " \
       "a short time ago.")                                                                         \
+    X(CROWDED, "imc_comet_accept_pauses_total", NULL, METRIC_COUNTER,                              \
+      "Times that a loop accepted nobody for some milliseconds, because logic.connects clients "   \
+      "waited to be admitted beside those that were being admitted.")                              \
     X(LET_GO_SLOW, "imc_comet_let_go_total", "what=\"reader\"", METRIC_COUNTER,                    \
       "Connections closed because memory was nearly used up: slowest readers, oldest strangers.")  \
     X(LET_GO_STRANGER, "imc_comet_let_go_total", "what=\"stranger\"", METRIC_COUNTER, "")          \

@@ -57,6 +57,7 @@ struct worker {
     struct token_ends *token_ends;       /* session/token_ends.h */
     struct logic_requests *connects;     /* for Connects; NULL: they go by `logic`, too */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
+    size_t connects_waiting;   /* clients that have authenticated, beyond logic.connects */
     size_t sessions;           /* admitted and not closed yet */
     enum memory_level memory;  /* as last posted */
     bool closed;               /* the loop has ended: what is still in the inbox is only freed */

@@ -90,6 +90,7 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         imc__v1__relocate__init(item);
         item->address = request->peer;
         item->websocket = request->websocket;
+        item->tls = request->tls;
         batch->relocates[batch->n_relocates++] = item;
     }
 }

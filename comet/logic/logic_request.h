@@ -95,7 +95,7 @@ struct admission {
 
 /* Logic's answer to a Relocate: public addresses of other comets, the best one first. */
 struct relocation {
-    char *const *nodes, *const *wss; /* wss: those of a proxy that speaks TLS */
+    char *const *nodes, *const *wss; /* wss: with TLS */
     size_t n_nodes, n_wss;
     uint32_t max_delay_s, base_delay_s; /* of the client's tries; factor 0: logic said nothing */
     double factor, jitter;
@@ -133,7 +133,7 @@ struct logic_request {
     char *key;            /* REGISTER: of the device; NULL: it has none */
     bool goim;            /* CONNECT: bytes are goim's auth */
     char peer[48];        /* CONNECT, RELOCATE */
-    bool websocket;       /* RELOCATE */
+    bool websocket, tls;  /* RELOCATE: how the client came */
     uint32_t wire;        /* CONNECT */
     uint32_t members;     /* ROOM: sessions on this loop */
     uint64_t number;      /* ROOM: rises with every word of this loop */

@@ -42,9 +42,11 @@ struct logic_requests {
     struct logic_link options;
     bool upstream; /* as asks.upstream() was told last */
     STAILQ_HEAD(listed_logics, listed_logic) peers;
-    struct logic_request_queue queue;
-    size_t pending;                     /* queued or unanswered */
-    struct logic_request *last_confirm; /* still queued, so that ids can join it */
+    struct logic_request_queue queue;    /* all but Connects */
+    struct logic_request_queue connects; /* in the order in which clients authenticated */
+    size_t connecting;                   /* Connects in batches: at most options.connects */
+    size_t pending;                      /* queued or unanswered */
+    struct logic_request *last_confirm;  /* still queued, so that ids can join it */
     struct slab *requests;
     uv_timer_t tick;
 };
@@ -99,10 +101,21 @@ struct logic_request *logic_requests_new(struct logic_requests *link, enum logic
     return request;
 }
 
+/* Tells net/listener.c how many clients wait for their turn. */
+static void link_connects_wait(struct logic_requests *link, int by)
+{
+    link->worker->connects_waiting += (size_t)by;
+}
+
 void logic_requests_send(struct logic_requests *link, struct logic_request *request)
 {
     loop_assert_owner(&link->worker->loop);
-    STAILQ_INSERT_TAIL(&link->queue, request, link);
+    if (request->kind == REQUEST_CONNECT) {
+        STAILQ_INSERT_TAIL(&link->connects, request, link);
+        link_connects_wait(link, 1);
+    } else {
+        STAILQ_INSERT_TAIL(&link->queue, request, link);
+    }
     if (!uv_is_active((uv_handle_t *)&link->tick))
         uv_timer_again(&link->tick);
     link_kick(link);
@@ -147,20 +160,32 @@ static void link_end(struct logic_requests *link, struct logic_request_queue *un
         request_finish(link, request, &(struct logic_answer){.answered = false});
 }
 
-/* Ends requests whose deadline has passed; keeps the others in order. */
-static void link_expire(struct logic_requests *link)
+/* Moves requests whose deadline has passed from QUEUE to EXPIRED; keeps the others in order.
+ * Returns how many. */
+static int queue_expire(struct logic_request_queue *queue, struct logic_request_queue *expired,
+                        uint64_t now)
 {
-    uint64_t now = loop_now_ms(&link->worker->loop);
     struct logic_request_queue all = STAILQ_HEAD_INITIALIZER(all);
-    struct logic_request_queue expired = STAILQ_HEAD_INITIALIZER(expired);
     struct logic_request *request;
+    int n = 0;
 
-    STAILQ_CONCAT(&all, &link->queue);
+    STAILQ_CONCAT(&all, queue);
     while ((request = STAILQ_TAKE(&all, link)) != NULL) {
         bool undecided = request->kind == REQUEST_CONNECT && request->sent;
         bool late = request->deadline_ms != 0 && request->deadline_ms <= now && !undecided;
-        STAILQ_INSERT_TAIL(late ? &expired : &link->queue, request, link);
+        STAILQ_INSERT_TAIL(late ? expired : queue, request, link);
+        n += late;
     }
+    return n;
+}
+
+static void link_expire(struct logic_requests *link)
+{
+    uint64_t now = loop_now_ms(&link->worker->loop);
+    struct logic_request_queue expired = STAILQ_HEAD_INITIALIZER(expired);
+
+    link_connects_wait(link, -queue_expire(&link->connects, &expired, now));
+    queue_expire(&link->queue, &expired, now);
     link_end(link, &expired);
 }
 
@@ -175,7 +200,7 @@ static void link_on_tick(uv_timer_t *tick)
         peer->probe = !pipe_is_up(peer->pipe);
         down = down || peer->probe;
     }
-    if (STAILQ_EMPTY(&link->queue) && !down)
+    if (STAILQ_EMPTY(&link->queue) && STAILQ_EMPTY(&link->connects) && !down)
         uv_timer_stop(tick);
     link_kick(link);
 }
@@ -204,27 +229,37 @@ static size_t request_size(const struct logic_request *request)
     return 64 + request->bytes_len + headers + request->push.body_len + request->n_ids * 8 + frames;
 }
 
-/* Takes as many requests off the head of the queue as fit into one batch. */
+/* Whose head is sent next. NULL: nobody's; Connects beyond the window wait. */
+static struct logic_request_queue *link_next(struct logic_requests *link)
+{
+    if (!STAILQ_EMPTY(&link->connects) && link->connecting < (size_t)link->options.connects)
+        return &link->connects;
+    return STAILQ_EMPTY(&link->queue) ? NULL : &link->queue;
+}
+
+/* Takes as many requests off the heads of the queues as fit into one batch. */
 static void link_take(struct logic_requests *link, struct logic_request_queue *taken,
                       size_t counts[REQUEST_KINDS])
 {
-    struct logic_request *request;
+    struct logic_request_queue *queue;
     size_t n = 0, bytes = 0;
 
-    while ((request = STAILQ_FIRST(&link->queue)) != NULL && n < BATCH_REQUESTS &&
-           bytes < BATCH_BYTES) {
+    while (n < BATCH_REQUESTS && bytes < BATCH_BYTES && (queue = link_next(link)) != NULL) {
+        struct logic_request *request = STAILQ_FIRST(queue);
         /* At most one REGISTERED per batch: the field is not repeated. */
         if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
             break;
         request->sent = true;
         counts[request->kind]++;
+        link->connecting += request->kind == REQUEST_CONNECT;
         n++;
         bytes += request_size(request);
         if (request == link->last_confirm)
             link->last_confirm = NULL;
-        STAILQ_REMOVE_HEAD(&link->queue, link);
+        STAILQ_REMOVE_HEAD(queue, link);
         STAILQ_INSERT_TAIL(taken, request, link);
     }
+    link_connects_wait(link, -(int)counts[REQUEST_CONNECT]);
 }
 
 /* A closed logic gets requests if all are: it answers at once. A slow link asks those that said
@@ -306,6 +341,7 @@ static void link_answered(struct pipe *pipe, void *arg, void *sent_arg, void *de
     if (!fits)
         log_error("logic answered another batch than it got", "logic=%s address=%s", peer->id,
                   pipe_address(pipe));
+    link->connecting -= counts[REQUEST_CONNECT];
     if (reply->proto->keys_refresh_ms != 0)
         link->worker->keys_refresh_ms = reply->proto->keys_refresh_ms;
     while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
@@ -387,9 +423,23 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
     struct logic_requests *link = ((struct listed_logic *)arg)->link;
     struct logic_sent *sent = sent_arg;
 
+    struct logic_request_queue connects = STAILQ_HEAD_INITIALIZER(connects);
+    struct logic_request_queue others = STAILQ_HEAD_INITIALIZER(others);
+    struct logic_request *request;
+    int n = 0;
+
     (void)pipe;
-    STAILQ_CONCAT(&sent->requests, &link->queue); /* before those that were sent later */
-    STAILQ_CONCAT(&link->queue, &sent->requests);
+    while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
+        bool connect = request->kind == REQUEST_CONNECT;
+        STAILQ_INSERT_TAIL(connect ? &connects : &others, request, link);
+        n += connect;
+    }
+    STAILQ_CONCAT(&others, &link->queue); /* before those that were sent later */
+    STAILQ_CONCAT(&link->queue, &others);
+    STAILQ_CONCAT(&connects, &link->connects);
+    STAILQ_CONCAT(&link->connects, &connects);
+    link->connecting -= (size_t)n;
+    link_connects_wait(link, n);
     free(sent);
     if (!uv_is_active((uv_handle_t *)&link->tick))
         uv_timer_again(&link->tick);
@@ -502,6 +552,7 @@ struct logic_requests *logic_requests_open(struct worker *worker, const struct l
     link->worker = worker;
     link->options = *options;
     STAILQ_INIT(&link->queue);
+    STAILQ_INIT(&link->connects);
     STAILQ_INIT(&link->peers);
     link->requests = slab_open("request", sizeof(struct logic_request));
     uv_timer_init(&worker->loop.uv, &link->tick);
@@ -526,6 +577,7 @@ void logic_requests_close(struct logic_requests *link)
         peer_close(peer);
     link->last_confirm = NULL;
     STAILQ_CONCAT(&left, &link->queue);
+    STAILQ_CONCAT(&left, &link->connects);
     link_end(link, &left);
     slab_close(link->requests);
     uv_close((uv_handle_t *)&link->tick, link_on_tick_closed);

@@ -1,5 +1,6 @@
 /* kernel's queue ─► on_readable: accept4, a bite per turn ─► conn_accept
  *                        ├─ TLS, and conn.handshakes are under way: left in the kernel's queue
+ *                        ├─ logic.connects and as many again wait to be admitted: CROWDED_MS
  *                        ├─ over conn.max: closed at once, counted
  *                        ├─ no descriptor left: the spare one makes room to refuse, counted
  *                        └─ not even that: all listeners pause for PAUSE_MS */
@@ -30,6 +31,7 @@ enum {
     BITE = 64, /* connections accepted per turn and listener */
     BACKLOG = 4096,
     PAUSE_MS = 100,
+    CROWDED_MS = 2,   /* nobody is accepted while so many wait to be admitted as may be under way */
     FILES_KEPT = 256, /* descriptors for everything that is not a client's connection */
 };
 
@@ -103,11 +105,17 @@ static void on_pause_over(uv_timer_t *timer)
     poll_all(listeners, true);
 }
 
-/* Stops polling for PAUSE_MS: the listening socket stays readable, so polling on would spin. */
-static void pause_accepting(struct listeners *listeners)
+/* Stops polling for MS: the listening socket stays readable, so polling on would spin. */
+static void pause_accepting(struct listeners *listeners, uint64_t ms)
 {
     poll_all(listeners, false);
-    uv_timer_start(&listeners->pause, on_pause_over, PAUSE_MS, 0);
+    uv_timer_start(&listeners->pause, on_pause_over, ms, 0);
+}
+
+/* Clients come faster than logic admits them. Those who wait in the kernel cost nobody anything. */
+static bool is_crowded(const struct worker *worker)
+{
+    return worker->connects_waiting >= (size_t)worker->config->logic_connects;
 }
 
 /* No descriptor is left (EMFILE, ENFILE): closes the spare one for a moment to accept and refuse a
@@ -180,7 +188,7 @@ static bool accept_one(struct listener *listener)
     if (rc != -EAGAIN) {
         log_error("accept failed", "listen=%s err=%s pause_ms=%d", listener->address,
                   uv_err_name(rc), PAUSE_MS);
-        pause_accepting(listener->frontend->listeners);
+        pause_accepting(listener->frontend->listeners, PAUSE_MS);
     }
     return false;
 }
@@ -202,7 +210,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0) {
         log_error("listener failed", "listen=%s err=%s", listener->address, uv_err_name(status));
-        pause_accepting(listener->frontend->listeners);
+        pause_accepting(listener->frontend->listeners, PAUSE_MS);
+        return;
+    }
+    if (is_crowded(listener->frontend->worker)) {
+        metric_add(listener->frontend->worker->counters, COMET_CROWDED, 1);
+        pause_accepting(listener->frontend->listeners, CROWDED_MS);
         return;
     }
     for (int i = 0; i < BITE && !put_off(listener) && accept_one(listener); i++)
@@ -217,7 +230,8 @@ void listeners_take_up(struct frontend *frontend)
         if (!listener->put_off || listeners->stopped)
             continue;
         listener->put_off = false;
-        if (!uv_is_active((uv_handle_t *)&listeners->pause)) /* else when that is over */
+        /* Otherwise when the pause, or the rest, is over. */
+        if (listeners->accepting && !uv_is_active((uv_handle_t *)&listeners->pause))
             uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     }
 }

@@ -88,6 +88,7 @@ void send_away_ask(struct conn *conn)
     struct logic_request *request = logic_requests_new(worker->logic, REQUEST_RELOCATE);
     request->handle = conn->handle;
     request->websocket = conn->is_ws;
+    request->tls = conn->tls != NULL;
     conn_peer(conn, request->peer, sizeof request->peer);
     request->deadline_ms = loop_now_ms(&worker->loop) + ANSWER_MS;
     request->done = named;

@@ -23,7 +23,7 @@ static void fill(struct session_batch *sb, const Imc__V1__Relocate *in,
     result->wss = arena_alloc(arena, NAMED_MOST * sizeof *result->wss);
     for (size_t i = 0; i < n; i++) {
         const char *address = in->websocket ? chosen[i]->ws : chosen[i]->tcp;
-        if (address[0] != '\0')
+        if (!in->tls && address[0] != '\0')
             result->nodes[result->n_nodes++] = copied(sb, address);
         if (in->websocket && chosen[i]->wss[0] != '\0')
             result->wss[result->n_wss++] = copied(sb, chosen[i]->wss);

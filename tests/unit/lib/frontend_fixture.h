@@ -125,6 +125,7 @@ static void fixture_defaults(void)
         .upstream_window = 16,
         .upstream_timeout_ms = 30000,
         .upstream_max_waiting = 1 << 20,
+        .logic_connects = 4,
     };
 }
 

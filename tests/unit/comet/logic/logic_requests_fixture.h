@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { LOGICS = 2, BATCHES = 256, DONE_MAX = 4096, ORDERS = 4 };
+enum { CONNECTS = 10, LOGICS = 2, BATCHES = 256, DONE_MAX = 4096, ORDERS = 4 };
 
 enum behaviour {
     LOGIC_ANSWERS,
@@ -344,6 +344,7 @@ static inline int setup(void **state)
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
     const struct logic_link link = {.asks = asks,
                                     .window = (int)w.config.logic_window,
+                                    .connects = CONNECTS,
                                     .timeout_ms = (int)w.config.connect_ms + 2000};
     w.worker.logic = logic_requests_open(&w.worker, &link);
     return 0;

@@ -72,6 +72,52 @@ static void every_request_gets_its_own_result(void **state)
     }
 }
 
+/* Connects beyond the window wait, in order; other requests pass them. */
+static void so_many_are_admitted_at_a_time(void **state)
+{
+    (void)state;
+    struct logic *logic = &w.logics[0];
+    logic_behaves(logic, LOGIC_KEEPS_QUIET);
+    see(1, 1);
+    for (uint64_t i = 0; i < 3 * CONNECTS; i++)
+        ask(REQUEST_CONNECT, i);
+    assert_int_equal(w.worker.connects_waiting, 3 * CONNECTS);
+    run_until_batches(logic, 1);
+    ask(REQUEST_DISCONNECT, 100);
+    run_until_batches(logic, 2);
+    assert_int_equal(w.worker.connects_waiting, 2 * CONNECTS);
+    assert_int_equal(logic_batch(logic, 0)->n_connects, CONNECTS);
+    assert_int_equal(logic_batch(logic, 1)->n_connects, 0);
+    assert_int_equal(logic_batch(logic, 1)->n_disconnects, 1);
+    logic_speaks_up(logic);
+    run(SOON_MS, &w.n_done, 3 * CONNECTS + 1);
+    assert_int_equal(w.worker.connects_waiting, 0);
+    for (int b = 0; b < logic_batches(logic); b++)
+        assert_in_range(logic_batch(logic, b)->n_connects, 0, CONNECTS);
+    uint64_t next = 0;
+    for (int i = 0; i < w.n_done; i++)
+        next += w.done_handles[i] == next;
+    assert_int_equal(next, 3 * CONNECTS);
+}
+
+/* What a broken stream left unanswered waits before those that were not sent. */
+static void a_broken_stream_frees_the_window(void **state)
+{
+    (void)state;
+    struct logic *logic = &w.logics[0];
+    logic_behaves(logic, LOGIC_BREAKS);
+    see(1, 1);
+    for (uint64_t i = 0; i < 2 * CONNECTS; i++)
+        ask(REQUEST_CONNECT, i);
+    run_until_batches(logic, 1);
+    assert_true(until(w.worker.connects_waiting == 2 * CONNECTS, run(1, NULL, 0)));
+    logic_behaves(logic, LOGIC_ANSWERS);
+    run(SOON_MS, &w.n_done, 2 * CONNECTS);
+    for (int i = 0; i < 2 * CONNECTS; i++)
+        assert_int_equal(w.done_handles[i], i);
+    assert_int_equal(w.worker.connects_waiting, 0);
+}
+
 static void while_the_window_is_full_the_next_batch_grows(void **state)
 {
     (void)state;
@@ -212,6 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_batch_carries_every_kind),
         TEST(every_request_gets_its_own_result),
+        TEST(so_many_are_admitted_at_a_time),
+        TEST(a_broken_stream_frees_the_window),
         TEST(while_the_window_is_full_the_next_batch_grows),
         TEST(batches_have_limits),
         TEST(confirms_of_a_session_share_a_request),

@@ -369,104 +369,6 @@ static void who_sends_on_after_our_last_words_is_not_read_for_ever(void **state)
     assert_in_range(send_on(fd, 65536), 1, ENOUGH + IN_SOCKETS);
 }
 
-static void kick_all(uint64_t over_ms)
-{
-    mass_kick_all(&fixture, &(struct mass_kick_plan){.code = CLOSE_GOING_AWAY,
-                                                     .reason = "server going away",
-                                                     .over_ms = over_ms});
-}
-
-static void kick_all_tells_everybody(void **state)
-{
-    (void)state;
-    enum { N = 20 };
-    int fds[N];
-    char body[128];
-    struct frame frame;
-    for (int i = 0; i < N; i++)
-        fds[i] = i % 2 == 0 ? client_login() : client_connect(LISTENER_TCP);
-    frontend_accept(&fixture, false);
-    kick_all(0);
-    step_for(20);
-    for (int i = 0; i < N; i++) {
-        assert_int_equal(client_read_frame(fds[i], &frame, body, sizeof body), OP_DISCONNECT);
-        assert_string_equal(body, "{\"code\":9,\"reason\":\"server going away\"}");
-        close(fds[i]);
-    }
-    step_until(frontend_connections(&fixture) == 0);
-}
-
-enum { CROWD = 40 };
-
-static int crowd[CROWD];
-
-static int a_crowd(void **state)
-{
-    (void)state;
-    fixture_defaults();
-    fixture_config.drain_rate = 10;
-    fixture_config.linger_ms = 60000;
-    int rc = fixture_open();
-    for (int i = 0; rc == 0 && i < CROWD; i++) {
-        crowd[i] = client_login();
-        if (i % 2 == 0)
-            room_join(&fixture, session_notes.last, "lobby", 5);
-    }
-    return rc;
-}
-
-static int no_crowd(void **state)
-{
-    for (int i = 0; i < CROWD; i++)
-        close(crowd[i]);
-    return fixture_teardown(state);
-}
-
-static void kick_all_is_spread_over_the_time_there_is(void **state)
-{
-    (void)state;
-    kick_all(2000);
-    step_for(500);
-    assert_in_range(fixture_counters[COMET_KICKED_9], 8, 12);
-    step_for(1000);
-    assert_in_range(fixture_counters[COMET_KICKED_9], 28, 32);
-    step_for(600);
-    assert_int_equal(fixture_counters[COMET_KICKED_9], CROWD);
-}
-
-static void kick_all_does_not_take_long_for_a_few(void **state)
-{
-    (void)state;
-    kick_all(600000);
-    step_for(2000);
-    assert_in_range(fixture_counters[COMET_KICKED_9], 18, 22);
-    step_for(2200);
-    assert_int_equal(fixture_counters[COMET_KICKED_9], CROWD);
-}
-
-static void members_of_rooms_are_recalled_at_a_pace(void **state)
-{
-    (void)state;
-    char body[256];
-    struct frame frame;
-    mass_kick_recall(&fixture, false, 1000);
-    int later = client_login();
-    room_join(&fixture, session_notes.last, "lobby", 5);
-    step_for(500);
-    assert_in_range(fixture_counters[COMET_ROOMS_MISSED], 8, 12);
-    step_for(600);
-    assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD / 2);
-    assert_int_equal(fixture_counters[COMET_KICKED_12], CROWD / 2);
-    assert_int_equal(client_read_frame(crowd[0], &frame, body, sizeof body), OP_DISCONNECT);
-    assert_string_equal(
-        body, "{\"code\":12,\"reason\":\"messages to your room were missed here, connect again\"}");
-    assert_int_equal(members_of("lobby"), 1);
-    mass_kick_recall(&fixture, true, 0);
-    step_for(50);
-    assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD + 1);
-    close(later);
-}
-
 /* --- accepting --- */
 
 static int two_connections_only(void **state)
@@ -538,7 +440,6 @@ int main(void)
 {
 #define FRONTEND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 #define SHORT_TEST(test)    cmocka_unit_test_setup_teardown(test, short_deadlines, fixture_teardown)
-#define CROWD_TEST(test)    cmocka_unit_test_setup_teardown(test, a_crowd, no_crowd)
     const struct CMUnitTest tests[] = {
         FRONTEND_TEST(a_client_logs_in_and_beats),
         FRONTEND_TEST(accepted_sockets_have_nodelay),
@@ -558,10 +459,6 @@ int main(void)
         SHORT_TEST(heartbeats_keep_a_session_and_their_absence_ends_it),
         SHORT_TEST(a_peer_that_does_not_close_is_closed_after_linger),
         SHORT_TEST(who_sends_on_after_our_last_words_is_not_read_for_ever),
-        FRONTEND_TEST(kick_all_tells_everybody),
-        CROWD_TEST(kick_all_is_spread_over_the_time_there_is),
-        CROWD_TEST(kick_all_does_not_take_long_for_a_few),
-        CROWD_TEST(members_of_rooms_are_recalled_at_a_pace),
         cmocka_unit_test_setup_teardown(beyond_the_limit_connections_are_refused,
                                         two_connections_only, fixture_teardown),
         FRONTEND_TEST(running_out_of_files_refuses_and_does_not_spin),

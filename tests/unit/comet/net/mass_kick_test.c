@@ -1,4 +1,4 @@
-/* Sending everybody away: groups, pace, answers; listeners that rest meanwhile. */
+/* Sending everybody away: groups, pace, answers. */
 #include "tests/unit/lib/frontend_fixture.h"
 
 enum { CROWD = 40 };
@@ -115,52 +115,91 @@ static void a_stopped_drain_leaves_the_others_alone(void **state)
     assert_int_equal(fixture_counters[COMET_DRAIN_LEFT], 0);
 }
 
-/* A port that is set, as in a cluster: one that the system has chosen is lost when nobody listens.
- */
-static int on_a_set_port(void **state)
+static void kick_all(uint64_t over_ms)
 {
-    (void)state;
-    static char address[32];
-    struct sockaddr_in free = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof free;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&free, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&free, &len), 0);
-    close(fd);
-    (void)snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(free.sin_port));
-    fixture_defaults();
-    fixture_config.tcp_listen = address;
-    return fixture_open();
+    mass_kick_all(&fixture, &(struct mass_kick_plan){.code = CLOSE_GOING_AWAY,
+                                                     .reason = "server going away",
+                                                     .over_ms = over_ms});
 }
 
-/* Connects to the TCP listener, whether somebody accepts or not. */
-static int connects(int port)
+static void kick_all_tells_everybody(void **state)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    int rc = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 ? 0 : -errno;
-    close(fd);
+    (void)state;
+    enum { N = 20 };
+    int fds[N];
+    char body[128];
+    struct frame frame;
+    for (int i = 0; i < N; i++)
+        fds[i] = i % 2 == 0 ? client_login() : client_connect(LISTENER_TCP);
+    frontend_accept(&fixture, false);
+    kick_all(0);
+    step_for(20);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(client_read_frame(fds[i], &frame, body, sizeof body), OP_DISCONNECT);
+        assert_string_equal(body, "{\"code\":9,\"reason\":\"server going away\"}");
+        close(fds[i]);
+    }
+    step_until(frontend_connections(&fixture) == 0);
+}
+
+static int a_slow_crowd(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_config.drain_rate = 10;
+    fixture_config.linger_ms = 60000;
+    int rc = fixture_open();
+    for (int i = 0; rc == 0 && i < CROWD; i++) {
+        crowd[i] = client_login();
+        if (i % 2 == 0)
+            room_join(&fixture, session_notes.last, "lobby", 5);
+    }
     return rc;
 }
 
-static void listeners_that_rest_refuse_and_accept_again(void **state)
+static void kick_all_is_spread_over_the_time_there_is(void **state)
 {
     (void)state;
-    int port = listeners_port(fixture.frontend, LISTENER_TCP);
-    frontend_rest(&fixture);
-    step_for(10);
-    assert_int_equal(connects(port), -ECONNREFUSED);
-    frontend_accept(&fixture, true);
-    assert_int_equal(listeners_port(fixture.frontend, LISTENER_TCP), port);
-    assert_int_equal(connects(port), 0);
-    int fd = client_login();
-    close(fd);
-    frontend_rest(&fixture);
-    frontend_accept(&fixture, false);
-    step_for(10);
-    assert_int_equal(connects(port), -ECONNREFUSED);
+    kick_all(2000);
+    step_for(500);
+    assert_in_range(fixture_counters[COMET_KICKED_9], 8, 12);
+    step_for(1000);
+    assert_in_range(fixture_counters[COMET_KICKED_9], 28, 32);
+    step_for(600);
+    assert_int_equal(fixture_counters[COMET_KICKED_9], CROWD);
+}
+
+static void kick_all_does_not_take_long_for_a_few(void **state)
+{
+    (void)state;
+    kick_all(600000);
+    step_for(2000);
+    assert_in_range(fixture_counters[COMET_KICKED_9], 18, 22);
+    step_for(2200);
+    assert_int_equal(fixture_counters[COMET_KICKED_9], CROWD);
+}
+
+static void members_of_rooms_are_recalled_at_a_pace(void **state)
+{
+    (void)state;
+    char body[256];
+    struct frame frame;
+    mass_kick_recall(&fixture, false, 1000);
+    int later = client_login();
+    room_join(&fixture, session_notes.last, "lobby", 5);
+    step_for(500);
+    assert_in_range(fixture_counters[COMET_ROOMS_MISSED], 8, 12);
+    step_for(600);
+    assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD / 2);
+    assert_int_equal(fixture_counters[COMET_KICKED_12], CROWD / 2);
+    assert_int_equal(client_read_frame(crowd[0], &frame, body, sizeof body), OP_DISCONNECT);
+    assert_string_equal(
+        body, "{\"code\":12,\"reason\":\"messages to your room were missed here, connect again\"}");
+    assert_int_equal(members_of("lobby"), 1);
+    mass_kick_recall(&fixture, true, 0);
+    step_for(50);
+    assert_int_equal(fixture_counters[COMET_ROOMS_MISSED], CROWD + 1);
+    close(later);
 }
 
 int main(void)
@@ -174,8 +213,13 @@ int main(void)
                                         no_crowd),
         cmocka_unit_test_setup_teardown(strangers_are_not_asked_about, a_crowd, no_crowd),
         cmocka_unit_test_setup_teardown(a_stopped_drain_leaves_the_others_alone, a_crowd, no_crowd),
-        cmocka_unit_test_setup_teardown(listeners_that_rest_refuse_and_accept_again, on_a_set_port,
-                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(kick_all_tells_everybody, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(kick_all_is_spread_over_the_time_there_is, a_slow_crowd,
+                                        no_crowd),
+        cmocka_unit_test_setup_teardown(kick_all_does_not_take_long_for_a_few, a_slow_crowd,
+                                        no_crowd),
+        cmocka_unit_test_setup_teardown(members_of_rooms_are_recalled_at_a_pace, a_slow_crowd,
+                                        no_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

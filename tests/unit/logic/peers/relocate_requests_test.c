@@ -27,6 +27,8 @@ static Imc__V1__SessionBatch in;
 static Imc__V1__Relocate asked[ASKED], *asked_list[ASKED];
 static Imc__V1__RelocateResult results[ASKED], *results_list[ASKED];
 
+static bool by_tls;
+
 static struct member *add(const char *id, uint32_t weight)
 {
     struct member *member = &members[list.n++];
@@ -52,6 +54,7 @@ static int setup(void **state)
     };
     memset(counters, 0, sizeof counters);
     list.n = 0;
+    by_tls = false;
     assert_int_equal(loop_init(&loop, "test", 0), 0);
     logic = (struct logic){.config = &config, .counters = counters, .loop = &loop};
     logic.nodes = nodes_open(&loop, &config, counters);
@@ -86,6 +89,7 @@ static void ask(size_t n, char *address, bool websocket)
         imc__v1__relocate_result__init(&results[i]);
         asked[i].address = address;
         asked[i].websocket = websocket;
+        asked[i].tls = by_tls;
         asked_list[i] = &asked[i];
         results_list[i] = &results[i];
     }
@@ -146,6 +150,21 @@ static void web_sockets_get_their_addresses_and_those_of_proxies(void **state)
     assert_string_equal(results[0].wss[0], "b.example:443");
 }
 
+static void who_came_by_tls_is_not_sent_where_there_is_none(void **state)
+{
+    (void)state;
+    char ip[] = "::1";
+    add("a", 10);
+    (void)snprintf(add("b", 10)->wss, sizeof members[0].wss, "b.example:443");
+    by_tls = true;
+    ask(1, ip, true);
+    assert_int_equal(results[0].n_nodes, 0);
+    assert_string_equal(results[0].wss[0], "b.example:443");
+    arena_free(&batch.arena);
+    ask(1, ip, false);
+    assert_int_equal(results[0].n_nodes + results[0].n_wss, 0);
+}
+
 static void where_nobody_else_takes_clients_nobody_is_named(void **state)
 {
     (void)state;
@@ -165,6 +184,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_client_goes_to_its_region, setup, teardown),
         cmocka_unit_test_setup_teardown(web_sockets_get_their_addresses_and_those_of_proxies, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_came_by_tls_is_not_sent_where_there_is_none, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(where_nobody_else_takes_clients_nobody_is_named, setup,
                                         teardown),
