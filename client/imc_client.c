@@ -2,11 +2,14 @@
  * goim v2, prints what it is sent.
  *
  *   wire_open ─► op 7 (token, goim: an object) ─► op 8 ─► listen: print pushes, heartbeats between
- *                                          └─► end: N messages, op 6, a signal, or the time is over
+ *       ▲                                  └─► end: N messages, op 6, a signal, or the time is over
+ *       └──── --reconnect: the next node, or the same address ────┘
  *
  * Messages go to stdout, one a line; everything else to stderr. */
+#include "client/reconnect.h"
 #include "client/wire.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/base/time.h"
 #include "common/protocol/ops.h"
 
@@ -15,6 +18,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,7 +40,7 @@ struct client_options {
     int64_t count;                      /* 0: until something else ends the run */
     int64_t timeout;                    /* seconds, 0: none */
     int64_t heartbeat;
-    bool raw, tls;
+    bool raw, tls, reconnect;
     struct wire_trust trust; /* with tls */
 };
 
@@ -46,6 +50,8 @@ struct device {
     int32_t seq;
     int64_t received;
     int64_t deadline_ms, heartbeat_ms; /* when they are due */
+    int64_t close_code;                /* of the last operation 6 */
+    struct reconnect reconnect;
 };
 
 static const char usage[] =
@@ -70,12 +76,15 @@ static const char usage[] =
     "  --count N         end after N messages\n"
     "  --timeout S       end after S seconds\n"
     "  --heartbeat S     a heartbeat every S seconds (default 30)\n"
+    "  --reconnect       connect again if that may help: to the nodes that a comet names when it\n"
+    "                    drains, otherwise to HOST:PORT, after pauses that grow\n"
     "  --raw             print only the bodies, byte for byte, a newline after each\n"
     "  --version, --help\n"
     "\n"
     "Exit codes: 0 all N messages came, or the time is over and no N was given, or SIGINT;\n"
     "2 bad arguments, 3 cannot connect, 4 the server sent a disconnect (its code and reason\n"
-    "are printed), 5 the connection was lost, 6 fewer than N messages in time.\n";
+    "are printed), 5 the connection was lost, 6 fewer than N messages in time. With --reconnect\n"
+    "3 and 5 do not end it, and 4 only if another try is of no use.\n";
 
 static volatile sig_atomic_t interrupted;
 
@@ -134,6 +143,9 @@ static int apply_option(struct client_options *opt, int c, const char *value)
         return parse_number("--timeout takes seconds from 1", value, &opt->timeout);
     case 'b':
         return parse_number("--heartbeat takes seconds from 1", value, &opt->heartbeat);
+    case 'R':
+        opt->reconnect = true;
+        return 0;
     case 'r':
         opt->raw = true;
         return 0;
@@ -166,6 +178,7 @@ static int parse_options(struct client_options *opt, int argc, char **argv)
         {"heartbeat", required_argument, NULL, 'b'},
         {"raw", no_argument, NULL, 'r'},
         {"tls", no_argument, NULL, 'T'},
+        {"reconnect", no_argument, NULL, 'R'},
         {"cacert", required_argument, NULL, 'C'},
         {"insecure", no_argument, NULL, 'I'},
         {"version", no_argument, NULL, 'V'},
@@ -221,14 +234,24 @@ static void print_message(const struct client_options *opt, const struct wire_me
     (void)fflush(stdout);
 }
 
-static int print_disconnect(const struct wire_message *message)
+/* "imc-client: it names 10.0.0.2:8080, 10.0.0.3:8080" */
+static void print_nodes(const struct reconnect *reconnect)
+{
+    for (int i = 0; i < reconnect->n_nodes; i++)
+        fprintf(stderr, "%s%s%s", i == 0 ? "imc-client: it names " : ", ", reconnect->nodes[i],
+                i + 1 == reconnect->n_nodes ? "\n" : "");
+}
+
+static int print_disconnect(struct device *session, const struct wire_message *message)
 {
     json_t *body = json_loadb(message->body, message->body_len, 0, NULL);
     const char *reason = json_string_value(json_object_get(body, "reason"));
 
-    fprintf(stderr, "imc-client: disconnected by the server: code %" JSON_INTEGER_FORMAT ": %s\n",
-            json_integer_value(json_object_get(body, "code")),
-            reason != NULL ? reason : "no reason given");
+    session->close_code = json_integer_value(json_object_get(body, "code"));
+    fprintf(stderr, "imc-client: disconnected by the server: code %" PRId64 ": %s\n",
+            session->close_code, reason != NULL ? reason : "no reason given");
+    reconnect_take(&session->reconnect, body);
+    print_nodes(&session->reconnect);
     json_decref(body);
     return EXIT_DISCONNECTED;
 }
@@ -279,9 +302,10 @@ static int handle_message(struct device *session, const struct wire_message *mes
         return -1;
     case OP_AUTH_REPLY:
         fprintf(stderr, "imc-client: authenticated\n");
+        reconnect_succeeded(&session->reconnect);
         return -1;
     case OP_DISCONNECT:
-        return print_disconnect(message);
+        return print_disconnect(session, message);
     default:
         print_message(session->opt, message);
         session->received++;
@@ -322,27 +346,78 @@ static int turn(struct device *session)
     return n > 0 ? handle_message(session, &message) : -1;
 }
 
-static int run(const struct client_options *opt)
+/* One connection, from its beginning to its end. */
+static int visit(struct device *session, const char *address)
 {
-    struct device session = {.opt = opt};
+    const struct client_options *opt = session->opt;
     char err[256];
     int code = -1;
 
-    if (wire_open_tls(opt->kind, opt->address, opt->tls ? &opt->trust : NULL, CONNECT_TIMEOUT_MS,
-                      &session.wire, err, sizeof err) != 0) {
+    if (wire_open_tls(opt->kind, address, opt->tls ? &opt->trust : NULL, CONNECT_TIMEOUT_MS,
+                      &session->wire, err, sizeof err) != 0) {
         if (interrupted != 0)
             return EXIT_SUCCESS;
-        fprintf(stderr, "imc-client: %s: %s\n", opt->address, err);
+        fprintf(stderr, "imc-client: %s: %s\n", address, err);
         return EXIT_CONNECT;
     }
-    session.heartbeat_ms = time_mono_ms() + opt->heartbeat * 1000;
-    session.deadline_ms = opt->timeout > 0 ? time_mono_ms() + opt->timeout * 1000 : 0;
-    if (send_auth(&session) != 0)
-        code = print_lost(&session);
+    session->heartbeat_ms = time_mono_ms() + opt->heartbeat * 1000;
+    if (send_auth(session) != 0)
+        code = print_lost(session);
     while (code < 0)
-        code = turn(&session);
-    wire_close(session.wire);
+        code = turn(session);
+    wire_close(session->wire);
+    session->wire = NULL;
     return code;
+}
+
+static bool is_final(const struct device *session, int code)
+{
+    if (!session->opt->reconnect || interrupted != 0)
+        return true;
+    if (code == EXIT_DISCONNECTED)
+        return !reconnect_helps(session->close_code);
+    return code != EXIT_CONNECT && code != EXIT_LOST;
+}
+
+/* Waits before the next try. -1: go on; an exit code: a signal came, or the time is over. */
+static int pause_before(const struct device *session)
+{
+    double random = (double)(random_number() >> 11) / (double)(UINT64_C(1) << 53);
+    int64_t until = time_mono_ms() + reconnect_pause_ms(&session->reconnect, random);
+    sigset_t none;
+
+    sigemptyset(&none);
+    for (int64_t now; (now = time_mono_ms()) < until && interrupted == 0;) {
+        int64_t end = session->deadline_ms != 0 && session->deadline_ms < until
+                          ? session->deadline_ms
+                          : until;
+        if (now >= end)
+            return on_time_over(session);
+        struct timespec left = {.tv_sec = (end - now) / 1000,
+                                .tv_nsec = (end - now) % 1000 * 1000000};
+        (void)ppoll(NULL, 0, &left, &none);
+    }
+    return interrupted != 0 ? EXIT_SUCCESS : -1;
+}
+
+static int run(const struct client_options *opt)
+{
+    struct device session = {.opt = opt};
+    const char *address = opt->address;
+
+    reconnect_init(&session.reconnect, address,
+                   opt->tls && opt->kind != WIRE_TCP ? "wss" : "nodes");
+    session.deadline_ms = opt->timeout > 0 ? time_mono_ms() + opt->timeout * 1000 : 0;
+    for (;;) {
+        int code = visit(&session, address);
+        if (is_final(&session, code))
+            return code;
+        code = pause_before(&session);
+        if (code >= 0)
+            return code;
+        address = reconnect_next(&session.reconnect);
+        fprintf(stderr, "imc-client: connecting to %s\n", address);
+    }
 }
 
 int main(int argc, char **argv)

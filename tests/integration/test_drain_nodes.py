@@ -6,6 +6,7 @@ import time
 import pytest
 
 from cluster import SLOW, wait_for
+from test_client import ImcClient
 from swarm import Pushes, Swarm, check_room, check_user
 from traffic import QUICK
 
@@ -114,5 +115,26 @@ def test_without_another_comet_they_are_told_all_the_same(own_cluster, connect, 
              "the dead one to be forgotten")
     assert post(a, "/drain")[0] == 200
     assert "again" in client.kicked(9) and "nodes" not in client.reason
+    assert post(a, "/undrain")[0] == 200
+    wait_for(a.ready, 10, "it to be ready again")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_imc_client_follows(own_cluster, uid, transport):
+    cluster = own_cluster(comets=2, logics=2, env=SETTINGS)
+    a, b = cluster.comets
+    token = cluster.api.token(uid)
+    here, there = ("{}:{}".format(*getattr(comet, transport)) for comet in (a, b))
+    client = ImcClient(transport, here, token, "--reconnect", "--count", "2").authenticated()
+    cluster.api.push(uid, "1")
+    assert client.line() == "op=5 seq=0 body=1"
+    stays = ImcClient(transport, here, token).authenticated()
+    assert post(a, "/drain")[0] == 200
+    wait_for(lambda: client.words.count(b"authenticated") == 2, 10, lambda: f"it to be in again: {client.words}")
+    assert f"it names {there}\nimc-client: connecting to {there}\n".encode() in client.words
+    assert stays.end()[0] == 4 and f"it names {there}\n".encode() in stays.words
+    cluster.api.push(uid, "2")
+    assert client.line() == "op=5 seq=0 body=2"
+    assert client.end()[0] == 0
     assert post(a, "/undrain")[0] == 200
     wait_for(a.ready, 10, "it to be ready again")
