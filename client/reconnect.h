@@ -1,8 +1,6 @@
 /* reconnect.h - where a client connects next, and after which pause. Does no I/O. One thread.
  *
- *   op 6 with code 9 ─reconnect_take─► nodes, backoff ─reconnect_next─► the first node, the second
- * …
- *                                                                 └──► then home again, with pauses */
+ *   op 6, code 9 ─reconnect_take─► nodes, backoff ─reconnect_next─► each node, then home */
 #ifndef IMC_CLIENT_RECONNECT_H
 #define IMC_CLIENT_RECONNECT_H
 

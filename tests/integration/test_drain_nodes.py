@@ -28,6 +28,13 @@ def users_of(cluster, uids, n):
     return {uid: (cluster.api.token(uid, room=f"r{uid % 50}"), f"r{uid % 50}") for uid in users}
 
 
+def both_known(cluster):
+    """Waits until every logic would send clients to each comet."""
+    def known(logic):
+        return [i["metadata"]["offline"] for i in logic.api.goim("GET", "/goim/nodes/instances")] == ["false"] * 2
+    wait_for(lambda: all(known(logic) for logic in cluster.logics), 10, "logics to know that both take clients")
+
+
 def check_all(swarm, pushes):
     wait_for(lambda: all(set(pushes.users[d.uid]) <= set(d.got) for d in swarm.devices), 20, "all messages to users")
 
@@ -58,6 +65,7 @@ def drain(cluster, swarm, uids_rooms, order):
 @pytest.mark.parametrize("how", ["admin", "sigterm"])
 def test_a_thousand_sessions_move_and_miss_nothing(own_cluster, uids, how):
     cluster = own_cluster(comets=2, logics=2, env=SETTINGS)
+    both_known(cluster)
     a, b = cluster.comets
     users = users_of(cluster, uids, N)
     with Swarm([a], users) as swarm:
@@ -123,6 +131,7 @@ def test_without_another_comet_they_are_told_all_the_same(own_cluster, connect, 
 def test_imc_client_follows(own_cluster, uid, transport):
     cluster = own_cluster(comets=2, logics=2, env=SETTINGS)
     a, b = cluster.comets
+    both_known(cluster)
     token = cluster.api.token(uid)
     here, there = ("{}:{}".format(*getattr(comet, transport)) for comet in (a, b))
     client = ImcClient(transport, here, token, "--reconnect", "--count", "2").authenticated()
