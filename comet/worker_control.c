@@ -97,7 +97,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     const struct logic_link link = {
         .asks = worker_asks,
         .window = (int)comet->config->logic_window,
-        .connects = (int)comet->config->logic_connects,
+        .admissions = (int)comet->config->logic_connects,
         .timeout_ms = (int)comet->config->connect_ms + LOGIC_SLACK_MS,
     };
     worker->logic = logic_requests_open(worker, &link);

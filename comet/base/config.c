@@ -156,7 +156,8 @@ const struct config_row comet_config_rows[] = {
     ROW("logic", "connects", CONFIG_INT, logic_connects, "256", 1, 1000000,
         "Sessions that one loop has logics admit at a time. When many clients come at once, the "
         "others wait, in order: those whose auth has come here, up to as many again, and behind "
-        "them in the kernel, not accepted. So pushes to those who are in find no long queues."),
+        "them in the kernel, not accepted. So pushes to those who are in find no long queues. Not "
+        "where logics ask the business who connects."),
     ROW("upstream", "window", CONFIG_INT, upstream_window, "16", 1, 1000,
         "Frames for the business (operation 4) that a session may have without an answer. What it "
         "sends beyond is not read until answers come."),

@@ -44,7 +44,7 @@ struct logic_requests {
     STAILQ_HEAD(listed_logics, listed_logic) peers;
     struct logic_request_queue queue;    /* all but Connects */
     struct logic_request_queue connects; /* in the order in which clients authenticated */
-    size_t connecting;                   /* Connects in batches: at most options.connects */
+    size_t connecting;                   /* Connects in batches: at most options.admissions */
     size_t pending;                      /* queued or unanswered */
     struct logic_request *last_confirm;  /* still queued, so that ids can join it */
     struct slab *requests;
@@ -232,7 +232,9 @@ static size_t request_size(const struct logic_request *request)
 /* Whose head is sent next. NULL: nobody's; Connects beyond the window wait. */
 static struct logic_request_queue *link_next(struct logic_requests *link)
 {
-    if (!STAILQ_EMPTY(&link->connects) && link->connecting < (size_t)link->options.connects)
+    size_t most = link->options.admissions > 0 ? (size_t)link->options.admissions : SIZE_MAX;
+
+    if (!STAILQ_EMPTY(&link->connects) && link->connecting < most)
         return &link->connects;
     return STAILQ_EMPTY(&link->queue) ? NULL : &link->queue;
 }

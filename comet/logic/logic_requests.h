@@ -52,7 +52,8 @@ struct logic_link {
     bool connects;
     struct logic_asks asks; /* of neither of these */
     int window;             /* batches in flight to one logic */
-    int connects;           /* Connects in flight to all logics; the others wait, in order */
+    int admissions;         /* Connects in flight to all logics; the others wait, in order; 0: any
+                             * number */
     int timeout_ms;         /* a batch that is unanswered for so long goes to another logic */
 };
 

@@ -344,7 +344,7 @@ static inline int setup(void **state)
     w.worker.view = cluster_view_new(&nobody, &nobody, 0, false);
     const struct logic_link link = {.asks = asks,
                                     .window = (int)w.config.logic_window,
-                                    .connects = CONNECTS,
+                                    .admissions = CONNECTS,
                                     .timeout_ms = (int)w.config.connect_ms + 2000};
     w.worker.logic = logic_requests_open(&w.worker, &link);
     return 0;
