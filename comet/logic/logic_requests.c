@@ -420,26 +420,39 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
     backing_unref(&reply->backing);
 }
 
+/* Before those that were sent later. */
+static void queue_put_back(struct logic_request_queue *queue, struct logic_request_queue *requests)
+{
+    STAILQ_CONCAT(requests, queue);
+    STAILQ_CONCAT(queue, requests);
+}
+
+/* Takes the Connects out of REQUESTS. Returns how many. */
+static int queue_split(struct logic_request_queue *requests, struct logic_request_queue *connects)
+{
+    struct logic_request_queue all = STAILQ_HEAD_INITIALIZER(all);
+    struct logic_request *request;
+    int n = 0;
+
+    STAILQ_CONCAT(&all, requests);
+    while ((request = STAILQ_TAKE(&all, link)) != NULL) {
+        bool connect = request->kind == REQUEST_CONNECT;
+        STAILQ_INSERT_TAIL(connect ? connects : requests, request, link);
+        n += connect;
+    }
+    return n;
+}
+
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
     struct logic_requests *link = ((struct listed_logic *)arg)->link;
     struct logic_sent *sent = sent_arg;
-
     struct logic_request_queue connects = STAILQ_HEAD_INITIALIZER(connects);
-    struct logic_request_queue others = STAILQ_HEAD_INITIALIZER(others);
-    struct logic_request *request;
-    int n = 0;
 
     (void)pipe;
-    while ((request = STAILQ_TAKE(&sent->requests, link)) != NULL) {
-        bool connect = request->kind == REQUEST_CONNECT;
-        STAILQ_INSERT_TAIL(connect ? &connects : &others, request, link);
-        n += connect;
-    }
-    STAILQ_CONCAT(&others, &link->queue); /* before those that were sent later */
-    STAILQ_CONCAT(&link->queue, &others);
-    STAILQ_CONCAT(&connects, &link->connects);
-    STAILQ_CONCAT(&link->connects, &connects);
+    int n = queue_split(&sent->requests, &connects);
+    queue_put_back(&link->queue, &sent->requests);
+    queue_put_back(&link->connects, &connects);
     link->connecting -= (size_t)n;
     link_connects_wait(link, n);
     free(sent);
