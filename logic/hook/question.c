@@ -17,8 +17,8 @@ struct writer {
 
 static char *room_for(struct writer *writer, size_t more)
 {
-    if (writer->size - writer->len < more) {
-        writer->size = (writer->len + more) * 2;
+    if (writer->text == NULL || writer->size - writer->len < more) {
+        writer->size = (writer->len + more + 1) * 2;
         writer->text = mem_wiped_realloc(writer->text, writer->len, writer->size);
     }
     return writer->text + writer->len;
@@ -92,9 +92,11 @@ struct header {
 
 static size_t split_headers(const char *at, size_t len, struct header out[HEADERS_MOST])
 {
-    const char *end = at + len;
     size_t n = 0;
 
+    if (len == 0)
+        return 0;
+    const char *end = at + len;
     while (at < end && n < HEADERS_MOST) {
         const char *eol = memchr(at, '\n', (size_t)(end - at));
         const char *colon = eol != NULL ? memchr(at, ':', (size_t)(eol - at)) : NULL;
