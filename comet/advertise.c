@@ -72,16 +72,16 @@ int advertise_check(const struct comet_config *config, char *err, size_t errlen)
 
 /* --- the record --- */
 
-/* What is GIVEN, or LISTEN's port on HOST. */
-static void fill_address(const char *given, const char *host, const char *listen, char *buf,
-                         size_t len)
+/* What is GIVEN, or on HOST the port of PLAIN, or else of TLS. Nothing if there is none of them. */
+static void fill_address(const char *given, const char *host, const char *plain, const char *tls,
+                         char *buf, size_t len)
 {
+    const char *listen = plain[0] != '\0' ? plain : tls;
     struct address address = {0};
 
-    (void)address_parse(listen, strlen(listen), &address);
     if (given[0] != '\0')
         snprintf(buf, len, "%s", given);
-    else
+    else if (address_parse(listen, strlen(listen), &address) == 0)
         address_format(host, address.port, buf, len);
 }
 
@@ -91,12 +91,12 @@ void advertise_fill(const struct comet_config *config, const char *rpc, struct m
     struct address reached = {0};
 
     (void)address_parse(rpc, strlen(rpc), &reached);
-    fill_address(config->tcp_advertise, reached.host, config->tcp_listen, self->tcp,
-                 sizeof self->tcp);
-    fill_address(config->ws_advertise, reached.host, config->ws_listen, self->ws, sizeof self->ws);
-    if (config->wss_advertise[0] != '\0' || config->wss_listen[0] != '\0')
-        fill_address(config->wss_advertise, reached.host, config->wss_listen, self->wss,
-                     sizeof self->wss);
+    fill_address(config->tcp_advertise, reached.host, config->tcp_listen, config->tcps_listen,
+                 self->tcp, sizeof self->tcp);
+    fill_address(config->ws_advertise, reached.host, config->ws_listen, config->wss_listen,
+                 self->ws, sizeof self->ws);
+    fill_address(config->wss_advertise, reached.host, "", config->wss_listen, self->wss,
+                 sizeof self->wss);
     snprintf(self->host, sizeof self->host, "%s", config->node_host);
     config_list_each(config->node_ips, add_ip, &ips);
 }

@@ -12,17 +12,19 @@
 const struct config_row comet_config_rows[] = {
     ROW("comet", "workers", CONFIG_INT, workers, "0", 0, 64,
         "Event loops, each with its own listeners and sessions. 0 = one per core."),
-    ROW("tcp", "listen", CONFIG_ADDRESS, tcp_listen, "0.0.0.0:8080", 0, 0,
-        "Where TCP clients connect."),
+    ROW("tcp", "listen", CONFIG_ADDRESS, tcp_listen, "0.0.0.0:8080", 0, CONFIG_MAY_BE_OFF,
+        "Where TCP clients connect. Empty = nowhere."),
     ROW("tcp", "advertise", CONFIG_STRING, tcp_advertise, "", 0, 0,
         "host:port under which clients reach tcp.listen. Clients that ask for a comet are told the "
-        "host, if node.ips is empty. Empty = the advertised RPC host with tcp.listen's port."),
-    ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, 0,
-        "Where WebSocket clients connect, path /sub."),
+        "host, if node.ips is empty. Empty = the advertised RPC host with the port of tcp.listen, "
+        "or "
+        "of tcps.listen."),
+    ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, CONFIG_MAY_BE_OFF,
+        "Where WebSocket clients connect, path /sub. Empty = nowhere."),
     ROW("ws", "advertise", CONFIG_STRING, ws_advertise, "", 0, 0,
         "host:port under which clients reach ws.listen. Web pages that ask for a comet are told "
-        "the host, if node.host is empty. Empty = the advertised RPC host with ws.listen's "
-        "port."),
+        "the host, if node.host is empty. Empty = the advertised RPC host with the port of "
+        "ws.listen, or of wss.listen."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
         "Web pages that may connect, by their Origin: https://example.com, https://*.example.com "
         "(all hosts below it), http://localhost:* (any port), null (files); empty = any."),
@@ -180,6 +182,12 @@ int comet_config_check(const void *arg, char *err, size_t errlen)
                       : config->wss_listen[0] != '\0' ? "wss.listen"
                                                       : NULL;
 
+    if (tls == NULL && config->tcp_listen[0] == '\0' && config->ws_listen[0] == '\0') {
+        snprintf(err, errlen,
+                 "no client can connect: set one of tcp.listen, ws.listen, "
+                 "tcps.listen and wss.listen");
+        return -EINVAL;
+    }
     if (tls != NULL && config->daemon.tls_certificate[0] == '\0') {
         snprintf(
             err, errlen,

@@ -13,13 +13,16 @@ enum config_type {
     CONFIG_DURATION, /* int64_t milliseconds; "250ms" "5s" "10m" "24h", a bare number is
                         milliseconds */
     CONFIG_BYTES,    /* int64_t; "4096" "64k" "1m" "2g" */
-    CONFIG_ADDRESS,  /* char *, "host:port"; empty only where the default is empty (= off) */
+    CONFIG_ADDRESS,  /* char *, "host:port"; empty (= off) where the default is, or max is
+                        CONFIG_MAY_BE_OFF */
     CONFIG_LIST,     /* char *, comma-separated, spaces around commas allowed */
     CONFIG_SECRET,   /* char *; nothing of it is ever shown (mask.h) */
     CONFIG_SECRETS,  /* char *, a list like CONFIG_LIST, of which nothing is ever shown */
     CONFIG_OPTIONS,  /* char *, "name=value,name=value" of librdkafka; values that may be secret are
                         not shown */
 };
+
+enum { CONFIG_MAY_BE_OFF = 1 };
 
 struct config_row {
     const char *section, *key;

@@ -135,6 +135,11 @@ static bool is_address(const char *text)
            address.host[0] != '\0';
 }
 
+static bool may_be_off(const struct config_row *row)
+{
+    return row->type == CONFIG_ADDRESS && (row->init[0] == '\0' || row->max == CONFIG_MAY_BE_OFF);
+}
+
 static int set_string(const struct config_row *row, const char *text, size_t len, void *field)
 {
     char *old, *copy;
@@ -144,7 +149,7 @@ static int set_string(const struct config_row *row, const char *text, size_t len
             return -EINVAL;
     }
     copy = mem_strndup(text, len);
-    if (row->type == CONFIG_ADDRESS && !is_address(copy) && (len > 0 || row->init[0] != '\0')) {
+    if (row->type == CONFIG_ADDRESS && !is_address(copy) && (len > 0 || !may_be_off(row))) {
         free(copy);
         return -EINVAL;
     }
@@ -233,8 +238,7 @@ void config_value_accepts(const struct config_row *row, char *buf, size_t len)
     number_text(units_of(row), min, from, sizeof(from));
     number_text(units_of(row), max, to, sizeof(to));
     if (!number)
-        snprintf(buf, len, "%s%s", words[row->type],
-                 row->type == CONFIG_ADDRESS && row->init[0] == '\0' ? ", or nothing" : "");
+        snprintf(buf, len, "%s%s", words[row->type], may_be_off(row) ? ", or nothing" : "");
     else if (max == INT64_MAX)
         snprintf(buf, len, "%s, %s or more", words[row->type], from);
     else

@@ -18,6 +18,7 @@ static int setup(void **state)
                                    .tcp_advertise = none,
                                    .ws_listen = ws_listen,
                                    .ws_advertise = none,
+                                   .tcps_listen = none,
                                    .wss_listen = none,
                                    .wss_advertise = none,
                                    .node_host = none,
@@ -49,6 +50,22 @@ static void a_tls_port_of_our_own(void **state)
     config.wss_listen = wss_listen;
     advertise_fill(&config, "comet.internal:8092", &self);
     assert_string_equal(self.wss, "comet.internal:8095");
+}
+
+static void without_plain_ports_those_with_tls_are_told(void **state)
+{
+    static char tcps_listen[] = "0.0.0.0:8081", wss_listen[] = "0.0.0.0:8095";
+    struct member self = {0};
+
+    (void)state;
+    config.tcp_listen = config.ws_listen = none;
+    config.tcps_listen = tcps_listen;
+    advertise_fill(&config, "comet.internal:8092", &self);
+    assert_string_equal(self.tcp, "comet.internal:8081");
+    assert_string_equal(self.ws, "");
+    config.wss_listen = wss_listen;
+    advertise_fill(&config, "comet.internal:8092", &self);
+    assert_string_equal(self.ws, "comet.internal:8095");
 }
 
 static void what_is_set_is_told(void **state)
@@ -138,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_not_set_follows_from_the_rpc_address, setup),
         cmocka_unit_test_setup(a_tls_port_of_our_own, setup),
+        cmocka_unit_test_setup(without_plain_ports_those_with_tls_are_told, setup),
         cmocka_unit_test_setup(what_is_set_is_told, setup),
         cmocka_unit_test_setup(what_clients_could_not_use_is_refused, setup),
         cmocka_unit_test_setup(limits_fit_into_the_record, setup),

@@ -58,11 +58,24 @@ static void a_handshake_takes_no_less_than_logic_may(void **state)
     assert_int_equal(comet_config_check(&config, err, sizeof err), 0);
 }
 
+static void some_client_can_connect(void **state)
+{
+    char err[512] = "";
+
+    (void)state;
+    config.ws_listen[0] = '\0';
+    assert_int_equal(comet_config_check(&config, err, sizeof err), 0);
+    config.tcp_listen[0] = '\0';
+    assert_int_equal(comet_config_check(&config, err, sizeof err), -EINVAL);
+    assert_non_null(strstr(err, "no client can connect"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_burst_has_room_for_the_longest_message, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handshake_takes_no_less_than_logic_may, setup, teardown),
+        cmocka_unit_test_setup_teardown(some_client_can_connect, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

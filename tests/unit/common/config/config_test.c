@@ -13,7 +13,7 @@
 #include "tests/unit/lib/freed.h"
 
 struct settings {
-    char *name, *listen, *off, *servers, *password, *options, *keys;
+    char *name, *listen, *off, *plain, *servers, *password, *options, *keys;
     int64_t count, wait_ms, size, any, max_keys;
     bool flag;
 };
@@ -23,6 +23,8 @@ static const struct config_row first[] = {
     {"main", "name", CONFIG_STRING, AT(name), "imc", 0, 0, "A name."},
     {"main", "listen", CONFIG_ADDRESS, AT(listen), "127.0.0.1:80", 0, 0, "Where | to listen."},
     {"main", "off", CONFIG_ADDRESS, AT(off), "", 0, 0, "Empty is off."},
+    {"main", "plain", CONFIG_ADDRESS, AT(plain), "127.0.0.1:81", 0, CONFIG_MAY_BE_OFF,
+     "Empty is off."},
     {"store", "servers", CONFIG_LIST, AT(servers), "a:1, b:2", 0, 0, "Servers."},
     {"store", "password", CONFIG_SECRET, AT(password), "", 0, 0, "Secret."},
     {"store", "options", CONFIG_OPTIONS, AT(options), "", 0, 0, "Of a library."},
@@ -112,6 +114,9 @@ static void test_file(void **state)
     assert_int_equal(conf.size, 1 << 30);
     assert_int_equal(conf.any, 7);
     assert_true(conf.flag);
+    assert_string_equal(conf.plain, "127.0.0.1:81");
+    assert_int_equal(load("[main]\nplain =\n"), 0);
+    assert_string_equal(conf.plain, "");
     /* A long line is one line. */
     int n = snprintf(text, sizeof(text), "[store]\nservers = ");
     memset(text + n, 's', 15000);
