@@ -83,7 +83,13 @@ load_settings() {
     fixed_setting PLAIN 0
     number TLS 0 1
     number PLAIN 0 1
-    [ "$TLS" = 0 ] || LISTENERS+=$'\ncomet tcps 8081 clients over TCP with TLS\ncomet wss 8095 clients over WebSocket with TLS'
+    [ "$TLS" = 0 ] || tls_listeners
+}
+
+# With TLS=1 clients come with TLS, with PLAIN=1 also without.
+tls_listeners() {
+    [ "$PLAIN" = 1 ] || LISTENERS=$(grep -v -E '^comet (tcp|ws) ' <<<"$LISTENERS")
+    LISTENERS+=$'\ncomet tcps 8081 clients over TCP with TLS\ncomet wss 8095 clients over WebSocket with TLS'
 }
 
 save_settings() {
