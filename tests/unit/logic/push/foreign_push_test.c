@@ -1,4 +1,5 @@
 /* Pushes to users who have sessions on goim's comets: what goes to goim's job, and what to ours. */
+#include "common/redis/redis.h"
 #include "logic/foreign/foreign.h"
 
 /* In place of Redis, which the test answers. */
@@ -7,7 +8,8 @@ static struct {
     foreign_find_fn fn;
     void *arg;
 } finds[8];
-static int n_finds, redis;
+static int n_finds;
+static struct redis_clock redis; /* all that pushes ask of Redis */
 
 void foreign_find(struct logic *logic, int64_t uid, foreign_find_fn fn, void *arg)
 {
@@ -27,6 +29,7 @@ static int setup_goim(void **state)
     n_finds = 0;
     server_lives = true;
     config.goim_comets = true;
+    redis.loop = &loop;
     logic.redis = (struct redis *)(void *)&redis;
     bus_most = 1000000;
     return setup(state);
