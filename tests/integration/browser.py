@@ -13,6 +13,8 @@ import pathlib
 import queue
 import shutil
 import signal
+import ssl
+import subprocess
 import tempfile
 import threading
 import time
@@ -58,10 +60,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Browser:
-    """One Chromium. HOST is the host in the page's address, and so in its origin."""
+def _believe(home, ca):
+    """Lets a Chromium with this HOME believe certificates of the CA in the file."""
+    database = home / ".pki/nssdb"
+    database.mkdir(parents=True)
+    for more in (["-N", "--empty-password"], ["-A", "-n", "ours", "-t", "C,,", "-i", ca]):
+        subprocess.run(["certutil", "-d", f"sql:{database}", *more], check=True)
 
-    def __init__(self, host="127.0.0.1"):
+
+class Browser:
+    """One Chromium. HOST is the host in the page's address, and so in its origin. With CERTS, a directory of
+    scripts/make-certs, the page comes over https, and its clients connect to wss."""
+
+    def __init__(self, host="127.0.0.1", certs=None):
         binary = shutil.which("chromium")
         if binary is None:
             pytest.skip("there is no chromium: scripts/install-deps browser installs Debian's")
@@ -73,12 +84,20 @@ class Browser:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
         self.server.browser = self
+        if certs:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certs / "server.pem", certs / "server-key.pem")
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)  # in the handlers
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.origin = f"http://{host}:{self.server.server_address[1]}"
+        self.tls = certs is not None
+        self.origin = f"http{'s' if self.tls else ''}://{host}:{self.server.server_address[1]}"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="imc-browser-"))
+        if self.tls:
+            _believe(self.directory, certs / "ca.pem")
         root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
         self.process = Process("chromium", [binary, *OPTIONS, *root, f"--user-data-dir={self.directory / 'profile'}",
-                                            f"{self.origin}/"], {}, self.directory)
+                                            f"{self.origin}/"], {"HOME": str(self.directory)}, self.directory)
         try:
             wait_for(lambda: self.ready.is_set() or not self.process.alive(), 60,
                      lambda: f"the page:\n{self.process.log()[-3000:]}")
@@ -110,7 +129,8 @@ class Browser:
         """A client of FAMILY ("goim", "imgo") that connects to COMET, sends AUTH, and then heartbeats."""
         client = PageClient(self, next(self.ids))
         self.clients[client.id] = client
-        client.order(family, url="ws://{}:{}/sub".format(*comet.ws), auth=auth, heartbeat=heartbeat)
+        url = "wss://{}:{}/sub".format(*comet.wss) if self.tls else "ws://{}:{}/sub".format(*comet.ws)
+        client.order(family, url=url, auth=auth, heartbeat=heartbeat)
         return client
 
     def stop(self):
