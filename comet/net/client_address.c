@@ -1,12 +1,12 @@
 #include "comet/net/client_address.h"
 #include "comet/net/addresses.h"
 #include "comet/net/conn_internal.h"
-#include "comet/wire/forwarded.h"
 #include "comet/wire/proxy_header.h"
 #include "comet/wire/ws_handshake.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/containers/map.h"
+#include "common/net/forwarded.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "common/http/http.h"
+#include "common/net/forwarded.h"
 #include "common/net/network.h"
 
 #include <errno.h>
@@ -119,39 +120,18 @@ const char *local_callers_refusal(const struct local_callers *local,
 
 /* --- whom a proxy speaks for --- */
 
-/* Cuts the last item off the list TEXT of *LEN bytes, and writes it into IP. False: it is too long,
- * or the list is empty. */
-static bool take_last(const char *text, size_t *len, char ip[LOCAL_CALLERS_IP_MAX])
-{
-    size_t end = *len, begin;
-
-    while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t'))
-        end--;
-    for (begin = end; begin > 0 && text[begin - 1] != ',';)
-        begin--;
-    *len = begin > 0 ? begin - 1 : 0;
-    while (begin < end && (text[begin] == ' ' || text[begin] == '\t'))
-        begin++;
-    if (end == begin || end - begin >= LOCAL_CALLERS_IP_MAX)
-        return false;
-    memcpy(ip, text + begin, end - begin);
-    ip[end - begin] = '\0';
-    return true;
-}
-
-/* Goes back over LINE for as long as *IP is one of ours, and leaves the last item that it came to
- * in IP. False: an item is no address. */
+/* Goes back over LINE for as long as *IP is one of ours, and leaves the last address that it came
+ * to in IP. False: an item is none. */
 static bool walk_back(const struct local_callers *local, const char *line,
                       char ip[LOCAL_CALLERS_IP_MAX])
 {
     size_t len = strlen(line);
-    char item[LOCAL_CALLERS_IP_MAX];
     struct ip address;
 
     while (len > 0 && peer_is_near(local, ip)) {
-        if (!take_last(line, &len, item) || !ip_parse(item, strlen(item), &address))
+        if (forwarded_last(line, &len, &address) != 1)
             return false;
-        snprintf(ip, LOCAL_CALLERS_IP_MAX, "%s", item);
+        ip_text(&address, ip);
     }
     return true;
 }

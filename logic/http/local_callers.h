@@ -8,10 +8,12 @@
 #ifndef IMC_LOGIC_HTTP_LOCAL_CALLERS_H
 #define IMC_LOGIC_HTTP_LOCAL_CALLERS_H
 
+#include "common/net/network.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LOCAL_CALLERS_IP_MAX = 46 }; /* with the NUL */
+enum { LOCAL_CALLERS_IP_MAX = IP_TEXT_MAX };
 
 struct local_callers;
 struct http_request;

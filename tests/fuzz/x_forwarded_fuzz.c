@@ -1,5 +1,5 @@
 /* X-Forwarded-For of a WebSocket handshake, from its end: it always comes to its beginning. */
-#include "comet/wire/forwarded.h"
+#include "common/net/forwarded.h"
 
 #include <stdint.h>
 #include <stdlib.h>

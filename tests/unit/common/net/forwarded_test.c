@@ -1,5 +1,5 @@
 /* X-Forwarded-For, from its end. */
-#include "comet/wire/forwarded.h"
+#include "common/net/forwarded.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
  * Each proxy adds the address that it sees, at the end. What stands before the addresses of proxies
  * that we trust, anybody may have made up. So it is read from its end. Forwarded (RFC 7239) is not
  * read: quoted strings in what a client made up could hide what a proxy added. */
-#ifndef IMC_COMET_WIRE_FORWARDED_H
-#define IMC_COMET_WIRE_FORWARDED_H
+#ifndef IMC_COMMON_NET_FORWARDED_H
+#define IMC_COMMON_NET_FORWARDED_H
 
 #include "common/net/network.h"
 

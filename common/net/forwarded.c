@@ -1,4 +1,4 @@
-#include "comet/wire/forwarded.h"
+#include "common/net/forwarded.h"
 
 #include <errno.h>
 #include <string.h>
