@@ -113,27 +113,19 @@ static int reload_jwts(struct daemon *daemon, void *arg, char *err, size_t errle
     return logic->jwts != NULL ? jwts_reload(logic->jwts, err, errlen) : 0;
 }
 
-static int logic_start(struct daemon *daemon)
+static void warn_of_trust(const struct logic_config *config)
 {
-    static struct daemon_reload reload = {.what = "jwt", .run = reload_jwts};
-    static const struct stream_services services = {session_requests_handle, settle_requests_handle,
-                                                    goim_call_came};
-    struct logic *logic = &the_logic;
-
-    logic_init(logic);
-    logic->daemon = daemon;
-    logic->config = daemon->config;
-    logic->loop = &daemon->loop;
-    logic->counters = daemon->counters;
-    daemon->state = logic;
-    if (logic->config->auth_trust_mid)
+    if (config->auth_trust_mid)
         log_warn("auth.trust_mid is on: a goim client is whoever it says, without a token",
                  "hint=\"whoever reaches a comet can be any user: only on a trusted network\"");
-    if (logic->config->goim_comets)
+    if (config->goim_comets)
         log_warn("goim.comets is on: goim's comets may use this logic",
                  "hint=\"whoever reaches rpc.listen can name sessions, and get what is pushed to "
                  "their users: only on a network that strangers do not reach\"");
-    daemon_ready(daemon, "router", false, "no router holds a lease");
+}
+
+static void open_parts(struct logic *logic)
+{
     logic->routers = routers_open(logic);
     logic->routers_told = tell_routers;
     logic->lanes = push_lanes_open(logic);
@@ -145,9 +137,15 @@ static int logic_start(struct daemon *daemon)
     logic->mailbox_kept = abandoned_take;
     logic->nodes = nodes_open(logic->loop, logic->config, logic->counters);
     logic->online = goim_online_open();
+}
+
+/* The parts that may fail; callers of the HTTP API come last. */
+static int open_outside(struct logic *logic)
+{
+    static const struct stream_services services = {session_requests_handle, settle_requests_handle,
+                                                    goim_call_came};
+
     int err = jwts_open(logic, &logic->jwts);
-    if (logic->jwts != NULL)
-        daemon_on_reload(daemon, &reload);
     if (err == 0)
         err = hook_open(logic, &logic->hook);
     if (err == 0)
@@ -158,12 +156,30 @@ static int logic_start(struct daemon *daemon)
         err = upstream_open(logic);
     if (err == 0)
         err = join(logic);
-    if (err == 0)
-        err = routes_open(logic);
+    return err == 0 ? routes_open(logic) : err;
+}
+
+static int logic_start(struct daemon *daemon)
+{
+    static struct daemon_reload reload = {.what = "jwt", .run = reload_jwts};
+    struct logic *logic = &the_logic;
+
+    logic_init(logic);
+    logic->daemon = daemon;
+    logic->config = daemon->config;
+    logic->loop = &daemon->loop;
+    logic->counters = daemon->counters;
+    daemon->state = logic;
+    warn_of_trust(logic->config);
+    daemon_ready(daemon, "router", false, "no router holds a lease");
+    open_parts(logic);
+    int err = open_outside(logic);
     if (err != 0) {
         logic_stop(daemon);
         return err;
     }
+    if (logic->jwts != NULL)
+        daemon_on_reload(daemon, &reload);
     if (logic->config->api_keys_file[0] != '\0')
         daemon_on_reload(daemon, &reload_keys);
     needs_timer.data = logic;
