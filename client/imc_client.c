@@ -350,11 +350,11 @@ static int turn(struct device *session)
 static int visit(struct device *session, const char *address)
 {
     const struct client_options *opt = session->opt;
+    const struct wire_target target = {opt->kind, address, opt->tls ? &opt->trust : NULL};
     char err[256];
     int code = -1;
 
-    if (wire_open_tls(opt->kind, address, opt->tls ? &opt->trust : NULL, CONNECT_TIMEOUT_MS,
-                      &session->wire, err, sizeof err) != 0) {
+    if (wire_open_to(&target, CONNECT_TIMEOUT_MS, &session->wire, err, sizeof err) != 0) {
         if (interrupted != 0)
             return EXIT_SUCCESS;
         fprintf(stderr, "imc-client: %s: %s\n", address, err);

@@ -59,27 +59,29 @@ static int parse_address(const char *text, struct wire_address *out)
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen)
 {
-    return wire_open_tls(kind, address, NULL, timeout_ms, out, err, errlen);
+    const struct wire_target target = {.kind = kind, .address = address};
+
+    return wire_open_to(&target, timeout_ms, out, err, errlen);
 }
 
-int wire_open_tls(enum wire_kind kind, const char *address, const struct wire_trust *trust,
-                  int timeout_ms, struct wire **out, char *err, size_t errlen)
+int wire_open_to(const struct wire_target *target, int timeout_ms, struct wire **out, char *err,
+                 size_t errlen)
 {
     static const struct wire_ops *const kinds[] = {
         [WIRE_TCP] = &wire_tcp, [WIRE_WS] = &wire_ws, [WIRE_WS_FRAMES] = &wire_ws_frames};
-    const struct wire_ops *ops = kinds[kind];
+    const struct wire_ops *ops = kinds[target->kind];
     int64_t deadline = time_mono_ms() + timeout_ms;
     struct wire_address parsed;
     struct wire *wire;
     int failed;
 
-    if (parse_address(address, &parsed) != 0) {
-        snprintf(err, errlen, "'%s' is no address: host:port is", address);
+    if (parse_address(target->address, &parsed) != 0) {
+        snprintf(err, errlen, "'%s' is no address: host:port is", target->address);
         return -EINVAL;
     }
     wire = mem_zalloc(ops->size);
     wire->ops = ops;
-    wire->trust = trust;
+    wire->trust = target->trust;
     failed = ops->open(wire, &parsed, deadline);
     if (failed == 0) {
         *out = wire;

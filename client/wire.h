@@ -28,9 +28,15 @@ struct wire;
 /* ADDRESS is host:port or [v6]:port. 0, or -E… with ERR filled; -EINTR: a signal came. */
 int wire_open(enum wire_kind kind, const char *address, int timeout_ms, struct wire **out,
               char *err, size_t errlen);
-/* As wire_open(), with TLS. TRUST is borrowed until wire_close(); NULL: without TLS. */
-int wire_open_tls(enum wire_kind kind, const char *address, const struct wire_trust *trust,
-                  int timeout_ms, struct wire **out, char *err, size_t errlen);
+/* Where a connection goes, and how. */
+struct wire_target {
+    enum wire_kind kind;
+    const char *address;
+    const struct wire_trust *trust; /* borrowed until wire_close(); NULL: without TLS */
+};
+/* As wire_open(). */
+int wire_open_to(const struct wire_target *target, int timeout_ms, struct wire **out, char *err,
+                 size_t errlen);
 /* With WIRE_WS the body must be JSON, or empty for {}. 0 or -E…. */
 int wire_send(struct wire *wire, int32_t op, int32_t seq, const char *body, size_t len);
 /* 1: MESSAGE is set. 0: nothing came within TIMEOUT_MS, or a signal came. -ECONNRESET: the server
