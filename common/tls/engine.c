@@ -381,6 +381,7 @@ static size_t read_records(struct tls_engine *engine, void *buf, size_t len)
         return take_rest(engine, buf, len);
     while (got == 0 && !ended(engine) && engine->out.len < TLS_ENGINE_OUT &&
            (whole = whole_records(engine)) > 0) {
+        assert(engine->in.bytes != NULL);
         const uint8_t *head = engine->in.bytes + engine->in.at;
         size_t record = HEADER + ((size_t)head[3] << 8 | head[4]);
         if (record > whole) { /* longer than any */

@@ -228,7 +228,8 @@ size_t records_seal(struct records *records, enum records_type type, const void 
     uint8_t *at = out + RECORDS_HEADER;
     int n = 0, more = 0, rest = 0;
     assert(len <= RECORDS_PLAIN);
-    memcpy(out, "\x17\x03\x03", 3);
+    out[0] = RECORDS_DATA;
+    out[1] = out[2] = 3; /* TLS 1.2, for those between */
     out[3] = (uint8_t)(body >> 8);
     out[4] = (uint8_t)body;
     EVP_CIPHER_CTX *context = begin(records, &records->out, out, true);
