@@ -359,7 +359,7 @@ static void encrypt_waiting(struct redis_connection *link)
     const uint8_t *bytes;
     size_t at = 0, done, n;
     do {
-        done = tls_engine_write(link->tls, out->data + at, out->len - at);
+        done = at < out->len ? tls_engine_write(link->tls, out->data + at, out->len - at) : 0;
         at += done;
         n = tls_engine_output(link->tls, &bytes);
         if (n > 0)
