@@ -1,6 +1,7 @@
 #include "logic/tokens/revoked.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/protocol/mailbox_key.h"
 #include "common/protocol/ops.h"
 #include "logic/tokens/revoked_add.lua.h"
 
@@ -21,12 +22,16 @@ enum {
 
 struct revoked_key {
     char text[48];
-    size_t len;
+    size_t len, shard;
 };
 
-static struct revoked_key key_of(int64_t uid)
+/* On the shard of the user's mailbox: whoever connects needs that one in any case, and no other. */
+static struct revoked_key key_of(const struct logic *logic, int64_t uid)
 {
+    char mailbox[MAILBOX_KEY_MAX];
     struct revoked_key key;
+
+    key.shard = redis_shard_of(logic->redis, mailbox, mailbox_key_write(uid, mailbox));
 
     key.len = (size_t)snprintf(key.text, sizeof key.text, "imc:revoked:%" PRId64, uid);
     return key;
@@ -110,7 +115,7 @@ void revoked_check(struct logic *logic, int64_t uid, const struct token_identity
                    revoked_fn fn, void *arg)
 {
     struct revoked_check *check = mem_zalloc(sizeof *check);
-    struct revoked_key key = key_of(uid);
+    struct revoked_key key = key_of(logic, uid);
     char token[FIELD_MAX], id[FIELD_MAX];
     const char *argv[2 + HAS] = {"HMGET", key.text, "u", "b", "d"};
     size_t argvlen[2 + HAS] = {5, key.len, 1, 1, 1};
@@ -134,8 +139,7 @@ void revoked_check(struct logic *logic, int64_t uid, const struct token_identity
         argv[argc] = id;
         argvlen[argc++] = FIELD_MAX - 1;
     }
-    redis_command(logic->redis, redis_shard_of(logic->redis, key.text, key.len), argc, argv,
-                  argvlen, on_fields, check);
+    redis_command(logic->redis, key.shard, argc, argv, argvlen, on_fields, check);
 }
 
 /* --- add, drop --- */
@@ -215,7 +219,7 @@ static void args_fill(struct revoked_args *args, const struct revoked *revoked, 
 void revoked_add(struct logic *logic, const struct revoked *revoked, revoked_done_fn fn, void *arg)
 {
     static struct redis_script script = {.source = revoked_add_lua};
-    struct revoked_key key = key_of(revoked->uid);
+    struct revoked_key key = key_of(logic, revoked->uid);
     uint64_t now_ms = logic_now_ms(logic);
     struct revoked_args args = {.n = 0};
     const char *argv[7] = {key.text, args.now, args.most};
@@ -234,7 +238,7 @@ void revoked_add(struct logic *logic, const struct revoked *revoked, revoked_don
         argvlen[i] = strlen(argv[i]);
     redis_eval(logic->redis,
                &(struct redis_eval){.script = &script,
-                                    .shard = redis_shard_of(logic->redis, key.text, key.len),
+                                    .shard = key.shard,
                                     .keys = 1,
                                     .argc = argc,
                                     .argv = argv,
@@ -244,7 +248,7 @@ void revoked_add(struct logic *logic, const struct revoked *revoked, revoked_don
 
 void revoked_drop(struct logic *logic, const struct revoked *revoked, revoked_done_fn fn, void *arg)
 {
-    struct revoked_key key = key_of(revoked->uid);
+    struct revoked_key key = key_of(logic, revoked->uid);
     char field[FIELD_MAX];
     const char *argv[4] = {"HDEL", key.text, "u", "b"};
     size_t argvlen[4] = {4, key.len, 1, 1};
@@ -257,6 +261,6 @@ void revoked_drop(struct logic *logic, const struct revoked *revoked, revoked_do
         argvlen[2] = FIELD_MAX - 1;
         argc = 3;
     }
-    redis_command(logic->redis, redis_shard_of(logic->redis, key.text, key.len), argc, argv,
-                  argvlen, on_changed, change_new(logic, fn, arg));
+    redis_command(logic->redis, key.shard, argc, argv, argvlen, on_changed,
+                  change_new(logic, fn, arg));
 }
