@@ -85,7 +85,7 @@ static size_t take_handshake(struct conn *conn, const uint8_t *buf, size_t len)
     };
     long taken = ws_handshake_parse(buf, len, &rules, &accepted, &refusal);
     if (taken < 0 && looks_like_tls(buf, len))
-        refusal.text = "this looks like TLS, which this port does not speak";
+        refusal.text = "no HTTP: it looks like TLS, which this port does not speak";
     if (taken < 0) {
         conn_close_http(conn, response,
                         ws_handshake_refuse(refusal.status, refusal.text, response));
