@@ -139,7 +139,7 @@ def test_the_heartbeat_says_how_many_are_in_the_room(join, mid, room):
 
 def test_goim_and_imgo_in_one_page(trusting, join, mid, room):
     token = trusting.api.token(mid, room=room)
-    goims = [join(mid=mid, room_id=room) for _ in range(2)]
+    goims = [join(mid=mid, key=f"k{mid}-{i}", room_id=room) for i in range(2)]
     imgos = [join.imgo(token).authenticated() for _ in range(2)]
     trusting.api.push_room(room, '{"to":["the",{"room":1}]}', op=5)
     trusting.api.push(mid, "no JSON ünï 推送")

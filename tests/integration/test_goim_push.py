@@ -17,7 +17,8 @@ _next_mid = itertools.count(88_000_000)
 @pytest.fixture(scope="module")
 def trusting(bus):
     """A cluster that believes the mid of goim's clients, with two comets."""
-    cluster = cluster_module.Cluster(bus, comets=2, env={"IMC_LOGIC_AUTH_TRUST_MID": "yes"}).wait_ready()
+    cluster = cluster_module.Cluster(bus, comets=2, env={"IMC_LOGIC_AUTH_TRUST_MID": "yes",
+                                                                "IMC_LOGIC_SESSIONS_SAME_KEY": "keep"}).wait_ready()
     yield cluster
     cluster.stop()
 

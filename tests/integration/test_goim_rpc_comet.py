@@ -6,11 +6,19 @@ import pytest
 import goim
 import goim_rpc
 import imgo
-from cluster import wait_for
+from cluster import Cluster, wait_for
 from goim_rpc import Refused, b64, message, raw, rpc
 
 _next = itertools.count(1)
 SERVICE = "goim.comet.Comet/"
+
+
+@pytest.fixture(scope="module")
+def shared(bus):
+    """Several sessions of a user may have one key."""
+    cluster = Cluster(bus, env={"IMC_LOGIC_SESSIONS_SAME_KEY": "keep"}).wait_ready()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(scope="module")

@@ -145,6 +145,15 @@ def test_five_hundred_that_vanish(world):
     back_to(world, before)
 
 
+def refused(at, data):
+    """Nothing comes from there but the end; a reset may meet what is being sent."""
+    try:
+        with Raw(at, data) as raw:
+            return raw.all() == b""
+    except ConnectionError:
+        return True
+
+
 def test_more_than_conn_max(world, kind):
     """Those beyond are closed at once; who is in stays; who comes later gets in."""
     before = int(connected(world))
@@ -155,8 +164,7 @@ def test_more_than_conn_max(world, kind):
         time.sleep(1.1)  # lines of one kind are limited to ten a second
         with world.rises(world.comet, 'imc_comet_refused_total{reason="full"}', 20), world.says(world.comet, "conn.max"):
             for i in range(20):
-                with Raw(address(world, kind), auth(kind, token) if i % 2 else b"") as raw:
-                    assert raw.all() == b""
+                assert refused(address(world, kind), auth(kind, token) if i % 2 else b"")
         assert connected(world) == CONN_MAX
     finally:
         for raw in crowd:
