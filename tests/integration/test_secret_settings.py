@@ -7,7 +7,7 @@ import pytest
 from cluster import BUILD
 
 KINDS = ("comet", "logic", "router", "job")
-SHOWN = {"tls.key", "tls.ticket_keys", "jwt.keys", "sessions.same_key"}  # names of files; a policy
+SHOWN = {"tls.key", "redis.key", "tls.ticket_keys", "jwt.keys", "sessions.same_key"}  # names of files; a policy
 SECRET = re.compile(r"(password|secret|keys|token|key)$")
 
 

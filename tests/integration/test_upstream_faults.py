@@ -18,6 +18,7 @@ def make(bus):
 
     def make_cluster(topic_there=True, **kwargs):
         env, topic = upstream.settings(bus, topic_there)
+        env["IMC_COMET_SESSION_FRAMES_PER_SECOND"] = "0"  # they send as fast as it goes
         cluster = Cluster(bus, **{**kwargs, "env": {**QUICK, **env, **kwargs.get("env", {})}})
         made.append(cluster)
         cluster.upstream = topic
