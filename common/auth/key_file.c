@@ -1,12 +1,13 @@
 #include "common/auth/key_file.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include <uv.h>
+
+enum { BLANKS_MOST = 63 }; /* around the key */
 
 static bool is_blank(char c)
 {
@@ -31,24 +32,21 @@ static bool one_word(const char *text, size_t len, size_t *begin, size_t *n)
 
 int key_file_read(const char *path, char **key, char *err, size_t errlen)
 {
-    char text[KEY_FILE_MAX + 64]; /* with blanks around the key */
     size_t begin, n;
+    char *text;
+    ssize_t len = file_read(path, KEY_FILE_MAX + BLANKS_MOST, &text);
     int failed = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
 
-    if (len < 0) {
-        failed = -errno;
+    if (len < 0 && len != -EFBIG) {
+        failed = (int)len;
         snprintf(err, errlen, "%s: %s", path, uv_strerror(failed));
-    } else if (len == sizeof(text) || !one_word(text, (size_t)len, &begin, &n)) {
+    } else if (len < 0 || !one_word(text, (size_t)len, &begin, &n)) {
         failed = -EINVAL;
         snprintf(err, errlen, "%s: want one key of at most %d bytes, on one line, without blanks",
                  path, KEY_FILE_MAX);
     } else {
         *key = mem_strndup(text + begin, n);
     }
-    if (fd >= 0)
-        close(fd);
-    explicit_bzero(text, sizeof(text));
+    mem_wiped_free(text, len > 0 ? (size_t)len : 0);
     return failed;
 }

@@ -1,17 +1,15 @@
 #include "common/auth/keys.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uv.h>
 
 static const char digest_prefix[] = "sha256:";
@@ -294,39 +292,18 @@ int keys_parse(struct keys *keys, const char *path, const char *text, size_t len
     return -EINVAL;
 }
 
-/* Reads the file FD into TEXT, of KEYS_FILE_MAX + 1 bytes. Its length, or -E…. */
-static ssize_t read_all(int fd, char *text)
-{
-    size_t len = 0;
-    ssize_t n;
-
-    while (len <= KEYS_FILE_MAX && (n = read(fd, text + len, KEYS_FILE_MAX + 1 - len)) != 0) {
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        len += n > 0 ? (size_t)n : 0;
-    }
-    return len > KEYS_FILE_MAX ? -EFBIG : (ssize_t)len;
-}
-
 int keys_read(struct keys *keys, const char *path, char *err, size_t errlen)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop the loop */
-    if (fd < 0) {
-        int failed = -errno;
-        snprintf(err, errlen, "%s: %s", path, uv_strerror(failed));
-        return failed;
-    }
-    char *text = mem_alloc(KEYS_FILE_MAX + 1);
-    ssize_t len = read_all(fd, text);
+    char *text;
+    ssize_t len = file_read(path, KEYS_FILE_MAX, &text);
     int failed = len < 0 ? (int)len : 0;
-    close(fd);
     if (len == -EFBIG)
         snprintf(err, errlen, "%s: more than %d bytes", path, KEYS_FILE_MAX);
     else if (len < 0)
         snprintf(err, errlen, "%s: %s", path, uv_strerror(failed));
     else
         failed = keys_parse(keys, path, text, (size_t)len, err, errlen);
-    mem_wiped_free(text, KEYS_FILE_MAX + 1); /* a key itself may stand there by mistake */
+    mem_wiped_free(text, len > 0 ? (size_t)len : 0); /* a key itself may stand there by mistake */
     return failed;
 }
 

@@ -1,13 +1,12 @@
 /* What secures gRPC between daemons: TLS by the settings [tls], a key by rpc.key_file. Both are
  * read anew at SIGHUP; the server's certificates change with tls_reload(). */
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/daemon/internal.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KEY_LEAST = 16, KEY_MOST = 4096, FILE_MOST = 1 << 20 };
 
@@ -20,26 +19,16 @@ enum rpc_tls daemon_rpc_tls(const struct daemon_config *config)
 
 /* --- files --- */
 
-/* All of file PATH, up to MOST bytes, with a NUL behind; wiped by the caller. NULL, and ERR says
- * why. */
+/* All of file PATH, to be freed by mem_wiped_free_whole(). NULL, and ERR says why. */
 static char *read_file(const char *setting, const char *path, size_t most, char *err, size_t errlen)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t n = fd < 0 ? -1 : 0;
-    char *text = mem_zalloc(most + 2);
-    while (fd >= 0 && len <= most && (n = read(fd, text + len, most + 1 - len)) > 0)
-        len += (size_t)n;
-    if (n < 0)
-        snprintf(err, errlen, "%s: cannot read \"%s\": %s", setting, path, uv_strerror(-errno));
-    else if (len > most)
+    char *text;
+    ssize_t len = file_read(path, most, &text);
+    if (len == -EFBIG)
         snprintf(err, errlen, "%s: \"%s\" is longer than %zu bytes", setting, path, most);
-    if (fd >= 0)
-        close(fd);
-    if (n >= 0 && len <= most)
-        return text;
-    mem_wiped_free(text, most);
-    return NULL;
+    else if (len < 0)
+        snprintf(err, errlen, "%s: cannot read \"%s\": %s", setting, path, uv_strerror((int)len));
+    return text;
 }
 
 /* Takes the line end off. False: not what a key is made of. */
@@ -70,7 +59,7 @@ static int read_key(const struct daemon_config *config, char **key, char *err, s
              "rpc.key_file: \"%s\" has to be one line of %d to %d printable characters without "
              "spaces: openssl rand -hex 32",
              config->rpc_key_file, KEY_LEAST, KEY_MOST);
-    mem_wiped_free(*key, KEY_MOST);
+    mem_wiped_free_whole(*key);
     *key = NULL;
     return -EINVAL;
 }
@@ -117,7 +106,7 @@ int daemon_rpc_check(const struct daemon_config *config, char *err, size_t errle
         return -EINVAL;
     }
     int rc = read_key(config, &key, err, errlen);
-    mem_wiped_free(key, key != NULL ? KEY_MOST : 0);
+    mem_wiped_free_whole(key);
     return rc;
 }
 
@@ -151,8 +140,8 @@ static int secure(struct daemon *daemon, void *arg, char *err, size_t errlen)
                        .tls_name = config->rpc_tls_name[0] != '\0' ? config->rpc_tls_name : NULL,
                        .key = key,
                    });
-    mem_wiped_free(key, key != NULL ? KEY_MOST : 0);
-    mem_wiped_free(private_key, private_key != NULL ? FILE_MOST : 0);
+    mem_wiped_free_whole(key);
+    mem_wiped_free_whole(private_key);
     free(certificate);
     free(ca);
     return rc;

@@ -4,6 +4,7 @@
  *       └─ random keys: tls_tickets_turn()     └─ none: a full handshake; not the first: a new one
  */
 #include "common/tls/tickets.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/base/time.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { NAME = 16, SHORT_KEY = 48, LONG_KEY = 80, FILE_MOST = 64 * 1024, RANDOM_KEYS = 2 };
+enum { NAME = 16, SHORT_KEY = 48, LONG_KEY = 80, FILE_MOST = 64 * 1024 - 1, RANDOM_KEYS = 2 };
 
 struct ticket_key {
     uint8_t name[NAME];
@@ -116,37 +117,22 @@ static bool is_text(const char *bytes, size_t len)
     return true;
 }
 
-/* Reads PATH whole into TEXT. -1, and ERR says why. */
-static long read_file(const char *path, char text[FILE_MOST], char *err, size_t errlen)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        snprintf(err, errlen, "tls.ticket_keys: %s: %s", path, uv_strerror(-errno));
-        return -1;
-    }
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of the keys stays in a buffer */
-    size_t size = fread(text, 1, FILE_MOST, file);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    if (!failed && size < FILE_MOST)
-        return (long)size;
-    snprintf(err, errlen, "tls.ticket_keys: %s: %s", path, failed ? "cannot be read" : "too long");
-    return -1;
-}
-
 struct tls_ticket_keys *tls_ticket_keys_read(const char *path, char *err, size_t errlen)
 {
     struct tls_ticket_keys *keys = mem_zalloc(sizeof(*keys));
     if (path[0] == '\0')
         return keys;
-    char *text = mem_alloc(FILE_MOST);
-    long size = read_file(path, text, err, errlen);
+    char *text;
+    ssize_t size = file_read(path, FILE_MOST, &text);
     bool ok = size >= 0;
-    if (ok && (size == SHORT_KEY || size == LONG_KEY) && !is_text(text, (size_t)size))
+    if (!ok)
+        snprintf(err, errlen, "tls.ticket_keys: %s: %s", path,
+                 size == -EFBIG ? "too long" : uv_strerror((int)size));
+    else if ((size == SHORT_KEY || size == LONG_KEY) && !is_text(text, (size_t)size))
         key_from(&keys->list[keys->n++], (const uint8_t *)text, (size_t)size);
-    else if (ok)
+    else
         ok = parse_lines(keys, path, text, (size_t)size, err, errlen);
-    mem_wiped_free(text, FILE_MOST);
+    mem_wiped_free(text, size > 0 ? (size_t)size : 0);
     if (ok)
         return keys;
     tls_ticket_keys_free(keys);

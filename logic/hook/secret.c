@@ -1,12 +1,11 @@
 #include "logic/hook/secret.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool is_blank(char c)
 {
@@ -40,35 +39,20 @@ static char *make_header(const char *text, size_t len)
     return header;
 }
 
-static ssize_t read_file(const char *path, char *buf, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
-    ssize_t n = fd < 0 ? -1 : 1;
-
-    while (n > 0 && len < size && (n = read(fd, buf + len, size - len)) > 0)
-        len += (size_t)n;
-    int err = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    errno = err;
-    return n < 0 ? -1 : (ssize_t)len;
-}
-
 char *hook_secret_read(const char *path, char *err, size_t errlen)
 {
-    char buf[HOOK_SECRET_MAX + 1];
-    ssize_t len = read_file(path, buf, sizeof buf);
-    char *header = len < 0 || len > HOOK_SECRET_MAX ? NULL : make_header(buf, (size_t)len);
+    char *text;
+    ssize_t len = file_read(path, HOOK_SECRET_MAX, &text);
+    char *header = len < 0 ? NULL : make_header(text, (size_t)len);
 
-    if (len < 0)
+    if (len < 0 && len != -EFBIG)
         (void)snprintf(err, errlen, "auth.secret_file: cannot read %s: %s", path,
-                       strerrordesc_np(errno));
+                       strerrordesc_np((int)-len));
     else if (header == NULL)
         (void)snprintf(err, errlen,
                        "auth.secret_file: %s has no secret of 1 to %d printable ASCII characters "
                        "without spaces",
                        path, HOOK_SECRET_MAX);
-    explicit_bzero(buf, sizeof buf);
+    mem_wiped_free(text, len > 0 ? (size_t)len : 0);
     return header;
 }

@@ -1,13 +1,12 @@
 #include "logic/jwt/keys.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 struct jwt_keys *jwt_keys_new(void)
@@ -146,27 +145,6 @@ int jwt_keys_add_pem(struct jwt_keys *keys, enum jwt_family family, const char *
     return jwt_keys_add(keys, &key, why);
 }
 
-char *jwt_file_read(const char *file, size_t most, size_t *len, int *err)
-{
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    size_t at = 0;
-    ssize_t got;
-
-    *err = fd < 0 ? -errno : 0;
-    if (fd < 0)
-        return NULL;
-    char *text = mem_alloc(most + 1);
-    while ((got = read(fd, text + at, most + 1 - at)) > 0)
-        at += (size_t)got;
-    *err = got < 0 ? -errno : at > most ? -EFBIG : 0;
-    close(fd);
-    *len = at;
-    if (*err == 0)
-        return text;
-    mem_wiped_free(text, at);
-    return NULL;
-}
-
 static bool holds(const char *text, size_t len, const char *part)
 {
     return memmem(text, len, part, strlen(part)) != NULL;
@@ -202,8 +180,6 @@ int jwt_keys_add_entry(struct jwt_keys *keys, const char *entry, struct jwt_why 
     const char *end = colon != NULL ? colon : equals;
     int family = end == NULL ? -1 : jwt_family_of(entry, (size_t)(end - entry));
     char *kid = NULL;
-    int failed;
-    size_t len = 0;
 
     if (family < 0 || equals[1] == '\0' || (colon != NULL && colon + 1 == equals) ||
         (colon != NULL && equals - colon - 1 > JWT_KID_MAX)) {
@@ -212,16 +188,17 @@ int jwt_keys_add_entry(struct jwt_keys *keys, const char *entry, struct jwt_why 
                  "ec, ed25519");
         return -EINVAL;
     }
-    char *text = jwt_file_read(equals + 1, JWT_KEY_FILE_MAX, &len, &failed);
-    if (text == NULL) {
+    char *text;
+    ssize_t len = file_read(equals + 1, JWT_KEY_FILE_MAX, &text);
+    if (len < 0) {
         snprintf(why->text, sizeof why->text, "cannot read %.80s: %s", equals + 1,
-                 failed == -EFBIG ? "longer than 64 KiB" : uv_strerror(failed));
-        return failed;
+                 len == -EFBIG ? "longer than 64 KiB" : uv_strerror((int)len));
+        return (int)len;
     }
     if (colon != NULL)
         kid = mem_strndup(colon + 1, (size_t)(equals - colon - 1));
-    failed = add_text(keys, (enum jwt_family)family, kid, text, len, why);
-    mem_wiped_free(text, len);
+    int failed = add_text(keys, (enum jwt_family)family, kid, text, (size_t)len, why);
+    mem_wiped_free(text, (size_t)len);
     free(kid);
     return failed;
 }

@@ -56,7 +56,4 @@ bool jwt_keys_join(struct jwt_keys *keys, const struct jwt_keys *from);
 size_t jwt_keys_fitting(const struct jwt_keys *keys, enum jwt_algorithm algorithm, const char *kid,
                         const struct jwt_key **out, size_t most, bool *known);
 
-/* Reads FILE of at most MOST bytes. To be freed by mem_wiped_free(). NULL: *ERR is -E…. */
-char *jwt_file_read(const char *file, size_t most, size_t *len, int *err);
-
 #endif

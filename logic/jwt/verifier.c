@@ -1,4 +1,5 @@
 #include "logic/jwt/verifier.h"
+#include "common/base/file.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -123,17 +124,17 @@ static int add_entry(void *arg, const char *item, struct jwt_why *why)
 
 static int add_jwks_file(struct jwt_keys *keys, const char *file, struct jwt_why *why)
 {
-    size_t len = 0, skipped = 0;
-    int failed;
-    char *text = jwt_file_read(file, JWKS_MAX, &len, &failed);
+    size_t skipped = 0;
+    char *text;
+    ssize_t len = file_read(file, JWKS_MAX, &text);
 
-    if (text == NULL) {
+    if (len < 0) {
         snprintf(why->text, sizeof why->text, "cannot read %.80s: %s", file,
-                 failed == -EFBIG ? "longer than 256 KiB" : uv_strerror(failed));
-        return failed;
+                 len == -EFBIG ? "longer than 256 KiB" : uv_strerror((int)len));
+        return (int)len;
     }
-    failed = jwks_add(keys, text, len, &skipped, why);
-    mem_wiped_free(text, len);
+    int failed = jwks_add(keys, text, (size_t)len, &skipped, why);
+    mem_wiped_free(text, (size_t)len);
     if (failed == 0 && skipped > 0)
         log_info("keys are for others", "setting=jwt.jwks keys=%zu skipped=%zu", keys->n, skipped);
     return failed;
