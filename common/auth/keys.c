@@ -1,6 +1,7 @@
 #include "common/auth/keys.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/config/config.h"
 
 #include <errno.h>
@@ -142,31 +143,12 @@ bool key_name_is_fine(const char *name, size_t len)
     return true;
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-    if (at == NULL)
-        return -1;
-    long value = at - digits;
-    return (int)(value < 16 ? value : value - 6);
-}
-
 static bool read_digest(const char *text, size_t len, uint8_t digest[KEY_DIGEST_LEN])
 {
     size_t prefix = sizeof(digest_prefix) - 1;
 
-    if (len != prefix + 2 * (size_t)KEY_DIGEST_LEN || memcmp(text, digest_prefix, prefix) != 0)
-        return false;
-    for (size_t i = 0; i < KEY_DIGEST_LEN; i++) {
-        int high = hex_value(text[prefix + 2 * i]), low = hex_value(text[prefix + 2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        digest[i] = (uint8_t)(high * 16 + low);
-    }
-    return true;
+    return len == prefix + 2 * (size_t)KEY_DIGEST_LEN && memcmp(text, digest_prefix, prefix) == 0 &&
+           text_from_hex(text + prefix, digest, KEY_DIGEST_LEN);
 }
 
 /* --- a file --- */

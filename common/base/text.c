@@ -1,6 +1,5 @@
 #include "common/base/text.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Compares eight bytes at once. The result is 0 if no byte is below N. Otherwise the highest bit of
@@ -54,4 +53,25 @@ bool text_is_among(const char *text, const char *const *list, size_t n)
 int text_compare(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool text_from_hex(const char *text, uint8_t *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int high = text_hex_digit(text[2 * i]);
+        int low = high >= 0 ? text_hex_digit(text[2 * i + 1]) : -1;
+        if (low < 0)
+            return false;
+        out[i] = (uint8_t)(high * 16 + low);
+    }
+    return true;
 }

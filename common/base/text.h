@@ -4,11 +4,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Is one of the bytes a control character: below 0x20, or 0x7f? */
 bool text_has_control(const char *text, size_t len);
 /* Is TEXT among the N texts of LIST, which are in the order of strcmp()? */
 bool text_is_among(const char *text, const char *const *list, size_t n);
+/* The value of a hexadecimal digit, or -1. */
+int text_hex_digit(char c);
+/* Decodes the 2 × N hexadecimal digits at TEXT into N bytes. False: one is no digit, OUT means
+ * nothing. Nothing is read behind the first that is none. */
+bool text_from_hex(const char *text, uint8_t *out, size_t n);
 /* For qsort() of an array of texts: the order of strcmp(). */
 int text_compare(const void *a, const void *b);
 

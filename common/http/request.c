@@ -2,7 +2,6 @@
 #include "common/base/text.h"
 #include "common/http/internal.h"
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,11 +90,6 @@ void http_request_free(struct http_request *request)
 
 /* --- parameters --- */
 
-static int hex(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 /* Decodes SLICE in place: "%41" and '+'. A percent sign without two hexadecimal digits stays as it
  * is. The byte behind SLICE has to be writable. */
 static void param_decode(struct http_slice *slice)
@@ -103,9 +97,8 @@ static void param_decode(struct http_slice *slice)
     uint8_t *out = (uint8_t *)slice->text;
     const char *end = slice->text + slice->len;
     for (const char *at = slice->text; at < end; at++) {
-        if (*at == '%' && end - at > 2 && isxdigit((unsigned char)at[1]) &&
-            isxdigit((unsigned char)at[2])) {
-            *out++ = (uint8_t)(hex(at[1]) * 16 + hex(at[2]));
+        if (*at == '%' && end - at > 2 && text_from_hex(at + 1, out, 1)) {
+            out++;
             at += 2;
         } else {
             *out++ = *at == '+' ? ' ' : (uint8_t)*at;

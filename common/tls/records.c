@@ -5,6 +5,7 @@
  * of a microsecond, and a context of 1 KB for each connection is saved. */
 #include "common/tls/records.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include <assert.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -144,13 +145,8 @@ bool records_is_worn(const struct records *records)
 static size_t read_hex(const char *text, uint8_t *out, size_t size)
 {
     size_t n = 0;
-    for (; n < size; n++, text += 2) {
-        int high = OPENSSL_hexchar2int((unsigned char)text[0]);
-        int low = high >= 0 ? OPENSSL_hexchar2int((unsigned char)text[1]) : -1;
-        if (low < 0)
-            break;
-        out[n] = (uint8_t)(high * 16 + low);
-    }
+    while (n < size && text_from_hex(text + 2 * n, out + n, 1))
+        n++;
     return n;
 }
 

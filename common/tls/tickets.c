@@ -7,6 +7,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
+#include "common/base/text.h"
 #include "common/base/time.h"
 #include <assert.h>
 #include <ctype.h>
@@ -57,22 +58,11 @@ static void key_from(struct ticket_key *key, const uint8_t *bytes, size_t len)
     }
 }
 
-static int digit(char c)
-{
-    c = (char)tolower((unsigned char)c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Adds the key of a line. False: it is none. */
 static bool add_line(struct tls_ticket_keys *keys, const char *line, size_t len)
 {
     uint8_t bytes[LONG_KEY];
-    bool ok = len == 2 * SHORT_KEY || len == 2 * LONG_KEY;
-    for (size_t i = 0; ok && i < len; i += 2) {
-        int high = digit(line[i]), low = digit(line[i + 1]);
-        ok = high >= 0 && low >= 0;
-        bytes[i / 2] = (uint8_t)(high * 16 + low);
-    }
+    bool ok = (len == 2 * SHORT_KEY || len == 2 * LONG_KEY) && text_from_hex(line, bytes, len / 2);
     if (ok)
         key_from(&keys->list[keys->n++], bytes, len / 2);
     explicit_bzero(bytes, sizeof(bytes));

@@ -1,4 +1,5 @@
 #include "common/base/text.h"
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,11 +64,31 @@ static void test_among(void **state)
         assert_string_equal(texts[i], list[i]);
 }
 
+static void test_hex(void **state)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    uint8_t bytes[3];
+
+    (void)state;
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *at = c != 0 ? strchr(digits, c) : NULL;
+        long value = at == NULL ? -1 : at - digits < 16 ? at - digits : at - digits - 6;
+        assert_int_equal(text_hex_digit((char)c), value);
+    }
+    assert_true(text_from_hex("00aFf0", bytes, 3));
+    assert_memory_equal(bytes, "\x00\xaf\xf0", 3);
+    assert_true(text_from_hex("", bytes, 0));
+    assert_false(text_from_hex("0g", bytes, 1));
+    assert_false(text_from_hex("g0", bytes, 1));
+    assert_false(text_from_hex("0", bytes, 1)); /* the NUL is no digit */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_control_bytes),
         cmocka_unit_test(test_among),
+        cmocka_unit_test(test_hex),
         cmocka_unit_test(test_neighbours_of_control_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
