@@ -20,20 +20,27 @@ static bool read_item(const char *text, size_t len, struct ip *out)
            ip_parse(address.host, strlen(address.host), out);
 }
 
-int forwarded_last(const char *text, size_t *len, struct ip *out)
+size_t forwarded_cut(const char *text, size_t *len, const char **item)
 {
     size_t end = *len, begin;
 
     while (end > 0 && is_space(text[end - 1]))
         end--;
-    if (end == 0) {
-        *len = 0;
-        return 0;
-    }
     for (begin = end; begin > 0 && text[begin - 1] != ',';)
         begin--;
     *len = begin > 0 ? begin - 1 : 0;
     while (begin < end && is_space(text[begin]))
         begin++;
-    return read_item(text + begin, end - begin, out) ? 1 : -EBADMSG;
+    *item = text + begin;
+    return end - begin;
+}
+
+int forwarded_last(const char *text, size_t *len, struct ip *out)
+{
+    const char *item;
+    size_t n = forwarded_cut(text, len, &item);
+
+    if (n == 0 && item == text)
+        return 0;
+    return read_item(item, n, out) ? 1 : -EBADMSG;
 }

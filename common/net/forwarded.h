@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Cuts the last item off the *LEN bytes of TEXT, between commas and without blanks around it,
+ * whatever it is. Returns its length, and *ITEM is where it begins: at TEXT if nothing is left. */
+size_t forwarded_cut(const char *text, size_t *len, const char **item);
 /* Cuts the last address off the *LEN bytes of TEXT: an IPv4 or IPv6 address, with a port or
  * without. 1 with OUT; 0: TEXT is empty; -EBADMSG: something else stands there. */
 int forwarded_last(const char *text, size_t *len, struct ip *out);

@@ -120,18 +120,21 @@ const char *local_callers_refusal(const struct local_callers *local,
 
 /* --- whom a proxy speaks for --- */
 
-/* Goes back over LINE for as long as *IP is one of ours, and leaves the last address that it came
- * to in IP. False: an item is none. */
+/* Goes back over LINE for as long as *IP is one of ours, and leaves the last item that it came to
+ * in IP. False: an item is no address. */
 static bool walk_back(const struct local_callers *local, const char *line,
                       char ip[LOCAL_CALLERS_IP_MAX])
 {
     size_t len = strlen(line);
     struct ip address;
+    const char *item;
 
     while (len > 0 && peer_is_near(local, ip)) {
-        if (forwarded_last(line, &len, &address) != 1)
+        size_t n = forwarded_cut(line, &len, &item);
+        if (n >= LOCAL_CALLERS_IP_MAX || !ip_parse(item, n, &address))
             return false;
-        ip_text(&address, ip);
+        memcpy(ip, item, n);
+        ip[n] = '\0';
     }
     return true;
 }
