@@ -4,7 +4,7 @@
 #include "comet/wire/proxy_header.h"
 #include "comet/wire/ws_handshake.h"
 #include "common/base/mem.h"
-#include "common/config/config.h"
+#include "common/config/networks.h"
 #include "common/containers/map.h"
 #include "common/net/forwarded.h"
 
@@ -13,13 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-enum { ITEM_MAX = 64 };
-
-struct networks {
-    size_t n;
-    struct network *at;
-};
 
 struct client_rules {
     struct addresses_limits limits;
@@ -30,23 +23,6 @@ struct client_rules {
 
 /* --- settings --- */
 
-static void add_network(const char *item, size_t len, void *arg)
-{
-    struct networks *networks = arg;
-
-    networks->at = mem_realloc(networks->at, (networks->n + 1) * sizeof *networks->at);
-    networks->n += network_parse(item, len, &networks->at[networks->n]);
-}
-
-static bool networks_have(const struct networks *networks, const struct ip *ip)
-{
-    for (size_t i = 0; i < networks->n; i++) {
-        if (network_has(&networks->at[i], ip))
-            return true;
-    }
-    return false;
-}
-
 void client_address_open(struct frontend *frontend)
 {
     const struct comet_config *config = frontend->worker->config;
@@ -55,9 +31,9 @@ void client_address_open(struct frontend *frontend)
     rules->limits.most = config->per_address;
     rules->limits.rate = rate_limit(config->rate_per_address, config->rate_burst);
     if (config->conn_trusted != NULL)
-        config_list_each(config->conn_trusted, add_network, &rules->trusted);
+        networks_read(&rules->trusted, config->conn_trusted);
     if (config->proxy_trusted != NULL)
-        config_list_each(config->proxy_trusted, add_network, &rules->proxies);
+        networks_read(&rules->proxies, config->proxy_trusted);
     rules->named[0] = map64_new();
     rules->named[1] = map64_new();
     frontend->rules = rules;
@@ -69,43 +45,19 @@ void client_address_close(struct frontend *frontend)
 
     map64_free(rules->named[0]);
     map64_free(rules->named[1]);
-    free(rules->trusted.at);
-    free(rules->proxies.at);
+    networks_free(&rules->trusted);
+    networks_free(&rules->proxies);
     free(rules);
     frontend->rules = NULL;
 }
 
-struct check {
-    const char *name;
-    char *err;
-    size_t errlen, n;
-    bool bad;
-};
-
-static void check_network(const char *item, size_t len, void *arg)
-{
-    struct check *check = arg;
-    struct network network;
-
-    check->n++;
-    if (check->bad || network_parse(item, len, &network))
-        return;
-    check->bad = true;
-    snprintf(check->err, check->errlen, "%s: %.*s is no address and no network like 10.0.0.0/8",
-             check->name, (int)(len < ITEM_MAX ? len : ITEM_MAX), item);
-}
-
 int client_address_check(const struct comet_config *config, char *err, size_t errlen)
 {
-    struct check trusted = {"conn.trusted", err, errlen, 0, false};
-    struct check proxies = {"proxy.trusted", err, errlen, 0, false};
+    int proxies = networks_check("proxy.trusted", config->proxy_trusted, err, errlen);
 
-    config_list_each(config->conn_trusted, check_network, &trusted);
-    if (!trusted.bad)
-        config_list_each(config->proxy_trusted, check_network, &proxies);
-    if (trusted.bad || proxies.bad)
+    if (networks_check("conn.trusted", config->conn_trusted, err, errlen) < 0 || proxies < 0)
         return -EINVAL;
-    if (config->proxy_protocol && proxies.n == 0) {
+    if (config->proxy_protocol && proxies == 0) {
         snprintf(err, errlen,
                  "proxy.protocol is on, but proxy.trusted is empty, so nobody could "
                  "connect: name the addresses of the proxies there");

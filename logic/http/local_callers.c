@@ -1,6 +1,7 @@
 #include "logic/http/local_callers.h"
 #include "common/base/mem.h"
 #include "common/config/config.h"
+#include "common/config/networks.h"
 #include "common/http/http.h"
 #include "common/net/forwarded.h"
 #include "common/net/network.h"
@@ -14,8 +15,7 @@
 
 struct local_callers {
     char *hosts;
-    size_t n;
-    struct network *networks;
+    struct networks trusted;
 };
 
 enum {
@@ -46,13 +46,7 @@ static bool peer_is_near(const struct local_callers *local, const char *peer)
         return true;
     if (!ip_parse(peer, strlen(peer), &ip))
         return false;
-    if (ip_is_loopback(&ip))
-        return true;
-    for (size_t i = 0; i < local->n; i++) {
-        if (network_has(&local->networks[i], &ip))
-            return true;
-    }
-    return false;
+    return ip_is_loopback(&ip) || networks_have(&local->trusted, &ip);
 }
 
 /* --- hosts --- */
@@ -165,20 +159,12 @@ void local_callers_client(const struct local_callers *local, const struct http_r
 
 /* --- settings --- */
 
-static void add_network(const char *item, size_t len, void *arg)
-{
-    struct local_callers *local = arg;
-
-    local->networks = mem_realloc(local->networks, (local->n + 1) * sizeof *local->networks);
-    local->n += network_parse(item, len, &local->networks[local->n]);
-}
-
 struct local_callers *local_callers_open(const char *trusted, const char *hosts)
 {
     struct local_callers *local = mem_zalloc(sizeof *local);
 
     local->hosts = mem_strdup(hosts);
-    config_list_each(trusted, add_network, local);
+    networks_read(&local->trusted, trusted);
     return local;
 }
 
@@ -186,34 +172,12 @@ void local_callers_close(struct local_callers *local)
 {
     if (local == NULL)
         return;
-    free(local->networks);
+    networks_free(&local->trusted);
     free(local->hosts);
     free(local);
 }
 
-struct caller_check {
-    char *err;
-    size_t errlen;
-    bool bad;
-};
-
-static void check_network(const char *item, size_t len, void *arg)
-{
-    struct caller_check *check = arg;
-    struct network network;
-
-    if (check->bad || network_parse(item, len, &network))
-        return;
-    check->bad = true;
-    snprintf(check->err, check->errlen,
-             "api.trusted: %.*s is no address and no network like 10.0.0.0/8",
-             (int)(len < ITEM_MAX ? len : ITEM_MAX), item);
-}
-
 int local_callers_check(const char *trusted, char *err, size_t errlen)
 {
-    struct caller_check check = {err, errlen, false};
-
-    config_list_each(trusted, check_network, &check);
-    return check.bad ? -EINVAL : 0;
+    return networks_check("api.trusted", trusted, err, errlen) < 0 ? -EINVAL : 0;
 }
