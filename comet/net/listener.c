@@ -115,8 +115,7 @@ static void pause_accepting(struct listeners *listeners, uint64_t ms)
 /* Clients come faster than logic admits them. Those who wait in the kernel cost nobody anything. */
 static bool is_crowded(const struct worker *worker)
 {
-    size_t waiting = worker->connects_waiting;
-    return waiting > 0 && waiting >= (size_t)worker->config->logic_connects;
+    return worker->connects_waiting >= (size_t)worker->config->logic_connects;
 }
 
 /* No descriptor is left (EMFILE, ENFILE): closes the spare one for a moment to accept and refuse a

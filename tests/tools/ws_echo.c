@@ -84,6 +84,7 @@ int main(int argc, char **argv)
         .max_body = 4 << 20, /* a message may be four times as long */
         .max_auth = 4 << 20,
         .strangers = 64 << 20,
+        .logic_connects = 1,     /* nobody waits for a logic */
         .sendq_bytes = 64 << 20, /* a suite may send a lot before it reads */
         .spill_ms = 60000,
     };
