@@ -84,15 +84,21 @@ static void on_lease(struct membership *membership, bool lost, void *arg)
     logic->has_node = true;
 }
 
-static int on_reload(struct daemon *daemon, void *arg, char *err, size_t errlen)
+static int reload_callers(struct daemon *daemon, void *arg, char *err, size_t errlen)
 {
-    struct logic *logic = daemon->state;
+    const struct logic *logic = daemon->state;
 
     (void)arg;
     return logic->callers != NULL ? callers_reload(logic->callers, err, errlen) : 0;
 }
 
-static struct daemon_reload reload_keys = {.what = "api.keys_file", .run = on_reload};
+static int reload_jwts(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    const struct logic *logic = daemon->state;
+
+    (void)arg;
+    return logic->jwts != NULL ? jwts_reload(logic->jwts, err, errlen) : 0;
+}
 
 static int join(struct logic *logic)
 {
@@ -104,14 +110,6 @@ static int join(struct logic *logic)
 }
 
 static void logic_stop(struct daemon *daemon);
-
-static int reload_jwts(struct daemon *daemon, void *arg, char *err, size_t errlen)
-{
-    const struct logic *logic = daemon->state;
-
-    (void)arg;
-    return logic->jwts != NULL ? jwts_reload(logic->jwts, err, errlen) : 0;
-}
 
 static void warn_of_trust(const struct logic_config *config)
 {
@@ -161,7 +159,8 @@ static int open_outside(struct logic *logic)
 
 static int logic_start(struct daemon *daemon)
 {
-    static struct daemon_reload reload = {.what = "jwt", .run = reload_jwts};
+    static struct daemon_reload jwts = {.what = "jwt", .run = reload_jwts};
+    static struct daemon_reload callers = {.what = "api.keys_file", .run = reload_callers};
     struct logic *logic = &the_logic;
 
     logic_init(logic);
@@ -179,9 +178,9 @@ static int logic_start(struct daemon *daemon)
         return err;
     }
     if (logic->jwts != NULL)
-        daemon_on_reload(daemon, &reload);
+        daemon_on_reload(daemon, &jwts);
     if (logic->config->api_keys_file[0] != '\0')
-        daemon_on_reload(daemon, &reload_keys);
+        daemon_on_reload(daemon, &callers);
     needs_timer.data = logic;
     uv_timer_init(&daemon->loop.uv, &needs_timer);
     uv_timer_start(&needs_timer, on_needs, 0, NEEDS_MS);
