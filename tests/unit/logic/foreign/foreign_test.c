@@ -10,43 +10,15 @@
 /* needs cmocka.h */
 #include "logic/foreign/foreign.h"
 #include "tests/unit/lib/clock.h"
-#include "tests/unit/lib/redis_fixture.h"
 
 #include <errno.h>
 
 enum { TTL_MS = 600000, FOUND = 8 };
 
-static struct redis_server server;
-static struct fixture f;
-static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.goim_session_ttl_ms = TTL_MS, .sessions_max_per_uid = 3};
-static struct logic logic = {.config = &config, .counters = counters};
-static int64_t uid; /* of this test */
 
-static int setup(void **state)
-{
-    (void)state;
-    redis_server_start(&server, NULL);
-    open_up(&f, server.address);
-    logic.loop = &f.loop;
-    logic.redis = f.redis;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    close_all(&f);
-    redis_server_stop(&server);
-    return 0;
-}
-
-static int next_uid(void **state)
-{
-    (void)state;
-    uid++;
-    return 0;
-}
+/* needs the above */
+#include "tests/unit/lib/logic_redis.h"
 
 /* --- calls --- */
 

@@ -12,39 +12,11 @@
 #include "common/protocol/ops.h"
 #include "logic/tokens/revoked.h"
 #include "tests/unit/lib/clock.h"
-#include "tests/unit/lib/redis_fixture.h"
 
-static struct redis_server server;
-static struct fixture f;
-static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {.revoke_per_uid = 5};
-static struct logic logic = {.config = &config, .counters = counters};
-static int64_t uid = 1000;
 
-static int setup(void **state)
-{
-    (void)state;
-    redis_server_start(&server, NULL);
-    open_up(&f, server.address);
-    logic.loop = &f.loop;
-    logic.redis = f.redis;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    close_all(&f);
-    redis_server_stop(&server);
-    return 0;
-}
-
-static int next_uid(void **state)
-{
-    (void)state;
-    uid++;
-    return 0;
-}
+/* needs the above */
+#include "tests/unit/lib/logic_redis.h"
 
 static struct {
     int n, err;
