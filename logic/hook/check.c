@@ -1,17 +1,17 @@
+#include "common/http/url.h"
 #include "logic/hook/hook.h"
-#include "logic/hook/url.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 int hook_check(const struct logic_config *config, char *err, size_t errlen)
 {
-    struct hook_url url;
+    struct http_url url;
     const char *why;
 
     if (config->auth_url[0] == '\0')
         return 0;
-    if (hook_url_parse(config->auth_url, &url, &why) != 0) {
+    if (http_url_parse(config->auth_url, &url, &why) != 0) {
         (void)snprintf(err, errlen, "auth.url: %s", why);
         return -EINVAL;
     }

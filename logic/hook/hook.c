@@ -3,15 +3,15 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
+#include "common/http/addresses.h"
 #include "common/http/client.h"
+#include "common/http/url.h"
 #include "common/protocol/ops.h"
 #include "common/tls/tls.h"
-#include "logic/hook/addresses.h"
 #include "logic/hook/breaker.h"
 #include "logic/hook/cache.h"
 #include "logic/hook/failure.h"
 #include "logic/hook/secret.h"
-#include "logic/hook/url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,8 +45,8 @@ struct slot {
 struct hook {
     struct logic *logic;
     const struct logic_config *config;
-    struct hook_url url;
-    struct hook_addresses *addresses;
+    struct http_url url;
+    struct http_addresses *addresses;
     struct hook_cache *cache; /* NULL: auth.cache is 0 */
     struct hook_breaker breaker;
     struct tls_client *tls; /* NULL: not https */
@@ -240,7 +240,7 @@ static struct call *slot_free(struct slot *slot)
 static bool may_try_again(const struct hook *hook, const struct call *call, int status)
 {
     size_t tries = (size_t)hook->config->auth_retries + 1;
-    size_t addresses = hook_addresses_count(hook->addresses);
+    size_t addresses = http_addresses_count(hook->addresses);
 
     if (status < 0 && status != -ETIMEDOUT && tries < addresses)
         tries = addresses;
@@ -264,7 +264,7 @@ static void slot_failed(struct slot *slot, int status)
     bool opens = hook_breaker_failed(&hook->breaker, now_of(hook));
     char why[96];
 
-    hook_addresses_failed(hook->addresses, &slot->address);
+    http_addresses_failed(hook->addresses, &slot->address);
     if (status < 0)
         slot_drop_client(slot); /* the next try is for another address, perhaps */
     if (may_try_again(hook, slot->call, status)) {
@@ -303,7 +303,7 @@ static void slot_open_client(struct slot *slot)
 {
     struct hook *hook = slot->hook;
 
-    slot->address = *hook_addresses_current(hook->addresses);
+    slot->address = *http_addresses_current(hook->addresses);
     slot->client = http_client_open(hook->logic->loop, &slot->address.any, on_answer, slot);
     if (hook->tls != NULL)
         http_client_set_tls(slot->client, hook->tls, hook->url.address.host);
@@ -321,7 +321,7 @@ static void slot_ask(struct slot *slot)
     const struct http_client_body body = {type, call->body, call->len};
 
     if (slot->client != NULL &&
-        !endpoint_same(&slot->address, hook_addresses_current(hook->addresses)))
+        !endpoint_same(&slot->address, http_addresses_current(hook->addresses)))
         slot_drop_client(slot);
     if (slot->client == NULL)
         slot_open_client(slot);
@@ -365,7 +365,7 @@ static void pump(struct hook *hook)
 
     if (hook->closed)
         return;
-    while (!STAILQ_EMPTY(&hook->waiting) && hook_addresses_count(hook->addresses) > 0 &&
+    while (!STAILQ_EMPTY(&hook->waiting) && http_addresses_count(hook->addresses) > 0 &&
            (slot = LIST_FIRST(&hook->free_slots)) != NULL) {
         LIST_REMOVE(slot, next);
         hook->n_busy++;
@@ -383,7 +383,7 @@ static void on_addresses(void *arg, int err)
     if (err != 0) {
         (void)snprintf(why, sizeof why, "its name is not resolved: %s", uv_strerror(err));
         tell_failure(hook, why);
-        if (hook_addresses_count(hook->addresses) == 0)
+        if (http_addresses_count(hook->addresses) == 0)
             fail_waiting(hook, LOGIC_AUTH_FAILED_CONNECT, why);
     }
     pump(hook);
@@ -423,11 +423,11 @@ void hook_ask(struct hook *hook, const struct hook_question *question, uint64_t 
     call->arg = arg;
     if (answered_before(hook, call, own))
         return;
-    hook_addresses_refresh(hook->addresses);
+    http_addresses_refresh(hook->addresses);
     if (hook->closed || !hook_breaker_lets(&hook->breaker, now_of(hook))) {
         call_fail(hook, call, LOGIC_AUTH_FAILED_PAUSE, "it is not asked for a moment");
-    } else if (hook_addresses_count(hook->addresses) == 0 &&
-               !hook_addresses_resolving(hook->addresses)) {
+    } else if (http_addresses_count(hook->addresses) == 0 &&
+               !http_addresses_resolving(hook->addresses)) {
         call_fail(hook, call, LOGIC_AUTH_FAILED_CONNECT, "its name is not resolved");
     } else if (LIST_EMPTY(&hook->free_slots) &&
                hook->n_waiting >= (size_t)hook->config->auth_waiting) {
@@ -465,11 +465,7 @@ static int on_reload(struct daemon *daemon, void *arg, char *err, size_t errlen)
 
 static void warn_of_plain(const struct hook *hook)
 {
-    const union endpoint *address = hook_addresses_current(hook->addresses);
-
-    if (hook->url.tls || (address != NULL && endpoint_is_loopback(&address->any)))
-        return;
-    if (strcmp(hook->url.address.host, "localhost") != 0)
+    if (!hook->url.tls && !http_url_is_loopback(&hook->url))
         log_warn("auth.url is not on this machine, and without TLS",
                  "host=%s hint=\"tokens and cookies of clients go there: only on a network that "
                  "you trust\"",
@@ -491,7 +487,7 @@ static void open_slots(struct hook *hook)
     }
 }
 
-static int open_tls(struct logic *logic, const struct hook_url *url, struct tls_client **tls)
+static int open_tls(struct logic *logic, const struct http_url *url, struct tls_client **tls)
 {
     const struct tls_client_options options = {.name = "auth", .alpn = "http/1.1"};
     char err[TLS_ERROR_MAX];
@@ -505,7 +501,7 @@ static int open_tls(struct logic *logic, const struct hook_url *url, struct tls_
 int hook_open(struct logic *logic, struct hook **out)
 {
     struct hook *hook;
-    struct hook_url url;
+    struct http_url url;
     struct tls_client *tls = NULL;
     char *secret = NULL, err[256];
     const char *why;
@@ -513,7 +509,7 @@ int hook_open(struct logic *logic, struct hook **out)
     *out = NULL;
     if (logic->config->auth_url[0] == '\0')
         return 0;
-    (void)hook_url_parse(logic->config->auth_url, &url, &why); /* hook_check() has */
+    (void)http_url_parse(logic->config->auth_url, &url, &why); /* hook_check() has */
     int rc = open_tls(logic, &url, &tls);
     if (rc != 0)
         return rc;
@@ -535,7 +531,7 @@ int hook_open(struct logic *logic, struct hook **out)
     open_slots(hook);
     if (logic->config->auth_cache_ms > 0)
         hook->cache = hook_cache_open((size_t)logic->config->auth_cache_entries);
-    hook->addresses = hook_addresses_open(logic->loop, &hook->url, on_addresses, hook);
+    hook->addresses = http_addresses_open(logic->loop, &hook->url, on_addresses, hook);
     warn_of_plain(hook);
     if (secret != NULL) {
         hook->reload = (struct daemon_reload){.what = "auth", .run = on_reload, .arg = hook};
@@ -569,7 +565,7 @@ void hook_close(struct hook *hook)
             call_fail(hook, slot_free(slot), LOGIC_AUTH_FAILED_PAUSE, "logic ends");
         uv_close((uv_handle_t *)&slot->pause, on_handle_closed);
     }
-    hook_addresses_close(hook->addresses);
+    http_addresses_close(hook->addresses);
     hook_cache_close(hook->cache);
     mem_wiped_free_text(hook->secret);
     uv_close((uv_handle_t *)&hook->expire, on_handle_closed);

@@ -1,8 +1,8 @@
 /* What the business answers who connects, and auth.url: what is taken stays within the limits, and
  * what is refused says why. */
+#include "common/http/url.h"
 #include "common/protocol/ops.h"
 #include "logic/hook/answer.h"
-#include "logic/hook/url.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,14 +25,14 @@ static bool is_plain(const char *text)
 static void check_url(const uint8_t *data, size_t size)
 {
     static char text[2048];
-    struct hook_url url;
+    struct http_url url;
     const char *why = NULL;
 
     if (size >= sizeof text)
         return;
     memcpy(text, data, size);
     text[size] = '\0';
-    if (hook_url_parse(text, &url, &why) != 0) {
+    if (http_url_parse(text, &url, &why) != 0) {
         assert(why != NULL);
         return;
     }

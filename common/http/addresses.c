@@ -1,27 +1,27 @@
-#include "logic/hook/addresses.h"
+#include "common/http/addresses.h"
 #include "common/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct hook_addresses {
+struct http_addresses {
     struct loop *loop;
-    const struct hook_url *url;
+    const struct http_url *url;
     void (*known)(void *arg, int err);
     void *arg;
     uv_getaddrinfo_t request;
     bool literal, busy, closed;
     uint64_t due_ms;
     size_t n, current;
-    union endpoint list[ADDRESSES_MOST];
+    union endpoint list[HTTP_ADDRESSES_MOST];
 };
 
-static void take(struct hook_addresses *addresses, const struct addrinfo *found)
+static void take(struct http_addresses *addresses, const struct addrinfo *found)
 {
     union endpoint before = addresses->list[addresses->current];
 
     addresses->n = 0;
-    for (const struct addrinfo *at = found; at != NULL && addresses->n < ADDRESSES_MOST;
+    for (const struct addrinfo *at = found; at != NULL && addresses->n < HTTP_ADDRESSES_MOST;
          at = at->ai_next) {
         union endpoint *to = &addresses->list[addresses->n];
         if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
@@ -39,7 +39,7 @@ static void take(struct hook_addresses *addresses, const struct addrinfo *found)
 
 static void on_resolved(uv_getaddrinfo_t *request, int err, struct addrinfo *found)
 {
-    struct hook_addresses *addresses = container_of(request, struct hook_addresses, request);
+    struct http_addresses *addresses = container_of(request, struct http_addresses, request);
 
     addresses->busy = false;
     if (addresses->closed) {
@@ -50,12 +50,12 @@ static void on_resolved(uv_getaddrinfo_t *request, int err, struct addrinfo *fou
     if (err == 0)
         take(addresses, found);
     else
-        addresses->due_ms = loop_now_ms(addresses->loop) + ADDRESSES_SOON_MS;
+        addresses->due_ms = loop_now_ms(addresses->loop) + HTTP_ADDRESSES_SOON_MS;
     uv_freeaddrinfo(found);
     addresses->known(addresses->arg, err);
 }
 
-void hook_addresses_refresh(struct hook_addresses *addresses)
+void http_addresses_refresh(struct http_addresses *addresses)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
     const struct address *to = &addresses->url->address;
@@ -64,15 +64,15 @@ void hook_addresses_refresh(struct hook_addresses *addresses)
     loop_assert_owner(addresses->loop);
     if (addresses->literal || addresses->busy || now < addresses->due_ms)
         return;
-    addresses->due_ms = now + ADDRESSES_KEEP_MS;
+    addresses->due_ms = now + HTTP_ADDRESSES_KEEP_MS;
     addresses->busy = uv_getaddrinfo(&addresses->loop->uv, &addresses->request, on_resolved,
                                      to->host, to->port_text, &hints) == 0;
 }
 
-struct hook_addresses *hook_addresses_open(struct loop *loop, const struct hook_url *url,
+struct http_addresses *http_addresses_open(struct loop *loop, const struct http_url *url,
                                            void (*known)(void *arg, int err), void *arg)
 {
-    struct hook_addresses *addresses = mem_zalloc(sizeof *addresses);
+    struct http_addresses *addresses = mem_zalloc(sizeof *addresses);
 
     loop_assert_owner(loop);
     addresses->loop = loop;
@@ -81,11 +81,11 @@ struct hook_addresses *hook_addresses_open(struct loop *loop, const struct hook_
     addresses->arg = arg;
     addresses->literal = endpoint_parse(url->address.host, url->address.port, addresses->list);
     addresses->n = addresses->literal ? 1 : 0;
-    hook_addresses_refresh(addresses);
+    http_addresses_refresh(addresses);
     return addresses;
 }
 
-void hook_addresses_close(struct hook_addresses *addresses)
+void http_addresses_close(struct http_addresses *addresses)
 {
     if (addresses == NULL)
         return;
@@ -97,24 +97,24 @@ void hook_addresses_close(struct hook_addresses *addresses)
         free(addresses);
 }
 
-const union endpoint *hook_addresses_current(const struct hook_addresses *addresses)
+const union endpoint *http_addresses_current(const struct http_addresses *addresses)
 {
     return addresses->n == 0 ? NULL : &addresses->list[addresses->current];
 }
 
-size_t hook_addresses_count(const struct hook_addresses *addresses)
+size_t http_addresses_count(const struct http_addresses *addresses)
 {
     return addresses->n;
 }
 
-bool hook_addresses_resolving(const struct hook_addresses *addresses)
+bool http_addresses_resolving(const struct http_addresses *addresses)
 {
     return addresses->busy;
 }
 
-void hook_addresses_failed(struct hook_addresses *addresses, const union endpoint *address)
+void http_addresses_failed(struct http_addresses *addresses, const union endpoint *address)
 {
-    uint64_t soon = loop_now_ms(addresses->loop) + ADDRESSES_SOON_MS;
+    uint64_t soon = loop_now_ms(addresses->loop) + HTTP_ADDRESSES_SOON_MS;
 
     if (addresses->due_ms > soon)
         addresses->due_ms = soon;

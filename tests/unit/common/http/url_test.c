@@ -1,4 +1,4 @@
-#include "logic/hook/url.h"
+#include "common/http/url.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,10 +11,10 @@
 
 static void is(const char *text, const char *host, int port, const char *path, const char *said)
 {
-    struct hook_url url;
+    struct http_url url;
     const char *why = "";
 
-    if (hook_url_parse(text, &url, &why) != 0)
+    if (http_url_parse(text, &url, &why) != 0)
         fail_msg("%s: %s", text, why);
     assert_string_equal(url.address.host, host);
     assert_int_equal(url.address.port, port);
@@ -24,10 +24,10 @@ static void is(const char *text, const char *host, int port, const char *path, c
 
 static void is_refused(const char *text, const char *part)
 {
-    struct hook_url url;
+    struct http_url url;
     const char *why = "";
 
-    assert_int_equal(hook_url_parse(text, &url, &why), -EINVAL);
+    assert_int_equal(http_url_parse(text, &url, &why), -EINVAL);
     if (strstr(why, part) == NULL)
         fail_msg("%s: %s", text, why);
 }
@@ -46,7 +46,7 @@ static void parts(void **state)
 
 static void refusals(void **state)
 {
-    char text[HOOK_PATH_MAX + 64] = "http://a/";
+    char text[HTTP_PATH_MAX + 64] = "http://a/";
 
     (void)state;
     is_refused("a:80/", "http://");
@@ -56,13 +56,13 @@ static void refusals(void **state)
     is_refused("http://a:/", "host:port");
     is_refused("http://a:65536/", "host:port");
     is_refused("http://::1/", "host:port");
-    is_refused("http://u:p@a/", "auth.secret_file");
+    is_refused("http://u:p@a/", "password");
     is_refused("http://a/b c", "percent-encoded");
     is_refused("http://a/b\r\nX: y", "percent-encoded");
     is_refused("http://a/#b", "fragment");
-    memset(text + 9, 'x', HOOK_PATH_MAX);
+    memset(text + 9, 'x', HTTP_PATH_MAX);
     is_refused(text, "path");
-    text[9 + HOOK_PATH_MAX - 2] = '\0';
+    text[9 + HTTP_PATH_MAX - 2] = '\0';
     is(text, "a", 80, text + 8, "a");
 }
 

@@ -1,4 +1,4 @@
-#include "logic/hook/url.h"
+#include "common/http/url.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@ static bool is_printable(const char *text)
 }
 
 /* AUTHORITY is LEN bytes: host, or host:port. */
-static int parse_authority(const char *authority, size_t len, struct hook_url *url,
+static int parse_authority(const char *authority, size_t len, struct http_url *url,
                            const char **why)
 {
     char text[ADDRESS_HOST_MAX + ADDRESS_PORT_MAX + 4];
@@ -30,7 +30,7 @@ static int parse_authority(const char *authority, size_t len, struct hook_url *u
     bool has_port = colon != NULL && memchr(colon, ']', len - (size_t)(colon - authority)) == NULL;
 
     if (memchr(authority, '@', len) != NULL)
-        return refuse(why, "it has a user or a password: use auth.secret_file");
+        return refuse(why, "it has a user or a password, which would be in the log");
     if (len + sizeof ":443" > sizeof text)
         return refuse(why, "its host is too long");
     (void)snprintf(text, sizeof text, "%.*s%s", (int)len, authority,
@@ -44,7 +44,7 @@ static int parse_authority(const char *authority, size_t len, struct hook_url *u
     return 0;
 }
 
-int hook_url_parse(const char *text, struct hook_url *url, const char **why)
+int http_url_parse(const char *text, struct http_url *url, const char **why)
 {
     static const char plain[] = "http://", tls[] = "https://";
 
@@ -58,8 +58,18 @@ int hook_url_parse(const char *text, struct hook_url *url, const char **why)
     if (strchr(text, '#') != NULL)
         return refuse(why, "it has a fragment (#)");
     const char *path = text + len;
-    if (strlen(path) + 1 > HOOK_PATH_MAX)
+    if (strlen(path) + 1 > HTTP_PATH_MAX)
         return refuse(why, "its path is too long");
     (void)snprintf(url->path, sizeof url->path, "%s%s", *path == '/' ? "" : "/", path);
     return parse_authority(text, len, url, why);
+}
+
+bool http_url_is_loopback(const struct http_url *url)
+{
+    union endpoint address;
+
+    if (strcasecmp(url->address.host, "localhost") == 0)
+        return true;
+    return endpoint_parse(url->address.host, url->address.port, &address) &&
+           endpoint_is_loopback(&address.any);
 }
