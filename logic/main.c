@@ -281,6 +281,8 @@ static void logic_scrape(struct daemon *daemon)
                    (int64_t)upstream_waiting(logic->upstream));
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
+    if (logic->jwts != NULL)
+        jwts_scrape(logic->jwts);
     if (logic->hook != NULL)
         hook_scrape(logic->hook);
     metric_set(logic->counters, LOGIC_HTTP_HELD, http_server_held(logic->http));

@@ -92,6 +92,23 @@ const struct config_row logic_config_rows[] = {
         "key in PEM). KID: only for tokens whose header has that kid. Read again on SIGHUP."),
     ROW("jwt", "jwks", CONFIG_STRING, jwt_jwks, "", 0, 0,
         "File with further public keys, a JWK Set. Read again on SIGHUP."),
+    ROW("jwt", "jwks_url", CONFIG_STRING, jwt_jwks_url, "", 0, 0,
+        "Where further public keys are fetched, a JWK Set: https://host/path; http:// only from "
+        "this "
+        "machine, or with jwt.jwks_insecure. docs/tokens.md. Empty: nowhere."),
+    ROW("jwt", "jwks_refresh", CONFIG_DURATION, jwt_jwks_refresh_ms, "10m", SECOND, DAY,
+        "They are fetched again so often; sooner if a token names a key that is not among them."),
+    ROW("jwt", "jwks_pause", CONFIG_DURATION, jwt_jwks_pause_ms, "5s", 100, HOUR,
+        "Two fetches never begin within this time, whatever tokens name. After a failure the next "
+        "one comes after so long, then after twice, 4, 8 and 16 times that."),
+    ROW("jwt", "jwks_timeout", CONFIG_DURATION, jwt_jwks_timeout_ms, "2s", 10, MINUTE,
+        "A fetch that takes longer has failed. Less than connect.timeout, because clients with a "
+        "new key wait for it."),
+    ROW("jwt", "jwks_max", CONFIG_BYTES, jwt_jwks_max, "64k", 256, 256 * KIB,
+        "Longest JWK Set that is fetched."),
+    ROW("jwt", "jwks_insecure", CONFIG_BOOL, jwt_jwks_insecure, "no", 0, 0,
+        "Fetch jwt.jwks_url from another machine without TLS. Whoever is on the way can put in a "
+        "key, and be any user. For a network that no stranger reaches."),
     ROW("jwt", "algorithms", CONFIG_LIST, jwt_algorithms,
         "HS256,HS384,HS512,RS256,PS256,ES256,EdDSA", 0, 0,
         "Algorithms by which tokens may be signed. Which one a key can serve, its family decides."),

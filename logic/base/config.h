@@ -12,9 +12,11 @@ struct logic_config {
     int64_t api_max_body, api_max_bodies, api_header_timeout_ms, api_body_timeout_ms,
         api_idle_timeout_ms;
     bool auth_trust_mid;
-    char *jwt_keys, *jwt_jwks, *jwt_algorithms, *jwt_issuer, *jwt_audience, *jwt_claims;
+    char *jwt_keys, *jwt_jwks, *jwt_jwks_url, *jwt_algorithms, *jwt_issuer, *jwt_audience,
+        *jwt_claims;
     int64_t jwt_leeway_ms, jwt_max_length, jwt_threads, jwt_max_waiting;
-    bool jwt_require_exp;
+    int64_t jwt_jwks_refresh_ms, jwt_jwks_timeout_ms, jwt_jwks_pause_ms, jwt_jwks_max;
+    bool jwt_require_exp, jwt_jwks_insecure;
     int64_t revoke_keep_ms, revoke_per_uid, revoke_timeout_ms;
     char *auth_url, *auth_secret_file;
     int64_t auth_timeout_ms, auth_retries, auth_in_flight, auth_waiting;

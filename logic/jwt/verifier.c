@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "logic/jwt/jwks.h"
+#include "logic/jwt/jwks_fetch.h"
 #include "logic/jwt/token.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct jwt_task {
     const struct jwt_key *tried[TRIES];
     size_t n;
     struct jwt_token token;
+    bool parked;      /* it has waited for a fetch of keys */
     uint64_t late_ms; /* loop time: nobody waits for the answer any longer */
     int err;
     const char *why;
@@ -43,9 +45,14 @@ struct jwts {
     struct logic *logic;
     struct jwt_rules rules;
     bool allowed[JWT_ALGORITHMS];
-    struct jwt_keys *keys;    /* all: of files, and of jwt.jwks */
+    struct jwt_keys *files;   /* of jwt.keys and jwt.jwks */
+    struct jwt_keys *fetched; /* of jwt.jwks_url; NULL: none yet */
+    struct jwt_keys *keys;    /* both */
+    struct jwks_fetch *fetch; /* NULL: jwt.jwks_url is empty */
     struct jwt_tasks waiting; /* for a thread */
     size_t n_waiting;
+    struct jwt_tasks parked; /* for keys that are being fetched */
+    size_t n_parked;
     struct jwt_tasks ready; /* for FN */
     struct loop_task finish;
     size_t works; /* under way */
@@ -112,7 +119,8 @@ int jwts_check(const struct logic_config *config, char *err, size_t errlen)
     bool allowed[JWT_ALGORITHMS] = {false};
     struct jwt_rules rules;
 
-    return read_rules(config, &rules, allowed, err, errlen);
+    int failed = read_rules(config, &rules, allowed, err, errlen);
+    return failed != 0 ? failed : jwks_fetch_check(config, err, errlen);
 }
 
 /* --- keys --- */
@@ -159,16 +167,42 @@ static struct jwt_keys *read_files(const struct logic_config *config, char *err,
     return NULL;
 }
 
-int jwts_reload(struct jwts *jwts, char *err, size_t errlen)
+/* Takes over FILES and FETCHED, which may be NULL. -E2BIG: they are too many together; then nothing
+ * is taken, nor changed. */
+static int take_keys(struct jwts *jwts, struct jwt_keys *files, struct jwt_keys *fetched)
 {
-    struct jwt_keys *keys = read_files(jwts->logic->config, err, errlen);
+    struct jwt_keys *keys = jwt_keys_new();
 
-    loop_assert_owner(jwts->logic->loop);
-    if (keys == NULL)
-        return -EINVAL;
+    if (!jwt_keys_join(keys, files) || (fetched != NULL && !jwt_keys_join(keys, fetched))) {
+        jwt_keys_unref(keys);
+        return -E2BIG;
+    }
+    if (files != jwts->files)
+        jwt_keys_unref(jwts->files);
+    if (fetched != jwts->fetched)
+        jwt_keys_unref(jwts->fetched);
     jwt_keys_unref(jwts->keys);
+    jwts->files = files;
+    jwts->fetched = fetched;
     jwts->keys = keys;
     metric_set(jwts->logic->counters, LOGIC_JWT_KEYS, (int64_t)keys->n);
+    return 0;
+}
+
+int jwts_reload(struct jwts *jwts, char *err, size_t errlen)
+{
+    struct jwt_keys *files = read_files(jwts->logic->config, err, errlen);
+
+    loop_assert_owner(jwts->logic->loop);
+    if (files == NULL)
+        return -EINVAL;
+    if (take_keys(jwts, files, jwts->fetched) != 0) {
+        jwt_keys_unref(files);
+        snprintf(err, errlen, "jwt: more than %d keys, with those of jwt.jwks_url", JWT_KEYS_MAX);
+        return -E2BIG;
+    }
+    if (jwts->fetch != NULL)
+        (void)jwks_fetch_ask(jwts->fetch);
     return 0;
 }
 
@@ -198,6 +232,8 @@ static void finish_soon(struct jwts *jwts)
 
 static void jwts_free(struct jwts *jwts)
 {
+    jwt_keys_unref(jwts->files);
+    jwt_keys_unref(jwts->fetched);
     jwt_keys_unref(jwts->keys);
     free(jwts);
 }
@@ -312,36 +348,106 @@ static void on_finish(struct loop *loop, struct loop_task *loop_task)
 
 /* --- asking --- */
 
-/* False: it failed. */
-static bool task_begin(struct jwts *jwts, struct jwt_task *task)
+enum begun { BEGUN_VERIFIED, BEGUN_PARKED, BEGUN_FAILED };
+
+static enum begun fail_key(struct jwt_task *task)
+{
+    task_fail(task, -ENOENT, "token: no key here for its algorithm and key name (alg, kid)",
+              LOGIC_JWT_KEY);
+    return BEGUN_FAILED;
+}
+
+static enum begun fail_away(struct jwt_task *task)
+{
+    task_fail(task, -EBUSY, "the keys of tokens cannot be fetched now, try again", LOGIC_JWT_AWAY);
+    return BEGUN_FAILED;
+}
+
+/* No key here fits. Perhaps the issuer has a new one: KNOWN is false if the token names a key that
+ * is not here. */
+static enum begun task_lacks_key(struct jwts *jwts, struct jwt_task *task, bool known)
+{
+    if (jwts->fetch == NULL || (known && jwts->fetched != NULL))
+        return fail_key(task);
+    if (!task->parked && jwks_fetch_ask(jwts->fetch))
+        return BEGUN_PARKED;
+    return jwks_fetch_is_good(jwts->fetch) ? fail_key(task) : fail_away(task);
+}
+
+/* Chooses keys to try. */
+static enum begun task_choose(struct jwts *jwts, struct jwt_task *task)
+{
+    const struct jwt_token *token = &task->token;
+    bool known = true;
+
+    if (!jwts->allowed[token->algorithm])
+        return fail_key(task);
+    task->n = jwt_keys_fitting(jwts->keys, token->algorithm, token->has_kid ? token->kid : NULL,
+                               task->tried, TRIES, &known);
+    if (task->n == 0)
+        return task_lacks_key(jwts, task, known);
+    if (!known && jwts->fetch != NULL)
+        (void)jwks_fetch_ask(jwts->fetch); /* for the next token: this one is tried with keys that
+                                            * have no name */
+    task_fail(task, -ENOENT, "token: its signature is not good", LOGIC_JWT_SIGNATURE);
+    task->keys = jwt_keys_ref(jwts->keys);
+    return BEGUN_VERIFIED;
+}
+
+static enum begun task_begin(struct jwts *jwts, struct jwt_task *task)
 {
     const struct logic_config *config = jwts->logic->config;
     struct jwt_token *token = &task->token;
-    bool known;
 
     if (task->ask.len > (size_t)config->jwt_max_length) {
         task_fail(task, -ENOENT, "token: longer than jwt.max_length", LOGIC_JWT_MALFORMED);
-        return false;
+        return BEGUN_FAILED;
     }
     if (jwt_token_parse(task->text, task->ask.len, token, &task->why) != 0) {
         task_fail(task, -ENOENT, task->why, LOGIC_JWT_MALFORMED);
-        return false;
+        return BEGUN_FAILED;
     }
-    if (jwts->allowed[token->algorithm])
-        task->n = jwt_keys_fitting(jwts->keys, token->algorithm, token->has_kid ? token->kid : NULL,
-                                   task->tried, TRIES, &known);
-    if (task->n == 0) {
-        task_fail(task, -ENOENT, "token: no key here for its algorithm and key name (alg, kid)",
-                  LOGIC_JWT_KEY);
-        return false;
-    }
-    if (jwts->n_waiting >= (size_t)config->jwt_max_waiting || jwts->closed) {
+    if (jwts->n_waiting + jwts->n_parked >= (size_t)config->jwt_max_waiting || jwts->closed) {
         task_fail(task, -EBUSY, "too many tokens are being verified, try again", LOGIC_JWT_BUSY);
-        return false;
+        return BEGUN_FAILED;
     }
-    task_fail(task, -ENOENT, "token: its signature is not good", LOGIC_JWT_SIGNATURE);
-    task->keys = jwt_keys_ref(jwts->keys);
-    return true;
+    return task_choose(jwts, task);
+}
+
+static void task_put(struct jwts *jwts, struct jwt_task *task, enum begun begun)
+{
+    if (begun == BEGUN_FAILED) {
+        STAILQ_INSERT_TAIL(&jwts->ready, task, link);
+        finish_soon(jwts);
+    } else if (begun == BEGUN_PARKED) {
+        task->parked = true;
+        STAILQ_INSERT_TAIL(&jwts->parked, task, link);
+        jwts->n_parked++;
+    } else {
+        STAILQ_INSERT_TAIL(&jwts->waiting, task, link);
+        jwts->n_waiting++;
+    }
+}
+
+/* A fetch ended. What waits for it is tried once more, and does not wait again. */
+static void on_fetched(void *arg, struct jwt_keys *keys)
+{
+    struct jwts *jwts = arg;
+    struct jwt_tasks parked = STAILQ_HEAD_INITIALIZER(parked);
+    struct jwt_task *task;
+
+    if (keys != NULL && take_keys(jwts, jwts->files, keys) != 0) {
+        log_error("keys of jwt.jwks_url not taken",
+                  "keys=%zu hint=\"more than %d with those of jwt.keys and jwt.jwks: the ones of "
+                  "before stay in force\"",
+                  keys->n, JWT_KEYS_MAX);
+        jwt_keys_unref(keys);
+    }
+    STAILQ_CONCAT(&parked, &jwts->parked);
+    jwts->n_parked = 0;
+    while ((task = STAILQ_TAKE(&parked, link)) != NULL)
+        task_put(jwts, task, task_choose(jwts, task));
+    works_start(jwts);
 }
 
 void jwts_verify(struct jwts *jwts, const struct jwt_ask *ask)
@@ -353,14 +459,15 @@ void jwts_verify(struct jwts *jwts, const struct jwt_ask *ask)
     memcpy(task->text, ask->text, ask->len);
     task->late_ms =
         loop_now_ms(jwts->logic->loop) + (uint64_t)jwts->logic->config->connect_timeout_ms;
-    if (!task_begin(jwts, task)) {
-        STAILQ_INSERT_TAIL(&jwts->ready, task, link);
-        finish_soon(jwts);
-        return;
-    }
-    STAILQ_INSERT_TAIL(&jwts->waiting, task, link);
-    jwts->n_waiting++;
+    task_put(jwts, task, task_begin(jwts, task));
     works_start(jwts);
+}
+
+void jwts_scrape(const struct jwts *jwts)
+{
+    metric_set(jwts->logic->counters, LOGIC_JWKS_WAITING, (int64_t)jwts->n_parked);
+    if (jwts->fetch != NULL)
+        jwks_fetch_scrape(jwts->fetch);
 }
 
 /* --- life --- */
@@ -371,12 +478,14 @@ int jwts_open(struct logic *logic, struct jwts **out)
     char err[256];
 
     *out = NULL;
-    if (config->jwt_keys[0] == '\0' && config->jwt_jwks[0] == '\0')
+    if (config->jwt_keys[0] == '\0' && config->jwt_jwks[0] == '\0' &&
+        config->jwt_jwks_url[0] == '\0')
         return 0;
     struct jwts *jwts = mem_zalloc(sizeof *jwts);
     jwts->logic = logic;
     STAILQ_INIT(&jwts->waiting);
     STAILQ_INIT(&jwts->ready);
+    STAILQ_INIT(&jwts->parked);
     jwts->finish.run = on_finish;
     int failed = read_rules(config, &jwts->rules, jwts->allowed, err, sizeof err);
     if (failed == 0)
@@ -384,6 +493,11 @@ int jwts_open(struct logic *logic, struct jwts **out)
     if (failed != 0) {
         log_error("keys of clients' tokens not taken", "why=\"%s\"", err);
         free(jwts);
+        return failed;
+    }
+    failed = jwks_fetch_open(logic, on_fetched, jwts, &jwts->fetch);
+    if (failed != 0) {
+        jwts_free(jwts);
         return failed;
     }
     *out = jwts;
@@ -395,7 +509,14 @@ void jwts_close(struct jwts *jwts)
     if (jwts == NULL)
         return;
     loop_assert_owner(jwts->logic->loop);
+    struct jwt_task *task;
+
     jwts->closed = true;
+    jwks_fetch_close(jwts->fetch);
+    jwts->fetch = NULL;
+    while ((task = STAILQ_TAKE(&jwts->parked, link)) != NULL)
+        task_put(jwts, task, fail_away(task));
+    jwts->n_parked = 0;
     works_start(jwts);
     finish_soon(jwts);
 }

@@ -1,7 +1,8 @@
 /* verifier.h - verifies clients' tokens by the keys that are configured. Main loop only.
  *
  *   jwts_verify ─► taken apart ─► which keys? ─► waiting ─► a thread of libuv's pool: signature
- *                     │ not one       │ none                      │
+ *                     │ not one       │ none: waits for a fetch of jwt.jwks_url, if one may be
+ *                     │               │ under way (jwks_fetch.h)  │
  *                     └───────────────┴──► FN, at the end of ◄────┴─ claims, on the main loop
  *                                          this turn
  *
@@ -21,8 +22,8 @@ int jwts_check(const struct logic_config *config, char *err, size_t errlen);
 /* Reads the keys. *OUT NULL: none are configured, and tokens are looked up in Redis. 0, or -E…
  * after logging. */
 int jwts_open(struct logic *logic, struct jwts **out);
-/* Reads the keys of files again. If one cannot be read or is not fit, all old ones stay: -E… and
- * ERR. */
+/* Reads the keys of files again, and fetches those of jwt.jwks_url. If a file cannot be read or is
+ * not fit, all old ones stay: -E… and ERR. */
 int jwts_reload(struct jwts *jwts, char *err, size_t errlen);
 /* Call it after the last jwts_verify(). FN of what is under way may still run, when the loop
  * runs. NULL is fine. */
@@ -40,5 +41,7 @@ struct jwt_ask {
     void *arg;
 };
 void jwts_verify(struct jwts *jwts, const struct jwt_ask *ask);
+/* Sets the gauges. */
+void jwts_scrape(const struct jwts *jwts);
 
 #endif

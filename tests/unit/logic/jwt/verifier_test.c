@@ -91,6 +91,7 @@ static int set_up(void **state)
     snprintf(keys, sizeof keys, "hmac=%s", file);
     config = (struct logic_config){.jwt_keys = keys,
                                    .jwt_jwks = mem_unconst(""),
+                                   .jwt_jwks_url = mem_unconst(""),
                                    .jwt_algorithms = mem_unconst("HS256,ES256"),
                                    .jwt_issuer = mem_unconst(""),
                                    .jwt_audience = mem_unconst(""),
