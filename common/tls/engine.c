@@ -1,12 +1,10 @@
 /* OpenSSL reads and writes by a BIO of our own, which takes from `in` and adds to `out`. So no copy
  * of the stream is kept but these two, and both are freed when they are empty. OpenSSL gets whole
  * records only: for a part of one it would keep a buffer of 17 KB. */
-#include "common/tls/engine.h"
 #include "common/base/mem.h"
 #include "common/net/address.h"
-#include "common/tls/buffer.h"
+#include "common/tls/engine_internal.h"
 #include "common/tls/internal.h"
-#include "common/tls/records.h"
 #include <assert.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -15,45 +13,27 @@
 #include <string.h>
 
 enum {
-    RECORD = 16 * 1024,          /* plaintext of one record: RFC 8446, 5.1 */
-    HANDSHAKE_MOST = 128 * 1024, /* bytes of a peer's handshake; with a chain of certificates */
-    HANDSHAKE_RECORD = 22,       /* the first byte of TLS: RFC 8446, 5.1 */
-    HEADER = 5,                  /* of a record: type, version, length */
-    BODY_MOST = RECORD + 2048    /* of TLS 1.2; RFC 5246, 6.2.3 */
-};
-
-struct tls_engine {
-    SSL *ssl;                        /* NULL: `records` has taken its place */
-    struct records *records;         /* of a server's open TLS 1.3; NULL: OpenSSL's */
-    struct records_secrets *secrets; /* of a server, until the handshake is over */
-    struct buffer rest;              /* plaintext of a record that the user has not read yet */
-    unsigned updates;                /* KeyUpdates of the peer since its last data */
-    bool resumed;
-    struct tls_endpoint *endpoint;
-    struct buffer in, out;
-    size_t whole; /* bytes at the front of `in` that OpenSSL may have */
-    enum tls_state state;
-    size_t handshake_bytes;
-    bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
-    char *error, *alpn;       /* NULL: none */
+    HANDSHAKE_MOST = 128 * 1024,     /* bytes of a peer's handshake; with a chain of certificates */
+    HANDSHAKE_RECORD = 22,           /* the first byte of TLS: RFC 8446, 5.1 */
+    BODY_MOST = RECORDS_PLAIN + 2048 /* of TLS 1.2; RFC 5246, 6.2.3 */
 };
 
 /* --- the BIO --- */
 
 /* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
-static size_t whole_records(const struct tls_engine *engine)
+size_t engine_whole_records(const struct tls_engine *engine)
 {
     size_t len = engine->in.len, at = 0;
     if (engine->plain || len == 0)
         return len;
     const uint8_t *bytes = engine->in.bytes + engine->in.at;
-    while (len - at >= HEADER) {
+    while (len - at >= RECORDS_HEADER) {
         size_t body = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
         if (body > BODY_MOST)
             return len;
-        if (len - at < HEADER + body)
+        if (len - at < RECORDS_HEADER + body)
             break;
-        at += HEADER + body;
+        at += RECORDS_HEADER + body;
     }
     return at;
 }
@@ -212,7 +192,7 @@ void tls_engine_free(struct tls_engine *engine)
 
 /* --- what follows from a call of OpenSSL --- */
 
-static void fail(struct tls_engine *engine, const char *why)
+void engine_fail(struct tls_engine *engine, const char *why)
 {
     if (engine->state == TLS_HANDSHAKE)
         count(engine, TLS_RESULT_FAILED);
@@ -245,20 +225,15 @@ static void settle(struct tls_engine *engine, int result)
         buffer_free(&engine->in);
     } else if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL) {
         tls_connection_error_text(engine->ssl, why, sizeof(why));
-        fail(engine, why);
+        engine_fail(engine, why);
     }
 }
 
 /* --- bytes --- */
 
-static bool ended(const struct tls_engine *engine)
-{
-    return engine->state == TLS_CLOSED || engine->state == TLS_FAILED;
-}
-
 size_t tls_engine_feed(struct tls_engine *engine, const void *bytes, size_t len)
 {
-    if (ended(engine) || len == 0)
+    if (engine_ended(engine) || len == 0)
         return len;
     if (!engine->seen) {
         engine->seen = true;
@@ -268,7 +243,7 @@ size_t tls_engine_feed(struct tls_engine *engine, const void *bytes, size_t len)
     if (engine->state == TLS_HANDSHAKE)
         engine->handshake_bytes += taken;
     if (engine->handshake_bytes > HANDSHAKE_MOST && engine->state == TLS_HANDSHAKE) {
-        fail(engine, "the peer's handshake is too long");
+        engine_fail(engine, "the peer's handshake is too long");
         return len;
     }
     buffer_add(&engine->in, bytes, taken);
@@ -280,131 +255,15 @@ size_t tls_engine_room(const struct tls_engine *engine)
     return TLS_ENGINE_IN - engine->in.len;
 }
 
-/* --- open TLS 1.3 of a server, without OpenSSL's connection --- */
-
-enum { ALERT_CLOSE = 0, ALERT_UNEXPECTED = 10, ALERT_INTERNAL = 80, ALERT_CANCELED = 90 };
-enum { UPDATES_MOST = 32 };
-
-/* Puts a record of LEN bytes into the output. False: the cipher failed. */
-static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
-                       size_t len)
-{
-    uint8_t *out = buffer_room(&engine->out, len + RECORDS_OVERHEAD);
-    size_t n = records_seal(engine->records, type, bytes, len, out);
-    engine->out.len += n;
-    return n > 0;
-}
-
-/* Says ALERT, and fails. */
-static void alert(struct tls_engine *engine, int number, const char *why)
-{
-    const uint8_t bytes[2] = {2, (uint8_t)number};
-    (void)put_record(engine, RECORDS_ALERT, bytes, sizeof(bytes));
-    fail(engine, why);
-}
-
-/* Tells the peer that our next record has the next key, and turns to that. */
-static bool update_write_key(struct tls_engine *engine)
-{
-    static const uint8_t update[5] = {24, 0, 0, 1, 0}; /* RFC 8446, 4.6.3 */
-    return put_record(engine, RECORDS_HANDSHAKE, update, sizeof(update)) &&
-           records_next_write_key(engine->records);
-}
-
-/* Of handshake messages only a KeyUpdate, alone in its record, may come. */
-static void take_handshake(struct tls_engine *engine, const uint8_t *bytes, size_t len)
-{
-    static const uint8_t update[4] = {24, 0, 0, 1};
-    if (len != 5 || memcmp(bytes, update, 4) != 0 || bytes[4] > 1 ||
-        ++engine->updates > UPDATES_MOST)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent a handshake message that makes no sense");
-    else if (!records_next_read_key(engine->records) ||
-             (bytes[4] == 1 && !update_write_key(engine)))
-        alert(engine, ALERT_INTERNAL, "no next key");
-}
-
-static void take_alert(struct tls_engine *engine, const uint8_t *bytes, size_t len)
-{
-    char why[128];
-    if (len != 2) {
-        alert(engine, ALERT_UNEXPECTED, "the peer sent an alert that makes no sense");
-    } else if (bytes[1] == ALERT_CLOSE) {
-        engine->state = TLS_CLOSED;
-        buffer_free(&engine->in);
-    } else if (bytes[1] != ALERT_CANCELED) {
-        snprintf(why, sizeof(why), "the peer refuses: %s", SSL_alert_desc_string_long(bytes[1]));
-        fail(engine, why);
-    }
-}
-
-/* Opens the next record into OUT, which has room for it. Returns the length of its data. */
-static size_t open_record(struct tls_engine *engine, size_t record, uint8_t *out)
-{
-    enum records_type type = RECORDS_DATA;
-    long n = records_open(engine->records, engine->in.bytes + engine->in.at, record, out, &type);
-    ERR_clear_error();
-    if (n < 0) {
-        alert(engine, (int)-n, "a record was damaged or forged on its way");
-        return 0;
-    }
-    buffer_drop(&engine->in, record);
-    if (type == RECORDS_DATA) {
-        engine->updates = 0;
-        return (size_t)n;
-    }
-    if (type == RECORDS_ALERT)
-        take_alert(engine, out, (size_t)n);
-    else if (type == RECORDS_HANDSHAKE)
-        take_handshake(engine, out, (size_t)n);
-    else
-        alert(engine, ALERT_UNEXPECTED, "a record of an unknown type");
-    explicit_bzero(out, (size_t)n);
-    return 0;
-}
-
-static size_t take_rest(struct tls_engine *engine, void *buf, size_t len)
-{
-    struct buffer *rest = &engine->rest;
-    size_t n = len < rest->len ? len : rest->len;
-    memcpy(buf, rest->bytes + rest->at, n);
-    rest->at += n;
-    rest->len -= n;
-    if (rest->len == 0)
-        buffer_wipe(rest);
-    return n;
-}
-
-static size_t read_records(struct tls_engine *engine, void *buf, size_t len)
-{
-    size_t got = 0, whole;
-    if (engine->rest.len > 0)
-        return take_rest(engine, buf, len);
-    while (got == 0 && !ended(engine) && engine->out.len < TLS_ENGINE_OUT &&
-           (whole = whole_records(engine)) > 0) {
-        assert(engine->in.bytes != NULL);
-        const uint8_t *head = engine->in.bytes + engine->in.at;
-        size_t record = HEADER + ((size_t)head[3] << 8 | head[4]);
-        if (record > whole) { /* longer than any */
-            alert(engine, ALERT_UNEXPECTED, "the peer sent what is no record");
-        } else if (record <= len) {
-            got = open_record(engine, record, buf);
-        } else {
-            engine->rest.len = open_record(engine, record, buffer_room(&engine->rest, record));
-            if (engine->rest.len > 0)
-                return take_rest(engine, buf, len);
-            buffer_wipe(&engine->rest);
-        }
-    }
-    return got;
-}
+/* --- the end of a handshake --- */
 
 /* How many records are in BUFFER behind the first SKIP bytes. */
 static uint64_t count_records(const struct buffer *buffer, size_t skip)
 {
     uint64_t n = 0;
-    for (size_t at = skip; buffer->len - at >= HEADER; n++) {
+    for (size_t at = skip; buffer->len - at >= RECORDS_HEADER; n++) {
         const uint8_t *head = buffer->bytes + buffer->at + at;
-        at += HEADER + ((size_t)head[3] << 8 | head[4]);
+        at += RECORDS_HEADER + ((size_t)head[3] << 8 | head[4]);
     }
     return n;
 }
@@ -435,14 +294,14 @@ static void shake_hands(struct tls_engine *engine)
 size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
 {
     size_t got = 0;
-    if (ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
+    if (engine_ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
         return 0;
-    engine->whole = whole_records(engine);
+    engine->whole = engine_whole_records(engine);
     if (engine->secrets != NULL && engine->whole > 0)
         shake_hands(engine);
     if (engine->records != NULL)
-        return read_records(engine, buf, len);
-    if (ended(engine) || engine->secrets != NULL ||
+        return engine_records_read(engine, buf, len);
+    if (engine_ended(engine) || engine->secrets != NULL ||
         (engine->whole == 0 && SSL_pending(engine->ssl) == 0))
         return 0;
     ERR_clear_error();
@@ -450,27 +309,13 @@ size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
     return got;
 }
 
-/* How many of LEN bytes may be written at once: a record's worth. */
-static size_t next_bite(const struct tls_engine *engine, size_t len)
-{
-    if (engine->state != TLS_OPEN || engine->closed || engine->out.len >= TLS_ENGINE_OUT)
-        return 0;
-    return len < RECORD ? len : RECORD;
-}
-
 size_t tls_engine_write(struct tls_engine *engine, const void *bytes, size_t len)
 {
     size_t done = 0, bite, written;
-    while ((bite = next_bite(engine, len - done)) > 0) {
-        if (engine->records != NULL) {
-            if (!put_record(engine, RECORDS_DATA, (const uint8_t *)bytes + done, bite) ||
-                (records_is_worn(engine->records) && !update_write_key(engine))) {
-                fail(engine, "the cipher failed");
-                break;
-            }
-            done += bite;
-            continue;
-        }
+    if (engine->records != NULL)
+        return engine_records_write(engine, bytes, len);
+    while (engine_may_write(engine) && (bite = len - done) > 0) {
+        bite = bite < RECORDS_PLAIN ? bite : RECORDS_PLAIN;
         written = 0;
         ERR_clear_error();
         settle(engine, SSL_write_ex(engine->ssl, (const uint8_t *)bytes + done, bite, &written));
@@ -498,8 +343,7 @@ void tls_engine_close(struct tls_engine *engine)
         return;
     engine->closed = true;
     if (engine->records != NULL) {
-        static const uint8_t close_notify[2] = {1, ALERT_CLOSE};
-        (void)put_record(engine, RECORDS_ALERT, close_notify, sizeof(close_notify));
+        engine_records_close(engine);
         return;
     }
     ERR_clear_error();
@@ -511,8 +355,8 @@ void tls_engine_close(struct tls_engine *engine)
 
 bool tls_engine_ready(const struct tls_engine *engine)
 {
-    return !ended(engine) && (whole_records(engine) > 0 || engine->rest.len > 0 ||
-                              (engine->ssl != NULL && SSL_pending(engine->ssl) > 0));
+    return !engine_ended(engine) && (engine_whole_records(engine) > 0 || engine->rest.len > 0 ||
+                                     (engine->ssl != NULL && SSL_pending(engine->ssl) > 0));
 }
 
 size_t tls_engine_held(const struct tls_engine *engine)

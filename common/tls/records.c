@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { IV = 12, TAG = 16, KEY = 32, WORN = 1 << 23 };
+enum { IV = 12, TAG = 16, KEY = 32 };
 enum { ALERT_UNEXPECTED = 10, ALERT_BAD_MAC = 20, ALERT_OVERFLOW = 22 };
 
 struct direction {
@@ -137,7 +137,7 @@ bool records_next_write_key(struct records *records)
 
 bool records_is_worn(const struct records *records)
 {
-    return records->out.number >= WORN;
+    return records->out.number >= RECORDS_WORN;
 }
 
 /* --- secrets --- */

@@ -3,7 +3,7 @@
  *   names.c      which hosts a certificate is for
  *   context.c    OpenSSL's contexts, of listeners and clients
  *   tickets.c    keys of session tickets
- *   engine.c     a connection
+ *   engine.c     a connection; engine_records.c when it is open, of TLS 1.3 and ours to serve
  *   records.c    the records of an open connection of TLS 1.3
  *   errors.c     OpenSSL's errors in words */
 #include "common/tls/tls.h"

@@ -1,0 +1,49 @@
+/* engine_internal.h - what the files of an engine share.
+ *
+ *   engine.c          the handshake, and whole connections of TLS 1.2 and of clients, by OpenSSL
+ *   engine_records.c  a server's open connection of TLS 1.3, by records.h */
+#ifndef IMC_COMMON_TLS_ENGINE_INTERNAL_H
+#define IMC_COMMON_TLS_ENGINE_INTERNAL_H
+
+#include "common/tls/buffer.h"
+#include "common/tls/engine.h"
+#include "common/tls/internal.h"
+#include "common/tls/records.h"
+
+struct tls_engine {
+    SSL *ssl;                        /* NULL: `records` has taken its place */
+    struct records *records;         /* of a server's open TLS 1.3; NULL: OpenSSL's */
+    struct records_secrets *secrets; /* of a server, until the handshake is over */
+    struct buffer rest;              /* plaintext of a record that the user has not read yet */
+    unsigned updates;                /* KeyUpdates of the peer since its last data */
+    bool resumed;
+    struct tls_endpoint *endpoint;
+    struct buffer in, out;
+    size_t whole; /* bytes at the front of `in` that OpenSSL may have */
+    enum tls_state state;
+    size_t handshake_bytes;
+    bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
+    char *error, *alpn;       /* NULL: none */
+};
+
+static inline bool engine_ended(const struct tls_engine *engine)
+{
+    return engine->state == TLS_CLOSED || engine->state == TLS_FAILED;
+}
+
+static inline bool engine_may_write(const struct tls_engine *engine)
+{
+    return engine->state == TLS_OPEN && !engine->closed && engine->out.len < TLS_ENGINE_OUT;
+}
+
+/* --- engine.c --- */
+/* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
+size_t engine_whole_records(const struct tls_engine *engine);
+void engine_fail(struct tls_engine *engine, const char *why);
+
+/* --- engine_records.c: as those of engine.h, for an engine that has `records` --- */
+size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len);
+size_t engine_records_write(struct tls_engine *engine, const void *bytes, size_t len);
+void engine_records_close(struct tls_engine *engine);
+
+#endif
