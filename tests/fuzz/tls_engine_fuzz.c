@@ -4,8 +4,11 @@
  *   1  after a handshake with a client of ours, the rest is the client's plaintext: it arrives
  * whole
  *   2  the same, but the records are damaged on their way: nothing arrives that was not sent
- *   3  the client's hello, of which the rest overwrites a part */
+ *   3  the client's hello, of which the rest overwrites a part
+ *   4  after a handshake, records of any type, sealed by the client's key: a byte is the type, one
+ *      the length, and then what is in it */
 #include "common/tls/engine.h"
+#include "common/tls/records.h"
 #include "common/tls/tls.h"
 #include "tests/unit/lib/tls_files.h"
 #include <assert.h>
@@ -145,19 +148,90 @@ static void almost_a_hello(const uint8_t *data, size_t size)
     tls_engine_free(at_client);
 }
 
+static void learn(const SSL *ssl, const char *line)
+{
+    records_learn(SSL_get_app_data(ssl), line);
+}
+
+/* A client of OpenSSL after its handshake with ENGINE, and the secrets with the ends swapped. */
+static SSL *shake_hands(SSL_CTX *context, struct tls_engine *engine,
+                        struct records_secrets *swapped)
+{
+    struct records_secrets secrets = {.client_len = 0};
+    SSL *ssl = SSL_new(context);
+    uint8_t bytes[20000];
+    const uint8_t *out;
+    SSL_set_app_data(ssl, &secrets);
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl);
+    for (int i = 0; i < 3; i++) {
+        SSL_do_handshake(ssl);
+        int n = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+        if (n > 0)
+            tls_engine_feed(engine, bytes, (size_t)n);
+        drain(engine, NULL, 0, 0);
+        n = (int)tls_engine_output(engine, &out);
+        BIO_write(SSL_get_rbio(ssl), out, n);
+        mute(engine);
+    }
+    assert(tls_engine_state(engine) == TLS_OPEN && secrets.client_len > 0);
+    memcpy(swapped->client, secrets.server, secrets.server_len);
+    memcpy(swapped->server, secrets.client, secrets.client_len);
+    swapped->client_len = swapped->server_len = secrets.client_len;
+    return ssl;
+}
+
+static void forged(const uint8_t *data, size_t size)
+{
+    static SSL_CTX *context;
+    struct tls_engine *engine = tls_engine_accept(server);
+    struct records_secrets secrets = {.client_len = 0};
+    uint8_t record[300];
+    if (context == NULL) {
+        context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_keylog_callback(context, learn);
+    }
+    SSL *ssl = shake_hands(context, engine, &secrets);
+    struct records *records = records_new(ssl, &secrets, 0);
+    assert(records != NULL);
+    for (size_t at = 0; size - at >= 2;) {
+        uint8_t type = data[at] % 32;
+        size_t len = data[at + 1] < size - at - 2 ? data[at + 1] : size - at - 2;
+        const uint8_t *plain = data + at + 2;
+        bool open = tls_engine_state(engine) == TLS_OPEN;
+        size_t n = records_seal(records, type, plain, len, record);
+        tls_engine_feed(engine, record, n);
+        size_t got = drain(engine, NULL, 0, 0);
+        assert(got == 0 || (open && (type == RECORDS_DATA || type == 0)));
+        if (type == RECORDS_HANDSHAKE && len > 0 && tls_engine_state(engine) == TLS_OPEN &&
+            data[at] >= 128)
+            records_next_write_key(records);
+        if (data[at] % 64 >= 32)
+            mute(engine);
+        tls_engine_write(engine, data, size);
+        at += 2 + len;
+    }
+    records_free(records);
+    SSL_free(ssl);
+    tls_engine_free(engine);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > BITES)
         return 0;
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         strange(data + 1, size - 1);
         break;
     case 3:
         almost_a_hello(data + 1, size - 1);
         break;
+    case 4:
+        forged(data + 1, size - 1);
+        break;
     default:
-        known(data + 1, size - 1, data[0] % 4 == 2);
+        known(data + 1, size - 1, data[0] % 5 == 2);
     }
     return 0;
 }
