@@ -23,13 +23,13 @@ enum {
 /* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
 size_t engine_whole_records(const struct tls_engine *engine)
 {
-    size_t len = engine->in.len, at = 0;
+    size_t len = engine->in.len, at = 0, most = engine->records != NULL ? RECORDS_BODY : BODY_MOST;
     if (engine->plain || len == 0)
         return len;
     const uint8_t *bytes = engine->in.bytes + engine->in.at;
     while (len - at >= RECORDS_HEADER) {
         size_t body = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
-        if (body > BODY_MOST)
+        if (body > most)
             return len;
         if (len - at < RECORDS_HEADER + body)
             break;

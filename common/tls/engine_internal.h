@@ -10,12 +10,16 @@
 #include "common/tls/internal.h"
 #include "common/tls/records.h"
 
+enum { ENGINE_MESSAGE = 5 }; /* bytes of a KeyUpdate */
+
 struct tls_engine {
     SSL *ssl;                        /* NULL: `records` has taken its place */
     struct records *records;         /* of a server's open TLS 1.3; NULL: OpenSSL's */
     struct records_secrets *secrets; /* of a server, until the handshake is over */
     struct buffer rest;              /* plaintext of a record that the user has not read yet */
-    unsigned updates;                /* KeyUpdates of the peer since its last data */
+    uint8_t message[ENGINE_MESSAGE]; /* of a KeyUpdate what has come of it */
+    uint8_t message_len;
+    uint8_t idle; /* records of the peer without data since its last data */
     bool resumed;
     struct tls_endpoint *endpoint;
     struct buffer in, out;

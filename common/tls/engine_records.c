@@ -7,8 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ALERT_CLOSE = 0, ALERT_UNEXPECTED = 10, ALERT_INTERNAL = 80, ALERT_CANCELED = 90 };
-enum { UPDATES_MOST = 32 };
+enum {
+    ALERT_CLOSE = 0,
+    ALERT_UNEXPECTED = 10,
+    ALERT_BAD_MAC = 20,
+    ALERT_OVERFLOW = 22,
+    ALERT_ILLEGAL = 47,
+    ALERT_DECODE = 50,
+    ALERT_INTERNAL = 80,
+    ALERT_CANCELED = 90,
+};
+enum { IDLE_MOST = 32 };
+enum { KEY_UPDATE = 24 }; /* a handshake message: RFC 8446, 4.6.3 */
 
 /* Puts a record of LEN bytes into the output. False: the cipher failed. */
 static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
@@ -20,31 +30,43 @@ static bool put_record(struct tls_engine *engine, enum records_type type, const 
     return n > 0;
 }
 
-/* Says ALERT, and fails. */
+/* Says ALERT, and fails. Behind a close_notify nothing is said: RFC 8446, 6.1. */
 static void alert(struct tls_engine *engine, int number, const char *why)
 {
     const uint8_t bytes[2] = {2, (uint8_t)number};
-    (void)put_record(engine, RECORDS_ALERT, bytes, sizeof(bytes));
+    if (!engine->closed)
+        (void)put_record(engine, RECORDS_ALERT, bytes, sizeof(bytes));
     engine_fail(engine, why);
 }
 
 /* Tells the peer that our next record has the next key, and turns to that. */
 static bool update_write_key(struct tls_engine *engine)
 {
-    static const uint8_t update[5] = {24, 0, 0, 1, 0}; /* RFC 8446, 4.6.3 */
+    static const uint8_t update[ENGINE_MESSAGE] = {KEY_UPDATE, 0, 0, 1, 0};
     return put_record(engine, RECORDS_HANDSHAKE, update, sizeof(update)) &&
            records_next_write_key(engine->records);
 }
 
-/* Of handshake messages only a KeyUpdate, alone in its record, may come. */
+/* Only a KeyUpdate may come: in one record or in pieces, and its end is that of a record. */
 static void take_handshake(struct tls_engine *engine, const uint8_t *bytes, size_t len)
 {
-    static const uint8_t update[4] = {24, 0, 0, 1};
-    if (len != 5 || memcmp(bytes, update, 4) != 0 || bytes[4] > 1 ||
-        ++engine->updates > UPDATES_MOST)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent a handshake message that makes no sense");
-    else if (!records_next_read_key(engine->records) ||
-             (bytes[4] == 1 && !update_write_key(engine)))
+    const uint8_t *message = engine->message;
+    size_t had = engine->message_len, n = ENGINE_MESSAGE - had;
+    n = len < n ? len : n;
+    memcpy(engine->message + had, bytes, n);
+    had += n;
+    engine->message_len = (uint8_t)(had % ENGINE_MESSAGE);
+    if (len == 0 || message[0] != KEY_UPDATE)
+        alert(engine, ALERT_UNEXPECTED, "the peer sent a handshake message that may not come now");
+    else if (had >= 2 && memcmp(message + 1, "\0\0\1", had < 4 ? had - 1 : 3) != 0)
+        alert(engine, ALERT_DECODE, "the peer sent a KeyUpdate of a wrong length");
+    else if (n < len)
+        alert(engine, ALERT_UNEXPECTED, "the peer sent more behind a KeyUpdate by the old key");
+    else if (had == ENGINE_MESSAGE && message[4] > 1)
+        alert(engine, ALERT_ILLEGAL, "the peer sent a KeyUpdate that asks for what is not known");
+    else if (had == ENGINE_MESSAGE &&
+             (!records_next_read_key(engine->records) ||
+              (message[4] == 1 && !engine->closed && !update_write_key(engine))))
         alert(engine, ALERT_INTERNAL, "no next key");
 }
 
@@ -62,6 +84,29 @@ static void take_alert(struct tls_engine *engine, const uint8_t *bytes, size_t l
     }
 }
 
+/* What is no data. */
+static void take_other(struct tls_engine *engine, enum records_type type, const uint8_t *bytes,
+                       size_t len)
+{
+    if (++engine->idle > IDLE_MOST)
+        alert(engine, ALERT_UNEXPECTED, "the peer sent too many records in a row without data");
+    else if (type == RECORDS_HANDSHAKE)
+        take_handshake(engine, bytes, len);
+    else if (engine->message_len > 0)
+        alert(engine, ALERT_UNEXPECTED, "the peer sent other records within a handshake message");
+    else if (type == RECORDS_ALERT)
+        take_alert(engine, bytes, len);
+    else if (type != RECORDS_DATA)
+        alert(engine, ALERT_UNEXPECTED, "a record of an unknown type");
+}
+
+static const char *text_of(int number)
+{
+    return number == ALERT_OVERFLOW     ? "a record is longer than it may be"
+           : number == ALERT_UNEXPECTED ? "a record that is not encrypted, or has no type"
+                                        : "a record was damaged or forged on its way";
+}
+
 /* Opens the next record into OUT, which has room for it. Returns the length of its data. */
 static size_t open_record(struct tls_engine *engine, size_t record, uint8_t *out)
 {
@@ -69,20 +114,15 @@ static size_t open_record(struct tls_engine *engine, size_t record, uint8_t *out
     long n = records_open(engine->records, engine->in.bytes + engine->in.at, record, out, &type);
     ERR_clear_error();
     if (n < 0) {
-        alert(engine, (int)-n, "a record was damaged or forged on its way");
+        alert(engine, (int)-n, text_of((int)-n));
         return 0;
     }
     buffer_drop(&engine->in, record);
-    if (type == RECORDS_DATA) {
-        engine->updates = 0;
+    if (type == RECORDS_DATA && n > 0 && engine->message_len == 0) {
+        engine->idle = 0;
         return (size_t)n;
     }
-    if (type == RECORDS_ALERT)
-        take_alert(engine, out, (size_t)n);
-    else if (type == RECORDS_HANDSHAKE)
-        take_handshake(engine, out, (size_t)n);
-    else
-        alert(engine, ALERT_UNEXPECTED, "a record of an unknown type");
+    take_other(engine, type, out, (size_t)n);
     explicit_bzero(out, (size_t)n);
     return 0;
 }
@@ -110,7 +150,7 @@ size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len)
         const uint8_t *head = engine->in.bytes + engine->in.at;
         size_t record = RECORDS_HEADER + ((size_t)head[3] << 8 | head[4]);
         if (record > whole) { /* longer than any */
-            alert(engine, ALERT_UNEXPECTED, "the peer sent what is no record");
+            alert(engine, ALERT_OVERFLOW, text_of(ALERT_OVERFLOW));
         } else if (record <= len) {
             got = open_record(engine, record, buf);
         } else {
@@ -125,9 +165,9 @@ size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len)
 
 size_t engine_records_write(struct tls_engine *engine, const void *bytes, size_t len)
 {
-    size_t done = 0, bite;
+    size_t done = 0, bite, most = records_most(engine->records);
     while (engine_may_write(engine) && (bite = len - done) > 0) {
-        bite = bite < RECORDS_PLAIN ? bite : RECORDS_PLAIN;
+        bite = bite < most ? bite : most;
         if (!put_record(engine, RECORDS_DATA, (const uint8_t *)bytes + done, bite) ||
             (records_is_worn(engine->records) && !update_write_key(engine))) {
             engine_fail(engine, "the cipher failed");

@@ -37,6 +37,7 @@ enum { SUITES = sizeof suites / sizeof suites[0] };
 
 struct records {
     uint8_t suite; /* of the list */
+    uint16_t most; /* plaintext of a record */
     struct direction in, out;
 };
 
@@ -162,6 +163,15 @@ void records_learn(struct records_secrets *secrets, const char *line)
 
 /* --- life --- */
 
+static uint16_t most_of(const SSL *ssl)
+{
+    const SSL_SESSION *session = SSL_get0_session(ssl);
+    uint8_t code = session != NULL ? SSL_SESSION_get_max_fragment_length(session) : 0;
+    return code >= TLSEXT_max_fragment_length_512 && code <= TLSEXT_max_fragment_length_4096
+               ? (uint16_t)(256u << code)
+               : (uint16_t)RECORDS_PLAIN;
+}
+
 struct records *records_new(const SSL *ssl, const struct records_secrets *secrets, uint64_t written)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
@@ -175,6 +185,7 @@ struct records *records_new(const SSL *ssl, const struct records_secrets *secret
         return NULL;
     struct records *records = mem_zalloc(sizeof(*records));
     records->suite = (uint8_t)i;
+    records->most = most_of(ssl);
     memcpy(records->in.secret, secrets->client, suites[i].secret_len);
     memcpy(records->out.secret, secrets->server, suites[i].secret_len);
     if (set_keys(&suites[i], &records->in) && set_keys(&suites[i], &records->out)) {
@@ -190,6 +201,11 @@ void records_free(struct records *records)
 {
     if (records != NULL)
         mem_wiped_free(records, sizeof(*records));
+}
+
+size_t records_most(const struct records *records)
+{
+    return records->most;
 }
 
 /* --- records --- */
@@ -209,7 +225,7 @@ static EVP_CIPHER_CTX *begin(const struct records *records, const struct directi
     uint8_t nonce[IV];
     int n;
     nonce_of(direction, nonce);
-    bool ok = context != NULL &&
+    bool ok = context != NULL && direction->number != UINT64_MAX && /* RFC 8446, 5.3 */
               EVP_CipherInit_ex(context, ciphers[records->suite], NULL, direction->key, nonce,
                                 encrypts) == 1 &&
               EVP_CipherUpdate(context, NULL, &n, header, RECORDS_HEADER) == 1;
@@ -239,32 +255,44 @@ size_t records_seal(struct records *records, enum records_type type, const void 
     return RECORDS_HEADER + body;
 }
 
+/* The plaintext with its type and padding is in OUT. */
+static long strip(const struct records *records, const uint8_t *out, size_t body,
+                  enum records_type *type)
+{
+    if (body > RECORDS_PLAIN + 1)
+        return -ALERT_OVERFLOW;
+    while (body > 0 && out[body - 1] == 0) /* padding */
+        body--;
+    if (body == 0)
+        return -ALERT_UNEXPECTED;
+    body--;
+    if (body > records->most)
+        return -ALERT_OVERFLOW;
+    *type = (enum records_type)out[body];
+    return (long)body;
+}
+
 long records_open(struct records *records, const uint8_t *record, size_t len, uint8_t *out,
                   enum records_type *type)
 {
     int n = 0, rest = 0;
     if (record[0] != RECORDS_DATA)
         return -ALERT_UNEXPECTED;
-    if (len > RECORDS_HEADER + RECORDS_PLAIN + 256)
+    if (len > RECORDS_HEADER + RECORDS_BODY)
         return -ALERT_OVERFLOW;
     if (len < RECORDS_HEADER + 1 + TAG)
         return -ALERT_BAD_MAC;
     size_t body = len - RECORDS_HEADER - TAG;
     const uint8_t *at = record + RECORDS_HEADER;
     EVP_CIPHER_CTX *context = begin(records, &records->in, record, false);
-    if (context == NULL ||
-        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG, mem_unconst(at + body)) != 1 ||
-        EVP_CipherUpdate(context, out, &n, at, (int)body) != 1 ||
-        EVP_CipherFinal_ex(context, out + n, &rest) != 1)
-        return -ALERT_BAD_MAC;
-    records->in.number++;
-    while (body > 0 && out[body - 1] == 0) /* padding */
-        body--;
-    if (body == 0)
-        return -ALERT_UNEXPECTED;
-    body--;
-    if (body > RECORDS_PLAIN)
-        return -ALERT_OVERFLOW;
-    *type = (enum records_type)out[body];
-    return (long)body;
+    bool good =
+        context != NULL &&
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG, mem_unconst(at + body)) == 1 &&
+        EVP_CipherUpdate(context, out, &n, at, (int)body) == 1 &&
+        EVP_CipherFinal_ex(context, out + n, &rest) == 1;
+    long plain = good ? strip(records, out, body, type) : -ALERT_BAD_MAC;
+    if (plain < 0)
+        explicit_bzero(out, body); /* who forged the record chose bits of it */
+    records->in.number += good;
+    return plain;
 }

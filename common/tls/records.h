@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 enum {
-    RECORDS_PLAIN = 16 * 1024,     /* plaintext of a record at most */
-    RECORDS_HEADER = 5,            /* type, version, length */
-    RECORDS_OVERHEAD = 5 + 1 + 16, /* bytes that a record is longer than its plaintext */
+    RECORDS_PLAIN = 16 * 1024,          /* plaintext of a record at most */
+    RECORDS_BODY = RECORDS_PLAIN + 256, /* of a record at most, encrypted */
+    RECORDS_HEADER = 5,                 /* type, version, length */
+    RECORDS_OVERHEAD = 5 + 1 + 16,      /* bytes that a record is longer than its plaintext */
     RECORDS_SECRET = 48,
     RECORDS_WORN = 1 << 23, /* records by one key of ours: RFC 8446, 5.5, allows thrice as many */
 };
@@ -35,6 +36,8 @@ void records_learn(struct records_secrets *secrets, const char *line);
  * written with SECRETS. NULL: the cipher is none that is known here, or a secret is missing. */
 struct records *records_new(const SSL *ssl, const struct records_secrets *secrets,
                             uint64_t written);
+/* Plaintext of a record at most, as the peer asked for (max_fragment_length: RFC 6066, 4). */
+size_t records_most(const struct records *records);
 /* Overwrites the keys. NULL is fine. */
 void records_free(struct records *records);
 /* Writes the record of LEN bytes to OUT, which has room for RECORDS_OVERHEAD more. Returns its
@@ -42,7 +45,8 @@ void records_free(struct records *records);
 size_t records_seal(struct records *records, enum records_type type, const void *plain, size_t len,
                     uint8_t *out);
 /* Opens RECORD, LEN bytes with its header. OUT has room for LEN bytes. Returns the length of the
- * plaintext, with its type; or an alert's number, negative: the record is not good. */
+ * plaintext, with its type; or an alert's number, negative: the record is not good, and OUT has
+ * nothing of it. */
 long records_open(struct records *records, const uint8_t *record, size_t len, uint8_t *out,
                   enum records_type *type);
 /* Turns to the next key of the peer's records, or of ours. False: the cipher failed. */

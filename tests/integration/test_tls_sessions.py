@@ -98,12 +98,14 @@ def test_both_say_that_they_end(cluster, form, uid):
         assert stranger.kicked(1)
 
 
-@pytest.mark.parametrize("request_ours", [False, True])
-def test_keys_change_on_the_way(cluster, uid, request_ours):
-    """A client may turn to its next key, and ask for ours (RFC 8446, 4.6.3): openssl s_client's k and K."""
+@pytest.mark.parametrize("key,options", [(b"k", []), (b"K", []), (b"K", ["-maxfraglen", "512"])])
+def test_keys_change_on_the_way(cluster, uid, key, options):
+    """A client may turn to its next key, and ask for ours (RFC 8446, 4.6.3): openssl s_client's k and K.
+
+    With -maxfraglen it ends the connection at a record of more than 512 bytes (RFC 6066, 4)."""
     token, address = cluster.api.token(uid), "{}:{}".format(*cluster.comets[0].tcps)
     with subprocess.Popen(["openssl", "s_client", "-connect", address, "-servername", "localhost", "-CAfile",
-                           str(cluster.certs / "ca.pem"), "-verify_return_error", "-tls1_3"],
+                           str(cluster.certs / "ca.pem"), "-verify_return_error", "-tls1_3", *options],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
         seen = b""
 
@@ -124,8 +126,8 @@ def test_keys_change_on_the_way(cluster, uid, request_ours):
             say(imgo.frame(imgo.AUTH, token.encode()))
             wait_for(lambda: cluster.comets[0].metrics()["imc_comet_sessions"] >= 1, what="the session")
             for round_ in range(3):
-                say(b"K\n" if request_ours else b"k\n")
-                cluster.api.push(uid, f"after {round_}")
+                say(key + b"\n")
+                cluster.api.push(uid, 2000 * "x" + f"after {round_}")
                 until(f"after {round_}".encode())
         finally:
             client.kill()

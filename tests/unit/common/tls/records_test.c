@@ -198,6 +198,21 @@ static void test_records_that_cannot_be(void **state)
     pair_close(&pair);
 }
 
+/* No two records of a key have the same number. */
+static void test_numbers_end(void **state)
+{
+    (void)state;
+    struct pair pair;
+    uint8_t record[64];
+    pair_open(&pair, suites[0]);
+    records_free(pair.records);
+    pair.records = records_new(pair.server, &pair.secrets, UINT64_MAX - 1);
+    assert_int_equal(records_seal(pair.records, RECORDS_DATA, "last", 4, record),
+                     4 + RECORDS_OVERHEAD);
+    assert_int_equal(records_seal(pair.records, RECORDS_DATA, "more", 4, record), 0);
+    pair_close(&pair);
+}
+
 static void test_lines_that_tell_no_secret(void **state)
 {
     (void)state;
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_keys_change),
         cmocka_unit_test(test_what_was_changed_is_refused),
         cmocka_unit_test(test_records_that_cannot_be),
+        cmocka_unit_test(test_numbers_end),
         cmocka_unit_test(test_lines_that_tell_no_secret),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
