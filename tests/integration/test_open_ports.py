@@ -9,7 +9,7 @@ import pytest
 
 from cluster import BUILD, ROOT
 
-OFFSET = 21000
+OFFSET = 10000 + os.getpid() % 900  # all ports are below those that cluster.free_port gives
 CLIENTS = {8080 + OFFSET, 8090 + OFFSET}
 
 
