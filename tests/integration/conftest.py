@@ -13,6 +13,10 @@ def pytest_addoption(parser):
     parser.addoption("--bus", default=os.environ.get("IMC_TEST_BUS", "kafka"), choices=("kafka", "devbus"))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: of files that mostly wait, for leases and sessions to lapse and for Kafka")
+
+
 @pytest.fixture(scope="session")
 def bus(request):
     """A real Kafka node (or the devbus with --bus devbus), shared by all clusters of the run."""

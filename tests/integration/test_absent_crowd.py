@@ -12,6 +12,8 @@ from cluster import SLOW
 from crowd import Crowd, Pings
 from imgo import TcpClient
 
+pytestmark = pytest.mark.long
+
 CROWDS = [tuple(map(int, crowd.split("x"))) for crowd in os.environ.get("IMC_TEST_CROWD", "1x32,8x4").split(",")]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from cluster import BUILD, wait_for
 
+pytestmark = pytest.mark.long
+
 MINUTES_15, HOURS_26 = 15 * 60, 26 * 3600
 
 

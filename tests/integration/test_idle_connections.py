@@ -11,6 +11,8 @@ import cluster as cluster_module
 from cluster import wait_for
 from hostile import garble
 
+pytestmark = pytest.mark.long
+
 LIMIT = 1024
 
 

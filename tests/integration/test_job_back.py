@@ -6,6 +6,8 @@ import pytest
 from cluster import SLOW, wait_for
 from imgo import TcpClient, body_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def real_kafka(bus):

@@ -12,6 +12,8 @@ import pytest
 import cluster as cluster_module
 from cluster import SLOW, wait_for
 
+pytestmark = pytest.mark.long
+
 CPU_MOST = 0.08  # of a core; what was found to spin took 0.3 to 1
 LOOK_S = 4
 END_S = 12  # the last look at the topic 2 s, leaving the group 2 s, librdkafka's own end 5 s

@@ -3,6 +3,8 @@ import pytest
 
 from cluster import Cluster, free_port, wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def guarded(own_kafka):

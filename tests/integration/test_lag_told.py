@@ -7,6 +7,8 @@ import pytest
 from cluster import wait_for
 from imgo import TcpClient
 
+pytestmark = pytest.mark.long
+
 LATE = 2.0
 
 

@@ -8,6 +8,8 @@ import cluster as cluster_module
 from cluster import SLOW, wait_for
 from imgo import TcpClient, body_of
 
+pytestmark = pytest.mark.long
+
 PARTITIONS = 4
 
 

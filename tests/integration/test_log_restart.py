@@ -10,6 +10,8 @@ import cluster as cluster_module
 from cluster import wait_for
 from imgo import TcpClient, body_of
 
+pytestmark = pytest.mark.long
+
 PARTITIONS = 4
 
 

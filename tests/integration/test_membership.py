@@ -8,6 +8,8 @@ import swarm as swarms
 from cluster import SLOW, wait_for
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 DEVICES = 2000 if SLOW == 1 else 400
 PER_SECOND = 500 if SLOW == 1 else 100
 ROOMS = DEVICES // 20

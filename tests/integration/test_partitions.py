@@ -10,6 +10,8 @@ import pytest
 from cluster import BUILD, wait_for
 from imgo import TcpClient
 
+pytestmark = pytest.mark.long
+
 LOGICS = 3
 
 

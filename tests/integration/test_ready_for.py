@@ -5,6 +5,8 @@ import cluster as cluster_module
 import imgo
 from cluster import free_port, wait_for
 
+pytestmark = pytest.mark.long
+
 
 def status(daemon, use=None):
     return daemon.get("/readyz" + (f"?for={use}" if use else ""))[0]

@@ -7,6 +7,8 @@ from cluster import Process, free_port, wait_for
 from imgo import body_of
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 
 def cli(port, *args):
     """Its words, or "" while nobody listens there."""

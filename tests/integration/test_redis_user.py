@@ -9,6 +9,8 @@ from cluster import ROOT, Cluster, wait_for
 from imgo import body_of
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 
 def cli(port, *args):
     return subprocess.run(["redis-cli", "-p", str(port), *map(str, args)], capture_output=True, text=True, timeout=10,

@@ -11,6 +11,8 @@ from slow_line import SlowLine
 from traffic import QUICK
 from visitors import visit_rooms
 
+pytestmark = pytest.mark.long
+
 ROOMS = QUICK | {"IMC_COMET_ROOMS_LINGER": "1s"}
 
 

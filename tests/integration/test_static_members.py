@@ -11,6 +11,8 @@ import pytest
 from cluster import BUILD, free_port, wait_for
 from traffic import QUICK, Traffic
 
+pytestmark = pytest.mark.long
+
 TTL = 1.5  # QUICK's
 
 

@@ -10,6 +10,8 @@ from cluster import wait_for
 from imgo import TcpClient, body_of
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 WINDOW, PARKED = 64, 6000
 ENV = QUICK | {"IMC_JOB_SETTLE_WINDOW": str(WINDOW), "IMC_JOB_SETTLE_PARKED": str(PARKED),
                "IMC_JOB_JOB_WINDOW": "200", "IMC_LOGIC_REDIS_TIMEOUT": "500ms", "IMC_JOB_REDIS_TIMEOUT": "500ms"}

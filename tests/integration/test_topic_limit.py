@@ -5,6 +5,8 @@ import pytest
 
 from cluster import wait_for
 
+pytestmark = pytest.mark.long
+
 LIMIT = 64 * 1024
 
 
