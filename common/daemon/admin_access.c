@@ -3,8 +3,10 @@
  *   admin.keys_file    a key with the page's scope. /healthz and /readyz need none, since probes
  *                      have none, but tell strangers no reasons
  *   without            anybody who reaches admin.listen. Beyond loopback the daemon starts so only
- *                      with admin.insecure */
+ *                      with admin.insecure. A browser on this machine reaches it as well, so what
+ *                      comes from here has to name one of our hosts (admin.hosts) */
 #include "common/auth/audit.h"
+#include "common/auth/host_header.h"
 #include "common/auth/key_file.h"
 #include "common/auth/keys.h"
 #include "common/auth/presented.h"
@@ -134,17 +136,31 @@ static const struct key *key_of(const struct keys *keys, const struct http_reque
     return index >= 0 ? keys_at(keys, (size_t)index) : NULL;
 }
 
+/* May REQUEST, from this machine, be that of a web page whose name was made to lead here? */
+static bool is_rebound(const struct daemon *daemon, const struct http_request *request)
+{
+    const struct daemon_config *config = daemon->config;
+    const char *host = http_header(request, "host");
+
+    return is_from_loopback(request) && host != NULL &&
+           host_header_is(host, config->admin_hosts) == HOST_FOREIGN;
+}
+
 bool daemon_access_is_known(const struct daemon *daemon, const struct http_request *request)
 {
     const struct keys *keys = daemon->internal->admin_keys;
 
-    return keys == NULL || is_from_loopback(request) || key_of(keys, request) != NULL;
+    if (keys != NULL && key_of(keys, request) != NULL)
+        return true;
+    return (keys == NULL || is_from_loopback(request)) && !is_rebound(daemon, request);
 }
 
 static void refuse(struct daemon *daemon, struct http_request *request, struct audit *audit,
                    enum key_scope scope)
 {
-    static const char missing[] = "a key is needed: send Authorization: Bearer KEY\n";
+    static const char missing[] = "a key is needed: send Authorization: Bearer KEY\n",
+                      host[] = "without keys (admin.keys_file) Host has to be an IP address, "
+                               "localhost or one of admin.hosts\n";
     char text[128];
 
     daemon->internal->admin_refused++;
@@ -152,6 +168,10 @@ static void refuse(struct daemon *daemon, struct http_request *request, struct a
     if (audit->outcome == 401) {
         http_respond(request, 401, NULL, missing, sizeof(missing) - 1,
                      "WWW-Authenticate: Bearer\r\n");
+        return;
+    }
+    if (daemon->internal->admin_keys == NULL) {
+        http_respond(request, 403, NULL, host, sizeof(host) - 1, NULL);
         return;
     }
     snprintf(text, sizeof(text), "this needs a key of scope %s\n", key_scope_name(scope));
@@ -183,6 +203,12 @@ bool daemon_access_admit(struct daemon *daemon, struct http_request *request, co
     if (keys != NULL && (key == NULL || !key_may(key, scope))) {
         audit.outcome = key == NULL ? 401 : 403;
         audit.why = key == NULL ? "key" : "scope";
+        refuse(daemon, request, &audit, scope);
+        return false;
+    }
+    if (keys == NULL && is_rebound(daemon, request)) {
+        audit.outcome = 403;
+        audit.why = "host";
         refuse(daemon, request, &audit, scope);
         return false;
     }

@@ -28,6 +28,7 @@ struct daemon_config {
     char *admin_listen;
     char *admin_keys_file; /* keys that the admin listener takes; empty: it asks for none */
     bool admin_insecure;   /* ... although other machines can reach it */
+    char *admin_hosts;     /* names of the admin pages, see common/auth/host_header.h */
     bool admin_tls;
     char *rpc_listen;    /* where gRPC listens; empty for a daemon without a server (job) */
     char *rpc_advertise; /* host:port or host by which others reach the daemon; empty: rpc.listen.

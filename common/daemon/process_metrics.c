@@ -253,7 +253,9 @@ static const struct {
       "Connections to admin.listen without a whole request that were closed for others."},
      admin_gave_way},
     {{"imc_admin_refused_total", NULL, METRIC_COUNTER,
-      "Requests to admin.listen refused for want of a key, or of a scope; the audit log has them."},
+      "Requests to admin.listen refused for want of a key, of a scope or, without keys, of a host "
+      "of "
+      "admin.hosts; the audit log has them."},
      admin_refused},
     {{"imc_rpc_connections", NULL, METRIC_GAUGE, "Connections to rpc.listen."}, rpc_connections},
     {{"imc_rpc_accepted_total", NULL, METRIC_COUNTER, "Connections to rpc.listen accepted."},

@@ -22,6 +22,9 @@ const struct config_row daemon_config_rows[] = {
     {"admin", "insecure", CONFIG_BOOL, COMMON(admin_insecure), "no", 0, 0,
      "Let admin.listen be reached from other machines without keys. Whoever reaches it reads configuration and metrics, and "
      "may speak as another daemon of members.static. For a network that no stranger reaches."},
+    {"admin", "hosts", CONFIG_LIST, COMMON(admin_hosts), "", 0, 0,
+     "While no key is set: names of the admin pages beside localhost and IP addresses. A request of this machine with "
+     "another one in Host is refused, since a web page may have made it up (DNS rebinding)."},
     {"admin", "tls", CONFIG_BOOL, COMMON(admin_tls), "no", 0, 0,
      "Serve the admin pages over TLS (https), with tls.certificate. Plain HTTP is refused then."},
     {"rpc", "listen", CONFIG_ADDRESS, COMMON(rpc_listen), "", 0, 0,

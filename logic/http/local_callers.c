@@ -1,6 +1,6 @@
 #include "logic/http/local_callers.h"
+#include "common/auth/host_header.h"
 #include "common/base/mem.h"
-#include "common/config/config.h"
 #include "common/config/networks.h"
 #include "common/http/http.h"
 #include "common/net/forwarded.h"
@@ -19,7 +19,6 @@ struct local_callers {
 };
 
 enum {
-    ITEM_MAX = 64,
     LINES_MAX = 32, /* of X-Forwarded-For */
 };
 
@@ -47,27 +46,6 @@ static bool peer_is_near(const struct local_callers *local, const char *peer)
     if (!ip_parse(peer, strlen(peer), &ip))
         return false;
     return ip_is_loopback(&ip) || networks_have(&local->trusted, &ip);
-}
-
-/* --- hosts --- */
-
-/* Is HOST, without its port, a name of this API? "127.0.0.1:7172", "[::1]", "localhost". */
-static bool host_is_ours(const struct local_callers *local, const char *host)
-{
-    char name[ITEM_MAX];
-    struct ip ip;
-    bool v6 = host[0] == '[';
-    size_t len = strcspn(host + v6, v6 ? "]" : ":");
-
-    if (len < sizeof name) {
-        memcpy(name, host + v6, len);
-        name[len] = '\0';
-        if (is_usual_loopback(name) || strcasecmp(name, "localhost") == 0)
-            return true;
-        if (ip_parse(name, len, &ip) && ip_is_loopback(&ip))
-            return true;
-    }
-    return config_list_has_name(local->hosts, host + v6, len);
 }
 
 /* --- what browsers and proxies say --- */
@@ -106,7 +84,7 @@ const char *local_callers_refusal(const struct local_callers *local,
         forwarded = http_has_header_like(request, forwards[i]);
     if (forwarded)
         return "no keys are set (api.keys_file): a request that a proxy forwards is not local";
-    if (host != NULL && !host_is_ours(local, host))
+    if (host != NULL && host_header_is(host, local->hosts) != HOST_OURS)
         return "no keys are set (api.keys_file): host has to be a loopback one, or one of "
                "api.hosts";
     return browser_refusal(request, host);

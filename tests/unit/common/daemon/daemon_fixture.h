@@ -227,8 +227,8 @@ static inline int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The whole answer of the admin listener; "" if it does not listen. */
-static inline const char *ask(int port, const char *request)
+/* The whole answer of the admin listener, asked by the name HOST; "" if it does not listen. */
+static inline const char *ask_host(int port, const char *request, const char *host)
 {
     static char text[TEXT_SIZE];
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -239,8 +239,8 @@ static inline const char *ask(int port, const char *request)
     text[0] = '\0';
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         char line[256];
-        snprintf(line, sizeof(line), "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-                 request);
+        snprintf(line, sizeof(line), "%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                 request, host);
         assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
         while ((n = recv(fd, text + used, sizeof(text) - 1 - used, 0)) > 0)
             used += (size_t)n;
@@ -248,6 +248,11 @@ static inline const char *ask(int port, const char *request)
     }
     close(fd);
     return text;
+}
+
+static inline const char *ask(int port, const char *request)
+{
+    return ask_host(port, request, "localhost");
 }
 
 static inline bool answers(int port, const char *request, const char *status, const char *part)

@@ -46,6 +46,45 @@ static void test_admin_pages(void **state)
     drop(&child);
 }
 
+static void expect_host(int port, const char *request, const char *host, const char *status,
+                        const char *part)
+{
+    const char *text = ask_host(port, request, host);
+
+    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strncmp(text + 9, status, 3) != 0 ||
+        strstr(text, part) == NULL)
+        fail_msg("%s for %s: wanted %s with \"%s\", got: %s", request, host, status, part, text);
+}
+
+/* A web page's name that was made to lead to loopback: without keys nothing else tells the browser
+ * from a program. */
+static void test_foreign_host(void **state)
+{
+    static const char *const ours[] = {"localhost", "127.0.0.1:20001", "[::1]", "192.0.2.1",
+                                       "admin.example:80"};
+    struct child child;
+    (void)state;
+    setenv("IMC_TEST_ADMIN_HOSTS", "other, admin.example", 1);
+    run_daemon(&child, "lack of");
+    unsetenv("IMC_TEST_ADMIN_HOSTS");
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        expect_host(child.port, "GET /config", ours[i], "200", "mode = lack of");
+    expect_host(child.port, "GET /config", "evil.example", "403", "admin.hosts");
+    expect_host(child.port, "GET /metrics", "evil.example:20001", "403", "admin.hosts");
+    expect_host(child.port, "POST /member?kind=comet&id=x&epoch=1&dead=7", "evil.example", "403",
+                "admin.hosts");
+    expect_host(child.port, "GET /nowhere", "evil.example", "403", "admin.hosts");
+    /* Probes are answered as strangers are: no reasons. */
+    expect_host(child.port, "GET /healthz", "evil.example", "200", "ok\n");
+    expect_host(child.port, "GET /readyz", "evil.example", "503", "\r\n\r\nnot ready\n");
+    expect_host(child.port, "GET /readyz", "localhost", "503", "of: not ready: it is not there\n");
+    expect_page(child.port, "GET /metrics", "200", "\nimc_admin_refused_total 4");
+    assert_non_null(strstr(contents(child.err), "outcome=403 why=host"));
+    kill(child.pid, SIGTERM);
+    assert_int_equal(wait_exit(&child), 0);
+    drop(&child);
+}
+
 static void test_ready_for_a_use(void **state)
 {
     static const struct {
@@ -250,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_admin_pages),
+        cmocka_unit_test(test_foreign_host),
         cmocka_unit_test(test_ready_for_a_use),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_hangup_reads_files_anew),
