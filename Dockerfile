@@ -12,10 +12,14 @@ RUN cmake -S . -B build -G Ninja -DBUILD_TESTING=OFF \
 
 FROM debian:bookworm-slim
 COPY scripts/packages.txt scripts/lib.sh scripts/install-deps /tmp/imc/scripts/
-RUN /tmp/imc/scripts/install-deps runtime && rm -rf /var/lib/apt/lists/* /tmp/imc \
- && useradd --system --user-group --no-create-home imc
+RUN /tmp/imc/scripts/install-deps runtime image && rm -rf /var/lib/apt/lists/* /tmp/imc \
+ && useradd --system --user-group --no-create-home imc \
+ && install -d -o imc -g imc -m 755 /etc/imc/tls && install -d -o imc -g imc -m 700 /var/lib/imc/ca
+# For docker-compose.tls.yml. A volume that is mounted on one of those folders takes its owner.
+COPY scripts/compose-certs scripts/make-certs scripts/lib.sh /usr/local/lib/imc/
 COPY --from=build /out/ /usr/local/bin/
 USER imc
-# comet: clients over TCP and WebSocket, gRPC, admin; logic: HTTP, gRPC, admin; router: gRPC, admin; job: admin
-EXPOSE 8080 8090 8092 8093 7172 7170 7173 7270 7273 7373
+# comet: clients over TCP and WebSocket, with TLS 8081 and 8095, gRPC, admin; logic: HTTP, gRPC, admin; router: gRPC,
+# admin; job: admin
+EXPOSE 8080 8090 8081 8095 8092 8093 7172 7170 7173 7270 7273 7373
 CMD ["imc-comet", "--help"]
