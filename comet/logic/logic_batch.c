@@ -77,6 +77,10 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
             item->room = request->bytes;
         if (request->key != NULL)
             item->key = request->key;
+        item->judge = request->judge;
+        item->token = request->token.token;
+        item->token_id = request->token.id;
+        item->issued_s = request->token.issued_s;
         batch->registers[batch->n_registers++] = item;
     } else if (request->kind == REQUEST_ROOM) {
         Imc__V1__RoomCount *item = arena_alloc(arena, sizeof *item);

@@ -72,7 +72,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->rooms = result->rooms;
     admission->reason = result->reason;
     admission->lifetime_ms = result->lifetime_ms;
-    admission->token = (struct token_marks){result->token, result->token_id};
+    admission->token = (struct token_marks){result->token, result->token_id, result->issued_s};
     admission->key = result->key;
     admission->accepts_all = result->accepts_all;
     admission->accepts = result->accepts;
@@ -108,6 +108,17 @@ static const struct relocation *reply_relocation(struct logic_reply *reply, size
     return relocation;
 }
 
+static void reply_revoked(const struct logic_reply *reply, size_t i, struct logic_answer *answer)
+{
+    for (size_t k = 0; k < reply->proto->n_revoked; k++) {
+        const Imc__V1__Revoked *revoked = reply->proto->revoked[k];
+        if (revoked->index != i)
+            continue;
+        answer->revoked = revoked->code;
+        answer->revoked_why = revoked->reason;
+    }
+}
+
 void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind, size_t i,
                         struct logic_answer *answer)
 {
@@ -118,6 +129,8 @@ void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind,
         answer->connect = reply_admission(reply, reply->proto->connects[i]);
     else if (kind == REQUEST_FETCH)
         answer->fetch = reply_page(reply, reply->proto->fetches[i]);
+    else if (kind == REQUEST_REGISTER)
+        reply_revoked(reply, i, answer);
     else if (kind == REQUEST_ROOM)
         answer->room_total = reply->proto->rooms[i]->sessions;
     else if (kind == REQUEST_UPSTREAM)

@@ -67,6 +67,7 @@ struct upstream_group {
 /* Which JSON Web Token let a session in, as logic says it; 0: none, or it has no id. */
 struct token_marks {
     uint64_t token, id;
+    int64_t issued_s; /* Unix time; 0: it does not say */
 };
 
 /* Messages of a user's mailbox, oldest first. */
@@ -110,6 +111,8 @@ struct logic_answer {
     const struct mailbox_page *fetch;    /* FETCH */
     const struct relocation *relocation; /* RELOCATE */
     uint64_t room_total;                 /* ROOM: sessions on all comets */
+    uint32_t revoked;                    /* REGISTER: a close code: it has to end; 0: it may stay */
+    const char *revoked_why;             /* with revoked */
     uint32_t taken;                      /* UPSTREAM: so many of the first frames are in Kafka */
     struct backing *backing;             /* keeps connect and fetch alive; borrowed */
 };
@@ -129,22 +132,24 @@ struct logic_request {
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
-    struct msg *headers;  /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
-    char *key;            /* REGISTER: of the device; NULL: it has none */
-    bool goim;            /* CONNECT: bytes are goim's auth */
-    char peer[48];        /* CONNECT, RELOCATE */
-    bool websocket, tls;  /* RELOCATE: how the client came */
-    uint32_t wire;        /* CONNECT */
-    uint32_t members;     /* ROOM: sessions on this loop */
-    uint64_t number;      /* ROOM: rises with every word of this loop */
-    uint64_t after;       /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
-    bool own;             /* FETCH: leave out messages owed only to other sessions */
-    uint64_t *ids;        /* CONFIRM */
-    size_t n_ids;         /* CONFIRM */
-    enum confirm_how how; /* CONFIRM */
-    uint64_t behind;      /* STORE: only if this message is in the mailbox; 0 = none */
-    struct push push;     /* STORE: holds a reference to its backing */
-    struct ticket ticket; /* STORE: for done() */
+    struct msg *headers;      /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
+    char *key;                /* REGISTER: of the device; NULL: it has none */
+    bool goim;                /* CONNECT: bytes are goim's auth */
+    bool judge;               /* REGISTER: may it stay? */
+    struct token_marks token; /* REGISTER, with judge */
+    char peer[48];            /* CONNECT, RELOCATE */
+    bool websocket, tls;      /* RELOCATE: how the client came */
+    uint32_t wire;            /* CONNECT */
+    uint32_t members;         /* ROOM: sessions on this loop */
+    uint64_t number;          /* ROOM: rises with every word of this loop */
+    uint64_t after;           /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
+    bool own;                 /* FETCH: leave out messages owed only to other sessions */
+    uint64_t *ids;            /* CONFIRM */
+    size_t n_ids;             /* CONFIRM */
+    enum confirm_how how;     /* CONFIRM */
+    uint64_t behind;          /* STORE: only if this message is in the mailbox; 0 = none */
+    struct push push;         /* STORE: holds a reference to its backing */
+    struct ticket ticket;     /* STORE: for done() */
     struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
 };
 STAILQ_HEAD(logic_request_queue, logic_request);

@@ -8,6 +8,7 @@
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "comet/session/room_reports.h"
+#include "comet/session/token_ends.h"
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -145,6 +146,19 @@ static void conn_is_registered(struct conn *conn)
     conn->worker->reregister->refetch(conn);
 }
 
+/* It was revoked while others took this comet for dead. */
+static void conn_is_revoked(struct conn *conn, const struct logic_answer *answer)
+{
+    uint32_t code = answer->revoked <= CLOSE_UNKNOWN_OP ? answer->revoked : CLOSE_KICKED;
+
+    conn->registered = true; /* until it has gone */
+    conn->missed = false;
+    if (conn->state != CONN_OPEN && conn->state != CONN_CONNECTING)
+        return;
+    metric_add(conn->worker->counters, COMET_ORDERED_ENDED, 1);
+    conn_kick(conn, (enum close_code)code, answer->revoked_why);
+}
+
 static void register_done(struct worker *worker, struct logic_request *request,
                           const struct logic_answer *answer)
 {
@@ -158,7 +172,9 @@ static void register_done(struct worker *worker, struct logic_request *request,
         if (ok)
             reregister_disconnect(reregister, request->handle, request->uid);
     } else if (request->after == reregister->generation && !conn->registered) {
-        if (ok && answer_is_current(worker, answer))
+        if (ok && answer->revoked != CLOSE_NONE)
+            conn_is_revoked(conn, answer);
+        else if (ok && answer_is_current(worker, answer))
             conn_is_registered(conn);
         else
             reregister->refused++;
@@ -182,6 +198,9 @@ static void register_conn(struct reregister *reregister, struct conn *conn)
     request->bytes_len = len;
     request->key = conn->goim != NULL ? mem_strdup(conn->goim->key) : NULL;
     request->after = reregister->generation;
+    request->judge = conn->missed;
+    if (conn->missed)
+        request->token = token_ends_marks(conn);
     request->done = register_done;
     reregister->outstanding++;
     logic_requests_send(logic, request);

@@ -137,6 +137,11 @@ const struct config_row logic_config_rows[] = {
     ROW("revoke", "keep", CONFIG_DURATION, revoke_keep_ms, "720h", MINUTE, 3660 * DAY,
         "Revocations of JSON Web Tokens by id, or by when they were issued, are kept for so long. "
         "Longer than your tokens are good."),
+    ROW("revoke", "keep_opaque", CONFIG_DURATION, revoke_keep_opaque_ms, "24h", 2 * MINUTE,
+        3660 * DAY,
+        "It is known for so long that an opaque token was revoked: a comet that others took for "
+        "dead "
+        "for up to this time asks when it comes back. docs/tokens.md."),
     ROW("revoke", "per_uid", CONFIG_INT, revoke_per_uid, "100", 4, 10000,
         "Revocations of one uid that are kept at a time; a further token is not revoked, but all "
         "of "

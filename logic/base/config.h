@@ -17,7 +17,7 @@ struct logic_config {
     int64_t jwt_leeway_ms, jwt_max_length, jwt_threads, jwt_max_waiting;
     int64_t jwt_jwks_refresh_ms, jwt_jwks_timeout_ms, jwt_jwks_pause_ms, jwt_jwks_max;
     bool jwt_require_exp, jwt_jwks_insecure;
-    int64_t revoke_keep_ms, revoke_per_uid, revoke_timeout_ms;
+    int64_t revoke_keep_ms, revoke_keep_opaque_ms, revoke_per_uid, revoke_timeout_ms;
     char *auth_url, *auth_secret_file;
     int64_t auth_timeout_ms, auth_retries, auth_in_flight, auth_waiting;
     int64_t auth_cache_ms, auth_cache_entries, auth_max_answer;

@@ -119,8 +119,10 @@ static void connect_step(struct connect *connect, int err)
     uint64_t now = connect->ends_ms == 0 ? 0 : logic_now_ms(connect->sb->logic);
     if (connect->ends_ms != 0)
         result->lifetime_ms = connect->ends_ms > now ? connect->ends_ms - now : 1;
-    if (connect->identity.jwt)
+    if (connect->identity.jwt) {
         result->token = token_number(connect->identity.token);
+        result->issued_s = connect->identity.issued_s > 0 ? connect->identity.issued_s : 0;
+    }
     if (connect->identity.has_id)
         result->token_id = token_number(connect->identity.id);
     result->uid = connect->session.uid;

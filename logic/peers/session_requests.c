@@ -1,13 +1,15 @@
 /* SessionBatch ─► session_batch ─┬─ stores, confirms, fetches ─► mailbox
  *                                │    └─ a confirm of what others are owed ─► gone_receivers
  *                                ├─ connects ─► connect
- *                                ├─ disconnects, registers ─► routers
+ *                                ├─ disconnects, registers ─► routers ─► revoked
  *                                ├─ registered ─► routers, once all its registers were taken
  *                                ├─ ordered ─► room_orders: not answered
  *                                ├─ relocates ─► relocate_requests ─► nodes
  *                                └─ upstreams ─► upstream_requests
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
+#include "common/protocol/ops.h"
+#include "logic/base/pb.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/mailbox/receivers.h"
@@ -19,6 +21,7 @@
 #include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
 #include "logic/tokens/device_keys.h"
+#include "logic/tokens/revoked.h"
 
 #include <string.h>
 
@@ -223,14 +226,38 @@ static void register_done(struct status_item *item, uint32_t status)
     session_batch_drop(sb);
 }
 
+/* The session is registered. If it must not stay, its comet is told to end it. */
+static void on_judged(void *arg, int err, uint32_t code, const char *why)
+{
+    struct status_item *item = arg;
+    struct session_batch *sb = item->sb;
+
+    if (err == 0 && code != CLOSE_NONE) {
+        Imc__V1__Revoked *revoked = arena_alloc(&sb->batch->arena, sizeof *revoked);
+        imc__v1__revoked__init(revoked);
+        revoked->index = (uint32_t)(item->status - sb->reply.registers);
+        revoked->code = code;
+        revoked->reason = pb_text(why);
+        sb->reply.revoked[sb->reply.n_revoked++] = revoked;
+        logic_count(sb->logic, LOGIC_REVOKED_SESSIONS, 1);
+    }
+    register_done(item, err == 0 ? IMC__V1__LOGIC_STATUS__OK : IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
 static void on_registered(void *arg, const struct router_answer *answer)
 {
     struct status_item *item = arg;
+    struct session_batch *sb = item->sb;
     uint32_t status = status_of(answer);
 
     if (status == IMC__V1__LOGIC_STATUS__OK)
-        session_batch_put(item->sb, answer->ring);
-    register_done(item, status);
+        session_batch_put(sb, answer->ring);
+    const Imc__V1__Register *in = sb->in->registers[item->status - sb->reply.registers];
+    const struct revoked_session session = {in->token, in->token_id, in->issued_s};
+    if (status == IMC__V1__LOGIC_STATUS__OK && in->judge)
+        revoked_judge(sb->logic, in->uid, &session, on_judged, item);
+    else
+        register_done(item, status);
 }
 
 /* Registers sessions that are open already, so the limit of sessions does not apply. */
@@ -363,6 +390,7 @@ static void alloc_results(struct session_batch *sb)
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
     reply->registers = status_list(sb, sb->in->n_registers, &reply->n_registers);
+    reply->revoked = arena_alloc(&sb->batch->arena, sb->in->n_registers * sizeof(void *));
 }
 
 void session_requests_handle(struct stream_batch *batch)

@@ -17,7 +17,7 @@ enum {
     VALUE_MAX = 48,
     /* Logics go by Redis's clock, which each knows to some milliseconds. */
     CLOCK_SLACK_MS = 1000,
-    OPAQUE_MS = 120 * 1000, /* longer than any connect takes */
+    OPAQUE_MIN_MS = 120 * 1000, /* longer than any connect takes */
 };
 
 struct revoked_key {
@@ -142,6 +142,95 @@ void revoked_check(struct logic *logic, int64_t uid, const struct token_identity
     redis_command(logic->redis, key.shard, argc, argv, argvlen, on_fields, check);
 }
 
+/* --- sessions that others took for gone --- */
+
+struct revoked_judgement {
+    struct logic *logic;
+    revoked_judged_fn fn;
+    void *arg;
+    struct revoked_session session;
+};
+
+/* Does FIELD, "t:HASH" or "j:HASH", stand for NUMBER of a session (0: it has none)? */
+static bool field_is(const char *field, size_t len, char kind, uint64_t number)
+{
+    uint8_t hash[TOKEN_HASH];
+
+    if (number == 0 || len != FIELD_MAX - 1 || field[0] != kind || field[1] != ':')
+        return false;
+    for (size_t i = 0; i < TOKEN_HASH; i++) {
+        const char byte[] = {field[2 + 2 * i], field[3 + 2 * i], '\0'};
+        hash[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
+    return token_number(hash) == number;
+}
+
+/* The code for which a session has to go because of one field. */
+static uint32_t judge_field(const struct revoked_judgement *judgement, const redisReply *field,
+                            const redisReply *value)
+{
+    const struct revoked_session *session = &judgement->session;
+    bool jwt = session->token != 0;
+    int64_t number;
+
+    if (field->type != REDIS_REPLY_STRING ||
+        !value_holds(value, logic_now_ms(judgement->logic), &number))
+        return CLOSE_NONE;
+    if (strcmp(field->str, "u") == 0)
+        return CLOSE_KICKED;
+    if (strcmp(field->str, "b") == 0)
+        return jwt && session->issued_s < number ? CLOSE_BAD_TOKEN : CLOSE_NONE;
+    if (strcmp(field->str, "d") == 0)
+        return jwt ? CLOSE_NONE : CLOSE_UNAVAILABLE;
+    return field_is(field->str, field->len, 't', session->token) ||
+                   field_is(field->str, field->len, 'j', session->id)
+               ? CLOSE_BAD_TOKEN
+               : CLOSE_NONE;
+}
+
+/* A user who is refused is so whatever else there is. */
+static uint32_t judge_fields(const struct revoked_judgement *judgement, const redisReply *reply)
+{
+    uint32_t worst = CLOSE_NONE;
+
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        uint32_t code = judge_field(judgement, reply->element[i], reply->element[i + 1]);
+        if (code != CLOSE_NONE && worst != CLOSE_KICKED)
+            worst = code;
+    }
+    return worst;
+}
+
+static void on_all_fields(struct redis *redis, const redisReply *reply, void *arg)
+{
+    struct revoked_judgement *judgement = arg;
+    bool good = reply != NULL && reply->type == REDIS_REPLY_ARRAY;
+    uint32_t code = good ? judge_fields(judgement, reply) : CLOSE_NONE;
+
+    (void)redis;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        log_error("redis refused HGETALL", "err=\"%s\"", reply->str);
+    judgement->fn(judgement->arg, good ? 0 : -EAGAIN, code,
+                  code == CLOSE_NONE          ? ""
+                  : code == CLOSE_KICKED      ? "the business refuses this user for now"
+                  : code == CLOSE_UNAVAILABLE ? "tokens of this user were revoked, connect again"
+                                              : "the token was revoked");
+    free(judgement);
+}
+
+void revoked_judge(struct logic *logic, int64_t uid, const struct revoked_session *session,
+                   revoked_judged_fn fn, void *arg)
+{
+    struct revoked_judgement *judgement = mem_alloc(sizeof *judgement);
+    struct revoked_key key = key_of(logic, uid);
+    const char *argv[] = {"HGETALL", key.text};
+    const size_t argvlen[] = {7, key.len};
+
+    loop_assert_owner(logic->loop);
+    *judgement = (struct revoked_judgement){logic, fn, arg, *session};
+    redis_command(logic->redis, key.shard, 2, argv, argvlen, on_all_fields, judgement);
+}
+
 /* --- add, drop --- */
 
 struct revoked_change {
@@ -193,7 +282,9 @@ static void args_add(struct revoked_args *args, const char *field, const char *f
     va_end(list);
 }
 
-static void args_fill(struct revoked_args *args, const struct revoked *revoked, uint64_t now_ms)
+/* OPAQUE_MS: how long it is known that opaque tokens were deleted. */
+static void args_fill(struct revoked_args *args, const struct revoked *revoked, uint64_t now_ms,
+                      uint64_t opaque_ms)
 {
     char field[FIELD_MAX];
 
@@ -203,10 +294,10 @@ static void args_fill(struct revoked_args *args, const struct revoked *revoked, 
         break;
     case REVOKED_BEFORE:
         args_add(args, "b", "%" PRId64 ":%" PRIu64, revoked->before_s, revoked->until_ms);
-        args_add(args, "d", "%" PRIu64 ":%" PRIu64, now_ms, now_ms + OPAQUE_MS);
+        args_add(args, "d", "%" PRIu64 ":%" PRIu64, now_ms, now_ms + opaque_ms);
         break;
     case REVOKED_OPAQUE:
-        args_add(args, "d", "%" PRIu64 ":%" PRIu64, now_ms, now_ms + OPAQUE_MS);
+        args_add(args, "d", "%" PRIu64 ":%" PRIu64, now_ms, now_ms + opaque_ms);
         break;
     case REVOKED_TOKEN:
     case REVOKED_ID:
@@ -221,6 +312,8 @@ void revoked_add(struct logic *logic, const struct revoked *revoked, revoked_don
     static struct redis_script script = {.source = revoked_add_lua};
     struct revoked_key key = key_of(logic, revoked->uid);
     uint64_t now_ms = logic_now_ms(logic);
+    uint64_t keep_ms = (uint64_t)logic->config->revoke_keep_opaque_ms;
+    uint64_t opaque_ms = keep_ms > OPAQUE_MIN_MS ? keep_ms : OPAQUE_MIN_MS;
     struct revoked_args args = {.n = 0};
     const char *argv[7] = {key.text, args.now, args.most};
     size_t argvlen[7] = {key.len};
@@ -229,7 +322,7 @@ void revoked_add(struct logic *logic, const struct revoked *revoked, revoked_don
     loop_assert_owner(logic->loop);
     (void)snprintf(args.now, sizeof args.now, "%" PRIu64, now_ms);
     (void)snprintf(args.most, sizeof args.most, "%" PRId64, logic->config->revoke_per_uid);
-    args_fill(&args, revoked, now_ms);
+    args_fill(&args, revoked, now_ms, opaque_ms);
     for (int i = 0; i < args.n; i++) {
         argv[argc++] = args.field[i];
         argv[argc++] = args.value[i];

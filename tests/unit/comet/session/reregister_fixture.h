@@ -17,6 +17,7 @@
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/session.h"
+#include "comet/session/token_ends.h"
 #include "common/base/mem.h"
 
 #include <setjmp.h>
@@ -48,6 +49,7 @@ struct session {
     int router;           /* which one has it; -1: none */
     uint64_t router_life; /* … as long as it lives this life */
     uint64_t epoch;       /* of ours, under which it was put */
+    uint32_t revoked;     /* what logic says of it when it is asked */
     bool missed;          /* a message was put into its mailbox, and it does not know */
     int refetches;
 };
@@ -87,6 +89,23 @@ void logic_requests_send(struct logic_requests *link, struct logic_request *requ
 {
     (void)link;
     STAILQ_INSERT_TAIL(&w.queued, request, link);
+}
+
+struct token_marks token_ends_marks(const struct conn *conn)
+{
+    return (struct token_marks){.token = (uint64_t)conn->uid + 1, .id = 2, .issued_s = 3};
+}
+
+/* How often sessions were kicked, and for what at last. */
+static int kicks;
+static enum close_code kicked;
+
+void conn_kick(struct conn *conn, enum close_code code, const char *reason)
+{
+    (void)reason;
+    conn->state = CONN_CLOSING;
+    kicks++;
+    kicked = code;
 }
 
 const char *room_name(const struct room *room, size_t *len)
@@ -245,6 +264,11 @@ static inline void logic_carries_out(bool answers)
         .answered = true, .ring = w.logic->ring_hash, .epoch = w.sent_epoch};
     if (request->kind == REQUEST_REGISTER) {
         answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
+        if (answer.status == LOGIC_OK && request->judge) {
+            assert_int_equal(request->token.token, request->uid + 1);
+            answer.revoked = session->revoked;
+            answer.revoked_why = "the token was revoked";
+        }
     } else if (request->kind == REQUEST_REGISTERED) {
         answer.status = logic_registered(request);
     } else {
@@ -287,6 +311,7 @@ static inline void session_admitted(struct session *session)
         return;
     session->connecting = false;
     session->conn.counted = true;
+    session->conn.state = CONN_OPEN;
     w.worker.sessions++;
     reregister_admitted(w.worker.reregister, &session->conn, &session->answer);
 }

@@ -112,6 +112,31 @@ static void after_a_lapse_everybody_fetches_and_not_again_after_the_next_change(
     world_close();
 }
 
+static void after_a_lapse_what_was_revoked_meanwhile_ends(void **state)
+{
+    (void)state;
+    bool lapsed = false;
+    open_with_one_router(SESSIONS);
+    for (int i = 0; i < 3; i++) {
+        session_begin();
+        session_admitted(&w.sessions[i]);
+    }
+    w.sessions[1].revoked = CLOSE_BAD_TOKEN;
+    kicks = 0;
+    w.lives[0] = ++w.next_life; /* another router: revokers are told that it does not know yet */
+    settle_down();
+    assert_int_equal(kicks, 0);
+    lease_event(&lapsed);
+    lease_event(&lapsed);
+    settle_down();
+    assert_int_equal(kicks, 1);
+    assert_int_equal(kicked, CLOSE_BAD_TOKEN);
+    assert_int_equal(w.sessions[1].conn.state, CONN_CLOSING);
+    assert_int_equal(w.sessions[1].refetches, 0);
+    assert_int_equal(w.sessions[2].refetches, 1);
+    world_close();
+}
+
 /* The Disconnect overtakes the Register. */
 static void a_session_that_left_while_it_was_registered_leaves_no_ghost(void **state)
 {
@@ -324,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_session_admitted_under_other_routers_is_registered_and_fetches),
         cmocka_unit_test(a_walk_ends_although_the_table_grows),
         cmocka_unit_test(after_a_lapse_everybody_fetches_and_not_again_after_the_next_change),
+        cmocka_unit_test(after_a_lapse_what_was_revoked_meanwhile_ends),
         cmocka_unit_test(a_session_that_left_while_it_was_registered_leaves_no_ghost),
         cmocka_unit_test(a_disconnect_is_repeated_until_a_router_has_it),
         cmocka_unit_test(no_routers_no_requests),

@@ -1,4 +1,5 @@
 /* Registered: a comet says that the routers know all of its sessions. */
+#include "common/protocol/ops.h"
 #include "tests/unit/logic/peers/session_requests_fixture.h"
 
 static Imc__V1__SessionBatch register_batch(bool with_register)
@@ -77,6 +78,60 @@ static void registered_with_no_router(void **state)
     assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__UNAVAILABLE);
 }
 
+static void a_register_is_judged_only_if_comet_asks(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    judged.asked = 0;
+    revoked_code = CLOSE_BAD_TOKEN;
+    handle(&in);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    assert_int_equal(judged.asked, 0); /* comet did not ask */
+    router_says(1, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->n_revoked, 0);
+}
+
+/* A session that others may have taken for gone: put first, then judged. */
+static void a_session_that_was_revoked_meanwhile_is_told_of(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    judged.asked = 0;
+    revoked_code = CLOSE_BAD_TOKEN;
+    in.registers[0]->judge = true;
+    in.registers[0]->token = 11;
+    in.registers[0]->token_id = 12;
+    in.registers[0]->issued_s = 13;
+    handle(&in);
+    assert_int_equal(judged.asked, 0);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    assert_int_equal(judged.asked, 1);
+    assert_int_equal(judged.session.token, 11);
+    assert_int_equal(judged.session.id, 12);
+    assert_int_equal(judged.session.issued_s, 13);
+    router_says(1, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__OK);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__OK);
+    assert_int_equal(reply->n_revoked, 1);
+    assert_int_equal(reply->revoked[0]->index, 0);
+    assert_int_equal(reply->revoked[0]->code, CLOSE_BAD_TOKEN);
+    assert_string_equal(reply->revoked[0]->reason, "the token was revoked");
+}
+
+static void a_session_that_cannot_be_judged_is_registered_again(void **state)
+{
+    Imc__V1__SessionBatch in = register_batch(true);
+    (void)state;
+    judged.err = -EAGAIN;
+    in.registers[0]->judge = true;
+    handle(&in);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    judged.err = 0;
+    assert_int_equal(reply->n_revoked, 0);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+    assert_int_equal(reply->registered, IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
 static Imc__V1__SessionBatch room_batch(void)
 {
     static Imc__V1__RoomCount room, *rooms[] = {&room};
@@ -122,6 +177,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_ring_registers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(registered_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(registered_with_no_router, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_register_is_judged_only_if_comet_asks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_session_that_was_revoked_meanwhile_is_told_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_session_that_cannot_be_judged_is_registered_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_rooms_number_goes_to_its_router, setup, teardown),
         cmocka_unit_test_setup_teardown(other_ring_is_told_of_no_room, setup, teardown),
     };

@@ -13,7 +13,7 @@
 #include "logic/tokens/revoked.h"
 #include "tests/unit/lib/clock.h"
 
-static struct logic_config config = {.revoke_per_uid = 5};
+static struct logic_config config = {.revoke_per_uid = 5, .revoke_keep_opaque_ms = 3600000};
 
 /* needs the above */
 #include "tests/unit/lib/logic_redis.h"
@@ -152,6 +152,72 @@ static void an_opaque_token_that_was_found_before_is_doubted(void **state)
     assert_int_equal(check(NULL), CLOSE_NONE);
 }
 
+static void on_judged(void *arg, int err, uint32_t code, const char *why)
+{
+    on_checked(arg, code, why);
+    got.err = err;
+}
+
+static uint32_t judge(const struct revoked_session *session)
+{
+    revoked_judge(&logic, uid, session, on_judged, NULL);
+    answered();
+    return got.code;
+}
+
+static struct revoked_session session_of(const struct token_identity *identity)
+{
+    return (struct revoked_session){
+        .token = token_number(identity->token),
+        .id = identity->has_id ? token_number(identity->id) : 0,
+        .issued_s = identity->issued_s,
+    };
+}
+
+/* Sessions that were let in before, and of which nobody was told. */
+static void open_sessions_are_judged(void **state)
+{
+    struct token_identity jwt = jwt_of("a", "x", 99), other = jwt_of("b", "y", 100);
+    struct revoked_session a = session_of(&jwt), b = session_of(&other), opaque = {0};
+    struct revoked token = {.kind = REVOKED_TOKEN}, id = {.kind = REVOKED_ID};
+
+    (void)state;
+    assert_int_equal(judge(&a), CLOSE_NONE);
+    assert_int_equal(judge(&opaque), CLOSE_NONE);
+    memcpy(token.hash, jwt.token, TOKEN_HASH);
+    assert_int_equal(add(token), 0);
+    assert_int_equal(judge(&a), CLOSE_BAD_TOKEN);
+    assert_int_equal(judge(&b), CLOSE_NONE);
+    memcpy(id.hash, other.id, TOKEN_HASH);
+    assert_int_equal(add(id), 0);
+    assert_int_equal(judge(&b), CLOSE_BAD_TOKEN);
+    b.id = 0;
+    assert_int_equal(judge(&b), CLOSE_NONE);
+    assert_int_equal(judge(&opaque), CLOSE_NONE);
+    assert_int_equal(add((struct revoked){.kind = REVOKED_BEFORE, .before_s = 101}), 0);
+    assert_int_equal(judge(&b), CLOSE_BAD_TOKEN);
+    b.issued_s = 101;
+    assert_int_equal(judge(&b), CLOSE_NONE);
+    b.issued_s = 0; /* it does not say */
+    assert_int_equal(judge(&b), CLOSE_BAD_TOKEN);
+    assert_int_equal(judge(&opaque), CLOSE_UNAVAILABLE);
+    assert_int_equal(add((struct revoked){.kind = REVOKED_USER}), 0);
+    assert_int_equal(judge(&opaque), CLOSE_KICKED);
+    assert_int_equal(judge(&a), CLOSE_KICKED);
+}
+
+static void it_is_known_for_so_long_that_opaque_tokens_were_revoked(void **state)
+{
+    struct revoked_session opaque = {0};
+
+    (void)state;
+    assert_int_equal(add((struct revoked){.kind = REVOKED_OPAQUE}), 0);
+    clock_move(config.revoke_keep_opaque_ms - 10000);
+    assert_int_equal(judge(&opaque), CLOSE_UNAVAILABLE);
+    clock_move(10001);
+    assert_int_equal(judge(&opaque), CLOSE_NONE);
+}
+
 static void so_much_is_kept_of_a_user_and_no_more(void **state)
 {
     struct revoked token = {.kind = REVOKED_TOKEN};
@@ -179,6 +245,8 @@ static void nobody_is_let_in_if_redis_does_not_say(void **state)
     (void)state;
     redis_server_stop(&server);
     assert_int_equal(check(&jwt), CLOSE_UNAVAILABLE);
+    assert_int_equal(judge(&(struct revoked_session){0}), CLOSE_NONE);
+    assert_int_equal(got.err, -EAGAIN); /* nobody knows */
     assert_int_equal(add((struct revoked){.kind = REVOKED_USER}), -EAGAIN);
     redis_server_start(&server, NULL);
 }
@@ -191,6 +259,8 @@ int main(void)
         cmocka_unit_test_setup(tokens_and_ids_are_told_apart, next_uid),
         cmocka_unit_test_setup(old_tokens_are_refused_and_the_latest_word_holds, next_uid),
         cmocka_unit_test_setup(an_opaque_token_that_was_found_before_is_doubted, next_uid),
+        cmocka_unit_test_setup(open_sessions_are_judged, next_uid),
+        cmocka_unit_test_setup(it_is_known_for_so_long_that_opaque_tokens_were_revoked, next_uid),
         cmocka_unit_test_setup(so_much_is_kept_of_a_user_and_no_more, next_uid),
         cmocka_unit_test_setup(nobody_is_let_in_if_redis_does_not_say, next_uid),
     };
