@@ -405,8 +405,8 @@ static int run(const struct client_options *opt)
     struct device session = {.opt = opt};
     const char *address = opt->address;
 
-    reconnect_init(&session.reconnect, address,
-                   opt->tls && opt->kind != WIRE_TCP ? "wss" : "nodes");
+    const char *with_tls = opt->kind == WIRE_TCP ? "tcps" : "wss";
+    reconnect_init(&session.reconnect, address, opt->tls ? with_tls : "nodes");
     session.deadline_ms = opt->timeout > 0 ? time_mono_ms() + opt->timeout * 1000 : 0;
     for (;;) {
         int code = visit(&session, address);

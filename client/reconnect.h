@@ -12,7 +12,8 @@ enum { RECONNECT_NODES = 3, RECONNECT_ADDRESS = 262 };
 
 struct reconnect {
     const char *home; /* the address of the command line */
-    const char *list; /* the member of operation 6 whose addresses we can reach: nodes, wss */
+    const char *list; /* the member of operation 6 whose addresses we can reach: nodes, tcps,
+                       * wss */
     char nodes[RECONNECT_NODES][RECONNECT_ADDRESS];
     int n_nodes, next; /* nodes[next] is the next one; next == n_nodes: home */
     int tries;         /* since the last success */

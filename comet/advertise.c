@@ -44,6 +44,7 @@ int advertise_check(const struct comet_config *config, char *err, size_t errlen)
     } publics[] = {
         {"tcp.advertise", config->tcp_advertise},
         {"ws.advertise", config->ws_advertise},
+        {"tcps.advertise", config->tcps_advertise},
         {"wss.advertise", config->wss_advertise},
     };
     const struct member *member = NULL;
@@ -72,11 +73,10 @@ int advertise_check(const struct comet_config *config, char *err, size_t errlen)
 
 /* --- the record --- */
 
-/* What is GIVEN, or on HOST the port of PLAIN, or else of TLS. Nothing if there is none of them. */
-static void fill_address(const char *given, const char *host, const char *plain, const char *tls,
-                         char *buf, size_t len)
+/* What is GIVEN, or HOST with the port of LISTEN. Nothing if there is neither. */
+static void fill_address(const char *given, const char *host, const char *listen, char *buf,
+                         size_t len)
 {
-    const char *listen = plain[0] != '\0' ? plain : tls;
     struct address address = {0};
 
     if (given[0] != '\0')
@@ -87,16 +87,22 @@ static void fill_address(const char *given, const char *host, const char *plain,
 
 void advertise_fill(const struct comet_config *config, const char *rpc, struct member *self)
 {
+    const struct {
+        const char *given, *listen;
+        char *to;
+    } publics[] = {
+        {config->tcp_advertise, config->tcp_listen, self->tcp},
+        {config->ws_advertise, config->ws_listen, self->ws},
+        {config->tcps_advertise, config->tcps_listen, self->tcps},
+        {config->wss_advertise, config->wss_listen, self->wss},
+    };
     struct ips ips = {.text = self->ips, .room = sizeof self->ips};
     struct address reached = {0};
 
     (void)address_parse(rpc, strlen(rpc), &reached);
-    fill_address(config->tcp_advertise, reached.host, config->tcp_listen, config->tcps_listen,
-                 self->tcp, sizeof self->tcp);
-    fill_address(config->ws_advertise, reached.host, config->ws_listen, config->wss_listen,
-                 self->ws, sizeof self->ws);
-    fill_address(config->wss_advertise, reached.host, "", config->wss_listen, self->wss,
-                 sizeof self->wss);
+    for (size_t i = 0; i < sizeof publics / sizeof publics[0]; i++)
+        fill_address(publics[i].given, reached.host, publics[i].listen, publics[i].to,
+                     sizeof self->tcp);
     snprintf(self->host, sizeof self->host, "%s", config->node_host);
     config_list_each(config->node_ips, add_ip, &ips);
 }

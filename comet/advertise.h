@@ -1,5 +1,5 @@
 /* advertise.h - what clients have to know to reach this comet: the public addresses and names of
- * the settings tcp.advertise, ws.advertise, wss.advertise and node.… Pure. */
+ * the settings tcp.advertise, ws.advertise, tcps.advertise, wss.advertise and node.… Pure. */
 #ifndef IMC_COMET_ADVERTISE_H
 #define IMC_COMET_ADVERTISE_H
 

@@ -16,15 +16,15 @@ const struct config_row comet_config_rows[] = {
         "Where TCP clients connect. Empty = nowhere."),
     ROW("tcp", "advertise", CONFIG_STRING, tcp_advertise, "", 0, 0,
         "host:port under which clients reach tcp.listen. Clients that ask for a comet are told the "
-        "host, if node.ips is empty. Empty = the advertised RPC host with the port of tcp.listen, "
-        "or "
-        "of tcps.listen."),
+        "host, if node.ips is empty. Empty = the advertised RPC host with tcp.listen's port, if "
+        "there is one."),
     ROW("ws", "listen", CONFIG_ADDRESS, ws_listen, "0.0.0.0:8090", 0, CONFIG_MAY_BE_OFF,
         "Where WebSocket clients connect, path /sub. Empty = nowhere."),
     ROW("ws", "advertise", CONFIG_STRING, ws_advertise, "", 0, 0,
         "host:port under which clients reach ws.listen. Web pages that ask for a comet are told "
-        "the host, if node.host is empty. Empty = the advertised RPC host with the port of "
-        "ws.listen, or of wss.listen."),
+        "the host, if node.host is empty. Empty = the advertised RPC host with ws.listen's port, "
+        "if "
+        "there is one."),
     ROW("ws", "allowed_origins", CONFIG_LIST, allowed_origins, "", 0, 0,
         "Web pages that may connect, by their Origin: https://example.com, https://*.example.com "
         "(all hosts below it), http://localhost:* (any port), null (files); empty = any."),
@@ -44,6 +44,10 @@ const struct config_row comet_config_rows[] = {
     ROW("tcps", "listen", CONFIG_ADDRESS, tcps_listen, "", 0, 0,
         "Where TCP clients connect with TLS, as in 0.0.0.0:8081; needs tls.certificate. Empty = "
         "nowhere."),
+    ROW("tcps", "advertise", CONFIG_STRING, tcps_advertise, "", 0, 0,
+        "host:port under which TCP clients are served with TLS: of tcps.listen, or of a proxy "
+        "before tcp.listen. Empty = the advertised RPC host with tcps.listen's port, if there is "
+        "one."),
     ROW("wss", "listen", CONFIG_ADDRESS, wss_listen, "", 0, 0,
         "Where WebSocket clients connect with TLS, path /sub, as in 0.0.0.0:8095; needs "
         "tls.certificate. Empty = nowhere."),
@@ -53,10 +57,10 @@ const struct config_row comet_config_rows[] = {
         "one."),
     ROW("node", "host", CONFIG_STRING, node_host, "", 0, 0,
         "This comet's host name for web pages that ask for a comet; logic's nodes.host_domain is "
-        "put behind it. Empty = the host of ws.advertise."),
+        "put behind it. Empty = the host of ws.advertise, or of wss.advertise."),
     ROW("node", "ips", CONFIG_LIST, node_ips, "", 0, 0,
         "IP addresses, 8 at most, that apps are told which ask for a comet. Empty = the host of "
-        "tcp.advertise."),
+        "tcp.advertise, or of tcps.advertise."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
         "From accept to the end of authentication."),
     ROW("conn", "handshakes", CONFIG_INT, handshakes, "4096", 1, 1000000,

@@ -9,8 +9,8 @@ struct comet_config {
     int64_t workers;             /* comet.workers: loops; 0 = one per core */
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
-    char *tcps_listen;                /* TCP over TLS; empty: off */
-    char *wss_listen, *wss_advertise; /* likewise WebSocket; advertise may be a proxy's */
+    char *tcps_listen, *tcps_advertise; /* TCP over TLS; empty: off; advertise may be a proxy's */
+    char *wss_listen, *wss_advertise;   /* likewise WebSocket */
     char *node_host, *node_ips;
     char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
     char *pass_headers;       /* ws.pass_headers: list, empty = none */

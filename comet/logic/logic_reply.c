@@ -97,6 +97,8 @@ static const struct relocation *reply_relocation(struct logic_reply *reply, size
     struct relocation *relocation = arena_alloc(&reply->decoded.arena, sizeof *relocation);
     *relocation = (struct relocation){.nodes = result->nodes,
                                       .n_nodes = result->n_nodes,
+                                      .tcps = result->tcps,
+                                      .n_tcps = result->n_tcps,
                                       .wss = result->wss,
                                       .n_wss = result->n_wss};
     if (backoff != NULL) {

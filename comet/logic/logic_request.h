@@ -96,8 +96,8 @@ struct admission {
 
 /* Logic's answer to a Relocate: public addresses of other comets, the best one first. */
 struct relocation {
-    char *const *nodes, *const *wss; /* wss: with TLS */
-    size_t n_nodes, n_wss;
+    char *const *nodes, *const *tcps, *const *wss; /* tcps, wss: with TLS */
+    size_t n_nodes, n_tcps, n_wss;
     uint32_t max_delay_s, base_delay_s; /* of the client's tries; factor 0: logic said nothing */
     double factor, jitter;
 };

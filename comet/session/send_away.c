@@ -56,6 +56,7 @@ size_t send_away_members(const struct relocation *to, char *out)
 {
     size_t at = add_names(out, 0, "nodes", to->nodes, to->n_nodes);
 
+    at = add_names(out, at, "tcps", to->tcps, to->n_tcps);
     at = add_names(out, at, "wss", to->wss, to->n_wss);
     return at == 0 ? 0 : add_backoff(out, at, to);
 }

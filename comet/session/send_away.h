@@ -16,8 +16,9 @@ struct relocation;
 /* For struct mass_kick_plan. */
 void send_away_ask(struct conn *conn);
 extern const char send_away_reason[];
-/* Writes the members of operation 6 that TO makes, `,"nodes":[…],"wss":[…],"backoff":{…}`, into OUT
- * (CONN_MORE_MAX bytes). Returns how many bytes; 0: TO names no comet. Public for tests. */
+/* Writes the members of operation 6 that TO makes, `,"nodes":[…],"wss":[…],"backoff":{…}` (for a
+ * client on TCP "tcps" in place of "wss"), into OUT (CONN_MORE_MAX bytes). Returns how many bytes;
+ * 0: TO names no comet. Public for tests. */
 size_t send_away_members(const struct relocation *to, char *out);
 
 #endif

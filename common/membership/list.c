@@ -35,9 +35,10 @@ bool member_same(const struct member *a, const struct member *b)
     return strcmp(a->id, b->id) == 0 && a->epoch == b->epoch && a->process == b->process &&
            a->node == b->node && a->weight == b->weight && strcmp(a->rpc, b->rpc) == 0 &&
            strcmp(a->tcp, b->tcp) == 0 && strcmp(a->ws, b->ws) == 0 &&
-           strcmp(a->wss, b->wss) == 0 && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->ips, b->ips) == 0 && strcmp(a->region, b->region) == 0 &&
-           strcmp(a->zone, b->zone) == 0 && a->refuses_clients == b->refuses_clients;
+           strcmp(a->tcps, b->tcps) == 0 && strcmp(a->wss, b->wss) == 0 &&
+           strcmp(a->host, b->host) == 0 && strcmp(a->ips, b->ips) == 0 &&
+           strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0 &&
+           a->refuses_clients == b->refuses_clients;
 }
 
 void member_take_counts(struct member *member, const struct member *from)

@@ -37,11 +37,12 @@ struct member {
     uint32_t weight;
     /* comet: sessions, and from how many IP addresses they come, by its own estimate */
     int64_t connections, client_ips;
-    bool refuses_clients;             /* comet: it drains, or cannot take clients now */
-    char rpc[128];                    /* host:port for gRPC; for a job: of its admin listener */
-    char tcp[128], ws[128], wss[128]; /* comet: public addresses, may be empty */
-    char host[128];                   /* comet: its machine's name for clients, may be empty */
-    char ips[384]; /* comet: IP addresses for clients, separated by commas, may be empty */
+    bool refuses_clients; /* comet: it drains, or cannot take clients now */
+    char rpc[128];        /* host:port for gRPC; for a job: of its admin listener */
+    /* comet: public addresses, tcps and wss those with TLS; may be empty */
+    char tcp[128], ws[128], tcps[128], wss[128];
+    char host[128]; /* comet: its machine's name for clients, may be empty */
+    char ips[384];  /* comet: IP addresses for clients, separated by commas, may be empty */
     char region[32], zone[32];
 };
 

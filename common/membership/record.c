@@ -32,7 +32,7 @@ static const struct record_field {
     {                                                                            \
 #name, offsetof(struct member, name), sizeof(((struct member *)0)->name) \
     }
-    FIELD(rpc),  FIELD(tcp), FIELD(ws),     FIELD(wss),
+    FIELD(rpc),  FIELD(tcp), FIELD(ws),     FIELD(tcps), FIELD(wss),
     FIELD(host), FIELD(ips), FIELD(region), FIELD(zone),
 #undef FIELD
 };

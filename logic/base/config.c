@@ -247,10 +247,11 @@ const struct config_row logic_config_rows[] = {
         "Port at which clients reach every comet by TCP. 0 = none."),
     ROW("nodes", "ws_port", CONFIG_INT, nodes_ws_port, "8090", 0, 65535,
         "Port at which clients reach every comet by WebSocket. 0 = none."),
+    ROW("nodes", "tcps_port", CONFIG_INT, nodes_tcps_port, "0", 0, 65535,
+        "Port at which clients reach every comet by TCP with TLS, told as tcps_port. 0 = none."),
     ROW("nodes", "wss_port", CONFIG_INT, nodes_wss_port, "0", 0, 65535,
-        "Port of the proxies that speak TLS with WebSocket clients and stand before the comets. 0 "
-        "= "
-        "none."),
+        "Port at which clients reach every comet, or the proxies before them, by WebSocket with "
+        "TLS. 0 = none."),
     ROW("nodes", "heartbeat", CONFIG_DURATION, nodes_heartbeat_ms, "4m", SECOND, DAY,
         "How often clients are told to send a heartbeat. Shorter than each comet's "
         "conn.heartbeat."),

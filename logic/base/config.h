@@ -39,7 +39,7 @@ struct logic_config {
     int64_t router_timeout_ms, router_window;
     bool nodes_open;
     char *nodes_domain, *nodes_host_domain, *nodes_regions;
-    int64_t nodes_tcp_port, nodes_ws_port, nodes_wss_port;
+    int64_t nodes_tcp_port, nodes_ws_port, nodes_tcps_port, nodes_wss_port;
     int64_t nodes_heartbeat_ms, nodes_heartbeat_max;
     int64_t nodes_max_delay_ms, nodes_base_delay_ms;
     int64_t nodes_factor, nodes_jitter, nodes_region_weight; /* per cent */

@@ -179,7 +179,7 @@ static void call_nodes(struct goim_call *call)
     char *names[NODES_NAMES_MOST];
 
     goim__logic__nodes_reply__init(&reply);
-    nodes_answer(call->batch.logic->nodes, in->platform, in->clientip, nodes);
+    nodes_answer(call->batch.logic->nodes, in->platform, in->clientip, false, nodes);
     reply.domain = pb_text(nodes->domain);
     reply.tcp_port = nodes->tcp_port;
     reply.ws_port = nodes->ws_port;

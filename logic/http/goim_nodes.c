@@ -32,9 +32,12 @@ static void write_answer(FILE *out, const struct nodes_answer *answer)
     write_text(out, answer->domain);
     fprintf(out,
             ",\"tcp_port\":%d,\"ws_port\":%d,\"wss_port\":%d,\"heartbeat\":%d,"
-            "\"heartbeat_max\":%d,\"nodes\":[",
+            "\"heartbeat_max\":%d,",
             answer->tcp_port, answer->ws_port, answer->wss_port, answer->heartbeat_s,
             answer->heartbeat_max);
+    if (answer->tcps_port > 0) /* goim has no such port */
+        fprintf(out, "\"tcps_port\":%d,", answer->tcps_port);
+    fputs("\"nodes\":[", out);
     for (size_t i = 0; i < answer->n; i++) {
         fputs(i > 0 ? "," : "", out);
         write_text(out, answer->names[i]);
@@ -51,15 +54,17 @@ void api_goim_nodes_weighted(struct logic *logic, struct http_request *request)
     struct params_error err;
     struct nodes_answer answer;
     const char *platform;
+    int64_t tls = 0;
     char ip[LOCAL_CALLERS_IP_MAX], *body = NULL;
     size_t len = 0;
 
-    if (api_query(request, "platform", &platform, &err) != 0) {
+    if (api_query(request, "platform", &platform, &err) != 0 ||
+        api_query_int64(request, "tls", 0, 1, &tls, &err) != 0) {
         api_error(logic, request, API_PARAMETER, err.text);
         return;
     }
     local_callers_client(logic->local, request, ip);
-    nodes_answer(logic->nodes, platform, ip, &answer);
+    nodes_answer(logic->nodes, platform, ip, tls == 1, &answer);
     FILE *out = open_memstream(&body, &len);
     write_answer(out, &answer);
     respond(logic, request, out, &body, &len);

@@ -232,16 +232,21 @@ static void add_ips(struct nodes_answer *out, const char *ips)
     }
 }
 
-/* A comet that says nothing of its name or addresses is reached as it advertises itself. */
+/* A comet that says nothing of its name or addresses is reached as it advertises itself. goim's
+ * clients do not say whether they speak TLS. They are told of comets that have nothing else, too:
+ * nodes.tcp_port then is that of TLS. */
 static void add_comet(struct nodes_answer *out, const struct nodes *nodes,
-                      const struct member *comet, bool web)
+                      const struct member *comet, bool web, bool tls)
 {
+    const char *plain = web ? comet->ws : comet->tcp;
+    const char *with_tls = web ? comet->wss : comet->tcps;
+
     if (web && comet->host[0] != '\0')
         add_name(out, comet->host, strlen(comet->host), nodes->config->nodes_host_domain);
-    else if (!web && comet->ips[0] != '\0')
+    else if (!web && !tls && comet->ips[0] != '\0')
         add_ips(out, comet->ips);
     else
-        add_host_of(out, web ? comet->ws : comet->tcp);
+        add_host_of(out, tls || plain[0] == '\0' ? with_tls : plain);
 }
 
 static int seconds(int64_t ms)
@@ -261,7 +266,7 @@ void nodes_backoff(const struct nodes *nodes, struct nodes_backoff *out)
     };
 }
 
-void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
+void nodes_answer(struct nodes *nodes, const char *platform, const char *ip, bool tls,
                   struct nodes_answer *out)
 {
     const struct logic_config *config = nodes->config;
@@ -271,6 +276,7 @@ void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
     out->domain = config->nodes_domain;
     out->tcp_port = (int)config->nodes_tcp_port;
     out->ws_port = (int)config->nodes_ws_port;
+    out->tcps_port = (int)config->nodes_tcps_port;
     out->wss_port = (int)config->nodes_wss_port;
     out->heartbeat_s = seconds(config->nodes_heartbeat_ms);
     out->heartbeat_max = (int)config->nodes_heartbeat_max;
@@ -278,6 +284,6 @@ void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
     out->n = 0;
     size_t n = nodes_choose(nodes, ip, chosen, NODES_MOST);
     for (size_t i = 0; i < n; i++)
-        add_comet(out, nodes, chosen[i], web);
+        add_comet(out, nodes, chosen[i], web, tls);
     metric_add(nodes->counters, out->n > 0 ? LOGIC_NODES_CHOSEN : LOGIC_NODES_NONE, 1);
 }

@@ -29,9 +29,9 @@ struct nodes_backoff {
 
 /* What clients are told. Seconds and ports are those that goim's clients read. */
 struct nodes_answer {
-    const char *domain;              /* nodes.domain; valid as long as the configuration */
-    int tcp_port, ws_port, wss_port; /* 0: none */
-    int heartbeat_s, heartbeat_max;  /* send one so often; so many may stay unanswered */
+    const char *domain; /* nodes.domain; valid as long as the configuration */
+    int tcp_port, ws_port, tcps_port, wss_port; /* 0: none */
+    int heartbeat_s, heartbeat_max;             /* send one so often; so many may stay unanswered */
     struct nodes_backoff backoff;
     size_t n;                                     /* 0: no comet takes clients now */
     char names[NODES_NAMES_MOST][NODES_NAME_MAX]; /* the best one first, none twice */
@@ -61,8 +61,9 @@ size_t nodes_choose_other(struct nodes *nodes, const char *ip, const char *left,
 /* The settings nodes.backoff_…. */
 void nodes_backoff(const struct nodes *nodes, struct nodes_backoff *out);
 /* Chooses for one client, as goim's clients want it. PLATFORM "web" gets host names, any other (or
- * NULL) IP addresses. */
-void nodes_answer(struct nodes *nodes, const char *platform, const char *ip,
+ * NULL) IP addresses. TLS: the names by which comets are reached with TLS, as certificates have
+ * them, and only of those comets that are. */
+void nodes_answer(struct nodes *nodes, const char *platform, const char *ip, bool tls,
                   struct nodes_answer *out);
 
 #endif

@@ -19,15 +19,19 @@ static void fill(struct session_batch *sb, const Imc__V1__Relocate *in,
     struct arena *arena = &sb->batch->arena;
     size_t n = nodes_choose_other(sb->logic->nodes, in->address, sb->in->comet, chosen, NAMED_MOST);
 
+    char **with_tls = arena_alloc(arena, NAMED_MOST * sizeof *with_tls);
+    size_t n_with_tls = 0;
     result->nodes = arena_alloc(arena, NAMED_MOST * sizeof *result->nodes);
-    result->wss = arena_alloc(arena, NAMED_MOST * sizeof *result->wss);
     for (size_t i = 0; i < n; i++) {
-        const char *address = in->websocket ? chosen[i]->ws : chosen[i]->tcp;
-        if (!in->tls && address[0] != '\0')
-            result->nodes[result->n_nodes++] = copied(sb, address);
-        if (in->websocket && chosen[i]->wss[0] != '\0')
-            result->wss[result->n_wss++] = copied(sb, chosen[i]->wss);
+        const char *plain = in->websocket ? chosen[i]->ws : chosen[i]->tcp;
+        const char *tls = in->websocket ? chosen[i]->wss : chosen[i]->tcps;
+        if (!in->tls && plain[0] != '\0')
+            result->nodes[result->n_nodes++] = copied(sb, plain);
+        if (tls[0] != '\0')
+            with_tls[n_with_tls++] = copied(sb, tls);
     }
+    *(in->websocket ? &result->wss : &result->tcps) = with_tls;
+    *(in->websocket ? &result->n_wss : &result->n_tcps) = n_with_tls;
     logic_count(sb->logic, n > 0 ? LOGIC_NODES_MOVED : LOGIC_NODES_NONE, 1);
 }
 

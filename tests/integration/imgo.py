@@ -120,7 +120,7 @@ class _Base:
         else:
             raise AssertionError(f"wanted op 6 with code {code}, got {got}")
         assert self.reason is not None, f"closed without op 6, close code {self.close_code}"
-        more = {"nodes", "wss", "backoff"} if code == 9 else set()
+        more = {"nodes", "tcps", "wss", "backoff"} if code == 9 else set()
         assert self.reason["code"] == code and {"code", "reason"} <= self.reason.keys() <= {"code", "reason"} | more, \
             self.reason
         assert self.reason["reason"], self.reason

@@ -19,6 +19,7 @@ static int setup(void **state)
                                    .ws_listen = ws_listen,
                                    .ws_advertise = none,
                                    .tcps_listen = none,
+                                   .tcps_advertise = none,
                                    .wss_listen = none,
                                    .wss_advertise = none,
                                    .node_host = none,
@@ -36,23 +37,29 @@ static void what_is_not_set_follows_from_the_rpc_address(void **state)
     advertise_fill(&config, "comet.internal:8092", &self);
     assert_string_equal(self.tcp, "comet.internal:8080");
     assert_string_equal(self.ws, "comet.internal:8090");
+    assert_string_equal(self.tcps, "");
     assert_string_equal(self.wss, "");
     assert_string_equal(self.host, "");
     assert_string_equal(self.ips, "");
 }
 
-static void a_tls_port_of_our_own(void **state)
+static void tls_ports_of_our_own(void **state)
 {
-    static char wss_listen[] = "0.0.0.0:8095";
+    static char tcps_listen[] = "0.0.0.0:8081", wss_listen[] = "0.0.0.0:8095";
     struct member self = {0};
 
     (void)state;
+    config.tcps_listen = tcps_listen;
     config.wss_listen = wss_listen;
     advertise_fill(&config, "comet.internal:8092", &self);
+    assert_string_equal(self.tcp, "comet.internal:8080");
+    assert_string_equal(self.ws, "comet.internal:8090");
+    assert_string_equal(self.tcps, "comet.internal:8081");
     assert_string_equal(self.wss, "comet.internal:8095");
 }
 
-static void without_plain_ports_those_with_tls_are_told(void **state)
+/* A client without TLS is not sent to a port that has nothing else. */
+static void ports_that_are_off_are_not_told(void **state)
 {
     static char tcps_listen[] = "0.0.0.0:8081", wss_listen[] = "0.0.0.0:8095";
     struct member self = {0};
@@ -60,24 +67,25 @@ static void without_plain_ports_those_with_tls_are_told(void **state)
     (void)state;
     config.tcp_listen = config.ws_listen = none;
     config.tcps_listen = tcps_listen;
-    advertise_fill(&config, "comet.internal:8092", &self);
-    assert_string_equal(self.tcp, "comet.internal:8081");
-    assert_string_equal(self.ws, "");
     config.wss_listen = wss_listen;
     advertise_fill(&config, "comet.internal:8092", &self);
-    assert_string_equal(self.ws, "comet.internal:8095");
+    assert_string_equal(self.tcp, "");
+    assert_string_equal(self.ws, "");
+    assert_string_equal(self.tcps, "comet.internal:8081");
+    assert_string_equal(self.wss, "comet.internal:8095");
 }
 
 static void what_is_set_is_told(void **state)
 {
-    static char tcp[] = "tcp.example:1", ws[] = "[2001:db8::1]:2", wss[] = "wss.example:443",
-                host[] = "c1", ips[] = " 192.0.2.1 ,, 2001:db8::1";
+    static char tcp[] = "tcp.example:1", ws[] = "[2001:db8::1]:2", tcps[] = "tcps.example:3",
+                wss[] = "wss.example:443", host[] = "c1", ips[] = " 192.0.2.1 ,, 2001:db8::1";
     struct member self = {0};
     char err[256];
 
     (void)state;
     config.tcp_advertise = tcp;
     config.ws_advertise = ws;
+    config.tcps_advertise = tcps;
     config.wss_advertise = wss;
     config.node_host = host;
     config.node_ips = ips;
@@ -85,6 +93,7 @@ static void what_is_set_is_told(void **state)
     advertise_fill(&config, "comet.internal:8092", &self);
     assert_string_equal(self.tcp, "tcp.example:1");
     assert_string_equal(self.ws, "[2001:db8::1]:2");
+    assert_string_equal(self.tcps, "tcps.example:3");
     assert_string_equal(self.wss, "wss.example:443");
     assert_string_equal(self.host, "c1");
     assert_string_equal(self.ips, "192.0.2.1,2001:db8::1");
@@ -115,6 +124,7 @@ static void what_clients_could_not_use_is_refused(void **state)
     for (size_t i = 0; i < sizeof publics / sizeof publics[0]; i++) {
         assert_refused(&config.tcp_advertise, publics[i], "tcp.advertise");
         assert_refused(&config.ws_advertise, publics[i], "ws.advertise");
+        assert_refused(&config.tcps_advertise, publics[i], "tcps.advertise");
         assert_refused(&config.wss_advertise, publics[i], "wss.advertise");
     }
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
@@ -124,6 +134,7 @@ static void what_clients_could_not_use_is_refused(void **state)
     snprintf(long_host, sizeof long_host, "%0128d", 0);
     snprintf(long_public, sizeof long_public, "%0126d:1", 0);
     assert_refused(&config.node_host, long_host, "node.host");
+    assert_refused(&config.tcps_advertise, long_public, "tcps.advertise");
     assert_refused(&config.wss_advertise, long_public, "wss.advertise");
 }
 
@@ -154,8 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_not_set_follows_from_the_rpc_address, setup),
-        cmocka_unit_test_setup(a_tls_port_of_our_own, setup),
-        cmocka_unit_test_setup(without_plain_ports_those_with_tls_are_told, setup),
+        cmocka_unit_test_setup(tls_ports_of_our_own, setup),
+        cmocka_unit_test_setup(ports_that_are_off_are_not_told, setup),
         cmocka_unit_test_setup(what_is_set_is_told, setup),
         cmocka_unit_test_setup(what_clients_could_not_use_is_refused, setup),
         cmocka_unit_test_setup(limits_fit_into_the_record, setup),

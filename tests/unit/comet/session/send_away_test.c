@@ -37,9 +37,14 @@ static void nodes_and_backoff_are_named(void **state)
         members(&to),
         ",\"nodes\":[\"10.0.0.2:8080\",\"[::1]:8080\"],\"backoff\":{\"max_delay\":300,"
         "\"base_delay\":3,\"factor\":1.8,\"jitter\":0.3}");
+    to.tcps = &nodes[1];
+    to.n_tcps = 1;
+    to.factor = 0;
+    assert_string_equal(members(&to), ",\"nodes\":[\"10.0.0.2:8080\",\"[::1]:8080\"],"
+                                      "\"tcps\":[\"[::1]:8080\"]");
+    to.n_tcps = 0;
     to.wss = nodes;
     to.n_wss = 1;
-    to.factor = 0;
     assert_string_equal(members(&to), ",\"nodes\":[\"10.0.0.2:8080\",\"[::1]:8080\"],"
                                       "\"wss\":[\"10.0.0.2:8080\"]");
 }

@@ -17,12 +17,14 @@ static void a_record_round_trips(void **state)
     (void)state;
     in.member.epoch = UINT64_MAX;
     in.member.id[0] = 'a';
+    (void)snprintf(in.member.tcps, sizeof in.member.tcps, "c1.example:8081");
     char *text = member_record_encode(&in);
     assert_null(member_record_decode(text, strlen(text), &out));
     assert_int_equal(out.kind, MEMBER_LOGIC);
     assert_int_equal(out.state, RECORD_LEAVING);
     assert_true(out.member.epoch == UINT64_MAX);
     assert_string_equal(out.member.id, "a");
+    assert_string_equal(out.member.tcps, "c1.example:8081");
     free(text);
 }
 
@@ -54,6 +56,7 @@ static void clients_may_be_absent(void **state)
         assert_true(out.member.client_ips == rows[i].ips);
         assert_int_equal(out.member.refuses_clients, rows[i].refuses);
         assert_string_equal(out.member.ips, "");
+        assert_string_equal(out.member.tcps, "");
     }
 }
 

@@ -90,6 +90,24 @@ static void a_client_is_told_in_goims_words(void **state)
     assert_int_equal(counters[LOGIC_NODES_NONE], 0);
 }
 
+/* goim has no such port. Its clients take no notice of it. */
+static void tls_is_told_to_who_asks(void **state)
+{
+    (void)state;
+    config.nodes_tcps_port = 3104;
+    const struct api_reply *reply = api_call("GET", "/goim/nodes/weighted?tls=1", "", "");
+    assert_non_null(strstr(reply->body, ",\"tcps_port\":3104,\"nodes\":[\"conn.example\"]"));
+    snprintf(members[0].tcps, sizeof members[0].tcps, "a.example:8081");
+    reply = api_call("GET", "/goim/nodes/weighted?tls=1", "", "");
+    assert_non_null(strstr(reply->body, "\"nodes\":[\"a.example\"]"));
+    reply = api_call("GET", "/goim/nodes/weighted?tls=0", "", "");
+    assert_non_null(strstr(reply->body, "\"nodes\":[\"10.0.0.1\",\"10.0.0.2\"]"));
+    config.nodes_tcps_port = 0;
+    members[0].tcps[0] = '\0';
+    reply = api_call("GET", "/goim/nodes/weighted?tls=yes", "", "");
+    assert_non_null(strstr(reply->body, "\"code\":-400"));
+}
+
 static void without_a_comet_the_domain_stands_in(void **state)
 {
     static char none[] = "";
@@ -204,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_client_is_told_in_goims_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(tls_is_told_to_who_asks, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_comet_the_domain_stands_in, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_said_in_goims_form, setup, teardown),
         cmocka_unit_test_setup_teardown(instances_look_like_goims, setup, teardown),

@@ -22,6 +22,7 @@ static struct nodes *nodes;
 static struct member members[COMETS];
 static struct member_list list = {0, members};
 static struct nodes_answer answer;
+static bool wants_tls;
 
 static int setup(void **state)
 {
@@ -32,6 +33,7 @@ static int setup(void **state)
         .nodes_regions = regions,
         .nodes_tcp_port = 3101,
         .nodes_ws_port = 3102,
+        .nodes_tcps_port = 3104,
         .nodes_wss_port = 3103,
         .nodes_heartbeat_ms = 240000,
         .nodes_heartbeat_max = 2,
@@ -43,6 +45,7 @@ static int setup(void **state)
     };
     memset(members, 0, sizeof members);
     list.n = 0;
+    wants_tls = false;
     clock_take();
     assert_int_equal(loop_init(&loop, "test", 0), 0);
     nodes = nodes_open(&loop, &config, counters);
@@ -56,6 +59,15 @@ static int teardown(void **state)
     loop_close(&loop);
     clock_give_back();
     return 0;
+}
+
+static bool is_named(const char *name)
+{
+    for (size_t i = 0; i < answer.n; i++) {
+        if (strcmp(answer.names[i], name) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* A comet "c<n>" in REGION, with weight 10. */
@@ -87,7 +99,7 @@ static int firsts(size_t index, const char *ip)
 static void ask(const char *platform, const char *ip)
 {
     memset(&answer, 0x55, sizeof answer);
-    nodes_answer(nodes, platform, ip, &answer);
+    nodes_answer(nodes, platform, ip, wants_tls, &answer);
 }
 
 static void nobody_there_is_an_empty_list(void **state)
@@ -99,6 +111,7 @@ static void nobody_there_is_an_empty_list(void **state)
     assert_string_equal(answer.domain, "conn.example");
     assert_int_equal(answer.tcp_port, 3101);
     assert_int_equal(answer.ws_port, 3102);
+    assert_int_equal(answer.tcps_port, 3104);
     assert_int_equal(answer.wss_port, 3103);
     assert_int_equal(answer.heartbeat_s, 240);
     assert_int_equal(answer.heartbeat_max, 2);
@@ -159,6 +172,41 @@ static void a_comet_without_names_is_reached_as_it_advertises(void **state)
     comet->tcp[0] = '\0';
     ask(NULL, NULL);
     assert_int_equal(answer.n, 0);
+}
+
+/* The first comet has both, the second one has nothing without TLS, the third one nothing with it,
+ * as one of an earlier version that says nothing of tcps. */
+static void who_wants_tls_gets_only_comets_that_have_it(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct member *comet = add("");
+        comet->host[0] = '\0';
+        if (i != 1) {
+            snprintf(comet->tcp, sizeof comet->tcp, "tcp%d.example:8080", i);
+            snprintf(comet->ws, sizeof comet->ws, "ws%d.example:8090", i);
+        }
+        if (i != 2) {
+            snprintf(comet->tcps, sizeof comet->tcps, "tcps%d.example:8081", i);
+            snprintf(comet->wss, sizeof comet->wss, "wss%d.example:8095", i);
+        }
+    }
+    wants_tls = true;
+    ask(NULL, NULL);
+    assert_int_equal(answer.n, 2);
+    assert_true(is_named("tcps0.example") && is_named("tcps1.example")); /* not node.ips */
+    ask("web", NULL);
+    assert_int_equal(answer.n, 2);
+    assert_true(is_named("wss0.example") && is_named("wss1.example"));
+    wants_tls = false;
+    ask("web", NULL);
+    assert_int_equal(answer.n, 3);
+    assert_true(is_named("ws0.example") && is_named("wss1.example") && is_named("ws2.example"));
+    for (size_t i = 0; i < 3; i++)
+        members[i].ips[0] = '\0';
+    ask(NULL, NULL);
+    assert_int_equal(answer.n, 3);
+    assert_true(is_named("tcp0.example") && is_named("tcps1.example") && is_named("tcp2.example"));
 }
 
 static void an_answer_has_a_limit(void **state)
@@ -287,6 +335,7 @@ int main(void)
         nodes_unit(web_pages_get_names_and_others_addresses),
         nodes_unit(several_addresses_come_once_each),
         nodes_unit(a_comet_without_names_is_reached_as_it_advertises),
+        nodes_unit(who_wants_tls_gets_only_comets_that_have_it),
         nodes_unit(an_answer_has_a_limit),
         nodes_unit(it_counts_what_it_tells),
         nodes_unit(who_refuses_clients_is_left_out),

@@ -161,8 +161,30 @@ static void who_came_by_tls_is_not_sent_where_there_is_none(void **state)
     assert_int_equal(results[0].n_nodes, 0);
     assert_string_equal(results[0].wss[0], "b.example:443");
     arena_free(&batch.arena);
+    ask(1, ip, false); /* b is of an earlier version, and says nothing of TCP with TLS */
+    assert_int_equal(results[0].n_nodes + results[0].n_wss + results[0].n_tcps, 0);
+}
+
+static void tcp_clients_get_addresses_with_tls_too(void **state)
+{
+    (void)state;
+    char ip[] = "::1";
+    add("a", 10);
+    struct member *b = add("b", 10);
+    (void)snprintf(b->tcps, sizeof b->tcps, "b.example:8081");
+    (void)snprintf(b->wss, sizeof b->wss, "b.example:443");
     ask(1, ip, false);
-    assert_int_equal(results[0].n_nodes + results[0].n_wss, 0);
+    assert_int_equal(results[0].n_nodes, 1);
+    assert_string_equal(results[0].nodes[0], "b:8080");
+    assert_int_equal(results[0].n_tcps, 1);
+    assert_string_equal(results[0].tcps[0], "b.example:8081");
+    assert_int_equal(results[0].n_wss, 0);
+    arena_free(&batch.arena);
+    by_tls = true;
+    ask(1, ip, false);
+    assert_int_equal(results[0].n_nodes, 0);
+    assert_int_equal(results[0].n_tcps, 1);
+    assert_string_equal(results[0].tcps[0], "b.example:8081");
 }
 
 static void where_nobody_else_takes_clients_nobody_is_named(void **state)
@@ -187,6 +209,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(who_came_by_tls_is_not_sent_where_there_is_none, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(tcp_clients_get_addresses_with_tls_too, setup, teardown),
         cmocka_unit_test_setup_teardown(where_nobody_else_takes_clients_nobody_is_named, setup,
                                         teardown),
     };
