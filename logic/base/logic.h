@@ -33,6 +33,7 @@ struct room_orders;
 struct callers;
 struct local_callers;
 struct http_server;
+struct route_set;
 struct nodes;
 struct goim_online;
 struct upstream;
@@ -69,7 +70,8 @@ struct logic {
     struct callers *callers;     /* http/callers.h: who calls the HTTP API */
     struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;
-    struct jwts *jwts; /* jwt/verifier.h; NULL: no key is configured */
+    const struct route_set *more_routes; /* http/route.h: those of http/v1; NULL: none */
+    struct jwts *jwts;                   /* jwt/verifier.h; NULL: no key is configured */
     struct goim_online *online;
     struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */
     /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */

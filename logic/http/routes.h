@@ -8,29 +8,20 @@
 
 #include "common/http/http.h"
 #include "logic/base/logic.h"
+#include "logic/http/callers.h"
 #include "logic/http/goim_params.h"
+#include "logic/http/params.h"
+#include "logic/http/route.h"
 
 /* Listens on api.listen. 0, or -E… after logging. */
 int routes_open(struct logic *logic);
 
-enum api_error {
-    API_PARAMETER,   /* a parameter is wrong */
-    API_TOKEN,       /* the token is not known, or belongs to another uid */
-    API_NO_SERVER,   /* there is no such comet */
-    API_KEY,         /* the API key is missing or wrong */
-    API_SCOPE,       /* the API key lacks the scope of the call */
-    API_RATE,        /* the API key calls too often, or too much at a time */
-    API_NOT_FOUND,   /* there is no such path */
-    API_METHOD,      /* the path has another method */
-    API_TOO_LARGE,   /* a smaller call would be accepted */
-    API_ENCODING,    /* the body is compressed */
-    API_UNAVAILABLE, /* Redis, Kafka or a router did not answer, or this logic drains: try again */
-    API_ERRORS,
-};
-
 /* Answers that all went well, as the face of REQUEST's path says it: {"ret":1} of imgo's,
  * {"code":0,"message":""} of goim's. */
 void api_ok(struct logic *logic, struct http_request *request);
+/* Answers BODY of TYPE. EXTRA: NULL or "Name: value\r\n…" lines. */
+void api_respond(struct logic *logic, struct http_request *request, int status, const char *type,
+                 const void *body, size_t len, const char *extra);
 /* Answers BODY as it is. */
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len);
 /* Of goim's face: answers {"code":0,"message":"","data":DATA}. DATA is a JSON value of LEN bytes,
@@ -39,6 +30,15 @@ void api_goim_data(struct logic *logic, struct http_request *request, const void
 /* Answers ERROR in the form of the face that REQUEST's path belongs to. TEXT is for the caller. */
 void api_error(struct logic *logic, struct http_request *request, enum api_error error,
                const char *text);
+/* Why a call is refused. */
+struct api_refusal {
+    enum api_error error;
+    enum logic_metric cause; /* the counter */
+    unsigned retry_s;        /* the caller is told to try again after so many seconds; 0: not */
+    const char *text;        /* for the caller */
+};
+void api_refuse(struct logic *logic, struct http_request *request,
+                const struct api_refusal *refusal);
 /* Answers API_UNAVAILABLE. CAUSE is the counter. */
 void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
                      const char *text);
@@ -46,6 +46,17 @@ void api_unavailable(struct logic *logic, struct http_request *request, enum log
 /* The same, and tells the caller to try again only after some seconds. */
 void api_overloaded(struct logic *logic, struct http_request *request, enum logic_metric cause,
                     const char *text);
+
+/* Is REQUEST beyond the limits of its caller? Then REFUSAL says so; its text is in WHY. */
+bool api_is_beyond(const struct logic *logic, const struct http_request *request, bool push,
+                   struct api_refusal *refusal, char why[CALLERS_WHY_MAX]);
+/* Answers that the path has other methods: ALLOW. */
+void api_refuse_method(struct logic *logic, struct http_request *request, const char *allow);
+/* Answers a browser that asks (by OPTIONS) whether it may send a request. */
+void api_preflight(struct logic *logic, struct http_request *request);
+/* May the web page that sent REQUEST read its answer? Only calls without a key are for web pages.
+ */
+bool api_origin_may_read(const struct logic *logic, const struct http_request *request);
 
 /* Is there room for REQUEST within the limits of its caller? PUSH: it is a push. False: there is
  * not, and it is answered. */
