@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TTL_MOST_S = 366 * 24 * 3600 };
-
 /* What is kept for an id that was answered, whichever face was asked: older logics answer it as it
  * is. */
 static const char answer_kept[] = "{\"ret\":1}";
@@ -24,14 +22,14 @@ static const char answer_kept[] = "{\"ret\":1}";
 
 /* Devices take these for comet's own words: a push by them would be answered and acted upon, but
  * never shown. */
-static bool is_ours(int64_t op)
+bool push_call_op_is_ours(int64_t op)
 {
     return op == OP_HEARTBEAT_REPLY || op == OP_DISCONNECT || op == OP_AUTH_REPLY || op == OP_RAW;
 }
 
 int push_call_op(struct push_call *call, const char *field, int32_t op, struct params_error *err)
 {
-    if (is_ours(op)) {
+    if (push_call_op_is_ours(op)) {
         snprintf(err->text, sizeof err->text, "%s: %d is the protocol's own", field, (int)op);
         return -1;
     }
@@ -44,7 +42,7 @@ static int parse_common(struct push_call *call, const char **id, struct params_e
     struct http_request *request = call->request;
     int64_t ttl = -1;
 
-    if (api_query_int64(request, "ttl", 0, TTL_MOST_S, &ttl, err) != 0 ||
+    if (api_query_int64(request, "ttl", 0, PUSH_TTL_MOST_S, &ttl, err) != 0 ||
         api_query(request, "id", id, err) != 0)
         return -1;
     if (ttl >= 0)
@@ -86,9 +84,34 @@ static void call_free(struct push_call *call)
         params_pushs_free(&call->users);
     free(call->owned);
     free(call->keys);
+    free(call->rooms);
     key_groups_free(call->groups);
     free(call->before);
     free(call);
+}
+
+static void conclude(struct push_call *call, const struct push_outcome *outcome)
+{
+    call->answer(call, outcome);
+    call_free(call);
+}
+
+/* Nothing was produced. */
+static void refuse(struct push_call *call, enum api_error error, enum logic_metric cause,
+                   unsigned retry_s, const char *text)
+{
+    const struct api_refusal refusal = {error, cause, retry_s, text};
+
+    conclude(call, &(struct push_outcome){.refusal = &refusal});
+}
+
+/* The answer of the faces that know only good and bad. */
+static void answer_by_face(struct push_call *call, const struct push_outcome *outcome)
+{
+    if (outcome->refusal == NULL)
+        api_ok(call->logic, call->request);
+    else
+        api_refuse(call->logic, call->request, outcome->refusal);
 }
 
 /* Records which uids have the message. So a retry with the same id pushes only to the others. */
@@ -108,25 +131,36 @@ static void fail_partly(struct push_call *call, const struct push_result *result
     free(accepted);
 }
 
+static void keep_answer(struct push_call *call, const struct push_outcome *outcome)
+{
+    char *kept = call->keep != NULL ? call->keep(call, outcome) : NULL;
+    const char *text = kept != NULL ? kept : answer_kept;
+
+    idem_done(call->idem, text, strlen(text));
+    free(kept);
+}
+
 static void on_pushed(void *arg, const struct push_result *result)
 {
     struct push_call *call = arg;
+    struct push_outcome outcome = {.result = result};
+    struct api_refusal refusal = {API_UNAVAILABLE, LOGIC_REFUSED_BACKLOG, 5, result->why};
     char text[512];
 
     if (result->n_failed == 0) {
         if (call->idem != NULL)
-            idem_done(call->idem, answer_kept, sizeof answer_kept - 1);
-        api_ok(call->logic, call->request);
-    } else if (result->refused) {
-        fail_partly(call, result);
-        api_overloaded(call->logic, call->request, LOGIC_REFUSED_BACKLOG, result->why);
-    } else {
-        fail_partly(call, result);
+            keep_answer(call, &outcome);
+        conclude(call, &outcome);
+        return;
+    }
+    fail_partly(call, result);
+    if (!result->refused) {
         snprintf(text, sizeof text, "the bus did not take %zu of %zu messages: %s",
                  result->n_failed, result->n, result->why);
-        api_unavailable(call->logic, call->request, LOGIC_REFUSED_BUS, text);
+        refusal = (struct api_refusal){API_UNAVAILABLE, LOGIC_REFUSED_BUS, 1, text};
     }
-    call_free(call);
+    outcome.refusal = &refusal;
+    conclude(call, &outcome);
 }
 
 /* --- keys --- */
@@ -150,7 +184,7 @@ static bool key_is_to_be_pushed(const void *arg, int64_t uid)
     return !was_before(arg, uid);
 }
 
-/* 0, or -1 after answering: the bus does not take the keys of one user. */
+/* 0, or -1 after the end of CALL: the bus does not take the keys of one user. */
 static int check_groups(struct push_call *call)
 {
     size_t most = kafka_producer_most(call->logic->bus), len = call->message.len;
@@ -163,7 +197,7 @@ static int check_groups(struct push_call *call)
              "(max.message.bytes of the topic)",
              call->groups->longest, len, most);
     fail_partly(call, &(struct push_result){0});
-    api_error(call->logic, call->request, API_TOO_LARGE, text);
+    refuse(call, API_TOO_LARGE, LOGIC_REFUSED_SIZE, 0, text);
     return -1;
 }
 
@@ -176,17 +210,15 @@ static void on_owners(void *arg, int err, const struct device_key_owner *owners)
     if (err != 0) {
         snprintf(text, sizeof text, "keys: cannot be looked up now: %s", redis_said(logic->redis));
         fail_partly(call, &(struct push_result){0});
-        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS, text);
-        call_free(call);
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1, text);
         return;
     }
     call->groups = key_groups_new(&(struct key_set){call->keys, owners, call->n_keys},
                                   key_is_to_be_pushed, call);
-    logic_count(logic, LOGIC_KEYS_UNKNOWN, (int64_t)call->groups->unknown);
-    if (check_groups(call) != 0) {
-        call_free(call);
+    call->n_unknown = call->groups->unknown;
+    logic_count(logic, LOGIC_KEYS_UNKNOWN, (int64_t)call->n_unknown);
+    if (check_groups(call) != 0)
         return;
-    }
     call->users.uids = call->groups->uids;
     call->users.n = call->groups->n;
     push_keys(logic, &call->message,
@@ -211,6 +243,68 @@ void push_call_to_room(struct push_call *call)
     push_room(call->logic, &call->message, call->room, on_pushed, call);
 }
 
+/* The messages to several rooms, of which each has its own report. */
+struct rooms_push {
+    struct push_call *call;
+    size_t pending, n_failed;
+    struct room_push {
+        struct rooms_push *all;
+    } * rooms;
+    bool *failed;
+    uint64_t *ids;
+    char text[256];
+};
+
+static void on_rooms_pushed(struct rooms_push *all)
+{
+    const struct push_result result = {.n = all->call->users.n,
+                                       .n_failed = all->n_failed,
+                                       .failed = all->failed,
+                                       .ids = all->ids,
+                                       .why = all->text};
+
+    on_pushed(all->call, &result);
+    free(all->rooms);
+    free(all->failed);
+    free(all->ids);
+    free(all);
+}
+
+static void on_room_pushed(void *arg, const struct push_result *result)
+{
+    struct room_push *room = arg;
+    struct rooms_push *all = room->all;
+    size_t i = (size_t)(room - all->rooms);
+
+    all->failed[i] = result->n_failed > 0;
+    all->ids[i] = result->ids[0];
+    all->n_failed += result->n_failed;
+    if (result->n_failed > 0)
+        snprintf(all->text, sizeof all->text, "%s", result->why);
+    if (--all->pending == 0)
+        on_rooms_pushed(all);
+}
+
+void push_call_to_rooms(struct push_call *call)
+{
+    struct rooms_push *all = mem_zalloc(sizeof *all);
+    size_t n = call->users.n;
+
+    all->call = call;
+    all->pending = n;
+    all->rooms = mem_alloc((n + 1) * sizeof *all->rooms);
+    all->failed = mem_zalloc(n + 1);
+    all->ids = mem_zalloc((n + 1) * sizeof *all->ids);
+    if (n == 0) { /* an earlier call with the same id was accepted for all of them */
+        on_rooms_pushed(all);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        all->rooms[i].all = all;
+        push_room(call->logic, &call->message, call->rooms[i], on_room_pushed, &all->rooms[i]);
+    }
+}
+
 void push_call_to_all(struct push_call *call)
 {
     push_all(call->logic, &call->message, call->speed, on_pushed, call);
@@ -225,8 +319,11 @@ static void skip_accepted(struct push_call *call, const void *data, size_t len)
     memcpy(call->before, data, call->n_before * sizeof *call->before);
     qsort(call->before, call->n_before, sizeof *call->before, compare_uids);
     for (size_t i = 0; i < call->users.n; i++) {
-        if (!was_before(call, call->users.uids[i]))
-            call->users.uids[left++] = call->users.uids[i];
+        if (was_before(call, call->users.uids[i]))
+            continue;
+        if (call->rooms != NULL)
+            call->rooms[left] = call->rooms[i];
+        call->users.uids[left++] = call->users.uids[i];
     }
     call->users.n = left;
 }
@@ -245,54 +342,78 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
             skip_accepted(call, data, len);
         call->start(call);
         return;
-    case IDEM_REPEATED:
-        api_ok(logic, call->request); /* what succeeded is kept, and nothing else is */
-        break;
+    case IDEM_REPEATED: /* what succeeded is kept, and nothing else is */
+        conclude(call, &(struct push_outcome){.repeated = true, .kept = data, .kept_len = len});
+        return;
     case IDEM_BUSY:
-        api_unavailable(logic, call->request, LOGIC_REFUSED_BUS,
-                        "id: the first call with it is still under way");
-        break;
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_BUS, 1,
+               "id: the first call with it is still under way");
+        return;
     case IDEM_AWAY:
         snprintf(text, sizeof text, "id: cannot be honoured now: %s", redis_said(logic->redis));
-        api_unavailable(logic, call->request, LOGIC_REFUSED_REDIS, text);
-        break;
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1, text);
+        return;
     }
-    call_free(call);
 }
 
-/* Refuses a correct push that is too large, or that comes while too many messages are under way or
- * jobs are too far behind. False: refused and answered. */
+_Static_assert((int)JOB_BACKLOG_WHY >= (int)CALLERS_WHY_MAX, "one text has room for both");
+
+static const char *receivers_of(const struct push_call *call)
+{
+    return call->n_keys > 0 ? "keys" : call->rooms != NULL ? "rooms" : "uids";
+}
+
+/* Is a correct push too large, or does it come while too many messages are under way or jobs are
+ * too far behind? Then it is refused. */
 static bool push_fits(struct push_call *call)
 {
     struct logic *logic = call->logic;
     const struct logic_config *config = logic->config;
     size_t n = call->users.n + call->n_keys, pending = push_pending(logic->lanes);
+    struct api_refusal refusal;
     char text[JOB_BACKLOG_WHY];
 
     if (n > 1 && n > (size_t)config->push_max_bytes / call->message.len) {
         snprintf(text, sizeof text,
                  "%zu %s times %zu bytes are more than push.max_bytes (%lld): push to fewer at a "
                  "time",
-                 n, call->n_keys > 0 ? "keys" : "uids", call->message.len,
-                 (long long)config->push_max_bytes);
-        api_error(logic, call->request, API_TOO_LARGE, text);
+                 n, receivers_of(call), call->message.len, (long long)config->push_max_bytes);
+        refuse(call, API_TOO_LARGE, LOGIC_REFUSED_SIZE, 0, text);
         return false;
     }
     if (pending > 0 && pending + n > (size_t)config->push_max_pending) {
         snprintf(text, sizeof text,
                  "%zu messages are on their way to Kafka, push.max_pending is %lld: push later",
                  pending, (long long)config->push_max_pending);
-        api_overloaded(logic, call->request, LOGIC_REFUSED_PENDING, text);
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_PENDING, 5, text);
         return false;
     }
     if (job_backlogs_verdict(logic->backlogs, text) == JOB_BACKLOG_ALL) {
-        api_overloaded(logic, call->request, LOGIC_REFUSED_LAG, text);
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_LAG, 5, text);
         return false;
     }
-    if (!api_admit(logic, call->request, true)) /* it was let in, but others came meanwhile */
+    /* It was let in, but others came meanwhile. */
+    if (api_is_beyond(logic, call->request, true, &refusal, text)) {
+        conclude(call, &(struct push_outcome){.refusal = &refusal});
         return false;
+    }
     callers_spend(logic->callers, call->request, n > 0 ? n : 1);
     return true;
+}
+
+void push_call_run(struct push_call *call, const char *id)
+{
+    struct logic *logic = call->logic;
+
+    if (!logic->has_node)
+        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1,
+               "this logic is starting: it holds no lease yet");
+    else if (!push_fits(call))
+        return;
+    else if (id != NULL)
+        idem_begin(logic, id, on_idem, call);
+    else
+        call->start(call);
 }
 
 void push_call_handle(struct logic *logic, struct http_request *request, push_parse_fn parse,
@@ -302,19 +423,12 @@ void push_call_handle(struct logic *logic, struct http_request *request, push_pa
     struct params_error err;
     const char *id = NULL;
 
-    *call = (struct push_call){.logic = logic, .request = request, .start = start};
-    if (!logic->has_node) {
-        api_unavailable(logic, request, LOGIC_REFUSED_REDIS,
-                        "this logic is starting: it holds no lease yet");
-        call_free(call);
-    } else if (parse(call, &err) != 0 || parse_common(call, &id, &err) != 0) {
-        api_error(logic, request, call->too_large ? API_TOO_LARGE : API_PARAMETER, err.text);
-        call_free(call);
-    } else if (!push_fits(call)) {
-        call_free(call);
-    } else if (id != NULL) {
-        idem_begin(logic, id, on_idem, call);
-    } else {
-        call->start(call);
-    }
+    *call = (struct push_call){
+        .logic = logic, .request = request, .start = start, .answer = answer_by_face};
+    if (parse(call, &err) == 0 && parse_common(call, &id, &err) == 0)
+        push_call_run(call, id);
+    else if (call->too_large)
+        refuse(call, API_TOO_LARGE, LOGIC_REFUSED_SIZE, 0, err.text);
+    else
+        refuse(call, API_PARAMETER, LOGIC_REFUSED_PARAMETER, 0, err.text);
 }

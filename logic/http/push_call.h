@@ -12,6 +12,20 @@
 
 enum { PUSH_ROOM_MOST = ROOM_NAME_MAX };
 
+struct push_call;
+
+/* How a push ended. */
+struct push_outcome {
+    /* NULL: it was accepted. Otherwise why not; of its messages RESULT says which were accepted
+     * all the same. */
+    const struct api_refusal *refusal;
+    const struct push_result *result; /* NULL: nothing was produced by this call */
+    /* An earlier call with the same id was accepted, and this is what its face kept: LEN bytes. */
+    bool repeated;
+    const char *kept;
+    size_t kept_len;
+};
+
 struct push_call {
     struct logic *logic;
     struct http_request *request;
@@ -22,13 +36,21 @@ struct push_call {
     const char **keys; /* of devices, to be freed: USERS are theirs once they are looked up */
     size_t n_keys;
     struct key_groups *groups; /* the keys of each of USERS; NULL: all devices are meant */
+    const char **rooms;        /* to be freed; USERS are then a hash of each */
     const char *room;
     char *owned; /* what ROOM points to, unless the request owns that */
     int32_t speed;
     struct idem *idem;
     int64_t *before; /* uids for which an earlier call with the same id was accepted */
     size_t n_before;
-    bool too_large; /* parsing has failed because of a size */
+    size_t n_unknown; /* keys that nobody has */
+    bool too_large;   /* parsing has failed because of a size */
+    /* Answers. CALL is freed afterwards. */
+    void (*answer)(struct push_call *call, const struct push_outcome *outcome);
+    /* What is kept for calls with the same id: a text to be freed, beginning with {"ret":1, for
+     * older logics answer it as it is. NULL: {"ret":1} is. */
+    char *(*keep)(struct push_call *call, const struct push_outcome *outcome);
+    void *arg; /* of the face's */
 };
 
 /* Reads the parameters of a face into CALL. 0; otherwise ERR says what is wrong. */
@@ -39,11 +61,19 @@ typedef int (*push_parse_fn)(struct push_call *call, struct params_error *err);
 void push_call_handle(struct logic *logic, struct http_request *request, push_parse_fn parse,
                       void (*start)(struct push_call *call));
 
+/* The same for a CALL that is parsed, on the heap, and has START and ANSWER. ID may be NULL; it is
+ * needed only during the call. ANSWER may run before this returns. */
+void push_call_run(struct push_call *call, const char *id);
+
 void push_call_to_uids(struct push_call *call);
 /* Looks up first whose CALL->keys are. */
 void push_call_to_keys(struct push_call *call);
 void push_call_to_room(struct push_call *call);
+/* To each of CALL->rooms. */
+void push_call_to_rooms(struct push_call *call);
 void push_call_to_all(struct push_call *call);
+
+enum { PUSH_TTL_MOST_S = 366 * 24 * 3600 };
 
 /* --- for the parsers. They return 0, or -1 with ERR --- */
 
@@ -51,6 +81,8 @@ void push_call_to_all(struct push_call *call);
 int push_call_op(struct push_call *call, const char *field, int32_t op, struct params_error *err);
 /* The message is the whole body. */
 int push_call_body(struct push_call *call, struct params_error *err);
+/* Is the operation the protocol's own? Then no push may have it. */
+bool push_call_op_is_ours(int64_t op);
 /* Checks the size of CALL->message, from parameter FIELD. */
 int push_call_message(struct push_call *call, const char *field, struct params_error *err);
 

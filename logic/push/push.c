@@ -90,7 +90,8 @@ struct push_job {
     STAILQ_HEAD(, push_part) ready; /* in order */
     STAILQ_ENTRY(push_job) link;    /* in the ring of jobs that have ready parts */
     bool in_ring;
-    bool *failed; /* in the same allocation, behind the parts */
+    uint64_t *ids; /* in the same allocation, behind the parts */
+    bool *failed;  /* behind the ids */
     char why[JOB_BACKLOG_WHY];
     struct push_part parts[];
 };
@@ -156,6 +157,7 @@ static void job_on_done(struct loop *loop, struct loop_task *task)
         .n = job->n,
         .n_failed = job->n_failed,
         .failed = job->failed,
+        .ids = job->ids,
         .why = job->why,
         .refused = job->refused,
     };
@@ -222,6 +224,7 @@ static struct kafka_message part_message(const struct push_part *part)
     envelope.room = pb_text(job->room);
     envelope.msg = pb_bytes(job->message.body, job->message.len);
     envelope.id = message_id_next(&job->logic->ids, logic_now_us(job->logic));
+    job->ids[part - job->parts] = envelope.id;
     envelope.has_uid = job->type == IMC__V1__PUSH_MSG__TYPE__PUSH;
     envelope.uid = part->uid;
     envelope.expires_ms = job->message.expires_ms;
@@ -498,8 +501,8 @@ static void part_look_up(struct lookups_call *call, size_t i)
 static struct push_job *job_new(struct logic *logic, const struct push_message *message, size_t n,
                                 push_fn fn, void *arg)
 {
-    struct push_job *job =
-        mem_zalloc(sizeof *job + n * (sizeof job->parts[0] + sizeof *job->failed));
+    struct push_job *job = mem_zalloc(
+        sizeof *job + n * (sizeof job->parts[0] + sizeof *job->ids + sizeof *job->failed));
 
     job->logic = logic;
     job->task.run = job_on_done;
@@ -510,7 +513,8 @@ static struct push_job *job_new(struct logic *logic, const struct push_message *
     job->pending = job->n = n;
     logic->lanes->pending += n;
     STAILQ_INIT(&job->ready);
-    job->failed = (bool *)&job->parts[n];
+    job->ids = (uint64_t *)&job->parts[n];
+    job->failed = (bool *)&job->ids[n];
     for (size_t i = 0; i < n; i++)
         job->parts[i].job = job;
     if (n == 0)

@@ -17,10 +17,11 @@ enum { PUSH_ENVELOPE_MOST = 512 };
 
 struct push_result {
     size_t n, n_failed;
-    const bool *failed; /* for each uid of the call */
-    const char *why;    /* the reason of a failure */
-    bool refused;       /* nothing was produced: some users are away, and WHY says why not for
-                         * those */
+    const bool *failed;  /* for each uid of the call */
+    const uint64_t *ids; /* of the messages, likewise; 0: this one was not produced */
+    const char *why;     /* the reason of a failure */
+    bool refused;        /* nothing was produced: some users are away, and WHY says why not for
+                          * those */
 };
 /* Called once, when every delivery report has come; never before the call returns. */
 typedef void (*push_fn)(void *arg, const struct push_result *result);
