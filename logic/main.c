@@ -10,6 +10,9 @@
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
 #include "logic/http/routes.h"
+#include "logic/http/v1/markdown.h"
+#include "logic/http/v1/openapi.h"
+#include "logic/http/v1/operations.h"
 #include "logic/jwt/verifier.h"
 #include "logic/mailbox/abandoned.h"
 #include "logic/mailbox/gone_receivers.h"
@@ -154,6 +157,7 @@ static int open_outside(struct logic *logic)
         err = upstream_open(logic);
     if (err == 0)
         err = join(logic);
+    logic->more_routes = &v1_routes;
     return err == 0 ? routes_open(logic) : err;
 }
 
@@ -320,11 +324,26 @@ static int logic_check(const void *arg, char *err, size_t errlen)
     return bad != 0 ? bad : callers_check(config, err, errlen);
 }
 
-static const struct daemon_own_command set_partitions = {
-    .name = "set-partitions",
-    .argument = "N",
-    .help = "spread pushes over N partitions of bus.topic from now on: docs/operations.md",
-    .run = repartition,
+static int print_openapi(struct daemon *daemon, const char *argument)
+{
+    (void)argument;
+    openapi_print(stdout, daemon->config);
+    return 0;
+}
+
+static int print_calls(struct daemon *daemon, const char *argument)
+{
+    (void)argument;
+    markdown_print(stdout, daemon->config);
+    return 0;
+}
+
+static const struct daemon_own_command logic_own_commands[] = {
+    {"set-partitions", "N",
+     "spread pushes over N partitions of bus.topic from now on: docs/operations.md", repartition},
+    {"openapi", NULL, "print the OpenAPI document of /v1, as at /openapi.json", print_openapi},
+    {"doc-api", NULL, "print the calls of /v1 as Markdown", print_calls},
+    {0},
 };
 
 /* A push needs Redis only for an idempotency key. When messages for users who are away cannot be
@@ -356,7 +375,7 @@ static const struct daemon_spec logic_spec = {
     .start = logic_start,
     .drain = logic_drain,
     .stop = logic_stop,
-    .own_command = &set_partitions,
+    .own_commands = logic_own_commands,
     .scrape = logic_scrape,
     .memory = logic_memory,
     .memory_refused = "pushes; near the limit every call",

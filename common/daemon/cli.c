@@ -3,6 +3,7 @@
 #include "common/net/address.h"
 #include "common/tls/engine.h"
 #include "common/tls/tls.h"
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
@@ -49,9 +50,10 @@ void daemon_print_help(const struct daemon_spec *spec)
         "      --version      print the version\n"
         "      --help         print this\n",
         spec->name, IMC_VERSION, spec->summary, spec->name);
-    if (spec->own_command != NULL)
-        printf("      --%s %s\n                     %s\n", spec->own_command->name,
-               spec->own_command->argument, spec->own_command->help);
+    for (const struct daemon_own_command *own = spec->own_commands;
+         own != NULL && own->name != NULL; own++)
+        printf("      --%s %s\n                     %s\n", own->name,
+               own->argument != NULL ? own->argument : "", own->help);
     puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP reads keys and "
          "certificates "
          "anew; settings are read at the start only.");
@@ -63,15 +65,24 @@ static int usage(const struct daemon_spec *spec, const char *what, const char *a
     return -EINVAL;
 }
 
+/* Writes the daemon's own commands to AT. */
+static void add_own(const struct daemon_spec *spec, struct option *at)
+{
+    for (int i = 0; spec->own_commands != NULL && spec->own_commands[i].name != NULL; i++) {
+        const struct daemon_own_command *own = &spec->own_commands[i];
+        assert(i + 1 < DAEMON_OWN_MAX);
+        *at++ = (struct option){own->name, own->argument != NULL ? required_argument : no_argument,
+                                NULL, DAEMON_OWN_COMMAND + i};
+    }
+}
+
 int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
                  struct daemon_arguments *arguments)
 {
     int option;
-    struct option all[sizeof(options) / sizeof(options[0]) + 1] = {0};
+    struct option all[sizeof(options) / sizeof(options[0]) + DAEMON_OWN_MAX] = {0};
     memcpy(all, options, sizeof(options));
-    if (spec->own_command != NULL)
-        all[sizeof(options) / sizeof(options[0]) - 1] =
-            (struct option){spec->own_command->name, required_argument, NULL, DAEMON_OWN_COMMAND};
+    add_own(spec, &all[sizeof(options) / sizeof(options[0]) - 1]);
     arguments->command = DAEMON_RUN;
     arguments->path = NULL;
     opterr = 0;
@@ -88,7 +99,7 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
             return usage(spec, "one command at a time, not also", argv[optind - 1]);
         else
             arguments->command = option == 'h' ? DAEMON_HELP : (enum daemon_command)option;
-        if (option == DAEMON_OWN_COMMAND || option == DAEMON_NEW_KEY)
+        if (option >= DAEMON_OWN_COMMAND || option == DAEMON_NEW_KEY)
             arguments->argument = optarg;
     }
     if (arguments->command == DAEMON_NEW_KEY) {

@@ -210,11 +210,12 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
         return 0;
     case DAEMON_HEALTH:
         return daemon_health(common_config(daemon));
-    case DAEMON_OWN_COMMAND:
-        return daemon->spec->own_command->run(daemon, arguments->argument);
     default:
         break;
     }
+    if (arguments->command >= DAEMON_OWN_COMMAND)
+        return daemon->spec->own_commands[arguments->command - DAEMON_OWN_COMMAND].run(
+            daemon, arguments->argument);
     log_sink_open();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* until reload.c takes it */

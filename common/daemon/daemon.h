@@ -57,8 +57,12 @@ struct daemon_config {
 
 /* A command that only one daemon has: "--name ARGUMENT". run() is called in place of the daemon,
  * after the configuration was loaded. It may block, and returns the exit code. */
+enum { DAEMON_OWN_MAX = 8 };
+
 struct daemon_own_command {
-    const char *name, *argument, *help;
+    const char *name;
+    const char *argument; /* what it is called in --help; NULL: it takes none */
+    const char *help;
     int (*run)(struct daemon *daemon, const char *argument);
 };
 
@@ -113,8 +117,9 @@ struct daemon_spec {
                                  * connections" */
     /* Sets gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
-    const struct daemon_own_command *own_command; /* may be NULL */
-    const struct daemon_action *actions;          /* ends with path NULL; may be NULL */
+    const struct daemon_own_command *own_commands; /* at most DAEMON_OWN_MAX, ends with name NULL;
+                                                    * may be NULL */
+    const struct daemon_action *actions;           /* ends with path NULL; may be NULL */
 };
 
 struct daemon {

@@ -67,10 +67,10 @@ enum daemon_command {
     DAEMON_VERSION,
     DAEMON_HELP,
     DAEMON_HEALTH,
-    DAEMON_OWN_COMMAND,
     DAEMON_NEW_KEY,
     DAEMON_DOC_CONFIG,
     DAEMON_DOC_METRICS,
+    DAEMON_OWN_COMMAND, /* and those behind it: number N of the daemon's own is N more */
 };
 
 struct daemon_arguments {

@@ -118,7 +118,9 @@ const char *http_query(const struct http_request *request, const char *name, siz
 /* The next value of NAME from place *PLACE on, which begins as 0; NULL: there are no more. All
  * values cost one walk over the parameters. By http_query() each of them would cost one. */
 const char *http_query_next(const struct http_request *request, const char *name, size_t *place);
-/* The same, of a body of type application/x-www-form-urlencoded. */
+/* The value of query parameter number INDEX, and its *NAME; NULL: there are fewer. */
+const char *http_query_at(const struct http_request *request, size_t index, const char **name);
+/* As http_query(), of a body of type application/x-www-form-urlencoded. */
 const char *http_form(struct http_request *request, const char *name, size_t index);
 /* Is there such a body, but with control bytes (escaped or not) or too many parameters? Then
  * http_form() finds no parameter. */

@@ -401,6 +401,16 @@ const char *http_query_next(const struct http_request *request, const char *name
     return NULL;
 }
 
+const char *http_query_at(const struct http_request *request, size_t index, const char **name)
+{
+    const struct http_params *query = &request->query;
+
+    if (index >= query->n)
+        return NULL;
+    *name = query->items[index].name.text;
+    return query->items[index].value.text;
+}
+
 static bool is_form(const struct http_request *request)
 {
     static const char form[] = "application/x-www-form-urlencoded";

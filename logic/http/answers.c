@@ -16,11 +16,6 @@ enum {
 
 static const char type_json[] = "application/json; charset=utf-8";
 
-struct answer_body {
-    const void *text;
-    size_t len;
-};
-
 /* --- faces --- */
 
 /* For a mistake of the caller imgo answers 200 with a code of its own. Its clients look at the
@@ -99,14 +94,14 @@ bool api_origin_may_read(const struct logic *logic, const struct http_request *r
 
 /* Responds with EXTRA headers, those of the face, and, with CORS, those that allow a browser to
  * read the answer. */
-static void respond_with(const struct logic *logic, struct http_request *request, int status,
-                         const char *type, struct answer_body body, const char *extra, bool cors)
+static void respond_with(const struct logic *logic, struct http_request *request,
+                         const struct api_answer *answer, bool cors)
 {
     const struct face *face = face_of(logic, request);
+    const char *extra = answer->extra != NULL ? answer->extra : "";
     char lines[LINES_MAX], of_face[LINES_MAX / 2] = "";
     int n;
 
-    extra = extra != NULL ? extra : "";
     if (face->headers != NULL)
         face->headers(request, of_face, sizeof of_face);
     if (cors)
@@ -114,28 +109,31 @@ static void respond_with(const struct logic *logic, struct http_request *request
                      http_header(request, "origin"), of_face, extra);
     else
         n = snprintf(lines, sizeof lines, "%s%s", of_face, extra);
-    http_respond(request, status, type, body.text, body.len,
+    http_respond(request, answer->status, answer->type, answer->body, answer->len,
                  n > 0 && (size_t)n < sizeof lines ? lines : extra);
 }
 
-static void respond(struct logic *logic, struct http_request *request, int status, const char *type,
-                    struct answer_body body, const char *extra)
+static void respond(struct logic *logic, struct http_request *request,
+                    const struct api_answer *answer)
 {
     logic_count(logic,
-                status >= 500   ? LOGIC_HTTP_5XX
-                : status >= 400 ? LOGIC_HTTP_4XX
-                                : LOGIC_HTTP_2XX,
+                answer->status >= 500   ? LOGIC_HTTP_5XX
+                : answer->status >= 400 ? LOGIC_HTTP_4XX
+                                        : LOGIC_HTTP_2XX,
                 1);
-    respond_with(logic, request, status, type, body, extra, api_origin_may_read(logic, request));
+    respond_with(logic, request, answer, api_origin_may_read(logic, request));
 }
 
 void api_preflight(struct logic *logic, struct http_request *request)
 {
-    static const char allow[] = "Access-Control-Allow-Methods: GET\r\n"
-                                "Access-Control-Max-Age: 600\r\n";
+    static const struct api_answer answer = {
+        .status = 204,
+        .type = type_json,
+        .extra = "Access-Control-Allow-Methods: GET\r\nAccess-Control-Max-Age: 600\r\n",
+    };
 
     logic_count(logic, LOGIC_HTTP_2XX, 1);
-    respond_with(logic, request, 204, type_json, (struct answer_body){0}, allow, true);
+    respond_with(logic, request, &answer, true);
 }
 
 /* Logs an answer of STATUS to a call that changes something, or that is refused for who made it.
@@ -163,17 +161,16 @@ static bool changes_something(const struct logic *logic, const struct http_reque
     return route != NULL && route->scope == KEY_ADMIN;
 }
 
-void api_respond(struct logic *logic, struct http_request *request, int status, const char *type,
-                 const void *body, size_t len, const char *extra)
+void api_respond(struct logic *logic, struct http_request *request, const struct api_answer *answer)
 {
     if (changes_something(logic, request))
-        audit(logic, request, status, status < 400 ? NULL : "parameter");
-    respond(logic, request, status, type, (struct answer_body){body, len}, extra);
+        audit(logic, request, answer->status, answer->status < 400 ? NULL : "parameter");
+    respond(logic, request, answer);
 }
 
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len)
 {
-    api_respond(logic, request, 200, type_json, body, len, NULL);
+    api_respond(logic, request, &(struct api_answer){200, type_json, body, len, NULL});
 }
 
 void api_ok(struct logic *logic, struct http_request *request)
@@ -221,7 +218,7 @@ static void refuse(struct logic *logic, struct http_request *request, enum api_e
     if (error == API_KEY || error == API_SCOPE || error == API_RATE ||
         changes_something(logic, request))
         audit(logic, request, status, error_words[error]);
-    respond(logic, request, status, face->problem, (struct answer_body){body, len}, extra);
+    respond(logic, request, &(struct api_answer){status, face->problem, body, len, extra});
 }
 
 void api_error(struct logic *logic, struct http_request *request, enum api_error error,

@@ -298,8 +298,7 @@ void params_pushs_free(struct params_pushs *pushs)
 
 /* --- answers --- */
 
-/* OUT has AT bytes: writes TEXT and the end of the object behind them. */
-static size_t end_in_text(const char *text, char *out, size_t at, size_t outlen)
+size_t params_end_in_text(const char *text, char *out, size_t at, size_t outlen)
 {
     size_t room = outlen - at - 2, len = strlen(text);
 
@@ -316,14 +315,14 @@ static size_t end_in_text(const char *text, char *out, size_t at, size_t outlen)
 
 size_t params_imgo_error(int ret, const char *text, char *out, size_t outlen)
 {
-    return end_in_text(text, out, (size_t)snprintf(out, outlen, "{\"ret\":%d,\"error\":", ret),
-                       outlen);
+    return params_end_in_text(text, out,
+                              (size_t)snprintf(out, outlen, "{\"ret\":%d,\"error\":", ret), outlen);
 }
 
 size_t params_goim_error(int code, const char *text, char *out, size_t outlen)
 {
-    return end_in_text(text, out, (size_t)snprintf(out, outlen, "{\"code\":%d,\"message\":", code),
-                       outlen);
+    return params_end_in_text(
+        text, out, (size_t)snprintf(out, outlen, "{\"code\":%d,\"message\":", code), outlen);
 }
 
 void params_write_string(FILE *out, const void *text, size_t len)

@@ -45,6 +45,8 @@ void params_pushs_free(struct params_pushs *pushs);
 size_t params_imgo_error(int ret, const char *text, char *out, size_t outlen);
 /* The same for {"code":CODE,"message":"TEXT"}. */
 size_t params_goim_error(int code, const char *text, char *out, size_t outlen);
+/* OUT has AT bytes of an object: writes TEXT, the object's last value, and its end. */
+size_t params_end_in_text(const char *text, char *out, size_t at, size_t outlen);
 void params_write_string(FILE *out, const void *text, size_t len);
 
 #endif

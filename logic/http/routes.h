@@ -19,9 +19,15 @@ int routes_open(struct logic *logic);
 /* Answers that all went well, as the face of REQUEST's path says it: {"ret":1} of imgo's,
  * {"code":0,"message":""} of goim's. */
 void api_ok(struct logic *logic, struct http_request *request);
-/* Answers BODY of TYPE. EXTRA: NULL or "Name: value\r\n…" lines. */
-void api_respond(struct logic *logic, struct http_request *request, int status, const char *type,
-                 const void *body, size_t len, const char *extra);
+struct api_answer {
+    int status;
+    const char *type;
+    const void *body; /* copied */
+    size_t len;
+    const char *extra; /* NULL or "Name: value\r\n…" lines */
+};
+void api_respond(struct logic *logic, struct http_request *request,
+                 const struct api_answer *answer);
 /* Answers BODY as it is. */
 void api_json(struct logic *logic, struct http_request *request, const void *body, size_t len);
 /* Of goim's face: answers {"code":0,"message":"","data":DATA}. DATA is a JSON value of LEN bytes,

@@ -281,7 +281,21 @@ KEYS = [f'# keys\n\nshop push,read {DIGEST}\nops\tadmin {OTHER}  # all\n', f'a p
         *(f'a push {digest}' for digest in ('md5:00', 'sha256:5a', 'sha256:' + '5A' * 32, 'sha256:' + '5g' * 32)),
         'a push', 'a', ''.join(f'k{i} push sha256:{i:064x}\n' for i in range(2000))]
 
-SEEDS = {'jwt': CLAIMS + TOKENS + JWKS, 'keys': KEYS, 'bus': BUS, 'router_batch': ROUTER_BATCH, 'goim_auth': GOIM_AUTH,
+PUSH = {'to': {'uids': [1, -9, 9223372036854775807]}, 'body': {'a': [1, 'x']}}
+V1 = [json.dumps({**PUSH, **more}) for more in (
+    {}, {'op': 77, 'ttl': 60, 'id': 'k'}, {'to': {'keys': ['a', 'b']}}, {'to': {'rooms': ['live://1', 'b']}},
+    {'to': {'rooms': ['a', 'a']}}, {'to': {'all': True}, 'speed': 9}, {'to': {'all': False}}, {'to': {}}, {'to': 5},
+    {'to': {'uids': [1], 'all': True}}, {'op': 6}, {'op': -1}, {'op': 1.5}, {'op': '5'}, {'op': 10 ** 30}, {'ttl': 10 ** 9},
+    {'id': ''}, {'id': 'k' * 200}, {'id': 'a\nb'}, {'id': 5}, {'id': '\u20ac\U0001f600'}, {'x/y~': 1}, {'n' * 300: 1},
+    {'body_base64': 'AAE='}, {'to': {'uids': list(range(60))}}, {'to': {'uids': []}}, {'to': {'uids': 1}},
+    {str(i): i for i in range(12)})]
+V1 += [json.dumps({'to': {'all': True}, 'body_base64': text})
+       for text in ('AAE=', 'AA==', 'AAAA', 'A', 'A===', '=', '*', '', 5)]
+V1 += [f'[{V1[0]}, {V1[1]}]', '[' + '1,' * 20 + '1]', '[]', '[{}]', '{}', '5', ' "a" ', '{"to":{"all":true},"body":1,"body":2}',
+       r'{"to":{"keys":["\b\f\n\r\t\/\\\"\u00e4\u20ac\ud83d\ude00"]},"body":1}',
+       r'{"to":{"keys":["\u00e4\u20ac\ud83d\ude00A\/"]},"body":1}', '12', '-3', '13', 'true', 'false', 'tcp', '2' * 19]
+
+SEEDS = {'v1': V1, 'jwt': CLAIMS + TOKENS + JWKS, 'keys': KEYS, 'bus': BUS, 'router_batch': ROUTER_BATCH, 'goim_auth': GOIM_AUTH,
          'json_mode': JSON_MODE, 'params': PARAMS, 'forwarded': FORWARDED, 'http': HTTP, 'ws': WS}
 
 for target, inputs in SEEDS.items():

@@ -1,0 +1,126 @@
+/* POST /v1/batch: each push is checked, accepted and answered for itself.
+ *
+ *   [push, …] ─► item: right? ─► push_call_run ─► its result ─┐
+ *                  │ no                                       ├─► all have one: {"results":[…]}
+ *                  └─► its problem ───────────────────────────┘
+ *
+ * Pushes begin in their order. So a user's messages arrive in this order, unless they have ids,
+ * which are looked up in Redis first. */
+#include "logic/http/v1/problem.h"
+#include "logic/http/v1/push.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct batch {
+    struct v1_call *call;
+    size_t pending, n;
+    struct batch_item {
+        struct batch *batch;
+        struct arena arena;
+        char key[IDEM_KEY_MAX + 1]; /* the call's idempotency key, and a number */
+        char *text;                 /* the result */
+        size_t len;
+    } items[];
+};
+
+static void batch_end(struct batch *batch)
+{
+    FILE *out = v1_begin(batch->call);
+
+    fputs("{\"results\":[", out);
+    for (size_t i = 0; i < batch->n; i++) {
+        struct batch_item *item = &batch->items[i];
+        if (i > 0)
+            fputc(',', out);
+        fwrite(item->text, 1, item->len, out);
+        free(item->text);
+        arena_wipe(&item->arena);
+    }
+    fputs("]}", out);
+    v1_end(batch->call, 200, NULL);
+    free(batch);
+}
+
+static void item_end(struct batch_item *item)
+{
+    if (--item->batch->pending == 0)
+        batch_end(item->batch);
+}
+
+static void answer(struct push_call *push, const struct push_outcome *outcome)
+{
+    struct batch_item *item = push->arg;
+    FILE *out = open_memstream(&item->text, &item->len);
+
+    if (outcome->refusal != NULL)
+        logic_count(push->logic, outcome->refusal->cause, 1);
+    else
+        fputs("{\"status\":202,", out);
+    if (outcome->refusal != NULL)
+        fputc('{', out);
+    (void)v1_push_print(out, push, outcome);
+    fputc('}', out);
+    fclose(out);
+    item_end(item);
+}
+
+static void refuse(struct batch_item *item, const struct schema_errors *errors)
+{
+    char detail[SCHEMA_WHERE_MAX + sizeof errors->items[0].what + 8];
+    FILE *out = open_memstream(&item->text, &item->len);
+
+    v1_detail(errors, detail, sizeof detail);
+    problem_print(out, API_PARAMETER, 400, detail, errors);
+    fputc('}', out);
+    fclose(out);
+    logic_count(item->batch->call->logic, LOGIC_REFUSED_PARAMETER, 1);
+    item_end(item);
+}
+
+static void item_begin(struct batch_item *item, const struct schema_value *text, size_t number)
+{
+    const struct v1_call *call = item->batch->call;
+    struct schema_errors errors = {0};
+    struct schema_value value;
+    struct push_call *push = NULL;
+    const char *id = NULL;
+
+    arena_init(&item->arena);
+    if (call->key != NULL)
+        snprintf(item->key, sizeof item->key, "%s.%zu", call->key, number);
+    if (schema_check(text->schema, call->logic->config, text->span, &item->arena, &value, &errors))
+        push = v1_push_new(call, &value, call->key != NULL ? item->key : NULL, &id, &errors);
+    if (push == NULL) {
+        refuse(item, &errors);
+        return;
+    }
+    push->answer = answer;
+    push->keep = v1_push_keep;
+    push->arg = item;
+    push_call_run(push, id);
+}
+
+void v1_batch(struct v1_call *call)
+{
+    size_t n = call->body.n;
+    struct schema_errors errors = {0};
+
+    if (call->key != NULL && strlen(call->key) > IDEM_KEY_MAX - 6) {
+        schema_error_add(&errors, SCHEMA_IN_HEADER, "Idempotency-Key",
+                         "must have at most %d bytes, for each push adds its number to it",
+                         IDEM_KEY_MAX - 6);
+        v1_refuse_errors(call, &errors);
+        return;
+    }
+    struct batch *batch = mem_zalloc(sizeof *batch + n * sizeof batch->items[0]);
+    batch->call = call;
+    batch->n = n;
+    batch->pending = n + 1; /* one for this function: pushes may be answered at once */
+    for (size_t i = 0; i < n; i++) {
+        batch->items[i].batch = batch;
+        item_begin(&batch->items[i], &call->body.items[i], i);
+    }
+    if (--batch->pending == 0)
+        batch_end(batch);
+}

@@ -1,0 +1,242 @@
+#include "logic/http/v1/call.h"
+#include "common/base/random.h"
+#include "common/protocol/json_scan.h"
+#include "logic/http/idempotency.h"
+#include "logic/http/v1/gzip.h"
+#include "logic/http/v1/problem.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    REQUEST_ID_MAX = 128,
+    /* A smaller answer fits into one packet, compressed or not. */
+    COMPRESS_FROM = 1400,
+};
+
+static const char type_json[] = "application/json";
+
+/* --- the face --- */
+
+/* The caller's X-Request-Id, if it may stand in a header and in a log; otherwise one of ours. */
+static void v1_headers(const struct http_request *request, char *out, size_t outlen)
+{
+    static const char fine[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+=";
+    const char *id = http_header(request, "x-request-id");
+    size_t len = id == NULL ? 0 : strlen(id);
+
+    if (len > 0 && len <= REQUEST_ID_MAX && strspn(id, fine) == len)
+        snprintf(out, outlen, "X-Request-Id: %s\r\n", id);
+    else
+        snprintf(out, outlen, "X-Request-Id: %016" PRIx64 "\r\n", random_number());
+}
+
+const struct face v1_face = {
+    .problem = problem_type,
+    .statuses = problem_statuses,
+    .write = problem_write,
+    .headers = v1_headers,
+};
+
+/* --- the end --- */
+
+static void call_free(struct v1_call *call)
+{
+    if (call->out != NULL)
+        fclose(call->out);
+    mem_wiped_free(call->text, call->len);
+    arena_wipe(&call->arena);
+    free(call);
+}
+
+FILE *v1_begin(struct v1_call *call)
+{
+    if (call->out == NULL)
+        call->out = open_memstream(&call->text, &call->len);
+    return call->out;
+}
+
+static bool may_compress(const struct v1_call *call)
+{
+    return !call->operation->is_secret && call->len >= COMPRESS_FROM &&
+           gzip_is_accepted(http_header(call->request, "accept-encoding"));
+}
+
+void v1_end(struct v1_call *call, int status, const char *extra)
+{
+    static const char vary[] = "Vary: Accept-Encoding\r\n";
+    const char *type = status < 400 ? type_json : problem_type;
+    char lines[400];
+    size_t len;
+
+    (void)fclose(v1_begin(call));
+    call->out = NULL;
+    uint8_t *packed = may_compress(call) ? gzip_new(call->text, call->len, &len) : NULL;
+    snprintf(lines, sizeof lines, "%s%s%s", packed != NULL ? "Content-Encoding: gzip\r\n" : "",
+             call->operation->is_secret ? "Cache-Control: no-store\r\n" : vary,
+             extra != NULL ? extra : "");
+    struct api_answer answer = {status, type, call->text, call->len, lines};
+    if (packed != NULL) {
+        answer.body = packed;
+        answer.len = len;
+    }
+    api_respond(call->logic, call->request, &answer);
+    free(packed);
+    call_free(call);
+}
+
+void v1_refuse(struct v1_call *call, const struct api_refusal *refusal)
+{
+    api_refuse(call->logic, call->request, refusal);
+    call_free(call);
+}
+
+void v1_unavailable(struct v1_call *call, enum logic_metric cause, const char *text)
+{
+    v1_refuse(call, &(struct api_refusal){API_UNAVAILABLE, cause, 1, text});
+}
+
+void v1_no_redis(struct v1_call *call)
+{
+    v1_unavailable(call, LOGIC_REFUSED_REDIS, redis_said(call->logic->redis));
+}
+
+void v1_detail(const struct schema_errors *errors, char *out, size_t outlen)
+{
+    const struct schema_error *error = &errors->items[0];
+
+    snprintf(out, outlen, "%s: %s", error->where[0] != '\0' ? error->where : "body", error->what);
+}
+
+void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors)
+{
+    char detail[SCHEMA_WHERE_MAX + sizeof errors->items[0].what + 8];
+    FILE *out = v1_begin(call);
+
+    v1_detail(errors, detail, sizeof detail);
+    problem_print(out, API_PARAMETER, 400, detail, errors);
+    fputc('}', out);
+    logic_count(call->logic, LOGIC_REFUSED_PARAMETER, 1);
+    v1_end(call, 400, NULL);
+}
+
+/* --- parameters --- */
+
+static size_t query_index(const struct operation *operation, const char *name)
+{
+    size_t i = 0;
+
+    while (operation->query != NULL && operation->query[i].name != NULL) {
+        if (strcmp(operation->query[i].name, name) == 0)
+            return i;
+        i++;
+    }
+    return OPERATION_QUERY_MAX;
+}
+
+const struct schema_value *v1_query(const struct v1_call *call, const char *name)
+{
+    size_t i = query_index(call->operation, name);
+
+    assert(i < OPERATION_QUERY_MAX);
+    return call->query[i].schema != NULL ? &call->query[i] : NULL;
+}
+
+static void check_query(struct v1_call *call, struct schema_errors *errors)
+{
+    const struct operation *operation = call->operation;
+    const char *name, *value;
+
+    for (size_t n = 0; (value = http_query_at(call->request, n, &name)) != NULL; n++) {
+        size_t i = query_index(operation, name);
+        if (i == OPERATION_QUERY_MAX)
+            schema_error_add(errors, SCHEMA_IN_QUERY, name, "unknown parameter");
+        else if (call->query[i].schema != NULL)
+            schema_error_add(errors, SCHEMA_IN_QUERY, name, "given twice");
+        else
+            (void)schema_check_text(operation->query[i].schema, call->logic->config, value,
+                                    (struct schema_at){SCHEMA_IN_QUERY, name}, &call->query[i],
+                                    errors);
+    }
+    for (size_t i = 0; operation->query != NULL && operation->query[i].name != NULL; i++) {
+        if (operation->query[i].required && call->query[i].schema == NULL)
+            schema_error_add(errors, SCHEMA_IN_QUERY, operation->query[i].name, "missing");
+    }
+}
+
+static void check_key(struct v1_call *call, struct schema_errors *errors)
+{
+    static const struct schema schema = {.type = SCHEMA_STRING, .min = 1, .max = IDEM_KEY_MAX};
+    struct schema_value value;
+
+    call->key = call->operation->takes_key ? http_header(call->request, "idempotency-key") : NULL;
+    if (call->key == NULL)
+        return;
+    (void)schema_check_text(&schema, NULL, call->key,
+                            (struct schema_at){SCHEMA_IN_HEADER, "Idempotency-Key"}, &value,
+                            errors);
+    if (http_header_line(call->request, "idempotency-key", 1) != NULL)
+        schema_error_add(errors, SCHEMA_IN_HEADER, "Idempotency-Key", "given twice");
+}
+
+/* --- the body --- */
+
+static bool is_json(const struct http_request *request)
+{
+    const char *type = http_header(request, "content-type");
+    size_t len = sizeof type_json - 1;
+
+    return type != NULL && strncasecmp(type, type_json, len) == 0 &&
+           (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
+static void check_body(struct v1_call *call, struct schema_errors *errors)
+{
+    size_t len;
+    const uint8_t *body = http_body(call->request, &len);
+    size_t mark = json_mark(body, len);
+
+    if (call->operation->body == NULL) {
+        if (len > 0)
+            schema_error_add(errors, SCHEMA_IN_BODY, "", "this call takes none");
+        return;
+    }
+    if (len == mark)
+        schema_error_add(errors, SCHEMA_IN_BODY, "", "missing: send a JSON value");
+    else if (!json_is_value(body + mark, len - mark))
+        schema_error_add(errors, SCHEMA_IN_BODY, "",
+                         "must be one JSON value (RFC 8259) in UTF-8, nested at most 512 deep");
+    else
+        (void)schema_check(call->operation->body, call->logic->config,
+                           json_span_of(body + mark, len - mark), &call->arena, &call->body,
+                           errors);
+}
+
+/* --- the beginning --- */
+
+void v1_handle(struct logic *logic, struct http_request *request)
+{
+    struct v1_call *call = mem_zalloc(sizeof *call);
+    struct schema_errors errors = {0};
+
+    call->logic = logic;
+    call->request = request;
+    call->operation = operation_of(route_of(logic, request));
+    arena_init(&call->arena);
+    if (call->operation->body != NULL && !is_json(request)) {
+        v1_refuse(call, &(struct api_refusal){API_ENCODING, LOGIC_REFUSED_ENCODING, 0,
+                                              "content-type: must be application/json"});
+        return;
+    }
+    check_query(call, &errors);
+    check_key(call, &errors);
+    check_body(call, &errors);
+    if (errors.n > 0)
+        v1_refuse_errors(call, &errors);
+    else
+        call->operation->start(call);
+}

@@ -1,0 +1,47 @@
+/* call.h - a call of /v1 from its check to its answer. Main loop only.
+ *
+ *   v1_handle ─► parameters, body: right? ─► operation.start ─► v1_end(), v1_refuse() …
+ *                     │ no
+ *                     └─► 400, with all that is wrong
+ *
+ * An operation ends its call exactly once. The request owns the body until it is answered. */
+#ifndef IMC_LOGIC_HTTP_V1_CALL_H
+#define IMC_LOGIC_HTTP_V1_CALL_H
+
+#include "logic/http/routes.h"
+#include "logic/http/v1/operations.h"
+
+#include <stdio.h>
+
+struct v1_call {
+    struct logic *logic;
+    struct http_request *request;
+    const struct operation *operation;
+    struct arena arena;
+    struct schema_value query[OPERATION_QUERY_MAX]; /* in the order of the operation's */
+    struct schema_value body;
+    const char *key; /* of Idempotency-Key; NULL: there is none */
+    FILE *out;       /* the answer, since v1_begin() */
+    char *text;
+    size_t len;
+};
+
+/* Query parameter NAME, which the operation has; NULL: it is absent. */
+const struct schema_value *v1_query(const struct v1_call *call, const char *name);
+
+/* Begins the answer: write JSON to it. */
+FILE *v1_begin(struct v1_call *call);
+/* Answers what was written. CALL is freed, as by those below. EXTRA: header lines, or NULL. */
+void v1_end(struct v1_call *call, int status, const char *extra);
+void v1_refuse(struct v1_call *call, const struct api_refusal *refusal);
+/* API_PARAMETER. */
+void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors);
+/* API_UNAVAILABLE; try again after a second. */
+void v1_unavailable(struct v1_call *call, enum logic_metric cause, const char *text);
+/* Redis did not answer. */
+void v1_no_redis(struct v1_call *call);
+
+/* The detail of a problem with ERRORS: its first one, in words. */
+void v1_detail(const struct schema_errors *errors, char *out, size_t outlen);
+
+#endif

@@ -1,0 +1,214 @@
+#include "logic/http/v1/openapi.h"
+#include "common/auth/keys.h"
+#include "logic/base/config.h"
+#include "logic/http/idempotency.h"
+#include "logic/http/params.h"
+#include "logic/http/v1/call.h"
+#include "logic/http/v1/problem.h"
+#include "logic/http/v1/schema_print.h"
+#include "logic/http/v1/schemas.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *doc;
+} tags[] = {
+    {"push", "Messages to users, devices, rooms and everybody."},
+    {"cluster", "The cluster and this document."},
+};
+
+static const char *method_of(const struct operation *operation)
+{
+    return operation->route.method == HTTP_GET    ? "get"
+           : operation->route.method == HTTP_POST ? "post"
+                                                  : "delete";
+}
+
+static void print_text(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, ",\"%s\":", name);
+    params_write_string(out, text, strlen(text));
+}
+
+/* --- parameters --- */
+
+static void print_parameters(FILE *out, const struct operation *operation, const void *settings)
+{
+    const struct schema_field *field = operation->query;
+
+    fputs(",\"parameters\":[{\"$ref\":\"#/components/parameters/RequestId\"}", out);
+    if (operation->takes_key)
+        fputs(",{\"$ref\":\"#/components/parameters/IdempotencyKey\"}", out);
+    for (; field != NULL && field->name != NULL; field++) {
+        fprintf(out, ",{\"name\":\"%s\",\"in\":\"query\",\"required\":%s", field->name,
+                field->required ? "true" : "false");
+        print_text(out, "description", field->doc != NULL ? field->doc : field->schema->doc);
+        fputs(",\"schema\":", out);
+        schema_print(out, field->schema, NULL, NULL, settings, true);
+        fputc('}', out);
+    }
+    fputc(']', out);
+}
+
+static void print_shared_parameters(FILE *out)
+{
+    fprintf(out,
+            "\"parameters\":{\"RequestId\":{\"name\":\"X-Request-Id\",\"in\":\"header\","
+            "\"description\":\"Comes back in the answer; without it logic makes one.\","
+            "\"schema\":{\"type\":\"string\",\"maxLength\":128}},"
+            "\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
+            "\"description\":\"For 5 minutes a call with the same key gets the same answer, and "
+            "nothing is pushed again.\","
+            "\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d,"
+            "\"pattern\":\"^[!-~]+$\"}}}",
+            IDEM_KEY_MAX - 6);
+}
+
+/* --- answers --- */
+
+/* What any call may be answered. */
+static bool may_answer(const struct operation *operation, int status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return operation->route.scope != 0;
+    case 404:
+        return operation->not_found;
+    case 413:
+    case 415:
+        return operation->body != NULL;
+    default:
+        return true;
+    }
+}
+
+static const int statuses[] = {400, 401, 403, 404, 413, 415, 429, 503};
+
+static void print_responses(FILE *out, const struct operation *operation, const void *settings)
+{
+    fprintf(out,
+            ",\"responses\":{\"%d\":{\"description\":\"Done.\",\"headers\":{\"X-Request-Id\":"
+            "{\"$ref\":\"#/components/headers/RequestId\"}},\"content\":{\"application/json\":"
+            "{\"schema\":",
+            operation->status);
+    schema_print(out, operation->answer, NULL, NULL, settings, false);
+    fputs("}}}", out);
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (may_answer(operation, statuses[i]))
+            fprintf(out, ",\"%d\":{\"$ref\":\"#/components/responses/Problem%d\"}", statuses[i],
+                    statuses[i]);
+    }
+    fputc('}', out);
+}
+
+static void print_shared_responses(FILE *out)
+{
+    fputs("\"responses\":{", out);
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        bool retry = statuses[i] == 429 || statuses[i] == 503;
+        fprintf(out,
+                "%s\"Problem%d\":{\"description\":\"%s\",\"headers\":{\"X-Request-Id\":"
+                "{\"$ref\":\"#/components/headers/RequestId\"}%s},\"content\":"
+                "{\"application/problem+json\":{\"schema\":{\"$ref\":"
+                "\"#/components/schemas/Problem\"}}}}",
+                i > 0 ? "," : "", statuses[i], problem_title(statuses[i]),
+                retry ? ",\"Retry-After\":{\"$ref\":\"#/components/headers/RetryAfter\"}" : "");
+    }
+    fputs("},\"headers\":{\"RequestId\":{\"description\":\"That of the call, or one that logic has "
+          "made.\",\"schema\":{\"type\":\"string\"}},\"RetryAfter\":{\"description\":\"Try again "
+          "after so many seconds.\",\"schema\":{\"type\":\"integer\"}}}",
+          out);
+}
+
+/* --- operations --- */
+
+static void print_operation(FILE *out, const struct operation *operation, const void *settings)
+{
+    fprintf(out, "\"%s\":{\"operationId\":\"%s\",\"tags\":[\"%s\"]", method_of(operation),
+            operation->id, operation->tag);
+    print_text(out, "summary", operation->summary);
+    if (operation->doc != NULL)
+        print_text(out, "description", operation->doc);
+    if (operation->route.scope == 0)
+        fputs(",\"security\":[]", out);
+    else
+        fprintf(out, ",\"x-scope\":\"%s\"", key_scope_name((enum key_scope)operation->route.scope));
+    print_parameters(out, operation, settings);
+    if (operation->body != NULL) {
+        fputs(",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":",
+              out);
+        schema_print(out, operation->body, NULL, NULL, settings, true);
+        fputs("}}}", out);
+    }
+    print_responses(out, operation, settings);
+    fputc('}', out);
+}
+
+static void print_paths(FILE *out, const void *settings)
+{
+    fputs("\"paths\":{", out);
+    for (size_t i = 0; i < operations_n; i++) { /* those of one path stand together */
+        const char *path = operations[i].route.path;
+        bool same = i > 0 && strcmp(path, operations[i - 1].route.path) == 0;
+        if (!same)
+            fprintf(out, "%s\"%s\":{", i > 0 ? "}," : "", path);
+        else
+            fputc(',', out);
+        print_operation(out, &operations[i], settings);
+    }
+    fputs("}}", out);
+}
+
+static void print_schemas(FILE *out, const void *settings)
+{
+    struct schema_names names = {0};
+
+    for (size_t i = 0; i < operations_n; i++)
+        schema_names_add(&names, operations[i].body, true);
+    for (size_t i = 0; i < operations_n; i++)
+        schema_names_add(&names, operations[i].answer, false);
+    schema_names_add(&names, &schema_problem, false);
+    for (size_t i = 0; i < operations_n; i++) {
+        const struct schema_field *field = operations[i].query;
+        for (; field != NULL && field->name != NULL; field++)
+            schema_names_add(&names, field->schema, true);
+    }
+    fputs("\"schemas\":{", out);
+    for (size_t i = 0; i < names.n; i++) {
+        fprintf(out, "%s\"%s\":", i > 0 ? "," : "", names.items[i].schema->name);
+        schema_print_whole(out, &names.items[i], settings);
+    }
+    fputc('}', out);
+}
+
+void openapi_print(FILE *out, const struct logic_config *config)
+{
+    fputs("{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"imc\",\"version\":\"" IMC_VERSION
+          "\",\"description\":\"The HTTP API /v1 of imc's logic. A push is answered when Kafka has "
+          "it.\",\"license\":{\"name\":\"MIT\",\"identifier\":\"MIT\"}},"
+          "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"bearer\":[]},{\"apiKey\":[]}],\"tags\":[",
+          out);
+    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
+        fprintf(out, "%s{\"name\":\"%s\",\"description\":\"%s\"}", i > 0 ? "," : "", tags[i].name,
+                tags[i].doc);
+    fputs("],", out);
+    print_paths(out, config);
+    fputs(
+        ",\"components\":{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":"
+        "\"bearer\",\"description\":\"A key of api.keys_file or api.keys.\"},\"apiKey\":{\"type\":"
+        "\"apiKey\",\"in\":\"header\",\"name\":\"X-API-Key\",\"description\":\"The same.\"}},",
+        out);
+    print_shared_parameters(out);
+    fputc(',', out);
+    print_shared_responses(out);
+    fputc(',', out);
+    print_schemas(out, config);
+    fputs("}}\n", out);
+}
+
+void v1_openapi(struct v1_call *call)
+{
+    openapi_print(v1_begin(call), call->logic->config);
+    v1_end(call, 200, NULL);
+}

@@ -1,0 +1,48 @@
+/* operations.h - the table of /v1: each call with its path, scope, parameters, body and answer. It
+ * is the only place where they stand. The routes, the checks and /openapi.json come from it.
+ *
+ *   operations.c ─┬─► v1_routes: which call is it, and who may make it?   (http/routes.c)
+ *                 ├─► call.c: is what it says right?                      (schema.c)
+ *                 └─► openapi.c: /openapi.json, docs/openapi.json */
+#ifndef IMC_LOGIC_HTTP_V1_OPERATIONS_H
+#define IMC_LOGIC_HTTP_V1_OPERATIONS_H
+
+#include "logic/http/route.h"
+#include "logic/http/v1/schema.h"
+
+struct v1_call;
+
+enum { OPERATION_QUERY_MAX = 8 };
+
+struct operation {
+    struct route route;
+    void (*start)(struct v1_call *call);
+    const char *id, *tag, *summary;
+    const char *doc;                  /* may be NULL */
+    const struct schema_field *query; /* at most OPERATION_QUERY_MAX; NULL: none */
+    const struct schema *body;        /* NULL: none */
+    bool takes_key;                   /* Idempotency-Key */
+    bool not_found;                   /* it may answer 404 */
+    bool is_secret;                   /* its answer is never compressed: BREACH */
+    int status;                       /* of a good answer */
+    const struct schema *answer;
+};
+
+extern const struct operation operations[];
+extern const size_t operations_n;
+extern const struct route_set v1_routes;
+
+/* "GET" */
+const char *operation_method(const struct operation *operation);
+/* The operation of ROUTE, which is one of v1_routes. */
+const struct operation *operation_of(const struct route *route);
+
+extern const struct face v1_face;
+/* Of every route. */
+void v1_handle(struct logic *logic, struct http_request *request);
+/* What they start. */
+void v1_push(struct v1_call *call);
+void v1_batch(struct v1_call *call);
+void v1_openapi(struct v1_call *call);
+
+#endif
