@@ -104,8 +104,12 @@ static bool trust(SSL_CTX *context, const struct tls_material *material)
     return X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
 }
 
+/* Nobody resumes a session here: a ticket lasts, and is renewed, longer than the client's
+ * certificate or its CA may. */
 static bool demand_client(SSL_CTX *context, const struct tls_material *material)
 {
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context, 0);
     for (int i = 0; i < sk_X509_num(material->ca); i++) {
         if (SSL_CTX_add_client_CA(context, sk_X509_value(material->ca, i)) != 1)
             return false;

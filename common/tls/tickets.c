@@ -231,7 +231,8 @@ static bool set_keys(const struct ticket_key *key, uint8_t *iv, EVP_CIPHER_CTX *
            EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* 1: done. 2: done, and the client should get a ticket by the newest key. 0: a full handshake. */
+/* 1: done. 2: done, and the client gets another ticket: its own is by an older key, or of TLS 1.3,
+ * where clients show a ticket once (RFC 8446, C.4). 0: a full handshake. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypts)
 {
@@ -248,7 +249,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     }
     bool ok = set_keys(&key, iv, cipher, mac, encrypts);
     explicit_bzero(&key, sizeof(key));
-    return !ok ? -1 : place > 0 ? 2 : 1;
+    return !ok ? -1 : place > 0 || SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
 }
 
 void tls_tickets_attach(struct tls_tickets *tickets, SSL_CTX *context)

@@ -1,5 +1,6 @@
 /* A TLS connection whose two ends are in this process: handshakes that succeed and that do not,
  * bytes both ways, bounds, the end. */
+#include "common/tls/internal.h"
 #include "tests/unit/common/tls/tls_fixture.h"
 
 static struct tls_files files;
@@ -341,6 +342,57 @@ static void test_versions(void **state)
     tls_close(new_tls);
 }
 
+/* --- tickets --- */
+
+/* Many clients show a ticket of TLS 1.3 once (RFC 8446, C.4): who resumes gets the next one. */
+static void test_each_handshake_brings_a_ticket(void **state)
+{
+    (void)state;
+    struct tls_session *session = NULL;
+    for (int i = 0; i < 4; i++) {
+        struct ends ends;
+        ends_open(&ends, server, client, "a.example", session);
+        struct tls_session *next = tls_engine_session(ends.client);
+        assert_int_equal(tls_engine_resumed(ends.server), i > 0);
+        assert_non_null(next);
+        assert_ptr_not_equal(next, session);
+        tls_session_free(session);
+        session = next;
+        ends_close(&ends);
+    }
+    tls_session_free(session);
+}
+
+/* Or a client would be let in after its certificate has expired, or tls.ca has changed. */
+static void expect_no_ticket(struct tls_server *inner, struct tls *members, const char *version)
+{
+    struct ends ends;
+    char none[1];
+    struct tls_client *member = open_client(
+        members, &(struct tls_client_options){.name = "member", .show_certificate = true});
+    ends_open(&ends, inner, member, "a.example", NULL);
+    assert_int_equal(tls_engine_state(ends.server), TLS_OPEN);
+    assert_int_equal(tls_engine_read(ends.client, none, 1), 0);
+    assert_string_equal(tls_engine_version(ends.client), version);
+    struct tls_session *session = tls_engine_session(ends.client);
+    ends_close(&ends);
+    ends_open(&ends, inner, member, "a.example", session);
+    assert_int_equal(tls_engine_state(ends.server), TLS_OPEN);
+    assert_false(tls_engine_resumed(ends.server));
+    ends_close(&ends);
+    tls_session_free(session);
+}
+
+static void test_who_shows_a_certificate_shows_it_each_time(void **state)
+{
+    (void)state;
+    struct tls_server *inner = open_server(
+        server_tls, &(struct tls_server_options){.name = "once", .demand_client = true});
+    expect_no_ticket(inner, server_tls, "TLSv1.3");
+    SSL_CTX_set_max_proto_version(((struct tls_endpoint *)inner)->context, TLS1_2_VERSION);
+    expect_no_ticket(inner, server_tls, "TLSv1.2");
+}
+
 /* --- what is counted --- */
 
 static void test_handshakes_are_counted(void **state)
@@ -391,6 +443,8 @@ int main(void)
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_clients_show_certificates),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_each_handshake_brings_a_ticket),
+        cmocka_unit_test(test_who_shows_a_certificate_shows_it_each_time),
         cmocka_unit_test(test_handshakes_are_counted),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
