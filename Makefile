@@ -1,5 +1,5 @@
 # Thin on purpose: each target is a script of the same name. Variables reach it: make up BUS=kafka COMETS=2
-.PHONY: help build up down test fmt lint docs compose-test bench bench-full bench-rooms bench-storm bench-million fuzz-coverage clean
+.PHONY: help build up down test fmt lint docs compose-test bench bench-full bench-rooms bench-storm bench-handshakes bench-million fuzz-coverage clean
 
 help:
 	@echo 'make up           install, build and start a cluster on this machine    scripts/up --help'
@@ -8,6 +8,7 @@ help:
 	@echo 'make compose-test the cluster of docker-compose.yml, tried out          scripts/compose-test --help'
 	@echo 'make bench        what this machine and imc reach, in 5 minutes; bench-full  scripts/bench --help'
 	@echo 'make bench-storm   a comet dies and its clients come back: what that costs pushes  scripts/bench-storm --help'
+	@echo 'make bench-handshakes  TLS handshakes per second of comet'"'"'s CPU, beside openssl s_server  scripts/bench-handshakes --help'
 	@echo 'make bench-rooms   what a push to a small room costs on 1, 4 and 16 comets  scripts/bench-rooms --help'
 	@echo 'make bench-million  a million sessions in one room, 40 pushes a second   scripts/bench-million --help'
 	@echo 'make fuzz-coverage  how much of each parser the fuzz targets reach       scripts/fuzz-coverage --help'
@@ -41,6 +42,9 @@ bench-storm:
 
 bench-rooms:
 	@scripts/bench-rooms
+
+bench-handshakes:
+	@scripts/bench-handshakes
 
 bench-million:
 	@scripts/bench-million
