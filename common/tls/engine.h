@@ -64,6 +64,20 @@ void tls_engine_sent(struct tls_engine *engine, size_t n);
 /* Puts a close_notify into the output: we write nothing more. May be called again. */
 void tls_engine_close(struct tls_engine *engine);
 
+/* --- the kernel seals what is sent (kernel.h) --- */
+/* May be asked in TLS_OPEN, while nothing waits to be sent. 0: from now on the user sends plaintext
+ * on FD, and tells tls_engine_kernel_sent() of it, instead of calling tls_engine_write() and
+ * sending the output. -E…: everything stays as it is. -EOPNOTSUPP: it is a connection of TLS 1.2, a
+ * client's end, or the peer wants short records. */
+int tls_engine_to_kernel(struct tls_engine *engine, int fd);
+bool tls_engine_in_kernel(const struct tls_engine *engine);
+/* LEN bytes of plaintext were sent on the socket by one call. */
+void tls_engine_kernel_sent(struct tls_engine *engine, size_t len);
+/* Sends what the engine itself has to say: alerts, KeyUpdates. 0: nothing waits. 1: the socket is
+ * full. -E…: it failed; -EBUSY: the kernel cannot change keys (Linux before 6.14). The user calls
+ * it before it sends, and after each read. */
+int tls_engine_kernel_flush(struct tls_engine *engine, int fd);
+
 /* Would tls_engine_read() have something to do: did a whole record come? */
 bool tls_engine_ready(const struct tls_engine *engine);
 /* Bytes of memory that its buffers take now. */

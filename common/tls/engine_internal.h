@@ -1,13 +1,15 @@
 /* engine_internal.h - what the files of an engine share.
  *
  *   engine.c          the handshake, and whole connections of TLS 1.2 and of clients, by OpenSSL
- *   engine_records.c  a server's open connection of TLS 1.3, by records.h */
+ *   engine_records.c  a server's open connection of TLS 1.3, by records.h
+ *   engine_kernel.c   the same, after the kernel has taken over what is sent */
 #ifndef IMC_COMMON_TLS_ENGINE_INTERNAL_H
 #define IMC_COMMON_TLS_ENGINE_INTERNAL_H
 
 #include "common/tls/buffer.h"
 #include "common/tls/engine.h"
 #include "common/tls/internal.h"
+#include "common/tls/kernel.h"
 #include "common/tls/records.h"
 
 enum { ENGINE_MESSAGE = 5 }; /* bytes of a KeyUpdate */
@@ -21,6 +23,7 @@ struct tls_engine {
     uint8_t message_len;
     uint8_t idle; /* records of the peer without data since its last data */
     bool resumed;
+    const struct kernel_calls *kernel; /* that seals what is sent; NULL: `records` do */
     struct tls_endpoint *endpoint;
     struct buffer in, out;
     size_t whole; /* bytes at the front of `in` that OpenSSL may have */
@@ -49,5 +52,9 @@ void engine_fail(struct tls_engine *engine, const char *why);
 size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len);
 size_t engine_records_write(struct tls_engine *engine, const void *bytes, size_t len);
 void engine_records_close(struct tls_engine *engine);
+/* Tells the peer that our next record has the next key, and turns to that. False: no next key. */
+bool engine_records_update(struct tls_engine *engine);
+/* As tls_engine_to_kernel(), with other system calls. */
+int engine_to_kernel(struct tls_engine *engine, int fd, const struct kernel_calls *calls);
 
 #endif

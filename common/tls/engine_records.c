@@ -24,6 +24,12 @@ enum { KEY_UPDATE = 24 }; /* a handshake message: RFC 8446, 4.6.3 */
 static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
                        size_t len)
 {
+    if (engine->kernel != NULL) { /* engine_kernel.c sends it */
+        const uint8_t head[2] = {(uint8_t)type, (uint8_t)len};
+        buffer_add(&engine->out, head, sizeof(head));
+        buffer_add(&engine->out, bytes, len);
+        return true;
+    }
     uint8_t *out = buffer_room(&engine->out, len + RECORDS_OVERHEAD);
     size_t n = records_seal(engine->records, type, bytes, len, out);
     engine->out.len += n;
@@ -40,11 +46,11 @@ static void alert(struct tls_engine *engine, int number, const char *why)
 }
 
 /* Tells the peer that our next record has the next key, and turns to that. */
-static bool update_write_key(struct tls_engine *engine)
+bool engine_records_update(struct tls_engine *engine)
 {
     static const uint8_t update[ENGINE_MESSAGE] = {KEY_UPDATE, 0, 0, 1, 0};
     return put_record(engine, RECORDS_HANDSHAKE, update, sizeof(update)) &&
-           records_next_write_key(engine->records);
+           (engine->kernel != NULL || records_next_write_key(engine->records));
 }
 
 /* Only a KeyUpdate may come: in one record or in pieces, and its end is that of a record. */
@@ -66,7 +72,7 @@ static void take_handshake(struct tls_engine *engine, const uint8_t *bytes, size
         alert(engine, ALERT_ILLEGAL, "the peer sent a KeyUpdate that asks for what is not known");
     else if (had == ENGINE_MESSAGE &&
              (!records_next_read_key(engine->records) ||
-              (message[4] == 1 && !engine->closed && !update_write_key(engine))))
+              (message[4] == 1 && !engine->closed && !engine_records_update(engine))))
         alert(engine, ALERT_INTERNAL, "no next key");
 }
 
@@ -169,7 +175,7 @@ size_t engine_records_write(struct tls_engine *engine, const void *bytes, size_t
     while (engine_may_write(engine) && (bite = len - done) > 0) {
         bite = bite < most ? bite : most;
         if (!put_record(engine, RECORDS_DATA, (const uint8_t *)bytes + done, bite) ||
-            (records_is_worn(engine->records) && !update_write_key(engine))) {
+            (records_is_worn(engine->records) && !engine_records_update(engine))) {
             engine_fail(engine, "the cipher failed");
             break;
         }

@@ -141,6 +141,24 @@ bool records_is_worn(const struct records *records)
     return records->out.number >= RECORDS_WORN;
 }
 
+void records_write_keys(const struct records *records, struct records_keys *out)
+{
+    *out = (struct records_keys){.suite = suites[records->suite].id, .number = records->out.number};
+    memcpy(out->key, records->out.key, KEY);
+    memcpy(out->iv, records->out.iv, IV);
+}
+
+void records_forget_write_key(struct records *records)
+{
+    explicit_bzero(records->out.key, KEY);
+    explicit_bzero(records->out.iv, IV);
+}
+
+void records_count_written(struct records *records, uint64_t n)
+{
+    records->out.number += n;
+}
+
 /* --- secrets --- */
 
 static size_t read_hex(const char *text, uint8_t *out, size_t size)

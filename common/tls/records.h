@@ -52,6 +52,21 @@ long records_open(struct records *records, const uint8_t *record, size_t len, ui
 /* Turns to the next key of the peer's records, or of ours. False: the cipher failed. */
 bool records_next_read_key(struct records *records);
 bool records_next_write_key(struct records *records);
+
+/* --- who else writes records: kernel.h --- */
+struct records_keys {
+    uint32_t suite; /* TLS1_3_CK_… */
+    uint8_t key[32], iv[12];
+    uint64_t number; /* of the next record */
+};
+/* Secret: overwrite them. */
+void records_write_keys(const struct records *records, struct records_keys *out);
+/* Overwrites the key for writing, until records_next_write_key(). Nothing may be sealed then. The
+ * secret behind it stays: the next key is made of it. */
+void records_forget_write_key(struct records *records);
+/* N more records were written by somebody else. */
+void records_count_written(struct records *records, uint64_t n);
+
 /* Were so many records written that the key has to change (RFC 8446, 5.5)? */
 bool records_is_worn(const struct records *records);
 

@@ -117,11 +117,11 @@ static inline void forger_feed(struct forger *forger, const void *bytes, size_t 
     assert_int_equal(tls_engine_feed(forger->engine, bytes, len), len);
 }
 
-/* Sends a record of LEN bytes, TYPE behind them, and then PADDING zeros. */
-static inline void forger_send(struct forger *forger, uint8_t type, const void *bytes, size_t len,
-                               size_t padding)
+/* Seals LEN bytes, TYPE behind them, and then PADDING zeros. Returns the record's length. */
+static inline size_t forger_seal(struct forger_way *way, uint8_t type, const void *bytes,
+                                 size_t len, size_t padding, uint8_t *record)
 {
-    static uint8_t inner[70000], record[70000];
+    static uint8_t inner[70000];
     size_t body = len + 1 + padding + 16;
     int n;
     assert_true(body <= UINT16_MAX);
@@ -129,34 +129,51 @@ static inline void forger_send(struct forger *forger, uint8_t type, const void *
     inner[len] = type;
     memset(inner + len + 1, 0, padding);
     memcpy(record, (uint8_t[]){23, 3, 3, (uint8_t)(body >> 8), (uint8_t)body}, 5);
-    EVP_CIPHER_CTX *cipher = forger_cipher(&forger->ours, record, 1);
+    EVP_CIPHER_CTX *cipher = forger_cipher(way, record, 1);
     assert_int_equal(EVP_CipherUpdate(cipher, record + 5, &n, inner, (int)body - 16), 1);
     assert_int_equal(EVP_CipherFinal_ex(cipher, record + 5 + n, &n), 1);
     EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, 16, record + 5 + body - 16);
     EVP_CIPHER_CTX_free(cipher);
-    forger_feed(forger, record, 5 + body);
+    return 5 + body;
 }
 
-/* Opens the next record that the engine has for its peer. Returns the length of what is in it; -1:
- * there is none. OUT has room for 17,000 bytes. */
+static inline void forger_send(struct forger *forger, uint8_t type, const void *bytes, size_t len,
+                               size_t padding)
+{
+    static uint8_t record[70000];
+    forger_feed(forger, record, forger_seal(&forger->ours, type, bytes, len, padding, record));
+}
+
+/* Opens RECORD, which is good. Returns the length of what is in it. OUT has room for 17,000 bytes.
+ */
+static inline int forger_unseal(struct forger_way *way, const uint8_t *record, uint8_t *type,
+                                uint8_t *out)
+{
+    size_t body = (size_t)record[3] << 8 | record[4];
+    int n, rest;
+    assert_true(body > 16 && record[0] == 23);
+    EVP_CIPHER_CTX *cipher = forger_cipher(way, record, 0);
+    assert_int_equal(EVP_CipherUpdate(cipher, out, &n, record + 5, (int)body - 16), 1);
+    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, 16,
+                        (void *)(uintptr_t)(record + 5 + body - 16));
+    assert_int_equal(EVP_CipherFinal_ex(cipher, out + n, &rest), 1);
+    EVP_CIPHER_CTX_free(cipher);
+    *type = out[n - 1];
+    return n - 1;
+}
+
+/* Opens the next record that the engine has for its peer; -1: there is none. */
 static inline int forger_receive(struct forger *forger, uint8_t *type, uint8_t *out)
 {
     const uint8_t *bytes;
     size_t len = tls_engine_output(forger->engine, &bytes);
-    int n, rest;
     if (len == 0)
         return -1;
-    size_t body = len < 5 ? len : (size_t)bytes[3] << 8 | bytes[4];
-    assert_true(len >= 5 + body && body > 16 && bytes[0] == 23);
-    EVP_CIPHER_CTX *cipher = forger_cipher(&forger->theirs, bytes, 0);
-    assert_int_equal(EVP_CipherUpdate(cipher, out, &n, bytes + 5, (int)body - 16), 1);
-    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, 16,
-                        (void *)(uintptr_t)(bytes + 5 + body - 16));
-    assert_int_equal(EVP_CipherFinal_ex(cipher, out + n, &rest), 1);
-    EVP_CIPHER_CTX_free(cipher);
-    tls_engine_sent(forger->engine, 5 + body);
-    *type = out[n - 1];
-    return n - 1;
+    assert_true(len >= 5 && len >= 5 + ((size_t)bytes[3] << 8 | bytes[4]));
+    size_t record = 5 + ((size_t)bytes[3] << 8 | bytes[4]);
+    int n = forger_unseal(&forger->theirs, bytes, type, out);
+    tls_engine_sent(forger->engine, record);
+    return n;
 }
 
 #endif
