@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/protocol/json_scan.h"
+#include "common/tls/kernel.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -102,6 +103,28 @@ static int comet_open_tls(struct comet *comet, const char *listen, const char *n
     if (failed != 0)
         log_error("cannot speak TLS", "on %s.listen: %s", name, err);
     return failed;
+}
+
+/* tls.kernel: does Linux seal what clients get? */
+static int comet_probe_kernel(struct comet *comet)
+{
+    const char *mode = comet->config->tls_kernel;
+    bool on = strcmp(mode, "on") == 0;
+
+    if (strcmp(mode, "off") == 0 || (comet->tcps == NULL && comet->wss == NULL))
+        return 0;
+    int rc = kernel_probe(&kernel_calls);
+    const char *why = rc == -EBUSY    ? "Linux before 6.14 cannot change keys"
+                      : rc == -ENOENT ? "Linux's module tls is not loaded: modprobe tls"
+                                      : uv_strerror(rc);
+    comet->tls_kernel = rc == 0 || (rc == -EBUSY && on);
+    if (rc == -EBUSY && on)
+        log_warn("tls.kernel = on", "%s; a client that asks for it is cut", why);
+    else if (rc < 0 && !on)
+        log_info("tls.kernel = auto: comet encrypts itself", "reason=\"%s\"", why);
+    else if (rc < 0)
+        log_error("unavailable: tls.kernel = on", "%s; or set tls.kernel = auto", why);
+    return rc < 0 && rc != -EBUSY && on ? rc : 0;
 }
 
 static int comet_open_workers(struct comet *comet)
@@ -317,6 +340,8 @@ static int comet_start(struct daemon *daemon)
     int failed = comet_open_tls(comet, comet->config->tcps_listen, "tcps", NULL, &comet->tcps);
     if (failed == 0)
         failed = comet_open_tls(comet, comet->config->wss_listen, "wss", "http/1.1", &comet->wss);
+    if (failed == 0)
+        failed = comet_probe_kernel(comet);
     if (failed == 0)
         failed = comet_open_workers(comet);
     if (failed == 0)

@@ -89,6 +89,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->config = comet->config;
     worker->counters = metrics_block(comet->daemon->metrics);
     worker->tcps = comet->tcps;
+    worker->tls_kernel = comet->tls_kernel;
     worker->wss = comet->wss;
     worker->table = handle_table_open(index);
     worker->session_wheel =

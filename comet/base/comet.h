@@ -18,6 +18,7 @@ struct comet {
     _Atomic uint64_t epoch;        /* of our lease, 0 before it is held */
     _Atomic uint64_t process;      /* membership's; 0 before it is known */
     struct tls_server *tcps, *wss; /* NULL: that listener is off */
+    bool tls_kernel;               /* the kernel seals what is sent: tls.kernel, and it can */
     struct worker *workers;
     size_t n_logics; /* alive; main loop only */
     int n_workers;

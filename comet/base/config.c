@@ -41,6 +41,11 @@ const struct config_row comet_config_rows[] = {
     ROW("ws", "ping", CONFIG_DURATION, ping_ms, "45s", 0, 86400000,
         "A WebSocket session that has been silent for about this long is pinged, so that proxies "
         "between do not take it for idle (nginx: 60 s). 0 = never."),
+    ROW("tls", "kernel", CONFIG_STRING, tls_kernel, "off", 0, 0,
+        "Does Linux encrypt what clients get over TLS 1.3 (kTLS)? off: comet does. auto: Linux, if "
+        "its "
+        "module tls is loaded and can change keys, else comet. on: Linux, or comet does not start. "
+        "docs/tls.md says when that is worth it."),
     ROW("tcps", "listen", CONFIG_ADDRESS, tcps_listen, "", 0, 0,
         "Where TCP clients connect with TLS, as in 0.0.0.0:8081; needs tls.certificate. Empty = "
         "nowhere."),
@@ -216,6 +221,11 @@ int comet_config_check(const void *arg, char *err, size_t errlen)
                  "may send, 4 * conn.max_body + 2048 (%" PRId64 "): raise the first or lower "
                  "conn.max_body",
                  config->bytes_burst, longest);
+        return -EINVAL;
+    }
+    if (strcmp(config->tls_kernel, "off") != 0 && strcmp(config->tls_kernel, "auto") != 0 &&
+        strcmp(config->tls_kernel, "on") != 0) {
+        snprintf(err, errlen, "tls.kernel has to be off, auto or on");
         return -EINVAL;
     }
     if (config->pass_headers[strspn(config->pass_headers, header_names)] != '\0') {

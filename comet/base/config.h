@@ -9,6 +9,7 @@ struct comet_config {
     int64_t workers;             /* comet.workers: loops; 0 = one per core */
     char *tcp_listen, *tcp_advertise;
     char *ws_listen, *ws_advertise;
+    char *tls_kernel;                   /* off, auto, on */
     char *tcps_listen, *tcps_advertise; /* TCP over TLS; empty: off; advertise may be a proxy's */
     char *wss_listen, *wss_advertise;   /* likewise WebSocket */
     char *node_host, *node_ips;

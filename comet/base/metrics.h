@@ -19,6 +19,9 @@
       "Connections to a TLS port whose client did not speak TLS.")                                 \
     X(TLS_PUT_OFF, "imc_comet_tls_put_off_total", NULL, METRIC_COUNTER,                            \
       "Times that a TLS port stopped accepting because conn.handshakes were under way.")           \
+    X(TLS_DAEMON, "imc_comet_tls_connections", "sealed_by=\"daemon\"", METRIC_GAUGE,               \
+      "Open TLS connections, by who encrypts what is sent: comet itself, or Linux (tls.kernel).")  \
+    X(TLS_KERNEL, "imc_comet_tls_connections", "sealed_by=\"kernel\"", METRIC_GAUGE, "")           \
     X(REFUSED_FULL, "imc_comet_refused_total", "reason=\"full\"", METRIC_COUNTER,                  \
       "Connections closed right after accept. full: conn.max or the file limit is reached; "       \
       "memory: memory.limit nearly is; address, rate: conn.per_address or conn.rate_per_address, " \

@@ -38,6 +38,7 @@ struct worker {
     const struct comet_config *config;
     _Atomic int64_t *counters;     /* this loop's block of comet_metrics */
     struct tls_server *tcps, *wss; /* of all loops; NULL: that listener is off */
+    bool tls_kernel;               /* the kernel is asked to seal what TLS clients get */
     struct handle_table *table;
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */

@@ -41,6 +41,7 @@ struct frontend_tls *frontend_tls_open(struct frontend *frontend,
     tls->in = mem_alloc(FRONTEND_READ);
     tls->plain = mem_alloc(RECORD);
     tls->shake.run = shake_all;
+    tls->kernel = frontend->worker->tls_kernel;
     TAILQ_INIT(&tls->waiting);
     return tls;
 }
@@ -76,6 +77,12 @@ static void count_shaking(struct conn_tls *tls, bool on)
 
 /* --- life --- */
 
+static void count_open(const struct conn_tls *tls, int n)
+{
+    conn_count(tls->conn, tls_engine_in_kernel(tls->engine) ? COMET_TLS_KERNEL : COMET_TLS_DAEMON,
+               n);
+}
+
 void conn_tls_begin(struct conn *conn, struct tls_server *server)
 {
     conn->tls = slab_alloc(conn_frontend(conn)->tls->conns);
@@ -89,6 +96,8 @@ void conn_tls_end(struct conn *conn)
     if (tls->engine != NULL && tls_engine_state(tls->engine) == TLS_CLOSED)
         (void)conn_tls_close(conn);
     count_shaking(tls, false);
+    if (tls->open)
+        count_open(tls, -1);
     if (tls->waits)
         TAILQ_REMOVE(&all->waiting, tls, link);
     tls_engine_free(tls->engine);
@@ -127,6 +136,21 @@ static void tell_failure(struct conn *conn)
              tls_engine_error(engine));
 }
 
+/* The handshake is over, and nothing waits to be sent: from now on the kernel seals, if it can. */
+static void settle_who_seals(struct conn_tls *tls)
+{
+    if (tls->open || tls_engine_state(tls->engine) != TLS_OPEN)
+        return;
+    int rc = conn_frontend(tls->conn)->tls->kernel
+                 ? tls_engine_to_kernel(tls->engine, tls->conn->fd)
+                 : 0;
+    if (rc < 0 && rc != -EOPNOTSUPP)
+        log_warn("the kernel does not seal a TLS connection",
+                 "err=\"%s\"; the daemon does it itself", uv_strerror(rc));
+    tls->open = true;
+    count_open(tls, 1);
+}
+
 /* All plaintext that there is. What the engine has to say is sent. */
 static ssize_t take_plaintext(struct conn *conn, uint8_t *buf)
 {
@@ -141,6 +165,8 @@ static ssize_t take_plaintext(struct conn *conn, uint8_t *buf)
     if (!failed && tls_engine_state(tls->engine) == TLS_FAILED)
         tell_failure(conn);
     int rc = conn_tls_flush(conn);
+    if (rc == 0)
+        settle_who_seals(tls);
     return rc < 0 ? rc : (ssize_t)n;
 }
 
@@ -223,11 +249,22 @@ bool conn_tls_has_output(const struct conn *conn)
     return engine != NULL && tls_engine_output(engine, &bytes) > 0;
 }
 
+static int send_by_kernel(struct conn *conn)
+{
+    int rc = tls_engine_kernel_flush(conn->tls->engine, conn->fd);
+    if (rc == -EBUSY)
+        log_warn("the kernel cannot change keys of TLS",
+                 "a connection ends; Linux 6.14 can, or set tls.kernel = auto");
+    return rc;
+}
+
 static int send_output(struct conn *conn)
 {
     struct tls_engine *engine = conn->tls->engine;
     const uint8_t *bytes;
     size_t n;
+    if (tls_engine_in_kernel(engine))
+        return send_by_kernel(conn);
     while ((n = tls_engine_output(engine, &bytes)) > 0) {
         ssize_t sent = send(conn->fd, bytes, n, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
@@ -284,6 +321,23 @@ static struct iovec next_record(struct conn *conn, const struct iovec *iov, int 
     return (struct iovec){plain, len};
 }
 
+/* The kernel makes the records. */
+static ssize_t send_plaintext(struct conn *conn, const struct iovec *iov, int n)
+{
+    const struct msghdr message = {.msg_iov = mem_unconst(iov), .msg_iovlen = (size_t)n};
+    ssize_t sent;
+    do
+        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    conn_count(conn, COMET_WRITES, 1);
+    conn_count(conn, COMET_WRITE_BYTES, sent);
+    tls_engine_kernel_sent(conn->tls->engine, (size_t)sent);
+    int rc = conn_tls_flush(conn);
+    return rc < 0 ? rc : sent;
+}
+
 ssize_t conn_tls_send(struct conn *conn, const struct iovec *iov, int n)
 {
     struct conn_tls *tls = conn->tls;
@@ -295,6 +349,8 @@ ssize_t conn_tls_send(struct conn *conn, const struct iovec *iov, int n)
     tls->begun = 0;
     if (done > 0)
         return (ssize_t)done;
+    if (tls_engine_in_kernel(tls->engine))
+        return send_plaintext(conn, iov, n);
     while ((record = next_record(conn, iov, n, done)).iov_len > 0) {
         size_t written = tls_engine_write(tls->engine, record.iov_base, record.iov_len);
         if (written == 0)

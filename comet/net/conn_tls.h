@@ -7,9 +7,13 @@
  * Plaintext never waits in TLS: each read takes out all that came whole. So a connection that is
  * held or paused leaves its bytes in the kernel, as one without TLS does.
  *
- * Written bytes become a record of at most 16 KiB. The kernel may take a part of the record only.
- * Its plaintext then counts as not sent, although it cannot be taken back: `begun`. The rest of the
- * record is kept, and the caller shows the same plaintext again when the socket is writable. */
+ * With tls.kernel the kernel may seal what is sent (common/tls/kernel.h). Then bytes are written as
+ * without TLS, and the engine only has its alerts and KeyUpdates to send.
+ *
+ * Else written bytes become a record of at most 16 KiB. The kernel may take a part of the record
+ * only. Its plaintext then counts as not sent, although it cannot be taken back: `begun`. The rest
+ * of the record is kept, and the caller shows the same plaintext again when the socket is writable.
+ */
 #ifndef IMC_COMET_NET_CONN_TLS_H
 #define IMC_COMET_NET_CONN_TLS_H
 
@@ -25,6 +29,7 @@ struct conn_tls {
     size_t begun;                /* plaintext of the record of which the kernel has taken a part */
     TAILQ_ENTRY(conn_tls) link;  /* of those that wait for their turn */
     bool waits : 1, counted : 1; /* in that list; among frontend_tls.shaking */
+    bool open : 1;               /* counted by who seals: the kernel or the daemon */
 };
 
 /* What a loop with a TLS listener has. */
@@ -37,6 +42,7 @@ struct frontend_tls {
     TAILQ_HEAD(, conn_tls) waiting; /* a hello has come: oldest first */
     size_t shaking;                 /* hello has come, and the handshake is not over */
     struct loop_task shake;
+    bool kernel; /* is asked to seal what is sent: tls.kernel */
 };
 
 /* NULL if no listener of the loop speaks TLS. HAS_ROOM is called when fewer handshakes than
