@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 int hook_check(const struct logic_config *config, char *err, size_t errlen)
 {
@@ -12,7 +13,9 @@ int hook_check(const struct logic_config *config, char *err, size_t errlen)
     if (config->auth_url[0] == '\0')
         return 0;
     if (http_url_parse(config->auth_url, &url, &why) != 0) {
-        (void)snprintf(err, errlen, "auth.url: %s", why);
+        bool secret = strchr(config->auth_url, '@') != NULL;
+        (void)snprintf(err, errlen, "auth.url: %s%s", why,
+                       secret ? ": a secret belongs into auth.secret_file" : "");
         return -EINVAL;
     }
     if (config->auth_trust_mid) {
