@@ -17,6 +17,7 @@
 #include "comet/session/goim_keys.h"
 #include "comet/session/held_joins.h"
 #include "comet/session/ordered_rooms.h"
+#include "comet/session/renewals.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/send_away.h"
@@ -111,6 +112,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->ordered_rooms = ordered_rooms_open(worker);
     worker->upstream = upstream_open(worker);
     worker->token_ends = token_ends_open(worker);
+    worker->renewals = renewals_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -129,6 +131,7 @@ void worker_close(struct worker *worker)
     held_joins_close(worker);
     frontend_close(worker);
     token_ends_close(worker->token_ends);
+    renewals_close(worker->renewals);
     if (worker->connects != NULL)
         logic_requests_close(worker->connects);
     logic_requests_close(worker->logic);

@@ -157,6 +157,10 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "bytes_burst", CONFIG_BYTES, bytes_burst, "8m", 1024, 1 << 30,
         "So many of them it may send at once, after a pause. At least the longest message of a "
         "WebSocket client in JSON: 4 * conn.max_body + 2 KiB."),
+    ROW("session", "renew_interval", CONFIG_DURATION, renew_interval_ms, "5s", 0, 3600000,
+        "A session may send another token (a second auth, docs/tokens.md) so often. Sooner closes "
+        "it "
+        "with code 10, and so does one before the last one was answered."),
     ROW("session", "silent", CONFIG_DURATION, silent_ms, "60s", 1000, 86400000,
         "If a user who has sessions.max_per_uid sessions wants another one, one of which nothing "
         "has been heard for this long gives way. Longer than ws.ping, or living ones do."),

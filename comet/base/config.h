@@ -13,21 +13,22 @@ struct comet_config {
     char *tcps_listen, *tcps_advertise; /* TCP over TLS; empty: off; advertise may be a proxy's */
     char *wss_listen, *wss_advertise;   /* likewise WebSocket */
     char *node_host, *node_ips;
-    char *allowed_origins;    /* ws.allowed_origins: list, empty = any */
-    char *pass_headers;       /* ws.pass_headers: list, empty = none */
-    int64_t pass_headers_max; /* ws.pass_headers_max: bytes */
-    char *protocols;          /* ws.protocols: list, empty = the first one offered */
-    int64_t ping_ms;          /* ws.ping: silence after which a session is pinged, 0 = never */
-    int64_t silent_ms;        /* session.silent */
-    int64_t handshake_ms;     /* conn.handshake_timeout: to the end of auth */
-    int64_t handshakes;       /* conn.handshakes: of TLS, under way in a loop */
-    int64_t heartbeat_ms;     /* conn.heartbeat: a longer silence ends the connection */
-    int64_t linger_ms;        /* conn.linger: time to flush and to wait for the peer's close */
-    int64_t max_body;         /* conn.max_body: client frames */
-    int64_t max_auth;         /* conn.max_auth: of the auth frame, at most max_body */
-    int64_t strangers;        /* conn.strangers: bytes kept for all that are not authenticated */
-    int64_t max_connections;  /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
-    int64_t per_address;      /* conn.per_address: connections, 0 = any number */
+    char *allowed_origins;     /* ws.allowed_origins: list, empty = any */
+    char *pass_headers;        /* ws.pass_headers: list, empty = none */
+    int64_t pass_headers_max;  /* ws.pass_headers_max: bytes */
+    char *protocols;           /* ws.protocols: list, empty = the first one offered */
+    int64_t ping_ms;           /* ws.ping: silence after which a session is pinged, 0 = never */
+    int64_t silent_ms;         /* session.silent */
+    int64_t renew_interval_ms; /* session.renew_interval */
+    int64_t handshake_ms;      /* conn.handshake_timeout: to the end of auth */
+    int64_t handshakes;        /* conn.handshakes: of TLS, under way in a loop */
+    int64_t heartbeat_ms;      /* conn.heartbeat: a longer silence ends the connection */
+    int64_t linger_ms;         /* conn.linger: time to flush and to wait for the peer's close */
+    int64_t max_body;          /* conn.max_body: client frames */
+    int64_t max_auth;          /* conn.max_auth: of the auth frame, at most max_body */
+    int64_t strangers;         /* conn.strangers: bytes kept for all that are not authenticated */
+    int64_t max_connections;   /* conn.max: per process, 0 = what RLIMIT_NOFILE leaves */
+    int64_t per_address;       /* conn.per_address: connections, 0 = any number */
     int64_t rate_per_address, rate_burst; /* new connections a second, 0 = any number */
     char *conn_trusted;                   /* conn.trusted: list of networks */
     bool proxy_protocol;                  /* proxy.protocol */

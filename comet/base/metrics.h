@@ -142,6 +142,13 @@
       "Sessions ended with code 1 because their token expired.")                                   \
     X(TOKENS_TIMED, "imc_comet_tokens_timed", NULL, METRIC_GAUGE,                                  \
       "Sessions that a JSON Web Token let in.")                                                    \
+    X(RENEWED, "imc_comet_renewals_total", "result=\"renewed\"", METRIC_COUNTER,                   \
+      "Further tokens that open sessions sent. again: nobody could say what it is worth, logic "   \
+      "is "                                                                                        \
+      "asked again; too_soon: session.renew_interval.")                                            \
+    X(RENEW_REFUSED, "imc_comet_renewals_total", "result=\"refused\"", METRIC_COUNTER, "")         \
+    X(RENEW_AGAIN, "imc_comet_renewals_total", "result=\"again\"", METRIC_COUNTER, "")             \
+    X(RENEW_TOO_SOON, "imc_comet_renewals_total", "result=\"too_soon\"", METRIC_COUNTER, "")       \
     X(ORDERED_ENDED, "imc_comet_ended_by_business_total", NULL, METRIC_COUNTER,                    \
       "Sessions that logic had us end: their token or user was revoked.")                          \
     X(GAVE_WAY, "imc_comet_gave_way_total", NULL, METRIC_COUNTER,                                  \

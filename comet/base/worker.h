@@ -55,8 +55,9 @@ struct worker {
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct upstream *upstream;           /* session/upstream.h */
-    struct token_ends *token_ends;       /* session/token_ends.h */
-    struct logic_requests *connects;     /* for Connects; NULL: they go by `logic`, too */
+    struct token_ends *token_ends;
+    struct renewals *renewals;       /* session/token_ends.h */
+    struct logic_requests *connects; /* for Connects and Renews; NULL: they go by `logic` */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t connects_waiting;   /* clients that have authenticated, beyond logic.connects */
     size_t sessions;           /* admitted and not closed yet */

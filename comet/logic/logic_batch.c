@@ -2,6 +2,7 @@
 #include "comet/base/comet.h"
 #include "comet/base/metrics.h"
 #include "common/base/mem.h"
+#include "common/protocol/ops.h"
 
 static void *batch_list(struct arena *arena, size_t n)
 {
@@ -22,6 +23,23 @@ static void batch_add_connect(Imc__V1__SessionBatch *batch, struct arena *arena,
     if (request->headers != NULL)
         item->headers = (ProtobufCBinaryData){request->headers->len, request->headers->data};
     batch->connects[batch->n_connects++] = item;
+}
+
+static void batch_add_renew(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct logic_request *request)
+{
+    Imc__V1__Renew *item = arena_alloc(arena, sizeof *item);
+    imc__v1__renew__init(item);
+    item->handle = request->handle;
+    item->uid = request->uid;
+    item->token.data = (uint8_t *)request->bytes;
+    item->token.len = request->bytes_len;
+    item->address = request->peer;
+    item->wire = request->wire;
+    item->goim = request->goim;
+    if (request->key != NULL)
+        item->key = request->key;
+    batch->renews[batch->n_renews++] = item;
 }
 
 static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
@@ -147,10 +165,13 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     batch->rooms = batch_list(arena, counts[REQUEST_ROOM]);
     batch->upstreams = batch_list(arena, counts[REQUEST_UPSTREAM]);
     batch->relocates = batch_list(arena, counts[REQUEST_RELOCATE]);
+    batch->renews = batch_list(arena, counts[REQUEST_RENEW]);
     batch->loop = (uint32_t)worker->loop.index;
     STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
             batch_add_connect(batch, arena, request);
+        } else if (request->kind == REQUEST_RENEW) {
+            batch_add_renew(batch, arena, request);
         } else if (request->kind == REQUEST_STORE) {
             batch_add_store(batch, arena, request);
         } else if (request->kind == REQUEST_UPSTREAM) {
@@ -168,7 +189,7 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     }
 }
 
-/* A logic of an earlier version answers no relocates. */
+/* A logic of an earlier version answers no relocates and no renews. */
 bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
                                 const size_t counts[REQUEST_KINDS])
 {
@@ -180,7 +201,8 @@ bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
            reply->n_registers == counts[REQUEST_REGISTER] &&
            reply->n_rooms == counts[REQUEST_ROOM] &&
            reply->n_upstreams == counts[REQUEST_UPSTREAM] &&
-           (reply->n_relocates == counts[REQUEST_RELOCATE] || reply->n_relocates == 0);
+           (reply->n_relocates == counts[REQUEST_RELOCATE] || reply->n_relocates == 0) &&
+           (reply->n_renews == counts[REQUEST_RENEW] || reply->n_renews == 0);
 }
 
 uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
@@ -203,6 +225,8 @@ uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_reque
         return reply->rooms[i]->status;
     case REQUEST_UPSTREAM:
         return reply->upstreams[i]->status;
+    case REQUEST_RENEW:
+        return i < reply->n_renews ? reply->renews[i]->code : CLOSE_UNAVAILABLE;
     case REQUEST_RELOCATE:
         return LOGIC_OK;
     case REQUEST_REGISTERED:

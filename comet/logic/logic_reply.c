@@ -86,6 +86,22 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     return admission;
 }
 
+/* NULL: logic is of an earlier version, and knows no renews. */
+static const struct admission *reply_renewal(struct logic_reply *reply, size_t i)
+{
+    if (i >= reply->proto->n_renews)
+        return NULL;
+    const Imc__V1__RenewResult *result = reply->proto->renews[i];
+    struct admission *admission = arena_alloc(&reply->decoded.arena, sizeof *admission);
+    *admission = (struct admission){
+        .reason = result->reason,
+        .lifetime_ms = result->lifetime_ms,
+        .token = {result->token, result->token_id, result->issued_s},
+        .hello = result->hello,
+    };
+    return admission;
+}
+
 /* NULL: logic is of an earlier version, and knows no relocates. */
 static const struct relocation *reply_relocation(struct logic_reply *reply, size_t i)
 {
@@ -137,6 +153,8 @@ void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind,
         answer->room_total = reply->proto->rooms[i]->sessions;
     else if (kind == REQUEST_UPSTREAM)
         answer->taken = reply->proto->upstreams[i]->taken;
+    else if (kind == REQUEST_RENEW)
+        answer->connect = reply_renewal(reply, i);
     else if (kind == REQUEST_RELOCATE)
         answer->relocation = reply_relocation(reply, i);
 }

@@ -22,6 +22,7 @@ enum logic_request_kind {
     REQUEST_ROOM,
     REQUEST_UPSTREAM,
     REQUEST_RELOCATE,
+    REQUEST_RENEW,
     REQUEST_KINDS,
 };
 
@@ -104,10 +105,10 @@ struct relocation {
 
 struct logic_answer {
     bool answered;   /* false: no logic answered in time; nothing below is valid then */
-    uint32_t status; /* enum logic_status; CONNECT: a close code, 0 = admitted */
+    uint32_t status; /* enum logic_status; CONNECT, RENEW: a close code, 0 = admitted */
     uint64_t ring;   /* the ring under which logic has put sessions */
     uint64_t epoch;  /* our epoch when the request was sent */
-    const struct admission *connect;     /* CONNECT */
+    const struct admission *connect;     /* CONNECT; RENEW: its token, lifetime_ms, hello, reason */
     const struct mailbox_page *fetch;    /* FETCH */
     const struct relocation *relocation; /* RELOCATE */
     uint64_t room_total;                 /* ROOM: sessions on all comets */
@@ -130,16 +131,16 @@ struct logic_request {
      * after the call. */
     void (*done)(struct worker *worker, struct logic_request *request,
                  const struct logic_answer *answer);
-    char *bytes; /* CONNECT: token, or goim's auth; REGISTER, ROOM: room */
+    char *bytes; /* CONNECT, RENEW: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
     struct msg *headers;      /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
-    char *key;                /* REGISTER: of the device; NULL: it has none */
-    bool goim;                /* CONNECT: bytes are goim's auth */
+    char *key;                /* REGISTER, RENEW: of the device; NULL: it has none */
+    bool goim;                /* CONNECT, RENEW: bytes are goim's auth */
     bool judge;               /* REGISTER: may it stay? */
     struct token_marks token; /* REGISTER, with judge */
-    char peer[48];            /* CONNECT, RELOCATE */
+    char peer[48];            /* CONNECT, RENEW, RELOCATE */
     bool websocket, tls;      /* RELOCATE: how the client came */
-    uint32_t wire;            /* CONNECT */
+    uint32_t wire;            /* CONNECT, RENEW */
     uint32_t members;         /* ROOM: sessions on this loop */
     uint64_t number;          /* ROOM: rises with every word of this loop */
     uint64_t after;           /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */

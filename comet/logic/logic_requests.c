@@ -300,7 +300,7 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     logic_batch_build(worker, &batch, &arena, &requests, counts);
     room_orders_pack(peer->orders, &batch, &arena);
     struct msg *msg = msg_pack(&batch.base);
-    if (batch.n_connects > 0)
+    if (batch.n_connects > 0 || batch.n_renews > 0)
         msg_is_secret(msg);
     arena_free(&arena);
 

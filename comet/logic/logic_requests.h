@@ -47,8 +47,8 @@ struct logic_link {
     /* This link carries nothing but REQUEST_UPSTREAM, whose answers wait for Kafka. It uses only
      * logics that take them, and leaves to the other link what they ask. */
     bool slow;
-    /* This link carries nothing but REQUEST_CONNECT, for logics that ask the business, which may
-     * take its time. It leaves to the other link what they ask, too. */
+    /* This link carries nothing but REQUEST_CONNECT and REQUEST_RENEW, for logics that ask the
+     * business, which may take its time. It leaves to the other link what they ask, too. */
     bool connects;
     struct logic_asks asks; /* of neither of these */
     int window;             /* batches in flight to one logic */

@@ -98,6 +98,8 @@ struct conn {
     uint8_t held : 2; /* enum conn_holder: nothing more of it is handled */
     bool upstream : 1; /* session/upstream.h has something of it */
     bool expires : 1;  /* session/token_ends.h knows when */
+    bool renews : 1;   /* session/renewals.h has a further token of it, or had one lately */
+    bool renewing : 1; /* logic has not said yet what that is worth */
     /* only for the files of net/: */
     bool header_due : 1;     /* a PROXY header comes first: client_address.h */
     bool named : 1;          /* a proxy has named the client's address: client_address.h */

@@ -9,6 +9,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/passed_headers.h"
 #include "comet/session/goim_ops.h"
+#include "comet/session/renewals.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
 #include "comet/session/upstream.h"
@@ -50,23 +51,38 @@ static void trim_quotes(struct client_request *token)
         token->body_len--;
 }
 
+static bool is_object(const struct client_request *request)
+{
+    return request->kind == BODY_BYTES && request->body_len > 0 && request->body[0] == '{';
+}
+
+/* False: it is none, and the client was kicked. */
+static bool read_token(struct conn *conn, struct client_request *token)
+{
+    bool object = is_object(token);
+
+    if ((object && !wire_is_goim(conn->wire)) ||
+        (token->kind != BODY_BYTES && token->kind != BODY_STRING))
+        token->body_len = 0;
+    else if (token->kind == BODY_BYTES && !object)
+        trim_quotes(token);
+    if (token->body_len > 0)
+        return true;
+    conn_kick(conn, CLOSE_MALFORMED,
+              object || token->kind == BODY_OBJECT
+                  ? "auth: an object is goim's, and for frames; here send a token string"
+                  : "auth: the body must be a token string");
+    return false;
+}
+
 static void client_op_auth(struct conn *conn, const struct client_request *request)
 {
     struct client_request token = *request;
-    bool object = token.kind == BODY_BYTES && token.body_len > 0 && token.body[0] == '{';
-    if (object && conn->wire == WIRE_TCP)
+
+    if (is_object(&token) && conn->wire == WIRE_TCP)
         conn->wire = WIRE_GOIM_TCP;
-    if (token.kind == BODY_BYTES && !object)
-        trim_quotes(&token);
-    else if (token.kind != BODY_BYTES && token.kind != BODY_STRING)
-        token.body_len = 0;
-    if (token.body_len == 0) {
-        conn_kick(conn, CLOSE_MALFORMED,
-                  token.kind == BODY_OBJECT
-                      ? "auth: an object is goim's, and for frames; here send a token string"
-                      : "auth: the body must be a token string");
+    if (!read_token(conn, &token))
         return;
-    }
     if (!conn_keep(conn, token.body_len + 1 + passed_headers_held(conn))) {
         metric_add(conn->worker->counters, COMET_STRANGERS_BYTES, 1);
         conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
@@ -76,12 +92,21 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
     session_connect(conn, token.body, token.body_len, token.seq);
 }
 
+/* An auth in an open session: another token. */
+static void client_op_renew(struct conn *conn, const struct client_request *request)
+{
+    struct client_request token = *request;
+
+    if (read_token(conn, &token))
+        renewals_take(conn, &token);
+}
+
 typedef void client_op_fn(struct conn *conn, const struct client_request *request);
 
 /* By the client's family. NULL: unknown to it. */
 static const struct client_op {
     int32_t op;
-    enum conn_state state; /* the only state in which it is allowed */
+    enum conn_state state; /* the only state in which it is allowed; an auth later is a renewal */
     client_op_fn *imgo, *goim;
 } client_ops[] = {
     {OP_HEARTBEAT, CONN_OPEN, client_op_heartbeat, goim_op_heartbeat},
@@ -122,7 +147,7 @@ static void client_op_run(struct conn *conn, const struct client_request *reques
         (void)snprintf(why, sizeof why, "unknown operation %" PRId32, request->op);
         conn_kick(conn, CLOSE_UNKNOWN_OP, why);
     } else if (op->state != conn->state) {
-        conn_kick(conn, CLOSE_MALFORMED, "a second auth");
+        client_op_renew(conn, request);
     } else {
         run(conn, request);
     }

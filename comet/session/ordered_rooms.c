@@ -38,10 +38,11 @@ static void join(struct room_order *order, struct conn *conn)
     }
 }
 
-/* Is it known which token the session has? Not while logic is asked about one. */
+/* Is it known which token the session has? Not while logic is asked about one, the first or a
+ * further one: logic may have found it good before it was revoked. */
 static bool token_is_known(const struct conn *conn)
 {
-    return conn->state != CONN_CONNECTING || conn->counted;
+    return (conn->state != CONN_CONNECTING || conn->counted) && !conn->renewing;
 }
 
 static bool order_means(const struct room_order *order, const struct conn *conn)

@@ -12,6 +12,7 @@
 #include "comet/session/goim_keys.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/held_joins.h"
+#include "comet/session/renewals.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/token_ends.h"
@@ -140,6 +141,8 @@ void session_closed(struct conn *conn)
     if (conn->goim != NULL)
         goim_keys_remove(conn);
     upstream_conn_closed(conn);
+    if (conn->renews)
+        renewals_forget(conn);
     if (conn->expires)
         token_ends_forget(conn);
     goim_client_free(conn->goim);

@@ -41,7 +41,11 @@ static void on_timer(struct wheel *wheel, struct wheel_timer *timer)
     (void)wheel;
     assert(conn != NULL); /* or it would have been forgotten */
     metric_add(conn->worker->counters, COMET_TOKENS_ENDED, 1);
-    conn_kick(conn, CLOSE_BAD_TOKEN, "the token has expired");
+    if (conn->renewing)
+        conn_kick(conn, CLOSE_UNAVAILABLE,
+                  "the token has expired, and nobody could say what the new one is worth");
+    else
+        conn_kick(conn, CLOSE_BAD_TOKEN, "the token has expired");
 }
 
 void token_ends_set(struct conn *conn, struct token_marks marks, uint64_t lifetime_ms)

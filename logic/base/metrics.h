@@ -190,6 +190,10 @@
       "")                                                                                          \
     X(CONNECT_REVOKED, "imc_logic_connects_total", "result=\"revoked\"", METRIC_COUNTER, "")       \
     X(CONNECT_BUSINESS, "imc_logic_connects_total", "result=\"business\"", METRIC_COUNTER, "")     \
+    X(RENEWED, "imc_logic_renewals_total", "result=\"renewed\"", METRIC_COUNTER,                   \
+      "Further tokens of open sessions.")                                                          \
+    X(RENEW_REFUSED, "imc_logic_renewals_total", "result=\"refused\"", METRIC_COUNTER, "")         \
+    X(RENEW_UNAVAILABLE, "imc_logic_renewals_total", "result=\"unavailable\"", METRIC_COUNTER, "") \
     X(AUTH_ASKED, "imc_logic_auth_asked_total", NULL, METRIC_COUNTER,                              \
       "Questions to auth.url who connects, each try counted.")                                     \
     X(AUTH_RETRIES, "imc_logic_auth_retries_total", NULL, METRIC_COUNTER,                          \

@@ -168,6 +168,8 @@ char *hook_question_write(const struct hook_question *question, size_t *len, siz
     put_text(&writer,
              question->websocket ? ",\"transport\":\"websocket\"" : ",\"transport\":\"tcp\"");
     put_text(&writer, question->goim ? ",\"protocol\":\"goim\"" : ",\"protocol\":\"imgo\"");
+    if (question->renew)
+        put_text(&writer, ",\"renew\":true");
     put_member(&writer, "address", question->address, strlen(question->address));
     put_member(&writer, "comet", question->comet, strlen(question->comet));
     if (question->region[0] != '\0')

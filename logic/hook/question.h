@@ -14,6 +14,7 @@ struct hook_question {
     uint64_t client; /* the session's handle */
     bool websocket;  /* else TCP */
     bool goim;       /* else imgo */
+    bool renew;      /* the session is open: until when may it stay? */
     const char *address, *comet;
     const char *region; /* of the comet; "": none */
     const void *token;  /* what imgo's client sent; NULL for goim's */

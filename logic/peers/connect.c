@@ -382,26 +382,33 @@ static const char *region_of(struct logic *logic, const char *comet)
     return "";
 }
 
-static void connect_asks_business(struct connect *connect, const Imc__V1__Connect *in,
-                                  const char *region)
+void connect_asks_business(struct session_batch *sb, struct hook_question *question, uint32_t wire,
+                           hook_fn fn, void *arg)
 {
     enum { WS_JSON = 1, GOIM_WS = 3 }; /* comet/wire/wire.h */
-    struct session_batch *sb = connect->sb;
-    const struct hook_question question = {
+
+    if (sb->region == NULL)
+        sb->region = region_of(sb->logic, sb->in->comet);
+    question->websocket = wire == WS_JSON || wire == GOIM_WS;
+    question->comet = sb->in->comet;
+    question->region = sb->region;
+    question->auth = question->goim ? question->token : NULL;
+    question->auth_len = question->token_len;
+    hook_ask(sb->logic->hook, question, sb->deadline_ms - CONNECT_RETRY_MS, fn, arg);
+}
+
+static void connect_asks(struct connect *connect, const Imc__V1__Connect *in)
+{
+    struct hook_question question = {
         .client = in->handle,
-        .websocket = in->wire == WS_JSON || in->wire == GOIM_WS,
         .goim = in->goim,
         .address = in->address,
-        .comet = sb->in->comet,
-        .region = region,
         .token = in->token.data,
         .token_len = in->token.len,
-        .auth = in->goim ? in->token.data : NULL,
-        .auth_len = in->token.len,
         .headers = in->headers.data,
         .headers_len = in->headers.len,
     };
-    hook_ask(sb->logic->hook, &question, sb->deadline_ms - CONNECT_RETRY_MS, on_business, connect);
+    connect_asks_business(connect->sb, &question, in->wire, on_business, connect);
 }
 
 /* Reads goim's auth. True: its token has to be looked up, or the business asked. False: it needs
@@ -430,7 +437,6 @@ void connects_start(struct session_batch *sb)
     struct logic *logic = sb->logic;
     size_t n = sb->in->n_connects, n_asked = 0;
     struct token_ref *refs = arena_alloc(&sb->batch->arena, n * sizeof *refs);
-    const char *region = n > 0 && logic->hook != NULL ? region_of(logic, sb->in->comet) : "";
 
     sb->connects = arena_alloc(&sb->batch->arena, n * sizeof *sb->connects);
     sb->asked = arena_alloc(&sb->batch->arena, n * sizeof(struct connect *));
@@ -457,7 +463,7 @@ void connects_start(struct session_batch *sb)
         if (in->goim && !connect_reads_goim(connect, in))
             continue;
         if (logic->hook != NULL) {
-            connect_asks_business(connect, in, region);
+            connect_asks(connect, in);
             continue;
         }
         sb->asked[n_asked] = connect;

@@ -24,6 +24,7 @@
 #ifndef IMC_LOGIC_PEERS_CONNECT_H
 #define IMC_LOGIC_PEERS_CONNECT_H
 
+#include "logic/hook/hook.h"
 #include "logic/peers/session_batch.h"
 
 enum { CONNECT_RETRY_MS = 50, CONNECT_ASKS = 3 };
@@ -34,5 +35,9 @@ void connects_close(struct connects *connects);
 /* Starts every connect of the batch. SB->reply.connects is allocated before. Each ends in
  * session_batch_drop(). */
 void connects_start(struct session_batch *sb);
+/* Asks auth.url, by the batch's deadline. QUESTION has what is known of the client; the rest is
+ * filled in. WIRE is comet's. */
+void connect_asks_business(struct session_batch *sb, struct hook_question *question, uint32_t wire,
+                           hook_fn fn, void *arg);
 
 #endif

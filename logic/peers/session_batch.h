@@ -21,7 +21,8 @@ struct session_batch {
     size_t bytes_left;        /* what this reply may still take of mailbox.page_bytes */
     uint64_t ring;            /* ring under which the first put was carried out */
     bool has_put, ring_changed;
-    uint64_t deadline_ms; /* of the connects, by loop time */
+    uint64_t deadline_ms; /* of connects and renews, by loop time */
+    const char *region;   /* of the comet; NULL: not looked up yet */
     struct connect *connects;
     struct connect **asked; /* those whose token is looked up, in the order of the question */
 };

@@ -1,6 +1,7 @@
 /* SessionBatch ─► session_batch ─┬─ stores, confirms, fetches ─► mailbox
  *                                │    └─ a confirm of what others are owed ─► gone_receivers
  *                                ├─ connects ─► connect
+ *                                ├─ renews ─► renew
  *                                ├─ disconnects, registers ─► routers ─► revoked
  *                                ├─ registered ─► routers, once all its registers were taken
  *                                ├─ ordered ─► room_orders: not answered
@@ -15,6 +16,7 @@
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
 #include "logic/peers/relocate_requests.h"
+#include "logic/peers/renew.h"
 #include "logic/peers/room_orders.h"
 #include "logic/peers/session_batch.h"
 #include "logic/peers/upstream_requests.h"
@@ -386,6 +388,8 @@ static void alloc_results(struct session_batch *sb)
                                     &reply->n_upstreams);
     reply->relocates = message_list(sb, &imc__v1__relocate_result__descriptor, sb->in->n_relocates,
                                     &reply->n_relocates);
+    reply->renews =
+        message_list(sb, &imc__v1__renew_result__descriptor, sb->in->n_renews, &reply->n_renews);
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
@@ -411,8 +415,9 @@ void session_requests_handle(struct stream_batch *batch)
     start_stores(sb);
     start_confirms(sb);
     start_fetches(sb);
-    sb->pending += sb->in->n_connects;
+    sb->pending += sb->in->n_connects + sb->in->n_renews;
     connects_start(sb);
+    renews_start(sb);
     start_disconnects(sb);
     start_registers(sb);
     start_rooms(sb);

@@ -78,7 +78,7 @@ def test_unknown_operation_in_a_session(world, op):
 def test_a_second_auth(world):
     client, _ = world.session("tcp")
     with Raw.of(client) as raw:
-        refused(world, raw, frame(AUTH, b"x"), 3, "second auth")
+        refused(world, raw, frame(AUTH, b"{}"), 3, "goim")
 
 
 def test_what_stands_behind_a_malformed_frame_is_ignored(world):

@@ -37,6 +37,11 @@ static void a_token(void **state)
            "\"10.0.0.7\",\"comet\":\"1\",\"token\":\"a\\\"b\"}");
     asked.token = "\xff\x00\x01\x02";
     asked.token_len = 4;
+    asked.renew = true;
+    writes(&asked,
+           "{\"client\":\"1f0000003\",\"transport\":\"tcp\",\"protocol\":\"imgo\",\"renew\":true,"
+           "\"address\":\"10.0.0.7\",\"comet\":\"1\",\"token_base64\":\"/wABAg==\"}");
+    asked.renew = false;
     asked.region = "sh";
     asked.websocket = true;
     writes(&asked, "{\"client\":\"1f0000003\",\"transport\":\"websocket\",\"protocol\":\"imgo\","
