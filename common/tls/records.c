@@ -217,8 +217,10 @@ struct records *records_new(const SSL *ssl, const struct records_secrets *secret
 
 void records_free(struct records *records)
 {
-    if (records != NULL)
-        mem_wiped_free(records, sizeof(*records));
+    if (records == NULL)
+        return;
+    EVP_CIPHER_CTX_reset(context_of_thread()); /* its last key may be ours */
+    mem_wiped_free(records, sizeof(*records));
 }
 
 size_t records_most(const struct records *records)

@@ -213,6 +213,58 @@ static void test_numbers_end(void **state)
     pair_close(&pair);
 }
 
+/* AddressSanitizer's heap is elsewhere. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HEAP_IS_THERE false
+#endif
+#endif
+#ifndef HEAP_IS_THERE
+#define HEAP_IS_THERE true
+#endif
+
+/* Is KEY, of which each byte is inverted, somewhere on the heap? */
+static bool heap_has(const uint8_t inverted[16])
+{
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (!found && fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long from, to;
+        if (strstr(line, "[heap]") == NULL || sscanf(line, "%lx-%lx rw", &from, &to) != 2)
+            continue;
+        for (const uint8_t *at = (const uint8_t *)from; at + 16 <= (const uint8_t *)to; at++) {
+            int same = 0;
+            while (same < 16 && (at[same] ^ inverted[same]) == 0xff)
+                same++;
+            found |= same == 16;
+        }
+    }
+    fclose(maps);
+    return found;
+}
+
+/* A thread's cipher is given its key for each record: the last one does not stay there. */
+static void test_keys_are_overwritten(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct records_keys keys;
+    uint8_t inverted[16], record[64];
+    pair_open(&pair, suites[0]);
+    records_write_keys(pair.records, &keys);
+    for (int i = 0; i < 16; i++)
+        inverted[i] = (uint8_t)~keys.key[i];
+    explicit_bzero(&keys, sizeof(keys));
+    assert_int_equal(records_seal(pair.records, RECORDS_DATA, "x", 1, record),
+                     1 + RECORDS_OVERHEAD);
+    if (HEAP_IS_THERE)
+        assert_true(heap_has(inverted)); /* so it would be found */
+    pair_close(&pair);
+    assert_false(heap_has(inverted));
+}
+
 static void test_lines_that_tell_no_secret(void **state)
 {
     (void)state;
@@ -234,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_what_was_changed_is_refused),
         cmocka_unit_test(test_records_that_cannot_be),
         cmocka_unit_test(test_numbers_end),
+        cmocka_unit_test(test_keys_are_overwritten),
         cmocka_unit_test(test_lines_that_tell_no_secret),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
