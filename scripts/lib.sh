@@ -14,6 +14,7 @@ die() {
 
 # The comment at the head of a script is its help text.
 print_help() { awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"; }
+case ${1-} in -h | --help) print_help && exit ;; esac
 
 # build_into DIR [CMAKE ARGUMENT ...]: configures and builds on every core, or BUILD_JOBS of them
 build_into() {
