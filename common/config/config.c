@@ -124,12 +124,13 @@ static void set_value(struct loader *loader, const struct config_row *row, const
                       const char *value)
 {
     char accepts[NAME_MAX_LEN], *masked;
+    bool is_commented = strstr(value, " ;") != NULL || strstr(value, " #") != NULL;
     if (config_value_set(row, value, loader->conf) == 0)
         return;
     config_value_accepts(row, accepts, sizeof(accepts));
     masked = config_masked(row, value);
-    refuse(loader, "%s: \"%s\" is not accepted; want %s", where, masked != NULL ? masked : value,
-           accepts);
+    refuse(loader, "%s: \"%s\" is not accepted; want %s%s", where, masked != NULL ? masked : value,
+           accepts, is_commented ? ". A comment needs a line of its own" : "");
     free(masked);
 }
 

@@ -166,8 +166,8 @@ static int run(struct daemon *daemon)
     daemon->counters = metrics_block(daemon->metrics);
     open_handles(daemon);
     daemon_descriptors_raise(daemon);
-    if (daemon_check_open(common_config(daemon)) != 0 || daemon_reload_open(daemon) != 0 ||
-        open_rpc(daemon) != 0)
+    daemon_warn_open(common_config(daemon));
+    if (daemon_reload_open(daemon) != 0 || open_rpc(daemon) != 0)
         goto close_loop;
     daemon_ready(daemon, "running", false, "starting");
     if (daemon_admin_open(daemon) != 0)

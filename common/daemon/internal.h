@@ -115,13 +115,14 @@ void daemon_clock_unknown(struct daemon *daemon);
 void daemon_clock_take(struct redis *redis, int64_t offset_us, void *arg);
 
 /* Logs a warning for each listener of CONFIG that asks nobody who he is and is not only on
- * loopback. Looks names up, which may block: only at start. -EINVAL: rpc.listen is open to other
- * machines, and nothing says how they are known; that was logged. */
-int daemon_check_open(const struct daemon_config *config);
+ * loopback. Looks names up, which may block: only at start. */
+void daemon_warn_open(const struct daemon_config *config);
 
 /* rpc_security.c. */
 enum rpc_tls daemon_rpc_tls(const struct daemon_config *config);
-/* Checks the settings that secure gRPC. 0, or -EINVAL with ERR. */
+/* Has rpc.listen a way to know who calls? */
+bool daemon_rpc_is_guarded(const struct daemon_config *config);
+/* Checks the settings that secure gRPC. Looks names up, which may block. 0, or -EINVAL with ERR. */
 int daemon_rpc_check(const struct daemon_config *config, char *err, size_t errlen);
 /* Secures daemon->rpc, now and at each SIGHUP. 0, or -E… after logging. */
 int daemon_rpc_secure(struct daemon *daemon);

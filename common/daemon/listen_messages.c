@@ -28,30 +28,13 @@ static void warn_if_open(const char *setting, const char *address, const char *m
                  setting, address, meaning);
 }
 
-/* Would rpc.listen let in anybody? */
-static bool is_unguarded(const struct daemon_config *config)
-{
-    return daemon_rpc_tls(config) != RPC_TLS_MUTUAL && config->rpc_key_file[0] == '\0';
-}
-
-int daemon_check_open(const struct daemon_config *config)
+void daemon_warn_open(const struct daemon_config *config)
 {
     if (config->admin_keys_file[0] == '\0')
         warn_if_open("admin.listen", config->admin_listen,
                      "can read the configuration and metrics, and speak as any other member");
-    if (!is_unguarded(config) || !address_is_exposed(config->rpc_listen))
-        return 0;
-    if (config->rpc_insecure) {
+    if (!daemon_rpc_is_guarded(config))
         warn_if_open("rpc.listen", config->rpc_listen,
                      "can speak as any other daemon, and read, forge and delete what is on its "
                      "way to anybody");
-        return 0;
-    }
-    log_error("open to other machines",
-              "rpc.listen=%s; whoever reaches this port could speak as any daemon. Set rpc.tls = "
-              "mutual with certificates of your own CA (scripts/make-certs, docs/tls.md), or "
-              "rpc.key_file; or listen on loopback; or, on a network that no stranger reaches, "
-              "rpc.insecure = yes",
-              config->rpc_listen);
-    return -EINVAL;
 }

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/daemon/internal.h"
+#include "common/net/address.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,11 @@ enum rpc_tls daemon_rpc_tls(const struct daemon_config *config)
     if (strcmp(config->rpc_tls, "mutual") == 0)
         return RPC_TLS_MUTUAL;
     return strcmp(config->rpc_tls, "on") == 0 ? RPC_TLS_ON : RPC_TLS_OFF;
+}
+
+bool daemon_rpc_is_guarded(const struct daemon_config *config)
+{
+    return daemon_rpc_tls(config) == RPC_TLS_MUTUAL || config->rpc_key_file[0] != '\0';
 }
 
 /* --- files --- */
@@ -103,6 +109,16 @@ int daemon_rpc_check(const struct daemon_config *config, char *err, size_t errle
                  "rpc.tls = %s: set tls.ca, the CA that the certificates of all daemons are "
                  "signed by, see docs/tls.md",
                  config->rpc_tls);
+        return -EINVAL;
+    }
+    if (!daemon_rpc_is_guarded(config) && !config->rpc_insecure &&
+        address_is_exposed(config->rpc_listen)) {
+        snprintf(err, errlen,
+                 "rpc.listen: %s can be reached from other machines, and whoever reaches it could "
+                 "speak as any daemon: set rpc.tls = mutual with certificates of your own CA "
+                 "(scripts/make-certs, docs/tls.md), or rpc.key_file; or listen on 127.0.0.1; or "
+                 "set rpc.insecure = yes if no stranger reaches that network",
+                 config->rpc_listen);
         return -EINVAL;
     }
     int rc = read_key(config, &key, err, errlen);

@@ -163,6 +163,8 @@ static void test_bad_values(void **state)
             ":4: main.count: \"11\" is not accepted; want a whole number, from -3 to 10");
     refused("[main]\ncount = 5x\n", "whole number");
     refused("[main]\ncount =\n", "\"\" is not accepted");
+    refused("[main]\ncount = 3 ; no more\n",
+            "want a whole number, from -3 to 10. A comment needs a line of its own");
     refused("[main]\ncount = 99999999999999999999\n", "whole number");
     refused("[main]\nflag = maybe\n", "want true or false");
     refused("[limits]\nwait = 5 parsecs\n",

@@ -97,6 +97,7 @@ static void test_open_rpc_needs_a_guard(void **state)
     assert_int_equal(wait_exit(&child), 1);
     assert_non_null(strstr(contents(child.err), "rpc.insecure = yes"));
     drop(&child);
+    expect_refusal("IMC_TEST_RPC_LISTEN", "0.0.0.0:1", "could speak as any daemon");
     unsetenv("IMC_TEST_RPC_INSECURE");
 }
 
