@@ -5,8 +5,8 @@
  * whole
  *   2  the same, but the records are damaged on their way: nothing arrives that was not sent
  *   3  the client's hello, of which the rest overwrites a part
- *   4  after a handshake, records of any type, sealed by the client's key: a byte is the type, one
- *      the length, and then what is in it */
+ *   4  after a handshake, records of any type, sealed by the client's key: a byte chooses what it
+ *      is (step()), one is the length, and then what is in it */
 #include "common/tls/engine.h"
 #include "common/tls/records.h"
 #include "common/tls/tls.h"
@@ -181,12 +181,43 @@ static SSL *shake_hands(SSL_CTX *context, struct tls_engine *engine,
     return ssl;
 }
 
+/* One record of the client's. WHAT chooses its type, and more. */
+static void step(struct tls_engine *engine, struct records *records, uint8_t what,
+                 const uint8_t *data, size_t len)
+{
+    static const uint8_t types[] = {RECORDS_DATA,  RECORDS_HANDSHAKE, RECORDS_HANDSHAKE,
+                                    RECORDS_ALERT, RECORDS_ALERT,     0};
+    static const uint8_t update[] = {24, 0, 0, 1};
+    uint8_t plain[4 + 64], record[300], small[20];
+    size_t head = what & 8 ? sizeof update : 0, n;
+    uint8_t type = what % 8 < sizeof types ? types[what % 8] : what;
+    bool open = tls_engine_state(engine) == TLS_OPEN;
+    memcpy(plain, update, head);
+    memcpy(plain + head, data, len);
+    if (what % 8 == 7) { /* not sealed */
+        tls_engine_feed(engine, plain, head + len);
+    } else {
+        n = records_seal(records, type, plain, head + len, record);
+        tls_engine_feed(engine, record, n);
+    }
+    if (what & 16)
+        mute(engine);
+    n = what & 32 ? tls_engine_read(engine, small, sizeof small) : 0;
+    n += drain(engine, NULL, 0, 0);
+    assert(n == 0 || (open && (type == RECORDS_DATA || type == 0)));
+    if (what & 8 && type == RECORDS_HANDSHAKE && len == 1)
+        records_next_write_key(records);
+    if (what & 64)
+        tls_engine_write(engine, plain, head + len);
+    if (what & 128)
+        tls_engine_close(engine);
+}
+
 static void forged(const uint8_t *data, size_t size)
 {
     static SSL_CTX *context;
     struct tls_engine *engine = tls_engine_accept(server);
     struct records_secrets secrets = {.client_len = 0};
-    uint8_t record[300];
     if (context == NULL) {
         context = SSL_CTX_new(TLS_client_method());
         SSL_CTX_set_keylog_callback(context, learn);
@@ -195,21 +226,10 @@ static void forged(const uint8_t *data, size_t size)
     struct records *records = records_new(ssl, &secrets, 0);
     assert(records != NULL);
     for (size_t at = 0; size - at >= 2;) {
-        uint8_t type = data[at] % 32;
-        size_t len = data[at + 1] < size - at - 2 ? data[at + 1] : size - at - 2;
-        const uint8_t *plain = data + at + 2;
-        bool open = tls_engine_state(engine) == TLS_OPEN;
-        size_t n = records_seal(records, type, plain, len, record);
-        tls_engine_feed(engine, record, n);
-        size_t got = drain(engine, NULL, 0, 0);
-        assert(got == 0 || (open && (type == RECORDS_DATA || type == 0)));
-        if (type == RECORDS_HANDSHAKE && len > 0 && tls_engine_state(engine) == TLS_OPEN &&
-            data[at] >= 128)
-            records_next_write_key(records);
-        if (data[at] % 64 >= 32)
-            mute(engine);
-        tls_engine_write(engine, data, size);
-        at += 2 + len;
+        size_t n = data[at + 1] % 64;
+        n = n < size - at - 2 ? n : size - at - 2;
+        step(engine, records, data[at], data + at + 2, n);
+        at += 2 + n;
     }
     records_free(records);
     SSL_free(ssl);
