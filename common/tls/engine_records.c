@@ -24,12 +24,8 @@ enum { KEY_UPDATE = 24 }; /* a handshake message: RFC 8446, 4.6.3 */
 static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
                        size_t len)
 {
-    if (engine->kernel != NULL) { /* engine_kernel.c sends it */
-        const uint8_t head[2] = {(uint8_t)type, (uint8_t)len};
-        buffer_add(&engine->out, head, sizeof(head));
-        buffer_add(&engine->out, bytes, len);
-        return true;
-    }
+    if (engine->kernel != NULL)
+        return engine_kernel_put(engine, type, bytes, len);
     uint8_t *out = buffer_room(&engine->out, len + RECORDS_OVERHEAD);
     size_t n = records_seal(engine->records, type, bytes, len, out);
     engine->out.len += n;
