@@ -37,6 +37,12 @@ bool conn_rate_frame(struct conn *conn)
     return false;
 }
 
+void conn_rate_give_back(struct conn *conn)
+{
+    rate_give_back(&conn_frontend(conn)->frames, &conn->frames_full,
+                   loop_now_ms(&conn->worker->loop), 1);
+}
+
 bool conn_rate_bytes(struct conn *conn, size_t n)
 {
     const struct rate_limit *limit = &conn_frontend(conn)->bytes;

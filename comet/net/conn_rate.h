@@ -20,6 +20,8 @@ void conn_rate_begin(struct conn *conn);
 /* A frame came, or on WebSocket a message, a fragment, a ping or a pong. False: it was one too
  * many, and CONN was kicked. */
 bool conn_rate_frame(struct conn *conn);
+/* The frame that is being handled does not count. */
+void conn_rate_give_back(struct conn *conn);
 /* The same for N bytes that were read. */
 bool conn_rate_bytes(struct conn *conn, size_t n);
 

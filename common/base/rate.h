@@ -66,6 +66,17 @@ static inline bool rate_take(const struct rate_limit *limit, uint32_t *full, uin
     return true;
 }
 
+/* Puts N that were taken back into the bucket. */
+static inline void rate_give_back(const struct rate_limit *limit, uint32_t *full, uint64_t now_ms,
+                                  uint32_t n)
+{
+    if (limit->per_second == 0)
+        return;
+    uint64_t cost = ((uint64_t)n * RATE_SECOND + limit->per_second - 1) / limit->per_second;
+    uint64_t used = rate_used(limit, *full, now_ms);
+    *full = rate_now(now_ms) + (uint32_t)(used > cost ? used - cost : 0);
+}
+
 /* A full bucket. */
 static inline uint32_t rate_full(uint64_t now_ms)
 {

@@ -42,6 +42,23 @@ static void several_are_taken_whole_or_not_at_all(void **state)
     assert_false(rate_take(&limit, &full, 7, UINT32_MAX));
 }
 
+static void what_is_given_back_can_be_taken_again(void **state)
+{
+    struct rate_limit limit = rate_limit(100, 5);
+    uint32_t full = rate_full(1000);
+
+    (void)state;
+    rate_give_back(&limit, &full, 1000, 1); /* a full bucket stays full */
+    assert_int_equal(taken(&limit, &full, 1000, 10), 5);
+    rate_give_back(&limit, &full, 1000, 2);
+    assert_int_equal(taken(&limit, &full, 1000, 10), 2);
+    for (int i = 0; i < 1000; i++) {
+        rate_give_back(&limit, &full, 1000, 1);
+        assert_true(rate_take(&limit, &full, 1000, 1));
+    }
+    assert_false(rate_take(&limit, &full, 1000, 1));
+}
+
 static void no_limit_is_none(void **state)
 {
     struct rate_limit limit = rate_limit(0, 1);
@@ -92,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_then_so_many_a_second),
         cmocka_unit_test(several_are_taken_whole_or_not_at_all),
+        cmocka_unit_test(what_is_given_back_can_be_taken_again),
         cmocka_unit_test(no_limit_is_none),
         cmocka_unit_test(time_wraps),
         cmocka_unit_test(odd_limits_are_no_more_than_they_say),
