@@ -85,6 +85,7 @@ static uint32_t put_one(struct map_batch_run *run, const Imc__V1__Put *put)
                                   .life = comet_lives_current(run->shard->comets, comet),
                                   .key = put->key,
                                   .room = put->room,
+                                  .acked = put->acked,
                                   .max_others = put->max_sessions};
     if (refused_for_memory(run, put))
         return put_refuse(put, "memory is short, see memory.limit");
@@ -215,6 +216,7 @@ static void session_describe(const struct map_shard *shard, const struct session
     out->comet = life->comet->id;
     out->epoch = life->epoch;
     out->handle = session->handle;
+    out->acked = session->acked != 0;
     out->key = interned_text(shard->sessions->keys, session->key);
     out->room = interned_text(shard->sessions->rooms, session->room);
 }

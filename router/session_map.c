@@ -81,6 +81,7 @@ static void session_rename(struct session_map *sessions, struct session_row *ses
     interned_unref(sessions->keys, session->key);
     session->room = room;
     session->key = key;
+    session->acked = put->acked;
 }
 
 static void session_add(struct session_map *sessions, uint32_t slot, const struct session_new *put)
@@ -91,6 +92,7 @@ static void session_add(struct session_map *sessions, uint32_t slot, const struc
     *session = (struct session_row){.uid = put->uid,
                                     .handle = put->handle,
                                     .life = put->life,
+                                    .acked = put->acked,
                                     .next = *head,
                                     .room = interned_ref(sessions->rooms, put->room),
                                     .key = interned_ref(sessions->keys, put->key)};

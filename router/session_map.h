@@ -51,6 +51,7 @@ struct session_new {
     uint64_t handle;
     uint16_t life;
     const char *key, *room; /* "" = none; copied */
+    bool acked;
     uint32_t max_others; /* SESSION_MAP_TOO_MANY if the uid has so many other live sessions; 0: no
                             limit */
 };

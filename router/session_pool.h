@@ -17,11 +17,11 @@ enum { SLOTS_PER_CHUNK = 4096 };
 struct session_row {
     int64_t uid;
     uint64_t handle;
-    uint32_t next; /* the next in the chain of its bucket, or of the released slots of its chunk */
-    uint32_t room; /* interned_strings.h, 0 = none */
-    uint32_t key;  /* likewise */
-    uint16_t life; /* comet_lives.h; 0: this slot holds no session */
-    uint16_t unused; /* for flags of sessions */
+    uint32_t next;  /* the next in the chain of its bucket, or of the released slots of its chunk */
+    uint32_t room;  /* interned_strings.h, 0 = none */
+    uint32_t key;   /* likewise */
+    uint16_t life;  /* comet_lives.h; 0: this slot holds no session */
+    uint16_t acked; /* 1: an acknowledged session */
 };
 _Static_assert(sizeof(struct session_row) == 32,
                "a session is what the memory of the map consists of");

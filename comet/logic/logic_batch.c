@@ -99,6 +99,7 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         item->token = request->token.token;
         item->token_id = request->token.id;
         item->issued_s = request->token.issued_s;
+        item->acked = request->acked;
         batch->registers[batch->n_registers++] = item;
     } else if (request->kind == REQUEST_ROOM) {
         Imc__V1__RoomCount *item = arena_alloc(arena, sizeof *item);

@@ -78,6 +78,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->accepts = result->accepts;
     admission->n_accepts = result->n_accepts;
     admission->hello = result->hello;
+    admission->acked = result->acked;
     admission->page = (struct mailbox_page){
         .waiting = reply_pushes(reply, result->waiting, result->n_waiting),
         .n_waiting = result->n_waiting,

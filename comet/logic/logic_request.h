@@ -89,6 +89,7 @@ struct admission {
     const int32_t *accepts;
     size_t n_accepts;
     bool hello; /* goim: the auth reply has a body */
+    bool acked; /* goim: the client acknowledges its messages */
     struct token_marks token;
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
     const char *reason;   /* why it was refused */
@@ -136,6 +137,7 @@ struct logic_request {
     struct msg *headers;      /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
     char *key;                /* REGISTER, RENEW: of the device; NULL: it has none */
     bool goim;                /* CONNECT, RENEW: bytes are goim's auth */
+    bool acked;               /* REGISTER: an acknowledged session */
     bool judge;               /* REGISTER: may it stay? */
     struct token_marks token; /* REGISTER, with judge */
     char peer[48];            /* CONNECT, RENEW, RELOCATE */

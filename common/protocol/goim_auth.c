@@ -107,14 +107,15 @@ static int goim_auth_accepts(const json_t *object, struct goim_auth *auth,
     return 0;
 }
 
-static int goim_auth_hello(const json_t *object, bool *hello, struct goim_auth_why *why)
+static int goim_auth_bool(const json_t *object, const char *name, bool *out,
+                          struct goim_auth_why *why)
 {
-    const json_t *value = goim_auth_field(object, "hello");
+    const json_t *value = goim_auth_field(object, name);
 
-    *hello = json_is_true(value);
+    *out = json_is_true(value);
     if (value == NULL || json_is_boolean(value))
         return 0;
-    (void)snprintf(why->text, why->len, "auth: hello must be true or false");
+    (void)snprintf(why->text, why->len, "auth: %s must be true or false", name);
     return -EBADMSG;
 }
 
@@ -126,7 +127,9 @@ static int goim_auth_fields(const json_t *object, struct goim_auth *auth, struct
         goim_auth_text(object, "room_id", GOIM_AUTH_ROOM_MAX, &auth->room, why) != 0 ||
         goim_auth_rooms(object, auth, why) != 0 || goim_auth_accepts(object, auth, why) != 0)
         return -EBADMSG;
-    return goim_auth_hello(object, &auth->hello, why);
+    if (goim_auth_bool(object, "ack", &auth->ack, why) != 0)
+        return -EBADMSG;
+    return goim_auth_bool(object, "hello", &auth->hello, why);
 }
 
 int goim_auth_parse(const void *body, size_t len, struct goim_auth *auth, char *why, size_t why_len)

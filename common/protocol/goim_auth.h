@@ -4,8 +4,9 @@
  *
  * mid is the user. key names the device, room_id the room that it joins. accepts lists the
  * operations that it wants. platform is not used. Ours beside these: token (who it is, where mid is
- * not trusted), rooms (a list of rooms beside room_id), hello (true: the auth reply has a body). A
- * field that is missing or null is absent. Unknown fields are ignored. Pure; any thread.
+ * not trusted), rooms (a list of rooms beside room_id), hello (true: the auth reply has a body),
+ * ack (true: the client acknowledges its messages). A field that is missing or null is absent.
+ * Unknown fields are ignored. Pure; any thread.
  *
  * Source of the fields: goim v2's protocol, docs/protocol.md. */
 #ifndef IMC_COMMON_PROTOCOL_GOIM_AUTH_H
@@ -32,6 +33,7 @@ struct goim_auth {
     char rooms[GOIM_AUTH_ROOMS_MAX + 1]; /* separated by commas; "": absent */
     bool has_accepts; /* false: accepts was absent, and the session takes every operation */
     bool hello;
+    bool ack; /* the client acknowledges its messages */
     size_t n_accepts;
     int32_t accepts[GOIM_AUTH_ACCEPTS_MAX];
     void *keep; /* owns the strings */

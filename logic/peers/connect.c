@@ -126,6 +126,7 @@ static void connect_step(struct connect *connect, int err)
     if (connect->identity.has_id)
         result->token_id = token_number(connect->identity.id);
     result->uid = connect->session.uid;
+    result->acked = connect->session.acked;
     result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
     connect_end(connect, CLOSE_NONE, "");
@@ -424,6 +425,7 @@ static bool connect_reads_goim(struct connect *connect, const Imc__V1__Connect *
         return false;
     }
     connect->session.room = goim->room;
+    connect->session.acked = goim->acked;
     connect->result->rooms = pb_text(goim->rooms);
     if (goim->token.len > 0 || connect->sb->logic->hook != NULL)
         return true;

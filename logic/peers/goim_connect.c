@@ -75,8 +75,8 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
 
     if (goim_auth_parse(body->data, body->len, &auth, text, sizeof text) != 0)
         return refuse(sb, CLOSE_MALFORMED, text, why);
-    *connect =
-        (struct goim_connect){.is_goim = true, .mid = auth.mid, .accepts_said = auth.has_accepts};
+    *connect = (struct goim_connect){
+        .is_goim = true, .mid = auth.mid, .acked = auth.ack, .accepts_said = auth.has_accepts};
     if (auth.key[0] != '\0')
         connect->key = copy_text(sb, auth.key);
     else

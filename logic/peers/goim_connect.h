@@ -15,6 +15,7 @@ struct goim_connect {
     const char *random; /* of the key that is made up then: GOIM_KEY_RANDOM digits */
     const char *room;   /* "": the token's */
     const char *rooms;  /* beside that, separated by commas; "": the token's */
+    bool acked;         /* the client acknowledges its messages */
     bool accepts_said;  /* the client named operations; false: the token's */
 };
 

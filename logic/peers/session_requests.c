@@ -284,6 +284,7 @@ static void start_registers(struct session_batch *sb)
             .uid = in->uid,
             .key = in->key,
             .room = in->room,
+            .acked = in->acked,
         };
         device_keys_keep(sb->logic, in->key, in->uid);
         if (agreed)

@@ -73,6 +73,7 @@ struct router_session {
     uint64_t epoch, handle;
     int64_t uid;
     const char *key, *room;
+    bool acked;            /* an acknowledged session */
     uint32_t max_sessions; /* put: refused if the uid has so many other sessions; 0: no limit */
 };
 

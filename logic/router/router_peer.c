@@ -145,6 +145,7 @@ static void pack_put(struct packing *p, const struct router_request *request)
     put->key = pb_text(request->session.key);
     put->room = pb_text(request->session.room);
     put->max_sessions = request->session.max_sessions;
+    put->acked = request->session.acked;
     p->map.puts[p->map.n_puts++] = put;
 }
 

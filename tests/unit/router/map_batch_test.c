@@ -192,6 +192,23 @@ static const Imc__V1__MapReply *send_draft(struct fixture *f, const struct draft
     return f->reply;
 }
 
+/* A session may be registered again by a comet that does not know of acknowledgements yet. */
+static void whether_a_session_is_acknowledged_is_what_was_said_last(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 3; i++) {
+        struct draft d;
+        draft_init(f, &d);
+        draft_comet(&d, "c1", 5);
+        draft_put(&d, 0, 7, 30)->acked = i == 1;
+        draft_lookup(&d, 7);
+        const Imc__V1__MapReply *reply = send_draft(f, &d);
+        assert_int_equal(reply->lookups[0]->n_sessions, 1);
+        assert_int_equal(reply->lookups[0]->sessions[0]->acked, i == 1);
+    }
+}
+
 static void a_batch_is_carried_out_in_the_stated_order(void **state)
 {
     struct fixture *f = *state;
@@ -533,6 +550,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(whether_a_session_is_acknowledged_is_what_was_said_last),
         TEST(a_batch_is_carried_out_in_the_stated_order),
         TEST(another_ring_changes_nothing_but_dels),
         TEST(a_router_without_a_ring_agrees_with_nobody),

@@ -33,12 +33,13 @@ static void all_fields_are_taken(void **state)
     (void)state;
     take("{\"mid\":9223372036854775807,\"key\":\"k\",\"room_id\":\"live://"
          "1000\",\"platform\":\"web\","
-         "\"accepts\":[1000,-1,1000],\"token\":\"t\",\"hello\":true,\"more\":{\"mid\":[1]}}");
+         "\"accepts\":[1000,-1,1000],\"token\":\"t\",\"hello\":true,\"ack\":true,\"more\":{\"mid\":"
+         "[1]}}");
     assert_int_equal(auth.mid, INT64_MAX);
     assert_string_equal(auth.key, "k");
     assert_string_equal(auth.room, "live://1000");
     assert_string_equal(auth.token, "t");
-    assert_true(auth.hello && auth.has_accepts);
+    assert_true(auth.hello && auth.ack && auth.has_accepts);
     assert_int_equal(auth.n_accepts, 3);
     assert_int_equal(auth.accepts[0], 1000);
     assert_int_equal(auth.accepts[1], -1);
@@ -50,14 +51,14 @@ static void what_is_missing_or_null_is_absent(void **state)
     (void)state;
     static const char *const bodies[] = {
         "{}", " {\"mid\":null,\"key\":null,\"room_id\":null,\"accepts\":null,\"token\":null,"
-              "\"hello\":null} "};
+              "\"hello\":null,\"ack\":null} "};
     for (size_t i = 0; i < 2; i++) {
         take(bodies[i]);
         assert_int_equal(auth.mid, 0);
         assert_string_equal(auth.key, "");
         assert_string_equal(auth.room, "");
         assert_string_equal(auth.token, "");
-        assert_false(auth.hello || auth.has_accepts);
+        assert_false(auth.hello || auth.ack || auth.has_accepts);
         goim_auth_free(&auth);
     }
 }
@@ -114,6 +115,7 @@ static void what_is_wrong_is_named(void **state)
         {"{\"room_id\":[]}", "room_id"},
         {"{\"token\":true}", "token"},
         {"{\"hello\":0}", "hello"},
+        {"{\"ack\":\"yes\"}", "ack"},
         {"{\"accepts\":{}}", "accepts"},
         {"{\"accepts\":[1,\"2\"]}", "accepts[1]"},
         {"{\"accepts\":[2147483648]}", "accepts[0]"},

@@ -37,6 +37,30 @@ static void uid_message_goes_with_its_hint(void **state)
     assert_int_equal(counters[LOGIC_PRODUCED_UID], 1);
 }
 
+/* One that may be lost must not be taken for delivered because another session has it. */
+static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **state)
+{
+    static const struct {
+        size_t n;
+        bool acked, stored;
+    } cases[] = {{1, false, false}, {1, true, false}, {2, false, false}, {2, true, true}};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        Imc__V1__Session session = IMC__V1__SESSION__INIT, acked = session;
+        Imc__V1__Session *sessions[] = {&acked, &session};
+        session.comet = acked.comet = (char *)(uintptr_t) "comet-1";
+        acked.acked = cases[i].acked;
+        push_uids(&logic, &message, (int64_t[]){7}, 1, on_pushed, NULL);
+        lookups[i].fn(lookups[i].arg, &(struct router_answer){.result = ROUTER_OK,
+                                                              .complete = true,
+                                                              .n_sessions = cases[i].n,
+                                                              .sessions = sessions});
+        assert_int_equal(produced[i].envelope->store_first, cases[i].stored);
+        report(i, 0);
+    }
+}
+
 /* The heart of "order per uid is the order of acceptance". */
 static void lookups_out_of_order_change_nothing(void **state)
 {
@@ -354,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(uid_message_goes_with_its_hint, setup, teardown),
         cmocka_unit_test_setup_teardown(lookups_out_of_order_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(many_uids_one_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_is_stored_first_if_one_of_several_sessions_acknowledges,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(away_is_not_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(no_broker_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(rooms_and_everybody, setup, teardown),
