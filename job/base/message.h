@@ -44,13 +44,14 @@ struct message {
     int32_t op, speed;
     uint8_t kind; /* enum message_kind */
     uint8_t attempts;
-    bool taken;    /* some comet took it */
-    bool stored;   /* in the mailbox; waiting counts pokes */
-    bool storing;  /* charged to the window of what is stored */
-    bool away;     /* nobody was there when logic accepted it, as routers said */
-    bool urgent;   /* is settled before those who are away */
-    bool sharded;  /* .shard is known */
-    uint8_t shard; /* of Redis, on which its mailbox is */
+    bool taken;       /* some comet took it */
+    bool stored;      /* in the mailbox; waiting counts pokes */
+    bool storing;     /* charged to the window of what is stored */
+    bool store_first; /* it goes by the mailbox, although there are hints */
+    bool away;        /* nobody was there when logic accepted it, as routers said */
+    bool urgent;      /* is settled before those who are away */
+    bool sharded;     /* .shard is known */
+    uint8_t shard;    /* of Redis, on which its mailbox is */
     uint32_t body_len, n_hints;
     uint32_t n_keys, keys_len; /* KEYS_LEN: bytes that the keys take in a message to logic */
     const char **keys;         /* only sessions with one of these are meant; none: all. Ascending */

@@ -31,6 +31,9 @@ static uint64_t dispatch_aim(const struct user_order_entry *entry, void *arg)
     struct job *job = arg;
     uint64_t aimed = 0;
 
+    /* If it cannot be stored, it is diverted, and sent. */
+    if (message->store_first && message->found == NULL)
+        return 0;
     for (uint32_t i = 0; i < message->n_hints; i++) {
         const struct hint *hint = &message->hints[i];
         struct comet_peer *comet;

@@ -27,6 +27,7 @@
 enum { COMETS = 2, LOGICS = 2 };
 
 struct bench {
+    bool store_first; /* what is pushed has this mark */
     struct loop loop;
     struct rpc *rpc;
     struct job_config config;
@@ -165,6 +166,7 @@ static inline void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
     envelope.msg = (ProtobufCBinaryData){5, body};
     envelope.hints = list;
     envelope.away = strcmp(hints, AWAY) == 0;
+    envelope.store_first = bench.store_first;
     for (const char *at = envelope.away ? "" : hints; *at != '\0';
          at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
         size_t n = envelope.n_hints++;

@@ -15,6 +15,32 @@ static void gone_message_is_settled_and_its_new_session_poked(void **state)
     assert_int_equal(counter(JOB_POKED), 1);
 }
 
+/* Of several sessions one acknowledges: each is owed the message, and none is pushed it. */
+static void what_is_to_be_stored_first_is_settled_in_spite_of_its_hints(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "", "comet-1", 100);
+    push(7, "0:1");
+    bench.store_first = true;
+    push(7, "0:1,0:2");
+    wait_for(position() == 2);
+    assert_string_equal(logic_saw(0), "7/101 ");
+    assert_string_equal(comet_saw(0), "u7@0:1 ");
+    assert_string_equal(comet_saw(1), "p7#101:77 ");
+}
+
+/* And if it cannot be stored, it is pushed. */
+static void what_cannot_be_stored_first_is_diverted(void **state)
+{
+    (void)state;
+    fake_logic_tell(bench.logics[0], "D", "comet-0", 100);
+    bench.store_first = true;
+    push(7, "0:77");
+    wait_for(position() == 1);
+    assert_string_equal(comet_saw(0), "u7@0:77 ");
+    assert_int_equal(counter(JOB_DIVERTED), 1);
+}
+
 static void message_without_usable_hint_is_settled(void **state)
 {
     (void)state;
@@ -216,6 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(gone_message_is_settled_and_its_new_session_poked),
+        core_test(what_is_to_be_stored_first_is_settled_in_spite_of_its_hints),
+        core_test(what_cannot_be_stored_first_is_diverted),
         core_test(message_without_usable_hint_is_settled),
         core_test(unknown_is_settled_again_until_stored),
         core_test(many_for_an_absent_user_go_in_few_batches_in_order),
