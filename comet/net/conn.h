@@ -100,6 +100,7 @@ struct conn {
     bool expires : 1;  /* session/token_ends.h knows when */
     bool renews : 1;   /* session/renewals.h has a further token of it, or had one lately */
     bool renewing : 1; /* logic has not said yet what that is worth */
+    bool by_object : 1; /* it authenticated with goim's JSON object */
     /* only for the files of net/: */
     bool header_due : 1;     /* a PROXY header comes first: client_address.h */
     bool named : 1;          /* a proxy has named the client's address: client_address.h */
@@ -146,6 +147,9 @@ enum write_result conn_write(struct conn *conn, const struct iovec *iov, int n,
 enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct ticket ticket);
 /* One push in the connection's own wire form, in a write of its own. */
 enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket);
+/* The same for an acknowledged session: with sequence SEQ and the push's id. It has no ticket: what
+ * the client acknowledges counts, not what the kernel took. */
+enum write_result conn_push_numbered(struct conn *conn, const struct push *push, uint32_t seq);
 /* Writes a reply in the connection's wire form. Beyond the queue's limit the connection is kicked
  * as too slow. */
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,

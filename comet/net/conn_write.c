@@ -215,19 +215,38 @@ enum write_result conn_write_msg(struct conn *conn, struct msg *msg, struct tick
     return result;
 }
 
-enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
+/* SEQ NULL: for a plain session. */
+static size_t encode(const struct conn *conn, const struct push *push, const uint32_t *seq,
+                     uint8_t *out, size_t outlen)
+{
+    return seq == NULL ? wire_push(conn->wire, push, out, outlen)
+                       : wire_push_numbered(conn->wire, push, *seq, out, outlen);
+}
+
+static enum write_result push_as(struct conn *conn, const struct push *push, const uint32_t *seq,
+                                 struct ticket ticket)
 {
     loop_assert_owner(&conn->worker->loop);
     uint8_t *scratch = conn_frontend(conn)->scratch;
-    size_t len = wire_push(conn->wire, push, scratch, FRONTEND_SCRATCH);
+    size_t len = encode(conn, push, seq, scratch, FRONTEND_SCRATCH);
     if (len <= FRONTEND_SCRATCH)
         return conn_write(conn, &(struct iovec){scratch, len}, 1, ticket);
     struct msg *msg = msg_new(len);
-    len = wire_push(conn->wire, push, msg->data, msg->len);
+    len = encode(conn, push, seq, msg->data, msg->len);
     assert(len == msg->len);
     enum write_result result = conn_write_msg(conn, msg, ticket);
     msg_unref(msg);
     return result;
+}
+
+enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
+{
+    return push_as(conn, push, NULL, ticket);
+}
+
+enum write_result conn_push_numbered(struct conn *conn, const struct push *push, uint32_t seq)
+{
+    return push_as(conn, push, &seq, TICKET_NONE);
 }
 
 void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,

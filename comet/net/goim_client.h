@@ -14,9 +14,11 @@
 enum { GOIM_CLIENT_OPS_MAX = 256 };
 
 struct conn;
+struct acks;
 
 struct goim_client {
     struct conn *key_next, *key_prev; /* session/goim_keys.h: others with the same key */
+    struct acks *acks;                /* session/acks.h; NULL: it acknowledges nothing */
     char *key;
     bool all;       /* it accepts what is not in `ops`; false: what is */
     uint32_t n_ops; /* at most GOIM_CLIENT_OPS_MAX */

@@ -4,7 +4,8 @@
  *   WS_JSON   │ WebSocket header │ [{"ver":0,"op":5,"seq":0,"body":…},{…}] │
  *   GOIM_TCP  as TCP, with version 1
  *   GOIM_WS   a reply: │ WebSocket header │ frame header │ body │
- *             pushes:  │ WebSocket header │ header of operation 9 │ as GOIM_TCP │ */
+ *             pushes:  │ WebSocket header │ header of operation 9 │ as GOIM_TCP │
+ *   To an acknowledged session a push has a sequence, and an id: header of 24 bytes, or "id". */
 #include "comet/wire/wire.h"
 #include "comet/wire/ws_frame.h"
 #include "common/base/mem.h"
@@ -37,13 +38,16 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
 
 static size_t frame_size(const struct wire_unit *unit)
 {
-    return FRAME_HEADER + unit->body_len;
+    return (unit->has_id ? FRAME_HEADER_ID : FRAME_HEADER) + unit->body_len;
 }
 
 static uint8_t *frame_put(uint8_t *at, const struct wire_unit *unit)
 {
     frame_header(at, unit->version, unit->op, unit->seq, unit->body_len);
-    return put(at + FRAME_HEADER, unit->body, unit->body_len);
+    if (!unit->has_id)
+        return put(at + FRAME_HEADER, unit->body, unit->body_len);
+    frame_header_add_id(at, unit->id, unit->body_len);
+    return put(at + FRAME_HEADER_ID, unit->body, unit->body_len);
 }
 
 static size_t frame_one(const struct wire_unit *unit, uint8_t *out, size_t outlen)
@@ -101,7 +105,7 @@ static struct msg *goim_pushes(const struct push *pushes, size_t n)
 
 /* --- JSON in WebSocket text --- */
 
-enum { HEAD_MAX = 64 };
+enum { HEAD_MAX = 96 };
 
 /* One object with its size. Whether the body is JSON is found out once, here. */
 struct wire_object {
@@ -120,10 +124,15 @@ static void object_measure(struct wire_object *object, const struct wire_unit *u
         object->unit.body = empty;
         object->unit.body_len = 2;
     }
-    int len = snprintf(object->head, HEAD_MAX,
-                       "{\"ver\":%u,\"op\":%" PRId32 ",\"seq\":%" PRId32 ",\"body\":",
-                       (unsigned)unit->version, unit->op, unit->seq);
+    int len =
+        snprintf(object->head, HEAD_MAX, "{\"ver\":%u,\"op\":%" PRId32 ",\"seq\":%" PRId32 ",",
+                 (unsigned)unit->version, unit->op, unit->seq);
     assert(len > 0 && len < HEAD_MAX);
+    if (unit->has_id) /* many readers of JSON keep only 53 bits of a number */
+        len += snprintf(object->head + len, HEAD_MAX - (size_t)len, "\"id\":\"%" PRIu64 "\",",
+                        unit->id);
+    len += snprintf(object->head + len, HEAD_MAX - (size_t)len, "\"body\":");
+    assert(len < HEAD_MAX);
     object->head_len = (size_t)len;
     size_t mark = json_mark(object->unit.body, object->unit.body_len);
     object->quote = !json_is_value(object->unit.body + mark, object->unit.body_len - mark);
@@ -214,6 +223,18 @@ static size_t raw_size(size_t frames)
     return ws_header_size(FRAME_HEADER + frames) + FRAME_HEADER + frames;
 }
 
+/* One frame as the body of an operation 9. */
+static size_t raw_one(const struct wire_unit *unit, uint8_t *out, size_t outlen)
+{
+    size_t frame = frame_size(unit), size = raw_size(frame);
+    if (size > outlen)
+        return size;
+    uint8_t *at = out + ws_header_write(out, WS_OP_BINARY, FRAME_HEADER + frame);
+    frame_header(at, GOIM_VERSION, OP_RAW, 0, frame);
+    frame_put(at + FRAME_HEADER, unit);
+    return size;
+}
+
 static size_t raw_push(const struct push *push, uint8_t *out, size_t outlen)
 {
     size_t frames = frames_size(push, 1), size = raw_size(frames);
@@ -233,12 +254,13 @@ static struct msg *raw_pushes(const struct push *pushes, size_t n)
 static const struct wire_form {
     size_t (*reply)(const struct wire_unit *unit, uint8_t *out, size_t outlen);
     size_t (*push)(const struct push *push, uint8_t *out, size_t outlen);
+    size_t (*numbered)(const struct wire_unit *unit, uint8_t *out, size_t outlen);
     struct msg *(*pushes)(const struct push *pushes, size_t n);
 } forms[WIRES] = {
-    [WIRE_TCP] = {frame_one, imgo_push, imgo_pushes},
-    [WIRE_WS_JSON] = {json_one, json_push, json_pushes},
-    [WIRE_GOIM_TCP] = {frame_one, goim_push, goim_pushes},
-    [WIRE_GOIM_WS] = {binary_one, raw_push, raw_pushes},
+    [WIRE_TCP] = {frame_one, imgo_push, frame_one, imgo_pushes},
+    [WIRE_WS_JSON] = {json_one, json_push, json_one, json_pushes},
+    [WIRE_GOIM_TCP] = {frame_one, goim_push, frame_one, goim_pushes},
+    [WIRE_GOIM_WS] = {binary_one, raw_push, raw_one, raw_pushes},
 };
 
 struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n)
@@ -250,6 +272,16 @@ struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n)
 size_t wire_push(enum wire wire, const struct push *push, uint8_t *out, size_t outlen)
 {
     return forms[wire].push(push, out, outlen);
+}
+
+size_t wire_push_numbered(enum wire wire, const struct push *push, uint32_t seq, uint8_t *out,
+                          size_t outlen)
+{
+    struct wire_unit unit = unit_of_push(push, wire_is_goim(wire) ? GOIM_VERSION : IMGO_VERSION);
+    unit.seq = (int32_t)seq;
+    unit.id = push->id;
+    unit.has_id = true;
+    return forms[wire].numbered(&unit, out, outlen);
 }
 
 size_t wire_reply(enum wire wire, const struct wire_unit *unit, uint8_t *out, size_t outlen)

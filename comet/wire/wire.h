@@ -30,12 +30,18 @@ static inline bool wire_is_goim(enum wire wire)
 struct msg *wire_pushes(enum wire wire, const struct push *pushes, size_t n);
 /* Encodes one push into OUT if it fits OUTLEN; returns the bytes it needs. Allocates nothing. */
 size_t wire_push(enum wire wire, const struct push *push, uint8_t *out, size_t outlen);
+/* The same for an acknowledged session: with SEQ, and with the push's id in a header of 24 bytes,
+ * in JSON as "id". */
+size_t wire_push_numbered(enum wire wire, const struct push *push, uint32_t seq, uint8_t *out,
+                          size_t outlen);
 /* What goes into one frame or object. */
 struct wire_unit {
     uint16_t version;
+    bool has_id; /* an acknowledged session's message */
     int32_t op, seq;
     const uint8_t *body;
     size_t body_len;
+    uint64_t id;
 };
 
 /* Encodes a reply, or operation 6; returns the same. In JSON an empty body becomes {}, and any

@@ -89,6 +89,16 @@ fail:
     return -EBADMSG;
 }
 
+char *ws_json_body_text(const struct client_request *request)
+{
+    json_error_t error;
+    json_t *object = json_load(request->json, request->json_len, 0, &error);
+    char *text = json_dumps(json_object_get(object, "body"), JSON_COMPACT);
+
+    json_decref(object);
+    return text;
+}
+
 void ws_json_free(void *keep)
 {
     json_decref(keep);

@@ -13,6 +13,8 @@
  * points into *KEEP, which the caller frees with ws_json_free(). */
 int ws_json_parse(const uint8_t *buf, size_t len, struct client_request *request, void **keep,
                   char *why, size_t why_len);
+/* The body of REQUEST, an object, as text, to be freed. NULL: it holds a number beyond 64 bits. */
+char *ws_json_body_text(const struct client_request *request);
 void ws_json_free(void *keep);
 
 #endif

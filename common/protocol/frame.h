@@ -6,7 +6,7 @@
  *    6     version, u16
  *    8     operation, u32
  *   12     sequence, u32
- *   16     body
+ *   16     body; in an acknowledged session's messages: the id, u64, and the body at 24
  *
  * Pure; any thread. */
 #ifndef IMC_COMMON_PROTOCOL_FRAME_H
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FRAME_HEADER = 16 };
+enum { FRAME_HEADER = 16, FRAME_HEADER_ID = 24 };
 
 struct frame {
     uint16_t version;
@@ -55,6 +55,15 @@ static inline void frame_header(uint8_t out[FRAME_HEADER], uint16_t version, int
     frame_write_be16(out + 6, version);
     frame_write_be32(out + 8, (uint32_t)op);
     frame_write_be32(out + 12, (uint32_t)seq);
+}
+
+/* Behind frame_header(): makes the header one of 24 bytes, with the message's id. */
+static inline void frame_header_add_id(uint8_t out[FRAME_HEADER_ID], uint64_t id, size_t body_len)
+{
+    frame_write_be32(out, (uint32_t)(FRAME_HEADER_ID + body_len));
+    frame_write_be16(out + 4, FRAME_HEADER_ID);
+    frame_write_be32(out + 16, (uint32_t)(id >> 32));
+    frame_write_be32(out + 20, (uint32_t)id);
 }
 
 #endif

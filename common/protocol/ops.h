@@ -18,6 +18,8 @@ enum op {
     OP_SUBSCRIBE_REPLY = 15,
     OP_UNSUBSCRIBE = 16,
     OP_UNSUBSCRIBE_REPLY = 17,
+    OP_ACK = 18,
+    OP_ACK_REPLY = 19, /* only to a frame of ACK_ANSWERED_VERSION */
     OP_JOIN = 20,
     OP_JOIN_REPLY = 21,
     OP_LEAVE = 22,
@@ -25,6 +27,9 @@ enum op {
     OP_TEST = 254,
     OP_TEST_REPLY = 255,
 };
+
+/* An acknowledgement (18) of this version is answered. */
+enum { ACK_ANSWERED_VERSION = 2 };
 
 /* Codes in the body of operation 6. On WebSocket the close code is 4000 plus this. */
 enum close_code {

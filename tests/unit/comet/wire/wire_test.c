@@ -145,6 +145,37 @@ static void long_messages_have_a_64_bit_length(void **state)
     free(body);
 }
 
+static void an_acknowledged_push_has_sequence_and_id(void **state)
+{
+    (void)state;
+    struct push push = push_of("a");
+    uint8_t out[256];
+    push.id = 0x0102030405060708;
+    static const uint8_t goim[] = {0,    0,    0,    25, 0, 24, 0, 1, 0, 0, 0, 5,  0xff,
+                                   0xff, 0xff, 0xfe, 1,  2, 3,  4, 5, 6, 7, 8, 'a'};
+    static const uint8_t raw[] = {0x82, 16 + 25, 0, 0, 0, 16 + 25, 0, 16, 0,
+                                  1,    0,       0, 0, 9, 0,       0, 0,  0};
+    static const char json[] =
+        "[{\"ver\":0,\"op\":5,\"seq\":7,\"id\":\"18446744073709551615\",\"body\":\"a\"}]";
+    assert_int_equal(wire_push_numbered(WIRE_GOIM_TCP, &push, UINT32_MAX - 1, out, sizeof out),
+                     sizeof goim);
+    assert_memory_equal(out, goim, sizeof goim);
+    assert_int_equal(wire_push_numbered(WIRE_GOIM_WS, &push, UINT32_MAX - 1, out, sizeof out),
+                     sizeof raw + sizeof goim);
+    assert_memory_equal(out, raw, sizeof raw);
+    assert_memory_equal(out + sizeof raw, goim, sizeof goim);
+    push.id = UINT64_MAX;
+    assert_int_equal(wire_push_numbered(WIRE_WS_JSON, &push, 7, out, sizeof out),
+                     2 + sizeof json - 1);
+    assert_memory_equal(out + 2, json, sizeof json - 1);
+    for (enum wire wire = WIRE_TCP; wire < WIRES; wire++) {
+        size_t need = wire_push_numbered(wire, &push, INT32_MIN, NULL, 0);
+        out[0] = 0xaa;
+        assert_int_equal(wire_push_numbered(wire, &push, INT32_MIN, out, need - 1), need);
+        assert_int_equal(out[0], 0xaa);
+    }
+}
+
 static void replies_echo_version_and_sequence(void **state)
 {
     (void)state;
@@ -176,6 +207,7 @@ int main(void)
         cmocka_unit_test(one_push_alone_is_the_same_as_a_batch_of_one),
         cmocka_unit_test(too_small_a_buffer_is_not_touched),
         cmocka_unit_test(long_messages_have_a_64_bit_length),
+        cmocka_unit_test(an_acknowledged_push_has_sequence_and_id),
         cmocka_unit_test(replies_echo_version_and_sequence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
