@@ -12,6 +12,7 @@
 #include "comet/net/handle_table.h"
 #include "comet/net/load_shedding.h"
 #include "comet/net/mass_kick.h"
+#include "comet/session/acks.h"
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/goim_keys.h"
@@ -29,7 +30,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512 };
+enum { SESSION_TICK_MS = 10, SESSION_SLOTS = 512, ACK_TICK_MS = 20, ACK_SLOTS = 256 };
 
 static const struct conn_events worker_conn_events = {
     .frame = client_op_frame,
@@ -95,6 +96,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->table = handle_table_open(index);
     worker->session_wheel =
         wheel_open(&worker->loop, SESSION_TICK_MS, SESSION_SLOTS, catchup_on_timer);
+    worker->ack_wheel = wheel_open(&worker->loop, ACK_TICK_MS, ACK_SLOTS, acks_on_timer);
     worker->view = cluster_view_new(&nobody, &nobody, 0, false);
     const struct logic_link link = {
         .asks = worker_asks,
@@ -137,6 +139,7 @@ void worker_close(struct worker *worker)
     logic_requests_close(worker->logic);
     reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);
+    wheel_close(worker->ack_wheel);
     loop_close(&worker->loop);
     job_results_close(worker->late);
     handle_table_close(worker->table);

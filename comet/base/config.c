@@ -146,6 +146,13 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "held", CONFIG_INT, held_messages, "256", 1, 100000,
         "Messages held in memory for a session while its waiting messages are fetched; further "
         "ones go to the mailbox."),
+    ROW("session", "ack_window", CONFIG_INT, ack_window, "64", 1, 65536,
+        "Messages that an acknowledged session may be sent without having acknowledged one of "
+        "them. The mailbox holds the rest."),
+    ROW("session", "ack_wait", CONFIG_DURATION, ack_wait_ms, "500ms", 10, 60000,
+        "A message that its client has not acknowledged for this long goes to the mailbox, until "
+        "it is acknowledged. Shorter than it takes clients to answer costs Redis two commands a "
+        "message; longer keeps more messages in job, whose job.window limits them."),
     ROW("session", "frames_per_second", CONFIG_INT, frames_per_second, "100", 0, 1000000,
         "Frames, WebSocket fragments, pings and pongs that a session may send a second, in the "
         "long run. One more closes it with code 10. 0 = any number."),

@@ -55,6 +55,8 @@ struct comet_config {
     int64_t upstream_max_waiting;            /* upstream.max_waiting: bytes of a loop */
     int64_t frames_per_second, frames_burst; /* of a session, 0 = any number */
     int64_t bytes_per_second, bytes_burst;   /* likewise */
+    int64_t ack_window;                      /* session.ack_window */
+    int64_t ack_wait_ms;                     /* session.ack_wait */
     int64_t held_messages; /* session.held: pushes held in memory while a session catches up;
                               beyond: mailbox */
 };

@@ -203,6 +203,24 @@
     X(FETCHES, "imc_comet_fetches_total", NULL, METRIC_COUNTER, "Mailbox reads asked for.")        \
     X(CONFIRMED, "imc_comet_confirmed_total", NULL, METRIC_COUNTER,                                \
       "Waiting messages confirmed after writing.")                                                 \
+    X(ACK_SESSIONS, "imc_comet_acknowledged_sessions", NULL, METRIC_GAUGE,                         \
+      "Sessions that acknowledge their messages.")                                                 \
+    X(ACK_SENT, "imc_comet_acknowledged_sent_total", NULL, METRIC_COUNTER,                         \
+      "Messages sent to such sessions, to be acknowledged.")                                       \
+    X(ACKED, "imc_comet_acknowledged_total", NULL, METRIC_COUNTER,                                 \
+      "Messages that were acknowledged.")                                                          \
+    X(ACK_LEFT, "imc_comet_unacknowledged_total", NULL, METRIC_COUNTER,                            \
+      "Messages that were not acknowledged when their session ended. What was sent is "            \
+      "acknowledged, counted here, or still waits for its client.")                                \
+    X(ACKS_LATE, "imc_comet_acknowledged_late_total", NULL, METRIC_COUNTER,                        \
+      "Messages that went to the mailbox because their client had not acknowledged them within "   \
+      "session.ack_wait.")                                                                         \
+    X(ACK_WINDOW_FULL, "imc_comet_ack_window_full_total", NULL, METRIC_COUNTER,                    \
+      "How often an acknowledged session could not be sent a message because session.ack_window "  \
+      "was full.")                                                                                 \
+    X(ACKS_REPEATED, "imc_comet_bad_acknowledgements_total", "why=\"repeated\"", METRIC_COUNTER,   \
+      "Acknowledgements of what was acknowledged before, or (closed with code 3) was never sent.") \
+    X(ACKS_UNSENT, "imc_comet_bad_acknowledgements_total", "why=\"unsent\"", METRIC_COUNTER, "")   \
     X(DECLINED, "imc_comet_declined_total", NULL, METRIC_COUNTER,                                  \
       "Messages to a user or to all that were not sent to a goim session, because it does not "    \
       "accept their operation.")                                                                   \

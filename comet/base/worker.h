@@ -47,6 +47,7 @@ struct worker {
     struct logic_requests *logic; /* comet/logic/logic_requests.h */
     uint64_t keys_refresh_ms; /* how often logic wants goim's sessions registered anew; 0: never */
     _Atomic int logic_access; /* enum logic_access: the best of all logics */
+    struct wheel *ack_wheel;  /* session/acks.h */
     struct wheel *session_wheel; /* sdk_gap and retry timers of catch-ups */
     struct job_results
         *late; /* results that came after a batch's answer: comet/job/job_batches.h */

@@ -5,6 +5,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/acks.h"
 #include "comet/session/goim_ops.h"
 #include "common/base/mem.h"
 #include <assert.h>
@@ -74,6 +75,19 @@ static void waiting_done(void *owner, uint64_t id, struct conn *conn, enum ticke
 
 static const struct ticket_ops waiting_ops = {.done = waiting_done, .in_mailbox = true};
 
+static struct ticket waiting_ticket(const struct conn *conn, uint64_t id)
+{
+    return (struct ticket){.ops = &waiting_ops, .owner = conn->worker, .arg = id};
+}
+
+static void confirm_sent(struct conn *conn, uint64_t id)
+{
+    catchup_confirm(conn, id, CONFIRM_WRITTEN);
+}
+
+const struct acks_mailbox catchup_mailbox = {
+    .room = catchup_drained, .confirm = confirm_sent, .ticket = waiting_ticket};
+
 /* Something came for the session, so it waits for a poke no longer. */
 static void catchup_stop_awaiting(struct conn *conn)
 {
@@ -121,8 +135,14 @@ static void store_done(struct worker *worker, struct logic_request *request,
     catchup_checked(conn);
 }
 
+/* Job settles what an acknowledged session has no room for. Meanwhile job sends this user nothing
+ * newer, so that order needs no care here, and all his sessions are told. */
 static void catchup_store(struct conn *conn, const struct push *push, struct ticket ticket)
 {
+    if (acks_of(conn) != NULL) {
+        catchup_hand_back(conn, push->id, &ticket);
+        return;
+    }
     struct worker *worker = conn->worker;
     struct logic_request *request = logic_requests_new(worker->logic, REQUEST_STORE);
 
@@ -209,15 +229,20 @@ static void spill_begun(struct conn *conn)
 
 static void fetched_append(struct conn *conn, const struct push *push)
 {
-    struct ticket ticket = {.ops = &waiting_ops, .owner = conn->worker, .arg = push->id};
+    struct ticket ticket = waiting_ticket(conn, push->id);
     struct catchup *catchup = conn->catchup;
 
     if (push->id == 0)
         return;
     catchup->missing.page_last = push->id;
+    /* Its poke comes later, which would have it fetched a second time. */
+    if (acks_of(conn) != NULL && missing_is_dropped(&catchup->missing, push->id))
+        return;
     if (!missing_take(&catchup->missing, push->id))
         return;
     missing_undrop(&catchup->missing, push->id);
+    if (acks_of(conn) != NULL && acks_kept(conn, push->id, false))
+        return;
     if (push->id == catchup->missing.begun) { /* it was sent meanwhile */
         catchup_confirm(conn, push->id, CONFIRM_WRITTEN);
         return;
@@ -339,7 +364,7 @@ static enum write_result catchup_write(struct conn *conn, struct held *held)
 {
     if (conn->goim != NULL && goim_declines(conn, &held->push, &held->ticket))
         return WRITE_DONE;
-    return conn_push(conn, &held->push, held->ticket);
+    return acks_write(conn, &held->push, held->ticket);
 }
 
 static void catchup_deliver(struct conn *conn)
@@ -424,6 +449,8 @@ void catchup_drained(struct conn *conn)
     if (conn->catchup == NULL || conn->catchup->mode != CATCHUP_SPILLING ||
         conn->state != CONN_OPEN)
         return;
+    if (acks_of(conn) != NULL && acks_full(acks_of(conn)))
+        return; /* acks.c says when there is room */
     conn->catchup->mode = CATCHUP_FETCHING;
     catchup_step(conn);
     catchup_checked(conn);
@@ -496,6 +523,8 @@ void catchup_poke(struct conn *conn, const uint64_t *ids, size_t n)
     for (size_t i = 0; i < n; i++) {
         catchup_missed(conn, ids[i]);
         missing_undrop(&catchup->missing, ids[i]);
+        if (acks_of(conn) != NULL && acks_kept(conn, ids[i], true))
+            continue;
         missing_want(&catchup->missing, ids[i]);
         missing_put(&catchup->missing, ids[i]);
     }

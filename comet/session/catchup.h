@@ -13,6 +13,9 @@
  *     │                          catchup_stalled                 ▼              │
  *     └── catchup_stalled, catchup_full ───────────────────► SPILLING ──────────┘
  *
+ *   The queue of an acknowledged session is also full while its window is (acks.h). What it cannot
+ *   take goes back to job, not to the mailbox.
+ *
  *   catchup_end: from any of them. "Up to date" is conn->catchup == NULL: a push is written at
  * once.
  *
@@ -39,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct acks_mailbox;
 struct conn;
 struct mailbox_page;
 
@@ -48,6 +52,8 @@ enum catchup_mode {
     CATCHUP_FETCHING,   /* reads the mailbox, or is about to */
     CATCHUP_SPILLING, /* the socket is slow: everything goes to the mailbox until it has drained */
 };
+
+extern const struct acks_mailbox catchup_mailbox; /* for acks_begin() */
 
 struct catchup {
     struct conn *conn;
@@ -79,7 +85,7 @@ void catchup_missed(struct conn *conn, uint64_t id);
 /* conn_events: the oldest queued entry with a ticket has waited too long; the queue became
  * empty. */
 void catchup_stalled(struct conn *conn);
-void catchup_drained(struct conn *conn);
+void catchup_drained(struct conn *conn); /* also: an acknowledged session has room again */
 void catchup_on_timer(struct wheel *wheel, struct wheel_timer *timer);
 /* The connection ends, or the session is up to date. Drops what is held. conn->catchup may be
  * NULL. */

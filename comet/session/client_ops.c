@@ -8,6 +8,7 @@
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/passed_headers.h"
+#include "comet/session/acks.h"
 #include "comet/session/goim_ops.h"
 #include "comet/session/renewals.h"
 #include "comet/session/room_ops.h"
@@ -16,11 +17,13 @@
 #include "comet/wire/client_request.h"
 #include "comet/wire/ws_json.h"
 #include "comet/wire/ws_reader.h"
+#include "common/base/mem.h"
 #include "common/protocol/frame.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void client_op_heartbeat(struct conn *conn, const struct client_request *request)
@@ -53,52 +56,94 @@ static void trim_quotes(struct client_request *token)
 
 static bool is_object(const struct client_request *request)
 {
-    return request->kind == BODY_BYTES && request->body_len > 0 && request->body[0] == '{';
+    return request->kind == BODY_OBJECT ||
+           (request->kind == BODY_BYTES && request->body_len > 0 && request->body[0] == '{');
 }
 
-/* False: it is none, and the client was kicked. */
-static bool read_token(struct conn *conn, struct client_request *token)
+/* In JSON mode who began with a string goes on with strings. */
+static bool may_be_object(const struct conn *conn, const struct client_request *token)
 {
-    bool object = is_object(token);
+    return wire_is_goim(conn->wire) ||
+           (token->kind == BODY_OBJECT && (conn->state == CONN_AUTH || conn->by_object));
+}
 
-    if ((object && !wire_is_goim(conn->wire)) ||
-        (token->kind != BODY_BYTES && token->kind != BODY_STRING))
+static const char *why_no_token(const struct conn *conn, const struct client_request *token)
+{
+    if (is_object(token))
+        return may_be_object(conn, token) ? "auth: a number in the object has more than 64 bits"
+                                          : "auth: an object is goim's; here send a token string";
+    return "auth: the body must be a token string";
+}
+
+/* False: it is none, and the client was kicked. *TEXT is to be freed after TOKEN was used. */
+static bool read_token(struct conn *conn, struct client_request *token, char **text)
+{
+    const char *why = why_no_token(conn, token);
+
+    *text = NULL;
+    if (is_object(token) && !may_be_object(conn, token)) {
         token->body_len = 0;
-    else if (token->kind == BODY_BYTES && !object)
+    } else if (token->kind == BODY_OBJECT) {
+        *text = ws_json_body_text(token);
+        token->body = (const uint8_t *)*text;
+        token->body_len = *text != NULL ? strlen(*text) : 0;
+    } else if (token->kind == BODY_BYTES && !is_object(token)) {
         trim_quotes(token);
-    if (token->body_len > 0)
+    } else if (token->kind != BODY_BYTES && token->kind != BODY_STRING) {
+        token->body_len = 0;
+    }
+    if (token->body_len == 0) {
+        conn_kick(conn, CLOSE_MALFORMED, why);
+        return false;
+    }
+    if (token->body_len <= conn_max_body(conn))
         return true;
-    conn_kick(conn, CLOSE_MALFORMED,
-              object || token->kind == BODY_OBJECT
-                  ? "auth: an object is goim's, and for frames; here send a token string"
-                  : "auth: the body must be a token string");
+    conn_kick_too_large(conn);
+    free(*text);
     return false;
+}
+
+static void auth_begin(struct conn *conn, const struct client_request *token)
+{
+    if (!conn_keep(conn, token->body_len + 1 + passed_headers_held(conn))) {
+        metric_add(conn->worker->counters, COMET_STRANGERS_BYTES, 1);
+        conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
+        return;
+    }
+    conn->auth_version = token->version;
+    session_connect(conn, token->body, token->body_len, token->seq);
 }
 
 static void client_op_auth(struct conn *conn, const struct client_request *request)
 {
     struct client_request token = *request;
+    char *text;
 
-    if (is_object(&token) && conn->wire == WIRE_TCP)
+    conn->by_object = is_object(&token);
+    if (conn->by_object && conn->wire == WIRE_TCP)
         conn->wire = WIRE_GOIM_TCP;
-    if (!read_token(conn, &token))
+    if (!read_token(conn, &token, &text))
         return;
-    if (!conn_keep(conn, token.body_len + 1 + passed_headers_held(conn))) {
-        metric_add(conn->worker->counters, COMET_STRANGERS_BYTES, 1);
-        conn_kick(conn, CLOSE_UNAVAILABLE, "too many clients are connecting, try again");
-        return;
-    }
-    conn->auth_version = token.version;
-    session_connect(conn, token.body, token.body_len, token.seq);
+    auth_begin(conn, &token);
+    mem_wiped_free_text(text);
+}
+
+/* A session that did not ask for acknowledgements does not know operation 18. */
+static void client_op_ack(struct conn *conn, const struct client_request *request)
+{
+    acks_take(conn, request);
 }
 
 /* An auth in an open session: another token. */
 static void client_op_renew(struct conn *conn, const struct client_request *request)
 {
     struct client_request token = *request;
+    char *text;
 
-    if (read_token(conn, &token))
-        renewals_take(conn, &token);
+    if (!read_token(conn, &token, &text))
+        return;
+    renewals_take(conn, &token);
+    mem_wiped_free_text(text);
 }
 
 typedef void client_op_fn(struct conn *conn, const struct client_request *request);
@@ -115,16 +160,17 @@ static const struct client_op {
     {OP_CHANGE_ROOM, CONN_OPEN, NULL, goim_op_change_room},
     {OP_SUBSCRIBE, CONN_OPEN, NULL, goim_op_subscribe},
     {OP_UNSUBSCRIBE, CONN_OPEN, NULL, goim_op_unsubscribe},
+    {OP_ACK, CONN_OPEN, client_op_ack, client_op_ack},
     {OP_JOIN, CONN_OPEN, client_op_join, client_op_join},
     {OP_LEAVE, CONN_OPEN, client_op_leave, client_op_leave},
     {OP_TEST, CONN_OPEN, client_op_test, client_op_test},
 };
 
-static const struct client_op *client_op_find(int32_t op)
+static const struct client_op *client_op_find(const struct conn *conn, int32_t op)
 {
     for (size_t i = 0; i < sizeof client_ops / sizeof client_ops[0]; i++) {
         if (client_ops[i].op == op)
-            return &client_ops[i];
+            return op != OP_ACK || acks_of(conn) != NULL ? &client_ops[i] : NULL;
     }
     return NULL;
 }
@@ -133,7 +179,7 @@ static void client_op_run(struct conn *conn, const struct client_request *reques
 {
     char why[80];
     bool goim = wire_is_goim(conn->wire);
-    const struct client_op *op = client_op_find(request->op);
+    const struct client_op *op = client_op_find(conn, request->op);
     client_op_fn *run = op == NULL ? NULL : goim ? op->goim : op->imgo;
 
     metric_add(conn->worker->counters, COMET_FRAMES_IN, 1);

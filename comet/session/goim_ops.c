@@ -7,6 +7,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
+#include "comet/session/acks.h"
 #include "comet/session/goim_keys.h"
 #include "comet/session/held_joins.h"
 #include "comet/session/room_ops.h"
@@ -52,6 +53,8 @@ size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX])
     at += hello_text(body + at, GOIM_HELLO_MAX - at, conn->goim->key);
     at += (size_t)snprintf(body + at, GOIM_HELLO_MAX - at, ",\"server\":");
     at += hello_text(body + at, GOIM_HELLO_MAX - at, worker->comet->id);
+    if (acks_of(conn) != NULL)
+        at += (size_t)snprintf(body + at, GOIM_HELLO_MAX - at, ",\"ack\":true");
     body[at++] = '}';
     return at;
 }

@@ -161,6 +161,15 @@ uint64_t missing_behind(const struct missing *missing, uint64_t id)
     return newest;
 }
 
+bool missing_is_dropped(const struct missing *missing, uint64_t id)
+{
+    for (uint32_t i = 0; i < missing->n_dropped; i++) {
+        if (missing->dropped[i].id == id)
+            return true;
+    }
+    return false;
+}
+
 bool missing_awaits(const struct missing *missing, uint64_t id)
 {
     for (uint32_t i = 0; i < missing->n_dropped; i++) {

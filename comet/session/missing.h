@@ -103,6 +103,8 @@ void missing_stored(struct missing *missing, uint64_t id);
 /* The newest message older than ID that may not be in the mailbox yet, because it is on its way
  * there or was handed back to job; 0: none. */
 uint64_t missing_behind(const struct missing *missing, uint64_t id);
+/* True: ID was handed back to job and has not come yet. */
+bool missing_is_dropped(const struct missing *missing, uint64_t id);
 /* True: a message older than ID was handed back to job and has not come yet. */
 bool missing_awaits(const struct missing *missing, uint64_t id);
 /* True: ID must not be written yet. An older message was handed back to job, or was or is being put

@@ -127,7 +127,7 @@ static void ask(struct conn *conn, const struct renewal *renewal)
     memcpy(request->bytes, renewal->token, renewal->len);
     request->bytes[renewal->len] = '\0';
     request->bytes_len = renewal->len;
-    request->goim = wire_is_goim(conn->wire) && renewal->token[0] == '{';
+    request->goim = (wire_is_goim(conn->wire) || conn->by_object) && renewal->token[0] == '{';
     request->wire = conn->wire;
     request->key = conn->goim != NULL ? mem_strdup(conn->goim->key) : NULL;
     conn_peer(conn, request->peer, sizeof request->peer);

@@ -7,6 +7,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/acks.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/token_ends.h"
 #include "common/base/array.h"
@@ -197,6 +198,7 @@ static void register_conn(struct reregister *reregister, struct conn *conn)
     request->bytes = mem_strndup(room, len);
     request->bytes_len = len;
     request->key = conn->goim != NULL ? mem_strdup(conn->goim->key) : NULL;
+    request->acked = acks_of(conn) != NULL;
     request->after = reregister->generation;
     request->judge = conn->missed;
     if (conn->missed)

@@ -8,6 +8,7 @@
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
 #include "comet/net/passed_headers.h"
+#include "comet/session/acks.h"
 #include "comet/session/catchup.h"
 #include "comet/session/goim_keys.h"
 #include "comet/session/goim_ops.h"
@@ -69,8 +70,10 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     catchup_admitted(conn, &result->page);
     if (result->token.token != 0 || result->lifetime_ms != 0)
         token_ends_set(conn, result->token, result->lifetime_ms);
-    if (wire_is_goim(conn->wire))
+    if (conn->by_object || wire_is_goim(conn->wire))
         goim_admitted(conn, result);
+    if (conn->by_object && result->acked)
+        acks_begin(conn, &catchup_mailbox);
     if (!session_enter_rooms(conn, result))
         return;
     reregister_admitted(worker->reregister, conn, answer);
@@ -123,7 +126,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     memcpy(request->bytes, token, len);
     request->bytes[len] = '\0';
     request->bytes_len = len;
-    request->goim = wire_is_goim(conn->wire) && token[0] == '{';
+    request->goim = conn->by_object;
     request->wire = conn->wire;
     request->headers = passed_headers_take(conn);
     conn_peer(conn, request->peer, sizeof request->peer);
@@ -138,8 +141,10 @@ void session_closed(struct conn *conn)
 
     loop_assert_owner(&worker->loop);
     catchup_end(conn);
-    if (conn->goim != NULL)
+    if (conn->goim != NULL) {
+        acks_end(conn);
         goim_keys_remove(conn);
+    }
     upstream_conn_closed(conn);
     if (conn->renews)
         renewals_forget(conn);
@@ -169,7 +174,8 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         ticket_done(&ticket, conn, TICKET_DROPPED);
         return;
     }
-    if (conn->goim != NULL && goim_declines(conn, push, &ticket))
+    if (conn->goim != NULL && (goim_declines(conn, push, &ticket) ||
+                               (acks_of(conn) != NULL && acks_again(conn, push->id, ticket))))
         return;
     if (conn->missed)
         catchup_missed(conn, push->id);
@@ -177,7 +183,7 @@ void session_push(struct conn *conn, const struct push *push, struct ticket tick
         catchup_push(conn, push, ticket);
         return;
     }
-    enum write_result result = conn_push(conn, push, ticket);
+    enum write_result result = acks_write(conn, push, ticket);
     if (result == WRITE_CLOSED) {
         ticket_done(&ticket, conn, TICKET_DROPPED);
     } else if (result == WRITE_FULL) {

@@ -14,8 +14,8 @@ def frames(data):
     """The frames that lie back to back in DATA."""
     while data:
         length, header, ver, op, seq = struct.unpack(">IHHii", data[:16])
-        assert header == 16 and 16 <= length <= len(data), data[:16]
-        yield Frame(ver, op, seq, data[header:length])
+        assert header in (16, 24) and header <= length <= len(data), data[:16]
+        yield Frame(ver, op, seq, data[header:length], imgo.frame_id(data, header))
         data = data[length:]
 
 
@@ -59,6 +59,9 @@ class WsClient(_Goim, imgo.WsClient):
 
     def send(self, op, body=b"", seq=1, **wrong):
         self.sock.sendall(ws_frame(2, imgo.frame(op, body, seq, **wrong)))
+
+    def send_object(self, fields, seq=77):
+        self.send(AUTH, json.dumps(fields).encode(), seq)
 
     def recv(self, timeout=PATIENCE):
         end = time.monotonic() + timeout

@@ -15,9 +15,10 @@ import time
 PATIENCE = 15 * float(os.environ.get("IMC_TEST_SLOW", "1"))
 
 HEARTBEAT, HEARTBEAT_REPLY, SEND, PUSH, DISCONNECT, AUTH, AUTH_REPLY = 2, 3, 4, 5, 6, 7, 8
+ACK, ACK_REPLY = 18, 19
 TEST, TEST_REPLY = 254, 255
 
-Frame = collections.namedtuple("Frame", "ver op seq body")
+Frame = collections.namedtuple("Frame", "ver op seq body id", defaults=(None,))  # id: of an acknowledged session
 
 
 class Closed(Exception):
@@ -34,6 +35,11 @@ def frame(op, body=b"", seq=1, ver=1, header=16, length=None):
     if length is None:
         length = 16 + len(body)
     return struct.pack(">IHHii", length, header, ver, op, seq) + body
+
+
+def frame_id(data, header):
+    """The message id of a frame with a header of 24 bytes, else None."""
+    return struct.unpack(">Q", data[16:24])[0] if header >= 24 else None
 
 
 class _Base:
@@ -84,6 +90,24 @@ class _Base:
         assert reply.op == AUTH_REPLY, reply
         assert reply.seq == seq, reply
         return self
+
+    def auth_acked(self, token, seq=1, **fields):
+        """Authenticates as an acknowledged session, with the object of goim's clients."""
+        self.send_object({"token": token, "ack": True} | fields, seq)
+        reply = self.recv()
+        assert (reply.op, reply.seq) == (AUTH_REPLY, seq), reply
+        return self
+
+    def acked_push(self, timeout=PATIENCE):
+        """(sequence, id, body as text) of the next push to an acknowledged session."""
+        got = self.recv(timeout)
+        assert got.id is not None, got
+        text = got.body.decode() if isinstance(got.body, bytes) else got.body if isinstance(got.body, str) else \
+            json.dumps(got.body)
+        return got.seq, got.id, text
+
+    def ack(self, seq, ver=1):
+        self.send(ACK, seq=seq, ver=ver)
 
     def push(self, timeout=PATIENCE):
         """The body of the next push."""
@@ -169,6 +193,9 @@ class TcpClient(_Base):
     def send_auth(self, token, seq=77):
         self.send(AUTH, token.encode(), seq)
 
+    def send_object(self, fields, seq=77):
+        self.send(AUTH, json.dumps(fields).encode(), seq)
+
     def recv(self, timeout=PATIENCE):
         end = time.monotonic() + timeout
         while True:
@@ -176,11 +203,12 @@ class TcpClient(_Base):
                 length, header, ver, op, seq = struct.unpack(">IHHii", self.buf[:16])
                 assert header >= 16 and length >= header, self.buf[:16]
                 if len(self.buf) >= length:
+                    id = frame_id(self.buf, header)
                     body, self.buf = self.buf[header:length], self.buf[length:]
                     if op == DISCONNECT:
                         self.reason = json.loads(body)
                         continue
-                    return Frame(ver, op, seq, body)
+                    return Frame(ver, op, seq, body, id)
             self._fill(end)
 
 
@@ -248,6 +276,9 @@ class WsClient(_Base):
     def send_auth(self, token, seq=77):
         self.send(AUTH, token, seq)
 
+    def send_object(self, fields, seq=77):
+        self.send(AUTH, fields, seq)
+
     def _message(self, end):
         """One unfragmented server frame (servers need not fragment, and ours does not)."""
         while True:
@@ -285,7 +316,8 @@ class WsClient(_Base):
                 if one["op"] == DISCONNECT:
                     self.reason = one["body"]
                     continue
-                self.frames.append(Frame(one["ver"], one["op"], one["seq"], one["body"]))
+                id = int(one["id"]) if "id" in one else None
+                self.frames.append(Frame(one["ver"], one["op"], one["seq"], one["body"], id))
         return self.frames.popleft()
 
 

@@ -95,14 +95,11 @@ def test_tokens_in_quotes(shared, connect, uid):
     assert got.body == (b"" if connect.transport == "tcp" else {})
 
 
-def test_an_object_is_for_frames(shared, connect):
-    """goim's auth (test_goim_clients.py). JSON mode is imgo's."""
+def test_an_object_is_read_like_goims(shared, connect):
+    """test_goim_clients.py; in JSON mode it is the body."""
     client = connect(shared.comets[0])
-    client.send(7, b'{"mid":1}' if connect.transport == "tcp" else {"mid": 1})
-    if connect.transport == "tcp":
-        assert "auth.trust_mid" in client.kicked(1)
-    else:
-        assert "goim" in client.kicked(3)
+    client.send_object({"mid": 1})
+    assert "auth.trust_mid" in client.kicked(1)
 
 
 def test_others_notice_nothing(shared, connect, uid):

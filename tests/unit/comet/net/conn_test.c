@@ -97,7 +97,7 @@ static void wrong_frames_get_a_reason(void **state)
         {true, "\0\0\0\x10\0\x10\0\1\0\0\0\7\0\0\0\0", 16, 3,
          "auth: the body must be a token string"},
         {true, "\0\0\0\x12\0\x10\0\1\0\0\0\7\0\0\0\0{}", 18, 3,
-         "auth: an object is goim's, and for frames; here send a token string"},
+         "auth: an object is goim's; here send a token string"},
         {true, "\0\0\0\x10\0\x10\0\1\0\0\0\x0c\0\0\0\0", 16, 13, "unknown operation 12"},
         {true, "\0\0\0\x10\0\x10\0\1\xff\xff\xff\xff\0\0\0\0", 16, 13, "unknown operation -1"},
     };

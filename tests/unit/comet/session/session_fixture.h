@@ -4,211 +4,7 @@
 #ifndef IMC_TESTS_UNIT_COMET_SESSION_SESSION_FIXTURE_H
 #define IMC_TESTS_UNIT_COMET_SESSION_SESSION_FIXTURE_H
 
-#include "comet/base/comet.h"
-#include "comet/base/metrics.h"
-#include "comet/fanout/room.h"
-#include "comet/logic/logic_requests.h"
-#include "comet/net/conn.h"
-#include "comet/net/goim_client.h"
-#include "comet/net/handle_table.h"
-#include "comet/session/catchup.h"
-#include "comet/session/goim_ops.h"
-#include "comet/session/held_joins.h"
-#include "comet/session/reregister.h"
-#include "comet/session/room_ops.h"
-#include "comet/session/session.h"
-#include "comet/session/upstream.h"
-#include "common/base/mem.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-enum { QUEUE_MAX = 4, IDS_MAX = 1500, RUN = 400, PAGE = 3 };
-
-/* A message in the mailbox. */
-struct kept {
-    bool here;
-    bool mine, others; /* owed to this session, to another one; neither: to whoever reads it */
-};
-
-struct queued {
-    uint64_t id;
-    struct ticket ticket;
-};
-
-static struct {
-    struct worker worker;
-    struct comet_config config;
-    _Atomic int64_t counters[COMET_METRIC_COUNT];
-    struct conn conn;
-    int socket_takes; /* messages the kernel takes now */
-    struct queued queue[QUEUE_MAX];
-    int n_queue;
-    bool begun; /* a part of the first in the queue has been sent */
-    uint64_t written[2 * IDS_MAX];
-    int n_written;
-    uint64_t ids;       /* messages of this run: 1 … */
-    uint64_t inherited; /* of these the first waited before the session was there */
-    struct kept mailbox[IDS_MAX + 1];
-    bool settle[IDS_MAX + 1];
-    bool elsewhere[IDS_MAX +
-                   1]; /* another device of the user got it, and this one is owed nothing */
-    struct logic_request_queue requests;
-    int auth_replies, kicked, told;
-    int out; /* pushes that were not told of */
-    struct chances {
-        int store_fails, fetch_fails, short_page; /* percent */
-        int other_device, replay, refetch;        /* percent of events */
-        int others;     /* percent of events, and of what waits: another session is owed it */
-        int begun;      /* percent of what the socket does not take: a part has left */
-        int overtake;   /* requests that may be answered before an older one, more than one logic */
-        int lapse;      /* percent of events: others take the session for dead, until … */
-        int registered; /* percent of events: it learns that routers know it again */
-        bool no_mailbox; /* nothing can be stored or read: what is handed back is pushed again */
-        bool tcp;
-    } chance;
-} w;
-
-static inline bool happens(int percent)
-{
-    return rand() % 100 < percent;
-}
-
-/* --- fakes of the frontend --- */
-
-static inline void socket_write(uint64_t id, struct ticket *ticket)
-{
-    w.written[w.n_written++] = id;
-    ticket_done(ticket, &w.conn, TICKET_WRITTEN);
-}
-
-enum write_result conn_push(struct conn *conn, const struct push *push, struct ticket ticket)
-{
-    if (conn->state != CONN_OPEN)
-        return WRITE_CLOSED;
-    if (w.n_queue == 0 && w.socket_takes > 0) {
-        w.socket_takes--;
-        socket_write(push->id, &ticket);
-        return WRITE_DONE;
-    }
-    if (w.n_queue == QUEUE_MAX)
-        return WRITE_FULL;
-    if (w.n_queue == 0)
-        w.begun = happens(w.chance.begun);
-    w.queue[w.n_queue++] = (struct queued){push->id, ticket};
-    return WRITE_QUEUED;
-}
-
-void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *, void *), void *arg)
-{
-    (void)conn;
-    int n = w.n_queue;
-    w.n_queue = w.begun ? 1 : 0;
-    for (int i = w.n_queue; i < n; i++)
-        fn(&w.queue[i].ticket, arg);
-}
-
-struct ticket *conn_begun_ticket(struct conn *conn)
-{
-    (void)conn;
-    return w.begun ? &w.queue[0].ticket : NULL;
-}
-
-void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, const void *body,
-                size_t len)
-{
-    (void)conn, (void)version, (void)seq, (void)body, (void)len;
-    assert_int_equal(op, OP_AUTH_REPLY);
-    assert_int_equal(w.n_written, 0);
-    w.auth_replies++;
-}
-
-void conn_opened(struct conn *conn)
-{
-    conn->state = CONN_OPEN;
-}
-
-void conn_kick(struct conn *conn, enum close_code code, const char *reason)
-{
-    (void)reason;
-    conn->state = CONN_CLOSING;
-    w.kicked = (int)code;
-}
-
-void conn_peer(const struct conn *conn, char *out, size_t len)
-{
-    (void)conn, (void)len;
-    out[0] = '\0';
-}
-
-bool room_op_enter_main(struct conn *conn, const char *name, size_t len)
-{
-    (void)conn, (void)name, (void)len;
-    return true;
-}
-
-bool room_op_enter(struct conn *conn, const void *list, size_t len)
-{
-    (void)conn, (void)list, (void)len;
-    return true;
-}
-
-void held_joins_admit(struct conn *conn, void (*admit)(struct conn *conn, bool hello), bool hello)
-{
-    assert_int_equal(conn->state, CONN_CONNECTING);
-    admit(conn, hello);
-}
-
-void upstream_conn_closed(struct conn *conn)
-{
-    (void)conn;
-}
-
-void goim_admitted(struct conn *conn, const struct admission *result)
-{
-    (void)result;
-    conn->goim = goim_client_new("key");
-}
-
-bool goim_declines(struct conn *conn, const struct push *push, const struct ticket *ticket)
-{
-    (void)conn, (void)push, (void)ticket;
-    return false;
-}
-
-size_t goim_hello(const struct conn *conn, char body[GOIM_HELLO_MAX])
-{
-    (void)conn;
-    memcpy(body, "{}", 2);
-    return 2;
-}
-
-void reregister_admitted(struct reregister *reregister, struct conn *conn,
-                         const struct logic_answer *answer)
-{
-    (void)reregister, (void)answer;
-    conn->missed = happens(10 * w.chance.lapse);
-}
-
-void reregister_closed(struct reregister *reregister, struct conn *conn)
-{
-    (void)reregister, (void)conn;
-}
-
-void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
-{
-    (void)reregister;
-    struct logic_request *request = logic_requests_new(NULL, REQUEST_DISCONNECT);
-    request->handle = handle;
-    request->uid = uid;
-    logic_requests_send(NULL, request);
-}
+#include "tests/unit/comet/session/session_world.h"
 
 /* --- fake of job: tickets carry the id; what is handed back is settled, and meanwhile the user's
  * next messages wait --- */
@@ -294,7 +90,9 @@ static inline void other_device_fetches(void)
 static inline void other_device_spills(uint64_t id)
 {
     struct kept *kept = &w.mailbox[id];
-    if (w.settle[id]) { /* it took what this one had handed back */
+    /* It took what this one had handed back. But if one of several sessions acknowledges, job
+     * pushes to none. */
+    if (w.settle[id] && w.chance.acks == 0) {
         w.settle[id] = false;
         w.elsewhere[id] = true;
     }
@@ -403,7 +201,8 @@ static inline void logic_answer_one(void)
     struct logic_answer answer = {.answered = true, .backing = &immortal};
     struct push values[PAGE];
     struct mailbox_page fetch = {.waiting = values};
-    struct admission connect = {.uid = 42, .room = "", .rooms = "", .reason = ""};
+    struct admission connect = {
+        .uid = 42, .room = "", .rooms = "", .reason = "", .acked = w.chance.acks != 0};
     if (request->kind == REQUEST_CONNECT) {
         assert_false(request->own);
         logic_page(request, &fetch);
@@ -465,6 +264,27 @@ static inline void timer_fires(void)
     catchup_on_timer(w.worker.session_wheel, &catchup->timer);
 }
 
+/* The client acknowledges up to N of what it has not acknowledged. */
+static inline void client_acks(uint32_t n)
+{
+    uint32_t left = w.numbered - w.acked;
+    if (w.conn.state != CONN_OPEN || n == 0 || left == 0)
+        return;
+    w.acked += n < left ? n : left;
+    acks_take(&w.conn, &(struct client_request){.op = OP_ACK, .seq = (int32_t)w.acked});
+}
+
+/* Time passes for an acknowledged session. */
+static inline void ack_timer_fires(void)
+{
+    struct acks *acks = acks_of(&w.conn);
+    if (acks == NULL || !wheel_is_set(&acks->timer))
+        return;
+    w.worker.loop.uv.time += 50;
+    wheel_cancel(w.worker.ack_wheel, &acks->timer);
+    acks_on_timer(w.worker.ack_wheel, &acks->timer);
+}
+
 static inline void world_open(struct chances chance)
 {
     memset(&w, 0, sizeof w);
@@ -473,13 +293,17 @@ static inline void world_open(struct chances chance)
     w.config.held_messages = 5;
     w.config.connect_ms = 1000;
     w.config.sdk_gap_ms = 50;
+    w.config.ack_window = 6;
+    w.config.ack_wait_ms = 100;
     w.chance = chance;
     assert_int_equal(loop_init(&w.worker.loop, "test", 0), 0);
     w.worker.config = &w.config;
     w.worker.counters = w.counters;
     w.worker.table = handle_table_open(0);
     w.worker.session_wheel = wheel_open(&w.worker.loop, 10, 64, catchup_on_timer);
+    w.worker.ack_wheel = wheel_open(&w.worker.loop, 10, 64, acks_on_timer);
     w.conn.worker = &w.worker;
+    w.conn.by_object = chance.acks != 0;
     w.conn.state = CONN_AUTH;
     w.conn.wire = chance.tcp ? WIRE_TCP : WIRE_WS_JSON;
     session_connect(&w.conn, (const uint8_t *)"token", 5, 7);
@@ -493,7 +317,9 @@ static inline void world_close(void)
         session_closed(&w.conn);
     while (!STAILQ_EMPTY(&w.requests))
         logic_answer_one();
+    goim_keys_close(&w.worker);
     wheel_close(w.worker.session_wheel);
+    wheel_close(w.worker.ack_wheel);
     loop_close(&w.worker.loop);
     handle_table_close(w.worker.table);
 }
@@ -505,6 +331,7 @@ static inline void world_settle_down(void)
         logic_answer_one();
         job_settle_one();
         timer_fires();
+        client_acks(10);
     }
 }
 
@@ -523,6 +350,8 @@ static inline void assert_everything_in_order(uint64_t last, bool repeats)
     while (next <= last)
         assert_true(w.elsewhere[next++]);
     assert_null(w.conn.catchup);
+    if (repeats && w.chance.acks != 0) /* what was acknowledged may wait for a poke in vain */
+        return;
     for (uint64_t id = 0; id <= w.ids; id++)
         assert_true(!w.mailbox[id].here || (w.mailbox[id].others && !w.mailbox[id].mine));
 }
@@ -540,6 +369,10 @@ static inline void random_event(uint64_t next)
     lapse_or_register();
     if (happens(20))
         timer_fires();
+    if (happens(w.chance.acks))
+        client_acks((uint32_t)rand() % 5);
+    if (w.chance.acks != 0 && happens(10))
+        ack_timer_fires();
 }
 
 static inline void random_run(unsigned seed, struct chances chance, bool repeats)
