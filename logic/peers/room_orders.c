@@ -156,15 +156,22 @@ static bool part_send(struct room_order *order, const struct router_answer *answ
     return told > 0;
 }
 
+static bool is_meant(const struct room_change *change, const Imc__V1__Session *session)
+{
+    if (change->key != NULL && strcmp(session->key, change->key) != 0)
+        return false;
+    return change->handle == 0 ||
+           (session->handle == change->handle && strcmp(session->comet, change->comet) == 0);
+}
+
 static void order_send(struct room_order *order, const struct router_answer *answer)
 {
-    const char *key = order->change.key;
     bool *taken = mem_zalloc(answer->n_sessions + 1);
     const char *away = NULL;
     char why[160];
 
-    for (size_t i = 0; key != NULL && i < answer->n_sessions; i++)
-        taken[i] = strcmp(answer->sessions[i]->key, key) != 0;
+    for (size_t i = 0; i < answer->n_sessions; i++)
+        taken[i] = !is_meant(&order->change, answer->sessions[i]);
     for (size_t i = 0; i < answer->n_sessions; i++) {
         if (!taken[i] && !part_send(order, answer, i, taken))
             away = answer->sessions[i]->comet;

@@ -23,7 +23,9 @@ struct room_orders;
 /* The texts have to stay valid until the answer. */
 struct room_change {
     int64_t uid;
-    const char *key; /* only sessions of devices with this key; NULL: all */
+    const char *key;   /* only sessions of devices with this key; NULL: all */
+    uint64_t handle;   /* only this session; 0: all */
+    const char *comet; /* of HANDLE */
     const char *room;
     bool leave;
     const struct session_close *close; /* end sessions: no room; NULL: change rooms */
