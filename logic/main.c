@@ -31,7 +31,7 @@
 
 #include <errno.h>
 
-enum { DRAIN_LOOK_MS = 10, STOP_TURNS = 3, NEEDS_MS = 200 };
+enum { ALL_KINDS = (1 << MEMBER_KINDS) - 1, DRAIN_LOOK_MS = 10, STOP_TURNS = 3, NEEDS_MS = 200 };
 
 static struct logic the_logic;
 static uv_timer_t needs_timer;
@@ -108,8 +108,8 @@ static int join(struct logic *logic)
     static const struct membership_events events = {.changed = on_members, .held = on_lease};
     struct member self = {0};
 
-    return daemon_join(logic->daemon, &self, 1U << MEMBER_ROUTER | 1U << MEMBER_COMET, &events,
-                       logic, &logic->redis, &logic->membership);
+    return daemon_join(logic->daemon, &self, ALL_KINDS, &events, logic, &logic->redis,
+                       &logic->membership);
 }
 
 static void logic_stop(struct daemon *daemon);

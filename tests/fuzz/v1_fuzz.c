@@ -50,6 +50,7 @@ static void look(const struct schema_value *value)
     case SCHEMA_BOOLEAN:
         check(value->number == 1 || !schema->only_true);
         break;
+    case SCHEMA_NUMBER:
     case SCHEMA_ANY:
         check(json_is_value(value->span.at, value->span.len));
         break;
@@ -116,6 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct json_span span = json_span_of(copy, size);
         body(&schema_push, span);
         body(&schema_batch, span);
+        body(&schema_room_change, span);
+        body(&schema_token_new, span);
+        body(&schema_token_revoke, span);
+        body(&schema_user_block, span);
     }
     if (size < 100 && size > 0)
         parameter(copy, size);

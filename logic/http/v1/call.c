@@ -105,6 +105,12 @@ void v1_no_redis(struct v1_call *call)
     v1_unavailable(call, LOGIC_REFUSED_REDIS, redis_said(call->logic->redis));
 }
 
+void v1_too_many_orders(struct v1_call *call)
+{
+    v1_refuse(call, &(struct api_refusal){API_UNAVAILABLE, LOGIC_REFUSED_ORDERS, 5,
+                                          "too many calls that change sessions are under way"});
+}
+
 void v1_detail(const struct schema_errors *errors, char *out, size_t outlen)
 {
     const struct schema_error *error = &errors->items[0];
@@ -168,6 +174,13 @@ static void check_query(struct v1_call *call, struct schema_errors *errors)
     }
 }
 
+static bool is_visible(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return *text == '\0';
+}
+
 static void check_key(struct v1_call *call, struct schema_errors *errors)
 {
     static const struct schema schema = {.type = SCHEMA_STRING, .min = 1, .max = IDEM_KEY_MAX};
@@ -179,6 +192,9 @@ static void check_key(struct v1_call *call, struct schema_errors *errors)
     (void)schema_check_text(&schema, NULL, call->key,
                             (struct schema_at){SCHEMA_IN_HEADER, "Idempotency-Key"}, &value,
                             errors);
+    if (!is_visible(call->key))
+        schema_error_add(errors, SCHEMA_IN_HEADER, "Idempotency-Key",
+                         "must be ASCII without blanks");
     if (http_header_line(call->request, "idempotency-key", 1) != NULL)
         schema_error_add(errors, SCHEMA_IN_HEADER, "Idempotency-Key", "given twice");
 }

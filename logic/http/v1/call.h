@@ -38,6 +38,8 @@ void v1_refuse(struct v1_call *call, const struct api_refusal *refusal);
 void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors);
 /* API_UNAVAILABLE; try again after a second. */
 void v1_unavailable(struct v1_call *call, enum logic_metric cause, const char *text);
+/* room_order() takes no more. */
+void v1_too_many_orders(struct v1_call *call);
 /* Redis did not answer. */
 void v1_no_redis(struct v1_call *call);
 

@@ -14,7 +14,12 @@ static const struct {
     const char *name, *doc;
 } tags[] = {
     {"push", "Messages to users, devices, rooms and everybody."},
-    {"cluster", "The cluster and this document."},
+    {"sessions", "Connections of devices."},
+    {"rooms", "Rooms, and who is in them."},
+    {"mailbox", "What waits for users who are away."},
+    {"tokens", "By which devices connect."},
+    {"users", "Who may connect."},
+    {"cluster", "The daemons, and this document."},
 };
 
 static const char *method_of(const struct operation *operation)
@@ -54,8 +59,8 @@ static void print_shared_parameters(FILE *out)
 {
     fprintf(out,
             "\"parameters\":{\"RequestId\":{\"name\":\"X-Request-Id\",\"in\":\"header\","
-            "\"description\":\"Comes back in the answer; without it logic makes one.\","
-            "\"schema\":{\"type\":\"string\",\"maxLength\":128}},"
+            "\"description\":\"Comes back in the answer if it has at most 128 letters, digits and "
+            "-_.:/+=; otherwise logic makes one.\",\"schema\":{\"type\":\"string\"}},"
             "\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
             "\"description\":\"For 5 minutes a call with the same key gets the same answer, and "
             "nothing is pushed again.\","

@@ -43,6 +43,19 @@ void v1_handle(struct logic *logic, struct http_request *request);
 /* What they start. */
 void v1_push(struct v1_call *call);
 void v1_batch(struct v1_call *call);
+void v1_sessions_list(struct v1_call *call);
+void v1_sessions_end(struct v1_call *call);
+void v1_rooms_list(struct v1_call *call);
+void v1_rooms_join(struct v1_call *call);
+void v1_rooms_leave(struct v1_call *call);
+void v1_mailbox_read(struct v1_call *call);
+void v1_mailbox_delete(struct v1_call *call);
+void v1_tokens_new(struct v1_call *call);
+void v1_tokens_revoke(struct v1_call *call);
+void v1_users_block(struct v1_call *call);
+void v1_users_unblock(struct v1_call *call);
+void v1_cluster(struct v1_call *call);
+void v1_nodes(struct v1_call *call);
 void v1_openapi(struct v1_call *call);
 
 #endif

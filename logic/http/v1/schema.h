@@ -17,6 +17,7 @@ enum schema_type {
     SCHEMA_STRING,
     SCHEMA_BASE64, /* a string; the value is what it stands for */
     SCHEMA_INTEGER,
+    SCHEMA_NUMBER, /* in answers only */
     SCHEMA_BOOLEAN,
     SCHEMA_ANY, /* any JSON value; it is not looked into */
 };

@@ -146,6 +146,9 @@ static void print_kind(FILE *out, const struct schema *schema, const void *setti
     case SCHEMA_INTEGER:
         print_integer(out, schema, settings);
         break;
+    case SCHEMA_NUMBER:
+        fputs("\"type\":\"number\"", out);
+        break;
     case SCHEMA_BOOLEAN:
         fputs(schema->only_true ? "\"type\":\"boolean\",\"enum\":[true]" : "\"type\":\"boolean\"",
               out);
@@ -237,6 +240,9 @@ void schema_print_words(FILE *out, const struct schema *schema, const void *sett
         break;
     case SCHEMA_INTEGER:
         print_integer_words(out, schema, settings);
+        break;
+    case SCHEMA_NUMBER:
+        fputs("number", out);
         break;
     case SCHEMA_BOOLEAN:
         fputs(schema->only_true ? "`true`" : "`true` or `false`", out);

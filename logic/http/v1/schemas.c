@@ -15,22 +15,22 @@
 
 /* --- what several have --- */
 
-static const struct schema uid = {.type = SCHEMA_INTEGER,
+const struct schema schema_uid = {.type = SCHEMA_INTEGER,
                                   .name = "Uid",
                                   .doc = "A user: any whole number of 64 bits.",
                                   .min = INT64_MIN,
                                   .max = INT64_MAX};
-static const struct schema key = {.type = SCHEMA_STRING,
+const struct schema schema_key = {.type = SCHEMA_STRING,
                                   .name = "Key",
                                   .doc = "The key of a device, as goim's clients name theirs.",
                                   .min = 1,
                                   .max = DEVICE_KEY_MAX};
-static const struct schema room = {.type = SCHEMA_STRING,
+const struct schema schema_room = {.type = SCHEMA_STRING,
                                    .name = "Room",
                                    .doc = "The name of a room.",
                                    .min = 1,
                                    .max = ROOM_NAME_MAX};
-static const struct schema message_id = {
+const struct schema schema_message_id = {
     .type = SCHEMA_STRING,
     .name = "MessageId",
     .doc =
@@ -38,18 +38,19 @@ static const struct schema message_id = {
     .min = 1,
     .max = 20,
     .is_id = true};
-static const struct schema count = {.type = SCHEMA_INTEGER, .min = 0, .max = INT64_MAX};
-static const struct schema text = {.type = SCHEMA_STRING};
+const struct schema schema_count = {.type = SCHEMA_INTEGER, .min = 0, .max = INT64_MAX};
+const struct schema schema_text = {.type = SCHEMA_STRING};
+const struct schema schema_flag = {.type = SCHEMA_BOOLEAN};
 static const struct schema yes = {.type = SCHEMA_BOOLEAN, .only_true = true};
 
 /* --- push --- */
 
 static const struct schema uids = {
-    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_uids), .items = &uid};
+    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_uids), .items = &schema_uid};
 static const struct schema keys = {
-    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_keys), .items = &key};
+    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_keys), .items = &schema_key};
 static const struct schema rooms = {
-    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_rooms), .items = &room, .unique = true};
+    .type = SCHEMA_ARRAY, .min = 1, SETTING(push_max_rooms), .items = &schema_room, .unique = true};
 static const char *const receivers[] = {"uids", "keys", "rooms", "all", NULL};
 static const struct schema_field to_fields[] = {
     {"uids", &uids, false,
@@ -63,7 +64,7 @@ static const struct schema_field to_fields[] = {
      NULL},
     {"rooms", &rooms, false, "Everybody who is in one of these rooms, once for each room.", NULL},
     {"all", &yes, false, "Everybody who is online.", NULL},
-    END,
+    SCHEMA_END,
 };
 static const struct schema to = {.type = SCHEMA_OBJECT,
                                  .name = "To",
@@ -102,7 +103,7 @@ static const struct schema_field push_fields[] = {
      NULL},
     {"speed", &speed, false, "With all: messages a second; 0, the default: as fast as possible.",
      NULL},
-    END,
+    SCHEMA_END,
 };
 const struct schema schema_push = {.type = SCHEMA_OBJECT,
                                    .name = "Push",
@@ -117,11 +118,11 @@ const struct schema schema_batch = {.type = SCHEMA_ARRAY,
                                     .each_alone = true};
 
 static const struct schema_field receiver_fields[] = {
-    {"uid", &uid, false, NULL, NULL},
-    {"room", &room, false, NULL, NULL},
+    {"uid", &schema_uid, false, NULL, NULL},
+    {"room", &schema_room, false, NULL, NULL},
     {"all", &yes, false, NULL, NULL},
-    {"id", &message_id, false, "Absent: the message went to goim's own comets only.", NULL},
-    END,
+    {"id", &schema_message_id, false, "Absent: the message went to goim's own comets only.", NULL},
+    SCHEMA_END,
 };
 static const struct schema receiver = {.type = SCHEMA_OBJECT,
                                        .name = "Message",
@@ -129,15 +130,15 @@ static const struct schema receiver = {.type = SCHEMA_OBJECT,
                                        .fields = receiver_fields};
 static const struct schema receiver_list = {.type = SCHEMA_ARRAY, .items = &receiver};
 static const struct schema_field accepted_fields[] = {
-    {"accepted", &count, false,
+    {"accepted", &schema_count, false,
      "How many messages were accepted, those of an earlier call with "
      "this id included.",
      NULL},
     {"messages", &receiver_list, true, "Those that this call has made.", NULL},
-    {"unknown_keys", &count, false, "Keys that nobody has had.", NULL},
+    {"unknown_keys", &schema_count, false, "Keys that nobody has had.", NULL},
     {"repeated", &yes, false, "A call with the same id was answered so before. Nothing was pushed.",
      NULL},
-    END,
+    SCHEMA_END,
 };
 const struct schema schema_accepted = {
     .type = SCHEMA_OBJECT,
@@ -148,26 +149,29 @@ const struct schema schema_accepted = {
 /* --- problems --- */
 
 static const struct schema_field field_error_fields[] = {
-    {"pointer", &text, false, "Where in the body: a JSON pointer (RFC 6901).", "\"/to/uids/0\""},
-    {"parameter", &text, false, "Which parameter of the query.", NULL},
-    {"header", &text, false, "Which header.", NULL},
-    {"detail", &text, true, "What is wrong, and what may be there.", NULL},
-    END,
+    {"pointer", &schema_text, false, "Where in the body: a JSON pointer (RFC 6901).",
+     "\"/to/uids/0\""},
+    {"parameter", &schema_text, false, "Which parameter of the query.", NULL},
+    {"header", &schema_text, false, "Which header.", NULL},
+    {"detail", &schema_text, true, "What is wrong, and what may be there.", NULL},
+    SCHEMA_END,
 };
 static const struct schema field_error = {
     .type = SCHEMA_OBJECT, .name = "FieldError", .fields = field_error_fields};
 static const struct schema field_errors = {.type = SCHEMA_ARRAY, .items = &field_error};
 static const struct schema status = {.type = SCHEMA_INTEGER, .min = 200, .max = 599};
 static const struct schema_field problem_fields[] = {
-    {"title", &text, true, "What the status means.", "\"Bad Request\""},
+    {"title", &schema_text, true, "What the status means.", "\"Bad Request\""},
     {"status", &status, true, NULL, "400"},
-    {"code", &text, true, "The same for programs: docs/http-api-v1.md lists them.", "\"invalid\""},
-    {"detail", &text, true, "What is wrong with this call.", NULL},
+    {"code", &schema_text, true, "The same for programs: docs/http-api-v1.md lists them.",
+     "\"invalid\""},
+    {"detail", &schema_text, true, "What is wrong with this call.", NULL},
     {"errors", &field_errors, false, "The first fields that are wrong, at most eight.", NULL},
-    {"accepted", &count, false, "Of a push: messages that were accepted all the same.", NULL},
+    {"accepted", &schema_count, false, "Of a push: messages that were accepted all the same.",
+     NULL},
     {"not_accepted", &receiver_list, false,
      "Of a push: those that were not. A call with the same id pushes only these.", NULL},
-    END,
+    SCHEMA_END,
 };
 const struct schema schema_problem = {.type = SCHEMA_OBJECT,
                                       .name = "Problem",
@@ -176,16 +180,16 @@ const struct schema schema_problem = {.type = SCHEMA_OBJECT,
 
 static const struct schema_field result_fields[] = {
     {"status", &status, true, "As the push alone would have been answered.", NULL},
-    {"accepted", &count, false, NULL, NULL},
+    {"accepted", &schema_count, false, NULL, NULL},
     {"messages", &receiver_list, false, NULL, NULL},
-    {"unknown_keys", &count, false, NULL, NULL},
+    {"unknown_keys", &schema_count, false, NULL, NULL},
     {"repeated", &yes, false, NULL, NULL},
-    {"title", &text, false, NULL, NULL},
-    {"code", &text, false, NULL, NULL},
-    {"detail", &text, false, NULL, NULL},
+    {"title", &schema_text, false, NULL, NULL},
+    {"code", &schema_text, false, NULL, NULL},
+    {"detail", &schema_text, false, NULL, NULL},
     {"errors", &field_errors, false, NULL, NULL},
     {"not_accepted", &receiver_list, false, NULL, NULL},
-    END,
+    SCHEMA_END,
 };
 static const struct schema result = {
     .type = SCHEMA_OBJECT,
@@ -195,7 +199,7 @@ static const struct schema result = {
 static const struct schema result_list = {.type = SCHEMA_ARRAY, .items = &result};
 static const struct schema_field results_fields[] = {
     {"results", &result_list, true, "One for each push, in their order.", NULL},
-    END,
+    SCHEMA_END,
 };
 const struct schema schema_results = {
     .type = SCHEMA_OBJECT, .name = "Results", .fields = results_fields};

@@ -7,5 +7,23 @@
 extern const struct schema schema_push, schema_batch;
 extern const struct schema schema_accepted, schema_results, schema_document;
 extern const struct schema schema_problem;
+/* sessions, rooms, mailbox */
+extern const struct schema schema_sessions, schema_changed, schema_room_change, schema_rooms;
+extern const struct schema schema_mailbox, schema_emptied;
+extern const struct schema_field query_sessions[], query_sessions_end[], query_rooms[],
+    query_mailbox[], query_mailbox_delete[];
+/* tokens, users, cluster */
+extern const struct schema schema_token_new, schema_token, schema_token_revoke;
+extern const struct schema schema_user_block, schema_user;
+extern const struct schema schema_cluster, schema_nodes;
+
+/* --- what several files of schemas have --- */
+
+extern const struct schema schema_uid, schema_key, schema_room, schema_message_id;
+extern const struct schema schema_count, schema_text, schema_flag;
+#define SCHEMA_END \
+    {              \
+        0          \
+    }
 
 #endif

@@ -58,8 +58,8 @@ static struct logic logic = {
 
 struct api_reply {
     int status;
-    char text[16384]; /* head and body */
-    const char *body; /* into text */
+    char text[131072]; /* head and body */
+    const char *body;  /* into text */
 };
 
 static void api_around(void);
