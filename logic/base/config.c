@@ -276,6 +276,11 @@ const struct config_row logic_config_rows[] = {
         "64 regions, 1024 networks. A region's name is what its comets have in lease.region."),
     ROW("nodes", "region_weight", CONFIG_INT, nodes_region_weight, "160", 100, 1000,
         "Per cent of its lease.weight that a comet has for clients of its own region."),
+    ROW("demo", "enabled", CONFIG_BOOL, demo_enabled, "no", 0, 0,
+        "Serve a page at /demo on api.listen, to anybody who reaches it: two users, a room, "
+        "messages "
+        "and their ticks. What it asks of logic needs a key all the same, which the person types "
+        "in."),
     ROW("upstream", "topic", CONFIG_STRING, upstream_topic, "", 0, 0,
         "Topic for what clients send to the business (operation 4; of goim's clients also unknown "
         "ones): docs/upstream.md. It has to exist. The same for all logics. Empty: comets answer "

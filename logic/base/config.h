@@ -44,6 +44,7 @@ struct logic_config {
     int64_t nodes_heartbeat_ms, nodes_heartbeat_max;
     int64_t nodes_max_delay_ms, nodes_base_delay_ms;
     int64_t nodes_factor, nodes_jitter, nodes_region_weight; /* per cent */
+    bool demo_enabled;
     char *upstream_topic;
     int64_t upstream_max_waiting;
 };

@@ -2,6 +2,7 @@
 #include "common/base/log.h"
 #include "common/tls/tls.h"
 #include "logic/http/callers.h"
+#include "logic/http/demo.h"
 #include "logic/http/local_callers.h"
 
 #include <assert.h>
@@ -51,7 +52,7 @@ const struct route *route_of(const struct logic *logic, const struct http_reques
         if (strcmp(routes[i].path, path) == 0)
             return &routes[i];
     }
-    return NULL;
+    return logic->config->demo_enabled ? demo_route(path) : NULL;
 }
 
 bool route_is_open(const struct logic *logic, const struct route *route)
