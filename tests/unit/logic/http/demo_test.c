@@ -19,7 +19,7 @@ static const struct demo_file *file_named(const char *name)
             return &demo_files[i];
     }
     fail_msg("no file %s", name);
-    return NULL;
+    return demo_files; /* is not reached; gcc does not know */
 }
 
 static void the_page_and_the_client_are_in_the_program(void **state)
