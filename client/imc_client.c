@@ -40,7 +40,7 @@ struct client_options {
     int64_t count;                      /* 0: until something else ends the run */
     int64_t timeout;                    /* seconds, 0: none */
     int64_t heartbeat;
-    bool raw, tls, reconnect;
+    bool raw, tls, reconnect, ack;
     struct wire_trust trust; /* with tls */
 };
 
@@ -68,6 +68,9 @@ static const char usage[] =
     "  --goim AUTH       a goim v2 client, which sends AUTH, a JSON object:\n"
     "                    '{\"token\":\"TOKEN\",\"room_id\":\"live://1\",\"accepts\":[5,1000]}';\n"
     "                    it prints how many are in the room with every heartbeat\n"
+    "  --ack             acknowledges each message, after it was printed; with --token the auth "
+    "is\n"
+    "                    an object, and the device has no key of its own\n"
     "  --tls             TLS: comet's tcps.listen (8081) or wss.listen (8095); the certificate "
     "has\n"
     "                    to be for HOST, and signed by somebody the system believes, or by\n"
@@ -143,6 +146,9 @@ static int apply_option(struct client_options *opt, int c, const char *value)
         return parse_number("--timeout takes seconds from 1", value, &opt->timeout);
     case 'b':
         return parse_number("--heartbeat takes seconds from 1", value, &opt->heartbeat);
+    case 'a':
+        opt->ack = true;
+        return 0;
     case 'R':
         opt->reconnect = true;
         return 0;
@@ -176,6 +182,7 @@ static int parse_options(struct client_options *opt, int argc, char **argv)
         {"count", required_argument, NULL, 'n'},
         {"timeout", required_argument, NULL, 's'},
         {"heartbeat", required_argument, NULL, 'b'},
+        {"ack", no_argument, NULL, 'a'},
         {"raw", no_argument, NULL, 'r'},
         {"tls", no_argument, NULL, 'T'},
         {"reconnect", no_argument, NULL, 'R'},
@@ -227,7 +234,10 @@ static void print_message(const struct client_options *opt, const struct wire_me
     if (opt->raw) {
         (void)fwrite(message->body, 1, message->body_len, stdout);
     } else {
-        printf("op=%" PRId32 " seq=%" PRId32 " body=", message->op, message->seq);
+        printf("op=%" PRId32 " seq=%" PRId32, message->op, message->seq);
+        if (message->id != 0)
+            printf(" id=%" PRIu64, message->id);
+        (void)fputs(" body=", stdout);
         print_escaped(message->body, message->body_len);
     }
     putchar('\n');
@@ -264,13 +274,33 @@ static int print_lost(const struct device *session)
     return EXIT_LOST;
 }
 
+/* The auth object that asks for acknowledgements: --goim's, or one with the token. NULL: --goim's
+ * is not JSON, which the server is to say, or the token is not UTF-8. */
+static char *acked_auth(const struct client_options *opt)
+{
+    json_t *auth = opt->goim != NULL ? json_loads(opt->goim, 0, NULL)
+                                     : json_pack("{s:s}", "token", opt->token);
+    char *text = NULL;
+
+    if (json_object_set_new(auth, "ack", json_true()) == 0)
+        text = json_dumps(auth, JSON_COMPACT);
+    json_decref(auth);
+    return text;
+}
+
 static int send_auth(struct device *session)
 {
+    char *acked = session->opt->ack ? acked_auth(session->opt) : NULL;
     const char *token = session->opt->token != NULL ? session->opt->token : session->opt->goim;
     json_t *json;
     char *quoted;
     int err;
 
+    if (acked != NULL) {
+        err = wire_send(session->wire, OP_AUTH, ++session->seq, acked, strlen(acked));
+        free(acked);
+        return err;
+    }
     if (session->opt->kind != WIRE_WS)
         return wire_send(session->wire, OP_AUTH, ++session->seq, token, strlen(token));
     json = json_string(token);
@@ -309,6 +339,9 @@ static int handle_message(struct device *session, const struct wire_message *mes
     default:
         print_message(session->opt, message);
         session->received++;
+        if (session->opt->ack && message->id != 0 &&
+            wire_send(session->wire, OP_ACK, message->seq, "", 0) != 0)
+            return print_lost(session);
         return session->received == session->opt->count ? EXIT_SUCCESS : -1;
     }
 }

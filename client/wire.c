@@ -41,6 +41,7 @@ long wire_parse_frame(const void *data, size_t len, struct wire_message *message
     if (n > 0)
         *message = (struct wire_message){.op = frame.op,
                                          .seq = frame.seq,
+                                         .id = frame_id(data, &frame),
                                          .body = (const char *)frame.body,
                                          .body_len = frame.body_len};
     return n;

@@ -14,6 +14,7 @@ enum wire_kind { WIRE_TCP, WIRE_WS, WIRE_WS_FRAMES };
 
 struct wire_message {
     int32_t op, seq;
+    uint64_t id;      /* of an acknowledged session's message; 0: it has none */
     const char *body; /* valid until the next wire_next() */
     size_t body_len;
 };

@@ -526,6 +526,8 @@ static int next_of_arrived(struct wire_ws *ws, struct wire_message *message)
     ws->body = body != NULL ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     message->op = (int32_t)json_integer_value(op);
     message->seq = (int32_t)json_integer_value(json_object_get(object, "seq"));
+    const char *id = json_string_value(json_object_get(object, "id"));
+    message->id = id != NULL ? strtoull(id, NULL, 10) : 0;
     message->body = ws->body != NULL ? ws->body : "";
     message->body_len = strlen(message->body);
     if (!has_message(ws)) {

@@ -290,6 +290,9 @@ static void on_message(void *arg, int32_t op, const uint8_t *body, size_t len)
         shared_set(&conns->stats->last_connect_ns, conns->now_ns);
         hist_record(&conns->stats->connect, conns->now_ns - conn->since_ns);
         break;
+    case OP_ACK:
+        say(conns, conns->current, body, len);
+        break;
     case OP_DISCONNECT:
         conns->closing = true;
         snprintf(conns->farewell, sizeof conns->farewell, "%.*s", len < 120 ? (int)len : 120,

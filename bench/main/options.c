@@ -17,11 +17,12 @@ static const char usage[] =
 static const char usage_options[] =
     "\n"
     "The cluster:\n"
-    "  --tcp, --ws, --goim-tcp, --goim-ws LIST\n"
+    "  --tcp, --ws, --goim-tcp, --goim-ws, --acked-tcp, --acked-ws LIST\n"
     "                       comets' listeners, and which wire form the clients speak there: "
     "imgo's\n"
-    "                       frames, imgo's JSON, goim v2's frames; with several of these, the\n"
-    "                       scenario runs over one after the other\n"
+    "                       frames, imgo's JSON, goim v2's frames, the same in sessions that\n"
+    "                       acknowledge; with several of these, the scenario runs over one after\n"
+    "                       the other\n"
     "  --tls CA.pem         clients speak TLS there (tcps.listen, wss.listen), and believe the "
     "CA;\n"
     "                       --resume: all but a worker's first resume its TLS session\n"
@@ -244,6 +245,10 @@ static int apply(struct config *config, int c, const char *value)
         return add_transport(config, "goim-tcp", value);
     case 'W':
         return add_transport(config, "goim-ws", value);
+    case 'x':
+        return add_transport(config, "acked-tcp", value);
+    case 'X':
+        return add_transport(config, "acked-ws", value);
     case 'h':
         config->http = value;
         return 0;
@@ -286,12 +291,13 @@ static int apply(struct config *config, int c, const char *value)
 static void init(struct config *config, struct option *options)
 {
     static const struct option fixed[] = {
-        {"tcp", 1, NULL, 't'},     {"ws", 1, NULL, 'w'},      {"goim-tcp", 1, NULL, 'T'},
-        {"goim-ws", 1, NULL, 'W'}, {"http", 1, NULL, 'h'},    {"key", 1, NULL, 'k'},
-        {"admin", 1, NULL, 'a'},   {"run-dir", 1, NULL, 'r'}, {"pid", 1, NULL, 'p'},
-        {"json", 1, NULL, 'j'},    {"plot", 1, NULL, 's'},    {"redis", 1, NULL, 'R'},
-        {"plain", 1, NULL, 'b'},   {"quiet", 0, NULL, 'q'},   {"version", 0, NULL, 'V'},
-        {"help", 0, NULL, 'H'},    {"tls", 1, NULL, 'C'},     {"resume", 0, NULL, 'S'},
+        {"tcp", 1, NULL, 't'},       {"ws", 1, NULL, 'w'},       {"goim-tcp", 1, NULL, 'T'},
+        {"acked-tcp", 1, NULL, 'x'}, {"acked-ws", 1, NULL, 'X'}, {"goim-ws", 1, NULL, 'W'},
+        {"http", 1, NULL, 'h'},      {"key", 1, NULL, 'k'},      {"admin", 1, NULL, 'a'},
+        {"run-dir", 1, NULL, 'r'},   {"pid", 1, NULL, 'p'},      {"json", 1, NULL, 'j'},
+        {"plot", 1, NULL, 's'},      {"redis", 1, NULL, 'R'},    {"plain", 1, NULL, 'b'},
+        {"quiet", 0, NULL, 'q'},     {"version", 0, NULL, 'V'},  {"help", 0, NULL, 'H'},
+        {"tls", 1, NULL, 'C'},       {"resume", 0, NULL, 'S'},
     };
     size_t n = 0;
 

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-enum { TARGETS_MAX = 128, PIDS_MAX = 512, ADMINS_MAX = 128, TRANSPORTS_MAX = 4 };
+enum { TARGETS_MAX = 128, PIDS_MAX = 512, ADMINS_MAX = 128, TRANSPORTS_MAX = 6 };
 
 struct config_pid {
     char name[32]; /* comet-1 */

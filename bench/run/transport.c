@@ -21,6 +21,7 @@ enum {
 /* What may stand in one place of a stream, by family. */
 struct frame_rules {
     bool pushes, replies;
+    bool acked; /* pushes have a sequence and an id */
     uint16_t push_version;
     uint32_t online_bytes; /* the body of a heartbeat reply */
 };
@@ -31,6 +32,10 @@ static const struct frame_rules goim_stream = {
 /* On WebSocket pushes are in the body of an operation 9, and nowhere else. */
 static const struct frame_rules goim_message = {.replies = true, .online_bytes = 4};
 static const struct frame_rules goim_batch = {.pushes = true, .push_version = 1};
+/* Of acknowledged sessions. */
+static const struct frame_rules acked_stream = {
+    .pushes = true, .replies = true, .acked = true, .push_version = 1, .online_bytes = 4};
+static const struct frame_rules acked_batch = {.pushes = true, .acked = true, .push_version = 1};
 
 static bool is_reply(const struct frame *frame, uint32_t body_len)
 {
@@ -38,11 +43,15 @@ static bool is_reply(const struct frame *frame, uint32_t body_len)
            frame->body_len == body_len;
 }
 
-static bool is_allowed(const struct frame_rules *rules, const struct frame *frame)
+/* HEADER: its bytes. */
+static bool is_allowed(const struct frame_rules *rules, const struct frame *frame, size_t header)
 {
+    if (header != (rules->acked && frame->op == OP_PUSH ? FRAME_HEADER_ID : FRAME_HEADER))
+        return false;
     switch (frame->op) {
     case OP_PUSH:
-        return rules->pushes && frame->version == rules->push_version && frame->seq == 0;
+        return rules->pushes && frame->version == rules->push_version &&
+               (frame->seq != 0) == rules->acked;
     case OP_AUTH_REPLY:
         return rules->replies && is_reply(frame, 0);
     case OP_HEARTBEAT_REPLY:
@@ -54,22 +63,33 @@ static bool is_allowed(const struct frame_rules *rules, const struct frame *fram
     }
 }
 
-/* Takes the whole frames at the start of BUF. Returns the bytes consumed, or -EBADMSG. */
-static long take_frames(const struct frame_rules *rules, const uint8_t *buf, size_t len,
-                        transport_sink *sink, void *arg)
+/* Takes the whole frames at the start of BUF. Returns the bytes consumed, or -EBADMSG. *SEQ becomes
+ * the sequence of the last push. */
+static long take_numbered(const struct frame_rules *rules, const uint8_t *buf, size_t len,
+                          transport_sink *sink, void *arg, int32_t *seq)
 {
     size_t at = 0;
     struct frame frame;
 
     for (;;) {
         long n = frame_parse_reply(buf + at, len - at, PACKET_MAX, &frame);
-        if (n < 0 || (n > 0 && !is_allowed(rules, &frame)))
+        if (n < 0 || (n > 0 && !is_allowed(rules, &frame, (size_t)(frame.body - (buf + at)))))
             return -EBADMSG;
         if (n == 0)
             return (long)at;
+        if (frame.op == OP_PUSH)
+            *seq = frame.seq;
         sink(arg, frame.op, frame.body, frame.body_len);
         at += (size_t)n;
     }
+}
+
+static long take_frames(const struct frame_rules *rules, const uint8_t *buf, size_t len,
+                        transport_sink *sink, void *arg)
+{
+    int32_t seq;
+
+    return take_numbered(rules, buf, len, sink, arg, &seq);
 }
 
 static size_t frame_put(uint8_t *out, size_t size, const struct frame *frame)
@@ -95,14 +115,16 @@ static struct frame request_of(int32_t op, const char *body)
     return frame_of(REQUEST_VERSION, op, REQUEST_SEQ, body);
 }
 
-/* goim's clients name all of this; the token is imc's. */
-static void goim_who(char *out, size_t size, const struct transport_who *who)
+/* goim's clients name all of this; the token and MORE are imc's. */
+static void goim_who(char *out, size_t size, const struct transport_who *who, const char *more)
 {
     snprintf(out, size,
              "{\"mid\":%" PRIu64 ",\"key\":\"%s\",\"room_id\":\"%s\",\"platform\":\"bench\","
-             "\"accepts\":[%d],\"token\":\"%s\"}",
-             who->mid, who->token, who->room, OP_PUSH, who->token);
+             "\"accepts\":[%d],\"token\":\"%s\"%s}",
+             who->mid, who->token, who->room, OP_PUSH, who->token, more);
 }
+
+static const char wants_acks[] = ",\"ack\":true";
 
 /* --- frames over TCP --- */
 
@@ -118,14 +140,25 @@ static size_t tcp_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_wh
     return tcp_send(out, &frame);
 }
 
-static size_t tcp_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+static size_t tcp_object(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who,
+                         const char *more)
 {
     char body[TRANSPORT_OUT_MAX - FRAME_HEADER];
     struct frame frame;
 
-    goim_who(body, sizeof body, who);
+    goim_who(body, sizeof body, who, more);
     frame = request_of(OP_AUTH, body);
     return tcp_send(out, &frame);
+}
+
+static size_t tcp_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    return tcp_object(out, who, "");
+}
+
+static size_t tcp_acked_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    return tcp_object(out, who, wants_acks);
 }
 
 static size_t tcp_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
@@ -153,6 +186,18 @@ static size_t tcp_goim_push(uint8_t out[TRANSPORT_OUT_MAX], const char *body)
 static long tcp_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
 {
     return take_frames(&imgo_stream, buf, len, sink, arg);
+}
+
+static long tcp_acked_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+{
+    uint8_t out[TRANSPORT_OUT_MAX];
+    int32_t seq = 0;
+    long taken = take_numbered(&acked_stream, buf, len, sink, arg, &seq);
+    struct frame frame = frame_of(REQUEST_VERSION, OP_ACK, seq, "");
+
+    if (taken > 0 && seq != 0)
+        sink(arg, OP_ACK, out, tcp_send(out, &frame));
+    return taken;
 }
 
 static long tcp_goim_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
@@ -303,14 +348,25 @@ static size_t ws_goim_send(uint8_t out[TRANSPORT_OUT_MAX], const struct frame *f
     return ws_send(out, WS_BINARY, payload, frame_put(payload, sizeof payload, frame));
 }
 
-static size_t ws_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+static size_t ws_object(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who,
+                        const char *more)
 {
     char body[TRANSPORT_OUT_MAX - WS_HEADER_MAX - FRAME_HEADER];
     struct frame frame;
 
-    goim_who(body, sizeof body, who);
+    goim_who(body, sizeof body, who, more);
     frame = request_of(OP_AUTH, body);
     return ws_goim_send(out, &frame);
+}
+
+static size_t ws_goim_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    return ws_object(out, who, "");
+}
+
+static size_t ws_acked_auth(uint8_t out[TRANSPORT_OUT_MAX], const struct transport_who *who)
+{
+    return ws_object(out, who, wants_acks);
 }
 
 static size_t ws_goim_heartbeat(uint8_t out[TRANSPORT_OUT_MAX])
@@ -343,6 +399,30 @@ static long ws_goim_take(const uint8_t *buf, size_t len, transport_sink *sink, v
     return take_messages(buf, len, WS_BINARY, take_goim_message, sink, arg);
 }
 
+static int take_acked_message(const uint8_t *message, size_t len, transport_sink *sink, void *arg)
+{
+    uint8_t out[TRANSPORT_OUT_MAX];
+    struct frame frame;
+    int32_t seq = 0;
+
+    if (len == 0 || frame_parse_reply(message, len, PACKET_MAX, &frame) != (long)len)
+        return -EBADMSG;
+    if (frame.op != OP_RAW)
+        return take_goim_message(message, len, sink, arg);
+    if (frame.version != acked_batch.push_version || frame.seq != 0 || frame.body_len == 0 ||
+        take_numbered(&acked_batch, frame.body, frame.body_len, sink, arg, &seq) !=
+            (long)frame.body_len)
+        return -EBADMSG;
+    frame = frame_of(REQUEST_VERSION, OP_ACK, seq, "");
+    sink(arg, OP_ACK, out, ws_goim_send(out, &frame));
+    return 0;
+}
+
+static long ws_acked_take(const uint8_t *buf, size_t len, transport_sink *sink, void *arg)
+{
+    return take_messages(buf, len, WS_BINARY, take_acked_message, sink, arg);
+}
+
 static const struct transport transports[] = {
     {"tcp", "TCP", NULL, NULL, tcp_auth, tcp_heartbeat, tcp_push, tcp_take},
     {"ws", "WebSocket JSON", ws_greet, ws_greeted, ws_auth, ws_heartbeat, NULL, ws_take},
@@ -350,6 +430,10 @@ static const struct transport transports[] = {
      tcp_goim_take},
     {"goim-ws", "goim WebSocket", ws_greet, ws_greeted, ws_goim_auth, ws_goim_heartbeat, NULL,
      ws_goim_take},
+    {"acked-tcp", "acknowledged TCP", NULL, NULL, tcp_acked_auth, tcp_heartbeat, NULL,
+     tcp_acked_take},
+    {"acked-ws", "acknowledged WebSocket", ws_greet, ws_greeted, ws_acked_auth, ws_goim_heartbeat,
+     NULL, ws_acked_take},
 };
 
 const struct transport *transport_find(const char *name)

@@ -1,6 +1,6 @@
 /* transport.h - the wire forms that a client may speak, one row each: imgo's frames over TCP,
- * imgo's JSON over WebSocket, goim v2's frames over both. TLS will be further rows. Pure functions,
- * no sockets.
+ * imgo's JSON over WebSocket, goim v2's frames over both, the same in acknowledged sessions. Pure
+ * functions, no sockets.
  *
  * A reader takes only what this form may hold here: the operation, the version and the sequence of
  * each frame, the length of a reply's body, in goim's WebSocket messages the operation 9 around
@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* OP from the server; BODY is borrowed from the buffer. */
+/* OP from the server; BODY is borrowed from the buffer. OP_ACK comes from the transport of an
+ * acknowledged session: BODY is what the client has to send now. */
 typedef void transport_sink(void *arg, int32_t op, const uint8_t *body, size_t len);
 
 enum { TRANSPORT_OUT_MAX = 512 };

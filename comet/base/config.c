@@ -149,7 +149,7 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "ack_window", CONFIG_INT, ack_window, "64", 1, 65536,
         "Messages that an acknowledged session may be sent without having acknowledged one of "
         "them. The mailbox holds the rest."),
-    ROW("session", "ack_wait", CONFIG_DURATION, ack_wait_ms, "500ms", 10, 60000,
+    ROW("session", "ack_wait", CONFIG_DURATION, ack_wait_ms, "1s", 10, 60000,
         "A message that its client has not acknowledged for this long goes to the mailbox, until "
         "it is acknowledged. Shorter than it takes clients to answer costs Redis two commands a "
         "message; longer keeps more messages in job, whose job.window limits them."),

@@ -27,6 +27,13 @@ static long take(const uint8_t *buf, size_t len, struct frame *frame)
     return (long)packet;
 }
 
+uint64_t frame_id(const uint8_t *buf, const struct frame *frame)
+{
+    if (frame->body - buf < FRAME_HEADER_ID)
+        return 0;
+    return (uint64_t)read_be32(buf + 16) << 32 | read_be32(buf + 20);
+}
+
 long frame_parse(const uint8_t *buf, size_t len, size_t max_body, struct frame *frame)
 {
     if (len < FRAME_HEADER)

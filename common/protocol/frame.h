@@ -34,6 +34,10 @@ long frame_parse(const uint8_t *buf, size_t len, size_t max_body, struct frame *
  * MAX_PACKET. Returns as frame_parse(). */
 long frame_parse_reply(const uint8_t *buf, size_t len, size_t max_packet, struct frame *frame);
 
+/* The id in a header of 24 bytes, of the frame FRAME that begins at BUF; 0: its header is shorter.
+ */
+uint64_t frame_id(const uint8_t *buf, const struct frame *frame);
+
 static inline void frame_write_be16(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)(v >> 8);

@@ -42,7 +42,7 @@ class Device:
 
 @pytest.mark.parametrize("pause", (0, 0.7), ids=("at once", "after session.ack_wait"))
 def test_killed_between_write_and_acknowledgement(own_cluster, uids, pause):
-    cluster = own_cluster(comets=2, env=QUICK)
+    cluster = own_cluster(comets=2, env=QUICK | {"IMC_COMET_SESSION_ACK_WAIT": "500ms"})
     rng = random.Random(pause)
     kinds = list(acked.KINDS)
     devices = [Device(cluster, uid, kinds[i % len(kinds)], rng) for i, uid in enumerate(uids(DEVICES))]

@@ -5,6 +5,7 @@ import goim
 import imgo
 import pytest
 
+import cluster as module
 from cluster import wait_for
 
 KINDS = {"goim-tcp": (goim.TcpClient, "tcp"), "goim-ws": (goim.WsClient, "ws"), "json": (imgo.WsClient, "ws")}
@@ -15,9 +16,11 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture
-def cluster(shared):
-    return shared
+@pytest.fixture(scope="module")
+def cluster(bus):
+    made = module.Cluster(bus, env={"IMC_COMET_SESSION_ACK_WAIT": "500ms"})
+    yield made.wait_ready()
+    made.stop()
 
 
 @pytest.fixture

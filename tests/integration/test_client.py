@@ -2,6 +2,7 @@
 import json
 import os
 import queue
+import re
 import select
 import signal
 import socket
@@ -259,3 +260,21 @@ def test_a_comet_that_goes(own_cluster, run, uid):
     code, lines, words = cut_off.end()
     assert (code, lines) == (5, [])
     assert "closed the connection" in words or "reset" in words
+
+
+@pytest.mark.parametrize("by", ("token", "goim"))
+def test_it_acknowledges_what_it_printed(shared, run, uid, by):
+    token = shared.api.token(uid)
+    auth = token if by == "token" else {"token": token, "key": "phone"}
+    client = run(shared.comets[0], auth, "--ack", "--count", "2").authenticated()
+    for n in range(3):
+        shared.api.push(uid, f"message-{n}")
+    lines = [re.fullmatch('op=5 seq=([12]) id=([0-9]+) body="?message-([01])"?', client.line()) for _ in range(2)]
+    assert [(line[1], line[3]) for line in lines] == [("1", "0"), ("2", "1")]
+    assert int(lines[0][2]) < int(lines[1][2])
+    assert client.end()[0] == 0
+    wait_for(lambda: shared.mailbox(uid) == 1, 10, "the third, which was not acknowledged, to be stored")
+    again = run(shared.comets[0], auth, "--ack", "--count", "1")
+    assert "message-2" in again.line()
+    assert again.end()[0] == 0
+    wait_for(lambda: shared.mailbox(uid) == 0, 10, "the mailbox to be empty")

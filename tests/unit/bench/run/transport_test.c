@@ -15,12 +15,17 @@
 #include <cmocka.h>
 
 static char seen[512];
+static uint8_t told[64]; /* the last body */
+static size_t told_len;
 
 static void note(void *arg, int32_t op, const uint8_t *body, size_t len)
 {
     size_t at = strlen(seen);
 
     (void)arg;
+    told_len = len < sizeof told ? len : sizeof told;
+    if (told_len > 0)
+        memcpy(told, body, told_len);
     snprintf(seen + at, sizeof seen - at, "%d:%.*s;", op, (int)len, (const char *)body);
 }
 
@@ -252,6 +257,43 @@ static void goim_messages_of_another_form_are_told(void **state)
     assert_int_equal(take("ws", buf, put_batch(buf, frames, first)), -EBADMSG);
 }
 
+/* A push of an acknowledged session: sequence SEQ, id 9. */
+static size_t put_acked_push(uint8_t *out, int32_t seq, const char *body)
+{
+    size_t len = strlen(body);
+
+    frame_header(out, 1, OP_PUSH, seq, len);
+    frame_header_add_id(out, 9, len);
+    memcpy(out + FRAME_HEADER_ID, body, len);
+    return FRAME_HEADER_ID + len;
+}
+
+/* What is to be sent comes as an operation 18, once for all that was read. */
+static void acknowledged_pushes_are_acknowledged(void **state)
+{
+    static const char ack[] = "\0\0\0\x10\0\x10\0\1\0\0\0\x12\0\0\0\5";
+    uint8_t frames[128], buf[256];
+    size_t len = put_acked_push(frames, 4, "abc");
+
+    (void)state;
+    len += put_acked_push(frames + len, 5, "");
+    assert_int_equal(take("acked-tcp", frames, len), len);
+    assert_int_equal(strncmp(seen, "5:abc;5:;18:", 12), 0);
+    assert_int_equal(told_len, 16);
+    assert_memory_equal(told, ack, 16);
+    assert_int_equal(take("acked-ws", buf, put_batch(buf, frames, len)),
+                     put_batch(buf, frames, len));
+    assert_int_equal(strncmp(seen, "5:abc;5:;18:", 12), 0);
+    assert_int_equal(told_len, 2 + 4 + 16);
+    /* Neither a plain session's push, nor one without a sequence. */
+    assert_int_equal(take("goim-tcp", frames, len), -EBADMSG);
+    len = put_goim_push(frames, "abc");
+    assert_int_equal(take("acked-tcp", frames, len), -EBADMSG);
+    assert_int_equal(take("acked-ws", buf, put_batch(buf, frames, len)), -EBADMSG);
+    len = put_acked_push(frames, 0, "abc");
+    assert_int_equal(take("acked-tcp", frames, len), -EBADMSG);
+}
+
 static void an_operation_9_has_version_1_and_sequence_0(void **state)
 {
     uint8_t frames[64], buf[256];
@@ -311,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup(goim_messages_of_another_form_are_told, setup),
         cmocka_unit_test_setup(an_operation_9_has_version_1_and_sequence_0, setup),
         cmocka_unit_test_setup(goims_auth_names_everything, setup),
+        cmocka_unit_test_setup(acknowledged_pushes_are_acknowledged, setup),
         cmocka_unit_test_setup(a_goim_push_is_byte_for_byte, setup),
     };
 
