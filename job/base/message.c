@@ -76,6 +76,7 @@ struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *enve
     message->uid = envelope->uid;
     message->op = envelope->operation;
     message->store_first = envelope->store_first;
+    message->any = envelope->any;
     message->speed = envelope->speed;
     message->hints = (struct hint *)(message + 1);
     message->n_hints = (uint32_t)envelope->n_hints;

@@ -47,6 +47,7 @@ struct message {
     bool taken;       /* some comet took it */
     bool stored;      /* in the mailbox; waiting counts pokes */
     bool storing;     /* charged to the window of what is stored */
+    bool any;         /* PushMsg.any */
     bool store_first; /* it goes by the mailbox, although there are hints */
     bool away;        /* nobody was there when logic accepted it, as routers said */
     bool urgent;      /* is settled before those who are away */

@@ -78,6 +78,7 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *m
         imc__v1__settle__init(&packed[i].settle);
         imc__v1__waiting__init(&packed[i].message);
         packed[i].settle.uid = messages[i]->uid;
+        packed[i].settle.any = messages[i]->any;
         packed[i].settle.behind = settle_behind(messages[i]);
         packed[i].settle.message = &packed[i].message;
         packed[i].settle.keys = message_keys(messages[i]);

@@ -40,11 +40,17 @@ int push_call_op(struct push_call *call, const char *field, int32_t op, struct p
 static int parse_common(struct push_call *call, const char **id, struct params_error *err)
 {
     struct http_request *request = call->request;
+    const char *ack = NULL;
     int64_t ttl = -1;
 
     if (api_query_int64(request, "ttl", 0, PUSH_TTL_MOST_S, &ttl, err) != 0 ||
-        api_query(request, "id", id, err) != 0)
+        api_query(request, "id", id, err) != 0 || api_query(request, "ack", &ack, err) != 0)
         return -1;
+    call->message.any = ack != NULL && strcmp(ack, "any") == 0;
+    if (ack != NULL && !call->message.any && strcmp(ack, "each") != 0) {
+        snprintf(err->text, sizeof err->text, "ack: each or any");
+        return -1;
+    }
     if (ttl >= 0)
         call->message.expires_ms = logic_now_ms(call->logic) + (uint64_t)ttl * 1000;
     return *id == NULL ? 0 : params_text("id", *id, IDEM_KEY_MAX, err);

@@ -29,6 +29,15 @@ size_t envelope_size(const Imc__V1__PushMsg *envelope)
     return imc__v1__push_msg__get_packed_size(envelope) + envelope_key(envelope, buf, &key);
 }
 
+bool envelope_stores_first(const Imc__V1__PushMsg *envelope)
+{
+    bool first = envelope->any;
+
+    for (size_t i = 0; !first && i < envelope->n_hints; i++)
+        first = envelope->hints[i]->acked;
+    return first && envelope->n_hints > 1;
+}
+
 /* The key is behind the envelope, in the same allocation. */
 struct kafka_message envelope_pack(const Imc__V1__PushMsg *envelope)
 {

@@ -212,17 +212,6 @@ static void part_on_report(struct kafka_ticket *ticket, int err, const char *why
 
 /* --- producing --- */
 
-/* Of several sessions, one may take the message and another be gone before it has acknowledged it.
- * Job does not tell them apart, the mailbox does. */
-static bool part_stores_first(const struct push_part *part)
-{
-    for (size_t i = 0; part->n_sessions > 1 && i < part->n_sessions; i++) {
-        if (part->sessions[i]->acked)
-            return true;
-    }
-    return false;
-}
-
 static struct kafka_message part_message(const struct push_part *part)
 {
     struct push_job *job = part->job;
@@ -242,7 +231,8 @@ static struct kafka_message part_message(const struct push_part *part)
     envelope.n_hints = part->n_sessions;
     envelope.hints = part->sessions;
     envelope.away = part->away;
-    envelope.store_first = part_stores_first(part);
+    envelope.any = job->message.any;
+    envelope.store_first = envelope_stores_first(&envelope);
     if (job->keys != NULL) {
         const struct push_keys *keys = &job->keys[part - job->parts];
         envelope.keys = pb_texts(keys->list);

@@ -27,7 +27,7 @@
 enum { COMETS = 2, LOGICS = 2 };
 
 struct bench {
-    bool store_first; /* what is pushed has this mark */
+    bool store_first, any; /* what is pushed has these marks */
     struct loop loop;
     struct rpc *rpc;
     struct job_config config;
@@ -167,6 +167,7 @@ static inline void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
     envelope.hints = list;
     envelope.away = strcmp(hints, AWAY) == 0;
     envelope.store_first = bench.store_first;
+    envelope.any = bench.any;
     for (const char *at = envelope.away ? "" : hints; *at != '\0';
          at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
         size_t n = envelope.n_hints++;

@@ -29,6 +29,15 @@ static void what_is_to_be_stored_first_is_settled_in_spite_of_its_hints(void **s
     assert_string_equal(comet_saw(1), "p7#101:77 ");
 }
 
+static void logic_is_told_that_the_first_ends_it_for_all(void **state)
+{
+    (void)state;
+    bench.any = true;
+    push(7, "");
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "7/100any ");
+}
+
 /* And if it cannot be stored, it is pushed. */
 static void what_cannot_be_stored_first_is_diverted(void **state)
 {
@@ -243,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(gone_message_is_settled_and_its_new_session_poked),
         core_test(what_is_to_be_stored_first_is_settled_in_spite_of_its_hints),
+        core_test(logic_is_told_that_the_first_ends_it_for_all),
         core_test(what_cannot_be_stored_first_is_diverted),
         core_test(message_without_usable_hint_is_settled),
         core_test(unknown_is_settled_again_until_stored),

@@ -45,7 +45,7 @@ struct fake_logic {
     int port;
     pthread_mutex_t lock;
     struct rpc_stream *stream;
-    char seen[FAKE_TEXT];   /* one word per settle: UID/ID, and [KEY][KEY] if it has keys */
+    char seen[FAKE_TEXT];   /* one word per settle: UID/ID, [KEY][KEY] if it has keys, any */
     char behind[FAKE_TEXT]; /* one word per settle that is behind another: ID<BEHIND */
     char statuses[64]; /* per settle: S stored, U unknown, F failed, E too early; consumed from the
                           front, then S */
@@ -273,6 +273,8 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
                        (unsigned long long)settle->message->id);
     for (size_t i = 0; i < settle->n_keys; i++)
         len += snprintf(word + len, sizeof word - (size_t)len, "[%s]", settle->keys[i]);
+    if (settle->any)
+        len += snprintf(word + len, sizeof word - (size_t)len, "any");
     fake_note(logic->seen, word);
     snprintf(word, sizeof word, "%llu<%llu", (unsigned long long)settle->message->id,
              (unsigned long long)settle->behind);

@@ -120,6 +120,8 @@ static const char *keys_there[MOST + 2]; /* of the sessions; NULL: "" */
 /* Of the user 0 all of them, each behind the one before it; else each of a user of its own. */
 static bool of_one_user;
 
+static bool any; /* the first session that has it ends it for all */
+
 static void settle(size_t n)
 {
     static Imc__V1__Waiting waiting[MOST];
@@ -136,6 +138,7 @@ static void settle(size_t n)
         settles[i].message = &waiting[i];
         settles[i].keys = (char **)(uintptr_t)&key_wanted;
         settles[i].n_keys = key_wanted != NULL;
+        settles[i].any = any;
         list[i] = &settles[i];
     }
     imc__v1__settle_batch__init(&in);
@@ -186,6 +189,7 @@ static int setup(void **state)
     n_stores = n_lookups = n_trims = 0;
     there_now.n = 1;
     key_wanted = NULL;
+    any = false;
     memset(keys_there, 0, sizeof keys_there);
     reply_refs = 0;
     reply = NULL;
@@ -199,6 +203,20 @@ static int teardown(void **state)
         imc__v1__settle_reply__free_unpacked(reply, NULL);
     assert_int_equal(reply_refs, 0);
     return 0;
+}
+
+/* Owed to nobody, it leaves with the first confirmation. All sessions are poked. */
+static void any_is_owed_to_nobody(void **state)
+{
+    (void)state;
+    any = true;
+    settle(1);
+    stores[0].fn(stores[0].arg, 0);
+    router_says(0, ROUTER_OK, true, 2);
+    assert_int_equal(n_stores, 1);
+    assert_string_equal(stores[0].owed, "");
+    assert_int_equal(reply->results[0]->status, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    assert_int_equal(reply->results[0]->n_sessions, 2);
 }
 
 static void stored_first_then_asked(void **state)
@@ -447,6 +465,7 @@ static void empty_batch_is_answered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(any_is_owed_to_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(stored_first_then_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(each_of_several_is_owed_it, setup, teardown),
         cmocka_unit_test_setup_teardown(not_poked_before_it_is_owed, setup, teardown),

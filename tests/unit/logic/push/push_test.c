@@ -44,6 +44,7 @@ static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **st
         size_t n;
         bool acked, stored;
     } cases[] = {{1, false, false}, {1, true, false}, {2, false, false}, {2, true, true}};
+    struct push_message any = message;
 
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -59,6 +60,15 @@ static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **st
         assert_int_equal(produced[i].envelope->store_first, cases[i].stored);
         report(i, 0);
     }
+    any.any = true;
+    push_uids(&logic, &any, (int64_t[]){7}, 1, on_pushed, NULL);
+    Imc__V1__Session session = IMC__V1__SESSION__INIT, *sessions[] = {&session, &session};
+    lookups[4].fn(lookups[4].arg, &(struct router_answer){.result = ROUTER_OK,
+                                                          .complete = true,
+                                                          .n_sessions = 2,
+                                                          .sessions = sessions});
+    assert_true(produced[4].envelope->any && produced[4].envelope->store_first);
+    report(4, 0);
 }
 
 /* The heart of "order per uid is the order of acceptance". */
