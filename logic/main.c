@@ -13,6 +13,7 @@
 #include "logic/http/v1/markdown.h"
 #include "logic/http/v1/openapi.h"
 #include "logic/http/v1/operations.h"
+#include "logic/http/v1/scheduled.h"
 #include "logic/jwt/verifier.h"
 #include "logic/mailbox/abandoned.h"
 #include "logic/mailbox/gone_receivers.h"
@@ -157,6 +158,8 @@ static int open_outside(struct logic *logic)
         err = upstream_open(logic);
     if (err == 0)
         err = join(logic);
+    if (err == 0)
+        logic->later = later_open(logic, v1_scheduled_deliver);
     logic->more_routes = &v1_routes;
     return err == 0 ? routes_open(logic) : err;
 }
@@ -256,6 +259,8 @@ static void logic_stop(struct daemon *daemon)
     logic->room_orders = NULL;
     http_server_close(logic->http);
     logic->http = NULL;
+    later_close(logic->later);
+    logic->later = NULL;
     push_lanes_close(logic->lanes);
     job_backlogs_close(logic->backlogs);
     logic->backlogs = NULL;

@@ -229,6 +229,10 @@ const struct config_row logic_config_rows[] = {
         "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
         "who "
         "are away are refused."),
+    ROW("later", "max", CONFIG_INT, later_max, "100000", 1, 100000000,
+        "Most messages that wait for their time (deliver_at of /v1), in all."),
+    ROW("later", "horizon", CONFIG_DURATION, later_horizon_ms, "720h", MINUTE, 3660 * DAY,
+        "How far ahead such a message may be."),
     ROW("rooms", "timeout", CONFIG_DURATION, rooms_timeout_ms, "2s", 100, MINUTE,
         "A call of /1/room/join or /1/room/leave gets 503 if a comet has not carried it out by "
         "then."),

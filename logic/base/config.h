@@ -36,6 +36,7 @@ struct logic_config {
     int64_t push_max_message, push_max_uids, push_max_keys, push_max_rooms, push_max_batch;
     int64_t push_max_bytes, push_max_pending;
     int64_t push_max_lag_ms, push_max_backlog;
+    int64_t later_max, later_horizon_ms;
     int64_t rooms_timeout_ms;
     int64_t router_timeout_ms, router_window;
     bool nodes_open;

@@ -30,6 +30,7 @@ struct job_backlogs;
 struct connects;
 struct gone_receivers;
 struct room_orders;
+struct later;
 struct callers;
 struct local_callers;
 struct http_server;
@@ -67,6 +68,7 @@ struct logic {
     /* A mailbox of a user who is away keeps more than mailbox.limit, because messages up to UPTO
      * are owed to sessions; may be NULL. */
     void (*mailbox_kept)(struct logic *logic, int64_t uid, uint64_t upto);
+    struct later *later;         /* later/later.h: messages that wait for their time */
     struct callers *callers;     /* http/callers.h: who calls the HTTP API */
     struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;

@@ -77,6 +77,7 @@
     X(REFUSED_READS, "imc_logic_refused_total", "reason=\"reads\"", METRIC_COUNTER, "")            \
     X(REFUSED_BACKLOG, "imc_logic_refused_total", "reason=\"backlog\"", METRIC_COUNTER, "")        \
     X(REFUSED_COMET, "imc_logic_refused_total", "reason=\"comet\"", METRIC_COUNTER, "")            \
+    X(REFUSED_LATER, "imc_logic_refused_total", "reason=\"later\"", METRIC_COUNTER, "")            \
     X(REFUSED_ORDERS, "imc_logic_refused_total", "reason=\"orders\"", METRIC_COUNTER, "")          \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")            \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")          \
@@ -262,6 +263,14 @@
       "Streams closed for a batch that could not be decoded.")                                     \
     X(BATCHES_PENDING, "imc_logic_batches_pending", NULL, METRIC_GAUGE,                            \
       "Batches not answered yet.")                                                                 \
+    X(LATER_ADDED, "imc_logic_later_total", "event=\"added\"", METRIC_COUNTER,                     \
+      "Messages that wait for their time (deliver_at of /v1). again: the bus did not take one "    \
+      "that "                                                                                      \
+      "was due; dropped: it cannot be pushed any more, the log says why.")                         \
+    X(LATER_DELIVERED, "imc_logic_later_total", "event=\"delivered\"", METRIC_COUNTER, "")         \
+    X(LATER_CANCELLED, "imc_logic_later_total", "event=\"cancelled\"", METRIC_COUNTER, "")         \
+    X(LATER_AGAIN, "imc_logic_later_total", "event=\"again\"", METRIC_COUNTER, "")                 \
+    X(LATER_DROPPED, "imc_logic_later_total", "event=\"dropped\"", METRIC_COUNTER, "")             \
     X(ROOM_ORDERS, "imc_logic_room_orders", NULL, METRIC_GAUGE,                                    \
       "Calls of /1/room/join and /1/room/leave that are under way.")                               \
     X(ORDERS_DONE, "imc_logic_room_orders_total", "result=\"done\"", METRIC_COUNTER,               \

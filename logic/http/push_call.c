@@ -84,7 +84,7 @@ int push_call_body(struct push_call *call, struct params_error *err)
 
 /* --- the end --- */
 
-static void call_free(struct push_call *call)
+void push_call_free(struct push_call *call)
 {
     if (call->users.uids != &call->uid && call->groups == NULL)
         params_pushs_free(&call->users);
@@ -99,7 +99,7 @@ static void call_free(struct push_call *call)
 static void conclude(struct push_call *call, const struct push_outcome *outcome)
 {
     call->answer(call, outcome);
-    call_free(call);
+    push_call_free(call);
 }
 
 /* Nothing was produced. */
@@ -399,6 +399,8 @@ static bool push_fits(struct push_call *call)
         return false;
     }
     /* It was let in, but others came meanwhile. */
+    if (call->request == NULL)
+        return true;
     if (api_is_beyond(logic, call->request, true, &refusal, text)) {
         conclude(call, &(struct push_outcome){.refusal = &refusal});
         return false;

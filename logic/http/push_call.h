@@ -28,7 +28,7 @@ struct push_outcome {
 
 struct push_call {
     struct logic *logic;
-    struct http_request *request;
+    struct http_request *request; /* NULL: nobody calls now, so no limit of a caller holds */
     void (*start)(struct push_call *call);
     struct push_message message;
     struct params_pushs users; /* the users that still have to get the message */
@@ -64,6 +64,8 @@ void push_call_handle(struct logic *logic, struct http_request *request, push_pa
 /* The same for a CALL that is parsed, on the heap, and has START and ANSWER. ID may be NULL; it is
  * needed only during the call. ANSWER may run before this returns. */
 void push_call_run(struct push_call *call, const char *id);
+/* In place of push_call_run(). */
+void push_call_free(struct push_call *call);
 
 void push_call_to_uids(struct push_call *call);
 /* Looks up first whose CALL->keys are. */

@@ -7,7 +7,8 @@
  * Pushes begin in their order. So a user's messages arrive in this order, unless they have ids,
  * which are looked up in Redis first. */
 #include "logic/http/v1/problem.h"
-#include "logic/http/v1/push.h"
+#include "logic/http/v1/scheduled.h"
+#include "logic/http/v1/submit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,23 @@ static void refuse(struct batch_item *item, const struct schema_errors *errors)
     item_end(item);
 }
 
+static void on_scheduled(void *arg, const struct api_refusal *refusal, const char *id, int64_t at)
+{
+    struct batch_item *item = arg;
+    FILE *out = open_memstream(&item->text, &item->len);
+
+    if (refusal != NULL) {
+        logic_count(item->batch->call->logic, refusal->cause, 1);
+        problem_print(out, refusal->error, problem_statuses[refusal->error], refusal->text, NULL);
+    } else {
+        fputs("{\"status\":202,", out);
+        v1_submit_print_later(out, id, at);
+    }
+    fputc('}', out);
+    fclose(out);
+    item_end(item);
+}
+
 static void item_begin(struct batch_item *item, const struct schema_value *text, size_t number)
 {
     const struct v1_call *call = item->batch->call;
@@ -85,20 +103,24 @@ static void item_begin(struct batch_item *item, const struct schema_value *text,
     struct schema_value value;
     struct push_call *push = NULL;
     const char *id = NULL;
+    bool later = false;
 
     arena_init(&item->arena);
     if (call->key != NULL)
         snprintf(item->key, sizeof item->key, "%s.%zu", call->key, number);
     if (schema_check(text->schema, call->logic->config, text->span, &item->arena, &value, &errors))
-        push = v1_push_new(call, &value, call->key != NULL ? item->key : NULL, &id, &errors);
-    if (push == NULL) {
+        push = v1_submit_check(call, &value, call->key != NULL ? item->key : NULL, &id, &later,
+                               &errors);
+    if (errors.n > 0) {
         refuse(item, &errors);
-        return;
+    } else if (later) {
+        v1_scheduled_add(call, &value, id, on_scheduled, item);
+    } else if (push != NULL) {
+        push->answer = answer;
+        push->keep = v1_push_keep;
+        push->arg = item;
+        push_call_run(push, id);
     }
-    push->answer = answer;
-    push->keep = v1_push_keep;
-    push->arg = item;
-    push_call_run(push, id);
 }
 
 void v1_batch(struct v1_call *call)

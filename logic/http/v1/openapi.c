@@ -47,7 +47,10 @@ static void print_parameters(FILE *out, const struct operation *operation, const
     for (; field != NULL && field->name != NULL; field++) {
         fprintf(out, ",{\"name\":\"%s\",\"in\":\"query\",\"required\":%s", field->name,
                 field->required ? "true" : "false");
-        print_text(out, "description", field->doc != NULL ? field->doc : field->schema->doc);
+        print_text(out, "description",
+                   field->doc != NULL           ? field->doc
+                   : field->schema->doc != NULL ? field->schema->doc
+                                                : "");
         fputs(",\"schema\":", out);
         schema_print(out, field->schema, NULL, NULL, settings, true);
         fputc('}', out);

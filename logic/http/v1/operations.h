@@ -43,6 +43,8 @@ void v1_handle(struct logic *logic, struct http_request *request);
 /* What they start. */
 void v1_push(struct v1_call *call);
 void v1_batch(struct v1_call *call);
+void v1_scheduled_list(struct v1_call *call);
+void v1_scheduled_cancel(struct v1_call *call);
 void v1_sessions_list(struct v1_call *call);
 void v1_sessions_end(struct v1_call *call);
 void v1_rooms_list(struct v1_call *call);

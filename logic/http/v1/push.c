@@ -1,9 +1,4 @@
-/* POST /v1/push:
- *
- *   body, checked ─► v1_push_new ─► push_call_run ─► Kafka ─► answer ─► 202, the ids
- *                                                               └─► 503: what was not accepted
- *
- * What is kept for an id is {"ret":1,"v1":{…}} with the answer, so that it can be given again. */
+/* What is kept for an id is {"ret":1,"v1":{…}} with the answer, so that it can be given again. */
 #include "logic/http/v1/push.h"
 #include "common/containers/map.h"
 #include "common/protocol/ops.h"
@@ -222,41 +217,4 @@ char *v1_push_keep(struct push_call *push, const struct push_outcome *outcome)
         return text;
     free(text);
     return NULL;
-}
-
-static void answer(struct push_call *push, const struct push_outcome *outcome)
-{
-    struct v1_call *call = push->arg;
-    char line[40] = "";
-
-    if (outcome->refusal != NULL && outcome->result == NULL) {
-        v1_refuse(call, outcome->refusal);
-        return;
-    }
-    FILE *out = v1_begin(call);
-
-    fputc('{', out);
-    int status = v1_push_print(out, push, outcome);
-    fputc('}', out);
-    if (outcome->refusal != NULL) {
-        logic_count(call->logic, outcome->refusal->cause, 1);
-        snprintf(line, sizeof line, "Retry-After: %u\r\n", outcome->refusal->retry_s);
-    }
-    v1_end(call, status, line);
-}
-
-void v1_push(struct v1_call *call)
-{
-    struct schema_errors errors = {0};
-    const char *id;
-    struct push_call *push = v1_push_new(call, &call->body, call->key, &id, &errors);
-
-    if (push == NULL) {
-        v1_refuse_errors(call, &errors);
-        return;
-    }
-    push->answer = answer;
-    push->keep = v1_push_keep;
-    push->arg = call;
-    push_call_run(push, id);
 }

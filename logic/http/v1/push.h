@@ -1,4 +1,4 @@
-/* push.h - a push of /v1, alone or in a batch. Main loop only. */
+/* push.h - a push of /v1: from its JSON, and to its answer. Main loop only. */
 #ifndef IMC_LOGIC_HTTP_V1_PUSH_H
 #define IMC_LOGIC_HTTP_V1_PUSH_H
 

@@ -3,6 +3,7 @@
 #include "logic/base/config.h"
 #include "logic/http/idempotency.h"
 #include "logic/http/push_call.h"
+#include "logic/later/later.h"
 #include "logic/tokens/device_keys.h"
 
 #include <stddef.h>
@@ -79,6 +80,13 @@ static const struct schema any = {.type = SCHEMA_ANY};
 static const struct schema base64 = {.type = SCHEMA_BASE64};
 static const struct schema ttl = {.type = SCHEMA_INTEGER, .min = 0, .max = PUSH_TTL_MOST_S};
 static const struct schema idempotency_key = {.type = SCHEMA_STRING, .min = 1, .max = IDEM_KEY_MAX};
+static const struct schema unix_time = {
+    .type = SCHEMA_INTEGER, .min = 0, .max = INT64_C(253402300799)};
+static const struct schema scheduled_id = {.type = SCHEMA_STRING,
+                                           .name = "ScheduledId",
+                                           .doc = "A push for later.",
+                                           .min = 1,
+                                           .max = LATER_ID_MAX - 1};
 static const struct schema speed = {.type = SCHEMA_INTEGER, .min = 0, .max = INT32_MAX};
 static const char *const bodies[] = {"body", "body_base64", NULL};
 static const struct schema_field push_fields[] = {
@@ -100,6 +108,10 @@ static const struct schema_field push_fields[] = {
     {"id", &idempotency_key, false,
      "Idempotency key: for 5 minutes a push with the same key gets the same answer and is not "
      "pushed again. The header Idempotency-Key says the same.",
+     NULL},
+    {"deliver_at", &unix_time, false,
+     "Unix time, in seconds: the message waits until then, at most later.horizon from now. Its ttl "
+     "begins then. A time that is over means now.",
      NULL},
     {"speed", &speed, false, "With all: messages a second; 0, the default: as fast as possible.",
      NULL},
@@ -138,6 +150,8 @@ static const struct schema_field accepted_fields[] = {
     {"unknown_keys", &schema_count, false, "Keys that nobody has had.", NULL},
     {"repeated", &yes, false, "A call with the same id was answered so before. Nothing was pushed.",
      NULL},
+    {"scheduled", &scheduled_id, false, "Of a push for later: its id.", NULL},
+    {"deliver_at", &unix_time, false, "Of a push for later: when it is delivered.", NULL},
     SCHEMA_END,
 };
 const struct schema schema_accepted = {
@@ -189,6 +203,8 @@ static const struct schema_field result_fields[] = {
     {"detail", &schema_text, false, NULL, NULL},
     {"errors", &field_errors, false, NULL, NULL},
     {"not_accepted", &receiver_list, false, NULL, NULL},
+    {"scheduled", &scheduled_id, false, "Of a push for later: its id.", NULL},
+    {"deliver_at", &unix_time, false, "Of a push for later: when it is delivered.", NULL},
     SCHEMA_END,
 };
 static const struct schema result = {
@@ -203,5 +219,42 @@ static const struct schema_field results_fields[] = {
 };
 const struct schema schema_results = {
     .type = SCHEMA_OBJECT, .name = "Results", .fields = results_fields};
+
+/* --- scheduled --- */
+
+static const struct schema list_limit = {.type = SCHEMA_INTEGER, .min = 1, .max = LATER_PAGE_MAX};
+static const struct schema cursor = {.type = SCHEMA_STRING, .min = 1, .max = LATER_ID_MAX + 48};
+const struct schema_field query_scheduled[] = {
+    {"limit", &list_limit, false, "At most so many; 100 if it is not said.", NULL},
+    {"cursor", &cursor, false, "Of the page before.", NULL},
+    SCHEMA_END,
+};
+const struct schema_field query_scheduled_cancel[] = {
+    {"id", &scheduled_id, true, NULL, NULL},
+    SCHEMA_END,
+};
+static const struct schema_field scheduled_fields[] = {
+    {"id", &scheduled_id, true, NULL, NULL},
+    {"deliver_at", &unix_time, true, NULL, NULL},
+    {"push", &any, true, "As it was in the call.", NULL},
+    SCHEMA_END,
+};
+static const struct schema scheduled = {
+    .type = SCHEMA_OBJECT, .name = "ScheduledPush", .fields = scheduled_fields};
+static const struct schema scheduled_list = {.type = SCHEMA_ARRAY, .items = &scheduled};
+static const struct schema_field scheduled_page_fields[] = {
+    {"scheduled", &scheduled_list, true,
+     "By the time they are due, of one Redis shard after the other.", NULL},
+    {"cursor", &cursor, false, "There may be more: ask with it.", NULL},
+    SCHEMA_END,
+};
+const struct schema schema_scheduled = {
+    .type = SCHEMA_OBJECT, .name = "Scheduled", .fields = scheduled_page_fields};
+static const struct schema_field cancelled_fields[] = {
+    {"id", &scheduled_id, true, NULL, NULL},
+    SCHEMA_END,
+};
+const struct schema schema_cancelled = {
+    .type = SCHEMA_OBJECT, .name = "Cancelled", .fields = cancelled_fields};
 
 const struct schema schema_document = {.type = SCHEMA_ANY, .doc = "This document."};

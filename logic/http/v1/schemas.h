@@ -7,6 +7,8 @@
 extern const struct schema schema_push, schema_batch;
 extern const struct schema schema_accepted, schema_results, schema_document;
 extern const struct schema schema_problem;
+extern const struct schema schema_scheduled, schema_cancelled;
+extern const struct schema_field query_scheduled[], query_scheduled_cancel[];
 /* sessions, rooms, mailbox */
 extern const struct schema schema_sessions, schema_changed, schema_room_change, schema_rooms;
 extern const struct schema schema_mailbox, schema_emptied;
