@@ -1,4 +1,4 @@
-"""Clients of sdk/js that do as a test says: in a Node, or in a page of a Chromium. sdk/driver.js is their side."""
+"""Clients of sdk/js that do as a test says: in a Node, or in a page of a Chromium. sdk/driver.mjs is their side."""
 import collections
 import http.server
 import itertools
@@ -112,7 +112,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
     def do_GET(self):  # noqa: N802: the name is http.server's
         name = self.path.split("?")[0].lstrip("/") or "index.html"
         path = SOURCES / name[4:] if name.startswith("sdk/") else HERE / name
-        kind = {".html": "text/html", ".js": "text/javascript"}.get(path.suffix)
+        kind = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}.get(path.suffix)
         if kind is None or path.parent not in (SOURCES, HERE) or not path.is_file():
             self.send_error(404)
             return

@@ -110,7 +110,8 @@ def test_a_refused_token_is_asked_for_once_more(shared, client, uid):
 
 
 def test_heartbeats_keep_a_session(strict, host, form, uid):
-    """Comet closes after a second of silence. The client beats by what comet says; in JSON comet says nothing."""
+    """Comet closes after a second of silence. The client beats by what comet says; to a token that is a string, as JSON has
+    it, comet says nothing."""
     comet = strict.comets[0]
     url = "ws://{}:{}/sub".format(*comet.ws)
     more = {"heartbeatMs": 400} if form == "json" else {}

@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline';
 import * as imc from '../../../sdk/js/src/index.js';
 import { TestWebSocket } from '../../../sdk/js/test/lib/websocket.js';
-import { driver, plain } from './driver.js';
+import { driver, plain } from './driver.mjs';
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const WebSocket = globalThis.WebSocket ?? TestWebSocket;

@@ -1,6 +1,6 @@
 // What the test does with this page (by the DevTools protocol): page(order) → promise; tell is a binding of the test's.
 import * as imc from '/sdk/index.js';
-import { driver, plain } from './driver.js';
+import { driver, plain } from './driver.mjs';
 
 const run = driver(imc, (client, event, what) => globalThis.tell(JSON.stringify({ client, event, what })));
 globalThis.page = async (order) => {
