@@ -1,11 +1,17 @@
 """Kafka over TLS: with a password (SASL_SSL) and with a client's certificate (SSL). What does not fit is named, secrets are
 not shown."""
+import ctypes
+import subprocess
+
 import pytest
 
 from certificates import Authority
-from cluster import Cluster, free_port, wait_for
+from cluster import SLOW, Cluster, free_port, wait_for
 
 SECRET = "not-to-be-seen-0123"
+SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+# Before, librdkafka repeats its nonce in SCRAM's last message, which today's Kafka refuses (its pull request 4895).
+SCRAM_WORKS = ctypes.CDLL("librdkafka.so.1").rd_kafka_version() >= 0x02060100
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +37,14 @@ ssl.keystore.location={authority.path("keystore.pem")}
 ssl.truststore.type=PEM
 ssl.truststore.location={authority.ca}
 listener.name.mutual.ssl.client.auth=required
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config={plain} required user_imc="{SECRET}";
 listener.name.sasl.scram-sha-256.sasl.jaas.config={scram} required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config={scram} required;
 """)
-    kafka.tool("ConfigCommand", "--alter", "--add-config", f"SCRAM-SHA-256=[password={SECRET}]", "--entity-type", "users",
-               "--entity-name", "imc", package="kafka.admin")
+    for mechanism in SCRAM:
+        kafka.tool("ConfigCommand", "--alter", "--add-config", f"{mechanism}=[password={SECRET}]", "--entity-type", "users",
+                   "--entity-name", "imc", package="kafka.admin")
     kafka.sasl, kafka.mutual = f"127.0.0.1:{sasl}", f"127.0.0.1:{mutual}"
     return kafka
 
@@ -71,6 +79,32 @@ def test_with_a_password(kafka, make, authority, uid):
                sasl_username="imc", sasl_password=SECRET), uid)
 
 
+def lets_in_its_own_client(kafka, authority, mechanism, file):
+    """Kafka's own program comes by MECHANISM, with the password that imc has."""
+    file.write_text(f"""security.protocol=SASL_SSL
+ssl.truststore.type=PEM
+ssl.truststore.location={authority.ca}
+ssl.endpoint.identification.algorithm=
+sasl.mechanism={mechanism}
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="imc" password="{SECRET}";
+""", encoding="ascii")
+    command = [*kafka.tools, "org.apache.kafka.tools.TopicCommand", "--list", "--bootstrap-server", kafka.sasl,
+               "--command-config", str(file)]
+    return subprocess.run(command, check=False, capture_output=True, timeout=60 * SLOW).returncode == 0
+
+
+@pytest.mark.parametrize("mechanism", SCRAM)
+def test_with_a_password_that_is_not_sent(kafka, make, authority, uid, mechanism, tmp_path):
+    """With Debian 12's librdkafka no password is good: docs/tls.md says so, and logic and job name what is wrong."""
+    assert lets_in_its_own_client(kafka, authority, mechanism, tmp_path / "client.properties")
+    cluster = make(kafka.sasl, security_protocol="sasl_ssl", ssl_ca_location=authority.ca, sasl_mechanisms=mechanism,
+                   sasl_username="imc", sasl_password=SECRET)
+    if SCRAM_WORKS:
+        works(cluster, uid)
+    else:
+        says(cluster, "password", "bus.options")
+
+
 def test_with_a_certificate(kafka, make, authority, uid):
     """Its key's password is a secret, too."""
     works(make(kafka.mutual, security_protocol="ssl", ssl_ca_location=authority.ca, ssl_key_password=SECRET,
@@ -85,7 +119,7 @@ def says(cluster, *words):
         assert SECRET not in daemon.log() and SECRET not in daemon.get("/readyz")[1]
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", *SCRAM])
 def test_a_wrong_password(kafka, make, authority, mechanism):
     says(make(kafka.sasl, security_protocol="sasl_ssl", ssl_ca_location=authority.ca, sasl_mechanisms=mechanism,
               sasl_username="imc", sasl_password=SECRET + "x"), "password", "bus.options")
