@@ -250,7 +250,7 @@ static void logic_stop(struct daemon *daemon)
     logic->routers = NULL;
     kafka_producer_close(logic->bus);
     logic->bus = NULL;
-    upstream_close(logic->upstream);
+    ordered_producer_close(logic->upstream);
     logic->upstream = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
         uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* run what was put off to the end of the turn:
@@ -287,7 +287,7 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
     if (logic->upstream != NULL)
         metric_set(logic->counters, LOGIC_UPSTREAM_WAITING,
-                   (int64_t)upstream_waiting(logic->upstream));
+                   (int64_t)ordered_producer_waiting(logic->upstream));
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
     if (logic->jwts != NULL)

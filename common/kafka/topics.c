@@ -116,6 +116,19 @@ static rd_kafka_AdminOptions_t *admin_options(struct kafka_topics *topics, rd_ka
     return options;
 }
 
+/* SETTINGS are the program's own, so they have the form. */
+static void topic_set(rd_kafka_NewTopic_t *topic, const char *settings)
+{
+    char name[64], value[64];
+    int read = 0;
+
+    while (settings != NULL && sscanf(settings, "%63[^=]=%63[^,]%n", name, value, &read) ==
+                                   2) { /* NOLINT(cert-err34-c) */
+        rd_kafka_NewTopic_set_config(topic, name, value);
+        settings += read + (settings[read] == ',');
+    }
+}
+
 static void topics_create(struct kafka_topics *topics)
 {
     char why[320];
@@ -131,6 +144,7 @@ static void topics_create(struct kafka_topics *topics)
         topics_failed(topics, why);
         return;
     }
+    topic_set(topic, topics->topic.settings);
     rd_kafka_AdminOptions_t *options = admin_options(topics, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_operation_timeout(options, TIMEOUT_MS / 2, why, sizeof why);
     topics->admin = RD_KAFKA_EVENT_CREATETOPICS_RESULT;

@@ -18,6 +18,7 @@
 struct kafka_topic {
     const char *name;            /* has to outlive the kafka_topics */
     int partitions, replication; /* to create it with; PARTITIONS 0: it is never created */
+    const char *settings; /* of its own if it is created: "name=value,name=value"; NULL: none */
     const char *rights; /* what this program needs on the topic, for errors: "Describe and Read" */
     int again_ms;       /* how often to look again, to notice changes; 0: only when asked */
     bool limit;         /* ask for max.message.bytes as well */

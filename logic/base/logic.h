@@ -37,7 +37,7 @@ struct http_server;
 struct route_set;
 struct nodes;
 struct goim_online;
-struct upstream;
+struct ordered_producer;
 struct jwts;
 struct hook;
 
@@ -56,7 +56,7 @@ struct logic {
     void (*routers_told)(struct logic *logic); /* a router has begun or ceased to answer; may be
                                                 * NULL */
     struct kafka_producer *bus;
-    struct upstream *upstream; /* NULL: upstream.topic is empty */
+    struct ordered_producer *upstream; /* NULL: upstream.topic is empty */
     struct streams *streams;
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;

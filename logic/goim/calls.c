@@ -118,7 +118,7 @@ static void call_heartbeat(struct goim_call *call)
 }
 
 struct received {
-    struct upstream_ticket ticket;
+    struct ordered_ticket ticket;
     struct goim_call *call;
 };
 
@@ -135,7 +135,7 @@ static void receive_end(struct goim_call *call, int err)
         goim_call_refuse(call, RPC_UNAVAILABLE, "Kafka has not confirmed it: call again later");
 }
 
-static void on_received(struct upstream_ticket *ticket, int err)
+static void on_received(struct ordered_ticket *ticket, int err)
 {
     receive_end(container_of(ticket, struct received, ticket)->call, err);
 }
@@ -165,7 +165,7 @@ static void call_receive(struct goim_call *call)
                                    .len = in->proto->body.len};
     event.json = json_is_value(in->proto->body.data, event.len);
     *received = (struct received){.ticket.done = on_received, .call = call};
-    int err = upstream_send(logic->upstream, &event, &received->ticket);
+    int err = upstream_send(logic, &event, &received->ticket);
     if (err != 0)
         receive_end(call, err);
 }

@@ -6,7 +6,7 @@
 struct upstream_item;
 
 struct upstream_frame {
-    struct upstream_ticket ticket;
+    struct ordered_ticket ticket;
     struct upstream_item *item;
     bool taken;
 };
@@ -34,7 +34,7 @@ static void item_drop(struct upstream_item *item)
     session_batch_drop(item->sb);
 }
 
-static void on_done(struct upstream_ticket *ticket, int err)
+static void on_done(struct ordered_ticket *ticket, int err)
 {
     struct upstream_frame *frame = container_of(ticket, struct upstream_frame, ticket);
 
@@ -69,7 +69,7 @@ static int frame_send(struct upstream_item *item, const Imc__V1__Upstream *in)
     };
 
     *frame = (struct upstream_frame){.ticket.done = on_done, .item = item};
-    return upstream_send(item->sb->logic->upstream, &event, &frame->ticket);
+    return upstream_send(item->sb->logic, &event, &frame->ticket);
 }
 
 static void item_start(struct upstream_item *item, const Imc__V1__Upstream *in)

@@ -2,7 +2,7 @@
 #ifndef IMC_LOGIC_PUSH_ENVELOPE_H
 #define IMC_LOGIC_PUSH_ENVELOPE_H
 
-#include "logic/kafka/kafka_message.h"
+#include "common/kafka/kafka_message.h"
 #include "proto/bus.pb-c.h"
 
 #include <stdbool.h>

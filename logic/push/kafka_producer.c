@@ -24,7 +24,7 @@
 #include "common/base/pace.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
-#include "logic/kafka/producer_instance.h"
+#include "logic/base/bus.h"
 #include "logic/push/partition_count.h"
 
 #include <assert.h>
@@ -539,8 +539,8 @@ static void client_open(struct kafka_producer *producer)
                                              .partitions = (int)config->bus_partitions,
                                              .max_bytes = producer->max_bytes,
                                              .timeout_ms = config->bus_timeout_ms};
-    int err = producer_instance_open(producer->logic, &options, &client_events, producer,
-                                     &producer->client);
+    const struct producer_bus bus = logic_producer_bus(producer->logic);
+    int err = producer_instance_open(&bus, &options, &client_events, producer, &producer->client);
 
     producer_enter(producer, err == 0 ? PRODUCER_OPEN : PRODUCER_RESTING);
     producer->failed = true; /* until a client is open */

@@ -8,8 +8,8 @@
 #define IMC_LOGIC_PUSH_KAFKA_PRODUCER_H
 
 #include "common/base/list.h"
+#include "common/kafka/kafka_message.h"
 #include "logic/base/logic.h"
-#include "logic/kafka/kafka_message.h"
 
 /* Embedded in what waits for a delivery report. done() is called exactly once, never within
  * kafka_produce(). ERR 0: Kafka has the message. -EIO or -ENOBUFS: Kafka refused it, or did not

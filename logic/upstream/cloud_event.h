@@ -6,7 +6,7 @@
 #ifndef IMC_LOGIC_UPSTREAM_CLOUD_EVENT_H
 #define IMC_LOGIC_UPSTREAM_CLOUD_EVENT_H
 
-#include "logic/kafka/kafka_message.h"
+#include "common/kafka/kafka_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -108,7 +108,7 @@ static int setup_comet_upstream(void **state)
     int err = setup_comet(state);
     struct fixture *f = *state;
 
-    f->logic.upstream = (struct upstream *)(void *)&opaque;
+    f->logic.upstream = (struct ordered_producer *)(void *)&opaque;
     return err;
 }
 

@@ -40,7 +40,7 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 /* --- messages --- */
 
 struct sent {
-    struct upstream_ticket ticket;
+    struct ordered_ticket ticket;
     bool done;
     int err;
 };
@@ -48,7 +48,7 @@ struct sent {
 static struct sent sent[MOST];
 static int order[MOST], n_order; /* in which they were done */
 
-static void on_done(struct upstream_ticket *ticket, int err)
+static void on_done(struct ordered_ticket *ticket, int err)
 {
     struct sent *one = container_of(ticket, struct sent, ticket);
 
@@ -71,7 +71,7 @@ static int send_one(int n)
                                          .len = 1};
 
     sent[n] = (struct sent){.ticket.done = on_done};
-    return upstream_send(logic.upstream, &event, &sent[n].ticket);
+    return upstream_send(&logic, &event, &sent[n].ticket);
 }
 
 /* --- the loop --- */
@@ -142,6 +142,8 @@ static void read_all(char *values, size_t size)
     rd_kafka_destroy(reader);
 }
 
+static int64_t max_waiting = 1 << 20;
+
 static int setup_with(int64_t timeout_ms)
 {
     char err[256];
@@ -157,7 +159,7 @@ static int setup_with(int64_t timeout_ms)
         .bus_topic = mem_strdup("t"),
         .bus_options = mem_strdup(""),
         .upstream_topic = mem_strdup("up"),
-        .upstream_max_waiting = 1 << 20,
+        .upstream_max_waiting = max_waiting,
         .bus_timeout_ms = timeout_ms,
     };
     logic = (struct logic){.config = &config, .counters = counters, .loop = &loop};
@@ -174,6 +176,15 @@ static int setup(void **state)
     return setup_with(20000);
 }
 
+static int setup_narrow(void **state)
+{
+    (void)state;
+    max_waiting = 100;
+    int err = setup_with(20000);
+    max_waiting = 1 << 20;
+    return err;
+}
+
 static int setup_impatient(void **state)
 {
     (void)state;
@@ -183,7 +194,7 @@ static int setup_impatient(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    upstream_close(logic.upstream);
+    ordered_producer_close(logic.upstream);
     loop_close(&loop);
     assert_int_equal(kafka_shutdowns_wait(), 0);
     rd_kafka_mock_cluster_destroy(cluster);
@@ -204,13 +215,13 @@ static void messages_are_taken_in_order(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         assert_int_equal(send_one(i), 0);
-    assert_true(upstream_waiting(logic.upstream) > 20);
+    assert_true(ordered_producer_waiting(logic.upstream) > 20);
     run_until(&sent[19].done);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(sent[i].err, 0);
         assert_int_equal(order[i], i);
     }
-    assert_int_equal(upstream_waiting(logic.upstream), 0);
+    assert_int_equal(ordered_producer_waiting(logic.upstream), 0);
     assert_int_equal(counters[LOGIC_UPSTREAM_PRODUCED], 20);
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
@@ -262,13 +273,12 @@ static void a_kafka_that_says_nothing_is_given_up(void **state)
 
 static void what_is_too_large_or_too_much_is_not_sent(void **state)
 {
-    struct upstream_ticket ticket = {.done = on_done};
+    struct ordered_ticket ticket = {.done = on_done};
     static char body[2 << 20];
     struct upstream_event event = {.comet = "c", .uid = 1, .body = body, .len = sizeof body};
 
     (void)state;
-    config.upstream_max_waiting = 100;
-    assert_int_equal(upstream_send(logic.upstream, &event, &ticket), -EMSGSIZE);
+    assert_int_equal(upstream_send(&logic, &event, &ticket), -EMSGSIZE);
     assert_int_equal(counters[LOGIC_UPSTREAM_LARGE], 1);
     assert_int_equal(send_one(0), 0); /* one is always taken */
     assert_int_equal(send_one(1), -EAGAIN);
@@ -288,7 +298,7 @@ static void without_a_topic_there_is_nothing(void **state)
     (void)state;
     assert_int_equal(upstream_open(&other), 0);
     assert_null(other.upstream);
-    upstream_close(other.upstream);
+    ordered_producer_close(other.upstream);
     free(off.upstream_topic);
 }
 
@@ -297,7 +307,7 @@ static void what_waits_at_the_end_fails(void **state)
     (void)state;
     rd_kafka_mock_broker_set_rtt(cluster, 1, 5000);
     assert_int_equal(send_one(0), 0);
-    upstream_close(logic.upstream);
+    ordered_producer_close(logic.upstream);
     logic.upstream = NULL;
     assert_int_equal(sent[0].err, -EAGAIN);
     rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
@@ -310,7 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_a_failure_none_overtakes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_kafka_that_says_nothing_is_given_up, setup_impatient,
                                         teardown),
-        cmocka_unit_test_setup_teardown(what_is_too_large_or_too_much_is_not_sent, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_large_or_too_much_is_not_sent, setup_narrow,
+                                        teardown),
         cmocka_unit_test_setup_teardown(without_a_topic_there_is_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waits_at_the_end_fails, setup, teardown),
     };

@@ -1,6 +1,6 @@
 /* kafka_message.h - key, value and headers of a message for Kafka. */
-#ifndef IMC_LOGIC_KAFKA_KAFKA_MESSAGE_H
-#define IMC_LOGIC_KAFKA_KAFKA_MESSAGE_H
+#ifndef IMC_COMMON_KAFKA_KAFKA_MESSAGE_H
+#define IMC_COMMON_KAFKA_KAFKA_MESSAGE_H
 
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
 /* producer_instance.h - one instance of librdkafka's idempotent producer, for one topic. Its owners
- * (push/kafka_producer.c, upstream/upstream.c) have one at a time each, and replace it when it has
- * failed. Main loop only. */
-#ifndef IMC_LOGIC_KAFKA_PRODUCER_INSTANCE_H
-#define IMC_LOGIC_KAFKA_PRODUCER_INSTANCE_H
+ * (logic/push/kafka_producer.c, ordered_producer.c) have one at a time each, and replace it when it
+ * has failed. Owner loop only. */
+#ifndef IMC_COMMON_KAFKA_PRODUCER_INSTANCE_H
+#define IMC_COMMON_KAFKA_PRODUCER_INSTANCE_H
 
-#include "logic/base/logic.h"
-#include "logic/kafka/kafka_message.h"
+#include "common/base/loop.h"
+#include "common/kafka/kafka_message.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -28,22 +28,40 @@ int64_t producer_limit(int64_t max_bytes);
 /* The most bytes of key, value and headers of one message, where a batch may have MAX_BYTES. */
 size_t producer_message_most(int64_t max_bytes);
 
+/* Where to produce to, and for whom. All is the caller's, and has to outlive the instances. */
+struct producer_bus {
+    struct loop *loop;
+    const char *client_id, *brokers;
+    const char *options;           /* bus.options */
+    int replication;               /* of a topic that is created */
+    uint64_t (*now_ms)(void *arg); /* Unix time, which messages are dated by */
+    void *arg;
+};
+
 struct producer_options {
-    const char *topic;  /* has to outlive the instance */
-    int partitions;     /* of the topic if it is created; 0: it is never created */
-    int64_t max_bytes;  /* the topic's limit for a batch; batches do not get larger */
-    int64_t timeout_ms; /* a message that is not confirmed by then fails; 0: none does */
+    const char *topic;    /* has to outlive the instance */
+    int partitions;       /* of the topic if it is created; 0: it is never created */
+    const char *settings; /* of the topic if it is created: kafka_topic.settings */
+    int64_t max_bytes;    /* the topic's limit for a batch; batches do not get larger */
+    int64_t timeout_ms;   /* a message that is not confirmed by then fails; 0: none does */
 };
 
 /* 0, or -EINVAL or -EMFILE after logging. No event comes before this returns. */
-int producer_instance_open(struct logic *logic, const struct producer_options *options,
+int producer_instance_open(const struct producer_bus *bus, const struct producer_options *options,
                            const struct producer_instance_events *events, void *arg,
                            struct producer_instance **out);
 /* Has answered(true) come? */
 bool producer_instance_answers(const struct producer_instance *client);
-/* Produces MESSAGE. On RD_KAFKA_RESP_ERR_NO_ERROR takes its value and headers. The key chooses one
- * of PARTITIONS by murmur2, as Kafka's own clients do. Call it only if
- * producer_instance_answers(). */
+/* The next three only if producer_instance_answers(). */
+/* Which of PARTITIONS the key chooses, by murmur2, as Kafka's own clients do. */
+int32_t producer_instance_partition(const struct producer_instance *client, const void *key,
+                                    size_t len, int partitions);
+/* Produces MESSAGE. On RD_KAFKA_RESP_ERR_NO_ERROR takes its value and headers. Without a value it
+ * is a deletion, and its key stays the caller's. */
+rd_kafka_resp_err_t producer_instance_produce_to(struct producer_instance *client,
+                                                 const struct kafka_message *message,
+                                                 int32_t partition, void *ticket);
+/* The same, to the partition that its key chooses. */
 rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
                                               const struct kafka_message *message, int partitions,
                                               void *ticket);

@@ -1,10 +1,9 @@
-#include "logic/kafka/producer_instance.h"
+#include "common/kafka/producer_instance.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
 #include "common/kafka/topics.h"
-#include "logic/base/pb.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +19,7 @@ enum {
 };
 
 struct producer_instance {
-    struct logic *logic;
+    struct producer_bus bus;
     const struct producer_instance_events *on;
     void *arg;
     rd_kafka_t *kafka;
@@ -89,36 +88,60 @@ bool producer_instance_answers(const struct producer_instance *client)
     return client->topic != NULL;
 }
 
-/* Produces a message, dated by Redis's clock. Kafka refuses dates that are far from its own clock,
- * and this machine's clock may be wrong. */
+/* librdkafka's interface has no const. */
+static void *unconst(const void *bytes)
+{
+    union {
+        const void *from;
+        void *to;
+    } cast = {.from = bytes};
+
+    return cast.to;
+}
+
+/* Produces a message, dated by the cluster's clock. Kafka refuses dates that are far from its own
+ * clock, and this machine's clock may be wrong. */
 static rd_kafka_resp_err_t produce(struct producer_instance *client, int32_t partition, int flags,
                                    const struct kafka_message *message, void *ticket)
 {
     return rd_kafka_producev(
         client->kafka, RD_KAFKA_V_RKT(client->topic), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(flags), RD_KAFKA_V_VALUE(message->value, message->value_len),
-        RD_KAFKA_V_KEY(pb_bytes(message->key, 0).data, message->key_len),
-        RD_KAFKA_V_TIMESTAMP((int64_t)logic_now_ms(client->logic)),
+        RD_KAFKA_V_KEY(unconst(message->key), message->key_len),
+        RD_KAFKA_V_TIMESTAMP((int64_t)client->bus.now_ms(client->bus.arg)),
         RD_KAFKA_V_HEADERS(message->headers), RD_KAFKA_V_OPAQUE(ticket), RD_KAFKA_V_END);
+}
+
+int32_t producer_instance_partition(const struct producer_instance *client, const void *key,
+                                    size_t len, int partitions)
+{
+    return rd_kafka_msg_partitioner_murmur2(client->topic, key, len, partitions, NULL, NULL);
+}
+
+rd_kafka_resp_err_t producer_instance_produce_to(struct producer_instance *client,
+                                                 const struct kafka_message *message,
+                                                 int32_t partition, void *ticket)
+{
+    int flags = message->value != NULL ? RD_KAFKA_MSG_F_FREE : RD_KAFKA_MSG_F_COPY;
+
+    loop_assert_owner(client->bus.loop);
+    return produce(client, partition, flags, message, ticket);
 }
 
 rd_kafka_resp_err_t producer_instance_produce(struct producer_instance *client,
                                               const struct kafka_message *message, int partitions,
                                               void *ticket)
 {
-    int32_t partition = rd_kafka_msg_partitioner_murmur2(client->topic, message->key,
-                                                         message->key_len, partitions, NULL, NULL);
-
-    loop_assert_owner(client->logic->loop);
-    return produce(client, partition, RD_KAFKA_MSG_F_FREE, message, ticket);
+    return producer_instance_produce_to(
+        client, message,
+        producer_instance_partition(client, message->key, message->key_len, partitions), ticket);
 }
 
 rd_kafka_resp_err_t producer_instance_probe(struct producer_instance *client, int partitions)
 {
     static const char probe[] = KAFKA_PROBE;
 
-    struct kafka_message message = {.value = pb_bytes(probe, KAFKA_PROBE_LEN).data,
-                                    .value_len = KAFKA_PROBE_LEN};
+    struct kafka_message message = {.value = unconst(probe), .value_len = KAFKA_PROBE_LEN};
     int32_t partition = (int32_t)(client->probes++ % (unsigned)partitions);
 
     return produce(client, partition, RD_KAFKA_MSG_F_COPY, &message, NULL);
@@ -185,10 +208,10 @@ static int set_limit(rd_kafka_conf_t *conf, int64_t max_bytes, char *err, size_t
     return kafka_conf_set_int(conf, "message.max.bytes", max_bytes, err, errlen);
 }
 
-static rd_kafka_conf_t *configure(const struct logic_config *config,
+static rd_kafka_conf_t *configure(const struct producer_bus *bus,
                                   const struct producer_options *options, char *err, size_t errlen)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(config->bus_brokers, "imc-logic", err, errlen);
+    rd_kafka_conf_t *conf = kafka_conf_new(bus->brokers, bus->client_id, err, errlen);
 
     if (conf == NULL)
         return NULL;
@@ -197,7 +220,7 @@ static rd_kafka_conf_t *configure(const struct logic_config *config,
      * cannot switch it off. */
     if (kafka_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
-        kafka_conf_options(conf, config->bus_options, err, errlen) == 0 &&
+        kafka_conf_options(conf, bus->options, err, errlen) == 0 &&
         set_limit(conf, options->max_bytes, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "message.timeout.ms", options->timeout_ms, err, errlen) == 0 &&
         kafka_conf_set(conf, "enable.idempotence", "true", err, errlen) == 0 &&
@@ -209,12 +232,12 @@ static rd_kafka_conf_t *configure(const struct logic_config *config,
 
 static int open_queues(struct producer_instance *client)
 {
-    const struct logic_config *config = client->logic->config;
-    struct loop *loop = client->logic->loop;
+    struct loop *loop = client->bus.loop;
     struct kafka_topic topic = {
         .name = client->options.topic,
         .partitions = client->options.partitions,
-        .replication = (int)config->bus_replication,
+        .replication = client->bus.replication,
+        .settings = client->options.settings,
         .rights = "Describe and Write",
         .again_ms = TOPIC_AGAIN_MS,
         .limit = true,
@@ -227,10 +250,10 @@ static int open_queues(struct producer_instance *client)
     return kafka_topics_open(loop, client->kafka, &topic, on_topic, client, &client->topics);
 }
 
-static rd_kafka_t *create(const struct logic_config *config, const struct producer_options *options,
+static rd_kafka_t *create(const struct producer_bus *bus, const struct producer_options *options,
                           char *err, size_t errlen)
 {
-    rd_kafka_conf_t *conf = configure(config, options, err, errlen);
+    rd_kafka_conf_t *conf = configure(bus, options, err, errlen);
 
     if (conf == NULL)
         return NULL;
@@ -240,12 +263,12 @@ static rd_kafka_t *create(const struct logic_config *config, const struct produc
     return kafka;
 }
 
-int producer_instance_open(struct logic *logic, const struct producer_options *options,
+int producer_instance_open(const struct producer_bus *bus, const struct producer_options *options,
                            const struct producer_instance_events *events, void *arg,
                            struct producer_instance **out)
 {
     char err[512];
-    rd_kafka_t *kafka = create(logic->config, options, err, sizeof err);
+    rd_kafka_t *kafka = create(bus, options, err, sizeof err);
 
     if (kafka == NULL) {
         log_error("bus producer cannot start",
@@ -254,7 +277,7 @@ int producer_instance_open(struct logic *logic, const struct producer_options *o
     }
     struct producer_instance *client = mem_zalloc(sizeof *client);
     *client = (struct producer_instance){
-        .logic = logic, .on = events, .arg = arg, .kafka = kafka, .options = *options};
+        .bus = *bus, .on = events, .arg = arg, .kafka = kafka, .options = *options};
     if (open_queues(client) != 0) {
         log_error("bus producer cannot start", "err=\"no file descriptor left\"");
         kafka_shutdown_forget(producer_instance_close(client));
@@ -268,7 +291,7 @@ struct kafka_shutdown *producer_instance_close(struct producer_instance *client)
 {
     struct kafka_look *look = kafka_topics_close(client->topics);
 
-    loop_assert_owner(client->logic->loop);
+    loop_assert_owner(client->bus.loop);
     kafka_queue_close(client->queue);
     if (client->events != NULL)
         rd_kafka_queue_destroy(client->events);
