@@ -1,57 +1,23 @@
 #include "logic/upstream/cloud_event.h"
 #include "common/base/decimal.h"
 #include "common/base/mem.h"
+#include "common/events/cloud_attributes.h"
 
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     HEADERS = 12,
     HEADERS_BYTES = 512, /* names, lengths and what is no text of EVENT */
-    NAME_MOST = 63,      /* bytes of a comet's name that are used: struct member's limit */
-    TIME_MAX = 64,
 };
 
 void cloud_event_id(const struct upstream_event *event, char *out)
 {
-    (void)snprintf(out, CLOUD_EVENT_ID_MAX, "%.*s.%" PRIx64 ".%" PRIx64 ".%" PRIu64, NAME_MOST,
-                   event->comet, event->epoch, event->handle, event->number);
-}
-
-/* May C stand for itself in a path (RFC 3986, unreserved)? */
-static bool is_unreserved(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("-._~", c) != NULL);
-}
-
-void cloud_event_source(const struct upstream_event *event, char *out)
-{
-    static const char path[] = "/imc/comet/";
-    size_t at = sizeof path - 1, len = strnlen(event->comet, NAME_MOST);
-
-    memcpy(out, path, at);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)event->comet[i];
-        at += (size_t)snprintf(out + at, CLOUD_EVENT_SOURCE_MAX - at,
-                               is_unreserved(c) ? "%c" : "%%%02X", c);
-    }
-    out[at] = '\0';
-}
-
-/* RFC 3339, in UTC. */
-static void time_text(uint64_t ms, char *out)
-{
-    time_t second = (time_t)(ms / 1000);
-    struct tm tm = {0};
-
-    (void)gmtime_r(&second, &tm);
-    size_t at = strftime(out, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out + at, TIME_MAX - at, ".%03uZ", (unsigned)(ms % 1000));
+    (void)snprintf(out, CLOUD_EVENT_ID_MAX, "%.*s.%" PRIx64 ".%" PRIx64 ".%" PRIu64,
+                   CLOUD_NAME_MOST, event->comet, event->epoch, event->handle, event->number);
 }
 
 static size_t text_len(const char *text)
@@ -61,7 +27,7 @@ static size_t text_len(const char *text)
 
 size_t cloud_event_bytes(const struct upstream_event *event)
 {
-    return HEADERS_BYTES + 4 * strnlen(event->comet, NAME_MOST) + text_len(event->key) +
+    return HEADERS_BYTES + 4 * strnlen(event->comet, CLOUD_NAME_MOST) + text_len(event->key) +
            text_len(event->room) + text_len(event->address) + event->len;
 }
 
@@ -80,12 +46,12 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t va
 
 static rd_kafka_headers_t *make_headers(const struct upstream_event *event)
 {
-    char id[CLOUD_EVENT_ID_MAX], source[CLOUD_EVENT_SOURCE_MAX], when[TIME_MAX];
+    char id[CLOUD_EVENT_ID_MAX], source[CLOUD_SOURCE_MAX], when[CLOUD_TIME_MAX];
     rd_kafka_headers_t *headers = rd_kafka_headers_new(HEADERS);
 
     cloud_event_id(event, id);
-    cloud_event_source(event, source);
-    time_text(event->time_ms, when);
+    cloud_source(event->comet, source);
+    cloud_time(event->time_ms, when);
     add(headers, "ce_specversion", "1.0");
     add(headers, "ce_id", id);
     add(headers, "ce_source", source);

@@ -28,14 +28,10 @@ struct upstream_event {
     size_t len;
 };
 
-enum {
-    CLOUD_EVENT_ID_MAX = 128,
-    CLOUD_EVENT_SOURCE_MAX = 256, /* a name has at most 63 bytes, each three at most here */
-};
+enum { CLOUD_EVENT_ID_MAX = 128 };
 
-/* OUT has CLOUD_EVENT_ID_MAX, CLOUD_EVENT_SOURCE_MAX bytes. A name that is too long is cut. */
+/* OUT has CLOUD_EVENT_ID_MAX bytes. A name that is too long is cut. */
 void cloud_event_id(const struct upstream_event *event, char *out);
-void cloud_event_source(const struct upstream_event *event, char *out);
 /* The most bytes that key, value and headers of EVENT may take in Kafka. */
 size_t cloud_event_bytes(const struct upstream_event *event);
 /* Value, key and headers of EVENT, all new. The value is there even if the body is empty, because a

@@ -1,3 +1,4 @@
+#include "common/events/cloud_attributes.h"
 #include "logic/upstream/cloud_event.h"
 
 #include <librdkafka/rdkafka.h>
@@ -97,17 +98,17 @@ static void what_is_not_known_has_no_header_but_there_is_a_value(void **state)
 
 static void names_are_escaped_and_cut(void **state)
 {
-    char name[200], source[CLOUD_EVENT_SOURCE_MAX], id[CLOUD_EVENT_ID_MAX];
+    char name[200], source[CLOUD_SOURCE_MAX], id[CLOUD_EVENT_ID_MAX];
     struct upstream_event event = {
         .comet = "a b/\xc3\xa9%", .epoch = UINT64_MAX, .handle = UINT64_MAX, .number = UINT64_MAX};
 
     (void)state;
-    cloud_event_source(&event, source);
+    cloud_source(event.comet, source);
     assert_string_equal(source, "/imc/comet/a%20b%2F%C3%A9%25");
     memset(name, '/', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     event.comet = name;
-    cloud_event_source(&event, source);
+    cloud_source(event.comet, source);
     assert_int_equal(strlen(source), strlen("/imc/comet/") + 3 * 63);
     cloud_event_id(&event, id);
     assert_non_null(strstr(id, ".ffffffffffffffff.ffffffffffffffff.18446744073709551615"));

@@ -1,0 +1,73 @@
+#include "common/events/session_record.h"
+#include "common/protocol/unpack.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t session_name_write(const struct session_name *name, char out[SESSION_NAME_MAX])
+{
+    return (size_t)snprintf(out, SESSION_NAME_MAX, "%s.%" PRIx64 ".%" PRIx64, name->comet,
+                            name->epoch, name->handle);
+}
+
+/* The hexadecimal number behind the last dot of TEXT, of which *LEN bytes are left then. */
+static bool take_number(const char *text, size_t *len, uint64_t *out)
+{
+    size_t at = *len;
+    uint64_t value = 0;
+
+    while (at > 0 && text[at - 1] != '.') {
+        char c = text[--at];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    if (at == 0 || at == *len || *len - at > 16)
+        return false;
+    for (size_t i = at; i < *len; i++) {
+        unsigned digit =
+            text[i] <= '9' ? (unsigned)(text[i] - '0') : (unsigned)(text[i] - 'a') + 10;
+        value = value << 4 | digit;
+    }
+    *out = value;
+    *len = at - 1;
+    return true;
+}
+
+bool session_name_read(const void *text, size_t len, struct session_name *out)
+{
+    struct session_name name = {0};
+
+    if (text == NULL || !take_number(text, &len, &name.handle) ||
+        !take_number(text, &len, &name.epoch) || len == 0 || len >= sizeof name.comet ||
+        memchr(text, '\0', len) != NULL)
+        return false;
+    memcpy(name.comet, text, len);
+    *out = name;
+    return true;
+}
+
+void session_record_make(const struct session_name *name, const Imc__V1__SessionRecord *record,
+                         struct kafka_message *message)
+{
+    size_t len = imc__v1__session_record__get_packed_size(record);
+    uint8_t *value = mem_alloc(len + SESSION_NAME_MAX);
+
+    imc__v1__session_record__pack(record, value);
+    *message = (struct kafka_message){
+        .value = value,
+        .value_len = len,
+        .key = value + len,
+        .key_len = session_name_write(name, (char *)value + len),
+    };
+}
+
+const Imc__V1__SessionRecord *session_record_read(struct arena *arena, const void *value,
+                                                  size_t len)
+{
+    const struct unpack_input in = {value, len, 0};
+    const char *why;
+
+    return (const Imc__V1__SessionRecord *)unpack(&imc__v1__session_record__descriptor, arena, &in,
+                                                  &why);
+}
