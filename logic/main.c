@@ -4,6 +4,7 @@
 #include "common/http/http.h"
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
+#include "logic/events/session_log.h"
 #include "logic/goim/calls.h"
 #include "logic/hook/hook.h"
 #include "logic/http/callers.h"
@@ -157,6 +158,8 @@ static int open_outside(struct logic *logic)
     if (err == 0)
         err = upstream_open(logic);
     if (err == 0)
+        err = session_log_open(logic);
+    if (err == 0)
         err = join(logic);
     if (err == 0)
         logic->later = later_open(logic, v1_scheduled_deliver);
@@ -252,6 +255,8 @@ static void logic_stop(struct daemon *daemon)
     logic->bus = NULL;
     ordered_producer_close(logic->upstream);
     logic->upstream = NULL;
+    ordered_producer_close(logic->session_log);
+    logic->session_log = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
         uv_run(&logic->loop->uv, UV_RUN_NOWAIT); /* run what was put off to the end of the turn:
                                                   * answers */
@@ -288,6 +293,9 @@ static void logic_scrape(struct daemon *daemon)
     if (logic->upstream != NULL)
         metric_set(logic->counters, LOGIC_UPSTREAM_WAITING,
                    (int64_t)ordered_producer_waiting(logic->upstream));
+    if (logic->session_log != NULL)
+        metric_set(logic->counters, LOGIC_EVENTS_WAITING,
+                   (int64_t)ordered_producer_waiting(logic->session_log));
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
     if (logic->jwts != NULL)
@@ -361,6 +369,7 @@ static const struct daemon_need logic_needs[] = {
     {"bus", USE_PUSH},
     {"partitions", USE_PUSH},
     {"jobs", USE_PUSH},
+    {"events", USE_CONNECT},
     {"upstream", 0}, /* comets keep what clients send, and tell them when it takes too long */
     {NULL, 0},
 };

@@ -293,6 +293,15 @@ const struct config_row logic_config_rows[] = {
         INT64_C(65536) * MIB,
         "Bytes on their way to upstream.topic that Kafka has not confirmed. Beyond, comets have to "
         "send them again."),
+    ROW("events", "log", CONFIG_STRING, events_log, "", 0, 0,
+        "Topic of the log of sessions (docs/events.md); created if missing, with bus.partitions. "
+        "The "
+        "same for all logics and jobs. A client is let in when Kafka has that. Empty: there are no "
+        "session events."),
+    ROW("events", "max_waiting", CONFIG_BYTES, events_max_waiting, "64m", MIB, INT64_C(65536) * MIB,
+        "Bytes on their way to events.log that Kafka has not confirmed. Beyond, clients get code "
+        "12, "
+        "and comets have to say ends of sessions again."),
     {.key = NULL},
 };
 
@@ -331,6 +340,12 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
     }
     if (strcmp(config->upstream_topic, config->bus_topic) == 0) {
         snprintf(err, errlen, "upstream.topic must not be bus.topic: job would read it as pushes");
+        return -EINVAL;
+    }
+    if (config->events_log[0] != '\0' &&
+        (strcmp(config->events_log, config->bus_topic) == 0 ||
+         strcmp(config->events_log, config->upstream_topic) == 0)) {
+        snprintf(err, errlen, "events.log must be a topic of its own");
         return -EINVAL;
     }
     if (!is_one_of(config->sessions_when_full, "refuse", "close_oldest")) {

@@ -48,6 +48,8 @@ struct logic_config {
     bool demo_enabled;
     char *upstream_topic;
     int64_t upstream_max_waiting;
+    char *events_log;
+    int64_t events_max_waiting;
 };
 
 extern const struct config_row logic_config_rows[];

@@ -11,7 +11,8 @@
  *   client, by its business ── nodes/nodes: which comet to connect to
  *   comet ═ peers/streams ─ peers/session_requests ─► connect ─► tokens, routers, mailbox
  *                                               ├───► mailbox/gone_receivers ─► routers, mailbox
- *                                               └───► upstream_requests ─► upstream/ ═► Kafka
+ *                                               ├───► upstream_requests ─► upstream/ ═► Kafka
+ *                                               └───► session_event_requests ─► events/ ═► Kafka
  *   job ═══ peers/streams ─ peers/settle_requests ──► mailbox, routers, push/job_backlog */
 #ifndef IMC_LOGIC_BASE_LOGIC_H
 #define IMC_LOGIC_BASE_LOGIC_H
@@ -56,7 +57,8 @@ struct logic {
     void (*routers_told)(struct logic *logic); /* a router has begun or ceased to answer; may be
                                                 * NULL */
     struct kafka_producer *bus;
-    struct ordered_producer *upstream; /* NULL: upstream.topic is empty */
+    struct ordered_producer *upstream;    /* NULL: upstream.topic is empty */
+    struct ordered_producer *session_log; /* events/session_log.h; NULL: events.log is empty */
     struct streams *streams;
     struct push_lanes *lanes;
     struct job_backlogs *backlogs;

@@ -36,6 +36,18 @@
       "confirm a message.")                                                                        \
     X(UPSTREAM_WAITING, "imc_logic_upstream_waiting_bytes", NULL, METRIC_GAUGE,                    \
       "Bytes on their way to upstream.topic that Kafka has not confirmed.")                        \
+    X(EVENTS_PRODUCED, "imc_logic_events_total", "result=\"produced\"", METRIC_COUNTER,            \
+      "Records of sessions. produced: events.log has them; failed: Kafka did not confirm them; "   \
+      "put_off: not tried, the topic is not there or too much waits; too_large: more than the "    \
+      "topic takes. Clients get code 12 then, and comets say ends of sessions again.")             \
+    X(EVENTS_FAILED, "imc_logic_events_total", "result=\"failed\"", METRIC_COUNTER, "")            \
+    X(EVENTS_PUT_OFF, "imc_logic_events_total", "result=\"put_off\"", METRIC_COUNTER, "")          \
+    X(EVENTS_LARGE, "imc_logic_events_total", "result=\"too_large\"", METRIC_COUNTER, "")          \
+    X(EVENTS_RESTARTS, "imc_logic_events_restarts_total", NULL, METRIC_COUNTER,                    \
+      "Producers to events.log that were replaced, because Kafka refused or did not confirm a "    \
+      "record.")                                                                                   \
+    X(EVENTS_WAITING, "imc_logic_events_waiting_bytes", NULL, METRIC_GAUGE,                        \
+      "Bytes on their way to events.log that Kafka has not confirmed.")                            \
     X(BACKLOG_LAG_MS, "imc_logic_backlog_lag_milliseconds", NULL, METRIC_GAUGE,                    \
       "Age of the messages that jobs read now, as the one furthest behind tells.")                 \
     X(BACKLOG_USED, "imc_logic_backlog_permille", NULL, METRIC_GAUGE,                              \

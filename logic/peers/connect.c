@@ -6,6 +6,7 @@
 #include "common/protocol/goim_key.h"
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
+#include "logic/events/session_log.h"
 #include "logic/hook/hook.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/peers/give_way.h"
@@ -16,6 +17,7 @@
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +36,7 @@ struct connect {
     uint32_t refused; /* close code: it was put, and must not stay; 0: nothing is against it */
     const char *why;
     uint64_t ends_ms; /* of its token, Unix time; 0: never */
+    struct ordered_ticket logging;
 };
 
 /* Connects that wait for another try, in the order in which they are due. */
@@ -102,21 +105,13 @@ static void connect_take_back(struct connect *connect)
         connect_unavailable(connect);
 }
 
-/* --- waiting messages, and the device's key --- */
+/* --- it is let in --- */
 
-static void connect_step(struct connect *connect, int err)
+static void connect_admit(struct connect *connect)
 {
     Imc__V1__ConnectResult *result = connect->result;
-
-    connect->failed |= err != 0;
-    if (--connect->steps > 0)
-        return;
-    if (connect->failed || connect->refused != CLOSE_NONE) {
-        result->n_waiting = 0;
-        connect_take_back(connect);
-        return;
-    }
     uint64_t now = connect->ends_ms == 0 ? 0 : logic_now_ms(connect->sb->logic);
+
     if (connect->ends_ms != 0)
         result->lifetime_ms = connect->ends_ms > now ? connect->ends_ms - now : 1;
     if (connect->identity.jwt) {
@@ -125,11 +120,63 @@ static void connect_step(struct connect *connect, int err)
     }
     if (connect->identity.has_id)
         result->token_id = token_number(connect->identity.id);
-    result->uid = connect->session.uid;
     result->acked = connect->session.acked;
     result->key = pb_text(connect->session.key);
     result->room = pb_text(connect->session.room);
     connect_end(connect, CLOSE_NONE, "");
+}
+
+static void connect_refuse(struct connect *connect)
+{
+    connect->result->n_waiting = 0;
+    connect_take_back(connect);
+}
+
+/* If ERR is set, the log may have it all the same, and comet says that the session has ended. */
+static void on_logged(struct ordered_ticket *ticket, int err)
+{
+    struct connect *connect = container_of(ticket, struct connect, logging);
+
+    if (err == 0)
+        connect_admit(connect);
+    else
+        connect_refuse(connect);
+}
+
+/* Last of all: what is in the log of sessions has been let in, or its comet says that it ended. */
+static void connect_log(struct connect *connect)
+{
+    struct session_batch *sb = connect->sb;
+    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    struct session_name name = {.epoch = connect->session.epoch, .handle = connect->session.handle};
+
+    (void)snprintf(name.comet, sizeof name.comet, "%s", connect->session.comet);
+    record.what = IMC__V1__SESSION_RECORD__WHAT__OPENED;
+    record.uid = connect->session.uid;
+    record.opened_ms = logic_now_ms(sb->logic);
+    record.address = sb->in->connects[connect - sb->connects]->address;
+    record.key = pb_text(connect->session.key);
+    record.room = pb_text(connect->session.room);
+    connect->logging.done = on_logged;
+    connect->result->logged = session_log_write(sb->logic, &name, &record, &connect->logging) == 0;
+    if (!connect->result->logged)
+        connect_refuse(connect);
+}
+
+/* --- waiting messages, and the device's key --- */
+
+static void connect_step(struct connect *connect, int err)
+{
+    connect->failed |= err != 0;
+    if (--connect->steps > 0)
+        return;
+    connect->result->uid = connect->session.uid;
+    if (connect->failed || connect->refused != CLOSE_NONE)
+        connect_refuse(connect);
+    else if (connect->sb->logic->session_log != NULL)
+        connect_log(connect);
+    else
+        connect_admit(connect);
 }
 
 static void on_waiting(void *arg, int err, const struct mailbox_page *page)

@@ -14,6 +14,8 @@
  * (device_keys.h). The session is admitted after both, because a push to the key would be skipped
  * before.
  *
+ * With events.log a session is let in only when Kafka has the record that says so (docs/events.md).
+ *
  * The router has answered the put before the mailbox is read. settle_requests.h does it the other
  * way round: it stores a message before it asks the router. So one of the two always sees the other
  * (docs/delivery.md).

@@ -6,7 +6,8 @@
  *                                ├─ registered ─► routers, once all its registers were taken
  *                                ├─ ordered ─► room_orders: not answered
  *                                ├─ relocates ─► relocate_requests ─► nodes
- *                                └─ upstreams ─► upstream_requests
+ *                                ├─ upstreams ─► upstream_requests
+ *                                └─ session_events ─► session_event_requests
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
 #include "common/protocol/ops.h"
@@ -19,6 +20,7 @@
 #include "logic/peers/renew.h"
 #include "logic/peers/room_orders.h"
 #include "logic/peers/session_batch.h"
+#include "logic/peers/session_event_requests.h"
 #include "logic/peers/upstream_requests.h"
 #include "logic/peers/waiting.h"
 #include "logic/router/routers.h"
@@ -393,6 +395,7 @@ static void alloc_results(struct session_batch *sb)
         message_list(sb, &imc__v1__renew_result__descriptor, sb->in->n_renews, &reply->n_renews);
     reply->disconnects = status_list(sb, sb->in->n_disconnects, &reply->n_disconnects);
     reply->confirms = status_list(sb, sb->in->n_confirms, &reply->n_confirms);
+    reply->session_events = status_list(sb, sb->in->n_session_events, &reply->n_session_events);
     reply->stores = status_list(sb, sb->in->n_stores, &reply->n_stores);
     reply->registers = status_list(sb, sb->in->n_registers, &reply->n_registers);
     reply->revoked = arena_alloc(&sb->batch->arena, sb->in->n_registers * sizeof(void *));
@@ -425,5 +428,6 @@ void session_requests_handle(struct stream_batch *batch)
     take_ordered(sb);
     relocates_start(sb);
     upstreams_start(sb);
+    session_events_start(sb);
     session_batch_drop(sb);
 }

@@ -115,7 +115,8 @@ static void on_opened(struct loop *loop, struct inbox_item *item)
     }
     if (stream->kind == &comets && service->logic->upstream != NULL)
         tell_upstream(stream);
-    if (stream->kind == &comets && service->logic->hook != NULL)
+    if (stream->kind == &comets &&
+        (service->logic->hook != NULL || service->logic->session_log != NULL))
         tell_hook(stream);
     if (service->closed[0] != '\0')
         tell_whether_closed(service, stream);
