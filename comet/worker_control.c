@@ -23,6 +23,7 @@
 #include "comet/session/room_reports.h"
 #include "comet/session/send_away.h"
 #include "comet/session/session.h"
+#include "comet/session/session_log.h"
 #include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/log.h"
@@ -45,8 +46,8 @@ static const struct conn_events worker_conn_events = {
  * one. */
 enum { CONNECTS_WINDOW = 64 };
 
-/* A logic asks the business who connects. From now on Connects go on streams of their own, so that
- * nothing else waits with them. */
+/* A logic asks the business who connects, or Kafka whether it has the session. From now on Connects
+ * go on streams of their own, so that nothing else waits with them. */
 static void worker_asks_business(struct worker *worker)
 {
     const struct logic_link link = {
@@ -115,6 +116,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->upstream = upstream_open(worker);
     worker->token_ends = token_ends_open(worker);
     worker->renewals = renewals_open(worker);
+    worker->session_log = session_log_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -137,6 +139,7 @@ void worker_close(struct worker *worker)
     if (worker->connects != NULL)
         logic_requests_close(worker->connects);
     logic_requests_close(worker->logic);
+    session_log_close(worker->session_log);
     reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);
     wheel_close(worker->ack_wheel);
@@ -168,6 +171,7 @@ static void view_arrived(struct loop *loop, struct inbox_item *item)
         logic_requests_update(worker->connects);
     upstream_update(worker->upstream);
     reregister_update(worker->reregister);
+    session_log_update(worker->session_log);
 }
 
 void worker_post_view(struct worker *worker, struct cluster_view *view)
@@ -282,6 +286,7 @@ static void worker_drained_wait(uv_timer_t *timer)
 
     bool asking = logic_requests_pending(worker->logic) > 0 ||
                   upstream_pending(worker->upstream) > 0 ||
+                  session_log_pending(worker->session_log) > 0 ||
                   (worker->connects != NULL && logic_requests_pending(worker->connects) > 0);
 
     /* daemon.drain limits the wait. Without a logic there will be no answer. */

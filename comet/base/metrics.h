@@ -111,6 +111,14 @@
       "Sessions of which nothing was taken for upstream.timeout.")                                 \
     X(UPSTREAM_REFUSED, "imc_comet_upstream_refused_total", NULL, METRIC_COUNTER,                  \
       "Sessions closed (code 12) because twice upstream.max_waiting waited in their loop.")        \
+    X(EVENTS_SAID, "imc_comet_events_total", "result=\"said\"", METRIC_COUNTER,                    \
+      "Ends and reopenings of sessions for the log of sessions. said: Kafka has it; dropped: for " \
+      "a minute no logic had events.log.")                                                         \
+    X(EVENTS_DROPPED, "imc_comet_events_total", "result=\"dropped\"", METRIC_COUNTER, "")          \
+    X(EVENTS_AGAIN, "imc_comet_events_again_total", NULL, METRIC_COUNTER,                          \
+      "Times that such a thing had to be said to a logic again.")                                  \
+    X(EVENTS_WAITING, "imc_comet_events_waiting", NULL, METRIC_GAUGE,                              \
+      "Sessions of which something has to be said.")                                               \
     X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                            \
       "Connections closed with operation 6.")                                                      \
     X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                        \

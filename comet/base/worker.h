@@ -20,6 +20,7 @@ struct room_reports;
 struct ordered_rooms;
 struct upstream;
 struct token_ends;
+struct session_log;
 struct cluster_view;
 struct strmap;
 struct wheel;
@@ -58,6 +59,7 @@ struct worker {
     struct upstream *upstream;           /* session/upstream.h */
     struct token_ends *token_ends;
     struct renewals *renewals;       /* session/token_ends.h */
+    struct session_log *session_log; /* session/session_log.h */
     struct logic_requests *connects; /* for Connects and Renews; NULL: they go by `logic` */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t connects_waiting;   /* clients that have authenticated, beyond logic.connects */

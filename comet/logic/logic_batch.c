@@ -151,6 +151,29 @@ static void batch_add_upstream(Imc__V1__SessionBatch *batch, struct arena *arena
     batch->upstreams[batch->n_upstreams++] = item;
 }
 
+static void batch_add_event(const struct worker *worker, Imc__V1__SessionBatch *batch,
+                            struct arena *arena, const struct logic_request *request)
+{
+    Imc__V1__SessionEvent *item = arena_alloc(arena, sizeof *item);
+    const struct session_event *event = request->event;
+    uint64_t now = loop_now_ms(&worker->loop), end = event->ended ? event->ended_at_ms : now;
+
+    imc__v1__session_event__init(item);
+    item->handle = request->handle;
+    item->uid = event->uid;
+    item->epoch = event->epoch;
+    item->ended = event->ended;
+    item->anybody = event->anybody;
+    item->refused = event->refused;
+    item->code = event->code;
+    item->open_ms = end - event->opened_at_ms;
+    item->ago_ms = now - end;
+    item->address = mem_unconst(event->address);
+    item->key = mem_unconst(event->key);
+    item->room = mem_unconst(event->room);
+    batch->session_events[batch->n_session_events++] = item;
+}
+
 void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
                        struct arena *arena, struct logic_request_queue *requests,
                        const size_t counts[REQUEST_KINDS])
@@ -167,6 +190,7 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     batch->upstreams = batch_list(arena, counts[REQUEST_UPSTREAM]);
     batch->relocates = batch_list(arena, counts[REQUEST_RELOCATE]);
     batch->renews = batch_list(arena, counts[REQUEST_RENEW]);
+    batch->session_events = batch_list(arena, counts[REQUEST_SESSION_EVENT]);
     batch->loop = (uint32_t)worker->loop.index;
     STAILQ_FOREACH(request, requests, link) {
         if (request->kind == REQUEST_CONNECT) {
@@ -177,6 +201,8 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
             batch_add_store(batch, arena, request);
         } else if (request->kind == REQUEST_UPSTREAM) {
             batch_add_upstream(batch, arena, request);
+        } else if (request->kind == REQUEST_SESSION_EVENT) {
+            batch_add_event(worker, batch, arena, request);
         } else if (request->kind == REQUEST_REGISTERED) {
             if (request->cancelled)
                 continue;
@@ -190,7 +216,7 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
     }
 }
 
-/* A logic of an earlier version answers no relocates and no renews. */
+/* A logic of an earlier version answers no relocates, renews and session events. */
 bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
                                 const size_t counts[REQUEST_KINDS])
 {
@@ -203,7 +229,9 @@ bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
            reply->n_rooms == counts[REQUEST_ROOM] &&
            reply->n_upstreams == counts[REQUEST_UPSTREAM] &&
            (reply->n_relocates == counts[REQUEST_RELOCATE] || reply->n_relocates == 0) &&
-           (reply->n_renews == counts[REQUEST_RENEW] || reply->n_renews == 0);
+           (reply->n_renews == counts[REQUEST_RENEW] || reply->n_renews == 0) &&
+           (reply->n_session_events == counts[REQUEST_SESSION_EVENT] ||
+            reply->n_session_events == 0);
 }
 
 uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_request_kind kind,
@@ -230,6 +258,9 @@ uint32_t logic_batch_status(const Imc__V1__SessionReply *reply, enum logic_reque
         return i < reply->n_renews ? reply->renews[i]->code : CLOSE_UNAVAILABLE;
     case REQUEST_RELOCATE:
         return LOGIC_OK;
+    case REQUEST_SESSION_EVENT:
+        return i < reply->n_session_events ? reply->session_events[i]
+                                           : (uint32_t)LOGIC_NOT_CONFIGURED;
     case REQUEST_REGISTERED:
     case REQUEST_KINDS:
         break;

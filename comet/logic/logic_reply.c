@@ -68,6 +68,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     struct admission *admission = arena_alloc(&reply->decoded.arena, sizeof *admission);
 
     admission->uid = result->uid;
+    admission->logged = result->logged;
     admission->room = result->room;
     admission->rooms = result->rooms;
     admission->reason = result->reason;

@@ -23,6 +23,7 @@ enum logic_request_kind {
     REQUEST_UPSTREAM,
     REQUEST_RELOCATE,
     REQUEST_RENEW,
+    REQUEST_SESSION_EVENT,
     REQUEST_KINDS,
 };
 
@@ -79,6 +80,16 @@ struct mailbox_page {
     uint64_t last; /* the last id that was left out after the last one; 0: none was */
 };
 
+/* SessionEvent of session.proto. */
+struct session_event {
+    int64_t uid;
+    uint64_t epoch, before; /* before: the epoch in which the log had it first; of the owner */
+    bool ended, anybody, refused;
+    uint8_t code;
+    uint64_t opened_at_ms, ended_at_ms; /* loop time */
+    const char *address, *key, *room;
+};
+
 /* Logic's answer to a Connect. */
 struct admission {
     int64_t uid;
@@ -90,6 +101,7 @@ struct admission {
     size_t n_accepts;
     bool hello; /* goim: the auth reply has a body */
     bool acked; /* goim: the client acknowledges its messages */
+    bool logged; /* the log of sessions has it, or may have it if it was refused */
     struct token_marks token;
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
     const char *reason;   /* why it was refused */
@@ -123,6 +135,7 @@ struct logic_request {
     STAILQ_ENTRY(logic_request) link;
     enum logic_request_kind kind;
     bool sent;            /* set by logic_requests.c: a logic may have carried it out */
+    bool again;           /* CONNECT: it was sent to a logic that did not answer */
     bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
     uint64_t handle; /* CONFIRM, STORE: the session that the message is owed to; ROOM: the one that
@@ -154,6 +167,8 @@ struct logic_request {
     struct push push;         /* STORE: holds a reference to its backing */
     struct ticket ticket;     /* STORE: for done() */
     struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
+    const struct session_event *event; /* SESSION_EVENT: likewise */
+    void *saying;                      /* SESSION_EVENT: session_log.c's */
 };
 STAILQ_HEAD(logic_request_queue, logic_request);
 

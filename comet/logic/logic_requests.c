@@ -251,6 +251,7 @@ static void link_take(struct logic_requests *link, struct logic_request_queue *t
         /* At most one REGISTERED per batch: the field is not repeated. */
         if (request->kind == REQUEST_REGISTERED && counts[REQUEST_REGISTERED] > 0)
             break;
+        request->again = request->sent;
         request->sent = true;
         counts[request->kind]++;
         link->connecting += request->kind == REQUEST_CONNECT;

@@ -101,6 +101,9 @@ struct conn {
     bool renews : 1;    /* session/renewals.h has a further token of it, or had one lately */
     bool renewing : 1;  /* logic has not said yet what that is worth */
     bool by_object : 1; /* it authenticated with goim's JSON object */
+    bool logged : 1;    /* session/session_log.h has it */
+    uint8_t end_code : 4; /* enum close_code: why we ended it; CLOSE_NONE: we did not, or without
+                             words */
     /* only for the files of net/: */
     bool header_due : 1;     /* a PROXY header comes first: client_address.h */
     bool named : 1;          /* a proxy has named the client's address: client_address.h */

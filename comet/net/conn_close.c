@@ -156,6 +156,7 @@ static void kick(struct conn *conn, struct goodbye *words)
     assert(words->more_len <= CONN_MORE_MAX);
     if (conn->state >= CONN_CLOSING || conn->broken)
         return;
+    conn->end_code = (unsigned)words->kick & 15U;
     words->ws_code = (uint16_t)(WS_CLOSE_OURS + words->kick);
     if (!conn_tls_is_open(conn)) { /* no words can reach it */
         conn->by_us = true;

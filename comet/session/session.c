@@ -16,6 +16,7 @@
 #include "comet/session/renewals.h"
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
+#include "comet/session/session_log.h"
 #include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/mem.h"
@@ -67,6 +68,8 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     conn->counted = true;
     session_count(worker, 1);
     addresses_session(conn->address, 1);
+    if (result->logged)
+        session_log_admitted(worker->session_log, conn, answer);
     catchup_admitted(conn, &result->page);
     if (result->token.token != 0 || result->lifetime_ms != 0)
         token_ends_set(conn, result->token, result->lifetime_ms);
@@ -80,6 +83,18 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     held_joins_admit(conn, session_open, result->hello);
 }
 
+/* A logic may have written to the log of sessions that this one is open, and it is not. */
+static void session_not_opened(struct worker *worker, const struct logic_request *request,
+                               const struct logic_answer *answer)
+{
+    bool admitted = answer->answered && answer->status == CLOSE_NONE;
+
+    if (answer->answered && answer->connect->logged)
+        session_log_unopened(worker->session_log, request->handle, answer);
+    else if (!admitted && (request->again || (request->sent && !answer->answered)))
+        session_log_undo(worker->session_log, request->handle);
+}
+
 static void connect_done(struct worker *worker, struct logic_request *request,
                          const struct logic_answer *answer)
 {
@@ -91,10 +106,13 @@ static void connect_done(struct worker *worker, struct logic_request *request,
     if (conn == NULL || conn->state != CONN_CONNECTING) {
         /* The device left before logic answered. Messages for its user stay in the mailbox, because
          * none was confirmed. */
+        session_not_opened(worker, request, answer);
         if (admitted)
             reregister_disconnect(worker->reregister, request->handle, answer->connect->uid);
         return;
     }
+    if (!admitted)
+        session_not_opened(worker, request, answer);
     if (admitted) {
         session_admit(conn, answer);
     } else if (refused) {
@@ -141,6 +159,8 @@ void session_closed(struct conn *conn)
 
     loop_assert_owner(&worker->loop);
     catchup_end(conn);
+    if (conn->logged)
+        session_log_closed(worker->session_log, conn);
     if (conn->goim != NULL) {
         acks_end(conn);
         goim_keys_remove(conn);

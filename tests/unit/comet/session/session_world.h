@@ -19,6 +19,7 @@
 #include "comet/session/reregister.h"
 #include "comet/session/room_ops.h"
 #include "comet/session/session.h"
+#include "comet/session/session_log.h"
 #include "comet/session/upstream.h"
 #include "comet/wire/client_request.h"
 #include "common/base/mem.h"
@@ -229,6 +230,32 @@ void reregister_admitted(struct reregister *reregister, struct conn *conn,
 void reregister_closed(struct reregister *reregister, struct conn *conn)
 {
     (void)reregister, (void)conn;
+}
+
+/* No session of these tests is logged. */
+void session_log_admitted(struct session_log *log, struct conn *conn,
+                          const struct logic_answer *answer)
+{
+    (void)log, (void)conn, (void)answer;
+    fail();
+}
+
+void session_log_closed(struct session_log *log, struct conn *conn)
+{
+    (void)log, (void)conn;
+    fail();
+}
+
+void session_log_unopened(struct session_log *log, uint64_t handle,
+                          const struct logic_answer *answer)
+{
+    (void)log, (void)handle, (void)answer;
+    fail();
+}
+
+void session_log_undo(struct session_log *log, uint64_t handle)
+{
+    (void)log, (void)handle;
 }
 
 void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
