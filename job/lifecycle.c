@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/kafka/shutdown.h"
 #include "job/comets/comets.h"
+#include "job/events/events.h"
 #include "job/job_parts.h"
 #include "job/kafka/kafka_consumer.h"
 #include "job/mailbox/mailbox_handover.h"
@@ -25,6 +26,8 @@ struct job_daemon {
     struct membership *membership;
     struct member self;
     struct kafka_consumer *consumer; /* NULL: the lease was not held yet */
+    struct events *events;           /* NULL: likewise, or events.log is empty */
+    int draining_parts;
     struct loop_task reopen;
     bool is_short;      /* why it is opened anew */
     uint64_t failed_ms; /* since when failures of the consumer are counted */
@@ -39,6 +42,7 @@ enum {
 };
 
 static void open_bus(struct job_daemon *state);
+static void open_events(struct job_daemon *state);
 
 /* --- membership --- */
 
@@ -98,6 +102,7 @@ static void on_held(struct membership *membership, bool lost, void *arg)
     if (lost)
         log_warn("lease had lapsed", "id=%s", state->self.id);
     open_bus(state);
+    open_events(state);
     see_whether_ready(state);
 }
 
@@ -132,6 +137,16 @@ static void on_bus_failed(bool is_short, void *arg)
         daemon_fail(state->daemon);
     else
         loop_defer(&state->daemon->loop, &state->reopen);
+}
+
+static void open_events(struct job_daemon *state)
+{
+    if (state->draining || state->events != NULL)
+        return;
+    if (events_open(&state->job, on_bus, state, &state->events) != 0)
+        daemon_fail(state->daemon);
+    else if (state->events != NULL)
+        events_members(state->events, state->membership);
 }
 
 static void open_bus(struct job_daemon *state)
@@ -205,7 +220,8 @@ static void on_drained(void *arg)
 {
     struct job_daemon *state = arg;
 
-    daemon_drained(state->daemon);
+    if (--state->draining_parts == 0)
+        daemon_drained(state->daemon);
 }
 
 /* Half of the time is for answers, the rest for the group and the lease. */
@@ -216,11 +232,13 @@ static void job_drain(struct daemon *daemon)
 
     state->draining = true;
     comets_give_up(state->job.comets);
-    if (state->consumer == NULL) {
+    state->draining_parts = (state->consumer != NULL) + (state->events != NULL);
+    if (state->draining_parts == 0)
         daemon_drained(daemon);
-        return;
-    }
-    kafka_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
+    if (state->events != NULL)
+        events_drain(state->events, config->daemon.drain_ms / 2, on_drained, state);
+    if (state->consumer != NULL)
+        kafka_consumer_drain(state->consumer, config->daemon.drain_ms / 2, on_drained, state);
 }
 
 static void job_stop(struct daemon *daemon)
@@ -228,6 +246,7 @@ static void job_stop(struct daemon *daemon)
     struct job_daemon *state = daemon->state;
 
     kafka_consumer_close(state->consumer);
+    events_close(state->events);
     job_parts_close(&state->job);
     daemon->state = NULL;
     free(state);
@@ -242,6 +261,8 @@ static void job_daemon_scrape(struct daemon *daemon)
     if (state == NULL)
         return;
     job_parts_scrape(&state->job);
+    if (state->events != NULL)
+        events_scrape(state->events);
     if (state->consumer == NULL)
         return;
     metric_set(daemon->counters, JOB_PARTITIONS,
@@ -268,6 +289,7 @@ static const struct daemon_need job_needs[] = {
     {"storing", USE_STORE},
     {"bus", USE_PUSH | USE_STORE},
     {"partitions", USE_PUSH | USE_STORE},
+    {"events", 0}, /* they wait in events.log */
     {NULL, 0},
 };
 

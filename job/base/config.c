@@ -1,8 +1,10 @@
 #include "job/base/config.h"
+#include "common/events/event_types.h"
 #include "common/kafka/kafka.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ROW(section, key, type, field, init, min, max, doc)                         \
     {                                                                               \
@@ -81,6 +83,26 @@ const struct config_row job_config_rows[] = {
     ROW("settle", "parked", CONFIG_INT, settle_parked, "1000000", 1000, 100000000,
         "Messages put off at most, of about 50 bytes each; beyond, nothing is read. Not more "
         "than 200,000 offsets of a partition either: that far comets remember what they had."),
+    ROW("events", "log", CONFIG_STRING, events_log, "", 0, 0,
+        "Topic of the log of sessions (docs/events.md): the same as logic's events.log. Empty: "
+        "this "
+        "job tells no session events."),
+    ROW("events", "topic", CONFIG_STRING, events_topic, "", 0, 0,
+        "Topic that the session events go to. It has to exist."),
+    ROW("events", "group", CONFIG_STRING, events_group, "imc-events", 0, 0,
+        "Consumer group that shares the partitions of events.log; the same for all jobs."),
+    ROW("events", "types", CONFIG_LIST, events_types, "connected,disconnected", 0, 0,
+        "Which events are told: connected, disconnected."),
+    ROW("events", "timeout", CONFIG_DURATION, events_timeout_ms, "5s", 100, 300000,
+        "An event that Kafka has not confirmed after this long is sent again, with all behind it."),
+    ROW("events", "window", CONFIG_INT, events_window, "20000", 100, 1000000,
+        "Events that events.topic does not have yet; beyond, events.log is read no further."),
+    ROW("events", "window_bytes", CONFIG_BYTES, events_window_bytes, "32m", 65536, 0x100000000,
+        "Bytes of those that Kafka was sent."),
+    ROW("events", "remember", CONFIG_INT, events_remember, "100000", 1, 10000000,
+        "Sessions of a partition, of 90 bytes each, that are remembered after their end: a logic "
+        "that "
+        "stood still may write that one was opened after its end."),
     {.key = NULL},
 };
 
@@ -95,6 +117,20 @@ int job_config_check(const void *arg, char *err, size_t errlen)
     }
     if (config->retry_first_ms > config->retry_last_ms) {
         snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
+        return -EINVAL;
+    }
+    unsigned types;
+    if (event_types_read(config->events_types, &types, err, errlen) != 0)
+        return -EINVAL;
+    if (config->events_log[0] != '\0' &&
+        (config->events_topic[0] == '\0' || config->events_group[0] == '\0' ||
+         strcmp(config->events_log, config->events_topic) == 0 ||
+         strcmp(config->events_log, config->bus_topic) == 0 ||
+         strcmp(config->events_topic, config->bus_topic) == 0 ||
+         strcmp(config->events_group, config->bus_group) == 0)) {
+        snprintf(err, errlen,
+                 "events.log needs events.topic and events.group; events.log, events.topic and "
+                 "bus.topic have to be three topics, and events.group is not bus.group");
         return -EINVAL;
     }
     return kafka_options_check(config->bus_options, err, errlen);

@@ -18,6 +18,8 @@ struct job_config {
     int64_t retry_first_ms, retry_last_ms;
     int64_t patience_ms; /* settle.patience */
     int64_t settle_window, settle_window_bytes, settle_parked;
+    char *events_log, *events_topic, *events_group, *events_types;
+    int64_t events_timeout_ms, events_window, events_window_bytes, events_remember;
 };
 
 extern const struct config_row job_config_rows[];

@@ -64,9 +64,8 @@ static const struct windows_events windows_events = {
 
 /* --- life --- */
 
-/* The group's name for us: whoever comes with it takes over what is ours at once, without waiting
- * until we are taken for dead. Brokers allow only these characters. */
-static void consumer_instance(const char *id, char *instance)
+/* Brokers allow only these characters. */
+void kafka_consumer_instance(const char *id, char *instance)
 {
     size_t i = 0;
 
@@ -97,7 +96,7 @@ static int consumer_settings(struct kafka_consumer *consumer, rd_kafka_conf_t *c
         {"fetch.error.backoff.ms", "100"},
     };
 
-    consumer_instance(consumer->job->id, instance);
+    kafka_consumer_instance(consumer->job->id, instance);
     if (kafka_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
         return -EINVAL;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

@@ -25,6 +25,9 @@ typedef void (*kafka_failed_fn)(bool is_short, void *arg);
  * name (lease.id) to the later one, who is meant to be the same job after a restart. */
 int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn ready,
                         kafka_failed_fn failed, void *arg, struct kafka_consumer **consumer);
+/* A group's name for the job ID: whoever comes with it takes over what is ours at once, without
+ * waiting until we are taken for dead. INSTANCE has the room that ID takes. */
+void kafka_consumer_instance(const char *id, char *instance);
 /* job->comets_known became true. */
 void kafka_consumer_wake(struct kafka_consumer *consumer);
 /* Stops reading, waits up to WAIT_MS for what is unresolved, stores and commits, leaves the group;

@@ -1,0 +1,69 @@
+/* event_partition.h - one partition of the log of sessions: what its records mean, the events that
+ * follow from them, and the ends that nobody else writes. Main loop only.
+ *
+ *   log ─► record ─► session_table ─► event ─► WAITING ─pump─► SENT ─► events.topic has it: DONE
+ *    ▲                   │                        ▲              │            │
+ *    │                   │                        └── failed ◄───┘            ├─► offset may be committed
+ *    │                   └─ a comet's life is over: its open sessions         └─► the session's records
+ *    └──── ENDED, LOST ◄──┘                                                       are deleted ─► log
+ *
+ * Records below `emit_from`, which is what the group has committed, only fill the table. */
+#ifndef IMC_JOB_EVENTS_EVENT_PARTITION_H
+#define IMC_JOB_EVENTS_EVENT_PARTITION_H
+
+#include "common/base/list.h"
+#include "common/kafka/ordered_producer.h"
+#include "job/events/session_table.h"
+#include <librdkafka/rdkafka.h>
+
+struct job;
+struct membership;
+
+/* What the partitions of a job share. events.c fills it. */
+struct event_outlets {
+    struct job *job;
+    struct membership *membership; /* NULL: not known yet */
+    struct ordered_producer *log, *topic;
+    uint64_t (*now_ms)(void *arg); /* the cluster's time */
+    unsigned types;                /* a bit per enum event_type that is wanted */
+    size_t waiting;                /* events that events.topic does not have yet */
+    struct loop_task pump;         /* something can be sent */
+};
+
+STAILQ_HEAD(event_queue, event);
+STAILQ_HEAD(grave_queue, grave);
+
+struct event_partition {
+    LIST_ENTRY(event_partition) link; /* events.c's */
+    struct event_outlets *outlets;
+    int32_t id;
+    size_t refs;       /* messages on their way to Kafka, and 1 while it is assigned */
+    bool gone;         /* it is not ours any more */
+    bool known;        /* emit_from is */
+    bool skipped;      /* a record came before that */
+    bool caught_up;    /* the end was reached once */
+    bool failed;       /* an event in `sent` has failed */
+    int64_t emit_from; /* offset of the first record that events follow from */
+    int64_t next;      /* offset after the newest record */
+    int64_t committed; /* position last committed; -1: none, or it was not taken */
+    struct session_table table;
+    struct event_queue waiting, sent; /* in the order of the records; those of sent are older */
+    struct grave_queue graves;        /* sessions whose records can be deleted */
+};
+
+struct event_partition *event_partition_open(struct event_outlets *outlets, int32_t id);
+void event_partition_close(struct event_partition *partition);
+/* The group has committed OFFSET. */
+void event_partition_known(struct event_partition *partition, int64_t offset);
+void event_partition_record(struct event_partition *partition, const rd_kafka_message_t *message);
+/* Its end is at OFFSET. False: it is shorter than what was committed, so it is another log.
+ * Everything is forgotten, and it has to be read from its beginning. */
+bool event_partition_end(struct event_partition *partition, int64_t offset);
+/* Sends what waits. */
+void event_partition_pump(struct event_partition *partition);
+/* Once a second: ends the sessions of comets that are dead. */
+void event_partition_look(struct event_partition *partition);
+/* What may be committed; -1: nothing yet. */
+int64_t event_partition_position(const struct event_partition *partition);
+
+#endif

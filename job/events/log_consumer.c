@@ -1,0 +1,64 @@
+#include "job/events/log_consumer.h"
+#include "common/base/log.h"
+#include "common/kafka/kafka.h"
+#include "job/kafka/kafka_consumer.h"
+
+#include <errno.h>
+
+enum { SESSION_LEAST_MS = 6000 }; /* what all brokers allow */
+
+static int settings(const struct job *job, rd_kafka_conf_t *conf, char *err, size_t errlen)
+{
+    const struct job_config *config = job->config;
+    int64_t session_ms =
+        config->session_ms > SESSION_LEAST_MS ? config->session_ms : SESSION_LEAST_MS;
+    char instance[sizeof job->id];
+    const struct {
+        const char *name, *value;
+    } words[] = {
+        {"group.id", config->events_group},
+        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"auto.offset.reset", "earliest"},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {"queued.max.messages.kbytes", "4096"}, /* per partition */
+        {"topic.metadata.refresh.interval.ms", "3000"},
+        {"fetch.error.backoff.ms", "100"},
+    };
+
+    kafka_consumer_instance(job->id, instance);
+    if (kafka_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (kafka_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
+            return -EINVAL;
+    }
+    if (kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
+        kafka_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
+        kafka_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0)
+        return -EINVAL;
+    return kafka_conf_options(conf, config->bus_options, err, errlen);
+}
+
+rd_kafka_t *log_consumer_new(const struct job *job, const struct log_consumer_events *on, void *arg)
+{
+    char err[512];
+    rd_kafka_t *rk = NULL;
+    rd_kafka_conf_t *conf = kafka_conf_new(job->config->bus_brokers, job->id, err, sizeof err);
+
+    if (conf != NULL && settings(job, conf, err, sizeof err) == 0) {
+        rd_kafka_conf_set_rebalance_cb(conf, on->rebalance);
+        rd_kafka_conf_set_offset_commit_cb(conf, on->commit);
+        rd_kafka_conf_set_opaque(conf, arg);
+        rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+    }
+    if (rk != NULL) {
+        rd_kafka_poll_set_consumer(rk);
+        return rk;
+    }
+    log_error("events: cannot read the log", "err=\"%s\"; see bus.brokers and bus.options", err);
+    if (conf != NULL)
+        rd_kafka_conf_destroy(conf);
+    return NULL;
+}
