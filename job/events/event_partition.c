@@ -153,8 +153,8 @@ static void on_event_done(struct ordered_ticket *ticket, int err)
         bury(partition, &event->name);
     if (!partition->failed)
         sent_trim(partition);
-    partition_unref(partition);
     pump_soon(partition);
+    partition_unref(partition);
 }
 
 /* What failed is sent again, in order, before what waits. */
