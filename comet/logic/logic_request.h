@@ -99,8 +99,8 @@ struct admission {
     bool accepts_all;  /* goim: every operation; false: those of `accepts` */
     const int32_t *accepts;
     size_t n_accepts;
-    bool hello; /* goim: the auth reply has a body */
-    bool acked; /* goim: the client acknowledges its messages */
+    bool hello;  /* goim: the auth reply has a body */
+    bool acked;  /* goim: the client acknowledges its messages */
     bool logged; /* the log of sessions has it, or may have it if it was refused */
     struct token_marks token;
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
@@ -166,7 +166,7 @@ struct logic_request {
     uint64_t behind;          /* STORE: only if this message is in the mailbox; 0 = none */
     struct push push;         /* STORE: holds a reference to its backing */
     struct ticket ticket;     /* STORE: for done() */
-    struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
+    struct upstream_group *upstream;   /* UPSTREAM: borrowed until done() */
     const struct session_event *event; /* SESSION_EVENT: likewise */
     void *saying;                      /* SESSION_EVENT: session_log.c's */
 };

@@ -96,12 +96,12 @@ struct conn {
     bool missed : 1;  /* routers may have taken its user for away. It fetches its mailbox once it is
                          registered, and until then before each push to it is written */
     uint8_t held : 2; /* enum conn_holder: nothing more of it is handled */
-    bool upstream : 1;  /* session/upstream.h has something of it */
-    bool expires : 1;   /* session/token_ends.h knows when */
-    bool renews : 1;    /* session/renewals.h has a further token of it, or had one lately */
-    bool renewing : 1;  /* logic has not said yet what that is worth */
-    bool by_object : 1; /* it authenticated with goim's JSON object */
-    bool logged : 1;    /* session/session_log.h has it */
+    bool upstream : 1;    /* session/upstream.h has something of it */
+    bool expires : 1;     /* session/token_ends.h knows when */
+    bool renews : 1;      /* session/renewals.h has a further token of it, or had one lately */
+    bool renewing : 1;    /* logic has not said yet what that is worth */
+    bool by_object : 1;   /* it authenticated with goim's JSON object */
+    bool logged : 1;      /* session/session_log.h has it */
     uint8_t end_code : 4; /* enum close_code: why we ended it; CLOSE_NONE: we did not, or without
                              words */
     /* only for the files of net/: */
