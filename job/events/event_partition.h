@@ -1,11 +1,11 @@
 /* event_partition.h - one partition of the log of sessions: what its records mean, the events that
  * follow from them, and the ends that nobody else writes. Main loop only.
  *
- *   log ─► record ─► session_table ─► event ─► WAITING ─pump─► SENT ─► events.topic has it: DONE
- *    ▲                   │                        ▲              │            │
- *    │                   │                        └── failed ◄───┘            ├─► offset may be committed
- *    │                   └─ a comet's life is over: its open sessions         └─► the session's records
- *    └──── ENDED, LOST ◄──┘                                                       are deleted ─► log
+ *   log ─► record ─► session_table ─► event ─► WAITING ─pump─► SENT ─► topic has it: DONE
+ *    ▲                   │                       ▲             │         │
+ *    │                   │                       └── failed ◄──┘         ├─► may be committed
+ *    │                   └─ a comet's life is over: its open sessions    └─► the session's
+ *    └──── ENDED, LOST ◄──┘                                          records are deleted ─► log
  *
  * Records below `emit_from`, which is what the group has committed, only fill the table. */
 #ifndef IMC_JOB_EVENTS_EVENT_PARTITION_H
