@@ -109,6 +109,19 @@ def test_a_refused_token_is_asked_for_once_more(shared, client, uid):
     assert one.get("retry")["error"]["name"] == "TokenError"
 
 
+def test_a_token_is_renewed_in_the_open_session(shared, client, uids):
+    uid, other = uids(2)
+    one = client(shared.api.token(uid)).opened()
+    one.call("renew", shared.api.token(uid))
+    shared.api.push(uid, "the same session")
+    assert one.text() == "the same session" and one.nothing("close")
+    two = client(shared.api.token(uid)).opened()
+    with pytest.raises(sdk.Failed) as failure:
+        two.call("renew", shared.api.token(other))
+    assert (failure.value.name, failure.value.code) == ("TokenError", 1)
+    assert two.get("close")["willRetry"] is False
+
+
 def test_heartbeats_keep_a_session(strict, host, form, uid):
     """Comet closes after a second of silence. The client beats by what comet says; to a token that is a string, as JSON has
     it, comet says nothing."""

@@ -174,3 +174,22 @@ test('failures in a row make the pauses longer', async (t) => {
     await until(() => delays.length === 4, 'four failures');
     assert.deepEqual(delays, [3, 15, 63, 253]);
 });
+
+test('a session that lasted makes the pauses short again, one that did not does not', async (t) => {
+    let passed = 0;
+    const { now } = Date;
+    t.mock.method(Date, 'now', () => now() + passed);
+    t.mock.method(Math, 'random', () => 0.99);
+    const { server, client } = await start(t, { backoff: { baseMs: 4, maxMs: 1000, factor: 4 } });
+    const delays = [];
+    client.on('retry', ({ delayMs }) => delays.push(delayMs));
+    for (const lastsMs of [0, 0, 9_000, 10_000, 0]) {
+        const session = await server.session();
+        await session.letIn();
+        await client.ready;
+        passed += lastsMs;
+        session.kick(12);
+        await next(client, 'close');
+    }
+    assert.deepEqual(delays, [3, 15, 63, 3, 15]);
+});
