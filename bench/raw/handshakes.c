@@ -32,12 +32,12 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 static SSL_CTX *open_context(const struct handshakes_options *options)
 {
+    static char groups[] = "X25519:P-256"; /* a key of the first; that of the certificate */
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
     SSL_CTX_set_min_proto_version(context, options->version);
     SSL_CTX_set_max_proto_version(context, options->version);
-    SSL_CTX_set1_groups_list(context,
-                             "X25519:P-256"); /* a key of the first; that of the certificate */
+    SSL_CTX_set1_groups_list(context, groups);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, on_session);
     SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY); /* SSL_read() returns behind a ticket */

@@ -81,7 +81,8 @@ static bool read_token(struct conn *conn, struct client_request *token, char **t
     const char *why = why_no_token(conn, token);
 
     *text = NULL;
-    if (is_object(token) && !may_be_object(conn, token)) {
+    if ((is_object(token) && !may_be_object(conn, token)) ||
+        (token->kind != BODY_BYTES && token->kind != BODY_STRING && token->kind != BODY_OBJECT)) {
         token->body_len = 0;
     } else if (token->kind == BODY_OBJECT) {
         *text = ws_json_body_text(token);
@@ -89,8 +90,6 @@ static bool read_token(struct conn *conn, struct client_request *token, char **t
         token->body_len = *text != NULL ? strlen(*text) : 0;
     } else if (token->kind == BODY_BYTES && !is_object(token)) {
         trim_quotes(token);
-    } else if (token->kind != BODY_BYTES && token->kind != BODY_STRING) {
-        token->body_len = 0;
     }
     if (token->body_len == 0) {
         conn_kick(conn, CLOSE_MALFORMED, why);

@@ -486,7 +486,8 @@ static void on_lost_written(struct ordered_ticket *ticket, int err)
 static bool session_end_lost(struct event_partition *partition, struct session *session)
 {
     struct lost_end *end = mem_zalloc(sizeof *end);
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
     struct kafka_message message;
 
     end->partition = partition;

@@ -147,7 +147,8 @@ static void on_logged(struct ordered_ticket *ticket, int err)
 static void connect_log(struct connect *connect)
 {
     struct session_batch *sb = connect->sb;
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
     struct session_name name = {.epoch = connect->session.epoch, .handle = connect->session.handle};
 
     (void)snprintf(name.comet, sizeof name.comet, "%s", connect->session.comet);

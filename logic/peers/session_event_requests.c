@@ -39,7 +39,8 @@ static uint64_t before(uint64_t now, uint64_t ms)
 static Imc__V1__SessionRecord record_of(const struct session_batch *sb,
                                         const Imc__V1__SessionEvent *in)
 {
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
     uint64_t end = before(logic_now_ms(sb->logic), in->ago_ms);
 
     record.what =

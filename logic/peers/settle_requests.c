@@ -209,14 +209,13 @@ static void on_lookup(void *arg, const struct router_answer *answer)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     else if (!known)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
-    else if (n > 0 && item->in->any) /* owed to nobody: who confirms it first takes it away */
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
-    else if (n > 0)
+    else if (n > 0 && !item->in->any)
         item_owe(item);
-    else if (answer->n_sessions > 0) /* other devices: their messages must not be trimmed */
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
-    else
+    else if (answer->n_sessions == 0)
         item_trim(item);
+    else /* owed to nobody: who confirms it first takes it away; or of other devices, never trimmed
+          */
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
 }
 
 static void on_stored(void *arg, int err)

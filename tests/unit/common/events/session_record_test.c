@@ -47,7 +47,8 @@ static void what_is_no_name_is_refused(void **state)
 static void a_record_comes_back(void **state)
 {
     const struct session_name name = {"c", 1, 2};
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
     char address[] = "192.0.2.1";
     struct kafka_message message;
     struct arena arena;

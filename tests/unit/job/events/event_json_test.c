@@ -15,7 +15,8 @@ static char address[] = "192.0.2.1", key[] = "k\"1\x01", room[] = "r";
 
 static Imc__V1__SessionRecord record_of(void)
 {
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
 
     record.uid = 7;
     record.opened_ms = 1000;

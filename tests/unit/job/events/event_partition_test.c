@@ -163,7 +163,8 @@ static void take(const char *key, const Imc__V1__SessionRecord *record)
 
 static void opened(const char *key)
 {
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
 
     record.what = IMC__V1__SESSION_RECORD__WHAT__OPENED;
     record.uid = 7;
@@ -173,7 +174,8 @@ static void opened(const char *key)
 
 static void ended(const char *key, bool anybody)
 {
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
 
     record.what = IMC__V1__SESSION_RECORD__WHAT__ENDED;
     record.uid = anybody ? 0 : 7;
@@ -440,7 +442,8 @@ static void another_log_is_noticed(void **state)
 
 static void what_is_no_record_is_counted(void **state)
 {
-    Imc__V1__SessionRecord record = IMC__V1__SESSION_RECORD__INIT;
+    Imc__V1__SessionRecord record;
+    imc__v1__session_record__init(&record);
 
     (void)state;
     opened("nobody");

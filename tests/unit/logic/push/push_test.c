@@ -48,8 +48,9 @@ static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **st
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        Imc__V1__Session session = IMC__V1__SESSION__INIT, acked = session;
-        Imc__V1__Session *sessions[] = {&acked, &session};
+        Imc__V1__Session session, acked, *sessions[] = {&acked, &session};
+        imc__v1__session__init(&session);
+        imc__v1__session__init(&acked);
         session.comet = acked.comet = (char *)(uintptr_t) "comet-1";
         acked.acked = cases[i].acked;
         push_uids(&logic, &message, (int64_t[]){7}, 1, on_pushed, NULL);
@@ -62,7 +63,8 @@ static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **st
     }
     any.any = true;
     push_uids(&logic, &any, (int64_t[]){7}, 1, on_pushed, NULL);
-    Imc__V1__Session session = IMC__V1__SESSION__INIT, *sessions[] = {&session, &session};
+    Imc__V1__Session session, *sessions[] = {&session, &session};
+    imc__v1__session__init(&session);
     lookups[4].fn(lookups[4].arg, &(struct router_answer){.result = ROUTER_OK,
                                                           .complete = true,
                                                           .n_sessions = 2,
