@@ -19,7 +19,12 @@ char *mem_strdup(const char *s)
 
 char *mem_strndup(const char *s, size_t n)
 {
-    return mem_checked(strndup(s, n), 1);
+    char *copy = mem_alloc(n + 1);
+
+    if (n > 0) /* S may be NULL then */
+        memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
 }
 
 void *mem_wiped_realloc(void *ptr, size_t len, size_t size)

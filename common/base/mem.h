@@ -35,6 +35,8 @@ static inline void *mem_realloc(void *ptr, size_t size)
 }
 
 char *mem_strdup(const char *s);
+/* A copy of all N bytes, and a NUL behind them. Unlike strndup() it does not end at a NUL within,
+ * so that it has the length that the caller knows. */
 char *mem_strndup(const char *s, size_t n);
 
 /* For memory that may hold a key or a token: its first LEN bytes are overwritten before it is freed

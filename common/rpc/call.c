@@ -78,7 +78,7 @@ static bool call_settle(struct rpc_stream *call, grpc_status_code status, const 
     if (open) {
         call->settled = true;
         call->status = status;
-        call->refusal_text = why[0] != '\0' ? mem_strndup(why, WHY_MAX - 1) : NULL;
+        call->refusal_text = why[0] != '\0' ? mem_strndup(why, strnlen(why, WHY_MAX - 1)) : NULL;
         call->refusal = call->refusal_text;
     }
     pthread_mutex_unlock(&call->lock);

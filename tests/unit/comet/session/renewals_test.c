@@ -259,6 +259,26 @@ static void a_bad_one_ends_the_session(void **state)
     assert_int_equal(counted(COMET_RENEW_REFUSED), 1);
 }
 
+/* Bytes behind a NUL belong to the token. */
+static void a_token_may_have_any_bytes(void **state)
+{
+    uint8_t frame[FRAME_HEADER + 4001] = {0};
+    int fd = login(1, 10000);
+
+    (void)state;
+    frame_header(frame, 1, OP_AUTH, 5, 4001);
+    frame[FRAME_HEADER] = 'a';
+    memset(frame + FRAME_HEADER + 2, 'x', 3999);
+    client_send(fd, frame, sizeof frame);
+    while (ever_asked == 0)
+        step();
+    const struct logic_request *request = STAILQ_FIRST(&asked);
+    assert_int_equal(request->bytes_len, 4001);
+    assert_memory_equal(request->bytes, frame + FRAME_HEADER, 4001);
+    answer(CLOSE_BAD_TOKEN, 0, 0);
+    expect_kick(fd, CLOSE_BAD_TOKEN, "logic says why");
+}
+
 static void one_at_a_time(void **state)
 {
     (void)state;
@@ -412,6 +432,7 @@ int main(void)
         TEST(a_token_that_does_not_expire_is_good_for_ever),
         TEST(a_session_that_did_not_expire_does),
         TEST(a_bad_one_ends_the_session),
+        TEST(a_token_may_have_any_bytes),
         TEST(one_at_a_time),
         TEST(not_sooner_than_the_interval),
         TEST(it_is_asked_again_until_somebody_can_say),
