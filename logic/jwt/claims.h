@@ -32,7 +32,7 @@ struct jwt_rules {
 enum { JWT_HASH = 16 }; /* bytes of SHA-256 that are kept */
 
 struct jwt_claims {
-    uint8_t hash[JWT_HASH]; /* of the token; set by verifier.c */
+    uint8_t hash[JWT_HASH]; /* of header and payload; set by verifier.c */
     int64_t uid;
     int64_t expires_s; /* Unix time, leeway included; INT64_MAX: never */
     int64_t issued_s;  /* INT64_MIN: it does not say */

@@ -1,4 +1,5 @@
 """What the business revokes lets nobody in, and its sessions end, on all comets and whichever logic is called."""
+import base64
 import threading
 import time
 
@@ -7,7 +8,7 @@ import pytest
 import goim
 import imgo
 from cluster import Cluster, wait_for
-from jwts import Issuer
+from jwts import Issuer, b64
 from traffic import QUICK
 
 
@@ -75,6 +76,21 @@ def test_a_jwt_is_revoked_and_others_of_the_user_are_not(cluster, issuer, uid):
         client.push()
     cluster.api.ok("POST", "/1/admin/unrevoke", token=token)
     assert is_let_in(cluster, token)
+
+
+def test_a_second_signature_does_not_make_another_token(cluster, issuer, uid):
+    """If (r, s) fits by ECDSA, (r, n - s) does, too, and nobody needs the key to make it."""
+    order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+    token = issuer.token(uid)
+    signed, _, signature = token.rpartition(".")
+    r, s = (base64.urlsafe_b64decode(signature + "==")[i:i + 32] for i in (0, 32))
+    twin = signed + "." + b64(r + (order - int.from_bytes(s, "big")).to_bytes(32, "big"))
+    assert twin != token and is_let_in(cluster, twin)
+    ended = [*clients(cluster, token), *clients(cluster, twin)]
+    assert revoke(cluster, token=token) == len(ended)
+    for client in ended:
+        client.kicked(1, timeout=5)
+    assert not is_let_in(cluster, twin) and not is_let_in(cluster, token)
 
 
 def test_jwts_are_revoked_by_their_id(cluster, issuer, uid):
