@@ -132,14 +132,38 @@ static int goim_auth_fields(const json_t *object, struct goim_auth *auth, struct
     return goim_auth_bool(object, "hello", &auth->hello, why);
 }
 
+/* Does TEXT nest deeper than an auth may? What is not JSON may get either answer. */
+static bool goim_auth_is_deep(const char *text, size_t len)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (in_string)
+            i += text[i] == '\\'; /* what is escaped ends no string */
+        else if ((text[i] == '{' || text[i] == '[') && ++depth > GOIM_AUTH_DEPTH_MAX)
+            return true;
+        else if ((text[i] == '}' || text[i] == ']') && depth > 0)
+            depth--;
+    }
+    return false;
+}
+
 int goim_auth_parse(const void *body, size_t len, struct goim_auth *auth, char *why, size_t why_len)
 {
     struct goim_auth_why reason = {why, why_len};
     json_error_t error;
-    json_t *object = json_load(body, len, JSON_REJECT_DUPLICATES, &error);
 
     auth->has_accepts = false;
     auth->n_accepts = 0;
+    if (goim_auth_is_deep(body, len)) {
+        (void)snprintf(why, why_len, "auth: nests deeper than %d objects and arrays",
+                       GOIM_AUTH_DEPTH_MAX);
+        return -EBADMSG;
+    }
+    json_t *object = json_load(body, len, JSON_REJECT_DUPLICATES, &error);
     if (object == NULL) {
         (void)snprintf(why, why_len, "auth: not JSON: %.80s at byte %d", error.text,
                        error.position);

@@ -6,7 +6,8 @@
  * operations that it wants. platform is not used. Ours beside these: token (who it is, where mid is
  * not trusted), rooms (a list of rooms beside room_id), hello (true: the auth reply has a body),
  * ack (true: the client acknowledges its messages). A field that is missing or null is absent.
- * Unknown fields are ignored. Pure; any thread.
+ * Unknown fields are ignored, but for how deep they nest: the connect hook passes them on, to a
+ * parser that may take less than ours. Pure; any thread.
  *
  * Source of the fields: goim v2's protocol, docs/protocol.md. */
 #ifndef IMC_COMMON_PROTOCOL_GOIM_AUTH_H
@@ -23,6 +24,7 @@ enum {
     GOIM_AUTH_ROOMS_MAX = 1024,         /* bytes, commas included */
     GOIM_AUTH_TOKEN_MAX = 16384,        /* bytes: a comet takes auths of conn.max_auth */
     GOIM_AUTH_ACCEPTS_MAX = 256,        /* operations */
+    GOIM_AUTH_DEPTH_MAX = 16,           /* objects and arrays within each other */
 };
 
 struct goim_auth {

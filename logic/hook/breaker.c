@@ -22,12 +22,14 @@ bool hook_breaker_answered(struct hook_breaker *breaker)
 {
     bool open = breaker->open;
 
-    *breaker = (struct hook_breaker){0};
+    *breaker = (struct hook_breaker){.answers = breaker->answers + 1};
     return open;
 }
 
-bool hook_breaker_failed(struct hook_breaker *breaker, uint64_t now_ms)
+bool hook_breaker_failed(struct hook_breaker *breaker, uint32_t answers, uint64_t now_ms)
 {
+    if (answers != breaker->answers)
+        return false;
     if (breaker->open && !breaker->probing)
         return false; /* it was asked before the pause */
     if (breaker->open) {

@@ -1,6 +1,6 @@
 /* breaker.h - asks a business that does not answer only now and then. Pure; one owner.
  *
- *   closed ── BREAKER_FAILURES in a row ──► open: nobody asks for a pause, then one does
+ *   closed ── BREAKER_FAILURES questions in a row ──► open: nobody asks for a pause, then one does
  *     ▲                                      │  ▲
  *     └────────── that one is answered ──────┘  └── it is not: a pause twice as long
  *
@@ -16,6 +16,7 @@ enum { BREAKER_FAILURES = 16, BREAKER_PAUSE_MS = 500, BREAKER_PAUSE_MOST_MS = 40
 /* All zero at first: closed. */
 struct hook_breaker {
     unsigned failures; /* in a row */
+    uint32_t answers;  /* ever */
     bool open, probing;
     uint64_t pause_ms;
     uint64_t probe_ms; /* while open: then one may ask */
@@ -25,7 +26,9 @@ struct hook_breaker {
 bool hook_breaker_lets(struct hook_breaker *breaker, uint64_t now_ms);
 /* True: it was open. */
 bool hook_breaker_answered(struct hook_breaker *breaker);
-/* True: it opens with this. */
-bool hook_breaker_failed(struct hook_breaker *breaker, uint64_t now_ms);
+/* A question has failed, with all its tries. ANSWERS is what the breaker had when it was asked
+ * first: where others were answered since, the question may be what is wrong, and the failure does
+ * not count. True: it opens with this. */
+bool hook_breaker_failed(struct hook_breaker *breaker, uint32_t answers, uint64_t now_ms);
 
 #endif

@@ -28,6 +28,7 @@ struct call {
     uint8_t digest[HOOK_DIGEST]; /* if there is a cache */
     uint64_t deadline_ms, asked_ns;
     size_t tries;
+    uint32_t answers; /* the breaker's, at the first try */
     hook_fn fn;
     void *arg;
 };
@@ -261,7 +262,6 @@ static void on_pause_over(uv_timer_t *timer)
 static void slot_failed(struct slot *slot, int status)
 {
     struct hook *hook = slot->hook;
-    bool opens = hook_breaker_failed(&hook->breaker, now_of(hook));
     char why[96];
 
     http_addresses_failed(hook->addresses, &slot->address);
@@ -272,6 +272,7 @@ static void slot_failed(struct slot *slot, int status)
                        0);
         return;
     }
+    bool opens = hook_breaker_failed(&hook->breaker, slot->call->answers, now_of(hook));
     failure_why(status, why, sizeof why);
     call_fail(hook, slot_free(slot), failure_reason(status), why);
     if (opens)
@@ -327,7 +328,8 @@ static void slot_ask(struct slot *slot)
         slot_open_client(slot);
     if (call->deadline_ms <= now + timeout)
         timeout = call->deadline_ms > now ? call->deadline_ms - now : 0;
-    call->tries++;
+    if (call->tries++ == 0)
+        call->answers = hook->breaker.answers;
     count(hook, LOGIC_AUTH_ASKED);
     http_client_set_header(slot->client, hook->secret);
     http_client_post_body(slot->client, hook->url.path, &body, timeout);

@@ -8,6 +8,7 @@ import pytest
 
 import business as business_module
 import cluster as cluster_module
+import goim
 import imgo
 from cluster import SLOW, wait_for
 
@@ -129,6 +130,27 @@ def test_a_business_in_trouble_is_given_pauses(cluster, business):
     asked = len(business.questions)
     assert asked < 60, asked
     assert failed(cluster, "pause") - before > 100
+
+
+def test_one_question_that_always_fails_stops_no_other(cluster, business):
+    """A stranger makes the business fail as often as he likes, and others are let in meanwhile."""
+    business.answer = lambda question: (503, b"") if question["token"] == "poison" else business_module.uid_of(question)
+    before = failed(cluster, "pause")
+    for _ in range(5):
+        poisoned = [send_auth(cluster, "poison") for _ in range(12)]
+        assert [try_auth(cluster, f"user-{n}") for n in range(5, 8)] == [0] * 3
+        assert {outcome(client) for client in poisoned} == {12}
+    assert failed(cluster, "pause") == before
+
+
+def test_a_deep_auth_does_not_reach_the_business(cluster, business):
+    for depth, code in ((16, 0), (17, 3), (1500, 3)):
+        client = goim.TcpClient(cluster.comets[0].tcp)
+        client.send(goim.AUTH, b'{"token":"user-5","x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}")
+        assert outcome(client) == code, depth
+        if code != 0:
+            assert "nests deeper than 16" in client.reason["reason"], client.reason
+    assert len(business.questions) == 1
 
 
 def test_as_many_wait_as_may(cluster, business):

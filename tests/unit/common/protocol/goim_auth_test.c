@@ -159,6 +159,42 @@ static void limits_hold_to_the_byte(void **state)
     refuse(body, strlen(body), "256");
 }
 
+/* A member that nests DEPTH deep together with the auth's own object. */
+static size_t write_nested(char *body, size_t size, int depth, char begin, char end)
+{
+    size_t at = (size_t)snprintf(body, size, "{\"mid\":5,\"x\":");
+
+    for (int i = 1; i < depth; i++)
+        at += (size_t)snprintf(body + at, size - at, begin == '[' ? "[" : "{\"a\":");
+    at += (size_t)snprintf(body + at, size - at, "0");
+    for (int i = 1; i < depth; i++)
+        body[at++] = end;
+    body[at++] = '}';
+    body[at] = '\0';
+    return at;
+}
+
+static void it_nests_only_so_deep(void **state)
+{
+    static char body[16384];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        write_nested(body, sizeof body, GOIM_AUTH_DEPTH_MAX, "[{"[i], "]}"[i]);
+        take(body);
+        goim_auth_free(&auth);
+        size_t len = write_nested(body, sizeof body, GOIM_AUTH_DEPTH_MAX + 1, "[{"[i], "]}"[i]);
+        refuse(body, len, "nests deeper than 16");
+        len = write_nested(body, sizeof body, 1500, "[{"[i], "]}"[i]);
+        refuse(body, len, "nests deeper than 16");
+    }
+    /* Brackets within strings, and next to each other, nest nothing. */
+    take("{\"x\":\"[[[[[[[[[[[[[[[[[[[[[\\\"[[[[\\\\\",\"[[[[[[[[[[[[[[[[[[[[\":[[],[],[],[],[],[],"
+         "[],[],[],"
+         "[],[],[],[],[],[],[],[],[],[],{},{}]}");
+    goim_auth_free(&auth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +204,7 @@ int main(void)
         cmocka_unit_test(an_empty_list_is_not_an_absent_one),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(limits_hold_to_the_byte),
+        cmocka_unit_test(it_nests_only_so_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,9 @@ static void open_at(uint64_t now)
 {
     breaker = (struct hook_breaker){0};
     for (int i = 1; i < BREAKER_FAILURES; i++)
-        assert_false(hook_breaker_failed(&breaker, now));
+        assert_false(hook_breaker_failed(&breaker, breaker.answers, now));
     assert_true(hook_breaker_lets(&breaker, now));
-    assert_true(hook_breaker_failed(&breaker, now));
+    assert_true(hook_breaker_failed(&breaker, breaker.answers, now));
 }
 
 static void failures_in_a_row_open_it(void **state)
@@ -23,7 +23,7 @@ static void failures_in_a_row_open_it(void **state)
     (void)state;
     breaker = (struct hook_breaker){0};
     for (int i = 0; i < 3 * BREAKER_FAILURES; i++) {
-        assert_false(hook_breaker_failed(&breaker, 0));
+        assert_false(hook_breaker_failed(&breaker, breaker.answers, 0));
         if (i % 2 == 1)
             assert_false(hook_breaker_answered(&breaker));
     }
@@ -51,8 +51,9 @@ static void pauses_grow_to_a_limit(void **state)
     for (int i = 0; i < 10; i++) {
         now += BREAKER_PAUSE_MOST_MS;
         assert_true(hook_breaker_lets(&breaker, now));
-        assert_false(hook_breaker_failed(&breaker, now));
-        assert_false(hook_breaker_failed(&breaker, now)); /* asked before the pause: no matter */
+        assert_false(hook_breaker_failed(&breaker, breaker.answers, now));
+        assert_false(hook_breaker_failed(&breaker, breaker.answers,
+                                         now)); /* asked before the pause: no matter */
     }
     assert_false(hook_breaker_lets(&breaker, now + BREAKER_PAUSE_MOST_MS / 2));
     assert_true(hook_breaker_lets(&breaker, now + BREAKER_PAUSE_MOST_MS));
@@ -68,6 +69,19 @@ static void another_one_may_then(void **state)
     assert_true(hook_breaker_lets(&breaker, 2000 + BREAKER_PAUSE_MS));
 }
 
+/* A question fails whatever happens, and the business answers others. */
+static void what_fails_beside_answers_does_not_count(void **state)
+{
+    (void)state;
+    breaker = (struct hook_breaker){0};
+    uint32_t before = breaker.answers;
+    assert_false(hook_breaker_answered(&breaker));
+    for (int i = 0; i < 3 * BREAKER_FAILURES; i++)
+        assert_false(hook_breaker_failed(&breaker, before, 1000));
+    assert_true(hook_breaker_lets(&breaker, 1000));
+    open_at(1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +89,7 @@ int main(void)
         cmocka_unit_test(after_the_pause_one_may_ask),
         cmocka_unit_test(pauses_grow_to_a_limit),
         cmocka_unit_test(another_one_may_then),
+        cmocka_unit_test(what_fails_beside_answers_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
