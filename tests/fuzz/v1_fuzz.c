@@ -33,8 +33,13 @@ static void look(const struct schema_value *value)
         break;
     case SCHEMA_ARRAY:
         check((int64_t)value->n >= schema->min && (int64_t)value->n <= schema_max(schema, &limits));
-        for (size_t i = 0; i < value->n && !schema->each_alone; i++)
-            look(&value->items[i]);
+        for (size_t i = 0; i < value->n && !schema->each_alone; i++) {
+            if (schema->items->type != SCHEMA_INTEGER)
+                look(&value->items[i]);
+            else
+                check(value->numbers[i] >= schema->items->min &&
+                      value->numbers[i] <= schema_max(schema->items, &limits));
+        }
         break;
     case SCHEMA_STRING:
         check((int64_t)value->len >= schema->min && (int64_t)value->len <= schema->max);

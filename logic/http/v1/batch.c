@@ -5,7 +5,10 @@
  *                  └─► its problem ───────────────────────────┘
  *
  * Pushes begin in their order. So a user's messages arrive in this order, unless they have ids,
- * which are looked up in Redis first. */
+ * which are looked up in Redis first.
+ *
+ * What was read of a push goes as soon as nothing needs it. All pushes together have push.max_uids
+ * receivers. So a batch takes little more memory than its body, whatever that says. */
 #include "logic/http/v1/problem.h"
 #include "logic/http/v1/scheduled.h"
 #include "logic/http/v1/submit.h"
@@ -16,6 +19,7 @@
 struct batch {
     struct v1_call *call;
     size_t pending, n;
+    size_t receivers; /* of the pushes that began: uids, keys, rooms */
     struct batch_item {
         struct batch *batch;
         struct arena arena;
@@ -36,7 +40,6 @@ static void batch_end(struct batch *batch)
             fputc(',', out);
         fwrite(item->text, 1, item->len, out);
         free(item->text);
-        arena_wipe(&item->arena);
     }
     fputs("]}", out);
     v1_end(batch->call, 200, NULL);
@@ -45,6 +48,7 @@ static void batch_end(struct batch *batch)
 
 static void item_end(struct batch_item *item)
 {
+    arena_wipe(&item->arena);
     if (--item->batch->pending == 0)
         batch_end(item->batch);
 }
@@ -77,6 +81,44 @@ static void refuse(struct batch_item *item, const struct schema_errors *errors)
     fclose(out);
     logic_count(item->batch->call->logic, LOGIC_REFUSED_PARAMETER, 1);
     item_end(item);
+}
+
+static void refuse_many(struct batch_item *item)
+{
+    struct logic *logic = item->batch->call->logic;
+    char text[160];
+    FILE *out = open_memstream(&item->text, &item->len);
+
+    snprintf(text, sizeof text,
+             "to: with this push the batch has more than %lld receivers (push.max_uids): send it "
+             "in another batch",
+             (long long)logic->config->push_max_uids);
+    problem_print(out, API_TOO_LARGE, problem_statuses[API_TOO_LARGE], text, NULL);
+    fputc('}', out);
+    fclose(out);
+    logic_count(logic, LOGIC_REFUSED_SIZE, 1);
+    item_end(item);
+}
+
+static void push_begin(struct batch_item *item, struct push_call *push, const char *id,
+                       const struct schema_value *value)
+{
+    struct batch *batch = item->batch;
+    size_t n = push->users.n + push->n_keys;
+    bool refers = push->n_keys > 0 || push->rooms != NULL || !schema_get(value, "body");
+
+    if (batch->receivers + n > (size_t)batch->call->logic->config->push_max_uids) {
+        push_call_free(push);
+        refuse_many(item);
+        return;
+    }
+    batch->receivers += n;
+    push->answer = answer;
+    push->keep = v1_push_keep;
+    push->arg = item;
+    push_call_run(push, id);
+    if (!refers) /* to the arena */
+        arena_wipe(&item->arena);
 }
 
 static void on_scheduled(void *arg, const struct api_refusal *refusal, const char *id, int64_t at)
@@ -115,11 +157,9 @@ static void item_begin(struct batch_item *item, const struct schema_value *text,
         refuse(item, &errors);
     } else if (later) {
         v1_scheduled_add(call, &value, id, on_scheduled, item);
+        arena_wipe(&item->arena);
     } else if (push != NULL) {
-        push->answer = answer;
-        push->keep = v1_push_keep;
-        push->arg = item;
-        push_call_run(push, id);
+        push_begin(item, push, id, &value);
     }
 }
 

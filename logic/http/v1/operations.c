@@ -32,7 +32,8 @@ const struct operation operations[] = {
         .doc =
             "Each push is accepted or refused for itself. Those without an idempotency key begin "
             "in their order. With the header Idempotency-Key: K push number N, from 0, has the "
-            "key K.N.",
+            "key K.N. All pushes together may have as many receivers (uids, keys and rooms) as one "
+            "may have uids; those beyond are refused with 413.",
         .body = &schema_batch,
         .takes_key = true,
         .status = 200,

@@ -24,13 +24,16 @@ static void take_uids(struct push_call *push, const struct schema_value *uids)
 
     push->users.uids = mem_alloc((uids->n + 1) * sizeof *push->users.uids);
     for (size_t i = 0; i < uids->n; i++) {
-        int64_t uid = uids->items[i].number;
+        int64_t uid = uids->numbers[i];
         if (map64_get(seen, (uint64_t)uid) != NULL)
             continue;
         map64_set(seen, (uint64_t)uid, 1);
         push->users.uids[push->users.n++] = uid;
     }
     map64_free(seen);
+    if (push->users.n < uids->n) /* a batch may keep many of these */
+        push->users.uids =
+            mem_realloc(push->users.uids, (push->users.n + 1) * sizeof *push->users.uids);
     push->start = push_call_to_uids;
 }
 

@@ -252,6 +252,30 @@ static bool check_unique(struct check *check, const struct schema_value *array)
     return true;
 }
 
+/* Makes room for N items of ARRAY. */
+static void alloc_items(struct check *check, struct schema_value *array, size_t n)
+{
+    if (array->schema->items->type == SCHEMA_INTEGER)
+        array->numbers = arena_alloc(check->arena, (n + 1) * sizeof *array->numbers);
+    else
+        array->items = arena_alloc(check->arena, (n + 1) * sizeof *array->items);
+}
+
+static void check_item(struct check *check, const struct schema *schema, struct json_span span,
+                       struct schema_value *array)
+{
+    struct schema_value number;
+
+    if (schema->each_alone) {
+        array->items[array->n] = (struct schema_value){.schema = schema->items, .span = span};
+    } else if (schema->items->type == SCHEMA_INTEGER) {
+        check_value(check, schema->items, span, &number);
+        array->numbers[array->n] = number.number;
+    } else {
+        check_value(check, schema->items, span, &array->items[array->n]);
+    }
+}
+
 static bool check_array(struct check *check, const struct schema *schema, struct json_span span,
                         struct schema_value *value)
 {
@@ -270,14 +294,11 @@ static bool check_array(struct check *check, const struct schema *schema, struct
     if (room < (size_t)schema->min)
         return refuse(check, "must have at least %" PRId64 " item%s", schema->min,
                       schema->min == 1 ? "" : "s");
-    value->items = arena_alloc(check->arena, (room + 1) * sizeof *value->items);
+    alloc_items(check, value, room);
     for (walk = json_walk_begin(span); json_walk_item(&walk, &item); value->n++) {
         snprintf(index, sizeof index, "%zu", value->n);
         size_t before = where_into(check, index);
-        if (schema->each_alone)
-            value->items[value->n] = (struct schema_value){.schema = schema->items, .span = item};
-        else
-            check_value(check, schema->items, item, &value->items[value->n]);
+        check_item(check, schema, item, value);
         where_back(check, before);
         if (check->errors->n == SCHEMA_ERRORS_MAX)
             break;

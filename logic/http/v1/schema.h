@@ -58,7 +58,8 @@ struct schema_value {
     const char *text;            /* STRING, BASE64; a NUL follows */
     size_t len;                  /* of TEXT */
     size_t n;                    /* ITEMS */
-    struct schema_value *items;  /* ARRAY; OBJECT: one for each field of the schema */
+    struct schema_value *items;  /* ARRAY, not of INTEGER; OBJECT: one for each of its fields */
+    int64_t *numbers;            /* ARRAY of INTEGER */
 };
 
 enum {

@@ -18,15 +18,15 @@ static const char *join(struct v1_call *call, const struct schema_value *list, c
 
     if (list == NULL)
         return none;
+    bool numbers = list->schema->items->type == SCHEMA_INTEGER;
     for (size_t i = 0; i < list->n; i++)
-        room += list->items[i].len + 24;
+        room += (numbers ? 0 : list->items[i].len) + 24;
     char *text = arena_alloc(&call->arena, room);
     text[0] = '\0';
     for (size_t i = 0; i < list->n; i++) {
         const char *comma = i > 0 ? "," : "";
-        if (list->items[i].schema->type == SCHEMA_INTEGER)
-            at +=
-                (size_t)snprintf(text + at, room - at, "%s%" PRId64, comma, list->items[i].number);
+        if (numbers)
+            at += (size_t)snprintf(text + at, room - at, "%s%" PRId64, comma, list->numbers[i]);
         else
             at += (size_t)snprintf(text + at, room - at, "%s%s", comma, list->items[i].text);
     }

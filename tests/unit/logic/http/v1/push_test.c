@@ -295,6 +295,35 @@ static void a_batch_has_a_limit(void **state)
     json_decref(parse(post("/v1/batch", line, "[1]"), 400));
 }
 
+/* The receivers of all pushes count together, of which push.max_uids are taken: 3. */
+static void a_batch_has_so_many_receivers(void **state)
+{
+    static const int64_t want[] = {202, 413, 202, 413};
+
+    (void)state;
+    json_t *answer = parse(post("/v1/batch", "",
+                                "[{\"to\":{\"uids\":[1,2]},\"body\":1},"
+                                "{\"to\":{\"uids\":[3,4]},\"body\":1},"
+                                "{\"to\":{\"uids\":[5,5,5]},\"body\":1},"
+                                "{\"to\":{\"rooms\":[\"a\"]},\"body_base64\":\"AAAA\"}]"),
+                           200);
+    const json_t *results = json_object_get(answer, "results");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(number_of(at(results, i), "status"), want[i]);
+    assert_non_null(strstr(text_of(at(results, 1), "detail"), "push.max_uids"));
+    assert_int_equal(n_produced, 3);
+    json_decref(answer);
+    answer = parse(post("/v1/batch", "",
+                        "[{\"to\":{\"rooms\":[\"a\"]},\"body_base64\":\"AAAA\"},"
+                        "{\"to\":{\"rooms\":[\"a\",\"b\"]},\"body\":2},"
+                        "{\"to\":{\"all\":true},\"body\":3}]"),
+                   200);
+    results = json_object_get(answer, "results");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(number_of(at(results, i), "status"), 202);
+    json_decref(answer);
+}
+
 static void the_document_names_every_operation(void **state)
 {
     (void)state;
@@ -359,6 +388,7 @@ int main(void)
         cmocka_unit_test_teardown(what_was_not_accepted_is_listed_and_pushed_again, push_clear),
         cmocka_unit_test_teardown(a_batch_is_answered_one_by_one, push_clear),
         cmocka_unit_test_teardown(a_batch_has_a_limit, push_clear),
+        cmocka_unit_test_teardown(a_batch_has_so_many_receivers, push_clear),
         cmocka_unit_test_teardown(the_document_names_every_operation, push_clear),
         cmocka_unit_test_teardown(long_answers_are_compressed_if_the_caller_wants_it, push_clear),
         cmocka_unit_test_teardown(a_request_id_that_is_odd_is_replaced, push_clear),

@@ -44,7 +44,7 @@ static void what_is_right_becomes_a_tree(void **state)
                       &value, &errors));
     const struct schema_value *uids = schema_get(schema_get(&value, "to"), "uids");
     assert_int_equal(uids->n, 3);
-    assert_true(uids->items[1].number == INT64_MIN && uids->items[2].number == INT64_MAX);
+    assert_true(uids->numbers[1] == INT64_MIN && uids->numbers[2] == INT64_MAX);
     const struct schema_value *body = schema_get(&value, "body");
     assert_int_equal(body->span.len, strlen("[1.0e400 , 12345678901234567890123]"));
     assert_string_equal(schema_get(&value, "id")->text, "\xc3\xa4");
