@@ -20,28 +20,26 @@ enum {
 
 /* --- the BIO --- */
 
-/* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
-size_t engine_whole_records(const struct tls_engine *engine)
+size_t engine_next_record(const struct tls_engine *engine)
 {
-    size_t len = engine->in.len, at = 0, most = engine->records != NULL ? RECORDS_BODY : BODY_MOST;
+    size_t len = engine->in.len, most = engine->records != NULL ? RECORDS_BODY : BODY_MOST;
     if (engine->plain || len == 0)
         return len;
-    const uint8_t *bytes = engine->in.bytes + engine->in.at;
-    while (len - at >= RECORDS_HEADER) {
-        size_t body = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
-        if (body > most)
-            return len;
-        if (len - at < RECORDS_HEADER + body)
-            break;
-        at += RECORDS_HEADER + body;
-    }
-    return at;
+    if (len < RECORDS_HEADER)
+        return 0;
+    const uint8_t *head = engine->in.bytes + engine->in.at;
+    size_t body = (size_t)head[3] << 8 | head[4];
+    if (body > most)
+        return len;
+    return len < RECORDS_HEADER + body ? 0 : RECORDS_HEADER + body;
 }
 
 static int bio_read(BIO *bio, char *buf, size_t len, size_t *taken)
 {
     struct tls_engine *engine = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (engine->whole == 0)
+        engine->whole = engine_next_record(engine);
     if (engine->whole == 0) {
         BIO_set_retry_read(bio);
         return 0;
@@ -296,13 +294,12 @@ size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
     size_t got = 0;
     if (engine_ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
         return 0;
-    engine->whole = engine_whole_records(engine);
-    if (engine->secrets != NULL && engine->whole > 0)
+    if (engine->secrets != NULL && engine_next_record(engine) > 0)
         shake_hands(engine);
     if (engine->records != NULL)
         return engine_records_read(engine, buf, len);
     if (engine_ended(engine) || engine->secrets != NULL ||
-        (engine->whole == 0 && SSL_pending(engine->ssl) == 0))
+        (engine_next_record(engine) == 0 && SSL_pending(engine->ssl) == 0))
         return 0;
     ERR_clear_error();
     settle(engine, SSL_read_ex(engine->ssl, buf, len, &got));
@@ -355,7 +352,7 @@ void tls_engine_close(struct tls_engine *engine)
 
 bool tls_engine_ready(const struct tls_engine *engine)
 {
-    return !engine_ended(engine) && (engine_whole_records(engine) > 0 || engine->rest.len > 0 ||
+    return !engine_ended(engine) && (engine_next_record(engine) > 0 || engine->rest.len > 0 ||
                                      (engine->ssl != NULL && SSL_pending(engine->ssl) > 0));
 }
 

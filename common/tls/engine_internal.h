@@ -26,7 +26,7 @@ struct tls_engine {
     const struct kernel_calls *kernel; /* that seals what is sent; NULL: `records` do */
     struct tls_endpoint *endpoint;
     struct buffer in, out;
-    size_t whole; /* bytes at the front of `in` that OpenSSL may have */
+    size_t whole; /* bytes at the front of `in`, of the record that OpenSSL has begun to read */
     enum tls_state state;
     size_t handshake_bytes;
     bool seen, plain, closed; /* a first byte came; it was not TLS; our close_notify was put */
@@ -44,8 +44,10 @@ static inline bool engine_may_write(const struct tls_engine *engine)
 }
 
 /* --- engine.c --- */
-/* Bytes at the front of `in` that are whole records; or all of them, if they cannot be TLS. */
-size_t engine_whole_records(const struct tls_engine *engine);
+/* Bytes of the record at the front of `in`; 0: it is not whole yet. All bytes, if they cannot be
+ * TLS. Nothing behind that record is looked at: a buffer full of short records would cost the
+ * square of their number. */
+size_t engine_next_record(const struct tls_engine *engine);
 void engine_fail(struct tls_engine *engine, const char *why);
 
 /* --- engine_records.c: as those of engine.h, for an engine that has `records` --- */

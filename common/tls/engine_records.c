@@ -147,7 +147,7 @@ size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len)
     if (engine->rest.len > 0)
         return take_rest(engine, buf, len);
     while (got == 0 && !engine_ended(engine) && engine->out.len < TLS_ENGINE_OUT &&
-           (whole = engine_whole_records(engine)) > 0) {
+           (whole = engine_next_record(engine)) > 0) {
         assert(engine->in.bytes != NULL);
         const uint8_t *head = engine->in.bytes + engine->in.at;
         size_t record = RECORDS_HEADER + ((size_t)head[3] << 8 | head[4]);
