@@ -159,8 +159,8 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "frames_burst", CONFIG_INT, frames_burst, "1000", 1, 100000000,
         "So many of them it may send at once, after a pause."),
     ROW("session", "bytes_per_second", CONFIG_BYTES, bytes_per_second, "256k", 0, 1 << 30,
-        "Bytes that a session may send a second, in the long run. More closes it with code 10. "
-        "0 = any number."),
+        "Bytes that a session may send a second, in the long run, over TLS with what its records "
+        "add. More closes it with code 10. 0 = any number."),
     ROW("session", "bytes_burst", CONFIG_BYTES, bytes_burst, "8m", 1024, 1 << 30,
         "So many of them it may send at once, after a pause. At least the longest message of a "
         "WebSocket client in JSON: 4 * conn.max_body + 2 KiB."),

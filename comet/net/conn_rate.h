@@ -22,7 +22,7 @@ void conn_rate_begin(struct conn *conn);
 bool conn_rate_frame(struct conn *conn);
 /* The frame that is being handled does not count. */
 void conn_rate_give_back(struct conn *conn);
-/* The same for N bytes that were read. */
+/* The same for N bytes that were read from the socket: over TLS they are ciphertext. */
 bool conn_rate_bytes(struct conn *conn, size_t n);
 
 #endif

@@ -290,17 +290,27 @@ static void read_end(struct conn *conn, bool fin)
         conn_close(conn);
 }
 
+/* False: the WIRE bytes that were read now are too many. CONN was closed or kicked, and what it
+ * kept is dropped. Over TLS they are more than their plaintext: records may have one byte of it, or
+ * none. */
+static bool may_send(struct conn *conn, size_t wire)
+{
+    if (lingered(conn, wire)) {
+        conn_close(conn);
+        return false;
+    }
+    if (conn_rate_bytes(conn, wire))
+        return true;
+    msg_unref(conn->in);
+    conn->in = NULL;
+    return false;
+}
+
 /* N bytes came, behind the place of what was kept. */
 static void take_read(struct conn *conn, size_t n)
 {
     uint8_t *buf = conn_frontend(conn)->in;
-    if (lingered(conn, n)) {
-        conn_close(conn);
-        return;
-    }
     size_t kept = take_kept(conn, buf);
-    if (!conn_rate_bytes(conn, n))
-        return;
     conn_frontend(conn)->in_kept = kept;
     take_all(conn, buf, kept + n);
 }
@@ -310,15 +320,16 @@ uint8_t *conn_read_buffer(const struct conn *conn)
     return conn_frontend(conn)->in + (conn->in != NULL ? conn->in->len : 0);
 }
 
-void conn_read_decrypted(struct conn *conn, ssize_t n)
+void conn_read_decrypted(struct conn *conn, size_t wire, ssize_t n)
 {
     if (n < 0) {
         read_end(conn, n == -EPIPE);
         return;
     }
-    if (n > 0)
+    bool fits = may_send(conn, wire);
+    if (fits && n > 0)
         take_read(conn, (size_t)n);
-    else if (conn->state < CONN_OPEN)
+    else if (fits && conn->state < CONN_OPEN)
         keep_count(conn);
     if (conn->state != CONN_CLOSED && !conn->broken && conn_tls_is_over(conn))
         read_end(conn, true);
@@ -337,16 +348,19 @@ void conn_read_ready(struct conn *conn)
         return;
     size_t kept = conn->in != NULL ? conn->in->len : 0;
     size_t bite = conn->state < CONN_OPEN ? FRONTEND_STRANGER : conn_frontend(conn)->bite;
+    ssize_t n;
     if (__builtin_expect(conn->tls != NULL, 0)) {
-        conn_read_decrypted(conn, conn_tls_receive(conn, buf + kept, bite));
+        size_t wire;
+        n = conn_tls_receive(conn, buf + kept, bite, &wire);
+        conn_read_decrypted(conn, wire, n);
         return;
     }
-    ssize_t n = recv(conn->fd, buf + kept, bite, 0);
+    n = recv(conn->fd, buf + kept, bite, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0)
         read_end(conn, n == 0);
-    else
+    else if (may_send(conn, (size_t)n))
         take_read(conn, (size_t)n);
 }
 

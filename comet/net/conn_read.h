@@ -16,8 +16,9 @@ struct conn;
 void conn_read_ready(struct conn *conn);
 /* Where plaintext of CONN is to be put that comes in next: behind the rest that was kept. */
 uint8_t *conn_read_buffer(const struct conn *conn);
-/* N bytes of plaintext are there, as from conn_tls_receive(). May close the connection. */
-void conn_read_decrypted(struct conn *conn, ssize_t n);
+/* N bytes of plaintext are there, as from conn_tls_receive(), for which WIRE bytes were read from
+ * the socket now. May close the connection. */
+void conn_read_decrypted(struct conn *conn, size_t wire, ssize_t n);
 /* The connection became CONN_OPEN, or is held no more: handles what the client sent meanwhile. */
 void conn_read_resume(struct conn *conn);
 

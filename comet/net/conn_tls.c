@@ -201,10 +201,11 @@ static ssize_t take_bytes(struct conn *conn, size_t most)
     return n;
 }
 
-ssize_t conn_tls_receive(struct conn *conn, uint8_t *buf, size_t most)
+ssize_t conn_tls_receive(struct conn *conn, uint8_t *buf, size_t most, size_t *wire)
 {
     struct conn_tls *tls = conn->tls;
     ssize_t n = take_bytes(conn, most);
+    *wire = n > 0 ? (size_t)n : 0;
     if (n == -EAGAIN)
         return 0;
     if (n <= 0)
@@ -227,7 +228,7 @@ static void shake(struct conn_tls *tls)
     tls->waits = false;
     TAILQ_REMOVE(&conn_frontend(conn)->tls->waiting, tls, link);
     if (!conn->broken)
-        conn_read_decrypted(conn, take_plaintext(conn, conn_read_buffer(conn)));
+        conn_read_decrypted(conn, 0, take_plaintext(conn, conn_read_buffer(conn)));
 }
 
 static void shake_all(struct loop *loop, struct loop_task *task)

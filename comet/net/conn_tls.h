@@ -61,10 +61,10 @@ void conn_tls_end(struct conn *conn);
 static inline bool conn_tls_is_open(const struct conn *conn);
 bool conn_tls_handshake_over(const struct conn_tls *tls);
 
-/* The socket is readable: takes at most MOST bytes from it, writes their plaintext to BUF, which
- * has FRONTEND_READ bytes, and returns its length. 0: nothing yet, or the end, see
- * conn_tls_is_over(). -E…: the socket failed. */
-ssize_t conn_tls_receive(struct conn *conn, uint8_t *buf, size_t most);
+/* The socket is readable: takes at most MOST bytes from it, says in WIRE how many, writes their
+ * plaintext to BUF, which has FRONTEND_READ bytes, and returns its length. 0: nothing yet, or the
+ * end, see conn_tls_is_over(). -E…: the socket failed. */
+ssize_t conn_tls_receive(struct conn *conn, uint8_t *buf, size_t most, size_t *wire);
 /* Has the peer ended, or broken, its side? */
 bool conn_tls_is_over(const struct conn *conn);
 /* As send_iov() of conn_write.c: bytes of plaintext that the kernel has, or -E…. */
