@@ -13,14 +13,14 @@ MAX_HEADER, API_BODY, ADMIN_BODY = 32768, 1 << 20, 4096
 
 def post(path, body=b"", *lines, length=None):
     """A POST whose Content-Length is that of BODY, LENGTH, or (False) absent."""
-    head = [f"POST {path} HTTP/1.1", "Host: h", *lines]
+    head = [f"POST {path} HTTP/1.1", "Host: localhost", *lines]
     if length is not False:
         head.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def get(path, *lines):
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: h", *lines]).encode("latin-1") + b"\r\n\r\n"
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines]).encode("latin-1") + b"\r\n\r\n"
 
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -34,12 +34,12 @@ BROKEN = {
     "an HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "imgo's frame": (imgo.frame(7, b"token"), 400),
     "a method alone": (b"GET\r\n\r\n", 400),
-    "an unknown method": (b"PUSH / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "an unknown method": (b"PUSH / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     "no version": (b"GET /\r\n\r\n", 505),
-    "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
-    "another protocol": (b"GET / SIP/2.0\r\nHost: h\r\n\r\n", 400),
-    "a target that is no path": (b"GET nonsense HTTP/1.1\r\nHost: h\r\n\r\n", 400),
-    "CONNECT": (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
+    "another protocol": (b"GET / SIP/2.0\r\nHost: localhost\r\n\r\n", 400),
+    "a target that is no path": (b"GET nonsense HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    "CONNECT": (b"CONNECT h:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     "NUL in the path": (get("/1/\0count"), 400),
     "a control character in the path": (get("/1/\x01count"), 400),
     "%00 in the path": (get("/1/%00count"), 400),
@@ -52,7 +52,7 @@ BROKEN = {
     "%zz in the path": (get("/1/%zzcount"), 400),
     "half an escape in the path": (get("/1/count%4"), 400),
     "an escape in the path that needs none": (get("/1/%63ount?type=room"), 400),
-    "a protocol of the kind": (b"GET /1/count?type=room RTSP/1.0\r\nHost: h\r\n\r\n", 505),
+    "a protocol of the kind": (b"GET /1/count?type=room RTSP/1.0\r\nHost: localhost\r\n\r\n", 505),
     "an address without its bracket": (b"GET /1/count?type=room HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
     "a request line beyond the limit": (get("/" + "a" * MAX_HEADER), 431),
     "a header beyond the limit": (get("/", "X: " + "a" * MAX_HEADER), 431),
@@ -64,11 +64,11 @@ BROKEN = {
     "NUL in a header": (get("/", "X: a\0b"), 400),
     "NUL first in a header": (get("/", "X: \0b"), 400),
     "a folded header": (get("/", "X: a", " b"), 400),
-    "bare LF": (b"GET / HTTP/1.1\nHost: h\n\n", 400),
+    "bare LF": (b"GET / HTTP/1.1\nHost: localhost\n\n", 400),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
     "two hosts": (get("/", "Host: x"), 400),
     "two keys": (get("/", "X-API-Key: x", "X-API-Key: y"), 400),
-    "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: h\r\n\r\n", 505),
+    "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: localhost\r\n\r\n", 505),
     "chunks in HTTP/1.0": (b"POST / HTTP/1.0\r\n" + CHUNKED.encode() + b"\r\n\r\n0\r\n\r\n", 400),
     "chunked twice": (post(PUSH, b"0\r\n\r\n", CHUNKED, CHUNKED, length=False), 400),
     "a chunk without CR LF": (post(PUSH, b"1\r\nxXX0\r\n\r\n", CHUNKED, length=False), 400),
@@ -142,7 +142,7 @@ def test_a_body_at_the_limit_and_one_byte_beyond(world, port):
 def test_admin_pages_refuse_what_they_do_not_serve(world, port):
     """On one connection, which survives all of it."""
     requests = [(get("/nothing"), 404),
-                (post("/metrics", b"x"), 405), (b"DELETE /config HTTP/1.1\r\nHost: h\r\n\r\n", 405), (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+                (post("/metrics", b"x"), 405), (b"DELETE /config HTTP/1.1\r\nHost: localhost\r\n\r\n", 405), (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
                 (get("/metrics?" + "a&" * 5000), 200), (get("/readyz"), 200)]
     with Raw(port_of(world, port), b"".join(data for data, _ in requests)) as raw:
         raw.until(http_complete(len(requests)))
@@ -153,7 +153,7 @@ def test_admin_pages_refuse_what_they_do_not_serve(world, port):
 REFUSED = {
     "another path": (get("/1/nothing"), 404, 65534, "path"),
     "another method": (get("/1/push?uid=1"), 405, 65534, "POST"),
-    "PATCH": (b"PATCH /1/count HTTP/1.1\r\nHost: h\r\n\r\n", 405, 65534, "GET"),
+    "PATCH": (b"PATCH /1/count HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, 65534, "GET"),
     "no length, no body": (post(PUSH, length=False), 200, 65534, "body"),
     "an empty body": (post(PUSH), 200, 65534, "body"),
     "an empty chunked body": (post(PUSH, b"0\r\n\r\n", CHUNKED, length=False), 200, 65534, "body"),

@@ -102,7 +102,7 @@ def test_without_any_descriptor_it_is_deaf_and_says_so(cluster, kind):
         page.settimeout(10)
 
         def ready():
-            page.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            page.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             return page.recv(65536).decode()
 
         assert " 200 " in ready()
