@@ -21,19 +21,19 @@ static const char type_json[] = "application/json; charset=utf-8";
 /* For a mistake of the caller imgo answers 200 with a code of its own. Its clients look at the
  * code. */
 static const int imgo_statuses[API_ERRORS] = {
-    [API_PARAMETER] = 200, [API_TOKEN] = 200,    [API_NO_SERVER] = 200,   [API_KEY] = 401,
-    [API_SCOPE] = 403,     [API_RATE] = 429,     [API_NOT_FOUND] = 404,   [API_METHOD] = 405,
-    [API_TOO_LARGE] = 413, [API_ENCODING] = 415, [API_UNAVAILABLE] = 503,
+    [API_PARAMETER] = 200, [API_TOKEN] = 200,     [API_NO_SERVER] = 200, [API_KEY] = 401,
+    [API_SCOPE] = 403,     [API_RATE] = 429,      [API_NOT_FOUND] = 404, [API_METHOD] = 405,
+    [API_CONFLICT] = 200,  [API_TOO_LARGE] = 413, [API_ENCODING] = 415,  [API_UNAVAILABLE] = 503,
 };
 
 static size_t imgo_write(enum api_error error, int status, const char *text, char *out,
                          size_t outlen)
 {
     static const int codes[API_ERRORS] = {
-        [API_PARAMETER] = 65534, [API_TOKEN] = 65533,       [API_NO_SERVER] = 1001,
-        [API_KEY] = 65533,       [API_SCOPE] = 65533,       [API_RATE] = 65535,
-        [API_NOT_FOUND] = 65534, [API_METHOD] = 65534,      [API_TOO_LARGE] = 65534,
-        [API_ENCODING] = 65534,  [API_UNAVAILABLE] = 65535,
+        [API_PARAMETER] = 65534, [API_TOKEN] = 65533,    [API_NO_SERVER] = 1001,
+        [API_KEY] = 65533,       [API_SCOPE] = 65533,    [API_RATE] = 65535,
+        [API_NOT_FOUND] = 65534, [API_METHOD] = 65534,   [API_TOO_LARGE] = 65534,
+        [API_CONFLICT] = 65534,  [API_ENCODING] = 65534, [API_UNAVAILABLE] = 65535,
     };
 
     (void)status;
@@ -47,9 +47,9 @@ static const struct face face_imgo = {
  * what no handler of goim answers either: paths and methods that do not exist, and keys and their
  * limits, which goim does not know. */
 static const int goim_statuses[API_ERRORS] = {
-    [API_PARAMETER] = 200, [API_TOKEN] = 200,    [API_NO_SERVER] = 200,   [API_KEY] = 401,
-    [API_SCOPE] = 403,     [API_RATE] = 429,     [API_NOT_FOUND] = 404,   [API_METHOD] = 405,
-    [API_TOO_LARGE] = 200, [API_ENCODING] = 200, [API_UNAVAILABLE] = 200,
+    [API_PARAMETER] = 200, [API_TOKEN] = 200,     [API_NO_SERVER] = 200, [API_KEY] = 401,
+    [API_SCOPE] = 403,     [API_RATE] = 429,      [API_NOT_FOUND] = 404, [API_METHOD] = 405,
+    [API_CONFLICT] = 200,  [API_TOO_LARGE] = 200, [API_ENCODING] = 200,  [API_UNAVAILABLE] = 200,
 };
 
 static size_t goim_write(enum api_error error, int status, const char *text, char *out,

@@ -213,6 +213,11 @@ const char *callers_name(const struct http_request *request)
     return caller != NULL ? caller->key.name : "nobody";
 }
 
+const char *callers_scope(const struct callers *callers, const struct http_request *request)
+{
+    return callers_have_no_key(callers) ? "" : callers_name(request);
+}
+
 bool callers_may(const struct http_request *request, enum key_scope scope)
 {
     const struct caller *caller = http_context(request);

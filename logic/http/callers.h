@@ -40,6 +40,9 @@ void callers_end(struct callers *callers, struct http_request *request);
 /* Those below are for requests that were identified. */
 /* "billing"; "nobody": it was not. */
 const char *callers_name(const struct http_request *request);
+/* The name under which its idempotency keys are told apart from others'. "" for all, if no key is
+ * set: one client may reach logics from several addresses. */
+const char *callers_scope(const struct callers *callers, const struct http_request *request);
 bool callers_may(const struct http_request *request, enum key_scope scope);
 
 enum callers_limit {

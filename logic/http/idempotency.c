@@ -25,17 +25,18 @@ struct idem {
     uv_timer_t again;
     uint64_t deadline_ms;
     size_t key_len;
-    char key[sizeof IDEM_PREFIX + IDEM_KEY_MAX];
-    char owner[40]; /* "p" and a text that no other call has */
+    char key[sizeof IDEM_PREFIX + IDEM_SCOPE_MAX + 1 + IDEM_KEY_MAX];
+    char owner[IDEM_DIGEST + 24]; /* "p", the digest, and a text that no other call has */
 };
 
-enum idem_state idem_parse(const char *value, size_t len, const char **rest, size_t *rest_len)
+enum idem_state idem_parse(const char *text, size_t len, struct idem_value *value)
 {
-    if (len == 0)
+    if (len < 1 + IDEM_DIGEST)
         return IDEM_GARBLED;
-    *rest = value + 1;
-    *rest_len = len - 1;
-    switch (value[0]) {
+    value->digest = text + 1;
+    value->rest = text + 1 + IDEM_DIGEST;
+    value->rest_len = len - 1 - IDEM_DIGEST;
+    switch (text[0]) {
     case 'p':
         return IDEM_PENDING;
     case 'f':
@@ -99,8 +100,7 @@ static void begin_wait(struct idem *idem)
 static void begin_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct idem *idem = arg;
-    const char *rest = NULL;
-    size_t len = 0;
+    struct idem_value value = {0};
 
     (void)redis;
     if (reply == NULL || (reply->type != REDIS_REPLY_NIL && reply->type != REDIS_REPLY_STRING)) {
@@ -113,12 +113,17 @@ static void begin_on_reply(struct redis *redis, const redisReply *reply, void *a
         begin_answer(idem, IDEM_FIRST, NULL, 0);
         return;
     }
-    switch (idem_parse(reply->str, (size_t)reply->len, &rest, &len)) {
+    enum idem_state state = idem_parse(reply->str, (size_t)reply->len, &value);
+    if (state != IDEM_GARBLED && memcmp(value.digest, idem->owner + 1, IDEM_DIGEST) != 0) {
+        begin_answer(idem, IDEM_OTHER, NULL, 0);
+        return;
+    }
+    switch (state) {
     case IDEM_PARTIAL:
-        begin_answer(idem, IDEM_FIRST, rest, len);
+        begin_answer(idem, IDEM_FIRST, value.rest, value.rest_len);
         break;
     case IDEM_ANSWERED:
-        begin_answer(idem, IDEM_REPEATED, rest, len);
+        begin_answer(idem, IDEM_REPEATED, value.rest, value.rest_len);
         break;
     case IDEM_PENDING:
         begin_wait(idem);
@@ -148,18 +153,20 @@ static void begin_ask(struct idem *idem)
                begin_on_reply, idem);
 }
 
-void idem_begin(struct logic *logic, const char *key, idem_fn fn, void *arg)
+void idem_begin(struct logic *logic, const struct idem_call *call, idem_fn fn, void *arg)
 {
     struct idem *idem = mem_zalloc(sizeof *idem);
 
     loop_assert_owner(logic->loop);
-    assert(strlen(key) <= IDEM_KEY_MAX);
+    assert(strlen(call->key) <= IDEM_KEY_MAX && strlen(call->scope) < IDEM_SCOPE_MAX &&
+           strlen(call->digest) == IDEM_DIGEST);
     idem->logic = logic;
     idem->fn = fn;
     idem->arg = arg;
     idem->deadline_ms = loop_now_ms(logic->loop) + pending_ms(logic);
-    idem->key_len = (size_t)snprintf(idem->key, sizeof idem->key, IDEM_PREFIX "%s", key);
-    snprintf(idem->owner, sizeof idem->owner, "p%016" PRIx64,
+    idem->key_len =
+        (size_t)snprintf(idem->key, sizeof idem->key, IDEM_PREFIX "%s:%s", call->scope, call->key);
+    snprintf(idem->owner, sizeof idem->owner, "p%s%016" PRIx64, call->digest,
              message_id_next(&logic->ids, logic_now_us(logic)));
     uv_timer_init(&logic->loop->uv, &idem->again);
     begin_ask(idem);
@@ -183,15 +190,16 @@ static void end_on_reply(struct redis *redis, const redisReply *reply, void *arg
 static void idem_end(struct idem *idem, char state, const void *data, size_t len)
 {
     struct logic *logic = idem->logic;
-    char *value = mem_alloc(len + 1), life[24];
+    char *value = mem_alloc(1 + IDEM_DIGEST + len), life[24];
     int life_len = snprintf(life, sizeof life, "%d", KEEP_MS);
 
     value[0] = state;
+    memcpy(value + 1, idem->owner + 1, IDEM_DIGEST);
     if (len > 0)
-        memcpy(value + 1, data, len);
+        memcpy(value + 1 + IDEM_DIGEST, data, len);
     const char *argv[] = {idem->key, idem->owner, value, life};
-    size_t argvlen[] = {idem->key_len, strlen(idem->owner), state == '\0' ? 0 : len + 1,
-                        (size_t)life_len};
+    size_t argvlen[] = {idem->key_len, strlen(idem->owner),
+                        state == '\0' ? 0 : 1 + IDEM_DIGEST + len, (size_t)life_len};
     redis_eval(logic->redis,
                &(struct redis_eval){.script = &end_script,
                                     .shard = redis_shard_of(logic->redis, idem->key, idem->key_len),

@@ -11,6 +11,7 @@
 #include "logic/push/kafka_producer.h"
 #include "logic/tokens/device_keys.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -351,6 +352,11 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
     case IDEM_REPEATED: /* what succeeded is kept, and nothing else is */
         conclude(call, &(struct push_outcome){.repeated = true, .kept = data, .kept_len = len});
         return;
+    case IDEM_OTHER:
+        refuse(call, API_CONFLICT, LOGIC_REFUSED_PARAMETER, 0,
+               "id: another push has it, of the last five minutes; repeat a push as it was, or "
+               "give it an id of its own");
+        return;
     case IDEM_BUSY:
         refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_BUS, 1,
                "id: the first call with it is still under way");
@@ -409,6 +415,57 @@ static bool push_fits(struct push_call *call)
     return true;
 }
 
+/* --- the id --- */
+
+static void hash_text(EVP_MD_CTX *hash, const char *text)
+{
+    EVP_DigestUpdate(hash, text, strlen(text) + 1);
+}
+
+/* A digest of what CALL pushes, to whom. Whatever the face, the same push has the same. When it
+ * expires is left out: that counts from now. */
+static void digest_call(const struct push_call *call, char out[IDEM_DIGEST + 1])
+{
+    const struct push_message *message = &call->message;
+    const int64_t op =
+        message->op != 0 ? message->op : OP_PUSH; /* as imgo has it, if none is said */
+    const int64_t numbers[] = {op, message->any, call->speed, (int64_t)message->len};
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    uint8_t digest[EVP_MAX_MD_SIZE];
+
+    EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    EVP_DigestUpdate(hash, numbers, sizeof numbers);
+    EVP_DigestUpdate(hash, message->body, message->len);
+    if (call->room != NULL || call->rooms != NULL)
+        hash_text(hash, "rooms");
+    else if (call->n_keys > 0)
+        hash_text(hash, "keys");
+    else
+        hash_text(hash, call->users.n > 0 ? "uids" : "all");
+    if (call->room != NULL)
+        hash_text(hash, call->room);
+    for (size_t i = 0; i < call->users.n && call->rooms != NULL; i++)
+        hash_text(hash, call->rooms[i]);
+    for (size_t i = 0; i < call->n_keys; i++)
+        hash_text(hash, call->keys[i]);
+    if (call->users.n > 0 && call->rooms == NULL)
+        EVP_DigestUpdate(hash, call->users.uids, call->users.n * sizeof *call->users.uids);
+    EVP_DigestFinal_ex(hash, digest, NULL);
+    EVP_MD_CTX_free(hash);
+    for (size_t i = 0; i < IDEM_DIGEST / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void ask_for_id(struct push_call *call, const char *id)
+{
+    struct idem_call idem = {.scope = call->scope, .key = id};
+
+    if (call->request != NULL)
+        idem.scope = callers_scope(call->logic->callers, call->request);
+    digest_call(call, idem.digest);
+    idem_begin(call->logic, &idem, on_idem, call);
+}
+
 void push_call_run(struct push_call *call, const char *id)
 {
     struct logic *logic = call->logic;
@@ -419,7 +476,7 @@ void push_call_run(struct push_call *call, const char *id)
     else if (!push_fits(call))
         return;
     else if (id != NULL)
-        idem_begin(logic, id, on_idem, call);
+        ask_for_id(call, id);
     else
         call->start(call);
 }

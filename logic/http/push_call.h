@@ -29,6 +29,7 @@ struct push_outcome {
 struct push_call {
     struct logic *logic;
     struct http_request *request; /* NULL: nobody calls now, so no limit of a caller holds */
+    const char *scope; /* of its id, if there is no request; needed during push_call_run() */
     void (*start)(struct push_call *call);
     struct push_message message;
     struct params_pushs users; /* the users that still have to get the message */

@@ -16,6 +16,7 @@ enum api_error {
     API_RATE,        /* the API key calls too often, or too much at a time */
     API_NOT_FOUND,   /* there is no such path */
     API_METHOD,      /* the path has another method */
+    API_CONFLICT,    /* the id is that of another push */
     API_TOO_LARGE,   /* a smaller call would be accepted */
     API_ENCODING,    /* the body is compressed, or of a kind that is not taken */
     API_UNAVAILABLE, /* Redis, Kafka or a router did not answer, or this logic drains: try again */

@@ -13,7 +13,7 @@
 
 #include "logic/base/logic.h"
 
-enum { LATER_ID_MAX = 160, LATER_PAGE_MAX = 100 };
+enum { LATER_ID_MAX = 200, LATER_PAGE_MAX = 100 };
 
 struct later;
 struct later_item {

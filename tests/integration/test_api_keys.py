@@ -63,6 +63,19 @@ def test_a_call_wants_its_scope(cluster, keys):
     assert call(cluster, "POST", "/1/push/all", "plain-key") == (200, {"ret": 1})
 
 
+def test_each_key_has_ids_of_its_own(cluster, keys):
+    """What another key's push was answered, or that there was one, is not to be heard."""
+    to = {"Content-Type": "application/json"}
+    api, other = (Api(cluster.logics[0].http, key) for key in (keys["push"][0], "plain-key"))
+    mine = [api.request("POST", "/v1/push", '{"to":{"uids":[111,222]},"body":1,"id":"order"}', to) for _ in range(2)]
+    assert [(status, "repeated" in text) for status, text, _ in mine] == [(202, False), (202, True)]
+    status, text, _ = other.request("POST", "/v1/push", '{"to":{"uids":[5]},"body":2,"id":"order"}', to)
+    assert status == 202 and "111" not in text and json.loads(text)["accepted"] == 1, text
+    status, text, _ = other.request("POST", "/v1/push", '{"to":{"uids":[6]},"body":2,"id":"order"}', to)
+    assert status == 409 and json.loads(text)["code"] == "conflict", text
+    assert call(cluster, "POST", "/1/push?uid=6&id=order", "plain-key")[1]["ret"] == 65534
+
+
 def test_who_did_what_is_in_the_log_and_no_secret(cluster, keys):
     path = "/1/admin/token/new?uid=7&token=hush-token&expire=5"
     logic = cluster.logics[0]

@@ -39,7 +39,7 @@ def test_it_comes_on_time_and_once(cluster, connect, uid):
     at = int(time.time()) + 3
     value = {"to": {"uids": [uid]}, "body": {"n": 1.50}, "deliver_at": at}
     first = push(cluster, value, **{"Idempotency-Key": f"later-{uid}"})
-    assert first == {"messages": [], "scheduled": f"klater-{uid}", "deliver_at": at}
+    assert first == {"messages": [], "scheduled": f"k:later-{uid}", "deliver_at": at}
     assert push(cluster, value, logic=1, **{"Idempotency-Key": f"later-{uid}"}) == first
     assert [(row["id"], row["deliver_at"], row["push"]) for row in listed(cluster)] == [(first["scheduled"], at, value)]
     client.nothing(1)
@@ -113,7 +113,7 @@ def test_a_lease_that_ends_is_taken_over(cluster, connect, uid):
     push(cluster, {"to": {"uids": [uid]}, "body": 5, "deliver_at": int(time.time()) + 600, "id": key})
     take = ("if redis.call('ZREM', 'imc:later', ARGV[1]) == 0 then return 0 end "
             "redis.call('ZADD', 'imc:later:taken', 1, ARGV[1]) return 1")
-    moved = sum(int(subprocess.run(["redis-cli", "-p", str(shard.port), "EVAL", take, "0", "k" + key], text=True, timeout=10,
+    moved = sum(int(subprocess.run(["redis-cli", "-p", str(shard.port), "EVAL", take, "0", "k:" + key], text=True, timeout=10,
                                    capture_output=True, check=True).stdout) for shard in cluster.shards)
     assert moved == 1
     assert client.push() == body_of(client, "5")

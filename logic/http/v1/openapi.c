@@ -60,16 +60,18 @@ static void print_parameters(FILE *out, const struct operation *operation, const
 
 static void print_shared_parameters(FILE *out)
 {
-    fprintf(out,
-            "\"parameters\":{\"RequestId\":{\"name\":\"X-Request-Id\",\"in\":\"header\","
-            "\"description\":\"Comes back in the answer if it has at most 128 letters, digits and "
-            "-_.:/+=; otherwise logic makes one.\",\"schema\":{\"type\":\"string\"}},"
-            "\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
-            "\"description\":\"For 5 minutes a call with the same key gets the same answer, and "
-            "nothing is pushed again.\","
-            "\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d,"
-            "\"pattern\":\"^[!-~]+$\"}}}",
-            IDEM_KEY_MAX - 6);
+    fprintf(
+        out,
+        "\"parameters\":{\"RequestId\":{\"name\":\"X-Request-Id\",\"in\":\"header\","
+        "\"description\":\"Comes back in the answer if it has at most 128 letters, digits and "
+        "-_.:/+=; otherwise logic makes one.\",\"schema\":{\"type\":\"string\"}},"
+        "\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
+        "\"description\":\"For 5 minutes the same push with the same key gets the same answer, and "
+        "nothing is pushed again. Another push with the key is refused with 409. Each API key "
+        "has its own.\","
+        "\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d,"
+        "\"pattern\":\"^[!-~]+$\"}}}",
+        IDEM_KEY_MAX - 6);
 }
 
 /* --- answers --- */
@@ -83,6 +85,8 @@ static bool may_answer(const struct operation *operation, int status)
         return operation->route.scope != 0;
     case 404:
         return operation->not_found;
+    case 409:
+        return operation->takes_key;
     case 413:
     case 415:
         return operation->body != NULL;
@@ -91,7 +95,7 @@ static bool may_answer(const struct operation *operation, int status)
     }
 }
 
-static const int statuses[] = {400, 401, 403, 404, 413, 415, 429, 503};
+static const int statuses[] = {400, 401, 403, 404, 409, 413, 415, 429, 503};
 
 static void print_responses(FILE *out, const struct operation *operation, const void *settings)
 {

@@ -7,9 +7,9 @@
 const char problem_type[] = "application/problem+json";
 
 const int problem_statuses[API_ERRORS] = {
-    [API_PARAMETER] = 400, [API_TOKEN] = 404,    [API_NO_SERVER] = 404,   [API_KEY] = 401,
-    [API_SCOPE] = 403,     [API_RATE] = 429,     [API_NOT_FOUND] = 404,   [API_METHOD] = 405,
-    [API_TOO_LARGE] = 413, [API_ENCODING] = 415, [API_UNAVAILABLE] = 503,
+    [API_PARAMETER] = 400, [API_TOKEN] = 404,     [API_NO_SERVER] = 404, [API_KEY] = 401,
+    [API_SCOPE] = 403,     [API_RATE] = 429,      [API_NOT_FOUND] = 404, [API_METHOD] = 405,
+    [API_CONFLICT] = 409,  [API_TOO_LARGE] = 413, [API_ENCODING] = 415,  [API_UNAVAILABLE] = 503,
 };
 
 static const struct {
@@ -22,6 +22,7 @@ static const struct {
     {404, "Not Found", "not_found"},
     {405, "Method Not Allowed", "method_not_allowed"},
     {408, "Request Timeout", "timeout"},
+    {409, "Conflict", "conflict"},
     {413, "Content Too Large", "too_large"},
     {415, "Unsupported Media Type", "unsupported_media_type"},
     {429, "Too Many Requests", "too_many_requests"},

@@ -10,6 +10,8 @@
 #include "logic/http/v1/scheduled.h"
 #include "common/base/log.h"
 #include "common/protocol/json_scan.h"
+#include "logic/http/callers.h"
+#include "logic/http/idempotency.h"
 #include "logic/http/v1/schemas.h"
 
 #include <errno.h>
@@ -75,7 +77,8 @@ void v1_scheduled_add(const struct v1_call *call, const struct schema_value *pus
     scheduling->fn = fn;
     scheduling->arg = arg;
     if (key != NULL)
-        snprintf(scheduling->id, sizeof scheduling->id, "k%s", key);
+        snprintf(scheduling->id, sizeof scheduling->id, "k%s:%s",
+                 callers_scope(logic->callers, call->request), key);
     else
         snprintf(scheduling->id, sizeof scheduling->id, "i%" PRIu64,
                  message_id_next(&logic->ids, logic_now_us(logic)));
@@ -136,6 +139,19 @@ static void drop(struct delivery *delivery, const struct schema_errors *errors)
     delivery_free(delivery);
 }
 
+/* ID is "k", the name of whoever scheduled it, ":" and his key; or "i" and a number. No name begins
+ * with a dot. */
+static void run_with_id(struct push_call *push, const char *id)
+{
+    char scope[IDEM_SCOPE_MAX] = ".later";
+    const char *colon = id[0] == 'k' ? strchr(id, ':') : NULL;
+
+    if (colon != NULL)
+        snprintf(scope, sizeof scope, "%.*s", (int)(colon - id - 1), id + 1);
+    push->scope = scope;
+    push_call_run(push, colon != NULL ? colon + 1 : id);
+}
+
 void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
 {
     struct delivery *delivery = mem_zalloc(sizeof *delivery);
@@ -160,8 +176,7 @@ void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
     push->answer = on_delivered;
     push->keep = v1_push_keep;
     push->arg = delivery;
-    /* The key of the call that scheduled it, or the id: "i" and a number. */
-    push_call_run(push, delivery->id[0] == 'k' ? delivery->id + 1 : delivery->id);
+    run_with_id(push, delivery->id);
 }
 
 /* --- list --- */

@@ -11,6 +11,11 @@
 /* needs the above */
 #include <cmocka.h>
 
+#define DIGEST "0123456789abcdef0123456789abcdef"
+
+static const struct idem_call same = {"shop", "key-1", DIGEST};
+static const struct idem_call other = {"shop", "key-1", "ffffffffffffffffffffffffffffffff"};
+
 /* In place of Redis: one key, and scripts told apart by their source. */
 static char stored[256];
 static size_t stored_len; /* 0 = absent */
@@ -55,7 +60,7 @@ void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn,
     const size_t *argvlen = what->argvlen;
     (void)redis;
     assert_int_equal(what->keys, 1);
-    assert_string_equal(argv[0], "imc:idem:key-1");
+    assert_string_equal(argv[0], "imc:idem:shop:key-1");
     next_answer = (struct answer){.fn = fn, .arg = arg, .none = away};
     if (away)
         return;
@@ -63,7 +68,7 @@ void redis_eval(struct redis *redis, const struct redis_eval *what, redis_fn fn,
         assert_non_null(strstr(what->script->source, "'f'"));
         asked++;
         reply_stored();
-        if (stored_len == 0 || stored[0] == 'f')
+        if (stored_len == 0 || (stored[0] == 'f' && memcmp(stored + 1, argv[1] + 1, 32) == 0))
             store(argv[1], argvlen[1]);
         return;
     }
@@ -136,31 +141,32 @@ static void turn(void)
 
 static void values(void **state)
 {
-    const char *rest;
-    size_t len;
+    struct idem_value value;
 
     (void)state;
-    assert_int_equal(idem_parse("p123", 4, &rest, &len), IDEM_PENDING);
-    assert_int_equal(idem_parse("a{}", 3, &rest, &len), IDEM_ANSWERED);
-    assert_int_equal(len, 2);
-    assert_memory_equal(rest, "{}", 2);
-    assert_int_equal(idem_parse("f", 1, &rest, &len), IDEM_PARTIAL);
-    assert_int_equal(len, 0);
-    assert_int_equal(idem_parse("x", 1, &rest, &len), IDEM_GARBLED);
-    assert_int_equal(idem_parse("", 0, &rest, &len), IDEM_GARBLED);
+    assert_int_equal(idem_parse("p" DIGEST "123", 36, &value), IDEM_PENDING);
+    assert_int_equal(idem_parse("a" DIGEST "{}", 35, &value), IDEM_ANSWERED);
+    assert_memory_equal(value.digest, DIGEST, IDEM_DIGEST);
+    assert_int_equal(value.rest_len, 2);
+    assert_memory_equal(value.rest, "{}", 2);
+    assert_int_equal(idem_parse("f" DIGEST, 33, &value), IDEM_PARTIAL);
+    assert_int_equal(value.rest_len, 0);
+    assert_int_equal(idem_parse("x" DIGEST, 33, &value), IDEM_GARBLED);
+    assert_int_equal(idem_parse("a" DIGEST, 32, &value), IDEM_GARBLED);
+    assert_int_equal(idem_parse("", 0, &value), IDEM_GARBLED);
 }
 
 static void second_is_answered_as_the_first(void **state)
 {
     (void)state;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     assert_int_equal(got[0].calls, 0);
     redis_answers();
     assert_int_equal(got[0].verdict, IDEM_FIRST);
     assert_int_equal(stored[0], 'p');
     idem_done(got[0].idem, "{\"ret\":1}", 9);
     redis_answers();
-    idem_begin(&logic, "key-1", on_verdict, &one);
+    idem_begin(&logic, &same, on_verdict, &one);
     redis_answers();
     assert_int_equal(got[1].verdict, IDEM_REPEATED);
     assert_int_equal(got[1].len, 9);
@@ -173,9 +179,9 @@ static void second_is_answered_as_the_first(void **state)
 static void second_waits_for_the_first(void **state)
 {
     (void)state;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
-    idem_begin(&logic, "key-1", on_verdict, &one);
+    idem_begin(&logic, &same, on_verdict, &one);
     redis_answers();
     assert_int_equal(got[1].calls, 0);
     while (asked < 3)
@@ -193,12 +199,12 @@ static void second_waits_for_the_first(void **state)
 static void failure_lets_the_next_try(void **state)
 {
     (void)state;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
     idem_fail(got[0].idem, NULL, 0);
     redis_answers();
     assert_int_equal(stored_len, 0);
-    idem_begin(&logic, "key-1", on_verdict, &one);
+    idem_begin(&logic, &same, on_verdict, &one);
     redis_answers();
     assert_int_equal(got[1].verdict, IDEM_FIRST);
     assert_int_equal(got[1].len, 0);
@@ -208,11 +214,11 @@ static void failure_lets_the_next_try(void **state)
 static void failure_may_leave_word(void **state)
 {
     (void)state;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
     idem_fail(got[0].idem, "done:1", 6);
     redis_answers();
-    idem_begin(&logic, "key-1", on_verdict, &one);
+    idem_begin(&logic, &same, on_verdict, &one);
     redis_answers();
     assert_int_equal(got[1].verdict, IDEM_FIRST);
     assert_int_equal(got[1].len, 6);
@@ -224,24 +230,42 @@ static void failure_may_leave_word(void **state)
 static void lapsed_owner_changes_nothing(void **state)
 {
     (void)state;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
-    store("psomebody else", 14);
+    store("p" DIGEST "somebody else", 46);
     idem_done(got[0].idem, "x", 1);
     redis_answers();
-    assert_memory_equal(stored, "psomebody else", 14);
+    assert_memory_equal(stored, "p" DIGEST "somebody else", 46);
+}
+
+/* Whether the first one is under way, was accepted, or failed. */
+static void another_call_is_told_so(void **state)
+{
+    static const char *const values[] = {"p" DIGEST "x", "a" DIGEST "x", "f" DIGEST "x"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        store(values[i], 34);
+        idem_begin(&logic, &other, on_verdict, &zero);
+        redis_answers();
+        assert_int_equal(got[0].calls, i + 1);
+        assert_int_equal(got[0].verdict, IDEM_OTHER);
+        assert_null(got[0].idem);
+        assert_memory_equal(stored, values[i], 34);
+        assert_int_equal(counters[LOGIC_REPEATED], 0);
+    }
 }
 
 static void redis_away_and_garbage(void **state)
 {
     (void)state;
     away = true;
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
     assert_int_equal(got[0].verdict, IDEM_AWAY);
     away = false;
     store("?", 1);
-    idem_begin(&logic, "key-1", on_verdict, &one);
+    idem_begin(&logic, &same, on_verdict, &one);
     redis_answers();
     assert_int_equal(got[1].verdict, IDEM_AWAY);
 }
@@ -250,8 +274,8 @@ static void waiting_has_an_end(void **state)
 {
     (void)state;
     config.bus_timeout_ms = -2900; /* pending for 110 ms in all */
-    store("pdead", 5);
-    idem_begin(&logic, "key-1", on_verdict, &zero);
+    store("p" DIGEST "dead", 37);
+    idem_begin(&logic, &same, on_verdict, &zero);
     redis_answers();
     for (int i = 2; got[0].calls == 0; i++) {
         while (asked < i)
@@ -272,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failure_lets_the_next_try, clear, close_loop),
         cmocka_unit_test_setup_teardown(failure_may_leave_word, clear, close_loop),
         cmocka_unit_test_setup_teardown(lapsed_owner_changes_nothing, clear, close_loop),
+        cmocka_unit_test_setup_teardown(another_call_is_told_so, clear, close_loop),
         cmocka_unit_test_setup_teardown(redis_away_and_garbage, clear, close_loop),
         cmocka_unit_test_setup_teardown(waiting_has_an_end, clear, close_loop),
     };

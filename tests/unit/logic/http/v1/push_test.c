@@ -215,13 +215,37 @@ static void the_same_key_is_pushed_once_and_answered_the_same(void **state)
     json_decref(first);
     json_decref(again);
     /* Another face has pushed it: the ids are not known. */
-    api_says(push("/1/push?uid=1&id=other-face", "x"), 200, "{\"ret\":1}");
+    api_says(push("/1/push?uid=1&id=other-face", "1"), 200, "{\"ret\":1}");
     again = parse(post("/v1/push", "Idempotency-Key: other-face\r\n", body), 202);
     assert_int_equal(n_produced, 2);
     assert_true(json_is_true(json_object_get(again, "repeated")));
     json_decref(again);
-    api_says(push("/1/push?uid=1&id=once", "x"), 200, "{\"ret\":1}");
+    api_says(push("/1/push?uid=1&id=once", "1"), 200, "{\"ret\":1}");
     assert_int_equal(n_produced, 2);
+}
+
+static void another_push_with_the_key_is_refused(void **state)
+{
+    static const char *const others[] = {
+        "{\"to\":{\"uids\":[1]},\"body\":2}",      "{\"to\":{\"uids\":[2]},\"body\":1}",
+        "{\"to\":{\"uids\":[1,2]},\"body\":1}",    "{\"to\":{\"uids\":[1]},\"body\":1,\"op\":1000}",
+        "{\"to\":{\"rooms\":[\"1\"]},\"body\":1}", "{\"to\":{\"all\":true},\"body\":1}"};
+
+    (void)state;
+    json_decref(parse(post("/v1/push", "Idempotency-Key: taken\r\n",
+                           "{\"to\":{\"uids\":[1]},\"body\":1,\"ttl\":5}"),
+                      202));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        json_t *answer = parse(post("/v1/push", "Idempotency-Key: taken\r\n", others[i]), 409);
+        assert_string_equal(text_of(answer, "code"), "conflict");
+        json_decref(answer);
+    }
+    assert_non_null(strstr(push("/1/push?uid=2&id=taken", "1")->text, "\"ret\":65534"));
+    assert_int_equal(n_produced, 1);
+    json_decref(parse(post("/v1/push", "Idempotency-Key: taken\r\n",
+                           "{\"to\":{\"uids\":[1]},\"body\":1,\"ttl\":9}"),
+                      202));
+    assert_int_equal(n_produced, 1);
 }
 
 static void what_was_not_accepted_is_listed_and_pushed_again(void **state)
@@ -385,6 +409,7 @@ int main(void)
         cmocka_unit_test_teardown(another_method_is_told_which_there_are, push_clear),
         cmocka_unit_test_teardown(limits_are_problems_too, push_clear),
         cmocka_unit_test_teardown(the_same_key_is_pushed_once_and_answered_the_same, push_clear),
+        cmocka_unit_test_teardown(another_push_with_the_key_is_refused, push_clear),
         cmocka_unit_test_teardown(what_was_not_accepted_is_listed_and_pushed_again, push_clear),
         cmocka_unit_test_teardown(a_batch_is_answered_one_by_one, push_clear),
         cmocka_unit_test_teardown(a_batch_has_a_limit, push_clear),
