@@ -225,6 +225,20 @@ static bool has_a_second(const struct http_head *head)
     return false;
 }
 
+/* "Authorization: Bearer KEY" and X-API-Key with another key: a proxy may check one of them, and we
+ * take the other. */
+static bool has_two_keys(const struct http_head *head)
+{
+    static const char scheme[] = "Bearer ";
+    const struct http_slice *bearer = http_head_get(head, "authorization", 0);
+    const struct http_slice *key = http_head_get(head, "x-api-key", 0);
+
+    if (bearer == NULL || key == NULL || strncasecmp(bearer->text, scheme, sizeof scheme - 1) != 0)
+        return false;
+    const char *shown = bearer->text + sizeof scheme - 1;
+    return strcmp(shown + strspn(shown, " "), key->text) != 0;
+}
+
 static int check_framing(const struct http_head *head, const char **why)
 {
     const struct http_slice *coding = http_head_get(head, "transfer-encoding", 0);
@@ -256,7 +270,10 @@ static int check_request(const struct http_head *head, const char **why)
     if (host != NULL && !is_host(host))
         return 400;
     *why = "a header twice that may be there once";
-    return has_a_second(head) ? 400 : check_framing(head, why);
+    if (has_a_second(head))
+        return 400;
+    *why = "two keys, in authorization and x-api-key";
+    return has_two_keys(head) ? 400 : check_framing(head, why);
 }
 
 int http_head_check(struct http_head *head, const char **why)

@@ -69,6 +69,7 @@ BROKEN = {
     "two hosts": (get("/", "Host: x"), 400),
     "two keys": (get("/", "X-API-Key: x", "X-API-Key: y"), 400),
     "HTTP/1.2": (b"GET / HTTP/1.2\r\nHost: localhost\r\n\r\n", 505),
+    "two keys in two headers": (get("/", "Authorization: Bearer x", "X-API-Key: y"), 400),
     "chunks in HTTP/1.0": (b"POST / HTTP/1.0\r\n" + CHUNKED.encode() + b"\r\n\r\n0\r\n\r\n", 400),
     "chunked twice": (post(PUSH, b"0\r\n\r\n", CHUNKED, CHUNKED, length=False), 400),
     "a chunk without CR LF": (post(PUSH, b"1\r\nxXX0\r\n\r\n", CHUNKED, length=False), 400),

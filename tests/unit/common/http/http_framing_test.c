@@ -194,6 +194,9 @@ static const struct strict_case strict_cases[] = {
     CASE(400, "GET / HTTP/1.1\r\nHost: x]\r\n\r\n"),
     /* headers of which there is one */
     CASE(400, HEAD("/") "X-API-Key: a\r\nX-API-Key: b\r\n\r\n"),
+    CASE(400, HEAD("/") "Authorization: Bearer a\r\nX-API-Key: b\r\n\r\n"),
+    CASE(400, HEAD("/") "X-API-Key: b\r\nauthorization: bearer  a\r\n\r\n"),
+    CASE(400, HEAD("/") "X-API-Key:\r\nauthorization: Bearer a\r\n\r\n"),
     CASE(400, HEAD("/") "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n"),
     /* framing */
     CASE(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
