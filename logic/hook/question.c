@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADERS_MOST = 64 };
-
 /* Grows, and leaves nothing behind where it was. */
 struct writer {
     char *text;
@@ -90,14 +88,16 @@ struct header {
     bool written;
 };
 
-static size_t split_headers(const char *at, size_t len, struct header out[HEADERS_MOST])
+/* As many as there are lines: comet bounds their bytes (ws.pass_headers_max). To be freed. */
+static struct header *split_headers(const char *at, size_t len, size_t *n_headers)
 {
-    size_t n = 0;
+    size_t n = 0, lines = 0;
 
-    if (len == 0)
-        return 0;
-    const char *end = at + len;
-    while (at < end && n < HEADERS_MOST) {
+    for (size_t i = 0; i < len; i++)
+        lines += at[i] == '\n';
+    struct header *out = mem_alloc((lines + 1) * sizeof *out);
+    const char *end = len > 0 ? at + len : at; /* AT may be NULL then */
+    while (lines > 0 && at < end) {
         const char *eol = memchr(at, '\n', (size_t)(end - at));
         const char *colon = eol != NULL ? memchr(at, ':', (size_t)(eol - at)) : NULL;
         if (colon == NULL)
@@ -109,7 +109,8 @@ static size_t split_headers(const char *at, size_t len, struct header out[HEADER
                                    .value_len = (size_t)(eol - value)};
         at = eol + 1;
     }
-    return n;
+    *n_headers = n;
+    return out;
 }
 
 static bool same_name(const struct header *a, const struct header *b)
@@ -139,13 +140,12 @@ static void put_header(struct writer *writer, struct header *headers, size_t i, 
 
 static void put_headers(struct writer *writer, const struct hook_question *question)
 {
-    struct header headers[HEADERS_MOST];
-    size_t n = split_headers(question->headers, question->headers_len, headers);
+    size_t n = 0;
+    struct header *headers = split_headers(question->headers, question->headers_len, &n);
     bool first = true;
 
-    if (n == 0)
-        return;
-    put_text(writer, ",\"headers\":{");
+    if (n > 0)
+        put_text(writer, ",\"headers\":{");
     for (size_t i = 0; i < n; i++) {
         if (headers[i].written)
             continue;
@@ -154,7 +154,9 @@ static void put_headers(struct writer *writer, const struct hook_question *quest
         first = false;
         put_header(writer, headers, i, n);
     }
-    put_text(writer, "}");
+    if (n > 0)
+        put_text(writer, "}");
+    free(headers);
 }
 
 char *hook_question_write(const struct hook_question *question, size_t *len, size_t *own)

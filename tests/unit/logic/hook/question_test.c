@@ -88,12 +88,32 @@ static void headers_of_one_name_become_one(void **state)
            "\"10.0.0.7\",\"comet\":\"1\",\"token\":\"t\"}");
 }
 
+/* However many lines come before it. */
+static void no_header_is_lost(void **state)
+{
+    static const char end[] = "a; a\",\"x-user\":\"anna\"}}";
+    static char lines[8192];
+    struct hook_question asked = question();
+    size_t at = 0, len, own;
+
+    (void)state;
+    for (int i = 0; i < 500; i++)
+        at += (size_t)snprintf(lines + at, sizeof lines - at, "cookie: a\n");
+    at += (size_t)snprintf(lines + at, sizeof lines - at, "x-user: anna\n");
+    asked.headers = lines;
+    asked.headers_len = at;
+    char *text = hook_question_write(&asked, &len, &own);
+    assert_memory_equal(text + len - strlen(end), end, strlen(end));
+    mem_wiped_free(text, len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token),
         cmocka_unit_test(goims_object_is_passed_on_without_its_token),
         cmocka_unit_test(headers_of_one_name_become_one),
+        cmocka_unit_test(no_header_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
