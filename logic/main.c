@@ -269,6 +269,7 @@ static void logic_stop(struct daemon *daemon)
     push_lanes_close(logic->lanes);
     job_backlogs_close(logic->backlogs);
     logic->backlogs = NULL;
+    openapi_free(logic->openapi);
     callers_close(logic->callers);
     logic->callers = NULL;
     local_callers_close(logic->local);

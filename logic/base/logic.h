@@ -32,6 +32,7 @@ struct connects;
 struct gone_receivers;
 struct room_orders;
 struct later;
+struct openapi;
 struct callers;
 struct local_callers;
 struct http_server;
@@ -71,6 +72,7 @@ struct logic {
      * are owed to sessions; may be NULL. */
     void (*mailbox_kept)(struct logic *logic, int64_t uid, uint64_t upto);
     struct later *later;         /* later/later.h: messages that wait for their time */
+    struct openapi *openapi;     /* http/v1/openapi.h; NULL: nobody has asked for it yet */
     struct callers *callers;     /* http/callers.h: who calls the HTTP API */
     struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;

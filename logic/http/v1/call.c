@@ -60,15 +60,21 @@ FILE *v1_begin(struct v1_call *call)
     return call->out;
 }
 
+static bool takes_gzip(const struct v1_call *call)
+{
+    return gzip_is_accepted(http_header(call->request, "accept-encoding"));
+}
+
 static bool may_compress(const struct v1_call *call)
 {
-    return !call->operation->is_secret && call->len >= COMPRESS_FROM &&
-           gzip_is_accepted(http_header(call->request, "accept-encoding"));
+    return !call->operation->is_secret && call->len >= COMPRESS_FROM && takes_gzip(call);
 }
+
+static const char vary[] = "Vary: Accept-Encoding\r\n",
+                  packed_line[] = "Content-Encoding: gzip\r\n";
 
 void v1_end(struct v1_call *call, int status, const char *extra)
 {
-    static const char vary[] = "Vary: Accept-Encoding\r\n";
     const char *type = status < 400 ? type_json : problem_type;
     char lines[400];
     size_t len;
@@ -76,7 +82,7 @@ void v1_end(struct v1_call *call, int status, const char *extra)
     (void)fclose(v1_begin(call));
     call->out = NULL;
     uint8_t *packed = may_compress(call) ? gzip_new(call->text, call->len, &len) : NULL;
-    snprintf(lines, sizeof lines, "%s%s%s", packed != NULL ? "Content-Encoding: gzip\r\n" : "",
+    snprintf(lines, sizeof lines, "%s%s%s", packed != NULL ? packed_line : "",
              call->operation->is_secret ? "Cache-Control: no-store\r\n" : vary,
              extra != NULL ? extra : "");
     struct api_answer answer = {status, type, call->text, call->len, lines};
@@ -86,6 +92,21 @@ void v1_end(struct v1_call *call, int status, const char *extra)
     }
     api_respond(call->logic, call->request, &answer);
     free(packed);
+    call_free(call);
+}
+
+void v1_end_document(struct v1_call *call, const struct v1_document *document)
+{
+    bool packed = document->packed != NULL && takes_gzip(call);
+    char lines[120];
+
+    snprintf(lines, sizeof lines, "%s%s", packed ? packed_line : "", vary);
+    struct api_answer answer = {200, type_json, document->text, document->len, lines};
+    if (packed) {
+        answer.body = document->packed;
+        answer.len = document->packed_len;
+    }
+    api_respond(call->logic, call->request, &answer);
     call_free(call);
 }
 

@@ -33,6 +33,15 @@ const struct schema_value *v1_query(const struct v1_call *call, const char *name
 FILE *v1_begin(struct v1_call *call);
 /* Answers what was written. CALL is freed, as by those below. EXTRA: header lines, or NULL. */
 void v1_end(struct v1_call *call, int status, const char *extra);
+/* An answer that is always the same. */
+struct v1_document {
+    char *text;
+    size_t len;
+    uint8_t *packed; /* in gzip's form; NULL: that would not be shorter */
+    size_t packed_len;
+};
+/* Answers DOCUMENT, which is copied. */
+void v1_end_document(struct v1_call *call, const struct v1_document *document);
 void v1_refuse(struct v1_call *call, const struct api_refusal *refusal);
 /* API_PARAMETER. */
 void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors);

@@ -1,13 +1,16 @@
 #include "logic/http/v1/openapi.h"
 #include "common/auth/keys.h"
+#include "common/base/mem.h"
 #include "logic/base/config.h"
 #include "logic/http/idempotency.h"
 #include "logic/http/params.h"
 #include "logic/http/v1/call.h"
+#include "logic/http/v1/gzip.h"
 #include "logic/http/v1/problem.h"
 #include "logic/http/v1/schema_print.h"
 #include "logic/http/v1/schemas.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -219,8 +222,36 @@ void openapi_print(FILE *out, const struct logic_config *config)
     fputs("}}\n", out);
 }
 
+struct openapi {
+    struct v1_document document;
+};
+
+static struct openapi *openapi_new(const struct logic_config *config)
+{
+    struct openapi *openapi = mem_zalloc(sizeof *openapi);
+    struct v1_document *document = &openapi->document;
+    FILE *out = open_memstream(&document->text, &document->len);
+
+    openapi_print(out, config);
+    (void)fclose(out);
+    document->packed = gzip_new(document->text, document->len, &document->packed_len);
+    return openapi;
+}
+
+void openapi_free(struct openapi *openapi)
+{
+    if (openapi == NULL)
+        return;
+    free(openapi->document.text);
+    free(openapi->document.packed);
+    free(openapi);
+}
+
 void v1_openapi(struct v1_call *call)
 {
-    openapi_print(v1_begin(call), call->logic->config);
-    v1_end(call, 200, NULL);
+    struct logic *logic = call->logic;
+
+    if (logic->openapi == NULL)
+        logic->openapi = openapi_new(logic->config);
+    v1_end_document(call, &logic->openapi->document);
 }

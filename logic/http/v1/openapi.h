@@ -5,8 +5,12 @@
 #include <stdio.h>
 
 struct logic_config;
+struct openapi;
 
 /* Limits are those of CONFIG. */
 void openapi_print(FILE *out, const struct logic_config *config);
+/* What logic->openapi is: the document, written once. Anybody may ask for it, without a key. NULL
+ * is fine. */
+void openapi_free(struct openapi *openapi);
 
 #endif
