@@ -289,12 +289,13 @@ def test_a_ttl_of_0_is_for_who_is_there(trusting, client, mid):
 def test_an_id_is_pushed_once_whichever_face_is_asked(trusting, client, mid):
     one = client(trusting.comets[0], mid=mid, key=f"k{mid}")
     for _ in range(2):
-        push_keys(trusting, f"k{mid}", "a", id=f"id-{mid}")
-        trusting.api.goim("POST", "/goim/push/mids", "a", mids=mid, id=f"id-{mid}")
-        trusting.api.push(mid, "a", id=f"id-{mid}")
+        trusting.api.goim("POST", "/goim/push/mids", "a", mids=mid, operation=1000, id=f"id-{mid}")
+        trusting.api.push(mid, "a", id=f"id-{mid}", op=1000)
+    # To the key alone is another push.
+    said = trusting.api.goim_refused(-400, "POST", "/goim/push/keys", "a", keys=f"k{mid}", operation=1000, id=f"id-{mid}")
+    assert "id" in said
     for _ in range(2):
-        trusting.api.push(mid, "b", id=f"imgo-{mid}", op=1000)
-        push_keys(trusting, f"k{mid}", "b", id=f"imgo-{mid}")
+        push_keys(trusting, f"k{mid}", "b", id=f"key-{mid}")
     assert one.pushes(2) == [(1000, b"a"), (1000, b"b")]
     none_came(trusting, one)
 
