@@ -26,10 +26,9 @@ static void test_headers_and_form(void **state)
                  "Content-Type: application/x-www-form-urlencoded; "
                  "charset=utf-8\r\nContent-Length: 12\r\n\r\n"
                  "a=1+2&b=%41%");
-    expect(
-        &client, 200,
-        "fa=1 2 fb=A% type=application/x-www-form-urlencoded; charset=utf-8 auth=Basic t key=k1 "
-        "peer=127.0.0.1");
+    expect(&client, 200,
+           "fa=1 2 fb=A% type=application/x-www-form-urlencoded; charset=utf-8 auth=Basic t key=k1 "
+           "peer=127.0.0.1");
     put(&client, "POST /f HTTP/1.1\r\nhost: x\r\nContent-Length: 3\r\n\r\na=1");
     expect(&client, 200, "fa=(none)");
     hang_up(&client);
