@@ -20,6 +20,7 @@ enum {
     SHAKES_PER_TURN = 4,     /* some tenths of a millisecond each */
     RECORD = 16 * 1024,      /* plaintext of a record at most: RFC 8446, 5.1 */
     ENGINE_KEEPS = 8 * 1024, /* of memory, while the client is a stranger */
+    ENGINE_BARE = 512,       /* the same, until its first record has come whole */
 };
 
 /* --- what a loop has --- */
@@ -120,7 +121,9 @@ bool conn_tls_is_over(const struct conn *conn)
 size_t conn_tls_kept(const struct conn *conn)
 {
     const struct tls_engine *engine = conn->tls->engine;
-    return engine != NULL ? ENGINE_KEEPS + tls_engine_held(engine) : 0;
+    if (engine == NULL)
+        return 0;
+    return (tls_engine_has_begun(engine) ? ENGINE_KEEPS : ENGINE_BARE) + tls_engine_held(engine);
 }
 
 /* --- reading --- */
@@ -193,8 +196,6 @@ static ssize_t take_bytes(struct conn *conn, size_t most)
         return n == 0 ? 0 : errno == EINTR ? -EAGAIN : -errno;
     if (tls->engine == NULL)
         tls->engine = tls_engine_accept(tls->server);
-    if (tls->engine == NULL)
-        return -ENOMEM;
     size_t fed = tls_engine_feed(tls->engine, in, (size_t)n);
     assert(fed == (size_t)n);
     (void)fed;

@@ -548,9 +548,7 @@ void http_conn_open(struct http_server *server, int fd, const char *peer)
     }
     uv_tcp_nodelay(&conn->tcp, 1);
     limit_unsent(fd);
-    if (server->options.tls != NULL && !http_tls_open(conn)) {
-        http_conn_close(conn);
-        return;
-    }
+    if (server->options.tls != NULL)
+        http_tls_open(conn);
     set_reading(conn, true);
 }

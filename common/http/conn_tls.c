@@ -42,21 +42,17 @@ static struct http_conn *slowest_handshake(const struct http_server *server)
     return slowest;
 }
 
-bool http_tls_open(struct http_conn *conn)
+void http_tls_open(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
-    struct tls_engine *engine = tls_engine_accept(server->options.tls);
-    if (engine == NULL)
-        return false;
     if (server->handshakes >= HTTP_MAX_HANDSHAKES) {
         server->stats.gave_way++;
         http_conn_close(slowest_handshake(server));
     }
     conn->tls = mem_zalloc(sizeof(*conn->tls));
-    conn->tls->engine = engine;
+    conn->tls->engine = tls_engine_accept(server->options.tls);
     conn->tls->shaking = true;
     server->handshakes++;
-    return true;
 }
 
 void http_tls_free(struct http_conn *conn)

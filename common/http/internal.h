@@ -158,8 +158,7 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *why);
 void http_conn_shut(struct http_conn *conn);
 
 /* conn_tls.c: all but the first are for connections that have it. */
-/* False: no memory. */
-bool http_tls_open(struct http_conn *conn);
+void http_tls_open(struct http_conn *conn);
 void http_tls_free(struct http_conn *conn); /* also without TLS */
 /* Takes bytes that came from the socket. */
 void http_tls_take(struct http_conn *conn, const char *data, size_t len);

@@ -451,17 +451,12 @@ static void *relay_thread(void *arg)
 static struct rpc_tunnel *tunnel_new(struct rpc_relay *relay, int wire, const char *peer)
 {
     int pair[2];
-    struct tls_engine *engine = tls_engine_accept(relay->tls);
 
-    if (engine == NULL)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
         return NULL;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
-        tls_engine_free(engine);
-        return NULL;
-    }
     struct rpc_tunnel *tunnel = mem_zalloc(sizeof *tunnel);
     atomic_init(&tunnel->refs, 2);
-    tunnel->engine = engine;
+    tunnel->engine = tls_engine_accept(relay->tls);
     tunnel->wire = wire;
     tunnel->plain = pair[0];
     tunnel->grpc = pair[1];

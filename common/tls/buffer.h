@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BUFFER_FIRST = 1024 };
+enum { BUFFER_FIRST = 128 };
 
 struct buffer {
     uint8_t *bytes;

@@ -86,35 +86,42 @@ static void count(struct tls_engine *engine, enum tls_result result)
     atomic_fetch_add_explicit(&engine->endpoint->results[result], 1, memory_order_relaxed);
 }
 
-static struct tls_engine *engine_new(struct tls_endpoint *endpoint)
+/* Gives ENGINE its part of OpenSSL. False: no memory. */
+static bool make_ssl(struct tls_engine *engine)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_method);
-    SSL *ssl = tls_endpoint_connection(endpoint);
+    SSL *ssl = tls_endpoint_connection(engine->endpoint);
     BIO *bio = ssl != NULL ? BIO_new(method) : NULL;
     if (bio == NULL) {
         SSL_free(ssl);
         ERR_clear_error();
-        return NULL;
+        return false;
     }
-    struct tls_engine *engine = mem_zalloc(sizeof(*engine));
-    engine->endpoint = endpoint;
     engine->ssl = ssl;
     BIO_set_data(bio, engine);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    return engine;
+    return true;
 }
 
 struct tls_engine *tls_engine_accept(struct tls_server *server)
 {
-    struct tls_engine *engine = engine_new(&server->endpoint);
-    if (engine == NULL)
-        return NULL;
+    struct tls_engine *engine = mem_zalloc(sizeof(*engine));
+    engine->endpoint = &server->endpoint;
+    return engine;
+}
+
+/* The client's first record has come. */
+static void begin_handshake(struct tls_engine *engine)
+{
+    if (!make_ssl(engine)) {
+        engine_fail(engine, "no memory for a handshake");
+        return;
+    }
     SSL_set_accept_state(engine->ssl);
     SSL_set_app_data(engine->ssl, engine);
     engine->secrets = mem_zalloc(sizeof(*engine->secrets));
-    return engine;
 }
 
 void tls_engine_learn(const SSL *ssl, const char *line)
@@ -148,9 +155,12 @@ static void settle(struct tls_engine *engine, int result);
 struct tls_engine *tls_engine_connect(struct tls_client *client, const char *name,
                                       struct tls_session *session)
 {
-    struct tls_engine *engine = engine_new(&client->endpoint);
-    if (engine == NULL)
+    struct tls_engine *engine = mem_zalloc(sizeof(*engine));
+    engine->endpoint = &client->endpoint;
+    if (!make_ssl(engine)) {
+        tls_engine_free(engine);
         return NULL;
+    }
     SSL_set_connect_state(engine->ssl);
     if (!expect_name(engine, name) ||
         (session != NULL && SSL_set_session(engine->ssl, (SSL_SESSION *)session) != 1)) {
@@ -294,6 +304,11 @@ size_t tls_engine_read(struct tls_engine *engine, void *buf, size_t len)
     size_t got = 0;
     if (engine_ended(engine) || len == 0 || engine->out.len >= TLS_ENGINE_OUT)
         return 0;
+    if (!tls_engine_has_begun(engine)) {
+        if (engine_next_record(engine) == 0)
+            return 0;
+        begin_handshake(engine);
+    }
     if (engine->secrets != NULL && engine_next_record(engine) > 0)
         shake_hands(engine);
     if (engine->records != NULL)
@@ -354,6 +369,11 @@ bool tls_engine_ready(const struct tls_engine *engine)
 {
     return !engine_ended(engine) && (engine_next_record(engine) > 0 || engine->rest.len > 0 ||
                                      (engine->ssl != NULL && SSL_pending(engine->ssl) > 0));
+}
+
+bool tls_engine_has_begun(const struct tls_engine *engine)
+{
+    return engine->ssl != NULL || engine->records != NULL;
 }
 
 size_t tls_engine_held(const struct tls_engine *engine)

@@ -37,7 +37,7 @@ enum {
 
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_CLOSED, TLS_FAILED };
 
-/* The server's end. NULL: no memory. */
+/* The server's end. It has nothing of OpenSSL until the client's first record has come whole. */
 struct tls_engine *tls_engine_accept(struct tls_server *server);
 /* The client's end. The server's certificate has to be for NAME, a host name or an IP address. The
  * output begins with the client's hello. SESSION may be NULL. NULL: NAME can be no host's, or no
@@ -80,6 +80,8 @@ int tls_engine_kernel_flush(struct tls_engine *engine, int fd);
 
 /* Would tls_engine_read() have something to do: did a whole record come? */
 bool tls_engine_ready(const struct tls_engine *engine);
+/* Has the first record come whole, and was it read? Before, its buffers are all that it has. */
+bool tls_engine_has_begun(const struct tls_engine *engine);
 /* Bytes of memory that its buffers take now. */
 size_t tls_engine_held(const struct tls_engine *engine);
 enum tls_state tls_engine_state(const struct tls_engine *engine);

@@ -15,7 +15,7 @@
 enum { ENGINE_MESSAGE = 5 }; /* bytes of a KeyUpdate */
 
 struct tls_engine {
-    SSL *ssl;                        /* NULL: `records` has taken its place */
+    SSL *ssl;                        /* NULL: not begun, or `records` has taken its place */
     struct records *records;         /* of a server's open TLS 1.3; NULL: OpenSSL's */
     struct records_secrets *secrets; /* of a server, until the handshake is over */
     struct buffer rest;              /* plaintext of a record that the user has not read yet */

@@ -246,6 +246,30 @@ static void test_plain_bytes(void **state)
     tls_engine_free(engine);
 }
 
+/* A server has nothing of OpenSSL for a client whose first record is not whole. */
+static void test_half_a_hello_costs_little(void **state)
+{
+    (void)state;
+    char none[1];
+    const uint8_t *hello;
+    struct ends ends = {tls_engine_accept(server), tls_engine_connect(client, "a.example", NULL)};
+    size_t len = tls_engine_output(ends.client, &hello);
+    for (size_t i = 0; i < len - 1; i++) {
+        assert_int_equal(tls_engine_feed(ends.server, hello + i, 1), 1);
+        assert_int_equal(tls_engine_read(ends.server, none, 1), 0);
+        assert_false(tls_engine_has_begun(ends.server));
+        assert_true(tls_engine_held(ends.server) <= 128 + 2 * i);
+    }
+    tls_engine_feed(ends.server, hello + len - 1, 1);
+    tls_engine_sent(ends.client, len);
+    assert_int_equal(tls_engine_read(ends.server, none, 1), 0);
+    assert_true(tls_engine_has_begun(ends.server));
+    shake(&ends);
+    assert_int_equal(tls_engine_state(ends.server), TLS_OPEN);
+    assert_true(tls_engine_has_begun(ends.server));
+    ends_close(&ends);
+}
+
 /* Handshake records without end: TLS lets a hello be long, we do not. */
 static void test_a_hello_without_end(void **state)
 {
@@ -438,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_an_unknown_ca),
         cmocka_unit_test(test_the_name_may_be_an_address),
         cmocka_unit_test(test_plain_bytes),
+        cmocka_unit_test(test_half_a_hello_costs_little),
         cmocka_unit_test(test_a_hello_without_end),
         cmocka_unit_test(test_a_forged_record),
         cmocka_unit_test(test_alpn),
