@@ -115,7 +115,7 @@ def says(cluster, *words):
     for daemon in (cluster.logics[0], cluster.jobs[0]):
         wait_for(lambda d=daemon: d.get("/readyz")[0] == 503 and all(word in d.get("/readyz")[1] for word in words), 40,
                  lambda d=daemon: f"{d.name} to say {words}: {d.get('/readyz')}\n{d.log()[-3000:]}", 0.1)
-        wait_for(lambda d=daemon: words[0] in d.log(), 10, f"{daemon.name}'s log to say it")
+        wait_for(lambda d=daemon: words[0] in d.log(), 30, f"{daemon.name}'s log to say it")
         assert SECRET not in daemon.log() and SECRET not in daemon.get("/readyz")[1]
 
 
