@@ -78,7 +78,7 @@ def test_what_cannot_fit_is_refused_whole(cluster, uid):
     logic = cluster.logics[0]
     with Watch(logic) as watch, concurrent.futures.ThreadPoolExecutor(CALLS) as pool:
         answers = list(pool.map(lambda call: push_many(cluster.api, first, 10_000, 60_000), range(CALLS)))
-    assert max(watch.pauses) < 0.5 * SLOW
+    assert max(watch.pauses, default=0) < 0.5 * SLOW  # refused at once: it may have had no time for a look
     for status, answer in answers:
         assert (status, answer["ret"]) == (413, 65534)
         assert "10000 uids times 60000 bytes" in answer["error"] and "push.max_bytes (67108864)" in answer["error"]
