@@ -128,17 +128,6 @@ static void give_up(struct loop *loop, struct loop_task *task)
     tickets_fail(producer);
 }
 
-static bool has_retired(struct ordered_producer *producer)
-{
-    if (producer->retired == NULL)
-        return true;
-    if (!kafka_shutdown_is_over(producer->retired))
-        return false;
-    kafka_shutdown_forget(producer->retired);
-    producer->retired = NULL;
-    return true;
-}
-
 /* --- events --- */
 
 static void on_report(const rd_kafka_message_t *message, void *arg)
@@ -227,7 +216,7 @@ static void rest(struct ordered_producer *producer)
 {
     unsigned n = producer->in_a_row < REST_DOUBLINGS ? producer->in_a_row : REST_DOUBLINGS;
 
-    if (has_retired(producer) &&
+    if (kafka_shutdown_reap(&producer->retired) &&
         now_ms(producer) >= producer->since_ms + ((uint64_t)REST_MS << n) / 2)
         (void)client_open(producer); /* if it fails, which is logged, we rest on */
 }

@@ -103,6 +103,15 @@ void kafka_shutdown_forget(struct kafka_shutdown *end)
     pthread_mutex_unlock(&lock);
 }
 
+bool kafka_shutdown_reap(struct kafka_shutdown **end)
+{
+    if (*end != NULL && !kafka_shutdown_is_over(*end))
+        return false;
+    kafka_shutdown_forget(*end);
+    *end = NULL;
+    return true;
+}
+
 /* Under the lock. The time at which the last of those that are not over is late; 0: there are
  * none. */
 static int64_t latest_ms(void)

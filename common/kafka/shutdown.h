@@ -28,6 +28,8 @@ struct kafka_shutdown *kafka_shutdown(rd_kafka_t *rk, struct kafka_look *look);
 bool kafka_shutdown_is_over(const struct kafka_shutdown *end);
 /* Drops the caller's interest; the shutdown goes on. NULL is fine. */
 void kafka_shutdown_forget(struct kafka_shutdown *end);
+/* Forgets *END and makes it NULL once it is over. True: it is NULL, now or before. */
+bool kafka_shutdown_reap(struct kafka_shutdown **end);
 /* Call it before the process ends. Blocks until all shutdowns are over, for KAFKA_SHUTDOWN_MS each
  * at most. Returns how many are not done: their threads still run. */
 size_t kafka_shutdowns_wait(void);

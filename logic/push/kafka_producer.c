@@ -236,18 +236,6 @@ static const char *refusal(const struct kafka_producer *producer)
                                                    : partition_count_refusal(producer->agree);
 }
 
-/* Has the former client sent its last bytes? */
-static bool has_retired(struct kafka_producer *producer)
-{
-    if (producer->retired == NULL)
-        return true;
-    if (!kafka_shutdown_is_over(producer->retired))
-        return false;
-    kafka_shutdown_forget(producer->retired);
-    producer->retired = NULL;
-    return true;
-}
-
 /* The fate of every message of the old client is known: closes it. */
 static void on_drained(struct loop *loop, struct loop_task *task)
 {
@@ -274,7 +262,8 @@ static uint64_t rest_ms(const struct kafka_producer *producer)
 
 static void renew(struct kafka_producer *producer)
 {
-    if (!has_retired(producer) || now_ms(producer) < producer->since_ms + rest_ms(producer))
+    if (!kafka_shutdown_reap(&producer->retired) ||
+        now_ms(producer) < producer->since_ms + rest_ms(producer))
         return;
     producer->in_a_row += producer->failed;
     client_open(producer);
@@ -505,7 +494,8 @@ static bool is_idle(void *arg)
 {
     struct kafka_producer *producer = arg;
 
-    return TAILQ_EMPTY(&producer->waiting) && !producer->probing && has_retired(producer);
+    return TAILQ_EMPTY(&producer->waiting) && !producer->probing &&
+           kafka_shutdown_reap(&producer->retired);
 }
 
 static void on_opened(void *arg)
