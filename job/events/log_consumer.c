@@ -10,33 +10,13 @@ enum { SESSION_LEAST_MS = 6000 }; /* what all brokers allow */
 static int settings(const struct job *job, rd_kafka_conf_t *conf, char *err, size_t errlen)
 {
     const struct job_config *config = job->config;
-    int64_t session_ms =
-        config->session_ms > SESSION_LEAST_MS ? config->session_ms : SESSION_LEAST_MS;
-    char instance[sizeof job->id];
-    const struct {
-        const char *name, *value;
-    } words[] = {
-        {"group.id", config->events_group},
-        {"partition.assignment.strategy", "cooperative-sticky"},
-        {"auto.offset.reset", "earliest"},
-        {"enable.auto.commit", "false"},
-        {"enable.auto.offset.store", "false"},
-        {"enable.partition.eof", "true"},
-        {"queued.max.messages.kbytes", "4096"}, /* per partition */
-        {"topic.metadata.refresh.interval.ms", "3000"},
-        {"fetch.error.backoff.ms", "100"},
-    };
+    const struct kafka_group group = {
+        .name = config->events_group,
+        .session_ms = config->session_ms > SESSION_LEAST_MS ? config->session_ms : SESSION_LEAST_MS,
+        .queued_kib = 4096,
+        .tells_end = true};
 
-    kafka_consumer_instance(job->id, instance);
-    if (kafka_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
-        return -EINVAL;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (kafka_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
-            return -EINVAL;
-    }
-    if (kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
-        kafka_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
-        kafka_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0)
+    if (kafka_consumer_settings(job, &group, conf, err, errlen) != 0)
         return -EINVAL;
     return kafka_conf_options(conf, config->bus_options, err, errlen);
 }

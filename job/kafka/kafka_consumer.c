@@ -64,8 +64,9 @@ static const struct windows_events windows_events = {
 
 /* --- life --- */
 
-/* Brokers allow only these characters. */
-void kafka_consumer_instance(const char *id, char *instance)
+/* The group's name for the job ID. INSTANCE has the room that ID takes. Brokers allow only these
+ * characters. */
+static void instance_of(const char *id, char *instance)
 {
     size_t i = 0;
 
@@ -74,38 +75,56 @@ void kafka_consumer_instance(const char *id, char *instance)
     instance[i] = '\0';
 }
 
+int kafka_consumer_settings(const struct job *job, const struct kafka_group *group,
+                            rd_kafka_conf_t *conf, char *err, size_t errlen)
+{
+    char instance[sizeof job->id];
+    const struct {
+        const char *name, *value;
+    } words[] = {
+        {"group.id", group->name},
+        {"group.instance.id", instance},
+        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"auto.offset.reset", "earliest"},
+        {"enable.auto.commit", "false"}, /* its commits carry no anchors */
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", group->tells_end ? "true" : "false"},
+        {"topic.metadata.refresh.interval.ms", "3000"}, /* new partitions */
+        {"fetch.error.backoff.ms", "100"},
+    };
+
+    instance_of(job->id, instance);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (kafka_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
+            return -EINVAL;
+    }
+    const struct {
+        const char *name;
+        int64_t value;
+    } numbers[] = {
+        {"queued.max.messages.kbytes", group->queued_kib},
+        {"fetch.wait.max.ms", job->config->fetch_wait_ms},
+        {"session.timeout.ms", group->session_ms},
+        {"heartbeat.interval.ms", group->session_ms / 8},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (kafka_conf_set_int(conf, numbers[i].name, numbers[i].value, err, errlen) != 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static int consumer_settings(struct kafka_consumer *consumer, rd_kafka_conf_t *conf, char *err,
                              size_t errlen)
 {
     const struct job_config *config = consumer->job->config;
     int64_t session_ms = consumer->job->session_ms;
     int64_t poll_ms = session_ms > POLL_MS ? session_ms : POLL_MS;
-    char instance[sizeof consumer->job->id];
-    const struct {
-        const char *name, *value;
-    } words[] = {
-        {"group.id", config->bus_group},
-        {"partition.assignment.strategy", "cooperative-sticky"},
-        {"auto.offset.reset", "earliest"},
-        {"enable.auto.commit", "false"}, /* its commits carry no anchors */
-        {"enable.auto.offset.store", "false"},
-        {"enable.partition.eof", "false"},
-        {"queued.max.messages.kbytes", "8192"}, /* per partition */
-        {"queued.min.messages", "10000"},
-        {"topic.metadata.refresh.interval.ms", "3000"}, /* new partitions */
-        {"fetch.error.backoff.ms", "100"},
-    };
+    const struct kafka_group group = {
+        .name = config->bus_group, .session_ms = session_ms, .queued_kib = 8192};
 
-    kafka_consumer_instance(consumer->job->id, instance);
-    if (kafka_conf_set(conf, "group.instance.id", instance, err, errlen) != 0)
-        return -EINVAL;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (kafka_conf_set(conf, words[i].name, words[i].value, err, errlen) != 0)
-            return -EINVAL;
-    }
-    if (kafka_conf_set_int(conf, "fetch.wait.max.ms", config->fetch_wait_ms, err, errlen) != 0 ||
-        kafka_conf_set_int(conf, "session.timeout.ms", session_ms, err, errlen) != 0 ||
-        kafka_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 8, err, errlen) != 0 ||
+    if (kafka_consumer_settings(consumer->job, &group, conf, err, errlen) != 0 ||
+        kafka_conf_set(conf, "queued.min.messages", "10000", err, errlen) != 0 ||
         kafka_conf_set_int(conf, "max.poll.interval.ms", poll_ms, err, errlen) != 0)
         return -EINVAL;
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);

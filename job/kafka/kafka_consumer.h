@@ -5,6 +5,7 @@
 #define IMC_JOB_KAFKA_KAFKA_CONSUMER_H
 
 #include "common/redis/redis.h"
+#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,9 +26,15 @@ typedef void (*kafka_failed_fn)(bool is_short, void *arg);
  * name (lease.id) to the later one, who is meant to be the same job after a restart. */
 int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn ready,
                         kafka_failed_fn failed, void *arg, struct kafka_consumer **consumer);
-/* A group's name for the job ID: whoever comes with it takes over what is ours at once, without
- * waiting until we are taken for dead. INSTANCE has the room that ID takes. */
-void kafka_consumer_instance(const char *id, char *instance);
+struct kafka_group {
+    const char *name;
+    int64_t session_ms, queued_kib; /* per partition */
+    bool tells_end;                 /* RD_KAFKA_RESP_ERR__PARTITION_EOF is told */
+};
+/* Makes CONF that of a member of GROUP, which commits itself, and takes over what this job had
+ * before a restart at once. 0, or -EINVAL with ERR. */
+int kafka_consumer_settings(const struct job *job, const struct kafka_group *group,
+                            rd_kafka_conf_t *conf, char *err, size_t errlen);
 /* job->comets_known became true. */
 void kafka_consumer_wake(struct kafka_consumer *consumer);
 /* Stops reading, waits up to WAIT_MS for what is unresolved, stores and commits, leaves the group;
