@@ -3,6 +3,7 @@
 #include "common/base/text.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
+#include "common/protocol/json_walk.h"
 #include "logic/tokens/tokens.h"
 
 #include <errno.h>
@@ -192,79 +193,38 @@ static int parse_uids(struct params_pushs *pushs, const json_t *u, size_t max,
     return failed;
 }
 
-static const uint8_t *skip_space(const uint8_t *at)
+/* Finds member NAME, in quotes, of BODY, a JSON object. 1: found; 0: absent; -EINVAL: it comes
+ * twice. A name that is written with escapes is not found. */
+static int find_member(struct json_span body, const char *name, struct json_span *found)
 {
-    while (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')
-        at++;
-    return at;
-}
+    struct json_walk walk = json_walk_begin(body);
+    struct json_span key, value;
+    int n = 0;
 
-static const uint8_t *skip_string(const uint8_t *at)
-{
-    for (at++; *at != '"'; at++)
-        at += *at == '\\';
-    return at + 1;
-}
-
-/* Returns the end of the value at AT. The text is valid JSON, so this does not run over its end. */
-static const uint8_t *skip_value(const uint8_t *at)
-{
-    size_t depth = 0;
-
-    do {
-        if (*at == '"') {
-            at = skip_string(at);
+    while (json_walk_member(&walk, &key, &value)) {
+        if (key.len != strlen(name) || memcmp(key.at, name, key.len) != 0)
             continue;
-        }
-        if (*at == '{' || *at == '[')
-            depth++;
-        else if (*at == '}' || *at == ']')
-            depth--;
-        at++;
-    } while (depth > 0 || (*at != ',' && *at != '}'));
-    return at;
-}
-
-/* Finds member NAME (one letter) of BODY, which is a valid JSON object. *VALUE are its bytes as
- * they are, so that no number of a message loses digits in a parser. 1: found; 0: absent; -EINVAL:
- * it comes twice. A name that is written with escapes is not found. */
-static int find_member(const uint8_t *body, char name, const uint8_t **value, size_t *len)
-{
-    const uint8_t *at = skip_space(skip_space(body) + 1);
-    int found = 0;
-
-    while (*at == '"') {
-        bool is_it = at[1] == (uint8_t)name && at[2] == '"';
-        const uint8_t *start = skip_space(skip_space(skip_string(at)) + 1);
-        at = skip_value(start);
-        if (is_it && found)
+        if (n++ > 0)
             return -EINVAL;
-        if (is_it) {
-            *value = start;
-            *len = (size_t)(at - start);
-            while (strchr(" \t\r\n", start[*len - 1]) != NULL)
-                --*len;
-            found = 1;
-        }
-        at = skip_space(*at == ',' ? at + 1 : at);
+        *found = value;
     }
-    return found;
+    return n;
 }
 
-static int parse_members(const uint8_t *body, size_t max_uids, struct params_pushs *pushs,
+static int parse_members(struct json_span body, size_t max_uids, struct params_pushs *pushs,
                          struct params_error *err)
 {
-    const uint8_t *u;
-    size_t u_len;
+    struct json_span u, m;
     json_error_t why;
-    int uids = find_member(body, 'u', &u, &u_len);
-    int message = find_member(body, 'm', &pushs->message, &pushs->len);
+    int uids = find_member(body, "\"u\"", &u), message = find_member(body, "\"m\"", &m);
 
     if (uids <= 0)
         return REFUSE(err, uids == 0 ? "u: missing" : "u: given twice");
     if (message <= 0)
         return REFUSE(err, message == 0 ? "m: missing" : "m: given twice");
-    json_t *list = json_load(u, u_len, JSON_DECODE_ANY, &why);
+    pushs->message = m.at; /* as it stands, so that no number of it loses digits in a parser */
+    pushs->len = m.len;
+    json_t *list = json_load(u.at, u.len, JSON_DECODE_ANY, &why);
     if (list == NULL)
         return REFUSE(err, "u: %s", why.text);
     int failed = parse_uids(pushs, list, max_uids, err);
@@ -282,9 +242,9 @@ int params_pushs(const uint8_t *body, size_t len, size_t max_uids, struct params
     len -= mark;
     if (len == 0)
         return REFUSE(err, "body: empty");
-    if (!json_is_value(body, len) || *skip_space(body) != '{')
+    if (!json_is_value(body, len) || *json_span_of(body, len).at != '{')
         return REFUSE(err, "body: not a JSON object {\"u\":[1,2],\"m\":…}");
-    int failed = parse_members(body, max_uids, pushs, err);
+    int failed = parse_members(json_span_of(body, len), max_uids, pushs, err);
     if (failed != 0)
         params_pushs_free(pushs);
     return failed;
