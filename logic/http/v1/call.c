@@ -70,43 +70,42 @@ static bool may_compress(const struct v1_call *call)
     return !call->operation->is_secret && call->len >= COMPRESS_FROM && takes_gzip(call);
 }
 
-static const char vary[] = "Vary: Accept-Encoding\r\n",
-                  packed_line[] = "Content-Encoding: gzip\r\n";
+/* Answers DOCUMENT in gzip's form, if it has that. */
+static void respond(struct v1_call *call, int status, const struct v1_document *document,
+                    const char *extra)
+{
+    bool packed = document->packed != NULL;
+    char lines[400];
+
+    snprintf(lines, sizeof lines, "%s%s%s", packed ? "Content-Encoding: gzip\r\n" : "",
+             call->operation->is_secret ? "Cache-Control: no-store\r\n"
+                                        : "Vary: Accept-Encoding\r\n",
+             extra != NULL ? extra : "");
+    api_respond(call->logic, call->request,
+                &(struct api_answer){status, status < 400 ? type_json : problem_type,
+                                     packed ? (const void *)document->packed : document->text,
+                                     packed ? document->packed_len : document->len, lines});
+}
 
 void v1_end(struct v1_call *call, int status, const char *extra)
 {
-    const char *type = status < 400 ? type_json : problem_type;
-    char lines[400];
-    size_t len;
-
     (void)fclose(v1_begin(call));
     call->out = NULL;
-    uint8_t *packed = may_compress(call) ? gzip_new(call->text, call->len, &len) : NULL;
-    snprintf(lines, sizeof lines, "%s%s%s", packed != NULL ? packed_line : "",
-             call->operation->is_secret ? "Cache-Control: no-store\r\n" : vary,
-             extra != NULL ? extra : "");
-    struct api_answer answer = {status, type, call->text, call->len, lines};
-    if (packed != NULL) {
-        answer.body = packed;
-        answer.len = len;
-    }
-    api_respond(call->logic, call->request, &answer);
-    free(packed);
+    struct v1_document document = {.text = call->text, .len = call->len};
+    if (may_compress(call))
+        document.packed = gzip_new(call->text, call->len, &document.packed_len);
+    respond(call, status, &document, extra);
+    free(document.packed);
     call_free(call);
 }
 
 void v1_end_document(struct v1_call *call, const struct v1_document *document)
 {
-    bool packed = document->packed != NULL && takes_gzip(call);
-    char lines[120];
+    struct v1_document chosen = *document;
 
-    snprintf(lines, sizeof lines, "%s%s", packed ? packed_line : "", vary);
-    struct api_answer answer = {200, type_json, document->text, document->len, lines};
-    if (packed) {
-        answer.body = document->packed;
-        answer.len = document->packed_len;
-    }
-    api_respond(call->logic, call->request, &answer);
+    if (!takes_gzip(call))
+        chosen.packed = NULL;
+    respond(call, 200, &chosen, NULL);
     call_free(call);
 }
 
