@@ -123,9 +123,7 @@ static void ask(struct conn *conn, const struct renewal *renewal)
 
     request->handle = conn->handle;
     request->uid = conn->uid;
-    request->bytes = mem_alloc(renewal->len + 1);
-    memcpy(request->bytes, renewal->token, renewal->len);
-    request->bytes[renewal->len] = '\0';
+    request->bytes = mem_strndup(renewal->token, renewal->len);
     request->bytes_len = renewal->len;
     request->goim = (wire_is_goim(conn->wire) || conn->by_object) && renewal->token[0] == '{';
     request->wire = conn->wire;

@@ -250,7 +250,7 @@ static void look(struct later_shard *shard)
 
 static void on_look(uv_timer_t *timer)
 {
-    struct later *later = timer->data;
+    struct later *later = container_of(timer, struct later, timer);
 
     for (size_t i = 0; i < later->n; i++)
         look(later->shards[i]);
@@ -270,7 +270,6 @@ struct later *later_open(struct logic *logic, later_deliver_fn deliver)
         later->shards[i]->index = i;
     }
     uv_timer_init(&logic->loop->uv, &later->timer);
-    later->timer.data = later;
     uv_timer_start(&later->timer, on_look, LOOK_MS, LOOK_MS);
     return later;
 }
