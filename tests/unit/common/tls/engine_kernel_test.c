@@ -11,31 +11,7 @@
 
 enum { FD = 12345, ALERT = 21, HANDSHAKE = 22, DATA = 23 };
 
-static struct tls_files files;
-static struct tls *tls;
-static struct tls_server *server;
 static uint8_t buf[20000];
-
-static int set_up(void **state)
-{
-    (void)state;
-    char certificate[128], key[128], err[TLS_ERROR_MAX];
-    tls_files_open(&files);
-    tls_files_sign(&files, "a", &(struct tls_file_options){.common_name = "a"});
-    tls_files_path(&files, "a.pem", certificate);
-    tls_files_path(&files, "a.key", key);
-    tls = fixture_open(&(struct tls_settings){.certificates = certificate, .keys = key});
-    return tls_server_open(tls, &(struct tls_server_options){.name = "test"}, &server, err,
-                           sizeof(err));
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tls_close(tls);
-    tls_files_close(&files);
-    return 0;
-}
 
 /* --- a kernel --- */
 
@@ -102,7 +78,7 @@ static const struct kernel_calls calls = {fake_setsockopt, fake_sendmsg};
 static void open_in_kernel(struct forger *forger)
 {
     memset(&fake, 0, sizeof(fake));
-    forger_open(forger, server, 0);
+    forger_open(forger, 0);
     assert_int_equal(engine_to_kernel(forger->engine, FD, &calls), 0);
     assert_true(tls_engine_in_kernel(forger->engine));
 }
@@ -149,7 +125,7 @@ static void test_a_known_key(void **state)
     records_learn(&secrets, "CLIENT_TRAFFIC_SECRET_0 00 "
                             "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5");
     memset(&fake, 0, sizeof(fake));
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     struct records *records = records_new(forger.ssl, &secrets, 0x0102030405060708);
     assert_int_equal(kernel_take_over(&calls, FD, records), 0);
     assert_memory_equal(fake.way.key, key, sizeof(key));
@@ -266,18 +242,17 @@ static void test_refusals(void **state)
     (void)state;
     struct forger forger;
     memset(&fake, 0, sizeof(fake));
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     fake.ulp_error = ENOENT;
     expect_refused(&forger, -ENOENT);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     fake.ulp_error = 0;
     fake.key_error = EINVAL; /* it does not know the cipher */
     expect_refused(&forger, -EINVAL);
     fake.key_error = 0;
-    forger_open(&forger, server,
-                TLSEXT_max_fragment_length_512); /* the kernel's records are long */
+    forger_open(&forger, TLSEXT_max_fragment_length_512); /* the kernel's records are long */
     expect_refused(&forger, -EOPNOTSUPP);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     tls_engine_write(forger.engine, "waits", 5);
     assert_int_equal(engine_to_kernel(forger.engine, FD, &calls), -EBUSY);
     forger_close(&forger);
@@ -358,7 +333,7 @@ static int probe_linux(void)
 static void open_in_linux(struct forger *forger, int ends[2])
 {
     connect_pair(ends);
-    forger_open(forger, server, 0);
+    forger_open(forger, 0);
     assert_int_equal(tls_engine_to_kernel(forger->engine, ends[0]), 0);
 }
 

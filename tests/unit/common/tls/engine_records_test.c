@@ -14,31 +14,7 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static struct tls_files files;
-static struct tls *tls;
-static struct tls_server *server;
 static uint8_t zeros[70000], buf[20000];
-
-static int set_up(void **state)
-{
-    (void)state;
-    char certificate[128], key[128], err[TLS_ERROR_MAX];
-    tls_files_open(&files);
-    tls_files_sign(&files, "a", &(struct tls_file_options){.common_name = "a"});
-    tls_files_path(&files, "a.pem", certificate);
-    tls_files_path(&files, "a.key", key);
-    tls = fixture_open(&(struct tls_settings){.certificates = certificate, .keys = key});
-    return tls_server_open(tls, &(struct tls_server_options){.name = "test"}, &server, err,
-                           sizeof(err));
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tls_close(tls);
-    tls_files_close(&files);
-    return 0;
-}
 
 /* --- what is expected of the engine --- */
 
@@ -100,7 +76,7 @@ static void test_padding_is_dropped(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, DATA, "ping", 4, 1);
     expect_read(&forger, "ping");
     forger_send(&forger, DATA, "most", 4, INNER_MOST - 5);
@@ -115,10 +91,10 @@ static void test_only_padding(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, 0, "", 0, 0);
     expect_alert(&forger, UNEXPECTED);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, 0, "", 0, 1000);
     expect_alert(&forger, UNEXPECTED);
 }
@@ -127,19 +103,19 @@ static void test_records_have_a_longest(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0); /* too much data */
+    forger_open(&forger, 0); /* too much data */
     forger_send(&forger, DATA, zeros, INNER_MOST, 0);
     expect_alert(&forger, OVERFLOW);
-    forger_open(&forger, server, 0); /* too much with its padding */
+    forger_open(&forger, 0); /* too much with its padding */
     forger_send(&forger, DATA, "ping", 4, INNER_MOST - 5 + 1);
     expect_alert(&forger, OVERFLOW);
-    forger_open(&forger, server, 0); /* too much encrypted */
+    forger_open(&forger, 0); /* too much encrypted */
     forger_send(&forger, DATA, "ping", 4, INNER_MOST + 256 - 16 - 5);
     expect_alert(&forger, OVERFLOW);
-    forger_open(&forger, server, 0); /* said by its header alone */
+    forger_open(&forger, 0); /* said by its header alone */
     forger_feed(&forger, (uint8_t[]){23, 3, 3, 0xff, 0xff}, 5);
     expect_alert(&forger, OVERFLOW);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_feed(&forger, (uint8_t[]){23, 3, 3, 0x41, 0x01}, 5);
     expect_alert(&forger, OVERFLOW);
 }
@@ -150,7 +126,7 @@ static void test_records_have_a_shortest(void **state)
     struct forger forger;
     for (uint8_t body = 0; body <= 16; body++) {
         uint8_t record[21] = {23, 3, 3, 0, body};
-        forger_open(&forger, server, 0);
+        forger_open(&forger, 0);
         forger_feed(&forger, record, 5u + body);
         expect_alert(&forger, BAD_MAC);
     }
@@ -163,7 +139,7 @@ static void test_what_is_not_encrypted(void **state)
     for (uint8_t type = 20; type < 26; type++) {
         if (type == DATA)
             continue;
-        forger_open(&forger, server, 0);
+        forger_open(&forger, 0);
         forger_feed(&forger, (uint8_t[]){type, 3, 3, 0, 2, 1, 0}, 7);
         expect_alert(&forger, UNEXPECTED);
     }
@@ -174,7 +150,7 @@ static void test_types_that_are_none(void **state)
     (void)state;
     struct forger forger;
     for (int type = 1; type < 256; type += type == 20 ? 4 : 1) {
-        forger_open(&forger, server, 0);
+        forger_open(&forger, 0);
         forger_send(&forger, (uint8_t)type, "\1", 1, 0);
         expect_alert(&forger, UNEXPECTED);
         type += type > 30 ? 40 : 0;
@@ -200,7 +176,7 @@ static void send_canceled(struct forger *forger)
 static void expect_bounded(void (*send)(struct forger *forger))
 {
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < IDLE_MOST; i++)
             send(&forger);
@@ -218,7 +194,7 @@ static void test_records_without_data_are_bounded(void **state)
     expect_bounded(send_empty);
     expect_bounded(send_canceled);
     expect_bounded(send_update_quietly);
-    forger_open(&forger, server, 0); /* what is empty is no data between */
+    forger_open(&forger, 0); /* what is empty is no data between */
     for (int i = 0; i < IDLE_MOST / 2 + 1; i++) {
         send_update(&forger, 0);
         send_empty(&forger);
@@ -257,7 +233,7 @@ static void test_records_cost_the_same_in_a_full_buffer(void **state)
     (void)state;
     struct forger forger;
     uint64_t few = UINT64_MAX, full = UINT64_MAX, took;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     for (int round = 0; round < 10; round++) {
         took = cost_of_shorts(&forger, 8);
         few = took < few ? took : few;
@@ -283,7 +259,7 @@ static void test_the_peer_wants_short_records(void **state)
         struct forger forger;
         uint8_t type;
         int n, got = 0;
-        forger_open(&forger, server, sizes[i].code);
+        forger_open(&forger, sizes[i].code);
         assert_int_equal(tls_engine_write(forger.engine, zeros, 10000), 10000);
         while ((n = forger_receive(&forger, &type, buf)) > 0) {
             assert_true(n <= sizes[i].most);
@@ -303,7 +279,7 @@ static void test_the_peer_changes_its_key(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     for (int i = 0; i < 3; i++) {
         say(&forger, "before");
         send_update(&forger, 0);
@@ -320,7 +296,7 @@ static void test_the_peer_asks_for_our_next_key(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     for (int i = 0; i < 3; i++) {
         send_update(&forger, 1);
         assert_int_equal(tls_engine_read(forger.engine, buf, sizeof(buf)), 0);
@@ -336,11 +312,11 @@ static void test_a_key_too_early(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_turn(&forger.ours);
     say(&forger, "ping");
     expect_alert(&forger, BAD_MAC);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, HANDSHAKE, (uint8_t[]){24, 0, 0, 1, 0}, 5, 0);
     say(&forger, "with the old key");
     expect_alert(&forger, BAD_MAC);
@@ -350,7 +326,7 @@ static void test_our_key_is_worn(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     records_free(forger.engine->records);
     forger.engine->records = records_new(forger.ssl, &forger.secrets, RECORDS_WORN - 2);
     forger.theirs.number = RECORDS_WORN - 2;
@@ -370,7 +346,7 @@ static void test_a_key_update_in_pieces(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     for (int i = 0; i < 5; i++)
         forger_send(&forger, HANDSHAKE, &(uint8_t[]){24, 0, 0, 1, 0}[i], 1, (size_t)i);
     forger_turn(&forger.ours);
@@ -378,7 +354,7 @@ static void test_a_key_update_in_pieces(void **state)
     forger_send(&forger, HANDSHAKE, (uint8_t[]){24, 0}, 2, 0);
     say(&forger, "between");
     expect_alert(&forger, UNEXPECTED);
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, HANDSHAKE, (uint8_t[]){24, 0}, 2, 0);
     forger_send(&forger, ALERT, (uint8_t[]){1, 90}, 2, 0);
     expect_alert(&forger, UNEXPECTED);
@@ -387,7 +363,7 @@ static void test_a_key_update_in_pieces(void **state)
 static void expect_refused(const uint8_t *message, size_t len, uint8_t number)
 {
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger_send(&forger, HANDSHAKE, message, len, 0);
     expect_alert(&forger, number);
 }
@@ -426,7 +402,7 @@ static void test_alerts_that_end_it(void **state)
     for (uint8_t level = 0; level < 4; level++) {
         for (int number = 1; number < 256; number += 13) {
             struct forger forger;
-            forger_open(&forger, server, 0);
+            forger_open(&forger, 0);
             forger_send(&forger, ALERT, (uint8_t[]){level, (uint8_t)number}, 2, 0);
             say(&forger, "ignored");
             assert_int_equal(tls_engine_read(forger.engine, buf, sizeof(buf)), 0);
@@ -447,7 +423,7 @@ static void test_alerts_that_make_no_sense(void **state)
         struct forger forger;
         if (len == 2)
             continue;
-        forger_open(&forger, server, 0);
+        forger_open(&forger, 0);
         forger_send(&forger, ALERT, alerts, len, 0);
         expect_alert(&forger, UNEXPECTED);
     }
@@ -459,7 +435,7 @@ static void test_the_peer_closes(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     say(&forger, "last");
     send_canceled(&forger);
     forger_send(&forger, ALERT, (uint8_t[]){1, CLOSE}, 2, 0);
@@ -482,7 +458,7 @@ static void test_we_close(void **state)
 {
     (void)state;
     struct forger forger;
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     tls_engine_close(forger.engine);
     expect_sent(&forger, ALERT, (uint8_t[]){1, CLOSE}, 2);
     send_update(&forger, 1);
@@ -503,7 +479,7 @@ static void test_a_forged_record_leaves_nothing(void **state)
     (void)state;
     struct forger forger;
     uint8_t got[128] = {0}, none[128] = {0};
-    forger_open(&forger, server, 0);
+    forger_open(&forger, 0);
     forger.ours.iv[0] ^= 1; /* the text is garbage, too: it is not to be seen anyway */
     say(&forger, "a text of some length that is longer than a block");
     assert_int_equal(tls_engine_read(forger.engine, got, sizeof(got)), 0);

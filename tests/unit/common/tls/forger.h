@@ -20,6 +20,35 @@ struct forger {
     struct forger_way ours, theirs;
 };
 
+/* --- the server that a forger speaks with, for all tests of a program --- */
+
+static struct tls_files files;
+static struct tls *tls;
+static struct tls_server *server;
+
+static inline int set_up(void **state)
+{
+    (void)state;
+    char certificate[128], key[128], err[TLS_ERROR_MAX];
+    tls_files_open(&files);
+    tls_files_sign(&files, "a", &(struct tls_file_options){.common_name = "a"});
+    tls_files_path(&files, "a.pem", certificate);
+    tls_files_path(&files, "a.key", key);
+    tls = fixture_open(&(struct tls_settings){.certificates = certificate, .keys = key});
+    return tls_server_open(tls, &(struct tls_server_options){.name = "test"}, &server, err,
+                           sizeof(err));
+}
+
+static inline int tear_down(void **state)
+{
+    (void)state;
+    tls_close(tls);
+    tls_files_close(&files);
+    return 0;
+}
+
+/* --- a forger --- */
+
 static inline void forger_expand(const uint8_t secret[32], const char *label, uint8_t *out,
                                  uint8_t len)
 {
@@ -62,7 +91,7 @@ static inline void forger_carry(struct forger *forger)
 }
 
 /* FRAGMENT: TLSEXT_max_fragment_length_512 …, 0: none is asked for. */
-static inline void forger_open(struct forger *forger, struct tls_server *server, uint8_t fragment)
+static inline void forger_open(struct forger *forger, uint8_t fragment)
 {
     *forger = (struct forger){.context = SSL_CTX_new(TLS_client_method()),
                               .engine = tls_engine_accept(server)};
