@@ -32,24 +32,12 @@ OPTIONS = ["--headless=new", "--disable-gpu", "--no-first-run", "--no-default-br
            "--disable-dev-shm-usage"]  # /dev/shm is 64 MiB in a container
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Of an HTTP server for a page."""
+
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802: the name is http.server's
-        if self.path == "/orders":
-            self._answer(json.dumps(self.server.browser.take_orders()).encode(), "application/json")
-            return
-        path = FILES / (self.path.lstrip("/") or "index.html")
-        if path.parent != FILES or not path.is_file():
-            self.send_error(404)
-            return
-        self._answer(path.read_bytes(), TYPES[path.suffix])
-
-    def do_POST(self):  # noqa: N802
-        self.server.browser.take_events(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self._answer(b"", "text/plain")
-
-    def _answer(self, body, kind):
+    def answer(self, body, kind):
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -58,6 +46,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class _Handler(Answering):
+    def do_GET(self):  # noqa: N802: the name is http.server's
+        if self.path == "/orders":
+            self.answer(json.dumps(self.server.browser.take_orders()).encode(), "application/json")
+            return
+        path = FILES / (self.path.lstrip("/") or "index.html")
+        if path.parent != FILES or not path.is_file():
+            self.send_error(404)
+            return
+        self.answer(path.read_bytes(), TYPES[path.suffix])
+
+    def do_POST(self):  # noqa: N802
+        self.server.browser.take_events(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.answer(b"", "text/plain")
 
 
 def _believe(home, ca):

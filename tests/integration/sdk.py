@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from browser import Answering
 from cdp import Chromium, Page
 from cluster import ROOT, wait_for
 from imgo import PATIENCE
@@ -106,9 +107,7 @@ class Node(_Host):
         assert code == 0, f"Node ended with {code}: see its words above"
 
 
-class _Files(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Files(Answering):
     def do_GET(self):  # noqa: N802: the name is http.server's
         name = self.path.split("?")[0].lstrip("/") or "index.html"
         path = SOURCES / name[4:] if name.startswith("sdk/") else HERE / name
@@ -116,15 +115,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
         if kind is None or path.parent not in (SOURCES, HERE) or not path.is_file():
             self.send_error(404)
             return
-        body = path.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(path.read_bytes(), kind)
 
 
 class Browser(_Host):

@@ -3,29 +3,25 @@ import pytest
 
 import events
 import imgo
-from cluster import Cluster, wait_for
+from cluster import wait_for
 from traffic import QUICK
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def make(bus):
+def make(bus, make_cluster):
     if bus.kind != "kafka":
         pytest.skip("of a real Kafka")
-    made = []
 
-    def make_cluster(**kwargs):
+    def with_events(**kwargs):
         env, topic = events.settings(bus, IMC_LOGIC_BUS_TIMEOUT="1s")
-        cluster = Cluster(bus, env={**QUICK, **env}, **kwargs)
-        made.append(cluster)
+        cluster = make_cluster(env={**QUICK, **env}, **kwargs)
         cluster.events = topic
-        return cluster.wait_ready()
+        return cluster
 
-    yield make_cluster
+    yield with_events
     bus.resume()
-    for cluster in made:
-        cluster.stop()
 
 
 def session(cluster, uid, comet=0):

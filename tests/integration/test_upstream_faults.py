@@ -6,28 +6,24 @@ import pytest
 
 import imgo
 import upstream
-from cluster import SLOW, Cluster, wait_for
+from cluster import SLOW, wait_for
 from traffic import QUICK
 
 
 @pytest.fixture
-def make(bus):
+def make(bus, make_cluster):
     if bus.kind != "kafka":
         pytest.skip("the devbus cannot be frozen, and knows no missing topic")
-    made = []
 
-    def make_cluster(topic_there=True, **kwargs):
+    def with_upstream(topic_there=True, **kwargs):
         env, topic = upstream.settings(bus, topic_there)
         env["IMC_COMET_SESSION_FRAMES_PER_SECOND"] = "0"  # they send as fast as it goes
-        cluster = Cluster(bus, **{**kwargs, "env": {**QUICK, **env, **kwargs.get("env", {})}})
-        made.append(cluster)
+        cluster = make_cluster(**{**kwargs, "env": {**QUICK, **env, **kwargs.get("env", {})}})
         cluster.upstream = topic
-        return cluster.wait_ready()
+        return cluster
 
-    yield make_cluster
+    yield with_upstream
     bus.resume()
-    for cluster in made:
-        cluster.stop()
 
 
 def session(cluster, uid, comet=0):
