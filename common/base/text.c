@@ -75,3 +75,14 @@ bool text_from_hex(const char *text, uint8_t *out, size_t n)
     }
     return true;
 }
+
+void text_to_hex(const uint8_t *bytes, size_t n, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}

@@ -15,6 +15,8 @@ int text_hex_digit(char c);
 /* Decodes the 2 × N hexadecimal digits at TEXT into N bytes. False: one is no digit, OUT means
  * nothing. Nothing is read behind the first that is none. */
 bool text_from_hex(const char *text, uint8_t *out, size_t n);
+/* Writes N bytes as 2 × N hexadecimal digits, lower case, and a NUL. */
+void text_to_hex(const uint8_t *bytes, size_t n, char *out);
 /* For qsort() of an array of texts: the order of strcmp(). */
 int text_compare(const void *a, const void *b);
 

@@ -8,6 +8,7 @@
  * redis_eval does the same with EVALSHA. If the answer is NOSCRIPT: SCRIPT LOAD, EVALSHA again. */
 #include "common/redis/redis.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/containers/ring.h"
 #include "common/net/address.h"
@@ -403,8 +404,7 @@ static void sha1_hex(const char *source, char out[41])
     unsigned int len = sizeof digest;
     if (EVP_Digest(source, strlen(source), digest, &len, EVP_sha1(), NULL) != 1)
         abort(); /* only for want of memory */
-    for (size_t i = 0; i < sizeof digest; i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    text_to_hex(digest, sizeof digest, out);
 }
 
 static void on_eval(struct redis *redis, const redisReply *reply, void *arg);

@@ -3,6 +3,7 @@
  *   parse ─► [id: idem_begin ─► done before? that answer] ─► push_…() ─► reports ─► api_ok() */
 #include "logic/http/push_call.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/protocol/ops.h"
 #include "logic/http/callers.h"
 #include "logic/http/idempotency.h"
@@ -452,8 +453,7 @@ static void digest_call(const struct push_call *call, char out[IDEM_DIGEST + 1])
         EVP_DigestUpdate(hash, call->users.uids, call->users.n * sizeof *call->users.uids);
     EVP_DigestFinal_ex(hash, digest, NULL);
     EVP_MD_CTX_free(hash);
-    for (size_t i = 0; i < IDEM_DIGEST / 2; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    text_to_hex(digest, IDEM_DIGEST / 2, out);
 }
 
 static void ask_for_id(struct push_call *call, const char *id)

@@ -1,6 +1,7 @@
 #include "logic/tokens/revoked.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/protocol/mailbox_key.h"
 #include "common/protocol/ops.h"
 #include "logic/tokens/revoked_add.lua.h"
@@ -39,10 +40,9 @@ static struct revoked_key key_of(const struct logic *logic, int64_t uid)
 
 static void field_of(char kind, const uint8_t hash[TOKEN_HASH], char out[FIELD_MAX])
 {
-    size_t at = (size_t)snprintf(out, FIELD_MAX, "%c:", kind);
-
-    for (size_t i = 0; i < TOKEN_HASH; i++)
-        at += (size_t)snprintf(out + at, FIELD_MAX - at, "%02x", hash[i]);
+    out[0] = kind;
+    out[1] = ':';
+    text_to_hex(hash, TOKEN_HASH, out + 2);
 }
 
 /* --- check --- */

@@ -81,6 +81,12 @@ static void test_hex(void **state)
     assert_false(text_from_hex("0g", bytes, 1));
     assert_false(text_from_hex("g0", bytes, 1));
     assert_false(text_from_hex("0", bytes, 1)); /* the NUL is no digit */
+
+    char text[7] = "......";
+    text_to_hex((const uint8_t *)"\x00\xaf\xf9", 3, text);
+    assert_string_equal(text, "00aff9");
+    text_to_hex(bytes, 0, text);
+    assert_string_equal(text, "");
 }
 
 int main(void)
