@@ -13,7 +13,6 @@
  *        (imgo answered {"ret":1} alone; its clients look at ret)
  *   del: token or uid → {"ret":1}; 65533 if there is no such token */
 #include "common/base/mem.h"
-#include "common/base/random.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/routes.h"
 #include "logic/tokens/tokens.h"
@@ -135,15 +134,6 @@ static int param_int64(struct token_call *call, const char *name, int64_t min, i
     return params_int64(name, text, min, max, out, err);
 }
 
-static void make_token(char *out, size_t size)
-{
-    uint8_t random[16];
-
-    random_wait(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(out + 2 * i, size - 2 * i, "%02x", random[i]);
-}
-
 /* Reads token and uid. *HAS_TOKEN and *HAS_UID say which were given. */
 static int parse_who(struct token_call *call, bool *has_token, bool *has_uid,
                      struct params_error *err)
@@ -212,7 +202,7 @@ static int parse_new(struct token_call *call, struct token_extra *extra, struct 
     if (failed == 0)
         failed = parse_extra(call, extra, err);
     if (failed == 0 && !has_token)
-        make_token(call->token, sizeof call->token);
+        token_make(call->token);
     return failed;
 }
 

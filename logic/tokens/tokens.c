@@ -9,6 +9,8 @@
 #include "logic/tokens/tokens.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/random.h"
+#include "common/base/text.h"
 #include "logic/jwt/token.h"
 #include "logic/jwt/verifier.h"
 #include "logic/tokens/token_delete_if_equal.lua.h"
@@ -436,6 +438,14 @@ static struct token_change *change_new(struct logic *logic, const char *token, t
     assert(change->token_len <= TOKEN_MAX);
     memcpy(change->token, token, change->token_len);
     return change;
+}
+
+void token_make(char out[2 * TOKEN_RANDOM + 1])
+{
+    uint8_t random[TOKEN_RANDOM];
+
+    random_wait(random, sizeof random);
+    text_to_hex(random, sizeof random, out);
 }
 
 void tokens_new(struct logic *logic, const char *token, const struct token_value *value,

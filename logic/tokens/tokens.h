@@ -76,6 +76,9 @@ typedef void (*token_fn)(void *arg, size_t index, int err, const struct token_va
 void tokens_find(struct logic *logic, const struct token_ref *refs, size_t n, token_fn fn,
                  void *arg);
 
+enum { TOKEN_RANDOM = 16 }; /* bytes */
+/* Makes a token that nobody can guess: TOKEN_RANDOM bytes as hexadecimal digits. */
+void token_make(char out[2 * TOKEN_RANDOM + 1]);
 /* ERR is 0, or -EAGAIN if Redis did not answer: then the change may or may not have happened. Of
  * del also -ENOENT. */
 typedef void (*token_done_fn)(void *arg, int err);

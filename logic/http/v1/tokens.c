@@ -1,7 +1,6 @@
 /* POST /v1/tokens: makes one. POST /v1/tokens/revoke, /v1/users/block and /v1/users/unblock: takes
  * back tokens, or refuses a user for a time (revocation.h). */
 #include "logic/tokens/tokens.h"
-#include "common/base/random.h"
 #include "logic/http/revocation.h"
 #include "logic/http/v1/call.h"
 
@@ -35,13 +34,9 @@ static const char *join(struct v1_call *call, const struct schema_value *list, c
 
 static const char *make_token(struct v1_call *call)
 {
-    enum { BYTES = 16 };
-    uint8_t random[BYTES];
-    char *token = arena_alloc(&call->arena, 2 * BYTES + 1);
+    char *token = arena_alloc(&call->arena, 2 * TOKEN_RANDOM + 1);
 
-    random_wait(random, sizeof random);
-    for (size_t i = 0; i < BYTES; i++)
-        snprintf(token + 2 * i, 3, "%02x", random[i]);
+    token_make(token);
     return token;
 }
 
