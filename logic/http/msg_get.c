@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,14 +154,11 @@ static void fail_redis(struct get_call *call)
 
 static void write_message(FILE *out, const struct mailbox_message *message)
 {
-    size_t size = (message->len + 2) / 3 * 4 + 1;
-    uint8_t *text = mem_alloc(size);
-
-    int len = EVP_EncodeBlock(text, message->body, (int)message->len);
+    fputs("{\"msg\":", out);
+    params_write_base64(out, message->body, message->len);
     /* JavaScript's numbers have 53 bits and an id has more. So JavaScript sends mid_str back. */
-    fprintf(out, "{\"msg\":\"%.*s\",\"mid\":%" PRIu64 ",\"mid_str\":\"%" PRIu64 "\",\"gid\":0}",
-            len, (const char *)text, message->id, message->id);
-    free(text);
+    fprintf(out, ",\"mid\":%" PRIu64 ",\"mid_str\":\"%" PRIu64 "\",\"gid\":0}", message->id,
+            message->id);
 }
 
 static void on_page(void *arg, int err, const struct mailbox_page *page)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,4 +292,13 @@ void params_write_string(FILE *out, const void *text, size_t len)
 
     fwrite(buf, 1, json_write_string(text, len, buf, 6 * len + 2), out);
     free(buf);
+}
+
+void params_write_base64(FILE *out, const void *data, size_t len)
+{
+    uint8_t *text = mem_alloc((len + 2) / 3 * 4 + 1);
+
+    int n = EVP_EncodeBlock(text, data, (int)len);
+    fprintf(out, "\"%.*s\"", n, (const char *)text);
+    free(text);
 }

@@ -48,5 +48,7 @@ size_t params_goim_error(int code, const char *text, char *out, size_t outlen);
 /* OUT has AT bytes of an object: writes TEXT, the object's last value, and its end. */
 size_t params_end_in_text(const char *text, char *out, size_t at, size_t outlen);
 void params_write_string(FILE *out, const void *text, size_t len);
+/* As a JSON string, in base64 with its padding. */
+void params_write_base64(FILE *out, const void *data, size_t len);
 
 #endif

@@ -3,22 +3,17 @@
 #include "logic/http/v1/call.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void print_message(FILE *out, const struct mailbox_message *message)
 {
-    size_t size = (message->len + 2) / 3 * 4 + 1;
-    uint8_t *text = mem_alloc(size);
-
-    int len = EVP_EncodeBlock(text, message->body, (int)message->len);
-    fprintf(out, "{\"id\":\"%" PRIu64 "\",\"op\":%" PRId32 ",\"body_base64\":\"%.*s\"", message->id,
-            message->op, len, (const char *)text);
+    fprintf(out, "{\"id\":\"%" PRIu64 "\",\"op\":%" PRId32 ",\"body_base64\":", message->id,
+            message->op);
+    params_write_base64(out, message->body, message->len);
     if (message->expires_ms != 0)
         fprintf(out, ",\"expires\":%" PRIu64, message->expires_ms / 1000);
     fputc('}', out);
-    free(text);
 }
 
 static void on_page(void *arg, int err, const struct mailbox_page *page)
