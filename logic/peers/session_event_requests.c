@@ -1,34 +1,22 @@
 #include "logic/peers/session_event_requests.h"
 #include "logic/events/session_log.h"
 
-#include <errno.h>
 #include <stdio.h>
 
-/* An event whose uid is not known has a record in each partition. */
-struct event_item {
-    struct session_batch *sb;
-    uint32_t *status;
-    size_t left; /* records without an answer, and 1 while they are being sent */
-};
-
+/* A record on its way to Kafka. */
 struct event_write {
     struct ordered_ticket ticket;
-    struct event_item *item;
+    struct session_batch *sb;
+    uint32_t *status; /* of its event */
 };
-
-static void item_drop(struct event_item *item, int err)
-{
-    if (err != 0)
-        *item->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
-    if (--item->left == 0)
-        session_batch_drop(item->sb);
-}
 
 static void on_done(struct ordered_ticket *ticket, int err)
 {
     struct event_write *write = container_of(ticket, struct event_write, ticket);
 
-    item_drop(write->item, err);
+    if (err != 0)
+        *write->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+    session_batch_drop(write->sb);
 }
 
 static uint64_t before(uint64_t now, uint64_t ms)
@@ -61,47 +49,46 @@ static Imc__V1__SessionRecord record_of(const struct session_batch *sb,
     return record;
 }
 
-/* To PARTITION; -1: that of its uid. */
-static void item_write(struct event_item *item, const struct session_name *name,
-                       const Imc__V1__SessionRecord *record, int32_t partition)
+/* Adds a record to what the batch waits for. To PARTITION; -1: that of its uid. */
+static void write_begin(struct session_batch *sb, uint32_t *status, const struct session_name *name,
+                        const Imc__V1__SessionRecord *record, int32_t partition)
 {
-    struct logic *logic = item->sb->logic;
-    struct event_write *write = arena_alloc(&item->sb->batch->arena, sizeof *write);
+    struct event_write *write = arena_alloc(&sb->batch->arena, sizeof *write);
 
-    *write = (struct event_write){.ticket.done = on_done, .item = item};
-    item->left++;
-    int err = partition < 0 ? session_log_write(logic, name, record, &write->ticket)
-                            : session_log_write_to(logic, name, record, partition, &write->ticket);
+    *write = (struct event_write){.ticket.done = on_done, .sb = sb, .status = status};
+    sb->pending++;
+    int err = partition < 0
+                  ? session_log_write(sb->logic, name, record, &write->ticket)
+                  : session_log_write_to(sb->logic, name, record, partition, &write->ticket);
     if (err != 0)
-        item_drop(item, err);
+        on_done(&write->ticket, err);
 }
 
-static void item_start(struct event_item *item, const Imc__V1__SessionEvent *in)
+/* An event whose uid is not known has a record in each partition. */
+static void event_start(struct session_batch *sb, uint32_t *status, const Imc__V1__SessionEvent *in)
 {
-    const Imc__V1__SessionRecord record = record_of(item->sb, in);
+    const Imc__V1__SessionRecord record = record_of(sb, in);
     struct session_name name = {.epoch = in->epoch, .handle = in->handle};
-    int n = session_log_partitions(item->sb->logic);
+    int n = session_log_partitions(sb->logic);
 
-    item->left = 1;
-    (void)snprintf(name.comet, sizeof name.comet, "%s", item->sb->in->comet);
+    (void)snprintf(name.comet, sizeof name.comet, "%s", sb->in->comet);
     if (!in->anybody)
-        item_write(item, &name, &record, -1);
+        write_begin(sb, status, &name, &record, -1);
     for (int i = 0; in->anybody && i < n; i++)
-        item_write(item, &name, &record, i);
-    item_drop(item, in->anybody && n == 0 ? -EAGAIN : 0);
+        write_begin(sb, status, &name, &record, i);
+    if (in->anybody && n == 0)
+        *status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
 }
 
+/* Until this has returned the batch waits for something more: records that are refused at once do
+ * not end it. */
 void session_events_start(struct session_batch *sb)
 {
-    sb->pending += sb->in->n_session_events;
     for (size_t i = 0; i < sb->in->n_session_events; i++) {
-        struct event_item *item = arena_alloc(&sb->batch->arena, sizeof *item);
-        *item = (struct event_item){.sb = sb, .status = &sb->reply.session_events[i]};
-        if (sb->logic->session_log != NULL) {
-            item_start(item, sb->in->session_events[i]);
-            continue;
-        }
-        *item->status = IMC__V1__LOGIC_STATUS__NOT_CONFIGURED;
-        session_batch_drop(sb);
+        uint32_t *status = &sb->reply.session_events[i];
+        if (sb->logic->session_log != NULL)
+            event_start(sb, status, sb->in->session_events[i]);
+        else
+            *status = IMC__V1__LOGIC_STATUS__NOT_CONFIGURED;
     }
 }

@@ -5,8 +5,8 @@
 
 #include "logic/peers/session_batch.h"
 
-/* Starts the batch's session_events. Each has its status, and has called session_batch_drop(), when
- * Kafka has its record or records, or one failed. */
+/* Starts the batch's session_events. The batch waits for their records: for each that Kafka has, or
+ * that failed, session_batch_drop() is called. */
 void session_events_start(struct session_batch *sb);
 
 #endif
