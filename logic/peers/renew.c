@@ -21,11 +21,6 @@ struct renew {
     uint64_t ends_ms; /* Unix time; 0: never */
 };
 
-/* Those whose token is looked up, in the order of the question. */
-struct renews {
-    struct renew **asked;
-};
-
 static void renew_end(struct renew *renew, uint32_t code, const char *reason)
 {
     renew->result->code = code;
@@ -74,10 +69,11 @@ static void renew_known(struct renew *renew, int64_t uid, const char *key)
                       renew);
 }
 
+/* ARG: those whose token is looked up, in the order of the question. */
 static void on_token(void *arg, size_t index, int err, const struct token_value *value,
                      const char *why)
 {
-    struct renew *renew = ((struct renews *)arg)->asked[index];
+    struct renew *renew = ((struct renew **)arg)[index];
 
     if (err != 0) {
         renew_end(renew, err == -ENOENT ? CLOSE_BAD_TOKEN : CLOSE_UNAVAILABLE, why);
@@ -147,19 +143,18 @@ void renews_start(struct session_batch *sb)
     if (n == 0)
         return;
     struct token_ref *refs = arena_alloc(arena, n * sizeof *refs);
-    struct renews *renews = arena_alloc(arena, sizeof *renews);
-    renews->asked = arena_alloc(arena, n * sizeof(struct renew *));
+    struct renew **asked = arena_alloc(arena, n * sizeof(struct renew *));
     for (size_t i = 0; i < n; i++) {
         struct renew *renew = arena_alloc(arena, sizeof *renew);
         *renew = (struct renew){.sb = sb, .in = sb->in->renews[i], .result = sb->reply.renews[i]};
         imc__v1__connect_result__init(&renew->said);
         if (!renew_begin(renew))
             continue;
-        renews->asked[n_asked] = renew;
+        asked[n_asked] = renew;
         refs[n_asked++] = renew->in->goim
                               ? renew->goim.token
                               : (struct token_ref){renew->in->token.data, renew->in->token.len};
     }
     if (n_asked > 0)
-        tokens_find(sb->logic, refs, n_asked, on_token, renews);
+        tokens_find(sb->logic, refs, n_asked, on_token, asked);
 }
