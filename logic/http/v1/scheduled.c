@@ -105,6 +105,16 @@ static void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
+/* It is over: nobody gets it. */
+static void drop(const struct delivery *delivery, const char *why)
+{
+    struct logic *logic = delivery->call.logic;
+
+    logic_count(logic, LOGIC_LATER_DROPPED, 1);
+    log_error("a message for later is dropped", "id=\"%s\" why=\"%s\"", delivery->id, why);
+    later_end(logic, delivery->id, 0);
+}
+
 static void on_delivered(struct push_call *push, const struct push_outcome *outcome)
 {
     struct delivery *delivery = push->arg;
@@ -118,24 +128,19 @@ static void on_delivered(struct push_call *push, const struct push_outcome *outc
         logic_count(logic, LOGIC_LATER_AGAIN, 1);
         later_end(logic, delivery->id, logic_now_ms(logic) + AGAIN_MS);
     } else {
-        logic_count(logic, LOGIC_LATER_DROPPED, 1);
-        log_error("a message for later is dropped", "id=\"%s\" why=\"%s\"", delivery->id,
-                  refusal->text);
-        later_end(logic, delivery->id, 0);
+        drop(delivery, refusal->text);
     }
     delivery_free(delivery);
 }
 
-static void drop(struct delivery *delivery, const struct schema_errors *errors)
+/* What is kept is no push any more. */
+static void drop_wrong(struct delivery *delivery, const struct schema_errors *errors)
 {
-    struct logic *logic = delivery->call.logic;
     char why[SCHEMA_WHERE_MAX + 220] = "it is no JSON";
 
     if (errors->n > 0)
         v1_detail(errors, why, sizeof why);
-    logic_count(logic, LOGIC_LATER_DROPPED, 1);
-    log_error("a message for later is dropped", "id=\"%s\" why=\"%s\"", delivery->id, why);
-    later_end(logic, delivery->id, 0);
+    drop(delivery, why);
     delivery_free(delivery);
 }
 
@@ -170,7 +175,7 @@ void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
                      &delivery->call.arena, &delivery->call.body, &errors))
         push = v1_push_new(&delivery->call, &delivery->call.body, NULL, &id, &errors);
     if (push == NULL) {
-        drop(delivery, &errors);
+        drop_wrong(delivery, &errors);
         return;
     }
     push->answer = on_delivered;
