@@ -80,6 +80,7 @@ static void body(const struct schema *schema, struct json_span span)
     }
     FILE *out = open_memstream(&text, &len);
     check(out != NULL);
+    fputc('{', out);
     problem_print(out, API_PARAMETER, 400, "detail", &errors);
     fputc('}', out);
     fclose(out);

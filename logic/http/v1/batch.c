@@ -60,44 +60,46 @@ static void answer(struct push_call *push, const struct push_outcome *outcome)
 
     if (outcome->refusal != NULL)
         logic_count(push->logic, outcome->refusal->cause, 1);
-    else
-        fputs("{\"status\":202,", out);
-    if (outcome->refusal != NULL)
-        fputc('{', out);
+    fputs(outcome->refusal != NULL ? "{" : "{\"status\":202,", out);
     (void)v1_push_print(out, push, outcome);
     fputc('}', out);
     fclose(out);
     item_end(item);
 }
 
-static void refuse(struct batch_item *item, const struct schema_errors *errors)
+static void refuse_errors(struct batch_item *item, const struct schema_errors *errors)
 {
-    char detail[SCHEMA_WHERE_MAX + sizeof errors->items[0].what + 8];
     FILE *out = open_memstream(&item->text, &item->len);
 
-    v1_detail(errors, detail, sizeof detail);
-    problem_print(out, API_PARAMETER, 400, detail, errors);
+    fputc('{', out);
+    v1_print_errors(out, errors);
     fputc('}', out);
     fclose(out);
     logic_count(item->batch->call->logic, LOGIC_REFUSED_PARAMETER, 1);
     item_end(item);
 }
 
+static void refuse(struct batch_item *item, const struct api_refusal *refusal)
+{
+    FILE *out = open_memstream(&item->text, &item->len);
+
+    fputc('{', out);
+    problem_print(out, refusal->error, problem_statuses[refusal->error], refusal->text, NULL);
+    fputc('}', out);
+    fclose(out);
+    logic_count(item->batch->call->logic, refusal->cause, 1);
+    item_end(item);
+}
+
 static void refuse_many(struct batch_item *item)
 {
-    struct logic *logic = item->batch->call->logic;
     char text[160];
-    FILE *out = open_memstream(&item->text, &item->len);
 
     snprintf(text, sizeof text,
              "to: with this push the batch has more than %lld receivers (push.max_uids): send it "
              "in another batch",
-             (long long)logic->config->push_max_uids);
-    problem_print(out, API_TOO_LARGE, problem_statuses[API_TOO_LARGE], text, NULL);
-    fputc('}', out);
-    fclose(out);
-    logic_count(logic, LOGIC_REFUSED_SIZE, 1);
-    item_end(item);
+             (long long)item->batch->call->logic->config->push_max_uids);
+    refuse(item, &(struct api_refusal){API_TOO_LARGE, LOGIC_REFUSED_SIZE, 0, text});
 }
 
 static void push_begin(struct batch_item *item, struct push_call *push, const char *id,
@@ -124,15 +126,14 @@ static void push_begin(struct batch_item *item, struct push_call *push, const ch
 static void on_scheduled(void *arg, const struct api_refusal *refusal, const char *id, int64_t at)
 {
     struct batch_item *item = arg;
-    FILE *out = open_memstream(&item->text, &item->len);
 
     if (refusal != NULL) {
-        logic_count(item->batch->call->logic, refusal->cause, 1);
-        problem_print(out, refusal->error, problem_statuses[refusal->error], refusal->text, NULL);
-    } else {
-        fputs("{\"status\":202,", out);
-        v1_submit_print_later(out, id, at);
+        refuse(item, refusal);
+        return;
     }
+    FILE *out = open_memstream(&item->text, &item->len);
+    fputs("{\"status\":202,", out);
+    v1_submit_print_later(out, id, at);
     fputc('}', out);
     fclose(out);
     item_end(item);
@@ -154,7 +155,7 @@ static void item_begin(struct batch_item *item, const struct schema_value *text,
         push = v1_submit_check(call, &value, call->key != NULL ? item->key : NULL, &id, &later,
                                &errors);
     if (errors.n > 0) {
-        refuse(item, &errors);
+        refuse_errors(item, &errors);
     } else if (later) {
         v1_scheduled_add(call, &value, id, on_scheduled, item);
         arena_wipe(&item->arena);

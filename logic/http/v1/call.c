@@ -138,13 +138,20 @@ void v1_detail(const struct schema_errors *errors, char *out, size_t outlen)
     snprintf(out, outlen, "%s: %s", error->where[0] != '\0' ? error->where : "body", error->what);
 }
 
-void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors)
+void v1_print_errors(FILE *out, const struct schema_errors *errors)
 {
     char detail[SCHEMA_WHERE_MAX + sizeof errors->items[0].what + 8];
-    FILE *out = v1_begin(call);
 
     v1_detail(errors, detail, sizeof detail);
     problem_print(out, API_PARAMETER, 400, detail, errors);
+}
+
+void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors)
+{
+    FILE *out = v1_begin(call);
+
+    fputc('{', out);
+    v1_print_errors(out, errors);
     fputc('}', out);
     logic_count(call->logic, LOGIC_REFUSED_PARAMETER, 1);
     v1_end(call, 400, NULL);

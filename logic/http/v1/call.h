@@ -54,5 +54,7 @@ void v1_no_redis(struct v1_call *call);
 
 /* The detail of a problem with ERRORS: its first one, in words. */
 void v1_detail(const struct schema_errors *errors, char *out, size_t outlen);
+/* That problem, as problem_print() writes it. */
+void v1_print_errors(FILE *out, const struct schema_errors *errors);
 
 #endif

@@ -71,7 +71,7 @@ void problem_print(FILE *out, enum api_error error, int status, const char *text
                    const struct schema_errors *errors)
 {
     fprintf(out,
-            "{\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", problem_title(status),
+            "\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":", problem_title(status),
             status, code_of(error, status));
     params_write_string(out, text, strlen(text));
     for (size_t i = 0; errors != NULL && i < errors->n; i++) {

@@ -13,8 +13,7 @@
 extern const char problem_type[];
 extern const int problem_statuses[API_ERRORS];
 
-/* Writes a problem; ERRORS may be NULL. The closing brace is left to the caller, who may add
- * members. */
+/* Writes the members of a problem, without braces; ERRORS may be NULL. */
 void problem_print(FILE *out, enum api_error error, int status, const char *text,
                    const struct schema_errors *errors);
 /* As struct face wants it. */

@@ -177,14 +177,7 @@ static void print_repeated(FILE *out, const struct push_outcome *outcome)
 static void print_refusal(FILE *out, const struct push_call *push,
                           const struct push_outcome *outcome, int status)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *problem = open_memstream(&text, &len);
-
-    problem_print(problem, outcome->refusal->error, status, outcome->refusal->text, NULL);
-    fclose(problem);
-    fwrite(text + 1, 1, len - 1, out);
-    free(text);
+    problem_print(out, outcome->refusal->error, status, outcome->refusal->text, NULL);
     if (outcome->result == NULL)
         return;
     fputs(",\"not_accepted\":[", out);
