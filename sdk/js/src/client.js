@@ -68,6 +68,8 @@ import { Session } from './session.js';
 const NAMED_PAUSE_MS = 1000; // before the first of the comets that one named as it left
 const STABLE_MS = 10_000; // a session that lasts for so long ends a row of failures
 const HURRY_MS = 1000; // between two tries that the page or the network asks for
+const CONNECT_TIMEOUT_MS = 10_000;
+const SEND_TIMEOUT_MS = 30_000;
 const HELD_MOST = 1000; // messages that wait for the first handler
 
 /** @returns {{ promise: Promise<void>, resolve: () => void, reject: (error: ImcError) => void }} */
@@ -121,7 +123,7 @@ export class Client extends Emitter {
     constructor(options) {
         super();
         this.options = checked(options);
-        const { form = 'binary', connectTimeoutMs = 10_000, dedupe = 4096, backoff, rooms, token } = options;
+        const { form = 'binary', connectTimeoutMs = CONNECT_TIMEOUT_MS, dedupe = 4096, backoff, rooms, token } = options;
         this.form = formOf(form);
         this.backoff = new Backoff(backoff);
         this.nodes = new Nodes(options, connectTimeoutMs);
@@ -277,8 +279,8 @@ export class Client extends Emitter {
      * @param {string | Record<string, unknown>} auth
      */
     #open(url, auth) {
-        const { connectTimeoutMs = 10_000, replyTimeoutMs = 10_000, sendTimeoutMs = 30_000, ackDelayMs = 50,
-                maxBody = 4096, heartbeatMs = this.#heartbeatMs, WebSocket } = this.options;
+        const { connectTimeoutMs = CONNECT_TIMEOUT_MS, replyTimeoutMs = 10_000, sendTimeoutMs = SEND_TIMEOUT_MS,
+                ackDelayMs = 50, maxBody = 4096, heartbeatMs = this.#heartbeatMs, WebSocket } = this.options;
         this.#url = url;
         const options = { url, auth, connectTimeoutMs, replyTimeoutMs, sendTimeoutMs, ackDelayMs, maxBody, heartbeatMs,
                           WebSocket, form: this.form };
@@ -432,7 +434,7 @@ export class Client extends Emitter {
     async #whenOpen() {
         if (this.#state === 'open' && this.#session?.isOpen)
             return this.#session;
-        const { maxWaiting = 1000, sendTimeoutMs = 30_000 } = this.options;
+        const { maxWaiting = 1000, sendTimeoutMs = SEND_TIMEOUT_MS } = this.options;
         if (this.#waiting >= maxWaiting)
             throw new OverflowError(`${maxWaiting} calls wait for a session already (option maxWaiting)`);
         this.#waiting++;
