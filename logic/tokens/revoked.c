@@ -158,11 +158,7 @@ static bool field_is(const char *field, size_t len, char kind, uint64_t number)
 
     if (number == 0 || len != FIELD_MAX - 1 || field[0] != kind || field[1] != ':')
         return false;
-    for (size_t i = 0; i < TOKEN_HASH; i++) {
-        const char byte[] = {field[2 + 2 * i], field[3 + 2 * i], '\0'};
-        hash[i] = (uint8_t)strtoul(byte, NULL, 16);
-    }
-    return token_number(hash) == number;
+    return text_from_hex(field + 2, hash, TOKEN_HASH) && token_number(hash) == number;
 }
 
 /* The code for which a session has to go because of one field. */
