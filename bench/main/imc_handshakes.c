@@ -56,10 +56,8 @@ static bool apply(struct handshakes_options *options, int c, const char *text)
 static bool parse(int argc, char **argv, struct handshakes_options *options)
 {
     static const struct option names[] = {
-        {"pid", 1, NULL, 'p'},     {"version", 1, NULL, 'v'},
-        {"resume", 0, NULL, 'r'},  {"without-dhe", 0, NULL, 'w'},
-        {"seconds", 1, NULL, 's'}, {"clients", 1, NULL, 'c'},
-        {NULL, 0, NULL, 0},
+        {"pid", 1, NULL, 'p'},     {"version", 1, NULL, 'v'}, {"resume", 0, NULL, 'r'},
+        {"seconds", 1, NULL, 's'}, {"clients", 1, NULL, 'c'}, {NULL, 0, NULL, 0},
     };
 
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */
