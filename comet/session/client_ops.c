@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void client_op_heartbeat(struct conn *conn, const struct client_request *request)
@@ -98,7 +97,7 @@ static bool read_token(struct conn *conn, struct client_request *token, char **t
     if (token->body_len <= conn_max_body(conn))
         return true;
     conn_kick_too_large(conn);
-    free(*text);
+    mem_wiped_free_text(*text);
     return false;
 }
 
