@@ -126,12 +126,6 @@ static void client_op_auth(struct conn *conn, const struct client_request *reque
     mem_wiped_free_text(text);
 }
 
-/* A session that did not ask for acknowledgements does not know operation 18. */
-static void client_op_ack(struct conn *conn, const struct client_request *request)
-{
-    acks_take(conn, request);
-}
-
 /* An auth in an open session: another token. */
 static void client_op_renew(struct conn *conn, const struct client_request *request)
 {
@@ -158,12 +152,13 @@ static const struct client_op {
     {OP_CHANGE_ROOM, CONN_OPEN, NULL, goim_op_change_room},
     {OP_SUBSCRIBE, CONN_OPEN, NULL, goim_op_subscribe},
     {OP_UNSUBSCRIBE, CONN_OPEN, NULL, goim_op_unsubscribe},
-    {OP_ACK, CONN_OPEN, client_op_ack, client_op_ack},
+    {OP_ACK, CONN_OPEN, acks_take, acks_take},
     {OP_JOIN, CONN_OPEN, client_op_join, client_op_join},
     {OP_LEAVE, CONN_OPEN, client_op_leave, client_op_leave},
     {OP_TEST, CONN_OPEN, client_op_test, client_op_test},
 };
 
+/* A session that did not ask for acknowledgements does not know operation 18. */
 static const struct client_op *client_op_find(const struct conn *conn, int32_t op)
 {
     for (size_t i = 0; i < sizeof client_ops / sizeof client_ops[0]; i++) {
