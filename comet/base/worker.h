@@ -57,10 +57,10 @@ struct worker {
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct upstream *upstream;           /* session/upstream.h */
-    struct token_ends *token_ends;
-    struct renewals *renewals;       /* session/token_ends.h */
-    struct session_log *session_log; /* session/session_log.h */
-    struct logic_requests *connects; /* for Connects and Renews; NULL: they go by `logic` */
+    struct token_ends *token_ends;       /* session/token_ends.h */
+    struct renewals *renewals;           /* session/renewals.h */
+    struct session_log *session_log;     /* session/session_log.h */
+    struct logic_requests *connects;     /* for Connects and Renews; NULL: they go by `logic` */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t connects_waiting;   /* clients that have authenticated, beyond logic.connects */
     size_t sessions;           /* admitted and not closed yet */
@@ -69,5 +69,11 @@ struct worker {
     uv_timer_t drain_wait;     /* nobody is left: until logic has answered everything */
     void (*drained_run)(struct loop *loop, struct inbox_item *item);
 };
+
+/* Where Connects go, and what waits for the business or for Kafka as they do. */
+static inline struct logic_requests *worker_connects(const struct worker *worker)
+{
+    return worker->connects != NULL ? worker->connects : worker->logic;
+}
 
 #endif

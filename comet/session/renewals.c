@@ -118,7 +118,7 @@ static void renew_done(struct worker *worker, struct logic_request *request,
 static void ask(struct conn *conn, const struct renewal *renewal)
 {
     struct worker *worker = conn->worker;
-    struct logic_requests *link = worker->connects != NULL ? worker->connects : worker->logic;
+    struct logic_requests *link = worker_connects(worker);
     struct logic_request *request = logic_requests_new(link, REQUEST_RENEW);
 
     request->handle = conn->handle;

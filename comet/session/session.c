@@ -137,7 +137,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     }
     conn->state = CONN_CONNECTING;
     catchup_connecting(conn);
-    struct logic_requests *link = worker->connects != NULL ? worker->connects : worker->logic;
+    struct logic_requests *link = worker_connects(worker);
     struct logic_request *request = logic_requests_new(link, REQUEST_CONNECT);
     request->handle = conn->handle;
     request->bytes = mem_alloc(len + 1);

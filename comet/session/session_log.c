@@ -213,7 +213,7 @@ static void on_answer(struct worker *worker, struct logic_request *request,
 static void saying_ask(struct session_log *log, struct saying *saying)
 {
     struct worker *worker = log->worker;
-    struct logic_requests *link = worker->connects != NULL ? worker->connects : worker->logic;
+    struct logic_requests *link = worker_connects(worker);
     struct logic_request *request = logic_requests_new(link, REQUEST_SESSION_EVENT);
 
     saying->state = SAYING_ASKED;
