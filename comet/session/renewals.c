@@ -73,10 +73,7 @@ static void renewed(struct conn *conn, struct renewal *renewal, const struct adm
     uint64_t free_ms = renewal->came_ms + (uint64_t)worker->config->renew_interval_ms;
 
     metric_add(worker->counters, COMET_RENEWED, 1);
-    if (result->token.token != 0 || result->lifetime_ms != 0)
-        token_ends_set(conn, result->token, result->lifetime_ms);
-    else if (conn->expires)
-        token_ends_forget(conn);
+    token_ends_set(conn, result->token, result->lifetime_ms);
     reply(conn, renewal, result->hello);
     mem_wiped_free(renewal->token, renewal->len);
     renewal->token = NULL;

@@ -71,8 +71,7 @@ static void session_admit(struct conn *conn, const struct logic_answer *answer)
     if (result->logged)
         session_log_admitted(worker->session_log, conn, answer);
     catchup_admitted(conn, &result->page);
-    if (result->token.token != 0 || result->lifetime_ms != 0)
-        token_ends_set(conn, result->token, result->lifetime_ms);
+    token_ends_set(conn, result->token, result->lifetime_ms);
     if (conn->by_object || wire_is_goim(conn->wire))
         goim_admitted(conn, result);
     if (conn->by_object && result->acked)

@@ -52,9 +52,14 @@ void token_ends_set(struct conn *conn, struct token_marks marks, uint64_t lifeti
 {
     struct worker *worker = conn->worker;
     struct token_ends *ends = worker->token_ends;
-    struct token_end *end = end_of(ends, conn->handle);
 
     loop_assert_owner(&worker->loop);
+    if (marks.token == 0 && lifetime_ms == 0) {
+        if (conn->expires)
+            token_ends_forget(conn);
+        return;
+    }
+    struct token_end *end = end_of(ends, conn->handle);
     if (end == NULL) {
         end = mem_zalloc(sizeof *end);
         end->worker = worker;

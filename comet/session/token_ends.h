@@ -18,10 +18,11 @@ struct token_ends *token_ends_open(struct worker *worker);
 /* Call it when all sessions have ended. */
 void token_ends_close(struct token_ends *ends);
 /* The session's token is good for LIFETIME_MS from now (0: for ever): then the session ends with
- * code 1. In place of what was set before. */
+ * code 1. In place of what was set before. A token without marks that does not expire leaves
+ * nothing here. */
 void token_ends_set(struct conn *conn, struct token_marks marks, uint64_t lifetime_ms);
 struct token_marks token_ends_marks(const struct conn *conn);
-/* The session ends, or has another token now. Only where conn->expires. */
+/* The session ends. Only where conn->expires. */
 void token_ends_forget(struct conn *conn);
 
 #endif
