@@ -17,6 +17,11 @@ static uint32_t window_of(const struct acks *acks)
     return (uint32_t)acks->conn->worker->config->ack_window;
 }
 
+static uint64_t wait_of(const struct acks *acks)
+{
+    return (uint64_t)acks->conn->worker->config->ack_wait_ms;
+}
+
 static void acks_count(const struct acks *acks, enum comet_metric metric, int64_t by)
 {
     metric_add(acks->conn->worker->counters, metric, by);
@@ -74,33 +79,28 @@ static bool is_on_bus(const struct unacked *unacked)
 
 /* --- those acknowledged too early --- */
 
+/* Its place; n_late: it is not there. */
+static uint32_t late_find(const struct acks *acks, uint64_t id)
+{
+    uint32_t at = 0;
+
+    while (at < acks->n_late && acks->late[at] != id)
+        at++;
+    return at;
+}
+
+static void late_drop(struct acks *acks, uint32_t at)
+{
+    memmove(acks->late + at, acks->late + at + 1, (--acks->n_late - at) * sizeof *acks->late);
+}
+
 static void late_add(struct acks *acks, uint64_t id)
 {
     if (acks->late == NULL)
         acks->late = mem_alloc(window_of(acks) * sizeof *acks->late);
     if (acks->n_late == window_of(acks)) /* its poke has not come for long: another device got it */
-        memmove(acks->late, acks->late + 1, --acks->n_late * sizeof *acks->late);
+        late_drop(acks, 0);
     acks->late[acks->n_late++] = id;
-}
-
-static bool late_has(const struct acks *acks, uint64_t id)
-{
-    for (uint32_t i = 0; i < acks->n_late; i++) {
-        if (acks->late[i] == id)
-            return true;
-    }
-    return false;
-}
-
-static bool late_take(struct acks *acks, uint64_t id)
-{
-    for (uint32_t i = 0; i < acks->n_late; i++) {
-        if (acks->late[i] != id)
-            continue;
-        memmove(acks->late + i, acks->late + i + 1, (--acks->n_late - i) * sizeof *acks->late);
-        return true;
-    }
-    return false;
 }
 
 /* --- time --- */
@@ -118,7 +118,7 @@ void acks_on_timer(struct wheel *wheel, struct wheel_timer *timer)
     struct acks *acks = container_of(timer, struct acks, timer);
     struct conn *conn = acks->conn;
     uint64_t now = loop_now_ms(&conn->worker->loop);
-    uint64_t wait = (uint64_t)conn->worker->config->ack_wait_ms, next = 0;
+    uint64_t wait = wait_of(acks), next = 0;
 
     (void)wheel;
     for (uint32_t i = 0; i < acks->n; i++) {
@@ -164,7 +164,7 @@ enum write_result acks_push(struct conn *conn, const struct push *push, struct t
     *ring_at(acks, acks->n++) =
         (struct unacked){push->id, loop_now_ms(&conn->worker->loop), ticket};
     if (!ticket_in_mailbox(&ticket))
-        acks_watch(acks, (uint64_t)conn->worker->config->ack_wait_ms);
+        acks_watch(acks, wait_of(acks));
     acks_count(acks, COMET_ACK_SENT, 1);
     return result;
 }
@@ -176,8 +176,10 @@ bool acks_again(struct conn *conn, uint64_t id, struct ticket ticket)
     struct unacked *unacked = ring_find(acks, id);
 
     if (unacked == NULL) {
-        if (!late_take(acks, id))
+        uint32_t late = late_find(acks, id);
+        if (late == acks->n_late)
             return false;
+        late_drop(acks, late);
         acks->mailbox->confirm(conn, id); /* it may be there, too */
         ticket_done(&ticket, conn, TICKET_WRITTEN);
         return true;
@@ -189,7 +191,7 @@ bool acks_again(struct conn *conn, uint64_t id, struct ticket ticket)
     struct ticket former = unacked->ticket;
     unacked->ticket = ticket;
     unacked->since_ms = loop_now_ms(&conn->worker->loop);
-    acks_watch(acks, (uint64_t)conn->worker->config->ack_wait_ms);
+    acks_watch(acks, wait_of(acks));
     ticket_done(&former, conn, TICKET_DROPPED);
     return true;
 }
@@ -200,10 +202,13 @@ bool acks_kept(struct conn *conn, uint64_t id, bool poked)
     struct unacked *unacked = ring_find(acks, id);
 
     if (unacked == NULL) {
-        if (!late_has(acks, id))
+        uint32_t late = late_find(acks, id);
+        if (late == acks->n_late)
             return false;
-        if (poked && late_take(acks, id))
+        if (poked) {
+            late_drop(acks, late);
             acks->mailbox->confirm(conn, id);
+        }
         return true;
     }
     /* In SETTLING the poke is still to come, and must find it here. */
@@ -242,7 +247,7 @@ static void acks_made_room(struct acks *acks)
     if (acks->n <= window_of(acks) / 2)
         acks->mailbox->room(conn);
     else
-        acks_watch(acks, (uint64_t)conn->worker->config->ack_wait_ms);
+        acks_watch(acks, wait_of(acks));
 }
 
 static void acks_refuse(struct conn *conn, int32_t seq, uint32_t sent)
