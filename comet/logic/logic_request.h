@@ -166,9 +166,8 @@ struct logic_request {
     uint64_t behind;          /* STORE: only if this message is in the mailbox; 0 = none */
     struct push push;         /* STORE: holds a reference to its backing */
     struct ticket ticket;     /* STORE: for done() */
-    struct upstream_group *upstream;   /* UPSTREAM: borrowed until done() */
-    const struct session_event *event; /* SESSION_EVENT: likewise */
-    void *saying;                      /* SESSION_EVENT: session_log.c's */
+    struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
+    struct session_event *event;     /* SESSION_EVENT: likewise */
 };
 STAILQ_HEAD(logic_request_queue, logic_request);
 

@@ -187,7 +187,7 @@ static void on_answer(struct worker *worker, struct logic_request *request,
                       const struct logic_answer *answer)
 {
     struct session_log *log = worker->session_log;
-    struct saying *saying = request->saying;
+    struct saying *saying = container_of(request->event, struct saying, event);
     bool ok = answer->answered && answer->status == LOGIC_OK;
 
     log->asked--;
@@ -221,7 +221,6 @@ static void saying_ask(struct session_log *log, struct saying *saying)
     request->handle = saying->handle;
     request->uid = saying->event.uid;
     request->event = &saying->event;
-    request->saying = saying;
     request->done = on_answer;
     log->asked++;
     logic_requests_send(link, request);
