@@ -26,14 +26,19 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
     va_end(args);
 }
 
+static void put_string(struct text *text, const char *value)
+{
+    text->len += json_write_string((const uint8_t *)value, strlen(value),
+                                   (uint8_t *)text->data + text->len, text->size - text->len);
+}
+
 /* ,"NAME":"VALUE", unless VALUE is empty. */
 static void put_text(struct text *text, const char *name, const char *value)
 {
     if (value[0] == '\0')
         return;
     put(text, ",\"%s\":", name);
-    text->len += json_write_string((const uint8_t *)value, strlen(value),
-                                   (uint8_t *)text->data + text->len, text->size - text->len);
+    put_string(text, value);
 }
 
 /* Why a session ended, in a word. */
@@ -63,8 +68,7 @@ static void put_data(struct text *text, const struct session_event *event, const
     const Imc__V1__SessionRecord *record = event->record;
 
     put(text, "{\"session\":");
-    text->len += json_write_string((const uint8_t *)session, strlen(session),
-                                   (uint8_t *)text->data + text->len, text->size - text->len);
+    put_string(text, session);
     put_text(text, "comet", event->name->comet);
     put_text(text, "address", record->address);
     put_text(text, "devicekey", record->key);

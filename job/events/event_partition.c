@@ -252,7 +252,7 @@ struct record {
     bool live; /* events follow from it */
 };
 
-/* BURY: it is the last of its session. */
+/* LAST: of its session. */
 static void record_emit(const struct record *record, enum event_type type, unsigned number,
                         bool last)
 {
