@@ -143,10 +143,8 @@ static void open_events(struct job_daemon *state)
 {
     if (state->draining || state->events != NULL)
         return;
-    if (events_open(&state->job, on_bus, state, &state->events) != 0)
+    if (events_open(&state->job, state->membership, on_bus, state, &state->events) != 0)
         daemon_fail(state->daemon);
-    else if (state->events != NULL)
-        events_members(state->events, state->membership);
 }
 
 static void open_bus(struct job_daemon *state)

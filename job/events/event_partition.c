@@ -538,8 +538,7 @@ void event_partition_look(struct event_partition *partition)
     struct session *session;
     int left = LOST_PER_LOOK;
 
-    if (!partition->caught_up || partition->outlets->membership == NULL ||
-        !membership_ready(partition->outlets->membership))
+    if (!partition->caught_up || !membership_ready(partition->outlets->membership))
         return;
     LIST_FOREACH(life, &partition->table.lives, link) {
         if (life->n_open == 0 || !life_is_over(partition, life))

@@ -22,7 +22,7 @@ struct membership;
 /* What the partitions of a job share. events.c fills it. */
 struct event_outlets {
     struct job *job;
-    struct membership *membership; /* NULL: not known yet */
+    struct membership *membership;
     struct ordered_producer *log, *topic;
     uint64_t (*now_ms)(void *arg); /* the cluster's time */
     unsigned types;                /* a bit per enum event_type that is wanted */

@@ -524,7 +524,8 @@ static int open_producers(struct events *events)
     return err;
 }
 
-int events_open(struct job *job, kafka_ready_fn ready, void *arg, struct events **out)
+int events_open(struct job *job, struct membership *membership, kafka_ready_fn ready, void *arg,
+                struct events **out)
 {
     char err[128];
 
@@ -533,7 +534,8 @@ int events_open(struct job *job, kafka_ready_fn ready, void *arg, struct events 
         return 0;
     struct events *events = mem_zalloc(sizeof *events);
     *events = (struct events){.job = job, .ready = ready, .ready_arg = arg};
-    events->outlets = (struct event_outlets){.job = job, .now_ms = bus_now_ms};
+    events->outlets =
+        (struct event_outlets){.job = job, .membership = membership, .now_ms = bus_now_ms};
     events->outlets.pump.run = on_pump;
     LIST_INIT(&events->partitions);
     int failed =
@@ -548,11 +550,6 @@ int events_open(struct job *job, kafka_ready_fn ready, void *arg, struct events 
     uv_timer_start(&events->tick, on_tick, TICK_MS, TICK_MS);
     *out = events;
     return 0;
-}
-
-void events_members(struct events *events, struct membership *membership)
-{
-    events->outlets.membership = membership;
 }
 
 static void on_tick_closed(uv_handle_t *handle)

@@ -11,11 +11,10 @@
 struct events;
 struct membership;
 
-/* NULL in *OUT if events.log is empty. 0, or -E… after logging. The job must hold its lease. READY
- * is told of the condition "events". */
-int events_open(struct job *job, kafka_ready_fn ready, void *arg, struct events **out);
-/* Who lives. MEMBERSHIP outlives this. */
-void events_members(struct events *events, struct membership *membership);
+/* NULL in *OUT if events.log is empty. 0, or -E… after logging. The job must hold its lease.
+ * MEMBERSHIP, who lives, outlives this. READY is told of the condition "events". */
+int events_open(struct job *job, struct membership *membership, kafka_ready_fn ready, void *arg,
+                struct events **out);
 /* Reads no further, waits up to WAIT_MS for what was read, commits, leaves the group; then DONE. */
 void events_drain(struct events *events, int64_t wait_ms, void (*done)(void *arg), void *arg);
 /* At once. NULL is fine. Before the process ends: kafka_shutdowns_wait(). */
