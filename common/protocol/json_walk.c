@@ -123,19 +123,15 @@ static char *put_utf8(char *out, uint32_t c)
 }
 
 /* Decodes \uXXXX, or two of them that are a pair, of which *AT is the first digit, and moves *AT
- * behind it. */
-static uint32_t take_unicode(const uint8_t **at, const uint8_t *end)
+ * behind it. No half of a pair stands alone. */
+static uint32_t take_unicode(const uint8_t **at)
 {
-    uint32_t c = four_digits(*at), low;
+    uint32_t c = four_digits(*at);
 
     *at += 4;
     if (c < 0xd800 || c > 0xdfff)
         return c;
-    if (c > 0xdbff || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u')
-        return 0xfffd;
-    low = four_digits(*at + 2);
-    if (low < 0xdc00 || low > 0xdfff)
-        return 0xfffd;
+    uint32_t low = four_digits(*at + 2);
     *at += 6;
     return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 }
@@ -171,7 +167,7 @@ size_t json_string_decode(struct json_span string, char *out)
         uint8_t kind = at[1];
         at += 2;
         if (kind == 'u')
-            out = put_utf8(out, take_unicode(&at, end));
+            out = put_utf8(out, take_unicode(&at));
         else
             *out++ = plain_escape(kind);
     }

@@ -29,8 +29,7 @@ bool json_walk_item(struct json_walk *walk, struct json_span *item);
 bool json_walk_member(struct json_walk *walk, struct json_span *name, struct json_span *value);
 
 /* Decodes STRING, which has its quotes, into OUT, which has room for STRING.len bytes. Returns how
- * many bytes; a NUL follows, which does not count. Halves of surrogate pairs that stand alone
- * become U+FFFD. */
+ * many bytes; a NUL follows, which does not count. */
 size_t json_string_decode(struct json_span string, char *out);
 
 #endif
