@@ -1,4 +1,5 @@
 #include "common/events/session_record.h"
+#include "common/base/text.h"
 #include "common/protocol/unpack.h"
 
 #include <inttypes.h>
@@ -24,11 +25,8 @@ static bool take_number(const char *text, size_t *len, uint64_t *out)
     }
     if (at == 0 || at == *len || *len - at > 16)
         return false;
-    for (size_t i = at; i < *len; i++) {
-        unsigned digit =
-            text[i] <= '9' ? (unsigned)(text[i] - '0') : (unsigned)(text[i] - 'a') + 10;
-        value = value << 4 | digit;
-    }
+    for (size_t i = at; i < *len; i++)
+        value = value << 4 | (uint64_t)text_hex_digit(text[i]);
     *out = value;
     *len = at - 1;
     return true;
