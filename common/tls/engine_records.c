@@ -7,16 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    ALERT_CLOSE = 0,
-    ALERT_UNEXPECTED = 10,
-    ALERT_BAD_MAC = 20,
-    ALERT_OVERFLOW = 22,
-    ALERT_ILLEGAL = 47,
-    ALERT_DECODE = 50,
-    ALERT_INTERNAL = 80,
-    ALERT_CANCELED = 90,
-};
 enum { IDLE_MOST = 32 };
 enum { KEY_UPDATE = 24 }; /* a handshake message: RFC 8446, 4.6.3 */
 
@@ -59,28 +49,31 @@ static void take_handshake(struct tls_engine *engine, const uint8_t *bytes, size
     had += n;
     engine->message_len = (uint8_t)(had % ENGINE_MESSAGE);
     if (len == 0 || message[0] != KEY_UPDATE)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent a handshake message that may not come now");
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE,
+              "the peer sent a handshake message that may not come now");
     else if (had >= 2 && memcmp(message + 1, "\0\0\1", had < 4 ? had - 1 : 3) != 0)
-        alert(engine, ALERT_DECODE, "the peer sent a KeyUpdate of a wrong length");
+        alert(engine, SSL_AD_DECODE_ERROR, "the peer sent a KeyUpdate of a wrong length");
     else if (n < len)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent more behind a KeyUpdate by the old key");
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE,
+              "the peer sent more behind a KeyUpdate by the old key");
     else if (had == ENGINE_MESSAGE && message[4] > 1)
-        alert(engine, ALERT_ILLEGAL, "the peer sent a KeyUpdate that asks for what is not known");
+        alert(engine, SSL_AD_ILLEGAL_PARAMETER,
+              "the peer sent a KeyUpdate that asks for what is not known");
     else if (had == ENGINE_MESSAGE &&
              (!records_next_read_key(engine->records) ||
               (message[4] == 1 && !engine->closed && !engine_records_update(engine))))
-        alert(engine, ALERT_INTERNAL, "no next key");
+        alert(engine, SSL_AD_INTERNAL_ERROR, "no next key");
 }
 
 static void take_alert(struct tls_engine *engine, const uint8_t *bytes, size_t len)
 {
     char why[128];
     if (len != 2) {
-        alert(engine, ALERT_UNEXPECTED, "the peer sent an alert that makes no sense");
-    } else if (bytes[1] == ALERT_CLOSE) {
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE, "the peer sent an alert that makes no sense");
+    } else if (bytes[1] == SSL_AD_CLOSE_NOTIFY) {
         engine->state = TLS_CLOSED;
         buffer_free(&engine->in);
-    } else if (bytes[1] != ALERT_CANCELED) {
+    } else if (bytes[1] != SSL_AD_USER_CANCELLED) {
         snprintf(why, sizeof(why), "the peer refuses: %s", SSL_alert_desc_string_long(bytes[1]));
         engine_fail(engine, why);
     }
@@ -91,22 +84,24 @@ static void take_other(struct tls_engine *engine, enum records_type type, const 
                        size_t len)
 {
     if (++engine->idle > IDLE_MOST)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent too many records in a row without data");
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE,
+              "the peer sent too many records in a row without data");
     else if (type == RECORDS_HANDSHAKE)
         take_handshake(engine, bytes, len);
     else if (engine->message_len > 0)
-        alert(engine, ALERT_UNEXPECTED, "the peer sent other records within a handshake message");
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE,
+              "the peer sent other records within a handshake message");
     else if (type == RECORDS_ALERT)
         take_alert(engine, bytes, len);
     else if (type != RECORDS_DATA)
-        alert(engine, ALERT_UNEXPECTED, "a record of an unknown type");
+        alert(engine, SSL_AD_UNEXPECTED_MESSAGE, "a record of an unknown type");
 }
 
 static const char *text_of(int number)
 {
-    return number == ALERT_OVERFLOW     ? "a record is longer than it may be"
-           : number == ALERT_UNEXPECTED ? "a record that is not encrypted, or has no type"
-                                        : "a record was damaged or forged on its way";
+    return number == SSL_AD_RECORD_OVERFLOW      ? "a record is longer than it may be"
+           : number == SSL_AD_UNEXPECTED_MESSAGE ? "a record that is not encrypted, or has no type"
+                                                 : "a record was damaged or forged on its way";
 }
 
 /* Opens the next record into OUT, which has room for it. Returns the length of its data. */
@@ -152,7 +147,7 @@ size_t engine_records_read(struct tls_engine *engine, void *buf, size_t len)
         const uint8_t *head = engine->in.bytes + engine->in.at;
         size_t record = RECORDS_HEADER + ((size_t)head[3] << 8 | head[4]);
         if (record > whole) { /* longer than any */
-            alert(engine, ALERT_OVERFLOW, text_of(ALERT_OVERFLOW));
+            alert(engine, SSL_AD_RECORD_OVERFLOW, text_of(SSL_AD_RECORD_OVERFLOW));
         } else if (record <= len) {
             got = open_record(engine, record, buf);
         } else {
@@ -182,6 +177,6 @@ size_t engine_records_write(struct tls_engine *engine, const void *bytes, size_t
 
 void engine_records_close(struct tls_engine *engine)
 {
-    static const uint8_t close_notify[2] = {1, ALERT_CLOSE};
+    static const uint8_t close_notify[2] = {1, SSL_AD_CLOSE_NOTIFY};
     (void)put_record(engine, RECORDS_ALERT, close_notify, sizeof(close_notify));
 }

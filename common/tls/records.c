@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum { IV = 12, TAG = 16, KEY = 32 };
-enum { ALERT_UNEXPECTED = 10, ALERT_BAD_MAC = 20, ALERT_OVERFLOW = 22 };
 
 struct direction {
     uint8_t secret[RECORDS_SECRET], key[KEY], iv[IV];
@@ -280,14 +279,14 @@ static long strip(const struct records *records, const uint8_t *out, size_t body
                   enum records_type *type)
 {
     if (body > RECORDS_PLAIN + 1)
-        return -ALERT_OVERFLOW;
+        return -SSL_AD_RECORD_OVERFLOW;
     while (body > 0 && out[body - 1] == 0) /* padding */
         body--;
     if (body == 0)
-        return -ALERT_UNEXPECTED;
+        return -SSL_AD_UNEXPECTED_MESSAGE;
     body--;
     if (body > records->most)
-        return -ALERT_OVERFLOW;
+        return -SSL_AD_RECORD_OVERFLOW;
     *type = (enum records_type)out[body];
     return (long)body;
 }
@@ -297,11 +296,11 @@ long records_open(struct records *records, const uint8_t *record, size_t len, ui
 {
     int n = 0, rest = 0;
     if (record[0] != RECORDS_DATA)
-        return -ALERT_UNEXPECTED;
+        return -SSL_AD_UNEXPECTED_MESSAGE;
     if (len > RECORDS_HEADER + RECORDS_BODY)
-        return -ALERT_OVERFLOW;
+        return -SSL_AD_RECORD_OVERFLOW;
     if (len < RECORDS_HEADER + 1 + TAG)
-        return -ALERT_BAD_MAC;
+        return -SSL_AD_BAD_RECORD_MAC;
     size_t body = len - RECORDS_HEADER - TAG;
     const uint8_t *at = record + RECORDS_HEADER;
     EVP_CIPHER_CTX *context = begin(records, &records->in, record, false);
@@ -310,7 +309,7 @@ long records_open(struct records *records, const uint8_t *record, size_t len, ui
         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG, mem_unconst(at + body)) == 1 &&
         EVP_CipherUpdate(context, out, &n, at, (int)body) == 1 &&
         EVP_CipherFinal_ex(context, out + n, &rest) == 1;
-    long plain = good ? strip(records, out, body, type) : -ALERT_BAD_MAC;
+    long plain = good ? strip(records, out, body, type) : -SSL_AD_BAD_RECORD_MAC;
     if (plain < 0)
         explicit_bzero(out, body); /* who forged the record chose bits of it */
     records->in.number += good;
