@@ -58,8 +58,8 @@ void engine_records_close(struct tls_engine *engine);
 bool engine_records_update(struct tls_engine *engine);
 
 /* --- engine_kernel.c --- */
-/* Puts an alert or a KeyUpdate into the output, for the kernel to seal. True. */
-bool engine_kernel_put(struct tls_engine *engine, enum records_type type, const void *bytes,
+/* Puts an alert or a KeyUpdate into the output, for the kernel to seal. */
+void engine_kernel_put(struct tls_engine *engine, enum records_type type, const void *bytes,
                        size_t len);
 /* As tls_engine_to_kernel(), with other system calls. */
 int engine_to_kernel(struct tls_engine *engine, int fd, const struct kernel_calls *calls);

@@ -27,14 +27,13 @@ bool tls_engine_in_kernel(const struct tls_engine *engine)
     return engine->kernel != NULL;
 }
 
-bool engine_kernel_put(struct tls_engine *engine, enum records_type type, const void *bytes,
+void engine_kernel_put(struct tls_engine *engine, enum records_type type, const void *bytes,
                        size_t len)
 {
     const uint8_t head[2] = {(uint8_t)type, (uint8_t)len};
     assert(len <= UINT8_MAX);
     buffer_add(&engine->out, head, sizeof(head));
     buffer_add(&engine->out, bytes, len);
-    return true;
 }
 
 void tls_engine_kernel_sent(struct tls_engine *engine, size_t len)

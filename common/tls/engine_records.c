@@ -14,8 +14,10 @@ enum { KEY_UPDATE = 24 }; /* a handshake message: RFC 8446, 4.6.3 */
 static bool put_record(struct tls_engine *engine, enum records_type type, const void *bytes,
                        size_t len)
 {
-    if (engine->kernel != NULL)
-        return engine_kernel_put(engine, type, bytes, len);
+    if (engine->kernel != NULL) {
+        engine_kernel_put(engine, type, bytes, len);
+        return true;
+    }
     uint8_t *out = buffer_room(&engine->out, len + RECORDS_OVERHEAD);
     size_t n = records_seal(engine->records, type, bytes, len, out);
     engine->out.len += n;
@@ -31,7 +33,6 @@ static void alert(struct tls_engine *engine, int number, const char *why)
     engine_fail(engine, why);
 }
 
-/* Tells the peer that our next record has the next key, and turns to that. */
 bool engine_records_update(struct tls_engine *engine)
 {
     static const uint8_t update[ENGINE_MESSAGE] = {KEY_UPDATE, 0, 0, 1, 0};
