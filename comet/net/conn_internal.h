@@ -36,6 +36,9 @@ void conn_upgraded(struct conn *conn);
 void conn_on_timer(struct wheel *wheel, struct wheel_timer *timer);
 
 /* --- conn_write.c --- */
+/* Hands bytes to the socket as they are. Returns how many the kernel took, 0 if it has no room, or
+ * -E…. */
+ssize_t conn_write_socket(struct conn *conn, const struct iovec *iov, int n);
 void conn_write_flush(struct conn *conn);
 /* Between the two calls, replies to a client gather in a buffer. Thousands of tiny frames in one
  * read are so answered by a few writes. Any other write to the connection sends the gathered

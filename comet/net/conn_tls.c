@@ -326,15 +326,9 @@ static struct iovec next_record(struct conn *conn, const struct iovec *iov, int 
 /* The kernel makes the records. */
 static ssize_t send_plaintext(struct conn *conn, const struct iovec *iov, int n)
 {
-    const struct msghdr message = {.msg_iov = mem_unconst(iov), .msg_iovlen = (size_t)n};
-    ssize_t sent;
-    do
-        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return errno == EAGAIN ? 0 : -errno;
-    conn_count(conn, COMET_WRITES, 1);
-    conn_count(conn, COMET_WRITE_BYTES, sent);
+    ssize_t sent = conn_write_socket(conn, iov, n);
+    if (sent <= 0)
+        return sent;
     tls_engine_kernel_sent(conn->tls->engine, (size_t)sent);
     int rc = conn_tls_flush(conn);
     return rc < 0 ? rc : sent;

@@ -21,12 +21,10 @@ enum {
     FLUSH_CALLS_TLS = 32, /* where a call may send a single message */
 };
 
-static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
+ssize_t conn_write_socket(struct conn *conn, const struct iovec *iov, int n)
 {
     ssize_t sent;
     assert(n <= FLUSH_IOVS);
-    if (__builtin_expect(conn->tls != NULL, 0))
-        return conn_tls_send(conn, iov, n);
     do {
         if (n == 1) {
             sent = send(conn->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
@@ -42,6 +40,13 @@ static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
     conn_count(conn, COMET_WRITES, 1);
     conn_count(conn, COMET_WRITE_BYTES, sent);
     return sent;
+}
+
+static ssize_t send_iov(struct conn *conn, const struct iovec *iov, int n)
+{
+    if (__builtin_expect(conn->tls != NULL, 0))
+        return conn_tls_send(conn, iov, n);
+    return conn_write_socket(conn, iov, n);
 }
 
 /* --- the queue --- */
