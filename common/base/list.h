@@ -25,4 +25,13 @@
         taken_;                                                     \
     })
 
+/* The same of a TAILQ. */
+#define TAILQ_TAKE(head, field)                                   \
+    __extension__({                                               \
+        __typeof__((head)->tqh_first) taken_ = TAILQ_FIRST(head); \
+        if (taken_ != NULL)                                       \
+            TAILQ_REMOVE(head, taken_, field);                    \
+        taken_;                                                   \
+    })
+
 #endif

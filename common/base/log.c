@@ -1,6 +1,8 @@
 /* log_at() ─► rate limit of the call site ─► one line in a stack buffer ─► log_sink_write()
+ *                                             (text, or log_json.h)
  *                 a line that is lost is counted, and told before the next one ◄──┘ */
 #include "common/base/log.h"
+#include "common/base/log_json.h"
 #include "common/base/log_sink.h"
 #include "common/base/saturate.h"
 #include <errno.h>
@@ -16,6 +18,7 @@
 #define SUPPRESSED_SIZE 32
 
 _Atomic int log_threshold = LOG_INFO;
+static _Atomic bool as_json;
 static const char *log_daemon = "imc";
 static _Atomic uint64_t lost, untold;
 
@@ -26,15 +29,42 @@ void log_open(const char *daemon)
     log_daemon = daemon;
 }
 
-int log_set_level(const char *level)
+/* The level of that name; -EINVAL: there is none. */
+static int level_of(const char *name)
 {
     for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
-        if (strcmp(level, level_names[i]) == 0) {
-            atomic_store_explicit(&log_threshold, i, memory_order_relaxed);
-            return 0;
-        }
+        if (strcmp(name, level_names[i]) == 0)
+            return i;
     }
     return -EINVAL;
+}
+
+bool log_level_is_known(const char *level)
+{
+    return level_of(level) >= 0;
+}
+
+int log_set_level(const char *level)
+{
+    int i = level_of(level);
+
+    if (i < 0)
+        return i;
+    atomic_store_explicit(&log_threshold, i, memory_order_relaxed);
+    return 0;
+}
+
+bool log_format_is_known(const char *format)
+{
+    return strcmp(format, "text") == 0 || strcmp(format, "json") == 0;
+}
+
+int log_set_format(const char *format)
+{
+    if (!log_format_is_known(format))
+        return -EINVAL;
+    atomic_store_explicit(&as_json, strcmp(format, "json") == 0, memory_order_relaxed);
+    return 0;
 }
 
 /* May this line of SITE be printed? Two threads that race when a second begins may print a line too
@@ -88,26 +118,84 @@ static size_t escape(const char *text, char *out, size_t size)
     return used;
 }
 
+/* One or two lines that are written at once: LINE_SIZE bytes together. */
 struct line {
-    char text[LINE_SIZE + SUPPRESSED_SIZE];
-    size_t used; /* at most LINE_SIZE - SUPPRESSED_SIZE - 1 before "suppressed=" and newline are
-                  * added */
+    char text[LINE_SIZE];
+    size_t used;
 };
 
+/* What a line says beside its format. */
+struct saying {
+    struct timespec now;
+    enum log_level level;
+    const char *event;
+    uint32_t suppressed; /* 0: not told */
+};
+
+/* What is left, with SUPPRESSED_SIZE and a line feed kept free. */
 static size_t room(const struct line *line)
 {
     const size_t most = LINE_SIZE - SUPPRESSED_SIZE - 1;
     return saturate_sub(most, line->used);
 }
 
-static void add_head(struct line *line, const struct timespec *now, enum log_level level,
-                     const char *event)
+static void add_head(struct line *line, const struct saying *saying)
 {
     size_t space = room(line);
     int n = snprintf(line->text + line->used, space + 1, "%s.%03ldZ %-5s %s %s",
-                     second_text(now->tv_sec), now->tv_nsec / 1000000, level_names[level],
-                     log_daemon, event);
+                     second_text(saying->now.tv_sec), saying->now.tv_nsec / 1000000,
+                     level_names[saying->level], log_daemon, saying->event);
     line->used += (size_t)n < space ? (size_t)n : space;
+}
+
+__attribute__((format(printf, 3, 0))) static void
+add_text(struct line *line, const struct saying *saying, const char *fmt, va_list args)
+{
+    char text[LINE_SIZE];
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): add() or log_write() has begun it */
+    if (vsnprintf(text, sizeof(text), fmt, args) < 0)
+        text[0] = '\0';
+    add_head(line, saying);
+    if (text[0] != '\0' && room(line) > 0) {
+        line->text[line->used++] = ' ';
+        line->used += escape(text, line->text + line->used, room(line));
+    }
+    if (saying->suppressed > 0)
+        line->used += (size_t)snprintf(line->text + line->used, SUPPRESSED_SIZE, " suppressed=%u",
+                                       saying->suppressed);
+    line->text[line->used++] = '\n';
+}
+
+__attribute__((format(printf, 3, 0))) static void
+add_json(struct line *line, const struct saying *saying, const char *fmt, va_list args)
+{
+    const struct log_json_head head = {
+        .second = second_text(saying->now.tv_sec),
+        .ms = (unsigned)(saying->now.tv_nsec / 1000000),
+        .level = level_names[saying->level],
+        .daemon = log_daemon,
+        .event = saying->event,
+        .suppressed = saying->suppressed,
+    };
+    line->used += log_json_write(line->text + line->used, LINE_SIZE - line->used, &head, fmt, args);
+}
+
+__attribute__((format(printf, 3, 0))) static void
+add_line(struct line *line, const struct saying *saying, const char *fmt, va_list args)
+{
+    if (atomic_load_explicit(&as_json, memory_order_relaxed))
+        add_json(line, saying, fmt, args);
+    else
+        add_text(line, saying, fmt, args);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+add(struct line *line, const struct saying *saying, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    add_line(line, saying, fmt, args);
+    va_end(args);
 }
 
 /* If lines were lost, begins LINE with a line of its own that says how many. Returns that number,
@@ -115,15 +203,12 @@ static void add_head(struct line *line, const struct timespec *now, enum log_lev
  * to be told. */
 static uint64_t add_lost(struct line *line, const struct timespec *now)
 {
+    const struct saying saying = {.now = *now, .level = LOG_WARN, .event = "log lines lost"};
     if (atomic_load_explicit(&untold, memory_order_relaxed) == 0)
         return 0;
     uint64_t n = atomic_exchange_explicit(&untold, 0, memory_order_relaxed);
-    if (n == 0)
-        return 0;
-    add_head(line, now, LOG_WARN, "log lines lost");
-    line->used +=
-        (size_t)snprintf(line->text + line->used, room(line) + 1,
-                         " lines=%llu; nobody read standard error\n", (unsigned long long)n);
+    if (n > 0)
+        add(line, &saying, "lines=%llu; nobody read standard error", (unsigned long long)n);
     return n;
 }
 
@@ -155,30 +240,19 @@ bool log_tell_lost(void)
 
 void log_write(struct log_site *site, enum log_level level, const char *event, const char *fmt, ...)
 {
-    char text[LINE_SIZE];
     struct line line;
+    struct saying saying = {.level = level, .event = event};
     int saved = errno;
-    struct timespec now;
     va_list args;
     line.used = 0;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (!admit(site, (uint64_t)now.tv_sec))
+    clock_gettime(CLOCK_REALTIME, &saying.now);
+    if (!admit(site, (uint64_t)saying.now.tv_sec))
         return;
+    uint64_t tells = add_lost(&line, &saying.now);
+    saying.suppressed = atomic_exchange_explicit(&site->suppressed, 0, memory_order_relaxed);
     va_start(args, fmt);
-    if (vsnprintf(text, sizeof(text), fmt, args) < 0)
-        text[0] = '\0';
+    add_line(&line, &saying, fmt, args);
     va_end(args);
-    uint64_t tells = add_lost(&line, &now);
-    add_head(&line, &now, level, event);
-    if (text[0] != '\0' && room(&line) > 0) {
-        line.text[line.used++] = ' ';
-        line.used += escape(text, line.text + line.used, room(&line));
-    }
-    uint32_t suppressed = atomic_exchange_explicit(&site->suppressed, 0, memory_order_relaxed);
-    if (suppressed > 0)
-        line.used +=
-            (size_t)snprintf(line.text + line.used, SUPPRESSED_SIZE, " suppressed=%u", suppressed);
-    line.text[line.used++] = '\n';
     (void)line_out(&line, tells, 1);
     errno = saved;
 }

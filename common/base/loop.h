@@ -49,6 +49,9 @@ struct loop {
     int index;               /* position among its siblings, as given to loop_init */
     const char *name;
     _Atomic bool stopping;
+    _Atomic int64_t *metrics; /* loop_metrics.h; NULL: this loop is not measured */
+    uv_timer_t lag;           /* only if it is */
+    int64_t lag_due_us;
     void *user; /* for the loop's owner; loop.c does not touch it */
 };
 

@@ -105,6 +105,21 @@ void *arena_alloc(struct arena *arena, size_t size)
     return ptr;
 }
 
+char *arena_strndup(struct arena *arena, const char *text, size_t n)
+{
+    char *copy = arena_alloc(arena, n + 1);
+
+    if (n > 0)
+        memcpy(copy, text, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+    return arena_strndup(arena, text, strlen(text));
+}
+
 void arena_free(struct arena *arena)
 {
     while (arena->chunks != NULL) {

@@ -76,14 +76,17 @@ static inline void arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
-/* Aligned to 16; never NULL. */
 /* As arena_init(), but the first SIZE bytes are taken from ROOM, which is aligned to 16 bytes and
  * stays the caller's. They do not count in BYTES, and arena_wipe() leaves them. */
 static inline void arena_init_in(struct arena *arena, void *room, size_t size)
 {
     *arena = (struct arena){.at = room, .end = (char *)room + size};
 }
+/* Aligned to 16; never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* A copy of N bytes, and a NUL behind them. TEXT may be NULL if N is 0. */
+char *arena_strndup(struct arena *arena, const char *text, size_t n);
+char *arena_strdup(struct arena *arena, const char *text);
 void arena_free(struct arena *arena);
 /* As arena_free(), but overwrites all contents first. */
 void arena_wipe(struct arena *arena);

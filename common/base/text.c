@@ -86,3 +86,31 @@ void text_to_hex(const uint8_t *bytes, size_t n, char *out)
     }
     *out = '\0';
 }
+
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+size_t text_to_uri(const char *text, size_t len, char *out, size_t outlen)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t at = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool plain = is_unreserved(c);
+        if (outlen - at <= (plain ? 1 : 3))
+            break;
+        if (plain) {
+            out[at++] = text[i];
+            continue;
+        }
+        out[at++] = '%';
+        out[at++] = digits[c >> 4];
+        out[at++] = digits[c & 15];
+    }
+    out[at] = '\0';
+    return at;
+}

@@ -17,6 +17,10 @@ int text_hex_digit(char c);
 bool text_from_hex(const char *text, uint8_t *out, size_t n);
 /* Writes N bytes as 2 × N hexadecimal digits, lower case, and a NUL. */
 void text_to_hex(const uint8_t *bytes, size_t n, char *out);
+/* Writes LEN bytes as a part of a URI: all but letters, digits and -._~ as %XX (RFC 3986, 2.3), and
+ * a NUL. Ends before the first that does not fit; 3 * LEN + 1 bytes are always enough. Returns the
+ * length. */
+size_t text_to_uri(const char *text, size_t len, char *out, size_t outlen);
 /* For qsort() of an array of texts: the order of strcmp(). */
 int text_compare(const void *a, const void *b);
 

@@ -30,9 +30,14 @@ static inline uint64_t time_unix_ms(void)
     return time_unix_us() / 1000;
 }
 
+static inline int64_t time_mono_us(void)
+{
+    return time_us(CLOCK_MONOTONIC);
+}
+
 static inline int64_t time_mono_ms(void)
 {
-    return time_us(CLOCK_MONOTONIC) / 1000;
+    return time_mono_us() / 1000;
 }
 
 static inline int64_t time_boot_us(void)

@@ -34,6 +34,7 @@ static int begin(void **state)
     dup2(capture_fd, STDERR_FILENO);
     log_open("comet");
     log_set_level("info");
+    log_set_format("text");
     return 0;
 }
 
@@ -140,6 +141,31 @@ static void test_rate_limit(void **state)
     assert_int_equal(count_lines(read_capture()), 13);
     assert_string_equal(strstr(captured, "suppressed=90\n") + 14 + 25, "info  comet spam i=0\n");
     clock_give_back();
+}
+
+/* The same lines as JSON; what is left out is counted there as well. */
+static void test_json(void **state)
+{
+    (void)state;
+    static _Atomic int64_t day_us = 1700000000000000;
+    assert_int_equal(log_set_format("xml"), -EINVAL);
+    assert_true(log_format_is_known("json") && !log_format_is_known("JSON"));
+    assert_int_equal(log_set_format("json"), 0);
+    clock_share_day(&day_us);
+    for (int i = 0; i < 31; i++) {
+        if (i == 30)
+            clock_move(1000);
+        log_warn("redis down", "server=%s retry_ms=%d", "a\nb", i);
+    }
+    log_debug("quiet", "n=%d", 1);
+    clock_give_back();
+    const char *text = read_capture();
+    assert_int_equal(count_lines(text), 11);
+    assert_ptr_equal(strstr(text, "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"warn\","
+                                  "\"daemon\":\"comet\",\"msg\":\"redis down\","
+                                  "\"server\":\"a\\u000ab\",\"retry_ms\":0}\n"),
+                     text);
+    assert_non_null(strstr(text, "\"retry_ms\":30,\"suppressed\":20}\n"));
 }
 
 static void *spam_thread(void *arg)
@@ -254,6 +280,27 @@ static void test_full_pipe(void **state)
     close(pipe_fds[0]);
 }
 
+static void test_lost_lines_as_json(void **state)
+{
+    (void)state;
+    assert_int_equal(log_set_format("json"), 0);
+    assert_int_equal(pipe(pipe_fds), 0);
+    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+    stand_in(pipe_fds[1]);
+    uint64_t lost = fill();
+    drain(pipe_fds[0]);
+    log_info("after", "n=%d", 1);
+    drain(pipe_fds[0]);
+    char want[128];
+    (void)snprintf(want, sizeof want,
+                   "\"msg\":\"log lines lost\",\"lines\":%llu,\"detail\":\"nobody read standard "
+                   "error\"}\n{\"time\":",
+                   (unsigned long long)lost);
+    assert_non_null(strstr(captured, want));
+    assert_int_equal(count_lines(captured), 2);
+    close(pipe_fds[0]);
+}
+
 static void test_full_socket(void **state)
 {
     (void)state;
@@ -295,10 +342,12 @@ int main(void)
         LOG_TEST(test_control_characters),
         LOG_TEST(test_long_lines_are_cut),
         LOG_TEST(test_rate_limit),
+        LOG_TEST(test_json),
         LOG_TEST(test_threads),
         LOG_TEST(test_errno_survives),
         LOG_TEST(test_closed_descriptors_are_filled),
         LOG_TEST(test_full_pipe),
+        LOG_TEST(test_lost_lines_as_json),
         LOG_TEST(test_full_socket), /* last: the sink stays one for sockets */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,17 @@ static void arena_serves_small_and_huge_aligned(void **state)
     assert_null(arena.chunks);
 }
 
+static void texts_are_copied_into_an_arena(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    assert_string_equal(arena_strdup(&arena, "text"), "text");
+    assert_memory_equal(arena_strndup(&arena, "a\0bc", 3), "a\0b", 4);
+    assert_string_equal(arena_strndup(&arena, NULL, 0), "");
+    arena_free(&arena);
+}
+
 static void protobuf_unpacks_into_an_arena(void **state)
 {
     (void)state;
@@ -61,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_serves_small_and_huge_aligned),
+        cmocka_unit_test(texts_are_copied_into_an_arena),
         cmocka_unit_test(protobuf_unpacks_into_an_arena),
         cmocka_unit_test(msg_lives_until_its_last_reference),
     };

@@ -89,12 +89,33 @@ static void test_hex(void **state)
     assert_string_equal(text, "");
 }
 
+static void test_uri(void **state)
+{
+    static const char text[] = "aZ09-._~ /%\xc3\0";
+    static const char wanted[] = "aZ09-._~%20%2F%25%C3%00";
+    char out[3 * sizeof text];
+
+    (void)state;
+    assert_int_equal(text_to_uri(text, sizeof text - 1, out, sizeof out), strlen(wanted));
+    assert_string_equal(out, wanted);
+    assert_int_equal(text_to_uri(text, 0, out, 1), 0);
+    assert_string_equal(out, "");
+    for (size_t room = 1; room <= strlen(wanted); room++) { /* what is escaped stays whole */
+        size_t len = text_to_uri(text, sizeof text - 1, out, room);
+        assert_true(len < room && len + 3 >= room);
+        assert_int_equal(len < 8 ? 0 : (len - 8) % 3, 0);
+        assert_memory_equal(out, wanted, len);
+        assert_int_equal(out[len], '\0');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_control_bytes),
         cmocka_unit_test(test_among),
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_uri),
         cmocka_unit_test(test_neighbours_of_control_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
