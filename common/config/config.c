@@ -4,6 +4,7 @@
  *   config.c    where values come from, and the refusals
  *   value.c     one value: text to field and back
  *   mask.c      what may be shown of a value
+ *   live.c      what differs between two configurations, and what of it may change at run time
  *   document.c  the tables as an INI file and as Markdown */
 #include "common/config/config.h"
 #include "common/base/mem.h"
@@ -20,7 +21,6 @@
 #include <uv.h>
 
 #define NAME_MAX_LEN 256
-#define LINE_MAX_LEN (64 * 1024)
 
 struct loader {
     config_tables tables;
@@ -192,27 +192,30 @@ static char *read_line(char *buf, int size, void *stream)
     buf[used] = '\0';
     loader->partial = c != '\n';
     loader->length += (size_t)used;
-    return used > 0 && !loader->binary && loader->length < LINE_MAX_LEN - 1 ? buf : NULL;
+    return used > 0 && !loader->binary && loader->length < CONFIG_LINE_MAX - 1 ? buf : NULL;
+}
+
+void config_ini_rules(void)
+{
+    ini_use_stack = false;
+    ini_allow_realloc = true;
+    ini_max_line = CONFIG_LINE_MAX;
+    ini_allow_inline_comments = false;
+    ini_allow_multiline = false;
+    ini_stop_on_first_error = true;
 }
 
 static void parse_file(struct loader *loader)
 {
-    /* Switches of inih, for the whole process: long lines, and no comments behind a value (a
-     * password may hold " ;"). */
-    ini_use_stack = false;
-    ini_allow_realloc = true;
-    ini_max_line = LINE_MAX_LEN;
-    ini_allow_inline_comments = false;
-    ini_allow_multiline = false;
-    ini_stop_on_first_error = true;
+    config_ini_rules();
     int line = ini_parse_stream(read_line, loader, on_setting, loader);
     if (loader->rc != 0)
         return;
     if (loader->binary)
         refuse(loader, "%s:%d: a NUL byte; this is not a text file", loader->path, loader->line);
-    else if (loader->length >= LINE_MAX_LEN - 1)
+    else if (loader->length >= CONFIG_LINE_MAX - 1)
         refuse(loader, "%s:%d: line longer than %d bytes", loader->path, loader->line,
-               LINE_MAX_LEN - 2);
+               CONFIG_LINE_MAX - 2);
     else if (line != 0)
         refuse(loader, "%s:%d: neither [section] nor key = value", loader->path, loader->line);
 }

@@ -8,6 +8,8 @@
 #define DOC_WIDTH 100
 #define TEXT_MAX  256
 
+static const char at_reload[] = "A reload changes it.";
+
 /* Calls FN for every row, section by section in order of first appearance, since tables may share a
  * section. FIRST marks the first row of a section. */
 static void each_row(config_tables tables,
@@ -32,13 +34,11 @@ static void write_comment(const char *text, FILE *out)
 {
     while (*text != '\0') {
         size_t len = strlen(text), take = len;
-        if (len > DOC_WIDTH) {
-            take = DOC_WIDTH;
-            while (take > 0 && text[take] != ' ')
-                take--;
-            if (take == 0)
-                take = strcspn(text, " ");
-        }
+        const char *space = len > DOC_WIDTH ? memrchr(text, ' ', DOC_WIDTH + 1) : NULL;
+        if (space != NULL)
+            take = (size_t)(space - text);
+        else if (len > DOC_WIDTH)
+            take = strcspn(text, " ");
         fprintf(out, "# %.*s\n", (int)take, text);
         text += take;
         text += strspn(text, " ");
@@ -75,6 +75,8 @@ static void dump_row(const struct config_row *row, bool first, void *arg)
     snprintf(note, sizeof(note), "(%s; default: %s)", accepts,
              row->init[0] != '\0' ? row->init : "empty");
     write_comment(row->doc, dump->out);
+    if (row->live)
+        write_comment(at_reload, dump->out);
     write_comment(note, dump->out);
     write_setting(row, value, dump->out);
 }
@@ -83,6 +85,61 @@ void config_dump(config_tables tables, const void *conf, FILE *out)
 {
     struct dump dump = {conf, out};
     each_row(tables, dump_row, &dump);
+}
+
+struct show {
+    const void *conf;
+    void (*fn)(const struct config_shown *shown, void *arg);
+    void *arg;
+};
+
+/* Is VALUE what the default of ROW would be written as? The default is read into a struct of one
+ * field, since "60s" and "1m" are one value. */
+static bool is_default(const struct config_row *row, const char *value)
+{
+    union {
+        char *text;
+        int64_t number;
+        bool on;
+    } field = {0};
+    struct config_row alone = *row;
+    char number[CONFIG_NUMBER_MAX];
+
+    alone.offset = 0;
+    if (config_value_set(&alone, row->init, &field) != 0)
+        return false;
+    bool same = strcmp(config_value_text(&alone, &field, number, sizeof(number)), value) == 0;
+    if (config_type_is_text(row->type))
+        free(field.text);
+    return same;
+}
+
+static void show_row(const struct config_row *row, bool first, void *arg)
+{
+    struct show *show = arg;
+    char number[CONFIG_NUMBER_MAX];
+    const char *value = config_value_text(row, show->conf, number, sizeof(number));
+    char *masked = config_masked(row, value);
+    struct config_shown shown = {
+        .section = row->section,
+        .key = row->key,
+        .value = config_row_is_secret(row) && value[0] != '\0' ? "********"
+                 : masked != NULL                              ? masked
+                                                               : value,
+        .init = row->init,
+        .changed = !is_default(row, value),
+    };
+
+    (void)first;
+    show->fn(&shown, show->arg);
+    free(masked);
+}
+
+void config_show(config_tables tables, const void *conf,
+                 void (*fn)(const struct config_shown *shown, void *arg), void *arg)
+{
+    struct show show = {conf, fn, arg};
+    each_row(tables, show_row, &show);
 }
 
 struct document {
@@ -121,7 +178,7 @@ static void document_row(const struct config_row *row, bool first, void *arg)
     write_cell(accepts, out);
     fprintf(out, " | `%s` | ", env);
     write_cell(row->doc, out);
-    fputs(" |\n", out);
+    fprintf(out, "%s%s |\n", row->live ? " " : "", row->live ? at_reload : "");
 }
 
 void config_document(config_tables tables, const char *daemon, FILE *out)

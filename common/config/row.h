@@ -31,7 +31,12 @@ struct config_row {
     const char *init; /* default, as it would be written in the file */
     int64_t min, max; /* range of a number; both 0: any that is not negative */
     const char *doc;  /* one or two sentences for docs/configuration.md */
+    bool live;        /* a reload changes it. A number is _Atomic, and read anew at each use */
 };
+
+/* The offset of a number that may be live: refuses a FIELD that is not _Atomic. */
+#define CONFIG_LIVE(type, field) \
+    _Generic(&((type *)0)->field, _Atomic int64_t * : offsetof(type, field))
 
 /* Is the field of TYPE a char *, owned by the struct? */
 static inline bool config_type_is_text(enum config_type type)

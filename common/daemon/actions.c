@@ -13,15 +13,27 @@ static void refuse(struct http_request *request, int status, const char *why, co
     http_respond(request, status, text_plain, why, strlen(why), extra);
 }
 
-const struct daemon_action *daemon_action_at(const struct daemon *daemon, const char *path)
+static int act_reload(struct daemon *daemon, FILE *out)
 {
-    const struct daemon_action *action = daemon->spec->actions;
+    return daemon_reload_now(daemon, out) ? 200 : 422;
+}
 
+const struct daemon_action daemon_actions[] = {{"/reload", act_reload}, {NULL, NULL}};
+
+static const struct daemon_action *find(const struct daemon_action *action, const char *path)
+{
     for (; action != NULL && action->path != NULL; action++) {
         if (strcmp(action->path, path) == 0)
             return action;
     }
     return NULL;
+}
+
+const struct daemon_action *daemon_action_at(const struct daemon *daemon, const char *path)
+{
+    const struct daemon_action *common = find(daemon_actions, path);
+
+    return common != NULL ? common : find(daemon->spec->actions, path);
 }
 
 void daemon_act(struct daemon *daemon, struct http_request *request,

@@ -1,3 +1,4 @@
+#include "common/base/exposition.h"
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
@@ -34,8 +35,8 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
     const char *why = holds || why_not == NULL ? "" : why_not;
     pthread_mutex_lock(&in->lock);
     struct daemon_condition *condition = find_condition(in, name);
-    bool changed =
-        condition != NULL && (condition->holds != holds || strcmp(condition->why, why) != 0);
+    bool held = condition != NULL && condition->holds;
+    bool changed = condition != NULL && (held != holds || strcmp(condition->why, why) != 0);
     if (condition != NULL) {
         condition->holds = holds;
         snprintf(condition->why, sizeof(condition->why), "%s", why);
@@ -43,7 +44,9 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
     pthread_mutex_unlock(&in->lock);
     if (condition == NULL)
         log_error("too many readiness conditions", "name=%s limit=%d", name, DAEMON_CONDITIONS);
-    else if (changed && !holds)
+    else if (changed && held) /* it does no more */
+        log_warn("not ready", "condition=%s why=\"%s\"", name, why);
+    else if (changed && !holds) /* not yet, or for another reason */
         log_info("not ready", "condition=%s why=\"%s\"", name, why);
     else if (changed)
         log_info("ready", "condition=%s", name);
@@ -137,13 +140,86 @@ void daemon_lacks(struct daemon *daemon, unsigned uses, char *why, size_t len)
     pthread_mutex_unlock(&in->lock);
 }
 
+/* --- readiness as metrics --- */
+
+enum { ROW_READY, ROW_CONDITION };
+
+const struct metric_row daemon_ready_rows[DAEMON_READY_ROWS] = {
+    [ROW_READY] = {.name = "imc_ready",
+                   .labels = "use=\"…\"",
+                   .type = METRIC_GAUGE,
+                   .help = "1: this daemon can serve that use (push, connect, store), as "
+                           "/readyz?for= says it. 0: imc_condition and /readyz say what is "
+                           "missing."},
+    [ROW_CONDITION] = {.name = "imc_condition",
+                       .labels = "condition=\"…\"",
+                       .type = METRIC_GAUGE,
+                       .help = "1: this condition of readiness holds. 0: /readyz and the log say "
+                               "why not, docs/operations.md what needs it."},
+};
+
+static void render_flag(struct exposition *to, int row, const char *label, const char *value,
+                        bool on)
+{
+    char labels[64];
+    snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
+    exposition_int(to, &daemon_ready_rows[row], labels, on);
+}
+
+void daemon_ready_metrics(struct daemon *daemon, struct exposition *to)
+{
+    struct daemon_internal *in = daemon->internal;
+    unsigned lacking = 0;
+    lease_look(daemon);
+    pthread_mutex_lock(&in->lock);
+    for (size_t i = 0; i < in->n_conditions; i++) {
+        if (!in->conditions[i].holds)
+            lacking |= uses_of(daemon, in->conditions[i].name);
+    }
+    for (size_t i = 0; i < USES; i++)
+        render_flag(to, ROW_READY, "use", uses_named[i].name, (lacking & uses_named[i].use) == 0);
+    for (size_t i = 0; i < in->n_conditions; i++)
+        render_flag(to, ROW_CONDITION, "condition", in->conditions[i].name,
+                    in->conditions[i].holds);
+    pthread_mutex_unlock(&in->lock);
+}
+
+static bool wants_openmetrics(const struct http_request *request)
+{
+    return exposition_wanted(http_header(request, "accept"));
+}
+
+static const char *metrics_type(const struct http_request *request)
+{
+    return exposition_type(wants_openmetrics(request));
+}
+
+void daemon_name_unready(struct daemon *daemon, char *names, size_t len)
+{
+    struct daemon_internal *in = daemon->internal;
+    size_t used = 0;
+    lease_look(daemon);
+    names[0] = '\0';
+    pthread_mutex_lock(&in->lock);
+    for (size_t i = 0; i < in->n_conditions && used < len; i++) {
+        const struct daemon_condition *condition = &in->conditions[i];
+        if (!condition->holds && (uses_of(daemon, condition->name) & USE_ALL) != 0)
+            used += (size_t)snprintf(names + used, len - used, "%s%s", used > 0 ? ", " : "",
+                                     condition->name);
+    }
+    pthread_mutex_unlock(&in->lock);
+}
+
 static int page_metrics(struct daemon *daemon, struct http_request *request, FILE *out)
 {
-    (void)request;
+    struct exposition to = {.out = out, .openmetrics = wants_openmetrics(request)};
     if (daemon->spec->scrape != NULL)
         daemon->spec->scrape(daemon);
-    metrics_render(daemon->metrics, out);
-    daemon_render_process(daemon, out);
+    metrics_render(daemon->metrics, &to);
+    if (daemon->spec->render != NULL)
+        daemon->spec->render(daemon, &to);
+    daemon_render_process(daemon, &to);
+    exposition_end(&to);
     return 200;
 }
 
@@ -188,6 +264,12 @@ static int page_config(struct daemon *daemon, struct http_request *request, FILE
     return 200;
 }
 
+static int page_changes(struct daemon *daemon, struct http_request *request, FILE *out)
+{
+    (void)request;
+    return daemon_reload_pending(daemon, out) ? 200 : 422;
+}
+
 static int page_version(struct daemon *daemon, struct http_request *request, FILE *out)
 {
     (void)request;
@@ -198,20 +280,27 @@ static int page_version(struct daemon *daemon, struct http_request *request, FIL
 static int page_index(struct daemon *daemon, struct http_request *request, FILE *out);
 
 static const struct page {
-    const char *path, *type;
-    unsigned scope; /* that a key needs (enum key_scope); 0: it is open to all */
+    const char *path, *type; /* TYPE NULL: metrics_type() says it */
+    unsigned scope;          /* that a key needs (enum key_scope); 0: it is open to all */
     /* Writes the page to OUT and returns the status. NULL: membership_serve() answers. */
     int (*render)(struct daemon *daemon, struct http_request *request, FILE *out);
 } pages[] = {
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", KEY_READ, page_metrics},
+    {"/metrics", NULL, KEY_READ, page_metrics},
     {"/healthz", text_plain, 0, page_health},
     {"/readyz", text_plain, 0, page_ready},
     {"/config", text_plain, KEY_READ, page_config},
+    {"/changes", text_plain, KEY_READ, page_changes},
     {"/version", "application/json", KEY_READ, page_version},
     {"/member", "application/json", KEY_READ, NULL}, /* a POST: KEY_ADMIN */
     {"/", text_plain, KEY_READ, page_index},
 };
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
+
+static void print_actions(const struct daemon_action *action, FILE *out)
+{
+    for (; action != NULL && action->path != NULL; action++)
+        fprintf(out, "POST %s\n", action->path);
+}
 
 static int page_index(struct daemon *daemon, struct http_request *request, FILE *out)
 {
@@ -219,9 +308,8 @@ static int page_index(struct daemon *daemon, struct http_request *request, FILE 
     fprintf(out, "imc-%s %s\n", daemon->spec->name, IMC_VERSION);
     for (size_t i = 0; i + 1 < PAGES; i++)
         fprintf(out, "%s\n", pages[i].path);
-    for (const struct daemon_action *action = daemon->spec->actions;
-         action != NULL && action->path != NULL; action++)
-        fprintf(out, "POST %s\n", action->path);
+    print_actions(daemon_actions, out);
+    print_actions(daemon->spec->actions, out);
     return 200;
 }
 
@@ -241,7 +329,8 @@ static void respond_page(struct daemon *daemon, struct http_request *request,
     }
     int status = page->render(daemon, request, out);
     fclose(out);
-    http_respond(request, status, page->type, text, len, "Cache-Control: no-store\r\n");
+    const char *type = page->type != NULL ? page->type : metrics_type(request);
+    http_respond(request, status, type, text, len, "Cache-Control: no-store\r\n");
     free(text);
 }
 

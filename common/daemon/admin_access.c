@@ -198,6 +198,7 @@ bool daemon_access_admit(struct daemon *daemon, struct http_request *request, co
         .address = http_peer(request),
         .method = audit_method(request),
         .route = route,
+        .request_id = http_request_id(request),
     };
 
     if (keys != NULL && (key == NULL || !key_may(key, scope))) {

@@ -1,21 +1,15 @@
+#include "common/base/mem.h"
+#include "common/config/value.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
-#include "common/net/address.h"
-#include "common/tls/engine.h"
-#include "common/tls/tls.h"
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#define HEALTH_SECONDS 3
-#define HEALTH_ANSWER  8192
+enum { HEALTH_ANSWER = 8192, CONFIG_ANSWER = 1 << 20 };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -37,7 +31,8 @@ void daemon_print_help(const struct daemon_spec *spec)
         "usage: imc-%s [-c FILE] [command]\n\n"
         "  -c, --config FILE  read settings from FILE; IMC_<DAEMON>_<SECTION>_<KEY> in the "
         "environment wins\n"
-        "      --check        check the configuration and exit\n"
+        "      --check        check the configuration, say what a reload of the daemon that runs "
+        "would change, and exit\n"
         "      --dump-config  print the configuration in force, every setting explained, and exit\n"
         "      --health       ask a running daemon (admin.listen) whether it is ready; exit 0 if "
         "so\n"
@@ -54,9 +49,10 @@ void daemon_print_help(const struct daemon_spec *spec)
          own != NULL && own->name != NULL; own++)
         printf("      --%s %s\n                     %s\n", own->name,
                own->argument != NULL ? own->argument : "", own->help);
-    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP reads keys and "
-         "certificates "
-         "anew; settings are read at the start only.");
+    puts("\nSIGTERM and SIGINT drain and exit; a second one exits at once. SIGHUP, as POST /reload "
+         "at "
+         "admin.listen, reads\nkeys, certificates and those settings anew that can change at run "
+         "time; the log says what it did.");
 }
 
 static int usage(const struct daemon_spec *spec, const char *what, const char *argument)
@@ -110,164 +106,85 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
     return optind < argc ? usage(spec, "unexpected argument", argv[optind]) : 0;
 }
 
-/* Returns a connected socket, or -E…. */
-static int health_connect(const char *host, const char *port)
+/* The status of an ANSWER of HTTP; 0: it is none. */
+static int answer_status(const char *answer)
 {
-    struct addrinfo *list, *at;
-    struct timeval limit = {.tv_sec = HEALTH_SECONDS};
-    int fd = -1, err = EHOSTUNREACH;
-    if (address_lookup(host, port, AF_UNSPEC, 0, &list) != 0)
-        return -EHOSTUNREACH;
-    for (at = list; at != NULL && fd < 0; at = at->ai_next) {
-        fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-            continue;
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-        if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
-            continue;
-        err = errno;
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(list);
-    return fd < 0 ? -err : fd;
+    return strncmp(answer, "HTTP/1.", 7) == 0 ? (int)strtol(answer + 8, NULL, 10) : 0;
 }
 
-/* One question to a daemon: over ENGINE, or in plain text if that is NULL. */
-struct question {
-    int fd;
-    struct tls_engine *engine;
-};
-
-/* Sends what ENGINE has. 0, or -E…. */
-static int question_flush(const struct question *question)
+static const char *answer_body(const char *answer)
 {
-    const uint8_t *bytes;
-    size_t len;
-    while ((len = tls_engine_output(question->engine, &bytes)) > 0) {
-        ssize_t n = send(question->fd, bytes, len, MSG_NOSIGNAL);
-        if (n < 0)
-            return -errno;
-        tls_engine_sent(question->engine, (size_t)n);
-    }
-    return 0;
-}
+    const char *body = strstr(answer, "\r\n\r\n");
 
-/* Feeds ENGINE what comes. 0; 1: the end; -E…. */
-static int question_feed(const struct question *question)
-{
-    char bytes[4096];
-    ssize_t n = recv(question->fd, bytes, sizeof(bytes), 0);
-    if (n <= 0)
-        return n == 0 ? 1 : -errno;
-    tls_engine_feed(question->engine, bytes, (size_t)n);
-    return 0;
-}
-
-static int question_shake(const struct question *question)
-{
-    char none[1];
-    int rc = question_flush(question);
-    while (rc == 0 && tls_engine_state(question->engine) == TLS_HANDSHAKE) {
-        rc = question_feed(question);
-        (void)tls_engine_read(question->engine, none, 1); /* a server does not speak first */
-        if (rc == 0)
-            rc = question_flush(question);
-    }
-    if (rc == 0 && tls_engine_state(question->engine) != TLS_OPEN)
-        rc = -EPROTO;
-    return rc > 0 ? -ECONNRESET : rc;
-}
-
-static int question_send(const struct question *question, const char *text, size_t len)
-{
-    if (question->engine == NULL)
-        return send(question->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -errno;
-    int rc = question_shake(question);
-    if (rc == 0 && tls_engine_write(question->engine, text, len) != len)
-        rc = -EPROTO;
-    return rc == 0 ? question_flush(question) : rc;
-}
-
-/* As recv(). */
-static ssize_t question_read(const struct question *question, char *buf, size_t len)
-{
-    if (question->engine == NULL) {
-        ssize_t n = recv(question->fd, buf, len, 0);
-        return n < 0 ? -errno : n;
-    }
-    for (;;) {
-        size_t n = tls_engine_read(question->engine, buf, len);
-        int rc =
-            n == 0 && tls_engine_state(question->engine) == TLS_OPEN ? question_feed(question) : 1;
-        if (rc != 0)
-            return rc < 0 ? rc : (ssize_t)n;
-    }
-}
-
-/* Sends the request and reads the whole answer into BUF, with a NUL behind it. Its length, or
- * -E…. */
-static ssize_t health_ask(const struct question *question, char *buf, size_t size)
-{
-    static const char request[] =
-        "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    size_t used = 0;
-    ssize_t n = question_send(question, request, sizeof(request) - 1);
-    if (n < 0)
-        return n;
-    while ((n = question_read(question, buf + used, size - 1 - used)) > 0)
-        used += (size_t)n;
-    if (n < 0 && used == 0)
-        return n == -EAGAIN ? -ETIMEDOUT : n;
-    buf[used] = '\0';
-    return (ssize_t)used;
-}
-
-/* An engine to ask this machine's own daemon. Its certificate is for the names by which others know
- * it, so it is not checked. NULL: none, after a line on stderr. */
-static struct tls_engine *health_engine(const struct daemon_config *config, struct tls **tls)
-{
-    const struct tls_client_options unchecked = {.name = "health", .insecure = true};
-    struct tls_settings settings;
-    struct tls_client *client;
-    char err[TLS_ERROR_MAX];
-    daemon_tls_settings(config, &settings);
-    if (tls_open(&settings, tls, err, sizeof(err)) == 0 &&
-        tls_client_open(*tls, &unchecked, &client, err, sizeof(err)) == 0)
-        return tls_engine_connect(client, "localhost", NULL);
-    fprintf(stderr, "%s\n", err);
-    return NULL;
+    return body != NULL ? body + 4 : answer;
 }
 
 int daemon_health(const struct daemon_config *config)
 {
     char answer[HEALTH_ANSWER];
-    struct address address;
-    struct tls *tls = NULL;
-    struct question question = {0};
-    const char *listen = config->admin_listen;
-    if (address_parse(listen, strlen(listen), &address) != 0) {
-        fprintf(stderr, "admin.listen is empty: there is nothing to ask\n");
-        return 1;
-    }
-    if (config->admin_tls && (question.engine = health_engine(config, &tls)) == NULL)
-        return 1;
-    question.fd = health_connect(address_reached(address.host), address.port_text);
-    ssize_t n = question.fd;
-    if (question.fd >= 0) {
-        n = health_ask(&question, answer, sizeof(answer));
-        close(question.fd);
-    }
-    tls_engine_free(question.engine);
-    tls_close(tls);
+    ssize_t n = daemon_ask(config, "/readyz", answer, sizeof(answer));
+
     if (n < 0) {
-        fprintf(stderr, "no answer from %s: %s\n", listen, uv_strerror((int)n));
+        if (n == -EDESTADDRREQ)
+            fprintf(stderr, "admin.listen is empty: there is nothing to ask\n");
+        else
+            fprintf(stderr, "no answer from %s: %s\n", config->admin_listen, uv_strerror((int)n));
         return 1;
     }
-    const char *body = strstr(answer, "\r\n\r\n");
-    if (strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0)
+    if (answer_status(answer) == 200)
         return 0;
-    fputs(body != NULL ? body + 4 : answer, stdout);
+    fputs(answer_body(answer), stdout);
     return 1;
+}
+
+/* The value of a setting in TEXT, as config_dump() wrote it, copied; NULL: it is not shown there.
+ */
+static char *dumped_value(const char *text, const struct config_row *row)
+{
+    char head[DAEMON_WHY_MAX];
+
+    snprintf(head, sizeof(head), "[%s]\n", row->section);
+    const char *at = strstr(text, head);
+    const char *end = at != NULL ? strstr(at, "\n[") : NULL;
+    snprintf(head, sizeof(head), "\n%s = ", row->key);
+    at = at != NULL ? strstr(at, head) : NULL;
+    if (at == NULL || (end != NULL && at > end))
+        return NULL;
+    at += strlen(head);
+    return mem_strndup(at, strcspn(at, "\n"));
+}
+
+static void compare_running(const struct daemon *daemon, const char *dump)
+{
+    const struct config_row *row;
+    char number[CONFIG_NUMBER_MAX];
+
+    for (size_t i = 0; (row = config_row_at(daemon->internal->tables, i)) != NULL; i++) {
+        const char *wanted = config_value_text(row, daemon->config, number, sizeof(number));
+        char *running = dumped_value(dump, row);
+        const struct config_change change = {row, running, wanted};
+
+        if (running != NULL && strcmp(running, wanted) != 0)
+            daemon_print_change(&change, false, stdout);
+        free(running);
+    }
+}
+
+void daemon_check_running(struct daemon *daemon)
+{
+    const struct daemon_config *config = daemon->config;
+    char *answer = mem_alloc(CONFIG_ANSWER);
+    ssize_t n = daemon_ask(config, "/config", answer, CONFIG_ANSWER);
+
+    if (n >= 0 && answer_status(answer) == 200) {
+        printf("beside the daemon that runs at %s (secrets are not compared):\n",
+               config->admin_listen);
+        compare_running(daemon, answer_body(answer));
+    } else if (n >= 0) {
+        printf(
+            "the daemon that runs at %s does not show its settings (status %d), so they were not "
+            "compared; GET /changes with a key does it\n",
+            config->admin_listen, answer_status(answer));
+    }
+    free(answer);
 }

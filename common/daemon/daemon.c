@@ -4,7 +4,9 @@
  *   admin.c            admin listener, readiness
  *   admin_access.c     who may see the admin pages
  *   actions.c          what POSTs at the admin listener ask for
- *   housekeeping.c     lost log lines, memory
+ *   housekeeping.c     lost log lines, memory, the clock of report.c
+ *   report.c           tells logics of this daemon, for the console; metering.c, series.c: the
+ * numbers
  *   clock_offset.c     this machine's clock beside Redis's
  *   process_metrics.c  what the kernel and membership know of this process, for /metrics
  *   join.c             membership, advertised address
@@ -22,9 +24,11 @@
 #include "common/auth/new_key.h"
 #include "common/base/log.h"
 #include "common/base/log_sink.h"
+#include "common/base/loop_metrics.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/daemon/internal.h"
+#include "common/daemon/report.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +115,8 @@ static void on_signal(uv_signal_t *handle, int number)
     log_info("draining", "signal=%d limit=%lldms", number,
              (long long)common_config(daemon)->drain_ms);
     daemon_ready(daemon, "running", false, "draining");
+    if (in->reports != NULL)
+        reports_tell(in->reports);
     uv_timer_start(&in->deadline, on_drain_deadline, (uint64_t)common_config(daemon)->drain_ms, 0);
     if (daemon->spec->drain != NULL)
         daemon->spec->drain(daemon);
@@ -164,6 +170,8 @@ static int run(struct daemon *daemon)
     }
     daemon->metrics = metrics_open(daemon->spec->metrics, daemon->spec->n_metrics);
     daemon->counters = metrics_block(daemon->metrics);
+    daemon->loop_metrics = metrics_open(loop_metric_rows, LOOP_METRIC_ROWS);
+    loop_measure(&daemon->loop, metrics_block(daemon->loop_metrics));
     open_handles(daemon);
     daemon_descriptors_raise(daemon);
     daemon_warn_open(common_config(daemon));
@@ -195,6 +203,7 @@ close_loop:
     daemon_reload_close(daemon);
     loop_close(&daemon->loop);
     metrics_close(daemon->metrics);
+    metrics_close(daemon->loop_metrics);
     return code;
 }
 
@@ -204,6 +213,7 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
     switch (arguments->command) {
     case DAEMON_CHECK:
         puts("configuration ok");
+        daemon_check_running(daemon);
         return 0;
     case DAEMON_DUMP:
         config_dump(daemon->internal->tables, daemon->config, stdout);
@@ -240,6 +250,7 @@ static int execute_early(struct daemon *daemon, const struct daemon_arguments *a
         return 0;
     case DAEMON_DOC_METRICS:
         metrics_document(spec->metrics, spec->n_metrics, spec->name, stdout);
+        metrics_document_rows(spec->live_metrics, spec->n_live_metrics, stdout);
         daemon_document_process(stdout);
         return 0;
     default:
@@ -249,7 +260,8 @@ static int execute_early(struct daemon *daemon, const struct daemon_arguments *a
 
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 {
-    struct daemon_internal internal = {.started_ms = time_mono_ms()};
+    struct daemon_internal internal = {.started_ms = time_mono_ms(),
+                                       .started_unix_us = time_unix_us()};
     struct daemon daemon = {.spec = spec, .internal = &internal};
     struct daemon_arguments arguments;
     if (daemon_parse(spec, argc, argv, &arguments) != 0)

@@ -15,16 +15,20 @@
 #include "common/base/memory_budget.h"
 #include "common/base/metrics.h"
 #include "common/config/config.h"
+#include "common/daemon/series.h"
 #include "common/membership/membership.h"
 #include "common/redis/redis.h"
 #include "common/rpc/rpc.h"
 #include "common/tls/tls.h"
 
 struct daemon;
+struct exposition;
+struct arena;
+struct Imc__V1__ReportBatch;
 
 /* The first member of every daemon's configuration struct. daemon_config_rows has the rows. */
 struct daemon_config {
-    char *log_level;
+    char *log_level, *log_format;
     char *admin_listen;
     char *admin_keys_file; /* keys that the admin listener takes; empty: it asks for none */
     bool admin_insecure;   /* ... although other machines can reach it */
@@ -100,8 +104,15 @@ struct daemon_spec {
                                       * for all uses */
     const struct metric_row *metrics;
     size_t n_metrics;
+    const struct series_row *series; /* which metrics make the daemon's series; NULL: none */
+    const size_t *delivery; /* its histograms of deliveries, which make a series, up to SERIES_END;
+                             * NULL: none */
     /* Checks settings that depend on each other. 0, or -EINVAL with ERR. May be NULL. */
     int (*check)(const void *config, char *err, size_t errlen);
+    /* The same of files that are read anew by a daemon_reload of their own: at the start and by
+     * --check, but not when the settings are reloaded, which such a file shall not hold up. May be
+     * NULL. */
+    int (*check_files)(const void *config, char *err, size_t errlen);
     /* Opens listeners and threads. 0, or -E… after it has logged what failed and what to do. */
     int (*start)(struct daemon *daemon);
     /* SIGTERM or SIGINT came: stop accepting, finish what is under way, then call daemon_drained().
@@ -117,6 +128,13 @@ struct daemon_spec {
                                  * connections" */
     /* Sets gauges before a scrape. May be NULL. */
     void (*scrape)(struct daemon *daemon);
+    /* Adds to a report for consoles (report.h) what only this daemon tells. May be NULL. */
+    void (*report)(struct daemon *daemon, struct Imc__V1__ReportBatch *batch, struct arena *arena);
+    /* Writes metrics whose series are known at run time only: LIVE_METRICS describes them. May be
+     * NULL. */
+    void (*render)(struct daemon *daemon, struct exposition *to);
+    const struct metric_row *live_metrics;
+    size_t n_live_metrics;
     const struct daemon_own_command *own_commands; /* at most DAEMON_OWN_MAX, ends with name NULL;
                                                     * may be NULL */
     const struct daemon_action *actions;           /* ends with path NULL; may be NULL */
@@ -127,7 +145,8 @@ struct daemon {
     void *config; /* begins with a struct daemon_config */
     struct loop loop;
     struct metrics *metrics;
-    _Atomic int64_t *counters; /* the main loop's block */
+    _Atomic int64_t *counters;    /* the main loop's block */
+    struct metrics *loop_metrics; /* base/loop_metrics.h: each loop of the daemon has a block */
     struct rpc *rpc;
     struct tls *tls; /* the settings [tls]; there from before start() until after stop() */
     void *state;     /* the daemon's own */
@@ -151,6 +170,14 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 /* Writes into WHY the conditions that do not hold and that USES need, as one line: "redis: …; …".
  * Empty: all hold. Any thread. */
 void daemon_lacks(struct daemon *daemon, unsigned uses, char *why, size_t len);
+/* A request of this daemon's took US microseconds: for the series "latency_us". Main loop. */
+void daemon_took(struct daemon *daemon, uint64_t us);
+/* Another number after each reload of the settings; never 0. Main loop. */
+uint64_t daemon_settings_version(const struct daemon *daemon);
+/* Hands FN what this daemon would report to a logic (report.h): samples after slot AFTER, and with
+ * SETTINGS those too. Main loop, after daemon_join(). */
+void daemon_report(struct daemon *daemon, uint64_t after, bool settings,
+                   void (*fn)(struct Imc__V1__ReportBatch *batch, void *arg), void *arg);
 /* The drain is done. Gives the lease back, if daemon_leave() has not done so, then ends the main
  * loop. */
 void daemon_drained(struct daemon *daemon);

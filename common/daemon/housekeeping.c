@@ -1,10 +1,12 @@
-/* Ten times a second, on the main loop: logs how many log lines were lost, looks at memory, and
- * gives free memory back to the kernel. */
+/* Ten times a second, on the main loop: logs how many log lines were lost, tells the others which
+ * conditions of readiness do not hold, looks at memory, gives free memory back to the kernel, and
+ * takes samples for the console. */
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/memory_budget.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/daemon/report.h"
 #include <malloc.h>
 #include <stdio.h>
 
@@ -60,13 +62,38 @@ static void watch_memory(struct daemon *daemon)
         daemon->spec->memory(daemon, in->memory.level);
 }
 
+/* The others learn with our lease what we lack. */
+static void tell_unready(struct daemon *daemon)
+{
+    char names[sizeof(((struct member *)0)->unready)];
+    if (daemon->internal->membership == NULL)
+        return;
+    daemon_name_unready(daemon, names, sizeof(names));
+    membership_set_unready(daemon->internal->membership, names);
+}
+
 static void on_watch(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     (void)log_tell_lost();
+    tell_unready(daemon);
     watch_memory(daemon);
+    if (daemon->internal->reports != NULL)
+        (void)reports_look(daemon->internal->reports);
     if (mem_trim(loop_now_ms(&daemon->loop), TRIM_QUIET_MS))
         log_debug("memory trimmed", "after=%dms", TRIM_QUIET_MS);
+}
+
+void daemon_took(struct daemon *daemon, uint64_t us)
+{
+    if (daemon->internal->reports != NULL)
+        reports_took(daemon->internal->reports, us);
+}
+
+void daemon_report(struct daemon *daemon, uint64_t after, bool settings,
+                   void (*fn)(struct Imc__V1__ReportBatch *batch, void *arg), void *arg)
+{
+    reports_make(daemon->internal->reports, after, settings, fn, arg);
 }
 
 void daemon_housekeeping_open(struct daemon *daemon)

@@ -4,6 +4,7 @@
 #define IMC_COMMON_DAEMON_INTERNAL_H
 
 #include "common/auth/keys.h"
+#include "common/base/exposition.h"
 #include "common/base/memory_budget.h"
 #include "common/daemon/daemon.h"
 #include "common/http/http.h"
@@ -13,21 +14,25 @@
 #define DAEMON_WHY_MAX    256
 #define DAEMON_TABLES     3 /* common, the daemon's own, NULL */
 
+enum { DAEMON_REFUSAL_MAX = 1024 }; /* bytes of what is wrong with a configuration */
+
 struct daemon_condition {
     const char *name;
     bool holds;
     char why[DAEMON_WHY_MAX];
 };
 
+struct reports;
 struct self_probe;
 
 struct daemon_internal {
     const struct config_row *tables[DAEMON_TABLES];
+    const char *path;          /* of the configuration file, or NULL */
     struct config_row *common; /* daemon_config_rows with this daemon's defaults */
     struct http_server *admin;
     uv_signal_t terminate, interrupt, hang_up;
     LIST_HEAD(, daemon_reload) reloads;
-    struct daemon_reload reload_tls, reload_rpc, reload_access;
+    struct daemon_reload reload_settings, reload_tls, reload_rpc, reload_access;
     struct tls_server *rpc_server; /* NULL: no gRPC server, or without TLS */
     struct tls_client *rpc_client;
     uv_timer_t deadline; /* when the drain has to be over, later when the lease has to be given
@@ -35,7 +40,8 @@ struct daemon_internal {
     uv_timer_t watch;    /* housekeeping.c */
     struct memory_budget memory;
     uint64_t trim_due_ms;
-    int64_t started_ms; /* time_mono_ms() */
+    int64_t started_ms;       /* time_mono_ms() */
+    uint64_t started_unix_us; /* the same moment; told as it was, whatever the clock does later */
     bool draining, leaving, left, drained, overdue, abandon;
     int rpc_port; /* the port that is bound; 0: there is no gRPC server */
     struct daemon_descriptors files;
@@ -46,6 +52,8 @@ struct daemon_internal {
     struct tls *redis_tls; /* NULL: Redis is spoken to without */
     struct daemon_reload reload_redis;
     struct membership *membership;
+    struct reports *reports;         /* report.h; NULL: no membership yet */
+    unsigned watched;                /* kinds of members that the daemon itself watches */
     struct keys *admin_keys;         /* NULL: the admin listener asks for none */
     char *member_key;                /* what members.static shows the others; NULL: nothing */
     int64_t admin_refused;           /* requests */
@@ -86,8 +94,20 @@ int daemon_parse(const struct daemon_spec *spec, int argc, char **argv,
 void daemon_print_help(const struct daemon_spec *spec);
 /* Fills internal->tables. */
 void daemon_tables(struct daemon *daemon);
-/* Loads and checks daemon->config. 0, or -EINVAL after a line on stderr. */
+/* Loads and checks daemon->config. 0, or -EINVAL after a line on stderr. PATH is not copied. */
 int daemon_load(struct daemon *daemon, const char *path);
+/* Puts log.level and log.format into force. */
+void daemon_set_log(const struct daemon_config *config);
+/* The same into CONFIG, zeroed, of spec->config_size bytes. 0, or -EINVAL with ERR. The caller
+ * frees what CONFIG holds. Names in the settings are looked up, which may block. */
+int daemon_read_settings(const struct daemon *daemon, const char *path, void *config, char *err,
+                         size_t errlen);
+/* --check: writes to stdout which settings a running daemon, of the same admin.listen, has
+ * otherwise, and whether a reload would change them. Blocks. */
+void daemon_check_running(struct daemon *daemon);
+/* Asks PATH of a running daemon. The length of the whole answer, which is in BUF with a NUL behind
+ * it; or -E…. -EDESTADDRREQ: admin.listen is empty. Blocks for some seconds at most. */
+ssize_t daemon_ask(const struct daemon_config *config, const char *path, char *buf, size_t size);
 /* Asks /readyz of a running daemon. Returns the exit code. Blocks. */
 int daemon_health(const struct daemon_config *config);
 
@@ -95,20 +115,28 @@ int daemon_health(const struct daemon_config *config);
 int daemon_redis_check(const struct daemon_config *config, char *err, size_t errlen);
 /* Opens Redis. 0, or -E… after logging. */
 int daemon_redis_open(struct daemon *daemon);
-/* Writes the metrics of Redis as Prometheus text; daemon_redis_rows describes them. */
+/* Writes the metrics of Redis; daemon_redis_rows describes them. */
 enum { DAEMON_REDIS_ROWS = 2 };
 extern const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS];
-void daemon_redis_render(struct daemon *daemon, FILE *out);
+void daemon_redis_render(struct daemon *daemon, struct exposition *to);
 
 /* reload.c: opens what is read from files, and reads it anew at each SIGHUP. 0, or -E… after
  * logging. */
 int daemon_reload_open(struct daemon *daemon);
+/* Writes a line: which setting, from what to what, and whether a reload does it. DONE: it has. */
+void daemon_print_change(const struct config_change *change, bool done, FILE *out);
+/* Does what SIGHUP does, and writes a line to OUT for each setting that differs and each part that
+ * was read. False: some part kept what it had, and its line says why. */
+bool daemon_reload_now(struct daemon *daemon, FILE *out);
+/* Writes a line to OUT for each setting that is another one in the file or the environment than in
+ * this process. False: they are not accepted, and the line says why. */
+bool daemon_reload_pending(struct daemon *daemon, FILE *out);
 void daemon_reload_close(struct daemon *daemon);
 /* Fills OUT with the settings [tls] of CONFIG, borrowed. */
 void daemon_tls_settings(const struct daemon_config *config, struct tls_settings *out);
 enum { DAEMON_RELOAD_ROWS = 1 };
 extern const struct metric_row daemon_reload_rows[DAEMON_RELOAD_ROWS];
-void daemon_reload_render(struct daemon *daemon, FILE *out);
+void daemon_reload_render(struct daemon *daemon, struct exposition *to);
 
 /* Both set the condition "clock". daemon_clock_take() is a redis_clock_fn. */
 void daemon_clock_unknown(struct daemon *daemon);
@@ -156,15 +184,23 @@ bool daemon_access_admit(struct daemon *daemon, struct http_request *request, co
  * True for loopback, where there are no keys, and with a key. */
 bool daemon_access_is_known(const struct daemon *daemon, const struct http_request *request);
 
-/* actions.c: the action at PATH. NULL: there is none. */
+/* actions.c: what every daemon may be asked for; ends with path NULL. */
+extern const struct daemon_action daemon_actions[];
+/* The action at PATH, this daemon's own or every daemon's. NULL: there is none. */
 const struct daemon_action *daemon_action_at(const struct daemon *daemon, const char *path);
 /* Does what REQUEST asks for, unless it is no POST or comes from a web page, and answers it. */
 void daemon_act(struct daemon *daemon, struct http_request *request,
                 const struct daemon_action *action);
 /* Does every condition hold that one of USES needs? Writes a line per condition to OUT. */
 bool daemon_render_ready(struct daemon *daemon, unsigned uses, FILE *out);
-/* Writes metrics of this process as Prometheus text: what the kernel and membership know. */
-void daemon_render_process(struct daemon *daemon, FILE *out);
+/* The same as metrics; daemon_ready_rows describes them. */
+enum { DAEMON_READY_ROWS = 2 };
+extern const struct metric_row daemon_ready_rows[DAEMON_READY_ROWS];
+void daemon_ready_metrics(struct daemon *daemon, struct exposition *to);
+/* Writes the metrics that every daemon has. */
+void daemon_render_process(struct daemon *daemon, struct exposition *to);
+/* Writes the names of the conditions that do not hold and that some use needs: "redis, bus". */
+void daemon_name_unready(struct daemon *daemon, char *names, size_t len);
 void daemon_document_process(FILE *out);
 
 /* Closes what daemon_join() opened. */

@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/internal.h"
+#include "common/daemon/report.h"
 #include "common/tls/tls.h"
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ static void fill_self(struct daemon *daemon, struct member *self)
          home); /* nobody connects to it, but the others recognise a restart by it */
     fill(self->region, sizeof(self->region), config->lease_region);
     fill(self->zone, sizeof(self->zone), config->lease_zone);
+    fill(self->version, sizeof(self->version), IMC_VERSION);
     if (self->weight == 0)
         self->weight = (uint32_t)config->lease_weight;
 }
@@ -33,7 +35,10 @@ static void fill_self(struct daemon *daemon, struct member *self)
 static void on_changed(struct membership *membership, enum member_kind kind, void *arg)
 {
     struct daemon_internal *in = ((struct daemon *)arg)->internal;
-    if (in->events.changed != NULL)
+    in->membership = membership; /* it may tell before membership_open() returns */
+    if (kind == MEMBER_LOGIC)
+        reports_update(in->reports);
+    if (in->events.changed != NULL && (in->watched & 1U << kind) != 0)
         in->events.changed(membership, kind, in->events_arg);
 }
 
@@ -78,7 +83,7 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
     struct membership_options lease = {
         .kind = daemon->spec->kind,
         .self = *self,
-        .watch = watch,
+        .watch = watch | 1U << MEMBER_LOGIC, /* they get reports */
         .renew_ms = config->lease_renew_ms,
         .ttl_ms = config->lease_ttl_ms,
         .addresses = config->members_static,
@@ -87,6 +92,8 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
     };
     in->events = *events;
     in->events_arg = arg;
+    in->watched = watch;
+    in->reports = reports_open(daemon);
     in->membership = membership_open(&daemon->loop, in->redis, &lease, &own_events, daemon);
     *redis = in->redis;
     *membership = in->membership;
@@ -96,6 +103,8 @@ int daemon_join(struct daemon *daemon, struct member *self, unsigned watch,
 void daemon_part(struct daemon *daemon)
 {
     struct daemon_internal *in = daemon->internal;
+    reports_close(in->reports);
+    in->reports = NULL;
     if (in->membership != NULL)
         membership_close(in->membership);
     if (in->redis != NULL)

@@ -7,10 +7,15 @@
 #include <stdio.h>
 
 const struct metric_row daemon_redis_rows[DAEMON_REDIS_ROWS] = {
-    {"imc_redis_memory_used_bytes", "server=\"…\"", METRIC_GAUGE,
-     "logic: memory that each Redis uses, asked every ten seconds."},
-    {"imc_redis_memory_max_bytes", "server=\"…\"", METRIC_GAUGE,
-     "logic: its maxmemory, beyond which it takes no writes; 0 = no limit is set."},
+    {.name = "imc_redis_memory_used_bytes",
+     .labels = "server=\"…\"",
+     .type = METRIC_GAUGE,
+     .help = "logic: memory that each Redis uses, asked every ten seconds."},
+    {.name = "imc_redis_memory_max_bytes",
+     .labels = "server=\"…\"",
+     .type = METRIC_GAUGE,
+     .help = "logic: its maxmemory, beyond which it takes no writes; 0 = no limit is set. Used "
+             "memory near it: raise it, or lower mailbox.limit or mailbox.ttl."},
 };
 
 static void on_redis(struct redis *redis, bool up, const char *why, void *arg)
@@ -152,19 +157,19 @@ int daemon_redis_open(struct daemon *daemon)
     return err;
 }
 
-void daemon_redis_render(struct daemon *daemon, FILE *out)
+void daemon_redis_render(struct daemon *daemon, struct exposition *to)
 {
     const struct redis *redis = daemon->internal->redis;
     if (redis == NULL || daemon->spec->kind != MEMBER_LOGIC)
         return;
     for (size_t row = 0; row < DAEMON_REDIS_ROWS; row++) {
-        fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", daemon_redis_rows[row].name,
-                daemon_redis_rows[row].help, daemon_redis_rows[row].name);
         for (size_t i = 0; i < redis_shards(redis); i++) {
             const char *name;
+            char labels[320];
             const struct redis_memory *memory = redis_memory(redis, i, &name);
-            fprintf(out, "%s{server=\"%s\"} %lld\n", daemon_redis_rows[row].name, name,
-                    (long long)(row == 0 ? memory->used : memory->max));
+            snprintf(labels, sizeof labels, "server=\"%s\"", name);
+            exposition_int(to, &daemon_redis_rows[row], labels,
+                           row == 0 ? memory->used : memory->max);
         }
     }
 }

@@ -24,15 +24,15 @@ struct values {
 
 /* clang-format off */
 static const struct config_row rows[] = {
-    {"a", "text", CONFIG_STRING, FIELD(text), "some text", 0, 0, "A text."},
-    {"a", "list", CONFIG_LIST, FIELD(list), "a, b", 0, 0, "A list."},
-    {"a", "address", CONFIG_ADDRESS, FIELD(address), "127.0.0.1:1", 0, 0, "An address."},
-    {"b", "number", CONFIG_INT, FIELD(number), "5", -10, 10, "A number."},
-    {"b", "any", CONFIG_INT, FIELD(any), "5", 0, 0, "Any number."},
-    {"b", "delay", CONFIG_DURATION, FIELD(delay), "1s", 0, 3600000, "A time."},
-    {"b", "bytes", CONFIG_BYTES, FIELD(bytes), "1k", 0, INT64_C(1) << 50, "A size."},
-    {"b", "flag", CONFIG_BOOL, FIELD(flag), "no", 0, 0, "A switch."},
-    {"b", "password", CONFIG_SECRET, FIELD(password), "", 0, 0, "A secret."},
+    {"a", "text", CONFIG_STRING, FIELD(text), "some text", 0, 0, "A text.", false},
+    {"a", "list", CONFIG_LIST, FIELD(list), "a, b", 0, 0, "A list.", false},
+    {"a", "address", CONFIG_ADDRESS, FIELD(address), "127.0.0.1:1", 0, 0, "An address.", false},
+    {"b", "number", CONFIG_INT, FIELD(number), "5", -10, 10, "A number.", false},
+    {"b", "any", CONFIG_INT, FIELD(any), "5", 0, 0, "Any number.", false},
+    {"b", "delay", CONFIG_DURATION, FIELD(delay), "1s", 0, 3600000, "A time.", false},
+    {"b", "bytes", CONFIG_BYTES, FIELD(bytes), "1k", 0, INT64_C(1) << 50, "A size.", false},
+    {"b", "flag", CONFIG_BOOL, FIELD(flag), "no", 0, 0, "A switch.", false},
+    {"b", "password", CONFIG_SECRET, FIELD(password), "", 0, 0, "A secret.", false},
     {0},
 };
 /* clang-format on */

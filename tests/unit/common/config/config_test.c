@@ -14,30 +14,32 @@
 
 struct settings {
     char *name, *listen, *off, *plain, *servers, *password, *options, *keys;
-    int64_t count, wait_ms, size, any, max_keys;
+    _Atomic int64_t count;
+    int64_t wait_ms, size, any, max_keys;
     bool flag;
 };
 
 #define AT(field) offsetof(struct settings, field)
 static const struct config_row first[] = {
-    {"main", "name", CONFIG_STRING, AT(name), "imc", 0, 0, "A name."},
-    {"main", "listen", CONFIG_ADDRESS, AT(listen), "127.0.0.1:80", 0, 0, "Where | to listen."},
-    {"main", "off", CONFIG_ADDRESS, AT(off), "", 0, 0, "Empty is off."},
+    {"main", "name", CONFIG_STRING, AT(name), "imc", 0, 0, "A name.", true},
+    {"main", "listen", CONFIG_ADDRESS, AT(listen), "127.0.0.1:80", 0, 0, "Where | to listen.",
+     false},
+    {"main", "off", CONFIG_ADDRESS, AT(off), "", 0, 0, "Empty is off.", false},
     {"main", "plain", CONFIG_ADDRESS, AT(plain), "127.0.0.1:81", 0, CONFIG_MAY_BE_OFF,
-     "Empty is off."},
-    {"store", "servers", CONFIG_LIST, AT(servers), "a:1, b:2", 0, 0, "Servers."},
-    {"store", "password", CONFIG_SECRET, AT(password), "", 0, 0, "Secret."},
-    {"store", "options", CONFIG_OPTIONS, AT(options), "", 0, 0, "Of a library."},
-    {"store", "keys", CONFIG_SECRETS, AT(keys), "", 0, 0, "Secrets."},
-    {"store", "max_keys", CONFIG_INT, AT(max_keys), "7", 0, 0, "A number."},
+     "Empty is off.", false},
+    {"store", "servers", CONFIG_LIST, AT(servers), "a:1, b:2", 0, 0, "Servers.", false},
+    {"store", "password", CONFIG_SECRET, AT(password), "", 0, 0, "Secret.", false},
+    {"store", "options", CONFIG_OPTIONS, AT(options), "", 0, 0, "Of a library.", false},
+    {"store", "keys", CONFIG_SECRETS, AT(keys), "", 0, 0, "Secrets.", false},
+    {"store", "max_keys", CONFIG_INT, AT(max_keys), "7", 0, 0, "A number.", false},
     {0},
 };
 static const struct config_row second[] = {
-    {"main", "count", CONFIG_INT, AT(count), "5", -3, 10, "Small."},
-    {"limits", "wait", CONFIG_DURATION, AT(wait_ms), "5s", 10, 3600000, "Time."},
-    {"limits", "max-size", CONFIG_BYTES, AT(size), "64k", 0, 1 << 30, "Size."},
-    {"limits", "any", CONFIG_INT, AT(any), "0", 0, 0, "Not negative."},
-    {"main", "flag", CONFIG_BOOL, AT(flag), "no", 0, 0, "Flag."},
+    {"main", "count", CONFIG_INT, CONFIG_LIVE(struct settings, count), "5", -3, 10, "Small.", true},
+    {"limits", "wait", CONFIG_DURATION, AT(wait_ms), "5s", 10, 3600000, "Time.", false},
+    {"limits", "max-size", CONFIG_BYTES, AT(size), "64k", 0, 1 << 30, "Size.", false},
+    {"limits", "any", CONFIG_INT, AT(any), "0", 0, 0, "Not negative.", false},
+    {"main", "flag", CONFIG_BOOL, AT(flag), "no", 0, 0, "Flag.", false},
     {0},
 };
 static const struct config_row *const tables[] = {first, second, NULL};
@@ -417,6 +419,46 @@ static void test_document(void **state)
     free(text);
 }
 
+static void note(const struct config_change *change, void *arg)
+{
+    char *all = arg;
+
+    snprintf(all + strlen(all), 256, "%s.%s %s %s;", change->row->section, change->row->key,
+             change->before, change->after);
+}
+
+/* What is live is taken over; the rest is told and stays. No secret is told. */
+static void test_live(void **state)
+{
+    struct settings next = {0};
+    char told[1024] = "";
+
+    (void)state;
+    assert_int_equal(load("[main]\nname = a\ncount = 1\nflag = yes\n[store]\npassword = hidden\n"),
+                     0);
+    struct settings before = conf;
+    memset(&conf, 0, sizeof conf);
+    assert_int_equal(load("[main]\nname = b\ncount = 2\n[store]\npassword = secret\n"), 0);
+    next = conf;
+    conf = before;
+    assert_int_equal(config_compare(tables, &conf, &next, note, told), 4);
+    assert_non_null(strstr(told, "main.name a b;"));
+    assert_non_null(strstr(told, "main.count 1 2;"));
+    assert_non_null(strstr(told, "main.flag true false;"));
+    assert_non_null(strstr(told, "store.password "));
+    assert_null(strstr(told, "hidden"));
+    assert_null(strstr(told, "secret"));
+    config_take_live(tables, &conf, &next);
+    assert_string_equal(conf.name, "b");
+    assert_string_equal(next.name, "a");
+    assert_int_equal(conf.count, 2);
+    assert_true(conf.flag);
+    assert_string_equal(conf.password, "hidden");
+    told[0] = '\0';
+    assert_int_equal(config_compare(tables, &conf, &conf, note, told), 0);
+    config_free(tables, &next);
+}
+
 static void collect(const char *item, size_t len, void *arg)
 {
     char *text = arg;
@@ -480,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_dump_hides_options_that_may_be_secret),
         cmocka_unit_test(test_dump_hides_credentials_of_addresses),
         cmocka_unit_test(test_document),
+        cmocka_unit_test(test_live),
         cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -43,6 +43,8 @@ static void test_bad_settings(void **state)
     expect_refusal("IMC_TEST_TEST_NUMBER", "13", "13 brings bad luck");
     expect_refusal("IMC_TEST_TEST_NUMER", "1", "did you mean IMC_TEST_TEST_NUMBER?");
     expect_refusal("IMC_TEST_LOG_LEVEL", "loud", "log.level: \"loud\" is not accepted; want debug");
+    expect_refusal("IMC_TEST_LOG_FORMAT", "xml",
+                   "log.format: \"xml\" is not accepted; want text or json");
     expect_refusal("IMC_TEST_RPC_TLS", "yes", "want off, on or mutual");
     expect_refusal("IMC_TEST_RPC_TLS", "mutual", "set tls.certificate and tls.key");
     expect_refusal("IMC_TEST_RPC_KEY_FILE", "/nowhere", "cannot read \"/nowhere\"");

@@ -24,16 +24,18 @@ struct config {
 };
 /* clang-format off */
 static const struct config_row rows[] = {
-    {"test", "mode", CONFIG_STRING, offsetof(struct config, mode), "plain", 0, 0, "What it does."},
-    {"test", "number", CONFIG_INT, offsetof(struct config, number), "1", 0, 99, "A number."},
+    {"test", "mode", CONFIG_STRING, offsetof(struct config, mode), "plain", 0, 0, "What it does.", false},
+    {"test", "number", CONFIG_INT, offsetof(struct config, number), "1", 0, 99, "A number.", false},
     {0},
 };
 /* clang-format on */
 
 static const struct metric_row metrics[] = {
-    {"imc_test_starts_total", NULL, METRIC_COUNTER, "Starts."},
-    {"imc_test_scrapes_total", NULL, METRIC_COUNTER, "Scrapes."},
-    {"imc_test_told", NULL, METRIC_GAUGE, "Times it was told that memory is short."},
+    {.name = "imc_test_starts_total", .type = METRIC_COUNTER, .help = "Starts."},
+    {.name = "imc_test_scrapes_total", .type = METRIC_COUNTER, .help = "Scrapes."},
+    {.name = "imc_test_told",
+     .type = METRIC_GAUGE,
+     .help = "Times it was told that memory is short."},
 };
 
 static inline const char *mode_of(struct daemon *daemon)
