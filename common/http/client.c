@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/msg.h"
+#include "common/http/head.h"
 #include "common/http/parser.h"
 #include "common/net/address.h"
 #include "common/tls/engine.h"
@@ -52,9 +53,12 @@ struct http_client {
     const char *header;          /* more lines; "": none */
     struct msg *request;         /* while it is unanswered: it may have to be sent once more */
     bool busy, closed;
-    int failed; /* why no link could be opened; the timer tells the caller */
+    int failed;    /* why no link could be opened; the timer tells the caller */
+    char why[256]; /* TLS failed; "": it did not */
     int status;
+    struct http_head *head; /* of the answer; NULL: none came */
     bool complete, keep;
+    bool cuts;  /* what is longer than MAX is cut off, not refused */
     char *body; /* of the answer: LEN bytes of SIZE */
     size_t len, size, max;
 };
@@ -124,7 +128,8 @@ static int on_head(void *arg, struct http_head *head)
     struct http_client *ask = ((struct http_link *)arg)->ask;
 
     ask->status = head->status;
-    http_head_free(head);
+    http_head_free(ask->head);
+    ask->head = head;
     return 0;
 }
 
@@ -143,11 +148,14 @@ static int on_body(void *arg, const char *data, size_t len)
 {
     struct http_client *ask = ((struct http_link *)arg)->ask;
 
-    if (len > ask->max - ask->len)
+    if (len > ask->max - ask->len && !ask->cuts)
         return -1;
+    if (len > ask->max - ask->len)
+        len = ask->max - ask->len;
     if (len > ask->size - ask->len)
         client_grow(ask, ask->len + len);
-    memcpy(ask->body + ask->len, data, len);
+    if (len > 0)
+        memcpy(ask->body + ask->len, data, len);
     ask->len += len;
     return 0;
 }
@@ -242,8 +250,8 @@ static void link_tls_failed(struct http_link *link)
 {
     struct http_client *ask = link->ask;
 
-    log_warn("TLS failed", "peer=%s name=%s reason=\"%s\"", ask->host, ask->name,
-             tls_engine_error(link->engine));
+    (void)snprintf(ask->why, sizeof ask->why, "%s", tls_engine_error(link->engine));
+    log_warn("TLS failed", "peer=%s name=%s reason=\"%s\"", ask->host, ask->name, ask->why);
     if (ask->busy)
         client_finish(ask, -EPROTO);
     else
@@ -469,8 +477,21 @@ void http_client_limit(struct http_client *ask, size_t max)
     ask->max = max;
 }
 
-/* The whole request. BODY NULL: it is a GET. It may hold a key or a token. */
-static struct msg *make_request(const struct http_client *ask, const char *path,
+void http_client_cut(struct http_client *ask, size_t max)
+{
+    http_client_limit(ask, max);
+    ask->cuts = true;
+}
+
+const char *http_client_answer_header(const struct http_client *ask, const char *name)
+{
+    const struct http_slice *value = ask->head != NULL ? http_head_get(ask->head, name, 0) : NULL;
+
+    return value != NULL ? value->text : NULL;
+}
+
+/* The whole request. BODY NULL: it has none. It may hold a key or a token. */
+static struct msg *make_request(const struct http_client *ask, const char *method, const char *path,
                                 const struct http_client_body *body)
 {
     static const char form[] = "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n%s%s\r\n";
@@ -481,7 +502,6 @@ static struct msg *make_request(const struct http_client *ask, const char *path,
                        body->type, body->len);
     else if (body != NULL)
         (void)snprintf(about, sizeof about, "Content-Length: %zu\r\n", body->len);
-    const char *method = body != NULL ? "POST" : "GET";
     size_t len = body != NULL ? body->len : 0;
     int head = snprintf(NULL, 0, form, method, path, ask->host, about, ask->header);
     struct msg *request = msg_new((size_t)head + 1 + len);
@@ -494,13 +514,16 @@ static struct msg *make_request(const struct http_client *ask, const char *path,
     return request;
 }
 
-static void client_begin(struct http_client *ask, const char *path,
-                         const struct http_client_body *body, uint64_t timeout_ms)
+void http_client_send(struct http_client *ask, const char *method, const char *path,
+                      const struct http_client_body *body, uint64_t timeout_ms)
 {
     loop_assert_owner(ask->loop);
     assert(!ask->busy && !ask->closed);
     ask->busy = true;
-    ask->request = make_request(ask, path, body);
+    http_head_free(ask->head);
+    ask->head = NULL;
+    ask->len = 0;
+    ask->request = make_request(ask, method, path, body);
     ask->failed = 0;
     uv_timer_start(&ask->timer, on_timer, timeout_ms, 0);
     client_send(ask);
@@ -508,20 +531,25 @@ static void client_begin(struct http_client *ask, const char *path,
 
 void http_client_get(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
-    client_begin(ask, path, NULL, timeout_ms);
+    http_client_send(ask, "GET", path, NULL, timeout_ms);
 }
 
 void http_client_post(struct http_client *ask, const char *path, uint64_t timeout_ms)
 {
     static const struct http_client_body nothing;
 
-    client_begin(ask, path, &nothing, timeout_ms);
+    http_client_send(ask, "POST", path, &nothing, timeout_ms);
 }
 
 void http_client_post_body(struct http_client *ask, const char *path,
                            const struct http_client_body *body, uint64_t timeout_ms)
 {
-    client_begin(ask, path, body, timeout_ms);
+    http_client_send(ask, "POST", path, body, timeout_ms);
+}
+
+const char *http_client_why(const struct http_client *ask)
+{
+    return ask->why;
 }
 
 bool http_client_busy(const struct http_client *ask)
@@ -534,6 +562,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct http_client *ask = handle->data;
 
     mem_wiped_free(ask->body, ask->size);
+    http_head_free(ask->head);
     free(ask);
 }
 

@@ -1,5 +1,5 @@
-/* client.h - sends GETs and POSTs to one address, one at a time, and keeps the connection in
- * between. Owner loop only.
+/* client.h - sends requests to one address, one at a time, and keeps the connection in between.
+ * Owner loop only.
  *
  * A server may close a kept connection just as a request goes out. If no byte of an answer came,
  * the request is sent once more on a new connection. Any other failure is passed to the callback.
@@ -34,6 +34,12 @@ void http_client_set_host(struct http_client *ask, const char *host);
 void http_client_set_tls(struct http_client *ask, struct tls_client *tls, const char *name);
 /* Answers may have up to MAX bytes from now on. */
 void http_client_limit(struct http_client *ask, size_t max);
+/* The same, but of a longer answer the first MAX bytes are passed on, and the rest is read and
+ * dropped: for who needs no more than the status. */
+void http_client_cut(struct http_client *ask, size_t max);
+/* Within the callback: a header of the answer, the first one of that name, which is in lower case.
+ * NULL: there is none, or no answer. */
+const char *http_client_answer_header(const struct http_client *ask, const char *name);
 /* Not while another request is unanswered. PATH includes the query and is already percent-encoded.
  * FN is called exactly once, and never before this function returns. */
 void http_client_get(struct http_client *ask, const char *path, uint64_t timeout_ms);
@@ -47,6 +53,11 @@ struct http_client_body {
 /* The same with a body, which is copied. */
 void http_client_post_body(struct http_client *ask, const char *path,
                            const struct http_client_body *body, uint64_t timeout_ms);
+/* The same with any method: "DELETE". BODY NULL: there is none. */
+void http_client_send(struct http_client *ask, const char *method, const char *path,
+                      const struct http_client_body *body, uint64_t timeout_ms);
+/* After -EPROTO: what TLS says, in words. */
+const char *http_client_why(const struct http_client *ask);
 bool http_client_busy(const struct http_client *ask);
 /* FN is not called any more. NULL is fine. */
 void http_client_close(struct http_client *ask);

@@ -53,6 +53,12 @@ struct http_options {
     /* Optional, with head(): a request for which head() was called is over. It was answered, or its
      * client has gone. Called exactly once, unless the server was closed meanwhile. */
     void (*end)(struct http_request *request, void *arg);
+    /* Optional: REQUEST was answered with STATUS, US microseconds after all of it had come; 0 if
+     * the head was enough to refuse it. */
+    void (*answered)(const struct http_request *request, int status, int64_t us, void *arg);
+    /* Optional: may PATH, which has percent-escapes, have some? Without this no path may. It says
+     * so only of paths that it splits at their slashes first, and decodes then (path.h). */
+    bool (*escapes)(const char *path, void *arg);
     /* A request is complete. It may have any path and method. The handler has to call
      * http_respond() exactly once for it, now or later. */
     void (*handle)(struct http_request *request, void *arg);
@@ -96,8 +102,9 @@ void http_server_close(struct http_server *server);
 /* What these functions return belongs to the request, and is valid until http_respond(). No text
  * has control bytes, so a C string loses nothing. */
 enum http_method http_method(const struct http_request *request);
-const char *http_path(const struct http_request *request); /* without the query; it has no
-                                                            * percent-escapes */
+/* Without the query. It has percent-escapes only if escapes() said so, and they are as they came.
+ */
+const char *http_path(const struct http_request *request);
 const uint8_t *http_body(const struct http_request *request, size_t *len);
 /* A header's value, the first one if it comes several times; NULL if it is absent. NAME is in lower
  * case: "content-type", "authorization", "x-api-key". */
@@ -130,6 +137,14 @@ void *http_arg(const struct http_request *request);
 /* A pointer of the user's that goes with REQUEST, from head() until end(); NULL at first. */
 void http_set_context(struct http_request *request, void *context);
 void *http_context(const struct http_request *request);
+/* What names REQUEST in its answer and in the log: the client's X-Request-Id if it has at most
+ * HTTP_REQUEST_ID_MAX letters, digits and `-_.:/+=`, otherwise a random number. Every answer has
+ * it in that header. */
+enum { HTTP_REQUEST_ID_MAX = 128 };
+const char *http_request_id(struct http_request *request);
+/* Does REQUEST's client send no more, or is it gone? It may still read the answer, but whoever lets
+ * it wait for long had better answer now. */
+bool http_has_ended(const struct http_request *request);
 /* The client's address without port: "127.0.0.1". */
 const char *http_peer(const struct http_request *request);
 

@@ -4,6 +4,7 @@
  *   conn.c     one connection: bytes in, parser's events, answers out
  *   conn_tls.c TLS between the connection and its socket
  *   request.c  a request: its target, parameters and body; as handlers see it; its answer as text
+ *   request_id.c  what names it in the answer and in the log
  *   parser.c   bytes into heads and bodies, with the library llhttp
  *   head.c     a head, and what is refused of it */
 #ifndef IMC_COMMON_HTTP_INTERNAL_H
@@ -57,8 +58,9 @@ struct http_request {
     bool close;      /* the connection ends with this answer */
     bool bad_params; /* control bytes in the query, or too many parameters */
     bool dispatched;
-    bool headed;   /* options.head() was called for it: options.end() has to be, too */
-    void *context; /* http_context() */
+    int64_t dispatched_us; /* by time_mono_us() */
+    bool headed;           /* options.head() was called for it: options.end() has to be, too */
+    void *context;         /* http_context() */
     bool form_parsed, form_bad;
     struct http_head *head; /* NULL: not there yet */
     const char *path;
@@ -68,6 +70,7 @@ struct http_request {
     size_t head_held;                     /* bytes of head and parameters that count against
                                            * max_held */
     char peer[HTTP_PEER_MAX];
+    char id[17]; /* request_id.c; "": none was made */
 };
 
 /*   accept ─► NEW ─┐ on_begin()         on_end()         http_conn_answer()

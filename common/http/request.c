@@ -1,17 +1,20 @@
 #include "common/base/decimal.h"
 #include "common/base/text.h"
+#include "common/base/time.h"
 #include "common/http/internal.h"
+#include "common/http/path.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BUFFER_FIRST 1024
 #define BODY_FIRST   4096
 #define REFUSAL_MAX  1024
-#define HEAD_MAX     512 /* bytes of an answer's head, without content type and extra headers */
+#define HEAD_MAX \
+    (512 +       \
+     HTTP_REQUEST_ID_MAX) /* bytes of an answer's head, without content type and extra headers */
 
 static const struct {
     const char *name;
@@ -164,61 +167,13 @@ static const char *params_get(const struct http_params *params, const char *name
 
 /* --- target --- */
 
-/* Does PATH have a byte that has to be percent-encoded? Some servers let it through raw. */
-static bool has_raw_byte(const char *path)
+static const char *path_refusal(const struct http_request *request, const char *path)
 {
-    for (; *path != '\0'; path++) {
-        switch (*path) {
-        case '\\':
-        case '"':
-        case '<':
-        case '>':
-        case '^':
-        case '`':
-        case '{':
-        case '|':
-        case '}':
-            return true;
-        default:
-            break;
-        }
-    }
-    return false;
-}
+    const struct http_options *options = &request->server->options;
+    bool escapes = strchr(path, '%') != NULL && options->escapes != NULL &&
+                   options->escapes(path, options->arg);
 
-/* Says what in the path some servers change or split at, and others do not; NULL: nothing. A proxy
- * in front of us may decode the path before it applies its rules, or not. So escapes are refused:
- * no path of ours needs one. */
-static const char *path_is_ambiguous(const char *text)
-{
-    if (text[0] != '/')
-        return "a target that is no path";
-    if (strchr(text, '%') != NULL)
-        return "an escape in the path";
-    if (has_raw_byte(text))
-        return "a byte in the path that has to be percent-encoded";
-    if (strstr(text, "//") != NULL)
-        return "an empty segment in the path";
-    return NULL;
-}
-
-static bool has_dot_segment(const char *path)
-{
-    if (strstr(path, "/.") == NULL)
-        return false;
-    while (*path != '\0') { /* PATH stands at a slash */
-        size_t len = strcspn(++path, "/");
-        if ((len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
-            return true;
-        path += len;
-    }
-    return false;
-}
-
-static const char *path_refusal(const char *path)
-{
-    const char *why = path_is_ambiguous(path);
-    return why == NULL && has_dot_segment(path) ? "a dot segment in the path" : why;
+    return http_path_refusal(path, escapes);
 }
 
 /* Skips scheme and host of "http://host/path" (RFC 9112 3.2.2). The host has to be that of the
@@ -260,7 +215,7 @@ static const char *read_target(struct http_request *request)
         return NULL;
     }
     request->bad_params = !params_parse(&request->query, &request->arena, query);
-    return path_refusal(path.text);
+    return path_refusal(request, path.text);
 }
 
 const char *http_request_head(struct http_request *request, struct http_head *head)
@@ -328,6 +283,7 @@ void http_request_dispatch(struct http_request *request)
         return;
     }
     request->dispatched = true;
+    request->dispatched_us = time_mono_us();
     LIST_INSERT_HEAD(&server->requests, request, link);
     server->pending++;
     server->options.handle(request, server->options.arg);
@@ -538,7 +494,7 @@ static char *put_number(char *at, int64_t number)
 }
 
 /* Writes the answer's head at AT. Returns where the body begins. */
-static char *put_head(char *at, const struct http_request *request, int status, const char *type,
+static char *put_head(char *at, struct http_request *request, int status, const char *type,
                       size_t len, const char *extra)
 {
     at = put_number(put_text(at, "HTTP/1.1 "), status);
@@ -548,8 +504,23 @@ static char *put_head(char *at, const struct http_request *request, int status, 
         at = put_text(put_text(at, "\r\nContent-Type: "), type);
         at = put_number(put_text(at, "\r\nContent-Length: "), (int64_t)len);
     }
+    at = put_text(put_text(at, "\r\nX-Request-Id: "), http_request_id(request));
     at = put_text(put_text(at, "\r\n"), connection_line(request));
     return put_text(put_text(at, extra), "\r\n");
+}
+
+bool http_has_ended(const struct http_request *request)
+{
+    return request->conn == NULL || request->conn->eof;
+}
+
+static void tell_answered(const struct http_request *request, int status)
+{
+    const struct http_options *options = &request->server->options;
+    if (options->answered != NULL)
+        options->answered(request, status,
+                          request->dispatched ? time_mono_us() - request->dispatched_us : 0,
+                          options->arg);
 }
 
 void http_respond(struct http_request *request, int status, const char *content_type,
@@ -559,10 +530,13 @@ void http_respond(struct http_request *request, int status, const char *content_
     if (extra == NULL)
         extra = "";
     assert(extra[0] == '\0' || strcmp(extra + strlen(extra) - 2, "\r\n") == 0);
-    if (request->conn == NULL) { /* the client has gone */
+    if (request->conn == NULL) { /* the client has gone, and perhaps the server, too */
+        if (request->server != NULL)
+            tell_answered(request, status);
         http_request_free(request);
         return;
     }
+    tell_answered(request, status);
     loop_assert_owner(request->conn->server->loop);
     size_t room = HEAD_MAX + strlen(type) + strlen(extra);
     size_t shown = request->method == HTTP_HEAD || status == 204 || status == 304 ? 0 : len;

@@ -1,5 +1,6 @@
 /* What callers of the HTTP API send, and what Redis says of a token: taken or refused, never half.
  */
+#include "common/base/utf8.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/params.h"
 #include "logic/tokens/tokens.h"

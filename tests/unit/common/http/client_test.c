@@ -293,6 +293,27 @@ static void a_post_has_headers_and_a_body(void **state)
     http_client_close(ask);
 }
 
+static void any_method_may_be_sent(void **state)
+{
+    const struct http_client_body body = {"application/json", "{}", 2};
+    struct http_client *ask = open_ask();
+    (void)state;
+    server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    http_client_set_host(ask, "logic");
+    http_client_send(ask, "DELETE", "/v1/mailbox?uid=1", NULL, 1000);
+    turn_for(3000, 1);
+    assert_int_equal(got.status, 200);
+    assert_string_equal(server.request, "DELETE /v1/mailbox?uid=1 HTTP/1.1\r\nHost: logic\r\n"
+                                        "Accept: */*\r\n\r\n");
+    http_client_send(ask, "PUT", "/", &body, 1000);
+    turn_for(3000, 2);
+    assert_int_equal(got.status, 200);
+    assert_string_equal(server.request,
+                        "PUT / HTTP/1.1\r\nHost: logic\r\nAccept: */*\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    http_client_close(ask);
+}
+
 static void an_answer_may_be_larger_if_it_is_allowed_to(void **state)
 {
     static char big[LARGE + 200];
@@ -308,6 +329,52 @@ static void an_answer_may_be_larger_if_it_is_allowed_to(void **state)
     http_client_limit(ask, LARGE);
     get(ask, 200, big + head);
     assert_int_equal(got.len, LARGE);
+    http_client_close(ask);
+}
+
+static void the_rest_of_an_answer_may_be_dropped(void **state)
+{
+    static char big[LARGE + 200];
+    struct http_client *ask = open_ask();
+    (void)state;
+    int head = snprintf(big, sizeof big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LARGE);
+    memset(big + head, 'x', LARGE);
+    server.answer = big;
+    server.len = (size_t)head + LARGE;
+    http_client_cut(ask, 3);
+    get(ask, 200, "xxx");
+    http_client_cut(ask, 0);
+    get(ask, 200, "");
+    assert_int_equal(server.connections, 1);
+    http_client_close(ask);
+}
+
+static const char *header_name;
+static char header_value[64];
+
+static void on_header_answer(int status, const char *body, size_t len, void *arg)
+{
+    const char *value = http_client_answer_header(*(struct http_client **)arg, header_name);
+    (void)snprintf(header_value, sizeof header_value, "%s", value != NULL ? value : "(none)");
+    on_answer(status, body, len, arg);
+}
+
+static void headers_of_the_answer_can_be_read(void **state)
+{
+    struct http_client *ask = NULL;
+    (void)state;
+    ask = http_client_open(&loop, (struct sockaddr *)&server.address, on_header_answer, &ask);
+    header_name = "retry-after";
+    server.answer =
+        "HTTP/1.1 429 No\r\nRetry-After: 7\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n";
+    get(ask, 429, "");
+    assert_string_equal(header_value, "7");
+    server.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    get(ask, 503, "");
+    assert_string_equal(header_value, "(none)");
+    server.answer = NULL;
+    get(ask, -ETIMEDOUT, "");
+    assert_string_equal(header_value, "(none)");
     http_client_close(ask);
 }
 
@@ -386,7 +453,10 @@ int main(void)
         ask_test(a_kept_connection_that_ended_is_replaced),
         ask_test(what_goes_wrong_is_told),
         ask_test(a_post_has_headers_and_a_body),
+        ask_test(any_method_may_be_sent),
         ask_test(an_answer_may_be_larger_if_it_is_allowed_to),
+        ask_test(headers_of_the_answer_can_be_read),
+        ask_test(the_rest_of_an_answer_may_be_dropped),
         ask_test(a_redirect_is_an_answer_like_others),
         ask_test(an_answer_before_all_was_written_ends_the_connection),
         ask_test(nobody_listens),

@@ -84,10 +84,11 @@ static int close_fixture(void **state)
     return 0;
 }
 
+static char answer[2048]; /* to the last request */
+
 /* Sends TEXT whole and reads the answer: its status. */
 static int ask(struct fixture *fixture, const char *text, size_t len)
 {
-    char answer[2048];
     ssize_t n = -1;
     while (len > 0 || n <= 0) {
         ssize_t sent = len > 0 ? send(fixture->fd, text, len, MSG_NOSIGNAL) : 0;
@@ -390,6 +391,44 @@ static void no_secret_stays_in_memory(void **state)
 
 #define SERVER_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_fixture, close_fixture)
 
+/* Asks with X-Request-Id, and returns that of the answer, of *LEN bytes. */
+static const char *id_back(struct fixture *fixture, const char *id, size_t *len)
+{
+    static const char name[] = "\r\nX-Request-Id: ";
+    char text[1024];
+    int n =
+        snprintf(text, sizeof(text), "GET /x HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\n\r\n", id);
+    assert_int_equal(ask(fixture, text, (size_t)n), 200);
+    const char *at = strstr(answer, name);
+    assert_non_null(at);
+    at += sizeof(name) - 1;
+    assert_null(strstr(at, name));
+    *len = strcspn(at, "\r");
+    return at;
+}
+
+static void each_answer_has_a_request_id(void **state)
+{
+    static const char *const odd[] = {"", "a b", "a;b", "a\"b", "a%0d", "\xc3\xa4"};
+    char longest[HTTP_REQUEST_ID_MAX + 2];
+    size_t len;
+
+    memset(longest, 'x', sizeof(longest));
+    longest[HTTP_REQUEST_ID_MAX] = '\0';
+    assert_memory_equal(id_back(*state, longest, &len), longest, HTTP_REQUEST_ID_MAX);
+    assert_int_equal(len, HTTP_REQUEST_ID_MAX);
+    assert_memory_equal(id_back(*state, "aZ0-_.:/+=", &len), "aZ0-_.:/+=\r", 11);
+    longest[HTTP_REQUEST_ID_MAX] = 'x';
+    longest[HTTP_REQUEST_ID_MAX + 1] = '\0';
+    const char *made = id_back(*state, longest, &len);
+    assert_int_equal(len, 16);
+    assert_int_equal(strspn(made, "0123456789abcdef"), 16);
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        (void)id_back(*state, odd[i], &len);
+        assert_int_equal(len, 16);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +442,7 @@ int main(void)
         SERVER_TEST(heads_are_bounded_together),
         SERVER_TEST(what_a_form_takes_holds_up_who_comes_next),
         SERVER_TEST(a_full_read_is_not_the_end),
+        SERVER_TEST(each_answer_has_a_request_id),
         SERVER_TEST(no_secret_stays_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
