@@ -1,4 +1,5 @@
 #include "common/protocol/goim_auth.h"
+#include "common/base/text.h"
 #include "common/protocol/json_scan.h"
 
 #include <errno.h>
@@ -119,8 +120,21 @@ static int goim_auth_bool(const json_t *object, const char *name, bool *out,
     return -EBADMSG;
 }
 
+/* goim's clients may say anything here, so nothing is refused. */
+static const char *goim_auth_platform(const json_t *object)
+{
+    const json_t *value = goim_auth_field(object, "platform");
+    size_t len = json_string_length(value);
+
+    if (!json_is_string(value) || len > GOIM_AUTH_PLATFORM_MAX ||
+        text_has_control(json_string_value(value), len))
+        return "";
+    return json_string_value(value);
+}
+
 static int goim_auth_fields(const json_t *object, struct goim_auth *auth, struct goim_auth_why *why)
 {
+    auth->platform = goim_auth_platform(object);
     if (goim_auth_mid(object, &auth->mid, why) != 0 ||
         goim_auth_text(object, "token", GOIM_AUTH_TOKEN_MAX, &auth->token, why) != 0 ||
         goim_auth_text(object, "key", GOIM_AUTH_KEY_MAX, &auth->key, why) != 0 ||

@@ -6,6 +6,7 @@
  *   VALUE ── scalar, ] or } ──► AFTER ───┴── white space to the end, nothing open ──► true */
 #include "common/protocol/json_scan.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,67 +37,6 @@ static bool eight_plain(const uint8_t *p)
     uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
     uint64_t bad = w | (w - ones * 0x20) | (quote - ones) | (slash - ones);
     return (bad & tops) == 0;
-}
-
-/* --- UTF-8 ---
- * The state is what may come next: number of continuation bytes in bits 0-7, then the range of the
- * next one. */
-
-static uint32_t utf8_lead(uint8_t c)
-{
-    uint32_t need = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1, low = 0x80, high = 0xbf;
-    if (c < 0xc2 || c > 0xf4)
-        return 0;
-    if (c == 0xe0)
-        low = 0xa0; /* below this: overlong */
-    else if (c == 0xed)
-        high = 0x9f; /* above this: surrogates */
-    else if (c == 0xf0)
-        low = 0x90; /* below this: overlong */
-    else if (c == 0xf4)
-        high = 0x8f; /* above this: beyond U+10FFFF */
-    return need | low << 8 | high << 16;
-}
-
-bool utf8_feed(uint32_t *state, const uint8_t *buf, size_t len)
-{
-    if (len == 0)
-        return true;
-    const uint8_t *end = buf + len;
-    uint32_t s = *state;
-    for (; buf < end; buf++) {
-        if (s != 0) {
-            if (*buf < (s >> 8 & 0xff) || *buf > (s >> 16 & 0xff))
-                return false;
-            s = (s & 0xff) == 1 ? 0 : ((s & 0xff) - 1) | 0x80U << 8 | 0xbfU << 16;
-            continue;
-        }
-        uint64_t w = 0;
-        while (end - buf >= 8 && (memcpy(&w, buf, 8), (w & 0x8080808080808080U) == 0))
-            buf += 8;
-        if (buf == end)
-            break;
-        if (*buf >= 0x80 && (s = utf8_lead(*buf)) == 0)
-            return false;
-    }
-    *state = s;
-    return true;
-}
-
-bool utf8_is_valid(const uint8_t *buf, size_t len)
-{
-    uint32_t state = 0;
-    return utf8_feed(&state, buf, len) && state == 0;
-}
-
-/* The length of the UTF-8 sequence of two to four bytes at P; 0: it is none. */
-static size_t utf8_sequence(const uint8_t *p, const uint8_t *end)
-{
-    uint32_t lead = utf8_lead(*p), state = 0;
-    size_t len = (lead & 0xff) + 1;
-    if (lead == 0 || (size_t)(end - p) < len)
-        return 0;
-    return utf8_feed(&state, p, len) ? len : 0;
 }
 
 /* --- one JSON value --- */
@@ -198,7 +138,7 @@ static bool take_string(struct json_scan *scan)
             return false;
         uint8_t c = *scan->at;
         if (c >= 0x80) {
-            size_t len = utf8_sequence(scan->at, scan->end);
+            size_t len = utf8_sequence(scan->at, (size_t)(scan->end - scan->at));
             if (len == 0)
                 return false;
             scan->at += len;
@@ -404,7 +344,7 @@ static size_t written_size(const uint8_t *p, const uint8_t *end, size_t *taken)
         return 1;
     if (*p < 0x80)
         return short_escape(*p) != 0 ? 2 : 6;
-    size_t len = utf8_sequence(p, end);
+    size_t len = utf8_sequence(p, (size_t)(end - p));
     *taken = len != 0 ? len : 1;
     return len != 0 ? len : 3;
 }
@@ -452,7 +392,7 @@ size_t json_write_string(const uint8_t *buf, size_t len, uint8_t *out, size_t ou
             *at++ = *buf++;
             continue;
         }
-        size_t sequence = *buf >= 0x80 ? utf8_sequence(buf, end) : 0;
+        size_t sequence = *buf >= 0x80 ? utf8_sequence(buf, (size_t)(end - buf)) : 0;
         if (sequence != 0) {
             memcpy(at, buf, sequence);
             at += sequence;

@@ -30,12 +30,5 @@ size_t json_mark(const uint8_t *buf, size_t len);
 /* From now on memory of jansson is overwritten before it is freed, because it may hold tokens. Call
  * it before jansson is used first. */
 void json_wipe_what_is_freed(void);
-/* Is BUF UTF-8 as in RFC 3629: without surrogates and overlong forms? */
-bool utf8_is_valid(const uint8_t *buf, size_t len);
-
-/* Checks UTF-8 that comes in pieces, such as fragments of WebSocket text. *STATE begins as 0. False
- * as soon as the text cannot become valid any more. At the end of the text *STATE has to be 0
- * again. */
-bool utf8_feed(uint32_t *state, const uint8_t *buf, size_t len);
 
 #endif

@@ -40,4 +40,11 @@ static inline uint64_t message_id_millis(uint64_t id)
     return id >> (MESSAGE_ID_FRACTION_BITS + MESSAGE_ID_NODE_BITS);
 }
 
+static inline uint64_t message_id_us(uint64_t id)
+{
+    uint64_t fraction = id >> MESSAGE_ID_NODE_BITS & ((1 << MESSAGE_ID_FRACTION_BITS) - 1);
+
+    return message_id_millis(id) * 1000 + (fraction * 1000 >> MESSAGE_ID_FRACTION_BITS);
+}
+
 #endif

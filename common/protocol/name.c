@@ -1,6 +1,6 @@
 #include "common/protocol/name.h"
 #include "common/base/text.h"
-#include "common/protocol/json_scan.h"
+#include "common/base/utf8.h"
 
 bool name_is_valid(const void *name, size_t len, size_t most)
 {

@@ -4,6 +4,7 @@
  * own limit (jansson and we each refuse what the other takes); NUL in an object's key, which
  * jansson cannot hold; a raw NUL byte, which is never JSON, but which jansson takes for the end of
  * the text. */
+#include "common/base/utf8.h"
 #include "common/protocol/json_scan.h"
 
 #include <jansson.h>

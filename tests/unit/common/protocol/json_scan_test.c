@@ -211,68 +211,6 @@ static void every_byte_at_every_place_of_a_string(void **state)
     }
 }
 
-static bool utf8_reference(uint32_t c, uint8_t *out, size_t *len)
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        *len = 1;
-    } else if (c < 0x800) {
-        out[0] = (uint8_t)(0xc0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 63));
-        *len = 2;
-    } else if (c < 0x10000) {
-        out[0] = (uint8_t)(0xe0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 63));
-        out[2] = (uint8_t)(0x80 | (c & 63));
-        *len = 3;
-    } else {
-        out[0] = (uint8_t)(0xf0 | c >> 18);
-        out[1] = (uint8_t)(0x80 | (c >> 12 & 63));
-        out[2] = (uint8_t)(0x80 | (c >> 6 & 63));
-        out[3] = (uint8_t)(0x80 | (c & 63));
-        *len = 4;
-    }
-    return c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
-}
-
-static void utf8_knows_every_code_point(void **state)
-{
-    (void)state;
-    uint8_t buf[4];
-    size_t len;
-    for (uint32_t c = 0; c < 0x1fffff; c++) {
-        bool good = utf8_reference(c, buf, &len);
-        if (utf8_is_valid(buf, len) != good)
-            fail_msg("U+%X", c);
-        if (len > 1 && utf8_is_valid(buf, len - 1))
-            fail_msg("U+%X cut short", c);
-    }
-    assert_false(utf8_is_valid((const uint8_t *)"\xc0\x80", 2));
-    assert_false(utf8_is_valid((const uint8_t *)"\xe0\x80\x80", 3));
-    assert_false(utf8_is_valid((const uint8_t *)"\xf0\x80\x80\x80", 4));
-    assert_false(utf8_is_valid((const uint8_t *)"\x80", 1));
-    assert_true(utf8_is_valid(NULL, 0));
-}
-
-static void utf8_feed_takes_any_split(void **state)
-{
-    (void)state;
-    static const char text[] = "plain ascii, long enough \xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80 end";
-    const uint8_t *bytes = (const uint8_t *)text;
-    size_t len = sizeof text - 1;
-    for (size_t i = 0; i <= len; i++) {
-        uint32_t feed = 0;
-        assert_true(utf8_feed(&feed, bytes, i));
-        assert_true(utf8_feed(&feed, bytes + i, len - i));
-        assert_int_equal(feed, 0);
-    }
-    uint32_t feed = 0;
-    assert_true(utf8_feed(&feed, (const uint8_t *)"\xf4", 1));
-    assert_int_not_equal(feed, 0);
-    /* Told at the second byte, not at the end of the sequence. */
-    assert_false(utf8_feed(&feed, (const uint8_t *)"\x90", 1));
-}
-
 static void check_string(const char *in, size_t len, const char *expected)
 {
     uint8_t out[256];
@@ -327,8 +265,6 @@ int main(void)
         cmocka_unit_test(finds_a_member_as_it_stands),
         cmocka_unit_test(nesting_ends_at_512),
         cmocka_unit_test(every_byte_at_every_place_of_a_string),
-        cmocka_unit_test(utf8_knows_every_code_point),
-        cmocka_unit_test(utf8_feed_takes_any_split),
         cmocka_unit_test(writes_strings),
         cmocka_unit_test(what_is_written_reads_back),
     };

@@ -82,6 +82,15 @@ static void rises_over_a_change_of_node(void **state)
     assert_int_equal(id & 1023, 3);
 }
 
+static void tells_when_it_was_made(void **state)
+{
+    struct message_ids ids;
+    (void)state;
+    message_id_init(&ids, 1023);
+    for (uint64_t us = 1700000000000 * MS; us < 1700000000002 * MS; us += 7)
+        assert_in_range(message_id_us(message_id_next(&ids, us)), us - 1, us);
+}
+
 static void clock_is_unix_milliseconds(void **state)
 {
     (void)state;
@@ -97,6 +106,7 @@ int main(void)
         cmocka_unit_test(rises_past_4096_in_a_millisecond),
         cmocka_unit_test(rises_when_the_clock_steps_back),
         cmocka_unit_test(rises_over_a_change_of_node),
+        cmocka_unit_test(tells_when_it_was_made),
         cmocka_unit_test(clock_is_unix_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
