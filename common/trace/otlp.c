@@ -1,0 +1,245 @@
+#include "common/trace/otlp.h"
+#include "common/base/array.h"
+#include "common/base/log.h"
+#include "common/http/addresses.h"
+#include "common/http/client.h"
+#include "common/protocol/json_scan.h"
+#include "common/tls/tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char default_path[] = "/v1/traces";
+
+struct otlp {
+    struct loop *loop;
+    struct http_url url;
+    char *resource; /* JSON: who tells */
+    _Atomic int64_t *counters;
+    size_t sent_metric, lost_metric;
+    struct http_addresses *addresses;
+    struct tls_client *tls;     /* NULL: plain HTTP */
+    struct http_client *client; /* NULL: no address is known yet, or it failed */
+    union endpoint address;     /* of CLIENT */
+    uv_timer_t timer;
+    char **spans; /* waiting, the oldest first */
+    size_t n, cap;
+    size_t under_way; /* spans of the request */
+    uint64_t pause_until_ms;
+    bool failing; /* the last request failed, which the log says once */
+};
+
+int otlp_check(const char *url, char *err, size_t errlen)
+{
+    struct http_url parsed;
+    const char *why;
+
+    if (url[0] == '\0' || http_url_parse(url, &parsed, &why) == 0)
+        return 0;
+    (void)snprintf(err, errlen, "trace.otlp_url: %s", why);
+    return -EINVAL;
+}
+
+static void lose(struct otlp *otlp, size_t n)
+{
+    metric_add(otlp->counters, otlp->lost_metric, (int64_t)n);
+}
+
+void otlp_add(struct otlp *otlp, char *span)
+{
+    loop_assert_owner(otlp->loop);
+    if (otlp->n == OTLP_WAITING_MOST) {
+        lose(otlp, 1);
+        free(span);
+        return;
+    }
+    ARRAY_ROOM(otlp->spans, otlp->n, otlp->cap, 64);
+    otlp->spans[otlp->n++] = span;
+}
+
+/* --- a request --- */
+
+static void drop_client(struct otlp *otlp)
+{
+    http_client_close(otlp->client);
+    otlp->client = NULL;
+}
+
+static void failed(struct otlp *otlp, int status)
+{
+    char why[64];
+
+    lose(otlp, otlp->under_way);
+    otlp->pause_until_ms = loop_now_ms(otlp->loop) + OTLP_PAUSE_MS;
+    if (status < 0)
+        (void)snprintf(why, sizeof why, "%s", uv_strerror(status));
+    else
+        (void)snprintf(why, sizeof why, "status %d", status);
+    if (!otlp->failing)
+        log_warn("collector does not take spans",
+                 "url=%s://%s%s why=\"%s\"; they are lost meanwhile",
+                 otlp->url.tls ? "https" : "http", otlp->url.host, otlp->url.path, why);
+    otlp->failing = true;
+    if (status >= 0)
+        return;
+    http_addresses_failed(otlp->addresses, &otlp->address);
+    drop_client(otlp);
+}
+
+static void on_answer(int status, const char *body, size_t len, void *arg)
+{
+    struct otlp *otlp = arg;
+
+    (void)body;
+    (void)len;
+    if (status >= 200 && status < 300) {
+        metric_add(otlp->counters, otlp->sent_metric, (int64_t)otlp->under_way);
+        if (otlp->failing)
+            log_info("collector takes spans again", "url=%s", otlp->url.host);
+        otlp->failing = false;
+    } else {
+        failed(otlp, status);
+    }
+    otlp->under_way = 0;
+}
+
+/* The first N spans as a request's body. */
+static char *make_body(const struct otlp *otlp, size_t n, size_t *len)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, len);
+
+    fprintf(out,
+            "{\"resourceSpans\":[{\"resource\":%s,\"scopeSpans\":[{\"scope\":{\"name\":\"imc\"},"
+            "\"spans\":[",
+            otlp->resource);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s%s", i > 0 ? "," : "", otlp->spans[i]);
+    fputs("]}]}]}", out);
+    fclose(out);
+    return text;
+}
+
+static void take_out(struct otlp *otlp, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(otlp->spans[i]);
+    otlp->n -= n;
+    memmove(otlp->spans, otlp->spans + n, otlp->n * sizeof *otlp->spans);
+}
+
+static void post(struct otlp *otlp)
+{
+    size_t n = otlp->n < OTLP_BATCH ? otlp->n : OTLP_BATCH, len = 0;
+    char *body = make_body(otlp, n, &len);
+    const struct http_client_body json = {"application/json", body, len};
+
+    take_out(otlp, n);
+    otlp->under_way = n;
+    http_client_post_body(otlp->client, otlp->url.path, &json, OTLP_TIMEOUT_MS);
+    free(body);
+}
+
+/* False: no address is known. */
+static bool has_client(struct otlp *otlp)
+{
+    http_addresses_refresh(otlp->addresses);
+    const union endpoint *address = http_addresses_current(otlp->addresses);
+    if (address == NULL)
+        return false;
+    if (otlp->client != NULL && endpoint_same(address, &otlp->address))
+        return true;
+    drop_client(otlp);
+    otlp->address = *address;
+    otlp->client = http_client_open(otlp->loop, &address->any, on_answer, otlp);
+    http_client_set_host(otlp->client, otlp->url.host);
+    if (otlp->tls != NULL)
+        http_client_set_tls(otlp->client, otlp->tls, otlp->url.address.host);
+    return true;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct otlp *otlp = timer->data;
+
+    if (otlp->n == 0 || otlp->under_way > 0 || loop_now_ms(otlp->loop) < otlp->pause_until_ms)
+        return;
+    if (has_client(otlp))
+        post(otlp);
+}
+
+/* --- open, close --- */
+
+static void on_known(void *arg, int err)
+{
+    (void)arg;
+    (void)err; /* without an address spans wait, and are lost if they are too many */
+}
+
+static char *make_resource(const struct otlp_options *options)
+{
+    uint8_t member[512];
+    size_t len = json_write_string((const uint8_t *)options->member, strnlen(options->member, 80),
+                                   member, sizeof member);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    fprintf(out,
+            "{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"%s\"}},"
+            "{\"key\":\"service.instance.id\",\"value\":{\"stringValue\":%.*s}}]}",
+            options->service, (int)len, (const char *)member);
+    fclose(out);
+    return text;
+}
+
+int otlp_open(struct loop *loop, const struct otlp_options *options, struct otlp **out, char *err,
+              size_t errlen)
+{
+    const struct tls_client_options tls = {.name = "otlp", .alpn = "http/1.1"};
+    struct otlp *otlp = mem_zalloc(sizeof *otlp);
+    const char *why;
+
+    loop_assert_owner(loop);
+    int rc = http_url_parse(options->url, &otlp->url, &why);
+    if (rc != 0)
+        (void)snprintf(err, errlen, "trace.otlp_url: %s", why);
+    else if (otlp->url.tls)
+        rc = tls_client_open(options->tls, &tls, &otlp->tls, err, errlen);
+    if (rc != 0) {
+        free(otlp);
+        return rc;
+    }
+    if (strcmp(otlp->url.path, "/") == 0)
+        (void)snprintf(otlp->url.path, sizeof otlp->url.path, "%s", default_path);
+    otlp->loop = loop;
+    otlp->resource = make_resource(options);
+    otlp->counters = options->counters;
+    otlp->sent_metric = options->sent_metric;
+    otlp->lost_metric = options->lost_metric;
+    otlp->addresses = http_addresses_open(loop, &otlp->url, on_known, otlp);
+    uv_timer_init(&loop->uv, &otlp->timer);
+    otlp->timer.data = otlp;
+    uv_timer_start(&otlp->timer, on_timer, OTLP_EVERY_MS, OTLP_EVERY_MS);
+    *out = otlp;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *timer)
+{
+    free(timer->data);
+}
+
+void otlp_close(struct otlp *otlp)
+{
+    if (otlp == NULL)
+        return;
+    drop_client(otlp);
+    http_addresses_close(otlp->addresses);
+    take_out(otlp, otlp->n);
+    free(otlp->spans);
+    free(otlp->resource);
+    uv_close((uv_handle_t *)&otlp->timer, on_closed);
+}
