@@ -91,7 +91,6 @@ struct member *member_list_find(const struct member_list *list, const char *id);
 void member_list_free(struct member_list *list);
 
 /* record.c: */
-const char *member_kind_name(enum member_kind kind);
 /* The JSON text of a lease. The caller frees it. */
 char *member_encode(const struct member *member, int64_t ttl_ms);
 /* A sorted list from an array of id, JSON, id, JSON …. What cannot be read is left out and

@@ -38,13 +38,14 @@ bool member_same(const struct member *a, const struct member *b)
            strcmp(a->tcps, b->tcps) == 0 && strcmp(a->wss, b->wss) == 0 &&
            strcmp(a->host, b->host) == 0 && strcmp(a->ips, b->ips) == 0 &&
            strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0 &&
-           a->refuses_clients == b->refuses_clients;
+           a->refuses_clients == b->refuses_clients && a->draining == b->draining;
 }
 
 void member_take_counts(struct member *member, const struct member *from)
 {
     member->connections = from->connections;
     member->client_ips = from->client_ips;
+    memcpy(member->unready, from->unready, sizeof member->unready);
 }
 
 bool member_list_same(const struct member_list *a, const struct member_list *b)

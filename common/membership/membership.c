@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static uint64_t new_epoch(uint64_t now_ms, uint64_t after)
@@ -153,14 +154,23 @@ void membership_set_connections(struct membership *membership, int64_t connectio
     membership->self.connections = connections;
 }
 
-void membership_set_clients(struct membership *membership, int64_t client_ips, bool refuses)
+void membership_set_clients(struct membership *membership, const struct member_clients *clients)
 {
     loop_assert_owner(membership->loop);
-    bool begins = refuses && !membership->self.refuses_clients;
-    membership->self.client_ips = client_ips;
-    membership->self.refuses_clients = refuses;
-    if (begins && membership->holding && membership->ops->renew != NULL)
+    struct member *self = &membership->self;
+    bool is_news =
+        (clients->refuses && !self->refuses_clients) || clients->draining != self->draining;
+    self->client_ips = clients->ips;
+    self->refuses_clients = clients->refuses;
+    self->draining = clients->draining;
+    if (is_news && membership->holding && membership->ops->renew != NULL)
         membership->ops->renew(membership);
+}
+
+void membership_set_unready(struct membership *membership, const char *unready)
+{
+    loop_assert_owner(membership->loop);
+    (void)snprintf(membership->self.unready, sizeof membership->self.unready, "%s", unready);
 }
 
 void membership_set_key(struct membership *membership, const char *key)

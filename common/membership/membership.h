@@ -24,9 +24,13 @@
 #include "common/rpc/rpc.h"
 #include <string.h>
 
-enum { MEMBER_EPOCH_RANDOM_BITS = 20 };
+enum { MEMBER_EPOCH_RANDOM_BITS = 20, MEMBER_LOOPS_MAX = 256 };
 
 enum member_kind { MEMBER_COMET, MEMBER_LOGIC, MEMBER_ROUTER, MEMBER_JOB, MEMBER_KINDS };
+/* "comet" */
+const char *member_kind_name(enum member_kind kind);
+/* MEMBER_KINDS: NAME is none. */
+enum member_kind member_kind_of(const char *name);
 
 struct member {
     char id[64];
@@ -38,12 +42,18 @@ struct member {
     /* comet: sessions, and from how many IP addresses they come, by its own estimate */
     int64_t connections, client_ips;
     bool refuses_clients; /* comet: it drains, or cannot take clients now */
+    bool draining;        /* comet: it sends its clients elsewhere */
     char rpc[128];        /* host:port for gRPC; for a job: of its admin listener */
     /* comet: public addresses, tcps and wss those with TLS; may be empty */
     char tcp[128], ws[128], tcps[128], wss[128];
     char host[128]; /* comet: its machine's name for clients, may be empty */
     char ips[384];  /* comet: IP addresses for clients, separated by commas, may be empty */
     char region[32], zone[32];
+    uint32_t loops;   /* comet: its loops, each of which answers questions (session.proto); 0: an
+                       * earlier version, which answers none */
+    char version[32]; /* empty: an earlier version, which does not say it */
+    char unready[96]; /* names of the conditions that do not hold: "redis, bus"; empty: all do, or
+                       * an earlier version */
 };
 
 /* The addressee of streams to MEMBER. */
@@ -90,8 +100,8 @@ struct membership_options {
 
 struct membership_events {
     /* The list of KIND has changed: a member came, left, has another epoch, address or weight, or
-     * refuses clients from now on or no more. A change of connections and client_ips alone does not
-     * count. */
+     * refuses clients, or drains, from now on or no more. A change of connections and client_ips
+     * alone does not count. */
     void (*changed)(struct membership *membership, enum member_kind kind, void *arg);
     /* We are a member (we hold the lease), for the first time or again. LOST: others may have taken
      * us for dead meanwhile. Then we have a new epoch, and everybody forgets what was registered
@@ -122,9 +132,16 @@ bool membership_fresh(const struct membership *membership);
 bool membership_known(const struct membership *membership);
 /* The others learn this with the next renewal. */
 void membership_set_connections(struct membership *membership, int64_t connections);
-/* For a comet: the same. If it begins to refuse clients, its lease is renewed at once, so that
- * the others know within a renewal of their own. */
-void membership_set_clients(struct membership *membership, int64_t client_ips, bool refuses);
+/* For a comet: the same. If it begins to refuse clients, or begins or ends a drain, its lease is
+ * renewed at once, so that the others know within a renewal of their own. */
+struct member_clients {
+    int64_t ips; /* client_ips */
+    bool refuses, draining;
+};
+void membership_set_clients(struct membership *membership, const struct member_clients *clients);
+/* Conditions of ours do not hold, see struct member; "": all do. The others learn it with the next
+ * renewal. */
+void membership_set_unready(struct membership *membership, const char *unready);
 /* /member of the admin listener: answers REQUEST with our record. The query says who asks (kind,
  * id, epoch). A POST also says that the asker leaves (leaving), and which epoch of ours it has
  * taken for dead (dead). We believe that only from an address of the list, and never from a web

@@ -32,8 +32,8 @@ static const struct record_field {
     {                                                                            \
 #name, offsetof(struct member, name), sizeof(((struct member *)0)->name) \
     }
-    FIELD(rpc),  FIELD(tcp), FIELD(ws),     FIELD(tcps), FIELD(wss),
-    FIELD(host), FIELD(ips), FIELD(region), FIELD(zone),
+    FIELD(rpc), FIELD(tcp),    FIELD(ws),   FIELD(tcps),    FIELD(wss),     FIELD(host),
+    FIELD(ips), FIELD(region), FIELD(zone), FIELD(version), FIELD(unready),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
@@ -41,6 +41,15 @@ enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 const char *member_kind_name(enum member_kind kind)
 {
     return KIND_NAMES[kind];
+}
+
+enum member_kind member_kind_of(const char *name)
+{
+    int kind = 0;
+
+    while (kind < MEMBER_KINDS && strcmp(KIND_NAMES[kind], name) != 0)
+        kind++;
+    return (enum member_kind)kind;
 }
 
 /* As text: Lua's numbers are doubles, which do not hold 64 bits. */
@@ -54,9 +63,10 @@ static void set_u64(json_t *object, const char *name, uint64_t value)
 static json_t *to_json(const struct member *member)
 {
     json_t *object =
-        json_pack("{s:I, s:I, s:I, s:b}", "weight", (json_int_t)member->weight, "connections",
-                  (json_int_t)member->connections, "client_ips", (json_int_t)member->client_ips,
-                  "refuses_clients", member->refuses_clients);
+        json_pack("{s:I, s:I, s:I, s:I, s:b, s:b}", "weight", (json_int_t)member->weight,
+                  "connections", (json_int_t)member->connections, "client_ips",
+                  (json_int_t)member->client_ips, "loops", (json_int_t)member->loops,
+                  "refuses_clients", member->refuses_clients, "draining", member->draining);
     assert(object != NULL);
     set_u64(object, "epoch", member->epoch);
     set_u64(object, "process", member->process);
@@ -116,8 +126,12 @@ static int64_t number_of(const json_t *object, const char *name)
 /* What a daemon of an earlier version does not say. */
 static void later_fields_of(const json_t *object, struct member *member)
 {
+    int64_t loops = number_of(object, "loops");
+
     member->client_ips = number_of(object, "client_ips");
+    member->loops = loops <= MEMBER_LOOPS_MAX ? (uint32_t)loops : 0;
     member->refuses_clients = json_is_true(json_object_get(object, "refuses_clients"));
+    member->draining = json_is_true(json_object_get(object, "draining"));
 }
 
 /* --- leases --- */

@@ -1,28 +1,15 @@
 /* GET and POST /member: writes the question, reads it on the other side, and answers it. */
+#include "common/base/text.h"
 #include "common/membership/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void percent_encode(const char *text, char *buf, size_t len)
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    size_t at = 0;
-    for (; *text != '\0' && at + 4 <= len; text++) {
-        if (strchr(plain, *text) != NULL)
-            buf[at++] = *text;
-        else
-            at += (size_t)snprintf(buf + at, len - at, "%%%02X", (unsigned char)*text);
-    }
-    buf[at] = '\0';
-}
-
 void member_question_encode(const struct member_question *question, char *buf, size_t len)
 {
     char id[3 * sizeof(((struct member *)0)->id) + 1], dead[32] = "";
-    percent_encode(question->id, id, sizeof id);
+    text_to_uri(question->id, strlen(question->id), id, sizeof id);
     if (question->dead != 0)
         (void)snprintf(dead, sizeof dead, "&dead=%llu", (unsigned long long)question->dead);
     (void)snprintf(buf, len, "/member?kind=%s&id=%s&epoch=%llu%s%s",
@@ -45,20 +32,18 @@ static bool query_u64(const struct http_request *request, const char *name, uint
 /* Reads the query of REQUEST. NULL, or what is wrong with it. */
 static const char *question_of(const struct http_request *request, struct member_question *question)
 {
-    const char *kind = http_query(request, "kind", 0), *leaving = http_query(request, "leaving", 0);
-    int i = 0;
+    const char *name = http_query(request, "kind", 0), *leaving = http_query(request, "leaving", 0);
+    enum member_kind kind = name != NULL ? member_kind_of(name) : MEMBER_COMET;
+
     *question = (struct member_question){.id = http_query(request, "id", 0)};
-    while (kind != NULL && i < MEMBER_KINDS &&
-           strcmp(member_kind_name((enum member_kind)i), kind) != 0)
-        i++;
-    if (i == MEMBER_KINDS)
+    if (kind == MEMBER_KINDS)
         return "kind: comet, logic, router or job is wanted\n";
-    if ((question->id == NULL) != (kind == NULL))
+    if ((question->id == NULL) != (name == NULL))
         return "kind and id: both or none are wanted\n";
     if (!query_u64(request, "epoch", &question->epoch) ||
         !query_u64(request, "dead", &question->dead))
         return "epoch and dead: a decimal number is wanted\n";
-    question->kind = (enum member_kind)i;
+    question->kind = kind;
     question->from = http_peer(request);
     question->says = http_method(request) == HTTP_POST;
     question->leaving = leaving != NULL && strcmp(leaving, "1") == 0;

@@ -180,7 +180,7 @@ static void everyone_sees_everyone(void **state)
     membership_set_connections(b.membership, 123456);
     turn_until(seen(&r, MEMBER_COMET, "comet-b")->connections == 123456);
     assert_int_equal(r.changed[MEMBER_COMET], changes);
-    membership_set_clients(b.membership, 77, false);
+    membership_set_clients(b.membership, &(struct member_clients){.ips = 77, .refuses = false});
     turn_until(seen(&r, MEMBER_COMET, "comet-b")->client_ips == 77);
     assert_int_equal(r.changed[MEMBER_COMET], changes);
     vanish(&a);
@@ -201,7 +201,7 @@ static void who_refuses_clients_says_so_at_once(void **state)
     turn_for(2 * RENEW); /* the renewal that was due before */
     int changes = logic.changed[MEMBER_COMET];
     uint64_t begin = loop_now_ms(&loop);
-    membership_set_clients(comet.membership, 0, true);
+    membership_set_clients(comet.membership, &(struct member_clients){.ips = 0, .refuses = true});
     turn_until(seen(&logic, MEMBER_COMET, "comet")->refuses_clients);
     assert_in_range(loop_now_ms(&loop) - begin, 0, 5 * RENEW);
     assert_int_equal(logic.changed[MEMBER_COMET], changes + 1);

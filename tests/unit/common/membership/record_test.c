@@ -34,14 +34,16 @@ static void clients_may_be_absent(void **state)
     static const struct {
         const char *text;
         int64_t ips;
-        bool refuses;
+        bool refuses, draining;
     } rows[] = {
-        {"", 0, false},
-        {",\"client_ips\":7,\"refuses_clients\":true", 7, true},
-        {",\"client_ips\":1e+14,\"refuses_clients\":false", 100000000000000, false},
-        {",\"client_ips\":-1,\"refuses_clients\":1", 0, false},
-        {",\"client_ips\":1e300,\"refuses_clients\":\"true\"", 0, false},
-        {",\"client_ips\":\"7\",\"refuses_clients\":null", 0, false},
+        {"", 0, false, false},
+        {",\"client_ips\":7,\"refuses_clients\":true", 7, true, false},
+        {",\"client_ips\":7,\"refuses_clients\":true,\"draining\":true", 7, true, true},
+        {",\"draining\":\"true\"", 0, false, false},
+        {",\"client_ips\":1e+14,\"refuses_clients\":false", 100000000000000, false, false},
+        {",\"client_ips\":-1,\"refuses_clients\":1", 0, false, false},
+        {",\"client_ips\":1e300,\"refuses_clients\":\"true\"", 0, false, false},
+        {",\"client_ips\":\"7\",\"refuses_clients\":null", 0, false, false},
     };
     char text[256];
     struct member_record out;
@@ -55,6 +57,7 @@ static void clients_may_be_absent(void **state)
         assert_null(member_record_decode(text, (size_t)n, &out));
         assert_true(out.member.client_ips == rows[i].ips);
         assert_int_equal(out.member.refuses_clients, rows[i].refuses);
+        assert_int_equal(out.member.draining, rows[i].draining);
         assert_string_equal(out.member.ips, "");
         assert_string_equal(out.member.tcps, "");
     }

@@ -45,13 +45,14 @@ static void everyone_sees_everyone(void **state)
     membership_set_connections(other->membership, 123456);
     turn_for(3 * RENEW);
     assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->connections, 123456);
-    membership_set_clients(other->membership, 76, false);
+    membership_set_clients(other->membership,
+                           &(struct member_clients){.ips = 76, .refuses = false});
     turn_for(3 * RENEW);
     assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->client_ips, 76);
     assert_int_equal(router->changed[MEMBER_COMET], changes);
 
     /* That it refuses clients is one. */
-    membership_set_clients(other->membership, 77, true);
+    membership_set_clients(other->membership, &(struct member_clients){.ips = 77, .refuses = true});
     turn_for(3 * RENEW);
     assert_true(seen(router, MEMBER_COMET, "comet /&?b")->refuses_clients);
     assert_int_equal(seen(router, MEMBER_COMET, "comet /&?b")->client_ips, 77);
