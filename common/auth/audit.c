@@ -19,11 +19,12 @@ void audit_log(const struct audit *audit)
     /* Strangers can cause refusals, so these are limited to 10 lines a second, like other lines.
      * What was carried out is not. */
     static struct log_site refusals;
-    if ((int)level >= atomic_load_explicit(&log_threshold, memory_order_relaxed))
+    if (log_is_on(level))
         log_write(refused ? &refusals : &unlimited, level, "audit",
-                  "listener=%s who=%s address=%s method=%s route=%s outcome=%s why=%s",
+                  "listener=%s who=%s address=%s method=%s route=%s outcome=%s why=%s "
+                  "request_id=%s",
                   audit->listener, who, audit->address, audit->method, route, outcome,
-                  refused ? audit->why : "ok");
+                  refused ? audit->why : "ok", audit->request_id);
 }
 
 const char *audit_method(const struct http_request *request)

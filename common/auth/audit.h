@@ -2,22 +2,24 @@
  * for who made it. Any thread.
  *
  *   … info  logic audit listener=api who=billing address=10.1.2.3 method=POST
- *       route=/1/admin/token/new outcome=200 why=ok
+ *       route=/1/admin/token/new outcome=200 why=ok request_id=5e8bb2a0c3f1d977
  *
- * Nothing that a caller wrote is logged: the route is ours, and neither query nor body is there. */
+ * Nothing else that a caller wrote is logged than its request id: the route is ours, and neither
+ * query nor body is there. */
 #ifndef IMC_COMMON_AUTH_AUDIT_H
 #define IMC_COMMON_AUTH_AUDIT_H
 
 struct http_request;
 
 struct audit {
-    const char *listener; /* "api", "admin" */
-    const char *who;      /* the name of a key; "loopback", "trusted"; NULL: nobody knows */
-    const char *address;  /* IP address of the caller */
-    const char *method;   /* "GET" */
-    const char *route;    /* of our table; NULL: the path is none of ours */
-    int outcome;          /* the status of the answer; 0: let in, the answer comes later */
-    const char *why;      /* of a refusal, one word: "key", "scope"; NULL: it was carried out */
+    const char *listener;   /* "api", "admin" */
+    const char *who;        /* the name of a key; "loopback", "trusted"; NULL: nobody knows */
+    const char *address;    /* IP address of the caller */
+    const char *method;     /* "GET" */
+    const char *route;      /* of our table; NULL: the path is none of ours */
+    int outcome;            /* the status of the answer; 0: let in, the answer comes later */
+    const char *why;        /* of a refusal, one word: "key", "scope"; NULL: it was carried out */
+    const char *request_id; /* http_request_id() */
 };
 
 void audit_log(const struct audit *audit);

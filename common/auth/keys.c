@@ -69,7 +69,13 @@ ssize_t keys_find(const struct keys *keys, const char *presented)
     uint8_t digest[KEY_DIGEST_LEN];
 
     key_digest(presented, strlen(presented), digest);
+    return keys_find_digest(keys, digest);
+}
+
+ssize_t keys_find_digest(const struct keys *keys, const uint8_t digest[KEY_DIGEST_LEN])
+{
     size_t found = index_of(keys, digest);
+
     return found < keys->n ? (ssize_t)found : -1;
 }
 

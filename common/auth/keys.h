@@ -57,6 +57,9 @@ const struct key *keys_at(const struct keys *keys, size_t index);
  * time shows neither whether it is right nor whose it is. */
 ssize_t keys_find(const struct keys *keys, const char *presented);
 
+/* The same for a key with DIGEST. */
+ssize_t keys_find_digest(const struct keys *keys, const uint8_t digest[KEY_DIGEST_LEN]);
+
 /* Does KEY include SCOPE? */
 static inline bool key_may(const struct key *key, enum key_scope scope)
 {

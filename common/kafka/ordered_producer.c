@@ -205,6 +205,7 @@ static int client_open(struct ordered_producer *producer)
         .partitions = producer->options.partitions,
         .settings = producer->options.settings,
         .max_bytes = producer_limit(producer->max_bytes),
+        .linger_ms = producer->options.linger_ms,
     };
 
     producer->since_ms = now_ms(producer);

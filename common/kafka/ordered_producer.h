@@ -38,6 +38,7 @@ struct ordered_options {
     int partitions;       /* of the topic if it is created; 0: it is never created */
     const char *settings; /* of the topic if it is created: kafka_topic.settings */
     int64_t timeout_ms;
+    int linger_ms;      /* so long a message waits for others to go with it */
     size_t max_waiting; /* bytes without an answer; more are put off, unless nothing else waits */
     /* Does the topic take messages? WHY not. Never within a call but ordered_producer_open(). */
     void (*ready)(bool ready, const char *why, void *arg);

@@ -219,7 +219,7 @@ static rd_kafka_conf_t *configure(const struct producer_bus *bus,
     /* The operator's options come first. What durability needs is set after them, so that they
      * cannot switch it off. */
     if (kafka_conf_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, err, errlen) == 0 &&
-        kafka_conf_set_int(conf, "linger.ms", 0, err, errlen) == 0 &&
+        kafka_conf_set_int(conf, "linger.ms", options->linger_ms, err, errlen) == 0 &&
         kafka_conf_options(conf, bus->options, err, errlen) == 0 &&
         set_limit(conf, options->max_bytes, err, errlen) == 0 &&
         kafka_conf_set_int(conf, "message.timeout.ms", options->timeout_ms, err, errlen) == 0 &&

@@ -44,6 +44,7 @@ struct producer_options {
     const char *settings; /* of the topic if it is created: kafka_topic.settings */
     int64_t max_bytes;    /* the topic's limit for a batch; batches do not get larger */
     int64_t timeout_ms;   /* a message that is not confirmed by then fails; 0: none does */
+    int linger_ms; /* so long one waits for others to go with it, unless bus.options say so */
 };
 
 /* 0, or -EINVAL or -EMFILE after logging. No event comes before this returns. */

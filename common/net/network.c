@@ -61,6 +61,34 @@ bool ip_is_loopback(const struct ip *ip)
     return network_has(&v4, ip) || network_has(&v6, ip);
 }
 
+bool ip_is_private(const struct ip *ip)
+{
+    static const struct network networks[] = {
+        {{{[10] = 0xff, [11] = 0xff, [12] = 0}}, V4_BITS + 8},  /* 0.0.0.0/8 */
+        {{{[10] = 0xff, [11] = 0xff, [12] = 10}}, V4_BITS + 8}, /* RFC 1918 */
+        {{{[10] = 0xff, [11] = 0xff, [12] = 172, [13] = 16}}, V4_BITS + 12},
+        {{{[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168}}, V4_BITS + 16},
+        {{{[10] = 0xff, [11] = 0xff, [12] = 100, [13] = 64}}, V4_BITS + 10},  /* RFC 6598 */
+        {{{[10] = 0xff, [11] = 0xff, [12] = 169, [13] = 254}}, V4_BITS + 16}, /* link-local */
+        {{{[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 18}}, V4_BITS + 15},  /* benchmarks */
+        {{{[10] = 0xff, [11] = 0xff, [12] = 224}}, V4_BITS + 3}, /* multicast, and reserved */
+        {{{0}}, MOST_BITS - 32}, /* ::, ::1, and IPv4 as it was once embedded */
+        {{{[1] = 0x64, [2] = 0xff, [3] = 0x9b}}, 32}, /* NAT64: any IPv4 address */
+        {{{[0] = 0x20, [1] = 0x02}}, 16},             /* 6to4: likewise */
+        {{{[0] = 0xfc}}, 7},                          /* unique local */
+        {{{[0] = 0xfe, [1] = 0x80}}, 9},              /* link-local, and site-local of old */
+        {{{[0] = 0xff}}, 8},                          /* multicast */
+    };
+
+    if (ip_is_loopback(ip))
+        return true;
+    for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++) {
+        if (network_has(&networks[i], ip))
+            return true;
+    }
+    return false;
+}
+
 /* Reads 1 to 3 digits, at most MOST. */
 static bool read_bits(const char *text, size_t len, unsigned most, unsigned *bits)
 {

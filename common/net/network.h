@@ -34,6 +34,9 @@ bool ip_of_endpoint(const union endpoint *endpoint, struct ip *out);
 void ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 /* 127.0.0.0/8 or ::1. */
 bool ip_is_loopback(const struct ip *ip);
+/* Not an address of one host on the internet: loopback, private networks, link-local, multicast and
+ * the like (IANA's special-purpose registries), and IPv6 that stands for any IPv4 address. */
+bool ip_is_private(const struct ip *ip);
 /* Reads the LEN bytes of TEXT; an address alone is the network of itself. False: they are none. */
 bool network_parse(const char *text, size_t len, struct network *out);
 bool network_has(const struct network *network, const struct ip *ip);

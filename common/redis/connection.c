@@ -8,8 +8,10 @@
  *      └────────────────────┴──── redis_shard_break: an error, no answer in time ──┴─────────────┘
  *
  * With Sentinels, ASKING is between WAITING and the rest: sentinel.c. */
+#include "common/base/loop_metrics.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
+#include "common/base/time.h"
 #include "common/net/address.h"
 #include "common/redis/internal.h"
 #include "common/tls/engine.h"
@@ -169,10 +171,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(link->redis->read_buffer, sizeof link->redis->read_buffer);
 }
 
-static void take_reply(struct redis_connection *link, redisReply *reply)
+/* NOW_US: of the bytes that brought it. */
+static void take_reply(struct redis_connection *link, redisReply *reply, int64_t now_us)
 {
     struct redis_shard *shard = link->shard;
     struct redis_call call = redis_calls_pop(&shard->pending);
+    loop_observe(link->redis->loop, LOOP_REDIS, now_us - call.sent_us);
     bool error = reply->type == REDIS_REPLY_ERROR;
     shard->suspect = false;
     if (error && call.script != NULL)
@@ -193,6 +197,7 @@ static void take_reply(struct redis_connection *link, redisReply *reply)
 /* A call of FN may end the connection or close the whole client. Then link->shard is NULL. */
 static void take_replies(struct redis_connection *link)
 {
+    int64_t now_us = time_mono_us();
     while (link->shard != NULL) {
         struct redis_shard *shard = link->shard;
         void *reply = NULL;
@@ -211,7 +216,7 @@ static void take_replies(struct redis_connection *link)
             redis_shard_break(shard, "sent an answer that nobody asked for");
             return;
         }
-        take_reply(link, reply);
+        take_reply(link, reply, now_us);
         reply_wipe(reply);
         freeReplyObject(reply);
     }
@@ -312,6 +317,7 @@ void redis_shard_put(struct redis_shard *shard, const char *cmd, size_t len, str
     struct redis *redis = shard->redis;
     append(&shard->out, cmd, len);
     call.sent_ms = loop_now_ms(redis->loop);
+    call.sent_us = time_mono_us();
     redis_calls_push(&shard->pending, call);
     redis_tick_start(redis);
     loop_defer(redis->loop, &redis->task);

@@ -15,6 +15,7 @@ struct redis_call {
     void *arg;
     const struct redis_script *script; /* NULL: it is a command of its own */
     uint64_t sent_ms;
+    int64_t sent_us; /* by time_mono_us() */
 };
 
 /* A queue in a ring that grows. So a command needs no allocation. */

@@ -358,7 +358,7 @@ static int admission_accept(struct rpc_admission *admission, int listener)
         pthread_mutex_lock(&admission->lock);
         admission->stats.accept_errors++;
         pthread_mutex_unlock(&admission->lock);
-        log_warn("cannot accept", "rpc err=%d; trying again", err);
+        log_warn("cannot accept", "what=rpc err=%d; trying again", err);
         return -err;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

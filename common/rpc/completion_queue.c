@@ -208,9 +208,9 @@ static void rpc_log(gpr_log_func_args *args)
 {
     if (args->severity == GPR_LOG_SEVERITY_ERROR &&
         strstr(args->message, "assertion failed") != NULL)
-        log_error("grpc", "msg=\"%s\" at=%s:%d", args->message, args->file, args->line);
+        log_error("grpc", "text=\"%s\" at=%s:%d", args->message, args->file, args->line);
     else
-        log_debug("grpc", "msg=\"%s\" at=%s:%d", args->message, args->file, args->line);
+        log_debug("grpc", "text=\"%s\" at=%s:%d", args->message, args->file, args->line);
 }
 
 static void rpc_locks_init(struct rpc *rpc)

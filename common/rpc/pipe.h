@@ -47,12 +47,24 @@ struct pipe_ops {
     void (*drop)(void *reply);
 };
 
+/* The calls of imc_rpc_batch_seconds. */
+enum pipe_call {
+    PIPE_UNMEASURED,
+    PIPE_SESSIONS,
+    PIPE_CONNECTS,
+    PIPE_UPSTREAM,
+    PIPE_MAP,
+    PIPE_PUSH,
+    PIPE_SETTLE,
+};
+
 struct pipe_options {
-    const char *path;   /* the method */
-    int window;         /* how many batches may be unanswered */
-    int timeout_ms;     /* if a batch is unanswered for so long, the pipe breaks the stream; 0:
-                         * never */
-    struct rpc_name to; /* the daemon it is for; id "": any daemon that answers */
+    const char *path;    /* the method */
+    int window;          /* how many batches may be unanswered */
+    int timeout_ms;      /* if a batch is unanswered for so long, the pipe breaks the stream; 0:
+                          * never */
+    struct rpc_name to;  /* the daemon it is for; id "": any daemon that answers */
+    enum pipe_call call; /* what a batch's time counts as */
 };
 
 /* Opens a stream to ADDRESS ("host:port") at once. OPS has to be static, because a late reply may

@@ -340,7 +340,7 @@ static void relay_admit(struct rpc_relay *relay, struct rpc_tunnel *tunnel)
     LIST_INSERT_HEAD(&relay->tunnels, tunnel, link);
     if (epoll_ctl(relay->epoll, EPOLL_CTL_ADD, tunnel->wire, &event) != 0 ||
         epoll_ctl(relay->epoll, EPOLL_CTL_ADD, tunnel->plain, &event) != 0) {
-        log_warn("cannot accept", "rpc peer=%s epoll err=%d", tunnel->peer, errno);
+        log_warn("cannot accept", "what=rpc peer=%s err=%d", tunnel->peer, errno);
         tunnel_free(relay, tunnel);
         return;
     }

@@ -7,19 +7,24 @@
  *   records.c    the records of an open connection of TLS 1.3
  *   errors.c     OpenSSL's errors in words */
 #include "common/tls/tls.h"
+#include "common/base/exposition.h"
 #include "common/base/mem.h"
 #include "common/tls/internal.h"
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 const struct metric_row tls_metric_rows[TLS_METRIC_ROWS] = {
-    {"imc_tls_certificate_expiry_seconds", "file=\"…\"", METRIC_GAUGE,
-     "When the certificate expires, in seconds since 1970."},
-    {"imc_tls_handshakes_total", "end=\"server\",name=\"…\",result=\"full\"", METRIC_COUNTER,
-     "TLS handshakes that ended, by listener (end=server) or kind of client: full, resumed (of an "
-     "earlier session), failed."},
+    {.name = "imc_tls_certificate_expiry_seconds",
+     .labels = "file=\"…\"",
+     .type = METRIC_GAUGE,
+     .help = "When the certificate expires, in seconds since 1970. Put a new one into its file in "
+             "time, then send SIGHUP."},
+    {.name = "imc_tls_handshakes_total",
+     .labels = "end=\"server\",name=\"…\",result=\"full\"",
+     .type = METRIC_COUNTER,
+     .help = "TLS handshakes that ended, by listener (end=server) or kind of client: full, resumed "
+             "(of an earlier session), failed."},
 };
 
 static const char *const result_names[TLS_RESULTS] = {"full", "resumed", "failed"};
@@ -92,6 +97,15 @@ void tls_close(struct tls *tls)
 bool tls_has_certificate(const struct tls *tls)
 {
     return tls->material->n_pairs > 0;
+}
+
+bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int64_t *expires)
+{
+    if (i >= tls->material->n_pairs)
+        return false;
+    *file = tls->material->pairs[i].file;
+    *expires = tls->material->pairs[i].expires;
+    return true;
 }
 
 /* "h2,http/1.1" becomes 2 h2 8 http/1.1. */
@@ -211,41 +225,41 @@ int tls_reload(struct tls *tls, char *err, size_t errlen)
 
 /* --- metrics --- */
 
-static void head(FILE *out, size_t row)
+static void render_expiry(const struct tls_pair *pair, struct exposition *to)
 {
-    const struct metric_row *of = &tls_metric_rows[row];
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", of->name, of->help, of->name,
-            of->type == METRIC_COUNTER ? "counter" : "gauge");
+    char *labels = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&labels, &len);
+    if (out == NULL)
+        return;
+    fputs("file=\"", out);
+    exposition_label(out, pair->file);
+    fputc('"', out);
+    fclose(out);
+    exposition_int(to, &tls_metric_rows[0], labels, pair->expires);
+    free(labels);
 }
 
-static void label(FILE *out, const char *text)
+static void render_handshakes(const struct tls_endpoint *endpoint, int result,
+                              struct exposition *to)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
+    char labels[128];
+    snprintf(labels, sizeof labels, "end=\"%s\",name=\"%s\",result=\"%s\"",
+             endpoint->is_server ? "server" : "client",
+             endpoint->is_server ? endpoint->server.name : endpoint->client.name,
+             result_names[result]);
+    exposition_int(to, &tls_metric_rows[1], labels,
+                   atomic_load_explicit(&endpoint->results[result], memory_order_relaxed));
 }
 
-void tls_render(struct tls *tls, FILE *out)
+void tls_render(struct tls *tls, struct exposition *to)
 {
     const struct tls_endpoint *endpoint;
     const struct tls_material *material = tls->material;
-    if (material->n_pairs > 0)
-        head(out, 0);
-    for (size_t i = 0; i < material->n_pairs; i++) {
-        fprintf(out, "%s{file=\"", tls_metric_rows[0].name);
-        label(out, material->pairs[i].file);
-        fprintf(out, "\"} %" PRId64 "\n", material->pairs[i].expires);
-    }
-    if (!LIST_EMPTY(&tls->endpoints))
-        head(out, 1);
+    for (size_t i = 0; i < material->n_pairs; i++)
+        render_expiry(&material->pairs[i], to);
     LIST_FOREACH(endpoint, &tls->endpoints, link) {
         for (int i = 0; i < TLS_RESULTS; i++)
-            fprintf(out, "%s{end=\"%s\",name=\"%s\",result=\"%s\"} %" PRId64 "\n",
-                    tls_metric_rows[1].name, endpoint->is_server ? "server" : "client",
-                    endpoint->is_server ? endpoint->server.name : endpoint->client.name,
-                    result_names[i],
-                    atomic_load_explicit(&endpoint->results[i], memory_order_relaxed));
+            render_handshakes(endpoint, i, to);
     }
 }

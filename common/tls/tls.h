@@ -43,6 +43,9 @@ void tls_close(struct tls *tls);
 int tls_reload(struct tls *tls, char *err, size_t errlen);
 /* Can a listener be opened: is there a certificate? */
 bool tls_has_certificate(const struct tls *tls);
+/* The file of the certificate with number I, and the Unix time in seconds when it expires. False:
+ * there are not so many. FILE is borrowed until the next tls_reload(). */
+bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int64_t *expires);
 
 struct tls_server_options {
     const char *name; /* of the listener, in metrics: "wss". Not copied */
@@ -66,9 +69,9 @@ struct tls_client_options {
 int tls_client_open(struct tls *tls, const struct tls_client_options *options,
                     struct tls_client **out, char *err, size_t errlen);
 
-/* Writes the metrics of TLS as Prometheus text; tls_metric_rows describes them. */
+/* Writes the metrics of TLS; tls_metric_rows describes them. */
 enum { TLS_METRIC_ROWS = 2 };
 extern const struct metric_row tls_metric_rows[TLS_METRIC_ROWS];
-void tls_render(struct tls *tls, FILE *out);
+void tls_render(struct tls *tls, struct exposition *to);
 
 #endif

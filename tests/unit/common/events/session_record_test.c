@@ -72,6 +72,27 @@ static void a_record_comes_back(void **state)
     free(message.value);
 }
 
+static void a_fact_comes_back(void **state)
+{
+    static const char *const wrong[] = {"", "joined", "c.1.2", "c.1.2.joined", "c.1..2.x"};
+    const struct session_name name = {"host.1", 0x18c0ffee, 2};
+    struct session_name read;
+    struct arena arena;
+    char key[SESSION_FACT_MAX];
+
+    (void)state;
+    arena_init(&arena);
+    size_t len = session_fact_write(&name, 0x1f, "joined", key);
+    assert_int_equal(len, strlen("host.1.18c0ffee.2.1f.joined"));
+    assert_false(session_name_read(key, len, &read));
+    assert_string_equal(session_fact_read(key, len, &arena, &read), "host.1.18c0ffee.2.1f.joined");
+    assert_memory_equal(&read, &name, sizeof name);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_null(session_fact_read(wrong[i], strlen(wrong[i]), &arena, &read));
+    assert_null(session_fact_read(NULL, 0, &arena, &read));
+    arena_free(&arena);
+}
+
 static void types_are_chosen_by_name(void **state)
 {
     unsigned types = 9;
@@ -84,17 +105,21 @@ static void types_are_chosen_by_name(void **state)
     assert_int_equal(types, 1U << EVENT_DISCONNECTED);
     assert_int_equal(event_types_read("disconnected,connected", &types, err, sizeof err), 0);
     assert_int_equal(types, 1U << EVENT_DISCONNECTED | 1U << EVENT_CONNECTED);
-    assert_int_equal(event_types_read("connected,left", &types, err, sizeof err), -22);
-    assert_non_null(strstr(err, "\"left\""));
+    assert_int_equal(event_types_read(" connected , left\t", &types, err, sizeof err), 0);
+    assert_int_equal(types, 1U << EVENT_CONNECTED | 1U << EVENT_LEFT);
+    assert_int_equal(event_types_read(EVENT_TYPES_TEXT, &types, err, sizeof err), 0);
+    assert_int_equal(types, (1U << EVENT_TYPES) - 1);
+    assert_int_equal(event_types_read("connected, gone", &types, err, sizeof err), -22);
+    assert_non_null(strstr(err, "\"gone\""));
+    assert_int_equal(event_types_read("connected,,left", &types, err, sizeof err), -22);
     assert_int_equal(event_types_read("connect", &types, err, sizeof err), -22);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_comes_back),
-        cmocka_unit_test(what_is_no_name_is_refused),
-        cmocka_unit_test(a_record_comes_back),
+        cmocka_unit_test(a_name_comes_back),        cmocka_unit_test(what_is_no_name_is_refused),
+        cmocka_unit_test(a_record_comes_back),      cmocka_unit_test(a_fact_comes_back),
         cmocka_unit_test(types_are_chosen_by_name),
     };
 

@@ -85,6 +85,37 @@ static void only_loopback_is_loopback(void **state)
     }
 }
 
+static void what_is_not_on_the_internet_is_private(void **state)
+{
+    static const char *const is[] = {
+        "10.0.0.1",        "172.16.0.1",   "172.31.255.255",
+        "192.168.1.1",     "127.0.0.1",    "::1",
+        "169.254.1.1",     "100.64.0.1",   "100.127.255.255",
+        "0.0.0.0",         "::",           "224.0.0.1",
+        "255.255.255.255", "198.18.0.1",   "::10.0.0.1",
+        "fe80::1",         "fec0::1",      "fc00::1",
+        "fdff::1",         "ff02::1",      "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",  "64:ff9b:1::1", "2002:a00:1::",
+    };
+    static const char *const is_not[] = {
+        "9.255.255.255", "11.0.0.1",        "172.15.0.1",  "172.32.0.1",     "192.167.0.1",
+        "192.169.0.1",   "100.63.0.1",      "100.128.0.1", "169.253.0.1",    "8.8.8.8",
+        "223.255.0.1",   "2001:4860::8888", "2a00::1",     "::ffff:8.8.8.8", "2003::1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof is / sizeof is[0]; i++) {
+        struct ip ip = ip_of(is[i]);
+        if (!ip_is_private(&ip))
+            fail_msg("%s is private", is[i]);
+    }
+    for (size_t i = 0; i < sizeof is_not / sizeof is_not[0]; i++) {
+        struct ip ip = ip_of(is_not[i]);
+        if (ip_is_private(&ip))
+            fail_msg("%s is not private", is_not[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +123,7 @@ int main(void)
         cmocka_unit_test(a_mapped_address_is_the_same),
         cmocka_unit_test(what_is_no_network),
         cmocka_unit_test(only_loopback_is_loopback),
+        cmocka_unit_test(what_is_not_on_the_internet_is_private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

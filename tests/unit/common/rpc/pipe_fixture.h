@@ -3,6 +3,7 @@
 #ifndef IMC_TESTS_UNIT_COMMON_RPC_PIPE_FIXTURE_H
 #define IMC_TESTS_UNIT_COMMON_RPC_PIPE_FIXTURE_H
 
+#include "common/base/loop_metrics.h"
 #include "common/base/mem.h"
 #include "common/rpc/pipe.h"
 #include "tests/unit/lib/clock.h"
@@ -135,6 +136,8 @@ struct owner {
     struct peer peer;
     char address[32];
     struct pipe *pipe;
+    enum pipe_call call;               /* of the pipes */
+    struct metrics *metrics;           /* of the loop, or NULL */
     unsigned waiting;                  /* items in the owner's queue */
     unsigned per_fill;                 /* most items a batch takes; 0 = all */
     _Atomic unsigned answered, failed; /* items; for turn_until(), like the next */
@@ -336,6 +339,7 @@ static inline int teardown(void **state)
         server_stop(owner);
     rpc_close(owner->rpc);
     loop_close(&owner->loop);
+    metrics_close(owner->metrics);
     clock_give_back();
     free(owner);
     return 0;
@@ -345,7 +349,7 @@ static inline void open_pipe(struct owner *owner, const struct pipe_ops *ops, in
                              int timeout_ms)
 {
     struct pipe_options options = {
-        .path = "/test/Pipe", .window = window, .timeout_ms = timeout_ms};
+        .path = "/test/Pipe", .window = window, .timeout_ms = timeout_ms, .call = owner->call};
 
     owner->pipe = pipe_open(&owner->loop, owner->rpc, owner->address, &options, ops, owner);
     assert_true(pipe_is_up(owner->pipe));

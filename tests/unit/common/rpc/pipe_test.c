@@ -1,5 +1,6 @@
 /* What a pipe sends and when, and what it makes of the answers. */
 #include "tests/unit/common/rpc/pipe_fixture.h"
+#include "tests/unit/lib/observed.h"
 
 static void test_seq(void **state)
 {
@@ -159,12 +160,41 @@ static void test_too_large(void **state)
     assert_true(turn_until(owner, &owner->answered, 1, SOON));
 }
 
+static void test_batches_count_only_where_asked(void **state)
+{
+    struct owner *owner = *state;
+    enum { N = 100 };
+
+    owner->metrics = metrics_open(loop_metric_rows, LOOP_METRIC_ROWS);
+    loop_measure(&owner->loop, metrics_block(owner->metrics));
+    open_pipe(owner, &plain_ops, 1, 0);
+    for (unsigned i = 1; i <= 2 * N; i++) {
+        if (i == N + 1) {
+            pipe_close(owner->pipe);
+            owner->call = PIPE_SETTLE;
+            open_pipe(owner, &plain_ops, 1, 0);
+        }
+        add(owner, 1);
+        assert_true(turn_until(owner, &owner->answered, i, SOON));
+    }
+    assert_int_equal(observed(owner->metrics, LOOP_RPC_SETTLE), N);
+    /* the loop's own tries, ten a second, and no batch */
+    assert_in_range(observed(owner->metrics, LOOP_LAG), 0, N / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_seq), row(test_round_trips), row(test_batches_fill_meanwhile),
-        row(test_window),           row(test_load),        row(test_malformed),
-        row(test_unknown_seq),      row(test_events),      row(test_too_large),
+        cmocka_unit_test(test_seq),
+        row(test_round_trips),
+        row(test_batches_fill_meanwhile),
+        row(test_window),
+        row(test_load),
+        row(test_malformed),
+        row(test_unknown_seq),
+        row(test_events),
+        row(test_too_large),
+        row(test_batches_count_only_where_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* A TLS connection whose two ends are in this process: handshakes that succeed and that do not,
  * bytes both ways, bounds, the end. */
+#include "common/base/exposition.h"
+#include "common/base/time.h"
 #include "common/tls/internal.h"
 #include "tests/unit/common/tls/tls_fixture.h"
 
@@ -440,14 +442,20 @@ static void test_handshakes_are_counted(void **state)
     }
     tls_session_free(session);
     tls_engine_free(tls_engine_accept(own));
-    FILE *out = open_memstream(&text, &size);
-    tls_render(tls, out);
-    fclose(out);
+    struct exposition to = {.out = open_memstream(&text, &size)};
+    tls_render(tls, &to);
+    fclose(to.out);
     assert_non_null(strstr(text, "{end=\"server\",name=\"own\",result=\"full\"} 1\n"));
     assert_non_null(strstr(text, "{end=\"server\",name=\"own\",result=\"resumed\"} 2\n"));
     assert_non_null(strstr(text, "{end=\"server\",name=\"own\",result=\"failed\"} 1\n"));
     assert_non_null(strstr(text, "imc_tls_certificate_expiry_seconds{file=\"/tmp/imc-tls-"));
     free(text);
+    const char *file;
+    int64_t expires;
+    assert_true(tls_certificate_at(tls, 0, &file, &expires));
+    assert_string_equal(file, certificate);
+    assert_true(expires > (int64_t)(time_unix_ms() / 1000));
+    assert_false(tls_certificate_at(tls, 1, &file, &expires));
     tls_close(tls);
 }
 
