@@ -1,8 +1,8 @@
 #include "router/config.h"
 
-#define ROW(section, key, type, field, init, min, max, doc)                            \
-    {                                                                                  \
-        section, key, type, offsetof(struct router_config, field), init, min, max, doc \
+#define ROW(section, key, type, field, init, min, max, doc)                                   \
+    {                                                                                         \
+        section, key, type, offsetof(struct router_config, field), init, min, max, doc, false \
     }
 
 const struct config_row router_config_rows[] = {

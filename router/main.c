@@ -172,6 +172,13 @@ static const struct daemon_need router_needs[] = {
     {NULL, 0},
 };
 
+static const struct series_row router_series[] = {
+    {SERIES_SESSIONS, ROUTER_SESSIONS},   {SERIES_REQUESTS, ROUTER_BATCHES},
+    {SERIES_ERRORS, ROUTER_MALFORMED},    {SERIES_ERRORS, ROUTER_NO_MEMORY},
+    {SERIES_REFUSED, ROUTER_PUT_REFUSED}, {SERIES_REFUSED, ROUTER_PUT_TOO_MANY},
+    {SERIES_COUNT, SERIES_END},
+};
+
 static const struct daemon_spec router_spec = {
     .name = "router",
     .summary = "keeps its share of the map from users to their sessions",
@@ -182,7 +189,8 @@ static const struct daemon_spec router_spec = {
     .config_size = sizeof(struct router_config),
     .needs = router_needs,
     .metrics = router_metric_rows,
-    .n_metrics = ROUTER_METRIC_COUNT,
+    .n_metrics = ROUTER_METRIC_ROWS,
+    .series = router_series,
     .start = router_start,
     .drain = router_drain,
     .stop = router_stop,

@@ -335,10 +335,12 @@ static Imc__V1__Top *run_top(struct map_batch_run *run, const Imc__V1__TopRooms 
 {
     size_t limit = in->limit < ROOM_TOP_MAX ? in->limit : ROOM_TOP_MAX;
     struct room_total *totals = run_alloc(run, limit, sizeof *totals);
-    size_t n = room_top(run->shard->rooms, in->prefix, totals, limit);
+    size_t n = in->by_name ? room_page(run->shard->rooms, in->prefix, in->after, totals, limit)
+                           : room_top(run->shard->rooms, in->prefix, totals, limit);
     Imc__V1__Top *top = run_alloc(run, 1, sizeof *top);
 
     imc__v1__top__init(top);
+    top->by_name = in->by_name;
     top->rooms = run_alloc(run, n, sizeof(Imc__V1__Count *));
     for (size_t i = 0; i < n; i++)
         top->rooms[top->n_rooms++] =
@@ -354,7 +356,9 @@ static Imc__V1__Top *top_again(const Imc__V1__MapBatch *batch, const Imc__V1__Ma
     const Imc__V1__TopRooms *in = batch->top[index];
 
     for (size_t i = 0; i < index; i++) {
-        if (batch->top[i]->limit == in->limit && strcmp(batch->top[i]->prefix, in->prefix) == 0)
+        const Imc__V1__TopRooms *other = batch->top[i];
+        if (other->limit == in->limit && other->by_name == in->by_name &&
+            strcmp(other->prefix, in->prefix) == 0 && strcmp(other->after, in->after) == 0)
             return reply->top[i];
     }
     return NULL;

@@ -5,8 +5,8 @@
 
 #include "common/base/metrics.h"
 
-/* X(ID, name, labels, type, help); rows of one name stand together. */
-#define ROUTER_METRICS(X)                                                                        \
+/* As common/base/metrics.h has it; rows of one name stand together. */
+#define ROUTER_METRICS(X, H)                                                                     \
     X(SESSIONS, "imc_router_sessions", NULL, METRIC_GAUGE,                                       \
       "Live sessions in this router's share of the map")                                         \
     X(UIDS, "imc_router_uids", NULL, METRIC_GAUGE,                                               \
@@ -64,12 +64,15 @@
     X(STREAMS, "imc_router_streams", NULL, METRIC_GAUGE, "Open streams of logics")
 
 enum router_metric {
-#define X(id, name, labels, type, help) ROUTER_##id,
-    ROUTER_METRICS(X)
+#define X(id, ...) ROUTER_##id,
+#define H(id, ...) ROUTER_##id, ROUTER_##id##_LAST = ROUTER_##id + HISTOGRAM_SLOTS - 1,
+    ROUTER_METRICS(X, H)
 #undef X
-        ROUTER_METRIC_COUNT
+#undef H
+        ROUTER_METRIC_COUNT /* of values in a block */
 };
 
-extern const struct metric_row router_metric_rows[ROUTER_METRIC_COUNT];
+enum { ROUTER_METRIC_ROWS = 0 ROUTER_METRICS(METRIC_ONE, METRIC_ONE) };
+extern const struct metric_row router_metric_rows[ROUTER_METRIC_ROWS];
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uv/tree.h>
 
 struct room_share {
     uint32_t comet; /* interned */
@@ -17,6 +18,7 @@ struct room_share {
 
 struct counted_room {
     TAILQ_ENTRY(counted_room) link;
+    RB_ENTRY(counted_room) node;
     struct room_share *shares;
     uint32_t n, cap;
     size_t len;
@@ -28,9 +30,18 @@ struct room_counts {
     struct strmap *by_name;
     struct interned_strings *comets;
     TAILQ_HEAD(, counted_room) rooms;
+    RB_HEAD(rooms_tree, counted_room) tree; /* by name */
     struct counted_room *swept; /* the sweep goes on with this one; NULL: from the first */
     size_t bytes;
 };
+
+/* A red-black tree, OpenBSD's macros as libuv has them. */
+static int compare_names(const struct counted_room *a, const struct counted_room *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+RB_GENERATE_STATIC(rooms_tree, counted_room, node, compare_names)
 
 struct room_counts *room_counts_new(const struct completeness *completeness)
 {
@@ -40,6 +51,7 @@ struct room_counts *room_counts_new(const struct completeness *completeness)
     counts->by_name = strmap_new();
     counts->comets = interned_new(true);
     TAILQ_INIT(&counts->rooms);
+    RB_INIT(&counts->tree);
     return counts;
 }
 
@@ -60,6 +72,7 @@ static void room_drop(struct room_counts *counts, struct counted_room *room)
         counts->swept = TAILQ_NEXT(room, link);
     counts->bytes -= room_bytes(room);
     TAILQ_REMOVE(&counts->rooms, room, link);
+    RB_REMOVE(rooms_tree, &counts->tree, room);
     strmap_del(counts->by_name, room->name, room->len);
     while (room->n > 0)
         share_drop(counts, room, 0);
@@ -92,6 +105,7 @@ static struct counted_room *room_of(struct room_counts *counts, const char *name
     memcpy(room->name, name, len);
     strmap_set(counts->by_name, room->name, len, room);
     TAILQ_INSERT_TAIL(&counts->rooms, room, link);
+    RB_INSERT(rooms_tree, &counts->tree, room);
     counts->bytes += room_bytes(room);
     return room;
 }
@@ -204,6 +218,40 @@ const struct counted_room *room_counts_next(const struct room_counts *counts,
     while (room != NULL && !room_passes(counts, room, filter, total))
         room = TAILQ_NEXT(room, link);
     return room;
+}
+
+static const struct counted_room *room_with_total(const struct room_counts *counts,
+                                                  const struct counted_room *room,
+                                                  struct room_total *total)
+{
+    if (room != NULL)
+        *total = (struct room_total){room->name, room_total(counts, room)};
+    return room;
+}
+
+/* The path down the tree; RB_NFIND would need a whole room with NAME in it. */
+const struct counted_room *room_counts_from(const struct room_counts *counts, const char *name,
+                                            bool included, struct room_total *total)
+{
+    const struct counted_room *found = NULL, *room = RB_ROOT(&counts->tree);
+
+    while (room != NULL) {
+        int order = strcmp(room->name, name);
+        if (order > 0 || (order == 0 && included)) {
+            found = room;
+            room = RB_LEFT(room, node);
+        } else {
+            room = RB_RIGHT(room, node);
+        }
+    }
+    return room_with_total(counts, found, total);
+}
+
+const struct counted_room *room_counts_by_name(const struct room_counts *counts,
+                                               const struct counted_room *room,
+                                               struct room_total *total)
+{
+    return room_with_total(counts, rooms_tree_RB_NEXT(mem_unconst(room)), total);
 }
 
 /* --- the sweep --- */

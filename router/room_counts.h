@@ -6,7 +6,9 @@
  * A share counts as long as its comet lives, or, of one of goim's comets, until the sweep after
  * ROOM_COUNTS_FOREIGN_MS; and a room as long as the ring says that it is ours.
  * The sweep takes the memory of the others. A word may be late: it was sent again through another
- * logic, and overtaken. So each has a number that rises, and a share of 0 is kept for a while. */
+ * logic, and overtaken. So each has a number that rises, and a share of 0 is kept for a while.
+ *
+ * Rooms stand in a hash map and in a tree by name: the map finds one, the tree gives pages. */
 #ifndef IMC_ROUTER_ROOM_COUNTS_H
 #define IMC_ROUTER_ROOM_COUNTS_H
 
@@ -52,6 +54,13 @@ const struct counted_room *room_counts_next(const struct room_counts *counts,
                                             const struct counted_room *room,
                                             const struct room_filter *filter,
                                             struct room_total *total);
+/* The first room by name, as bytes, from NAME on, or if it is not INCLUDED behind it; and the one
+ * after ROOM. NULL: there is none. TOTAL gets the room, which may have 0 sessions. */
+const struct counted_room *room_counts_from(const struct room_counts *counts, const char *name,
+                                            bool included, struct room_total *total);
+const struct counted_room *room_counts_by_name(const struct room_counts *counts,
+                                               const struct counted_room *room,
+                                               struct room_total *total);
 /* Looks at up to N rooms. True: the pass has not ended. */
 bool room_counts_sweep(struct room_counts *counts, uint32_t n, uint64_t now_ms);
 /* Rooms that are kept, those without sessions included. */

@@ -67,3 +67,21 @@ size_t room_top(const struct room_counts *counts, const char *prefix, struct roo
     qsort(out, n, sizeof *out, total_compare);
     return n;
 }
+
+size_t room_page(const struct room_counts *counts, const char *prefix, const char *after,
+                 struct room_total *out, size_t limit)
+{
+    const struct counted_room *room;
+    bool begins = strcmp(after, prefix) < 0; /* then those before PREFIX are passed over at once */
+    size_t n = 0, len = strlen(prefix);
+
+    if (limit == 0)
+        return 0;
+    room = room_counts_from(counts, begins ? prefix : after, begins, &out[0]);
+    for (; room != NULL && strncmp(out[n].name, prefix, len) == 0;
+         room = room_counts_by_name(counts, room, &out[n])) {
+        if (out[n].sessions > 0 && ++n == limit)
+            break;
+    }
+    return n;
+}

@@ -13,4 +13,10 @@ enum { ROOM_TOP_MAX = 1000 }; /* rooms in a list; logic/router/room_lists.h has 
 size_t room_top(const struct room_counts *counts, const char *prefix, struct room_total *out,
                 size_t limit);
 
+/* Finds the first LIMIT rooms by name, as bytes, of those after AFTER ("" is before all) whose
+ * names begin with PREFIX. OUT gets them in that order. Returns how many. It costs what it
+ * returns, and the rooms between them that nobody is in. */
+size_t room_page(const struct room_counts *counts, const char *prefix, const char *after,
+                 struct room_total *out, size_t limit);
+
 #endif

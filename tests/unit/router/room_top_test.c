@@ -95,6 +95,66 @@ static void rooms_of_other_routers_are_theirs_to_tell(void **state)
         assert_true(completeness_owns_room(&f->completeness, out[i].name));
 }
 
+/* Page after page, while rooms come and go: each that stays is in one page. */
+static void pages_show_each_room_that_stays_once(void **state)
+{
+    struct fixture *f = *state;
+    unsigned seen[200] = {0};
+    char name[16], after[16] = "";
+    struct room_total out[7];
+    size_t n, pages = 0;
+
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(name, sizeof name, "p/%03d", i);
+        say(f, name, "c1", 0, 1);
+    }
+    say(f, "o", "c1", 0, 1);
+    say(f, "q", "c1", 0, 1);
+    say(f, "p/0005", "c1", 0, 0);
+    while ((n = room_page(f->counts, "p/", after, out, 7)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            assert_true(strcmp(out[i].name, after) > 0);
+            (void)snprintf(after, sizeof after, "%s", out[i].name);
+            if (strlen(after) == 5)
+                seen[strtoul(after + 2, NULL, 10)]++;
+        }
+        (void)snprintf(name, sizeof name, "p/%03zu+", pages * 9 % 200); /* comes */
+        say(f, name, "c2", 0, 1);
+        (void)snprintf(name, sizeof name, "p/%03zu", pages++ * 9 % 200 / 4 * 4); /* goes */
+        say(f, name, "c1", 0, 0);
+        f->now_ms += ROOM_COUNTS_KEEP_MS;
+        while (room_counts_sweep(f->counts, 10, f->now_ms))
+            continue;
+    }
+    assert_true(pages > 28);
+    for (size_t i = 0; i < 200; i++)
+        assert_true(seen[i] == 1 || (i % 4 == 0 && seen[i] == 0));
+}
+
+static void a_page_begins_behind_a_name(void **state)
+{
+    struct fixture *f = *state;
+    struct room_total out[4];
+
+    say(f, "a", "c1", 0, 1);
+    say(f, "b", "c1", 0, 2);
+    say(f, "ba", "c2", 0, 3);
+    say(f, "c", "c1", 0, 4);
+    assert_int_equal(room_page(f->counts, "", "", out, 4), 4);
+    assert_int_equal(room_page(f->counts, "", "", out, 0), 0);
+    assert_int_equal(room_page(f->counts, "", "a", out, 4), 3);
+    assert_int_equal(room_page(f->counts, "", "aa", out, 1), 1);
+    assert_string_equal(out[0].name, "b");
+    assert_int_equal(room_page(f->counts, "b", "", out, 4), 2);
+    assert_string_equal(out[1].name, "ba");
+    assert_int_equal(out[1].sessions, 3);
+    assert_int_equal(room_page(f->counts, "b", "b", out, 4), 1);
+    assert_int_equal(room_page(f->counts, "b", "c", out, 4), 0);
+    assert_int_equal(room_page(f->counts, "d", "", out, 4), 0);
+    room_counts_forget(f->counts, "c1");
+    assert_int_equal(room_page(f->counts, "", "", out, 4), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -102,6 +162,8 @@ int main(void)
         TEST(the_largest_rooms_in_order),
         TEST(the_dead_do_not_make_a_room_large),
         TEST(rooms_of_other_routers_are_theirs_to_tell),
+        TEST(pages_show_each_room_that_stays_once),
+        TEST(a_page_begins_behind_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

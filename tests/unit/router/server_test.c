@@ -27,7 +27,7 @@ static int setup(void **state)
 
     f->daemon.internal = &f->internal;
     assert_int_equal(loop_init(&f->daemon.loop, "main", 0), 0);
-    f->daemon.metrics = metrics_open(router_metric_rows, ROUTER_METRIC_COUNT);
+    f->daemon.metrics = metrics_open(router_metric_rows, ROUTER_METRIC_ROWS);
     f->daemon.counters = metrics_block(f->daemon.metrics);
     assert_int_equal(rpc_open(&f->daemon.rpc, 4 << 20), 0);
     f->router.daemon = &f->daemon;
