@@ -22,6 +22,7 @@
 #include "common/base/mem.h"
 #include "common/protocol/json_scan.h"
 #include "common/tls/kernel.h"
+#include "common/trace/tracer.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -87,8 +88,9 @@ static void comet_share_files(struct daemon *daemon)
         log_warn("conn.max is beyond the limit of open files",
                  "conn_max=%lld limit=%lld using=%lld", (long long)config->max_connections,
                  (long long)files->limit, (long long)files->clients);
-    if (config->max_connections == 0 || config->max_connections > files->clients)
-        config->max_connections = files->clients;
+    config->most_clients = config->max_connections > 0 && config->max_connections < files->clients
+                               ? config->max_connections
+                               : files->clients;
 }
 
 static int comet_open_tls(struct comet *comet, const char *listen, const char *name,
@@ -214,7 +216,7 @@ static void comet_tell_job(struct comet *comet)
  * it does not change with every client. */
 static bool comet_full(const struct comet *comet)
 {
-    int64_t n = conn_total(), most = comet->config->max_connections;
+    int64_t n = conn_total(), most = comet->config->most_clients;
 
     return comet->full ? n >= most - most / 16 : n >= most - most / 32;
 }
@@ -229,8 +231,10 @@ static void comet_tell_clients(struct comet *comet)
     metric_set(comet->daemon->counters, COMET_ADDRESSES, addresses_known());
     membership_set_connections(comet->membership,
                                metrics_sum(comet->daemon->metrics, COMET_SESSIONS));
-    membership_set_clients(comet->membership, addresses_with_sessions(),
-                           comet->full || why[0] != '\0');
+    membership_set_clients(comet->membership,
+                           &(struct member_clients){.ips = addresses_with_sessions(),
+                                                    .refuses = comet->full || why[0] != '\0',
+                                                    .draining = comet->draining});
 }
 
 /* --- drain --- */
@@ -258,6 +262,45 @@ static void comet_tell_drain(struct comet *comet)
     comet->drain_empty = left == 0;
 }
 
+static void comet_drain_begin(struct comet *comet, const char *by)
+{
+    struct daemon *daemon = comet->daemon;
+
+    if (comet->draining)
+        return;
+    log_warn("draining until it is told to end", "by=\"%s\" left=%lld rate=%lld", by,
+             (long long)conn_total(), (long long)comet->config->drain_rate);
+    comet->draining = true;
+    comet->drain_empty = false;
+    comet->drain_told_ms = loop_now_ms(&daemon->loop);
+    daemon_ready(daemon, "drain", false,
+                 "a drain was asked for; POST /undrain, or imc undrain, ends it");
+    comet_workers_drain(comet, DRAIN_UNTIL_EMPTY);
+}
+
+static void comet_drain_end(struct comet *comet, const char *by)
+{
+    if (!comet->draining)
+        return;
+    log_warn("drain ended", "by=\"%s\" left=%lld", by, (long long)conn_total());
+    comet->draining = false;
+    daemon_ready(comet->daemon, "drain", true, "");
+    comet_tell_clients(comet);
+    for (int i = 0; i < comet->n_workers && comet->accepting; i++)
+        worker_post_drain(&comet->workers[i], DRAIN_NO_MORE);
+}
+
+/* A logic orders it: POST /v1/comets/drain and undrain. */
+static void comet_drain_ordered(struct comet *comet, bool ends)
+{
+    if (comet->membership == NULL || comet->ending)
+        return;
+    if (ends)
+        comet_drain_end(comet, "/v1/comets/undrain");
+    else
+        comet_drain_begin(comet, "/v1/comets/drain");
+}
+
 static int comet_drain_asked(struct daemon *daemon, FILE *out)
 {
     struct comet *comet = daemon->state;
@@ -268,15 +311,7 @@ static int comet_drain_asked(struct daemon *daemon, FILE *out)
     }
     fprintf(out, "draining, %lld connections are left: see imc_comet_drain_left\n",
             (long long)conn_total());
-    if (comet->draining)
-        return 200;
-    log_warn("draining until POST /undrain", "left=%lld rate=%lld", (long long)conn_total(),
-             (long long)comet->config->drain_rate);
-    comet->draining = true;
-    comet->drain_empty = false;
-    comet->drain_told_ms = loop_now_ms(&daemon->loop);
-    daemon_ready(daemon, "drain", false, "POST /drain was asked for; POST /undrain ends it");
-    comet_workers_drain(comet, DRAIN_UNTIL_EMPTY);
+    comet_drain_begin(comet, "POST /drain");
     return 200;
 }
 
@@ -289,14 +324,7 @@ static int comet_undrain_asked(struct daemon *daemon, FILE *out)
         return 409;
     }
     fputs("taking clients\n", out);
-    if (!comet->draining)
-        return 200;
-    log_warn("drain ended by POST /undrain", "left=%lld", (long long)conn_total());
-    comet->draining = false;
-    daemon_ready(daemon, "drain", true, "");
-    comet_tell_clients(comet);
-    for (int i = 0; i < comet->n_workers && comet->accepting; i++)
-        worker_post_drain(&comet->workers[i], DRAIN_NO_MORE);
+    comet_drain_end(comet, "POST /undrain");
     return 200;
 }
 
@@ -306,6 +334,13 @@ static const struct daemon_action comet_actions[] = {
     {NULL, NULL},
 };
 
+static void comet_tell_clock(struct comet *comet)
+{
+    for (int i = 0; comet->redis != NULL && i < comet->n_workers; i++)
+        atomic_store_explicit(&comet->workers[i].clock_offset_us,
+                              redis_clock_offset_us(comet->redis), memory_order_relaxed);
+}
+
 static void comet_on_tick(uv_timer_t *tick)
 {
     struct comet *comet = tick->data;
@@ -314,6 +349,7 @@ static void comet_on_tick(uv_timer_t *tick)
 
     if (missed != 0)
         workers_recall(comet, missed, "no job has vouched that nothing was missed");
+    comet_tell_clock(comet);
     comet_tell_logic(comet);
     comet_tell_job(comet);
     comet_tell_clients(comet);
@@ -334,6 +370,7 @@ static int comet_start(struct daemon *daemon)
     comet->daemon = daemon;
     comet->config = daemon->config;
     comet->standings = broadcast_gaps_new();
+    comet->drain_ordered = comet_drain_ordered;
     comet_share_files(daemon);
     daemon_ready(daemon, "logic", false, "no logic is known yet");
     daemon_ready(daemon, "clients", false, "none are let in before jobs know of this comet");
@@ -349,6 +386,7 @@ static int comet_start(struct daemon *daemon)
     if (failed != 0)
         return failed;
     advertise_fill(comet->config, daemon_advertised(daemon), &self);
+    self.loops = (uint32_t)comet->n_workers;
     failed = daemon_join(daemon, &self, 1U << MEMBER_LOGIC | 1U << MEMBER_ROUTER | 1U << MEMBER_JOB,
                          &comet_membership_events, comet, &comet->redis, &comet->membership);
     if (failed != 0)
@@ -357,6 +395,17 @@ static int comet_start(struct daemon *daemon)
     atomic_store_explicit(&comet->process, membership_self(comet->membership)->process,
                           memory_order_release);
     snprintf(comet->id, sizeof comet->id, "%s", membership_self(comet->membership)->id);
+    comet->tracer = tracer_open(&daemon->loop, &(struct tracer_options){
+                                                   .redis = comet->redis,
+                                                   .service = "imc-comet",
+                                                   .member = comet->id,
+                                                   .counters = daemon->counters,
+                                                   .first_metric = COMET_TRACE_KEPT,
+                                                   .config = &comet->config->tracer,
+                                                   .tls = daemon->tls,
+                                               });
+    if (comet->tracer == NULL)
+        return -EINVAL;
     comet->tick = mem_alloc(sizeof *comet->tick);
     uv_timer_init(&daemon->loop.uv, comet->tick);
     comet->tick->data = comet;
@@ -410,6 +459,7 @@ static void comet_stop(struct daemon *daemon)
         worker_close(&comet->workers[i]);
     job_batches_close(comet->jobs);
     goim_calls_close(comet->goim);
+    tracer_close(comet->tracer);
     broadcast_gaps_free(comet->standings);
     if (comet->tick != NULL)
         uv_close((uv_handle_t *)comet->tick, comet_tick_closed);
@@ -451,6 +501,22 @@ static int comet_check(const void *config, char *err, size_t errlen)
     return bad != 0 ? bad : advertise_check(config, err, errlen);
 }
 
+/* From logic's acceptance to the kernel; what waited in mailboxes is left out. */
+static const size_t comet_delivery[] = {COMET_DELIVERY_UID, COMET_DELIVERY_ROOM, COMET_DELIVERY_ALL,
+                                        SERIES_END};
+static const struct series_row comet_series[] = {
+    {SERIES_CONNECTIONS, COMET_CONNECTIONS},    {SERIES_SESSIONS, COMET_SESSIONS},
+    {SERIES_CONNECTS, COMET_CONNECTS_OK},       {SERIES_DELIVERIES, COMET_DELIVERIES_UID},
+    {SERIES_DELIVERIES, COMET_DELIVERIES_ROOM}, {SERIES_DELIVERIES, COMET_DELIVERIES_ALL},
+    {SERIES_DELIVERIES, COMET_DELIVERIES_KEY},  {SERIES_DELIVERIES, COMET_DELIVERIES_WAITING},
+    {SERIES_REQUESTS, COMET_FRAMES_IN},         {SERIES_ERRORS, COMET_CONNECTS_FAILED},
+    {SERIES_ERRORS, COMET_SPILL_FAILED},        {SERIES_ERRORS, COMET_BATCHES_MALFORMED},
+    {SERIES_REFUSED, COMET_CONNECTS_REFUSED},   {SERIES_REFUSED, COMET_REFUSED_FULL},
+    {SERIES_REFUSED, COMET_REFUSED_MEMORY},     {SERIES_REFUSED, COMET_REFUSED_ADDRESS},
+    {SERIES_REFUSED, COMET_REFUSED_RATE},       {SERIES_REFUSED, COMET_RATE_FRAMES},
+    {SERIES_REFUSED, COMET_RATE_BYTES},         {SERIES_COUNT, SERIES_END},
+};
+
 static const struct daemon_spec comet_spec = {
     .name = "comet",
     .summary = "holds client connections (TCP, WebSocket) and fans messages out to them",
@@ -461,7 +527,9 @@ static const struct daemon_spec comet_spec = {
     .config_size = sizeof(struct comet_config),
     .needs = comet_needs,
     .metrics = comet_metric_rows,
-    .n_metrics = COMET_METRIC_COUNT,
+    .n_metrics = COMET_METRIC_ROWS,
+    .series = comet_series,
+    .delivery = comet_delivery,
     .check = comet_check,
     .start = comet_start,
     .drain = comet_drain,

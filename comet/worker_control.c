@@ -13,13 +13,16 @@
 #include "comet/net/load_shedding.h"
 #include "comet/net/mass_kick.h"
 #include "comet/session/acks.h"
+#include "comet/session/asked_sessions.h"
 #include "comet/session/catchup.h"
 #include "comet/session/client_ops.h"
 #include "comet/session/goim_keys.h"
 #include "comet/session/held_joins.h"
 #include "comet/session/ordered_rooms.h"
+#include "comet/session/push_trace.h"
 #include "comet/session/renewals.h"
 #include "comet/session/reregister.h"
+#include "comet/session/room_events.h"
 #include "comet/session/room_reports.h"
 #include "comet/session/send_away.h"
 #include "comet/session/session.h"
@@ -27,6 +30,7 @@
 #include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/log.h"
+#include "common/base/loop_metrics.h"
 #include "common/base/mem.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -48,24 +52,57 @@ enum { CONNECTS_WINDOW = 64 };
 
 /* A logic asks the business who connects, or Kafka whether it has the session. From now on Connects
  * go on streams of their own, so that nothing else waits with them. */
-static void worker_asks_business(struct worker *worker)
+static void worker_asks_business(struct worker *worker, bool rooms)
 {
     const struct logic_link link = {
         .connects = true,
         .window = CONNECTS_WINDOW,
+        .call = PIPE_CONNECTS,
         .timeout_ms = (int)worker->config->connect_ms + LOGIC_SLACK_MS,
     };
 
     loop_assert_owner(&worker->loop);
+    if (rooms)
+        room_events_want(worker);
     if (worker->connects != NULL || worker->closed)
         return;
     worker->connects = logic_requests_open(worker, &link);
     logic_requests_update(worker->connects);
 }
 
+struct drain_order_post {
+    struct inbox_item item;
+    struct comet *comet;
+    bool ends;
+};
+
+static void drain_order_arrived(struct loop *loop, struct inbox_item *item)
+{
+    struct drain_order_post *post = container_of(item, struct drain_order_post, item);
+
+    (void)loop;
+    post->comet->drain_ordered(post->comet, post->ends);
+    free(post);
+}
+
+/* Each loop is told of the order. The main loop does it once. */
+static void worker_drain_ordered(struct worker *worker, bool ends)
+{
+    struct drain_order_post *post = mem_zalloc(sizeof *post);
+
+    loop_assert_owner(&worker->loop);
+    post->item.run = drain_order_arrived;
+    post->comet = worker->comet;
+    post->ends = ends;
+    if (!inbox_post(&worker->comet->daemon->loop, &post->item))
+        free(post);
+}
+
 static const struct logic_asks worker_asks = {
     .give_way = session_give_way,
     .room_order = ordered_rooms_take,
+    .question = asked_sessions_take,
+    .drain = worker_drain_ordered,
     .upstream = upstream_told,
     .hook = worker_asks_business,
 };
@@ -91,6 +128,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     worker->comet = comet;
     worker->config = comet->config;
     worker->counters = metrics_block(comet->daemon->metrics);
+    loop_measure(&worker->loop, metrics_block(comet->daemon->loop_metrics));
     worker->tcps = comet->tcps;
     worker->tls_kernel = comet->tls_kernel;
     worker->wss = comet->wss;
@@ -103,6 +141,7 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
         .asks = worker_asks,
         .window = (int)comet->config->logic_window,
         .admissions = (int)comet->config->logic_connects,
+        .call = PIPE_SESSIONS,
         .timeout_ms = (int)comet->config->connect_ms + LOGIC_SLACK_MS,
     };
     worker->logic = logic_requests_open(worker, &link);
@@ -113,10 +152,12 @@ int worker_open(struct worker *worker, struct comet *comet, int index, char *err
     room_claims_open(worker, worker_claims, worker_claims_known);
     worker->room_reports = room_reports_open(worker);
     worker->ordered_rooms = ordered_rooms_open(worker);
+    worker->room_pages = room_pages_open(worker, ROOM_PAGES_SORTED, ROOM_PAGES_SLICE);
     worker->upstream = upstream_open(worker);
     worker->token_ends = token_ends_open(worker);
     worker->renewals = renewals_open(worker);
     worker->session_log = session_log_open(worker);
+    worker->room_events = room_events_open(worker);
     return frontend_open(worker, &worker_conn_events, err, errlen);
 }
 
@@ -139,12 +180,16 @@ void worker_close(struct worker *worker)
     if (worker->connects != NULL)
         logic_requests_close(worker->connects);
     logic_requests_close(worker->logic);
+    room_events_close(worker->room_events);
     session_log_close(worker->session_log);
+    push_traces_close(worker->traces);
+    worker->traces = NULL;
     reregister_close(worker->reregister);
     wheel_close(worker->session_wheel);
     wheel_close(worker->ack_wheel);
     loop_close(&worker->loop);
     job_results_close(worker->late);
+    room_pages_close(worker->room_pages);
     handle_table_close(worker->table);
     cluster_view_unref(worker->view);
 }

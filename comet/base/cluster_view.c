@@ -47,6 +47,15 @@ void cluster_view_unref(struct cluster_view *view)
     free(view);
 }
 
+bool cluster_view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch)
+{
+    for (size_t i = 0; i < view->n_logics; i++) {
+        if (view->logics[i].epoch == epoch && strcmp(view->logics[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool cluster_view_same_owner(const struct cluster_view *a, const struct cluster_view *b,
                              int64_t uid)
 {

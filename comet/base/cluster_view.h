@@ -21,6 +21,8 @@ struct cluster_view *cluster_view_new(const struct member_list *logics,
                                       bool lapsed);
 struct cluster_view *cluster_view_ref(struct cluster_view *view);
 void cluster_view_unref(struct cluster_view *view);
+/* Has VIEW that life of a logic? */
+bool cluster_view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch);
 /* True if in both views the same life of the same router keeps the sessions of UID. */
 bool cluster_view_same_owner(const struct cluster_view *a, const struct cluster_view *b,
                              int64_t uid);

@@ -9,6 +9,7 @@ struct job_batches;
 struct broadcast_gaps;
 struct goim_calls;
 struct room_grants;
+struct tracer;
 
 struct comet {
     struct daemon *daemon;
@@ -25,6 +26,7 @@ struct comet {
     struct broadcast_gaps *standings;
     struct room_grants *grants; /* comet/job/room_grants.h */
     struct redis *redis;
+    struct tracer *tracer; /* common/trace/tracer.h; there before the loops run */
     struct membership *membership;
     struct rpc_server *server;
     struct job_batches *jobs;
@@ -32,8 +34,10 @@ struct comet {
     uint64_t deaf_since_ms; /* loop time since which a job is missing; 0: each is connected */
     bool accepting;
     _Atomic int loops_accepting;
-    bool full;              /* conn.max is nearly reached, and clients are sent elsewhere */
-    bool draining, ending;  /* SIGTERM or POST /drain; SIGTERM */
+    bool full;             /* conn.max is nearly reached, and clients are sent elsewhere */
+    bool draining, ending; /* SIGTERM or POST /drain; SIGTERM */
+    /* A logic orders a drain, or its end; main loop. main.c sets it. */
+    void (*drain_ordered)(struct comet *comet, bool ends);
     bool drain_empty;       /* the log has said that nobody is left */
     uint64_t drain_told_ms; /* loop time of the last line about it in the log */
     bool lapsed;            /* the lease had lapsed: sessions fetch once they are registered */

@@ -4,9 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(section, key, type, field, init, min, max, doc)                           \
-    {                                                                                 \
-        section, key, type, offsetof(struct comet_config, field), init, min, max, doc \
+#define ROW(section, key, type, field, init, min, max, doc)                                  \
+    {                                                                                        \
+        section, key, type, offsetof(struct comet_config, field), init, min, max, doc, false \
+    }
+
+/* A number that a reload changes. */
+#define LIVE(section, key, type, field, init, min, max, doc)                                   \
+    {                                                                                          \
+        section, key, type, CONFIG_LIVE(struct comet_config, field), init, min, max, doc, true \
     }
 
 const struct config_row comet_config_rows[] = {
@@ -68,9 +74,9 @@ const struct config_row comet_config_rows[] = {
         "tcp.advertise, or of tcps.advertise."),
     ROW("conn", "handshake_timeout", CONFIG_DURATION, handshake_ms, "5s", 100, 600000,
         "From accept to the end of authentication."),
-    ROW("conn", "handshakes", CONFIG_INT, handshakes, "4096", 1, 1000000,
-        "TLS handshakes under way in one loop (comet.workers), counted from a client's first "
-        "record. While there are so many, more clients wait in the kernel's queue."),
+    LIVE("conn", "handshakes", CONFIG_INT, handshakes, "4096", 1, 1000000,
+         "TLS handshakes under way in one loop (comet.workers), counted from a client's first "
+         "record. While there are so many, more clients wait in the kernel's queue."),
     ROW("conn", "heartbeat", CONFIG_DURATION, heartbeat_ms, "5m", 1000, 86400000,
         "A session that sends nothing for this long is closed with code 11."),
     ROW("conn", "linger", CONFIG_DURATION, linger_ms, "2s", 0, 60000,
@@ -79,20 +85,21 @@ const struct config_row comet_config_rows[] = {
         "Largest body of a client's frame."),
     ROW("conn", "max_auth", CONFIG_BYTES, max_auth, "4k", 64, 1 << 20,
         "Largest body of the auth frame, if conn.max_body is not less."),
-    ROW("conn", "strangers", CONFIG_BYTES, strangers, "64m", 1 << 20, 1LL << 40,
+    LIVE(
+        "conn", "strangers", CONFIG_BYTES, strangers, "64m", 1 << 20, 1LL << 40,
         "Bytes that may be kept for clients that have not authenticated yet: half handshakes, half "
         "frames, tokens logic is asked about. Beyond it those that want more than 1 KiB are "
         "refused (503, code 12)."),
     ROW("conn", "max", CONFIG_INT, max_connections, "0", 0, 10000000,
         "Connections of this process. 0 = what the limit of open files leaves."),
-    ROW("conn", "per_address", CONFIG_INT, per_address, "5000", 0, 10000000,
-        "Connections that one client address may have (IPv6: a network of 64 bits). One more is "
-        "reset, or gets 429 behind a proxy. Many devices share an address of a carrier. 0 = any "
-        "number."),
-    ROW("conn", "rate_per_address", CONFIG_INT, rate_per_address, "100", 0, 1000000,
-        "Connections that one client address may open a second, in the long run. 0 = any number."),
-    ROW("conn", "rate_burst", CONFIG_INT, rate_burst, "1000", 1, 10000000,
-        "So many of them it may open at once, after a pause."),
+    LIVE("conn", "per_address", CONFIG_INT, per_address, "5000", 0, 10000000,
+         "Connections that one client address may have (IPv6: a network of 64 bits). One more is "
+         "reset, or gets 429 behind a proxy. Many devices share an address of a carrier. 0 = any "
+         "number."),
+    LIVE("conn", "rate_per_address", CONFIG_INT, rate_per_address, "100", 0, 1000000,
+         "Connections that one client address may open a second, in the long run. 0 = any number."),
+    LIVE("conn", "rate_burst", CONFIG_INT, rate_burst, "1000", 1, 10000000,
+         "So many of them it may open at once, after a pause."),
     ROW("conn", "trusted", CONFIG_LIST, conn_trusted, "127.0.0.0/8,::1", 0, 0,
         "Addresses and networks without these limits, such as load balancers and health checks. "
         "What runs on this machine is no stranger."),
@@ -103,14 +110,14 @@ const struct config_row comet_config_rows[] = {
         "Addresses and networks of proxies that are believed whom they speak for: in "
         "X-Forwarded-For of a WebSocket handshake and, if proxy.protocol is on, in its header. "
         "Each has to write X-Forwarded-For itself, or clients choose their address."),
-    ROW("fanout", "sendq", CONFIG_BYTES, sendq_bytes, "256k", 1024, 64 << 20,
-        "Bytes that may wait for one slow connection. Room messages beyond close it with code 8, "
-        "messages to a user go "
-        "to the mailbox."),
-    ROW("fanout", "spill_after", CONFIG_DURATION, spill_ms, "100ms", 10, 60000,
-        "A message to a user that its socket has not taken for this long goes to the mailbox, to "
-        "be fetched when the "
-        "socket has drained."),
+    LIVE("fanout", "sendq", CONFIG_BYTES, sendq_bytes, "256k", 1024, 64 << 20,
+         "Bytes that may wait for one slow connection. Room messages beyond close it with code 8, "
+         "messages to a user go "
+         "to the mailbox."),
+    LIVE("fanout", "spill_after", CONFIG_DURATION, spill_ms, "100ms", 10, 60000,
+         "A message to a user that its socket has not taken for this long goes to the mailbox, to "
+         "be fetched when the "
+         "socket has drained."),
     ROW("fanout", "slice", CONFIG_INT, walk_slice, "512", 1, 1000000,
         "Members a room walk writes to before other work of the loop gets its turn."),
     ROW("fanout", "batch", CONFIG_BYTES, walk_bytes, "256k", 1024, 16 << 20,
@@ -123,14 +130,14 @@ const struct config_row comet_config_rows[] = {
         "While more than an eighth of a loop's sockets have not taken what they were sent, the "
         "next walk waits for them, and job and Kafka with it; but not for longer than this in "
         "one go."),
-    ROW("drain", "rate", CONFIG_INT, drain_rate, "100", 1, 1000000,
-        "Sessions a second that are told to go, and where to, when comet drains (POST /drain, "
-        "SIGTERM); on SIGTERM more if daemon.drain would not be enough."),
-    ROW("rooms", "per_session", CONFIG_INT, rooms_per_session, "64", 1, 10000,
-        "Rooms one session may be in; a join beyond is refused with code 10."),
-    ROW("rooms", "max", CONFIG_INT, rooms_max, "500000", 1, 100000000,
-        "Rooms with members in one loop (comet.workers). Who wants to enter a new one beyond it "
-        "gets code 12."),
+    LIVE("drain", "rate", CONFIG_INT, drain_rate, "100", 1, 1000000,
+         "Sessions a second that are told to go, and where to, when comet drains (POST /drain, "
+         "SIGTERM); on SIGTERM more if daemon.drain would not be enough."),
+    LIVE("rooms", "per_session", CONFIG_INT, rooms_per_session, "64", 1, 10000,
+         "Rooms one session may be in; a join beyond is refused with code 10."),
+    LIVE("rooms", "max", CONFIG_INT, rooms_max, "500000", 1, 100000000,
+         "Rooms with members in one loop (comet.workers). Who wants to enter a new one beyond it "
+         "gets code 12."),
     ROW("rooms", "linger", CONFIG_DURATION, rooms_linger_ms, "30s", 0, 3600000,
         "How long jobs go on sending what is pushed to a room after its last member here has left. "
         "Whoever enters it within that time need not wait until jobs know of it."),
@@ -146,24 +153,24 @@ const struct config_row comet_config_rows[] = {
     ROW("session", "held", CONFIG_INT, held_messages, "256", 1, 100000,
         "Messages held in memory for a session while its waiting messages are fetched; further "
         "ones go to the mailbox."),
-    ROW("session", "ack_window", CONFIG_INT, ack_window, "64", 1, 65536,
-        "Messages that an acknowledged session may be sent without having acknowledged one of "
-        "them. The mailbox holds the rest."),
-    ROW("session", "ack_wait", CONFIG_DURATION, ack_wait_ms, "1s", 10, 60000,
-        "A message that its client has not acknowledged for this long goes to the mailbox, until "
-        "it is acknowledged. Shorter than it takes clients to answer costs Redis two commands a "
-        "message; longer keeps more messages in job, whose job.window limits them."),
-    ROW("session", "frames_per_second", CONFIG_INT, frames_per_second, "100", 0, 1000000,
-        "Frames, WebSocket fragments, pings and pongs that a session may send a second, in the "
-        "long run. One more closes it with code 10. 0 = any number."),
-    ROW("session", "frames_burst", CONFIG_INT, frames_burst, "1000", 1, 100000000,
-        "So many of them it may send at once, after a pause."),
-    ROW("session", "bytes_per_second", CONFIG_BYTES, bytes_per_second, "256k", 0, 1 << 30,
-        "Bytes that a session may send a second, in the long run, over TLS with what its records "
-        "add. More closes it with code 10. 0 = any number."),
-    ROW("session", "bytes_burst", CONFIG_BYTES, bytes_burst, "8m", 1024, 1 << 30,
-        "So many of them it may send at once, after a pause. At least the longest message of a "
-        "WebSocket client in JSON: 4 * conn.max_body + 2 KiB."),
+    LIVE("session", "ack_window", CONFIG_INT, ack_window, "64", 1, 65536,
+         "Messages that an acknowledged session may be sent without having acknowledged one of "
+         "them. The mailbox holds the rest."),
+    LIVE("session", "ack_wait", CONFIG_DURATION, ack_wait_ms, "1s", 10, 60000,
+         "A message that its client has not acknowledged for this long goes to the mailbox, until "
+         "it is acknowledged. Shorter than it takes clients to answer costs Redis two commands a "
+         "message; longer keeps more messages in job, whose job.window limits them."),
+    LIVE("session", "frames_per_second", CONFIG_INT, frames_per_second, "100", 0, 1000000,
+         "Frames, WebSocket fragments, pings and pongs that a session may send a second, in the "
+         "long run. One more closes it with code 10. 0 = any number."),
+    LIVE("session", "frames_burst", CONFIG_INT, frames_burst, "1000", 1, 100000000,
+         "So many of them it may send at once, after a pause."),
+    LIVE("session", "bytes_per_second", CONFIG_BYTES, bytes_per_second, "256k", 0, 1 << 30,
+         "Bytes that a session may send a second, in the long run, over TLS with what its records "
+         "add. More closes it with code 10. 0 = any number."),
+    LIVE("session", "bytes_burst", CONFIG_BYTES, bytes_burst, "8m", 1024, 1 << 30,
+         "So many of them it may send at once, after a pause. At least the longest message of a "
+         "WebSocket client in JSON: 4 * conn.max_body + 2 KiB."),
     ROW("session", "renew_interval", CONFIG_DURATION, renew_interval_ms, "5s", 0, 3600000,
         "A session may send another token (a second auth, docs/tokens.md) so often. Sooner closes "
         "it "
@@ -180,16 +187,17 @@ const struct config_row comet_config_rows[] = {
         "others wait, in order: those whose auth has come here, up to as many again, and behind "
         "them in the kernel, not accepted. So pushes to those who are in find no long queues. Not "
         "where logics ask the business who connects."),
-    ROW("upstream", "window", CONFIG_INT, upstream_window, "16", 1, 1000,
-        "Frames for the business (operation 4) that a session may have without an answer. What it "
-        "sends beyond is not read until answers come."),
+    LIVE("upstream", "window", CONFIG_INT, upstream_window, "16", 1, 1000,
+         "Frames for the business (operation 4) that a session may have without an answer. What it "
+         "sends beyond is not read until answers come."),
     ROW("upstream", "timeout", CONFIG_DURATION, upstream_timeout_ms, "30s", 1000, 3600000,
         "A session of which no frame for the business was taken for this long is closed with code "
         "12, so that the client knows and sends it again."),
-    ROW("upstream", "max_waiting", CONFIG_BYTES, upstream_max_waiting, "16m", 1 << 20, 1LL << 40,
-        "Bytes of frames for the business that one loop (comet.workers) keeps. Beyond, each "
-        "session "
-        "has one such frame at a time; beyond twice as much, one more closes it with code 12."),
+    LIVE("upstream", "max_waiting", CONFIG_BYTES, upstream_max_waiting, "16m", 1 << 20, 1LL << 40,
+         "Bytes of frames for the business that one loop (comet.workers) keeps. Beyond, each "
+         "session "
+         "has one such frame at a time; beyond twice as much, one more closes it with code 12."),
+    TRACER_ROWS(offsetof(struct comet_config, tracer.otlp_url)),
     {.key = NULL},
 };
 
@@ -243,5 +251,5 @@ int comet_config_check(const void *arg, char *err, size_t errlen)
         snprintf(err, errlen, "ws.pass_headers is no list of headers' names");
         return -EINVAL;
     }
-    return 0;
+    return tracer_check(&config->tracer, err, errlen);
 }

@@ -1,7 +1,4 @@
 #include "comet/base/metrics.h"
 
-const struct metric_row comet_metric_rows[COMET_METRIC_COUNT] = {
-#define X(id, name, labels, type, help) [COMET_##id] = {name, labels, type, help},
-    COMET_METRICS(X)
-#undef X
-};
+const struct metric_row comet_metric_rows[COMET_METRIC_ROWS] = {
+    COMET_METRICS(METRIC_ROW, METRIC_ROW_H)};

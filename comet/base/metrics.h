@@ -4,9 +4,10 @@
 #define IMC_COMET_BASE_METRICS_H
 
 #include "common/base/metrics.h"
+#include "common/trace/tracer.h"
 
-/* X(ID, name, labels, type, help); rows of one name stand together. */
-#define COMET_METRICS(X)                                                                           \
+/* As common/base/metrics.h has it; rows of one name stand together. */
+#define COMET_METRICS(X, H)                                                                        \
     X(CONNECTIONS, "imc_comet_connections", NULL, METRIC_GAUGE,                                    \
       "Open client connections in any state.")                                                     \
     X(SESSIONS, "imc_comet_sessions", NULL, METRIC_GAUGE, "Authenticated sessions.")               \
@@ -50,7 +51,30 @@
     X(DELIVERIES_ALL, "imc_comet_deliveries_total", "kind=\"all\"", METRIC_COUNTER, "")            \
     X(DELIVERIES_KEY, "imc_comet_deliveries_total", "kind=\"key\"", METRIC_COUNTER, "")            \
     X(DELIVERIES_WAITING, "imc_comet_deliveries_total", "kind=\"waiting\"", METRIC_COUNTER, "")    \
+    H(DELIVERY_UID, "imc_delivery_seconds", "kind=\"uid\",until=\"written\"", LE_500US, LE_100S,   \
+      "From the acceptance of a message (logic is about to give it to Kafka) until the kernel "    \
+      "has it for a session (written), or a session that acknowledges has said so "                \
+      "(acknowledged). waiting: from a mailbox, so mostly the time that its user was away. If "    \
+      "uid and room grow, follow the way of a message: imc_bus_produce_seconds, "                  \
+      "imc_job_lag_seconds, imc_rpc_batch_seconds, imc_loop_lag_seconds; if room alone, "          \
+      "imc_comet_walk_seconds. Not goim's calls. Clocks are compared with Redis's.")               \
+    H(DELIVERY_ROOM, "imc_delivery_seconds", "kind=\"room\",until=\"written\"", LE_500US, LE_100S, \
+      "")                                                                                          \
+    H(DELIVERY_ALL, "imc_delivery_seconds", "kind=\"all\",until=\"written\"", LE_500US, LE_100S,   \
+      "")                                                                                          \
+    H(DELIVERY_WAITING, "imc_delivery_seconds", "kind=\"waiting\",until=\"written\"", LE_500US,    \
+      LE_100S, "")                                                                                 \
+    H(ACKED_UID, "imc_delivery_seconds", "kind=\"uid\",until=\"acknowledged\"", LE_500US, LE_100S, \
+      "")                                                                                          \
+    H(ACKED_WAITING, "imc_delivery_seconds", "kind=\"waiting\",until=\"acknowledged\"", LE_500US,  \
+      LE_100S, "")                                                                                 \
     X(WALKS, "imc_comet_walks_total", NULL, METRIC_COUNTER, "Room and broadcast walks begun.")     \
+    H(WALK_ROOM, "imc_comet_walk_seconds", "to=\"room\"", LE_100US, LE_25S,                        \
+      "How long a walk over the members of a room, or over everybody, took on a loop. If it "      \
+      "grows: rooms are larger, or sockets slower. More loops (comet.workers) or comets divide "   \
+      "it; "                                                                                       \
+      "fanout.slice bounds a turn of it.")                                                         \
+    H(WALK_ALL, "imc_comet_walk_seconds", "to=\"all\"", LE_100US, LE_25S, "")                      \
     X(WALK_WAITS, "imc_comet_walk_waits_total", NULL, METRIC_COUNTER,                              \
       "Times a walk was put off for 5 ms because too many sockets had not taken the one before.")  \
     X(QUEUED_BYTES, "imc_comet_queued_bytes", NULL, METRIC_GAUGE,                                  \
@@ -65,7 +89,7 @@
     X(JOINS_WAITING, "imc_comet_joins_waiting", NULL, METRIC_GAUGE,                                \
       "Replies to clients that are held until jobs know of the rooms that they have entered.")     \
     X(JOINS_HELD, "imc_comet_joins_held_total", NULL, METRIC_COUNTER, "Replies that were held.")   \
-    X(JOINS_HELD_MS, "imc_comet_joins_held_milliseconds_total", NULL, METRIC_COUNTER,              \
+    X(JOINS_HELD_MS, "imc_comet_joins_held_seconds_total", NULL, METRIC_COUNTER_MILLI,             \
       "For how long, summed up.")                                                                  \
     X(JOINS_OUTWAITED, "imc_comet_joins_outwaited_total", NULL, METRIC_COUNTER,                    \
       "Those of them that waited for a job which did not answer, until its grant was over.")       \
@@ -81,6 +105,10 @@
       "")                                                                                          \
     X(ORDERS_WAITING, "imc_comet_room_orders_waiting", NULL, METRIC_GAUGE,                         \
       "Orders to join or leave a room that wait for a session which is still connecting.")         \
+    X(QUESTIONS, "imc_comet_questions_total", NULL, METRIC_COUNTER,                                \
+      "Questions of logics: what sessions are like, who is in a room.")                            \
+    X(QUESTIONS_DROPPED, "imc_comet_questions_dropped_total", NULL, METRIC_COUNTER,                \
+      "Those of them that were not answered, because a logic had too many under way.")             \
     X(STRANGER_BYTES, "imc_comet_stranger_bytes", NULL, METRIC_GAUGE,                              \
       "Bytes kept for clients that have not authenticated yet.")                                   \
     X(STRANGERS_BYTES, "imc_comet_strangers_refused_total", "reason=\"bytes\"", METRIC_COUNTER,    \
@@ -97,8 +125,8 @@
       "Frames of operation 4, or of an operation unknown to us, answered without a business to "   \
       "hand them to.")                                                                             \
     X(UPSTREAM_TAKEN, "imc_comet_upstream_total", "result=\"taken\"", METRIC_COUNTER,              \
-      "Frames for the business. taken: Kafka has them; dropped: given up after upstream.timeout, " \
-      "or because they are too large: the client was told, if it was there.")                      \
+      "Frames for the business. taken: it has them, or Kafka for it; dropped: given up after "     \
+      "upstream.timeout, or because they are refused: the client was told, if it was there.")      \
     X(UPSTREAM_DROPPED, "imc_comet_upstream_total", "result=\"dropped\"", METRIC_COUNTER, "")      \
     X(UPSTREAM_WAITING, "imc_comet_upstream_waiting", NULL, METRIC_GAUGE,                          \
       "Frames for the business without an answer.")                                                \
@@ -119,20 +147,23 @@
       "Times that such a thing had to be said to a logic again.")                                  \
     X(EVENTS_WAITING, "imc_comet_events_waiting", NULL, METRIC_GAUGE,                              \
       "Sessions of which something has to be said.")                                               \
-    X(KICKED_1, "imc_comet_kicked_total", "code=\"1\"", METRIC_COUNTER,                            \
-      "Connections closed with operation 6.")                                                      \
-    X(KICKED_2, "imc_comet_kicked_total", "code=\"2\"", METRIC_COUNTER, "")                        \
-    X(KICKED_3, "imc_comet_kicked_total", "code=\"3\"", METRIC_COUNTER, "")                        \
-    X(KICKED_4, "imc_comet_kicked_total", "code=\"4\"", METRIC_COUNTER, "")                        \
-    X(KICKED_5, "imc_comet_kicked_total", "code=\"5\"", METRIC_COUNTER, "")                        \
-    X(KICKED_6, "imc_comet_kicked_total", "code=\"6\"", METRIC_COUNTER, "")                        \
-    X(KICKED_7, "imc_comet_kicked_total", "code=\"7\"", METRIC_COUNTER, "")                        \
-    X(KICKED_8, "imc_comet_kicked_total", "code=\"8\"", METRIC_COUNTER, "")                        \
-    X(KICKED_9, "imc_comet_kicked_total", "code=\"9\"", METRIC_COUNTER, "")                        \
-    X(KICKED_10, "imc_comet_kicked_total", "code=\"10\"", METRIC_COUNTER, "")                      \
-    X(KICKED_11, "imc_comet_kicked_total", "code=\"11\"", METRIC_COUNTER, "")                      \
-    X(KICKED_12, "imc_comet_kicked_total", "code=\"12\"", METRIC_COUNTER, "")                      \
-    X(KICKED_13, "imc_comet_kicked_total", "code=\"13\"", METRIC_COUNTER, "")                      \
+    X(KICKED_1, "imc_comet_kicked_total", "reason=\"bad_token\"", METRIC_COUNTER,                  \
+      "Connections closed with operation 6, by the name of its code (docs/protocol.md). "          \
+      "handshake_timeout, malformed, body_too_large, rate_limited, unknown_op: clients are "       \
+      "wrong, or attack. too_slow: they do not keep up. unavailable: look at what /readyz says "   \
+      "of the logics.")                                                                            \
+    X(KICKED_2, "imc_comet_kicked_total", "reason=\"handshake_timeout\"", METRIC_COUNTER, "")      \
+    X(KICKED_3, "imc_comet_kicked_total", "reason=\"malformed\"", METRIC_COUNTER, "")              \
+    X(KICKED_4, "imc_comet_kicked_total", "reason=\"body_too_large\"", METRIC_COUNTER, "")         \
+    X(KICKED_5, "imc_comet_kicked_total", "reason=\"replaced\"", METRIC_COUNTER, "")               \
+    X(KICKED_6, "imc_comet_kicked_total", "reason=\"too_many_sessions\"", METRIC_COUNTER, "")      \
+    X(KICKED_7, "imc_comet_kicked_total", "reason=\"kicked\"", METRIC_COUNTER, "")                 \
+    X(KICKED_8, "imc_comet_kicked_total", "reason=\"too_slow\"", METRIC_COUNTER, "")               \
+    X(KICKED_9, "imc_comet_kicked_total", "reason=\"going_away\"", METRIC_COUNTER, "")             \
+    X(KICKED_10, "imc_comet_kicked_total", "reason=\"rate_limited\"", METRIC_COUNTER, "")          \
+    X(KICKED_11, "imc_comet_kicked_total", "reason=\"heartbeat_missed\"", METRIC_COUNTER, "")      \
+    X(KICKED_12, "imc_comet_kicked_total", "reason=\"unavailable\"", METRIC_COUNTER, "")           \
+    X(KICKED_13, "imc_comet_kicked_total", "reason=\"unknown_op\"", METRIC_COUNTER, "")            \
     X(DRAIN_LEFT, "imc_comet_drain_left", NULL, METRIC_GAUGE,                                      \
       "Connections that are still here while comet drains (SIGTERM, POST /drain); 0 otherwise.")   \
     X(DRAIN_NAMED, "imc_comet_drain_told_total", "nodes=\"named\"", METRIC_COUNTER,                \
@@ -236,16 +267,26 @@
       "Answers to auth.")                                                                          \
     X(CONNECTS_REFUSED, "imc_comet_connects_total", "result=\"refused\"", METRIC_COUNTER, "")      \
     X(CONNECTS_FAILED, "imc_comet_connects_total", "result=\"unavailable\"", METRIC_COUNTER, "")   \
+    H(CONNECT_OK, "imc_comet_connect_seconds", "result=\"admitted\"", LE_500US, LE_25S,            \
+      "From a client's auth until logic's answer. If it grows, compare imc_rpc_batch_seconds of "  \
+      "comet and logic, and imc_redis_command_seconds of logic; imc_comet_accept_pauses_total "    \
+      "tells that clients wait in turn (logic.connects).")                                         \
+    H(CONNECT_REFUSED, "imc_comet_connect_seconds", "result=\"refused\"", LE_500US, LE_25S, "")    \
+    H(CONNECT_FAILED, "imc_comet_connect_seconds", "result=\"unavailable\"", LE_500US, LE_25S, "") \
     X(REGISTERED, "imc_comet_registered_total", NULL, METRIC_COUNTER,                              \
-      "Sessions registered again after routers or the lease changed.")
+      "Sessions registered again after routers or the lease changed.")                             \
+    TRACER_METRICS(X)
 
 enum comet_metric {
-#define X(id, name, labels, type, help) COMET_##id,
-    COMET_METRICS(X)
+#define X(id, ...) COMET_##id,
+#define H(id, ...) COMET_##id, COMET_##id##_LAST = COMET_##id + HISTOGRAM_SLOTS - 1,
+    COMET_METRICS(X, H)
 #undef X
-        COMET_METRIC_COUNT
+#undef H
+        COMET_METRIC_COUNT /* of values in a block */
 };
 
-extern const struct metric_row comet_metric_rows[COMET_METRIC_COUNT];
+enum { COMET_METRIC_ROWS = 0 COMET_METRICS(METRIC_ONE, METRIC_ONE) };
+extern const struct metric_row comet_metric_rows[COMET_METRIC_ROWS];
 
 #endif

@@ -18,13 +18,16 @@ struct job_results;
 struct reregister;
 struct room_reports;
 struct ordered_rooms;
+struct room_pages;
 struct upstream;
 struct token_ends;
+struct room_events;
 struct session_log;
 struct cluster_view;
 struct strmap;
 struct wheel;
 struct tls_server;
+struct push_traces;
 
 /* What a loop can have of a logic. */
 enum logic_access {
@@ -37,9 +40,11 @@ struct worker {
     struct loop loop;
     struct comet *comet;
     const struct comet_config *config;
-    _Atomic int64_t *counters;     /* this loop's block of comet_metrics */
-    struct tls_server *tcps, *wss; /* of all loops; NULL: that listener is off */
-    bool tls_kernel;               /* the kernel is asked to seal what TLS clients get */
+    _Atomic int64_t *counters;       /* this loop's block of comet_metrics */
+    _Atomic int64_t clock_offset_us; /* how far our clock is ahead of Redis's, as the main loop sets
+                                      * it; 0: not known */
+    struct tls_server *tcps, *wss;   /* of all loops; NULL: that listener is off */
+    bool tls_kernel;                 /* the kernel is asked to seal what TLS clients get */
     struct handle_table *table;
     struct frontend *frontend;    /* net/frontend.h: listeners, connections, scratch buffers */
     struct rooms *rooms;          /* fanout/room.h: rooms, and the walks over their members */
@@ -55,12 +60,15 @@ struct worker {
     struct reregister *reregister;       /* session/reregister.h */
     struct room_reports *room_reports;   /* session/room_reports.h */
     struct ordered_rooms *ordered_rooms; /* session/ordered_rooms.h */
+    struct room_pages *room_pages;       /* session/asked_sessions.h */
     struct strmap *goim_keys;            /* session/goim_keys.h; NULL: there was none yet */
     struct upstream *upstream;           /* session/upstream.h */
     struct token_ends *token_ends;       /* session/token_ends.h */
     struct renewals *renewals;           /* session/renewals.h */
     struct session_log *session_log;     /* session/session_log.h */
+    struct room_events *room_events;     /* session/room_events.h */
     struct logic_requests *connects;     /* for Connects and Renews; NULL: they go by `logic` */
+    struct push_traces *traces;          /* session/push_trace.h; NULL: there was none yet */
     struct cluster_view *view; /* who is alive, as last posted; never NULL once the loop runs */
     size_t connects_waiting;   /* clients that have authenticated, beyond logic.connects */
     size_t sessions;           /* admitted and not closed yet */

@@ -11,8 +11,10 @@
  * walk are done when it begins. So full sockets hold back job, and job leaves the rest in Kafka. */
 #include "comet/fanout/fanout.h"
 #include "comet/base/config.h"
+#include "comet/base/delivery.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
+#include "comet/fanout/walk_trace.h"
 #include "comet/net/conn.h"
 #include "comet/net/frontend.h"
 #include "comet/net/goim_client.h"
@@ -20,6 +22,7 @@
 #include "common/base/array.h"
 #include "common/base/mem.h"
 #include "common/base/saturate.h"
+#include "common/base/time.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -110,6 +113,8 @@ static void walk_end(struct audience *audience)
         backing_unref(walk->pushes[i].backing);
     for (int i = 0; i < WIRES; i++)
         msg_unref(walk->encoded[i]);
+    if (walk->trace != NULL)
+        walk_trace_end(walk->trace);
     free(walk->pushes);
     *walk = (struct walk){0};
     audience->walking = false;
@@ -134,7 +139,10 @@ static void walk_begin(struct fanout *fanout, struct audience *audience)
         backlog->bytes -= pushes[i].body_len;
     if (backlog->n == 0)
         backlog_free(backlog);
-    audience->walk = (struct walk){.pushes = pushes, .n = n};
+    audience->walk = (struct walk){.pushes = pushes,
+                                   .n = n,
+                                   .begun_us = time_mono_us(),
+                                   .trace = walk_trace_new(fanout->worker, pushes, n)};
     audience->walking = true;
     audience->done = 0;
     audience->end =
@@ -146,9 +154,19 @@ static void walk_begin(struct fanout *fanout, struct audience *audience)
     free(tickets);
 }
 
-static bool walk_write(struct conn *conn, struct msg *msg)
+static enum write_result walk_write_traced(const struct walk *walk, struct conn *conn,
+                                           struct msg *msg, uint64_t bits)
 {
-    enum write_result result = conn_write_msg(conn, msg, TICKET_NONE);
+    enum write_result result = conn_write_msg(conn, msg, walk_trace_ticket(walk->trace, bits));
+    walk_trace_sent(walk->trace, bits, result == WRITE_DONE || result == WRITE_QUEUED);
+    return result;
+}
+
+/* BITS: of the traced pushes in MSG. */
+static bool walk_write(const struct walk *walk, struct conn *conn, struct msg *msg, uint64_t bits)
+{
+    enum write_result result = bits == 0 ? conn_write_msg(conn, msg, TICKET_NONE)
+                                         : walk_write_traced(walk, conn, msg, bits);
     if (result == WRITE_FULL)
         conn_kick(conn, CLOSE_TOO_SLOW, "too slow: messages of the room are not being read");
     return result == WRITE_DONE || result == WRITE_QUEUED;
@@ -164,7 +182,7 @@ static bool walk_deliver(struct walk *walk, struct conn *conn)
         msg = wire_pushes(conn->wire, walk->pushes, walk->n);
         walk->encoded[conn->wire] = msg;
     }
-    return walk_write(conn, msg);
+    return walk_write(walk, conn, msg, walk->trace != NULL ? walk_trace_all(walk->trace) : 0);
 }
 
 static size_t walk_accepted(const struct walk *walk, const struct conn *conn)
@@ -181,12 +199,16 @@ static bool walk_deliver_some(const struct walk *walk, struct conn *conn, size_t
     if (n == 0 || conn->state != CONN_OPEN)
         return false;
     struct push *accepted = mem_alloc(n * sizeof *accepted);
+    uint64_t bits = 0;
     for (size_t i = 0, at = 0; at < n; i++) {
-        if (goim_client_accepts(conn->goim, push_accept_op(&walk->pushes[i])))
-            accepted[at++] = walk->pushes[i];
+        if (!goim_client_accepts(conn->goim, push_accept_op(&walk->pushes[i])))
+            continue;
+        if (walk->trace != NULL)
+            bits |= walk_trace_bit(walk->trace, &walk->pushes[i]);
+        accepted[at++] = walk->pushes[i];
     }
     struct msg *msg = wire_pushes(conn->wire, accepted, n);
-    bool written = walk_write(conn, msg);
+    bool written = walk_write(walk, conn, msg, bits);
     msg_unref(msg);
     free(accepted);
     return written;
@@ -203,6 +225,31 @@ static size_t walk_deliver_accepted(struct fanout *fanout, struct walk *walk, st
     return written ? n : 0;
 }
 
+/* MESSAGES of the batch were written just now, all to the same sessions but for what those do not
+ * accept. */
+static void walk_written(struct fanout *fanout, const struct walk *walk, bool to_all,
+                         size_t messages)
+{
+    struct worker *worker = fanout->worker;
+
+    metric_add(worker->counters, to_all ? COMET_DELIVERIES_ALL : COMET_DELIVERIES_ROOM,
+               (int64_t)messages);
+    if (messages == 0 || walk->n == 0)
+        return;
+    size_t each = messages / walk->n, rest = messages % walk->n;
+    int64_t now_us = delivery_now_us(worker);
+    for (size_t i = 0; i < walk->n; i++)
+        delivery_observe(worker, to_all ? COMET_DELIVERY_ALL : COMET_DELIVERY_ROOM,
+                         walk->pushes[i].id, now_us, each + (i < rest));
+}
+
+static void walk_over(struct fanout *fanout, struct audience *audience)
+{
+    metric_observe(fanout->worker->counters, audience->everybody ? COMET_WALK_ALL : COMET_WALK_ROOM,
+                   time_mono_us() - audience->walk.begun_us, 1);
+    walk_end(audience);
+}
+
 /* Delivers to at most BUDGET members; returns how many it met. */
 static size_t walk_members(struct fanout *fanout, struct audience *audience, size_t budget)
 {
@@ -212,8 +259,7 @@ static size_t walk_members(struct fanout *fanout, struct audience *audience, siz
         met++;
         written += walk_deliver(&audience->walk, conn);
     }
-    metric_add(fanout->worker->counters, COMET_DELIVERIES_ROOM,
-               (int64_t)(written * audience->walk.n));
+    walk_written(fanout, &audience->walk, false, written * audience->walk.n);
     return met;
 }
 
@@ -231,7 +277,7 @@ static size_t walk_table(struct fanout *fanout, struct audience *audience, size_
         written += n > 0;
     }
     audience->sent += written;
-    metric_add(fanout->worker->counters, COMET_DELIVERIES_ALL, (int64_t)messages);
+    walk_written(fanout, &audience->walk, true, messages);
     return written + looked / SLOTS_PER_SEND;
 }
 
@@ -261,7 +307,7 @@ static size_t audience_run(struct fanout *fanout, struct audience *audience, siz
     size_t used = audience->everybody ? walk_table(fanout, audience, budget)
                                       : walk_members(fanout, audience, budget);
     if (audience->done >= audience->end) {
-        walk_end(audience);
+        walk_over(fanout, audience);
         audience_pause(fanout, audience);
     }
     return used > 0 ? used : 1;

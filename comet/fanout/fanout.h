@@ -19,6 +19,7 @@
 struct conn;
 struct worker;
 struct fanout;
+struct walk_trace;
 
 /* Pushes that wait for their walk. */
 struct pending_pushes {
@@ -33,6 +34,8 @@ struct pending_pushes {
 struct walk {
     struct push *pushes;
     size_t n;
+    struct walk_trace *trace;   /* NULL: none of them is traced */
+    int64_t begun_us;           /* by time_mono_us() */
     struct msg *encoded[WIRES]; /* made when the first member with that wire form is met */
 };
 

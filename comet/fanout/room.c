@@ -31,7 +31,8 @@ struct rooms {
     struct fanout fanout; /* first */
     struct strmap *by_name;
     TAILQ_HEAD(, room) changes;
-    void (*changed)(struct worker *worker); /* NULL: nobody wants to know */
+    void (*changed)(struct worker *worker); /* NULL: nobody wants to know; so with `moved` */
+    void (*moved)(struct conn *conn, const struct room *room, bool entered);
 };
 
 static struct fanout *fanout_of(const struct worker *worker)
@@ -127,6 +128,14 @@ static void room_has_changed(struct worker *worker, struct room *room)
 
 /* --- members --- */
 
+static void room_moved(struct conn *conn, const struct room *room, bool entered)
+{
+    const struct rooms *rooms = conn->worker->rooms;
+
+    if (rooms->moved != NULL)
+        rooms->moved(conn, room, entered);
+}
+
 /* The room called NAME, or a new one. NULL: the loop has rooms.max of them. */
 static struct room *room_of(struct worker *worker, const char *name, size_t len)
 {
@@ -140,7 +149,7 @@ static struct room *room_of(struct worker *worker, const char *name, size_t len)
     return NULL;
 }
 
-static struct seat *seat_find(struct conn *conn, const struct room *room)
+static struct seat *seat_find(const struct conn *conn, const struct room *room)
 {
     for (uint32_t i = 0; conn->seats != NULL && i < conn->seats->n; i++) {
         if (conn->seats->list[i].room == room)
@@ -179,6 +188,7 @@ static void room_enter(struct conn *conn, struct room *room)
         room->claim = room_claims_take(conn->worker, room_hash(room->name, room->name_len));
     audience_add(&room->audience, conn);
     room_has_changed(conn->worker, room);
+    room_moved(conn, room, true);
 }
 
 static void room_exit(struct conn *conn, struct seat *seat)
@@ -193,6 +203,7 @@ static void room_exit(struct conn *conn, struct seat *seat)
     else
         seat_drop(conn, seat);
     room_has_changed(conn->worker, room);
+    room_moved(conn, room, false);
     room_release(fanout_of(conn->worker), &room->audience);
 }
 
@@ -323,6 +334,13 @@ void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker))
     worker->rooms->changed = changed;
 }
 
+void rooms_watch_members(struct worker *worker,
+                         void (*moved)(struct conn *conn, const struct room *room, bool entered))
+{
+    loop_assert_owner(&worker->loop);
+    worker->rooms->moved = moved;
+}
+
 /* False: the number is what was told last. A room that somebody entered and left again at once is
  * not worth a word: a client could make thousands of them. */
 static bool change_of(struct room *room, struct room_change *change)
@@ -384,4 +402,14 @@ struct room_total *room_total(struct room *room)
 uint32_t room_members(const struct room *room)
 {
     return room->audience.n;
+}
+
+struct conn *room_member(const struct room *room, uint32_t i)
+{
+    return room->audience.members[i];
+}
+
+bool room_has(const struct room *room, const struct conn *conn)
+{
+    return conn->main.room == room || seat_find(conn, room) != NULL;
 }

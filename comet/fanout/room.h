@@ -63,6 +63,10 @@ struct room_change {
 /* CHANGED is called when a room's number of members has changed, or was marked, and none was before
  * it. */
 void rooms_watch(struct worker *worker, void (*changed)(struct worker *worker));
+/* MOVED is called whenever a session has entered a room, or has left one; not when it only changes
+ * which of its rooms is the main one. It must not do either itself. */
+void rooms_watch_members(struct worker *worker,
+                         void (*moved)(struct conn *conn, const struct room *room, bool entered));
 /* Takes one of the rooms whose number of members is not what was taken last, or which was marked.
  * False: there is none. */
 bool room_take_change(struct worker *worker, struct room_change *change);
@@ -79,6 +83,9 @@ struct room_total {
 struct room_total *room_total(struct room *room);
 /* The number of members on this loop. */
 uint32_t room_members(const struct room *room);
+/* Member I of them, in no order: any that comes or goes may move others. */
+struct conn *room_member(const struct room *room, uint32_t i);
+bool room_has(const struct room *room, const struct conn *conn);
 /* NULL: this loop has no such room. */
 struct room *room_find(const struct worker *worker, const char *name, size_t len);
 

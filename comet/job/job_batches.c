@@ -91,9 +91,10 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
                                                       proto->offset, proto->message->id);
 
     atomic_init(&item->left, left);
-    if (verdict == REPLAY_REPEAT || passed) {
+    if (verdict != REPLAY_NEW || passed) {
         metric_add(service->counters, COMET_ITEMS_REPEATED, 1);
         atomic_init(&item->state, ITEM_TAKEN);
+        atomic_init(&item->written, verdict == REPLAY_REPEAT);
     } else if (loops == 0 || item_is_nameless(proto) ||
                (by_handle && proto->epoch != atomic_load_explicit(&service->comet->epoch,
                                                                   memory_order_acquire))) {
@@ -105,7 +106,7 @@ static uint64_t item_begin(struct job_batches *service, const Imc__V1__PushItem 
          * walks begin: each loop will have it in its inbox. */
         if (!by_handle) {
             replay_windows_taken(service->applied, proto->partition, proto->offset,
-                                 push_item_id(proto));
+                                 push_item_id(proto), true);
             replay_windows_pass(service->applied, proto->partition, proto->offset,
                                 proto->message->id);
         }

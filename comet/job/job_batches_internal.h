@@ -26,9 +26,10 @@ struct job_batches {
 enum item_state { ITEM_OPEN, ITEM_LATE, ITEM_TAKEN, ITEM_GONE, ITEM_REFUSED };
 
 struct push_item {
-    _Atomic uint32_t left; /* handles or loops without a result yet */
-    _Atomic uint8_t taken; /* a session took it */
-    _Atomic uint8_t state; /* enum item_state */
+    _Atomic uint32_t left;   /* handles or loops without a result yet */
+    _Atomic uint8_t taken;   /* a session took it */
+    _Atomic uint8_t written; /* it was written to one */
+    _Atomic uint8_t state;   /* enum item_state */
 };
 
 struct push_share {

@@ -13,9 +13,12 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/acks.h"
+#include "comet/session/push_trace.h"
 #include "comet/session/session.h"
 #include "common/base/hash.h"
 #include "common/base/mem.h"
+#include "common/trace/trace_mark.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@ enum { LATE_MAX = 65536 }; /* most late results in a message: as many as job tak
 struct late_result {
     struct push_batch *batch;
     uint32_t index, result;
+    bool unwritten;
 };
 
 struct job_results {
@@ -57,6 +61,7 @@ static void late_send(const struct late_result *late, size_t n)
         values[i].seq = late[i].batch->proto->seq;
         values[i].index = late[i].index;
         values[i].result = late[i].result;
+        values[i].unwritten = late[i].unwritten;
         list[i] = &values[i];
     }
     reply.late = list;
@@ -100,6 +105,14 @@ static void late_flush(struct loop *loop, struct loop_task *task)
         loop_defer(loop, task);
 }
 
+/* Job wants to know that item INDEX, which was taken, was not written to any session. */
+static bool is_unwritten(const struct push_batch *batch, uint32_t index)
+{
+    return batch->proto->tell &&
+           batch->proto->items[index]->kind == IMC__V1__PUSH_ITEM__KIND__UID &&
+           atomic_load_explicit(&batch->items[index].written, memory_order_relaxed) == 0;
+}
+
 static void late_add(struct job_results *results, struct push_batch *batch, uint32_t index,
                      uint32_t result)
 {
@@ -108,7 +121,8 @@ static void late_add(struct job_results *results, struct push_batch *batch, uint
         results->late = mem_realloc(results->late, results->cap * sizeof *results->late);
     }
     backing_ref(&batch->backing);
-    results->late[results->n++] = (struct late_result){batch, index, result};
+    results->late[results->n++] = (struct late_result){
+        batch, index, result, result == IMC__V1__PUSH_RESULT__TAKEN && is_unwritten(batch, index)};
     loop_defer(&results->worker->loop, &results->flush);
 }
 
@@ -122,13 +136,17 @@ uint64_t push_item_id(const Imc__V1__PushItem *proto)
 }
 
 /* Takes the result of one handle or loop for item INDEX. The last result decides. */
-static void item_told(struct worker *worker, struct push_batch *batch, uint32_t index, bool taken)
+static void item_told(struct worker *worker, struct push_batch *batch, uint32_t index,
+                      enum ticket_result result)
 {
+    bool taken = result != TICKET_DROPPED;
     struct push_item *item = &batch->items[index];
     const Imc__V1__PushItem *proto = batch->proto->items[index];
 
     if (taken)
         atomic_store_explicit(&item->taken, 1, memory_order_relaxed);
+    if (result == TICKET_WRITTEN)
+        atomic_store_explicit(&item->written, 1, memory_order_relaxed);
     /* No atomic subtraction for the last one: nobody else changes `left` then. */
     if (atomic_load_explicit(&item->left, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(&item->left, 1, memory_order_acq_rel) != 1)
@@ -136,7 +154,8 @@ static void item_told(struct worker *worker, struct push_batch *batch, uint32_t 
     taken = atomic_load_explicit(&item->taken, memory_order_relaxed) != 0;
     if (taken && proto->kind == IMC__V1__PUSH_ITEM__KIND__UID)
         replay_windows_taken(batch->service->applied, proto->partition, proto->offset,
-                             push_item_id(proto));
+                             push_item_id(proto),
+                             atomic_load_explicit(&item->written, memory_order_relaxed) != 0);
     if (!taken)
         metric_add(worker->counters, COMET_ITEMS_GONE, 1);
     uint8_t state = taken ? ITEM_TAKEN : ITEM_GONE;
@@ -152,13 +171,14 @@ void push_batch_answer(struct push_batch *batch)
     Imc__V1__PushReply reply;
     imc__v1__push_reply__init(&reply);
     size_t n = batch->proto->n_items;
-    uint32_t *lists = mem_alloc(3 * n * sizeof *lists);
+    uint32_t *lists = mem_alloc(4 * n * sizeof *lists);
 
     reply.seq = batch->proto->seq;
     reply.fence = batch->fence;
     reply.gone = lists;
     reply.refused = lists + n;
     reply.pending = lists + 2 * n;
+    reply.unwritten = lists + 3 * n;
     for (uint32_t i = 0; i < n; i++) {
         uint8_t state = atomic_load_explicit(&batch->items[i].state, memory_order_acquire);
         if (state == ITEM_OPEN &&
@@ -169,6 +189,8 @@ void push_batch_answer(struct push_batch *batch)
             reply.gone[reply.n_gone++] = i;
         else if (state == ITEM_REFUSED)
             reply.refused[reply.n_refused++] = i;
+        else if (state == ITEM_TAKEN && is_unwritten(batch, i))
+            reply.unwritten[reply.n_unwritten++] = i;
     }
     struct msg *msg = msg_pack(&reply.base);
     free(lists);
@@ -190,6 +212,7 @@ static struct push item_push(struct push_batch *batch, const Imc__V1__PushItem *
         .op = message->op,
         .id = message->id,
         .expires_ms = message->expires_ms,
+        .trace = message->trace.len == TRACE_MARK_LEN ? message->trace.data : NULL,
     };
 }
 
@@ -210,11 +233,15 @@ static void uid_told(void *owner, uint64_t arg, struct conn *conn, enum ticket_r
     struct push_batch *batch = owner;
     struct worker *worker = &batch->service->comet->workers[arg >> TICKET_LOOP_SHIFT];
 
-    (void)conn;
-    if (result == TICKET_WRITTEN &&
-        batch->proto->items[(uint32_t)arg]->kind == IMC__V1__PUSH_ITEM__KIND__UID)
-        metric_add(worker->counters, COMET_DELIVERIES_UID, 1);
-    item_told(worker, batch, (uint32_t)arg, result != TICKET_DROPPED);
+    const Imc__V1__PushItem *proto = batch->proto->items[(uint32_t)arg];
+    bool uid = proto->kind == IMC__V1__PUSH_ITEM__KIND__UID;
+    if (uid && proto->message->trace.len > 0 && conn != NULL) {
+        struct push push = item_push(batch, proto);
+        push_trace_told(conn, &push, result);
+    }
+    if (uid && result == TICKET_WRITTEN)
+        acks_written(worker, conn, proto->message->id, false);
+    item_told(worker, batch, (uint32_t)arg, result);
     if (worker->late->running == batch)
         worker->late->open--;
     else
@@ -242,8 +269,13 @@ static void deliver_uid(struct worker *worker, struct push_batch *batch, uint32_
             continue;
         metric_add(worker->counters, COMET_ITEMS_UID, 1);
         struct conn *conn = handle_table_find(worker->table, proto->handles[i]);
-        if (conn == NULL || (conn->counted && conn->uid != proto->uid))
-            item_told(worker, batch, index, false);
+        bool gone = conn == NULL || (conn->counted && conn->uid != proto->uid);
+        if (push.trace != NULL && gone)
+            push_trace_gone(worker, proto->uid, proto->handles[i], &push);
+        else if (push.trace != NULL)
+            push_trace_sent(conn, &push);
+        if (gone)
+            item_told(worker, batch, index, TICKET_DROPPED);
         else
             session_push(conn, &push, batch_ticket(worker, batch, index));
     }
@@ -274,7 +306,7 @@ static void deliver_poke(struct worker *worker, struct push_batch *batch, uint32
             session_poke(conn, proto->ids, proto->n_ids);
         else
             poke_waive(worker, proto, proto->handles[i]);
-        item_told(worker, batch, index, here);
+        item_told(worker, batch, index, here ? TICKET_WRITTEN : TICKET_DROPPED);
     }
 }
 

@@ -33,11 +33,12 @@ void replay_windows_free(struct replay_windows *applied)
     free(applied);
 }
 
+/* The lowest bit is for whether it was written. */
 static uint32_t replay_window_tag(int64_t offset, uint64_t id)
 {
-    uint32_t tag = (uint32_t)(hash_mix64(id ^ hash_mix64((uint64_t)offset)) >> 32);
+    uint32_t tag = (uint32_t)(hash_mix64(id ^ hash_mix64((uint64_t)offset)) >> 32) & ~1U;
 
-    return tag != 0 ? tag : 1;
+    return tag != 0 ? tag : 2;
 }
 
 static _Atomic uint32_t *replay_window_slot(struct replay_window *p, int64_t offset)
@@ -92,8 +93,10 @@ enum replay_verdict replay_windows_check(struct replay_windows *applied, uint32_
     if (offset < 0)
         return REPLAY_NEW;
     const _Atomic uint32_t *slot = replay_window_slot(replay_window_of(applied, partition), offset);
-    bool taken = atomic_load_explicit(slot, memory_order_acquire) == replay_window_tag(offset, id);
-    return taken ? REPLAY_REPEAT : REPLAY_NEW;
+    uint32_t tag = atomic_load_explicit(slot, memory_order_acquire);
+    if ((tag & ~1U) != replay_window_tag(offset, id))
+        return REPLAY_NEW;
+    return (tag & 1) != 0 ? REPLAY_REPEAT : REPLAY_REPEAT_UNWRITTEN;
 }
 
 bool replay_windows_passed(const struct replay_windows *applied, uint32_t partition, int64_t offset,
@@ -118,13 +121,13 @@ void replay_windows_pass(struct replay_windows *applied, uint32_t partition, int
 }
 
 void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,
-                          uint64_t id)
+                          uint64_t id, bool written)
 {
     if (partition >= PARTITIONS_MAX || offset < 0)
         return;
     struct replay_window *p =
         atomic_load_explicit(&applied->partitions[partition], memory_order_acquire);
     if (p != NULL)
-        atomic_store_explicit(replay_window_slot(p, offset), replay_window_tag(offset, id),
-                              memory_order_release);
+        atomic_store_explicit(replay_window_slot(p, offset),
+                              replay_window_tag(offset, id) | written, memory_order_release);
 }

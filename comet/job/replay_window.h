@@ -3,9 +3,10 @@
  *
  * For each partition it keeps the highest fence, and the last REPLAY_WINDOW offsets that a session
  * here took. For each of these offsets it keeps a tag of 32 bits, made of the message's id and
- * offset. The offset alone is not enough: if Kafka lost its data, or the topic was made anew,
- * offsets start again, and another message with another id has the same offset. (Two messages have
- * the same tag once in 4,000,000,000.) A partition takes 1 MB once its offsets have gone round.
+ * offset, of which one says whether it was written. The offset alone is not enough: if Kafka lost
+ * its data, or the topic was made anew, offsets start again, and another message with another id
+ * has the same offset. (Two messages have the same tag once in 2,000,000,000.) A partition takes 1
+ * MB once its offsets have gone round.
  *
  * Threads: replay_windows_taken() on any loop, all else on the rpc thread. */
 #ifndef IMC_COMET_JOB_REPLAY_WINDOW_H
@@ -18,8 +19,9 @@
 enum { REPLAY_WINDOW = 262144 };
 
 enum replay_verdict {
-    REPLAY_NEW,    /* deliver it */
-    REPLAY_REPEAT, /* a session here has it already */
+    REPLAY_NEW,              /* deliver it */
+    REPLAY_REPEAT,           /* a session here has it already */
+    REPLAY_REPEAT_UNWRITTEN, /* it was taken here already, but not written */
 };
 
 enum replay_speaker {
@@ -51,7 +53,8 @@ bool replay_windows_passed(const struct replay_windows *applied, uint32_t partit
 /* A new message to a room or to all is being delivered. */
 void replay_windows_pass(struct replay_windows *applied, uint32_t partition, int64_t offset,
                          uint64_t id);
+/* WRITTEN: to a session. If not, it is safe elsewhere. */
 void replay_windows_taken(struct replay_windows *applied, uint32_t partition, int64_t offset,
-                          uint64_t id);
+                          uint64_t id, bool written);
 
 #endif

@@ -3,6 +3,19 @@
 #include "comet/base/metrics.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
+#include "common/trace/trace_mark.h"
+
+#include <string.h>
+
+size_t logic_batch_size(const struct logic_request *request)
+{
+    size_t frames = request->upstream != NULL ? request->upstream->bytes : 0;
+    size_t headers = request->headers != NULL ? request->headers->len : 0;
+    size_t key = request->key != NULL ? strlen(request->key) : 0;
+
+    return 64 + request->bytes_len + headers + key + request->push.body_len + request->n_ids * 8 +
+           frames;
+}
 
 static void *batch_list(struct arena *arena, size_t n)
 {
@@ -58,7 +71,37 @@ static void batch_add_store(Imc__V1__SessionBatch *batch, struct arena *arena,
     message->expires_ms = request->push.expires_ms;
     message->body.len = request->push.body_len;
     message->body.data = mem_unconst(request->push.body);
+    if (request->push.trace != NULL)
+        message->trace = (ProtobufCBinaryData){TRACE_MARK_LEN, mem_unconst(request->push.trace)};
     batch->stores[batch->n_stores++] = item;
+}
+
+static void batch_add_fetch(Imc__V1__SessionBatch *batch, struct arena *arena,
+                            struct logic_request *request)
+{
+    Imc__V1__Fetch *item = arena_alloc(arena, sizeof *item);
+    imc__v1__fetch__init(item);
+    item->uid = request->uid;
+    item->after = request->after;
+    item->handle = request->own ? request->handle : 0;
+    if (request->key != NULL)
+        item->key = request->key;
+    batch->fetches[batch->n_fetches++] = item;
+}
+
+static void batch_add_confirm(Imc__V1__SessionBatch *batch, struct arena *arena,
+                              struct logic_request *request)
+{
+    Imc__V1__Confirm *item = arena_alloc(arena, sizeof *item);
+    imc__v1__confirm__init(item);
+    item->uid = request->uid;
+    item->handle = request->handle;
+    item->how = (Imc__V1__Confirm__How)request->how;
+    if (request->key != NULL)
+        item->key = request->key;
+    item->ids = request->ids;
+    item->n_ids = request->n_ids;
+    batch->confirms[batch->n_confirms++] = item;
 }
 
 static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
@@ -70,22 +113,6 @@ static void batch_add_small(Imc__V1__SessionBatch *batch, struct arena *arena,
         item->handle = request->handle;
         item->uid = request->uid;
         batch->disconnects[batch->n_disconnects++] = item;
-    } else if (request->kind == REQUEST_FETCH) {
-        Imc__V1__Fetch *item = arena_alloc(arena, sizeof *item);
-        imc__v1__fetch__init(item);
-        item->uid = request->uid;
-        item->after = request->after;
-        item->handle = request->own ? request->handle : 0;
-        batch->fetches[batch->n_fetches++] = item;
-    } else if (request->kind == REQUEST_CONFIRM) {
-        Imc__V1__Confirm *item = arena_alloc(arena, sizeof *item);
-        imc__v1__confirm__init(item);
-        item->uid = request->uid;
-        item->handle = request->handle;
-        item->how = (Imc__V1__Confirm__How)request->how;
-        item->ids = request->ids;
-        item->n_ids = request->n_ids;
-        batch->confirms[batch->n_confirms++] = item;
     } else if (request->kind == REQUEST_REGISTER) {
         Imc__V1__Register *item = arena_alloc(arena, sizeof *item);
         imc__v1__register__init(item);
@@ -156,7 +183,8 @@ static void batch_add_event(const struct worker *worker, Imc__V1__SessionBatch *
 {
     Imc__V1__SessionEvent *item = arena_alloc(arena, sizeof *item);
     const struct session_event *event = request->event;
-    uint64_t now = loop_now_ms(&worker->loop), end = event->ended ? event->ended_at_ms : now;
+    bool past = event->ended || event->change != EVENT_NO_CHANGE;
+    uint64_t now = loop_now_ms(&worker->loop), end = past ? event->ended_at_ms : now;
 
     imc__v1__session_event__init(item);
     item->handle = request->handle;
@@ -171,6 +199,8 @@ static void batch_add_event(const struct worker *worker, Imc__V1__SessionBatch *
     item->address = mem_unconst(event->address);
     item->key = mem_unconst(event->key);
     item->room = mem_unconst(event->room);
+    item->change = (Imc__V1__SessionEvent__Change)event->change;
+    item->number = event->number;
     batch->session_events[batch->n_session_events++] = item;
 }
 
@@ -199,6 +229,10 @@ void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch
             batch_add_renew(batch, arena, request);
         } else if (request->kind == REQUEST_STORE) {
             batch_add_store(batch, arena, request);
+        } else if (request->kind == REQUEST_FETCH) {
+            batch_add_fetch(batch, arena, request);
+        } else if (request->kind == REQUEST_CONFIRM) {
+            batch_add_confirm(batch, arena, request);
         } else if (request->kind == REQUEST_UPSTREAM) {
             batch_add_upstream(batch, arena, request);
         } else if (request->kind == REQUEST_SESSION_EVENT) {

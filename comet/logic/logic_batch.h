@@ -14,6 +14,8 @@ struct worker;
 void logic_batch_build(const struct worker *worker, Imc__V1__SessionBatch *batch,
                        struct arena *arena, struct logic_request_queue *requests,
                        const size_t counts[REQUEST_KINDS]);
+/* About how many bytes REQUEST takes in a batch. */
+size_t logic_batch_size(const struct logic_request *request);
 /* True: REPLY has as many results of each kind as COUNTS says. */
 bool logic_batch_is_answered_by(const Imc__V1__SessionReply *reply,
                                 const size_t counts[REQUEST_KINDS]);

@@ -2,6 +2,7 @@
 #include "comet/logic/logic_batch.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "common/trace/trace_mark.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static struct push *reply_pushes(struct logic_reply *reply, Imc__V1__Waiting **w
             .op = waiting[i]->op,
             .id = waiting[i]->id,
             .expires_ms = waiting[i]->expires_ms,
+            .trace = waiting[i]->trace.len == TRACE_MARK_LEN ? waiting[i]->trace.data : NULL,
         };
     return pushes;
 }
@@ -75,6 +77,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
     admission->lifetime_ms = result->lifetime_ms;
     admission->token = (struct token_marks){result->token, result->token_id, result->issued_s};
     admission->key = result->key;
+    admission->platform = result->platform;
     admission->accepts_all = result->accepts_all;
     admission->accepts = result->accepts;
     admission->n_accepts = result->n_accepts;
@@ -139,6 +142,21 @@ static void reply_revoked(const struct logic_reply *reply, size_t i, struct logi
     }
 }
 
+static void reply_upstream(struct logic_reply *reply, const Imc__V1__UpstreamResult *result,
+                           struct logic_answer *answer)
+{
+    struct upstream_reply *replies =
+        arena_alloc(&reply->decoded.arena, result->n_replies * sizeof *replies);
+
+    for (size_t i = 0; i < result->n_replies; i++) {
+        const Imc__V1__UpstreamReply *from = result->replies[i];
+        replies[i] = (struct upstream_reply){from->frame, from->body.data, from->body.len};
+    }
+    answer->taken = result->taken;
+    answer->replies = replies;
+    answer->n_replies = result->n_replies;
+}
+
 void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind, size_t i,
                         struct logic_answer *answer)
 {
@@ -154,7 +172,7 @@ void logic_reply_answer(struct logic_reply *reply, enum logic_request_kind kind,
     else if (kind == REQUEST_ROOM)
         answer->room_total = reply->proto->rooms[i]->sessions;
     else if (kind == REQUEST_UPSTREAM)
-        answer->taken = reply->proto->upstreams[i]->taken;
+        reply_upstream(reply, reply->proto->upstreams[i], answer);
     else if (kind == REQUEST_RENEW)
         answer->connect = reply_renewal(reply, i);
     else if (kind == REQUEST_RELOCATE)

@@ -34,12 +34,14 @@ enum logic_status {
     LOGIC_RING_MISMATCH,
     LOGIC_TOO_LARGE,
     LOGIC_NOT_CONFIGURED,
+    LOGIC_REFUSED,
 };
 
 /* Confirm.How of session.proto. */
 enum confirm_how {
-    CONFIRM_WRITTEN, /* the kernel has it for the session */
-    CONFIRM_WAIVED,  /* the session is gone and has not seen it */
+    CONFIRM_WRITTEN,      /* the kernel has it for the session */
+    CONFIRM_WAIVED,       /* the session is gone and has not seen it */
+    CONFIRM_ACKNOWLEDGED, /* its client has acknowledged it */
 };
 
 /* What a client sends to the business. */
@@ -80,12 +82,16 @@ struct mailbox_page {
     uint64_t last; /* the last id that was left out after the last one; 0: none was */
 };
 
+enum session_change { EVENT_NO_CHANGE, EVENT_ENTERED, EVENT_EXITED };
+
 /* SessionEvent of session.proto. */
 struct session_event {
     int64_t uid;
     uint64_t epoch, before; /* before: the epoch in which the log had it first; of the owner */
     bool ended, anybody, refused;
     uint8_t code;
+    enum session_change change;         /* of `room`, at ended_at_ms */
+    uint64_t number;                    /* of the change */
     uint64_t opened_at_ms, ended_at_ms; /* loop time */
     const char *address, *key, *room;
 };
@@ -93,10 +99,11 @@ struct session_event {
 /* Logic's answer to a Connect. */
 struct admission {
     int64_t uid;
-    const char *room;  /* the main one; "": none */
-    const char *rooms; /* those beside it, separated by commas; "": none */
-    const char *key;   /* goim: of the device */
-    bool accepts_all;  /* goim: every operation; false: those of `accepts` */
+    const char *room;     /* the main one; "": none */
+    const char *rooms;    /* those beside it, separated by commas; "": none */
+    const char *key;      /* goim: of the device */
+    const char *platform; /* goim: as the client says; "" or NULL: it does not */
+    bool accepts_all;     /* goim: every operation; false: those of `accepts` */
     const int32_t *accepts;
     size_t n_accepts;
     bool hello;  /* goim: the auth reply has a body */
@@ -106,6 +113,13 @@ struct admission {
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
     const char *reason;   /* why it was refused */
     struct mailbox_page page;
+};
+
+/* What the business answers to a frame. */
+struct upstream_reply {
+    uint32_t frame; /* of those taken, from 0 */
+    const uint8_t *body;
+    size_t len;
 };
 
 /* Logic's answer to a Relocate: public addresses of other comets, the best one first. */
@@ -127,8 +141,10 @@ struct logic_answer {
     uint64_t room_total;                 /* ROOM: sessions on all comets */
     uint32_t revoked;                    /* REGISTER: a close code: it has to end; 0: it may stay */
     const char *revoked_why;             /* with revoked */
-    uint32_t taken;                      /* UPSTREAM: so many of the first frames are in Kafka */
-    struct backing *backing;             /* keeps connect and fetch alive; borrowed */
+    uint32_t taken; /* UPSTREAM: the business has so many of the first frames, or Kafka for it */
+    const struct upstream_reply *replies; /* UPSTREAM: by frame, rising */
+    size_t n_replies;
+    struct backing *backing; /* keeps connect, fetch and replies alive; borrowed */
 };
 
 struct logic_request {
@@ -138,6 +154,7 @@ struct logic_request {
     bool again;           /* CONNECT: it was sent to a logic that did not answer */
     bool cancelled;       /* REGISTERED: it is no longer true, and must not be sent (again) */
     uint64_t deadline_ms; /* loop time; 0 = as long as it takes */
+    int64_t asked_us;     /* CONNECT: time_mono_us() */
     uint64_t handle; /* CONFIRM, STORE: the session that the message is owed to; ROOM: the one that
                         waits for the answer, 0: none */
     int64_t uid;
@@ -147,25 +164,25 @@ struct logic_request {
                  const struct logic_answer *answer);
     char *bytes; /* CONNECT, RENEW: token, or goim's auth; REGISTER, ROOM: room */
     size_t bytes_len;
-    struct msg *headers;      /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
-    char *key;                /* REGISTER, RENEW: of the device; NULL: it has none */
-    bool goim;                /* CONNECT, RENEW: bytes are goim's auth */
-    bool acked;               /* REGISTER: an acknowledged session */
-    bool judge;               /* REGISTER: may it stay? */
-    struct token_marks token; /* REGISTER, with judge */
-    char peer[48];            /* CONNECT, RENEW, RELOCATE */
-    bool websocket, tls;      /* RELOCATE: how the client came */
-    uint32_t wire;            /* CONNECT, RENEW */
-    uint32_t members;         /* ROOM: sessions on this loop */
-    uint64_t number;          /* ROOM: rises with every word of this loop */
-    uint64_t after;           /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
-    bool own;                 /* FETCH: leave out messages owed only to other sessions */
-    uint64_t *ids;            /* CONFIRM */
-    size_t n_ids;             /* CONFIRM */
-    enum confirm_how how;     /* CONFIRM */
-    uint64_t behind;          /* STORE: only if this message is in the mailbox; 0 = none */
-    struct push push;         /* STORE: holds a reference to its backing */
-    struct ticket ticket;     /* STORE: for done() */
+    struct msg *headers; /* CONNECT: of the WebSocket handshake, ws.pass_headers; NULL: none */
+    char *key;           /* REGISTER, RENEW, FETCH, CONFIRM: of the device; NULL: it has none */
+    bool goim;           /* CONNECT, RENEW: bytes are goim's auth */
+    bool acked;          /* REGISTER: an acknowledged session */
+    bool judge;          /* REGISTER: may it stay? */
+    struct token_marks token;        /* REGISTER, with judge */
+    char peer[48];                   /* CONNECT, RENEW, RELOCATE */
+    bool websocket, tls;             /* RELOCATE: how the client came */
+    uint32_t wire;                   /* CONNECT, RENEW */
+    uint32_t members;                /* ROOM: sessions on this loop */
+    uint64_t number;                 /* ROOM: rises with every word of this loop */
+    uint64_t after;                  /* FETCH; REGISTER: reregister.c's; ROOM: room_reports.c's */
+    bool own;                        /* FETCH: leave out messages owed only to other sessions */
+    uint64_t *ids;                   /* CONFIRM */
+    size_t n_ids;                    /* CONFIRM */
+    enum confirm_how how;            /* CONFIRM */
+    uint64_t behind;                 /* STORE: only if this message is in the mailbox; 0 = none */
+    struct push push;                /* STORE: holds a reference to its backing */
+    struct ticket ticket;            /* STORE: for done() */
     struct upstream_group *upstream; /* UPSTREAM: borrowed until done() */
     struct session_event *event;     /* SESSION_EVENT: likewise */
 };

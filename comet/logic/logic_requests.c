@@ -22,7 +22,7 @@ _Static_assert((int)LOGIC_OK == (int)IMC__V1__LOGIC_STATUS__OK &&
                    (int)LOGIC_NOT_CONFIGURED == (int)IMC__V1__LOGIC_STATUS__NOT_CONFIGURED,
                "as in session.proto");
 _Static_assert((int)CONFIRM_WRITTEN == (int)IMC__V1__CONFIRM__HOW__WRITTEN &&
-                   (int)CONFIRM_WAIVED == (int)IMC__V1__CONFIRM__HOW__WAIVED,
+                   (int)CONFIRM_ACKNOWLEDGED == (int)IMC__V1__CONFIRM__HOW__ACKNOWLEDGED,
                "as in session.proto");
 
 struct listed_logic {
@@ -34,6 +34,7 @@ struct listed_logic {
     bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
     bool closed; /* it said that it cannot do what we ask for now */
     struct room_orders *orders;
+    struct questions *questions;
     bool upstream; /* it said that it takes what clients send to the business */
 };
 
@@ -124,7 +125,8 @@ void logic_requests_send(struct logic_requests *link, struct logic_request *requ
 static bool confirm_joins(const struct logic_request *request, const struct logic_confirm *confirm)
 {
     return request != NULL && request->uid == confirm->uid && request->handle == confirm->handle &&
-           request->how == confirm->how && request->n_ids < CONFIRM_IDS;
+           request->how == confirm->how && (request->key != NULL) == (confirm->key != NULL) &&
+           request->n_ids < CONFIRM_IDS;
 }
 
 void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,
@@ -140,6 +142,7 @@ void logic_requests_confirm(struct logic_requests *link, const struct logic_conf
         request->uid = confirm->uid;
         request->handle = confirm->handle;
         request->how = confirm->how;
+        request->key = confirm->key != NULL ? mem_strdup(confirm->key) : NULL;
         request->ids = mem_alloc(CONFIRM_IDS * sizeof *request->ids);
         logic_requests_send(link, request);
         link->last_confirm = request;
@@ -221,14 +224,6 @@ static enum logic_access link_access(const struct logic_requests *link)
     return best;
 }
 
-static size_t request_size(const struct logic_request *request)
-{
-    size_t frames = request->upstream != NULL ? request->upstream->bytes : 0;
-    size_t headers = request->headers != NULL ? request->headers->len : 0;
-
-    return 64 + request->bytes_len + headers + request->push.body_len + request->n_ids * 8 + frames;
-}
-
 /* Whose head is sent next. NULL: nobody's; Connects beyond the window wait. */
 static struct logic_request_queue *link_next(struct logic_requests *link)
 {
@@ -256,7 +251,7 @@ static void link_take(struct logic_requests *link, struct logic_request_queue *t
         counts[request->kind]++;
         link->connecting += request->kind == REQUEST_CONNECT;
         n++;
-        bytes += request_size(request);
+        bytes += logic_batch_size(request);
         if (request == link->last_confirm)
             link->last_confirm = NULL;
         STAILQ_REMOVE_HEAD(queue, link);
@@ -286,7 +281,8 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
      * vain. */
     if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 && peer_takes(peer))
         link_take(link, &requests, counts);
-    if (STAILQ_EMPTY(&requests) && !room_orders_have_results(peer->orders) && !peer->probe)
+    if (STAILQ_EMPTY(&requests) && !room_orders_have_results(peer->orders) &&
+        !questions_have_answers(peer->questions) && !peer->probe)
         return NULL;
     peer->probe = false;
 
@@ -300,7 +296,9 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     batch.ring = worker->view->ring_hash;
     logic_batch_build(worker, &batch, &arena, &requests, counts);
     room_orders_pack(peer->orders, &batch, &arena);
+    questions_pack(peer->questions, &batch, &arena);
     struct msg *msg = msg_pack(&batch.base);
+    questions_packed(peer->questions);
     if (batch.n_connects > 0 || batch.n_renews > 0)
         msg_is_secret(msg);
     arena_free(&arena);
@@ -383,11 +381,10 @@ static void link_admitting(struct listed_logic *peer, const char *closed)
     struct logic_requests *link = peer->link;
 
     peer->closed = closed[0] != '\0';
-    if (peer->closed)
-        log_warn("logic is not ready", "logic=%s loop=%d why=\"%s\"", peer->id,
-                 link->worker->loop.index, closed);
-    else
-        log_info("logic is ready", "logic=%s loop=%d", peer->id, link->worker->loop.index);
+    if (link_is_main(link) && peer->closed) /* the other loops hear the same */
+        log_warn("logic is not ready", "logic=%s why=\"%s\"", peer->id, closed);
+    else if (link_is_main(link))
+        log_info("logic is ready", "logic=%s", peer->id);
     link_tell(link);
     link_kick(link);
 }
@@ -397,11 +394,12 @@ static void link_asked(struct listed_logic *peer, const Imc__V1__SessionReply *e
     if (!link_is_main(peer->link))
         return;
     if (event->asks_business != NULL && peer->link->options.asks.hook != NULL)
-        peer->link->options.asks.hook(peer->link->worker);
+        peer->link->options.asks.hook(peer->link->worker, event->asks_business->rooms);
     for (size_t i = 0; i < event->n_give_way; i++)
         link_give_way(peer->link, event->give_way[i]);
-    for (size_t i = 0; i < event->n_room_orders; i++)
-        room_orders_take(peer->orders, event->room_orders[i]);
+    room_orders_take(peer->orders, event);
+    for (size_t i = 0; i < event->n_questions; i++)
+        questions_take(peer->questions, event->questions[i]);
 }
 
 static void link_event(struct pipe *pipe, void *arg, void *decoded)
@@ -494,29 +492,21 @@ static const struct pipe_ops link_ops = {
 static void peer_open(struct logic_requests *link, const struct member *logic)
 {
     struct listed_logic *peer = mem_zalloc(sizeof *peer);
-    struct pipe_options options = {
-        .path = "/imc.v1.Logic/Sessions",
-        .window = link->options.window,
-        .timeout_ms = link->options.timeout_ms,
-        .to = member_name(logic),
-    };
+    struct pipe_options options = {.path = "/imc.v1.Logic/Sessions",
+                                   .window = link->options.window,
+                                   .timeout_ms = link->options.timeout_ms,
+                                   .to = member_name(logic),
+                                   .call = link->options.call};
 
     peer->link = link;
     memcpy(peer->id, logic->id, sizeof peer->id);
     peer->epoch = logic->epoch;
     peer->pipe = pipe_open(&link->worker->loop, link->worker->comet->daemon->rpc, logic->rpc,
                            &options, &link_ops, peer);
-    peer->orders = room_orders_open(link->worker, peer->pipe, link->options.asks.room_order);
+    peer->orders = room_orders_open(link->worker, peer->pipe, link->options.asks.room_order,
+                                    link->options.asks.drain);
+    peer->questions = questions_open(link->worker, peer->pipe, link->options.asks.question);
     STAILQ_INSERT_HEAD(&link->peers, peer, entry);
-}
-
-static bool view_has_logic(const struct cluster_view *view, const char *id, uint64_t epoch)
-{
-    for (size_t i = 0; i < view->n_logics; i++) {
-        if (view->logics[i].epoch == epoch && strcmp(view->logics[i].id, id) == 0)
-            return true;
-    }
-    return false;
 }
 
 static bool link_has_peer(const struct logic_requests *link, const struct member *logic)
@@ -534,6 +524,7 @@ static bool link_has_peer(const struct logic_requests *link, const struct member
 static void peer_close(struct listed_logic *peer)
 {
     room_orders_close(peer->orders);
+    questions_close(peer->questions);
     pipe_close(peer->pipe);
     free(peer);
 }
@@ -547,7 +538,7 @@ void logic_requests_update(struct logic_requests *link)
     loop_assert_owner(&link->worker->loop);
     STAILQ_CONCAT(&old, &link->peers);
     while ((peer = STAILQ_TAKE(&old, entry)) != NULL) {
-        if (view_has_logic(view, peer->id, peer->epoch))
+        if (cluster_view_has_logic(view, peer->id, peer->epoch))
             STAILQ_INSERT_TAIL(&link->peers, peer, entry);
         else
             peer_close(peer);

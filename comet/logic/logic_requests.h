@@ -14,7 +14,9 @@
 
 #include "comet/base/worker.h"
 #include "comet/logic/logic_request.h"
+#include "comet/logic/questions.h"
 #include "comet/logic/room_orders.h"
+#include "common/rpc/pipe.h"
 
 /* GiveWay.Why of session.proto. */
 enum give_way_why { GIVE_WAY_SILENT, GIVE_WAY_OLDEST, GIVE_WAY_SAME_KEY };
@@ -24,8 +26,9 @@ enum give_way_why { GIVE_WAY_SILENT, GIVE_WAY_OLDEST, GIVE_WAY_SAME_KEY };
 typedef void (*logic_give_way_fn)(struct worker *worker, int64_t uid, const uint64_t *handles,
                                   size_t n_handles, enum give_way_why why);
 
-/* A logic has said that it asks the business who connects. */
-typedef void (*logic_hook_fn)(struct worker *worker);
+/* A logic has said that it asks the business who connects, or Kafka whether it has the session.
+ * ROOMS: it wants to know who enters and leaves rooms, too. */
+typedef void (*logic_hook_fn)(struct worker *worker, bool rooms);
 
 /* A logic has said that it takes what clients send to the business, or no logic does any more. */
 typedef void (*logic_upstream_fn)(struct worker *worker, bool on);
@@ -34,6 +37,8 @@ typedef void (*logic_upstream_fn)(struct worker *worker, bool on);
 struct logic_asks {
     logic_give_way_fn give_way;
     room_order_fn room_order; /* room_orders.h */
+    question_fn question;     /* questions.h */
+    drain_order_fn drain;     /* likewise; may be NULL */
     logic_upstream_fn upstream;
     logic_hook_fn hook; /* may be NULL */
 };
@@ -54,6 +59,7 @@ struct logic_link {
     int window;             /* batches in flight to one logic */
     int admissions;         /* Connects in flight to all logics; the others wait, in order; 0: any
                              * number */
+    enum pipe_call call;    /* what a batch's time counts as */
     int timeout_ms;         /* a batch that is unanswered for so long goes to another logic */
 };
 
@@ -69,6 +75,7 @@ struct logic_confirm {
     enum confirm_how how;
     int64_t uid;
     uint64_t handle; /* of the session */
+    const char *key; /* of its device; NULL: it has none, or is gone */
 };
 /* Confirms one message. Consecutive ones of a session share a request. */
 void logic_requests_confirm(struct logic_requests *link, const struct logic_confirm *confirm,

@@ -14,20 +14,23 @@ enum { RESULTS_MOST = 1000 };
 struct room_orders {
     struct worker *worker;
     struct pipe *pipe;
-    room_order_fn fn;
+    room_order_fn rooms;
+    drain_order_fn drain;
     LIST_HEAD(, room_order) all;
     STAILQ_HEAD(, room_order) results;
     size_t n_results;
 };
 
-struct room_orders *room_orders_open(struct worker *worker, struct pipe *pipe, room_order_fn fn)
+struct room_orders *room_orders_open(struct worker *worker, struct pipe *pipe, room_order_fn rooms,
+                                     drain_order_fn drain)
 {
     struct room_orders *orders = mem_zalloc(sizeof *orders);
 
     loop_assert_owner(&worker->loop);
     orders->worker = worker;
     orders->pipe = pipe;
-    orders->fn = fn;
+    orders->rooms = rooms;
+    orders->drain = drain;
     LIST_INIT(&orders->all);
     STAILQ_INIT(&orders->results);
     return orders;
@@ -67,10 +70,10 @@ static void order_finish(struct room_order *order)
     pipe_kick(orders->pipe);
 }
 
-static bool order_is_for_us(const struct worker *worker, const Imc__V1__RoomOrder *in)
+static bool is_for_us(const struct worker *worker, const char *comet, uint64_t epoch)
 {
-    return in->epoch != 0 && in->epoch == worker->view->comet_epoch &&
-           strcmp(in->comet, worker->comet->id) == 0;
+    return epoch != 0 && epoch == worker->view->comet_epoch &&
+           strcmp(comet, worker->comet->id) == 0;
 }
 
 static struct room_order *order_new(struct room_orders *orders, const Imc__V1__RoomOrder *in)
@@ -102,16 +105,27 @@ static struct room_order *order_new(struct room_orders *orders, const Imc__V1__R
     return order;
 }
 
-void room_orders_take(struct room_orders *orders, const Imc__V1__RoomOrder *in)
+static void order_take(struct room_orders *orders, const Imc__V1__RoomOrder *in)
 {
     struct worker *worker = orders->worker;
 
-    loop_assert_owner(&worker->loop);
-    if (orders->fn == NULL || in->n_handles == 0 || !order_is_for_us(worker, in))
+    if (orders->rooms == NULL || in->n_handles == 0 || !is_for_us(worker, in->comet, in->epoch))
         return;
     struct room_order *order = order_new(orders, in);
     LIST_INSERT_HEAD(&orders->all, order, link);
-    orders->fn(worker, order);
+    orders->rooms(worker, order);
+}
+
+void room_orders_take(struct room_orders *orders, const Imc__V1__SessionReply *event)
+{
+    const Imc__V1__DrainOrder *drain = event->drain;
+
+    loop_assert_owner(&orders->worker->loop);
+    for (size_t i = 0; i < event->n_room_orders; i++)
+        order_take(orders, event->room_orders[i]);
+    if (drain != NULL && orders->drain != NULL &&
+        is_for_us(orders->worker, drain->comet, drain->epoch))
+        orders->drain(orders->worker, drain->ends);
 }
 
 /* --- out --- */

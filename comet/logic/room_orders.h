@@ -1,5 +1,6 @@
 /* room_orders.h - a logic orders that sessions join or leave a room, and is told what became of it.
- * One struct room_orders per logic. Owner loop only.
+ * Or that this comet drains: then the lease tells. One struct room_orders per logic. Owner loop
+ * only.
  *
  *   logic ══ RoomOrder ══► room_orders_take ─► room_order_fn: session/ordered_rooms.c
  *         ◄═ RoomOrderDone, in the next batch to this logic ◄─── finish() ◄────┘
@@ -53,12 +54,16 @@ TAILQ_HEAD(room_order_queue, room_order);
 /* Carries ORDER out, which is the callee's until it calls its finish(). */
 typedef void (*room_order_fn)(struct worker *worker, struct room_order *order);
 
-/* PIPE is that to the logic. */
-struct room_orders *room_orders_open(struct worker *worker, struct pipe *pipe, room_order_fn fn);
+/* This comet is to drain; ENDS: to do so no more. */
+typedef void (*drain_order_fn)(struct worker *worker, bool ends);
+
+/* PIPE is that to the logic. Either function may be NULL: such orders are not taken. */
+struct room_orders *room_orders_open(struct worker *worker, struct pipe *pipe, room_order_fn rooms,
+                                     drain_order_fn drain);
 /* Orders that are under way are finished without being told. */
 void room_orders_close(struct room_orders *orders);
-/* Hands the order on if it is for this life of this comet. */
-void room_orders_take(struct room_orders *orders, const Imc__V1__RoomOrder *in);
+/* Hands the orders in EVENT on that are for this life of this comet. */
+void room_orders_take(struct room_orders *orders, const Imc__V1__SessionReply *event);
 /* True: a batch to this logic is due. */
 bool room_orders_have_results(const struct room_orders *orders);
 /* Puts the results that wait into BATCH, which then points into ARENA. */

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 struct client_rules {
-    struct addresses_limits limits;
     struct networks trusted; /* conn.trusted */
     struct networks proxies; /* proxy.trusted */
     struct map64 *named[2];  /* descriptor ─► either half of the address that a proxy named */
@@ -28,8 +27,6 @@ void client_address_open(struct frontend *frontend)
     const struct comet_config *config = frontend->worker->config;
     struct client_rules *rules = mem_zalloc(sizeof *rules);
 
-    rules->limits.most = config->per_address;
-    rules->limits.rate = rate_limit(config->rate_per_address, config->rate_burst);
     if (config->conn_trusted != NULL)
         networks_read(&rules->trusted, config->conn_trusted);
     if (config->proxy_trusted != NULL)
@@ -68,34 +65,44 @@ int client_address_check(const struct comet_config *config, char *err, size_t er
 
 /* --- which address --- */
 
-static const struct addresses_limits *limits_of(const struct client_rules *rules,
-                                                const struct ip *ip)
+static bool is_exempt(const struct client_rules *rules, const struct ip *ip)
 {
-    bool exempt = networks_have(&rules->trusted, ip) || networks_have(&rules->proxies, ip);
-
-    return exempt ? NULL : &rules->limits;
+    return networks_have(&rules->trusted, ip) || networks_have(&rules->proxies, ip);
 }
 
-/* Counts a connection from IP. False: it is refused, and *WHY says why. */
+/* As the settings are now: a reload may have changed them. */
+static struct addresses_limits limits_of(const struct frontend *frontend)
+{
+    const struct comet_config *config = frontend->worker->config;
+
+    return (struct addresses_limits){
+        .most = config->per_address,
+        .rate = rate_limit(config->rate_per_address, config->rate_burst),
+    };
+}
+
+/* Counts a connection from IP. False: it is refused, and *WHY, if WHY is not NULL, says why. */
 static bool enter(struct frontend *frontend, const struct ip *ip, uint32_t *ref, const char **why)
 {
     const struct worker *worker = frontend->worker;
-    enum address_verdict verdict =
-        addresses_enter(ip, limits_of(frontend->rules, ip), loop_now_ms(&worker->loop), ref);
+    const struct addresses_limits limits = limits_of(frontend);
+    enum address_verdict verdict = addresses_enter(
+        ip, is_exempt(frontend->rules, ip) ? NULL : &limits, loop_now_ms(&worker->loop), ref);
 
     if (verdict == ADDRESS_OK)
         return true;
     bool full = verdict == ADDRESS_FULL;
     metric_add(worker->counters, full ? COMET_REFUSED_ADDRESS : COMET_REFUSED_RATE, 1);
-    *why = full ? "conn.per_address reached" : "conn.rate_per_address exceeded";
+    if (why != NULL)
+        *why = full ? "conn.per_address reached" : "conn.rate_per_address exceeded";
     return false;
 }
 
-static void leave(struct conn *conn)
+static void leave(const struct frontend *frontend, uint32_t ref)
 {
-    addresses_leave(conn->address, &conn_frontend(conn)->rules->limits.rate,
-                    loop_now_ms(&conn->worker->loop));
-    conn->address = 0;
+    const struct addresses_limits limits = limits_of(frontend);
+
+    addresses_leave(ref, &limits.rate, loop_now_ms(&frontend->worker->loop));
 }
 
 bool client_address_accept(struct frontend *frontend, const union endpoint *peer,
@@ -126,8 +133,7 @@ void client_address_begin(struct frontend *frontend, struct conn *conn,
         conn->address = arrival->ref;
         conn->header_due = arrival->header_due;
     } else {
-        addresses_leave(arrival->ref, &frontend->rules->limits.rate,
-                        loop_now_ms(&frontend->worker->loop));
+        leave(frontend, arrival->ref);
     }
 }
 
@@ -146,15 +152,15 @@ bool client_address_get(const struct conn *conn, struct ip *out)
 }
 
 /* A proxy says that CONN is IP's. False: IP has too many connections. */
-static bool name(struct conn *conn, const struct ip *ip, const char **why)
+static bool name(struct conn *conn, const struct ip *ip)
 {
     struct frontend *frontend = conn_frontend(conn);
     uint64_t halves[2];
     uint32_t ref;
 
-    if (!enter(frontend, ip, &ref, why))
+    if (!enter(frontend, ip, &ref, NULL))
         return false;
-    leave(conn);
+    leave(conn_frontend(conn), conn->address);
     conn->address = ref;
     conn->named = true;
     memcpy(halves, ip->bytes, sizeof halves);
@@ -168,7 +174,8 @@ void client_address_closed(struct conn *conn)
     struct client_rules *rules = conn_frontend(conn)->rules;
 
     loop_assert_owner(&conn->worker->loop);
-    leave(conn);
+    leave(conn_frontend(conn), conn->address);
+    conn->address = 0;
     if (!conn->named)
         return;
     for (size_t i = 0; i < 2; i++)
@@ -211,14 +218,13 @@ static void refuse(struct conn *conn)
 /* The header has been taken off the stream. False: its client is refused. */
 static bool take_header(struct conn *conn, const struct proxy_header *header)
 {
-    const char *why;
     struct ip ip = header->client;
 
     if (!header->known && !client_address_get(conn, &ip))
         return false;
     if (header->known)
-        return name(conn, &ip, &why);
-    return enter(conn_frontend(conn), &ip, &conn->address, &why); /* the proxy's own */
+        return name(conn, &ip);
+    return enter(conn_frontend(conn), &ip, &conn->address, NULL); /* the proxy's own */
 }
 
 bool client_address_header(struct conn *conn)
@@ -260,7 +266,6 @@ bool client_address_is_late(const struct conn *conn)
 bool client_address_forwarded(struct conn *conn, const struct ws_accepted *accepted)
 {
     const struct client_rules *rules = conn_frontend(conn)->rules;
-    const char *why;
     struct ip ip;
     bool found = false;
 
@@ -279,5 +284,5 @@ bool client_address_forwarded(struct conn *conn, const struct ws_accepted *accep
             return true; /* not the work of a proxy: the peer's address stands */
         line--;
     }
-    return !found || name(conn, &ip, &why);
+    return !found || name(conn, &ip);
 }

@@ -8,6 +8,7 @@
 #include "comet/net/conn_rate.h"
 #include "comet/net/conn_read.h"
 #include "comet/net/conn_tls.h"
+#include "comet/net/end_log.h"
 #include "comet/net/handle_table.h"
 #include "comet/net/passed_headers.h"
 #include "comet/net/sendq.h"
@@ -218,9 +219,17 @@ void conn_opened(struct conn *conn)
     conn_keep(conn, 0);
     conn_rate_begin(conn);
     conn_heard(conn);
+    conn->opened = conn->last_heard;
     check_heartbeat(conn);
     conn_read_later(conn);
     conn_checked(conn);
+}
+
+uint64_t conn_open_ms(const struct conn *conn)
+{
+    uint32_t now = (uint32_t)(loop_now_ms(&conn->worker->loop) >> HEARD_SHIFT);
+
+    return (uint64_t)(now - conn->opened) << HEARD_SHIFT;
 }
 
 void conn_hold(struct conn *conn, enum conn_holder holder)
@@ -291,6 +300,7 @@ void conn_close(struct conn *conn)
     conn_keep(conn, 0);
     LIST_REMOVE(conn, link);
     conn_count(conn, conn->by_us ? COMET_CLOSED_BY_US : COMET_CLOSED_BY_PEER, 1);
+    end_log(conn);
     frontend->events->closed(conn);
     if (conn->tls != NULL)
         conn_tls_end(conn);

@@ -115,6 +115,7 @@ struct conn {
     bool by_us : 1;          /* we ended it, not the peer */
     uint8_t controls : 3;    /* WebSocket pings and pongs before auth */
     bool chained : 1, broken : 1, resume : 1, drained : 1; /* conn_internal.h */
+    uint32_t opened; /* when CONN_OPEN began, as last_heard; 0: it never did */
 };
 
 /* What the layers above are told of a connection. frontend_open() sets it, once. */
@@ -182,6 +183,8 @@ void conn_send_away(struct conn *conn, const char *reason, const char *more, siz
 /* Milliseconds since the last sign of life; may be up to 512 too low, never too high. 0 for a
  * client that is held. */
 uint64_t conn_silence(const struct conn *conn);
+/* Since it was opened, in ms; right to 256. */
+uint64_t conn_open_ms(const struct conn *conn);
 /* Kicks with code 5, because a newer session of the user takes its place. The peer seems to be
  * gone, so the connection ends with this turn and does not linger. */
 void conn_replace(struct conn *conn, const char *reason);

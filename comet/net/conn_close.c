@@ -10,6 +10,7 @@
  * written. */
 #include "comet/net/conn_internal.h"
 #include "comet/net/conn_tls.h"
+#include "comet/net/end_log.h"
 #include "comet/net/passed_headers.h"
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
@@ -121,6 +122,16 @@ static size_t write_disconnect(const struct conn *conn, const struct goodbye *wo
     return wire_reply(conn->wire, &unit, out, outlen);
 }
 
+static void log_goodbye(const struct conn *conn, const struct goodbye *words)
+{
+    char address[64], reason[END_REASON_MAX + 1];
+
+    conn_peer(conn, address, sizeof address);
+    end_reason(words->kick, true, reason);
+    log_debug("kicked", "reason=%s code=%d ws_code=%u uid=%lld address=%s text=\"%s\"", reason,
+              (int)words->kick, words->ws_code, (long long)conn->uid, address, words->reason);
+}
+
 /* Sends operation 6 and, on WebSocket, a close frame, in one write. */
 static void say_goodbye(struct conn *conn, const struct goodbye *words)
 {
@@ -130,6 +141,7 @@ static void say_goodbye(struct conn *conn, const struct goodbye *words)
     conn->by_us = true;
     conn_close_begin(conn);
     if (words->kick != CLOSE_NONE) {
+        conn->end_code = (unsigned)words->kick & 15U;
         size_t len = write_disconnect(conn, words, disconnect, sizeof disconnect);
         assert(len <= sizeof disconnect);
         iov[n++] = (struct iovec){disconnect, len};
@@ -139,12 +151,8 @@ static void say_goodbye(struct conn *conn, const struct goodbye *words)
         iov[n++] = (struct iovec){close, ws_close_write(close, words->ws_code, words->reason)};
         conn->close_sent = true;
     }
-    if (log_threshold <= LOG_DEBUG) {
-        char peer[64];
-        conn_peer(conn, peer, sizeof peer);
-        log_debug("kicked", "peer=%s uid=%lld code=%d ws_code=%u reason=\"%s\"", peer,
-                  (long long)conn->uid, (int)words->kick, words->ws_code, words->reason);
-    }
+    if (log_is_on(LOG_DEBUG))
+        log_goodbye(conn, words);
     conn_close_say(conn, iov, n);
 }
 

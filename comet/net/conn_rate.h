@@ -2,7 +2,7 @@
  * more is kicked with code 10. Owner loop only.
  *
  * Each has a token bucket of 4 bytes in struct conn (common/base/rate.h). Time is the loop's, so a
- * frame costs a division and no system call. Before auth other limits hold: conn.max_auth,
+ * frame costs two divisions and no system call. Before auth other limits hold: conn.max_auth,
  * conn.strangers, conn.handshake_timeout. */
 #ifndef IMC_COMET_NET_CONN_RATE_H
 #define IMC_COMET_NET_CONN_RATE_H
@@ -11,10 +11,7 @@
 #include <stddef.h>
 
 struct conn;
-struct frontend;
 
-/* Once per frontend. */
-void conn_rate_open(struct frontend *frontend);
 /* A session begins, with full buckets. */
 void conn_rate_begin(struct conn *conn);
 /* A frame came, or on WebSocket a message, a fragment, a ping or a pong. False: it was one too

@@ -262,8 +262,14 @@ void conn_reply(struct conn *conn, uint16_t version, int32_t op, int32_t seq, co
     const struct wire_unit unit = {
         .version = version, .op = op, .seq = seq, .body = body, .body_len = body_len};
     size_t len = wire_reply(conn->wire, &unit, scratch, FRONTEND_SCRATCH);
-    assert(len <= FRONTEND_SCRATCH && "replies are short");
-    conn_write_reply(conn, &(struct iovec){scratch, len}, 1);
+    if (len <= FRONTEND_SCRATCH) {
+        conn_write_reply(conn, &(struct iovec){scratch, len}, 1);
+        return;
+    }
+    struct msg *msg = msg_new(len); /* a reply of the business */
+    len = wire_reply(conn->wire, &unit, msg->data, msg->len);
+    conn_write_reply(conn, &(struct iovec){msg->data, len}, 1);
+    msg_unref(msg);
 }
 
 void conn_write_force(struct conn *conn, const struct iovec *iov, int n)

@@ -4,7 +4,6 @@
 #include "comet/net/frontend.h"
 #include "comet/net/client_address.h"
 #include "comet/net/conn_internal.h"
-#include "comet/net/conn_rate.h"
 #include "comet/net/conn_tls.h"
 #include "comet/net/listener.h"
 #include "comet/net/mass_kick.h"
@@ -73,7 +72,6 @@ int frontend_open(struct worker *worker, const struct conn_events *events, char 
     frontend->max_message = max_message(worker->config->max_body);
     frontend->max_auth = max_message(max_auth(worker->config));
     frontend->max_auth_body = (size_t)max_auth(worker->config);
-    conn_rate_open(frontend);
     client_address_open(frontend);
     frontend->attend.run = conn_attend_all;
     uv_timer_init(&worker->loop.uv, &frontend->scan);
@@ -147,8 +145,10 @@ void frontend_hang_up(struct worker *worker)
     if (frontend == NULL)
         return;
     listeners_stop(frontend);
-    while (!LIST_EMPTY(&frontend->live))
+    while (!LIST_EMPTY(&frontend->live)) {
+        LIST_FIRST(&frontend->live)->by_us = true;
         conn_close(LIST_FIRST(&frontend->live));
+    }
     while (!LIST_EMPTY(&frontend->parting))
         conn_close(LIST_FIRST(&frontend->parting));
     while (!LIST_EMPTY(&frontend->closing))

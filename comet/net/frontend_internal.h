@@ -7,7 +7,6 @@
 #include "comet/base/worker.h"
 #include "comet/net/poller.h"
 #include "common/base/list.h"
-#include "common/base/rate.h"
 #include "common/containers/slab.h"
 #include "common/containers/wheel.h"
 
@@ -47,9 +46,8 @@ struct frontend {
     size_t max_message; /* WebSocket, JSON mode */
     size_t max_auth;    /* likewise, before auth */
     size_t max_auth_body;
-    struct client_rules *rules;      /* client_address.h */
-    struct rate_limit frames, bytes; /* of a session: conn_rate.h */
-    struct conn *chain;              /* conn_internal.h */
+    struct client_rules *rules; /* client_address.h */
+    struct conn *chain;         /* conn_internal.h */
     struct loop_task attend;
     LIST_HEAD(, sendq) queued; /* every connection with a queue */
     size_t n_queued;

@@ -1,5 +1,6 @@
 #include "comet/net/goim_client.h"
 #include "common/base/mem.h"
+#include "common/protocol/goim_key.h"
 #include "common/protocol/op_list.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ void goim_client_free(struct goim_client *client)
     if (client == NULL)
         return;
     free(client->key);
+    free(client->platform);
     free(client->ops);
     free(client);
 }
@@ -42,6 +44,11 @@ static uint32_t ops_place(const struct goim_client *client, int32_t op)
 static bool ops_have(const struct goim_client *client, uint32_t place, int32_t op)
 {
     return place < client->n_ops && client->ops[place] == op;
+}
+
+const char *goim_client_device(const struct goim_client *client)
+{
+    return client == NULL || goim_key_is_made(client->key, NULL) ? NULL : client->key;
 }
 
 bool goim_client_chooses(const struct goim_client *client, int32_t op)

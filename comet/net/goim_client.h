@@ -20,6 +20,7 @@ struct goim_client {
     struct conn *key_next, *key_prev; /* session/goim_keys.h: others with the same key */
     struct acks *acks;                /* session/acks.h; NULL: it acknowledges nothing */
     char *key;
+    char *platform; /* as the client says; NULL: it does not */
     bool all;       /* it accepts what is not in `ops`; false: what is */
     uint32_t n_ops; /* at most GOIM_CLIENT_OPS_MAX */
     int32_t *ops;   /* ascending, each once; NULL if there is none */
@@ -30,6 +31,9 @@ struct goim_client *goim_client_new(const char *key);
 void goim_client_free(struct goim_client *client); /* NULL is fine */
 /* OPS beyond GOIM_CLIENT_OPS_MAX are left out. */
 void goim_client_accept_only(struct goim_client *client, const int32_t *ops, size_t n);
+/* The client's key, by which logic knows what the device is owed. NULL: CLIENT is NULL, or its key
+ * was made up for this connection. */
+const char *goim_client_device(const struct goim_client *client);
 bool goim_client_chooses(const struct goim_client *client, int32_t op);
 /* CLIENT NULL is imgo's, which accepts every operation. */
 static inline bool goim_client_accepts(const struct goim_client *client, int32_t op)

@@ -83,7 +83,7 @@ static void close_refused(struct listener *listener, int fd, const union endpoin
     pace_spend(&listeners->told, now);
     if (peer != NULL)
         endpoint_ip(&peer->any, text, sizeof text);
-    log_warn("connection refused", "listen=%s peer=%s reason=\"%s\" untold=%llu", listener->address,
+    log_warn("connection refused", "listen=%s peer=%s why=\"%s\" untold=%llu", listener->address,
              text, why, (unsigned long long)listeners->untold);
     listeners->untold = 0;
 }
@@ -405,7 +405,7 @@ int listeners_open(struct frontend *frontend, char *err, size_t errlen)
                                         config->wss_listen};
     struct listeners *listeners = mem_zalloc(sizeof *listeners);
     frontend->listeners = listeners;
-    listeners->max_connections = connection_limit(config->max_connections);
+    listeners->max_connections = connection_limit(config->most_clients);
     listeners->spare_fd = open_spare();
     listeners->told = (struct pace){.period_ms = 1000, .burst = 5};
     uv_timer_init(&frontend->worker->loop.uv, &listeners->pause);

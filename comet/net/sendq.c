@@ -20,7 +20,7 @@ void sendq_add(struct sendq *sendq, struct slab *entries, struct msg *msg, uint3
     *sendq->tail = entry;
     sendq->tail = &entry->next;
     sendq->bytes += msg->len - sent;
-    if (ticket.ops != NULL && sendq->watch_ms == 0)
+    if (ticket_is_owned(&ticket) && sendq->watch_ms == 0)
         sendq->watch_ms = now_ms;
 }
 
@@ -28,7 +28,7 @@ int sendq_iov(const struct sendq *sendq, struct iovec *iov, int max, bool one_ti
 {
     int n = 0, tickets = 0;
     for (struct sendq_entry *entry = sendq->head; entry != NULL && n < max; entry = entry->next) {
-        tickets += entry->ticket.ops != NULL;
+        tickets += ticket_is_owned(&entry->ticket);
         if (one_ticket && tickets > 1)
             break;
         iov[n].iov_base = entry->msg->data + entry->sent;
@@ -75,7 +75,7 @@ struct sendq_entry *sendq_take_untouched(struct sendq *sendq, size_t begun)
     while ((entry = *at) != NULL) {
         bool touched = entry->sent > 0 || begun > 0;
         begun = begun_behind(entry, begun);
-        if (entry->ticket.ops == NULL || touched) {
+        if (!ticket_is_owned(&entry->ticket) || touched) {
             at = &entry->next;
             continue;
         }
@@ -93,7 +93,7 @@ struct ticket *sendq_begun_ticket(struct sendq *sendq, size_t begun)
 {
     struct sendq_entry *entry = sendq->head;
     while (entry != NULL && (entry->sent > 0 || begun > 0)) {
-        if (entry->ticket.ops != NULL)
+        if (ticket_is_owned(&entry->ticket))
             return &entry->ticket;
         begun = begun_behind(entry, begun);
         entry = entry->next;
@@ -122,7 +122,7 @@ bool sendq_stalled(struct sendq *sendq, uint64_t now_ms, uint64_t age_ms)
         return false;
     /* The entry that was watched may have been sent: look for the oldest one that is still here. */
     for (struct sendq_entry *entry = sendq->head; entry != NULL; entry = entry->next) {
-        if (entry->ticket.ops == NULL || entry->since_ms < sendq->watch_ms)
+        if (!ticket_is_owned(&entry->ticket) || entry->since_ms < sendq->watch_ms)
             continue;
         if (now_ms - entry->since_ms >= age_ms) {
             sendq->watch_ms = 0;

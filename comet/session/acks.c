@@ -1,8 +1,10 @@
 #include "comet/session/acks.h"
 #include "comet/base/config.h"
+#include "comet/base/delivery.h"
 #include "comet/base/metrics.h"
 #include "comet/base/worker.h"
 #include "comet/net/conn_rate.h"
+#include "comet/session/push_trace.h"
 #include "comet/wire/client_request.h"
 #include "common/base/mem.h"
 
@@ -166,6 +168,8 @@ enum write_result acks_push(struct conn *conn, const struct push *push, struct t
     if (!ticket_in_mailbox(&ticket))
         acks_watch(acks, wait_of(acks));
     acks_count(acks, COMET_ACK_SENT, 1);
+    if (push->trace != NULL)
+        push_trace_numbered(conn, push, result == WRITE_DONE);
     return result;
 }
 
@@ -222,17 +226,30 @@ bool acks_kept(struct conn *conn, uint64_t id, bool poked)
 
 /* --- acknowledging --- */
 
-static void ring_pop(struct acks *acks)
+static void ring_pop(struct acks *acks, int64_t now_us)
 {
     struct unacked unacked = *ring_at(acks, 0);
 
+    delivery_observe(acks->conn->worker,
+                     is_on_bus(&unacked) ? COMET_ACKED_UID : COMET_ACKED_WAITING, unacked.id,
+                     now_us, 1);
     acks->first++;
     acks->acked++;
     acks->n--;
+    if (acks->conn->worker->traces != NULL)
+        push_trace_acknowledged(acks->conn, unacked.id);
     if (unacked.ticket.ops == NULL)
         late_add(acks, unacked.id);
     else
         ticket_done(&unacked.ticket, acks->conn, TICKET_WRITTEN);
+}
+
+void acks_written(struct worker *worker, const struct conn *conn, uint64_t id, bool waiting)
+{
+    metric_add(worker->counters, waiting ? COMET_DELIVERIES_WAITING : COMET_DELIVERIES_UID, 1);
+    if (conn == NULL || acks_of(conn) == NULL)
+        delivery_observe(worker, waiting ? COMET_DELIVERY_WAITING : COMET_DELIVERY_UID, id,
+                         delivery_now_us(worker), 1);
 }
 
 /* The client has read what it was sent, so more may be written. Half a window at a time: each time
@@ -278,8 +295,9 @@ void acks_take(struct conn *conn, const struct client_request *request)
         acks_count(acks, COMET_ACKED, ahead);
         conn_rate_give_back(conn);
     }
+    int64_t now_us = delivery_now_us(conn->worker);
     for (uint32_t left = ahead; left > 0; left--)
-        ring_pop(acks);
+        ring_pop(acks, now_us);
     if (request->version == ACK_ANSWERED_VERSION)
         conn_reply(conn, request->version, OP_ACK_REPLY, (int32_t)acks->acked, NULL, 0);
     if (ahead > 0)

@@ -80,6 +80,10 @@ bool acks_again(struct conn *conn, uint64_t id, struct ticket ticket);
 /* Message ID is in the mailbox; POKED: a poke says so. True: CONN was sent it before, and needs not
  * fetch it. */
 bool acks_kept(struct conn *conn, uint64_t id, bool poked);
+/* The ticket of message ID ended as written, for CONN or, if that is NULL, for one that has gone: a
+ * delivery. WAITING: it came from the mailbox. How late it was is counted here, unless its client
+ * acknowledges: then that was counted before. */
+void acks_written(struct worker *worker, const struct conn *conn, uint64_t id, bool waiting);
 /* Operation 18 */
 void acks_take(struct conn *conn, const struct client_request *request);
 /* The callback of worker->ack_wheel. */

@@ -25,6 +25,8 @@ void goim_admitted(struct conn *conn, const struct admission *result)
 {
     conn->goim = goim_client_new(result->key);
     goim_keys_add(conn);
+    if (result->platform != NULL && result->platform[0] != '\0')
+        conn->goim->platform = mem_strdup(result->platform);
     if (!result->accepts_all)
         goim_client_accept_only(conn->goim, result->accepts, result->n_accepts);
 }

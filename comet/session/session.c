@@ -20,6 +20,7 @@
 #include "comet/session/token_ends.h"
 #include "comet/session/upstream.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include <string.h>
 
 /* --- admission --- */
@@ -99,6 +100,7 @@ static void connect_done(struct worker *worker, struct logic_request *request,
 {
     struct conn *conn = handle_table_find(worker->table, request->handle);
     bool admitted = answer->answered && answer->status == CLOSE_NONE;
+    int64_t took_us = time_mono_us() - request->asked_us;
     bool refused = answer->answered && answer->status <= CLOSE_UNKNOWN_OP &&
                    answer->status != CLOSE_UNAVAILABLE && !admitted;
 
@@ -113,12 +115,15 @@ static void connect_done(struct worker *worker, struct logic_request *request,
     if (!admitted)
         session_not_opened(worker, request, answer);
     if (admitted) {
+        metric_observe(worker->counters, COMET_CONNECT_OK, took_us, 1);
         session_admit(conn, answer);
     } else if (refused) {
+        metric_observe(worker->counters, COMET_CONNECT_REFUSED, took_us, 1);
         metric_add(worker->counters, COMET_CONNECTS_REFUSED, 1);
         conn_kick(conn, (enum close_code)answer->status, answer->connect->reason);
     } else {
         metric_add(worker->counters, COMET_CONNECTS_FAILED, 1);
+        metric_observe(worker->counters, COMET_CONNECT_FAILED, took_us, 1);
         conn_kick(conn, CLOSE_UNAVAILABLE, "the service is unavailable, try again");
     }
 }
@@ -139,6 +144,7 @@ void session_connect(struct conn *conn, const uint8_t *token, size_t len, int32_
     struct logic_requests *link = worker_connects(worker);
     struct logic_request *request = logic_requests_new(link, REQUEST_CONNECT);
     request->handle = conn->handle;
+    request->asked_us = time_mono_us();
     request->bytes = mem_alloc(len + 1);
     memcpy(request->bytes, token, len);
     request->bytes[len] = '\0';

@@ -9,6 +9,7 @@
 #include "comet/net/conn.h"
 #include "comet/net/goim_client.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/room_events.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/map.h"
@@ -27,11 +28,12 @@ enum {
     LIVES = 256, /* epochs that are remembered; a session follows to the newest at once */
 };
 
-enum saying_state { SAYING_DUE, SAYING_ASKED, SAYING_RESTING };
+enum saying_state { SAYING_HELD, SAYING_DUE, SAYING_ASKED, SAYING_RESTING };
 
 /* A session of which something has to be told. */
 struct saying {
-    STAILQ_ENTRY(saying) link; /* in due or resting, by state */
+    STAILQ_ENTRY(saying) link; /* in due or resting, by state; HELD: in neither */
+    struct session_log *log;
     uint64_t handle;
     struct session_event event; /* its texts are in `texts` */
     char *texts;
@@ -95,6 +97,7 @@ static struct saying *saying_new(struct session_log *log, uint64_t handle, uint6
 {
     struct saying *saying = slab_alloc(log->slab);
 
+    saying->log = log;
     saying->handle = handle;
     saying->event = (struct session_event){.epoch = epoch, .address = "", .key = "", .room = ""};
     log->sayings++;
@@ -178,8 +181,11 @@ static void saying_opened(struct session_log *log, struct saying *saying)
         saying_due(log, saying);
         return;
     }
+    struct conn *conn = handle_table_find(log->worker->table, saying->handle);
     map64_set(log->sessions, saying->handle, since_make(saying->event.opened_at_ms, log->life));
     saying_free(log, saying);
+    if (conn != NULL)
+        room_events_anew(log->worker, conn);
     loop_defer(&log->worker->loop, &log->walk);
 }
 
@@ -275,6 +281,14 @@ static void saying_close(struct session_log *log, struct saying *saying)
     saying->closed = saying->state == SAYING_ASKED;
 }
 
+/* Nothing of the session is unanswered that has to come before its end. */
+static void on_rooms_said(void *arg)
+{
+    struct saying *saying = arg;
+
+    saying_due(saying->log, saying);
+}
+
 void session_log_closed(struct session_log *log, struct conn *conn)
 {
     const uint64_t *value = map64_get(log->sessions, conn->handle);
@@ -284,12 +298,14 @@ void session_log_closed(struct session_log *log, struct conn *conn)
     struct saying *saying = saying_at(*value);
     if (saying != NULL) {
         saying_close(log, saying);
+        room_events_end(log->worker, conn->handle, NULL, NULL);
     } else {
         saying = saying_new(log, conn->handle, since_epoch(log, *value));
         saying->event.opened_at_ms = since_opened(*value);
         saying_ended(log, saying);
         saying_of(saying, conn);
-        saying_due(log, saying);
+        if (!room_events_end(log->worker, conn->handle, on_rooms_said, saying))
+            saying_due(log, saying);
     }
     saying->event.code = conn->end_code;
     map64_del(log->sessions, conn->handle);
@@ -316,6 +332,16 @@ void session_log_undo(struct session_log *log, uint64_t handle)
     saying->event.opened_at_ms = now_ms(log);
     saying_ended(log, saying);
     saying_due(log, saying);
+}
+
+uint64_t session_log_epoch(const struct session_log *log, const struct conn *conn)
+{
+    const uint64_t *value = map64_get(log->sessions, conn->handle);
+    uint64_t epoch = log->epochs[log->life % LIVES];
+
+    if (value == NULL || saying_at(*value) != NULL || since_epoch(log, *value) != epoch)
+        return 0;
+    return epoch;
 }
 
 size_t session_log_pending(const struct session_log *log)

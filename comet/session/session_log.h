@@ -3,6 +3,7 @@
  *
  *   logged, in the map: since when
  *      │ session_log_closed             │ session_log_update: our lease had lapsed
+ *      │ HELD while its rooms are told   │
  *      ▼                                ▼
  *   DUE ──on_flush──► ASKED ──OK──► ended: freed; open: in the map again
  *    ▲                  │
@@ -41,6 +42,9 @@ void session_log_unopened(struct session_log *log, uint64_t handle,
 /* Nobody knows whether the session HANDLE is logged, nor whose it is: a logic that was asked for it
  * said nothing, and then it was refused. */
 void session_log_undo(struct session_log *log, uint64_t handle);
+/* The epoch under which the log has CONN as open; 0: not under the present one yet, or not at all.
+ */
+uint64_t session_log_epoch(const struct session_log *log, const struct conn *conn);
 /* Sessions of which something has to be told. */
 size_t session_log_pending(const struct session_log *log);
 

@@ -263,15 +263,22 @@ static void group_fill(struct upstream_session *session)
     }
 }
 
-static void group_reply(struct upstream_session *session, uint32_t taken)
+static void group_reply(struct upstream_session *session, uint32_t taken,
+                        const struct logic_answer *answer)
 {
     struct upstream_group *group = &session->group;
+    const struct upstream_reply *reply = answer->replies;
+    const struct upstream_reply *end = answer->n_replies > 0 ? reply + answer->n_replies : reply;
     struct upstream_frame *frame;
 
-    for (; taken > 0 && (frame = STAILQ_TAKE(&group->frames, link)) != NULL; taken--) {
+    for (uint32_t i = 0; i < taken && (frame = STAILQ_TAKE(&group->frames, link)) != NULL; i++) {
         struct conn *conn = conn_of(session);
+        while (reply < end && reply->frame < i)
+            reply++;
+        bool has = reply < end && reply->frame == i;
         if (conn != NULL)
-            conn_reply(conn, frame->version, frame->reply_op, frame->seq, NULL, 0);
+            conn_reply(conn, frame->version, frame->reply_op, frame->seq, has ? reply->body : NULL,
+                       has ? reply->len : 0);
         count(session->upstream, COMET_UPSTREAM_TAKEN, 1);
         group->first++;
         frame_free(session, frame);
@@ -319,7 +326,7 @@ static const char *why_not(const struct logic_answer *answer)
 {
     if (!answer->answered)
         return "no logic answered";
-    return answer->status == LOGIC_OK ? NULL : "Kafka did not confirm it";
+    return answer->status == LOGIC_OK ? NULL : "neither Kafka nor the business confirmed it";
 }
 
 static void group_done(struct worker *worker, struct logic_request *request,
@@ -337,7 +344,7 @@ static void group_done(struct worker *worker, struct logic_request *request,
     session->why = why_not(answer);
     if (taken > 0)
         session_moves(session);
-    group_reply(session, taken);
+    group_reply(session, taken, answer);
     if (STAILQ_EMPTY(&group->frames))
         session->why = NULL;
     else if (session->why != NULL)
@@ -346,6 +353,9 @@ static void group_done(struct worker *worker, struct logic_request *request,
     if (answer->answered && answer->status == LOGIC_TOO_LARGE)
         session_give_up(session, CLOSE_BODY_TOO_LARGE,
                         "the business takes no body of that size (operation 4)");
+    else if (answer->answered && answer->status == LOGIC_REFUSED)
+        session_give_up(session, CLOSE_MALFORMED,
+                        "the business refuses what was sent (operation 4)");
     else if (session->dropped || session->upstream->closed)
         frames_drop(session, &session->frames);
     session_goes_on(session);
@@ -498,6 +508,7 @@ void upstream_told(struct worker *worker, bool on)
     const struct logic_link options = {
         .slow = true,
         .window = LINK_WINDOW,
+        .call = PIPE_UPSTREAM,
         .timeout_ms = (int)worker->config->upstream_timeout_ms + LOGIC_SLACK_MS,
     };
 

@@ -38,6 +38,7 @@ struct push {
     int32_t accept_op; /* what a goim client must accept to get a message to all; 0: OP */
     uint64_t id;
     uint64_t expires_ms;
+    const uint8_t *trace; /* TRACE_MARK_LEN bytes, as long as BACKING; NULL: it is not traced */
 };
 
 static inline int32_t push_accept_op(const struct push *push)
@@ -63,6 +64,7 @@ struct ticket_ops {
      * know it. */
     void (*push)(const struct ticket *ticket, struct push *push);
     bool in_mailbox; /* the mailbox has the message until it is written; ARG is its id */
+    bool passive;    /* only looks on: what is queued with it is treated as without a ticket */
 };
 
 struct ticket {
@@ -87,6 +89,12 @@ static inline bool ticket_push(const struct ticket *ticket, struct push *push)
         return false;
     ticket->ops->push(ticket, push);
     return true;
+}
+
+/* Is there an owner who is to be told if the push cannot be written? */
+static inline bool ticket_is_owned(const struct ticket *ticket)
+{
+    return ticket->ops != 0 && !ticket->ops->passive;
 }
 
 static inline bool ticket_in_mailbox(const struct ticket *ticket)

@@ -9,7 +9,7 @@
 #include "comet/wire/ws_reader.h"
 #include "comet/wire/ws_frame.h"
 #include "common/base/mem.h"
-#include "common/protocol/json_scan.h"
+#include "common/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* goim's HTTP parameters: lists of repeated ones, rooms, keys that may have been made up. What is
  * taken is within its limits; what is refused is named; each key goes to its user once. The lines
  * of the input are the values. */
+#include "common/base/utf8.h"
 #include "common/protocol/goim_key.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/goim_params.h"

@@ -4,7 +4,7 @@
 #include "comet/wire/ws_frame.h"
 #include "comet/wire/ws_handshake.h"
 #include "comet/wire/ws_reader.h"
-#include "common/protocol/json_scan.h"
+#include "common/base/utf8.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -417,7 +417,7 @@ static inline int setup(void **state)
     memset(&w, 0, sizeof w);
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.came, NULL);
-    w.daemon.metrics = metrics_open(comet_metric_rows, COMET_METRIC_COUNT);
+    w.daemon.metrics = metrics_open(comet_metric_rows, COMET_METRIC_ROWS);
     w.sides = mem_zalloc(LOOPS * sizeof *w.sides);
     w.workers = mem_zalloc(LOOPS * sizeof *w.workers);
     w.comet.daemon = &w.daemon;

@@ -38,7 +38,7 @@ static enum replay_verdict look(int64_t offset)
 
 static void take_at(int64_t offset)
 {
-    replay_windows_taken(applied, P, offset, ID);
+    replay_windows_taken(applied, P, offset, ID, true);
 }
 
 enum { NOW = 1000000 };
@@ -117,7 +117,7 @@ static void another_message_at_the_same_offset_is_new(void **state)
     }
     for (int64_t offset = 0; offset < 1000; offset++) {
         assert_int_equal(replay_windows_check(applied, P, offset, ID + 1), REPLAY_NEW);
-        replay_windows_taken(applied, P, offset, ID + 1);
+        replay_windows_taken(applied, P, offset, ID + 1, true);
         assert_int_equal(replay_windows_check(applied, P, offset, ID + 1), REPLAY_REPEAT);
         assert_int_equal(look(offset), REPLAY_NEW);
     }
@@ -179,7 +179,7 @@ static void partitions_beyond_the_limit_are_refused(void **state)
     assert_int_equal(hear(PARTITIONS_MAX, 0), SPEAKER_FENCED);
     assert_int_equal(hear(UINT32_MAX, 1), SPEAKER_FENCED);
     assert_int_equal(replay_windows_fence(applied, UINT32_MAX), 0);
-    replay_windows_taken(applied, PARTITIONS_MAX, 0, ID);
+    replay_windows_taken(applied, PARTITIONS_MAX, 0, ID, true);
     take_at(0); /* was never seen */
 }
 
@@ -336,10 +336,21 @@ static void what_a_newer_one_has_passed_is_not_delivered(void **state)
     assert_false(replay_windows_passed(applied, P, 1, 1));
 }
 
+static void it_is_known_whether_it_was_written(void **state)
+{
+    (void)state;
+    replay_windows_check(applied, P, 7, ID);
+    replay_windows_taken(applied, P, 7, ID, false);
+    assert_int_equal(replay_windows_check(applied, P, 7, ID), REPLAY_REPEAT_UNWRITTEN);
+    replay_windows_taken(applied, P, 7, ID, true);
+    assert_int_equal(replay_windows_check(applied, P, 7, ID), REPLAY_REPEAT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(it_is_known_whether_it_was_written),
         TEST(only_what_was_taken_is_a_repeat),
         TEST(the_highest_offset_of_all_is_one_like_others),
         TEST(offsets_need_not_rise),

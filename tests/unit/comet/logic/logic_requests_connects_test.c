@@ -4,8 +4,9 @@
 
 static int asked, gave_way;
 
-static void on_hook(struct worker *worker)
+static void on_hook(struct worker *worker, bool rooms)
 {
+    (void)rooms;
     assert_ptr_equal(worker, &w.worker);
     asked++;
 }

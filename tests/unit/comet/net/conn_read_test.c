@@ -160,6 +160,7 @@ static void limits_of_a_message(void **state)
     expect_ws(
         fd, 0x81,
         "[{\"ver\":1,\"op\":6,\"seq\":0,\"body\":{\"code\":4,\"reason\":\"message too big\"}}]");
+    assert_int_equal(session_notes.last->end_code, CLOSE_BODY_TOO_LARGE);
     expect_close(fd, 1009, "message too big");
     expect_end(fd);
 }

@@ -378,7 +378,7 @@ static int two_connections_only(void **state)
 {
     (void)state;
     fixture_defaults();
-    fixture_config.max_connections = 2;
+    fixture_config.most_clients = 2;
     return fixture_open();
 }
 

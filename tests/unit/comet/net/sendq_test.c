@@ -20,6 +20,7 @@ static void owner_done(void *owner, uint64_t arg, struct conn *conn, enum ticket
 }
 
 static const struct ticket_ops owner_ops = {.done = owner_done};
+static const struct ticket_ops passive_ops = {.done = owner_done, .passive = true};
 
 static void add(const char *text, uint32_t sent, uint64_t arg, uint64_t now_ms)
 {
@@ -165,6 +166,24 @@ static void a_queue_that_moves_has_not_stalled(void **state)
     assert_true(sendq_stalled(&sendq, 1190, 100));
 }
 
+/* A ticket of one who only looks on changes nothing but who is told in the end. */
+static void a_passive_ticket_changes_nothing(void **state)
+{
+    (void)state;
+    struct iovec iov[8];
+    struct msg *msg = msg_copy("xy", 2);
+    sendq_add(&sendq, entries, msg, 1, (struct ticket){.ops = &passive_ops, .arg = 8}, 1000);
+    sendq_add(&sendq, entries, msg, 0, (struct ticket){.ops = &passive_ops, .arg = 9}, 1000);
+    msg_unref(msg);
+    add("a", 0, 1, 2000);
+    assert_null(sendq_begun_ticket(&sendq, 0));
+    assert_int_equal(sendq_iov(&sendq, iov, 8, true), 3);
+    assert_false(sendq_stalled(&sendq, 2099, 100));
+    assert_true(sendq_stalled(&sendq, 2100, 100));
+    assert_string_equal(tickets(sendq_take_untouched(&sendq, 0)), "1");
+    assert_string_equal(tickets(sendq_advance(&sendq, 3)), "89");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +193,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_tls_has_is_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(pieces_of_one_ticket, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_passive_ticket_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(stalls_are_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_that_moves_has_not_stalled, setup, teardown),
     };

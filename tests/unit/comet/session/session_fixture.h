@@ -228,6 +228,7 @@ static inline void logic_answer_one(void)
     if (request->done != NULL)
         request->done(&w.worker, request, &answer);
     free(request->bytes);
+    free(request->key);
     free(request);
 }
 

@@ -6,6 +6,7 @@
 #include "comet/logic/logic_requests.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/room_events.h"
 #include "comet/session/session_log.h"
 #include "common/base/mem.h"
 
@@ -50,6 +51,27 @@ void conn_peer(const struct conn *of, char *out, size_t len)
 {
     (void)of;
     (void)snprintf(out, len, "192.0.2.1");
+}
+
+/* A change of a room is unanswered: what is to be called then. */
+static bool room_is_asked;
+static void (*room_answered)(void *arg);
+static void *room_arg;
+static int anew;
+
+bool room_events_end(struct worker *of, uint64_t handle, void (*then)(void *arg), void *arg)
+{
+    (void)of, (void)handle;
+    room_answered = then;
+    room_arg = arg;
+    return room_is_asked;
+}
+
+void room_events_anew(struct worker *of, struct conn *which)
+{
+    (void)of;
+    assert_ptr_equal(which, &conn);
+    anew++;
 }
 
 const char *room_name(const struct room *room, size_t *len)
@@ -125,6 +147,8 @@ static int setup(void **state)
     worker = (struct worker){.counters = counters, .view = &view};
     memset(counters, 0, sizeof counters);
     n_sent = n_answered = 0;
+    room_is_asked = false;
+    anew = 0;
     assert_int_equal(loop_init(&worker.loop, "test", 0), 0);
     worker.table = handle_table_open(0);
     worker.session_log = session_log_open(&worker);
@@ -183,11 +207,28 @@ static void a_new_epoch_opens_it_again(void **state)
     begin_epoch(NEXT);
     assert_false(asked()->ended);
     assert_int_equal(asked()->epoch, NEXT);
+    assert_int_equal(session_log_epoch(worker.session_log, &conn), 0);
     answer(true, LOGIC_OK);
+    assert_int_equal(session_log_epoch(worker.session_log, &conn), NEXT);
+    assert_int_equal(anew, 1);
     nothing_is_asked();
     leave();
     assert_true(asked()->ended);
     assert_int_equal(asked()->epoch, NEXT);
+    answer(true, LOGIC_OK);
+    assert_int_equal(session_log_pending(worker.session_log), 0);
+}
+
+static void its_end_waits_for_what_is_said_of_its_rooms(void **state)
+{
+    (void)state;
+    admit(EPOCH);
+    room_is_asked = true;
+    leave();
+    nothing_is_asked();
+    assert_int_equal(session_log_pending(worker.session_log), 1);
+    room_answered(room_arg);
+    assert_true(asked()->ended);
     answer(true, LOGIC_OK);
     assert_int_equal(session_log_pending(worker.session_log), 0);
 }
@@ -282,6 +323,7 @@ static void a_logic_without_a_log_is_asked_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(an_end_is_said_until_it_is_there), TEST(its_end_waits_for_what_is_said_of_its_rooms),
         TEST(an_end_is_said_until_it_is_there), TEST(a_new_epoch_opens_it_again),
         TEST(it_ends_while_it_is_opened_again), TEST(it_ends_before_it_is_opened_again),
         TEST(an_epoch_may_change_twice),        TEST(what_nobody_knows_is_undone),

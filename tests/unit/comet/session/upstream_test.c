@@ -269,7 +269,7 @@ static void after_the_timeout_the_client_is_told(void **state)
     }
     expect_nothing(fd);
     step_for(600);
-    expect_kicked(fd, CLOSE_UNAVAILABLE, "Kafka did not confirm it");
+    expect_kicked(fd, CLOSE_UNAVAILABLE, "neither Kafka nor the business confirmed it");
     while (n_asked > 0)
         take(0);
     step_for(1000);
@@ -360,6 +360,55 @@ static void a_body_that_the_topic_does_not_take_ends_the_session(void **state)
     close(fd);
 }
 
+static void what_the_business_refuses_ends_the_session(void **state)
+{
+    (void)state;
+    int fd = client_login();
+    send_numbers(fd, 1, 3);
+    (void)group();
+    answer_with(&(struct logic_answer){.answered = true, .status = LOGIC_REFUSED, .taken = 1});
+    expect_replies(fd, 1, 1);
+    expect_kicked(fd, CLOSE_MALFORMED, "the business refuses");
+    assert_int_equal(fixture_counters[COMET_UPSTREAM_DROPPED], 2);
+    close(fd);
+}
+
+static void expect_reply(int fd, int seq, const char *text)
+{
+    struct frame frame;
+    char body[64];
+
+    assert_int_equal(client_read_frame(fd, &frame, body, sizeof body), OP_SEND_REPLY);
+    assert_int_equal(frame.seq, seq);
+    assert_int_equal(frame.body_len, strlen(text));
+    assert_memory_equal(body, text, strlen(text));
+}
+
+/* Each goes to its own frame, and none to a frame that was not taken. */
+static void replies_of_the_business_are_bodies_of_answers(void **state)
+{
+    static const uint8_t one[] = "one", three[] = "{\"n\":3}", nobody[] = "x";
+    const struct upstream_reply replies[] = {{0, one, 3}, {2, three, 7}, {3, nobody, 1}};
+
+    (void)state;
+    int fd = client_login();
+    send_numbers(fd, 1, 4);
+    (void)group();
+    answer_with(&(struct logic_answer){.answered = true,
+                                       .status = LOGIC_UNAVAILABLE,
+                                       .taken = 3,
+                                       .replies = replies,
+                                       .n_replies = 3});
+    expect_reply(fd, 1, "one");
+    expect_reply(fd, 2, "");
+    expect_reply(fd, 3, "{\"n\":3}");
+    expect_nothing(fd);
+    step_for(300);
+    take(1);
+    expect_reply(fd, 4, "");
+    close(fd);
+}
+
 static void without_a_topic_all_is_answered(void **state)
 {
     (void)state;
@@ -403,6 +452,8 @@ int main(void)
         UPSTREAM_TEST(a_loop_that_keeps_too_much_takes_one_frame_a_session),
         UPSTREAM_TEST(beyond_twice_as_much_one_more_is_refused),
         UPSTREAM_TEST(a_body_that_the_topic_does_not_take_ends_the_session),
+        UPSTREAM_TEST(what_the_business_refuses_ends_the_session),
+        UPSTREAM_TEST(replies_of_the_business_are_bodies_of_answers),
         UPSTREAM_TEST(without_a_topic_all_is_answered),
         UPSTREAM_TEST(the_loop_may_end_while_frames_wait),
     };
