@@ -1,18 +1,21 @@
 /* lifecycle.c - start, readiness and end of the daemon.
  *
  *   start ─► lease and lists (membership) ─► comets known ───┐
- *        └─► group (kafka_consumer) ─► partitions ─► fences ─┴─► messages flow
- *   SIGTERM ─► stop reading ─► answers come in ─► offsets committed, group left ─► lease given back
+ *        ├─► group (kafka_consumer) ─► partitions ─► fences ─┴─► messages flow
+ *        └─► another group, of events.log (events.h) ─► the business is told of sessions
+ *   SIGTERM ─► stop reading ─► answers come in ─► offsets committed, groups left ─► lease back
  */
 #include "job/lifecycle.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kafka/shutdown.h"
+#include "common/trace/tracer.h"
 #include "job/comets/comets.h"
 #include "job/events/events.h"
 #include "job/job_parts.h"
 #include "job/kafka/kafka_consumer.h"
 #include "job/mailbox/mailbox_handover.h"
+#include "job/partition/partition_metrics.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,12 +30,13 @@ struct job_daemon {
     struct member self;
     struct kafka_consumer *consumer; /* NULL: the lease was not held yet */
     struct events *events;           /* NULL: likewise, or events.log is empty */
-    int draining_parts;
-    struct loop_task reopen;
-    bool is_short;      /* why it is opened anew */
-    uint64_t failed_ms; /* since when failures of the consumer are counted */
+    struct daemon_reload events_reload;
+    struct loop_task reopen; /* of the consumer */
+    bool is_short;           /* why: brokers want a longer session; else it failed */
+    uint64_t failed_ms;      /* since when failures of the consumer are counted */
     unsigned failures;
     bool draining;
+    int draining_parts; /* of consumer and events, those that have not left their group */
 };
 
 enum {
@@ -101,16 +105,16 @@ static void on_held(struct membership *membership, bool lost, void *arg)
     daemon_ready(state->daemon, "lease", true, NULL);
     if (lost)
         log_warn("lease had lapsed", "id=%s", state->self.id);
+    open_events(state); /* first: what is read of the bus may have to be told */
     open_bus(state);
-    open_events(state);
     see_whether_ready(state);
 }
 
 static const struct membership_events membership_events = {.changed = on_members, .held = on_held};
 
-/* --- the daemon --- */
+/* --- the two consumers --- */
 
-static void on_bus(const char *what, bool ready, const char *why, void *arg)
+static void on_ready(const char *what, bool ready, const char *why, void *arg)
 {
     struct job_daemon *state = arg;
 
@@ -139,19 +143,32 @@ static void on_bus_failed(bool is_short, void *arg)
         loop_defer(&state->daemon->loop, &state->reopen);
 }
 
+static int on_events_reload(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    struct job_daemon *state = arg;
+
+    (void)daemon;
+    return events_reload(state->events, err, errlen);
+}
+
 static void open_events(struct job_daemon *state)
 {
     if (state->draining || state->events != NULL)
         return;
-    if (events_open(&state->job, state->membership, on_bus, state, &state->events) != 0)
+    if (events_open(&state->job, state->membership, on_ready, state, &state->events) != 0) {
         daemon_fail(state->daemon);
+    } else if (state->events != NULL) {
+        state->events_reload =
+            (struct daemon_reload){.what = "events", .run = on_events_reload, .arg = state};
+        daemon_on_reload(state->daemon, &state->events_reload);
+    }
 }
 
 static void open_bus(struct job_daemon *state)
 {
     if (state->draining || state->consumer != NULL)
         return;
-    if (kafka_consumer_open(&state->job, state->redis, on_bus, on_bus_failed, state,
+    if (kafka_consumer_open(&state->job, state->redis, on_ready, on_bus_failed, state,
                             &state->consumer) != 0)
         daemon_fail(state->daemon);
 }
@@ -176,6 +193,8 @@ static void on_reopen(struct loop *loop, struct loop_task *task)
     open_bus(state);
 }
 
+/* --- the daemon --- */
+
 static void on_stalled(bool stalled, const char *why, void *arg)
 {
     struct job_daemon *state = arg;
@@ -196,6 +215,7 @@ static int job_start(struct daemon *daemon)
     daemon_ready(daemon, "bus", false, "waiting for the lease");
     daemon_ready(daemon, "logic", false, "no logic holds a lease");
     job_parts_open(&state->job, &daemon->loop, daemon->rpc, daemon->config, daemon->counters);
+    state->job.tls = daemon->tls;
     state->job.stalled = on_stalled;
     state->job.logics_told = on_logics_told;
     state->job.daemon_arg = state;
@@ -205,6 +225,19 @@ static int job_start(struct daemon *daemon)
         goto fail_job;
     job_parts_shards(&state->job, state->redis);
     snprintf(state->job.id, sizeof state->job.id, "%s", state->self.id);
+    state->job.tracer = tracer_open(
+        &daemon->loop, &(struct tracer_options){
+                           .redis = state->redis,
+                           .service = "imc-job",
+                           .member = state->job.id,
+                           .counters = daemon->counters,
+                           .first_metric = JOB_TRACE_KEPT,
+                           .config = &((const struct job_config *)daemon->config)->tracer,
+                           .tls = daemon->tls,
+                       });
+    err = state->job.tracer != NULL ? 0 : -EINVAL;
+    if (err != 0)
+        goto fail_job;
     return 0;
 
 fail_job:
@@ -246,6 +279,7 @@ static void job_stop(struct daemon *daemon)
     kafka_consumer_close(state->consumer);
     events_close(state->events);
     job_parts_close(&state->job);
+    tracer_close(state->job.tracer);
     daemon->state = NULL;
     free(state);
     if (kafka_shutdowns_wait() > 0)
@@ -267,7 +301,15 @@ static void job_daemon_scrape(struct daemon *daemon)
                (int64_t)kafka_consumer_partitions(state->consumer));
     metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
                (int64_t)kafka_consumer_unread(state->consumer));
-    metric_set(daemon->counters, JOB_LAG, kafka_consumer_lag(state->consumer));
+    metric_set(daemon->counters, JOB_LAG, partitions_behind(&state->job));
+}
+
+static void job_daemon_render(struct daemon *daemon, struct exposition *to)
+{
+    const struct job_daemon *state = daemon->state;
+
+    if (state != NULL)
+        partitions_render(&state->job, to);
 }
 
 static void job_daemon_memory(struct daemon *daemon, enum memory_level level)
@@ -291,6 +333,13 @@ static const struct daemon_need job_needs[] = {
     {NULL, 0},
 };
 
+static const struct series_row job_series[] = {
+    {SERIES_REQUESTS, JOB_CONSUMED}, {SERIES_BACKLOG_MS, JOB_LAG_MS},
+    {SERIES_ERRORS, JOB_BUS_ERRORS}, {SERIES_ERRORS, JOB_SETTLE_FAILED},
+    {SERIES_ERRORS, JOB_MALFORMED},  {SERIES_REFUSED, JOB_REFUSED},
+    {SERIES_COUNT, SERIES_END},
+};
+
 const struct daemon_spec job_daemon_spec = {
     .name = "job",
     .summary = "takes pushes from Kafka to the comets that hold the sessions, and what finds "
@@ -302,12 +351,16 @@ const struct daemon_spec job_daemon_spec = {
     .config_size = sizeof(struct job_config),
     .needs = job_needs,
     .metrics = job_metric_rows,
-    .n_metrics = JOB_METRIC_COUNT,
+    .n_metrics = JOB_METRIC_ROWS,
+    .series = job_series,
     .check = job_config_check,
     .start = job_start,
     .drain = job_drain,
     .stop = job_stop,
     .scrape = job_daemon_scrape,
+    .render = job_daemon_render,
+    .live_metrics = partition_metric_rows,
+    .n_live_metrics = PARTITION_METRIC_ROWS,
     .memory = job_daemon_memory,
     .memory_refused = "reading far ahead in Kafka",
 };

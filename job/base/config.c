@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(section, key, type, field, init, min, max, doc)                         \
-    {                                                                               \
-        section, key, type, offsetof(struct job_config, field), init, min, max, doc \
+#define ROW(section, key, type, field, init, min, max, doc)                                \
+    {                                                                                      \
+        section, key, type, offsetof(struct job_config, field), init, min, max, doc, false \
     }
 
 const struct config_row job_config_rows[] = {
@@ -88,23 +88,70 @@ const struct config_row job_config_rows[] = {
         "this "
         "job tells no session events."),
     ROW("events", "topic", CONFIG_STRING, events_topic, "", 0, 0,
-        "Topic that the session events go to. It has to exist."),
+        "Topic that the session events go to. It has to exist. Either this or events.url."),
+    ROW("events", "url", CONFIG_STRING, events_hook.url, "", 0, 0,
+        "Where the session events are posted, http://host:port/path or https://: docs/webhooks.md. "
+        "No topic is needed for it but events.log, which is imc's own. Either this or "
+        "events.topic."),
+    WEBHOOK_ROWS(ROW, "events", events_hook, "10s", "8", "30s"),
     ROW("events", "group", CONFIG_STRING, events_group, "imc-events", 0, 0,
         "Consumer group that shares the partitions of events.log; the same for all jobs."),
     ROW("events", "types", CONFIG_LIST, events_types, "connected,disconnected", 0, 0,
-        "Which events are told: connected, disconnected."),
+        "Which events are told, of " EVENT_TYPES_TEXT ". The same for all logics and jobs."),
+    ROW("events", "debounce", CONFIG_DURATION, events_debounce_ms, "0s", 0, 3600000,
+        "A disconnected is told so long after the session's end, and only if no session of its uid "
+        "has begun meanwhile. 0: at once. The same for all jobs."),
     ROW("events", "timeout", CONFIG_DURATION, events_timeout_ms, "5s", 100, 300000,
         "An event that Kafka has not confirmed after this long is sent again, with all behind it."),
     ROW("events", "window", CONFIG_INT, events_window, "20000", 100, 1000000,
-        "Events that events.topic does not have yet; beyond, events.log is read no further."),
+        "Events that the business does not have yet; beyond, events.log is read no further."),
     ROW("events", "window_bytes", CONFIG_BYTES, events_window_bytes, "32m", 65536, 0x100000000,
         "Bytes of those that Kafka was sent."),
     ROW("events", "remember", CONFIG_INT, events_remember, "100000", 1, 10000000,
         "Sessions of a partition, of 90 bytes each, that are remembered after their end: a logic "
         "that "
         "stood still may write that one was opened after its end."),
+    TRACER_ROWS(offsetof(struct job_config, tracer.otlp_url)),
     {.key = NULL},
 };
+
+static int refuse(const char *why, char *err, size_t errlen)
+{
+    (void)snprintf(err, errlen, "%s", why);
+    return -EINVAL;
+}
+
+static int events_check(const struct job_config *config, char *err, size_t errlen)
+{
+    struct http_url url;
+    unsigned types;
+    bool by_topic = config->events_topic[0] != '\0', by_url = config->events_hook.url[0] != '\0';
+
+    if (event_types_read(config->events_types, &types, err, errlen) != 0 ||
+        webhook_check(&config->events_hook, "events", &url, err, errlen) != 0)
+        return -EINVAL;
+    if (config->events_log[0] == '\0' && by_url)
+        return refuse("events.url needs events.log, the topic in which imc keeps what is not told "
+                      "yet (it creates it); the same in all logics and jobs",
+                      err, errlen);
+    if (config->events_log[0] == '\0')
+        return 0;
+    if (by_topic && by_url)
+        return refuse("events.topic and events.url exclude each other: with a topic the business "
+                      "reads that, with a URL it needs no topic",
+                      err, errlen);
+    if (!by_topic && !by_url)
+        return refuse("events.log needs events.topic or events.url: nobody is told otherwise", err,
+                      errlen);
+    if (config->events_group[0] == '\0' || strcmp(config->events_log, config->events_topic) == 0 ||
+        strcmp(config->events_log, config->bus_topic) == 0 ||
+        strcmp(config->events_topic, config->bus_topic) == 0 ||
+        strcmp(config->events_group, config->bus_group) == 0)
+        return refuse("events.log needs events.group; events.log, events.topic and bus.topic have "
+                      "to be three topics, and events.group is not bus.group",
+                      err, errlen);
+    return 0;
+}
 
 int job_config_check(const void *arg, char *err, size_t errlen)
 {
@@ -119,19 +166,9 @@ int job_config_check(const void *arg, char *err, size_t errlen)
         snprintf(err, errlen, "settle.retry_first must not be longer than settle.retry_last");
         return -EINVAL;
     }
-    unsigned types;
-    if (event_types_read(config->events_types, &types, err, errlen) != 0)
+    if (events_check(config, err, errlen) != 0)
         return -EINVAL;
-    if (config->events_log[0] != '\0' &&
-        (config->events_topic[0] == '\0' || config->events_group[0] == '\0' ||
-         strcmp(config->events_log, config->events_topic) == 0 ||
-         strcmp(config->events_log, config->bus_topic) == 0 ||
-         strcmp(config->events_topic, config->bus_topic) == 0 ||
-         strcmp(config->events_group, config->bus_group) == 0)) {
-        snprintf(err, errlen,
-                 "events.log needs events.topic and events.group; events.log, events.topic and "
-                 "bus.topic have to be three topics, and events.group is not bus.group");
+    if (tracer_check(&config->tracer, err, errlen) != 0)
         return -EINVAL;
-    }
     return kafka_options_check(config->bus_options, err, errlen);
 }

@@ -3,6 +3,8 @@
 #define IMC_JOB_BASE_CONFIG_H
 
 #include "common/daemon/daemon.h"
+#include "common/trace/tracer.h"
+#include "common/webhook/settings.h"
 
 struct job_config {
     struct daemon_config daemon; /* first */
@@ -19,7 +21,10 @@ struct job_config {
     int64_t patience_ms; /* settle.patience */
     int64_t settle_window, settle_window_bytes, settle_parked;
     char *events_log, *events_topic, *events_group, *events_types;
+    struct webhook_settings events_hook;
     int64_t events_timeout_ms, events_window, events_window_bytes, events_remember;
+    int64_t events_debounce_ms;
+    struct tracer_config tracer; /* [trace] */
 };
 
 extern const struct config_row job_config_rows[];

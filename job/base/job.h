@@ -15,9 +15,12 @@
 struct comet_peers;
 struct handover;
 struct loop;
+struct message;
 struct partition;
 struct redis;
 struct rpc;
+struct tls;
+struct tracer;
 struct user_order;
 
 /* How far behind we are, as logics are told: lag_report.h. */
@@ -31,6 +34,7 @@ struct job_report {
 struct job {
     struct loop *loop;
     struct rpc *rpc;
+    struct tls *tls;     /* of the daemon */
     struct redis *redis; /* NULL: not known yet */
     const struct job_config *config;
     _Atomic int64_t *counters;
@@ -39,6 +43,7 @@ struct job {
     struct comet_peers *comets;        /* comets.h: who lives, and the stream to each */
     struct handover *handover;         /* mailbox_handover.h: what has to be stored, to logic */
     LIST_HEAD(, partition) partitions; /* those assigned: partition_init() to partition_free() */
+    struct tracer *tracer;             /* common/trace/tracer.h; NULL: not open yet */
     struct windows windows;
     struct job_report report;
     uint64_t looks;       /* of lag_report.c */
@@ -50,6 +55,10 @@ struct job {
                     void *arg);     /* storing stands still, or goes on */
     void (*logics_told)(void *arg); /* a logic answers, or does so no more */
     void *daemon_arg;
+    /* events/message_facts.h, if the business is told of messages: the last word on a message of a
+     * user, which has a `fact`. It resolves the message. */
+    void (*tell_fact)(struct message *message, void *arg);
+    void *tell_arg;
 };
 
 static inline void job_count(struct job *job, enum job_metric id)

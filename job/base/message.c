@@ -1,6 +1,7 @@
 #include "job/base/message.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/base/time.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -27,6 +28,14 @@ bool hint_same_comet(const struct hint *a, const struct hint *b)
     return a->epoch == b->epoch && strcmp(a->comet, b->comet) == 0;
 }
 
+/* The key of the device that is owed the message because of hint I; NULL: none is. */
+static const char *hint_device(const Imc__V1__PushMsg *envelope, size_t i)
+{
+    const Imc__V1__Session *session = envelope->hints[i];
+
+    return session->acked && session->key[0] != '\0' && !envelope->any ? session->key : NULL;
+}
+
 static size_t envelope_tail(const Imc__V1__PushMsg *envelope)
 {
     size_t size =
@@ -36,7 +45,13 @@ static size_t envelope_tail(const Imc__V1__PushMsg *envelope)
         size += strlen(envelope->hints[i]->comet) + 1;
     for (size_t i = 0; i < envelope->n_keys; i++)
         size += sizeof(char *) + strlen(envelope->keys[i]) + 1;
-    return size;
+    if (envelope->trace.len > 0)
+        size += sizeof(struct message_trace);
+    for (size_t i = 0; i < envelope->n_hints; i++)
+        size += hint_device(envelope, i) != NULL
+                    ? sizeof(char *) + strlen(hint_device(envelope, i)) + 1
+                    : 0;
+    return size + strlen(envelope->collapse) + 1;
 }
 
 static char *put_string(char **at, const char *text)
@@ -48,18 +63,44 @@ static char *put_string(char **at, const char *text)
     return copy;
 }
 
-/* Copies the keys to *AT, which is aligned for pointers. */
+static const char *put_key(struct message *message, char **at, const char *key)
+{
+    message->keys_len += (uint32_t)strlen(key) + KEY_OVERHEAD;
+    return put_string(at, key);
+}
+
+/* Copies keys, devices and collapse key to *AT, which is aligned for pointers. */
 static void put_keys(struct message *message, const Imc__V1__PushMsg *envelope, char **at)
 {
     message->keys = (const char **)(void *)*at;
     message->n_keys = (uint32_t)envelope->n_keys;
     *at += envelope->n_keys * sizeof *message->keys;
-    for (size_t i = 0; i < envelope->n_keys; i++) {
-        const char *key = message->keys[i] = put_string(at, envelope->keys[i]);
-        message->keys_len += (uint32_t)strlen(key) + KEY_OVERHEAD;
+    message->devices = (const char **)(void *)*at;
+    for (size_t i = 0; i < envelope->n_hints; i++)
+        *at += hint_device(envelope, i) != NULL ? sizeof *message->devices : 0;
+    for (size_t i = 0; i < envelope->n_keys; i++)
+        message->keys[i] = put_key(message, at, envelope->keys[i]);
+    for (size_t i = 0; i < envelope->n_hints; i++) {
+        if (hint_device(envelope, i) != NULL)
+            message->devices[message->n_devices++] = put_key(message, at, hint_device(envelope, i));
     }
+    message->collapse =
+        envelope->collapse[0] != '\0' ? put_key(message, at, envelope->collapse) : "";
     /* Logic sorts them. But anybody may write to the bus. */
     qsort(message->keys, message->n_keys, sizeof *message->keys, text_compare);
+}
+
+/* Copies the mark to *AT, which is aligned for it. A mark of another version is left out. */
+static void put_trace(struct message *message, const Imc__V1__PushMsg *envelope, char **at)
+{
+    struct message_trace *trace = (struct message_trace *)(void *)*at;
+
+    if (!trace_mark_read(envelope->trace.data, envelope->trace.len, &trace->mark))
+        return;
+    memcpy(trace->bytes, envelope->trace.data, TRACE_MARK_LEN);
+    trace->read_us = time_unix_us();
+    message->trace = trace;
+    *at += sizeof *trace;
 }
 
 struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *envelope)
@@ -82,12 +123,13 @@ struct message *message_new(enum message_kind kind, const Imc__V1__PushMsg *enve
     message->n_hints = (uint32_t)envelope->n_hints;
     message->away = envelope->away && envelope->n_hints == 0;
     char *at = (char *)(message->hints + message->n_hints);
-    if (envelope->n_keys > 0)
-        put_keys(message, envelope, &at);
+    if (envelope->trace.len > 0)
+        put_trace(message, envelope, &at);
+    put_keys(message, envelope, &at);
     for (uint32_t i = 0; i < message->n_hints; i++) {
         const Imc__V1__Session *session = envelope->hints[i];
-        message->hints[i] =
-            (struct hint){put_string(&at, session->comet), session->epoch, session->handle};
+        message->hints[i] = (struct hint){put_string(&at, session->comet), session->epoch,
+                                          session->handle, session->acked};
     }
     if (message->n_hints > 1)
         qsort(message->hints, message->n_hints, sizeof *message->hints, hint_compare);
@@ -108,7 +150,8 @@ void message_aim(struct message *message, const struct hint *hints, size_t n)
     struct hint *found = mem_alloc(size);
     char *at = (char *)(found + n);
     for (size_t i = 0; i < n; i++)
-        found[i] = (struct hint){put_string(&at, hints[i].comet), hints[i].epoch, hints[i].handle};
+        found[i] = (struct hint){put_string(&at, hints[i].comet), hints[i].epoch, hints[i].handle,
+                                 hints[i].acked};
     free(message->found);
     message->hints = message->found = found;
     message->n_hints = (uint32_t)n;

@@ -7,6 +7,8 @@
 #define IMC_JOB_BASE_MESSAGE_H
 
 #include "common/base/list.h"
+#include "common/events/event_types.h"
+#include "common/trace/trace_mark.h"
 #include "job/base/user_order.h"
 #include "proto/bus.pb-c.h"
 #include <stdbool.h>
@@ -21,6 +23,21 @@ enum message_kind { MESSAGE_UID, MESSAGE_ROOM, MESSAGE_ALL };
 struct hint {
     const char *comet; /* lease id */
     uint64_t epoch, handle;
+    bool acked; /* it acknowledges its messages */
+};
+
+/* Of a traced message. */
+struct message_trace {
+    struct trace_mark mark;
+    uint8_t bytes[TRACE_MARK_LEN]; /* the same, as comets and logics get it */
+    uint64_t read_us;              /* Unix time */
+};
+/* What job tells the business of a message (docs/events.md): an enum event_type, or nothing. */
+enum message_fact {
+    FACT_NONE = 0, /* a type of sessions */
+    FACT_DELIVERED = EVENT_DELIVERED,
+    FACT_ACKNOWLEDGED = EVENT_ACKNOWLEDGED,
+    FACT_EXPIRED = EVENT_EXPIRED,
 };
 
 STAILQ_HEAD(messages, message);
@@ -45,6 +62,8 @@ struct message {
     uint8_t kind; /* enum message_kind */
     uint8_t attempts;
     bool taken;       /* some comet took it */
+    bool written;     /* and wrote it to a session */
+    uint8_t fact;     /* enum message_fact: of a message that is over */
     bool stored;      /* in the mailbox; waiting counts pokes */
     bool storing;     /* charged to the window of what is stored */
     bool any;         /* PushMsg.any */
@@ -54,9 +73,14 @@ struct message {
     bool sharded;     /* .shard is known */
     uint8_t shard;    /* of Redis, on which its mailbox is */
     uint32_t body_len, n_hints;
-    uint32_t n_keys, keys_len; /* KEYS_LEN: bytes that the keys take in a message to logic */
+    uint32_t n_keys, keys_len; /* KEYS_LEN: bytes that KEYS, DEVICES and COLLAPSE take in a message
+                                * to logic */
     const char **keys;         /* only sessions with one of these are meant; none: all. Ascending */
+    uint32_t n_devices;
+    const char **devices; /* keys of acknowledged sessions among the hints; none with ANY */
+    const char *collapse; /* PushMsg.collapse; "": none */
     uint8_t *body;
+    struct message_trace *trace; /* NULL: it is not traced */
     char *room;
     struct hint *hints;   /* sorted by comet, epoch, handle */
     struct hint *found;   /* what .hints is since the message was diverted; NULL before that */
@@ -74,6 +98,14 @@ static inline struct message *message_ref(struct message *message)
     return message;
 }
 void message_unref(struct message *message);
+
+/* For protobuf: the mark of MESSAGE, or nothing. */
+static inline ProtobufCBinaryData message_mark(const struct message *message)
+{
+    if (message->trace == NULL)
+        return (ProtobufCBinaryData){0};
+    return (ProtobufCBinaryData){TRACE_MARK_LEN, message->trace->bytes};
+}
 
 /* For qsort(): by comet, epoch, handle. */
 int hint_compare(const void *a, const void *b);

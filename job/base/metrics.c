@@ -1,7 +1,3 @@
 #include "job/base/metrics.h"
 
-const struct metric_row job_metric_rows[JOB_METRIC_COUNT] = {
-#define X(id, name, labels, type, help) [JOB_##id] = {name, labels, type, help},
-    JOB_METRICS(X)
-#undef X
-};
+const struct metric_row job_metric_rows[JOB_METRIC_ROWS] = {JOB_METRICS(METRIC_ROW, METRIC_ROW_H)};

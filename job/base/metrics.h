@@ -3,9 +3,10 @@
 #define IMC_JOB_BASE_METRICS_H
 
 #include "common/base/metrics.h"
+#include "common/trace/tracer.h"
 
-/* X(ID, name, labels, type, help); rows of one name stand together. */
-#define JOB_METRICS(X)                                                                             \
+/* As common/base/metrics.h has it; rows of one name stand together. */
+#define JOB_METRICS(X, H)                                                                          \
     X(CONSUMED, "imc_job_consumed_total", NULL, METRIC_COUNTER, "Messages taken from the bus.")    \
     X(DELIVERED_UID, "imc_job_delivered_total", "kind=\"uid\"", METRIC_COUNTER,                    \
       "Messages that comets took (room and all: that every comet it went to answered).")           \
@@ -81,21 +82,36 @@
     X(SETTLING_BYTES, "imc_job_settling_bytes", NULL, METRIC_GAUGE, "Their memory.")               \
     X(PARKED, "imc_job_parked", NULL, METRIC_GAUGE,                                                \
       "Messages put off, at most settle.parked: not among the unresolved ones.")                   \
-    X(BACKLOG_USED, "imc_job_backlog_permille", NULL, METRIC_GAUGE,                                \
+    X(BACKLOG_USED, "imc_job_backlog_ratio", NULL, METRIC_GAUGE_MILLI,                             \
       "How much of what may be put off is used: of settle.parked, or of the offsets that a "       \
-      "partition may be read ahead. At 1000 nothing is read.")                                     \
-    X(LAG_MS, "imc_job_lag_milliseconds", NULL, METRIC_GAUGE,                                      \
+      "partition may be read ahead. At 1 nothing is read: look why nothing is stored, or not "     \
+      "fast enough (imc_job_settle_retries_total, Redis, logics).")                                \
+    X(LAG_MS, "imc_job_lag_seconds", NULL, METRIC_GAUGE_MILLI,                                     \
       "How late messages are read, in the partition furthest behind: their age when they were, "   \
-      "or for how long they have waited; the most of the last half second.")                       \
-    X(STORING_IDLE_MS, "imc_job_storing_idle_milliseconds", NULL, METRIC_GAUGE,                    \
+      "or for how long they have waited; the most of the last half second. It grows: add jobs, "   \
+      "or look at what they wait for: imc_rpc_batch_seconds, imc_job_unresolved, "                 \
+      "imc_job_backlog_ratio.")                                                                    \
+    X(STORING_IDLE_MS, "imc_job_storing_idle_seconds", NULL, METRIC_GAUGE_MILLI,                   \
       "For how long nothing could be stored although something waits for it.")                     \
     X(STORING_STALLED, "imc_job_storing_stalled", NULL, METRIC_GAUGE,                              \
-      "1: messages have to be stored, and none could be for some seconds.")                        \
+      "1: messages have to be stored, and none could be for some seconds: look at Redis and at "   \
+      "the logics.")                                                                               \
     X(EVENTS_READ, "imc_job_events_records_total", NULL, METRIC_COUNTER,                           \
       "Records read of the log of sessions.")                                                      \
     X(EVENTS_CONNECTED, "imc_job_events_total", "type=\"connected\"", METRIC_COUNTER,              \
-      "Session events for events.topic, those that come twice too.")                               \
+      "Session events for the business, those that come twice too.")                               \
     X(EVENTS_DISCONNECTED, "imc_job_events_total", "type=\"disconnected\"", METRIC_COUNTER, "")    \
+    X(EVENTS_JOINED, "imc_job_events_total", "type=\"joined\"", METRIC_COUNTER, "")                \
+    X(EVENTS_LEFT, "imc_job_events_total", "type=\"left\"", METRIC_COUNTER, "")                    \
+    X(EVENTS_STORED, "imc_job_events_total", "type=\"stored\"", METRIC_COUNTER, "")                \
+    X(EVENTS_DELIVERED, "imc_job_events_total", "type=\"delivered\"", METRIC_COUNTER, "")          \
+    X(EVENTS_ACKNOWLEDGED, "imc_job_events_total", "type=\"acknowledged\"", METRIC_COUNTER, "")    \
+    X(EVENTS_EXPIRED, "imc_job_events_total", "type=\"expired\"", METRIC_COUNTER, "")              \
+    X(EVENTS_FACTS, "imc_job_events_facts_waiting", NULL, METRIC_GAUGE,                            \
+      "Messages that are over, of which events.log is to say so before their offsets are "         \
+      "committed.")                                                                                \
+    X(EVENTS_REPLACED, "imc_job_events_replaced_total", NULL, METRIC_COUNTER,                      \
+      "Ends of sessions that are not told, because the uid came back within events.debounce.")     \
     X(EVENTS_LOST, "imc_job_events_lost_total", NULL, METRIC_COUNTER,                              \
       "Sessions that ended with their comet: their ends were written for it.")                     \
     X(EVENTS_REPEATED, "imc_job_events_skipped_total", "why=\"repeated\"", METRIC_COUNTER,         \
@@ -110,30 +126,60 @@
       "Producers to events.topic and events.log that were replaced for that.")                     \
     X(EVENTS_PARTITIONS, "imc_job_events_partitions", NULL, METRIC_GAUGE,                          \
       "Partitions of events.log assigned.")                                                        \
+    X(EVENTS_READING, "imc_job_events_reading", NULL, METRIC_GAUGE,                                \
+      "Those of which this job has not come to the end yet; until then it ends no session there "  \
+      "whose comet is dead. Above 0 for minutes: is Kafka slow, or the log very long?")            \
+    X(EVENTS_ENDING, "imc_job_events_ending", NULL, METRIC_GAUGE,                                  \
+      "Ends of sessions that this job writes, of dead comets or due, on their way into the log.")  \
     X(EVENTS_OPEN, "imc_job_events_open", NULL, METRIC_GAUGE,                                      \
       "Open sessions in those partitions.")                                                        \
     X(EVENTS_REMEMBERED, "imc_job_events_remembered", NULL, METRIC_GAUGE,                          \
       "Sessions that ended, and are remembered.")                                                  \
+    X(EVENTS_ABSENT, "imc_job_events_absent", NULL, METRIC_GAUGE,                                  \
+      "Sessions whose ends wait for events.debounce.")                                             \
     X(EVENTS_WAITING, "imc_job_events_waiting", NULL, METRIC_GAUGE,                                \
-      "Events that events.topic does not have yet.")                                               \
+      "Events that the business does not have yet.")                                               \
+    X(WEBHOOK_POSTED, "imc_job_webhook_posts_total", "result=\"ok\"", METRIC_COUNTER,              \
+      "Posts to events.url. ok: answered 2xx; connect: no address that may be used, no "           \
+      "connection, TLS; timeout: no answer within events.url_timeout; status: another one; "       \
+      "answer: not HTTP. What failed is posted again.")                                            \
+    X(WEBHOOK_FAILED_CONNECT, "imc_job_webhook_posts_total", "result=\"connect\"", METRIC_COUNTER, \
+      "")                                                                                          \
+    X(WEBHOOK_FAILED_TIMEOUT, "imc_job_webhook_posts_total", "result=\"timeout\"", METRIC_COUNTER, \
+      "")                                                                                          \
+    X(WEBHOOK_FAILED_STATUS, "imc_job_webhook_posts_total", "result=\"status\"", METRIC_COUNTER,   \
+      "")                                                                                          \
+    X(WEBHOOK_FAILED_ANSWER, "imc_job_webhook_posts_total", "result=\"answer\"", METRIC_COUNTER,   \
+      "")                                                                                          \
+    X(WEBHOOK_EVENTS, "imc_job_webhook_events_total", NULL, METRIC_COUNTER,                        \
+      "Events in posts that were answered 2xx.")                                                   \
+    X(WEBHOOK_US, "imc_job_webhook_seconds_total", NULL, METRIC_COUNTER_MICRO,                     \
+      "How long posts that were answered have taken, all together.")                               \
+    X(WEBHOOK_DISABLED, "imc_job_webhook_disabled", NULL, METRIC_GAUGE,                            \
+      "1: events.url answered 410, and nothing is posted until SIGHUP or a restart.")              \
     X(USERS, "imc_job_users_unresolved", NULL, METRIC_GAUGE, "Users with unresolved messages.")    \
     X(PARTITIONS, "imc_job_partitions", NULL, METRIC_GAUGE, "Partitions assigned.")                \
     X(PARTITIONS_UNREAD, "imc_job_partitions_unread", NULL, METRIC_GAUGE,                          \
-      "Assigned partitions that are not read: no fence is known yet, or comets refuse ours.")      \
+      "Assigned partitions that are not read: no fence is known yet, or comets refuse ours. Not "  \
+      "0 for longer than a minute: look at the way to Redis, and for two jobs with one lease.id.") \
     X(LAG, "imc_job_lag", NULL, METRIC_GAUGE,                                                      \
       "Messages in the assigned partitions behind what is resolved.")                              \
     X(COMETS, "imc_job_comets", NULL, METRIC_GAUGE, "Live comets.")                                \
     X(COMETS_UP, "imc_job_comet_streams_up", NULL, METRIC_GAUGE,                                   \
       "Live comets whose stream is not broken.")                                                   \
-    X(LOGICS, "imc_job_logics", NULL, METRIC_GAUGE, "Live logics.")
+    X(LOGICS, "imc_job_logics", NULL, METRIC_GAUGE, "Live logics.")                                \
+    TRACER_METRICS(X)
 
 enum job_metric {
-#define X(id, name, labels, type, help) JOB_##id,
-    JOB_METRICS(X)
+#define X(id, ...) JOB_##id,
+#define H(id, ...) JOB_##id, JOB_##id##_LAST = JOB_##id + HISTOGRAM_SLOTS - 1,
+    JOB_METRICS(X, H)
 #undef X
-        JOB_METRIC_COUNT
+#undef H
+        JOB_METRIC_COUNT /* of values in a block */
 };
 
-extern const struct metric_row job_metric_rows[JOB_METRIC_COUNT];
+enum { JOB_METRIC_ROWS = 0 JOB_METRICS(METRIC_ONE, METRIC_ONE) };
+extern const struct metric_row job_metric_rows[JOB_METRIC_ROWS];
 
 #endif

@@ -42,6 +42,15 @@ static void item_answer(struct comet_peer *comet, struct comet_item *item,
     comet_item_free(comet, item);
 }
 
+/* RESULT is a PushResult. */
+static void item_result(struct comet_peer *comet, struct comet_item *item, uint32_t result,
+                        bool unwritten)
+{
+    if (result == IMC__V1__PUSH_RESULT__TAKEN && !unwritten)
+        item->message->written = true;
+    item_answer(comet, item, (Imc__V1__PushResult)result);
+}
+
 /* What the broken stream owes goes before all that was never sent. */
 static void comet_splice_returned(struct comet_peer *comet)
 {
@@ -140,6 +149,7 @@ static void item_describe(struct packed_item *packed, struct comet_item *item,
     packed->message.expires_ms = message->expires_ms;
     packed->message.body.len = message->body_len;
     packed->message.body.data = message->body;
+    packed->message.trace = message_mark(message);
     out->message = &packed->message;
 }
 
@@ -183,6 +193,7 @@ static struct msg *batch_pack(struct comet_peer *comet, const struct comet_batch
     out.seq = batch->seq;
     out.job = comet->job->id;
     out.process = comet->process;
+    out.tell = comet->job->tell_fact != NULL;
     out.n_items = batch->n;
     out.items = list;
     if (batch->standing) {
@@ -293,7 +304,7 @@ static void mark(struct comet_peer *comet, struct comet_batch *batch, uint8_t *r
     }
 }
 
-enum { RESULT_PENDING = 255 };
+enum { RESULT_PENDING = 255, RESULT_UNWRITTEN = 254 };
 
 /* Goes through the items in their order, so that the messages of a user are settled in order. */
 static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batch,
@@ -310,6 +321,7 @@ static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batc
     static_assert(IMC__V1__PUSH_RESULT__TAKEN == 0, "items in no list are taken");
     mark(comet, batch, results, reply->pending, reply->n_pending, RESULT_PENDING);
     mark(comet, batch, results, reply->gone, reply->n_gone, IMC__V1__PUSH_RESULT__GONE);
+    mark(comet, batch, results, reply->unwritten, reply->n_unwritten, RESULT_UNWRITTEN);
     mark(comet, batch, results, reply->refused, reply->n_refused, IMC__V1__PUSH_RESULT__REFUSED);
     for (uint32_t i = 0; i < batch->n; i++) {
         if (results[i] == RESULT_PENDING)
@@ -317,7 +329,8 @@ static void comet_take_answer(struct comet_peer *comet, struct comet_batch *batc
         struct comet_item *item = batch->items[i];
         batch->items[i] = NULL;
         batch->open--;
-        item_answer(comet, item, (Imc__V1__PushResult)results[i]);
+        item_result(comet, item, results[i] == RESULT_UNWRITTEN ? 0 : results[i],
+                    results[i] == RESULT_UNWRITTEN);
     }
     free(results);
     if (batch->open > 0)
@@ -344,7 +357,7 @@ static void comet_take_late(struct comet_peer *comet, const Imc__V1__LateResult 
         free(batch);
     }
     job_count(comet->job, JOB_LATE);
-    item_answer(comet, item, (Imc__V1__PushResult)late->result);
+    item_result(comet, item, late->result, late->unwritten);
 }
 
 static void comet_take_lates(struct comet_peer *comet, const Imc__V1__PushReply *reply)
@@ -435,7 +448,8 @@ void comet_connect(struct comet_peer *comet)
     const struct pipe_options options = {.path = "/imc.v1.Comet/Push",
                                          .window = (int)config->comet_window,
                                          .timeout_ms = (int)config->comet_timeout_ms,
-                                         .to = comet_name(comet)};
+                                         .to = comet_name(comet),
+                                         .call = PIPE_PUSH};
 
     comet->pipe = pipe_open(comet->job->loop, comet->job->rpc, comet->address, &options,
                             &comet_pipe_ops, comet);

@@ -9,6 +9,7 @@
 #include "common/protocol/message_id.h"
 #include "common/protocol/room_news.h"
 #include "common/rpc/pipe.h"
+#include "job/base/message_steps.h"
 #include "job/comets/comets_internal.h"
 
 #include <assert.h>
@@ -277,6 +278,9 @@ void comet_push(struct comet_peer *comet, struct message *message, Imc__V1__Push
         item->handles[i] = hints[i].handle;
     STAILQ_INSERT_TAIL(&comet->queue, item, next);
     message->waiting++;
+    if (message->trace != NULL)
+        message_step_dispatched(comet->job, message, comet->id, (uint32_t)n,
+                                kind == IMC__V1__PUSH_ITEM__KIND__POKE);
     pipe_kick(comet->pipe);
 }
 

@@ -14,6 +14,7 @@
 #include "common/protocol/name.h"
 #include "common/protocol/unpack.h"
 #include "job/base/job.h"
+#include "job/base/message_steps.h"
 #include "job/comets/comets.h"
 #include "job/mailbox/mailbox_handover.h"
 #include "job/mailbox/mailbox_shard.h"
@@ -132,6 +133,8 @@ static void dispatch_everywhere(struct job *job, struct message *message)
         return;
     if (comets > 0) /* only a message to a room can be of interest to none of them */
         job_count(job, JOB_DELIVERED_ROOM);
+    if (message->trace != NULL)
+        message_step_done(job, message);
     partition_resolve(message);
 }
 
@@ -246,6 +249,8 @@ void dispatch_message(struct partition *partition, int64_t offset, const void *p
     struct message *message = message_new(envelope_kind(envelope), envelope);
     arena_free(&arena);
     partition_add(partition, message, offset);
+    if (message->trace != NULL)
+        message_step_read(job, message);
     if (message->kind == MESSAGE_UID)
         dispatch_uid(job, message);
     else

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "job/base/job.h"
+#include "job/base/message_steps.h"
 #include "job/partition/partition.h"
 
 #include <inttypes.h>
@@ -13,15 +14,33 @@ static void message_done(struct job *job, struct message *message)
 {
     if (message->kind == MESSAGE_UID)
         user_order_remove(job->order, &message->entry);
-    partition_resolve(message);
+    if (message->trace != NULL)
+        message_step_done(job, message);
+    if (message->fact != FACT_NONE && job->tell_fact != NULL)
+        job->tell_fact(message, job->tell_arg);
+    else
+        partition_resolve(message);
 }
 
 /* --- comets --- */
+
+/* What its comet stored for a session is told of when that has read it. */
+static enum message_fact fact_of(const struct message *message)
+{
+    bool acked = true;
+
+    if (!message->written)
+        return FACT_NONE;
+    for (uint32_t i = 0; i < message->n_hints; i++)
+        acked = acked && message->hints[i].acked;
+    return acked ? FACT_ACKNOWLEDGED : FACT_DELIVERED;
+}
 
 static void uid_answered(struct job *job, struct message *message)
 {
     if (message->taken) {
         job_count(job, JOB_DELIVERED_UID);
+        message->fact = (uint8_t)fact_of(message);
         message_done(job, message);
         return;
     }
@@ -84,7 +103,7 @@ static void whereabouts_read(struct job *job, const struct message *message,
             comets_find(job->comets, session->comet, session->epoch, &comet);
         if (standing == COMET_ALIVE)
             where->hints[where->n++] =
-                (struct hint){session->comet, session->epoch, session->handle};
+                (struct hint){session->comet, session->epoch, session->handle, session->acked};
         where->unsure |= standing == COMET_UNKNOWN;
     }
     if (where->n > 1)
@@ -129,6 +148,8 @@ static enum handover_verdict stored(struct job *job, struct message *message,
                  message->uid, message->id);
     }
     message->stored = true;
+    if (result->ended) /* of what waits in the mailbox logic tells */
+        message->fact = FACT_EXPIRED;
     job_count(job, JOB_SETTLED);
     poke(job, message, &where);
     free(where.hints);

@@ -1,45 +1,10 @@
 #include "job/events/event_json.h"
-#include "common/base/mem.h"
 #include "common/events/cloud_attributes.h"
-#include "common/protocol/json_scan.h"
+#include "common/protocol/json_text.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    FIXED_BYTES = 4096
-}; /* all that is not text of the client's; a name's bytes may be six each */
-
-struct text {
-    char *data;
-    size_t len, size;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    text->len += (size_t)vsnprintf(text->data + text->len, text->size - text->len, format, args);
-    va_end(args);
-}
-
-static void put_string(struct text *text, const char *value)
-{
-    text->len += json_write_string((const uint8_t *)value, strlen(value),
-                                   (uint8_t *)text->data + text->len, text->size - text->len);
-}
-
-/* ,"NAME":"VALUE", unless VALUE is empty. */
-static void put_text(struct text *text, const char *name, const char *value)
-{
-    if (value[0] == '\0')
-        return;
-    put(text, ",\"%s\":", name);
-    put_string(text, value);
-}
 
 /* Why a session ended, in a word. */
 static const char *reason_of(const Imc__V1__SessionRecord *record)
@@ -63,27 +28,51 @@ static const char *reason_of(const Imc__V1__SessionRecord *record)
     }
 }
 
-static void put_data(struct text *text, const struct session_event *event, const char *session)
+static void put_replaces(struct json_text *text, const struct session_event *event)
+{
+    char session[SESSION_NAME_MAX];
+
+    for (size_t i = 0; i < event->n_replaces; i++) {
+        json_text_put(text, i == 0 ? ",\"replaces\":[" : ",");
+        session_name_write(&event->replaces[i], session);
+        json_text_string(text, session, strlen(session));
+    }
+    if (event->n_replaces > 0)
+        json_text_put(text, "]");
+}
+
+static void put_data(struct json_text *text, const struct session_event *event, const char *session)
 {
     const Imc__V1__SessionRecord *record = event->record;
 
-    put(text, "{\"session\":");
-    put_string(text, session);
-    put_text(text, "comet", event->name->comet);
-    put_text(text, "address", record->address);
-    put_text(text, "devicekey", record->key);
-    put_text(text, "room", record->room);
+    json_text_put(text, "{\"session\":");
+    json_text_string(text, session, strlen(session));
+    json_text_member(text, "comet", event->name->comet);
+    if (event->type == EVENT_CONNECTED || event->type == EVENT_DISCONNECTED) {
+        json_text_member(text, "address", record->address);
+        json_text_member(text, "devicekey", record->key);
+    }
+    json_text_member(text, "room", record->room);
     if (event->type == EVENT_CONNECTED && record->again)
-        put(text, ",\"again\":true");
+        json_text_put(text, ",\"again\":true");
+    put_replaces(text, event);
     if (event->type == EVENT_DISCONNECTED) {
         uint64_t open_ms =
             record->ended_ms > record->opened_ms ? record->ended_ms - record->opened_ms : 0;
-        put(text, ",\"reason\":\"%s\"", reason_of(record));
+        json_text_put(text, ",\"reason\":\"%s\"", reason_of(record));
         if (record->code != 0)
-            put(text, ",\"code\":%" PRIu32, record->code);
-        put(text, ",\"durationms\":%" PRIu64, open_ms);
+            json_text_put(text, ",\"code\":%" PRIu32, record->code);
+        json_text_put(text, ",\"durationms\":%" PRIu64, open_ms);
     }
-    put(text, "}");
+    json_text_put(text, "}");
+}
+
+static void put_message(struct json_text *text, const Imc__V1__SessionRecord *record)
+{
+    json_text_put(text, "{\"message\":\"%" PRIu64 "\"", record->message);
+    json_text_member(text, "session", record->session);
+    json_text_member(text, "reason", record->why);
+    json_text_put(text, "}");
 }
 
 static uint64_t time_of(const struct session_event *event)
@@ -92,32 +81,38 @@ static uint64_t time_of(const struct session_event *event)
 
     if (event->type == EVENT_DISCONNECTED)
         return record->ended_ms;
+    if (event->type != EVENT_CONNECTED)
+        return record->at_ms;
     return record->again ? event->written_ms : record->opened_ms;
 }
 
 char *event_json(const struct session_event *event, size_t *len)
 {
     const Imc__V1__SessionRecord *record = event->record;
-    const char *type = event_type_names[event->type];
-    /* A byte becomes six at most: \u0001. */
-    size_t size =
-        FIXED_BYTES + 6 * (strlen(record->address) + strlen(record->key) + strlen(record->room));
-    struct text text = {.data = mem_alloc(size), .size = size};
-    char session[SESSION_NAME_MAX], source[CLOUD_SOURCE_MAX], when[CLOUD_TIME_MAX],
-        id[SESSION_NAME_MAX + 16];
+    const struct event_type_name *type = &event_type_names[event->type];
+    struct json_text text = {0};
+    char session[SESSION_NAME_MAX] = "", source[CLOUD_SOURCE_MAX] = "/imc/message",
+         when[CLOUD_TIME_MAX], id[SESSION_NAME_MAX + 16];
+    const char *own = event->id;
 
-    session_name_write(event->name, session);
-    cloud_source(event->name->comet, source);
+    if (event->name != NULL) {
+        session_name_write(event->name, session);
+        cloud_source(event->name->comet, source);
+    }
     cloud_time(time_of(event), when);
-    (void)snprintf(id, sizeof id, "%s.%s", session, type);
-    put(&text, "{\"specversion\":\"1.0\",\"type\":\"io.imc.session.%s.v1\",\"source\":\"%s\"", type,
-        source);
-    put_text(&text, "id", id);
-    put(&text, ",\"subject\":\"%" PRId64 "\",\"time\":\"%s\",\"sequence\":\"%020" PRId64 ".%u\"",
+    (void)snprintf(id, sizeof id, "%s.%s", session, type->what);
+    json_text_put(&text, "{\"specversion\":\"1.0\",\"type\":\"io.imc.%s.%s.v1\",\"source\":\"%s\"",
+                  type->thing, type->what, source);
+    json_text_member(&text, "id", own != NULL ? own : id);
+    json_text_put(
+        &text, ",\"subject\":\"%" PRId64 "\",\"time\":\"%s\",\"sequence\":\"%020" PRId64 ".%02u\"",
         record->uid, when, event->offset, event->number);
-    put(&text, ",\"datacontenttype\":\"application/json\",\"data\":");
-    put_data(&text, event, session);
-    put(&text, "}");
+    json_text_put(&text, ",\"datacontenttype\":\"application/json\",\"data\":");
+    if (event->name != NULL)
+        put_data(&text, event, session);
+    else
+        put_message(&text, record);
+    json_text_put(&text, "}");
     *len = text.len;
     return text.data;
 }

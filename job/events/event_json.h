@@ -11,8 +11,12 @@
 
 struct session_event {
     enum event_type type;
-    const struct session_name *name;
+    const struct session_name *name; /* NULL: it is of a message */
     const Imc__V1__SessionRecord *record;
+    /* Of a connected: sessions of the uid whose ends are not told, because it came in time. */
+    const struct session_name *replaces;
+    size_t n_replaces;
+    const char *id;      /* NULL: session and type */
     int64_t offset;      /* of the record in its partition of the log */
     unsigned number;     /* of the event among those of that record */
     uint64_t written_ms; /* Unix time of the record */

@@ -1,11 +1,11 @@
 /* event_partition.h - one partition of the log of sessions: what its records mean, the events that
  * follow from them, and the ends that nobody else writes. Main loop only.
  *
- *   log ─► record ─► session_table ─► event ─► WAITING ─pump─► SENT ─► topic has it: DONE
- *    ▲                   │                       ▲             │         │
- *    │                   │                       └── failed ◄──┘         ├─► may be committed
- *    │                   └─ a comet's life is over: its open sessions    └─► the session's
- *    └──── ENDED, LOST ◄──┘                                          records are deleted ─► log
+ *   log ─► record ─► session_table, absences ─► event_sending.h ─► event_outlet.h ─► the business
+ *    ▲ ▲                │                            │ told
+ *    │ └─ ENDED ◄───────┴─ session_ends.c: a comet's life is over: its open sessions;
+ *    │                     an end is due             │
+ *    └── deletion ◄──────────────────────────────────┘
  *
  * Records below `emit_from`, which is what the group has committed, only fill the table. */
 #ifndef IMC_JOB_EVENTS_EVENT_PARTITION_H
@@ -13,6 +13,9 @@
 
 #include "common/base/list.h"
 #include "common/kafka/ordered_producer.h"
+#include "job/events/absences.h"
+#include "job/events/event_outlet.h"
+#include "job/events/event_sending.h"
 #include "job/events/session_table.h"
 #include <librdkafka/rdkafka.h>
 
@@ -23,18 +26,16 @@ struct membership;
 struct event_outlets {
     struct job *job;
     struct membership *membership;
-    struct ordered_producer *log, *topic;
+    struct ordered_producer *log;
+    struct event_outlet *outlet;
     uint64_t (*now_ms)(void *arg); /* the cluster's time */
     unsigned types;                /* a bit per enum event_type that is wanted */
-    size_t waiting;                /* events that events.topic does not have yet */
+    size_t waiting;                /* events that the business does not have yet */
     struct loop_task pump;         /* something can be sent */
 };
 
-STAILQ_HEAD(event_queue, event);
-STAILQ_HEAD(grave_queue, grave);
-
 struct event_partition {
-    LIST_ENTRY(event_partition) link; /* events.c's */
+    LIST_ENTRY(event_partition) link; /* event_group.c's */
     struct event_outlets *outlets;
     int32_t id;
     size_t refs;       /* messages on their way to Kafka, and 1 while it is assigned */
@@ -42,17 +43,19 @@ struct event_partition {
     bool known;        /* emit_from is */
     bool skipped;      /* a record came before that */
     bool caught_up;    /* the end was reached once */
-    bool failed;       /* an event in `sent` has failed */
     int64_t emit_from; /* offset of the first record that events follow from */
     int64_t next;      /* offset after the newest record */
+    size_t n_ending;   /* ends of sessions that are on their way to the log (session_ends.c) */
     int64_t committed; /* position last committed; -1: none, or it was not taken */
     struct session_table table;
-    struct event_queue waiting, sent; /* in the order of the records; those of sent are older */
-    struct grave_queue graves;        /* sessions whose records can be deleted */
+    struct absences absences;
+    struct event_sending sending;
 };
 
 struct event_partition *event_partition_open(struct event_outlets *outlets, int32_t id);
 void event_partition_close(struct event_partition *partition);
+void event_partition_ref(struct event_partition *partition);
+void event_partition_unref(struct event_partition *partition);
 /* The group has committed OFFSET. */
 void event_partition_known(struct event_partition *partition, int64_t offset);
 void event_partition_record(struct event_partition *partition, const rd_kafka_message_t *message);
@@ -61,7 +64,7 @@ void event_partition_record(struct event_partition *partition, const rd_kafka_me
 bool event_partition_end(struct event_partition *partition, int64_t offset);
 /* Sends what waits. */
 void event_partition_pump(struct event_partition *partition);
-/* Once a second: ends the sessions of comets that are dead. */
+/* Once a second: writes the ends of sessions of comets that are dead, and ends that are due. */
 void event_partition_look(struct event_partition *partition);
 /* What may be committed; -1: nothing yet. */
 int64_t event_partition_position(const struct event_partition *partition);

@@ -42,3 +42,13 @@ rd_kafka_t *log_consumer_new(const struct job *job, const struct log_consumer_ev
         rd_kafka_conf_destroy(conf);
     return NULL;
 }
+
+bool log_consumer_subscribe(const struct job *job, rd_kafka_t *rk)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, job->config->events_log, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t err = rd_kafka_subscribe(rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}

@@ -14,8 +14,10 @@ struct log_consumer_events {
                    rd_kafka_topic_partition_list_t *offsets, void *arg);
 };
 
-/* The caller subscribes, and destroys it. NULL after logging why. */
+/* The caller destroys it. NULL after logging why. */
 rd_kafka_t *log_consumer_new(const struct job *job, const struct log_consumer_events *on,
                              void *arg);
+/* False: it failed. */
+bool log_consumer_subscribe(const struct job *job, rd_kafka_t *rk);
 
 #endif

@@ -100,12 +100,44 @@ struct session *session_table_open(struct session_table *table, const struct ses
     return session;
 }
 
-void session_table_close(struct session_table *table, struct session *session)
+/* SESSION is in no list then. */
+static void session_unlink(struct session_table *table, struct session *session)
 {
     assert(session->state != SESSION_CLOSED);
+    if (session->state == SESSION_ABSENT) {
+        TAILQ_REMOVE(&table->absent, session, link);
+        return;
+    }
     TAILQ_REMOVE(&session->life->open, session, link);
     session->life->n_open--;
     table->n_open--;
+}
+
+static void absent_add(struct session_table *table, struct session *session)
+{
+    session->state = SESSION_ABSENT;
+    TAILQ_INSERT_TAIL(&table->absent, session, link);
+}
+
+void session_table_leave(struct session_table *table, struct session *session)
+{
+    session_unlink(table, session);
+    absent_add(table, session);
+}
+
+struct session *session_table_add_absent(struct session_table *table,
+                                         const struct session_name *name, int64_t uid)
+{
+    struct session *session = session_add(table, name);
+
+    session->uid = uid;
+    absent_add(table, session);
+    return session;
+}
+
+void session_table_close(struct session_table *table, struct session *session)
+{
+    session_unlink(table, session);
     closed_add(table, session);
 }
 
@@ -138,6 +170,7 @@ void session_table_init(struct session_table *table)
 {
     *table = (struct session_table){.slab = slab_open("sessions", sizeof(struct session))};
     LIST_INIT(&table->lives);
+    TAILQ_INIT(&table->absent);
     TAILQ_INIT(&table->closed);
 }
 
@@ -146,6 +179,8 @@ void session_table_free(struct session_table *table)
     struct comet_life *life;
     struct session *session;
 
+    while ((session = TAILQ_FIRST(&table->absent)) != NULL)
+        session_table_close(table, session);
     while (!TAILQ_EMPTY(&table->closed))
         session_table_forget(table);
     while ((life = LIST_FIRST(&table->lives)) != NULL) {

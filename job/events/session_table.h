@@ -3,11 +3,15 @@
  *
  *              OPENED                    ENDED                    session_table_forget
  *   unknown ───────────► SESSION_OPEN ───────────► SESSION_CLOSED ─────────────────────► unknown
- *      │                  │        ▲                    ▲   │
- *      │                  │ its comet is dead           │   └─ OPENED: too late, nothing changes
- *      │                  ▼        │ not written        │
- *      │                SESSION_ENDING ─────────────────┤ ENDED
- *      └────────────────────────────────────────────────┘ ENDED, or its deletion
+ *      │                  │        ▲                    ▲ ▲ │
+ *      │                  │ its comet is dead           │ │ └─ OPENED: too late, nothing changes
+ *      │                  ▼        │ not written        │ │
+ *      │                SESSION_ENDING ─────────────────┘ │ its end is due, or its user came back
+ *      │                  │ any of them: ENDED            │
+ *      │                  └──► SESSION_ABSENT ────────────┤
+ *      └──────────────────────────────────────────────────┘ ENDED, or its deletion
+ *
+ * A session is ABSENT if its end is not to be told yet (absences.h).
  *
  * A session opens once: handles are never used twice in a life. Closed sessions are remembered for
  * a while, because a logic that stood still may write that one was opened after its end.
@@ -24,12 +28,14 @@
 
 enum { SESSION_TABLE_BYTES = 90 };
 
-enum session_state { SESSION_OPEN, SESSION_ENDING, SESSION_CLOSED };
+enum session_state { SESSION_OPEN, SESSION_ENDING, SESSION_ABSENT, SESSION_CLOSED };
 
 struct comet_life;
 
 struct session {
-    TAILQ_ENTRY(session) link; /* of its life's open ones, or of the closed ones, oldest first */
+    TAILQ_ENTRY(session)
+    link; /* of its life's open ones, of the absent ones, or of the closed
+           * ones, oldest first */
     struct comet_life *life;
     uint64_t handle;
     int64_t uid;
@@ -53,7 +59,7 @@ struct comet_life {
 struct session_table {
     LIST_HEAD(comet_lives, comet_life) lives;
     struct slab *slab;
-    struct session_list closed;
+    struct session_list absent, closed;
     size_t n_open, n_closed;
 };
 
@@ -64,7 +70,11 @@ struct session *session_table_find(struct session_table *table, const struct ses
 /* NAME is unknown until now. */
 struct session *session_table_open(struct session_table *table, const struct session_name *name,
                                    int64_t uid, uint64_t opened_ms);
-/* SESSION, which is open, is closed; or NAME is, which was unknown. */
+/* SESSION is absent, which was open; or NAME, which was unknown. */
+void session_table_leave(struct session_table *table, struct session *session);
+struct session *session_table_add_absent(struct session_table *table,
+                                         const struct session_name *name, int64_t uid);
+/* SESSION is closed, which was open or absent; or NAME, which was unknown. */
 void session_table_close(struct session_table *table, struct session *session);
 struct session *session_table_add_closed(struct session_table *table,
                                          const struct session_name *name);

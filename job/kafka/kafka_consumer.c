@@ -261,8 +261,3 @@ size_t kafka_consumer_unread(const struct kafka_consumer *consumer)
 
     return partition_reader_unread(consumer->partitions, &longest_ms);
 }
-
-int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
-{
-    return partition_reader_lag(consumer->partitions);
-}

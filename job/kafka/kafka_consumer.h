@@ -43,9 +43,8 @@ void kafka_consumer_drain(struct kafka_consumer *consumer, int64_t wait_ms, void
                           void *arg);
 /* At once. NULL is fine. Before the process ends: kafka_shutdowns_wait(). */
 void kafka_consumer_close(struct kafka_consumer *consumer);
-/* Partitions assigned, and messages there behind what is resolved. */
+/* Partitions assigned, and those of them that nobody reads. */
 size_t kafka_consumer_partitions(const struct kafka_consumer *consumer);
 size_t kafka_consumer_unread(const struct kafka_consumer *consumer);
-int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 
 #endif

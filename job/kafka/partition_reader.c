@@ -42,8 +42,8 @@ struct assigned {
     bool restarted;    /* the log is another one, and nothing of it was read yet */
     struct reread_partition *reread;
     struct partition_lag lag;
-    int64_t lag_ms, unread; /* at the last look */
-    bool stopped;           /* its queue may hold messages that nobody was told of */
+    int64_t unread; /* at the last look */
+    bool stopped;   /* its queue may hold messages that nobody was told of */
     /* Loop times; 0: never. */
     uint64_t unread_since_ms, unread_last_ms;
     uint64_t ask_ms;   /* when Redis may be asked again */
@@ -295,7 +295,8 @@ void partition_reader_look(struct partition_reader *reader)
     revoked_queues_sweep(reader->revoked);
     LIST_FOREACH(a, &reader->list, link) {
         a->unread = assigned_behind(a, a->partition.tracker.next);
-        a->lag_ms = partition_lag_look(&a->lag, a->unread > 0, now, unix_ms);
+        a->partition.lag_ms = partition_lag_look(&a->lag, a->unread > 0, now, unix_ms);
+        a->partition.behind = assigned_behind(a, offset_tracker_position(&a->partition.tracker));
     }
 }
 
@@ -305,7 +306,7 @@ int64_t partition_reader_lag_ms(const struct partition_reader *reader)
     int64_t most = 0;
 
     LIST_FOREACH(a, &reader->list, link)
-        most = a->lag_ms > most ? a->lag_ms : most;
+        most = a->partition.lag_ms > most ? a->partition.lag_ms : most;
     return most;
 }
 
@@ -587,14 +588,4 @@ size_t partition_reader_count(const struct partition_reader *reader)
     LIST_FOREACH(a, &reader->list, link)
         n++;
     return n;
-}
-
-int64_t partition_reader_lag(const struct partition_reader *reader)
-{
-    const struct assigned *a;
-    int64_t lag = 0;
-
-    LIST_FOREACH(a, &reader->list, link)
-        lag += assigned_behind(a, offset_tracker_position(&a->partition.tracker));
-    return lag;
 }

@@ -52,8 +52,6 @@ void partition_reader_committed(struct partition_reader *reader);
 void partition_reader_uncommitted(struct partition_reader *reader,
                                   const rd_kafka_topic_partition_list_t *list);
 size_t partition_reader_count(const struct partition_reader *reader);
-/* Messages behind what is resolved. */
-int64_t partition_reader_lag(const struct partition_reader *reader);
 /* How late messages were read between the last two looks, in the partition furthest behind. */
 int64_t partition_reader_lag_ms(const struct partition_reader *reader);
 /* The most that a partition has used of what may be read ahead, in 1/1000. */

@@ -58,12 +58,12 @@ static uint64_t settle_behind(const struct message *message)
 }
 
 /* protobuf-c's structs have no const. */
-static char **message_keys(const struct message *message)
+static char **list_of(const char **keys)
 {
     union {
         const char **in;
         char **out;
-    } u = {.in = message->keys};
+    } u = {.in = keys};
     return u.out;
 }
 
@@ -81,13 +81,17 @@ static struct msg *settle_pack(uint64_t seq, char *job, struct message *const *m
         packed[i].settle.any = messages[i]->any;
         packed[i].settle.behind = settle_behind(messages[i]);
         packed[i].settle.message = &packed[i].message;
-        packed[i].settle.keys = message_keys(messages[i]);
+        packed[i].settle.keys = list_of(messages[i]->keys);
         packed[i].settle.n_keys = messages[i]->n_keys;
+        packed[i].settle.devices = list_of(messages[i]->devices);
+        packed[i].settle.n_devices = messages[i]->n_devices;
+        packed[i].settle.collapse = mem_unconst(messages[i]->collapse);
         packed[i].message.id = messages[i]->id;
         packed[i].message.op = messages[i]->op;
         packed[i].message.expires_ms = messages[i]->expires_ms;
         packed[i].message.body.len = messages[i]->body_len;
         packed[i].message.body.data = messages[i]->body;
+        packed[i].message.trace = message_mark(messages[i]);
         list[i] = &packed[i].settle;
     }
     imc__v1__settle_batch__init(&batch);
@@ -321,7 +325,8 @@ struct logic_peer *logic_peer_open(struct job *job, const struct member *member,
     const struct pipe_options options = {.path = "/imc.v1.Logic/Settle",
                                          .window = (int)(job->config->logic_window * (int64_t)n),
                                          .timeout_ms = (int)job->config->logic_timeout_ms,
-                                         .to = member_name(member)};
+                                         .to = member_name(member),
+                                         .call = PIPE_SETTLE};
     struct logic_peer *logic = mem_zalloc(sizeof *logic + n * sizeof logic->shards[0]);
 
     logic->job = job;
@@ -336,8 +341,9 @@ struct logic_peer *logic_peer_open(struct job *job, const struct member *member,
         STAILQ_INIT(&logic->shards[i].others);
     }
     logic->pipe = pipe_open(job->loop, job->rpc, logic->address, &options, &logic_pipe_ops, logic);
-    const struct pipe_options reports = {
-        .path = options.path, .window = 1, .timeout_ms = options.timeout_ms, .to = options.to};
+    struct pipe_options reports = options;
+    reports.window = 1;
+    reports.call = PIPE_UNMEASURED; /* settle is what logic stores */
     logic->reports =
         pipe_open(job->loop, job->rpc, logic->address, &reports, &report_pipe_ops, logic);
     return logic;

@@ -138,7 +138,7 @@ static void slot_forget(struct partition *partition, const struct offset_slot *s
         return;
     }
     struct message *message = slot->owner;
-    if (message->kind == MESSAGE_UID)
+    if (message->kind == MESSAGE_UID && message->entry.state != ORDER_NONE) /* else it is told of */
         user_order_remove(job->order, &message->entry);
     partition_let_go(partition, message);
 }

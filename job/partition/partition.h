@@ -21,9 +21,11 @@ struct partition {
     LIST_ENTRY(partition) link; /* of the job's */
     uint64_t assigned_ms;       /* loop time */
     int32_t id;
-    uint64_t fence;    /* 0: not known yet, nothing may be consumed */
-    bool refused;      /* a comet has heard a higher fence: nothing is read until Redis was asked */
-    int64_t committed; /* position last committed; -1: none, or it was not taken */
+    uint64_t fence; /* 0: not known yet, nothing may be consumed */
+    bool refused;   /* a comet has heard a higher fence: nothing is read until Redis was asked */
+    int64_t behind, lag_ms; /* at the last look: messages behind what is resolved; how late messages
+                             * are read */
+    int64_t committed;      /* position last committed; -1: none, or it was not taken */
     struct offset_tracker tracker;
 };
 

@@ -27,7 +27,9 @@
 enum { COMETS = 2, LOGICS = 2 };
 
 struct bench {
-    bool store_first, any; /* what is pushed has these marks */
+    bool store_first, any;         /* what is pushed has these marks */
+    const char *device, *collapse; /* key of its hints, which acknowledge; its collapse key; or NULL
+                                    */
     struct loop loop;
     struct rpc *rpc;
     struct job_config config;
@@ -168,6 +170,8 @@ static inline void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
     envelope.away = strcmp(hints, AWAY) == 0;
     envelope.store_first = bench.store_first;
     envelope.any = bench.any;
+    if (bench.collapse != NULL)
+        envelope.collapse = (char *)(uintptr_t)bench.collapse;
     for (const char *at = envelope.away ? "" : hints; *at != '\0';
          at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0')) {
         size_t n = envelope.n_hints++;
@@ -175,6 +179,9 @@ static inline void push_epoch(int64_t uid, const char *hints, uint64_t epoch)
         snprintf(comets[n], sizeof comets[n], "comet-%c", at[0]);
         sessions[n].comet = comets[n];
         sessions[n].epoch = epoch;
+        sessions[n].acked = bench.device != NULL;
+        if (bench.device != NULL)
+            sessions[n].key = (char *)(uintptr_t)bench.device;
         sessions[n].handle = strtoull(at + 2, NULL, 10);
         list[n] = &sessions[n];
     }

@@ -38,6 +38,36 @@ static void logic_is_told_that_the_first_ends_it_for_all(void **state)
     assert_string_equal(logic_saw(0), "7/100any ");
 }
 
+static void logic_is_told_which_devices_are_owed_it(void **state)
+{
+    (void)state;
+    fake_comet_tell(bench.comets[0], FAKE_GONE, false);
+    bench.device = "phone";
+    push(7, "0:1"); /* nobody has acknowledged it */
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "7/100/phone ");
+    bench.any = true;
+    push(7, "0:1");
+    wait_for(position() == 2);
+    assert_string_equal(logic_saw(0), "7/101any ");
+    bench.any = false;
+    bench.device = NULL;
+    push(7, "0:1"); /* a plain session */
+    wait_for(position() == 3);
+    assert_string_equal(logic_saw(0), "7/102 ");
+}
+
+static void logic_is_told_what_it_replaces(void **state)
+{
+    (void)state;
+    bench.collapse = "score";
+    bench.store_first = true;
+    push(7, "0:1");
+    wait_for(position() == 1);
+    assert_string_equal(logic_saw(0), "7/100=score ");
+    assert_string_equal(comet_saw(0), "");
+}
+
 /* And if it cannot be stored, it is pushed. */
 static void what_cannot_be_stored_first_is_diverted(void **state)
 {
@@ -252,6 +282,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(gone_message_is_settled_and_its_new_session_poked),
         core_test(what_is_to_be_stored_first_is_settled_in_spite_of_its_hints),
+        core_test(logic_is_told_which_devices_are_owed_it),
+        core_test(logic_is_told_what_it_replaces),
         core_test(logic_is_told_that_the_first_ends_it_for_all),
         core_test(what_cannot_be_stored_first_is_diverted),
         core_test(message_without_usable_hint_is_settled),

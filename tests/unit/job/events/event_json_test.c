@@ -64,10 +64,55 @@ static void a_beginning(void **state)
     check(made(EVENT_CONNECTED, &record),
           "{\"specversion\":\"1.0\",\"type\":\"io.imc.session.connected.v1\","
           "\"source\":\"/imc/comet/host%201\",\"id\":\"host 1.1f.2e.connected\",\"subject\":\"7\","
-          "\"time\":\"1970-01-01T00:00:01.000Z\",\"sequence\":\"00000000000000000012.1\","
+          "\"time\":\"1970-01-01T00:00:01.000Z\",\"sequence\":\"00000000000000000012.01\","
           "\"datacontenttype\":\"application/json\",\"data\":{\"session\":\"host 1.1f.2e\","
           "\"comet\":\"host 1\",\"address\":\"192.0.2.1\",\"devicekey\":\"k\\\"1\\u0001\","
           "\"room\":\"r\"}}");
+}
+
+static void one_that_came_back_says_in_whose_place(void **state)
+{
+    const struct session_name former[] = {{"host 1", 0x1f, 1}, {"\"", 2, 3}};
+    Imc__V1__SessionRecord record = record_of();
+    struct session_event event = {.type = EVENT_CONNECTED,
+                                  .name = &name,
+                                  .record = &record,
+                                  .replaces = former,
+                                  .n_replaces = 2};
+    size_t len;
+
+    (void)state;
+    char *text = event_json(&event, &len);
+    json_t *value = json_loadb(text, len, 0, NULL);
+    json_t *list = json_object_get(json_object_get(value, "data"), "replaces");
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_string_value(json_array_get(list, 0)), "host 1.1f.1");
+    assert_string_equal(json_string_value(json_array_get(list, 1)), "\".2.3");
+    json_decref(value);
+    free(text);
+}
+
+static void a_room(void **state)
+{
+    Imc__V1__SessionRecord record = record_of();
+    struct session_event event = {.type = EVENT_LEFT,
+                                  .name = &name,
+                                  .record = &record,
+                                  .offset = 3,
+                                  .id = "host 1.1f.2e.5.left"};
+    size_t len;
+
+    (void)state;
+    record.address = record.key = (char[]){""};
+    record.at_ms = 4000;
+    char *text = event_json(&event, &len);
+    check(json_loadb(text, len, 0, NULL),
+          "{\"specversion\":\"1.0\",\"type\":\"io.imc.room.left.v1\","
+          "\"source\":\"/imc/comet/host%201\",\"id\":\"host 1.1f.2e.5.left\",\"subject\":\"7\","
+          "\"time\":\"1970-01-01T00:00:04.000Z\",\"sequence\":\"00000000000000000003.00\","
+          "\"datacontenttype\":\"application/json\",\"data\":{\"session\":\"host 1.1f.2e\","
+          "\"comet\":\"host 1\",\"room\":\"r\"}}");
+    free(text);
 }
 
 static void one_that_is_there_again_is_dated_by_its_record(void **state)
@@ -140,6 +185,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_beginning),
+        cmocka_unit_test(one_that_came_back_says_in_whose_place),
+        cmocka_unit_test(a_room),
         cmocka_unit_test(one_that_is_there_again_is_dated_by_its_record),
         cmocka_unit_test(ends_say_why),
         cmocka_unit_test(the_longest_texts_fit),

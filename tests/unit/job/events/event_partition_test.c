@@ -1,254 +1,16 @@
-/* A partition against a log and a topic that take messages when the test says so. */
-#include "common/base/mem.h"
-#include "common/containers/slab.h"
-#include "common/membership/membership.h"
-#include "common/protocol/json_scan.h"
-#include "job/base/job.h"
-#include "job/events/event_partition.h"
+/* What records of the log mean. */
+#include "tests/unit/lib/event_log.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* needs the above */
-#include <cmocka.h>
-
-enum { MOST = 64 };
-
-/* --- the producers --- */
-
-struct ordered_producer {
-    struct ordered_ticket *tickets[MOST];
-    char said[MOST][600]; /* a topic: session and type; a log: "KEY", "KEY ended" */
-    size_t n, taken;      /* said; of these reported */
-    bool refuses;
-};
-
-static struct ordered_producer the_log, the_topic;
-static struct job job;
-static struct job_config config;
-static _Atomic int64_t counters[JOB_METRIC_COUNT];
-static struct loop loop;
-static struct event_outlets outlets;
-static struct event_partition *partition;
-static struct member comet;
-static bool lives, fresh;
-
-static void say_event(const struct kafka_message *message, char *out, size_t size)
-{
-    json_t *event = json_loadb(message->value, message->value_len, 0, NULL);
-
-    (void)snprintf(out, size, "%s", json_string_value(json_object_get(event, "id")));
-    json_decref(event);
-    rd_kafka_headers_destroy(message->headers);
-    free(message->value);
-}
-
-static void say_record(const struct kafka_message *message, char *out, size_t size)
-{
-    struct arena arena;
-
-    (void)snprintf(out, size, "%.*s", (int)message->key_len, (const char *)message->key);
-    if (message->value == NULL)
-        return;
-    arena_init(&arena);
-    const Imc__V1__SessionRecord *record =
-        session_record_read(&arena, message->value, message->value_len);
-    assert_int_equal(record->how, IMC__V1__SESSION_RECORD__HOW__LOST);
-    strncat(out, " lost", size - strlen(out) - 1);
-    arena_free(&arena);
-    free(message->value);
-}
-
-int ordered_producer_send(struct ordered_producer *producer, struct kafka_message *message,
-                          size_t bytes, int32_t to, struct ordered_ticket *ticket)
-{
-    assert_true(bytes > message->key_len + message->value_len);
-    if (producer->refuses)
-        return -EAGAIN;
-    assert_int_equal(to, producer == &the_log ? 3 : -1);
-    (producer == &the_log ? say_record : say_event)(message, producer->said[producer->n], 600);
-    producer->tickets[producer->n++] = ticket;
-    return 0;
-}
-
-int ordered_producer_open(const struct ordered_options *options, struct ordered_producer **out)
-{
-    (void)options, (void)out;
-    fail();
-    return 0;
-}
-
-int ordered_producer_partitions(const struct ordered_producer *producer)
-{
-    (void)producer;
-    return 4;
-}
-
-int32_t ordered_producer_partition(const struct ordered_producer *producer, const void *key,
-                                   size_t len)
-{
-    (void)producer, (void)key, (void)len;
-    return 0;
-}
-
-size_t ordered_producer_waiting(const struct ordered_producer *producer)
-{
-    (void)producer;
-    return 0;
-}
-
-void ordered_producer_close(struct ordered_producer *producer)
-{
-    (void)producer;
-}
-
-/* Reports what PRODUCER was sent and has not reported, all with ERR. */
-static void report(struct ordered_producer *producer, int err)
-{
-    size_t n = producer->n;
-
-    while (producer->taken < n) {
-        struct ordered_ticket *ticket = producer->tickets[producer->taken++];
-        ticket->done(ticket, err);
-    }
-    if (!partition->gone)
-        event_partition_pump(partition);
-}
-
-/* --- who lives --- */
-
-bool membership_ready(const struct membership *membership)
-{
-    (void)membership;
-    return true;
-}
-
-bool membership_fresh(const struct membership *membership)
-{
-    (void)membership;
-    return fresh;
-}
-
-const struct member *membership_find(const struct membership *membership, enum member_kind kind,
-                                     const char *id)
-{
-    (void)membership;
-    assert_int_equal(kind, MEMBER_COMET);
-    return lives && strcmp(id, comet.id) == 0 ? &comet : NULL;
-}
-
-/* --- records --- */
-
-static int64_t offset;
-
-static void take(const char *key, const Imc__V1__SessionRecord *record)
-{
-    uint8_t value[256];
-    char copy[64];
-    rd_kafka_message_t message = {.offset = offset++, .key = copy, .key_len = strlen(key)};
-
-    memcpy(copy, key, strlen(key) + 1);
-    if (record != NULL) {
-        message.payload = value;
-        message.len = imc__v1__session_record__pack(record, value);
-    }
-    event_partition_record(partition, &message);
-    event_partition_pump(partition);
-}
-
-static void opened(const char *key)
+static void joined(const char *key)
 {
     Imc__V1__SessionRecord record;
     imc__v1__session_record__init(&record);
 
-    record.what = IMC__V1__SESSION_RECORD__WHAT__OPENED;
+    record.what = IMC__V1__SESSION_RECORD__WHAT__JOINED;
     record.uid = 7;
-    record.opened_ms = 1000;
+    record.room = (char[]){"r"};
+    record.at_ms = 1500;
     take(key, &record);
-}
-
-static void ended(const char *key, bool anybody)
-{
-    Imc__V1__SessionRecord record;
-    imc__v1__session_record__init(&record);
-
-    record.what = IMC__V1__SESSION_RECORD__WHAT__ENDED;
-    record.uid = anybody ? 0 : 7;
-    record.ended_ms = 2000;
-    record.anybody = anybody;
-    take(key, &record);
-}
-
-static void deleted(const char *key)
-{
-    take(key, NULL);
-}
-
-#define SAID(producer, ...)                                                  \
-    do {                                                                     \
-        const char *const wanted_[] = {__VA_ARGS__};                         \
-        assert_int_equal((producer)->n, sizeof wanted_ / sizeof wanted_[0]); \
-        for (size_t i_ = 0; i_ < (producer)->n; i_++)                        \
-            assert_string_equal((producer)->said[i_], wanted_[i_]);          \
-    } while (0)
-
-static uint64_t at_noon(void *arg)
-{
-    (void)arg;
-    return 5000;
-}
-
-static void begin_at(int64_t emit_from)
-{
-    partition = event_partition_open(&outlets, 3);
-    event_partition_known(partition, emit_from);
-    offset = 0;
-}
-
-static void on_pump(struct loop *of, struct loop_task *task)
-{
-    (void)of, (void)task;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&the_log, 0, sizeof the_log);
-    memset(&the_topic, 0, sizeof the_topic);
-    memset(counters, 0, sizeof counters);
-    config = (struct job_config){.events_remember = 4, .events_topic = (char[]){"t"}};
-    config.daemon.lease_ttl_ms = 0;
-    assert_int_equal(loop_init(&loop, "test", 0), 0);
-    job = (struct job){.loop = &loop, .config = &config, .counters = counters};
-    outlets = (struct event_outlets){.job = &job,
-                                     .membership = (struct membership *)(void *)&comet,
-                                     .log = &the_log,
-                                     .topic = &the_topic,
-                                     .now_ms = at_noon,
-                                     .types = 3};
-    outlets.pump.run = on_pump;
-    comet = (struct member){.id = "c", .epoch = 1};
-    lives = fresh = true;
-    begin_at(0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    event_partition_close(partition);
-    partition = &(struct event_partition){.gone = true};
-    report(&the_log, -EAGAIN);
-    report(&the_topic, -EAGAIN);
-    assert_int_equal(outlets.waiting, 0);
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
-    loop_close(&loop);
-    return 0;
 }
 
 /* --- tests --- */
@@ -262,8 +24,12 @@ static void a_session_is_told_and_deleted(void **state)
     assert_int_equal(the_log.n, 0);
     assert_int_equal(event_partition_position(partition), 0);
     report(&the_topic, 0);
-    assert_int_equal(event_partition_position(partition), 2);
     SAID(&the_log, "c.1.a");
+    assert_int_equal(event_partition_position(partition), 1); /* it is not deleted yet */
+    report(&the_log, -EAGAIN);
+    SAID(&the_log, "c.1.a", "c.1.a");
+    report(&the_log, 0);
+    assert_int_equal(event_partition_position(partition), 2);
 }
 
 static void what_comes_twice_is_told_once(void **state)
@@ -336,14 +102,33 @@ static void what_was_confirmed_is_not_sent_again(void **state)
     (void)state;
     opened("c.1.a");
     opened("c.1.b");
-    struct ordered_ticket *second = the_topic.tickets[1];
+    struct event_parcel *second = the_topic.parcels[1];
     second->done(second, 0);
-    the_topic.tickets[0]->done(the_topic.tickets[0], -EAGAIN);
+    the_topic.parcels[0]->done(the_topic.parcels[0], -EAGAIN);
     the_topic.taken = 2;
     event_partition_pump(partition);
     SAID(&the_topic, "c.1.a.connected", "c.1.b.connected", "c.1.a.connected");
     report(&the_topic, 0);
     assert_int_equal(event_partition_position(partition), 2);
+}
+
+/* Another job has the partition now: what can be taken back is, and nothing is left behind. Nor is
+ * what the business has, and whose deletion is on its way. */
+static void what_is_under_way_is_cancelled(void **state)
+{
+    (void)state;
+    cancels = true;
+    opened("c.1.a");
+    opened("c.1.b");
+    ended("c.1.a", false);
+    report(&the_topic, 0);
+    SAID(&the_log, "c.1.a");
+    opened("c.1.c");
+    assert_int_equal(outlets.waiting, 2);
+    event_partition_close(partition);
+    assert_int_equal(outlets.waiting, 0);
+    assert_null(the_topic.parcels[3]);
+    begin_at(2);
 }
 
 static void a_new_owner_tells_what_the_old_one_had_not(void **state)
@@ -359,10 +144,76 @@ static void a_new_owner_tells_what_the_old_one_had_not(void **state)
     ended("c.1.a", false);
     SAID(&the_topic, "c.1.a.disconnected");
     assert_true(event_partition_end(partition, 4));
-    event_partition_pump(partition);
-    SAID(&the_log, "c.1.b"); /* the old one died before it deleted that */
+    event_partition_look(partition);
+    SAID(&the_log, "c.1.b due"); /* the old one committed that, and did not tell it */
     report(&the_topic, 0);
-    SAID(&the_log, "c.1.b", "c.1.a");
+    SAID(&the_log, "c.1.b due", "c.1.a");
+    due("c.1.b");
+    SAID(&the_topic, "c.1.a.disconnected", "c.1.b.disconnected");
+}
+
+static void a_new_owner_does_not_tell_what_was_deleted(void **state)
+{
+    (void)state;
+    event_partition_close(partition);
+    begin_at(3);
+    opened("c.1.a");
+    ended("c.1.a", false);
+    deleted("c.1.a");
+    assert_true(event_partition_end(partition, 3));
+    event_partition_look(partition);
+    assert_int_equal(the_topic.n + the_log.n, 0);
+}
+
+/* --- rooms --- */
+
+static void what_is_no_session_is_told_and_deleted(void **state)
+{
+    (void)state;
+    opened("c.1.a");
+    joined("c.1.a.1.joined");
+    SAID(&the_topic, "c.1.a.connected", "c.1.a.1.joined");
+    report(&the_topic, 0);
+    SAID(&the_log, "c.1.a.1.joined");
+    assert_int_equal(event_partition_position(partition), 1);
+    report(&the_log, 0);
+    assert_int_equal(event_partition_position(partition), 2);
+    take("c.1.a.1.joined", NULL);
+    assert_int_equal(the_log.n, 1);
+}
+
+static void rooms_that_are_not_wanted_are_deleted(void **state)
+{
+    (void)state;
+    outlets.types = 3;
+    joined("c.1.a.1.joined");
+    assert_int_equal(the_topic.n, 0);
+    SAID(&the_log, "c.1.a.1.joined");
+}
+
+/* A logic that stood still may write late what a comet said, and compaction removes a beginning
+ * whose end is there: the end says that the session is in no room. */
+static void rooms_of_a_session_that_is_not_open_are_not_told(void **state)
+{
+    (void)state;
+    joined("c.1.b.1.joined");
+    opened("c.1.a");
+    joined("c.1.a.1.joined");
+    ended("c.1.a", false);
+    joined("c.1.a.2.joined");
+    SAID(&the_topic, "c.1.a.connected", "c.1.a.1.joined", "c.1.a.disconnected");
+    SAID(&the_log, "c.1.b.1.joined", "c.1.a.2.joined");
+    assert_int_equal(counters[JOB_EVENTS_LATE], 2);
+}
+
+static void rooms_of_a_session_whose_end_waits_are_not_told(void **state)
+{
+    (void)state;
+    config.events_debounce_ms = 1000;
+    opened("c.1.a");
+    ended("c.1.a", false);
+    joined("c.1.a.1.joined");
+    SAID(&the_topic, "c.1.a.connected");
 }
 
 static void sessions_of_a_dead_comet_end(void **state)
@@ -448,8 +299,10 @@ static void what_is_no_record_is_counted(void **state)
     (void)state;
     opened("nobody");
     take("c.1.a", &record);
-    assert_int_equal(counters[JOB_EVENTS_MALFORMED], 2);
-    assert_int_equal(event_partition_position(partition), 2);
+    joined("c.1.a.joined");
+    opened("c.1.a.1.joined");
+    assert_int_equal(counters[JOB_EVENTS_MALFORMED], 4);
+    assert_int_equal(event_partition_position(partition), 4);
 }
 
 static void types_that_are_not_wanted_are_not_told(void **state)
@@ -480,8 +333,6 @@ static void a_session_takes_little(void **state)
     session_table_free(&table);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,7 +343,13 @@ int main(void)
         TEST(an_end_of_anybody_ends_what_is_open),
         TEST(what_fails_is_sent_again_in_order),
         TEST(what_was_confirmed_is_not_sent_again),
+        TEST(what_is_under_way_is_cancelled),
         TEST(a_new_owner_tells_what_the_old_one_had_not),
+        TEST(a_new_owner_does_not_tell_what_was_deleted),
+        TEST(what_is_no_session_is_told_and_deleted),
+        TEST(rooms_that_are_not_wanted_are_deleted),
+        TEST(rooms_of_a_session_that_is_not_open_are_not_told),
+        TEST(rooms_of_a_session_whose_end_waits_are_not_told),
         TEST(sessions_of_a_dead_comet_end),
         TEST(a_comet_is_not_dead_because_our_list_is_old),
         TEST(only_so_many_are_remembered),
