@@ -1,4 +1,5 @@
-/* Messages leave a mailbox when they are confirmed, but not while they are owed to other sessions:
+/* Messages leave a mailbox when they are confirmed, but not while they are owed to others. The
+ * fields of a message are its tokens in the hashes owed and devices (mailbox.h).
  *
  *   mailbox_confirm ─► own token gone ─┬─ no other: ZREM, HDEL ─────────────► confirmed
  *                                      └─ others: stays, marked '+' ─► kept; told to the caller if
@@ -6,14 +7,16 @@
  *                                 ├─ no other, '+': ZREM, HDEL ─────────────► confirmed
  *                                 └─ no other, nobody had it: HDEL; waits for whoever comes
  *   mailbox_trim ─► the oldest beyond the limit ──────────────────────────────► trimmed
- *   mailbox_forget ─► HDEL: owed to nobody, waits for whoever comes
+ *   mailbox_forget ─► HDEL in owed: owed to no session, waits for whoever comes
  *
  * A '+' among the tokens of a field says that some session has had the message. */
 #include "common/base/mem.h"
+#include "common/events/event_types.h"
 #include "logic/mailbox/confirm.lua.h"
 #include "logic/mailbox/confirm_upto.lua.h"
 #include "logic/mailbox/forget.lua.h"
 #include "logic/mailbox/internal.h"
+#include "logic/mailbox/mailbox_trace.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/mailbox/trim.lua.h"
 #include "logic/mailbox/waive.lua.h"
@@ -35,7 +38,8 @@ static struct redis_script forget_script = {.source = forget_lua};
 
 /* --- confirm --- */
 
-/* Reads the pairs behind {removed, kept}. The first bad pair ends the list. */
+/* Reads the pairs behind {removed, kept}, up to the traced ones. The first bad pair ends the
+ * list. */
 static void confirm_tell(struct mailbox_call *call, const redisReply *reply)
 {
     size_t most = reply->elements / 2;
@@ -69,6 +73,8 @@ static void confirm_on_reply(struct redis *redis, const redisReply *reply, void 
     if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "confirm") && reply->elements >= 2) {
         logic_count(call->logic, LOGIC_CONFIRMED, reply->element[0]->integer);
         logic_count(call->logic, LOGIC_CONFIRMED_KEPT, reply->element[1]->integer);
+        mailbox_trace_list(call->logic, call->uid, reply->element[reply->elements - 1], TRACE_TAKEN,
+                           NULL);
         confirm_tell(call, reply);
     } else {
         call->confirm_fn(call->arg, -EAGAIN, &none);
@@ -76,41 +82,54 @@ static void confirm_on_reply(struct redis *redis, const redisReply *reply, void 
     free(call);
 }
 
-/* Runs SCRIPT with the list of tokens, then score and id of each message. */
+/* Runs SCRIPT with the tokens, then score and id of each message. */
 static void debts_eval(struct mailbox_call *call, const struct mailbox_debts *debts,
-                       struct redis_script *script, redis_fn fn)
+                       struct redis_script *script, const char *letters, redis_fn fn)
 {
+    const struct mailbox_tells tells = {letters, debts->session != NULL ? debts->session : ""};
     struct mailbox_key key = mailbox_key_of(call->logic, debts->uid);
     size_t n = debts->n;
     struct mailbox_number *scores = mem_alloc((n + 1) * sizeof *scores);
     uint8_t(*ids)[MAILBOX_ID] = mem_alloc((n + 1) * sizeof *ids);
-    const char **argv = mem_alloc((2 * n + 2) * sizeof *argv);
-    size_t *argvlen = mem_alloc((2 * n + 2) * sizeof *argvlen);
+    const char **argv = mem_alloc((2 * n + 3) * sizeof *argv);
+    size_t *argvlen = mem_alloc((2 * n + 3) * sizeof *argvlen);
 
     argv[0] = key.text;
     argvlen[0] = key.len;
     argv[1] = debts->owed;
     argvlen[1] = strlen(debts->owed);
+    argv[2] = mailbox_text(debts->device);
+    argvlen[2] = strlen(argv[2]);
     for (size_t i = 0; i < n; i++) {
         scores[i] = mailbox_number(message_id_millis(debts->ids[i]));
         mailbox_put_id(ids[i], debts->ids[i]);
-        argv[2 * i + 2] = scores[i].text;
-        argvlen[2 * i + 2] = scores[i].len;
-        argv[2 * i + 3] = (const char *)ids[i];
-        argvlen[2 * i + 3] = MAILBOX_ID;
+        argv[2 * i + 3] = scores[i].text;
+        argvlen[2 * i + 3] = scores[i].len;
+        argv[2 * i + 4] = (const char *)ids[i];
+        argvlen[2 * i + 4] = MAILBOX_ID;
     }
-    redis_eval(call->logic->redis,
-               &(struct redis_eval){.script = script,
-                                    .shard = key.shard,
-                                    .keys = 1,
-                                    .argc = (int)(2 * n + 2),
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               fn, call);
+    mailbox_eval(call->logic,
+                 &(struct redis_eval){.script = script,
+                                      .shard = key.shard,
+                                      .keys = 1,
+                                      .argc = (int)(2 * n + 3),
+                                      .argv = argv,
+                                      .argvlen = argvlen},
+                 &tells, fn, call);
     free(argvlen);
     free(argv);
     free(ids);
     free(scores);
+}
+
+/* What the business wants to know of a message that a session confirms. */
+static const char *confirm_letter(const struct logic *logic, const struct mailbox_debts *debts)
+{
+    enum event_type type = debts->acked ? EVENT_ACKNOWLEDGED : EVENT_DELIVERED;
+
+    if (debts->session == NULL || (logic->event_types & 1U << type) == 0)
+        return "";
+    return debts->acked ? "a" : "d";
 }
 
 void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
@@ -120,7 +139,7 @@ void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mai
 
     loop_assert_owner(logic->loop);
     call->confirm_fn = fn;
-    debts_eval(call, debts, &confirm_script, confirm_on_reply);
+    debts_eval(call, debts, &confirm_script, confirm_letter(logic, debts), confirm_on_reply);
 }
 
 /* --- what is no session's own --- */
@@ -140,16 +159,24 @@ static void removal_tell(struct mailbox_call *call, const redisReply *reply, con
 
 static void removed_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
+    struct mailbox_call *call = arg;
+    bool whole = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+
     (void)redis;
-    removal_tell(arg, reply, "confirm", LOGIC_CONFIRMED);
+    if (whole)
+        mailbox_trace_list(call->logic, call->uid, reply->element[1], TRACE_TAKEN, NULL);
+    removal_tell(call, whole ? reply->element[0] : reply, "confirm", LOGIC_CONFIRMED);
 }
 
 static void trim_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct mailbox_call *call = arg;
-    bool whole = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+    bool whole = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2;
 
     (void)redis;
+    if (whole && reply->elements > 2)
+        mailbox_trace_list(call->logic, call->uid, reply->element[2], TRACE_TRIMMED,
+                           "mailbox.limit");
     bool kept =
         whole && reply->element[1]->type == REDIS_REPLY_INTEGER && reply->element[1]->integer != 0;
     if (kept && call->logic->mailbox_kept != NULL)
@@ -194,18 +221,17 @@ void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailb
 
     loop_assert_owner(logic->loop);
     call->fn = fn;
-    debts_eval(call, debts, &waive_script, removed_on_reply);
+    debts_eval(call, debts, &waive_script, "", removed_on_reply);
 }
 
 void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn, void *arg)
 {
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, uid);
-    struct mailbox_number score = mailbox_number(message_id_millis(upto)),
-                          high = mailbox_number(upto >> 32),
+    struct mailbox_number high = mailbox_number(upto >> 32),
                           low = mailbox_number(upto & UINT32_MAX);
-    const char *argv[] = {key.text, score.text, high.text, low.text};
-    size_t argvlen[] = {key.len, score.len, high.len, low.len};
+    const char *argv[] = {key.text, high.text, low.text};
+    size_t argvlen[] = {key.len, high.len, low.len};
 
     loop_assert_owner(logic->loop);
     call->fn = fn;
@@ -213,7 +239,7 @@ void mailbox_confirm_upto(struct logic *logic, int64_t uid, uint64_t upto, mailb
                &(struct redis_eval){.script = &upto_script,
                                     .shard = key.shard,
                                     .keys = 1,
-                                    .argc = 4,
+                                    .argc = 3,
                                     .argv = argv,
                                     .argvlen = argvlen},
                removed_on_reply, call);
@@ -235,12 +261,13 @@ void mailbox_trim(struct logic *logic, int64_t uid, uint64_t upto, mailbox_fn fn
     call->fn = fn;
     call->upto = upto;
     mailbox_put_id(id, upto);
-    redis_eval(logic->redis,
-               &(struct redis_eval){.script = &trim_script,
-                                    .shard = key.shard,
-                                    .keys = 1,
-                                    .argc = 5,
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               trim_on_reply, call);
+    const struct mailbox_tells tells = {mailbox_end_letters(logic), ""};
+    mailbox_eval(logic,
+                 &(struct redis_eval){.script = &trim_script,
+                                      .shard = key.shard,
+                                      .keys = 1,
+                                      .argc = 5,
+                                      .argv = argv,
+                                      .argvlen = argvlen},
+                 &tells, trim_on_reply, call);
 }

@@ -1,36 +1,30 @@
 -- A session confirms messages.
--- ARGV: 1 the session's token, or ''; then pairs of score and id.
--- Answer: {number removed, number kept, then pairs of id and tokens}. The pairs are the messages
--- that are kept although they were not owed to this session.
-local owed, removed, kept, left = KEYS[1] .. ':owed', 0, 0, {0, 0}
-local some = redis.call('EXISTS', owed) == 1
-for i = 2, #ARGV, 2 do
-  local id, others, own = ARGV[i + 1], '', false
-  local list = some and redis.call('HGET', owed, id)
-  if list then
-    for token in string.gmatch(list, '%S+') do
-      if token == ARGV[1] then
-        own = true
-      elseif token ~= '+' then
-        others = others .. token .. ' '
-      end
-    end
+-- ARGV: 1 and 2 the tokens of the session and of its device, or ''; then pairs of score and id.
+-- Answer: {number removed, number kept, then pairs of id and tokens, last the beginnings of traced ones that were
+-- removed}. The pairs are the messages that are kept for certain sessions although they were owed neither to this
+-- session nor to its device.
+--@include extras.lua
+--@include tokens.lua
+local removed, kept, left = 0, 0, {0, 0}
+local gone = {[ARGV[1]] = true, [ARGV[2]] = true}
+for i = 3, KEYS[2] and #ARGV - 1 or #ARGV, 2 do
+  local id, sessions, others, own, own_device = ARGV[i + 1], '', '', false, false
+  if not plain then
+    sessions, own = tokens_without(owed, id, gone)
+    others, own_device = tokens_without(devices, id, gone)
   end
-  if others ~= '' then
-    redis.call('HSET', owed, id, others .. '+')
-    kept = kept + 1
-    if not own then
-      left[#left + 1] = id
-      left[#left + 1] = others
-    end
+  if sessions == '' and others == '' then
+    removed = removed + leave_id(ARGV[i], id)
   else
-    if list then redis.call('HDEL', owed, id) end
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i])) do
-      if string.sub(member, 1, 8) == id then
-        removed = removed + redis.call('ZREM', KEYS[1], member)
-      end
+    tokens_put(owed, id, sessions, true)
+    tokens_put(devices, id, others, true)
+    kept = kept + 1
+    if KEYS[2] then fact(wanted, id) end
+    if sessions ~= '' and not own and not own_device then
+      left[#left + 1] = id
+      left[#left + 1] = sessions
     end
   end
 end
-left[1], left[2] = removed, kept
+left[1], left[2], left[#left + 1] = removed, kept, traced
 return left

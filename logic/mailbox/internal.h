@@ -19,6 +19,11 @@ struct mailbox_number {
 };
 struct mailbox_number mailbox_number(uint64_t value);
 
+static inline const char *mailbox_text(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
 /* A message id as it stands in Redis: the first bytes of a member, or a field. Big-endian. */
 enum { MAILBOX_ID = 8 };
 void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id);
@@ -36,13 +41,24 @@ struct mailbox_call {
     size_t limit;
     uint64_t after; /* fetch: ids above this */
     uint64_t upto;  /* trim: the newest message that counts */
-    char *own;      /* fetch: leave out messages that are not owed to this token, but
-                     * to others; NULL: leave out none */
-    bool first;     /* the first page of a session, not a fetch */
+    char *own;      /* fetch: as of struct mailbox_read; NULL: leave out none */
+    char *device;   /* fetch: with OWN, not NULL */
+    bool first;     /* is anything there? Then it is a fetch */
     STAILQ_ENTRY(mailbox_call) waiting;
     struct mailbox_there *there; /* store: where to say what is in the mailbox; may be NULL */
 };
 struct mailbox_call *mailbox_call_new(struct logic *logic, int64_t uid, void *arg);
+
+/* Which facts a script is to put into imc:facts, for facts.h: letters of logic/mailbox/fact.lua. */
+struct mailbox_tells {
+    const char *letters; /* "": none */
+    const char *session; /* "": none, or not known */
+};
+/* The letters of what the business wants to know of messages that end, "" if nothing. */
+const char *mailbox_end_letters(const struct logic *logic);
+/* redis_eval() of a script of one key, to which TELLS adds two more, and an argument. */
+void mailbox_eval(struct logic *logic, const struct redis_eval *eval,
+                  const struct mailbox_tells *tells, redis_fn fn, void *arg);
 
 /* Is REPLY of TYPE? False, after a line in the log, if it is missing, an error, or of another
  * type. */

@@ -1,13 +1,14 @@
-/*   mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID, imc:mb:UID:owed,
- *   mailbox_first ──ZRANGE──────────────────────────────────────►  imc:soon:UID, on the shard of
- *   mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  the former: scripts make the
- *   mailbox_confirm, _waive, _trim: confirm.c                      second name themselves */
+/*   mailbox_store ──ZADD, HSET if owed, trim, PEXPIRE (script)──►  imc:mb:UID and the other keys of
+ *   mailbox_first ──ZCARD; if there are any:                       mailbox.h, on the shard of the
+ *   mailbox_fetch ──ZRANGEBYSCORE, HGET (script)────────────────►  former: scripts make the others'
+ *   mailbox_confirm, _waive, _trim: confirm.c                      names themselves */
 #include "logic/mailbox/mailbox.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/saturate.h"
 #include "logic/mailbox/fetch.lua.h"
 #include "logic/mailbox/internal.h"
+#include "logic/mailbox/mailbox_trace.h"
 #include "logic/mailbox/remove.lua.h"
 #include "logic/mailbox/store.lua.h"
 
@@ -19,65 +20,6 @@
 /* No logic of this cluster made an id that is further ahead of our clock than this. */
 enum { FOREIGN_AHEAD_MS = 24 * 3600 * 1000 };
 enum { PAGES_MOST = 64 }; /* asked for at a time */
-
-/* --- encoding --- */
-
-static void put_be(uint8_t *out, uint64_t value, int bytes)
-{
-    for (int i = bytes - 1; i >= 0; i--) {
-        out[i] = (uint8_t)value;
-        value >>= 8;
-    }
-}
-
-static uint64_t get_be(const uint8_t *in, int bytes)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < bytes; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
-void mailbox_put_id(uint8_t out[MAILBOX_ID], uint64_t id)
-{
-    put_be(out, id, MAILBOX_ID);
-}
-
-uint64_t mailbox_get_id(const void *in)
-{
-    return get_be(in, MAILBOX_ID);
-}
-
-void mailbox_encode(const struct mailbox_message *message, uint8_t *out)
-{
-    put_be(out, message->id, 8);
-    put_be(out + 8, (uint32_t)message->op, 4);
-    put_be(out + 12, message->expires_ms, 8);
-    if (message->len > 0)
-        memcpy(out + MAILBOX_HEADER, message->body, message->len);
-}
-
-int mailbox_decode(const void *member, size_t len, struct mailbox_message *message)
-{
-    const uint8_t *in = member;
-
-    if (len < MAILBOX_HEADER)
-        return -EBADMSG;
-    message->id = get_be(in, 8);
-    message->op = (int32_t)(uint32_t)get_be(in + 8, 4);
-    message->expires_ms = get_be(in + 12, 8);
-    message->body = in + MAILBOX_HEADER;
-    message->len = len - MAILBOX_HEADER;
-    return 0;
-}
-
-bool mailbox_is_expired(const struct mailbox_message *message, uint64_t now_ms, uint64_t ttl_ms)
-{
-    if (message->expires_ms != 0 && message->expires_ms <= now_ms)
-        return true;
-    return message_id_millis(message->id) + ttl_ms <= now_ms;
-}
 
 /* --- what every command needs --- */
 
@@ -131,6 +73,21 @@ bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
 
 static struct redis_script store_script = {.source = store_lua};
 
+enum { STORE_SHORT = 5, STORE_LONG = 10 }; /* elements of an answer of store.lua */
+
+/* Counts and traces what has left for another message. */
+static void store_count_left(const struct mailbox_call *call, const redisReply *reply)
+{
+    struct logic *logic = call->logic;
+
+    logic_count(logic, LOGIC_REPLACED, reply->element[5]->integer);
+    logic_count(logic, LOGIC_TRIMMED_ACKED, reply->element[6]->integer);
+    mailbox_trace_list(logic, call->uid, reply->element[7], TRACE_TRIMMED, "mailbox.limit_spilled");
+    mailbox_trace_list(logic, call->uid, reply->element[8], TRACE_REPLACED,
+                       "a newer message has its collapse key");
+    mailbox_trace_list(logic, call->uid, reply->element[9], TRACE_TRIMMED, "mailbox.limit_acked");
+}
+
 static void store_count(const struct mailbox_call *call, const redisReply *reply)
 {
     struct logic *logic = call->logic;
@@ -144,9 +101,12 @@ static void store_count(const struct mailbox_call *call, const redisReply *reply
         logic_count(logic, LOGIC_STORED_AGAIN, 1);
     logic_count(logic, LOGIC_TRIMMED, reply->element[1]->integer);
     logic_count(logic, LOGIC_EXPIRED, reply->element[3]->integer);
+    if (reply->elements > STORE_SHORT)
+        store_count_left(call, reply);
     if (call->there == NULL)
         return;
     call->there->n = (uint64_t)reply->element[2]->integer;
+    call->there->added = reply->element[0]->integer == 1;
     call->there->newest = newest->type == REDIS_REPLY_STRING && newest->len == MAILBOX_ID
                               ? mailbox_get_id(newest->str)
                               : 0;
@@ -155,7 +115,8 @@ static void store_count(const struct mailbox_call *call, const redisReply *reply
 static void store_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
     struct mailbox_call *call = arg;
-    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") && reply->elements == 5;
+    bool good = mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "store") &&
+                (reply->elements == STORE_SHORT || reply->elements == STORE_LONG);
     bool early = good && reply->element[2]->integer < 0;
 
     (void)redis;
@@ -179,12 +140,14 @@ static uint64_t life_of(const struct mailbox_message *message, uint64_t now, uin
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
 {
-    enum { OWED = 11, MOST = 13 }; /* number of arguments: without tokens, and with them */
+    enum { PLAIN = 11, MOST = 16 }; /* number of arguments: without tokens, and with them */
     const struct logic_config *config = logic->config;
     const struct mailbox_message *message = &put->message;
     struct mailbox_call *call = mailbox_call_new(logic, put->uid, arg);
     struct mailbox_key key = mailbox_key_of(logic, put->uid);
-    bool owed = put->owed != NULL && put->owed[0] != '\0';
+    const char *owed = mailbox_text(put->owed), *devices = mailbox_text(put->devices),
+               *collapse = mailbox_text(put->collapse);
+    bool plain = owed[0] == '\0' && devices[0] == '\0' && collapse[0] == '\0';
     uint64_t now = logic_now_ms(logic), ttl = (uint64_t)config->mailbox_ttl_ms;
     struct mailbox_number numbers[] = {
         mailbox_number(message_id_millis(message->id)),
@@ -195,36 +158,41 @@ void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_f
         mailbox_number(message->expires_ms),
         mailbox_number((uint64_t)config->mailbox_limit),
         mailbox_number(message_id_millis(put->behind)),
+        mailbox_number((uint64_t)config->mailbox_limit_acked),
     };
-    size_t len = MAILBOX_HEADER + message->len;
+    size_t len = mailbox_size(message);
     uint8_t *member = mem_alloc(len), behind[MAILBOX_ID];
     const char *argv[MOST] = {key.text, numbers[0].text, (const char *)member};
     size_t argvlen[MOST] = {key.len, numbers[0].len, len};
 
     loop_assert_owner(logic->loop);
-    for (int i = 1; i < (int)(sizeof numbers / sizeof numbers[0]); i++) {
+    for (int i = 1; i < 8; i++) {
         argv[i + 2] = numbers[i].text;
         argvlen[i + 2] = numbers[i].len;
     }
     mailbox_put_id(behind, put->behind);
-    argv[OWED - 1] = (const char *)behind;
-    argvlen[OWED - 1] = put->behind != 0 ? sizeof behind : 0;
-    argv[OWED] = owed ? put->owed : "";
-    argvlen[OWED] = strlen(argv[OWED]);
-    argv[OWED + 1] = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
-    argvlen[OWED + 1] = 1;
+    argv[PLAIN - 1] = (const char *)behind;
+    argvlen[PLAIN - 1] = put->behind != 0 ? sizeof behind : 0;
+    argv[PLAIN] = owed;
+    argv[PLAIN + 1] = devices;
+    argv[PLAIN + 2] = put->by == MAILBOX_OWE_IF_THERE ? "1" : "0";
+    argv[PLAIN + 3] = numbers[8].text;
+    argv[PLAIN + 4] = collapse;
+    for (int i = PLAIN; i < MOST; i++)
+        argvlen[i] = strlen(argv[i]);
     call->by = put->by;
     call->there = put->there;
     call->fn = fn;
     mailbox_encode(message, member);
-    redis_eval(logic->redis,
-               &(struct redis_eval){.script = &store_script,
-                                    .shard = key.shard,
-                                    .keys = 1,
-                                    .argc = owed ? MOST : OWED,
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               store_on_reply, call);
+    const struct mailbox_tells tells = {mailbox_end_letters(logic), ""};
+    mailbox_eval(logic,
+                 &(struct redis_eval){.script = &store_script,
+                                      .shard = key.shard,
+                                      .keys = 1,
+                                      .argc = plain && tells.letters[0] == '\0' ? PLAIN : MOST,
+                                      .argv = argv,
+                                      .argvlen = argvlen},
+                 &tells, store_on_reply, call);
     free(member);
 }
 
@@ -249,9 +217,11 @@ static void foreign_on_reply(struct redis *redis, const redisReply *reply, void 
         logic_count(arg, LOGIC_MAILBOX_FOREIGN, reply->integer);
 }
 
+/* LETTERS: as of struct mailbox_tells. */
 static void remove_members(struct logic *logic, int64_t uid, const redisReply **members, size_t n,
-                           redis_fn fn)
+                           const char *letters, redis_fn fn)
 {
+    const struct mailbox_tells tells = {letters, ""};
     struct mailbox_key key = mailbox_key_of(logic, uid);
     const char **argv = mem_alloc((n + 1) * sizeof *argv);
     size_t *argvlen = mem_alloc((n + 1) * sizeof *argvlen);
@@ -262,14 +232,14 @@ static void remove_members(struct logic *logic, int64_t uid, const redisReply **
         argv[i + 1] = members[i]->str;
         argvlen[i + 1] = (size_t)members[i]->len;
     }
-    redis_eval(logic->redis,
-               &(struct redis_eval){.script = &remove_script,
-                                    .shard = key.shard,
-                                    .keys = 1,
-                                    .argc = (int)n + 1,
-                                    .argv = argv,
-                                    .argvlen = argvlen},
-               fn, logic);
+    mailbox_eval(logic,
+                 &(struct redis_eval){.script = &remove_script,
+                                      .shard = key.shard,
+                                      .keys = 1,
+                                      .argc = (int)n + 1,
+                                      .argv = argv,
+                                      .argvlen = argvlen},
+                 &tells, fn, logic);
     free(argvlen);
     free(argv);
 }
@@ -283,13 +253,14 @@ struct outcasts {
 static void outcasts_remove(struct logic *logic, int64_t uid, const struct outcasts *out)
 {
     if (out->n_expired > 0)
-        remove_members(logic, uid, out->members, out->n_expired, expired_on_reply);
+        remove_members(logic, uid, out->members, out->n_expired, mailbox_end_letters(logic),
+                       expired_on_reply);
     if (out->n_foreign == 0)
         return;
     log_error("mailbox members are not ours",
               "key=imc:mb:%" PRId64 " dropped=%zu hint=\"only logic writes them\"", uid,
               out->n_foreign);
-    remove_members(logic, uid, out->members + out->n - out->n_foreign, out->n_foreign,
+    remove_members(logic, uid, out->members + out->n - out->n_foreign, out->n_foreign, "",
                    foreign_on_reply);
 }
 
@@ -308,6 +279,15 @@ static bool take_member(const struct logic *logic, const redisReply *member, uin
     return false;
 }
 
+/* The id of a message that others are owed. */
+static uint64_t left_out_id(const redisReply *reply)
+{
+    bool good = reply->elements == 1 && reply->element[0]->type == REDIS_REPLY_STRING &&
+                reply->element[0]->len == MAILBOX_ID;
+
+    return good ? mailbox_get_id(reply->element[0]->str) : 0;
+}
+
 /* Makes a page of at most LIMIT messages out of REPLY. Redis was asked for one more, to know
  * `more`. */
 static void page_answer(struct mailbox_call *call, const redisReply *reply)
@@ -323,8 +303,8 @@ static void page_answer(struct mailbox_call *call, const redisReply *reply)
     for (size_t i = 0; i < reply->elements; i++) {
         struct mailbox_message *message = &messages[page.n];
         bytes += (size_t)reply->element[i]->len;
-        if (call->own != NULL && reply->element[i]->len == MAILBOX_ID) {
-            page.last = mailbox_get_id(reply->element[i]->str);
+        if (reply->element[i]->type == REDIS_REPLY_ARRAY) {
+            page.last = left_out_id(reply->element[i]);
             continue;
         }
         if (!take_member(logic, reply->element[i], now, message, &out))
@@ -364,32 +344,27 @@ static void ask_for_page(struct mailbox_call *call)
                           low.text,
                           want.text,
                           room.text,
-                          call->own != NULL ? call->own : ""};
-    size_t argvlen[] = {key.len,
-                        score.len,
-                        high.len,
-                        low.len,
-                        want.len,
-                        room.len,
-                        call->own != NULL ? strlen(call->own) : 0};
+                          mailbox_text(call->own),
+                          mailbox_text(call->device)};
+    size_t argvlen[] = {key.len,  score.len, high.len,        low.len,
+                        want.len, room.len,  strlen(argv[6]), strlen(argv[7])};
     redis_eval(logic->redis,
                &(struct redis_eval){.script = &fetch_script,
                                     .shard = key.shard,
                                     .keys = 1,
-                                    .argc = call->own != NULL ? 7 : 6,
+                                    .argc = call->own != NULL ? 8 : 6,
                                     .argv = argv,
                                     .argvlen = argvlen},
                page_on_reply, call);
 }
 
-static void ask_for_first_page(struct mailbox_call *call)
+static void ask_whether_any(struct mailbox_call *call)
 {
     struct mailbox_key key = mailbox_key_of(call->logic, call->uid);
-    struct mailbox_number last = mailbox_number(call->limit);
-    const char *argv[] = {"ZRANGE", key.text, "0", last.text};
-    size_t argvlen[] = {6, key.len, 1, last.len};
+    const char *argv[] = {"ZCARD", key.text};
+    size_t argvlen[] = {5, key.len};
 
-    redis_command(call->logic->redis, key.shard, 4, argv, argvlen, page_on_reply, call);
+    redis_command(call->logic->redis, key.shard, 2, argv, argvlen, page_on_reply, call);
 }
 
 /* Each page may have a megabyte. Many at once would keep Redis, and the connection, from all else
@@ -402,7 +377,7 @@ static void pages_go_on(struct logic *logic)
            (call = STAILQ_TAKE(&logic->pages_waiting, waiting)) != NULL) {
         logic->pages_out++;
         if (call->first)
-            ask_for_first_page(call);
+            ask_whether_any(call);
         else
             ask_for_page(call);
     }
@@ -418,16 +393,27 @@ static void page_begin(struct mailbox_call *call)
 
 static void page_on_reply(struct redis *redis, const redisReply *reply, void *arg)
 {
+    static const struct mailbox_page none = {0};
     struct mailbox_call *call = arg;
     struct logic *logic = call->logic;
+    bool good = mailbox_reply_is(reply, call->first ? REDIS_REPLY_INTEGER : REDIS_REPLY_ARRAY,
+                                 call->first ? "first page" : "fetch");
 
     (void)redis;
+    if (good && call->first && reply->integer > 0) {
+        call->first = false;
+        ask_for_page(call);
+        return;
+    }
     logic->pages_out--;
-    if (mailbox_reply_is(reply, REDIS_REPLY_ARRAY, "fetch"))
-        page_answer(call, reply);
-    else
+    if (!good)
         call->page_fn(call->arg, -EAGAIN, NULL);
+    else if (call->first)
+        call->page_fn(call->arg, 0, &none);
+    else
+        page_answer(call, reply);
     free(call->own);
+    free(call->device);
     free(call);
     pages_go_on(logic);
 }
@@ -442,12 +428,15 @@ void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox
     call->page_fn = fn;
     call->limit = read->limit == 0 || read->limit > page ? page : read->limit;
     call->after = read->after;
-    if (read->own != NULL && read->own[0] != '\0')
+    if (read->own != NULL) {
         call->own = mem_strdup(read->own);
+        call->device = mem_strdup(mailbox_text(read->device));
+    }
     page_begin(call);
 }
 
-void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg)
+void mailbox_first(struct logic *logic, int64_t uid, const char *device, mailbox_page_fn fn,
+                   void *arg)
 {
     enum { FIRST_MOST = 64 };
     struct mailbox_call *call = mailbox_call_new(logic, uid, arg);
@@ -457,5 +446,7 @@ void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *a
     call->page_fn = fn;
     call->limit = limit < FIRST_MOST ? limit : FIRST_MOST;
     call->first = true;
+    call->own = mem_strdup("");
+    call->device = mem_strdup(device);
     page_begin(call);
 }

@@ -1,7 +1,5 @@
--- Removes messages. ARGV: members. Answer: number removed.
+-- Removes messages. ARGV: members; as in fact.lua, if they have ended. Answer: number removed.
+--@include extras.lua
 local removed = 0
-for _, member in ipairs(ARGV) do
-  removed = removed + redis.call('ZREM', KEYS[1], member)
-  redis.call('HDEL', KEYS[1] .. ':owed', string.sub(member, 1, 8))
-end
+for i = 1, KEYS[2] and #ARGV - 1 or #ARGV do removed = removed + leave(ARGV[i], nil, 'e') end
 return removed

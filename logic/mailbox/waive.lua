@@ -1,28 +1,19 @@
--- Messages are owed to some sessions no longer. ARGV: 1 the sessions' tokens; then pairs of score
--- and id. Answer: number removed.
-local owed, removed, gone = KEYS[1] .. ':owed', 0, {}
+-- Messages are owed to some sessions, or a device, no longer.
+-- ARGV: 1 the sessions' tokens, 2 the device's, or ''; then pairs of score and id.
+-- Answer: {number removed, the beginnings of traced ones among them}.
+--@include extras.lua
+--@include tokens.lua
+local removed, gone = 0, {[ARGV[2]] = true}
 for token in string.gmatch(ARGV[1], '%S+') do gone[token] = true end
-for i = 2, #ARGV, 2 do
-  local id, others, had = ARGV[i + 1], {}, false
-  local list = redis.call('HGET', owed, id)
-  for token in string.gmatch(list or '', '%S+') do
-    if token == '+' then
-      had = true
-    elseif not gone[token] then
-      others[#others + 1] = token
-    end
-  end
-  if list and #others > 0 then
-    if had then others[#others + 1] = '+' end
-    redis.call('HSET', owed, id, table.concat(others, ' '))
-  elseif list then
-    redis.call('HDEL', owed, id)
-    local page = had and redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[i], ARGV[i]) or {}
-    for _, member in ipairs(page) do
-      if string.sub(member, 1, 8) == id then
-        removed = removed + redis.call('ZREM', KEYS[1], member)
-      end
-    end
+for i = 3, #ARGV, 2 do
+  local id = ARGV[i + 1]
+  local sessions, own, had = tokens_without(owed, id, gone)
+  local others, own_device, had_too = tokens_without(devices, id, gone)
+  if own or own_device then
+    had = had or had_too
+    tokens_put(owed, id, sessions, had)
+    tokens_put(devices, id, others, had)
+    if had and sessions == '' and others == '' then removed = removed + leave_id(ARGV[i], id) end
   end
 end
-return removed
+return {removed, traced}

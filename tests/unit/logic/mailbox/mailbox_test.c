@@ -68,6 +68,7 @@ static _Atomic int64_t counters[LOGIC_METRIC_COUNT];
 static struct logic_config config = {
     .mailbox_limit = 20,
     .mailbox_limit_spilled = 10000,
+    .mailbox_limit_acked = 1000,
     .mailbox_ttl_ms = 86400000,
     .mailbox_page = 500,
     .mailbox_page_bytes = 1000,
@@ -111,11 +112,27 @@ static redisReply *members(size_t n, uint64_t first, size_t len, uint64_t expire
     return reply;
 }
 
+/* Others are owed MEMBER: only its id comes. */
+static void leave_out(redisReply *member)
+{
+    member->type = REDIS_REPLY_ARRAY;
+    member->elements = 1;
+    member->element = mem_alloc(sizeof *member->element);
+    redisReply *id = member->element[0] = mem_zalloc(sizeof *id);
+    id->type = REDIS_REPLY_STRING;
+    id->str = member->str;
+    id->len = 8;
+}
+
 static void members_free(redisReply *reply)
 {
     for (size_t i = 0; i < reply->elements; i++) {
-        free(reply->element[i]->str);
-        free(reply->element[i]);
+        redisReply *member = reply->element[i];
+        if (member->type == REDIS_REPLY_ARRAY)
+            free(member->element[0]);
+        free(member->element);
+        free(member->str);
+        free(member);
     }
     free(reply->element);
     free(reply);
@@ -173,6 +190,31 @@ static void member_encoding(void **state)
     assert_int_equal(mailbox_decode(bytes, MAILBOX_HEADER - 1, &out), -EBADMSG);
 }
 
+/* A traced message has its mark before the body, and nothing else differs. */
+static void traced_member(void **state)
+{
+    uint8_t mark[TRACE_MARK_LEN], bytes[MAILBOX_HEADER + TRACE_MARK_LEN + 2];
+    struct mailbox_message in = {
+        .id = 7, .op = 5, .expires_ms = 9, .body = (const uint8_t *)"hi", .len = 2, .trace = mark};
+    struct mailbox_message out;
+
+    (void)state;
+    memset(mark, 0xee, sizeof mark);
+    assert_int_equal(mailbox_size(&in), sizeof bytes);
+    mailbox_encode(&in, bytes);
+    assert_true(bytes[12] == 0x80);
+    assert_int_equal(mailbox_decode(bytes, sizeof bytes, &out), 0);
+    assert_true(out.id == 7 && out.op == 5 && out.expires_ms == 9 && out.len == 2);
+    assert_memory_equal(out.body, "hi", 2);
+    assert_memory_equal(out.trace, mark, sizeof mark);
+    assert_int_equal(mailbox_decode(bytes, MAILBOX_HEADER + TRACE_MARK_LEN, &out), 0);
+    assert_int_equal(mailbox_decode(bytes, MAILBOX_HEADER + TRACE_MARK_LEN - 1, &out), -EBADMSG);
+    in.trace = NULL;
+    mailbox_encode(&in, bytes);
+    assert_int_equal(mailbox_decode(bytes, mailbox_size(&in), &out), 0);
+    assert_null(out.trace);
+}
+
 static void bytes_order_as_ids(void **state)
 {
     uint8_t a[MAILBOX_HEADER], b[MAILBOX_HEADER];
@@ -221,10 +263,15 @@ static void store_counts_by_who_stores(void **state)
                trimmed = {.type = REDIS_REPLY_INTEGER, .integer = 3},
                there = {.type = REDIS_REPLY_INTEGER, .integer = 10000},
                ended = {.type = REDIS_REPLY_INTEGER, .integer = 2},
-               newest = {
-                   .type = REDIS_REPLY_STRING, .len = 8, .str = (char[]){"\0\0\0\0\0\0\0\x09"}};
-    redisReply *elements[] = {&added, &trimmed, &there, &ended, &newest};
-    redisReply reply = {.type = REDIS_REPLY_ARRAY, .elements = 5, .element = elements};
+               newest = {.type = REDIS_REPLY_STRING,
+                         .len = 8,
+                         .str = (char[]){"\0\0\0\0\0\0\0\x09"}},
+               replaced = {.type = REDIS_REPLY_INTEGER, .integer = 4},
+               dropped = {.type = REDIS_REPLY_INTEGER, .integer = 5},
+               traced = {.type = REDIS_REPLY_ARRAY};
+    redisReply *elements[] = {&added,    &trimmed, &there,  &ended,  &newest,
+                              &replaced, &dropped, &traced, &traced, &traced};
+    redisReply reply = {.type = REDIS_REPLY_ARRAY, .elements = 10, .element = elements};
     int err = 99;
 
     (void)state;
@@ -237,6 +284,8 @@ static void store_counts_by_who_stores(void **state)
     assert_int_equal(counters[LOGIC_EXPIRED], 2);
     assert_int_equal(counters[LOGIC_STORED_SETTLE], 1);
     assert_int_equal(counters[LOGIC_TRIMMED], 3);
+    assert_int_equal(counters[LOGIC_REPLACED], 4);
+    assert_int_equal(counters[LOGIC_TRIMMED_ACKED], 5);
 
     put.behind = (uint64_t)6 << 22;
     mailbox_store(&logic, &put, on_stored, &err);
@@ -252,7 +301,7 @@ static void store_counts_by_who_stores(void **state)
     put.by = MAILBOX_SPILL;
     put.owed = "c/1";
     mailbox_store(&logic, &put, on_stored, &err);
-    assert_stored(" 0 20 0  c/1 0");
+    assert_stored(" 0 20 0  c/1  0 1000 ");
     added.integer = trimmed.integer = 0;
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(counters[LOGIC_STORED_SPILL], 0);
@@ -270,7 +319,7 @@ static void store_counts_by_who_stores(void **state)
     assert_int_equal(counters[LOGIC_STORED_AGAIN], 1);
     put.by = MAILBOX_OWE_IF_THERE;
     mailbox_store(&logic, &put, on_stored, &err);
-    assert_stored(" 0 20 0  c/1 1");
+    assert_stored(" 0 20 0  c/1  1 1000 ");
     added.integer = 1;
     last_fn(NULL, &reply, last_arg);
     assert_int_equal(counters[LOGIC_STORED_SETTLE], 2);
@@ -357,12 +406,12 @@ static void redis_away(void **state)
     redisReply error = {.type = REDIS_REPLY_ERROR, .str = (char[]){"OOM"}};
 
     (void)state;
-    mailbox_first(&logic, 1, on_page, NULL);
-    assert_string_equal(sent, "ZRANGE imc:mb:1 0 20");
+    mailbox_first(&logic, 1, "", on_page, NULL);
+    assert_string_equal(sent, "ZCARD imc:mb:1");
     memset(&got, 0, sizeof got);
     last_fn(NULL, NULL, last_arg);
     assert_int_equal(got.err, -EAGAIN);
-    mailbox_first(&logic, 1, on_page, NULL);
+    mailbox_first(&logic, 1, "", on_page, NULL);
     last_fn(NULL, &error, last_arg);
     assert_int_equal(got.calls, 2);
     assert_int_equal(got.err, -EAGAIN);
@@ -371,7 +420,7 @@ static void redis_away(void **state)
 static void fetch_starts_inside_the_millisecond(void **state)
 {
     (void)state;
-    fetch(9, (uint64_t)5 << 22 | 3, 10, "");
+    fetch(9, (uint64_t)5 << 22 | 3, 10, NULL);
     assert_string_equal(sent, "imc:mb:9 5 0 20971523 11 1000");
     answer_page(members(0, 0, 0, 0));
 }
@@ -383,25 +432,25 @@ static void what_others_are_owed_is_left_out(void **state)
     redisReply *page = members(4, id, 1, 0);
 
     (void)state;
-    page->element[1]->len = page->element[2]->len = page->element[3]->len = 8;
+    for (int i = 1; i < 4; i++)
+        leave_out(page->element[i]);
     fetch(1, 0, 3, "c/1");
-    assert_string_equal(strrchr(sent, ' '), " c/1");
+    assert_string_equal(strrchr(sent, 'c'), "c/1 ");
     answer_page(page);
     assert_int_equal(got.n, 1);
     assert_true(got.more && got.left_out == id + 3);
     assert_int_equal(removals, 0);
 
     page = members(3, id, 1, 0);
-    page->element[0]->len = 8;
+    leave_out(page->element[0]);
     fetch(1, 0, 3, "c/1");
     answer_page(page);
     assert_int_equal(got.n, 2);
     assert_true(!got.more && got.left_out == 0); /* behind the messages nothing is */
 
-    /* Whoever wants all gets no bare ids: this is garbage. */
-    page = members(1, id, 1, 0);
+    page = members(1, id, 1, 0); /* garbage that looks like an id */
     page->element[0]->len = 8;
-    fetch(1, 0, 3, NULL);
+    fetch(1, 0, 3, "c/1");
     answer_page(page);
     assert_int_equal(removals, 1);
 }
@@ -438,7 +487,7 @@ static void confirm(const redisReply *reply)
 
     memset(&left, 0, sizeof left);
     mailbox_confirm(&logic, &debts, on_confirmed, NULL);
-    assert_string_equal(sent, "imc:mb:42 c/1 7  8 ");
+    assert_string_equal(sent, "imc:mb:42 c/1  7  8 ");
     last_fn(NULL, reply, last_arg);
     assert_int_equal(left.calls, 1);
 }
@@ -492,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(member_encoding),
+        cmocka_unit_test(traced_member),
         cmocka_unit_test(bytes_order_as_ids),
         cmocka_unit_test(expiry),
         cmocka_unit_test_setup(store_counts_by_who_stores, clear),

@@ -36,6 +36,24 @@ static void what_names_no_session_is_no_token(void **state)
     assert_int_equal(receivers_token(comet, 7, token), 0);
 }
 
+static void a_device_is_named_by_its_key(void **state)
+{
+    char device[RECEIVERS_DEVICE_MAX], key[RECEIVERS_KEY_MAX + 2];
+
+    (void)state;
+    assert_int_equal(receivers_device("phone 1+", device), 11);
+    assert_string_equal(device, "/phone%201+");
+    assert_int_equal(receivers_device("", device), 0);
+    assert_int_equal(receivers_device("~7~0123456789abcdef0123456789abcdef", device), 0);
+    assert_string_equal(device, ""); /* it was made up for a connection */
+    memset(key, '\xff', sizeof key);
+    key[RECEIVERS_KEY_MAX] = '\0';
+    assert_int_equal(receivers_device(key, device), RECEIVERS_DEVICE_MAX - 1); /* the longest */
+    key[RECEIVERS_KEY_MAX] = 'x';
+    key[RECEIVERS_KEY_MAX + 1] = '\0';
+    assert_int_equal(receivers_device(key, device), 0);
+}
+
 static void a_list_has_each_token_once(void **state)
 {
     struct receivers owed = {0};
@@ -77,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_names_comet_and_session),
         cmocka_unit_test(what_names_no_session_is_no_token),
+        cmocka_unit_test(a_device_is_named_by_its_key),
         cmocka_unit_test(a_list_has_each_token_once),
         cmocka_unit_test(a_list_is_read_token_by_token),
     };

@@ -2,6 +2,7 @@
  * never more than mailbox.limit for a user who is away. */
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/events/event_types.h"
 #include "common/redis/redis.h"
 #include "logic/mailbox/mailbox.h"
 #include "tests/unit/lib/clock.h"
@@ -12,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,7 +133,119 @@ static void the_first_that_waits_is_as_any_other(void **state)
     assert_int_equal(counters[LOGIC_EXPIRED] + counters[LOGIC_TRIMMED], 0);
 }
 
+/* --- what is told --- */
+
+static int fact_at(int index)
+{
+    char command[96];
+
+    snprintf(command, sizeof command,
+             "EVAL return(string.byte(redis.call('LINDEX','imc:facts',%d)or'-')) 0", index);
+    return (int)redis(command);
+}
+
+static void tell(uint64_t id, enum event_type type)
+{
+    calls = 0;
+    mailbox_tell(&logic, &(struct mailbox_fact){UID, id, type}, on_done, NULL);
+    wait_for(1);
+}
+
+/* It is told of only while it is there, and so before what becomes of it. */
+static void stored_is_told_before_its_end(void **state)
+{
+    (void)state;
+    logic.event_types = 1U << EVENT_STORED | 1U << EVENT_EXPIRED;
+    config.events_facts = 100;
+    uint64_t ids[LIMIT + 1];
+    for (size_t i = 0; i <= LIMIT; i++) {
+        ids[i] = (time_unix_ms() << 22) + i;
+        assert_int_equal(store_behind(ids[i], 0), 0);
+    }
+    tell(ids[0], EVENT_STORED);
+    tell(ids[0] + LIMIT + 1,
+         EVENT_STORED); /* is not there, although others of its millisecond are */
+    calls = 0;
+    mailbox_trim(&logic, UID, ids[LIMIT], on_done, NULL);
+    wait_for(1);
+    tell(ids[0], EVENT_STORED);
+    assert_int_equal(redis("LLEN imc:facts"), 2);
+    assert_int_equal(fact_at(0), 's');
+    assert_int_equal(fact_at(1), 't');
+    assert_true(mailbox_tells(&logic, EVENT_EXPIRED) && !mailbox_tells(&logic, EVENT_DELIVERED));
+    logic.event_types = 0;
+}
+
+/* And what is there ends by itself. */
+static void what_is_too_old_to_be_stored_is_told_once_at_most(void **state)
+{
+    (void)state;
+    logic.event_types = 1U << EVENT_EXPIRED;
+    uint64_t id = time_unix_ms() << 22;
+    tell(id, EVENT_EXPIRED);
+    assert_int_equal(redis("LLEN imc:facts"), 1);
+    assert_int_equal(fact_at(0), 'e');
+    assert_int_equal(store_behind(id, 0), 0);
+    tell(id, EVENT_EXPIRED);
+    assert_int_equal(redis("LLEN imc:facts"), 1);
+    logic.event_types = 0;
+}
+
+/* A session had it for longer than it took a newer one to come. */
+static void what_comes_behind_its_replacement_is_told(void **state)
+{
+    (void)state;
+    logic.event_types = 1U << EVENT_EXPIRED;
+    for (uint64_t n = 2; n >= 1; n--) {
+        struct mailbox_put put = {.by = MAILBOX_SPILL,
+                                  .uid = UID,
+                                  .message = {.id = (time_unix_ms() << 22) + (n << 32), .op = 5},
+                                  .collapse = "k"};
+        calls = 0;
+        mailbox_store(&logic, &put, on_done, NULL);
+        wait_for(1);
+    }
+    assert_int_equal(waiting(), 1);
+    assert_int_equal(redis("LLEN imc:facts"), 1);
+    assert_int_equal(fact_at(0), 'r');
+    logic.event_types = 0;
+}
+
 /* --- what has ended --- */
+
+/* Until COUNTER is WANTED. */
+static void wait_for_counter(enum logic_metric counter, int64_t wanted)
+{
+    while (counters[counter] < wanted)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    assert_int_equal(counters[counter], wanted);
+}
+
+static void a_sweep_counts_what_it_tells_of(void **state)
+{
+    (void)state;
+    logic.event_types = 1U << EVENT_EXPIRED;
+    config.events_facts = 100;
+    store(1, 0, 0, NULL);
+    for (uint64_t i = 2; i < 6; i++)
+        store(i, 0, 100, "c/1");
+    assert_int_equal(redis("ZCARD imc:ends"), 1);
+    clock_move(150);
+    mailbox_sweep(&logic, UID);
+    wait_for_counter(LOGIC_EXPIRED, 4);
+    assert_int_equal(redis("LLEN imc:facts"), 4);
+    assert_int_equal(waiting(), 1);
+    assert_int_equal(redis("ZCARD imc:ends"), 1);
+    clock_move(TTL); /* the key lives an hour longer, so that the last one can be told, too */
+    mailbox_sweep(&logic, UID);
+    wait_for_counter(LOGIC_EXPIRED, 5);
+    assert_int_equal(waiting(), 0);
+    assert_int_equal(redis("ZCARD imc:ends"), 0);
+    mailbox_sweep(&logic, UID); /* another logic has done it */
+    store(6, 0, 0, NULL);       /* is answered after it */
+    assert_int_equal(counters[LOGIC_EXPIRED], 5);
+    logic.event_types = 0;
+}
 
 static void keys_live_as_long_as_what_is_in_them(void **state)
 {
@@ -367,6 +481,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_first_that_waits_is_as_any_other, clear),
         cmocka_unit_test_setup(nothing_is_stored_before_what_it_is_behind, clear),
+        cmocka_unit_test_setup(stored_is_told_before_its_end, clear),
+        cmocka_unit_test_setup(what_is_too_old_to_be_stored_is_told_once_at_most, clear),
+        cmocka_unit_test_setup(what_comes_behind_its_replacement_is_told, clear),
+        cmocka_unit_test_setup(a_sweep_counts_what_it_tells_of, clear),
         cmocka_unit_test_setup(keys_live_as_long_as_what_is_in_them, clear),
         cmocka_unit_test_setup(nothing_is_left_of_short_ones, clear),
         cmocka_unit_test_setup(a_store_drops_what_has_ended, clear),
