@@ -1,5 +1,6 @@
 #include "logic/events/session_log.h"
 #include "common/base/decimal.h"
+#include "common/events/event_types.h"
 #include "logic/base/bus.h"
 
 #include <errno.h>
@@ -30,6 +31,17 @@ int session_log_partitions(const struct logic *logic)
     return ordered_producer_partitions(logic->session_log);
 }
 
+static int record_send(struct logic *logic, struct kafka_message *message, int32_t partition,
+                       struct ordered_ticket *ticket)
+{
+    int err = ordered_producer_send(logic->session_log, message,
+                                    message->value_len + message->key_len + RECORD_HEAD_BYTES,
+                                    partition, ticket);
+    if (err != 0)
+        free(message->value);
+    return err;
+}
+
 int session_log_write_to(struct logic *logic, const struct session_name *name,
                          const Imc__V1__SessionRecord *record, int32_t partition,
                          struct ordered_ticket *ticket)
@@ -37,17 +49,13 @@ int session_log_write_to(struct logic *logic, const struct session_name *name,
     struct kafka_message message;
 
     session_record_make(name, record, &message);
-    int err = ordered_producer_send(logic->session_log, &message,
-                                    message.value_len + message.key_len + RECORD_HEAD_BYTES,
-                                    partition, ticket);
-    if (err != 0)
-        free(message.value);
-    return err;
+    return record_send(logic, &message, partition, ticket);
 }
 
-int session_log_write(struct logic *logic, const struct session_name *name,
-                      const Imc__V1__SessionRecord *record, struct ordered_ticket *ticket)
+int session_log_write_with(struct logic *logic, const char *key, size_t key_len,
+                           const Imc__V1__SessionRecord *record, struct ordered_ticket *ticket)
 {
+    struct kafka_message message;
     char uid[DECIMAL_MOST];
     size_t len = decimal_put(uid, record->uid);
 
@@ -55,8 +63,17 @@ int session_log_write(struct logic *logic, const struct session_name *name,
         logic_count(logic, LOGIC_EVENTS_PUT_OFF, 1);
         return -EAGAIN;
     }
-    return session_log_write_to(logic, name, record,
-                                ordered_producer_partition(logic->session_log, uid, len), ticket);
+    session_record_make_with(key, key_len, record, &message);
+    return record_send(logic, &message, ordered_producer_partition(logic->session_log, uid, len),
+                       ticket);
+}
+
+int session_log_write(struct logic *logic, const struct session_name *name,
+                      const Imc__V1__SessionRecord *record, struct ordered_ticket *ticket)
+{
+    char key[SESSION_NAME_MAX];
+
+    return session_log_write_with(logic, key, session_name_write(name, key), record, ticket);
 }
 
 int session_log_open(struct logic *logic)
@@ -74,7 +91,10 @@ int session_log_open(struct logic *logic)
         .arg = logic,
     };
 
+    char err[128];
+
     if (options.topic[0] == '\0')
         return 0;
+    (void)event_types_read(logic->config->events_types, &logic->event_types, err, sizeof err);
     return ordered_producer_open(&options, &logic->session_log);
 }

@@ -10,13 +10,16 @@
 #include "common/kafka/ordered_producer.h"
 #include "logic/base/logic.h"
 
-/* Fills logic->session_log, or leaves it NULL if events.log is empty. The caller closes it with
- * ordered_producer_close(). 0, or -EINVAL and the like after logging. */
+/* Fills logic->session_log and event_types, or leaves them if events.log is empty. The caller
+ * closes it with ordered_producer_close(). 0, or -EINVAL and the like after logging. */
 int session_log_open(struct logic *logic);
 /* Writes RECORD of the session NAME, of which nothing is kept, to the partition of its uid. Only if
  * there is a log. As ordered_producer_send(). */
 int session_log_write(struct logic *logic, const struct session_name *name,
                       const Imc__V1__SessionRecord *record, struct ordered_ticket *ticket);
+/* The same with KEY, KEY_LEN bytes, for a record that is no session's beginning or end. */
+int session_log_write_with(struct logic *logic, const char *key, size_t key_len,
+                           const Imc__V1__SessionRecord *record, struct ordered_ticket *ticket);
 /* The same, to PARTITION, of those that session_log_partitions() says. */
 int session_log_write_to(struct logic *logic, const struct session_name *name,
                          const Imc__V1__SessionRecord *record, int32_t partition,
