@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/config/config.h"
 #include "logic/http/callers.h"
+#include "logic/http/refusals.h"
 #include "logic/http/routes.h"
 
 #include <errno.h>
@@ -72,9 +73,10 @@ static const struct face face_goim = {.ok = "{\"code\":0,\"message\":\"\"}",
 const struct face *face_of(const struct logic *logic, const struct http_request *request)
 {
     const char *path = http_path(request);
+    const struct route_set *set = route_set_of(logic, path);
 
-    if (logic->more_routes != NULL && logic->more_routes->owns(path))
-        return logic->more_routes->face;
+    if (set != NULL)
+        return set->face;
     return strncmp(path, "/goim/", 6) == 0 ? &face_goim : &face_imgo;
 }
 
@@ -92,23 +94,16 @@ bool api_origin_may_read(const struct logic *logic, const struct http_request *r
     return config_list_has(logic->config->api_origins, origin, strlen(origin));
 }
 
-/* Responds with EXTRA headers, those of the face, and, with CORS, those that allow a browser to
- * read the answer. */
-static void respond_with(const struct logic *logic, struct http_request *request,
-                         const struct api_answer *answer, bool cors)
+/* Responds with EXTRA headers and, with CORS, those that allow a browser to read the answer. */
+static void respond_with(struct http_request *request, const struct api_answer *answer, bool cors)
 {
-    const struct face *face = face_of(logic, request);
     const char *extra = answer->extra != NULL ? answer->extra : "";
-    char lines[LINES_MAX], of_face[LINES_MAX / 2] = "";
-    int n;
+    char lines[LINES_MAX];
+    int n = 0;
 
-    if (face->headers != NULL)
-        face->headers(request, of_face, sizeof of_face);
     if (cors)
-        n = snprintf(lines, sizeof lines, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s%s",
-                     http_header(request, "origin"), of_face, extra);
-    else
-        n = snprintf(lines, sizeof lines, "%s%s", of_face, extra);
+        n = snprintf(lines, sizeof lines, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n%s",
+                     http_header(request, "origin"), extra);
     http_respond(request, answer->status, answer->type, answer->body, answer->len,
                  n > 0 && (size_t)n < sizeof lines ? lines : extra);
 }
@@ -121,7 +116,7 @@ static void respond(struct logic *logic, struct http_request *request,
                 : answer->status >= 400 ? LOGIC_HTTP_4XX
                                         : LOGIC_HTTP_2XX,
                 1);
-    respond_with(logic, request, answer, api_origin_may_read(logic, request));
+    respond_with(request, answer, api_origin_may_read(logic, request));
 }
 
 void api_preflight(struct logic *logic, struct http_request *request)
@@ -133,12 +128,12 @@ void api_preflight(struct logic *logic, struct http_request *request)
     };
 
     logic_count(logic, LOGIC_HTTP_2XX, 1);
-    respond_with(logic, request, &answer, true);
+    respond_with(request, &answer, true);
 }
 
 /* Logs an answer of STATUS to a call that changes something, or that is refused for who made it.
  * WHY: the reason of a refusal, NULL: it was carried out. */
-static void audit(const struct logic *logic, const struct http_request *request, int status,
+static void audit(const struct logic *logic, struct http_request *request, int status,
                   const char *why)
 {
     const struct route *route = route_of(logic, request);
@@ -151,7 +146,8 @@ static void audit(const struct logic *logic, const struct http_request *request,
                               .method = audit_method(request),
                               .route = route != NULL ? route->path : NULL,
                               .outcome = status,
-                              .why = why});
+                              .why = why,
+                              .request_id = http_request_id(request)});
 }
 
 static bool changes_something(const struct logic *logic, const struct http_request *request)
@@ -193,31 +189,21 @@ void api_goim_data(struct logic *logic, struct http_request *request, const void
     free(body);
 }
 
-static const char *const error_words[API_ERRORS] = {
-    [API_PARAMETER] = "parameter",
-    [API_TOKEN] = "token",
-    [API_NO_SERVER] = "parameter",
-    [API_KEY] = "key",
-    [API_SCOPE] = "scope",
-    [API_RATE] = "rate",
-    [API_NOT_FOUND] = "path",
-    [API_METHOD] = "method",
-    [API_TOO_LARGE] = "size",
-    [API_ENCODING] = "encoding",
-    [API_UNAVAILABLE] = "unavailable",
-};
-
-static void refuse(struct logic *logic, struct http_request *request, enum api_error error,
-                   const char *text, const char *extra)
+static void refuse(struct logic *logic, struct http_request *request,
+                   const struct api_refusal *refusal, const char *extra)
 {
     const struct face *face = face_of(logic, request);
+    enum api_error error = refusal->error;
     int status = face->statuses[error];
-    char body[REFUSAL_MAX];
-    size_t len = face->write(error, status, text, body, sizeof body);
+    char body[REFUSAL_MAX], word[REFUSAL_WORD_MAX + 1];
+    size_t len = face->write(error, status, refusal->text, body, sizeof body);
 
+    refusal_note(logic, request, refusal->cause, status, refusal->text);
     if (error == API_KEY || error == API_SCOPE || error == API_RATE ||
-        changes_something(logic, request))
-        audit(logic, request, status, error_words[error]);
+        changes_something(logic, request)) {
+        refusal_word(refusal->cause, word);
+        audit(logic, request, status, word);
+    }
     respond(logic, request, &(struct api_answer){status, face->problem, body, len, extra});
 }
 
@@ -229,15 +215,14 @@ void api_error(struct logic *logic, struct http_request *request, enum api_error
         [API_NO_SERVER] = LOGIC_REFUSED_PARAMETER, [API_KEY] = LOGIC_REFUSED_KEY,
         [API_SCOPE] = LOGIC_REFUSED_SCOPE,         [API_RATE] = LOGIC_REFUSED_RATE,
         [API_NOT_FOUND] = LOGIC_REFUSED_PATH,      [API_METHOD] = LOGIC_REFUSED_METHOD,
-        [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,      [API_ENCODING] = LOGIC_REFUSED_ENCODING,
-        [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
+        [API_CONFLICT] = LOGIC_REFUSED_PARAMETER,  [API_TOO_LARGE] = LOGIC_REFUSED_SIZE,
+        [API_ENCODING] = LOGIC_REFUSED_ENCODING,   [API_UNAVAILABLE] = LOGIC_REFUSED_REDIS,
     };
     const char *extra = error == API_KEY        ? "WWW-Authenticate: Bearer\r\n"
                         : error == API_ENCODING ? "Accept-Encoding: identity\r\n"
                                                 : NULL;
 
-    logic_count(logic, rows[error], 1);
-    refuse(logic, request, error, text, extra);
+    refuse(logic, request, &(struct api_refusal){error, rows[error], 0, text}, extra);
 }
 
 void api_refuse(struct logic *logic, struct http_request *request,
@@ -246,8 +231,7 @@ void api_refuse(struct logic *logic, struct http_request *request,
     char line[40];
 
     snprintf(line, sizeof line, "Retry-After: %u\r\n", refusal->retry_s);
-    logic_count(logic, refusal->cause, 1);
-    refuse(logic, request, refusal->error, refusal->text, refusal->retry_s > 0 ? line : NULL);
+    refuse(logic, request, refusal, refusal->retry_s > 0 ? line : NULL);
 }
 
 void api_unavailable(struct logic *logic, struct http_request *request, enum logic_metric cause,
@@ -268,8 +252,7 @@ void api_refuse_method(struct logic *logic, struct http_request *request, const 
 
     snprintf(text, sizeof text, "method not allowed: %s it", allow);
     snprintf(line, sizeof line, "Allow: %s\r\n", allow);
-    logic_count(logic, LOGIC_REFUSED_METHOD, 1);
-    refuse(logic, request, API_METHOD, text, line);
+    refuse(logic, request, &(struct api_refusal){API_METHOD, LOGIC_REFUSED_METHOD, 0, text}, line);
 }
 
 bool api_is_beyond(const struct logic *logic, const struct http_request *request, bool push,

@@ -2,7 +2,9 @@
 #include "common/auth/presented.h"
 #include "common/base/mem.h"
 #include "common/base/saturate.h"
+#include "common/base/time.h"
 #include "common/http/http.h"
+#include "logic/base/recent.h"
 #include "logic/http/local_callers.h"
 
 #include <assert.h>
@@ -13,13 +15,16 @@
 
 #define SECOND_US UINT64_C(1000000)
 
+enum { CAUSES = LOGIC_REFUSED_MEMORY - LOGIC_REFUSED_PARAMETER + 1 }; /* of refusals */
+
 static const char plain_name[] = "api.keys"; /* of all keys of that list */
 
 struct caller {
     struct key key;
     size_t requests;   /* under way */
     uint64_t spent_us; /* by loop time: until then the pushes so far use up api.push_rate */
-    bool gone;         /* its key was taken out of the file: freed with its last request */
+    struct recent refused[CAUSES]; /* in minutes */
+    bool gone; /* its key was taken out of the file: freed with its last request */
 };
 
 struct callers {
@@ -166,6 +171,42 @@ static void begin(struct callers *callers, struct http_request *request, struct 
     http_set_context(request, caller);
 }
 
+const struct key *callers_key_presented(const struct callers *callers, const char *presented)
+{
+    ssize_t index = callers->keys != NULL ? keys_find(callers->keys, presented) : -1;
+
+    return index >= 0 ? keys_at(callers->keys, (size_t)index) : NULL;
+}
+
+const struct key *callers_key_of(const struct callers *callers,
+                                 const uint8_t digest[KEY_DIGEST_LEN])
+{
+    ssize_t index = callers->keys != NULL ? keys_find_digest(callers->keys, digest) : -1;
+
+    return index >= 0 ? keys_at(callers->keys, (size_t)index) : NULL;
+}
+
+/* The number of the key that REQUEST presents, or with which its sender has logged in at the
+ * console; -1: none, for the reason WHY. */
+static ssize_t key_of_request(const struct callers *callers, const struct http_request *request,
+                              const char **why)
+{
+    struct logic *logic = callers->logic;
+    const char *presented = presented_key(request);
+    ssize_t index = presented != NULL ? keys_find(callers->keys, presented) : -1;
+
+    *why = "wrong key";
+    if (presented != NULL)
+        return index;
+    *why = NULL;
+    const uint8_t *digest = logic->logged_in != NULL ? logic->logged_in(logic, request, why) : NULL;
+    if (digest == NULL && *why == NULL)
+        *why = "key missing: send Authorization: Bearer KEY, or X-API-Key: KEY";
+    else if (digest != NULL)
+        *why = "the key of this login was taken back";
+    return digest != NULL ? keys_find_digest(callers->keys, digest) : -1;
+}
+
 const char *callers_identify(struct callers *callers, struct http_request *request)
 {
     const struct local_callers *local = callers->logic->local;
@@ -178,12 +219,10 @@ const char *callers_identify(struct callers *callers, struct http_request *reque
                                                                 : &callers->trusted);
         return why;
     }
-    const char *presented = presented_key(request);
-    if (presented == NULL)
-        return "key missing: send Authorization: Bearer KEY, or X-API-Key: KEY";
-    ssize_t index = keys_find(callers->keys, presented);
+    const char *why = NULL;
+    ssize_t index = key_of_request(callers, request, &why);
     if (index < 0)
-        return "wrong key";
+        return why;
     begin(callers, request, callers->of_key[index]);
     return NULL;
 }
@@ -223,6 +262,51 @@ bool callers_may(const struct http_request *request, enum key_scope scope)
     const struct caller *caller = http_context(request);
 
     return key_may(&caller->key, scope);
+}
+
+/* --- what was refused --- */
+
+/* As common/daemon/metering.h has them, so that both tell of the same time. */
+static uint64_t minute(void)
+{
+    return time_unix_ms() / 60000;
+}
+
+void callers_refused(const struct callers *callers, const struct http_request *request,
+                     enum logic_metric cause)
+{
+    struct caller *caller = http_context(request);
+
+    if (caller != NULL && caller != &callers->stranger)
+        recent_add(&caller->refused[cause - LOGIC_REFUSED_PARAMETER], minute(), 1);
+}
+
+/* Adds those of CALLER: what is over as WANT_OLD says. Returns how many there are then. */
+static size_t add_refusals(const struct caller *caller, bool want_old, struct caller_refusal *out,
+                           size_t at, size_t n)
+{
+    for (int i = 0; i < CAUSES && at < n; i++) {
+        const struct recent *recent = &caller->refused[i];
+        uint64_t lately = recent_count(recent, minute(), SERIES_LATELY_S / 60 + 1);
+        if (recent->total > 0 && (lately == 0) == want_old)
+            out[at++] = (struct caller_refusal){caller->key.name,
+                                                (enum logic_metric)(LOGIC_REFUSED_PARAMETER + i),
+                                                recent->total, lately};
+    }
+    return at;
+}
+
+size_t callers_refusals(const struct callers *callers, struct caller_refusal *out, size_t n)
+{
+    size_t keys = callers->keys != NULL ? keys_count(callers->keys) : 0, at = 0;
+
+    for (int old = 0; old < 2; old++) {
+        for (size_t i = 0; i < keys; i++)
+            at = add_refusals(callers->of_key[i], old != 0, out, at, n);
+        at = add_refusals(&callers->loopback, old != 0, out, at, n);
+        at = add_refusals(&callers->trusted, old != 0, out, at, n);
+    }
+    return at;
 }
 
 /* --- how much --- */

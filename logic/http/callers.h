@@ -37,6 +37,11 @@ void callers_take_stranger(struct callers *callers, struct http_request *request
 /* REQUEST is over. */
 void callers_end(struct callers *callers, struct http_request *request);
 
+/* The key that PRESENTED is, or that has DIGEST; NULL: none. Valid until keys are read anew. */
+const struct key *callers_key_presented(const struct callers *callers, const char *presented);
+const struct key *callers_key_of(const struct callers *callers,
+                                 const uint8_t digest[KEY_DIGEST_LEN]);
+
 /* Those below are for requests that were identified. */
 /* "billing"; "nobody": it was not. */
 const char *callers_name(const struct http_request *request);
@@ -44,6 +49,18 @@ const char *callers_name(const struct http_request *request);
  * set: one client may reach logics from several addresses. */
 const char *callers_scope(const struct callers *callers, const struct http_request *request);
 bool callers_may(const struct http_request *request, enum key_scope scope);
+
+/* What a key was refused, and why. */
+struct caller_refusal {
+    const char *key;         /* valid until keys are read anew */
+    enum logic_metric cause; /* a row of imc_logic_refused_total */
+    uint64_t total, lately;  /* LATELY: within SERIES_LATELY_S */
+};
+/* REQUEST is refused for CAUSE. Does nothing if it was not identified. */
+void callers_refused(const struct callers *callers, const struct http_request *request,
+                     enum logic_metric cause);
+/* Fills OUT with at most N, those of the last minutes first. Returns how many. */
+size_t callers_refusals(const struct callers *callers, struct caller_refusal *out, size_t n);
 
 enum callers_limit {
     CALLERS_FINE,

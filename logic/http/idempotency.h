@@ -17,7 +17,8 @@
 #include "common/auth/keys.h"
 #include "logic/base/logic.h"
 
-enum { IDEM_KEY_MAX = 128, IDEM_SCOPE_MAX = KEY_NAME_MAX, IDEM_DIGEST = 32 };
+/* A scope is the name of a key, or one of ours, which begins with a dot. */
+enum { IDEM_KEY_MAX = 128, IDEM_SCOPE_MAX = KEY_NAME_MAX + 1, IDEM_DIGEST = 32 };
 
 enum idem_state { IDEM_PENDING, IDEM_PARTIAL, IDEM_ANSWERED, IDEM_GARBLED };
 struct idem_value {

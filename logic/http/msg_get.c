@@ -8,6 +8,7 @@
 #include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/protocol/ops.h"
+#include "logic/http/refusals.h"
 #include "logic/http/routes.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/tokens/revoked.h"
@@ -119,7 +120,7 @@ static bool fail_by_script(struct get_call *call, int ret, enum logic_metric cau
     if (call->callback == NULL)
         return false;
     size_t len = params_imgo_error(ret, text, body, sizeof body);
-    logic_count(call->logic, cause, 1);
+    refusal_note(call->logic, call->request, cause, 200, text);
     respond(call, body, len);
     return true;
 }

@@ -1,6 +1,8 @@
 #include "logic/http/params.h"
+#include "common/base/base64.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/base/utf8.h"
 #include "common/containers/map.h"
 #include "common/protocol/json_scan.h"
 #include "common/protocol/json_walk.h"
@@ -9,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,9 +297,9 @@ void params_write_string(FILE *out, const void *text, size_t len)
 
 void params_write_base64(FILE *out, const void *data, size_t len)
 {
-    uint8_t *text = mem_alloc((len + 2) / 3 * 4 + 1);
+    char *text = mem_alloc(base64_size(len));
 
-    int n = EVP_EncodeBlock(text, data, (int)len);
-    fprintf(out, "\"%.*s\"", n, (const char *)text);
+    base64_encode(data, len, text);
+    fprintf(out, "\"%s\"", text);
     free(text);
 }

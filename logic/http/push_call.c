@@ -8,6 +8,7 @@
 #include "logic/http/callers.h"
 #include "logic/http/idempotency.h"
 #include "logic/http/key_groups.h"
+#include "logic/http/trace.h"
 #include "logic/push/job_backlog.h"
 #include "logic/push/kafka_producer.h"
 #include "logic/tokens/device_keys.h"
@@ -95,11 +96,14 @@ void push_call_free(struct push_call *call)
     free(call->rooms);
     key_groups_free(call->groups);
     free(call->before);
+    free(call->context);
     free(call);
 }
 
 static void conclude(struct push_call *call, const struct push_outcome *outcome)
 {
+    if (outcome->refusal == NULL && outcome->result != NULL && call->logic->daemon != NULL)
+        daemon_took(call->logic->daemon, (uv_hrtime() - call->began_ns) / 1000);
     call->answer(call, outcome);
     push_call_free(call);
 }
@@ -336,6 +340,13 @@ static void skip_accepted(struct push_call *call, const void *data, size_t len)
     call->users.n = left;
 }
 
+const struct api_refusal push_call_id_taken = {
+    API_CONFLICT, LOGIC_REFUSED_PARAMETER, 0,
+    "id: another push has it, of the last five minutes or for later; repeat a push as it was, or "
+    "give it an id of its own"};
+const struct api_refusal push_call_id_busy = {API_UNAVAILABLE, LOGIC_REFUSED_BUS, 1,
+                                              "id: the first call with it is still under way"};
+
 static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, const void *data,
                     size_t len)
 {
@@ -354,13 +365,10 @@ static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, con
         conclude(call, &(struct push_outcome){.repeated = true, .kept = data, .kept_len = len});
         return;
     case IDEM_OTHER:
-        refuse(call, API_CONFLICT, LOGIC_REFUSED_PARAMETER, 0,
-               "id: another push has it, of the last five minutes; repeat a push as it was, or "
-               "give it an id of its own");
+        conclude(call, &(struct push_outcome){.refusal = &push_call_id_taken});
         return;
     case IDEM_BUSY:
-        refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_BUS, 1,
-               "id: the first call with it is still under way");
+        conclude(call, &(struct push_outcome){.refusal = &push_call_id_busy});
         return;
     case IDEM_AWAY:
         snprintf(text, sizeof text, "id: cannot be honoured now: %s", redis_said(logic->redis));
@@ -423,9 +431,7 @@ static void hash_text(EVP_MD_CTX *hash, const char *text)
     EVP_DigestUpdate(hash, text, strlen(text) + 1);
 }
 
-/* A digest of what CALL pushes, to whom. Whatever the face, the same push has the same. When it
- * expires is left out: that counts from now. */
-static void digest_call(const struct push_call *call, char out[IDEM_DIGEST + 1])
+void push_call_digest(const struct push_call *call, char out[IDEM_DIGEST + 1])
 {
     const struct push_message *message = &call->message;
     const int64_t op =
@@ -437,6 +443,8 @@ static void digest_call(const struct push_call *call, char out[IDEM_DIGEST + 1])
     EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
     EVP_DigestUpdate(hash, numbers, sizeof numbers);
     EVP_DigestUpdate(hash, message->body, message->len);
+    if (message->collapse != NULL)
+        hash_text(hash, message->collapse);
     if (call->room != NULL || call->rooms != NULL)
         hash_text(hash, "rooms");
     else if (call->n_keys > 0)
@@ -462,7 +470,7 @@ static void ask_for_id(struct push_call *call, const char *id)
 
     if (call->request != NULL)
         idem.scope = callers_scope(call->logic->callers, call->request);
-    digest_call(call, idem.digest);
+    push_call_digest(call, idem.digest);
     idem_begin(call->logic, &idem, on_idem, call);
 }
 
@@ -470,6 +478,9 @@ void push_call_run(struct push_call *call, const char *id)
 {
     struct logic *logic = call->logic;
 
+    call->began_ns = uv_hrtime();
+    call->context = call->request != NULL ? trace_of_request(call->request) : NULL;
+    call->message.context = call->context;
     if (!logic->has_node)
         refuse(call, API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1,
                "this logic is starting: it holds no lease yet");

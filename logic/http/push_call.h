@@ -7,8 +7,10 @@
 #define IMC_LOGIC_HTTP_PUSH_CALL_H
 
 #include "common/protocol/name.h"
+#include "logic/http/idempotency.h"
 #include "logic/http/routes.h"
 #include "logic/push/push.h"
+#include "logic/trace/traces.h"
 
 enum { PUSH_ROOM_MOST = ROOM_NAME_MAX };
 
@@ -29,6 +31,7 @@ struct push_outcome {
 struct push_call {
     struct logic *logic;
     struct http_request *request; /* NULL: nobody calls now, so no limit of a caller holds */
+    uint64_t began_ns;            /* by uv_hrtime() */
     const char *scope; /* of its id, if there is no request; needed during push_call_run() */
     void (*start)(struct push_call *call);
     struct push_message message;
@@ -39,9 +42,12 @@ struct push_call {
     struct key_groups *groups; /* the keys of each of USERS; NULL: all devices are meant */
     const char **rooms;        /* to be freed; USERS are then a hash of each */
     const char *room;
-    char *owned; /* what ROOM points to, unless the request owns that */
+    char *
+        owned; /* what ROOM or the message's collapse key points to, unless the request owns that */
     int32_t speed;
     struct idem *idem;
+    struct push_trace traced;      /* MESSAGE points here if the caller wants to know its way */
+    struct trace_context *context; /* of the request's headers; NULL: it has none */
     int64_t *before; /* uids for which an earlier call with the same id was accepted */
     size_t n_before;
     size_t n_unknown; /* keys that nobody has */
@@ -67,6 +73,10 @@ void push_call_handle(struct logic *logic, struct http_request *request, push_pa
 void push_call_run(struct push_call *call, const char *id);
 /* In place of push_call_run(). */
 void push_call_free(struct push_call *call);
+/* A digest of what CALL pushes, to whom. Whatever the face, the same push has the same. When it
+ * expires is left out: that counts from now. */
+void push_call_digest(const struct push_call *call, char out[IDEM_DIGEST + 1]);
+extern const struct api_refusal push_call_id_taken, push_call_id_busy;
 
 void push_call_to_uids(struct push_call *call);
 /* Looks up first whose CALL->keys are. */

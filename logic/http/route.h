@@ -30,8 +30,6 @@ struct face {
     /* Writes what went wrong. TEXT is for the caller. STATUS need not be that of ERROR. Returns how
      * many bytes; if OUTLEN (at least 512) is too small, TEXT is cut. */
     size_t (*write)(enum api_error error, int status, const char *text, char *out, size_t outlen);
-    /* Writes header lines that every answer to REQUEST has. May be NULL. */
-    void (*headers)(const struct http_request *request, char *out, size_t outlen);
 };
 
 struct route {
@@ -43,16 +41,25 @@ struct route {
     bool may_open;  /* no key is needed if nodes.open is set: clients and browsers make this call */
 };
 
+/* "GET"; routes have no other methods than these. */
+static inline const char *route_method(const struct route *route)
+{
+    return route->method == HTTP_POST ? "POST" : route->method == HTTP_DELETE ? "DELETE" : "GET";
+}
+
 /* Routes of another folder, which have a face of their own. */
 struct route_set {
     const struct face *face;
     bool (*owns)(const char *path); /* does PATH belong to this face? It need not exist */
-    /* The route of PATH with METHOD, or else another one of PATH; NULL: there is no such path. */
+    /* The route of PATH with METHOD, or else another one of PATH; NULL: there is no such path. PATH
+     * may have percent-escapes where a route has a {name}, and nowhere else. */
     const struct route *(*find)(enum http_method method, const char *path);
     /* Writes the methods of PATH into OUT: "GET, DELETE". */
     void (*allow)(const char *path, char *out, size_t outlen);
 };
 
+/* The routes of another folder to which PATH belongs; NULL: none. */
+const struct route_set *route_set_of(const struct logic *logic, const char *path);
 /* NULL: there is no such path. If the path has other methods, a route with one of these. */
 const struct route *route_of(const struct logic *logic, const struct http_request *request);
 /* The path of REQUEST need not have a route. */

@@ -4,6 +4,8 @@
 #include "logic/http/callers.h"
 #include "logic/http/demo.h"
 #include "logic/http/local_callers.h"
+#include "logic/http/refusals.h"
+#include "logic/http/route_times.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,12 +44,22 @@ static const struct route routes[] = {
     {HTTP_GET, "/goim/nodes/instances", api_goim_nodes_instances, KEY_READ, false},
 };
 
+const struct route_set *route_set_of(const struct logic *logic, const char *path)
+{
+    if (logic->more_routes != NULL && logic->more_routes->owns(path))
+        return logic->more_routes;
+    if (logic->console_routes != NULL && logic->console_routes->owns(path))
+        return logic->console_routes;
+    return NULL;
+}
+
 const struct route *route_of(const struct logic *logic, const struct http_request *request)
 {
     const char *path = http_path(request);
+    const struct route_set *set = route_set_of(logic, path);
 
-    if (logic->more_routes != NULL && logic->more_routes->owns(path))
-        return logic->more_routes->find(http_method(request), path);
+    if (set != NULL)
+        return set->find(http_method(request), path);
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         if (strcmp(routes[i].path, path) == 0)
             return &routes[i];
@@ -70,10 +82,11 @@ static bool is_push(const struct route *route)
 static void refuse_method(struct logic *logic, struct http_request *request,
                           const struct route *route)
 {
+    const struct route_set *set = route_set_of(logic, route->path);
     char methods[64];
 
-    if (logic->more_routes != NULL && logic->more_routes->owns(route->path))
-        logic->more_routes->allow(route->path, methods, sizeof methods);
+    if (set != NULL)
+        set->allow(route->path, methods, sizeof methods);
     else
         snprintf(methods, sizeof methods, "%s", route->method == HTTP_POST ? "POST" : "GET");
     api_refuse_method(logic, request, methods);
@@ -166,6 +179,14 @@ static void api_end(struct http_request *request, void *arg)
         callers_end(logic->callers, request);
 }
 
+static void api_answered(const struct http_request *request, int status, int64_t us, void *arg)
+{
+    struct logic *logic = arg;
+
+    if (logic->route_times != NULL)
+        route_times_observe(logic->route_times, route_of(logic, request), status, us);
+}
+
 static void api_handle(struct http_request *request, void *arg)
 {
     struct logic *logic = arg;
@@ -184,13 +205,23 @@ static void api_refuse_early(int status, const char *why, struct http_request *r
 {
     struct logic *logic = http_arg(request);
 
-    logic_count(logic, status == 503 ? LOGIC_REFUSED_BODIES : LOGIC_REFUSED_HTTP, 1);
+    refusal_note(logic, request, status == 503 ? LOGIC_REFUSED_BODIES : LOGIC_REFUSED_HTTP, status,
+                 why);
     logic_count(logic, status >= 500 ? LOGIC_HTTP_5XX : LOGIC_HTTP_4XX, 1); /* 501, 503, 505 */
     const struct face *face = face_of(logic, request);
     *content_type = face->problem;
     size_t len = face->write(status == 503 ? API_UNAVAILABLE : API_PARAMETER, status, why, body,
                              bodylen - 1);
     body[len] = '\0';
+}
+
+/* Only a route of more_routes has names in its path, and then only there is an escape found. */
+static bool api_escapes(const char *path, void *arg)
+{
+    const struct logic *logic = arg;
+
+    return logic->more_routes != NULL && logic->more_routes->owns(path) &&
+           logic->more_routes->find(HTTP_GET, path) != NULL;
 }
 
 static void api_room(void *arg)
@@ -222,8 +253,10 @@ int routes_open(struct logic *logic)
         .max_held = config->api_max_bodies + HEADS_ROOM,
         .head = api_head,
         .end = api_end,
+        .answered = api_answered,
         .handle = api_handle,
         .refuse = api_refuse_early,
+        .escapes = api_escapes,
         .room = api_room,
         .arg = logic,
     };
@@ -242,6 +275,7 @@ int routes_open(struct logic *logic)
                  config->api_listen);
     if (config->api_tls && open_tls(logic, &options.tls) != 0)
         return -EINVAL;
+    logic->route_times = route_times_open();
     int err = http_server_open(logic->loop, &options, &logic->http);
     if (err != 0)
         daemon_listen_failed(logic->daemon, config->api_listen, "api", "listen", err);

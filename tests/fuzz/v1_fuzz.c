@@ -1,4 +1,5 @@
 /* Bodies of /v1: taken as the schema has it, or refused with a place and a reason. */
+#include "common/base/utf8.h"
 #include "common/protocol/json_scan.h"
 #include "logic/base/config.h"
 #include "logic/http/v1/problem.h"

@@ -9,6 +9,7 @@
  *
  * What was read of a push goes as soon as nothing needs it. All pushes together have push.max_uids
  * receivers. So a batch takes little more memory than its body, whatever that says. */
+#include "logic/http/refusals.h"
 #include "logic/http/v1/problem.h"
 #include "logic/http/v1/scheduled.h"
 #include "logic/http/v1/submit.h"
@@ -53,13 +54,22 @@ static void item_end(struct batch_item *item)
         batch_end(item->batch);
 }
 
+/* Each push of a batch is counted, and logged, as if it were a call of its own. */
+static void note(const struct batch_item *item, const struct api_refusal *refusal)
+{
+    const struct v1_call *call = item->batch->call;
+
+    refusal_note(call->logic, call->request, refusal->cause, problem_statuses[refusal->error],
+                 refusal->text);
+}
+
 static void answer(struct push_call *push, const struct push_outcome *outcome)
 {
     struct batch_item *item = push->arg;
     FILE *out = open_memstream(&item->text, &item->len);
 
     if (outcome->refusal != NULL)
-        logic_count(push->logic, outcome->refusal->cause, 1);
+        note(item, outcome->refusal);
     fputs(outcome->refusal != NULL ? "{" : "{\"status\":202,", out);
     (void)v1_push_print(out, push, outcome);
     fputc('}', out);
@@ -67,28 +77,32 @@ static void answer(struct push_call *push, const struct push_outcome *outcome)
     item_end(item);
 }
 
-static void refuse_errors(struct batch_item *item, const struct schema_errors *errors)
+/* ERRORS may be NULL. */
+static void refuse_for(struct batch_item *item, const struct api_refusal *refusal,
+                       const struct schema_errors *errors)
 {
     FILE *out = open_memstream(&item->text, &item->len);
 
     fputc('{', out);
-    v1_print_errors(out, errors);
+    problem_print(out, refusal->error, problem_statuses[refusal->error], refusal->text, errors);
     fputc('}', out);
     fclose(out);
-    logic_count(item->batch->call->logic, LOGIC_REFUSED_PARAMETER, 1);
+    note(item, refusal);
     item_end(item);
 }
 
 static void refuse(struct batch_item *item, const struct api_refusal *refusal)
 {
-    FILE *out = open_memstream(&item->text, &item->len);
+    refuse_for(item, refusal, NULL);
+}
 
-    fputc('{', out);
-    problem_print(out, refusal->error, problem_statuses[refusal->error], refusal->text, NULL);
-    fputc('}', out);
-    fclose(out);
-    logic_count(item->batch->call->logic, refusal->cause, 1);
-    item_end(item);
+static void refuse_errors(struct batch_item *item, const struct schema_errors *errors)
+{
+    char detail[V1_DETAIL_MAX];
+
+    v1_detail(errors, detail, sizeof detail);
+    refuse_for(item, &(struct api_refusal){API_PARAMETER, LOGIC_REFUSED_PARAMETER, 0, detail},
+               errors);
 }
 
 static void refuse_many(struct batch_item *item)
@@ -123,17 +137,17 @@ static void push_begin(struct batch_item *item, struct push_call *push, const ch
         arena_wipe(&item->arena);
 }
 
-static void on_scheduled(void *arg, const struct api_refusal *refusal, const char *id, int64_t at)
+static void on_scheduled(void *arg, const struct v1_scheduled *outcome)
 {
     struct batch_item *item = arg;
 
-    if (refusal != NULL) {
-        refuse(item, refusal);
+    if (outcome->refusal != NULL) {
+        refuse(item, outcome->refusal);
         return;
     }
     FILE *out = open_memstream(&item->text, &item->len);
     fputs("{\"status\":202,", out);
-    v1_submit_print_later(out, id, at);
+    v1_submit_print_later(out, outcome);
     fputc('}', out);
     fclose(out);
     item_end(item);
@@ -157,7 +171,7 @@ static void item_begin(struct batch_item *item, const struct schema_value *text,
     if (errors.n > 0) {
         refuse_errors(item, &errors);
     } else if (later) {
-        v1_scheduled_add(call, &value, id, on_scheduled, item);
+        v1_scheduled_add(call, &value, push, id, on_scheduled, item);
         arena_wipe(&item->arena);
     } else if (push != NULL) {
         push_begin(item, push, id, &value);

@@ -1,18 +1,17 @@
 #include "logic/http/v1/call.h"
-#include "common/base/random.h"
+#include "common/http/path.h"
 #include "common/protocol/json_scan.h"
 #include "logic/http/idempotency.h"
+#include "logic/http/refusals.h"
 #include "logic/http/v1/gzip.h"
 #include "logic/http/v1/problem.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum {
-    REQUEST_ID_MAX = 128,
     /* A smaller answer fits into one packet, compressed or not. */
     COMPRESS_FROM = 1400,
 };
@@ -21,25 +20,10 @@ static const char type_json[] = "application/json";
 
 /* --- the face --- */
 
-/* The caller's X-Request-Id, if it may stand in a header and in a log; otherwise one of ours. */
-static void v1_headers(const struct http_request *request, char *out, size_t outlen)
-{
-    static const char fine[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+=";
-    const char *id = http_header(request, "x-request-id");
-    size_t len = id == NULL ? 0 : strlen(id);
-
-    if (len > 0 && len <= REQUEST_ID_MAX && strspn(id, fine) == len)
-        snprintf(out, outlen, "X-Request-Id: %s\r\n", id);
-    else
-        snprintf(out, outlen, "X-Request-Id: %016" PRIx64 "\r\n", random_number());
-}
-
 const struct face v1_face = {
     .problem = problem_type,
     .statuses = problem_statuses,
     .write = problem_write,
-    .headers = v1_headers,
 };
 
 /* --- the end --- */
@@ -115,6 +99,16 @@ void v1_refuse(struct v1_call *call, const struct api_refusal *refusal)
     call_free(call);
 }
 
+void v1_nothing_found(struct v1_call *call, const char *text)
+{
+    FILE *out = v1_begin(call);
+
+    fputc('{', out);
+    problem_print(out, API_NO_SERVER, 404, text, NULL);
+    fputc('}', out);
+    v1_end(call, 404, NULL);
+}
+
 void v1_unavailable(struct v1_call *call, enum logic_metric cause, const char *text)
 {
     v1_refuse(call, &(struct api_refusal){API_UNAVAILABLE, cause, 1, text});
@@ -138,66 +132,87 @@ void v1_detail(const struct schema_errors *errors, char *out, size_t outlen)
     snprintf(out, outlen, "%s: %s", error->where[0] != '\0' ? error->where : "body", error->what);
 }
 
-void v1_print_errors(FILE *out, const struct schema_errors *errors)
-{
-    char detail[SCHEMA_WHERE_MAX + sizeof errors->items[0].what + 8];
-
-    v1_detail(errors, detail, sizeof detail);
-    problem_print(out, API_PARAMETER, 400, detail, errors);
-}
-
 void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors)
 {
     FILE *out = v1_begin(call);
+    char detail[V1_DETAIL_MAX];
 
+    v1_detail(errors, detail, sizeof detail);
     fputc('{', out);
-    v1_print_errors(out, errors);
+    problem_print(out, API_PARAMETER, 400, detail, errors);
     fputc('}', out);
-    logic_count(call->logic, LOGIC_REFUSED_PARAMETER, 1);
+    refusal_note(call->logic, call->request, LOGIC_REFUSED_PARAMETER, 400, detail);
     v1_end(call, 400, NULL);
 }
 
 /* --- parameters --- */
 
-static size_t query_index(const struct operation *operation, const char *name)
+static size_t count_fields(const struct schema_field *fields)
 {
-    size_t i = 0;
+    size_t n = 0;
 
-    while (operation->query != NULL && operation->query[i].name != NULL) {
-        if (strcmp(operation->query[i].name, name) == 0)
-            return i;
+    while (fields != NULL && fields[n].name != NULL)
+        n++;
+    return n;
+}
+
+/* Where field NAME is among FIELDS; their number: nowhere. */
+static size_t field_index(const struct schema_field *fields, const char *name)
+{
+    size_t n = count_fields(fields), i = 0;
+
+    while (i < n && strcmp(fields[i].name, name) != 0)
         i++;
-    }
-    return OPERATION_QUERY_MAX;
+    return i;
 }
 
 const struct schema_value *v1_query(const struct v1_call *call, const char *name)
 {
-    size_t i = query_index(call->operation, name);
+    const struct operation *operation = call->operation;
+    size_t i = field_index(operation->path, name), n = count_fields(operation->path);
 
-    assert(i < OPERATION_QUERY_MAX);
+    if (i == n)
+        i += field_index(operation->query, name);
+    assert(i < n + count_fields(operation->query));
     return call->query[i].schema != NULL ? &call->query[i] : NULL;
+}
+
+/* The names in the path, each decoded for itself. */
+static void check_path(struct v1_call *call, struct schema_errors *errors)
+{
+    const char *path = http_path(call->request), *segment;
+    size_t at = 0, len;
+
+    while ((segment = operation_segment(call->operation, path, &at, &len)) != NULL) {
+        const struct schema_field *field = &call->operation->path[at - 1];
+        char *text = arena_alloc(&call->arena, len + 1);
+        (void)http_segment_decode(segment, len, text);
+        (void)schema_check_text(field->schema, call->logic->config, text,
+                                (struct schema_at){SCHEMA_IN_QUERY, field->name},
+                                &call->query[at - 1], errors);
+    }
 }
 
 static void check_query(struct v1_call *call, struct schema_errors *errors)
 {
-    const struct operation *operation = call->operation;
+    const struct schema_field *fields = call->operation->query;
+    size_t n_fields = count_fields(fields);
+    struct schema_value *values = &call->query[count_fields(call->operation->path)];
     const char *name, *value;
 
     for (size_t n = 0; (value = http_query_at(call->request, n, &name)) != NULL; n++) {
-        size_t i = query_index(operation, name);
-        if (i == OPERATION_QUERY_MAX)
+        size_t i = field_index(fields, name);
+        if (i == n_fields)
             schema_error_add(errors, SCHEMA_IN_QUERY, name, "unknown parameter");
-        else if (call->query[i].schema != NULL)
+        else if (values[i].schema != NULL)
             schema_error_add(errors, SCHEMA_IN_QUERY, name, "given twice");
         else
-            (void)schema_check_text(operation->query[i].schema, call->logic->config, value,
-                                    (struct schema_at){SCHEMA_IN_QUERY, name}, &call->query[i],
-                                    errors);
+            (void)schema_check_text(fields[i].schema, call->logic->config, value,
+                                    (struct schema_at){SCHEMA_IN_QUERY, name}, &values[i], errors);
     }
-    for (size_t i = 0; operation->query != NULL && operation->query[i].name != NULL; i++) {
-        if (operation->query[i].required && call->query[i].schema == NULL)
-            schema_error_add(errors, SCHEMA_IN_QUERY, operation->query[i].name, "missing");
+    for (size_t i = 0; i < n_fields; i++) {
+        if (fields[i].required && values[i].schema == NULL)
+            schema_error_add(errors, SCHEMA_IN_QUERY, fields[i].name, "missing");
     }
 }
 
@@ -275,6 +290,7 @@ void v1_handle(struct logic *logic, struct http_request *request)
                                               "content-type: must be application/json"});
         return;
     }
+    check_path(call, &errors);
     check_query(call, &errors);
     check_key(call, &errors);
     check_body(call, &errors);

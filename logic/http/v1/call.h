@@ -18,7 +18,8 @@ struct v1_call {
     struct http_request *request;
     const struct operation *operation;
     struct arena arena;
-    struct schema_value query[OPERATION_QUERY_MAX]; /* in the order of the operation's */
+    struct schema_value query[OPERATION_QUERY_MAX]; /* in the order of the operation's: those of its
+                                                     * path, then those of its query */
     struct schema_value body;
     const char *key; /* of Idempotency-Key; NULL: there is none */
     FILE *out;       /* the answer, since v1_begin() */
@@ -26,7 +27,7 @@ struct v1_call {
     size_t len;
 };
 
-/* Query parameter NAME, which the operation has; NULL: it is absent. */
+/* Parameter NAME of the path or the query, which the operation has; NULL: it is absent. */
 const struct schema_value *v1_query(const struct v1_call *call, const char *name);
 
 /* Begins the answer: write JSON to it. */
@@ -43,6 +44,8 @@ struct v1_document {
 /* Answers DOCUMENT, which is copied. */
 void v1_end_document(struct v1_call *call, const struct v1_document *document);
 void v1_refuse(struct v1_call *call, const struct api_refusal *refusal);
+/* 404 to a look-up: what TEXT says. That is no refusal, and not counted as one. */
+void v1_nothing_found(struct v1_call *call, const char *text);
 /* API_PARAMETER. */
 void v1_refuse_errors(struct v1_call *call, const struct schema_errors *errors);
 /* API_UNAVAILABLE; try again after a second. */
@@ -53,8 +56,7 @@ void v1_too_many_orders(struct v1_call *call);
 void v1_no_redis(struct v1_call *call);
 
 /* The detail of a problem with ERRORS: its first one, in words. */
+enum { V1_DETAIL_MAX = SCHEMA_WHERE_MAX + 208 };
 void v1_detail(const struct schema_errors *errors, char *out, size_t outlen);
-/* That problem, as problem_print() writes it. */
-void v1_print_errors(FILE *out, const struct schema_errors *errors);
 
 #endif

@@ -59,11 +59,13 @@ static void print_call(FILE *out, const struct operation *operation, const void 
                             ? key_scope_name((enum key_scope)operation->route.scope)
                             : "none";
 
-    fprintf(out, "\n## %s %s\n", operation_method(operation), operation->route.path);
+    fprintf(out, "\n## %s %s\n", route_method(&operation->route), operation->route.path);
     snprintf(text, sizeof text, "%s. Scope: %s. Good answers have status %d.%s%s",
              operation->summary, scope, operation->status, operation->doc != NULL ? " " : "",
              operation->doc != NULL ? operation->doc : "");
     print_prose(out, text);
+    if (operation->path != NULL)
+        print_fields(out, "in the path", operation->path, settings);
     if (operation->query != NULL)
         print_fields(out, "parameter", operation->query, settings);
     if (operation->body != NULL)

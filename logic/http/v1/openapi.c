@@ -10,6 +10,7 @@
 #include "logic/http/v1/schema_print.h"
 #include "logic/http/v1/schemas.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,15 +23,9 @@ static const struct {
     {"mailbox", "What waits for users who are away."},
     {"tokens", "By which devices connect."},
     {"users", "Who may connect."},
+    {"events", "What happens to sessions and messages."},
     {"cluster", "The daemons, and this document."},
 };
-
-static const char *method_of(const struct operation *operation)
-{
-    return operation->route.method == HTTP_GET    ? "get"
-           : operation->route.method == HTTP_POST ? "post"
-                                                  : "delete";
-}
 
 static void print_text(FILE *out, const char *name, const char *text)
 {
@@ -40,15 +35,11 @@ static void print_text(FILE *out, const char *name, const char *text)
 
 /* --- parameters --- */
 
-static void print_parameters(FILE *out, const struct operation *operation, const void *settings)
+static void print_fields(FILE *out, const struct schema_field *field, const char *in,
+                         const void *settings)
 {
-    const struct schema_field *field = operation->query;
-
-    fputs(",\"parameters\":[{\"$ref\":\"#/components/parameters/RequestId\"}", out);
-    if (operation->takes_key)
-        fputs(",{\"$ref\":\"#/components/parameters/IdempotencyKey\"}", out);
     for (; field != NULL && field->name != NULL; field++) {
-        fprintf(out, ",{\"name\":\"%s\",\"in\":\"query\",\"required\":%s", field->name,
+        fprintf(out, ",{\"name\":\"%s\",\"in\":\"%s\",\"required\":%s", field->name, in,
                 field->required ? "true" : "false");
         print_text(out, "description",
                    field->doc != NULL           ? field->doc
@@ -58,6 +49,15 @@ static void print_parameters(FILE *out, const struct operation *operation, const
         schema_print(out, field->schema, NULL, NULL, settings, true);
         fputc('}', out);
     }
+}
+
+static void print_parameters(FILE *out, const struct operation *operation, const void *settings)
+{
+    fputs(",\"parameters\":[{\"$ref\":\"#/components/parameters/RequestId\"}", out);
+    if (operation->takes_key)
+        fputs(",{\"$ref\":\"#/components/parameters/IdempotencyKey\"}", out);
+    print_fields(out, operation->path, "path", settings);
+    print_fields(out, operation->query, "query", settings);
     fputc(']', out);
 }
 
@@ -140,8 +140,10 @@ static void print_shared_responses(FILE *out)
 
 static void print_operation(FILE *out, const struct operation *operation, const void *settings)
 {
-    fprintf(out, "\"%s\":{\"operationId\":\"%s\",\"tags\":[\"%s\"]", method_of(operation),
-            operation->id, operation->tag);
+    fputc('"', out);
+    for (const char *at = route_method(&operation->route); *at != '\0'; at++)
+        fputc(tolower((unsigned char)*at), out);
+    fprintf(out, "\":{\"operationId\":\"%s\",\"tags\":[\"%s\"]", operation->id, operation->tag);
     print_text(out, "summary", operation->summary);
     if (operation->doc != NULL)
         print_text(out, "description", operation->doc);
@@ -175,6 +177,12 @@ static void print_paths(FILE *out, const void *settings)
     fputs("}}", out);
 }
 
+static void add_names(struct schema_names *names, const struct schema_field *field)
+{
+    for (; field != NULL && field->name != NULL; field++)
+        schema_names_add(names, field->schema, true);
+}
+
 static void print_schemas(FILE *out, const void *settings)
 {
     struct schema_names names = {0};
@@ -185,9 +193,8 @@ static void print_schemas(FILE *out, const void *settings)
         schema_names_add(&names, operations[i].answer, false);
     schema_names_add(&names, &schema_problem, false);
     for (size_t i = 0; i < operations_n; i++) {
-        const struct schema_field *field = operations[i].query;
-        for (; field != NULL && field->name != NULL; field++)
-            schema_names_add(&names, field->schema, true);
+        add_names(&names, operations[i].path);
+        add_names(&names, operations[i].query);
     }
     fputs("\"schemas\":{", out);
     for (size_t i = 0; i < names.n; i++) {

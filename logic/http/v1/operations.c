@@ -62,6 +62,55 @@ const struct operation operations[] = {
         .answer = &schema_cancelled,
     },
     {
+        ROUTE(GET, "/v1/messages", KEY_READ),
+        .start = v1_message_trace,
+        .id = "traceMessage",
+        .tag = "push",
+        .summary = "The way of a traced message: what happened to it, when, and why",
+        .doc = "Kept for an hour, of messages pushed with trace, and of all messages to the users "
+               "in trace.users_file. 404: nothing is known of it.",
+        .query = query_message,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_message_trace,
+    },
+    {
+        ROUTE(GET, "/v1/messages/{id}", KEY_READ),
+        .start = v1_message_trace,
+        .id = "traceOneMessage",
+        .tag = "push",
+        .summary = "The way of a traced message: what happened to it, when, and why",
+        .doc = "As GET /v1/messages.",
+        .path = query_message,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_message_trace,
+    },
+    {
+        ROUTE(GET, "/v1/pushes/funnel", KEY_READ),
+        .start = v1_push_funnel,
+        .id = "countPush",
+        .tag = "push",
+        .summary = "How far the messages of a traced push have come, in numbers",
+        .doc = "Kept for an hour after the last change. 404: nothing is known of it.",
+        .query = query_funnel,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_funnel,
+    },
+    {
+        ROUTE(GET, "/v1/pushes/{id}/funnel", KEY_READ),
+        .start = v1_push_funnel,
+        .id = "countOnePush",
+        .tag = "push",
+        .summary = "How far the messages of a traced push have come, in numbers",
+        .doc = "As GET /v1/pushes/funnel.",
+        .path = query_funnel,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_funnel,
+    },
+    {
         ROUTE(GET, "/v1/sessions", KEY_READ),
         .start = v1_sessions_list,
         .id = "listSessions",
@@ -90,10 +139,49 @@ const struct operation operations[] = {
         .start = v1_rooms_list,
         .id = "listRooms",
         .tag = "rooms",
-        .summary = "The rooms with the most sessions, or one room",
+        .summary = "Rooms: the largest ones, all of them page by page, or one",
+        .doc = "A room that somebody is in all the while is in one of the pages by name, and only "
+               "once.",
         .query = query_rooms,
         .status = 200,
         .answer = &schema_rooms,
+    },
+    {
+        ROUTE(GET, "/v1/rooms/members", KEY_READ),
+        .start = v1_rooms_members,
+        .id = "listMembers",
+        .tag = "rooms",
+        .summary = "Who is in a room",
+        .doc = "Page by page, in no order that means something. A session that stays in the room "
+               "is in one of the pages, and only once, whoever else comes and goes. A page may be "
+               "short, or empty, and have a cursor all the same.",
+        .query = query_members,
+        .status = 200,
+        .answer = &schema_members,
+    },
+    {
+        ROUTE(GET, "/v1/rooms/{room}/members", KEY_READ),
+        .start = v1_rooms_members,
+        .id = "listMembersOf",
+        .tag = "rooms",
+        .summary = "Who is in a room",
+        .doc = "As GET /v1/rooms/members.",
+        .path = path_room,
+        .query = query_members_of,
+        .status = 200,
+        .answer = &schema_members,
+    },
+    {
+        ROUTE(GET, "/v1/rooms/{room}", KEY_READ),
+        .start = v1_rooms_one,
+        .id = "getRoom",
+        .tag = "rooms",
+        .summary = "How many sessions are in a room",
+        .doc = "A room that nobody is in has 0. Rooms named members, join and leave are asked for "
+               "by GET /v1/rooms?room=, and so are those with \".\" or \"..\" between slashes.",
+        .path = path_room,
+        .status = 200,
+        .answer = &schema_room_one,
     },
     {
         ROUTE(POST, "/v1/rooms/join", KEY_ADMIN),
@@ -165,6 +253,18 @@ const struct operation operations[] = {
         .answer = &schema_changed,
     },
     {
+        ROUTE(DELETE, "/v1/tokens/{token}", KEY_ADMIN),
+        .start = v1_tokens_delete,
+        .id = "deleteToken",
+        .tag = "tokens",
+        .summary = "Takes back a token, and ends its sessions",
+        .doc = "As POST /v1/tokens/revoke, which keeps the token out of the logs of proxies.",
+        .path = path_token,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_changed,
+    },
+    {
         ROUTE(POST, "/v1/users/block", KEY_ADMIN),
         .start = v1_users_block,
         .id = "blockUser",
@@ -187,6 +287,48 @@ const struct operation operations[] = {
         .not_found = true,
         .status = 200,
         .answer = &schema_changed,
+    },
+    {
+        ROUTE(POST, "/v1/comets/drain", KEY_ADMIN),
+        .start = v1_comets_drain,
+        .id = "drainComet",
+        .tag = "cluster",
+        .summary = "A comet takes no more clients, and sends those that it has elsewhere",
+        .doc = "As POST /drain of its admin listener does: drain.rate of them a second, until "
+               "undrain or its end. Answered when its lease says so. /v1/cluster has how many "
+               "sessions are left. A call that is repeated gets the same answer.",
+        .body = &schema_comet,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_comet_drains,
+    },
+    {
+        ROUTE(POST, "/v1/comets/undrain", KEY_ADMIN),
+        .start = v1_comets_undrain,
+        .id = "undrainComet",
+        .tag = "cluster",
+        .summary = "A comet that drains takes clients again",
+        .doc = "Sessions that were not told to go yet stay.",
+        .body = &schema_comet,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_comet_drains,
+    },
+    {
+        ROUTE(GET, "/v1/events", KEY_READ),
+        .start = v1_events,
+        .id = "followEvents",
+        .tag = "events",
+        .summary = "Who comes and goes, and what becomes of messages: as it happens",
+        .doc = "The events of docs/events.md, for people and tools that look for a while. Nothing "
+               "is promised here: the newest ones are kept in memory, as long as somebody asks, "
+               "and who is too slow is told that some are missing. A business that must not miss "
+               "any reads events.topic. At most events.followers calls wait at once. 404: nobody "
+               "says where events are.",
+        .query = query_events,
+        .not_found = true,
+        .status = 200,
+        .answer = &schema_events,
     },
     {
         ROUTE(GET, "/v1/cluster", KEY_READ),
@@ -219,13 +361,6 @@ const struct operation operations[] = {
 };
 const size_t operations_n = sizeof operations / sizeof operations[0];
 
-const char *operation_method(const struct operation *operation)
-{
-    return operation->route.method == HTTP_GET    ? "GET"
-           : operation->route.method == HTTP_POST ? "POST"
-                                                  : "DELETE";
-}
-
 const struct operation *operation_of(const struct route *route)
 {
     return (const struct operation *)(const void *)((const char *)route -
@@ -240,19 +375,72 @@ static bool owns(const char *path)
            strcmp(path, "/openapi.json") == 0;
 }
 
-static const struct route *find(enum http_method method, const char *path)
+/* Does PATH fit PATTERN, in which "{name}" stands for a segment? Whatever is not in braces has to
+ * be there byte for byte, so without escapes. */
+static bool fits(const char *pattern, const char *path)
+{
+    while (*pattern != '\0' && *path != '\0') {
+        if (*pattern == '{') {
+            size_t len = strcspn(path, "/");
+            if (len == 0)
+                return false;
+            path += len;
+            pattern = strchr(pattern, '}') + 1;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *pattern == '\0' && *path == '\0';
+}
+
+static bool has_name(const char *pattern)
+{
+    return strchr(pattern, '{') != NULL;
+}
+
+const char *operation_segment(const struct operation *operation, const char *path, size_t *at,
+                              size_t *len)
+{
+    const char *pattern = operation->route.path;
+    size_t n = 0;
+
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern != '{') {
+            path++;
+            continue;
+        }
+        *len = strcspn(path, "/");
+        if (n++ == *at) {
+            *at += 1;
+            return path;
+        }
+        path += *len;
+        pattern = strchr(pattern, '}');
+    }
+    return NULL;
+}
+
+/* A path without names comes before one with names that fits, too, as OpenAPI has it. */
+static const struct route *find_among(enum http_method method, const char *path, bool named)
 {
     const struct route *other = NULL;
 
     for (size_t i = 0; i < operations_n; i++) {
         const struct route *route = &operations[i].route;
-        if (strcmp(route->path, path) != 0)
+        if (has_name(route->path) != named || !fits(route->path, path))
             continue;
         if (route->method == method)
             return route;
         other = route;
     }
     return other;
+}
+
+static const struct route *find(enum http_method method, const char *path)
+{
+    const struct route *route = find_among(method, path, false);
+
+    return route != NULL ? route : find_among(method, path, true);
 }
 
 static void allow(const char *path, char *out, size_t outlen)
@@ -263,7 +451,7 @@ static void allow(const char *path, char *out, size_t outlen)
     for (size_t i = 0; i < operations_n; i++) {
         if (strcmp(operations[i].route.path, path) == 0 && at < outlen)
             at += (size_t)snprintf(out + at, outlen - at, "%s%s", at > 0 ? ", " : "",
-                                   operation_method(&operations[i]));
+                                   route_method(&operations[i].route));
     }
 }
 

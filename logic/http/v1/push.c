@@ -92,12 +92,28 @@ static void take_body(struct push_call *push, const struct schema_value *value,
                          err.text + strlen("body: "));
 }
 
+/* Fields that go only with certain receivers. */
+static void check_receivers(const struct schema_value *value, struct schema_errors *errors)
+{
+    const struct schema_value *to = schema_get(value, "to");
+    bool users = schema_get(to, "uids") != NULL || schema_get(to, "keys") != NULL;
+
+    if (schema_get(value, "speed") != NULL && schema_get(to, "all") == NULL)
+        schema_error_add(errors, SCHEMA_IN_BODY, "/speed", "goes only with \"all\":true");
+    if (schema_get(value, "ack") != NULL && !users)
+        schema_error_add(errors, SCHEMA_IN_BODY, "/ack", "goes only with uids or keys");
+    if (schema_get(value, "collapse") != NULL && !users)
+        schema_error_add(errors, SCHEMA_IN_BODY, "/collapse", "goes only with uids or keys");
+}
+
 struct push_call *v1_push_new(const struct v1_call *call, const struct schema_value *value,
                               const char *key, const char **id, struct schema_errors *errors)
 {
     const struct schema_value *op = schema_get(value, "op"), *ttl = schema_get(value, "ttl"),
-                              *speed = schema_get(value, "speed"), *own = schema_get(value, "id"),
-                              *to = schema_get(value, "to");
+                              *speed = schema_get(value, "speed"),
+                              *trace = schema_get(value, "trace"), *own = schema_get(value, "id"),
+                              *ack = schema_get(value, "ack"),
+                              *collapse = schema_get(value, "collapse");
     struct push_call *push = mem_zalloc(sizeof *push);
 
     push->logic = call->logic;
@@ -106,14 +122,18 @@ struct push_call *v1_push_new(const struct v1_call *call, const struct schema_va
     if (ttl != NULL)
         push->message.expires_ms = logic_now_ms(call->logic) + (uint64_t)ttl->number * 1000;
     push->speed = speed != NULL ? (int32_t)speed->number : 0;
+    push->message.any = ack != NULL && strcmp(ack->text, "any") == 0;
+    if (trace != NULL && trace->number != 0)
+        push->message.traced = &push->traced;
     take_body(push, value, errors);
-    if (speed != NULL && schema_get(to, "all") == NULL)
-        schema_error_add(errors, SCHEMA_IN_BODY, "/speed", "goes only with \"all\":true");
+    check_receivers(value, errors);
     if (own != NULL && key != NULL && strcmp(own->text, key) != 0)
         schema_error_add(errors, SCHEMA_IN_BODY, "/id", "differs from the header Idempotency-Key");
     *id = own != NULL ? own->text : key;
     if (errors->n == 0) {
-        take_receivers(push, to);
+        if (collapse != NULL)
+            push->message.collapse = push->owned = mem_strdup(collapse->text);
+        take_receivers(push, schema_get(value, "to"));
         return push;
     }
     free(push);
@@ -161,6 +181,10 @@ static void print_accepted(FILE *out, const struct push_call *push,
     fprintf(out, "],\"accepted\":%zu", n + push->n_before);
     if (push->n_keys > 0)
         fprintf(out, ",\"unknown_keys\":%zu", push->n_unknown);
+    if (push->traced.id != 0)
+        fprintf(out, ",\"push\":\"%" PRIu64 "\"", push->traced.id);
+    else if (push->traced.limited)
+        fputs(",\"traced\":false", out);
 }
 
 static void print_repeated(FILE *out, const struct push_outcome *outcome)

@@ -1,12 +1,14 @@
 /* Pushes with `deliver_at`, GET and DELETE /v1/scheduled.
  *
- *   push, checked ─► its text ─► later_add ─► 202 {"scheduled":"…"}
- *                                   ┆ due (logic/later/later.h), on any logic
- *                                   └─► v1_scheduled_deliver ─► v1_push_new ─► push_call_run
+ *   push, checked ─► its key, if any, is free ─► its text ─► later_add ─► 202 {"scheduled":"…"}
+ *                                                                ┆ due (logic/later/later.h)
+ *                                                                ▼ on any logic
+ *                                         v1_scheduled_deliver ─► v1_push_new ─► push_call_run
  *
  * What is kept is the text of the push. When it is due it is checked and pushed like one that comes
  * then. The id of the scheduled message is its idempotency key: so it is pushed once, even if the
- * logic that pushed it dies before it can say so. */
+ * logic that pushed it dies before it can say so. If its key has become another push's meanwhile,
+ * which was accepted as well, it has a key of its own. */
 #include "logic/http/v1/scheduled.h"
 #include "common/base/log.h"
 #include "common/protocol/json_scan.h"
@@ -40,54 +42,116 @@ bool v1_scheduled_is_later(const struct v1_call *call, const struct schema_value
 
 struct scheduling {
     struct logic *logic;
+    struct json_span text; /* the request has it */
     int64_t at;
     char id[LATER_ID_MAX];
+    struct idem *idem; /* ours until it waits; NULL: it has no key */
+    void *partial;     /* PARTIAL_LEN bytes: what IDEM had to say */
+    size_t partial_len;
     v1_scheduled_fn fn;
     void *arg;
 };
+
+static void scheduling_end(struct scheduling *scheduling, const struct v1_scheduled *outcome)
+{
+    if (scheduling->idem != NULL) /* nothing is pushed yet */
+        idem_fail(scheduling->idem, scheduling->partial, scheduling->partial_len);
+    scheduling->fn(scheduling->arg, outcome);
+    free(scheduling->partial);
+    free(scheduling);
+}
+
+static void refuse_away(struct scheduling *scheduling)
+{
+    const struct api_refusal away = {API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1,
+                                     redis_said(scheduling->logic->redis)};
+
+    scheduling_end(scheduling, &(struct v1_scheduled){.refusal = &away});
+}
 
 static void on_added(void *arg, int err)
 {
     static const struct api_refusal many = {API_UNAVAILABLE, LOGIC_REFUSED_LATER, 60,
                                             "too many messages wait for their time (later.max)"};
     struct scheduling *scheduling = arg;
-    struct api_refusal away = {API_UNAVAILABLE, LOGIC_REFUSED_REDIS, 1, ""};
-    const struct api_refusal *refusal = NULL;
+    struct v1_scheduled outcome = {.id = scheduling->id, .at = scheduling->at};
 
-    if (err == -E2BIG) {
-        refusal = &many;
-    } else if (err == -EAGAIN) {
-        away.text = redis_said(scheduling->logic->redis);
-        refusal = &away;
-    } else if (err == 0) {
-        logic_count(scheduling->logic, LOGIC_LATER_ADDED, 1);
+    if (err == -EAGAIN) {
+        refuse_away(scheduling);
+        return;
     }
-    scheduling->fn(scheduling->arg, refusal, scheduling->id, scheduling->at);
-    free(scheduling);
+    if (err == -E2BIG)
+        outcome.refusal = &many;
+    else if (err == -EBUSY)
+        outcome.refusal = &push_call_id_taken;
+    else if (err == 0)
+        logic_count(scheduling->logic, LOGIC_LATER_ADDED, 1);
+    scheduling_end(scheduling, &outcome);
 }
 
-void v1_scheduled_add(const struct v1_call *call, const struct schema_value *push, const char *key,
-                      v1_scheduled_fn fn, void *arg)
+static void add(struct scheduling *scheduling)
+{
+    later_add(scheduling->logic,
+              &(struct later_item){.id = scheduling->id,
+                                   .due_ms = (uint64_t)scheduling->at * 1000,
+                                   .record = (const char *)scheduling->text.at,
+                                   .len = scheduling->text.len},
+              on_added, scheduling);
+}
+
+/* A push with this key may have been made already: then what is scheduled now would be taken for
+ * that one when it is due, and nobody would get it. */
+static void on_idem(void *arg, enum idem_verdict verdict, struct idem *idem, const void *data,
+                    size_t len)
+{
+    struct scheduling *scheduling = arg;
+
+    switch (verdict) {
+    case IDEM_FIRST:
+        scheduling->idem = idem;
+        scheduling->partial = mem_alloc(len + 1);
+        scheduling->partial_len = len;
+        if (len > 0)
+            memcpy(scheduling->partial, data, len);
+        add(scheduling);
+        return;
+    case IDEM_REPEATED:
+        scheduling_end(scheduling, &(struct v1_scheduled){.kept = data, .kept_len = len});
+        return;
+    case IDEM_OTHER:
+        scheduling_end(scheduling, &(struct v1_scheduled){.refusal = &push_call_id_taken});
+        return;
+    case IDEM_BUSY:
+        scheduling_end(scheduling, &(struct v1_scheduled){.refusal = &push_call_id_busy});
+        return;
+    case IDEM_AWAY:
+        refuse_away(scheduling);
+        return;
+    }
+}
+
+void v1_scheduled_add(const struct v1_call *call, const struct schema_value *value,
+                      struct push_call *push, const char *key, v1_scheduled_fn fn, void *arg)
 {
     struct logic *logic = call->logic;
     struct scheduling *scheduling = mem_zalloc(sizeof *scheduling);
+    struct idem_call idem = {.scope = callers_scope(logic->callers, call->request), .key = key};
 
     scheduling->logic = logic;
-    scheduling->at = schema_get(push, "deliver_at")->number;
+    scheduling->text = value->span;
+    scheduling->at = schema_get(value, "deliver_at")->number;
     scheduling->fn = fn;
     scheduling->arg = arg;
-    if (key != NULL)
-        snprintf(scheduling->id, sizeof scheduling->id, "k%s:%s",
-                 callers_scope(logic->callers, call->request), key);
-    else
+    if (key != NULL) {
+        snprintf(scheduling->id, sizeof scheduling->id, "k%s:%s", idem.scope, key);
+        push_call_digest(push, idem.digest);
+        idem_begin(logic, &idem, on_idem, scheduling);
+    } else {
         snprintf(scheduling->id, sizeof scheduling->id, "i%" PRIu64,
                  message_id_next(&logic->ids, logic_now_us(logic)));
-    later_add(logic,
-              &(struct later_item){.id = scheduling->id,
-                                   .due_ms = (uint64_t)scheduling->at * 1000,
-                                   .record = (const char *)push->span.at,
-                                   .len = push->span.len},
-              on_added, scheduling);
+        add(scheduling);
+    }
+    push_call_free(push);
 }
 
 /* --- deliver --- */
@@ -95,8 +159,12 @@ void v1_scheduled_add(const struct v1_call *call, const struct schema_value *pus
 struct delivery {
     struct v1_call call; /* stands for a request: there is none */
     char id[LATER_ID_MAX];
-    char *text;
+    char *text; /* LEN bytes, and a NUL */
+    size_t len;
+    bool apart; /* its key is another push's by now, so it goes by an idempotency key of its own */
 };
+
+static void deliver(struct delivery *delivery);
 
 static void delivery_free(struct delivery *delivery)
 {
@@ -127,6 +195,10 @@ static void on_delivered(struct push_call *push, const struct push_outcome *outc
     } else if (refusal->error == API_UNAVAILABLE || refusal->error == API_RATE) {
         logic_count(logic, LOGIC_LATER_AGAIN, 1);
         later_end(logic, delivery->id, logic_now_ms(logic) + AGAIN_MS);
+    } else if (refusal->error == API_CONFLICT && !delivery->apart) {
+        delivery->apart = true;
+        deliver(delivery);
+        return;
     } else {
         drop(delivery, refusal->text);
     }
@@ -146,33 +218,28 @@ static void drop_wrong(struct delivery *delivery, const struct schema_errors *er
 
 /* ID is "k", the name of whoever scheduled it, ":" and his key; or "i" and a number. No name begins
  * with a dot. */
-static void run_with_id(struct push_call *push, const char *id)
+static void run_with_id(struct push_call *push, const struct delivery *delivery)
 {
+    const char *id = delivery->id, *colon = id[0] == 'k' ? strchr(id, ':') : NULL;
     char scope[IDEM_SCOPE_MAX] = ".later";
-    const char *colon = id[0] == 'k' ? strchr(id, ':') : NULL;
 
     if (colon != NULL)
-        snprintf(scope, sizeof scope, "%.*s", (int)(colon - id - 1), id + 1);
+        snprintf(scope, sizeof scope, "%s%.*s", delivery->apart ? "." : "", (int)(colon - id - 1),
+                 id + 1);
     push->scope = scope;
     push_call_run(push, colon != NULL ? colon + 1 : id);
 }
 
-void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
+static void deliver(struct delivery *delivery)
 {
-    struct delivery *delivery = mem_zalloc(sizeof *delivery);
+    const struct json_span text = json_span_of((const uint8_t *)delivery->text, delivery->len);
     struct schema_errors errors = {0};
     struct push_call *push = NULL;
     const char *id = NULL;
 
-    delivery->call.logic = logic;
-    arena_init(&delivery->call.arena);
-    snprintf(delivery->id, sizeof delivery->id, "%s", item->id);
-    delivery->text = mem_alloc(item->len + 1);
-    memcpy(delivery->text, item->record, item->len);
-    const uint8_t *text = (const uint8_t *)delivery->text;
-    if (json_is_value(text, item->len) &&
-        schema_check(&schema_push, logic->config, json_span_of(text, item->len),
-                     &delivery->call.arena, &delivery->call.body, &errors))
+    if (json_is_value(text.at, text.len) &&
+        schema_check(&schema_push, delivery->call.logic->config, text, &delivery->call.arena,
+                     &delivery->call.body, &errors))
         push = v1_push_new(&delivery->call, &delivery->call.body, NULL, &id, &errors);
     if (push == NULL) {
         drop_wrong(delivery, &errors);
@@ -181,7 +248,20 @@ void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
     push->answer = on_delivered;
     push->keep = v1_push_keep;
     push->arg = delivery;
-    run_with_id(push, delivery->id);
+    run_with_id(push, delivery);
+}
+
+void v1_scheduled_deliver(struct logic *logic, const struct later_item *item)
+{
+    struct delivery *delivery = mem_zalloc(sizeof *delivery);
+
+    delivery->call.logic = logic;
+    arena_init(&delivery->call.arena);
+    snprintf(delivery->id, sizeof delivery->id, "%s", item->id);
+    delivery->text = mem_alloc(item->len + 1);
+    memcpy(delivery->text, item->record, item->len);
+    delivery->len = item->len;
+    deliver(delivery);
 }
 
 /* --- list --- */

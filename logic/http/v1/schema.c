@@ -1,12 +1,13 @@
 #include "logic/http/v1/schema.h"
+#include "common/base/base64.h"
 #include "common/base/text.h"
-#include "common/protocol/json_scan.h"
+#include "common/base/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,28 +202,15 @@ static const char *decode(struct check *check, struct json_span span, size_t *le
     return text;
 }
 
-static bool is_base64(const char *text, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t plain = strspn(text, digits);
-
-    return len % 4 == 0 && len - plain <= 2 && strspn(text + plain, "=") == len - plain;
-}
-
 static bool check_base64(struct check *check, struct schema_value *value)
 {
-    size_t padding = 0;
-
-    if (!is_base64(value->text, value->len))
-        return refuse(check, "must be base64 (RFC 4648), with its padding");
-    for (size_t at = value->len; at > 0 && value->text[at - 1] == '='; at--)
-        padding++;
     char *out = arena_alloc(check->arena, value->len / 4 * 3 + 1);
-    int len =
-        EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)value->text, (int)value->len);
-    assert(len >= (int)padding);
+    ssize_t len = base64_decode(value->text, value->len, out);
+
+    if (len < 0)
+        return refuse(check, "must be base64 (RFC 4648), with its padding");
     value->text = out;
-    value->len = (size_t)len - padding;
+    value->len = (size_t)len;
     out[value->len] = '\0';
     return true;
 }

@@ -88,6 +88,9 @@ static const struct schema scheduled_id = {.type = SCHEMA_STRING,
                                            .min = 1,
                                            .max = LATER_ID_MAX - 1};
 static const struct schema speed = {.type = SCHEMA_INTEGER, .min = 0, .max = INT32_MAX};
+static const char *const ack_words[] = {"each", "any", NULL};
+static const struct schema collapse = {.type = SCHEMA_STRING, .min = 1, .max = PUSH_COLLAPSE_MAX};
+static const struct schema ack = {.type = SCHEMA_STRING, .words = ack_words};
 static const char *const bodies[] = {"body", "body_base64", NULL};
 static const struct schema_field push_fields[] = {
     {"to", &to, true, NULL, NULL},
@@ -108,6 +111,20 @@ static const struct schema_field push_fields[] = {
     {"id", &idempotency_key, false,
      "Idempotency key: for 5 minutes a push with the same key gets the same answer and is not "
      "pushed again. The header Idempotency-Key says the same.",
+     NULL},
+    {"trace", &schema_flag, false,
+     "true: the way of each message is kept for an hour, and counted: GET /v1/messages, GET "
+     "/v1/pushes/funnel. At most trace.rate messages a second.",
+     NULL},
+    {"ack", &ack, false,
+     "With uids or keys: which device ends the message for its user. each, the default: each "
+     "device "
+     "for itself. any: the first session that has it ends it for all; an acknowledged session has "
+     "it when it has acknowledged it, any other when it was written to it.",
+     NULL},
+    {"collapse", &collapse, false,
+     "With uids or keys: of a user's messages that wait in the mailbox with the same collapse key, "
+     "the newest stays. Messages to keys replace only those to the same keys.",
      NULL},
     {"deliver_at", &unix_time, false,
      "Unix time, in seconds: the message waits until then, at most later.horizon from now. Its ttl "
@@ -152,6 +169,10 @@ static const struct schema_field accepted_fields[] = {
      NULL},
     {"scheduled", &scheduled_id, false, "Of a push for later: its id.", NULL},
     {"deliver_at", &unix_time, false, "Of a push for later: when it is delivered.", NULL},
+    {"push", &schema_message_id, false, "Of a push with trace: what GET /v1/pushes/funnel takes.",
+     NULL},
+    {"traced", &schema_flag, false,
+     "false, of a push with trace: it is not traced, because of trace.rate.", NULL},
     SCHEMA_END,
 };
 const struct schema schema_accepted = {
@@ -197,6 +218,8 @@ static const struct schema_field result_fields[] = {
     {"accepted", &schema_count, false, NULL, NULL},
     {"messages", &receiver_list, false, NULL, NULL},
     {"unknown_keys", &schema_count, false, NULL, NULL},
+    {"push", &schema_message_id, false, NULL, NULL},
+    {"traced", &schema_flag, false, NULL, NULL},
     {"repeated", &yes, false, NULL, NULL},
     {"title", &schema_text, false, NULL, NULL},
     {"code", &schema_text, false, NULL, NULL},

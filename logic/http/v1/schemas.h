@@ -11,13 +11,23 @@ extern const struct schema schema_scheduled, schema_cancelled;
 extern const struct schema_field query_scheduled[], query_scheduled_cancel[];
 /* sessions, rooms, mailbox */
 extern const struct schema schema_sessions, schema_changed, schema_room_change, schema_rooms;
+extern const struct schema schema_room_one, schema_members;
+extern const struct schema_field query_members[], query_members_of[];
+extern const struct schema_field path_room[], path_token[];
 extern const struct schema schema_mailbox, schema_emptied;
 extern const struct schema_field query_sessions[], query_sessions_end[], query_rooms[],
     query_mailbox[], query_mailbox_delete[];
+/* traces */
+extern const struct schema schema_message_trace, schema_funnel;
+extern const struct schema_field query_message[], query_funnel[];
+/* events */
+extern const struct schema schema_events;
+extern const struct schema_field query_events[];
 /* tokens, users, cluster */
 extern const struct schema schema_token_new, schema_token, schema_token_revoke;
 extern const struct schema schema_user_block, schema_user;
 extern const struct schema schema_cluster, schema_nodes;
+extern const struct schema schema_comet, schema_comet_drains;
 
 /* --- what several files of schemas have --- */
 

@@ -4,7 +4,8 @@
  *                                     │                               └─► 503: who lacks it
  *                                     └─► v1_scheduled_add ─► 202, when it is due */
 #include "logic/http/v1/submit.h"
-#include "logic/http/v1/scheduled.h"
+#include "logic/http/refusals.h"
+#include "logic/http/v1/problem.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -16,7 +17,7 @@ struct push_call *v1_submit_check(const struct v1_call *call, const struct schem
     struct push_call *push = v1_push_new(call, value, key, id, errors);
 
     *later = push != NULL && v1_scheduled_is_later(call, value, errors);
-    if (!*later)
+    if (errors->n == 0 || push == NULL)
         return push;
     push_call_free(push);
     return NULL;
@@ -37,32 +38,40 @@ static void answer(struct push_call *push, const struct push_outcome *outcome)
     int status = v1_push_print(out, push, outcome);
     fputc('}', out);
     if (outcome->refusal != NULL) {
-        logic_count(call->logic, outcome->refusal->cause, 1);
+        refusal_note(call->logic, call->request, outcome->refusal->cause,
+                     problem_statuses[outcome->refusal->error], outcome->refusal->text);
         snprintf(line, sizeof line, "Retry-After: %u\r\n", outcome->refusal->retry_s);
     }
     v1_end(call, status, line);
 }
 
-static void on_scheduled(void *arg, const struct api_refusal *refusal, const char *id, int64_t at)
+static void on_scheduled(void *arg, const struct v1_scheduled *outcome)
 {
     struct v1_call *call = arg;
 
-    if (refusal != NULL) {
-        v1_refuse(call, refusal);
+    if (outcome->refusal != NULL) {
+        v1_refuse(call, outcome->refusal);
         return;
     }
     FILE *out = v1_begin(call);
     fputc('{', out);
-    v1_submit_print_later(out, id, at);
+    v1_submit_print_later(out, outcome);
     fputc('}', out);
     v1_end(call, 202, NULL);
 }
 
-void v1_submit_print_later(FILE *out, const char *id, int64_t at)
+void v1_submit_print_later(FILE *out, const struct v1_scheduled *outcome)
 {
+    if (outcome->id == NULL) {
+        (void)v1_push_print(out, NULL,
+                            &(struct push_outcome){.repeated = true,
+                                                   .kept = outcome->kept,
+                                                   .kept_len = outcome->kept_len});
+        return;
+    }
     fputs("\"messages\":[],\"scheduled\":", out);
-    params_write_string(out, id, strlen(id));
-    fprintf(out, ",\"deliver_at\":%" PRId64, at);
+    params_write_string(out, outcome->id, strlen(outcome->id));
+    fprintf(out, ",\"deliver_at\":%" PRId64, outcome->at);
 }
 
 void v1_push(struct v1_call *call)
@@ -75,7 +84,7 @@ void v1_push(struct v1_call *call)
     if (errors.n > 0) {
         v1_refuse_errors(call, &errors);
     } else if (later) {
-        v1_scheduled_add(call, &call->body, id, on_scheduled, call);
+        v1_scheduled_add(call, &call->body, push, id, on_scheduled, call);
     } else if (push != NULL) {
         push->answer = answer;
         push->keep = v1_push_keep;

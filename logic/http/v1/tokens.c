@@ -145,6 +145,14 @@ void v1_tokens_revoke(struct v1_call *call)
     revocation_begin(call->logic, &revocation, on_revoked, call);
 }
 
+void v1_tokens_delete(struct v1_call *call)
+{
+    const struct revocation revocation =
+        revocation_of_token(call->logic, v1_query(call, "token")->text);
+
+    revocation_begin(call->logic, &revocation, on_revoked, call);
+}
+
 void v1_users_block(struct v1_call *call)
 {
     const struct schema_value *reason = schema_get(&call->body, "reason");

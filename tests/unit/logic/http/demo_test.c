@@ -12,7 +12,7 @@
 #include "logic/http/demo.h"
 #include "logic/http/demo_files.inc"
 
-static const struct demo_file *file_named(const char *name)
+static const struct embedded_file *file_named(const char *name)
 {
     for (size_t i = 0; i < sizeof demo_files / sizeof demo_files[0]; i++) {
         if (strcmp(demo_files[i].name, name) == 0)
@@ -33,7 +33,7 @@ static void the_page_and_the_client_are_in_the_program(void **state)
         {"imc/client.js", "text/javascript; charset=utf-8", "// The client"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const struct demo_file *file = file_named(names[i][0]);
+        const struct embedded_file *file = file_named(names[i][0]);
         assert_string_equal(file->type, names[i][1]);
         assert_true(file->len > strlen(names[i][2]));
         assert_memory_equal(file->bytes, names[i][2], strlen(names[i][2]));

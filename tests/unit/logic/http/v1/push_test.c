@@ -99,6 +99,27 @@ static void a_push_to_rooms_and_to_all(void **state)
     json_decref(answer);
 }
 
+static void ack_says_which_device_ends_it(void **state)
+{
+    static const struct {
+        const char *ack;
+        bool any;
+    } rows[] = {{"", false}, {",\"ack\":\"each\"", false}, {",\"ack\":\"any\"", true}};
+    char body[80];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(body, sizeof body, "{\"to\":{\"uids\":[7]},\"body\":1%s}", rows[i].ack);
+        json_decref(parse(post("/v1/push", "", body), 202));
+        assert_int_equal(produced[i].envelope->any, rows[i].any);
+        assert_string_equal(produced[i].envelope->collapse, "");
+    }
+    json_decref(parse(
+        post("/v1/push", "", "{\"to\":{\"uids\":[7]},\"body\":1,\"collapse\":\"sc\\u006fre\"}"),
+        202));
+    assert_string_equal(produced[3].envelope->collapse, "score");
+}
+
 static void keys_that_nobody_has_had_are_counted(void **state)
 {
     (void)state;
@@ -136,6 +157,14 @@ static void what_is_wrong_is_a_problem(void **state)
          "/id: differs from the header Idempotency-Key", "\"pointer\":\"/id\""},
         {json, "/v1/push", "{\"to\":{\"uids\":[1]},\"body\":1,\"speed\":1}", 400, "invalid",
          "/speed: goes only with \"all\":true", "\"pointer\":\"/speed\""},
+        {json, "/v1/push", "{\"to\":{\"all\":true},\"body\":1,\"ack\":\"any\"}", 400, "invalid",
+         "/ack: goes only with uids or keys", "\"pointer\":\"/ack\""},
+        {json, "/v1/push", "{\"to\":{\"uids\":[1]},\"body\":1,\"ack\":\"all\"}", 400, "invalid",
+         "/ack: must be one of: each, any", "\"pointer\":\"/ack\""},
+        {json, "/v1/push", "{\"to\":{\"rooms\":[\"a\"]},\"body\":1,\"collapse\":\"k\"}", 400,
+         "invalid", "/collapse: goes only with uids or keys", "\"pointer\":\"/collapse\""},
+        {json, "/v1/push", "{\"to\":{\"uids\":[1]},\"body\":1,\"collapse\":\"\"}", 400, "invalid",
+         "/collapse: must not be empty", "\"pointer\":\"/collapse\""},
         {json, "/v1/push", "{\"to\":{\"uids\":[1]},\"body_base64\":\"\"}", 400, "invalid",
          "/body_base64: empty", "/body_base64"},
         {"", "/v1/push", good, 415, "unsupported_media_type",
@@ -405,6 +434,7 @@ int main(void)
         cmocka_unit_test_teardown(a_push_to_users_says_the_ids, push_clear),
         cmocka_unit_test_teardown(a_push_to_rooms_and_to_all, push_clear),
         cmocka_unit_test_teardown(keys_that_nobody_has_had_are_counted, push_clear),
+        cmocka_unit_test_teardown(ack_says_which_device_ends_it, push_clear),
         cmocka_unit_test_teardown(what_is_wrong_is_a_problem, push_clear),
         cmocka_unit_test_teardown(another_method_is_told_which_there_are, push_clear),
         cmocka_unit_test_teardown(limits_are_problems_too, push_clear),
