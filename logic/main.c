@@ -4,13 +4,19 @@
 #include "common/http/http.h"
 #include "common/kafka/shutdown.h"
 #include "common/protocol/json_scan.h"
+#include "common/trace/tracer.h"
+#include "logic/console/console.h"
+#include "logic/events/facts.h"
 #include "logic/events/session_log.h"
+#include "logic/feed/feed.h"
 #include "logic/goim/calls.h"
 #include "logic/hook/hook.h"
 #include "logic/http/callers.h"
 #include "logic/http/goim_online.h"
 #include "logic/http/local_callers.h"
+#include "logic/http/route_times.h"
 #include "logic/http/routes.h"
+#include "logic/http/v1/events.h"
 #include "logic/http/v1/markdown.h"
 #include "logic/http/v1/openapi.h"
 #include "logic/http/v1/operations.h"
@@ -20,6 +26,8 @@
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/nodes/nodes.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/drain_orders.h"
+#include "logic/peers/questions.h"
 #include "logic/peers/room_orders.h"
 #include "logic/peers/session_requests.h"
 #include "logic/peers/settle_requests.h"
@@ -28,15 +36,24 @@
 #include "logic/push/kafka_producer.h"
 #include "logic/push/push.h"
 #include "logic/push/repartition.h"
+#include "logic/push/room_rates.h"
 #include "logic/router/routers.h"
+#include "logic/trace/traces.h"
 #include "logic/upstream/upstream.h"
 
 #include <errno.h>
 
-enum { ALL_KINDS = (1 << MEMBER_KINDS) - 1, DRAIN_LOOK_MS = 10, STOP_TURNS = 3, NEEDS_MS = 200 };
+enum {
+    ALL_KINDS = (1 << MEMBER_KINDS) - 1,
+    NEEDS_MS = 200,     /* between two looks at what this logic lacks */
+    DRAIN_LOOK_MS = 10, /* between two looks whether all is answered */
+    STOP_TURNS = 3,     /* of the loop: an answer may lead to another, which is put off again */
+};
 
 static struct logic the_logic;
 static uv_timer_t needs_timer;
+
+/* --- what others are told --- */
 
 static void tell_routers(struct logic *logic)
 {
@@ -67,6 +84,8 @@ static void on_members(struct membership *membership, enum member_kind kind, voi
     struct logic *logic = arg;
 
     logic->membership = membership;
+    former_members_update(&logic->former, kind, membership_list(membership, kind),
+                          logic_now_ms(logic));
     if (kind == MEMBER_COMET && logic->nodes != NULL)
         nodes_update(logic->nodes, membership_list(membership, MEMBER_COMET));
     if (kind != MEMBER_ROUTER || logic->routers == NULL)
@@ -89,6 +108,8 @@ static void on_lease(struct membership *membership, bool lost, void *arg)
     logic->has_node = true;
 }
 
+/* --- start --- */
+
 static int reload_callers(struct daemon *daemon, void *arg, char *err, size_t errlen)
 {
     const struct logic *logic = daemon->state;
@@ -105,13 +126,33 @@ static int reload_jwts(struct daemon *daemon, void *arg, char *err, size_t errle
     return logic->jwts != NULL ? jwts_reload(logic->jwts, err, errlen) : 0;
 }
 
+static int reload_traces(struct daemon *daemon, void *arg, char *err, size_t errlen)
+{
+    const struct logic *logic = daemon->state;
+
+    (void)arg;
+    return logic->traces != NULL ? traces_reload(logic->traces, err, errlen) : 0;
+}
+
 static int join(struct logic *logic)
 {
     static const struct membership_events events = {.changed = on_members, .held = on_lease};
     struct member self = {0};
 
-    return daemon_join(logic->daemon, &self, ALL_KINDS, &events, logic, &logic->redis,
-                       &logic->membership);
+    int err = daemon_join(logic->daemon, &self, ALL_KINDS, &events, logic, &logic->redis,
+                          &logic->membership);
+    if (err != 0)
+        return err;
+    logic->tracer = tracer_open(logic->loop, &(struct tracer_options){
+                                                 .redis = logic->redis,
+                                                 .service = "imc-logic",
+                                                 .member = self.id,
+                                                 .counters = logic->counters,
+                                                 .first_metric = LOGIC_TRACE_KEPT,
+                                                 .config = &logic->config->tracer,
+                                                 .tls = logic->daemon->tls,
+                                             });
+    return logic->tracer != NULL ? 0 : -EINVAL;
 }
 
 static void logic_stop(struct daemon *daemon);
@@ -136,17 +177,21 @@ static void open_parts(struct logic *logic)
     logic->connects = connects_open(logic);
     logic->gone_receivers = gone_receivers_open(logic);
     logic->room_orders = room_orders_open(logic);
+    logic->questions = questions_open(logic);
+    logic->drain_orders = drain_orders_open(logic);
     logic->abandoned = abandoned_open(logic);
     logic->mailbox_kept = abandoned_take;
     logic->nodes = nodes_open(logic->loop, logic->config, logic->counters);
     logic->online = goim_online_open();
+    logic->feed = feed_open(logic);
+    logic->room_rates = room_rates_new();
 }
 
 /* The parts that may fail; callers of the HTTP API come last. */
 static int open_outside(struct logic *logic)
 {
     static const struct stream_services services = {session_requests_handle, settle_requests_handle,
-                                                    goim_call_came};
+                                                    goim_call_came, console_report};
 
     int err = jwts_open(logic, &logic->jwts);
     if (err == 0)
@@ -160,10 +205,15 @@ static int open_outside(struct logic *logic)
     if (err == 0)
         err = session_log_open(logic);
     if (err == 0)
+        err = traces_open(logic, &logic->traces);
+    if (err == 0)
         err = join(logic);
     if (err == 0)
         logic->later = later_open(logic, v1_scheduled_deliver);
+    if (err == 0)
+        logic->facts = facts_open(logic);
     logic->more_routes = &v1_routes;
+    console_open(logic);
     return err == 0 ? routes_open(logic) : err;
 }
 
@@ -171,6 +221,7 @@ static int logic_start(struct daemon *daemon)
 {
     static struct daemon_reload jwts = {.what = "jwt", .run = reload_jwts};
     static struct daemon_reload callers = {.what = "api.keys_file", .run = reload_callers};
+    static struct daemon_reload traces = {.what = "trace.users_file", .run = reload_traces};
     struct logic *logic = &the_logic;
 
     logic_init(logic);
@@ -191,6 +242,8 @@ static int logic_start(struct daemon *daemon)
         daemon_on_reload(daemon, &jwts);
     if (logic->config->api_keys_file[0] != '\0')
         daemon_on_reload(daemon, &callers);
+    if (logic->config->trace_users_file[0] != '\0')
+        daemon_on_reload(daemon, &traces);
     needs_timer.data = logic;
     uv_timer_init(&daemon->loop.uv, &needs_timer);
     uv_timer_start(&needs_timer, on_needs, 0, NEEDS_MS);
@@ -229,17 +282,11 @@ static void logic_drain(struct daemon *daemon)
     uv_timer_start(&look, on_drain_look, 0, DRAIN_LOOK_MS);
 }
 
-/* Closes everything, beginning with what callers reach. Redis is closed only after this. Commands
- * that wait for it end then, and their callbacks use our state. So the state is in static memory
- * and stays. */
-static void logic_stop(struct daemon *daemon)
-{
-    struct logic *logic = daemon->state;
+/* --- stop --- */
 
-    if (needs_timer.data != NULL)
-        uv_close((uv_handle_t *)&needs_timer, NULL);
-    needs_timer.data = NULL;
-    streams_close(logic->streams);
+/* Ends what waits for an answer from elsewhere: it answers its callers, as far as it can. */
+static void stop_asking(struct logic *logic)
+{
     jwts_close(logic->jwts);
     logic->jwts = NULL;
     hook_close(logic->hook);
@@ -253,8 +300,10 @@ static void logic_stop(struct daemon *daemon)
     logic->routers = NULL;
     kafka_producer_close(logic->bus);
     logic->bus = NULL;
-    ordered_producer_close(logic->upstream);
+    upstream_close(logic->upstream);
     logic->upstream = NULL;
+    facts_close(logic->facts);
+    logic->facts = NULL;
     ordered_producer_close(logic->session_log);
     logic->session_log = NULL;
     for (int i = 0; i < STOP_TURNS; i++)
@@ -262,13 +311,43 @@ static void logic_stop(struct daemon *daemon)
                                                   * answers */
     room_orders_close(logic->room_orders);
     logic->room_orders = NULL;
+    questions_close(logic->questions);
+    logic->questions = NULL;
+    drain_orders_close(logic->drain_orders);
+    logic->drain_orders = NULL;
+}
+
+/* Closes everything: comets' streams, then what asks others, so that callers of the HTTP API get
+ * their answers, then the rest. Redis is closed only after this. Commands that wait for it end
+ * then, and their callbacks use our state. So the state is in static memory and stays. */
+static void logic_stop(struct daemon *daemon)
+{
+    struct logic *logic = daemon->state;
+
+    if (needs_timer.data != NULL)
+        uv_close((uv_handle_t *)&needs_timer, NULL);
+    needs_timer.data = NULL;
+    streams_close(logic->streams);
+    stop_asking(logic);
+    v1_followers_close(logic);
     http_server_close(logic->http);
     logic->http = NULL;
+    console_close(logic->console);
+    route_times_close(logic->route_times);
+    logic->route_times = NULL;
     later_close(logic->later);
     logic->later = NULL;
     push_lanes_close(logic->lanes);
+    room_rates_free(logic->room_rates);
+    logic->room_rates = NULL;
+    tracer_close(logic->tracer);
+    logic->tracer = NULL;
+    traces_close(logic->traces);
+    logic->traces = NULL;
     job_backlogs_close(logic->backlogs);
     logic->backlogs = NULL;
+    feed_close(logic->feed);
+    logic->feed = NULL;
     openapi_free(logic->openapi);
     callers_close(logic->callers);
     logic->callers = NULL;
@@ -278,10 +357,13 @@ static void logic_stop(struct daemon *daemon)
     logic->online = NULL;
     nodes_close(logic->nodes);
     logic->nodes = NULL;
+    former_members_free(&logic->former);
     logic->lanes = NULL;
     if (kafka_shutdowns_wait() > 0)
         daemon_abandon(daemon);
 }
+
+/* --- what the daemon asks for --- */
 
 static void logic_scrape(struct daemon *daemon)
 {
@@ -292,11 +374,11 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_OUTSTANDING, (int64_t)push_pending(logic->lanes));
     metric_set(logic->counters, LOGIC_PARTITIONS, kafka_producer_partitions(logic->bus));
     if (logic->upstream != NULL)
-        metric_set(logic->counters, LOGIC_UPSTREAM_WAITING,
-                   (int64_t)ordered_producer_waiting(logic->upstream));
+        upstream_scrape(logic->upstream);
     if (logic->session_log != NULL)
         metric_set(logic->counters, LOGIC_EVENTS_WAITING,
                    (int64_t)ordered_producer_waiting(logic->session_log));
+    facts_scrape(logic->facts);
     job_backlogs_scrape(logic->backlogs);
     nodes_scrape(logic->nodes);
     if (logic->jwts != NULL)
@@ -313,6 +395,14 @@ static void logic_scrape(struct daemon *daemon)
     metric_set(logic->counters, LOGIC_HTTP_ANSWERS, http_server_answers(logic->http));
     metric_set(logic->counters, LOGIC_HTTP_UNREAD, (int64_t)stats.unread);
     metric_set(logic->counters, LOGIC_HTTP_ACCEPT_ERRORS, (int64_t)stats.accept_errors);
+}
+
+static void logic_render(struct daemon *daemon, struct exposition *to)
+{
+    const struct logic *logic = daemon->state;
+
+    if (logic != NULL)
+        route_times_render(logic->route_times, to);
 }
 
 static void logic_memory(struct daemon *daemon, enum memory_level level)
@@ -336,6 +426,11 @@ static int logic_check(const void *arg, char *err, size_t errlen)
     if (bad == 0)
         bad = jwts_check(config, err, errlen);
     return bad != 0 ? bad : callers_check(config, err, errlen);
+}
+
+static int logic_check_files(const void *config, char *err, size_t errlen)
+{
+    return traces_check(config, err, errlen);
 }
 
 static int print_openapi(struct daemon *daemon, const char *argument)
@@ -375,6 +470,16 @@ static const struct daemon_need logic_needs[] = {
     {NULL, 0},
 };
 
+static const struct series_row logic_series[] = {
+    {SERIES_PUSHES, LOGIC_PRODUCED_UID}, {SERIES_PUSHES, LOGIC_PRODUCED_ROOM},
+    {SERIES_PUSHES, LOGIC_PRODUCED_ALL}, {SERIES_REQUESTS, LOGIC_HTTP_2XX},
+    {SERIES_REQUESTS, LOGIC_HTTP_4XX},   {SERIES_REQUESTS, LOGIC_HTTP_5XX},
+    {SERIES_ERRORS, LOGIC_HTTP_5XX},     {SERIES_ERRORS, LOGIC_FAILED_UID},
+    {SERIES_ERRORS, LOGIC_FAILED_ROOM},  {SERIES_ERRORS, LOGIC_FAILED_ALL},
+    {SERIES_REFUSED, LOGIC_HTTP_4XX},    {SERIES_BACKLOG_MS, LOGIC_BACKLOG_LAG_MS},
+    {SERIES_COUNT, SERIES_END},
+};
+
 static const struct daemon_spec logic_spec = {
     .name = "logic",
     .summary = "auth, routing decisions, mailboxes and the HTTP APIs",
@@ -385,13 +490,19 @@ static const struct daemon_spec logic_spec = {
     .config_size = sizeof(struct logic_config),
     .needs = logic_needs,
     .metrics = logic_metric_rows,
-    .n_metrics = LOGIC_METRIC_COUNT,
+    .n_metrics = LOGIC_METRIC_ROWS,
+    .series = logic_series,
+    .report = console_report_own,
     .check = logic_check,
+    .check_files = logic_check_files,
     .start = logic_start,
     .drain = logic_drain,
     .stop = logic_stop,
     .own_commands = logic_own_commands,
     .scrape = logic_scrape,
+    .render = logic_render,
+    .live_metrics = &route_times_row,
+    .n_live_metrics = 1,
     .memory = logic_memory,
     .memory_refused = "pushes; near the limit every call",
 };

@@ -1,17 +1,24 @@
 #include "logic/base/config.h"
+#include "common/events/event_types.h"
 #include "common/kafka/kafka.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(section, key, type, field, init, min, max, doc)                           \
-    {                                                                                 \
-        section, key, type, offsetof(struct logic_config, field), init, min, max, doc \
+#define ROW(section, key, type, field, init, min, max, doc)                                  \
+    {                                                                                        \
+        section, key, type, offsetof(struct logic_config, field), init, min, max, doc, false \
     }
 
 enum { KIB = 1024, MIB = 1024 * 1024, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define DAY (INT64_C(24) * HOUR)
+
+/* A number that a reload changes. */
+#define LIVE(section, key, type, field, init, min, max, doc)                                   \
+    {                                                                                          \
+        section, key, type, CONFIG_LIVE(struct logic_config, field), init, min, max, doc, true \
+    }
 
 const struct config_row logic_config_rows[] = {
     ROW("api", "listen", CONFIG_ADDRESS, api_listen, "127.0.0.1:7172", 0, 0,
@@ -27,15 +34,15 @@ const struct config_row logic_config_rows[] = {
         "File of keys with scopes, a line NAME SCOPES sha256:DIGEST each; imc-logic --new-key NAME "
         "SCOPES makes one. Scopes: push, read, admin (docs/http-api.md says which call needs "
         "which). Read anew at SIGHUP."),
-    ROW("api", "push_rate", CONFIG_INT, api_push_rate, "0", 0, 100000000,
-        "Messages a second that each key may push; a push to n uids is n. Those of a second may "
-        "come at once. Beyond, 429 with Retry-After. 0 = no limit but those of [push], which hold "
-        "for all keys together."),
-    ROW("api", "max_requests", CONFIG_INT, api_max_requests, "10000", 1, 1000000,
-        "Requests that may be under way at a time, of all callers; further ones get 503."),
-    ROW("api", "max_key_requests", CONFIG_INT, api_max_key_requests, "0", 0, 1000000,
-        "Requests that may be under way at a time of one key; further ones get 429. 0 = no limit "
-        "but api.max_requests."),
+    LIVE("api", "push_rate", CONFIG_INT, api_push_rate, "0", 0, 100000000,
+         "Messages a second that each key may push; a push to n uids is n. Those of a second may "
+         "come at once. Beyond, 429 with Retry-After. 0 = no limit but those of [push], which hold "
+         "for all keys together."),
+    LIVE("api", "max_requests", CONFIG_INT, api_max_requests, "10000", 1, 1000000,
+         "Requests that may be under way at a time, of all callers; further ones get 503."),
+    LIVE("api", "max_key_requests", CONFIG_INT, api_max_key_requests, "0", 0, 1000000,
+         "Requests that may be under way at a time of one key; further ones get 429. 0 = no limit "
+         "but api.max_requests."),
     ROW("api", "trusted", CONFIG_LIST, api_trusted, "", 0, 0,
         "While no key is set: addresses and networks that are let in like loopback, "
         "10.1.0.0/16. In any case: proxies whose X-Forwarded-For is believed, for the region of a "
@@ -142,13 +149,13 @@ const struct config_row logic_config_rows[] = {
         "It is known for so long that an opaque token was revoked: a comet that others took for "
         "dead "
         "for up to this time asks when it comes back. docs/tokens.md."),
-    ROW("revoke", "per_uid", CONFIG_INT, revoke_per_uid, "100", 4, 10000,
-        "Revocations of one uid that are kept at a time; a further token is not revoked, but all "
-        "of "
-        "the uid can be."),
-    ROW("revoke", "timeout", CONFIG_DURATION, revoke_timeout_ms, "3s", 100, MINUTE,
-        "A call of /1/admin/revoke gets 503 if the sessions have not ended by then. They may be "
-        "open still, but nobody new is let in."),
+    LIVE("revoke", "per_uid", CONFIG_INT, revoke_per_uid, "100", 4, 10000,
+         "Revocations of one uid that are kept at a time; a further token is not revoked, but all "
+         "of "
+         "the uid can be."),
+    LIVE("revoke", "timeout", CONFIG_DURATION, revoke_timeout_ms, "3s", 100, MINUTE,
+         "A call of /1/admin/revoke gets 503 if the sessions have not ended by then. They may be "
+         "open still, but nobody new is let in."),
     ROW("goim", "comets", CONFIG_BOOL, goim_comets, "no", 0, 0,
         "Let goim's own comets use this logic, by goim.logic.Logic on rpc.listen, and send what is "
         "pushed to their sessions to goim's job. Whoever reaches rpc.listen can then name "
@@ -176,18 +183,22 @@ const struct config_row logic_config_rows[] = {
     ROW("bus", "options", CONFIG_OPTIONS, bus_options, "", 0, 0,
         "librdkafka properties, name=value,name=value: security.protocol, sasl.mechanisms, "
         "compression.codec …"),
-    ROW("mailbox", "limit", CONFIG_INT, mailbox_limit, "20", 1, 100000,
-        "Newest messages kept for a user who is away; older ones are dropped and counted."),
-    ROW("mailbox", "limit_spilled", CONFIG_INT, mailbox_limit_spilled, "10000", 1, 1000000,
-        "Newest messages kept for a user who is online but slow, or not yet known to be away."),
-    ROW("mailbox", "ttl", CONFIG_DURATION, mailbox_ttl_ms, "24h", SECOND, 366 * DAY,
-        "A message waits at most this long; a push's ttl may shorten it."),
+    LIVE("mailbox", "limit", CONFIG_INT, mailbox_limit, "20", 1, 100000,
+         "Newest messages kept for a user who is away; older ones are dropped and counted."),
+    LIVE("mailbox", "limit_spilled", CONFIG_INT, mailbox_limit_spilled, "10000", 1, 1000000,
+         "Newest messages kept for a user who is online but slow, or not yet known to be away."),
+    LIVE("mailbox", "limit_acked", CONFIG_INT, mailbox_limit_acked, "10000", 1, 1000000,
+         "Of a user's messages that devices have not acknowledged, the newest that are kept. They "
+         "are "
+         "kept whether the devices are there or not, beside those of mailbox.limit."),
+    LIVE("mailbox", "ttl", CONFIG_DURATION, mailbox_ttl_ms, "24h", SECOND, 366 * DAY,
+         "A message waits at most this long; a push's ttl may shorten it."),
     ROW("mailbox", "page", CONFIG_INT, mailbox_page, "500", 1, 10000,
         "Most messages in one answer to a Fetch."),
     ROW("mailbox", "page_bytes", CONFIG_BYTES, mailbox_page_bytes, "1m", 64 * KIB, 2 * MIB,
         "Bytes of waiting messages in one answer to a comet; the rest is fetched next."),
-    ROW("sessions", "max_per_uid", CONFIG_INT, sessions_max_per_uid, "32", 0, 10000,
-        "Sessions one uid may have at a time, 0 = any number; one more is refused with code 6."),
+    LIVE("sessions", "max_per_uid", CONFIG_INT, sessions_max_per_uid, "32", 0, 10000,
+         "Sessions one uid may have at a time, 0 = any number; one more is refused with code 6."),
     ROW("sessions", "when_full", CONFIG_STRING, sessions_when_full, "refuse", 0, 0,
         "What becomes of one session more than sessions.max_per_uid. refuse: it gets code 6, "
         "unless "
@@ -204,38 +215,39 @@ const struct config_row logic_config_rows[] = {
         "connected last."),
     ROW("lookup", "timeout", CONFIG_DURATION, lookup_timeout_ms, "500ms", 10, MINUTE,
         "A push whose uid the router has not found by then goes to the bus without a hint."),
-    ROW("tokens", "ttl", CONFIG_DURATION, tokens_ttl_ms, "24h", 0, 3660 * DAY,
-        "Life of a token made without expire; 0 = for ever."),
-    ROW("push", "max_message", CONFIG_BYTES, push_max_message, "64k", 1, MIB,
-        "Longest message of a push."),
-    ROW("push", "max_uids", CONFIG_INT, push_max_uids, "10000", 1, 50000,
-        "Most uids in one call of /1/pushs or /goim/push/mids, or in one push of /v1."),
-    ROW("push", "max_keys", CONFIG_INT, push_max_keys, "10000", 1, 50000,
-        "Most keys in one call of /goim/push/keys, or in one push of /v1."),
+    LIVE("tokens", "ttl", CONFIG_DURATION, tokens_ttl_ms, "24h", 0, 3660 * DAY,
+         "Life of a token made without expire; 0 = for ever."),
+    LIVE("push", "max_message", CONFIG_BYTES, push_max_message, "64k", 1, MIB,
+         "Longest message of a push."),
+    LIVE("push", "max_uids", CONFIG_INT, push_max_uids, "10000", 1, 50000,
+         "Most uids in one call of /1/pushs or /goim/push/mids, or in one push of /v1."),
+    LIVE("push", "max_keys", CONFIG_INT, push_max_keys, "10000", 1, 50000,
+         "Most keys in one call of /goim/push/keys, or in one push of /v1."),
     ROW("push", "max_rooms", CONFIG_INT, push_max_rooms, "1000", 1, 10000,
         "Most rooms of one push of /v1."),
     ROW("push", "max_batch", CONFIG_INT, push_max_batch, "1000", 1, 10000,
         "Most pushes in one call of /v1/batch."),
-    ROW("push", "max_bytes", CONFIG_BYTES, push_max_bytes, "64m", MIB, INT64_C(65536) * MIB,
-        "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
-        "sent."),
-    ROW("push", "max_pending", CONFIG_INT, push_max_pending, "200000", 1000, 100000000,
-        "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
-        "pending."),
-    ROW("push", "max_lag", CONFIG_DURATION, push_max_lag_ms, "30s", 0, HOUR,
-        "Pushes are refused while jobs deliver this much later than messages were accepted, or no "
-        "job has reported for so long. 0 = never."),
-    ROW("push", "max_backlog", CONFIG_INT, push_max_backlog, "80", 1, 1000,
-        "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
-        "who "
-        "are away are refused."),
-    ROW("later", "max", CONFIG_INT, later_max, "100000", 1, 100000000,
-        "Most messages that wait for their time (deliver_at of /v1), in all."),
-    ROW("later", "horizon", CONFIG_DURATION, later_horizon_ms, "720h", MINUTE, 3660 * DAY,
-        "How far ahead such a message may be."),
+    LIVE("push", "max_bytes", CONFIG_BYTES, push_max_bytes, "64m", MIB, INT64_C(65536) * MIB,
+         "Most bytes of one call of /1/pushs: uids times message. More is refused, nothing of it "
+         "sent."),
+    LIVE("push", "max_pending", CONFIG_INT, push_max_pending, "200000", 1000, 100000000,
+         "Messages accepted and not yet in Kafka; a push beyond is refused, unless nothing else is "
+         "pending."),
+    LIVE("push", "max_lag", CONFIG_DURATION, push_max_lag_ms, "30s", 0, HOUR,
+         "Pushes are refused while jobs deliver this much later than messages were accepted, or no "
+         "job has reported for so long. 0 = never."),
+    LIVE("push", "max_backlog", CONFIG_INT, push_max_backlog, "80", 1, 1000,
+         "Per cent of what jobs may put off because it has to be stored; beyond, pushes to users "
+         "who "
+         "are away are refused."),
+    LIVE("later", "max", CONFIG_INT, later_max, "100000", 1, 100000000,
+         "Most messages that wait for their time (deliver_at of /v1), in all."),
+    LIVE("later", "horizon", CONFIG_DURATION, later_horizon_ms, "720h", MINUTE, 3660 * DAY,
+         "How far ahead such a message may be."),
     ROW("rooms", "timeout", CONFIG_DURATION, rooms_timeout_ms, "2s", 100, MINUTE,
         "A call of /1/room/join or /1/room/leave gets 503 if a comet has not carried it out by "
-        "then."),
+        "then. Calls that ask comets about sessions and members do without those that have not "
+        "answered by then."),
     ROW("router", "timeout", CONFIG_DURATION, router_timeout_ms, "2s", 100, MINUTE,
         "A router that leaves a batch unanswered this long is taken for away until it answers "
         "again."),
@@ -285,23 +297,58 @@ const struct config_row logic_config_rows[] = {
         "messages "
         "and their ticks. What it asks of logic needs a key all the same, which the person types "
         "in."),
+    ROW("console", "enabled", CONFIG_BOOL, console_enabled, "no", 0, 0,
+        "Serve the console at /console on api.listen: a page that shows and runs the cluster, "
+        "docs/console.md. Anybody who reaches it gets the page; what it shows and does needs a "
+        "login with a key of api.keys_file, or, while no key is set, comes from this machine."),
+    ROW("console", "session", CONFIG_DURATION, console_session_ms, "8h", 60000, 7 * 86400000LL,
+        "A login at the console ends after this time, and 15 minutes after its page was closed."),
     ROW("upstream", "topic", CONFIG_STRING, upstream_topic, "", 0, 0,
         "Topic for what clients send to the business (operation 4; of goim's clients also unknown "
-        "ones): docs/upstream.md. It has to exist. The same for all logics. Empty: comets answer "
-        "such frames, and nobody gets them."),
+        "ones): docs/upstream.md. It has to exist. The same for all logics. Either this or "
+        "upstream.url. Both empty: comets answer such frames, and nobody gets them."),
+    ROW("upstream", "url", CONFIG_STRING, upstream_hook.url, "", 0, 0,
+        "Where such frames are posted instead, http://host:port/path or https://: "
+        "docs/webhooks.md. "
+        "The client is answered when the business has answered. The same for all logics."),
+    WEBHOOK_ROWS(ROW, "upstream", upstream_hook, "5s", "16", "2s"),
+    ROW("upstream", "max_reply", CONFIG_BYTES, upstream_max_reply, "16k", 0, 256 * 1024,
+        "Longest reply of the business to a frame; a longer one is not passed to the client."),
+    ROW("upstream", "max_answer", CONFIG_BYTES, upstream_max_answer, "1m", 1024, 16 * MIB,
+        "Longest answer of upstream.url with all its replies; a longer one is cut off, so it has "
+        "none."),
     ROW("upstream", "max_waiting", CONFIG_BYTES, upstream_max_waiting, "64m", MIB,
         INT64_C(65536) * MIB,
-        "Bytes on their way to upstream.topic that Kafka has not confirmed. Beyond, comets have to "
-        "send them again."),
+        "Bytes on their way to upstream.topic or upstream.url that have not been confirmed. "
+        "Beyond, comets have to send them again."),
     ROW("events", "log", CONFIG_STRING, events_log, "", 0, 0,
         "Topic of the log of sessions (docs/events.md); created if missing, with bus.partitions. "
         "The "
         "same for all logics and jobs. A client is let in when Kafka has that. Empty: there are no "
         "session events."),
+    ROW("events", "types", CONFIG_LIST, events_types, "connected,disconnected", 0, 0,
+        "Which events there are, of " EVENT_TYPES_TEXT ". The same for all logics and jobs."),
     ROW("events", "max_waiting", CONFIG_BYTES, events_max_waiting, "64m", MIB, INT64_C(65536) * MIB,
         "Bytes on their way to events.log that Kafka has not confirmed. Beyond, clients get code "
         "12, "
         "and comets have to say ends of sessions again."),
+    ROW("events", "facts", CONFIG_INT, events_facts, "1000000", 1000, 100000000,
+        "What became of messages in mailboxes, and is not in events.log yet: at most so many in "
+        "each "
+        "shard of Redis, of some 100 bytes each. Beyond, they are counted and not told."),
+    ROW("events", "topic", CONFIG_STRING, events_topic, "", 0, 0,
+        "Where the jobs write events, which GET /v1/events and the console show: events.topic of "
+        "the jobs. Empty: with console.enabled as a job says, otherwise there is no /v1/events."),
+    LIVE(
+        "events", "followers", CONFIG_INT, events_followers, "100", 1, 10000,
+        "Calls of GET /v1/events that may wait for an event at once; others are refused with 503."),
+    ROW("trace", "users_file", CONFIG_STRING, trace_users_file, "", 0, 0,
+        "File of users all of whose messages are traced, a uid on each line (docs/tracing.md). "
+        "Read again on SIGHUP. Empty: only messages pushed with \"trace\":true are."),
+    ROW("trace", "rate", CONFIG_INT, trace_rate, "100", 1, 10000,
+        "Messages a second that this logic has traced at most; further ones are pushed without, "
+        "and counted."),
+    TRACER_ROWS(offsetof(struct logic_config, tracer.otlp_url)),
     {.key = NULL},
 };
 
@@ -313,6 +360,7 @@ static bool is_one_of(const char *text, const char *one, const char *other)
 int logic_config_check(const void *arg, char *err, size_t errlen)
 {
     const struct logic_config *config = arg;
+    struct http_url url;
 
     if (config->mailbox_limit_spilled < config->mailbox_limit) {
         snprintf(err, errlen, "mailbox.limit_spilled must not be less than mailbox.limit");
@@ -338,10 +386,21 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
         snprintf(err, errlen, "bus.brokers and bus.topic must not be empty");
         return -EINVAL;
     }
+    if (webhook_check(&config->upstream_hook, "upstream", &url, err, errlen) != 0)
+        return -EINVAL;
+    if (config->upstream_hook.url[0] != '\0' && config->upstream_topic[0] != '\0') {
+        snprintf(err, errlen,
+                 "upstream.topic and upstream.url exclude each other: a client is answered by one "
+                 "of them");
+        return -EINVAL;
+    }
     if (strcmp(config->upstream_topic, config->bus_topic) == 0) {
         snprintf(err, errlen, "upstream.topic must not be bus.topic: job would read it as pushes");
         return -EINVAL;
     }
+    unsigned types;
+    if (event_types_read(config->events_types, &types, err, errlen) != 0)
+        return -EINVAL;
     if (config->events_log[0] != '\0' &&
         (strcmp(config->events_log, config->bus_topic) == 0 ||
          strcmp(config->events_log, config->upstream_topic) == 0)) {
@@ -356,5 +415,7 @@ int logic_config_check(const void *arg, char *err, size_t errlen)
         snprintf(err, errlen, "sessions.same_key has to be keep or replace");
         return -EINVAL;
     }
+    if (tracer_check(&config->tracer, err, errlen) != 0)
+        return -EINVAL;
     return kafka_options_check(config->bus_options, err, errlen);
 }

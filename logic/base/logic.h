@@ -19,6 +19,7 @@
 
 #include "common/base/list.h"
 #include "common/base/time.h"
+#include "common/membership/former.h"
 #include "common/protocol/message_id.h"
 #include "logic/base/config.h"
 #include "logic/base/metrics.h"
@@ -26,22 +27,33 @@
 struct routers;
 struct kafka_producer;
 struct streams;
+struct upstream;
 struct push_lanes;
+struct room_rates;
 struct job_backlogs;
 struct connects;
 struct gone_receivers;
 struct room_orders;
+struct questions;
+struct drain_orders;
+struct facts;
+struct feed;
+struct followers;
 struct later;
 struct openapi;
 struct callers;
 struct local_callers;
 struct http_server;
+struct http_request;
+struct console;
 struct route_set;
 struct nodes;
 struct goim_online;
 struct ordered_producer;
 struct jwts;
 struct hook;
+struct tracer;
+struct traces;
 
 struct logic {
     struct daemon *daemon;
@@ -50,6 +62,7 @@ struct logic {
     _Atomic int64_t *counters;
     struct redis *redis;
     struct membership *membership;
+    struct former_members former;
     struct message_ids ids;
     bool has_node; /* the lease gave us a node number, so we can make message ids */
     bool draining;
@@ -58,26 +71,42 @@ struct logic {
     void (*routers_told)(struct logic *logic); /* a router has begun or ceased to answer; may be
                                                 * NULL */
     struct kafka_producer *bus;
-    struct ordered_producer *upstream;    /* NULL: upstream.topic is empty */
+    struct upstream *upstream;            /* NULL: upstream.topic and upstream.url are empty */
     struct ordered_producer *session_log; /* events/session_log.h; NULL: events.log is empty */
+    struct facts *facts;                  /* events/facts.h; NULL: nobody is told of messages */
+    struct feed *feed;                    /* feed/feed.h: events, while somebody looks at them */
+    struct followers *followers; /* http/v1/events.h; NULL: nobody has waited for events yet */
+    unsigned event_types; /* a bit per enum event_type that is wanted; 0: events.log is empty */
     struct streams *streams;
     struct push_lanes *lanes;
+    struct room_rates *room_rates; /* push/room_rates.h; NULL: nothing is counted */
     struct job_backlogs *backlogs;
     struct connects *connects;
     struct hook *hook; /* hook/hook.h; NULL: auth.url is empty, and tokens decide who connects */
     struct gone_receivers *gone_receivers;
     struct room_orders *room_orders;
+    struct questions *questions;
+    struct drain_orders *drain_orders;
     struct abandoned *abandoned;
     /* A mailbox of a user who is away keeps more than mailbox.limit, because messages up to UPTO
      * are owed to sessions; may be NULL. */
     void (*mailbox_kept)(struct logic *logic, int64_t uid, uint64_t upto);
+    struct tracer *tracer;       /* common/trace/tracer.h; NULL: not open yet */
+    struct traces *traces;       /* trace/traces.h: which messages are traced */
     struct later *later;         /* later/later.h: messages that wait for their time */
     struct openapi *openapi;     /* http/v1/openapi.h; NULL: nobody has asked for it yet */
     struct callers *callers;     /* http/callers.h: who calls the HTTP API */
     struct local_callers *local; /* who may call while no key is set */
     struct http_server *http;
-    const struct route_set *more_routes; /* http/route.h: those of http/v1; NULL: none */
-    struct jwts *jwts;                   /* jwt/verifier.h; NULL: no key is configured */
+    struct route_times *route_times; /* http/route_times.h; NULL: nothing is timed */
+    /* http/route.h: those of http/v1, and of console/; NULL: none */
+    const struct route_set *more_routes, *console_routes;
+    struct console *console; /* console/console.h; NULL: console.enabled is not set */
+    /* The digest of the key with which the sender of REQUEST has logged in at the console. NULL: he
+     * has not; if he says so, *WHY says what is wrong with it. May be NULL. */
+    const uint8_t *(*logged_in)(struct logic *logic, const struct http_request *request,
+                                const char **why);
+    struct jwts *jwts; /* jwt/verifier.h; NULL: no key is configured */
     struct goim_online *online;
     struct nodes *nodes; /* nodes/nodes.h: which comets clients are told of */
     /* Pages of mailboxes that Redis is asked for, and those that wait for their turn: mailbox.c. */
@@ -99,6 +128,12 @@ static inline void logic_init(struct logic *logic)
 static inline void logic_count(struct logic *logic, enum logic_metric metric, int64_t by)
 {
     metric_add(logic->counters, metric, by);
+}
+
+/* What METRIC, a histogram, measures took from SINCE_US, by time_mono_us(), until now. */
+static inline void logic_took(struct logic *logic, size_t metric, int64_t since_us)
+{
+    metric_observe(logic->counters, metric, time_mono_us() - since_us, 1);
 }
 
 /* Unix time by Redis's clock, which all logics share. Message ids and the age of messages go by

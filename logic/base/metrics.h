@@ -3,9 +3,10 @@
 #define IMC_LOGIC_BASE_METRICS_H
 
 #include "common/base/metrics.h"
+#include "common/trace/tracer.h"
 
-/* X(ID, name, labels, type, help); rows of one name stand together. */
-#define LOGIC_METRICS(X)                                                                           \
+/* As common/base/metrics.h has it; rows of one name stand together. */
+#define LOGIC_METRICS(X, H)                                                                        \
     X(ACCEPTED_UID, "imc_logic_accepted_total", "kind=\"uid\"", METRIC_COUNTER,                    \
       "Messages taken from the HTTP API for the bus, one per uid, room or broadcast.")             \
     X(ACCEPTED_ROOM, "imc_logic_accepted_total", "kind=\"room\"", METRIC_COUNTER, "")              \
@@ -15,27 +16,63 @@
     X(PRODUCED_ROOM, "imc_logic_produced_total", "kind=\"room\"", METRIC_COUNTER, "")              \
     X(PRODUCED_ALL, "imc_logic_produced_total", "kind=\"all\"", METRIC_COUNTER, "")                \
     X(FAILED_UID, "imc_logic_produce_failed_total", "kind=\"uid\"", METRIC_COUNTER,                \
-      "Messages the bus did not confirm in bus.timeout: the caller got an error.")                 \
+      "Messages the bus did not confirm in bus.timeout: the caller got an error. It grows: look "  \
+      "at the brokers, and at imc_bus_produce_seconds.")                                           \
     X(FAILED_ROOM, "imc_logic_produce_failed_total", "kind=\"room\"", METRIC_COUNTER, "")          \
     X(FAILED_ALL, "imc_logic_produce_failed_total", "kind=\"all\"", METRIC_COUNTER, "")            \
+    H(ACCEPT_UID, "imc_logic_accept_seconds", "kind=\"uid\"", LE_500US, LE_25S,                    \
+      "How long callers of a push wait until the bus has all of its messages: lookups, then "      \
+      "Kafka. If it grows, compare imc_bus_produce_seconds and "                                   \
+      "imc_rpc_batch_seconds{call=\"map\"}.")                                                      \
+    H(ACCEPT_ROOM, "imc_logic_accept_seconds", "kind=\"room\"", LE_500US, LE_25S, "")              \
+    H(ACCEPT_ALL, "imc_logic_accept_seconds", "kind=\"all\"", LE_500US, LE_25S, "")                \
+    H(PRODUCE_TIME, "imc_bus_produce_seconds", NULL, LE_250US, LE_25S,                             \
+      "From a message to Kafka until all replicas in sync have it. If it grows, look at the "      \
+      "brokers: disk, replication, CPU; then at the network.")                                     \
     X(OUTSTANDING, "imc_logic_outstanding", NULL, METRIC_GAUGE,                                    \
       "Accepted messages without a delivery report.")                                              \
     X(PRODUCER_RESTARTS, "imc_logic_producer_restarts_total", NULL, METRIC_COUNTER,                \
       "Kafka producers that failed for good and were replaced.")                                   \
     X(PARTITIONS, "imc_logic_partitions", NULL, METRIC_GAUGE,                                      \
-      "Partitions that messages are spread over, as agreed; 0: nothing can be produced now.")      \
+      "Partitions that messages are spread over, as agreed; 0: nothing can be produced now, "      \
+      "/readyz says why.")                                                                         \
     X(UPSTREAM_PRODUCED, "imc_logic_upstream_total", "result=\"produced\"", METRIC_COUNTER,        \
-      "Frames of clients for the business. produced: upstream.topic has them; failed: Kafka "      \
-      "did not confirm them; put_off: not tried, the topic is not there or too much waits; "       \
-      "too_large: more than the topic takes. Comets send failed and put_off ones again.")          \
+      "Frames of clients for the business. produced: upstream.topic or upstream.url has them; "    \
+      "failed: that was not confirmed; put_off: not tried, the topic is not there, the URL has a " \
+      "pause, or too much waits; too_large: more than the topic or the URL takes; refused: the "   \
+      "URL takes no such frame. Comets send failed and put_off ones again.")                       \
     X(UPSTREAM_FAILED, "imc_logic_upstream_total", "result=\"failed\"", METRIC_COUNTER, "")        \
     X(UPSTREAM_PUT_OFF, "imc_logic_upstream_total", "result=\"put_off\"", METRIC_COUNTER, "")      \
     X(UPSTREAM_LARGE, "imc_logic_upstream_total", "result=\"too_large\"", METRIC_COUNTER, "")      \
+    X(UPSTREAM_REFUSED, "imc_logic_upstream_total", "result=\"refused\"", METRIC_COUNTER, "")      \
+    X(UPSTREAM_REPLIES, "imc_logic_upstream_replies_total", "result=\"passed\"", METRIC_COUNTER,   \
+      "Replies of upstream.url for clients. passed: on their way to the client; bad: answers "     \
+      "that are not what they have to be, and replies that are too long: those clients got none.") \
+    X(UPSTREAM_REPLIES_BAD, "imc_logic_upstream_replies_total", "result=\"bad\"", METRIC_COUNTER,  \
+      "")                                                                                          \
+    X(WEBHOOK_POSTED, "imc_logic_webhook_posts_total", "result=\"ok\"", METRIC_COUNTER,            \
+      "Posts to upstream.url. ok: answered 2xx; connect: no address that may be used, no "         \
+      "connection, TLS; timeout: no answer within upstream.url_timeout; status: another one; "     \
+      "answer: not HTTP.")                                                                         \
+    X(WEBHOOK_FAILED_CONNECT, "imc_logic_webhook_posts_total", "result=\"connect\"",               \
+      METRIC_COUNTER, "")                                                                          \
+    X(WEBHOOK_FAILED_TIMEOUT, "imc_logic_webhook_posts_total", "result=\"timeout\"",               \
+      METRIC_COUNTER, "")                                                                          \
+    X(WEBHOOK_FAILED_STATUS, "imc_logic_webhook_posts_total", "result=\"status\"", METRIC_COUNTER, \
+      "")                                                                                          \
+    X(WEBHOOK_FAILED_ANSWER, "imc_logic_webhook_posts_total", "result=\"answer\"", METRIC_COUNTER, \
+      "")                                                                                          \
+    X(WEBHOOK_EVENTS, "imc_logic_webhook_events_total", NULL, METRIC_COUNTER,                      \
+      "Events in posts that were answered 2xx.")                                                   \
+    X(WEBHOOK_US, "imc_logic_webhook_seconds_total", NULL, METRIC_COUNTER_MICRO,                   \
+      "How long posts that were answered have taken, all together.")                               \
+    X(WEBHOOK_DISABLED, "imc_logic_webhook_disabled", NULL, METRIC_GAUGE,                          \
+      "1: upstream.url answered 410, and nothing is posted until SIGHUP or a restart.")            \
     X(UPSTREAM_RESTARTS, "imc_logic_upstream_restarts_total", NULL, METRIC_COUNTER,                \
       "Producers to upstream.topic that were replaced, because Kafka refused or did not "          \
       "confirm a message.")                                                                        \
     X(UPSTREAM_WAITING, "imc_logic_upstream_waiting_bytes", NULL, METRIC_GAUGE,                    \
-      "Bytes on their way to upstream.topic that Kafka has not confirmed.")                        \
+      "Bytes on their way to upstream.topic or upstream.url that have not been confirmed.")        \
     X(EVENTS_PRODUCED, "imc_logic_events_total", "result=\"produced\"", METRIC_COUNTER,            \
       "Records of sessions. produced: events.log has them; failed: Kafka did not confirm them; "   \
       "put_off: not tried, the topic is not there or too much waits; too_large: more than the "    \
@@ -46,12 +83,19 @@
     X(EVENTS_RESTARTS, "imc_logic_events_restarts_total", NULL, METRIC_COUNTER,                    \
       "Producers to events.log that were replaced, because Kafka refused or did not confirm a "    \
       "record.")                                                                                   \
+    X(FACTS_LOST, "imc_logic_events_facts_lost", NULL, METRIC_GAUGE,                               \
+      "What became of messages in mailboxes and is not told, because events.facts waited "         \
+      "already: "                                                                                  \
+      "ever, as the shards of Redis say whose facts this logic takes.")                            \
+    X(EVENTS_FOLLOWERS, "imc_logic_events_followers", NULL, METRIC_GAUGE,                          \
+      "Calls of GET /v1/events that wait for an event; at most events.followers.")                 \
     X(EVENTS_WAITING, "imc_logic_events_waiting_bytes", NULL, METRIC_GAUGE,                        \
       "Bytes on their way to events.log that Kafka has not confirmed.")                            \
-    X(BACKLOG_LAG_MS, "imc_logic_backlog_lag_milliseconds", NULL, METRIC_GAUGE,                    \
+    X(BACKLOG_LAG_MS, "imc_logic_backlog_lag_seconds", NULL, METRIC_GAUGE_MILLI,                   \
       "Age of the messages that jobs read now, as the one furthest behind tells.")                 \
-    X(BACKLOG_USED, "imc_logic_backlog_permille", NULL, METRIC_GAUGE,                              \
-      "How much a job uses of what it may put off because it has to be stored.")                   \
+    X(BACKLOG_USED, "imc_logic_backlog_ratio", NULL, METRIC_GAUGE_MILLI,                           \
+      "How much a job uses of what it may put off because it has to be stored; near "              \
+      "push.max_backlog pushes to users who are away are refused.")                                \
     X(STORING_STALLED, "imc_logic_storing_stalled", NULL, METRIC_GAUGE,                            \
       "1: a job tells that nothing can be stored.")                                                \
     X(UNHINTED, "imc_logic_unhinted_total", NULL, METRIC_COUNTER,                                  \
@@ -62,12 +106,14 @@
       "With an idempotency key: answered as the first time (repeated), first of their key.")       \
     X(FIRST, "imc_logic_idempotent_total", "result=\"first\"", METRIC_COUNTER, "")                 \
     X(REFUSED_PARAMETER, "imc_logic_refused_total", "reason=\"parameter\"", METRIC_COUNTER,        \
-      "API calls refused. The caller's mistake: parameter, token, path, method, encoding; "        \
+      "API calls refused; a look-up that finds nothing (404) is none. The caller's mistake: "      \
+      "parameter, token, path, method, encoding; "                                                 \
       "size: more than the topic or push.max_bytes takes; http: no proper request. For want of "   \
       "something: bus, redis, router, comet (no answer), bodies (api.max_bodies), "                \
       "memory (memory.limit), drain (this logic ends). Too much under way: reads (/1/msg/get), "   \
-      "orders (/1/room/join), pending, lag, backlog (push.max_pending, push.max_lag, "             \
-      "push.max_backlog). Of the caller: key (missing, wrong), scope (the key lacks it), rate "    \
+      "orders (/1/room/join), followers (events.followers), pending, lag, backlog "                \
+      "(push.max_pending, push.max_lag, push.max_backlog). Of the caller: key (missing, wrong), "  \
+      "scope (the key lacks it), rate "                                                            \
       "(api.push_rate), busy (api.max_key_requests), requests (api.max_requests, of all).")        \
     X(REFUSED_KEY, "imc_logic_refused_total", "reason=\"key\"", METRIC_COUNTER, "")                \
     X(REFUSED_SCOPE, "imc_logic_refused_total", "reason=\"scope\"", METRIC_COUNTER, "")            \
@@ -91,6 +137,7 @@
     X(REFUSED_COMET, "imc_logic_refused_total", "reason=\"comet\"", METRIC_COUNTER, "")            \
     X(REFUSED_LATER, "imc_logic_refused_total", "reason=\"later\"", METRIC_COUNTER, "")            \
     X(REFUSED_ORDERS, "imc_logic_refused_total", "reason=\"orders\"", METRIC_COUNTER, "")          \
+    X(REFUSED_FOLLOWERS, "imc_logic_refused_total", "reason=\"followers\"", METRIC_COUNTER, "")    \
     X(REFUSED_DRAIN, "imc_logic_refused_total", "reason=\"drain\"", METRIC_COUNTER, "")            \
     X(REFUSED_MEMORY, "imc_logic_refused_total", "reason=\"memory\"", METRIC_COUNTER, "")          \
     X(API_PUSH, "imc_logic_api_requests_total", "scope=\"push\"", METRIC_COUNTER,                  \
@@ -169,7 +216,8 @@
     X(REVOKED_REFUSED, "imc_logic_revoked_refused_total", NULL, METRIC_COUNTER,                    \
       "Sessions that were not let in because of such a call, or because Redis did not say.")       \
     X(STORED_SETTLE, "imc_logic_stored_total", "by=\"settle\"", METRIC_COUNTER,                    \
-      "Messages new in a mailbox: stored = confirmed + expired + trimmed + waiting.")              \
+      "Messages new in a mailbox: stored = confirmed + expired + trimmed + "                       \
+      "trimmed_unacknowledged + replaced + waiting.")                                              \
     X(STORED_SPILL, "imc_logic_stored_total", "by=\"spill\"", METRIC_COUNTER, "")                  \
     X(STORED_AGAIN, "imc_logic_stored_again_total", NULL, METRIC_COUNTER,                          \
       "Messages to be stored that were in the mailbox already (retries).")                         \
@@ -177,6 +225,11 @@
       "Stores that Redis did not carry out.")                                                      \
     X(TRIMMED, "imc_logic_trimmed_total", NULL, METRIC_COUNTER,                                    \
       "Messages dropped from mailboxes because newer ones reached the limit.")                     \
+    X(TRIMMED_ACKED, "imc_logic_trimmed_unacknowledged_total", NULL, METRIC_COUNTER,               \
+      "Messages dropped from mailboxes because devices have not acknowledged more than "           \
+      "mailbox.limit_acked.")                                                                      \
+    X(REPLACED, "imc_logic_replaced_total", NULL, METRIC_COUNTER,                                  \
+      "Messages that left mailboxes because a newer one with their collapse key came.")            \
     X(EXPIRED, "imc_logic_expired_total", NULL, METRIC_COUNTER,                                    \
       "Messages dropped from mailboxes by age.")                                                   \
     X(EXPIRED_UNSTORED, "imc_logic_expired_unstored_total", NULL, METRIC_COUNTER,                  \
@@ -229,7 +282,7 @@
     X(AUTH_FAILED_WAITING, "imc_logic_auth_failed_total", "reason=\"waiting\"", METRIC_COUNTER,    \
       "")                                                                                          \
     X(AUTH_FAILED_PAUSE, "imc_logic_auth_failed_total", "reason=\"pause\"", METRIC_COUNTER, "")    \
-    X(AUTH_US, "imc_logic_auth_microseconds_total", NULL, METRIC_COUNTER,                          \
+    X(AUTH_US, "imc_logic_auth_seconds_total", NULL, METRIC_COUNTER_MICRO,                         \
       "Time that clients waited for these answers, refusals included: divide by "                  \
       "imc_logic_auth_total and imc_logic_auth_failed_total.")                                     \
     X(AUTH_WAITING, "imc_logic_auth_waiting", NULL, METRIC_GAUGE,                                  \
@@ -271,6 +324,7 @@
     X(BATCHES_COMET, "imc_logic_batches_total", "from=\"comet\"", METRIC_COUNTER,                  \
       "Batches received.")                                                                         \
     X(BATCHES_JOB, "imc_logic_batches_total", "from=\"job\"", METRIC_COUNTER, "")                  \
+    X(BATCHES_REPORT, "imc_logic_batches_total", "from=\"daemon\"", METRIC_COUNTER, "")            \
     X(BATCHES_MALFORMED, "imc_logic_batches_malformed_total", NULL, METRIC_COUNTER,                \
       "Streams closed for a batch that could not be decoded.")                                     \
     X(BATCHES_PENDING, "imc_logic_batches_pending", NULL, METRIC_GAUGE,                            \
@@ -288,15 +342,42 @@
     X(ORDERS_DONE, "imc_logic_room_orders_total", "result=\"done\"", METRIC_COUNTER,               \
       "Calls of /1/room/join and /1/room/leave: carried out, or answered with 503.")               \
     X(ORDERS_FAILED, "imc_logic_room_orders_total", "result=\"failed\"", METRIC_COUNTER, "")       \
-    X(STREAMS, "imc_logic_streams", NULL, METRIC_GAUGE, "Open streams of comets and jobs.")
+    X(QUESTIONS, "imc_logic_questions", NULL, METRIC_GAUGE,                                        \
+      "Questions to comets that are under way: what sessions are like, who is in a room.")         \
+    X(QUESTIONS_ANSWERED, "imc_logic_questions_total", "result=\"answered\"", METRIC_COUNTER,      \
+      "Questions to comets: answered, or not: the comet did not answer within rooms.timeout, or "  \
+      "has no connection to this logic.")                                                          \
+    X(QUESTIONS_UNANSWERED, "imc_logic_questions_total", "result=\"unanswered\"", METRIC_COUNTER,  \
+      "")                                                                                          \
+    X(CONSOLE_LOGINS, "imc_logic_console_logins_total", "result=\"good\"", METRIC_COUNTER,         \
+      "Logins at the console; refused: a wrong key, or too many of them from an address.")         \
+    X(CONSOLE_REFUSED, "imc_logic_console_logins_total", "result=\"refused\"", METRIC_COUNTER, "") \
+    X(CONSOLE_DAEMONS, "imc_logic_console_daemons", NULL, METRIC_GAUGE,                            \
+      "Daemons that the console has heard of.")                                                    \
+    X(CONSOLE_REPORTS, "imc_logic_console_reports_total", "result=\"taken\"", METRIC_COUNTER,      \
+      "Reports of daemons for the console. stranger: of none that lives; full: of one too many.")  \
+    X(CONSOLE_STRANGERS, "imc_logic_console_reports_total", "result=\"stranger\"", METRIC_COUNTER, \
+      "")                                                                                          \
+    X(CONSOLE_FULL, "imc_logic_console_reports_total", "result=\"full\"", METRIC_COUNTER, "")      \
+    X(STREAMS, "imc_logic_streams", NULL, METRIC_GAUGE,                                            \
+      "Open streams of comets and jobs, and of all daemons that report to the console.")           \
+    X(TRACED, "imc_logic_traced_total", "what=\"message\"", METRIC_COUNTER,                        \
+      "Traced messages, of which steps are kept, and pushes, of which messages are counted.")      \
+    X(TRACED_PUSHES, "imc_logic_traced_total", "what=\"push\"", METRIC_COUNTER, "")                \
+    X(TRACES_LIMITED, "imc_logic_traces_limited_total", NULL, METRIC_COUNTER,                      \
+      "Messages and pushes that were to be traced, beyond trace.rate: they were pushed without.")  \
+    TRACER_METRICS(X)
 
 enum logic_metric {
-#define X(id, name, labels, type, help) LOGIC_##id,
-    LOGIC_METRICS(X)
+#define X(id, ...) LOGIC_##id,
+#define H(id, ...) LOGIC_##id, LOGIC_##id##_LAST = LOGIC_##id + HISTOGRAM_SLOTS - 1,
+    LOGIC_METRICS(X, H)
 #undef X
-        LOGIC_METRIC_COUNT
+#undef H
+        LOGIC_METRIC_COUNT /* of values in a block */
 };
 
-extern const struct metric_row logic_metric_rows[LOGIC_METRIC_COUNT];
+enum { LOGIC_METRIC_ROWS = 0 LOGIC_METRICS(METRIC_ONE, METRIC_ONE) };
+extern const struct metric_row logic_metric_rows[LOGIC_METRIC_ROWS];
 
 #endif

@@ -152,13 +152,6 @@ static int by_server(const void *a, const void *b)
                   ((const struct foreign_session *)b)->server);
 }
 
-static char *copy_text(struct arena *arena, const char *text)
-{
-    size_t size = strlen(text) + 1;
-
-    return memcpy(arena_alloc(arena, size), text, size);
-}
-
 /* False: the session has expired, or nobody of ours wrote it. */
 static bool session_take(struct find *find, const redisReply *key, const redisReply *value,
                          struct foreign_session *session)
@@ -172,8 +165,8 @@ static bool session_take(struct find *find, const redisReply *key, const redisRe
         expires_ms <= logic_now_ms(find->logic))
         return false;
     *session = (struct foreign_session){.uid = find->uid,
-                                        .key = copy_text(&find->arena, key->str),
-                                        .server = copy_text(&find->arena, end + 1)};
+                                        .key = arena_strdup(&find->arena, key->str),
+                                        .server = arena_strdup(&find->arena, end + 1)};
     return true;
 }
 

@@ -118,7 +118,7 @@ static void call_heartbeat(struct goim_call *call)
 }
 
 struct received {
-    struct ordered_ticket ticket;
+    struct upstream_ticket ticket;
     struct goim_call *call;
 };
 
@@ -130,18 +130,23 @@ static void receive_end(struct goim_call *call, int err)
         goim_call_answer(call, &reply.base);
     else if (err == -EMSGSIZE)
         goim_call_refuse(call, RPC_INVALID,
-                         "proto.body: longer than the topic upstream.topic takes");
+                         "proto.body: longer than upstream.topic, or upstream.url, takes");
+    else if (err == -EBADMSG)
+        goim_call_refuse(call, RPC_INVALID, "the business refuses it");
     else
-        goim_call_refuse(call, RPC_UNAVAILABLE, "Kafka has not confirmed it: call again later");
+        goim_call_refuse(call, RPC_UNAVAILABLE, "it was not confirmed: call again later");
 }
 
-static void on_received(struct ordered_ticket *ticket, int err)
+/* goim's reply has no room for one of the business. */
+static void on_received(struct upstream_ticket *ticket, int err, const void *body, size_t len)
 {
+    (void)body;
+    (void)len;
     receive_end(container_of(ticket, struct received, ticket)->call, err);
 }
 
 /* For the business. goim's comet names neither itself nor the session. Without upstream.topic
- * nobody takes it. */
+ * and upstream.url nobody takes it. */
 static void call_receive(struct goim_call *call)
 {
     const Goim__Logic__ReceiveReq *in = (const Goim__Logic__ReceiveReq *)call->in;

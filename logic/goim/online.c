@@ -49,15 +49,13 @@ static void room_tell(struct renewed *renewed, const char *server)
 {
     struct goim_call *call = renewed->renewal->call;
     const ProtobufCBinaryData *name = &renewed->entry.name;
-    char *room = arena_alloc(&call->batch.arena, name->len + 1);
+    char *room = arena_strndup(&call->batch.arena, (const char *)name->data, name->len);
     const struct router_room told = {.comet = server,
                                      .foreign = true,
                                      .room = room,
                                      .sessions = (uint32_t)renewed->entry.sessions,
                                      .number = logic_now_ms(call->batch.logic)};
 
-    memcpy(room, name->data, name->len);
-    room[name->len] = '\0';
     router_room(call->batch.logic->routers, &told, on_room, renewed);
 }
 

@@ -1,82 +1,38 @@
 #include "logic/hook/question.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/protocol/json_scan.h"
+#include "common/protocol/json_text.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Grows, and leaves nothing behind where it was. */
-struct writer {
-    char *text;
-    size_t len, size;
-};
-
-static char *room_for(struct writer *writer, size_t more)
-{
-    if (writer->text == NULL || writer->size - writer->len < more) {
-        writer->size = (writer->len + more + 1) * 2;
-        writer->text = mem_wiped_realloc(writer->text, writer->len, writer->size);
-    }
-    return writer->text + writer->len;
-}
-
-static void put(struct writer *writer, const char *text, size_t len)
-{
-    memcpy(room_for(writer, len), text, len);
-    writer->len += len;
-}
-
-static void put_text(struct writer *writer, const char *text)
-{
-    put(writer, text, strlen(text));
-}
-
-static void put_string(struct writer *writer, const void *text, size_t len)
-{
-    size_t most = 6 * len + 2;
-
-    writer->len += json_write_string(text, len, (uint8_t *)room_for(writer, most), most);
-}
-
-/* The member NAME, which is written as it is, with a comma before it. */
-static void put_member(struct writer *writer, const char *name, const void *text, size_t len)
-{
-    put_text(writer, ",\"");
-    put_text(writer, name);
-    put_text(writer, "\":");
-    put_string(writer, text, len);
-}
-
-static void put_token(struct writer *writer, const void *token, size_t len)
+static void put_token(struct json_text *text, const void *token, size_t len)
 {
     if (utf8_is_valid(token, len)) {
-        put_member(writer, "token", token, len);
+        json_text_put(text, ",\"token\":");
+        json_text_string(text, token, len);
         return;
     }
-    put_text(writer, ",\"token_base64\":\"");
-    unsigned char *out = (unsigned char *)room_for(writer, len / 3 * 4 + 8);
-    writer->len += (size_t)EVP_EncodeBlock(out, token, (int)len);
-    put_text(writer, "\"");
+    json_text_put(text, ",\"token_base64\":\"");
+    json_text_base64(text, token, len);
+    json_text_put(text, "\"");
 }
 
 /* goim's object without its token, which has a member of its own. */
-static void put_auth(struct writer *writer, const struct hook_question *question)
+static void put_auth(struct json_text *text, const struct hook_question *question)
 {
     json_error_t error;
     json_t *object = json_load(question->auth, question->auth_len, JSON_ALLOW_NUL, &error);
     const json_t *token = json_object_get(object, "token");
 
     if (json_is_string(token) && json_string_length(token) > 0)
-        put_token(writer, json_string_value(token), json_string_length(token));
+        put_token(text, json_string_value(token), json_string_length(token));
     (void)json_object_del(object, "token");
-    char *text = json_dumps(object, JSON_COMPACT);
-    if (text != NULL) {
-        put_text(writer, ",\"auth\":");
-        put_text(writer, text);
-    }
-    mem_wiped_free_text(text);
+    char *rest = json_dumps(object, JSON_COMPACT);
+    if (rest != NULL)
+        json_text_put(text, ",\"auth\":%s", rest);
+    mem_wiped_free_text(rest);
     json_decref(object);
 }
 
@@ -119,69 +75,67 @@ static bool same_name(const struct header *a, const struct header *b)
 }
 
 /* Headers of one name become one, as RFC 9110, 5.3 has it; cookies as RFC 6265, 5.4. */
-static void put_header(struct writer *writer, struct header *headers, size_t i, size_t n)
+static void put_header(struct json_text *text, struct header *headers, size_t i, size_t n)
 {
     bool cookie = headers[i].name_len == 6 && memcmp(headers[i].name, "cookie", 6) == 0;
-    struct writer value = {0};
+    struct json_text value = {0};
 
     for (size_t k = i; k < n; k++) {
         if (!same_name(&headers[i], &headers[k]))
             continue;
         if (k > i)
-            put_text(&value, cookie ? "; " : ", ");
-        put(&value, headers[k].value, headers[k].value_len);
+            json_text_put(&value, cookie ? "; " : ", ");
+        json_text_raw(&value, headers[k].value, headers[k].value_len);
         headers[k].written = true;
     }
-    put_string(writer, headers[i].name, headers[i].name_len);
-    put_text(writer, ":");
-    put_string(writer, value.text, value.len);
-    mem_wiped_free(value.text, value.len);
+    json_text_string(text, headers[i].name, headers[i].name_len);
+    json_text_put(text, ":");
+    json_text_string(text, value.data, value.len);
+    mem_wiped_free(value.data, value.len);
 }
 
-static void put_headers(struct writer *writer, const struct hook_question *question)
+static void put_headers(struct json_text *text, const struct hook_question *question)
 {
     size_t n = 0;
     struct header *headers = split_headers(question->headers, question->headers_len, &n);
     bool first = true;
 
     if (n > 0)
-        put_text(writer, ",\"headers\":{");
+        json_text_put(text, ",\"headers\":{");
     for (size_t i = 0; i < n; i++) {
         if (headers[i].written)
             continue;
         if (!first)
-            put_text(writer, ",");
+            json_text_put(text, ",");
         first = false;
-        put_header(writer, headers, i, n);
+        put_header(text, headers, i, n);
     }
     if (n > 0)
-        put_text(writer, "}");
+        json_text_put(text, "}");
     free(headers);
 }
 
 char *hook_question_write(const struct hook_question *question, size_t *len, size_t *own)
 {
-    struct writer writer = {0};
-    char client[48];
+    struct json_text text = {0};
 
-    (void)snprintf(client, sizeof client, "{\"client\":\"%" PRIx64 "\"", question->client);
-    put_text(&writer, client);
-    *own = writer.len;
-    put_text(&writer,
-             question->websocket ? ",\"transport\":\"websocket\"" : ",\"transport\":\"tcp\"");
-    put_text(&writer, question->goim ? ",\"protocol\":\"goim\"" : ",\"protocol\":\"imgo\"");
+    json_text_put(&text, "{\"client\":\"%" PRIx64 "\"", question->client);
+    *own = text.len;
+    json_text_put(&text, ",\"transport\":\"%s\",\"protocol\":\"%s\"",
+                  question->websocket ? "websocket" : "tcp", question->goim ? "goim" : "imgo");
     if (question->renew)
-        put_text(&writer, ",\"renew\":true");
-    put_member(&writer, "address", question->address, strlen(question->address));
-    put_member(&writer, "comet", question->comet, strlen(question->comet));
-    if (question->region[0] != '\0')
-        put_member(&writer, "region", question->region, strlen(question->region));
+        json_text_put(&text, ",\"renew\":true");
+    json_text_put(&text, ",\"address\":");
+    json_text_string(&text, question->address, strlen(question->address));
+    json_text_put(&text, ",\"comet\":");
+    json_text_string(&text, question->comet, strlen(question->comet));
+    json_text_member(&text, "region", question->region);
     if (question->auth != NULL)
-        put_auth(&writer, question);
+        put_auth(&text, question);
     else
-        put_token(&writer, question->token, question->token_len);
-    put_headers(&writer, question);
-    put_text(&writer, "}");
-    *len = writer.len;
-    return writer.text;
+        put_token(&text, question->token, question->token_len);
+    put_headers(&text, question);
+    json_text_put(&text, "}");
+    *len = text.len;
+    return text.data;
 }

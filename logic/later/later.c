@@ -96,10 +96,11 @@ static void on_changed(struct redis *redis, const redisReply *reply, void *arg)
     free(arg);
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
         log_error("redis refused a message for later", "err=\"%s\"", reply->str);
-    call.fn(call.arg, !good                 ? -EAGAIN
-                      : reply->integer == 1 ? 0
-                      : reply->integer == 0 ? call.none
-                                            : -E2BIG);
+    call.fn(call.arg, !good                  ? -EAGAIN
+                      : reply->integer == 1  ? 0
+                      : reply->integer == 0  ? call.none
+                      : reply->integer == -1 ? -E2BIG
+                                             : -EBUSY);
 }
 
 static struct later_call *call_new(later_fn fn, void *arg, int none)

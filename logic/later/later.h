@@ -32,8 +32,8 @@ struct later *later_open(struct logic *logic, later_deliver_fn deliver);
 /* NULL is fine. */
 void later_close(struct later *later);
 
-/* ERR: 0; -EEXIST, ID waits already; -E2BIG, too many wait (later.max); -ENOENT, it does not wait;
- * -EAGAIN, Redis did not answer. */
+/* ERR: 0; -EEXIST, ID waits already with this record; -EBUSY, it does with another; -E2BIG, too
+ * many wait (later.max); -ENOENT, it does not wait; -EAGAIN, Redis did not answer. */
 typedef void (*later_fn)(void *arg, int err);
 /* ITEM is copied. FN runs once, never before this returns. */
 void later_add(struct logic *logic, const struct later_item *item, later_fn fn, void *arg);

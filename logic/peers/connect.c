@@ -9,6 +9,7 @@
 #include "logic/events/session_log.h"
 #include "logic/hook/hook.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/mailbox/receivers.h"
 #include "logic/peers/give_way.h"
 #include "logic/peers/goim_connect.h"
 #include "logic/router/routers.h"
@@ -223,6 +224,7 @@ static void connect_read(struct connect *connect)
     bool named = connect->goim.key != NULL && !goim_key_is_made(connect->goim.key, NULL);
 
     bool replaces = connect->goim.key != NULL && give_way_replaces(logic->config);
+    char device[RECEIVERS_DEVICE_MAX];
 
     connect->steps = 2 + named + replaces;
     if (replaces)
@@ -232,7 +234,8 @@ static void connect_read(struct connect *connect)
                   connect);
     if (named)
         device_keys_take(logic, session->key, session->uid, on_key_taken, connect);
-    mailbox_first(logic, session->uid, on_waiting, connect);
+    receivers_device(session->key, device);
+    mailbox_first(logic, session->uid, device, on_waiting, connect);
 }
 
 /* --- put --- */
@@ -375,11 +378,6 @@ static void on_token(void *arg, size_t index, int err, const struct token_value 
 
 /* --- the business --- */
 
-static const char *copy_text(struct session_batch *sb, const char *text)
-{
-    return session_batch_text(sb, text, strlen(text));
-}
-
 /* What the business says of rooms, key and end takes the place of what the client said, because the
  * business knew that. */
 static void connect_takes(struct connect *connect, const struct hook_answer *answer)
@@ -388,11 +386,11 @@ static void connect_takes(struct connect *connect, const struct hook_answer *ans
 
     connect->ends_ms = answer->expire_at * 1000;
     if (answer->room[0] != '\0')
-        connect->session.room = copy_text(sb, answer->room);
+        connect->session.room = arena_strdup(&sb->batch->arena, answer->room);
     if (answer->rooms[0] != '\0')
-        connect->result->rooms = pb_text(copy_text(sb, answer->rooms));
+        connect->result->rooms = pb_text(arena_strdup(&sb->batch->arena, answer->rooms));
     if (answer->key[0] != '\0' && connect->goim.is_goim)
-        connect->goim.key = copy_text(sb, answer->key);
+        connect->goim.key = arena_strdup(&sb->batch->arena, answer->key);
 }
 
 static void on_business(void *arg, const struct hook_answer *answer)
@@ -405,7 +403,8 @@ static void on_business(void *arg, const struct hook_answer *answer)
                                       .accepts_len = strlen(answer->accepts)};
 
     if (answer->code != CLOSE_NONE) {
-        connect_end(connect, answer->code, copy_text(connect->sb, answer->reason));
+        connect_end(connect, answer->code,
+                    arena_strdup(&connect->sb->batch->arena, answer->reason));
         return;
     }
     connect_takes(connect, answer);

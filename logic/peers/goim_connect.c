@@ -18,11 +18,6 @@ static int32_t *accepts_alloc(struct session_batch *sb)
     return arena_alloc(&sb->batch->arena, GOIM_AUTH_ACCEPTS_MAX * sizeof(int32_t));
 }
 
-static const char *copy_text(struct session_batch *sb, const char *text)
-{
-    return session_batch_text(sb, text, strlen(text));
-}
-
 const char *goim_connect_key(struct session_batch *sb, const struct goim_connect *connect,
                              int64_t uid)
 {
@@ -32,7 +27,7 @@ const char *goim_connect_key(struct session_batch *sb, const struct goim_connect
     if (connect->key != NULL)
         return goim_key_is_made(connect->key, &made_for) && made_for != uid ? NULL : connect->key;
     goim_key_make(uid, connect->random, text);
-    return copy_text(sb, text);
+    return arena_strdup(&sb->batch->arena, text);
 }
 
 static const char *random_digits(struct session_batch *sb)
@@ -41,7 +36,7 @@ static const char *random_digits(struct session_batch *sb)
 
     (void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, random_number(),
                    random_number());
-    return copy_text(sb, text);
+    return arena_strdup(&sb->batch->arena, text);
 }
 
 /* goim lets clients be nobody (mid 0): they get pushes to their key, their rooms and to all. Here
@@ -62,7 +57,7 @@ static int64_t uid_of_nobody(const struct goim_connect *connect)
 
 static uint32_t refuse(struct session_batch *sb, uint32_t code, const char *text, const char **why)
 {
-    *why = copy_text(sb, text);
+    *why = arena_strdup(&sb->batch->arena, text);
     return code;
 }
 
@@ -78,14 +73,17 @@ uint32_t goim_connect_read(struct session_batch *sb, const ProtobufCBinaryData *
     *connect = (struct goim_connect){
         .is_goim = true, .mid = auth.mid, .acked = auth.ack, .accepts_said = auth.has_accepts};
     if (auth.key[0] != '\0')
-        connect->key = copy_text(sb, auth.key);
+        connect->key = arena_strdup(&sb->batch->arena, auth.key);
     else
         connect->random = random_digits(sb);
     connect->uid = auth.mid != 0 ? auth.mid : uid_of_nobody(connect);
-    connect->room = copy_text(sb, auth.room);
-    connect->rooms = copy_text(sb, auth.rooms);
-    connect->token = (struct token_ref){copy_text(sb, auth.token), strlen(auth.token)};
+    connect->room = arena_strdup(&sb->batch->arena, auth.room);
+    connect->rooms = arena_strdup(&sb->batch->arena, auth.rooms);
+    connect->token =
+        (struct token_ref){arena_strdup(&sb->batch->arena, auth.token), strlen(auth.token)};
     result->hello = auth.hello;
+    if (auth.platform[0] != '\0')
+        result->platform = arena_strdup(&sb->batch->arena, auth.platform);
     if (auth.has_accepts) {
         result->accepts = accepts_alloc(sb);
         result->n_accepts = auth.n_accepts;
@@ -123,12 +121,12 @@ const char *goim_connect_token(struct session_batch *sb, struct goim_connect *co
     if (connect->is_goim && token->key != NULL && token->key[0] != '\0') {
         if (connect->key != NULL && strcmp(connect->key, token->key) != 0)
             return "auth: the token is not that of key";
-        connect->key = copy_text(sb, token->key);
+        connect->key = arena_strdup(&sb->batch->arena, token->key);
     }
     if ((*room)[0] == '\0')
-        *room = session_batch_text(sb, token->room, token->room_len);
+        *room = arena_strndup(&sb->batch->arena, token->room, token->room_len);
     if (result->rooms[0] == '\0')
-        result->rooms = session_batch_text(sb, token->rooms, token->rooms_len);
+        result->rooms = arena_strndup(&sb->batch->arena, token->rooms, token->rooms_len);
     if (!connect->accepts_said)
         token_accepts(sb, token, result);
     return NULL;

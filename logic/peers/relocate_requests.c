@@ -2,16 +2,10 @@
 #include "logic/nodes/nodes.h"
 #include "logic/peers/session_batch.h"
 
-#include <string.h>
-
 enum { NAMED_MOST = 3 }; /* comets that one client is told; comet tells no more either */
 
-/* The strings of the list of comets change with the next view, and the reply may be sent later. */
-static char *copied(struct session_batch *sb, const char *text)
-{
-    return session_batch_text(sb, text, strlen(text));
-}
-
+/* Strings of the list of comets change with the next view, and the reply may be sent later: they
+ * are copied. */
 static void fill(struct session_batch *sb, const Imc__V1__Relocate *in,
                  Imc__V1__RelocateResult *result)
 {
@@ -26,9 +20,9 @@ static void fill(struct session_batch *sb, const Imc__V1__Relocate *in,
         const char *plain = in->websocket ? chosen[i]->ws : chosen[i]->tcp;
         const char *tls = in->websocket ? chosen[i]->wss : chosen[i]->tcps;
         if (!in->tls && plain[0] != '\0')
-            result->nodes[result->n_nodes++] = copied(sb, plain);
+            result->nodes[result->n_nodes++] = arena_strdup(arena, plain);
         if (tls[0] != '\0')
-            with_tls[n_with_tls++] = copied(sb, tls);
+            with_tls[n_with_tls++] = arena_strdup(arena, tls);
     }
     *(in->websocket ? &result->wss : &result->tcps) = with_tls;
     *(in->websocket ? &result->n_wss : &result->n_tcps) = n_with_tls;

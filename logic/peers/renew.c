@@ -92,8 +92,7 @@ static void on_business(void *arg, const struct hook_answer *answer)
     struct renew *renew = arg;
 
     if (answer->code != CLOSE_NONE) {
-        renew_end(renew, answer->code,
-                  session_batch_text(renew->sb, answer->reason, strlen(answer->reason)));
+        renew_end(renew, answer->code, arena_strdup(&renew->sb->batch->arena, answer->reason));
     } else if (renew->goim.mid != 0 && renew->goim.mid != answer->uid) {
         renew_end(renew, CLOSE_BAD_TOKEN, "auth: mid is not the user whom the business named");
     } else {

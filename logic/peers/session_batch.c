@@ -1,5 +1,6 @@
 #include "logic/peers/session_batch.h"
 #include "common/base/saturate.h"
+#include "common/trace/trace_mark.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/router/routers.h"
 
@@ -54,18 +55,13 @@ bool session_batch_page(struct session_batch *sb, const struct mailbox_page *pag
         copy->body.data = arena_alloc(arena, message->len);
         if (message->len > 0)
             memcpy(copy->body.data, message->body, message->len);
+        if (message->trace != NULL) {
+            copy->trace.len = TRACE_MARK_LEN;
+            copy->trace.data = arena_alloc(arena, TRACE_MARK_LEN);
+            memcpy(copy->trace.data, message->trace, TRACE_MARK_LEN);
+        }
     }
     *waiting = list;
     *n = taken;
     return page->more || taken < page->n;
-}
-
-char *session_batch_text(struct session_batch *sb, const char *text, size_t len)
-{
-    char *copy = arena_alloc(&sb->batch->arena, len + 1);
-
-    if (len > 0)
-        memcpy(copy, text, len);
-    copy[len] = '\0';
-    return copy;
 }

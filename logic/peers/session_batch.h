@@ -19,6 +19,7 @@ struct session_batch {
     size_t registers_pending; /* registers without a result; `registered` is sent after them */
     size_t routers_pending;   /* routers that have not answered `registered` */
     size_t bytes_left;        /* what this reply may still take of mailbox.page_bytes */
+    size_t replies_left;      /* bytes of the business's replies that it may still take */
     uint64_t ring;            /* ring under which the first put was carried out */
     bool has_put, ring_changed;
     uint64_t deadline_ms; /* of connects and renews, by loop time */
@@ -35,6 +36,5 @@ void session_batch_put(struct session_batch *sb, uint64_t ring);
  * reply's `more`. */
 bool session_batch_page(struct session_batch *sb, const struct mailbox_page *page,
                         Imc__V1__Waiting ***waiting, size_t *n);
-char *session_batch_text(struct session_batch *sb, const char *text, size_t len);
 
 #endif

@@ -1,4 +1,5 @@
 #include "logic/peers/session_event_requests.h"
+#include "common/events/event_types.h"
 #include "logic/events/session_log.h"
 
 #include <stdio.h>
@@ -64,6 +65,31 @@ static void write_begin(struct session_batch *sb, uint32_t *status, const struct
         on_done(&write->ticket, err);
 }
 
+/* The session has entered a room, or left one. */
+static void change_start(struct session_batch *sb, uint32_t *status,
+                         const struct session_name *name, const Imc__V1__SessionEvent *in)
+{
+    bool entered = in->change == IMC__V1__SESSION_EVENT__CHANGE__ENTERED;
+    enum event_type type = entered ? EVENT_JOINED : EVENT_LEFT;
+    struct event_write *write = arena_alloc(&sb->batch->arena, sizeof *write);
+    char key[SESSION_FACT_MAX];
+    Imc__V1__SessionRecord record;
+
+    if ((sb->logic->event_types & 1U << type) == 0)
+        return;
+    imc__v1__session_record__init(&record);
+    record.what = (Imc__V1__SessionRecord__What)event_type_names[type].record;
+    record.uid = in->uid;
+    record.room = in->room;
+    record.at_ms = before(logic_now_ms(sb->logic), in->ago_ms);
+    *write = (struct event_write){.ticket.done = on_done, .sb = sb, .status = status};
+    sb->pending++;
+    size_t len = session_fact_write(name, in->number, event_type_names[type].what, key);
+    int err = session_log_write_with(sb->logic, key, len, &record, &write->ticket);
+    if (err != 0)
+        on_done(&write->ticket, err);
+}
+
 /* An event whose uid is not known has a record in each partition. */
 static void event_start(struct session_batch *sb, uint32_t *status, const Imc__V1__SessionEvent *in)
 {
@@ -72,6 +98,10 @@ static void event_start(struct session_batch *sb, uint32_t *status, const Imc__V
     int n = session_log_partitions(sb->logic);
 
     (void)snprintf(name.comet, sizeof name.comet, "%s", sb->in->comet);
+    if (in->change != IMC__V1__SESSION_EVENT__CHANGE__NONE) {
+        change_start(sb, status, &name, in);
+        return;
+    }
     if (!in->anybody)
         write_begin(sb, status, &name, &record, -1);
     for (int i = 0; in->anybody && i < n; i++)

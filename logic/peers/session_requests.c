@@ -10,12 +10,16 @@
  *                                └─ session_events ─► session_event_requests
  *     SessionReply ◄── the last item's session_batch_drop() */
 #include "logic/peers/session_requests.h"
+#include "common/events/event_types.h"
+#include "common/events/session_record.h"
 #include "common/protocol/ops.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/gone_receivers.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/mailbox/mailbox_trace.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/questions.h"
 #include "logic/peers/relocate_requests.h"
 #include "logic/peers/renew.h"
 #include "logic/peers/room_orders.h"
@@ -27,6 +31,7 @@
 #include "logic/tokens/device_keys.h"
 #include "logic/tokens/revoked.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An item whose result is a single status. */
@@ -63,6 +68,38 @@ static void on_mailbox(void *arg, int err)
     item_done(arg, err == 0 ? IMC__V1__LOGIC_STATUS__OK : IMC__V1__LOGIC_STATUS__UNAVAILABLE);
 }
 
+/* A traced message that comet stores. */
+struct traced_store {
+    struct status_item *item;
+    const Imc__V1__Store *in;
+    struct mailbox_there there;
+};
+
+static void on_traced_stored(void *arg, int err)
+{
+    const struct traced_store *store = arg;
+    struct mailbox_message message = mailbox_message_of(store->in->message);
+
+    if (err == 0 && store->there.added)
+        mailbox_trace(store->item->sb->logic, store->in->uid, &message, TRACE_STORED,
+                      "the session's socket did not take it");
+    on_mailbox(store->item, err);
+}
+
+static void store(struct status_item *item, const Imc__V1__Store *in, struct mailbox_put *put)
+{
+    struct session_batch *sb = item->sb;
+
+    if (put->message.trace == NULL) {
+        mailbox_store(sb->logic, put, on_mailbox, item);
+        return;
+    }
+    struct traced_store *traced = arena_alloc(&sb->batch->arena, sizeof *traced);
+    *traced = (struct traced_store){.item = item, .in = in};
+    put->there = &traced->there;
+    mailbox_store(sb->logic, put, on_traced_stored, traced);
+}
+
 static void start_stores(struct session_batch *sb)
 {
     char token[RECEIVERS_TOKEN_MAX];
@@ -82,10 +119,13 @@ static void start_stores(struct session_batch *sb)
             .behind = in->behind,
             .owed = token,
         };
-        if (mailbox_refuses(sb->logic, &put.message))
-            item_done(item, IMC__V1__LOGIC_STATUS__OK);
+        if (!mailbox_refuses(sb->logic, &put.message))
+            store(item, in, &put);
+        else if (mailbox_tells(sb->logic, EVENT_EXPIRED))
+            mailbox_tell(sb->logic, &(struct mailbox_fact){in->uid, in->message->id, EVENT_EXPIRED},
+                         on_mailbox, item);
         else
-            mailbox_store(sb->logic, &put, on_mailbox, item);
+            item_done(item, IMC__V1__LOGIC_STATUS__OK);
     }
 }
 
@@ -98,16 +138,35 @@ static void on_confirmed(void *arg, int err, const struct mailbox_debts *left)
     on_mailbox(item, err);
 }
 
+/* The session as the business is told of it; NULL: it wants to know nothing of messages. */
+static const char *told_session(const struct session_batch *sb, const Imc__V1__Confirm *in,
+                                char out[SESSION_NAME_MAX])
+{
+    struct session_name name = {.epoch = sb->in->epoch, .handle = in->handle};
+
+    if ((sb->logic->event_types & EVENTS_OF_MESSAGES) == 0)
+        return NULL;
+    (void)snprintf(name.comet, sizeof name.comet, "%s", sb->in->comet);
+    session_name_write(&name, out);
+    return out;
+}
+
 static void start_confirms(struct session_batch *sb)
 {
-    char token[RECEIVERS_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX], device[RECEIVERS_DEVICE_MAX], session[SESSION_NAME_MAX];
 
     for (size_t i = 0; i < sb->in->n_confirms; i++) {
         const Imc__V1__Confirm *in = sb->in->confirms[i];
         struct status_item *item = status_item(sb, &sb->reply.confirms[i]);
-        struct mailbox_debts debts = {
-            .uid = in->uid, .n = in->n_ids, .ids = in->ids, .owed = token};
+        struct mailbox_debts debts = {.uid = in->uid,
+                                      .n = in->n_ids,
+                                      .ids = in->ids,
+                                      .owed = token,
+                                      .device = device,
+                                      .session = told_session(sb, in, session),
+                                      .acked = in->how == IMC__V1__CONFIRM__HOW__ACKNOWLEDGED};
         receivers_token(sb->in->comet, in->handle, token);
+        receivers_device(in->key, device);
         if (in->how == IMC__V1__CONFIRM__HOW__WAIVED)
             mailbox_waive(sb->logic, &debts, on_mailbox, item);
         else
@@ -131,7 +190,7 @@ static void on_page(void *arg, int err, const struct mailbox_page *page)
 
 static void start_fetches(struct session_batch *sb)
 {
-    char token[RECEIVERS_TOKEN_MAX];
+    char token[RECEIVERS_TOKEN_MAX], device[RECEIVERS_DEVICE_MAX];
 
     for (size_t i = 0; i < sb->in->n_fetches; i++) {
         const Imc__V1__Fetch *in = sb->in->fetches[i];
@@ -139,8 +198,9 @@ static void start_fetches(struct session_batch *sb)
         *item = (struct fetch_item){sb, sb->reply.fetches[i]};
         sb->pending++;
         receivers_token(sb->in->comet, in->handle, token);
+        receivers_device(in->key, device);
         struct mailbox_read read = {
-            .uid = in->uid, .after = in->after, .limit = in->limit, .own = token};
+            .uid = in->uid, .after = in->after, .limit = in->limit, .own = token, .device = device};
         mailbox_fetch(sb->logic, &read, on_page, item);
     }
 }
@@ -351,6 +411,13 @@ static void take_ordered(const struct session_batch *sb)
         room_orders_done(sb->logic->room_orders, sb->in->comet, sb->in->ordered[i]);
 }
 
+/* What the comet knows that we asked for. */
+static void take_answers(const struct session_batch *sb)
+{
+    for (size_t i = 0; i < sb->in->n_answers; i++)
+        questions_answered(sb->logic->questions, sb->in->comet, sb->in->answers[i]);
+}
+
 /* --- the batch --- */
 
 static uint32_t *status_list(struct session_batch *sb, size_t n, size_t *out)
@@ -426,6 +493,7 @@ void session_requests_handle(struct stream_batch *batch)
     start_registers(sb);
     start_rooms(sb);
     take_ordered(sb);
+    take_answers(sb);
     relocates_start(sb);
     upstreams_start(sb);
     session_events_start(sb);

@@ -1,5 +1,5 @@
-/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─┬─ nobody there: mailbox_trim
- *                                     │                       │             └─────► STORED
+/* SettleBatch ─► per message: mailbox_store ─► router_lookup ─┬─ nobody there: mailbox_tell
+ *                                     │                       │        └─ mailbox_trim ─► STORED
  *                                     └─ not stored: FAILED   ├─ not complete ────► UNKNOWN
  *                                                             └─ sessions: mailbox_store
  *                                                                owed to them ├───► STORED
@@ -11,6 +11,10 @@
  * For a message that FAILED routers are asked as well, and job is told the sessions. Job sends the
  * message to them. So users who are online do not wait until Redis takes writes again.
  *
+ * An acknowledged session with a key stands for its device: the device is owed the message, in this
+ * session or a later one. Job names the devices that had such sessions when the message was
+ * accepted, and they are owed it from the first store on.
+ *
  * If only sessions with certain keys are meant, others do not count: they are owed nothing, and a
  * message that finds no session with such a key waits for whoever connects next. But as long as the
  * user has any session, the mailbox is not trimmed, because it may hold what that session is about
@@ -19,20 +23,27 @@
  * The mailbox is trimmed to mailbox.limit only when the user is known to be away. It may hold more
  * for a user who is online while routers are away, or who has just come back. */
 #include "logic/peers/settle_requests.h"
+#include "common/base/hash.h"
 #include "common/base/saturate.h"
 #include "logic/base/pb.h"
 #include "logic/mailbox/mailbox.h"
+#include "logic/mailbox/mailbox_trace.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/waiting.h"
 #include "logic/push/job_backlog.h"
+#include "logic/push/push_message.h"
 #include "logic/router/routers.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Limits the sessions in a reply, because a message has a largest size. */
 enum { REPLY_BYTES = 3 << 20, SESSION_OVERHEAD = 4 };
+
+enum { COLLAPSE_MAX = PUSH_COLLAPSE_MAX + 1 + 16 + 1 };
 
 struct settle_batch;
 
@@ -45,6 +56,7 @@ struct settle_item {
     uint64_t behind;            /* id of the message that must be there before this one */
     bool ended;                 /* it has expired: nothing to store */
     bool failed;                /* not stored, but sessions of the user still get it */
+    bool away;                  /* its user has no session at all */
 };
 
 struct settle_batch {
@@ -75,9 +87,7 @@ static void batch_failed(struct settle_batch *sb)
 {
     if (sb->reply.why[0] != '\0' || sb->logic->redis == NULL)
         return;
-    const char *said = redis_said(sb->logic->redis);
-    size_t size = strlen(said) + 1;
-    sb->reply.why = memcpy(arena_alloc(&sb->batch->arena, size), said, size);
+    sb->reply.why = arena_strdup(&sb->batch->arena, redis_said(sb->logic->redis));
 }
 
 static void item_result(struct settle_item *item, Imc__V1__SettleResult__Status status)
@@ -102,19 +112,44 @@ static void item_done(struct settle_item *item, Imc__V1__SettleResult__Status st
     settle_batch_drop(item->sb);
 }
 
-static void item_store(struct settle_item *item, enum mailbox_by by, const char *owed,
-                       mailbox_fn fn)
+/* Messages for certain devices replace only those for the same ones. */
+static void collapse_write(const Imc__V1__Settle *in, char out[COLLAPSE_MAX])
 {
+    uint64_t hash = HASH_FNV1A_BEGIN;
+    int len = snprintf(out, COLLAPSE_MAX, "%.*s", (int)PUSH_COLLAPSE_MAX, in->collapse);
+
+    for (size_t i = 0; i < in->n_keys; i++)
+        hash = hash_fnv1a(hash, in->keys[i], strlen(in->keys[i]) + 1);
+    if (len > 0 && in->n_keys > 0)
+        (void)snprintf(out + len, COLLAPSE_MAX - (size_t)len, "\n%016" PRIx64, hash);
+}
+
+static void item_store(struct settle_item *item, enum mailbox_by by, const struct receivers *owed,
+                       const struct receivers *devices, mailbox_fn fn)
+{
+    char collapse[COLLAPSE_MAX];
     struct mailbox_put put = {
         .by = by,
         .uid = item->in->uid,
         .message = mailbox_message_of(item->in->message),
         .behind = by == MAILBOX_SETTLE ? item->behind : 0,
-        .owed = owed,
+        .owed = owed->text,
+        .devices = devices->text,
+        .collapse = collapse,
         .there = by == MAILBOX_SETTLE ? &item->there : NULL,
     };
 
+    collapse_write(item->in, collapse);
     mailbox_store(item->sb->logic, &put, fn, item);
+}
+
+static void add_device(struct receivers *devices, const char *key)
+{
+    char token[RECEIVERS_DEVICE_MAX];
+    size_t len = receivers_device(key, token);
+
+    if (len > 0)
+        receivers_add(devices, token, len);
 }
 
 static void on_owed(void *arg, int err)
@@ -135,16 +170,20 @@ static void on_owed(void *arg, int err)
 static void item_owe(struct settle_item *item)
 {
     const Imc__V1__SettleResult *result = item->result;
-    struct receivers owed = {0};
-    char token[RECEIVERS_TOKEN_MAX];
+    struct receivers owed = {0}, devices = {0};
+    char token[RECEIVERS_TOKEN_MAX], device[RECEIVERS_DEVICE_MAX];
 
     for (size_t i = 0; i < result->n_sessions; i++) {
         const Imc__V1__Session *session = result->sessions[i];
-        receivers_add(&owed, token, receivers_token(session->comet, session->handle, token));
+        if (session->acked && receivers_device(session->key, device) > 0)
+            add_device(&devices, session->key);
+        else
+            receivers_add(&owed, token, receivers_token(session->comet, session->handle, token));
     }
-    item_store(item, result->n_sessions == 1 ? MAILBOX_OWE_IF_THERE : MAILBOX_OWE, owed.text,
+    item_store(item, result->n_sessions == 1 ? MAILBOX_OWE_IF_THERE : MAILBOX_OWE, &owed, &devices,
                on_owed);
     receivers_free(&owed);
+    receivers_free(&devices);
 }
 
 /* The message is stored in any case. But after a failed trim the result is not STORED, so that job
@@ -167,6 +206,26 @@ static void item_trim(struct settle_item *item)
         mailbox_trim(logic, item->in->uid, newest > own ? newest : own, on_trimmed, item);
     else
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
+/* It is owed to nobody: who confirms it first takes it away. */
+static void item_unclaimed(struct settle_item *item)
+{
+    if (item->away)
+        item_trim(item);
+    else
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+}
+
+/* After a failure job asks again. Then it is told again, with the same id. */
+static void on_told(void *arg, int err)
+{
+    struct settle_item *item = arg;
+
+    if (err == 0)
+        item_unclaimed(item);
+    else
+        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
 }
 
 /* How many sessions are meant. They come first in ANSWER. */
@@ -197,7 +256,7 @@ static bool item_fits(struct settle_item *item, const struct router_answer *answ
 static void on_lookup(void *arg, const struct router_answer *answer)
 {
     struct settle_item *item = arg;
-
+    struct logic *logic = item->sb->logic;
     size_t n = sessions_meant(item, answer);
     bool fits = item_fits(item, answer, n);
     bool known = answer->result == ROUTER_OK && answer->complete && fits;
@@ -205,17 +264,33 @@ static void on_lookup(void *arg, const struct router_answer *answer)
     item->result->n_sessions = known || (fits && !item->failed) ? n : 0;
     item->result->sessions = answer->sessions;
     item->reply = router_reply_ref(answer->reply);
+    item->away = answer->n_sessions == 0;
     if (item->failed)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__FAILED);
     else if (!known)
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__UNKNOWN);
     else if (n > 0 && !item->in->any)
         item_owe(item);
-    else if (answer->n_sessions == 0)
-        item_trim(item);
-    else /* owed to nobody: who confirms it first takes it away; or of other devices, never trimmed
-          */
-        item_done(item, IMC__V1__SETTLE_RESULT__STATUS__STORED);
+    else if (n == 0 && mailbox_tells(logic, EVENT_STORED))
+        mailbox_tell(logic,
+                     &(struct mailbox_fact){item->in->uid, item->in->message->id, EVENT_STORED},
+                     on_told, item);
+    else
+        item_unclaimed(item);
+}
+
+/* Only the store that puts it there is told of, not those that job repeats. */
+static void item_trace(const struct settle_item *item, int err)
+{
+    struct mailbox_message message = mailbox_message_of(item->in->message);
+
+    if (err != 0)
+        mailbox_trace(item->sb->logic, item->in->uid, &message, TRACE_PUT_OFF,
+                      err == -ENOENT ? "the message before it is not stored yet"
+                                     : redis_said(item->sb->logic->redis));
+    else if (item->there.added)
+        mailbox_trace(item->sb->logic, item->in->uid, &message, TRACE_STORED,
+                      "no session took it straight away");
 }
 
 static void on_stored(void *arg, int err)
@@ -224,6 +299,8 @@ static void on_stored(void *arg, int err)
     struct logic *logic = item->sb->logic;
 
     item->failed = err != 0;
+    if (item->in->message->trace.len > 0)
+        item_trace(item, err);
     if (err == -ENOENT) {
         item_done(item, IMC__V1__SETTLE_RESULT__STATUS__TOO_EARLY);
     } else if (logic->routers == NULL) { /* logic is stopping */
@@ -257,6 +334,14 @@ static uint64_t item_behind(const struct settle_batch *sb, size_t i)
     return before->behind;
 }
 
+static void item_trace_expired(const struct settle_item *item)
+{
+    struct mailbox_message message = mailbox_message_of(item->in->message);
+
+    mailbox_trace(item->sb->logic, item->in->uid, &message, TRACE_EXPIRED,
+                  "no session took it before its time was over");
+}
+
 static void start_item(struct settle_batch *sb, size_t i)
 {
     const Imc__V1__Settle *in = sb->in->settles[i];
@@ -269,12 +354,19 @@ static void start_item(struct settle_batch *sb, size_t i)
     item->behind = item_behind(sb, i);
     item->ended = !is_to_be_kept(sb->logic, in);
     if (item->ended) {
+        result->ended = true;
+        if (in->message != NULL && in->message->trace.len > 0)
+            item_trace_expired(item);
         item_result(item, IMC__V1__SETTLE_RESULT__STATUS__STORED); /* and there is no session to
                                                                     * poke */
         return;
     }
     sb->pending++;
-    item_store(item, MAILBOX_SETTLE, NULL, on_stored);
+    struct receivers devices = {0};
+    for (size_t k = 0; k < in->n_devices && !in->any; k++)
+        add_device(&devices, in->devices[k]);
+    item_store(item, MAILBOX_SETTLE, &(struct receivers){0}, &devices, on_stored);
+    receivers_free(&devices);
 }
 
 static void take_backlog(const struct settle_batch *sb)

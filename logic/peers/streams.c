@@ -1,8 +1,10 @@
 #include "logic/peers/streams.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
+#include "common/events/event_types.h"
 #include "common/protocol/unpack.h"
 #include "common/rpc/rpc.h"
+#include "proto/report.pb-c.h"
 #include "proto/session.pb-c.h"
 
 #include <errno.h>
@@ -47,6 +49,8 @@ static const struct stream_kind comets = {"comet", &imc__v1__session_batch__desc
                                           STREAM_SESSIONS_MAX, LOGIC_BATCHES_COMET, true};
 static const struct stream_kind jobs = {"job", &imc__v1__settle_batch__descriptor,
                                         STREAM_SETTLES_MAX, LOGIC_BATCHES_JOB, false};
+static const struct stream_kind reporters = {"daemon", &imc__v1__report_batch__descriptor,
+                                             STREAM_REPORT_MAX, LOGIC_BATCHES_REPORT, false};
 
 /* --- main loop --- */
 
@@ -96,6 +100,7 @@ static void tell_hook(struct stream *stream)
     Imc__V1__AsksBusiness asks;
 
     imc__v1__asks_business__init(&asks);
+    asks.rooms = (stream->service->logic->event_types & EVENTS_OF_ROOMS) != 0;
     reply.asks_business = &asks;
     send_to(stream, &reply.base);
 }
@@ -168,6 +173,8 @@ static void on_batch(struct loop *loop, struct inbox_item *item)
     logic_count(logic, LOGIC_BATCHES_PENDING, 1);
     if (stream->kind == &comets)
         stream->service->handle.sessions(batch);
+    else if (stream->kind == &reporters)
+        stream->service->handle.reports(batch);
     else
         stream->service->handle.settles(batch);
 }
@@ -187,15 +194,9 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
     stream->epoch = epoch;
 }
 
-static bool stream_may_be_of(const struct stream *stream, const char *comet, uint64_t epoch)
-{
-    if (stream->kind != &comets)
-        return false;
-    return stream->comet[0] == '\0' ||
-           (stream->epoch == epoch && strcmp(stream->comet, comet) == 0);
-}
-
-size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
+/* Sends MESSAGE to the streams of COMET, and to those whose comet is not known yet. EPOCH NULL:
+ * any. */
+static size_t tell(struct streams *service, const char *comet, const uint64_t *epoch,
                    const ProtobufCMessage *message)
 {
     struct stream *stream;
@@ -203,12 +204,26 @@ size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
 
     loop_assert_owner(service->logic->loop);
     LIST_FOREACH(stream, &service->streams, next) {
-        if (!stream_may_be_of(stream, comet, epoch))
+        bool known = stream->comet[0] != '\0';
+        bool other = known && ((epoch != NULL && stream->epoch != *epoch) ||
+                               strcmp(stream->comet, comet) != 0);
+        if (stream->kind != &comets || other)
             continue;
         send_to(stream, message);
         n++;
     }
     return n;
+}
+
+size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
+                   const ProtobufCMessage *message)
+{
+    return tell(service, comet, &epoch, message);
+}
+
+size_t stream_ask(struct streams *service, const char *comet, const ProtobufCMessage *message)
+{
+    return tell(service, comet, NULL, message);
 }
 
 void streams_admit(struct streams *service, const char *closed)
@@ -319,6 +334,11 @@ static void open_settle(struct rpc_stream *rpc, void *service)
     accept_stream(rpc, service, &jobs);
 }
 
+static void open_report(struct rpc_stream *rpc, void *service)
+{
+    accept_stream(rpc, service, &reporters);
+}
+
 static void call_came(struct rpc_stream *call, void *arg, struct msg *request)
 {
     struct streams *service = arg;
@@ -331,6 +351,7 @@ static void call_came(struct rpc_stream *call, void *arg, struct msg *request)
 static const struct rpc_method methods[] = {
     {"/imc.v1.Logic/Sessions", open_sessions, NULL},
     {"/imc.v1.Logic/Settle", open_settle, NULL},
+    {"/imc.v1.Logic/Report", open_report, NULL},
     {"/goim.logic.Logic/Connect", NULL, call_came},
     {"/goim.logic.Logic/Disconnect", NULL, call_came},
     {"/goim.logic.Logic/Heartbeat", NULL, call_came},

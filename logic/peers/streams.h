@@ -1,5 +1,5 @@
-/* streams.h - the streams from comets and jobs. Each batch gets one reply, in any order. Main loop
- * only.
+/* streams.h - the streams from comets and jobs, and the reports of all daemons. Each batch gets one
+ * reply, in any order. Main loop only.
  *
  *   rpc thread                          main loop
  *   message ─► unpacked ──inbox──► session_requests, settle_requests ─► … ─► stream_reply()
@@ -27,7 +27,7 @@ struct stream_batch {
 
 /* The most items in each list of a batch. A comet sends 1,000 requests in one. The setting
  * logic.items in job.ini may be up to STREAM_SETTLES_MAX. */
-enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192 };
+enum { STREAM_SESSIONS_MAX = 4096, STREAM_SETTLES_MAX = 8192, STREAM_REPORT_MAX = 1024 };
 enum { STREAM_CLOSED_WHY = 256 };
 
 /* The handlers of batches from comets and from jobs. */
@@ -37,6 +37,7 @@ struct stream_services {
     /* rpc thread: a unary call of goim.logic.Logic came. Takes both references. NULL: there are
      * none such here. */
     void (*called)(struct logic *logic, struct rpc_stream *call, struct msg *request);
+    void (*reports)(struct stream_batch *batch); /* of daemons, for the console */
 };
 /* Opens the gRPC server on rpc.listen. 0, or -E… after logging. */
 int streams_open(struct logic *logic, const struct stream_services *services, struct streams **out);
@@ -54,6 +55,8 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch);
  * yet. Returns to how many. */
 size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                    const ProtobufCMessage *message);
+/* The same whatever epoch COMET has: for a question, which changes nothing. */
+size_t stream_ask(struct streams *service, const char *comet, const ProtobufCMessage *message);
 /* Tells every comet, if it has changed, whether this logic can do what they ask for. CLOSED: why
  * not; empty: it can. Comets then turn to other logics, and are not ready if there is none. */
 void streams_admit(struct streams *service, const char *closed);

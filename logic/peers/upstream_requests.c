@@ -2,13 +2,18 @@
 #include "logic/upstream/upstream.h"
 
 #include <errno.h>
+#include <string.h>
+
+enum { REPLIES_BYTES = 2 * 1024 * 1024 }; /* of the business's replies in a batch's reply */
 
 struct upstream_item;
 
 struct upstream_frame {
-    struct ordered_ticket ticket;
+    struct upstream_ticket ticket;
     struct upstream_item *item;
-    bool taken;
+    int err;    /* 0: taken */
+    void *body; /* of the business's reply; NULL: none */
+    size_t len;
 };
 
 /* The frames of one session. */
@@ -20,31 +25,63 @@ struct upstream_item {
     struct upstream_frame *frames;
 };
 
-/* Only what all frames before it are in Kafka for counts as taken. */
+static uint32_t status_of(int err)
+{
+    return err == -EMSGSIZE  ? IMC__V1__LOGIC_STATUS__TOO_LARGE
+           : err == -EBADMSG ? IMC__V1__LOGIC_STATUS__REFUSED
+                             : IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+}
+
+/* Adds the reply to frame number I. False: this batch's reply has no room for it. */
+static bool item_reply(struct upstream_item *item, size_t i)
+{
+    struct session_batch *sb = item->sb;
+    const struct upstream_frame *frame = &item->frames[i];
+    Imc__V1__UpstreamResult *result = item->result;
+
+    if (frame->body == NULL)
+        return true;
+    if (frame->len > sb->replies_left)
+        return false;
+    sb->replies_left -= frame->len;
+    if (result->replies == NULL)
+        result->replies = arena_alloc(&sb->batch->arena, item->n * sizeof(void *));
+    Imc__V1__UpstreamReply *reply = arena_alloc(&sb->batch->arena, sizeof *reply);
+    imc__v1__upstream_reply__init(reply);
+    reply->frame = (uint32_t)i;
+    reply->body.data = frame->body;
+    reply->body.len = frame->len;
+    result->replies[result->n_replies++] = reply;
+    return true;
+}
+
+/* Only what all frames before it are taken for counts as taken. A frame whose reply has no room
+ * here does not, either: comet sends it again, and the business knows it by its id. */
 static void item_drop(struct upstream_item *item)
 {
     Imc__V1__UpstreamResult *result = item->result;
 
     if (--item->left > 0)
         return;
-    while (result->taken < item->n && item->frames[result->taken].taken)
+    while (result->taken < item->n && item->frames[result->taken].err == 0 &&
+           item_reply(item, result->taken))
         result->taken++;
     if (result->taken < item->n)
-        result->status = IMC__V1__LOGIC_STATUS__UNAVAILABLE;
+        result->status = status_of(item->frames[result->taken].err);
     session_batch_drop(item->sb);
 }
 
-static void on_done(struct ordered_ticket *ticket, int err)
+static void on_done(struct upstream_ticket *ticket, int err, const void *body, size_t len)
 {
     struct upstream_frame *frame = container_of(ticket, struct upstream_frame, ticket);
 
-    frame->taken = err == 0;
+    frame->err = err;
+    if (err == 0 && len > 0) {
+        frame->body = arena_alloc(&frame->item->sb->batch->arena, len);
+        frame->len = len;
+        memcpy(frame->body, body, len);
+    }
     item_drop(frame->item);
-}
-
-static uint32_t status_of(int err)
-{
-    return err == -EMSGSIZE ? IMC__V1__LOGIC_STATUS__TOO_LARGE : IMC__V1__LOGIC_STATUS__UNAVAILABLE;
 }
 
 /* 0, or why the frame was not sent: then those after it must not be, either. */
@@ -91,6 +128,7 @@ void upstreams_start(struct session_batch *sb)
     struct arena *arena = &sb->batch->arena;
 
     sb->pending += sb->in->n_upstreams;
+    sb->replies_left = REPLIES_BYTES;
     for (size_t i = 0; i < sb->in->n_upstreams; i++) {
         const Imc__V1__Upstream *in = sb->in->upstreams[i];
         struct upstream_item *item = arena_alloc(arena, sizeof *item);

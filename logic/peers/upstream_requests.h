@@ -6,7 +6,7 @@
 #include "logic/peers/session_batch.h"
 
 /* Starts the batch's upstreams. Each has its result, and has called session_batch_drop(), when
- * Kafka has all of its frames or refused one. */
+ * each of its frames is done. */
 void upstreams_start(struct session_batch *sb);
 
 #endif

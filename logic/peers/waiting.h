@@ -2,6 +2,7 @@
 #ifndef IMC_LOGIC_PEERS_WAITING_H
 #define IMC_LOGIC_PEERS_WAITING_H
 
+#include "common/trace/trace_mark.h"
 #include "logic/mailbox/mailbox.h"
 #include "proto/bus.pb-c.h"
 
@@ -14,6 +15,7 @@ static inline struct mailbox_message mailbox_message_of(const Imc__V1__Waiting *
         .expires_ms = waiting->expires_ms,
         .body = waiting->body.data,
         .len = waiting->body.len,
+        .trace = waiting->trace.len == TRACE_MARK_LEN ? waiting->trace.data : NULL,
     };
 }
 

@@ -33,6 +33,8 @@ bool envelope_stores_first(const Imc__V1__PushMsg *envelope)
 {
     bool first = envelope->any;
 
+    if (envelope->collapse[0] != '\0')
+        return envelope->n_hints > 0;
     for (size_t i = 0; !first && i < envelope->n_hints; i++)
         first = envelope->hints[i]->acked;
     return first && envelope->n_hints > 1;
@@ -51,4 +53,17 @@ struct kafka_message envelope_pack(const Imc__V1__PushMsg *envelope)
     memcpy(bytes + len, key, key_len);
     return (struct kafka_message){
         .value = bytes, .value_len = len, .key = bytes + len, .key_len = key_len};
+}
+
+struct kafka_message envelope_pack_within(Imc__V1__PushMsg *envelope, size_t most,
+                                          const struct trace_context *trace)
+{
+    size_t headers = trace == NULL ? 0 : kafka_message_trace_size(trace);
+
+    if (envelope_size(envelope) + headers > most)
+        envelope->n_hints = 0;
+    struct kafka_message message = envelope_pack(envelope);
+    if (trace != NULL && message.value_len + message.key_len + headers <= most)
+        kafka_message_trace(&message, trace);
+    return message;
 }

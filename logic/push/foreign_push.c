@@ -44,13 +44,6 @@ struct search {
     void *arg;
 };
 
-static const char *copy_text(struct arena *arena, const char *text)
-{
-    size_t size = strlen(text) + 1;
-
-    return memcpy(arena_alloc(arena, size), text, size);
-}
-
 static bool session_is_meant(const struct search *search, const struct foreign_session *session)
 {
     return search->keys == NULL || text_is_among(session->key, search->keys->list, search->keys->n);
@@ -72,8 +65,8 @@ static void on_found(void *arg, int err, const struct foreign_session *sessions,
         push->lives |= sessions[i].lives;
         push->sessions[push->n++] =
             (struct foreign_session){.uid = sessions[i].uid,
-                                     .key = copy_text(&push->arena, sessions[i].key),
-                                     .server = copy_text(&push->arena, sessions[i].server)};
+                                     .key = arena_strdup(&push->arena, sessions[i].key),
+                                     .server = arena_strdup(&push->arena, sessions[i].server)};
     }
     if (push->n == 0)
         foreign_push_drop(&push);
@@ -164,7 +157,7 @@ static void envelope_send(struct foreign_push *push, const Imc__V1__PushMsg *env
         logic_count(push->logic, LOGIC_GOIM_SENT, 1);
         return;
     }
-    free(message.value);
+    kafka_message_drop(&message);
     push_failed(push, err, why);
 }
 

@@ -75,6 +75,22 @@ void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
     snprintf(backlog->why, sizeof backlog->why, "%s", told->why);
 }
 
+bool job_backlogs_of(const struct job_backlogs *backlogs, const char *job,
+                     struct job_backlog_report *out)
+{
+    uint64_t now = loop_now_ms(backlogs->logic->loop);
+
+    for (size_t i = 0; i < backlogs->n; i++) {
+        const struct job_backlog *backlog = &backlogs->jobs[i];
+        if (strcmp(backlog->job, job) != 0 || backlog->until_ms <= now)
+            continue;
+        *out = (struct job_backlog_report){backlog->lag_ms, backlog->used_permille,
+                                           backlog->stalled, backlog->why};
+        return true;
+    }
+    return false;
+}
+
 /* The worst value of each kind, over all reports that still count. */
 struct worst {
     uint32_t lag_ms, used_permille;

@@ -26,6 +26,11 @@ struct job_backlog_report {
 void job_backlogs_take(struct job_backlogs *backlogs, const char *job,
                        const struct job_backlog_report *told);
 
+/* What JOB reported last. WHY in OUT is valid until its next report. False: nothing that still
+ * counts. */
+bool job_backlogs_of(const struct job_backlogs *backlogs, const char *job,
+                     struct job_backlog_report *out);
+
 enum job_backlog_verdict {
     JOB_BACKLOG_FINE,
     JOB_BACKLOG_AWAY, /* refuse messages for users who are away: too much waits to be stored */

@@ -22,6 +22,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/pace.h"
+#include "common/base/time.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/shutdown.h"
 #include "logic/base/bus.h"
@@ -115,7 +116,7 @@ static void gathered_fail(struct kafka_producer *producer, uint64_t since_ms, in
 
     while ((ticket = TAILQ_FIRST(&producer->gathered)) != NULL && ticket->since_ms < since_ms) {
         gathered_remove(producer, ticket);
-        free(ticket->message.value);
+        kafka_message_drop(&ticket->message);
         ticket_end(producer, ticket, err, why);
     }
 }
@@ -278,7 +279,7 @@ static void drain(struct kafka_producer *producer)
         producer_instance_purge(producer->client);
     if (now_ms(producer) < producer->since_ms + most)
         return;
-    log_warn("bus reports overdue", "messages given up=%zu",
+    log_warn("bus reports overdue", "given_up=%zu",
              producer->outstanding); /* some of them were not sent at all */
     waiting_fail(producer, -EIO, "the bus producer failed before Kafka confirmed it");
 }
@@ -321,7 +322,7 @@ static bool hand_over(struct kafka_producer *producer, struct kafka_ticket *tick
         return true;
     const char *why = rd_kafka_err2str(code);
     log_warn("bus refused a message", "bytes=%zu err=\"%s\"", ticket->message.value_len, why);
-    free(ticket->message.value);
+    kafka_message_drop(&ticket->message);
     ticket_done(producer, ticket, code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? -ENOBUFS : -EIO, why);
     return true;
 }
@@ -367,6 +368,7 @@ int kafka_produce(struct kafka_producer *producer, const struct kafka_message *m
         uv_timer_start(&producer->look, on_look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     ticket->message = *message;
     ticket->since_ms = now_ms(producer);
+    ticket->since_us = time_mono_us();
     TAILQ_INSERT_TAIL(&producer->gathered, ticket, link);
     producer->gathered_bytes += ticket->message.value_len;
     producer->outstanding++;
@@ -417,14 +419,18 @@ static bool is_its_own_fault(rd_kafka_resp_err_t code)
 static void on_report(const rd_kafka_message_t *message, void *arg)
 {
     struct kafka_producer *producer = arg;
+    struct kafka_ticket *ticket = message->_private;
 
-    if (message->_private == NULL) {
+    if (ticket == NULL) {
         probed(producer, message->err);
         return;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        ticket->partition = message->partition;
+        ticket->offset = message->offset;
         proven(producer);
-        ticket_done(producer, message->_private, 0, "");
+        logic_took(producer->logic, LOGIC_PRODUCE_TIME, ticket->since_us);
+        ticket_done(producer, ticket, 0, "");
         return;
     }
     const char *why = rd_kafka_err2str(message->err);
@@ -434,7 +440,7 @@ static void on_report(const rd_kafka_message_t *message, void *arg)
         too_large(producer);
     if (!is_its_own_fault(message->err))
         unproven(producer, message->err, why);
-    ticket_done(producer, message->_private, -EIO, why);
+    ticket_done(producer, ticket, -EIO, why);
 }
 
 static void on_error(rd_kafka_resp_err_t code, bool fatal, const char *text, void *arg)

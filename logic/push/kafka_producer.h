@@ -20,6 +20,9 @@ struct kafka_ticket {
     void (*done)(struct kafka_ticket *ticket, int err, const char *why);
     struct kafka_message message; /* valid until librdkafka has it */
     uint64_t since_ms;
+    int32_t partition; /* where Kafka has it, if ERR is 0 */
+    int64_t offset;
+    int64_t since_us; /* by time_mono_us() */
 };
 
 /* 0, or -EINVAL and the like after logging. Sets the ready condition "bus". It holds if Kafka took

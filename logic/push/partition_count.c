@@ -129,7 +129,7 @@ static void take(struct partition_count *agree, int n, int64_t version, int64_t 
                  agree->logic->config->bus_topic, agree->count, n, agree->count);
     bool opened = agree->hold != 0 && hold == 0;
     if (hold != 0 && agree->hold == 0)
-        log_info("partitions are being changed", "messages wait until=done");
+        log_info("partitions are being changed", "hint=\"messages wait until it is done\"");
     agree->n = n;
     agree->version = version;
     agree->hold = hold;

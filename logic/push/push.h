@@ -2,7 +2,7 @@
  * and produces it to Kafka. Main loop only.
  *
  * The messages of a uid are produced in the order of these calls, in whatever order routers answer
- * (push.c says how). An id is made when its message is produced. So ids of a uid rise.
+ * (push_lanes.c says how). An id is made when its message is produced. So ids of a uid rise.
  *
  * A call for many users is produced in slices, as Kafka takes them. Between slices the loop serves
  * others. The body is copied only when a message is produced. */

@@ -1,5 +1,5 @@
 /*   top:    router_top ───► each router's list ─► gathered ─► sorted by name: repeated ones are one
- *                                                          └► sorted by sessions, cut ─► fn
+ *   page:                                                  └► top: sorted by sessions ─► cut ─► fn
  *   named:  router_total, for each room ────────► counts[i] ─► fn */
 #include "logic/router/room_lists.h"
 #include "common/base/array.h"
@@ -13,7 +13,8 @@ struct room_list {
     void *arg;
     size_t pending; /* answers that have not come */
     enum router_result result;
-    char *prefix; /* top */
+    char *prefix, *after; /* top, page */
+    bool by_name;         /* page */
     size_t limit;
     struct router_counted *counts; /* their names are ours */
     size_t n, cap;
@@ -40,6 +41,7 @@ static void list_free(struct room_list *list)
         free(mem_unconst(list->counts[i].name));
     free(list->counts);
     free(list->prefix);
+    free(list->after);
     free(list);
 }
 
@@ -102,7 +104,8 @@ static void list_merge(struct room_list *list)
         free(mem_unconst(count->name));
     }
     list->n = n;
-    qsort(list->counts, n, sizeof *list->counts, by_sessions);
+    if (!list->by_name)
+        qsort(list->counts, n, sizeof *list->counts, by_sessions);
 }
 
 static void on_top(void *arg, const struct router_answer *answer)
@@ -118,15 +121,32 @@ static void on_top(void *arg, const struct router_answer *answer)
     list_finish(list, list->n < list->limit ? list->n : list->limit);
 }
 
+static void ask(struct routers *routers, const struct router_list *what, router_fn fn, void *arg)
+{
+    assert(what->limit >= 1 && what->limit <= ROOM_LISTS_TOP_MAX);
+    struct room_list *list = list_new(fn, arg);
+    struct router_list copy = *what;
+
+    list->limit = what->limit;
+    list->by_name = what->by_name;
+    copy.prefix = list->prefix = mem_strdup(what->prefix);
+    copy.after = list->after = mem_strdup(what->after);
+    list->pending = router_top(routers, &copy, on_top, list);
+}
+
 void room_lists_top(struct routers *routers, const char *prefix, uint32_t limit, router_fn fn,
                     void *arg)
 {
-    assert(limit >= 1 && limit <= ROOM_LISTS_TOP_MAX);
-    struct room_list *list = list_new(fn, arg);
+    ask(routers, &(struct router_list){.prefix = prefix, .limit = limit, .after = ""}, fn, arg);
+}
 
-    list->prefix = mem_strdup(prefix);
-    list->limit = limit;
-    list->pending = router_top(routers, list->prefix, limit, on_top, list);
+void room_lists_page(struct routers *routers, const char *prefix, const char *after, uint32_t limit,
+                     router_fn fn, void *arg)
+{
+    const struct router_list what = {
+        .prefix = prefix, .limit = limit, .by_name = true, .after = after};
+
+    ask(routers, &what, fn, arg);
 }
 
 /* --- by name --- */

@@ -193,6 +193,9 @@ static void pack_top(struct packing *p, const struct router_request *request)
     imc__v1__top_rooms__init(top);
     top->limit = request->limit;
     top->prefix = pb_text(request->session.room);
+    top->by_name = request->by_name;
+    if (request->by_name)
+        top->after = pb_text(request->session.key);
     p->map.top[p->map.n_top++] = top;
 }
 
@@ -412,7 +415,8 @@ static void answer_rooms(struct router_request *request, const struct router_rep
     const Imc__V1__MapReply *map = reply->map;
     size_t i = request->kind == ROUTER_TOP ? n->tops++ : n->totals++;
 
-    if (i >= (request->kind == ROUTER_TOP ? map->n_top : map->n_totals)) {
+    if (i >= (request->kind == ROUTER_TOP ? map->n_top : map->n_totals) ||
+        (request->kind == ROUTER_TOP && map->top[i]->by_name != request->by_name)) {
         answer->result = ROUTER_AWAY;
     } else if (request->kind == ROUTER_TOP) {
         answer->n_counts = map->top[i]->n_rooms;
@@ -547,6 +551,7 @@ struct router_peer *router_peer_open(struct router_requests *requests, const str
         .window = (int)logic->config->router_window,
         .timeout_ms = (int)logic->config->router_timeout_ms,
         .to = member_name(member),
+        .call = PIPE_MAP,
     };
 
     peer->requests = requests;

@@ -51,6 +51,7 @@ struct router_request {
     uint64_t number;
     bool foreign;
     uint32_t limit; /* ROUTER_TOP: rooms in the list; session.room is what their names begin with */
+    bool by_name;   /* ROUTER_TOP: by name, after session.key */
 };
 
 void router_requests_open(struct router_requests *requests, struct logic *logic);

@@ -155,6 +155,7 @@ static size_t submit_all(struct routers *routers, const struct router_request *l
         request->loop = like->loop;
         request->loops = like->loops;
         request->limit = like->limit;
+        request->by_name = like->by_name;
         submit(routers, routers->peers[i], request,
                (uint64_t)routers->logic->config->router_timeout_ms);
     }
@@ -193,11 +194,15 @@ size_t router_count(struct routers *routers, enum router_count what, router_fn f
     return submit_all(routers, &like);
 }
 
-size_t router_top(struct routers *routers, const char *prefix, uint32_t limit, router_fn fn,
-                  void *arg)
+size_t router_top(struct routers *routers, const struct router_list *list, router_fn fn, void *arg)
 {
-    struct router_request like = {
-        .kind = ROUTER_TOP, .fn = fn, .arg = arg, .session.room = prefix, .limit = limit};
+    struct router_request like = {.kind = ROUTER_TOP,
+                                  .fn = fn,
+                                  .arg = arg,
+                                  .session.room = list->prefix,
+                                  .session.key = list->after,
+                                  .by_name = list->by_name,
+                                  .limit = list->limit};
 
     loop_assert_owner(routers->logic->loop);
     if (routers->n_peers > 0)

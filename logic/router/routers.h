@@ -36,11 +36,19 @@ void router_room(struct routers *routers, const struct router_room *room, router
  * room_lists.h asks for several rooms. */
 void router_total(struct routers *routers, const char *room, router_fn fn, void *arg);
 
-/* Asks every router for its LIMIT rooms with the most sessions whose names begin with PREFIX: each
- * has other rooms. Returns how often FN runs: once for each router, or once if there is none.
- * PREFIX has to stay valid until the last answer. room_lists.h merges the answers. */
-size_t router_top(struct routers *routers, const char *prefix, uint32_t limit, router_fn fn,
-                  void *arg);
+/* Which rooms: of those whose names begin with PREFIX, the LIMIT ones with the most sessions, or
+ * BY_NAME the first ones after the name AFTER. */
+struct router_list {
+    const char *prefix;
+    uint32_t limit;
+    bool by_name;
+    const char *after;
+};
+/* Asks every router for such rooms of its own: each has others. Returns how often FN runs: once for
+ * each router, or once if there is none. The texts have to stay valid until the last answer. An
+ * older router, which does not list by name, counts as ROUTER_AWAY then. room_lists.h merges the
+ * answers. */
+size_t router_top(struct routers *routers, const struct router_list *list, router_fn fn, void *arg);
 
 /* These go to every router. They return how many routers were asked; FN runs once for each. */
 size_t router_registered(struct routers *routers, const struct router_session *comet, uint32_t loop,

@@ -2,6 +2,7 @@
 #include "common/base/decimal.h"
 #include "common/base/mem.h"
 #include "common/events/cloud_attributes.h"
+#include "common/events/session_record.h"
 
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -16,8 +17,11 @@ enum {
 
 void cloud_event_id(const struct upstream_event *event, char *out)
 {
-    (void)snprintf(out, CLOUD_EVENT_ID_MAX, "%.*s.%" PRIx64 ".%" PRIx64 ".%" PRIu64,
-                   CLOUD_NAME_MOST, event->comet, event->epoch, event->handle, event->number);
+    struct session_name name = {.epoch = event->epoch, .handle = event->handle};
+
+    (void)snprintf(name.comet, sizeof name.comet, "%s", event->comet);
+    size_t len = session_name_write(&name, out);
+    (void)snprintf(out + len, CLOUD_EVENT_ID_MAX - len, ".%" PRIu64, event->number);
 }
 
 static size_t text_len(const char *text)

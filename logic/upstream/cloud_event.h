@@ -39,5 +39,8 @@ size_t cloud_event_bytes(const struct upstream_event *event);
  * librdkafka takes them. */
 void cloud_event_make(const struct upstream_event *event, struct kafka_message *message);
 void cloud_event_drop(struct kafka_message *message);
+/* EVENT, whose id is ID, in the JSON format, as a webhook posts it, *LEN bytes for free(): a body
+ * that is JSON in "data", any other in "data_base64". */
+char *cloud_event_json(const struct upstream_event *event, const char *id, size_t *len);
 
 #endif

@@ -188,13 +188,13 @@ uint64_t device_keys_refresh_ms(const struct logic *logic)
 }
 
 struct mailbox_ask {
-    char what; /* s store, f fetch, 1 first, c confirm, w waive */
+    char what; /* s store, e tell that it has ended, f fetch, 1 first, c confirm, w waive */
     int64_t uid;
     mailbox_fn fn;
     mailbox_page_fn page_fn;
     mailbox_confirm_fn confirm_fn;
     void *arg;
-    char token[32];
+    char token[32], device[32];
     uint64_t behind;
 };
 static struct mailbox_ask mailbox[MOST];
@@ -208,11 +208,28 @@ static inline struct mailbox_ask *mailbox_keep(char what, int64_t uid, const cha
     return ask;
 }
 
+static bool is_too_old;  /* what is to be stored */
+static bool tells_ended; /* the business wants to know */
+
 bool mailbox_refuses(struct logic *logic, const struct mailbox_message *message)
 {
     (void)logic;
     (void)message;
-    return false;
+    return is_too_old;
+}
+
+bool mailbox_tells(const struct logic *logic, enum event_type type)
+{
+    (void)logic;
+    assert_int_equal(type, EVENT_EXPIRED);
+    return tells_ended;
+}
+
+void mailbox_tell(struct logic *logic, const struct mailbox_fact *fact, mailbox_fn fn, void *arg)
+{
+    (void)logic;
+    assert_int_equal(fact->type, EVENT_EXPIRED);
+    mailbox_keep('e', fact->uid, "", arg)->fn = fn;
 }
 
 void mailbox_store(struct logic *logic, const struct mailbox_put *put, mailbox_fn fn, void *arg)
@@ -228,26 +245,35 @@ void mailbox_fetch(struct logic *logic, const struct mailbox_read *read, mailbox
                    void *arg)
 {
     (void)logic;
-    mailbox_keep('f', read->uid, read->own, arg)->page_fn = fn;
+    struct mailbox_ask *ask = mailbox_keep('f', read->uid, read->own, arg);
+    snprintf(ask->device, sizeof ask->device, "%s", read->device);
+    ask->page_fn = fn;
 }
 
-void mailbox_first(struct logic *logic, int64_t uid, mailbox_page_fn fn, void *arg)
+void mailbox_first(struct logic *logic, int64_t uid, const char *device, mailbox_page_fn fn,
+                   void *arg)
 {
     (void)logic;
-    mailbox_keep('1', uid, "", arg)->page_fn = fn;
+    struct mailbox_ask *ask = mailbox_keep('1', uid, "", arg);
+    snprintf(ask->device, sizeof ask->device, "%s", device);
+    ask->page_fn = fn;
 }
 
 void mailbox_confirm(struct logic *logic, const struct mailbox_debts *debts, mailbox_confirm_fn fn,
                      void *arg)
 {
     (void)logic;
-    mailbox_keep('c', debts->uid, debts->owed, arg)->confirm_fn = fn;
+    struct mailbox_ask *ask = mailbox_keep('c', debts->uid, debts->owed, arg);
+    snprintf(ask->device, sizeof ask->device, "%s", debts->device);
+    ask->confirm_fn = fn;
 }
 
 void mailbox_waive(struct logic *logic, const struct mailbox_debts *debts, mailbox_fn fn, void *arg)
 {
     (void)logic;
-    mailbox_keep('w', debts->uid, debts->owed, arg)->fn = fn;
+    struct mailbox_ask *ask = mailbox_keep('w', debts->uid, debts->owed, arg);
+    snprintf(ask->device, sizeof ask->device, "%s", debts->device);
+    ask->fn = fn;
 }
 
 static size_t n_inherited;
@@ -276,6 +302,15 @@ void stream_name(struct stream_batch *batch, const char *comet, uint64_t epoch)
 
 /* Who was asked to give way: "comet/epoch:handle,handle ". */
 static char told[256];
+
+/* Nothing is asked of comets here. */
+size_t stream_ask(struct streams *service, const char *comet, const ProtobufCMessage *message)
+{
+    (void)service;
+    (void)comet;
+    (void)message;
+    abort();
+}
 
 size_t stream_tell(struct streams *service, const char *comet, uint64_t epoch,
                    const ProtobufCMessage *message)

@@ -302,18 +302,22 @@ static void mailbox_items(void **state)
     Imc__V1__Waiting waiting;
     imc__v1__waiting__init(&waiting);
     Imc__V1__Store store = IMC__V1__STORE__INIT, *stores[] = {&store};
-    Imc__V1__Confirm confirm = IMC__V1__CONFIRM__INIT, waive = confirm,
-                     *confirms[] = {&confirm, &waive};
-    Imc__V1__Fetch fetch = IMC__V1__FETCH__INIT, all = fetch, *fetches[] = {&fetch, &all};
+    Imc__V1__Confirm confirm, waive, *confirms[] = {&confirm, &waive};
+    Imc__V1__Fetch fetch, all, *fetches[] = {&fetch, &all};
     uint64_t left_ids[] = {5, 6, 7};
     struct mailbox_debts left = {.uid = 1, .n = 3, .ids = left_ids, .owed = "comet-2/1"};
 
     (void)state;
+    imc__v1__confirm__init(&confirm);
+    imc__v1__confirm__init(&waive);
+    imc__v1__fetch__init(&fetch);
+    imc__v1__fetch__init(&all);
     waiting.id = 1;
     store.message = &waiting;
     store.handle = 0x10;
     store.behind = 9;
     confirm.handle = 0x20;
+    confirm.key = all.key = (char *)(uintptr_t) "phone";
     waive.handle = 0x30;
     waive.how = IMC__V1__CONFIRM__HOW__WAIVED;
     fetch.handle = 0x40;
@@ -331,6 +335,7 @@ static void mailbox_items(void **state)
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(mailbox[i].what, order[i]);
         assert_string_equal(mailbox[i].token, tokens_of[i]);
+        assert_string_equal(mailbox[i].device, i == 1 || i == 4 ? "/phone" : "");
     }
     assert_int_equal(mailbox[0].behind, 9);
     mailbox_says(3, 1, 3, 99);
@@ -348,6 +353,30 @@ static void mailbox_items(void **state)
     /* What did not fit into the reply comes before what was left out behind it. */
     assert_int_equal(reply->fetches[1]->n_waiting, 1);
     assert_true(reply->fetches[1]->more && reply->fetches[1]->last == 0);
+}
+
+/* It is answered when that is told. */
+static void what_is_too_old_to_be_stored_is_told(void **state)
+{
+    Imc__V1__SessionBatch in = new_batch();
+    Imc__V1__Waiting waiting;
+    imc__v1__waiting__init(&waiting);
+    Imc__V1__Store store = IMC__V1__STORE__INIT, *stores[] = {&store};
+
+    (void)state;
+    is_too_old = tells_ended = true;
+    waiting.id = 1;
+    store.message = &waiting;
+    store.uid = 7;
+    in.n_stores = 1;
+    in.stores = stores;
+    handle(&in);
+    assert_int_equal(n_mailbox, 1);
+    assert_true(mailbox[0].what == 'e' && mailbox[0].uid == 7);
+    assert_null(reply);
+    mailbox[0].fn(mailbox[0].arg, 0);
+    assert_int_equal(reply->stores[0], IMC__V1__LOGIC_STATUS__OK);
+    is_too_old = tells_ended = false;
 }
 
 int main(void)
@@ -368,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ring_that_changed_midway_is_zero, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting_messages_share_the_reply, setup, teardown),
         cmocka_unit_test_setup_teardown(mailbox_items, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_old_to_be_stored_is_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

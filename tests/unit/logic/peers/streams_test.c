@@ -73,7 +73,7 @@ struct fixture {
 static int setup_to(void **state, const char *path)
 {
     static const struct stream_services services = {session_requests_handle, settle_requests_handle,
-                                                    NULL};
+                                                    NULL, NULL};
     struct fixture *f = mem_zalloc(sizeof *f);
 
     n_kept = 0;
@@ -83,7 +83,7 @@ static int setup_to(void **state, const char *path)
     f->daemon.internal = &f->internal;
     f->daemon.config = &f->config;
     assert_int_equal(loop_init(&f->daemon.loop, "main", 0), 0);
-    f->daemon.metrics = metrics_open(logic_metric_rows, LOGIC_METRIC_COUNT);
+    f->daemon.metrics = metrics_open(logic_metric_rows, LOGIC_METRIC_ROWS);
     f->daemon.counters = metrics_block(f->daemon.metrics);
     assert_int_equal(rpc_open(&f->daemon.rpc, 4 << 20), 0);
     f->logic = (struct logic){.daemon = &f->daemon,
@@ -108,7 +108,7 @@ static int setup_comet_upstream(void **state)
     int err = setup_comet(state);
     struct fixture *f = *state;
 
-    f->logic.upstream = (struct ordered_producer *)(void *)&opaque;
+    f->logic.upstream = (struct upstream *)(void *)&opaque;
     return err;
 }
 

@@ -73,6 +73,28 @@ static void it_is_stored_first_if_one_of_several_sessions_acknowledges(void **st
     report(4, 0);
 }
 
+/* Of those that it replaces one may wait in the mailbox, whoever is there now. */
+static void with_a_collapse_key_it_is_stored_first(void **state)
+{
+    struct push_message collapsing = message;
+    Imc__V1__Session session, *sessions[] = {&session};
+
+    (void)state;
+    collapsing.collapse = "score";
+    imc__v1__session__init(&session);
+    for (int i = 0; i < 2; i++) {
+        push_uids(&logic, &collapsing, (int64_t[]){7}, 1, on_pushed, NULL);
+        lookups[i].fn(lookups[i].arg, &(struct router_answer){.result = ROUTER_OK,
+                                                              .complete = true,
+                                                              .n_sessions = (size_t)i,
+                                                              .sessions = sessions});
+        assert_string_equal(produced[i].envelope->collapse, "score");
+        assert_int_equal(produced[i].envelope->store_first,
+                         i == 1); /* without hints it is anyway */
+        report(i, 0);
+    }
+}
+
 /* The heart of "order per uid is the order of acceptance". */
 static void lookups_out_of_order_change_nothing(void **state)
 {
@@ -390,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(uid_message_goes_with_its_hint, setup, teardown),
         cmocka_unit_test_setup_teardown(lookups_out_of_order_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(many_uids_one_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_a_collapse_key_it_is_stored_first, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_stored_first_if_one_of_several_sessions_acknowledges,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(away_is_not_unknown, setup, teardown),

@@ -40,7 +40,7 @@ void daemon_ready(struct daemon *daemon, const char *name, bool holds, const cha
 /* --- messages --- */
 
 struct sent {
-    struct ordered_ticket ticket;
+    struct upstream_ticket ticket;
     bool done;
     int err;
 };
@@ -48,11 +48,12 @@ struct sent {
 static struct sent sent[MOST];
 static int order[MOST], n_order; /* in which they were done */
 
-static void on_done(struct ordered_ticket *ticket, int err)
+static void on_done(struct upstream_ticket *ticket, int err, const void *body, size_t len)
 {
     struct sent *one = container_of(ticket, struct sent, ticket);
 
     assert_false(one->done);
+    assert_true(body == NULL && len == 0); /* Kafka replies nothing */
     one->done = true;
     one->err = err;
     order[n_order++] = (int)(one - sent);
@@ -159,6 +160,7 @@ static int setup_with(int64_t timeout_ms)
         .bus_topic = mem_strdup("t"),
         .bus_options = mem_strdup(""),
         .upstream_topic = mem_strdup("up"),
+        .upstream_hook.url = (char[]){""},
         .upstream_max_waiting = max_waiting,
         .bus_timeout_ms = timeout_ms,
     };
@@ -194,7 +196,7 @@ static int setup_impatient(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    ordered_producer_close(logic.upstream);
+    upstream_close(logic.upstream);
     loop_close(&loop);
     assert_int_equal(kafka_shutdowns_wait(), 0);
     rd_kafka_mock_cluster_destroy(cluster);
@@ -215,13 +217,13 @@ static void messages_are_taken_in_order(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         assert_int_equal(send_one(i), 0);
-    assert_true(ordered_producer_waiting(logic.upstream) > 20);
+    assert_true(upstream_waiting(logic.upstream) > 20);
     run_until(&sent[19].done);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(sent[i].err, 0);
         assert_int_equal(order[i], i);
     }
-    assert_int_equal(ordered_producer_waiting(logic.upstream), 0);
+    assert_int_equal(upstream_waiting(logic.upstream), 0);
     assert_int_equal(counters[LOGIC_UPSTREAM_PRODUCED], 20);
     read_all(values, sizeof values);
     assert_string_equal(values, "abcdefghijklmnopqrst");
@@ -273,7 +275,7 @@ static void a_kafka_that_says_nothing_is_given_up(void **state)
 
 static void what_is_too_large_or_too_much_is_not_sent(void **state)
 {
-    struct ordered_ticket ticket = {.done = on_done};
+    struct upstream_ticket ticket = {.done = on_done};
     static char body[2 << 20];
     struct upstream_event event = {.comet = "c", .uid = 1, .body = body, .len = sizeof body};
 
@@ -292,13 +294,13 @@ static void what_is_too_large_or_too_much_is_not_sent(void **state)
 
 static void without_a_topic_there_is_nothing(void **state)
 {
-    struct logic_config off = {.upstream_topic = mem_strdup("")};
+    struct logic_config off = {.upstream_topic = mem_strdup(""), .upstream_hook.url = (char[]){""}};
     struct logic other = {.config = &off, .loop = &loop};
 
     (void)state;
     assert_int_equal(upstream_open(&other), 0);
     assert_null(other.upstream);
-    ordered_producer_close(other.upstream);
+    upstream_close(other.upstream);
     free(off.upstream_topic);
 }
 
@@ -307,7 +309,7 @@ static void what_waits_at_the_end_fails(void **state)
     (void)state;
     rd_kafka_mock_broker_set_rtt(cluster, 1, 5000);
     assert_int_equal(send_one(0), 0);
-    ordered_producer_close(logic.upstream);
+    upstream_close(logic.upstream);
     logic.upstream = NULL;
     assert_int_equal(sent[0].err, -EAGAIN);
     rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
