@@ -1,13 +1,11 @@
-/* imc-client - one device on the command line: connects, authenticates as a client of imgo or of
- * goim v2, prints what it is sent.
+/* One device on the command line.
  *
  *   wire_open ─► op 7 (token, goim: an object) ─► op 8 ─► listen: print pushes, heartbeats between
  *       ▲                                  └─► end: N messages, op 6, a signal, or the time is over
- *       └──── --reconnect: the next node, or the same address ────┘
- *
- * Messages go to stdout, one a line; everything else to stderr. */
+ *       └──── --reconnect: the next node, or the same address ────┘ */
+#include "client/watch.h"
 #include "client/reconnect.h"
-#include "client/wire.h"
+#include "common/base/base64.h"
 #include "common/base/mem.h"
 #include "common/base/random.h"
 #include "common/base/time.h"
@@ -15,37 +13,19 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    EXIT_USAGE = 2,
-    EXIT_CONNECT = 3,
-    EXIT_DISCONNECTED = 4,
-    EXIT_LOST = 5,
-    EXIT_TOO_FEW = 6,
-    CONNECT_TIMEOUT_MS = 10000,
-};
-
-struct client_options {
-    enum wire_kind kind;
-    const char *address, *token, *goim; /* one of token and goim */
-    int64_t count;                      /* 0: until something else ends the run */
-    int64_t timeout;                    /* seconds, 0: none */
-    int64_t heartbeat;
-    bool raw, tls, reconnect, ack;
-    struct wire_trust trust; /* with tls */
-};
+enum { CONNECT_TIMEOUT_MS = 10000 };
 
 struct device {
-    const struct client_options *opt;
+    const struct watch_options *opt;
     struct wire *wire;
     int32_t seq;
     int64_t received;
@@ -54,41 +34,7 @@ struct device {
     struct reconnect reconnect;
 };
 
-static const char usage[] =
-    "usage: imc-client --tcp HOST:PORT --token TOKEN [--count N] [--timeout S] [--raw]\n"
-    "       imc-client --ws  HOST:PORT --token TOKEN ...\n"
-    "       imc-client --tcp HOST:PORT --goim AUTH ...\n"
-    "\n"
-    "Connects to a comet as a client of imgo, or of goim v2, and prints each message it is sent:\n"
-    "  op=5 seq=0 body=hello\n"
-    "\n"
-    "  --tcp HOST:PORT   frames over TCP (comet's tcp.listen, port 8080)\n"
-    "  --ws HOST:PORT    WebSocket (comet's ws.listen, port 8090): JSON, goim: frames\n"
-    "  --token TOKEN     the token that /1/admin/token/new was given\n"
-    "  --goim AUTH       a goim v2 client, which sends AUTH, a JSON object:\n"
-    "                    '{\"token\":\"TOKEN\",\"room_id\":\"live://1\",\"accepts\":[5,1000]}';\n"
-    "                    it prints how many are in the room with every heartbeat\n"
-    "  --ack             acknowledges each message, after it was printed; with --token the auth "
-    "is\n"
-    "                    an object, and the device has no key of its own\n"
-    "  --tls             TLS: comet's tcps.listen (8081) or wss.listen (8095); the certificate "
-    "has\n"
-    "                    to be for HOST, and signed by somebody the system believes, or by\n"
-    "  --cacert FILE     a certificate in FILE (PEM)\n"
-    "  --insecure        TLS with anybody who answers\n"
-    "  --count N         end after N messages\n"
-    "  --timeout S       end after S seconds\n"
-    "  --heartbeat S     a heartbeat every S seconds (default 30)\n"
-    "  --reconnect       connect again if that may help: to the nodes that a comet names when it\n"
-    "                    drains, otherwise to HOST:PORT, after pauses that grow\n"
-    "  --raw             print only the bodies, byte for byte, a newline after each\n"
-    "  --version, --help\n"
-    "\n"
-    "Exit codes: 0 all N messages came, or the time is over and no N was given, or SIGINT;\n"
-    "2 bad arguments, 3 cannot connect, 4 the server sent a disconnect (its code and reason\n"
-    "are printed), 5 the connection was lost, 6 fewer than N messages in time. With --reconnect\n"
-    "3 and 5 do not end it, and 4 only if another try is of no use.\n";
-
+static const char *program;
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int sig)
@@ -96,121 +42,15 @@ static void on_signal(int sig)
     interrupted = sig;
 }
 
-/* --- arguments --- */
-
-static int fail_usage(const char *what, const char *value)
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
 {
-    fprintf(stderr, "imc-client: %s%s%s (see --help)\n", what, value != NULL ? ": " : "",
-            value != NULL ? value : "");
-    return -EINVAL;
-}
+    va_list args;
 
-static int parse_number(const char *name, const char *text, int64_t *out)
-{
-    char *end;
-    long long n;
-
-    errno = 0;
-    n = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > 1000000000)
-        return fail_usage(name, text);
-    *out = n;
-    return 0;
-}
-
-static int set_address(struct client_options *opt, enum wire_kind kind, const char *address)
-{
-    if (opt->address != NULL)
-        return fail_usage("one of --tcp and --ws, once", NULL);
-    opt->kind = kind;
-    opt->address = address;
-    return 0;
-}
-
-static int apply_option(struct client_options *opt, int c, const char *value)
-{
-    switch (c) {
-    case 't':
-        return set_address(opt, WIRE_TCP, value);
-    case 'w':
-        return set_address(opt, WIRE_WS, value);
-    case 'k':
-        opt->token = value;
-        return 0;
-    case 'g':
-        opt->goim = value;
-        return 0;
-    case 'n':
-        return parse_number("--count takes a number from 1", value, &opt->count);
-    case 's':
-        return parse_number("--timeout takes seconds from 1", value, &opt->timeout);
-    case 'b':
-        return parse_number("--heartbeat takes seconds from 1", value, &opt->heartbeat);
-    case 'a':
-        opt->ack = true;
-        return 0;
-    case 'R':
-        opt->reconnect = true;
-        return 0;
-    case 'r':
-        opt->raw = true;
-        return 0;
-    case 'T':
-        opt->tls = true;
-        return 0;
-    case 'C':
-        opt->tls = true;
-        opt->trust.cacert = value;
-        return 0;
-    case 'I':
-        opt->tls = true;
-        opt->trust.insecure = true;
-        return 0;
-    default:
-        return -EINVAL; /* getopt has said what is wrong */
-    }
-}
-
-/* 0: go on; 1: help or version was printed; -EINVAL. */
-static int parse_options(struct client_options *opt, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        {"tcp", required_argument, NULL, 't'},
-        {"ws", required_argument, NULL, 'w'},
-        {"goim", required_argument, NULL, 'g'},
-        {"token", required_argument, NULL, 'k'},
-        {"count", required_argument, NULL, 'n'},
-        {"timeout", required_argument, NULL, 's'},
-        {"heartbeat", required_argument, NULL, 'b'},
-        {"ack", no_argument, NULL, 'a'},
-        {"raw", no_argument, NULL, 'r'},
-        {"tls", no_argument, NULL, 'T'},
-        {"reconnect", no_argument, NULL, 'R'},
-        {"cacert", required_argument, NULL, 'C'},
-        {"insecure", no_argument, NULL, 'I'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
-
-    opt->heartbeat = 30;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet */
-    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-        if (c == 'h' || c == 'V')
-            return fputs(c == 'h' ? usage : "imc-client " IMC_VERSION "\n", stdout) < 0 ? -EIO : 1;
-        if (apply_option(opt, c, optarg) != 0)
-            return -EINVAL;
-    }
-    if (optind != argc)
-        return fail_usage("unexpected argument", argv[optind]);
-    if (opt->address == NULL)
-        return fail_usage("--tcp HOST:PORT or --ws HOST:PORT is missing", NULL);
-    if ((opt->token != NULL) == (opt->goim != NULL))
-        return fail_usage("--token TOKEN or --goim AUTH, one of them", NULL);
-    if (opt->goim != NULL && opt->kind == WIRE_WS)
-        opt->kind = WIRE_WS_FRAMES;
-    return 0;
+    fprintf(stderr, "%s: ", program);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
 }
 
 /* --- printing --- */
@@ -229,10 +69,33 @@ static void print_escaped(const char *body, size_t len)
     }
 }
 
-static void print_message(const struct client_options *opt, const struct wire_message *message)
+/* {"op":5,"seq":0,"id":"7532550330477165568","body":"hello"}, or body_base64 for what is no text.
+ */
+static void print_json(const struct wire_message *message)
+{
+    json_t *object = json_pack("{s:i, s:i}", "op", message->op, "seq", message->seq);
+    json_t *text = json_stringn(message->body, message->body_len);
+
+    if (message->id != 0)
+        json_object_set_new(object, "id", json_sprintf("%" PRIu64, message->id));
+    if (text != NULL) {
+        json_object_set_new(object, "body", text);
+    } else {
+        char *base64 = mem_alloc(base64_size(message->body_len));
+        base64_encode(message->body, message->body_len, base64);
+        json_object_set_new(object, "body_base64", json_string(base64));
+        free(base64);
+    }
+    (void)json_dumpf(object, stdout, JSON_COMPACT);
+    json_decref(object);
+}
+
+static void print_message(const struct watch_options *opt, const struct wire_message *message)
 {
     if (opt->raw) {
         (void)fwrite(message->body, 1, message->body_len, stdout);
+    } else if (opt->json) {
+        print_json(message);
     } else {
         printf("op=%" PRId32 " seq=%" PRId32, message->op, message->seq);
         if (message->id != 0)
@@ -244,12 +107,15 @@ static void print_message(const struct client_options *opt, const struct wire_me
     (void)fflush(stdout);
 }
 
-/* "imc-client: it names 10.0.0.2:8080, 10.0.0.3:8080" */
+/* "imc watch: it names 10.0.0.2:8080, 10.0.0.3:8080" */
 static void print_nodes(const struct reconnect *reconnect)
 {
-    for (int i = 0; i < reconnect->n_nodes; i++)
-        fprintf(stderr, "%s%s%s", i == 0 ? "imc-client: it names " : ", ", reconnect->nodes[i],
-                i + 1 == reconnect->n_nodes ? "\n" : "");
+    if (reconnect->n_nodes == 0)
+        return;
+    say("it names %s", reconnect->nodes[0]);
+    for (int i = 1; i < reconnect->n_nodes; i++)
+        fprintf(stderr, ", %s", reconnect->nodes[i]);
+    (void)fputc('\n', stderr);
 }
 
 static int print_disconnect(struct device *session, const struct wire_message *message)
@@ -258,25 +124,25 @@ static int print_disconnect(struct device *session, const struct wire_message *m
     const char *reason = json_string_value(json_object_get(body, "reason"));
 
     session->close_code = json_integer_value(json_object_get(body, "code"));
-    fprintf(stderr, "imc-client: disconnected by the server: code %" PRId64 ": %s\n",
-            session->close_code, reason != NULL ? reason : "no reason given");
+    say("disconnected by the server: code %" PRId64 ": %s\n", session->close_code,
+        reason != NULL ? reason : "no reason given");
     reconnect_take(&session->reconnect, body);
     print_nodes(&session->reconnect);
     json_decref(body);
-    return EXIT_DISCONNECTED;
+    return WATCH_DISCONNECTED;
 }
 
 /* --- the session; functions return an exit code, or -1 to go on --- */
 
 static int print_lost(const struct device *session)
 {
-    fprintf(stderr, "imc-client: %s\n", wire_error(session->wire));
-    return EXIT_LOST;
+    say("%s\n", wire_error(session->wire));
+    return WATCH_LOST;
 }
 
 /* The auth object that asks for acknowledgements: --goim's, or one with the token. NULL: --goim's
  * is not JSON, which the server is to say, or the token is not UTF-8. */
-static char *acked_auth(const struct client_options *opt)
+static char *acked_auth(const struct watch_options *opt)
 {
     json_t *auth = opt->goim != NULL ? json_loads(opt->goim, 0, NULL)
                                      : json_pack("{s:s}", "token", opt->token);
@@ -321,7 +187,7 @@ static void print_online(const struct wire_message *message)
     if (message->body_len != sizeof online)
         return;
     memcpy(&online, message->body, sizeof online);
-    fprintf(stderr, "imc-client: %" PRIu32 " in the room\n", ntohl(online));
+    say("%" PRIu32 " in the room\n", ntohl(online));
 }
 
 static int handle_message(struct device *session, const struct wire_message *message)
@@ -331,7 +197,7 @@ static int handle_message(struct device *session, const struct wire_message *mes
         print_online(message);
         return -1;
     case OP_AUTH_REPLY:
-        fprintf(stderr, "imc-client: authenticated\n");
+        say("authenticated\n");
         reconnect_succeeded(&session->reconnect);
         return -1;
     case OP_DISCONNECT:
@@ -350,9 +216,9 @@ static int on_time_over(const struct device *session)
 {
     if (session->opt->count == 0)
         return EXIT_SUCCESS;
-    fprintf(stderr, "imc-client: %" PRId64 " of %" PRId64 " messages in %" PRId64 " s\n",
-            session->received, session->opt->count, session->opt->timeout);
-    return EXIT_TOO_FEW;
+    say("%" PRId64 " of %" PRId64 " messages in %" PRId64 " s\n", session->received,
+        session->opt->count, session->opt->timeout);
+    return WATCH_TOO_FEW;
 }
 
 static int turn(struct device *session)
@@ -382,7 +248,7 @@ static int turn(struct device *session)
 /* One connection, from its beginning to its end. */
 static int visit(struct device *session, const char *address)
 {
-    const struct client_options *opt = session->opt;
+    const struct watch_options *opt = session->opt;
     const struct wire_target target = {opt->kind, address, opt->tls ? &opt->trust : NULL};
     char err[256];
     int code = -1;
@@ -390,8 +256,8 @@ static int visit(struct device *session, const char *address)
     if (wire_open_to(&target, CONNECT_TIMEOUT_MS, &session->wire, err, sizeof err) != 0) {
         if (interrupted != 0)
             return EXIT_SUCCESS;
-        fprintf(stderr, "imc-client: %s: %s\n", address, err);
-        return EXIT_CONNECT;
+        say("%s: %s\n", address, err);
+        return WATCH_CONNECT;
     }
     session->heartbeat_ms = time_mono_ms() + opt->heartbeat * 1000;
     if (send_auth(session) != 0)
@@ -407,9 +273,9 @@ static bool is_final(const struct device *session, int code)
 {
     if (!session->opt->reconnect || interrupted != 0)
         return true;
-    if (code == EXIT_DISCONNECTED)
+    if (code == WATCH_DISCONNECTED)
         return !reconnect_helps(session->close_code);
-    return code != EXIT_CONNECT && code != EXIT_LOST;
+    return code != WATCH_CONNECT && code != WATCH_LOST;
 }
 
 /* Waits before the next try. -1: go on; an exit code: a signal came, or the time is over. */
@@ -433,7 +299,7 @@ static int pause_before(const struct device *session)
     return interrupted != 0 ? EXIT_SUCCESS : -1;
 }
 
-static int run(const struct client_options *opt)
+static int run(const struct watch_options *opt)
 {
     struct device session = {.opt = opt};
     const char *address = opt->address;
@@ -449,19 +315,16 @@ static int run(const struct client_options *opt)
         if (code >= 0)
             return code;
         address = reconnect_next(&session.reconnect);
-        fprintf(stderr, "imc-client: connecting to %s\n", address);
+        say("connecting to %s\n", address);
     }
 }
 
-int main(int argc, char **argv)
+int watch_run(const struct watch_options *options)
 {
-    struct client_options opt = {0};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
-    int err = parse_options(&opt, argc, argv);
 
-    if (err != 0)
-        return err > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+    program = options->program;
     /* Signals are blocked except while wire.c waits. So none comes between looking at the flag and
      * the wait. */
     sigemptyset(&blocked);
@@ -470,5 +333,5 @@ int main(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    return run(&opt);
+    return run(options);
 }
