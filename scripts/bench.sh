@@ -21,3 +21,36 @@ describe_machine() {
     say "- client, cluster and bus share the cores; ulimit -n $(ulimit -n); conntrack $(
         if [ -e /proc/sys/net/netfilter/nf_conntrack_count ]; then say loaded; else say 'not loaded'; fi)"
 }
+
+# --- the cluster, of which DIR/up.log tells ---
+
+# Starts what of it does not run.
+cluster_up() { "$ROOT/scripts/up" >>"$DIR/up.log" 2>&1 || { tail -n 20 "$DIR/up.log" >&2 && die "the cluster did not start"; }; }
+cluster_down() { "$ROOT/scripts/down" >>"$DIR/up.log" 2>&1 || warn "the cluster did not end as it should: see $DIR/up.log"; }
+
+# comets_at SECTION: host:port,host:port of all COMETS
+comets_at() {
+    local n list=
+    for ((n = 1; n <= COMETS; n++)); do
+        list+=,127.0.0.1:$(port_of "comet-$n" "$1")
+    done
+    say "${list#,}"
+}
+
+# metric DAEMON NAME: 0 if there is none
+metric() {
+    curl -sf "http://127.0.0.1:$(port_of "$1" admin)/metrics" |
+        awk -v name="$2" '$1 == name { v = $2 } END { print v == "" ? 0 : v }'
+}
+
+# --- what imc-bench measured ---
+
+# figure FILE KEY: nothing if FILE does not have it. The figure of all daemons is summed here.
+figure() {
+    local kinds='comet|logic|router|job|redis'
+    if [ "$2" = cpu_daemons_us_per_push ]; then
+        sed -nE "s/^ *\"cpu_($kinds)_us_per_push\": ([-0-9.e]+),?/\2/p" "$1" | awk '{ s += $1 } END { if (NR) print s }'
+    else
+        sed -nE "/^ *\"$2\": / { s/^ *\"$2\": ([-0-9.e]+),?/\1/p; q }" "$1"
+    fi
+}
