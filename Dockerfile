@@ -1,14 +1,19 @@
-# One image with the four daemons and imc-client; docker-compose.yml says which of them a container runs.
+# One image with the four daemons and imc; docker-compose.yml says which of them a container runs.
 FROM debian:bookworm-slim AS build
 WORKDIR /src
+# The console is built where npm's registry is reached; else the build says that imc-logic has none, and so does
+# /console. --build-arg IMC_CONSOLE=on makes that an error, =off does not try. NPM_CONFIG_REGISTRY: another registry.
+ARG IMC_CONSOLE
+ARG NPM_CONFIG_REGISTRY
 # First what seldom changes: the packages stay cached while the sources change.
 COPY scripts/packages.txt scripts/lib.sh scripts/install-deps scripts/
-RUN scripts/install-deps build && rm -rf /var/lib/apt/lists/*
+RUN scripts/install-deps build console && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN cmake -S . -B build -G Ninja -DBUILD_TESTING=OFF \
  && cmake --build build \
  && install -s -D -t /out build/comet/imc-comet build/logic/imc-logic build/router/imc-router build/job/imc-job \
-        build/client/imc-client
+        build/cli/imc \
+ && ln -s imc /out/imc-client
 
 FROM debian:bookworm-slim
 COPY scripts/packages.txt scripts/lib.sh scripts/install-deps /tmp/imc/scripts/

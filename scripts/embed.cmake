@@ -1,9 +1,10 @@
 # Files as a C header, at build: -DOUT=demo_files.inc -DNAME=demo_files -DFILES="name=path|name=path" -P embed.cmake
-# It holds an array NAME of { name, type, bytes, len }. A name that ends in "/", and the empty one, is a folder's page.
+# It holds an array NAME of struct embedded_file (common/base/embedded.h).
 set(types_html "text/html; charset=utf-8")
 set(types_css "text/css; charset=utf-8")
 set(types_js "text/javascript; charset=utf-8")
-string(REGEX REPLACE "s$" "" item "${NAME}")
+set(types_md "text/markdown; charset=utf-8")
+set(types_ini "text/plain; charset=utf-8")
 set(arrays "")
 set(rows "")
 set(n 0)
@@ -25,12 +26,8 @@ foreach(file ${files})
   math(EXPR n "${n} + 1")
 endforeach()
 file(WRITE "${OUT}" "/* Made by scripts/embed.cmake at build. */
-#include <stddef.h>
+#include \"common/base/embedded.h\"
 ${arrays}
-static const struct ${item} {
-    const char *name, *type;
-    const unsigned char *bytes;
-    size_t len;
-} ${NAME}[] = {
+static const struct embedded_file ${NAME}[] = {
 ${rows}};
 ")

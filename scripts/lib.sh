@@ -27,6 +27,6 @@ build_into() {
 
 # Every C source and header of the project, generated ones aside.
 c_files() {
-    find "$ROOT"/{common,comet,logic,router,job,client,devbus,bench,tests} -name '*.[ch]' 2>/dev/null |
+    find "$ROOT"/{common,comet,logic,router,job,client,cli,devbus,bench,tests} -name '*.[ch]' 2>/dev/null |
         LC_ALL=C sort
 }
