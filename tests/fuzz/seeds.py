@@ -295,7 +295,42 @@ V1 += [f'[{V1[0]}, {V1[1]}]', '[' + '1,' * 20 + '1]', '[]', '[{}]', '{}', '5', '
        r'{"to":{"keys":["\b\f\n\r\t\/\\\"\u00e4\u20ac\ud83d\ude00"]},"body":1}',
        r'{"to":{"keys":["\u00e4\u20ac\ud83d\ude00A\/"]},"body":1}', '12', '-3', '13', 'true', 'false', 'tcp', '2' * 19]
 
+WEBHOOK_ANSWER = [json.dumps(answer) for answer in (
+    {'replies': [{'id': 'a', 'reply': {'b': [1, 2.5]}}, {'id': 'b', 'reply': 'text'}, {'id': 'c', 'reply_base64': 'AP8='}]},
+    {'replies': [{'id': '\u20ac\U0001f600', 'reply': None}, {'id': 'a'}, {}]}, {'replies': [{'id': 'i' * 129}]}, {'replies': []},
+    {'replies': {}}, {'replies': [5]}, {'replies': [{'id': 'a', 'reply_base64': 'A'}]}, [], {},
+    {'replies': [{'id': str(i)} for i in range(60)]})]
+WEBHOOK_ANSWER += ['{"replies":[{"id":"a","id":"b"}]}', '{"replies":[{"id":"a","reply":1,"reply_base64":"AA=="}]}', ' \r\n', '120',
+                   'Sun, 06 Nov 1994 08:50:07 GMT', 'AP8=', 'AP8A', 'AA==', 'A===']
+
+# --- proto/report.proto ---
+
+def sample(slot, *values):
+    packed = b''.join(varint(value << 1 ^ value >> 63) for value in values)
+    return text(7, fixed(1, slot) + text(2, packed))
+
+
+def setting(name, value, init='', changed=0):
+    return text(9, text(1, name) + text(2, value) + text(3, init) + number(4, changed))
+
+
+def refusal(name, total, lately):
+    return text(11, text(1, name) + fixed(2, total) + fixed(3, lately))
+
+
+def report(kind, id, *more):
+    return fixed(1, 1) + text(2, kind) + text(3, id) + fixed(4, 5) + text(5, '1.0') + b''.join(more)
+
+
+REPORT = [
+    report('comet', 'c1', sample(998, 1, 2), sample(999, 3, -4), text(8, 'ready: redis'), fixed(10, 1 << 30)),
+    report('logic', 'l1', setting('lease.ttl', '7s', '7s'), setting('n' * 200, 'v' * 5000, 'i' * 5000, 1)),
+    report('job', 'j' * 100, refusal('imc_x{a="b"}', 7, 1), refusal('n' * 200, 1, 1), text(8, 'r' * 9000)),
+    report('router', 'r1', sample(5000, *range(200)), sample(0, 1), sample(1012, 1)), report('nobody', 'x'),
+]
+
 SEEDS = {'v1': V1, 'jwt': CLAIMS + TOKENS + JWKS, 'keys': KEYS, 'bus': BUS, 'router_batch': ROUTER_BATCH, 'goim_auth': GOIM_AUTH,
+         'webhook_answer': WEBHOOK_ANSWER, 'report': REPORT,
          'json_mode': JSON_MODE, 'params': PARAMS, 'forwarded': FORWARDED, 'http': HTTP, 'ws': WS}
 
 for target, inputs in SEEDS.items():

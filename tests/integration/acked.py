@@ -1,6 +1,9 @@
 """Acknowledged sessions on each wire form, and what they have to get."""
+import json
+
 import goim
 import imgo
+from cluster import wait_for
 
 KINDS = {"goim-tcp": (goim.TcpClient, "tcp"), "goim-ws": (goim.WsClient, "ws"), "json": (imgo.WsClient, "ws")}
 
@@ -10,9 +13,33 @@ def connect(comet, kind, token, **fields):
     return client(getattr(comet, port)).auth_acked(token, **fields)
 
 
+def acknowledge(client):
+    """Acknowledges the next message of its user; what comes to rooms and to all passes by."""
+    while True:
+        got = client.recv()
+        if got.id is not None:
+            client.ack(got.seq)
+            return
+
+
 def messages(client, n):
     """The next N messages: (sequence, id, body)."""
     return [client.acked_push() for _ in range(n)]
+
+
+def sessions(cluster, uid):
+    """How many sessions of UID the routers know."""
+    status, text, _ = cluster.api.request("GET", f"/v1/sessions?uid={uid}")
+    assert status == 200, text
+    return len(json.loads(text)["sessions"])
+
+
+def leave(cluster, uid, client, left=0):
+    """Resets CLIENT, which has read all that came, and waits until the routers know only LEFT sessions of UID."""
+    client.send(imgo.HEARTBEAT)  # what it has acknowledged is read
+    assert client.recv().op == imgo.HEARTBEAT_REPLY
+    client.reset()
+    wait_for(lambda: sessions(cluster, uid) == left, 10, f"{left} sessions of the user to be left")
 
 
 class Reader:

@@ -14,7 +14,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: of files that mostly wait, for leases and sessions to lapse and for Kafka")
+    config.addinivalue_line("markers", "long: of files that mostly wait, for leases and sessions to lapse and for Kafka: make test-long")
 
 
 @pytest.fixture(scope="session")

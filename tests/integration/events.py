@@ -6,12 +6,14 @@ import subprocess
 from cluster import BUILD, wait_for
 
 
-def settings(bus, **more):
-    """Settings of a cluster that tells session events, to a topic of its own; and the topic's name."""
+def settings(bus, types=None, create=True, **more):
+    """Settings of a cluster that tells events, of TYPES, to a topic of its own; and the topic's name."""
     name = bus.topic()
     topic = f"{name}-events"
-    if bus.kind == "kafka":
+    if bus.kind == "kafka" and create:
         bus.topic_tool("create", topic, 4)
+    if types is not None:
+        more |= {"IMC_LOGIC_EVENTS_TYPES": types, "IMC_JOB_EVENTS_TYPES": types}
     return {"IMC_LOGIC_EVENTS_LOG": f"{name}-sessions", "IMC_JOB_EVENTS_LOG": f"{name}-sessions",
             "IMC_JOB_EVENTS_TOPIC": topic, "IMC_JOB_EVENTS_GROUP": f"{name}-events",
             "IMC_COMET_COMET_WORKERS": "2", **more}, topic
@@ -36,7 +38,9 @@ def events(cluster):
 
 
 def kind(event):
-    return event["type"].removeprefix("io.imc.session.").removesuffix(".v1")
+    prefix, thing, what, version = event["type"].rsplit(".", 3)
+    assert prefix == "io.imc" and version == "v1" and thing in ("session", "room", "message"), event
+    return what
 
 
 def firsts(found):
@@ -48,7 +52,12 @@ def firsts(found):
             assert event["sequence"] > last[event["subject"]], (last, event)
             last[event["subject"]] = event["sequence"]
         else:
-            assert {**first, "sequence": ""} == {**event, "sequence": ""}, (first, event)
+            # A job that reads a message again takes note of it again; two logics that write what a comet says may hear of it
+            # a moment apart.
+            other = {"sequence": ""} if kind(event) in ("connected", "disconnected") else {"sequence": "", "time": ""}
+            if kind(event) == "expired":  # what has left its mailbox is over by its ttl when a job reads it again
+                other["data"] = ""
+            assert {**first, **other} == {**event, **other}, (first, event)
     return list(seen.values())
 
 
@@ -69,7 +78,9 @@ def told(cluster, uid, kinds, timeout=30):
 
 
 def balance(found):
-    """Sessions without an end, and ends without a beginning."""
+    """Sessions without an end, and ends without a beginning. With events.debounce a connected may stand for an end."""
     opened = {event["data"]["session"] for event in found if kind(event) == "connected"}
     ended = {event["data"]["session"] for event in found if kind(event) == "disconnected"}
-    return opened - ended, ended - opened
+    replaced = {former for event in found for former in event["data"].get("replaces", ())}
+    assert not ended & replaced, ended & replaced
+    return opened - ended - replaced, (ended | replaced) - opened

@@ -26,9 +26,13 @@ HANDSHAKE_S, HEARTBEAT_S, HTTP_S, IDLE_S = 1.5 * SLOW, 4.0 * SLOW, 1.0 * SLOW, 2
 CONN_MAX = 600
 CHECK_EVERY_S = 1
 MAX_BODY = 4096
+# Codes of operation 6, as metrics call them.
+CODES = dict(enumerate((
+    "bad_token", "handshake_timeout", "malformed", "body_too_large", "replaced", "too_many_sessions", "kicked",
+    "too_slow", "going_away", "rate_limited", "heartbeat_missed", "unavailable", "unknown_op"), 1))
 GOOD_ORIGIN = "https://good.example"
 TOOLS = cluster_module.BUILD / "tests" / "tools"
-LATENCY_S = 3.0 * SLOW  # the longest a push to the witness may take: "other sessions notice nothing"
+LATENCY_S = 5.0 * SLOW  # the longest a push to the witness may take: "other sessions notice nothing"
 TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(32)) + bytes(157)
 
 
@@ -72,6 +76,7 @@ class Witness(threading.Thread):
         self.rounds = 0
         self.slowest = 0.0
         self.failure = None
+        self.may_repeat = False  # of tests that make others take a comet for dead: what was on its way then comes again
         self.done = threading.Event()
         comet = cluster.comets[0]
         self.clients = []
@@ -113,8 +118,7 @@ class Witness(threading.Thread):
         return "\n".join(f"{d.name} {name} {value:.0f}" for d in self.cluster.daemons() for name, value in d.metrics().items()
                          if value and any(n in name for n in names))
 
-    @staticmethod
-    def _expect(client, body):
+    def _expect(self, client, body):
         """BODY is the next push; a test's own broadcasts may come between."""
         end = time.monotonic() + LATENCY_S
         while True:
@@ -123,6 +127,8 @@ class Witness(threading.Thread):
                 continue
             text = got.body.decode(errors="replace") if isinstance(got.body, bytes) else got.body
             if not isinstance(text, str) or "witness-" not in text:
+                continue
+            if self.may_repeat and text.strip('"') == f"witness-{self.rounds}":
                 continue
             assert (got.op, text.strip('"')) == (imgo.PUSH, body), f"{client.name}: wanted {body}, got {got}"
             return

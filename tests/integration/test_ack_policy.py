@@ -3,6 +3,7 @@ import pytest
 
 import acked
 from cluster import wait_for
+from test_v1_push import push
 
 
 @pytest.fixture
@@ -56,6 +57,15 @@ def test_any_device_for_all(cluster, uid, devices):
     two.ack(2)
     wait_for(lambda: cluster.mailbox(uid) == 0, 5, "the mailbox to be empty")
     again.close()
+
+
+def test_v1_has_both(cluster, uid, devices):
+    one, two = devices
+    push(cluster, {"uids": [uid]}, 1, ack="any")
+    push(cluster, {"uids": [uid]}, 2, ack="each")
+    assert [body for _, _, body in acked.messages(one, 2)] == ["1", "2"]
+    one.ack(2)
+    wait_for(lambda: cluster.mailbox(uid) == 1, 5, "one of them to end for both")
 
 
 def test_any_that_nobody_acknowledged_comes_again(cluster, uid, devices):

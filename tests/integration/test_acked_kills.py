@@ -10,6 +10,8 @@ import acked
 from cluster import wait_for
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 ROUNDS = int(os.environ.get("IMC_TEST_KILLS", "3"))
 DEVICES = 12
 

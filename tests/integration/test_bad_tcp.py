@@ -4,7 +4,7 @@ import random
 import pytest
 
 import imgo
-from hostile import MAX_BODY, TLS_HELLO, Raw, hostile, hostile_cluster, kicked, tcp_frames, world  # noqa: F401 (fixtures)
+from hostile import CODES, MAX_BODY, TLS_HELLO, Raw, hostile, hostile_cluster, kicked, tcp_frames, world  # noqa: F401 (fixtures)
 from imgo import AUTH, HEARTBEAT, SEND, frame
 
 GARBAGE = random.Random(1).randbytes(4000)
@@ -47,7 +47,7 @@ BAD_AUTHS = {
 
 def refused(world, raw, data, code, words):
     """DATA, sent on RAW, is answered with op 6."""
-    with world.rises(world.comet, f'imc_comet_kicked_total{{code="{code}"}}'):
+    with world.rises(world.comet, f'imc_comet_kicked_total{{reason="{CODES[code]}"}}'):
         reason = kicked(raw.send(data).all())
     assert reason["code"] == code and words in reason["reason"], reason
     assert raw.end == "closed", "op 6 must not be overtaken by a reset"

@@ -4,7 +4,7 @@ import json
 import pytest
 
 import imgo
-from hostile import MAX_BODY, Raw, hostile, hostile_cluster, world, ws_frames, ws_kicked, ws_message, ws_request  # noqa: F401 (fixtures)
+from hostile import CODES, MAX_BODY, Raw, hostile, hostile_cluster, world, ws_frames, ws_kicked, ws_message, ws_request  # noqa: F401 (fixtures)
 from imgo import ws_frame
 
 MAX_MESSAGE = 4 * MAX_BODY + 1024
@@ -135,7 +135,7 @@ def whole_frames(data):
 
 
 def kicked(world, raw, data, code, words):
-    with world.rises(world.comet, f'imc_comet_kicked_total{{code="{code}"}}'):
+    with world.rises(world.comet, f'imc_comet_kicked_total{{reason="{CODES[code]}"}}'):
         reason, ws_code, _ = ends(raw, data)
     assert reason["code"] == code and words in reason["reason"] and ws_code == 4000 + code, (reason, ws_code)
 
@@ -151,7 +151,7 @@ def test_violations_of_the_rfc(world, raw, case):
 @pytest.mark.parametrize("case", TOO_BIG)
 def test_too_big(world, raw, case):
     """Told in both ways: op 6 for imgo's clients, 1009 for WebSocket libraries."""
-    with world.rises(world.comet, 'imc_comet_kicked_total{code="4"}'):
+    with world.rises(world.comet, 'imc_comet_kicked_total{reason="body_too_large"}'):
         reason, code, _ = ends(raw, TOO_BIG[case])
     assert reason["code"] == 4 and code == 1009, (reason, code)
 
@@ -175,7 +175,7 @@ def test_bad_auth(world, case):
     (imgo.frame(7, b"x")[:-1], 3), (b"", 3), (b"\0\xff\xfe", 3), (b"[]", 3)], ids=range(11))
 def test_binary_first(world, first, code):
     """goim's mode: a message is a frame, and a kick is one, too."""
-    with upgraded(world) as raw, world.rises(world.comet, f'imc_comet_kicked_total{{code="{code}"}}'):
+    with upgraded(world) as raw, world.rises(world.comet, f'imc_comet_kicked_total{{reason="{CODES[code]}"}}'):
         raw.send(ws_frame(2, first) + close(1000))
         frames = ws_frames(raw.all())
         assert [opcode for opcode, _ in frames] == [2, 8], frames

@@ -7,8 +7,10 @@ import pytest
 
 from cluster import SLOW, wait_for
 from test_client import ImcClient
-from swarm import Pushes, Swarm, check_room, check_user
+from swarm import Pushes, Swarm, check_order, wait_for_all
 from traffic import QUICK
+
+pytestmark = pytest.mark.long
 
 N = 1000
 SETTINGS = QUICK | {"IMC_COMET_DRAIN_RATE": "400", "IMC_COMET_SESSION_SILENT": "1s"}
@@ -36,16 +38,8 @@ def both_known(cluster):
 
 
 def check_all(swarm, pushes):
-    wait_for(lambda: all(set(pushes.users[d.uid]) <= set(d.got) for d in swarm.devices), 20, "all messages to users")
-
-    def rooms_done(device):
-        due = {number for number, begun, _ in pushes.rooms[device.room] if begun > device.now().since}
-        return due <= set(device.now().rooms)
-    wait_for(lambda: all(rooms_done(device) for device in swarm.devices), 20, "all messages to rooms")
-    repeated = sum(check_user(device, pushes) for device in swarm.devices)
-    for device in swarm.devices:
-        check_room(device, pushes)
-    return repeated
+    wait_for_all(swarm.devices, pushes)
+    return sum(check_order(device) for device in swarm.devices)
 
 
 def drain(cluster, swarm, uids_rooms, order):

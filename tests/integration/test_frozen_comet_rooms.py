@@ -6,6 +6,8 @@ from cluster import wait_for
 from imgo import body_of
 from traffic import QUICK
 
+pytestmark = pytest.mark.long
+
 
 def lost(cluster, n=1):
     """Waits until job has taken N comets for dead."""

@@ -12,6 +12,8 @@ import golang
 from cluster import SLOW, Cluster, wait_for
 from imgo import PATIENCE
 
+pytestmark = pytest.mark.long
+
 _next_mid = itertools.count(66_000_000)
 
 

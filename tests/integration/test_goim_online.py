@@ -45,7 +45,7 @@ def test_the_largest_rooms_of_a_type(cluster, uids):
         wait_for(lambda: data(cluster, "top", type="live", limit=2) == wanted[:2], 10, "the two largest rooms")
         assert data(cluster, "top", type="none", limit=10) == []
         assert data(cluster, "room", type="live", rooms=["9", "7", "unknown"]) == {"9": 1, "7": 5, "unknown": 0}
-        assert data(cluster, "room", type="chat", rooms="7") == {"7": 6}
+        wait_for(lambda: data(cluster, "room", type="chat", rooms="7") == {"7": 6}, 10, "the room of another type")
     wait_for(lambda: data(cluster, "top", type="live", limit=10) == [], 10, "the rooms to be empty")
 
 

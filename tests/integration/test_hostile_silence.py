@@ -115,8 +115,8 @@ def on_grpc(world, crowd):
 
 
 def test_silence_on_every_port(world):
-    with Crowd() as crowd, world.rises(world.comet, 'imc_comet_kicked_total{code="2"}', 10), \
-            world.rises(world.comet, 'imc_comet_kicked_total{code="11"}', 8), \
+    with Crowd() as crowd, world.rises(world.comet, 'imc_comet_kicked_total{reason="handshake_timeout"}', 10), \
+            world.rises(world.comet, 'imc_comet_kicked_total{reason="heartbeat_missed"}', 8), \
             world.rises(world.comet, "imc_comet_handshake_refused_total", 4), \
             world.rises(world.logic, 'imc_logic_refused_total{reason="http"}', 8):
         expect = {**on_grpc(world, crowd), **on_http(world, crowd), **on_comet(world, crowd)}

@@ -8,6 +8,8 @@ import pytest
 from certificates import Authority
 from cluster import SLOW, Cluster, free_port, wait_for
 
+pytestmark = pytest.mark.long
+
 SECRET = "not-to-be-seen-0123"
 SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
 # Before, librdkafka repeats its nonce in SCRAM's last message, which today's Kafka refuses (its pull request 4895).
@@ -115,7 +117,7 @@ def says(cluster, *words):
     for daemon in (cluster.logics[0], cluster.jobs[0]):
         wait_for(lambda d=daemon: d.get("/readyz")[0] == 503 and all(word in d.get("/readyz")[1] for word in words), 40,
                  lambda d=daemon: f"{d.name} to say {words}: {d.get('/readyz')}\n{d.log()[-3000:]}", 0.1)
-        wait_for(lambda d=daemon: words[0] in d.log(), 30, f"{daemon.name}'s log to say it")
+        wait_for(lambda d=daemon: words[0] in d.log(), 30, lambda d=daemon: f"{d.name}'s log to say it:\n{d.log()[-6000:]}")
         assert SECRET not in daemon.log() and SECRET not in daemon.get("/readyz")[1]
 
 

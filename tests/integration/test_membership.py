@@ -71,13 +71,9 @@ class Around:
 
     def check(self):
         self.counts_are_right()
-        devices = self.swarm.devices
-        wait_for(lambda: not any(swarms.missing(d, self.pushes) for d in devices), 20, lambda: [
-            (d.uid, swarms.missing(d, self.pushes), [(c.server.name, c.since, c.ended) for c in d.connections])
-            for d in devices if swarms.missing(d, self.pushes)][:5])
-        for device in devices:
-            swarms.check_user(device, self.pushes)
-            swarms.check_room(device, self.pushes)
+        swarms.wait_for_all(self.swarm.devices, self.pushes)
+        for device in self.swarm.devices:
+            swarms.check_order(device)
         print(f"{self.pushes.pushed} pushes, {self.pushes.rate():.0f}/s, {self.pushes.retries} tried again, the longest "
               f"took {self.pushes.longest:.2f} s")
 

@@ -1,9 +1,11 @@
 """What is away makes a daemon unready only for what needs it: /readyz?for=push, connect or store, and what they say is so."""
+import time
+
 import pytest
 
 import cluster as cluster_module
 import imgo
-from cluster import free_port, wait_for
+from cluster import SLOW, free_port, wait_for
 
 pytestmark = pytest.mark.long
 
@@ -119,6 +121,7 @@ def test_a_logic_that_lacks_something_is_not_asked(make_cluster, uids):
     cluster.redis_cli("client", "kill", "user", "second")
     wait_for(lambda: status(second, "connect") == 503, 10, lambda: second.get("/readyz"))
     wait_for(lambda: "logic is not ready" in comet.log(), 5, "comet to know")
+    time.sleep(0.3 * SLOW)  # each loop hears of it by a stream of its own, and only the first one says so
     for uid in uids(20):
         with imgo.TcpClient(comet.tcp) as client:
             client.auth(cluster.api.token(uid), timeout=10)

@@ -135,7 +135,7 @@ def test_pushes_to_the_absent_are_refused_before_too_much_waits(cluster, uids):
     full.begin(cluster)
     try:
         cluster.api.pushs(away[:5500], "kept")
-        wait_for(lambda: cluster.logics[0].metrics()["imc_logic_backlog_permille"] >= 800, 10, "the backlog to be known")
+        wait_for(lambda: cluster.logics[0].metrics()["imc_logic_backlog_ratio"] >= 0.8, 10, "the backlog to be known")
         status, text, headers = cluster.api.request("POST", "/1/pushs", json.dumps({"u": [here, away[-1]], "m": "no"}))
         answer = json.loads(text)
         assert (status, answer["ret"]) == (503, 65535) and headers["Retry-After"] == "5"

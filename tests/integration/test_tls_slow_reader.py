@@ -45,7 +45,7 @@ def test_a_room_message_too_many_closes(cluster, uid):
                              rcvbuf=4096)
     for _ in range(120):
         cluster.api.push_room(str(uid), "x" * 30000)
-    wait_for(lambda: cluster.comets[0].metrics()['imc_comet_kicked_total{code="8"}'] >= 1, what="the kick")
+    wait_for(lambda: cluster.comets[0].metrics()['imc_comet_kicked_total{reason="too_slow"}'] >= 1, what="the kick")
     assert reader.drain(10)
     assert reader.reason and reader.reason["code"] == 8
     reader.close()

@@ -10,6 +10,7 @@ import goim
 import imgo
 import upstream
 from cluster import wait_for
+from upstream import send, session
 
 MANY = 900
 
@@ -21,20 +22,6 @@ def cluster(bus):
     cluster.upstream = topic
     yield cluster.wait_ready()
     cluster.stop()
-
-
-def session(cluster, uid, kind=imgo.TcpClient, **token):
-    comet = cluster.comets[0]
-    client = kind(comet.ws if kind in (imgo.WsClient, goim.WsClient) else comet.tcp)
-    if kind in (goim.TcpClient, goim.WsClient):
-        client.auth(token=cluster.api.token(uid, **token), key="phone-7")
-        return client
-    return client.auth(cluster.api.token(uid, **token))
-
-
-def send(client, body, seq=9, op=4):
-    client.send(op, body, seq)
-    return client.recv()
 
 
 def test_headers(cluster, uid):

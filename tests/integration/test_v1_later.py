@@ -52,6 +52,39 @@ def test_it_comes_on_time_and_once(cluster, connect, uid):
     client.nothing(0.5)
 
 
+def test_a_key_stands_for_one_push(cluster, connect, uid):
+    """Who schedules something else with a key that is taken is told so: it would never be delivered."""
+    client = connect(cluster.comets[0], cluster.api.token(uid))
+    at = int(time.time()) + 3
+    value, key = {"to": {"uids": [uid]}, "body": "first", "deliver_at": at}, {"Idempotency-Key": f"one-{uid}"}
+    others = [{**value, "body": "second"}, {**value, "to": {"uids": [uid + 1]}}, {**value, "deliver_at": at + 600}]
+    push(cluster, value, **key)
+    for other in others:
+        assert push(cluster, other, status=409, logic=1, **key)["code"] == "conflict"
+    assert client.push() == body_of(client, '"first"')
+    wait_for(lambda: listed(cluster) == [], what="nothing to wait")
+    # It was pushed: the same push for later is known, and another one is another one.
+    again = push(cluster, {**value, "deliver_at": at + 600}, **key)
+    assert again["repeated"] and len(again["messages"]) == 1 and "scheduled" not in again
+    assert push(cluster, {**value, "body": "second", "deliver_at": at + 600}, status=409, **key)["code"] == "conflict"
+    status, answer = cluster.api.call("POST", "/v1/batch", json.dumps(
+        [{**value, "deliver_at": at + 600, "id": f"one-{uid}"}, {**others[0], "deliver_at": at + 600, "id": f"one-{uid}"}]), JSON)
+    assert status == 200 and [result["status"] for result in answer["results"]] == [202, 409]
+    assert answer["results"][0]["repeated"]
+    assert listed(cluster) == []
+
+
+def test_a_key_that_another_push_has_used_meanwhile(cluster, connect, uid):
+    """Both were accepted, so both are delivered."""
+    client = connect(cluster.comets[0], cluster.api.token(uid))
+    key = {"Idempotency-Key": f"two-{uid}"}
+    push(cluster, {"to": {"uids": [uid]}, "body": "later", "deliver_at": int(time.time()) + 2}, **key)
+    push(cluster, {"to": {"uids": [uid]}, "body": "now"}, logic=1, **key)
+    assert client.push() == body_of(client, '"now"')
+    assert client.push() == body_of(client, '"later"')
+    client.nothing(0.5)
+
+
 def test_many_in_pages_and_cancelled(cluster, uid):
     at = int(time.time()) + 600
     batch = [{"to": {"uids": [uid]}, "body": n, "deliver_at": at + n % 3} for n in range(12)]

@@ -3,6 +3,8 @@ import collections
 import json
 import subprocess
 
+import goim
+import imgo
 from cluster import BUILD
 
 SETTINGS = {"IMC_LOGIC_BUS_TIMEOUT": "2s", "IMC_COMET_COMET_WORKERS": "2"}
@@ -41,3 +43,19 @@ def settings(bus, there=True, **more):
     if there and bus.kind == "kafka":
         bus.topic_tool("create", topic, 4)
     return {**SETTINGS, "IMC_LOGIC_UPSTREAM_TOPIC": topic, **more}, topic
+
+
+def session(cluster, uid, kind=imgo.TcpClient, **token):
+    """A client of UID, by one of the protocols."""
+    comet = cluster.comets[0]
+    client = kind(comet.ws if kind in (imgo.WsClient, goim.WsClient) else comet.tcp)
+    if kind in (goim.TcpClient, goim.WsClient):
+        client.auth(token=cluster.api.token(uid, **token), key="phone-7")
+        return client
+    return client.auth(cluster.api.token(uid, **token))
+
+
+def send(client, body, seq=9, op=4):
+    """Sends, and waits for the answer."""
+    client.send(op, body, seq)
+    return client.recv()

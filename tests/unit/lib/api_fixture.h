@@ -10,6 +10,7 @@
 #include "common/daemon/internal.h"
 #include "logic/http/callers.h"
 #include "logic/http/local_callers.h"
+#include "logic/http/route_times.h"
 #include "logic/http/routes.h"
 #include "tests/unit/lib/clock.h"
 #include "tests/unit/lib/redis_fixture.h"
@@ -80,6 +81,7 @@ static inline int api_teardown(void **state)
 {
     (void)state;
     http_server_close(logic.http);
+    route_times_close(logic.route_times);
     callers_close(logic.callers);
     logic.callers = NULL;
     local_callers_close(logic.local);

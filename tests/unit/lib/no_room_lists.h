@@ -29,4 +29,16 @@ void room_lists_named(struct routers *routers, const char *const *names, size_t 
     abort();
 }
 
+void room_lists_page(struct routers *routers, const char *prefix, const char *after, uint32_t limit,
+                     router_fn fn, void *arg)
+{
+    (void)routers;
+    (void)prefix;
+    (void)after;
+    (void)limit;
+    (void)fn;
+    (void)arg;
+    abort();
+}
+
 #endif

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <hiredis/hiredis.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -79,15 +80,20 @@ static inline _Atomic int64_t *redis_server_day(void)
     return redis_servers.day;
 }
 
-/* In the child. */
+/* In the child. What shifts its clock lies beside the tests, in tools/. */
 static inline void redis_server_take_day(void)
 {
-    char path[32];
+    char path[32], library[PATH_MAX + 32];
     if (redis_servers.by_real_time)
         return;
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", redis_servers.day_fd);
     setenv("CLOCK_SHIFT_FILE", path, 1);
-    setenv("LD_PRELOAD", TESTS_CLOCK_SHIFT, 1);
+    ssize_t len = readlink("/proc/self/exe", library, PATH_MAX);
+    if (len < 0)
+        abort();
+    library[len] = '\0';
+    (void)snprintf(strrchr(library, '/'), 32, "/tools/clock_shift.so");
+    setenv("LD_PRELOAD", library, 1);
 }
 
 /* --- who answers --- */

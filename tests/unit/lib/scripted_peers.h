@@ -275,6 +275,10 @@ static inline Imc__V1__SettleResult *fake_settle(struct fake_logic *logic,
         len += snprintf(word + len, sizeof word - (size_t)len, "[%s]", settle->keys[i]);
     if (settle->any)
         len += snprintf(word + len, sizeof word - (size_t)len, "any");
+    for (size_t i = 0; i < settle->n_devices; i++)
+        len += snprintf(word + len, sizeof word - (size_t)len, "/%s", settle->devices[i]);
+    if (settle->collapse[0] != '\0')
+        len += snprintf(word + len, sizeof word - (size_t)len, "=%s", settle->collapse);
     fake_note(logic->seen, word);
     snprintf(word, sizeof word, "%llu<%llu", (unsigned long long)settle->message->id,
              (unsigned long long)settle->behind);
