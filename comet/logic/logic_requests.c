@@ -4,6 +4,7 @@
 #include "comet/base/metrics.h"
 #include "comet/logic/logic_batch.h"
 #include "comet/logic/logic_reply.h"
+#include "comet/logic/request_queue.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/containers/slab.h"
@@ -32,6 +33,8 @@ struct listed_logic {
     char id[64];
     uint64_t epoch;
     bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
+    bool named;  /* a batch on this stream has said whose it is */
+    uint64_t named_epoch;
     bool closed; /* it said that it cannot do what we ask for now */
     struct room_orders *orders;
     struct questions *questions;
@@ -163,32 +166,13 @@ static void link_end(struct logic_requests *link, struct logic_request_queue *un
         request_finish(link, request, &(struct logic_answer){.answered = false});
 }
 
-/* Moves requests whose deadline has passed from QUEUE to EXPIRED; keeps the others in order.
- * Returns how many. */
-static int queue_expire(struct logic_request_queue *queue, struct logic_request_queue *expired,
-                        uint64_t now)
-{
-    struct logic_request_queue all = STAILQ_HEAD_INITIALIZER(all);
-    struct logic_request *request;
-    int n = 0;
-
-    STAILQ_CONCAT(&all, queue);
-    while ((request = STAILQ_TAKE(&all, link)) != NULL) {
-        bool undecided = request->kind == REQUEST_CONNECT && request->sent;
-        bool late = request->deadline_ms != 0 && request->deadline_ms <= now && !undecided;
-        STAILQ_INSERT_TAIL(late ? expired : queue, request, link);
-        n += late;
-    }
-    return n;
-}
-
 static void link_expire(struct logic_requests *link)
 {
     uint64_t now = loop_now_ms(&link->worker->loop);
     struct logic_request_queue expired = STAILQ_HEAD_INITIALIZER(expired);
 
-    link_connects_wait(link, -queue_expire(&link->connects, &expired, now));
-    queue_expire(&link->queue, &expired, now);
+    link_connects_wait(link, -request_queue_expire(&link->connects, &expired, now));
+    request_queue_expire(&link->queue, &expired, now);
     link_end(link, &expired);
 }
 
@@ -269,6 +253,15 @@ static bool peer_takes(const struct listed_logic *peer)
     return !peer->closed || link_access(peer->link) != LOGIC_ADMITS;
 }
 
+/* Has a new life begun since logic heard on this stream whose it is? Orders for the new life do not
+ * come by it until a batch says so. */
+static bool peer_has_old_epoch(const struct listed_logic *peer)
+{
+    uint64_t epoch = peer->link->worker->view->comet_epoch;
+
+    return peer->named && epoch != 0 && peer->named_epoch != epoch;
+}
+
 static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **sent_out)
 {
     struct listed_logic *peer = arg;
@@ -282,9 +275,11 @@ static struct msg *link_fill(struct pipe *pipe, void *arg, uint64_t seq, void **
     if (pipe_is_up(pipe) && worker->view->comet_epoch != 0 && peer_takes(peer))
         link_take(link, &requests, counts);
     if (STAILQ_EMPTY(&requests) && !room_orders_have_results(peer->orders) &&
-        !questions_have_answers(peer->questions) && !peer->probe)
+        !questions_have_answers(peer->questions) && !peer_has_old_epoch(peer) && !peer->probe)
         return NULL;
     peer->probe = false;
+    peer->named = true;
+    peer->named_epoch = worker->view->comet_epoch;
 
     Imc__V1__SessionBatch batch;
     imc__v1__session_batch__init(&batch);
@@ -419,29 +414,6 @@ static void link_event(struct pipe *pipe, void *arg, void *decoded)
     backing_unref(&reply->backing);
 }
 
-/* Before those that were sent later. */
-static void queue_put_back(struct logic_request_queue *queue, struct logic_request_queue *requests)
-{
-    STAILQ_CONCAT(requests, queue);
-    STAILQ_CONCAT(queue, requests);
-}
-
-/* Takes the Connects out of REQUESTS. Returns how many. */
-static int queue_split(struct logic_request_queue *requests, struct logic_request_queue *connects)
-{
-    struct logic_request_queue all = STAILQ_HEAD_INITIALIZER(all);
-    struct logic_request *request;
-    int n = 0;
-
-    STAILQ_CONCAT(&all, requests);
-    while ((request = STAILQ_TAKE(&all, link)) != NULL) {
-        bool connect = request->kind == REQUEST_CONNECT;
-        STAILQ_INSERT_TAIL(connect ? connects : requests, request, link);
-        n += connect;
-    }
-    return n;
-}
-
 static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
 {
     struct logic_requests *link = ((struct listed_logic *)arg)->link;
@@ -449,9 +421,9 @@ static void link_failed(struct pipe *pipe, void *arg, void *sent_arg)
     struct logic_request_queue connects = STAILQ_HEAD_INITIALIZER(connects);
 
     (void)pipe;
-    int n = queue_split(&sent->requests, &connects);
-    queue_put_back(&link->queue, &sent->requests);
-    queue_put_back(&link->connects, &connects);
+    int n = request_queue_split(&sent->requests, &connects);
+    request_queue_put_back(&link->queue, &sent->requests);
+    request_queue_put_back(&link->connects, &connects);
     link->connecting -= (size_t)n;
     link_connects_wait(link, n);
     free(sent);
@@ -465,6 +437,7 @@ static void link_state(struct pipe *pipe, void *arg, bool up, const char *why)
     struct listed_logic *peer = arg;
 
     peer->closed = peer->upstream = false; /* a new stream is told anew */
+    peer->named = peer->named && up;       /* its first batch came before UP */
     if (up)
         log_info("logic up", "logic=%s address=%s loop=%d", peer->id, pipe_address(pipe),
                  peer->link->worker->loop.index);

@@ -252,6 +252,21 @@ static void nothing_is_sent_before_the_lease_is_held(void **state)
     assert_int_equal(w.last.epoch, 5);
 }
 
+/* Logic sends orders for a life of a comet only by streams that have said that they are of it. */
+static void a_new_life_is_told_though_nothing_is_asked(void **state)
+{
+    (void)state;
+    see(1, 5);
+    ask(REQUEST_DISCONNECT, 1);
+    run(SOON_MS, &w.n_done, 1);
+    see(1, 6);
+    run_until_batches(&w.logics[0], 2);
+    assert_int_equal(logic_batch(&w.logics[0], 1)->epoch, 6);
+    see(1, 6);
+    run(250, NULL, 0);
+    assert_int_equal(logic_batches(&w.logics[0]), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -267,6 +282,7 @@ int main(void)
         TEST(a_fetch_may_leave_out_what_others_are_owed),
         TEST(what_was_taken_back_is_not_sent),
         TEST(nothing_is_sent_before_the_lease_is_held),
+        TEST(a_new_life_is_told_though_nothing_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
