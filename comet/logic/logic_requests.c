@@ -32,8 +32,8 @@ struct listed_logic {
     struct pipe *pipe;
     char id[64];
     uint64_t epoch;
-    bool probe;  /* the stream is down: an empty batch is due, to find out whether logic is back */
-    bool named;  /* a batch on this stream has said whose it is */
+    bool probe; /* the stream is down: an empty batch is due, to find out whether logic is back */
+    bool named; /* a batch on this stream has said whose it is */
     uint64_t named_epoch;
     bool closed; /* it said that it cannot do what we ask for now */
     struct room_orders *orders;
