@@ -213,6 +213,7 @@ static int execute(struct daemon *daemon, const struct daemon_arguments *argumen
     switch (arguments->command) {
     case DAEMON_CHECK:
         puts("configuration ok");
+        daemon_check_certificates(daemon->config);
         daemon_check_running(daemon);
         return 0;
     case DAEMON_DUMP:

@@ -113,6 +113,8 @@ int daemon_health(const struct daemon_config *config);
 
 /* Checks the settings of TLS with Redis. 0, or -EINVAL with ERR. */
 int daemon_redis_check(const struct daemon_config *config, char *err, size_t errlen);
+/* Logs a warning for each certificate that ends soon, of [tls] and of [redis]. */
+void daemon_check_certificates(const struct daemon_config *config);
 /* Opens Redis. 0, or -E… after logging. */
 int daemon_redis_open(struct daemon *daemon);
 /* Writes the metrics of Redis; daemon_redis_rows describes them. */

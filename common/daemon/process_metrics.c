@@ -363,7 +363,7 @@ void daemon_render_process(struct daemon *daemon, struct exposition *to)
     metrics_render(daemon->loop_metrics, to);
     daemon_redis_render(daemon, to);
     daemon_reload_render(daemon, to);
-    tls_render(daemon->tls, to);
+    tls_render((const struct tls *const[]){daemon->tls, daemon->internal->redis_tls}, 2, to);
     render_build(daemon, to);
 }
 

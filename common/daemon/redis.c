@@ -81,6 +81,18 @@ int daemon_redis_check(const struct daemon_config *config, char *err, size_t err
     return -EINVAL;
 }
 
+void daemon_check_certificates(const struct daemon_config *config)
+{
+    struct tls_settings settings;
+    daemon_tls_settings(config, &settings);
+    tls_check_expiry(&settings);
+    settings = tls_settings_of(config);
+    if (config->redis_ca[0] == '\0')
+        settings.ca = ""; /* tls.ca, of which it was said */
+    if (config->redis_tls)
+        tls_check_expiry(&settings);
+}
+
 static int open_tls(const struct daemon_config *config, struct redis_options *options,
                     struct tls **tls)
 {

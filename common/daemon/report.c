@@ -149,6 +149,15 @@ static size_t count_certificates(const struct tls *tls)
     return n;
 }
 
+static bool is_listed(const Imc__V1__ReportBatch *batch, const char *file)
+{
+    for (size_t i = 0; i < batch->n_certificates; i++) {
+        if (strcmp(batch->certificates[i]->file, file) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void list_certificates(const struct tls *tls, Imc__V1__ReportBatch *batch,
                               struct arena *arena)
 {
@@ -156,6 +165,8 @@ static void list_certificates(const struct tls *tls, Imc__V1__ReportBatch *batch
     int64_t expires;
 
     for (size_t i = 0; tls != NULL && tls_certificate_at(tls, i, &file, &expires); i++) {
+        if (is_listed(batch, file)) /* Redis may have the CAs of all others */
+            continue;
         Imc__V1__ReportCertificate *out = arena_alloc(arena, sizeof *out);
         imc__v1__report_certificate__init(out);
         out->file = text_of(arena, file);
@@ -175,7 +186,7 @@ static void add_certificates(const struct daemon *daemon, Imc__V1__ReportBatch *
     batch->certificates = arena_alloc(arena, n * sizeof(void *));
     list_certificates(own, batch, arena);
     list_certificates(redis, batch, arena);
-    qsort(batch->certificates, n, sizeof(void *), by_expiry);
+    qsort(batch->certificates, batch->n_certificates, sizeof(void *), by_expiry);
     if (batch->n_certificates > REPORT_CERTIFICATES)
         batch->n_certificates = REPORT_CERTIFICATES;
 }

@@ -25,6 +25,8 @@ struct tls_material {
     struct tls_pair *pairs;
     size_t n_pairs;
     STACK_OF(X509) * ca; /* NULL: the system's store */
+    char *ca_file;       /* NULL: as ca */
+    int64_t ca_expires;  /* when the last one of them does, unix time in seconds */
     int min_version;     /* TLS1_2_VERSION … */
 };
 

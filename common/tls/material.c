@@ -104,6 +104,17 @@ static int64_t expiry_of(const X509 *certificate)
     return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
+/* A file of CAs may have old ones beside those that took their place. */
+static int64_t last_expiry(const STACK_OF(X509) * list)
+{
+    int64_t last = 0;
+    for (int i = 0; i < sk_X509_num(list); i++) {
+        int64_t expires = expiry_of(sk_X509_value(list, i));
+        last = expires > last ? expires : last;
+    }
+    return last;
+}
+
 static bool read_pair(struct tls_pair *pair, const char *key_file, char *err, size_t errlen)
 {
     pair->chain = sk_X509_new_null();
@@ -188,8 +199,10 @@ static bool read_all(struct tls_material *material, const struct tls_settings *s
     material->min_version = is_13 ? TLS1_3_VERSION : TLS1_2_VERSION;
     if (settings->ca[0] != '\0') {
         material->ca = sk_X509_new_null();
+        material->ca_file = mem_strdup(settings->ca);
         if (!read_certificates("tls.ca", settings->ca, material->ca, CA_MOST, err, errlen))
             return false;
+        material->ca_expires = last_expiry(material->ca);
     }
     return read_pairs(material, settings, err, errlen);
 }
@@ -206,23 +219,29 @@ struct tls_material *tls_material_load(const struct tls_settings *settings, char
     return NULL;
 }
 
+/* TROUBLE: what happens when it has expired. */
+static void warn_expiry(const char *file, int64_t expires, const char *trouble)
+{
+    long long left = (long long)expires - (long long)(time_unix_us() / 1000000);
+    if (left < 0)
+        log_warn("certificate has expired",
+                 "file=%s days_ago=%lld; %s: put a new one there, then send SIGHUP", file,
+                 -left / DAY_S, trouble);
+    else if (left < (long long)SOON_DAYS * DAY_S)
+        log_warn("certificate expires soon", "file=%s days=%lld", file, left / DAY_S);
+}
+
 void tls_material_warn(const struct tls_material *material)
 {
-    int64_t now = (int64_t)(time_unix_us() / 1000000);
     for (size_t i = 0; i < material->n_pairs; i++) {
         const struct tls_pair *pair = &material->pairs[i];
-        long long left = (long long)(pair->expires - now);
-        if (left < 0)
-            log_warn("certificate has expired",
-                     "file=%s days_ago=%lld; clients will refuse it: put a new one there, then "
-                     "send SIGHUP",
-                     pair->file, -left / DAY_S);
-        else if (left < (long long)SOON_DAYS * DAY_S)
-            log_warn("certificate expires soon", "file=%s days=%lld", pair->file, left / DAY_S);
+        warn_expiry(pair->file, pair->expires, "others will refuse it");
         if (X509_cmp_current_time(X509_get0_notBefore(pair->certificate)) > 0)
             log_warn("certificate is not valid yet", "file=%s; is this machine's clock right?",
                      pair->file);
     }
+    if (material->ca != NULL)
+        warn_expiry(material->ca_file, material->ca_expires, "nobody whom it signed is believed");
 }
 
 struct tls_material *tls_material_ref(struct tls_material *material)
@@ -250,5 +269,6 @@ void tls_material_unref(struct tls_material *material)
         pair_free(&material->pairs[i]);
     free(material->pairs);
     sk_X509_pop_free(material->ca, X509_free);
+    free(material->ca_file);
     free(material);
 }

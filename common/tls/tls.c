@@ -18,8 +18,8 @@ const struct metric_row tls_metric_rows[TLS_METRIC_ROWS] = {
     {.name = "imc_tls_certificate_expiry_seconds",
      .labels = "file=\"…\"",
      .type = METRIC_GAUGE,
-     .help = "When the certificate expires, in seconds since 1970. Put a new one into its file in "
-             "time, then send SIGHUP."},
+     .help = "When the certificate expires, in seconds since 1970; of a file of CAs, when the last "
+             "one does. Put a new one into its file in time, then send SIGHUP."},
     {.name = "imc_tls_handshakes_total",
      .labels = "end=\"server\",name=\"…\",result=\"full\"",
      .type = METRIC_COUNTER,
@@ -78,6 +78,16 @@ int tls_check(const struct tls_settings *settings, char *err, size_t errlen)
     return rc;
 }
 
+void tls_check_expiry(const struct tls_settings *settings)
+{
+    struct tls_settings own = settings_of(settings);
+    char err[TLS_ERROR_MAX];
+    struct tls_material *material = tls_material_load(&own, err, sizeof err);
+    if (material != NULL)
+        tls_material_warn(material);
+    tls_material_unref(material);
+}
+
 void tls_close(struct tls *tls)
 {
     struct tls_endpoint *endpoint;
@@ -101,10 +111,11 @@ bool tls_has_certificate(const struct tls *tls)
 
 bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int64_t *expires)
 {
-    if (i >= tls->material->n_pairs)
+    const struct tls_material *material = tls->material;
+    if (i > material->n_pairs || (i == material->n_pairs && material->ca == NULL))
         return false;
-    *file = tls->material->pairs[i].file;
-    *expires = tls->material->pairs[i].expires;
+    *file = i < material->n_pairs ? material->pairs[i].file : material->ca_file;
+    *expires = i < material->n_pairs ? material->pairs[i].expires : material->ca_expires;
     return true;
 }
 
@@ -225,7 +236,7 @@ int tls_reload(struct tls *tls, char *err, size_t errlen)
 
 /* --- metrics --- */
 
-static void render_expiry(const struct tls_pair *pair, struct exposition *to)
+static void render_expiry(const char *file, int64_t expires, struct exposition *to)
 {
     char *labels = NULL;
     size_t len = 0;
@@ -233,10 +244,10 @@ static void render_expiry(const struct tls_pair *pair, struct exposition *to)
     if (out == NULL)
         return;
     fputs("file=\"", out);
-    exposition_label(out, pair->file);
+    exposition_label(out, file);
     fputc('"', out);
     fclose(out);
-    exposition_int(to, &tls_metric_rows[0], labels, pair->expires);
+    exposition_int(to, &tls_metric_rows[0], labels, expires);
     free(labels);
 }
 
@@ -252,14 +263,50 @@ static void render_handshakes(const struct tls_endpoint *endpoint, int result,
                    atomic_load_explicit(&endpoint->results[result], memory_order_relaxed));
 }
 
-void tls_render(struct tls *tls, struct exposition *to)
+static bool has_file(const struct tls *tls, const char *wanted, size_t before)
+{
+    const char *file;
+    int64_t expires;
+    for (size_t i = 0; i < before && tls_certificate_at(tls, i, &file, &expires); i++) {
+        if (strcmp(file, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is FILE, number I of all[AT], one of those before it? A metric must not come twice. */
+static bool was_shown(const struct tls *const *all, size_t at, size_t i, const char *file)
+{
+    for (size_t k = 0; k < at; k++) {
+        if (all[k] != NULL && has_file(all[k], file, SIZE_MAX))
+            return true;
+    }
+    return has_file(all[at], file, i);
+}
+
+static void render_expiries(const struct tls *const *all, size_t at, struct exposition *to)
+{
+    const char *file;
+    int64_t expires;
+    for (size_t i = 0; tls_certificate_at(all[at], i, &file, &expires); i++) {
+        if (!was_shown(all, at, i, file))
+            render_expiry(file, expires, to);
+    }
+}
+
+void tls_render(const struct tls *const *all, size_t n, struct exposition *to)
 {
     const struct tls_endpoint *endpoint;
-    const struct tls_material *material = tls->material;
-    for (size_t i = 0; i < material->n_pairs; i++)
-        render_expiry(&material->pairs[i], to);
-    LIST_FOREACH(endpoint, &tls->endpoints, link) {
-        for (int i = 0; i < TLS_RESULTS; i++)
-            render_handshakes(endpoint, i, to);
+    for (size_t at = 0; at < n; at++) {
+        if (all[at] != NULL)
+            render_expiries(all, at, to);
+    }
+    for (size_t at = 0; at < n; at++) {
+        if (all[at] == NULL)
+            continue;
+        LIST_FOREACH(endpoint, &all[at]->endpoints, link) {
+            for (int i = 0; i < TLS_RESULTS; i++)
+                render_handshakes(endpoint, i, to);
+        }
     }
 }

@@ -35,16 +35,20 @@ enum { TLS_ERROR_MAX = 512 }; /* bytes that the ERR of these functions should ha
 
 /* Loads what SETTINGS name. 0, or -E… and ERR says which file, what is wrong and what to do. */
 int tls_open(const struct tls_settings *settings, struct tls **out, char *err, size_t errlen);
-/* As tls_open(), but opens nothing: for --check. */
+/* As tls_open(), but opens nothing. */
 int tls_check(const struct tls_settings *settings, char *err, size_t errlen);
+/* Logs a warning for each of their certificates that has expired or soon will, as tls_open() does:
+ * for --check. */
+void tls_check_expiry(const struct tls_settings *settings);
 /* After the last engine was freed. Frees servers and clients too. NULL is fine. */
 void tls_close(struct tls *tls);
 /* Reads all files anew. 0, or -E… with ERR: everything stays as it was. */
 int tls_reload(struct tls *tls, char *err, size_t errlen);
 /* Can a listener be opened: is there a certificate? */
 bool tls_has_certificate(const struct tls *tls);
-/* The file of the certificate with number I, and the Unix time in seconds when it expires. False:
- * there are not so many. FILE is borrowed until the next tls_reload(). */
+/* The file of the certificate with number I, and the Unix time in seconds when it expires. The last
+ * number is the file of CAs, and the time when the last of them expires. False: there are not so
+ * many. FILE is borrowed until the next tls_reload(). */
 bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int64_t *expires);
 
 struct tls_server_options {
@@ -69,9 +73,10 @@ struct tls_client_options {
 int tls_client_open(struct tls *tls, const struct tls_client_options *options,
                     struct tls_client **out, char *err, size_t errlen);
 
-/* Writes the metrics of TLS; tls_metric_rows describes them. */
+/* Writes the metrics of N of them; tls_metric_rows describes them. A file that several have is
+ * shown once, as the first has read it. NULL among them is fine. */
 enum { TLS_METRIC_ROWS = 2 };
 extern const struct metric_row tls_metric_rows[TLS_METRIC_ROWS];
-void tls_render(struct tls *tls, struct exposition *to);
+void tls_render(const struct tls *const *all, size_t n, struct exposition *to);
 
 #endif

@@ -443,7 +443,7 @@ static void test_handshakes_are_counted(void **state)
     tls_session_free(session);
     tls_engine_free(tls_engine_accept(own));
     struct exposition to = {.out = open_memstream(&text, &size)};
-    tls_render(tls, &to);
+    tls_render((const struct tls *const[]){tls}, 1, &to);
     fclose(to.out);
     assert_non_null(strstr(text, "{end=\"server\",name=\"own\",result=\"full\"} 1\n"));
     assert_non_null(strstr(text, "{end=\"server\",name=\"own\",result=\"resumed\"} 2\n"));

@@ -1,4 +1,6 @@
 /* Settings that are refused and why, which certificate a host name picks, reloads, ticket keys. */
+#include "common/base/exposition.h"
+#include "common/base/time.h"
 #include "common/tls/tickets.h"
 #include "tests/unit/common/tls/tls_fixture.h"
 #include <pthread.h>
@@ -334,6 +336,38 @@ static void test_a_binary_key(void **state)
     tls_ticket_keys_free(keys);
 }
 
+/* One of them may show its certificate to others, another one to Redis; both believe one CA. */
+static void test_a_file_that_several_have_is_shown_once(void **state)
+{
+    (void)state;
+    const char *file, *at;
+    char *text = NULL, wanted[200];
+    size_t size = 0, shown = 0;
+    int64_t expires;
+    struct lists a = lists_of("a"), w = lists_of("w");
+    struct tls *all[] = {fixture_open(&(struct tls_settings){
+                             .certificates = a.certificates, .keys = a.keys, .ca = ca}),
+                         NULL,
+                         fixture_open(&(struct tls_settings){
+                             .certificates = w.certificates, .keys = w.keys, .ca = ca})};
+
+    assert_true(tls_certificate_at(all[0], 1, &file, &expires));
+    assert_string_equal(file, ca);
+    assert_true(expires > (int64_t)(time_unix_ms() / 1000));
+    assert_false(tls_certificate_at(all[0], 2, &file, &expires));
+    struct exposition to = {.out = open_memstream(&text, &size)};
+    tls_render((const struct tls *const *)all, 3, &to);
+    fclose(to.out);
+    for (at = text; (at = strstr(at, "\nimc_tls_certificate_expiry_seconds{")) != NULL; at++)
+        shown++;
+    assert_int_equal(shown, 3);
+    snprintf(wanted, sizeof wanted, "{file=\"%s\"} %lld\n", ca, (long long)expires);
+    assert_non_null(strstr(text, wanted));
+    free(text);
+    tls_close(all[0]);
+    tls_close(all[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_tickets_hold_where_the_key_is),
         cmocka_unit_test(test_ticket_files_that_are_refused),
         cmocka_unit_test(test_a_binary_key),
+        cmocka_unit_test(test_a_file_that_several_have_is_shown_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
