@@ -147,6 +147,27 @@ static void *list_grow(struct question *question, void *list, size_t n, size_t c
     return larger;
 }
 
+static void add_ops(struct question *question, Imc__V1__AskedSession *item,
+                    const struct asked_session *session)
+{
+    size_t left = QUESTION_OPS_MAX - question->n_ops;
+    size_t n = session->n_ops < left ? session->n_ops : left;
+    int32_t *ops = arena_alloc(&question->arena, n * sizeof *ops);
+
+    item->chooses = session->chooses;
+    item->more_operations = (uint32_t)(session->n_ops - n);
+    if (n > 0)
+        memcpy(ops, session->ops, n * sizeof *ops);
+    question->n_ops += n;
+    if (session->chooses) {
+        item->n_accepts = n;
+        item->accepts = ops;
+    } else {
+        item->n_declines = n;
+        item->declines = ops;
+    }
+}
+
 void question_add(struct question *question, const struct asked_session *session)
 {
     Imc__V1__AskedSession *item = arena_alloc(&question->arena, sizeof *item);
@@ -162,6 +183,8 @@ void question_add(struct question *question, const struct asked_session *session
     item->websocket = session->websocket;
     item->tls = session->tls;
     item->acked = session->acked;
+    item->unsent = session->unsent;
+    add_ops(question, item, session);
     if (session->key != NULL)
         item->key = arena_strdup(&question->arena, session->key);
     if (session->address != NULL)

@@ -28,6 +28,7 @@ enum {
     QUESTION_HANDLES_MAX = 1000,
     QUESTION_MEMBERS_MAX = 1000,
     QUESTION_ROOMS_MAX = 2000, /* names of rooms in one answer; more are only counted */
+    QUESTION_OPS_MAX = 20000,  /* likewise, numbers of operations that sessions chose */
 };
 
 struct question {
@@ -45,6 +46,7 @@ struct question {
     struct arena arena;
     uint32_t taken; /* handles of this loop; with a room 1: it is for this loop; 0: no answer */
     size_t n_rooms; /* names that are in it */
+    size_t n_ops;   /* operations that are in it */
     bool more;      /* with a room: from slot `after` on there may be more */
     size_t n, cap;
     Imc__V1__AskedSession **sessions;
@@ -63,7 +65,10 @@ struct asked_session {
     bool websocket, tls, acked;
     const char *address;
     const char *platform; /* NULL: it says none */
-    uint32_t more_rooms;  /* that were not added by question_add_room() */
+    bool chooses;         /* it gets the operations of `ops`; false: all others */
+    const int32_t *ops;
+    size_t n_ops;
+    uint64_t unsent; /* bytes */
 };
 
 /* Finds the answer to QUESTION, which is the callee's until it calls its finish(). */

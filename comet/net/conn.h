@@ -195,6 +195,8 @@ void conn_take_queued(struct conn *conn, void (*fn)(struct ticket *ticket, void 
  * caller may put another ticket in its place. */
 struct ticket *conn_begun_ticket(struct conn *conn);
 bool conn_has_queued(const struct conn *conn);
+/* Bytes that wait in the queue and in the kernel until the peer takes them. */
+uint64_t conn_unsent(const struct conn *conn);
 /* Peer address as text into OUT (at least INET6_ADDRSTRLEN). */
 void conn_peer(const struct conn *conn, char *out, size_t len);
 /* Connections of the whole process. */

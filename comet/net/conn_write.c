@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
@@ -397,6 +398,15 @@ struct ticket *conn_begun_ticket(struct conn *conn)
 bool conn_has_queued(const struct conn *conn)
 {
     return conn->out != NULL && conn->out->head != NULL;
+}
+
+uint64_t conn_unsent(const struct conn *conn)
+{
+    int in_kernel = 0;
+
+    if (ioctl(conn->fd, TIOCOUTQ, &in_kernel) != 0) /* of a TCP socket: SIOCOUTQ of tcp(7) */
+        in_kernel = 0;
+    return (uint64_t)in_kernel + (conn->out != NULL ? conn->out->bytes : 0);
 }
 
 void conn_write_on_scan(uv_timer_t *timer)

@@ -32,19 +32,27 @@ static void add_rooms(struct question *question, const struct conn *conn)
 static void add_session(struct question *question, const struct conn *conn)
 {
     char address[INET6_ADDRSTRLEN] = "";
+    const struct goim_client *goim = conn->goim;
+    struct asked_session session = {
+        .handle = conn->handle,
+        .uid = conn->uid,
+        .open_ms = conn_open_ms(conn),
+        .websocket = conn->is_ws,
+        .tls = conn->tls != NULL,
+        .acked = acks_of(conn) != NULL,
+        .address = address,
+        .unsent = conn_unsent(conn),
+    };
 
     conn_peer(conn, address, sizeof address);
-    question_add(question, &(struct asked_session){
-                               .handle = conn->handle,
-                               .uid = conn->uid,
-                               .key = conn->goim != NULL ? conn->goim->key : NULL,
-                               .open_ms = conn_open_ms(conn),
-                               .websocket = conn->is_ws,
-                               .tls = conn->tls != NULL,
-                               .acked = acks_of(conn) != NULL,
-                               .address = address,
-                               .platform = conn->goim != NULL ? conn->goim->platform : NULL,
-                           });
+    if (goim != NULL) {
+        session.key = goim->key;
+        session.platform = goim->platform;
+        session.chooses = !goim->all;
+        session.ops = goim->ops;
+        session.n_ops = goim->n_ops;
+    }
+    question_add(question, &session);
     add_rooms(question, conn);
 }
 

@@ -69,9 +69,16 @@ static void take_detail(struct session_details *details, struct session_detail *
                                    .platform = arena_strdup(arena, in->platform),
                                    .n_rooms = in->n_rooms,
                                    .rooms = arena_alloc(arena, in->n_rooms * sizeof(char *)),
-                                   .more_rooms = in->more_rooms};
+                                   .more_rooms = in->more_rooms,
+                                   .chooses = in->chooses,
+                                   .more_ops = in->more_operations,
+                                   .unsent = in->unsent};
     for (size_t i = 0; i < in->n_rooms; i++)
         out->rooms[i] = arena_strdup(arena, in->rooms[i]);
+    out->n_ops = in->chooses ? in->n_accepts : in->n_declines;
+    if (out->n_ops > 0)
+        out->ops = memcpy(arena_alloc(arena, out->n_ops * sizeof *out->ops),
+                          in->chooses ? in->accepts : in->declines, out->n_ops * sizeof *out->ops);
 }
 
 static void take_session(struct asked *asked, const Imc__V1__AskedSession *in)

@@ -22,6 +22,11 @@ struct session_detail {
     uint64_t open_ms;
     bool websocket, tls, acked;
     const char *address, *platform; /* platform: "" if the client says none */
+    bool chooses;                   /* it gets the operations of `ops`; false: all others */
+    size_t n_ops;
+    const int32_t *ops;
+    uint32_t more_ops; /* that are not in `ops` */
+    uint64_t unsent;   /* bytes that wait in comet and its kernel until the device takes them */
     size_t n_rooms;
     const char **rooms; /* the main one first, if it has one */
     uint32_t more_rooms;

@@ -66,6 +66,31 @@ def test_sessions_by_key(shared, uid):
     assert call(shared, "DELETE", "/v1/sessions", key=key) == {"sessions": 1}
 
 
+def test_what_sessions_have_chosen(shared, uid):
+    clients = [goim.TcpClient(shared.comets[0].tcp), goim.WsClient(shared.comets[0].ws)]
+    clients[0].auth(token=shared.api.token(uid), key=f"some-{uid}", accepts=[1001, 1000])
+    clients[1].auth(token=shared.api.token(uid), key=f"most-{uid}")
+    clients[1].ask(goim.UNSUBSCRIBE, b"1005")
+    clients.append(imgo.TcpClient(shared.comets[0].tcp).auth(shared.api.token(uid)))
+    rows = {row.get("key", "imgo").split("-")[0]: row for row in sessions(shared, 3, uid=uid)}
+    chosen = {name: (row.get("accepts"), row.get("declines")) for name, row in rows.items()}
+    assert chosen == {"some": ([1000, 1001], None), "most": (None, [1005]), "imgo": (None, None)}
+
+
+def test_bytes_that_a_device_does_not_take(shared, uid):
+    client = imgo.TcpClient(shared.comets[0].tcp).auth(shared.api.token(uid))
+    for _ in range(12):
+        shared.api.push(uid, b"x" * 60_000)
+
+    def unsent():
+        return sessions(shared, 1, uid=uid)[0]["unsent"]
+    assert wait_for(lambda: unsent() > 100_000, 5, "bytes to wait")
+    for _ in range(12):
+        client.push()
+    assert wait_for(lambda: unsent() == 0, 5, "none to wait")
+    client.close()
+
+
 def test_what_a_session_call_lacks_is_named(shared):
     for query, name in (({}, "uid"), ({"uid": "x"}, "uid"), ({"key": ""}, "key"), ({"uid": 1, "x": 1}, "x")):
         answer = call(shared, "GET", "/v1/sessions", status=400, **query)

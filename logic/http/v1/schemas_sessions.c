@@ -42,6 +42,8 @@ const struct schema_field query_sessions_end[] = {
 static const char *const transports[] = {"tcp", "tls", "ws", "wss", NULL};
 static const struct schema transport = {.type = SCHEMA_STRING, .words = transports};
 static const struct schema room_names = {.type = SCHEMA_ARRAY, .items = &schema_room};
+static const struct schema any_op = {.type = SCHEMA_INTEGER, .min = INT32_MIN, .max = INT32_MAX};
+static const struct schema op_numbers = {.type = SCHEMA_ARRAY, .items = &any_op};
 static const struct schema server_list = {.type = SCHEMA_ARRAY, .items = &schema_text};
 static const struct schema_field session_fields[] = {
     {"session", &session_id, true, NULL, NULL},
@@ -58,6 +60,18 @@ static const struct schema_field session_fields[] = {
     {"rooms", &room_names, false, "All that it is in, the main one first.", NULL},
     {"more_rooms", &schema_count, false, "So many others are left out of rooms.", NULL},
     {"ack", &schema_flag, false, "Whether it acknowledges its messages.", NULL},
+    {"accepts", &op_numbers, false,
+     "A client of goim has chosen these operations, and gets no messages to its user or to all "
+     "with "
+     "others. Absent: it has chosen none.",
+     NULL},
+    {"declines", &op_numbers, false, "Or it gets all but these.", NULL},
+    {"more_operations", &schema_count, false, "So many others are left out of the two lists.",
+     NULL},
+    {"unsent", &schema_count, false,
+     "Bytes that wait in its comet, and in the kernel there, until the device takes them. 0: it "
+     "has all that was written to it.",
+     NULL},
     SCHEMA_END,
 };
 static const struct schema session = {

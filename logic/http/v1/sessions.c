@@ -19,6 +19,16 @@
 
 /* --- list --- */
 
+static void print_ops(FILE *out, const struct session_detail *detail)
+{
+    fprintf(out, ",\"%s\":[", detail->chooses ? "accepts" : "declines");
+    for (size_t i = 0; i < detail->n_ops; i++)
+        fprintf(out, "%s%" PRId32, i > 0 ? "," : "", detail->ops[i]);
+    fputc(']', out);
+    if (detail->more_ops > 0)
+        fprintf(out, ",\"more_operations\":%" PRIu32, detail->more_ops);
+}
+
 static void print_details(FILE *out, const struct session_detail *detail, uint64_t now_ms)
 {
     static const char *const transports[2][2] = {{"tcp", "tls"}, {"ws", "wss"}};
@@ -36,6 +46,9 @@ static void print_details(FILE *out, const struct session_detail *detail, uint64
     fputc(']', out);
     if (detail->more_rooms > 0)
         fprintf(out, ",\"more_rooms\":%" PRIu32, detail->more_rooms);
+    if (detail->chooses || detail->n_ops > 0)
+        print_ops(out, detail);
+    fprintf(out, ",\"unsent\":%" PRIu64, detail->unsent);
 }
 
 struct listing {

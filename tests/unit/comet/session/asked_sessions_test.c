@@ -1,6 +1,8 @@
 /* What logic asks about sessions of a real frontend: what they are like, and who is in a room. */
 #include "tests/unit/lib/frontend_fixture.h"
 
+#include "comet/net/goim_client.h"
+#include "comet/net/sendq.h"
 #include "comet/session/asked_sessions.h"
 
 enum { CLIENTS = 400, SLOT_MASK = (1 << HANDLE_SLOT_BITS) - 1 };
@@ -13,6 +15,11 @@ static struct {
     uint32_t more_rooms;
     size_t n_rooms;
     char text[200]; /* of the first session */
+    bool chooses;
+    size_t n_accepts, n_declines;
+    int32_t op; /* the first one */
+    uint32_t more_ops;
+    uint64_t unsent;
 } told;
 static int n_told, clients[2 * CLIENTS], n_clients;
 static struct questions *const some_logic = (struct questions *)(void *)&told;
@@ -30,6 +37,14 @@ static void finish(struct question *question)
         const Imc__V1__AskedSession *first = question->sessions[0];
         told.more_rooms = first->more_rooms;
         told.n_rooms = first->n_rooms;
+        told.chooses = first->chooses;
+        told.n_accepts = first->n_accepts;
+        told.n_declines = first->n_declines;
+        told.op = first->n_accepts > 0    ? first->accepts[0]
+                  : first->n_declines > 0 ? first->declines[0]
+                                          : 0;
+        told.more_ops = first->more_operations;
+        told.unsent = first->unsent;
         snprintf(told.text, sizeof told.text, "uid=%d ws=%d tls=%d ack=%d address=%s rooms=%s,%s",
                  (int)first->uid, first->websocket, first->tls, first->acked, first->address,
                  first->n_rooms > 0 ? first->rooms[0] : "",
@@ -134,6 +149,43 @@ static void who_is_gone_or_of_another_user_is_left_out(void **state)
     assert_int_equal(told.handles[0], handles[2]);
     ask(&handles[3], 1);
     assert_true(told.taken == 0 && told.n == 0);
+}
+
+static void what_a_session_has_chosen_is_told(void **state)
+{
+    (void)state;
+    struct conn *conn = visit(42);
+    ask(&conn->handle, 1);
+    assert_true(!told.chooses && told.n_accepts == 0 && told.n_declines == 0);
+    conn->goim = goim_client_new("phone");
+    assert_int_equal(goim_client_unsubscribe(conn->goim, (const uint8_t *)"7", 1), 0);
+    ask(&conn->handle, 1);
+    assert_true(!told.chooses && told.n_accepts == 0 && told.n_declines == 1 && told.op == 7);
+    goim_client_accept_only(conn->goim, (const int32_t[]){1000, 1001}, 2);
+    ask(&conn->handle, 1);
+    assert_true(told.chooses && told.n_accepts == 2 && told.n_declines == 0 && told.op == 1000);
+    struct question *question = question_new("", 1);
+    question->handles[0] = conn->handle;
+    question->n_ops = QUESTION_OPS_MAX - 1;
+    asked_sessions_take(&fixture, question);
+    assert_true(told.chooses && told.n_accepts == 1 && told.more_ops == 1);
+}
+
+static void what_a_device_has_not_taken_is_told(void **state)
+{
+    (void)state;
+    static char bytes[10000];
+    struct conn *conn = visit(42);
+    ask(&conn->handle, 1);
+    uint64_t before = told.unsent; /* of the auth reply */
+    conn_write(conn, &(struct iovec){bytes, sizeof bytes}, 1, TICKET_NONE);
+    ask(&conn->handle, 1);
+    assert_true(!conn_has_queued(conn) && told.unsent >= before + sizeof bytes); /* in the kernel */
+    while (!conn_has_queued(conn))
+        conn_write(conn, &(struct iovec){bytes, sizeof bytes}, 1, TICKET_NONE);
+    uint64_t queued = conn->out->bytes;
+    ask(&conn->handle, 1);
+    assert_true(told.unsent >= before + sizeof bytes + queued);
 }
 
 static void an_answer_names_so_many_rooms(void **state)
@@ -272,6 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_told_with_its_rooms),
         TEST(who_is_gone_or_of_another_user_is_left_out),
+        TEST(what_a_session_has_chosen_is_told),
+        TEST(what_a_device_has_not_taken_is_told),
         TEST(an_answer_names_so_many_rooms),
         TEST(pages_of_a_small_room),
         TEST(pages_of_a_large_room),

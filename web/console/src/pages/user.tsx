@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { call, get, withQuery, type Session } from "../api";
 import { EventsTable, useEvents } from "../events";
-import { count, dateTime, isWhole } from "../format";
+import { bytes, count, dateTime, isWhole } from "../format";
 import { go, link } from "../router";
 import { Badge, Card, Confirm, Copy, Empty, Field, Loading, Page, Problem, useAnswer, type Question } from "../ui";
 
@@ -14,6 +14,11 @@ interface One {
   since?: number;
   transport?: string;
   address?: string;
+  ack?: boolean;
+  accepts?: number[];
+  declines?: number[];
+  more_operations?: number;
+  unsent?: number;
 }
 interface Sessions {
   uid?: number;
@@ -45,6 +50,18 @@ export function bodyText(base64: string): string {
   }
 }
 
+/** What else a session is like that explains why a message did or did not come. */
+function traits(one: One): string {
+  const more = one.more_operations ? ` and ${count(one.more_operations)} more` : "";
+  const operations = (list: number[]) => list.slice(0, 20).join(", ") + (list.length > 20 ? " …" : "") + more;
+  return [
+    one.ack && "acknowledges",
+    one.accepts && `accepts only operations ${operations(one.accepts) || "none"}`,
+    one.declines?.length && `declines operations ${operations(one.declines)}`,
+    one.unsent && `${bytes(one.unsent)} not taken yet`,
+  ].filter(Boolean).join(" · ");
+}
+
 function SessionsCard({ answer, may, ask }: { answer: Sessions; may: boolean; ask: (one: One) => void }) {
   const [shown, setShown] = useState(SHOWN);
   return (
@@ -69,6 +86,7 @@ function SessionsCard({ answer, may, ask }: { answer: Sessions; may: boolean; as
                       {[one.transport, one.address, one.since && `since ${dateTime(one.since * 1000)}`].filter(Boolean).join(" · ")}
                     </small>
                   )}
+                  {traits(one) && <small class="faint block">{traits(one)}</small>}
                 </th>
                 <td data-label="Comet" class="name" title={one.server}><a href={link("daemons", "comet", one.server)}>{one.server}</a></td>
                 <td data-label="Key" class="breaks">{one.key ? <Copy text={one.key} code /> : "–"}</td>
