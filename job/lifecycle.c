@@ -359,8 +359,7 @@ const struct daemon_spec job_daemon_spec = {
     .stop = job_stop,
     .scrape = job_daemon_scrape,
     .render = job_daemon_render,
-    .live_metrics = partition_metric_rows,
-    .n_live_metrics = PARTITION_METRIC_ROWS,
+    .document_live = partition_metrics_document,
     .memory = job_daemon_memory,
     .memory_refused = "reading far ahead in Kafka",
 };

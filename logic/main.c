@@ -401,8 +401,16 @@ static void logic_render(struct daemon *daemon, struct exposition *to)
 {
     const struct logic *logic = daemon->state;
 
-    if (logic != NULL)
-        route_times_render(logic->route_times, to);
+    if (logic == NULL)
+        return;
+    route_times_render(logic->route_times, to);
+    callers_render(logic->callers, to);
+}
+
+static void logic_document_live(FILE *out)
+{
+    metrics_document_rows(&route_times_row, 1, out);
+    metrics_document_rows(&callers_pushed_row, 1, out);
 }
 
 static void logic_memory(struct daemon *daemon, enum memory_level level)
@@ -501,8 +509,7 @@ static const struct daemon_spec logic_spec = {
     .own_commands = logic_own_commands,
     .scrape = logic_scrape,
     .render = logic_render,
-    .live_metrics = &route_times_row,
-    .n_live_metrics = 1,
+    .document_live = logic_document_live,
     .memory = logic_memory,
     .memory_refused = "pushes; near the limit every call",
 };

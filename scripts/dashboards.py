@@ -140,6 +140,8 @@ LOGIC = (
     )),
     ("Pushes", (
         panel("Accepted", PER_SECOND, "", ("{{kind}}", "sum by (kind) (rate(imc_logic_accepted_total{HERE}RATE))")),
+        panel("Messages by API key", PER_SECOND, "Who pushes most. A limit for each: api.push_rate.",
+              ("{{key}}", "topk(10, sum by (key) (rate(imc_logic_key_messages_total{HERE}RATE)))")),
         panel("Until Kafka has them", SECONDS, "", ("{{kind}} p99", "P99(imc_logic_accept_seconds, kind)"),
               ("Kafka p99", "P99(imc_bus_produce_seconds)")),
         panel("Not confirmed, and not yet", NUMBER, "failed: callers got an error.",

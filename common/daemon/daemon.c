@@ -251,7 +251,8 @@ static int execute_early(struct daemon *daemon, const struct daemon_arguments *a
         return 0;
     case DAEMON_DOC_METRICS:
         metrics_document(spec->metrics, spec->n_metrics, spec->name, stdout);
-        metrics_document_rows(spec->live_metrics, spec->n_live_metrics, stdout);
+        if (spec->document_live != NULL)
+            spec->document_live(stdout);
         daemon_document_process(stdout);
         return 0;
     default:

@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { BEHIND, LAG };
+enum { BEHIND, LAG, ROWS };
 
-const struct metric_row partition_metric_rows[PARTITION_METRIC_ROWS] = {
+static const struct metric_row rows[ROWS] = {
     [BEHIND] = {.name = "imc_job_partition_lag",
                 .labels = "partition=\"…\"",
                 .type = METRIC_GAUGE,
@@ -37,13 +37,18 @@ static void render_row(const struct job *job, int row, struct exposition *to)
 
     LIST_FOREACH(partition, &job->partitions, link) {
         snprintf(labels, sizeof labels, "partition=\"%" PRId32 "\"", partition->id);
-        exposition_int(to, &partition_metric_rows[row], labels,
+        exposition_int(to, &rows[row], labels,
                        row == BEHIND ? partition->behind : partition->lag_ms);
     }
 }
 
 void partitions_render(const struct job *job, struct exposition *to)
 {
-    for (int row = 0; row < PARTITION_METRIC_ROWS; row++)
+    for (int row = 0; row < ROWS; row++)
         render_row(job, row, to);
+}
+
+void partition_metrics_document(FILE *out)
+{
+    metrics_document_rows(rows, ROWS, out);
 }

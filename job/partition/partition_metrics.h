@@ -7,12 +7,11 @@
 
 struct job;
 
-enum { PARTITION_METRIC_ROWS = 2 };
-extern const struct metric_row partition_metric_rows[PARTITION_METRIC_ROWS];
-
 /* Messages behind what is resolved, in all assigned partitions. */
 int64_t partitions_behind(const struct job *job);
 /* A series of each row for each assigned partition. */
 void partitions_render(const struct job *job, struct exposition *to);
+/* The rows, for docs/metrics.md. */
+void partition_metrics_document(FILE *out);
 
 #endif

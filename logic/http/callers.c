@@ -23,6 +23,7 @@ struct caller {
     struct key key;
     size_t requests;   /* under way */
     uint64_t spent_us; /* by loop time: until then the pushes so far use up api.push_rate */
+    int64_t pushed;    /* messages, since it was read first */
     struct recent refused[CAUSES]; /* in minutes */
     bool gone; /* its key was taken out of the file: freed with its last request */
 };
@@ -331,7 +332,10 @@ void callers_spend(const struct callers *callers, const struct http_request *req
     struct caller *caller = http_context(request);
     uint64_t rate = (uint64_t)callers->logic->config->api_push_rate, now = now_us(callers);
 
-    if (rate == 0 || caller == NULL)
+    if (caller == NULL)
+        return;
+    caller->pushed += (int64_t)n;
+    if (rate == 0)
         return;
     if (caller->spent_us < now)
         caller->spent_us = now;
@@ -365,4 +369,53 @@ enum callers_limit callers_look(const struct callers *callers, const struct http
              "this key pushes more than %lld messages a second (api.push_rate): push later",
              (long long)config->api_push_rate);
     return CALLERS_KEY_TOO_FAST;
+}
+
+/* --- metrics --- */
+
+const struct metric_row callers_pushed_row = {
+    .name = "imc_logic_key_messages_total",
+    .labels = "key=\"…\"",
+    .type = METRIC_COUNTER,
+    .help = "Messages that were pushed with an API key, by its name; loopback and trusted: without "
+            "one. If pushes of all get slow, its rate says who pushes most: see api.push_rate.",
+};
+
+static int by_name(const void *left, const void *right)
+{
+    const struct caller *const *a = left, *const *b = right;
+
+    return strcmp((*a)->key.name, (*b)->key.name);
+}
+
+static void render_name(const char *name, int64_t pushed, struct exposition *to)
+{
+    char labels[KEY_NAME_MAX + 8]; /* a name has nothing to be escaped: key_name_is_fine() */
+
+    snprintf(labels, sizeof labels, "key=\"%s\"", name);
+    exposition_int(to, &callers_pushed_row, labels, pushed);
+}
+
+void callers_render(const struct callers *callers, struct exposition *to)
+{
+    size_t keys = callers != NULL && callers->keys != NULL ? keys_count(callers->keys) : 0, n = 0;
+    const struct caller **all = mem_alloc((keys + 2) * sizeof *all);
+    int64_t pushed = 0;
+
+    for (size_t i = 0; i < keys; i++)
+        all[n++] = callers->of_key[i];
+    if (callers != NULL && keys == 0) {
+        all[n++] = &callers->loopback;
+        all[n++] = &callers->trusted;
+    }
+    qsort(all, n, sizeof *all, by_name);
+    for (size_t i = 0; i < n; i++) { /* keys may share a name */
+        pushed += all[i]->pushed;
+        if (i + 1 < n && by_name(&all[i], &all[i + 1]) == 0)
+            continue;
+        if (pushed > 0)
+            render_name(all[i]->key.name, pushed, to);
+        pushed = 0;
+    }
+    free(all);
 }

@@ -9,6 +9,7 @@
 #define IMC_LOGIC_HTTP_CALLERS_H
 
 #include "common/auth/keys.h"
+#include "common/base/exposition.h"
 #include "logic/base/logic.h"
 
 struct caller;
@@ -72,8 +73,12 @@ enum callers_limit {
  * push. */
 enum callers_limit callers_look(const struct callers *callers, const struct http_request *request,
                                 bool push, char why[CALLERS_WHY_MAX], unsigned *retry_s);
-/* Counts N messages that REQUEST pushes. A call that may begin may be of any size; the next one
+/* Counts N messages that REQUEST pushes, also for callers_render(). A call that may begin may be of any size; the next one
  * waits for as long as it takes to make up for it. */
 void callers_spend(const struct callers *callers, const struct http_request *request, size_t n);
+
+/* How many messages were pushed with each key. */
+extern const struct metric_row callers_pushed_row;
+void callers_render(const struct callers *callers, struct exposition *to);
 
 #endif

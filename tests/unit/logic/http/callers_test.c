@@ -262,6 +262,24 @@ static void a_key_that_stays_keeps_its_account(void **state)
     expect(push_by("push", "/1/push/all", "x"), 429, "api.push_rate");
 }
 
+static void messages_are_counted_by_key(void **state)
+{
+    char *text = NULL;
+    size_t len = 0;
+
+    (void)state;
+    api_says(push_by("push", "/1/push/all", "x"), 200, "{\"ret\":1}");
+    api_says(push_by("push", "/1/push/all", "x"), 200, "{\"ret\":1}");
+    api_says(push_by("admin", "/1/push/all", "x"), 200, "{\"ret\":1}");
+    struct exposition to = {.out = open_memstream(&text, &len)};
+    callers_render(logic.callers, &to);
+    fclose(to.out);
+    assert_non_null(strstr(text, "\nimc_logic_key_messages_total{key=\"the-push\"} 2\n"));
+    assert_non_null(strstr(text, "\nimc_logic_key_messages_total{key=\"the-admin\"} 1\n"));
+    assert_null(strstr(text, "key=\"the-read\""));
+    free(text);
+}
+
 int main(void)
 {
 #define CALLERS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -274,6 +292,7 @@ int main(void)
         CALLERS(what_has_ended_is_not_under_way),
         CALLERS(the_file_is_read_anew),
         CALLERS(a_key_that_stays_keeps_its_account),
+        CALLERS(messages_are_counted_by_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
