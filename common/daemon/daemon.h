@@ -130,8 +130,8 @@ struct daemon_spec {
     void (*scrape)(struct daemon *daemon);
     /* Adds to a report for consoles (report.h) what only this daemon tells. May be NULL. */
     void (*report)(struct daemon *daemon, struct Imc__V1__ReportBatch *batch, struct arena *arena);
-    /* Writes metrics whose series are known at run time only. document_live() writes their rows, for
-     * docs/metrics.md. Both may be NULL. */
+    /* Writes metrics whose series are known at run time only. document_live() writes their rows,
+     * for docs/metrics.md. Both may be NULL. */
     void (*render)(struct daemon *daemon, struct exposition *to);
     void (*document_live)(FILE *out);
     const struct daemon_own_command *own_commands; /* at most DAEMON_OWN_MAX, ends with name NULL;

@@ -73,7 +73,7 @@ enum callers_limit {
  * push. */
 enum callers_limit callers_look(const struct callers *callers, const struct http_request *request,
                                 bool push, char why[CALLERS_WHY_MAX], unsigned *retry_s);
-/* Counts N messages that REQUEST pushes, also for callers_render(). A call that may begin may be of any size; the next one
+/* Counts N messages that REQUEST pushes. A call that may begin may be of any size; the next one
  * waits for as long as it takes to make up for it. */
 void callers_spend(const struct callers *callers, const struct http_request *request, size_t n);
 
