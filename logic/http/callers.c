@@ -399,7 +399,7 @@ static void render_name(const char *name, int64_t pushed, struct exposition *to)
 void callers_render(const struct callers *callers, struct exposition *to)
 {
     size_t keys = callers != NULL && callers->keys != NULL ? keys_count(callers->keys) : 0, n = 0;
-    const struct caller **all = mem_alloc((keys + 2) * sizeof *all);
+    const struct caller **all = mem_alloc((keys + 2) * sizeof(struct caller *));
     int64_t pushed = 0;
 
     for (size_t i = 0; i < keys; i++)
@@ -408,7 +408,7 @@ void callers_render(const struct callers *callers, struct exposition *to)
         all[n++] = &callers->loopback;
         all[n++] = &callers->trusted;
     }
-    qsort(all, n, sizeof *all, by_name);
+    qsort(all, n, sizeof(struct caller *), by_name);
     for (size_t i = 0; i < n; i++) { /* keys may share a name */
         pushed += all[i]->pushed;
         if (i + 1 < n && by_name(&all[i], &all[i + 1]) == 0)

@@ -37,12 +37,14 @@ static void drop(struct room_rates *rates, struct rated_room *room)
 
 void room_rates_free(struct room_rates *rates)
 {
-    struct rated_room *room;
+    struct rated_room *room, *next;
 
     if (rates == NULL)
         return;
-    while ((room = TAILQ_FIRST(&rates->rooms)) != NULL)
+    for (room = TAILQ_FIRST(&rates->rooms); room != NULL; room = next) {
+        next = TAILQ_NEXT(room, link);
         drop(rates, room);
+    }
     strmap_free(rates->by_name);
     free(rates);
 }

@@ -206,11 +206,12 @@ static void on_closed(uv_handle_t *handle)
 void v1_followers_close(struct logic *logic)
 {
     struct followers *followers = logic->followers;
-    struct follower *follower;
+    struct follower *follower, *next;
 
     if (followers == NULL)
         return;
-    while ((follower = TAILQ_FIRST(&followers->list)) != NULL) {
+    for (follower = TAILQ_FIRST(&followers->list); follower != NULL; follower = next) {
+        next = TAILQ_NEXT(follower, link);
         remove_follower(followers, follower);
         answer(follower);
     }
