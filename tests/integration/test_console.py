@@ -10,6 +10,7 @@ import time
 import pytest
 
 import events
+import goim
 from cluster import BUILD, ROOT, SLOW, Api, wait_for
 from imgo import TcpClient
 from test_reload import from_file
@@ -355,6 +356,8 @@ class Traffic:
         for n, uid in enumerate(self.uids):
             token = cluster.api.token(uid, room=f"lobby-{n % 3}")
             self.clients.append(TcpClient(cluster.comets[n % 2].tcp).auth(token))
+        self.clients.append(goim.TcpClient(cluster.comets[0].tcp))
+        self.clients[-1].auth(token=cluster.api.token(self.uids[1]), key=f"tv-{self.uids[1]}", accepts=[1000, 1001])
         self.away = first + 100
         for n in range(3):
             cluster.api.push(self.away, json.dumps({"text": f"waits {n}"}))

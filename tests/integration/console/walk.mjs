@@ -182,6 +182,7 @@ try {
   for (const [name, path, title] of pages) {
     await to(page, path);
     await heading(page, title);
+    if (name === "user-online") await page.getByText("accepts only operations 1000, 1001").waitFor();
     await page.locator(".loading, .skeleton").first().waitFor({ state: "detached" });
     for (const theme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme: theme });
