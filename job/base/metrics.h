@@ -80,7 +80,7 @@
     X(SETTLING, "imc_job_settling", NULL, METRIC_GAUGE,                                            \
       "Those of them that are, or wait to be, stored.")                                            \
     X(SETTLING_BYTES, "imc_job_settling_bytes", NULL, METRIC_GAUGE, "Their memory.")               \
-    X(PARKED, "imc_job_parked", NULL, METRIC_GAUGE,                                                \
+    X(PARKED, "imc_job_parked_messages", NULL, METRIC_GAUGE,                                       \
       "Messages put off, at most settle.parked: not among the unresolved ones.")                   \
     X(BACKLOG_USED, "imc_job_backlog_ratio", NULL, METRIC_GAUGE_MILLI,                             \
       "How much of what may be put off is used: of settle.parked, or of the offsets that a "       \

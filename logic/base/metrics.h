@@ -337,12 +337,12 @@
     X(LATER_CANCELLED, "imc_logic_later_total", "event=\"cancelled\"", METRIC_COUNTER, "")         \
     X(LATER_AGAIN, "imc_logic_later_total", "event=\"again\"", METRIC_COUNTER, "")                 \
     X(LATER_DROPPED, "imc_logic_later_total", "event=\"dropped\"", METRIC_COUNTER, "")             \
-    X(ROOM_ORDERS, "imc_logic_room_orders", NULL, METRIC_GAUGE,                                    \
+    X(ROOM_ORDERS, "imc_logic_room_orders_pending", NULL, METRIC_GAUGE,                            \
       "Calls of /1/room/join and /1/room/leave that are under way.")                               \
     X(ORDERS_DONE, "imc_logic_room_orders_total", "result=\"done\"", METRIC_COUNTER,               \
       "Calls of /1/room/join and /1/room/leave: carried out, or answered with 503.")               \
     X(ORDERS_FAILED, "imc_logic_room_orders_total", "result=\"failed\"", METRIC_COUNTER, "")       \
-    X(QUESTIONS, "imc_logic_questions", NULL, METRIC_GAUGE,                                        \
+    X(QUESTIONS, "imc_logic_questions_pending", NULL, METRIC_GAUGE,                                \
       "Questions to comets that are under way: what sessions are like, who is in a room.")         \
     X(QUESTIONS_ANSWERED, "imc_logic_questions_total", "result=\"answered\"", METRIC_COUNTER,      \
       "Questions to comets: answered, or not: the comet did not answer within rooms.timeout, or "  \

@@ -569,7 +569,7 @@ class Cluster:
         """Waits until nothing is on its way any more."""
         # In this order: between two looks, what was not read yet may be read and not be resolved yet.
         wait_for(lambda: self.sum("logic", "imc_logic_produced_total") <= self.sum("job", "imc_job_consumed_total") and
-                 self.sum("job", "imc_job_parked") == 0 and self.sum("job", "imc_job_unresolved") == 0, timeout,
+                 self.sum("job", "imc_job_parked_messages") == 0 and self.sum("job", "imc_job_unresolved") == 0, timeout,
                  "job to resolve what it consumed")
 
     def job_reads(self, timeout=20):

@@ -1,5 +1,7 @@
 """What /metrics says: promtool finds nothing to complain about, OpenMetrics for those who ask, and times that are those of
 what really happened."""
+import collections
+import re
 import time
 
 import pytest
@@ -104,6 +106,8 @@ def test_openmetrics_for_those_who_ask(busy, kind):
     assert "# EOF" not in plain and "# TYPE process_cpu_seconds_total counter" in plain
     assert page.endswith("\n# EOF\n") and "# TYPE process_cpu_seconds counter" in page
     assert "# TYPE imc_build info" in page and "\nimc_build_info{" in page
+    families = re.findall(r"^# TYPE (\S+)", page, re.M)
+    assert [name for name, n in collections.Counter(families).items() if n > 1] == []  # strict readers drop the whole page
 
 
 def test_readiness_and_partitions(busy):

@@ -105,7 +105,7 @@ def test_the_other_shard_goes_on(cluster, uids, how, bad):
         client = TcpClient(cluster.comets[0].tcp).auth(token)
         assert [int(client.push(5)) for _ in range(ROUNDS + 1)] == list(range(-1, ROUNDS))
         client.close()
-        assert cluster.sum("job", "imc_job_parked") >= USERS * ROUNDS - WINDOW
+        assert cluster.sum("job", "imc_job_parked_messages") >= USERS * ROUNDS - WINDOW
         wait_for(lambda: job.metrics()["imc_job_storing_stalled"] == 1, 15, "job to tell that storing stands still")
         status, text = job.get("/readyz")
         assert status == 503 and "storing stands still" in text

@@ -160,7 +160,7 @@ def test_many_orders_at_once(two, uids):
             two.api.push_room(f"{users[0]}-{i}", str(i))
         for i, client in enumerate(clients):  # 30 and 7 have no common divisor: all are in all rooms
             assert texts(client, 7) == [str(i) for i in range(7)]
-    assert sum(logic.metrics()["imc_logic_room_orders"] for logic in two.logics) == 0
+    assert sum(logic.metrics()["imc_logic_room_orders_pending"] for logic in two.logics) == 0
 
 
 def test_who_may_not_join_is_told_and_stays(narrow, member, uid):

@@ -53,7 +53,7 @@ class Away:
 
 
 def parked(cluster):
-    return cluster.sum("job", "imc_job_parked")
+    return cluster.sum("job", "imc_job_parked_messages")
 
 
 @pytest.mark.parametrize("how", [Full(), ReadOnly(), Away()], ids=lambda how: type(how).__name__)
