@@ -116,6 +116,7 @@ static void tell_span(struct worker *worker, const struct remembered *known, con
                               .start_us = known->since_us,
                               .end_us = time_unix_us(),
                               .error = error,
+                              .error_type = "dropped",
                               .name = "deliver session"};
     session_text_write(known->handle, worker->comet->id, session);
     trace_span_imc(&span, "deliver", session);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MOST = 128, TEXT_JSON = 6 * TEXT_MOST + 3 };
+enum { TEXT_MOST = 128, TEXT_JSON = 6 * TEXT_MOST + 3, ERROR_MAX = 64 + TEXT_JSON };
 /* SpanKind and StatusCode of OTLP */
 enum { KIND_INTERNAL = 1, KIND_CLIENT = 3, KIND_PRODUCER = 4, KIND_CONSUMER = 5, STATUS_ERROR = 2 };
 
@@ -93,10 +93,10 @@ static int kind_of(enum trace_span_what what)
 {
     switch (what) {
     case TRACE_SPAN_SEND:
-    case TRACE_SPAN_DELIVER:
         return KIND_PRODUCER;
     case TRACE_SPAN_PROCESS:
         return KIND_CONSUMER;
+    case TRACE_SPAN_DELIVER: /* nobody gets its context */
     case TRACE_SPAN_STORE:
         return KIND_CLIENT;
     }
@@ -121,27 +121,53 @@ static void print_parent(const struct trace_span *span, const struct trace_mark 
         text_to_hex(parent, sizeof parent, out);
 }
 
+/* "" or the attributes behind the first comma. */
+static const char *attributes_of(const struct trace_span *span)
+{
+    return span->len > 0 ? span->attributes + 1 : "";
+}
+
+/* The machine's clock may have been set back since it began. */
+static uint64_t end_of(const struct trace_span *span)
+{
+    return span->end_us > span->start_us ? span->end_us : span->start_us;
+}
+
+/* What a span that failed has more: an attribute, and what stands behind the attributes. */
+static void print_error(const struct trace_span *span, char attribute[ERROR_MAX],
+                        char status[ERROR_MAX])
+{
+    char json[TEXT_JSON];
+
+    attribute[0] = status[0] = '\0';
+    if (span->error == NULL)
+        return;
+    (void)snprintf(attribute, ERROR_MAX,
+                   "%s{\"key\":\"error.type\",\"value\":{\"stringValue\":%s}}",
+                   span->len > 0 ? "," : "",
+                   json_text(span->error_type != NULL ? span->error_type : "_OTHER", json));
+    (void)snprintf(status, ERROR_MAX, ",\"status\":{\"code\":%d,\"message\":%s}", STATUS_ERROR,
+                   json_text(span->error, json));
+}
+
 size_t trace_span_print(const struct trace_span *span, const struct trace_mark *mark,
                         char out[TRACE_SPAN_TEXT_MAX])
 {
     char trace[2 * TRACE_ID_LEN + 1], own[2 * TRACE_SPAN_LEN + 1], parent[2 * TRACE_SPAN_LEN + 1];
-    char name[TEXT_JSON], error[TEXT_JSON], status[64 + TEXT_JSON] = "";
+    char name[TEXT_JSON], error_type[ERROR_MAX], status[ERROR_MAX];
     uint8_t id[TRACE_SPAN_LEN];
 
     text_to_hex(mark->trace_id, TRACE_ID_LEN, trace);
     trace_span_id(span->id, span->what, span->of, id);
     text_to_hex(id, sizeof id, own);
     print_parent(span, mark, parent);
-    if (span->error != NULL)
-        (void)snprintf(status, sizeof status, ",\"status\":{\"code\":%d,\"message\":%s}",
-                       STATUS_ERROR, json_text(span->error, error));
-    int len =
-        snprintf(out, TRACE_SPAN_TEXT_MAX,
-                 "{\"traceId\":\"%s\",\"spanId\":\"%s\",\"parentSpanId\":\"%s\",\"name\":%s,"
-                 "\"kind\":%d,\"startTimeUnixNano\":\"%" PRIu64
-                 "000\",\"endTimeUnixNano\":\"%" PRIu64 "000\",\"attributes\":[%s]%s}",
-                 trace, own, parent, json_text(span->name, name), kind_of(span->what),
-                 span->start_us, span->end_us, span->len > 0 ? span->attributes + 1 : "", status);
+    print_error(span, error_type, status);
+    int len = snprintf(out, TRACE_SPAN_TEXT_MAX,
+                       "{\"traceId\":\"%s\",\"spanId\":\"%s\",\"parentSpanId\":\"%s\",\"name\":%s,"
+                       "\"kind\":%d,\"startTimeUnixNano\":\"%" PRIu64
+                       "000\",\"endTimeUnixNano\":\"%" PRIu64 "000\",\"attributes\":[%s%s]%s}",
+                       trace, own, parent, json_text(span->name, name), kind_of(span->what),
+                       span->start_us, end_of(span), attributes_of(span), error_type, status);
     assert(len > 0 && len < TRACE_SPAN_TEXT_MAX);
     return (size_t)len;
 }

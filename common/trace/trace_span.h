@@ -18,7 +18,7 @@ enum trace_span_what {
     TRACE_SPAN_STORE
 };
 
-enum { TRACE_SPAN_TEXT_MAX = 3072, TRACE_SPAN_NAME_MAX = 160 };
+enum { TRACE_SPAN_TEXT_MAX = 4096, TRACE_SPAN_NAME_MAX = 160 };
 
 struct trace_span {
     uint64_t id; /* of the message */
@@ -26,7 +26,8 @@ struct trace_span {
     uint64_t of;       /* what distinguishes spans of one kind: a session's handle; else 0 */
     uint64_t start_us; /* Unix time by this machine's clock */
     uint64_t end_us;
-    const char *error; /* NULL: it went well */
+    const char *error;      /* NULL: it went well */
+    const char *error_type; /* one of a few words, for ERROR */
     char name[TRACE_SPAN_NAME_MAX];
     size_t len;
     char attributes[768]; /* JSON, each after a comma; those that do not fit are left out */

@@ -246,7 +246,8 @@ static void end_span(struct logic *logic, const struct traced *traced, const str
                               .what = TRACE_SPAN_SEND,
                               .start_us = traced->since_us,
                               .end_us = time_unix_us(),
-                              .error = end->err != 0 ? end->why : NULL};
+                              .error = end->err != 0 ? end->why : NULL,
+                              .error_type = end->err != 0 ? uv_err_name(end->err) : NULL};
 
     snprintf(span.name, sizeof span.name, "send %s", logic->config->bus_topic);
     trace_span_kafka(&span, "send", logic->config->bus_topic);

@@ -13,7 +13,7 @@ from cluster import ROOT, Cluster, free_port, wait_for
 
 JSON = {"Content-Type": "application/json"}
 PYTHON = ROOT / "build-otlp" / "bin" / "python"
-KINDS = {"send": 4, "process": 5, "deliver": 4, "store": 3}
+KINDS = {"send": 4, "process": 5, "deliver": 3, "store": 3}
 
 
 class Collector:

@@ -69,6 +69,22 @@ static void errors(void **state)
     (void)state;
     assert_int_equal(json_integer_value(json_object_get(status, "code")), 2);
     assert_string_equal(member(status, "message"), "no \"bus\"");
+    const json_t *attributes = json_object_get(value, "attributes");
+    assert_int_equal(json_array_size(attributes), 1);
+    assert_string_equal(member(json_array_get(attributes, 0), "key"), "error.type");
+    json_decref(value);
+}
+
+/* The machine's clock was set back meanwhile. */
+static void no_span_ends_before_it_begins(void **state)
+{
+    struct trace_span span = {
+        .id = 7, .what = TRACE_SPAN_SEND, .start_us = 2000, .end_us = 1000, .name = "send"};
+    json_t *value = print(&span, &mark);
+
+    (void)state;
+    assert_string_equal(member(value, "startTimeUnixNano"), "2000000");
+    assert_string_equal(member(value, "endTimeUnixNano"), "2000000");
     json_decref(value);
 }
 
@@ -90,7 +106,7 @@ static void the_longest(void **state)
     assert_true(json_array_size(json_object_get(value, "attributes")) > 1);
     json_decref(value);
     memcpy(span.name, longest, sizeof span.name - 1);
-    span.error = longest;
+    span.error = span.error_type = longest;
     value = print(&span, &mark);
     json_decref(value);
 }
@@ -98,9 +114,8 @@ static void the_longest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parents),
-        cmocka_unit_test(two_sessions_are_two_spans),
-        cmocka_unit_test(errors),
+        cmocka_unit_test(parents),     cmocka_unit_test(two_sessions_are_two_spans),
+        cmocka_unit_test(errors),      cmocka_unit_test(no_span_ends_before_it_begins),
         cmocka_unit_test(the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
