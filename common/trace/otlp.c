@@ -1,10 +1,14 @@
 #include "common/trace/otlp.h"
 #include "common/base/array.h"
 #include "common/base/log.h"
+#include "common/base/time.h"
 #include "common/http/addresses.h"
 #include "common/http/client.h"
+#include "common/http/retry_after.h"
 #include "common/protocol/json_scan.h"
 #include "common/tls/tls.h"
+#include "common/trace/otlp_answer.h"
+#include "common/trace/trace_span.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,11 +28,13 @@ struct otlp {
     struct http_client *client; /* NULL: no address is known yet, or it failed */
     union endpoint address;     /* of CLIENT */
     uv_timer_t timer;
-    char **spans; /* waiting, the oldest first */
+    char **spans; /* waiting or under way, the oldest first */
     size_t n, cap;
-    size_t under_way; /* spans of the request */
+    size_t under_way; /* the first ones, which the request has */
+    unsigned tries;   /* how often the first ones were sent in vain */
     uint64_t pause_until_ms;
-    bool failing; /* the last request failed, which the log says once */
+    bool failing;  /* the last request failed, which the log says once */
+    bool refusing; /* some spans of the last request were refused, which the log says once */
 };
 
 int otlp_check(const char *url, char *err, size_t errlen)
@@ -59,7 +65,7 @@ void otlp_add(struct otlp *otlp, char *span)
     otlp->spans[otlp->n++] = span;
 }
 
-/* --- a request --- */
+/* --- what the collector answers --- */
 
 static void drop_client(struct otlp *otlp)
 {
@@ -67,21 +73,66 @@ static void drop_client(struct otlp *otlp)
     otlp->client = NULL;
 }
 
-static void failed(struct otlp *otlp, int status)
+/* The first N spans leave the list. */
+static void take_out(struct otlp *otlp, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(otlp->spans[i]);
+    otlp->n -= n;
+    memmove(otlp->spans, otlp->spans + n, otlp->n * sizeof *otlp->spans);
+    otlp->tries = 0;
+}
+
+static void taken(struct otlp *otlp, const char *body, size_t len)
+{
+    char why[OTLP_WHY_MAX];
+    size_t refused = otlp_answer_refused(body, len, otlp->under_way, why);
+
+    metric_add(otlp->counters, otlp->sent_metric, (int64_t)(otlp->under_way - refused));
+    lose(otlp, refused);
+    if (refused > 0 && !otlp->refusing)
+        log_warn("collector refuses spans", "url=%s refused=%zu of=%zu why=\"%s\"", otlp->url.host,
+                 refused, otlp->under_way, why);
+    otlp->refusing = refused > 0;
+    if (otlp->failing)
+        log_info("collector takes spans again", "url=%s", otlp->url.host);
+    otlp->failing = false;
+    take_out(otlp, otlp->under_way);
+}
+
+/* The collector may want to be left alone for longer. */
+static uint64_t pause_ms(const struct otlp *otlp, int status)
+{
+    const char *value = status > 0 ? http_client_answer_header(otlp->client, "retry-after") : NULL;
+    int64_t now_s = (int64_t)(time_unix_ms() / 1000);
+    uint64_t wanted = (uint64_t)retry_after_s(value, now_s, OTLP_RETRY_AFTER_MOST_S) * 1000;
+
+    return wanted > OTLP_PAUSE_MS ? wanted : OTLP_PAUSE_MS;
+}
+
+static void tell_failure(struct otlp *otlp, int status)
 {
     char why[64];
 
-    lose(otlp, otlp->under_way);
-    otlp->pause_until_ms = loop_now_ms(otlp->loop) + OTLP_PAUSE_MS;
     if (status < 0)
         (void)snprintf(why, sizeof why, "%s", uv_strerror(status));
     else
         (void)snprintf(why, sizeof why, "status %d", status);
     if (!otlp->failing)
         log_warn("collector does not take spans",
-                 "url=%s://%s%s why=\"%s\"; they are lost meanwhile",
+                 "url=%s://%s%s why=\"%s\"; they are lost if it stays so",
                  otlp->url.tls ? "https" : "http", otlp->url.host, otlp->url.path, why);
     otlp->failing = true;
+}
+
+static void failed(struct otlp *otlp, int status)
+{
+    tell_failure(otlp, status);
+    otlp->pause_until_ms = loop_now_ms(otlp->loop) + pause_ms(otlp, status);
+    if (!otlp_answer_is_for_now(status) || ++otlp->tries == OTLP_TRIES) {
+        lose(otlp, otlp->under_way);
+        take_out(otlp, otlp->under_way);
+    }
     if (status >= 0)
         return;
     http_addresses_failed(otlp->addresses, &otlp->address);
@@ -92,18 +143,14 @@ static void on_answer(int status, const char *body, size_t len, void *arg)
 {
     struct otlp *otlp = arg;
 
-    (void)body;
-    (void)len;
-    if (status >= 200 && status < 300) {
-        metric_add(otlp->counters, otlp->sent_metric, (int64_t)otlp->under_way);
-        if (otlp->failing)
-            log_info("collector takes spans again", "url=%s", otlp->url.host);
-        otlp->failing = false;
-    } else {
+    if (status >= 200 && status < 300)
+        taken(otlp, body, len);
+    else
         failed(otlp, status);
-    }
     otlp->under_way = 0;
 }
+
+/* --- a request --- */
 
 /* The first N spans as a request's body. */
 static char *make_body(const struct otlp *otlp, size_t n, size_t *len)
@@ -112,8 +159,8 @@ static char *make_body(const struct otlp *otlp, size_t n, size_t *len)
     FILE *out = open_memstream(&text, len);
 
     fprintf(out,
-            "{\"resourceSpans\":[{\"resource\":%s,\"scopeSpans\":[{\"scope\":{\"name\":\"imc\"},"
-            "\"spans\":[",
+            "{\"resourceSpans\":[{\"resource\":%s,\"scopeSpans\":[{\"schemaUrl\":"
+            "\"" TRACE_SPAN_SCHEMA_URL "\",\"scope\":{\"name\":\"imc\"},\"spans\":[",
             otlp->resource);
     for (size_t i = 0; i < n; i++)
         fprintf(out, "%s%s", i > 0 ? "," : "", otlp->spans[i]);
@@ -122,21 +169,12 @@ static char *make_body(const struct otlp *otlp, size_t n, size_t *len)
     return text;
 }
 
-static void take_out(struct otlp *otlp, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(otlp->spans[i]);
-    otlp->n -= n;
-    memmove(otlp->spans, otlp->spans + n, otlp->n * sizeof *otlp->spans);
-}
-
 static void post(struct otlp *otlp)
 {
     size_t n = otlp->n < OTLP_BATCH ? otlp->n : OTLP_BATCH, len = 0;
     char *body = make_body(otlp, n, &len);
     const struct http_client_body json = {"application/json", body, len};
 
-    take_out(otlp, n);
     otlp->under_way = n;
     http_client_post_body(otlp->client, otlp->url.path, &json, OTLP_TIMEOUT_MS);
     free(body);
@@ -155,6 +193,7 @@ static bool has_client(struct otlp *otlp)
     otlp->address = *address;
     otlp->client = http_client_open(otlp->loop, &address->any, on_answer, otlp);
     http_client_set_host(otlp->client, otlp->url.host);
+    http_client_cut(otlp->client, HTTP_CLIENT_MAX);
     if (otlp->tls != NULL)
         http_client_set_tls(otlp->client, otlp->tls, otlp->url.address.host);
     return true;

@@ -2,8 +2,10 @@
  *
  *   otlp_add ─► a list ─► every OTLP_EVERY_MS, at most OTLP_BATCH of it ══ POST ══► collector
  *
- * One request is under way at a time. Spans of a request that fails are lost, and so are those that
- * come while OTLP_WAITING_MOST wait. After a failure nothing is sent for OTLP_PAUSE_MS. Nobody
+ * One request is under way at a time. After a failure nothing is sent for OTLP_PAUSE_MS, or for as
+ * long as Retry-After says. Then the same spans are sent again, and with the OTLP_TRIES-th failure
+ * they are lost. Lost are also those of a request that the collector will never take, those that it
+ * refuses of a request that it takes, and those that come while OTLP_WAITING_MOST wait. Nobody
  * waits for the collector. */
 #ifndef IMC_COMMON_TRACE_OTLP_H
 #define IMC_COMMON_TRACE_OTLP_H
@@ -18,6 +20,8 @@ enum {
     OTLP_EVERY_MS = 1000,
     OTLP_TIMEOUT_MS = 5000,
     OTLP_PAUSE_MS = 5000,
+    OTLP_RETRY_AFTER_MOST_S = 600,
+    OTLP_TRIES = 12,
     OTLP_BATCH = 512,
     OTLP_WAITING_MOST = 4096,
 };

@@ -1,6 +1,6 @@
 /* trace_span.h - a step of a traced message as a span of OpenTelemetry, in OTLP's JSON form
- * (opentelemetry-proto 1.x). Attributes have the names of its conventions for messaging. Pure; any
- * thread.
+ * (opentelemetry-proto 1.x). Attributes have the names of its conventions for messaging, as
+ * TRACE_SPAN_SCHEMA_URL has them. Pure; any thread.
  *
  * A span's id is made of the message's id and of what the span is. So a daemon knows the id of the
  * span before its own, and no message has to carry it:
@@ -10,6 +10,9 @@
 #define IMC_COMMON_TRACE_TRACE_SPAN_H
 
 #include "common/trace/trace_mark.h"
+
+/* Later versions have other names for some attributes: messaging.system.name, kafka.offset. */
+#define TRACE_SPAN_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
 
 enum trace_span_what {
     TRACE_SPAN_SEND = 1,

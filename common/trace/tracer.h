@@ -40,8 +40,8 @@ enum {
       "did not take them, or too many came at once, or the message had too many.")                \
     X(TRACE_LOST, "imc_trace_steps_total", "result=\"lost\"", METRIC_COUNTER, "")                 \
     X(SPANS_SENT, "imc_trace_spans_total", "result=\"sent\"", METRIC_COUNTER,                     \
-      "Spans of OpenTelemetry. sent: the collector has them; lost: it did not take them, or too " \
-      "many waited for it.")                                                                      \
+      "Spans of OpenTelemetry. sent: the collector has them; lost: it refused them, did not "     \
+      "answer for too long, or too many waited for it.")                                          \
     X(SPANS_LOST, "imc_trace_spans_total", "result=\"lost\"", METRIC_COUNTER, "")
 
 /* The settings that each daemon with a tracer has. OFFSET: of tracer_config.otlp_url in its struct.

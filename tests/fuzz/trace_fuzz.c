@@ -1,5 +1,6 @@
-/* Marks, members of mailboxes with a mark, and steps as Redis has them, which anybody may have
- * written. */
+/* Marks, members of mailboxes with a mark, steps as Redis has them, which anybody may have written,
+ * and answers of a collector. */
+#include "common/trace/otlp_answer.h"
 #include "common/trace/trace_mark.h"
 #include "logic/mailbox/mailbox.h"
 #include "logic/trace/trace_read.h"
@@ -45,9 +46,18 @@ static void check_story(const uint8_t *data, size_t size)
     story_free(&story);
 }
 
+static void check_answer(const uint8_t *data, size_t size)
+{
+    char why[OTLP_WHY_MAX];
+
+    assert(otlp_answer_refused((const char *)data, size, 7, why) <= 7);
+    assert(strlen(why) < sizeof why && strpbrk(why, "\"\r\n") == NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     check_member(data, size);
     check_story(data, size);
+    check_answer(data, size);
     return 0;
 }

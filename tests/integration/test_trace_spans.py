@@ -23,6 +23,7 @@ class Collector:
         self.port = free_port()
         self.bodies = []
         self.status = 200
+        self.answer = b"{}"
         self.server = None
 
     def start(self):
@@ -37,9 +38,9 @@ class Collector:
                 if collector.status == 200:
                     collector.bodies.append(json.loads(body))
                 self.send_response(collector.status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(collector.answer)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(collector.answer)
 
             def log_message(self, *args):
                 pass
@@ -190,34 +191,48 @@ def test_they_are_what_the_schema_has(cluster, collector, uid):
     assert int(run.stdout) >= 3
 
 
-def test_a_collector_that_refuses_or_is_dead(cluster, collector, uid):
-    with imgo.TcpClient(cluster.comets[0].tcp).auth(cluster.api.token(uid)) as client:
-        refuses_then_dies(cluster, collector, client, uid)
+def spans(cluster, result):
+    return cluster.sum("logic", f'imc_trace_spans_total{{result="{result}"}}')
 
 
-def refuses_then_dies(cluster, collector, client, uid):
+def lost_is(cluster, n):
+    wait_for(lambda: spans(cluster, "lost") == n, 20, lambda: f"{n} lost spans: {spans(cluster, 'lost')}")
 
-    def spans(result):
-        return cluster.sum("logic", f'imc_trace_spans_total{{result="{result}"}}')
 
-    collector.status = 503
-    lost = spans("lost")
+def test_a_collector_that_refuses(cluster, collector, uid):
+    lost = spans(cluster, "lost")
+    collector.answer = b'{"partialSuccess":{"rejectedSpans":"1","errorMessage":"too old"}}'
     push(cluster, {"uids": [uid]})
+    lost_is(cluster, lost + 1)  # of `send`; `store` may come in a request of its own
+    assert 'why="too old"' in cluster.logics[0].log()
+    collector.answer = b"{}"
+
+
+def test_a_collector_that_cannot_or_is_dead(cluster, collector, uid):
+    with imgo.TcpClient(cluster.comets[0].tcp).auth(cluster.api.token(uid)) as client:
+        cannot_then_dies(cluster, collector, client, uid)
+
+
+def cannot_then_dies(cluster, collector, client, uid):
+    collector.has(push(cluster, {"uids": [uid]}), "send")
     client.push()
-    wait_for(lambda: spans("lost") == lost + 1, what="a span to be counted as lost")
+    lost = spans(cluster, "lost")
+    collector.status = 503
+    messages = [push(cluster, {"uids": [uid]})]
+    client.push()
+    wait_for(lambda: "collector does not take spans" in cluster.logics[0].log(), what="the log to say so")
     collector.stop()
     begun = time.monotonic()
-    for _ in range(10):
-        push(cluster, {"uids": [uid]})
-    for _ in range(10):
-        client.push()
+    messages += [push(cluster, {"uids": [uid]}) for _ in range(10)]
+    client.pushes(10)
     assert time.monotonic() - begun < 5
-    wait_for(lambda: spans("lost") == lost + 11, 20, what="ten more")
-    assert cluster.logics[0].log().count("collector does not take spans") == 1
     collector.status = 200
     collector.start()
-    sent = spans("sent")
-    message = push(cluster, {"uids": [uid]})
-    collector.has(message, "send")
-    wait_for(lambda: spans("sent") > sent, what="it to be counted as sent")
+    for message in messages:
+        collector.has(message, "send", "process", "deliver")
+    assert spans(cluster, "lost") == lost
+    assert cluster.logics[0].log().count("collector does not take spans") == 1
     wait_for(lambda: "collector takes spans again" in cluster.logics[0].log(), what="the log to say so")
+    collector.status = 400
+    push(cluster, {"uids": [uid]})
+    lost_is(cluster, lost + 1)
