@@ -1,12 +1,10 @@
 #include "comet/fanout/walk_trace.h"
 #include "comet/base/comet.h"
-#include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/trace/tracer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { MOST = 64 };
 
@@ -112,11 +110,11 @@ static void tell_span(const struct walk_trace *trace, const struct one *one)
 
     if (!tracer_wants_spans(tracer))
         return;
-    const char *comet = worker->comet->id;
+    uint64_t of = trace_span_of(worker->comet->id, (uint64_t)worker->loop.index, trace->since_us);
     struct trace_span span = {
         .id = one->id,
         .what = TRACE_SPAN_DELIVER,
-        .of = hash_fnv1a(HASH_FNV1A_BEGIN, comet, strlen(comet)) + (uint64_t)worker->loop.index,
+        .of = of,
         .start_us = trace->since_us,
         .end_us = time_unix_us(),
         .name = "deliver room",

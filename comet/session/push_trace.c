@@ -106,19 +106,20 @@ static struct remembered *find(struct push_traces *traces, uint64_t id, uint64_t
 static void tell_span(struct worker *worker, const struct remembered *known, const char *error)
 {
     struct tracer *tracer = worker->comet->tracer;
+    const char *comet = worker->comet->id;
     char session[SESSION_TEXT_MAX];
 
     if (!tracer_wants_spans(tracer))
         return;
     struct trace_span span = {.id = known->id,
                               .what = TRACE_SPAN_DELIVER,
-                              .of = known->handle,
+                              .of = trace_span_of(comet, known->handle, known->since_us),
                               .start_us = known->since_us,
                               .end_us = time_unix_us(),
                               .error = error,
                               .error_type = "dropped",
                               .name = "deliver session"};
-    session_text_write(known->handle, worker->comet->id, session);
+    session_text_write(known->handle, comet, session);
     trace_span_imc(&span, "deliver", session);
     tracer_span(tracer, &known->mark, &span);
 }

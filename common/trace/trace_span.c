@@ -82,6 +82,14 @@ void trace_span_imc(struct trace_span *span, const char *operation, const char *
         trace_span_text(span, "imc.session", session);
 }
 
+uint64_t trace_span_of(const char *who, uint64_t number, uint64_t since_us)
+{
+    uint64_t hash = hash_fnv1a(HASH_FNV1A_BEGIN, who, strlen(who));
+
+    hash = hash_fnv1a(hash, &number, sizeof number);
+    return hash_fnv1a(hash, &since_us, sizeof since_us);
+}
+
 void trace_span_id(uint64_t id, enum trace_span_what what, uint64_t of, uint8_t out[TRACE_SPAN_LEN])
 {
     uint64_t hash = hash_mix64(hash_mix64(id + (uint64_t)what) ^ of) | 1;

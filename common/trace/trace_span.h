@@ -26,7 +26,7 @@ enum { TRACE_SPAN_TEXT_MAX = 4096, TRACE_SPAN_NAME_MAX = 160 };
 struct trace_span {
     uint64_t id; /* of the message */
     enum trace_span_what what;
-    uint64_t of;       /* what distinguishes spans of one kind: a session's handle; else 0 */
+    uint64_t of; /* of several: what distinguishes them, as trace_span_of() makes it; else 0 */
     uint64_t start_us; /* Unix time by this machine's clock */
     uint64_t end_us;
     const char *error;      /* NULL: it went well */
@@ -44,6 +44,9 @@ void trace_span_kafka(struct trace_span *span, const char *operation, const char
 void trace_span_partition(struct trace_span *span, int32_t partition, int64_t offset);
 /* What all spans behind Kafka have. SESSION may be NULL. */
 void trace_span_imc(struct trace_span *span, const char *operation, const char *session);
+/* What distinguishes a span of daemon WHO, that began at SINCE_US, from others of the message and
+ * of its kind. NUMBER: of the session or loop there. */
+uint64_t trace_span_of(const char *who, uint64_t number, uint64_t since_us);
 /* The span with id of its own, for headers of further messages. Not all zero. */
 void trace_span_id(uint64_t id, enum trace_span_what what, uint64_t of,
                    uint8_t out[TRACE_SPAN_LEN]);

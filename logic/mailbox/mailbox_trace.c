@@ -7,6 +7,7 @@ static void tell_stored(struct logic *logic, const struct mailbox_message *messa
 {
     struct trace_span span = {.id = message->id,
                               .what = TRACE_SPAN_STORE,
+                              .of = trace_span_of("", 0, at_us),
                               .start_us = at_us,
                               .end_us = at_us,
                               .name = "store mailbox"};

@@ -169,6 +169,23 @@ def test_a_room(cluster, collector, connect, uids):
     assert spans["deliver"][0][1]["name"] == "deliver room"
 
 
+def test_sessions_on_two_comets(bus, collector, uid):
+    """Each is the first of its comet, so that their handles are the same number. Their spans have ids of their own."""
+    url = f"http://127.0.0.1:{collector.port}"
+    cluster = Cluster(bus, comets=2, env={"IMC_COMET_COMET_WORKERS": "1", "IMC_COMET_TRACE_OTLP_URL": url}).wait_ready()
+    try:
+        clients = [imgo.TcpClient(comet.tcp).auth(cluster.api.token(uid)) for comet in cluster.comets]
+        message = push(cluster, {"uids": [uid]})
+        for client in clients:
+            client.push()
+        wait_for(lambda: len(collector.spans(message).get("deliver", [])) == 2, 20, "two spans")
+        (_, one), (_, two) = collector.spans(message)["deliver"]
+        assert values(one)["imc.session"].split(".")[0] == values(two)["imc.session"].split(".")[0]
+        assert one["spanId"] != two["spanId"]
+    finally:
+        cluster.stop()
+
+
 def test_others_have_no_spans(cluster, collector, connect, uid):
     client = connect(cluster.comets[0], cluster.api.token(uid))
     value = {"to": {"uids": [uid]}, "body": 1}

@@ -59,6 +59,17 @@ static void two_sessions_are_two_spans(void **state)
     assert_memory_not_equal(a, b, sizeof a);
 }
 
+static void what_distinguishes_spans(void **state)
+{
+    uint64_t of = trace_span_of("comet-1", 1, 5);
+
+    (void)state;
+    assert_true(of == trace_span_of("comet-1", 1, 5));
+    assert_true(of != trace_span_of("comet-2", 1, 5));
+    assert_true(of != trace_span_of("comet-1", 2, 5));
+    assert_true(of != trace_span_of("comet-1", 1, 6)); /* the same session gets it again */
+}
+
 static void errors(void **state)
 {
     struct trace_span span = {
@@ -114,8 +125,11 @@ static void the_longest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parents),     cmocka_unit_test(two_sessions_are_two_spans),
-        cmocka_unit_test(errors),      cmocka_unit_test(no_span_ends_before_it_begins),
+        cmocka_unit_test(parents),
+        cmocka_unit_test(two_sessions_are_two_spans),
+        cmocka_unit_test(what_distinguishes_spans),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(no_span_ends_before_it_begins),
         cmocka_unit_test(the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
