@@ -197,7 +197,7 @@ const struct config_row comet_config_rows[] = {
          "Bytes of frames for the business that one loop (comet.workers) keeps. Beyond, each "
          "session "
          "has one such frame at a time; beyond twice as much, one more closes it with code 12."),
-    TRACER_ROWS(offsetof(struct comet_config, tracer.otlp_url)),
+    TRACER_ROWS(offsetof(struct comet_config, tracer)),
     {.key = NULL},
 };
 

@@ -1,6 +1,7 @@
 #include "common/trace/otlp.h"
 #include "common/base/array.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/http/addresses.h"
 #include "common/http/client.h"
@@ -8,6 +9,7 @@
 #include "common/protocol/json_scan.h"
 #include "common/tls/tls.h"
 #include "common/trace/otlp_answer.h"
+#include "common/trace/otlp_headers.h"
 #include "common/trace/trace_span.h"
 
 #include <errno.h>
@@ -28,7 +30,8 @@ struct otlp {
     struct http_client *client; /* NULL: no address is known yet, or it failed */
     union endpoint address;     /* of CLIENT */
     uv_timer_t timer;
-    char **spans; /* waiting or under way, the oldest first */
+    char *headers; /* lines; wiped */
+    char **spans;  /* waiting or under way, the oldest first */
     size_t n, cap;
     size_t under_way; /* the first ones, which the request has */
     unsigned tries;   /* how often the first ones were sent in vain */
@@ -37,15 +40,20 @@ struct otlp {
     bool refusing; /* some spans of the last request were refused, which the log says once */
 };
 
-int otlp_check(const char *url, char *err, size_t errlen)
+int otlp_check(const char *url, const char *headers, char *err, size_t errlen)
 {
     struct http_url parsed;
     const char *why;
 
-    if (url[0] == '\0' || http_url_parse(url, &parsed, &why) == 0)
-        return 0;
-    (void)snprintf(err, errlen, "trace.otlp_url: %s", why);
-    return -EINVAL;
+    if (url[0] != '\0' && http_url_parse(url, &parsed, &why) != 0) {
+        (void)snprintf(err, errlen, "trace.otlp_url: %s", why);
+        return -EINVAL;
+    }
+    char *lines = otlp_headers_make(headers, err, errlen);
+    if (lines == NULL)
+        return -EINVAL;
+    mem_wiped_free_text(lines);
+    return 0;
 }
 
 static void lose(struct otlp *otlp, size_t n)
@@ -193,6 +201,7 @@ static bool has_client(struct otlp *otlp)
     otlp->address = *address;
     otlp->client = http_client_open(otlp->loop, &address->any, on_answer, otlp);
     http_client_set_host(otlp->client, otlp->url.host);
+    http_client_set_header(otlp->client, otlp->headers);
     http_client_cut(otlp->client, HTTP_CLIENT_MAX);
     if (otlp->tls != NULL)
         http_client_set_tls(otlp->client, otlp->tls, otlp->url.address.host);
@@ -247,6 +256,9 @@ int otlp_open(struct loop *loop, const struct otlp_options *options, struct otlp
         (void)snprintf(err, errlen, "trace.otlp_url: %s", why);
     else if (otlp->url.tls)
         rc = tls_client_open(options->tls, &tls, &otlp->tls, err, errlen);
+    otlp->headers = rc == 0 ? otlp_headers_make(options->headers, err, errlen) : NULL;
+    if (rc == 0 && otlp->headers == NULL)
+        rc = -EINVAL;
     if (rc != 0) {
         free(otlp);
         return rc;
@@ -280,5 +292,6 @@ void otlp_close(struct otlp *otlp)
     take_out(otlp, otlp->n);
     free(otlp->spans);
     free(otlp->resource);
+    mem_wiped_free_text(otlp->headers);
     uv_close((uv_handle_t *)&otlp->timer, on_closed);
 }

@@ -27,15 +27,16 @@ enum {
 };
 
 struct otlp_options {
-    const char *url; /* "http://host:4318", or with a path */
-    struct tls *tls; /* for https */
+    const char *url;     /* "http://host:4318", or with a path */
+    const char *headers; /* otlp_headers.h */
+    struct tls *tls;     /* for https */
     const char *service, *member;
     _Atomic int64_t *counters;
     size_t sent_metric, lost_metric;
 };
 
-/* 0, or -EINVAL and ERR: the URL is none. */
-int otlp_check(const char *url, char *err, size_t errlen);
+/* 0, or -EINVAL and ERR: the URL is none, or the headers are wrong. */
+int otlp_check(const char *url, const char *headers, char *err, size_t errlen);
 /* 0, or -E… and ERR. */
 int otlp_open(struct loop *loop, const struct otlp_options *options, struct otlp **out, char *err,
               size_t errlen);

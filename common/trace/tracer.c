@@ -366,7 +366,7 @@ static void on_wake(struct loop *loop, struct inbox_item *item)
 
 int tracer_check(const struct tracer_config *config, char *err, size_t errlen)
 {
-    return otlp_check(config->otlp_url, err, errlen);
+    return otlp_check(config->otlp_url, config->otlp_headers, err, errlen);
 }
 
 /* False, after logging: the URL cannot be used. */
@@ -374,6 +374,7 @@ static bool open_otlp(struct tracer *tracer, const struct tracer_options *option
 {
     const struct otlp_options otlp = {
         .url = options->config->otlp_url,
+        .headers = options->config->otlp_headers,
         .tls = options->tls,
         .service = options->service,
         .member = options->member,

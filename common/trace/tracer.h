@@ -44,18 +44,29 @@ enum {
       "answer for too long, or too many waited for it.")                                          \
     X(SPANS_LOST, "imc_trace_spans_total", "result=\"lost\"", METRIC_COUNTER, "")
 
-/* The settings that each daemon with a tracer has. OFFSET: of tracer_config.otlp_url in its struct.
+/* The settings that each daemon with a tracer has. OFFSET: of struct tracer_config in its struct.
  */
 struct tracer_config {
-    char *otlp_url;
+    char *otlp_url, *otlp_headers;
 };
-#define TRACER_ROWS(offset)                                                                    \
-    {                                                                                          \
-        "trace", "otlp_url", CONFIG_STRING, offset, "", 0, 0,                                  \
-            "Collector of OpenTelemetry, which gets spans of traced messages by OTLP/HTTP in " \
-            "JSON: http://host:4318 or https://; /v1/traces if it has no path "                \
-            "(docs/tracing.md). Empty: none.",                                                 \
-            false                                                                              \
+#define TRACER_ROWS(offset)                                                                  \
+    {"trace",                                                                                \
+     "otlp_url",                                                                             \
+     CONFIG_STRING,                                                                          \
+     offset + offsetof(struct tracer_config, otlp_url),                                      \
+     "",                                                                                     \
+     0,                                                                                      \
+     0,                                                                                      \
+     "Collector of OpenTelemetry, which gets spans of traced messages by OTLP/HTTP in "      \
+     "JSON: http://host:4318 or https://; /v1/traces if it has no path "                     \
+     "(docs/tracing.md). Empty: none.",                                                      \
+     false},                                                                                 \
+    {                                                                                        \
+        "trace", "otlp_headers", CONFIG_SECRETS,                                             \
+            offset + offsetof(struct tracer_config, otlp_headers), "", 0, 0,                 \
+            "What else a request to that collector says, as in OTEL_EXPORTER_OTLP_HEADERS: " \
+            "authorization=Bearer%20KEY,x-tenant=7.",                                        \
+            false                                                                            \
     }
 
 struct tracer_options {

@@ -111,7 +111,7 @@ const struct config_row job_config_rows[] = {
         "Sessions of a partition, of 90 bytes each, that are remembered after their end: a logic "
         "that "
         "stood still may write that one was opened after its end."),
-    TRACER_ROWS(offsetof(struct job_config, tracer.otlp_url)),
+    TRACER_ROWS(offsetof(struct job_config, tracer)),
     {.key = NULL},
 };
 

@@ -348,7 +348,7 @@ const struct config_row logic_config_rows[] = {
     ROW("trace", "rate", CONFIG_INT, trace_rate, "100", 1, 10000,
         "Messages a second that this logic has traced at most; further ones are pushed without, "
         "and counted."),
-    TRACER_ROWS(offsetof(struct logic_config, tracer.otlp_url)),
+    TRACER_ROWS(offsetof(struct logic_config, tracer)),
     {.key = NULL},
 };
 

@@ -44,6 +44,7 @@ static void on_request(struct http_request *request, void *arg)
     assert_string_equal(http_path(request), "/v1/traces");
     assert_string_equal(json_string_value(json_object_get(scope, "schemaUrl")),
                         "https://opentelemetry.io/schemas/1.44.0");
+    assert_string_equal(http_header(request, "api-key"), "k k");
     collector.requests++;
     collector.spans = json_array_size(spans);
     collector.at_ms = loop_now_ms(&loop);
@@ -98,6 +99,7 @@ static int setup(void **state)
     assert_int_equal(http_server_open(&loop, &options, &server), 0);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%d", http_server_port(server));
     const struct otlp_options with = {.url = url,
+                                      .headers = "api-key=k%20k",
                                       .service = "imc-test",
                                       .member = "test-1",
                                       .counters = counters,
