@@ -53,7 +53,7 @@ struct tracer_config {
     {"trace",                                                                                \
      "otlp_url",                                                                             \
      CONFIG_STRING,                                                                          \
-     offset + offsetof(struct tracer_config, otlp_url),                                      \
+     (offset) + offsetof(struct tracer_config, otlp_url),                                    \
      "",                                                                                     \
      0,                                                                                      \
      0,                                                                                      \
@@ -63,7 +63,7 @@ struct tracer_config {
      false},                                                                                 \
     {                                                                                        \
         "trace", "otlp_headers", CONFIG_SECRETS,                                             \
-            offset + offsetof(struct tracer_config, otlp_headers), "", 0, 0,                 \
+            (offset) + offsetof(struct tracer_config, otlp_headers), "", 0, 0,               \
             "What else a request to that collector says, as in OTEL_EXPORTER_OTLP_HEADERS: " \
             "authorization=Bearer%20KEY,x-tenant=7.",                                        \
             false                                                                            \
