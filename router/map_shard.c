@@ -37,6 +37,12 @@ void map_shard_comets(struct map_shard *shard, const struct member_list *list)
         log_info("comets changed", "shown=%zu unswept=%zu", list->n, shard->comets->dead_sessions);
 }
 
+static void map_shard_sweep_rooms(struct map_shard *shard)
+{
+    shard->sweeps_rooms = room_counts_sweep(shard->rooms, shard->limits.sweep_slice, shard->now_ms);
+    shard->rooms_moved = shard->rooms_moved && shard->sweeps_rooms;
+}
+
 void map_shard_routers(struct map_shard *shard, const struct member_list *list, const char *self)
 {
     struct ring *ring = member_list_ring(list);
@@ -46,15 +52,20 @@ void map_shard_routers(struct map_shard *shard, const struct member_list *list, 
         return;
     }
     /* A pass of the sweep that runs for the old ring must end before the ring is replaced. A uid
-     * that we lost under the old ring may be ours under the new one, and what we know of it is out
-     * of date. Rings seldom change twice within a sweep. */
+     * or room that we lost under the old ring may be ours under the new one, and what we know of it
+     * is out of date. Rings seldom change twice within a sweep. */
     session_map_sweep_moved(shard->sessions, shard->limits.sweep_slice);
+    while (shard->rooms_moved)
+        map_shard_sweep_rooms(shard);
     completeness_set_ring(&shard->completeness, ring, list, self);
     metric_add(shard->counters, ROUTER_RING_CHANGES, 1);
     /* Membership does not show us now, so we own nothing, but that may soon change.
      * map_shard_lost() decides then. */
-    if (shard->completeness.self >= 0)
+    if (shard->completeness.self >= 0) {
         session_map_moved(shard->sessions);
+        room_counts_moved(shard->rooms);
+        shard->sweeps_rooms = shard->rooms_moved = true;
+    }
     log_info("routers changed", "routers=%zu ring=%016llx listed=%d", list->n,
              (unsigned long long)shard->completeness.hash, shard->completeness.self >= 0);
 }
@@ -62,6 +73,7 @@ void map_shard_routers(struct map_shard *shard, const struct member_list *list, 
 void map_shard_lost(struct map_shard *shard)
 {
     comet_lives_forget_all(shard->comets);
+    room_counts_lost(shard->rooms);
     log_warn("lease lost", "sessions=%zu action=\"forgotten, comets register again\"",
              shard->comets->dead_sessions);
 }
@@ -112,12 +124,10 @@ void map_shard_tick(struct map_shard *shard, uint64_t now_ms, bool reading)
 
 bool map_shard_sweep(struct map_shard *shard)
 {
-    uint32_t slice = shard->limits.sweep_slice;
-
     if (session_map_sweep_waits(shard->sessions))
-        (void)session_map_sweep(shard->sessions, slice);
+        (void)session_map_sweep(shard->sessions, shard->limits.sweep_slice);
     else if (shard->sweeps_rooms)
-        shard->sweeps_rooms = room_counts_sweep(shard->rooms, slice, shard->now_ms);
+        map_shard_sweep_rooms(shard);
     return map_shard_sweep_waits(shard);
 }
 

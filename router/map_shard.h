@@ -22,6 +22,7 @@ struct map_shard {
     struct session_map *sessions;
     struct room_counts *rooms;
     bool sweeps_rooms;         /* a pass over the rooms is under way */
+    bool rooms_moved;          /* it takes out those that others own under the present ring */
     uint64_t rooms_due_ms;     /* when the next one begins */
     _Atomic int64_t *counters; /* ROUTER_METRIC_COUNT counters, borrowed */
     uint64_t now_ms;           /* every caller sets it first */
@@ -37,7 +38,7 @@ void map_shard_close(struct map_shard *shard);
 void map_shard_comets(struct map_shard *shard, const struct member_list *list);
 void map_shard_routers(struct map_shard *shard, const struct member_list *list, const char *self);
 /* Our lease had lapsed. Comets may have registered with others meanwhile, so we forget all
- * sessions. */
+ * sessions, and what comets said of rooms. */
 void map_shard_lost(struct map_shard *shard);
 /* To be called about twice a second. READING as in comet_lives_tick(). Logs every 10 s what keeps
  * the map incomplete. */

@@ -152,10 +152,19 @@ static bool share_lives(const struct room_counts *counts, const struct room_shar
     return comet != NULL && comet->state != COMET_GONE;
 }
 
+/* COMET NULL: all that hold a lease. */
+static bool share_is_of(const struct room_counts *counts, const struct room_share *share,
+                        const char *comet)
+{
+    if (comet == NULL)
+        return share->epoch != 0;
+    return strcmp(interned_text(counts->comets, share->comet), comet) == 0;
+}
+
 static void room_forget(struct room_counts *counts, struct counted_room *room, const char *comet)
 {
     for (uint32_t i = 0; i < room->n;) {
-        if (strcmp(interned_text(counts->comets, room->shares[i].comet), comet) == 0)
+        if (share_is_of(counts, &room->shares[i], comet))
             share_drop(counts, room, i);
         else
             i++;
@@ -171,6 +180,11 @@ void room_counts_forget(struct room_counts *counts, const char *comet)
         next = TAILQ_NEXT(room, link);
         room_forget(counts, room, comet);
     }
+}
+
+void room_counts_lost(struct room_counts *counts)
+{
+    room_counts_forget(counts, NULL);
 }
 
 /* --- reading --- */
@@ -271,6 +285,11 @@ static void room_sweep(struct room_counts *counts, struct counted_room *room, ui
     }
     if (!ours || room->n == 0)
         room_drop(counts, room);
+}
+
+void room_counts_moved(struct room_counts *counts)
+{
+    counts->swept = NULL;
 }
 
 bool room_counts_sweep(struct room_counts *counts, uint32_t n, uint64_t now_ms)

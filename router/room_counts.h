@@ -4,9 +4,10 @@
  *   room ─► shares: (comet, epoch, loop) ─► sessions, and the number of the word that said so
  *
  * A share counts as long as its comet lives, or, of one of goim's comets, until the sweep after
- * ROOM_COUNTS_FOREIGN_MS; and a room as long as the ring says that it is ours.
- * The sweep takes the memory of the others. A word may be late: it was sent again through another
- * logic, and overtaken. So each has a number that rises, and a share of 0 is kept for a while.
+ * ROOM_COUNTS_FOREIGN_MS; and a room as long as the ring says that it is ours. What others were
+ * told of a room is not known here. The sweep takes the memory of the others. A word may be late:
+ * it was sent again through another logic, and overtaken. So each has a number that rises, and a
+ * share of 0 is kept for a while.
  *
  * Rooms stand in a hash map and in a tree by name: the map finds one, the tree gives pages. */
 #ifndef IMC_ROUTER_ROOM_COUNTS_H
@@ -37,6 +38,9 @@ void room_counts_free(struct room_counts *counts);
 void room_counts_set(struct room_counts *counts, const struct room_word *word, uint64_t now_ms);
 /* Drops the shares of COMET. It may live: then it says later changes. */
 void room_counts_forget(struct room_counts *counts, const char *comet);
+/* Others had our rooms for a while. Drops the shares of all comets but goim's: they say again which
+ * of their rooms have sessions, and not which became empty meanwhile. */
+void room_counts_lost(struct room_counts *counts);
 uint64_t room_counts_total(const struct room_counts *counts, const char *room);
 
 struct room_total {
@@ -61,6 +65,9 @@ const struct counted_room *room_counts_from(const struct room_counts *counts, co
 const struct counted_room *room_counts_by_name(const struct room_counts *counts,
                                                const struct counted_room *room,
                                                struct room_total *total);
+/* The ring changed: the pass of the sweep begins anew. It has to end before the ring changes again,
+ * because a room that came back would count what was said before it went. */
+void room_counts_moved(struct room_counts *counts);
 /* Looks at up to N rooms. True: the pass has not ended. */
 bool room_counts_sweep(struct room_counts *counts, uint32_t n, uint64_t now_ms);
 /* Rooms that are kept, those without sessions included. */
