@@ -11,6 +11,7 @@
 #include "comet/base/worker.h"
 #include "comet/net/conn.h"
 #include "comet/net/handle_table.h"
+#include "comet/session/reregister.h"
 #include "comet/session/session.h"
 
 static void evict_silent(struct worker *worker, int64_t uid, const uint64_t *handles,
@@ -28,6 +29,18 @@ static void evict_silent(struct worker *worker, int64_t uid, const uint64_t *han
         return;
     metric_add(worker->counters, COMET_GAVE_WAY, 1);
     conn_replace(oldest, "a newer session took the place of this one, which was silent");
+}
+
+/* A router lists a session that has ended: it did not hear of the end, or took it for older than
+ * the beginning. Such a session would keep its place for as long as this comet lives. */
+static void tell_ended(struct worker *worker, int64_t uid, const uint64_t *handles,
+                       size_t n_handles)
+{
+    for (size_t i = 0; i < n_handles; i++) {
+        if (handle_loop(handles[i]) == worker->loop.index &&
+            handle_table_find(worker->table, handles[i]) == NULL)
+            reregister_disconnect(worker->reregister, handles[i], uid);
+    }
 }
 
 /* A session that is still connecting has no uid yet, but logic put it under its handle. */
@@ -52,6 +65,7 @@ void session_give_way(struct worker *worker, int64_t uid, const uint64_t *handle
                       enum give_way_why why)
 {
     loop_assert_owner(&worker->loop);
+    tell_ended(worker, uid, handles, n_handles);
     if (why == GIVE_WAY_SILENT) {
         evict_silent(worker, uid, handles, n_handles);
         return;

@@ -1,5 +1,20 @@
 /* Sessions that make room for a newer one of their user. */
+#include "comet/session/reregister.h"
 #include "tests/unit/lib/frontend_fixture.h"
+
+static struct {
+    size_t n;
+    uint64_t handle;
+    int64_t uid;
+} disconnected;
+
+void reregister_disconnect(struct reregister *reregister, uint64_t handle, int64_t uid)
+{
+    (void)reregister;
+    disconnected.n++;
+    disconnected.handle = handle;
+    disconnected.uid = uid;
+}
 
 static void the_most_silent_session_gives_way(void **state)
 {
@@ -74,6 +89,28 @@ static void the_oldest_goes_however_lively(void **state)
     close(fds[2]);
 }
 
+/* A router has it still: it hung when the session ended. */
+static void one_that_has_ended_is_disconnected(void **state)
+{
+    (void)state;
+    uint64_t handles[3], other_loop;
+    int fds[3];
+    log_in(fds, handles);
+    close(fds[0]);
+    step_until(frontend_connections(&fixture) == 2);
+    disconnected.n = 0;
+    session_give_way(&fixture, 8, handles, 3, GIVE_WAY_SILENT);
+    assert_int_equal(disconnected.n, 1);
+    assert_true(disconnected.handle == handles[0] && disconnected.uid == 8);
+    session_give_way(&fixture, 8, handles, 1, GIVE_WAY_OLDEST);
+    assert_int_equal(disconnected.n, 2);
+    other_loop = handles[0] ^ (uint64_t)1 << 56;
+    session_give_way(&fixture, 8, &other_loop, 1, GIVE_WAY_OLDEST); /* every loop is asked */
+    assert_int_equal(disconnected.n, 2);
+    close(fds[1]);
+    close(fds[2]);
+}
+
 static void those_of_the_same_key_end_at_once(void **state)
 {
     (void)state;
@@ -112,6 +149,7 @@ int main(void)
         FRONTEND_TEST(the_most_silent_session_gives_way),
         FRONTEND_TEST(the_oldest_goes_however_lively),
         FRONTEND_TEST(those_of_the_same_key_end_at_once),
+        FRONTEND_TEST(one_that_has_ended_is_disconnected),
         FRONTEND_TEST(one_that_is_connecting_gives_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
