@@ -71,6 +71,7 @@ static const struct admission *reply_admission(struct logic_reply *reply,
 
     admission->uid = result->uid;
     admission->logged = result->logged;
+    admission->put = result->put;
     admission->room = result->room;
     admission->rooms = result->rooms;
     admission->reason = result->reason;

@@ -109,6 +109,7 @@ struct admission {
     bool hello;  /* goim: the auth reply has a body */
     bool acked;  /* goim: the client acknowledges its messages */
     bool logged; /* the log of sessions has it, or may have it if it was refused */
+    bool put;    /* it was refused, and a router may have it */
     struct token_marks token;
     uint64_t lifetime_ms; /* of its token; 0: it does not expire */
     const char *reason;   /* why it was refused */

@@ -169,8 +169,9 @@ static void register_done(struct worker *worker, struct logic_request *request,
 
     reregister->outstanding--;
     if (conn == NULL) {
-        /* The session ended meanwhile, and its Disconnect may have overtaken its Register. */
-        if (ok)
+        /* The session ended meanwhile, and its Disconnect may have overtaken its Register. A router
+         * that did not answer logic in time may have taken that. */
+        if (ok || answer->status == LOGIC_UNAVAILABLE)
             reregister_disconnect(reregister, request->handle, request->uid);
     } else if (request->after == reregister->generation && !conn->registered) {
         if (ok && answer->revoked != CLOSE_NONE)

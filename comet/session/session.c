@@ -100,10 +100,13 @@ static void connect_done(struct worker *worker, struct logic_request *request,
 {
     struct conn *conn = handle_table_find(worker->table, request->handle);
     bool admitted = answer->answered && answer->status == CLOSE_NONE;
+    bool left_put = !admitted && answer->answered && answer->connect->put;
     int64_t took_us = time_mono_us() - request->asked_us;
     bool refused = answer->answered && answer->status <= CLOSE_UNKNOWN_OP &&
                    answer->status != CLOSE_UNAVAILABLE && !admitted;
 
+    if (left_put)
+        reregister_disconnect(worker->reregister, request->handle, answer->connect->uid);
     if (conn == NULL || conn->state != CONN_CONNECTING) {
         /* The device left before logic answered. Messages for its user stay in the mailbox, because
          * none was confirmed. */

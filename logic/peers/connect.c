@@ -31,6 +31,7 @@ struct connect {
     uint64_t again_ms;
     int steps;                      /* answers that an admitted session still waits for */
     bool failed;                    /* one of them was none */
+    bool may_be_put;                /* a router that did not answer may have carried out a put */
     int asks;                       /* how often comets were asked to make room */
     struct token_identity identity; /* of its token, if it has one */
     bool has_token;
@@ -88,7 +89,10 @@ static void on_taken_back(void *arg, const struct router_answer *answer)
 {
     struct connect *connect = arg;
 
-    (void)answer; /* if the router has gone, the session goes with its comet's lease */
+    /* A router that has gone has no sessions. One that hangs may have this one, and lists it for as
+     * long as its comet lives, unless that says Disconnect. */
+    connect->result->put = answer->result != ROUTER_OK;
+    connect->result->uid = connect->session.uid;
     if (connect->refused != CLOSE_NONE)
         connect_end(connect, connect->refused, connect->why);
     else
@@ -102,6 +106,14 @@ static void connect_take_back(struct connect *connect)
 
     if (stream_is_open(connect->sb->batch))
         router_del(logic->routers, &connect->session, on_taken_back, connect);
+    else
+        connect_unavailable(connect);
+}
+
+static void connect_give_up(struct connect *connect)
+{
+    if (connect->may_be_put)
+        connect_take_back(connect);
     else
         connect_unavailable(connect);
 }
@@ -307,6 +319,7 @@ static void on_put(void *arg, const struct router_answer *answer)
 {
     struct connect *connect = arg;
 
+    connect->may_be_put = connect->may_be_put || answer->result == ROUTER_AWAY;
     if (answer->result == ROUTER_OK && answer->status == IMC__V1__PUT_STATUS__PUT_OK) {
         session_batch_put(connect->sb, answer->ring);
         connect_read(connect);
@@ -318,10 +331,8 @@ static void on_put(void *arg, const struct router_answer *answer)
         connect_unavailable(connect);
     } else if (!connect_is_late(connect)) {
         connect_again(connect);
-    } else if (answer->result == ROUTER_AWAY) {
-        connect_take_back(connect);
     } else {
-        connect_unavailable(connect);
+        connect_give_up(connect);
     }
 }
 
@@ -331,7 +342,7 @@ static void connect_put(struct connect *connect)
     uint64_t now = loop_now_ms(sb->logic->loop);
 
     if (connect_is_late(connect)) {
-        connect_unavailable(connect);
+        connect_give_up(connect);
         return;
     }
     router_put(sb->logic->routers, &connect->session, sb->deadline_ms - now, on_put, connect);

@@ -71,6 +71,7 @@ static struct {
     uint64_t epoch;             /* ours, as routers see it */
     bool dead;                  /* our lease has lapsed */
     bool away;                  /* routers do not answer */
+    bool late; /* routers carry out what they are asked, and logic has given up waiting */
     uint64_t registered_ring, registered_epoch;
     int claims;
 } w;
@@ -264,6 +265,8 @@ static inline void logic_carries_out(bool answers)
         .answered = true, .ring = w.logic->ring_hash, .epoch = w.sent_epoch};
     if (request->kind == REQUEST_REGISTER) {
         answer.status = routers_put(session, w.sent_ring, w.sent_epoch);
+        if (w.late && answer.status == LOGIC_OK)
+            answer.status = LOGIC_UNAVAILABLE;
         if (answer.status == LOGIC_OK && request->judge) {
             assert_int_equal(request->token.token, request->uid + 1);
             answer.revoked = session->revoked;

@@ -162,6 +162,33 @@ static void a_session_that_left_while_it_was_registered_leaves_no_ghost(void **s
     world_close();
 }
 
+/* The router stood still, and took the Register when logic had given it up. */
+static void nor_does_one_of_which_nobody_knows_whether_it_was_registered(void **state)
+{
+    (void)state;
+    open_with_one_router(SESSIONS);
+    session_begin();
+    session_admitted(&w.sessions[0]);
+    router_restarts();
+    turn();
+    link_send_one();
+    assert_int_equal(w.sent->kind, REQUEST_REGISTER);
+    session_ends(&w.sessions[0]);
+    struct logic_request *registering = w.sent;
+    w.sent = NULL;
+    link_send_one();
+    assert_int_equal(w.sent->kind, REQUEST_DISCONNECT);
+    logic_carries_out(true);
+    w.sent = registering;
+    w.late = true;
+    logic_carries_out(true);
+    w.late = false;
+    assert_true(routers_have(&w.sessions[0]));
+    settle_down();
+    assert_false(routers_have(&w.sessions[0]));
+    world_close();
+}
+
 static void a_disconnect_is_repeated_until_a_router_has_it(void **state)
 {
     (void)state;
@@ -351,6 +378,7 @@ int main(void)
         cmocka_unit_test(after_a_lapse_everybody_fetches_and_not_again_after_the_next_change),
         cmocka_unit_test(after_a_lapse_what_was_revoked_meanwhile_ends),
         cmocka_unit_test(a_session_that_left_while_it_was_registered_leaves_no_ghost),
+        cmocka_unit_test(nor_does_one_of_which_nobody_knows_whether_it_was_registered),
         cmocka_unit_test(a_disconnect_is_repeated_until_a_router_has_it),
         cmocka_unit_test(no_routers_no_requests),
         cmocka_unit_test(answers_from_before_a_change_are_not_believed),

@@ -293,6 +293,26 @@ static void refused_token_kicks(void **state)
     world_close();
 }
 
+/* Its router hung, and may take the put when it goes on. */
+static void what_was_refused_and_may_be_put_is_disconnected(void **state)
+{
+    (void)state;
+    world_open((struct chances){0});
+    struct logic_request *request = STAILQ_FIRST(&w.requests);
+    const struct admission refused = {
+        .uid = 42, .room = "", .rooms = "", .reason = "service unavailable", .put = true};
+    struct logic_answer answer = {
+        .answered = true, .status = CLOSE_UNAVAILABLE, .connect = &refused, .backing = &immortal};
+    request->done(&w.worker, request, &answer);
+    assert_int_equal(w.kicked, CLOSE_UNAVAILABLE);
+    const struct logic_request *disconnect = STAILQ_NEXT(request, link);
+    assert_non_null(disconnect);
+    assert_int_equal(disconnect->kind, REQUEST_DISCONNECT);
+    assert_int_equal(disconnect->uid, 42);
+    assert_true(disconnect->handle == w.conn.handle);
+    world_close();
+}
+
 static void unknown_code_from_logic_is_unavailable(void **state)
 {
     (void)state;
@@ -322,6 +342,7 @@ int main(void)
         cmocka_unit_test(session_that_leaves_before_logic_answers_is_disconnected),
         cmocka_unit_test(queued_and_held_messages_go_back_when_the_session_ends),
         cmocka_unit_test(refused_token_kicks),
+        cmocka_unit_test(what_was_refused_and_may_be_put_is_disconnected),
         cmocka_unit_test(unknown_code_from_logic_is_unavailable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

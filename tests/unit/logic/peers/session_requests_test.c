@@ -217,7 +217,10 @@ static void late_router_is_unavailable(void **state)
         if (reply != NULL)
             break;
     }
-    assert_int_equal(n_routers, 3); /* every 50 ms of 130: at 0, 50 and 100 */
+    assert_int_equal(n_routers,
+                     4); /* every 50 ms of 130: at 0, 50 and 100; then it is taken back */
+    assert_int_equal(routers[2].what, 'p');
+    assert_int_equal(routers[3].what, 'd');
     assert_int_equal(reply->connects[0]->code, CLOSE_UNAVAILABLE);
     assert_int_equal(counters[LOGIC_CONNECT_UNAVAILABLE], 1);
 }
@@ -238,6 +241,39 @@ static void unanswered_put_is_taken_back(void **state)
     assert_int_equal(routers[1].what, 'd');
     router_says(1, ROUTER_OK, 0, RING);
     assert_int_equal(reply->connects[0]->code, CLOSE_UNAVAILABLE);
+}
+
+/* The router hangs. When it goes on, it may carry out the put; comet then says that it has ended.
+ */
+static void put_that_cannot_be_taken_back_is_told(void **state)
+{
+    (void)state;
+    connect_n(1);
+    token_is(0, 42);
+    clock_move(130);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    router_says(0, ROUTER_AWAY, 0, RING);
+    assert_int_equal(routers[1].what, 'd');
+    router_says(1, ROUTER_AWAY, 0, RING);
+    assert_int_equal(reply->connects[0]->code, CLOSE_UNAVAILABLE);
+    assert_true(reply->connects[0]->put);
+    assert_int_equal(reply->connects[0]->uid, 42);
+}
+
+static void put_that_was_to_be_tried_again_is_taken_back(void **state)
+{
+    (void)state;
+    connect_n(1);
+    token_is(0, 42);
+    router_says(0, ROUTER_AWAY, 0, RING); /* its stream broke: it may have been carried out */
+    assert_int_equal(n_routers, 1);
+    clock_move(130);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(n_routers, 2);
+    assert_int_equal(routers[1].what, 'd');
+    router_says(1, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->connects[0]->code, CLOSE_UNAVAILABLE);
+    assert_false(reply->connects[0]->put);
 }
 
 static void failed_fetch_takes_the_put_back(void **state)
@@ -392,6 +428,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(mismatch_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(late_router_is_unavailable, setup, teardown),
         cmocka_unit_test_setup_teardown(unanswered_put_is_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(put_that_cannot_be_taken_back_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(put_that_was_to_be_tried_again_is_taken_back, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(failed_fetch_takes_the_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(comet_that_went_keeps_its_put, setup, teardown),
         cmocka_unit_test_setup_teardown(ring_that_changed_midway_is_zero, setup, teardown),
