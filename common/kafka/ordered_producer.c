@@ -37,6 +37,8 @@ struct ordered_producer {
     int64_t max_bytes;                    /* the topic's limit, or our guess */
     uint64_t since_ms;                    /* when this client was opened, or the rest began */
     uint64_t failed_ms;                   /* the last failure; 0: none */
+    uint64_t looked_ms;                   /* the last look */
+    uint64_t awake_ms;                    /* when the loop went on that had stood still; 0: never */
     unsigned in_a_row;                    /* clients in a row that delivered nothing */
     bool there;                           /* the topic is there */
     bool giving_up;                       /* give_up() is due */
@@ -222,15 +224,28 @@ static void rest(struct ordered_producer *producer)
         (void)client_open(producer); /* if it fails, which is logged, we rest on */
 }
 
+/* Kafka may have confirmed long ago what waits, when nobody here could read that: the process was
+ * frozen, say. So time in which the loop stood still does not count. */
+static bool oldest_is_late(struct ordered_producer *producer)
+{
+    const struct ordered_ticket *oldest = TAILQ_FIRST(&producer->waiting);
+    uint64_t timeout = (uint64_t)producer->options.timeout_ms, now = now_ms(producer);
+
+    if (producer->looked_ms != 0 && now - producer->looked_ms > LOOK_MS_EVERY + timeout / 2)
+        producer->awake_ms = now;
+    producer->looked_ms = now;
+    return oldest != NULL && now >= oldest->since_ms + timeout &&
+           now >= producer->awake_ms + timeout;
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct ordered_producer *producer = timer->data;
-    const struct ordered_ticket *oldest = TAILQ_FIRST(&producer->waiting);
-    uint64_t timeout = (uint64_t)producer->options.timeout_ms;
+    bool late = oldest_is_late(producer);
 
     if (producer->client == NULL)
         rest(producer);
-    else if (oldest != NULL && now_ms(producer) >= oldest->since_ms + timeout)
+    else if (late)
         fail_for(producer, "Kafka did not confirm a message within bus.timeout");
 }
 

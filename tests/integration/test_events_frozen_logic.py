@@ -1,0 +1,32 @@
+"""A logic that stood still for longer than bus.timeout goes on telling events: Kafka had confirmed all that it waited for."""
+import concurrent.futures
+import time
+
+import events
+import imgo
+from cluster import wait_for
+
+
+def test_its_producer_stays(bus, make_cluster, uids):
+    env, topic = events.settings(bus, IMC_LOGIC_BUS_TIMEOUT="1s")
+    cluster = make_cluster(env=env)
+    cluster.events = topic
+    logic, users = cluster.logics[0], uids(60)
+    tokens = [logic.api.token(uid) for uid in users]
+
+    def visit(token):
+        with imgo.TcpClient(cluster.comets[0].tcp) as client:
+            client.auth(token, timeout=30)
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for n in range(3):
+            visits = [pool.submit(visit, token) for token in tokens[n * 20:(n + 1) * 20]]
+            wait_for(lambda: logic.metrics()['imc_logic_events_total{result="produced"}'] > n * 40, every=0.001)
+            logic.pause()
+            time.sleep(2)
+            logic.resume()
+            for done in visits:
+                done.result()
+    wait_for(lambda: events.balance(events.firsts(events.events(cluster))) == (set(), set()), what="all ends")
+    assert logic.metrics()["imc_logic_events_restarts_total"] == 0, logic.log()[-3000:]
+    assert logic.ready()
