@@ -86,6 +86,7 @@ static uint32_t put_one(struct map_batch_run *run, const Imc__V1__Put *put)
                                   .key = put->key,
                                   .room = put->room,
                                   .acked = put->acked,
+                                  .again = put->again,
                                   .max_others = put->max_sessions};
     if (refused_for_memory(run, put))
         return put_refuse(put, "memory is short, see memory.limit");

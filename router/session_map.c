@@ -87,16 +87,18 @@ static void session_rename(struct session_map *sessions, struct session_row *ses
 static void session_add(struct session_map *sessions, uint32_t slot, const struct session_new *put)
 {
     struct session_row *session = session_pool_at(&sessions->pool, slot);
-    uint32_t *head = uid_index_head(&sessions->index, put->uid);
+    uint32_t *link = uid_index_head(&sessions->index, put->uid);
 
+    while (put->again && *link != SLOT_NONE)
+        link = &session_pool_at(&sessions->pool, *link)->next;
     *session = (struct session_row){.uid = put->uid,
                                     .handle = put->handle,
                                     .life = put->life,
                                     .acked = put->acked,
-                                    .next = *head,
+                                    .next = *link,
                                     .room = interned_ref(sessions->rooms, put->room),
                                     .key = interned_ref(sessions->keys, put->key)};
-    *head = slot;
+    *link = slot;
     comet_lives_take(sessions->comets, put->life);
     uid_index_fit(&sessions->index, &sessions->pool);
 }

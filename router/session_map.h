@@ -52,6 +52,7 @@ struct session_new {
     uint16_t life;
     const char *key, *room; /* "" = none; copied */
     bool acked;
+    bool again;          /* it was open before: it stands behind those that came meanwhile */
     uint32_t max_others; /* SESSION_MAP_TOO_MANY if the uid has so many other live sessions; 0: no
                             limit */
 };
@@ -59,7 +60,8 @@ struct session_new {
 enum session_map_put session_map_put(struct session_map *sessions, const struct session_new *put);
 /* False: there was no such session. */
 bool session_map_del(struct session_map *sessions, int64_t uid, uint16_t life, uint64_t handle);
-/* Walk over the live sessions of UID; NULL at the end. Valid until the next put, del or sweep. */
+/* Walk over the live sessions of UID, the newest first; NULL at the end. Valid until the next put,
+ * del or sweep. */
 const struct session_row *session_map_first(const struct session_map *sessions, int64_t uid);
 const struct session_row *session_map_next(const struct session_map *sessions,
                                            const struct session_row *session);

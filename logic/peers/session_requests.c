@@ -347,6 +347,7 @@ static void start_registers(struct session_batch *sb)
             .key = in->key,
             .room = in->room,
             .acked = in->acked,
+            .again = true,
         };
         device_keys_keep(sb->logic, in->key, in->uid);
         if (agreed)

@@ -74,6 +74,7 @@ struct router_session {
     int64_t uid;
     const char *key, *room;
     bool acked;            /* an acknowledged session */
+    bool again;            /* put: it was open before */
     uint32_t max_sessions; /* put: refused if the uid has so many other sessions; 0: no limit */
 };
 

@@ -146,6 +146,7 @@ static void pack_put(struct packing *p, const struct router_request *request)
     put->room = pb_text(request->session.room);
     put->max_sessions = request->session.max_sessions;
     put->acked = request->session.acked;
+    put->again = request->session.again;
     p->map.puts[p->map.n_puts++] = put;
 }
 

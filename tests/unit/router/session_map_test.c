@@ -139,6 +139,29 @@ static void the_same_put_again_updates(void **state)
     assert_int_equal(f->comets->live_sessions, 1);
 }
 
+/* Its comet was taken for dead, and tells of it when newer ones have come. */
+static void a_session_that_was_open_before_is_the_oldest(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t life = life_of(f, "c1", 5);
+    struct session_new before = {
+        .uid = 7, .handle = 3, .life = life, .key = "", .room = "", .again = true};
+    static const uint64_t newest_first[] = {4, 2, 1, 3};
+    size_t n = 0;
+
+    for (int64_t uid = 0; uid < 100; uid++) /* some are in the same chain */
+        put(f, life, 1000 + uid, 9, "");
+    put(f, life, 7, 1, "");
+    put(f, life, 7, 2, "");
+    assert_int_equal(session_map_put(f->sessions, &before), SESSION_MAP_OK);
+    assert_int_equal(session_map_put(f->sessions, &before), SESSION_MAP_OK);
+    put(f, life, 7, 4, "");
+    for (const struct session_row *at = session_map_first(f->sessions, 7); at != NULL;
+         at = session_map_next(f->sessions, at))
+        assert_int_equal(at->handle, newest_first[n++]);
+    assert_int_equal(n, 4);
+}
+
 static void a_uid_has_as_many_sessions_as_allowed(void **state)
 {
     struct fixture *f = *state;
@@ -419,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_put_is_found_with_what_it_brought),
         TEST(the_same_put_again_updates),
+        TEST(a_session_that_was_open_before_is_the_oldest),
         TEST(a_uid_has_as_many_sessions_as_allowed),
         TEST(dead_sessions_do_not_count_against_the_limit),
         TEST(del_takes_out_one_session_and_only_once),

@@ -28,6 +28,7 @@ static void registered_follows_the_registers_to_every_router(void **state)
     handle(&in);
     assert_int_equal(n_routers, 1);
     assert_int_equal(routers[0].session.max_sessions, 0); /* it is open already */
+    assert_true(routers[0].session.again);
     router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
     assert_int_equal(n_routers, 3);
     router_says(1, ROUTER_OK, 0, RING);
