@@ -294,7 +294,7 @@ static void on_others(void *arg, const struct router_answer *answer)
         return;
     }
     if (give_way_closes_oldest(logic->config))
-        give_way_oldest(logic, connect->session.uid, answer);
+        give_way_oldest(logic, connect->session.uid, answer, connect->session.max_sessions);
     else
         give_way_silent(logic, connect->session.uid, answer, connect->asks++);
     connect_again(connect);

@@ -62,15 +62,16 @@ void give_way_silent(struct logic *logic, int64_t uid, const struct router_answe
     free(asked);
 }
 
-void give_way_oldest(struct logic *logic, int64_t uid, const struct router_answer *answer)
+void give_way_oldest(struct logic *logic, int64_t uid, const struct router_answer *answer,
+                     size_t most)
 {
-    bool asked = false;
+    size_t n = answer->n_sessions;
+    bool *asked = mem_zalloc(n + 1);
 
-    if (answer->n_sessions == 0)
-        return;
-    const struct router_answer oldest = {.n_sessions = 1,
-                                         .sessions = answer->sessions + answer->n_sessions - 1};
-    ask_comets(logic, uid, IMC__V1__GIVE_WAY__WHY__OLDEST, &oldest, 0, &asked);
+    if (n > 0)
+        ask_comets(logic, uid, IMC__V1__GIVE_WAY__WHY__OLDEST, answer,
+                   most > 0 && most < n ? most - 1 : n - 1, asked);
+    free(asked);
 }
 
 static bool is_self(const struct router_session *self, const Imc__V1__Session *session)
@@ -79,14 +80,33 @@ static bool is_self(const struct router_session *self, const Imc__V1__Session *s
            strcmp(session->comet, self->comet) == 0;
 }
 
-void give_way_same_key(struct logic *logic, const struct router_session *self,
-                       const struct router_answer *answer)
+/* Where SELF is in ANSWER; n_sessions: nowhere. */
+static size_t place_of(const struct router_session *self, const struct router_answer *answer)
 {
-    bool *asked = mem_alloc(answer->n_sessions + 1);
     size_t at = 0;
 
     while (at < answer->n_sessions && !is_self(self, answer->sessions[at]))
         at++;
+    return at;
+}
+
+bool give_way_is_replaced(const struct router_session *self, const struct router_answer *answer)
+{
+    size_t at = place_of(self, answer);
+
+    for (size_t i = 0; at < answer->n_sessions && i < at; i++) {
+        if (strcmp(answer->sessions[i]->key, self->key) == 0)
+            return true;
+    }
+    return false;
+}
+
+void give_way_same_key(struct logic *logic, const struct router_session *self,
+                       const struct router_answer *answer)
+{
+    bool *asked = mem_alloc(answer->n_sessions + 1);
+    size_t at = place_of(self, answer);
+
     for (size_t i = at; i < answer->n_sessions; i++)
         asked[i] = i == at || strcmp(answer->sessions[i]->key, self->key) != 0;
     ask_comets(logic, self->uid, IMC__V1__GIVE_WAY__WHY__SAME_KEY, answer, at, asked);

@@ -17,11 +17,15 @@ bool give_way_replaces(const struct logic_config *config);
  * of a few, then of all. So few sessions have to go, and soon. */
 void give_way_silent(struct logic *logic, int64_t uid, const struct router_answer *answer,
                      int asks);
-/* The oldest one is to end. */
-void give_way_oldest(struct logic *logic, int64_t uid, const struct router_answer *answer);
+/* The oldest one is to end, so that there is room for one more with MOST. Or several, if there are
+ * more than MOST already: sessions that are registered again are not limited. */
+void give_way_oldest(struct logic *logic, int64_t uid, const struct router_answer *answer,
+                     size_t most);
 /* Those with the key of SELF that came before it are to end. A router lists them behind SELF. If
  * two come at the same time, only the older one is behind the other. So one of them stays. */
 void give_way_same_key(struct logic *logic, const struct router_session *self,
                        const struct router_answer *answer);
+/* Has another one with the key of SELF come after it? */
+bool give_way_is_replaced(const struct router_session *self, const struct router_answer *answer);
 
 #endif

@@ -19,6 +19,7 @@
 #include "logic/mailbox/mailbox_trace.h"
 #include "logic/mailbox/receivers.h"
 #include "logic/peers/connect.h"
+#include "logic/peers/give_way.h"
 #include "logic/peers/questions.h"
 #include "logic/peers/relocate_requests.h"
 #include "logic/peers/renew.h"
@@ -290,22 +291,50 @@ static void register_done(struct status_item *item, uint32_t status)
     session_batch_drop(sb);
 }
 
-/* The session is registered. If it must not stay, its comet is told to end it. */
+/* The session is registered, and must not stay: its comet is told to end it. */
+static void must_end(const struct status_item *item, uint32_t code, const char *why)
+{
+    struct session_batch *sb = item->sb;
+    Imc__V1__Revoked *revoked = arena_alloc(&sb->batch->arena, sizeof *revoked);
+
+    imc__v1__revoked__init(revoked);
+    revoked->index = (uint32_t)(item->status - sb->reply.registers);
+    revoked->code = code;
+    revoked->reason = pb_text(why);
+    sb->reply.revoked[sb->reply.n_revoked++] = revoked;
+}
+
 static void on_judged(void *arg, int err, uint32_t code, const char *why)
 {
     struct status_item *item = arg;
-    struct session_batch *sb = item->sb;
 
     if (err == 0 && code != CLOSE_NONE) {
-        Imc__V1__Revoked *revoked = arena_alloc(&sb->batch->arena, sizeof *revoked);
-        imc__v1__revoked__init(revoked);
-        revoked->index = (uint32_t)(item->status - sb->reply.registers);
-        revoked->code = code;
-        revoked->reason = pb_text(why);
-        sb->reply.revoked[sb->reply.n_revoked++] = revoked;
-        logic_count(sb->logic, LOGIC_REVOKED_SESSIONS, 1);
+        must_end(item, code, why);
+        logic_count(item->sb->logic, LOGIC_REVOKED_SESSIONS, 1);
     }
     register_done(item, err == 0 ? IMC__V1__LOGIC_STATUS__OK : IMC__V1__LOGIC_STATUS__UNAVAILABLE);
+}
+
+static void judge(struct status_item *item)
+{
+    const struct session_batch *sb = item->sb;
+    const Imc__V1__Register *in = sb->in->registers[item->status - sb->reply.registers];
+    const struct revoked_session session = {in->token, in->token_id, in->issued_s};
+
+    revoked_judge(sb->logic, in->uid, &session, on_judged, item);
+}
+
+/* While others took its comet for dead, nobody could ask the session to give way to a newer one. */
+static void on_same_key(void *arg, const struct router_answer *answer)
+{
+    struct status_item *item = arg;
+
+    if (answer->result != ROUTER_OK || !give_way_is_replaced(&item->session, answer)) {
+        judge(item);
+        return;
+    }
+    must_end(item, CLOSE_REPLACED, "a newer session of the same key took the place of this one");
+    register_done(item, IMC__V1__LOGIC_STATUS__OK);
 }
 
 static void on_registered(void *arg, const struct router_answer *answer)
@@ -317,11 +346,13 @@ static void on_registered(void *arg, const struct router_answer *answer)
     if (status == IMC__V1__LOGIC_STATUS__OK)
         session_batch_put(sb, answer->ring);
     const Imc__V1__Register *in = sb->in->registers[item->status - sb->reply.registers];
-    const struct revoked_session session = {in->token, in->token_id, in->issued_s};
-    if (status == IMC__V1__LOGIC_STATUS__OK && in->judge)
-        revoked_judge(sb->logic, in->uid, &session, on_judged, item);
-    else
+    if (status != IMC__V1__LOGIC_STATUS__OK || !in->judge)
         register_done(item, status);
+    else if (in->key[0] != '\0' && give_way_replaces(sb->logic->config))
+        router_lookup(sb->logic->routers, in->uid, (uint64_t)sb->logic->config->router_timeout_ms,
+                      on_same_key, item);
+    else
+        judge(item);
 }
 
 /* Registers sessions that are open already, so the limit of sessions does not apply. */

@@ -74,12 +74,40 @@ static void more_and_more_are_asked_whether_they_are_silent(void **state)
 static void only_the_oldest_is_to_go(void **state)
 {
     (void)state;
-    give_way_oldest(&logic, 8, &answer);
+    give_way_oldest(&logic, 8, &answer, 6);
+    assert_string_equal(told, "two/7:55,1 ");
+    told[0] = '\0';
+    give_way_oldest(&logic, 8, &answer, 0);
     assert_string_equal(told, "two/7:55,1 ");
     told[0] = '\0';
     answer.n_sessions = 0;
-    give_way_oldest(&logic, 8, &answer);
+    give_way_oldest(&logic, 8, &answer, 1);
     assert_string_equal(told, "");
+}
+
+static void all_that_are_too_many_are_to_go(void **state)
+{
+    (void)state;
+    give_way_oldest(&logic, 8, &answer, 4);
+    assert_string_equal(told, "two/7:57,55,1 one/7:56,1 ");
+    told[0] = '\0';
+    give_way_oldest(&logic, 8, &answer, 1);
+    assert_string_equal(told, "one/7:60,58,56,1 two/7:59,57,55,1 ");
+}
+
+static void one_is_replaced_by_a_newer_one_of_its_key(void **state)
+{
+    struct router_session self = {
+        .comet = "two", .epoch = 7, .handle = 59, .uid = 8, .key = "phone"};
+
+    (void)state;
+    assert_true(give_way_is_replaced(&self, &answer));
+    self.comet = "one"; /* it is not there */
+    assert_false(give_way_is_replaced(&self, &answer));
+    self.handle = 60; /* the newest */
+    assert_false(give_way_is_replaced(&self, &answer));
+    self = (struct router_session){.comet = "two", .epoch = 7, .handle = 55, .key = "tablet"};
+    assert_false(give_way_is_replaced(&self, &answer));
 }
 
 static void older_ones_of_the_same_key_are_to_go(void **state)
@@ -140,6 +168,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(more_and_more_are_asked_whether_they_are_silent, setup),
         cmocka_unit_test_setup(only_the_oldest_is_to_go, setup),
+        cmocka_unit_test_setup(all_that_are_too_many_are_to_go, setup),
+        cmocka_unit_test_setup(one_is_replaced_by_a_newer_one_of_its_key, setup),
         cmocka_unit_test_setup(older_ones_of_the_same_key_are_to_go, setup),
         cmocka_unit_test_setup(of_two_that_race_one_stays, setup),
         cmocka_unit_test(settings_are_words),

@@ -119,6 +119,60 @@ static void a_session_that_was_revoked_meanwhile_is_told_of(void **state)
     assert_string_equal(reply->revoked[0]->reason, "the token was revoked");
 }
 
+/* Its device has connected to another comet, while this one was taken for dead. */
+static void a_session_that_was_replaced_meanwhile_is_told_of(void **state)
+{
+    static char replace[] = "replace", key[] = "phone", other[] = "c-2";
+    Imc__V1__SessionBatch in = register_batch(true);
+    Imc__V1__Session newer = IMC__V1__SESSION__INIT, self = IMC__V1__SESSION__INIT;
+    Imc__V1__Session *list[] = {&newer, &self};
+    struct router_answer answer = {
+        .result = ROUTER_OK, .ring = RING, .n_sessions = 2, .sessions = list};
+
+    (void)state;
+    judged.asked = 0;
+    config.sessions_same_key = replace;
+    in.registers[0]->judge = true;
+    in.registers[0]->key = key;
+    handle(&in);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    assert_int_equal(routers[1].what, 'l');
+    assert_int_equal(routers[1].session.uid, 42);
+    self.comet = in.comet;
+    self.epoch = in.epoch;
+    self.handle = 7;
+    newer.comet = other;
+    newer.epoch = 9;
+    newer.handle = 8;
+    self.key = newer.key = key;
+    routers[1].fn(routers[1].arg, &answer);
+    assert_int_equal(judged.asked, 0);
+    router_says(2, ROUTER_OK, 0, RING);
+    config.sessions_same_key = NULL;
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__OK);
+    assert_int_equal(reply->n_revoked, 1);
+    assert_int_equal(reply->revoked[0]->code, CLOSE_REPLACED);
+}
+
+static void the_only_one_of_its_key_is_judged(void **state)
+{
+    static char replace[] = "replace", key[] = "phone";
+    Imc__V1__SessionBatch in = register_batch(true);
+
+    (void)state;
+    judged.asked = 0;
+    config.sessions_same_key = replace;
+    in.registers[0]->judge = true;
+    in.registers[0]->key = key;
+    handle(&in);
+    router_says(0, ROUTER_OK, IMC__V1__PUT_STATUS__PUT_OK, RING);
+    router_says(1, ROUTER_AWAY, 0, RING);
+    config.sessions_same_key = NULL;
+    assert_int_equal(judged.asked, 1);
+    router_says(2, ROUTER_OK, 0, RING);
+    assert_int_equal(reply->registers[0], IMC__V1__LOGIC_STATUS__OK);
+}
+
 static void a_session_that_cannot_be_judged_is_registered_again(void **state)
 {
     Imc__V1__SessionBatch in = register_batch(true);
@@ -181,6 +235,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_register_is_judged_only_if_comet_asks, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_that_was_revoked_meanwhile_is_told_of, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_session_that_was_replaced_meanwhile_is_told_of, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_only_one_of_its_key_is_judged, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_that_cannot_be_judged_is_registered_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rooms_number_goes_to_its_router, setup, teardown),
