@@ -220,6 +220,17 @@ static void after_sleep(struct static_members *members, uint64_t now_ms)
         new_life(members, NULL, NULL, gap_ms);
 }
 
+/* Our own list has what we said of ourselves when it was published. What others say they are asked
+ * for, and nobody asks itself. */
+static void update_self(struct static_members *members)
+{
+    const struct member *self = &members->base.self;
+    struct member *shown = member_list_find(&members->base.lists[members->base.kind], self->id);
+
+    if (members->shown && shown != NULL && shown->epoch == self->epoch)
+        member_take_counts(shown, self);
+}
+
 /* Logs what keeps us from being a full member, and repeats it every TOLD_MS. */
 static void tell(struct static_members *members, uint64_t now_ms)
 {
@@ -255,6 +266,7 @@ static void on_tick(uv_timer_t *timer)
     addresses_prune(members);
     addresses_ask(members);
     tell(members, now_ms);
+    update_self(members);
     members_step(members);
 }
 

@@ -59,6 +59,21 @@ static void everyone_sees_everyone(void **state)
     assert_int_equal(router->changed[MEMBER_COMET], changes + 1);
 }
 
+/* Nobody asks itself. */
+static void what_we_say_of_ourselves_is_in_our_own_list(void **state)
+{
+    struct node *logic = &nodes[0];
+    (void)state;
+    join((struct who[]){{MEMBER_LOGIC, "logic"}, {MEMBER_LOGIC, "other"}}, 2);
+    membership_set_unready(logic->membership, "bus,clock");
+    turn_for(3 * RENEW);
+    assert_string_equal(seen(logic, MEMBER_LOGIC, "logic")->unready, "bus,clock");
+    assert_string_equal(seen(&nodes[1], MEMBER_LOGIC, "logic")->unready, "bus,clock");
+    membership_set_unready(logic->membership, "");
+    turn_for(3 * RENEW);
+    assert_string_equal(seen(logic, MEMBER_LOGIC, "logic")->unready, "");
+}
+
 static void only_what_is_watched_is_listed(void **state)
 {
     struct membership_options options = {.kind = MEMBER_COMET,
@@ -249,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         member_test(everyone_sees_everyone),
+        member_test(what_we_say_of_ourselves_is_in_our_own_list),
         member_test(only_what_is_watched_is_listed),
         member_test(who_leaves_is_gone_at_once_and_who_dies_after_its_ttl),
         member_test(who_leaves_unheard_is_gone_with_the_next_answer),
