@@ -10,6 +10,7 @@
  * answer. */
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,16 @@ static void print(const rd_kafka_message_t *message)
     json_decref(line);
 }
 
+/* To be told of the end of PARTITION once. Somebody may go on producing to it, and then it ends
+ * again, while others have not been read. */
+static bool ends_first(bool *ended, int partition)
+{
+    bool first = !ended[partition];
+
+    ended[partition] = true;
+    return first;
+}
+
 /* How many partitions TOPIC has; -1: the brokers do not answer. */
 static int partitions_of(rd_kafka_t *rk, const char *topic)
 {
@@ -78,7 +89,8 @@ static int partitions_of(rd_kafka_t *rk, const char *topic)
 static int read_all(rd_kafka_t *rk, const char *topic, int partitions)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
-    int result = EXIT_SUCCESS;
+    bool *ended = calloc((size_t)partitions + 1, sizeof *ended);
+    int result = ended != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 
     for (int i = 0; i < partitions; i++)
         rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
@@ -92,13 +104,14 @@ static int read_all(rd_kafka_t *rk, const char *topic, int partitions)
                     message != NULL ? rd_kafka_message_errstr(message) : "no answer");
             result = EXIT_FAILURE;
         } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-            partitions--;
+            partitions -= ends_first(ended, message->partition);
         } else {
             print(message);
         }
         if (message != NULL)
             rd_kafka_message_destroy(message);
     }
+    free(ended);
     return result;
 }
 
