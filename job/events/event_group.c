@@ -224,22 +224,42 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
              err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "new" : "gone", list->cnt);
 }
 
-static void take_end(struct events *events, const rd_kafka_message_t *message)
+/* The log of PARTITION ends at OFFSET. */
+static void take_end(struct events *events, struct event_partition *partition, int64_t offset)
 {
-    struct event_partition *partition = partition_find(events, message->partition);
+    int32_t id = partition->id;
 
-    if (partition == NULL || event_partition_end(partition, message->offset))
+    if (event_partition_end(partition, offset))
         return;
     log_warn("events: another log",
              "topic=%s partition=%" PRId32 " end=%" PRId64
              "; read from its beginning, as if nothing were committed",
-             events_log_name(events), message->partition, message->offset);
+             events_log_name(events), id, offset);
     job_count(events->job, JOB_LOG_RESTARTS);
     partition_end(partition);
-    partition = event_partition_open(&events->outlets, message->partition);
+    partition = event_partition_open(&events->outlets, id);
     LIST_INSERT_HEAD(&events->partitions, partition, link);
     event_partition_known(partition, 0);
-    read_from_beginning(events, message->partition);
+    read_from_beginning(events, id);
+}
+
+/* Where the log of partition ID ended when librdkafka fetched from it last; -1: it has not. */
+static int64_t log_end(const struct events *events, int32_t id)
+{
+    int64_t low, high;
+
+    rd_kafka_resp_err_t err =
+        rd_kafka_get_watermark_offsets(events->rk, events_log_name(events), id, &low, &high);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
+}
+
+static void take_record(struct events *events, struct event_partition *partition,
+                        const rd_kafka_message_t *message)
+{
+    event_partition_record(partition, message);
+    if (!partition->caught_up &&
+        event_partition_reached(partition, log_end(events, partition->id)))
+        take_end(events, partition, partition->goal);
 }
 
 static void take_error(struct events *events, const rd_kafka_message_t *message)
@@ -268,12 +288,13 @@ static bool on_messages(rd_kafka_queue_t *queue, void *arg)
         if (message == NULL)
             return false;
         struct event_partition *partition = partition_find(events, message->partition);
-        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            take_end(events, message);
-        else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
+            message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
             take_error(events, message);
+        else if (partition != NULL && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            take_end(events, partition, message->offset);
         else if (partition != NULL)
-            event_partition_record(partition, message);
+            take_record(events, partition, message);
         rd_kafka_message_destroy(message);
         if (events->outlets.waiting >= (size_t)events->job->config->events_window)
             break;

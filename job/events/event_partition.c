@@ -406,6 +406,15 @@ void event_partition_known(struct event_partition *partition, int64_t offset)
     partition->emit_from = offset;
 }
 
+bool event_partition_reached(struct event_partition *partition, int64_t end)
+{
+    if (!partition->known || partition->caught_up)
+        return false;
+    if (partition->goal == 0 && end > 0)
+        partition->goal = end;
+    return partition->goal > 0 && partition->next >= partition->goal;
+}
+
 bool event_partition_end(struct event_partition *partition, int64_t offset)
 {
     if (!partition->known)

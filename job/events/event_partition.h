@@ -45,6 +45,7 @@ struct event_partition {
     bool caught_up;    /* the end was reached once */
     int64_t emit_from; /* offset of the first record that events follow from */
     int64_t next;      /* offset after the newest record */
+    int64_t goal;      /* where the log ended when its first record came; 0: not known */
     size_t n_ending;   /* ends of sessions that are on their way to the log (session_ends.c) */
     int64_t committed; /* position last committed; -1: none, or it was not taken */
     struct session_table table;
@@ -59,6 +60,10 @@ void event_partition_unref(struct event_partition *partition);
 /* The group has committed OFFSET. */
 void event_partition_known(struct event_partition *partition, int64_t offset);
 void event_partition_record(struct event_partition *partition, const rd_kafka_message_t *message);
+/* Behind each record until it has caught up: the log ends at END by now, or -1. Kafka tells of an
+ * end only when it has nothing for a fetch, which may never be. So what the log had when its first
+ * record came is enough. True: that is read, and event_partition_end() may be told of `goal`. */
+bool event_partition_reached(struct event_partition *partition, int64_t end);
 /* Its end is at OFFSET. False: it is shorter than what was committed, so it is another log.
  * Everything is forgotten, and it has to be read from its beginning. */
 bool event_partition_end(struct event_partition *partition, int64_t offset);

@@ -1,6 +1,8 @@
 """Every connected has its disconnected: comets, jobs, logics and Kafka are away at the worst moments."""
 import pytest
 
+import event_books
+import event_crowd
 import events
 import imgo
 from cluster import wait_for
@@ -14,8 +16,8 @@ def make(bus, make_cluster):
     if bus.kind != "kafka":
         pytest.skip("of a real Kafka")
 
-    def with_events(**kwargs):
-        env, topic = events.settings(bus, IMC_LOGIC_BUS_TIMEOUT="1s")
+    def with_events(types=None, more=None, **kwargs):
+        env, topic = events.settings(bus, types, IMC_LOGIC_BUS_TIMEOUT="1s", **(more or {}))
         cluster = make_cluster(env={**QUICK, **env}, **kwargs)
         cluster.events = topic
         return cluster
@@ -45,6 +47,31 @@ def test_a_comet_dies_and_its_job_with_it(make, uids):
         if n % 2 == 1:
             assert events.told(cluster, users[n], "connected disconnected")[1]["data"]["reason"] == "client"
     assert events.balance(events.firsts(events.events(cluster))) == (set(), set())
+
+
+def test_a_comet_dies_while_the_log_never_rests(make, uids):
+    """Kafka tells of the end of a partition only when it has nothing for a fetch, and here it always has."""
+    one = {f"IMC_{kind}_BUS_PARTITIONS": "1" for kind in ("LOGIC", "JOB")}
+    cluster = make("connected, disconnected, joined, left", {**one, "IMC_JOB_BUS_FETCH_WAIT": "3s"}, comets=2)
+    users = uids(12)
+    people = [event_crowd.Person(cluster, uid, "plain", str(uid)) for uid in users]
+    for person in people:
+        person.calm.set()
+        person.start()
+    try:
+        wait_for(lambda: cluster.sum("job", "imc_job_events_open") == 12, 20, "all to be in the log")
+        cluster.jobs[0].kill9()
+        cluster.jobs[0].start()
+        wait_for(cluster.jobs[0].ready, what="the job to be back")
+        cluster.comets[1].kill9()
+        cluster.comets[1].start()
+        wait_for(lambda: cluster.sum("job", "imc_job_events_lost_total") > 0, 20, "the ends of who was on it", 0.3)
+        wait_for(lambda: len(event_books.Books(cluster, users).open()) == 12, 20, "everybody to have one session", 0.5)
+    finally:
+        for person in people:
+            person.end.set()
+        for person in people:
+            person.join()
 
 
 def test_a_comet_that_was_taken_for_dead_comes_back(make, uid):

@@ -240,6 +240,39 @@ static void sessions_of_a_dead_comet_end(void **state)
     SAID(&the_log, "d.1.a lost", "d.1.a lost", "c.1.a lost");
 }
 
+/* Kafka tells of no end while something is written all the time. */
+static void a_log_that_never_rests_has_an_end(void **state)
+{
+    (void)state;
+    opened("d.1.a");
+    assert_false(event_partition_reached(partition, -1));
+    assert_false(event_partition_reached(partition, 3));
+    opened("c.1.a");
+    assert_false(event_partition_reached(partition, 5));
+    event_partition_look(partition);
+    assert_int_equal(the_log.n, 0);
+    opened("c.1.b");
+    assert_true(event_partition_reached(partition, 9)); /* all that was there at first */
+    assert_true(event_partition_end(partition, partition->goal));
+    event_partition_look(partition);
+    SAID(&the_log, "d.1.a lost");
+    assert_false(event_partition_reached(partition, 9));
+}
+
+/* Nothing is read of it, so its end is not reached, until it is known what was committed. */
+static void an_end_is_not_reached_too_early(void **state)
+{
+    (void)state;
+    event_partition_close(partition);
+    partition = event_partition_open(&outlets, 3);
+    opened("c.1.a");
+    assert_false(event_partition_reached(partition, 1));
+    event_partition_known(partition, 2);
+    assert_false(event_partition_reached(partition, 3));
+    opened("c.1.a");
+    assert_false(event_partition_reached(partition, 3));
+}
+
 static void a_comet_is_not_dead_because_our_list_is_old(void **state)
 {
     (void)state;
@@ -351,6 +384,8 @@ int main(void)
         TEST(rooms_of_a_session_that_is_not_open_are_not_told),
         TEST(rooms_of_a_session_whose_end_waits_are_not_told),
         TEST(sessions_of_a_dead_comet_end),
+        TEST(a_log_that_never_rests_has_an_end),
+        TEST(an_end_is_not_reached_too_early),
         TEST(a_comet_is_not_dead_because_our_list_is_old),
         TEST(only_so_many_are_remembered),
         TEST(another_log_is_noticed),
