@@ -301,6 +301,8 @@ static void job_daemon_scrape(struct daemon *daemon)
                (int64_t)kafka_consumer_partitions(state->consumer));
     metric_set(daemon->counters, JOB_PARTITIONS_UNREAD,
                (int64_t)kafka_consumer_unread(state->consumer));
+    metric_set(daemon->counters, JOB_PARTITIONS_UNOWNED,
+               (int64_t)kafka_consumer_unowned(state->consumer));
     metric_set(daemon->counters, JOB_LAG, partitions_behind(&state->job));
 }
 

@@ -126,6 +126,8 @@
       "Producers to events.topic and events.log that were replaced for that.")                     \
     X(EVENTS_PARTITIONS, "imc_job_events_partitions", NULL, METRIC_GAUGE,                          \
       "Partitions of events.log assigned.")                                                        \
+    X(EVENTS_UNOWNED, "imc_job_events_unowned", NULL, METRIC_GAUGE,                                \
+      "Those that no job had when this one asked Kafka last: as imc_job_partitions_unowned.")      \
     X(EVENTS_READING, "imc_job_events_reading", NULL, METRIC_GAUGE,                                \
       "Those of which this job has not come to the end yet; until then it ends no session there "  \
       "whose comet is dead. Above 0 for minutes: is Kafka slow, or the log very long?")            \
@@ -162,6 +164,9 @@
     X(PARTITIONS_UNREAD, "imc_job_partitions_unread", NULL, METRIC_GAUGE,                          \
       "Assigned partitions that are not read: no fence is known yet, or comets refuse ours. Not "  \
       "0 for longer than a minute: look at the way to Redis, and for two jobs with one lease.id.") \
+    X(PARTITIONS_UNOWNED, "imc_job_partitions_unowned", NULL, METRIC_GAUGE,                        \
+      "Partitions of bus.topic that no job had when this one asked Kafka last. If it sees that "   \
+      "twice, it leaves the group and joins again, so that they are dealt out.")                   \
     X(LAG, "imc_job_lag", NULL, METRIC_GAUGE,                                                      \
       "Messages in the assigned partitions behind what is resolved.")                              \
     X(COMETS, "imc_job_comets", NULL, METRIC_GAUGE, "Live comets.")                                \

@@ -257,8 +257,7 @@ static void take_record(struct events *events, struct event_partition *partition
                         const rd_kafka_message_t *message)
 {
     event_partition_record(partition, message);
-    if (!partition->caught_up &&
-        event_partition_reached(partition, log_end(events, partition->id)))
+    if (!partition->caught_up && event_partition_reached(partition, log_end(events, partition->id)))
         take_end(events, partition, partition->goal);
 }
 
@@ -303,6 +302,38 @@ static bool on_messages(rd_kafka_queue_t *queue, void *arg)
     return true;
 }
 
+/* --- partitions that are nobody's --- */
+
+void event_group_look(struct events *events)
+{
+    group_share_look(events->share, ordered_producer_partitions(events->outlets.log));
+}
+
+static void on_unowned(size_t n, void *arg)
+{
+    struct events *events = arg;
+
+    if (events->drain_ms != 0 || events->failed)
+        return;
+    log_warn("events: joining again", "topic=%s why=\"%zu of its partitions are nobody's\"",
+             events_log_name(events), n);
+    rd_kafka_unsubscribe(events->rk);
+    if (!log_consumer_subscribe(events->job, events->rk))
+        events->failed = true; /* it is opened anew */
+}
+
+static struct group_share *share_open(struct events *events)
+{
+    const struct group_share_options options = {.job = events->job,
+                                                .rk = events->rk,
+                                                .group = events->job->config->events_group,
+                                                .topic = events_log_name(events),
+                                                .unowned = on_unowned,
+                                                .arg = events};
+
+    return group_share_open(&options);
+}
+
 /* --- the consumer --- */
 
 static const struct log_consumer_events consumer_events = {.rebalance = on_rebalance,
@@ -314,6 +345,7 @@ void event_group_close(struct events *events)
         return;
     partitions_end(events);
     committed_anchors_close(events->committed);
+    group_share_close(events->share);
     kafka_queue_close(events->bus);
     rd_kafka_queue_destroy(events->queue);
     kafka_shutdown_forget(kafka_shutdown(events->rk, NULL));
@@ -328,6 +360,7 @@ void event_group_open(struct events *events)
         events->failed = events->paused = false;
         events->queue = rd_kafka_queue_get_consumer(events->rk);
         events->committed = committed_anchors_open(events->job, events->rk, on_committed, events);
+        events->share = share_open(events);
         int err =
             kafka_queue_open(events->job->loop, events->queue, on_messages, events, &events->bus);
         if (err != 0 || !log_consumer_subscribe(events->job, events->rk)) {

@@ -103,6 +103,8 @@ static void on_tick(uv_timer_t *timer)
     if (events->rk != NULL) {
         kafka_queue_wake(events->bus); /* keeps max.poll.interval.ms satisfied */
         event_group_ask_committed(events);
+        if (events->drain_ms == 0)
+            event_group_look(events);
         if (events_now_ms(events) >= events->looked_ms + WATCH_MS)
             look(events);
     }
@@ -246,6 +248,8 @@ void events_scrape(const struct events *events)
         absent += (int64_t)partition->absences.n;
     }
     metric_set(events->job->counters, JOB_EVENTS_PARTITIONS, partitions);
+    metric_set(events->job->counters, JOB_EVENTS_UNOWNED,
+               events->rk != NULL ? (int64_t)group_share_unowned(events->share) : 0);
     metric_set(events->job->counters, JOB_EVENTS_READING, reading);
     metric_set(events->job->counters, JOB_EVENTS_ENDING, ending);
     metric_set(events->job->counters, JOB_EVENTS_OPEN, open);

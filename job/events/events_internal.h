@@ -9,6 +9,7 @@
 #include "common/kafka/kafka.h"
 #include "job/events/event_partition.h"
 #include "job/events/message_facts.h"
+#include "job/kafka/group_share.h"
 #include "job/kafka/kafka_consumer.h"
 
 struct events {
@@ -21,6 +22,7 @@ struct events {
     rd_kafka_queue_t *queue;
     struct kafka_queue *bus;
     struct committed_anchors *committed;
+    struct group_share *share;
     LIST_HEAD(, event_partition) partitions;
     uint64_t looked_ms, reopen_ms;
     bool log_ready, outlet_ready, paused, failed, leaving;
@@ -52,6 +54,8 @@ void event_group_close(struct events *events);
 /* What was committed of partitions that came is asked for, if it is not under way. */
 void event_group_ask_committed(struct events *events);
 void event_group_commit(struct events *events);
+/* Is each partition of the log some job's? If not, joins the group again. */
+void event_group_look(struct events *events);
 /* The partitions whose committed offset is known are read no further, or again. */
 void event_group_pause(struct events *events, bool pause);
 /* Likewise, if events.window events wait, or half of it. */

@@ -9,6 +9,7 @@
 #include "common/kafka/shutdown.h"
 #include "common/kafka/topics.h"
 #include "job/base/job.h"
+#include "job/kafka/group_share.h"
 #include "job/kafka/kafka_consumer_internal.h"
 #include "job/kafka/partition_reader.h"
 #include "job/mailbox/lag_report.h"
@@ -25,6 +26,12 @@ enum {
 
 /* --- all the time --- */
 
+static void consumer_look_at_group(struct kafka_consumer *consumer)
+{
+    if (consumer->state == CONSUMER_RUNNING && !consumer->down)
+        group_share_look(consumer->share, kafka_topics_partitions(consumer->topics));
+}
+
 static void consumer_on_tick(uv_timer_t *timer)
 {
     struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, tick);
@@ -32,6 +39,7 @@ static void consumer_on_tick(uv_timer_t *timer)
     partition_reader_commit_due(consumer->partitions);
     partition_reader_check(consumer->partitions);
     consumer_check_share(consumer);
+    consumer_look_at_group(consumer);
     consumer_tell_unread(consumer);
     partition_reader_wake(consumer->partitions);
     windows_look(&consumer->job->windows);
@@ -180,6 +188,18 @@ fail:
     return err;
 }
 
+static struct group_share *consumer_share_open(struct kafka_consumer *consumer)
+{
+    const struct group_share_options options = {.job = consumer->job,
+                                                .rk = consumer->rk,
+                                                .group = consumer->job->config->bus_group,
+                                                .topic = consumer_topic(consumer),
+                                                .unowned = consumer_on_unowned,
+                                                .arg = consumer};
+
+    return group_share_open(&options);
+}
+
 static void consumer_start_timers(struct kafka_consumer *consumer)
 {
     struct loop *loop = consumer->job->loop;
@@ -206,6 +226,7 @@ int kafka_consumer_open(struct job *job, struct redis *redis, kafka_ready_fn rea
     err = consumer_connect(c);
     if (err != 0)
         goto fail_rk;
+    c->share = consumer_share_open(c);
     consumer_start_timers(c);
     job->windows.events = &windows_events;
     job->windows.arg = c;
@@ -239,6 +260,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     consumer->state = CONSUMER_CLOSED;
     consumer->job->windows.events = NULL;
     struct kafka_look *look = kafka_topics_close(consumer->topics);
+    group_share_close(consumer->share);
     if (!left)
         partition_reader_commit(consumer->partitions);
     partition_reader_close(consumer->partitions);
@@ -260,4 +282,9 @@ size_t kafka_consumer_unread(const struct kafka_consumer *consumer)
     uint64_t longest_ms;
 
     return partition_reader_unread(consumer->partitions, &longest_ms);
+}
+
+size_t kafka_consumer_unowned(const struct kafka_consumer *consumer)
+{
+    return group_share_unowned(consumer->share);
 }

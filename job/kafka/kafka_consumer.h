@@ -46,5 +46,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer);
 /* Partitions assigned, and those of them that nobody reads. */
 size_t kafka_consumer_partitions(const struct kafka_consumer *consumer);
 size_t kafka_consumer_unread(const struct kafka_consumer *consumer);
+/* Partitions of the topic that no job has: group_share.h. */
+size_t kafka_consumer_unowned(const struct kafka_consumer *consumer);
 
 #endif

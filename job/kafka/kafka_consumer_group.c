@@ -163,6 +163,12 @@ void consumer_on_topic(bool ok, const char *why, void *arg)
 
 /* --- our share of the partitions --- */
 
+static void consumer_join_again(struct kafka_consumer *consumer)
+{
+    rd_kafka_unsubscribe(consumer->rk);
+    consumer_subscribe(consumer);
+}
+
 /* The member that deals out the partitions may have found no topic at that moment, and librdkafka
  * joins again only if the topic has changed since it was seen last. If the other members have all
  * partitions, joining again does no harm. */
@@ -177,8 +183,18 @@ void consumer_check_share(struct kafka_consumer *consumer)
     consumer->none_ms = 0;
     consumer->none_times++;
     log_info("joining again", "why=\"no partition is ours since Kafka was away\"");
-    rd_kafka_unsubscribe(consumer->rk);
-    consumer_subscribe(consumer);
+    consumer_join_again(consumer);
+}
+
+void consumer_on_unowned(size_t n, void *arg)
+{
+    struct kafka_consumer *consumer = arg;
+
+    if (consumer->state != CONSUMER_RUNNING)
+        return;
+    log_warn("joining again", "topic=%s why=\"%zu of its partitions are nobody's\"",
+             consumer_topic(consumer), n);
+    consumer_join_again(consumer);
 }
 
 static void consumer_share(struct kafka_consumer *consumer)

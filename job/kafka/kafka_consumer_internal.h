@@ -8,6 +8,7 @@
 #include "job/base/job.h"
 #include <librdkafka/rdkafka.h>
 
+struct group_share;
 struct kafka_queue;
 struct kafka_topics;
 struct partition_reader;
@@ -31,6 +32,7 @@ struct kafka_consumer {
     rd_kafka_queue_t *queue; /* consumer's; after kafka_consumer_drain() that of closing */
     struct kafka_queue *bus;
     struct kafka_topics *topics;
+    struct group_share *share;
     struct partition_reader *partitions;
     uv_timer_t tick, limit;
     struct loop_task finish;
@@ -72,6 +74,8 @@ void consumer_on_heard(rd_kafka_resp_err_t err, void *arg);
 int consumer_subscribe(struct kafka_consumer *consumer);
 /* Joins again if our share is nothing, and that is doubted. */
 void consumer_check_share(struct kafka_consumer *consumer);
+/* For group_share.h. */
+void consumer_on_unowned(size_t n, void *arg);
 /* Counts, logs and frees ERROR; NULL is fine. */
 void consumer_complain(struct kafka_consumer *consumer, const char *what, rd_kafka_error_t *error);
 /* For kafka/topics.h, kafka/kafka.h and librdkafka. */
