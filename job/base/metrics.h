@@ -132,7 +132,8 @@
       "Those of which this job has not come to the end yet; until then it ends no session there "  \
       "whose comet is dead. Above 0 for minutes: is Kafka slow, or the log very long?")            \
     X(EVENTS_ENDING, "imc_job_events_ending", NULL, METRIC_GAUGE,                                  \
-      "Ends of sessions that this job writes, of dead comets or due, on their way into the log.")  \
+      "Ends of sessions that this job has written, of dead comets or due, and not read in the "    \
+      "log yet. Above 0 for minutes: does Kafka take what is written, and tell it?")               \
     X(EVENTS_OPEN, "imc_job_events_open", NULL, METRIC_GAUGE,                                      \
       "Open sessions in those partitions.")                                                        \
     X(EVENTS_REMEMBERED, "imc_job_events_remembered", NULL, METRIC_GAUGE,                          \

@@ -229,6 +229,7 @@ static void take_end(struct events *events, struct event_partition *partition, i
 {
     int32_t id = partition->id;
 
+    event_partition_heard(partition);
     if (event_partition_end(partition, offset))
         return;
     log_warn("events: another log",

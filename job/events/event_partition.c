@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPLACES_MOST = 16 }; /* sessions whose ends one that comes in time makes untold */
+enum {
+    REPLACES_MOST = 16, /* sessions whose ends one that comes in time makes untold */
+    SILENT_MS = 30000,  /* nothing comes, though something must */
+};
 
 static void count(const struct event_partition *partition, enum job_metric metric)
 {
@@ -116,6 +119,7 @@ static void absence_begin(struct event_partition *partition, struct session *ses
 static void absence_end(struct event_partition *partition, struct absence *absence)
 {
     session_table_close(&partition->table, absence->session);
+    partition->n_ending -= absence->asked;
     absences_remove(&partition->absences, absence);
 }
 
@@ -226,6 +230,7 @@ static void record_ended_open(struct record *record, struct session *session)
     /* Whose it is, only the table knows if it is anybody's. */
     Imc__V1__SessionRecord value = *record->value;
 
+    partition->n_ending -= session->state == SESSION_ENDING;
     value.uid = session->uid;
     if (value.anybody)
         value.opened_ms = session->opened_ms;
@@ -261,6 +266,7 @@ static void record_deleted(const struct record *record, struct session *session)
 {
     struct event_partition *partition = record->partition;
 
+    partition->n_ending -= session != NULL && session->state == SESSION_ENDING;
     if (session == NULL)
         session = session_table_add_closed(&partition->table, &record->name);
     else if (session->state == SESSION_ABSENT)
@@ -383,6 +389,7 @@ void event_partition_record(struct event_partition *partition, const rd_kafka_me
     };
     struct arena arena;
 
+    event_partition_heard(partition);
     if (!partition->known) {
         partition->skipped = true;
         return;
@@ -404,6 +411,19 @@ void event_partition_known(struct event_partition *partition, int64_t offset)
 {
     partition->known = true;
     partition->emit_from = offset;
+}
+
+void event_partition_heard(struct event_partition *partition)
+{
+    partition->heard_ms = loop_now_ms(partition->outlets->job->loop);
+}
+
+bool event_partition_is_silent(const struct event_partition *partition)
+{
+    uint64_t now = loop_now_ms(partition->outlets->job->loop);
+    bool awaited = !partition->caught_up || partition->n_ending > 0;
+
+    return awaited && now - partition->heard_ms >= SILENT_MS;
 }
 
 bool event_partition_reached(struct event_partition *partition, int64_t end)
@@ -459,6 +479,7 @@ struct event_partition *event_partition_open(struct event_outlets *outlets, int3
     absences_init(&partition->absences);
     session_table_init(&partition->table);
     partition->committed = -1;
+    event_partition_heard(partition);
     return partition;
 }
 

@@ -46,7 +46,8 @@ struct event_partition {
     int64_t emit_from; /* offset of the first record that events follow from */
     int64_t next;      /* offset after the newest record */
     int64_t goal;      /* where the log ended when its first record came; 0: not known */
-    size_t n_ending;   /* ends of sessions that are on their way to the log (session_ends.c) */
+    size_t n_ending;   /* ends that session_ends.c has written, and that were not read yet */
+    uint64_t heard_ms; /* loop time of the last event_partition_heard() */
     int64_t committed; /* position last committed; -1: none, or it was not taken */
     struct session_table table;
     struct absences absences;
@@ -60,6 +61,10 @@ void event_partition_unref(struct event_partition *partition);
 /* The group has committed OFFSET. */
 void event_partition_known(struct event_partition *partition, int64_t offset);
 void event_partition_record(struct event_partition *partition, const rd_kafka_message_t *message);
+/* Something has come of it, or it is known why nothing does. */
+void event_partition_heard(struct event_partition *partition);
+/* Nothing has been heard for long, though something must be there: its end, or what was written. */
+bool event_partition_is_silent(const struct event_partition *partition);
 /* Behind each record until it has caught up: the log ends at END by now, or -1. Kafka tells of an
  * end only when it has nothing for a fetch, which may never be. So what the log had when its first
  * record came is enough. True: that is read, and event_partition_end() may be told of `goal`. */

@@ -10,6 +10,7 @@
 #include "job/events/events_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -20,8 +21,16 @@ enum {
 
 void events_tell(struct events *events, const char *why)
 {
-    events->ready("events", events->log_ready && events->outlet_ready && !events->failed, why,
-                  events->ready_arg);
+    bool ready = events->log_ready && events->outlet_ready && !events->failed;
+    char silent[96];
+
+    if (ready && events->silent > 0) {
+        (void)snprintf(silent, sizeof silent,
+                       "%zu partitions of events.log are assigned, and nothing comes of them",
+                       events->silent);
+        why = silent;
+    }
+    events->ready("events", ready && events->silent == 0, why, events->ready_arg);
 }
 
 /* --- the way out --- */
@@ -80,6 +89,22 @@ static void on_pump(struct loop *loop, struct loop_task *task)
     event_group_pause_if_full(events);
 }
 
+static void look_for_silent(struct events *events)
+{
+    struct event_partition *partition;
+    size_t silent = 0;
+
+    LIST_FOREACH(partition, &events->partitions, link) {
+        if (events->paused)
+            event_partition_heard(partition);
+        silent += event_partition_is_silent(partition);
+    }
+    if (silent == events->silent)
+        return;
+    events->silent = silent;
+    events_tell(events, "");
+}
+
 static void look(struct events *events)
 {
     struct event_partition *partition;
@@ -87,6 +112,7 @@ static void look(struct events *events)
     events->looked_ms = events_now_ms(events);
     LIST_FOREACH(partition, &events->partitions, link)
         event_partition_look(partition);
+    look_for_silent(events);
     event_group_commit(events);
 }
 

@@ -26,6 +26,7 @@ struct events {
     LIST_HEAD(, event_partition) partitions;
     uint64_t looked_ms, reopen_ms;
     bool log_ready, outlet_ready, paused, failed, leaving;
+    size_t silent;     /* partitions: event_partition_is_silent() */
     uint64_t drain_ms; /* until when what was read is waited for; 0: it goes on */
     void (*drained)(void *arg);
     void *drained_arg;

@@ -26,6 +26,9 @@ static void end_failed(struct event_partition *partition, struct session *sessio
     else if (session->state == SESSION_ABSENT &&
              absences_find(&partition->absences, session)->asked)
         absences_unasked(&partition->absences, absences_find(&partition->absences, session));
+    else
+        return; /* somebody's was read */
+    partition->n_ending--;
 }
 
 /* If it failed, event_partition_look() tries again. */
@@ -38,7 +41,6 @@ static void on_written(struct ordered_ticket *ticket, int err)
 
     if (err != 0 && session != NULL)
         end_failed(partition, session);
-    partition->n_ending--;
     free(end);
     event_partition_unref(partition);
 }

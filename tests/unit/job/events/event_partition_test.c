@@ -273,6 +273,60 @@ static void an_end_is_not_reached_too_early(void **state)
     assert_false(event_partition_reached(partition, 3));
 }
 
+static void pass(int ms)
+{
+    loop.uv.time += (uint64_t)ms;
+}
+
+/* What job writes has to come back. */
+static void a_partition_is_silent_if_what_must_come_does_not(void **state)
+{
+    (void)state;
+    pass(30000);
+    assert_true(event_partition_is_silent(partition)); /* its end */
+    opened("d.1.a");
+    assert_false(event_partition_is_silent(partition));
+    pass(30000);
+    event_partition_heard(partition);
+    assert_false(event_partition_is_silent(partition));
+    assert_true(event_partition_end(partition, 1));
+    pass(30000);
+    assert_false(event_partition_is_silent(partition));
+    event_partition_look(partition);
+    report(&the_log, -EAGAIN);
+    assert_int_equal(partition->n_ending, 0);
+    event_partition_look(partition);
+    assert_int_equal(partition->n_ending, 1);
+    report(&the_log, 0);
+    assert_true(event_partition_is_silent(partition));
+    ended("d.1.a", false);
+    assert_int_equal(partition->n_ending, 0);
+    pass(30000);
+    assert_false(event_partition_is_silent(partition));
+}
+
+/* A due end counts likewise, whoever's is read, and whatever becomes of ours then. */
+static void an_end_counts_until_one_is_read(void **state)
+{
+    (void)state;
+    config.events_debounce_ms = 1000;
+    opened("c.1.a");
+    ended("c.1.a", false);
+    assert_true(event_partition_end(partition, 2));
+    event_partition_look(partition);
+    SAID(&the_log, "c.1.a due");
+    assert_int_equal(partition->n_ending, 1);
+    due("c.1.a");
+    assert_int_equal(partition->n_ending, 0);
+    report(&the_log, -EAGAIN);
+    assert_int_equal(partition->n_ending, 0);
+    opened("d.1.a");
+    event_partition_look(partition);
+    assert_int_equal(partition->n_ending, 1);
+    deleted("d.1.a");
+    assert_int_equal(partition->n_ending, 0);
+}
+
 static void a_comet_is_not_dead_because_our_list_is_old(void **state)
 {
     (void)state;
@@ -386,6 +440,8 @@ int main(void)
         TEST(sessions_of_a_dead_comet_end),
         TEST(a_log_that_never_rests_has_an_end),
         TEST(an_end_is_not_reached_too_early),
+        TEST(a_partition_is_silent_if_what_must_come_does_not),
+        TEST(an_end_counts_until_one_is_read),
         TEST(a_comet_is_not_dead_because_our_list_is_old),
         TEST(only_so_many_are_remembered),
         TEST(another_log_is_noticed),
