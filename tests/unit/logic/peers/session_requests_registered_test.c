@@ -124,12 +124,14 @@ static void a_session_that_was_replaced_meanwhile_is_told_of(void **state)
 {
     static char replace[] = "replace", key[] = "phone", other[] = "c-2";
     Imc__V1__SessionBatch in = register_batch(true);
-    Imc__V1__Session newer = IMC__V1__SESSION__INIT, self = IMC__V1__SESSION__INIT;
+    Imc__V1__Session newer, self;
     Imc__V1__Session *list[] = {&newer, &self};
     struct router_answer answer = {
         .result = ROUTER_OK, .ring = RING, .n_sessions = 2, .sessions = list};
 
     (void)state;
+    imc__v1__session__init(&newer);
+    imc__v1__session__init(&self);
     judged.asked = 0;
     config.sessions_same_key = replace;
     in.registers[0]->judge = true;
