@@ -271,7 +271,7 @@ static void take_error(struct events *events, const rd_kafka_message_t *message)
     if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
         events->failed = true;
         events->reopen_ms = events_now_ms(events) + REOPEN_MS;
-        events_tell(events, "the consumer of events.log failed for good; it is opened anew");
+        events_tell(events);
     } else if (kafka_refusal(message->err, events_log_name(events), "Describe, Read and Write", why,
                              sizeof why)) {
         events->ready("events", false, why, events->ready_arg);
@@ -359,6 +359,7 @@ void event_group_open(struct events *events)
     events->rk = log_consumer_new(events->job, &consumer_events, events);
     if (events->rk != NULL) {
         events->failed = events->paused = false;
+        events_tell(events);
         events->queue = rd_kafka_queue_get_consumer(events->rk);
         events->committed = committed_anchors_open(events->job, events->rk, on_committed, events);
         events->share = share_open(events);

@@ -19,18 +19,24 @@ enum {
     LEAVE_MS = 2000,
 };
 
-void events_tell(struct events *events, const char *why)
+/* The first cause of several is told: the others may follow from it. */
+void events_tell(struct events *events)
 {
-    bool ready = events->log_ready && events->outlet_ready && !events->failed;
+    const char *why = NULL;
     char silent[96];
 
-    if (ready && events->silent > 0) {
-        (void)snprintf(silent, sizeof silent,
-                       "%zu partitions of events.log are assigned, and nothing comes of them",
-                       events->silent);
+    (void)snprintf(silent, sizeof silent,
+                   "%zu partitions of events.log are assigned, and nothing comes of them",
+                   events->silent);
+    if (!events->log_ready)
+        why = events->log_why;
+    else if (events->failed)
+        why = "the consumer of events.log failed for good; it is opened anew";
+    else if (!events->outlet_ready)
+        why = events->outlet_why;
+    else if (events->silent > 0)
         why = silent;
-    }
-    events->ready("events", ready && events->silent == 0, why, events->ready_arg);
+    events->ready("events", why == NULL, why != NULL ? why : "", events->ready_arg);
 }
 
 /* --- the way out --- */
@@ -102,7 +108,7 @@ static void look_for_silent(struct events *events)
     if (silent == events->silent)
         return;
     events->silent = silent;
-    events_tell(events, "");
+    events_tell(events);
 }
 
 static void look(struct events *events)
@@ -138,12 +144,18 @@ static void on_tick(uv_timer_t *timer)
         drain_look(events);
 }
 
+static void keep_why(char out[EVENTS_WHY_MAX], const char *why)
+{
+    (void)snprintf(out, EVENTS_WHY_MAX, "%s", why);
+}
+
 static void on_log(bool ready, const char *why, void *arg)
 {
     struct events *events = arg;
 
     events->log_ready = ready;
-    events_tell(events, why);
+    keep_why(events->log_why, ready ? "" : why);
+    events_tell(events);
 }
 
 static void on_outlet(bool ready, const char *why, void *arg)
@@ -151,7 +163,8 @@ static void on_outlet(bool ready, const char *why, void *arg)
     struct events *events = arg;
 
     events->outlet_ready = ready;
-    events_tell(events, why);
+    keep_why(events->outlet_why, ready ? "" : why);
+    events_tell(events);
 }
 
 static void on_count(enum ordered_count what, void *arg)
@@ -221,6 +234,8 @@ int events_open(struct job *job, struct membership *membership, kafka_ready_fn r
     events->outlets =
         (struct event_outlets){.job = job, .membership = membership, .now_ms = bus_now_ms};
     events->outlets.pump.run = on_pump;
+    keep_why(events->log_why, "Kafka was not asked yet");
+    keep_why(events->outlet_why, "Kafka was not asked yet");
     LIST_INIT(&events->partitions);
     int failed =
         event_types_read(job->config->events_types, &events->outlets.types, err, sizeof err);

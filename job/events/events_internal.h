@@ -12,6 +12,8 @@
 #include "job/kafka/group_share.h"
 #include "job/kafka/kafka_consumer.h"
 
+enum { EVENTS_WHY_MAX = 200 };
+
 struct events {
     struct event_outlets outlets;
     struct message_facts facts;
@@ -26,6 +28,7 @@ struct events {
     LIST_HEAD(, event_partition) partitions;
     uint64_t looked_ms, reopen_ms;
     bool log_ready, outlet_ready, paused, failed, leaving;
+    char log_why[EVENTS_WHY_MAX], outlet_why[EVENTS_WHY_MAX]; /* why the two are not ready */
     size_t silent;     /* partitions: event_partition_is_silent() */
     uint64_t drain_ms; /* until when what was read is waited for; 0: it goes on */
     void (*drained)(void *arg);
@@ -44,8 +47,8 @@ static inline uint64_t events_now_ms(const struct events *events)
 }
 
 /* events.c: */
-/* Tells whether it works; WHY not. */
-void events_tell(struct events *events, const char *why);
+/* Tells whether it works, and why not. */
+void events_tell(struct events *events);
 
 /* event_group.c: */
 /* Joins the group. If that fails, events->rk stays NULL; try again at events->reopen_ms. */
