@@ -267,13 +267,16 @@ def test_it_acknowledges_what_it_printed(shared, run, uid, by):
     token = shared.api.token(uid)
     auth = token if by == "token" else {"token": token, "key": "phone"}
     client = run(shared.comets[0], auth, "--ack", "--count", "2").authenticated()
-    for n in range(3):
+    for n in range(2):
         shared.api.push(uid, f"message-{n}")
     lines = [re.fullmatch('op=5 seq=([12]) id=([0-9]+) body="?message-([01])"?', client.line()) for _ in range(2)]
     assert [(line[1], line[3]) for line in lines] == [("1", "0"), ("2", "1")]
     assert int(lines[0][2]) < int(lines[1][2])
     assert client.end()[0] == 0
-    wait_for(lambda: shared.mailbox(uid) == 1, 10, "the third, which was not acknowledged, to be stored")
+    # Not before: what the client has not read when it closes makes its kernel reset the connection, and comet may learn
+    # of that before it reads the acknowledgement. Both would come again then.
+    shared.api.push(uid, "message-2")
+    wait_for(lambda: shared.mailbox(uid) == 1, 10, lambda: f"only the third to wait: {shared.mailbox(uid)} do")
     again = run(shared.comets[0], auth, "--ack", "--count", "1")
     assert "message-2" in again.line()
     assert again.end()[0] == 0

@@ -169,6 +169,8 @@ static void what_a_session_has_chosen_is_told(void **state)
     question->n_ops = QUESTION_OPS_MAX - 1;
     asked_sessions_take(&fixture, question);
     assert_true(told.chooses && told.n_accepts == 1 && told.more_ops == 1);
+    goim_client_free(conn->goim);
+    conn->goim = NULL;
 }
 
 static void what_a_device_has_not_taken_is_told(void **state)
