@@ -123,7 +123,8 @@ def test_silence_on_every_port(world):
         crowd.wait(ADMIN_S + 4 + GRACE_S)
         for member in crowd.members:
             seconds, check = expect[member.name]
-            assert member.raw.end == "closed" or "gRPC" in member.name, f"{member.name}: reset"
+            # A byte that was on its way when the other end closed makes a reset of it.
+            assert member.raw.end == "closed" or member.drip or "gRPC" in member.name, f"{member.name}: reset"
             assert check(member.raw), f"{member.name}: {member.raw.data[-500:]!r}"
             took = crowd.closed[member.name]
             assert seconds - 0.6 < took < seconds + 1 + GRACE_S, f"{member.name}: closed after {took:.1f} s"
