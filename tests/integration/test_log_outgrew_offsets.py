@@ -20,7 +20,8 @@ def bus(own_kafka):
 
 @pytest.fixture
 def cluster(bus):
-    cluster = cluster_module.Cluster(bus).wait_ready()
+    # Its job is ended while Kafka starts anew, which may take half a minute: pushes are to be taken all the same.
+    cluster = cluster_module.Cluster(bus, env={"IMC_LOGIC_PUSH_MAX_LAG": "5m"}).wait_ready()
     yield cluster
     cluster.stop()
 
