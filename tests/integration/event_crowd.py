@@ -19,7 +19,7 @@ class Person(threading.Thread):
     """A user who has one session after the other until END. KIND: "plain", "acked", or "both", in turns."""
 
     def __init__(self, cluster, uid, kind, seed):
-        super().__init__()
+        super().__init__(daemon=True)  # a test that failed does not wait for it
         self.cluster, self.uid, self.kind = cluster, uid, kind
         self.random = random.Random(seed)
         room = {"room": f"{uid}-0"} if self.random.random() < 0.5 else {}
@@ -108,7 +108,7 @@ class Pusher(threading.Thread):
     """Pushes to one after the other of UIDS, some with a ttl or a collapse key, until END."""
 
     def __init__(self, cluster, uids, seed, every=0.1):
-        super().__init__()
+        super().__init__(daemon=True)  # a test that failed does not wait for it
         self.cluster, self.uids, self.every = cluster, uids, every
         self.random = random.Random(seed)
         self.end = threading.Event()

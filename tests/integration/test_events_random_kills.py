@@ -52,7 +52,12 @@ def under_faults(cluster, uids, seed):
             pusher.join()
         for person in people:
             person.calm.set()
-    cluster.heal()
+    try:
+        cluster.heal()
+    except AssertionError:
+        for person in people:
+            person.end.set()
+        raise
     return people, pushers, killer.log
 
 
