@@ -46,12 +46,14 @@ void scrape_text(const char *text, struct scrape *sum)
     }
 }
 
-/* Reads the whole answer, until the server closes. */
-static int fetch(const struct sockaddr_in *address, char *page)
+/* Reads the whole answer, until the server closes. HOST is ADDRESS as text: comet refuses names
+ * that it does not know. */
+static int fetch(const char *host, const struct sockaddr_in *address, char *page)
 {
-    static const char request[] =
-        "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
     const struct timeval limit = {.tv_sec = 1};
+    char request[ADDRESS_MAX + 64];
+    int size = snprintf(request, sizeof request,
+                        "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
     size_t len = 0;
     ssize_t n = -1;
     int failed = -EIO, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -60,7 +62,7 @@ static int fetch(const struct sockaddr_in *address, char *page)
         return -errno;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
         connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
-        send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1)
+        send(fd, request, (size_t)size, MSG_NOSIGNAL) == (ssize_t)size)
         failed = 0;
     while (failed == 0 && len < PAGE_MAX - 1 &&
            (n = recv(fd, page + len, PAGE_MAX - 1 - len, 0)) > 0)
@@ -82,8 +84,13 @@ int scrape_comets(const char *admins, struct scrape *out, char *err, size_t errl
         snprintf(one, sizeof one, "%.*s", (int)len, admins);
         if (net_address(one, &address, err, errlen) != 0)
             return -EINVAL;
-        if (fetch(&address, page) != 0) {
+        if (fetch(one, &address, page) != 0) {
             snprintf(err, errlen, "http://%s/metrics does not answer", one);
+            return -EIO;
+        }
+        if (strncmp(page, "HTTP/1.1 200 ", 13) != 0) {
+            snprintf(err, errlen, "http://%s/metrics answers \"%.*s\"", one,
+                     (int)strcspn(page, "\r\n"), page);
             return -EIO;
         }
         scrape_text(page, &sum);
