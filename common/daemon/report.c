@@ -137,56 +137,41 @@ static int by_expiry(const void *left, const void *right)
     return ((*a)->expires_s > (*b)->expires_s) - ((*a)->expires_s < (*b)->expires_s);
 }
 
-/* NULL has none. */
-static size_t count_certificates(const struct tls *tls)
+static void count_certificate(const char *file, int64_t expires, void *n)
 {
-    const char *file;
-    int64_t expires;
-    size_t n = 0;
-
-    while (tls != NULL && tls_certificate_at(tls, n, &file, &expires))
-        n++;
-    return n;
+    (void)file, (void)expires;
+    ++*(size_t *)n;
 }
 
-static bool is_listed(const Imc__V1__ReportBatch *batch, const char *file)
-{
-    for (size_t i = 0; i < batch->n_certificates; i++) {
-        if (strcmp(batch->certificates[i]->file, file) == 0)
-            return true;
-    }
-    return false;
-}
+struct certificates {
+    Imc__V1__ReportBatch *batch;
+    struct arena *arena;
+};
 
-static void list_certificates(const struct tls *tls, Imc__V1__ReportBatch *batch,
-                              struct arena *arena)
+static void add_certificate(const char *file, int64_t expires, void *arg)
 {
-    const char *file;
-    int64_t expires;
+    const struct certificates *to = arg;
+    Imc__V1__ReportCertificate *out = arena_alloc(to->arena, sizeof *out);
 
-    for (size_t i = 0; tls != NULL && tls_certificate_at(tls, i, &file, &expires); i++) {
-        if (is_listed(batch, file)) /* Redis may have the CAs of all others */
-            continue;
-        Imc__V1__ReportCertificate *out = arena_alloc(arena, sizeof *out);
-        imc__v1__report_certificate__init(out);
-        out->file = text_of(arena, file);
-        out->expires_s = expires;
-        batch->certificates[batch->n_certificates++] = out;
-    }
+    imc__v1__report_certificate__init(out);
+    out->file = text_of(to->arena, file);
+    out->expires_s = expires;
+    to->batch->certificates[to->batch->n_certificates++] = out;
 }
 
 static void add_certificates(const struct daemon *daemon, Imc__V1__ReportBatch *batch,
                              struct arena *arena)
 {
-    const struct tls *own = daemon->tls, *redis = daemon->internal->redis_tls;
-    size_t n = count_certificates(own) + count_certificates(redis);
+    const struct tls *const all[] = {daemon->tls, daemon->internal->redis_tls};
+    struct certificates to = {batch, arena};
+    size_t n = 0;
 
+    tls_certificates_each(all, 2, count_certificate, &n);
     if (n == 0)
         return;
     batch->certificates = arena_alloc(arena, n * sizeof(void *));
-    list_certificates(own, batch, arena);
-    list_certificates(redis, batch, arena);
-    qsort(batch->certificates, batch->n_certificates, sizeof(void *), by_expiry);
+    tls_certificates_each(all, 2, add_certificate, &to);
+    qsort(batch->certificates, n, sizeof(void *), by_expiry);
     if (batch->n_certificates > REPORT_CERTIFICATES)
         batch->n_certificates = REPORT_CERTIFICATES;
 }

@@ -119,6 +119,40 @@ bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int6
     return true;
 }
 
+static bool has_file(const struct tls *tls, const char *wanted, size_t before)
+{
+    const char *file;
+    int64_t expires;
+    for (size_t i = 0; i < before && tls_certificate_at(tls, i, &file, &expires); i++) {
+        if (strcmp(file, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is FILE, number I of all[AT], one of those before it? */
+static bool came_before(const struct tls *const *all, size_t at, size_t i, const char *file)
+{
+    for (size_t k = 0; k < at; k++) {
+        if (all[k] != NULL && has_file(all[k], file, SIZE_MAX))
+            return true;
+    }
+    return has_file(all[at], file, i);
+}
+
+void tls_certificates_each(const struct tls *const *all, size_t n, tls_certificate_fn fn, void *arg)
+{
+    const char *file;
+    int64_t expires;
+    for (size_t at = 0; at < n; at++) {
+        for (size_t i = 0; all[at] != NULL && tls_certificate_at(all[at], i, &file, &expires);
+             i++) {
+            if (!came_before(all, at, i, file))
+                fn(file, expires, arg);
+        }
+    }
+}
+
 /* "h2,http/1.1" becomes 2 h2 8 http/1.1. */
 static void set_alpn(struct tls_endpoint *endpoint, const char *list)
 {
@@ -236,7 +270,7 @@ int tls_reload(struct tls *tls, char *err, size_t errlen)
 
 /* --- metrics --- */
 
-static void render_expiry(const char *file, int64_t expires, struct exposition *to)
+static void render_expiry(const char *file, int64_t expires, void *to)
 {
     char *labels = NULL;
     size_t len = 0;
@@ -263,44 +297,10 @@ static void render_handshakes(const struct tls_endpoint *endpoint, int result,
                    atomic_load_explicit(&endpoint->results[result], memory_order_relaxed));
 }
 
-static bool has_file(const struct tls *tls, const char *wanted, size_t before)
-{
-    const char *file;
-    int64_t expires;
-    for (size_t i = 0; i < before && tls_certificate_at(tls, i, &file, &expires); i++) {
-        if (strcmp(file, wanted) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Is FILE, number I of all[AT], one of those before it? A metric must not come twice. */
-static bool was_shown(const struct tls *const *all, size_t at, size_t i, const char *file)
-{
-    for (size_t k = 0; k < at; k++) {
-        if (all[k] != NULL && has_file(all[k], file, SIZE_MAX))
-            return true;
-    }
-    return has_file(all[at], file, i);
-}
-
-static void render_expiries(const struct tls *const *all, size_t at, struct exposition *to)
-{
-    const char *file;
-    int64_t expires;
-    for (size_t i = 0; tls_certificate_at(all[at], i, &file, &expires); i++) {
-        if (!was_shown(all, at, i, file))
-            render_expiry(file, expires, to);
-    }
-}
-
 void tls_render(const struct tls *const *all, size_t n, struct exposition *to)
 {
     const struct tls_endpoint *endpoint;
-    for (size_t at = 0; at < n; at++) {
-        if (all[at] != NULL)
-            render_expiries(all, at, to);
-    }
+    tls_certificates_each(all, n, render_expiry, to);
     for (size_t at = 0; at < n; at++) {
         if (all[at] == NULL)
             continue;

@@ -50,6 +50,11 @@ bool tls_has_certificate(const struct tls *tls);
  * number is the file of CAs, and the time when the last of them expires. False: there are not so
  * many. FILE is borrowed until the next tls_reload(). */
 bool tls_certificate_at(const struct tls *tls, size_t i, const char **file, int64_t *expires);
+/* Calls FN for each of those files that ALL, N of them, have. One that several have comes once, as
+ * the first has read it. NULL among them is fine. */
+typedef void (*tls_certificate_fn)(const char *file, int64_t expires, void *arg);
+void tls_certificates_each(const struct tls *const *all, size_t n, tls_certificate_fn fn,
+                           void *arg);
 
 struct tls_server_options {
     const char *name; /* of the listener, in metrics: "wss". Not copied */
@@ -73,8 +78,7 @@ struct tls_client_options {
 int tls_client_open(struct tls *tls, const struct tls_client_options *options,
                     struct tls_client **out, char *err, size_t errlen);
 
-/* Writes the metrics of N of them; tls_metric_rows describes them. A file that several have is
- * shown once, as the first has read it. NULL among them is fine. */
+/* Writes the metrics of ALL, N of them; tls_metric_rows describes them. NULL among them is fine. */
 enum { TLS_METRIC_ROWS = 2 };
 extern const struct metric_row tls_metric_rows[TLS_METRIC_ROWS];
 void tls_render(const struct tls *const *all, size_t n, struct exposition *to);
