@@ -251,42 +251,49 @@ static bool row_is_of(struct page_line row, const char *word)
     return false;
 }
 
-static size_t search_rows(const char *word)
+struct search {
+    const char *word, *heading;
+    size_t found;
+};
+
+static void try_row(struct search *search, const struct walk *walk)
 {
+    if (!walk->is_row || !row_is_of(walk->line, search->word))
+        return;
+    print_place(walk, &search->heading);
+    print_row(walk->line, walk->head, walk->last);
+    search->found++;
+}
+
+static void try_line(struct search *search, const struct walk *walk)
+{
+    if (!has_word(walk->line, search->word) || search->found++ >= LINES_MOST)
+        return;
+    print_place(walk, &search->heading);
+    char *text = plain(walk->line);
+    wrap_print(stdout, text, 2, WIDTH);
+    free(text);
+}
+
+/* Calls FN for each line of all documents. Returns how many it has found. */
+static size_t search_all(const char *word,
+                         void (*fn)(struct search *search, const struct walk *walk))
+{
+    struct search search = {.word = word};
     struct page page;
-    const char *heading = NULL;
-    size_t found = 0;
 
     for (size_t i = 0; page_at(i, &page); i++) {
         struct walk walk = {.page = &page};
-        while (is_document(&page) && walk_next(&walk)) {
-            if (!walk.is_row || !row_is_of(walk.line, word))
-                continue;
-            print_place(&walk, &heading);
-            print_row(walk.line, walk.head, walk.last);
-            found++;
-        }
+        while (is_document(&page) && walk_next(&walk))
+            fn(&search, &walk);
     }
-    return found;
+    return search.found;
 }
 
 static size_t search_lines(const char *word)
 {
-    struct page page;
-    const char *heading = NULL;
-    size_t found = 0;
+    size_t found = search_all(word, try_line);
 
-    for (size_t i = 0; page_at(i, &page); i++) {
-        struct walk walk = {.page = &page};
-        while (is_document(&page) && walk_next(&walk)) {
-            if (!has_word(walk.line, word) || found++ >= LINES_MOST)
-                continue;
-            print_place(&walk, &heading);
-            char *text = plain(walk.line);
-            wrap_print(stdout, text, 2, WIDTH);
-            free(text);
-        }
-    }
     if (found > LINES_MOST)
         printf("\n%zu lines more\n", found - LINES_MOST);
     return found;
@@ -305,7 +312,7 @@ static int doc(struct cli *cli)
         print_page(&page);
         return EXIT_DONE;
     }
-    if (print_section(word) || search_rows(word) > 0 || search_lines(word) > 0)
+    if (print_section(word) || search_all(word, try_row) > 0 || search_lines(word) > 0)
         return EXIT_DONE;
     return cli_fail(cli, EXIT_NOT_FOUND, "no document says anything of %s; imc doc lists them",
                     word);
