@@ -21,32 +21,17 @@
 
 enum { MOST = 64, EPOCH = 5, RETRY_MS = 300 };
 
+/* needs MOST */
+#include "tests/unit/lib/sent_requests.h"
+
 static struct worker worker;
 static _Atomic int64_t counters[COMET_METRIC_COUNT];
 static struct conn conn;
 static uint64_t epoch; /* in which the log has the session; 0: not yet */
-static struct logic_request *sent[MOST];
-static size_t n_sent, n_answered;
 static void (*moved)(struct conn *conn, const struct room *room, bool entered);
 static int thens;
 
 /* --- what is around it --- */
-
-struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
-{
-    struct logic_request *request = mem_zalloc(sizeof *request);
-
-    (void)link;
-    assert_int_equal(kind, REQUEST_SESSION_EVENT);
-    request->kind = kind;
-    return request;
-}
-
-void logic_requests_send(struct logic_requests *link, struct logic_request *request)
-{
-    (void)link;
-    sent[n_sent++] = request;
-}
 
 uint64_t session_log_epoch(const struct session_log *log, const struct conn *of)
 {

@@ -22,30 +22,15 @@
 
 enum { MOST = 16, EPOCH = 5, NEXT = 6 };
 
+/* needs MOST */
+#include "tests/unit/lib/sent_requests.h"
+
 static struct worker worker;
 static _Atomic int64_t counters[COMET_METRIC_COUNT];
 static struct cluster_view view;
 static struct conn conn;
-static struct logic_request *sent[MOST];
-static size_t n_sent, n_answered;
 
 /* --- what is around it --- */
-
-struct logic_request *logic_requests_new(struct logic_requests *link, enum logic_request_kind kind)
-{
-    struct logic_request *request = mem_zalloc(sizeof *request);
-
-    (void)link;
-    assert_int_equal(kind, REQUEST_SESSION_EVENT);
-    request->kind = kind;
-    return request;
-}
-
-void logic_requests_send(struct logic_requests *link, struct logic_request *request)
-{
-    (void)link;
-    sent[n_sent++] = request;
-}
 
 void conn_peer(const struct conn *of, char *out, size_t len)
 {

@@ -18,6 +18,9 @@
 /* needs the above */
 #include <cmocka.h>
 
+/* needs cmocka.h */
+#include "tests/unit/lib/ordered_producer_stub.h"
+
 enum { MOST = 16, NOON_MS = 5000 };
 
 static struct loop loop;
@@ -56,13 +59,6 @@ int ordered_producer_send(struct ordered_producer *producer, struct kafka_messag
     return 0;
 }
 
-int ordered_producer_open(const struct ordered_options *options, struct ordered_producer **out)
-{
-    (void)options, (void)out;
-    fail();
-    return 0;
-}
-
 int ordered_producer_partitions(const struct ordered_producer *producer)
 {
     (void)producer;
@@ -76,17 +72,6 @@ int32_t ordered_producer_partition(const struct ordered_producer *producer, cons
     assert_int_equal(len, 1);
     assert_memory_equal(key, "7", 1);
     return 3;
-}
-
-size_t ordered_producer_waiting(const struct ordered_producer *producer)
-{
-    (void)producer;
-    return 0;
-}
-
-void ordered_producer_close(struct ordered_producer *producer)
-{
-    (void)producer;
 }
 
 void partition_resolve(struct message *message)

@@ -16,10 +16,10 @@ static struct logic_config config;
 /* needs config */
 #include "common/events/event_types.h"
 #include "common/events/session_record.h"
-#include "common/kafka/ordered_producer.h"
 #include "logic/events/facts.h"
 #include "logic/mailbox/mailbox.h"
 #include "tests/unit/lib/logic_redis.h"
+#include "tests/unit/lib/ordered_producer_stub.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,13 +60,6 @@ int ordered_producer_send(struct ordered_producer *producer, struct kafka_messag
     return 0;
 }
 
-int ordered_producer_open(const struct ordered_options *options, struct ordered_producer **out)
-{
-    (void)options, (void)out;
-    fail();
-    return 0;
-}
-
 int ordered_producer_partitions(const struct ordered_producer *producer)
 {
     (void)producer;
@@ -78,17 +71,6 @@ int32_t ordered_producer_partition(const struct ordered_producer *producer, cons
 {
     (void)producer, (void)key, (void)len;
     return 3;
-}
-
-size_t ordered_producer_waiting(const struct ordered_producer *producer)
-{
-    (void)producer;
-    return 0;
-}
-
-void ordered_producer_close(struct ordered_producer *producer)
-{
-    (void)producer;
 }
 
 void mailbox_sweep(struct logic *of, int64_t whose)
